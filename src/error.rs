@@ -1,6 +1,9 @@
 //! What can go wrong at start and at the end, by what the user must change.
 
 use std::error::Error;
+use std::time::Duration;
+
+use crate::export::{Delivery, Signal};
 
 type Source = Box<dyn Error + Send + Sync + 'static>;
 
@@ -41,4 +44,47 @@ pub enum InitError {
 
 fn list(errors: &[InitError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Why a flush did not deliver everything.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// Not everything was delivered within the time given.
+    #[error("not everything was delivered within {0:?}")]
+    Timeout(Duration),
+    /// The collector could not be reached, or refused the request. What can be retried is still pending.
+    #[error("{signal} could not be delivered: {reason}")]
+    #[non_exhaustive]
+    Failed {
+        /// `traces`, `metrics` or `logs`.
+        signal: &'static str,
+        /// What happened.
+        reason: String,
+    },
+}
+
+impl ExportError {
+    pub(crate) fn failed(signal: Signal, reason: String) -> Self {
+        Self::Failed { signal: signal.name(), reason }
+    }
+}
+
+/// What the end of telemetry could not save.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShutdownError {
+    /// Some of what was recorded will never arrive; the ledger says how much of what.
+    #[error("telemetry was lost: {0}")]
+    Lost(Delivery),
+}
+
+impl ShutdownError {
+    /// What became of everything that was recorded.
+    #[must_use]
+    pub fn delivery(&self) -> Delivery {
+        match self {
+            Self::Lost(delivery) => *delivery,
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Start OpenTelemetry in a Rust service with one call.
 
 mod builder;
+mod context_fields;
 mod diagnostics;
 mod error;
 mod export;
@@ -9,9 +10,12 @@ pub mod grpc;
 mod guard;
 mod install;
 pub mod json;
+mod panic;
+mod pretty;
 mod propagation;
 mod provider;
 mod record_error;
+mod redaction;
 mod resource;
 mod semconv;
 mod settings;
@@ -22,7 +26,9 @@ pub mod testing;
 mod trace_ids;
 mod writer;
 
-// The public interface is:
+pub use error::{ExportError, InitError, ShutdownError};
+pub use export::{Delivery, SignalDelivery};
 pub use opentelemetry;
 pub use opentelemetry_sdk;
+pub use settings::LogFormat;
 pub use tracing;

@@ -1,1 +1,42 @@
-//! trace_ids
+//! The one way to learn the ids an event belongs to.
+
+use opentelemetry::Context;
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId};
+use tracing_core::Event;
+use tracing_core::dispatcher::WeakDispatch;
+
+/// Trace, span and flags of the span that was current.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TraceIds {
+    pub(crate) trace_id: TraceId,
+    pub(crate) span_id: SpanId,
+    pub(crate) flags: TraceFlags,
+}
+
+impl TraceIds {
+    /// Of the current OpenTelemetry context: also right inside raw OpenTelemetry spans and gRPC calls.
+    pub(crate) fn current() -> Option<Self> {
+        Context::map_current(|context| Self::of(context.span().span_context()))
+    }
+
+    /// Of the span that an event belongs to: the current one, the parent that it names, or none for a root event.
+    pub(crate) fn of_event(event: &Event<'_>, dispatch: Option<&WeakDispatch>) -> Option<Self> {
+        // The SDK emits events while it has the current context borrowed: touching it here would panic.
+        if event.metadata().target().starts_with("opentelemetry") {
+            return None;
+        }
+        if event.is_contextual() {
+            return Self::current();
+        }
+        let context = tracing_opentelemetry::get_otel_context(event.parent()?, &dispatch?.upgrade()?)?;
+        Self::of(context.span().span_context())
+    }
+
+    fn of(span: &SpanContext) -> Option<Self> {
+        span.is_valid().then(|| Self {
+            trace_id: span.trace_id(),
+            span_id: span.span_id(),
+            flags: span.trace_flags(),
+        })
+    }
+}

@@ -1,0 +1,1 @@
+//! Fields on everything below a point, carried by the OpenTelemetry context.

@@ -1,0 +1,174 @@
+//! A batch: encoded items with their instrumentation scopes, from which an OTLP request is framed.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use super::encode;
+
+/// Encoded items in the order in which they came, each run of items with the scope they share.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Items {
+    /// For each run: the encoded scope, then its items, each framed as a field of the scope's message.
+    bytes: Vec<u8>,
+    runs: Vec<Run>,
+    count: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    scope_start: usize,
+    items_start: usize,
+    end: usize,
+}
+
+impl Items {
+    pub(crate) fn push(&mut self, scope: &[u8], item: &[u8]) {
+        if self.last_scope() != Some(scope) {
+            let scope_start = self.bytes.len();
+            self.bytes.extend_from_slice(scope);
+            let items_start = self.bytes.len();
+            self.runs.push(Run { scope_start, items_start, end: items_start });
+        }
+        self.bytes.extend_from_slice(item);
+        self.count += 1;
+        if let Some(run) = self.runs.last_mut() {
+            run.end = self.bytes.len();
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// In bytes, scopes included.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn last_scope(&self) -> Option<&[u8]> {
+        self.runs.last().map(|run| &self.bytes[run.scope_start..run.items_start])
+    }
+
+    fn runs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.runs
+            .iter()
+            .map(|run| (&self.bytes[run.scope_start..run.items_start], &self.bytes[run.items_start..run.end]))
+    }
+
+    /// Runs of one scope brought together, in the order in which the scopes first came.
+    fn by_scope(&self) -> Vec<(&[u8], Vec<&[u8]>)> {
+        let mut groups: Vec<(&[u8], Vec<&[u8]>)> = Vec::new();
+        let mut places: HashMap<&[u8], usize> = HashMap::new();
+        for (scope, items) in self.runs() {
+            let place = *places.entry(scope).or_insert_with(|| {
+                groups.push((scope, Vec::new()));
+                groups.len() - 1
+            });
+            groups[place].1.push(items);
+        }
+        groups
+    }
+
+    fn halves(&self) -> (Self, Self) {
+        let (mut first, mut second) = (Self::default(), Self::default());
+        let half = self.count.div_ceil(2);
+        for (scope, items) in self.runs() {
+            for item in encode::framed_items(items) {
+                let side = if first.count < half { &mut first } else { &mut second };
+                side.push(scope, item);
+            }
+        }
+        (first, second)
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.runs.clear();
+        self.count = 0;
+    }
+}
+
+/// What one request carries.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    number: u64,
+    items: u64,
+    content: Content,
+    /// The request, once it has been framed: a retry sends the same bytes.
+    framed: Option<Bytes>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Items(Items),
+    Request,
+}
+
+impl Batch {
+    pub(super) fn items(number: u64, items: Items) -> Self {
+        Self { number, items: items.count as u64, content: Content::Items(items), framed: None }
+    }
+
+    pub(super) fn request(number: u64, request: Bytes, items: u64) -> Self {
+        Self { number, items, content: Content::Request, framed: Some(request) }
+    }
+
+    /// Position in the queue: batches are sent in this order.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Spans, log records or data points.
+    pub(crate) fn count(&self) -> u64 {
+        self.items
+    }
+
+    /// What the batch takes of the queue's limit in items.
+    pub(super) fn entries(&self) -> usize {
+        match &self.content {
+            Content::Items(items) => items.count,
+            Content::Request => 1,
+        }
+    }
+
+    /// What the batch takes of the queue's limit in bytes.
+    pub(super) fn size(&self) -> usize {
+        match &self.content {
+            Content::Items(items) => items.runs().map(|(_, items)| items.len()).sum(),
+            Content::Request => self.framed.as_ref().map_or(0, Bytes::len),
+        }
+    }
+
+    /// The OTLP export request, as protobuf. `resource` is the encoded resource.
+    pub(crate) fn frame(&mut self, resource: &[u8]) -> Bytes {
+        if let Some(framed) = &self.framed {
+            return framed.clone();
+        }
+        let request = match &self.content {
+            Content::Items(items) => Bytes::from(encode::request(resource, &items.by_scope())),
+            Content::Request => Bytes::new(),
+        };
+        self.framed = Some(request.clone());
+        request
+    }
+
+    /// Two batches of about half the items, or `None` where there is nothing to split.
+    pub(crate) fn split(&self) -> Option<(Self, Self)> {
+        let Content::Items(items) = &self.content else { return None };
+        if items.count < 2 {
+            return None;
+        }
+        let (first, second) = items.halves();
+        Some((Self::items(self.number, first), Self::items(self.number, second)))
+    }
+
+    /// Emptied items whose memory can be used again, unless it is unusually much.
+    pub(super) fn into_spare(self) -> Option<Items> {
+        let Content::Items(mut items) = self.content else { return None };
+        items.clear();
+        (items.bytes.capacity() <= MAX_SPARE_BYTES).then_some(items)
+    }
+}
+
+const MAX_SPARE_BYTES: usize = 1 << 20;

@@ -1,0 +1,124 @@
+//! The counts: what became of every item that was recorded.
+//!
+//! Per signal, at any moment: accepted = delivered + rejected + failed + dropped + pending.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What became of everything that was recorded, per signal.
+///
+/// Spans and log records are counted one by one, metrics by data point and collection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Delivery {
+    /// Sampled spans that ended.
+    pub traces: SignalDelivery,
+    /// Data points of every collection.
+    pub metrics: SignalDelivery,
+    /// Log records that passed the filter.
+    pub logs: SignalDelivery,
+    /// Log lines that found the line writer full, and were not written.
+    pub lines_dropped: u64,
+}
+
+/// The counts of one signal. `accepted` is always the sum of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SignalDelivery {
+    /// Recorded and meant for export.
+    pub accepted: u64,
+    /// The collector said that it has them.
+    pub delivered: u64,
+    /// The collector took the request and refused these (OTLP partial success).
+    pub rejected: u64,
+    /// Given up: the collector refused the request for good, or the deadline of the shutdown came first.
+    pub failed: u64,
+    /// The queue was full.
+    pub dropped: u64,
+    /// Waiting, or on their way.
+    pub pending: u64,
+}
+
+impl Delivery {
+    /// Items of all signals that will never arrive, and lines that were never written.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.traces.lost() + self.metrics.lost() + self.logs.lost() + self.lines_dropped
+    }
+}
+
+impl SignalDelivery {
+    /// Items that will never arrive: rejected, failed and dropped ones.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.rejected + self.failed + self.dropped
+    }
+}
+
+impl fmt::Display for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "traces: {}; metrics: {}; logs: {}", self.traces, self.metrics, self.logs)?;
+        match self.lines_dropped {
+            0 => Ok(()),
+            dropped => write!(f, "; lines: {dropped} dropped"),
+        }
+    }
+}
+
+impl fmt::Display for SignalDelivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} delivered", self.delivered, self.accepted)?;
+        let rest = [
+            (self.rejected, "rejected"),
+            (self.failed, "failed"),
+            (self.dropped, "dropped"),
+            (self.pending, "pending"),
+        ];
+        rest.iter()
+            .filter(|(count, _)| *count > 0)
+            .try_for_each(|(count, what)| write!(f, ", {count} {what}"))
+    }
+}
+
+/// The counters behind one [`SignalDelivery`].
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    accepted: AtomicU64,
+    delivered: AtomicU64,
+    rejected: AtomicU64,
+    failed: AtomicU64,
+    dropped: AtomicU64,
+}
+
+impl Ledger {
+    pub(crate) fn accept(&self, items: u64) {
+        self.accepted.fetch_add(items, Ordering::Release);
+    }
+
+    pub(crate) fn deliver(&self, items: u64) {
+        self.delivered.fetch_add(items, Ordering::Release);
+    }
+
+    pub(crate) fn reject(&self, items: u64) {
+        self.rejected.fetch_add(items, Ordering::Release);
+    }
+
+    pub(crate) fn fail(&self, items: u64) {
+        self.failed.fetch_add(items, Ordering::Release);
+    }
+
+    pub(crate) fn drop_newest(&self, items: u64) {
+        self.dropped.fetch_add(items, Ordering::Release);
+    }
+
+    pub(crate) fn snapshot(&self) -> SignalDelivery {
+        let delivered = self.delivered.load(Ordering::Acquire);
+        let rejected = self.rejected.load(Ordering::Acquire);
+        let failed = self.failed.load(Ordering::Acquire);
+        let dropped = self.dropped.load(Ordering::Acquire);
+        // Read last: an item is accepted before anything else becomes of it, so the rest never exceeds it.
+        let accepted = self.accepted.load(Ordering::Acquire);
+        let pending = accepted.saturating_sub(delivered + rejected + failed + dropped);
+        SignalDelivery { accepted, delivered, rejected, failed, dropped, pending }
+    }
+}

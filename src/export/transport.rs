@@ -1,0 +1,277 @@
+//! Sends a request's bytes to a collector and says what became of them.
+//!
+//! gRPC with a codec that passes bytes through: nothing behind the queue knows OTLP's messages but for the answer.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes};
+use http::HeaderMap;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message;
+use tonic::client::Grpc;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::metadata::MetadataMap;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
+
+use super::signal::Signal;
+use crate::settings::{Compression, ExportSettings, Target};
+
+/// What became of one request.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Delivered {
+        /// Items that the collector refused, with its reason.
+        rejected: u64,
+        message: String,
+    },
+    /// May succeed later.
+    Retry(Failure),
+    /// Too large for the collector: smaller requests may succeed.
+    TooLarge(Failure),
+    /// Will never succeed.
+    Refused(Failure),
+}
+
+/// Why a request was not taken.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) kind: FailureKind,
+    /// One line, in words.
+    pub(super) text: String,
+    /// How long the collector asks to be left alone.
+    pub(super) retry_after: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FailureKind {
+    /// No answer came from the other side: refused, reset, unresolvable, a TLS mismatch.
+    Unreachable,
+    /// No answer came in time.
+    Timeout,
+    /// The collector answered with this status.
+    Status(Code),
+}
+
+/// The way of one signal to its collector.
+#[derive(Clone)]
+pub(super) struct Transport {
+    signal: Signal,
+    client: Grpc<Channel>,
+    metadata: MetadataMap,
+    timeout: Duration,
+    endpoint: String,
+}
+
+impl Transport {
+    fn new(signal: Signal, settings: &ExportSettings, channel: Channel) -> Self {
+        let headers: HeaderMap = settings.headers.iter().cloned().collect();
+        Self {
+            signal,
+            client: compressed(Grpc::new(channel), settings.compression),
+            metadata: MetadataMap::from_headers(headers),
+            timeout: settings.timeout,
+            endpoint: settings.target.uri.to_string(),
+        }
+    }
+
+    pub(super) fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    /// For messages; holds no credentials.
+    pub(super) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Sends one request, within the timeout of the signal.
+    pub(super) async fn send(&self, request: Bytes) -> Outcome {
+        match tokio::time::timeout(self.timeout, self.call(request)).await {
+            Ok(Ok(response)) => delivered(response),
+            Ok(Err(status)) => classify(&status),
+            Err(_) => Outcome::Retry(Failure {
+                kind: FailureKind::Timeout,
+                text: format!("no answer within {:?}", self.timeout),
+                retry_after: None,
+            }),
+        }
+    }
+
+    async fn call(&self, request: Bytes) -> Result<Bytes, Status> {
+        let mut client = self.client.clone();
+        client.ready().await.map_err(|error| Status::from_error(error.into()))?;
+        let request = Request::from_parts(self.metadata.clone(), Default::default(), request);
+        let response = client.unary(request, self.signal.grpc_path(), PassThrough).await?;
+        Ok(response.into_inner())
+    }
+}
+
+/// One channel for each distinct target; must be used inside the I/O runtime, where the channels' tasks live.
+#[derive(Default)]
+pub(super) struct Channels {
+    open: HashMap<Target, Channel>,
+}
+
+impl Channels {
+    pub(super) fn transport(
+        &mut self,
+        signal: Signal,
+        settings: &ExportSettings,
+        endpoint: &Endpoint,
+    ) -> Transport {
+        let channel = self.open.entry(settings.target.clone()).or_insert_with(|| endpoint.connect_lazy());
+        Transport::new(signal, settings, channel.clone())
+    }
+}
+
+/// The endpoint that a target describes. Reads the TLS files it names.
+pub(super) fn endpoint(settings: &ExportSettings) -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
+    let endpoint = Endpoint::from(settings.target.uri.clone())
+        .user_agent(USER_AGENT)?
+        // Without it, a host that drops packets holds an export for minutes.
+        .connect_timeout(settings.timeout.min(CONNECT_TIMEOUT))
+        .tcp_nodelay(true)
+        .tcp_keepalive(Some(KEEP_ALIVE))
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
+    with_tls(endpoint, &settings.target)
+}
+
+#[cfg(feature = "tls")]
+fn with_tls(endpoint: Endpoint, target: &Target) -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
+    use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+
+    if target.uri.scheme() != Some(&http::uri::Scheme::HTTPS) {
+        return Ok(endpoint);
+    }
+    let mut tls = ClientTlsConfig::new().with_enabled_roots();
+    if let Some(certificate) = &target.tls.certificate {
+        tls = tls.ca_certificate(Certificate::from_pem(std::fs::read(certificate)?));
+    }
+    if let (Some(certificate), Some(key)) = (&target.tls.client_certificate, &target.tls.client_key) {
+        tls = tls.identity(Identity::from_pem(std::fs::read(certificate)?, std::fs::read(key)?));
+    }
+    Ok(endpoint.tls_config(tls)?)
+}
+
+#[cfg(not(feature = "tls"))]
+fn with_tls(endpoint: Endpoint, _target: &Target) -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
+    // `https` was refused when the settings were read.
+    Ok(endpoint)
+}
+
+#[cfg(feature = "gzip")]
+fn compressed(client: Grpc<Channel>, compression: Compression) -> Grpc<Channel> {
+    use tonic::codec::CompressionEncoding;
+
+    match compression {
+        Compression::None => client,
+        Compression::Gzip => {
+            client.send_compressed(CompressionEncoding::Gzip).accept_compressed(CompressionEncoding::Gzip)
+        }
+    }
+}
+
+#[cfg(not(feature = "gzip"))]
+fn compressed(client: Grpc<Channel>, _compression: Compression) -> Grpc<Channel> {
+    // Compression was refused when the settings were read.
+    client
+}
+
+/// The responses of the three services are alike on the wire.
+fn delivered(response: Bytes) -> Outcome {
+    let partial = ExportTraceServiceResponse::decode(response).ok().and_then(|r| r.partial_success);
+    let (rejected, message) = partial.map_or((0, String::new()), |p| (p.rejected_spans, p.error_message));
+    Outcome::Delivered { rejected: u64::try_from(rejected).unwrap_or(0), message }
+}
+
+/// OTLP specification, "OTLP/gRPC Response": which codes may be retried.
+fn classify(status: &Status) -> Outcome {
+    let retry_after = status.get_details_retry_info().and_then(|info| info.retry_delay);
+    // A status that was made here, of a transport error, has it as its source.
+    let unreachable = Error::source(status).is_some() && status.code() != Code::DeadlineExceeded;
+    let kind = if unreachable { FailureKind::Unreachable } else { FailureKind::Status(status.code()) };
+    let failure = Failure { kind, text: describe(status, kind), retry_after };
+    match status.code() {
+        _ if unreachable => Outcome::Retry(failure),
+        Code::Cancelled | Code::DeadlineExceeded | Code::Aborted | Code::Unavailable | Code::DataLoss => {
+            Outcome::Retry(failure)
+        }
+        Code::OutOfRange | Code::ResourceExhausted if is_too_large(status) => Outcome::TooLarge(failure),
+        Code::OutOfRange => Outcome::Retry(failure),
+        Code::ResourceExhausted if retry_after.is_some() => Outcome::Retry(failure),
+        _ => Outcome::Refused(failure),
+    }
+}
+
+/// Servers refuse a message over their limit with OUT_OF_RANGE (tonic) or RESOURCE_EXHAUSTED (Go, C, Java), and only
+/// their words tell this from other causes.
+fn is_too_large(status: &Status) -> bool {
+    let message = status.message();
+    ["message length too large", "message larger than max", "exceeds maximum size", "too large"]
+        .iter()
+        .any(|words| message.contains(words))
+}
+
+fn describe(status: &Status, kind: FailureKind) -> String {
+    if let FailureKind::Status(code) = kind {
+        let message: String = status.message().chars().take(MAX_MESSAGE_CHARS).collect();
+        return if message.is_empty() { format!("{code:?}") } else { format!("{code:?}: {message}") };
+    }
+    // The deepest source is the one that says what happened: "Connection refused", a certificate's fault.
+    let mut error: &dyn Error = status;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// A codec for messages that are bytes already.
+#[derive(Clone, Copy)]
+struct PassThrough;
+
+impl Codec for PassThrough {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for PassThrough {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        out.reserve(item.len());
+        out.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for PassThrough {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(source.copy_to_bytes(source.remaining())))
+    }
+}
+
+/// Our name in front of the exporter's, as the specification allows a distribution.
+const USER_AGENT: &str =
+    concat!("telemetry-bootstrap/", env!("CARGO_PKG_VERSION"), " OTel-OTLP-Exporter-Rust/0.33");
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_MESSAGE_CHARS: usize = 300;

@@ -1,0 +1,277 @@
+//! One signal's deliveries: takes batches from its queue, sends them, and books what became of them.
+//!
+//! Healthy, up to [`MAX_IN_FLIGHT`] requests are on their way at once. After a failure the batch goes back to its
+//! place and one request at a time probes the collector, with growing pauses. A flush or the shutdown takes what is
+//! there at once; the shutdown does not wait for a collector that cannot be reached.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, sleep_until};
+
+use super::backoff::Backoff;
+use super::batch::Batch;
+use super::queue::{Queue, Take};
+use super::reporter::Reporter;
+use super::transport::{Failure, FailureKind, Outcome, Transport};
+
+/// What a worker can be asked to do.
+pub(super) enum Command {
+    /// Send what is there now; answer when all of it is gone, or when a try has failed.
+    Flush(FlushReply),
+    /// Send what is there until the deadline, give up the rest, answer, and end.
+    Shutdown(Instant, ShutdownReply),
+}
+
+/// Called with the reason if something that was there could not be delivered.
+pub(super) type FlushReply = Box<dyn FnOnce(Result<(), String>) + Send>;
+pub(super) type ShutdownReply = Box<dyn FnOnce() + Send>;
+
+pub(super) struct Worker {
+    queue: Arc<Queue>,
+    transport: Transport,
+    /// The encoded resource, in each request.
+    resource: Arc<[u8]>,
+    /// Longest wait before a batch that is not full is sent.
+    delay: Duration,
+    reporter: Reporter,
+    backoff: Backoff,
+    in_flight: FuturesUnordered<Pin<Box<dyn Future<Output = Sent> + Send>>>,
+    /// Requests that were sent before the last failure was noticed fail together with it, as one failure.
+    wave: u64,
+    next_tick: Instant,
+    /// Somebody waits: the next try does not wait for the pause to end.
+    hurry: bool,
+    flushes: Vec<Flush>,
+    shutdown: Option<Shutdown>,
+}
+
+struct Sent {
+    wave: u64,
+    batch: Batch,
+    outcome: Outcome,
+}
+
+struct Flush {
+    /// Everything accepted up to here is waited for.
+    accepted: u64,
+    reply: FlushReply,
+}
+
+struct Shutdown {
+    deadline: Instant,
+    reply: ShutdownReply,
+    /// Tries left that find nobody at the other end.
+    tries_unreachable: u32,
+}
+
+impl Worker {
+    pub(super) fn new(
+        queue: Arc<Queue>,
+        transport: Transport,
+        resource: Arc<[u8]>,
+        delay: Duration,
+        reporter: Reporter,
+    ) -> Self {
+        Self {
+            queue,
+            transport,
+            resource,
+            delay,
+            reporter,
+            backoff: Backoff::default(),
+            in_flight: FuturesUnordered::new(),
+            wave: 0,
+            next_tick: Instant::now() + delay,
+            hurry: false,
+            flushes: Vec::new(),
+            shutdown: None,
+        }
+    }
+
+    /// Runs until it is told to shut down, or until nobody is left who could.
+    pub(super) async fn run(mut self, mut commands: UnboundedReceiver<Command>) {
+        loop {
+            self.start_sends();
+            self.answer_flushes();
+            if self.is_done() {
+                return self.finish();
+            }
+            let wake = self.next_wake();
+            tokio::select! {
+                Some(sent) = self.in_flight.next(), if !self.in_flight.is_empty() => self.settle(sent),
+                command = commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => return self.finish(),
+                },
+                () = self.queue.filled() => {}
+                () = sleep_until(wake) => {}
+            }
+        }
+    }
+
+    fn start_sends(&mut self) {
+        if self.gives_up() || (self.backoff.until().is_some() && !self.hurry) {
+            return;
+        }
+        let everything = self.is_awaited() || Instant::now() >= self.next_tick;
+        let take = if everything { Take::Any } else { Take::Full };
+        while self.in_flight.len() < self.allowed_in_flight() {
+            let Some(batch) = self.queue.take(take) else {
+                if everything {
+                    self.next_tick = Instant::now() + self.delay;
+                }
+                return;
+            };
+            self.hurry = false;
+            self.send(batch);
+        }
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.shutdown.is_some() || !self.flushes.is_empty()
+    }
+
+    fn allowed_in_flight(&self) -> usize {
+        if self.backoff.is_failing() { 1 } else { MAX_IN_FLIGHT }
+    }
+
+    fn send(&mut self, mut batch: Batch) {
+        let request = batch.frame(&self.resource);
+        let transport = self.transport.clone();
+        let wave = self.wave;
+        self.in_flight.push(Box::pin(async move {
+            let outcome = transport.send(request).await;
+            Sent { wave, batch, outcome }
+        }));
+    }
+
+    fn settle(&mut self, Sent { wave, batch, outcome }: Sent) {
+        match outcome {
+            Outcome::Delivered { rejected, message } => self.delivered(batch, rejected, &message),
+            Outcome::Retry(failure) => {
+                self.queue.put_back(batch);
+                if wave == self.wave {
+                    self.wave += 1;
+                    self.pause(&failure);
+                }
+                self.failed(&failure);
+            }
+            Outcome::TooLarge(failure) => match batch.split() {
+                Some((first, second)) => {
+                    self.queue.put_back(first);
+                    self.queue.put_back(second);
+                }
+                None => self.refused(&batch, &failure),
+            },
+            Outcome::Refused(failure) => self.refused(&batch, &failure),
+        }
+    }
+
+    fn delivered(&mut self, batch: Batch, rejected: u64, message: &str) {
+        let rejected = rejected.min(batch.count());
+        self.queue.ledger().deliver(batch.count() - rejected);
+        self.queue.ledger().reject(rejected);
+        self.queue.recycle(batch);
+        self.backoff.succeeded();
+        self.reporter.delivered(self.queue.ledger().snapshot());
+        if rejected > 0 || !message.is_empty() {
+            self.reporter.rejected(rejected, message);
+        }
+    }
+
+    fn refused(&mut self, batch: &Batch, failure: &Failure) {
+        self.queue.ledger().fail(batch.count());
+        self.failed(failure);
+    }
+
+    fn pause(&mut self, failure: &Failure) {
+        let known_to_be_down = self.backoff.is_failing();
+        self.backoff.failed(failure.retry_after);
+        if let Some(shutdown) = &mut self.shutdown
+            && failure.kind == FailureKind::Unreachable
+        {
+            let used = if known_to_be_down { shutdown.tries_unreachable } else { 1 };
+            shutdown.tries_unreachable = shutdown.tries_unreachable.saturating_sub(used);
+        }
+    }
+
+    fn failed(&mut self, failure: &Failure) {
+        self.reporter.failed(failure, self.queue.ledger().snapshot());
+        for flush in self.flushes.drain(..) {
+            (flush.reply)(Err(failure.text.clone()));
+        }
+    }
+
+    fn answer_flushes(&mut self) {
+        if self.flushes.is_empty() {
+            return;
+        }
+        let counts = self.queue.ledger().snapshot();
+        let settled = counts.accepted - counts.pending;
+        for flush in self.flushes.extract_if(.., |flush| flush.accepted <= settled) {
+            (flush.reply)(Ok(()));
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        self.hurry = true;
+        match command {
+            Command::Flush(reply) => {
+                let accepted = self.queue.ledger().snapshot().accepted;
+                self.flushes.push(Flush { accepted, reply });
+            }
+            Command::Shutdown(deadline, reply) => {
+                self.shutdown = Some(Shutdown { deadline, reply, tries_unreachable: TRIES_UNREACHABLE });
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        let Some(shutdown) = &self.shutdown else { return false };
+        let idle = self.in_flight.is_empty();
+        Instant::now() >= shutdown.deadline || (idle && (self.gives_up() || self.queue.is_empty()))
+    }
+
+    /// Whether nothing more is sent: the collector cannot be reached, or asks for a pause beyond the deadline.
+    fn gives_up(&self) -> bool {
+        let Some(shutdown) = &self.shutdown else { return false };
+        let pause_ends_too_late = self.backoff.until().is_some_and(|until| until >= shutdown.deadline);
+        shutdown.tries_unreachable == 0 || (pause_ends_too_late && !self.hurry)
+    }
+
+    fn next_wake(&self) -> Instant {
+        let deadline = self.shutdown.as_ref().map(|shutdown| shutdown.deadline);
+        let next_send = match self.backoff.until() {
+            Some(until) => Some(until),
+            // When all that may be on their way are, the first answer wakes.
+            None => (self.in_flight.len() < self.allowed_in_flight()).then_some(self.next_tick),
+        };
+        let far = Instant::now() + FAR;
+        [deadline, next_send].into_iter().flatten().fold(far, Instant::min)
+    }
+
+    /// Whatever is still pending has failed, also what is on its way: its answer will not be heard.
+    fn finish(self) {
+        drop(self.in_flight);
+        self.queue.abandon();
+        for flush in self.flushes {
+            (flush.reply)(Err("telemetry was shut down".to_owned()));
+        }
+        if let Some(shutdown) = self.shutdown {
+            (shutdown.reply)();
+        }
+    }
+}
+
+/// Requests of one signal on their way at once: more than one, so that a distant collector does not limit
+/// throughput to one batch a round trip.
+const MAX_IN_FLIGHT: usize = 4;
+/// A collector that could be reached a moment ago gets a second chance at shutdown.
+const TRIES_UNREACHABLE: u32 = 2;
+const FAR: Duration = Duration::from_secs(3600);
