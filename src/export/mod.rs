@@ -11,8 +11,10 @@ mod signal;
 mod transport;
 mod worker;
 
+#[cfg(feature = "testing")]
+pub(crate) use io::record_nothing_here;
 pub(crate) use io::{Exporter, Route, Workers, on_io_thread};
 pub(crate) use ledger::Ledger;
 pub use ledger::{Delivery, SignalDelivery};
 pub(crate) use queue::Queue;
-pub(crate) use signal::Signal;
+pub use signal::Signal;
