@@ -5,14 +5,24 @@ mod batch;
 pub(crate) mod encode;
 mod io;
 mod ledger;
+mod logs;
+mod metrics;
 mod queue;
 mod reporter;
 mod signal;
+mod spans;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod worker;
+mod workers;
 
-pub(crate) use io::{Exporter, Route, Workers, on_io_thread};
+pub(crate) use io::{Exporter, Route, on_io_thread};
 pub(crate) use ledger::Ledger;
 pub use ledger::{Delivery, SignalDelivery};
+pub(crate) use logs::LogQueue;
+pub(crate) use metrics::MetricQueue;
 pub(crate) use queue::Queue;
 pub(crate) use signal::Signal;
+pub(crate) use spans::SpanQueue;
+pub(crate) use workers::Workers;
