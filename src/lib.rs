@@ -26,9 +26,11 @@ pub mod testing;
 mod trace_ids;
 mod writer;
 
+pub use builder::{Builder, Logs, Metrics, Traces, init};
 pub use error::{ExportError, InitError, ShutdownError};
 pub use export::{Delivery, SignalDelivery};
 pub use opentelemetry;
 pub use opentelemetry_sdk;
-pub use settings::LogFormat;
+pub use settings::{Compression, HistogramAggregation, LogFormat, TlsSettings};
 pub use tracing;
+pub use writer::LogOutput;
