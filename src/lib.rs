@@ -3,6 +3,7 @@
 mod builder;
 mod context_fields;
 mod diagnostics;
+mod duration_histogram;
 mod error;
 mod export;
 #[cfg(feature = "grpc")]
@@ -27,6 +28,7 @@ mod trace_ids;
 mod writer;
 
 pub use builder::{Builder, Logs, Metrics, Traces, init};
+pub use duration_histogram::duration_histogram;
 pub use error::{ExportError, InitError, ShutdownError};
 pub use export::{Delivery, SignalDelivery};
 pub use opentelemetry;

@@ -111,6 +111,8 @@ async fn a_trace_is_drawn_as_a_tree() {
     let spans = vec![otlp::span(3, 1, "second"), otlp::span(1, 0, "root"), failed, otlp::span(2, 1, "first")];
     let mut client = TraceServiceClient::connect(collector.endpoint()).await.unwrap();
     client.export(otlp::traces(spans)).await.unwrap();
+    let mut clients = otlp::Clients::new(collector.endpoint());
+    clients.logs.export(otlp::log_in(4, "querying")).await.unwrap();
 
     let received = collector.received();
     let [trace_id] = &received.trace_ids()[..] else { panic!("one trace") };
@@ -119,10 +121,11 @@ async fn a_trace_is_drawn_as_a_tree() {
         "root [server]  1.0 ms  number=1\n\
          ├─ first [server]  1.0 ms  number=2\n\
          │  └─ query [server]  1.0 ms  ERROR no such table  number=4\n\
+         │     └─ · INFO querying\n\
          └─ second [server]  1.0 ms  number=3\n"
     );
     assert_eq!(received.spans_named("query")[0].status(), StatusCode::Error);
-    assert_eq!(received.logs_of(trace_id).len(), 0);
+    assert_eq!(received.logs_of(trace_id).len(), 1);
 }
 
 #[tokio::test]
@@ -149,6 +152,7 @@ async fn collections_of_a_delta_sum_are_added_up() {
         client.export(otlp::metrics(vec![sum])).await.unwrap();
     }
     assert_eq!(collector.received().value("requests", &[]), Some(6.0));
+    assert_eq!(collector.received().metric_table(), "requests {method=Get}  6 {requests}\n");
 }
 
 #[tokio::test]
@@ -161,4 +165,5 @@ async fn quantiles_are_those_of_prometheus() {
     assert_eq!(value.count, 5);
     assert_eq!(value.quantile(0.4), Some(0.75));
     assert_eq!(value.quantile(0.99), Some(2.0));
+    assert_eq!(collector.received().metric_table(), "duration {}  5 measured, p50 0.8125, p95 2.0000 s\n");
 }

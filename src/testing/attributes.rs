@@ -6,6 +6,8 @@ use opentelemetry::logs::AnyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue as ProtoValue, KeyValue};
 
+use crate::semconv::RPC_STATUS_CODE;
+
 /// The value of the first attribute of this key.
 pub(super) fn find(attributes: &[KeyValue], key: &str) -> Option<AnyValue> {
     raw(attributes, key).and_then(value)
@@ -23,8 +25,19 @@ pub(super) fn contain(attributes: &[KeyValue], wanted: &[(&str, &str)]) -> bool 
 
 /// `key=value key=value`.
 pub(super) fn line(attributes: &[KeyValue]) -> String {
-    let pairs =
-        attributes.iter().map(|attribute| format!("{}={}", attribute.key, text(attribute.value.as_ref())));
+    line_of(attributes.iter())
+}
+
+/// [`line`] without what says nothing beside the name of a span or record: the method again, addresses, source code
+/// locations, stack traces.
+pub(super) fn short_line(attributes: &[KeyValue]) -> String {
+    line_of(attributes.iter().filter(|attribute| {
+        attribute.key == RPC_STATUS_CODE || !QUIET.iter().any(|prefix| attribute.key.starts_with(prefix))
+    }))
+}
+
+fn line_of<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> String {
+    let pairs = attributes.map(|attribute| format!("{}={}", attribute.key, text(attribute.value.as_ref())));
     pairs.collect::<Vec<_>>().join(" ")
 }
 
@@ -79,3 +92,5 @@ pub(super) fn value(value: &ProtoValue) -> Option<AnyValue> {
 fn raw<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a ProtoValue> {
     attributes.iter().find(|attribute| attribute.key == key)?.value.as_ref()
 }
+
+const QUIET: [&str; 6] = ["rpc.", "server.", "network.", "code.", "thread.", "exception.stacktrace"];

@@ -75,14 +75,24 @@ pub fn traces(spans: Vec<Span>) -> ExportTraceServiceRequest {
 }
 
 pub fn logs(bodies: &[&str]) -> ExportLogsServiceRequest {
-    let log_records = bodies
-        .iter()
-        .map(|body| LogRecord {
-            body: Some(AnyValue { value: Some(Value::StringValue((*body).to_owned())) }),
-            trace_id: vec![7; 16],
-            ..LogRecord::default()
-        })
-        .collect();
+    logs_of(bodies.iter().map(|body| log(body)).collect())
+}
+
+/// In the span of this number.
+pub fn log_in(span: u8, body: &str) -> ExportLogsServiceRequest {
+    logs_of(vec![LogRecord { span_id: vec![span; 8], ..log(body) }])
+}
+
+fn log(body: &str) -> LogRecord {
+    LogRecord {
+        body: Some(AnyValue { value: Some(Value::StringValue(body.to_owned())) }),
+        severity_text: "INFO".to_owned(),
+        trace_id: vec![7; 16],
+        ..LogRecord::default()
+    }
+}
+
+fn logs_of(log_records: Vec<LogRecord>) -> ExportLogsServiceRequest {
     let scope_logs = vec![ScopeLogs { scope: scope(), log_records, ..ScopeLogs::default() }];
     ExportLogsServiceRequest {
         resource_logs: vec![ResourceLogs { resource: resource(), scope_logs, ..ResourceLogs::default() }],
@@ -114,7 +124,12 @@ fn sum_with(name: &str, points: &[(&str, &str, i64)], temporality: AggregationTe
         })
         .collect();
     let sum = Sum { data_points, aggregation_temporality: temporality.into(), is_monotonic: true };
-    Metric { name: name.to_owned(), data: Some(Data::Sum(sum)), ..Metric::default() }
+    Metric {
+        name: name.to_owned(),
+        unit: "{requests}".to_owned(),
+        data: Some(Data::Sum(sum)),
+        ..Metric::default()
+    }
 }
 
 pub fn histogram(name: &str, bounds: &[f64], buckets: &[u64]) -> Metric {
@@ -126,7 +141,12 @@ pub fn histogram(name: &str, bounds: &[f64], buckets: &[u64]) -> Metric {
     };
     let temporality = AggregationTemporality::Cumulative.into();
     let histogram = Histogram { data_points: vec![point], aggregation_temporality: temporality };
-    Metric { name: name.to_owned(), data: Some(Data::Histogram(histogram)), ..Metric::default() }
+    Metric {
+        name: name.to_owned(),
+        unit: "s".to_owned(),
+        data: Some(Data::Histogram(histogram)),
+        ..Metric::default()
+    }
 }
 
 fn scope() -> Option<InstrumentationScope> {

@@ -135,10 +135,18 @@ impl Received {
         logs
     }
 
-    /// One trace as a tree, for people: a line a span, with kind, duration, error and attributes.
+    /// One trace as a tree, for people: a line a span, with kind, duration, error and attributes, and the log
+    /// records inside it. Attributes that would only repeat the name (`rpc.method`), addresses and source code
+    /// locations are left out.
     #[must_use]
     pub fn trace_tree(&self, trace_id: &str) -> String {
-        telemetry::tree(&self.trace(trace_id))
+        telemetry::tree(&self.trace(trace_id), &self.logs_of(trace_id))
+    }
+
+    /// Every series with its value now, a line each, for people.
+    #[must_use]
+    pub fn metric_table(&self) -> String {
+        telemetry::table(&self.metrics())
     }
 
     /// The value of a sum or gauge now, over all series that have these attributes, or `None` if there is none.

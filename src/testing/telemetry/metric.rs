@@ -152,8 +152,29 @@ impl Temporality {
     }
 }
 
-/// What tells series apart: resource, scope, attributes.
-type Series = (String, String, String);
+/// What tells series apart.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Series {
+    name: String,
+    attributes: String,
+    scope: String,
+    resource: String,
+}
+
+impl Series {
+    fn of(metric: &CollectedMetric, attributes: &[KeyValue]) -> Self {
+        Self {
+            name: metric.name().to_owned(),
+            attributes: attributes::line(attributes),
+            scope: metric.scope.name.clone(),
+            resource: attributes::line(&metric.resource.attributes),
+        }
+    }
+
+    fn name_and_attributes(&self) -> String {
+        format!("{} {{{}}}", self.name, self.attributes)
+    }
+}
 
 pub(in crate::testing) fn metrics(export: &Export) -> Vec<CollectedMetric> {
     let Export::Metrics(request) = export else { return Vec::new() };
@@ -177,18 +198,8 @@ pub(in crate::testing) fn value(
     name: &str,
     wanted: &[(&str, &str)],
 ) -> Option<f64> {
-    let mut series: BTreeMap<Series, f64> = BTreeMap::new();
-    for metric in metrics.iter().filter(|metric| metric.name() == name) {
-        let (points, temporality) = metric.numbers();
-        for point in points.iter().filter(|point| attributes::contain(&point.attributes, wanted)) {
-            let value = series.entry(series_of(metric, &point.attributes)).or_default();
-            match temporality {
-                Temporality::LastCounts => *value = number(point),
-                Temporality::AddUp => *value += number(point),
-            }
-        }
-    }
-    series.into_values().reduce(|sum, value| sum + value)
+    let named = metrics.iter().filter(|metric| metric.name() == name);
+    number_series(named, wanted).into_values().reduce(|sum, value| sum + value)
 }
 
 pub(in crate::testing) fn histogram(
@@ -196,23 +207,62 @@ pub(in crate::testing) fn histogram(
     name: &str,
     wanted: &[(&str, &str)],
 ) -> Option<HistogramValue> {
+    let named = metrics.iter().filter(|metric| metric.name() == name);
+    histogram_series(named, wanted).into_values().reduce(|sum, value| sum.add(&value))
+}
+
+/// A line for each series: its name and attributes, its value and unit.
+pub(in crate::testing) fn table(metrics: &[CollectedMetric]) -> String {
+    let units: BTreeMap<&str, &str> = metrics.iter().map(|metric| (metric.name(), metric.unit())).collect();
+    let numbers =
+        number_series(metrics.iter(), &[]).into_iter().map(|(series, value)| (series, value.to_string()));
+    let histograms = histogram_series(metrics.iter(), &[]).into_iter().map(|(series, value)| {
+        let quantile = |q| value.quantile(q).unwrap_or_default();
+        (series, format!("{} measured, p50 {:.4}, p95 {:.4}", value.count, quantile(0.5), quantile(0.95)))
+    });
+    let rows: Vec<_> = numbers
+        .chain(histograms)
+        .map(|(series, value)| (series.name_and_attributes(), series, value))
+        .collect();
+    let width = rows.iter().map(|(title, ..)| title.chars().count()).max().unwrap_or_default();
+    let unit = |series: &Series| units.get(&*series.name).copied().unwrap_or_default();
+    rows.iter().map(|(title, series, value)| format!("{title:width$}  {value} {}\n", unit(series))).collect()
+}
+
+fn number_series<'a>(
+    metrics: impl Iterator<Item = &'a CollectedMetric>,
+    wanted: &[(&str, &str)],
+) -> BTreeMap<Series, f64> {
+    let mut series: BTreeMap<Series, f64> = BTreeMap::new();
+    for metric in metrics {
+        let (points, temporality) = metric.numbers();
+        for point in points.iter().filter(|point| attributes::contain(&point.attributes, wanted)) {
+            let value = series.entry(Series::of(metric, &point.attributes)).or_default();
+            match temporality {
+                Temporality::LastCounts => *value = number(point),
+                Temporality::AddUp => *value += number(point),
+            }
+        }
+    }
+    series
+}
+
+fn histogram_series<'a>(
+    metrics: impl Iterator<Item = &'a CollectedMetric>,
+    wanted: &[(&str, &str)],
+) -> BTreeMap<Series, HistogramValue> {
     let mut series: BTreeMap<Series, HistogramValue> = BTreeMap::new();
-    for metric in metrics.iter().filter(|metric| metric.name() == name) {
+    for metric in metrics {
         let (points, temporality) = metric.histograms();
         for point in points.iter().filter(|point| attributes::contain(&point.attributes, wanted)) {
-            let value = series.entry(series_of(metric, &point.attributes)).or_default();
+            let value = series.entry(Series::of(metric, &point.attributes)).or_default();
             *value = match temporality {
                 Temporality::LastCounts => point.into(),
                 Temporality::AddUp => std::mem::take(value).add(&point.into()),
             };
         }
     }
-    series.into_values().reduce(|sum, value| sum.add(&value))
-}
-
-fn series_of(metric: &CollectedMetric, attributes: &[KeyValue]) -> Series {
-    let resource = attributes::line(&metric.resource.attributes);
-    (resource, metric.scope.name.clone(), attributes::line(attributes))
+    series
 }
 
 fn number(point: &NumberDataPoint) -> f64 {

@@ -7,37 +7,73 @@ use std::time::Duration;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
-use super::CollectedSpan;
+use super::{CollectedLog, CollectedSpan};
 use crate::testing::attributes;
 
-/// The spans of one trace, in the order in which they began, as a tree; those whose parent is missing are roots.
-pub(in crate::testing) fn tree(spans: &[CollectedSpan]) -> String {
+/// The spans and log records of one trace as a tree; what has no parent among them is a root.
+pub(in crate::testing) fn tree(spans: &[CollectedSpan], logs: &[CollectedLog]) -> String {
+    let mut entries: Vec<_> = spans.iter().map(Entry::Span).chain(logs.iter().map(Entry::Log)).collect();
+    // Of equal times the span comes first, which contains the record.
+    entries.sort_by_key(Entry::time);
     let ids: HashSet<&[u8]> = spans.iter().map(|span| &*span.span.span_id).collect();
-    let mut tree = Tree { spans, text: String::new() };
-    for span in spans {
-        let parent = &*span.span.parent_span_id;
-        // A span that is its own parent would otherwise be lost.
-        if !ids.contains(parent) || parent == span.span.span_id {
-            tree.branch(span, "", "", spans.len());
-        }
+    let mut tree = Tree { entries: &entries, text: String::new() };
+    // A span that is its own parent would otherwise be lost.
+    for root in entries.iter().filter(|entry| !ids.contains(entry.parent()) || entry.is_own_parent()) {
+        tree.branch(root, "", "", spans.len());
     }
     tree.text
 }
 
+#[derive(Clone, Copy)]
+enum Entry<'a> {
+    Span(&'a CollectedSpan),
+    Log(&'a CollectedLog),
+}
+
+impl Entry<'_> {
+    fn time(&self) -> u64 {
+        match self {
+            Self::Span(span) => span.span.start_time_unix_nano,
+            Self::Log(log) => log.record.time_unix_nano,
+        }
+    }
+
+    fn parent(&self) -> &[u8] {
+        match self {
+            Self::Span(span) => &span.span.parent_span_id,
+            Self::Log(log) => &log.record.span_id,
+        }
+    }
+
+    fn is_own_parent(&self) -> bool {
+        matches!(self, Self::Span(span) if span.span.span_id == span.span.parent_span_id)
+    }
+
+    fn line(&self) -> String {
+        match self {
+            Self::Span(span) => span_line(span),
+            Self::Log(log) => log_line(log),
+        }
+    }
+}
+
 struct Tree<'a> {
-    spans: &'a [CollectedSpan],
+    entries: &'a [Entry<'a>],
     text: String,
 }
 
 impl Tree<'_> {
     /// `depth_left`: parents in a circle must not recurse for ever.
-    fn branch(&mut self, span: &CollectedSpan, lead: &str, below: &str, depth_left: usize) {
+    fn branch(&mut self, entry: &Entry<'_>, lead: &str, below: &str, depth_left: usize) {
         // Writing to a `String` cannot fail.
-        let _ = writeln!(self.text, "{lead}{}", line(span));
+        let _ = writeln!(self.text, "{lead}{}", entry.line());
+        let Entry::Span(span) = entry else { return };
         if depth_left == 0 {
             return;
         }
-        let children: Vec<_> = self.spans.iter().filter(|child| is_child(span, child)).collect();
+        let id = &*span.span.span_id;
+        let is_child = |child: &&Entry<'_>| child.parent() == id && !child.is_own_parent();
+        let children: Vec<_> = self.entries.iter().filter(is_child).collect();
         for (index, child) in children.iter().enumerate() {
             let (branch, bar) =
                 if index + 1 == children.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
@@ -46,12 +82,7 @@ impl Tree<'_> {
     }
 }
 
-fn is_child(parent: &CollectedSpan, child: &CollectedSpan) -> bool {
-    parent.is_parent_of(child) && parent.span.span_id != child.span.span_id
-}
-
-fn line(span: &CollectedSpan) -> String {
-    let mut line = span.name().to_owned();
+fn span_line(span: &CollectedSpan) -> String {
     let kind = match span.kind() {
         SpanKind::Server => " [server]",
         SpanKind::Client => " [client]",
@@ -59,14 +90,20 @@ fn line(span: &CollectedSpan) -> String {
         SpanKind::Consumer => " [consumer]",
         SpanKind::Internal | SpanKind::Unspecified => "",
     };
-    let _ = write!(line, "{kind}  {}", rounded(span.duration()));
+    let mut line = format!("{}{kind}  {}", span.name(), rounded(span.duration()));
     if span.status() == StatusCode::Error {
-        let _ = write!(line, "  ERROR {}", span.status_message());
+        line = format!("{line}  ERROR {}", span.status_message()).trim_end().to_owned();
     }
-    if !span.span.attributes.is_empty() {
-        let _ = write!(line, "  {}", attributes::line(&span.span.attributes));
-    }
-    line
+    with_attributes(line, &attributes::short_line(&span.span.attributes))
+}
+
+fn log_line(log: &CollectedLog) -> String {
+    let line = format!("· {} {}", log.severity(), log.body());
+    with_attributes(line, &attributes::short_line(&log.record.attributes))
+}
+
+fn with_attributes(line: String, attributes: &str) -> String {
+    if attributes.is_empty() { line } else { format!("{line}  {attributes}") }
 }
 
 /// To three significant digits or so: `12.3 ms`.
