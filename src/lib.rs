@@ -26,9 +26,11 @@ pub mod testing;
 mod trace_ids;
 mod writer;
 
+pub use context_fields::with_fields;
 pub use error::{ExportError, InitError, ShutdownError};
 pub use export::{Delivery, SignalDelivery};
 pub use opentelemetry;
 pub use opentelemetry_sdk;
+pub use redaction::Redaction;
 pub use settings::LogFormat;
 pub use tracing;
