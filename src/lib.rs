@@ -34,3 +34,4 @@ pub use opentelemetry_sdk;
 pub use redaction::Redaction;
 pub use settings::LogFormat;
 pub use tracing;
+pub use writer::{LineWriter, LogOutput, Overflow};
