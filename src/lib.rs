@@ -28,11 +28,13 @@ mod trace_ids;
 mod writer;
 
 pub use builder::{Builder, Logs, Metrics, Traces, init};
+pub use context_fields::with_fields;
 pub use duration_histogram::duration_histogram;
 pub use error::{ExportError, InitError, ShutdownError};
 pub use export::{Delivery, SignalDelivery};
 pub use opentelemetry;
 pub use opentelemetry_sdk;
+pub use redaction::Redaction;
 pub use settings::{Compression, HistogramAggregation, LogFormat, TlsSettings};
 pub use tracing;
-pub use writer::LogOutput;
+pub use writer::{LineWriter, LogOutput, Overflow};

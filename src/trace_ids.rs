@@ -4,6 +4,7 @@ use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId};
 use tracing_core::Event;
 use tracing_core::dispatcher::WeakDispatch;
+use tracing_core::span::Id;
 
 /// Trace, span and flags of the span that was current.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,12 @@ impl TraceIds {
         if event.is_contextual() {
             return Self::current();
         }
-        let context = tracing_opentelemetry::get_otel_context(event.parent()?, &dispatch?.upgrade()?)?;
+        Self::of_span(event.parent()?, dispatch?)
+    }
+
+    /// Of a `tracing` span, by the bridge of its subscriber.
+    pub(crate) fn of_span(span: &Id, dispatch: &WeakDispatch) -> Option<Self> {
+        let context = tracing_opentelemetry::get_otel_context(span, &dispatch.upgrade()?)?;
         Self::of(context.span().span_context())
     }
 
