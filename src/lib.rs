@@ -30,5 +30,8 @@ pub use error::{ExportError, InitError, ShutdownError};
 pub use export::{Delivery, SignalDelivery};
 pub use opentelemetry;
 pub use opentelemetry_sdk;
+pub use record_error::record_error;
 pub use settings::LogFormat;
+pub use signals::{shutdown_signal, shutdown_signal_blocking};
+pub use subscriber::{InvalidFilter, TelemetryLayer};
 pub use tracing;
