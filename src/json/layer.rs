@@ -253,7 +253,7 @@ where
         TraceIds::of_event(event, dispatch).or_else(|| {
             // A bridge that does not activate the contexts of its spans still knows them.
             let span = context.event_span(event).filter(|_| event.is_contextual())?;
-            TraceIds::of_span(&span.id(), dispatch?)
+            TraceIds::of_span(&span.id(), &dispatch?.upgrade()?)
         })
     }
 }
