@@ -10,7 +10,8 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
 use super::filter::{Filter, FilterHandle};
-use super::{Lines, Parts};
+use super::moment::Moment;
+use super::{LineFormat, Lines, Parts};
 use crate::settings::ExceptionSignal;
 use crate::trace_ids::TraceIds;
 
@@ -148,16 +149,20 @@ where
         ctx.span(id).unwrap().extensions_mut().insert(Seen);
     }
 
-    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+}
+
+impl<S> LineFormat<S> for SpanNames
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn write_event(&self, event: &Event<'_>, ctx: &Context<'_, S>, moment: &Moment) {
         let mut text = message(event);
         for span in ctx.event_scope(event).into_iter().flatten() {
             if span.extensions().get::<Seen>().is_some() {
                 text.push_str(&format!(" in {}", span.name()));
             }
         }
-        let ids =
-            if event.metadata().target().starts_with("opentelemetry") { None } else { TraceIds::current() };
-        self.0.lock().unwrap().push((text, ids));
+        self.0.lock().unwrap().push((text, moment.ids));
     }
 }
 
