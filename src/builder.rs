@@ -27,7 +27,7 @@ use crate::guard::TelemetryGuard;
 use crate::json::JsonLayer;
 use crate::redaction::Redaction;
 use crate::semconv;
-use crate::settings::{Compression, Env, LogFormat, Requested, TlsSettings};
+use crate::settings::{self, Compression, Env, LogFormat, Requested, Settings, TlsSettings};
 use crate::subscriber::TelemetryLayer;
 use crate::writer::{LineWriter, LogOutput, Overflow};
 
@@ -315,13 +315,15 @@ impl Builder {
         crate::install::local(self)
     }
 
-    /// The variables to go by.
-    pub(crate) fn env(&self) -> Env {
-        if self.ignore_env { Env::none() } else { Env::process() }
+    /// Decides all settings; what is not plain data goes along.
+    pub(crate) fn resolve(self) -> Result<(Settings, Parts), InitError> {
+        let env = if self.ignore_env { Env::none() } else { Env::process() };
+        let (requested, parts) = self.into_parts();
+        Ok((settings::resolve(&requested, &env)?, parts))
     }
 
     /// Plain data on one side, parts on the other.
-    pub(crate) fn into_parts(self) -> (Requested, Parts) {
+    fn into_parts(self) -> (Requested, Parts) {
         let Self { requested, traces, metrics, logs, parts, ignore_env: _ } = self;
         let requested = Requested {
             traces: traces.requested,

@@ -68,6 +68,10 @@ impl TelemetryGuard {
         Self { running, is_shut_down: false }
     }
 
+    pub(crate) fn running(&self) -> &Running {
+        &self.running
+    }
+
     /// The tracer provider, for libraries that want one handed in.
     #[must_use]
     pub fn tracer_provider(&self) -> &SdkTracerProvider {
@@ -234,6 +238,13 @@ impl Running {
 }
 
 impl Providers {
+    /// Makes them give out instruments that do nothing.
+    pub(crate) fn disable(&self) {
+        let _ = self.tracer.shutdown();
+        let _ = self.meter.shutdown();
+        let _ = self.logger.shutdown();
+    }
+
     fn shutdown_tasks(&self, deadline: Instant) -> Vec<Task> {
         let Self { tracer, meter, logger } = self.clone();
         let left = move || deadline.saturating_duration_since(Instant::now());

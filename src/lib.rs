@@ -1,5 +1,6 @@
 //! Start OpenTelemetry in a Rust service with one call.
 
+mod assemble;
 mod bounded;
 mod builder;
 mod context_fields;

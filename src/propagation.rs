@@ -33,7 +33,7 @@ type Boxed = Box<dyn TextMapPropagator + Send + Sync>;
 pub(crate) fn propagator(
     chosen: &[Propagator],
     custom: Vec<Boxed>,
-) -> impl TextMapPropagator + Send + Sync + 'static {
+) -> TextMapCompositePropagator {
     let mut custom = Some(custom);
     let propagators = chosen.iter().flat_map(|propagator| match propagator {
         Propagator::TraceContext => vec![Box::new(TraceContext) as Boxed],

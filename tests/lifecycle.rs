@@ -37,8 +37,10 @@ fn program(row: &str) -> Result<(), Box<dyn Error>> {
         "multi_thread" => multi_thread()?.block_on(async { record_and_drop(start()?) }),
         "current_thread" => current_thread()?.block_on(async { record_and_drop(start()?) }),
         "inside_a_task_on_one_worker" => one_worker()?.block_on(async {
-            tokio::spawn(async { record_and_drop(start().map_err(|error| error.to_string()).unwrap()).unwrap() })
-                .await?;
+            tokio::spawn(async {
+                record_and_drop(start().map_err(|error| error.to_string()).unwrap()).unwrap()
+            })
+            .await?;
             Ok(())
         }),
         "after_the_runtime" => {

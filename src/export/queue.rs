@@ -68,7 +68,7 @@ impl Queue {
         Self { limits, ledger, state: Mutex::default(), full: Notify::new() }
     }
 
-    pub(crate) fn ledger(&self) -> &Ledger {
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
 

@@ -22,9 +22,9 @@ pub(crate) fn meter_provider(
         builder = builder.with_view(view);
     }
     match queue {
-        Some(queue) => {
-            builder.with_reader(PeriodicReader::builder(queue).with_interval(settings.interval).build()).build()
-        }
+        Some(queue) => builder
+            .with_reader(PeriodicReader::builder(queue).with_interval(settings.interval).build())
+            .build(),
         None => builder.build(),
     }
 }

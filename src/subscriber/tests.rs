@@ -148,7 +148,6 @@ where
     fn on_new_span(&self, _: &tracing::span::Attributes<'_>, id: &tracing::Id, ctx: Context<'_, S>) {
         ctx.span(id).unwrap().extensions_mut().insert(Seen);
     }
-
 }
 
 impl<S> LineFormat<S> for SpanNames
