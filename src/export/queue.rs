@@ -180,6 +180,17 @@ impl Queue {
         self.ledger.fail(self.ledger.snapshot().pending);
     }
 
+    /// All that waits, as requests.
+    #[cfg(test)]
+    pub(crate) fn drain(&self) -> Vec<Bytes> {
+        std::iter::from_fn(|| self.take_any()).map(|batch| batch.frame(&[])).collect()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn take_any(&self) -> Option<Batch> {
+        self.take(Take::Any)
+    }
+
     fn has_room(&self, state: &State, bytes: usize) -> bool {
         state.stage == Stage::Open
             && state.items < self.limits.max_items

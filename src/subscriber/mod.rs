@@ -1,1 +1,3 @@
 //! mod
+
+pub(crate) mod logs;

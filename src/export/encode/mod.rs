@@ -28,6 +28,6 @@ pub(crate) use scratch::{Scratch, with_scratch};
 pub(crate) use span::span;
 pub(crate) use value::{
     Text, attribute_bool, attribute_bytes, attribute_f64, attribute_i64, attribute_str, attribute_text,
-    truncated,
+    attribute_value, decoded_attribute, encoded_attributes, truncated,
 };
 pub(super) use wire::MAX_HEAD;
