@@ -191,6 +191,20 @@ impl Queue {
         self.take(Take::Any)
     }
 
+    /// Items that wait, counted one by one.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> u64 {
+        let state = self.lock();
+        state.full.iter().map(Batch::count).sum::<u64>() + state.open.count() as u64
+    }
+
+    /// What is taken of the limits.
+    #[cfg(test)]
+    pub(super) fn occupied(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.items, state.bytes)
+    }
+
     fn has_room(&self, state: &State, bytes: usize) -> bool {
         state.stage == Stage::Open
             && state.items < self.limits.max_items

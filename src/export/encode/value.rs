@@ -210,7 +210,7 @@ impl fmt::Write for Text<'_> {
 }
 
 /// The first `limit` characters.
-pub(crate) fn truncated(text: &str, limit: Option<usize>) -> &str {
+pub(super) fn truncated(text: &str, limit: Option<usize>) -> &str {
     match limit {
         // Text of so few bytes has no more characters than that.
         Some(limit) if text.len() > limit => {

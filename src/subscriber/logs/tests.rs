@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use opentelemetry::trace::{SpanId, TraceFlags, TraceId};
@@ -326,6 +326,7 @@ fn the_context_is_not_asked_where_ids_are_given() {
 
 #[test]
 fn a_record_costs_no_allocation() {
+    let _alone = alone();
     let queue = queue();
     let logs = Arc::new(OtlpLogs::direct(Arc::clone(&queue), options()));
     let subscriber =
@@ -375,9 +376,7 @@ fn run(
     extra: &[u8],
     events: impl FnOnce(),
 ) -> Vec<(String, LogRecord)> {
-    // Levels that other threads' subscribers leave out would be left out here too, while both are changing.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = alone();
     let queue = queue();
     let logs = Arc::new(path(Arc::clone(&queue), options));
     let subscriber = Registry::default().with(ToLogs { logs, ids, extra: extra.to_vec() });
@@ -393,6 +392,12 @@ fn run(
             log_records.into_iter().map(move |record| (name.clone(), record))
         })
         .collect()
+}
+
+/// What callsites are interested in is global, and changes with every subscriber that comes and goes.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn all(events: impl FnOnce()) -> Vec<(String, LogRecord)> {
