@@ -8,18 +8,21 @@ use opentelemetry::InstrumentationScope;
 use opentelemetry::propagation::TextMapCompositePropagator;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::Resource;
-use tracing_core::Subscriber;
+use tracing_core::{LevelFilter, Subscriber};
 use tracing_subscriber::registry::LookupSpan;
 
 use self::lines::LineOutput;
 use crate::builder::Parts;
 use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
-use crate::export::{Exporter, Ledger, LogQueue, MetricQueue, Queue, Route, Signal, SpanQueue, Workers};
+use crate::export::{
+    Exporter, Ledger, LogQueue, MetricQueue, Queue, Route, Signal, SpanQueue, Workers, encode,
+};
 use crate::guard::{Ledgers, Providers, Running, TelemetryGuard};
+use crate::redaction::Redaction;
 use crate::settings::{Directives, ExportSettings, QueueSettings, Settings};
 use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
-use crate::subscriber::{self, Filters, Records};
+use crate::subscriber::{self, Filters, LogOptions, OtlpLogs, Records};
 use crate::{propagation, provider, resource, semconv};
 
 /// Everything that `build()` makes before it touches a global.
@@ -51,13 +54,15 @@ where
         Exporter::start(queues.routes(&settings), encode::resource(&resource).into(), &diagnostics)?;
     let propagator = propagation::propagator(&settings.propagators, std::mem::take(&mut parts.propagators));
     let has_log_processors = !parts.log_processors.is_empty();
+    let redaction = parts.redaction.clone();
     let providers = providers(&settings, parts, &resource, &queues, exporter.workers());
+    let records = records(&settings, &queues, &providers, has_log_processors, redaction);
     say(&diagnostics, &settings.warnings);
     let spans =
         (!settings.disabled).then(|| (providers.tracer.tracer_with_scope(scope()), filters.spans.clone()));
     let layer = subscriber::Parts {
         lines: lines.format.map(|format| (format, filters.lines.clone())),
-        records: None,
+        records: records.map(|records| (records, filters.records.clone())),
         spans,
         exceptions: settings.exception_signal,
     };
@@ -74,12 +79,7 @@ where
         diagnostics,
         shutdown_timeout: settings.shutdown_timeout,
     });
-    let ready = Ready {
-        guard,
-        disabled: settings.disabled,
-        propagator,
-        owns_stderr: lines.owns_stderr,
-    };
+    let ready = Ready { guard, disabled: settings.disabled, propagator, owns_stderr: lines.owns_stderr };
     Ok(Assembled { layer, ready })
 }
 
@@ -123,6 +123,29 @@ fn providers(
         providers.disable();
     }
     providers
+}
+
+/// Events as OTLP log records: straight into the queue, or through the processors that the user added.
+fn records<S: 'static>(
+    settings: &Settings,
+    queues: &Queues,
+    providers: &Providers,
+    has_processors: bool,
+    redaction: Redaction,
+) -> Option<Records<S>> {
+    let options = LogOptions {
+        limits: settings.logs.limits,
+        minimum: LevelFilter::TRACE,
+        trace_based: false,
+        is_redacted: redaction.is_some().then(|| Arc::new(move |key: &str| redaction.is_redacted(key)) as _),
+    };
+    let logs = match &queues.logs {
+        _ if settings.disabled => return None,
+        _ if has_processors => OtlpLogs::through(providers.logger.clone(), options),
+        Some(queue) => OtlpLogs::direct(Arc::clone(queue), options),
+        None => return None,
+    };
+    Some(Box::new(move |event, moment, _| logs.on_event(event, moment.time, moment.ids, &[])))
 }
 
 /// Of the spans that come from `tracing`.

@@ -19,7 +19,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 pub use self::logs::Logs;
 pub use self::metrics::Metrics;
-pub(crate) use self::parts::{JsonOptions, Parts, Steps, View};
+pub(crate) use self::parts::{Parts, Steps, View};
 use self::setters::{exporter_setters, queue_setters};
 pub use self::traces::Traces;
 use crate::error::InitError;

@@ -6,14 +6,13 @@ use opentelemetry::global;
 use tracing_core::{Dispatch, Subscriber, dispatcher};
 use tracing_log::LogTracer;
 use tracing_subscriber::Registry;
-use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::assemble::{Assembled, Ready, assemble};
 use crate::builder::Builder;
 use crate::error::InitError;
 use crate::guard::TelemetryGuard;
-use crate::settings::{self, Settings};
 use crate::subscriber::TelemetryLayer;
 
 /// Builds everything and makes it the process's telemetry.

@@ -180,6 +180,31 @@ impl Queue {
         self.ledger.fail(self.ledger.snapshot().pending);
     }
 
+    /// All that waits, as requests.
+    #[cfg(test)]
+    pub(crate) fn drain(&self) -> Vec<Bytes> {
+        std::iter::from_fn(|| self.take_any()).map(|batch| batch.frame(&[])).collect()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn take_any(&self) -> Option<Batch> {
+        self.take(Take::Any)
+    }
+
+    /// Items that wait, counted one by one.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> u64 {
+        let state = self.lock();
+        state.full.iter().map(Batch::count).sum::<u64>() + state.open.count() as u64
+    }
+
+    /// What is taken of the limits.
+    #[cfg(test)]
+    pub(super) fn occupied(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.items, state.bytes)
+    }
+
     fn has_room(&self, state: &State, bytes: usize) -> bool {
         state.stage == Stage::Open
             && state.items < self.limits.max_items
