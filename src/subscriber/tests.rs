@@ -98,19 +98,18 @@ pub(super) struct Spans(Arc<Mutex<Vec<SpanData>>>);
 
 impl Spans {
     pub(super) fn named(&self, name: &str) -> SpanData {
-        let spans = self.0.lock().unwrap();
-        let found: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
-        assert_eq!(found.len(), 1, "spans named {name} among {:?}", names(&spans));
-        found[0].clone()
+        let mut found = self.all(name);
+        assert_eq!(found.len(), 1, "spans named {name} among {:?}", self.names());
+        found.remove(0)
+    }
+
+    pub(super) fn all(&self, name: &str) -> Vec<SpanData> {
+        self.0.lock().unwrap().iter().filter(|span| span.name == name).cloned().collect()
     }
 
     pub(super) fn names(&self) -> Vec<String> {
-        names(&self.0.lock().unwrap())
+        self.0.lock().unwrap().iter().map(|span| span.name.to_string()).collect()
     }
-}
-
-fn names(spans: &[SpanData]) -> Vec<String> {
-    spans.iter().map(|span| span.name.to_string()).collect()
 }
 
 impl SpanProcessor for Spans {
