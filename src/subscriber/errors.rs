@@ -11,7 +11,7 @@
 //! **What is set**: status Error with the event's message, or else the error's text, as description; `error.type`. A
 //! user's own status, description or `error.type` stays; of several errors the first counts.
 //!
-//! **Exceptions**: an error (a field that holds an error value, or the field `error`) is recorded as one `exception`
+//! **Exceptions**: an error (a field that holds an error value, the field `error`, or fields `exception.*`) is recorded as one `exception`
 //! span event, unless it is known. Known is an error whose text, or the text of one of its causes, was recorded on
 //! this span or on a span below it: the same text, or one that ends with `: ` and the recorded text, as wrappers
 //! write it. Every span remembers the last [`REMEMBERED`] such texts. So an error that passes through five functions
@@ -110,7 +110,7 @@ struct Failure {
     error: Option<Exception>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Exception {
     kind: Option<Cow<'static, str>>,
     /// The error's text, then those of its causes.
@@ -128,7 +128,7 @@ impl Exception {
     }
 
     fn of_text(text: String) -> Self {
-        Self { kind: None, texts: vec![text], stacktrace: None }
+        Self { texts: vec![text], ..Self::default() }
     }
 
     fn message(&self) -> &str {
@@ -187,6 +187,10 @@ impl Failure {
         own.or_else(|| self.error.as_ref()?.kind.clone()).unwrap_or(Cow::Borrowed(OTHER))
     }
 
+    fn exception(&mut self) -> &mut Exception {
+        self.error.get_or_insert_default()
+    }
+
     fn text(&mut self, field: &Field, text: impl FnOnce() -> String) {
         match field.name() {
             MESSAGE_FIELD => self.message = Some(text()),
@@ -194,6 +198,9 @@ impl Failure {
                 self.error.get_or_insert_with(|| Exception::of_text(text()));
             }
             ERROR_TYPE => self.kind = Some(text()),
+            EXCEPTION_MESSAGE => self.exception().texts = vec![text()],
+            EXCEPTION_TYPE => self.exception().kind = Some(text().into()),
+            EXCEPTION_STACKTRACE => self.exception().stacktrace = Some(text()),
             _ => {}
         }
     }

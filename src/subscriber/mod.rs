@@ -27,7 +27,7 @@ mod spans;
 mod wants;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use filter::InvalidFilter;
 pub(crate) use layer::{Lines, Parts, Records};
