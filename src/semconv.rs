@@ -55,6 +55,19 @@ pub(crate) const OLD_RPC_CLIENT_DURATION: &str = "rpc.client.duration";
 pub(crate) const OLD_RPC_CLIENT_REQUEST_SIZE: &str = "rpc.client.request.size";
 pub(crate) const OLD_RPC_CLIENT_RESPONSE_SIZE: &str = "rpc.client.response.size";
 
+pub(crate) const OLD_RPC_SERVER_REQUESTS_PER_RPC: &str = "rpc.server.requests_per_rpc";
+pub(crate) const OLD_RPC_SERVER_RESPONSES_PER_RPC: &str = "rpc.server.responses_per_rpc";
+pub(crate) const OLD_RPC_CLIENT_REQUESTS_PER_RPC: &str = "rpc.client.requests_per_rpc";
+pub(crate) const OLD_RPC_CLIENT_RESPONSES_PER_RPC: &str = "rpc.client.responses_per_rpc";
+
+// RPC, names of our own: the conventions have none
+pub(crate) const RPC_SERVER_ACTIVE_CALLS: &str = "rpc.server.active_calls";
+pub(crate) const RPC_CLIENT_ACTIVE_CALLS: &str = "rpc.client.active_calls";
+pub(crate) const RPC_REQUEST_MESSAGE_COUNT: &str = "rpc.request.message_count";
+pub(crate) const RPC_RESPONSE_MESSAGE_COUNT: &str = "rpc.response.message_count";
+pub(crate) const RPC_REQUEST_SIZE: &str = "rpc.request.size";
+pub(crate) const RPC_RESPONSE_SIZE: &str = "rpc.response.size";
+
 /// Boundaries, in seconds, that the conventions advise for durations of calls and requests.
 pub(crate) const DURATION_BOUNDARIES: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
