@@ -12,7 +12,8 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
 use super::filter::{Filter, FilterHandle};
-use super::{Lines, Parts};
+use super::moment::Moment;
+use super::{LineFormat, Lines, Parts};
 use crate::settings::ExceptionSignal;
 use crate::trace_ids::TraceIds;
 
@@ -146,19 +147,26 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, _: &tracing::span::Attributes<'_>, id: &tracing::Id, ctx: Context<'_, S>) {
-        ctx.span(id).unwrap().extensions_mut().insert(Seen);
+        ctx.span(id).unwrap().extensions_mut().replace(Seen);
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        self.write_event(event, &ctx, &Moment { time: std::time::SystemTime::now(), ids: None });
+    }
+}
+
+impl<S> LineFormat<S> for SpanNames
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn write_event(&self, event: &Event<'_>, ctx: &Context<'_, S>, moment: &Moment) {
         let mut text = message(event);
         for span in ctx.event_scope(event).into_iter().flatten() {
             if span.extensions().get::<Seen>().is_some() {
                 text.push_str(&format!(" in {}", span.name()));
             }
         }
-        let ids =
-            if event.metadata().target().starts_with("opentelemetry") { None } else { TraceIds::current() };
-        self.0.lock().unwrap().push((text, ids));
+        self.0.lock().unwrap().push((text, moment.ids));
     }
 }
 
@@ -288,7 +296,7 @@ fn layers_beside_ours_do_not_feel_our_filters() {
         spans: Some((provider.tracer("test"), handle("warn"))),
         exceptions: ExceptionSignal::SpanEvent,
     };
-    let subscriber = Registry::default().with(lines_into(&theirs)).with(parts.beside_others());
+    let subscriber = Registry::default().with(SpanNames(Arc::clone(&theirs))).with(parts.beside_others());
     tracing::subscriber::with_default(subscriber, || {
         tracing::info_span!("work").in_scope(|| {
             tracing::trace!("a");
