@@ -11,7 +11,7 @@ use super::*;
 use crate::settings::ExceptionSignal;
 use crate::subscriber::Parts;
 use crate::subscriber::filter::{Filter, FilterHandle};
-use crate::subscriber::tests::{Written, lines_into, texts};
+use crate::subscriber::tests::rig::{Written, lines_into, texts};
 
 /// Runs the ignored test `child` alone and returns what it wrote to its two outputs, and whether it succeeded.
 fn run(child: &str, backtrace: &str) -> (String, String, bool) {

@@ -164,7 +164,7 @@ impl FilterHandle {
         }
         self.shared.replace(filter);
         // Where a process has one subscriber, only the one of this thread would be asked again.
-        match self.shared.dispatch.get().and_then(WeakDispatch::upgrade) {
+        match self.dispatch() {
             Some(dispatch) => dispatcher::with_default(&dispatch, callsite::rebuild_interest_cache),
             None => callsite::rebuild_interest_cache(),
         }
@@ -174,6 +174,10 @@ impl FilterHandle {
     /// Says which subscriber the filter works in.
     pub(crate) fn on_register_dispatch(&self, dispatch: &Dispatch) {
         let _ = self.shared.dispatch.set(dispatch.downgrade());
+    }
+
+    pub(crate) fn dispatch(&self) -> Option<Dispatch> {
+        self.shared.dispatch.get()?.upgrade()
     }
 
     pub(crate) fn enabled<S>(&self, metadata: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {

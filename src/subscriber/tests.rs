@@ -1,188 +1,20 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use opentelemetry::trace::{
-    SpanContext, SpanId, Status, TraceContextExt, TraceFlags, TraceId, TracerProvider as _,
+    SpanContext, SpanId, Status, TraceContextExt, TraceFlags, TraceId, Tracer, TracerProvider as _,
 };
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{SdkTracerProvider, Span as SdkSpan, SpanData, SpanProcessor};
-use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Subscriber};
-use tracing_subscriber::layer::{Context, SubscriberExt};
-use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::{Layer, Registry};
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::Registry;
+use tracing_subscriber::layer::SubscriberExt;
 
+use self::rig::{Options, Rig, SpanNames, Spans, Written, ids, lines_into, texts};
+use super::Parts;
 use super::filter::{Filter, FilterHandle};
-use super::moment::Moment;
-use super::{LineFormat, Lines, Parts};
 use crate::settings::ExceptionSignal;
-use crate::trace_ids::TraceIds;
 
-/// A telemetry layer with outputs in memory, installed for this thread.
-pub(super) struct Rig {
-    pub(super) spans: Spans,
-    pub(super) lines: Written,
-    pub(super) records: Written,
-    pub(super) line_filter: FilterHandle,
-    pub(super) span_filter: FilterHandle,
-    provider: SdkTracerProvider,
-    _installed: DefaultGuard,
-}
-
-/// What an output was given: `message [span fields…]`, and the ids.
-pub(crate) type Written = Arc<Mutex<Vec<(String, Option<TraceIds>)>>>;
-
-pub(super) struct Options {
-    pub(super) lines: &'static str,
-    pub(super) records: &'static str,
-    pub(super) spans: &'static str,
-    pub(super) exceptions: ExceptionSignal,
-    pub(super) beside_others: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            lines: "info",
-            records: "info",
-            spans: "info",
-            exceptions: ExceptionSignal::SpanEvent,
-            beside_others: false,
-        }
-    }
-}
-
-impl Rig {
-    pub(super) fn new() -> Self {
-        Self::with(Options::default())
-    }
-
-    pub(super) fn with(options: Options) -> Self {
-        let spans = Spans::default();
-        let provider = SdkTracerProvider::builder().with_span_processor(spans.clone()).build();
-        let handle = |text| FilterHandle::new(Filter::parse(text).0);
-        let (line_filter, span_filter) = (handle(options.lines), handle(options.spans));
-        let (lines, records) = (Written::default(), Written::default());
-        let written = Arc::clone(&records);
-        let parts = Parts {
-            lines: Some((lines_into(&lines), line_filter.clone())),
-            records: Some((
-                Box::new(move |event, moment, _| {
-                    written.lock().unwrap().push((message(event), moment.ids));
-                }),
-                handle(options.records),
-            )),
-            spans: Some((provider.tracer("test"), span_filter.clone())),
-            exceptions: options.exceptions,
-        };
-        let installed = if options.beside_others {
-            tracing::subscriber::set_default(Registry::default().with(parts.beside_others()))
-        } else {
-            tracing::subscriber::set_default(Registry::default().with(parts.alone()))
-        };
-        Self { spans, lines, records, line_filter, span_filter, provider, _installed: installed }
-    }
-
-    pub(super) fn tracer(&self) -> opentelemetry_sdk::trace::SdkTracer {
-        self.provider.tracer("raw")
-    }
-}
-
-pub(crate) fn texts(written: &Written) -> Vec<String> {
-    written.lock().unwrap().iter().map(|(text, _)| text.clone()).collect()
-}
-
-pub(super) fn ids(written: &Written) -> Vec<Option<TraceIds>> {
-    written.lock().unwrap().iter().map(|(_, ids)| *ids).collect()
-}
-
-/// Keeps ended spans.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Spans(Arc<Mutex<Vec<SpanData>>>);
-
-impl Spans {
-    pub(super) fn named(&self, name: &str) -> SpanData {
-        let mut found = self.all(name);
-        assert_eq!(found.len(), 1, "spans named {name} among {:?}", self.names());
-        found.remove(0)
-    }
-
-    pub(super) fn all(&self, name: &str) -> Vec<SpanData> {
-        self.0.lock().unwrap().iter().filter(|span| span.name == name).cloned().collect()
-    }
-
-    pub(super) fn names(&self) -> Vec<String> {
-        self.0.lock().unwrap().iter().map(|span| span.name.to_string()).collect()
-    }
-}
-
-impl SpanProcessor for Spans {
-    fn on_start(&self, _: &mut SdkSpan, _: &opentelemetry::Context) {}
-
-    fn on_end(&self, span: SpanData) {
-        self.0.lock().unwrap().push(span);
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _: std::time::Duration) -> OTelSdkResult {
-        Ok(())
-    }
-}
-
-/// A layer that writes each event with the names of the spans that it was shown.
-pub(crate) fn lines_into<S>(written: &Written) -> Lines<S>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    Box::new(SpanNames(Arc::clone(written)))
-}
-
-struct SpanNames(Written);
-struct Seen;
-
-impl<S> Layer<S> for SpanNames
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    fn on_new_span(&self, _: &tracing::span::Attributes<'_>, id: &tracing::Id, ctx: Context<'_, S>) {
-        ctx.span(id).unwrap().extensions_mut().replace(Seen);
-    }
-
-    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        self.write_event(event, &ctx, &Moment { time: std::time::SystemTime::now(), ids: None });
-    }
-}
-
-impl<S> LineFormat<S> for SpanNames
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    fn write_event(&self, event: &Event<'_>, ctx: &Context<'_, S>, moment: &Moment) {
-        let mut text = message(event);
-        for span in ctx.event_scope(event).into_iter().flatten() {
-            if span.extensions().get::<Seen>().is_some() {
-                text.push_str(&format!(" in {}", span.name()));
-            }
-        }
-        self.0.lock().unwrap().push((text, moment.ids));
-    }
-}
-
-pub(super) fn message(event: &Event<'_>) -> String {
-    struct Message(String);
-    impl tracing::field::Visit for Message {
-        fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-            if field.name() == "message" {
-                self.0 = format!("{value:?}");
-            }
-        }
-    }
-    let mut message = Message(String::new());
-    event.record(&mut message);
-    message.0
-}
+pub(crate) mod rig;
 
 #[test]
 fn spans_become_opentelemetry_spans_and_events_go_to_both_outputs_with_their_ids() {
@@ -231,6 +63,22 @@ fn spans_of_the_lines_filter_alone_appear_in_lines_alone() {
 }
 
 #[test]
+fn a_child_of_a_filtered_explicit_parent_is_attached_to_the_nearest_enabled_ancestor() {
+    let rig = Rig::with(Options { lines: "debug", ..Options::default() });
+    let outer = tracing::info_span!("outer");
+    let hidden = tracing::debug_span!(parent: &outer, "hidden");
+    let deeper = tracing::debug_span!(parent: &hidden, "deeper");
+    drop(tracing::info_span!(parent: &deeper, "child"));
+    drop(tracing::info_span!(parent: None, "root"));
+    drop((deeper, hidden, outer));
+    let (child, outer) = (rig.spans.named("child"), rig.spans.named("outer"));
+    assert_eq!(child.parent_span_id, outer.span_context.span_id());
+    assert_eq!(child.span_context.trace_id(), outer.span_context.trace_id());
+    assert!(child.links.links.is_empty() && !child.parent_span_is_remote);
+    assert_eq!(rig.spans.named("root").parent_span_id, SpanId::INVALID);
+}
+
+#[test]
 fn a_filter_can_be_replaced_while_the_program_runs() {
     let rig = Rig::new();
     let log = || tracing::debug!("seen");
@@ -252,11 +100,11 @@ fn no_event_is_lost_while_a_filter_is_replaced() {
     const EVENTS: usize = 20_000;
     let rig = Rig::new();
     let handle = rig.line_filter.clone();
-    let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let done = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&done);
     let replacing = std::thread::spawn(move || {
         let mut replaced = 0;
-        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+        while !stop.load(Ordering::Relaxed) {
             handle
                 .set(["info", "debug", "warn,telemetry_bootstrap=info", "info,[nowhere]=trace"][replaced % 4])
                 .unwrap();
@@ -265,7 +113,7 @@ fn no_event_is_lost_while_a_filter_is_replaced() {
         replaced
     });
     (0..EVENTS).for_each(|_| tracing::info!("kept by every one of them"));
-    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    done.store(true, Ordering::Relaxed);
     assert!(replacing.join().unwrap() > 4);
     assert_eq!(rig.lines.lock().unwrap().len(), EVENTS);
 }
@@ -325,7 +173,6 @@ fn beside_others_everything_works_as_alone() {
 
 #[test]
 fn extensions_of_the_bridge_find_it() {
-    use tracing_opentelemetry::OpenTelemetrySpanExt;
     for beside_others in [false, true] {
         let rig = Rig::with(Options { beside_others, ..Options::default() });
         let remote = SpanContext::new(
@@ -376,7 +223,6 @@ fn events_know_their_span_by_parent_and_root_events_have_none() {
 
 #[test]
 fn events_inside_spans_of_the_opentelemetry_api_have_their_ids() {
-    use opentelemetry::trace::Tracer;
     let rig = Rig::new();
     let span_id = rig.tracer().in_span("raw", |context| {
         tracing::info!("hello");
@@ -408,7 +254,6 @@ fn names_recorded_late_are_kept() {
 
 #[test]
 fn a_name_before_the_start_does_not_start_the_span() {
-    use tracing_opentelemetry::OpenTelemetrySpanExt;
     let _rig = Rig::new();
     let span = tracing::info_span!("old", otel.name = tracing::field::Empty);
     span.record("otel.name", "new");

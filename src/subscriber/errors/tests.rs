@@ -6,7 +6,7 @@ use opentelemetry::{Context, Value};
 use opentelemetry_sdk::trace::SpanData;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::super::tests::{Options, Rig, texts};
+use super::super::tests::rig::{Options, Rig, texts};
 use crate::settings::ExceptionSignal;
 
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +90,11 @@ fn an_error_value_is_recorded_with_type_message_and_chain() {
     assert_eq!(attribute(&span, "error.type"), ["LoadError"]);
     assert_eq!(
         exceptions(&span),
-        [[some("cannot load order"), some("LoadError"), some("cannot load order\nCaused by: no such row")]]
+        [[
+            some("cannot load order"),
+            some("LoadError"),
+            some("LoadError: cannot load order\nCaused by: no such row")
+        ]]
     );
 }
 
@@ -295,4 +299,41 @@ fn an_unsampled_span_costs_no_exception_and_no_panic() {
     assert!(rig.spans.names().is_empty());
     assert!(texts(&rig.records).is_empty());
     assert!(!texts(&rig.lines).is_empty(), "lines are not telemetry");
+}
+
+#[test]
+fn very_long_texts_are_recognised_by_their_end() {
+    let rig = Rig::new();
+    let long = "x".repeat(100_000);
+    tracing::info_span!("outer").in_scope(|| {
+        tracing::info_span!("inner").in_scope(|| tracing::error!(error = long.as_str(), "a"));
+        tracing::error!(error = format!("wrapped: {long}").as_str(), "b");
+        tracing::error!(error = format!("{long}y").as_str(), "c");
+    });
+    assert_eq!(exceptions(&rig.spans.named("inner")).len(), 1);
+    assert_eq!(exceptions(&rig.spans.named("outer")).len(), 1);
+}
+
+#[test]
+fn what_samplers_and_processors_log_does_not_lock_their_span_twice() {
+    let rig = Rig::with(Options { logs_in_processor: true, ..Options::default() });
+    let span = tracing::info_span!("work").entered();
+    Context::current().span().end();
+    drop(span);
+    assert_eq!(texts(&rig.lines), ["started in work", "ended in work"]);
+    assert_eq!(rig.spans.named("work").status, Status::Unset);
+}
+
+#[test]
+fn an_error_whose_text_panics_ends_nothing() {
+    struct Hostile;
+    impl std::fmt::Debug for Hostile {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("on purpose")
+        }
+    }
+    // The outputs are off: they look after themselves.
+    let rig = Rig::with(Options { lines: "off", records: "off", ..Options::default() });
+    tracing::info_span!("work").in_scope(|| tracing::error!(error = ?Hostile));
+    assert_eq!(rig.spans.named("work").status, Status::error(""));
 }
