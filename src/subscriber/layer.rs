@@ -106,6 +106,7 @@ where
 {
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
         let _ = self.dispatch.set(dispatch.downgrade());
+        self.wants.on_register_dispatch(dispatch);
         if let Some(lines) = &self.lines {
             lines.on_register_dispatch(dispatch);
         }

@@ -29,7 +29,7 @@ mod spans;
 mod wants;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use filter::InvalidFilter;
 pub(crate) use filters::Filters;
