@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::thread;
@@ -39,6 +39,15 @@ impl LogOutput {
     /// group of lines, which it is given in one call where it takes them whole.
     pub fn writer(make_writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) -> Self {
         Self::Writer(BoxMakeWriter::new(make_writer))
+    }
+
+    /// Whether a person looks at it.
+    pub(crate) fn is_terminal(&self) -> bool {
+        match self {
+            Self::Stderr => io::stderr().is_terminal(),
+            Self::Stdout => io::stdout().is_terminal(),
+            Self::File(_) | Self::Writer(_) => false,
+        }
     }
 
     pub(super) fn open(self) -> io::Result<Sink> {
