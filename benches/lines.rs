@@ -3,7 +3,6 @@
 //! The machine's speed drifts, so both are measured in turns, some thousand lines each; what counts is the ratio that is
 //! printed at the end of each group.
 
-#![expect(missing_docs, reason = "the macros of criterion")]
 #![expect(clippy::print_stderr, clippy::expect_used, reason = "a program for people")]
 
 use std::cell::Cell;

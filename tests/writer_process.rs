@@ -2,6 +2,9 @@
 //!
 //! Each test starts this program again, for the one test `child`, with the task in a variable.
 
+#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
+#![expect(clippy::exit, reason = "the code is what the other process tells")]
+
 use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
