@@ -22,8 +22,7 @@ impl TraceIds {
 
     /// Of the span that an event belongs to: the current one, the parent that it names, or none for a root event.
     pub(crate) fn of_event(event: &Event<'_>, dispatch: Option<&WeakDispatch>) -> Option<Self> {
-        // The SDK emits events while it has the current context borrowed: touching it here would panic.
-        if event.metadata().target().starts_with("opentelemetry") {
+        if must_not_touch_context(event.metadata().target()) {
             return None;
         }
         if event.is_contextual() {
@@ -45,4 +44,10 @@ impl TraceIds {
             flags: span.trace_flags(),
         })
     }
+}
+
+/// Whether an event comes from the SDK, which emits events while it has the current context borrowed: touching the
+/// context then would panic.
+pub(crate) fn must_not_touch_context(target: &str) -> bool {
+    target.starts_with("opentelemetry")
 }

@@ -68,7 +68,8 @@ pub enum Overflow {
     /// It is dropped and counted; the program goes on.
     #[default]
     Drop,
-    /// Whoever logs waits for room: no line is lost, but an output that is stuck stops the program.
+    /// Whoever logs waits for room: no line is lost, but an output that is stuck stops the program, until
+    /// [`shutdown`](super::LineWriter::shutdown).
     Block,
 }
 
