@@ -1,1 +1,201 @@
-//! propagation
+//! The context of a trace, from and to the headers of a message.
+//!
+//! [W3C Trace Context Level 2](https://www.w3.org/TR/trace-context-2/): the SDK's own propagator knows Level 1, so it
+//! loses the *random* flag, and it sends an empty `tracestate` with every request. Baggage is the SDK's.
+//!
+//! | received | what is done |
+//! |---|---|
+//! | no `traceparent`, a broken one, or two | a new trace |
+//! | version `ff` | a new trace |
+//! | a version above `00` | what Level 2 knows is read; what follows it is passed over |
+//! | flags | *sampled* and *random* are kept, others cleared |
+//! | several `tracestate` headers | joined, in their order |
+//! | a `tracestate` that is broken | dropped; `traceparent` counts |
+//!
+//! [`parse_traceparent`] and [`format_traceparent`] work on bytes and do not allocate.
+
+use std::sync::LazyLock;
+
+use opentelemetry::Context;
+use opentelemetry::propagation::text_map_propagator::FieldIter;
+use opentelemetry::propagation::{Extractor, Injector, TextMapCompositePropagator, TextMapPropagator};
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+use opentelemetry_sdk::propagation::BaggagePropagator;
+
+use crate::settings::Propagator;
+
+#[cfg(test)]
+mod tests;
+
+type Boxed = Box<dyn TextMapPropagator + Send + Sync>;
+
+/// All that were chosen, as one. `custom` are those given in code; they are used if they were chosen too.
+pub(crate) fn propagator(
+    chosen: &[Propagator],
+    custom: Vec<Boxed>,
+) -> impl TextMapPropagator + Send + Sync + 'static {
+    let mut custom = Some(custom);
+    let propagators = chosen.iter().flat_map(|propagator| match propagator {
+        Propagator::TraceContext => vec![Box::new(TraceContext) as Boxed],
+        Propagator::Baggage => vec![Box::new(Baggage::default()) as Boxed],
+        Propagator::Custom => custom.take().unwrap_or_default(),
+    });
+    TextMapCompositePropagator::new(propagators.collect())
+}
+
+/// W3C Trace Context, Level 2.
+#[derive(Clone, Copy, Debug)]
+struct TraceContext;
+
+impl TextMapPropagator for TraceContext {
+    fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
+        let span = context.span();
+        let span = span.span_context();
+        if !span.is_valid() {
+            return;
+        }
+        let header = format_traceparent(span);
+        injector.set(TRACEPARENT, String::from_utf8_lossy(&header).into_owned());
+        let state = span.trace_state().header();
+        if !state.is_empty() {
+            injector.set(TRACESTATE, state);
+        }
+    }
+
+    fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
+        match extract(extractor) {
+            Some(span) => context.with_remote_span_context(span),
+            None => context.clone(),
+        }
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        static FIELDS: LazyLock<[String; 2]> = LazyLock::new(|| [TRACEPARENT.into(), TRACESTATE.into()]);
+        FieldIter::new(&*FIELDS)
+    }
+}
+
+fn extract(extractor: &dyn Extractor) -> Option<SpanContext> {
+    let headers = extractor.get_all(TRACEPARENT)?;
+    // Of two parents neither can be trusted.
+    let [header] = headers.as_slice() else { return None };
+    let (trace_id, span_id, flags) = parse_traceparent(header.as_bytes())?;
+    let state = extractor.get_all(TRACESTATE).map(|headers| parse_tracestate(&headers));
+    Some(SpanContext::new(trace_id, span_id, flags, true, state.unwrap_or_default()))
+}
+
+/// The state of all its headers together; none if any of them is broken.
+pub(crate) fn parse_tracestate(headers: &[&str]) -> TraceState {
+    let parsed = match headers {
+        [header] => checked_tracestate(header),
+        headers => checked_tracestate(&headers.join(",")),
+    };
+    parsed.unwrap_or_default()
+}
+
+fn checked_tracestate(header: &str) -> Option<TraceState> {
+    // The API lets members without a key or a value pass, and takes `==` for `=`.
+    let mut members = header.split(',').map(str::trim_ascii).filter(|member| !member.is_empty());
+    let whole = members.all(|member| {
+        member
+            .split_once('=')
+            .is_some_and(|(key, value)| !key.is_empty() && !value.is_empty() && !value.contains('='))
+    });
+    if whole { header.parse().ok() } else { None }
+}
+
+/// The ids and flags of a `traceparent` header. `None`: it is not a valid one.
+pub(crate) fn parse_traceparent(header: &[u8]) -> Option<(TraceId, SpanId, TraceFlags)> {
+    let header = header.trim_ascii();
+    let (known, unknown) = header.split_at_checked(TRACEPARENT_LENGTH)?;
+    let [version] = hex(&known[..2])?;
+    let fits_version = match version {
+        0 => unknown.is_empty(),
+        0xff => false,
+        _ => matches!(unknown, [] | [b'-', ..]),
+    };
+    if !fits_version || [known[2], known[35], known[52]] != [b'-'; 3] {
+        return None;
+    }
+    let trace_id = TraceId::from_bytes(hex(&known[3..35])?);
+    let span_id = SpanId::from_bytes(hex(&known[36..52])?);
+    let [flags] = hex(&known[53..])?;
+    let valid = trace_id != TraceId::INVALID && span_id != SpanId::INVALID;
+    valid.then(|| (trace_id, span_id, TraceFlags::new(flags & KNOWN_FLAGS)))
+}
+
+/// The `traceparent` header of a valid span context.
+pub(crate) fn format_traceparent(span: &SpanContext) -> [u8; TRACEPARENT_LENGTH] {
+    let mut header = *b"00-00000000000000000000000000000000-0000000000000000-00";
+    write_hex(&mut header[3..35], &span.trace_id().to_bytes());
+    write_hex(&mut header[36..52], &span.span_id().to_bytes());
+    write_hex(&mut header[53..], &[span.trace_flags().to_u8() & KNOWN_FLAGS]);
+    header
+}
+
+/// Bytes of their hexadecimal form; upper case is not allowed.
+fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    for (byte, digits) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        *byte = digit(digits[0])? << 4 | digit(digits[1])?;
+    }
+    Some(bytes)
+}
+
+fn digit(character: u8) -> Option<u8> {
+    match character {
+        b'0'..=b'9' => Some(character - b'0'),
+        b'a'..=b'f' => Some(character - b'a' + 10),
+        _ => None,
+    }
+}
+
+fn write_hex(text: &mut [u8], bytes: &[u8]) {
+    for (digits, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        digits[0] = DIGITS[usize::from(byte >> 4)];
+        digits[1] = DIGITS[usize::from(byte & 0xf)];
+    }
+}
+
+/// The SDK's propagator, which reads one header, given all of them.
+#[derive(Debug, Default)]
+struct Baggage(BaggagePropagator);
+
+impl TextMapPropagator for Baggage {
+    fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
+        self.0.inject_context(context, injector);
+    }
+
+    fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
+        match extractor.get_all(BAGGAGE).as_deref() {
+            None | Some([]) => context.clone(),
+            Some([_]) => self.0.extract_with_context(context, extractor),
+            Some(several) => self.0.extract_with_context(context, &Joined(several.join(","))),
+        }
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        self.0.fields()
+    }
+}
+
+/// Several headers as one.
+struct Joined(String);
+
+impl Extractor for Joined {
+    fn get(&self, key: &str) -> Option<&str> {
+        (key == BAGGAGE).then_some(&self.0)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec![BAGGAGE]
+    }
+}
+
+const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
+const BAGGAGE: &str = "baggage";
+const TRACEPARENT_LENGTH: usize = 55;
+/// Sampled, and random (Level 2).
+const KNOWN_FLAGS: u8 = 0x03;
+const DIGITS: &[u8; 16] = b"0123456789abcdef";

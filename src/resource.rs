@@ -1,1 +1,44 @@
-//! resource
+//! What describes this process, on all signals alike.
+
+use std::sync::LazyLock;
+
+use opentelemetry::KeyValue;
+use opentelemetry_proto::tonic::resource::v1::Resource as OtlpResource;
+use opentelemetry_proto::transform::common::tonic::Attributes;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::resource::{ResourceDetector, TelemetryResourceDetector};
+use prost::Message;
+use uuid::Uuid;
+
+use crate::semconv;
+use crate::settings::Settings;
+
+#[cfg(test)]
+mod tests;
+
+/// The resource of all providers: the settings' attributes, beside those that nobody needs to set.
+pub(crate) fn resource(settings: &Settings) -> Resource {
+    let own = [
+        KeyValue::new(semconv::SERVICE_INSTANCE_ID, INSTANCE_ID.clone()),
+        KeyValue::new(semconv::TELEMETRY_DISTRO_NAME, semconv::SCOPE_NAME),
+        KeyValue::new(semconv::TELEMETRY_DISTRO_VERSION, semconv::SCOPE_VERSION),
+    ];
+    // The SDK's own detector of variables is left out: it does not decode, and lets OTEL_SERVICE_NAME lose.
+    Resource::builder_empty()
+        .with_schema_url([], semconv::SCHEMA_URL)
+        .with_detector(Box::new(TelemetryResourceDetector))
+        .with_attributes(own)
+        .with_attributes(settings.resource.iter().cloned())
+        .build()
+}
+
+/// The resource as an OTLP `Resource` message, attributes in the order of their keys.
+pub(crate) fn encoded(resource: &Resource) -> Vec<u8> {
+    let attributes = resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+    let mut attributes = Attributes::from(attributes).0;
+    attributes.sort_by(|a, b| a.key.cmp(&b.key));
+    OtlpResource { attributes, ..OtlpResource::default() }.encode_to_vec()
+}
+
+/// Tells this process from others of the same service, however often telemetry is built in it.
+static INSTANCE_ID: LazyLock<String> = LazyLock::new(|| Uuid::new_v4().to_string());

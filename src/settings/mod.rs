@@ -1,20 +1,28 @@
 //! Environment and builder, resolved to plain data.
+//!
+//! [`Env`] is a snapshot of the variables, [`Requested`] is what the builder was told, [`resolve`] makes [`Settings`]
+//! of both. The order is always the same:
+//!
+//! | first | then | then |
+//! |---|---|---|
+//! | the variable, the signal's own before the common one | the setter, the signal's own before the common one | the default |
+//!
+//! A mistake in code is an error. A mistake in the environment is a warning, and counts as if the variable were not
+//! set: the OpenTelemetry specification wants the program to go on. Both name the setting, the value and its origin;
+//! neither shows a secret.
 
+mod endpoint;
+mod env;
+mod kind;
+mod requested;
+mod resolve;
 mod types;
 
+pub(crate) use env::{CapturedHeaders, Env, grpc_captured_headers, rpc_conventions};
+pub(crate) use requested::{LogsRequested, MetricsRequested, Requested, TracesRequested};
+pub(crate) use resolve::resolve;
 pub(crate) use types::*;
+pub use types::{Compression, HistogramAggregation, LogFormat, TlsSettings};
 
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum LogFormat {
-    /// [`Pretty`](Self::Pretty) when the output is a terminal, [`Json`](Self::Json) otherwise.
-    #[default]
-    Auto,
-    /// One JSON object a line.
-    Json,
-    /// Text for people.
-    Pretty,
-    /// No lines.
-    Off,
-}
+#[cfg(test)]
+mod tests;

@@ -62,8 +62,23 @@ pub(crate) struct LogSettings {
 /// The log output for people and log shippers.
 #[derive(Clone, Debug)]
 pub(crate) struct LineSettings {
-    pub(crate) format: super::LogFormat,
+    pub(crate) format: LogFormat,
     pub(crate) filter: Directives,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// [`Pretty`](Self::Pretty) when the output is a terminal, [`Json`](Self::Json) otherwise.
+    #[default]
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// Text for people.
+    Pretty,
+    /// No lines.
+    Off,
 }
 
 /// Filter directives with the place they came from, for messages. Syntax is checked by `subscriber::filter`.
@@ -105,7 +120,7 @@ pub(crate) struct Target {
     pub(crate) tls: TlsFiles,
 }
 
-/// PEM files that replace the defaults of an `https` connection.
+/// PEM files for an `https` connection. None for one that is not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct TlsFiles {
     /// Trusted roots, beside the system's.
@@ -114,10 +129,65 @@ pub(crate) struct TlsFiles {
     pub(crate) client_certificate: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compression {
+/// How export requests are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// Not at all.
+    #[default]
     None,
+    /// With gzip; needs the feature `gzip`.
     Gzip,
+}
+
+/// PEM files for connections to `https` endpoints; needs the feature `tls`.
+///
+/// Without any of them the system's root certificates are trusted.
+///
+/// ```
+/// use telemetry_bootstrap::TlsSettings;
+///
+/// let mutual = TlsSettings::new()
+///     .certificate("/etc/otel/ca.pem")
+///     .client_certificate("/etc/otel/client.pem")
+///     .client_key("/etc/otel/client.key");
+/// # let _ = telemetry_bootstrap::init().tls(mutual);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "the settings have no effect until they are given to `tls`"]
+pub struct TlsSettings {
+    pub(crate) files: TlsFiles,
+}
+
+impl TlsSettings {
+    /// The system's root certificates, and nothing else.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Certificates of authorities to trust beside the system's.
+    ///
+    /// Overridden by `OTEL_EXPORTER_OTLP_CERTIFICATE` and its form for one signal.
+    pub fn certificate(mut self, path: impl Into<PathBuf>) -> Self {
+        self.files.certificate = Some(path.into());
+        self
+    }
+
+    /// This side's certificate chain, where the collector asks for one. Goes with [`client_key`](Self::client_key).
+    ///
+    /// Overridden by `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` and its form for one signal.
+    pub fn client_certificate(mut self, path: impl Into<PathBuf>) -> Self {
+        self.files.client_certificate = Some(path.into());
+        self
+    }
+
+    /// The private key of [`client_certificate`](Self::client_certificate).
+    ///
+    /// Overridden by `OTEL_EXPORTER_OTLP_CLIENT_KEY` and its form for one signal.
+    pub fn client_key(mut self, path: impl Into<PathBuf>) -> Self {
+        self.files.client_key = Some(path.into());
+        self
+    }
 }
 
 /// Limits of one signal's queue.
@@ -142,7 +212,7 @@ pub(crate) enum SamplerSetting {
     ParentBasedAlwaysOn,
     ParentBasedAlwaysOff,
     ParentBasedTraceIdRatio(f64),
-    /// The sampler given in code: no variable overrides it.
+    /// The sampler given in code; no variable overrode it.
     Custom,
 }
 
@@ -162,9 +232,14 @@ pub(crate) struct AttributeLimits {
     pub(crate) value_length: Option<usize>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HistogramAggregation {
+/// How histograms without a view of their own are aggregated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HistogramAggregation {
+    /// Fixed boundaries: those of the instrument, or the SDK's.
+    #[default]
     ExplicitBuckets,
+    /// Boundaries that adapt to the values: no choice to make, more precise, not known to every backend.
     Base2Exponential,
 }
 
@@ -172,6 +247,8 @@ pub(crate) enum HistogramAggregation {
 pub(crate) enum Propagator {
     TraceContext,
     Baggage,
+    /// Those given in code; no variable overrode them.
+    Custom,
 }
 
 /// Which names RPC telemetry carries: `OTEL_SEMCONV_STABILITY_OPT_IN`.

@@ -1,0 +1,76 @@
+//! Settings of metrics.
+
+use std::time::Duration;
+
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, PeriodicReader, Stream, Temporality};
+
+use super::parts::Steps;
+use crate::settings::{Compression, HistogramAggregation, MetricsRequested, TlsSettings};
+
+/// Settings of metrics alone; given to the closure of [`Builder::metrics`](crate::Builder::metrics).
+///
+/// What is set here replaces what the builder says for all signals.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// # let _ =
+/// telemetry_bootstrap::init().metrics(|metrics| metrics.interval(Duration::from_secs(30)));
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "return it from the closure"]
+pub struct Metrics {
+    pub(super) requested: MetricsRequested,
+    pub(super) steps: Steps<MeterProviderBuilder>,
+}
+
+super::exporter_setters!(Metrics, "metrics", "METRICS");
+
+impl Metrics {
+    /// Time between two collections; each is exported.
+    ///
+    /// Overridden by `OTEL_METRIC_EXPORT_INTERVAL` (milliseconds). Default: 10 s.
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.requested.interval = Some(interval);
+        self
+    }
+
+    /// Limit for delivering one collection, tries included. Zero: none.
+    ///
+    /// Overridden by `OTEL_METRIC_EXPORT_TIMEOUT` (milliseconds). Default: 30 s.
+    pub fn collection_timeout(mut self, timeout: Duration) -> Self {
+        self.requested.collection_timeout = Some(timeout);
+        self
+    }
+
+    /// Whether sums and histograms are exported since the start or since the last collection.
+    ///
+    /// Overridden by `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`: `cumulative`, `delta`, `lowmemory`. Default:
+    /// since the start (`Cumulative`), as Prometheus needs it.
+    pub fn temporality(mut self, temporality: Temporality) -> Self {
+        self.requested.temporality = Some(temporality);
+        self
+    }
+
+    /// How histograms without a view of their own are aggregated.
+    ///
+    /// Overridden by `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`: `explicit_bucket_histogram`,
+    /// `base2_exponential_bucket_histogram`. Default: explicit buckets.
+    pub fn histogram_aggregation(mut self, aggregation: HistogramAggregation) -> Self {
+        self.requested.histograms = Some(aggregation);
+        self
+    }
+
+    /// Adds a reader beside the export: it hands what it collects to an exporter of the user's own.
+    pub fn reader<E: PushMetricExporter>(mut self, reader: PeriodicReader<E>) -> Self {
+        self.steps.push(move |builder| builder.with_reader(reader));
+        self
+    }
+
+    /// Adds a view: renames instruments, drops attributes, changes the aggregation.
+    pub fn view(mut self, view: impl Fn(&Instrument) -> Option<Stream> + Send + Sync + 'static) -> Self {
+        self.steps.push(move |builder| builder.with_view(view));
+        self
+    }
+}

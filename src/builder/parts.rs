@@ -1,0 +1,70 @@
+//! What a user adds that is not plain data: parts of the SDK, layers, outputs.
+
+use std::fmt;
+
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry_sdk::logs::LoggerProviderBuilder;
+use opentelemetry_sdk::metrics::MeterProviderBuilder;
+use opentelemetry_sdk::trace::{ShouldSample, TracerProviderBuilder};
+use tracing_subscriber::Registry;
+use tracing_subscriber::layer::Layer;
+
+use crate::writer::LogOutput;
+
+/// Everything that waits for the providers and the subscriber to be built.
+#[derive(Default)]
+pub(crate) struct Parts {
+    /// Used if the settings say [`Custom`](crate::settings::SamplerSetting::Custom).
+    pub(crate) sampler: Option<Box<dyn ShouldSample>>,
+    /// Span processors and the id generator, in the order of the calls.
+    pub(crate) tracer_provider: Steps<TracerProviderBuilder>,
+    /// Readers and views.
+    pub(crate) meter_provider: Steps<MeterProviderBuilder>,
+    pub(crate) log_processors: Steps<LoggerProviderBuilder>,
+    /// Used if the settings say [`Custom`](crate::settings::Propagator::Custom).
+    pub(crate) propagators: Vec<Box<dyn TextMapPropagator + Send + Sync>>,
+    pub(crate) layers: Vec<Box<dyn Layer<Registry> + Send + Sync>>,
+    pub(crate) log_output: Option<LogOutput>,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("sampler", &self.sampler)
+            .field("tracer_provider", &self.tracer_provider)
+            .field("meter_provider", &self.meter_provider)
+            .field("log_processors", &self.log_processors)
+            .field("propagators", &self.propagators)
+            .field("layers", &self.layers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Additions to an SDK builder.
+pub(crate) struct Steps<B>(Vec<Box<dyn FnOnce(B) -> B + Send>>);
+
+impl<B> Steps<B> {
+    pub(super) fn push(&mut self, step: impl FnOnce(B) -> B + Send + 'static) {
+        self.0.push(Box::new(step));
+    }
+
+    pub(crate) fn apply(self, builder: B) -> B {
+        self.0.into_iter().fold(builder, |builder, step| step(builder))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<B> fmt::Debug for Steps<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} additions", self.0.len())
+    }
+}
+
+impl<B> Default for Steps<B> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}

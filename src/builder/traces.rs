@@ -1,0 +1,104 @@
+//! Settings of traces.
+
+use std::time::Duration;
+
+use opentelemetry_sdk::trace::{IdGenerator, ShouldSample, SpanProcessor, TracerProviderBuilder};
+
+use super::parts::Steps;
+use crate::settings::{Compression, TlsSettings, TracesRequested};
+
+/// Settings of traces alone; given to the closure of [`Builder::traces`](crate::Builder::traces).
+///
+/// What is set here replaces what the builder says for all signals.
+///
+/// ```
+/// use opentelemetry_sdk::trace::Sampler;
+///
+/// # let _ =
+/// telemetry_bootstrap::init()
+///     .traces(|traces| traces.sampler(Sampler::TraceIdRatioBased(0.1)).max_events(32));
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "return it from the closure"]
+pub struct Traces {
+    pub(super) requested: TracesRequested,
+    pub(super) sampler: Option<Box<dyn ShouldSample>>,
+    pub(super) steps: Steps<TracerProviderBuilder>,
+}
+
+super::exporter_setters!(Traces, "traces", "TRACES");
+super::queue_setters!(Traces, "spans", "BSP", "5 s");
+
+impl Traces {
+    /// Decides which traces are recorded.
+    ///
+    /// Overridden by `OTEL_TRACES_SAMPLER` with `OTEL_TRACES_SAMPLER_ARG`. Default: every trace, unless the caller
+    /// decided otherwise (`parentbased_always_on`).
+    pub fn sampler(mut self, sampler: impl ShouldSample + 'static) -> Self {
+        self.requested.custom_sampler = true;
+        self.sampler = Some(Box::new(sampler));
+        self
+    }
+
+    /// Attributes of one span; later ones are dropped and counted.
+    ///
+    /// Overridden by `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, then `OTEL_ATTRIBUTE_COUNT_LIMIT`. Default: 128.
+    pub fn max_attributes(mut self, count: u32) -> Self {
+        self.requested.max_attributes = Some(count);
+        self
+    }
+
+    /// Characters of one attribute's text; longer texts are cut.
+    ///
+    /// Overridden by `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, then `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`. Default: no
+    /// limit.
+    pub fn max_value_length(mut self, characters: usize) -> Self {
+        self.requested.max_value_length = Some(characters);
+        self
+    }
+
+    /// Events of one span.
+    ///
+    /// Overridden by `OTEL_SPAN_EVENT_COUNT_LIMIT`. Default: 128.
+    pub fn max_events(mut self, count: u32) -> Self {
+        self.requested.max_events = Some(count);
+        self
+    }
+
+    /// Links of one span.
+    ///
+    /// Overridden by `OTEL_SPAN_LINK_COUNT_LIMIT`. Default: 128.
+    pub fn max_links(mut self, count: u32) -> Self {
+        self.requested.max_links = Some(count);
+        self
+    }
+
+    /// Attributes of one event of a span.
+    ///
+    /// Overridden by `OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT`, then `OTEL_ATTRIBUTE_COUNT_LIMIT`. Default: 128.
+    pub fn max_attributes_per_event(mut self, count: u32) -> Self {
+        self.requested.max_attributes_per_event = Some(count);
+        self
+    }
+
+    /// Attributes of one link of a span.
+    ///
+    /// Overridden by `OTEL_LINK_ATTRIBUTE_COUNT_LIMIT`, then `OTEL_ATTRIBUTE_COUNT_LIMIT`. Default: 128.
+    pub fn max_attributes_per_link(mut self, count: u32) -> Self {
+        self.requested.max_attributes_per_link = Some(count);
+        self
+    }
+
+    /// Adds a span processor of the SDK beside the export. Processors are called in the order in which they are added,
+    /// before the export, so that what they change is exported.
+    pub fn span_processor(mut self, processor: impl SpanProcessor + 'static) -> Self {
+        self.steps.push(move |builder| builder.with_span_processor(processor));
+        self
+    }
+
+    /// Makes the ids of traces and spans. Default: random ids.
+    pub fn id_generator(mut self, generator: impl IdGenerator + 'static) -> Self {
+        self.steps.push(move |builder| builder.with_id_generator(generator));
+        self
+    }
+}

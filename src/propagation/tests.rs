@@ -1,0 +1,280 @@
+use std::collections::HashMap;
+
+use opentelemetry::baggage::BaggageExt;
+use opentelemetry::{Context, KeyValue};
+use proptest::prelude::*;
+
+use super::*;
+
+const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const SPAN_ID: &str = "00f067aa0ba902b7";
+const BOTH: [Propagator; 2] = [Propagator::TraceContext, Propagator::Baggage];
+
+/// Headers that may occur more than once.
+#[derive(Default)]
+struct Headers(Vec<(&'static str, String)>);
+
+impl Headers {
+    fn of(headers: &[(&'static str, &str)]) -> Self {
+        Self(headers.iter().map(|&(name, value)| (name, value.to_owned())).collect())
+    }
+
+    fn all(&self, key: &str) -> Vec<&str> {
+        self.0.iter().filter(|(name, _)| *name == key).map(|(_, value)| value.as_str()).collect()
+    }
+}
+
+impl Extractor for Headers {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.all(key).first().copied()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.iter().map(|(name, _)| *name).collect()
+    }
+
+    fn get_all(&self, key: &str) -> Option<Vec<&str>> {
+        Some(self.all(key)).filter(|values| !values.is_empty())
+    }
+}
+
+fn extracted(headers: &[(&'static str, &str)]) -> Context {
+    propagator(&BOTH, Vec::new()).extract_with_context(&Context::new(), &Headers::of(headers))
+}
+
+fn injected(context: &Context) -> HashMap<String, String> {
+    let mut headers = HashMap::new();
+    propagator(&BOTH, Vec::new()).inject_context(context, &mut headers);
+    headers
+}
+
+fn span(flags: u8, state: &str) -> SpanContext {
+    SpanContext::new(
+        TraceId::from_hex(TRACE_ID).unwrap(),
+        SpanId::from_hex(SPAN_ID).unwrap(),
+        TraceFlags::new(flags),
+        true,
+        state.parse().unwrap(),
+    )
+}
+
+fn traceparent(version: &str, flags: &str) -> String {
+    format!("{version}-{TRACE_ID}-{SPAN_ID}-{flags}")
+}
+
+#[test]
+fn valid_headers_are_read() {
+    let cases = [
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00", 0),
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", 1),
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-02", 2),
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-03", 3),
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff", 3),
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-08", 0),
+        (" 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\t", 1),
+        ("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", 1),
+        ("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-the-future-brings", 1),
+        ("02-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-09-", 1),
+    ];
+    for (header, flags) in cases {
+        let (trace_id, span_id, found) = parse_traceparent(header.as_bytes()).expect(header);
+        assert_eq!(trace_id.to_string(), TRACE_ID, "{header}");
+        assert_eq!(span_id.to_string(), SPAN_ID, "{header}");
+        assert_eq!(found.to_u8(), flags, "{header}");
+    }
+}
+
+#[test]
+fn broken_headers_are_refused() {
+    let cases = [
+        "",
+        "00",
+        "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+        "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01.more",
+        "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-010",
+        "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+        "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00F067AA0BA902B7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0A",
+        "A0-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "0x-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e473+-00f067aa0ba902b7-01",
+        "00_4bf92f3577b34da6a3ce929d0e0e4736_00f067aa0ba902b7_01",
+        "000-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1",
+        "00--4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01",
+    ];
+    for header in cases {
+        assert_eq!(parse_traceparent(header.as_bytes()), None, "{header}");
+    }
+}
+
+#[test]
+fn sampled_and_random_flags_travel_on() {
+    for flags in 0..=3 {
+        let context = extracted(&[("traceparent", &traceparent("00", &format!("{flags:02x}")))]);
+        assert!(context.span().span_context().is_remote());
+        assert_eq!(injected(&context)["traceparent"], traceparent("00", &format!("{flags:02x}")));
+    }
+}
+
+#[test]
+fn a_later_version_is_answered_in_ours() {
+    let context = extracted(&[("traceparent", &format!("{}-more", traceparent("42", "ff")))]);
+    assert_eq!(injected(&context)["traceparent"], traceparent("00", "03"));
+}
+
+#[test]
+fn no_empty_tracestate_is_sent() {
+    let headers = injected(&Context::new().with_remote_span_context(span(1, "")));
+    assert_eq!(headers.keys().collect::<Vec<_>>(), ["traceparent"]);
+}
+
+#[test]
+fn tracestate_travels_on() {
+    let context = extracted(&[("traceparent", &traceparent("00", "01")), ("tracestate", "foo=1,bar=2")]);
+    assert_eq!(injected(&context)["tracestate"], "foo=1,bar=2");
+}
+
+#[test]
+fn several_tracestate_headers_are_one() {
+    let context = extracted(&[
+        ("traceparent", &traceparent("00", "01")),
+        ("tracestate", "foo=1"),
+        ("tracestate", ""),
+        ("tracestate", " bar=2 , baz=3"),
+    ]);
+    assert_eq!(injected(&context)["tracestate"], "foo=1,bar=2,baz=3");
+}
+
+#[test]
+fn a_broken_tracestate_does_not_cost_the_parent() {
+    for state in ["foo", "foo=1,bar", "FOO=1", "foo=1,=2", "foo=", "foo==1", "foo=1=2", "@a=1"] {
+        let context = extracted(&[("traceparent", &traceparent("00", "01")), ("tracestate", state)]);
+        assert_eq!(context.span().span_context(), &span(1, ""), "{state}");
+    }
+}
+
+#[test]
+fn tracestate_without_a_parent_is_nothing() {
+    for traceparent in ["", "broken"] {
+        let context = extracted(&[("traceparent", traceparent), ("tracestate", "foo=1")]);
+        assert!(!context.span().span_context().is_valid());
+    }
+}
+
+#[test]
+fn of_two_parents_none_is_believed() {
+    let other = "00-11111111111111111111111111111111-2222222222222222-01";
+    let context = extracted(&[("traceparent", &traceparent("00", "01")), ("traceparent", other)]);
+    assert!(!context.span().span_context().is_valid());
+}
+
+#[test]
+fn without_headers_the_context_stays_as_it_is() {
+    let before = Context::new().with_remote_span_context(span(1, "foo=1"));
+    let after = propagator(&BOTH, Vec::new()).extract_with_context(&before, &Headers::default());
+    assert_eq!(after.span().span_context(), before.span().span_context());
+}
+
+#[test]
+fn without_a_span_nothing_is_sent() {
+    assert!(injected(&Context::new()).is_empty());
+}
+
+#[test]
+fn baggage_travels_on_from_several_headers() {
+    let context = extracted(&[("baggage", "tenant=acme"), ("baggage", "user=a%20b")]);
+    assert_eq!(context.baggage().get("tenant").unwrap().as_str(), "acme");
+    assert_eq!(context.baggage().get("user").unwrap().as_str(), "a b");
+    let headers = injected(&Context::new().with_baggage([KeyValue::new("tenant", "acme")]));
+    assert_eq!(headers["baggage"], "tenant=acme");
+}
+
+#[test]
+fn only_what_was_chosen_is_used() {
+    let context =
+        Context::new().with_remote_span_context(span(1, "")).with_baggage([KeyValue::new("tenant", "acme")]);
+    let sent = |chosen: &[Propagator], custom: Vec<Boxed>| {
+        let mut headers = HashMap::new();
+        propagator(chosen, custom).inject_context(&context, &mut headers);
+        let mut names: Vec<_> = headers.into_keys().collect();
+        names.sort();
+        names
+    };
+    let custom = || vec![Box::new(TraceContext) as Boxed];
+    assert!(sent(&[], custom()).is_empty());
+    assert_eq!(sent(&[Propagator::Baggage], custom()), ["baggage"]);
+    assert_eq!(sent(&[Propagator::Baggage, Propagator::Custom], custom()), ["baggage", "traceparent"]);
+}
+
+#[test]
+fn fields_name_every_header() {
+    let propagator = propagator(&BOTH, Vec::new());
+    let mut fields: Vec<_> = propagator.fields().collect();
+    fields.sort_unstable();
+    assert_eq!(fields, ["baggage", "traceparent", "tracestate"]);
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_again(trace_id in 1u128.., span_id in 1u64.., flags: u8) {
+        let span = SpanContext::new(
+            trace_id.into(), span_id.into(), TraceFlags::new(flags), false, TraceState::NONE,
+        );
+        let header = format_traceparent(&span);
+        let expected = format!("00-{trace_id:032x}-{span_id:016x}-{:02x}", flags & 3);
+        prop_assert_eq!(std::str::from_utf8(&header).unwrap(), expected);
+        let found = parse_traceparent(&header).unwrap();
+        prop_assert_eq!(found, (trace_id.into(), span_id.into(), TraceFlags::new(flags & 3)));
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(header: Vec<u8>) {
+        prop_assert_eq!(parse_traceparent(&header).is_some(), is_valid(&header));
+    }
+
+    #[test]
+    fn nearly_valid_headers_are_read_or_refused(
+        header in "(00|01|fe|ff|0F)[-_]([0-9a-f]{32}|0{32}|[0-9A-F]{32})-([0-9a-f]{16}|0{16})-[0-9a-fA-F]{1,3}(-.{0,9})?"
+    ) {
+        prop_assert_eq!(parse_traceparent(header.as_bytes()).is_some(), is_valid(header.as_bytes()));
+    }
+
+    #[test]
+    fn any_text_is_extracted_without_panic(parent in ".{0,80}", state in ".{0,80}", baggage in ".{0,80}") {
+        extracted(&[("traceparent", &parent), ("tracestate", &state), ("baggage", &baggage)]);
+    }
+}
+
+/// The rules again, written for reading instead of speed.
+fn is_valid(header: &[u8]) -> bool {
+    let Ok(header) = std::str::from_utf8(header.trim_ascii()) else {
+        // Only what follows the known part may be anything.
+        return header
+            .trim_ascii()
+            .get(..56)
+            .is_some_and(|known| known.is_ascii() && is_valid(known) && known[..2] != *b"00");
+    };
+    let parts: Vec<_> = header.splitn(5, '-').collect();
+    let hex =
+        |text: &str, length| text.len() == length && text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'));
+    let set = |text: &str| text.chars().any(|c| c != '0');
+    match parts.as_slice() {
+        [version, trace_id, span_id, flags, more @ ..] => {
+            hex(version, 2)
+                && *version != "ff"
+                && hex(trace_id, 32)
+                && set(trace_id)
+                && hex(span_id, 16)
+                && set(span_id)
+                && hex(flags, 2)
+                && (more.is_empty() || *version != "00")
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,123 @@
+//! The address of a collector, in every form that people write it.
+//!
+//! | form | meaning |
+//! |---|---|
+//! | `http://host:4317` | plaintext |
+//! | `https://host:4317` | TLS; needs the feature `tls` |
+//! | `host:4317`, `host` | plaintext or TLS as the caller says; the port is 4317 unless given |
+//!
+//! gRPC has no path: what follows the port is passed over, with a word about it unless it is what OTLP/HTTP puts there.
+
+use http::Uri;
+use http::uri::{Authority, PathAndQuery, Scheme};
+
+use super::kind::Reason;
+
+#[cfg(test)]
+mod tests;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Endpoint {
+    /// Scheme and authority.
+    pub(super) uri: Uri,
+    /// The text named the scheme itself.
+    pub(super) has_scheme: bool,
+    /// A path that has no meaning for gRPC.
+    pub(super) ignored_path: Option<String>,
+}
+
+/// Reads an endpoint; one without a scheme gets `default_scheme`.
+pub(super) fn parse(text: &str, default_scheme: Scheme) -> Result<Endpoint, Reason> {
+    let (named, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => (Some(known_scheme(scheme)?), rest),
+        None => (None, text),
+    };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let authority = parse_authority(authority, named.is_none())?;
+    let has_scheme = named.is_some();
+    let scheme = named.unwrap_or(default_scheme);
+    if scheme == Scheme::HTTPS && !cfg!(feature = "tls") {
+        return Err("TLS needs the feature `tls` of telemetry-bootstrap".into());
+    }
+    let uri = Uri::builder()
+        .scheme(scheme)
+        .authority(authority)
+        .path_and_query(PathAndQuery::from_static("/"))
+        .build()
+        .map_err(|_| EXPECTED)?;
+    let ignored_path = (!is_harmless(path)).then(|| redacted(path));
+    Ok(Endpoint { uri, has_scheme, ignored_path })
+}
+
+fn known_scheme(scheme: &str) -> Result<Scheme, Reason> {
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" => Ok(Scheme::HTTP),
+        "https" => Ok(Scheme::HTTPS),
+        _ => Err("the scheme is neither http nor https".into()),
+    }
+}
+
+fn parse_authority(text: &str, add_port: bool) -> Result<Authority, Reason> {
+    if text.contains('@') {
+        return Err("credentials do not belong in the address: send them as a header".into());
+    }
+    let (host, port) = split_port(text)?;
+    if host.is_empty() {
+        return Err("the host is missing".into());
+    }
+    match port {
+        Some(port) if port.parse::<u16>().is_ok_and(|port| port > 0) => {}
+        Some(_) => return Err("the port is not a number from 1 to 65535".into()),
+        None if add_port => return Ok(format!("{host}:{DEFAULT_PORT}").parse().map_err(|_| EXPECTED)?),
+        None => {}
+    }
+    Ok(text.parse().map_err(|_| EXPECTED)?)
+}
+
+/// Host and port; an IPv6 address stands in brackets, since its colons would be taken for the port's.
+fn split_port(text: &str) -> Result<(&str, Option<&str>), Reason> {
+    if let Some(rest) = text.strip_prefix('[') {
+        let (address, port) = rest.split_once(']').ok_or("the bracket is not closed")?;
+        if address.parse::<std::net::Ipv6Addr>().is_err() {
+            return Err("not an IPv6 address in the brackets".into());
+        }
+        let host = &text[..address.len() + 2];
+        return match port.strip_prefix(':') {
+            None if port.is_empty() => Ok((host, None)),
+            Some(port) => Ok((host, Some(port))),
+            None => Err(EXPECTED.into()),
+        };
+    }
+    match text.split_once(':') {
+        Some((_, port)) if port.contains(':') => Err("an IPv6 address must stand in brackets".into()),
+        Some((host, port)) => Ok((host, Some(port))),
+        None => Ok((text, None)),
+    }
+}
+
+/// Nothing, or what OTLP/HTTP puts there: somebody may use one variable for both protocols.
+fn is_harmless(path: &str) -> bool {
+    matches!(path.trim_end_matches('/'), "" | "/v1/traces" | "/v1/metrics" | "/v1/logs")
+}
+
+/// The text as it may be shown: without credentials, without a query.
+pub(super) fn redacted(text: &str) -> String {
+    // A password may hold any character, so everything up to the last `@` may be part of it.
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains('@') => (format!("{scheme}://"), rest),
+        _ => (String::new(), text),
+    };
+    let (credentials, rest) = match rest.rsplit_once('@') {
+        Some((_, rest)) => ("[redacted]@", rest),
+        None => ("", rest),
+    };
+    let (address, query) = match rest.split_once(['?', '#']) {
+        Some((address, _)) => (address, "?[redacted]"),
+        None => (rest, ""),
+    };
+    format!("{scheme}{credentials}{address}{query}")
+}
+
+/// OTLP/gRPC's.
+const DEFAULT_PORT: u16 = 4317;
+const EXPECTED: &str = "not host:port, http://host:port or https://host:port";

@@ -1,0 +1,76 @@
+use super::*;
+
+#[test]
+fn an_empty_variable_is_not_set() {
+    let env = Env::of([("OTEL_SERVICE_NAME", ""), ("OTEL_PROPAGATORS", " \t"), ("RUST_LOG", " info ")]);
+    assert_eq!(env.get("OTEL_SERVICE_NAME"), None);
+    assert_eq!(env.get("OTEL_PROPAGATORS"), None);
+    assert_eq!(env.get("RUST_LOG"), Some("info"));
+    assert_eq!(env.get("OTEL_TRACES_SAMPLER"), None);
+}
+
+#[test]
+fn only_variables_of_telemetry_are_kept() {
+    let env = Env::of([("HOME", "/root"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("OTEL_SERVICE_NAME", "a")]);
+    assert_eq!(env.variables.len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_value_that_is_not_unicode_is_named_but_not_used() {
+    use std::os::unix::ffi::OsStringExt;
+
+    let broken = OsString::from_vec(vec![b'a', 0xff]);
+    let env =
+        Env::from_os([("OTEL_SERVICE_NAME".into(), broken.clone()), ("HOME".into(), broken)].into_iter());
+    assert_eq!(env.get("OTEL_SERVICE_NAME"), None);
+    assert_eq!(env.not_unicode(), ["OTEL_SERVICE_NAME"]);
+}
+
+fn rpc(value: &str) -> (RpcConventions, Vec<String>) {
+    let mut warnings = Vec::new();
+    let conventions = rpc_conventions(&Env::of([("OTEL_SEMCONV_STABILITY_OPT_IN", value)]), &mut warnings);
+    (conventions, warnings)
+}
+
+#[test]
+fn rpc_conventions_are_picked_from_the_list() {
+    let cases = [
+        ("", RpcConventions::Stable),
+        ("rpc", RpcConventions::Stable),
+        ("rpc/old", RpcConventions::Old),
+        ("RPC/Old", RpcConventions::Old),
+        ("rpc/dup", RpcConventions::Both),
+        ("http,rpc/dup", RpcConventions::Both),
+        ("rpc , rpc/dup", RpcConventions::Both),
+        ("rpc/dup,rpc/old", RpcConventions::Both),
+        ("http,database/dup,gen_ai_latest_experimental", RpcConventions::Stable),
+    ];
+    for (value, expected) in cases {
+        assert_eq!(rpc(value), (expected, vec![]), "{value}");
+    }
+}
+
+#[test]
+fn an_unknown_rpc_convention_is_told() {
+    let (conventions, warnings) = rpc("rpc/new");
+    assert_eq!(conventions, RpcConventions::Stable);
+    assert_eq!(
+        warnings,
+        ["OTEL_SEMCONV_STABILITY_OPT_IN: \"rpc/new\" is not one of rpc, rpc/dup, rpc/old; it is ignored"]
+    );
+}
+
+#[test]
+fn captured_headers_are_lists_of_lower_case_names() {
+    let env = Env::of([
+        ("OTEL_RUST_GRPC_CAPTURE_SERVER_REQUEST_HEADERS", "X-Request-Id, tenant,,"),
+        ("OTEL_RUST_GRPC_CAPTURE_CLIENT_RESPONSE_TRAILERS", "grpc-status-details-bin"),
+    ]);
+    let expected = CapturedHeaders {
+        server_request: vec!["x-request-id".into(), "tenant".into()],
+        client_trailers: vec!["grpc-status-details-bin".into()],
+        ..CapturedHeaders::default()
+    };
+    assert_eq!(grpc_captured_headers(&env), expected);
+}

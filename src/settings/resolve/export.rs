@@ -1,0 +1,245 @@
+//! Where and how one signal is sent.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::Uri;
+use http::uri::Scheme;
+
+use super::decide::{Chosen, Given, Resolution, Sources, code};
+use crate::settings::endpoint::{self as address, Endpoint};
+use crate::settings::env::names::{self, Otlp};
+use crate::settings::kind::{
+    COMPRESSION, HEADERS, Headers, Kind, Reason, TIMEOUT, YEAR, endpoint, header, plain,
+};
+use crate::settings::requested::OtlpRequested;
+use crate::settings::types::{Compression, ExportSettings, Target, TlsFiles};
+
+/// What is said about one signal's exporter, and about all.
+pub(super) struct Signal<'a> {
+    /// `traces`: the builder's method.
+    pub(super) scope: &'static str,
+    pub(super) variables: Otlp,
+    pub(super) exporter_variable: &'static str,
+    /// On or off, as code says.
+    pub(super) export: Option<bool>,
+    pub(super) own: &'a OtlpRequested,
+    pub(super) common: &'a OtlpRequested,
+}
+
+impl Resolution<'_> {
+    /// `None` if nothing is sent: it was turned off, or no endpoint was named.
+    pub(super) fn export(&mut self, signal: &Signal<'_>) -> Option<ExportSettings> {
+        // Everything is read, also what a signal that is off does not need: mistakes are told in any case.
+        let wanted = self.exporter(signal.exporter_variable).or(signal.export);
+        let endpoint = self.endpoint(signal, wanted);
+        let tls = self.tls(signal);
+        let headers = self.headers(signal);
+        let timeout = self.timeout(signal);
+        let compression = self.compression(signal);
+        self.check_protocol(signal);
+        let uri = match (wanted, endpoint) {
+            (Some(false), _) | (None, None) => return None,
+            (_, Some(uri)) => uri,
+            (Some(true), None) => Uri::from_static(DEFAULT_ENDPOINT),
+        };
+        let tls = if uri.scheme() == Some(&Scheme::HTTPS) { tls } else { TlsFiles::default() };
+        Some(ExportSettings { target: Target { uri, tls }, headers, timeout, compression })
+    }
+
+    fn endpoint(&mut self, signal: &Signal<'_>, wanted: Option<bool>) -> Option<Uri> {
+        let variables = [signal.variables.endpoint, names::OTLP.endpoint];
+        let insecure = self.flag(&[signal.variables.insecure, names::OTLP.insecure]);
+        let code = self.endpoints_in_code(signal, insecure.unwrap_or(true));
+        let sources = Sources { setting: "endpoint", variables: &variables, code };
+        let otherwise = match wanted {
+            Some(true) => DEFAULT_ENDPOINT,
+            _ => "none: nothing is exported",
+        };
+        let chosen = self.choose(&endpoint(insecure.unwrap_or(false)), sources, otherwise)?;
+        self.warn_of_endpoint(&chosen, insecure.is_some());
+        Some(chosen.value.uri)
+    }
+
+    fn endpoints_in_code(&mut self, signal: &Signal<'_>, plaintext: bool) -> Vec<Given<Endpoint>> {
+        let texts = [(Some(signal.scope), &signal.own.endpoint), (None, &signal.common.endpoint)];
+        let kind = endpoint(plaintext);
+        let parsed = texts
+            .map(|(scope, text)| self.parsed(&kind, "endpoint", scope, text.as_deref(), address::redacted));
+        parsed.into_iter().flatten().collect()
+    }
+
+    fn warn_of_endpoint(&mut self, chosen: &Chosen<Endpoint>, scheme_was_decided: bool) {
+        let origin = chosen.variable.unwrap_or(".endpoint()");
+        let Endpoint { uri, has_scheme, ignored_path } = &chosen.value;
+        if let Some(path) = ignored_path {
+            self.warn_of(origin, format!("gRPC has no path; {path:?} is ignored"));
+        }
+        if chosen.variable.is_some() && !has_scheme && !scheme_was_decided {
+            self.warn_of(
+                origin,
+                format!("no scheme in the address, so TLS is used ({uri}); for plaintext write http://"),
+            );
+        }
+    }
+
+    fn headers(&mut self, signal: &Signal<'_>) -> Headers {
+        let variables = [signal.variables.headers, names::OTLP.headers];
+        let given = [(Some(signal.scope), &signal.own.headers), (None, &signal.common.headers)];
+        let code = code(given.map(|(scope, headers)| (scope, self.headers_in_code(scope, headers))));
+        self.decide(&HEADERS, Sources { setting: "header", variables: &variables, code }, Headers::new())
+    }
+
+    fn headers_in_code(
+        &mut self,
+        scope: Option<&'static str>,
+        headers: &[(String, String)],
+    ) -> Option<Headers> {
+        let mut valid = Headers::new();
+        for (name, value) in headers {
+            match header(name, value) {
+                Ok(header) => valid.push(header),
+                Err(reason) => self.invalid("header", scope, format!("{name}: [redacted]"), &reason),
+            }
+        }
+        (!headers.is_empty()).then_some(valid)
+    }
+
+    fn timeout(&mut self, signal: &Signal<'_>) -> Duration {
+        let variables = [signal.variables.timeout, names::OTLP.timeout];
+        let code = code([(Some(signal.scope), signal.own.timeout), (None, signal.common.timeout)]);
+        let timeout = self.decide(
+            &TIMEOUT,
+            Sources { setting: "timeout", variables: &variables, code },
+            DEFAULT_TIMEOUT,
+        );
+        or_unlimited(timeout)
+    }
+
+    fn compression(&mut self, signal: &Signal<'_>) -> Compression {
+        let variables = [signal.variables.compression, names::OTLP.compression];
+        let code = code([(Some(signal.scope), signal.own.compression), (None, signal.common.compression)]);
+        self.decide(
+            &COMPRESSION,
+            Sources { setting: "compression", variables: &variables, code },
+            Compression::None,
+        )
+    }
+
+    fn check_protocol(&mut self, signal: &Signal<'_>) {
+        let variables = [signal.variables.protocol, names::OTLP.protocol];
+        self.decide(&PROTOCOL, Sources { setting: "protocol", variables: &variables, code: Vec::new() }, ());
+    }
+
+    fn tls(&mut self, signal: &Signal<'_>) -> TlsFiles {
+        let variables = &signal.variables;
+        let certificate =
+            self.file("certificate", [variables.certificate, names::OTLP.certificate], signal, |files| {
+                &files.certificate
+            });
+        let client_key =
+            self.file("client_key", [variables.client_key, names::OTLP.client_key], signal, |files| {
+                &files.client_key
+            });
+        let client_certificate = self.file(
+            "client_certificate",
+            [variables.client_certificate, names::OTLP.client_certificate],
+            signal,
+            |files| &files.client_certificate,
+        );
+        let files = TlsFiles { certificate, client_key, client_certificate };
+        if files.client_key.is_some() != files.client_certificate.is_some() {
+            return self.without_half_identity(signal, files);
+        }
+        files
+    }
+
+    fn file(
+        &mut self,
+        setting: &'static str,
+        variables: [&'static str; 2],
+        signal: &Signal<'_>,
+        field: impl Fn(&TlsFiles) -> &Option<PathBuf>,
+    ) -> Option<PathBuf> {
+        let of = |otlp: &OtlpRequested| otlp.tls.as_ref().and_then(|tls| field(&tls.files).clone());
+        let code = code([(Some(signal.scope), of(signal.own)), (None, of(signal.common))]);
+        let sources = Sources { setting, variables: &variables, code };
+        self.choose(&PEM_FILE, sources, "none").map(|chosen| chosen.value)
+    }
+
+    /// A key without its certificate, or the other way round, proves nothing.
+    fn without_half_identity(&mut self, signal: &Signal<'_>, files: TlsFiles) -> TlsFiles {
+        let (setting, there, missing) = match (&files.client_key, &files.client_certificate) {
+            (Some(key), _) => ("client_key", key, "certificate"),
+            (_, Some(certificate)) => ("client_certificate", certificate, "key"),
+            _ => return files,
+        };
+        let path = there.display().to_string();
+        let named = |variable: &&&'static str| self.env.get(variable).is_some();
+        let own = [&signal.variables.client_key, &signal.variables.client_certificate];
+        let common = [&names::OTLP.client_key, &names::OTLP.client_certificate];
+        match own.iter().chain(&common).find(|variable| named(variable)) {
+            Some(variable) => {
+                let variable = **variable;
+                self.warn_of(
+                    variable,
+                    format!("{path:?} has no {missing} that belongs to it; it is ignored"),
+                );
+            }
+            None => {
+                let scope = signal.own.tls.is_some().then_some(signal.scope);
+                self.invalid(
+                    setting,
+                    scope,
+                    path,
+                    &format!("there is no client {missing} that belongs to it"),
+                );
+            }
+        }
+        TlsFiles { client_key: None, client_certificate: None, ..files }
+    }
+}
+
+/// What OTLP calls no limit must still be a time that can be added to another.
+pub(super) fn or_unlimited(timeout: Duration) -> Duration {
+    if timeout.is_zero() { YEAR } else { timeout }
+}
+
+const PROTOCOL: Kind<()> = Kind {
+    parse: |text| match text.to_ascii_lowercase().as_str() {
+        "grpc" => Ok(()),
+        "http/protobuf" | "http/json" => Err("OTLP over HTTP is not available here".into()),
+        _ => Err("not a protocol of OTLP, and only grpc is available here".into()),
+    },
+    check: |()| Ok(()),
+    show: |()| "grpc".into(),
+    quote: plain,
+};
+
+const PEM_FILE: Kind<PathBuf> = Kind {
+    parse: |text| Ok(PathBuf::from(text)),
+    check: |path| holds_pem(path),
+    show: |path| path.display().to_string(),
+    quote: plain,
+};
+
+fn holds_pem(path: &Path) -> Result<(), Reason> {
+    let mut text = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_PEM_BYTES).read_to_end(&mut text));
+    match read {
+        Err(error) => Err(format!("the file cannot be read: {error}").into()),
+        Ok(_) if !text.windows(PEM_BEGIN.len()).any(|part| part == PEM_BEGIN) => {
+            Err("the file holds nothing in PEM format".into())
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+const DEFAULT_ENDPOINT: &str = "http://localhost:4317";
+/// The specification's.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+const PEM_BEGIN: &[u8] = b"-----BEGIN ";
+/// A bundle of all public authorities has a quarter of it.
+const MAX_PEM_BYTES: u64 = 1 << 20;

@@ -1,0 +1,95 @@
+//! Makes [`Settings`] of what was asked for.
+
+mod decide;
+mod export;
+mod lists;
+mod resource;
+mod sampler;
+mod signals;
+
+use std::time::Duration;
+
+use self::decide::{Resolution, Sources, code};
+use super::env::{Env, names, rpc_conventions};
+use super::kind::{DURATION, LOG_FORMAT};
+use super::requested::Requested;
+use super::types::{Directives, LineSettings, LogFormat, Settings};
+use crate::error::InitError;
+
+/// Decides every setting.
+///
+/// # Errors
+///
+/// Everything that is wrong in code, together. Mistakes in the environment are warnings in the settings.
+pub(crate) fn resolve(requested: &Requested, env: &Env) -> Result<Settings, InitError> {
+    let mut resolution = Resolution::new(env);
+    resolution.warn_of_variables_without_effect();
+    let mut settings = resolution.settings(requested);
+    settings.warnings = resolution.finish()?;
+    Ok(settings)
+}
+
+impl Resolution<'_> {
+    fn settings(&mut self, requested: &Requested) -> Settings {
+        let shutdown = code([(None, requested.shutdown_timeout)]);
+        Settings {
+            disabled: self.flag(&[names::OTEL_SDK_DISABLED]).unwrap_or(false),
+            resource: self.resource(requested),
+            propagators: self.propagators(requested.custom_propagators),
+            traces: self.traces(requested),
+            metrics: self.metrics(requested),
+            logs: self.logs(requested),
+            lines: self.lines(requested),
+            span_filter: self.directives(
+                &[names::OTEL_RUST_SPAN_FILTER],
+                &[(".span_filter()", requested.span_filter.as_deref())],
+            ),
+            shutdown_timeout: self.decide(
+                &DURATION,
+                Sources {
+                    setting: "shutdown_timeout",
+                    variables: &[names::OTEL_RUST_SHUTDOWN_TIMEOUT],
+                    code: shutdown,
+                },
+                DEFAULT_SHUTDOWN_TIMEOUT,
+            ),
+            rpc_conventions: rpc_conventions(self.env, self.warnings_mut()),
+            exception_signal: self.exception_signal(),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn lines(&mut self, requested: &Requested) -> LineSettings {
+        let format = Sources {
+            setting: "log_format",
+            variables: &[names::OTEL_RUST_LOG_FORMAT],
+            code: code([(None, requested.log_format)]),
+        };
+        LineSettings {
+            format: self.decide(&LOG_FORMAT, format, LogFormat::Auto),
+            filter: self
+                .directives(&[names::RUST_LOG], &[(".log_filter()", requested.log_filter.as_deref())]),
+        }
+    }
+
+    /// Filter directives: the first that was given. Their syntax is the filter's business.
+    fn directives(&self, variables: &[&'static str], code: &[(&'static str, Option<&str>)]) -> Directives {
+        let variables = variables.iter().map(|&name| (name, self.env.get(name)));
+        let given = variables.chain(code.iter().copied()).find_map(|(origin, text)| Some((origin, text?)));
+        let (origin, text) = given.unwrap_or(("default", DEFAULT_FILTER));
+        Directives { text: text.to_owned(), origin }
+    }
+
+    fn warn_of_variables_without_effect(&mut self) {
+        for name in names::WITHOUT_EFFECT {
+            if self.env.get(name).is_some() {
+                self.warn_of(name, "this variable has no effect here");
+            }
+        }
+    }
+}
+
+/// For lines, log records and spans alike. It keeps out the DEBUG and TRACE spans of HTTP and gRPC libraries;
+/// `#[instrument]` makes INFO spans.
+const DEFAULT_FILTER: &str = "info";
+const DEFAULT_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);

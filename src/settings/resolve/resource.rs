@@ -1,0 +1,79 @@
+//! What describes this process.
+
+use std::path::Path;
+
+use opentelemetry::{Key, KeyValue, Value};
+
+use super::decide::Resolution;
+use crate::semconv;
+use crate::settings::env::names;
+use crate::settings::kind::{Kind, any, pairs, plain};
+use crate::settings::requested::Requested;
+
+impl Resolution<'_> {
+    /// Attributes of the resource, each key once. What comes later here wins.
+    pub(super) fn resource(&mut self, requested: &Requested) -> Vec<KeyValue> {
+        self.check_code(requested);
+        let mut attributes = Attributes(vec![KeyValue::new(semconv::SERVICE_NAME, unknown_service())]);
+        for (key, value) in &requested.resource {
+            attributes.set(key.clone(), value.clone());
+        }
+        if let Some(name) = &requested.service_name {
+            attributes.set(semconv::SERVICE_NAME.into(), name.clone().into());
+        }
+        for (key, value) in self.resource_variable() {
+            attributes.set(key.into(), value.into());
+        }
+        if let Some(name) = self.env.get(names::OTEL_SERVICE_NAME) {
+            attributes.set(semconv::SERVICE_NAME.into(), name.to_owned().into());
+        }
+        attributes.0
+    }
+
+    fn check_code(&mut self, requested: &Requested) {
+        if requested.service_name.as_deref().is_some_and(|name| name.trim().is_empty()) {
+            self.invalid("service_name", None, String::new(), "empty");
+        }
+        if requested.resource.iter().any(|(key, _)| key.as_str().trim().is_empty()) {
+            self.invalid("resource_attribute", None, String::new(), "the key is empty");
+        }
+    }
+
+    /// The specification: one mistake, and the whole variable is as if it were not set.
+    fn resource_variable(&mut self) -> Vec<(String, String)> {
+        let sources = super::Sources {
+            setting: "resource_attribute",
+            variables: &[names::OTEL_RESOURCE_ATTRIBUTES],
+            code: Vec::new(),
+        };
+        self.choose(&RESOURCE, sources, "none of its attributes")
+            .map(|chosen| chosen.value)
+            .unwrap_or_default()
+    }
+}
+
+struct Attributes(Vec<KeyValue>);
+
+impl Attributes {
+    fn set(&mut self, key: Key, value: Value) {
+        self.0.retain(|attribute| attribute.key != key);
+        self.0.push(KeyValue::new(key, value));
+    }
+}
+
+/// `key=value,key=value`, values percent-encoded.
+const RESOURCE: Kind<Vec<(String, String)>> = Kind {
+    parse: |text| Ok(pairs(text)?.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
+    check: any,
+    show: |attributes| format!("{attributes:?}"),
+    quote: plain,
+};
+
+/// The name that the conventions give to a service without one.
+fn unknown_service() -> String {
+    let executable = std::env::current_exe().ok();
+    match executable.as_deref().and_then(Path::file_name) {
+        Some(name) => format!("unknown_service:{}", name.to_string_lossy()),
+        None => "unknown_service".to_owned(),
+    }
+}

@@ -1,0 +1,70 @@
+//! Which traces are recorded.
+
+use super::decide::{Resolution, Sources};
+use crate::settings::env::names;
+use crate::settings::kind::{Kind, RATIO, any, one_of, plain};
+use crate::settings::types::SamplerSetting;
+
+impl Resolution<'_> {
+    pub(super) fn sampler(&mut self, custom: bool) -> SamplerSetting {
+        let default = if custom { SamplerSetting::Custom } else { SamplerSetting::ParentBasedAlwaysOn };
+        let sources =
+            Sources { setting: "sampler", variables: &[names::OTEL_TRACES_SAMPLER], code: Vec::new() };
+        let sampler = self.decide(&SAMPLER, sources, default);
+        self.with_argument(sampler)
+    }
+
+    fn with_argument(&mut self, sampler: SamplerSetting) -> SamplerSetting {
+        match sampler {
+            SamplerSetting::TraceIdRatio(_) => SamplerSetting::TraceIdRatio(self.ratio()),
+            SamplerSetting::ParentBasedTraceIdRatio(_) => {
+                SamplerSetting::ParentBasedTraceIdRatio(self.ratio())
+            }
+            other => {
+                self.warn_of_unused_argument(&other);
+                other
+            }
+        }
+    }
+
+    fn ratio(&mut self) -> f64 {
+        let sources =
+            Sources { setting: "sampler", variables: &[names::OTEL_TRACES_SAMPLER_ARG], code: Vec::new() };
+        self.decide(&RATIO, sources, DEFAULT_RATIO)
+    }
+
+    /// Somebody believes that traces are thinned out.
+    fn warn_of_unused_argument(&mut self, sampler: &SamplerSetting) {
+        if self.env.get(names::OTEL_TRACES_SAMPLER_ARG).is_some() {
+            let sampler = (SAMPLER.show)(sampler);
+            self.warn_of(
+                names::OTEL_TRACES_SAMPLER_ARG,
+                format!("ignored, since the sampler is {sampler}, which takes no argument"),
+            );
+        }
+    }
+}
+
+const SAMPLER: Kind<SamplerSetting> = Kind {
+    parse: |text| one_of(text, &SAMPLERS),
+    check: any,
+    show: |sampler| {
+        let found = SAMPLERS
+            .iter()
+            .find(|(_, known)| std::mem::discriminant(known) == std::mem::discriminant(sampler));
+        found.map_or("the one given in code", |(name, _)| name).to_owned()
+    },
+    quote: plain,
+};
+
+const SAMPLERS: [(&str, SamplerSetting); 6] = [
+    ("always_on", SamplerSetting::AlwaysOn),
+    ("always_off", SamplerSetting::AlwaysOff),
+    ("traceidratio", SamplerSetting::TraceIdRatio(DEFAULT_RATIO)),
+    ("parentbased_always_on", SamplerSetting::ParentBasedAlwaysOn),
+    ("parentbased_always_off", SamplerSetting::ParentBasedAlwaysOff),
+    ("parentbased_traceidratio", SamplerSetting::ParentBasedTraceIdRatio(DEFAULT_RATIO)),
+];
+
+/// The specification's.
+const DEFAULT_RATIO: f64 = 1.0;
