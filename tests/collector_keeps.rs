@@ -167,3 +167,42 @@ async fn quantiles_are_those_of_prometheus() {
     assert_eq!(value.quantile(0.99), Some(2.0));
     assert_eq!(collector.received().metric_table(), "duration {}  5 measured, p50 0.8125, p95 2.0000 s\n");
 }
+
+#[tokio::test]
+async fn the_only_span_and_record_are_found_by_name() {
+    let collector = Collector::start().unwrap();
+    let mut clients = otlp::Clients::new(collector.endpoint());
+    let spans = vec![otlp::span(1, 0, "root"), otlp::span(2, 1, "child"), otlp::span(3, 1, "child")];
+    clients.traces.export(otlp::traces(spans)).await.unwrap();
+    clients.logs.export(otlp::log_in(1, "hello")).await.unwrap();
+
+    let received = collector.received();
+    received.assert_no_errors();
+    assert_eq!(received.span("root").span_id(), received.log("hello").span_id().unwrap());
+    assert_eq!(
+        failure(|| drop(received.span("query"))),
+        "no span 'query'; received were 3 spans, 1 log records and 0 data points in 2 requests:\n\
+         root [server]  1.0 ms  number=1\n\
+         ├─ · INFO hello\n\
+         ├─ child [server]  1.0 ms  number=2\n\
+         └─ child [server]  1.0 ms  number=3\n"
+    );
+    assert!(failure(|| drop(received.span("child"))).starts_with("2 spans 'child' instead of one;"));
+    assert!(failure(|| drop(received.log("bye"))).starts_with("no log record 'bye';"));
+}
+
+#[tokio::test]
+async fn an_error_is_found() {
+    let collector = Collector::start().unwrap();
+    let mut clients = otlp::Clients::new(collector.endpoint());
+    let mut failed = otlp::span(1, 0, "root");
+    failed.status = Some(otlp::error("no such table"));
+    clients.traces.export(otlp::traces(vec![failed])).await.unwrap();
+    let received = collector.received();
+    assert!(failure(|| received.assert_no_errors()).starts_with("span 'root' has the status Error;"));
+}
+
+fn failure(assertion: impl FnOnce()) -> String {
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(assertion)).unwrap_err();
+    *panic.downcast::<String>().unwrap()
+}

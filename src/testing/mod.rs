@@ -15,6 +15,7 @@
 //! What arrives is kept as the OTLP messages themselves, so the types of [`opentelemetry_proto`] are public here,
 //! and so is [`Code`]: their versions change with this crate's minor versions.
 
+mod assertions;
 mod attributes;
 mod collector;
 mod telemetry;
