@@ -1,4 +1,4 @@
-//! Tools to test telemetry with: a collector inside the test, and faults for it.
+//! Tools to test telemetry with: captured in memory, or received by a collector inside the test, with faults.
 //!
 //! Needs the feature `testing`, which belongs into `[dev-dependencies]`:
 //!
@@ -9,6 +9,7 @@
 //!
 //! | to see | use |
 //! |---|---|
+//! | what a function or handler records: spans, log records, metrics, log lines | [`capture()`] |
 //! | what really goes over the network, from a whole program | [`Collector`] |
 //! | how a service bears a collector that is slow, full, silent or gone | [`Collector::fault`], [`Collector::stop`], [`Collector::refused_endpoint`], [`SilentEndpoint`] |
 //!
@@ -17,9 +18,11 @@
 
 mod assertions;
 mod attributes;
+mod capture;
 mod collector;
 mod telemetry;
 
+pub use capture::{Capture, capture};
 pub use collector::{Collector, Export, Fault, FaultPlan, Received, Request, SilentEndpoint, WaitError};
 pub use opentelemetry_proto;
 pub use telemetry::{CollectedLog, CollectedMetric, CollectedSpan, HistogramValue};
