@@ -12,8 +12,8 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
 use super::super::filter::{Filter, FilterHandle};
-use super::super::moment::Moment;
 use super::super::lines::LineFormat;
+use super::super::moment::Moment;
 use super::super::{Lines, Parts};
 use crate::settings::ExceptionSignal;
 use crate::trace_ids::TraceIds;
