@@ -1,5 +1,6 @@
 //! One setting, decided: environment over code over default.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::error::InitError;
@@ -13,7 +14,7 @@ pub(super) struct Resolution<'a> {
     warnings: Vec<String>,
     errors: Vec<InitError>,
     /// Variables whose mistake has been told: those of all signals are read three times.
-    told: HashSet<&'static str>,
+    told: HashSet<String>,
 }
 
 /// Where a setting may come from.
@@ -37,7 +38,9 @@ pub(super) struct Given<T> {
 #[derive(Debug)]
 pub(super) struct Chosen<T> {
     pub(super) value: T,
-    pub(super) variable: Option<&'static str>,
+    /// The variable, or the setter as one would write it.
+    pub(super) origin: Cow<'static, str>,
+    pub(super) is_from_code: bool,
 }
 
 /// A variable whose value cannot be used.
@@ -79,28 +82,30 @@ impl<'a> Resolution<'a> {
         let Sources { setting, variables, code } = sources;
         let code = self.checked(kind, setting, code);
         let (found, mistakes) = self.look_up(kind, variables);
-        let instead = match (&found, &code) {
-            (Some(found), _) => {
-                format!("{} of {}", (kind.show)(&found.value), found.variable.unwrap_or_default())
-            }
-            (None, Some(given)) => {
-                format!("{} of {}", (kind.show)(&given.value), origin(setting, given.scope))
-            }
-            (None, None) => otherwise.to_owned(),
-        };
+        let chosen = found.or(code);
+        let instead = chosen.as_ref().map_or_else(
+            || otherwise.to_owned(),
+            |chosen| format!("{} of {}", (kind.show)(&chosen.value), chosen.origin),
+        );
         for mistake in mistakes {
             self.report(&mistake, &instead);
         }
-        found.or(code.map(|given| Chosen { value: given.value, variable: None }))
+        chosen
     }
 
     /// The first value from code that is valid; every one that is not is an error, used or not.
-    fn checked<T>(&mut self, kind: &Kind<T>, setting: &'static str, code: Vec<Given<T>>) -> Option<Given<T>> {
+    fn checked<T>(
+        &mut self,
+        kind: &Kind<T>,
+        setting: &'static str,
+        code: Vec<Given<T>>,
+    ) -> Option<Chosen<T>> {
         let mut first = None;
-        for given in code {
-            match (kind.check)(&given.value) {
-                Ok(()) => first = first.or(Some(given)),
-                Err(reason) => self.invalid(setting, given.scope, (kind.show)(&given.value), &reason),
+        for Given { value, scope } in code {
+            if let Err(reason) = (kind.check)(&value) {
+                self.invalid(setting, scope, (kind.show)(&value), &reason);
+            } else if first.is_none() {
+                first = Some(Chosen { value, origin: origin(setting, scope).into(), is_from_code: true });
             }
         }
         first
@@ -111,7 +116,10 @@ impl<'a> Resolution<'a> {
         for &variable in variables {
             let Some(text) = self.env.get(variable) else { continue };
             match kind.read(text) {
-                Ok(value) => return (Some(Chosen { value, variable: Some(variable) }), mistakes),
+                Ok(value) => {
+                    let found = Chosen { value, origin: variable.into(), is_from_code: false };
+                    return (Some(found), mistakes);
+                }
                 Err(reason) => mistakes.push(Mistake { variable, quoted: (kind.quote)(text), reason }),
             }
         }
@@ -120,15 +128,15 @@ impl<'a> Resolution<'a> {
 
     fn report(&mut self, mistake: &Mistake, instead: &str) {
         let Mistake { variable, quoted, reason } = mistake;
-        if self.told.insert(variable) {
+        if self.told.insert((*variable).to_owned()) {
             self.warn(format!("invalid {variable}={quoted}: {reason}; using {instead}"));
         }
     }
 
-    /// Says that part of a variable is passed over, once.
-    pub(super) fn warn_of(&mut self, variable: &'static str, words: impl std::fmt::Display) {
-        if self.told.insert(variable) {
-            self.warn(format!("{variable}: {words}"));
+    /// Says something about a variable, or a setter, once.
+    pub(super) fn warn_of(&mut self, origin: &str, words: impl std::fmt::Display) {
+        if self.told.insert(origin.to_owned()) {
+            self.warn(format!("{origin}: {words}"));
         }
     }
 

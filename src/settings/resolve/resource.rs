@@ -61,13 +61,8 @@ impl Attributes {
     }
 }
 
-/// `key=value,key=value`, values percent-encoded.
-const RESOURCE: Kind<Vec<(String, String)>> = Kind {
-    parse: |text| Ok(pairs(text)?.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
-    check: any,
-    show: |attributes| format!("{attributes:?}"),
-    quote: plain,
-};
+const RESOURCE: Kind<Vec<(String, String)>> =
+    Kind { parse: pairs, check: any, show: |attributes| format!("{attributes:?}"), quote: plain };
 
 /// The name that the conventions give to a service without one.
 fn unknown_service() -> String {

@@ -254,11 +254,9 @@ impl Resolution<'_> {
         let Some(batch) = self.choose(&COUNT, sources, &DEFAULT_BATCH_ITEMS.to_string()) else {
             return DEFAULT_BATCH_ITEMS.min(max_items);
         };
-        if batch.value > max_items
-            && let Some(variable) = batch.variable
-        {
+        if batch.value > max_items && !batch.is_from_code {
             let words = format!("{} is more than the queue holds; using {max_items}", batch.value);
-            self.warn_of(variable, words);
+            self.warn_of(&batch.origin, words);
         }
         batch.value.min(max_items)
     }

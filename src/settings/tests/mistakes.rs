@@ -89,6 +89,11 @@ fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
             "OTEL_EXPORTER_OTLP_ENDPOINT: gRPC has no path; \"/tenant\" is ignored",
         ),
         (
+            "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+            "http://c:4318/v1/logs",
+            "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: port 4318 is that of OTLP over HTTP; gRPC is sent, whose port is 4317",
+        ),
+        (
             "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN",
             "spans",
             "invalid OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN=\"spans\": not one of logs, logs/dup; using span events",
@@ -252,9 +257,7 @@ fn a_file_that_is_not_there_is_named() {
     );
     let error = error(init().tls(TlsSettings::new().certificate(missing))).to_string();
     assert!(
-        error.starts_with(
-            "invalid certificate \"/does/not/exist.pem\" (set by .certificate()): the file cannot be read: "
-        ),
+        error.starts_with("invalid tls \"/does/not/exist.pem\" (set by .tls()): the file cannot be read: "),
         "{error}"
     );
 }
@@ -277,14 +280,14 @@ fn a_key_needs_its_certificate() {
     assert_eq!(
         told,
         [format!(
-            "OTEL_EXPORTER_OTLP_CLIENT_KEY: {path:?} has no certificate that belongs to it; it is ignored"
+            "OTEL_EXPORTER_OTLP_CLIENT_KEY: {path:?} has no client certificate that belongs to it; it is ignored"
         )]
     );
     let error = error(init().tls(TlsSettings::new().client_certificate(path))).to_string();
     assert_eq!(
         error,
         format!(
-            "invalid client_certificate {path:?} (set by .client_certificate()): there is no client key that \
+            "invalid tls {path:?} (set by .tls()): there is no client key that \
              belongs to it"
         )
     );
