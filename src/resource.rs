@@ -6,7 +6,7 @@ use opentelemetry::KeyValue;
 use opentelemetry_proto::tonic::resource::v1::Resource as OtlpResource;
 use opentelemetry_proto::transform::common::tonic::Attributes;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::resource::{ResourceDetector, TelemetryResourceDetector};
+use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use prost::Message;
 use uuid::Uuid;
 
