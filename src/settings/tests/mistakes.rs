@@ -148,14 +148,24 @@ fn a_wrong_variable_makes_way_for_the_next_source() {
 
 #[test]
 fn one_wrong_variable_is_one_warning() {
-    let settings = from_env([
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1"),
+    // What is used instead differs between the signals.
+    let builder = init().timeout(Duration::from_secs(1)).logs(|logs| logs.timeout(Duration::from_secs(2)));
+    let env = Env::of([
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "x"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x"),
         ("OTEL_EXPORTER_OTLP_INSECURE", "yes"),
         ("OTEL_ATTRIBUTE_COUNT_LIMIT", "x"),
     ]);
+    let settings = resolved(builder, &env);
     assert_eq!(settings.warnings.len(), 4, "{:#?}", settings.warnings);
+}
+
+#[test]
+fn without_a_known_propagator_the_usual_ones_are_used() {
+    let standard = [Propagator::TraceContext, Propagator::Baggage];
+    assert_eq!(from_env([("OTEL_PROPAGATORS", "b3,jaeger")]).propagators, standard);
+    assert_eq!(from_env([("OTEL_PROPAGATORS", "b3,baggage")]).propagators, [Propagator::Baggage]);
+    assert_eq!(from_env([("OTEL_PROPAGATORS", "b3,none")]).propagators, []);
 }
 
 #[test]
