@@ -27,11 +27,25 @@ pub(super) struct Sources<'a, T> {
     pub(super) code: Vec<Given<T>>,
 }
 
+impl<'a, T> Sources<'a, T> {
+    /// `code`: each value with the part of the builder that it was given to.
+    pub(super) fn new(
+        setting: &'static str,
+        variables: &'a [&'static str],
+        code: impl IntoIterator<Item = (Scope, Option<T>)>,
+    ) -> Self {
+        let code = code.into_iter().filter_map(|(scope, value)| Some(Given { value: value?, scope }));
+        Self { setting, variables, code: code.collect() }
+    }
+}
+
+/// `traces`: what was given to `.traces(|t| …)`. `None`: what was given to the builder.
+pub(super) type Scope = Option<&'static str>;
+
 /// A value from code.
 pub(super) struct Given<T> {
     pub(super) value: T,
-    /// `traces`: it was given to `.traces(|t| …)`. `None`: to the builder.
-    pub(super) scope: Option<&'static str>,
+    pub(super) scope: Scope,
 }
 
 /// A value, and what it is from.
@@ -70,6 +84,17 @@ impl<'a> Resolution<'a> {
     pub(super) fn decide<T>(&mut self, kind: &Kind<T>, sources: Sources<'_, T>, default: T) -> T {
         let otherwise = format!("the default, {}", (kind.show)(&default));
         self.choose(kind, sources, &otherwise).map_or(default, |chosen| chosen.value)
+    }
+
+    /// The value to use of a setting that only one part of the builder has: `(scope, setting, value)`.
+    pub(super) fn decide_own<T>(
+        &mut self,
+        kind: &Kind<T>,
+        (scope, setting, value): (&'static str, &'static str, Option<T>),
+        variables: &[&'static str],
+        default: T,
+    ) -> T {
+        self.decide(kind, Sources::new(setting, variables, [(Some(scope), value)]), default)
     }
 
     /// The value to use, if one was given. `otherwise` says what is used if not.
@@ -151,13 +176,7 @@ impl<'a> Resolution<'a> {
     }
 
     /// An error about a value from code, once.
-    pub(super) fn invalid(
-        &mut self,
-        setting: &'static str,
-        scope: Option<&'static str>,
-        value: String,
-        reason: &str,
-    ) {
+    pub(super) fn invalid(&mut self, setting: &'static str, scope: Scope, value: String, reason: &str) {
         let origin = origin(setting, scope);
         let known = self.errors.iter().any(|error| {
             matches!(error, InitError::InvalidSetting { origin: o, value: v, .. } if *o == origin && *v == value)
@@ -173,7 +192,7 @@ impl<'a> Resolution<'a> {
         &mut self,
         kind: &Kind<T>,
         setting: &'static str,
-        scope: Option<&'static str>,
+        scope: Scope,
         text: Option<&str>,
         redacted: impl Fn(&str) -> String,
     ) -> Option<Given<T>> {
@@ -188,12 +207,7 @@ impl<'a> Resolution<'a> {
     }
 }
 
-/// Values from code, the signal's own first.
-pub(super) fn code<T>(values: impl IntoIterator<Item = (Option<&'static str>, Option<T>)>) -> Vec<Given<T>> {
-    values.into_iter().filter_map(|(scope, value)| Some(Given { value: value?, scope })).collect()
-}
-
-fn origin(setting: &str, scope: Option<&str>) -> String {
+fn origin(setting: &str, scope: Scope) -> String {
     match scope {
         None => format!(".{setting}()"),
         Some(scope) => format!(".{scope}(|{initial}| {initial}.{setting}())", initial = &scope[..1]),

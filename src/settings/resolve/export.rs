@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::Scheme;
 
-use super::decide::{Chosen, Given, Resolution, Sources, code};
+use super::decide::{Chosen, Given, Resolution, Scope, Sources};
 use crate::settings::endpoint::{self as address, Endpoint};
 use crate::settings::env::names::{self, Otlp};
 use crate::settings::kind::{
@@ -91,15 +91,11 @@ impl Resolution<'_> {
     fn headers(&mut self, signal: &Signal<'_>) -> Headers {
         let variables = [signal.variables.headers, names::OTLP.headers];
         let given = [(Some(signal.scope), &signal.own.headers), (None, &signal.common.headers)];
-        let code = code(given.map(|(scope, headers)| (scope, self.headers_in_code(scope, headers))));
-        self.decide(&HEADERS, Sources { setting: "header", variables: &variables, code }, Headers::new())
+        let code = given.map(|(scope, headers)| (scope, self.headers_in_code(scope, headers)));
+        self.decide(&HEADERS, Sources::new("header", &variables, code), Headers::new())
     }
 
-    fn headers_in_code(
-        &mut self,
-        scope: Option<&'static str>,
-        headers: &[(String, String)],
-    ) -> Option<Headers> {
+    fn headers_in_code(&mut self, scope: Scope, headers: &[(String, String)]) -> Option<Headers> {
         let mut valid = Headers::new();
         for (name, value) in headers {
             match header(name, value) {
@@ -112,28 +108,20 @@ impl Resolution<'_> {
 
     fn timeout(&mut self, signal: &Signal<'_>) -> Duration {
         let variables = [signal.variables.timeout, names::OTLP.timeout];
-        let code = code([(Some(signal.scope), signal.own.timeout), (None, signal.common.timeout)]);
-        let timeout = self.decide(
-            &TIMEOUT,
-            Sources { setting: "timeout", variables: &variables, code },
-            DEFAULT_TIMEOUT,
-        );
+        let code = [(Some(signal.scope), signal.own.timeout), (None, signal.common.timeout)];
+        let timeout = self.decide(&TIMEOUT, Sources::new("timeout", &variables, code), DEFAULT_TIMEOUT);
         or_unlimited(timeout)
     }
 
     fn compression(&mut self, signal: &Signal<'_>) -> Compression {
         let variables = [signal.variables.compression, names::OTLP.compression];
-        let code = code([(Some(signal.scope), signal.own.compression), (None, signal.common.compression)]);
-        self.decide(
-            &COMPRESSION,
-            Sources { setting: "compression", variables: &variables, code },
-            Compression::None,
-        )
+        let code = [(Some(signal.scope), signal.own.compression), (None, signal.common.compression)];
+        self.decide(&COMPRESSION, Sources::new("compression", &variables, code), Compression::None)
     }
 
     fn check_protocol(&mut self, signal: &Signal<'_>) {
         let variables = [signal.variables.protocol, names::OTLP.protocol];
-        self.decide(&PROTOCOL, Sources { setting: "protocol", variables: &variables, code: Vec::new() }, ());
+        self.decide(&PROTOCOL, Sources::new("protocol", &variables, []), ());
     }
 
     fn tls(&mut self, signal: &Signal<'_>) -> TlsFiles {
@@ -162,8 +150,8 @@ impl Resolution<'_> {
         field: impl Fn(&TlsFiles) -> &Option<PathBuf>,
     ) -> Option<PathBuf> {
         let of = |otlp: &OtlpRequested| otlp.tls.as_ref().and_then(|tls| field(&tls.files).clone());
-        let code = code([(Some(signal.scope), of(signal.own)), (None, of(signal.common))]);
-        let sources = Sources { setting: "tls", variables: &variables, code };
+        let code = [(Some(signal.scope), of(signal.own)), (None, of(signal.common))];
+        let sources = Sources::new("tls", &variables, code);
         self.choose(&PEM_FILE, sources, "none").map(|chosen| chosen.value)
     }
 

@@ -41,11 +41,7 @@ impl Resolution<'_> {
 
     /// The specification: one mistake, and the whole variable is as if it were not set.
     fn resource_variable(&mut self) -> Vec<(String, String)> {
-        let sources = super::Sources {
-            setting: "resource_attribute",
-            variables: &[names::OTEL_RESOURCE_ATTRIBUTES],
-            code: Vec::new(),
-        };
+        let sources = super::Sources::new("resource_attribute", &[names::OTEL_RESOURCE_ATTRIBUTES], []);
         self.choose(&RESOURCE, sources, "none of its attributes")
             .map(|chosen| chosen.value)
             .unwrap_or_default()
