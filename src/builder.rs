@@ -41,6 +41,8 @@ pub fn init() -> Builder {
 ///
 /// The environment has the last word: each setter names the variable that overrides it, and
 /// [`ignore_env`](Self::ignore_env) turns that off. No setter can fail; `build()` reports all that is wrong, together.
+///
+#[doc = include_str!("settings/environment.md")]
 #[derive(Debug, Default)]
 #[must_use = "telemetry is not installed until `.build()` is called"]
 pub struct Builder {
