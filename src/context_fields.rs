@@ -1,1 +1,120 @@
-//! Fields on everything below a point, carried by the OpenTelemetry context.
+//! Fields of everything below a point, without a `tracing` span: a request id, a tenant.
+//!
+//! They live in the OpenTelemetry context and go where it goes: into spawned work by
+//! [`FutureExt::with_context`](opentelemetry::context::FutureExt::with_context), into threads by
+//! [`attach`](opentelemetry::Context::attach).
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use opentelemetry::baggage::BaggageExt as _;
+use opentelemetry::{Context, KeyValue, Value};
+
+/// The current context with fields that stand in every log line and every log record made while it is attached.
+///
+/// A field of the same key that an outer context has is replaced. Fields of an event win over fields of the context,
+/// and those over fields of spans.
+///
+/// ```
+/// use opentelemetry::KeyValue;
+///
+/// let context = telemetry_bootstrap::with_fields([KeyValue::new("tenant", "acme")]);
+/// let _attached = context.attach();
+/// tracing::info!("order placed"); // {…,"message":"order placed",…,"tenant":"acme"}
+/// ```
+///
+/// For a future:
+///
+/// ```
+/// use opentelemetry::KeyValue;
+/// use opentelemetry::context::FutureExt as _;
+///
+/// # async fn serve() {}
+/// # let id = "7";
+/// let served = serve().with_context(telemetry_bootstrap::with_fields([KeyValue::new("request.id", id)]));
+/// # drop(served);
+/// ```
+#[must_use = "the fields count while the context is attached"]
+pub fn with_fields(fields: impl IntoIterator<Item = KeyValue>) -> Context {
+    let fields: Vec<KeyValue> = fields.into_iter().collect();
+    Context::map_current(|context| {
+        let outer = context.get::<Fields>().map_or(&[][..], |outer| &outer.0);
+        let kept = outer.iter().filter(|old| fields.iter().all(|new| new.key != old.key));
+        let all = fields.iter().chain(kept).cloned().collect();
+        context.with_value(Fields(all))
+    })
+}
+
+/// What the context holds.
+struct Fields(Arc<[KeyValue]>);
+
+/// Keys of the baggage that are let into lines and records.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BaggageKeys(Box<[Cow<'static, str>]>);
+
+impl BaggageKeys {
+    pub(crate) fn new<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Self {
+        Self(keys.into_iter().map(|key| Cow::Owned(key.into())).collect())
+    }
+}
+
+/// Shows the fields of the current context, and of its baggage those that `baggage` names, for an event of `target`.
+///
+/// `visit` must not touch the context. A key may come twice: the first one counts.
+pub(crate) fn for_each(target: &str, baggage: &BaggageKeys, visit: &mut dyn FnMut(&str, &Value)) {
+    // The SDK emits events while it has the current context borrowed: touching it here would panic.
+    if target.starts_with("opentelemetry") {
+        return;
+    }
+    Context::map_current(|context| {
+        if let Some(fields) = context.get::<Fields>() {
+            fields.0.iter().for_each(|field| visit(field.key.as_str(), &field.value));
+        }
+        for key in &baggage.0 {
+            if let Some(value) = context.baggage().get(key) {
+                visit(key, &Value::String(value.clone()));
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(baggage: &BaggageKeys) -> Vec<(String, String)> {
+        let mut seen = Vec::new();
+        for_each("test", baggage, &mut |key, value| seen.push((key.to_owned(), value.to_string())));
+        seen
+    }
+
+    fn pair(key: &str, value: &str) -> (String, String) {
+        (key.to_owned(), value.to_owned())
+    }
+
+    #[test]
+    fn inner_fields_replace_outer_ones_until_they_end() {
+        let none = BaggageKeys::default();
+        assert_eq!(seen(&none), []);
+        let _outer = with_fields([KeyValue::new("tenant", "acme"), KeyValue::new("region", "eu")]).attach();
+        {
+            let _inner = with_fields([KeyValue::new("tenant", "other")]).attach();
+            assert_eq!(seen(&none), [pair("tenant", "other"), pair("region", "eu")]);
+        }
+        assert_eq!(seen(&none), [pair("tenant", "acme"), pair("region", "eu")]);
+    }
+
+    #[test]
+    fn only_named_baggage_is_let_in() {
+        let baggage = [KeyValue::new("tenant", "acme"), KeyValue::new("card", "4711")];
+        let _attached = Context::current_with_baggage(baggage).attach();
+        assert_eq!(seen(&BaggageKeys::default()), []);
+        assert_eq!(seen(&BaggageKeys::new(["tenant", "absent"])), [pair("tenant", "acme")]);
+    }
+
+    #[test]
+    fn events_of_the_sdk_see_nothing() {
+        let _attached = with_fields([KeyValue::new("tenant", "acme")]).attach();
+        for_each("opentelemetry_sdk", &BaggageKeys::default(), &mut |key, _| panic!("saw {key}"));
+    }
+}

@@ -7,7 +7,6 @@
 pub(crate) use opentelemetry_semantic_conventions::attribute::{
     CODE_FILE_PATH, CODE_LINE_NUMBER, ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE,
     NETWORK_PEER_ADDRESS, NETWORK_PEER_PORT, SERVER_ADDRESS, SERVER_PORT, SERVICE_NAME, SERVICE_VERSION,
-    TELEMETRY_SDK_LANGUAGE, TELEMETRY_SDK_NAME, TELEMETRY_SDK_VERSION,
 };
 
 /// Schema of the names in this file, set on the scopes that emit them.
@@ -54,6 +53,19 @@ pub(crate) const OLD_RPC_SERVER_RESPONSE_SIZE: &str = "rpc.server.response.size"
 pub(crate) const OLD_RPC_CLIENT_DURATION: &str = "rpc.client.duration";
 pub(crate) const OLD_RPC_CLIENT_REQUEST_SIZE: &str = "rpc.client.request.size";
 pub(crate) const OLD_RPC_CLIENT_RESPONSE_SIZE: &str = "rpc.client.response.size";
+
+pub(crate) const OLD_RPC_SERVER_REQUESTS_PER_RPC: &str = "rpc.server.requests_per_rpc";
+pub(crate) const OLD_RPC_SERVER_RESPONSES_PER_RPC: &str = "rpc.server.responses_per_rpc";
+pub(crate) const OLD_RPC_CLIENT_REQUESTS_PER_RPC: &str = "rpc.client.requests_per_rpc";
+pub(crate) const OLD_RPC_CLIENT_RESPONSES_PER_RPC: &str = "rpc.client.responses_per_rpc";
+
+// RPC, names of our own: the conventions have none
+pub(crate) const RPC_SERVER_ACTIVE_CALLS: &str = "rpc.server.active_calls";
+pub(crate) const RPC_CLIENT_ACTIVE_CALLS: &str = "rpc.client.active_calls";
+pub(crate) const RPC_REQUEST_MESSAGE_COUNT: &str = "rpc.request.message_count";
+pub(crate) const RPC_RESPONSE_MESSAGE_COUNT: &str = "rpc.response.message_count";
+pub(crate) const RPC_REQUEST_SIZE: &str = "rpc.request.size";
+pub(crate) const RPC_RESPONSE_SIZE: &str = "rpc.response.size";
 
 /// Boundaries, in seconds, that the conventions advise for durations of calls and requests.
 pub(crate) const DURATION_BOUNDARIES: [f64; 14] =

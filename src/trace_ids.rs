@@ -2,8 +2,8 @@
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId};
-use tracing_core::Event;
 use tracing_core::dispatcher::WeakDispatch;
+use tracing_core::{Dispatch, Event, span};
 
 /// Trace, span and flags of the span that was current.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,14 +21,18 @@ impl TraceIds {
 
     /// Of the span that an event belongs to: the current one, the parent that it names, or none for a root event.
     pub(crate) fn of_event(event: &Event<'_>, dispatch: Option<&WeakDispatch>) -> Option<Self> {
-        // The SDK emits events while it has the current context borrowed: touching it here would panic.
-        if event.metadata().target().starts_with("opentelemetry") {
+        if is_sdk_target(event.metadata().target()) {
             return None;
         }
         if event.is_contextual() {
             return Self::current();
         }
-        let context = tracing_opentelemetry::get_otel_context(event.parent()?, &dispatch?.upgrade()?)?;
+        Self::of_span(event.parent()?, &dispatch?.upgrade()?)
+    }
+
+    /// Of a `tracing` span, which is started by this question; none if it is no OpenTelemetry span.
+    pub(crate) fn of_span(id: &span::Id, dispatch: &Dispatch) -> Option<Self> {
+        let context = tracing_opentelemetry::get_otel_context(id, dispatch)?;
         Self::of(context.span().span_context())
     }
 
@@ -39,4 +43,10 @@ impl TraceIds {
             flags: span.trace_flags(),
         })
     }
+}
+
+/// Whether events of this target come from the OpenTelemetry crates. They emit some while they have the current
+/// context borrowed: whoever handles those must not touch it, or panics.
+pub(crate) fn is_sdk_target(target: &str) -> bool {
+    target.starts_with("opentelemetry")
 }

@@ -120,7 +120,8 @@ fn readers_and_views_reach_the_provider() {
     };
     let reader = PeriodicReader::builder(NoExporter).build();
     let parts = init().metrics(|metrics| metrics.view(view).reader(reader)).into_parts().1;
-    let provider = parts.meter_provider.apply(SdkMeterProvider::builder()).build();
+    let builder = parts.meter_provider.apply(SdkMeterProvider::builder());
+    let provider = parts.views.into_iter().fold(builder, |builder, view| builder.with_view(view)).build();
     provider.meter("test").u64_counter("calls").build();
     assert_eq!(*seen.lock().unwrap(), ["calls"]);
 }

@@ -23,6 +23,10 @@ struct Run {
 }
 
 impl Items {
+    /// The most that an item takes beside itself and its scope.
+    pub(super) const OVERHEAD: usize = size_of::<Run>() + encode::MAX_HEAD;
+
+    /// Appends an encoded item, in the frame that a request has around it.
     pub(crate) fn push(&mut self, scope: &[u8], item: &[u8]) {
         if self.last_scope() != Some(scope) {
             let scope_start = self.bytes.len();
@@ -30,7 +34,7 @@ impl Items {
             let items_start = self.bytes.len();
             self.runs.push(Run { scope_start, items_start, end: items_start });
         }
-        self.bytes.extend_from_slice(item);
+        encode::push_item(&mut self.bytes, item);
         self.count += 1;
         if let Some(run) = self.runs.last_mut() {
             run.end = self.bytes.len();
@@ -41,9 +45,9 @@ impl Items {
         self.count
     }
 
-    /// In bytes, scopes included.
+    /// The memory they need, in bytes: scopes that alternate cost as much as items.
     pub(crate) fn size(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.runs.len() * size_of::<Run>()
     }
 
     fn last_scope(&self) -> Option<&[u8]> {
@@ -93,25 +97,23 @@ impl Items {
 #[derive(Debug)]
 pub(crate) struct Batch {
     number: u64,
-    items: u64,
     content: Content,
-    /// The request, once it has been framed: a retry sends the same bytes.
-    framed: Option<Bytes>,
 }
 
 #[derive(Debug)]
 enum Content {
     Items(Items),
-    Request,
+    /// A request that came as one, with the number of its items.
+    Request(Bytes, u64),
 }
 
 impl Batch {
     pub(super) fn items(number: u64, items: Items) -> Self {
-        Self { number, items: items.count as u64, content: Content::Items(items), framed: None }
+        Self { number, content: Content::Items(items) }
     }
 
     pub(super) fn request(number: u64, request: Bytes, items: u64) -> Self {
-        Self { number, items, content: Content::Request, framed: Some(request) }
+        Self { number, content: Content::Request(request, items) }
     }
 
     /// Position in the queue: batches are sent in this order.
@@ -121,46 +123,47 @@ impl Batch {
 
     /// Spans, log records or data points.
     pub(crate) fn count(&self) -> u64 {
-        self.items
+        match &self.content {
+            Content::Items(items) => items.count as u64,
+            Content::Request(_, items) => *items,
+        }
     }
 
-    /// What the batch takes of the queue's limit in items.
+    /// What the batch takes of the queue's limit in items: requests count as one.
     pub(super) fn entries(&self) -> usize {
         match &self.content {
             Content::Items(items) => items.count,
-            Content::Request => 1,
+            Content::Request(..) => 1,
         }
     }
 
     /// What the batch takes of the queue's limit in bytes.
     pub(super) fn size(&self) -> usize {
         match &self.content {
-            Content::Items(items) => items.runs().map(|(_, items)| items.len()).sum(),
-            Content::Request => self.framed.as_ref().map_or(0, Bytes::len),
+            Content::Items(items) => items.size(),
+            Content::Request(request, _) => request.len(),
         }
     }
 
     /// The OTLP export request, as protobuf. `resource` is the encoded resource.
-    pub(crate) fn frame(&mut self, resource: &[u8]) -> Bytes {
-        if let Some(framed) = &self.framed {
-            return framed.clone();
-        }
-        let request = match &self.content {
+    ///
+    /// Made anew for each try: kept, it would double the memory of a batch that waits for the collector.
+    pub(crate) fn frame(&self, resource: &[u8]) -> Bytes {
+        match &self.content {
             Content::Items(items) => Bytes::from(encode::request(resource, &items.by_scope())),
-            Content::Request => Bytes::new(),
-        };
-        self.framed = Some(request.clone());
-        request
+            Content::Request(request, _) => request.clone(),
+        }
     }
 
-    /// Two batches of about half the items, or `None` where there is nothing to split.
-    pub(crate) fn split(&self) -> Option<(Self, Self)> {
-        let Content::Items(items) = &self.content else { return None };
-        if items.count < 2 {
-            return None;
+    /// Two batches of about half the items, or the batch itself where there is nothing to split.
+    pub(crate) fn split(self) -> Result<(Self, Self), Self> {
+        match &self.content {
+            Content::Items(items) if items.count > 1 => {
+                let (first, second) = items.halves();
+                Ok((Self::items(self.number, first), Self::items(self.number, second)))
+            }
+            _ => Err(self),
         }
-        let (first, second) = items.halves();
-        Some((Self::items(self.number, first), Self::items(self.number, second)))
     }
 
     /// Emptied items whose memory can be used again, unless it is unusually much.

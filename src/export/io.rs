@@ -5,24 +5,25 @@
 //! any runtime, and after it. Nothing that happens on this thread is telemetry: see [`on_io_thread`].
 
 use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use opentelemetry::Context;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tonic::transport::Endpoint;
 
 use super::queue::Queue;
 use super::reporter::Reporter;
 use super::signal::Signal;
-use super::transport::{Channels, endpoint};
+use super::transport::{Connections, endpoint};
 use super::worker::{Command, Worker};
+use super::workers::Workers;
 use crate::diagnostics::Diagnostics;
-use crate::error::{ExportError, InitError};
+use crate::error::InitError;
 use crate::settings::ExportSettings;
 
 /// One signal's way to its collector.
@@ -38,17 +39,18 @@ pub(crate) struct Route {
 #[derive(Debug)]
 pub(crate) struct Exporter {
     workers: Workers,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<Thread>,
 }
 
-/// Reaches the workers from anywhere.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Workers {
-    senders: Vec<(Signal, UnboundedSender<Command>)>,
+#[derive(Debug)]
+struct Thread {
+    handle: JoinHandle<()>,
+    /// Closed when the thread has nothing left to do. Locked only so that the handle can be shared.
+    ended: Mutex<Receiver<()>>,
 }
 
 impl Exporter {
-    /// Starts the thread. Connections are made when there is something to send.
+    /// Starts the thread. Connections are made when there is something to send. `resource` is encoded.
     pub(crate) fn start(
         routes: Vec<Route>,
         resource: Arc<[u8]>,
@@ -58,29 +60,20 @@ impl Exporter {
             return Ok(Self { workers: Workers::default(), thread: None });
         }
         let endpoints = routes.iter().map(endpoint_of).collect::<Result<Vec<_>, _>>()?;
-        let runtime = runtime()?;
         let mut workers = Workers::default();
-        let mut ready = Vec::new();
-        let mut channels = Channels::default();
-        {
-            // A channel spawns its tasks on the runtime that is current when it is made.
-            let _inside = runtime.enter();
-            for (route, endpoint) in routes.into_iter().zip(&endpoints) {
-                let (sender, receiver) = unbounded_channel();
-                workers.senders.push((route.signal, sender));
-                let transport = channels.transport(route.signal, &route.settings, endpoint);
-                let reporter =
-                    Reporter::new(diagnostics.clone(), route.signal, transport.endpoint().to_owned());
-                let worker =
-                    Worker::new(route.queue, transport, Arc::clone(&resource), route.delay, reporter);
-                ready.push((worker, receiver));
-            }
-        }
-        let thread = std::thread::Builder::new()
+        let commands = routes.iter().map(|route| workers.add(route.signal, unbounded_channel())).collect();
+        let plan = Plan { routes, endpoints, commands, resource, diagnostics: diagnostics.clone() };
+        let (started, has_started) = sync_channel(1);
+        let (alive, ended) = sync_channel(0);
+        let handle = std::thread::Builder::new()
             .name(THREAD_NAME.to_owned())
-            .spawn(move || run(runtime, ready))
+            .spawn(move || run(plan, &started, alive))
             .map_err(|error| InitError::Thread(error.into()))?;
-        Ok(Self { workers, thread: Some(thread) })
+        match has_started.recv() {
+            Ok(Ok(())) => Ok(Self { workers, thread: Some(Thread { handle, ended: Mutex::new(ended) }) }),
+            Ok(Err(error)) => Err(InitError::Thread(error.into())),
+            Err(error) => Err(InitError::Thread(error.into())),
+        }
     }
 
     pub(crate) fn workers(&self) -> &Workers {
@@ -91,76 +84,29 @@ impl Exporter {
     /// the time it takes to wake up.
     pub(crate) fn shutdown(&mut self, deadline: Instant) {
         let Some(thread) = self.thread.take() else { return };
-        let (reply, done) = channel();
-        for (_, sender) in &self.workers.senders {
-            let reply = reply.clone();
-            let command = Command::Shutdown(deadline.into(), Box::new(move || drop(reply)));
-            let _ = sender.send(command);
+        drop(self.workers.shut_down(deadline));
+        if on_io_thread() {
+            return;
         }
-        drop(reply);
-        // Every worker holds a sender until it has finished.
-        wait_until_closed(&done, deadline + GRACE);
-        self.workers.senders.clear();
-        if !on_io_thread() {
-            join_within(thread, GRACE);
+        let left = deadline.saturating_duration_since(Instant::now());
+        let ended = thread.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // Nothing that takes time comes after the end was told. A thread that has not told it is left alone.
+        if ended.recv_timeout(left + GRACE) == Err(RecvTimeoutError::Disconnected) {
+            let _ = thread.handle.join();
+        }
+    }
+
+    /// [`shutdown`](Self::shutdown) for callers in a runtime, which it does not block.
+    pub(crate) async fn shutdown_async(&mut self, deadline: Instant) {
+        if self.thread.take().is_some() {
+            join_all(self.workers.shut_down(deadline)).await;
         }
     }
 }
 
-impl Workers {
-    /// Asks the worker of each signal, or of one, to send what is there, and waits for the answer.
-    pub(crate) fn flush(&self, only: Option<Signal>, timeout: Duration) -> Result<(), ExportError> {
-        let deadline = Instant::now() + timeout;
-        let (reply, answers) = channel();
-        let mut asked = 0;
-        for (signal, sender) in self.selected(only) {
-            let reply = reply.clone();
-            let answer = move |result| drop(reply.send((signal, result)));
-            asked += usize::from(sender.send(Command::Flush(Box::new(answer))).is_ok());
-        }
-        let mut outcome = Ok(());
-        for _ in 0..asked {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match answers.recv_timeout(left) {
-                Ok((_, Ok(()))) => {}
-                Ok((signal, Err(reason))) => outcome = Err(ExportError::failed(signal, reason)),
-                Err(_) => return Err(ExportError::Timeout(timeout)),
-            }
-        }
-        outcome
-    }
-
-    /// [`flush`](Self::flush) for callers in a runtime, which it does not block.
-    pub(crate) async fn flush_async(&self, timeout: Duration) -> Result<(), ExportError> {
-        let mut answers = Vec::new();
-        for (signal, sender) in self.selected(None) {
-            let (reply, answer) = oneshot::channel();
-            let command = Command::Flush(Box::new(move |result| drop(reply.send(result))));
-            if sender.send(command).is_ok() {
-                answers.push((signal, answer));
-            }
-        }
-        let all = async {
-            let mut outcome = Ok(());
-            for (signal, answer) in answers {
-                if let Ok(Err(reason)) = answer.await {
-                    outcome = Err(ExportError::failed(signal, reason));
-                }
-            }
-            outcome
-        };
-        // The timer must not be the caller's: any executor may run this.
-        futures_util::future::select(std::pin::pin!(all), std::pin::pin!(elapsed(timeout)))
-            .await
-            .factor_first()
-            .0
-    }
-
-    fn selected(&self, only: Option<Signal>) -> impl Iterator<Item = (Signal, &UnboundedSender<Command>)> {
-        self.senders
-            .iter()
-            .filter(move |(signal, _)| only.is_none_or(|only| only == *signal))
-            .map(|(signal, sender)| (*signal, sender))
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        self.shutdown(Instant::now());
     }
 }
 
@@ -170,23 +116,35 @@ pub(crate) fn on_io_thread() -> bool {
     ON_IO_THREAD.get()
 }
 
-/// Resolves with a timeout error after `timeout`, without a runtime.
-async fn elapsed(timeout: Duration) -> Result<(), ExportError> {
-    let (sender, receiver) = oneshot::channel::<()>();
-    let waiting = std::thread::Builder::new().name("telemetry-timer".to_owned()).spawn(move || {
-        let deadline = Instant::now() + timeout;
-        while !sender.is_closed() && Instant::now() < deadline {
-            std::thread::park_timeout(TIMER_STEP.min(deadline.saturating_duration_since(Instant::now())));
-        }
-    });
-    match waiting {
-        Ok(_) => {
-            let _ = receiver.await;
-        }
-        // Without a timer the answer of the workers is waited for: they have timeouts of their own.
-        Err(_) => std::future::pending().await,
+/// Makes the current thread one whose own doings are no telemetry, for as long as it lives.
+#[cfg(feature = "testing")]
+pub(crate) fn record_nothing_here() {
+    ON_IO_THREAD.set(true);
+}
+
+/// What the thread needs to begin.
+struct Plan {
+    routes: Vec<Route>,
+    endpoints: Vec<Endpoint>,
+    commands: Vec<UnboundedReceiver<Command>>,
+    resource: Arc<[u8]>,
+    diagnostics: Diagnostics,
+}
+
+impl Plan {
+    /// The workers, with their connections. These spawn tasks on the runtime that is current.
+    fn workers(self) -> Vec<(Worker, UnboundedReceiver<Command>)> {
+        let mut connections = Connections::default();
+        let parts = self.routes.into_iter().zip(self.endpoints).zip(self.commands);
+        parts
+            .map(|((route, endpoint), commands)| {
+                let transport = connections.transport(route.signal, &route.settings, endpoint);
+                let reporter = Reporter::new(self.diagnostics.clone(), route.signal, transport.endpoint());
+                let resource = Arc::clone(&self.resource);
+                (Worker::new(route.queue, transport, resource, route.delay, reporter), commands)
+            })
+            .collect()
     }
-    Err(ExportError::Timeout(timeout))
 }
 
 fn endpoint_of(route: &Route) -> Result<Endpoint, InitError> {
@@ -199,42 +157,33 @@ fn endpoint_of(route: &Route) -> Result<Endpoint, InitError> {
     })
 }
 
-fn runtime() -> Result<Runtime, InitError> {
+/// The thread. The runtime is made and dropped here: neither is allowed inside the application's runtime, where
+/// telemetry may have been started.
+fn run(plan: Plan, started: &SyncSender<std::io::Result<()>>, alive: SyncSender<()>) {
+    ON_IO_THREAD.set(true);
+    let _suppressed = Context::enter_telemetry_suppressed_scope();
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(started.send(Err(error))),
+    };
+    let _ = started.send(Ok(()));
+    let workers = {
+        let _inside = runtime.enter();
+        plan.workers()
+    };
+    runtime.block_on(join_all(workers.into_iter().map(|(worker, commands)| worker.run(commands))));
+    // A name that is still being resolved must not hold the exit up.
+    runtime.shutdown_background();
+    drop(alive);
+}
+
+fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name(THREAD_NAME)
         // Also the helper threads that resolve names.
         .on_thread_start(|| ON_IO_THREAD.set(true))
         .build()
-        .map_err(|error| InitError::Thread(error.into()))
-}
-
-fn run(runtime: Runtime, workers: Vec<(Worker, tokio::sync::mpsc::UnboundedReceiver<Command>)>) {
-    ON_IO_THREAD.set(true);
-    let _suppressed = Context::enter_telemetry_suppressed_scope();
-    let all = workers.into_iter().map(|(worker, commands)| worker.run(commands));
-    runtime.block_on(futures_util::future::join_all(all));
-    // A name that is still being resolved must not hold the exit up.
-    runtime.shutdown_background();
-}
-
-fn wait_until_closed(done: &Receiver<()>, deadline: Instant) {
-    let left = deadline.saturating_duration_since(Instant::now());
-    while let Ok(()) | Err(RecvTimeoutError::Timeout) = done.recv_timeout(left) {
-        if Instant::now() >= deadline {
-            return;
-        }
-    }
-}
-
-fn join_within(thread: JoinHandle<()>, limit: Duration) {
-    let deadline = Instant::now() + limit;
-    while !thread.is_finished() && Instant::now() < deadline {
-        std::thread::sleep(JOIN_STEP);
-    }
-    if thread.is_finished() {
-        let _ = thread.join();
-    }
 }
 
 thread_local! {
@@ -244,5 +193,3 @@ thread_local! {
 const THREAD_NAME: &str = "telemetry-io";
 /// What ending may take beyond the deadline.
 const GRACE: Duration = Duration::from_millis(50);
-const JOIN_STEP: Duration = Duration::from_micros(100);
-const TIMER_STEP: Duration = Duration::from_millis(20);

@@ -33,7 +33,7 @@ pub struct SignalDelivery {
     pub rejected: u64,
     /// Given up: the collector refused the request for good, or the deadline of the shutdown came first.
     pub failed: u64,
-    /// The queue was full.
+    /// The queue was full, or closed by the shutdown.
     pub dropped: u64,
     /// Waiting, or on their way.
     pub pending: u64,
@@ -107,7 +107,7 @@ impl Ledger {
         self.failed.fetch_add(items, Ordering::Release);
     }
 
-    pub(crate) fn drop_newest(&self, items: u64) {
+    pub(crate) fn overflow(&self, items: u64) {
         self.dropped.fetch_add(items, Ordering::Release);
     }
 

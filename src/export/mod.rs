@@ -5,14 +5,26 @@ mod batch;
 pub(crate) mod encode;
 mod io;
 mod ledger;
+mod logs;
+mod metrics;
 mod queue;
 mod reporter;
 mod signal;
+mod spans;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod worker;
+mod workers;
 
-pub(crate) use io::{Exporter, Route, Workers, on_io_thread};
+#[cfg(feature = "testing")]
+pub(crate) use io::record_nothing_here;
+pub(crate) use io::{Exporter, Route, on_io_thread};
 pub(crate) use ledger::Ledger;
 pub use ledger::{Delivery, SignalDelivery};
+pub(crate) use logs::LogQueue;
+pub(crate) use metrics::MetricQueue;
 pub(crate) use queue::Queue;
-pub(crate) use signal::Signal;
+pub use signal::Signal;
+pub(crate) use spans::SpanQueue;
+pub(crate) use workers::Workers;

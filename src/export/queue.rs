@@ -2,7 +2,13 @@
 //!
 //! Items are appended as bytes to the *open* batch. A batch that has its number of items, or its size, is *full*
 //! and wakes the I/O thread; what is open when the delay has passed is taken as it is. A batch that could not be
-//! delivered goes back to where it was. When the limits are reached the newest items are dropped, and counted.
+//! delivered goes back to where it was.
+//!
+//! When a limit is reached the newest spans and log records are dropped: the oldest ones tell how the trouble began.
+//! Of metrics the oldest requests are dropped: a cumulative one says all that its predecessors said, but for the
+//! times between. Either way what is dropped is counted.
+//!
+//! The limits hold for what waits. What is on its way comes on top, which is bounded too: a few batches.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -26,14 +32,26 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct State {
     open: Items,
+    /// In the order of their numbers.
     full: VecDeque<Batch>,
     /// Of everything that waits here, open and full.
     items: usize,
     bytes: usize,
-    next_number: u64,
-    /// The items of a delivered batch, emptied, for their memory.
-    spare: Option<Items>,
-    closed: bool,
+    /// Number of the newest batch.
+    newest: u64,
+    /// Emptied batches, for their memory.
+    spares: Vec<Items>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    #[default]
+    Open,
+    /// Nothing new is taken.
+    Closed,
+    /// Nothing is taken back either.
+    Abandoned,
 }
 
 /// What [`Queue::take`] may take.
@@ -50,22 +68,22 @@ impl Queue {
         Self { limits, ledger, state: Mutex::default(), full: Notify::new() }
     }
 
-    pub(crate) fn ledger(&self) -> &Ledger {
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
 
-    /// Appends one item: `scope` is its encoded instrumentation scope, `item` is framed for a request.
+    /// Appends one encoded item; `scope` is its encoded instrumentation scope.
     pub(crate) fn push(&self, scope: &[u8], item: &[u8]) {
         let mut state = self.lock();
         self.ledger.accept(1);
-        let size = item.len();
-        if !self.has_room(&state, 1, size) {
-            self.ledger.drop_newest(1);
+        if !self.has_room(&state, scope.len() + item.len() + Items::OVERHEAD) {
+            self.ledger.overflow(1);
             return;
         }
-        state.items += 1;
-        state.bytes += size;
+        let before = state.open.size();
         state.open.push(scope, item);
+        state.items += 1;
+        state.bytes += state.open.size() - before;
         let full = state.open.count() >= self.limits.max_batch_items || state.open.size() >= MAX_BATCH_BYTES;
         if full {
             state.close_open_batch();
@@ -76,18 +94,20 @@ impl Queue {
         }
     }
 
-    /// Appends a request that is complete already and holds `items` items.
+    /// Appends a request that is complete already and holds `items` items. Older ones make room for it.
     pub(crate) fn push_request(&self, request: Bytes, items: u64) {
         let mut state = self.lock();
         self.ledger.accept(items);
-        if !self.has_room(&state, 1, request.len()) {
-            self.ledger.drop_newest(items);
-            return;
+        while !self.has_room(&state, request.len()) {
+            let Some(oldest) = state.pop_full() else {
+                self.ledger.overflow(items);
+                return;
+            };
+            self.ledger.overflow(oldest.count());
         }
-        state.items += 1;
-        state.bytes += request.len();
-        let number = state.take_number();
-        state.full.push_back(Batch::request(number, request, items));
+        state.newest += 1;
+        let batch = Batch::request(state.newest, request, items);
+        state.insert(batch);
         drop(state);
         self.full.notify_one();
     }
@@ -95,30 +115,28 @@ impl Queue {
     /// The oldest batch, if there is one of the wanted kind.
     pub(crate) fn take(&self, what: Take) -> Option<Batch> {
         let mut state = self.lock();
-        if state.full.is_empty() && what == Take::Any && state.open.count() > 0 {
+        if state.full.is_empty() && what == Take::Any {
             state.close_open_batch();
         }
-        let batch = state.full.pop_front()?;
-        state.items -= batch.entries();
-        state.bytes -= batch.size();
-        Some(batch)
+        state.pop_full()
     }
 
-    /// Returns a batch that may be tried again to its place.
-    ///
-    /// It always fits: beyond the limits there are never more than the batches on their way.
+    /// Returns a batch that may be tried again to its place, whether or not the queue has filled up meanwhile: what
+    /// was accepted first must not be lost for what came later.
     pub(crate) fn put_back(&self, batch: Batch) {
         let mut state = self.lock();
-        state.items += batch.entries();
-        state.bytes += batch.size();
-        let place = state.full.partition_point(|waiting| waiting.number() <= batch.number());
-        state.full.insert(place, batch);
+        // Otherwise it was still pending when the queue was abandoned, and has been counted as failed.
+        if state.stage != Stage::Abandoned {
+            state.insert(batch);
+        }
     }
 
     /// Takes back the memory of a batch that is done with.
     pub(crate) fn recycle(&self, batch: Batch) {
-        if let Some(items) = batch.into_spare() {
-            self.lock().spare = Some(items);
+        let Some(items) = batch.into_spare() else { return };
+        let mut state = self.lock();
+        if state.spares.len() < MAX_SPARES && state.stage == Stage::Open {
+            state.spares.push(items);
         }
     }
 
@@ -126,22 +144,70 @@ impl Queue {
         self.lock().items == 0
     }
 
+    /// Number of the newest batch, so that whatever is here now is in this one or in an older one.
+    pub(super) fn newest(&self) -> u64 {
+        let mut state = self.lock();
+        state.close_open_batch();
+        state.newest
+    }
+
+    /// Number of the oldest batch that waits.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        let state = self.lock();
+        state.full.front().map(Batch::number)
+    }
+
     /// Resolves once a batch has filled up since the last time.
     pub(crate) async fn filled(&self) {
         self.full.notified().await;
     }
 
-    /// Ends deliveries: what is pending has failed, and every later item counts as dropped.
+    /// Takes nothing more: every later item counts as dropped.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.close_open_batch();
+        state.stage = state.stage.max(Stage::Closed);
+    }
+
+    /// Ends deliveries: what is pending has failed, on its way or not, and every later item counts as dropped.
     pub(crate) fn abandon(&self) {
         let mut state = self.lock();
-        *state = State { closed: true, ..State::default() };
+        if state.stage == Stage::Abandoned {
+            return;
+        }
+        *state = State { stage: Stage::Abandoned, newest: state.newest, ..State::default() };
         // Under the lock, so that no item is between its acceptance and its fate.
         self.ledger.fail(self.ledger.snapshot().pending);
     }
 
-    fn has_room(&self, state: &State, items: usize, bytes: usize) -> bool {
-        !state.closed
-            && state.items + items <= self.limits.max_items
+    /// All that waits, as requests.
+    #[cfg(test)]
+    pub(crate) fn drain(&self) -> Vec<Bytes> {
+        std::iter::from_fn(|| self.take_any()).map(|batch| batch.frame(&[])).collect()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn take_any(&self) -> Option<Batch> {
+        self.take(Take::Any)
+    }
+
+    /// Items that wait, counted one by one.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> u64 {
+        let state = self.lock();
+        state.full.iter().map(Batch::count).sum::<u64>() + state.open.count() as u64
+    }
+
+    /// What is taken of the limits.
+    #[cfg(test)]
+    pub(super) fn occupied(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.items, state.bytes)
+    }
+
+    fn has_room(&self, state: &State, bytes: usize) -> bool {
+        state.stage == Stage::Open
+            && state.items < self.limits.max_items
             && state.bytes + bytes <= self.limits.max_bytes
     }
 
@@ -153,15 +219,27 @@ impl Queue {
 
 impl State {
     fn close_open_batch(&mut self) {
-        let number = self.take_number();
-        let next = self.spare.take().unwrap_or_default();
+        if self.open.count() == 0 {
+            return;
+        }
+        let next = self.spares.pop().unwrap_or_default();
         let items = std::mem::replace(&mut self.open, next);
-        self.full.push_back(Batch::items(number, items));
+        self.newest += 1;
+        self.full.push_back(Batch::items(self.newest, items));
     }
 
-    fn take_number(&mut self) -> u64 {
-        self.next_number += 1;
-        self.next_number
+    fn pop_full(&mut self) -> Option<Batch> {
+        let batch = self.full.pop_front()?;
+        self.items -= batch.entries();
+        self.bytes -= batch.size();
+        Some(batch)
+    }
+
+    fn insert(&mut self, batch: Batch) {
+        self.items += batch.entries();
+        self.bytes += batch.size();
+        let place = self.full.partition_point(|waiting| waiting.number() <= batch.number());
+        self.full.insert(place, batch);
     }
 }
 
@@ -173,3 +251,5 @@ impl fmt::Debug for Queue {
 
 /// Items beyond this wait for the next request: servers commonly refuse messages over 4 MiB.
 const MAX_BATCH_BYTES: usize = 2 << 20;
+/// As many as are on their way while the next one fills up.
+const MAX_SPARES: usize = 3;

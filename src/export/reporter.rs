@@ -100,6 +100,9 @@ fn advice(failure: &Failure) -> &'static str {
             "is the collector running, is the endpoint right, and does the scheme (http or https) match it?"
         }
         FailureKind::Timeout => "is the collector overloaded, or does a firewall swallow the connection?",
+        FailureKind::TooLarge => {
+            "which span or log record holds so much, and is there a limit for the length of values?"
+        }
         FailureKind::Status(Code::Unauthenticated | Code::PermissionDenied) => {
             "are the credentials in OTEL_EXPORTER_OTLP_HEADERS right?"
         }

@@ -5,10 +5,15 @@ use std::fmt;
 use http::uri::PathAndQuery;
 
 /// Traces, metrics or logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "public in `testing`"))]
+pub enum Signal {
+    /// Spans.
     Traces,
+    /// Data points.
     Metrics,
+    /// Log records.
     Logs,
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
@@ -52,6 +53,8 @@ pub(super) enum FailureKind {
     Unreachable,
     /// No answer came in time.
     Timeout,
+    /// It was not sent: no collector takes as much.
+    TooLarge,
     /// The collector answered with this status.
     Status(Code),
 }
@@ -60,48 +63,51 @@ pub(super) enum FailureKind {
 #[derive(Clone)]
 pub(super) struct Transport {
     signal: Signal,
-    client: Grpc<Channel>,
+    connection: Connection,
+    compression: Compression,
     metadata: MetadataMap,
     timeout: Duration,
-    endpoint: String,
 }
 
 impl Transport {
-    fn new(signal: Signal, settings: &ExportSettings, channel: Channel) -> Self {
+    fn new(signal: Signal, settings: &ExportSettings, connection: Connection) -> Self {
         let headers: HeaderMap = settings.headers.iter().cloned().collect();
         Self {
             signal,
-            client: compressed(Grpc::new(channel), settings.compression),
+            connection,
+            compression: settings.compression,
             metadata: MetadataMap::from_headers(headers),
             timeout: settings.timeout,
-            endpoint: settings.target.uri.to_string(),
         }
     }
 
-    pub(super) fn signal(&self) -> Signal {
-        self.signal
-    }
-
     /// For messages; holds no credentials.
-    pub(super) fn endpoint(&self) -> &str {
-        &self.endpoint
+    pub(super) fn endpoint(&self) -> String {
+        self.connection.endpoint.uri().to_string()
     }
 
     /// Sends one request, within the timeout of the signal.
     pub(super) async fn send(&self, request: Bytes) -> Outcome {
-        match tokio::time::timeout(self.timeout, self.call(request)).await {
+        if request.len() > MAX_REQUEST_BYTES {
+            return Outcome::TooLarge(too_large(request.len()));
+        }
+        let current = self.connection.current();
+        match tokio::time::timeout(self.timeout, self.call(current.channel, request)).await {
             Ok(Ok(response)) => delivered(response),
             Ok(Err(status)) => classify(&status),
-            Err(_) => Outcome::Retry(Failure {
-                kind: FailureKind::Timeout,
-                text: format!("no answer within {:?}", self.timeout),
-                retry_after: None,
-            }),
+            Err(_) => {
+                self.connection.replace(current.generation);
+                Outcome::Retry(Failure {
+                    kind: FailureKind::Timeout,
+                    text: format!("no answer within {:?}", self.timeout),
+                    retry_after: None,
+                })
+            }
         }
     }
 
-    async fn call(&self, request: Bytes) -> Result<Bytes, Status> {
-        let mut client = self.client.clone();
+    async fn call(&self, channel: Channel, request: Bytes) -> Result<Bytes, Status> {
+        let mut client = compressed(Grpc::new(channel), self.compression);
         client.ready().await.map_err(|error| Status::from_error(error.into()))?;
         let request = Request::from_parts(self.metadata.clone(), Default::default(), request);
         let response = client.unary(request, self.signal.grpc_path(), PassThrough).await?;
@@ -109,21 +115,59 @@ impl Transport {
     }
 }
 
-/// One channel for each distinct target; must be used inside the I/O runtime, where the channels' tasks live.
+/// One connection for each distinct target; must be used inside the I/O runtime, where their tasks live.
 #[derive(Default)]
-pub(super) struct Channels {
-    open: HashMap<Target, Channel>,
+pub(super) struct Connections {
+    open: HashMap<Target, Connection>,
 }
 
-impl Channels {
+impl Connections {
     pub(super) fn transport(
         &mut self,
         signal: Signal,
         settings: &ExportSettings,
-        endpoint: &Endpoint,
+        endpoint: Endpoint,
     ) -> Transport {
-        let channel = self.open.entry(settings.target.clone()).or_insert_with(|| endpoint.connect_lazy());
-        Transport::new(signal, settings, channel.clone())
+        let connection =
+            self.open.entry(settings.target.clone()).or_insert_with(|| Connection::new(endpoint));
+        Transport::new(signal, settings, connection.clone())
+    }
+}
+
+/// What signals with one target share. Connects when there is something to send, and again when it was closed.
+///
+/// A connection whose packets are swallowed (a firewall that forgot it, a host that is gone) is never closed by
+/// anybody: every request on it would time out, for as long as TCP repeats itself. So one that did not answer in
+/// time is not used again. Pings would find out too, but servers commonly treat them as an attack: those in Go end a
+/// connection that pings more than every five minutes.
+#[derive(Clone)]
+struct Connection {
+    endpoint: Endpoint,
+    current: Arc<Mutex<Current>>,
+}
+
+#[derive(Clone)]
+struct Current {
+    channel: Channel,
+    generation: u64,
+}
+
+impl Connection {
+    fn new(endpoint: Endpoint) -> Self {
+        let current = Current { channel: endpoint.connect_lazy(), generation: 0 };
+        Self { endpoint, current: Arc::new(Mutex::new(current)) }
+    }
+
+    fn current(&self) -> Current {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Later requests get a new connection, unless they have one already. Requests under way keep the old one.
+    fn replace(&self, generation: u64) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.generation == generation {
+            *current = Current { channel: self.endpoint.connect_lazy(), generation: generation + 1 };
+        }
     }
 }
 
@@ -134,9 +178,8 @@ pub(super) fn endpoint(settings: &ExportSettings) -> Result<Endpoint, Box<dyn Er
         // Without it, a host that drops packets holds an export for minutes.
         .connect_timeout(settings.timeout.min(CONNECT_TIMEOUT))
         .tcp_nodelay(true)
-        .tcp_keepalive(Some(KEEP_ALIVE))
-        .http2_keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
+        // So that a gateway between does not forget an idle connection.
+        .tcp_keepalive(Some(KEEP_ALIVE));
     with_tls(endpoint, &settings.target)
 }
 
@@ -188,6 +231,11 @@ fn delivered(response: Bytes) -> Outcome {
     Outcome::Delivered { rejected: u64::try_from(rejected).unwrap_or(0), message }
 }
 
+fn too_large(bytes: usize) -> Failure {
+    let text = format!("a request of {bytes} bytes is larger than any that may be sent");
+    Failure { kind: FailureKind::TooLarge, text, retry_after: None }
+}
+
 /// OTLP specification, "OTLP/gRPC Response": which codes may be retried.
 fn classify(status: &Status) -> Outcome {
     let retry_after = status.get_details_retry_info().and_then(|info| info.retry_delay);
@@ -207,11 +255,11 @@ fn classify(status: &Status) -> Outcome {
     }
 }
 
-/// Servers refuse a message over their limit with OUT_OF_RANGE (tonic) or RESOURCE_EXHAUSTED (Go, C, Java), and only
-/// their words tell this from other causes.
+/// Servers refuse a message over their limit with OUT_OF_RANGE (tonic) or RESOURCE_EXHAUSTED (Go, C, Java, .NET), and
+/// only their words tell this from other causes.
 fn is_too_large(status: &Status) -> bool {
     let message = status.message();
-    ["message length too large", "message larger than max", "exceeds maximum size", "too large"]
+    ["too large", "larger than max", "exceeds maximum size", "exceeds the maximum"]
         .iter()
         .any(|words| message.contains(words))
 }
@@ -271,7 +319,8 @@ impl Decoder for PassThrough {
 /// Our name in front of the exporter's, as the specification allows a distribution.
 const USER_AGENT: &str =
     concat!("telemetry-bootstrap/", env!("CARGO_PKG_VERSION"), " OTel-OTLP-Exporter-Rust/0.33");
+/// OTLP specification: nothing larger is sent.
+const MAX_REQUEST_BYTES: usize = 64 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_MESSAGE_CHARS: usize = 300;

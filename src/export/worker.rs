@@ -3,6 +3,8 @@
 //! Healthy, up to [`MAX_IN_FLIGHT`] requests are on their way at once. After a failure the batch goes back to its
 //! place and one request at a time probes the collector, with growing pauses. A flush or the shutdown takes what is
 //! there at once; the shutdown does not wait for a collector that cannot be reached.
+//!
+//! However a worker ends, what is still pending has failed, and whoever waits gets an answer.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,15 +24,23 @@ use super::transport::{Failure, FailureKind, Outcome, Transport};
 
 /// What a worker can be asked to do.
 pub(super) enum Command {
-    /// Send what is there now; answer when all of it is gone, or when a try has failed.
-    Flush(FlushReply),
+    /// Send what is there now; answer when all of it is gone, when a try has failed, or at the deadline.
+    Flush(Instant, FlushReply),
     /// Send what is there until the deadline, give up the rest, answer, and end.
     Shutdown(Instant, ShutdownReply),
 }
 
-/// Called with the reason if something that was there could not be delivered.
-pub(super) type FlushReply = Box<dyn FnOnce(Result<(), String>) + Send>;
+pub(super) type FlushReply = Box<dyn FnOnce(Result<(), Unflushed>) + Send>;
 pub(super) type ShutdownReply = Box<dyn FnOnce() + Send>;
+
+/// Why something that was there at a flush has not been delivered.
+#[derive(Debug)]
+pub(super) enum Unflushed {
+    /// There was no time.
+    Late,
+    /// The reason, in words. What can be tried again is still in the queue.
+    Failed(String),
+}
 
 pub(super) struct Worker {
     queue: Arc<Queue>,
@@ -42,6 +52,8 @@ pub(super) struct Worker {
     reporter: Reporter,
     backoff: Backoff,
     in_flight: FuturesUnordered<Pin<Box<dyn Future<Output = Sent> + Send>>>,
+    /// Of the batches in flight.
+    numbers: Vec<u64>,
     /// Requests that were sent before the last failure was noticed fail together with it, as one failure.
     wave: u64,
     next_tick: Instant,
@@ -58,8 +70,9 @@ struct Sent {
 }
 
 struct Flush {
-    /// Everything accepted up to here is waited for.
-    accepted: u64,
+    /// Batches up to this one are waited for.
+    newest: u64,
+    deadline: Instant,
     reply: FlushReply,
 }
 
@@ -86,6 +99,7 @@ impl Worker {
             reporter,
             backoff: Backoff::default(),
             in_flight: FuturesUnordered::new(),
+            numbers: Vec::new(),
             wave: 0,
             next_tick: Instant::now() + delay,
             hurry: false,
@@ -100,14 +114,14 @@ impl Worker {
             self.start_sends();
             self.answer_flushes();
             if self.is_done() {
-                return self.finish();
+                return;
             }
             let wake = self.next_wake();
             tokio::select! {
                 Some(sent) = self.in_flight.next(), if !self.in_flight.is_empty() => self.settle(sent),
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command),
-                    None => return self.finish(),
+                    None => return,
                 },
                 () = self.queue.filled() => {}
                 () = sleep_until(wake) => {}
@@ -119,30 +133,28 @@ impl Worker {
         if self.gives_up() || (self.backoff.until().is_some() && !self.hurry) {
             return;
         }
-        let everything = self.is_awaited() || Instant::now() >= self.next_tick;
-        let take = if everything { Take::Any } else { Take::Full };
+        let due = Instant::now() >= self.next_tick;
+        let take = if due { Take::Any } else { Take::Full };
         while self.in_flight.len() < self.allowed_in_flight() {
-            let Some(batch) = self.queue.take(take) else {
-                if everything {
+            let batch = self.queue.take(take);
+            self.hurry = false;
+            let Some(batch) = batch else {
+                if due {
                     self.next_tick = Instant::now() + self.delay;
                 }
                 return;
             };
-            self.hurry = false;
             self.send(batch);
         }
-    }
-
-    fn is_awaited(&self) -> bool {
-        self.shutdown.is_some() || !self.flushes.is_empty()
     }
 
     fn allowed_in_flight(&self) -> usize {
         if self.backoff.is_failing() { 1 } else { MAX_IN_FLIGHT }
     }
 
-    fn send(&mut self, mut batch: Batch) {
+    fn send(&mut self, batch: Batch) {
         let request = batch.frame(&self.resource);
+        self.numbers.push(batch.number());
         let transport = self.transport.clone();
         let wave = self.wave;
         self.in_flight.push(Box::pin(async move {
@@ -152,42 +164,54 @@ impl Worker {
     }
 
     fn settle(&mut self, Sent { wave, batch, outcome }: Sent) {
+        let number = batch.number();
+        if let Some(place) = self.numbers.iter().position(|sent| *sent == number) {
+            self.numbers.swap_remove(place);
+        }
         match outcome {
-            Outcome::Delivered { rejected, message } => self.delivered(batch, rejected, &message),
+            Outcome::Delivered { rejected, message } => {
+                if wave == self.wave {
+                    self.backoff.succeeded();
+                }
+                self.delivered(batch, rejected, &message);
+            }
             Outcome::Retry(failure) => {
                 self.queue.put_back(batch);
                 if wave == self.wave {
                     self.wave += 1;
                     self.pause(&failure);
                 }
-                self.failed(&failure);
+                self.failed(number, &failure);
             }
             Outcome::TooLarge(failure) => match batch.split() {
-                Some((first, second)) => {
+                Ok((first, second)) => {
                     self.queue.put_back(first);
                     self.queue.put_back(second);
                 }
-                None => self.refused(&batch, &failure),
+                Err(single) => self.refused(&single, &failure),
             },
             Outcome::Refused(failure) => self.refused(&batch, &failure),
         }
     }
 
     fn delivered(&mut self, batch: Batch, rejected: u64, message: &str) {
+        let number = batch.number();
         let rejected = rejected.min(batch.count());
         self.queue.ledger().deliver(batch.count() - rejected);
         self.queue.ledger().reject(rejected);
         self.queue.recycle(batch);
-        self.backoff.succeeded();
         self.reporter.delivered(self.queue.ledger().snapshot());
         if rejected > 0 || !message.is_empty() {
             self.reporter.rejected(rejected, message);
+        }
+        if rejected > 0 {
+            self.fail_flushes(number, &format!("the collector rejected {rejected}: {message}"));
         }
     }
 
     fn refused(&mut self, batch: &Batch, failure: &Failure) {
         self.queue.ledger().fail(batch.count());
-        self.failed(failure);
+        self.failed(batch.number(), failure);
     }
 
     fn pause(&mut self, failure: &Failure) {
@@ -201,10 +225,15 @@ impl Worker {
         }
     }
 
-    fn failed(&mut self, failure: &Failure) {
+    fn failed(&mut self, number: u64, failure: &Failure) {
         self.reporter.failed(failure, self.queue.ledger().snapshot());
-        for flush in self.flushes.drain(..) {
-            (flush.reply)(Err(failure.text.clone()));
+        self.fail_flushes(number, &failure.text);
+    }
+
+    /// Tells those who wait for this batch.
+    fn fail_flushes(&mut self, number: u64, reason: &str) {
+        for flush in self.flushes.extract_if(.., |flush| number <= flush.newest) {
+            (flush.reply)(Err(Unflushed::Failed(reason.to_owned())));
         }
     }
 
@@ -212,21 +241,26 @@ impl Worker {
         if self.flushes.is_empty() {
             return;
         }
-        let counts = self.queue.ledger().snapshot();
-        let settled = counts.accepted - counts.pending;
-        for flush in self.flushes.extract_if(.., |flush| flush.accepted <= settled) {
+        let in_flight = self.numbers.iter().copied();
+        let oldest = in_flight.chain(self.queue.oldest()).min().unwrap_or(u64::MAX);
+        for flush in self.flushes.extract_if(.., |flush| flush.newest < oldest) {
             (flush.reply)(Ok(()));
+        }
+        let now = Instant::now();
+        for flush in self.flushes.extract_if(.., |flush| flush.deadline <= now) {
+            (flush.reply)(Err(Unflushed::Late));
         }
     }
 
     fn obey(&mut self, command: Command) {
         self.hurry = true;
         match command {
-            Command::Flush(reply) => {
-                let accepted = self.queue.ledger().snapshot().accepted;
-                self.flushes.push(Flush { accepted, reply });
+            Command::Flush(deadline, reply) => {
+                let newest = self.queue.newest();
+                self.flushes.push(Flush { newest, deadline, reply });
             }
             Command::Shutdown(deadline, reply) => {
+                self.queue.close();
                 self.shutdown = Some(Shutdown { deadline, reply, tries_unreachable: TRIES_UNREACHABLE });
             }
         }
@@ -253,17 +287,20 @@ impl Worker {
             None => (self.in_flight.len() < self.allowed_in_flight()).then_some(self.next_tick),
         };
         let far = Instant::now() + FAR;
-        [deadline, next_send].into_iter().flatten().fold(far, Instant::min)
+        let flushes = self.flushes.iter().map(|flush| flush.deadline);
+        [deadline, next_send].into_iter().flatten().chain(flushes).fold(far, Instant::min)
     }
+}
 
-    /// Whatever is still pending has failed, also what is on its way: its answer will not be heard.
-    fn finish(self) {
-        drop(self.in_flight);
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // What is on its way has failed too: its answer will not be heard.
+        self.in_flight.clear();
         self.queue.abandon();
-        for flush in self.flushes {
-            (flush.reply)(Err("telemetry was shut down".to_owned()));
+        for flush in self.flushes.drain(..) {
+            (flush.reply)(Err(Unflushed::Failed("telemetry was shut down".to_owned())));
         }
-        if let Some(shutdown) = self.shutdown {
+        if let Some(shutdown) = self.shutdown.take() {
             (shutdown.reply)();
         }
     }

@@ -68,8 +68,8 @@ fn the_environment_of_the_process_is_read_unless_it_is_ignored() {
 #[ignore = "run by the test above, in a process with a variable"]
 fn say_the_name() {
     let name = |builder: Builder| {
-        let env = builder.env();
-        attribute(&resolved(builder.service_name("in-code"), &env), "service.name").unwrap()
+        let settings = builder.service_name("in-code").resolve().unwrap().0;
+        attribute(&settings, "service.name").unwrap()
     };
     println!("<{}, {}>", name(init()), name(init().ignore_env()));
 }

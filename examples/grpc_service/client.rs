@@ -1,0 +1,66 @@
+//! The client.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use telemetry_bootstrap::grpc::ClientLayer;
+use telemetry_bootstrap::tracing::{info, instrument, warn};
+use tokio::time::interval;
+use tokio_stream::StreamExt;
+use tonic::Status;
+use tonic::transport::{Channel, Endpoint};
+use tower::Layer;
+
+use crate::proto::my_service_client::MyServiceClient;
+use crate::proto::{MyRequest, MyRequests};
+
+/// A client whose every call is traced and measured, and carries the trace to the server.
+pub(crate) type Client = MyServiceClient<<ClientLayer as Layer<Channel>>::Service>;
+
+/// Connects with the first call.
+pub(crate) fn connect(address: SocketAddr) -> Result<Client, tonic::transport::Error> {
+    let channel = Endpoint::from_shared(format!("http://{address}"))?.connect_lazy();
+    Ok(MyServiceClient::new(ClientLayer::new().layer(channel)))
+}
+
+/// So many rounds, or one a second for ever.
+pub(crate) async fn rounds(client: &mut Client, limit: Option<u32>) {
+    let mut second = interval(Duration::from_secs(1));
+    let mut left = limit;
+    while left != Some(0) {
+        if limit.is_none() {
+            second.tick().await;
+        }
+        round(client).await;
+        left = left.map(|left| left - 1);
+    }
+}
+
+/// Two requests that succeed, one that is not found, one that fails, and three in one stream.
+pub(crate) async fn round(client: &mut Client) {
+    for id in ["abc123", "abc124", "unknown-1", "broken-1"] {
+        if let Err(status) = request(client, id).await {
+            warn!(request.id = id, code = ?status.code(), "Request failed");
+        }
+    }
+    if let Err(status) = stream(client, ["abc125", "abc126", "abc127"]).await {
+        warn!(code = ?status.code(), "Stream failed");
+    }
+}
+
+#[instrument(name = "client-op", skip(client))]
+async fn request(client: &mut Client, id: &str) -> Result<(), Status> {
+    let response = client.process_request(MyRequest { id: id.to_owned() }).await?;
+    info!(result = response.into_inner().result, "Response received");
+    Ok(())
+}
+
+#[instrument(name = "client-stream", skip_all)]
+async fn stream<const N: usize>(client: &mut Client, ids: [&str; N]) -> Result<(), Status> {
+    let request = MyRequests { ids: ids.map(str::to_owned).to_vec() };
+    let mut responses = client.process_requests(request).await?.into_inner();
+    while let Some(response) = responses.next().await {
+        info!(result = response?.result, "Response received");
+    }
+    Ok(())
+}

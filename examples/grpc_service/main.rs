@@ -1,0 +1,100 @@
+//! A gRPC service with traces, metrics and logs, and its client: the service that OpenTelemetry's examples show in
+//! other languages.
+//!
+//! | command | what happens |
+//! |---|---|
+//! | `cargo run --example grpc_service` | server, client and a collector in one process; then what the collector received is shown |
+//! | `… -- serve [address]` | the server alone, until SIGTERM or Ctrl-C |
+//! | `… -- call [address] [rounds]` | the client alone: so many rounds of calls, or one a second until SIGTERM or Ctrl-C |
+//!
+//! With `OTEL_EXPORTER_OTLP_ENDPOINT` set, telemetry goes there. `serve` and `call` without it export nothing, but
+//! their log lines carry trace ids.
+
+mod client;
+mod instruments;
+mod proto;
+mod report;
+mod server;
+
+use std::error::Error;
+use std::net::SocketAddr;
+
+use telemetry_bootstrap::testing::Collector;
+use telemetry_bootstrap::{InitError, TelemetryGuard, shutdown_signal};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &*arguments.iter().map(String::as_str).collect::<Vec<_>>() {
+        [] => everything().await,
+        ["serve"] => serve(DEFAULT_ADDRESS).await,
+        ["serve", address] => serve(address).await,
+        ["call"] => call(DEFAULT_ADDRESS, None).await,
+        ["call", address] => call(address, None).await,
+        ["call", address, rounds] => call(address, Some(rounds.parse()?)).await,
+        _ => Err("usage: grpc_service [serve [address] | call [address] [rounds]]".into()),
+    }
+}
+
+/// All of it in this process, and then a look at what arrived.
+async fn everything() -> Result<(), Box<dyn Error>> {
+    if let Ok(endpoint) = std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT") {
+        let telemetry = init(None)?;
+        serve_and_call().await?;
+        println!("\nSent to {endpoint}: {}", telemetry.shutdown()?);
+        return Ok(());
+    }
+    let collector = Collector::start()?;
+    let telemetry = init(Some(collector.endpoint()))?;
+    serve_and_call().await?;
+    let delivery = telemetry.shutdown()?;
+    report::print(&collector.received(), &delivery);
+    Ok(())
+}
+
+async fn serve_and_call() -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind(ANY_PORT).await?;
+    let address = listener.local_addr()?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(server::serve(listener, async {
+        let _ = stopped.await;
+    }));
+    client::round(&mut client::connect(address)?).await;
+    let _ = stop.send(());
+    Ok(server.await??)
+}
+
+async fn serve(address: &str) -> Result<(), Box<dyn Error>> {
+    let telemetry = init(None)?;
+    let listener = TcpListener::bind(address).await?;
+    server::serve(listener, shutdown_signal()).await?;
+    telemetry.shutdown()?;
+    Ok(())
+}
+
+async fn call(address: &str, rounds: Option<u32>) -> Result<(), Box<dyn Error>> {
+    let telemetry = init(None)?;
+    let address: SocketAddr = address.parse()?;
+    let mut client = client::connect(address)?;
+    tokio::select! {
+        () = client::rounds(&mut client, rounds) => {}
+        () = shutdown_signal() => {}
+    }
+    telemetry.shutdown()?;
+    Ok(())
+}
+
+fn init(endpoint: Option<String>) -> Result<TelemetryGuard, InitError> {
+    let telemetry = telemetry_bootstrap::init()
+        .service_name("my-rust-service")
+        .service_version(env!("CARGO_PKG_VERSION"));
+    match endpoint {
+        Some(endpoint) => telemetry.endpoint(endpoint).build(),
+        None => telemetry.build(),
+    }
+}
+
+const DEFAULT_ADDRESS: &str = "127.0.0.1:50051";
+const ANY_PORT: &str = "127.0.0.1:0";

@@ -1,0 +1,83 @@
+//! Log records as OTLP's `LogRecord`.
+
+use std::time::SystemTime;
+
+use opentelemetry::TraceId;
+use opentelemetry::logs::Severity;
+use opentelemetry_sdk::logs::SdkLogRecord;
+
+use super::value::{Encode, Text, attributes, text, unlimited_text};
+use super::wire::{bytes, fixed32, fixed64, nanos, nested, uint};
+use crate::settings::AttributeLimits;
+use crate::trace_ids::TraceIds;
+
+/// Appends a record of the SDK.
+pub(crate) fn log_record(out: &mut Vec<u8>, record: &SdkLogRecord, limits: AttributeLimits) {
+    fixed64(out, TIME, record.timestamp().map_or(0, nanos));
+    uint(out, SEVERITY_NUMBER, record.severity_number().map_or(0, |severity| severity as u64));
+    bytes(out, SEVERITY_TEXT, record.severity_text().unwrap_or_default().as_bytes());
+    if let Some(body) = record.body() {
+        // The limits are those of attributes: a message is never cut.
+        nested(out, BODY, |out| body.encode(out, None));
+    }
+    let dropped = attributes(out, ATTRIBUTES, limits, || {
+        record.attributes_iter().map(|(key, value)| (key.as_str(), value))
+    });
+    uint(out, DROPPED_ATTRIBUTES, u64::from(dropped));
+    // Ids of zeros are none, by their definition.
+    if let Some(context) = record.trace_context().filter(|context| context.trace_id != TraceId::INVALID) {
+        fixed32(out, FLAGS, context.trace_flags.map_or(0, |flags| u32::from(flags.to_u8())));
+        bytes(out, TRACE_ID, &context.trace_id.to_bytes());
+        bytes(out, SPAN_ID, &context.span_id.to_bytes());
+    }
+    fixed64(out, OBSERVED_TIME, record.observed_timestamp().map_or(0, nanos));
+    bytes(out, EVENT_NAME, record.event_name().unwrap_or_default().as_bytes());
+}
+
+/// The fields of a record that is written without one of the SDK.
+pub(crate) struct LogFields;
+
+impl LogFields {
+    /// Field number of an attribute.
+    pub(crate) const ATTRIBUTE: u8 = ATTRIBUTES;
+
+    /// What every record begins with. It was observed when it happened.
+    pub(crate) fn head(out: &mut Vec<u8>, time: SystemTime, severity: Severity, ids: Option<TraceIds>) {
+        let time = nanos(time);
+        fixed64(out, TIME, time);
+        fixed64(out, OBSERVED_TIME, time);
+        uint(out, SEVERITY_NUMBER, severity as u64);
+        bytes(out, SEVERITY_TEXT, severity.name().as_bytes());
+        if let Some(ids) = ids {
+            fixed32(out, FLAGS, u32::from(ids.flags.to_u8()));
+            bytes(out, TRACE_ID, &ids.trace_id.to_bytes());
+            bytes(out, SPAN_ID, &ids.span_id.to_bytes());
+        }
+    }
+
+    /// The message, formatted in place.
+    pub(crate) fn body(out: &mut Vec<u8>, write: impl FnOnce(&mut Text<'_>)) {
+        nested(out, BODY, |out| text(out, None, write));
+    }
+
+    /// The name of the event, formatted in place.
+    pub(crate) fn event_name(out: &mut Vec<u8>, write: impl FnOnce(&mut Text<'_>)) {
+        unlimited_text(out, EVENT_NAME, write);
+    }
+
+    pub(crate) fn dropped_attributes(out: &mut Vec<u8>, dropped: u32) {
+        uint(out, DROPPED_ATTRIBUTES, u64::from(dropped));
+    }
+}
+
+const TIME: u8 = 1;
+const SEVERITY_NUMBER: u8 = 2;
+const SEVERITY_TEXT: u8 = 3;
+const BODY: u8 = 5;
+const ATTRIBUTES: u8 = 6;
+const DROPPED_ATTRIBUTES: u8 = 7;
+const FLAGS: u8 = 8;
+const TRACE_ID: u8 = 9;
+const SPAN_ID: u8 = 10;
+const OBSERVED_TIME: u8 = 11;
+const EVENT_NAME: u8 = 12;

@@ -1,0 +1,33 @@
+//! Spans and log records as OTLP protobuf, straight to bytes.
+//!
+//! Every function here appends to a `Vec<u8>` that its caller keeps, so that encoding allocates nothing once that
+//! has grown to its usual size. What these bytes decode to is compared, in the tests, with what
+//! `opentelemetry-proto` makes of the same data.
+//!
+//! Three kinds of pieces meet in a request, and all signals have the same field numbers around them:
+//!
+//! | piece | what it is | made by |
+//! |---|---|---|
+//! | resource | the fields of `ResourceSpans` / `ResourceLogs` other than the scopes | [`resource()`] |
+//! | scope | the fields of `ScopeSpans` / `ScopeLogs` other than the items | [`scope()`], [`named_scope()`] |
+//! | item | one `Span` or `LogRecord`, without its frame | [`span()`], [`log_record()`] |
+
+mod log;
+mod request;
+mod scratch;
+mod span;
+#[cfg(test)]
+mod tests;
+mod value;
+mod wire;
+
+pub(crate) use log::{LogFields, log_record};
+pub(super) use request::{framed_items, push_item, request};
+pub(crate) use request::{named_scope, resource, scope};
+pub(crate) use scratch::with_scratch;
+pub(crate) use span::span;
+pub(crate) use value::{
+    attribute_bool, attribute_bytes, attribute_f64, attribute_i64, attribute_str, attribute_text,
+    decoded_attribute, encoded_attributes,
+};
+pub(super) use wire::MAX_HEAD;

@@ -1,0 +1,32 @@
+//! Buffers of the current thread.
+
+use std::cell::Cell;
+
+/// What one item is encoded into.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    pub(crate) scope: Vec<u8>,
+    pub(crate) item: Vec<u8>,
+}
+
+/// Calls `encode` with this thread's buffers, emptied.
+///
+/// They are taken out for the time of the call: an item that is encoded while another one is (a `Debug`
+/// implementation that logs) finds none, and gets new ones. So does a thread that is ending.
+pub(crate) fn with_scratch<R>(encode: impl FnOnce(&mut Scratch) -> R) -> R {
+    let mut scratch = SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default();
+    scratch.scope.clear();
+    scratch.item.clear();
+    let result = encode(&mut scratch);
+    if scratch.item.capacity() <= MAX_KEPT && scratch.scope.capacity() <= MAX_KEPT {
+        let _ = SCRATCH.try_with(|kept| kept.set(Some(scratch)));
+    }
+    result
+}
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
+
+/// One huge item must not hold its memory for as long as the thread lives.
+const MAX_KEPT: usize = 64 << 10;

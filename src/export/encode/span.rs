@@ -1,0 +1,126 @@
+//! `SpanData` as OTLP's `Span`.
+
+use opentelemetry::SpanId;
+use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status, TraceState};
+use opentelemetry_sdk::trace::SpanData;
+
+use super::value::{attributes, key_values};
+use super::wire::{bytes, fixed32, fixed64, nanos, nested, uint};
+use crate::settings::{AttributeLimits, SpanLimitSettings};
+
+/// Appends the span.
+pub(crate) fn span(out: &mut Vec<u8>, span: &SpanData, limits: &SpanLimitSettings) {
+    let context = &span.span_context;
+    bytes(out, TRACE_ID, &context.trace_id().to_bytes());
+    bytes(out, SPAN_ID, &context.span_id().to_bytes());
+    trace_state(out, TRACE_STATE, context.trace_state());
+    if span.parent_span_id != SpanId::INVALID {
+        bytes(out, PARENT_SPAN_ID, &span.parent_span_id.to_bytes());
+    }
+    bytes(out, NAME, span.name.as_bytes());
+    uint(out, KIND, kind(&span.span_kind));
+    fixed64(out, START_TIME, nanos(span.start_time));
+    fixed64(out, END_TIME, nanos(span.end_time));
+    let dropped = attributes(out, ATTRIBUTES, limits.attributes, || key_values(&span.attributes));
+    uint(out, DROPPED_ATTRIBUTES, sum(span.dropped_attributes_count, dropped));
+    let per_event = AttributeLimits { count: limits.attributes_per_event, ..limits.attributes };
+    for recorded in span.events.iter() {
+        nested(out, EVENTS, |out| event(out, recorded, per_event));
+    }
+    uint(out, DROPPED_EVENTS, u64::from(span.events.dropped_count));
+    let per_link = AttributeLimits { count: limits.attributes_per_link, ..limits.attributes };
+    for recorded in span.links.iter() {
+        nested(out, LINKS, |out| link(out, recorded, per_link));
+    }
+    uint(out, DROPPED_LINKS, u64::from(span.links.dropped_count));
+    nested(out, STATUS, |out| status(out, &span.status));
+    fixed32(out, FLAGS, flags(context, span.parent_span_is_remote));
+}
+
+fn event(out: &mut Vec<u8>, event: &Event, limits: AttributeLimits) {
+    fixed64(out, EVENT_TIME, nanos(event.timestamp));
+    bytes(out, EVENT_NAME, event.name.as_bytes());
+    let dropped = attributes(out, EVENT_ATTRIBUTES, limits, || key_values(&event.attributes));
+    uint(out, EVENT_DROPPED_ATTRIBUTES, sum(event.dropped_attributes_count, dropped));
+}
+
+fn link(out: &mut Vec<u8>, link: &Link, limits: AttributeLimits) {
+    let context = &link.span_context;
+    bytes(out, TRACE_ID, &context.trace_id().to_bytes());
+    bytes(out, SPAN_ID, &context.span_id().to_bytes());
+    trace_state(out, TRACE_STATE, context.trace_state());
+    let dropped = attributes(out, LINK_ATTRIBUTES, limits, || key_values(&link.attributes));
+    uint(out, LINK_DROPPED_ATTRIBUTES, sum(link.dropped_attributes_count, dropped));
+    fixed32(out, LINK_FLAGS, flags(context, context.is_remote()));
+}
+
+fn status(out: &mut Vec<u8>, status: &Status) {
+    match status {
+        Status::Unset => {}
+        Status::Ok => uint(out, STATUS_CODE, 1),
+        Status::Error { description } => {
+            bytes(out, STATUS_MESSAGE, description.as_bytes());
+            uint(out, STATUS_CODE, 2);
+        }
+    }
+}
+
+fn trace_state(out: &mut Vec<u8>, field: u8, state: &TraceState) {
+    // Rendering it allocates, and most have none.
+    if *state != TraceState::NONE {
+        bytes(out, field, state.header().as_bytes());
+    }
+}
+
+/// The W3C flags, and whether the parent (for a link: the other span) came from another process.
+fn flags(context: &SpanContext, is_remote: bool) -> u32 {
+    let remote = if is_remote { IS_REMOTE } else { 0 };
+    u32::from(context.trace_flags().to_u8()) | HAS_IS_REMOTE | remote
+}
+
+fn kind(kind: &SpanKind) -> u64 {
+    match kind {
+        SpanKind::Internal => 1,
+        SpanKind::Server => 2,
+        SpanKind::Client => 3,
+        SpanKind::Producer => 4,
+        SpanKind::Consumer => 5,
+    }
+}
+
+fn sum(by_sdk: u32, by_us: u32) -> u64 {
+    u64::from(by_sdk.saturating_add(by_us))
+}
+
+// Span; the first three are those of Link too
+const TRACE_ID: u8 = 1;
+const SPAN_ID: u8 = 2;
+const TRACE_STATE: u8 = 3;
+const PARENT_SPAN_ID: u8 = 4;
+const NAME: u8 = 5;
+const KIND: u8 = 6;
+const START_TIME: u8 = 7;
+const END_TIME: u8 = 8;
+const ATTRIBUTES: u8 = 9;
+const DROPPED_ATTRIBUTES: u8 = 10;
+const EVENTS: u8 = 11;
+const DROPPED_EVENTS: u8 = 12;
+const LINKS: u8 = 13;
+const DROPPED_LINKS: u8 = 14;
+const STATUS: u8 = 15;
+const FLAGS: u8 = 16;
+// Span.Event
+const EVENT_TIME: u8 = 1;
+const EVENT_NAME: u8 = 2;
+const EVENT_ATTRIBUTES: u8 = 3;
+const EVENT_DROPPED_ATTRIBUTES: u8 = 4;
+// Span.Link
+const LINK_ATTRIBUTES: u8 = 4;
+const LINK_DROPPED_ATTRIBUTES: u8 = 5;
+const LINK_FLAGS: u8 = 6;
+// Status
+const STATUS_MESSAGE: u8 = 2;
+const STATUS_CODE: u8 = 3;
+// SpanFlags
+const HAS_IS_REMOTE: u32 = 0x100;
+const IS_REMOTE: u32 = 0x200;

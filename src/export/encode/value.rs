@@ -1,0 +1,278 @@
+//! Attributes and their values.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use opentelemetry::logs::AnyValue;
+use opentelemetry::{Array, Key, KeyValue, Value};
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue as ProtoAnyValue, KeyValue as ProtoKeyValue, any_value,
+};
+use prost::Message;
+
+use super::wire::{bytes, nested, next_length_delimited, some_bytes, varint};
+use crate::settings::AttributeLimits;
+
+/// A value that has a place in OTLP's `AnyValue`.
+pub(super) trait Encode {
+    /// Appends the one field of `AnyValue` that holds it. `limit` is the longest string, in characters.
+    fn encode(&self, out: &mut Vec<u8>, limit: Option<usize>);
+}
+
+impl Encode for Value {
+    fn encode(&self, out: &mut Vec<u8>, limit: Option<usize>) {
+        match self {
+            Self::Bool(value) => bool(out, *value),
+            Self::I64(value) => i64(out, *value),
+            Self::F64(value) => f64(out, *value),
+            Self::String(value) => str(out, value.as_str(), limit),
+            Self::Array(Array::Bool(values)) => array(out, values, |out, value| bool(out, *value)),
+            Self::Array(Array::I64(values)) => array(out, values, |out, value| i64(out, *value)),
+            Self::Array(Array::F64(values)) => array(out, values, |out, value| f64(out, *value)),
+            Self::Array(Array::String(values)) => {
+                array(out, values, |out, value| str(out, value.as_str(), limit))
+            }
+            // A kind that a later version adds is better read as text than lost.
+            other => str(out, &other.as_str(), limit),
+        }
+    }
+}
+
+impl Encode for AnyValue {
+    fn encode(&self, out: &mut Vec<u8>, limit: Option<usize>) {
+        match self {
+            Self::Boolean(value) => bool(out, *value),
+            Self::Int(value) => i64(out, *value),
+            Self::Double(value) => f64(out, *value),
+            Self::String(value) => str(out, value.as_str(), limit),
+            Self::Bytes(value) => bytes_value(out, value, limit),
+            Self::ListAny(values) => array(out, values, |out, value| value.encode(out, limit)),
+            Self::Map(values) => map(out, values, limit),
+            other => str(out, &format!("{other:?}"), limit),
+        }
+    }
+}
+
+/// Appends the attributes, the last of those with the same key, at most as many as the limit allows. Answers how
+/// many were left out for the limit.
+///
+/// `attributes` is called once for each attribute: comparing the few keys of a span costs less than a set of them.
+pub(super) fn attributes<'a, V, I>(
+    out: &mut Vec<u8>,
+    field: u8,
+    limits: AttributeLimits,
+    attributes: impl Fn() -> I,
+) -> u32
+where
+    V: Encode + 'a,
+    I: Iterator<Item = (&'a str, &'a V)>,
+{
+    let index = last_of_each_key(&attributes);
+    let (mut written, mut dropped) = (0, 0);
+    for (place, (key, value)) in attributes().enumerate() {
+        let replaced = match &index {
+            Some(index) => index.get(key) != Some(&place),
+            None => attributes().skip(place + 1).any(|(later, _)| later == key),
+        };
+        if replaced {
+            continue;
+        }
+        if written == limits.count {
+            dropped += 1;
+            continue;
+        }
+        written += 1;
+        attribute(out, field, key, |out| value.encode(out, limits.value_length));
+    }
+    dropped
+}
+
+/// Where each key comes last, if there are so many keys that comparing all with all would take long.
+fn last_of_each_key<'a, V: 'a, I>(attributes: &impl Fn() -> I) -> Option<HashMap<&'a str, usize>>
+where
+    I: Iterator<Item = (&'a str, &'a V)>,
+{
+    attributes().nth(MANY)?;
+    Some(attributes().enumerate().map(|(place, (key, _))| (key, place)).collect())
+}
+
+pub(super) fn key_values(attributes: &[KeyValue]) -> impl Iterator<Item = (&str, &Value)> {
+    attributes.iter().map(|attribute| (attribute.key.as_str(), &attribute.value))
+}
+
+/// Appends one attribute as `field` of the message that is being written.
+fn attribute(out: &mut Vec<u8>, field: u8, key: &str, value: impl FnOnce(&mut Vec<u8>)) {
+    nested(out, field, |out| {
+        bytes(out, KEY, key.as_bytes());
+        nested(out, VALUE, value);
+    });
+}
+
+/// An attribute of the API, as contexts and spans hold them.
+pub(crate) fn attribute_value(out: &mut Vec<u8>, field: u8, key: &str, value: &Value, limit: Option<usize>) {
+    attribute(out, field, key, |out| value.encode(out, limit));
+}
+
+pub(crate) fn attribute_str(out: &mut Vec<u8>, field: u8, key: &str, value: &str, limit: Option<usize>) {
+    attribute(out, field, key, |out| str(out, value, limit));
+}
+
+pub(crate) fn attribute_i64(out: &mut Vec<u8>, field: u8, key: &str, value: i64) {
+    attribute(out, field, key, |out| i64(out, value));
+}
+
+pub(crate) fn attribute_f64(out: &mut Vec<u8>, field: u8, key: &str, value: f64) {
+    attribute(out, field, key, |out| f64(out, value));
+}
+
+pub(crate) fn attribute_bool(out: &mut Vec<u8>, field: u8, key: &str, value: bool) {
+    attribute(out, field, key, |out| bool(out, value));
+}
+
+pub(crate) fn attribute_bytes(out: &mut Vec<u8>, field: u8, key: &str, value: &[u8], limit: Option<usize>) {
+    attribute(out, field, key, |out| bytes_value(out, value, limit));
+}
+
+/// An attribute whose text `write` formats in place.
+pub(crate) fn attribute_text(
+    out: &mut Vec<u8>,
+    field: u8,
+    key: &str,
+    limit: Option<usize>,
+    write: impl FnOnce(&mut Text<'_>),
+) {
+    attribute(out, field, key, |out| text(out, limit, write));
+}
+
+/// A string field that `write` formats in place.
+pub(super) fn unlimited_text(out: &mut Vec<u8>, field: u8, write: impl FnOnce(&mut Text<'_>)) {
+    nested(out, field, |out| write(&mut Text { out, left: usize::MAX }));
+}
+
+/// A string value that `write` formats in place.
+pub(super) fn text(out: &mut Vec<u8>, limit: Option<usize>, write: impl FnOnce(&mut Text<'_>)) {
+    nested(out, STRING, |out| write(&mut Text { out, left: limit.unwrap_or(usize::MAX) }));
+}
+
+/// Attributes that were encoded here, as fields of some message: their keys, and themselves with their frames.
+pub(crate) fn encoded_attributes(mut attributes: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
+    std::iter::from_fn(move || {
+        let (_, content, whole) = next_length_delimited(attributes)?;
+        attributes = &attributes[whole.len()..];
+        // An empty key is left out.
+        let key = next_length_delimited(content)
+            .filter(|(field, ..)| *field == KEY)
+            .map_or(&[][..], |(_, key, _)| key);
+        Some((std::str::from_utf8(key).unwrap_or_default(), whole))
+    })
+}
+
+/// One of [`encoded_attributes`] as the API has it.
+pub(crate) fn decoded_attribute(attribute: &[u8]) -> Option<(String, AnyValue)> {
+    let (_, content, _) = next_length_delimited(attribute)?;
+    let attribute = ProtoKeyValue::decode(content).ok()?;
+    Some((attribute.key, decoded(attribute.value?)?))
+}
+
+fn decoded(value: ProtoAnyValue) -> Option<AnyValue> {
+    Some(match value.value? {
+        any_value::Value::StringValue(value) => AnyValue::String(value.into()),
+        any_value::Value::BoolValue(value) => AnyValue::Boolean(value),
+        any_value::Value::IntValue(value) => AnyValue::Int(value),
+        any_value::Value::DoubleValue(value) => AnyValue::Double(value),
+        any_value::Value::BytesValue(value) => AnyValue::Bytes(Box::new(value)),
+        any_value::Value::ArrayValue(array) => {
+            AnyValue::ListAny(Box::new(array.values.into_iter().filter_map(decoded).collect()))
+        }
+        // Neither is written here.
+        any_value::Value::KvlistValue(_) | any_value::Value::StringValueStrindex(_) => return None,
+    })
+}
+
+/// Text that is appended to a message, cut at the limit.
+#[derive(Debug)]
+pub(crate) struct Text<'a> {
+    out: &'a mut Vec<u8>,
+    /// Characters until the limit.
+    left: usize,
+}
+
+impl fmt::Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let text = truncated(text, Some(self.left));
+        // Bytes are characters or more: nothing needs to be counted while there is no limit in sight.
+        if self.left != usize::MAX {
+            self.left -= text.chars().count();
+        }
+        self.out.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// The first `limit` characters.
+pub(super) fn truncated(text: &str, limit: Option<usize>) -> &str {
+    match limit {
+        // Text of so few bytes has no more characters than that.
+        Some(limit) if text.len() > limit => {
+            let end = text.char_indices().nth(limit).map_or(text.len(), |(end, _)| end);
+            &text[..end]
+        }
+        _ => text,
+    }
+}
+
+pub(super) fn str(out: &mut Vec<u8>, value: &str, limit: Option<usize>) {
+    some_bytes(out, STRING, truncated(value, limit).as_bytes());
+}
+
+fn bool(out: &mut Vec<u8>, value: bool) {
+    out.extend_from_slice(&[BOOL << 3, u8::from(value)]);
+}
+
+fn i64(out: &mut Vec<u8>, value: i64) {
+    out.push(INT << 3);
+    varint(out, value as u64);
+}
+
+fn f64(out: &mut Vec<u8>, value: f64) {
+    out.push(DOUBLE << 3 | 1);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+fn bytes_value(out: &mut Vec<u8>, value: &[u8], limit: Option<usize>) {
+    let end = limit.map_or(value.len(), |limit| limit.min(value.len()));
+    some_bytes(out, BYTES, &value[..end]);
+}
+
+fn array<T>(out: &mut Vec<u8>, values: &[T], element: impl Fn(&mut Vec<u8>, &T)) {
+    nested(out, ARRAY, |out| {
+        for value in values {
+            nested(out, VALUES, |out| element(out, value));
+        }
+    });
+}
+
+fn map(out: &mut Vec<u8>, values: &HashMap<Key, AnyValue>, limit: Option<usize>) {
+    nested(out, MAP, |out| {
+        for (key, value) in values {
+            attribute(out, VALUES, key.as_str(), |out| value.encode(out, limit));
+        }
+    });
+}
+
+/// From here on a set of keys is cheaper than comparing all with all.
+const MANY: usize = 48;
+
+// KeyValue
+const KEY: u8 = 1;
+const VALUE: u8 = 2;
+// AnyValue
+const STRING: u8 = 1;
+const BOOL: u8 = 2;
+const INT: u8 = 3;
+const DOUBLE: u8 = 4;
+const ARRAY: u8 = 5;
+const MAP: u8 = 6;
+const BYTES: u8 = 7;
+// ArrayValue and KeyValueList
+const VALUES: u8 = 1;

@@ -1,0 +1,117 @@
+//! Protobuf's wire format, as far as OTLP needs it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub(super) fn varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Bytes that `value` takes as a varint.
+fn varint_len(value: u64) -> usize {
+    (u64::BITS - (value | 1).leading_zeros()).div_ceil(7) as usize
+}
+
+/// A field of a number type, left out when it is zero, as protobuf's defaults are.
+pub(super) fn uint(out: &mut Vec<u8>, field: u8, value: u64) {
+    if value != 0 {
+        out.push(field << 3 | VARINT);
+        varint(out, value);
+    }
+}
+
+pub(super) fn fixed64(out: &mut Vec<u8>, field: u8, value: u64) {
+    if value != 0 {
+        out.push(field << 3 | FIXED64);
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+}
+
+/// Field numbers from 16 on take two bytes.
+pub(super) fn fixed32(out: &mut Vec<u8>, field: u8, value: u32) {
+    if value != 0 {
+        varint(out, u64::from(field) << 3 | u64::from(FIXED32));
+        out.extend_from_slice(&value.to_le_bytes());
+    }
+}
+
+/// A `string` or `bytes` field, left out when it is empty.
+pub(super) fn bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
+    if !value.is_empty() {
+        some_bytes(out, field, value);
+    }
+}
+
+/// A `string` or `bytes` field that is there even when it is empty, as inside a `oneof`.
+pub(super) fn some_bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
+    length(out, field, value.len());
+    out.extend_from_slice(value);
+}
+
+/// The head of a field whose content of `length` bytes follows.
+pub(super) fn length(out: &mut Vec<u8>, field: u8, length: usize) {
+    out.push(field << 3 | LENGTH);
+    varint(out, length as u64);
+}
+
+/// What [`length`] and `content` bytes take together, for fields below 16.
+pub(super) fn framed_len(content: usize) -> usize {
+    1 + varint_len(content as u64) + content
+}
+
+/// A nested message, or a string, that `content` appends. Its length is known only then: one byte is kept for it,
+/// and content that needs more (from 128 bytes on) is moved up.
+pub(super) fn nested(out: &mut Vec<u8>, field: u8, content: impl FnOnce(&mut Vec<u8>)) {
+    out.push(field << 3 | LENGTH);
+    out.push(0);
+    let start = out.len();
+    content(out);
+    let length = out.len() - start;
+    let more = varint_len(length as u64) - 1;
+    if more > 0 {
+        out.resize(out.len() + more, 0);
+        out.copy_within(start..start + length, start + more);
+    }
+    let mut rest = length as u64;
+    for byte in &mut out[start - 1..start + more] {
+        *byte = rest as u8 | 0x80;
+        rest >>= 7;
+    }
+    out[start - 1 + more] &= 0x7f;
+}
+
+/// Nanoseconds since 1970, 0 for what is before.
+pub(super) fn nanos(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}
+
+/// The next field of a message that was written here: its number, its content, and all of it with the head.
+pub(super) fn next_length_delimited(message: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&head, rest) = message.split_first()?;
+    let (length, rest) = read_varint(rest)?;
+    let content = rest.get(..usize::try_from(length).ok()?)?;
+    let whole = message.len() - rest.len() + content.len();
+    Some((head >> 3, content, &message[..whole]))
+}
+
+fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0;
+    for (index, &byte) in bytes.iter().enumerate().take(MAX_VARINT_LEN) {
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if byte < 0x80 {
+            return Some((value, &bytes[index + 1..]));
+        }
+    }
+    None
+}
+
+const VARINT: u8 = 0;
+const FIXED64: u8 = 1;
+const LENGTH: u8 = 2;
+const FIXED32: u8 = 5;
+const MAX_VARINT_LEN: usize = 10;
+/// Number and length of a field below 16.
+pub(crate) const MAX_HEAD: usize = 1 + MAX_VARINT_LEN;

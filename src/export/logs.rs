@@ -1,0 +1,47 @@
+//! The SDK's log records, on their way into the queue.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::InstrumentationScope;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
+
+use super::encode::{self, with_scratch};
+use super::queue::Queue;
+use super::signal::Signal;
+use super::workers::{DEFAULT_FLUSH_TIMEOUT, Workers};
+use crate::settings::AttributeLimits;
+
+/// Encodes each log record on the thread that emits it, straight into the queue.
+#[derive(Debug)]
+pub(crate) struct LogQueue {
+    queue: Arc<Queue>,
+    workers: Workers,
+    limits: AttributeLimits,
+}
+
+impl LogQueue {
+    pub(crate) fn new(queue: Arc<Queue>, workers: Workers, limits: AttributeLimits) -> Self {
+        Self { queue, workers, limits }
+    }
+}
+
+impl LogProcessor for LogQueue {
+    fn emit(&self, record: &mut SdkLogRecord, scope: &InstrumentationScope) {
+        with_scratch(|scratch| {
+            encode::scope(&mut scratch.scope, scope, record.target().map(AsRef::as_ref));
+            encode::log_record(&mut scratch.item, record, self.limits);
+            self.queue.push(&scratch.scope, &scratch.item);
+        });
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.workers.flush_for_sdk(Signal::Logs, DEFAULT_FLUSH_TIMEOUT)
+    }
+
+    /// The queue itself ends with the I/O thread, which all signals share.
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.workers.flush_for_sdk(Signal::Logs, timeout)
+    }
+}

@@ -1,0 +1,121 @@
+//! The whole way from the queue to a collector, with its faults.
+
+mod collector;
+mod delivery;
+mod ledger;
+mod sdk;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::encode;
+use super::*;
+use crate::diagnostics::Diagnostics;
+use crate::settings::{Compression, ExportSettings, QueueSettings, Target, TlsFiles};
+
+/// One signal's queue with an I/O thread behind it.
+struct Pipeline {
+    queue: Arc<Queue>,
+    exporter: Exporter,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Pipeline {
+    fn to(address: SocketAddr) -> Self {
+        Self::with(Signal::Traces, QUEUE, export_settings(&format!("http://{address}")))
+    }
+
+    fn with(signal: Signal, limits: QueueSettings, settings: ExportSettings) -> Self {
+        let queue = Arc::new(Queue::new(limits, Arc::new(Ledger::default())));
+        let route = Route { signal, settings, queue: Arc::clone(&queue), delay: limits.delay };
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let exporter = Exporter::start(vec![route], resource(), &diagnostics(&lines)).unwrap();
+        Self { queue, exporter, lines }
+    }
+
+    /// Spans `first..first + count`, named by their numbers.
+    fn push_spans(&self, first: usize, count: usize) {
+        (first..first + count).for_each(|number| push_span(&self.queue, &number.to_string()));
+    }
+
+    fn flush(&self) -> Result<(), crate::ExportError> {
+        self.exporter.workers().flush(None, PATIENCE)
+    }
+
+    /// How long it took, and what became of everything.
+    fn shutdown(&mut self, limit: Duration) -> (Duration, SignalDelivery) {
+        let begin = Instant::now();
+        self.exporter.shutdown(begin + limit);
+        (begin.elapsed(), self.counts())
+    }
+
+    fn counts(&self) -> SignalDelivery {
+        self.queue.ledger().snapshot()
+    }
+
+    /// Waits until the counts are so.
+    fn wait_until(&self, condition: impl Fn(SignalDelivery) -> bool) {
+        let begin = Instant::now();
+        while !condition(self.counts()) {
+            assert!(begin.elapsed() < PATIENCE, "still {:?}", self.counts());
+            std::thread::yield_now();
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+}
+
+fn push_span(queue: &Queue, name: &str) {
+    encode::with_scratch(|scratch| {
+        encode::named_scope(&mut scratch.scope, "tests");
+        // The name is field 5 of a span.
+        scratch.item.extend([5 << 3 | 2, u8::try_from(name.len()).unwrap()]);
+        scratch.item.extend(name.bytes());
+        queue.push(&scratch.scope, &scratch.item);
+    });
+}
+
+fn export_settings(uri: &str) -> ExportSettings {
+    ExportSettings {
+        target: Target { uri: uri.parse().unwrap(), tls: TlsFiles::default() },
+        headers: Vec::new(),
+        timeout: Duration::from_secs(10),
+        compression: Compression::None,
+    }
+}
+
+fn diagnostics(lines: &Arc<Mutex<Vec<String>>>) -> Diagnostics {
+    let diagnostics = Diagnostics::default();
+    let lines = Arc::clone(lines);
+    diagnostics.write_with(Box::new(move |level, message, fields| {
+        let fields: String = fields.iter().map(|(key, value)| format!(" {key}={value}")).collect();
+        lines.lock().unwrap().push(format!("{level} {message}{fields}"));
+    }));
+    diagnostics
+}
+
+fn resource() -> Arc<[u8]> {
+    let resource = opentelemetry_sdk::Resource::builder_empty().with_service_name("tests").build();
+    encode::resource(&resource).into()
+}
+
+/// An address at which nobody listens.
+fn nowhere() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
+    range.map(|number| number.to_string()).collect()
+}
+
+const QUEUE: QueueSettings = QueueSettings {
+    max_items: 2048,
+    max_bytes: 1 << 20,
+    max_batch_items: 100,
+    // Longer than any test: what is sent earlier was full, or was flushed.
+    delay: Duration::from_secs(600),
+};
+const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,0 +1,123 @@
+//! The way to the workers from anywhere: flush and shutdown.
+
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+
+use super::io::on_io_thread;
+use super::signal::Signal;
+use super::worker::{Command, Unflushed};
+use crate::error::ExportError;
+
+/// Reaches the workers of the I/O thread. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Workers {
+    senders: Vec<(Signal, UnboundedSender<Command>)>,
+}
+
+impl Workers {
+    /// Keeps the one end of a worker's channel, and gives back the worker's.
+    pub(super) fn add(
+        &mut self,
+        signal: Signal,
+        (sender, receiver): (UnboundedSender<Command>, UnboundedReceiver<Command>),
+    ) -> UnboundedReceiver<Command> {
+        self.senders.push((signal, sender));
+        receiver
+    }
+
+    /// Asks the worker of each signal, or of one, to send what is there, and waits for the answer. Once the workers
+    /// have ended there is nothing left to flush.
+    pub(crate) fn flush(&self, only: Option<Signal>, timeout: Duration) -> Result<(), ExportError> {
+        // The answer would have to come from the thread that waits for it.
+        if on_io_thread() {
+            return Err(ExportError::Timeout(Duration::ZERO));
+        }
+        let deadline = deadline_in(timeout);
+        let (reply, answers) = channel();
+        let mut asked = 0;
+        for (signal, sender) in self.selected(only) {
+            let reply = reply.clone();
+            let answer = move |result| drop(reply.send((signal, result)));
+            asked += usize::from(sender.send(Command::Flush(deadline.into(), Box::new(answer))).is_ok());
+        }
+        drop(reply);
+        let mut outcome = Ok(());
+        for _ in 0..asked {
+            let left = deadline.saturating_duration_since(Instant::now());
+            // The workers keep the deadline themselves; the rest is for a thread that gets no processor.
+            let Ok((signal, result)) = answers.recv_timeout(left + GRACE) else {
+                return Err(ExportError::Timeout(timeout));
+            };
+            outcome = outcome.and(result.map_err(|unflushed| error(signal, unflushed, timeout)));
+        }
+        outcome
+    }
+
+    /// [`flush`](Self::flush) of all signals for callers in a runtime, which it does not block.
+    pub(crate) async fn flush_async(&self, timeout: Duration) -> Result<(), ExportError> {
+        let deadline = deadline_in(timeout);
+        let mut answers = Vec::new();
+        for (signal, sender) in self.selected(None) {
+            let (reply, answer) = oneshot::channel();
+            let reply = move |result| drop(reply.send(result));
+            if sender.send(Command::Flush(deadline.into(), Box::new(reply))).is_ok() {
+                answers.push((signal, answer));
+            }
+        }
+        let mut outcome = Ok(());
+        for (signal, answer) in answers {
+            let result = answer.await.unwrap_or(Ok(()));
+            outcome = outcome.and(result.map_err(|unflushed| error(signal, unflushed, timeout)));
+        }
+        outcome
+    }
+
+    /// [`flush`](Self::flush) of one signal, as the SDK's traits have it.
+    pub(super) fn flush_for_sdk(&self, signal: Signal, timeout: Duration) -> OTelSdkResult {
+        self.flush(Some(signal), timeout).map_err(|error| match error {
+            ExportError::Timeout(timeout) => OTelSdkError::Timeout(timeout),
+            failed => OTelSdkError::InternalFailure(failed.to_string()),
+        })
+    }
+
+    /// Tells every worker to end. Each answer comes when its worker has ended.
+    pub(super) fn shut_down(&self, deadline: Instant) -> Vec<oneshot::Receiver<()>> {
+        let shut_down = |(_, sender): (_, &UnboundedSender<Command>)| {
+            let (reply, ended) = oneshot::channel();
+            let reply = move || drop(reply.send(()));
+            let _ = sender.send(Command::Shutdown(deadline.into(), Box::new(reply)));
+            ended
+        };
+        self.selected(None).map(shut_down).collect()
+    }
+
+    fn selected(&self, only: Option<Signal>) -> impl Iterator<Item = (Signal, &UnboundedSender<Command>)> {
+        self.senders
+            .iter()
+            .filter(move |(signal, _)| only.is_none_or(|only| only == *signal))
+            .map(|(signal, sender)| (*signal, sender))
+    }
+}
+
+/// Durations that no clock can reach are as good as for ever.
+fn deadline_in(timeout: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or(now + FOR_EVER)
+}
+
+fn error(signal: Signal, unflushed: Unflushed, timeout: Duration) -> ExportError {
+    match unflushed {
+        Unflushed::Late => ExportError::Timeout(timeout),
+        Unflushed::Failed(reason) => ExportError::failed(signal, reason),
+    }
+}
+
+/// For flushes that come through the SDK without a limit of their own: the SDK's.
+pub(super) const DEFAULT_FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
+/// How much later than the deadline an answer may come.
+const GRACE: Duration = Duration::from_millis(50);

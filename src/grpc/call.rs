@@ -1,0 +1,439 @@
+//! One call, from its first byte to its last: whatever happens, it is ended once.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Buf;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Body;
+use opentelemetry::trace::{Link, SpanBuilder, SpanKind, Status, TraceContextExt as _};
+use opentelemetry::{Context, ContextGuard, KeyValue};
+
+use super::instruments::split;
+use super::messages::Framing;
+use super::metadata;
+use super::method::Method;
+use super::options::{RemoteParent, RequestHead, Side};
+use super::recorder::Recorder;
+use super::status::{Code, Ending};
+use super::target::Address;
+use crate::semconv;
+use crate::settings::RpcConventions;
+
+/// An open call. Dropping it ends it as cancelled.
+pub(super) struct Call {
+    recorder: Arc<Recorder>,
+    method: Arc<Method>,
+    /// Holds the call's span; current while the service and the bodies work.
+    context: Context,
+    recording: bool,
+    started: Instant,
+    /// The same moment on the wall clock, so that the span lasts exactly as long as the metric says.
+    start_time: SystemTime,
+    /// The caller's deadline, from `started`.
+    timeout: Option<Duration>,
+    peer: Option<SocketAddr>,
+    http_status: StatusCode,
+    /// `Some` while the call counts as active: the method it counts under.
+    active: Option<Arc<Method>>,
+    requests: Option<Arc<Messages>>,
+    responses: Option<(Framing, Messages)>,
+    open: bool,
+}
+
+/// Messages that went one way.
+#[derive(Debug, Default)]
+pub(super) struct Messages {
+    count: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// The room for attributes that a span without captured headers needs from start to end.
+const ATTRIBUTES: usize = 8;
+
+/// A call dropped this shortly before its deadline was dropped because of it: the caller's clock started earlier.
+const DEADLINE_TOLERANCE: Duration = Duration::from_millis(2);
+
+impl Call {
+    /// A call that came in: its parent is what the caller sent.
+    pub(super) fn incoming<B>(recorder: &Arc<Recorder>, request: &Request<B>) -> Self {
+        let current = Context::current();
+        let wish = recorder.options.remote_parent.as_ref();
+        let wish = wish.map_or(RemoteParent::Parent, |wish| wish(RequestHead::of(request).method()));
+        match wish {
+            RemoteParent::Parent => {
+                let parent = metadata::extract(request.headers(), &current);
+                Self::start(recorder, request, &parent, None)
+            }
+            RemoteParent::Link => {
+                let remote = metadata::extract(request.headers(), &Context::new());
+                let link = remote.span().span_context().clone();
+                Self::start(recorder, request, &current, link.is_valid().then(|| Link::with_context(link)))
+            }
+            RemoteParent::Ignore => Self::start(recorder, request, &current, None),
+        }
+    }
+
+    /// A call that goes out: its context is sent along.
+    pub(super) fn outgoing<B>(recorder: &Arc<Recorder>, request: &mut Request<B>) -> Self {
+        let call = Self::start(recorder, request, &Context::current(), None);
+        metadata::inject(&call.context, request.headers_mut());
+        call
+    }
+
+    fn start<B>(
+        recorder: &Arc<Recorder>,
+        request: &Request<B>,
+        parent: &Context,
+        link: Option<Link>,
+    ) -> Self {
+        let method = recorder.methods.get(request.uri().path());
+        let head = RequestHead::of(request);
+        let name = match &recorder.options.span_name {
+            Some(name) => name(&head),
+            None => method.name.to_string(),
+        };
+        let peer = recorder.peer(request.extensions());
+        let started = Instant::now();
+        let start_time = SystemTime::now();
+        let mut span = SpanBuilder::from_name(name)
+            .with_kind(kind(recorder.options.side))
+            .with_start_time(start_time)
+            .with_attributes(attributes(recorder, &method, &head, recorder.address(request)));
+        if let Some(link) = link {
+            span = span.with_links(vec![link]);
+        }
+        let (context, recording) = recorder.tracer.start(span, parent, |set| {
+            if let Some(peer) = peer {
+                peer_attributes(recorder.conventions, peer, set);
+            }
+            recorder.request_headers.attributes(request.headers()).for_each(set);
+        });
+        let active = recorder.options.wanted.active.then(|| {
+            let active = Arc::clone(recorder.methods.of_open_call(&method));
+            active.add_active(&recorder.instruments, 1);
+            active
+        });
+        let follows = recorder.follows_messages();
+        Self {
+            recorder: Arc::clone(recorder),
+            method,
+            context,
+            recording,
+            started,
+            start_time,
+            timeout: metadata::timeout(request.headers()),
+            peer,
+            http_status: StatusCode::OK,
+            active,
+            requests: follows.then(Arc::default),
+            responses: follows.then(Default::default),
+            open: true,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Makes the call's context current. A panic before the guard is dropped ends the call.
+    pub(super) fn enter(&mut self) -> Entered<'_> {
+        Entered { attached: self.context.clone().attach(), call: self, unwinding: std::thread::panicking() }
+    }
+
+    /// What counts the messages of the request body, if anything does.
+    pub(super) fn request_messages(&self) -> Option<RequestMessages> {
+        let counted = Arc::clone(self.requests.as_ref()?);
+        let method = Arc::clone(self.recorder.methods.of_open_call(&self.method));
+        Some(RequestMessages {
+            recorder: Arc::clone(&self.recorder),
+            method,
+            framing: Framing::default(),
+            counted,
+        })
+    }
+
+    /// The head of the response. It ends the call if it carries the status, or if nothing will follow.
+    pub(super) fn responded<B: Body>(&mut self, response: &Response<B>) {
+        self.http_status = response.status();
+        if self.recorder.options.side == Side::Client {
+            self.peer = self.recorder.peer(response.extensions());
+        }
+        let ending = Ending::of_headers(response.headers());
+        if self.recording {
+            self.record_headers(response.headers(), ending.is_some());
+        }
+        match ending {
+            Some(ending) => self.finish(&ending),
+            None if response.body().is_end_stream() => self.finish_without_status(),
+            None => {}
+        }
+    }
+
+    pub(super) fn received_trailers(&mut self, trailers: &HeaderMap) {
+        if self.recording {
+            self.set_attributes(self.recorder.response_trailers.attributes(trailers));
+            self.add_response_attributes(trailers);
+        }
+        match Ending::of_headers(trailers) {
+            Some(ending) => self.finish(&ending),
+            None => self.finish_without_status(),
+        }
+    }
+
+    pub(super) fn responded_data(&mut self, data: &impl Buf) {
+        let Some((framing, messages)) = &mut self.responses else {
+            return;
+        };
+        let method = self.recorder.methods.of_open_call(&self.method);
+        let instruments = &self.recorder.instruments;
+        framing.follow(data, |size| {
+            messages.add(size);
+            method.record_response_size(instruments, size);
+        });
+    }
+
+    /// The service or the response body failed.
+    pub(super) fn failed<E: 'static>(&mut self, error: &E) {
+        let otherwise = match self.recorder.options.side {
+            // The stream is reset with INTERNAL_ERROR, which a caller reads as this.
+            Side::Server => Code::Internal,
+            Side::Client => Code::Unknown,
+        };
+        self.finish(&Ending::of_error(error, otherwise));
+    }
+
+    /// The response is complete and had no status.
+    pub(super) fn finish_without_status(&mut self) {
+        self.finish(&Ending::missing(self.http_status));
+    }
+
+    fn finish(&mut self, ending: &Ending<'_>) {
+        if !std::mem::replace(&mut self.open, false) {
+            return;
+        }
+        let duration = self.started.elapsed();
+        let instruments = &self.recorder.instruments;
+        let method = self.recorder.methods.of_ended_call(&self.method, ending);
+        method.record_duration(instruments, ending.code, duration);
+        if let Some(active) = self.active.take() {
+            active.add_active(instruments, -1);
+        }
+        if self.requests.is_some() {
+            method.record_counts(instruments, self.requested().0, self.responded_with().0);
+        }
+        if self.recorder.options.access_log {
+            self.log_access(ending, duration);
+        }
+        if self.recording {
+            self.end_span(ending, duration);
+        }
+    }
+
+    fn end_span(&self, ending: &Ending<'_>, duration: Duration) {
+        let span = self.context.span();
+        if self.recorder.conventions != RpcConventions::Old {
+            span.set_attribute(KeyValue::new(semconv::RPC_STATUS_CODE, ending.code.name()));
+        }
+        if self.recorder.conventions != RpcConventions::Stable {
+            span.set_attribute(KeyValue::new(semconv::OLD_RPC_GRPC_STATUS_CODE, ending.code as i64));
+        }
+        if (self.recorder.options.is_error)(ending.code) {
+            span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, ending.code.name()));
+            span.set_status(Status::error(ending.message()));
+        }
+        self.record_messages();
+        if let (Side::Client, Some(peer)) = (self.recorder.options.side, self.peer) {
+            peer_attributes(self.recorder.conventions, peer, &mut |attribute| span.set_attribute(attribute));
+        }
+        span.end_with_timestamp(self.start_time + duration);
+    }
+
+    fn record_messages(&self) {
+        let wanted = self.recorder.options.wanted;
+        let ((requests, request_bytes), (responses, response_bytes)) =
+            (self.requested(), self.responded_with());
+        if wanted.counts {
+            self.set_attributes([
+                count(semconv::RPC_REQUEST_MESSAGE_COUNT, requests),
+                count(semconv::RPC_RESPONSE_MESSAGE_COUNT, responses),
+            ]);
+        }
+        if wanted.sizes {
+            self.set_attributes([
+                count(semconv::RPC_REQUEST_SIZE, request_bytes),
+                count(semconv::RPC_RESPONSE_SIZE, response_bytes),
+            ]);
+        }
+    }
+
+    fn log_access(&self, ending: &Ending<'_>, duration: Duration) {
+        let _attached = self.context.clone().attach();
+        let ((requests, request_bytes), (responses, response_bytes)) =
+            (self.requested(), self.responded_with());
+        let side = match self.recorder.options.side {
+            Side::Server => "server",
+            Side::Client => "client",
+        };
+        tracing::info!(
+            target: "grpc::access",
+            side,
+            rpc.method = &*self.method.name,
+            rpc.status_code = ending.code.name(),
+            duration_ms = duration.as_secs_f64() * 1e3,
+            peer = self.peer.map(tracing::field::display),
+            requests,
+            request_bytes,
+            responses,
+            response_bytes,
+            "call ended"
+        );
+    }
+
+    /// Request messages and their bytes.
+    fn requested(&self) -> (u64, u64) {
+        self.requests.as_ref().map_or((0, 0), |messages| messages.get())
+    }
+
+    /// Response messages and their bytes.
+    fn responded_with(&self) -> (u64, u64) {
+        self.responses.as_ref().map_or((0, 0), |(_, messages)| messages.get())
+    }
+
+    fn record_headers(&self, headers: &HeaderMap, with_trailers: bool) {
+        self.set_attributes(self.recorder.response_headers.attributes(headers));
+        if with_trailers {
+            self.set_attributes(self.recorder.response_trailers.attributes(headers));
+        }
+        self.add_response_attributes(headers);
+    }
+
+    fn add_response_attributes(&self, headers: &HeaderMap) {
+        if let Some(hook) = &self.recorder.options.response_attributes {
+            let mut attributes = Vec::new();
+            hook(headers, &mut attributes);
+            self.set_attributes(attributes);
+        }
+    }
+
+    fn set_attributes(&self, attributes: impl IntoIterator<Item = KeyValue>) {
+        let span = self.context.span();
+        attributes.into_iter().for_each(|attribute| span.set_attribute(attribute));
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if !self.open {
+            return;
+        }
+        let due = self.timeout.is_some_and(|timeout| self.started.elapsed() + DEADLINE_TOLERANCE >= timeout);
+        self.finish(&if due { Ending::deadline_exceeded() } else { Ending::cancelled() });
+    }
+}
+
+/// The call's context is current as long as this lives.
+pub(super) struct Entered<'a> {
+    call: &'a mut Call,
+    attached: ContextGuard,
+    /// A panic was on its way before: it is not this call's.
+    unwinding: bool,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        if !self.unwinding && std::thread::panicking() {
+            self.call.finish(&Ending::panicked());
+        }
+        let _until_here = &self.attached;
+    }
+}
+
+/// Counts the messages of a request body, which the transport may read on another task.
+pub(super) struct RequestMessages {
+    recorder: Arc<Recorder>,
+    method: Arc<Method>,
+    framing: Framing,
+    counted: Arc<Messages>,
+}
+
+impl RequestMessages {
+    pub(super) fn follow(&mut self, data: &impl Buf) {
+        let Self { recorder, method, framing, counted } = self;
+        framing.follow(data, |size| {
+            counted.add(size);
+            method.record_request_size(&recorder.instruments, size);
+        });
+    }
+}
+
+impl Messages {
+    fn add(&self, size: u64) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(size, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> (u64, u64) {
+        (self.count.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+}
+
+/// What the sampler sees.
+fn attributes(
+    recorder: &Recorder,
+    method: &Method,
+    head: &RequestHead<'_>,
+    address: Option<Address>,
+) -> Vec<KeyValue> {
+    let mut attributes = Vec::with_capacity(ATTRIBUTES);
+    if recorder.conventions != RpcConventions::Old {
+        attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::GRPC));
+        attributes.push(KeyValue::new(semconv::RPC_METHOD, Arc::clone(&method.name)));
+    }
+    if recorder.conventions != RpcConventions::Stable {
+        let (service, short) = split(&method.name);
+        attributes.push(KeyValue::new(semconv::OLD_RPC_SYSTEM, semconv::GRPC));
+        attributes.push(KeyValue::new(semconv::OLD_RPC_SERVICE, service.to_owned()));
+        // The key is the same in both conventions: with both, the current meaning stays.
+        if recorder.conventions == RpcConventions::Old {
+            attributes.push(KeyValue::new(semconv::RPC_METHOD, short.to_owned()));
+        }
+    }
+    if let Some(address) = address {
+        attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, address.host));
+        attributes.extend(address.port.map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port))));
+    }
+    if let Some(hook) = &recorder.options.request_attributes {
+        hook(head, &mut attributes);
+    }
+    attributes
+}
+
+fn peer_attributes(conventions: RpcConventions, peer: SocketAddr, set: &mut dyn FnMut(KeyValue)) {
+    let address: Arc<str> = peer.ip().to_string().into();
+    if conventions != RpcConventions::Old {
+        set(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, Arc::clone(&address)));
+        set(KeyValue::new(semconv::NETWORK_PEER_PORT, i64::from(peer.port())));
+    }
+    if conventions != RpcConventions::Stable {
+        set(KeyValue::new(semconv::OLD_NET_PEER_IP, address));
+        set(KeyValue::new(semconv::OLD_NET_PEER_PORT, i64::from(peer.port())));
+    }
+}
+
+fn count(key: &'static str, number: u64) -> KeyValue {
+    KeyValue::new(key, i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+fn kind(side: Side) -> SpanKind {
+    match side {
+        Side::Server => SpanKind::Server,
+        Side::Client => SpanKind::Client,
+    }
+}

@@ -1,0 +1,142 @@
+//! What is read from and written to a call's metadata: context, deadline, captured headers.
+
+use std::cell::OnceCell;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::propagation::{Extractor, Injector};
+use opentelemetry::{Array, Context, Key, KeyValue, StringValue, Value, global};
+
+/// The context that the caller sent, on top of the current one.
+pub(super) fn extract(headers: &HeaderMap, current: &Context) -> Context {
+    let carrier = Incoming { headers, tracestate: OnceCell::new() };
+    global::get_text_map_propagator(|propagator| propagator.extract_with_context(current, &carrier))
+}
+
+/// Sends the context along. The caller's own metadata stays as it is.
+pub(super) fn inject(context: &Context, headers: &mut HeaderMap) {
+    let mut carrier = Outgoing { headers };
+    global::get_text_map_propagator(|propagator| propagator.inject_context(context, &mut carrier));
+}
+
+struct Incoming<'a> {
+    headers: &'a HeaderMap,
+    /// Several `tracestate` headers are one list (W3C Trace Context, 3.3.1.1).
+    tracestate: OnceCell<String>,
+}
+
+impl Incoming<'_> {
+    fn joined(&self, key: &str) -> &str {
+        self.tracestate.get_or_init(|| {
+            let values: Vec<_> =
+                self.headers.get_all(key).iter().filter_map(|value| value.to_str().ok()).collect();
+            values.join(",")
+        })
+    }
+}
+
+impl Extractor for Incoming<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(key).iter();
+        let first = values.next()?;
+        if key == "tracestate" && values.next().is_some() {
+            return Some(self.joined(key));
+        }
+        first.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.headers.keys().map(HeaderName::as_str).collect()
+    }
+
+    fn get_all(&self, key: &str) -> Option<Vec<&str>> {
+        let values: Vec<_> =
+            self.headers.get_all(key).iter().filter_map(|value| value.to_str().ok()).collect();
+        (!values.is_empty()).then_some(values)
+    }
+}
+
+struct Outgoing<'a> {
+    headers: &'a mut HeaderMap,
+}
+
+impl Injector for Outgoing<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        // Some propagators write `tracestate` although there is none: an empty header says nothing.
+        if value.is_empty() {
+            return;
+        }
+        let (Ok(name), Ok(value)) =
+            (HeaderName::try_from(key), HeaderValue::from_maybe_shared(Bytes::from(value)))
+        else {
+            return;
+        };
+        self.headers.insert(name, value);
+    }
+}
+
+/// The time that the caller gives the call: `grpc-timeout`, at most eight digits and a unit.
+pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let amount: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(amount * 3600)),
+        "M" => Some(Duration::from_secs(amount * 60)),
+        "S" => Some(Duration::from_secs(amount)),
+        "m" => Some(Duration::from_millis(amount)),
+        "u" => Some(Duration::from_micros(amount)),
+        "n" => Some(Duration::from_nanos(amount)),
+        _ => None,
+    }
+}
+
+/// Headers that become attributes, by an allow-list.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Captured(Vec<(HeaderName, Key)>);
+
+impl Captured {
+    /// Names that no header can have are left out: they would never match.
+    pub(super) fn new<N: AsRef<str>>(prefix: &str, names: impl IntoIterator<Item = N>) -> Self {
+        let named = |name: N| {
+            let name = HeaderName::try_from(name.as_ref().trim()).ok()?;
+            let key = Key::new(format!("{prefix}{name}"));
+            Some((name, key))
+        };
+        Self(names.into_iter().filter_map(named).collect())
+    }
+
+    /// One attribute for each listed header that is there: an array of its values, in their order.
+    pub(super) fn attributes(&self, headers: &HeaderMap) -> impl Iterator<Item = KeyValue> {
+        self.0.iter().filter_map(|(name, key)| {
+            let values: Vec<StringValue> = headers.get_all(name).iter().map(text).collect();
+            (!values.is_empty()).then(|| KeyValue::new(key.clone(), Value::Array(Array::String(values))))
+        })
+    }
+}
+
+/// Binary metadata (`-bin`) travels as base64 and is left so; other bytes that are not text are made so.
+fn text(value: &HeaderValue) -> StringValue {
+    match value.to_str() {
+        Ok(text) => StringValue::from(text.to_owned()),
+        Err(_) => StringValue::from(STANDARD.encode(value.as_bytes())),
+    }
+}
+
+/// `application/grpc`, with or without a subtype: `+proto`. Not `application/grpc-web`, whose status is
+/// in the body and which a translating service in front of this one turns into gRPC.
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(http::header::CONTENT_TYPE) else {
+        return false;
+    };
+    let Some(rest) = value.as_bytes().strip_prefix(b"application/grpc") else {
+        return false;
+    };
+    matches!(rest.first(), None | Some(b'+' | b';' | b' '))
+}

@@ -1,0 +1,164 @@
+//! Methods: their names, which of them are known, and their instruments.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
+
+use super::instruments::MethodInstruments;
+use super::options::Side;
+use super::status::{Code, Ending};
+use crate::semconv;
+
+/// One method, as it is named on spans.
+pub(super) struct Method {
+    /// `pkg.Service/Method`, without the leading slash.
+    pub(super) name: Arc<str>,
+    /// It may appear on metrics under its own name.
+    known: AtomicBool,
+    pub(super) instruments: MethodInstruments,
+}
+
+impl Method {
+    fn new(name: &str, known: bool) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.into(),
+            known: AtomicBool::new(known),
+            instruments: MethodInstruments::default(),
+        })
+    }
+
+    fn is_known(&self) -> bool {
+        self.known.load(Ordering::Relaxed)
+    }
+}
+
+/// The methods of one layer.
+///
+/// A path that a peer made up must cost neither memory nor a time series. So a method is remembered, and has
+/// metrics of its own, only when it is listed, when this program calls it, or after somebody answered it with
+/// anything but `UNIMPLEMENTED`; and there is a limit to that too.
+pub(super) struct Methods {
+    /// By name. Read by every call, replaced when one is added.
+    known: ArcSwap<HashMap<Arc<str>, Arc<Method>>>,
+    /// Stands on metrics for all methods that are not known.
+    other: Arc<Method>,
+    admission: Admission,
+}
+
+/// How a method becomes known.
+#[derive(Clone, Copy)]
+enum Admission {
+    /// It was listed from the beginning.
+    Listed,
+    /// When it is called: clients call what their code names.
+    Called,
+    /// When it was answered.
+    Answered,
+}
+
+/// Methods remembered by one layer; further ones are `_OTHER`.
+pub(super) const MAX_METHODS: usize = 1000;
+
+impl Methods {
+    pub(super) fn new(side: Side, listed: Option<&[String]>) -> Self {
+        let admission = match (listed, side) {
+            (Some(_), _) => Admission::Listed,
+            (None, Side::Client) => Admission::Called,
+            (None, Side::Server) => Admission::Answered,
+        };
+        let known = listed.unwrap_or_default().iter().map(|name| {
+            let method = Method::new(name.trim_start_matches('/'), true);
+            (Arc::clone(&method.name), method)
+        });
+        Self {
+            known: ArcSwap::from_pointee(known.collect()),
+            other: Method::new(semconv::OTHER, true),
+            admission,
+        }
+    }
+
+    /// The method of a request path.
+    pub(super) fn get(&self, path: &str) -> Arc<Method> {
+        let name = name_of(path);
+        if let Some(method) = self.known.load().get(name) {
+            return Arc::clone(method);
+        }
+        let method = Method::new(name, false);
+        if matches!(self.admission, Admission::Called) {
+            self.remember(&method);
+        }
+        method
+    }
+
+    /// The method under which a call counts that has not ended.
+    pub(super) fn of_open_call<'a>(&'a self, method: &'a Arc<Method>) -> &'a Arc<Method> {
+        if method.is_known() { method } else { &self.other }
+    }
+
+    /// The method under which a call counts that ended like this.
+    pub(super) fn of_ended_call<'a>(
+        &'a self,
+        method: &'a Arc<Method>,
+        ending: &Ending<'_>,
+    ) -> &'a Arc<Method> {
+        let answered = ending.answered && ending.code != Code::Unimplemented;
+        if !method.is_known() && answered && matches!(self.admission, Admission::Answered) {
+            self.remember(method);
+        }
+        self.of_open_call(method)
+    }
+
+    fn remember(&self, method: &Arc<Method>) {
+        self.known.rcu(|known| {
+            let mut known = HashMap::clone(known);
+            if known.len() < MAX_METHODS {
+                known.entry(Arc::clone(&method.name)).or_insert_with(|| Arc::clone(method));
+            }
+            known
+        });
+        let remembered = self.known.load().contains_key(&method.name);
+        method.known.store(remembered, Ordering::Relaxed);
+    }
+}
+
+/// The method's name in a request path.
+pub(super) fn name_of(path: &str) -> &str {
+    path.strip_prefix('/').unwrap_or(path)
+}
+
+/// Names of all methods in an encoded `FileDescriptorSet`.
+pub(super) fn methods_of(descriptor_set: &[u8]) -> Result<Vec<String>, InvalidDescriptorSet> {
+    let set =
+        FileDescriptorSet::decode(descriptor_set).map_err(|error| InvalidDescriptorSet(error.into()))?;
+    let mut names = Vec::new();
+    for file in &set.file {
+        for service in &file.service {
+            let path = [file.package(), service.name()];
+            let path = path.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
+            names.extend(service.method.iter().map(|method| format!("{path}/{}", method.name())));
+        }
+    }
+    Ok(names)
+}
+
+/// Bytes that are no encoded `FileDescriptorSet`.
+#[derive(Debug)]
+pub struct InvalidDescriptorSet(Box<dyn Error + Send + Sync>);
+
+impl fmt::Display for InvalidDescriptorSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the known methods' descriptor set is not an encoded FileDescriptorSet")
+    }
+}
+
+impl Error for InvalidDescriptorSet {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}

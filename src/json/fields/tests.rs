@@ -1,0 +1,76 @@
+use super::*;
+
+fn fields(pairs: &[(&str, i64)]) -> Fields {
+    let mut fields = Fields::default();
+    add(&mut fields, pairs);
+    fields
+}
+
+fn add(fields: &mut Fields, pairs: &[(&str, i64)]) {
+    for (key, value) in pairs {
+        encode::integer(fields.begin(key, &Reserved::default()), *value);
+    }
+}
+
+fn text(fields: &Fields) -> &str {
+    std::str::from_utf8(fields.text()).unwrap()
+}
+
+#[test]
+fn the_last_of_equal_keys_stays() {
+    let mut fields = fields(&[("a", 1), ("b", 2), ("a", 3), ("c", 4), ("c", 5), ("b", 6)]);
+    assert_eq!(text(&fields), r#","a":3,"c":5,"b":6"#);
+    add(&mut fields, &[("", 7), ("", 8)]);
+    assert_eq!(text(&fields), r#","a":3,"c":5,"b":6,"":8"#);
+}
+
+#[test]
+fn equal_beginnings_and_ends_are_not_equal_keys() {
+    let keys: Vec<String> = (0..300).map(|number| format!("beginning-{number:05}-the-end")).collect();
+    let mut all = Fields::default();
+    for key in keys.iter().chain(&keys) {
+        encode::bool(all.begin(key, &Reserved::default()), true);
+    }
+    assert_eq!(text(&all).matches("beginning").count(), keys.len());
+}
+
+#[test]
+fn missing_fields_are_added_and_present_ones_stay() {
+    let mut inner = fields(&[("a", 1), ("b", 2)]);
+    inner.add_missing(&fields(&[("b", 3), ("c", 4)]));
+    inner.add_missing(&fields(&[("c", 5), ("a", 6), ("d", 7)]));
+    assert_eq!(text(&inner), r#","a":1,"b":2,"c":4,"d":7"#);
+}
+
+#[test]
+fn later_values_replace_earlier_ones() {
+    let mut span = fields(&[("a", 1), ("b", 2), ("c", 3)]);
+    span.replace_with(&fields(&[("b", 20), ("d", 4)]));
+    span.replace_with(&fields(&[("d", 40), ("a", 10)]));
+    assert_eq!(text(&span), r#","c":3,"b":20,"d":40,"a":10"#);
+}
+
+#[test]
+fn only_fields_that_the_event_does_not_have_are_written() {
+    let event = fields(&[("b", 1), ("x", 2)]);
+    let mut out = Vec::new();
+    fields(&[("a", 3), ("b", 4), ("c", 5)]).write_missing_in(&event, &mut out);
+    assert_eq!(out, br#","a":3,"c":5"#);
+}
+
+#[test]
+fn reserved_keys_get_a_prefix_and_are_still_unique() {
+    let mut reserved = Reserved::default();
+    assert!(reserved.insert("level"));
+    assert!(!reserved.insert("level"));
+    let mut fields = Fields::default();
+    for (value, key) in ["level", "field.level", "levels", "level"].iter().enumerate() {
+        encode::integer(fields.begin(key, &reserved), value);
+    }
+    assert_eq!(text(&fields), r#","levels":2,"field.level":3"#);
+}
+
+#[test]
+fn keys_are_escaped() {
+    assert_eq!(text(&fields(&[("a\"\n", 1), ("a\"\n", 2)])), r#","a\"\n":2"#);
+}

@@ -1,0 +1,453 @@
+//! What is asserted here is the line as a reader gets it.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
+use serde_json::{Value, json};
+use tracing::subscriber::with_default;
+use tracing::{error, info, info_span, trace, warn};
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use super::*;
+
+/// Collects what is written, one entry for each `write`.
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<Vec<String>>>);
+
+impl io::Write for &Output {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().push(String::from_utf8(line.to_vec()).unwrap());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Output {
+    type Writer = &'a Self;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self
+    }
+}
+
+/// The lines that `work` logs through the layer that `configure` makes, as text.
+fn texts(configure: impl FnOnce(JsonLayer<Output>) -> JsonLayer<Output>, work: impl FnOnce()) -> Vec<String> {
+    let output = Output::default();
+    let layer = configure(JsonLayer::new(output.clone()));
+    with_default(tracing_subscriber::registry().with(layer), work);
+    let lines = output.0.lock().unwrap();
+    assert!(lines.iter().all(|line| line.matches('\n').count() == 1 && line.ends_with('\n')));
+    lines.clone()
+}
+
+fn lines_with(
+    configure: impl FnOnce(JsonLayer<Output>) -> JsonLayer<Output>,
+    work: impl FnOnce(),
+) -> Vec<Value> {
+    texts(configure, work).iter().map(|text| serde_json::from_str(text).unwrap()).collect()
+}
+
+/// The only line that `work` logs.
+fn line(work: impl FnOnce()) -> Value {
+    let mut lines = lines_with(|layer| layer, work);
+    assert_eq!(lines.len(), 1);
+    lines.remove(0)
+}
+
+/// The line without what every line has.
+fn fields(work: impl FnOnce()) -> Value {
+    let mut line = line(work);
+    let object = line.as_object_mut().unwrap();
+    ["timestamp", "level", "message", "target"].iter().for_each(|key| drop(object.remove(*key)));
+    line
+}
+
+fn keys(text: &str) -> Vec<String> {
+    text.split(",\"")
+        .filter_map(|part| part.trim_start_matches("{\"").split_once("\":").map(|(key, _)| key.to_owned()))
+        .collect()
+}
+
+fn in_opentelemetry_span<T>(flags: TraceFlags, work: impl FnOnce() -> T) -> T {
+    let span = SpanContext::new(
+        TraceId::from(0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c),
+        SpanId::from(0xb7ad_6b71_6920_3331),
+        flags,
+        false,
+        TraceState::default(),
+    );
+    let _attached = opentelemetry::Context::new().with_remote_span_context(span).attach();
+    work()
+}
+
+#[test]
+fn keys_stand_in_their_order() {
+    let texts = texts(
+        |layer| layer.service_name("shop"),
+        || {
+            in_opentelemetry_span(TraceFlags::SAMPLED, || {
+                let _outer = info_span!("outer", tenant = "acme").entered();
+                let _inner = info_span!("inner", step = 2).entered();
+                info!(items = 3, paid = true, "order placed");
+            });
+        },
+    );
+    let expected = ["timestamp", "level", "message", "trace_id", "span_id", "trace_flags", "target"];
+    let fields = ["service.name", "items", "paid", "step", "tenant"];
+    assert_eq!(keys(&texts[0]), [&expected[..], &fields[..]].concat());
+}
+
+#[test]
+fn values_keep_their_types() {
+    let line = line(|| {
+        info!(
+            text = "a \"quoted\"\nline",
+            small = -1_i64,
+            big = u64::MAX,
+            wide = u128::MAX,
+            ratio = 0.5,
+            nan = f64::NAN,
+            flag = false,
+            bytes = &[0xff_u8, 0xfe][..],
+            shown = %"shown",
+            debugged = ?Some("x"),
+            "hello {}",
+            "world"
+        );
+    });
+    assert_eq!(line["message"], "hello world");
+    assert_eq!(line["level"], "INFO");
+    assert_eq!(line["target"], module_path!());
+    assert_eq!(line["text"], "a \"quoted\"\nline");
+    assert_eq!(line["small"], -1);
+    assert_eq!(line["big"], u64::MAX);
+    assert_eq!(line["wide"], u128::MAX.to_string());
+    assert_eq!(line["ratio"], 0.5);
+    assert_eq!(line["nan"], "NaN");
+    assert_eq!(line["flag"], false);
+    assert_eq!(line["bytes"], "//4=");
+    assert_eq!(line["shown"], "shown");
+    assert_eq!(line["debugged"], "Some(\"x\")");
+}
+
+#[test]
+fn the_time_is_the_time_of_the_event() {
+    let seconds = || SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let before = seconds();
+    let line = line(|| info!("now"));
+    let mut clock = super::super::clock::Clock::default();
+    let candidates: Vec<String> = (before..=seconds())
+        .map(|second| {
+            let mut text = Vec::new();
+            clock.write(&mut text, std::time::UNIX_EPOCH + std::time::Duration::from_secs(second));
+            String::from_utf8(text).unwrap()[..20].to_owned()
+        })
+        .collect();
+    let timestamp = line["timestamp"].as_str().unwrap();
+    assert!(candidates.iter().any(|second| timestamp.starts_with(second)), "{timestamp}");
+}
+
+#[test]
+fn an_event_without_a_message_has_none() {
+    assert_eq!(line(|| info!(a = 1)).get("message"), None);
+}
+
+#[test]
+fn ids_are_those_of_the_opentelemetry_span() {
+    let line = line(|| in_opentelemetry_span(TraceFlags::NOT_SAMPLED, || info!("inside")));
+    assert_eq!(line["trace_id"], "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(line["span_id"], "b7ad6b7169203331");
+    assert_eq!(line["trace_flags"], "00");
+}
+
+#[test]
+fn absent_ids_are_left_out_unless_asked_for() {
+    assert_eq!(fields(|| info!("outside")), json!({}));
+    let zero = &lines_with(|layer| layer.absent_ids(AbsentIds::Zero), || info!("outside"))[0];
+    assert_eq!(
+        (&zero["trace_id"], &zero["span_id"], zero.get("trace_flags")),
+        (&json!("0"), &json!("0"), None)
+    );
+    let null = &lines_with(|layer| layer.absent_ids(AbsentIds::Null), || info!("outside"))[0];
+    assert!(["trace_id", "span_id", "trace_flags"].iter().all(|key| null.get(*key) == Some(&Value::Null)));
+}
+
+#[test]
+fn events_of_the_sdk_do_not_touch_the_context() {
+    let line =
+        line(|| in_opentelemetry_span(TraceFlags::SAMPLED, || info!(target: "opentelemetry_sdk", "inside")));
+    assert_eq!(line.get("trace_id"), None);
+}
+
+#[test]
+fn the_innermost_field_wins() {
+    let fields = fields(|| {
+        let _outer = info_span!("outer", a = "outer", b = "outer", c = "outer").entered();
+        let _inner = info_span!("inner", b = "inner", c = "inner").entered();
+        info!(c = "event", d = "event");
+    });
+    assert_eq!(fields, json!({"a": "outer", "b": "inner", "c": "event", "d": "event"}));
+}
+
+#[test]
+fn fields_recorded_later_are_in_later_lines() {
+    let lines = lines_with(
+        |layer| layer,
+        || {
+            use tracing::field::Empty;
+            let outer = info_span!("outer", a = 1, late = Empty).entered();
+            let inner = info_span!("inner", own = Empty, b = 2).entered();
+            info!("first");
+            outer.record("late", "x");
+            info!("second");
+            inner.record("own", 1);
+            outer.record("late", "y");
+            outer.record("a", 10);
+            info!("third");
+            inner.record("own", 2);
+            info!("fourth");
+        },
+    );
+    let values: Vec<_> =
+        lines.iter().map(|line| ["a", "late", "own", "b"].map(|key| line[key].clone())).collect();
+    let expected =
+        [json!([1, null, null, 2]), json!([1, "x", null, 2]), json!([10, "y", 1, 2]), json!([10, "y", 2, 2])];
+    assert_eq!(json!(values), json!(expected));
+}
+
+#[test]
+fn an_event_with_an_explicit_parent_has_its_fields() {
+    let fields = fields(|| {
+        let named = info_span!(parent: None, "named", who = "named");
+        let _current = info_span!("current", who = "current", other = 1).entered();
+        info!(parent: &named, x = 1);
+    });
+    assert_eq!(fields, json!({"x": 1, "who": "named"}));
+}
+
+#[test]
+fn a_root_event_has_no_span_fields() {
+    let fields = fields(|| {
+        let _current = info_span!("current", who = "current").entered();
+        info!(parent: None, x = 1);
+    });
+    assert_eq!(fields, json!({"x": 1}));
+}
+
+#[test]
+fn fields_that_collide_with_ours_get_a_prefix() {
+    let line = line(|| {
+        let _span = info_span!("span", message = "span's", level = 7).entered();
+        info!(timestamp = 1, target = "mine", trace_id = "mine", "text");
+    });
+    assert_eq!(line["message"], "text");
+    assert_eq!(line["field.message"], "span's");
+    assert_eq!(line["field.level"], 7);
+    assert_eq!(line["field.timestamp"], 1);
+    assert_eq!(line["field.target"], "mine");
+    assert_eq!(line["field.trace_id"], "mine");
+}
+
+#[test]
+fn nested_spans_are_a_list_from_the_outermost() {
+    let lines = lines_with(
+        |layer| layer.span_fields(SpanFields::Nested),
+        || {
+            let _outer = info_span!("outer", name = "own", a = 1).entered();
+            let inner = info_span!("inner", late = tracing::field::Empty).entered();
+            info!(a = 2, spans = 3, name = "event");
+            inner.record("late", 4);
+            info!("again");
+        },
+    );
+    assert_eq!(lines[0]["spans"], json!([{"name": "outer", "field.name": "own", "a": 1}, {"name": "inner"}]));
+    assert_eq!(
+        (&lines[0]["a"], &lines[0]["field.spans"], &lines[0]["name"]),
+        (&json!(2), &json!(3), &json!("event"))
+    );
+    assert_eq!(lines[1]["spans"][1], json!({"name": "inner", "late": 4}));
+}
+
+#[test]
+fn span_fields_can_be_off() {
+    let lines = lines_with(
+        |layer| layer.span_fields(SpanFields::Off),
+        || {
+            let span = info_span!("span", a = 1).entered();
+            span.record("a", 2);
+            info!(b = 2);
+        },
+    );
+    assert_eq!((lines[0].get("a"), &lines[0]["b"]), (None, &json!(2)));
+}
+
+#[test]
+fn two_layers_of_one_subscriber_do_not_disturb_each_other() {
+    let outputs = [Output::default(), Output::default()];
+    let plain = JsonLayer::new(outputs[0].clone());
+    let redacting = JsonLayer::new(outputs[1].clone()).redact(Redaction::keys(["secret"]));
+    with_default(tracing_subscriber::registry().with(plain).with(redacting), || {
+        let _span = info_span!("span", secret = "s", a = 1).entered();
+        info!("text");
+    });
+    let secrets = outputs.map(|output| {
+        let text = output.0.lock().unwrap()[0].clone();
+        serde_json::from_str::<Value>(&text).unwrap()["secret"].clone()
+    });
+    assert_eq!(secrets, [json!("s"), json!("[redacted]")]);
+}
+
+#[test]
+fn a_span_that_a_filter_hides_counts_as_its_parent() {
+    use tracing_subscriber::filter::filter_fn;
+    let output = Output::default();
+    let layer = JsonLayer::new(output.clone()).with_filter(filter_fn(|metadata| metadata.name() != "hidden"));
+    with_default(tracing_subscriber::registry().with(layer), || {
+        let _outer = info_span!("outer", a = 1).entered();
+        let _hidden = info_span!("hidden", b = 2).entered();
+        info!("in hidden");
+        let _inner = info_span!("inner", c = 3).entered();
+        info!("in inner");
+    });
+    let lines = output.0.lock().unwrap();
+    assert!(lines[0].ends_with(",\"a\":1}\n"), "{}", lines[0]);
+    assert!(lines[1].ends_with(",\"c\":3,\"a\":1}\n"), "{}", lines[1]);
+}
+
+#[test]
+fn redacted_values_are_nowhere() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("token 4711 is wrong")]
+    struct TokenError;
+
+    let redaction = Redaction::keys(["password", "error"]);
+    let texts = texts(
+        |layer| layer.redact(redaction),
+        || {
+            let span = info_span!("span", PASSWORD = "4711", late = tracing::field::Empty).entered();
+            span.record("PASSWORD", "4711");
+            info!(password = 4711, "text");
+            error!(error = &TokenError as &dyn Error, "text");
+        },
+    );
+    assert!(texts.iter().all(|text| text.contains("[redacted]") && !text.contains("4711")), "{texts:?}");
+}
+
+#[test]
+fn an_error_tells_its_type_and_its_causes() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot place the order")]
+    struct OrderError(#[source] std::num::ParseIntError);
+
+    let error = OrderError("x".parse::<i32>().unwrap_err());
+    let fields = fields(|| error!(error = &error as &dyn Error, "failed"));
+    assert_eq!(
+        fields,
+        json!({
+            "error": "cannot place the order",
+            "exception.type": "OrderError",
+            "exception.message": "cannot place the order",
+            "exception.stacktrace":
+                "OrderError: cannot place the order\nCaused by: invalid digit found in string",
+        })
+    );
+}
+
+#[test]
+fn values_that_panic_leave_a_whole_line() {
+    struct Panics;
+    impl fmt::Display for Panics {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("half")?;
+            panic!("in Display")
+        }
+    }
+    impl fmt::Debug for Panics {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("in Debug")
+        }
+    }
+    impl Error for Panics {}
+
+    let lines = lines_with(
+        |layer| layer,
+        || {
+            let _span = info_span!("span", first = ?Panics, second = 2).entered();
+            info!(shown = %Panics, after = 1, "text {}", Panics);
+            error!(error = &Panics as &dyn Error, "text");
+        },
+    );
+    assert_eq!(lines[0]["message"], "[panicked]");
+    assert_eq!(lines[0]["shown"], "[panicked]");
+    assert_eq!((&lines[0]["after"], &lines[0]["second"]), (&json!(1), &json!(2)));
+    assert_eq!(lines[0]["first"], "[panicked]");
+    assert_eq!(lines[1]["error"], "[panicked]");
+    assert_eq!(lines[1]["exception.message"], "[panicked]");
+}
+
+#[test]
+fn fields_of_the_context_and_named_baggage_are_in_lines() {
+    use opentelemetry::baggage::BaggageExt as _;
+    let lines = lines_with(
+        |layer| layer.baggage_keys(["tenant"]).redact(Redaction::keys(["token"])),
+        || {
+            let fields =
+                [KeyValue::new("request.id", 7), KeyValue::new("token", "x"), KeyValue::new("a", "context")];
+            let _fields = crate::with_fields(fields).attach();
+            let baggage = [KeyValue::new("tenant", "acme"), KeyValue::new("card", "4711")];
+            let _baggage = opentelemetry::Context::current_with_baggage(baggage).attach();
+            let _span = info_span!("span", a = "span").entered();
+            info!("with both");
+            info!(a = "event", "with both");
+        },
+    );
+    assert_eq!(lines[0]["request.id"], 7);
+    assert_eq!(lines[0]["token"], "[redacted]");
+    assert_eq!(lines[0]["tenant"], "acme");
+    assert_eq!(lines[0].get("card"), None);
+    assert_eq!((&lines[0]["a"], &lines[1]["a"]), (&json!("context"), &json!("event")));
+}
+
+#[test]
+fn raw_identifiers_lose_their_prefix() {
+    assert_eq!(fields(|| info!(r#type = "x")), json!({"type": "x"}));
+}
+
+#[test]
+fn our_own_lines_look_like_the_others() {
+    let output = Output::default();
+    let layer = JsonLayer::new(output.clone()).service_name("shop");
+    layer.write_own(Level::WARN, "collector \"x\" is away", &[("attempt", &3), ("level", &"odd")]);
+    let line: Value = serde_json::from_str(&output.0.lock().unwrap()[0]).unwrap();
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(line["message"], "collector \"x\" is away");
+    assert_eq!(line["target"], "telemetry_bootstrap");
+    assert_eq!((&line["attempt"], &line["field.level"]), (&json!("3"), &json!("odd")));
+}
+
+#[test]
+fn the_words_of_the_levels() {
+    let levels = |style| {
+        let lines = lines_with(
+            |layer| layer.key_style(style).key(Key::Level, "level"),
+            || {
+                trace!("");
+                tracing::debug!("");
+                info!("");
+                warn!("");
+                error!("");
+            },
+        );
+        lines.iter().map(|line| line["level"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(levels(KeyStyle::OpenTelemetry), "TRACE DEBUG INFO WARN ERROR");
+    assert_eq!(levels(KeyStyle::ElasticCommonSchema), "TRACE DEBUG INFO WARN ERROR");
+    assert_eq!(levels(KeyStyle::GoogleCloudLogging), "DEBUG DEBUG INFO WARNING ERROR");
+}

@@ -1,0 +1,44 @@
+//! The buffers of a thread, so that a line costs no allocation.
+
+use std::cell::Cell;
+
+use super::clock::Clock;
+use super::fields::Fields;
+
+/// What is needed to encode one line.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    pub(super) line: Vec<u8>,
+    pub(super) fields: Fields,
+    pub(super) spans: Fields,
+    pub(super) clock: Clock,
+}
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
+
+impl Scratch {
+    /// Runs `work` with this thread's buffers. While it runs they are away: a value that logs while it is being
+    /// formatted gets fresh ones, so that neither line tears the other.
+    pub(super) fn with<T>(work: impl FnOnce(&mut Self) -> T) -> T {
+        // A thread that is ending has no thread-local values: then fresh ones, too.
+        let mut scratch = SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default();
+        let outcome = work(&mut scratch);
+        scratch.clear();
+        let _ = SCRATCH.try_with(|place| place.set(Some(scratch)));
+        outcome
+    }
+
+    fn clear(&mut self) {
+        self.line.clear();
+        self.fields.clear();
+        self.spans.clear();
+        // One huge line must not be paid for as long as the thread lives.
+        if self.line.capacity() + self.fields.capacity() + self.spans.capacity() > MAX_KEPT_BYTES {
+            *self = Self::default();
+        }
+    }
+}
+
+const MAX_KEPT_BYTES: usize = 64 * 1024;

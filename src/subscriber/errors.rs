@@ -1,0 +1,267 @@
+//! What errors do to spans.
+//!
+//! **Which events are errors**: those of level ERROR, and those that have nothing but a field `error`, which is what
+//! `#[instrument(err)]` emits at any level.
+//!
+//! **Which span**: the `tracing` span that the event belongs to, or the nearest around it that became an
+//! OpenTelemetry span; for an event without an explicit parent only if that span is the current one of
+//! OpenTelemetry. So an ERROR event inside a gRPC handler does not mark the call itself, whose status follows from
+//! its status code. [`record_error`](crate::record_error) is explicit and marks whatever span is current.
+//!
+//! **What is set**: status Error with the event's message, or else the error's text, as description; `error.type`. A
+//! user's own status, description or `error.type` stays; of several errors the first counts.
+//!
+//! **Exceptions**: an error (a field that holds an error value, or the field `error`) is recorded as one `exception`
+//! span event, unless it is known. Known is an error whose text, or the text of one of its causes, was recorded on
+//! this span or on a span below it: the same text, or one that ends with `: ` and the recorded text, as wrappers
+//! write it. Every span remembers the last [`REMEMBERED`] such texts. So an error that passes through five functions
+//! is one exception, on the span where it arose; the spans above it get status and type alone.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt;
+use std::time::SystemTime;
+
+use opentelemetry::trace::{SpanRef as OtelSpanRef, Status, TraceContextExt};
+use opentelemetry::{Context as OtelContext, KeyValue};
+use tracing_core::field::{Field, Visit};
+use tracing_core::{Dispatch, Event, Level, Metadata, Subscriber};
+use tracing_opentelemetry::get_otel_context;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::spans::automatically;
+use crate::record_error::{chain, error_type, stacktrace};
+use crate::semconv::{ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE, OTHER};
+use crate::settings::ExceptionSignal;
+
+/// Whether events of this callsite are errors.
+pub(super) fn is_error(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() == Level::ERROR || is_returned_error(metadata)
+}
+
+/// The shape of what `#[instrument(err)]` emits.
+fn is_returned_error(metadata: &Metadata<'_>) -> bool {
+    metadata.fields().len() == 1 && metadata.fields().field(ERROR_FIELD).is_some()
+}
+
+/// Marks the span that `event` belongs to.
+pub(super) fn mark<S>(
+    event: &Event<'_>,
+    ctx: &Context<'_, S>,
+    dispatch: Option<&Dispatch>,
+    time: SystemTime,
+    signal: ExceptionSignal,
+) where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let explicit = STATE.get() == State::Explicit;
+    let span = dispatch.and_then(|dispatch| span_of(event, ctx, dispatch));
+    if span.is_none() && !explicit {
+        return;
+    }
+    let mut failure = Failure::default();
+    event.record(&mut failure);
+    let known = failure.is_known(event, ctx);
+    match span {
+        Some(context) => failure.mark(&context.span(), time, signal, known),
+        None => OtelContext::map_current(|context| failure.mark(&context.span(), time, signal, known)),
+    }
+    if explicit {
+        STATE.set(State::Done);
+    }
+}
+
+/// Runs `emit`, which emits the event of an explicitly recorded error; where no layer of ours has marked the current
+/// span on the way, marks it here.
+pub(crate) fn explicitly(error: &(dyn Error + 'static), emit: impl FnOnce()) {
+    let before = STATE.replace(State::Explicit);
+    emit();
+    if STATE.replace(before) == State::Explicit {
+        let failure = Failure { error: Some(Exception::of(error)), ..Failure::default() };
+        let now = SystemTime::now();
+        OtelContext::map_current(|context| {
+            failure.mark(&context.span(), now, ExceptionSignal::SpanEvent, false);
+        });
+    }
+}
+
+/// The OpenTelemetry span that an event's error concerns.
+fn span_of<S>(event: &Event<'_>, ctx: &Context<'_, S>, dispatch: &Dispatch) -> Option<OtelContext>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let nearest = ctx.event_scope(event)?.find_map(|span| get_otel_context(&span.id(), dispatch))?;
+    let is_current = || {
+        let id = nearest.span().span_context().span_id();
+        OtelContext::map_current(|current| current.span().span_context().span_id() == id)
+    };
+    (!event.is_contextual() || is_current()).then_some(nearest)
+}
+
+/// What an event says about an error.
+#[derive(Debug, Default)]
+struct Failure {
+    message: Option<String>,
+    /// The user's `error.type`.
+    kind: Option<String>,
+    error: Option<Exception>,
+}
+
+#[derive(Debug)]
+struct Exception {
+    kind: Option<Cow<'static, str>>,
+    /// The error's text, then those of its causes.
+    texts: Vec<String>,
+    stacktrace: Option<String>,
+}
+
+impl Exception {
+    fn of(error: &(dyn Error + 'static)) -> Self {
+        Self {
+            kind: Some(error_type(error)).filter(|kind| kind != OTHER),
+            texts: chain(error).map(ToString::to_string).collect(),
+            stacktrace: Some(stacktrace(error)),
+        }
+    }
+
+    fn of_text(text: String) -> Self {
+        Self { kind: None, texts: vec![text], stacktrace: None }
+    }
+
+    fn message(&self) -> &str {
+        self.texts.first().map_or("", String::as_str)
+    }
+
+    fn attributes(&self) -> Vec<KeyValue> {
+        let mut attributes = vec![KeyValue::new(EXCEPTION_MESSAGE, self.message().to_owned())];
+        attributes.extend(self.kind.clone().map(|kind| KeyValue::new(EXCEPTION_TYPE, kind)));
+        attributes.extend(self.stacktrace.clone().map(|trace| KeyValue::new(EXCEPTION_STACKTRACE, trace)));
+        attributes
+    }
+}
+
+impl Failure {
+    /// Whether the error was recorded on the way here. If not, it will have been: the spans around it remember it.
+    fn is_known<S>(&self, event: &Event<'_>, ctx: &Context<'_, S>) -> bool
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let (Some(error), Some(scope)) = (&self.error, ctx.event_scope(event)) else { return false };
+        let mut known = false;
+        for (distance, span) in scope.enumerate() {
+            let mut extensions = span.extensions_mut();
+            if extensions.get_mut::<Remembered>().is_none() {
+                extensions.insert(Remembered::default());
+            }
+            if let Some(remembered) = extensions.get_mut::<Remembered>() {
+                known |= distance == 0 && remembered.knows(error);
+                remembered.add(error.message());
+            }
+        }
+        known
+    }
+
+    fn mark(&self, span: &OtelSpanRef<'_>, time: SystemTime, signal: ExceptionSignal, known: bool) {
+        if !span.is_recording() {
+            return;
+        }
+        automatically(|| {
+            span.set_status(Status::error(self.description()));
+            span.set_attribute(KeyValue::new(ERROR_TYPE, self.kind()));
+        });
+        if let (Some(error), false, false) = (&self.error, known, signal == ExceptionSignal::Logs) {
+            span.add_event_with_timestamp("exception", time, error.attributes());
+        }
+    }
+
+    fn description(&self) -> String {
+        let error = || self.error.as_ref().map(|error| error.message().to_owned());
+        self.message.clone().or_else(error).unwrap_or_default()
+    }
+
+    fn kind(&self) -> Cow<'static, str> {
+        let own = self.kind.clone().map(Cow::Owned);
+        own.or_else(|| self.error.as_ref()?.kind.clone()).unwrap_or(Cow::Borrowed(OTHER))
+    }
+
+    fn text(&mut self, field: &Field, text: impl FnOnce() -> String) {
+        match field.name() {
+            MESSAGE_FIELD => self.message = Some(text()),
+            ERROR_FIELD => {
+                self.error.get_or_insert_with(|| Exception::of_text(text()));
+            }
+            ERROR_TYPE => self.kind = Some(text()),
+            _ => {}
+        }
+    }
+}
+
+impl Visit for Failure {
+    fn record_error(&mut self, _: &Field, value: &(dyn Error + 'static)) {
+        // A value says more than a text.
+        if self.error.as_ref().is_none_or(|error| error.stacktrace.is_none()) {
+            self.error = Some(Exception::of(value));
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.text(field, || value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.text(field, || format!("{value:?}"));
+    }
+}
+
+/// Errors that were recorded on a span or below it, the newest last.
+#[derive(Debug, Default)]
+struct Remembered {
+    texts: VecDeque<Box<str>>,
+}
+
+impl Remembered {
+    fn knows(&self, error: &Exception) -> bool {
+        self.texts.iter().any(|known| error.texts.iter().any(|text| is_same(text, known)))
+    }
+
+    fn add(&mut self, text: &str) {
+        if self.texts.iter().any(|known| **known == *text) {
+            return;
+        }
+        if self.texts.len() == REMEMBERED {
+            self.texts.pop_front();
+        }
+        self.texts.push_back(text.into());
+    }
+}
+
+/// Whether a text is that of a known error, or of one that wraps it.
+fn is_same(text: &str, known: &str) -> bool {
+    text == known || text.strip_suffix(known).is_some_and(|outer| outer.ends_with(": "))
+}
+
+/// How far an explicitly recorded error has come on this thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// There is none.
+    Idle,
+    /// Its event is under way, its span is not marked.
+    Explicit,
+    /// Its span is marked.
+    Done,
+}
+
+thread_local! {
+    static STATE: Cell<State> = const { Cell::new(State::Idle) };
+}
+
+const MESSAGE_FIELD: &str = "message";
+const ERROR_FIELD: &str = "error";
+/// Texts that a span remembers.
+const REMEMBERED: usize = 8;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! How often something may be said.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Lets a number of events pass in each window of time.
+#[derive(Debug)]
+pub(super) struct RateLimit {
+    window: Mutex<Window>,
+}
+
+#[derive(Debug)]
+struct Window {
+    start: Instant,
+    passed: u32,
+}
+
+impl RateLimit {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { window: Mutex::new(Window { start: now, passed: 0 }) }
+    }
+
+    /// Whether one more may pass now.
+    pub(super) fn allows(&self, now: Instant) -> bool {
+        // Another thread is deciding about the same flood, or this one was interrupted while it did.
+        let Ok(mut window) = self.window.try_lock() else { return false };
+        if now.saturating_duration_since(window.start) >= WINDOW {
+            *window = Window { start: now, passed: 0 };
+        }
+        window.passed += 1;
+        window.passed <= MAX_IN_WINDOW
+    }
+}
+
+const WINDOW: Duration = Duration::from_secs(60);
+const MAX_IN_WINDOW: u32 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_cut_and_the_next_window_starts_afresh() {
+        let start = Instant::now();
+        let limit = RateLimit::new(start);
+        let passed = |now| (0..1_000).filter(|_| limit.allows(now)).count();
+        assert_eq!(passed(start), 20);
+        assert_eq!(passed(start + WINDOW - Duration::from_millis(1)), 0);
+        assert_eq!(passed(start + WINDOW), 20);
+    }
+}

@@ -1,0 +1,260 @@
+//! The bridge: `tracing` spans become OpenTelemetry spans.
+//!
+//! It is `tracing-opentelemetry`, set up lean and standing on a tracer of ours, which repairs what the bridge and the
+//! SDK cannot do:
+//!
+//! | trap | here |
+//! |---|---|
+//! | of several error statuses the lexicographically greatest description wins | the user's own wins; of several the first |
+//! | an automatic status cannot be told from the user's | [`automatically`] marks it; it yields to the user's |
+//! | `error.type` set twice is there twice | the user's own wins; of several automatic ones the first |
+//! | spans on the I/O thread and in suppressed contexts are exported again | not recorded, without ids |
+//! | `otel.name` recorded after the first enter is lost | [`record_late_name`] |
+//!
+//! `otel.kind` recorded after the first enter stays without effect: the SDK cannot change a started span's kind.
+//! Events are not turned into span events: each goes out once, as a log record.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt;
+use std::time::SystemTime;
+
+use opentelemetry::trace::{Span, SpanBuilder, SpanContext, Status, TraceContextExt, Tracer};
+use opentelemetry::{Context as OtelContext, KeyValue};
+use opentelemetry_sdk::trace::{SdkTracer, Span as SdkSpan};
+use tracing_core::field::{Field, Visit};
+use tracing_core::{Dispatch, Interest, LevelFilter, Metadata, Subscriber, span};
+use tracing_opentelemetry::{OpenTelemetryLayer, get_otel_context};
+use tracing_subscriber::filter::Filtered;
+use tracing_subscriber::layer::{Context, Filter};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::filter::FilterHandle;
+use super::inside::Inside;
+use crate::export::on_io_thread;
+use crate::semconv::ERROR_TYPE;
+
+/// The bridge, for the spans that its filter lets pass.
+pub(super) type Bridge<S> = Filtered<OpenTelemetryLayer<S, BridgeTracer>, SpanGate, S>;
+
+pub(super) fn bridge<S>(tracer: SdkTracer, filter: FilterHandle) -> Bridge<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    // Location, threads, target and inactivity cost half of a span's time and say little.
+    let layer = OpenTelemetryLayer::new(BridgeTracer { inner: tracer })
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_level(false)
+        .with_tracked_inactivity(false)
+        .with_error_fields_to_exceptions(false)
+        .with_error_records_to_exceptions(false)
+        .with_error_events_to_exceptions(false)
+        .with_error_events_to_status(false);
+    Filtered::new(layer, SpanGate { filter })
+}
+
+/// Lets the bridge see the spans of its filter, and no events.
+#[derive(Debug)]
+pub(super) struct SpanGate {
+    filter: FilterHandle,
+}
+
+impl<S> Filter<S> for SpanGate {
+    fn enabled(&self, metadata: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {
+        metadata.is_span() && self.filter.enabled(metadata, ctx)
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if metadata.is_span() { self.filter.interest(metadata) } else { Interest::never() }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.filter.ceiling())
+    }
+}
+
+/// Runs `speak`, in which statuses and `error.type` are this crate's conclusions and not the user's words.
+pub(crate) fn automatically(speak: impl FnOnce()) {
+    let before = AUTOMATIC.replace(true);
+    speak();
+    AUTOMATIC.set(before);
+}
+
+/// Gives a started span the name that `values` hold in `otel.name`.
+pub(super) fn record_late_name(dispatch: &Dispatch, id: &span::Id, values: &span::Record<'_>) {
+    let mut name = LateName(None);
+    values.record(&mut name);
+    if let (LateName(Some(name)), Some(context)) = (name, get_otel_context(id, dispatch)) {
+        context.span().update_name(name);
+    }
+}
+
+/// Whether spans of this callsite may be renamed late.
+pub(super) fn has_name_field(metadata: &Metadata<'_>) -> bool {
+    metadata.fields().iter().any(|field| field.name() == NAME_FIELD)
+}
+
+struct LateName(Option<String>);
+
+impl Visit for LateName {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == NAME_FIELD {
+            self.0 = Some(value.to_owned());
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == NAME_FIELD {
+            self.0 = Some(format!("{value:?}"));
+        }
+    }
+}
+
+/// Makes the spans of the bridge.
+#[derive(Clone, Debug)]
+pub(super) struct BridgeTracer {
+    inner: SdkTracer,
+}
+
+impl Tracer for BridgeTracer {
+    type Span = BridgeSpan;
+
+    fn build_with_context(&self, builder: SpanBuilder, parent: &OtelContext) -> BridgeSpan {
+        // The bridge holds the span's lock: what samplers and processors log must not ask for it.
+        let _inside = Inside::enter();
+        if on_io_thread() || OtelContext::is_current_telemetry_suppressed() {
+            let suppressed = parent.with_telemetry_suppressed();
+            return BridgeSpan::new(self.inner.build_with_context(builder, &suppressed));
+        }
+        let own_type = builder.attributes.iter().flatten().any(is_error_type);
+        let mut span = BridgeSpan::new(self.inner.build_with_context(builder, parent));
+        span.own_type = own_type;
+        span
+    }
+}
+
+/// An SDK span that keeps its status to itself until it ends.
+#[derive(Debug)]
+pub(super) struct BridgeSpan {
+    inner: SdkSpan,
+    /// What the user said.
+    own: Status,
+    /// The user said `error.type`.
+    own_type: bool,
+    /// What this crate concluded from errors.
+    automatic: Option<Box<Automatic>>,
+}
+
+#[derive(Debug, Default)]
+struct Automatic {
+    description: Option<Cow<'static, str>>,
+    error_type: Option<KeyValue>,
+}
+
+impl BridgeSpan {
+    fn new(inner: SdkSpan) -> Self {
+        Self { inner, own: Status::Unset, own_type: false, automatic: None }
+    }
+
+    fn settle(&mut self) {
+        let automatic = self.automatic.take().map(|automatic| *automatic).unwrap_or_default();
+        let status = match (std::mem::take(&mut self.own), automatic.description) {
+            (Status::Error { description }, Some(better)) if description.is_empty() => Status::error(better),
+            (Status::Unset, Some(description)) => Status::error(description),
+            (own, _) => own,
+        };
+        // A success has no type of error, whatever was logged on the way.
+        if let (Some(error_type), false, Status::Error { .. }) =
+            (automatic.error_type, self.own_type, &status)
+        {
+            self.inner.set_attribute(error_type);
+        }
+        if status != Status::Unset {
+            self.inner.set_status(status);
+        }
+    }
+}
+
+impl Span for BridgeSpan {
+    fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, attributes: Vec<KeyValue>)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        self.inner.add_event_with_timestamp(name, timestamp, attributes);
+    }
+
+    fn span_context(&self) -> &SpanContext {
+        self.inner.span_context()
+    }
+
+    fn is_recording(&self) -> bool {
+        self.inner.is_recording()
+    }
+
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        if is_error_type(&attribute) {
+            if AUTOMATIC.get() {
+                self.automatic.get_or_insert_default().error_type.get_or_insert(attribute);
+                return;
+            }
+            self.own_type = true;
+        }
+        self.inner.set_attribute(attribute);
+    }
+
+    fn set_status(&mut self, status: Status) {
+        match status {
+            Status::Error { description } if AUTOMATIC.get() => {
+                self.automatic.get_or_insert_default().description.get_or_insert(description);
+            }
+            Status::Unset => {}
+            status if outranks(&status, &self.own) => self.own = status,
+            _ => {}
+        }
+    }
+
+    fn update_name<T>(&mut self, name: T)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        self.inner.update_name(name);
+    }
+
+    fn add_link(&mut self, span_context: SpanContext, attributes: Vec<KeyValue>) {
+        self.inner.add_link(span_context, attributes);
+    }
+
+    fn end_with_timestamp(&mut self, timestamp: SystemTime) {
+        // Whoever ends the span may hold its lock: what processors log must not ask for it.
+        let _inside = Inside::enter();
+        self.settle();
+        self.inner.end_with_timestamp(timestamp);
+    }
+}
+
+impl Drop for BridgeSpan {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}
+
+/// Success is final; of several errors the first that says something stays.
+fn outranks(new: &Status, old: &Status) -> bool {
+    match old {
+        Status::Ok => false,
+        Status::Unset => true,
+        Status::Error { description } => *new == Status::Ok || description.is_empty(),
+    }
+}
+
+fn is_error_type(attribute: &KeyValue) -> bool {
+    attribute.key.as_str() == ERROR_TYPE
+}
+
+thread_local! {
+    static AUTOMATIC: Cell<bool> = const { Cell::new(false) };
+}
+
+const NAME_FIELD: &str = "otel.name";

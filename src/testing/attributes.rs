@@ -1,0 +1,96 @@
+//! Attributes as they travel, as the values of the OpenTelemetry API, and as text.
+
+use std::fmt::Write;
+
+use opentelemetry::logs::AnyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue as ProtoValue, KeyValue};
+
+use crate::semconv::RPC_STATUS_CODE;
+
+/// The value of the first attribute of this key.
+pub(super) fn find(attributes: &[KeyValue], key: &str) -> Option<AnyValue> {
+    raw(attributes, key).and_then(value)
+}
+
+/// The value of the first attribute of this key, as text.
+pub(super) fn find_text(attributes: &[KeyValue], key: &str) -> Option<String> {
+    raw(attributes, key).map(|value| text(Some(value)))
+}
+
+/// Whether all of these are among the attributes, by the text of their values.
+pub(super) fn contain(attributes: &[KeyValue], wanted: &[(&str, &str)]) -> bool {
+    wanted.iter().all(|(key, value)| find_text(attributes, key).as_deref() == Some(value))
+}
+
+/// `key=value key=value`.
+pub(super) fn line(attributes: &[KeyValue]) -> String {
+    line_of(attributes.iter())
+}
+
+/// [`line`] without what says nothing beside the name of a span or record: the method again, addresses, source code
+/// locations, stack traces.
+pub(super) fn short_line(attributes: &[KeyValue]) -> String {
+    line_of(attributes.iter().filter(|attribute| {
+        attribute.key == RPC_STATUS_CODE || !QUIET.iter().any(|prefix| attribute.key.starts_with(prefix))
+    }))
+}
+
+fn line_of<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> String {
+    let pairs = attributes.map(|attribute| format!("{}={}", attribute.key, text(attribute.value.as_ref())));
+    pairs.collect::<Vec<_>>().join(" ")
+}
+
+/// As it would be printed: `text`, `42`, `true`, `[1, 2]`, `{a: 1}`, bytes in hexadecimal.
+pub(super) fn text(value: Option<&ProtoValue>) -> String {
+    match value.and_then(|value| value.value.as_ref()) {
+        None | Some(Value::StringValueStrindex(_)) => String::new(),
+        Some(Value::StringValue(text)) => text.clone(),
+        Some(Value::BoolValue(value)) => value.to_string(),
+        Some(Value::IntValue(value)) => value.to_string(),
+        Some(Value::DoubleValue(value)) => value.to_string(),
+        Some(Value::BytesValue(bytes)) => hex(bytes),
+        Some(Value::ArrayValue(array)) => {
+            let values: Vec<_> = array.values.iter().map(|value| text(Some(value))).collect();
+            format!("[{}]", values.join(", "))
+        }
+        Some(Value::KvlistValue(list)) => {
+            let pair = |pair: &KeyValue| format!("{}: {}", pair.key, text(pair.value.as_ref()));
+            format!("{{{}}}", list.values.iter().map(pair).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// Lower case, as ids are written.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// With its type, or `None` if it is empty.
+pub(super) fn value(value: &ProtoValue) -> Option<AnyValue> {
+    Some(match value.value.as_ref()? {
+        Value::StringValue(text) => AnyValue::from(text.clone()),
+        Value::BoolValue(value) => AnyValue::from(*value),
+        Value::IntValue(value) => AnyValue::from(*value),
+        Value::DoubleValue(value) => AnyValue::from(*value),
+        Value::BytesValue(bytes) => AnyValue::from(bytes.as_slice()),
+        Value::ArrayValue(array) => array.values.iter().filter_map(self::value).collect(),
+        Value::KvlistValue(list) => AnyValue::Map(Box::new(
+            list.values
+                .iter()
+                .filter_map(|pair| Some((pair.key.clone().into(), self::value(pair.value.as_ref()?)?)))
+                .collect(),
+        )),
+        Value::StringValueStrindex(_) => return None,
+    })
+}
+
+fn raw<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a ProtoValue> {
+    attributes.iter().find(|attribute| attribute.key == key)?.value.as_ref()
+}
+
+const QUIET: [&str; 6] = ["rpc.", "server.", "network.", "code.", "thread.", "exception.stacktrace"];

@@ -1,0 +1,210 @@
+//! Spans, log records and metrics, each with its resource and scope.
+
+mod metric;
+mod tree;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use opentelemetry::logs::AnyValue;
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+
+pub use self::metric::{CollectedMetric, HistogramValue};
+pub(super) use self::metric::{histogram, metrics, table, value};
+pub(super) use self::tree::tree;
+pub(super) use super::attributes::hex;
+
+use super::attributes;
+use super::collector::Export;
+
+/// A span as it was exported.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CollectedSpan {
+    /// What recorded it.
+    pub resource: Arc<Resource>,
+    /// The instrumentation that recorded it.
+    pub scope: Arc<InstrumentationScope>,
+    /// The OTLP message.
+    pub span: Span,
+}
+
+impl CollectedSpan {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.span.name
+    }
+
+    /// 32 hexadecimal digits.
+    #[must_use]
+    pub fn trace_id(&self) -> String {
+        hex(&self.span.trace_id)
+    }
+
+    /// 16 hexadecimal digits.
+    #[must_use]
+    pub fn span_id(&self) -> String {
+        hex(&self.span.span_id)
+    }
+
+    /// 16 hexadecimal digits; none for the root of a trace.
+    #[must_use]
+    pub fn parent_span_id(&self) -> Option<String> {
+        Some(hex(&self.span.parent_span_id)).filter(|id| !id.is_empty())
+    }
+
+    /// Whether this span is the other's parent.
+    #[must_use]
+    pub fn is_parent_of(&self, child: &Self) -> bool {
+        self.span.trace_id == child.span.trace_id && self.span.span_id == child.span.parent_span_id
+    }
+
+    /// Internal, server, client, producer or consumer.
+    #[must_use]
+    pub fn kind(&self) -> SpanKind {
+        self.span.kind()
+    }
+
+    /// From its start to its end.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        Duration::from_nanos(self.span.end_time_unix_nano.saturating_sub(self.span.start_time_unix_nano))
+    }
+
+    /// The value of an attribute: compare with `Some(42.into())`, `Some("text".into())`.
+    #[must_use]
+    pub fn attribute(&self, key: &str) -> Option<AnyValue> {
+        attributes::find(&self.span.attributes, key)
+    }
+
+    /// The value of an attribute, as it would be printed.
+    #[must_use]
+    pub fn attribute_text(&self, key: &str) -> Option<String> {
+        attributes::find_text(&self.span.attributes, key)
+    }
+
+    /// The value of an attribute of its resource.
+    #[must_use]
+    pub fn resource_attribute(&self, key: &str) -> Option<AnyValue> {
+        attributes::find(&self.resource.attributes, key)
+    }
+
+    /// Its status: unset, ok or error.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.span.status.as_ref().map_or(StatusCode::Unset, |status| status.code())
+    }
+
+    /// The description of its status, empty where there is none.
+    #[must_use]
+    pub fn status_message(&self) -> &str {
+        self.span.status.as_ref().map_or("", |status| &status.message)
+    }
+
+    /// Its events of this name.
+    pub fn events<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Event> {
+        self.span.events.iter().filter(move |event| event.name == name)
+    }
+}
+
+/// A log record as it was exported.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct CollectedLog {
+    /// What recorded it.
+    pub resource: Arc<Resource>,
+    /// Its target.
+    pub scope: Arc<InstrumentationScope>,
+    /// The OTLP message.
+    pub record: LogRecord,
+}
+
+impl CollectedLog {
+    /// The message, as text.
+    #[must_use]
+    pub fn body(&self) -> String {
+        attributes::text(self.record.body.as_ref())
+    }
+
+    /// `INFO`, `ERROR`, …
+    #[must_use]
+    pub fn severity(&self) -> &str {
+        &self.record.severity_text
+    }
+
+    /// When it happened.
+    #[must_use]
+    pub fn time(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(self.record.time_unix_nano)
+    }
+
+    /// 32 hexadecimal digits; none outside of spans.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<String> {
+        Some(hex(&self.record.trace_id)).filter(|id| !id.is_empty())
+    }
+
+    /// 16 hexadecimal digits; none outside of spans.
+    #[must_use]
+    pub fn span_id(&self) -> Option<String> {
+        Some(hex(&self.record.span_id)).filter(|id| !id.is_empty())
+    }
+
+    /// The value of an attribute: compare with `Some(42.into())`, `Some("text".into())`.
+    #[must_use]
+    pub fn attribute(&self, key: &str) -> Option<AnyValue> {
+        attributes::find(&self.record.attributes, key)
+    }
+
+    /// The value of an attribute, as it would be printed.
+    #[must_use]
+    pub fn attribute_text(&self, key: &str) -> Option<String> {
+        attributes::find_text(&self.record.attributes, key)
+    }
+
+    /// The value of an attribute of its resource.
+    #[must_use]
+    pub fn resource_attribute(&self, key: &str) -> Option<AnyValue> {
+        attributes::find(&self.resource.attributes, key)
+    }
+}
+
+pub(super) fn spans(export: &Export) -> Vec<CollectedSpan> {
+    let Export::Traces(request) = export else { return Vec::new() };
+    let mut spans = Vec::new();
+    for of_resource in &request.resource_spans {
+        let resource = Arc::new(of_resource.resource.clone().unwrap_or_default());
+        for of_scope in &of_resource.scope_spans {
+            let scope = Arc::new(of_scope.scope.clone().unwrap_or_default());
+            spans.extend(of_scope.spans.iter().map(|span| CollectedSpan {
+                resource: Arc::clone(&resource),
+                scope: Arc::clone(&scope),
+                span: span.clone(),
+            }));
+        }
+    }
+    spans
+}
+
+pub(super) fn logs(export: &Export) -> Vec<CollectedLog> {
+    let Export::Logs(request) = export else { return Vec::new() };
+    let mut logs = Vec::new();
+    for of_resource in &request.resource_logs {
+        let resource = Arc::new(of_resource.resource.clone().unwrap_or_default());
+        for of_scope in &of_resource.scope_logs {
+            let scope = Arc::new(of_scope.scope.clone().unwrap_or_default());
+            logs.extend(of_scope.log_records.iter().map(|record| CollectedLog {
+                resource: Arc::clone(&resource),
+                scope: Arc::clone(&scope),
+                record: record.clone(),
+            }));
+        }
+    }
+    logs
+}

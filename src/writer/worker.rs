@@ -1,0 +1,42 @@
+//! The thread that writes.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Shared;
+use super::output::Sink;
+
+/// Starts the thread. It takes the sink out of `sink` when it runs, so that the sink is still there when it does not.
+pub(super) fn spawn(shared: Arc<Shared>, sink: Arc<Mutex<Option<Sink>>>) -> io::Result<()> {
+    let run = move || {
+        let sink = sink.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sink) = sink {
+            run(&shared, sink);
+        }
+    };
+    thread::Builder::new().name(THREAD_NAME.into()).spawn(run).map(drop)
+}
+
+fn run(shared: &Shared, mut sink: Sink) {
+    let mut lines = Vec::new();
+    let mut written = 0;
+    // When everybody has gone, an output that is not ready is not waited for much longer.
+    let mut given_up_at = None;
+    let mut patient = || {
+        !shared.buffer.is_closed()
+            || Instant::now() < *given_up_at.get_or_insert_with(|| Instant::now() + PATIENCE_AFTER_CLOSE)
+    };
+    while shared.buffer.take(&mut lines, written) {
+        shared.buffer.count_dropped(sink.write_lines(&lines, &mut patient));
+        written = lines.len();
+        lines.clear();
+        // One burst must not be paid for with memory for ever.
+        lines.shrink_to(MAX_KEPT_BYTES);
+    }
+}
+
+const THREAD_NAME: &str = "log-writer";
+const PATIENCE_AFTER_CLOSE: Duration = Duration::from_secs(1);
+const MAX_KEPT_BYTES: usize = 512 * 1024;
