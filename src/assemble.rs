@@ -4,21 +4,24 @@ mod lines;
 
 use std::sync::Arc;
 
-use opentelemetry::InstrumentationScope;
 use opentelemetry::propagation::TextMapCompositePropagator;
 use opentelemetry::trace::TracerProvider as _;
+use opentelemetry::{InstrumentationScope, Value};
 use opentelemetry_sdk::Resource;
 use tracing_core::{LevelFilter, Subscriber};
 use tracing_subscriber::registry::LookupSpan;
 
 use self::lines::LineOutput;
 use crate::builder::Parts;
+use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
+use crate::export::encode::LogFields;
 use crate::export::{
     Exporter, Ledger, LogQueue, MetricQueue, Queue, Route, Signal, SpanQueue, Workers, encode,
 };
 use crate::guard::{Ledgers, Providers, Running, TelemetryGuard};
+use crate::redaction::REDACTED;
 use crate::redaction::Redaction;
 use crate::settings::{Directives, ExportSettings, QueueSettings, Settings};
 use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
@@ -55,8 +58,9 @@ where
     let propagator = propagation::propagator(&settings.propagators, std::mem::take(&mut parts.propagators));
     let has_log_processors = !parts.log_processors.is_empty();
     let redaction = parts.redaction.clone();
+    let baggage = BaggageKeys::new(std::mem::take(&mut parts.baggage_keys));
     let providers = providers(&settings, parts, &resource, &queues, exporter.workers());
-    let records = records(&settings, &queues, &providers, has_log_processors, redaction);
+    let records = records(&settings, &queues, &providers, has_log_processors, redaction, baggage);
     say(&diagnostics, &settings.warnings);
     let spans =
         (!settings.disabled).then(|| (providers.tracer.tracer_with_scope(scope()), filters.spans.clone()));
@@ -132,12 +136,17 @@ fn records<S: 'static>(
     providers: &Providers,
     has_processors: bool,
     redaction: Redaction,
+    baggage: BaggageKeys,
 ) -> Option<Records<S>> {
+    let is_redacted = redaction.clone();
+    let value_length = settings.logs.limits.value_length;
     let options = LogOptions {
         limits: settings.logs.limits,
         minimum: LevelFilter::TRACE,
         trace_based: false,
-        is_redacted: redaction.is_some().then(|| Arc::new(move |key: &str| redaction.is_redacted(key)) as _),
+        is_redacted: redaction
+            .is_some()
+            .then(|| Arc::new(move |key: &str| is_redacted.is_redacted(key)) as _),
     };
     let logs = match &queues.logs {
         _ if settings.disabled => return None,
@@ -145,7 +154,16 @@ fn records<S: 'static>(
         Some(queue) => OtlpLogs::direct(Arc::clone(queue), options),
         None => return None,
     };
-    Some(Box::new(move |event, moment, _| logs.on_event(event, moment.time, moment.ids, &[])))
+    Some(Box::new(move |event, moment, _| {
+        // Without fields of the context nothing is allocated.
+        let mut of_context = Vec::new();
+        context_fields::for_each(event.metadata().target(), &baggage, &mut |key, value| {
+            let redacted = Value::from(REDACTED);
+            let value = if redaction.is_redacted(key) { &redacted } else { value };
+            encode::attribute_value(&mut of_context, LogFields::ATTRIBUTE, key, value, value_length);
+        });
+        logs.on_event(event, moment.time, moment.ids, &of_context);
+    }))
 }
 
 /// Of the spans that come from `tracing`.

@@ -67,8 +67,9 @@ fn program(row: &str) -> Result<(), Box<dyn Error>> {
             let guard = start()?;
             record();
             multi_thread()?.block_on(async {
+                let signal = telemetry_bootstrap::shutdown_signal();
                 say("waiting");
-                telemetry_bootstrap::shutdown_signal().await;
+                signal.await;
             });
             end(guard)
         }
@@ -151,7 +152,7 @@ fn healthy(row: &str) -> Result<(), Failed> {
     let records = RECORDED + usize::from(row == "panic");
     equal("spans", collector.spans().len(), RECORDED)?;
     equal("log records", collector.logs().len(), records)?;
-    let counter = collector.sum("recorded", &[]).ok_or("the counter did not arrive")?;
+    let counter = collector.received().value("recorded", &[]).ok_or("the counter did not arrive")?;
     equal("the counter", counter as usize, RECORDED)?;
     equal("lines about loss", ended.lines_about_loss().len(), 0)
 }

@@ -10,8 +10,9 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
 use super::filter::{Filter, FilterHandle};
+use super::lines::LineFormat;
 use super::moment::Moment;
-use super::{LineFormat, Lines, Parts};
+use super::{Lines, Parts};
 use crate::settings::ExceptionSignal;
 use crate::trace_ids::TraceIds;
 

@@ -28,6 +28,6 @@ pub(crate) use scratch::with_scratch;
 pub(crate) use span::span;
 pub(crate) use value::{
     attribute_bool, attribute_bytes, attribute_f64, attribute_i64, attribute_str, attribute_text,
-    decoded_attribute, encoded_attributes,
+    attribute_value, decoded_attribute, encoded_attributes,
 };
 pub(super) use wire::MAX_HEAD;
