@@ -1,4 +1,65 @@
-//! Start OpenTelemetry in a Rust service with one call.
+//! Start OpenTelemetry in a Rust service with one call: traces, metrics and logs over OTLP/gRPC, JSON log lines with
+//! trace ids, and tower layers for gRPC. What is recorded arrives, on every shape of runtime and in every way a program
+//! ends; what does not arrive is counted.
+//!
+//! ```
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let _telemetry = telemetry_bootstrap::init()
+//!         .service_name("greeter")
+//!         .service_version(env!("CARGO_PKG_VERSION"))
+//!         .build()?;
+//!     tracing::info!(port = 50051, "starting");
+//!     Ok(())
+//! } // the guard flushes traces, metrics and logs here, within one deadline
+//! ```
+//!
+//! Nothing is sent until an endpoint is named: by [`Builder::endpoint`] or `OTEL_EXPORTER_OTLP_ENDPOINT`. Log lines
+//! carry trace ids without one, too.
+//!
+//! # What there is
+//!
+//! | for | use |
+//! |---|---|
+//! | the start: settings in code, overridden by the environment | [`init`] → [`Builder`] → [`TelemetryGuard`] |
+//! | the end: flush, shut down, find out what was lost | [`TelemetryGuard::shutdown`], [`Delivery`], [`shutdown_signal`] |
+//! | spans and log records | the macros of [`tracing`] (and of the `log` crate) |
+//! | metrics | the API of [`opentelemetry`]: [`TelemetryGuard::meter`] or `opentelemetry::global::meter`; [`duration_histogram`] |
+//! | errors: one exception on the span, one line with all causes | [`record_error`] |
+//! | fields on everything below a point | [`with_fields`] |
+#![cfg_attr(
+    feature = "grpc",
+    doc = "| gRPC servers and clients | [`grpc::ServerLayer`], [`grpc::ClientLayer`] |"
+)]
+//! | log lines in a subscriber of your own | [`json::JsonLayer`], [`LineWriter`] |
+//! | everything in a subscriber of your own | [`Builder::build_local`] |
+#![cfg_attr(
+    feature = "testing",
+    doc = "| tests of a service's telemetry | [`testing::capture`], [`testing::Collector`] |"
+)]
+//!
+//! Every variable of the environment is listed at [`Builder`].
+//!
+//! # Features
+//!
+//! | feature | default | brings |
+//! |---|---|---|
+//! | `grpc` | yes | the tower layers |
+//! | `tls` | yes | `https://` endpoints, with rustls and the system's root certificates |
+//! | `gzip` | yes | `OTEL_EXPORTER_OTLP_COMPRESSION=gzip` |
+//! | `testing` | no | the module `testing`; for `[dev-dependencies]` |
+//!
+//! # What is promised
+//!
+//! - **Everything recorded arrives**, where there is a collector that takes it: on a multi-thread runtime, on
+//!   `current_thread`, in a task on a runtime's only worker, after the runtime has ended, and without any. Exporting
+//!   happens on one thread of its own, which needs nothing of the program's.
+//! - **The end is bounded**: one deadline for all signals together, whatever the collector does.
+//! - **Loss is told**: [`Delivery`] counts every item, at any moment and to the last one; a line at the end says how
+//!   much of what was lost.
+//! - **The program always wins**: nothing here panics, blocks the caller, grows without bound, or exits the process.
+//! - **No secret is printed**: not in errors, not in `Debug`, not in warnings.
+//! - The types at the border are the official ones: `SdkTracerProvider`, `SpanProcessor`, `MakeWriter`,
+//!   `http::Request`. Any library that uses the `opentelemetry` or `tracing` API joins in.
 
 mod assemble;
 mod bounded;
@@ -44,3 +105,8 @@ pub use signals::{shutdown_signal, shutdown_signal_blocking};
 pub use subscriber::{InvalidFilter, TelemetryLayer};
 pub use tracing;
 pub use writer::{LineWriter, LogOutput, Overflow};
+
+/// The README's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
