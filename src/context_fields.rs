@@ -10,7 +10,7 @@ use std::sync::Arc;
 use opentelemetry::baggage::BaggageExt as _;
 use opentelemetry::{Context, KeyValue, Value};
 
-use crate::trace_ids::is_sdk_target;
+use crate::trace_ids::may_touch_context;
 
 /// The current context with fields that stand in every log line and every log record made while it is attached.
 ///
@@ -64,7 +64,7 @@ impl BaggageKeys {
 ///
 /// `visit` must not touch the context. A key may come twice: the first one counts.
 pub(crate) fn for_each(target: &str, baggage: &BaggageKeys, visit: &mut dyn FnMut(&str, &Value)) {
-    if is_sdk_target(target) {
+    if !may_touch_context(target) {
         return;
     }
     Context::map_current(|context| {

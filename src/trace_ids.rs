@@ -1,5 +1,7 @@
 //! The one way to learn the ids an event belongs to.
 
+use std::panic::catch_unwind;
+
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId};
 use tracing_core::dispatcher::WeakDispatch;
@@ -21,7 +23,7 @@ impl TraceIds {
 
     /// Of the span that an event belongs to: the current one, the parent that it names, or none for a root event.
     pub(crate) fn of_event(event: &Event<'_>, dispatch: Option<&WeakDispatch>) -> Option<Self> {
-        if is_sdk_target(event.metadata().target()) {
+        if !may_touch_context(event.metadata().target()) {
             return None;
         }
         if event.is_contextual() {
@@ -45,8 +47,34 @@ impl TraceIds {
     }
 }
 
-/// Whether events of this target come from the OpenTelemetry crates. They emit some while they have the current
-/// context borrowed: whoever handles those must not touch it, or panics.
+/// Whether events of this target come from the OpenTelemetry crates.
 pub(crate) fn is_sdk_target(target: &str) -> bool {
     target.starts_with("opentelemetry")
+}
+
+/// Whether the OpenTelemetry context may be asked anything on behalf of an event of `target`. It panics in two cases:
+///
+/// - for events of the SDK, which it emits while it has the current context borrowed;
+/// - for events of thread-local values that are dropped after the thread's context is gone, which aborts the process.
+pub(crate) fn may_touch_context(target: &str) -> bool {
+    !is_sdk_target(target) && CONTEXT_LIVES.try_with(|lives| lives.0).unwrap_or(false)
+}
+
+/// Is gone before the thread's context is: what was made later is dropped earlier.
+struct ContextLives(bool);
+
+impl ContextLives {
+    fn watch() -> Self {
+        // Made while the thread is ending, it may come too late.
+        Self(catch_unwind(|| Context::map_current(|_| ())).is_ok())
+    }
+}
+
+impl Drop for ContextLives {
+    /// A value without this is never gone.
+    fn drop(&mut self) {}
+}
+
+thread_local! {
+    static CONTEXT_LIVES: ContextLives = ContextLives::watch();
 }

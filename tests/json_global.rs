@@ -90,3 +90,28 @@ fn records_of_the_log_crate_have_their_own_target_and_no_metadata_fields() {
         json!({"level": "WARN", "message": "disk is full", "target": "some_library", "tenant": "acme"})
     );
 }
+
+#[test]
+fn a_thread_may_log_until_its_very_end() {
+    struct LogsAtTheEnd;
+    impl Drop for LogsAtTheEnd {
+        fn drop(&mut self) {
+            info!("at the end");
+        }
+    }
+    thread_local! {
+        static FIRST: LogsAtTheEnd = const { LogsAtTheEnd };
+        static LAST: LogsAtTheEnd = const { LogsAtTheEnd };
+    }
+    // What a thread touches first is destroyed last: one of them outlives the OpenTelemetry context.
+    let lines = lines(|| {
+        let thread = std::thread::spawn(|| {
+            FIRST.with(|_| ());
+            info!("in between");
+            LAST.with(|_| ());
+        });
+        thread.join().unwrap();
+    });
+    let messages: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+    assert_eq!(messages, ["in between", "at the end", "at the end"]);
+}

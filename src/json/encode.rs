@@ -110,10 +110,9 @@ fn list<T>(out: &mut Vec<u8>, values: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
 }
 
 /// Lower-case hexadecimal digits, two for each byte.
-pub(crate) fn hex(out: &mut Vec<u8>, bytes: &[u8]) {
-    for &byte in bytes {
-        out.extend_from_slice(&HEX_PAIRS[usize::from(byte)]);
-    }
+pub(crate) fn hex<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N]) {
+    let pairs = bytes.map(|byte| HEX_PAIRS[usize::from(byte)]);
+    out.extend_from_slice(pairs.as_flattened());
 }
 
 /// Escapes what is written to it, for the inside of a JSON string.
@@ -130,9 +129,13 @@ impl fmt::Write for Escaped<'_> {
 /// Appends `text` for the inside of a JSON string. Nearly all text needs no escape: eight bytes are tested at once.
 pub(crate) fn escaped(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
-    let (words, rest) = bytes.as_chunks::<8>();
-    let plain = words.iter().all(|word| all_plain(u64::from_le_bytes(*word)))
-        && rest.iter().all(|&byte| ESCAPES[usize::from(byte)] == PLAIN);
+    let plain = match bytes.last_chunk::<8>() {
+        // The last eight may overlap those before.
+        Some(last) => {
+            bytes.as_chunks::<8>().0.iter().chain([last]).all(|word| all_plain(u64::from_le_bytes(*word)))
+        }
+        None => bytes.iter().all(|&byte| ESCAPES[usize::from(byte)] == PLAIN),
+    };
     if plain {
         out.extend_from_slice(bytes);
     } else {

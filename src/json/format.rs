@@ -171,7 +171,7 @@ impl IdForm {
     fn write<const N: usize>(self, line: &mut Vec<u8>, id: [u8; N]) {
         match (self, id.last_chunk::<8>()) {
             (Self::Decimal, Some(low)) => encode::integer(line, u64::from_be_bytes(*low)),
-            _ => encode::hex(line, &id),
+            _ => encode::hex(line, id),
         }
     }
 
@@ -180,7 +180,7 @@ impl IdForm {
             Self::HexAndSampled => encode::bool(line, ids.flags.is_sampled()),
             Self::Hex | Self::Decimal => {
                 line.push(b'"');
-                encode::hex(line, &[ids.flags.to_u8()]);
+                encode::hex(line, [ids.flags.to_u8()]);
                 line.push(b'"');
             }
         }

@@ -23,7 +23,7 @@ use super::wants::{Wants, passes};
 use super::{TelemetryLayer, errors, spans};
 use crate::export::on_io_thread;
 use crate::settings::ExceptionSignal;
-use crate::trace_ids::{TraceIds, is_sdk_target};
+use crate::trace_ids::{TraceIds, may_touch_context};
 
 /// What a telemetry layer is made of. What is not there costs nothing.
 pub(crate) struct Parts<S> {
@@ -168,7 +168,7 @@ where
         // Records of the `log` crate share one callsite for each level; the filters mean their real target.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
-        if is_sdk_target(metadata.target()) {
+        if !may_touch_context(metadata.target()) {
             self.write_sdk_line(event, metadata, ctx);
         } else {
             self.write(event, metadata, ctx, nested);

@@ -33,8 +33,10 @@ fn run(shared: &Shared, mut sink: Sink) {
         shared.buffer.count_dropped(sink.write_lines(&lines, &mut patient));
         written = lines.len();
         lines.clear();
-        // One burst must not be paid for with memory for ever.
-        lines.shrink_to(MAX_KEPT_BYTES);
+        // One burst must not be paid for with memory for ever, nor a steady flood with growing again each time.
+        if written < lines.capacity() / 4 {
+            lines.shrink_to(MAX_KEPT_BYTES);
+        }
     }
 }
 

@@ -495,3 +495,34 @@ fn ids_are_those_of_the_bridges_span() {
         assert_eq!(lines[2].get("span_id"), None);
     }
 }
+
+#[test]
+fn threads_that_log_and_record_in_one_tree_of_spans_see_whole_values() {
+    let output = Output::default();
+    let dispatch = Dispatch::new(tracing_subscriber::registry().with(JsonLayer::new(output.clone())));
+    let outer =
+        tracing::dispatcher::with_default(&dispatch, || info_span!("outer", count = 0, text = "zero"));
+    let inner =
+        tracing::dispatcher::with_default(&dispatch, || info_span!(parent: &outer, "inner", own = true));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                tracing::dispatcher::with_default(&dispatch, || {
+                    (0..500).for_each(|_| info!(parent: &inner, "text"));
+                });
+            });
+        }
+        scope.spawn(|| {
+            for count in 1..=500 {
+                outer.record("count", count);
+                outer.record("text", "a text that is longer".get(..count % 20).unwrap());
+            }
+        });
+    });
+    tracing::dispatcher::with_default(&dispatch, || info!(parent: &inner, "last"));
+    let lines = output.0.lock().unwrap();
+    let lines: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 1001);
+    assert!(lines.iter().all(|line| line["own"] == true && line["count"].is_u64() | line["count"].is_i64()));
+    assert_eq!(lines[1000]["count"], 500);
+}
