@@ -255,6 +255,7 @@ fn a_silent_collector_holds_the_shutdown_until_the_deadline_only() {
     let (took, counts) = pipeline.shutdown(limit);
     assert!(took >= limit && took < limit + Duration::from_millis(100), "{took:?}");
     assert_eq!(counts, SignalDelivery { accepted: 250, failed: 250, ..Default::default() });
+    assert!(pipeline.lines()[0].contains("no answer before the deadline"), "{:?}", pipeline.lines());
 }
 
 #[test]
@@ -343,13 +344,15 @@ fn compressed_requests_arrive() {
 #[test]
 fn a_batch_that_failed_is_sent_before_later_ones() {
     let collector = Collector::start();
-    collector.answer_next([Answer::Status(Status::unavailable("later"))]);
+    collector.answer_always(Answer::Status(Status::unavailable("later")));
     let pipeline = Pipeline::to(collector.address);
     pipeline.push_spans(0, 100);
-    collector.wait_for_requests(1);
+    pipeline.flush().unwrap_err();
     pipeline.push_spans(100, 300);
+    pipeline.flush().unwrap_err();
+    collector.answer_always(Answer::Accept);
     collector.wait_for_spans(400);
-    // After the failure one request goes out alone, to try.
+    // After a failure one request goes out alone, to try.
     assert_eq!(collector.spans()[..100], numbers(0..100));
 }
 
