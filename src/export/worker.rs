@@ -180,6 +180,8 @@ impl Worker {
                 if wave == self.wave {
                     self.wave += 1;
                     self.pause(&failure);
+                } else {
+                    self.backoff.failed_too(failure.retry_after);
                 }
                 self.failed(number, &failure);
             }
