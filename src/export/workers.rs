@@ -88,7 +88,9 @@ impl Workers {
     pub(super) fn shut_down(&self, deadline: Instant) -> Vec<oneshot::Receiver<()>> {
         let shut_down = |(_, sender): (_, &UnboundedSender<Command>)| {
             let (reply, ended) = oneshot::channel();
-            let reply = move || drop(reply.send(()));
+            let reply = move || {
+                let _ = reply.send(());
+            };
             let _ = sender.send(Command::Shutdown(deadline.into(), Box::new(reply)));
             ended
         };
