@@ -51,12 +51,15 @@ fn globals(ready: Ready) -> TelemetryGuard {
         let diagnostics = &guard.running().diagnostics;
         diagnostics.warn("records of the log crate are not captured: another logger is installed", &[]);
     }
-    global::set_text_map_propagator(propagator);
-    // Without providers the API still hands contexts on.
-    if !disabled {
-        global::set_tracer_provider(guard.tracer_provider().clone());
-        global::set_meter_provider(guard.meter_provider().clone());
-    }
+    // The SDK logs that it is told; nobody needs to read it at each start.
+    dispatcher::with_default(&Dispatch::none(), || {
+        global::set_text_map_propagator(propagator);
+        // Without providers the API still hands contexts on.
+        if !disabled {
+            global::set_tracer_provider(guard.tracer_provider().clone());
+            global::set_meter_provider(guard.meter_provider().clone());
+        }
+    });
     panic::install(panic_hook(&guard, owns_stderr));
     guard
 }

@@ -33,6 +33,14 @@ impl Backoff {
         self.until = Some(Instant::now() + wait);
     }
 
+    /// Another request that was on its way has failed too: it does not make the pause longer, unless the collector
+    /// asks for that.
+    pub(super) fn failed_too(&mut self, retry_after: Option<Duration>) {
+        let Some(asked) = retry_after else { return };
+        let until = Instant::now() + asked.clamp(MIN_ASKED, MAX_ASKED);
+        self.until = self.until.max(Some(until));
+    }
+
     fn next_wait(&self) -> Duration {
         let ceiling = FIRST.saturating_mul(1 << self.failures.min(10)).min(MAX);
         // Between half and the whole: many services must not come back in step.
@@ -51,3 +59,37 @@ const MAX: Duration = Duration::from_secs(5);
 /// A collector that asks for less would be hammered; one that asks for more is asked again after this.
 const MIN_ASKED: Duration = Duration::from_millis(50);
 const MAX_ASKED: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_with_jitter_and_begin_anew_after_a_success() {
+        let mut backoff = Backoff::default();
+        let mut expected = FIRST;
+        for _ in 0..40 {
+            let wait = backoff.next_wait();
+            assert!(wait >= expected / 2 && wait <= expected, "{wait:?} of {expected:?}");
+            backoff.failed(None);
+            expected = (expected * 2).min(MAX);
+        }
+        backoff.succeeded();
+        assert!(!backoff.is_failing() && backoff.until().is_none() && backoff.next_wait() <= FIRST);
+    }
+
+    #[test]
+    fn the_longest_pause_asked_for_counts_within_reason() {
+        let left = |backoff: &Backoff| backoff.until().unwrap() - Instant::now();
+        let mut backoff = Backoff::default();
+        backoff.failed(Some(Duration::from_secs(20)));
+        backoff.failed_too(Some(Duration::from_secs(30)));
+        backoff.failed_too(Some(Duration::from_secs(1)));
+        backoff.failed_too(None);
+        assert!(left(&backoff) > Duration::from_secs(29) && left(&backoff) <= Duration::from_secs(30));
+        backoff.failed(Some(Duration::MAX));
+        assert!(left(&backoff) <= MAX_ASKED);
+        backoff.failed(Some(Duration::ZERO));
+        assert!(left(&backoff) > Duration::ZERO);
+    }
+}

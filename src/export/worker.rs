@@ -180,6 +180,8 @@ impl Worker {
                 if wave == self.wave {
                     self.wave += 1;
                     self.pause(&failure);
+                } else {
+                    self.backoff.failed_too(failure.retry_after);
                 }
                 self.failed(number, &failure);
             }
@@ -295,6 +297,11 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         // What is on its way has failed too: its answer will not be heard.
+        if self.shutdown.is_some() && !self.in_flight.is_empty() {
+            let text = "no answer before the deadline of the shutdown".to_owned();
+            let failure = Failure { kind: FailureKind::Timeout, text, retry_after: None };
+            self.reporter.failed(&failure, self.queue.ledger().snapshot(), Instant::now());
+        }
         self.in_flight.clear();
         self.queue.abandon();
         for flush in self.flushes.drain(..) {
@@ -308,7 +315,7 @@ impl Drop for Worker {
 
 /// Requests of one signal on their way at once: more than one, so that a distant collector does not limit
 /// throughput to one batch a round trip.
-const MAX_IN_FLIGHT: usize = 4;
+const MAX_IN_FLIGHT: usize = 8;
 /// A collector that could be reached a moment ago gets a second chance at shutdown.
 const TRIES_UNREACHABLE: u32 = 2;
 const FAR: Duration = Duration::from_secs(3600);

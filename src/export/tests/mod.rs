@@ -2,6 +2,7 @@
 
 mod collector;
 mod delivery;
+mod endings;
 mod ledger;
 mod sdk;
 

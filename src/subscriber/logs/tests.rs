@@ -1,22 +1,16 @@
-use std::collections::BTreeMap;
+mod harness;
+
 use std::error::Error;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use opentelemetry::trace::{SpanId, TraceFlags, TraceId};
+use opentelemetry::trace::TraceFlags;
 use opentelemetry::{Array, StringValue};
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue as ProtoValue, any_value};
-use opentelemetry_proto::tonic::logs::v1::{LogRecord, ScopeLogs};
-use prost::Message;
-use tracing_subscriber::Layer;
-use tracing_subscriber::layer::{Context, SubscriberExt};
+use opentelemetry_proto::tonic::common::v1::any_value;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
 
+use self::harness::*;
 use super::*;
-use crate::export::{Ledger, LogQueue, Workers};
-use crate::settings::QueueSettings;
 
 #[test]
 fn a_record_has_what_the_event_has() {
@@ -342,130 +336,3 @@ fn a_record_costs_no_allocation() {
         assert_eq!(allocations.count_total, 0);
     });
 }
-
-/// Hands events to the logs as `TelemetryLayer` does.
-struct ToLogs {
-    logs: Arc<OtlpLogs>,
-    ids: Option<TraceIds>,
-    extra: Vec<u8>,
-}
-
-impl<S: tracing::Subscriber> Layer<S> for ToLogs {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(NANOS);
-        self.logs.on_event(event, time, self.ids, &self.extra);
-    }
-}
-
-type Path = fn(Arc<Queue>, &LogOptions) -> OtlpLogs;
-
-fn direct(queue: Arc<Queue>, options: &LogOptions) -> OtlpLogs {
-    OtlpLogs::direct(queue, options.clone())
-}
-
-fn through(queue: Arc<Queue>, options: &LogOptions) -> OtlpLogs {
-    let processor = LogQueue::new(queue, Workers::default(), options.limits);
-    let provider = SdkLoggerProvider::builder().with_log_processor(processor).build();
-    OtlpLogs::through(provider, options.clone())
-}
-
-fn run(
-    path: Path,
-    options: &LogOptions,
-    ids: Option<TraceIds>,
-    extra: &[u8],
-    events: impl FnOnce(),
-) -> Vec<(String, LogRecord)> {
-    let _alone = alone();
-    let queue = queue();
-    let logs = Arc::new(path(Arc::clone(&queue), options));
-    let subscriber = Registry::default().with(ToLogs { logs, ids, extra: extra.to_vec() });
-    tracing::subscriber::with_default(subscriber, events);
-    let requests = queue.drain();
-    let scopes = requests.iter().flat_map(|request| {
-        let request = ExportLogsServiceRequest::decode(&**request).unwrap();
-        request.resource_logs.into_iter().flat_map(|resource| resource.scope_logs)
-    });
-    scopes
-        .flat_map(|ScopeLogs { scope, log_records, .. }| {
-            let name = scope.unwrap_or_default().name;
-            log_records.into_iter().map(move |record| (name.clone(), record))
-        })
-        .collect()
-}
-
-/// What callsites are interested in is global, and changes with every subscriber that comes and goes.
-fn alone() -> MutexGuard<'static, ()> {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn all(events: impl FnOnce()) -> Vec<(String, LogRecord)> {
-    run(direct, &options(), None, &[], events)
-}
-
-fn one(event: impl FnOnce()) -> (String, LogRecord) {
-    one_with(&options(), None, &[], event)
-}
-
-fn one_with(
-    options: &LogOptions,
-    ids: Option<TraceIds>,
-    extra: &[u8],
-    event: impl FnOnce(),
-) -> (String, LogRecord) {
-    let mut records = run(direct, options, ids, extra, event);
-    assert_eq!(records.len(), 1);
-    records.remove(0)
-}
-
-fn extra(attributes: &[(&str, opentelemetry::Value)]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (key, value) in attributes {
-        encode::attribute_value(&mut out, LogFields::ATTRIBUTE, key, value, None);
-    }
-    out
-}
-
-fn body(record: &LogRecord) -> &str {
-    match record.body.as_ref().and_then(|body| body.value.as_ref()) {
-        Some(any_value::Value::StringValue(body)) => body,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn value_of(attribute: &opentelemetry_proto::tonic::common::v1::KeyValue) -> (&str, any_value::Value) {
-    (&attribute.key, attribute.value.clone().unwrap().value.unwrap())
-}
-
-fn texts(record: &LogRecord) -> BTreeMap<String, String> {
-    let text = |value: &ProtoValue| match value.value.as_ref().unwrap() {
-        any_value::Value::StringValue(value) => value.clone(),
-        any_value::Value::IntValue(value) => value.to_string(),
-        other => format!("{other:?}"),
-    };
-    let attributes = record.attributes.iter();
-    attributes.map(|attribute| (attribute.key.clone(), text(attribute.value.as_ref().unwrap()))).collect()
-}
-
-fn queue() -> Arc<Queue> {
-    let limits = QueueSettings {
-        max_items: 10_000,
-        max_bytes: 10 << 20,
-        max_batch_items: 512,
-        delay: Duration::from_secs(600),
-    };
-    Arc::new(Queue::new(limits, Arc::new(Ledger::default())))
-}
-
-fn options() -> LogOptions {
-    let limits = AttributeLimits { count: 128, value_length: None };
-    LogOptions { limits, minimum: LevelFilter::TRACE, trace_based: false, is_redacted: None }
-}
-
-const NANOS: u64 = 1_700_000_000_123_456_789;
-const IDS: TraceIds = TraceIds {
-    trace_id: TraceId::from_bytes([7; 16]),
-    span_id: SpanId::from_bytes([9; 8]),
-    flags: TraceFlags::SAMPLED,
-};
