@@ -42,6 +42,16 @@ pub enum InitError {
     Thread(#[source] Source),
 }
 
+impl InitError {
+    /// What to return when so many settings are wrong.
+    pub(crate) fn of(mut errors: Vec<Self>) -> Option<Self> {
+        match errors.len() {
+            0 | 1 => errors.pop(),
+            _ => Some(Self::Several(errors)),
+        }
+    }
+}
+
 fn list(errors: &[InitError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -89,6 +89,13 @@ pub(crate) struct Directives {
     pub(crate) origin: &'static str,
 }
 
+impl Directives {
+    /// Whether a setter gave them: a mistake is then the program's, not the operator's.
+    pub(crate) fn is_from_code(&self) -> bool {
+        self.origin.starts_with('.')
+    }
+}
+
 /// Where and how one signal is sent.
 #[derive(Clone, PartialEq)]
 pub(crate) struct ExportSettings {

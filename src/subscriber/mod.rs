@@ -34,7 +34,8 @@ pub(crate) mod tests;
 pub use filter::InvalidFilter;
 pub(crate) use filters::Filters;
 pub(crate) use layer::{Parts, Records};
-pub(crate) use lines::{LineFormat, Lines};
+pub(crate) use lines::{Lines, shared};
+pub(crate) use logs::{LogOptions, OtlpLogs};
 use tracing_subscriber::Layer;
 
 /// Everything this crate does with `tracing`, as one layer for a subscriber of your own.

@@ -1,255 +1,123 @@
-//! One bounded queue of encoded items, between the threads that record and the I/O thread.
-//!
-//! Items are appended as bytes to the *open* batch. A batch that has its number of items, or its size, is *full*
-//! and wakes the I/O thread; what is open when the delay has passed is taken as it is. A batch that could not be
-//! delivered goes back to where it was.
-//!
-//! When a limit is reached the newest spans and log records are dropped: the oldest ones tell how the trouble began.
-//! Of metrics the oldest requests are dropped: a cumulative one says all that its predecessors said, but for the
-//! times between. Either way what is dropped is counted.
-//!
-//! The limits hold for what waits. What is on its way comes on top, which is bounded too: a few batches.
+//! What any of the outputs wants: the union of their filters.
 
-use std::collections::VecDeque;
-use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tracing_core::{Dispatch, Interest, LevelFilter, Metadata, span};
+use tracing_subscriber::layer::{Context, Filter};
 
-use bytes::Bytes;
-use tokio::sync::Notify;
+use super::errors;
+use super::filter::FilterHandle;
 
-use super::batch::{Batch, Items};
-use super::ledger::Ledger;
-use crate::settings::QueueSettings;
-
-pub(crate) struct Queue {
-    limits: QueueSettings,
-    ledger: Arc<Ledger>,
-    state: Mutex<State>,
-    /// Told once for each batch that fills up.
-    full: Notify,
+/// The filters of the outputs that are there.
+#[derive(Clone, Debug)]
+pub(super) struct Wants {
+    pub(super) lines: Option<FilterHandle>,
+    pub(super) records: Option<FilterHandle>,
+    pub(super) spans: Option<FilterHandle>,
+    /// Each filter once, though outputs may share one.
+    distinct: Vec<FilterHandle>,
 }
 
-#[derive(Default)]
-struct State {
-    open: Items,
-    /// In the order of their numbers.
-    full: VecDeque<Batch>,
-    /// Of everything that waits here, open and full.
-    items: usize,
-    bytes: usize,
-    /// Number of the newest batch.
-    newest: u64,
-    /// Emptied batches, for their memory.
-    spares: Vec<Items>,
-    stage: Stage,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    #[default]
-    Open,
-    /// Nothing new is taken.
-    Closed,
-    /// Nothing is taken back either.
-    Abandoned,
-}
-
-/// What [`Queue::take`] may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Take {
-    /// Only batches that are full.
-    Full,
-    /// The open batch too, if nothing else is there.
-    Any,
-}
-
-impl Queue {
-    pub(crate) fn new(limits: QueueSettings, ledger: Arc<Ledger>) -> Self {
-        Self { limits, ledger, state: Mutex::default(), full: Notify::new() }
-    }
-
-    pub(crate) fn ledger(&self) -> &Ledger {
-        &self.ledger
-    }
-
-    /// Appends one encoded item; `scope` is its encoded instrumentation scope.
-    pub(crate) fn push(&self, scope: &[u8], item: &[u8]) {
-        let mut state = self.lock();
-        self.ledger.accept(1);
-        if !self.has_room(&state, scope.len() + item.len() + Items::OVERHEAD) {
-            self.ledger.overflow(1);
-            return;
+impl Wants {
+    pub(super) fn new(
+        lines: Option<FilterHandle>,
+        records: Option<FilterHandle>,
+        spans: Option<FilterHandle>,
+    ) -> Self {
+        let mut distinct: Vec<FilterHandle> = Vec::new();
+        for handle in [&lines, &records, &spans].into_iter().flatten() {
+            if !distinct.iter().any(|other| other.is(handle)) {
+                distinct.push(handle.clone());
+            }
         }
-        let before = state.open.size();
-        state.open.push(scope, item);
-        state.items += 1;
-        state.bytes += state.open.size() - before;
-        let full = state.open.count() >= self.limits.max_batch_items || state.open.size() >= MAX_BATCH_BYTES;
-        if full {
-            state.close_open_batch();
+        Self { lines, records, spans, distinct }
+    }
+
+    pub(super) fn any<S>(&self, metadata: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {
+        passes(self.lines.as_ref(), metadata, ctx)
+            || passes(self.records.as_ref(), metadata, ctx)
+            || self.for_spans(metadata).is_some_and(|filter| filter.enabled(metadata, ctx))
+    }
+
+    pub(super) fn interest(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if is_own(metadata) {
+            return Interest::sometimes();
         }
-        drop(state);
-        if full {
-            self.full.notify_one();
-        }
+        let filters = [self.lines.as_ref(), self.records.as_ref(), self.for_spans(metadata)];
+        let interests = filters.into_iter().flatten().map(|filter| filter.interest(metadata));
+        interests.reduce(widest).unwrap_or_else(Interest::never)
     }
 
-    /// Appends a request that is complete already and holds `items` items. Older ones make room for it.
-    pub(crate) fn push_request(&self, request: Bytes, items: u64) {
-        let mut state = self.lock();
-        self.ledger.accept(items);
-        while !self.has_room(&state, request.len()) {
-            let Some(oldest) = state.pop_full() else {
-                self.ledger.overflow(items);
-                return;
-            };
-            self.ledger.overflow(oldest.count());
-        }
-        state.newest += 1;
-        let batch = Batch::request(state.newest, request, items);
-        state.insert(batch);
-        drop(state);
-        self.full.notify_one();
+    pub(super) fn ceiling(&self) -> LevelFilter {
+        self.distinct.iter().map(FilterHandle::ceiling).max().unwrap_or(LevelFilter::OFF)
     }
 
-    /// The oldest batch, if there is one of the wanted kind.
-    pub(crate) fn take(&self, what: Take) -> Option<Batch> {
-        let mut state = self.lock();
-        if state.full.is_empty() && what == Take::Any {
-            state.close_open_batch();
-        }
-        state.pop_full()
+    /// The filter of spans, if it has a say: it decides about spans, and about the events that mark them.
+    fn for_spans(&self, metadata: &Metadata<'_>) -> Option<&FilterHandle> {
+        self.spans.as_ref().filter(|_| metadata.is_span() || errors::is_error(metadata))
     }
 
-    /// Returns a batch that may be tried again to its place, whether or not the queue has filled up meanwhile: what
-    /// was accepted first must not be lost for what came later.
-    pub(crate) fn put_back(&self, batch: Batch) {
-        let mut state = self.lock();
-        // Otherwise it was still pending when the queue was abandoned, and has been counted as failed.
-        if state.stage != Stage::Abandoned {
-            state.insert(batch);
-        }
+    pub(super) fn on_register_dispatch(&self, dispatch: &Dispatch) {
+        self.distinct.iter().for_each(|filter| filter.on_register_dispatch(dispatch));
     }
 
-    /// Takes back the memory of a batch that is done with.
-    pub(crate) fn recycle(&self, batch: Batch) {
-        let Some(items) = batch.into_spare() else { return };
-        let mut state = self.lock();
-        if state.spares.len() < MAX_SPARES && state.stage == Stage::Open {
-            state.spares.push(items);
-        }
+    pub(super) fn on_new_span<S>(&self, attrs: &span::Attributes<'_>, id: &span::Id, ctx: &Context<'_, S>) {
+        self.distinct.iter().for_each(|filter| filter.on_new_span(attrs, id, ctx));
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lock().items == 0
+    pub(super) fn on_record<S>(&self, id: &span::Id, values: &span::Record<'_>, ctx: &Context<'_, S>) {
+        self.distinct.iter().for_each(|filter| filter.on_record(id, values, ctx));
     }
 
-    /// Number of the newest batch, so that whatever is here now is in this one or in an older one.
-    pub(super) fn newest(&self) -> u64 {
-        let mut state = self.lock();
-        state.close_open_batch();
-        state.newest
+    pub(super) fn on_enter<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
+        self.distinct.iter().for_each(|filter| filter.on_enter(id, ctx));
     }
 
-    /// Number of the oldest batch that waits.
-    pub(super) fn oldest(&self) -> Option<u64> {
-        let state = self.lock();
-        state.full.front().map(Batch::number)
+    pub(super) fn on_exit<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
+        self.distinct.iter().for_each(|filter| filter.on_exit(id, ctx));
     }
 
-    /// Resolves once a batch has filled up since the last time.
-    pub(crate) async fn filled(&self) {
-        self.full.notified().await;
-    }
-
-    /// Takes nothing more: every later item counts as dropped.
-    pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.close_open_batch();
-        state.stage = state.stage.max(Stage::Closed);
-    }
-
-    /// Ends deliveries: what is pending has failed, on its way or not, and every later item counts as dropped.
-    pub(crate) fn abandon(&self) {
-        let mut state = self.lock();
-        if state.stage == Stage::Abandoned {
-            return;
-        }
-        *state = State { stage: Stage::Abandoned, newest: state.newest, ..State::default() };
-        // Under the lock, so that no item is between its acceptance and its fate.
-        self.ledger.fail(self.ledger.snapshot().pending);
-    }
-
-    /// All that waits, as requests.
-    #[cfg(test)]
-    pub(crate) fn drain(&self) -> Vec<Bytes> {
-        std::iter::from_fn(|| self.take_any()).map(|batch| batch.frame(&[])).collect()
-    }
-
-    #[cfg(test)]
-    pub(crate) fn take_any(&self) -> Option<Batch> {
-        self.take(Take::Any)
-    }
-
-    /// Items that wait, counted one by one.
-    #[cfg(test)]
-    pub(super) fn waiting(&self) -> u64 {
-        let state = self.lock();
-        state.full.iter().map(Batch::count).sum::<u64>() + state.open.count() as u64
-    }
-
-    /// What is taken of the limits.
-    #[cfg(test)]
-    pub(super) fn occupied(&self) -> (usize, usize) {
-        let state = self.lock();
-        (state.items, state.bytes)
-    }
-
-    fn has_room(&self, state: &State, bytes: usize) -> bool {
-        state.stage == Stage::Open
-            && state.items < self.limits.max_items
-            && state.bytes + bytes <= self.limits.max_bytes
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while the lock is held; if it did, the counts would still add up.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn on_close<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
+        self.distinct.iter().for_each(|filter| filter.on_close(id, ctx));
     }
 }
 
-impl State {
-    fn close_open_batch(&mut self) {
-        if self.open.count() == 0 {
-            return;
-        }
-        let next = self.spares.pop().unwrap_or_default();
-        let items = std::mem::replace(&mut self.open, next);
-        self.newest += 1;
-        self.full.push_back(Batch::items(self.newest, items));
+impl<S> Filter<S> for Wants {
+    fn enabled(&self, metadata: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {
+        self.any(metadata, ctx)
     }
 
-    fn pop_full(&mut self) -> Option<Batch> {
-        let batch = self.full.pop_front()?;
-        self.items -= batch.entries();
-        self.bytes -= batch.size();
-        Some(batch)
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        self.interest(metadata)
     }
 
-    fn insert(&mut self, batch: Batch) {
-        self.items += batch.entries();
-        self.bytes += batch.size();
-        let place = self.full.partition_point(|waiting| waiting.number() <= batch.number());
-        self.full.insert(place, batch);
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.ceiling())
     }
 }
 
-impl fmt::Debug for Queue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queue").field("limits", &self.limits).finish_non_exhaustive()
+/// Whether an output is there and its filter lets this pass.
+pub(super) fn passes<S>(
+    filter: Option<&FilterHandle>,
+    metadata: &Metadata<'_>,
+    ctx: &Context<'_, S>,
+) -> bool {
+    // Panics and recorded errors come from this crate's code, whatever crate they are about: a filter that names
+    // other targets only does not mean them.
+    filter.is_some_and(|filter| {
+        filter.enabled(metadata, ctx) || (is_own(metadata) && filter.ceiling() >= *metadata.level())
+    })
+}
+
+fn is_own(metadata: &Metadata<'_>) -> bool {
+    metadata.is_event() && OWN_TARGETS.contains(&metadata.target())
+}
+
+fn widest(a: Interest, b: Interest) -> Interest {
+    match (a, b) {
+        (a, _) if a.is_always() => a,
+        (_, b) if b.is_always() => b,
+        (a, _) if a.is_sometimes() => a,
+        (_, b) => b,
     }
 }
 
-/// Items beyond this wait for the next request: servers commonly refuse messages over 4 MiB.
-const MAX_BATCH_BYTES: usize = 2 << 20;
-/// As many as are on their way while the next one fills up.
-const MAX_SPARES: usize = 3;
+const OWN_TARGETS: [&str; 2] = [crate::panic::TARGET, crate::record_error::TARGET];

@@ -55,12 +55,8 @@ impl<'a> Resolution<'a> {
     }
 
     /// The warnings; or all that was wrong in code.
-    pub(super) fn finish(mut self) -> Result<Vec<String>, InitError> {
-        match self.errors.len() {
-            0 => Ok(self.warnings),
-            1 => Err(self.errors.remove(0)),
-            _ => Err(InitError::Several(self.errors)),
-        }
+    pub(super) fn finish(self) -> Result<Vec<String>, InitError> {
+        InitError::of(self.errors).map_or(Ok(self.warnings), Err)
     }
 
     /// The value to use.

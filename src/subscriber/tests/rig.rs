@@ -12,8 +12,9 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
 use super::super::filter::{Filter, FilterHandle};
+use super::super::lines::LineFormat;
 use super::super::moment::Moment;
-use super::super::{LineFormat, Lines, Parts};
+use super::super::{Lines, Parts};
 use crate::settings::ExceptionSignal;
 use crate::trace_ids::TraceIds;
 
