@@ -11,7 +11,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use telemetry_bootstrap::testing::opentelemetry_proto::tonic::common::v1::any_value::Value;
 use telemetry_bootstrap::testing::{Code, Collector, Fault, Received, Signal};
 use telemetry_bootstrap::{SignalDelivery, tracing};
 
@@ -118,29 +117,22 @@ fn trouble(collector: &Collector, seen: &mut Seen, end: Instant) -> Result<(), B
 /// What the collector has, each item once: a request whose answer was lost is sent again.
 #[derive(Default)]
 struct Seen {
-    spans: HashSet<i64>,
-    logs: HashSet<i64>,
+    spans: HashSet<u64>,
+    logs: HashSet<u64>,
     points: u64,
 }
 
 impl Seen {
     fn add(&mut self, received: &Received) {
-        self.spans.extend(received.spans().iter().filter_map(|span| number(span.attribute("number"))));
-        self.logs.extend(received.logs().iter().filter_map(|log| number(log.attribute("number"))));
+        self.spans.extend(received.spans().iter().filter_map(|span| number(span.attribute_text("number"))));
+        self.logs.extend(received.logs().iter().filter_map(|log| number(log.attribute_text("number"))));
         self.points +=
             received.requests(Signal::Metrics).map(|request| request.export.item_count() as u64).sum::<u64>();
     }
 }
 
-fn number(
-    value: Option<telemetry_bootstrap::testing::opentelemetry_proto::tonic::common::v1::AnyValue>,
-) -> Option<i64> {
-    match value?.value? {
-        Value::IntValue(number) => Some(number),
-        // The bridge sends unsigned numbers as text.
-        Value::StringValue(text) => text.parse().ok(),
-        _ => None,
-    }
+fn number(text: Option<String>) -> Option<u64> {
+    text?.parse().ok()
 }
 
 #[derive(Default)]

@@ -154,7 +154,17 @@ fn records<S: 'static>(
         Some(queue) => OtlpLogs::direct(Arc::clone(queue), options),
         None => return None,
     };
-    Some(Box::new(move |event, moment, _| {
+    Some(with_context_fields(logs, redaction, baggage, value_length))
+}
+
+/// Gives each record the fields of the context beside its own.
+pub(crate) fn with_context_fields<S: 'static>(
+    logs: OtlpLogs,
+    redaction: Redaction,
+    baggage: BaggageKeys,
+    value_length: Option<usize>,
+) -> Records<S> {
+    Box::new(move |event, moment, _| {
         // Without fields of the context nothing is allocated.
         let mut of_context = Vec::new();
         context_fields::for_each(event.metadata().target(), &baggage, &mut |key, value| {
@@ -163,7 +173,7 @@ fn records<S: 'static>(
             encode::attribute_value(&mut of_context, LogFields::ATTRIBUTE, key, value, value_length);
         });
         logs.on_event(event, moment.time, moment.ids, &of_context);
-    }))
+    })
 }
 
 /// Of the spans that come from `tracing`.

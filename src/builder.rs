@@ -48,6 +48,8 @@ pub fn init() -> Builder {
 ///
 /// The environment has the last word: each setter names the variable that overrides it, and
 /// [`ignore_env`](Self::ignore_env) turns that off. No setter can fail; `build()` reports all that is wrong, together.
+///
+#[doc = include_str!("settings/environment.md")]
 #[derive(Debug, Default)]
 #[must_use = "telemetry is not installed until `.build()` is called"]
 pub struct Builder {
@@ -323,7 +325,7 @@ impl Builder {
     }
 
     /// Plain data on one side, parts on the other.
-    fn into_parts(self) -> (Requested, Parts) {
+    pub(crate) fn into_parts(self) -> (Requested, Parts) {
         let Self { requested, traces, metrics, logs, parts, ignore_env: _ } = self;
         let requested = Requested {
             traces: traces.requested,

@@ -172,7 +172,7 @@ impl TelemetryGuard {
         self.running.filters.set_span_filter(directives)
     }
 
-    fn flusher(&self) -> Flusher {
+    pub(crate) fn flusher(&self) -> Flusher {
         Flusher {
             providers: self.running.providers.clone(),
             workers: self.running.exporter.workers().clone(),
@@ -282,14 +282,14 @@ impl Ledgers {
 }
 
 /// Everything that a flush needs, apart from the guard: it may run on another thread.
-struct Flusher {
+pub(crate) struct Flusher {
     providers: Providers,
     workers: Workers,
     lines: Option<LineWriter>,
 }
 
 impl Flusher {
-    fn flush(&self, timeout: Duration) -> Result<(), ExportError> {
+    pub(crate) fn flush(&self, timeout: Duration) -> Result<(), ExportError> {
         let deadline = Instant::now() + timeout;
         let collected = bounded::run_until(deadline, self.providers.flush_tasks());
         let left = || deadline.saturating_duration_since(Instant::now());

@@ -1,6 +1,7 @@
 //! Installs telemetry in the process: all or nothing. The only file that writes a global.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use opentelemetry::global;
 use tracing_core::{Dispatch, Subscriber, dispatcher};
@@ -13,6 +14,7 @@ use crate::assemble::{Assembled, Ready, assemble};
 use crate::builder::Builder;
 use crate::error::InitError;
 use crate::guard::TelemetryGuard;
+use crate::panic::{self, PanicHook, PreviousHook};
 use crate::subscriber::TelemetryLayer;
 
 /// Builds everything and makes it the process's telemetry.
@@ -55,8 +57,27 @@ fn globals(ready: Ready) -> TelemetryGuard {
         global::set_tracer_provider(guard.tracer_provider().clone());
         global::set_meter_provider(guard.meter_provider().clone());
     }
-    let _ = owns_stderr;
+    panic::install(panic_hook(&guard, owns_stderr));
     guard
+}
+
+/// Holds nothing of the guard alive that ends with it.
+fn panic_hook(guard: &TelemetryGuard, owns_stderr: bool) -> PanicHook {
+    let flusher = guard.flusher();
+    let lines = guard.running().lines.clone();
+    PanicHook {
+        diagnostics: guard.running().diagnostics.clone(),
+        previous: if owns_stderr { PreviousHook::Replace } else { PreviousHook::Call },
+        flush_lines: Box::new(move || {
+            if let Some(lines) = &lines {
+                lines.flush(PANIC_LINES_TIMEOUT);
+            }
+        }),
+        flush_telemetry: {
+            let timeout = guard.running().shutdown_timeout;
+            Box::new(move || drop(flusher.flush(timeout)))
+        },
+    }
 }
 
 /// The right to install; given back unless the installation succeeds.
@@ -86,5 +107,8 @@ impl Drop for Claim {
         }
     }
 }
+
+/// How long a thread that panics waits for its lines to be written.
+const PANIC_LINES_TIMEOUT: Duration = Duration::from_millis(500);
 
 static CLAIMED: AtomicBool = AtomicBool::new(false);

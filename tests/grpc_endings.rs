@@ -1,5 +1,7 @@
 //! Every way in which a call can end, on both sides: the table in the documentation of `grpc`.
 
+#![cfg(feature = "grpc")]
+
 mod grpc_support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! What can only be seen with a global subscriber: values that log while they are being logged, and the `log` crate.
 
+#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
+
 use std::fmt;
 use std::io;
 use std::sync::{Mutex, OnceLock};

@@ -1,5 +1,7 @@
 //! Whatever is logged: every line is one valid JSON object, has no key twice, and carries the values.
 
+#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;

@@ -172,7 +172,7 @@ impl Call {
         match ending {
             Some(ending) => self.finish(&ending),
             None if response.body().is_end_stream() => self.finish_without_status(),
-            None => {}
+            None => self.recorder.methods.answered(&self.method),
         }
     }
 

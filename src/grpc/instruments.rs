@@ -111,12 +111,8 @@ impl Instruments {
         }
     }
 
-    fn bind_pair(&self, pair: Option<&Pair>, method: &str) -> Option<BoundPair> {
-        let attributes = self.attributes(method, None);
-        pair.map(|pair| BoundPair {
-            request: pair.request.bind(&attributes),
-            response: pair.response.bind(&attributes),
-        })
+    fn bind(&self, histogram: Option<&Histogram<u64>>, method: &str) -> Option<BoundHistogram<u64>> {
+        Some(histogram?.bind(&self.attributes(method, None)))
     }
 }
 
@@ -141,8 +137,8 @@ pub(super) fn split(method: &str) -> (&str, &str) {
 pub(super) struct MethodInstruments {
     durations: [OnceLock<BoundDuration>; Code::COUNT],
     active: OnceLock<Option<BoundUpDownCounter<i64>>>,
-    sizes: OnceLock<Option<BoundPair>>,
-    counts: OnceLock<Option<BoundPair>>,
+    sizes: BoundPair,
+    counts: BoundPair,
 }
 
 struct BoundDuration {
@@ -150,9 +146,11 @@ struct BoundDuration {
     milliseconds: Option<BoundHistogram<f64>>,
 }
 
+/// Each is bound when something is measured: a bound histogram is exported even if nothing was.
+#[derive(Default)]
 struct BoundPair {
-    request: BoundHistogram<u64>,
-    response: BoundHistogram<u64>,
+    request: OnceLock<Option<BoundHistogram<u64>>>,
+    response: OnceLock<Option<BoundHistogram<u64>>>,
 }
 
 impl Method {
@@ -182,28 +180,34 @@ impl Method {
     }
 
     pub(super) fn record_request_size(&self, instruments: &Instruments, size: u64) {
-        if let Some(sizes) = self.bound_sizes(instruments) {
-            sizes.request.record(size);
-        }
+        let histogram = instruments.sizes.as_ref().map(|sizes| &sizes.request);
+        self.record(instruments, histogram, &self.instruments.sizes.request, size);
     }
 
     pub(super) fn record_response_size(&self, instruments: &Instruments, size: u64) {
-        if let Some(sizes) = self.bound_sizes(instruments) {
-            sizes.response.record(size);
-        }
+        let histogram = instruments.sizes.as_ref().map(|sizes| &sizes.response);
+        self.record(instruments, histogram, &self.instruments.sizes.response, size);
     }
 
     pub(super) fn record_counts(&self, instruments: &Instruments, requests: u64, responses: u64) {
-        let bind = || instruments.bind_pair(instruments.counts.as_ref(), &self.name);
-        if let Some(counts) = self.instruments.counts.get_or_init(bind) {
-            counts.request.record(requests);
-            counts.response.record(responses);
-        }
+        let Some(counts) = &instruments.counts else {
+            return;
+        };
+        let bound = &self.instruments.counts;
+        self.record(instruments, Some(&counts.request), &bound.request, requests);
+        self.record(instruments, Some(&counts.response), &bound.response, responses);
     }
 
-    fn bound_sizes(&self, instruments: &Instruments) -> Option<&BoundPair> {
-        let bind = || instruments.bind_pair(instruments.sizes.as_ref(), &self.name);
-        self.instruments.sizes.get_or_init(bind).as_ref()
+    fn record(
+        &self,
+        instruments: &Instruments,
+        histogram: Option<&Histogram<u64>>,
+        bound: &OnceLock<Option<BoundHistogram<u64>>>,
+        value: u64,
+    ) {
+        if let Some(bound) = bound.get_or_init(|| instruments.bind(histogram, &self.name)) {
+            bound.record(value);
+        }
     }
 }
 

@@ -41,7 +41,7 @@ impl Method {
 /// The methods of one layer.
 ///
 /// A path that a peer made up must cost neither memory nor a time series. So a method is remembered, and has
-/// metrics of its own, only when it is listed, when this program calls it, or after somebody answered it with
+/// metrics of its own, only when it is listed, when this program calls it, or once somebody answered it with
 /// anything but `UNIMPLEMENTED`; and there is a limit to that too.
 pub(super) struct Methods {
     /// By name. Read by every call, replaced when one is added.
@@ -107,11 +107,17 @@ impl Methods {
         method: &'a Arc<Method>,
         ending: &Ending<'_>,
     ) -> &'a Arc<Method> {
-        let answered = ending.answered && ending.code != Code::Unimplemented;
-        if !method.is_known() && answered && matches!(self.admission, Admission::Answered) {
-            self.remember(method);
+        if ending.answered && ending.code != Code::Unimplemented {
+            self.answered(method);
         }
         self.of_open_call(method)
+    }
+
+    /// Somebody implements this method.
+    pub(super) fn answered(&self, method: &Arc<Method>) {
+        if !method.is_known() && matches!(self.admission, Admission::Answered) {
+            self.remember(method);
+        }
     }
 
     fn remember(&self, method: &Arc<Method>) {

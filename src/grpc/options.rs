@@ -74,18 +74,23 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-type Hook<T> = Arc<T>;
-pub(super) type IsError = Hook<dyn Fn(Code) -> bool + Send + Sync>;
+pub(super) type IsError = Arc<dyn Fn(Code) -> bool + Send + Sync>;
+type Filter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+type SpanName = Arc<dyn Fn(&RequestHead<'_>) -> String + Send + Sync>;
+type RequestAttributes = Arc<dyn Fn(&RequestHead<'_>, &mut Vec<KeyValue>) + Send + Sync>;
+type ResponseAttributes = Arc<dyn Fn(&HeaderMap, &mut Vec<KeyValue>) + Send + Sync>;
+type DecideParent = Arc<dyn Fn(&str) -> RemoteParent + Send + Sync>;
+type PeerAddress = Arc<dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync>;
 
 #[derive(Clone)]
 pub(super) struct Options {
     pub(super) side: Side,
-    pub(super) filter: Option<Hook<dyn Fn(&str) -> bool + Send + Sync>>,
-    pub(super) span_name: Option<Hook<dyn Fn(&RequestHead<'_>) -> String + Send + Sync>>,
-    pub(super) request_attributes: Option<Hook<dyn Fn(&RequestHead<'_>, &mut Vec<KeyValue>) + Send + Sync>>,
-    pub(super) response_attributes: Option<Hook<dyn Fn(&HeaderMap, &mut Vec<KeyValue>) + Send + Sync>>,
-    pub(super) remote_parent: Option<Hook<dyn Fn(&str) -> RemoteParent + Send + Sync>>,
-    pub(super) peer_address: Option<Hook<dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync>>,
+    pub(super) filter: Option<Filter>,
+    pub(super) span_name: Option<SpanName>,
+    pub(super) request_attributes: Option<RequestAttributes>,
+    pub(super) response_attributes: Option<ResponseAttributes>,
+    pub(super) remote_parent: Option<DecideParent>,
+    pub(super) peer_address: Option<PeerAddress>,
     pub(super) is_error: IsError,
     pub(super) captured: CapturedNames,
     pub(super) known_methods: Option<Vec<String>>,
@@ -203,7 +208,9 @@ macro_rules! common_settings {
             }
 
             /// Lists the methods (`pkg.Service/Method`) that have metrics of their own; all others count
-            /// as `_OTHER`. Adds to what was listed before.
+            /// as `_OTHER`. Adds to what was listed before. Default: a server learns its methods from its
+            /// answers (so what is measured before the first answer counts as `_OTHER`), a client knows
+            /// each that it calls; 1000 at most.
             pub fn known_methods<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
                 self.with(|options| {
                     options.known_methods.get_or_insert_default().extend(names.into_iter().map(N::into));

@@ -211,7 +211,6 @@ pub(crate) struct QueueSettings {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::enum_variant_names, reason = "the specification's names")]
 pub(crate) enum SamplerSetting {
     AlwaysOn,
     AlwaysOff,

@@ -1,5 +1,13 @@
 //! A gRPC service that ends as it is asked to, a server and a client for it, and what both record.
-#![allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "each test uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::allow_attributes,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "each test uses its part"
+)]
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -286,6 +294,20 @@ impl Recorded {
             }
         }
         points
+    }
+
+    /// Upper boundaries of a histogram's buckets.
+    pub fn bounds(&self, name: &str) -> Vec<f64> {
+        self.metrics.reset();
+        self.meter_provider.force_flush().unwrap();
+        let resources = self.metrics.get_finished_metrics().unwrap();
+        let mut metrics =
+            resources.iter().flat_map(|resource| resource.scope_metrics()).flat_map(|scope| scope.metrics());
+        let metric = metrics.find(|metric| metric.name() == name).unwrap();
+        let AggregatedMetrics::F64(MetricData::Histogram(histogram)) = metric.data() else {
+            panic!("{metric:?}")
+        };
+        histogram.data_points().next().unwrap().bounds().collect()
     }
 
     pub fn metric_names(&self) -> Vec<String> {

@@ -3,13 +3,14 @@
 mod decide;
 mod export;
 mod lists;
+mod queue;
 mod resource;
 mod sampler;
 mod signals;
 
 use std::time::Duration;
 
-use self::decide::{Resolution, Sources, code};
+use self::decide::{Resolution, Sources};
 use super::env::{Env, names, rpc_conventions};
 use super::kind::{DURATION, LOG_FORMAT};
 use super::requested::Requested;
@@ -31,7 +32,7 @@ pub(crate) fn resolve(requested: &Requested, env: &Env) -> Result<Settings, Init
 
 impl Resolution<'_> {
     fn settings(&mut self, requested: &Requested) -> Settings {
-        let shutdown = code([(None, requested.shutdown_timeout)]);
+        let shutdown = [(None, requested.shutdown_timeout)];
         Settings {
             disabled: self.flag(&[names::OTEL_SDK_DISABLED]).unwrap_or(false),
             resource: self.resource(requested),
@@ -46,11 +47,7 @@ impl Resolution<'_> {
             ),
             shutdown_timeout: self.decide(
                 &DURATION,
-                Sources {
-                    setting: "shutdown_timeout",
-                    variables: &[names::OTEL_RUST_SHUTDOWN_TIMEOUT],
-                    code: shutdown,
-                },
+                Sources::new("shutdown_timeout", &[names::OTEL_RUST_SHUTDOWN_TIMEOUT], shutdown),
                 DEFAULT_SHUTDOWN_TIMEOUT,
             ),
             rpc_conventions: rpc_conventions(self.env, self.warnings_mut()),
@@ -60,11 +57,8 @@ impl Resolution<'_> {
     }
 
     fn lines(&mut self, requested: &Requested) -> LineSettings {
-        let format = Sources {
-            setting: "log_format",
-            variables: &[names::OTEL_RUST_LOG_FORMAT],
-            code: code([(None, requested.log_format)]),
-        };
+        let format =
+            Sources::new("log_format", &[names::OTEL_RUST_LOG_FORMAT], [(None, requested.log_format)]);
         LineSettings {
             format: self.decide(&LOG_FORMAT, format, LogFormat::Auto),
             filter: self

@@ -1,0 +1,273 @@
+//! The layers among the services that people have around them.
+
+#![cfg(feature = "grpc")]
+
+mod grpc_support;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use grpc_support::*;
+use telemetry_bootstrap::grpc::{ClientLayer, ClientService, ServerLayer, ServerService};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::body::Body;
+use tonic::codegen::http;
+use tonic::service::LayerExt;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Server};
+use tonic::{Request, Status};
+use tower::util::BoxCloneService;
+use tower::{Layer, ServiceBuilder, ServiceExt};
+
+/// Names that can be written down.
+#[expect(dead_code, reason = "it compiles: that is the test")]
+struct Application {
+    channel: ClientService<Channel>,
+    intercepted: InterceptedService<ClientService<Channel>, fn(Request<()>) -> Result<Request<()>, Status>>,
+    served: ServerService<TestService>,
+}
+
+#[test]
+fn layers_and_services_go_anywhere() {
+    fn anywhere<T: Clone + Send + Sync + std::fmt::Debug + 'static>() {}
+    anywhere::<ServerLayer>();
+    anywhere::<ClientLayer>();
+    anywhere::<ServerService<()>>();
+    anywhere::<ClientService<Channel>>();
+}
+
+async fn listen() -> (SocketAddr, TcpListenerStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    (listener.local_addr().unwrap(), TcpListenerStream::new(listener))
+}
+
+fn channel(address: SocketAddr) -> Channel {
+    Channel::from_shared(format!("http://{address}")).unwrap().connect_lazy()
+}
+
+#[tokio::test]
+async fn interceptors_on_either_side() {
+    let (recorded, client) = (Recorded::new(), Recorded::new());
+    let (address, incoming) = listen().await;
+    let refuse = |request: Request<()>| match request.metadata().get("token") {
+        Some(_) => Ok(request),
+        None => Err(Status::unauthenticated("who are you?")),
+    };
+    let server = Server::builder()
+        .layer(recorded.server())
+        .add_service(InterceptedService::new(TestService::new(), refuse))
+        .serve_with_incoming(incoming);
+    tokio::spawn(server);
+    let channel = client.client().layer(channel(address));
+
+    TestClient::new(channel.clone()).unary(ask(0, "ok")).await.unwrap_err();
+    one_call(&recorded, "server", "UNAUTHENTICATED", false).await;
+    one_call(&client, "client", "UNAUTHENTICATED", true).await;
+
+    let with_token = InterceptedService::new(channel, |mut request: Request<()>| {
+        request.metadata_mut().insert("token", "t".parse().unwrap());
+        Ok(request)
+    });
+    TestClient::new(with_token).unary(ask(0, "ok")).await.unwrap();
+    assert_eq!(attribute(&recorded.ended(2).await[1], "rpc.status_code").as_deref(), Some("OK"));
+}
+
+#[tokio::test]
+async fn one_service_alone_is_layered() {
+    let recorded = Recorded::new();
+    let (address, incoming) = listen().await;
+    let (_, health) = tonic_health::server::health_reporter();
+    let server = Server::builder()
+        .add_service(health)
+        .add_service(recorded.server().named_layer(TestService::new()))
+        .serve_with_incoming(incoming);
+    tokio::spawn(server);
+    TestClient::new(channel(address)).unary(ask(0, "ok")).await.unwrap();
+    tonic_health::pb::health_client::HealthClient::new(channel(address))
+        .check(tonic_health::pb::HealthCheckRequest::default())
+        .await
+        .unwrap();
+    one_call(&recorded, "server", "OK", false).await;
+}
+
+#[tokio::test]
+async fn health_and_other_services_side_by_side() {
+    let recorded = Recorded::new();
+    let (address, incoming) = listen().await;
+    let (_, health) = tonic_health::server::health_reporter();
+    let server = Server::builder()
+        .layer(recorded.server().filter(|method| !method.starts_with("grpc.health.v1.Health/")))
+        .add_service(health)
+        .add_service(TestService::new())
+        .serve_with_incoming(incoming);
+    tokio::spawn(server);
+    let client = Recorded::new();
+    let traced = client.client().layer(channel(address));
+    let mut health = tonic_health::pb::health_client::HealthClient::new(traced.clone());
+    health.check(tonic_health::pb::HealthCheckRequest::default()).await.unwrap();
+    TestClient::new(traced).unary(ask(0, "ok")).await.unwrap();
+    assert_eq!(client.ended(2).await[0].name, "grpc.health.v1.Health/Check");
+    one_call(&recorded, "server", "OK", false).await;
+}
+
+#[tokio::test]
+async fn web_clients_through_the_translating_layer() {
+    let recorded = Recorded::new();
+    let service = ServiceBuilder::new()
+        .layer(tonic_web::GrpcWebLayer::new())
+        .layer(recorded.server())
+        .service(TestService::new());
+    let message = prost::Message::encode_to_vec(&ask(0, "5"));
+    let framed = [&[0, 0, 0, 0, message.len() as u8], message.as_slice()].concat();
+    let request = http::Request::post(UNARY)
+        .header("content-type", "application/grpc-web+proto")
+        .body(Body::new(http_body_util::Full::from(framed)))
+        .unwrap();
+    let response = service.oneshot(request).await.unwrap();
+    drop(http_body_util::BodyExt::collect(response.into_body()).await.unwrap());
+    one_call(&recorded, "server", "NOT_FOUND", false).await;
+}
+
+#[tokio::test]
+async fn a_router_that_carries_http_and_grpc() {
+    let recorded = Recorded::new();
+    let router = axum::Router::new()
+        .route("/hello", axum::routing::get(|| async { "hello" }))
+        .route_service("/test.Test/{*method}", TestService::new())
+        .layer(recorded.server());
+    let request = http::Request::get("/hello").body(axum::body::Body::empty()).unwrap();
+    let response = router.clone().oneshot(request).await.unwrap();
+    assert_eq!(http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes(), "hello");
+    assert_eq!(recorded.spans().len(), 0);
+    let message = prost::Message::encode_to_vec(&ask(2, "ok"));
+    let framed = [&[0, 0, 0, 0, message.len() as u8], message.as_slice()].concat();
+    let request = http::Request::post(SERVER_STREAM)
+        .header("content-type", "application/grpc")
+        .body(axum::body::Body::from(framed))
+        .unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    drop(http_body_util::BodyExt::collect(response.into_body()).await.unwrap());
+    one_call(&recorded, "server", "OK", false).await;
+}
+
+#[tokio::test]
+async fn balanced_channels() {
+    let (address, incoming) = listen().await;
+    tokio::spawn(Server::builder().add_service(TestService::new()).serve_with_incoming(incoming));
+    let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
+    let client = Recorded::new();
+    let channel =
+        client.client().target("dns:///greeter:50051").layer(Channel::balance_list([endpoint].into_iter()));
+    TestClient::new(channel).unary(ask(0, "ok")).await.unwrap();
+    let span = one_call(&client, "client", "OK", false).await;
+    assert_eq!(attribute(&span, "server.address").as_deref(), Some("greeter"));
+}
+
+#[tokio::test]
+async fn boxed_services_and_other_layers_around_and_inside() {
+    let (address, incoming) = listen().await;
+    let recorded = Recorded::new();
+    let server = Server::builder()
+        .layer(
+            ServiceBuilder::new()
+                .layer(recorded.server())
+                .map_request(|request: http::Request<Body>| request),
+        )
+        .add_service(TestService::new())
+        .serve_with_incoming(incoming);
+    tokio::spawn(server);
+    let client = Recorded::new();
+    let service = ServiceBuilder::new()
+        .map_err(tonic::Status::from_error)
+        .layer(client.client())
+        .map_err(Box::<dyn std::error::Error + Send + Sync>::from)
+        .service(channel(address));
+    let service = BoxCloneService::new(service);
+    TestClient::new(service).unary(ask(0, "ok")).await.unwrap();
+    one_call(&recorded, "server", "OK", false).await;
+    one_call(&client, "client", "OK", false).await;
+}
+
+#[tokio::test]
+async fn a_boxed_error_keeps_its_code() {
+    let recorded = Recorded::new();
+    let service = tower::service_fn(|_: http::Request<Body>| async {
+        let error: Box<dyn std::error::Error + Send + Sync> = Status::data_loss("gone").into();
+        Err::<http::Response<Body>, _>(error)
+    });
+    let service = recorded.server().layer(service);
+    let request = http::Request::post("/a.B/C").header("content-type", "application/grpc");
+    service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap_err();
+    let span = one_call(&recorded, "server", "DATA_LOSS", true).await;
+    assert_eq!(span.status, opentelemetry::trace::Status::error("gone"));
+}
+
+#[tokio::test]
+async fn an_error_of_any_type_is_internal_at_a_server_and_unknown_at_a_client() {
+    #[derive(Debug)]
+    struct Odd;
+    let (server, client) = (Recorded::new(), Recorded::new());
+    let service = tower::service_fn(|_: http::Request<Body>| async { Err::<http::Response<Body>, _>(Odd) });
+    let request = || {
+        let request = http::Request::post("/a.B/C").header("content-type", "application/grpc");
+        request.body(Body::empty()).unwrap()
+    };
+    server.server().layer(service).oneshot(request()).await.unwrap_err();
+    client.client().layer(service).oneshot(request()).await.unwrap_err();
+    one_call(&server, "server", "INTERNAL", true).await;
+    one_call(&client, "client", "UNKNOWN", true).await;
+}
+
+#[tokio::test]
+async fn a_response_without_body_or_status_ends_at_its_head() {
+    let recorded = Recorded::new();
+    let service = tower::service_fn(|_: http::Request<Body>| async {
+        Ok::<_, Infallible>(http::Response::builder().status(404).body(Body::empty()).unwrap())
+    });
+    let request = http::Request::post("/a.B/C").header("content-type", "application/grpc");
+    let response =
+        recorded.server().layer(service).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    one_call(&recorded, "server", "UNIMPLEMENTED", true).await;
+    drop(response);
+    assert_eq!(recorded.spans().len(), 1);
+}
+
+#[tokio::test]
+async fn compression_changes_nothing_but_the_size() {
+    use tonic::codec::CompressionEncoding::Gzip;
+    let service = TestService { gzip: true, ..TestService::new() };
+    let world = World::with(service, ServerLayer::message_sizes, ClientLayer::message_sizes).await;
+    let mut client = world.grpc();
+    client.0 = client.0.send_compressed(Gzip).accept_compressed(Gzip);
+    client.unary(Ask { size: 100_000, ..ask(0, "ok") }).await.unwrap();
+    world.both_ended("OK", "OK").await;
+    for (recorded, side) in [(&world.server, "server"), (&world.client, "client")] {
+        let sizes = recorded.points(&format!("rpc.{side}.response.size")).remove(0);
+        assert!(sizes.sum < 1000.0, "{sizes:?}: the size on the wire");
+    }
+}
+
+/// A layer inside that catches panics turns them into answers; one outside gets the panic.
+#[tokio::test]
+async fn a_panic_goes_on_through_the_layer() {
+    let recorded = Recorded::new();
+    let service = tower::service_fn(|_: http::Request<Body>| async {
+        if true {
+            panic!("asked to");
+        }
+        Ok::<http::Response<Body>, Infallible>(http::Response::default())
+    });
+    let request = http::Request::post("/a.B/C").header("content-type", "application/grpc");
+    let call = recorded.server().layer(service).oneshot(request.body(Body::empty()).unwrap());
+    // Caught outside, while the call lives on: its end was recorded when the panic passed by.
+    let mut call = Box::pin(call);
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let mut task = std::task::Context::from_waker(std::task::Waker::noop());
+        drop(Future::poll(call.as_mut(), &mut task));
+    }));
+    assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"asked to"));
+    one_call(&recorded, "server", "INTERNAL", true).await;
+    drop(call);
+    assert_eq!(recorded.spans().len(), 1);
+}
