@@ -23,7 +23,7 @@ use crate::export::{
 use crate::guard::{Ledgers, Providers, Running, TelemetryGuard};
 use crate::redaction::REDACTED;
 use crate::redaction::Redaction;
-use crate::settings::{Directives, ExportSettings, QueueSettings, Settings};
+use crate::settings::{Directives, ExportSettings, MetricSettings, QueueSettings, Settings};
 use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
 use crate::subscriber::{self, Filters, LogOptions, OtlpLogs, Records};
 use crate::{propagation, provider, resource, semconv};
@@ -188,6 +188,12 @@ fn say(diagnostics: &Diagnostics, warnings: &[String]) {
     }
 }
 
+/// A collection is one request, so the shorter limit counts.
+fn within_collection_timeout(metrics: &MetricSettings) -> Option<ExportSettings> {
+    let export = metrics.export.clone()?;
+    Some(ExportSettings { timeout: export.timeout.min(metrics.timeout), ..export })
+}
+
 /// The filter of each output.
 struct Handles {
     lines: FilterHandle,
@@ -258,7 +264,12 @@ impl Queues {
         let Settings { traces, metrics, logs, .. } = settings;
         [
             route(Signal::Traces, &self.traces, &traces.export, traces.queue.delay),
-            route(Signal::Metrics, &self.metrics, &metrics.export, MetricQueue::LIMITS.delay),
+            route(
+                Signal::Metrics,
+                &self.metrics,
+                &within_collection_timeout(metrics),
+                MetricQueue::LIMITS.delay,
+            ),
             route(Signal::Logs, &self.logs, &logs.export, logs.queue.delay),
         ]
         .into_iter()

@@ -86,7 +86,7 @@ impl ExportError {
 pub enum ShutdownError {
     /// Some of what was recorded will never arrive; the ledger says how much of what.
     #[error("telemetry was lost: {0}")]
-    Lost(Delivery),
+    Lost(Box<Delivery>),
 }
 
 impl ShutdownError {
@@ -94,7 +94,7 @@ impl ShutdownError {
     #[must_use]
     pub fn delivery(&self) -> Delivery {
         match self {
-            Self::Lost(delivery) => *delivery,
+            Self::Lost(delivery) => **delivery,
         }
     }
 }

@@ -304,7 +304,7 @@ impl Flusher {
 }
 
 fn outcome(delivery: Delivery) -> Result<Delivery, ShutdownError> {
-    if delivery.lost() == 0 { Ok(delivery) } else { Err(ShutdownError::Lost(delivery)) }
+    if delivery.lost() == 0 { Ok(delivery) } else { Err(ShutdownError::Lost(Box::new(delivery))) }
 }
 
 /// Runs blocking work on a thread of its own: any executor may wait for it, also one without threads.

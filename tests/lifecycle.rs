@@ -191,6 +191,9 @@ impl Program {
         let child = Command::new(std::env::current_exe()?)
             .env("LIFECYCLE_ROW", row)
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+            // Resolving the symbols of a debug build takes longer than everything that is measured here.
+            .env("RUST_BACKTRACE", "0")
+            .env_remove("RUST_LOG")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;

@@ -1,7 +1,5 @@
 //! The log output: where lines go, and in which format.
 
-use std::io::IsTerminal as _;
-
 use tracing_core::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
 
@@ -33,7 +31,7 @@ where
         diagnostics: &Diagnostics,
     ) -> Result<Self, InitError> {
         let output = parts.log_output.take().unwrap_or_default();
-        let is_terminal = is_terminal(&output);
+        let is_terminal = output.is_terminal();
         let is_json = match settings.lines.format {
             LogFormat::Off => return Ok(Self { writer: None, format: None, owns_stderr: false }),
             LogFormat::Auto => !is_terminal,
@@ -81,14 +79,6 @@ fn pretty(writer: LineWriter, colors: Colors, parts: &Parts) -> PrettyLayer<Line
     PrettyLayer::new(writer, colors)
         .redact(parts.redaction.clone())
         .baggage_keys(BaggageKeys::new(parts.baggage_keys.iter().cloned()))
-}
-
-fn is_terminal(output: &LogOutput) -> bool {
-    match output {
-        LogOutput::Stderr => std::io::stderr().is_terminal(),
-        LogOutput::Stdout => std::io::stdout().is_terminal(),
-        LogOutput::File(_) | LogOutput::Writer(_) => false,
-    }
 }
 
 /// For a terminal, unless `NO_COLOR` is set to anything (no-color.org).

@@ -95,13 +95,6 @@ impl Exporter {
             let _ = thread.handle.join();
         }
     }
-
-    /// [`shutdown`](Self::shutdown) for callers in a runtime, which it does not block.
-    pub(crate) async fn shutdown_async(&mut self, deadline: Instant) {
-        if self.thread.take().is_some() {
-            join_all(self.workers.shut_down(deadline)).await;
-        }
-    }
 }
 
 impl Drop for Exporter {

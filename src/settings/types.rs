@@ -24,7 +24,6 @@ pub(crate) struct Settings {
     pub(crate) span_filter: Directives,
     /// One deadline for the whole shutdown.
     pub(crate) shutdown_timeout: Duration,
-    pub(crate) rpc_conventions: RpcConventions,
     pub(crate) exception_signal: ExceptionSignal,
     /// Mistakes in the environment, in words for the operator; said once a log output exists.
     pub(crate) warnings: Vec<String>,

@@ -412,9 +412,9 @@ fn shutdown_works_inside_a_runtime_of_one_thread() {
     let counts = runtime.block_on(async {
         let mut pipeline = Pipeline::to(collector.address);
         pipeline.push_spans(0, 150);
-        pipeline.exporter.workers().flush_async(PATIENCE).await.unwrap();
+        pipeline.exporter.workers().flush(None, PATIENCE).unwrap();
         pipeline.push_spans(150, 50);
-        pipeline.exporter.shutdown_async(Instant::now() + PATIENCE).await;
+        pipeline.exporter.shutdown(Instant::now() + PATIENCE);
         pipeline.counts()
     });
     assert_eq!(counts, SignalDelivery { accepted: 200, delivered: 200, ..Default::default() });

@@ -26,6 +26,8 @@ pub(crate) fn resolve(requested: &Requested, env: &Env) -> Result<Settings, Init
     let mut resolution = Resolution::new(env);
     resolution.warn_of_variables_without_effect();
     let mut settings = resolution.settings(requested);
+    // The gRPC layers read the variable themselves, as they work without `init()` too; here it is only checked.
+    rpc_conventions(env, resolution.warnings_mut());
     settings.warnings = resolution.finish()?;
     Ok(settings)
 }
@@ -50,7 +52,6 @@ impl Resolution<'_> {
                 Sources::new("shutdown_timeout", &[names::OTEL_RUST_SHUTDOWN_TIMEOUT], shutdown),
                 DEFAULT_SHUTDOWN_TIMEOUT,
             ),
-            rpc_conventions: rpc_conventions(self.env, self.warnings_mut()),
             exception_signal: self.exception_signal(),
             warnings: Vec::new(),
         }

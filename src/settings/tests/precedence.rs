@@ -48,7 +48,6 @@ fn defaults_stand_where_nothing_is_said() {
         assert_eq!(*filter, Directives { text: "info".into(), origin: "default" });
     }
     assert_eq!(settings.shutdown_timeout, Duration::from_secs(5));
-    assert_eq!(settings.rpc_conventions, RpcConventions::Stable);
     assert_eq!(settings.exception_signal, ExceptionSignal::SpanEvent);
     assert_eq!(settings.warnings, [""; 0]);
 }
@@ -295,7 +294,6 @@ fn the_rest_of_the_variables() {
     assert!(settings.disabled);
     assert_eq!(settings.lines.format, LogFormat::Pretty);
     assert_eq!(settings.shutdown_timeout, Duration::from_millis(1));
-    assert_eq!(settings.rpc_conventions, RpcConventions::Old);
     assert_eq!(settings.exception_signal, ExceptionSignal::Both);
     let logs = from_env([("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "Logs")]);
     assert_eq!(logs.exception_signal, ExceptionSignal::Logs);
