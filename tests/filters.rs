@@ -1,7 +1,5 @@
 //! Filters of a running program, seen at the collector and in the lines.
 
-#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
-
 use std::time::Duration;
 
 use telemetry_bootstrap::testing::Collector;

@@ -153,7 +153,7 @@ fn child_panics_in_a_span() {
     let (sender, receiver) = std::sync::mpsc::channel();
     panicked(move || {
         let rig = Rig::new();
-        sender.send(rig.spans.clone()).unwrap();
+        sender.send(rig.spans).unwrap();
         tracing::info_span!("work").in_scope(|| panic!("boom"));
     });
     let span = receiver.recv().unwrap().named("work");
