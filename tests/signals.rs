@@ -1,5 +1,6 @@
 //! Signals concern a whole process: each case runs in a process of its own, which is this test program again.
 #![cfg(unix)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test code")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};

@@ -109,6 +109,14 @@ pub(crate) fn on_io_thread() -> bool {
     ON_IO_THREAD.get()
 }
 
+/// Runs `action` as if this were the I/O thread.
+#[cfg(test)]
+pub(crate) fn as_io_thread(action: impl FnOnce()) {
+    ON_IO_THREAD.set(true);
+    action();
+    ON_IO_THREAD.set(false);
+}
+
 /// Makes the current thread one whose own doings are no telemetry, for as long as it lives.
 #[cfg(feature = "testing")]
 pub(crate) fn record_nothing_here() {

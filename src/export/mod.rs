@@ -18,6 +18,8 @@ mod worker;
 mod workers;
 
 #[cfg(feature = "testing")]
+#[cfg(test)]
+pub(crate) use io::as_io_thread;
 pub(crate) use io::record_nothing_here;
 pub(crate) use io::{Exporter, Route, on_io_thread};
 pub(crate) use ledger::Ledger;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use opentelemetry::trace::Status;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -11,7 +12,7 @@ use super::*;
 use crate::settings::ExceptionSignal;
 use crate::subscriber::Parts;
 use crate::subscriber::filter::{Filter, FilterHandle};
-use crate::subscriber::tests::rig::{Written, lines_into, texts};
+use crate::subscriber::tests::rig::{Rig, Written, lines_into, texts};
 
 /// Runs the ignored test `child` alone and returns what it wrote to its two outputs, and whether it succeeded.
 fn run(child: &str, backtrace: &str) -> (String, String, bool) {
@@ -112,6 +113,60 @@ fn child_panics_while_logging() {
     let written = install_printing(PreviousHook::Replace);
     panicked(|| tracing::error!(target: "some_crate", "{:?}", Hostile));
     texts(&written).iter().for_each(|text| println!("event {text}"));
+}
+
+#[test]
+fn a_panic_on_the_io_thread_is_a_line_past_tracing() {
+    let (out, err, success) = run("child_panics_on_the_io_thread", "0");
+    assert!(success, "{out}{err}");
+    assert!(out.contains("\nown ERROR thread 'worker' panicked: boom location="), "{out}");
+    assert!(!out.contains("event thread"), "{out}");
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_panics_on_the_io_thread() {
+    let written = install_printing(PreviousHook::Replace);
+    panicked(|| crate::export::as_io_thread(|| panic!("boom")));
+    texts(&written).iter().for_each(|text| println!("event {text}"));
+}
+
+#[test]
+fn a_panic_marks_the_current_span() {
+    let (out, err, success) = run("child_panics_in_a_span", "0");
+    assert!(success, "{out}{err}");
+    assert!(
+        out.contains("\nstatus thread 'worker' panicked: boom, 1 exception of type panic: boom\n"),
+        "{out}"
+    );
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_panics_in_a_span() {
+    install(PanicHook {
+        diagnostics: Diagnostics::default(),
+        previous: PreviousHook::Replace,
+        flush_lines: Box::new(|| {}),
+        flush_telemetry: Box::new(|| {}),
+    });
+    let (sender, receiver) = std::sync::mpsc::channel();
+    panicked(move || {
+        let rig = Rig::new();
+        sender.send(rig.spans).unwrap();
+        tracing::info_span!("work").in_scope(|| panic!("boom"));
+    });
+    let span = receiver.recv().unwrap().named("work");
+    let exceptions = &span.events.events;
+    let attribute =
+        |key| exceptions[0].attributes.iter().find(|kv| kv.key.as_str() == key).unwrap().value.to_string();
+    let Status::Error { description } = span.status else { panic!("{:?}", span.status) };
+    println!(
+        "\nstatus {description}, {} exception of type {}: {}",
+        exceptions.len(),
+        attribute("exception.type"),
+        attribute("exception.message")
+    );
 }
 
 #[test]

@@ -63,6 +63,10 @@ impl fmt::Display for BadDirective {
 
 /// What one output wants, as parsed from directives.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the usual one is the large one, and there are three in a process"
+)]
 pub(crate) enum Filter {
     /// Level and target decide.
     Static(Targets),

@@ -295,6 +295,19 @@ fn a_suppressed_context_leaves_lines_alone() {
 }
 
 #[test]
+fn nothing_from_the_io_thread_goes_anywhere() {
+    for beside_others in [false, true] {
+        let rig = Rig::with(Options { beside_others, ..Options::default() });
+        crate::export::as_io_thread(|| {
+            tracing::info_span!("export").in_scope(|| tracing::error!("from the exporter"));
+            tracing::info_span!(parent: None, "Connection").in_scope(|| tracing::info!("frame sent"));
+        });
+        assert!(texts(&rig.lines).is_empty() && texts(&rig.records).is_empty(), "{beside_others}");
+        assert!(rig.spans.names().is_empty(), "{beside_others}");
+    }
+}
+
+#[test]
 fn records_of_the_log_crate_are_filtered_by_their_own_target() {
     // The only test of this process that sets the logger.
     tracing_log::LogTracer::init().unwrap();

@@ -114,7 +114,7 @@ fn records_of_the_log_crate_have_their_own_target_and_place() {
             .file(Some("lib.rs"))
             .line(Some(7))
             .module_path(Some("a_library::inner"))
-            .args(format_args!("old {}", "school"))
+            .args(format_args!("old school"))
             .build();
         tracing_log::format_trace(&record).unwrap();
     });

@@ -1,0 +1,60 @@
+//! Errors as an observer sees them: at the collector, after the whole way.
+
+#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
+
+use std::error::Error;
+use std::io;
+
+use telemetry_bootstrap::testing::{Collector, Received};
+use telemetry_bootstrap::tracing;
+use tracing_subscriber::Registry;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+#[derive(Debug, thiserror::Error)]
+#[error("query failed")]
+struct QueryFailed(#[source] io::Error);
+
+#[tracing::instrument(err)]
+fn query() -> Result<(), QueryFailed> {
+    let error = QueryFailed(io::Error::new(io::ErrorKind::TimedOut, "no answer"));
+    telemetry_bootstrap::record_error(&error);
+    Err(error)
+}
+
+#[tracing::instrument(err)]
+fn load() -> Result<(), QueryFailed> {
+    query()
+}
+
+#[tracing::instrument(err)]
+fn handle() -> Result<(), Box<dyn Error>> {
+    Ok(load()?)
+}
+
+fn record(action: impl FnOnce()) -> Received {
+    let collector = Collector::start().unwrap();
+    let (layer, guard) = telemetry_bootstrap::init()
+        .service_name("errors")
+        .endpoint(collector.endpoint())
+        .ignore_env()
+        .build_local()
+        .unwrap();
+    tracing::subscriber::with_default(Registry::default().with(layer), action);
+    guard.shutdown().unwrap();
+    collector.received()
+}
+
+#[test]
+fn one_error_through_three_functions_is_one_exception_and_every_span_is_an_error() {
+    let received = record(|| drop(handle().unwrap_err()));
+    let spans = ["query", "load", "handle"].map(|name| received.span(name).span);
+    for span in &spans {
+        let status = span.status.as_ref().unwrap();
+        assert_eq!((status.code, status.message.as_str()), (2, "query failed"), "{}", span.name);
+        let types = span.attributes.iter().filter(|attribute| attribute.key == "error.type").count();
+        assert_eq!(types, 1, "{}", span.name);
+    }
+    assert_eq!(spans.map(|span| span.events.len()), [1, 0, 0]);
+    // Each event goes out once: that of `record_error`, and what each function returned.
+    assert_eq!(received.log_count(), 4);
+}

@@ -1,0 +1,63 @@
+//! Filters of a running program, seen at the collector and in the lines.
+
+use std::time::Duration;
+
+use telemetry_bootstrap::testing::Collector;
+use telemetry_bootstrap::{LogFormat, LogOutput, tracing};
+
+fn work(round: u32) {
+    tracing::info_span!("coarse", round).in_scope(|| {
+        tracing::debug_span!("fine", round).in_scope(|| {
+            tracing::debug!("detail {round}");
+            tracing::warn!("warning {round}");
+        });
+    });
+}
+
+/// One test: the filters belong to the process.
+#[test]
+fn filters_are_replaced_while_the_program_runs() {
+    let collector = Collector::start().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lines");
+    let guard = telemetry_bootstrap::init()
+        .service_name("filters")
+        .endpoint(collector.endpoint())
+        .log_format(LogFormat::Json)
+        .log_output(LogOutput::File(path.clone()))
+        .log_filter("info")
+        .ignore_env()
+        .build()
+        .unwrap();
+
+    work(1);
+    guard.set_log_filter("debug").unwrap();
+    work(2);
+    guard.set_span_filter("debug").unwrap();
+    work(3);
+    let error = guard.set_log_filter("warn,filters=loud").unwrap_err();
+    assert!(error.to_string().contains("\"loud\" is not a level"), "{error}");
+    work(4);
+    guard.set_log_filter("error").unwrap();
+    guard.set_span_filter("off").unwrap();
+    work(5);
+    guard.force_flush(Duration::from_secs(5)).unwrap();
+    guard.shutdown().unwrap();
+
+    let expected = ["warning 1", "detail 2", "warning 2", "detail 3", "warning 3", "detail 4", "warning 4"];
+    let received = collector.received();
+    let bodies: Vec<_> = received.logs().iter().map(|log| log.body()).collect();
+    assert_eq!(bodies, expected);
+    let lines: Vec<serde_json::Value> = std::fs::read_to_string(path)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &serde_json::Value| line["target"] == "filters")
+        .collect();
+    let messages: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
+    assert_eq!(messages, expected);
+    assert_eq!(received.spans_named("coarse").len(), 4);
+    assert_eq!(received.spans_named("fine").len(), 2);
+    // A line inside a span that is none for OpenTelemetry has the ids of the one around it.
+    assert_eq!(lines[1]["span_id"], received.spans_named("coarse")[1].span_id().as_str());
+}

@@ -1,0 +1,91 @@
+//! A panic in a program with telemetry, seen from outside: at the collector and on standard error.
+//!
+//! The program is this test program again, for one ignored test.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says by it what must hold")]
+
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use telemetry_bootstrap::testing::Collector;
+use telemetry_bootstrap::tracing;
+
+fn run(child: &str, collector: &Collector) -> Output {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "--nocapture", "--test-threads=1", child])
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
+        .env("RUST_BACKTRACE", "1")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let text = std::str::from_utf8(&output.stderr).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {text}")))
+        .collect()
+}
+
+#[test]
+fn a_panic_is_one_line_one_record_and_marks_its_span() {
+    let collector = Collector::start().unwrap();
+    let output = run("child_panics_in_a_span", &collector);
+    assert!(output.status.success(), "{output:?}");
+
+    let lines = lines(&output);
+    let [line] = lines.iter().filter(|line| line["target"] == "panic").collect::<Vec<_>>()[..] else {
+        panic!("{lines:?}");
+    };
+    assert_eq!(line["level"], "ERROR");
+    assert_eq!(line["message"], "thread 'worker' panicked: boom");
+    assert!(line["location"].as_str().unwrap().starts_with("tests/panic_hook.rs:"), "{line}");
+    assert_eq!(line["exception.type"], "panic");
+    assert!(line["exception.stacktrace"].as_str().unwrap().contains("panic_hook"), "{line}");
+
+    let received = collector.received();
+    let span = received.span("work");
+    assert_eq!(line["span_id"], span.span_id().as_str());
+    let status = span.span.status.as_ref().unwrap();
+    assert_eq!(status.message, "thread 'worker' panicked: boom");
+    assert_eq!(span.span.events.len(), 1);
+    let record = received.log("thread 'worker' panicked: boom");
+    assert_eq!(record.span_id(), Some(span.span_id()));
+    assert_eq!(received.log_count(), 1);
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_panics_in_a_span() {
+    let _telemetry = telemetry_bootstrap::init().service_name("child").build().unwrap();
+    let work = || tracing::info_span!("work").in_scope(|| panic!("boom"));
+    let worker = std::thread::Builder::new().name("worker".to_owned()).spawn(work).unwrap();
+    drop(worker.join().unwrap_err());
+}
+
+#[test]
+fn a_panic_inside_a_logged_value_is_a_valid_line_and_ends_nothing() {
+    let collector = Collector::start().unwrap();
+    let output = run("child_logs_a_hostile_value", &collector);
+    assert!(output.status.success(), "{output:?}");
+    let lines = lines(&output);
+    let message = |text: &str| lines.iter().filter(|line| line["message"] == text).count();
+    assert!(message("thread 'child_logs_a_hostile_value' panicked: in Debug") >= 1, "{lines:?}");
+    assert_eq!(message("after"), 1);
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_logs_a_hostile_value() {
+    struct Hostile;
+    impl std::fmt::Debug for Hostile {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("in Debug")
+        }
+    }
+    let _telemetry = telemetry_bootstrap::init().service_name("child").build().unwrap();
+    tracing::info_span!("work").in_scope(|| {
+        tracing::error!(value = ?Hostile, error = ?Hostile, "hostile");
+        tracing::info!("after");
+    });
+}
