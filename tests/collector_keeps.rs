@@ -1,5 +1,7 @@
 //! What the collector for tests keeps, and how it answers questions about it.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod otlp;
 
 use std::time::Duration;
