@@ -71,7 +71,7 @@ def lines_and_records_are_the_same(telemetry, service, lines):
 
 
 def value(telemetry, service, metric, **attributes):
-    """The last value of a sum, or count of a histogram."""
+    """The last value of the series of a sum, or its count of a histogram."""
     points = []
     for item in telemetry.of("metrics", service):
         if item["name"] == metric:

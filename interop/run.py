@@ -43,7 +43,8 @@ def python_client_calls_our_server():
     assert checks.value(telemetry, RUST, "myservice.requests.total", error="false") == 1
     assert checks.value(telemetry, RUST, "myservice.requests.total", error="true") == 2
     assert checks.value(telemetry, RUST, "myservice.requests.active") == 0
-    assert checks.value(telemetry, RUST, "rpc.server.call.duration", **{"rpc.status_code": "OK"}) == 1
+    succeeded = {"rpc.method": RPC, "rpc.status_code": "OK"}
+    assert checks.value(telemetry, RUST, "rpc.server.call.duration", **succeeded) == 1
 
 
 def server_side_of(spans, call):
@@ -100,7 +101,8 @@ def our_client_calls_the_python_server():
     checks.resource_is_equal_on_all_signals(telemetry, RUST)
     checks.every_record_belongs_to_its_span(telemetry, RUST)
     checks.lines_and_records_are_the_same(telemetry, RUST, lines)
-    assert checks.value(telemetry, RUST, "rpc.client.call.duration", **{"rpc.status_code": "OK"}) >= 2
+    succeeded = {"rpc.method": RPC, "rpc.status_code": "OK"}
+    assert checks.value(telemetry, RUST, "rpc.client.call.duration", **succeeded) == 2
 
 
 def an_agent_takes_all_three_signals():
