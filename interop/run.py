@@ -6,6 +6,7 @@ Needs the packages of requirements.txt. Says SKIPPED where a tool is missing.
 import importlib.util
 import json
 import pathlib
+import socket
 import sys
 import time
 
@@ -131,9 +132,8 @@ def an_agent_takes_all_three_signals():
             *["Executing database query", "Business logic failed"],
             *{line["trace_id"] for line in lines if "trace_id" in line},
         ]
-        text = lambda: "\n".join(agent.lines["stdout"] + agent.lines["stderr"])
         for word in seen:
-            agent.wait_for(lambda: word in text(), f"'{word}'")
+            agent.wait_for(lambda: any(word in line for line in agent.all_lines()), f"'{word}'")
         agent.process.terminate()
 
 
@@ -144,8 +144,6 @@ def rotel():
 
 
 def wait_until_listening(port):
-    import socket
-
     deadline = time.monotonic() + programs.LIMIT
     while True:
         try:

@@ -155,7 +155,7 @@ async fn collections_of_a_delta_sum_are_added_up() {
         client.export(otlp::metrics(vec![sum])).await.unwrap();
     }
     assert_eq!(collector.received().value("requests", &[]), Some(6.0));
-    assert_eq!(collector.received().metric_table(), "requests in {requests}\n   method=Get  6\n");
+    assert_eq!(collector.received().metric_table(), "requests in {requests}\n   6  method=Get\n");
 }
 
 #[tokio::test]
@@ -168,10 +168,7 @@ async fn quantiles_are_those_of_prometheus() {
     assert_eq!(value.count, 5);
     assert_eq!(value.quantile(0.4), Some(0.75));
     assert_eq!(value.quantile(0.99), Some(2.0));
-    assert_eq!(
-        collector.received().metric_table(),
-        "duration in s\n     5 measured, p50 0.8125, p95 2.0000\n"
-    );
+    assert_eq!(collector.received().metric_table(), "duration in s\n   5 measured, p50 0.8125, p95 2.0000\n");
 }
 
 #[tokio::test]
