@@ -11,7 +11,6 @@ use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use telemetry_bootstrap::testing::{Collector, Export, Signal};
-use tonic::codec::CompressionEncoding;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -63,7 +62,7 @@ async fn metadata_and_message_of_each_request_are_kept() {
 async fn compressed_requests_are_understood() {
     let collector = Collector::start().unwrap();
     let client = TraceServiceClient::connect(collector.endpoint()).await.unwrap();
-    let mut client = client.send_compressed(CompressionEncoding::Gzip);
+    let mut client = client.send_compressed(tonic::codec::CompressionEncoding::Gzip);
     client.export(otlp::traces(vec![otlp::span(1, 0, "root")])).await.unwrap();
     assert_eq!(collector.spans().len(), 1);
     assert_eq!(
