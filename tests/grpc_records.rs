@@ -174,7 +174,7 @@ async fn both_names_when_the_environment_says_so() {
 #[tokio::test]
 async fn headers_are_captured_where_the_environment_lists_them() {
     let test = "headers_are_captured_where_the_environment_lists_them";
-    if !in_child(test, "OTEL_INSTRUMENTATION_GRPC_CAPTURE_SERVER_REQUEST_HEADERS", "X-Tenant, x-other") {
+    if !in_child(test, "OTEL_RUST_GRPC_CAPTURE_SERVER_REQUEST_HEADERS", "X-Tenant, x-other") {
         return;
     }
     let span = served(|layer| layer, request("/a.B/C").header("x-tenant", "acme")).await;
