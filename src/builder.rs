@@ -12,17 +12,24 @@ use std::time::Duration;
 
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::{Key, Value};
+use tracing_core::Subscriber;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::Layer;
+use tracing_subscriber::registry::LookupSpan;
 
 pub use self::logs::Logs;
 pub use self::metrics::Metrics;
-pub(crate) use self::parts::Parts;
+pub(crate) use self::parts::{Parts, Steps, View};
 use self::setters::{exporter_setters, queue_setters};
 pub use self::traces::Traces;
+use crate::error::InitError;
+use crate::guard::TelemetryGuard;
+use crate::json::JsonLayer;
+use crate::redaction::Redaction;
 use crate::semconv;
-use crate::settings::{Compression, Env, LogFormat, Requested, TlsSettings};
-use crate::writer::LogOutput;
+use crate::settings::{self, Compression, Env, LogFormat, Requested, Settings, TlsSettings};
+use crate::subscriber::TelemetryLayer;
+use crate::writer::{LineWriter, LogOutput, Overflow};
 
 /// Starts the description of this program's telemetry.
 ///
@@ -41,6 +48,8 @@ pub fn init() -> Builder {
 ///
 /// The environment has the last word: each setter names the variable that overrides it, and
 /// [`ignore_env`](Self::ignore_env) turns that off. No setter can fail; `build()` reports all that is wrong, together.
+///
+#[doc = include_str!("settings/environment.md")]
 #[derive(Debug, Default)]
 #[must_use = "telemetry is not installed until `.build()` is called"]
 pub struct Builder {
@@ -214,6 +223,41 @@ impl Builder {
         self
     }
 
+    /// What happens to lines when the output does not keep up. Default: they are dropped and counted.
+    pub fn log_overflow(mut self, overflow: Overflow) -> Self {
+        self.parts.overflow = overflow;
+        self
+    }
+
+    /// Changes how lines are written as JSON: names of keys, constant fields, fields of spans.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::json::KeyStyle;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().json(|lines| lines.key_style(KeyStyle::ElasticCommonSchema));
+    /// ```
+    pub fn json(
+        mut self,
+        options: impl FnOnce(JsonLayer<LineWriter>) -> JsonLayer<LineWriter> + Send + 'static,
+    ) -> Self {
+        self.parts.json = Some(Box::new(options));
+        self
+    }
+
+    /// Fields whose values must not leave the process, in lines and log records alike. Default: none.
+    pub fn redact(mut self, redaction: Redaction) -> Self {
+        self.parts.redaction = redaction;
+        self
+    }
+
+    /// Keys of the OpenTelemetry baggage whose entries become fields of lines and log records. Default: none, because
+    /// baggage arrives from other services.
+    pub fn baggage_keys<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        self.parts.baggage_keys = keys.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Adds a layer of the user's own beside ours. It has no part in our filters.
     pub fn layer(mut self, layer: impl Layer<Registry> + Send + Sync + 'static) -> Self {
         self.parts.layers.push(Box::new(layer));
@@ -237,9 +281,47 @@ impl Builder {
         self
     }
 
-    /// The variables to go by.
-    pub(crate) fn env(&self) -> Env {
-        if self.ignore_env { Env::none() } else { Env::process() }
+    /// Starts telemetry for the whole process: the `tracing` subscriber, records of the `log` crate, OpenTelemetry's
+    /// providers and propagators, and the panic hook.
+    ///
+    /// Returns in milliseconds, whether or not a collector can be reached, inside and outside of any runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`InitError`], and then nothing was changed: no global is set, no thread is left.
+    pub fn build(self) -> Result<TelemetryGuard, InitError> {
+        crate::install::install(self)
+    }
+
+    /// Starts telemetry without touching any global: the layer is for a subscriber of the caller's own.
+    ///
+    /// Layers given to [`layer`](Self::layer) are not used; they belong beside the layer that is returned.
+    ///
+    /// ```
+    /// use tracing_subscriber::layer::SubscriberExt as _;
+    ///
+    /// let (layer, guard) = telemetry_bootstrap::init().service_name("greeter").build_local()?;
+    /// let subscriber = tracing_subscriber::registry().with(layer);
+    /// tracing::subscriber::with_default(subscriber, || tracing::info!("recorded here alone"));
+    /// # drop(guard);
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InitError`]; nothing was started.
+    pub fn build_local<S>(self) -> Result<(TelemetryLayer<S>, TelemetryGuard), InitError>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+    {
+        crate::install::local(self)
+    }
+
+    /// Decides all settings; what is not plain data goes along.
+    pub(crate) fn resolve(self) -> Result<(Settings, Parts), InitError> {
+        let env = if self.ignore_env { Env::none() } else { Env::process() };
+        let (requested, parts) = self.into_parts();
+        Ok((settings::resolve(&requested, &env)?, parts))
     }
 
     /// Plain data on one side, parts on the other.
@@ -255,6 +337,7 @@ impl Builder {
             sampler: traces.sampler,
             tracer_provider: traces.steps,
             meter_provider: metrics.steps,
+            views: metrics.views,
             log_processors: logs.steps,
             ..parts
         };

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use opentelemetry::baggage::BaggageExt as _;
 use opentelemetry::{Context, KeyValue, Value};
 
+use crate::trace_ids::is_sdk_target;
+
 /// The current context with fields that stand in every log line and every log record made while it is attached.
 ///
 /// A field of the same key that an outer context has is replaced. Fields of an event win over fields of the context,
@@ -62,8 +64,7 @@ impl BaggageKeys {
 ///
 /// `visit` must not touch the context. A key may come twice: the first one counts.
 pub(crate) fn for_each(target: &str, baggage: &BaggageKeys, visit: &mut dyn FnMut(&str, &Value)) {
-    // The SDK emits events while it has the current context borrowed: touching it here would panic.
-    if target.starts_with("opentelemetry") {
+    if is_sdk_target(target) {
         return;
     }
     Context::map_current(|context| {

@@ -27,6 +27,10 @@ impl Diagnostics {
         let _ = self.write.set(write);
     }
 
+    pub(crate) fn error(&self, message: &str, fields: &[Field<'_>]) {
+        self.write(Level::ERROR, message, fields);
+    }
+
     pub(crate) fn warn(&self, message: &str, fields: &[Field<'_>]) {
         self.write(Level::WARN, message, fields);
     }

@@ -42,6 +42,16 @@ pub enum InitError {
     Thread(#[source] Source),
 }
 
+impl InitError {
+    /// What to return when so many settings are wrong.
+    pub(crate) fn of(mut errors: Vec<Self>) -> Option<Self> {
+        match errors.len() {
+            0 | 1 => errors.pop(),
+            _ => Some(Self::Several(errors)),
+        }
+    }
+}
+
 fn list(errors: &[InitError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
@@ -76,7 +86,7 @@ impl ExportError {
 pub enum ShutdownError {
     /// Some of what was recorded will never arrive; the ledger says how much of what.
     #[error("telemetry was lost: {0}")]
-    Lost(Delivery),
+    Lost(Box<Delivery>),
 }
 
 impl ShutdownError {
@@ -84,7 +94,7 @@ impl ShutdownError {
     #[must_use]
     pub fn delivery(&self) -> Delivery {
         match self {
-            Self::Lost(delivery) => *delivery,
+            Self::Lost(delivery) => **delivery,
         }
     }
 }

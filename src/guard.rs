@@ -1,1 +1,325 @@
-//! guard
+//! The guard: owns the providers and everything behind them, and ends them.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+
+use crate::bounded::{self, Task};
+use crate::diagnostics::{Diagnostics, Field};
+use crate::error::{ExportError, ShutdownError};
+use crate::export::{Delivery, Exporter, Ledger, SignalDelivery, Workers};
+use crate::subscriber::{Filters, InvalidFilter};
+use crate::writer::LineWriter;
+
+/// Owns telemetry: as long as it lives spans, metrics and logs are recorded and delivered.
+///
+/// Dropping it is [`shutdown`](Self::shutdown) without an answer: it collects the metrics once more, delivers what is
+/// pending within [`Builder::shutdown_timeout`](crate::Builder::shutdown_timeout), writes the last log lines, and says
+/// in one of them what was lost. That works from a plain thread, from inside any runtime, and after it; it never
+/// panics. Inside a runtime it blocks the thread for that time: [`shutdown_async`](Self::shutdown_async) does not.
+///
+/// # What cannot be saved
+///
+/// `std::process::exit`, `abort` and a signal that kills run no destructor, so what is pending then is lost. Return
+/// from `main`, or call [`shutdown`](Self::shutdown) first; for SIGTERM and Ctrl-C wait for
+/// [`shutdown_signal`](crate::shutdown_signal). A panic under `panic = "abort"` is covered by the panic hook, which
+/// flushes before the process ends.
+#[must_use = "dropping the guard stops telemetry: bind it to a named variable that lives as long as `main`"]
+pub struct TelemetryGuard {
+    running: Running,
+    is_shut_down: bool,
+}
+
+/// Everything that ends with the guard.
+pub(crate) struct Running {
+    pub(crate) providers: Providers,
+    pub(crate) exporter: Exporter,
+    pub(crate) ledgers: Ledgers,
+    pub(crate) lines: Option<LineWriter>,
+    pub(crate) filters: Filters,
+    pub(crate) diagnostics: Diagnostics,
+    pub(crate) shutdown_timeout: Duration,
+}
+
+#[derive(Clone)]
+pub(crate) struct Providers {
+    pub(crate) tracer: SdkTracerProvider,
+    pub(crate) meter: SdkMeterProvider,
+    pub(crate) logger: SdkLoggerProvider,
+}
+
+/// The ledger of each signal that is exported.
+#[derive(Clone, Default)]
+pub(crate) struct Ledgers {
+    pub(crate) traces: Option<Arc<Ledger>>,
+    pub(crate) metrics: Option<Arc<Ledger>>,
+    pub(crate) logs: Option<Arc<Ledger>>,
+}
+
+impl TelemetryGuard {
+    pub(crate) fn new(running: Running) -> Self {
+        Self { running, is_shut_down: false }
+    }
+
+    pub(crate) fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// The tracer provider, for libraries that want one handed in.
+    #[must_use]
+    pub fn tracer_provider(&self) -> &SdkTracerProvider {
+        &self.running.providers.tracer
+    }
+
+    /// The meter provider, for libraries that want one handed in.
+    #[must_use]
+    pub fn meter_provider(&self) -> &SdkMeterProvider {
+        &self.running.providers.meter
+    }
+
+    /// The logger provider, for bridges from other logging libraries.
+    #[must_use]
+    pub fn logger_provider(&self) -> &SdkLoggerProvider {
+        &self.running.providers.logger
+    }
+
+    /// A tracer whose instrumentation scope has this name; by custom the name of the crate or module.
+    #[must_use]
+    pub fn tracer(&self, scope: impl Into<Cow<'static, str>>) -> SdkTracer {
+        self.running.providers.tracer.tracer(scope)
+    }
+
+    /// A meter whose instrumentation scope has this name; by custom the name of the crate or module.
+    #[must_use]
+    pub fn meter(&self, scope: &'static str) -> Meter {
+        self.running.providers.meter.meter(scope)
+    }
+
+    /// Collects the metrics and delivers everything that was recorded before, within `timeout` for all signals
+    /// together. Blocks the thread; inside a runtime use [`force_flush_async`](Self::force_flush_async).
+    ///
+    /// Needed only where a process is frozen rather than ended, as function services do: delivery goes on by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError::Timeout`] when the time was too short, [`ExportError::Failed`] when a collector could not be
+    /// reached or refused something. What can be tried again stays pending.
+    pub fn force_flush(&self, timeout: Duration) -> Result<(), ExportError> {
+        self.flusher().flush(timeout)
+    }
+
+    /// [`force_flush`](Self::force_flush) without blocking the runtime, whichever it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`force_flush`](Self::force_flush).
+    pub async fn force_flush_async(&self, timeout: Duration) -> Result<(), ExportError> {
+        let flusher = self.flusher();
+        off_thread(move || flusher.flush(timeout)).await.unwrap_or(Err(ExportError::Timeout(timeout)))
+    }
+
+    /// Ends telemetry as dropping the guard does, and tells what became of everything.
+    ///
+    /// # Errors
+    ///
+    /// [`ShutdownError::Lost`] when something will never arrive. It holds the same [`Delivery`].
+    pub fn shutdown(mut self) -> Result<Delivery, ShutdownError> {
+        self.end()
+    }
+
+    /// [`shutdown`](Self::shutdown) without blocking the runtime, whichever it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`shutdown`](Self::shutdown).
+    pub async fn shutdown_async(self) -> Result<Delivery, ShutdownError> {
+        let ledgers = self.running.ledgers.clone();
+        match off_thread(move || self.shutdown()).await {
+            Some(outcome) => outcome,
+            // The thread that ended telemetry panicked, in a processor that the user added.
+            None => outcome(ledgers.delivery(0)),
+        }
+    }
+
+    /// What became of everything that was recorded so far. Takes no lock and may be called often.
+    #[must_use]
+    pub fn delivery(&self) -> Delivery {
+        self.running.delivery()
+    }
+
+    /// Replaces the filter of log lines and OTLP log records. Events in flight are not lost.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidFilter`] when a directive cannot be understood; the filter stays as it was.
+    pub fn set_log_filter(&self, directives: &str) -> Result<(), InvalidFilter> {
+        self.running.filters.set_log_filter(directives)
+    }
+
+    /// Replaces the filter that decides which `tracing` spans become OpenTelemetry spans.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidFilter`] when a directive cannot be understood; the filter stays as it was.
+    pub fn set_span_filter(&self, directives: &str) -> Result<(), InvalidFilter> {
+        self.running.filters.set_span_filter(directives)
+    }
+
+    pub(crate) fn flusher(&self) -> Flusher {
+        Flusher {
+            providers: self.running.providers.clone(),
+            workers: self.running.exporter.workers().clone(),
+            lines: self.running.lines.clone(),
+        }
+    }
+
+    fn end(&mut self) -> Result<Delivery, ShutdownError> {
+        if !std::mem::replace(&mut self.is_shut_down, true) {
+            self.running.end();
+        }
+        outcome(self.running.delivery())
+    }
+}
+
+impl Drop for TelemetryGuard {
+    fn drop(&mut self) {
+        // The loss, if there is one, was said in a line of its own.
+        let _ = self.end();
+    }
+}
+
+impl fmt::Debug for TelemetryGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TelemetryGuard")
+            .field("delivery", &self.delivery())
+            .field("is_shut_down", &self.is_shut_down)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Running {
+    fn delivery(&self) -> Delivery {
+        self.ledgers.delivery(self.lines.as_ref().map_or(0, LineWriter::dropped))
+    }
+
+    fn end(&mut self) {
+        let deadline = Instant::now() + self.shutdown_timeout;
+        // Spans and records are flushed while the metrics are collected once more.
+        bounded::run_until(deadline, self.providers.shutdown_tasks(deadline));
+        self.exporter.shutdown(deadline);
+        self.say_what_was_lost();
+        if let Some(lines) = &self.lines {
+            lines.shutdown(deadline.max(Instant::now() + LINES_GRACE));
+        }
+    }
+
+    fn say_what_was_lost(&self) {
+        let Delivery { traces, metrics, logs, lines_dropped } = self.delivery();
+        let mut fields: Vec<Field<'_>> = Vec::new();
+        for (signal, counts) in [("traces", &traces), ("metrics", &metrics), ("logs", &logs)] {
+            if counts.lost() > 0 {
+                fields.push((signal, counts));
+            }
+        }
+        if lines_dropped > 0 {
+            fields.push(("lines_dropped", &lines_dropped));
+        }
+        if !fields.is_empty() {
+            self.diagnostics.warn("telemetry was lost", &fields);
+        }
+    }
+}
+
+impl Providers {
+    /// Makes them give out instruments that do nothing.
+    pub(crate) fn disable(&self) {
+        let _ = self.tracer.shutdown();
+        let _ = self.meter.shutdown();
+        let _ = self.logger.shutdown();
+    }
+
+    fn shutdown_tasks(&self, deadline: Instant) -> Vec<Task> {
+        let Self { tracer, meter, logger } = self.clone();
+        let left = move || deadline.saturating_duration_since(Instant::now());
+        // What a provider says about its end is in the ledger, and more exactly.
+        vec![
+            Box::new(move || drop(meter.shutdown_with_timeout(left()))),
+            Box::new(move || drop(tracer.shutdown_with_timeout(left()))),
+            Box::new(move || drop(logger.shutdown_with_timeout(left()))),
+        ]
+    }
+
+    /// The metrics are collected; processors and readers of the user are flushed.
+    fn flush_tasks(&self) -> Vec<Task> {
+        let Self { tracer, meter, logger } = self.clone();
+        vec![
+            Box::new(move || drop(meter.force_flush())),
+            Box::new(move || drop(tracer.force_flush())),
+            Box::new(move || drop(logger.force_flush())),
+        ]
+    }
+}
+
+impl Ledgers {
+    fn delivery(&self, lines_dropped: u64) -> Delivery {
+        let counts = |ledger: &Option<Arc<Ledger>>| -> SignalDelivery {
+            ledger.as_ref().map(|ledger| ledger.snapshot()).unwrap_or_default()
+        };
+        Delivery {
+            traces: counts(&self.traces),
+            metrics: counts(&self.metrics),
+            logs: counts(&self.logs),
+            lines_dropped,
+        }
+    }
+}
+
+/// Everything that a flush needs, apart from the guard: it may run on another thread.
+pub(crate) struct Flusher {
+    providers: Providers,
+    workers: Workers,
+    lines: Option<LineWriter>,
+}
+
+impl Flusher {
+    pub(crate) fn flush(&self, timeout: Duration) -> Result<(), ExportError> {
+        let deadline = Instant::now() + timeout;
+        let collected = bounded::run_until(deadline, self.providers.flush_tasks());
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let outcome = self.workers.flush(None, left());
+        let written = self.lines.as_ref().is_none_or(|lines| lines.flush(left()));
+        match outcome {
+            Ok(()) if !collected || !written => Err(ExportError::Timeout(timeout)),
+            Err(ExportError::Timeout(_)) => Err(ExportError::Timeout(timeout)),
+            outcome => outcome,
+        }
+    }
+}
+
+fn outcome(delivery: Delivery) -> Result<Delivery, ShutdownError> {
+    if delivery.lost() == 0 { Ok(delivery) } else { Err(ShutdownError::Lost(Box::new(delivery))) }
+}
+
+/// Runs blocking work on a thread of its own: any executor may wait for it, also one without threads.
+///
+/// `None` when the work panicked.
+async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("telemetry-wait".to_owned()).spawn(move || {
+        let _ = sender.send(work());
+    });
+    match thread {
+        Ok(_) => receiver.await.ok(),
+        Err(_) => None,
+    }
+}
+
+/// The last lines get at least this long: among them is the one that says what was lost.
+const LINES_GRACE: Duration = Duration::from_millis(50);

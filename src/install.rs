@@ -1,1 +1,114 @@
-//! install
+//! Installs telemetry in the process: all or nothing. The only file that writes a global.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use opentelemetry::global;
+use tracing_core::{Dispatch, Subscriber, dispatcher};
+use tracing_log::LogTracer;
+use tracing_subscriber::Registry;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::assemble::{Assembled, Ready, assemble};
+use crate::builder::Builder;
+use crate::error::InitError;
+use crate::guard::TelemetryGuard;
+use crate::panic::{self, PanicHook, PreviousHook};
+use crate::subscriber::TelemetryLayer;
+
+/// Builds everything and makes it the process's telemetry.
+pub(crate) fn install(builder: Builder) -> Result<TelemetryGuard, InitError> {
+    let claim = Claim::take()?;
+    let (settings, mut parts) = builder.resolve()?;
+    let layers = std::mem::take(&mut parts.layers);
+    let (subscriber, ready) = if layers.is_empty() {
+        let Assembled { layer, ready } = assemble(settings, parts)?;
+        (Dispatch::new(Registry::default().with(layer.alone())), ready)
+    } else {
+        let Assembled { layer, ready } = assemble(settings, parts)?;
+        (Dispatch::new(Registry::default().with(layers).with(layer.beside_others())), ready)
+    };
+    dispatcher::set_global_default(subscriber).map_err(|_| InitError::SubscriberInstalled)?;
+    // Nothing fails from here on.
+    claim.keep();
+    Ok(globals(ready))
+}
+
+/// Builds everything and leaves the process as it is.
+pub(crate) fn local<S>(builder: Builder) -> Result<(TelemetryLayer<S>, TelemetryGuard), InitError>
+where
+    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
+    let (settings, parts) = builder.resolve()?;
+    let Assembled { layer, ready } = assemble(settings, parts)?;
+    Ok((layer.beside_others(), ready.guard))
+}
+
+fn globals(ready: Ready) -> TelemetryGuard {
+    let Ready { guard, disabled, propagator, owns_stderr } = ready;
+    if LogTracer::init().is_err() {
+        let diagnostics = &guard.running().diagnostics;
+        diagnostics.warn("records of the log crate are not captured: another logger is installed", &[]);
+    }
+    global::set_text_map_propagator(propagator);
+    // Without providers the API still hands contexts on.
+    if !disabled {
+        global::set_tracer_provider(guard.tracer_provider().clone());
+        global::set_meter_provider(guard.meter_provider().clone());
+    }
+    panic::install(panic_hook(&guard, owns_stderr));
+    guard
+}
+
+/// Holds nothing of the guard alive that ends with it.
+fn panic_hook(guard: &TelemetryGuard, owns_stderr: bool) -> PanicHook {
+    let flusher = guard.flusher();
+    let lines = guard.running().lines.clone();
+    PanicHook {
+        diagnostics: guard.running().diagnostics.clone(),
+        previous: if owns_stderr { PreviousHook::Replace } else { PreviousHook::Call },
+        flush_lines: Box::new(move || {
+            if let Some(lines) = &lines {
+                lines.flush(PANIC_LINES_TIMEOUT);
+            }
+        }),
+        flush_telemetry: {
+            let timeout = guard.running().shutdown_timeout;
+            Box::new(move || drop(flusher.flush(timeout)))
+        },
+    }
+}
+
+/// The right to install; given back unless the installation succeeds.
+#[derive(Debug)]
+struct Claim {
+    is_kept: bool,
+}
+
+impl Claim {
+    fn take() -> Result<Self, InitError> {
+        match CLAIMED.swap(true, Ordering::AcqRel) {
+            true => Err(InitError::AlreadyInitialized),
+            false => Ok(Self { is_kept: false }),
+        }
+    }
+
+    /// For good: a global subscriber cannot be replaced.
+    fn keep(mut self) {
+        self.is_kept = true;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            CLAIMED.store(false, Ordering::Release);
+        }
+    }
+}
+
+/// How long a thread that panics waits for its lines to be written.
+const PANIC_LINES_TIMEOUT: Duration = Duration::from_millis(500);
+
+static CLAIMED: AtomicBool = AtomicBool::new(false);

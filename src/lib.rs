@@ -1,5 +1,7 @@
 //! Start OpenTelemetry in a Rust service with one call.
 
+mod assemble;
+mod bounded;
 mod builder;
 mod context_fields;
 mod diagnostics;
@@ -32,6 +34,7 @@ pub use context_fields::with_fields;
 pub use duration_histogram::duration_histogram;
 pub use error::{ExportError, InitError, ShutdownError};
 pub use export::{Delivery, SignalDelivery};
+pub use guard::TelemetryGuard;
 pub use opentelemetry;
 pub use opentelemetry_sdk;
 pub use record_error::record_error;

@@ -1,1 +1,298 @@
-//! Log lines for people.
+//! Log lines for people at a terminal.
+//!
+//! ```text
+//! 14:20:44.123Z  INFO order placed  items=3 paid=true  shop::orders  request{tenant=acme}:place  0af76519
+//! 14:20:44.125Z ERROR cannot pay  error=no answer  shop::pay  request{tenant=acme}:pay  0af76519
+//!     │ caused by: connection refused
+//! ```
+//!
+//! Time of day (UTC) and level, the message, the event's fields and those of the context; then, dimmed, target, the path
+//! of spans with their fields, and the beginning of the trace id. What is logged cannot act on the terminal or imitate
+//! a line: control characters are shown as escapes, and what follows a line end in a value is indented behind a bar.
+
+mod text;
+
+use std::error::Error;
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tracing_core::field::Visit;
+use tracing_core::span::{Attributes, Id, Record};
+use tracing_core::{Event, Level, Subscriber};
+use tracing_log::NormalizeEvent as _;
+use tracing_subscriber::Layer;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+use self::text::{escape, shown};
+use crate::context_fields::{self, BaggageKeys};
+use crate::diagnostics::Field;
+use crate::json::exception::causes;
+use crate::redaction::{REDACTED, Redaction};
+use crate::semconv::OWN_TARGET;
+use crate::trace_ids::TraceIds;
+
+/// Whether lines are coloured: for a terminal, unless the user does not want it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Colors {
+    On,
+    Off,
+}
+
+/// Writes each event as a line for people. See the [module](self) for what it looks like.
+#[derive(Debug)]
+pub(crate) struct PrettyLayer<W> {
+    make_writer: W,
+    colors: Colors,
+    redaction: Redaction,
+    baggage: BaggageKeys,
+}
+
+impl<W> PrettyLayer<W> {
+    pub(crate) fn new(make_writer: W, colors: Colors) -> Self {
+        Self { make_writer, colors, redaction: Redaction::default(), baggage: BaggageKeys::default() }
+    }
+
+    /// Fields whose values must not be written.
+    pub(crate) fn redact(self, redaction: Redaction) -> Self {
+        Self { redaction, ..self }
+    }
+
+    /// Keys of the OpenTelemetry baggage whose entries become fields.
+    pub(crate) fn baggage_keys(self, baggage: BaggageKeys) -> Self {
+        Self { baggage, ..self }
+    }
+
+    fn values(&self, log_record: bool) -> Values<'_> {
+        Values {
+            redaction: &self.redaction,
+            log_record,
+            message: None,
+            fields: Vec::new(),
+            causes: String::new(),
+        }
+    }
+
+    /// Time and level.
+    fn head(&self, time: SystemTime, level: Level) -> String {
+        let day = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let (seconds, millis) = (day.as_secs() % 86_400, day.subsec_millis());
+        let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+        let mut line = self.dimmed(&format!("{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z"));
+        let color = match level {
+            Level::ERROR => RED,
+            Level::WARN => YELLOW,
+            Level::INFO => GREEN,
+            Level::DEBUG => BLUE,
+            Level::TRACE => MAGENTA,
+        };
+        line.push(' ');
+        line.push_str(&self.painted(color, &format!("{:>5}", level.as_str())));
+        line
+    }
+
+    fn field(&self, line: &mut String, key: &str, value: &str) {
+        line.push_str(&self.dimmed(&format!("{key}=")));
+        line.push_str(value);
+    }
+
+    fn dimmed(&self, text: &str) -> String {
+        self.painted(DIM, text)
+    }
+
+    fn painted(&self, color: &str, text: &str) -> String {
+        match self.colors {
+            Colors::On => format!("{color}{text}{RESET}"),
+            Colors::Off => text.to_owned(),
+        }
+    }
+}
+
+impl<W> PrettyLayer<W>
+where
+    W: for<'w> MakeWriter<'w> + 'static,
+{
+    /// Writes the line of an event with a time and ids that the caller knows.
+    pub(crate) fn write_event<S>(
+        &self,
+        event: &Event<'_>,
+        context: &Context<'_, S>,
+        time: SystemTime,
+        ids: Option<TraceIds>,
+    ) where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let metadata = event.metadata();
+        let normalized = event.normalized_metadata();
+        let target = normalized.as_ref().map_or(metadata.target(), |normalized| normalized.target());
+        let mut values = self.values(normalized.is_some());
+        event.record(&mut values);
+        context_fields::for_each(target, &self.baggage, &mut |key, value| {
+            if values.fields.iter().all(|(there, _)| there != key) {
+                values.add(key, || escape(&value.to_string()));
+            }
+        });
+        let mut line = self.head(time, *metadata.level());
+        self.body(&mut line, &values);
+        let mut place = escape(target);
+        if let Some(path) = span_path(event, context) {
+            let _ = write!(place, "  {path}");
+        }
+        if let Some(ids) = ids {
+            let id = ids.trace_id.to_string();
+            let _ = write!(place, "  {}", &id[..SHORT_ID]);
+        }
+        line.push_str("  ");
+        line.push_str(&self.dimmed(&place));
+        line.push_str(&values.causes);
+        line.push('\n');
+        let _ = self.make_writer.make_writer_for(metadata).write_all(line.as_bytes());
+    }
+
+    /// Writes a line of this crate's own.
+    pub(crate) fn write_own(&self, level: Level, message: &str, fields: &[Field<'_>]) {
+        let mut values = self.values(false);
+        values.message = Some(escape(message));
+        for (key, value) in fields {
+            values.add(key, || shown(|text| write!(text, "{value}")));
+        }
+        let mut line = self.head(SystemTime::now(), level);
+        self.body(&mut line, &values);
+        line.push_str("  ");
+        line.push_str(&self.dimmed(OWN_TARGET));
+        line.push('\n');
+        let _ = self.make_writer.make_writer().write_all(line.as_bytes());
+    }
+
+    /// Message and fields.
+    fn body(&self, line: &mut String, values: &Values<'_>) {
+        if let Some(message) = &values.message {
+            line.push(' ');
+            line.push_str(message);
+        }
+        let mut separator = "  ";
+        for (key, value) in &values.fields {
+            line.push_str(separator);
+            self.field(line, key, value);
+            separator = " ";
+        }
+    }
+}
+
+impl<S, W> Layer<S> for PrettyLayer<W>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'w> MakeWriter<'w> + 'static,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let mut values = self.values(false);
+        attributes.record(&mut values);
+        span.extensions_mut().replace(SpanFields(values.into_fields()));
+    }
+
+    /// Values are formatted by code of the program, which may log: no lock is held while that happens.
+    fn on_record(&self, id: &Id, record: &Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        let mut values = self.values(false);
+        record.record(&mut values);
+        if let Some(SpanFields(fields)) = span.extensions_mut().get_mut() {
+            let recorded = values.into_fields();
+            fields.retain(|(old, _)| recorded.iter().all(|(new, _)| new != old));
+            fields.extend(recorded);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        self.write_event(event, &context, SystemTime::now(), TraceIds::of_event(event, None));
+    }
+}
+
+/// What a span keeps.
+struct SpanFields(Vec<(String, String)>);
+
+/// `request{tenant=acme}:query`
+fn span_path<S>(event: &Event<'_>, context: &Context<'_, S>) -> Option<String>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let mut path = String::new();
+    for span in context.event_scope(event)?.from_root() {
+        if !path.is_empty() {
+            path.push(':');
+        }
+        path.push_str(&escape(span.name()));
+        if let Some(SpanFields(fields)) = span.extensions().get()
+            && !fields.is_empty()
+        {
+            let fields: Vec<_> = fields.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let _ = write!(path, "{{{}}}", fields.join(" "));
+        }
+    }
+    Some(path)
+}
+
+/// Collects values as text that is safe to show.
+struct Values<'a> {
+    redaction: &'a Redaction,
+    log_record: bool,
+    message: Option<String>,
+    fields: Vec<(String, String)>,
+    /// Lines that follow the event's.
+    causes: String,
+}
+
+impl Values<'_> {
+    fn add(&mut self, key: &str, value: impl FnOnce() -> String) {
+        let redacted = self.redaction.is_redacted(key);
+        let value = if redacted { REDACTED.to_owned() } else { value() };
+        match key {
+            "message" if self.message.is_none() => self.message = Some(value),
+            key if self.log_record && key.starts_with("log.") => {}
+            key => self.fields.push((escape(key.strip_prefix("r#").unwrap_or(key)), value)),
+        }
+    }
+
+    /// A span's field called `message` is a field like any other.
+    fn into_fields(self) -> Vec<(String, String)> {
+        let message = self.message.map(|message| ("message".to_owned(), message));
+        message.into_iter().chain(self.fields).collect()
+    }
+}
+
+impl Visit for Values<'_> {
+    fn record_str(&mut self, field: &tracing_core::Field, value: &str) {
+        self.add(field.name(), || escape(value));
+    }
+
+    fn record_error(&mut self, field: &tracing_core::Field, error: &(dyn Error + 'static)) {
+        self.add(field.name(), || shown(|text| write!(text, "{error}")));
+        if !self.redaction.is_redacted(field.name()) {
+            for cause in causes(error) {
+                let cause = shown(|text| write!(text, "caused by: {cause}"));
+                self.causes.push_str(text::NEXT_LINE);
+                self.causes.push_str(&cause);
+            }
+        }
+    }
+
+    fn record_debug(&mut self, field: &tracing_core::Field, value: &dyn fmt::Debug) {
+        self.add(field.name(), || shown(|text| write!(text, "{value:?}")));
+    }
+}
+
+const RED: &str = "\x1b[31m";
+const GREEN: &str = "\x1b[32m";
+const YELLOW: &str = "\x1b[33m";
+const BLUE: &str = "\x1b[34m";
+const MAGENTA: &str = "\x1b[35m";
+const DIM: &str = "\x1b[2m";
+const RESET: &str = "\x1b[0m";
+
+/// Digits of a trace id that tell the traces of one screen apart.
+const SHORT_ID: usize = 8;
+
+#[cfg(test)]
+mod tests;

@@ -30,10 +30,7 @@ mod tests;
 type Boxed = Box<dyn TextMapPropagator + Send + Sync>;
 
 /// All that were chosen, as one. `custom` are those given in code; they are used if they were chosen too.
-pub(crate) fn propagator(
-    chosen: &[Propagator],
-    custom: Vec<Boxed>,
-) -> impl TextMapPropagator + Send + Sync + 'static {
+pub(crate) fn propagator(chosen: &[Propagator], custom: Vec<Boxed>) -> TextMapCompositePropagator {
     let mut custom = Some(custom);
     let propagators = chosen.iter().flat_map(|propagator| match propagator {
         Propagator::TraceContext => vec![Box::new(TraceContext) as Boxed],

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::fmt::{self, Write};
 use std::io;
 
+use crate::json::exception::{TypeName, causes, write_chain};
 use crate::semconv::OTHER;
 use crate::subscriber::errors;
 
@@ -15,11 +16,12 @@ use crate::subscriber::errors;
 /// before is kept. One event of level ERROR with the field `error` goes to the log outputs, with the target
 /// `record_error`; there the cause chain is written as well.
 ///
-/// An error that was already recorded on the way here, in this span or below it, is not recorded as an exception a
-/// second time: see [the rule](crate#errors). `OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN=logs` leaves the exception to the
-/// log record alone.
+/// An error that was already recorded on the way here, on this `tracing` span or on one below it, is not recorded as
+/// an exception a second time. It is recognised by its text, or by that of one of its causes; a text that ends with
+/// `: ` and the recorded one counts as the same. `OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN=logs` leaves the exception to
+/// the log record alone.
 ///
-/// Without an installed telemetry only the current span of OpenTelemetry is changed.
+/// Where telemetry is not installed, only the current span of OpenTelemetry is changed.
 ///
 /// ```
 /// if let Err(error) = "seven".parse::<u8>() {
@@ -32,29 +34,28 @@ pub fn record_error(error: &(dyn Error + 'static)) {
     });
 }
 
-/// A name for the kind of an error, of low cardinality: what its `Debug` form begins with, where that is the name of a
-/// type or a variant; of [`io::Error`] the kind. Wrappers that have no name of their own are looked through.
+/// A name for the kind of an error, of low cardinality: of a gRPC status its code, of [`io::Error`] its kind, of others
+/// the name of their type or variant, as far as `Debug` tells it. Wrappers without a name of their own are looked
+/// through.
 pub(crate) fn error_type(error: &(dyn Error + 'static)) -> Cow<'static, str> {
-    chain(error).find_map(own_type).map_or(Cow::Borrowed(OTHER), Cow::Owned)
+    let mut chain = std::iter::once(error).chain(causes(error));
+    chain.find_map(own_type).map_or(Cow::Borrowed(OTHER), Cow::Owned)
 }
 
 /// The error's text, then that of each of its causes; and the backtrace, where the error's `Debug` form shows one.
-pub(crate) fn stacktrace(error: &(dyn Error + 'static)) -> String {
-    let mut text = String::new();
-    for (depth, cause) in chain(error).enumerate() {
-        let separator = if depth == 0 { "" } else { "\nCaused by: " };
-        let _ = write!(text, "{separator}{cause}");
+/// `None` where there is neither cause nor backtrace.
+pub(crate) fn stacktrace(error: &(dyn Error + 'static)) -> Option<String> {
+    let backtrace = backtrace(error);
+    if error.source().is_none() && backtrace.is_none() {
+        return None;
     }
-    if let Some(backtrace) = backtrace(error) {
+    let mut text = String::new();
+    let _ = write_chain(&mut text, error);
+    if let Some(backtrace) = backtrace {
         text.push('\n');
         text.push_str(&backtrace);
     }
-    text
-}
-
-/// The error and its causes.
-pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| error.source()).take(MAX_CHAIN)
+    Some(text)
 }
 
 fn own_type(error: &(dyn Error + 'static)) -> Option<String> {
@@ -63,16 +64,23 @@ fn own_type(error: &(dyn Error + 'static)) -> Option<String> {
         let carried = error.get_ref().and_then(|inner| own_type(inner));
         return carried.or_else(|| Some(format!("{:?}", error.kind())));
     }
-    type_in_debug(&Prefix::of(&format_args!("{error:?}"), MAX_NAME + 1))
+    if let Some(status) = error.downcast_ref::<tonic::Status>() {
+        return Some(code_name(status.code()));
+    }
+    // `Error` says nothing, and is what dynamic errors call their wrappers.
+    TypeName::of(error).map(|name| name.as_str().to_owned()).filter(|name| name != "Error")
 }
 
-/// `Name`, `Name(…)` or `Name { … }`, as derived; not the free text that some errors show instead.
-fn type_in_debug(debug: &str) -> Option<String> {
-    let end = debug.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(debug.len());
-    let (name, rest) = debug.split_at(end);
-    let derived = rest.is_empty() || rest.starts_with('(') || rest.starts_with(" {");
-    let is_name = name.starts_with(char::is_uppercase) && name.len() <= MAX_NAME && name != "Error";
-    (derived && is_name).then(|| name.to_owned())
+/// The code as `rpc.status_code` has it: `DEADLINE_EXCEEDED`.
+fn code_name(code: tonic::Code) -> String {
+    let mut name = String::new();
+    for c in format!("{code:?}").chars() {
+        if c.is_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(c.to_ascii_uppercase());
+    }
+    name
 }
 
 fn backtrace(error: &(dyn Error + 'static)) -> Option<String> {
@@ -111,12 +119,8 @@ impl Write for Prefix {
 
 /// Of the events that tell of recorded errors.
 pub(crate) const TARGET: &str = "record_error";
-/// Longest name of a type that is taken for one.
-const MAX_NAME: usize = 64;
 /// As much of a `Debug` form as is searched for a backtrace.
 const MAX_DEBUG: usize = 64 * 1024;
-/// A chain that is longer is taken for a cycle.
-const MAX_CHAIN: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -159,7 +163,8 @@ mod tests {
         assert_eq!(error_type(&OrderError::Payment(io::ErrorKind::TimedOut.into())), "Payment");
         assert_eq!(error_type(&"x".parse::<u8>().unwrap_err()), "ParseIntError");
         assert_eq!(error_type(&fmt::Error), OTHER);
-        assert_eq!(error_type(&tonic::Status::internal("boom")), "Status");
+        assert_eq!(error_type(&tonic::Status::internal("boom")), "INTERNAL");
+        assert_eq!(error_type(&tonic::Status::deadline_exceeded("late")), "DEADLINE_EXCEEDED");
     }
 
     #[test]
@@ -183,7 +188,9 @@ mod tests {
     #[test]
     fn the_stack_trace_is_the_chain_of_causes_and_the_backtrace_that_the_error_shows() {
         let error = OrderError::Payment(io::Error::other("card refused"));
-        assert_eq!(stacktrace(&error), "payment failed: card refused\nCaused by: card refused");
-        assert_eq!(stacktrace(&Dynamic("cannot load", None)), "cannot load\nStack backtrace:\n   0: main");
+        let trace = |error: &(dyn Error + 'static)| stacktrace(error).unwrap_or_default();
+        assert_eq!(trace(&error), "Payment: payment failed: card refused\nCaused by: card refused");
+        assert_eq!(trace(&Dynamic("cannot load", None)), "cannot load\nStack backtrace:\n   0: main");
+        assert_eq!(stacktrace(&OrderError::OutOfStock { item: 7 }), None);
     }
 }

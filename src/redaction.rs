@@ -35,6 +35,11 @@ impl Redaction {
         Self(Some(Rule::Matching(Arc::new(rule))))
     }
 
+    /// Whether anything is redacted at all.
+    pub(crate) fn is_some(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub(crate) fn is_redacted(&self, key: &str) -> bool {
         match &self.0 {
             None => false,

@@ -3,11 +3,8 @@
 use std::sync::LazyLock;
 
 use opentelemetry::KeyValue;
-use opentelemetry_proto::tonic::resource::v1::Resource as OtlpResource;
-use opentelemetry_proto::transform::common::tonic::Attributes;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::resource::{ResourceDetector, TelemetryResourceDetector};
-use prost::Message;
+use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use uuid::Uuid;
 
 use crate::semconv;
@@ -30,14 +27,6 @@ pub(crate) fn resource(settings: &Settings) -> Resource {
         .with_attributes(own)
         .with_attributes(settings.resource.iter().cloned())
         .build()
-}
-
-/// The resource as an OTLP `Resource` message, attributes in the order of their keys.
-pub(crate) fn encoded(resource: &Resource) -> Vec<u8> {
-    let attributes = resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
-    let mut attributes = Attributes::from(attributes).0;
-    attributes.sort_by(|a, b| a.key.cmp(&b.key));
-    OtlpResource { attributes, ..OtlpResource::default() }.encode_to_vec()
 }
 
 /// Tells this process from others of the same service, however often telemetry is built in it.

@@ -76,7 +76,8 @@ fn waiting_ends_with_the_arrival_and_needs_no_runtime_in_the_test() {
     let sender = otlp::in_thread(collector.endpoint(), |mut clients| async move {
         clients.traces.export(otlp::traces(vec![otlp::span(1, 0, "root")])).await.unwrap();
     });
-    let received = collector.wait_for(LIMIT, |received| received.span_count() == 1).unwrap();
+    // The condition may ask the collector itself.
+    let received = collector.wait_for(LIMIT, |_| collector.received().span_count() == 1).unwrap();
     assert_eq!(received.spans()[0].name(), "root");
     sender.join().unwrap();
 }
@@ -152,7 +153,7 @@ async fn collections_of_a_delta_sum_are_added_up() {
         client.export(otlp::metrics(vec![sum])).await.unwrap();
     }
     assert_eq!(collector.received().value("requests", &[]), Some(6.0));
-    assert_eq!(collector.received().metric_table(), "requests {method=Get}  6 {requests}\n");
+    assert_eq!(collector.received().metric_table(), "requests in {requests}\n   method=Get  6\n");
 }
 
 #[tokio::test]
@@ -165,5 +166,47 @@ async fn quantiles_are_those_of_prometheus() {
     assert_eq!(value.count, 5);
     assert_eq!(value.quantile(0.4), Some(0.75));
     assert_eq!(value.quantile(0.99), Some(2.0));
-    assert_eq!(collector.received().metric_table(), "duration {}  5 measured, p50 0.8125, p95 2.0000 s\n");
+    assert_eq!(
+        collector.received().metric_table(),
+        "duration in s\n     5 measured, p50 0.8125, p95 2.0000\n"
+    );
+}
+
+#[tokio::test]
+async fn the_only_span_and_record_are_found_by_name() {
+    let collector = Collector::start().unwrap();
+    let mut clients = otlp::Clients::new(collector.endpoint());
+    let spans = vec![otlp::span(1, 0, "root"), otlp::span(2, 1, "child"), otlp::span(3, 1, "child")];
+    clients.traces.export(otlp::traces(spans)).await.unwrap();
+    clients.logs.export(otlp::log_in(1, "hello")).await.unwrap();
+
+    let received = collector.received();
+    received.assert_no_errors();
+    assert_eq!(received.span("root").span_id(), received.log("hello").span_id().unwrap());
+    assert_eq!(
+        failure(|| drop(received.span("query"))),
+        "no span 'query'; received were 3 spans, 1 log records and 0 data points in 2 requests:\n\
+         root [server]  1.0 ms  number=1\n\
+         ├─ · INFO hello\n\
+         ├─ child [server]  1.0 ms  number=2\n\
+         └─ child [server]  1.0 ms  number=3\n"
+    );
+    assert!(failure(|| drop(received.span("child"))).starts_with("2 spans 'child' instead of one;"));
+    assert!(failure(|| drop(received.log("bye"))).starts_with("no log record 'bye';"));
+}
+
+#[tokio::test]
+async fn an_error_is_found() {
+    let collector = Collector::start().unwrap();
+    let mut clients = otlp::Clients::new(collector.endpoint());
+    let mut failed = otlp::span(1, 0, "root");
+    failed.status = Some(otlp::error("no such table"));
+    clients.traces.export(otlp::traces(vec![failed])).await.unwrap();
+    let received = collector.received();
+    assert!(failure(|| received.assert_no_errors()).starts_with("span 'root' has the status Error;"));
+}
+
+fn failure(assertion: impl FnOnce()) -> String {
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(assertion)).unwrap_err();
+    *panic.downcast::<String>().unwrap()
 }

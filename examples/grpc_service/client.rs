@@ -6,7 +6,6 @@ use std::time::Duration;
 use telemetry_bootstrap::grpc::ClientLayer;
 use telemetry_bootstrap::tracing::{info, instrument, warn};
 use tokio::time::interval;
-use tokio_stream::StreamExt;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 use tower::Layer;
@@ -39,28 +38,31 @@ pub(crate) async fn rounds(client: &mut Client, limit: Option<u32>) {
 /// Two requests that succeed, one that is not found, one that fails, and three in one stream.
 pub(crate) async fn round(client: &mut Client) {
     for id in ["abc123", "abc124", "unknown-1", "broken-1"] {
-        if let Err(status) = request(client, id).await {
-            warn!(request.id = id, code = ?status.code(), "Request failed");
-        }
+        request(client, id).await;
     }
-    if let Err(status) = stream(client, ["abc125", "abc126", "abc127"]).await {
+    stream(client, ["abc125", "abc126", "abc127"]).await;
+}
+
+#[instrument(name = "client-op", skip(client))]
+async fn request(client: &mut Client, id: &str) {
+    match client.process_request(MyRequest { id: id.to_owned() }).await {
+        Ok(response) => info!(result = response.into_inner().result, "Response received"),
+        Err(status) => warn!(code = ?status.code(), "Request failed"),
+    }
+}
+
+#[instrument(name = "client-stream", skip_all)]
+async fn stream<const N: usize>(client: &mut Client, ids: [&str; N]) {
+    if let Err(status) = receive_all(client, ids).await {
         warn!(code = ?status.code(), "Stream failed");
     }
 }
 
-#[instrument(name = "client-op", skip(client))]
-async fn request(client: &mut Client, id: &str) -> Result<(), Status> {
-    let response = client.process_request(MyRequest { id: id.to_owned() }).await?;
-    info!(result = response.into_inner().result, "Response received");
-    Ok(())
-}
-
-#[instrument(name = "client-stream", skip_all)]
-async fn stream<const N: usize>(client: &mut Client, ids: [&str; N]) -> Result<(), Status> {
+async fn receive_all<const N: usize>(client: &mut Client, ids: [&str; N]) -> Result<(), Status> {
     let request = MyRequests { ids: ids.map(str::to_owned).to_vec() };
     let mut responses = client.process_requests(request).await?.into_inner();
-    while let Some(response) = responses.next().await {
-        info!(result = response?.result, "Response received");
+    while let Some(response) = responses.message().await? {
+        info!(result = response.result, "Response received");
     }
     Ok(())
 }

@@ -10,9 +10,9 @@ use telemetry_bootstrap::grpc::ServerLayer;
 use telemetry_bootstrap::record_error;
 use telemetry_bootstrap::tracing::{Instrument, info, info_span};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Code, Request, Response, Status};
 
 use crate::instruments::Instruments;
@@ -27,11 +27,13 @@ pub(crate) async fn serve(
     if let Ok(address) = listener.local_addr() {
         info!(server.address = %address.ip(), server.port = address.port(), "Starting gRPC server");
     }
+    // Without it, each small message of a stream would wait for the acknowledgement of the one before.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Server::builder()
         // Traces and measures every call.
         .layer(ServerLayer::new())
         .add_service(MyServiceServer::new(MyService::new()))
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown)
+        .serve_with_incoming_shutdown(incoming, shutdown)
         .await
 }
 

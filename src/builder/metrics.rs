@@ -1,11 +1,12 @@
 //! Settings of metrics.
 
+use std::fmt;
 use std::time::Duration;
 
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, PeriodicReader, Stream, Temporality};
 
-use super::parts::Steps;
+use super::parts::{Steps, View};
 use crate::settings::{Compression, HistogramAggregation, MetricsRequested, TlsSettings};
 
 /// Settings of metrics alone; given to the closure of [`Builder::metrics`](crate::Builder::metrics).
@@ -18,11 +19,22 @@ use crate::settings::{Compression, HistogramAggregation, MetricsRequested, TlsSe
 /// # let _ =
 /// telemetry_bootstrap::init().metrics(|metrics| metrics.interval(Duration::from_secs(30)));
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 #[must_use = "return it from the closure"]
 pub struct Metrics {
     pub(super) requested: MetricsRequested,
     pub(super) steps: Steps<MeterProviderBuilder>,
+    pub(super) views: Vec<View>,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics")
+            .field("requested", &self.requested)
+            .field("steps", &self.steps)
+            .field("views", &self.views.len())
+            .finish()
+    }
 }
 
 super::exporter_setters!(Metrics, "metrics", "METRICS");
@@ -68,9 +80,10 @@ impl Metrics {
         self
     }
 
-    /// Adds a view: renames instruments, drops attributes, changes the aggregation.
+    /// Adds a view: renames instruments, drops attributes, changes the aggregation. Of several that answer for an
+    /// instrument the first one decides.
     pub fn view(mut self, view: impl Fn(&Instrument) -> Option<Stream> + Send + Sync + 'static) -> Self {
-        self.steps.push(move |builder| builder.with_view(view));
+        self.views.push(Box::new(view));
         self
     }
 }

@@ -4,12 +4,14 @@ use std::fmt;
 
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry_sdk::logs::LoggerProviderBuilder;
-use opentelemetry_sdk::metrics::MeterProviderBuilder;
+use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, Stream};
 use opentelemetry_sdk::trace::{ShouldSample, TracerProviderBuilder};
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::Layer;
 
-use crate::writer::LogOutput;
+use crate::json::JsonLayer;
+use crate::redaction::Redaction;
+use crate::writer::{LineWriter, LogOutput, Overflow};
 
 /// Everything that waits for the providers and the subscriber to be built.
 #[derive(Default)]
@@ -18,14 +20,25 @@ pub(crate) struct Parts {
     pub(crate) sampler: Option<Box<dyn ShouldSample>>,
     /// Span processors and the id generator, in the order of the calls.
     pub(crate) tracer_provider: Steps<TracerProviderBuilder>,
-    /// Readers and views.
+    /// Readers.
     pub(crate) meter_provider: Steps<MeterProviderBuilder>,
+    pub(crate) views: Vec<View>,
     pub(crate) log_processors: Steps<LoggerProviderBuilder>,
     /// Used if the settings say [`Custom`](crate::settings::Propagator::Custom).
     pub(crate) propagators: Vec<Box<dyn TextMapPropagator + Send + Sync>>,
     pub(crate) layers: Vec<Box<dyn Layer<Registry> + Send + Sync>>,
     pub(crate) log_output: Option<LogOutput>,
+    pub(crate) overflow: Overflow,
+    pub(crate) json: Option<JsonOptions>,
+    pub(crate) redaction: Redaction,
+    pub(crate) baggage_keys: Vec<String>,
 }
+
+/// Chooses a stream for an instrument.
+pub(crate) type View = Box<dyn Fn(&Instrument) -> Option<Stream> + Send + Sync>;
+
+/// Changes how lines are written as JSON.
+pub(crate) type JsonOptions = Box<dyn FnOnce(JsonLayer<LineWriter>) -> JsonLayer<LineWriter> + Send>;
 
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -33,9 +46,13 @@ impl fmt::Debug for Parts {
             .field("sampler", &self.sampler)
             .field("tracer_provider", &self.tracer_provider)
             .field("meter_provider", &self.meter_provider)
+            .field("views", &self.views.len())
             .field("log_processors", &self.log_processors)
             .field("propagators", &self.propagators)
             .field("layers", &self.layers.len())
+            .field("overflow", &self.overflow)
+            .field("redaction", &self.redaction)
+            .field("baggage_keys", &self.baggage_keys)
             .finish_non_exhaustive()
     }
 }

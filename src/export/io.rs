@@ -5,8 +5,8 @@
 //! any runtime, and after it. Nothing that happens on this thread is telemetry: see [`on_io_thread`].
 
 use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -45,8 +45,8 @@ pub(crate) struct Exporter {
 #[derive(Debug)]
 struct Thread {
     handle: JoinHandle<()>,
-    /// Closed when the thread has nothing left to do.
-    ended: Receiver<()>,
+    /// Closed when the thread has nothing left to do. Locked only so that the handle can be shared.
+    ended: Mutex<Receiver<()>>,
 }
 
 impl Exporter {
@@ -70,7 +70,7 @@ impl Exporter {
             .spawn(move || run(plan, &started, alive))
             .map_err(|error| InitError::Thread(error.into()))?;
         match has_started.recv() {
-            Ok(Ok(())) => Ok(Self { workers, thread: Some(Thread { handle, ended }) }),
+            Ok(Ok(())) => Ok(Self { workers, thread: Some(Thread { handle, ended: Mutex::new(ended) }) }),
             Ok(Err(error)) => Err(InitError::Thread(error.into())),
             Err(error) => Err(InitError::Thread(error.into())),
         }
@@ -89,17 +89,10 @@ impl Exporter {
             return;
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        let _ = thread.ended.recv_timeout(left + GRACE);
+        let ended = thread.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
         // Nothing that takes time comes after the end was told. A thread that has not told it is left alone.
-        if thread.ended.try_recv() == Err(std::sync::mpsc::TryRecvError::Disconnected) {
+        if ended.recv_timeout(left + GRACE) == Err(RecvTimeoutError::Disconnected) {
             let _ = thread.handle.join();
-        }
-    }
-
-    /// [`shutdown`](Self::shutdown) for callers in a runtime, which it does not block.
-    pub(crate) async fn shutdown_async(&mut self, deadline: Instant) {
-        if self.thread.take().is_some() {
-            join_all(self.workers.shut_down(deadline)).await;
         }
     }
 }

@@ -25,6 +25,8 @@ pub use ledger::{Delivery, SignalDelivery};
 pub(crate) use logs::LogQueue;
 pub(crate) use metrics::MetricQueue;
 pub(crate) use queue::Queue;
+#[cfg(feature = "testing")]
+pub(crate) use queue::Take;
 pub use signal::Signal;
 pub(crate) use spans::SpanQueue;
 pub(crate) use workers::Workers;

@@ -68,7 +68,7 @@ impl Queue {
         Self { limits, ledger, state: Mutex::default(), full: Notify::new() }
     }
 
-    pub(crate) fn ledger(&self) -> &Ledger {
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
 
@@ -178,6 +178,31 @@ impl Queue {
         *state = State { stage: Stage::Abandoned, newest: state.newest, ..State::default() };
         // Under the lock, so that no item is between its acceptance and its fate.
         self.ledger.fail(self.ledger.snapshot().pending);
+    }
+
+    /// All that waits, as requests.
+    #[cfg(test)]
+    pub(crate) fn drain(&self) -> Vec<Bytes> {
+        std::iter::from_fn(|| self.take_any()).map(|batch| batch.frame(&[])).collect()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn take_any(&self) -> Option<Batch> {
+        self.take(Take::Any)
+    }
+
+    /// Items that wait, counted one by one.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> u64 {
+        let state = self.lock();
+        state.full.iter().map(Batch::count).sum::<u64>() + state.open.count() as u64
+    }
+
+    /// What is taken of the limits.
+    #[cfg(test)]
+    pub(super) fn occupied(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.items, state.bytes)
     }
 
     fn has_room(&self, state: &State, bytes: usize) -> bool {

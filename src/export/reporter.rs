@@ -1,6 +1,7 @@
 //! Says in plain words when delivery fails, and when it works again.
 //!
-//! One warning when it starts to fail, at most one reminder a minute, one line when it is over with what was lost.
+//! One warning when it starts to fail, at most one reminder a minute, one line when it is over with what was lost. A
+//! collector that comes and goes is told of once a minute, not each time.
 
 use std::time::Duration;
 
@@ -16,52 +17,55 @@ pub(super) struct Reporter {
     signal: Signal,
     endpoint: String,
     outage: Option<Outage>,
+    /// When an outage was told of last, this one or one before.
+    last_said: Option<Instant>,
     last_partial: Option<Instant>,
 }
 
 struct Outage {
     since: Instant,
     lost_before: u64,
-    last_said: Instant,
+    /// Whether it was worth a line: then its end is, too.
+    said: bool,
 }
 
 impl Reporter {
     pub(super) fn new(diagnostics: Diagnostics, signal: Signal, endpoint: String) -> Self {
-        Self { diagnostics, signal, endpoint, outage: None, last_partial: None }
+        Self { diagnostics, signal, endpoint, outage: None, last_said: None, last_partial: None }
     }
 
-    /// A request was not taken. `lost` tells whether its items are given up, or wait for the next try.
-    pub(super) fn failed(&mut self, failure: &Failure, counts: SignalDelivery) {
-        let now = Instant::now();
-        let Some(outage) = &mut self.outage else {
-            self.outage = Some(Outage { since: now, lost_before: counts.lost(), last_said: now });
-            self.say("telemetry is not being delivered", failure, counts);
+    /// A request was not taken; `counts` tell how much waits for the next try, and how much is lost.
+    pub(super) fn failed(&mut self, failure: &Failure, counts: SignalDelivery, now: Instant) {
+        let begin = Outage { since: now, lost_before: counts.lost(), said: false };
+        let outage = self.outage.get_or_insert(begin);
+        if self.last_said.is_some_and(|last| now - last < REMINDER) {
             return;
-        };
-        if now - outage.last_said >= REMINDER {
-            outage.last_said = now;
-            self.say("telemetry is still not being delivered", failure, counts);
         }
+        self.last_said = Some(now);
+        let message = match std::mem::replace(&mut outage.said, true) {
+            false => "telemetry is not being delivered",
+            true => "telemetry is still not being delivered",
+        };
+        self.say(message, failure, counts);
     }
 
     /// A request was taken.
-    pub(super) fn delivered(&mut self, counts: SignalDelivery) {
-        let Some(outage) = self.outage.take() else { return };
-        let seconds = format!("{:.1}", outage.since.elapsed().as_secs_f64());
+    pub(super) fn delivered(&mut self, counts: SignalDelivery, now: Instant) {
+        let Some(outage) = self.outage.take().filter(|outage| outage.said) else { return };
+        let seconds = format!("{:.1}", (now - outage.since).as_secs_f64());
         self.diagnostics.info(
             "telemetry is being delivered again",
             &[
                 ("signal", &self.signal),
                 ("endpoint", &self.endpoint),
                 ("seconds", &seconds),
-                ("lost", &(counts.lost() - outage.lost_before)),
+                ("lost", &counts.lost().saturating_sub(outage.lost_before)),
             ],
         );
     }
 
     /// The collector took a request, but not all of it.
-    pub(super) fn rejected(&mut self, rejected: u64, message: &str) {
-        let now = Instant::now();
+    pub(super) fn rejected(&mut self, rejected: u64, message: &str, now: Instant) {
         if self.last_partial.is_some_and(|last| now - last < REMINDER) {
             return;
         }
@@ -114,3 +118,60 @@ fn advice(failure: &Failure) -> &'static str {
 }
 
 const REMINDER: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// The reporter, the lines it has said, and the time at which it began.
+    fn reporter() -> (Reporter, Arc<Mutex<Vec<String>>>, Instant) {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let diagnostics = Diagnostics::default();
+        let said = Arc::clone(&lines);
+        diagnostics.write_with(Box::new(move |_, message, fields| {
+            let lost = fields.iter().find(|(key, _)| *key == "lost").map(|(_, lost)| lost.to_string());
+            said.lock().unwrap().push(format!("{message}, {} lost", lost.unwrap_or_default()));
+        }));
+        let reporter = Reporter::new(diagnostics, Signal::Logs, "http://collector:4317".to_owned());
+        (reporter, lines, Instant::now())
+    }
+
+    fn failure() -> Failure {
+        Failure { kind: FailureKind::Timeout, text: "no answer".to_owned(), retry_after: None }
+    }
+
+    fn lost(failed: u64) -> SignalDelivery {
+        SignalDelivery { failed, ..Default::default() }
+    }
+
+    #[test]
+    fn an_outage_is_told_at_its_beginning_once_a_minute_and_at_its_end() {
+        let (mut reporter, lines, begin) = reporter();
+        for second in 0..150 {
+            reporter.failed(&failure(), lost(5 + second), begin + Duration::from_secs(second));
+        }
+        reporter.delivered(lost(155), begin + Duration::from_secs(150));
+        reporter.delivered(lost(155), begin + Duration::from_secs(151));
+        let expected = [
+            "telemetry is not being delivered, 5 lost",
+            "telemetry is still not being delivered, 65 lost",
+            "telemetry is still not being delivered, 125 lost",
+            "telemetry is being delivered again, 150 lost",
+        ];
+        assert_eq!(*lines.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn a_collector_that_comes_and_goes_is_told_of_once_a_minute() {
+        let (mut reporter, lines, begin) = reporter();
+        for second in 0..70 {
+            let now = begin + Duration::from_secs(second);
+            reporter.failed(&failure(), lost(0), now);
+            reporter.delivered(lost(0), now);
+        }
+        let one = ["telemetry is not being delivered, 0 lost", "telemetry is being delivered again, 0 lost"];
+        assert_eq!(*lines.lock().unwrap(), one.repeat(2));
+    }
+}

@@ -190,14 +190,18 @@ fn with_tls(endpoint: Endpoint, target: &Target) -> Result<Endpoint, Box<dyn Err
     if target.uri.scheme() != Some(&http::uri::Scheme::HTTPS) {
         return Ok(endpoint);
     }
-    let mut tls = ClientTlsConfig::new().with_enabled_roots();
+    let mut tls = ClientTlsConfig::new();
     if let Some(certificate) = &target.tls.certificate {
         tls = tls.ca_certificate(Certificate::from_pem(std::fs::read(certificate)?));
     }
     if let (Some(certificate), Some(key)) = (&target.tls.client_certificate, &target.tls.client_key) {
         tls = tls.identity(Identity::from_pem(std::fs::read(certificate)?, std::fs::read(key)?));
     }
-    Ok(endpoint.tls_config(tls)?)
+    match endpoint.clone().tls_config(tls.clone().with_enabled_roots()) {
+        // A container without any certificates of its own can still trust the one that is given.
+        Err(_) if target.tls.certificate.is_some() => Ok(endpoint.tls_config(tls)?),
+        result => Ok(result?),
+    }
 }
 
 #[cfg(not(feature = "tls"))]

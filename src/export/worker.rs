@@ -200,9 +200,9 @@ impl Worker {
         self.queue.ledger().deliver(batch.count() - rejected);
         self.queue.ledger().reject(rejected);
         self.queue.recycle(batch);
-        self.reporter.delivered(self.queue.ledger().snapshot());
+        self.reporter.delivered(self.queue.ledger().snapshot(), Instant::now());
         if rejected > 0 || !message.is_empty() {
-            self.reporter.rejected(rejected, message);
+            self.reporter.rejected(rejected, message, Instant::now());
         }
         if rejected > 0 {
             self.fail_flushes(number, &format!("the collector rejected {rejected}: {message}"));
@@ -226,7 +226,7 @@ impl Worker {
     }
 
     fn failed(&mut self, number: u64, failure: &Failure) {
-        self.reporter.failed(failure, self.queue.ledger().snapshot());
+        self.reporter.failed(failure, self.queue.ledger().snapshot(), Instant::now());
         self.fail_flushes(number, &failure.text);
     }
 

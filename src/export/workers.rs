@@ -57,25 +57,6 @@ impl Workers {
         outcome
     }
 
-    /// [`flush`](Self::flush) of all signals for callers in a runtime, which it does not block.
-    pub(crate) async fn flush_async(&self, timeout: Duration) -> Result<(), ExportError> {
-        let deadline = deadline_in(timeout);
-        let mut answers = Vec::new();
-        for (signal, sender) in self.selected(None) {
-            let (reply, answer) = oneshot::channel();
-            let reply = move |result| drop(reply.send(result));
-            if sender.send(Command::Flush(deadline.into(), Box::new(reply))).is_ok() {
-                answers.push((signal, answer));
-            }
-        }
-        let mut outcome = Ok(());
-        for (signal, answer) in answers {
-            let result = answer.await.unwrap_or(Ok(()));
-            outcome = outcome.and(result.map_err(|unflushed| error(signal, unflushed, timeout)));
-        }
-        outcome
-    }
-
     /// [`flush`](Self::flush) of one signal, as the SDK's traits have it.
     pub(super) fn flush_for_sdk(&self, signal: Signal, timeout: Duration) -> OTelSdkResult {
         self.flush(Some(signal), timeout).map_err(|error| match error {
@@ -88,7 +69,9 @@ impl Workers {
     pub(super) fn shut_down(&self, deadline: Instant) -> Vec<oneshot::Receiver<()>> {
         let shut_down = |(_, sender): (_, &UnboundedSender<Command>)| {
             let (reply, ended) = oneshot::channel();
-            let reply = move || drop(reply.send(()));
+            let reply = move || {
+                let _ = reply.send(());
+            };
             let _ = sender.send(Command::Shutdown(deadline.into(), Box::new(reply)));
             ended
         };

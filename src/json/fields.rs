@@ -47,10 +47,12 @@ impl Fields {
     /// Writes `,"key":` and hands out the place for the value. A field of the same key that is there is replaced.
     pub(super) fn begin(&mut self, key: &str, reserved: &Reserved) -> &mut Vec<u8> {
         let start = self.text.len();
-        let mut hash = self.write_key("", key);
-        if reserved.contains(hash, &self.text[start + 2..self.text.len() - 2]) {
+        let mut hash = self.write_key(0, key);
+        let mut prefixes = 0;
+        while reserved.contains(hash, &self.text[start + 2..self.text.len() - 2]) {
             self.text.truncate(start);
-            hash = self.write_key(COLLISION_PREFIX, key);
+            prefixes += 1;
+            hash = self.write_key(prefixes, key);
         }
         let key_end = self.text.len() - 2;
         let start =
@@ -105,10 +107,10 @@ impl Fields {
         self.keys = other.keys;
     }
 
-    fn write_key(&mut self, prefix: &str, key: &str) -> u64 {
+    fn write_key(&mut self, prefixes: usize, key: &str) -> u64 {
         self.text.extend_from_slice(b",\"");
         let start = self.text.len();
-        self.text.extend_from_slice(prefix.as_bytes());
+        (0..prefixes).for_each(|_| self.text.extend_from_slice(COLLISION_PREFIX.as_bytes()));
         encode::escaped(&mut self.text, key);
         let hash = hash(&self.text[start..]);
         self.text.extend_from_slice(b"\":");

@@ -79,11 +79,12 @@ impl Format {
         };
         let absent_ids = absent_ids(options.absent_ids, &keys);
         let [timestamp, level, message, mut trace_id, span_id, trace_flags, target] = keys;
-        if let (false, Some(project)) = (trace_id.is_empty(), &options.google_cloud_project) {
-            trace_id = opened(trace_id);
+        trace_id = opened(trace_id);
+        if let Some(project) = &options.google_cloud_project
+            && options.style == KeyStyle::GoogleCloudLogging
+            && !trace_id.is_empty()
+        {
             encode::escaped(&mut trace_id, &format!("projects/{project}/traces/"));
-        } else {
-            trace_id = opened(trace_id);
         }
         Self {
             timestamp: opened(timestamp).into(),
@@ -282,3 +283,6 @@ fn service(options: &Options, names: &Names, fields: &mut Fields, reserved: &Res
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::Field;
 use crate::redaction::Redaction;
 use crate::semconv::OWN_TARGET;
-use crate::trace_ids::TraceIds;
+use crate::trace_ids::{TraceIds, is_sdk_target};
 
 /// Writes each event as one line of JSON. See the [module](super) for what stands in it.
 #[must_use = "a layer does nothing until it is added to a subscriber"]
@@ -252,7 +252,8 @@ where
         let dispatch = self.dispatch.get();
         TraceIds::of_event(event, dispatch).or_else(|| {
             // A bridge that does not activate the contexts of its spans still knows them.
-            let span = context.event_span(event).filter(|_| event.is_contextual())?;
+            let known = event.is_contextual() && !is_sdk_target(event.metadata().target());
+            let span = context.event_span(event).filter(|_| known)?;
             TraceIds::of_span(&span.id(), &dispatch?.upgrade()?)
         })
     }

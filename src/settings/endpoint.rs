@@ -37,7 +37,7 @@ pub(super) fn parse(text: &str, default_scheme: Scheme) -> Result<Endpoint, Reas
     let has_scheme = named.is_some();
     let scheme = named.unwrap_or(default_scheme);
     if scheme == Scheme::HTTPS && !cfg!(feature = "tls") {
-        return Err("TLS needs the feature `tls` of telemetry-bootstrap".into());
+        return Err("TLS needs the feature `tls` of telemetry-bootstrap; for plaintext write http://".into());
     }
     let uri = Uri::builder()
         .scheme(scheme)

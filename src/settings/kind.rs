@@ -172,7 +172,7 @@ pub(super) type Headers = Vec<(HeaderName, HeaderValue)>;
 
 /// A list of `name=value`, percent-encoded; values are secrets.
 pub(super) const HEADERS: Kind<Headers> = Kind {
-    parse: |text| pairs(text)?.into_iter().map(|(name, value)| header(name, &value)).collect(),
+    parse: |text| pairs(text)?.iter().map(|(name, value)| header(name, value)).collect(),
     check: any,
     show: |headers| {
         let names: Vec<_> = headers.iter().map(|(name, _)| name.as_str()).collect();
@@ -194,19 +194,19 @@ pub(super) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
     Ok((name, value))
 }
 
-/// A list in the form of W3C baggage without properties: `key=value,key=value`, values percent-encoded.
+/// A list in the form of W3C baggage without properties: `key=value,key=value`, keys and values percent-encoded.
 ///
 /// The reasons count the entries instead of showing them.
-pub(super) fn pairs(text: &str) -> Result<Vec<(&str, String)>, Reason> {
+pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, Reason> {
     items(text)
         .enumerate()
         .map(|(index, entry)| pair(entry).map_err(|reason| at_entry(index, reason)))
         .collect()
 }
 
-fn pair(entry: &str) -> Result<(&str, String), &'static str> {
+fn pair(entry: &str) -> Result<(String, String), &'static str> {
     let (key, value) = entry.split_once('=').ok_or("has no `=`")?;
-    let key = key.trim();
+    let key = percent_decoded(key.trim())?;
     if key.is_empty() {
         return Err("has no key");
     }

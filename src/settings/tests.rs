@@ -1,1 +1,24 @@
+//! What is asked for, by builder and environment, and what comes of it.
 
+mod documentation;
+mod export;
+mod mistakes;
+mod precedence;
+
+use super::*;
+use crate::builder::{Builder, init};
+
+fn resolved(builder: Builder, env: &Env) -> Settings {
+    resolve(&builder.into_parts().0, env).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn from_env<const N: usize>(variables: [(&str, &str); N]) -> Settings {
+    resolved(init(), &Env::of(variables))
+}
+
+fn attribute(settings: &Settings, key: &str) -> Option<String> {
+    let mut found = settings.resource.iter().filter(|attribute| attribute.key.as_str() == key);
+    let value = found.next().map(|attribute| attribute.value.to_string());
+    assert_eq!(found.next(), None, "{key} twice");
+    value
+}

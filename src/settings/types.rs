@@ -24,7 +24,6 @@ pub(crate) struct Settings {
     pub(crate) span_filter: Directives,
     /// One deadline for the whole shutdown.
     pub(crate) shutdown_timeout: Duration,
-    pub(crate) rpc_conventions: RpcConventions,
     pub(crate) exception_signal: ExceptionSignal,
     /// Mistakes in the environment, in words for the operator; said once a log output exists.
     pub(crate) warnings: Vec<String>,
@@ -87,6 +86,13 @@ pub(crate) struct Directives {
     pub(crate) text: String,
     /// `.log_filter()`, `RUST_LOG`, or `default`.
     pub(crate) origin: &'static str,
+}
+
+impl Directives {
+    /// Whether a setter gave them: a mistake is then the program's, not the operator's.
+    pub(crate) fn is_from_code(&self) -> bool {
+        self.origin.starts_with('.')
+    }
 }
 
 /// Where and how one signal is sent.
@@ -204,7 +210,6 @@ pub(crate) struct QueueSettings {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::enum_variant_names, reason = "the specification's names")]
 pub(crate) enum SamplerSetting {
     AlwaysOn,
     AlwaysOff,

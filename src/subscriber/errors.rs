@@ -11,7 +11,7 @@
 //! **What is set**: status Error with the event's message, or else the error's text, as description; `error.type`. A
 //! user's own status, description or `error.type` stays; of several errors the first counts.
 //!
-//! **Exceptions**: an error (a field that holds an error value, or the field `error`) is recorded as one `exception`
+//! **Exceptions**: an error (a field that holds an error value, the field `error`, or fields `exception.*`) is recorded as one `exception`
 //! span event, unless it is known. Known is an error whose text, or the text of one of its causes, was recorded on
 //! this span or on a span below it: the same text, or one that ends with `: ` and the recorded text, as wrappers
 //! write it. Every span remembers the last [`REMEMBERED`] such texts. So an error that passes through five functions
@@ -22,6 +22,8 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use opentelemetry::trace::{SpanRef as OtelSpanRef, Status, TraceContextExt};
@@ -32,8 +34,10 @@ use tracing_opentelemetry::get_otel_context;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::inside::Inside;
 use super::spans::automatically;
-use crate::record_error::{chain, error_type, stacktrace};
+use crate::json::exception::{TypeName, causes};
+use crate::record_error::{error_type, stacktrace};
 use crate::semconv::{ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE, OTHER};
 use crate::settings::ExceptionSignal;
 
@@ -62,8 +66,7 @@ pub(super) fn mark<S>(
     if span.is_none() && !explicit {
         return;
     }
-    let mut failure = Failure::default();
-    event.record(&mut failure);
+    let failure = Failure::of(event);
     let known = failure.is_known(event, ctx);
     match span {
         Some(context) => failure.mark(&context.span(), time, signal, known),
@@ -79,7 +82,8 @@ pub(super) fn mark<S>(
 pub(crate) fn explicitly(error: &(dyn Error + 'static), emit: impl FnOnce()) {
     let before = STATE.replace(State::Explicit);
     emit();
-    if STATE.replace(before) == State::Explicit {
+    // Inside telemetry's own code the current span may be locked by this thread.
+    if STATE.replace(before) == State::Explicit && !Inside::is_held() {
         let failure = Failure { error: Some(Exception::of(error)), ..Failure::default() };
         let now = SystemTime::now();
         OtelContext::map_current(|context| {
@@ -110,8 +114,11 @@ struct Failure {
     error: Option<Exception>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Exception {
+    /// `exception.type`.
+    type_name: Option<String>,
+    /// `error.type`.
     kind: Option<Cow<'static, str>>,
     /// The error's text, then those of its causes.
     texts: Vec<String>,
@@ -121,14 +128,15 @@ struct Exception {
 impl Exception {
     fn of(error: &(dyn Error + 'static)) -> Self {
         Self {
-            kind: Some(error_type(error)).filter(|kind| kind != OTHER),
-            texts: chain(error).map(ToString::to_string).collect(),
-            stacktrace: Some(stacktrace(error)),
+            type_name: TypeName::of(error).map(|name| name.as_str().to_owned()),
+            kind: Some(error_type(error)),
+            texts: std::iter::once(error).chain(causes(error)).map(ToString::to_string).collect(),
+            stacktrace: stacktrace(error),
         }
     }
 
     fn of_text(text: String) -> Self {
-        Self { kind: None, texts: vec![text], stacktrace: None }
+        Self { texts: vec![text], ..Self::default() }
     }
 
     fn message(&self) -> &str {
@@ -137,19 +145,27 @@ impl Exception {
 
     fn attributes(&self) -> Vec<KeyValue> {
         let mut attributes = vec![KeyValue::new(EXCEPTION_MESSAGE, self.message().to_owned())];
-        attributes.extend(self.kind.clone().map(|kind| KeyValue::new(EXCEPTION_TYPE, kind)));
+        attributes.extend(self.type_name.clone().map(|name| KeyValue::new(EXCEPTION_TYPE, name)));
         attributes.extend(self.stacktrace.clone().map(|trace| KeyValue::new(EXCEPTION_STACKTRACE, trace)));
         attributes
     }
 }
 
 impl Failure {
+    fn of(event: &Event<'_>) -> Self {
+        let mut failure = Self::default();
+        // A value whose `Debug` or `Display` panics is no reason to end the program.
+        let _ = catch_unwind(AssertUnwindSafe(|| event.record(&mut failure)));
+        failure
+    }
+
     /// Whether the error was recorded on the way here. If not, it will have been: the spans around it remember it.
     fn is_known<S>(&self, event: &Event<'_>, ctx: &Context<'_, S>) -> bool
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let (Some(error), Some(scope)) = (&self.error, ctx.event_scope(event)) else { return false };
+        let text = Tail::of(error.message());
         let mut known = false;
         for (distance, span) in scope.enumerate() {
             let mut extensions = span.extensions_mut();
@@ -158,7 +174,7 @@ impl Failure {
             }
             if let Some(remembered) = extensions.get_mut::<Remembered>() {
                 known |= distance == 0 && remembered.knows(error);
-                remembered.add(error.message());
+                remembered.add(&text);
             }
         }
         known
@@ -187,6 +203,10 @@ impl Failure {
         own.or_else(|| self.error.as_ref()?.kind.clone()).unwrap_or(Cow::Borrowed(OTHER))
     }
 
+    fn exception(&mut self) -> &mut Exception {
+        self.error.get_or_insert_default()
+    }
+
     fn text(&mut self, field: &Field, text: impl FnOnce() -> String) {
         match field.name() {
             MESSAGE_FIELD => self.message = Some(text()),
@@ -194,6 +214,9 @@ impl Failure {
                 self.error.get_or_insert_with(|| Exception::of_text(text()));
             }
             ERROR_TYPE => self.kind = Some(text()),
+            EXCEPTION_MESSAGE => self.exception().texts = vec![text()],
+            EXCEPTION_TYPE => self.exception().type_name = Some(text()),
+            EXCEPTION_STACKTRACE => self.exception().stacktrace = Some(text()),
             _ => {}
         }
     }
@@ -202,7 +225,7 @@ impl Failure {
 impl Visit for Failure {
     fn record_error(&mut self, _: &Field, value: &(dyn Error + 'static)) {
         // A value says more than a text.
-        if self.error.as_ref().is_none_or(|error| error.stacktrace.is_none()) {
+        if self.error.as_ref().is_none_or(|error| error.kind.is_none()) {
             self.error = Some(Exception::of(value));
         }
     }
@@ -219,28 +242,45 @@ impl Visit for Failure {
 /// Errors that were recorded on a span or below it, the newest last.
 #[derive(Debug, Default)]
 struct Remembered {
-    texts: VecDeque<Box<str>>,
+    texts: VecDeque<Tail>,
 }
 
 impl Remembered {
     fn knows(&self, error: &Exception) -> bool {
-        self.texts.iter().any(|known| error.texts.iter().any(|text| is_same(text, known)))
+        self.texts.iter().any(|known| error.texts.iter().any(|text| known.is_of(text)))
     }
 
-    fn add(&mut self, text: &str) {
-        if self.texts.iter().any(|known| **known == *text) {
+    fn add(&mut self, text: &Tail) {
+        if self.texts.contains(text) {
             return;
         }
         if self.texts.len() == REMEMBERED {
             self.texts.pop_front();
         }
-        self.texts.push_back(text.into());
+        self.texts.push_back(text.clone());
     }
 }
 
-/// Whether a text is that of a known error, or of one that wraps it.
-fn is_same(text: &str, known: &str) -> bool {
-    text == known || text.strip_suffix(known).is_some_and(|outer| outer.ends_with(": "))
+/// The end of an error's text, where wrappers put what they wrap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Tail {
+    text: Arc<str>,
+    /// The text is longer.
+    is_cut: bool,
+}
+
+impl Tail {
+    fn of(text: &str) -> Self {
+        let from = text.len().saturating_sub(MAX_TAIL);
+        let from = (from..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or_default();
+        Self { text: text[from..].into(), is_cut: from > 0 }
+    }
+
+    /// Whether a text is the one remembered, or that of an error that wraps it.
+    fn is_of(&self, text: &str) -> bool {
+        text.strip_suffix(&*self.text)
+            .is_some_and(|before| before.is_empty() || self.is_cut || before.ends_with(": "))
+    }
 }
 
 /// How far an explicitly recorded error has come on this thread.
@@ -262,6 +302,8 @@ const MESSAGE_FIELD: &str = "message";
 const ERROR_FIELD: &str = "error";
 /// Texts that a span remembers.
 const REMEMBERED: usize = 8;
+/// As much of a text as is remembered, in bytes.
+const MAX_TAIL: usize = 1024;
 
 #[cfg(test)]
 mod tests;

@@ -11,10 +11,11 @@ use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
-use tracing_core::{Interest, Level, LevelFilter, Metadata, callsite, span};
+use tracing_core::dispatcher::{self, WeakDispatch};
+use tracing_core::{Dispatch, Interest, Level, LevelFilter, Metadata, callsite, span};
 use tracing_subscriber::filter::{Directive, EnvFilter, Targets};
 use tracing_subscriber::layer::{Context, Filter as LayerFilter};
 use tracing_subscriber::registry::Registry;
@@ -140,6 +141,7 @@ struct Shared {
     filter: ArcSwap<Filter>,
     /// Held while the three above change.
     changing: Mutex<()>,
+    dispatch: OnceLock<WeakDispatch>,
 }
 
 impl FilterHandle {
@@ -149,6 +151,7 @@ impl FilterHandle {
             ceiling: AtomicUsize::new(number(filter.ceiling())),
             filter: ArcSwap::from_pointee(filter),
             changing: Mutex::new(()),
+            dispatch: OnceLock::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -160,8 +163,21 @@ impl FilterHandle {
             return Err(InvalidFilter::new(bad));
         }
         self.shared.replace(filter);
-        callsite::rebuild_interest_cache();
+        // Where a process has one subscriber, only the one of this thread would be asked again.
+        match self.dispatch() {
+            Some(dispatch) => dispatcher::with_default(&dispatch, callsite::rebuild_interest_cache),
+            None => callsite::rebuild_interest_cache(),
+        }
         Ok(())
+    }
+
+    /// Says which subscriber the filter works in.
+    pub(crate) fn on_register_dispatch(&self, dispatch: &Dispatch) {
+        let _ = self.shared.dispatch.set(dispatch.downgrade());
+    }
+
+    pub(crate) fn dispatch(&self) -> Option<Dispatch> {
+        self.shared.dispatch.get()?.upgrade()
     }
 
     pub(crate) fn enabled<S>(&self, metadata: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {

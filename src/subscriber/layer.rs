@@ -16,6 +16,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::filter::FilterHandle;
 use super::inside::Inside;
+use super::lines::Lines;
 use super::moment::Moment;
 use super::rate_limit::RateLimit;
 use super::wants::{Wants, passes};
@@ -31,9 +32,6 @@ pub(crate) struct Parts<S> {
     pub(crate) spans: Option<(SdkTracer, FilterHandle)>,
     pub(crate) exceptions: ExceptionSignal,
 }
-
-/// Writes lines of any format: a layer that is given the spans and events of its filter.
-pub(crate) type Lines<S> = Box<dyn Layer<S> + Send + Sync>;
 
 /// Writes an event as an OTLP record.
 pub(crate) type Records<S> = Box<dyn Fn(&Event<'_>, &Moment, &Context<'_, S>) + Send + Sync>;
@@ -108,6 +106,7 @@ where
 {
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
         let _ = self.dispatch.set(dispatch.downgrade());
+        self.wants.on_register_dispatch(dispatch);
         if let Some(lines) = &self.lines {
             lines.on_register_dispatch(dispatch);
         }
@@ -212,7 +211,7 @@ where
             records(event, &moment, &ctx);
         }
         if let (true, Some(lines)) = (line, &self.lines) {
-            lines.on_event(event, ctx);
+            lines.write_event(event, &ctx, &moment);
         }
     }
 
@@ -222,7 +221,7 @@ where
             && passes(self.wants.lines.as_ref(), metadata, &ctx)
             && self.sdk_lines.allows(Instant::now())
         {
-            lines.on_event(event, ctx);
+            lines.write_event(event, &ctx, &Moment { time: SystemTime::now(), ids: None });
         }
     }
 

@@ -1,1 +1,139 @@
-//! Events become OTLP log records.
+//! `tracing` events, and records of the `log` crate, as OTLP log records.
+//!
+//! | in the record | comes from |
+//! |---|---|
+//! | time, observed time | the moment that the caller gives, which the log line shows too |
+//! | severity | the level: its number, and its name as text |
+//! | body | the message |
+//! | scope | the target |
+//! | ids, flags | what the caller found; no ids, no trace |
+//! | event name | the field `otel.event.name` or `event.name`; without one the record is no event |
+//! | `exception.*` | the first field that is an error value |
+//! | `code.file.path`, `code.line.number` | the place of the macro |
+//! | other attributes | the other fields, then those that the caller has encoded already |
+//!
+//! Numbers stay numbers where OTLP has a type for them; those beyond 64 signed bits become text. Of fields with
+//! one name the last counts, and an event's own fields win over the caller's. A field whose `Debug` or `Display`
+//! panics becomes `[panicked]`; the rest of the record is not touched by that.
+//!
+//! Records go as bytes straight into the queue, without an allocation once the thread's buffers have grown. Only
+//! where the user has added log processors they take the longer way through the SDK, with the same content.
+
+mod encoded;
+mod exception;
+mod fields;
+mod sdk;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use opentelemetry::logs::Severity;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use tracing_core::{Event, Level, LevelFilter};
+use tracing_log::NormalizeEvent;
+
+use self::encoded::EncodedRecord;
+use self::sdk::SdkLogs;
+use crate::export::Queue;
+use crate::export::encode::{self, LogFields};
+use crate::settings::AttributeLimits;
+use crate::trace_ids::TraceIds;
+
+/// Turns events into OTLP log records.
+#[derive(Debug)]
+pub(crate) struct OtlpLogs {
+    way: Way,
+    options: LogOptions,
+}
+
+#[derive(Debug)]
+enum Way {
+    Direct(Arc<Queue>),
+    Sdk(SdkLogs),
+}
+
+/// Which events become records, and what of them.
+#[derive(Clone)]
+pub(crate) struct LogOptions {
+    pub(crate) limits: AttributeLimits,
+    /// The most verbose level that becomes a record.
+    pub(crate) minimum: LevelFilter,
+    /// Leaves out records of traces that are not sampled.
+    pub(crate) trace_based: bool,
+    /// Says of which fields the value must not leave the process.
+    pub(crate) is_redacted: Option<Arc<IsRedacted>>,
+}
+
+/// Given the name of a field.
+pub(crate) type IsRedacted = dyn Fn(&str) -> bool + Send + Sync;
+
+impl OtlpLogs {
+    /// Records go straight into the queue.
+    pub(crate) fn direct(queue: Arc<Queue>, options: LogOptions) -> Self {
+        Self { way: Way::Direct(queue), options }
+    }
+
+    /// Records go through the processors of this provider, of which the last should be a
+    /// [`LogQueue`](crate::export::LogQueue). That one keeps the limits.
+    pub(crate) fn through(provider: SdkLoggerProvider, options: LogOptions) -> Self {
+        let limits = AttributeLimits { count: u32::MAX, value_length: None };
+        Self { way: Way::Sdk(SdkLogs::new(provider)), options: LogOptions { limits, ..options } }
+    }
+
+    /// Makes a record of the event. `extra` are attributes of a `LogRecord`, encoded: fields of spans and contexts.
+    ///
+    /// The caller has filtered, and does not come here from the I/O thread or a suppressed context.
+    pub(crate) fn on_event(&self, event: &Event<'_>, time: SystemTime, ids: Option<TraceIds>, extra: &[u8]) {
+        if !self.options.wants(*event.metadata().level(), ids) {
+            return;
+        }
+        let of_log_crate = event.normalized_metadata();
+        let metadata = of_log_crate.as_ref().unwrap_or_else(|| event.metadata());
+        let severity = severity(*metadata.level());
+        match &self.way {
+            Way::Direct(queue) => encode::with_scratch(|scratch| {
+                encode::named_scope(&mut scratch.scope, metadata.target());
+                LogFields::head(&mut scratch.item, time, severity, ids);
+                let mut record = EncodedRecord::new(&mut scratch.item, self.options.limits.value_length);
+                fields::write(event, metadata, extra, &self.options, &mut record);
+                queue.push(&scratch.scope, &scratch.item);
+            }),
+            Way::Sdk(sdk) => sdk.emit(metadata.target(), time, severity, ids, |record| {
+                fields::write(event, metadata, extra, &self.options, record);
+            }),
+        }
+    }
+}
+
+impl LogOptions {
+    fn wants(&self, level: Level, ids: Option<TraceIds>) -> bool {
+        level <= self.minimum && !(self.trace_based && ids.is_some_and(|ids| !ids.flags.is_sampled()))
+    }
+
+    fn is_redacted(&self, key: &str) -> bool {
+        self.is_redacted.as_ref().is_some_and(|is_redacted| is_redacted(key))
+    }
+}
+
+impl fmt::Debug for LogOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogOptions")
+            .field("limits", &self.limits)
+            .field("minimum", &self.minimum)
+            .field("trace_based", &self.trace_based)
+            .finish_non_exhaustive()
+    }
+}
+
+fn severity(level: Level) -> Severity {
+    match level {
+        Level::TRACE => Severity::Trace,
+        Level::DEBUG => Severity::Debug,
+        Level::INFO => Severity::Info,
+        Level::WARN => Severity::Warn,
+        Level::ERROR => Severity::Error,
+    }
+}

@@ -18,8 +18,10 @@
 
 pub(crate) mod errors;
 pub(crate) mod filter;
+mod filters;
 pub(crate) mod inside;
 mod layer;
+mod lines;
 mod logs;
 pub(crate) mod moment;
 mod rate_limit;
@@ -27,10 +29,13 @@ mod spans;
 mod wants;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use filter::InvalidFilter;
-pub(crate) use layer::{Lines, Parts, Records};
+pub(crate) use filters::Filters;
+pub(crate) use layer::{Parts, Records};
+pub(crate) use lines::{Lines, shared};
+pub(crate) use logs::{LogOptions, OtlpLogs};
 use tracing_subscriber::Layer;
 
 /// Everything this crate does with `tracing`, as one layer for a subscriber of your own.

@@ -10,6 +10,7 @@
 //! | `error.type` set twice is there twice | the user's own wins; of several automatic ones the first |
 //! | spans on the I/O thread and in suppressed contexts are exported again | not recorded, without ids |
 //! | `otel.name` recorded after the first enter is lost | [`record_late_name`] |
+//! | a child of an explicit parent that is filtered out becomes a root | attached to the nearest enabled ancestor |
 //!
 //! `otel.kind` recorded after the first enter stays without effect: the SDK cannot change a started span's kind.
 //! Events are not turned into span events: each goes out once, as a log record.
@@ -19,7 +20,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::time::SystemTime;
 
-use opentelemetry::trace::{Span, SpanBuilder, SpanContext, Status, TraceContextExt, Tracer};
+use opentelemetry::trace::{Link, Span, SpanBuilder, SpanContext, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context as OtelContext, KeyValue};
 use opentelemetry_sdk::trace::{SdkTracer, Span as SdkSpan};
 use tracing_core::field::{Field, Visit};
@@ -61,7 +62,10 @@ pub(super) struct SpanGate {
     filter: FilterHandle,
 }
 
-impl<S> Filter<S> for SpanGate {
+impl<S> Filter<S> for SpanGate
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
     fn enabled(&self, metadata: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {
         metadata.is_span() && self.filter.enabled(metadata, ctx)
     }
@@ -72,6 +76,24 @@ impl<S> Filter<S> for SpanGate {
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
         Some(self.filter.ceiling())
+    }
+
+    fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
+        // The bridge takes a span whose explicit parent it does not know for a root.
+        if attrs.parent().is_some_and(|parent| ctx.span(parent).is_none()) {
+            ADOPTED.set(self.nearest_enabled(id, &ctx));
+        }
+    }
+}
+
+impl SpanGate {
+    fn nearest_enabled<S>(&self, id: &span::Id, ctx: &Context<'_, S>) -> Option<SpanContext>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let nearest = ctx.span(id)?.parent()?.id();
+        let context = get_otel_context(&nearest, &self.filter.dispatch()?)?;
+        Some(context.span().span_context().clone())
     }
 }
 
@@ -121,7 +143,18 @@ pub(super) struct BridgeTracer {
 impl Tracer for BridgeTracer {
     type Span = BridgeSpan;
 
-    fn build_with_context(&self, builder: SpanBuilder, parent: &OtelContext) -> BridgeSpan {
+    fn span_builder<T>(&self, name: T) -> SpanBuilder
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        let mut builder = SpanBuilder::from_name(name);
+        if let Some(parent) = ADOPTED.take() {
+            builder.links = Some(vec![Link::new(parent, vec![KeyValue::new(PARENT_LINK, true)], 0)]);
+        }
+        builder
+    }
+
+    fn build_with_context(&self, mut builder: SpanBuilder, parent: &OtelContext) -> BridgeSpan {
         // The bridge holds the span's lock: what samplers and processors log must not ask for it.
         let _inside = Inside::enter();
         if on_io_thread() || OtelContext::is_current_telemetry_suppressed() {
@@ -129,10 +162,23 @@ impl Tracer for BridgeTracer {
             return BridgeSpan::new(self.inner.build_with_context(builder, &suppressed));
         }
         let own_type = builder.attributes.iter().flatten().any(is_error_type);
-        let mut span = BridgeSpan::new(self.inner.build_with_context(builder, parent));
+        // A parent that was set meanwhile is the user's word.
+        let adopted = take_parent_link(&mut builder).filter(|_| !parent.has_active_span());
+        let adopted = adopted.map(|adopted| parent.with_remote_span_context(adopted));
+        let inner = self.inner.build_with_context(builder, adopted.as_ref().unwrap_or(parent));
+        let mut span = BridgeSpan::new(inner);
         span.own_type = own_type;
         span
     }
+}
+
+/// The parent that [`SpanGate`] found, which has no other way through the bridge than as a link.
+fn take_parent_link(builder: &mut SpanBuilder) -> Option<SpanContext> {
+    let links = builder.links.as_mut()?;
+    let is_parent = |link: &Link| link.attributes.first().is_some_and(|kv| kv.key.as_str() == PARENT_LINK);
+    let first = links.first().filter(|link| is_parent(link))?.span_context.clone();
+    links.remove(0);
+    Some(first)
 }
 
 /// An SDK span that keeps its status to itself until it ends.
@@ -255,6 +301,10 @@ fn is_error_type(attribute: &KeyValue) -> bool {
 
 thread_local! {
     static AUTOMATIC: Cell<bool> = const { Cell::new(false) };
+    /// Between the gate's look at a new span and the bridge's: the parent it is to have.
+    static ADOPTED: Cell<Option<SpanContext>> = const { Cell::new(None) };
 }
 
+/// Attribute of the link that stands for a parent.
+const PARENT_LINK: &str = "telemetry_bootstrap.parent";
 const NAME_FIELD: &str = "otel.name";

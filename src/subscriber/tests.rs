@@ -1,179 +1,20 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{SdkTracerProvider, Span as SdkSpan, SpanData, SpanProcessor};
-use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Subscriber};
-use tracing_subscriber::layer::{Context, SubscriberExt};
-use tracing_subscriber::registry::LookupSpan;
-use tracing_subscriber::{Layer, Registry};
+use opentelemetry::trace::{
+    SpanContext, SpanId, Status, TraceContextExt, TraceFlags, TraceId, Tracer, TracerProvider as _,
+};
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::Registry;
+use tracing_subscriber::layer::SubscriberExt;
 
+use self::rig::{Options, Rig, SpanNames, Spans, Written, ids, lines_into, texts};
+use super::Parts;
 use super::filter::{Filter, FilterHandle};
-use super::{Lines, Parts};
 use crate::settings::ExceptionSignal;
-use crate::trace_ids::TraceIds;
 
-/// A telemetry layer with outputs in memory, installed for this thread.
-pub(super) struct Rig {
-    pub(super) spans: Spans,
-    pub(super) lines: Written,
-    pub(super) records: Written,
-    pub(super) line_filter: FilterHandle,
-    pub(super) span_filter: FilterHandle,
-    provider: SdkTracerProvider,
-    _installed: DefaultGuard,
-}
-
-/// What an output was given: `message [span fields…]`, and the ids.
-pub(super) type Written = Arc<Mutex<Vec<(String, Option<TraceIds>)>>>;
-
-pub(super) struct Options {
-    pub(super) lines: &'static str,
-    pub(super) records: &'static str,
-    pub(super) spans: &'static str,
-    pub(super) exceptions: ExceptionSignal,
-    pub(super) beside_others: bool,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            lines: "info",
-            records: "info",
-            spans: "info",
-            exceptions: ExceptionSignal::SpanEvent,
-            beside_others: false,
-        }
-    }
-}
-
-impl Rig {
-    pub(super) fn new() -> Self {
-        Self::with(Options::default())
-    }
-
-    pub(super) fn with(options: Options) -> Self {
-        let spans = Spans::default();
-        let provider = SdkTracerProvider::builder().with_span_processor(spans.clone()).build();
-        let handle = |text| FilterHandle::new(Filter::parse(text).0);
-        let (line_filter, span_filter) = (handle(options.lines), handle(options.spans));
-        let (lines, records) = (Written::default(), Written::default());
-        let written = Arc::clone(&records);
-        let parts = Parts {
-            lines: Some((lines_into(&lines), line_filter.clone())),
-            records: Some((
-                Box::new(move |event, moment, _| {
-                    written.lock().unwrap().push((message(event), moment.ids));
-                }),
-                handle(options.records),
-            )),
-            spans: Some((provider.tracer("test"), span_filter.clone())),
-            exceptions: options.exceptions,
-        };
-        let installed = if options.beside_others {
-            tracing::subscriber::set_default(Registry::default().with(parts.beside_others()))
-        } else {
-            tracing::subscriber::set_default(Registry::default().with(parts.alone()))
-        };
-        Self { spans, lines, records, line_filter, span_filter, provider, _installed: installed }
-    }
-
-    pub(super) fn tracer(&self) -> opentelemetry_sdk::trace::SdkTracer {
-        self.provider.tracer("raw")
-    }
-}
-
-pub(super) fn texts(written: &Written) -> Vec<String> {
-    written.lock().unwrap().iter().map(|(text, _)| text.clone()).collect()
-}
-
-pub(super) fn ids(written: &Written) -> Vec<Option<TraceIds>> {
-    written.lock().unwrap().iter().map(|(_, ids)| *ids).collect()
-}
-
-/// Keeps ended spans.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Spans(Arc<Mutex<Vec<SpanData>>>);
-
-impl Spans {
-    pub(super) fn named(&self, name: &str) -> SpanData {
-        let spans = self.0.lock().unwrap();
-        let found: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
-        assert_eq!(found.len(), 1, "spans named {name} among {:?}", names(&spans));
-        found[0].clone()
-    }
-
-    pub(super) fn names(&self) -> Vec<String> {
-        names(&self.0.lock().unwrap())
-    }
-}
-
-fn names(spans: &[SpanData]) -> Vec<String> {
-    spans.iter().map(|span| span.name.to_string()).collect()
-}
-
-impl SpanProcessor for Spans {
-    fn on_start(&self, _: &mut SdkSpan, _: &opentelemetry::Context) {}
-
-    fn on_end(&self, span: SpanData) {
-        self.0.lock().unwrap().push(span);
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _: std::time::Duration) -> OTelSdkResult {
-        Ok(())
-    }
-}
-
-/// A layer that writes each event with the names of the spans that it was shown.
-pub(super) fn lines_into<S>(written: &Written) -> Lines<S>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    Box::new(SpanNames(Arc::clone(written)))
-}
-
-struct SpanNames(Written);
-struct Seen;
-
-impl<S> Layer<S> for SpanNames
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    fn on_new_span(&self, _: &tracing::span::Attributes<'_>, id: &tracing::Id, ctx: Context<'_, S>) {
-        ctx.span(id).unwrap().extensions_mut().insert(Seen);
-    }
-
-    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        let mut text = message(event);
-        for span in ctx.event_scope(event).into_iter().flatten() {
-            if span.extensions().get::<Seen>().is_some() {
-                text.push_str(&format!(" in {}", span.name()));
-            }
-        }
-        let ids =
-            if event.metadata().target().starts_with("opentelemetry") { None } else { TraceIds::current() };
-        self.0.lock().unwrap().push((text, ids));
-    }
-}
-
-pub(super) fn message(event: &Event<'_>) -> String {
-    struct Message(String);
-    impl tracing::field::Visit for Message {
-        fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
-            if field.name() == "message" {
-                self.0 = format!("{value:?}");
-            }
-        }
-    }
-    let mut message = Message(String::new());
-    event.record(&mut message);
-    message.0
-}
+pub(crate) mod rig;
 
 #[test]
 fn spans_become_opentelemetry_spans_and_events_go_to_both_outputs_with_their_ids() {
@@ -191,4 +32,290 @@ fn spans_become_opentelemetry_spans_and_events_go_to_both_outputs_with_their_ids
         assert_eq!(ids.span_id, inner.span_context.span_id());
         assert_eq!(ids.trace_id, inner.span_context.trace_id());
     }
+}
+
+#[test]
+fn each_output_has_a_filter_of_its_own() {
+    let rig = Rig::with(Options { lines: "warn", records: "debug", spans: "info", ..Options::default() });
+    tracing::info_span!("work").in_scope(|| {
+        tracing::warn!("a");
+        tracing::info!("b");
+        tracing::debug!("c");
+        tracing::trace!("d");
+    });
+    assert_eq!(texts(&rig.lines), ["a"], "the span is below the lines' filter");
+    assert_eq!(texts(&rig.records), ["a", "b", "c"]);
+    assert_eq!(rig.spans.names(), ["work"]);
+}
+
+#[test]
+fn spans_of_the_lines_filter_alone_appear_in_lines_alone() {
+    let rig = Rig::with(Options { lines: "debug", ..Options::default() });
+    tracing::info_span!("outer").in_scope(|| {
+        tracing::debug_span!("middle").in_scope(|| {
+            tracing::info_span!("inner").in_scope(|| tracing::info!("hello"));
+        });
+    });
+    assert_eq!(texts(&rig.lines), ["hello in inner in middle in outer"]);
+    assert_eq!(rig.spans.names(), ["inner", "outer"]);
+    let (inner, outer) = (rig.spans.named("inner"), rig.spans.named("outer"));
+    assert_eq!(inner.parent_span_id, outer.span_context.span_id(), "the nearest enabled ancestor");
+}
+
+#[test]
+fn a_child_of_a_filtered_explicit_parent_is_attached_to_the_nearest_enabled_ancestor() {
+    let rig = Rig::with(Options { lines: "debug", ..Options::default() });
+    let outer = tracing::info_span!("outer");
+    let hidden = tracing::debug_span!(parent: &outer, "hidden");
+    let deeper = tracing::debug_span!(parent: &hidden, "deeper");
+    drop(tracing::info_span!(parent: &deeper, "child"));
+    drop(tracing::info_span!(parent: None, "root"));
+    drop((deeper, hidden, outer));
+    let (child, outer) = (rig.spans.named("child"), rig.spans.named("outer"));
+    assert_eq!(child.parent_span_id, outer.span_context.span_id());
+    assert_eq!(child.span_context.trace_id(), outer.span_context.trace_id());
+    assert!(child.links.links.is_empty() && !child.parent_span_is_remote);
+    assert_eq!(rig.spans.named("root").parent_span_id, SpanId::INVALID);
+}
+
+#[test]
+fn a_filter_can_be_replaced_while_the_program_runs() {
+    let rig = Rig::new();
+    let log = || tracing::debug!("seen");
+    log();
+    rig.line_filter.set("debug").unwrap();
+    log();
+    rig.line_filter.set("off").unwrap();
+    log();
+    assert_eq!(texts(&rig.lines), ["seen"]);
+    let span = || drop(tracing::debug_span!("detail").entered());
+    span();
+    rig.span_filter.set("debug").unwrap();
+    span();
+    assert_eq!(rig.spans.names(), ["detail"]);
+}
+
+#[test]
+fn no_event_is_lost_while_a_filter_is_replaced() {
+    const EVENTS: usize = 20_000;
+    let rig = Rig::new();
+    let handle = rig.line_filter.clone();
+    let done = Arc::new(AtomicBool::new(false));
+    let stop = Arc::clone(&done);
+    let replacing = std::thread::spawn(move || {
+        let mut replaced = 0;
+        while !stop.load(Ordering::Relaxed) {
+            handle
+                .set(["info", "debug", "warn,telemetry_bootstrap=info", "info,[nowhere]=trace"][replaced % 4])
+                .unwrap();
+            replaced += 1;
+        }
+        replaced
+    });
+    (0..EVENTS).for_each(|_| tracing::info!("kept by every one of them"));
+    done.store(true, Ordering::Relaxed);
+    assert!(replacing.join().unwrap() > 4);
+    assert_eq!(rig.lines.lock().unwrap().len(), EVENTS);
+}
+
+#[test]
+fn directives_with_spans_follow_the_spans_that_are_entered() {
+    let rig = Rig::with(Options { lines: "info,[request{user=7}]=debug", ..Options::default() });
+    for user in [7, 8] {
+        tracing::info_span!("request", user).in_scope(|| {
+            tracing::debug!("detail of {user}");
+            tracing::info!("done {user}");
+        });
+    }
+    assert_eq!(texts(&rig.lines), ["detail of 7 in request", "done 7 in request", "done 8 in request"]);
+    assert_eq!(texts(&rig.records), ["done 7", "done 8"]);
+}
+
+#[test]
+fn layers_beside_ours_do_not_feel_our_filters() {
+    let ours = Written::default();
+    let theirs = Written::default();
+    let handle = |text| FilterHandle::new(Filter::parse(text).0);
+    let spans = Spans::default();
+    let provider = SdkTracerProvider::builder().with_span_processor(spans.clone()).build();
+    let parts = Parts {
+        lines: Some((lines_into(&ours), handle("warn"))),
+        records: None,
+        spans: Some((provider.tracer("test"), handle("warn"))),
+        exceptions: ExceptionSignal::SpanEvent,
+    };
+    let subscriber = Registry::default().with(SpanNames(Arc::clone(&theirs))).with(parts.beside_others());
+    tracing::subscriber::with_default(subscriber, || {
+        tracing::info_span!("work").in_scope(|| {
+            tracing::trace!("a");
+            tracing::error!("b");
+        });
+    });
+    assert_eq!(texts(&theirs), ["a in work", "b in work"]);
+    assert_eq!(texts(&ours), ["b"]);
+    assert!(spans.names().is_empty());
+}
+
+#[test]
+fn beside_others_everything_works_as_alone() {
+    let rig = Rig::with(Options { beside_others: true, lines: "debug", ..Options::default() });
+    tracing::info_span!("outer").in_scope(|| {
+        tracing::debug_span!("middle").in_scope(|| {
+            tracing::info_span!("inner").in_scope(|| tracing::error!("boom"));
+        });
+    });
+    assert_eq!(texts(&rig.lines), ["boom in inner in middle in outer"]);
+    let (inner, outer) = (rig.spans.named("inner"), rig.spans.named("outer"));
+    assert_eq!(inner.parent_span_id, outer.span_context.span_id());
+    assert_eq!(inner.status, Status::error("boom"));
+    assert_eq!(ids(&rig.records)[0].unwrap().span_id, inner.span_context.span_id());
+}
+
+#[test]
+fn extensions_of_the_bridge_find_it() {
+    for beside_others in [false, true] {
+        let rig = Rig::with(Options { beside_others, ..Options::default() });
+        let remote = SpanContext::new(
+            TraceId::from(7),
+            SpanId::from(9),
+            TraceFlags::SAMPLED,
+            true,
+            Default::default(),
+        );
+        let span = tracing::info_span!("work");
+        span.set_parent(opentelemetry::Context::new().with_remote_span_context(remote)).unwrap();
+        span.set_attribute("k", 1);
+        drop(span);
+        let span = rig.spans.named("work");
+        assert_eq!(span.span_context.trace_id(), TraceId::from(7));
+        assert_eq!(span.parent_span_id, SpanId::from(9));
+        assert_eq!(span.attributes, [opentelemetry::KeyValue::new("k", 1)]);
+    }
+}
+
+#[test]
+fn what_no_output_wants_is_disabled_for_good() {
+    let rig = Rig::with(Options { lines: "off", records: "warn", spans: "warn", ..Options::default() });
+    assert!(!tracing::enabled!(tracing::Level::INFO));
+    assert!(!tracing::event_enabled!(tracing::Level::INFO));
+    assert!(tracing::enabled!(tracing::Level::WARN));
+    assert!(tracing::info_span!("work").is_disabled());
+    drop(rig);
+}
+
+#[test]
+fn events_know_their_span_by_parent_and_root_events_have_none() {
+    let rig = Rig::new();
+    let parent = tracing::info_span!("parent");
+    let filtered = tracing::debug_span!(parent: &parent, "filtered");
+    rig.line_filter.set("debug").unwrap();
+    let hidden = tracing::debug_span!(parent: &parent, "hidden");
+    tracing::info_span!("current").in_scope(|| {
+        tracing::info!(parent: &parent, "a");
+        tracing::info!(parent: None, "b");
+        tracing::info!(parent: &hidden, "c");
+    });
+    drop((hidden, filtered, parent));
+    let id = Some(rig.spans.named("parent").span_context.span_id());
+    let found: Vec<_> = ids(&rig.records).into_iter().map(|ids| ids.map(|ids| ids.span_id)).collect();
+    assert_eq!(found, [id, None, id]);
+}
+
+#[test]
+fn events_inside_spans_of_the_opentelemetry_api_have_their_ids() {
+    let rig = Rig::new();
+    let span_id = rig.tracer().in_span("raw", |context| {
+        tracing::info!("hello");
+        tracing::info_span!("child").in_scope(|| {});
+        context.span().span_context().span_id()
+    });
+    assert_eq!(ids(&rig.records)[0].unwrap().span_id, span_id);
+    assert_eq!(rig.spans.named("child").parent_span_id, span_id);
+}
+
+#[test]
+fn names_recorded_late_are_kept() {
+    let rig = Rig::new();
+    let span = tracing::info_span!("old", otel.name = tracing::field::Empty);
+    span.in_scope(|| {
+        span.record("otel.name", "from inside");
+    });
+    drop(span);
+    let span = tracing::info_span!("old", otel.name = tracing::field::Empty);
+    span.record("otel.name", "before the start");
+    drop(span);
+    let outer = tracing::info_span!("old", otel.name = tracing::field::Empty).entered();
+    tracing::info_span!("inner").in_scope(|| {
+        outer.record("otel.name", tracing::field::debug(format_args!("from below")));
+    });
+    drop(outer);
+    assert_eq!(rig.spans.names(), ["from inside", "before the start", "inner", "from below"]);
+}
+
+#[test]
+fn a_name_before_the_start_does_not_start_the_span() {
+    let _rig = Rig::new();
+    let span = tracing::info_span!("old", otel.name = tracing::field::Empty);
+    span.record("otel.name", "new");
+    span.set_parent(opentelemetry::Context::new()).unwrap();
+}
+
+#[test]
+fn events_of_the_sdk_are_lines_without_ids_a_few_at_a_time_and_never_records() {
+    let rig = Rig::new();
+    tracing::info_span!("work").in_scope(|| {
+        (0..100).for_each(|_| tracing::warn!(target: "opentelemetry_sdk", "queue is full"));
+    });
+    assert_eq!(rig.lines.lock().unwrap().len(), 20);
+    assert!(ids(&rig.lines).iter().all(Option::is_none));
+    assert!(texts(&rig.records).is_empty());
+}
+
+#[test]
+fn an_event_of_the_sdk_while_the_context_is_borrowed_does_not_panic() {
+    let rig = Rig::new();
+    // More contexts than the SDK can stack: it complains while it has the stack borrowed.
+    let guards: Vec<_> = (0..=u16::MAX).map(|_| opentelemetry::Context::new().attach()).collect();
+    guards.into_iter().rev().for_each(drop);
+    assert!(!texts(&rig.lines).is_empty(), "the SDK said something");
+    assert!(texts(&rig.records).is_empty());
+}
+
+#[test]
+fn a_suppressed_context_leaves_lines_alone() {
+    let rig = Rig::new();
+    {
+        let _suppressed = opentelemetry::Context::enter_telemetry_suppressed_scope();
+        tracing::info_span!("work").in_scope(|| tracing::error!("hello"));
+        tracing::info_span!(parent: None, "root").in_scope(|| {});
+    }
+    assert_eq!(texts(&rig.lines), ["hello in work"]);
+    assert!(texts(&rig.records).is_empty());
+    assert!(rig.spans.names().is_empty());
+}
+
+#[test]
+fn records_of_the_log_crate_are_filtered_by_their_own_target() {
+    // The only test of this process that sets the logger.
+    tracing_log::LogTracer::init().unwrap();
+    let rig = Rig::with(Options { lines: "info,noisy=error", records: "noisy=warn", ..Options::default() });
+    log::warn!(target: "noisy", "a");
+    log::warn!(target: "other", "b");
+    assert_eq!(texts(&rig.lines), ["b"]);
+    assert_eq!(texts(&rig.records), ["a"]);
+}
+
+#[test]
+fn a_value_that_logs_while_it_is_logged_does_no_harm() {
+    struct Chatty;
+    impl std::fmt::Debug for Chatty {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            tracing::error!("from inside");
+            f.write_str("chatty")
+        }
+    }
+    let rig = Rig::new();
+    tracing::info_span!("work", chatty = ?Chatty).in_scope(|| tracing::error!("{:?}", Chatty));
+    assert_eq!(rig.spans.named("work").status, Status::error("chatty"));
+    assert!(texts(&rig.records).contains(&"chatty".to_owned()));
 }

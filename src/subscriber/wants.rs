@@ -1,6 +1,6 @@
 //! What any of the outputs wants: the union of their filters.
 
-use tracing_core::{Interest, LevelFilter, Metadata, span};
+use tracing_core::{Dispatch, Interest, LevelFilter, Metadata, span};
 use tracing_subscriber::layer::{Context, Filter};
 
 use super::errors;
@@ -53,6 +53,10 @@ impl Wants {
     /// The filter of spans, if it has a say: it decides about spans, and about the events that mark them.
     fn for_spans(&self, metadata: &Metadata<'_>) -> Option<&FilterHandle> {
         self.spans.as_ref().filter(|_| metadata.is_span() || errors::is_error(metadata))
+    }
+
+    pub(super) fn on_register_dispatch(&self, dispatch: &Dispatch) {
+        self.distinct.iter().for_each(|filter| filter.on_register_dispatch(dispatch));
     }
 
     pub(super) fn on_new_span<S>(&self, attrs: &span::Attributes<'_>, id: &span::Id, ctx: &Context<'_, S>) {

@@ -36,6 +36,14 @@ pub(super) fn short_line(attributes: &[KeyValue]) -> String {
     }))
 }
 
+/// [`line`] in the order of the keys, which tells sets of attributes apart: the order in which a series is exported
+/// may change.
+pub(super) fn sorted_line(attributes: &[KeyValue]) -> String {
+    let mut sorted: Vec<_> = attributes.iter().collect();
+    sorted.sort_by(|a, b| a.key.cmp(&b.key));
+    line_of(sorted.into_iter())
+}
+
 fn line_of<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> String {
     let pairs = attributes.map(|attribute| format!("{}={}", attribute.key, text(attribute.value.as_ref())));
     pairs.collect::<Vec<_>>().join(" ")

@@ -1,4 +1,4 @@
-//! Tools to test telemetry with: a collector inside the test, and faults for it.
+//! Tools to test telemetry with: captured in memory, or received by a collector inside the test, with faults.
 //!
 //! Needs the feature `testing`, which belongs into `[dev-dependencies]`:
 //!
@@ -9,16 +9,20 @@
 //!
 //! | to see | use |
 //! |---|---|
+//! | what a function or handler records: spans, log records, metrics, log lines | [`capture()`] |
 //! | what really goes over the network, from a whole program | [`Collector`] |
 //! | how a service bears a collector that is slow, full, silent or gone | [`Collector::fault`], [`Collector::stop`], [`Collector::refused_endpoint`], [`SilentEndpoint`] |
 //!
 //! What arrives is kept as the OTLP messages themselves, so the types of [`opentelemetry_proto`] are public here,
 //! and so is [`Code`]: their versions change with this crate's minor versions.
 
+mod assertions;
 mod attributes;
+mod capture;
 mod collector;
 mod telemetry;
 
+pub use capture::{Capture, capture};
 pub use collector::{Collector, Export, Fault, FaultPlan, Received, Request, SilentEndpoint, WaitError};
 pub use opentelemetry_proto;
 pub use telemetry::{CollectedLog, CollectedMetric, CollectedSpan, HistogramValue};

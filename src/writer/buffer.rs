@@ -1,10 +1,12 @@
 //! The bytes that wait, and everybody who waits for them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::Overflow;
+use crate::export::on_io_thread;
 
 /// A bounded buffer of lines with one reader.
 pub(super) struct Buffer {
@@ -14,8 +16,18 @@ pub(super) struct Buffer {
     /// Whoever flushes, or waits for room, waits here for the reader.
     emptied: Condvar,
     dropped: AtomicU64,
+    reader: OnceLock<ThreadId>,
     overflow: Overflow,
     max_bytes: usize,
+}
+
+/// What became of lines.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Pushed {
+    Taken,
+    /// Taken while the program is ending.
+    AtTheEnd,
+    Dropped,
 }
 
 #[derive(Default)]
@@ -30,6 +42,8 @@ struct State {
     /// Whoever flushes wants the reader not to linger.
     flushing: usize,
     blocked: usize,
+    /// The program is ending: nobody waits for room any more.
+    ending: bool,
     closed: bool,
     /// A wait for the output was in vain; cleared by progress.
     stuck: bool,
@@ -51,24 +65,24 @@ impl Buffer {
             filled: Condvar::new(),
             emptied: Condvar::new(),
             dropped: AtomicU64::new(0),
+            reader: OnceLock::new(),
             overflow,
             max_bytes,
         }
     }
 
-    /// Takes whole lines; `false` when there was no room, and they are counted as dropped.
-    pub(super) fn push(&self, lines: &[u8]) -> bool {
+    /// Takes whole lines, or counts them as dropped when there is no room.
+    pub(super) fn push(&self, lines: &[u8]) -> Pushed {
         let mut state = self.lock();
-        if !state.has_room(lines.len(), self.max_bytes) {
-            match self.overflow {
-                Overflow::Block => state = self.wait_for_room(state, lines.len()),
-                Overflow::Drop => {
-                    drop(state);
-                    self.count_dropped(count_lines(lines));
-                    return false;
-                }
-            }
+        if self.overflow == Overflow::Block && !self.must_not_wait() {
+            state = self.wait_for_room(state, lines.len());
         }
+        if !state.has_room(lines.len(), self.max_bytes) {
+            drop(state);
+            self.count_dropped(count_lines(lines));
+            return Pushed::Dropped;
+        }
+        let pushed = if state.ending { Pushed::AtTheEnd } else { Pushed::Taken };
         state.waiting.extend_from_slice(lines);
         state.accepted += lines.len() as u64;
         let wake = state.reader == Reader::Asleep || state.is_half_full(self.max_bytes);
@@ -79,17 +93,30 @@ impl Buffer {
         if wake {
             self.filled.notify_one();
         }
-        true
+        pushed
+    }
+
+    /// The reader would wait for itself, and the I/O thread has telemetry to deliver.
+    fn must_not_wait(&self) -> bool {
+        self.reader.get() == Some(&thread::current().id()) || on_io_thread()
     }
 
     fn wait_for_room<'a>(&self, mut state: MutexGuard<'a, State>, length: usize) -> MutexGuard<'a, State> {
+        if state.ending || state.has_room(length, self.max_bytes) {
+            return state;
+        }
         state.blocked += 1;
         self.filled.notify_one();
-        while !state.has_room(length, self.max_bytes) {
+        while !state.ending && !state.has_room(length, self.max_bytes) {
             state = self.emptied.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.blocked -= 1;
         state
+    }
+
+    /// Says which thread calls [`Self::take`].
+    pub(super) fn read_by_this_thread(&self) {
+        let _ = self.reader.set(thread::current().id());
     }
 
     /// For the reader: exchanges what waits for `spare`, which is empty; `false` when there is nothing and nobody can
@@ -120,6 +147,9 @@ impl Buffer {
 
     /// Waits until everything accepted so far is finished with.
     pub(super) fn flush(&self, deadline: Instant) -> bool {
+        if self.must_not_wait() {
+            return false;
+        }
         let mut state = self.lock();
         let goal = state.accepted;
         state.flushing += 1;
@@ -144,6 +174,12 @@ impl Buffer {
         if !self.lock().stuck {
             self.flush(Instant::now() + patience);
         }
+    }
+
+    /// The program is ending: whoever waits for room, and would, has the line dropped instead.
+    pub(super) fn end(&self) {
+        self.lock().ending = true;
+        self.emptied.notify_all();
     }
 
     /// Nobody will add lines any more; the reader may end.

@@ -12,7 +12,7 @@
 //! | soon after another one | within a millisecond, together with all that came meanwhile |
 //! | on [`LineWriter::flush`], and when the last handle is dropped | at once, and the caller waits, for a limited time |
 //! | after [`LineWriter::shutdown`] | at once, and whoever logs waits for a moment, because the program may end |
-//! | when the process is killed or aborts | not: what was logged in the last millisecond is lost |
+//! | when the program ends without one of these, or is killed | not: what was logged in the last millisecond is lost |
 //!
 //! # What never happens
 //!
@@ -28,11 +28,10 @@ mod worker;
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use self::buffer::Buffer;
+use self::buffer::{Buffer, Pushed};
 use self::output::Sink;
 pub use self::output::{LogOutput, Overflow};
 
@@ -67,7 +66,6 @@ struct Shared {
     buffer: Buffer,
     /// `Some` when there is no thread: whoever logs writes.
     direct: Option<Mutex<Sink>>,
-    ending: AtomicBool,
 }
 
 impl LineWriter {
@@ -113,9 +111,10 @@ impl LineWriter {
     }
 
     /// Flushes until `deadline`, and from now on makes whoever logs wait for a moment until the line is written:
-    /// the program is ending, and no later flush may come. `false` when lines still wait.
+    /// the program is ending, and no later flush may come. [`Overflow::Block`] becomes [`Overflow::Drop`]. `false` when
+    /// lines still wait.
     pub fn shutdown(&self, deadline: Instant) -> bool {
-        self.shared().ending.store(true, Ordering::Relaxed);
+        self.shared().buffer.end();
         self.shared().buffer.flush(deadline)
     }
 
@@ -133,8 +132,7 @@ impl LineWriter {
             shared.buffer.count_dropped(sink.write_lines(lines, &mut || true));
             return;
         }
-        let taken = shared.buffer.push(lines);
-        if taken && shared.ending.load(Ordering::Relaxed) {
+        if shared.buffer.push(lines) == Pushed::AtTheEnd {
             shared.buffer.flush_if_moving(PATIENCE_AT_THE_END);
         }
     }
@@ -146,7 +144,7 @@ impl LineWriter {
 
 impl Shared {
     fn new(buffer: Buffer, direct: Option<Sink>) -> Self {
-        Self { buffer, direct: direct.map(Mutex::new), ending: AtomicBool::new(false) }
+        Self { buffer, direct: direct.map(Mutex::new) }
     }
 }
 

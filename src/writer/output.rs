@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::thread;
@@ -41,6 +41,15 @@ impl LogOutput {
         Self::Writer(BoxMakeWriter::new(make_writer))
     }
 
+    /// Whether a person looks at it.
+    pub(crate) fn is_terminal(&self) -> bool {
+        match self {
+            Self::Stderr => io::stderr().is_terminal(),
+            Self::Stdout => io::stdout().is_terminal(),
+            Self::File(_) | Self::Writer(_) => false,
+        }
+    }
+
     pub(super) fn open(self) -> io::Result<Sink> {
         let target = match self {
             Self::Stderr => Target::Stderr,
@@ -59,7 +68,8 @@ pub enum Overflow {
     /// It is dropped and counted; the program goes on.
     #[default]
     Drop,
-    /// Whoever logs waits for room: no line is lost, but an output that is stuck stops the program.
+    /// Whoever logs waits for room: no line is lost, but an output that is stuck stops the program, until
+    /// [`shutdown`](super::LineWriter::shutdown).
     Block,
 }
 

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
@@ -344,4 +344,53 @@ fn a_file_is_appended_to() {
 fn the_longest_timeout_is_no_panic() {
     let writer = Scripted::default().start();
     assert!(writer.flush(Duration::MAX));
+}
+
+#[test]
+fn shutdown_lets_go_whoever_waits_for_a_stuck_output() {
+    let (gate, asks, open) = Gate::new();
+    let writer = start(gate, Overflow::Block, 11);
+    log(&writer, "0123456789\n");
+    asks.recv_timeout(LONG).unwrap();
+    let waiting = {
+        let writer = writer.clone();
+        thread::spawn(move || log(&writer, "0123456789\n"))
+    };
+    assert!(!writer.shutdown(Instant::now() + Duration::from_millis(20)));
+    waiting.join().unwrap();
+    log(&writer, "0123456789\n");
+    assert_eq!(writer.dropped(), 2);
+    drop(open);
+}
+
+#[test]
+fn an_output_that_logs_does_not_wait_for_itself() {
+    #[derive(Clone, Default)]
+    struct Logs(Arc<std::sync::OnceLock<LineWriter>>);
+    impl io::Write for Logs {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            let writer = self.0.get().unwrap();
+            (0..10).for_each(|_| log(writer, "from inside\n"));
+            writer.flush(LONG);
+            Ok(text.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let output = Logs::default();
+    let writer = start(
+        {
+            let output = output.clone();
+            move || output.clone()
+        },
+        Overflow::Block,
+        20,
+    );
+    output.0.set(writer.clone()).unwrap();
+    let begun = Instant::now();
+    log(&writer, "0123456789\n");
+    assert!(writer.flush(LONG));
+    assert!(begun.elapsed() < LONG, "nobody waited");
+    assert!(writer.dropped() > 0);
 }

@@ -20,6 +20,7 @@ pub(super) fn spawn(shared: Arc<Shared>, sink: Arc<Mutex<Option<Sink>>>) -> io::
 }
 
 fn run(shared: &Shared, mut sink: Sink) {
+    shared.buffer.read_by_this_thread();
     let mut lines = Vec::new();
     let mut written = 0;
     // When everybody has gone, an output that is not ready is not waited for much longer.

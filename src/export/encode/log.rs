@@ -2,10 +2,11 @@
 
 use std::time::SystemTime;
 
+use opentelemetry::TraceId;
 use opentelemetry::logs::Severity;
 use opentelemetry_sdk::logs::SdkLogRecord;
 
-use super::value::{Encode, Text, attributes, text};
+use super::value::{Encode, Text, attributes, text, unlimited_text};
 use super::wire::{bytes, fixed32, fixed64, nanos, nested, uint};
 use crate::settings::AttributeLimits;
 use crate::trace_ids::TraceIds;
@@ -23,7 +24,8 @@ pub(crate) fn log_record(out: &mut Vec<u8>, record: &SdkLogRecord, limits: Attri
         record.attributes_iter().map(|(key, value)| (key.as_str(), value))
     });
     uint(out, DROPPED_ATTRIBUTES, u64::from(dropped));
-    if let Some(context) = record.trace_context() {
+    // Ids of zeros are none, by their definition.
+    if let Some(context) = record.trace_context().filter(|context| context.trace_id != TraceId::INVALID) {
         fixed32(out, FLAGS, context.trace_flags.map_or(0, |flags| u32::from(flags.to_u8())));
         bytes(out, TRACE_ID, &context.trace_id.to_bytes());
         bytes(out, SPAN_ID, &context.span_id.to_bytes());
@@ -58,8 +60,9 @@ impl LogFields {
         nested(out, BODY, |out| text(out, None, write));
     }
 
-    pub(crate) fn event_name(out: &mut Vec<u8>, name: &str) {
-        bytes(out, EVENT_NAME, name.as_bytes());
+    /// The name of the event, formatted in place.
+    pub(crate) fn event_name(out: &mut Vec<u8>, write: impl FnOnce(&mut Text<'_>)) {
+        unlimited_text(out, EVENT_NAME, write);
     }
 
     pub(crate) fn dropped_attributes(out: &mut Vec<u8>, dropped: u32) {

@@ -24,10 +24,10 @@ mod wire;
 pub(crate) use log::{LogFields, log_record};
 pub(super) use request::{framed_items, push_item, request};
 pub(crate) use request::{named_scope, resource, scope};
-pub(crate) use scratch::{Scratch, with_scratch};
+pub(crate) use scratch::with_scratch;
 pub(crate) use span::span;
 pub(crate) use value::{
-    Text, attribute_bool, attribute_bytes, attribute_f64, attribute_i64, attribute_str, attribute_text,
-    truncated,
+    attribute_bool, attribute_bytes, attribute_f64, attribute_i64, attribute_str, attribute_text,
+    attribute_value, decoded_attribute, encoded_attributes,
 };
 pub(super) use wire::MAX_HEAD;

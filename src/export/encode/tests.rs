@@ -53,7 +53,7 @@ proptest! {
     #[test]
     fn text_is_cut_at_characters(text in any::<String>(), limit in 0_usize..20) {
         let expected: String = text.chars().take(limit).collect();
-        prop_assert_eq!(super::truncated(&text, Some(limit)), expected);
+        prop_assert_eq!(super::value::truncated(&text, Some(limit)), expected);
     }
 
     #[test]

@@ -5,8 +5,12 @@ use std::fmt;
 
 use opentelemetry::logs::AnyValue;
 use opentelemetry::{Array, Key, KeyValue, Value};
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue as ProtoAnyValue, KeyValue as ProtoKeyValue, any_value,
+};
+use prost::Message;
 
-use super::wire::{bytes, nested, some_bytes, varint};
+use super::wire::{bytes, nested, next_length_delimited, some_bytes, varint};
 use crate::settings::AttributeLimits;
 
 /// A value that has a place in OTLP's `AnyValue`.
@@ -104,6 +108,11 @@ fn attribute(out: &mut Vec<u8>, field: u8, key: &str, value: impl FnOnce(&mut Ve
     });
 }
 
+/// An attribute of the API, as contexts and spans hold them.
+pub(crate) fn attribute_value(out: &mut Vec<u8>, field: u8, key: &str, value: &Value, limit: Option<usize>) {
+    attribute(out, field, key, |out| value.encode(out, limit));
+}
+
 pub(crate) fn attribute_str(out: &mut Vec<u8>, field: u8, key: &str, value: &str, limit: Option<usize>) {
     attribute(out, field, key, |out| str(out, value, limit));
 }
@@ -135,9 +144,49 @@ pub(crate) fn attribute_text(
     attribute(out, field, key, |out| text(out, limit, write));
 }
 
+/// A string field that `write` formats in place.
+pub(super) fn unlimited_text(out: &mut Vec<u8>, field: u8, write: impl FnOnce(&mut Text<'_>)) {
+    nested(out, field, |out| write(&mut Text { out, left: usize::MAX }));
+}
+
 /// A string value that `write` formats in place.
 pub(super) fn text(out: &mut Vec<u8>, limit: Option<usize>, write: impl FnOnce(&mut Text<'_>)) {
     nested(out, STRING, |out| write(&mut Text { out, left: limit.unwrap_or(usize::MAX) }));
+}
+
+/// Attributes that were encoded here, as fields of some message: their keys, and themselves with their frames.
+pub(crate) fn encoded_attributes(mut attributes: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
+    std::iter::from_fn(move || {
+        let (_, content, whole) = next_length_delimited(attributes)?;
+        attributes = &attributes[whole.len()..];
+        // An empty key is left out.
+        let key = next_length_delimited(content)
+            .filter(|(field, ..)| *field == KEY)
+            .map_or(&[][..], |(_, key, _)| key);
+        Some((std::str::from_utf8(key).unwrap_or_default(), whole))
+    })
+}
+
+/// One of [`encoded_attributes`] as the API has it.
+pub(crate) fn decoded_attribute(attribute: &[u8]) -> Option<(String, AnyValue)> {
+    let (_, content, _) = next_length_delimited(attribute)?;
+    let attribute = ProtoKeyValue::decode(content).ok()?;
+    Some((attribute.key, decoded(attribute.value?)?))
+}
+
+fn decoded(value: ProtoAnyValue) -> Option<AnyValue> {
+    Some(match value.value? {
+        any_value::Value::StringValue(value) => AnyValue::String(value.into()),
+        any_value::Value::BoolValue(value) => AnyValue::Boolean(value),
+        any_value::Value::IntValue(value) => AnyValue::Int(value),
+        any_value::Value::DoubleValue(value) => AnyValue::Double(value),
+        any_value::Value::BytesValue(value) => AnyValue::Bytes(Box::new(value)),
+        any_value::Value::ArrayValue(array) => {
+            AnyValue::ListAny(Box::new(array.values.into_iter().filter_map(decoded).collect()))
+        }
+        // Neither is written here.
+        any_value::Value::KvlistValue(_) | any_value::Value::StringValueStrindex(_) => return None,
+    })
 }
 
 /// Text that is appended to a message, cut at the limit.
@@ -161,7 +210,7 @@ impl fmt::Write for Text<'_> {
 }
 
 /// The first `limit` characters.
-pub(crate) fn truncated(text: &str, limit: Option<usize>) -> &str {
+pub(super) fn truncated(text: &str, limit: Option<usize>) -> &str {
     match limit {
         // Text of so few bytes has no more characters than that.
         Some(limit) if text.len() > limit => {

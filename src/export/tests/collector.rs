@@ -20,6 +20,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use tokio::sync::oneshot;
+use tonic::codec::CompressionEncoding;
 use tonic::{Request, Response, Status};
 
 /// What a request is answered with. Accepting is the rule.
@@ -78,7 +79,11 @@ impl Collector {
                 ready.send(listener.local_addr().unwrap()).unwrap();
                 let limit = max_message.unwrap_or(64 << 20);
                 let server = tonic::transport::Server::builder()
-                    .add_service(TraceServiceServer::new(service.clone()).max_decoding_message_size(limit))
+                    .add_service(
+                        TraceServiceServer::new(service.clone())
+                            .max_decoding_message_size(limit)
+                            .accept_compressed(CompressionEncoding::Gzip),
+                    )
                     .add_service(LogsServiceServer::new(service.clone()))
                     .add_service(MetricsServiceServer::new(service))
                     .serve_with_incoming(tokio_stream::wrappers::TcpListenerStream::new(listener));

@@ -326,6 +326,62 @@ fn headers_are_sent() {
     assert!(collector.header("user-agent").unwrap().starts_with("telemetry-bootstrap/"));
 }
 
+#[cfg(feature = "gzip")]
+#[test]
+fn compressed_requests_arrive() {
+    let collector = Collector::start();
+    let settings = ExportSettings {
+        compression: Compression::Gzip,
+        ..export_settings(&format!("http://{}", collector.address))
+    };
+    let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
+    pipeline.push_spans(0, 50);
+    assert_eq!(pipeline.shutdown(PATIENCE).1.delivered, 50);
+    assert_eq!(collector.header("grpc-encoding").as_deref(), Some("gzip"));
+}
+
+#[test]
+fn a_batch_that_failed_is_sent_before_later_ones() {
+    let collector = Collector::start();
+    collector.answer_next([Answer::Status(Status::unavailable("later"))]);
+    let pipeline = Pipeline::to(collector.address);
+    pipeline.push_spans(0, 100);
+    collector.wait_for_requests(1);
+    pipeline.push_spans(100, 300);
+    collector.wait_for_spans(400);
+    // After the failure one request goes out alone, to try.
+    assert_eq!(collector.spans()[..100], numbers(0..100));
+}
+
+#[test]
+fn what_is_recorded_during_an_outage_beyond_the_limits_is_dropped_and_the_oldest_kept() {
+    let address = nowhere();
+    let pipeline = Pipeline::with(
+        Signal::Traces,
+        QueueSettings { max_items: 150, ..QUEUE },
+        export_settings(&format!("http://{address}")),
+    );
+    pipeline.push_spans(0, 150);
+    pipeline.flush().unwrap_err();
+    pipeline.push_spans(150, 1000);
+    pipeline.flush().unwrap_err();
+    let counts = pipeline.counts();
+    assert_eq!(counts.pending + counts.dropped, 1150);
+    // What is on its way at the moment makes room for as much.
+    assert!(counts.pending <= 150 + 100, "{counts:?}");
+    let collector = Collector::start_with(address, None);
+    pipeline.wait_until(|counts| counts.pending == 0);
+    let mut spans = collector.spans();
+    spans.sort_by_key(|name| name.parse::<usize>().unwrap());
+    assert_eq!(spans[..150], numbers(0..150));
+}
+
+#[test]
+fn the_handle_can_be_shared_between_threads() {
+    fn is_shareable<T: Send + Sync>() {}
+    is_shareable::<Exporter>();
+}
+
 #[test]
 fn items_after_the_shutdown_count_as_dropped() {
     let collector = Collector::start();
@@ -356,9 +412,9 @@ fn shutdown_works_inside_a_runtime_of_one_thread() {
     let counts = runtime.block_on(async {
         let mut pipeline = Pipeline::to(collector.address);
         pipeline.push_spans(0, 150);
-        pipeline.exporter.workers().flush_async(PATIENCE).await.unwrap();
+        pipeline.exporter.workers().flush(None, PATIENCE).unwrap();
         pipeline.push_spans(150, 50);
-        pipeline.exporter.shutdown_async(Instant::now() + PATIENCE).await;
+        pipeline.exporter.shutdown(Instant::now() + PATIENCE);
         pipeline.counts()
     });
     assert_eq!(counts, SignalDelivery { accepted: 200, delivered: 200, ..Default::default() });

@@ -2,6 +2,8 @@
 
 mod collector;
 mod delivery;
+mod ledger;
+mod sdk;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

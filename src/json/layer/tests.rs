@@ -451,3 +451,47 @@ fn the_words_of_the_levels() {
     assert_eq!(levels(KeyStyle::ElasticCommonSchema), "TRACE DEBUG INFO WARN ERROR");
     assert_eq!(levels(KeyStyle::GoogleCloudLogging), "DEBUG DEBUG INFO WARNING ERROR");
 }
+
+#[test]
+fn a_value_does_not_stand_where_the_schema_has_an_object() {
+    let failure = io::Error::from(io::ErrorKind::NotFound);
+    let line = &lines_with(
+        |layer| layer.key_style(KeyStyle::ElasticCommonSchema),
+        || error!(error = &failure as &dyn Error, log = 1, "text"),
+    )[0];
+    assert_eq!((line.get("error"), line.get("log")), (None, None));
+    assert_eq!((&line["field.error"], &line["field.log"]), (&json!("entity not found"), &json!(1)));
+    assert_eq!(
+        (&line["error.type"], &line["error.message"]),
+        (&json!("std::io::Error"), &json!("entity not found"))
+    );
+}
+
+/// A bridge as most programs have it, and one that does not activate the contexts of its spans.
+#[test]
+fn ids_are_those_of_the_bridges_span() {
+    use opentelemetry::trace::TracerProvider as _;
+    use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+    for activation in [true, false] {
+        let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
+        let bridge = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        let output = Output::default();
+        let subscriber = tracing_subscriber::registry()
+            .with(bridge.with_context_activation(activation))
+            .with(JsonLayer::new(output.clone()));
+        let expected = with_default(subscriber, || {
+            let other = info_span!("other");
+            let span = info_span!("span").entered();
+            info!("contextual");
+            info!(parent: &other, "explicit");
+            info!(parent: None, "root");
+            [span.context(), other.context()]
+                .map(|context| context.span().span_context().span_id().to_string())
+        });
+        let lines: Vec<Value> =
+            output.0.lock().unwrap().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!([&lines[0]["span_id"], &lines[1]["span_id"]], [&json!(expected[0]), &json!(expected[1])]);
+        assert_eq!(lines[2].get("span_id"), None);
+    }
+}

@@ -111,10 +111,11 @@ names! {
 }
 
 /// Of the specification, but without effect here: whoever sets one should not believe otherwise.
-pub(in crate::settings) const WITHOUT_EFFECT: [&str; 6] = [
+pub(in crate::settings) const WITHOUT_EFFECT: [&str; 7] = [
     "OTEL_CONFIG_FILE",
     "OTEL_EXPERIMENTAL_CONFIG_FILE",
     "OTEL_ENTITIES",
+    "OTEL_LOG_LEVEL",
     "OTEL_METRICS_EXEMPLAR_FILTER",
     "OTEL_EXPORTER_PROMETHEUS_HOST",
     "OTEL_EXPORTER_PROMETHEUS_PORT",

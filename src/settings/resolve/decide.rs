@@ -1,5 +1,6 @@
 //! One setting, decided: environment over code over default.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::error::InitError;
@@ -13,7 +14,7 @@ pub(super) struct Resolution<'a> {
     warnings: Vec<String>,
     errors: Vec<InitError>,
     /// Variables whose mistake has been told: those of all signals are read three times.
-    told: HashSet<&'static str>,
+    told: HashSet<String>,
 }
 
 /// Where a setting may come from.
@@ -26,18 +27,34 @@ pub(super) struct Sources<'a, T> {
     pub(super) code: Vec<Given<T>>,
 }
 
+impl<'a, T> Sources<'a, T> {
+    /// `code`: each value with the part of the builder that it was given to.
+    pub(super) fn new(
+        setting: &'static str,
+        variables: &'a [&'static str],
+        code: impl IntoIterator<Item = (Scope, Option<T>)>,
+    ) -> Self {
+        let code = code.into_iter().filter_map(|(scope, value)| Some(Given { value: value?, scope }));
+        Self { setting, variables, code: code.collect() }
+    }
+}
+
+/// `traces`: what was given to `.traces(|t| …)`. `None`: what was given to the builder.
+pub(super) type Scope = Option<&'static str>;
+
 /// A value from code.
 pub(super) struct Given<T> {
     pub(super) value: T,
-    /// `traces`: it was given to `.traces(|t| …)`. `None`: to the builder.
-    pub(super) scope: Option<&'static str>,
+    pub(super) scope: Scope,
 }
 
 /// A value, and what it is from.
 #[derive(Debug)]
 pub(super) struct Chosen<T> {
     pub(super) value: T,
-    pub(super) variable: Option<&'static str>,
+    /// The variable, or the setter as one would write it.
+    pub(super) origin: Cow<'static, str>,
+    pub(super) is_from_code: bool,
 }
 
 /// A variable whose value cannot be used.
@@ -55,18 +72,25 @@ impl<'a> Resolution<'a> {
     }
 
     /// The warnings; or all that was wrong in code.
-    pub(super) fn finish(mut self) -> Result<Vec<String>, InitError> {
-        match self.errors.len() {
-            0 => Ok(self.warnings),
-            1 => Err(self.errors.remove(0)),
-            _ => Err(InitError::Several(self.errors)),
-        }
+    pub(super) fn finish(self) -> Result<Vec<String>, InitError> {
+        InitError::of(self.errors).map_or(Ok(self.warnings), Err)
     }
 
     /// The value to use.
     pub(super) fn decide<T>(&mut self, kind: &Kind<T>, sources: Sources<'_, T>, default: T) -> T {
         let otherwise = format!("the default, {}", (kind.show)(&default));
         self.choose(kind, sources, &otherwise).map_or(default, |chosen| chosen.value)
+    }
+
+    /// The value to use of a setting that only one part of the builder has: `(scope, setting, value)`.
+    pub(super) fn decide_own<T>(
+        &mut self,
+        kind: &Kind<T>,
+        (scope, setting, value): (&'static str, &'static str, Option<T>),
+        variables: &[&'static str],
+        default: T,
+    ) -> T {
+        self.decide(kind, Sources::new(setting, variables, [(Some(scope), value)]), default)
     }
 
     /// The value to use, if one was given. `otherwise` says what is used if not.
@@ -79,28 +103,30 @@ impl<'a> Resolution<'a> {
         let Sources { setting, variables, code } = sources;
         let code = self.checked(kind, setting, code);
         let (found, mistakes) = self.look_up(kind, variables);
-        let instead = match (&found, &code) {
-            (Some(found), _) => {
-                format!("{} of {}", (kind.show)(&found.value), found.variable.unwrap_or_default())
-            }
-            (None, Some(given)) => {
-                format!("{} of {}", (kind.show)(&given.value), origin(setting, given.scope))
-            }
-            (None, None) => otherwise.to_owned(),
-        };
+        let chosen = found.or(code);
+        let instead = chosen.as_ref().map_or_else(
+            || otherwise.to_owned(),
+            |chosen| format!("{} of {}", (kind.show)(&chosen.value), chosen.origin),
+        );
         for mistake in mistakes {
             self.report(&mistake, &instead);
         }
-        found.or(code.map(|given| Chosen { value: given.value, variable: None }))
+        chosen
     }
 
     /// The first value from code that is valid; every one that is not is an error, used or not.
-    fn checked<T>(&mut self, kind: &Kind<T>, setting: &'static str, code: Vec<Given<T>>) -> Option<Given<T>> {
+    fn checked<T>(
+        &mut self,
+        kind: &Kind<T>,
+        setting: &'static str,
+        code: Vec<Given<T>>,
+    ) -> Option<Chosen<T>> {
         let mut first = None;
-        for given in code {
-            match (kind.check)(&given.value) {
-                Ok(()) => first = first.or(Some(given)),
-                Err(reason) => self.invalid(setting, given.scope, (kind.show)(&given.value), &reason),
+        for Given { value, scope } in code {
+            if let Err(reason) = (kind.check)(&value) {
+                self.invalid(setting, scope, (kind.show)(&value), &reason);
+            } else if first.is_none() {
+                first = Some(Chosen { value, origin: origin(setting, scope).into(), is_from_code: true });
             }
         }
         first
@@ -111,7 +137,10 @@ impl<'a> Resolution<'a> {
         for &variable in variables {
             let Some(text) = self.env.get(variable) else { continue };
             match kind.read(text) {
-                Ok(value) => return (Some(Chosen { value, variable: Some(variable) }), mistakes),
+                Ok(value) => {
+                    let found = Chosen { value, origin: variable.into(), is_from_code: false };
+                    return (Some(found), mistakes);
+                }
                 Err(reason) => mistakes.push(Mistake { variable, quoted: (kind.quote)(text), reason }),
             }
         }
@@ -120,15 +149,15 @@ impl<'a> Resolution<'a> {
 
     fn report(&mut self, mistake: &Mistake, instead: &str) {
         let Mistake { variable, quoted, reason } = mistake;
-        if self.told.insert(variable) {
+        if self.told.insert((*variable).to_owned()) {
             self.warn(format!("invalid {variable}={quoted}: {reason}; using {instead}"));
         }
     }
 
-    /// Says that part of a variable is passed over, once.
-    pub(super) fn warn_of(&mut self, variable: &'static str, words: impl std::fmt::Display) {
-        if self.told.insert(variable) {
-            self.warn(format!("{variable}: {words}"));
+    /// Says something about a variable, or a setter, once.
+    pub(super) fn warn_of(&mut self, origin: &str, words: impl std::fmt::Display) {
+        if self.told.insert(origin.to_owned()) {
+            self.warn(format!("{origin}: {words}"));
         }
     }
 
@@ -143,13 +172,7 @@ impl<'a> Resolution<'a> {
     }
 
     /// An error about a value from code, once.
-    pub(super) fn invalid(
-        &mut self,
-        setting: &'static str,
-        scope: Option<&'static str>,
-        value: String,
-        reason: &str,
-    ) {
+    pub(super) fn invalid(&mut self, setting: &'static str, scope: Scope, value: String, reason: &str) {
         let origin = origin(setting, scope);
         let known = self.errors.iter().any(|error| {
             matches!(error, InitError::InvalidSetting { origin: o, value: v, .. } if *o == origin && *v == value)
@@ -165,7 +188,7 @@ impl<'a> Resolution<'a> {
         &mut self,
         kind: &Kind<T>,
         setting: &'static str,
-        scope: Option<&'static str>,
+        scope: Scope,
         text: Option<&str>,
         redacted: impl Fn(&str) -> String,
     ) -> Option<Given<T>> {
@@ -180,12 +203,7 @@ impl<'a> Resolution<'a> {
     }
 }
 
-/// Values from code, the signal's own first.
-pub(super) fn code<T>(values: impl IntoIterator<Item = (Option<&'static str>, Option<T>)>) -> Vec<Given<T>> {
-    values.into_iter().filter_map(|(scope, value)| Some(Given { value: value?, scope })).collect()
-}
-
-fn origin(setting: &str, scope: Option<&str>) -> String {
+fn origin(setting: &str, scope: Scope) -> String {
     match scope {
         None => format!(".{setting}()"),
         Some(scope) => format!(".{scope}(|{initial}| {initial}.{setting}())", initial = &scope[..1]),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::Scheme;
 
-use super::decide::{Chosen, Given, Resolution, Sources, code};
+use super::decide::{Chosen, Given, Resolution, Scope, Sources};
 use crate::settings::endpoint::{self as address, Endpoint};
 use crate::settings::env::names::{self, Otlp};
 use crate::settings::kind::{
@@ -72,31 +72,30 @@ impl Resolution<'_> {
     }
 
     fn warn_of_endpoint(&mut self, chosen: &Chosen<Endpoint>, scheme_was_decided: bool) {
-        let origin = chosen.variable.unwrap_or(".endpoint()");
         let Endpoint { uri, has_scheme, ignored_path } = &chosen.value;
         if let Some(path) = ignored_path {
-            self.warn_of(origin, format!("gRPC has no path; {path:?} is ignored"));
+            self.warn_of(&chosen.origin, format!("gRPC has no path; {path:?} is ignored"));
         }
-        if chosen.variable.is_some() && !has_scheme && !scheme_was_decided {
-            self.warn_of(
-                origin,
-                format!("no scheme in the address, so TLS is used ({uri}); for plaintext write http://"),
-            );
+        if !chosen.is_from_code && !has_scheme && !scheme_was_decided {
+            let words =
+                format!("no scheme in the address, so TLS is used ({uri}); for plaintext write http://");
+            self.warn_of(&chosen.origin, words);
+        }
+        if uri.port_u16() == Some(HTTP_PORT) {
+            let words =
+                format!("port {HTTP_PORT} is that of OTLP over HTTP; gRPC is sent, whose port is 4317");
+            self.warn_of(&chosen.origin, words);
         }
     }
 
     fn headers(&mut self, signal: &Signal<'_>) -> Headers {
         let variables = [signal.variables.headers, names::OTLP.headers];
         let given = [(Some(signal.scope), &signal.own.headers), (None, &signal.common.headers)];
-        let code = code(given.map(|(scope, headers)| (scope, self.headers_in_code(scope, headers))));
-        self.decide(&HEADERS, Sources { setting: "header", variables: &variables, code }, Headers::new())
+        let code = given.map(|(scope, headers)| (scope, self.headers_in_code(scope, headers)));
+        self.decide(&HEADERS, Sources::new("header", &variables, code), Headers::new())
     }
 
-    fn headers_in_code(
-        &mut self,
-        scope: Option<&'static str>,
-        headers: &[(String, String)],
-    ) -> Option<Headers> {
+    fn headers_in_code(&mut self, scope: Scope, headers: &[(String, String)]) -> Option<Headers> {
         let mut valid = Headers::new();
         for (name, value) in headers {
             match header(name, value) {
@@ -109,96 +108,71 @@ impl Resolution<'_> {
 
     fn timeout(&mut self, signal: &Signal<'_>) -> Duration {
         let variables = [signal.variables.timeout, names::OTLP.timeout];
-        let code = code([(Some(signal.scope), signal.own.timeout), (None, signal.common.timeout)]);
-        let timeout = self.decide(
-            &TIMEOUT,
-            Sources { setting: "timeout", variables: &variables, code },
-            DEFAULT_TIMEOUT,
-        );
+        let code = [(Some(signal.scope), signal.own.timeout), (None, signal.common.timeout)];
+        let timeout = self.decide(&TIMEOUT, Sources::new("timeout", &variables, code), DEFAULT_TIMEOUT);
         or_unlimited(timeout)
     }
 
     fn compression(&mut self, signal: &Signal<'_>) -> Compression {
         let variables = [signal.variables.compression, names::OTLP.compression];
-        let code = code([(Some(signal.scope), signal.own.compression), (None, signal.common.compression)]);
-        self.decide(
-            &COMPRESSION,
-            Sources { setting: "compression", variables: &variables, code },
-            Compression::None,
-        )
+        let code = [(Some(signal.scope), signal.own.compression), (None, signal.common.compression)];
+        self.decide(&COMPRESSION, Sources::new("compression", &variables, code), Compression::None)
     }
 
     fn check_protocol(&mut self, signal: &Signal<'_>) {
         let variables = [signal.variables.protocol, names::OTLP.protocol];
-        self.decide(&PROTOCOL, Sources { setting: "protocol", variables: &variables, code: Vec::new() }, ());
+        self.decide(&PROTOCOL, Sources::new("protocol", &variables, []), ());
     }
 
     fn tls(&mut self, signal: &Signal<'_>) -> TlsFiles {
-        let variables = &signal.variables;
-        let certificate =
-            self.file("certificate", [variables.certificate, names::OTLP.certificate], signal, |files| {
-                &files.certificate
-            });
-        let client_key =
-            self.file("client_key", [variables.client_key, names::OTLP.client_key], signal, |files| {
-                &files.client_key
-            });
-        let client_certificate = self.file(
-            "client_certificate",
-            [variables.client_certificate, names::OTLP.client_certificate],
-            signal,
-            |files| &files.client_certificate,
-        );
-        let files = TlsFiles { certificate, client_key, client_certificate };
-        if files.client_key.is_some() != files.client_certificate.is_some() {
-            return self.without_half_identity(signal, files);
+        let (own, common) = (&signal.variables, &names::OTLP);
+        let files = TlsFiles {
+            certificate: self.file([own.certificate, common.certificate], signal, |files| &files.certificate),
+            client_key: self.file([own.client_key, common.client_key], signal, |files| &files.client_key),
+            client_certificate: self.file(
+                [own.client_certificate, common.client_certificate],
+                signal,
+                |files| &files.client_certificate,
+            ),
+        };
+        match (&files.client_key, &files.client_certificate) {
+            (Some(key), None) => self.warn_of_half(signal, key, "client certificate"),
+            (None, Some(certificate)) => self.warn_of_half(signal, certificate, "client key"),
+            _ => return files,
         }
-        files
+        TlsFiles { client_key: None, client_certificate: None, ..files }
     }
 
     fn file(
         &mut self,
-        setting: &'static str,
         variables: [&'static str; 2],
         signal: &Signal<'_>,
         field: impl Fn(&TlsFiles) -> &Option<PathBuf>,
     ) -> Option<PathBuf> {
         let of = |otlp: &OtlpRequested| otlp.tls.as_ref().and_then(|tls| field(&tls.files).clone());
-        let code = code([(Some(signal.scope), of(signal.own)), (None, of(signal.common))]);
-        let sources = Sources { setting, variables: &variables, code };
+        let code = [(Some(signal.scope), of(signal.own)), (None, of(signal.common))];
+        let sources = Sources::new("tls", &variables, code);
         self.choose(&PEM_FILE, sources, "none").map(|chosen| chosen.value)
     }
 
     /// A key without its certificate, or the other way round, proves nothing.
-    fn without_half_identity(&mut self, signal: &Signal<'_>, files: TlsFiles) -> TlsFiles {
-        let (setting, there, missing) = match (&files.client_key, &files.client_certificate) {
-            (Some(key), _) => ("client_key", key, "certificate"),
-            (_, Some(certificate)) => ("client_certificate", certificate, "key"),
-            _ => return files,
-        };
-        let path = there.display().to_string();
-        let named = |variable: &&&'static str| self.env.get(variable).is_some();
-        let own = [&signal.variables.client_key, &signal.variables.client_certificate];
-        let common = [&names::OTLP.client_key, &names::OTLP.client_certificate];
-        match own.iter().chain(&common).find(|variable| named(variable)) {
+    fn warn_of_half(&mut self, signal: &Signal<'_>, there: &Path, missing: &str) {
+        let (own, common) = (&signal.variables, &names::OTLP);
+        let variables =
+            [own.client_key, own.client_certificate, common.client_key, common.client_certificate];
+        match variables.into_iter().find(|variable| self.env.get(variable).is_some()) {
             Some(variable) => {
-                let variable = **variable;
                 self.warn_of(
                     variable,
-                    format!("{path:?} has no {missing} that belongs to it; it is ignored"),
+                    format!("{there:?} has no {missing} that belongs to it; it is ignored"),
                 );
             }
             None => {
                 let scope = signal.own.tls.is_some().then_some(signal.scope);
-                self.invalid(
-                    setting,
-                    scope,
-                    path,
-                    &format!("there is no client {missing} that belongs to it"),
-                );
+                let reason = format!("there is no {missing} that belongs to it");
+                self.invalid("tls", scope, there.display().to_string(), &reason);
             }
         }
-        TlsFiles { client_key: None, client_certificate: None, ..files }
     }
 }
 
@@ -237,6 +211,7 @@ fn holds_pem(path: &Path) -> Result<(), Reason> {
     }
 }
 
+const HTTP_PORT: u16 = 4318;
 const DEFAULT_ENDPOINT: &str = "http://localhost:4317";
 /// The specification's.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);

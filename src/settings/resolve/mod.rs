@@ -3,13 +3,14 @@
 mod decide;
 mod export;
 mod lists;
+mod queue;
 mod resource;
 mod sampler;
 mod signals;
 
 use std::time::Duration;
 
-use self::decide::{Resolution, Sources, code};
+use self::decide::{Resolution, Sources};
 use super::env::{Env, names, rpc_conventions};
 use super::kind::{DURATION, LOG_FORMAT};
 use super::requested::Requested;
@@ -25,13 +26,15 @@ pub(crate) fn resolve(requested: &Requested, env: &Env) -> Result<Settings, Init
     let mut resolution = Resolution::new(env);
     resolution.warn_of_variables_without_effect();
     let mut settings = resolution.settings(requested);
+    // The gRPC layers read the variable themselves, as they work without `init()` too; here it is only checked.
+    rpc_conventions(env, resolution.warnings_mut());
     settings.warnings = resolution.finish()?;
     Ok(settings)
 }
 
 impl Resolution<'_> {
     fn settings(&mut self, requested: &Requested) -> Settings {
-        let shutdown = code([(None, requested.shutdown_timeout)]);
+        let shutdown = [(None, requested.shutdown_timeout)];
         Settings {
             disabled: self.flag(&[names::OTEL_SDK_DISABLED]).unwrap_or(false),
             resource: self.resource(requested),
@@ -46,25 +49,17 @@ impl Resolution<'_> {
             ),
             shutdown_timeout: self.decide(
                 &DURATION,
-                Sources {
-                    setting: "shutdown_timeout",
-                    variables: &[names::OTEL_RUST_SHUTDOWN_TIMEOUT],
-                    code: shutdown,
-                },
+                Sources::new("shutdown_timeout", &[names::OTEL_RUST_SHUTDOWN_TIMEOUT], shutdown),
                 DEFAULT_SHUTDOWN_TIMEOUT,
             ),
-            rpc_conventions: rpc_conventions(self.env, self.warnings_mut()),
             exception_signal: self.exception_signal(),
             warnings: Vec::new(),
         }
     }
 
     fn lines(&mut self, requested: &Requested) -> LineSettings {
-        let format = Sources {
-            setting: "log_format",
-            variables: &[names::OTEL_RUST_LOG_FORMAT],
-            code: code([(None, requested.log_format)]),
-        };
+        let format =
+            Sources::new("log_format", &[names::OTEL_RUST_LOG_FORMAT], [(None, requested.log_format)]);
         LineSettings {
             format: self.decide(&LOG_FORMAT, format, LogFormat::Auto),
             filter: self

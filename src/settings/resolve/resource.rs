@@ -41,11 +41,7 @@ impl Resolution<'_> {
 
     /// The specification: one mistake, and the whole variable is as if it were not set.
     fn resource_variable(&mut self) -> Vec<(String, String)> {
-        let sources = super::Sources {
-            setting: "resource_attribute",
-            variables: &[names::OTEL_RESOURCE_ATTRIBUTES],
-            code: Vec::new(),
-        };
+        let sources = super::Sources::new("resource_attribute", &[names::OTEL_RESOURCE_ATTRIBUTES], []);
         self.choose(&RESOURCE, sources, "none of its attributes")
             .map(|chosen| chosen.value)
             .unwrap_or_default()
@@ -61,13 +57,8 @@ impl Attributes {
     }
 }
 
-/// `key=value,key=value`, values percent-encoded.
-const RESOURCE: Kind<Vec<(String, String)>> = Kind {
-    parse: |text| Ok(pairs(text)?.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()),
-    check: any,
-    show: |attributes| format!("{attributes:?}"),
-    quote: plain,
-};
+const RESOURCE: Kind<Vec<(String, String)>> =
+    Kind { parse: pairs, check: any, show: |attributes| format!("{attributes:?}"), quote: plain };
 
 /// The name that the conventions give to a service without one.
 fn unknown_service() -> String {

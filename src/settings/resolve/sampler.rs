@@ -8,8 +8,7 @@ use crate::settings::types::SamplerSetting;
 impl Resolution<'_> {
     pub(super) fn sampler(&mut self, custom: bool) -> SamplerSetting {
         let default = if custom { SamplerSetting::Custom } else { SamplerSetting::ParentBasedAlwaysOn };
-        let sources =
-            Sources { setting: "sampler", variables: &[names::OTEL_TRACES_SAMPLER], code: Vec::new() };
+        let sources = Sources::new("sampler", &[names::OTEL_TRACES_SAMPLER], []);
         let sampler = self.decide(&SAMPLER, sources, default);
         self.with_argument(sampler)
     }
@@ -28,8 +27,7 @@ impl Resolution<'_> {
     }
 
     fn ratio(&mut self) -> f64 {
-        let sources =
-            Sources { setting: "sampler", variables: &[names::OTEL_TRACES_SAMPLER_ARG], code: Vec::new() };
+        let sources = Sources::new("sampler", &[names::OTEL_TRACES_SAMPLER_ARG], []);
         self.decide(&RATIO, sources, DEFAULT_RATIO)
     }
 

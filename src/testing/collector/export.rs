@@ -4,7 +4,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use prost::Message;
+use prost::{DecodeError, Message};
 
 use crate::export::Signal;
 
@@ -49,6 +49,14 @@ impl Export {
                 scopes.map(|scope| scope.log_records.len()).sum()
             }
         }
+    }
+
+    pub(in crate::testing) fn decode(signal: Signal, request: &[u8]) -> Result<Self, DecodeError> {
+        Ok(match signal {
+            Signal::Traces => Self::Traces(ExportTraceServiceRequest::decode(request)?),
+            Signal::Metrics => Self::Metrics(ExportMetricsServiceRequest::decode(request)?),
+            Signal::Logs => Self::Logs(ExportLogsServiceRequest::decode(request)?),
+        })
     }
 
     /// Uncompressed, in bytes.

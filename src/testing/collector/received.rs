@@ -24,8 +24,8 @@ pub struct Request {
 }
 
 impl Request {
-    pub(super) fn new(metadata: HeaderMap, export: Export) -> Self {
-        Self { metadata, export, time: SystemTime::UNIX_EPOCH }
+    pub(in crate::testing) fn new(metadata: HeaderMap, export: Export) -> Self {
+        Self { metadata, export, time: SystemTime::now() }
     }
 
     /// The first value of this metadata key, if it is text.
@@ -45,7 +45,7 @@ pub struct Received {
 }
 
 impl Received {
-    pub(super) fn push(&mut self, request: Request) {
+    pub(in crate::testing) fn push(&mut self, request: Request) {
         let count = match request.export.signal() {
             Signal::Traces => &mut self.spans,
             Signal::Metrics => &mut self.points,

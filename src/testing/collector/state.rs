@@ -17,13 +17,18 @@ pub(super) struct State {
 #[derive(Debug, Default)]
 struct Inner {
     received: Received,
+    /// Requests ever kept.
+    arrivals: u64,
     faults: Vec<FaultPlan>,
     connections: usize,
 }
 
 impl State {
     pub(super) fn keep(&self, request: Request) {
-        self.lock().received.push(request);
+        let mut inner = self.lock();
+        inner.received.push(request);
+        inner.arrivals += 1;
+        drop(inner);
         self.arrived.notify_all();
     }
 
@@ -41,17 +46,24 @@ impl State {
         mut condition: impl FnMut(&Received) -> bool,
     ) -> Result<Received, WaitError> {
         let deadline = Instant::now() + timeout;
-        let mut inner = self.lock();
         loop {
-            if condition(&inner.received) {
-                return Ok(inner.received.clone());
+            // The condition runs without the lock: it may ask the collector itself.
+            let (received, arrivals) = self.received_and_arrivals();
+            if condition(&received) {
+                return Ok(received);
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(WaitError { timeout, received: inner.received.clone() });
+                return Err(WaitError { timeout, received });
             }
-            inner = self.arrived.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+            let nothing_new = |inner: &mut Inner| inner.arrivals == arrivals;
+            let _ = self.arrived.wait_timeout_while(self.lock(), left, nothing_new);
         }
+    }
+
+    fn received_and_arrivals(&self) -> (Received, u64) {
+        let inner = self.lock();
+        (inner.received.clone(), inner.arrivals)
     }
 
     pub(super) fn add_fault(&self, plan: FaultPlan) {
@@ -74,8 +86,8 @@ impl State {
         self.lock().connections
     }
 
-    /// A condition of `wait_for` that panics leaves nothing half done.
     fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics while the lock is held.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

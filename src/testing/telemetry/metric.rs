@@ -1,6 +1,7 @@
 //! Metrics, and what they say now.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use opentelemetry::logs::AnyValue;
@@ -112,6 +113,11 @@ impl HistogramValue {
         (self.count > 0).then_some(lower)
     }
 
+    fn summary(&self) -> String {
+        let quantile = |quantile| self.quantile(quantile).unwrap_or_default();
+        format!("{} measured, p50 {:.4}, p95 {:.4}", self.count, quantile(0.5), quantile(0.95))
+    }
+
     fn add(mut self, other: &Self) -> Self {
         self.count += other.count;
         self.sum += other.sum;
@@ -165,14 +171,10 @@ impl Series {
     fn of(metric: &CollectedMetric, attributes: &[KeyValue]) -> Self {
         Self {
             name: metric.name().to_owned(),
-            attributes: attributes::line(attributes),
+            attributes: attributes::sorted_line(attributes),
             scope: metric.scope.name.clone(),
-            resource: attributes::line(&metric.resource.attributes),
+            resource: attributes::sorted_line(&metric.resource.attributes),
         }
-    }
-
-    fn name_and_attributes(&self) -> String {
-        format!("{} {{{}}}", self.name, self.attributes)
     }
 }
 
@@ -211,22 +213,27 @@ pub(in crate::testing) fn histogram(
     histogram_series(named, wanted).into_values().reduce(|sum, value| sum.add(&value))
 }
 
-/// A line for each series: its name and attributes, its value and unit.
+/// A headline for each metric, and a line for each of its series.
 pub(in crate::testing) fn table(metrics: &[CollectedMetric]) -> String {
-    let units: BTreeMap<&str, &str> = metrics.iter().map(|metric| (metric.name(), metric.unit())).collect();
     let numbers =
         number_series(metrics.iter(), &[]).into_iter().map(|(series, value)| (series, value.to_string()));
-    let histograms = histogram_series(metrics.iter(), &[]).into_iter().map(|(series, value)| {
-        let quantile = |q| value.quantile(q).unwrap_or_default();
-        (series, format!("{} measured, p50 {:.4}, p95 {:.4}", value.count, quantile(0.5), quantile(0.95)))
-    });
-    let rows: Vec<_> = numbers
-        .chain(histograms)
-        .map(|(series, value)| (series.name_and_attributes(), series, value))
-        .collect();
-    let width = rows.iter().map(|(title, ..)| title.chars().count()).max().unwrap_or_default();
-    let unit = |series: &Series| units.get(&*series.name).copied().unwrap_or_default();
-    rows.iter().map(|(title, series, value)| format!("{title:width$}  {value} {}\n", unit(series))).collect()
+    let histograms = histogram_series(metrics.iter(), &[]).into_iter();
+    let histograms = histograms.map(|(series, value)| (series, value.summary()));
+    let rows: BTreeMap<Series, String> = numbers.chain(histograms).collect();
+    let width = rows.keys().map(|series| series.attributes.chars().count()).max().unwrap_or_default();
+    let units: BTreeMap<&str, &str> = metrics.iter().map(|metric| (metric.name(), metric.unit())).collect();
+
+    let mut table = String::new();
+    let mut metric = None;
+    for (Series { name, attributes, .. }, value) in &rows {
+        if metric != Some(name) {
+            metric = Some(name);
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(table, "{name} in {}", units.get(&**name).copied().unwrap_or_default());
+        }
+        let _ = writeln!(table, "   {attributes:width$}  {value}");
+    }
+    table
 }
 
 fn number_series<'a>(

@@ -1,0 +1,109 @@
+"""Starts and ends the programs of the tests."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+HERE = pathlib.Path(__file__).parent
+REPOSITORY = HERE.parent
+LIMIT = 30
+
+
+class Program:
+    """A program whose lines are collected while it runs."""
+
+    def __init__(self, *command, otlp=None, env=None):
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "RUST_LOG"))}
+        if otlp:
+            environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp
+        environment.update(env or {})
+        self.name = pathlib.Path(str(command[0])).name
+        self.lines = {"stdout": [], "stderr": []}
+        self.changed = threading.Condition()
+        self.process = subprocess.Popen(
+            [str(part) for part in command],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.readers = [threading.Thread(target=self._read, args=(name,)) for name in self.lines]
+        for reader in self.readers:
+            reader.start()
+
+    def _read(self, name):
+        for line in getattr(self.process, name):
+            with self.changed:
+                self.lines[name].append(line.rstrip("\n"))
+                self.changed.notify_all()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.join()
+
+    def wait_for(self, find, what):
+        """Returns the first true result of `find()`, which is asked again for every line."""
+        with self.changed:
+            self.changed.wait_for(lambda: find() or self.process.poll() is not None, LIMIT)
+            result = find()
+        if not result:
+            raise AssertionError(f"{self.name}: no {what} in\n" + "\n".join(self.lines["stdout"] + self.lines["stderr"]))
+        return result
+
+    def json(self, name):
+        return [json.loads(line) for line in self.lines[name]]
+
+    def port(self):
+        """From the first line of our Python programs."""
+        return json.loads(self.wait_for(lambda: self.lines["stdout"][:1], "port")[0])["port"]
+
+    def terminate(self):
+        """Sends SIGTERM and returns the seconds that the end took."""
+        start = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.finish()
+        return time.monotonic() - start
+
+    def finish(self):
+        code = self.process.wait(LIMIT)
+        self.join()
+        if code != 0:
+            raise AssertionError(f"{self.name} ended with {code}:\n" + "\n".join(self.lines["stderr"][-20:]))
+
+    def join(self):
+        self.process.wait(LIMIT)
+        for reader in self.readers:
+            reader.join()
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+def python(script, *arguments, **options):
+    return Program(sys.executable, HERE / script, *arguments, **options)
+
+
+def example(*arguments, **options):
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
+    return Program(target / "debug/examples/grpc_service", *arguments, **options)
+
+
+def build_example():
+    command = ["cargo", "build", "--locked", "--quiet", "--example", "grpc_service"]
+    subprocess.run(command, cwd=REPOSITORY, check=True)
+
+
+def free_port():
+    """For a program that cannot choose for itself."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

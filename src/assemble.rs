@@ -1,0 +1,284 @@
+//! Settings and parts become telemetry that is complete, and known to nobody yet.
+
+mod lines;
+
+use std::sync::Arc;
+
+use opentelemetry::propagation::TextMapCompositePropagator;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry::{InstrumentationScope, Value};
+use opentelemetry_sdk::Resource;
+use tracing_core::{LevelFilter, Subscriber};
+use tracing_subscriber::registry::LookupSpan;
+
+use self::lines::LineOutput;
+use crate::builder::Parts;
+use crate::context_fields::{self, BaggageKeys};
+use crate::diagnostics::Diagnostics;
+use crate::error::InitError;
+use crate::export::encode::LogFields;
+use crate::export::{
+    Exporter, Ledger, LogQueue, MetricQueue, Queue, Route, Signal, SpanQueue, Workers, encode,
+};
+use crate::guard::{Ledgers, Providers, Running, TelemetryGuard};
+use crate::redaction::REDACTED;
+use crate::redaction::Redaction;
+use crate::settings::{Directives, ExportSettings, MetricSettings, QueueSettings, Settings};
+use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
+use crate::subscriber::{self, Filters, LogOptions, OtlpLogs, Records};
+use crate::{propagation, provider, resource, semconv};
+
+/// Everything that `build()` makes before it touches a global.
+pub(crate) struct Assembled<S> {
+    pub(crate) layer: subscriber::Parts<S>,
+    pub(crate) ready: Ready,
+}
+
+/// What runs already, and ends when it is dropped.
+pub(crate) struct Ready {
+    pub(crate) guard: TelemetryGuard,
+    /// `OTEL_SDK_DISABLED`: nothing is recorded.
+    pub(crate) disabled: bool,
+    pub(crate) propagator: TextMapCompositePropagator,
+    /// Whether lines are JSON on standard error, where nothing else should be written.
+    pub(crate) owns_stderr: bool,
+}
+
+pub(crate) fn assemble<S>(mut settings: Settings, mut parts: Parts) -> Result<Assembled<S>, InitError>
+where
+    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
+    let filters = Handles::parse(&mut settings)?;
+    let diagnostics = Diagnostics::default();
+    let lines = LineOutput::open(&settings, &mut parts, &diagnostics)?;
+    let queues = Queues::of(&settings);
+    let resource = resource::resource(&settings);
+    let exporter =
+        Exporter::start(queues.routes(&settings), encode::resource(&resource).into(), &diagnostics)?;
+    let propagator = propagation::propagator(&settings.propagators, std::mem::take(&mut parts.propagators));
+    let has_log_processors = !parts.log_processors.is_empty();
+    let redaction = parts.redaction.clone();
+    let baggage = BaggageKeys::new(std::mem::take(&mut parts.baggage_keys));
+    let providers = providers(&settings, parts, &resource, &queues, exporter.workers());
+    let records = records(&settings, &queues, &providers, has_log_processors, redaction, baggage);
+    say(&diagnostics, &settings.warnings);
+    let spans =
+        (!settings.disabled).then(|| (providers.tracer.tracer_with_scope(scope()), filters.spans.clone()));
+    let layer = subscriber::Parts {
+        lines: lines.format.map(|format| (format, filters.lines.clone())),
+        records: records.map(|records| (records, filters.records.clone())),
+        spans,
+        exceptions: settings.exception_signal,
+    };
+    let guard = TelemetryGuard::new(Running {
+        providers,
+        exporter,
+        ledgers: queues.ledgers(),
+        lines: lines.writer,
+        filters: Filters {
+            lines: Some(filters.lines),
+            records: Some(filters.records),
+            spans: Some(filters.spans),
+        },
+        diagnostics,
+        shutdown_timeout: settings.shutdown_timeout,
+    });
+    let ready = Ready { guard, disabled: settings.disabled, propagator, owns_stderr: lines.owns_stderr };
+    Ok(Assembled { layer, ready })
+}
+
+fn providers(
+    settings: &Settings,
+    parts: Parts,
+    resource: &Resource,
+    queues: &Queues,
+    workers: &Workers,
+) -> Providers {
+    let span_queue = queues
+        .traces
+        .as_ref()
+        .map(|queue| SpanQueue::new(Arc::clone(queue), workers.clone(), settings.traces.limits));
+    let metric_queue = queues
+        .metrics
+        .as_ref()
+        .map(|queue| MetricQueue::new(Arc::clone(queue), workers.clone(), settings.metrics.temporality));
+    let log_queue = queues
+        .logs
+        .as_ref()
+        .map(|queue| LogQueue::new(Arc::clone(queue), workers.clone(), settings.logs.limits));
+    let providers = Providers {
+        tracer: provider::tracer_provider(
+            &settings.traces,
+            resource.clone(),
+            parts.sampler,
+            span_queue,
+            parts.tracer_provider,
+        ),
+        meter: provider::meter_provider(
+            &settings.metrics,
+            resource.clone(),
+            metric_queue,
+            parts.views,
+            parts.meter_provider,
+        ),
+        logger: provider::logger_provider(resource.clone(), log_queue, parts.log_processors),
+    };
+    if settings.disabled {
+        providers.disable();
+    }
+    providers
+}
+
+/// Events as OTLP log records: straight into the queue, or through the processors that the user added.
+fn records<S: 'static>(
+    settings: &Settings,
+    queues: &Queues,
+    providers: &Providers,
+    has_processors: bool,
+    redaction: Redaction,
+    baggage: BaggageKeys,
+) -> Option<Records<S>> {
+    let is_redacted = redaction.clone();
+    let value_length = settings.logs.limits.value_length;
+    let options = LogOptions {
+        limits: settings.logs.limits,
+        minimum: LevelFilter::TRACE,
+        trace_based: false,
+        is_redacted: redaction
+            .is_some()
+            .then(|| Arc::new(move |key: &str| is_redacted.is_redacted(key)) as _),
+    };
+    let logs = match &queues.logs {
+        _ if settings.disabled => return None,
+        _ if has_processors => OtlpLogs::through(providers.logger.clone(), options),
+        Some(queue) => OtlpLogs::direct(Arc::clone(queue), options),
+        None => return None,
+    };
+    Some(with_context_fields(logs, redaction, baggage, value_length))
+}
+
+/// Gives each record the fields of the context beside its own.
+pub(crate) fn with_context_fields<S: 'static>(
+    logs: OtlpLogs,
+    redaction: Redaction,
+    baggage: BaggageKeys,
+    value_length: Option<usize>,
+) -> Records<S> {
+    Box::new(move |event, moment, _| {
+        // Without fields of the context nothing is allocated.
+        let mut of_context = Vec::new();
+        context_fields::for_each(event.metadata().target(), &baggage, &mut |key, value| {
+            let redacted = Value::from(REDACTED);
+            let value = if redaction.is_redacted(key) { &redacted } else { value };
+            encode::attribute_value(&mut of_context, LogFields::ATTRIBUTE, key, value, value_length);
+        });
+        logs.on_event(event, moment.time, moment.ids, &of_context);
+    })
+}
+
+/// Of the spans that come from `tracing`.
+fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder(semconv::SCOPE_NAME).with_version(semconv::SCOPE_VERSION).build()
+}
+
+/// Repeats what was found in the environment before there was a place to say it.
+fn say(diagnostics: &Diagnostics, warnings: &[String]) {
+    for warning in warnings {
+        diagnostics.warn(warning, &[]);
+    }
+}
+
+/// A collection is one request, so the shorter limit counts.
+fn within_collection_timeout(metrics: &MetricSettings) -> Option<ExportSettings> {
+    let export = metrics.export.clone()?;
+    Some(ExportSettings { timeout: export.timeout.min(metrics.timeout), ..export })
+}
+
+/// The filter of each output.
+struct Handles {
+    lines: FilterHandle,
+    records: FilterHandle,
+    spans: FilterHandle,
+}
+
+impl Handles {
+    /// Directives of the environment that are wrong become warnings.
+    fn parse(settings: &mut Settings) -> Result<Self, InitError> {
+        let mut errors = Vec::new();
+        let mut handle = |setting: &'static str, directives: &Directives| {
+            let (filter, bad) = Filter::parse(&directives.text);
+            for bad in bad {
+                if directives.is_from_code() {
+                    errors.push(invalid(setting, directives.origin, bad));
+                } else {
+                    settings.warnings.push(format!("{} (set by {}): it is left out", bad, directives.origin));
+                }
+            }
+            FilterHandle::new(filter)
+        };
+        let handles = Self {
+            lines: handle("log_filter", &settings.lines.filter),
+            records: handle("log_filter", &settings.logs.filter),
+            spans: handle("span_filter", &settings.span_filter),
+        };
+        settings.warnings.dedup();
+        InitError::of(errors).map_or(Ok(handles), Err)
+    }
+}
+
+fn invalid(setting: &'static str, origin: &str, bad: BadDirective) -> InitError {
+    InitError::InvalidSetting {
+        setting,
+        value: bad.text,
+        origin: origin.to_owned(),
+        reason: bad.reason,
+        source: None,
+    }
+}
+
+/// The queue of each signal that is exported.
+struct Queues {
+    traces: Option<Arc<Queue>>,
+    metrics: Option<Arc<Queue>>,
+    logs: Option<Arc<Queue>>,
+}
+
+impl Queues {
+    fn of(settings: &Settings) -> Self {
+        let queue = |export: &Option<ExportSettings>, limits: QueueSettings| {
+            let export = export.as_ref().filter(|_| !settings.disabled);
+            export.map(|_| Arc::new(Queue::new(limits, Arc::new(Ledger::default()))))
+        };
+        Self {
+            traces: queue(&settings.traces.export, settings.traces.queue),
+            metrics: queue(&settings.metrics.export, MetricQueue::LIMITS),
+            logs: queue(&settings.logs.export, settings.logs.queue),
+        }
+    }
+
+    fn routes(&self, settings: &Settings) -> Vec<Route> {
+        let route = |signal, queue: &Option<Arc<Queue>>, export: &Option<ExportSettings>, delay| {
+            let (queue, settings) = queue.clone().zip(export.clone())?;
+            Some(Route { signal, settings, queue, delay })
+        };
+        let Settings { traces, metrics, logs, .. } = settings;
+        [
+            route(Signal::Traces, &self.traces, &traces.export, traces.queue.delay),
+            route(
+                Signal::Metrics,
+                &self.metrics,
+                &within_collection_timeout(metrics),
+                MetricQueue::LIMITS.delay,
+            ),
+            route(Signal::Logs, &self.logs, &logs.export, logs.queue.delay),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    fn ledgers(&self) -> Ledgers {
+        let ledger = |queue: &Option<Arc<Queue>>| queue.as_ref().map(|queue| Arc::clone(queue.ledger()));
+        Ledgers { traces: ledger(&self.traces), metrics: ledger(&self.metrics), logs: ledger(&self.logs) }
+    }
+}

@@ -1,0 +1,88 @@
+//! The log output: where lines go, and in which format.
+
+use tracing_core::Subscriber;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::builder::Parts;
+use crate::context_fields::BaggageKeys;
+use crate::diagnostics::Diagnostics;
+use crate::error::InitError;
+use crate::json::JsonLayer;
+use crate::pretty::{Colors, PrettyLayer};
+use crate::settings::{LogFormat, Settings};
+use crate::subscriber::{Lines, shared};
+use crate::writer::{LineWriter, LogOutput};
+
+pub(super) struct LineOutput<S> {
+    pub(super) writer: Option<LineWriter>,
+    pub(super) format: Option<Lines<S>>,
+    /// Whether lines are JSON on standard error.
+    pub(super) owns_stderr: bool,
+}
+
+impl<S> LineOutput<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
+    /// Opens the output, and lets `diagnostics` write there too.
+    pub(super) fn open(
+        settings: &Settings,
+        parts: &mut Parts,
+        diagnostics: &Diagnostics,
+    ) -> Result<Self, InitError> {
+        let output = parts.log_output.take().unwrap_or_default();
+        let is_terminal = output.is_terminal();
+        let is_json = match settings.lines.format {
+            LogFormat::Off => return Ok(Self { writer: None, format: None, owns_stderr: false }),
+            LogFormat::Auto => !is_terminal,
+            LogFormat::Json => true,
+            LogFormat::Pretty => false,
+        };
+        let owns_stderr = is_json && matches!(output, LogOutput::Stderr);
+        let writer = start(output, parts)?;
+        let (format, write) = if is_json {
+            shared(json(writer.clone(), parts))
+        } else {
+            shared(pretty(writer.clone(), colors(is_terminal), parts))
+        };
+        diagnostics.write_with(write);
+        Ok(Self { writer: Some(writer), format: Some(format), owns_stderr })
+    }
+}
+
+fn start(output: LogOutput, parts: &Parts) -> Result<LineWriter, InitError> {
+    let path = match &output {
+        LogOutput::File(path) => path.display().to_string(),
+        _ => String::new(),
+    };
+    LineWriter::start(output, parts.overflow, LineWriter::DEFAULT_MAX_BYTES).map_err(|error| {
+        InitError::InvalidSetting {
+            setting: "log_output",
+            value: path,
+            origin: ".log_output()".to_owned(),
+            reason: "the file cannot be opened".to_owned(),
+            source: Some(error.into()),
+        }
+    })
+}
+
+fn json(writer: LineWriter, parts: &mut Parts) -> JsonLayer<LineWriter> {
+    let layer =
+        JsonLayer::new(writer).redact(parts.redaction.clone()).baggage_keys(parts.baggage_keys.clone());
+    match parts.json.take() {
+        Some(options) => options(layer),
+        None => layer,
+    }
+}
+
+fn pretty(writer: LineWriter, colors: Colors, parts: &Parts) -> PrettyLayer<LineWriter> {
+    PrettyLayer::new(writer, colors)
+        .redact(parts.redaction.clone())
+        .baggage_keys(BaggageKeys::new(parts.baggage_keys.iter().cloned()))
+}
+
+/// For a terminal, unless `NO_COLOR` is set to anything (no-color.org).
+fn colors(is_terminal: bool) -> Colors {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if is_terminal && !unwanted { Colors::On } else { Colors::Off }
+}

@@ -1,0 +1,166 @@
+//! accepted = delivered + rejected + failed + dropped + pending, whatever happens.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tonic::{Code, Status};
+
+use super::collector::{Answer, Collector};
+use super::*;
+use crate::export::batch::{self, Batch};
+use crate::export::queue::Take;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Push { name: usize, scope: u8 },
+    Request { items: u64, size: usize },
+    Take(bool),
+    Deliver { batch: usize, rejected: u64 },
+    PutBack(usize),
+    Split(usize),
+    Refuse(usize),
+    Mark,
+    Close,
+    Abandon,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let batch = 0_usize..8;
+    prop_oneof![
+        30 => (0_usize..200, 0_u8..3).prop_map(|(name, scope)| Step::Push { name, scope }),
+        2 => (1_u64..9, 0_usize..300).prop_map(|(items, size)| Step::Request { items, size }),
+        8 => any::<bool>().prop_map(Step::Take),
+        4 => (batch.clone(), 0_u64..5).prop_map(|(batch, rejected)| Step::Deliver { batch, rejected }),
+        3 => batch.clone().prop_map(Step::PutBack),
+        2 => batch.clone().prop_map(Step::Split),
+        2 => batch.prop_map(Step::Refuse),
+        1 => Just(Step::Mark),
+        1 => Just(Step::Close),
+        1 => Just(Step::Abandon),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    /// The test plays the worker, and counts by hand what waits and what is on its way.
+    #[test]
+    fn the_equation_holds_at_every_step(steps in vec(step(), 0..300)) {
+        let limits = QueueSettings { max_items: 40, max_bytes: 3000, max_batch_items: 7, delay: QUEUE.delay };
+        let queue = Queue::new(limits, Arc::new(Ledger::default()));
+        let mut in_flight: Vec<Batch> = Vec::new();
+        let mut abandoned = false;
+        for step in steps {
+            match step {
+                Step::Push { name, scope } => {
+                    let (items, bytes) = queue.occupied();
+                    queue.push(&vec![scope; usize::from(scope)], &vec![0; name]);
+                    let (more, after) = queue.occupied();
+                    prop_assert!(more <= items.max(limits.max_items) && after <= bytes.max(limits.max_bytes));
+                }
+                Step::Request { items, size } => queue.push_request(vec![0; size].into(), items),
+                Step::Take(any) => in_flight.extend(queue.take(if any { Take::Any } else { Take::Full })),
+                // A worker that has abandoned its queue hears no answers.
+                _ if abandoned => {}
+                Step::Deliver { batch, rejected } if batch < in_flight.len() => {
+                    let batch = in_flight.remove(batch);
+                    let rejected = rejected.min(batch.count());
+                    queue.ledger().deliver(batch.count() - rejected);
+                    queue.ledger().reject(rejected);
+                    queue.recycle(batch);
+                }
+                Step::PutBack(batch) if batch < in_flight.len() => queue.put_back(in_flight.remove(batch)),
+                Step::Split(batch) if batch < in_flight.len() => match in_flight.remove(batch).split() {
+                    Ok((first, second)) => {
+                        queue.put_back(first);
+                        queue.put_back(second);
+                    }
+                    Err(single) => queue.ledger().fail(single.count()),
+                },
+                Step::Refuse(batch) if batch < in_flight.len() => {
+                    queue.ledger().fail(in_flight.remove(batch).count());
+                }
+                Step::Mark => {
+                    let newest = queue.newest();
+                    prop_assert!(queue.oldest().is_none_or(|oldest| oldest <= newest));
+                }
+                Step::Close => queue.close(),
+                Step::Abandon => {
+                    in_flight.clear();
+                    queue.abandon();
+                    abandoned = true;
+                }
+                _ => {}
+            }
+            let pending = queue.waiting() + in_flight.iter().map(Batch::count).sum::<u64>();
+            let counts = queue.ledger().snapshot();
+            prop_assert_eq!(counts.pending, pending);
+            let fates = counts.delivered + counts.rejected + counts.failed + counts.dropped;
+            prop_assert_eq!(counts.accepted, fates + pending);
+        }
+        while queue.take(Take::Any).is_some() {}
+        prop_assert_eq!(queue.occupied(), (0, 0));
+        prop_assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn splitting_keeps_every_item_and_its_order(sizes in vec((0_usize..9, 0_u8..3), 2..40)) {
+        let mut items = batch::Items::default();
+        sizes.iter().for_each(|(size, scope)| items.push(&[*scope], &vec![*scope; *size]));
+        let whole = Batch::items(1, items.clone());
+        let (first, second) = Batch::items(1, items).split().unwrap();
+        prop_assert_eq!(first.count() + second.count(), whole.count());
+        prop_assert!(first.count().abs_diff(second.count()) <= 1);
+        // Once more down to single items, and those in order.
+        let mut parts = vec![whole];
+        while let Some(place) = parts.iter().position(|part| part.count() > 1) {
+            let (first, second) = parts.remove(place).split().unwrap();
+            parts.insert(place, second);
+            parts.insert(place, first);
+        }
+        let mut expected = sizes.iter().map(|(size, scope)| {
+            let mut items = batch::Items::default();
+            items.push(&[*scope], &vec![*scope; *size]);
+            Batch::items(1, items).frame(&[])
+        });
+        prop_assert!(parts.iter().all(|part| Some(part.frame(&[])) == expected.next()));
+        prop_assert_eq!(expected.next(), None);
+    }
+}
+
+#[test]
+fn under_load_and_faults_the_ledger_agrees_with_the_collector() {
+    let collector = Collector::start();
+    let refused = Answer::Status(Status::new(Code::Internal, "no"));
+    let later = Answer::Status(Status::new(Code::Unavailable, "later"));
+    let faults = [later.clone(), Answer::Accept, refused, Answer::Accept, Answer::Reject(7, "old"), later];
+    collector.answer_next(faults.into_iter().cycle().take(60));
+    let limits = QueueSettings { max_items: 1000, max_batch_items: 50, ..QUEUE };
+    let settings = export_settings(&format!("http://{}", collector.address));
+    let mut pipeline = Pipeline::with(Signal::Traces, limits, settings);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let counts = pipeline.counts();
+                let fates = counts.delivered + counts.rejected + counts.failed + counts.dropped;
+                assert_eq!(counts.accepted, fates + counts.pending);
+                std::thread::yield_now();
+            }
+        });
+        let threads = [0, 5000, 10_000].map(|first| {
+            let pipeline = &pipeline;
+            scope.spawn(move || pipeline.push_spans(first, 5000))
+        });
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        done.store(true, Ordering::Relaxed);
+    });
+    let (_, counts) = pipeline.shutdown(PATIENCE);
+    assert_eq!((counts.accepted, counts.pending), (15_000, 0));
+    let taken = collector.spans();
+    assert_eq!(taken.len() as u64, counts.delivered + counts.rejected);
+    let distinct: std::collections::HashSet<_> = taken.iter().collect();
+    assert_eq!(distinct.len(), taken.len(), "nothing was sent twice");
+    assert!(counts.rejected > 0 && counts.failed > 0, "{counts:?}");
+}

@@ -1,0 +1,21 @@
+//! The logger provider, for records that are made with the OpenTelemetry API and for the user's own processors.
+
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::logs::{LoggerProviderBuilder, SdkLoggerProvider};
+
+use crate::builder::Steps;
+use crate::export::LogQueue;
+
+pub(crate) fn logger_provider(
+    resource: Resource,
+    queue: Option<LogQueue>,
+    additions: Steps<LoggerProviderBuilder>,
+) -> SdkLoggerProvider {
+    let builder = additions.apply(SdkLoggerProvider::builder());
+    let builder = builder.with_resource(resource);
+    match queue {
+        // Last, so that the user's processors have changed the record before it is encoded.
+        Some(queue) => builder.with_log_processor(queue).build(),
+        None => builder.build(),
+    }
+}

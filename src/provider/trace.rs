@@ -1,0 +1,38 @@
+//! The tracer provider: sampling, limits, and the way to the queue.
+
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{SdkTracerProvider, ShouldSample, SpanLimits, TracerProviderBuilder};
+
+use super::sampler;
+use crate::builder::Steps;
+use crate::export::SpanQueue;
+use crate::settings::{SpanLimitSettings, TraceSettings};
+
+/// `additions` are what the user brought: processors, an id generator.
+pub(crate) fn tracer_provider(
+    settings: &TraceSettings,
+    resource: Resource,
+    custom_sampler: Option<Box<dyn ShouldSample>>,
+    queue: Option<SpanQueue>,
+    additions: Steps<TracerProviderBuilder>,
+) -> SdkTracerProvider {
+    let builder = additions.apply(SdkTracerProvider::builder());
+    let builder = builder
+        .with_resource(resource)
+        .with_sampler(sampler::sampler(&settings.sampler, custom_sampler))
+        .with_span_limits(limits(&settings.limits));
+    match queue {
+        Some(queue) => builder.with_span_processor(queue).build(),
+        None => builder.build(),
+    }
+}
+
+fn limits(settings: &SpanLimitSettings) -> SpanLimits {
+    SpanLimits {
+        max_events_per_span: settings.events,
+        max_attributes_per_span: settings.attributes.count,
+        max_links_per_span: settings.links,
+        max_attributes_per_event: settings.attributes_per_event,
+        max_attributes_per_link: settings.attributes_per_link,
+    }
+}

@@ -1,0 +1,211 @@
+//! Where each signal is sent, and how.
+
+use std::time::Duration;
+
+use super::*;
+
+const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+fn exports(settings: &Settings) -> [Option<&ExportSettings>; 3] {
+    [&settings.traces.export, &settings.metrics.export, &settings.logs.export].map(Option::as_ref)
+}
+
+fn uris(settings: &Settings) -> [Option<String>; 3] {
+    exports(settings).map(|export| Some(export?.target.uri.to_string()))
+}
+
+fn at(uris: [&str; 3]) -> [Option<String>; 3] {
+    uris.map(|uri| (!uri.is_empty()).then(|| format!("{uri}/")))
+}
+
+fn headers(export: Option<&ExportSettings>) -> Vec<String> {
+    let headers = &export.unwrap().headers;
+    headers.iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap())).collect()
+}
+
+#[test]
+fn nothing_is_sent_until_an_endpoint_or_an_exporter_is_named() {
+    let quiet = from_env([("OTEL_EXPORTER_OTLP_TIMEOUT", "1"), ("OTEL_EXPORTER_OTLP_HEADERS", "a=b")]);
+    assert_eq!(uris(&quiet), at(["", "", ""]));
+    let one = from_env([("OTEL_TRACES_EXPORTER", "otlp")]);
+    assert_eq!(uris(&one), at(["http://localhost:4317", "", ""]));
+    let all = from_env([
+        ("OTEL_TRACES_EXPORTER", "OTLP"),
+        ("OTEL_METRICS_EXPORTER", "otlp"),
+        ("OTEL_LOGS_EXPORTER", "otlp"),
+    ]);
+    assert_eq!(uris(&all), at(["http://localhost:4317"; 3]));
+    let code = resolved(init().logs(|logs| logs.export(true)), &Env::none());
+    assert_eq!(uris(&code), at(["", "", "http://localhost:4317"]));
+}
+
+#[test]
+fn a_signal_can_be_turned_off() {
+    let builder = || init().endpoint("http://c:1").metrics(|metrics| metrics.export(false));
+    assert_eq!(uris(&resolved(builder(), &Env::none())), at(["http://c:1", "", "http://c:1"]));
+    let env = Env::of([("OTEL_TRACES_EXPORTER", "none"), ("OTEL_METRICS_EXPORTER", "otlp")]);
+    assert_eq!(uris(&resolved(builder(), &env)), at(["", "http://c:1", "http://c:1"]));
+    // An endpoint says where, not whether.
+    let env = Env::of([("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://d:1")]);
+    assert_eq!(uris(&resolved(builder(), &env)), at(["http://c:1", "", "http://c:1"]));
+}
+
+#[test]
+fn the_endpoint_of_the_signal_comes_before_that_for_all() {
+    let builder = || init().endpoint("http://code:1").logs(|logs| logs.endpoint("http://logs:1"));
+    assert_eq!(
+        uris(&resolved(builder(), &Env::none())),
+        at(["http://code:1", "http://code:1", "http://logs:1"])
+    );
+    let all = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://env:1");
+    assert_eq!(uris(&resolved(builder(), &Env::of([all]))), at(["http://env:1"; 3]));
+    let env = Env::of([
+        all,
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://t:1/v1/traces"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", ""),
+    ]);
+    let settings = resolved(builder(), &env);
+    assert_eq!(uris(&settings), at(["http://t:1", "http://env:1", "http://env:1"]));
+    assert_eq!(settings.warnings, [""; 0]);
+}
+
+#[test]
+fn the_form_of_the_python_program_is_plaintext() {
+    let settings = resolved(init().endpoint("otel-collector:4317"), &Env::none());
+    assert_eq!(uris(&settings), at(["http://otel-collector:4317"; 3]));
+    let settings = from_env([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "otel-collector:4317"),
+        ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
+    ]);
+    assert_eq!(uris(&settings), at(["http://otel-collector:4317"; 3]));
+    assert_eq!(settings.warnings, [""; 0]);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_variable_without_scheme_means_tls_unless_insecure() {
+    let settings = from_env([("OTEL_EXPORTER_OTLP_ENDPOINT", "c:1")]);
+    assert_eq!(uris(&settings), at(["https://c:1"; 3]));
+    assert_eq!(
+        settings.warnings,
+        [
+            "OTEL_EXPORTER_OTLP_ENDPOINT: no scheme in the address, so TLS is used (https://c:1/); for plaintext \
+          write http://"
+        ]
+    );
+    let settings = from_env([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "c:1"),
+        ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
+        ("OTEL_EXPORTER_OTLP_LOGS_INSECURE", "false"),
+    ]);
+    assert_eq!(uris(&settings), at(["http://c:1", "http://c:1", "https://c:1"]));
+    assert_eq!(settings.warnings, [""; 0]);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_scheme_beats_insecure() {
+    let insecure = |value| ("OTEL_EXPORTER_OTLP_INSECURE", value);
+    let settings = resolved(init().endpoint("https://c:1"), &Env::of([insecure("true")]));
+    assert_eq!(uris(&settings), at(["https://c:1"; 3]));
+    let settings = resolved(init().endpoint("http://c:1"), &Env::of([insecure("false")]));
+    assert_eq!(uris(&settings), at(["http://c:1"; 3]));
+    let settings = resolved(init().endpoint("c:1"), &Env::of([insecure("false")]));
+    assert_eq!(uris(&settings), at(["https://c:1"; 3]));
+}
+
+#[test]
+fn headers_replace_each_other_as_a_whole() {
+    let builder = || {
+        let all = init().endpoint("http://c:1").header("a", "code").header("b", "code");
+        all.logs(|logs| logs.header("l", "code"))
+    };
+    let settings = resolved(builder(), &Env::none());
+    let [traces, _, logs] = exports(&settings);
+    assert_eq!(headers(traces), ["a=code", "b=code"]);
+    assert_eq!(headers(logs), ["l=code"]);
+    let env = Env::of([
+        ("OTEL_EXPORTER_OTLP_HEADERS", "c=env%20x"),
+        ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "t=env"),
+    ]);
+    let settings = resolved(builder(), &env);
+    let [traces, metrics, logs] = exports(&settings);
+    assert_eq!(headers(traces), ["t=env"]);
+    assert_eq!(headers(metrics), ["c=env x"]);
+    assert_eq!(headers(logs), ["c=env x"]);
+}
+
+#[cfg(feature = "gzip")]
+#[test]
+fn compression_and_timeout_can_differ() {
+    let builder = || {
+        let all =
+            init().endpoint("http://c:1").compression(Compression::Gzip).timeout(Duration::from_secs(1));
+        all.metrics(|metrics| metrics.compression(Compression::None).timeout(Duration::from_secs(2)))
+    };
+    let pairs =
+        |settings: &Settings| exports(settings).map(|e| e.map(|e| (e.compression, e.timeout)).unwrap());
+    let seconds = Duration::from_secs;
+    assert_eq!(
+        pairs(&resolved(builder(), &Env::none())),
+        [(Compression::Gzip, seconds(1)), (Compression::None, seconds(2)), (Compression::Gzip, seconds(1))]
+    );
+    let env = Env::of([
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "none"),
+        ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "gzip"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "3000"),
+        ("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "4000"),
+    ]);
+    assert_eq!(
+        pairs(&resolved(builder(), &env)),
+        [(Compression::None, seconds(3)), (Compression::Gzip, seconds(3)), (Compression::None, seconds(4))]
+    );
+}
+
+#[test]
+fn the_shorter_timeout_of_request_and_batch_counts() {
+    let timeouts = |settings: &Settings| exports(settings).map(|export| export.unwrap().timeout);
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1");
+    let seconds = Duration::from_secs;
+    assert_eq!(timeouts(&from_env([endpoint])), [seconds(10); 3]);
+    let batch =
+        from_env([endpoint, ("OTEL_BSP_EXPORT_TIMEOUT", "2000"), ("OTEL_BLRP_EXPORT_TIMEOUT", "30000")]);
+    assert_eq!(timeouts(&batch), [seconds(2), seconds(10), seconds(10)]);
+    let unlimited = from_env([endpoint, ("OTEL_EXPORTER_OTLP_TIMEOUT", "0")]);
+    assert_eq!(timeouts(&unlimited), [A_YEAR; 3]);
+    let batch_only =
+        from_env([endpoint, ("OTEL_EXPORTER_OTLP_TIMEOUT", "0"), ("OTEL_BSP_EXPORT_TIMEOUT", "2000")]);
+    assert_eq!(timeouts(&batch_only), [seconds(2), A_YEAR, A_YEAR]);
+}
+
+#[test]
+fn the_same_target_is_one_connection() {
+    let settings = from_env([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4317/"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://c:4317/v1/traces"),
+    ]);
+    let [traces, metrics, _] = exports(&settings).map(|export| &export.unwrap().target);
+    assert_eq!(traces, metrics);
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn certificates_come_from_environment_then_code() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\n").unwrap();
+        path
+    };
+    let [ca, other, key, client] = ["ca", "other", "key", "client"].map(file);
+    let tls = TlsSettings::new().certificate(&ca).client_key(&key).client_certificate(&client);
+    let builder = init().endpoint("https://c:1").tls(tls).logs(|logs| logs.endpoint("http://c:1"));
+    let env = Env::of([("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", other.to_str().unwrap())]);
+    let settings = resolved(builder, &env);
+    let [traces, metrics, logs] = exports(&settings).map(|export| export.unwrap().target.tls.clone());
+    let files = TlsFiles { certificate: Some(ca), client_key: Some(key), client_certificate: Some(client) };
+    assert_eq!(traces, files);
+    assert_eq!(metrics, TlsFiles { certificate: Some(other), ..files });
+    // A connection without TLS has no use for them.
+    assert_eq!(logs, TlsFiles::default());
+}

@@ -1,0 +1,383 @@
+//! What is wrong: warnings about the environment, errors about code, and no secrets in either.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::error::InitError;
+
+fn warnings<const N: usize>(variables: [(&str, &str); N]) -> Vec<String> {
+    from_env(variables).warnings
+}
+
+fn error(builder: Builder) -> InitError {
+    resolve(&builder.into_parts().0, &Env::none()).unwrap_err()
+}
+
+#[test]
+fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
+    let cases = [
+        (
+            "OTEL_BSP_SCHEDULE_DELAY",
+            "fast",
+            "invalid OTEL_BSP_SCHEDULE_DELAY=\"fast\": not a whole number of milliseconds; using the default, 5s",
+        ),
+        (
+            "OTEL_BSP_MAX_QUEUE_SIZE",
+            "0",
+            "invalid OTEL_BSP_MAX_QUEUE_SIZE=\"0\": must be at least 1; using the default, 262144",
+        ),
+        (
+            "OTEL_METRIC_EXPORT_INTERVAL",
+            "0",
+            "invalid OTEL_METRIC_EXPORT_INTERVAL=\"0\": must be at least 1 ms; using the default, 10s",
+        ),
+        (
+            "OTEL_SPAN_LINK_COUNT_LIMIT",
+            "-1",
+            "invalid OTEL_SPAN_LINK_COUNT_LIMIT=\"-1\": not a whole number; using the default, 128",
+        ),
+        (
+            "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+            "long",
+            "invalid OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT=\"long\": not a whole number; using the default, no limit",
+        ),
+        (
+            "OTEL_TRACES_SAMPLER",
+            "jaeger_remote",
+            "invalid OTEL_TRACES_SAMPLER=\"jaeger_remote\": not one of always_on, always_off, traceidratio, \
+             parentbased_always_on, parentbased_always_off, parentbased_traceidratio; using the default, \
+             parentbased_always_on",
+        ),
+        ("OTEL_SDK_DISABLED", "1", "invalid OTEL_SDK_DISABLED=\"1\": neither true nor false; using false"),
+        (
+            "OTEL_PROPAGATORS",
+            "b3",
+            "OTEL_PROPAGATORS: \"b3\" is not one of tracecontext, baggage, none; using tracecontext, baggage",
+        ),
+        (
+            "OTEL_PROPAGATORS",
+            "b3,baggage,xray",
+            "OTEL_PROPAGATORS: \"b3, xray\" is not one of tracecontext, baggage, none; it is ignored",
+        ),
+        (
+            "OTEL_TRACES_EXPORTER",
+            "console",
+            "OTEL_TRACES_EXPORTER: \"console\" is not available here, only otlp and none; it is ignored",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+            "http/protobuf",
+            "invalid OTEL_EXPORTER_OTLP_PROTOCOL=\"http/protobuf\": OTLP over HTTP is not available here; using \
+             the default, grpc",
+        ),
+        (
+            "OTEL_RESOURCE_ATTRIBUTES",
+            "a=1,b",
+            "invalid OTEL_RESOURCE_ATTRIBUTES=\"a=1,b\": entry 2 has no `=`; using none of its attributes",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "ftp://c",
+            "invalid OTEL_EXPORTER_OTLP_ENDPOINT=\"ftp://c\": the scheme is neither http nor https; using none: \
+             nothing is exported",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://c:1/tenant",
+            "OTEL_EXPORTER_OTLP_ENDPOINT: gRPC has no path; \"/tenant\" is ignored",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+            "http://c:4318/v1/logs",
+            "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: port 4318 is that of OTLP over HTTP; gRPC is sent, whose port is 4317",
+        ),
+        (
+            "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN",
+            "spans",
+            "invalid OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN=\"spans\": not one of logs, logs/dup; using span events",
+        ),
+        ("OTEL_CONFIG_FILE", "otel.yaml", "OTEL_CONFIG_FILE: this variable has no effect here"),
+        (
+            "OTEL_TRACES_SAMPLER_ARG",
+            "0.01",
+            "OTEL_TRACES_SAMPLER_ARG: ignored, since the sampler is parentbased_always_on, which takes no argument",
+        ),
+    ];
+    for (variable, value, expected) in cases {
+        assert_eq!(warnings([(variable, value)]), [expected], "{variable}={value}");
+    }
+}
+
+#[test]
+fn a_wrong_variable_makes_way_for_the_next_source() {
+    let builder = || {
+        init()
+            .endpoint("http://code:1")
+            .timeout(Duration::from_secs(3))
+            .traces(|traces| traces.max_queue_items(700))
+            .service_name("code")
+    };
+    let env = Env::of([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:port"),
+        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "soon"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "4000"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "many"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "service.name=env,host.name=%"),
+    ]);
+    let settings = resolved(builder(), &env);
+    let export = settings.traces.export.as_ref().unwrap();
+    assert_eq!(export.target.uri, "http://code:1/");
+    assert_eq!(export.timeout, Duration::from_secs(4));
+    assert_eq!(settings.traces.queue.max_items, 700);
+    assert_eq!(attribute(&settings, "service.name").as_deref(), Some("code"));
+    assert_eq!(attribute(&settings, "host.name"), None);
+    let endings: Vec<_> =
+        settings.warnings.iter().map(|warning| warning.rsplit_once("; ").unwrap().1).collect();
+    assert_eq!(
+        endings,
+        [
+            "using none of its attributes",
+            "using http://code:1/ of .endpoint()",
+            "using 4s of OTEL_EXPORTER_OTLP_TIMEOUT",
+            "using 700 of .traces(|t| t.max_queue_items())",
+        ]
+    );
+}
+
+#[test]
+fn one_wrong_variable_is_one_warning() {
+    // What is used instead differs between the signals.
+    let builder = init().timeout(Duration::from_secs(1)).logs(|logs| logs.timeout(Duration::from_secs(2)));
+    let env = Env::of([
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "x"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x"),
+        ("OTEL_EXPORTER_OTLP_INSECURE", "yes"),
+        ("OTEL_ATTRIBUTE_COUNT_LIMIT", "x"),
+    ]);
+    let settings = resolved(builder, &env);
+    assert_eq!(settings.warnings.len(), 4, "{:#?}", settings.warnings);
+}
+
+#[test]
+fn without_a_known_propagator_the_usual_ones_are_used() {
+    let standard = [Propagator::TraceContext, Propagator::Baggage];
+    assert_eq!(from_env([("OTEL_PROPAGATORS", "b3,jaeger")]).propagators, standard);
+    assert_eq!(from_env([("OTEL_PROPAGATORS", "b3,baggage")]).propagators, [Propagator::Baggage]);
+    assert_eq!(from_env([("OTEL_PROPAGATORS", "b3,none")]).propagators, []);
+}
+
+#[test]
+fn exporters_that_are_known_are_used_beside_those_that_are_not() {
+    let settings =
+        from_env([("OTEL_TRACES_EXPORTER", "console,otlp"), ("OTEL_METRICS_EXPORTER", "prometheus")]);
+    assert!(settings.traces.export.is_some());
+    assert!(settings.metrics.export.is_none());
+    assert_eq!(settings.warnings.len(), 2);
+}
+
+#[test]
+fn a_batch_larger_than_its_queue_is_a_mistake() {
+    let settings = from_env([("OTEL_BSP_MAX_QUEUE_SIZE", "100"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "200")]);
+    assert_eq!(settings.traces.queue.max_batch_items, 100);
+    assert_eq!(
+        settings.warnings,
+        ["OTEL_BSP_MAX_EXPORT_BATCH_SIZE: 200 is more than the queue holds; using 100"]
+    );
+    let error = error(init().logs(|logs| logs.max_queue_items(10).max_batch_items(11)));
+    assert_eq!(
+        error.to_string(),
+        "invalid max_batch_items \"11\" (set by .logs(|l| l.max_batch_items())): more than max_queue_items, 10"
+    );
+}
+
+#[test]
+fn a_mistake_in_code_is_an_error_that_names_it() {
+    let cases = [
+        (
+            init().endpoint("collector:port"),
+            "invalid endpoint \"collector:port\" (set by .endpoint()): the port is not a number from 1 to 65535",
+        ),
+        (
+            init().metrics(|metrics| metrics.endpoint("grpc://c")),
+            "invalid endpoint \"grpc://c\" (set by .metrics(|m| m.endpoint())): the scheme is neither http nor https",
+        ),
+        (init().service_name(" "), "invalid service_name \"\" (set by .service_name()): empty"),
+        (
+            init().metrics(|metrics| metrics.interval(Duration::ZERO)),
+            "invalid interval \"0ns\" (set by .metrics(|m| m.interval())): must be at least 1 ms",
+        ),
+        (
+            init().shutdown_timeout(Duration::MAX),
+            "invalid shutdown_timeout \"18446744073709551615.999999999s\" (set by .shutdown_timeout()): more than \
+             a year",
+        ),
+        (
+            init().traces(|traces| traces.max_queue_bytes(0)),
+            "invalid max_queue_bytes \"0\" (set by .traces(|t| t.max_queue_bytes())): must be at least 1",
+        ),
+        (
+            init().header("bad name", "s3cret"),
+            "invalid header \"bad name: [redacted]\" (set by .header()): a header's name is not valid",
+        ),
+    ];
+    for (builder, expected) in cases {
+        assert_eq!(error(builder).to_string(), expected);
+    }
+}
+
+#[test]
+fn all_mistakes_in_code_are_told_together() {
+    let builder = init()
+        .service_name("")
+        .endpoint("ftp://c")
+        .shutdown_timeout(Duration::ZERO)
+        .traces(|traces| traces.max_batch_items(0))
+        .header("te", "s3cret");
+    let InitError::Several(errors) = error(builder) else { panic!("one error only") };
+    let settings: Vec<_> = errors
+        .iter()
+        .map(|error| match error {
+            InitError::InvalidSetting { setting, .. } => *setting,
+            other => panic!("{other}"),
+        })
+        .collect();
+    assert_eq!(settings, ["service_name", "endpoint", "header", "max_batch_items", "shutdown_timeout"]);
+}
+
+#[test]
+fn a_mistake_in_code_is_an_error_even_where_the_environment_decides() {
+    let requested = init().endpoint("ftp://c").into_parts().0;
+    let env = Env::of([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1")]);
+    assert!(resolve(&requested, &env).is_err());
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let missing = "/does/not/exist.pem";
+    let variable = [("OTEL_EXPORTER_OTLP_CERTIFICATE", missing)];
+    let told = warnings(variable);
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].starts_with(
+            "invalid OTEL_EXPORTER_OTLP_CERTIFICATE=\"/does/not/exist.pem\": the file cannot be read: "
+        ),
+        "{told:?}"
+    );
+    let error = error(init().tls(TlsSettings::new().certificate(missing))).to_string();
+    assert!(
+        error.starts_with("invalid tls \"/does/not/exist.pem\" (set by .tls()): the file cannot be read: "),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_file_without_pem_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "DER").unwrap();
+    let error = error(init().tls(TlsSettings::new().certificate(file.path()))).to_string();
+    assert!(error.ends_with("the file holds nothing in PEM format"), "{error}");
+}
+
+#[test]
+fn a_key_needs_its_certificate() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "-----BEGIN PRIVATE KEY-----").unwrap();
+    let path = file.path().to_str().unwrap();
+    let told =
+        warnings([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1"), ("OTEL_EXPORTER_OTLP_CLIENT_KEY", path)]);
+    assert_eq!(
+        told,
+        [format!(
+            "OTEL_EXPORTER_OTLP_CLIENT_KEY: {path:?} has no client certificate that belongs to it; it is ignored"
+        )]
+    );
+    let error = error(init().tls(TlsSettings::new().client_certificate(path))).to_string();
+    assert_eq!(
+        error,
+        format!(
+            "invalid tls {path:?} (set by .tls()): there is no client key that \
+             belongs to it"
+        )
+    );
+}
+
+/// Everything that a person might see of the settings.
+fn shown(builder: Builder, env: &Env) -> String {
+    let before = format!("{builder:?}");
+    let requested = builder.into_parts().0;
+    match resolve(&requested, env) {
+        Ok(settings) => format!("{before} {requested:?} {settings:?} {settings:#?}"),
+        Err(error) => format!("{before} {requested:?} {error} {error:?}"),
+    }
+}
+
+#[test]
+fn no_secret_is_shown() {
+    let builder = || {
+        let all = init().header("authorization", "S3CRET").endpoint("http://c:1");
+        all.traces(|traces| traces.header("x-token", "S3CRET"))
+    };
+    let text = shown(builder(), &Env::none());
+    assert!(text.contains("authorization") && text.contains("x-token"), "{text}");
+    assert!(!text.contains("S3CRET"), "{text}");
+    let cases = [
+        shown(init().endpoint("http://user:S3CRET@c:1"), &Env::none()),
+        shown(init().logs(|logs| logs.endpoint("S3CRET@c")), &Env::none()),
+        shown(init().header("x", "S3CRET\n"), &Env::none()),
+        shown(init().header("grpc-x", "S3CRET"), &Env::none()),
+        shown(init(), &Env::of([("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user:S3CRET@c:1")])),
+        shown(init(), &Env::of([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1/?key=S3CRET")])),
+        shown(builder(), &Env::of([("OTEL_EXPORTER_OTLP_HEADERS", "S3CRET")])),
+        shown(builder(), &Env::of([("OTEL_EXPORTER_OTLP_HEADERS", "a=S3CRET%")])),
+        shown(builder(), &Env::of([("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "a=S3CRET")])),
+    ];
+    for text in cases {
+        assert!(!text.contains("S3CRET"), "{text}");
+    }
+}
+
+const NUMBERS_AND_NAMES: [&str; 16] = [
+    "OTEL_BSP_MAX_QUEUE_SIZE",
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+    "OTEL_BSP_SCHEDULE_DELAY",
+    "OTEL_BLRP_EXPORT_TIMEOUT",
+    "OTEL_METRIC_EXPORT_INTERVAL",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_COMPRESSION",
+    "OTEL_PROPAGATORS",
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_SDK_DISABLED",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "OTEL_SEMCONV_STABILITY_OPT_IN",
+];
+
+proptest! {
+    /// Whatever an operator writes, the program starts, and the settings hold together.
+    #[test]
+    fn no_environment_stops_the_program(
+        values in prop::collection::vec(
+            prop_oneof!["\\PC{0,30}", "[0-9]{1,20}", "[a-z_]{1,12}", "(http://)?[a-z:@/0-9]{1,20}"],
+            NUMBERS_AND_NAMES.len(),
+        )
+    ) {
+        let mut variables = [("", ""); NUMBERS_AND_NAMES.len()];
+        for ((variable, name), value) in variables.iter_mut().zip(NUMBERS_AND_NAMES).zip(&values) {
+            *variable = (name, value);
+        }
+        let settings = from_env(variables);
+        for queue in [settings.traces.queue, settings.logs.queue] {
+            prop_assert!(queue.max_batch_items >= 1 && queue.max_batch_items <= queue.max_items);
+            prop_assert!(!queue.delay.is_zero());
+        }
+        prop_assert!(!settings.metrics.interval.is_zero());
+        for warning in &settings.warnings {
+            prop_assert!(warning.contains("OTEL_"), "{}", warning);
+        }
+    }
+}

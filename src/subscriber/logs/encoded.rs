@@ -1,0 +1,65 @@
+//! A record that is written as OTLP bytes.
+
+use std::fmt::Write;
+
+use super::fields::{Record, Value};
+use crate::export::encode::{self, LogFields};
+
+pub(super) struct EncodedRecord<'a> {
+    out: &'a mut Vec<u8>,
+    /// Longest value of an attribute, in characters.
+    limit: Option<usize>,
+    begun: usize,
+}
+
+impl<'a> EncodedRecord<'a> {
+    pub(super) fn new(out: &'a mut Vec<u8>, limit: Option<usize>) -> Self {
+        let begun = out.len();
+        Self { out, limit, begun }
+    }
+}
+
+impl Record for EncodedRecord<'_> {
+    fn body(&mut self, value: Value<'_>) {
+        LogFields::body(self.out, |text| {
+            // What a failing implementation has written until then is better than nothing.
+            let _ = write!(text, "{value}");
+        });
+    }
+
+    fn event_name(&mut self, value: Value<'_>) {
+        LogFields::event_name(self.out, |text| {
+            let _ = write!(text, "{value}");
+        });
+    }
+
+    fn attribute(&mut self, key: &str, value: Value<'_>) {
+        let (out, field, limit) = (&mut *self.out, LogFields::ATTRIBUTE, self.limit);
+        match value {
+            Value::Str(value) => encode::attribute_str(out, field, key, value, limit),
+            Value::Bool(value) => encode::attribute_bool(out, field, key, value),
+            Value::I64(value) => encode::attribute_i64(out, field, key, value),
+            Value::F64(value) => encode::attribute_f64(out, field, key, value),
+            Value::Bytes(value) => encode::attribute_bytes(out, field, key, value, limit),
+            Value::Debug(_) | Value::Display(_) => encode::attribute_text(out, field, key, limit, |text| {
+                let _ = write!(text, "{value}");
+            }),
+        }
+    }
+
+    fn encoded_attribute(&mut self, attribute: &[u8]) {
+        self.out.extend_from_slice(attribute);
+    }
+
+    fn dropped_attributes(&mut self, count: u32) {
+        LogFields::dropped_attributes(self.out, count);
+    }
+
+    fn begin(&mut self) {
+        self.begun = self.out.len();
+    }
+
+    fn undo(&mut self) {
+        self.out.truncate(self.begun);
+    }
+}

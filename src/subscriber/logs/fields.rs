@@ -1,0 +1,269 @@
+//! An event's fields, sorted into the parts of a log record.
+
+use std::error::Error;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tracing_core::field::{Field, Visit};
+use tracing_core::{Event, Metadata};
+use tracing_log::NormalizeEvent;
+
+use super::{LogOptions, exception};
+use crate::export::encode;
+use crate::semconv::{
+    CODE_FILE_PATH, CODE_LINE_NUMBER, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE,
+};
+
+/// What a record is written into.
+pub(super) trait Record {
+    fn body(&mut self, value: Value<'_>);
+    fn event_name(&mut self, value: Value<'_>);
+    fn attribute(&mut self, key: &str, value: Value<'_>);
+    /// An attribute with its frame.
+    fn encoded_attribute(&mut self, attribute: &[u8]);
+    /// Attributes left out for the limit.
+    fn dropped_attributes(&mut self, count: u32);
+    /// What is written after this can be taken back.
+    fn begin(&mut self) {}
+    /// Takes back what was written since [`begin`](Self::begin), when that was not finished.
+    fn undo(&mut self) {}
+}
+
+/// The value of a field.
+#[derive(Clone, Copy)]
+pub(super) enum Value<'a> {
+    Str(&'a str),
+    Bool(bool),
+    I64(i64),
+    F64(f64),
+    Bytes(&'a [u8]),
+    Debug(&'a dyn fmt::Debug),
+    Display(&'a dyn fmt::Display),
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Str(value) => f.write_str(value),
+            Self::Bool(value) => value.fmt(f),
+            Self::I64(value) => value.fmt(f),
+            Self::F64(value) => value.fmt(f),
+            Self::Bytes(value) => fmt::Debug::fmt(value, f),
+            Self::Debug(value) => value.fmt(f),
+            Self::Display(value) => value.fmt(f),
+        }
+    }
+}
+
+/// Writes everything of the event that is not the same for all records.
+pub(super) fn write(
+    event: &Event<'_>,
+    metadata: &Metadata<'_>,
+    extra: &[u8],
+    options: &LogOptions,
+    record: &mut impl Record,
+) {
+    let mut fields = Fields::new(event, options, record);
+    fields.visit_all();
+    fields.extra(extra);
+    if let Some(file) = metadata.file() {
+        fields.attribute(CODE_FILE_PATH, Value::Str(file));
+    }
+    if let Some(line) = metadata.line() {
+        fields.attribute(CODE_LINE_NUMBER, Value::I64(i64::from(line)));
+    }
+    if fields.dropped > 0 {
+        fields.record.dropped_attributes(fields.dropped);
+    }
+}
+
+struct Fields<'a, R> {
+    event: &'a Event<'a>,
+    options: &'a LogOptions,
+    record: &'a mut R,
+    is_log: bool,
+    has_exception: bool,
+    /// Attributes.
+    written: u32,
+    dropped: u32,
+    progress: Progress,
+}
+
+/// How far the fields have been written, so that one that panics can be told and passed over.
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    /// Fields written.
+    done: usize,
+    /// Fields met in this pass.
+    met: usize,
+    /// The name of the last one met.
+    name: &'static str,
+    /// `written` when it was met.
+    written: u32,
+}
+
+impl<'a, R: Record> Fields<'a, R> {
+    fn new(event: &'a Event<'a>, options: &'a LogOptions, record: &'a mut R) -> Self {
+        let is_log = event.is_log();
+        Self {
+            event,
+            options,
+            record,
+            is_log,
+            has_exception: false,
+            written: 0,
+            dropped: 0,
+            progress: Progress::default(),
+        }
+    }
+
+    /// Formatting a value is the user's code. When it panics, the field is told as such and the next pass goes on
+    /// behind it. Each pass gets further, so this ends.
+    fn visit_all(&mut self) {
+        let event = self.event;
+        while catch_unwind(AssertUnwindSafe(|| event.record(self))).is_err() {
+            self.record.undo();
+            if self.progress.done == self.progress.met {
+                return;
+            }
+            self.written = self.progress.written;
+            self.progress.done = self.progress.met;
+            self.progress.met = 0;
+            self.place(self.progress.name, Value::Str(PANICKED));
+        }
+    }
+
+    /// Calls `write` for a field that has not been written yet.
+    fn once(&mut self, field: &Field, write: impl FnOnce(&mut Self, &'static str)) {
+        self.progress.met += 1;
+        if self.progress.met <= self.progress.done {
+            return;
+        }
+        let name = field.name();
+        self.progress.name = plain(name);
+        self.progress.written = self.written;
+        self.record.begin();
+        let replaced =
+            self.event.metadata().fields().iter().skip(field.index() + 1).any(|f| f.name() == name);
+        if !replaced {
+            write(self, plain(name));
+        }
+        self.progress.done = self.progress.met;
+    }
+
+    fn visit(&mut self, field: &Field, value: Value<'_>) {
+        self.once(field, |fields, name| fields.field(name, value));
+    }
+
+    fn field(&mut self, name: &str, value: Value<'_>) {
+        let redacted = self.options.is_redacted(name);
+        self.place(name, if redacted { Value::Str(REDACTED) } else { value });
+    }
+
+    fn place(&mut self, name: &str, value: Value<'_>) {
+        match name {
+            "message" => self.record.body(value),
+            "otel.event.name" | "event.name" => self.record.event_name(value),
+            // These say where the record comes from, which has its own place.
+            "log.target" | "log.module_path" | "log.file" | "log.line" if self.is_log => {}
+            _ => self.attribute(name, value),
+        }
+    }
+
+    fn attribute(&mut self, key: &str, value: Value<'_>) {
+        if self.has_room() {
+            self.record.attribute(key, value);
+        }
+    }
+
+    fn error(&mut self, name: &str, error: &(dyn Error + 'static)) {
+        let is_one_more = std::mem::replace(&mut self.has_exception, true);
+        let told_by_user = self.event.fields().any(|field| EXCEPTION.contains(&field.name()));
+        if is_one_more || told_by_user || self.options.is_redacted(name) {
+            return self.field(name, Value::Display(&error));
+        }
+        if let Some(exception_type) = exception::exception_type(error) {
+            self.attribute(EXCEPTION_TYPE, Value::Str(&exception_type));
+        }
+        self.attribute(EXCEPTION_MESSAGE, Value::Display(&error));
+        if let Some(stacktrace) = exception::stacktrace(error) {
+            self.attribute(EXCEPTION_STACKTRACE, Value::Str(&stacktrace));
+        }
+    }
+
+    fn extra(&mut self, extra: &[u8]) {
+        for (place, (key, attribute)) in encode::encoded_attributes(extra).enumerate() {
+            let of_event = self.event.metadata().fields().field(key).is_some();
+            if of_event || encode::encoded_attributes(extra).take(place).any(|(earlier, _)| earlier == key) {
+                continue;
+            }
+            if self.options.is_redacted(key) {
+                self.attribute(key, Value::Str(REDACTED));
+            } else if self.has_room() {
+                self.record.encoded_attribute(attribute);
+            }
+        }
+    }
+
+    /// Counts one more attribute, as written or as dropped.
+    fn has_room(&mut self) -> bool {
+        let has_room = self.written < self.options.limits.count;
+        let count = if has_room { &mut self.written } else { &mut self.dropped };
+        *count += 1;
+        has_room
+    }
+}
+
+/// A raw identifier is only a way to write the name.
+fn plain(name: &'static str) -> &'static str {
+    name.strip_prefix("r#").unwrap_or(name)
+}
+
+impl<R: Record> Visit for Fields<'_, R> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.visit(field, Value::Str(value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.visit(field, Value::Bool(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.visit(field, Value::I64(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match i64::try_from(value) {
+            Ok(value) => self.visit(field, Value::I64(value)),
+            Err(_) => self.visit(field, Value::Display(&value)),
+        }
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        self.visit(field, Value::Display(&value));
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.visit(field, Value::Display(&value));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.visit(field, Value::F64(value));
+    }
+
+    fn record_bytes(&mut self, field: &Field, value: &[u8]) {
+        self.visit(field, Value::Bytes(value));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.once(field, |fields, name| fields.error(name, value));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.visit(field, Value::Debug(value));
+    }
+}
+
+const EXCEPTION: [&str; 3] = [EXCEPTION_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE];
+const REDACTED: &str = "[redacted]";
+const PANICKED: &str = "[panicked]";

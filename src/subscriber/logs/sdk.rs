@@ -1,0 +1,126 @@
+//! Records by way of the SDK, for the log processors that the user has added.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use opentelemetry::logs::{AnyValue, LogRecord as _, Logger, LoggerProvider, Severity};
+use opentelemetry::trace::{SpanId, TraceId};
+use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger, SdkLoggerProvider};
+
+use super::fields::{Record, Value};
+use crate::export::encode;
+use crate::trace_ids::TraceIds;
+
+pub(super) struct SdkLogs {
+    provider: SdkLoggerProvider,
+    /// One for each target: a record's scope is that of its logger.
+    loggers: RwLock<HashMap<String, SdkLogger>>,
+}
+
+impl SdkLogs {
+    pub(super) fn new(provider: SdkLoggerProvider) -> Self {
+        Self { provider, loggers: RwLock::default() }
+    }
+
+    pub(super) fn emit(
+        &self,
+        target: &str,
+        time: SystemTime,
+        severity: Severity,
+        ids: Option<TraceIds>,
+        write: impl FnOnce(&mut SdkLogRecord),
+    ) {
+        let logger = self.logger(target);
+        let mut record = logger.create_log_record();
+        record.set_timestamp(time);
+        record.set_observed_timestamp(time);
+        record.set_severity_number(severity);
+        record.set_severity_text(severity.name());
+        match ids {
+            Some(ids) => record.set_trace_context(ids.trace_id, ids.span_id, Some(ids.flags)),
+            // Left alone, the SDK would take the ids of the current context, which are not the event's.
+            None => record.set_trace_context(TraceId::INVALID, SpanId::INVALID, None),
+        }
+        write(&mut record);
+        logger.emit(record);
+    }
+
+    fn logger(&self, target: &str) -> SdkLogger {
+        let known = self.loggers.read().unwrap_or_else(PoisonError::into_inner).get(target).cloned();
+        known.unwrap_or_else(|| self.new_logger(target))
+    }
+
+    fn new_logger(&self, target: &str) -> SdkLogger {
+        let logger = self.provider.logger(target.to_owned());
+        let mut loggers = self.loggers.write().unwrap_or_else(PoisonError::into_inner);
+        if loggers.len() < MAX_KEPT {
+            loggers.insert(target.to_owned(), logger.clone());
+        }
+        logger
+    }
+}
+
+impl Record for SdkLogRecord {
+    fn body(&mut self, value: Value<'_>) {
+        self.set_body(value.to_string().into());
+    }
+
+    fn event_name(&mut self, value: Value<'_>) {
+        let name = value.to_string();
+        match interned(&name) {
+            Some(name) => self.set_event_name(name),
+            None => self.add_attribute("event.name", name),
+        }
+    }
+
+    fn attribute(&mut self, key: &str, value: Value<'_>) {
+        self.add_attribute(key.to_owned(), any_value(value));
+    }
+
+    fn encoded_attribute(&mut self, attribute: &[u8]) {
+        if let Some((key, value)) = encode::decoded_attribute(attribute) {
+            self.add_attribute(key, value);
+        }
+    }
+
+    /// Limits are kept, and counted, where the record is encoded.
+    fn dropped_attributes(&mut self, _count: u32) {}
+}
+
+fn any_value(value: Value<'_>) -> AnyValue {
+    match value {
+        Value::Bool(value) => AnyValue::Boolean(value),
+        Value::I64(value) => AnyValue::Int(value),
+        Value::F64(value) => AnyValue::Double(value),
+        Value::Bytes(value) => AnyValue::Bytes(Box::new(value.to_vec())),
+        text => AnyValue::String(text.to_string().into()),
+    }
+}
+
+/// The name for as long as the program runs, as the SDK wants it. Names of events are few, by their definition; a
+/// program that makes them up gets no more than [`MAX_KEPT`].
+fn interned(name: &str) -> Option<&'static str> {
+    static NAMES: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let names = names.get_or_insert_default();
+    if let Some(known) = names.get(name) {
+        return Some(known);
+    }
+    if names.len() >= MAX_KEPT {
+        return None;
+    }
+    let kept: &'static str = Box::leak(name.to_owned().into_boxed_str());
+    names.insert(kept);
+    Some(kept)
+}
+
+impl fmt::Debug for SdkLogs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SdkLogs").finish_non_exhaustive()
+    }
+}
+
+/// Targets and event names beyond this many are not remembered.
+const MAX_KEPT: usize = 1000;

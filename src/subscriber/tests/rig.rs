@@ -1,0 +1,214 @@
+//! A telemetry layer with outputs in memory.
+
+use std::sync::{Arc, Mutex};
+
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{SdkTracerProvider, Span as SdkSpan, SpanData, SpanProcessor};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry};
+
+use super::super::filter::{Filter, FilterHandle};
+use super::super::lines::LineFormat;
+use super::super::moment::Moment;
+use super::super::{Lines, Parts};
+use crate::settings::ExceptionSignal;
+use crate::trace_ids::TraceIds;
+
+/// The layer, installed for this thread, and what its outputs were given.
+pub(crate) struct Rig {
+    pub(crate) spans: Spans,
+    pub(crate) lines: Written,
+    pub(crate) records: Written,
+    pub(crate) line_filter: FilterHandle,
+    pub(crate) span_filter: FilterHandle,
+    provider: SdkTracerProvider,
+    _installed: DefaultGuard,
+}
+
+/// What an output was given: `message [span fields…]`, and the ids.
+pub(crate) type Written = Arc<Mutex<Vec<(String, Option<TraceIds>)>>>;
+
+pub(crate) struct Options {
+    pub(crate) lines: &'static str,
+    pub(crate) records: &'static str,
+    pub(crate) spans: &'static str,
+    pub(crate) exceptions: ExceptionSignal,
+    pub(crate) beside_others: bool,
+    pub(crate) logs_in_processor: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            lines: "info",
+            records: "info",
+            spans: "info",
+            exceptions: ExceptionSignal::SpanEvent,
+            beside_others: false,
+            logs_in_processor: false,
+        }
+    }
+}
+
+impl Rig {
+    pub(crate) fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    pub(crate) fn with(options: Options) -> Self {
+        let spans = Spans::default();
+        let mut provider = SdkTracerProvider::builder().with_span_processor(spans.clone());
+        if options.logs_in_processor {
+            provider = provider.with_span_processor(Chatter);
+        }
+        let provider = provider.build();
+        let handle = |text| FilterHandle::new(Filter::parse(text).0);
+        let (line_filter, span_filter) = (handle(options.lines), handle(options.spans));
+        let (lines, records) = (Written::default(), Written::default());
+        let written = Arc::clone(&records);
+        let parts = Parts {
+            lines: Some((lines_into(&lines), line_filter.clone())),
+            records: Some((
+                Box::new(move |event, moment, _| {
+                    written.lock().unwrap().push((message(event), moment.ids));
+                }),
+                handle(options.records),
+            )),
+            spans: Some((provider.tracer("test"), span_filter.clone())),
+            exceptions: options.exceptions,
+        };
+        let installed = if options.beside_others {
+            tracing::subscriber::set_default(Registry::default().with(parts.beside_others()))
+        } else {
+            tracing::subscriber::set_default(Registry::default().with(parts.alone()))
+        };
+        Self { spans, lines, records, line_filter, span_filter, provider, _installed: installed }
+    }
+
+    pub(crate) fn tracer(&self) -> opentelemetry_sdk::trace::SdkTracer {
+        self.provider.tracer("raw")
+    }
+}
+
+pub(crate) fn texts(written: &Written) -> Vec<String> {
+    written.lock().unwrap().iter().map(|(text, _)| text.clone()).collect()
+}
+
+pub(crate) fn ids(written: &Written) -> Vec<Option<TraceIds>> {
+    written.lock().unwrap().iter().map(|(_, ids)| *ids).collect()
+}
+
+/// Keeps ended spans.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spans(Arc<Mutex<Vec<SpanData>>>);
+
+impl Spans {
+    pub(crate) fn named(&self, name: &str) -> SpanData {
+        let mut found = self.all(name);
+        assert_eq!(found.len(), 1, "spans named {name} among {:?}", self.names());
+        found.remove(0)
+    }
+
+    pub(crate) fn all(&self, name: &str) -> Vec<SpanData> {
+        self.0.lock().unwrap().iter().filter(|span| span.name == name).cloned().collect()
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.lock().unwrap().iter().map(|span| span.name.to_string()).collect()
+    }
+}
+
+impl SpanProcessor for Spans {
+    fn on_start(&self, _: &mut SdkSpan, _: &opentelemetry::Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        self.0.lock().unwrap().push(span);
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: std::time::Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// Logs errors while the bridge or the user's call has the span locked.
+#[derive(Debug)]
+struct Chatter;
+
+impl SpanProcessor for Chatter {
+    fn on_start(&self, _: &mut SdkSpan, _: &opentelemetry::Context) {
+        tracing::error!("started");
+    }
+
+    fn on_end(&self, _: SpanData) {
+        tracing::error!("ended");
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: std::time::Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// A layer that writes each event with the names of the spans that it was shown.
+pub(crate) fn lines_into<S>(written: &Written) -> Lines<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    Box::new(SpanNames(Arc::clone(written)))
+}
+
+pub(crate) struct SpanNames(pub(crate) Written);
+struct Seen;
+
+impl<S> Layer<S> for SpanNames
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, _: &tracing::span::Attributes<'_>, id: &tracing::Id, ctx: Context<'_, S>) {
+        ctx.span(id).unwrap().extensions_mut().replace(Seen);
+    }
+
+    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        self.write_event(event, &ctx, &Moment { time: std::time::SystemTime::now(), ids: None });
+    }
+}
+
+impl<S> LineFormat<S> for SpanNames
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn write_event(&self, event: &Event<'_>, ctx: &Context<'_, S>, moment: &Moment) {
+        let mut text = message(event);
+        for span in ctx.event_scope(event).into_iter().flatten() {
+            if span.extensions().get::<Seen>().is_some() {
+                text.push_str(&format!(" in {}", span.name()));
+            }
+        }
+        self.0.lock().unwrap().push((text, moment.ids));
+    }
+}
+
+pub(crate) fn message(event: &Event<'_>) -> String {
+    struct Message(String);
+    impl tracing::field::Visit for Message {
+        fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+            if field.name() == "message" {
+                self.0 = format!("{value:?}");
+            }
+        }
+    }
+    let mut message = Message(String::new());
+    event.record(&mut message);
+    message.0
+}

@@ -1,0 +1,314 @@
+//! The telemetry of one test, in memory: the way of production, up to the bytes that would be sent.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::HeaderMap;
+use opentelemetry::metrics::{Meter, MeterProvider as _};
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use tracing::subscriber::DefaultGuard;
+use tracing_core::{Dispatch, LevelFilter};
+use tracing_subscriber::Registry;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use super::collector::{Export, Received, Request};
+use super::{CollectedLog, CollectedMetric, CollectedSpan};
+use crate::assemble::with_context_fields;
+use crate::builder::Steps;
+use crate::context_fields::BaggageKeys;
+use crate::error::InitError;
+use crate::export::{Ledger, LogQueue, MetricQueue, Queue, Signal, SpanQueue, Take, Workers, encode};
+use crate::json::JsonLayer;
+use crate::redaction::Redaction;
+use crate::settings::{self, Directives, Env, QueueSettings, Requested, Settings};
+use crate::subscriber::filter::{Filter, FilterHandle};
+use crate::subscriber::{LogOptions, OtlpLogs, Parts, Records};
+use crate::{provider, resource, semconv};
+
+/// Captures what this thread records, until the capture is dropped.
+///
+/// Spans and events of `tracing` on this thread go through the same layer as in production, with its default filters
+/// (level INFO and above) and nothing from the environment; a `#[tokio::test]` with its tasks is one thread. Nothing
+/// global is set, so tests run beside each other, and nothing is sent. For work on other threads see
+/// [`dispatch`](Capture::dispatch); for what uses the OpenTelemetry API or the layers for gRPC, see
+/// [`tracer_provider`](Capture::tracer_provider) and [`meter_provider`](Capture::meter_provider).
+///
+/// ```
+/// use telemetry_bootstrap::testing;
+/// use telemetry_bootstrap::tracing::{info, info_span};
+///
+/// let telemetry = testing::capture();
+///
+/// info_span!("checkout", basket = "b1").in_scope(|| info!(items = 3, "paid"));
+///
+/// let span = telemetry.span("checkout");
+/// assert_eq!(span.attribute("basket"), Some("b1".into()));
+/// let log = telemetry.log("paid");
+/// assert_eq!(log.attribute("items"), Some(3.into()));
+/// assert_eq!(log.span_id(), Some(span.span_id()));
+/// assert!(telemetry.lines()[0].contains(&span.trace_id()));
+/// ```
+///
+/// # Panics
+/// Never, unless the defaults of this crate were invalid.
+#[expect(clippy::expect_used, reason = "the defaults are valid")]
+pub fn capture() -> Capture {
+    Capture::new().expect("default settings")
+}
+
+/// What was captured so far. See [`capture`].
+#[derive(Debug)]
+#[must_use = "dropping the capture ends it: bind it to a named variable"]
+pub struct Capture {
+    received: Mutex<Received>,
+    queues: Queues,
+    resource: Vec<u8>,
+    lines: Lines,
+    tracer_provider: SdkTracerProvider,
+    meter_provider: SdkMeterProvider,
+    logger_provider: SdkLoggerProvider,
+    dispatch: Dispatch,
+    _installed: DefaultGuard,
+}
+
+impl Capture {
+    fn new() -> Result<Self, InitError> {
+        let requested = Requested { service_name: Some("test".to_owned()), ..Requested::default() };
+        let settings = settings::resolve(&requested, &Env::none())?;
+        let resource = resource::resource(&settings);
+        let queues = Queues::new();
+        let spans = SpanQueue::new(Arc::clone(&queues.traces), Workers::default(), settings.traces.limits);
+        let metrics =
+            MetricQueue::new(Arc::clone(&queues.metrics), Workers::default(), settings.metrics.temporality);
+        let logs = LogQueue::new(Arc::clone(&queues.logs), Workers::default(), settings.logs.limits);
+        let tracer_provider = provider::tracer_provider(
+            &settings.traces,
+            resource.clone(),
+            None,
+            Some(spans),
+            Steps::default(),
+        );
+        let meter_provider = provider::meter_provider(
+            &settings.metrics,
+            resource.clone(),
+            Some(metrics),
+            Vec::new(),
+            Steps::default(),
+        );
+        let logger_provider = provider::logger_provider(resource.clone(), Some(logs), Steps::default());
+        let lines = Lines::default();
+        let layer = parts(&settings, &tracer_provider, &queues, &lines).alone();
+        let dispatch = Dispatch::new(Registry::default().with(layer));
+        Ok(Self {
+            received: Mutex::default(),
+            queues,
+            resource: encode::resource(&resource),
+            lines,
+            tracer_provider,
+            meter_provider,
+            logger_provider,
+            _installed: tracing::dispatcher::set_default(&dispatch),
+            dispatch,
+        })
+    }
+
+    /// Everything until now: spans that have ended, log records, and metrics, which are collected by this call.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "this crate has encoded it")]
+    pub fn received(&self) -> Received {
+        // Only the queue is behind it, which cannot fail.
+        let _ = self.meter_provider.force_flush();
+        let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        for (signal, queue) in self.queues.all() {
+            while let Some(batch) = queue.take(Take::Any) {
+                let export = Export::decode(signal, &batch.frame(&self.resource)).expect("valid OTLP");
+                received.push(Request::new(HeaderMap::new(), export));
+                queue.recycle(batch);
+            }
+        }
+        received.clone()
+    }
+
+    /// Every span that has ended.
+    #[must_use]
+    pub fn spans(&self) -> Vec<CollectedSpan> {
+        self.received().spans()
+    }
+
+    /// Every log record.
+    #[must_use]
+    pub fn logs(&self) -> Vec<CollectedLog> {
+        self.received().logs()
+    }
+
+    /// Every metric, of this collection and earlier ones. For values see [`value`](Self::value).
+    #[must_use]
+    pub fn metrics(&self) -> Vec<CollectedMetric> {
+        self.received().metrics()
+    }
+
+    /// The log lines, as JSON.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.all()
+    }
+
+    /// The only span of this name that has ended.
+    ///
+    /// # Panics
+    /// If there is none, or more than one.
+    #[must_use]
+    #[track_caller]
+    pub fn span(&self, name: &str) -> CollectedSpan {
+        self.received().span(name)
+    }
+
+    /// The only log record with this message.
+    ///
+    /// # Panics
+    /// If there is none, or more than one.
+    #[must_use]
+    #[track_caller]
+    pub fn log(&self, message: &str) -> CollectedLog {
+        self.received().log(message)
+    }
+
+    /// The value of a sum or gauge over all series that have these attributes: see [`Received::value`].
+    #[must_use]
+    pub fn value(&self, metric: &str, attributes: &[(&str, &str)]) -> Option<f64> {
+        self.received().value(metric, attributes)
+    }
+
+    /// Expects no span with the status Error, and no log record of level ERROR or above.
+    ///
+    /// # Panics
+    /// If there is one.
+    #[track_caller]
+    pub fn assert_no_errors(&self) {
+        self.received().assert_no_errors();
+    }
+
+    /// For what takes a provider: `ServerLayer::new().tracer_provider(telemetry.tracer_provider().clone())`.
+    #[must_use]
+    pub fn tracer_provider(&self) -> &SdkTracerProvider {
+        &self.tracer_provider
+    }
+
+    /// For what takes a provider.
+    #[must_use]
+    pub fn meter_provider(&self) -> &SdkMeterProvider {
+        &self.meter_provider
+    }
+
+    /// For what takes a provider.
+    #[must_use]
+    pub fn logger_provider(&self) -> &SdkLoggerProvider {
+        &self.logger_provider
+    }
+
+    /// A tracer of this instrumentation scope.
+    #[must_use]
+    pub fn tracer(&self, scope: &'static str) -> SdkTracer {
+        self.tracer_provider.tracer(scope)
+    }
+
+    /// A meter of this instrumentation scope.
+    #[must_use]
+    pub fn meter(&self, scope: &'static str) -> Meter {
+        self.meter_provider.meter(scope)
+    }
+
+    /// The subscriber, for other threads: `tracing::dispatcher::with_default(&dispatch, || …)` there, or
+    /// `future.with_subscriber(dispatch)`.
+    #[must_use]
+    pub fn dispatch(&self) -> Dispatch {
+        self.dispatch.clone()
+    }
+}
+
+fn parts(
+    settings: &Settings,
+    tracer_provider: &SdkTracerProvider,
+    queues: &Queues,
+    lines: &Lines,
+) -> Parts<Registry> {
+    Parts {
+        lines: Some((Box::new(JsonLayer::new(lines.clone())), filter(&settings.lines.filter))),
+        records: Some((records(settings, queues), filter(&settings.logs.filter))),
+        spans: Some((tracer_provider.tracer(semconv::SCOPE_NAME), filter(&settings.span_filter))),
+        exceptions: settings.exception_signal,
+    }
+}
+
+fn records(settings: &Settings, queues: &Queues) -> Records<Registry> {
+    let limits = settings.logs.limits;
+    let options = LogOptions { limits, minimum: LevelFilter::TRACE, trace_based: false, is_redacted: None };
+    let logs = OtlpLogs::direct(Arc::clone(&queues.logs), options);
+    with_context_fields(logs, Redaction::default(), BaggageKeys::default(), limits.value_length)
+}
+
+fn filter(directives: &Directives) -> FilterHandle {
+    FilterHandle::new(Filter::parse(&directives.text).0)
+}
+
+/// The queues of production, which nobody empties but the test.
+#[derive(Debug)]
+struct Queues {
+    traces: Arc<Queue>,
+    metrics: Arc<Queue>,
+    logs: Arc<Queue>,
+}
+
+impl Queues {
+    fn new() -> Self {
+        let queue = || Arc::new(Queue::new(LIMITS, Arc::new(Ledger::default())));
+        Self { traces: queue(), metrics: queue(), logs: queue() }
+    }
+
+    fn all(&self) -> [(Signal, &Queue); 3] {
+        [(Signal::Traces, &self.traces), (Signal::Metrics, &self.metrics), (Signal::Logs, &self.logs)]
+    }
+}
+
+/// The log output.
+#[derive(Clone, Debug, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    fn all(&self) -> Vec<String> {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A test records what it wants to see at the end.
+const LIMITS: QueueSettings = QueueSettings {
+    max_items: usize::MAX,
+    max_bytes: usize::MAX,
+    max_batch_items: 512,
+    delay: Duration::MAX,
+};

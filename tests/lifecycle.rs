@@ -1,0 +1,271 @@
+//! The lifecycle contract: every way in which a program runs and ends, against every state of the collector.
+//!
+//! Each cell is a process of its own: this program starts itself again with the name of a row, and watches it from
+//! outside, as an operator would.
+
+use std::error::Error;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use telemetry_bootstrap::testing::Collector;
+use telemetry_bootstrap::{TelemetryGuard, opentelemetry, tracing};
+
+/// Spans, log records and counts that each program records.
+const RECORDED: usize = 200;
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(1000);
+/// What the contract allows: a healthy drop, a refused one, and what may come on top of the deadline.
+const HEALTHY: Duration = Duration::from_millis(100);
+const REFUSED: Duration = Duration::from_millis(300);
+const OVER_DEADLINE: Duration = Duration::from_millis(100);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    if let Ok(row) = std::env::var("LIFECYCLE_ROW") {
+        return program(&row);
+    }
+    let mut arguments = Arguments::from_args();
+    // One at a time: the cells measure how long a program takes to end.
+    arguments.test_threads = Some(1);
+    libtest_mimic::run(&arguments, trials()).exit();
+}
+
+// ---- from inside: the programs
+
+fn program(row: &str) -> Result<(), Box<dyn Error>> {
+    match row {
+        "multi_thread" => multi_thread()?.block_on(async { record_and_drop(start()?) }),
+        "current_thread" => current_thread()?.block_on(async { record_and_drop(start()?) }),
+        "inside_a_task_on_one_worker" => one_worker()?.block_on(async {
+            tokio::spawn(async {
+                record_and_drop(start().map_err(|error| error.to_string()).unwrap()).unwrap()
+            })
+            .await?;
+            Ok(())
+        }),
+        "after_the_runtime" => {
+            let runtime = multi_thread()?;
+            let guard = runtime.block_on(async { start() })?;
+            runtime.block_on(async { record() });
+            drop(runtime);
+            end(guard)
+        }
+        "no_runtime" => record_and_drop(start()?),
+        "error_out_of_main" => {
+            let _guard = start()?;
+            record();
+            say("ending");
+            Err("the program failed".into())
+        }
+        "panic" => {
+            let _guard = start()?;
+            record();
+            say("ending");
+            panic!("the program panicked");
+        }
+        "sigterm" => {
+            let guard = start()?;
+            record();
+            multi_thread()?.block_on(async {
+                let signal = telemetry_bootstrap::shutdown_signal();
+                say("waiting");
+                signal.await;
+            });
+            end(guard)
+        }
+        other => Err(format!("no such row: {other}").into()),
+    }
+}
+
+fn start() -> Result<TelemetryGuard, Box<dyn Error>> {
+    Ok(telemetry_bootstrap::init().service_name("lifecycle").shutdown_timeout(SHUTDOWN_TIMEOUT).build()?)
+}
+
+fn record() {
+    let counter = opentelemetry::global::meter("lifecycle").u64_counter("recorded").build();
+    for number in 0..RECORDED {
+        let _span = tracing::info_span!("recorded", number).entered();
+        tracing::info!(number, "recorded");
+        counter.add(1, &[]);
+    }
+}
+
+fn record_and_drop(guard: TelemetryGuard) -> Result<(), Box<dyn Error>> {
+    record();
+    end(guard)
+}
+
+fn end(guard: TelemetryGuard) -> Result<(), Box<dyn Error>> {
+    say("ending");
+    drop(guard);
+    say("ended");
+    Ok(())
+}
+
+fn say(word: &str) {
+    println!("{word}");
+}
+
+fn multi_thread() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+}
+
+fn one_worker() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()
+}
+
+fn current_thread() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+// ---- from outside: what is expected of them
+
+const ROWS: [&str; 8] = [
+    "multi_thread",
+    "current_thread",
+    "inside_a_task_on_one_worker",
+    "after_the_runtime",
+    "no_runtime",
+    "error_out_of_main",
+    "panic",
+    "sigterm",
+];
+
+fn trials() -> Vec<Trial> {
+    let columns: [(&str, fn(&str) -> Result<(), Failed>); 4] = [
+        ("a_healthy_collector_gets_everything", healthy),
+        ("a_refused_connection_is_told_at_once", refused),
+        ("a_silent_collector_costs_the_deadline", silent),
+        ("an_unresolvable_name_costs_the_deadline", unresolvable),
+    ];
+    let cell = |(column, check): (&'static str, fn(&str) -> Result<(), Failed>)| {
+        ROWS.map(|row| Trial::test(format!("{row}::{column}"), move || check(row)))
+    };
+    columns.into_iter().flat_map(cell).collect()
+}
+
+fn healthy(row: &str) -> Result<(), Failed> {
+    let collector = Collector::start()?;
+    let ended = Program::start(row, &collector.endpoint())?.wait()?;
+    ended.took_less_than(HEALTHY)?;
+    // One more of each for the panic, which is a log record.
+    let records = RECORDED + usize::from(row == "panic");
+    equal("spans", collector.spans().len(), RECORDED)?;
+    equal("log records", collector.logs().len(), records)?;
+    let counter = collector.received().value("recorded", &[]).ok_or("the counter did not arrive")?;
+    equal("the counter", counter as usize, RECORDED)?;
+    equal("lines about loss", ended.lines_about_loss().len(), 0)
+}
+
+fn refused(row: &str) -> Result<(), Failed> {
+    let ended = Program::start(row, &Collector::refused_endpoint()?)?.wait()?;
+    ended.took_less_than(REFUSED)?;
+    ended.tells_that_all_was_lost(row)
+}
+
+fn silent(row: &str) -> Result<(), Failed> {
+    let silent = Collector::silent()?;
+    let ended = Program::start(row, &silent.endpoint())?.wait()?;
+    ended.took_less_than(SHUTDOWN_TIMEOUT + OVER_DEADLINE)?;
+    ended.tells_that_all_was_lost(row)
+}
+
+fn unresolvable(row: &str) -> Result<(), Failed> {
+    let ended = Program::start(row, "http://collector.invalid:4317")?.wait()?;
+    ended.took_less_than(SHUTDOWN_TIMEOUT + OVER_DEADLINE)?;
+    ended.tells_that_all_was_lost(row)
+}
+
+struct Program {
+    row: String,
+    child: Child,
+}
+
+struct Ended {
+    took: Duration,
+    lines: Vec<serde_json::Value>,
+}
+
+impl Program {
+    fn start(row: &str, endpoint: &str) -> Result<Self, Failed> {
+        let child = Command::new(std::env::current_exe()?)
+            .env("LIFECYCLE_ROW", row)
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+            // Resolving the symbols of a debug build takes longer than everything that is measured here.
+            .env("RUST_BACKTRACE", "0")
+            .env_remove("RUST_LOG")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        Ok(Self { row: row.to_owned(), child })
+    }
+
+    /// Waits for the end, and measures it from the moment at which the guard is about to be dropped.
+    fn wait(mut self) -> Result<Ended, Failed> {
+        let mut stdout = BufReader::new(self.child.stdout.take().ok_or("no stdout")?).lines();
+        let mut stderr = self.child.stderr.take().ok_or("no stderr")?;
+        let lines = std::thread::spawn(move || {
+            let mut text = String::new();
+            stderr.read_to_string(&mut text).map(|_| text)
+        });
+        if self.row == "sigterm" {
+            expect_word(&mut stdout, "waiting")?;
+            let kill = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
+            equal("kill", kill.success(), true)?;
+        }
+        expect_word(&mut stdout, "ending")?;
+        let ending = Instant::now();
+        let status = self.child.wait()?;
+        let took = ending.elapsed();
+        let code = match self.row.as_str() {
+            "error_out_of_main" => 1,
+            "panic" => 101,
+            _ => 0,
+        };
+        let text = lines.join().map_err(|_| "the reader panicked")??;
+        if status.code() != Some(code) {
+            return Err(format!("exit status {status}, stderr:\n{text}").into());
+        }
+        // Everything on the log output is one JSON object a line, but what `main` itself prints of its error.
+        let own = |line: &&str| !line.starts_with("Error: ");
+        let lines = text.lines().filter(own).map(|line| {
+            serde_json::from_str(line).map_err(|error| Failed::from(format!("not JSON: {line:?}: {error}")))
+        });
+        Ok(Ended { took, lines: lines.collect::<Result<_, _>>()? })
+    }
+}
+
+impl Ended {
+    fn took_less_than(&self, limit: Duration) -> Result<(), Failed> {
+        if self.took < limit { Ok(()) } else { Err(format!("took {:?}, limit {limit:?}", self.took).into()) }
+    }
+
+    fn lines_about_loss(&self) -> Vec<&serde_json::Value> {
+        self.lines.iter().filter(|line| line["message"] == "telemetry was lost").collect()
+    }
+
+    fn tells_that_all_was_lost(&self, row: &str) -> Result<(), Failed> {
+        let about_loss = self.lines_about_loss();
+        equal("lines about loss", about_loss.len(), 1)?;
+        let records = RECORDED + usize::from(row == "panic");
+        equal("traces", &about_loss[0]["traces"], &lost(RECORDED).into())?;
+        equal("logs", &about_loss[0]["logs"], &lost(records).into())?;
+        equal("metrics", &about_loss[0]["metrics"], &lost(1).into())
+    }
+}
+
+fn lost(count: usize) -> String {
+    format!("0 of {count} delivered, {count} failed")
+}
+
+fn expect_word(
+    stdout: &mut impl Iterator<Item = std::io::Result<String>>,
+    expected: &str,
+) -> Result<(), Failed> {
+    let word = stdout.next().ok_or_else(|| format!("ended before it said {expected:?}"))??;
+    equal("the program's word", word.as_str(), expected)
+}
+
+fn equal<T: PartialEq + std::fmt::Debug>(what: &str, actual: T, expected: T) -> Result<(), Failed> {
+    if actual == expected { Ok(()) } else { Err(format!("{what}: {actual:?}, expected {expected:?}").into()) }
+}

@@ -1,0 +1,144 @@
+//! Signals concern a whole process: each case runs in a process of its own, which is this test program again.
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use telemetry_bootstrap::{shutdown_signal, shutdown_signal_blocking};
+
+/// A process that runs one ignored test of this file.
+struct Program {
+    child: Child,
+    output: BufReader<std::process::ChildStdout>,
+}
+
+impl Program {
+    fn start(test: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "--nocapture", "--test-threads=1", test])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, output }
+    }
+
+    fn wait_for(&mut self, said: &str) {
+        for line in self.output.by_ref().lines() {
+            if line.unwrap() == said {
+                return;
+            }
+        }
+        panic!("the program ended and did not say {said:?}");
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status();
+        assert!(status.unwrap().success());
+    }
+
+    fn wait(mut self) -> ExitStatus {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::yield_now();
+        }
+        self.child.kill().unwrap();
+        panic!("the program did not end");
+    }
+}
+
+fn say(what: &str) {
+    // The test harness has written half a line before.
+    print!("\n{what}\n");
+    std::io::stdout().flush().unwrap();
+}
+
+fn current_thread() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().build().unwrap()
+}
+
+#[test]
+fn the_first_signal_resolves_and_the_program_ends_by_itself() {
+    for signal in ["TERM", "INT"] {
+        for test in ["child_awaits", "child_blocks"] {
+            let mut program = Program::start(test);
+            program.wait_for("ready");
+            program.signal(signal);
+            program.wait_for("asked");
+            assert!(program.wait().success(), "{test} {signal}");
+        }
+    }
+}
+
+#[test]
+fn the_second_signal_ends_a_blocked_program_at_once() {
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        let mut program = Program::start("child_hangs_after_the_first");
+        program.wait_for("ready");
+        program.signal(signal);
+        program.wait_for("asked");
+        program.signal(signal);
+        assert_eq!(program.wait().code(), Some(code), "{signal}");
+    }
+}
+
+#[test]
+fn signals_count_though_the_only_thread_never_notices_the_first() {
+    let mut program = Program::start("child_is_blocked_from_the_start");
+    program.wait_for("ready");
+    // Equal signals in quick succession are one to the kernel.
+    program.signal("TERM");
+    program.signal("INT");
+    let code = program.wait().code();
+    assert!(matches!(code, Some(143 | 130)), "{code:?}");
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_awaits() {
+    let signal = shutdown_signal();
+    say("ready");
+    current_thread().block_on(signal);
+    // Later calls resolve at once.
+    current_thread().block_on(shutdown_signal());
+    say("asked");
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_blocks() {
+    drop(shutdown_signal());
+    say("ready");
+    shutdown_signal_blocking();
+    say("asked");
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_hangs_after_the_first() {
+    current_thread().block_on(async {
+        let signal = shutdown_signal();
+        say("ready");
+        signal.await;
+        say("asked");
+        loop {
+            std::thread::park();
+        }
+    });
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_is_blocked_from_the_start() {
+    current_thread().block_on(async {
+        let _signal = shutdown_signal();
+        say("ready");
+        loop {
+            std::thread::park();
+        }
+    });
+}
