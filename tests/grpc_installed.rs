@@ -1,6 +1,7 @@
 //! The layers after `init()`: the crate's own propagators and providers.
 
 #![cfg(feature = "grpc")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail with them")]
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
