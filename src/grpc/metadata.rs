@@ -69,12 +69,19 @@ impl Injector for Outgoing<'_> {
         if value.is_empty() {
             return;
         }
-        let (Ok(name), Ok(value)) =
-            (HeaderName::try_from(key), HeaderValue::from_maybe_shared(Bytes::from(value)))
-        else {
-            return;
-        };
-        self.headers.insert(name, value);
+        if let (Some(name), Ok(value)) = (name_of(key), HeaderValue::from_maybe_shared(Bytes::from(value))) {
+            self.headers.insert(name, value);
+        }
+    }
+}
+
+/// The usual names need no copy.
+fn name_of(key: &str) -> Option<HeaderName> {
+    match key {
+        "traceparent" => Some(HeaderName::from_static("traceparent")),
+        "tracestate" => Some(HeaderName::from_static("tracestate")),
+        "baggage" => Some(HeaderName::from_static("baggage")),
+        other => HeaderName::try_from(other).ok(),
     }
 }
 
