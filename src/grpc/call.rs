@@ -1,6 +1,7 @@
 //! One call, from its first byte to its last: whatever happens, it is ended once.
 
-use std::net::SocketAddr;
+use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -92,8 +93,8 @@ impl Call {
         let method = recorder.methods.get(request.uri().path());
         let head = RequestHead::of(request);
         let name = match &recorder.options.span_name {
-            Some(name) => name(&head),
-            None => method.name.to_string(),
+            Some(name) => name(&head).into(),
+            None => method.span_name(),
         };
         let peer = recorder.peer(request.extensions());
         let started = Instant::now();
@@ -416,7 +417,7 @@ fn attributes(
 }
 
 fn peer_attributes(conventions: RpcConventions, peer: SocketAddr, set: &mut dyn FnMut(KeyValue)) {
-    let address: Arc<str> = peer.ip().to_string().into();
+    let address = address_text(peer.ip());
     if conventions != RpcConventions::Old {
         set(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, Arc::clone(&address)));
         set(KeyValue::new(semconv::NETWORK_PEER_PORT, i64::from(peer.port())));
@@ -425,6 +426,23 @@ fn peer_attributes(conventions: RpcConventions, peer: SocketAddr, set: &mut dyn 
         set(KeyValue::new(semconv::OLD_NET_PEER_IP, address));
         set(KeyValue::new(semconv::OLD_NET_PEER_PORT, i64::from(peer.port())));
     }
+}
+
+/// The text of an address. Calls in a row often come from one peer: a proxy, or one connection.
+fn address_text(address: IpAddr) -> Arc<str> {
+    thread_local! {
+        static LAST: RefCell<Option<(IpAddr, Arc<str>)>> = const { RefCell::new(None) };
+    }
+    let text = || Arc::<str>::from(address.to_string());
+    let cached = LAST.try_with(|last| {
+        let mut last = last.borrow_mut();
+        match &*last {
+            Some((of, text)) if *of == address => Arc::clone(text),
+            _ => Arc::clone(&last.insert((address, text())).1),
+        }
+    });
+    // A thread that ends has lost its cache.
+    cached.unwrap_or_else(|_| text())
 }
 
 fn count(key: &'static str, number: u64) -> KeyValue {
