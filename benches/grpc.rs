@@ -14,8 +14,8 @@ use http_body::{Body, Frame};
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::{KeyValue, global};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
-use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use telemetry_bootstrap::LogFormat;
 use telemetry_bootstrap::grpc::{ClientLayer, ServerLayer};
 use tower::{Layer, Service};
 
@@ -113,7 +113,8 @@ where
 }
 
 fn layers(criterion: &mut Criterion) {
-    global::set_text_map_propagator(TraceContextPropagator::new());
+    // For the propagators; the providers are those of the benches.
+    let _telemetry = telemetry_bootstrap::init().ignore_env().log_format(LogFormat::Off).build();
     let bare = bench(criterion, "without layer", ReadyService, 0);
     for (sampled, sampler) in [("sampled", Sampler::AlwaysOn), ("unsampled", Sampler::AlwaysOff)] {
         let server = ServerLayer::new().tracer_provider(tracing(sampler.clone())).meter_provider(metering());

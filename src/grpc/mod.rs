@@ -103,6 +103,7 @@
 //! [counts](ServerLayer::message_counts) are wanted. Request messages can be followed in tonic's request body
 //! alone; in others they count as none.
 
+mod attributes;
 mod body;
 mod call;
 mod client;
