@@ -40,7 +40,7 @@ impl Local {
             .timeout(Duration::from_secs(2))
             .traces(|traces| traces.batch_delay(SOON))
             .logs(|logs| logs.batch_delay(SOON))
-            .metrics(|metrics| metrics.interval(SOON));
+            .metrics(|metrics| metrics.interval(Duration::from_millis(250)));
         let (layer, guard) = adjust(builder).build_local().unwrap();
         let subscriber = Dispatch::new(tracing_subscriber::registry().with(layer));
         let counter = guard.meter("local").u64_counter("recorded").build();
