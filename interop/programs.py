@@ -57,8 +57,11 @@ class Program:
             self.changed.wait_for(lambda: find() or self.process.poll() is not None, LIMIT)
             result = find()
         if not result:
-            raise AssertionError(f"{self.name}: no {what} in\n" + "\n".join(self.lines["stdout"] + self.lines["stderr"]))
+            raise AssertionError(f"{self.name}: no {what} in\n" + "\n".join(self.all_lines()))
         return result
+
+    def all_lines(self):
+        return self.lines["stdout"] + self.lines["stderr"]
 
     def json(self, name):
         return [json.loads(line) for line in self.lines[name]]

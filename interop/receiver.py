@@ -1,7 +1,7 @@
 """An OTLP/gRPC receiver that shares no code with the crate.
 
 Writes one JSON object for each span, log record and metric that it takes to standard output, with the resource and
-the scope it came with. The first line says where it listens: {"port": 40001}.
+the scope it came with. The first line says where it listens: {"port": 40001}. An argument asks for this port.
 """
 
 import json
@@ -120,12 +120,12 @@ class Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
         }
 
 
-def main():
+def main(port="0"):
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(Traces(), server)
     logs_service_pb2_grpc.add_LogsServiceServicer_to_server(Logs(), server)
     metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(Metrics(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
     signal.signal(signal.SIGTERM, lambda *_: server.stop(grace=1))
     server.start()
     write(port=port)
@@ -134,4 +134,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

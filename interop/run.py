@@ -4,8 +4,8 @@ Needs the packages of requirements.txt. Says SKIPPED where a tool is missing.
 """
 
 import importlib.util
-import json
 import pathlib
+import socket
 import sys
 import time
 
@@ -40,10 +40,13 @@ def python_client_calls_our_server():
     checks.resource_is_equal_on_all_signals(telemetry, RUST)
     checks.every_record_belongs_to_its_span(telemetry, RUST)
     checks.lines_and_records_are_the_same(telemetry, RUST, lines)
+    targets = {record["scope"] for record in telemetry.of("logs", RUST)}
+    assert targets == {"grpc_service::server", "record_error"}, targets
     assert checks.value(telemetry, RUST, "myservice.requests.total", error="false") == 1
     assert checks.value(telemetry, RUST, "myservice.requests.total", error="true") == 2
     assert checks.value(telemetry, RUST, "myservice.requests.active") == 0
-    assert checks.value(telemetry, RUST, "rpc.server.call.duration", **{"rpc.status_code": "OK"}) == 1
+    succeeded = {"rpc.method": RPC, "rpc.status_code": "OK"}
+    assert checks.value(telemetry, RUST, "rpc.server.call.duration", **succeeded) == 1
 
 
 def server_side_of(spans, call):
@@ -100,7 +103,34 @@ def our_client_calls_the_python_server():
     checks.resource_is_equal_on_all_signals(telemetry, RUST)
     checks.every_record_belongs_to_its_span(telemetry, RUST)
     checks.lines_and_records_are_the_same(telemetry, RUST, lines)
-    assert checks.value(telemetry, RUST, "rpc.client.call.duration", **{"rpc.status_code": "OK"}) >= 2
+    succeeded = {"rpc.method": RPC, "rpc.status_code": "OK"}
+    assert checks.value(telemetry, RUST, "rpc.client.call.duration", **succeeded) == 2
+
+
+def nothing_is_lost_while_the_collector_is_killed():
+    rounds, spans_a_round, records_a_round = 60, 10, 7
+    often = {"OTEL_BSP_SCHEDULE_DELAY": "50", "OTEL_BLRP_SCHEDULE_DELAY": "50"}
+    with programs.example("serve", "127.0.0.1:0") as server, programs.python("receiver.py") as first:
+        port = first.port()
+        otlp = f"http://127.0.0.1:{port}"
+        with programs.example("call", server_address(server), str(rounds), otlp=otlp, env=often) as client:
+            first.wait_for(lambda: len(first.lines["stdout"]) > 100, "telemetry")
+            first.process.kill()
+            first.join()
+            client.wait_for(lambda: said(client, "telemetry is not being delivered"), "warning")
+            with programs.python("receiver.py", port) as second:
+                client.wait_for(lambda: said(client, "telemetry is being delivered again"), "all-clear")
+                client.finish()
+                second.terminate()
+                assert not said(client, "telemetry was lost"), client.lines["stderr"]
+    telemetry = Telemetry(first.json("stdout") + second.json("stdout"))
+
+    # What the first one had taken without having said so was sent again.
+    spans = {span["span_id"] for span in telemetry.of("traces")}
+    assert len(spans) == rounds * spans_a_round, len(spans)
+    records = {(record["time"], record["span_id"], record["body"]) for record in telemetry.of("logs")}
+    assert len(records) == rounds * records_a_round, len(records)
+    assert checks.value(telemetry, RUST, "rpc.client.call.duration", **{"rpc.status_code": "INTERNAL"}) == rounds
 
 
 def an_agent_takes_all_three_signals():
@@ -129,9 +159,8 @@ def an_agent_takes_all_three_signals():
             *["Executing database query", "Business logic failed"],
             *{line["trace_id"] for line in lines if "trace_id" in line},
         ]
-        text = lambda: "\n".join(agent.lines["stdout"] + agent.lines["stderr"])
         for word in seen:
-            agent.wait_for(lambda: word in text(), f"'{word}'")
+            agent.wait_for(lambda: any(word in line for line in agent.all_lines()), f"'{word}'")
         agent.process.terminate()
 
 
@@ -142,8 +171,6 @@ def rotel():
 
 
 def wait_until_listening(port):
-    import socket
-
     deadline = time.monotonic() + programs.LIMIT
     while True:
         try:
@@ -153,13 +180,21 @@ def wait_until_listening(port):
             time.sleep(0.05)
 
 
-def server_address(server):
-    def find():
-        lines = [json.loads(line) for line in server.lines["stderr"]]
-        return [line for line in lines if line["message"] == "Starting gRPC server"]
+def said(program, message):
+    return [line for line in program.json("stderr") if line["message"].startswith(message)]
 
-    line = server.wait_for(find, "line that says where it listens")[0]
+
+def server_address(server):
+    line = server.wait_for(lambda: said(server, "Starting gRPC server"), "line that says where it listens")[0]
     return f"{line['server.address']}:{line['server.port']}"
+
+
+TESTS = [
+    python_client_calls_our_server,
+    our_client_calls_the_python_server,
+    nothing_is_lost_while_the_collector_is_killed,
+    an_agent_takes_all_three_signals,
+]
 
 
 def main():
@@ -168,7 +203,7 @@ def main():
         print(f"SKIPPED: {', '.join(missing)} not installed (pip install -r interop/requirements.txt)")
         return
     programs.build_example()
-    for test in (python_client_calls_our_server, our_client_calls_the_python_server, an_agent_takes_all_three_signals):
+    for test in TESTS:
         outcome = test() or "ok"
         print(f"{test.__name__.replace('_', ' ')}: {outcome}", flush=True)
 

@@ -50,7 +50,10 @@ mod tests {
     fn returns_at_the_deadline_when_a_task_hangs() {
         let (_never, hang) = channel::<()>();
         let start = Instant::now();
-        let ended = run_until(start + Duration::from_millis(20), vec![Box::new(move || drop(hang.recv()))]);
+        let ended = run_until(
+            start + Duration::from_millis(20),
+            vec![Box::new(move || assert!(hang.recv().is_err()))],
+        );
         assert!(!ended);
         assert!(start.elapsed() >= Duration::from_millis(20));
     }

@@ -73,6 +73,7 @@ mod export;
 pub mod grpc;
 mod guard;
 mod install;
+mod installed;
 pub mod json;
 mod panic;
 mod pretty;

@@ -29,7 +29,6 @@ pub(crate) const TELEMETRY_DISTRO_VERSION: &str = "telemetry.distro.version";
 // RPC, stable since 1.45
 pub(crate) const RPC_SYSTEM_NAME: &str = "rpc.system.name";
 pub(crate) const RPC_METHOD: &str = "rpc.method";
-pub(crate) const RPC_METHOD_ORIGINAL: &str = "rpc.method_original";
 pub(crate) const RPC_STATUS_CODE: &str = "rpc.status_code";
 pub(crate) const RPC_REQUEST_HEADER: &str = "rpc.request.header.";
 pub(crate) const RPC_RESPONSE_HEADER: &str = "rpc.response.header.";

@@ -1,11 +1,20 @@
 //! Telemetry of one test, captured in memory.
 
+#[path = "../examples/grpc_service/proto.rs"]
+mod proto;
+
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use proto::my_service_client::MyServiceClient;
+use proto::my_service_server::{MyService, MyServiceServer};
+use proto::{MyRequest, MyRequests, MyResponse};
+use telemetry_bootstrap::grpc::ServerLayer;
 use telemetry_bootstrap::opentelemetry::KeyValue;
 use telemetry_bootstrap::opentelemetry::trace::{Tracer, TracerProvider};
 use telemetry_bootstrap::testing;
 use telemetry_bootstrap::tracing::{self, debug, info, info_span};
 use telemetry_bootstrap::{duration_histogram, record_error};
+use tonic::{Request, Response, Status};
+use tower::Layer;
 use tracing::Instrument;
 
 #[test]
@@ -123,4 +132,39 @@ fn nothing_is_captured_after_the_drop() {
     drop(testing::capture());
     info!("for the outer one");
     assert_eq!(outer.logs().len(), 1);
+}
+
+#[tokio::test]
+async fn a_grpc_handler_is_tested_without_a_network() {
+    let telemetry = testing::capture();
+    let layer = ServerLayer::new()
+        .tracer_provider(telemetry.tracer_provider().clone())
+        .meter_provider(telemetry.meter_provider().clone());
+    let mut client = MyServiceClient::new(layer.layer(MyServiceServer::new(Greeter)));
+
+    client.process_request(MyRequest { id: "1".to_owned() }).await.unwrap();
+
+    let call = telemetry.span("myservice.MyService/ProcessRequest");
+    assert_eq!(call.attribute("rpc.status_code"), Some("OK".into()));
+    assert_eq!(telemetry.log("greeting").span_id(), Some(call.span_id()));
+    assert_eq!(telemetry.received().histogram("rpc.server.call.duration", &[]).unwrap().count, 1);
+}
+
+struct Greeter;
+
+#[tonic::async_trait]
+impl MyService for Greeter {
+    async fn process_request(&self, _request: Request<MyRequest>) -> Result<Response<MyResponse>, Status> {
+        info!("greeting");
+        Ok(Response::new(MyResponse::default()))
+    }
+
+    type ProcessRequestsStream = tokio_stream::Empty<Result<MyResponse, Status>>;
+
+    async fn process_requests(
+        &self,
+        _request: Request<MyRequests>,
+    ) -> Result<Response<Self::ProcessRequestsStream>, Status> {
+        Ok(Response::new(tokio_stream::empty()))
+    }
 }

@@ -1,5 +1,7 @@
 //! What the collector for tests does wrong on demand, and how exactly it counts meanwhile.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod otlp;
 
 use std::io::{ErrorKind, Read};

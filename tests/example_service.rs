@@ -1,5 +1,7 @@
 //! The example's service and client, seen from a collector.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
 #[path = "../examples/grpc_service/client.rs"]
 mod client;
 #[path = "../examples/grpc_service/instruments.rs"]

@@ -1,5 +1,7 @@
 //! The committed code of the example's protobuf is what its compiler makes of it, so that nobody needs one.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::path::Path;
 
 /// `UPDATE_GENERATED=1 cargo test --test generated_code` writes the file anew.

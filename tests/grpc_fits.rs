@@ -1,6 +1,7 @@
 //! The layers among the services that people have around them.
 
 #![cfg(feature = "grpc")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail with them")]
 
 mod grpc_support;
 
@@ -20,11 +21,13 @@ use tonic::{Request, Status};
 use tower::util::BoxCloneService;
 use tower::{Layer, ServiceBuilder, ServiceExt};
 
+type Interceptor = fn(Request<()>) -> Result<Request<()>, Status>;
+
 /// Names that can be written down.
 #[expect(dead_code, reason = "it compiles: that is the test")]
 struct Application {
     channel: ClientService<Channel>,
-    intercepted: InterceptedService<ClientService<Channel>, fn(Request<()>) -> Result<Request<()>, Status>>,
+    intercepted: InterceptedService<ClientService<Channel>, Interceptor>,
     served: ServerService<TestService>,
 }
 
@@ -179,7 +182,7 @@ async fn boxed_services_and_other_layers_around_and_inside() {
     tokio::spawn(server);
     let client = Recorded::new();
     let service = ServiceBuilder::new()
-        .map_err(tonic::Status::from_error)
+        .map_err(Status::from_error)
         .layer(client.client())
         .map_err(Box::<dyn std::error::Error + Send + Sync>::from)
         .service(channel(address));

@@ -1,6 +1,7 @@
 //! Context across the wire: parents, links, trace state, baggage, and the user's own metadata.
 
 #![cfg(feature = "grpc")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail with them")]
 
 mod grpc_support;
 

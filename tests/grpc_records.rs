@@ -1,6 +1,7 @@
 //! What a recorded call looks like: names, attributes, metrics, and every setting of the layers.
 
 #![cfg(feature = "grpc")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail with them")]
 
 mod grpc_support;
 
@@ -174,7 +175,7 @@ async fn both_names_when_the_environment_says_so() {
 #[tokio::test]
 async fn headers_are_captured_where_the_environment_lists_them() {
     let test = "headers_are_captured_where_the_environment_lists_them";
-    if !in_child(test, "OTEL_INSTRUMENTATION_GRPC_CAPTURE_SERVER_REQUEST_HEADERS", "X-Tenant, x-other") {
+    if !in_child(test, "OTEL_RUST_GRPC_CAPTURE_SERVER_REQUEST_HEADERS", "X-Tenant, x-other") {
         return;
     }
     let span = served(|layer| layer, request("/a.B/C").header("x-tenant", "acme")).await;
@@ -392,7 +393,7 @@ async fn messages_are_counted_and_sized_both_ways() {
 #[tokio::test]
 async fn one_access_line_per_call_in_the_calls_span() {
     #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<(String, Option<SpanId>)>>>);
+    struct Lines(Arc<Mutex<Vec<(String, SpanId)>>>);
     impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Lines {
         fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
             if event.metadata().target() == "grpc::access" {
@@ -401,7 +402,7 @@ async fn one_access_line_per_call_in_the_calls_span() {
                     text += &format!("{}={value:?} ", field.name());
                 });
                 let span = Context::map_current(|context| context.span().span_context().span_id());
-                self.0.lock().unwrap().push((text, Some(span)));
+                self.0.lock().unwrap().push((text, span));
             }
         }
     }
@@ -413,7 +414,7 @@ async fn one_access_line_per_call_in_the_calls_span() {
     let span = world.server_ended("NOT_FOUND").await;
     let lines = lines.0.lock().unwrap();
     let [(text, id)] = lines.as_slice() else { panic!("{lines:?}") };
-    assert_eq!(*id, Some(span.span_context.span_id()));
+    assert_eq!(*id, span.span_context.span_id());
     for part in [
         "message=call ended",
         "side=\"server\"",

@@ -1,6 +1,7 @@
 //! Endings that only a peer can cause who breaks off, or breaks the rules of HTTP/2.
 
 #![cfg(feature = "grpc")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail with them")]
 
 mod grpc_support;
 

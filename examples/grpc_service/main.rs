@@ -10,6 +10,8 @@
 //! With `OTEL_EXPORTER_OTLP_ENDPOINT` set, telemetry goes there. `serve` and `call` without it export nothing, but
 //! their log lines carry trace ids.
 
+#![expect(clippy::print_stdout, reason = "it speaks to a person")]
+
 mod client;
 mod instruments;
 mod proto;

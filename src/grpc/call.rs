@@ -11,14 +11,13 @@ use http_body::Body;
 use opentelemetry::trace::{Link, SpanBuilder, SpanKind, Status, TraceContextExt as _};
 use opentelemetry::{Context, ContextGuard, KeyValue};
 
-use super::instruments::split;
+use super::attributes;
 use super::messages::Framing;
 use super::metadata;
 use super::method::Method;
 use super::options::{RemoteParent, RequestHead, Side};
 use super::recorder::Recorder;
 use super::status::{Code, Ending};
-use super::target::Address;
 use crate::semconv;
 use crate::settings::RpcConventions;
 
@@ -49,9 +48,6 @@ pub(super) struct Messages {
     count: AtomicU64,
     bytes: AtomicU64,
 }
-
-/// The room for attributes that a span without captured headers needs from start to end.
-const ATTRIBUTES: usize = 8;
 
 /// A call dropped this shortly before its deadline was dropped because of it: the caller's clock started earlier.
 const DEADLINE_TOLERANCE: Duration = Duration::from_millis(2);
@@ -90,34 +86,22 @@ impl Call {
         link: Option<Link>,
     ) -> Self {
         let method = recorder.methods.get(request.uri().path());
-        let head = RequestHead::of(request);
-        let name = match &recorder.options.span_name {
-            Some(name) => name(&head),
-            None => method.name.to_string(),
-        };
         let peer = recorder.peer(request.extensions());
         let started = Instant::now();
         let start_time = SystemTime::now();
-        let mut span = SpanBuilder::from_name(name)
-            .with_kind(kind(recorder.options.side))
-            .with_start_time(start_time)
-            .with_attributes(attributes(recorder, &method, &head, recorder.address(request)));
+        let mut span = span_of(recorder, request, &method).with_start_time(start_time);
         if let Some(link) = link {
             span = span.with_links(vec![link]);
         }
         let (context, recording) = recorder.tracer.start(span, parent, |set| {
             if let Some(peer) = peer {
-                peer_attributes(recorder.conventions, peer, set);
+                attributes::of_peer(recorder.conventions, peer, set);
             }
             recorder.request_headers.attributes(request.headers()).for_each(set);
         });
-        let active = recorder.options.wanted.active.then(|| {
-            let active = Arc::clone(recorder.methods.of_open_call(&method));
-            active.add_active(&recorder.instruments, 1);
-            active
-        });
         let follows = recorder.follows_messages();
         Self {
+            active: count_active(recorder, &method),
             recorder: Arc::clone(recorder),
             method,
             context,
@@ -127,7 +111,6 @@ impl Call {
             timeout: metadata::timeout(request.headers()),
             peer,
             http_status: StatusCode::OK,
-            active,
             requests: follows.then(Arc::default),
             responses: follows.then(Default::default),
             open: true,
@@ -250,7 +233,9 @@ impl Call {
         }
         self.record_messages();
         if let (Side::Client, Some(peer)) = (self.recorder.options.side, self.peer) {
-            peer_attributes(self.recorder.conventions, peer, &mut |attribute| span.set_attribute(attribute));
+            attributes::of_peer(self.recorder.conventions, peer, &mut |attribute| {
+                span.set_attribute(attribute)
+            });
         }
         span.end_with_timestamp(self.start_time + duration);
     }
@@ -261,14 +246,14 @@ impl Call {
             (self.requested(), self.responded_with());
         if wanted.counts {
             self.set_attributes([
-                count(semconv::RPC_REQUEST_MESSAGE_COUNT, requests),
-                count(semconv::RPC_RESPONSE_MESSAGE_COUNT, responses),
+                attributes::count(semconv::RPC_REQUEST_MESSAGE_COUNT, requests),
+                attributes::count(semconv::RPC_RESPONSE_MESSAGE_COUNT, responses),
             ]);
         }
         if wanted.sizes {
             self.set_attributes([
-                count(semconv::RPC_REQUEST_SIZE, request_bytes),
-                count(semconv::RPC_RESPONSE_SIZE, response_bytes),
+                attributes::count(semconv::RPC_REQUEST_SIZE, request_bytes),
+                attributes::count(semconv::RPC_RESPONSE_SIZE, response_bytes),
             ]);
         }
     }
@@ -384,51 +369,27 @@ impl Messages {
     }
 }
 
-/// What the sampler sees.
-fn attributes(
-    recorder: &Recorder,
-    method: &Method,
-    head: &RequestHead<'_>,
-    address: Option<Address>,
-) -> Vec<KeyValue> {
-    let mut attributes = Vec::with_capacity(ATTRIBUTES);
-    if recorder.conventions != RpcConventions::Old {
-        attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::GRPC));
-        attributes.push(KeyValue::new(semconv::RPC_METHOD, Arc::clone(&method.name)));
-    }
-    if recorder.conventions != RpcConventions::Stable {
-        let (service, short) = split(&method.name);
-        attributes.push(KeyValue::new(semconv::OLD_RPC_SYSTEM, semconv::GRPC));
-        attributes.push(KeyValue::new(semconv::OLD_RPC_SERVICE, service.to_owned()));
-        // The key is the same in both conventions: with both, the current meaning stays.
-        if recorder.conventions == RpcConventions::Old {
-            attributes.push(KeyValue::new(semconv::RPC_METHOD, short.to_owned()));
-        }
-    }
-    if let Some(address) = address {
-        attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, address.host));
-        attributes.extend(address.port.map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port))));
-    }
-    if let Some(hook) = &recorder.options.request_attributes {
-        hook(head, &mut attributes);
-    }
-    attributes
+fn span_of<B>(recorder: &Recorder, request: &Request<B>, method: &Method) -> SpanBuilder {
+    let head = RequestHead::of(request);
+    let name = match &recorder.options.span_name {
+        Some(name) => name(&head).into(),
+        None => method.span_name(),
+    };
+    SpanBuilder::from_name(name).with_kind(kind(recorder.options.side)).with_attributes(attributes::at_start(
+        recorder,
+        method,
+        &head,
+        recorder.address(request),
+    ))
 }
 
-fn peer_attributes(conventions: RpcConventions, peer: SocketAddr, set: &mut dyn FnMut(KeyValue)) {
-    let address: Arc<str> = peer.ip().to_string().into();
-    if conventions != RpcConventions::Old {
-        set(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, Arc::clone(&address)));
-        set(KeyValue::new(semconv::NETWORK_PEER_PORT, i64::from(peer.port())));
-    }
-    if conventions != RpcConventions::Stable {
-        set(KeyValue::new(semconv::OLD_NET_PEER_IP, address));
-        set(KeyValue::new(semconv::OLD_NET_PEER_PORT, i64::from(peer.port())));
-    }
-}
-
-fn count(key: &'static str, number: u64) -> KeyValue {
-    KeyValue::new(key, i64::try_from(number).unwrap_or(i64::MAX))
+/// Counts a call as active, if that is wanted: gives the method it counts under.
+fn count_active(recorder: &Recorder, method: &Arc<Method>) -> Option<Arc<Method>> {
+    recorder.options.wanted.active.then(|| {
+        let active = Arc::clone(recorder.methods.of_open_call(method));
+        active.add_active(&recorder.instruments, 1);
+        active
+    })
 }
 
 fn kind(side: Side) -> SpanKind {

@@ -1,41 +1,30 @@
 //! What the environment says about calls.
 
 use super::options::{CapturedNames, Side};
-use crate::settings::RpcConventions;
+use crate::installed::Installed;
+use crate::settings::{self, Env, RpcConventions};
 
-/// `OTEL_SEMCONV_STABILITY_OPT_IN`.
+/// The names that telemetry carries. A mistake in the variable is reported by [`init`](crate::init), once.
 pub(super) fn conventions() -> RpcConventions {
-    let Ok(list) = std::env::var("OTEL_SEMCONV_STABILITY_OPT_IN") else {
-        return RpcConventions::Stable;
+    settings::rpc_conventions(&env(), &mut Vec::new())
+}
+
+/// The headers to capture: a list in the environment replaces the one in code.
+pub(super) fn captured(side: Side, code: &CapturedNames) -> CapturedNames {
+    let listed = settings::grpc_captured_headers(&env());
+    let (request, response, trailers) = match side {
+        Side::Server => (listed.server_request, listed.server_response, listed.server_trailers),
+        Side::Client => (listed.client_request, listed.client_response, listed.client_trailers),
     };
-    let has = |item: &str| list.split(',').any(|entry| entry.trim() == item);
-    if has("rpc/dup") {
-        RpcConventions::Both
-    } else if has("rpc/old") {
-        RpcConventions::Old
-    } else {
-        RpcConventions::Stable
+    let or = |listed: Vec<String>, code: &[String]| if listed.is_empty() { code.to_vec() } else { listed };
+    CapturedNames {
+        request: or(request, &code.request),
+        response: or(response, &code.response),
+        trailers: or(trailers, &code.trailers),
     }
 }
 
-/// `OTEL_INSTRUMENTATION_GRPC_CAPTURE_…`: a list that is set replaces the one in code.
-pub(super) fn captured(side: Side, code: &CapturedNames) -> CapturedNames {
-    let side = match side {
-        Side::Server => "SERVER",
-        Side::Client => "CLIENT",
-    };
-    let list = |what: &str, code: &[String]| {
-        std::env::var(format!("OTEL_INSTRUMENTATION_GRPC_CAPTURE_{side}_{what}"))
-            .ok()
-            .filter(|list| !list.is_empty())
-            .map_or_else(
-                || code.to_vec(),
-                |list| list.split(',').map(|name| name.trim().to_owned()).collect(),
-            )
-    };
-    CapturedNames {
-        request: list("REQUEST_HEADERS", &code.request),
-        response: list("RESPONSE_HEADERS", &code.response),
-        trailers: list("RESPONSE_TRAILERS", &code.trailers),
-    }
+/// The process's, unless [`ignore_env`](crate::Builder::ignore_env) said that it does not count.
+fn env() -> Env {
+    if Installed::get().is_some_and(|installed| installed.ignores_env) { Env::none() } else { Env::process() }
 }

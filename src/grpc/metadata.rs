@@ -69,12 +69,19 @@ impl Injector for Outgoing<'_> {
         if value.is_empty() {
             return;
         }
-        let (Ok(name), Ok(value)) =
-            (HeaderName::try_from(key), HeaderValue::from_maybe_shared(Bytes::from(value)))
-        else {
-            return;
-        };
-        self.headers.insert(name, value);
+        if let (Some(name), Ok(value)) = (name_of(key), HeaderValue::from_maybe_shared(Bytes::from(value))) {
+            self.headers.insert(name, value);
+        }
+    }
+}
+
+/// The usual names need no copy.
+fn name_of(key: &str) -> Option<HeaderName> {
+    match key {
+        "traceparent" => Some(HeaderName::from_static("traceparent")),
+        "tracestate" => Some(HeaderName::from_static("tracestate")),
+        "baggage" => Some(HeaderName::from_static("baggage")),
+        other => HeaderName::try_from(other).ok(),
     }
 }
 
@@ -139,4 +146,38 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
         return false;
     };
     matches!(rest.first(), None | Some(b'+' | b';' | b' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn timeout_of(text: &str) -> Option<Duration> {
+        timeout(&HeaderMap::from_iter([(HeaderName::from_static("grpc-timeout"), text.parse().unwrap())]))
+    }
+
+    #[test]
+    fn timeouts_have_at_most_eight_digits_and_a_unit() {
+        assert_eq!(timeout_of("2H"), Some(Duration::from_secs(7200)));
+        assert_eq!(timeout_of("3M"), Some(Duration::from_secs(180)));
+        assert_eq!(timeout_of("4S"), Some(Duration::from_secs(4)));
+        assert_eq!(timeout_of("99999999m"), Some(Duration::from_millis(99_999_999)));
+        assert_eq!(timeout_of("5u"), Some(Duration::from_micros(5)));
+        assert_eq!(timeout_of("6n"), Some(Duration::from_nanos(6)));
+        for broken in ["", "m", "5", "5x", "+5m", "-5m", "5 m", "999999999m"] {
+            assert_eq!(timeout_of(broken), None, "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn content_types_of_grpc() {
+        let is = |text: &'static str| {
+            is_grpc(&HeaderMap::from_iter([(http::header::CONTENT_TYPE, HeaderValue::from_static(text))]))
+        };
+        assert!(
+            is("application/grpc") && is("application/grpc+proto") && is("application/grpc; charset=utf-8")
+        );
+        assert!(!is("application/grpc-web") && !is("application/grpc-web-text+proto") && !is("text/plain"));
+        assert!(!is_grpc(&HeaderMap::new()));
+    }
 }

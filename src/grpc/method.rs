@@ -1,10 +1,11 @@
 //! Methods: their names, which of them are known, and their instruments.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use prost::Message as _;
@@ -21,6 +22,8 @@ pub(super) struct Method {
     pub(super) name: Arc<str>,
     /// It may appear on metrics under its own name.
     known: AtomicBool,
+    /// The name of a known method, as spans take it without a copy.
+    interned: OnceLock<&'static str>,
     pub(super) instruments: MethodInstruments,
 }
 
@@ -29,8 +32,24 @@ impl Method {
         Arc::new(Self {
             name: name.into(),
             known: AtomicBool::new(known),
+            interned: OnceLock::new(),
             instruments: MethodInstruments::default(),
         })
+    }
+
+    /// The name for a span.
+    pub(super) fn span_name(&self) -> Cow<'static, str> {
+        match self.interned.get() {
+            Some(name) => Cow::Borrowed(name),
+            None => Cow::Owned(self.name.to_string()),
+        }
+    }
+
+    fn intern(&self) {
+        if let Some(name) = intern(&self.name) {
+            // Another call may have been first, with the same name.
+            let _ = self.interned.set(name);
+        }
     }
 
     fn is_known(&self) -> bool {
@@ -73,7 +92,8 @@ impl Methods {
             (None, Side::Server) => Admission::Answered,
         };
         let known = listed.unwrap_or_default().iter().map(|name| {
-            let method = Method::new(name.trim_start_matches('/'), true);
+            let method = Method::new(name_of(name), true);
+            method.intern();
             (Arc::clone(&method.name), method)
         });
         Self {
@@ -129,8 +149,27 @@ impl Methods {
             known
         });
         let remembered = self.known.load().contains_key(&method.name);
+        if remembered {
+            method.intern();
+        }
         method.known.store(remembered, Ordering::Relaxed);
     }
+}
+
+/// Names of methods in use live as long as the program, each once: a span's name would be copied for every
+/// call otherwise. The number is limited, so that nothing grows with what peers send.
+fn intern(name: &str) -> Option<&'static str> {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(interned) = names.get(name) {
+        return Some(interned);
+    }
+    if names.len() >= MAX_METHODS {
+        return None;
+    }
+    let interned: &'static str = Box::leak(name.into());
+    names.insert(interned);
+    Some(interned)
 }
 
 /// The method's name in a request path.

@@ -184,6 +184,7 @@ macro_rules! common_settings {
 
             /// Records these request headers as `rpc.request.header.<name>`: an array of strings, binary
             /// (`-bin`) values as the base64 that they travel as. List nothing secret.
+            /// `OTEL_RUST_GRPC_CAPTURE_SERVER_REQUEST_HEADERS` (`…_CLIENT_…`) overrides the list.
             pub fn capture_request_headers<N: Into<String>>(
                 self,
                 names: impl IntoIterator<Item = N>,
@@ -192,6 +193,7 @@ macro_rules! common_settings {
             }
 
             /// Records these headers of the response as `rpc.response.header.<name>`.
+            /// `OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_HEADERS` (`…_CLIENT_…`) overrides the list.
             pub fn capture_response_headers<N: Into<String>>(
                 self,
                 names: impl IntoIterator<Item = N>,
@@ -200,6 +202,7 @@ macro_rules! common_settings {
             }
 
             /// Records these trailers of the response as `rpc.response.trailer.<name>`.
+            /// `OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_TRAILERS` (`…_CLIENT_…`) overrides the list.
             pub fn capture_response_trailers<N: Into<String>>(
                 self,
                 names: impl IntoIterator<Item = N>,
@@ -268,7 +271,8 @@ macro_rules! common_settings {
                 self.with(|options| options.access_log = true)
             }
 
-            /// Where spans go. Default: the global provider at the time of the first call.
+            /// Where spans go. Default: the provider that [`build`](crate::Builder::build) installed, or else the
+            /// global one at the time of the first call.
             pub fn tracer_provider(self, provider: SdkTracerProvider) -> Self {
                 self.with(|options| options.tracer_provider = Some(provider))
             }

@@ -305,3 +305,62 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
+    }
+
+    fn of(pairs: &[(&'static str, &str)]) -> Option<(Code, String)> {
+        Ending::of_headers(&headers(pairs)).map(|ending| (ending.code, ending.message().into_owned()))
+    }
+
+    #[test]
+    fn codes_and_names_agree_with_their_numbers() {
+        for (number, code) in Code::ALL.into_iter().enumerate() {
+            assert_eq!(code as usize, number);
+            assert_eq!(Code::of_header(number.to_string().as_bytes()), code);
+            let tonic = tonic::Code::from(number as i32);
+            assert_eq!(Code::of_tonic(tonic), code);
+            assert_eq!(format!("{tonic:?}").to_uppercase(), code.name().replace('_', ""));
+        }
+    }
+
+    #[test]
+    fn what_is_no_code_is_unknown() {
+        for text in ["17", "-1", "", "x", "99999999999999999999"] {
+            assert_eq!(of(&[("grpc-status", text)]), Some((Code::Unknown, String::new())), "{text:?}");
+        }
+        assert_eq!(of(&[("grpc-message", "no status")]), None);
+    }
+
+    #[test]
+    fn messages_are_percent_decoded_whatever_they_hold() {
+        let decoded = |text| of(&[("grpc-status", "2"), ("grpc-message", text)]).unwrap().1;
+        assert_eq!(decoded("100%25 %C3%BCber"), "100% \u{fc}ber");
+        assert_eq!(decoded("no%zzsense%"), "no%zzsense%");
+        assert_eq!(decoded("%FF"), "\u{fffd}");
+    }
+
+    #[test]
+    fn a_chain_says_each_cause_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0}")]
+        struct Outer(&'static str, #[source] std::io::Error);
+        let refused = || std::io::Error::other("refused");
+        assert_eq!(chain(&Outer("connect", refused())), "connect: refused");
+        assert_eq!(chain(&Outer("connect: refused", refused())), "connect: refused");
+    }
+
+    #[test]
+    fn an_expired_timeout_is_a_deadline() {
+        let error: Box<dyn Error + Send + Sync> = Box::new(tonic::TimeoutExpired(()));
+        assert_eq!(Ending::of_error(&error, Code::Unknown).code, Code::DeadlineExceeded);
+    }
+}

@@ -20,7 +20,6 @@
 //! where the user has added log processors they take the longer way through the SDK, with the same content.
 
 mod encoded;
-mod exception;
 mod fields;
 mod sdk;
 #[cfg(test)]

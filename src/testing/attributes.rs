@@ -28,12 +28,12 @@ pub(super) fn line(attributes: &[KeyValue]) -> String {
     line_of(attributes.iter())
 }
 
-/// [`line`] without what says nothing beside the name of a span or record: the method again, addresses, source code
-/// locations, stack traces.
-pub(super) fn short_line(attributes: &[KeyValue]) -> String {
-    line_of(attributes.iter().filter(|attribute| {
-        attribute.key == RPC_STATUS_CODE || !QUIET.iter().any(|prefix| attribute.key.starts_with(prefix))
-    }))
+/// [`line`] without what says nothing beside the title of a span or record: the title again, the method, addresses,
+/// source code locations, stack traces.
+pub(super) fn short_line(attributes: &[KeyValue], title: &str) -> String {
+    let is_quiet = |key: &str| key != RPC_STATUS_CODE && QUIET.iter().any(|prefix| key.starts_with(prefix));
+    let says_more = |attribute: &&KeyValue| text(attribute.value.as_ref()) != title;
+    line_of(attributes.iter().filter(|attribute| !is_quiet(&attribute.key)).filter(says_more))
 }
 
 /// [`line`] in the order of the keys, which tells sets of attributes apart: the order in which a series is exported

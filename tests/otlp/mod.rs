@@ -21,20 +21,20 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use tonic::transport::Channel;
 
-pub struct Clients {
-    pub traces: TraceServiceClient<Channel>,
-    pub logs: LogsServiceClient<Channel>,
+pub(crate) struct Clients {
+    pub(crate) traces: TraceServiceClient<Channel>,
+    pub(crate) logs: LogsServiceClient<Channel>,
 }
 
 impl Clients {
-    pub fn new(endpoint: String) -> Self {
+    pub(crate) fn new(endpoint: String) -> Self {
         let channel = Channel::from_shared(endpoint).unwrap().connect_lazy();
         Self { traces: TraceServiceClient::new(channel.clone()), logs: LogsServiceClient::new(channel) }
     }
 }
 
 /// Runs a client in a thread and runtime of its own.
-pub fn in_thread<F: Future<Output = ()>>(
+pub(crate) fn in_thread<F: Future<Output = ()>>(
     endpoint: String,
     client: impl FnOnce(Clients) -> F + Send + 'static,
 ) -> JoinHandle<()> {
@@ -44,7 +44,7 @@ pub fn in_thread<F: Future<Output = ()>>(
     })
 }
 
-pub fn span(id: u8, parent: u8, name: &str) -> Span {
+pub(crate) fn span(id: u8, parent: u8, name: &str) -> Span {
     let start_time_unix_nano = 1_700_000_000_000_000_000 + u64::from(id);
     Span {
         trace_id: vec![7; 16],
@@ -59,27 +59,27 @@ pub fn span(id: u8, parent: u8, name: &str) -> Span {
     }
 }
 
-pub fn spans(count: usize) -> ExportTraceServiceRequest {
+pub(crate) fn spans(count: usize) -> ExportTraceServiceRequest {
     traces((0..count).map(|number| span(number as u8, 0, "span")).collect())
 }
 
-pub fn error(message: &str) -> Status {
+pub(crate) fn error(message: &str) -> Status {
     Status { message: message.to_owned(), code: 2 }
 }
 
-pub fn traces(spans: Vec<Span>) -> ExportTraceServiceRequest {
+pub(crate) fn traces(spans: Vec<Span>) -> ExportTraceServiceRequest {
     let scope_spans = vec![ScopeSpans { scope: scope(), spans, ..ScopeSpans::default() }];
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans { resource: resource(), scope_spans, ..ResourceSpans::default() }],
     }
 }
 
-pub fn logs(bodies: &[&str]) -> ExportLogsServiceRequest {
+pub(crate) fn logs(bodies: &[&str]) -> ExportLogsServiceRequest {
     logs_of(bodies.iter().map(|body| log(body)).collect())
 }
 
 /// In the span of this number.
-pub fn log_in(span: u8, body: &str) -> ExportLogsServiceRequest {
+pub(crate) fn log_in(span: u8, body: &str) -> ExportLogsServiceRequest {
     logs_of(vec![LogRecord { span_id: vec![span; 8], ..log(body) }])
 }
 
@@ -99,18 +99,18 @@ fn logs_of(log_records: Vec<LogRecord>) -> ExportLogsServiceRequest {
     }
 }
 
-pub fn metrics(metrics: Vec<Metric>) -> ExportMetricsServiceRequest {
+pub(crate) fn metrics(metrics: Vec<Metric>) -> ExportMetricsServiceRequest {
     let scope_metrics = vec![ScopeMetrics { scope: scope(), metrics, ..ScopeMetrics::default() }];
     ExportMetricsServiceRequest {
         resource_metrics: vec![ResourceMetrics { resource: resource(), scope_metrics, ..Default::default() }],
     }
 }
 
-pub fn sum(name: &str, points: &[(&str, &str, i64)]) -> Metric {
+pub(crate) fn sum(name: &str, points: &[(&str, &str, i64)]) -> Metric {
     sum_with(name, points, AggregationTemporality::Cumulative)
 }
 
-pub fn delta_sum(name: &str, points: &[(&str, &str, i64)]) -> Metric {
+pub(crate) fn delta_sum(name: &str, points: &[(&str, &str, i64)]) -> Metric {
     sum_with(name, points, AggregationTemporality::Delta)
 }
 
@@ -132,7 +132,7 @@ fn sum_with(name: &str, points: &[(&str, &str, i64)], temporality: AggregationTe
     }
 }
 
-pub fn histogram(name: &str, bounds: &[f64], buckets: &[u64]) -> Metric {
+pub(crate) fn histogram(name: &str, bounds: &[f64], buckets: &[u64]) -> Metric {
     let point = HistogramDataPoint {
         count: buckets.iter().sum(),
         explicit_bounds: bounds.to_vec(),

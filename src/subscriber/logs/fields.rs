@@ -8,8 +8,10 @@ use tracing_core::field::{Field, Visit};
 use tracing_core::{Event, Metadata};
 use tracing_log::NormalizeEvent;
 
-use super::{LogOptions, exception};
+use super::LogOptions;
 use crate::export::encode;
+use crate::json::exception::TypeName;
+use crate::record_error::stacktrace;
 use crate::semconv::{
     CODE_FILE_PATH, CODE_LINE_NUMBER, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE,
 };
@@ -182,11 +184,11 @@ impl<'a, R: Record> Fields<'a, R> {
         if is_one_more || told_by_user || self.options.is_redacted(name) {
             return self.field(name, Value::Display(&error));
         }
-        if let Some(exception_type) = exception::exception_type(error) {
-            self.attribute(EXCEPTION_TYPE, Value::Str(&exception_type));
+        if let Some(name) = TypeName::of(error) {
+            self.attribute(EXCEPTION_TYPE, Value::Str(name.as_str()));
         }
         self.attribute(EXCEPTION_MESSAGE, Value::Display(&error));
-        if let Some(stacktrace) = exception::stacktrace(error) {
+        if let Some(stacktrace) = stacktrace(error) {
             self.attribute(EXCEPTION_STACKTRACE, Value::Str(&stacktrace));
         }
     }

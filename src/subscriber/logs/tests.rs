@@ -160,7 +160,10 @@ fn an_error_value_becomes_an_exception() {
     let texts = texts(&record);
     assert_eq!(texts["exception.type"], "OrderFailed");
     assert_eq!(texts["exception.message"], "order failed");
-    assert_eq!(texts["exception.stacktrace"], "order failed\nCaused by: invalid digit found in string");
+    assert_eq!(
+        texts["exception.stacktrace"],
+        "OrderFailed: order failed\nCaused by: invalid digit found in string"
+    );
     assert_eq!(texts["other"], "invalid digit found in string", "one record, one exception");
     assert!(!texts.contains_key("error"));
 }

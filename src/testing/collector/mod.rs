@@ -40,16 +40,24 @@ use super::telemetry::{CollectedLog, CollectedMetric, CollectedSpan};
 /// ```
 /// use std::time::Duration;
 /// use telemetry_bootstrap::testing::Collector;
+/// use telemetry_bootstrap::tracing::{info, info_span};
 ///
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let collector = Collector::start()?;
-/// let endpoint = collector.endpoint(); // "http://127.0.0.1:…": for `.endpoint(…)` or OTEL_EXPORTER_OTLP_ENDPOINT
-/// # assert!(endpoint.starts_with("http://127.0.0.1:"));
-/// // … run the program under test …
-/// assert!(collector.wait_for(Duration::from_millis(1), |received| received.span_count() >= 3).is_err());
-/// assert_eq!(collector.spans().len(), 0);
-/// # Ok(())
-/// # }
+/// let telemetry = telemetry_bootstrap::init()
+///     .ignore_env()
+///     .service_name("shop")
+///     .endpoint(collector.endpoint())
+///     .build()?;
+///
+/// info_span!("checkout").in_scope(|| info!(items = 3, "paid"));
+/// telemetry.force_flush(Duration::from_secs(5))?;
+///
+/// // For a program in another process:
+/// let received = collector.wait_for(Duration::from_secs(5), |received| received.log_count() == 1)?;
+/// let (span, log) = (received.span("checkout"), received.log("paid"));
+/// assert_eq!(log.span_id(), Some(span.span_id()));
+/// assert_eq!(log.resource_attribute("service.name"), Some("shop".into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Collector {
     state: Arc<State>,

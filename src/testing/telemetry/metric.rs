@@ -213,25 +213,24 @@ pub(in crate::testing) fn histogram(
     histogram_series(named, wanted).into_values().reduce(|sum, value| sum.add(&value))
 }
 
-/// A headline for each metric, and a line for each of its series.
+/// A headline for each metric, and a line for each of its series: the value, then the attributes.
 pub(in crate::testing) fn table(metrics: &[CollectedMetric]) -> String {
-    let numbers =
-        number_series(metrics.iter(), &[]).into_iter().map(|(series, value)| (series, value.to_string()));
+    let numbers = number_series(metrics.iter(), &[]).into_iter();
     let histograms = histogram_series(metrics.iter(), &[]).into_iter();
-    let histograms = histograms.map(|(series, value)| (series, value.summary()));
-    let rows: BTreeMap<Series, String> = numbers.chain(histograms).collect();
-    let width = rows.keys().map(|series| series.attributes.chars().count()).max().unwrap_or_default();
+    let rows: BTreeMap<Series, String> = numbers
+        .map(|(series, value)| (series, value.to_string()))
+        .chain(histograms.map(|(series, value)| (series, value.summary())))
+        .collect();
     let units: BTreeMap<&str, &str> = metrics.iter().map(|metric| (metric.name(), metric.unit())).collect();
 
     let mut table = String::new();
-    let mut metric = None;
+    let mut headline = None;
     for (Series { name, attributes, .. }, value) in &rows {
-        if metric != Some(name) {
-            metric = Some(name);
-            // Writing to a `String` cannot fail.
+        // Writing to a `String` cannot fail.
+        if headline.replace(name) != Some(name) {
             let _ = writeln!(table, "{name} in {}", units.get(&**name).copied().unwrap_or_default());
         }
-        let _ = writeln!(table, "   {attributes:width$}  {value}");
+        let _ = writeln!(table, "{}", format!("   {value}  {attributes}").trim_end());
     }
     table
 }

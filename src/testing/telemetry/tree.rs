@@ -94,12 +94,13 @@ fn span_line(span: &CollectedSpan) -> String {
     if span.status() == StatusCode::Error {
         line = format!("{line}  ERROR {}", span.status_message()).trim_end().to_owned();
     }
-    with_attributes(line, &attributes::short_line(&span.span.attributes))
+    with_attributes(line, &attributes::short_line(&span.span.attributes, span.name()))
 }
 
 fn log_line(log: &CollectedLog) -> String {
-    let line = format!("· {} {}", log.severity(), log.body());
-    with_attributes(line, &attributes::short_line(&log.record.attributes))
+    let body = log.body();
+    let attributes = attributes::short_line(&log.record.attributes, &body);
+    with_attributes(format!("· {} {body}", log.severity()), &attributes)
 }
 
 fn with_attributes(line: String, attributes: &str) -> String {

@@ -1,0 +1,151 @@
+//! What the layers cost a call: nanoseconds by criterion, allocations printed once.
+
+#![expect(clippy::print_stdout, reason = "allocations are told by word")]
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::hint::black_box;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use http_body::{Body, Frame};
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry::{KeyValue, global};
+use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use telemetry_bootstrap::LogFormat;
+use telemetry_bootstrap::grpc::{ClientLayer, ServerLayer};
+use tower::{Layer, Service};
+
+/// A service that is ready at once, and answers with one message and trailers.
+#[derive(Clone)]
+struct ReadyService;
+
+impl<B> Service<Request<B>> for ReadyService {
+    type Response = Response<Answer>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        drop(request);
+        ready(Ok(Response::new(Answer(0))))
+    }
+}
+
+/// Frames that were sent.
+struct Answer(u8);
+
+impl Body for Answer {
+    type Data = &'static [u8];
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Infallible>>> {
+        self.0 += 1;
+        Poll::Ready(match self.0 {
+            1 => Some(Ok(Frame::data(&[0, 0, 0, 0, 1, 7]))),
+            2 => Some(Ok(Frame::trailers(trailers()))),
+            _ => None,
+        })
+    }
+}
+
+fn trailers() -> HeaderMap {
+    HeaderMap::from_iter([(http::HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))])
+}
+
+fn request() -> Request<()> {
+    let mut request = Request::new(());
+    *request.uri_mut() = Uri::from_static("http://greeter:50051/myservice.MyService/ProcessRequest");
+    let headers = request.headers_mut();
+    headers.reserve(8);
+    headers.insert("content-type", HeaderValue::from_static("application/grpc"));
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    headers.insert("traceparent", HeaderValue::from_static(traceparent));
+    request
+}
+
+/// Runs one call to its last frame.
+fn call<S, B>(service: &mut S, request: Request<()>)
+where
+    S: Service<Request<()>, Response = Response<B>>,
+    B: Body,
+{
+    let mut task = Context::from_waker(Waker::noop());
+    let Poll::Ready(Ok(response)) = pin!(service.call(request)).poll(&mut task) else { return };
+    let mut body = pin!(response.into_body());
+    while let Poll::Ready(Some(Ok(frame))) = body.as_mut().poll_frame(&mut task) {
+        black_box(frame.is_trailers());
+    }
+}
+
+fn tracing(sampler: Sampler) -> SdkTracerProvider {
+    SdkTracerProvider::builder().with_sampler(sampler).build()
+}
+
+fn metering() -> SdkMeterProvider {
+    SdkMeterProvider::builder().with_periodic_exporter(InMemoryMetricExporter::default()).build()
+}
+
+/// Gives the allocations of one call; `bare` are those without a layer.
+fn bench<S, B>(criterion: &mut Criterion, name: &str, mut service: S, bare: u64) -> u64
+where
+    S: Service<Request<()>, Response = Response<B>>,
+    B: Body,
+{
+    // The first calls learn the method and bind its instruments.
+    (0..3).for_each(|_| call(&mut service, request()));
+    let prepared = request();
+    let allocations = allocation_counter::measure(|| call(&mut service, prepared)).count_total;
+    println!("{name}: {} allocations of the layer", allocations - bare);
+    criterion.bench_function(name, |bencher| {
+        bencher.iter_batched(request, |request| call(&mut service, request), BatchSize::SmallInput);
+    });
+    allocations
+}
+
+fn layers(criterion: &mut Criterion) {
+    // For the propagators; the providers are those of the benches.
+    let _telemetry = telemetry_bootstrap::init().ignore_env().log_format(LogFormat::Off).build();
+    let bare = bench(criterion, "without layer", ReadyService, 0);
+    for (sampled, sampler) in [("sampled", Sampler::AlwaysOn), ("unsampled", Sampler::AlwaysOff)] {
+        let server = ServerLayer::new().tracer_provider(tracing(sampler.clone())).meter_provider(metering());
+        bench(criterion, &format!("server, {sampled}"), server.layer(ReadyService), bare);
+        let client = ClientLayer::new().tracer_provider(tracing(sampler)).meter_provider(metering());
+        let client = client.target("greeter:50051");
+        bench(criterion, &format!("client, {sampled}"), client.layer(ReadyService), bare);
+    }
+    global::set_tracer_provider(tracing(Sampler::AlwaysOn));
+    global::set_meter_provider(metering());
+    bench(criterion, "server, sampled, global providers", ServerLayer::new().layer(ReadyService), bare);
+    let everything = ServerLayer::new().active_calls().message_sizes().message_counts();
+    bench(criterion, "server, sampled, every metric", everything.layer(ReadyService), bare);
+}
+
+fn durations(criterion: &mut Criterion) {
+    let provider = metering();
+    let histogram = provider.meter("bench").f64_histogram("duration").build();
+    let attributes = [
+        KeyValue::new("rpc.system.name", "grpc"),
+        KeyValue::new("rpc.method", "myservice.MyService/ProcessRequest"),
+        KeyValue::new("rpc.status_code", "NOT_FOUND"),
+        KeyValue::new("server.address", "greeter"),
+        KeyValue::new("server.port", 50051),
+    ];
+    criterion.bench_function("duration, unbound", |bencher| {
+        bencher.iter(|| histogram.record(black_box(0.01), &attributes));
+    });
+    let bound = histogram.bind(&attributes);
+    criterion.bench_function("duration, bound", |bencher| bencher.iter(|| bound.record(black_box(0.01))));
+}
+
+criterion_group!(benches, layers, durations);
+criterion_main!(benches);
