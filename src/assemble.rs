@@ -39,6 +39,7 @@ pub(crate) struct Ready {
     pub(crate) guard: TelemetryGuard,
     /// `OTEL_SDK_DISABLED`: nothing is recorded.
     pub(crate) disabled: bool,
+    pub(crate) ignores_env: bool,
     pub(crate) propagator: TextMapCompositePropagator,
     /// Whether lines are JSON on standard error, where nothing else should be written.
     pub(crate) owns_stderr: bool,
@@ -56,6 +57,7 @@ where
     let exporter =
         Exporter::start(queues.routes(&settings), encode::resource(&resource).into(), &diagnostics)?;
     let propagator = propagation::propagator(&settings.propagators, std::mem::take(&mut parts.propagators));
+    let ignores_env = parts.ignores_env;
     let has_log_processors = !parts.log_processors.is_empty();
     let redaction = parts.redaction.clone();
     let baggage = BaggageKeys::new(std::mem::take(&mut parts.baggage_keys));
@@ -84,7 +86,8 @@ where
         diagnostics,
         shutdown_timeout: settings.shutdown_timeout,
     });
-    let ready = Ready { guard, disabled: settings.disabled, propagator, owns_stderr: lines.owns_stderr };
+    let ready =
+        Ready { guard, disabled: settings.disabled, ignores_env, propagator, owns_stderr: lines.owns_stderr };
     Ok(Assembled { layer, ready })
 }
 

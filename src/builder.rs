@@ -320,7 +320,9 @@ impl Builder {
     /// Decides all settings; what is not plain data goes along.
     pub(crate) fn resolve(self) -> Result<(Settings, Parts), InitError> {
         let env = if self.ignore_env { Env::none() } else { Env::process() };
-        let (requested, parts) = self.into_parts();
+        let ignores_env = self.ignore_env;
+        let (requested, mut parts) = self.into_parts();
+        parts.ignores_env = ignores_env;
         Ok((settings::resolve(&requested, &env)?, parts))
     }
 

@@ -15,6 +15,7 @@ use crate::assemble::{Assembled, Ready, assemble};
 use crate::builder::Builder;
 use crate::error::InitError;
 use crate::guard::TelemetryGuard;
+use crate::installed::Installed;
 use crate::panic::{self, PanicHook, PreviousHook};
 use crate::subscriber::TelemetryLayer;
 
@@ -60,7 +61,7 @@ where
 }
 
 fn globals(ready: Ready) -> TelemetryGuard {
-    let Ready { guard, disabled, propagator, owns_stderr } = ready;
+    let Ready { guard, disabled, ignores_env, propagator, owns_stderr } = ready;
     if LogTracer::init().is_err() {
         let diagnostics = &guard.running().diagnostics;
         diagnostics.warn("records of the log crate are not captured: another logger is installed", &[]);
@@ -74,6 +75,8 @@ fn globals(ready: Ready) -> TelemetryGuard {
             global::set_meter_provider(guard.meter_provider().clone());
         }
     });
+    let tracer_provider = (!disabled).then(|| guard.tracer_provider().clone());
+    Installed { tracer_provider, ignores_env }.set();
     panic::install(panic_hook(&guard, owns_stderr));
     guard
 }

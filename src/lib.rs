@@ -73,6 +73,8 @@ mod export;
 pub mod grpc;
 mod guard;
 mod install;
+#[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only the layers for gRPC need it"))]
+mod installed;
 pub mod json;
 mod panic;
 mod pretty;
@@ -81,6 +83,7 @@ mod provider;
 mod record_error;
 mod redaction;
 mod resource;
+#[cfg_attr(not(feature = "grpc"), expect(dead_code, unused_imports, reason = "the names of calls"))]
 mod semconv;
 mod settings;
 mod signals;

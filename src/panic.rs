@@ -13,7 +13,7 @@
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
-use std::panic::PanicHookInfo;
+use std::panic::{Location, PanicHookInfo};
 
 use crate::diagnostics::{Diagnostics, Field};
 use crate::export::on_io_thread;
@@ -62,6 +62,8 @@ pub(crate) fn install(hook: PanicHook) {
 struct Panic {
     message: String,
     location: String,
+    file: Option<String>,
+    line: Option<u32>,
     thread: String,
     backtrace: Option<String>,
 }
@@ -75,6 +77,8 @@ impl Panic {
         Self {
             message: text.unwrap_or("a value that is not a text").to_owned(),
             location: info.location().map(ToString::to_string).unwrap_or_default(),
+            file: info.location().map(|location| location.file().to_owned()),
+            line: info.location().map(Location::line),
             thread: std::thread::current().name().unwrap_or("unnamed").to_owned(),
             backtrace: (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string()),
         }
@@ -92,6 +96,8 @@ impl Panic {
         tracing::error!(
             target: TARGET,
             location = self.location,
+            code.file.path = self.file,
+            code.line.number = self.line,
             thread.name = self.thread,
             error.type = KIND,
             exception.type = KIND,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::{self, Write};
 use std::io;
+use std::panic::Location;
 
 use crate::json::exception::{TypeName, causes, write_chain};
 use crate::semconv::OTHER;
@@ -14,7 +15,8 @@ use crate::subscriber::errors;
 /// The current span (of `tracing`, of the OpenTelemetry API, or of a gRPC call) gets the status Error with the error's
 /// text as description, the attribute `error.type`, and one `exception` event. A status or description that was set
 /// before is kept. One event of level ERROR with the field `error` goes to the log outputs, with the target
-/// `record_error`; there the cause chain is written as well.
+/// `record_error`; there the cause chain is written as well, and the place of this call (`code.file.path`,
+/// `code.line.number`).
 ///
 /// An error that was already recorded on the way here, on this `tracing` span or on one below it, is not recorded as
 /// an exception a second time. It is recognised by its text, or by that of one of its causes; a text that ends with
@@ -28,9 +30,17 @@ use crate::subscriber::errors;
 ///     telemetry_bootstrap::record_error(&error);
 /// }
 /// ```
+#[track_caller]
 pub fn record_error(error: &(dyn Error + 'static)) {
+    let place = Location::caller();
     errors::explicitly(error, || {
-        tracing::error!(target: TARGET, error, "{error}");
+        tracing::error!(
+            target: TARGET,
+            error,
+            code.file.path = place.file(),
+            code.line.number = place.line(),
+            "{error}"
+        );
     });
 }
 

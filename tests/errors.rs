@@ -57,4 +57,9 @@ fn one_error_through_three_functions_is_one_exception_and_every_span_is_an_error
     assert_eq!(spans.map(|span| span.events.len()), [1, 0, 0]);
     // Each event goes out once: that of `record_error`, and what each function returned.
     assert_eq!(received.log_count(), 4);
+    // The place is where the error was recorded, and is told once.
+    let record = received.log("query failed").record;
+    let places = record.attributes.iter().filter(|attribute| attribute.key == "code.file.path");
+    let places: Vec<_> = places.map(|place| format!("{:?}", place.value)).collect();
+    assert!(matches!(&places[..], [place] if place.contains("tests/errors.rs")), "{places:?}");
 }

@@ -1,6 +1,6 @@
 //! The layers after `init()`: the crate's own propagators and providers.
 
-#![cfg(feature = "grpc")]
+#![cfg(all(feature = "grpc", feature = "testing"))]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail with them")]
 
 use std::convert::Infallible;
@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use opentelemetry::trace::TraceContextExt;
 use telemetry_bootstrap::grpc::{ClientLayer, ServerLayer};
+use telemetry_bootstrap::testing::Collector;
 use tonic::body::Body;
 use tonic::codegen::http;
 use tower::{Layer, Service, ServiceExt};
@@ -77,4 +78,49 @@ async fn context_goes_through_whole() {
         passed.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && passed.ends_with("-00"),
         "{passed}"
     );
+}
+
+/// Runs the test again in a process of its own that has this variable. True there.
+fn in_child(test: &str, variable: &str, value: &str) -> bool {
+    if std::env::var(variable).is_ok() {
+        return true;
+    }
+    let program = std::env::current_exe().unwrap();
+    let child =
+        std::process::Command::new(program).args([test, "--exact"]).env(variable, value).output().unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    false
+}
+
+#[tokio::test]
+async fn disabled_telemetry_still_hands_the_context_on() {
+    if !in_child("disabled_telemetry_still_hands_the_context_on", "OTEL_SDK_DISABLED", "true") {
+        return;
+    }
+    let collector = Collector::start().unwrap();
+    let telemetry = telemetry_bootstrap::init().endpoint(collector.endpoint()).build().unwrap();
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03";
+    let sent = passed_on(&[("traceparent", traceparent), ("baggage", "tenant=acme")]).await;
+    assert_eq!(sent["traceparent"], traceparent);
+    assert_eq!(sent["baggage"], "tenant=acme");
+    assert_eq!(telemetry.shutdown().unwrap(), Default::default());
+    assert_eq!(collector.connections(), 0);
+}
+
+#[tokio::test]
+async fn an_environment_that_is_ignored_does_not_name_attributes() {
+    let test = "an_environment_that_is_ignored_does_not_name_attributes";
+    if !in_child(test, "OTEL_SEMCONV_STABILITY_OPT_IN", "rpc/old") {
+        return;
+    }
+    let collector = Collector::start().unwrap();
+    let telemetry = telemetry_bootstrap::init().ignore_env().endpoint(collector.endpoint()).build().unwrap();
+    passed_on(&[]).await;
+    telemetry.shutdown().unwrap();
+    let spans = collector.spans();
+    assert_eq!(spans.len(), 2);
+    for span in spans {
+        assert_eq!(span.attribute_text("rpc.system.name").as_deref(), Some("grpc"));
+        assert_eq!(span.attribute_text("rpc.system"), None);
+    }
 }

@@ -51,6 +51,7 @@ fn a_panic_is_one_line_one_record_and_marks_its_span() {
     assert_eq!(span.span.events.len(), 1);
     let record = received.log("thread 'worker' panicked: boom");
     assert_eq!(record.span_id(), Some(span.span_id()));
+    assert_eq!(record.attribute_text("code.file.path").as_deref(), Some("tests/panic_hook.rs"));
     assert_eq!(received.log_count(), 1);
 }
 

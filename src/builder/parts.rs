@@ -32,6 +32,7 @@ pub(crate) struct Parts {
     pub(crate) json: Option<JsonOptions>,
     pub(crate) redaction: Redaction,
     pub(crate) baggage_keys: Vec<String>,
+    pub(crate) ignores_env: bool,
 }
 
 /// Chooses a stream for an instrument.

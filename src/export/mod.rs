@@ -18,9 +18,9 @@ mod transport;
 mod worker;
 mod workers;
 
-#[cfg(feature = "testing")]
 #[cfg(test)]
 pub(crate) use io::as_io_thread;
+#[cfg(feature = "testing")]
 pub(crate) use io::record_nothing_here;
 pub(crate) use io::{Exporter, Route, on_io_thread};
 pub(crate) use ledger::Ledger;
@@ -30,6 +30,9 @@ pub(crate) use metrics::MetricQueue;
 pub(crate) use queue::Queue;
 #[cfg(feature = "testing")]
 pub(crate) use queue::Take;
+#[cfg(not(feature = "testing"))]
+pub(crate) use signal::Signal;
+#[cfg(feature = "testing")]
 pub use signal::Signal;
 pub(crate) use spans::SpanQueue;
 pub(crate) use workers::Workers;

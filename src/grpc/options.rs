@@ -271,7 +271,8 @@ macro_rules! common_settings {
                 self.with(|options| options.access_log = true)
             }
 
-            /// Where spans go. Default: the global provider at the time of the first call.
+            /// Where spans go. Default: the provider that [`build`](crate::Builder::build) installed, or else the
+            /// global one at the time of the first call.
             pub fn tracer_provider(self, provider: SdkTracerProvider) -> Self {
                 self.with(|options| options.tracer_provider = Some(provider))
             }

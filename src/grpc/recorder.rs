@@ -19,6 +19,7 @@ use super::metadata::{self, Captured};
 use super::method::{Methods, name_of};
 use super::options::Options;
 use super::target::Address;
+use crate::installed::Installed;
 use crate::semconv;
 use crate::settings::RpcConventions;
 
@@ -143,7 +144,8 @@ pub(super) enum Tracer {
 
 impl Tracer {
     fn new(options: &Options) -> Self {
-        match &options.tracer_provider {
+        let installed = || Installed::get()?.tracer_provider.as_ref();
+        match options.tracer_provider.as_ref().or_else(installed) {
             Some(provider) => Self::Sdk(provider.tracer_with_scope(scope())),
             None => Self::Global(global::tracer_with_scope(scope())),
         }

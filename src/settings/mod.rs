@@ -18,7 +18,9 @@ mod requested;
 mod resolve;
 mod types;
 
-pub(crate) use env::{Env, grpc_captured_headers, rpc_conventions};
+pub(crate) use env::Env;
+#[cfg(feature = "grpc")]
+pub(crate) use env::{grpc_captured_headers, rpc_conventions};
 pub(crate) use requested::{LogsRequested, MetricsRequested, Requested, TracesRequested};
 pub(crate) use resolve::resolve;
 pub(crate) use types::*;

@@ -93,6 +93,7 @@ pub(crate) fn rpc_conventions(env: &Env, warnings: &mut Vec<String>) -> RpcConve
 }
 
 /// Names of the metadata that gRPC spans shall show, in lower case.
+#[cfg(feature = "grpc")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CapturedHeaders {
     pub(crate) server_request: Vec<String>,
@@ -104,6 +105,7 @@ pub(crate) struct CapturedHeaders {
 }
 
 /// What the environment says about captured metadata: comma-separated names.
+#[cfg(feature = "grpc")]
 pub(crate) fn grpc_captured_headers(env: &Env) -> CapturedHeaders {
     CapturedHeaders {
         server_request: env.list(names::OTEL_RUST_GRPC_CAPTURE_SERVER_REQUEST_HEADERS),

@@ -68,10 +68,12 @@ pub(super) fn write(
     let mut fields = Fields::new(event, options, record);
     fields.visit_all();
     fields.extra(extra);
-    if let Some(file) = metadata.file() {
+    // An event that knows better says so: of an error that is recorded, the place is the caller's.
+    let is_told = |key: &str| event.metadata().fields().field(key).is_some();
+    if let Some(file) = metadata.file().filter(|_| !is_told(CODE_FILE_PATH)) {
         fields.attribute(CODE_FILE_PATH, Value::Str(file));
     }
-    if let Some(line) = metadata.line() {
+    if let Some(line) = metadata.line().filter(|_| !is_told(CODE_LINE_NUMBER)) {
         fields.attribute(CODE_LINE_NUMBER, Value::I64(i64::from(line)));
     }
     if fields.dropped > 0 {
