@@ -2,6 +2,8 @@
 //!
 //! Each is a process of its own: this program starts itself again with the name of the ending.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::exit, reason = "test code")]
+
 use std::cell::RefCell;
 use std::error::Error;
 use std::future::Future;

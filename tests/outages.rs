@@ -1,7 +1,7 @@
 //! What a collector can do to a program under load, and what becomes of the program's telemetry: nothing that fits in
 //! the queue is lost, and what is lost is counted and said.
 
-#![expect(clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod local;
 

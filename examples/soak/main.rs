@@ -13,6 +13,9 @@
 //! as failed. Nobody can know better, so there is one trouble at a time, and the next one begins when everything that
 //! was recorded until then has its answer.
 
+#![expect(clippy::print_stdout, reason = "it says what came out")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a surprise ends it")]
+
 mod account;
 mod proxy;
 
