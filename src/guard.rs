@@ -45,6 +45,8 @@ pub(crate) struct Running {
     pub(crate) exporter: Exporter,
     pub(crate) ledgers: Ledgers,
     pub(crate) lines: Option<LineWriter>,
+    /// Nothing that is pending will be delivered any more, or nobody will hear of it.
+    pub(crate) has_ended: bool,
     /// Lines that still waited for their output when the time was over.
     pub(crate) lines_given_up: u64,
     pub(crate) filters: Filters,
@@ -148,7 +150,7 @@ impl TelemetryGuard {
         match off_thread(move || self.shutdown()).await {
             Some(outcome) => outcome,
             // The thread that ended telemetry panicked, in a processor that the user added.
-            None => outcome(ledgers.delivery(0)),
+            None => outcome(ledgers.delivery(0).after_the_end()),
         }
     }
 
@@ -211,7 +213,8 @@ impl fmt::Debug for TelemetryGuard {
 impl Running {
     fn delivery(&self) -> Delivery {
         let dropped = self.lines.as_ref().map_or(0, LineWriter::dropped);
-        self.ledgers.delivery(dropped + self.lines_given_up)
+        let delivery = self.ledgers.delivery(dropped + self.lines_given_up);
+        if self.has_ended { delivery.after_the_end() } else { delivery }
     }
 
     fn end(&mut self) {
@@ -222,9 +225,11 @@ impl Running {
         let collected = Arc::new(AtomicBool::new(true));
         let mut ending = Tasks::start(self.providers.shutdown_tasks(reserve, &collected));
         ending.wait_until(reserve);
-        self.exporter.shutdown(deadline);
-        // Whatever waited for a delivery has its answer now.
-        self.say_what_did_not_end(ending.wait_until(deadline.max(Instant::now() + ANSWER_GRACE)));
+        if self.exporter.shutdown(deadline) {
+            // Whatever waited for a delivery has its answer now.
+            self.say_what_did_not_end(ending.wait_until(deadline.max(Instant::now() + ANSWER_GRACE)));
+        }
+        self.has_ended = true;
         self.say_whether_metrics_were_collected(collected.load(Ordering::Acquire));
         self.say_what_was_lost();
         if let Some(lines) = &self.lines {
@@ -376,4 +381,4 @@ const ANSWER_GRACE: Duration = Duration::from_millis(20);
 /// In place of a timeout that no clock can hold.
 const LONGEST_FLUSH: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The last lines get at least this long: among them is the one that says what was lost.
-const LINES_GRACE: Duration = Duration::from_millis(50);
+const LINES_GRACE: Duration = Duration::from_millis(40);
