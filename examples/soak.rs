@@ -4,6 +4,7 @@
 //! ```sh
 //! cargo run --release --example soak -- --seconds 60
 //! ```
+#![expect(clippy::print_stdout, reason = "it speaks to a person")]
 
 use std::collections::HashSet;
 use std::error::Error;

@@ -12,6 +12,7 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
 use crate::bounded::{self, Task};
+use crate::deadline::deadline_in;
 use crate::diagnostics::{Diagnostics, Field};
 use crate::error::{ExportError, ShutdownError};
 use crate::export::{Delivery, Exporter, Ledger, SignalDelivery, Workers};
@@ -210,10 +211,12 @@ impl Running {
     }
 
     fn end(&mut self) {
-        let deadline = Instant::now() + self.shutdown_timeout;
-        // Spans and records are flushed while the metrics are collected once more.
-        bounded::run_until(deadline, self.providers.shutdown_tasks(deadline));
+        let deadline = deadline_in(self.shutdown_timeout);
+        bounded::run_until(deadline, self.providers.flush_and_stop_metrics(deadline));
         self.exporter.shutdown(deadline);
+        // Not before: the SDK forgets spans that end after their provider, and nobody would count them.
+        let deadline = deadline.max(Instant::now() + PROVIDERS_GRACE);
+        bounded::run_until(deadline, self.providers.stop_traces_and_logs(deadline));
         self.say_what_was_lost();
         if let Some(lines) = &self.lines {
             lines.shutdown(deadline.max(Instant::now() + LINES_GRACE));
@@ -245,19 +248,27 @@ impl Providers {
         let _ = self.logger.shutdown();
     }
 
-    fn shutdown_tasks(&self, deadline: Instant) -> Vec<Task> {
+    /// The metrics are collected once more while processors are flushed, those of the user among them.
+    fn flush_and_stop_metrics(&self, deadline: Instant) -> Vec<Task> {
         let Self { tracer, meter, logger } = self.clone();
-        let left = move || deadline.saturating_duration_since(Instant::now());
         // What a provider says about its end is in the ledger, and more exactly.
         vec![
-            Box::new(move || drop(meter.shutdown_with_timeout(left()))),
-            Box::new(move || drop(tracer.shutdown_with_timeout(left()))),
-            Box::new(move || drop(logger.shutdown_with_timeout(left()))),
+            Box::new(move || drop(meter.shutdown_with_timeout(left_until(deadline)))),
+            Box::new(move || drop(tracer.force_flush())),
+            Box::new(move || drop(logger.force_flush())),
+        ]
+    }
+
+    fn stop_traces_and_logs(&self, deadline: Instant) -> Vec<Task> {
+        let Self { tracer, logger, .. } = self.clone();
+        vec![
+            Box::new(move || drop(tracer.shutdown_with_timeout(left_until(deadline)))),
+            Box::new(move || drop(logger.shutdown_with_timeout(left_until(deadline)))),
         ]
     }
 
     /// The metrics are collected; processors and readers of the user are flushed.
-    fn flush_tasks(&self) -> Vec<Task> {
+    fn flush(&self) -> Vec<Task> {
         let Self { tracer, meter, logger } = self.clone();
         vec![
             Box::new(move || drop(meter.force_flush())),
@@ -290,17 +301,20 @@ pub(crate) struct Flusher {
 
 impl Flusher {
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), ExportError> {
-        let deadline = Instant::now() + timeout;
-        let collected = bounded::run_until(deadline, self.providers.flush_tasks());
-        let left = || deadline.saturating_duration_since(Instant::now());
-        let outcome = self.workers.flush(None, left());
-        let written = self.lines.as_ref().is_none_or(|lines| lines.flush(left()));
+        let deadline = deadline_in(timeout);
+        let collected = bounded::run_until(deadline, self.providers.flush());
+        let outcome = self.workers.flush(None, left_until(deadline));
+        let written = self.lines.as_ref().is_none_or(|lines| lines.flush(left_until(deadline)));
         match outcome {
             Ok(()) if !collected || !written => Err(ExportError::Timeout(timeout)),
             Err(ExportError::Timeout(_)) => Err(ExportError::Timeout(timeout)),
             outcome => outcome,
         }
     }
+}
+
+fn left_until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 fn outcome(delivery: Delivery) -> Result<Delivery, ShutdownError> {
@@ -321,5 +335,10 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     }
 }
 
+/// Providers whose time is over still stop: that takes no time unless a processor of the user's does.
+const PROVIDERS_GRACE: Duration = Duration::from_millis(20);
 /// The last lines get at least this long: among them is the one that says what was lost.
 const LINES_GRACE: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests;

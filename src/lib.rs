@@ -65,6 +65,7 @@ mod assemble;
 mod bounded;
 mod builder;
 mod context_fields;
+mod deadline;
 mod diagnostics;
 mod duration_histogram;
 mod error;
