@@ -212,7 +212,9 @@ impl Running {
 
     fn end(&mut self) {
         let deadline = deadline_in(self.shutdown_timeout);
-        bounded::run_until(deadline, self.providers.flush_and_stop_metrics(deadline));
+        // A processor that hangs must not use up the time of the exporter.
+        let flushed_by = deadline - (self.shutdown_timeout / 5).min(EXPORTER_RESERVE);
+        bounded::run_until(flushed_by, self.providers.flush_and_stop_metrics(flushed_by));
         self.exporter.shutdown(deadline);
         // Not before: the SDK forgets spans that end after their provider, and nobody would count them.
         let deadline = deadline.max(Instant::now() + PROVIDERS_GRACE);
@@ -335,6 +337,8 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     }
 }
 
+/// The most that is kept of the deadline for what the exporter has to do alone.
+const EXPORTER_RESERVE: Duration = Duration::from_secs(1);
 /// Providers whose time is over still stop: that takes no time unless a processor of the user's does.
 const PROVIDERS_GRACE: Duration = Duration::from_millis(20);
 /// The last lines get at least this long: among them is the one that says what was lost.
