@@ -36,8 +36,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::inside::Inside;
 use super::spans::automatically;
-use crate::json::exception::{TypeName, causes};
-use crate::record_error::{error_type, stacktrace};
+use crate::exception::{TypeName, causes, error_type, stacktrace};
 use crate::semconv::{ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE, OTHER};
 use crate::settings::ExceptionSignal;
 use crate::trace_ids::with_current;
