@@ -13,6 +13,10 @@
 //! | unsigned numbers become text | [`unsigned`] |
 //! | a child of an explicit parent that is filtered out becomes a root | attached to the nearest enabled ancestor |
 //!
+//! What no layer around the bridge can mend: on a thread that is ending, where thread-local values are dropped, making or
+//! entering a span after the thread's OpenTelemetry context is gone panics in the bridge, and that aborts the process.
+//! Events there are safe, and so is dropping a span that was never entered.
+//!
 //! `otel.kind` recorded after the first enter stays without effect: the SDK cannot change a started span's kind.
 //! Events are not turned into span events: each goes out once, as a log record.
 
@@ -36,6 +40,7 @@ use super::inside::Inside;
 use super::unsigned;
 use crate::export::on_io_thread;
 use crate::semconv::ERROR_TYPE;
+use crate::trace_ids::is_suppressed;
 
 /// The bridge, for the spans that its filter lets pass.
 pub(super) type Bridge<S> = Filtered<OpenTelemetryLayer<S, BridgeTracer>, SpanGate, S>;
@@ -83,7 +88,8 @@ where
     fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
         // The bridge takes a span whose explicit parent it does not know for a root.
         if attrs.parent().is_some_and(|parent| ctx.span(parent).is_none()) {
-            ADOPTED.set(self.nearest_enabled(id, &ctx));
+            let nearest = self.nearest_enabled(id, &ctx);
+            let _ = ADOPTED.try_with(|adopted| adopted.set(nearest));
         }
         unsigned::keep_of_new(attrs);
     }
@@ -155,14 +161,15 @@ impl Tracer for BridgeTracer {
         T: Into<Cow<'static, str>>,
     {
         let mut builder = SpanBuilder::from_name(name);
-        builder.links = carrier(ADOPTED.take(), unsigned::take()).map(|carrier| vec![carrier]);
+        builder.links = carrier(ADOPTED.try_with(Cell::take).ok().flatten(), unsigned::take())
+            .map(|carrier| vec![carrier]);
         builder
     }
 
     fn build_with_context(&self, mut builder: SpanBuilder, parent: &OtelContext) -> BridgeSpan {
         // The bridge holds the span's lock: what samplers and processors log must not ask for it.
         let _inside = Inside::enter();
-        if on_io_thread() || OtelContext::is_current_telemetry_suppressed() {
+        if on_io_thread() || is_suppressed() {
             let suppressed = parent.with_telemetry_suppressed();
             return BridgeSpan::new(self.inner.build_with_context(builder, &suppressed));
         }
