@@ -12,7 +12,9 @@
 //! | `otel.name` recorded after the first enter is lost | [`record_late_name`] |
 //! | a child of an explicit parent that is filtered out becomes a root | attached to the nearest enabled ancestor |
 //!
-//! `otel.kind` recorded after the first enter stays without effect: the SDK cannot change a started span's kind.
+//! `otel.kind` recorded after the first enter stays without effect: the SDK cannot change a started span's kind. A field
+//! whose `Debug` panics while a span records it unwinds into the program, as it does from other layers: whatever caught
+//! it would hide the bridge from `OpenTelemetrySpanExt`.
 //! Events are not turned into span events: each goes out once, as a log record.
 
 use std::borrow::Cow;

@@ -219,7 +219,7 @@ impl<'a, R: Record> Fields<'a, R> {
 }
 
 /// A raw identifier is only a way to write the name.
-fn plain(name: &'static str) -> &'static str {
+pub(super) fn plain(name: &'static str) -> &'static str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
@@ -270,4 +270,4 @@ impl<R: Record> Visit for Fields<'_, R> {
 
 const EXCEPTION: [&str; 3] = [EXCEPTION_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE];
 const REDACTED: &str = "[redacted]";
-const PANICKED: &str = "[panicked]";
+pub(super) const PANICKED: &str = "[panicked]";
