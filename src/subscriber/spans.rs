@@ -9,6 +9,7 @@
 //! | an automatic status cannot be told from the user's | [`automatically`] marks it; it yields to the user's |
 //! | `error.type` set twice is there twice | the user's own wins; of several automatic ones the first |
 //! | spans on the I/O thread and in suppressed contexts are exported again | not recorded, without ids |
+//! | `otel.status_message`, the older name of `otel.status_description`, becomes an attribute | understood as well |
 //! | `otel.name` recorded after the first enter is lost | [`record_late_name`] |
 //! | a child of an explicit parent that is filtered out becomes a root | attached to the nearest enabled ancestor |
 //!
@@ -165,11 +166,15 @@ impl Tracer for BridgeTracer {
         }
         let own_type = builder.attributes.iter().flatten().any(is_error_type);
         // A parent that was set meanwhile is the user's word.
+        let description = take_old_description(&mut builder);
         let adopted = take_parent_link(&mut builder).filter(|_| !parent.has_active_span());
         let adopted = adopted.map(|adopted| parent.with_remote_span_context(adopted));
         let inner = self.inner.build_with_context(builder, adopted.as_ref().unwrap_or(parent));
         let mut span = BridgeSpan::new(inner);
         span.own_type = own_type;
+        if let Some(description) = description {
+            span.set_status(Status::error(description));
+        }
         span
     }
 }
@@ -181,6 +186,13 @@ fn take_parent_link(builder: &mut SpanBuilder) -> Option<SpanContext> {
     let first = links.first().filter(|link| is_parent(link))?.span_context.clone();
     links.remove(0);
     Some(first)
+}
+
+/// The description of an error under the name that the bridge knew once, and many programs still use.
+fn take_old_description(builder: &mut SpanBuilder) -> Option<String> {
+    let attributes = builder.attributes.as_mut()?;
+    let place = attributes.iter().position(is_old_description)?;
+    Some(attributes.remove(place).value.to_string())
 }
 
 /// An SDK span that keeps its status to itself until it ends.
@@ -242,6 +254,9 @@ impl Span for BridgeSpan {
     }
 
     fn set_attribute(&mut self, attribute: KeyValue) {
+        if is_old_description(&attribute) {
+            return self.set_status(Status::error(attribute.value.to_string()));
+        }
         if is_error_type(&attribute) {
             if AUTOMATIC.get() {
                 self.automatic.get_or_insert_default().error_type.get_or_insert(attribute);
@@ -295,6 +310,10 @@ fn outranks(new: &Status, old: &Status) -> bool {
         Status::Unset => true,
         Status::Error { description } => *new == Status::Ok || description.is_empty(),
     }
+}
+
+fn is_old_description(attribute: &KeyValue) -> bool {
+    attribute.key.as_str() == "otel.status_message"
 }
 
 fn is_error_type(attribute: &KeyValue) -> bool {
