@@ -140,6 +140,8 @@ pub(crate) struct TlsFiles {
     pub(crate) certificate: Option<PathBuf>,
     pub(crate) client_key: Option<PathBuf>,
     pub(crate) client_certificate: Option<PathBuf>,
+    /// The operator named one of them: a mistake in it must not keep the program from starting.
+    pub(crate) from_env: bool,
 }
 
 /// How export requests are compressed.
