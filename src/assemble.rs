@@ -77,6 +77,7 @@ where
         exporter,
         ledgers: queues.ledgers(),
         lines: lines.writer,
+        lines_given_up: 0,
         filters: Filters {
             lines: Some(filters.lines),
             records: Some(filters.records),

@@ -17,7 +17,8 @@ pub struct Delivery {
     pub metrics: SignalDelivery,
     /// Log records that passed the filter.
     pub logs: SignalDelivery,
-    /// Log lines that found the line writer full, and were not written.
+    /// Log lines that were not written: they found the line writer full, the output refused them, or they still waited
+    /// for it when the shutdown's time was over.
     pub lines_dropped: u64,
 }
 

@@ -196,7 +196,10 @@ fn carrier(parent: Option<SpanContext>, numbers: Vec<KeyValue>) -> Option<Link> 
 fn take_carrier(builder: &mut SpanBuilder) -> Option<Link> {
     let links = builder.links.as_mut()?;
     let is_carrier = |link: &Link| link.attributes.last().is_some_and(|kv| kv.key.as_str() == CARRIER);
-    links.first().is_some_and(is_carrier).then(|| links.remove(0))
+    let carrier = links.first().is_some_and(is_carrier).then(|| links.remove(0));
+    // The SDK makes room for links, however few there are.
+    builder.links.take_if(|links| links.is_empty());
+    carrier
 }
 
 /// An SDK span that keeps its status to itself until it ends.
