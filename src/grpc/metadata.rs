@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::header::GetAll;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::propagation::{Extractor, Injector};
 use opentelemetry::{Array, Context, Key, KeyValue, StringValue, Value, global};
@@ -29,10 +30,17 @@ struct Incoming<'a> {
 }
 
 impl Incoming<'_> {
-    fn joined(&self, key: &str) -> &str {
+    fn values(&self, key: &str) -> GetAll<'_, HeaderValue> {
+        match usual(key) {
+            Some(name) => self.headers.get_all(name),
+            None => self.headers.get_all(key),
+        }
+    }
+
+    fn joined(&self) -> &str {
         self.tracestate.get_or_init(|| {
             let values: Vec<_> =
-                self.headers.get_all(key).iter().filter_map(|value| value.to_str().ok()).collect();
+                self.values("tracestate").iter().filter_map(|value| value.to_str().ok()).collect();
             values.join(",")
         })
     }
@@ -40,10 +48,10 @@ impl Incoming<'_> {
 
 impl Extractor for Incoming<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        let mut values = self.headers.get_all(key).iter();
+        let mut values = self.values(key).iter();
         let first = values.next()?;
         if key == "tracestate" && values.next().is_some() {
-            return Some(self.joined(key));
+            return Some(self.joined());
         }
         first.to_str().ok()
     }
@@ -53,8 +61,7 @@ impl Extractor for Incoming<'_> {
     }
 
     fn get_all(&self, key: &str) -> Option<Vec<&str>> {
-        let values: Vec<_> =
-            self.headers.get_all(key).iter().filter_map(|value| value.to_str().ok()).collect();
+        let values: Vec<_> = self.values(key).iter().filter_map(|value| value.to_str().ok()).collect();
         (!values.is_empty()).then_some(values)
     }
 }
@@ -75,19 +82,30 @@ impl Injector for Outgoing<'_> {
     }
 }
 
-/// The usual names need no copy.
 fn name_of(key: &str) -> Option<HeaderName> {
+    match usual(key) {
+        Some(name) => Some(name.clone()),
+        None => HeaderName::try_from(key).ok(),
+    }
+}
+
+/// The usual names are there already: reading one from text costs more than to look for it.
+fn usual(key: &str) -> Option<&'static HeaderName> {
+    static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+    static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+    static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
     match key {
-        "traceparent" => Some(HeaderName::from_static("traceparent")),
-        "tracestate" => Some(HeaderName::from_static("tracestate")),
-        "baggage" => Some(HeaderName::from_static("baggage")),
-        other => HeaderName::try_from(other).ok(),
+        "traceparent" => Some(&TRACEPARENT),
+        "tracestate" => Some(&TRACESTATE),
+        "baggage" => Some(&BAGGAGE),
+        _ => None,
     }
 }
 
 /// The time that the caller gives the call: `grpc-timeout`, at most eight digits and a unit.
 pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    static GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+    let text = headers.get(&GRPC_TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use percent_encoding::percent_decode;
 
 /// A gRPC status code.
@@ -154,9 +154,11 @@ enum Message<'a> {
 impl<'a> Ending<'a> {
     /// The status in trailers, or in the head of a trailers-only response.
     pub(super) fn of_headers(headers: &'a HeaderMap) -> Option<Self> {
-        let code = Code::of_header(headers.get("grpc-status")?.as_bytes());
+        static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+        static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+        let code = Code::of_header(headers.get(&GRPC_STATUS)?.as_bytes());
         let message =
-            headers.get("grpc-message").map_or(Message::None, |text| Message::Encoded(text.as_bytes()));
+            headers.get(&GRPC_MESSAGE).map_or(Message::None, |text| Message::Encoded(text.as_bytes()));
         Some(Self { code, answered: true, message })
     }
 
