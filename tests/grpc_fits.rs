@@ -182,6 +182,29 @@ async fn a_router_that_carries_http_and_grpc() {
 }
 
 #[tokio::test]
+async fn request_messages_in_a_router_are_followed_in_tonics_body() {
+    let message = prost::Message::encode_to_vec(&ask(0, "ok"));
+    let framed = [&[0, 0, 0, 0, message.len() as u8], message.as_slice()].concat();
+    let call = |router: axum::Router| {
+        let request = http::Request::post(UNARY).header("content-type", "application/grpc");
+        router.oneshot(request.body(axum::body::Body::from(framed.clone())).unwrap())
+    };
+    let router = || axum::Router::new().route_service("/test.Test/{*method}", TestService::new());
+    let (plain, mapped) = (Recorded::new(), Recorded::new());
+    let response = call(router().layer(plain.server().message_sizes())).await.unwrap();
+    drop(http_body_util::BodyExt::collect(response.into_body()).await.unwrap());
+    let layer = ServiceBuilder::new()
+        .map_request(|request: http::Request<axum::body::Body>| request.map(Body::new))
+        .layer(mapped.server().message_sizes());
+    let response = call(router().layer(layer)).await.unwrap();
+    drop(http_body_util::BodyExt::collect(response.into_body()).await.unwrap());
+    one_call(&plain, "server", "OK", false).await;
+    one_call(&mapped, "server", "OK", false).await;
+    assert_eq!(plain.points("rpc.server.request.size").len(), 0);
+    assert_eq!(mapped.points("rpc.server.request.size")[0].sum, message.len() as f64);
+}
+
+#[tokio::test]
 async fn balanced_channels() {
     let (address, incoming) = listen().await;
     tokio::spawn(Server::builder().add_service(TestService::new()).serve_with_incoming(incoming));
