@@ -77,6 +77,8 @@ where
         exporter,
         ledgers: queues.ledgers(),
         lines: lines.writer,
+        has_ended: false,
+        lines_given_up: 0,
         filters: Filters {
             lines: Some(filters.lines),
             records: Some(filters.records),

@@ -20,7 +20,7 @@ use super::lines::Lines;
 use super::moment::Moment;
 use super::rate_limit::RateLimit;
 use super::wants::{Wants, passes};
-use super::{TelemetryLayer, errors, spans};
+use super::{TelemetryLayer, errors, spans, unsigned};
 use crate::export::on_io_thread;
 use crate::settings::ExceptionSignal;
 use crate::trace_ids::{TraceIds, may_touch_context};
@@ -148,6 +148,8 @@ where
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, ctx: Context<'_, S>) {
         self.wants.on_record(id, values, &ctx);
+        // The bridge has recorded them by now.
+        unsigned::forget();
         let Some(metadata) = ctx.metadata(id) else { return };
         let _inside = Inside::enter();
         if spans::has_name_field(metadata) {

@@ -124,6 +124,11 @@ impl LineWriter {
         self.shared().buffer.dropped()
     }
 
+    /// Lines that the output has not taken so far.
+    pub(crate) fn unwritten(&self) -> u64 {
+        self.shared().buffer.unwritten()
+    }
+
     /// Takes whole lines, each with its line feed.
     fn push(&self, lines: &[u8]) {
         let shared = self.shared();
@@ -152,7 +157,7 @@ impl Drop for Handle {
     /// What waits is still written; the thread ends by itself.
     fn drop(&mut self) {
         self.shared.buffer.close();
-        self.shared.buffer.flush(Instant::now() + PATIENCE_AT_THE_END);
+        self.shared.buffer.flush_if_moving(PATIENCE_AT_THE_END);
     }
 }
 
