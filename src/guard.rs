@@ -218,9 +218,8 @@ impl Running {
     }
 
     fn end(&mut self) {
-        let now = Instant::now();
-        let deadline = now + self.shutdown_timeout;
-        let reserve = now + share_of_foreign_code(self.shutdown_timeout);
+        let deadline = deadline_in(self.shutdown_timeout);
+        let reserve = deadline_in(share_of_foreign_code(self.shutdown_timeout));
         // Spans and records are flushed while the metrics are collected once more.
         let collected = Arc::new(AtomicBool::new(true));
         let mut ending = Tasks::start(self.providers.shutdown_tasks(reserve, &collected));
@@ -331,11 +330,10 @@ pub(crate) struct Flusher {
 
 impl Flusher {
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), ExportError> {
-        let now = Instant::now();
-        let deadline = now.checked_add(timeout).unwrap_or(now + LONGEST_FLUSH);
+        let deadline = deadline_in(timeout);
         let left = || deadline.saturating_duration_since(Instant::now());
         let mut flushing = Tasks::start(self.providers.flush_tasks());
-        let collected = flushing.wait_until(now + share_of_foreign_code(left())).is_empty();
+        let collected = flushing.wait_until(deadline_in(share_of_foreign_code(timeout))).is_empty();
         let mut outcome = self.workers.flush(None, left());
         // What came late is delivered late, if there is time.
         let collected = collected || {
@@ -376,9 +374,14 @@ fn share_of_foreign_code(limit: Duration) -> Duration {
     limit / 4 * 3
 }
 
+/// Durations that no clock can reach are as good as for ever.
+fn deadline_in(timeout: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or(now + FOR_EVER)
+}
+
 /// How long it may take until those who waited for a delivery have noticed its end.
 const ANSWER_GRACE: Duration = Duration::from_millis(20);
-/// In place of a timeout that no clock can hold.
-const LONGEST_FLUSH: Duration = Duration::from_secs(365 * 24 * 3600);
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The last lines get at least this long: among them is the one that says what was lost.
 const LINES_GRACE: Duration = Duration::from_millis(40);
