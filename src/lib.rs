@@ -69,6 +69,9 @@ mod diagnostics;
 mod duration_histogram;
 mod error;
 mod export;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 mod guard;
