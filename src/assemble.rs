@@ -21,8 +21,7 @@ use crate::export::{
     Exporter, Ledger, LogQueue, MetricQueue, Queue, Route, Signal, SpanQueue, Workers, encode,
 };
 use crate::guard::{Ledgers, Providers, Running, TelemetryGuard};
-use crate::redaction::REDACTED;
-use crate::redaction::Redaction;
+use crate::redaction::{REDACTED, Redaction};
 use crate::settings::{Directives, ExportSettings, MetricSettings, QueueSettings, Settings};
 use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
 use crate::subscriber::{self, Filters, LogOptions, OtlpLogs, Records, SpanAttributes};
@@ -88,6 +87,8 @@ where
         exporter,
         ledgers: queues.ledgers(),
         lines: lines.writer,
+        has_ended: false,
+        lines_given_up: 0,
         filters: Filters {
             lines: Some(filters.lines),
             records: Some(filters.records),

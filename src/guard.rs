@@ -3,15 +3,18 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
-use crate::bounded::{self, Task};
+use crate::bounded::{Task, Tasks};
+use crate::deadline::deadline_in;
 use crate::diagnostics::{Diagnostics, Field};
 use crate::error::{ExportError, ShutdownError};
 use crate::export::{Delivery, Exporter, Ledger, SignalDelivery, Workers};
@@ -43,6 +46,10 @@ pub(crate) struct Running {
     pub(crate) exporter: Exporter,
     pub(crate) ledgers: Ledgers,
     pub(crate) lines: Option<LineWriter>,
+    /// Nothing that is pending will be delivered any more, or nobody will hear of it.
+    pub(crate) has_ended: bool,
+    /// Lines that still waited for their output when the time was over.
+    pub(crate) lines_given_up: u64,
     pub(crate) filters: Filters,
     pub(crate) diagnostics: Diagnostics,
     pub(crate) shutdown_timeout: Duration,
@@ -144,7 +151,7 @@ impl TelemetryGuard {
         match off_thread(move || self.shutdown()).await {
             Some(outcome) => outcome,
             // The thread that ended telemetry panicked, in a processor that the user added.
-            None => outcome(ledgers.delivery(0)),
+            None => outcome(ledgers.delivery(0).after_the_end()),
         }
     }
 
@@ -206,17 +213,51 @@ impl fmt::Debug for TelemetryGuard {
 
 impl Running {
     fn delivery(&self) -> Delivery {
-        self.ledgers.delivery(self.lines.as_ref().map_or(0, LineWriter::dropped))
+        let dropped = self.lines.as_ref().map_or(0, LineWriter::dropped);
+        let delivery = self.ledgers.delivery(dropped + self.lines_given_up);
+        if self.has_ended { delivery.after_the_end() } else { delivery }
     }
 
     fn end(&mut self) {
-        let deadline = Instant::now() + self.shutdown_timeout;
+        let now = Instant::now();
+        let deadline = deadline_in(self.shutdown_timeout);
+        let reserve = now + share_of_foreign_code(self.shutdown_timeout);
         // Spans and records are flushed while the metrics are collected once more.
-        bounded::run_until(deadline, self.providers.shutdown_tasks(deadline));
-        self.exporter.shutdown(deadline);
+        let collected = Arc::new(AtomicBool::new(true));
+        let mut flushing = Tasks::start(self.providers.last_flush(reserve, &collected));
+        flushing.wait_until(reserve);
+        let has_ended = self.exporter.shutdown(deadline);
+        // Whatever waited for a delivery has its answer now. These providers end only now, because the SDK forgets
+        // spans that end after theirs, and nobody would count them.
+        let deadline = deadline.max(Instant::now() + ANSWER_GRACE);
+        let mut stopping = Tasks::start(self.providers.stop_traces_and_logs(deadline));
+        if has_ended {
+            self.say_what_did_not_end(flushing.wait_until(deadline), stopping.wait_until(deadline));
+        }
+        self.has_ended = true;
+        self.say_whether_metrics_were_collected(collected.load(Ordering::Acquire));
         self.say_what_was_lost();
         if let Some(lines) = &self.lines {
-            lines.shutdown(deadline.max(Instant::now() + LINES_GRACE));
+            let written = lines.shutdown(deadline.max(Instant::now() + LINES_GRACE));
+            self.lines_given_up = if written { 0 } else { lines.unwritten() };
+        }
+    }
+
+    /// Code of the program, which may have held something back.
+    fn say_what_did_not_end(&self, flushing: &[&'static str], stopping: &[&'static str]) {
+        let once_more = |signal: &&&'static str| !flushing.contains(signal);
+        for signal in flushing.iter().chain(stopping.iter().filter(once_more)) {
+            let what = "a processor, reader or callback did not end in time";
+            self.diagnostics.warn(what, &[("signal", signal)]);
+        }
+    }
+
+    /// A callback that panics ends the SDK's reader, for good. What was collected before is in the ledger, and if that
+    /// was lost it is the reason for which the reader complains.
+    fn say_whether_metrics_were_collected(&self, collected: bool) {
+        if !collected && self.delivery().metrics.lost() == 0 {
+            let check = "has a callback of an observable instrument panicked?";
+            self.diagnostics.warn("the last metrics could not be collected", &[("check", &check)]);
         }
     }
 
@@ -245,14 +286,28 @@ impl Providers {
         let _ = self.logger.shutdown();
     }
 
-    fn shutdown_tasks(&self, deadline: Instant) -> Vec<Task> {
+    /// `collected` becomes `false` if the metrics could not be collected or delivered.
+    fn last_flush(&self, deadline: Instant, collected: &Arc<AtomicBool>) -> Vec<Task> {
         let Self { tracer, meter, logger } = self.clone();
-        let left = move || deadline.saturating_duration_since(Instant::now());
-        // What a provider says about its end is in the ledger, and more exactly.
+        let collected = Arc::clone(collected);
+        let collect = move || {
+            let ended = meter.shutdown_with_timeout(left_until(deadline));
+            let failed = matches!(ended, Err(OTelSdkError::InternalFailure(_)));
+            collected.store(!failed, Ordering::Release);
+        };
+        // What the others say about their end is in the ledger, and more exactly.
         vec![
-            Box::new(move || drop(meter.shutdown_with_timeout(left()))),
-            Box::new(move || drop(tracer.shutdown_with_timeout(left()))),
-            Box::new(move || drop(logger.shutdown_with_timeout(left()))),
+            ("metrics", Box::new(collect)),
+            ("traces", Box::new(move || drop(tracer.force_flush()))),
+            ("logs", Box::new(move || drop(logger.force_flush()))),
+        ]
+    }
+
+    fn stop_traces_and_logs(&self, deadline: Instant) -> Vec<Task> {
+        let Self { tracer, logger, .. } = self.clone();
+        vec![
+            ("traces", Box::new(move || drop(tracer.shutdown_with_timeout(left_until(deadline))))),
+            ("logs", Box::new(move || drop(logger.shutdown_with_timeout(left_until(deadline))))),
         ]
     }
 
@@ -260,9 +315,9 @@ impl Providers {
     fn flush_tasks(&self) -> Vec<Task> {
         let Self { tracer, meter, logger } = self.clone();
         vec![
-            Box::new(move || drop(meter.force_flush())),
-            Box::new(move || drop(tracer.force_flush())),
-            Box::new(move || drop(logger.force_flush())),
+            ("metrics", Box::new(move || drop(meter.force_flush()))),
+            ("traces", Box::new(move || drop(tracer.force_flush()))),
+            ("logs", Box::new(move || drop(logger.force_flush()))),
         ]
     }
 }
@@ -290,10 +345,18 @@ pub(crate) struct Flusher {
 
 impl Flusher {
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), ExportError> {
-        let deadline = Instant::now() + timeout;
-        let collected = bounded::run_until(deadline, self.providers.flush_tasks());
-        let left = || deadline.saturating_duration_since(Instant::now());
-        let outcome = self.workers.flush(None, left());
+        let now = Instant::now();
+        let deadline = deadline_in(timeout);
+        let left = || left_until(deadline);
+        let mut flushing = Tasks::start(self.providers.flush_tasks());
+        let collected = flushing.wait_until(now + share_of_foreign_code(left())).is_empty();
+        let mut outcome = self.workers.flush(None, left());
+        // What came late is delivered late, if there is time.
+        let collected = collected || {
+            let ended = flushing.wait_until(deadline).is_empty();
+            outcome = outcome.and_then(|()| self.workers.flush(None, left()));
+            ended
+        };
         let written = self.lines.as_ref().is_none_or(|lines| lines.flush(left()));
         match outcome {
             Ok(()) if !collected || !written => Err(ExportError::Timeout(timeout)),
@@ -301,6 +364,10 @@ impl Flusher {
             outcome => outcome,
         }
     }
+}
+
+fn left_until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 fn outcome(delivery: Delivery) -> Result<Delivery, ShutdownError> {
@@ -321,5 +388,16 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
     }
 }
 
+/// How much of a time limit processors, readers and callbacks of the program may use up, so that one that hangs does
+/// not cost what all others have recorded.
+fn share_of_foreign_code(limit: Duration) -> Duration {
+    limit / 4 * 3
+}
+
+/// How long it may take until those who waited for a delivery have noticed its end.
+const ANSWER_GRACE: Duration = Duration::from_millis(20);
 /// The last lines get at least this long: among them is the one that says what was lost.
-const LINES_GRACE: Duration = Duration::from_millis(50);
+const LINES_GRACE: Duration = Duration::from_millis(40);
+
+#[cfg(test)]
+mod tests;

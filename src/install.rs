@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use opentelemetry::global;
+use tracing_core::subscriber::NoSubscriber;
 use tracing_core::{Dispatch, Subscriber, dispatcher};
 use tracing_log::LogTracer;
 use tracing_subscriber::Registry;
@@ -21,6 +22,9 @@ use crate::subscriber::TelemetryLayer;
 /// Builds everything and makes it the process's telemetry.
 pub(crate) fn install(builder: Builder) -> Result<TelemetryGuard, InitError> {
     let claim = Claim::take()?;
+    if has_global_subscriber() {
+        return Err(InitError::SubscriberInstalled);
+    }
     let (settings, mut parts) = builder.resolve()?;
     let layers = std::mem::take(&mut parts.layers);
     let (subscriber, ready) = if layers.is_empty() {
@@ -30,10 +34,20 @@ pub(crate) fn install(builder: Builder) -> Result<TelemetryGuard, InitError> {
         let Assembled { layer, ready } = assemble(settings, parts)?;
         (Dispatch::new(Registry::default().with(layers).with(layer.beside_others())), ready)
     };
+    // One that was installed meanwhile: all that runs already ends here.
     dispatcher::set_global_default(subscriber).map_err(|_| InitError::SubscriberInstalled)?;
     // Nothing fails from here on.
     claim.keep();
     Ok(globals(ready))
+}
+
+/// Before anything is started for nothing.
+fn has_global_subscriber() -> bool {
+    let is_set = || dispatcher::get_default(|current| !current.is::<NoSubscriber>());
+    // It may be one for this thread alone; a new thread has none of these.
+    let elsewhere =
+        || std::thread::Builder::new().spawn(is_set).is_ok_and(|thread| thread.join().unwrap_or(false));
+    is_set() && elsewhere()
 }
 
 /// Builds everything and leaves the process as it is.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::encode;
+use super::{encode, points};
 
 /// Encoded items in the order in which they came, each run of items with the scope they share.
 #[derive(Clone, Debug, Default)]
@@ -157,12 +157,19 @@ impl Batch {
 
     /// Two batches of about half the items, or the batch itself where there is nothing to split.
     pub(crate) fn split(self) -> Result<(Self, Self), Self> {
+        let number = self.number;
         match &self.content {
             Content::Items(items) if items.count > 1 => {
                 let (first, second) = items.halves();
-                Ok((Self::items(self.number, first), Self::items(self.number, second)))
+                Ok((Self::items(number, first), Self::items(number, second)))
             }
-            _ => Err(self),
+            Content::Items(_) => Err(self),
+            Content::Request(request, _) => match points::halves(request) {
+                Some(halves) => {
+                    Ok(halves.map(|(request, points)| Self::request(number, request, points)).into())
+                }
+                None => Err(self),
+            },
         }
     }
 

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::metrics::v1::Metric;
-use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use prost::Message;
 
+use super::points;
 use super::queue::Queue;
 use super::signal::Signal;
 use super::workers::{DEFAULT_FLUSH_TIMEOUT, Workers};
@@ -46,7 +45,7 @@ impl MetricQueue {
 impl PushMetricExporter for MetricQueue {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
         let request = ExportMetricsServiceRequest::from(metrics);
-        let points = data_points(&request);
+        let points = points::count(&request) as u64;
         if points > 0 {
             self.queue.push_request(request.encode_to_vec().into(), points);
         }
@@ -64,21 +63,5 @@ impl PushMetricExporter for MetricQueue {
 
     fn temporality(&self) -> Temporality {
         self.temporality
-    }
-}
-
-fn data_points(request: &ExportMetricsServiceRequest) -> u64 {
-    let scopes = request.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
-    scopes.flat_map(|scope| &scope.metrics).map(points_of).sum::<usize>() as u64
-}
-
-fn points_of(metric: &Metric) -> usize {
-    match &metric.data {
-        Some(Data::Gauge(gauge)) => gauge.data_points.len(),
-        Some(Data::Sum(sum)) => sum.data_points.len(),
-        Some(Data::Histogram(histogram)) => histogram.data_points.len(),
-        Some(Data::ExponentialHistogram(histogram)) => histogram.data_points.len(),
-        Some(Data::Summary(summary)) => summary.data_points.len(),
-        None => 0,
     }
 }

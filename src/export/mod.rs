@@ -7,6 +7,7 @@ mod io;
 mod ledger;
 mod logs;
 mod metrics;
+mod points;
 mod queue;
 mod reporter;
 mod signal;

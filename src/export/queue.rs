@@ -98,6 +98,11 @@ impl Queue {
     pub(crate) fn push_request(&self, request: Bytes, items: u64) {
         let mut state = self.lock();
         self.ledger.accept(items);
+        // Nothing makes room for it then, and what waits must not be dropped for it.
+        if state.stage != Stage::Open || request.len() > self.limits.max_bytes {
+            self.ledger.overflow(items);
+            return;
+        }
         while !self.has_room(&state, request.len()) {
             let Some(oldest) = state.pop_full() else {
                 self.ledger.overflow(items);

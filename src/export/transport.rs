@@ -81,6 +81,10 @@ impl Transport {
         }
     }
 
+    pub(super) fn signal(&self) -> Signal {
+        self.signal
+    }
+
     /// For messages; holds no credentials.
     pub(super) fn endpoint(&self) -> String {
         self.connection.endpoint.uri().to_string()

@@ -1,8 +1,9 @@
 //! One signal's deliveries: takes batches from its queue, sends them, and books what became of them.
 //!
-//! Healthy, up to [`MAX_IN_FLIGHT`] requests are on their way at once. After a failure the batch goes back to its
-//! place and one request at a time probes the collector, with growing pauses. A flush or the shutdown takes what is
-//! there at once; the shutdown does not wait for a collector that cannot be reached.
+//! Healthy, up to [`MAX_IN_FLIGHT`] requests are on their way at once; of metrics only one, so that they arrive in
+//! order. After a failure the batch goes back to its place and one request at a time probes the collector, with growing
+//! pauses. A flush or the shutdown takes what is there at once; the shutdown does not wait for a collector that cannot
+//! be reached.
 //!
 //! However a worker ends, what is still pending has failed, and whoever waits gets an answer.
 
@@ -20,6 +21,7 @@ use super::backoff::Backoff;
 use super::batch::Batch;
 use super::queue::{Queue, Take};
 use super::reporter::Reporter;
+use super::signal::Signal;
 use super::transport::{Failure, FailureKind, Outcome, Transport};
 
 /// What a worker can be asked to do.
@@ -149,7 +151,10 @@ impl Worker {
     }
 
     fn allowed_in_flight(&self) -> usize {
-        if self.backoff.is_failing() { 1 } else { MAX_IN_FLIGHT }
+        // A database of metrics refuses points that are older than those it has. At the end it matters more that the
+        // last ones arrive.
+        let in_order = self.transport.signal() == Signal::Metrics && self.shutdown.is_none();
+        if in_order || self.backoff.is_failing() { 1 } else { MAX_IN_FLIGHT }
     }
 
     fn send(&mut self, batch: Batch) {

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime};
 
-use opentelemetry::Context as OtelContext;
 use opentelemetry_sdk::trace::SdkTracer;
 use tracing_core::dispatcher::WeakDispatch;
 use tracing_core::{Dispatch, Event, Interest, LevelFilter, Metadata, Subscriber, span};
@@ -21,10 +20,10 @@ use super::logs::SpanAttributes;
 use super::moment::Moment;
 use super::rate_limit::RateLimit;
 use super::wants::{Wants, passes};
-use super::{TelemetryLayer, errors, spans};
+use super::{TelemetryLayer, errors, spans, unsigned};
 use crate::export::on_io_thread;
 use crate::settings::ExceptionSignal;
-use crate::trace_ids::{TraceIds, may_touch_context};
+use crate::trace_ids::{TraceIds, is_sdk_target, is_suppressed};
 
 /// What a telemetry layer is made of. What is not there costs nothing.
 pub(crate) struct Parts<S> {
@@ -162,6 +161,8 @@ where
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, ctx: Context<'_, S>) {
         self.wants.on_record(id, values, &ctx);
+        // The bridge has recorded them by now.
+        unsigned::forget();
         let Some(metadata) = ctx.metadata(id) else { return };
         let _inside = Inside::enter();
         if spans::has_name_field(metadata) {
@@ -185,7 +186,7 @@ where
         // Records of the `log` crate share one callsite for each level; the filters mean their real target.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
-        if !may_touch_context(metadata.target()) {
+        if is_sdk_target(metadata.target()) {
             self.write_sdk_line(event, metadata, ctx);
         } else {
             self.write(event, metadata, ctx, nested);
@@ -214,7 +215,7 @@ where
 {
     fn write(&self, event: &Event<'_>, metadata: &Metadata<'_>, ctx: Context<'_, S>, nested: bool) {
         let line = passes(self.wants.lines.as_ref(), metadata, &ctx);
-        let suppressed = OtelContext::is_current_telemetry_suppressed();
+        let suppressed = is_suppressed();
         let record = !suppressed && passes(self.wants.records.as_ref(), metadata, &ctx);
         let marks = !suppressed && !nested && self.wants.spans.is_some() && errors::is_error(metadata);
         if !line && !record && !marks {

@@ -26,6 +26,7 @@ mod logs;
 pub(crate) mod moment;
 mod rate_limit;
 mod spans;
+mod unsigned;
 mod wants;
 
 #[cfg(test)]

@@ -11,11 +11,16 @@
 //! | spans on the I/O thread and in suppressed contexts are exported again | not recorded, without ids |
 //! | `otel.status_message`, the older name of `otel.status_description`, becomes an attribute | understood as well |
 //! | `otel.name` recorded after the first enter is lost | [`record_late_name`] |
+//! | unsigned numbers become text | [`unsigned`] |
 //! | a child of an explicit parent that is filtered out becomes a root | attached to the nearest enabled ancestor |
 //!
-//! `otel.kind` recorded after the first enter stays without effect: the SDK cannot change a started span's kind. A field
-//! whose `Debug` panics while a span records it unwinds into the program, as it does from other layers: whatever caught
-//! it would hide the bridge from `OpenTelemetrySpanExt`.
+//! What no layer around the bridge can mend: on a thread that is ending, where thread-local values are dropped, making or
+//! entering a span after the thread's OpenTelemetry context is gone panics in the bridge, and that aborts the process.
+//! Events there are safe, and so is dropping a span that was never entered. A field whose `Debug` panics while a span
+//! records it unwinds into the program, as it does from other layers: whatever caught it would hide the bridge from
+//! `OpenTelemetrySpanExt`.
+//!
+//! `otel.kind` recorded after the first enter stays without effect: the SDK cannot change a started span's kind.
 //! Events are not turned into span events: each goes out once, as a log record.
 
 use std::borrow::Cow;
@@ -35,8 +40,10 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::filter::FilterHandle;
 use super::inside::Inside;
+use super::unsigned;
 use crate::export::on_io_thread;
 use crate::semconv::ERROR_TYPE;
+use crate::trace_ids::is_suppressed;
 
 /// The bridge, for the spans that its filter lets pass.
 pub(super) type Bridge<S> = Filtered<OpenTelemetryLayer<S, BridgeTracer>, SpanGate, S>;
@@ -84,8 +91,14 @@ where
     fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
         // The bridge takes a span whose explicit parent it does not know for a root.
         if attrs.parent().is_some_and(|parent| ctx.span(parent).is_none()) {
-            ADOPTED.set(self.nearest_enabled(id, &ctx));
+            let nearest = self.nearest_enabled(id, &ctx);
+            let _ = ADOPTED.try_with(|adopted| adopted.set(nearest));
         }
+        unsigned::keep_of_new(attrs);
+    }
+
+    fn on_record(&self, _: &span::Id, values: &span::Record<'_>, _: Context<'_, S>) {
+        unsigned::keep_of_record(values);
     }
 }
 
@@ -151,23 +164,27 @@ impl Tracer for BridgeTracer {
         T: Into<Cow<'static, str>>,
     {
         let mut builder = SpanBuilder::from_name(name);
-        if let Some(parent) = ADOPTED.take() {
-            builder.links = Some(vec![Link::new(parent, vec![KeyValue::new(PARENT_LINK, true)], 0)]);
-        }
+        builder.links = carrier(ADOPTED.try_with(Cell::take).ok().flatten(), unsigned::take())
+            .map(|carrier| vec![carrier]);
         builder
     }
 
     fn build_with_context(&self, mut builder: SpanBuilder, parent: &OtelContext) -> BridgeSpan {
         // The bridge holds the span's lock: what samplers and processors log must not ask for it.
         let _inside = Inside::enter();
-        if on_io_thread() || OtelContext::is_current_telemetry_suppressed() {
+        if on_io_thread() || is_suppressed() {
             let suppressed = parent.with_telemetry_suppressed();
             return BridgeSpan::new(self.inner.build_with_context(builder, &suppressed));
         }
         let own_type = builder.attributes.iter().flatten().any(is_error_type);
+        let carrier = take_carrier(&mut builder);
+        if let (Some(carrier), Some(attributes)) = (&carrier, &mut builder.attributes) {
+            unsigned::restore(attributes, &carrier.attributes);
+        }
         // A parent that was set meanwhile is the user's word.
+        let adopted = carrier.map(|carrier| carrier.span_context);
+        let adopted = adopted.filter(|adopted| adopted.is_valid() && !parent.has_active_span());
         let description = take_old_description(&mut builder);
-        let adopted = take_parent_link(&mut builder).filter(|_| !parent.has_active_span());
         let adopted = adopted.map(|adopted| parent.with_remote_span_context(adopted));
         let inner = self.inner.build_with_context(builder, adopted.as_ref().unwrap_or(parent));
         let mut span = BridgeSpan::new(inner);
@@ -179,13 +196,24 @@ impl Tracer for BridgeTracer {
     }
 }
 
-/// The parent that [`SpanGate`] found, which has no other way through the bridge than as a link.
-fn take_parent_link(builder: &mut SpanBuilder) -> Option<SpanContext> {
+/// What [`SpanGate`] found has no other way through the bridge than as a link: a parent as its span, numbers as its
+/// attributes.
+fn carrier(parent: Option<SpanContext>, numbers: Vec<KeyValue>) -> Option<Link> {
+    if parent.is_none() && numbers.is_empty() {
+        return None;
+    }
+    let mut attributes = numbers;
+    attributes.push(KeyValue::new(CARRIER, true));
+    Some(Link::new(parent.unwrap_or(SpanContext::NONE), attributes, 0))
+}
+
+fn take_carrier(builder: &mut SpanBuilder) -> Option<Link> {
     let links = builder.links.as_mut()?;
-    let is_parent = |link: &Link| link.attributes.first().is_some_and(|kv| kv.key.as_str() == PARENT_LINK);
-    let first = links.first().filter(|link| is_parent(link))?.span_context.clone();
-    links.remove(0);
-    Some(first)
+    let is_carrier = |link: &Link| link.attributes.last().is_some_and(|kv| kv.key.as_str() == CARRIER);
+    let carrier = links.first().is_some_and(is_carrier).then(|| links.remove(0));
+    // The SDK makes room for links, however few there are.
+    builder.links.take_if(|links| links.is_empty());
+    carrier
 }
 
 /// The description of an error under the name that the bridge knew once, and many programs still use.
@@ -253,10 +281,11 @@ impl Span for BridgeSpan {
         self.inner.is_recording()
     }
 
-    fn set_attribute(&mut self, attribute: KeyValue) {
+    fn set_attribute(&mut self, mut attribute: KeyValue) {
         if is_old_description(&attribute) {
             return self.set_status(Status::error(attribute.value.to_string()));
         }
+        unsigned::restore_kept(&mut attribute);
         if is_error_type(&attribute) {
             if AUTOMATIC.get() {
                 self.automatic.get_or_insert_default().error_type.get_or_insert(attribute);
@@ -327,5 +356,5 @@ thread_local! {
 }
 
 /// Attribute of the link that stands for a parent.
-const PARENT_LINK: &str = "telemetry_bootstrap.parent";
+const CARRIER: &str = "telemetry_bootstrap.carrier";
 const NAME_FIELD: &str = "otel.name";

@@ -333,3 +333,42 @@ fn a_value_that_logs_while_it_is_logged_does_no_harm() {
     assert_eq!(rig.spans.named("work").status, Status::error("chatty"));
     assert!(texts(&rig.records).contains(&"chatty".to_owned()));
 }
+
+#[test]
+fn numbers_of_every_kind_keep_their_type() {
+    let rig = Rig::new();
+    let span = tracing::info_span!(
+        "numbers",
+        signed = -5_i64,
+        unsigned = 5_u64,
+        size = 7_usize,
+        byte = 9_u8,
+        large = u64::MAX,
+        text = "11",
+        ratio = 0.5,
+        flag = true,
+        late = tracing::field::Empty,
+        name = tracing::field::Empty,
+    );
+    span.in_scope(|| {
+        span.record("late", 13_u32);
+        span.record("name", "15");
+    });
+    drop(span);
+    let span = rig.spans.named("numbers");
+    let of = |key: &str| {
+        let mut values = span.attributes.iter().filter(|attribute| attribute.key.as_str() == key);
+        let value = values.next().unwrap().value.clone();
+        assert!(values.next().is_none(), "{key}");
+        value
+    };
+    for (key, value) in [("signed", -5), ("unsigned", 5), ("size", 7), ("byte", 9), ("late", 13)] {
+        assert_eq!(of(key), opentelemetry::Value::I64(value), "{key}");
+    }
+    assert_eq!(of("large"), u64::MAX.to_string().into());
+    assert_eq!(of("text"), "11".into());
+    assert_eq!(of("name"), "15".into());
+    assert_eq!(of("ratio"), 0.5.into());
+    assert_eq!(of("flag"), true.into());
+    assert!(span.links.is_empty());
+}

@@ -35,6 +35,7 @@ struct State {
     waiting: Vec<u8>,
     /// Bytes that the reader has taken and not yet finished with.
     in_flight: usize,
+    lines_in_flight: u64,
     /// Bytes ever taken in, and ever finished with.
     accepted: u64,
     finished: u64,
@@ -142,6 +143,7 @@ impl Buffer {
         state.reader = Reader::Busy;
         std::mem::swap(&mut state.waiting, spare);
         state.in_flight = spare.len();
+        state.lines_in_flight = count_lines(spare);
         true
     }
 
@@ -196,6 +198,12 @@ impl Buffer {
         self.dropped.fetch_add(lines, Ordering::Relaxed);
     }
 
+    /// Lines that the output has not taken so far.
+    pub(super) fn unwritten(&self) -> u64 {
+        let state = self.lock();
+        state.lines_in_flight + count_lines(&state.waiting)
+    }
+
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -226,6 +234,7 @@ impl State {
 
     fn finish(&mut self, bytes: usize) {
         self.in_flight = 0;
+        self.lines_in_flight = 0;
         self.finished += bytes as u64;
         self.stuck = false;
     }

@@ -17,8 +17,9 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::encoded::EncodedRecord;
-use super::fields::{PANICKED, Record, Value, plain};
+use super::fields::{Record, Value, plain};
 use crate::export::encode;
+use crate::json::encode::PANICKED;
 
 /// Keeps the fields of spans for the records inside them.
 #[derive(Clone, Copy, Debug)]

@@ -63,6 +63,21 @@ impl CollectedMetric {
         attributes.into_iter().map(attributes::line).collect()
     }
 
+    /// When its collection was made; each of its points says the same.
+    fn time(&self) -> u64 {
+        let time = match &self.metric.data {
+            None => None,
+            Some(Data::Gauge(data)) => data.data_points.first().map(|point| point.time_unix_nano),
+            Some(Data::Sum(data)) => data.data_points.first().map(|point| point.time_unix_nano),
+            Some(Data::Histogram(data)) => data.data_points.first().map(|point| point.time_unix_nano),
+            Some(Data::ExponentialHistogram(data)) => {
+                data.data_points.first().map(|point| point.time_unix_nano)
+            }
+            Some(Data::Summary(data)) => data.data_points.first().map(|point| point.time_unix_nano),
+        };
+        time.unwrap_or_default()
+    }
+
     fn numbers(&self) -> (&[NumberDataPoint], Temporality) {
         match &self.metric.data {
             Some(Data::Gauge(gauge)) => (&gauge.data_points, Temporality::LastCounts),
@@ -240,7 +255,7 @@ fn number_series<'a>(
     wanted: &[(&str, &str)],
 ) -> BTreeMap<Series, f64> {
     let mut series: BTreeMap<Series, f64> = BTreeMap::new();
-    for metric in metrics {
+    for metric in in_order(metrics) {
         let (points, temporality) = metric.numbers();
         for point in points.iter().filter(|point| attributes::contain(&point.attributes, wanted)) {
             let value = series.entry(Series::of(metric, &point.attributes)).or_default();
@@ -258,7 +273,7 @@ fn histogram_series<'a>(
     wanted: &[(&str, &str)],
 ) -> BTreeMap<Series, HistogramValue> {
     let mut series: BTreeMap<Series, HistogramValue> = BTreeMap::new();
-    for metric in metrics {
+    for metric in in_order(metrics) {
         let (points, temporality) = metric.histograms();
         for point in points.iter().filter(|point| attributes::contain(&point.attributes, wanted)) {
             let value = series.entry(Series::of(metric, &point.attributes)).or_default();
@@ -269,6 +284,13 @@ fn histogram_series<'a>(
         }
     }
     series
+}
+
+/// Requests that were on their way at the same time arrive in any order.
+fn in_order<'a>(metrics: impl Iterator<Item = &'a CollectedMetric>) -> Vec<&'a CollectedMetric> {
+    let mut metrics: Vec<_> = metrics.collect();
+    metrics.sort_by_key(|metric| metric.time());
+    metrics
 }
 
 fn number(point: &NumberDataPoint) -> f64 {

@@ -1,0 +1,61 @@
+//! What an event and a span allocate once their thread is warm, through everything that `build_local()` makes.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use telemetry_bootstrap::testing::Collector;
+use telemetry_bootstrap::{LogFormat, LogOutput, TelemetryGuard, init};
+use tracing::subscriber::with_default;
+use tracing::{error, info, info_span};
+use tracing_subscriber::layer::SubscriberExt as _;
+
+#[test]
+fn an_event_as_line_and_record_allocates_nothing() {
+    in_telemetry(|telemetry| {
+        let _outer = info_span!("request", method = "GET", path = "/orders", attempt = 1).entered();
+        let _inner = info_span!("query", table = "orders", rows = 17).entered();
+        let event = |number: u64| {
+            info!(number, cached = false, took = 0.25, table = "other", "placed \"{number}\"");
+            info!(bytes = &[1_u8, 2, 3][..], wide = u128::MAX, shown = %number, debugged = ?Some(number));
+        };
+        assert_eq!(allocations_of(telemetry, event), 0);
+        assert_eq!(telemetry.delivery().lost(), 0);
+    });
+}
+
+#[test]
+fn an_event_without_a_span_allocates_nothing() {
+    in_telemetry(|telemetry| assert_eq!(allocations_of(telemetry, |number| info!(number, "placed")), 0));
+}
+
+/// Seven are the bridge's: the builder and its attributes, and the span in the registry and in the context. Four are
+/// what lines keep of a span.
+#[test]
+fn a_span_with_two_fields_allocates_no_more_than_documented() {
+    in_telemetry(|telemetry| {
+        let span = |_| drop(info_span!("query", table = "orders", rows = 17).entered());
+        assert_eq!(allocations_of(telemetry, span), SPANS * PER_SPAN);
+    });
+}
+
+/// Counted when nothing has to grow any more: the thread's buffers, the writer's, and those of the queue's batches.
+fn allocations_of(telemetry: &TelemetryGuard, work: impl Fn(u64)) -> u64 {
+    for _ in 0..8 {
+        (0..600).for_each(&work);
+        telemetry.force_flush(Duration::from_secs(20)).unwrap();
+    }
+    allocation_counter::measure(|| (0..SPANS).for_each(&work)).count_total
+}
+
+fn in_telemetry(test: impl FnOnce(&TelemetryGuard)) {
+    let collector = Collector::start().unwrap();
+    let builder = init().ignore_env().service_name("test").endpoint(collector.endpoint());
+    let builder = builder.log_format(LogFormat::Json).log_output(LogOutput::writer(io::sink));
+    let (layer, telemetry) = builder.build_local().unwrap();
+    with_default(tracing_subscriber::registry().with(layer), || test(&telemetry));
+}
+
+const SPANS: u64 = 100;
+/// As `benches/README.md` says.
+const PER_SPAN: u64 = 11;

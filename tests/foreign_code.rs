@@ -1,0 +1,202 @@
+//! Code of the program inside telemetry that hangs or panics: it costs no more than itself, and what it costs is said.
+
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+mod local;
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use local::{Local, own};
+use opentelemetry::Context;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
+use telemetry_bootstrap::testing::Collector;
+use telemetry_bootstrap::{ExportError, LogOutput, opentelemetry, opentelemetry_sdk, tracing};
+
+const LIMIT: Duration = Duration::from_millis(1_000);
+const OVER_LIMIT: Duration = Duration::from_millis(100);
+const NEVER: Duration = Duration::from_secs(3_600);
+const HANGS: &str = "a processor, reader or callback did not end in time";
+
+/// Does this at each flush and at the shutdown.
+struct Processor(fn());
+
+impl std::fmt::Debug for Processor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Processor")
+    }
+}
+
+impl SpanProcessor for Processor {
+    fn on_start(&self, _: &mut Span, _: &Context) {}
+
+    fn on_end(&self, _: SpanData) {}
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0();
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        self.0();
+        Ok(())
+    }
+}
+
+fn hang() {
+    std::thread::sleep(NEVER);
+}
+
+/// Batches that are not full wait for the flush or the shutdown.
+fn with_processor(collector: &Collector, action: fn()) -> Local {
+    Local::with(&collector.endpoint(), |builder| {
+        builder
+            .shutdown_timeout(LIMIT)
+            .traces(|traces| traces.span_processor(Processor(action)).batch_delay(NEVER))
+            .logs(|logs| logs.batch_delay(NEVER))
+            .metrics(|metrics| metrics.interval(NEVER))
+    })
+}
+
+fn all_arrived(collector: &Collector) {
+    let received = collector.received();
+    assert_eq!((received.span_count(), received.log_count()), (10, 10));
+}
+
+#[test]
+fn a_processor_that_hangs_at_the_shutdown_costs_nobody_elses_telemetry() {
+    let collector = Collector::start().unwrap();
+    let local = with_processor(&collector, hang);
+    local.record(0..10);
+    let begin = Instant::now();
+    let (delivery, lines) = local.shutdown();
+    assert!(begin.elapsed() < LIMIT + OVER_LIMIT, "{:?}", begin.elapsed());
+    assert_eq!(delivery.lost(), 0, "{delivery}");
+    all_arrived(&collector);
+    assert_eq!(collector.received().value("recorded", &[]), Some(10.0));
+    let [line] = own(&lines)[..] else { panic!("{lines:#?}") };
+    assert_eq!(
+        (&line["level"], &line["message"], &line["signal"]),
+        (&"WARN".into(), &HANGS.into(), &"traces".into())
+    );
+}
+
+#[test]
+fn a_processor_that_panics_at_the_shutdown_costs_nobody_elses_telemetry() {
+    let collector = Collector::start().unwrap();
+    let local = with_processor(&collector, || panic!("on purpose"));
+    local.record(0..10);
+    let (delivery, _) = local.shutdown();
+    assert_eq!(delivery.lost(), 0, "{delivery}");
+    all_arrived(&collector);
+}
+
+#[test]
+fn a_processor_that_hangs_makes_a_flush_late_but_all_else_is_delivered_by_it() {
+    let collector = Collector::start().unwrap();
+    let local = with_processor(&collector, hang);
+    local.record(0..10);
+    let begin = Instant::now();
+    assert!(matches!(local.guard.force_flush(LIMIT), Err(ExportError::Timeout(limit)) if limit == LIMIT));
+    assert!(begin.elapsed() < LIMIT + OVER_LIMIT, "{:?}", begin.elapsed());
+    all_arrived(&collector);
+}
+
+#[test]
+fn a_callback_that_hangs_costs_its_metrics_alone() {
+    let collector = Collector::start().unwrap();
+    let local = with_processor(&collector, || {});
+    local.guard.meter("test").u64_observable_gauge("hangs").with_callback(|_| hang()).build();
+    local.record(0..10);
+    let begin = Instant::now();
+    let (delivery, lines) = local.shutdown();
+    assert!(begin.elapsed() < LIMIT + OVER_LIMIT, "{:?}", begin.elapsed());
+    assert_eq!(delivery.lost(), 0, "{delivery}");
+    all_arrived(&collector);
+    let [line] = own(&lines)[..] else { panic!("{lines:#?}") };
+    assert_eq!((&line["message"], &line["signal"]), (&HANGS.into(), &"metrics".into()));
+}
+
+#[test]
+fn a_callback_that_panics_costs_the_metrics_alone_and_that_is_said() {
+    let collector = Collector::start().unwrap();
+    let local = with_processor(&collector, || {});
+    let panics = |_: &dyn opentelemetry::metrics::AsyncInstrument<u64>| panic!("on purpose");
+    local.guard.meter("test").u64_observable_gauge("panics").with_callback(panics).build();
+    local.record(0..10);
+    let begin = Instant::now();
+    let (delivery, lines) = local.shutdown();
+    assert!(begin.elapsed() < LIMIT, "{:?}", begin.elapsed());
+    assert_eq!(delivery.lost(), 0, "{delivery}");
+    all_arrived(&collector);
+    let [line] = own(&lines)[..] else { panic!("{lines:#?}") };
+    assert_eq!(line["message"], "the last metrics could not be collected");
+}
+
+#[test]
+fn a_value_that_panics_in_a_span_leaves_telemetry_whole() {
+    struct Hostile;
+    impl std::fmt::Debug for Hostile {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("on purpose")
+        }
+    }
+    let collector = Collector::start().unwrap();
+    let local = with_processor(&collector, || {});
+    let hostile = || {
+        let span = tracing::info_span!("hostile", value = ?Hostile, later = tracing::field::Empty);
+        span.record("later", tracing::field::debug(Hostile));
+        span.in_scope(|| tracing::info!(value = ?Hostile, "recorded"));
+    };
+    tracing::dispatcher::with_default(&local.subscriber, || {
+        // Whether the panic reaches the program is its own affair: it is the program's value.
+        let _ = std::panic::catch_unwind(hostile);
+    });
+    local.record(0..10);
+    let (delivery, _) = local.shutdown();
+    assert_eq!(delivery.lost(), 0, "{delivery}");
+    assert!(collector.spans().len() >= 10);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_disk_costs_the_lines_which_are_counted_and_nothing_else() {
+    let collector = Collector::start().unwrap();
+    let local =
+        Local::with(&collector.endpoint(), |builder| builder.log_output(LogOutput::file("/dev/full")));
+    local.record(0..10);
+    let (delivery, _) = local.shutdown();
+    assert_eq!((delivery.traces.delivered, delivery.logs.delivered), (10, 10), "{delivery}");
+    assert_eq!(delivery.lost(), delivery.lines_dropped);
+    // Ten lines, and possibly the one that would have told of them.
+    assert!((10..=11).contains(&delivery.lines_dropped), "{delivery}");
+}
+
+#[test]
+fn an_output_that_takes_nothing_costs_no_more_than_the_limit() {
+    struct Stuck(Arc<(Mutex<()>, Condvar)>);
+    impl std::io::Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let (lock, forever) = &*self.0;
+            drop(forever.wait_timeout(lock.lock().unwrap(), NEVER).unwrap());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let collector = Collector::start().unwrap();
+    let output = Arc::default();
+    let local = Local::with(&collector.endpoint(), |builder| {
+        let output = Arc::clone(&output);
+        builder.shutdown_timeout(LIMIT).log_output(LogOutput::writer(move || Stuck(Arc::clone(&output))))
+    });
+    local.record(0..10);
+    let begin = Instant::now();
+    let (delivery, _) = local.shutdown();
+    assert!(begin.elapsed() < LIMIT + OVER_LIMIT, "{:?}", begin.elapsed());
+    assert_eq!((delivery.traces.delivered, delivery.logs.delivered), (10, 10), "{delivery}");
+    assert_eq!((delivery.lines_dropped, delivery.lost()), (10, 10), "none of the lines was written");
+}

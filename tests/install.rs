@@ -1,0 +1,296 @@
+//! Installation is all or nothing: what fails names what is wrong, and leaves no global, thread, or socket behind.
+//!
+//! Each case is a process of its own: this program starts itself again with the name of the case.
+
+#![expect(clippy::panic, reason = "test code")]
+
+use std::error::Error;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry::trace::{Span as _, TraceContextExt as _, Tracer as _};
+use telemetry_bootstrap::testing::Collector;
+use telemetry_bootstrap::{InitError, LogFormat, LogOutput, TlsSettings, init, opentelemetry, tracing};
+
+type Outcome = Result<(), Box<dyn Error>>;
+type Case = fn() -> Outcome;
+
+const CASES: [(&str, Case); 10] = [
+    ("a_second_build_is_refused_and_the_first_goes_on", second_build),
+    ("a_foreign_subscriber_is_left_in_place", foreign_subscriber),
+    ("what_was_started_before_a_subscriber_is_found_ends", subscriber_found_late),
+    ("wrong_settings_are_all_named", wrong_settings),
+    ("a_tls_file_that_is_missing_is_named", missing_tls_file),
+    ("a_log_file_that_cannot_be_opened_is_named", unwritable_log_file),
+    ("after_a_failure_the_next_build_succeeds", failure_then_success),
+    ("of_two_builds_at_once_one_succeeds", race),
+    ("build_returns_at_once_whatever_the_collector_does", quick),
+    ("build_local_changes_no_global", local),
+];
+
+fn main() -> Outcome {
+    if let Ok(name) = std::env::var("INSTALL_CASE") {
+        let (_, case) = CASES.into_iter().find(|(case, _)| *case == name).ok_or("no such case")?;
+        return case();
+    }
+    let trial = |(name, _)| Trial::test(name, move || run(name));
+    libtest_mimic::run(&Arguments::from_args(), CASES.map(trial).into()).exit();
+}
+
+fn run(name: &str) -> Result<(), Failed> {
+    let mut command = Command::new(std::env::current_exe()?);
+    for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("OTEL_") || name == "RUST_LOG")
+    {
+        command.env_remove(variable);
+    }
+    let output = command.env("INSTALL_CASE", name).stdin(Stdio::null()).output()?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).into_owned().into())
+    }
+}
+
+/// `build()` fails with an error that says all of this, and leaves nothing behind.
+fn fails(builder: telemetry_bootstrap::Builder, words: &[&str]) -> Outcome {
+    let before = Left::now()?;
+    let error = builder.build().err().ok_or("it did not fail")?;
+    let text = describe(&error);
+    for word in words {
+        assert!(text.contains(word), "no {word:?} in {text:?}");
+    }
+    Left::equals(&before)
+}
+
+fn describe(mut error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    while let Some(source) = error.source() {
+        error = source;
+        text = format!("{text}: {error}");
+    }
+    text
+}
+
+/// What an installation that failed must not leave behind.
+#[derive(Debug, PartialEq)]
+struct Left {
+    threads: Vec<String>,
+    /// What each descriptor stands for: files, sockets, pipes, timers.
+    descriptors: Vec<String>,
+    subscriber: bool,
+    tracer_records: bool,
+    meter_provider: usize,
+    propagates: bool,
+    log: log::LevelFilter,
+    hook_calls: usize,
+}
+
+impl Left {
+    fn now() -> Result<Self, Box<dyn Error>> {
+        Ok(Self {
+            threads: threads()?,
+            descriptors: descriptors()?,
+            subscriber: tracing::dispatcher::get_default(|current| {
+                !current.is::<tracing::subscriber::NoSubscriber>()
+            }),
+            tracer_records: opentelemetry::global::tracer("test").start("test").is_recording(),
+            meter_provider: Arc::as_ptr(&opentelemetry::global::meter_provider()).addr(),
+            propagates: propagates(),
+            log: log::max_level(),
+            hook_calls: hook_calls(),
+        })
+    }
+
+    /// A thread that has ended may be listed for a moment longer.
+    fn equals(before: &Self) -> Outcome {
+        let begin = Instant::now();
+        loop {
+            let now = Self::now()?;
+            if now == *before {
+                return Ok(());
+            }
+            if begin.elapsed() > Duration::from_secs(5) {
+                return Err(format!("left behind: {now:#?}, before: {before:#?}").into());
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn threads() -> Result<Vec<String>, Box<dyn Error>> {
+    let mut threads = Vec::new();
+    if !cfg!(target_os = "linux") {
+        return Ok(threads);
+    }
+    for task in std::fs::read_dir("/proc/self/task")? {
+        // One that ends between the two calls is gone.
+        if let Ok(name) = std::fs::read_to_string(task?.path().join("comm")) {
+            threads.push(name.trim().to_owned());
+        }
+    }
+    threads.sort();
+    Ok(threads)
+}
+
+fn descriptors() -> Result<Vec<String>, Box<dyn Error>> {
+    let links =
+        std::fs::read_dir("/proc/self/fd")?.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    // The directory that is being read is one, too.
+    let links = links.map(|link| link.display().to_string()).filter(|link| !link.starts_with("/proc/"));
+    let mut links: Vec<String> = links.collect();
+    links.sort();
+    Ok(links)
+}
+
+fn propagates() -> bool {
+    struct Headers;
+    impl Extractor for Headers {
+        fn get(&self, key: &str) -> Option<&str> {
+            (key == "traceparent").then_some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+        }
+
+        fn keys(&self) -> Vec<&str> {
+            vec!["traceparent"]
+        }
+    }
+    let context = opentelemetry::global::get_text_map_propagator(|propagator: &dyn TextMapPropagator| {
+        propagator.extract(&Headers)
+    });
+    context.span().span_context().is_valid()
+}
+
+/// How often the hook of this program has been called, and now once more, if it is still in place.
+fn hook_calls() -> usize {
+    use std::sync::Once;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    static SET: Once = Once::new();
+    SET.call_once(|| {
+        std::panic::set_hook(Box::new(|_| {
+            CALLS.fetch_add(1, Ordering::Relaxed);
+        }));
+    });
+    let before = CALLS.load(Ordering::Relaxed);
+    let _ = std::panic::catch_unwind(|| panic!("on purpose"));
+    CALLS.load(Ordering::Relaxed) - before
+}
+
+// ---- the cases, each in a process of its own
+
+fn second_build() -> Outcome {
+    let collector = Collector::start()?;
+    let first = init().endpoint(collector.endpoint()).log_format(LogFormat::Off).build()?;
+    let before = (threads()?, descriptors()?);
+    let error = init().endpoint("http://127.0.0.1:1").build().err().ok_or("it did not fail")?;
+    assert!(matches!(error, InitError::AlreadyInitialized), "{error:?}");
+    assert_eq!((threads()?, descriptors()?), before);
+    tracing::info_span!("still recorded").in_scope(|| {});
+    let delivery = first.shutdown()?;
+    assert_eq!(delivery.traces.delivered, 1, "{delivery}");
+    assert_eq!(collector.received().span("still recorded").name(), "still recorded");
+    // A global subscriber cannot be replaced, also when its telemetry has ended.
+    assert!(matches!(init().build().err().ok_or("it did not fail")?, InitError::AlreadyInitialized));
+    Ok(())
+}
+
+fn foreign_subscriber() -> Outcome {
+    tracing::subscriber::set_global_default(tracing_subscriber::registry())?;
+    for _ in 0..2 {
+        fails(
+            init().endpoint("http://127.0.0.1:1"),
+            &["another global tracing subscriber is installed", "build_local()"],
+        )?;
+    }
+    let is_ours = tracing::dispatcher::get_default(|current| current.is::<tracing_subscriber::Registry>());
+    assert!(is_ours);
+    Ok(())
+}
+
+/// One that looks like none, as one does that is installed between the check and the installation.
+fn subscriber_found_late() -> Outcome {
+    tokio_runs_once()?;
+    tracing::subscriber::set_global_default(tracing::subscriber::NoSubscriber::new())?;
+    fails(init().endpoint("http://127.0.0.1:1"), &["another global tracing subscriber is installed"])
+}
+
+/// Each process in which a runtime of tokio has run keeps a pair of sockets, for signals.
+fn tokio_runs_once() -> Outcome {
+    drop(tokio::runtime::Builder::new_current_thread().enable_all().build()?);
+    Ok(())
+}
+
+fn wrong_settings() -> Outcome {
+    let builder = init().endpoint("ftp://collector").log_filter("a=b=c").timeout(Duration::from_secs(1));
+    fails(builder, &["endpoint", "ftp://collector", ".endpoint()"])?;
+    fails(init().endpoint("http://127.0.0.1:1").log_filter("a=b=c"), &["log_filter", "a=b=c"])
+}
+
+fn missing_tls_file() -> Outcome {
+    let tls = TlsSettings::new().certificate("/nowhere/ca.pem");
+    fails(init().endpoint("https://127.0.0.1:1").tls(tls), &["/nowhere/ca.pem"])
+}
+
+fn unwritable_log_file() -> Outcome {
+    let builder = init().endpoint("http://127.0.0.1:1").log_output(LogOutput::file("/nowhere/log.json"));
+    fails(builder, &["log_output", "/nowhere/log.json", "No such file"])
+}
+
+fn failure_then_success() -> Outcome {
+    missing_tls_file()?;
+    drop(init().log_format(LogFormat::Off).build()?);
+    Ok(())
+}
+
+fn race() -> Outcome {
+    let builds = [(); 8].map(|()| std::thread::spawn(|| init().log_format(LogFormat::Off).build()));
+    let outcomes = builds.map(|build| build.join().map_err(|_| "a panic"));
+    let mut guards = Vec::new();
+    for outcome in outcomes {
+        match outcome? {
+            Ok(guard) => guards.push(guard),
+            Err(InitError::AlreadyInitialized) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    assert_eq!(guards.len(), 1);
+    Ok(())
+}
+
+fn quick() -> Outcome {
+    let silent = Collector::silent()?;
+    for endpoint in [&silent.endpoint(), &Collector::refused_endpoint()?, "http://collector.invalid:4317"] {
+        // Of several tries the quickest: what the machine does meanwhile only adds.
+        let mut quickest = Duration::MAX;
+        for _ in 0..5 {
+            let builder = init()
+                .endpoint(endpoint)
+                .log_format(LogFormat::Off)
+                .shutdown_timeout(Duration::from_millis(1));
+            let begin = Instant::now();
+            let built = builder.build_local::<tracing_subscriber::Registry>()?;
+            quickest = quickest.min(begin.elapsed());
+            drop(built);
+        }
+        assert!(quickest < Duration::from_millis(20), "{quickest:?} with {endpoint}");
+    }
+    Ok(())
+}
+
+fn local() -> Outcome {
+    tokio_runs_once()?;
+    let before = Left::now()?;
+    let builder = init().endpoint("http://127.0.0.1:1").log_format(LogFormat::Off);
+    let (layer, guard) = builder.build_local::<tracing_subscriber::Registry>()?;
+    let (threads, descriptors) = (threads()?, descriptors()?);
+    assert_eq!(threads != before.threads, cfg!(target_os = "linux"));
+    let during = Left::now()?;
+    assert_eq!(
+        Left { threads: before.threads.clone(), descriptors: before.descriptors.clone(), ..during },
+        before
+    );
+    drop((layer, guard, threads, descriptors));
+    Left::equals(&before)
+}
