@@ -24,7 +24,7 @@ use crate::guard::{Ledgers, Providers, Running, TelemetryGuard};
 use crate::redaction::{REDACTED, Redaction};
 use crate::settings::{Directives, ExportSettings, MetricSettings, QueueSettings, Settings};
 use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
-use crate::subscriber::{self, Filters, LogOptions, OtlpLogs, Records, SpanAttributes};
+use crate::subscriber::{self, Filters, LogOptions, Marks, OtlpLogs, Records, SpanAttributes};
 use crate::{propagation, provider, resource, semconv};
 
 /// Everything that `build()` makes before it touches a global.
@@ -59,6 +59,7 @@ where
     let ignores_env = parts.ignores_env;
     let has_log_processors = !parts.log_processors.is_empty();
     let redaction = parts.redaction.clone();
+    let marks = Marks { exceptions: settings.exception_signal, redaction: redaction.clone() };
     let baggage = BaggageKeys::new(std::mem::take(&mut parts.baggage_keys));
     let providers = providers(&settings, parts, &resource, &queues, exporter.workers());
     let around = Around {
@@ -80,7 +81,7 @@ where
         span_attributes: span_attributes.filter(|_| records.is_some()),
         records: records.map(|records| (records, filters.records.clone())),
         spans,
-        exceptions: settings.exception_signal,
+        marks,
     };
     let guard = TelemetryGuard::new(Running {
         providers,

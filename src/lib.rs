@@ -76,6 +76,9 @@ mod duration_histogram;
 mod error;
 mod exception;
 mod export;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 mod guard;

@@ -13,6 +13,7 @@ use tracing_subscriber::filter::Filtered;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::errors::Marks;
 use super::filter::FilterHandle;
 use super::inside::Inside;
 use super::lines::Lines;
@@ -22,7 +23,6 @@ use super::rate_limit::RateLimit;
 use super::wants::{Wants, passes};
 use super::{TelemetryLayer, errors, spans, unsigned};
 use crate::export::on_io_thread;
-use crate::settings::ExceptionSignal;
 use crate::trace_ids::{TraceIds, is_sdk_target, is_suppressed};
 
 /// What a telemetry layer is made of. What is not there costs nothing.
@@ -32,7 +32,7 @@ pub(crate) struct Parts<S> {
     /// For records that carry the fields of the spans around them.
     pub(crate) span_attributes: Option<SpanAttributes>,
     pub(crate) spans: Option<(SdkTracer, FilterHandle)>,
-    pub(crate) exceptions: ExceptionSignal,
+    pub(crate) marks: Marks,
 }
 
 /// Writes an event as an OTLP record.
@@ -64,7 +64,7 @@ where
             records,
             span_attributes: self.span_attributes,
             wants: wants.clone(),
-            exceptions: self.exceptions,
+            marks: self.marks,
             company,
             dispatch: OnceLock::new(),
             sdk_lines: RateLimit::new(Instant::now()),
@@ -81,7 +81,7 @@ impl<S> fmt::Debug for Parts<S> {
             .field("lines", &self.lines.as_ref().map(|(_, filter)| filter))
             .field("records", &self.records.as_ref().map(|(_, filter)| filter))
             .field("spans", &self.spans)
-            .field("exceptions", &self.exceptions)
+            .field("marks", &self.marks)
             .finish()
     }
 }
@@ -98,7 +98,7 @@ struct Outputs<S> {
     records: Option<Records<S>>,
     span_attributes: Option<SpanAttributes>,
     wants: Wants,
-    exceptions: ExceptionSignal,
+    marks: Marks,
     company: Company,
     dispatch: OnceLock<WeakDispatch>,
     sdk_lines: RateLimit,
@@ -223,7 +223,7 @@ where
         }
         let moment = Moment { time: SystemTime::now(), ids: self.ids(event, &ctx, nested) };
         if marks {
-            errors::mark(event, &ctx, self.dispatch().as_ref(), moment.time, self.exceptions);
+            errors::mark(event, &ctx, self.dispatch().as_ref(), moment.time, &self.marks);
         }
         if let (true, Some(records)) = (record, &self.records) {
             records(event, &moment, &ctx);

@@ -32,6 +32,7 @@ mod wants;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use errors::Marks;
 pub use filter::InvalidFilter;
 pub(crate) use filters::Filters;
 pub(crate) use layer::{Parts, Records};

@@ -25,7 +25,7 @@ use crate::export::{Ledger, LogQueue, MetricQueue, Queue, Signal, SpanQueue, Tak
 use crate::json::JsonLayer;
 use crate::settings::{self, Directives, Env, QueueSettings, Requested, Settings};
 use crate::subscriber::filter::{Filter, FilterHandle};
-use crate::subscriber::{LogOptions, OtlpLogs, Parts, Records};
+use crate::subscriber::{LogOptions, Marks, OtlpLogs, Parts, Records};
 use crate::{provider, resource, semconv};
 
 /// Captures what this thread records, until the capture is dropped.
@@ -240,7 +240,7 @@ fn parts(
         records: Some((records(settings, queues), filter(&settings.logs.filter))),
         span_attributes: None,
         spans: Some((tracer_provider.tracer(semconv::SCOPE_NAME), filter(&settings.span_filter))),
-        exceptions: settings.exception_signal,
+        marks: Marks { exceptions: settings.exception_signal, ..Marks::default() },
     }
 }
 

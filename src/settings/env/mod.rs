@@ -29,8 +29,8 @@ impl Env {
     }
 
     /// The given variables, and no others.
-    #[cfg(test)]
-    pub(crate) fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self::from_os(variables.into_iter().map(|(name, value)| (name.into(), value.into())))
     }
 

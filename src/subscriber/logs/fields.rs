@@ -188,11 +188,11 @@ impl<'a, R: Record> Fields<'a, R> {
             return self.field(name, Value::Display(&error));
         }
         if let Some(name) = TypeName::of(error) {
-            self.attribute(EXCEPTION_TYPE, Value::Str(name.as_str()));
+            self.field(EXCEPTION_TYPE, Value::Str(name.as_str()));
         }
-        self.attribute(EXCEPTION_MESSAGE, Value::Display(&error));
+        self.field(EXCEPTION_MESSAGE, Value::Display(&error));
         if let Some(stacktrace) = stacktrace(error) {
-            self.attribute(EXCEPTION_STACKTRACE, Value::Str(&stacktrace));
+            self.field(EXCEPTION_STACKTRACE, Value::Str(&stacktrace));
         }
     }
 
