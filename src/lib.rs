@@ -64,10 +64,17 @@
 mod assemble;
 mod bounded;
 mod builder;
+#[cfg_attr(
+    not(any(feature = "grpc", feature = "testing")),
+    expect(unreachable_pub, reason = "public in these modules")
+)]
+mod code;
 mod context_fields;
+mod deadline;
 mod diagnostics;
 mod duration_histogram;
 mod error;
+mod exception;
 mod export;
 #[cfg(feature = "grpc")]
 pub mod grpc;

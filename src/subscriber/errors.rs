@@ -36,10 +36,10 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::inside::Inside;
 use super::spans::automatically;
-use crate::json::exception::{TypeName, causes};
-use crate::record_error::{error_type, stacktrace};
+use crate::exception::{TypeName, causes, error_type, stacktrace};
 use crate::semconv::{ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE, OTHER};
 use crate::settings::ExceptionSignal;
+use crate::trace_ids::with_current;
 
 /// Whether events of this callsite are errors.
 pub(super) fn is_error(metadata: &Metadata<'_>) -> bool {
@@ -70,7 +70,7 @@ pub(super) fn mark<S>(
     let known = failure.is_known(event, ctx);
     match span {
         Some(context) => failure.mark(&context.span(), time, signal, known),
-        None => OtelContext::map_current(|context| failure.mark(&context.span(), time, signal, known)),
+        None => _ = with_current(|context| failure.mark(&context.span(), time, signal, known)),
     }
     if explicit {
         STATE.set(State::Done);
@@ -86,7 +86,7 @@ pub(crate) fn explicitly(error: &(dyn Error + 'static), emit: impl FnOnce()) {
     if STATE.replace(before) == State::Explicit && !Inside::is_held() {
         let failure = Failure { error: Some(Exception::of(error)), ..Failure::default() };
         let now = SystemTime::now();
-        OtelContext::map_current(|context| {
+        with_current(|context| {
             failure.mark(&context.span(), now, ExceptionSignal::SpanEvent, false);
         });
     }
@@ -100,7 +100,7 @@ where
     let nearest = ctx.event_scope(event)?.find_map(|span| get_otel_context(&span.id(), dispatch))?;
     let is_current = || {
         let id = nearest.span().span_context().span_id();
-        OtelContext::map_current(|current| current.span().span_context().span_id() == id)
+        with_current(|current| current.span().span_context().span_id() == id).unwrap_or(false)
     };
     (!event.is_contextual() || is_current()).then_some(nearest)
 }
