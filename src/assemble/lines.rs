@@ -3,11 +3,11 @@
 use tracing_core::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::builder::Parts;
 use crate::context_fields::BaggageKeys;
 use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
 use crate::json::JsonLayer;
+use crate::parts::Parts;
 use crate::pretty::{Colors, PrettyLayer};
 use crate::settings::{LogFormat, Settings};
 use crate::subscriber::{Lines, shared};
