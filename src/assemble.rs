@@ -75,6 +75,7 @@ where
         exporter,
         ledgers: queues.ledgers(),
         lines: lines.writer,
+        has_ended: false,
         lines_given_up: 0,
         filters: Filters {
             lines: Some(filters.lines),

@@ -43,6 +43,15 @@ impl Delivery {
     pub fn lost(&self) -> u64 {
         self.traces.lost() + self.metrics.lost() + self.logs.lost() + self.lines_dropped
     }
+
+    pub(crate) fn after_the_end(self) -> Self {
+        Self {
+            traces: self.traces.after_the_end(),
+            metrics: self.metrics.after_the_end(),
+            logs: self.logs.after_the_end(),
+            ..self
+        }
+    }
 }
 
 impl SignalDelivery {
@@ -50,6 +59,11 @@ impl SignalDelivery {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.rejected + self.failed + self.dropped
+    }
+
+    /// After the end: what was still pending then has failed.
+    pub(crate) fn after_the_end(self) -> Self {
+        Self { failed: self.failed + self.pending, pending: 0, ..self }
     }
 }
 

@@ -47,6 +47,8 @@ pub(crate) struct Running {
     pub(crate) exporter: Exporter,
     pub(crate) ledgers: Ledgers,
     pub(crate) lines: Option<LineWriter>,
+    /// Nothing that is pending will be delivered any more, or nobody will hear of it.
+    pub(crate) has_ended: bool,
     /// Lines that still waited for their output when the time was over.
     pub(crate) lines_given_up: u64,
     pub(crate) filters: Filters,
@@ -150,7 +152,7 @@ impl TelemetryGuard {
         match off_thread(move || self.shutdown()).await {
             Some(outcome) => outcome,
             // The thread that ended telemetry panicked, in a processor that the user added.
-            None => outcome(ledgers.delivery(0)),
+            None => outcome(ledgers.delivery(0).after_the_end()),
         }
     }
 
@@ -213,7 +215,8 @@ impl fmt::Debug for TelemetryGuard {
 impl Running {
     fn delivery(&self) -> Delivery {
         let dropped = self.lines.as_ref().map_or(0, LineWriter::dropped);
-        self.ledgers.delivery(dropped + self.lines_given_up)
+        let delivery = self.ledgers.delivery(dropped + self.lines_given_up);
+        if self.has_ended { delivery.after_the_end() } else { delivery }
     }
 
     fn end(&mut self) {
@@ -224,12 +227,15 @@ impl Running {
         let collected = Arc::new(AtomicBool::new(true));
         let mut flushing = Tasks::start(self.providers.last_flush(reserve, &collected));
         flushing.wait_until(reserve);
-        self.exporter.shutdown(deadline);
-        // Whatever waited for a delivery has its answer now. These providers end only now, because the SDK forgets
-        // spans that end after theirs, and nobody would count them.
+        let has_exported = self.exporter.shutdown(deadline);
+        // These providers end only now: the SDK forgets spans that end after theirs, and nobody would count them.
         let deadline = deadline.max(Instant::now() + ANSWER_GRACE);
         let mut stopping = Tasks::start(self.providers.stop_traces_and_logs(deadline));
-        self.say_what_did_not_end(flushing.wait_until(deadline), stopping.wait_until(deadline));
+        if has_exported {
+            // Whatever waited for a delivery has its answer now.
+            self.say_what_did_not_end(flushing.wait_until(deadline), stopping.wait_until(deadline));
+        }
+        self.has_ended = true;
         self.say_whether_metrics_were_collected(collected.load(Ordering::Acquire));
         self.say_what_was_lost();
         if let Some(lines) = &self.lines {
@@ -392,7 +398,7 @@ fn share_of_foreign_code(limit: Duration) -> Duration {
 /// How long it may take until those who waited for a delivery have noticed its end.
 const ANSWER_GRACE: Duration = Duration::from_millis(20);
 /// The last lines get at least this long: among them is the one that says what was lost.
-const LINES_GRACE: Duration = Duration::from_millis(50);
+const LINES_GRACE: Duration = Duration::from_millis(40);
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 //!
 //! Each is a process of its own: this program starts itself again with the name of the ending.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::exit, reason = "test code")]
+
 use std::cell::RefCell;
 use std::error::Error;
 use std::future::Future;
@@ -103,6 +105,11 @@ fn program(name: &str) -> Outcome {
             let _guard = start()?;
             record();
             std::process::exit(7);
+        }
+        "panics" => {
+            let _guard = start()?;
+            record();
+            panic!("on purpose");
         }
         "waits for a signal" => {
             let guard = start()?;
@@ -225,6 +232,10 @@ fn trials() -> Vec<Trial> {
     #[cfg(unix)]
     trials.extend([
         Trial::test("the_second_signal_ends_a_shutdown_that_waits", second_signal),
+        // Only where this program is built so; cargo has no profile of tests for it:
+        // RUSTFLAGS="-C panic=abort" cargo test --target x86_64-unknown-linux-gnu --test endings aborts
+        Trial::test("a_panic_that_aborts_delivers_everything", aborts)
+            .with_ignored_flag(!cfg!(panic = "abort")),
         Trial::test("as_process_1_a_signal_ends_it_with_everything_delivered", process_1),
     ]);
     trials
@@ -302,6 +313,24 @@ fn second_signal() -> Result<(), Failed> {
         less("it took", begin.elapsed(), LIMIT / 2)?;
     }
     Ok(())
+}
+
+#[cfg(unix)]
+fn aborts() -> Result<(), Failed> {
+    if !cfg!(panic = "abort") {
+        return Err("this program is not built with `-C panic=abort`".into());
+    }
+    let collector = Collector::start()?;
+    let ended = Program::start("panics", &collector.endpoint())?.wait()?;
+    // By a signal, SIGABRT.
+    equal("code", ended.code, None)?;
+    equal("lines about the panic", ended.lines_with("thread 'main' panicked: on purpose"), 1)?;
+    equal("spans", collector.spans().len(), RECORDED)?;
+    equal("log records", collector.logs().len(), RECORDED + 1)?;
+    let silent = Collector::silent()?;
+    let begin = Instant::now();
+    Program::start("panics", &silent.endpoint())?.wait()?;
+    less("it took", begin.elapsed(), LIMIT + AT_ONCE)
 }
 
 #[cfg(unix)]

@@ -2,6 +2,8 @@
 //!
 //! Each case is a process of its own: this program starts itself again with the name of the case.
 
+#![expect(clippy::panic, reason = "test code")]
+
 use std::error::Error;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -14,8 +16,9 @@ use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{InitError, LogFormat, LogOutput, TlsSettings, init, opentelemetry, tracing};
 
 type Outcome = Result<(), Box<dyn Error>>;
+type Case = fn() -> Outcome;
 
-const CASES: [(&str, fn() -> Outcome); 10] = [
+const CASES: [(&str, Case); 10] = [
     ("a_second_build_is_refused_and_the_first_goes_on", second_build),
     ("a_foreign_subscriber_is_left_in_place", foreign_subscriber),
     ("what_was_started_before_a_subscriber_is_found_ends", subscriber_found_late),

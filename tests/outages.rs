@@ -1,7 +1,7 @@
 //! What a collector can do to a program under load, and what becomes of the program's telemetry: nothing that fits in
 //! the queue is lost, and what is lost is counted and said.
 
-#![expect(clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod local;
 
@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use local::{Local, PATIENCE, assert_nothing_lost, numbers, own, said};
 use opentelemetry::KeyValue;
-use telemetry_bootstrap::testing::{Code, Collector, Fault, Signal};
+use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use telemetry_bootstrap::testing::{Code, CollectedMetric, Collector, Fault, Signal};
 use telemetry_bootstrap::{Compression, opentelemetry};
 
 const FAILING: &str = "telemetry is not being delivered";
@@ -250,6 +251,28 @@ fn a_collection_of_metrics_that_is_too_large_is_split() {
     assert_eq!(received.value("counts", &[]), Some(200.0));
     assert_eq!(received.histogram("sizes", &[]).unwrap().count, 200);
     assert!(own(&lines).is_empty(), "{:#?}", own(&lines));
+}
+
+/// A database refuses points that are older than those it has.
+#[test]
+fn collections_that_waited_arrive_in_their_order() {
+    let collector = Collector::start().unwrap();
+    collector.stop();
+    let local = Local::with(&collector.endpoint(), |builder| {
+        builder.metrics(|metrics| metrics.interval(Duration::from_millis(20)))
+    });
+    local.record(0..1);
+    local.wait_until(|delivery| delivery.metrics.pending > 20);
+    // The first finds out that the collector is there; those that come then must not pass each other.
+    collector.fault(Fault::Delay(Duration::from_millis(200)).on(Signal::Metrics).times(2));
+    collector.restart().unwrap();
+    // So many that those which were passed have arrived, too.
+    let received = collector.wait_for(PATIENCE, |received| received.point_count() > 60).unwrap();
+    let time = |metric: &CollectedMetric| match &metric.metric.data {
+        Some(Data::Sum(sum)) => sum.data_points[0].time_unix_nano,
+        data => panic!("{data:?}"),
+    };
+    assert!(received.metrics().iter().map(time).is_sorted());
 }
 
 #[test]

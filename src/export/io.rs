@@ -81,19 +81,21 @@ impl Exporter {
     }
 
     /// Delivers what is there until the deadline, then ends the thread. Never waits longer than that, give or take
-    /// the time it takes to wake up.
-    pub(crate) fn shutdown(&mut self, deadline: Instant) {
-        let Some(thread) = self.thread.take() else { return };
+    /// the time it takes to wake up. Says whether the thread has ended.
+    pub(crate) fn shutdown(&mut self, deadline: Instant) -> bool {
+        let Some(thread) = self.thread.take() else { return true };
         drop(self.workers.shut_down(deadline));
         if on_io_thread() {
-            return;
+            return false;
         }
         let left = deadline.saturating_duration_since(Instant::now());
         let ended = thread.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
         // Nothing that takes time comes after the end was told. A thread that has not told it is left alone.
-        if ended.recv_timeout(left + GRACE) == Err(RecvTimeoutError::Disconnected) {
+        let has_ended = ended.recv_timeout(left + GRACE) == Err(RecvTimeoutError::Disconnected);
+        if has_ended {
             let _ = thread.handle.join();
         }
+        has_ended
     }
 }
 
@@ -169,4 +171,4 @@ fn runtime() -> std::io::Result<Runtime> {
 
 const THREAD_NAME: &str = "telemetry-io";
 /// What ending may take beyond the deadline.
-const GRACE: Duration = Duration::from_millis(50);
+const GRACE: Duration = Duration::from_millis(30);

@@ -164,3 +164,15 @@ fn under_load_and_faults_the_ledger_agrees_with_the_collector() {
     assert_eq!(distinct.len(), taken.len(), "nothing was sent twice");
     assert!(counts.rejected > 0 && counts.failed > 0, "{counts:?}");
 }
+
+#[test]
+fn a_collection_that_comes_too_late_or_is_too_large_pushes_nothing_out() {
+    let limits = QueueSettings { max_items: 10, max_bytes: 1_000, max_batch_items: 1, delay: QUEUE.delay };
+    let queue = Queue::new(limits, Arc::new(Ledger::default()));
+    queue.push_request(vec![0; 100].into(), 3);
+    queue.push_request(vec![0; 1_001].into(), 5);
+    queue.close();
+    queue.push_request(vec![0; 100].into(), 7);
+    assert_eq!(queue.take(Take::Any).map(|batch| batch.count()), Some(3));
+    assert_eq!(queue.ledger().snapshot().dropped, 12);
+}

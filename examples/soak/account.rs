@@ -1,0 +1,71 @@
+//! What the collector has, each item once, and whether that is what the ledger says.
+
+use std::collections::HashSet;
+
+use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use telemetry_bootstrap::testing::{CollectedMetric, Received, Signal};
+use telemetry_bootstrap::{Delivery, SignalDelivery};
+
+/// Distinct items: a request whose answer was lost is sent again, so the collector may have it twice.
+#[derive(Default)]
+pub(crate) struct Seen {
+    spans: HashSet<u64>,
+    logs: HashSet<u64>,
+    points: HashSet<u64>,
+    arrivals: [u64; 3],
+}
+
+impl Seen {
+    pub(crate) fn add(&mut self, received: &Received) {
+        self.spans.extend(received.spans().iter().map(|span| number(span.attribute_text("number"))));
+        self.logs.extend(received.logs().iter().map(|log| number(log.attribute_text("number"))));
+        self.points.extend(received.metrics().iter().flat_map(times));
+        for (arrivals, signal) in self.arrivals.iter_mut().zip(SIGNALS) {
+            *arrivals +=
+                received.requests(signal).map(|request| request.export.item_count() as u64).sum::<u64>();
+        }
+    }
+
+    /// Says and checks where everything went.
+    pub(crate) fn balances(&self, recorded: u64, delivery: &Delivery) -> bool {
+        let distinct = [self.spans.len(), self.points.len(), self.logs.len()].map(|distinct| distinct as u64);
+        let counts = [delivery.traces, delivery.metrics, delivery.logs];
+        // Data points are made by each collection: only the ledger knows how many.
+        let recorded = [recorded, delivery.metrics.accepted, recorded];
+        let mut balanced = true;
+        for signal in 0..3 {
+            let is_balanced = is_balanced(recorded[signal], counts[signal], distinct[signal]);
+            let verdict = if is_balanced { "balanced" } else { "NOT BALANCED" };
+            println!(
+                "{}: {} recorded = {} at the collector + {} reported lost: {verdict} ({}; {} came twice)",
+                SIGNALS[signal],
+                recorded[signal],
+                distinct[signal],
+                counts[signal].lost(),
+                counts[signal],
+                self.arrivals[signal] - distinct[signal],
+            );
+            balanced &= is_balanced;
+        }
+        balanced
+    }
+}
+
+fn is_balanced(recorded: u64, counts: SignalDelivery, seen: u64) -> bool {
+    recorded == counts.accepted
+        && counts.pending == 0
+        && seen == counts.delivered
+        && recorded == seen + counts.lost()
+}
+
+fn number(text: Option<String>) -> u64 {
+    text.and_then(|text| text.parse().ok()).expect("each item has its number")
+}
+
+/// The program has one series: a point is known by the time of its collection.
+fn times(metric: &CollectedMetric) -> Vec<u64> {
+    let Some(Data::Sum(sum)) = &metric.metric.data else { return Vec::new() };
+    sum.data_points.iter().map(|point| point.time_unix_nano).collect()
+}
+
+const SIGNALS: [Signal; 3] = [Signal::Traces, Signal::Metrics, Signal::Logs];

@@ -1,0 +1,239 @@
+//! Load against a collector that fails at random, and then the account: to the item, what was recorded is what the
+//! collector has and what the ledger says was lost.
+//!
+//! ```sh
+//! cargo run --release --example soak -- --seconds 60
+//! ```
+//!
+//! # Why the account can be exact
+//!
+//! A client that gets no answer cannot know whether the collector has kept its request. It sends the request again, so
+//! the collector may have items twice: they are counted once. The second try must end as the first one did, though: a
+//! request that was kept, whose answer was lost, and which is then refused for good, is at the collector *and* counted
+//! as failed. Nobody can know better, so there is one trouble at a time, and the next one begins when everything that
+//! was recorded until then has its answer.
+
+#![expect(clippy::print_stdout, reason = "it says what came out")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a surprise ends it")]
+
+mod account;
+mod proxy;
+
+use std::error::Error;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use account::Seen;
+use proxy::Proxy;
+use telemetry_bootstrap::testing::{Code, Collector, Fault};
+use telemetry_bootstrap::{Delivery, LogFormat, SignalDelivery, TelemetryGuard, opentelemetry, tracing};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let end = Instant::now() + seconds()?;
+    let collector = Collector::start()?;
+    let proxy = Proxy::start(collector.port())?;
+    let telemetry = telemetry_bootstrap::init()
+        .service_name("soak")
+        .ignore_env()
+        .endpoint(proxy.endpoint())
+        .log_format(LogFormat::Off)
+        .timeout(Duration::from_secs(1))
+        .shutdown_timeout(Duration::from_secs(10))
+        // Small, so that outages are longer than what fits.
+        .traces(|traces| traces.max_queue_items(8_000).batch_delay(DELAY))
+        .logs(|logs| logs.max_queue_items(10_000).batch_delay(DELAY))
+        .metrics(|metrics| metrics.interval(Duration::from_millis(100)))
+        .build()?;
+    let load = Load::default();
+    let mut soak = Soak { collector, proxy, telemetry, seen: Seen::default(), choices: Choices::default() };
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| load.run());
+        }
+        // Also after an error, or the threads would go on for ever.
+        let outcome = soak.trouble(end);
+        load.stop.store(true, Ordering::Relaxed);
+        outcome
+    })?;
+    let Soak { collector, telemetry, mut seen, .. } = soak;
+    println!("at the end of the load: {}", telemetry.delivery());
+    let begin = Instant::now();
+    let delivery = telemetry.shutdown().unwrap_or_else(|error| error.delivery());
+    println!("the shutdown took {:.1?}", begin.elapsed());
+    seen.add(&collector.take());
+    if !seen.balances(load.recorded.load(Ordering::Relaxed), &delivery) {
+        return Err("the account does not balance".into());
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Load {
+    recorded: AtomicU64,
+    stop: AtomicBool,
+}
+
+impl Load {
+    /// A few thousand spans a second, each with a log record.
+    fn run(&self) {
+        let counter = opentelemetry::global::meter("soak").u64_counter("work").build();
+        while !self.stop.load(Ordering::Relaxed) {
+            for _ in 0..50 {
+                let number = self.recorded.fetch_add(1, Ordering::Relaxed);
+                let _span = tracing::info_span!("work", number).entered();
+                tracing::info!(number, "working");
+                counter.add(1, &[]);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+struct Soak {
+    collector: Collector,
+    proxy: Proxy,
+    telemetry: TelemetryGuard,
+    seen: Seen,
+    choices: Choices,
+}
+
+/// A way in which things go wrong.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    Unavailable,
+    Refused,
+    Busy,
+    PartlyRejected,
+    Slow,
+    TooLarge,
+    Silent,
+    Stopped,
+    Cut,
+    None,
+}
+
+const TROUBLES: [Trouble; 10] = [
+    Trouble::Unavailable,
+    Trouble::Refused,
+    Trouble::Busy,
+    Trouble::PartlyRejected,
+    Trouble::Slow,
+    Trouble::TooLarge,
+    Trouble::Silent,
+    Trouble::Stopped,
+    Trouble::Cut,
+    Trouble::None,
+];
+
+impl Soak {
+    /// One trouble after the other until the time is over.
+    fn trouble(&mut self, end: Instant) -> Result<(), Box<dyn Error>> {
+        let mut rounds = [0_u64; TROUBLES.len()];
+        while Instant::now() < end {
+            let choice = self.choices.next(TROUBLES.len() as u64) as usize;
+            rounds[choice] += 1;
+            let lasting = Duration::from_millis(50 + self.choices.next(1_500));
+            self.suffer(TROUBLES[choice], lasting)?;
+            self.seen.add(&self.collector.take());
+            check(&self.telemetry.delivery())?;
+        }
+        println!("{}", Rounds(&rounds));
+        Ok(())
+    }
+
+    fn suffer(&mut self, trouble: Trouble, lasting: Duration) -> Result<(), Box<dyn Error>> {
+        match trouble {
+            Trouble::Unavailable => self.collector.fault(Fault::status(Code::Unavailable, "soak")),
+            Trouble::Refused => self.collector.fault(Fault::status(Code::Internal, "soak").times(3)),
+            Trouble::Busy => self.collector.fault(Fault::retry_after(Duration::from_millis(100)).times(3)),
+            Trouble::PartlyRejected => self.collector.fault(Fault::partial_success(3, "soak").times(5)),
+            Trouble::Slow => {
+                self.collector.fault(Fault::Delay(Duration::from_millis(self.choices.next(300))))
+            }
+            Trouble::TooLarge => self.collector.fault(Fault::MaxMessageSize(10_000)),
+            Trouble::Silent => self.collector.fault(Fault::Silence),
+            Trouble::Stopped => self.collector.stop(),
+            Trouble::Cut | Trouble::None => {}
+        }
+        let end = Instant::now() + lasting;
+        while matches!(trouble, Trouble::Cut) && Instant::now() < end {
+            // In the middle of requests and answers, which leaves it open whether they were kept.
+            std::thread::sleep(Duration::from_millis(self.choices.next(60)));
+            self.proxy.cut();
+        }
+        std::thread::sleep(end.saturating_duration_since(Instant::now()));
+        self.collector.heal();
+        if matches!(trouble, Trouble::Stopped) {
+            self.collector.restart()?;
+        }
+        self.settle()
+    }
+
+    /// Waits until all that was recorded before has its answer.
+    fn settle(&self) -> Result<(), Box<dyn Error>> {
+        let until = self.telemetry.delivery();
+        let begin = Instant::now();
+        let settled =
+            |now: SignalDelivery, until: SignalDelivery| now.delivered + now.lost() >= until.accepted;
+        loop {
+            let now = self.telemetry.delivery();
+            if settled(now.traces, until.traces)
+                && settled(now.metrics, until.metrics)
+                && settled(now.logs, until.logs)
+            {
+                return Ok(());
+            }
+            if begin.elapsed() > PATIENCE {
+                return Err(format!("not settled within {PATIENCE:?}: {now}").into());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// At any moment.
+fn check(delivery: &Delivery) -> Result<(), Box<dyn Error>> {
+    for counts in [delivery.traces, delivery.metrics, delivery.logs] {
+        if counts.accepted != counts.delivered + counts.lost() + counts.pending {
+            return Err(format!("the ledger does not add up: {delivery}").into());
+        }
+    }
+    Ok(())
+}
+
+struct Rounds<'a>(&'a [u64]);
+
+impl fmt::Display for Rounds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("rounds:")?;
+        TROUBLES.iter().zip(self.0).try_for_each(|(trouble, rounds)| write!(f, " {trouble:?} {rounds}"))
+    }
+}
+
+#[derive(Default)]
+struct Choices {
+    made: u64,
+    state: RandomState,
+}
+
+impl Choices {
+    /// One of so many.
+    fn next(&mut self, of: u64) -> u64 {
+        self.made += 1;
+        self.state.hash_one(self.made) % of
+    }
+}
+
+fn seconds() -> Result<Duration, Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => Ok(Duration::from_secs(10)),
+        ["--seconds", seconds] => Ok(Duration::from_secs(seconds.parse()?)),
+        _ => Err("usage: soak [--seconds N]".into()),
+    }
+}
+
+const DELAY: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(30);
