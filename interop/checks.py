@@ -79,3 +79,10 @@ def value(telemetry, service, metric, **attributes):
     assert points, f"no {metric} with {attributes}"
     last = max(points, key=lambda point: int(point["timeUnixNano"]))
     return float(next(last[key] for key in ("asInt", "asDouble", "count") if key in last))
+
+
+def last_points(telemetry, service, metric):
+    """The points of the last export of a metric."""
+    exports = [item["points"] for item in telemetry.of("metrics", service) if item["name"] == metric]
+    assert exports, f"no {metric}"
+    return max(exports, key=lambda points: int(points[0]["timeUnixNano"]))

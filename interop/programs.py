@@ -96,12 +96,20 @@ def python(script, *arguments, **options):
 
 
 def example(*arguments, **options):
+    return Program(_built("grpc_service"), *arguments, **options)
+
+
+def our_peer(*arguments, **options):
+    return Program(_built("grpc_peer"), *arguments, **options)
+
+
+def _built(name):
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-    return Program(target / "debug/examples/grpc_service", *arguments, **options)
+    return target / "debug/examples" / name
 
 
-def build_example():
-    command = ["cargo", "build", "--locked", "--quiet", "--example", "grpc_service"]
+def build_examples():
+    command = ["cargo", "build", "--locked", "--quiet", "--example", "grpc_service", "--example", "grpc_peer"]
     subprocess.run(command, cwd=REPOSITORY, check=True)
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 
 import checks
+import peers
 import programs
 from checks import RPC, RUST, Telemetry
 
@@ -194,6 +195,7 @@ TESTS = [
     our_client_calls_the_python_server,
     nothing_is_lost_while_the_collector_is_killed,
     an_agent_takes_all_three_signals,
+    *peers.TESTS,
 ]
 
 
@@ -202,7 +204,7 @@ def main():
     if missing:
         print(f"SKIPPED: {', '.join(missing)} not installed (pip install -r interop/requirements.txt)")
         return
-    programs.build_example()
+    programs.build_examples()
     for test in TESTS:
         outcome = test() or "ok"
         print(f"{test.__name__.replace('_', ' ')}: {outcome}", flush=True)

@@ -1,4 +1,4 @@
-"""The code of myservice.proto, made anew in a temporary folder each time."""
+"""The code of a .proto file, made anew in a temporary folder each time."""
 
 import importlib
 import pathlib
@@ -7,17 +7,19 @@ import tempfile
 
 from grpc_tools import protoc
 
-PROTO = pathlib.Path(__file__).parent.parent / "examples/grpc_service/proto"
+HERE = pathlib.Path(__file__).parent
+MY_SERVICE = HERE.parent / "examples/grpc_service/proto/myservice.proto"
+PEER = HERE / "peer.proto"
 
 
-def load():
+def load(proto=MY_SERVICE):
     """Returns the modules of the messages and of the service."""
     with tempfile.TemporaryDirectory() as out:
-        arguments = ["protoc", f"-I{PROTO}", f"--python_out={out}", f"--grpc_python_out={out}", "myservice.proto"]
+        arguments = ["protoc", f"-I{proto.parent}", f"--python_out={out}", f"--grpc_python_out={out}", proto.name]
         if protoc.main(arguments) != 0:
-            raise SystemExit("myservice.proto does not compile")
+            raise SystemExit(f"{proto.name} does not compile")
         sys.path.insert(0, out)
         try:
-            return importlib.import_module("myservice_pb2"), importlib.import_module("myservice_pb2_grpc")
+            return importlib.import_module(f"{proto.stem}_pb2"), importlib.import_module(f"{proto.stem}_pb2_grpc")
         finally:
             sys.path.remove(out)

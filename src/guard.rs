@@ -227,12 +227,12 @@ impl Running {
         let collected = Arc::new(AtomicBool::new(true));
         let mut flushing = Tasks::start(self.providers.last_flush(reserve, &collected));
         flushing.wait_until(reserve);
-        let has_exported = self.exporter.shutdown(deadline);
-        // These providers end only now: the SDK forgets spans that end after theirs, and nobody would count them.
+        let has_ended = self.exporter.shutdown(deadline);
+        // Whatever waited for a delivery has its answer now. These providers end only now, because the SDK forgets
+        // spans that end after theirs, and nobody would count them.
         let deadline = deadline.max(Instant::now() + ANSWER_GRACE);
         let mut stopping = Tasks::start(self.providers.stop_traces_and_logs(deadline));
-        if has_exported {
-            // Whatever waited for a delivery has its answer now.
+        if has_ended {
             self.say_what_did_not_end(flushing.wait_until(deadline), stopping.wait_until(deadline));
         }
         self.has_ended = true;

@@ -1,4 +1,23 @@
 //! Every way in which a call can end, on both sides: the table in the documentation of `grpc`.
+//!
+//! Each of its cells has a test, here or in `grpc_transport` (t) and `grpc_fits` (f):
+//!
+//! | ending | server | client |
+//! |---|---|---|
+//! | trailers with a status | `status_in_the_trailers_after_messages` | the same |
+//! | a head with the status | `every_status_of_a_handler` | the same |
+//! | no status | f `an_answer_without_a_status_ends_by_its_http_status` | t `http_errors_without_a_status`, `a_body_that_ends_without_trailers`, `trailers_without_a_status` |
+//! | a status that is no code | f `an_answer_with_a_status_that_is_no_code_is_unknown` | t `a_status_that_is_no_number` |
+//! | the service returns an error | f `a_boxed_error_keeps_its_code`, `an_error_of_any_type_is_internal_at_a_server_and_unknown_at_a_client` | the latter |
+//! | connection refused | | `connection_refused` |
+//! | stream reset by the peer | t `client_resets_the_stream` | t `reset_before_the_head`, `reset_in_the_stream` |
+//! | connection lost, the peer went away | t `client_hangs_up`, `a_handler_that_answers_a_client_who_hung_up_is_believed` | t `connection_lost_before_the_head`, `connection_lost_in_the_stream`, `go_away_before_the_head`, `go_away_in_the_stream`, `a_graceful_go_away_in_the_stream_changes_nothing` |
+//! | dropped | `client_drops_the_call_before_the_head`, `client_drops_the_response_unread`, `client_drops_the_stream_half_read`, `client_drops_a_request_stream_that_never_ends` | the same |
+//! | deadline | `deadline_before_the_head`, `deadline_in_the_stream`, `cancelled_long_before_the_deadline_is_cancelled` | the same |
+//! | tonic's timeout | `a_servers_own_timeout_drops_the_call` | `a_channels_timeout_is_a_deadline` |
+//! | panic | `handler_panics_before_the_head`, `handler_panics_in_the_stream`, f `a_panic_goes_on_through_the_layer` | f the last |
+//! | unknown method | `unknown_method` | the same |
+//! | too large | `request_too_large_for_the_server`, `response_too_large_for_the_server`, `response_too_large_for_the_client_is_a_response_dropped` | the same |
 
 #![cfg(feature = "grpc")]
 
@@ -210,6 +229,38 @@ async fn cancelled_long_before_the_deadline_is_cancelled() {
     world.service.has_begun(1).await;
     call.abort();
     world.both_ended("CANCELLED", "CANCELLED").await;
+}
+
+#[tokio::test]
+async fn a_servers_own_timeout_drops_the_call() {
+    let (server, client) = (Recorded::new(), Recorded::new());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tonic::transport::Server::builder()
+        .timeout(Duration::from_millis(50))
+        .layer(server.server())
+        .add_service(TestService::new())
+        .serve_with_incoming(tokio_stream::wrappers::TcpListenerStream::new(listener));
+    tokio::spawn(serving);
+    let channel = tonic::transport::Channel::from_shared(format!("http://{address}")).unwrap().connect_lazy();
+    let mut caller = TestClient::new(tower::Layer::layer(&client.client(), channel));
+    let status = caller.unary(ask(0, "hang")).await.unwrap_err();
+    assert_eq!(status.code(), Code::Cancelled);
+    one_call(&server, "server", "CANCELLED", false).await;
+    one_call(&client, "client", "CANCELLED", true).await;
+}
+
+#[tokio::test]
+async fn a_channels_timeout_is_a_deadline() {
+    let world = World::start().await;
+    let endpoint = tonic::transport::Channel::from_shared(format!("http://{}", world.address)).unwrap();
+    let channel = endpoint.timeout(Duration::from_millis(50)).connect_lazy();
+    let mut caller = TestClient::new(tower::Layer::layer(&world.client_layer, channel));
+    let status = caller.unary(ask(0, "hang")).await.unwrap_err();
+    assert_eq!(status.code(), Code::Cancelled, "what tonic calls it");
+    world.client_ended("DEADLINE_EXCEEDED").await;
+    // The channel sends no deadline along: to the server it is a call that was dropped.
+    world.server_ended("CANCELLED").await;
 }
 
 #[tokio::test]

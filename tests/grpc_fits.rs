@@ -115,6 +115,33 @@ async fn health_and_other_services_side_by_side() {
 }
 
 #[tokio::test]
+async fn reflection_is_a_call_like_others() {
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::{ServerReflectionRequest, server_reflection_request::MessageRequest};
+    let recorded = Recorded::new();
+    let (address, incoming) = listen().await;
+    let reflection = tonic_reflection::server::Builder::configure().build_v1().unwrap();
+    let server = Server::builder()
+        .layer(recorded.server())
+        .add_service(reflection)
+        .add_service(TestService::new())
+        .serve_with_incoming(incoming);
+    tokio::spawn(server);
+    let message_request = Some(MessageRequest::ListServices(String::new()));
+    let request = ServerReflectionRequest { host: String::new(), message_request };
+    let client = Recorded::new();
+    let mut stream = ServerReflectionClient::new(client.client().layer(channel(address)))
+        .server_reflection_info(tokio_stream::once(request))
+        .await
+        .unwrap()
+        .into_inner();
+    while stream.message().await.unwrap().is_some() {}
+    let span = one_call(&recorded, "server", "OK", false).await;
+    assert_eq!(span.name, "grpc.reflection.v1.ServerReflection/ServerReflectionInfo");
+    one_call(&client, "client", "OK", false).await;
+}
+
+#[tokio::test]
 async fn web_clients_through_the_translating_layer() {
     let recorded = Recorded::new();
     let service = ServiceBuilder::new()
@@ -152,6 +179,29 @@ async fn a_router_that_carries_http_and_grpc() {
     let response = router.oneshot(request).await.unwrap();
     drop(http_body_util::BodyExt::collect(response.into_body()).await.unwrap());
     one_call(&recorded, "server", "OK", false).await;
+}
+
+#[tokio::test]
+async fn request_messages_in_a_router_are_followed_in_tonics_body() {
+    let message = prost::Message::encode_to_vec(&ask(0, "ok"));
+    let framed = [&[0, 0, 0, 0, message.len() as u8], message.as_slice()].concat();
+    let call = |router: axum::Router| {
+        let request = http::Request::post(UNARY).header("content-type", "application/grpc");
+        router.oneshot(request.body(axum::body::Body::from(framed.clone())).unwrap())
+    };
+    let router = || axum::Router::new().route_service("/test.Test/{*method}", TestService::new());
+    let (plain, mapped) = (Recorded::new(), Recorded::new());
+    let response = call(router().layer(plain.server().message_sizes())).await.unwrap();
+    drop(http_body_util::BodyExt::collect(response.into_body()).await.unwrap());
+    let layer = ServiceBuilder::new()
+        .map_request(|request: http::Request<axum::body::Body>| request.map(Body::new))
+        .layer(mapped.server().message_sizes());
+    let response = call(router().layer(layer)).await.unwrap();
+    drop(http_body_util::BodyExt::collect(response.into_body()).await.unwrap());
+    one_call(&plain, "server", "OK", false).await;
+    one_call(&mapped, "server", "OK", false).await;
+    assert_eq!(plain.points("rpc.server.request.size").len(), 0);
+    assert_eq!(mapped.points("rpc.server.request.size")[0].sum, message.len() as f64);
 }
 
 #[tokio::test]
@@ -222,18 +272,48 @@ async fn an_error_of_any_type_is_internal_at_a_server_and_unknown_at_a_client() 
     one_call(&client, "client", "UNKNOWN", true).await;
 }
 
-#[tokio::test]
-async fn a_response_without_body_or_status_ends_at_its_head() {
+/// What a server records of this answer.
+async fn answered(answer: http::response::Builder, body: Body, code: &str, is_error: bool) {
     let recorded = Recorded::new();
-    let service = tower::service_fn(|_: http::Request<Body>| async {
-        Ok::<_, Infallible>(http::Response::builder().status(404).body(Body::empty()).unwrap())
+    let answer = std::sync::Mutex::new(Some(answer.body(body).unwrap()));
+    let service = tower::service_fn(|_: http::Request<Body>| {
+        std::future::ready(Ok::<_, Infallible>(answer.lock().unwrap().take().unwrap()))
     });
     let request = http::Request::post("/a.B/C").header("content-type", "application/grpc");
     let response =
         recorded.server().layer(service).oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-    one_call(&recorded, "server", "UNIMPLEMENTED", true).await;
-    drop(response);
-    assert_eq!(recorded.spans().len(), 1);
+    let is_over = http_body::Body::is_end_stream(response.body());
+    assert_eq!(recorded.spans().len(), usize::from(is_over), "it ends with its last frame");
+    drop(http_body_util::BodyExt::collect(response.into_body()).await);
+    one_call(&recorded, "server", code, is_error).await;
+}
+
+#[tokio::test]
+async fn an_answer_without_a_status_ends_by_its_http_status() {
+    for (http, code, is_error) in [
+        (200, "UNKNOWN", true),
+        (400, "INTERNAL", true),
+        (401, "UNAUTHENTICATED", false),
+        (403, "PERMISSION_DENIED", false),
+        (404, "UNIMPLEMENTED", true),
+        (429, "UNAVAILABLE", true),
+        (502, "UNAVAILABLE", true),
+        (503, "UNAVAILABLE", true),
+        (504, "UNAVAILABLE", true),
+        (500, "UNKNOWN", true),
+    ] {
+        let answer = || http::Response::builder().status(http);
+        answered(answer(), Body::empty(), code, is_error).await;
+        answered(answer(), Body::new(http_body_util::Full::from("a page")), code, is_error).await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_with_a_status_that_is_no_code_is_unknown() {
+    for status in ["99", "soon", ""] {
+        let answer = http::Response::builder().header("grpc-status", status);
+        answered(answer, Body::empty(), "UNKNOWN", true).await;
+    }
 }
 
 #[tokio::test]
@@ -251,26 +331,31 @@ async fn compression_changes_nothing_but_the_size() {
     }
 }
 
-/// A layer inside that catches panics turns them into answers; one outside gets the panic.
+/// Caught outside, while the call lives on: its end was recorded when the panic passed by.
+async fn panics<S>(service: S)
+where
+    S: tower::Service<http::Request<Body>>,
+{
+    let request = http::Request::post("/a.B/C").header("content-type", "application/grpc");
+    let mut call = Box::pin(service.oneshot(request.body(Body::empty()).unwrap()));
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let mut task = std::task::Context::from_waker(std::task::Waker::noop());
+        drop(Future::poll(call.as_mut(), &mut task));
+    }));
+    assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"asked to"));
+}
+
 #[tokio::test]
 async fn a_panic_goes_on_through_the_layer() {
-    let recorded = Recorded::new();
+    let (server, client) = (Recorded::new(), Recorded::new());
     let service = tower::service_fn(|_: http::Request<Body>| async {
         if true {
             panic!("asked to");
         }
         Ok::<http::Response<Body>, Infallible>(http::Response::default())
     });
-    let request = http::Request::post("/a.B/C").header("content-type", "application/grpc");
-    let call = recorded.server().layer(service).oneshot(request.body(Body::empty()).unwrap());
-    // Caught outside, while the call lives on: its end was recorded when the panic passed by.
-    let mut call = Box::pin(call);
-    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let mut task = std::task::Context::from_waker(std::task::Waker::noop());
-        drop(Future::poll(call.as_mut(), &mut task));
-    }));
-    assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"asked to"));
-    one_call(&recorded, "server", "INTERNAL", true).await;
-    drop(call);
-    assert_eq!(recorded.spans().len(), 1);
+    panics(server.server().layer(service)).await;
+    panics(client.client().layer(service)).await;
+    one_call(&server, "server", "INTERNAL", true).await;
+    one_call(&client, "client", "INTERNAL", true).await;
 }

@@ -13,6 +13,8 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use telemetry_bootstrap::grpc::ClientService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tonic::Code;
 use tonic::codegen::{Bytes, http};
 use tonic::transport::Channel;
 use tower::Layer;
@@ -83,31 +85,44 @@ fn one_message() -> Bytes {
     Bytes::from_static(&[0, 0, 0, 0, 2, 10, 0])
 }
 
+/// HTTP/2's codes, and what the protocol makes of them.
+const RESETS: [(Reason, &str); 12] = [
+    (Reason::PROTOCOL_ERROR, "INTERNAL"),
+    (Reason::INTERNAL_ERROR, "INTERNAL"),
+    (Reason::FLOW_CONTROL_ERROR, "INTERNAL"),
+    (Reason::SETTINGS_TIMEOUT, "INTERNAL"),
+    (Reason::FRAME_SIZE_ERROR, "INTERNAL"),
+    (Reason::COMPRESSION_ERROR, "INTERNAL"),
+    (Reason::CONNECT_ERROR, "INTERNAL"),
+    (Reason::REFUSED_STREAM, "UNAVAILABLE"),
+    (Reason::CANCEL, "CANCELLED"),
+    (Reason::ENHANCE_YOUR_CALM, "RESOURCE_EXHAUSTED"),
+    (Reason::INADEQUATE_SECURITY, "PERMISSION_DENIED"),
+    (Reason::HTTP_1_1_REQUIRED, "UNKNOWN"),
+];
+
 #[tokio::test]
 async fn reset_before_the_head() {
-    for (reason, code) in [
-        (Reason::INTERNAL_ERROR, "INTERNAL"),
-        (Reason::CANCEL, "CANCELLED"),
-        (Reason::ENHANCE_YOUR_CALM, "RESOURCE_EXHAUSTED"),
-        (Reason::INADEQUATE_SECURITY, "PERMISSION_DENIED"),
-    ] {
+    for (reason, code) in RESETS {
         let answer = move |_, mut respond: SendResponse<Bytes>| async move {
             respond.send_reset(reason);
             Next::Stay
         };
-        assert_eq!(told(answer).await, code);
+        assert_eq!(told(answer).await, code, "{reason:?}");
     }
 }
 
 #[tokio::test]
 async fn reset_in_the_stream() {
-    let answer = |_, mut respond: SendResponse<Bytes>| async move {
-        let mut stream = respond.send_response(head(), false).unwrap();
-        stream.send_data(one_message(), false).unwrap();
-        stream.send_reset(Reason::INTERNAL_ERROR);
-        Next::Stay
-    };
-    assert_eq!(told(answer).await, "INTERNAL");
+    for (reason, code) in RESETS {
+        let answer = move |_, mut respond: SendResponse<Bytes>| async move {
+            let mut stream = respond.send_response(head(), false).unwrap();
+            stream.send_data(one_message(), false).unwrap();
+            stream.send_reset(reason);
+            Next::Stay
+        };
+        assert_eq!(told(answer).await, code, "{reason:?}");
+    }
 }
 
 #[tokio::test]
@@ -169,40 +184,84 @@ async fn go_away_before_the_head() {
         std::mem::forget(respond);
         Next::GoAway
     };
-    told(answer).await;
+    assert_eq!(told(answer).await, "UNKNOWN");
 }
 
 #[tokio::test]
 async fn connection_lost_before_the_head() {
-    told(|_, respond: SendResponse<Bytes>| async move {
+    let answer = |_, respond: SendResponse<Bytes>| async move {
         std::mem::forget(respond);
         Next::HangUp
-    })
-    .await;
+    };
+    assert_eq!(told(answer).await, "UNKNOWN");
 }
 
 #[tokio::test]
 async fn connection_lost_in_the_stream() {
+    assert_eq!(told_in_the_stream(Then::HangUp).await, "UNKNOWN");
+}
+
+#[tokio::test]
+async fn go_away_in_the_stream() {
+    // Its reason is not passed on by the client's transport, which only sees that the connection is gone.
+    for reason in [Reason::NO_ERROR, Reason::ENHANCE_YOUR_CALM, Reason::INTERNAL_ERROR] {
+        assert_eq!(told_in_the_stream(Then::GoAway(reason)).await, "UNKNOWN", "{reason:?}");
+    }
+}
+
+/// A peer that is being replaced lets its calls end.
+#[tokio::test]
+async fn a_graceful_go_away_in_the_stream_changes_nothing() {
+    assert_eq!(told_in_the_stream(Then::GoAwayGracefully).await, "OK");
+}
+
+/// What happens once the client has read the head and one message.
+enum Then {
+    HangUp,
+    GoAway(Reason),
+    GoAwayGracefully,
+}
+
+/// What the client told its caller, and that the client recorded the same.
+async fn told_in_the_stream(then: Then) -> String {
     let recorded = Recorded::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut client = client(&recorded, listener.local_addr().unwrap());
-    let serving = tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
-        let mut connection = h2::server::handshake(stream).await.unwrap();
-        let (_request, mut respond) = connection.accept().await.unwrap().unwrap();
-        let mut stream = respond.send_response(head(), false).unwrap();
-        stream.send_data(one_message(), false).unwrap();
-        // Asking for further calls is what moves the connection.
-        connection.accept().await;
-    });
+    let (read, was_read) = oneshot::channel();
+    tokio::spawn(begin_and_then(listener, was_read, then));
     let mut stream = client.server_stream(ask(1, "ok")).await.unwrap().into_inner();
     stream.message().await.unwrap().unwrap();
-    serving.abort();
-    let status = stream.message().await.unwrap_err();
+    assert_eq!(recorded.spans().len(), 0);
+    read.send(()).unwrap();
+    let told = match drain(stream).await.1 {
+        Ok(()) => Code::Ok,
+        Err(status) => status.code(),
+    };
     let span = recorded.ended(1).await.remove(0);
     let code = attribute(&span, "rpc.status_code").unwrap();
-    assert_eq!(format!("{:?}", status.code()).to_uppercase(), code);
-    one_call(&recorded, "client", &code, true).await;
+    assert_eq!(format!("{told:?}").to_uppercase(), code.replace('_', ""), "{span:?}");
+    one_call(&recorded, "client", &code, code != "OK").await;
+    code
+}
+
+async fn begin_and_then(listener: TcpListener, was_read: oneshot::Receiver<()>, then: Then) {
+    let (stream, _) = listener.accept().await.unwrap();
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    let (_request, mut respond) = connection.accept().await.unwrap().unwrap();
+    let mut stream = respond.send_response(head(), false).unwrap();
+    stream.send_data(one_message(), false).unwrap();
+    // Asking for further calls is what moves the connection.
+    tokio::select! { _ = connection.accept() => {}, _ = was_read => {} }
+    match then {
+        Then::HangUp => return,
+        Then::GoAway(reason) => connection.abrupt_shutdown(reason),
+        Then::GoAwayGracefully => {
+            connection.graceful_shutdown();
+            let status = (http::HeaderName::from_static("grpc-status"), http::HeaderValue::from_static("0"));
+            stream.send_trailers([status].into_iter().collect()).unwrap();
+        }
+    }
+    while connection.accept().await.is_some() {}
 }
 
 /// A raw client of our server: headers of a call, nothing else sent.

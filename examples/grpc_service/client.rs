@@ -18,8 +18,10 @@ pub(crate) type Client = MyServiceClient<<ClientLayer as Layer<Channel>>::Servic
 
 /// Connects with the first call.
 pub(crate) fn connect(address: SocketAddr) -> Result<Client, tonic::transport::Error> {
-    let channel = Endpoint::from_shared(format!("http://{address}"))?.connect_lazy();
-    Ok(MyServiceClient::new(ClientLayer::new().layer(channel)))
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))?;
+    // The layer cannot ask the channel where it leads.
+    let layer = ClientLayer::new().target(endpoint.uri());
+    Ok(MyServiceClient::new(layer.layer(endpoint.connect_lazy())))
 }
 
 /// So many rounds, or one a second for ever.

@@ -21,7 +21,7 @@ use super::reporter::Reporter;
 use super::transport::{Connections, endpoint};
 use super::worker::{Command, Worker};
 use super::workers::Workers;
-use crate::diagnostics::Diagnostics;
+use crate::diagnostics::{Diagnostics, Field};
 use crate::error::InitError;
 use crate::settings::ExportSettings;
 use crate::signal::Signal;
@@ -52,14 +52,15 @@ struct Thread {
 impl Exporter {
     /// Starts the thread. Connections are made when there is something to send. `resource` is encoded.
     pub(crate) fn start(
-        routes: Vec<Route>,
+        mut routes: Vec<Route>,
         resource: Arc<[u8]>,
         diagnostics: &Diagnostics,
     ) -> Result<Self, InitError> {
         if routes.is_empty() {
             return Ok(Self { workers: Workers::default(), thread: None });
         }
-        let endpoints = routes.iter().map(endpoint_of).collect::<Result<Vec<_>, _>>()?;
+        let endpoints = routes.iter_mut().map(|route| endpoint_of(route, diagnostics));
+        let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
         let mut workers = Workers::default();
         let commands = routes.iter().map(|route| workers.add(route.signal, unbounded_channel())).collect();
         let plan = Plan { routes, endpoints, commands, resource, diagnostics: diagnostics.clone() };
@@ -130,8 +131,21 @@ impl Plan {
     }
 }
 
-fn endpoint_of(route: &Route) -> Result<Endpoint, InitError> {
-    endpoint(&route.settings).map_err(|source| InitError::InvalidSetting {
+/// TLS files may turn out to be of no use only here. Those that the environment named are then left out, as any other
+/// wrong value of a variable.
+fn endpoint_of(route: &mut Route, diagnostics: &Diagnostics) -> Result<Endpoint, InitError> {
+    let mut prepared = endpoint(&route.settings);
+    if let Err(error) = &prepared
+        && std::mem::take(&mut route.settings.target.tls).from_env
+    {
+        let fields: [Field<'_>; 2] = [("signal", &route.signal), ("error", error)];
+        diagnostics.warn(
+            "the certificates and keys that the environment names cannot be used: none of them is",
+            &fields,
+        );
+        prepared = endpoint(&route.settings);
+    }
+    prepared.map_err(|source| InitError::InvalidSetting {
         setting: "endpoint",
         value: route.settings.target.uri.to_string(),
         origin: format!("the settings of {}", route.signal),

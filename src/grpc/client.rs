@@ -1,5 +1,6 @@
 //! The layer for clients.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -34,12 +35,25 @@ impl ClientLayer {
         Self(Telemetry::new(Options::new(Side::Client)))
     }
 
-    /// Where the channel connects to: `server.address` and `server.port` of spans and metrics. A tonic
-    /// channel keeps its endpoint to itself, so say it here as well. Takes a URI or a gRPC target:
-    /// `http://host:port`, `host:port`, `dns:///host:port`, `unix:///path`; targets with other schemes become
-    /// `server.address` as they are. Default: the authority of the request's URI, if it has one.
-    pub fn target(self, target: impl AsRef<str>) -> Self {
-        self.with(|options| options.target = Some(Address::of_target(target.as_ref())))
+    /// Where the channel connects to: `server.address` and `server.port` of spans and metrics, which clients
+    /// are to have. A tonic channel keeps its endpoint to itself, so it is said here:
+    ///
+    /// ```
+    /// use telemetry_bootstrap::grpc::ClientLayer;
+    /// use tonic::transport::Endpoint;
+    /// use tower::Layer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let endpoint = Endpoint::from_static("http://greeter:50051");
+    /// let channel = ClientLayer::new().target(endpoint.uri()).layer(endpoint.connect_lazy());
+    /// # let _ = channel; }
+    /// ```
+    ///
+    /// Takes a URI or a gRPC target: `http://host:port`, `host:port`, `dns:///host:port`, `unix:///path`;
+    /// targets with other schemes become `server.address` as they are. Default: spans have the authority of
+    /// the request's URI, if it has one (`with_origin` of tonic's clients gives it one); metrics have none.
+    pub fn target(self, target: impl Display) -> Self {
+        self.with(|options| options.target = Some(Address::of_target(&target.to_string())))
     }
 }
 

@@ -6,46 +6,106 @@
 //!
 //! ```
 //! use telemetry_bootstrap::grpc::ServerLayer;
+//! # use tonic_health::server::health_reporter;
+//! use tonic::transport::Server;
 //!
-//! # fn server() {
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! # let (_reporter, greeter) = health_reporter();
 //! let layer = ServerLayer::new()
 //!     // No span and no metric for health checks.
 //!     .filter(|method| !method.starts_with("grpc.health.v1.Health/"))
+//!     // `rpc.request.header.x-tenant` on spans; nothing is captured that is not listed.
 //!     .capture_request_headers(["x-tenant"]);
-//! # let _ = layer;
-//! # }
-//! // tonic::transport::Server::builder().layer(layer).add_service(…)
+//! let server = Server::builder().layer(layer).add_service(greeter);
+//! # let _ = server; }
 //! ```
 //!
-//! Services that tonic wraps the layer around are all covered: interceptors, streams, reflection. An axum router that
-//! carries HTTP as well passes the rest untouched: only requests of content type `application/grpc` are
-//! recorded. `tonic_web::GrpcWebLayer` belongs in front of (before) this layer: it makes gRPC of `grpc-web`.
-//! A single service is wrapped by `tonic::service::LayerExt::named_layer`.
+//! All that is inside the layer is covered: every service, interceptors, streams, reflection. A single service is
+//! wrapped by `tonic::service::LayerExt::named_layer`. An axum router that carries HTTP as well passes the rest
+//! untouched: only requests of content type `application/grpc` are recorded. `tonic_web::GrpcWebLayer` belongs
+//! outside of this layer (before it): it makes gRPC of `grpc-web`.
 //!
-//! At the edge to the public, callers must not choose trace ids or sampling:
-//! [`remote_parent`](ServerLayer::remote_parent).
+//! At the edge to the public, callers must not choose trace ids or sampling. There each call begins a trace of its
+//! own, with a link to the caller's span:
+//!
+//! ```
+//! use telemetry_bootstrap::grpc::{RemoteParent, ServerLayer};
+//!
+//! let edge = ServerLayer::new().remote_parent(|_method| RemoteParent::Link);
+//! # let _ = edge;
+//! ```
 //!
 //! # A client
 //!
 //! ```
 //! use telemetry_bootstrap::grpc::{ClientLayer, ClientService};
-//! use tower::Layer as _;
+//! use tonic::transport::{Channel, Endpoint};
+//! use tower::Layer;
 //!
-//! # mod tonic { #[derive(Clone)] pub struct Channel; }
-//! # fn connect_lazy() -> tonic::Channel { tonic::Channel }
+//! # use tonic_health::pb::health_client::HealthClient as GreeterClient;
 //! struct Greeter {
-//!     channel: ClientService<tonic::Channel>,
+//!     // A type that can be written down.
+//!     client: GreeterClient<ClientService<Channel>>,
 //! }
 //!
-//! # fn client() {
-//! let channel = connect_lazy(); // Endpoint::from_static("http://greeter:50051").connect_lazy()
-//! let greeter = Greeter { channel: ClientLayer::new().target("http://greeter:50051").layer(channel) };
-//! # let _ = greeter.channel.clone();
-//! # }
-//! // GreeterClient::new(greeter.channel.clone())
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let endpoint = Endpoint::from_static("http://greeter:50051");
+//! // The layer cannot ask a channel where it leads.
+//! let layer = ClientLayer::new().target(endpoint.uri());
+//! let greeter = Greeter { client: GreeterClient::new(layer.layer(endpoint.connect_lazy())) };
+//! # let _ = greeter.client.clone(); }
 //! ```
 //!
 //! The context is sent along by the global propagator; the caller's own metadata stays as it is.
+//!
+//! # Streams
+//!
+//! A call lasts as long as its stream, on either side. Everything that is done to produce or to read it belongs to the
+//! call, so a handler needs no span of its own:
+//!
+//! ```
+//! use telemetry_bootstrap::tracing::info;
+//! use tokio_stream::{Stream, StreamExt};
+//! # use tonic::{Request, Response, Status};
+//!
+//! async fn list(_: Request<u32>) -> Result<Response<impl Stream<Item = Result<u32, Status>>>, Status> {
+//!     Ok(Response::new(tokio_stream::iter(0..3).map(|item| {
+//!         info!(item, "listed"); // with the trace and span of the call
+//!         Ok(item)
+//!     })))
+//! }
+//! # let _ = list;
+//! ```
+//!
+//! What is spawned is not inside the call, unless it takes the span along (`tracing`'s `Instrument`, or
+//! OpenTelemetry's `FutureExt::with_current_context`).
+//!
+//! # A test
+//!
+//! A service under the layer is what a client can call: no network, no collector.
+#![cfg_attr(feature = "testing", doc = "```")]
+#![cfg_attr(not(feature = "testing"), doc = "```ignore")]
+//! use telemetry_bootstrap::grpc::ServerLayer;
+//! use telemetry_bootstrap::testing;
+//! # use tonic_health::pb::HealthCheckRequest as HelloRequest;
+//! # use tonic_health::pb::health_client::HealthClient as GreeterClient;
+//! use tower::Layer;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! # let (_reporter, greeter) = tonic_health::server::health_reporter();
+//! let telemetry = testing::capture();
+//! let layer = ServerLayer::new()
+//!     .tracer_provider(telemetry.tracer_provider().clone())
+//!     .meter_provider(telemetry.meter_provider().clone());
+//!
+//! let mut client = GreeterClient::new(layer.layer(greeter));
+//! client.check(HelloRequest::default()).await.unwrap();
+//!
+//! # let name = "grpc.health.v1.Health/Check";
+//! let call = telemetry.span(name);
+//! assert_eq!(call.attribute("rpc.status_code"), Some("OK".into()));
+//! # }
+//! ```
 //!
 //! # What is recorded
 //!
@@ -84,7 +144,7 @@
 //! | the service returns an error | the status in it, or else `INTERNAL` | the status that tonic makes of it, or else `UNKNOWN` |
 //! | connection refused | | `UNAVAILABLE` |
 //! | stream reset by the peer | `CANCELLED`, unless the handler answers first | by HTTP/2 code: `CANCEL` `CANCELLED`, `REFUSED_STREAM` `UNAVAILABLE`, `ENHANCE_YOUR_CALM` `RESOURCE_EXHAUSTED`, `INADEQUATE_SECURITY` `PERMISSION_DENIED`, others `INTERNAL` |
-//! | connection lost, or the peer went away | `CANCELLED`, unless the handler answers first | what tonic tells the caller |
+//! | connection lost, or the peer said goodbye at once | `CANCELLED`, unless the handler answers first | `UNKNOWN`, as tonic tells the caller; a graceful goodbye lets calls end |
 //! | future, response or stream dropped | `CANCELLED` | `CANCELLED` |
 //! | … once `grpc-timeout` has passed | `DEADLINE_EXCEEDED` | `DEADLINE_EXCEEDED` |
 //! | tonic's timeout expires | as dropped | `DEADLINE_EXCEEDED` (tonic tells the caller `CANCELLED`) |
@@ -93,6 +153,9 @@
 //! | request too large for the server, response too large for it | `OUT_OF_RANGE` | `OUT_OF_RANGE` |
 //! | response too large for the client | `CANCELLED` | `CANCELLED`: it is dropped |
 //!
+//! A client's span says what its caller is told, with the two exceptions above, so that both can be compared. A
+//! caller of a server whose handler panics reads `CANCELLED`: this is how hyper resets the stream.
+//!
 //! Nothing is recorded for requests of another content type, for [filtered](ServerLayer::filter) methods, and
 //! in a context with telemetry suppressed, such as that of an exporter.
 //!
@@ -100,8 +163,20 @@
 //!
 //! Attributes are made only for the sampler and for recorded spans, metrics are bound once per method and
 //! status, and messages are looked at only if their [sizes](ServerLayer::message_sizes) or
-//! [counts](ServerLayer::message_counts) are wanted. Request messages can be followed in tonic's request body
-//! alone; in others they count as none.
+//! [counts](ServerLayer::message_counts) are wanted.
+//!
+//! Request messages can be followed in tonic's request body alone, which can hold any other: the services inside
+//! keep the request type that they were written for. In others they count as none, and what a client's stream does
+//! is not inside the call. In front of an axum router, make tonic's body of axum's:
+//!
+//! ```
+//! # use telemetry_bootstrap::grpc::ServerLayer;
+//! let layer = tower::ServiceBuilder::new()
+//!     .map_request(|request: http::Request<axum::body::Body>| request.map(tonic::body::Body::new))
+//!     .layer(ServerLayer::new().message_sizes());
+//! let router: axum::Router = axum::Router::new().layer(layer);
+//! # let _ = router;
+//! ```
 
 mod attributes;
 mod body;

@@ -16,6 +16,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::filter::FilterHandle;
 use super::inside::Inside;
 use super::lines::Lines;
+use super::logs::SpanAttributes;
 use super::moment::Moment;
 use super::rate_limit::RateLimit;
 use super::wants::{Wants, passes};
@@ -28,6 +29,8 @@ use crate::trace_ids::{TraceIds, is_sdk_target, is_suppressed};
 pub(crate) struct Parts<S> {
     pub(crate) lines: Option<(Lines<S>, FilterHandle)>,
     pub(crate) records: Option<(Records<S>, FilterHandle)>,
+    /// For records that carry the fields of the spans around them.
+    pub(crate) span_attributes: Option<SpanAttributes>,
     pub(crate) spans: Option<(SdkTracer, FilterHandle)>,
     pub(crate) exceptions: ExceptionSignal,
 }
@@ -59,6 +62,7 @@ where
         let outputs = Outputs {
             lines,
             records,
+            span_attributes: self.span_attributes,
             wants: wants.clone(),
             exceptions: self.exceptions,
             company,
@@ -92,6 +96,7 @@ enum Company {
 struct Outputs<S> {
     lines: Option<Lines<S>>,
     records: Option<Records<S>>,
+    span_attributes: Option<SpanAttributes>,
     wants: Wants,
     exceptions: ExceptionSignal,
     company: Company,
@@ -138,9 +143,18 @@ where
 
     fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
         self.wants.on_new_span(attrs, id, &ctx);
-        let Some(lines) = &self.lines else { return };
-        if !on_io_thread() && passes(self.wants.lines.as_ref(), attrs.metadata(), &ctx) {
-            let _inside = Inside::enter();
+        if on_io_thread() {
+            return;
+        }
+        let _inside = Inside::enter();
+        if let Some(kept) = self.span_attributes
+            && passes(self.wants.records.as_ref(), attrs.metadata(), &ctx)
+        {
+            kept.keep(attrs, id, &ctx);
+        }
+        if let Some(lines) = &self.lines
+            && passes(self.wants.lines.as_ref(), attrs.metadata(), &ctx)
+        {
             lines.on_new_span(attrs, id, ctx);
         }
     }
@@ -153,6 +167,9 @@ where
         let _inside = Inside::enter();
         if spans::has_name_field(metadata) {
             self.record_late_name(id, values, &ctx);
+        }
+        if let Some(kept) = self.span_attributes {
+            kept.keep_later(values, id, &ctx);
         }
         // Lines know their spans: those that their filter left out have no fields to add to.
         if let Some(lines) = &self.lines {

@@ -141,6 +141,7 @@ fn layers_beside_ours_do_not_feel_our_filters() {
     let parts = Parts {
         lines: Some((lines_into(&ours), handle("warn"))),
         records: None,
+        span_attributes: None,
         spans: Some((provider.tracer("test"), handle("warn"))),
         exceptions: ExceptionSignal::SpanEvent,
     };

@@ -9,10 +9,13 @@
     reason = "each test uses its part"
 )]
 
+pub mod random;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Once};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -74,6 +77,8 @@ pub const UNKNOWN: &str = "/test.Test/Nothing";
 pub struct TestService {
     /// Calls whose handler has begun.
     pub begun: Arc<watch::Sender<u32>>,
+    /// Requests that came through the layers, whatever became of them: counted without the help of telemetry.
+    pub arrived: Arc<AtomicU64>,
     pub max_request: Option<usize>,
     pub max_response: Option<usize>,
     pub gzip: bool,
@@ -81,7 +86,13 @@ pub struct TestService {
 
 impl TestService {
     pub fn new() -> Self {
-        Self { begun: Arc::new(watch::Sender::new(0)), max_request: None, max_response: None, gzip: false }
+        Self {
+            begun: Arc::new(watch::Sender::new(0)),
+            arrived: Arc::default(),
+            max_request: None,
+            max_response: None,
+            gzip: false,
+        }
     }
 
     pub async fn has_begun(&self, calls: u32) {
@@ -209,6 +220,7 @@ where
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        self.arrived.fetch_add(1, Ordering::Relaxed);
         let service = self.clone();
         Box::pin(async move {
             let mut grpc = service.grpc();

@@ -220,7 +220,7 @@ impl<'a, R: Record> Fields<'a, R> {
 }
 
 /// A raw identifier is only a way to write the name.
-fn plain(name: &'static str) -> &'static str {
+pub(super) fn plain(name: &'static str) -> &'static str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 

@@ -78,6 +78,7 @@ impl Rig {
                 }),
                 handle(options.records),
             )),
+            span_attributes: None,
             spans: Some((provider.tracer("test"), span_filter.clone())),
             exceptions: options.exceptions,
         };
