@@ -2,6 +2,8 @@
 //!
 //! The reference is what a program does by hand: three exporters and providers of the SDK, and their shutdown.
 
+#![expect(clippy::expect_used, reason = "a program for people")]
+
 mod support;
 
 use std::time::{Duration, Instant};

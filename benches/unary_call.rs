@@ -3,6 +3,8 @@
 //! The handler has a child span, writes a line, and counts and measures the request. Without telemetry installed that
 //! is nearly nothing, and the reference of 1.0. The client is this process, and does not count.
 
+#![expect(clippy::expect_used, reason = "a program for people")]
+
 mod support;
 
 #[path = "../examples/grpc_service/proto.rs"]

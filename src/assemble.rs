@@ -12,17 +12,16 @@ use tracing_core::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
 
 use self::lines::LineOutput;
-use crate::builder::Parts;
 use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
 use crate::export::encode::LogFields;
-use crate::export::{
-    Exporter, Ledger, LogQueue, MetricQueue, Queue, Route, Signal, SpanQueue, Workers, encode,
-};
+use crate::export::{Exporter, Ledger, LogQueue, MetricQueue, Queue, Route, SpanQueue, Workers, encode};
 use crate::guard::{Ledgers, Providers, Running, TelemetryGuard};
+use crate::parts::Parts;
 use crate::redaction::{REDACTED, Redaction};
 use crate::settings::{Directives, ExportSettings, MetricSettings, QueueSettings, Settings};
+use crate::signal::Signal;
 use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
 use crate::subscriber::{self, Filters, LogOptions, Marks, OtlpLogs, Records, SpanAttributes};
 use crate::{propagation, provider, resource, semconv};

@@ -15,9 +15,10 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
 use crate::bounded::{Task, Tasks};
 use crate::deadline::deadline_in;
+use crate::delivery::{Delivery, SignalDelivery};
 use crate::diagnostics::{Diagnostics, Field};
 use crate::error::{ExportError, ShutdownError};
-use crate::export::{Delivery, Exporter, Ledger, SignalDelivery, Workers};
+use crate::export::{Exporter, Ledger, Workers};
 use crate::subscriber::{Filters, InvalidFilter};
 use crate::writer::LineWriter;
 

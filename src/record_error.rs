@@ -39,3 +39,26 @@ pub fn record_error(error: &(dyn Error + 'static)) {
         );
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Hostile;
+
+    impl fmt::Display for Hostile {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("on purpose")
+        }
+    }
+
+    impl Error for Hostile {}
+
+    #[test]
+    fn an_error_whose_text_panics_is_no_panic_of_the_caller() {
+        record_error(&Hostile);
+    }
+}

@@ -1,13 +1,14 @@
 //! What an event and a span allocate once their thread is warm, through everything that `build_local()` makes.
 
-use std::error::Error;
+#![expect(clippy::unwrap_used, reason = "a test, whose helpers fail it")]
+
 use std::io;
 use std::time::Duration;
 
 use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{LogFormat, LogOutput, TelemetryGuard, init};
 use tracing::subscriber::with_default;
-use tracing::{error, info, info_span};
+use tracing::{info, info_span};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 #[test]

@@ -7,11 +7,11 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
-use super::io::on_io_thread;
-use super::signal::Signal;
+use super::io_thread::on_io_thread;
 use super::worker::{Command, Unflushed};
 use crate::deadline::deadline_in;
 use crate::error::ExportError;
+use crate::signal::Signal;
 
 /// Reaches the workers of the I/O thread. Cheap to clone.
 #[derive(Clone, Debug, Default)]

@@ -69,6 +69,8 @@ pub(crate) struct LogSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct LineSettings {
     pub(crate) format: LogFormat,
+    /// `NO_COLOR`: text for people is not coloured, wherever it goes.
+    pub(crate) no_color: bool,
     pub(crate) filter: Directives,
 }
 

@@ -95,7 +95,9 @@ pub(crate) fn explicitly(error: &(dyn Error + 'static), emit: impl FnOnce()) {
     emit();
     // Inside telemetry's own code the current span may be locked by this thread.
     if STATE.replace(before) == State::Explicit && !Inside::is_held() {
-        let failure = Failure { error: Some(Exception::of(error)), ..Failure::default() };
+        // A text that panics is no reason to end the program.
+        let Ok(exception) = catch_unwind(AssertUnwindSafe(|| Exception::of(error))) else { return };
+        let failure = Failure { error: Some(exception), ..Failure::default() };
         let now = SystemTime::now();
         with_current(|context| {
             failure.mark(&context.span(), now, ExceptionSignal::SpanEvent, false);

@@ -20,12 +20,16 @@ mod assertions;
 mod attributes;
 mod capture;
 mod collector;
+mod export;
+mod received;
 mod telemetry;
 
 pub use capture::{Capture, capture};
-pub use collector::{Collector, Export, Fault, FaultPlan, Received, Request, SilentEndpoint, WaitError};
+pub use collector::{Collector, Fault, FaultPlan, SilentEndpoint};
+pub use export::Export;
 pub use opentelemetry_proto;
+pub use received::{Received, Request, WaitError};
 pub use telemetry::{CollectedLog, CollectedMetric, CollectedSpan, HistogramValue};
 
 pub use crate::code::Code;
-pub use crate::export::Signal;
+pub use crate::signal::Signal;

@@ -38,7 +38,7 @@ impl Env {
         let mut env = Self::default();
         for (name, value) in variables {
             let Ok(name) = name.into_string() else { continue };
-            if !name.starts_with("OTEL_") && name != names::RUST_LOG {
+            if !name.starts_with("OTEL_") && ![names::RUST_LOG, names::NO_COLOR].contains(&&*name) {
                 continue;
             }
             match value.into_string() {

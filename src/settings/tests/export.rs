@@ -207,10 +207,10 @@ fn certificates_come_from_environment_then_code() {
         certificate: Some(ca),
         client_key: Some(key),
         client_certificate: Some(client),
-        from_env: true,
+        from_env: false,
     };
     assert_eq!(traces, files);
-    assert_eq!(metrics, TlsFiles { certificate: Some(other), ..files });
+    assert_eq!(metrics, TlsFiles { certificate: Some(other), from_env: true, ..files });
     // A connection without TLS has no use for them.
     assert_eq!(logs, TlsFiles::default());
 }

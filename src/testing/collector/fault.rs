@@ -6,7 +6,7 @@ use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::code::Code;
-use crate::export::Signal;
+use crate::signal::Signal;
 
 /// What happens to a request.
 ///

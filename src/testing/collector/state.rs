@@ -4,9 +4,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::fault::{Fate, FaultPlan};
-use super::received::{Received, Request, WaitError};
 use crate::deadline::deadline_in;
-use crate::export::Signal;
+use crate::signal::Signal;
+use crate::testing::received::{Received, Request, WaitError};
 
 #[derive(Debug, Default)]
 pub(super) struct State {
