@@ -11,6 +11,7 @@
 //! | flags | *sampled* and *random* are kept, others cleared |
 //! | several `tracestate` headers | joined, in their order |
 //! | a `tracestate` that is broken | dropped; `traceparent` counts |
+//! | `baggage` with control characters | none |
 //!
 //! [`parse_traceparent`] and [`format_traceparent`] work on bytes and do not allocate.
 
@@ -170,10 +171,15 @@ impl TextMapPropagator for Baggage {
     }
 
     fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
-        match extractor.get_all(BAGGAGE).as_deref() {
-            None | Some([]) => context.clone(),
-            Some([_]) => self.0.extract_with_context(context, extractor),
-            Some(several) => self.0.extract_with_context(context, &Joined(several.join(","))),
+        let headers = extractor.get_all(BAGGAGE).unwrap_or_default();
+        // The SDK sends properties on as they came: a line feed that some carrier let in would end the header there.
+        if headers.iter().any(|header| header.contains(char::is_control)) {
+            return context.clone();
+        }
+        match headers.as_slice() {
+            [] => context.clone(),
+            [_] => self.0.extract_with_context(context, extractor),
+            several => self.0.extract_with_context(context, &Joined(several.join(","))),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Each test starts this program again, for the one test `child`, with the task in a variable.
 
 #![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
+#![expect(clippy::print_stdout, reason = "the programs speak to their parent")]
 
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};

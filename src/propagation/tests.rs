@@ -152,6 +152,14 @@ fn several_tracestate_headers_are_one() {
 }
 
 #[test]
+fn baggage_with_control_characters_is_not_taken_over() {
+    for baggage in ["a=1;b\r\nx-evil: 1", "a=1\0"] {
+        let sent = injected(&extracted(&[("traceparent", &traceparent("00", "01")), ("baggage", baggage)]));
+        assert_eq!(sent.get("baggage"), None, "{baggage:?}");
+    }
+}
+
+#[test]
 fn a_broken_tracestate_does_not_cost_the_parent() {
     for state in [
         "foo=1\r\nx-evil: 1",
