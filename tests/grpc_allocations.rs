@@ -1,7 +1,6 @@
 //! What the layers allocate for one call: numbers that may fall, but not rise.
 
 #![cfg(feature = "grpc")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail with them")]
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
