@@ -4,6 +4,8 @@
 //! goes through our queue and I/O thread, the reference through the SDK's batch processor and exporter. What the spans
 //! cost by themselves, and the pauses between them, is measured in a third process and taken off both.
 
+#![expect(clippy::expect_used, reason = "a program for people")]
+
 mod support;
 
 use std::cell::RefCell;

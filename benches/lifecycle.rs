@@ -2,6 +2,8 @@
 //!
 //! The reference is what a program does by hand: three exporters and providers of the SDK, and their shutdown.
 
+#![expect(clippy::expect_used, reason = "a program for people")]
+
 mod support;
 
 use std::time::{Duration, Instant};
@@ -23,14 +25,15 @@ fn main() {
 
 fn bench(criterion: &mut Criterion) {
     let collector = Collector::start();
-    let mut begin = criterion.benchmark_group("build");
-    begin.bench_function("ours", |bencher| bencher.iter_custom(|times| ours(&collector, times).0));
-    begin.bench_function("SDK by hand", |bencher| bencher.iter_custom(|times| stock(&collector, times).0));
-    begin.finish();
-    let mut end = criterion.benchmark_group("drop");
-    end.bench_function("ours", |bencher| bencher.iter_custom(|times| ours(&collector, times).1));
-    end.bench_function("SDK by hand", |bencher| bencher.iter_custom(|times| stock(&collector, times).1));
-    end.finish();
+    let mut group = criterion.benchmark_group("lifecycle");
+    let start = |times: (Duration, Duration)| times.0;
+    let end = |times: (Duration, Duration)| times.1;
+    group.bench_function("build, ours", |bencher| bencher.iter_custom(|n| start(ours(&collector, n))));
+    group
+        .bench_function("build, SDK by hand", |bencher| bencher.iter_custom(|n| start(stock(&collector, n))));
+    group.bench_function("drop, ours", |bencher| bencher.iter_custom(|n| end(ours(&collector, n))));
+    group.bench_function("drop, SDK by hand", |bencher| bencher.iter_custom(|n| end(stock(&collector, n))));
+    group.finish();
 }
 
 /// Time for beginning, and for ending with one span to deliver.

@@ -2,6 +2,8 @@
 //!
 //! The reference is `opentelemetry-appender-tracing`, with the SDK's batch processor and exporter.
 
+#![expect(clippy::expect_used, reason = "a program for people")]
+
 mod support;
 
 use std::time::Duration;

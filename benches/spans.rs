@@ -2,6 +2,8 @@
 //!
 //! The reference is `tracing-opentelemetry` as it comes, with the SDK's batch processor and exporter.
 
+#![expect(clippy::expect_used, reason = "a program for people")]
+
 mod support;
 
 use std::time::Duration;

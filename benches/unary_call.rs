@@ -3,6 +3,8 @@
 //! The handler has a child span, writes a line, and counts and measures the request. Without telemetry installed that
 //! is nearly nothing, and the reference of 1.0. The client is this process, and does not count.
 
+#![expect(clippy::expect_used, reason = "a program for people")]
+
 mod support;
 
 #[path = "../examples/grpc_service/proto.rs"]
@@ -53,6 +55,8 @@ fn main() {
             ("everything", everything),
             ("traces", traces),
             ("unsampled", unsampled),
+            ("traces without the child", traces_without_child),
+            ("unsampled without the child", unsampled_without_child),
             ("stock", stock),
         ],
         bench,
@@ -72,7 +76,9 @@ fn bench(criterion: &mut Criterion) {
     against_bare("everything", Budget::of(1.9));
     against_bare("traces", Budget::of(1.3));
     against_bare("unsampled", Budget::of(1.15));
-    // For comparison.
+    // For comparison: what the layer costs alone, and the parts that there were before.
+    against_bare("traces without the child", Budget::NONE);
+    against_bare("unsampled without the child", Budget::NONE);
     against_bare("stock", Budget::NONE);
 }
 
@@ -203,6 +209,14 @@ fn traces(endpoint: &str) -> Work {
 
 fn unsampled(endpoint: &str) -> Work {
     ours(only_traces(endpoint).traces(|traces| traces.sampler(Sampler::AlwaysOff)))
+}
+
+fn traces_without_child(endpoint: &str) -> Work {
+    ours(only_traces(endpoint).span_filter("off"))
+}
+
+fn unsampled_without_child(endpoint: &str) -> Work {
+    ours(only_traces(endpoint).span_filter("off").traces(|traces| traces.sampler(Sampler::AlwaysOff)))
 }
 
 fn only_traces(endpoint: &str) -> Builder {

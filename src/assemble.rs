@@ -8,24 +8,22 @@ use opentelemetry::propagation::TextMapCompositePropagator;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry::{InstrumentationScope, Value};
 use opentelemetry_sdk::Resource;
-use tracing_core::{LevelFilter, Subscriber};
+use tracing_core::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
 
 use self::lines::LineOutput;
-use crate::builder::Parts;
 use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
 use crate::export::encode::LogFields;
-use crate::export::{
-    Exporter, Ledger, LogQueue, MetricQueue, Queue, Route, Signal, SpanQueue, Workers, encode,
-};
+use crate::export::{Exporter, Ledger, LogQueue, MetricQueue, Queue, Route, SpanQueue, Workers, encode};
 use crate::guard::{Ledgers, Providers, Running, TelemetryGuard};
-use crate::redaction::REDACTED;
-use crate::redaction::Redaction;
+use crate::parts::Parts;
+use crate::redaction::{REDACTED, Redaction};
 use crate::settings::{Directives, ExportSettings, MetricSettings, QueueSettings, Settings};
+use crate::signal::Signal;
 use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
-use crate::subscriber::{self, Filters, LogOptions, OtlpLogs, Records};
+use crate::subscriber::{self, Filters, LogOptions, Marks, OtlpLogs, Records, SpanAttributes};
 use crate::{propagation, provider, resource, semconv};
 
 /// Everything that `build()` makes before it touches a global.
@@ -60,17 +58,29 @@ where
     let ignores_env = parts.ignores_env;
     let has_log_processors = !parts.log_processors.is_empty();
     let redaction = parts.redaction.clone();
+    let marks = Marks { exceptions: settings.exception_signal, redaction: redaction.clone() };
     let baggage = BaggageKeys::new(std::mem::take(&mut parts.baggage_keys));
     let providers = providers(&settings, parts, &resource, &queues, exporter.workers());
-    let records = records(&settings, &queues, &providers, has_log_processors, redaction, baggage);
+    let around = Around {
+        redaction,
+        baggage,
+        spans: settings
+            .logs
+            .span_fields
+            .then_some(SpanAttributes { value_length: settings.logs.limits.value_length }),
+        value_length: settings.logs.limits.value_length,
+    };
+    let span_attributes = around.spans;
+    let records = records(&settings, &queues, &providers, has_log_processors, around);
     say(&diagnostics, &settings.warnings);
     let spans =
         (!settings.disabled).then(|| (providers.tracer.tracer_with_scope(scope()), filters.spans.clone()));
     let layer = subscriber::Parts {
         lines: lines.format.map(|format| (format, filters.lines.clone())),
+        span_attributes: span_attributes.filter(|_| records.is_some()),
         records: records.map(|records| (records, filters.records.clone())),
         spans,
-        exceptions: settings.exception_signal,
+        marks,
     };
     let guard = TelemetryGuard::new(Running {
         providers,
@@ -135,23 +145,22 @@ fn providers(
 }
 
 /// Events as OTLP log records: straight into the queue, or through the processors that the user added.
-fn records<S: 'static>(
+fn records<S>(
     settings: &Settings,
     queues: &Queues,
     providers: &Providers,
     has_processors: bool,
-    redaction: Redaction,
-    baggage: BaggageKeys,
-) -> Option<Records<S>> {
-    let is_redacted = redaction.clone();
-    let value_length = settings.logs.limits.value_length;
+    around: Around,
+) -> Option<Records<S>>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let redaction = around.redaction.clone();
     let options = LogOptions {
         limits: settings.logs.limits,
-        minimum: LevelFilter::TRACE,
-        trace_based: false,
-        is_redacted: redaction
-            .is_some()
-            .then(|| Arc::new(move |key: &str| is_redacted.is_redacted(key)) as _),
+        minimum: settings.logs.minimum_severity,
+        trace_based: settings.logs.trace_based,
+        is_redacted: redaction.is_some().then(|| Arc::new(move |key: &str| redaction.is_redacted(key)) as _),
     };
     let logs = match &queues.logs {
         _ if settings.disabled => return None,
@@ -159,26 +168,39 @@ fn records<S: 'static>(
         Some(queue) => OtlpLogs::direct(Arc::clone(queue), options),
         None => return None,
     };
-    Some(with_context_fields(logs, redaction, baggage, value_length))
+    Some(around.with(logs))
 }
 
-/// Gives each record the fields of the context beside its own.
-pub(crate) fn with_context_fields<S: 'static>(
-    logs: OtlpLogs,
-    redaction: Redaction,
-    baggage: BaggageKeys,
-    value_length: Option<usize>,
-) -> Records<S> {
-    Box::new(move |event, moment, _| {
-        // Without fields of the context nothing is allocated.
-        let mut of_context = Vec::new();
-        context_fields::for_each(event.metadata().target(), &baggage, &mut |key, value| {
-            let redacted = Value::from(REDACTED);
-            let value = if redaction.is_redacted(key) { &redacted } else { value };
-            encode::attribute_value(&mut of_context, LogFields::ATTRIBUTE, key, value, value_length);
-        });
-        logs.on_event(event, moment.time, moment.ids, &of_context);
-    })
+/// Where records get fields from that are not their event's.
+#[derive(Default)]
+pub(crate) struct Around {
+    pub(crate) redaction: Redaction,
+    pub(crate) baggage: BaggageKeys,
+    pub(crate) spans: Option<SpanAttributes>,
+    /// Characters of one text.
+    pub(crate) value_length: Option<usize>,
+}
+
+impl Around {
+    /// Gives each record the fields of the context, and those of its spans if asked for, beside its own.
+    pub(crate) fn with<S>(self, logs: OtlpLogs) -> Records<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        Box::new(move |event, moment, ctx| {
+            // Without any such fields nothing is allocated.
+            let mut around = Vec::new();
+            context_fields::for_each(event.metadata().target(), &self.baggage, &mut |key, value| {
+                let redacted = Value::from(REDACTED);
+                let value = if self.redaction.is_redacted(key) { &redacted } else { value };
+                encode::attribute_value(&mut around, LogFields::ATTRIBUTE, key, value, self.value_length);
+            });
+            if let Some(spans) = self.spans {
+                spans.write(event, ctx, &mut around);
+            }
+            logs.on_event(event, moment.time, moment.ids, &around);
+        })
+    }
 }
 
 /// Of the spans that come from `tracing`.

@@ -2,7 +2,6 @@
 
 mod logs;
 mod metrics;
-mod parts;
 mod setters;
 #[cfg(test)]
 mod tests;
@@ -19,12 +18,12 @@ use tracing_subscriber::registry::LookupSpan;
 
 pub use self::logs::Logs;
 pub use self::metrics::Metrics;
-pub(crate) use self::parts::{Parts, Steps, View};
 use self::setters::{exporter_setters, queue_setters};
 pub use self::traces::Traces;
 use crate::error::InitError;
 use crate::guard::TelemetryGuard;
 use crate::json::JsonLayer;
+use crate::parts::Parts;
 use crate::redaction::Redaction;
 use crate::semconv;
 use crate::settings::{self, Compression, Env, LogFormat, Requested, Settings, TlsSettings};
@@ -290,7 +289,7 @@ impl Builder {
     ///
     /// [`InitError`], and then nothing was changed: no global is set, no thread is left.
     pub fn build(self) -> Result<TelemetryGuard, InitError> {
-        crate::install::install(self)
+        crate::install::install(|| self.resolve())
     }
 
     /// Starts telemetry without touching any global: the layer is for a subscriber of the caller's own.
@@ -314,7 +313,7 @@ impl Builder {
     where
         S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     {
-        crate::install::local(self)
+        crate::install::local(|| self.resolve())
     }
 
     /// Decides all settings; what is not plain data goes along.

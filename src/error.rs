@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::time::Duration;
 
-use crate::export::{Delivery, Signal};
+use crate::delivery::Delivery;
+use crate::signal::Signal;
 
 type Source = Box<dyn Error + Send + Sync + 'static>;
 

@@ -14,9 +14,11 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
 use crate::bounded::{Task, Tasks};
+use crate::deadline::deadline_in;
+use crate::delivery::{Delivery, SignalDelivery};
 use crate::diagnostics::{Diagnostics, Field};
 use crate::error::{ExportError, ShutdownError};
-use crate::export::{Delivery, Exporter, Ledger, SignalDelivery, Workers};
+use crate::export::{Exporter, Ledger, Workers};
 use crate::subscriber::{Filters, InvalidFilter};
 use crate::writer::LineWriter;
 
@@ -219,15 +221,19 @@ impl Running {
 
     fn end(&mut self) {
         let now = Instant::now();
-        let deadline = now + self.shutdown_timeout;
+        let deadline = deadline_in(self.shutdown_timeout);
         let reserve = now + share_of_foreign_code(self.shutdown_timeout);
         // Spans and records are flushed while the metrics are collected once more.
         let collected = Arc::new(AtomicBool::new(true));
-        let mut ending = Tasks::start(self.providers.shutdown_tasks(reserve, &collected));
-        ending.wait_until(reserve);
-        if self.exporter.shutdown(deadline) {
-            // Whatever waited for a delivery has its answer now.
-            self.say_what_did_not_end(ending.wait_until(deadline.max(Instant::now() + ANSWER_GRACE)));
+        let mut flushing = Tasks::start(self.providers.last_flush(reserve, &collected));
+        flushing.wait_until(reserve);
+        let has_ended = self.exporter.shutdown(deadline);
+        // Whatever waited for a delivery has its answer now. These providers end only now, because the SDK forgets
+        // spans that end after theirs, and nobody would count them.
+        let deadline = deadline.max(Instant::now() + ANSWER_GRACE);
+        let mut stopping = Tasks::start(self.providers.stop_traces_and_logs(deadline));
+        if has_ended {
+            self.say_what_did_not_end(flushing.wait_until(deadline), stopping.wait_until(deadline));
         }
         self.has_ended = true;
         self.say_whether_metrics_were_collected(collected.load(Ordering::Acquire));
@@ -239,8 +245,9 @@ impl Running {
     }
 
     /// Code of the program, which may have held something back.
-    fn say_what_did_not_end(&self, running: &[&'static str]) {
-        for signal in running {
+    fn say_what_did_not_end(&self, flushing: &[&'static str], stopping: &[&'static str]) {
+        let once_more = |signal: &&&'static str| !flushing.contains(signal);
+        for signal in flushing.iter().chain(stopping.iter().filter(once_more)) {
             let what = "a processor, reader or callback did not end in time";
             self.diagnostics.warn(what, &[("signal", signal)]);
         }
@@ -281,19 +288,27 @@ impl Providers {
     }
 
     /// `collected` becomes `false` if the metrics could not be collected or delivered.
-    fn shutdown_tasks(&self, deadline: Instant, collected: &Arc<AtomicBool>) -> Vec<Task> {
+    fn last_flush(&self, deadline: Instant, collected: &Arc<AtomicBool>) -> Vec<Task> {
         let Self { tracer, meter, logger } = self.clone();
-        let left = move || deadline.saturating_duration_since(Instant::now());
         let collected = Arc::clone(collected);
         let collect = move || {
-            let failed = matches!(meter.shutdown_with_timeout(left()), Err(OTelSdkError::InternalFailure(_)));
+            let ended = meter.shutdown_with_timeout(left_until(deadline));
+            let failed = matches!(ended, Err(OTelSdkError::InternalFailure(_)));
             collected.store(!failed, Ordering::Release);
         };
         // What the others say about their end is in the ledger, and more exactly.
         vec![
             ("metrics", Box::new(collect)),
-            ("traces", Box::new(move || drop(tracer.shutdown_with_timeout(left())))),
-            ("logs", Box::new(move || drop(logger.shutdown_with_timeout(left())))),
+            ("traces", Box::new(move || drop(tracer.force_flush()))),
+            ("logs", Box::new(move || drop(logger.force_flush()))),
+        ]
+    }
+
+    fn stop_traces_and_logs(&self, deadline: Instant) -> Vec<Task> {
+        let Self { tracer, logger, .. } = self.clone();
+        vec![
+            ("traces", Box::new(move || drop(tracer.shutdown_with_timeout(left_until(deadline))))),
+            ("logs", Box::new(move || drop(logger.shutdown_with_timeout(left_until(deadline))))),
         ]
     }
 
@@ -332,8 +347,8 @@ pub(crate) struct Flusher {
 impl Flusher {
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), ExportError> {
         let now = Instant::now();
-        let deadline = now.checked_add(timeout).unwrap_or(now + LONGEST_FLUSH);
-        let left = || deadline.saturating_duration_since(Instant::now());
+        let deadline = deadline_in(timeout);
+        let left = || left_until(deadline);
         let mut flushing = Tasks::start(self.providers.flush_tasks());
         let collected = flushing.wait_until(now + share_of_foreign_code(left())).is_empty();
         let mut outcome = self.workers.flush(None, left());
@@ -350,6 +365,10 @@ impl Flusher {
             outcome => outcome,
         }
     }
+}
+
+fn left_until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 fn outcome(delivery: Delivery) -> Result<Delivery, ShutdownError> {
@@ -378,7 +397,8 @@ fn share_of_foreign_code(limit: Duration) -> Duration {
 
 /// How long it may take until those who waited for a delivery have noticed its end.
 const ANSWER_GRACE: Duration = Duration::from_millis(20);
-/// In place of a timeout that no clock can hold.
-const LONGEST_FLUSH: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The last lines get at least this long: among them is the one that says what was lost.
 const LINES_GRACE: Duration = Duration::from_millis(40);
+
+#[cfg(test)]
+mod tests;

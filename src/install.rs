@@ -12,20 +12,24 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::assemble::{Assembled, Ready, assemble};
-use crate::builder::Builder;
 use crate::error::InitError;
 use crate::guard::TelemetryGuard;
 use crate::installed::Installed;
 use crate::panic::{self, PanicHook, PreviousHook};
+use crate::parts::Parts;
+use crate::settings::Settings;
 use crate::subscriber::TelemetryLayer;
 
+/// What the builder was told, decided.
+pub(crate) type Resolved = Result<(Settings, Parts), InitError>;
+
 /// Builds everything and makes it the process's telemetry.
-pub(crate) fn install(builder: Builder) -> Result<TelemetryGuard, InitError> {
+pub(crate) fn install(resolve: impl FnOnce() -> Resolved) -> Result<TelemetryGuard, InitError> {
     let claim = Claim::take()?;
     if has_global_subscriber() {
         return Err(InitError::SubscriberInstalled);
     }
-    let (settings, mut parts) = builder.resolve()?;
+    let (settings, mut parts) = resolve()?;
     let layers = std::mem::take(&mut parts.layers);
     let (subscriber, ready) = if layers.is_empty() {
         let Assembled { layer, ready } = assemble(settings, parts)?;
@@ -51,11 +55,13 @@ fn has_global_subscriber() -> bool {
 }
 
 /// Builds everything and leaves the process as it is.
-pub(crate) fn local<S>(builder: Builder) -> Result<(TelemetryLayer<S>, TelemetryGuard), InitError>
+pub(crate) fn local<S>(
+    resolve: impl FnOnce() -> Resolved,
+) -> Result<(TelemetryLayer<S>, TelemetryGuard), InitError>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    let (settings, parts) = builder.resolve()?;
+    let (settings, parts) = resolve()?;
     let Assembled { layer, ready } = assemble(settings, parts)?;
     Ok((layer.beside_others(), ready.guard))
 }

@@ -64,11 +64,22 @@
 mod assemble;
 mod bounded;
 mod builder;
+#[cfg_attr(
+    not(any(feature = "grpc", feature = "testing")),
+    expect(unreachable_pub, reason = "public in these modules")
+)]
+mod code;
 mod context_fields;
+mod deadline;
+mod delivery;
 mod diagnostics;
 mod duration_histogram;
 mod error;
+mod exception;
 mod export;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 mod guard;
@@ -77,6 +88,7 @@ mod install;
 mod installed;
 pub mod json;
 mod panic;
+mod parts;
 mod pretty;
 mod propagation;
 mod provider;
@@ -86,7 +98,8 @@ mod resource;
 #[cfg_attr(not(feature = "grpc"), expect(dead_code, unused_imports, reason = "the names of calls"))]
 mod semconv;
 mod settings;
-mod signals;
+mod shutdown_signal;
+mod signal;
 mod subscriber;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -95,16 +108,16 @@ mod writer;
 
 pub use builder::{Builder, Logs, Metrics, Traces, init};
 pub use context_fields::with_fields;
+pub use delivery::{Delivery, SignalDelivery};
 pub use duration_histogram::duration_histogram;
 pub use error::{ExportError, InitError, ShutdownError};
-pub use export::{Delivery, SignalDelivery};
 pub use guard::TelemetryGuard;
 pub use opentelemetry;
 pub use opentelemetry_sdk;
 pub use record_error::record_error;
 pub use redaction::Redaction;
 pub use settings::{Compression, HistogramAggregation, LogFormat, TlsSettings};
-pub use signals::{shutdown_signal, shutdown_signal_blocking};
+pub use shutdown_signal::{shutdown_signal, shutdown_signal_blocking};
 pub use subscriber::{InvalidFilter, TelemetryLayer};
 pub use tracing;
 pub use writer::{LineWriter, LogOutput, Overflow};

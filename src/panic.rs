@@ -17,6 +17,7 @@ use std::panic::{Location, PanicHookInfo};
 
 use crate::diagnostics::{Diagnostics, Field};
 use crate::export::on_io_thread;
+use crate::semconv::PANIC_TARGET;
 use crate::subscriber::inside::Inside;
 
 /// What the hook does beside telling the panic.
@@ -94,7 +95,7 @@ impl Panic {
 
     fn emit(&self) {
         tracing::error!(
-            target: TARGET,
+            target: PANIC_TARGET,
             location = self.location,
             code.file.path = self.file,
             code.line.number = self.line,
@@ -122,9 +123,6 @@ impl Panic {
 thread_local! {
     static TELLING: Cell<bool> = const { Cell::new(false) };
 }
-
-/// Of the events that tell of panics.
-pub(crate) const TARGET: &str = "panic";
 
 const KIND: &str = "panic";
 

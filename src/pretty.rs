@@ -29,7 +29,7 @@ use tracing_subscriber::registry::LookupSpan;
 use self::text::{escape, shown};
 use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::Field;
-use crate::json::exception::causes;
+use crate::exception::causes;
 use crate::redaction::{REDACTED, Redaction};
 use crate::semconv::OWN_TARGET;
 use crate::trace_ids::TraceIds;

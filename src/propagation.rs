@@ -91,14 +91,20 @@ pub(crate) fn parse_tracestate(headers: &[&str]) -> TraceState {
 }
 
 fn checked_tracestate(header: &str) -> Option<TraceState> {
-    // The API lets members without a key or a value pass, and takes `==` for `=`.
+    // The API lets members without a key or a value pass, takes `==` for `=`, and any character for printable ASCII:
+    // a line feed that some carrier let in would end the header where it is sent on.
     let mut members = header.split(',').map(str::trim_ascii).filter(|member| !member.is_empty());
     let whole = members.all(|member| {
         member
             .split_once('=')
-            .is_some_and(|(key, value)| !key.is_empty() && !value.is_empty() && !value.contains('='))
+            .is_some_and(|(key, value)| !key.is_empty() && !value.is_empty() && value.bytes().all(is_allowed))
     });
     if whole { header.parse().ok() } else { None }
+}
+
+/// In a value of `tracestate`; a comma would have ended it.
+fn is_allowed(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'='
 }
 
 /// The ids and flags of a `traceparent` header. `None`: it is not a valid one.

@@ -18,7 +18,7 @@ pub(crate) struct TraceIds {
 impl TraceIds {
     /// Of the current OpenTelemetry context: also right inside raw OpenTelemetry spans and gRPC calls.
     pub(crate) fn current() -> Option<Self> {
-        Context::map_current(|context| Self::of(context.span().span_context()))
+        with_current(|context| Self::of(context.span().span_context()))?
     }
 
     /// Of the span that an event belongs to: the current one, the parent that it names, or none for a root event.
@@ -57,7 +57,21 @@ pub(crate) fn is_sdk_target(target: &str) -> bool {
 /// - for events of the SDK, which it emits while it has the current context borrowed;
 /// - for events of thread-local values that are dropped after the thread's context is gone, which aborts the process.
 pub(crate) fn may_touch_context(target: &str) -> bool {
-    !is_sdk_target(target) && CONTEXT_LIVES.try_with(|lives| lives.0).unwrap_or(false)
+    !is_sdk_target(target) && context_lives()
+}
+
+/// Asks the current context, unless the thread has lost it.
+pub(crate) fn with_current<T>(ask: impl FnOnce(&Context) -> T) -> Option<T> {
+    context_lives().then(|| Context::map_current(ask))
+}
+
+/// Whether telemetry is suppressed here.
+pub(crate) fn is_suppressed() -> bool {
+    context_lives() && Context::is_current_telemetry_suppressed()
+}
+
+fn context_lives() -> bool {
+    CONTEXT_LIVES.try_with(|lives| lives.0).unwrap_or(false)
 }
 
 /// Is gone before the thread's context is: what was made later is dropped earlier.

@@ -1,13 +1,14 @@
 //! What an event and a span allocate once their thread is warm, through everything that `build_local()` makes.
 
-use std::error::Error;
+#![expect(clippy::unwrap_used, reason = "a test, whose helpers fail it")]
+
 use std::io;
 use std::time::Duration;
 
 use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{LogFormat, LogOutput, TelemetryGuard, init};
 use tracing::subscriber::with_default;
-use tracing::{error, info, info_span};
+use tracing::{info, info_span};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 #[test]
@@ -29,11 +30,12 @@ fn an_event_without_a_span_allocates_nothing() {
     in_telemetry(|telemetry| assert_eq!(allocations_of(telemetry, |number| info!(number, "placed")), 0));
 }
 
-/// Those of the bridge, whose spans live in the registry and in the context.
+/// Seven are the bridge's: the builder and its attributes, and the span in the registry and in the context. Four are
+/// what lines keep of a span.
 #[test]
-fn a_span_allocates_as_much_as_the_documentation_says() {
+fn a_span_with_two_fields_allocates_no_more_than_documented() {
     in_telemetry(|telemetry| {
-        let span = |number: u64| drop(info_span!("query", table = "orders", rows = number).entered());
+        let span = |_| drop(info_span!("query", table = "orders", rows = 17).entered());
         assert_eq!(allocations_of(telemetry, span), SPANS * PER_SPAN);
     });
 }
@@ -56,4 +58,5 @@ fn in_telemetry(test: impl FnOnce(&TelemetryGuard)) {
 }
 
 const SPANS: u64 = 100;
-const PER_SPAN: u64 = 8;
+/// As `benches/README.md` says.
+const PER_SPAN: u64 = 11;

@@ -28,7 +28,7 @@ async fn a_status_is_answered_as_often_as_asked_and_nothing_is_kept() {
     collector.fault(Fault::status(Code::Unavailable, "try later").times(2));
     for _ in 0..2 {
         let status = client.export(otlp::spans(1)).await.unwrap_err();
-        assert_eq!((status.code(), status.message()), (Code::Unavailable, "try later"));
+        assert_eq!((status.code(), status.message()), (tonic::Code::Unavailable, "try later"));
     }
     client.export(otlp::spans(3)).await.unwrap();
     assert_eq!(collector.received().span_count(), 3);
@@ -61,7 +61,7 @@ async fn retry_info_says_how_long_to_wait() {
     let mut client = client(&collector).await;
     collector.fault(Fault::retry_after(Duration::from_millis(1_500)));
     let status = client.export(otlp::spans(1)).await.unwrap_err();
-    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(status.code(), tonic::Code::ResourceExhausted);
     let info = status.get_details_retry_info().unwrap();
     assert_eq!(info.retry_delay, Some(Duration::from_millis(1_500)));
 }
@@ -88,7 +88,7 @@ async fn requests_over_the_size_limit_are_refused_as_collectors_do() {
     let mut client = client(&collector).await;
     collector.fault(Fault::MaxMessageSize(500));
     let status = client.export(otlp::spans(100)).await.unwrap_err();
-    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(status.code(), tonic::Code::ResourceExhausted);
     assert!(status.message().contains("received message larger than max"), "{status}");
     client.export(otlp::spans(1)).await.unwrap();
 

@@ -276,6 +276,15 @@ fn collections_that_waited_arrive_in_their_order() {
 }
 
 #[test]
+fn a_flush_with_a_limit_that_no_clock_can_reach_has_none() {
+    let collector = Collector::start().unwrap();
+    let local = Local::start(&collector.endpoint());
+    local.record(0..10);
+    local.guard.force_flush(Duration::MAX).unwrap();
+    nothing_is_lost(local, 10, &collector);
+}
+
+#[test]
 fn a_slow_collector_gets_everything() {
     let collector = Collector::start().unwrap();
     collector.fault(Fault::Delay(Duration::from_millis(300)));

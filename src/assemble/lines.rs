@@ -3,13 +3,13 @@
 use tracing_core::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::builder::Parts;
 use crate::context_fields::BaggageKeys;
 use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
 use crate::json::JsonLayer;
+use crate::parts::Parts;
 use crate::pretty::{Colors, PrettyLayer};
-use crate::settings::{LogFormat, Settings};
+use crate::settings::{LineSettings, LogFormat, Settings};
 use crate::subscriber::{Lines, shared};
 use crate::writer::{LineWriter, LogOutput};
 
@@ -43,7 +43,7 @@ where
         let (format, write) = if is_json {
             shared(json(writer.clone(), parts))
         } else {
-            shared(pretty(writer.clone(), colors(is_terminal), parts))
+            shared(pretty(writer.clone(), colors(is_terminal, &settings.lines), parts))
         };
         diagnostics.write_with(write);
         Ok(Self { writer: Some(writer), format: Some(format), owns_stderr })
@@ -81,8 +81,6 @@ fn pretty(writer: LineWriter, colors: Colors, parts: &Parts) -> PrettyLayer<Line
         .baggage_keys(BaggageKeys::new(parts.baggage_keys.iter().cloned()))
 }
 
-/// For a terminal, unless `NO_COLOR` is set to anything (no-color.org).
-fn colors(is_terminal: bool) -> Colors {
-    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if is_terminal && !unwanted { Colors::On } else { Colors::Off }
+fn colors(is_terminal: bool, settings: &LineSettings) -> Colors {
+    if is_terminal && !settings.no_color { Colors::On } else { Colors::Off }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use opentelemetry_sdk::logs::{LogProcessor, LoggerProviderBuilder};
+use tracing_core::Level;
 
-use super::parts::Steps;
+use crate::parts::Steps;
 use crate::settings::{Compression, LogsRequested, TlsSettings};
 
 /// Settings of exported log records alone; given to the closure of [`Builder::logs`](crate::Builder::logs).
@@ -31,6 +32,37 @@ impl Logs {
     /// Overridden by `OTEL_RUST_OTLP_LOG_FILTER`, then `RUST_LOG`. Default: as for log lines.
     pub fn filter(mut self, directives: impl Into<String>) -> Self {
         self.requested.filter = Some(directives.into());
+        self
+    }
+
+    /// Exports no records below this level, whatever the filter lets pass. Default: the filter alone decides.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::tracing::Level;
+    /// # let _ =
+    /// telemetry_bootstrap::init().logs(|logs| logs.minimum_severity(Level::WARN));
+    /// ```
+    pub fn minimum_severity(mut self, level: Level) -> Self {
+        self.requested.minimum_severity = Some(level);
+        self
+    }
+
+    /// Exports no records of traces that are not sampled. Records outside of any trace are exported. Default: all are.
+    ///
+    /// Where few traces are sampled, log records can cost more than all else; these are the ones that no trace in the
+    /// backend leads to. Log lines are not touched.
+    pub fn trace_based(mut self) -> Self {
+        self.requested.trace_based = true;
+        self
+    }
+
+    /// Gives each record the fields of the `tracing` spans around it, as attributes with their types: the event's own
+    /// field wins over a span's, and an inner span's over an outer span's. Default: the fields stand on the exported
+    /// span alone, to which the record's ids lead.
+    ///
+    /// Fields come from the spans that the [`filter`](Self::filter) of records lets pass.
+    pub fn span_fields(mut self) -> Self {
+        self.requested.span_fields = true;
         self
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use opentelemetry_sdk::trace::{IdGenerator, ShouldSample, SpanProcessor, TracerProviderBuilder};
 
-use super::parts::Steps;
+use crate::parts::Steps;
 use crate::settings::{Compression, TlsSettings, TracesRequested};
 
 /// Settings of traces alone; given to the closure of [`Builder::traces`](crate::Builder::traces).

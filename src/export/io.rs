@@ -2,9 +2,8 @@
 //!
 //! Exporting from the application's runtime loses data when that runtime is blocked, has one thread, or is gone.
 //! Here everything that a connection needs lives on this thread, so a flush works from a plain thread, from inside
-//! any runtime, and after it. Nothing that happens on this thread is telemetry: see [`on_io_thread`].
+//! any runtime, and after it. Nothing that happens on this thread is telemetry: see [`on_io_thread`](super::on_io_thread).
 
-use std::cell::Cell;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -16,15 +15,16 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tonic::transport::Endpoint;
 
+use super::io_thread::{become_io_thread, on_io_thread};
 use super::queue::Queue;
 use super::reporter::Reporter;
-use super::signal::Signal;
 use super::transport::{Connections, endpoint};
 use super::worker::{Command, Worker};
 use super::workers::Workers;
-use crate::diagnostics::Diagnostics;
+use crate::diagnostics::{Diagnostics, Field};
 use crate::error::InitError;
 use crate::settings::ExportSettings;
+use crate::signal::Signal;
 
 /// One signal's way to its collector.
 pub(crate) struct Route {
@@ -52,14 +52,15 @@ struct Thread {
 impl Exporter {
     /// Starts the thread. Connections are made when there is something to send. `resource` is encoded.
     pub(crate) fn start(
-        routes: Vec<Route>,
+        mut routes: Vec<Route>,
         resource: Arc<[u8]>,
         diagnostics: &Diagnostics,
     ) -> Result<Self, InitError> {
         if routes.is_empty() {
             return Ok(Self { workers: Workers::default(), thread: None });
         }
-        let endpoints = routes.iter().map(endpoint_of).collect::<Result<Vec<_>, _>>()?;
+        let endpoints = routes.iter_mut().map(|route| endpoint_of(route, diagnostics));
+        let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
         let mut workers = Workers::default();
         let commands = routes.iter().map(|route| workers.add(route.signal, unbounded_channel())).collect();
         let plan = Plan { routes, endpoints, commands, resource, diagnostics: diagnostics.clone() };
@@ -105,26 +106,6 @@ impl Drop for Exporter {
     }
 }
 
-/// Whether this is the I/O thread, or a helper of its runtime. Spans and events made here would be exported by the
-/// very export that makes them; `opentelemetry`'s own suppression is lost where a library enters a root span.
-pub(crate) fn on_io_thread() -> bool {
-    ON_IO_THREAD.get()
-}
-
-/// Runs `action` as if this were the I/O thread.
-#[cfg(test)]
-pub(crate) fn as_io_thread(action: impl FnOnce()) {
-    ON_IO_THREAD.set(true);
-    action();
-    ON_IO_THREAD.set(false);
-}
-
-/// Makes the current thread one whose own doings are no telemetry, for as long as it lives.
-#[cfg(feature = "testing")]
-pub(crate) fn record_nothing_here() {
-    ON_IO_THREAD.set(true);
-}
-
 /// What the thread needs to begin.
 struct Plan {
     routes: Vec<Route>,
@@ -150,8 +131,21 @@ impl Plan {
     }
 }
 
-fn endpoint_of(route: &Route) -> Result<Endpoint, InitError> {
-    endpoint(&route.settings).map_err(|source| InitError::InvalidSetting {
+/// TLS files may turn out to be of no use only here. Those that the environment named are then left out, as any other
+/// wrong value of a variable.
+fn endpoint_of(route: &mut Route, diagnostics: &Diagnostics) -> Result<Endpoint, InitError> {
+    let mut prepared = endpoint(&route.settings);
+    if let Err(error) = &prepared
+        && std::mem::take(&mut route.settings.target.tls).from_env
+    {
+        let fields: [Field<'_>; 2] = [("signal", &route.signal), ("error", error)];
+        diagnostics.warn(
+            "the certificates and keys that the environment names cannot be used: none of them is",
+            &fields,
+        );
+        prepared = endpoint(&route.settings);
+    }
+    prepared.map_err(|source| InitError::InvalidSetting {
         setting: "endpoint",
         value: route.settings.target.uri.to_string(),
         origin: format!("the settings of {}", route.signal),
@@ -163,7 +157,7 @@ fn endpoint_of(route: &Route) -> Result<Endpoint, InitError> {
 /// The thread. The runtime is made and dropped here: neither is allowed inside the application's runtime, where
 /// telemetry may have been started.
 fn run(plan: Plan, started: &SyncSender<std::io::Result<()>>, alive: SyncSender<()>) {
-    ON_IO_THREAD.set(true);
+    become_io_thread();
     let _suppressed = Context::enter_telemetry_suppressed_scope();
     let runtime = match runtime() {
         Ok(runtime) => runtime,
@@ -185,12 +179,8 @@ fn runtime() -> std::io::Result<Runtime> {
         .enable_all()
         .thread_name(THREAD_NAME)
         // Also the helper threads that resolve names.
-        .on_thread_start(|| ON_IO_THREAD.set(true))
+        .on_thread_start(become_io_thread)
         .build()
-}
-
-thread_local! {
-    static ON_IO_THREAD: Cell<bool> = const { Cell::new(false) };
 }
 
 const THREAD_NAME: &str = "telemetry-io";

@@ -9,9 +9,9 @@ use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
 
 use super::encode::{self, with_scratch};
 use super::queue::Queue;
-use super::signal::Signal;
 use super::workers::{DEFAULT_FLUSH_TIMEOUT, Workers};
 use crate::settings::AttributeLimits;
+use crate::signal::Signal;
 
 /// Encodes each log record on the thread that emits it, straight into the queue.
 #[derive(Debug)]

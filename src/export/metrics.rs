@@ -12,9 +12,9 @@ use prost::Message;
 
 use super::points;
 use super::queue::Queue;
-use super::signal::Signal;
 use super::workers::{DEFAULT_FLUSH_TIMEOUT, Workers};
 use crate::settings::QueueSettings;
+use crate::signal::Signal;
 
 /// Puts each collection into the queue as one request, and answers at once: whether and when it is delivered does not
 /// hold the reader up, and is in the ledger like everything else.

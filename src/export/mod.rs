@@ -4,13 +4,13 @@ mod backoff;
 mod batch;
 pub(crate) mod encode;
 mod io;
+mod io_thread;
 mod ledger;
 mod logs;
 mod metrics;
 mod points;
 mod queue;
 mod reporter;
-mod signal;
 mod spans;
 #[cfg(test)]
 mod tests;
@@ -18,21 +18,17 @@ mod transport;
 mod worker;
 mod workers;
 
+pub(crate) use io::{Exporter, Route};
 #[cfg(test)]
-pub(crate) use io::as_io_thread;
+pub(crate) use io_thread::as_io_thread;
 #[cfg(feature = "testing")]
-pub(crate) use io::record_nothing_here;
-pub(crate) use io::{Exporter, Route, on_io_thread};
+pub(crate) use io_thread::become_io_thread;
+pub(crate) use io_thread::on_io_thread;
 pub(crate) use ledger::Ledger;
-pub use ledger::{Delivery, SignalDelivery};
 pub(crate) use logs::LogQueue;
 pub(crate) use metrics::MetricQueue;
 pub(crate) use queue::Queue;
 #[cfg(feature = "testing")]
 pub(crate) use queue::Take;
-#[cfg(not(feature = "testing"))]
-pub(crate) use signal::Signal;
-#[cfg(feature = "testing")]
-pub use signal::Signal;
 pub(crate) use spans::SpanQueue;
 pub(crate) use workers::Workers;

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ledger::SignalDelivery;
-use super::signal::Signal;
 use super::transport::{Failure, FailureKind};
+use crate::delivery::SignalDelivery;
 use crate::diagnostics::Diagnostics;
+use crate::signal::Signal;
 
 pub(super) struct Reporter {
     diagnostics: Diagnostics,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
 use http::HeaderMap;
+use http::uri::PathAndQuery;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use tonic::client::Grpc;
@@ -18,8 +19,8 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
-use super::signal::Signal;
 use crate::settings::{Compression, ExportSettings, Target};
+use crate::signal::Signal;
 
 /// What became of one request.
 #[derive(Debug)]
@@ -114,7 +115,7 @@ impl Transport {
         let mut client = compressed(Grpc::new(channel), self.compression);
         client.ready().await.map_err(|error| Status::from_error(error.into()))?;
         let request = Request::from_parts(self.metadata.clone(), Default::default(), request);
-        let response = client.unary(request, self.signal.grpc_path(), PassThrough).await?;
+        let response = client.unary(request, method(self.signal), PassThrough).await?;
         Ok(response.into_inner())
     }
 }
@@ -230,6 +231,15 @@ fn compressed(client: Grpc<Channel>, compression: Compression) -> Grpc<Channel> 
 fn compressed(client: Grpc<Channel>, _compression: Compression) -> Grpc<Channel> {
     // Compression was refused when the settings were read.
     client
+}
+
+/// The method of the collector that takes a signal's requests.
+fn method(signal: Signal) -> PathAndQuery {
+    PathAndQuery::from_static(match signal {
+        Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    })
 }
 
 /// The responses of the three services are alike on the wire.

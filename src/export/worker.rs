@@ -21,8 +21,8 @@ use super::backoff::Backoff;
 use super::batch::Batch;
 use super::queue::{Queue, Take};
 use super::reporter::Reporter;
-use super::signal::Signal;
 use super::transport::{Failure, FailureKind, Outcome, Transport};
+use crate::signal::Signal;
 
 /// What a worker can be asked to do.
 pub(super) enum Command {

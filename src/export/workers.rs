@@ -7,10 +7,11 @@ use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
-use super::io::on_io_thread;
-use super::signal::Signal;
+use super::io_thread::on_io_thread;
 use super::worker::{Command, Unflushed};
+use crate::deadline::deadline_in;
 use crate::error::ExportError;
+use crate::signal::Signal;
 
 /// Reaches the workers of the I/O thread. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -86,12 +87,6 @@ impl Workers {
     }
 }
 
-/// Durations that no clock can reach are as good as for ever.
-fn deadline_in(timeout: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(timeout).unwrap_or(now + FOR_EVER)
-}
-
 fn error(signal: Signal, unflushed: Unflushed, timeout: Duration) -> ExportError {
     match unflushed {
         Unflushed::Late => ExportError::Timeout(timeout),
@@ -101,6 +96,5 @@ fn error(signal: Signal, unflushed: Unflushed, timeout: Duration) -> ExportError
 
 /// For flushes that come through the SDK without a limit of their own: the SDK's.
 pub(super) const DEFAULT_FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
-const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How much later than the deadline an answer may come.
 const GRACE: Duration = Duration::from_millis(50);

@@ -17,7 +17,8 @@ use super::metadata;
 use super::method::Method;
 use super::options::{RemoteParent, RequestHead, Side};
 use super::recorder::Recorder;
-use super::status::{Code, Ending};
+use super::status::Ending;
+use crate::code::Code;
 use crate::semconv;
 use crate::settings::RpcConventions;
 

@@ -19,8 +19,8 @@ use super::future::ResponseFuture;
 use super::method::{InvalidDescriptorSet, methods_of};
 use super::options::{Options, RequestHead, Side, common_settings};
 use super::recorder::Telemetry;
-use super::status::Code;
 use super::target::Address;
+use crate::code::Code;
 
 /// Traces and measures every gRPC call that a client makes, and sends the trace context along.
 ///

@@ -8,8 +8,8 @@ use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter, Histogram, Mete
 
 use super::method::Method;
 use super::options::{IsError, Side};
-use super::status::Code;
 use super::target::Address;
+use crate::code::Code;
 use crate::semconv;
 use crate::settings::RpcConventions;
 

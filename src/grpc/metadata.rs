@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::GetAll;
+use http::header::ValueIter;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::propagation::{Extractor, Injector};
 use opentelemetry::{Array, Context, Key, KeyValue, StringValue, Value, global};
@@ -30,28 +30,28 @@ struct Incoming<'a> {
 }
 
 impl Incoming<'_> {
-    fn values(&self, key: &str) -> GetAll<'_, HeaderValue> {
-        match usual(key) {
-            Some(name) => self.headers.get_all(name),
-            None => self.headers.get_all(key),
+    fn values(&self, key: &str) -> ValueIter<'_, HeaderValue> {
+        match known(key) {
+            Some(name) => self.headers.get_all(name).iter(),
+            None => self.headers.get_all(key).iter(),
         }
     }
 
-    fn joined(&self) -> &str {
-        self.tracestate.get_or_init(|| {
-            let values: Vec<_> =
-                self.values("tracestate").iter().filter_map(|value| value.to_str().ok()).collect();
-            values.join(",")
-        })
+    fn texts(&self, key: &str) -> Vec<&str> {
+        self.values(key).filter_map(|value| value.to_str().ok()).collect()
+    }
+
+    fn joined(&self, key: &str) -> &str {
+        self.tracestate.get_or_init(|| self.texts(key).join(","))
     }
 }
 
 impl Extractor for Incoming<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        let mut values = self.values(key).iter();
+        let mut values = self.values(key);
         let first = values.next()?;
         if key == "tracestate" && values.next().is_some() {
-            return Some(self.joined());
+            return Some(self.joined(key));
         }
         first.to_str().ok()
     }
@@ -61,7 +61,7 @@ impl Extractor for Incoming<'_> {
     }
 
     fn get_all(&self, key: &str) -> Option<Vec<&str>> {
-        let values: Vec<_> = self.values(key).iter().filter_map(|value| value.to_str().ok()).collect();
+        let values = self.texts(key);
         (!values.is_empty()).then_some(values)
     }
 }
@@ -83,28 +83,16 @@ impl Injector for Outgoing<'_> {
 }
 
 fn name_of(key: &str) -> Option<HeaderName> {
-    match usual(key) {
-        Some(name) => Some(name.clone()),
-        None => HeaderName::try_from(key).ok(),
-    }
+    known(key).cloned().or_else(|| HeaderName::try_from(key).ok())
 }
 
-/// The usual names are there already: reading one from text costs more than to look for it.
-fn usual(key: &str) -> Option<&'static HeaderName> {
-    static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-    static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-    static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
-    match key {
-        "traceparent" => Some(&TRACEPARENT),
-        "tracestate" => Some(&TRACESTATE),
-        "baggage" => Some(&BAGGAGE),
-        _ => None,
-    }
+/// The usual names: looked up by a name that is parsed already, a header is found in half the time.
+fn known(key: &str) -> Option<&'static HeaderName> {
+    [&TRACEPARENT, &TRACESTATE, &BAGGAGE].into_iter().find(|name| name.as_str() == key)
 }
 
 /// The time that the caller gives the call: `grpc-timeout`, at most eight digits and a unit.
 pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
-    static GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
     let text = headers.get(&GRPC_TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -165,6 +153,11 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     };
     matches!(rest.first(), None | Some(b'+' | b';' | b' '))
 }
+
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+static GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,8 @@ use prost_types::FileDescriptorSet;
 
 use super::instruments::MethodInstruments;
 use super::options::Side;
-use super::status::{Code, Ending};
+use super::status::Ending;
+use crate::code::Code;
 use crate::semconv;
 
 /// One method, as it is named on spans.

@@ -200,4 +200,5 @@ pub use future::ResponseFuture;
 pub use method::InvalidDescriptorSet;
 pub use options::{RemoteParent, RequestHead};
 pub use server::{ServerLayer, ServerService};
-pub use status::Code;
+
+pub use crate::code::Code;

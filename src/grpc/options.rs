@@ -10,8 +10,8 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
 use super::instruments::Wanted;
-use super::status::Code;
 use super::target::Address;
+use crate::code::Code;
 
 /// From which side a call is seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ use super::future::ResponseFuture;
 use super::method::{InvalidDescriptorSet, methods_of};
 use super::options::{Options, RemoteParent, RequestHead, Side, common_settings};
 use super::recorder::Telemetry;
-use super::status::Code;
+use crate::code::Code;
 
 /// Traces and measures every gRPC call that a server answers.
 ///

@@ -79,7 +79,8 @@ pub(crate) fn formatted(out: &mut Vec<u8>, write: impl FnOnce(&mut Escaped<'_>) 
     let outcome = catch_unwind(AssertUnwindSafe(|| write(&mut Escaped(out))));
     if outcome.is_err() {
         out.truncate(start);
-        out.extend_from_slice(b"\"[panicked]");
+        out.push(b'"');
+        out.extend_from_slice(PANICKED.as_bytes());
     }
     out.push(b'"');
 }
@@ -190,6 +191,9 @@ fn escape_each(out: &mut Vec<u8>, bytes: &[u8]) {
     }
     out.extend_from_slice(&bytes[copied..]);
 }
+
+/// What stands in place of a value that panics when it is formatted.
+pub(crate) const PANICKED: &str = "[panicked]";
 
 /// Entry of [`ESCAPES`] for a byte that stands for itself.
 const PLAIN: u8 = 0;

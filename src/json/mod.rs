@@ -52,7 +52,6 @@
 
 mod clock;
 pub(crate) mod encode;
-pub(crate) mod exception;
 mod fields;
 mod format;
 mod keys;

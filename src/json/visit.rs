@@ -7,9 +7,9 @@ use tracing_core::Field;
 use tracing_core::field::Visit;
 
 use super::encode;
-use super::exception::{TypeName, causes, write_chain};
 use super::fields::{Fields, Reserved};
 use super::format::Format;
+use crate::exception::{TypeName, causes, write_chain};
 use crate::redaction::{REDACTED, Redaction};
 
 /// Encodes the values it is shown.

@@ -9,10 +9,9 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::*;
-use crate::settings::ExceptionSignal;
-use crate::subscriber::Parts;
 use crate::subscriber::filter::{Filter, FilterHandle};
 use crate::subscriber::tests::rig::{Rig, Written, lines_into, texts};
+use crate::subscriber::{Marks, Parts};
 
 /// Runs the ignored test `child` alone and returns what it wrote to its two outputs, and whether it succeeded.
 fn run(child: &str, backtrace: &str) -> (String, String, bool) {
@@ -45,8 +44,9 @@ fn install_printing(previous: PreviousHook) -> Written {
         // A filter that does not name the target: the panic is written all the same.
         lines: Some((lines_into(&written), FilterHandle::new(Filter::parse("some_crate=info").0))),
         records: None,
+        span_attributes: None,
         spans: None,
-        exceptions: ExceptionSignal::SpanEvent,
+        marks: Marks::default(),
     };
     tracing::subscriber::set_global_default(Registry::default().with(parts.alone())).unwrap();
     written

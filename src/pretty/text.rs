@@ -3,13 +3,15 @@
 use std::fmt::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::json::encode::PANICKED;
+
 /// What `write` writes, escaped; `[panicked]` when it panics.
 pub(super) fn shown(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
     let mut text = String::new();
     // An implementation that returns an error has said what it could: that stays.
     match catch_unwind(AssertUnwindSafe(|| write(&mut text))) {
         Ok(_) => escape(&text),
-        Err(_) => "[panicked]".to_owned(),
+        Err(_) => PANICKED.to_owned(),
     }
 }
 

@@ -5,8 +5,8 @@ use opentelemetry_sdk::metrics::{
     Aggregation, Instrument, InstrumentKind, MeterProviderBuilder, PeriodicReader, SdkMeterProvider, Stream,
 };
 
-use crate::builder::{Steps, View};
 use crate::export::MetricQueue;
+use crate::parts::{Steps, View};
 use crate::settings::{HistogramAggregation, MetricSettings};
 
 pub(crate) fn meter_provider(

@@ -4,8 +4,8 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracerProvider, ShouldSample, SpanLimits, TracerProviderBuilder};
 
 use super::sampler;
-use crate::builder::Steps;
 use crate::export::SpanQueue;
+use crate::parts::Steps;
 use crate::settings::{SpanLimitSettings, TraceSettings};
 
 /// `additions` are what the user brought: processors, an id generator.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use opentelemetry::{Key, Value};
 use opentelemetry_sdk::metrics::Temporality;
+use tracing_core::Level;
 
 use super::endpoint;
 use super::types::{Compression, HistogramAggregation, LogFormat, TlsSettings};
@@ -80,6 +81,9 @@ pub(crate) struct LogsRequested {
     pub(crate) export: Option<bool>,
     pub(crate) otlp: OtlpRequested,
     pub(crate) filter: Option<String>,
+    pub(crate) minimum_severity: Option<Level>,
+    pub(crate) trace_based: bool,
+    pub(crate) span_fields: bool,
     pub(crate) max_attributes: Option<u32>,
     pub(crate) max_value_length: Option<usize>,
     pub(crate) queue: QueueRequested,

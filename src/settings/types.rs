@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, Uri};
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::metrics::Temporality;
+use tracing_core::LevelFilter;
 
 /// What was asked for, by code and environment, resolved.
 #[derive(Clone, Debug)]
@@ -54,6 +55,12 @@ pub(crate) struct LogSettings {
     pub(crate) export: Option<ExportSettings>,
     /// Directives that decide which events become OTLP log records.
     pub(crate) filter: Directives,
+    /// The most verbose level that becomes a record, of what the filter lets pass.
+    pub(crate) minimum_severity: LevelFilter,
+    /// Leaves out records of traces that are not sampled.
+    pub(crate) trace_based: bool,
+    /// Records carry the fields of the spans around them.
+    pub(crate) span_fields: bool,
     pub(crate) limits: AttributeLimits,
     pub(crate) queue: QueueSettings,
 }
@@ -62,6 +69,8 @@ pub(crate) struct LogSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct LineSettings {
     pub(crate) format: LogFormat,
+    /// `NO_COLOR`: text for people is not coloured, wherever it goes.
+    pub(crate) no_color: bool,
     pub(crate) filter: Directives,
 }
 
@@ -133,6 +142,8 @@ pub(crate) struct TlsFiles {
     pub(crate) certificate: Option<PathBuf>,
     pub(crate) client_key: Option<PathBuf>,
     pub(crate) client_certificate: Option<PathBuf>,
+    /// The operator named one of them: a mistake in it must not keep the program from starting.
+    pub(crate) from_env: bool,
 }
 
 /// How export requests are compressed.

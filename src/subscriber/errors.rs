@@ -16,6 +16,8 @@
 //! this span or on a span below it: the same text, or one that ends with `: ` and the recorded text, as wrappers
 //! write it. Every span remembers the last [`REMEMBERED`] such texts. So an error that passes through five functions
 //! is one exception, on the span where it arose; the spans above it get status and type alone.
+//!
+//! **Redacted fields** are passed over: an error in one leaves the status without its text, and no exception.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -36,10 +38,19 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::inside::Inside;
 use super::spans::automatically;
-use crate::json::exception::{TypeName, causes};
-use crate::record_error::{error_type, stacktrace};
+use crate::exception::{TypeName, causes, error_type, stacktrace};
+use crate::redaction::{REDACTED, Redaction};
 use crate::semconv::{ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE, OTHER};
 use crate::settings::ExceptionSignal;
+use crate::trace_ids::with_current;
+
+/// How errors are told on spans.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Marks {
+    pub(crate) exceptions: ExceptionSignal,
+    /// What must not be told in lines and records must not be told on spans either.
+    pub(crate) redaction: Redaction,
+}
 
 /// Whether events of this callsite are errors.
 pub(super) fn is_error(metadata: &Metadata<'_>) -> bool {
@@ -57,7 +68,7 @@ pub(super) fn mark<S>(
     ctx: &Context<'_, S>,
     dispatch: Option<&Dispatch>,
     time: SystemTime,
-    signal: ExceptionSignal,
+    how: &Marks,
 ) where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -66,11 +77,11 @@ pub(super) fn mark<S>(
     if span.is_none() && !explicit {
         return;
     }
-    let failure = Failure::of(event);
+    let failure = Failure::of(event, &how.redaction);
     let known = failure.is_known(event, ctx);
     match span {
-        Some(context) => failure.mark(&context.span(), time, signal, known),
-        None => OtelContext::map_current(|context| failure.mark(&context.span(), time, signal, known)),
+        Some(context) => failure.mark(&context.span(), time, how.exceptions, known),
+        None => _ = with_current(|context| failure.mark(&context.span(), time, how.exceptions, known)),
     }
     if explicit {
         STATE.set(State::Done);
@@ -84,9 +95,11 @@ pub(crate) fn explicitly(error: &(dyn Error + 'static), emit: impl FnOnce()) {
     emit();
     // Inside telemetry's own code the current span may be locked by this thread.
     if STATE.replace(before) == State::Explicit && !Inside::is_held() {
-        let failure = Failure { error: Some(Exception::of(error)), ..Failure::default() };
+        // A text that panics is no reason to end the program.
+        let Ok(exception) = catch_unwind(AssertUnwindSafe(|| Exception::of(error))) else { return };
+        let failure = Failure { error: Some(exception), ..Failure::default() };
         let now = SystemTime::now();
-        OtelContext::map_current(|context| {
+        with_current(|context| {
             failure.mark(&context.span(), now, ExceptionSignal::SpanEvent, false);
         });
     }
@@ -100,7 +113,7 @@ where
     let nearest = ctx.event_scope(event)?.find_map(|span| get_otel_context(&span.id(), dispatch))?;
     let is_current = || {
         let id = nearest.span().span_context().span_id();
-        OtelContext::map_current(|current| current.span().span_context().span_id() == id)
+        with_current(|current| current.span().span_context().span_id() == id).unwrap_or(false)
     };
     (!event.is_contextual() || is_current()).then_some(nearest)
 }
@@ -112,6 +125,7 @@ struct Failure {
     /// The user's `error.type`.
     kind: Option<String>,
     error: Option<Exception>,
+    redaction: Redaction,
 }
 
 #[derive(Debug, Default)]
@@ -143,17 +157,24 @@ impl Exception {
         self.texts.first().map_or("", String::as_str)
     }
 
-    fn attributes(&self) -> Vec<KeyValue> {
-        let mut attributes = vec![KeyValue::new(EXCEPTION_MESSAGE, self.message().to_owned())];
-        attributes.extend(self.type_name.clone().map(|name| KeyValue::new(EXCEPTION_TYPE, name)));
-        attributes.extend(self.stacktrace.clone().map(|trace| KeyValue::new(EXCEPTION_STACKTRACE, trace)));
-        attributes
+    fn attributes(&self, redaction: &Redaction) -> Vec<KeyValue> {
+        let attribute = |key, value: &str| {
+            KeyValue::new(
+                key,
+                if redaction.is_redacted(key) { REDACTED.to_owned() } else { value.to_owned() },
+            )
+        };
+        let message = Some((EXCEPTION_MESSAGE, self.message()));
+        let type_name = self.type_name.as_deref().map(|name| (EXCEPTION_TYPE, name));
+        let stacktrace = self.stacktrace.as_deref().map(|trace| (EXCEPTION_STACKTRACE, trace));
+        let all = [message, type_name, stacktrace].into_iter().flatten();
+        all.map(|(key, value)| attribute(key, value)).collect()
     }
 }
 
 impl Failure {
-    fn of(event: &Event<'_>) -> Self {
-        let mut failure = Self::default();
+    fn of(event: &Event<'_>, redaction: &Redaction) -> Self {
+        let mut failure = Self { redaction: redaction.clone(), ..Self::default() };
         // A value whose `Debug` or `Display` panics is no reason to end the program.
         let _ = catch_unwind(AssertUnwindSafe(|| event.record(&mut failure)));
         failure
@@ -189,12 +210,15 @@ impl Failure {
             span.set_attribute(KeyValue::new(ERROR_TYPE, self.kind()));
         });
         if let (Some(error), false, false) = (&self.error, known, signal == ExceptionSignal::Logs) {
-            span.add_event_with_timestamp("exception", time, error.attributes());
+            span.add_event_with_timestamp("exception", time, error.attributes(&self.redaction));
         }
     }
 
     fn description(&self) -> String {
-        let error = || self.error.as_ref().map(|error| error.message().to_owned());
+        let error = || {
+            let error = self.error.as_ref().filter(|_| !self.redaction.is_redacted(EXCEPTION_MESSAGE))?;
+            Some(error.message().to_owned())
+        };
         self.message.clone().or_else(error).unwrap_or_default()
     }
 
@@ -208,6 +232,9 @@ impl Failure {
     }
 
     fn text(&mut self, field: &Field, text: impl FnOnce() -> String) {
+        if self.redaction.is_redacted(field.name()) {
+            return;
+        }
         match field.name() {
             MESSAGE_FIELD => self.message = Some(text()),
             ERROR_FIELD => {
@@ -223,7 +250,10 @@ impl Failure {
 }
 
 impl Visit for Failure {
-    fn record_error(&mut self, _: &Field, value: &(dyn Error + 'static)) {
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        if self.redaction.is_redacted(field.name()) {
+            return;
+        }
         // A value says more than a text.
         if self.error.as_ref().is_none_or(|error| error.kind.is_none()) {
             self.error = Some(Exception::of(value));

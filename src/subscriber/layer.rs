@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime};
 
-use opentelemetry::Context as OtelContext;
 use opentelemetry_sdk::trace::SdkTracer;
 use tracing_core::dispatcher::WeakDispatch;
 use tracing_core::{Dispatch, Event, Interest, LevelFilter, Metadata, Subscriber, span};
@@ -14,23 +13,26 @@ use tracing_subscriber::filter::Filtered;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::errors::Marks;
 use super::filter::FilterHandle;
 use super::inside::Inside;
 use super::lines::Lines;
+use super::logs::SpanAttributes;
 use super::moment::Moment;
 use super::rate_limit::RateLimit;
 use super::wants::{Wants, passes};
 use super::{TelemetryLayer, errors, spans, unsigned};
 use crate::export::on_io_thread;
-use crate::settings::ExceptionSignal;
-use crate::trace_ids::{TraceIds, may_touch_context};
+use crate::trace_ids::{TraceIds, is_sdk_target, is_suppressed};
 
 /// What a telemetry layer is made of. What is not there costs nothing.
 pub(crate) struct Parts<S> {
     pub(crate) lines: Option<(Lines<S>, FilterHandle)>,
     pub(crate) records: Option<(Records<S>, FilterHandle)>,
+    /// For records that carry the fields of the spans around them.
+    pub(crate) span_attributes: Option<SpanAttributes>,
     pub(crate) spans: Option<(SdkTracer, FilterHandle)>,
-    pub(crate) exceptions: ExceptionSignal,
+    pub(crate) marks: Marks,
 }
 
 /// Writes an event as an OTLP record.
@@ -60,8 +62,9 @@ where
         let outputs = Outputs {
             lines,
             records,
+            span_attributes: self.span_attributes,
             wants: wants.clone(),
-            exceptions: self.exceptions,
+            marks: self.marks,
             company,
             dispatch: OnceLock::new(),
             sdk_lines: RateLimit::new(Instant::now()),
@@ -78,7 +81,7 @@ impl<S> fmt::Debug for Parts<S> {
             .field("lines", &self.lines.as_ref().map(|(_, filter)| filter))
             .field("records", &self.records.as_ref().map(|(_, filter)| filter))
             .field("spans", &self.spans)
-            .field("exceptions", &self.exceptions)
+            .field("marks", &self.marks)
             .finish()
     }
 }
@@ -93,8 +96,9 @@ enum Company {
 struct Outputs<S> {
     lines: Option<Lines<S>>,
     records: Option<Records<S>>,
+    span_attributes: Option<SpanAttributes>,
     wants: Wants,
-    exceptions: ExceptionSignal,
+    marks: Marks,
     company: Company,
     dispatch: OnceLock<WeakDispatch>,
     sdk_lines: RateLimit,
@@ -139,9 +143,18 @@ where
 
     fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
         self.wants.on_new_span(attrs, id, &ctx);
-        let Some(lines) = &self.lines else { return };
-        if !on_io_thread() && passes(self.wants.lines.as_ref(), attrs.metadata(), &ctx) {
-            let _inside = Inside::enter();
+        if on_io_thread() {
+            return;
+        }
+        let _inside = Inside::enter();
+        if let Some(kept) = self.span_attributes
+            && passes(self.wants.records.as_ref(), attrs.metadata(), &ctx)
+        {
+            kept.keep(attrs, id, &ctx);
+        }
+        if let Some(lines) = &self.lines
+            && passes(self.wants.lines.as_ref(), attrs.metadata(), &ctx)
+        {
             lines.on_new_span(attrs, id, ctx);
         }
     }
@@ -154,6 +167,9 @@ where
         let _inside = Inside::enter();
         if spans::has_name_field(metadata) {
             self.record_late_name(id, values, &ctx);
+        }
+        if let Some(kept) = self.span_attributes {
+            kept.keep_later(values, id, &ctx);
         }
         // Lines know their spans: those that their filter left out have no fields to add to.
         if let Some(lines) = &self.lines {
@@ -170,7 +186,7 @@ where
         // Records of the `log` crate share one callsite for each level; the filters mean their real target.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
-        if !may_touch_context(metadata.target()) {
+        if is_sdk_target(metadata.target()) {
             self.write_sdk_line(event, metadata, ctx);
         } else {
             self.write(event, metadata, ctx, nested);
@@ -199,7 +215,7 @@ where
 {
     fn write(&self, event: &Event<'_>, metadata: &Metadata<'_>, ctx: Context<'_, S>, nested: bool) {
         let line = passes(self.wants.lines.as_ref(), metadata, &ctx);
-        let suppressed = OtelContext::is_current_telemetry_suppressed();
+        let suppressed = is_suppressed();
         let record = !suppressed && passes(self.wants.records.as_ref(), metadata, &ctx);
         let marks = !suppressed && !nested && self.wants.spans.is_some() && errors::is_error(metadata);
         if !line && !record && !marks {
@@ -207,7 +223,7 @@ where
         }
         let moment = Moment { time: SystemTime::now(), ids: self.ids(event, &ctx, nested) };
         if marks {
-            errors::mark(event, &ctx, self.dispatch().as_ref(), moment.time, self.exceptions);
+            errors::mark(event, &ctx, self.dispatch().as_ref(), moment.time, &self.marks);
         }
         if let (true, Some(records)) = (record, &self.records) {
             records(event, &moment, &ctx);

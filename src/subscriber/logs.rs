@@ -22,6 +22,7 @@
 mod encoded;
 mod fields;
 mod sdk;
+mod spans;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +37,7 @@ use tracing_log::NormalizeEvent;
 
 use self::encoded::EncodedRecord;
 use self::sdk::SdkLogs;
+pub(crate) use self::spans::SpanAttributes;
 use crate::export::Queue;
 use crate::export::encode::{self, LogFields};
 use crate::settings::AttributeLimits;

@@ -32,11 +32,12 @@ mod wants;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use errors::Marks;
 pub use filter::InvalidFilter;
 pub(crate) use filters::Filters;
 pub(crate) use layer::{Parts, Records};
 pub(crate) use lines::{Lines, shared};
-pub(crate) use logs::{LogOptions, OtlpLogs};
+pub(crate) use logs::{LogOptions, OtlpLogs, SpanAttributes};
 use tracing_subscriber::Layer;
 
 /// Everything this crate does with `tracing`, as one layer for a subscriber of your own.

@@ -9,9 +9,16 @@
 //! | an automatic status cannot be told from the user's | [`automatically`] marks it; it yields to the user's |
 //! | `error.type` set twice is there twice | the user's own wins; of several automatic ones the first |
 //! | spans on the I/O thread and in suppressed contexts are exported again | not recorded, without ids |
+//! | `otel.status_message`, the older name of `otel.status_description`, becomes an attribute | understood as well |
 //! | `otel.name` recorded after the first enter is lost | [`record_late_name`] |
 //! | unsigned numbers become text | [`unsigned`] |
 //! | a child of an explicit parent that is filtered out becomes a root | attached to the nearest enabled ancestor |
+//!
+//! What no layer around the bridge can mend: on a thread that is ending, where thread-local values are dropped, making or
+//! entering a span after the thread's OpenTelemetry context is gone panics in the bridge, and that aborts the process.
+//! Events there are safe, and so is dropping a span that was never entered. A field whose `Debug` panics while a span
+//! records it unwinds into the program, as it does from other layers: whatever caught it would hide the bridge from
+//! `OpenTelemetrySpanExt`.
 //!
 //! `otel.kind` recorded after the first enter stays without effect: the SDK cannot change a started span's kind.
 //! Events are not turned into span events: each goes out once, as a log record.
@@ -36,6 +43,7 @@ use super::inside::Inside;
 use super::unsigned;
 use crate::export::on_io_thread;
 use crate::semconv::ERROR_TYPE;
+use crate::trace_ids::is_suppressed;
 
 /// The bridge, for the spans that its filter lets pass.
 pub(super) type Bridge<S> = Filtered<OpenTelemetryLayer<S, BridgeTracer>, SpanGate, S>;
@@ -83,7 +91,8 @@ where
     fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
         // The bridge takes a span whose explicit parent it does not know for a root.
         if attrs.parent().is_some_and(|parent| ctx.span(parent).is_none()) {
-            ADOPTED.set(self.nearest_enabled(id, &ctx));
+            let nearest = self.nearest_enabled(id, &ctx);
+            let _ = ADOPTED.try_with(|adopted| adopted.set(nearest));
         }
         unsigned::keep_of_new(attrs);
     }
@@ -155,14 +164,15 @@ impl Tracer for BridgeTracer {
         T: Into<Cow<'static, str>>,
     {
         let mut builder = SpanBuilder::from_name(name);
-        builder.links = carrier(ADOPTED.take(), unsigned::take()).map(|carrier| vec![carrier]);
+        builder.links = carrier(ADOPTED.try_with(Cell::take).ok().flatten(), unsigned::take())
+            .map(|carrier| vec![carrier]);
         builder
     }
 
     fn build_with_context(&self, mut builder: SpanBuilder, parent: &OtelContext) -> BridgeSpan {
         // The bridge holds the span's lock: what samplers and processors log must not ask for it.
         let _inside = Inside::enter();
-        if on_io_thread() || OtelContext::is_current_telemetry_suppressed() {
+        if on_io_thread() || is_suppressed() {
             let suppressed = parent.with_telemetry_suppressed();
             return BridgeSpan::new(self.inner.build_with_context(builder, &suppressed));
         }
@@ -174,10 +184,14 @@ impl Tracer for BridgeTracer {
         // A parent that was set meanwhile is the user's word.
         let adopted = carrier.map(|carrier| carrier.span_context);
         let adopted = adopted.filter(|adopted| adopted.is_valid() && !parent.has_active_span());
+        let description = take_old_description(&mut builder);
         let adopted = adopted.map(|adopted| parent.with_remote_span_context(adopted));
         let inner = self.inner.build_with_context(builder, adopted.as_ref().unwrap_or(parent));
         let mut span = BridgeSpan::new(inner);
         span.own_type = own_type;
+        if let Some(description) = description {
+            span.set_status(Status::error(description));
+        }
         span
     }
 }
@@ -200,6 +214,13 @@ fn take_carrier(builder: &mut SpanBuilder) -> Option<Link> {
     // The SDK makes room for links, however few there are.
     builder.links.take_if(|links| links.is_empty());
     carrier
+}
+
+/// The description of an error under the name that the bridge knew once, and many programs still use.
+fn take_old_description(builder: &mut SpanBuilder) -> Option<String> {
+    let attributes = builder.attributes.as_mut()?;
+    let place = attributes.iter().position(is_old_description)?;
+    Some(attributes.remove(place).value.to_string())
 }
 
 /// An SDK span that keeps its status to itself until it ends.
@@ -261,6 +282,9 @@ impl Span for BridgeSpan {
     }
 
     fn set_attribute(&mut self, mut attribute: KeyValue) {
+        if is_old_description(&attribute) {
+            return self.set_status(Status::error(attribute.value.to_string()));
+        }
         unsigned::restore_kept(&mut attribute);
         if is_error_type(&attribute) {
             if AUTOMATIC.get() {
@@ -315,6 +339,10 @@ fn outranks(new: &Status, old: &Status) -> bool {
         Status::Unset => true,
         Status::Error { description } => *new == Status::Ok || description.is_empty(),
     }
+}
+
+fn is_old_description(attribute: &KeyValue) -> bool {
+    attribute.key.as_str() == "otel.status_message"
 }
 
 fn is_error_type(attribute: &KeyValue) -> bool {

@@ -12,7 +12,6 @@ use tracing_subscriber::layer::SubscriberExt;
 use self::rig::{Options, Rig, SpanNames, Spans, Written, ids, lines_into, texts};
 use super::Parts;
 use super::filter::{Filter, FilterHandle};
-use crate::settings::ExceptionSignal;
 
 pub(crate) mod rig;
 
@@ -141,8 +140,9 @@ fn layers_beside_ours_do_not_feel_our_filters() {
     let parts = Parts {
         lines: Some((lines_into(&ours), handle("warn"))),
         records: None,
+        span_attributes: None,
         spans: Some((provider.tracer("test"), handle("warn"))),
-        exceptions: ExceptionSignal::SpanEvent,
+        marks: super::Marks::default(),
     };
     let subscriber = Registry::default().with(SpanNames(Arc::clone(&theirs))).with(parts.beside_others());
     tracing::subscriber::with_default(subscriber, || {

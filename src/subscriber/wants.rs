@@ -5,6 +5,7 @@ use tracing_subscriber::layer::{Context, Filter};
 
 use super::errors;
 use super::filter::FilterHandle;
+use crate::semconv::{PANIC_TARGET, RECORDED_ERROR_TARGET};
 
 /// The filters of the outputs that are there.
 #[derive(Clone, Debug)]
@@ -120,4 +121,4 @@ fn widest(a: Interest, b: Interest) -> Interest {
     }
 }
 
-const OWN_TARGETS: [&str; 2] = [crate::panic::TARGET, crate::record_error::TARGET];
+const OWN_TARGETS: [&str; 2] = [PANIC_TARGET, RECORDED_ERROR_TARGET];

@@ -16,18 +16,18 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use super::collector::{Export, Received, Request};
+use super::export::Export;
+use super::received::{Received, Request};
 use super::{CollectedLog, CollectedMetric, CollectedSpan};
-use crate::assemble::with_context_fields;
-use crate::builder::Steps;
-use crate::context_fields::BaggageKeys;
+use crate::assemble::Around;
 use crate::error::InitError;
-use crate::export::{Ledger, LogQueue, MetricQueue, Queue, Signal, SpanQueue, Take, Workers, encode};
+use crate::export::{Ledger, LogQueue, MetricQueue, Queue, SpanQueue, Take, Workers, encode};
 use crate::json::JsonLayer;
-use crate::redaction::Redaction;
+use crate::parts::Steps;
 use crate::settings::{self, Directives, Env, QueueSettings, Requested, Settings};
+use crate::signal::Signal;
 use crate::subscriber::filter::{Filter, FilterHandle};
-use crate::subscriber::{LogOptions, OtlpLogs, Parts, Records};
+use crate::subscriber::{LogOptions, Marks, OtlpLogs, Parts, Records};
 use crate::{provider, resource, semconv};
 
 /// Captures what this thread records, until the capture is dropped.
@@ -240,8 +240,9 @@ fn parts(
     Parts {
         lines: Some((Box::new(JsonLayer::new(lines.clone())), filter(&settings.lines.filter))),
         records: Some((records(settings, queues), filter(&settings.logs.filter))),
+        span_attributes: None,
         spans: Some((tracer_provider.tracer(semconv::SCOPE_NAME), filter(&settings.span_filter))),
-        exceptions: settings.exception_signal,
+        marks: Marks { exceptions: settings.exception_signal, ..Marks::default() },
     }
 }
 
@@ -249,7 +250,7 @@ fn records(settings: &Settings, queues: &Queues) -> Records<Registry> {
     let limits = settings.logs.limits;
     let options = LogOptions { limits, minimum: LevelFilter::TRACE, trace_based: false, is_redacted: None };
     let logs = OtlpLogs::direct(Arc::clone(&queues.logs), options);
-    with_context_fields(logs, Redaction::default(), BaggageKeys::default(), limits.value_length)
+    Around { value_length: limits.value_length, ..Around::default() }.with(logs)
 }
 
 fn filter(directives: &Directives) -> FilterHandle {

@@ -13,19 +13,23 @@
 //! | what really goes over the network, from a whole program | [`Collector`] |
 //! | how a service bears a collector that is slow, full, silent or gone | [`Collector::fault`], [`Collector::stop`], [`Collector::refused_endpoint`], [`SilentEndpoint`] |
 //!
-//! What arrives is kept as the OTLP messages themselves, so the types of [`opentelemetry_proto`] are public here,
-//! and so is [`Code`]: their versions change with this crate's minor versions.
+//! What arrives is kept as the OTLP messages themselves, so the types of [`opentelemetry_proto`] are public here: its
+//! version changes with this crate's minor versions.
 
 mod assertions;
 mod attributes;
 mod capture;
 mod collector;
+mod export;
+mod received;
 mod telemetry;
 
 pub use capture::{Capture, capture};
-pub use collector::{Collector, Export, Fault, FaultPlan, Received, Request, SilentEndpoint, WaitError};
+pub use collector::{Collector, Fault, FaultPlan, SilentEndpoint};
+pub use export::Export;
 pub use opentelemetry_proto;
+pub use received::{Received, Request, WaitError};
 pub use telemetry::{CollectedLog, CollectedMetric, CollectedSpan, HistogramValue};
-pub use tonic::Code;
 
-pub use crate::export::Signal;
+pub use crate::code::Code;
+pub use crate::signal::Signal;

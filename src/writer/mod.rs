@@ -34,6 +34,7 @@ use std::time::{Duration, Instant};
 use self::buffer::{Buffer, Pushed};
 use self::output::Sink;
 pub use self::output::{LogOutput, Overflow};
+use crate::deadline::deadline_in;
 
 /// Writes lines on its own thread. Cheap to clone; all clones share one buffer and one thread.
 ///
@@ -106,8 +107,7 @@ impl LineWriter {
     /// Waits until everything logged before has left for the output, or was counted as dropped; `false` when `timeout`
     /// is over before.
     pub fn flush(&self, timeout: Duration) -> bool {
-        let now = Instant::now();
-        self.shared().buffer.flush(now.checked_add(timeout).unwrap_or(now + LONGEST_WAIT))
+        self.shared().buffer.flush(deadline_in(timeout))
     }
 
     /// Flushes until `deadline`, and from now on makes whoever logs wait for a moment until the line is written:
@@ -169,9 +169,6 @@ impl fmt::Debug for LineWriter {
 
 /// How long the end of a program waits for an output that may be stuck, where no other limit was given.
 const PATIENCE_AT_THE_END: Duration = Duration::from_millis(100);
-
-/// In place of a timeout that no clock can hold.
-const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,11 @@ fn varint_len(value: u64) -> usize {
     (u64::BITS - (value | 1).leading_zeros()).div_ceil(7) as usize
 }
 
+/// The byte that a varint below 128 is.
+fn short(value: usize) -> Option<u8> {
+    u8::try_from(value).ok().filter(|byte| *byte < 0x80)
+}
+
 /// A field of a number type, left out when it is zero, as protobuf's defaults are.
 pub(super) fn uint(out: &mut Vec<u8>, field: u8, value: u64) {
     if value != 0 {
@@ -25,8 +30,9 @@ pub(super) fn uint(out: &mut Vec<u8>, field: u8, value: u64) {
 
 pub(super) fn fixed64(out: &mut Vec<u8>, field: u8, value: u64) {
     if value != 0 {
-        out.push(field << 3 | FIXED64);
-        out.extend_from_slice(&value.to_le_bytes());
+        let mut bytes = [field << 3 | FIXED64; 9];
+        bytes[1..].copy_from_slice(&value.to_le_bytes());
+        out.extend_from_slice(&bytes);
     }
 }
 
@@ -53,8 +59,15 @@ pub(super) fn some_bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
 
 /// The head of a field whose content of `length` bytes follows.
 pub(super) fn length(out: &mut Vec<u8>, field: u8, length: usize) {
-    out.push(field << 3 | LENGTH);
-    varint(out, length as u64);
+    let tag = field << 3 | LENGTH;
+    // Nearly all are short, and appending both bytes at once asks only once for room.
+    match short(length) {
+        Some(length) => out.extend_from_slice(&[tag, length]),
+        None => {
+            out.push(tag);
+            varint(out, length as u64);
+        }
+    }
 }
 
 /// What [`length`] and `content` bytes take together, for fields below 16.
@@ -65,16 +78,21 @@ pub(super) fn framed_len(content: usize) -> usize {
 /// A nested message, or a string, that `content` appends. Its length is known only then: one byte is kept for it,
 /// and content that needs more (from 128 bytes on) is moved up.
 pub(super) fn nested(out: &mut Vec<u8>, field: u8, content: impl FnOnce(&mut Vec<u8>)) {
-    out.push(field << 3 | LENGTH);
-    out.push(0);
+    length(out, field, 0);
     let start = out.len();
     content(out);
+    match short(out.len() - start) {
+        Some(length) => out[start - 1] = length,
+        None => move_up(out, start),
+    }
+}
+
+/// Makes room for the length of the content from `start` on, which needs more than the one byte before it.
+fn move_up(out: &mut Vec<u8>, start: usize) {
     let length = out.len() - start;
     let more = varint_len(length as u64) - 1;
-    if more > 0 {
-        out.resize(out.len() + more, 0);
-        out.copy_within(start..start + length, start + more);
-    }
+    out.resize(out.len() + more, 0);
+    out.copy_within(start..start + length, start + more);
     let mut rest = length as u64;
     for byte in &mut out[start - 1..start + more] {
         *byte = rest as u8 | 0x80;

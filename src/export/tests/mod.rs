@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 
 use super::encode;
 use super::*;
+use crate::delivery::SignalDelivery;
 use crate::diagnostics::Diagnostics;
 use crate::settings::{Compression, ExportSettings, QueueSettings, Target, TlsFiles};
+use crate::signal::Signal;
 
 /// One signal's queue with an I/O thread behind it.
 struct Pipeline {

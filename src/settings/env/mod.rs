@@ -29,8 +29,8 @@ impl Env {
     }
 
     /// The given variables, and no others.
-    #[cfg(test)]
-    pub(crate) fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self::from_os(variables.into_iter().map(|(name, value)| (name.into(), value.into())))
     }
 
@@ -38,7 +38,7 @@ impl Env {
         let mut env = Self::default();
         for (name, value) in variables {
             let Ok(name) = name.into_string() else { continue };
-            if !name.starts_with("OTEL_") && name != names::RUST_LOG {
+            if !name.starts_with("OTEL_") && ![names::RUST_LOG, names::NO_COLOR].contains(&&*name) {
                 continue;
             }
             match value.into_string() {

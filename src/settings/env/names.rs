@@ -102,6 +102,7 @@ names! {
     OTEL_SEMCONV_STABILITY_OPT_IN,
     OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN,
     RUST_LOG,
+    NO_COLOR,
 }
 
 // Ours: what the specification has no name for.

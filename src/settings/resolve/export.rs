@@ -134,6 +134,10 @@ impl Resolution<'_> {
                 signal,
                 |files| &files.client_certificate,
             ),
+            from_env: [own, common]
+                .into_iter()
+                .flat_map(|names| [names.certificate, names.client_key, names.client_certificate])
+                .any(|variable| self.env.get(variable).is_some()),
         };
         match (&files.client_key, &files.client_certificate) {
             (Some(key), None) => self.warn_of_half(signal, key, "client certificate"),

@@ -62,6 +62,8 @@ impl Resolution<'_> {
             Sources::new("log_format", &[names::OTEL_RUST_LOG_FORMAT], [(None, requested.log_format)]);
         LineSettings {
             format: self.decide(&LOG_FORMAT, format, LogFormat::Auto),
+            // Anything but nothing counts: no-color.org.
+            no_color: self.env.get(names::NO_COLOR).is_some(),
             filter: self
                 .directives(&[names::RUST_LOG], &[(".log_filter()", requested.log_filter.as_deref())]),
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use opentelemetry_sdk::metrics::Temporality;
+use tracing_core::LevelFilter;
 
 use super::decide::Resolution;
 use super::export::{Signal, or_unlimited};
@@ -91,6 +92,9 @@ impl Resolution<'_> {
                     (".log_filter()", requested.log_filter.as_deref()),
                 ],
             ),
+            minimum_severity: logs.minimum_severity.map_or(LevelFilter::TRACE, LevelFilter::from_level),
+            trace_based: logs.trace_based,
+            span_fields: logs.span_fields,
             limits: self.log_limits(logs),
             queue: self.queue(LOGS, &names::BLRP, logs.queue, DEFAULT_LOG_DELAY),
         }

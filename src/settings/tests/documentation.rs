@@ -12,7 +12,8 @@ fn variables(text: &str) -> BTreeSet<&str> {
     text.split(|character: char| {
         !character.is_ascii_uppercase() && !character.is_ascii_digit() && character != '_'
     })
-    .filter(|word| (word.starts_with("OTEL_") || *word == "RUST_LOG") && !word.ends_with('_'))
+    .filter(|word| word.starts_with("OTEL_") || ["RUST_LOG", "NO_COLOR"].contains(word))
+    .filter(|word| !word.ends_with('_'))
     .collect()
 }
 

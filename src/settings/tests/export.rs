@@ -203,9 +203,14 @@ fn certificates_come_from_environment_then_code() {
     let env = Env::of([("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", other.to_str().unwrap())]);
     let settings = resolved(builder, &env);
     let [traces, metrics, logs] = exports(&settings).map(|export| export.unwrap().target.tls.clone());
-    let files = TlsFiles { certificate: Some(ca), client_key: Some(key), client_certificate: Some(client) };
+    let files = TlsFiles {
+        certificate: Some(ca),
+        client_key: Some(key),
+        client_certificate: Some(client),
+        from_env: false,
+    };
     assert_eq!(traces, files);
-    assert_eq!(metrics, TlsFiles { certificate: Some(other), ..files });
+    assert_eq!(metrics, TlsFiles { certificate: Some(other), from_env: true, ..files });
     // A connection without TLS has no use for them.
     assert_eq!(logs, TlsFiles::default());
 }

@@ -310,3 +310,10 @@ fn propagators_of_the_environment_replace_all() {
     assert_eq!(of(custom(), "baggage,TraceContext,baggage"), [Baggage, TraceContext]);
     assert_eq!(of(custom(), "none"), []);
 }
+
+#[test]
+fn colours_are_unwanted_where_the_environment_says_anything() {
+    let no_color = |env| resolve(&Requested::default(), &env).unwrap().lines.no_color;
+    assert!(no_color(Env::of([("NO_COLOR", "1")])));
+    assert!(!no_color(Env::of([("NO_COLOR", "")])) && !no_color(Env::none()));
+}

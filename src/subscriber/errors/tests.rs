@@ -315,6 +315,23 @@ fn very_long_texts_are_recognised_by_their_end() {
 }
 
 #[test]
+fn the_description_of_a_status_may_have_its_older_name() {
+    let rig = Rig::new();
+    drop(tracing::info_span!("first", otel.status_code = "ERROR", otel.status_message = "broken").entered());
+    let span =
+        tracing::info_span!("later", otel.status_code = "ERROR", otel.status_message = tracing::field::Empty);
+    span.in_scope(|| span.record("otel.status_message", "broken later"));
+    drop(span);
+    drop(tracing::info_span!("fine", otel.status_code = "OK", otel.status_message = "ignored").entered());
+    for (name, status) in
+        [("first", Status::error("broken")), ("later", Status::error("broken later")), ("fine", Status::Ok)]
+    {
+        let span = rig.spans.named(name);
+        assert_eq!((span.status, span.attributes), (status, vec![]));
+    }
+}
+
+#[test]
 fn what_samplers_and_processors_log_does_not_lock_their_span_twice() {
     let rig = Rig::with(Options { logs_in_processor: true, ..Options::default() });
     let span = tracing::info_span!("work").entered();

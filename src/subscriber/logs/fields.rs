@@ -9,9 +9,10 @@ use tracing_core::{Event, Metadata};
 use tracing_log::NormalizeEvent;
 
 use super::LogOptions;
+use crate::exception::{TypeName, stacktrace};
 use crate::export::encode;
-use crate::json::exception::TypeName;
-use crate::record_error::stacktrace;
+use crate::json::encode::PANICKED;
+use crate::redaction::REDACTED;
 use crate::semconv::{
     CODE_FILE_PATH, CODE_LINE_NUMBER, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE,
 };
@@ -187,11 +188,11 @@ impl<'a, R: Record> Fields<'a, R> {
             return self.field(name, Value::Display(&error));
         }
         if let Some(name) = TypeName::of(error) {
-            self.attribute(EXCEPTION_TYPE, Value::Str(name.as_str()));
+            self.field(EXCEPTION_TYPE, Value::Str(name.as_str()));
         }
-        self.attribute(EXCEPTION_MESSAGE, Value::Display(&error));
+        self.field(EXCEPTION_MESSAGE, Value::Display(&error));
         if let Some(stacktrace) = stacktrace(error) {
-            self.attribute(EXCEPTION_STACKTRACE, Value::Str(&stacktrace));
+            self.field(EXCEPTION_STACKTRACE, Value::Str(&stacktrace));
         }
     }
 
@@ -219,7 +220,7 @@ impl<'a, R: Record> Fields<'a, R> {
 }
 
 /// A raw identifier is only a way to write the name.
-fn plain(name: &'static str) -> &'static str {
+pub(super) fn plain(name: &'static str) -> &'static str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
@@ -269,5 +270,3 @@ impl<R: Record> Visit for Fields<'_, R> {
 }
 
 const EXCEPTION: [&str; 3] = [EXCEPTION_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE];
-const REDACTED: &str = "[redacted]";
-const PANICKED: &str = "[panicked]";

@@ -14,7 +14,7 @@ use tracing_subscriber::{Layer, Registry};
 use super::super::filter::{Filter, FilterHandle};
 use super::super::lines::LineFormat;
 use super::super::moment::Moment;
-use super::super::{Lines, Parts};
+use super::super::{Lines, Marks, Parts};
 use crate::settings::ExceptionSignal;
 use crate::trace_ids::TraceIds;
 
@@ -78,8 +78,9 @@ impl Rig {
                 }),
                 handle(options.records),
             )),
+            span_attributes: None,
             spans: Some((provider.tracer("test"), span_filter.clone())),
-            exceptions: options.exceptions,
+            marks: Marks { exceptions: options.exceptions, ..Marks::default() },
         };
         let installed = if options.beside_others {
             tracing::subscriber::set_default(Registry::default().with(parts.beside_others()))

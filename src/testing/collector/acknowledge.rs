@@ -11,8 +11,8 @@ use tonic::Status;
 use tonic::server::NamedService;
 use tower_service::Service;
 
-use super::received::Request;
 use super::state::State;
+use crate::testing::received::Request;
 
 /// A service whose requests are kept when the trailers of their answers go out, which a client that has given up
 /// prevents.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use tonic::{Code, Status};
+use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::export::Signal;
+use crate::code::Code;
+use crate::signal::Signal;
 
 /// What happens to a request.
 ///
@@ -182,8 +183,11 @@ impl Fate {
 
 fn status(code: Code, message: String, retry_after: Option<Duration>) -> Status {
     match retry_after {
-        None => Status::new(code, message),
-        Some(pause) => Status::with_error_details(code, message, ErrorDetails::with_retry_info(Some(pause))),
+        None => Status::new(code.to_tonic(), message),
+        Some(pause) => {
+            let details = ErrorDetails::with_retry_info(Some(pause));
+            Status::with_error_details(code.to_tonic(), message, details)
+        }
     }
 }
 

@@ -1,9 +1,7 @@
 //! The collector in the test: an OTLP/gRPC server on the loopback, on a thread and runtime of its own.
 
 mod acknowledge;
-mod export;
 mod fault;
-mod received;
 mod server;
 mod silent;
 mod state;
@@ -16,13 +14,12 @@ use std::time::Duration;
 
 use tokio::net::TcpSocket;
 
-pub use self::export::Export;
 pub use self::fault::{Fault, FaultPlan};
-pub use self::received::{Received, Request, WaitError};
 pub use self::silent::SilentEndpoint;
 
 use self::server::{Ending, Server};
 use self::state::State;
+use super::received::{Received, WaitError};
 use super::telemetry::{CollectedLog, CollectedMetric, CollectedSpan};
 
 /// An OTLP/gRPC server that keeps what it receives.

@@ -30,11 +30,11 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Response, Status};
 
 use super::acknowledge::{Acknowledging, Pending};
-use super::export::Export;
 use super::fault::{Answer, Fate};
-use super::received::Request;
 use super::state::State;
-use crate::export::record_nothing_here;
+use crate::export::become_io_thread;
+use crate::testing::export::Export;
+use crate::testing::received::Request;
 
 macro_rules! configured {
     ($service:expr) => {{
@@ -86,7 +86,7 @@ type Ended = watch::Receiver<Option<Ending>>;
 
 fn run(address: SocketAddr, state: &Arc<State>, ended: &Ended, ready: &Sender<io::Result<()>>) {
     // A subscriber of the program under test would see the server's own events, and export them to it.
-    record_nothing_here();
+    become_io_thread();
     let _suppressed = opentelemetry::Context::enter_telemetry_suppressed_scope();
     if let Err(error) = listen_and_serve(address, state, ended, ready) {
         let _ = ready.send(Err(error));

@@ -4,8 +4,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::fault::{Fate, FaultPlan};
-use super::received::{Received, Request, WaitError};
-use crate::export::Signal;
+use crate::deadline::deadline_in;
+use crate::signal::Signal;
+use crate::testing::received::{Received, Request, WaitError};
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -45,7 +46,7 @@ impl State {
         timeout: Duration,
         mut condition: impl FnMut(&Received) -> bool,
     ) -> Result<Received, WaitError> {
-        let deadline = Instant::now() + timeout;
+        let deadline = deadline_in(timeout);
         loop {
             // The condition runs without the lock: it may ask the collector itself.
             let (received, arrivals) = self.received_and_arrivals();

@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use crate::testing::attributes;
-use crate::testing::collector::Export;
+use crate::testing::export::Export;
 
 /// A metric of one collection, as it was exported.
 #[derive(Clone, Debug, PartialEq)]

@@ -20,7 +20,7 @@ pub(super) use self::tree::tree;
 pub(super) use super::attributes::hex;
 
 use super::attributes;
-use super::collector::Export;
+use super::export::Export;
 
 /// A span as it was exported.
 #[derive(Clone, Debug, PartialEq)]

@@ -62,7 +62,7 @@ impl fmt::Debug for Parts {
 pub(crate) struct Steps<B>(Vec<Box<dyn FnOnce(B) -> B + Send>>);
 
 impl<B> Steps<B> {
-    pub(super) fn push(&mut self, step: impl FnOnce(B) -> B + Send + 'static) {
+    pub(crate) fn push(&mut self, step: impl FnOnce(B) -> B + Send + 'static) {
         self.0.push(Box::new(step));
     }
 

@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use prost::{DecodeError, Message};
 
-use crate::export::Signal;
+use crate::signal::Signal;
 
 /// What one request carried.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +51,7 @@ impl Export {
         }
     }
 
-    pub(in crate::testing) fn decode(signal: Signal, request: &[u8]) -> Result<Self, DecodeError> {
+    pub(super) fn decode(signal: Signal, request: &[u8]) -> Result<Self, DecodeError> {
         Ok(match signal {
             Signal::Traces => Self::Traces(ExportTraceServiceRequest::decode(request)?),
             Signal::Metrics => Self::Metrics(ExportMetricsServiceRequest::decode(request)?),

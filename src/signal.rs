@@ -1,8 +1,6 @@
-//! The three signals, and what differs between them on the wire.
+//! The three signals of telemetry.
 
 use std::fmt;
-
-use http::uri::PathAndQuery;
 
 /// Traces, metrics or logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,15 +22,6 @@ impl Signal {
             Self::Metrics => "metrics",
             Self::Logs => "logs",
         }
-    }
-
-    /// The method of the collector that takes this signal's requests.
-    pub(super) fn grpc_path(self) -> PathAndQuery {
-        PathAndQuery::from_static(match self {
-            Self::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-            Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-            Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-        })
     }
 }
 

@@ -1,9 +1,13 @@
-//! What the fields `exception.*` say about an error.
+//! What can be learnt from an error value: what `exception.*` and `error.type` say about it.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::{self, Write};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::code::Code;
+use crate::semconv::OTHER;
 
 /// The name of an error's type, as far as it can be known.
 ///
@@ -96,52 +100,79 @@ pub(crate) fn causes<'a>(
     std::iter::successors(error.source(), |cause| (**cause).source()).take(MAX_CAUSES)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A name for the kind of an error, of low cardinality: of a gRPC status its code, of [`io::Error`] its kind, of others
+/// the name of their type or variant, as far as `Debug` tells it. Wrappers without a name of their own are looked
+/// through.
+pub(crate) fn error_type(error: &(dyn Error + 'static)) -> Cow<'static, str> {
+    let mut chain = std::iter::once(error).chain(causes(error));
+    chain.find_map(own_type).map_or(Cow::Borrowed(OTHER), Cow::Owned)
+}
 
-    #[derive(Debug, thiserror::Error)]
-    #[error("cannot place the order")]
-    struct OrderError(#[source] Outer);
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("no answer")]
-    struct Outer {
-        source: std::num::ParseIntError,
+/// The error's text, then that of each of its causes; and the backtrace, where the error's `Debug` form shows one.
+/// `None` where there is neither cause nor backtrace.
+pub(crate) fn stacktrace(error: &(dyn Error + 'static)) -> Option<String> {
+    let backtrace = backtrace(error);
+    if error.source().is_none() && backtrace.is_none() {
+        return None;
     }
-
-    fn order_error() -> OrderError {
-        OrderError(Outer { source: "x".parse::<i32>().unwrap_err() })
+    let mut text = String::new();
+    let _ = write_chain(&mut text, error);
+    if let Some(backtrace) = backtrace {
+        text.push('\n');
+        text.push_str(&backtrace);
     }
+    Some(text)
+}
 
-    fn name(error: &(dyn Error + 'static)) -> Option<String> {
-        TypeName::of(error).map(|name| name.as_str().to_owned())
+fn own_type(error: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        // An error that `io::Error` only carries has a better name.
+        let carried = error.get_ref().and_then(|inner| own_type(inner));
+        return carried.or_else(|| Some(format!("{:?}", error.kind())));
     }
-
-    #[test]
-    fn a_derived_debug_tells_the_type() {
-        let error = order_error();
-        assert_eq!(name(&error).as_deref(), Some("OrderError"));
-        assert_eq!(name(&error.0).as_deref(), Some("Outer"));
-        assert_eq!(name(&fmt::Error).as_deref(), Some("Error"));
-        assert_eq!(name(&io::Error::from(io::ErrorKind::NotFound)).as_deref(), Some("std::io::Error"));
+    if let Some(status) = error.downcast_ref::<tonic::Status>() {
+        return Some(Code::of_tonic(status.code()).name().to_owned());
     }
+    // `Error` says nothing, and is what dynamic errors call their wrappers.
+    TypeName::of(error).map(|name| name.as_str().to_owned()).filter(|name| name != "Error")
+}
 
-    #[test]
-    fn a_debug_that_is_a_sentence_is_no_type() {
-        for text in ["No such thing", "no", "", "Köln", &"X".repeat(100)] {
-            let error: Box<dyn Error> = text.into();
-            assert_eq!(name(&*error), None, "{text}");
-        }
-    }
+fn backtrace(error: &(dyn Error + 'static)) -> Option<String> {
+    let debug = Prefix::of(&format_args!("{error:?}"), MAX_DEBUG);
+    let start = debug.find("Stack backtrace:\n")?;
+    Some(debug[start..].trim_end().to_owned())
+}
 
-    #[test]
-    fn the_chain_names_every_cause() {
-        let mut text = String::new();
-        write_chain(&mut text, &order_error()).unwrap();
-        assert_eq!(
-            text,
-            "OrderError: cannot place the order\nCaused by: no answer\nCaused by: invalid digit found in string"
-        );
+/// The beginning of a text; formatting ends where there is enough of it.
+struct Prefix {
+    text: String,
+    limit: usize,
+}
+
+impl Prefix {
+    fn of(value: &fmt::Arguments<'_>, limit: usize) -> String {
+        let mut prefix = Self { text: String::new(), limit };
+        // Ends with an error when full.
+        let _ = prefix.write_fmt(*value);
+        prefix.text
     }
 }
+
+impl Write for Prefix {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.limit - self.text.len();
+        if text.len() <= room {
+            self.text.push_str(text);
+            return Ok(());
+        }
+        let cut = (0..=room).rev().find(|&cut| text.is_char_boundary(cut)).unwrap_or(0);
+        self.text.push_str(&text[..cut]);
+        Err(fmt::Error)
+    }
+}
+
+/// As much of a `Debug` form as is searched for a backtrace.
+const MAX_DEBUG: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

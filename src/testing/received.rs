@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use http::HeaderMap;
 
 use super::export::Export;
-use crate::export::Signal;
-use crate::testing::telemetry::{self, CollectedLog, CollectedMetric, CollectedSpan, HistogramValue, hex};
+use super::telemetry::{self, CollectedLog, CollectedMetric, CollectedSpan, HistogramValue, hex};
+use crate::signal::Signal;
 
 /// One request, as it came.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct Request {
 }
 
 impl Request {
-    pub(in crate::testing) fn new(metadata: HeaderMap, export: Export) -> Self {
+    pub(super) fn new(metadata: HeaderMap, export: Export) -> Self {
         Self { metadata, export, time: SystemTime::now() }
     }
 
@@ -45,7 +45,7 @@ pub struct Received {
 }
 
 impl Received {
-    pub(in crate::testing) fn push(&mut self, request: Request) {
+    pub(super) fn push(&mut self, request: Request) {
         let count = match request.export.signal() {
             Signal::Traces => &mut self.spans,
             Signal::Metrics => &mut self.points,

@@ -1,0 +1,179 @@
+//! Whatever is logged: one line, valid JSON, no key twice, and the values are there.
+
+#![no_main]
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use libfuzzer_sys::fuzz_target;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::{Value as Json, json};
+use telemetry_bootstrap::json::{AbsentIds, JsonLayer, KeyStyle, SpanFields};
+use telemetry_bootstrap::opentelemetry::{Array, KeyValue, StringValue, Value};
+use telemetry_bootstrap::tracing::{self, subscriber::with_default};
+use telemetry_bootstrap::with_fields;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+#[derive(arbitrary::Arbitrary, Debug)]
+struct Logged {
+    style: u8,
+    nested: bool,
+    zeros: bool,
+    message: String,
+    text: String,
+    number: f64,
+    signed: i64,
+    unsigned: u64,
+    wide: u128,
+    bytes: Vec<u8>,
+    constants: Vec<(String, Field)>,
+    context: Vec<(String, Field)>,
+    span: String,
+    later: String,
+}
+
+#[derive(arbitrary::Arbitrary, Clone, Debug)]
+enum Field {
+    Text(String),
+    Number(f64),
+    Whole(i64),
+    Flag(bool),
+    Texts(Vec<String>),
+}
+
+impl From<Field> for Value {
+    fn from(field: Field) -> Self {
+        match field {
+            Field::Text(value) => value.into(),
+            Field::Number(value) => value.into(),
+            Field::Whole(value) => value.into(),
+            Field::Flag(value) => value.into(),
+            Field::Texts(values) => {
+                Value::Array(Array::String(values.into_iter().map(StringValue::from).collect()))
+            }
+        }
+    }
+}
+
+fuzz_target!(|logged: Logged| {
+    let output = Output::default();
+    let subscriber = tracing_subscriber::registry().with(layer(&output, &logged));
+    let Logged { message, text, number, signed, unsigned, wide, bytes, span, later, .. } = &logged;
+    let (text, bytes) = (text.as_str(), bytes.as_slice());
+    with_default(subscriber, || {
+        let outer = tracing::info_span!("outer", span, later = tracing::field::Empty, level = span);
+        let _outer = outer.clone().entered();
+        outer.record("later", later);
+        let _inner = tracing::info_span!("inner", shown = %span, later).entered();
+        tracing::info!(text, number, signed, unsigned, wide, bytes, debug = ?span, trace_id = text, "{message}");
+    });
+    let first = read(&output);
+    output.0.lock().unwrap().clear();
+    for (key, value) in [
+        ("text", json!(text)),
+        ("signed", json!(signed)),
+        ("unsigned", json!(unsigned)),
+        ("wide", json!(wide.to_string())),
+        ("debug", json!(format!("{span:?}"))),
+    ] {
+        assert_eq!(first.get(key).or_else(|| first.get(&format!("field.{key}"))), Some(&value), "{key}");
+    }
+    if number.is_finite() {
+        assert_eq!(first["number"].as_f64().map(f64::to_bits), Some(number.to_bits()));
+    }
+    assert!(first.values().any(|value| value.as_str() == Some(message)), "the message");
+
+    // Keys from the context may take the place of anything but ours.
+    let subscriber = tracing_subscriber::registry().with(layer(&output, &logged));
+    let fields: Vec<_> = logged.context.iter().cloned().map(|(key, value)| KeyValue::new(key, Value::from(value))).collect();
+    with_default(subscriber, || {
+        let _context = with_fields(fields).attach();
+        let _outer = tracing::info_span!("outer", span).entered();
+        tracing::error!(text, "{message}");
+    });
+    read(&output);
+});
+
+fn layer(output: &Output, logged: &Logged) -> JsonLayer<Output> {
+    let style = match logged.style % 4 {
+        0 => KeyStyle::OpenTelemetry,
+        1 => KeyStyle::ElasticCommonSchema,
+        2 => KeyStyle::GoogleCloudLogging,
+        _ => KeyStyle::Datadog,
+    };
+    let mut layer = JsonLayer::new(output.clone())
+        .key_style(style)
+        .span_fields(if logged.nested { SpanFields::Nested } else { SpanFields::Merged })
+        .absent_ids(if logged.zeros { AbsentIds::Zero } else { AbsentIds::Omit });
+    for (key, value) in &logged.constants {
+        let value = match value {
+            Field::Text(value) => Value::from(value.clone()),
+            Field::Whole(value) => Value::from(*value),
+            _ => continue,
+        };
+        // A constant may carry any name but those that are looked for below.
+        layer = layer.constant(format!("c.{key}"), value);
+    }
+    layer
+}
+
+/// The line as it reads; it is one, and has no key twice.
+fn read(output: &Output) -> BTreeMap<String, Json> {
+    let text = output.0.lock().unwrap();
+    let line = text.strip_suffix(b"\n").expect("a whole line");
+    assert!(!line.contains(&b'\n') && !line.contains(&b'\r'));
+    let Unique(line) = serde_json::from_slice(line).unwrap_or_else(|error| {
+        panic!("{error}: {}", String::from_utf8_lossy(line));
+    });
+    line
+}
+
+struct Unique(BTreeMap<String, Json>);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Unique;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
+                let mut found = BTreeMap::new();
+                while let Some((key, value)) = map.next_entry::<String, Json>()? {
+                    if found.insert(key.clone(), value).is_some() {
+                        return Err(A::Error::custom(format!("{key:?} is there twice")));
+                    }
+                }
+                Ok(Unique(found))
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Output {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}

@@ -1,0 +1,127 @@
+//! gRPC status codes: this crate's own, so that tonic's are no part of its interface.
+
+use std::fmt;
+
+/// A gRPC status code.
+///
+/// Displayed by its upper-case name, the value of `rpc.status_code`: `OK`, `NOT_FOUND`, …
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(
+    any(feature = "grpc", feature = "testing"),
+    expect(clippy::exhaustive_enums, reason = "the protocol's codes are a closed set")
+)]
+pub enum Code {
+    /// The call completed.
+    Ok = 0,
+    /// The caller gave up.
+    Cancelled = 1,
+    /// An error without a better code.
+    Unknown = 2,
+    /// Wrong whatever the state of the system.
+    InvalidArgument = 3,
+    /// Time was up before the call completed.
+    DeadlineExceeded = 4,
+    /// Something that was asked for does not exist.
+    NotFound = 5,
+    /// Something to be created is there already.
+    AlreadyExists = 6,
+    /// The caller may not do this.
+    PermissionDenied = 7,
+    /// A quota or a disk is exhausted.
+    ResourceExhausted = 8,
+    /// The system is not in the state that the call needs.
+    FailedPrecondition = 9,
+    /// A conflict with another operation.
+    Aborted = 10,
+    /// Past the valid range.
+    OutOfRange = 11,
+    /// No such method here.
+    Unimplemented = 12,
+    /// An invariant is broken.
+    Internal = 13,
+    /// Not reachable now; worth another try.
+    Unavailable = 14,
+    /// Data is lost for good.
+    DataLoss = 15,
+    /// The caller did not say who it is.
+    Unauthenticated = 16,
+}
+
+impl Code {
+    pub(crate) const COUNT: usize = 17;
+
+    pub(crate) const ALL: [Self; Self::COUNT] = [
+        Self::Ok,
+        Self::Cancelled,
+        Self::Unknown,
+        Self::InvalidArgument,
+        Self::DeadlineExceeded,
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::PermissionDenied,
+        Self::ResourceExhausted,
+        Self::FailedPrecondition,
+        Self::Aborted,
+        Self::OutOfRange,
+        Self::Unimplemented,
+        Self::Internal,
+        Self::Unavailable,
+        Self::DataLoss,
+        Self::Unauthenticated,
+    ];
+
+    /// The upper-case name: `DEADLINE_EXCEEDED`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Cancelled => "CANCELLED",
+            Self::Unknown => "UNKNOWN",
+            Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::NotFound => "NOT_FOUND",
+            Self::AlreadyExists => "ALREADY_EXISTS",
+            Self::PermissionDenied => "PERMISSION_DENIED",
+            Self::ResourceExhausted => "RESOURCE_EXHAUSTED",
+            Self::FailedPrecondition => "FAILED_PRECONDITION",
+            Self::Aborted => "ABORTED",
+            Self::OutOfRange => "OUT_OF_RANGE",
+            Self::Unimplemented => "UNIMPLEMENTED",
+            Self::Internal => "INTERNAL",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::DataLoss => "DATA_LOSS",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+        }
+    }
+
+    pub(crate) fn of_tonic(code: tonic::Code) -> Self {
+        Self::ALL.get(code as usize).copied().unwrap_or(Self::Unknown)
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn to_tonic(self) -> tonic::Code {
+        tonic::Code::from(self as i32)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_names_agree_with_their_numbers() {
+        for (number, code) in Code::ALL.into_iter().enumerate() {
+            assert_eq!(code as usize, number);
+            let tonic = tonic::Code::from(number as i32);
+            assert_eq!(Code::of_tonic(tonic), code);
+            assert_eq!(code.to_tonic(), tonic);
+            assert_eq!(format!("{tonic:?}").to_uppercase(), code.name().replace('_', ""));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The fields of spans, for records that are to carry them.
+//!
+//! A span keeps its fields as encoded attributes, which each record inside it copies. An inner span's field wins over
+//! an outer span's, and what is recorded later over what was there.
+//!
+//! Values are formatted by code of the program, which may log and so come back here: no lock on a span is held while
+//! that happens.
+
+use std::error::Error;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tracing_core::field::{Field, Visit};
+use tracing_core::span::{Attributes, Id, Record as Values};
+use tracing_core::{Event, Subscriber};
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::encoded::EncodedRecord;
+use super::fields::{Record, Value, plain};
+use crate::export::encode;
+use crate::json::encode::PANICKED;
+
+/// Keeps the fields of spans for the records inside them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SpanAttributes {
+    /// Characters of one text.
+    pub(crate) value_length: Option<usize>,
+}
+
+/// Attributes of a `LogRecord`, no key twice.
+struct Kept(Vec<u8>);
+
+impl SpanAttributes {
+    /// Keeps the fields that a span was made with.
+    pub(crate) fn keep<S>(self, attributes: &Attributes<'_>, id: &Id, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let Some(span) = ctx.span(id) else { return };
+        let mut fields = self.visitor();
+        attributes.record(&mut fields);
+        span.extensions_mut().replace(Kept(fields.encoded));
+    }
+
+    /// Keeps fields that were recorded later, for a span that is known.
+    pub(crate) fn keep_later<S>(self, values: &Values<'_>, id: &Id, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let Some(span) = ctx.span(id) else { return };
+        let mut fields = self.visitor();
+        values.record(&mut fields);
+        if let Some(Kept(kept)) = span.extensions_mut().get_mut::<Kept>() {
+            encode::encoded_attributes(&fields.encoded).for_each(|(_, attribute)| replace(kept, attribute));
+        }
+    }
+
+    /// Appends the fields of the spans around an event, from the innermost to the outermost.
+    pub(crate) fn write<S>(self, event: &Event<'_>, ctx: &Context<'_, S>, out: &mut Vec<u8>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        for span in ctx.event_scope(event).into_iter().flatten() {
+            if let Some(Kept(kept)) = span.extensions().get::<Kept>() {
+                out.extend_from_slice(kept);
+            }
+        }
+    }
+
+    fn visitor(self) -> Fields {
+        Fields { encoded: Vec::new(), one: Vec::new(), value_length: self.value_length }
+    }
+}
+
+/// Appends an attribute, in the place of one with the same key.
+fn replace(kept: &mut Vec<u8>, attribute: &[u8]) {
+    let key_of = |attribute| encode::encoded_attributes(attribute).next().map(|(key, _)| key);
+    let mut end = 0;
+    let old = encode::encoded_attributes(kept).find_map(|(key, whole)| {
+        end += whole.len();
+        (Some(key) == key_of(attribute)).then(|| end - whole.len()..end)
+    });
+    if let Some(old) = old {
+        kept.drain(old);
+    }
+    kept.extend_from_slice(attribute);
+}
+
+struct Fields {
+    encoded: Vec<u8>,
+    /// The attribute being encoded.
+    one: Vec<u8>,
+    value_length: Option<usize>,
+}
+
+impl Fields {
+    fn visit(&mut self, field: &Field, value: Value<'_>) {
+        let name = plain(field.name());
+        self.one.clear();
+        let mut record = EncodedRecord::new(&mut self.one, self.value_length);
+        record.begin();
+        // Formatting a value is the user's code.
+        if catch_unwind(AssertUnwindSafe(|| record.attribute(name, value))).is_err() {
+            record.undo();
+            record.attribute(name, Value::Str(PANICKED));
+        }
+        replace(&mut self.encoded, &self.one);
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.visit(field, Value::Str(value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.visit(field, Value::Bool(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.visit(field, Value::I64(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match i64::try_from(value) {
+            Ok(value) => self.visit(field, Value::I64(value)),
+            Err(_) => self.visit(field, Value::Display(&value)),
+        }
+    }
+
+    fn record_i128(&mut self, field: &Field, value: i128) {
+        self.visit(field, Value::Display(&value));
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.visit(field, Value::Display(&value));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.visit(field, Value::F64(value));
+    }
+
+    fn record_bytes(&mut self, field: &Field, value: &[u8]) {
+        self.visit(field, Value::Bytes(value));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.visit(field, Value::Display(&value));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.visit(field, Value::Debug(value));
+    }
+}

@@ -1,0 +1,65 @@
+//! Values of redacted fields leave the process nowhere: not in lines, not in records, not on spans.
+
+use std::error::Error;
+
+use telemetry_bootstrap::testing::Collector;
+use telemetry_bootstrap::{LogFormat, LogOutput, Redaction, init, tracing};
+use tracing_subscriber::Registry;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+const SECRET: &str = "hunter2";
+
+/// Everything that is written and sent.
+fn said(redaction: Redaction, events: impl FnOnce()) -> String {
+    let collector = Collector::start().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lines");
+    let (layer, guard) = init()
+        .endpoint(collector.endpoint())
+        .log_format(LogFormat::Json)
+        .log_output(LogOutput::File(path.clone()))
+        .redact(redaction)
+        .logs(|logs| logs.span_fields())
+        .ignore_env()
+        .build_local::<Registry>()
+        .unwrap();
+    tracing::subscriber::with_default(Registry::default().with(layer), events);
+    guard.shutdown().unwrap();
+    let received = collector.received();
+    let (spans, logs) = (received.spans(), received.logs());
+    assert!(!spans.is_empty() && !logs.is_empty());
+    let spans: Vec<_> = spans.iter().map(|span| &span.span).collect();
+    let logs: Vec<_> = logs.iter().map(|log| &log.record).collect();
+    format!("{}{spans:?}{logs:?}", std::fs::read_to_string(path).unwrap())
+}
+
+fn failure() -> Box<dyn Error> {
+    format!("the password is {SECRET}").into()
+}
+
+#[test]
+fn an_error_in_a_redacted_field_is_told_without_its_text() {
+    let events = || {
+        let error = failure();
+        tracing::info_span!("value").in_scope(|| tracing::error!(error = &*error, "failed"));
+        tracing::info_span!("alone").in_scope(|| tracing::error!(error = &*error));
+        tracing::info_span!("text").in_scope(|| tracing::error!(error = %error));
+    };
+    assert!(said(Redaction::default(), events).contains(SECRET));
+    let said = said(Redaction::keys(["error"]), events);
+    assert!(!said.contains(SECRET), "{said}");
+    assert!(said.contains("[redacted]") && said.contains("failed"));
+}
+
+#[test]
+fn messages_of_exceptions_can_be_redacted_everywhere() {
+    let redaction = Redaction::keys(["error", "exception.message", "exception.stacktrace"]);
+    let said = said(redaction, || {
+        let error = failure();
+        tracing::info_span!("value").in_scope(|| tracing::error!(cause = &*error, "failed"));
+    });
+    // The field's own name is not redacted: its value is what the user wants to see.
+    let exception = said.split("exception").skip(1).collect::<String>();
+    assert!(exception.contains("[redacted]"), "{said}");
+    assert_eq!(said.matches(SECRET).count(), said.matches("cause").count(), "{said}");
+}

@@ -1,0 +1,232 @@
+//! What `build()` does to a process, what it leaves alone when it fails, and what it says about the environment.
+//!
+//! Each test starts this program again, for the one test `child`, with the task in a variable.
+
+#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
+
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use opentelemetry::trace::{Tracer as _, TracerProvider as _};
+use opentelemetry::{InstrumentationScope, KeyValue, global};
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use telemetry_bootstrap::testing::{Collector, Signal};
+use telemetry_bootstrap::{InitError, LogFormat, init, tracing};
+
+#[test]
+fn one_call_sets_up_three_signals_with_one_resource() {
+    let collector = Collector::start().unwrap();
+    run("three signals", &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint())]);
+    let received = collector.received();
+
+    let (spans, logs, metrics) = (received.spans(), received.logs(), received.metrics());
+    let resource = &spans[0].resource;
+    assert!(logs.iter().all(|log| log.resource == *resource));
+    assert!(metrics.iter().all(|metric| metric.resource == *resource));
+    assert_eq!(spans[0].resource_attribute("service.name"), Some("shop".into()));
+    assert_eq!(spans[0].resource_attribute("service.version"), Some("1.2.3".into()));
+    for key in
+        ["service.instance.id", "telemetry.sdk.name", "telemetry.sdk.language", "telemetry.sdk.version"]
+    {
+        assert!(spans[0].resource_attribute(key).is_some(), "{key}");
+    }
+    for signal in [Signal::Traces, Signal::Metrics, Signal::Logs] {
+        assert!(received.requests(signal).count() > 0, "{signal:?}");
+    }
+
+    let scopes: Vec<_> = ["of the guard", "of the global"]
+        .iter()
+        .map(|name| (&received.spans_named(name)[0].scope).clone())
+        .map(|scope| (scope.name.clone(), scope.version.clone()))
+        .collect();
+    assert_eq!(scopes, [("a.guard".into(), String::new()), ("a.global".into(), "3".to_owned())]);
+    let counter = metrics.iter().find(|metric| metric.metric.name == "orders").unwrap();
+    assert_eq!(counter.scope.name, "a.meter");
+    assert_eq!(
+        (counter.metric.unit.as_str(), counter.metric.description.as_str()),
+        ("{order}", "Orders taken")
+    );
+    assert!(matches!(&counter.metric.data, Some(Data::Sum(sum)) if sum.is_monotonic));
+    assert_eq!(received.value("orders", &[("kind", "big")]), Some(2.0));
+}
+
+fn three_signals() {
+    let guard = init().service_name("shop").service_version("1.2.3").build().unwrap();
+    guard.tracer("a.guard").in_span("of the guard", |_| {});
+    let scope = InstrumentationScope::builder("a.global").with_version("3").build();
+    global::tracer_provider().tracer_with_scope(scope).in_span("of the global", |_| {});
+    tracing::info!("hello");
+    let orders = guard
+        .meter("a.meter")
+        .u64_counter("orders")
+        .with_unit("{order}")
+        .with_description("Orders taken")
+        .build();
+    orders.add(2, &[KeyValue::new("kind", "big")]);
+    guard.shutdown().unwrap();
+}
+
+#[test]
+fn a_second_start_is_an_error_that_changes_nothing() {
+    let collector = Collector::start().unwrap();
+    run("twice", &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint())]);
+    let received = collector.received();
+    let bodies: Vec<_> = received.logs().iter().map(|log| log.body()).collect();
+    assert_eq!(bodies, ["once"]);
+    assert_eq!(received.spans_named("once").len(), 1);
+    assert_eq!(received.spans()[0].resource_attribute("service.name"), Some("first".into()));
+}
+
+fn twice() {
+    let guard = init().service_name("first").build().unwrap();
+    let threads = Threads::now();
+    assert!(matches!(init().service_name("second").build(), Err(InitError::AlreadyInitialized)));
+    threads.wait_until_no_more();
+    tracing::info_span!("once").in_scope(|| tracing::info!("once"));
+    guard.shutdown().unwrap();
+}
+
+#[test]
+fn a_foreign_subscriber_is_an_error_that_changes_nothing() {
+    let collector = Collector::start().unwrap();
+    run("foreign", &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint())]);
+    assert_eq!(collector.received().span_count(), 0);
+}
+
+fn foreign() {
+    tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();
+    let threads = Threads::now();
+    assert!(matches!(init().build(), Err(InitError::SubscriberInstalled)));
+    threads.wait_until_no_more();
+    let mut is_recording = true;
+    global::tracer("any").in_span("nothing", |context| {
+        is_recording = opentelemetry::trace::TraceContextExt::span(&context).is_recording();
+    });
+    assert!(!is_recording, "the global provider is as it was");
+}
+
+/// How many threads this process has.
+struct Threads(usize);
+
+impl Threads {
+    fn now() -> Self {
+        // Where there is no such directory, nothing is found out.
+        Self(std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count))
+    }
+
+    fn wait_until_no_more(&self) {
+        let limit = Instant::now() + Duration::from_secs(10);
+        while Self::now().0 > self.0 {
+            assert!(Instant::now() < limit, "threads stay behind");
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn an_interval_of_a_second_delivers_within_two() {
+    let collector = Collector::start().unwrap();
+    let endpoint = collector.endpoint();
+    let program = std::thread::spawn(move || {
+        run(
+            "interval",
+            &[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint), ("OTEL_METRIC_EXPORT_INTERVAL", "1000")],
+        )
+    });
+    let arrived = |received: &telemetry_bootstrap::testing::Received| received.point_count() > 0;
+    collector.wait_for(Duration::from_secs(20), arrived).unwrap();
+    let first = collector.received().point_count();
+    let more = |received: &telemetry_bootstrap::testing::Received| received.point_count() > first;
+    collector.wait_for(Duration::from_secs(2), more).unwrap();
+    program.join().unwrap();
+}
+
+fn interval() {
+    let guard = init().service_name("interval").build().unwrap();
+    guard.meter("m").u64_counter("ticks").build().add(1, &[]);
+    // Ended by the collector's second request at the earliest; the collections go on by themselves.
+    std::thread::sleep(Duration::from_secs(4));
+    guard.shutdown().unwrap();
+}
+
+#[test]
+fn no_secret_of_the_environment_is_ever_printed() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key.pem");
+    std::fs::write(&key, format!("-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n"))
+        .unwrap();
+    let refused = Collector::refused_endpoint().unwrap();
+    let environments = [
+        vec![("HEADERS", format!("authorization=Bearer {SECRET}")), ("ENDPOINT", refused.clone())],
+        vec![("HEADERS", format!("authorization={SECRET}%zz")), ("ENDPOINT", refused.clone())],
+        vec![("HEADERS", format!("not a name={SECRET}")), ("ENDPOINT", refused.clone())],
+        vec![("HEADERS", format!("a={SECRET},=,b")), ("ENDPOINT", refused)],
+        vec![("ENDPOINT", format!("http://user:{SECRET}@127.0.0.1:1"))],
+        vec![("ENDPOINT", format!("user:{SECRET}@127.0.0.1:1"))],
+        vec![("ENDPOINT", format!("ftp://user:{SECRET}@127.0.0.1:1"))],
+        vec![("ENDPOINT", format!("http://127.0.0.1:1/?token={SECRET}#{SECRET}"))],
+        vec![
+            ("ENDPOINT", "https://127.0.0.1:1".to_owned()),
+            ("CLIENT_KEY", key.display().to_string()),
+            ("CLIENT_CERTIFICATE", key.display().to_string()),
+        ],
+    ];
+    for environment in environments {
+        for signal in ["", "TRACES_", "METRICS_", "LOGS_"] {
+            let variables: Vec<_> = environment
+                .iter()
+                .map(|(name, value)| (format!("OTEL_EXPORTER_OTLP_{signal}{name}"), value.as_str()))
+                .collect();
+            let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+            let output = run("talk", &[&[("RUST_LOG", "trace")], &variables[..]].concat());
+            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert!(said.contains("has started"), "{said}");
+            assert!(!said.contains(SECRET), "{variables:?}: {said}");
+        }
+    }
+}
+
+fn talk() {
+    let builder =
+        init().service_name("talk").log_format(LogFormat::Json).shutdown_timeout(Duration::from_secs(1));
+    println!("{builder:?}");
+    match builder.build() {
+        Ok(guard) => {
+            println!("{guard:?}");
+            tracing::info_span!("work").in_scope(|| tracing::info!("has started"));
+            println!("{:?}", guard.shutdown());
+        }
+        Err(error) => println!("{error} {error:?}"),
+    }
+}
+
+/// What the other tests start.
+#[test]
+fn child() {
+    match std::env::var(TASK).as_deref() {
+        Ok("three signals") => three_signals(),
+        Ok("twice") => twice(),
+        Ok("foreign") => foreign(),
+        Ok("interval") => interval(),
+        Ok("talk") => talk(),
+        _ => {}
+    }
+}
+
+fn run(task: &str, variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OTEL_") || name == "RUST_LOG") {
+        command.env_remove(name);
+    }
+    let output = command
+        .args(["child", "--exact", "--nocapture", "--test-threads=1"])
+        .env(TASK, task)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{task}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+const TASK: &str = "START_TASK";
+const SECRET: &str = "hunter2";

@@ -1,0 +1,42 @@
+//! What thread-local values log while their thread ends, when its OpenTelemetry context is gone already, arrives.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use telemetry_bootstrap::testing::Collector;
+use telemetry_bootstrap::tracing::{Span, error, info_span};
+use telemetry_bootstrap::{LogFormat, init, record_error};
+
+struct LogsAtTheEnd(RefCell<Option<Span>>);
+
+impl Drop for LogsAtTheEnd {
+    fn drop(&mut self) {
+        error!("at the end");
+        record_error(&std::fmt::Error);
+        drop(self.0.take());
+    }
+}
+
+thread_local! {
+    static FIRST: LogsAtTheEnd = const { LogsAtTheEnd(RefCell::new(None)) };
+    static LAST: LogsAtTheEnd = const { LogsAtTheEnd(RefCell::new(None)) };
+}
+
+#[test]
+fn what_a_thread_records_until_its_very_end_arrives() {
+    let collector = Collector::start().unwrap();
+    let telemetry =
+        init().ignore_env().log_format(LogFormat::Off).endpoint(collector.endpoint()).build().unwrap();
+    let thread = std::thread::spawn(|| {
+        // What a thread touches first is destroyed last: one of them outlives the OpenTelemetry context.
+        FIRST.with(|first| first.0.replace(Some(info_span!("first"))));
+        info_span!("in between").in_scope(|| ());
+        LAST.with(|last| last.0.replace(Some(info_span!("last"))));
+    });
+    thread.join().unwrap();
+    telemetry.force_flush(Duration::from_secs(10)).unwrap();
+    assert_eq!(collector.received().log_count(), 4);
+    let mut names: Vec<_> = collector.spans().iter().map(|span| span.name().to_owned()).collect();
+    names.sort();
+    assert_eq!(names, ["first", "in between", "last"]);
+}
