@@ -94,7 +94,8 @@ pub(crate) fn parse_tracestate(headers: &[&str]) -> TraceState {
 fn checked_tracestate(header: &str) -> Option<TraceState> {
     // The API lets members without a key or a value pass, takes `==` for `=`, and any character for printable ASCII:
     // a line feed that some carrier let in would end the header where it is sent on.
-    let mut members = header.split(',').map(str::trim_ascii).filter(|member| !member.is_empty());
+    let mut members =
+        header.split(',').map(|member| member.trim_matches([' ', '\t'])).filter(|member| !member.is_empty());
     let whole = members.all(|member| {
         member
             .split_once('=')
