@@ -1,6 +1,6 @@
 //! Which events are exported as log records, and with what: seen at the collector.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says by it what must hold")]
+#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
 
 use opentelemetry::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;

@@ -37,7 +37,7 @@ fn one_call_sets_up_three_signals_with_one_resource() {
 
     let scopes: Vec<_> = ["of the guard", "of the global"]
         .iter()
-        .map(|name| (&received.spans_named(name)[0].scope).clone())
+        .map(|name| received.spans_named(name)[0].scope.clone())
         .map(|scope| (scope.name.clone(), scope.version.clone()))
         .collect();
     assert_eq!(scopes, [("a.guard".into(), String::new()), ("a.global".into(), "3".to_owned())]);
