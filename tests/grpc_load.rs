@@ -4,7 +4,7 @@
 //! `TELEMETRY_LOAD_SECONDS` says how long; two by default. From half a minute on, memory is watched as well.
 
 #![cfg(feature = "grpc")]
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests fail with them, and tell")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail with them")]
 
 mod grpc_support;
 

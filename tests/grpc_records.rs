@@ -475,6 +475,16 @@ fn futures_now<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
 }
 
 #[tokio::test]
+async fn a_method_is_learned_with_the_head_of_its_first_answer() {
+    let world = World::with(TestService::new(), ServerLayer::message_sizes, |client| client).await;
+    let mut stream = world.grpc().server_stream(ask(1, "hang")).await.unwrap().into_inner();
+    stream.message().await.unwrap().unwrap();
+    let sizes = world.server.points("rpc.server.response.size");
+    assert_eq!(sizes.len(), 1);
+    assert_eq!(sizes[0].get("rpc.method").as_deref(), Some("test.Test/ServerStream"));
+}
+
+#[tokio::test]
 async fn learned_methods_are_limited() {
     let recorded = Recorded::new();
     let layer = recorded.server();

@@ -90,10 +90,11 @@ impl Call {
         let peer = recorder.peer(request.extensions());
         let started = Instant::now();
         let start_time = SystemTime::now();
-        let mut span = span_of(recorder, request, &method).with_start_time(start_time);
-        if let Some(link) = link {
-            span = span.with_links(vec![link]);
-        }
+        let span = SpanBuilder {
+            start_time: Some(start_time),
+            links: link.map(|link| vec![link]),
+            ..span_of(recorder, request, &method)
+        };
         let (context, recording) = recorder.tracer.start(span, parent, |set| {
             if let Some(peer) = peer {
                 attributes::of_peer(recorder.conventions, peer, set);
@@ -376,12 +377,12 @@ fn span_of<B>(recorder: &Recorder, request: &Request<B>, method: &Method) -> Spa
         Some(name) => name(&head).into(),
         None => method.span_name(),
     };
-    SpanBuilder::from_name(name).with_kind(kind(recorder.options.side)).with_attributes(attributes::at_start(
-        recorder,
-        method,
-        &head,
-        recorder.address(request),
-    ))
+    SpanBuilder {
+        name,
+        span_kind: Some(kind(recorder.options.side)),
+        attributes: Some(attributes::at_start(recorder, method, &head, recorder.address(request))),
+        ..SpanBuilder::default()
+    }
 }
 
 /// Counts a call as active, if that is wanted: gives the method it counts under.

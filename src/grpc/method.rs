@@ -1,7 +1,7 @@
 //! Methods: their names, which of them are known, and their instruments.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,8 +64,8 @@ impl Method {
 /// metrics of its own, only when it is listed, when this program calls it, or once somebody answered it with
 /// anything but `UNIMPLEMENTED`; and there is a limit to that too.
 pub(super) struct Methods {
-    /// By name. Read by every call, replaced when one is added.
-    known: ArcSwap<HashMap<Arc<str>, Arc<Method>>>,
+    /// By name. Read by every call, replaced when one is added. A few comparisons cost less than to hash a name.
+    known: ArcSwap<BTreeMap<Arc<str>, Arc<Method>>>,
     /// Stands on metrics for all methods that are not known.
     other: Arc<Method>,
     admission: Admission,
@@ -143,7 +143,7 @@ impl Methods {
 
     fn remember(&self, method: &Arc<Method>) {
         self.known.rcu(|known| {
-            let mut known = HashMap::clone(known);
+            let mut known = BTreeMap::clone(known);
             if known.len() < MAX_METHODS {
                 known.entry(Arc::clone(&method.name)).or_insert_with(|| Arc::clone(method));
             }

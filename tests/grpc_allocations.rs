@@ -1,0 +1,77 @@
+//! What the layers allocate for one call: numbers that may fall, but not rise.
+
+#![cfg(feature = "grpc")]
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use telemetry_bootstrap::LogFormat;
+use telemetry_bootstrap::grpc::{ClientLayer, ServerLayer};
+use tower::{Layer, Service};
+
+/// Answers with a status in the head, and no body.
+#[derive(Clone)]
+struct Answering;
+
+impl Service<http::Request<()>> for Answering {
+    type Response = http::Response<http_body_util::Empty<&'static [u8]>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<()>) -> Self::Future {
+        drop(request);
+        let mut response = http::Response::default();
+        response.headers_mut().insert("grpc-status", http::HeaderValue::from_static("0"));
+        ready(Ok(response))
+    }
+}
+
+fn request() -> http::Request<()> {
+    let mut request = http::Request::new(());
+    *request.uri_mut() = http::Uri::from_static("http://greeter:50051/myservice.MyService/ProcessRequest");
+    let headers = request.headers_mut();
+    // What is injected finds room.
+    headers.reserve(8);
+    headers.insert("content-type", http::HeaderValue::from_static("application/grpc"));
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    headers.insert("traceparent", http::HeaderValue::from_static(traceparent));
+    request
+}
+
+fn allocations<S: Service<http::Request<()>>>(mut service: S) -> u64 {
+    let mut call = |request| {
+        let mut task = Context::from_waker(Waker::noop());
+        assert!(pin!(service.call(request)).poll(&mut task).is_ready());
+    };
+    // The first calls learn the method and bind its instruments.
+    (0..3).for_each(|_| call(request()));
+    let prepared = request();
+    allocation_counter::measure(|| call(prepared)).count_total
+}
+
+#[test]
+fn a_call_costs_few_allocations() {
+    // For the propagators.
+    let _telemetry = telemetry_bootstrap::init().ignore_env().log_format(LogFormat::Off).build().unwrap();
+    let bare = allocations(Answering);
+    for (sampler, server, client) in [(Sampler::AlwaysOn, 5, 4), (Sampler::AlwaysOff, 5, 4)] {
+        let traces = SdkTracerProvider::builder().with_sampler(sampler.clone()).build();
+        let metrics =
+            SdkMeterProvider::builder().with_periodic_exporter(InMemoryMetricExporter::default()).build();
+        let layer = ServerLayer::new().tracer_provider(traces.clone()).meter_provider(metrics.clone());
+        let counted = allocations(layer.layer(Answering)) - bare;
+        assert!(counted <= server, "server, {sampler:?}: {counted} allocations");
+        let layer =
+            ClientLayer::new().tracer_provider(traces).meter_provider(metrics).target("greeter:50051");
+        let counted = allocations(layer.layer(Answering)) - bare;
+        assert!(counted <= client, "client, {sampler:?}: {counted} allocations");
+    }
+}
