@@ -94,7 +94,8 @@ pub(crate) fn parse_tracestate(headers: &[&str]) -> TraceState {
 fn checked_tracestate(header: &str) -> Option<TraceState> {
     // The API lets members without a key or a value pass, takes `==` for `=`, and any character for printable ASCII:
     // a line feed that some carrier let in would end the header where it is sent on.
-    let mut members = header.split(',').map(str::trim_ascii).filter(|member| !member.is_empty());
+    let mut members =
+        header.split(',').map(|member| member.trim_matches([' ', '\t'])).filter(|member| !member.is_empty());
     let whole = members.all(|member| {
         member
             .split_once('=')
@@ -167,7 +168,7 @@ struct Baggage(BaggagePropagator);
 
 impl TextMapPropagator for Baggage {
     fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
-        self.0.inject_context(context, injector);
+        self.0.inject_context(context, &mut WithoutControls(injector));
     }
 
     fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
@@ -185,6 +186,17 @@ impl TextMapPropagator for Baggage {
 
     fn fields(&self) -> FieldIter<'_> {
         self.0.fields()
+    }
+}
+
+/// Properties arrive percent-encoded, and the SDK sends them on decoded: with a line feed they would end the header.
+struct WithoutControls<'a>(&'a mut dyn Injector);
+
+impl Injector for WithoutControls<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        if !value.contains(char::is_control) {
+            self.0.set(key, value);
+        }
     }
 }
 
