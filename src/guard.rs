@@ -1,5 +1,7 @@
 //! The guard: owns the providers and everything behind them, and ends them.
 
+mod providers;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -8,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::TracerProvider;
-use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
-use crate::bounded::{Task, Tasks};
+pub(crate) use self::providers::Providers;
+use crate::bounded::Tasks;
 use crate::deadline::deadline_in;
 use crate::delivery::{Delivery, SignalDelivery};
 use crate::diagnostics::{Diagnostics, Field};
@@ -54,13 +56,6 @@ pub(crate) struct Running {
     pub(crate) filters: Filters,
     pub(crate) diagnostics: Diagnostics,
     pub(crate) shutdown_timeout: Duration,
-}
-
-#[derive(Clone)]
-pub(crate) struct Providers {
-    pub(crate) tracer: SdkTracerProvider,
-    pub(crate) meter: SdkMeterProvider,
-    pub(crate) logger: SdkLoggerProvider,
 }
 
 /// The ledger of each signal that is exported.
@@ -276,50 +271,6 @@ impl Running {
         if !fields.is_empty() {
             self.diagnostics.warn("telemetry was lost", &fields);
         }
-    }
-}
-
-impl Providers {
-    /// Makes them give out instruments that do nothing.
-    pub(crate) fn disable(&self) {
-        let _ = self.tracer.shutdown();
-        let _ = self.meter.shutdown();
-        let _ = self.logger.shutdown();
-    }
-
-    /// `collected` becomes `false` if the metrics could not be collected or delivered.
-    fn last_flush(&self, deadline: Instant, collected: &Arc<AtomicBool>) -> Vec<Task> {
-        let Self { tracer, meter, logger } = self.clone();
-        let collected = Arc::clone(collected);
-        let collect = move || {
-            let ended = meter.shutdown_with_timeout(left_until(deadline));
-            let failed = matches!(ended, Err(OTelSdkError::InternalFailure(_)));
-            collected.store(!failed, Ordering::Release);
-        };
-        // What the others say about their end is in the ledger, and more exactly.
-        vec![
-            ("metrics", Box::new(collect)),
-            ("traces", Box::new(move || drop(tracer.force_flush()))),
-            ("logs", Box::new(move || drop(logger.force_flush()))),
-        ]
-    }
-
-    fn stop_traces_and_logs(&self, deadline: Instant) -> Vec<Task> {
-        let Self { tracer, logger, .. } = self.clone();
-        vec![
-            ("traces", Box::new(move || drop(tracer.shutdown_with_timeout(left_until(deadline))))),
-            ("logs", Box::new(move || drop(logger.shutdown_with_timeout(left_until(deadline))))),
-        ]
-    }
-
-    /// The metrics are collected; processors and readers of the user are flushed.
-    fn flush_tasks(&self) -> Vec<Task> {
-        let Self { tracer, meter, logger } = self.clone();
-        vec![
-            ("metrics", Box::new(move || drop(meter.force_flush()))),
-            ("traces", Box::new(move || drop(tracer.force_flush()))),
-            ("logs", Box::new(move || drop(logger.force_flush()))),
-        ]
     }
 }
 
