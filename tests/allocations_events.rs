@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test, whose helpers fail it")]
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use telemetry_bootstrap::testing::Collector;
@@ -40,19 +42,37 @@ fn a_span_with_two_fields_allocates_no_more_than_documented() {
     });
 }
 
-/// Counted when nothing has to grow any more: the thread's buffers, the writer's, and those of the queue's batches.
+/// Counted when nothing has to grow any more: the thread's buffers, the writer's two, and the queues' batches.
 fn allocations_of(telemetry: &TelemetryGuard, work: impl Fn(u64)) -> u64 {
-    for _ in 0..8 {
-        (0..600).for_each(&work);
-        telemetry.force_flush(Duration::from_secs(20)).unwrap();
+    let flush = || telemetry.force_flush(Duration::from_secs(20)).unwrap();
+    // While the output is stuck with one of the writer's buffers, the other grows. The single event between makes them
+    // change places, and leaves the grown batch to what is measured.
+    for _ in 0..2 {
+        let stuck = GATE.lock().unwrap();
+        let before = WRITES.load(Ordering::Acquire);
+        info!("stuck");
+        while WRITES.load(Ordering::Acquire) == before {
+            std::thread::yield_now();
+        }
+        (0..1000).for_each(&work);
+        drop(stuck);
+        flush();
+        info!("change");
+        flush();
     }
     allocation_counter::measure(|| (0..SPANS).for_each(&work)).count_total
 }
 
 fn in_telemetry(test: impl FnOnce(&TelemetryGuard)) {
+    // The gate is everybody's.
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let collector = Collector::start().unwrap();
     let builder = init().ignore_env().service_name("test").endpoint(collector.endpoint());
-    let builder = builder.log_format(LogFormat::Json).log_output(LogOutput::writer(io::sink));
+    let builder = builder.log_format(LogFormat::Json).log_output(LogOutput::writer(|| Gate));
+    // A batch ends with a flush and not before.
+    let builder = builder
+        .traces(|traces| traces.max_batch_items(10_000).batch_delay(Duration::from_secs(3600)))
+        .logs(|logs| logs.max_batch_items(10_000).batch_delay(Duration::from_secs(3600)));
     let (layer, telemetry) = builder.build_local().unwrap();
     with_default(tracing_subscriber::registry().with(layer), || test(&telemetry));
 }
@@ -60,3 +80,23 @@ fn in_telemetry(test: impl FnOnce(&TelemetryGuard)) {
 const SPANS: u64 = 100;
 /// As `benches/README.md` says.
 const PER_SPAN: u64 = 11;
+
+/// An output that takes everything, unless it is held shut.
+struct Gate;
+
+static ALONE: Mutex<()> = Mutex::new(());
+static GATE: Mutex<()> = Mutex::new(());
+/// Writes that have begun.
+static WRITES: AtomicUsize = AtomicUsize::new(0);
+
+impl io::Write for Gate {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        WRITES.fetch_add(1, Ordering::Release);
+        drop(GATE.lock());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

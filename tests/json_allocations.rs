@@ -2,6 +2,8 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
@@ -15,7 +17,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 #[test]
 fn a_line_inside_two_spans_costs_no_allocation() {
     let writer =
-        LineWriter::start(LogOutput::writer(io::sink), Overflow::Block, LineWriter::DEFAULT_MAX_BYTES)
+        LineWriter::start(LogOutput::writer(|| Gate), Overflow::Block, LineWriter::DEFAULT_MAX_BYTES)
             .unwrap();
     let layer = JsonLayer::new(writer.clone()).redact(Redaction::keys(["password"]));
     with_default(tracing_subscriber::registry().with(layer), || {
@@ -36,9 +38,19 @@ fn a_line_inside_two_spans_costs_no_allocation() {
             info!(bytes = &[1_u8, 2, 3][..], wide = u128::MAX, shown = %number, debugged = ?Some(number));
             error!(error = &failure as &dyn Error, "failed");
         };
-        // Both of the writer's buffers grow to more than what is measured needs, whenever its thread takes them.
-        for _ in 0..8 {
+        // While the output is stuck with one of the writer's two buffers, the other grows to more than what is measured
+        // needs. A single line between makes them change places.
+        for _ in 0..2 {
+            let stuck = GATE.lock().unwrap();
+            let before = WRITES.load(Ordering::Acquire);
+            info!("stuck");
+            while WRITES.load(Ordering::Acquire) == before {
+                std::thread::yield_now();
+            }
             (0..1000).for_each(line);
+            drop(stuck);
+            assert!(writer.flush(Duration::from_secs(20)));
+            info!("change");
             assert!(writer.flush(Duration::from_secs(20)));
         }
         let counted = allocation_counter::measure(|| (0..200).for_each(line));
@@ -58,6 +70,25 @@ fn a_field_recorded_again_costs_no_allocation() {
         (1000..1010).for_each(attempt);
         assert_eq!(allocation_counter::measure(|| (1000..1200).for_each(attempt)).count_total, 0);
     });
+}
+
+/// An output that takes everything, unless it is held shut.
+struct Gate;
+
+static GATE: Mutex<()> = Mutex::new(());
+/// Writes that have begun.
+static WRITES: AtomicUsize = AtomicUsize::new(0);
+
+impl io::Write for Gate {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        WRITES.fetch_add(1, Ordering::Release);
+        drop(GATE.lock());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn span_context() -> SpanContext {
