@@ -2,6 +2,7 @@
 
 mod lines;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use opentelemetry::propagation::TextMapCompositePropagator;
@@ -232,9 +233,11 @@ impl Handles {
     /// Directives of the environment that are wrong become warnings.
     fn parse(settings: &mut Settings) -> Result<Self, InitError> {
         let mut errors = Vec::new();
+        // Lines and records mostly have the same directives: a mistake in them is one mistake.
+        let mut told = HashSet::new();
         let mut handle = |setting: &'static str, directives: &Directives| {
             let (filter, bad) = Filter::parse(&directives.text);
-            for bad in bad {
+            for bad in bad.into_iter().filter(|bad| told.insert((directives.origin, bad.text.clone()))) {
                 if directives.is_from_code() {
                     errors.push(invalid(setting, directives.origin, bad));
                 } else {
@@ -248,7 +251,6 @@ impl Handles {
             records: handle("log_filter", &settings.logs.filter),
             spans: handle("span_filter", &settings.span_filter),
         };
-        settings.warnings.dedup();
         InitError::of(errors).map_or(Ok(handles), Err)
     }
 }
@@ -307,5 +309,26 @@ impl Queues {
     fn ledgers(&self) -> Ledgers {
         let ledger = |queue: &Option<Arc<Queue>>| queue.as_ref().map(|queue| Arc::clone(queue.ledger()));
         Ledgers { traces: ledger(&self.traces), metrics: ledger(&self.metrics), logs: ledger(&self.logs) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Env, resolve};
+
+    #[test]
+    fn a_mistake_in_a_filter_of_lines_and_records_is_told_once() {
+        let resolved = |builder: crate::Builder, env| resolve(&builder.into_parts().0, &env).unwrap();
+        let wrong = "a=b=c,info,d=e=f";
+
+        let mut from_env = resolved(crate::init(), Env::of([("RUST_LOG", wrong)]));
+        Handles::parse(&mut from_env).ok().unwrap();
+        let [first, second] = &from_env.warnings[..] else { panic!("{:?}", from_env.warnings) };
+        assert!(first.contains("a=b=c") && second.contains("d=e=f"), "{first}, {second}");
+
+        let mut from_code = resolved(crate::init().log_filter(wrong), Env::none());
+        let error = Handles::parse(&mut from_code).err().unwrap().to_string();
+        assert!(error.starts_with("2 settings are invalid"), "{error}");
     }
 }

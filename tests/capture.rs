@@ -3,14 +3,13 @@
 #[path = "../examples/grpc_service/proto.rs"]
 mod proto;
 
-use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use proto::my_service_client::MyServiceClient;
 use proto::my_service_server::{MyService, MyServiceServer};
 use proto::{MyRequest, MyRequests, MyResponse};
 use telemetry_bootstrap::grpc::ServerLayer;
 use telemetry_bootstrap::opentelemetry::KeyValue;
 use telemetry_bootstrap::opentelemetry::trace::{Tracer, TracerProvider};
-use telemetry_bootstrap::testing;
+use telemetry_bootstrap::testing::{self, StatusCode};
 use telemetry_bootstrap::tracing::{self, debug, info, info_span};
 use telemetry_bootstrap::{duration_histogram, record_error};
 use tonic::{Request, Response, Status};

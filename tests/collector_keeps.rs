@@ -9,8 +9,9 @@ use std::time::Duration;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
-use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use telemetry_bootstrap::testing::{Collector, Export, Signal};
+use telemetry_bootstrap::opentelemetry::KeyValue;
+use telemetry_bootstrap::opentelemetry::trace::Tracer;
+use telemetry_bootstrap::testing::{self, Collector, Export, Signal, StatusCode};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -128,6 +129,20 @@ async fn a_trace_is_drawn_as_a_tree() {
     );
     assert_eq!(received.spans_named("query")[0].status(), StatusCode::Error);
     assert_eq!(received.logs_of(trace_id).len(), 1);
+}
+
+#[test]
+fn a_tree_leaves_out_what_the_name_says_but_no_captured_header() {
+    let telemetry = testing::capture();
+    let attributes =
+        [("rpc.system.name", "grpc"), ("rpc.method", "a.B/C"), ("rpc.request.header.x-tenant", "acme")];
+    let attributes = attributes.map(|(key, value)| KeyValue::new(key, value));
+    let tracer = telemetry.tracer("test");
+    drop(tracer.span_builder("a.B/C").with_attributes(attributes).start(&tracer));
+    let received = telemetry.received();
+    let tree = received.trace_tree(&received.trace_ids()[0]);
+    assert!(tree.ends_with("  rpc.request.header.x-tenant=acme\n"), "{tree}");
+    assert!(!tree.contains("rpc.method") && !tree.contains("rpc.system"), "{tree}");
 }
 
 #[tokio::test]

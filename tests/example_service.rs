@@ -13,9 +13,7 @@ mod server;
 
 use std::net::SocketAddr;
 
-use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use telemetry_bootstrap::testing::{CollectedSpan, Collector, Received};
+use telemetry_bootstrap::testing::{CollectedSpan, Collector, Received, SpanKind, StatusCode};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 

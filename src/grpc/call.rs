@@ -273,7 +273,8 @@ impl Call {
             side,
             rpc.method = &*self.method.name,
             rpc.status_code = ending.code.name(),
-            duration_ms = duration.as_secs_f64() * 1e3,
+            // Not from seconds: 228 751 ns are to read 0.228751.
+            duration_ms = duration.as_nanos() as f64 / 1e6,
             peer = self.peer.map(tracing::field::display),
             requests,
             request_bytes,

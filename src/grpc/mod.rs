@@ -66,7 +66,7 @@
 //! ```
 //! use telemetry_bootstrap::tracing::info;
 //! use tokio_stream::{Stream, StreamExt};
-//! # use tonic::{Request, Response, Status};
+//! use tonic::{Request, Response, Status};
 //!
 //! async fn list(_: Request<u32>) -> Result<Response<impl Stream<Item = Result<u32, Status>>>, Status> {
 //!     Ok(Response::new(tokio_stream::iter(0..3).map(|item| {

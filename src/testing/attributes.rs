@@ -6,8 +6,6 @@ use opentelemetry::logs::AnyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue as ProtoValue, KeyValue};
 
-use crate::semconv::RPC_STATUS_CODE;
-
 /// The value of the first attribute of this key.
 pub(super) fn find(attributes: &[KeyValue], key: &str) -> Option<AnyValue> {
     raw(attributes, key).and_then(value)
@@ -31,7 +29,7 @@ pub(super) fn line(attributes: &[KeyValue]) -> String {
 /// [`line`] without what says nothing beside the title of a span or record: the title again, the method, addresses,
 /// source code locations, stack traces.
 pub(super) fn short_line(attributes: &[KeyValue], title: &str) -> String {
-    let is_quiet = |key: &str| key != RPC_STATUS_CODE && QUIET.iter().any(|prefix| key.starts_with(prefix));
+    let is_quiet = |key: &str| QUIET.iter().any(|prefix| key.starts_with(prefix));
     let says_more = |attribute: &&KeyValue| text(attribute.value.as_ref()) != title;
     line_of(attributes.iter().filter(|attribute| !is_quiet(&attribute.key)).filter(says_more))
 }
@@ -101,4 +99,14 @@ fn raw<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a ProtoValue> {
     attributes.iter().find(|attribute| attribute.key == key)?.value.as_ref()
 }
 
-const QUIET: [&str; 6] = ["rpc.", "server.", "network.", "code.", "thread.", "exception.stacktrace"];
+/// Beginnings of keys. What the user asked for, such as captured headers, is not among them.
+const QUIET: [&str; 8] = [
+    "rpc.system",
+    "rpc.service",
+    "rpc.method",
+    "server.",
+    "network.",
+    "code.",
+    "thread.",
+    "exception.stacktrace",
+];

@@ -28,6 +28,8 @@ pub use capture::{Capture, capture};
 pub use collector::{Collector, Fault, FaultPlan, SilentEndpoint};
 pub use export::Export;
 pub use opentelemetry_proto;
+pub use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+pub use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 pub use received::{Received, Request, WaitError};
 pub use telemetry::{CollectedLog, CollectedMetric, CollectedSpan, HistogramValue};
 

@@ -7,9 +7,13 @@ use crate::settings::types::SamplerSetting;
 
 impl Resolution<'_> {
     pub(super) fn sampler(&mut self, custom: bool) -> SamplerSetting {
-        let default = if custom { SamplerSetting::Custom } else { SamplerSetting::ParentBasedAlwaysOn };
         let sources = Sources::new("sampler", &[names::OTEL_TRACES_SAMPLER], []);
-        let sampler = self.decide(&SAMPLER, sources, default);
+        let sampler = if custom {
+            let chosen = self.choose(&SAMPLER, sources, GIVEN_IN_CODE);
+            chosen.map_or(SamplerSetting::Custom, |chosen| chosen.value)
+        } else {
+            self.decide(&SAMPLER, sources, SamplerSetting::ParentBasedAlwaysOn)
+        };
         self.with_argument(sampler)
     }
 
@@ -50,7 +54,7 @@ const SAMPLER: Kind<SamplerSetting> = Kind {
         let found = SAMPLERS
             .iter()
             .find(|(_, known)| std::mem::discriminant(known) == std::mem::discriminant(sampler));
-        found.map_or("the one given in code", |(name, _)| name).to_owned()
+        found.map_or(GIVEN_IN_CODE, |(name, _)| name).to_owned()
     },
     quote: plain,
 };
@@ -63,6 +67,8 @@ const SAMPLERS: [(&str, SamplerSetting); 6] = [
     ("parentbased_always_off", SamplerSetting::ParentBasedAlwaysOff),
     ("parentbased_traceidratio", SamplerSetting::ParentBasedTraceIdRatio(DEFAULT_RATIO)),
 ];
+
+const GIVEN_IN_CODE: &str = "the one given in code";
 
 /// The specification's.
 const DEFAULT_RATIO: f64 = 1.0;

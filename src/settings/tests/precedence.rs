@@ -116,6 +116,15 @@ fn resource_attributes_are_merged_by_key() {
 }
 
 #[test]
+fn a_wrong_sampler_of_the_environment_leaves_the_one_given_in_code() {
+    let builder = init().traces(|traces| traces.sampler(Sampler::AlwaysOff));
+    let settings = resolved(builder, &Env::of([("OTEL_TRACES_SAMPLER", "jaeger")]));
+    assert_eq!(settings.traces.sampler, SamplerSetting::Custom);
+    let [warning] = &settings.warnings[..] else { panic!("{:?}", settings.warnings) };
+    assert!(warning.ends_with("; using the one given in code"), "{warning}");
+}
+
+#[test]
 fn the_sampler_of_the_environment_counts() {
     let sampler = |builder, env| resolved(builder, &env).traces.sampler;
     let custom = || init().traces(|traces| traces.sampler(Sampler::AlwaysOff));

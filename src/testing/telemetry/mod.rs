@@ -95,7 +95,7 @@ impl CollectedSpan {
         attributes::find(&self.resource.attributes, key)
     }
 
-    /// Its status: unset, ok or error.
+    /// Its status: compare with [`StatusCode::Error`].
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.span.status.as_ref().map_or(StatusCode::Unset, |status| status.code())
