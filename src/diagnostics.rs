@@ -19,7 +19,25 @@ pub(crate) struct Diagnostics {
 pub(crate) type Write = dyn Fn(Level, &str, &[Field<'_>]) + Send + Sync;
 
 /// A field of a line of our own.
-pub(crate) type Field<'a> = (&'static str, &'a dyn fmt::Display);
+pub(crate) type Field<'a> = (&'static str, FieldValue<'a>);
+
+/// Numbers stay numbers: alerts compare them.
+#[derive(Clone, Copy)]
+pub(crate) enum FieldValue<'a> {
+    Text(&'a dyn fmt::Display),
+    Count(u64),
+    Seconds(f64),
+}
+
+impl fmt::Display for FieldValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => text.fmt(f),
+            Self::Count(count) => count.fmt(f),
+            Self::Seconds(seconds) => seconds.fmt(f),
+        }
+    }
+}
 
 impl Diagnostics {
     /// Says where lines go. Only the first call counts; before it, and without it, lines are not written.

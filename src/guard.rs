@@ -18,7 +18,7 @@ pub(crate) use self::providers::Providers;
 use crate::bounded::Tasks;
 use crate::deadline::deadline_in;
 use crate::delivery::{Delivery, SignalDelivery};
-use crate::diagnostics::{Diagnostics, Field};
+use crate::diagnostics::{Diagnostics, Field, FieldValue};
 use crate::error::{ExportError, ShutdownError};
 use crate::export::{Exporter, Ledger, Workers};
 use crate::subscriber::{Filters, InvalidFilter};
@@ -244,7 +244,7 @@ impl Running {
         let once_more = |signal: &&&'static str| !flushing.contains(signal);
         for signal in flushing.iter().chain(stopping.iter().filter(once_more)) {
             let what = "a processor, reader or callback did not end in time";
-            self.diagnostics.warn(what, &[("signal", signal)]);
+            self.diagnostics.warn(what, &[("signal", FieldValue::Text(signal))]);
         }
     }
 
@@ -253,7 +253,8 @@ impl Running {
     fn say_whether_metrics_were_collected(&self, collected: bool) {
         if !collected && self.delivery().metrics.lost() == 0 {
             let check = "has a callback of an observable instrument panicked?";
-            self.diagnostics.warn("the last metrics could not be collected", &[("check", &check)]);
+            self.diagnostics
+                .warn("the last metrics could not be collected", &[("check", FieldValue::Text(&check))]);
         }
     }
 
@@ -262,11 +263,11 @@ impl Running {
         let mut fields: Vec<Field<'_>> = Vec::new();
         for (signal, counts) in [("traces", &traces), ("metrics", &metrics), ("logs", &logs)] {
             if counts.lost() > 0 {
-                fields.push((signal, counts));
+                fields.push((signal, FieldValue::Text(counts)));
             }
         }
         if lines_dropped > 0 {
-            fields.push(("lines_dropped", &lines_dropped));
+            fields.push(("lines_dropped", FieldValue::Count(lines_dropped)));
         }
         if !fields.is_empty() {
             self.diagnostics.warn("telemetry was lost", &fields);

@@ -15,7 +15,7 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
 use std::panic::{Location, PanicHookInfo};
 
-use crate::diagnostics::{Diagnostics, Field};
+use crate::diagnostics::{Diagnostics, Field, FieldValue};
 use crate::export::on_io_thread;
 use crate::semconv::PANIC_TARGET;
 use crate::subscriber::inside::Inside;
@@ -112,9 +112,12 @@ impl Panic {
 
     fn write(&self, diagnostics: &Diagnostics) {
         let message = format!("thread '{}' panicked: {}", self.thread, self.message);
-        let mut fields: Vec<Field<'_>> = vec![("location", &self.location), ("thread.name", &self.thread)];
+        let mut fields: Vec<Field<'_>> = vec![
+            ("location", FieldValue::Text(&self.location)),
+            ("thread.name", FieldValue::Text(&self.thread)),
+        ];
         if let Some(backtrace) = &self.backtrace {
-            fields.push(("exception.stacktrace", backtrace));
+            fields.push(("exception.stacktrace", FieldValue::Text(backtrace)));
         }
         diagnostics.error(&message, &fields);
     }

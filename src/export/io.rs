@@ -21,7 +21,7 @@ use super::reporter::Reporter;
 use super::transport::{Connections, endpoint};
 use super::worker::{Command, Worker};
 use super::workers::Workers;
-use crate::diagnostics::{Diagnostics, Field};
+use crate::diagnostics::{Diagnostics, Field, FieldValue};
 use crate::error::InitError;
 use crate::settings::ExportSettings;
 use crate::signal::Signal;
@@ -138,7 +138,8 @@ fn endpoint_of(route: &mut Route, diagnostics: &Diagnostics) -> Result<Endpoint,
     if let Err(error) = &prepared
         && std::mem::take(&mut route.settings.target.tls).from_env
     {
-        let fields: [Field<'_>; 2] = [("signal", &route.signal), ("error", error)];
+        let fields: [Field<'_>; 2] =
+            [("signal", FieldValue::Text(&route.signal)), ("error", FieldValue::Text(error))];
         diagnostics.warn(
             "the certificates and keys that the environment names cannot be used: none of them is",
             &fields,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::transport::{Failure, FailureKind};
 use crate::delivery::SignalDelivery;
 use crate::diagnostics::Diagnostics;
+use crate::diagnostics::FieldValue::{Count, Seconds, Text};
 use crate::signal::Signal;
 
 pub(super) struct Reporter {
@@ -52,14 +53,14 @@ impl Reporter {
     /// A request was taken.
     pub(super) fn delivered(&mut self, counts: SignalDelivery, now: Instant) {
         let Some(outage) = self.outage.take().filter(|outage| outage.said) else { return };
-        let seconds = format!("{:.1}", (now - outage.since).as_secs_f64());
+        let tenths = ((now - outage.since).as_secs_f64() * 10.0).round();
         self.diagnostics.info(
             "telemetry is being delivered again",
             &[
-                ("signal", &self.signal),
-                ("endpoint", &self.endpoint),
-                ("seconds", &seconds),
-                ("lost", &counts.lost().saturating_sub(outage.lost_before)),
+                ("signal", Text(&self.signal)),
+                ("endpoint", Text(&self.endpoint)),
+                ("seconds", Seconds(tenths / 10.0)),
+                ("lost", Count(counts.lost().saturating_sub(outage.lost_before))),
             ],
         );
     }
@@ -73,10 +74,10 @@ impl Reporter {
         self.diagnostics.warn(
             "the collector rejected a part of the telemetry",
             &[
-                ("signal", &self.signal),
-                ("endpoint", &self.endpoint),
-                ("rejected", &rejected),
-                ("reason", &message),
+                ("signal", Text(&self.signal)),
+                ("endpoint", Text(&self.endpoint)),
+                ("rejected", Count(rejected)),
+                ("reason", Text(&message)),
             ],
         );
     }
@@ -85,12 +86,12 @@ impl Reporter {
         self.diagnostics.warn(
             message,
             &[
-                ("signal", &self.signal),
-                ("endpoint", &self.endpoint),
-                ("error", &failure.text),
-                ("check", &advice(failure)),
-                ("pending", &counts.pending),
-                ("lost", &counts.lost()),
+                ("signal", Text(&self.signal)),
+                ("endpoint", Text(&self.endpoint)),
+                ("error", Text(&failure.text)),
+                ("check", Text(&advice(failure))),
+                ("pending", Count(counts.pending)),
+                ("lost", Count(counts.lost())),
             ],
         );
     }

@@ -23,7 +23,7 @@ use super::scratch::Scratch;
 use super::spans::{self, LayerId};
 use super::visit::Values;
 use crate::context_fields::{self, BaggageKeys};
-use crate::diagnostics::Field;
+use crate::diagnostics::{Field, FieldValue};
 use crate::redaction::Redaction;
 use crate::semconv::OWN_TARGET;
 use crate::trace_ids::{TraceIds, may_touch_context};
@@ -192,7 +192,12 @@ where
             self.format.target(line, OWN_TARGET);
             self.format.constants(line);
             for (key, value) in fields {
-                encode::display(own.begin(key, &self.format.reserved), value);
+                let out = own.begin(key, &self.format.reserved);
+                match *value {
+                    FieldValue::Text(text) => encode::display(out, text),
+                    FieldValue::Count(count) => encode::integer(out, count),
+                    FieldValue::Seconds(seconds) => encode::float(out, seconds),
+                }
             }
             line.extend_from_slice(own.text());
         };

@@ -8,6 +8,7 @@ use tracing::{error, info, info_span, warn};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::*;
+use crate::diagnostics::FieldValue;
 
 #[derive(Clone, Default)]
 struct Output(Arc<Mutex<Vec<u8>>>);
@@ -129,7 +130,7 @@ fn a_value_that_panics_does_not_stop_the_program() {
 fn colors_are_for_those_who_want_them() {
     let output = Output::default();
     let layer = PrettyLayer::new(output.clone(), Colors::On);
-    layer.write_own(Level::WARN, "collector is away", &[("attempt", &3)]);
+    layer.write_own(Level::WARN, "collector is away", &[("attempt", FieldValue::Count(3))]);
     let text = String::from_utf8(output.0.lock().unwrap().clone()).unwrap();
     let rest = "\x1b[33m WARN\x1b[0m collector is away  \x1b[2mattempt=\x1b[0m3  \x1b[2mtelemetry_bootstrap\x1b[0m\n";
     assert!(text.ends_with(rest), "{text:?}");

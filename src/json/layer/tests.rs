@@ -424,12 +424,18 @@ fn raw_identifiers_lose_their_prefix() {
 fn our_own_lines_look_like_the_others() {
     let output = Output::default();
     let layer = JsonLayer::new(output.clone()).service_name("shop");
-    layer.write_own(Level::WARN, "collector \"x\" is away", &[("attempt", &3), ("level", &"odd")]);
+    let fields = [
+        ("lost", FieldValue::Count(3)),
+        ("seconds", FieldValue::Seconds(0.2)),
+        ("level", FieldValue::Text(&"odd")),
+    ];
+    layer.write_own(Level::WARN, "collector \"x\" is away", &fields);
     let line: Value = serde_json::from_str(&output.0.lock().unwrap()[0]).unwrap();
     assert_eq!(line["level"], "WARN");
     assert_eq!(line["message"], "collector \"x\" is away");
     assert_eq!(line["target"], "telemetry_bootstrap");
-    assert_eq!((&line["attempt"], &line["field.level"]), (&json!("3"), &json!("odd")));
+    assert_eq!((&line["lost"], &line["seconds"]), (&json!(3), &json!(0.2)));
+    assert_eq!(line["field.level"], "odd");
 }
 
 #[test]
