@@ -1,9 +1,11 @@
 //! What can go wrong at start and at the end, by what the user must change.
 
 use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 use crate::delivery::Delivery;
+use crate::exception::causes;
 use crate::signal::Signal;
 
 type Source = Box<dyn Error + Send + Sync + 'static>;
@@ -11,7 +13,9 @@ type Source = Box<dyn Error + Send + Sync + 'static>;
 /// Why telemetry could not be started.
 ///
 /// Nothing was changed when this is returned: no global is set, no thread is left.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug` reads as `Display` does, with the causes: it is what an operator sees when `main` returns the error.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum InitError {
     /// A value given in code (or a file it names) cannot be used.
@@ -53,6 +57,19 @@ impl InitError {
     }
 }
 
+impl fmt::Debug for InitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        causes(self).try_for_each(|cause| write!(f, ": {cause}"))
+    }
+}
+
+impl fmt::Debug for ShutdownError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
 fn list(errors: &[InitError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
@@ -82,7 +99,9 @@ impl ExportError {
 }
 
 /// What the end of telemetry could not save.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug` reads as `Display` does: it is what an operator sees when `main` returns the error.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ShutdownError {
     /// Some of what was recorded will never arrive; the ledger says how much of what.
@@ -97,5 +116,32 @@ impl ShutdownError {
         match self {
             Self::Lost(delivery) => **delivery,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn what_main_prints_reads_like_a_sentence() {
+        let invalid = |setting, source: Option<Source>| InitError::InvalidSetting {
+            setting,
+            value: "x".to_owned(),
+            origin: format!(".{setting}()"),
+            reason: "cannot be read".to_owned(),
+            source,
+        };
+        let cause = io::Error::other("no such file");
+        assert_eq!(
+            format!("{:?}", invalid("tls", Some(cause.into()))),
+            "invalid tls \"x\" (set by .tls()): cannot be read: no such file"
+        );
+        let several = InitError::of(vec![invalid("tls", None), invalid("endpoint", None)]).unwrap();
+        assert!(format!("{several:?}").starts_with("2 settings are invalid: invalid tls"), "{several:?}");
+        let lost = ShutdownError::Lost(Box::default());
+        assert!(format!("{lost:?}").starts_with("telemetry was lost: traces: "), "{lost:?}");
     }
 }
