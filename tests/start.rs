@@ -51,6 +51,37 @@ fn one_call_sets_up_three_signals_with_one_resource() {
     assert_eq!(received.value("orders", &[("kind", "big")]), Some(2.0));
 }
 
+/// Not with a panic on a thread, which would end the process under `panic = "abort"`.
+#[cfg(unix)]
+#[test]
+fn too_few_descriptors_are_an_error_that_says_so() {
+    let program = std::env::current_exe().unwrap();
+    let mut refused = 0;
+    for limit in 4..20 {
+        let output = Command::new("sh")
+            .args([
+                "-c",
+                &format!("ulimit -n {limit} && exec \"$0\" child --exact --nocapture --test-threads=1"),
+            ])
+            .arg(&program)
+            .env(TASK, "few descriptors")
+            .output()
+            .unwrap();
+        let text =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        assert!(!text.contains("panicked"), "{limit}: {text}");
+        refused += usize::from(text.contains("refused: Too many open files"));
+    }
+    assert!(refused > 0);
+}
+
+fn few_descriptors() {
+    if let Err(error) = init().ignore_env().endpoint("http://127.0.0.1:1").log_format(LogFormat::Off).build()
+    {
+        println!("refused: {}", std::error::Error::source(&error).unwrap());
+    }
+}
+
 fn three_signals() {
     let guard = init().service_name("shop").service_version("1.2.3").build().unwrap();
     guard.tracer("a.guard").in_span("of the guard", |_| {});
@@ -205,6 +236,7 @@ fn talk() {
 #[test]
 fn child() {
     match std::env::var(TASK).as_deref() {
+        Ok("few descriptors") => few_descriptors(),
         Ok("three signals") => three_signals(),
         Ok("twice") => twice(),
         Ok("foreign") => foreign(),

@@ -176,12 +176,26 @@ fn run(plan: Plan, started: &SyncSender<std::io::Result<()>>, alive: SyncSender<
 }
 
 fn runtime() -> std::io::Result<Runtime> {
+    has_descriptors()?;
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name(THREAD_NAME)
         // Also the helper threads that resolve names.
         .on_thread_start(become_io_thread)
         .build()
+}
+
+/// Tokio's runtime panics when it gets no descriptor for its signals, so it is asked beforehand: for its five, and one
+/// to connect with.
+#[cfg(unix)]
+fn has_descriptors() -> std::io::Result<()> {
+    let pairs: std::io::Result<Vec<_>> = (0..3).map(|_| std::os::unix::net::UnixStream::pair()).collect();
+    pairs.map(drop)
+}
+
+#[cfg(not(unix))]
+fn has_descriptors() -> std::io::Result<()> {
+    Ok(())
 }
 
 const THREAD_NAME: &str = "telemetry-io";
