@@ -102,7 +102,8 @@ fn advice(failure: &Failure) -> &'static str {
 
     match failure.kind {
         FailureKind::Unreachable => {
-            "is the collector running, is the endpoint right, and does the scheme (http or https) match it?"
+            "is the collector running, is the endpoint right, does the scheme (http or https) match it, and does a \
+             firewall swallow the connection?"
         }
         FailureKind::Timeout => "is the collector overloaded, or does a firewall swallow the connection?",
         FailureKind::TooLarge => {

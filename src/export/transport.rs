@@ -292,7 +292,13 @@ fn describe(status: &Status, kind: FailureKind) -> String {
     while let Some(source) = error.source() {
         error = source;
     }
-    error.to_string()
+    match error.downcast_ref::<std::io::Error>() {
+        // The limit for connecting, whose own words are "deadline has elapsed".
+        Some(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+            "no answer to the attempt to connect".to_owned()
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// A codec for messages that are bytes already.
@@ -342,3 +348,20 @@ const MAX_REQUEST_BYTES: usize = 64 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const MAX_MESSAGE_CHARS: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn says_that_nobody_answered_the_attempt_to_connect() {
+        let limit = io::Error::new(io::ErrorKind::TimedOut, "deadline has elapsed");
+        let Outcome::Retry(failure) = classify(&Status::from_error(Box::new(limit))) else {
+            panic!("it may succeed later")
+        };
+        assert_eq!(failure.kind, FailureKind::Unreachable);
+        assert_eq!(failure.text, "no answer to the attempt to connect");
+    }
+}
