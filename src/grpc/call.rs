@@ -191,7 +191,15 @@ impl Call {
             Side::Server => Code::Internal,
             Side::Client => Code::Unknown,
         };
-        self.finish(&Ending::of_error(error, otherwise));
+        let ending = Ending::of_error(error, otherwise);
+        // At the deadline the other side may be first: it resets the stream, which reads as a cancellation.
+        let late = ending.code == Code::Cancelled && self.is_due();
+        self.finish(&if late { Ending::deadline_exceeded() } else { ending });
+    }
+
+    /// Whether the caller's deadline has come.
+    fn is_due(&self) -> bool {
+        self.timeout.is_some_and(|timeout| self.started.elapsed() + DEADLINE_TOLERANCE >= timeout)
     }
 
     /// The response is complete and had no status.
@@ -321,8 +329,7 @@ impl Drop for Call {
         if !self.open {
             return;
         }
-        let due = self.timeout.is_some_and(|timeout| self.started.elapsed() + DEADLINE_TOLERANCE >= timeout);
-        self.finish(&if due { Ending::deadline_exceeded() } else { Ending::cancelled() });
+        self.finish(&if self.is_due() { Ending::deadline_exceeded() } else { Ending::cancelled() });
     }
 }
 
