@@ -57,6 +57,8 @@
 //! - **Loss is told**: [`Delivery`] counts every item, at any moment and to the last one; a line at the end says how
 //!   much of what was lost.
 //! - **The program always wins**: nothing here panics, blocks the caller, grows without bound, or exits the process.
+//!   (A `Debug` of yours that panics in a field of a *span* still reaches you, through the bridge; in an event it costs
+//!   that field alone.)
 //! - **No secret is printed**: not in errors, not in `Debug`, not in warnings.
 //! - The types at the border are the official ones: `SdkTracerProvider`, `SpanProcessor`, `MakeWriter`,
 //!   `http::Request`. Any library that uses the `opentelemetry` or `tracing` API joins in.

@@ -143,7 +143,7 @@
 //! | a status that is no code | `UNKNOWN` | `UNKNOWN` |
 //! | the service returns an error | the status in it, or else `INTERNAL` | the status that tonic makes of it, or else `UNKNOWN` |
 //! | connection refused | | `UNAVAILABLE` |
-//! | stream reset by the peer | `CANCELLED`, unless the handler answers first | by HTTP/2 code: `CANCEL` `CANCELLED`, `REFUSED_STREAM` `UNAVAILABLE`, `ENHANCE_YOUR_CALM` `RESOURCE_EXHAUSTED`, `INADEQUATE_SECURITY` `PERMISSION_DENIED`, others `INTERNAL` |
+//! | stream reset by the peer | `CANCELLED`, unless the handler answers first | by HTTP/2 code: `CANCEL` `CANCELLED` (at the deadline `DEADLINE_EXCEEDED`), `REFUSED_STREAM` `UNAVAILABLE`, `ENHANCE_YOUR_CALM` `RESOURCE_EXHAUSTED`, `INADEQUATE_SECURITY` `PERMISSION_DENIED`, others `INTERNAL` |
 //! | connection lost, or the peer said goodbye at once | `CANCELLED`, unless the handler answers first | `UNKNOWN`, as tonic tells the caller; a graceful goodbye lets calls end |
 //! | future, response or stream dropped | `CANCELLED` | `CANCELLED` |
 //! | … once `grpc-timeout` has passed | `DEADLINE_EXCEEDED` | `DEADLINE_EXCEEDED` |
