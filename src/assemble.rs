@@ -20,11 +20,12 @@ use crate::export::encode::LogFields;
 use crate::export::{Exporter, Ledger, LogQueue, MetricQueue, Queue, Route, SpanQueue, Workers, encode};
 use crate::guard::{Ledgers, Providers, Running, TelemetryGuard};
 use crate::parts::Parts;
+use crate::provider::Foreseen;
 use crate::redaction::{REDACTED, Redaction};
 use crate::settings::{Directives, ExportSettings, MetricSettings, QueueSettings, Settings};
 use crate::signal::Signal;
 use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
-use crate::subscriber::{self, Filters, LogOptions, Marks, OtlpLogs, Records, SpanAttributes};
+use crate::subscriber::{self, BridgeTracer, Filters, LogOptions, Marks, OtlpLogs, Records, SpanAttributes};
 use crate::{propagation, provider, resource, semconv};
 
 /// Everything that `build()` makes before it touches a global.
@@ -40,6 +41,9 @@ pub(crate) struct Ready {
     pub(crate) disabled: bool,
     pub(crate) ignores_env: bool,
     pub(crate) propagator: TextMapCompositePropagator,
+    /// What it consists of, if of nothing else.
+    pub(crate) standard: Option<propagation::Standard>,
+    pub(crate) foreseen: Foreseen,
     /// Whether lines are JSON on standard error, where nothing else should be written.
     pub(crate) owns_stderr: bool,
 }
@@ -57,6 +61,7 @@ where
         Exporter::start(queues.routes(&settings), encode::resource(&resource).into(), &diagnostics)?;
     let propagator = propagation::propagator(&settings.propagators, std::mem::take(&mut parts.propagators));
     let ignores_env = parts.ignores_env;
+    let foreseen = foreseen(&settings, &parts);
     let has_log_processors = !parts.log_processors.is_empty();
     let redaction = parts.redaction.clone();
     let marks = Marks { exceptions: settings.exception_signal, redaction: redaction.clone() };
@@ -74,8 +79,8 @@ where
     let span_attributes = around.spans;
     let records = records(&settings, &queues, &providers, has_log_processors, around);
     say(&diagnostics, &settings.warnings);
-    let spans =
-        (!settings.disabled).then(|| (providers.tracer.tracer_with_scope(scope()), filters.spans.clone()));
+    let tracer = providers.tracer.tracer_with_scope(scope());
+    let spans = (!settings.disabled).then(|| (BridgeTracer::new(tracer, foreseen), filters.spans.clone()));
     let layer = subscriber::Parts {
         lines: lines.format.map(|format| (format, filters.lines.clone())),
         span_attributes: span_attributes.filter(|_| records.is_some()),
@@ -98,9 +103,24 @@ where
         diagnostics,
         shutdown_timeout: settings.shutdown_timeout,
     });
-    let ready =
-        Ready { guard, disabled: settings.disabled, ignores_env, propagator, owns_stderr: lines.owns_stderr };
+    let ready = Ready {
+        guard,
+        disabled: settings.disabled,
+        ignores_env,
+        propagator,
+        standard: propagation::Standard::of(&settings.propagators),
+        foreseen,
+        owns_stderr: lines.owns_stderr,
+    };
     Ok(Assembled { layer, ready })
+}
+
+/// Which spans need not be asked for. The ids of a user's generator are not foreseen.
+fn foreseen(settings: &Settings, parts: &Parts) -> Foreseen {
+    match parts.custom_ids {
+        true => Foreseen::Nothing,
+        false => Foreseen::of(&settings.traces.sampler, parts.sampler.as_ref()),
+    }
 }
 
 fn providers(

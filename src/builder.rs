@@ -336,6 +336,7 @@ impl Builder {
         };
         let parts = Parts {
             sampler: traces.sampler,
+            custom_ids: traces.custom_ids,
             tracer_provider: traces.steps,
             meter_provider: metrics.steps,
             views: metrics.views,

@@ -14,7 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::assemble::{Assembled, Ready, assemble};
 use crate::error::InitError;
 use crate::guard::TelemetryGuard;
-use crate::installed::Installed;
+use crate::installed::{GlobalPropagator, Installed};
 use crate::panic::{self, PanicHook, PreviousHook};
 use crate::parts::Parts;
 use crate::settings::Settings;
@@ -67,14 +67,14 @@ where
 }
 
 fn globals(ready: Ready) -> TelemetryGuard {
-    let Ready { guard, disabled, ignores_env, propagator, owns_stderr } = ready;
+    let Ready { guard, disabled, ignores_env, propagator, standard, foreseen, owns_stderr } = ready;
     if LogTracer::init().is_err() {
         let diagnostics = &guard.running().diagnostics;
         diagnostics.warn("records of the log crate are not captured: another logger is installed", &[]);
     }
     // The SDK logs that it is told; nobody needs to read it at each start.
     dispatcher::with_default(&Dispatch::none(), || {
-        global::set_text_map_propagator(propagator);
+        global::set_text_map_propagator(GlobalPropagator(propagator));
         // Without providers the API still hands contexts on.
         if !disabled {
             global::set_tracer_provider(guard.tracer_provider().clone());
@@ -82,7 +82,7 @@ fn globals(ready: Ready) -> TelemetryGuard {
         }
     });
     let tracer_provider = (!disabled).then(|| guard.tracer_provider().clone());
-    Installed { tracer_provider, ignores_env }.set();
+    Installed { tracer_provider, foreseen, ignores_env, propagators: standard }.set();
     panic::install(panic_hook(&guard, owns_stderr));
     guard
 }

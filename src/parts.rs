@@ -5,11 +5,12 @@ use std::fmt;
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry_sdk::logs::LoggerProviderBuilder;
 use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, Stream};
-use opentelemetry_sdk::trace::{ShouldSample, TracerProviderBuilder};
+use opentelemetry_sdk::trace::TracerProviderBuilder;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::Layer;
 
 use crate::json::JsonLayer;
+use crate::provider::CustomSampler;
 use crate::redaction::Redaction;
 use crate::writer::{LineWriter, LogOutput, Overflow};
 
@@ -17,7 +18,9 @@ use crate::writer::{LineWriter, LogOutput, Overflow};
 #[derive(Default)]
 pub(crate) struct Parts {
     /// Used if the settings say [`Custom`](crate::settings::SamplerSetting::Custom).
-    pub(crate) sampler: Option<Box<dyn ShouldSample>>,
+    pub(crate) sampler: Option<CustomSampler>,
+    /// Ids are made by what the user brought.
+    pub(crate) custom_ids: bool,
     /// Span processors and the id generator, in the order of the calls.
     pub(crate) tracer_provider: Steps<TracerProviderBuilder>,
     /// Readers.
@@ -45,6 +48,7 @@ impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parts")
             .field("sampler", &self.sampler)
+            .field("custom_ids", &self.custom_ids)
             .field("tracer_provider", &self.tracer_provider)
             .field("meter_provider", &self.meter_provider)
             .field("views", &self.views.len())

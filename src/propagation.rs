@@ -41,6 +41,22 @@ pub(crate) fn propagator(chosen: &[Propagator], custom: Vec<Boxed>) -> TextMapCo
     TextMapCompositePropagator::new(propagators.collect())
 }
 
+/// Which of the standard propagators are in use, where no other is: carriers of known type need not go through
+/// the traits for them, which pass every name and value as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standard {
+    pub(crate) trace_context: bool,
+    pub(crate) baggage: bool,
+}
+
+impl Standard {
+    pub(crate) fn of(chosen: &[Propagator]) -> Option<Self> {
+        let has = |propagator| chosen.contains(&propagator);
+        (!has(Propagator::Custom))
+            .then(|| Self { trace_context: has(Propagator::TraceContext), baggage: has(Propagator::Baggage) })
+    }
+}
+
 /// W3C Trace Context, Level 2.
 #[derive(Clone, Copy, Debug)]
 struct TraceContext;
@@ -74,17 +90,26 @@ impl TextMapPropagator for TraceContext {
 }
 
 fn extract(extractor: &dyn Extractor) -> Option<SpanContext> {
-    let headers = extractor.get_all(TRACEPARENT)?;
+    let parents = extractor.get_all(TRACEPARENT)?;
+    let states = || extractor.get_all(TRACESTATE).unwrap_or_default();
+    remote_span(parents.iter().map(|parent| parent.as_bytes()), states)
+}
+
+/// The caller's span: of all `traceparent` headers, and of all `tracestate` headers if those are good.
+pub(crate) fn remote_span<'a>(
+    mut parents: impl Iterator<Item = &'a [u8]>,
+    states: impl FnOnce() -> Vec<&'a str>,
+) -> Option<SpanContext> {
     // Of two parents neither can be trusted.
-    let [header] = headers.as_slice() else { return None };
-    let (trace_id, span_id, flags) = parse_traceparent(header.as_bytes())?;
-    let state = extractor.get_all(TRACESTATE).map(|headers| parse_tracestate(&headers));
-    Some(SpanContext::new(trace_id, span_id, flags, true, state.unwrap_or_default()))
+    let (Some(parent), None) = (parents.next(), parents.next()) else { return None };
+    let (trace_id, span_id, flags) = parse_traceparent(parent)?;
+    Some(SpanContext::new(trace_id, span_id, flags, true, parse_tracestate(&states())))
 }
 
 /// The state of all its headers together; none if any of them is broken.
 pub(crate) fn parse_tracestate(headers: &[&str]) -> TraceState {
     let parsed = match headers {
+        [] => None,
         [header] => checked_tracestate(header),
         headers => checked_tracestate(&headers.join(",")),
     };
@@ -164,7 +189,7 @@ fn write_hex(text: &mut [u8], bytes: &[u8]) {
 
 /// The SDK's propagator, which reads one header, given all of them.
 #[derive(Debug, Default)]
-struct Baggage(BaggagePropagator);
+pub(crate) struct Baggage(BaggagePropagator);
 
 impl TextMapPropagator for Baggage {
     fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {

@@ -4,16 +4,23 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail with them")]
 
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use opentelemetry::trace::TraceContextExt;
+use opentelemetry::Context;
+use opentelemetry::propagation::text_map_propagator::FieldIter;
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
+use opentelemetry::trace::{SpanId, TraceContextExt, TraceId};
+use opentelemetry_sdk::propagation::BaggagePropagator;
+use opentelemetry_sdk::trace::IdGenerator;
 use telemetry_bootstrap::grpc::{ClientLayer, ServerLayer};
 use telemetry_bootstrap::testing::Collector;
 use tonic::body::Body;
 use tonic::codegen::http;
 use tower::{Layer, Service, ServiceExt};
+use tracing::Instrument;
 
-/// Sends a request through a server that calls on: what that call sends.
+/// Sends a request through a server that calls on from within a span of `tracing`: what that call sends.
 async fn passed_on(headers: &[(&str, &str)]) -> http::HeaderMap {
     let seen = Arc::new(Mutex::new(http::HeaderMap::new()));
     let saw = Arc::clone(&seen);
@@ -25,13 +32,14 @@ async fn passed_on(headers: &[(&str, &str)]) -> http::HeaderMap {
     let handler = tower::service_fn(move |_: http::Request<Body>| {
         let mut client = client.clone();
         async move {
-            let ours = opentelemetry::Context::map_current(|context| context.span().span_context().clone());
+            let ours = Context::map_current(|context| context.span().span_context().clone());
             let response = client.call(call(&[])).await.unwrap();
             drop(response);
             let mut response = tonic::Status::ok("").into_http::<Body>();
             response.headers_mut().insert("span", ours.span_id().to_string().parse().unwrap());
             Ok::<_, Infallible>(response)
         }
+        .instrument(tracing::info_span!("work"))
     });
     let response = ServerLayer::new().layer(handler).oneshot(call(headers)).await.unwrap();
     let mut sent = seen.lock().unwrap().clone();
@@ -71,13 +79,129 @@ async fn context_goes_through_whole() {
     assert!(!sent["traceparent"].to_str().unwrap().contains("0af7651916cd43dd8448eb211c80319c"));
     assert!(!sent.contains_key("tracestate"));
 
-    let unsampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
-    let sent = passed_on(&[("traceparent", unsampled)]).await;
+    let broken = &[("traceparent", traceparent), ("traceparent", "\u{e9}")];
+    let sent = passed_on(broken).await;
+    assert!(!sent["traceparent"].to_str().unwrap().contains("0af7651916cd43dd8448eb211c80319c"));
+}
+
+#[tokio::test]
+async fn unsampled_calls_hand_the_context_on_too() {
+    if !in_child("unsampled_calls_hand_the_context_on_too", "UNSAMPLED", "1") {
+        return;
+    }
+    let collector = Collector::start().unwrap();
+    let telemetry = telemetry_bootstrap::init().ignore_env().endpoint(collector.endpoint()).build().unwrap();
+    for flags in ["00", "02"] {
+        let traceparent = format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flags}");
+        let sent =
+            passed_on(&[("traceparent", &traceparent), ("tracestate", "a=1"), ("baggage", "b=2")]).await;
+        let passed = sent["traceparent"].to_str().unwrap();
+        assert!(passed.starts_with("00-0af7651916cd43dd8448eb211c80319c-"), "{passed}");
+        assert!(passed.ends_with(&format!("-{flags}")), "{passed}");
+        assert_ne!(&passed[36..52], "b7ad6b7169203331", "the server has a span of its own");
+        assert_ne!(&passed[36..52], sent["handler"].to_str().unwrap(), "the client has a span of its own");
+        assert_eq!(
+            (&sent["tracestate"], &sent["baggage"]),
+            (&"a=1".parse().unwrap(), &"b=2".parse().unwrap())
+        );
+    }
+    telemetry.shutdown().unwrap();
+    assert_eq!(collector.spans().len(), 0);
+}
+
+#[tokio::test]
+async fn a_sampler_that_drops_everything_still_gives_ids() {
+    if !in_child("a_sampler_that_drops_everything_still_gives_ids", "OTEL_TRACES_SAMPLER", "always_off") {
+        return;
+    }
+    let collector = Collector::start().unwrap();
+    let telemetry = telemetry_bootstrap::init().endpoint(collector.endpoint()).build().unwrap();
+    let sent = passed_on(&[]).await;
+    let passed = sent["traceparent"].to_str().unwrap();
+    assert!(passed.ends_with("-00") && !passed.contains("00000000000000000000000000000000"), "{passed}");
+    let sampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03";
+    let sent = passed_on(&[("traceparent", sampled)]).await;
     let passed = sent["traceparent"].to_str().unwrap();
     assert!(
-        passed.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && passed.ends_with("-00"),
+        passed.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && passed.ends_with("-02"),
         "{passed}"
     );
+    telemetry.shutdown().unwrap();
+    assert_eq!(collector.spans().len(), 0);
+}
+
+/// Ids that count up.
+#[derive(Debug, Default)]
+struct Counting(AtomicU64);
+
+impl IdGenerator for Counting {
+    fn new_trace_id(&self) -> TraceId {
+        TraceId::from(self.0.fetch_add(1, Ordering::Relaxed) as u128 + 1)
+    }
+
+    fn new_span_id(&self) -> SpanId {
+        SpanId::from(self.0.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+#[tokio::test]
+async fn ids_of_unsampled_calls_come_from_the_users_generator() {
+    if !in_child("ids_of_unsampled_calls_come_from_the_users_generator", "COUNTING", "1") {
+        return;
+    }
+    let _telemetry = telemetry_bootstrap::init()
+        .ignore_env()
+        .traces(|traces| traces.id_generator(Counting::default()))
+        .build()
+        .unwrap();
+    let unsampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+    let sent = passed_on(&[("traceparent", unsampled)]).await;
+    assert_eq!(sent["traceparent"], "00-0af7651916cd43dd8448eb211c80319c-0000000000000003-00");
+}
+
+#[tokio::test]
+async fn a_propagator_that_was_replaced_is_not_used_any_more() {
+    if !in_child("a_propagator_that_was_replaced_is_not_used_any_more", "REPLACED", "1") {
+        return;
+    }
+    let _telemetry = telemetry_bootstrap::init().ignore_env().build().unwrap();
+    let headers = [
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("baggage", "tenant=acme"),
+    ];
+    assert_eq!(passed_on(&headers).await["baggage"], "tenant=acme");
+    opentelemetry::global::set_text_map_propagator(BaggagePropagator::new());
+    let sent = passed_on(&headers).await;
+    assert_eq!((sent.get("traceparent"), &sent["baggage"]), (None, &"tenant=acme".parse().unwrap()));
+}
+
+/// Sends a header of its own along.
+#[derive(Debug)]
+struct Tenant;
+
+impl TextMapPropagator for Tenant {
+    fn inject_context(&self, _: &Context, injector: &mut dyn Injector) {
+        injector.set("x-tenant", "acme".to_owned());
+    }
+
+    fn extract_with_context(&self, context: &Context, _: &dyn Extractor) -> Context {
+        context.clone()
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        FieldIter::new(&[])
+    }
+}
+
+#[tokio::test]
+async fn a_propagator_of_the_users_is_used_as_well() {
+    if !in_child("a_propagator_of_the_users_is_used_as_well", "CUSTOM", "1") {
+        return;
+    }
+    let _telemetry = telemetry_bootstrap::init().ignore_env().propagator(Tenant).build().unwrap();
+    let sent = passed_on(&[("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]).await;
+    assert!(sent["traceparent"].to_str().unwrap().starts_with("00-0af7651916cd43dd8448eb211c80319c-"));
+    assert_eq!(sent["x-tenant"], "acme");
 }
 
 /// Runs the test again in a process of its own that has this variable. True there.
@@ -118,8 +242,8 @@ async fn an_environment_that_is_ignored_does_not_name_attributes() {
     passed_on(&[]).await;
     telemetry.shutdown().unwrap();
     let spans = collector.spans();
-    assert_eq!(spans.len(), 2);
-    for span in spans {
+    assert_eq!(spans.len(), 3);
+    for span in spans.iter().filter(|span| span.name() != "work") {
         assert_eq!(span.attribute_text("rpc.system.name").as_deref(), Some("grpc"));
         assert_eq!(span.attribute_text("rpc.system"), None);
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use opentelemetry_sdk::trace::{IdGenerator, ShouldSample, SpanProcessor, TracerProviderBuilder};
 
 use crate::parts::Steps;
+use crate::provider::CustomSampler;
 use crate::settings::{Compression, TlsSettings, TracesRequested};
 
 /// Settings of traces alone; given to the closure of [`Builder::traces`](crate::Builder::traces).
@@ -22,7 +23,8 @@ use crate::settings::{Compression, TlsSettings, TracesRequested};
 #[must_use = "return it from the closure"]
 pub struct Traces {
     pub(super) requested: TracesRequested,
-    pub(super) sampler: Option<Box<dyn ShouldSample>>,
+    pub(super) sampler: Option<CustomSampler>,
+    pub(super) custom_ids: bool,
     pub(super) steps: Steps<TracerProviderBuilder>,
 }
 
@@ -36,7 +38,7 @@ impl Traces {
     /// decided otherwise (`parentbased_always_on`).
     pub fn sampler(mut self, sampler: impl ShouldSample + 'static) -> Self {
         self.requested.custom_sampler = true;
-        self.sampler = Some(Box::new(sampler));
+        self.sampler = Some(CustomSampler::new(sampler));
         self
     }
 
@@ -98,6 +100,7 @@ impl Traces {
 
     /// Makes the ids of traces and spans. Default: random ids.
     pub fn id_generator(mut self, generator: impl IdGenerator + 'static) -> Self {
+        self.custom_ids = true;
         self.steps.push(move |builder| builder.with_id_generator(generator));
         self
     }

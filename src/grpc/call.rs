@@ -90,7 +90,7 @@ impl Call {
         let peer = recorder.peer(request.extensions());
         let started = Instant::now();
         let start_time = SystemTime::now();
-        let span = SpanBuilder {
+        let span = || SpanBuilder {
             start_time: Some(start_time),
             links: link.map(|link| vec![link]),
             ..span_of(recorder, request, &method)

@@ -1,27 +1,92 @@
 //! What is read from and written to a call's metadata: context, deadline, captured headers.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::ValueIter;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use opentelemetry::propagation::{Extractor, Injector};
+use opentelemetry::baggage::BaggageExt as _;
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
+use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use opentelemetry::{Array, Context, Key, KeyValue, StringValue, Value, global};
+
+use crate::installed::Installed;
+use crate::propagation::{self, Baggage};
 
 /// The context that the caller sent, on top of the current one.
 pub(super) fn extract(headers: &HeaderMap, current: &Context) -> Context {
     let carrier = Incoming { headers, tracestate: OnceCell::new() };
-    global::get_text_map_propagator(|propagator| propagator.extract_with_context(current, &carrier))
+    let Some(standard) = Installed::propagators() else {
+        return global::get_text_map_propagator(|propagator| {
+            propagator.extract_with_context(current, &carrier)
+        });
+    };
+    let span = if standard.trace_context { remote_span(headers) } else { None };
+    let context = match span {
+        Some(span) => current.with_remote_span_context(span),
+        None => current.clone(),
+    };
+    if standard.baggage && headers.contains_key(&BAGGAGE) {
+        return Baggage::default().extract_with_context(&context, &carrier);
+    }
+    context
+}
+
+fn remote_span(headers: &HeaderMap) -> Option<SpanContext> {
+    let parents = headers.get_all(&TRACEPARENT).iter().map(HeaderValue::as_bytes);
+    let states = || headers.get_all(&TRACESTATE).iter().filter_map(|state| state.to_str().ok()).collect();
+    propagation::remote_span(parents, states)
 }
 
 /// Sends the context along. The caller's own metadata stays as it is.
 pub(super) fn inject(context: &Context, headers: &mut HeaderMap) {
-    let mut carrier = Outgoing { headers };
-    global::get_text_map_propagator(|propagator| propagator.inject_context(context, &mut carrier));
+    let Some(standard) = Installed::propagators() else {
+        let mut carrier = Outgoing { headers };
+        return global::get_text_map_propagator(|propagator| {
+            propagator.inject_context(context, &mut carrier);
+        });
+    };
+    if standard.trace_context {
+        inject_span(context.span().span_context(), headers);
+    }
+    if standard.baggage && !context.baggage().is_empty() {
+        Baggage::default().inject_context(context, &mut Outgoing { headers });
+    }
 }
+
+fn inject_span(span: &SpanContext, headers: &mut HeaderMap) {
+    if !span.is_valid() {
+        return;
+    }
+    if let Ok(parent) = HeaderValue::from_maybe_shared(shared(&propagation::format_traceparent(span))) {
+        headers.insert(&TRACEPARENT, parent);
+    }
+    // Empty where there is none: then nothing is sent.
+    Outgoing { headers }.set(TRACESTATE.as_str(), span.trace_state().header());
+}
+
+/// The bytes in a buffer that many calls share: one allocation for dozens of headers, or none if those were sent.
+fn shared(bytes: &[u8]) -> Bytes {
+    thread_local! {
+        static BUFFER: RefCell<BytesMut> = RefCell::default();
+    }
+    let shared = BUFFER.try_with(|buffer| {
+        let mut buffer = buffer.borrow_mut();
+        if buffer.capacity() < bytes.len() && !buffer.try_reclaim(bytes.len()) {
+            *buffer = BytesMut::with_capacity(SHARED_BUFFER);
+        }
+        buffer.extend_from_slice(bytes);
+        buffer.split().freeze()
+    });
+    // A thread that ends has lost its buffer.
+    shared.unwrap_or_else(|_| Bytes::copy_from_slice(bytes))
+}
+
+/// Small, because one header that is kept keeps all of it.
+const SHARED_BUFFER: usize = 2048;
 
 struct Incoming<'a> {
     headers: &'a HeaderMap,

@@ -161,9 +161,12 @@
 //!
 //! # Cost
 //!
-//! Attributes are made only for the sampler and for recorded spans, metrics are bound once per method and
-//! status, and messages are looked at only if their [sizes](ServerLayer::message_sizes) or
-//! [counts](ServerLayer::message_counts) are wanted.
+//! Attributes are made only for recorded spans and for samplers that have to be asked, metrics are bound once per
+//! method and status, and messages are looked at only if their [sizes](ServerLayer::message_sizes) or
+//! [counts](ServerLayer::message_counts) are wanted. A call whose caller decided not to sample, or of a program that
+//! samples nothing, gets ids and a measurement and little else, if the providers are those that
+//! [`init`](crate::init) installed and the sampler is one of the SDK's. The context is then also read and written
+//! without going through the global propagator, as long as that is the installed one.
 //!
 //! Request messages can be followed in tonic's request body alone, which can hold any other: the services inside
 //! keep the request type that they were written for. In others they count as none, and what a client's stream does

@@ -157,7 +157,8 @@ macro_rules! common_settings {
                 self.with(|options| options.filter = Some(Arc::new(filter)))
             }
 
-            /// Names the span. Keep the number of names small. Default: the method, `pkg.Service/Method`.
+            /// Names the span, if one is to be recorded. Keep the number of names small. Default: the method,
+            /// `pkg.Service/Method`.
             pub fn span_name(
                 self,
                 name: impl Fn(&RequestHead<'_>) -> String + Send + Sync + 'static,
@@ -165,7 +166,8 @@ macro_rules! common_settings {
                 self.with(|options| options.span_name = Some(Arc::new(name)))
             }
 
-            /// Adds attributes to the span when it starts: the sampler sees them.
+            /// Adds attributes to the span when it starts: the sampler sees them. Not called where it is known
+            /// before that the span is not recorded, because the caller's is not sampled.
             pub fn request_attributes(
                 self,
                 attributes: impl Fn(&RequestHead<'_>, &mut Vec<KeyValue>) + Send + Sync + 'static,

@@ -20,6 +20,7 @@ use super::method::{Methods, name_of};
 use super::options::Options;
 use super::target::Address;
 use crate::installed::Installed;
+use crate::provider::Foreseen;
 use crate::semconv;
 use crate::settings::RpcConventions;
 
@@ -139,16 +140,20 @@ impl Addresses {
 
 /// A tracer of the SDK where it is known to be one: its spans are boxed once less.
 pub(super) enum Tracer {
-    Sdk(SdkTracer),
+    Sdk(SdkTracer, Foreseen),
     Global(BoxedTracer),
 }
 
 impl Tracer {
     fn new(options: &Options) -> Self {
-        let installed = || Installed::get()?.tracer_provider.as_ref();
-        match options.tracer_provider.as_ref().or_else(installed) {
-            Some(provider) => Self::Sdk(provider.tracer_with_scope(scope())),
-            None => Self::Global(global::tracer_with_scope(scope())),
+        if let Some(provider) = &options.tracer_provider {
+            return Self::Sdk(provider.tracer_with_scope(scope()), Foreseen::Nothing);
+        }
+        match Installed::get() {
+            Some(Installed { tracer_provider: Some(provider), foreseen, .. }) => {
+                Self::Sdk(provider.tracer_with_scope(scope()), *foreseen)
+            }
+            _ => Self::Global(global::tracer_with_scope(scope())),
         }
     }
 
@@ -156,13 +161,16 @@ impl Tracer {
     /// span; the flag says whether it is recorded.
     pub(super) fn start(
         &self,
-        span: SpanBuilder,
+        span: impl FnOnce() -> SpanBuilder,
         parent: &Context,
         late: impl FnOnce(&mut dyn FnMut(KeyValue)),
     ) -> (Context, bool) {
         match self {
-            Self::Sdk(tracer) => within(tracer.build_with_context(span, parent), parent, late),
-            Self::Global(tracer) => within(tracer.build_with_context(span, parent), parent, late),
+            Self::Sdk(tracer, foreseen) => match foreseen.unsampled_child_of(parent.span().span_context()) {
+                Some(child) => (parent.with_remote_span_context(child), false),
+                None => within(tracer.build_with_context(span(), parent), parent, late),
+            },
+            Self::Global(tracer) => within(tracer.build_with_context(span(), parent), parent, late),
         }
     }
 }

@@ -63,8 +63,12 @@ impl<'a> Ending<'a> {
     /// The status in trailers, or in the head of a trailers-only response.
     pub(super) fn of_headers(headers: &'a HeaderMap) -> Option<Self> {
         let code = Code::of_header(headers.get(&GRPC_STATUS)?.as_bytes());
-        let message =
-            headers.get(&GRPC_MESSAGE).map_or(Message::None, |text| Message::Encoded(text.as_bytes()));
+        // Nobody reads the words of a success.
+        let message = match code {
+            Code::Ok => None,
+            _ => headers.get(&GRPC_MESSAGE),
+        };
+        let message = message.map_or(Message::None, |text| Message::Encoded(text.as_bytes()));
         Some(Self { code, answered: true, message })
     }
 

@@ -10,4 +10,5 @@ mod trace;
 
 pub(crate) use log::logger_provider;
 pub(crate) use metric::meter_provider;
+pub(crate) use sampler::{CustomSampler, Foreseen};
 pub(crate) use trace::tracer_provider;

@@ -1,13 +1,83 @@
 //! The sampler that was asked for.
 
-use opentelemetry_sdk::trace::{Sampler, ShouldSample};
+use std::any::Any;
+
+use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
+use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator, Sampler, ShouldSample};
 
 use crate::settings::SamplerSetting;
 
-pub(super) fn sampler(
-    setting: &SamplerSetting,
-    custom: Option<Box<dyn ShouldSample>>,
-) -> Box<dyn ShouldSample> {
+/// What is known of a sampler's decisions before it is asked: such spans need not be prepared at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Foreseen {
+    #[default]
+    Nothing,
+    /// Children of a span that is not sampled are not sampled.
+    UnsampledParent,
+    /// Nothing is sampled.
+    Everything,
+}
+
+impl Foreseen {
+    pub(crate) fn of(setting: &SamplerSetting, custom: Option<&CustomSampler>) -> Self {
+        match setting {
+            SamplerSetting::AlwaysOn | SamplerSetting::TraceIdRatio(_) => Self::Nothing,
+            SamplerSetting::Custom => custom.map_or(Self::UnsampledParent, |custom| custom.foreseen),
+            SamplerSetting::AlwaysOff => Self::Everything,
+            SamplerSetting::ParentBasedAlwaysOn
+            | SamplerSetting::ParentBasedAlwaysOff
+            | SamplerSetting::ParentBasedTraceIdRatio(_) => Self::UnsampledParent,
+        }
+    }
+
+    fn of_custom(sampler: &dyn Any) -> Self {
+        match sampler.downcast_ref() {
+            Some(Sampler::ParentBased(_)) => Self::UnsampledParent,
+            Some(Sampler::AlwaysOff) => Self::Everything,
+            _ => Self::Nothing,
+        }
+    }
+
+    /// Whether it is known that no child of this span, or no root if it is none, is sampled.
+    fn drops_child_of(self, parent: &SpanContext) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::UnsampledParent => parent.is_valid() && !parent.is_sampled(),
+            Self::Everything => true,
+        }
+    }
+
+    /// A child that is known not to be sampled: as the SDK makes it, but with the *random* flag of its trace.
+    pub(crate) fn unsampled_child_of(self, parent: &SpanContext) -> Option<SpanContext> {
+        if !self.drops_child_of(parent) {
+            return None;
+        }
+        let ids = RandomIdGenerator::default();
+        let span_id = ids.new_span_id();
+        let child = if parent.is_valid() {
+            let flags = parent.trace_flags().with_sampled(false);
+            SpanContext::new(parent.trace_id(), span_id, flags, false, parent.trace_state().clone())
+        } else {
+            SpanContext::new(ids.new_trace_id(), span_id, TraceFlags::default(), false, TraceState::default())
+        };
+        Some(child)
+    }
+}
+
+/// A sampler that was given in code.
+#[derive(Debug)]
+pub(crate) struct CustomSampler {
+    sampler: Box<dyn ShouldSample>,
+    foreseen: Foreseen,
+}
+
+impl CustomSampler {
+    pub(crate) fn new(sampler: impl ShouldSample + 'static) -> Self {
+        Self { foreseen: Foreseen::of_custom(&sampler), sampler: Box::new(sampler) }
+    }
+}
+
+pub(super) fn sampler(setting: &SamplerSetting, custom: Option<CustomSampler>) -> Box<dyn ShouldSample> {
     let sampler = match setting {
         SamplerSetting::AlwaysOn => Sampler::AlwaysOn,
         SamplerSetting::AlwaysOff => Sampler::AlwaysOff,
@@ -15,7 +85,10 @@ pub(super) fn sampler(
         SamplerSetting::ParentBasedAlwaysOn => parent_based(Sampler::AlwaysOn),
         SamplerSetting::ParentBasedAlwaysOff => parent_based(Sampler::AlwaysOff),
         SamplerSetting::ParentBasedTraceIdRatio(ratio) => parent_based(Sampler::TraceIdRatioBased(*ratio)),
-        SamplerSetting::Custom => return custom.unwrap_or_else(|| Box::new(parent_based(Sampler::AlwaysOn))),
+        SamplerSetting::Custom => match custom {
+            Some(custom) => return custom.sampler,
+            None => parent_based(Sampler::AlwaysOn),
+        },
     };
     Box::new(sampler)
 }

@@ -1,9 +1,9 @@
 //! The tracer provider: sampling, limits, and the way to the queue.
 
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{SdkTracerProvider, ShouldSample, SpanLimits, TracerProviderBuilder};
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanLimits, TracerProviderBuilder};
 
-use super::sampler;
+use super::sampler::{self, CustomSampler};
 use crate::export::SpanQueue;
 use crate::parts::Steps;
 use crate::settings::{SpanLimitSettings, TraceSettings};
@@ -12,7 +12,7 @@ use crate::settings::{SpanLimitSettings, TraceSettings};
 pub(crate) fn tracer_provider(
     settings: &TraceSettings,
     resource: Resource,
-    custom_sampler: Option<Box<dyn ShouldSample>>,
+    custom_sampler: Option<CustomSampler>,
     queue: Option<SpanQueue>,
     additions: Steps<TracerProviderBuilder>,
 ) -> SdkTracerProvider {

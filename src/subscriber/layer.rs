@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime};
 
-use opentelemetry_sdk::trace::SdkTracer;
 use tracing_core::dispatcher::WeakDispatch;
 use tracing_core::{Dispatch, Event, Interest, LevelFilter, Metadata, Subscriber, span};
 use tracing_log::NormalizeEvent;
@@ -20,6 +19,7 @@ use super::lines::Lines;
 use super::logs::SpanAttributes;
 use super::moment::Moment;
 use super::rate_limit::RateLimit;
+use super::spans::BridgeTracer;
 use super::wants::{Wants, passes};
 use super::{TelemetryLayer, errors, spans, unsigned};
 use crate::export::on_io_thread;
@@ -31,7 +31,7 @@ pub(crate) struct Parts<S> {
     pub(crate) records: Option<(Records<S>, FilterHandle)>,
     /// For records that carry the fields of the spans around them.
     pub(crate) span_attributes: Option<SpanAttributes>,
-    pub(crate) spans: Option<(SdkTracer, FilterHandle)>,
+    pub(crate) spans: Option<(BridgeTracer, FilterHandle)>,
     pub(crate) marks: Marks,
 }
 

@@ -38,6 +38,7 @@ pub(crate) use filters::Filters;
 pub(crate) use layer::{Parts, Records};
 pub(crate) use lines::{Lines, shared};
 pub(crate) use logs::{LogOptions, OtlpLogs, SpanAttributes};
+pub(crate) use spans::BridgeTracer;
 use tracing_subscriber::Layer;
 
 /// Everything this crate does with `tracing`, as one layer for a subscriber of your own.

@@ -11,6 +11,7 @@
 //! | spans on the I/O thread and in suppressed contexts are exported again | not recorded, without ids |
 //! | `otel.status_message`, the older name of `otel.status_description`, becomes an attribute | understood as well |
 //! | `otel.name` recorded after the first enter is lost | [`record_late_name`] |
+//! | an unsampled span loses the *random* flag of its trace, and costs nearly as much as a sampled one | made without the SDK where the sampler's word is known |
 //! | unsigned numbers become text | [`unsigned`] |
 //! | a child of an explicit parent that is filtered out becomes a root | attached to the nearest enabled ancestor |
 //!
@@ -42,18 +43,19 @@ use super::filter::FilterHandle;
 use super::inside::Inside;
 use super::unsigned;
 use crate::export::on_io_thread;
+use crate::provider::Foreseen;
 use crate::semconv::ERROR_TYPE;
 use crate::trace_ids::is_suppressed;
 
 /// The bridge, for the spans that its filter lets pass.
 pub(super) type Bridge<S> = Filtered<OpenTelemetryLayer<S, BridgeTracer>, SpanGate, S>;
 
-pub(super) fn bridge<S>(tracer: SdkTracer, filter: FilterHandle) -> Bridge<S>
+pub(super) fn bridge<S>(tracer: BridgeTracer, filter: FilterHandle) -> Bridge<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     // Location, threads, target and inactivity cost half of a span's time and say little.
-    let layer = OpenTelemetryLayer::new(BridgeTracer { inner: tracer })
+    let layer = OpenTelemetryLayer::new(tracer)
         .with_location(false)
         .with_threads(false)
         .with_target(false)
@@ -152,8 +154,29 @@ impl Visit for LateName {
 
 /// Makes the spans of the bridge.
 #[derive(Clone, Debug)]
-pub(super) struct BridgeTracer {
+pub(crate) struct BridgeTracer {
     inner: SdkTracer,
+    foreseen: Foreseen,
+}
+
+impl BridgeTracer {
+    pub(crate) fn new(inner: SdkTracer, foreseen: Foreseen) -> Self {
+        Self { inner, foreseen }
+    }
+
+    fn start(&self, mut builder: SpanBuilder, numbers: &[KeyValue], parent: &OtelContext) -> BridgeSpan {
+        let own_type = builder.attributes.iter().flatten().any(is_error_type);
+        if let Some(attributes) = &mut builder.attributes {
+            unsigned::restore(attributes, numbers);
+        }
+        let description = take_old_description(&mut builder);
+        let mut span = BridgeSpan::new(Started::Sdk(self.inner.build_with_context(builder, parent)));
+        span.own_type = own_type;
+        if let Some(description) = description {
+            span.set_status(Status::error(description));
+        }
+        span
+    }
 }
 
 impl Tracer for BridgeTracer {
@@ -174,25 +197,17 @@ impl Tracer for BridgeTracer {
         let _inside = Inside::enter();
         if on_io_thread() || is_suppressed() {
             let suppressed = parent.with_telemetry_suppressed();
-            return BridgeSpan::new(self.inner.build_with_context(builder, &suppressed));
+            return BridgeSpan::new(Started::Sdk(self.inner.build_with_context(builder, &suppressed)));
         }
-        let own_type = builder.attributes.iter().flatten().any(is_error_type);
-        let carrier = take_carrier(&mut builder);
-        if let (Some(carrier), Some(attributes)) = (&carrier, &mut builder.attributes) {
-            unsigned::restore(attributes, &carrier.attributes);
-        }
+        let (adopted, numbers) = take_carrier(&mut builder);
         // A parent that was set meanwhile is the user's word.
-        let adopted = carrier.map(|carrier| carrier.span_context);
         let adopted = adopted.filter(|adopted| adopted.is_valid() && !parent.has_active_span());
-        let description = take_old_description(&mut builder);
         let adopted = adopted.map(|adopted| parent.with_remote_span_context(adopted));
-        let inner = self.inner.build_with_context(builder, adopted.as_ref().unwrap_or(parent));
-        let mut span = BridgeSpan::new(inner);
-        span.own_type = own_type;
-        if let Some(description) = description {
-            span.set_status(Status::error(description));
+        let parent = adopted.as_ref().unwrap_or(parent);
+        match self.foreseen.unsampled_child_of(parent.span().span_context()) {
+            Some(child) => BridgeSpan::new(Started::Unsampled(child)),
+            None => self.start(builder, &numbers, parent),
         }
-        span
     }
 }
 
@@ -207,13 +222,14 @@ fn carrier(parent: Option<SpanContext>, numbers: Vec<KeyValue>) -> Option<Link> 
     Some(Link::new(parent.unwrap_or(SpanContext::NONE), attributes, 0))
 }
 
-fn take_carrier(builder: &mut SpanBuilder) -> Option<Link> {
-    let links = builder.links.as_mut()?;
+/// What [`carrier`] put together: a parent and numbers.
+fn take_carrier(builder: &mut SpanBuilder) -> (Option<SpanContext>, Vec<KeyValue>) {
+    let Some(links) = &mut builder.links else { return Default::default() };
     let is_carrier = |link: &Link| link.attributes.last().is_some_and(|kv| kv.key.as_str() == CARRIER);
     let carrier = links.first().is_some_and(is_carrier).then(|| links.remove(0));
     // The SDK makes room for links, however few there are.
     builder.links.take_if(|links| links.is_empty());
-    carrier
+    carrier.map(|carrier| (Some(carrier.span_context), carrier.attributes)).unwrap_or_default()
 }
 
 /// The description of an error under the name that the bridge knew once, and many programs still use.
@@ -223,16 +239,24 @@ fn take_old_description(builder: &mut SpanBuilder) -> Option<String> {
     Some(attributes.remove(place).value.to_string())
 }
 
-/// An SDK span that keeps its status to itself until it ends.
+/// A span that keeps its status to itself until it ends.
 #[derive(Debug)]
-pub(super) struct BridgeSpan {
-    inner: SdkSpan,
+pub(crate) struct BridgeSpan {
+    inner: Started,
     /// What the user said.
     own: Status,
     /// The user said `error.type`.
     own_type: bool,
     /// What this crate concluded from errors.
     automatic: Option<Box<Automatic>>,
+}
+
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the context that holds it is on the heap anyway")]
+enum Started {
+    Sdk(SdkSpan),
+    /// Known not to be sampled: there is nothing of it but its context.
+    Unsampled(SpanContext),
 }
 
 #[derive(Debug, Default)]
@@ -242,11 +266,12 @@ struct Automatic {
 }
 
 impl BridgeSpan {
-    fn new(inner: SdkSpan) -> Self {
+    fn new(inner: Started) -> Self {
         Self { inner, own: Status::Unset, own_type: false, automatic: None }
     }
 
     fn settle(&mut self) {
+        let Started::Sdk(span) = &mut self.inner else { return };
         let automatic = self.automatic.take().map(|automatic| *automatic).unwrap_or_default();
         let status = match (std::mem::take(&mut self.own), automatic.description) {
             (Status::Error { description }, Some(better)) if description.is_empty() => Status::error(better),
@@ -257,10 +282,10 @@ impl BridgeSpan {
         if let (Some(error_type), false, Status::Error { .. }) =
             (automatic.error_type, self.own_type, &status)
         {
-            self.inner.set_attribute(error_type);
+            span.set_attribute(error_type);
         }
         if status != Status::Unset {
-            self.inner.set_status(status);
+            span.set_status(status);
         }
     }
 }
@@ -270,18 +295,24 @@ impl Span for BridgeSpan {
     where
         T: Into<Cow<'static, str>>,
     {
-        self.inner.add_event_with_timestamp(name, timestamp, attributes);
+        if let Started::Sdk(span) = &mut self.inner {
+            span.add_event_with_timestamp(name, timestamp, attributes);
+        }
     }
 
     fn span_context(&self) -> &SpanContext {
-        self.inner.span_context()
+        match &self.inner {
+            Started::Sdk(span) => span.span_context(),
+            Started::Unsampled(context) => context,
+        }
     }
 
     fn is_recording(&self) -> bool {
-        self.inner.is_recording()
+        matches!(&self.inner, Started::Sdk(span) if span.is_recording())
     }
 
     fn set_attribute(&mut self, mut attribute: KeyValue) {
+        let Started::Sdk(span) = &mut self.inner else { return };
         if is_old_description(&attribute) {
             return self.set_status(Status::error(attribute.value.to_string()));
         }
@@ -293,7 +324,7 @@ impl Span for BridgeSpan {
             }
             self.own_type = true;
         }
-        self.inner.set_attribute(attribute);
+        span.set_attribute(attribute);
     }
 
     fn set_status(&mut self, status: Status) {
@@ -311,18 +342,24 @@ impl Span for BridgeSpan {
     where
         T: Into<Cow<'static, str>>,
     {
-        self.inner.update_name(name);
+        if let Started::Sdk(span) = &mut self.inner {
+            span.update_name(name);
+        }
     }
 
     fn add_link(&mut self, span_context: SpanContext, attributes: Vec<KeyValue>) {
-        self.inner.add_link(span_context, attributes);
+        if let Started::Sdk(span) = &mut self.inner {
+            span.add_link(span_context, attributes);
+        }
     }
 
     fn end_with_timestamp(&mut self, timestamp: SystemTime) {
         // Whoever ends the span may hold its lock: what processors log must not ask for it.
         let _inside = Inside::enter();
         self.settle();
-        self.inner.end_with_timestamp(timestamp);
+        if let Started::Sdk(span) = &mut self.inner {
+            span.end_with_timestamp(timestamp);
+        }
     }
 }
 

@@ -10,8 +10,9 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
 use self::rig::{Options, Rig, SpanNames, Spans, Written, ids, lines_into, texts};
-use super::Parts;
 use super::filter::{Filter, FilterHandle};
+use super::{BridgeTracer, Parts};
+use crate::provider::Foreseen;
 
 pub(crate) mod rig;
 
@@ -141,7 +142,7 @@ fn layers_beside_ours_do_not_feel_our_filters() {
         lines: Some((lines_into(&ours), handle("warn"))),
         records: None,
         span_attributes: None,
-        spans: Some((provider.tracer("test"), handle("warn"))),
+        spans: Some((BridgeTracer::new(provider.tracer("test"), Foreseen::Nothing), handle("warn"))),
         marks: super::Marks::default(),
     };
     let subscriber = Registry::default().with(SpanNames(Arc::clone(&theirs))).with(parts.beside_others());

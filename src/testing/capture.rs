@@ -24,10 +24,11 @@ use crate::error::InitError;
 use crate::export::{Ledger, LogQueue, MetricQueue, Queue, SpanQueue, Take, Workers, encode};
 use crate::json::JsonLayer;
 use crate::parts::Steps;
+use crate::provider::Foreseen;
 use crate::settings::{self, Directives, Env, QueueSettings, Requested, Settings};
 use crate::signal::Signal;
 use crate::subscriber::filter::{Filter, FilterHandle};
-use crate::subscriber::{LogOptions, Marks, OtlpLogs, Parts, Records};
+use crate::subscriber::{BridgeTracer, LogOptions, Marks, OtlpLogs, Parts, Records};
 use crate::{provider, resource, semconv};
 
 /// Captures what this thread records, until the capture is dropped.
@@ -237,11 +238,12 @@ fn parts(
     queues: &Queues,
     lines: &Lines,
 ) -> Parts<Registry> {
+    let tracer = BridgeTracer::new(tracer_provider.tracer(semconv::SCOPE_NAME), Foreseen::default());
     Parts {
         lines: Some((Box::new(JsonLayer::new(lines.clone())), filter(&settings.lines.filter))),
         records: Some((records(settings, queues), filter(&settings.logs.filter))),
         span_attributes: None,
-        spans: Some((tracer_provider.tracer(semconv::SCOPE_NAME), filter(&settings.span_filter))),
+        spans: Some((tracer, filter(&settings.span_filter))),
         marks: Marks { exceptions: settings.exception_signal, ..Marks::default() },
     }
 }

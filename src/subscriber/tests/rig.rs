@@ -14,7 +14,8 @@ use tracing_subscriber::{Layer, Registry};
 use super::super::filter::{Filter, FilterHandle};
 use super::super::lines::LineFormat;
 use super::super::moment::Moment;
-use super::super::{Lines, Marks, Parts};
+use super::super::{BridgeTracer, Lines, Marks, Parts};
+use crate::provider::Foreseen;
 use crate::settings::ExceptionSignal;
 use crate::trace_ids::TraceIds;
 
@@ -79,7 +80,7 @@ impl Rig {
                 handle(options.records),
             )),
             span_attributes: None,
-            spans: Some((provider.tracer("test"), span_filter.clone())),
+            spans: Some((BridgeTracer::new(provider.tracer("test"), Foreseen::Nothing), span_filter.clone())),
             marks: Marks { exceptions: options.exceptions, ..Marks::default() },
         };
         let installed = if options.beside_others {
