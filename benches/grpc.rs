@@ -1,23 +1,37 @@
-//! What the layers cost a call: nanoseconds by criterion, allocations printed once.
+//! What the layers cost a call: nanoseconds by criterion, allocations printed once; and how much less of it is left
+//! when the caller did not sample: processor time of the whole process, with a live collector.
 
-#![expect(clippy::print_stdout, reason = "allocations are told by word")]
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "a program for people")]
 
+mod support;
+
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::hint::black_box;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion};
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body::{Body, Frame};
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry::{KeyValue, global};
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use support::{Budget, Collector, Side, Work, compare};
 use telemetry_bootstrap::LogFormat;
 use telemetry_bootstrap::grpc::{ClientLayer, ServerLayer};
 use tower::{Layer, Service};
+
+fn main() {
+    support::main(&[("bare", bare), ("sampled", sampled), ("unsampled", unsampled)], |criterion| {
+        unsampled_caller(criterion);
+        layers(criterion);
+        durations(criterion);
+    });
+}
 
 /// A service that is ready at once, and answers with one message and trailers.
 #[derive(Clone)]
@@ -63,13 +77,16 @@ fn trailers() -> HeaderMap {
 }
 
 fn request() -> Request<()> {
+    request_from(SAMPLED)
+}
+
+fn request_from(caller: &'static str) -> Request<()> {
     let mut request = Request::new(());
     *request.uri_mut() = Uri::from_static("http://greeter:50051/myservice.MyService/ProcessRequest");
     let headers = request.headers_mut();
     headers.reserve(8);
     headers.insert("content-type", HeaderValue::from_static("application/grpc"));
-    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    headers.insert("traceparent", HeaderValue::from_static(traceparent));
+    headers.insert("traceparent", HeaderValue::from_static(caller));
     request
 }
 
@@ -112,6 +129,60 @@ where
     allocations
 }
 
+/// The layer's part of a call, with the installed providers: of a call whose caller did not sample, and of one whose
+/// caller did.
+fn unsampled_caller(criterion: &mut Criterion) {
+    let collector = Collector::start();
+    let side = |role| RefCell::new(Side::start(role, &collector));
+    let (bare, sampled, unsampled) = (side("bare"), side("sampled"), side("unsampled"));
+    let layer = |side: &RefCell<Side>, calls| {
+        side.borrow_mut().cpu(calls).saturating_sub(bare.borrow_mut().cpu(calls))
+    };
+    compare(
+        criterion,
+        "layer alone, unsampled caller",
+        Budget::of(0.5),
+        TURN,
+        |calls| layer(&unsampled, calls),
+        ("sampled caller", |calls| layer(&sampled, calls)),
+    );
+}
+
+fn bare(_: &str) -> Work {
+    Box::new(|calls| {
+        (0..calls).for_each(|_| call(&mut ReadyService, request()));
+        0
+    })
+}
+
+fn sampled(endpoint: &str) -> Work {
+    calls_from(SAMPLED, endpoint)
+}
+
+fn unsampled(endpoint: &str) -> Work {
+    calls_from(UNSAMPLED, endpoint)
+}
+
+fn calls_from(caller: &'static str, endpoint: &str) -> Work {
+    let telemetry = telemetry_bootstrap::init()
+        .ignore_env()
+        .service_name("bench")
+        .endpoint(endpoint)
+        .log_format(LogFormat::Off)
+        .build()
+        .expect("telemetry");
+    let mut service = ServerLayer::new().layer(ReadyService);
+    Box::new(move |calls| {
+        (0..calls).for_each(|_| call(&mut service, request_from(caller)));
+        telemetry.force_flush(Duration::from_secs(10)).expect("a live collector");
+        0
+    })
+}
+
+const TURN: u64 = 20_000;
+const SAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+const UNSAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+
 fn layers(criterion: &mut Criterion) {
     // For the propagators; the providers are those of the benches.
     let _telemetry = telemetry_bootstrap::init().ignore_env().log_format(LogFormat::Off).build();
@@ -146,6 +217,3 @@ fn durations(criterion: &mut Criterion) {
     let bound = histogram.bind(&attributes);
     criterion.bench_function("duration, bound", |bencher| bencher.iter(|| bound.record(black_box(0.01))));
 }
-
-criterion_group!(benches, layers, durations);
-criterion_main!(benches);

@@ -76,7 +76,7 @@ fn a_call_costs_few_allocations() {
         assert!(counted <= client, "client, {sampler:?}: {counted} allocations");
     }
     // The caller decides. A client here has no caller: its calls are all sampled.
-    for (flags, most) in [("01", 4), ("00", 2)] {
+    for (flags, most) in [("01", 4), ("00", 1)] {
         let counted = allocations(ServerLayer::new().layer(Answering), flags) - bare;
         assert!(counted <= most, "server, installed, flags {flags}: {counted} allocations");
     }

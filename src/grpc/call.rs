@@ -13,7 +13,7 @@ use opentelemetry::{Context, ContextGuard, KeyValue};
 
 use super::attributes;
 use super::messages::Framing;
-use super::metadata;
+use super::metadata::{self, Parent};
 use super::method::Method;
 use super::options::{RemoteParent, RequestHead, Side};
 use super::recorder::Recorder;
@@ -61,31 +61,26 @@ impl Call {
         let wish = wish.map_or(RemoteParent::Parent, |wish| wish(RequestHead::of(request).method()));
         match wish {
             RemoteParent::Parent => {
-                let parent = metadata::extract(request.headers(), &current);
-                Self::start(recorder, request, &parent, None)
+                let parent = metadata::extract(request.headers(), current);
+                Self::start(recorder, request, parent, None)
             }
             RemoteParent::Link => {
-                let remote = metadata::extract(request.headers(), &Context::new());
-                let link = remote.span().span_context().clone();
-                Self::start(recorder, request, &current, link.is_valid().then(|| Link::with_context(link)))
+                let remote = metadata::extract(request.headers(), Context::new()).with_span(Clone::clone);
+                let link = remote.is_valid().then(|| Link::with_context(remote));
+                Self::start(recorder, request, Parent::local(current), link)
             }
-            RemoteParent::Ignore => Self::start(recorder, request, &current, None),
+            RemoteParent::Ignore => Self::start(recorder, request, Parent::local(current), None),
         }
     }
 
     /// A call that goes out: its context is sent along.
     pub(super) fn outgoing<B>(recorder: &Arc<Recorder>, request: &mut Request<B>) -> Self {
-        let call = Self::start(recorder, request, &Context::current(), None);
+        let call = Self::start(recorder, request, Parent::local(Context::current()), None);
         metadata::inject(&call.context, request.headers_mut());
         call
     }
 
-    fn start<B>(
-        recorder: &Arc<Recorder>,
-        request: &Request<B>,
-        parent: &Context,
-        link: Option<Link>,
-    ) -> Self {
+    fn start<B>(recorder: &Arc<Recorder>, request: &Request<B>, parent: Parent, link: Option<Link>) -> Self {
         let method = recorder.methods.get(request.uri().path());
         let peer = recorder.peer(request.extensions());
         let started = Instant::now();

@@ -16,23 +16,53 @@ use opentelemetry::{Array, Context, Key, KeyValue, StringValue, Value, global};
 use crate::installed::Installed;
 use crate::propagation::{self, Baggage};
 
+/// What a call happens in.
+pub(super) struct Parent {
+    context: Context,
+    /// The caller's span, not put into the context yet: that takes an allocation, which not every call needs.
+    remote: Option<SpanContext>,
+}
+
+impl Parent {
+    pub(super) fn local(context: Context) -> Self {
+        Self { context, remote: None }
+    }
+
+    /// Runs `look` with the parent's span, which is not valid if there is none.
+    pub(super) fn with_span<T>(&self, look: impl FnOnce(&SpanContext) -> T) -> T {
+        match &self.remote {
+            Some(remote) => look(remote),
+            None => look(self.context.span().span_context()),
+        }
+    }
+
+    /// All of it but for the span.
+    pub(super) fn around(&self) -> &Context {
+        &self.context
+    }
+
+    pub(super) fn into_context(self) -> Context {
+        match self.remote {
+            Some(remote) => self.context.with_remote_span_context(remote),
+            None => self.context,
+        }
+    }
+}
+
 /// The context that the caller sent, on top of the current one.
-pub(super) fn extract(headers: &HeaderMap, current: &Context) -> Context {
+pub(super) fn extract(headers: &HeaderMap, current: Context) -> Parent {
     let carrier = Incoming { headers, tracestate: OnceCell::new() };
     let Some(standard) = Installed::propagators() else {
-        return global::get_text_map_propagator(|propagator| {
-            propagator.extract_with_context(current, &carrier)
-        });
+        return Parent::local(global::get_text_map_propagator(|propagator| {
+            propagator.extract_with_context(&current, &carrier)
+        }));
     };
-    let span = if standard.trace_context { remote_span(headers) } else { None };
-    let context = match span {
-        Some(span) => current.with_remote_span_context(span),
-        None => current.clone(),
+    let remote = if standard.trace_context { remote_span(headers) } else { None };
+    let context = match standard.baggage && headers.contains_key(&BAGGAGE) {
+        true => Baggage::default().extract_with_context(&current, &carrier),
+        false => current,
     };
-    if standard.baggage && headers.contains_key(&BAGGAGE) {
-        return Baggage::default().extract_with_context(&context, &carrier);
-    }
-    context
+    Parent { context, remote }
 }
 
 fn remote_span(headers: &HeaderMap) -> Option<SpanContext> {

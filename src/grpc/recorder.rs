@@ -10,12 +10,12 @@ use opentelemetry::global::{self, BoxedTracer};
 use opentelemetry::metrics::{Meter, MeterProvider as _};
 use opentelemetry::trace::{Span, SpanBuilder, TraceContextExt as _, Tracer as _, TracerProvider as _};
 use opentelemetry::{Context, InstrumentationScope, KeyValue};
-use opentelemetry_sdk::trace::SdkTracer;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tonic::transport::server::TcpConnectInfo;
 
 use super::environment;
 use super::instruments::Instruments;
-use super::metadata::{self, Captured};
+use super::metadata::{self, Captured, Parent};
 use super::method::{Methods, name_of};
 use super::options::Options;
 use super::target::Address;
@@ -138,22 +138,32 @@ impl Addresses {
     }
 }
 
+/// Starts the spans of calls.
+pub(super) struct Tracer {
+    inner: Inner,
+    foreseen: Foreseen,
+}
+
 /// A tracer of the SDK where it is known to be one: its spans are boxed once less.
-pub(super) enum Tracer {
-    Sdk(SdkTracer, Foreseen),
+enum Inner {
+    Sdk(SdkTracer),
     Global(BoxedTracer),
 }
 
 impl Tracer {
     fn new(options: &Options) -> Self {
+        let sdk = |provider: &SdkTracerProvider| Inner::Sdk(provider.tracer_with_scope(scope()));
         if let Some(provider) = &options.tracer_provider {
-            return Self::Sdk(provider.tracer_with_scope(scope()), Foreseen::Nothing);
+            return Self { inner: sdk(provider), foreseen: Foreseen::Nothing };
         }
         match Installed::get() {
             Some(Installed { tracer_provider: Some(provider), foreseen, .. }) => {
-                Self::Sdk(provider.tracer_with_scope(scope()), *foreseen)
+                Self { inner: sdk(provider), foreseen: *foreseen }
             }
-            _ => Self::Global(global::tracer_with_scope(scope())),
+            _ => {
+                let global = Inner::Global(global::tracer_with_scope(scope()));
+                Self { inner: global, foreseen: Foreseen::Nothing }
+            }
         }
     }
 
@@ -162,15 +172,16 @@ impl Tracer {
     pub(super) fn start(
         &self,
         span: impl FnOnce() -> SpanBuilder,
-        parent: &Context,
+        parent: Parent,
         late: impl FnOnce(&mut dyn FnMut(KeyValue)),
     ) -> (Context, bool) {
-        match self {
-            Self::Sdk(tracer, foreseen) => match foreseen.unsampled_child_of(parent.span().span_context()) {
-                Some(child) => (parent.with_remote_span_context(child), false),
-                None => within(tracer.build_with_context(span(), parent), parent, late),
-            },
-            Self::Global(tracer) => within(tracer.build_with_context(span(), parent), parent, late),
+        if let Some(child) = parent.with_span(|parent| self.foreseen.unsampled_child_of(parent)) {
+            return (parent.around().with_remote_span_context(child), false);
+        }
+        let parent = parent.into_context();
+        match &self.inner {
+            Inner::Sdk(tracer) => within(tracer.build_with_context(span(), &parent), &parent, late),
+            Inner::Global(tracer) => within(tracer.build_with_context(span(), &parent), &parent, late),
         }
     }
 }

@@ -12,11 +12,12 @@ use crate::code::Code;
 impl Code {
     /// Of the number in `grpc-status`. What is not a code counts as `UNKNOWN`, as the protocol says.
     fn of_header(value: &[u8]) -> Self {
-        std::str::from_utf8(value)
-            .ok()
-            .and_then(|text| text.parse::<usize>().ok())
-            .and_then(|number| Self::ALL.get(number).copied())
-            .unwrap_or(Self::Unknown)
+        let number = match value {
+            [digit @ b'0'..=b'9'] => usize::from(digit - b'0'),
+            [b'1', digit @ b'0'..=b'9'] => usize::from(digit - b'0') + 10,
+            _ => return Self::Unknown,
+        };
+        Self::ALL.get(number).copied().unwrap_or(Self::Unknown)
     }
 
     /// Whether the conventions count the code as the server's fault.
