@@ -25,6 +25,7 @@ mod sdk;
 mod spans;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::fmt;
 use std::sync::Arc;

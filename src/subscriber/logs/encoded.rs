@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::fields::{Record, Value};
+use super::fields::Record;
+use super::value::Value;
 use crate::export::encode::{self, LogFields};
 
 pub(super) struct EncodedRecord<'a> {

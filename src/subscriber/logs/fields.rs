@@ -1,14 +1,14 @@
 //! An event's fields, sorted into the parts of a log record.
 
 use std::error::Error;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tracing_core::field::{Field, Visit};
+use tracing_core::field::Field;
 use tracing_core::{Event, Metadata};
 use tracing_log::NormalizeEvent;
 
 use super::LogOptions;
+use super::value::{Each, Value, Values, plain};
 use crate::exception::{TypeName, stacktrace};
 use crate::export::encode;
 use crate::json::encode::PANICKED;
@@ -30,32 +30,6 @@ pub(super) trait Record {
     fn begin(&mut self) {}
     /// Takes back what was written since [`begin`](Self::begin), when that was not finished.
     fn undo(&mut self) {}
-}
-
-/// The value of a field.
-#[derive(Clone, Copy)]
-pub(super) enum Value<'a> {
-    Str(&'a str),
-    Bool(bool),
-    I64(i64),
-    F64(f64),
-    Bytes(&'a [u8]),
-    Debug(&'a dyn fmt::Debug),
-    Display(&'a dyn fmt::Display),
-}
-
-impl fmt::Display for Value<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Str(value) => f.write_str(value),
-            Self::Bool(value) => value.fmt(f),
-            Self::I64(value) => value.fmt(f),
-            Self::F64(value) => value.fmt(f),
-            Self::Bytes(value) => fmt::Debug::fmt(value, f),
-            Self::Debug(value) => value.fmt(f),
-            Self::Display(value) => value.fmt(f),
-        }
-    }
 }
 
 /// Writes everything of the event that is not the same for all records.
@@ -126,7 +100,7 @@ impl<'a, R: Record> Fields<'a, R> {
     /// behind it. Each pass gets further, so this ends.
     fn visit_all(&mut self) {
         let event = self.event;
-        while catch_unwind(AssertUnwindSafe(|| event.record(self))).is_err() {
+        while catch_unwind(AssertUnwindSafe(|| event.record(&mut Each(self)))).is_err() {
             self.record.undo();
             if self.progress.done == self.progress.met {
                 return;
@@ -156,10 +130,6 @@ impl<'a, R: Record> Fields<'a, R> {
         self.progress.done = self.progress.met;
     }
 
-    fn visit(&mut self, field: &Field, value: Value<'_>) {
-        self.once(field, |fields, name| fields.field(name, value));
-    }
-
     fn field(&mut self, name: &str, value: Value<'_>) {
         let redacted = self.options.is_redacted(name);
         self.place(name, if redacted { Value::Str(REDACTED) } else { value });
@@ -181,7 +151,7 @@ impl<'a, R: Record> Fields<'a, R> {
         }
     }
 
-    fn error(&mut self, name: &str, error: &(dyn Error + 'static)) {
+    fn exception(&mut self, name: &str, error: &(dyn Error + 'static)) {
         let is_one_more = std::mem::replace(&mut self.has_exception, true);
         let told_by_user = self.event.fields().any(|field| EXCEPTION.contains(&field.name()));
         if is_one_more || told_by_user || self.options.is_redacted(name) {
@@ -219,53 +189,13 @@ impl<'a, R: Record> Fields<'a, R> {
     }
 }
 
-/// A raw identifier is only a way to write the name.
-pub(super) fn plain(name: &'static str) -> &'static str {
-    name.strip_prefix("r#").unwrap_or(name)
-}
-
-impl<R: Record> Visit for Fields<'_, R> {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.visit(field, Value::Str(value));
+impl<R: Record> Values for Fields<'_, R> {
+    fn value(&mut self, field: &Field, value: Value<'_>) {
+        self.once(field, |fields, name| fields.field(name, value));
     }
 
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.visit(field, Value::Bool(value));
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.visit(field, Value::I64(value));
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        match i64::try_from(value) {
-            Ok(value) => self.visit(field, Value::I64(value)),
-            Err(_) => self.visit(field, Value::Display(&value)),
-        }
-    }
-
-    fn record_i128(&mut self, field: &Field, value: i128) {
-        self.visit(field, Value::Display(&value));
-    }
-
-    fn record_u128(&mut self, field: &Field, value: u128) {
-        self.visit(field, Value::Display(&value));
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.visit(field, Value::F64(value));
-    }
-
-    fn record_bytes(&mut self, field: &Field, value: &[u8]) {
-        self.visit(field, Value::Bytes(value));
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.once(field, |fields, name| fields.error(name, value));
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.visit(field, Value::Debug(value));
+    fn error(&mut self, field: &Field, error: &(dyn Error + 'static)) {
+        self.once(field, |fields, name| fields.exception(name, error));
     }
 }
 

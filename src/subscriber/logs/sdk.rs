@@ -9,7 +9,8 @@ use opentelemetry::logs::{AnyValue, LogRecord as _, Logger, LoggerProvider, Seve
 use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger, SdkLoggerProvider};
 
-use super::fields::{Record, Value};
+use super::fields::Record;
+use super::value::Value;
 use crate::export::encode;
 use crate::trace_ids::TraceIds;
 

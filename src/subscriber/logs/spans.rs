@@ -6,18 +6,17 @@
 //! Values are formatted by code of the program, which may log and so come back here: no lock on a span is held while
 //! that happens.
 
-use std::error::Error;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tracing_core::field::{Field, Visit};
-use tracing_core::span::{Attributes, Id, Record as Values};
+use tracing_core::field::Field;
+use tracing_core::span::{Attributes, Id, Record};
 use tracing_core::{Event, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::encoded::EncodedRecord;
-use super::fields::{Record, Value, plain};
+use super::fields::Record as _;
+use super::value::{Each, Value, Values, plain};
 use crate::export::encode;
 use crate::json::encode::PANICKED;
 
@@ -39,18 +38,18 @@ impl SpanAttributes {
     {
         let Some(span) = ctx.span(id) else { return };
         let mut fields = self.visitor();
-        attributes.record(&mut fields);
+        attributes.record(&mut Each(&mut fields));
         span.extensions_mut().replace(Kept(fields.encoded));
     }
 
     /// Keeps fields that were recorded later, for a span that is known.
-    pub(crate) fn keep_later<S>(self, values: &Values<'_>, id: &Id, ctx: &Context<'_, S>)
+    pub(crate) fn keep_later<S>(self, values: &Record<'_>, id: &Id, ctx: &Context<'_, S>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Some(span) = ctx.span(id) else { return };
         let mut fields = self.visitor();
-        values.record(&mut fields);
+        values.record(&mut Each(&mut fields));
         if let Some(Kept(kept)) = span.extensions_mut().get_mut::<Kept>() {
             encode::encoded_attributes(&fields.encoded).for_each(|(_, attribute)| replace(kept, attribute));
         }
@@ -94,8 +93,8 @@ struct Fields {
     value_length: Option<usize>,
 }
 
-impl Fields {
-    fn visit(&mut self, field: &Field, value: Value<'_>) {
+impl Values for Fields {
+    fn value(&mut self, field: &Field, value: Value<'_>) {
         let name = plain(field.name());
         self.one.clear();
         let mut record = EncodedRecord::new(&mut self.one, self.value_length);
@@ -106,50 +105,5 @@ impl Fields {
             record.attribute(name, Value::Str(PANICKED));
         }
         replace(&mut self.encoded, &self.one);
-    }
-}
-
-impl Visit for Fields {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.visit(field, Value::Str(value));
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.visit(field, Value::Bool(value));
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.visit(field, Value::I64(value));
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        match i64::try_from(value) {
-            Ok(value) => self.visit(field, Value::I64(value)),
-            Err(_) => self.visit(field, Value::Display(&value)),
-        }
-    }
-
-    fn record_i128(&mut self, field: &Field, value: i128) {
-        self.visit(field, Value::Display(&value));
-    }
-
-    fn record_u128(&mut self, field: &Field, value: u128) {
-        self.visit(field, Value::Display(&value));
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.visit(field, Value::F64(value));
-    }
-
-    fn record_bytes(&mut self, field: &Field, value: &[u8]) {
-        self.visit(field, Value::Bytes(value));
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.visit(field, Value::Display(&value));
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.visit(field, Value::Debug(value));
     }
 }
