@@ -1,14 +1,18 @@
 //! Whatever is logged: every line is one valid JSON object, has no key twice, and carries the values.
 
-#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says by them what must hold"
+)]
+
+mod one_line;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io;
-use std::sync::{Arc, Mutex};
 
+use one_line::Output;
 use proptest::prelude::*;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Value as Json, json};
 use telemetry_bootstrap::json::JsonLayer;
 use tracing::callsite::{Callsite, Identifier};
@@ -114,10 +118,7 @@ fn logged(event: &Fields, spans: &[(Fields, Fields)]) -> BTreeMap<String, Json> 
         with_values(event, |values| Event::dispatch(metadata, &metadata.fields().value_set_all(values)));
         while entered.pop().is_some() {}
     });
-    let text = output.0.lock().unwrap();
-    let text = text.strip_suffix(b"\n").unwrap();
-    assert!(!text.contains(&b'\n'));
-    let Unique(mut line) = serde_json::from_slice(text).unwrap();
+    let mut line = output.take();
     assert_eq!(line.remove("level"), Some(json!("INFO")));
     assert_eq!(line.remove("target"), Some(json!("properties")));
     assert!(line.remove("timestamp").is_some());
@@ -203,54 +204,5 @@ impl Callsite for AnyCallsite {
 
     fn metadata(&self) -> &Metadata<'_> {
         unreachable!("never registered")
-    }
-}
-
-/// A JSON object; reading it fails when a key comes twice.
-struct Unique(BTreeMap<String, Json>);
-
-impl<'de> Deserialize<'de> for Unique {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Unique;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Unique, A::Error> {
-                let mut object = BTreeMap::new();
-                while let Some((key, value)) = entries.next_entry::<String, Json>()? {
-                    if object.insert(key.clone(), value).is_some() {
-                        return Err(A::Error::custom(format!("key {key:?} comes twice")));
-                    }
-                }
-                Ok(Unique(object))
-            }
-        }
-        deserializer.deserialize_map(Keys)
-    }
-}
-
-#[derive(Clone, Default)]
-struct Output(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Output {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(text);
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Output {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
     }
 }

@@ -2,14 +2,12 @@
 
 #![no_main]
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::io;
-use std::sync::{Arc, Mutex};
+#[path = "../../tests/one_line/mod.rs"]
+mod one_line;
 
 use libfuzzer_sys::fuzz_target;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::{Value as Json, json};
+use one_line::Output;
+use serde_json::json;
 use telemetry_bootstrap::json::{AbsentIds, JsonLayer, KeyStyle, SpanFields};
 use telemetry_bootstrap::opentelemetry::{Array, KeyValue, StringValue, Value};
 use telemetry_bootstrap::tracing::{self, subscriber::with_default};
@@ -69,8 +67,7 @@ fuzz_target!(|logged: Logged| {
         let _inner = tracing::info_span!("inner", shown = %span, later).entered();
         tracing::info!(text, number, signed, unsigned, wide, bytes, debug = ?span, trace_id = text, "{message}");
     });
-    let first = read(&output);
-    output.0.lock().unwrap().clear();
+    let first = output.take();
     for (key, value) in [
         ("text", json!(text)),
         ("signed", json!(signed)),
@@ -87,13 +84,14 @@ fuzz_target!(|logged: Logged| {
 
     // Keys from the context may take the place of anything but ours.
     let subscriber = tracing_subscriber::registry().with(layer(&output, &logged));
-    let fields: Vec<_> = logged.context.iter().cloned().map(|(key, value)| KeyValue::new(key, Value::from(value))).collect();
+    let fields: Vec<_> =
+        logged.context.iter().cloned().map(|(key, value)| KeyValue::new(key, Value::from(value))).collect();
     with_default(subscriber, || {
         let _context = with_fields(fields).attach();
         let _outer = tracing::info_span!("outer", span).entered();
         tracing::error!(text, "{message}");
     });
-    read(&output);
+    output.take();
 });
 
 fn layer(output: &Output, logged: &Logged) -> JsonLayer<Output> {
@@ -117,63 +115,4 @@ fn layer(output: &Output, logged: &Logged) -> JsonLayer<Output> {
         layer = layer.constant(format!("c.{key}"), value);
     }
     layer
-}
-
-/// The line as it reads; it is one, and has no key twice.
-fn read(output: &Output) -> BTreeMap<String, Json> {
-    let text = output.0.lock().unwrap();
-    let line = text.strip_suffix(b"\n").expect("a whole line");
-    assert!(!line.contains(&b'\n') && !line.contains(&b'\r'));
-    let Unique(line) = serde_json::from_slice(line).unwrap_or_else(|error| {
-        panic!("{error}: {}", String::from_utf8_lossy(line));
-    });
-    line
-}
-
-struct Unique(BTreeMap<String, Json>);
-
-impl<'de> Deserialize<'de> for Unique {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Unique;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
-                let mut found = BTreeMap::new();
-                while let Some((key, value)) = map.next_entry::<String, Json>()? {
-                    if found.insert(key.clone(), value).is_some() {
-                        return Err(A::Error::custom(format!("{key:?} is there twice")));
-                    }
-                }
-                Ok(Unique(found))
-            }
-        }
-        deserializer.deserialize_map(Keys)
-    }
-}
-
-#[derive(Clone, Default)]
-struct Output(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Output {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }
