@@ -10,13 +10,15 @@ use percent_encoding::percent_decode;
 use crate::code::Code;
 
 impl Code {
-    /// Of the number in `grpc-status`. What is not a code counts as `UNKNOWN`, as the protocol says.
+    /// Of the number in `grpc-status`: decimal, with neither sign nor zeros in front, as tonic reads it. What is
+    /// not a code counts as `UNKNOWN`, as the protocol says.
     fn of_header(value: &[u8]) -> Self {
-        std::str::from_utf8(value)
-            .ok()
-            .and_then(|text| text.parse::<usize>().ok())
-            .and_then(|number| Self::ALL.get(number).copied())
-            .unwrap_or(Self::Unknown)
+        let number = match value {
+            [unit @ b'0'..=b'9'] => unit - b'0',
+            [b'1', unit @ b'0'..=b'9'] => 10 + (unit - b'0'),
+            _ => return Self::Unknown,
+        };
+        Self::ALL.get(usize::from(number)).copied().unwrap_or(Self::Unknown)
     }
 
     /// Whether the conventions count the code as the server's fault.
@@ -233,7 +235,7 @@ mod tests {
 
     #[test]
     fn what_is_no_code_is_unknown() {
-        for text in ["17", "-1", "", "x", "99999999999999999999"] {
+        for text in ["17", "-1", "+5", "05", "00", "5 ", "", "x", "99999999999999999999"] {
             assert_eq!(of(&[("grpc-status", text)]), Some((Code::Unknown, String::new())), "{text:?}");
         }
         assert_eq!(of(&[("grpc-message", "no status")]), None);
