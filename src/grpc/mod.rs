@@ -139,7 +139,7 @@
 //! |---|---|---|
 //! | trailers with a status | that status | that status |
 //! | a head with the status (trailers-only) | that status | that status |
-//! | body or head ends the response without a status, or trailers have none | by HTTP status: 200 `UNKNOWN`, 400 `INTERNAL`, 401 `UNAUTHENTICATED`, 403 `PERMISSION_DENIED`, 404 `UNIMPLEMENTED`, 429, 502, 503, 504 `UNAVAILABLE`, others `UNKNOWN` | the same |
+//! | body or head ends the response without a status, or trailers have none | by HTTP status: 200 `UNKNOWN`, 400 `INTERNAL`, 401 `UNAUTHENTICATED`, 403 `PERMISSION_DENIED`, 404 `UNIMPLEMENTED`, 429, 502, 503, 504 `UNAVAILABLE`, others `UNKNOWN` | the same; of other HTTP statuses than 200 also where the page is dropped unread |
 //! | a status that is no code (`+5` and `05` are none either) | `UNKNOWN` | `UNKNOWN` |
 //! | the service returns an error | the status in it, or else `INTERNAL` | the status that tonic makes of it, or else `UNKNOWN` |
 //! | connection refused | | `UNAVAILABLE` |

@@ -102,6 +102,8 @@ async fn bodies_that_are_no_grpc() {
         Reply::new("200 html", "UNKNOWN", html(b"200", END_STREAM)).told("INTERNAL"),
         Reply::new("200 html, more to come", "CANCELLED", html(b"200", 0)).told("INTERNAL"),
         Reply::new("503 html", "UNAVAILABLE", html(b"503", END_STREAM)).told("INTERNAL"),
+        Reply::new("503 html, more to come", "UNAVAILABLE", html(b"503", 0)).told("INTERNAL"),
+        Reply::new("403 html, more to come", "PERMISSION_DENIED", html(b"403", 0)).told("INTERNAL"),
         Reply::new("flag 7", "CANCELLED", body(0, prefixed(7, 1, b"x"))).told("INTERNAL"),
         Reply::new("compressed by nothing", "CANCELLED", body(0, prefixed(1, 1, b"x"))).told("INTERNAL"),
         Reply::new("4 GiB announced", "CANCELLED", body(0, prefixed(0, u32::MAX, b"x"))).told("OUT_OF_RANGE"),
