@@ -202,6 +202,18 @@ impl Call {
         self.finish(&Ending::missing(self.http_status));
     }
 
+    /// What it means that nobody asks for the rest of the call.
+    fn abandoned(&self) -> Ending<'static> {
+        if self.is_due() {
+            return Ending::deadline_exceeded();
+        }
+        match (self.recorder.options.side, self.http_status) {
+            (Side::Server, _) | (Side::Client, StatusCode::OK) => Ending::cancelled(),
+            // The page that comes with an error of HTTP is no gRPC: a client drops it where it sees that.
+            (Side::Client, http) => Ending::missing(http),
+        }
+    }
+
     fn finish(&mut self, ending: &Ending<'_>) {
         if !std::mem::replace(&mut self.open, false) {
             return;
@@ -324,7 +336,7 @@ impl Drop for Call {
         if !self.open {
             return;
         }
-        self.finish(&if self.is_due() { Ending::deadline_exceeded() } else { Ending::cancelled() });
+        self.finish(&self.abandoned());
     }
 }
 

@@ -21,7 +21,8 @@ const PREFIX: usize = 5;
 const MAX_SLICES: usize = 16;
 
 impl Framing {
-    /// Follows one data frame; `message` gets the size of each message that completes its prefix.
+    /// Follows one data frame; `message` gets the size of each message that it completes. What a peer only
+    /// announces is not believed: four bytes can claim 4 GiB.
     pub(super) fn follow(&mut self, data: &impl Buf, mut message: impl FnMut(u64)) {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let filled = data.chunks_vectored(&mut slices);
@@ -32,26 +33,34 @@ impl Framing {
 
     fn feed(&mut self, mut bytes: &[u8], message: &mut impl FnMut(u64)) {
         while !bytes.is_empty() {
-            let skipped = self.remaining.min(bytes.len());
-            self.remaining -= skipped;
-            bytes = bytes.split_at(skipped).1;
-            bytes = self.fill_prefix(bytes, message);
+            bytes = if self.filled < PREFIX { self.fill_prefix(bytes) } else { self.skip(bytes) };
+            if self.filled == PREFIX && self.remaining == 0 {
+                self.filled = 0;
+                message(self.size().into());
+            }
         }
     }
 
-    fn fill_prefix<'a>(&mut self, bytes: &'a [u8], message: &mut impl FnMut(u64)) -> &'a [u8] {
+    fn fill_prefix<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let taken = (PREFIX - self.filled).min(bytes.len());
         let (head, rest) = bytes.split_at(taken);
         self.prefix[self.filled..self.filled + taken].copy_from_slice(head);
         self.filled += taken;
         if self.filled == PREFIX {
-            let [_, length @ ..] = self.prefix;
-            let length = u32::from_be_bytes(length);
-            self.filled = 0;
-            self.remaining = length as usize;
-            message(length.into());
+            self.remaining = self.size() as usize;
         }
         rest
+    }
+
+    fn skip<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let skipped = self.remaining.min(bytes.len());
+        self.remaining -= skipped;
+        bytes.split_at(skipped).1
+    }
+
+    fn size(&self) -> u32 {
+        let [_, length @ ..] = self.prefix;
+        u32::from_be_bytes(length)
     }
 }
 
@@ -96,6 +105,13 @@ mod tests {
     #[test]
     fn a_prefix_that_never_completes_is_no_message() {
         assert_eq!(sizes_in_pieces(&[0, 0, 0, 0], &[1, 1]), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn a_message_that_never_completes_is_none() {
+        let announced = [0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3];
+        assert_eq!(sizes_in_pieces(&announced, &[6]), Vec::<usize>::new());
+        assert_eq!(sizes_in_pieces(&[&encode(&[2]), &announced[..]].concat(), &[]), [2]);
     }
 
     #[test]

@@ -139,22 +139,27 @@
 //! |---|---|---|
 //! | trailers with a status | that status | that status |
 //! | a head with the status (trailers-only) | that status | that status |
-//! | body or head ends the response without a status, or trailers have none | by HTTP status: 200 `UNKNOWN`, 400 `INTERNAL`, 401 `UNAUTHENTICATED`, 403 `PERMISSION_DENIED`, 404 `UNIMPLEMENTED`, 429, 502, 503, 504 `UNAVAILABLE`, others `UNKNOWN` | the same |
-//! | a status that is no code | `UNKNOWN` | `UNKNOWN` |
+//! | body or head ends the response without a status, or trailers have none | by HTTP status: 200 `UNKNOWN`, 400 `INTERNAL`, 401 `UNAUTHENTICATED`, 403 `PERMISSION_DENIED`, 404 `UNIMPLEMENTED`, 429, 502, 503, 504 `UNAVAILABLE`, others `UNKNOWN` | the same; of other HTTP statuses than 200 also where the page is dropped unread |
+//! | a status that is no code (`+5` and `05` are none either) | `UNKNOWN` | `UNKNOWN` |
 //! | the service returns an error | the status in it, or else `INTERNAL` | the status that tonic makes of it, or else `UNKNOWN` |
 //! | connection refused | | `UNAVAILABLE` |
-//! | stream reset by the peer | `CANCELLED`, unless the handler answers first | by HTTP/2 code: `CANCEL` `CANCELLED` (at the deadline `DEADLINE_EXCEEDED`), `REFUSED_STREAM` `UNAVAILABLE`, `ENHANCE_YOUR_CALM` `RESOURCE_EXHAUSTED`, `INADEQUATE_SECURITY` `PERMISSION_DENIED`, others `INTERNAL` |
-//! | connection lost, or the peer said goodbye at once | `CANCELLED`, unless the handler answers first | `UNKNOWN`, as tonic tells the caller; a graceful goodbye lets calls end |
+//! | stream reset by the peer | `CANCELLED`, unless the handler answers first | by HTTP/2 code: `CANCEL` `CANCELLED` (at the deadline `DEADLINE_EXCEEDED`), `REFUSED_STREAM` `UNAVAILABLE`, `ENHANCE_YOUR_CALM` `RESOURCE_EXHAUSTED`, `INADEQUATE_SECURITY` `PERMISSION_DENIED`, `STREAM_CLOSED`, `HTTP_1_1_REQUIRED` and unknown ones `UNKNOWN`, others `INTERNAL`; `NO_ERROR` after the head ends the body without a status |
+//! | the peer breaks HTTP/2 | the same, for each call that goes down with the stream or the connection | by the HTTP/2 code of what is wrong, mostly `INTERNAL` |
+//! | connection lost, or the peer said goodbye at once | `CANCELLED`, unless the handler answers first | `UNKNOWN`, as tonic tells the caller; a goodbye that leaves the call out is a reset of it, a graceful one lets it end |
 //! | future, response or stream dropped | `CANCELLED` | `CANCELLED` |
 //! | … once `grpc-timeout` has passed | `DEADLINE_EXCEEDED` | `DEADLINE_EXCEEDED` |
-//! | tonic's timeout expires | as dropped | `DEADLINE_EXCEEDED` (tonic tells the caller `CANCELLED`) |
+//! | tonic's timeout expires | as dropped | `DEADLINE_EXCEEDED` |
 //! | panic in the service or the body | `INTERNAL`; the panic goes on | `INTERNAL`; the panic goes on |
 //! | unknown method | `UNIMPLEMENTED` | `UNIMPLEMENTED` |
 //! | request too large for the server, response too large for it | `OUT_OF_RANGE` | `OUT_OF_RANGE` |
-//! | response too large for the client | `CANCELLED` | `CANCELLED`: it is dropped |
+//! | request that tonic cannot decode | `INTERNAL` | `INTERNAL` |
+//! | response that the client cannot decode, or finds too large | `CANCELLED` | `CANCELLED`: it is dropped |
 //!
-//! A client's span says what its caller is told, with the two exceptions above, so that both can be compared. A
-//! caller of a server whose handler panics reads `CANCELLED`: this is how hyper resets the stream.
+//! A client's span says what its caller is told, so that both can be compared, except for what the code around the
+//! layer makes of an answer. tonic calls its timeout `CANCELLED`; a message that is too large `OUT_OF_RANGE`, one that
+//! is cut short or cannot be decoded `INTERNAL`, and so an `OK` without the message of a unary call; a status whose
+//! `grpc-message` is not UTF-8 `UNKNOWN`. A caller of a server whose handler panics reads `CANCELLED`: this is how
+//! hyper resets the stream.
 //!
 //! Nothing is recorded for requests of another content type, for [filtered](ServerLayer::filter) methods, and
 //! in a context with telemetry suppressed, such as that of an exporter.

@@ -253,14 +253,14 @@ macro_rules! common_settings {
                 self.with(|options| options.wanted.active = true)
             }
 
-            /// Measures each message: `rpc.server.request.size` and `rpc.server.response.size`, or the
-            /// client's, in bytes on the wire, and their sums on the span. Off by default, as the
+            /// Measures each complete message: `rpc.server.request.size` and `rpc.server.response.size`, or
+            /// the client's, in bytes on the wire, and their sums on the span. Off by default, as the
             /// conventions dropped these metrics; on with the old conventions.
             pub fn message_sizes(self) -> Self {
                 self.with(|options| options.wanted.sizes = true)
             }
 
-            /// Counts the messages of each call: `rpc.server.requests_per_rpc` and
+            /// Counts the complete messages of each call: `rpc.server.requests_per_rpc` and
             /// `rpc.server.responses_per_rpc`, or the client's, and on the span. Off by default.
             pub fn message_counts(self) -> Self {
                 self.with(|options| options.wanted.counts = true)

@@ -10,7 +10,8 @@ use percent_encoding::percent_decode;
 use crate::code::Code;
 
 impl Code {
-    /// Of the number in `grpc-status`. What is not a code counts as `UNKNOWN`, as the protocol says.
+    /// Of the number in `grpc-status`: decimal, with neither sign nor zeros in front, as tonic reads it. What is
+    /// not a code counts as `UNKNOWN`, as the protocol says.
     fn of_header(value: &[u8]) -> Self {
         let number = match value {
             [digit @ b'0'..=b'9'] => usize::from(digit - b'0'),
@@ -238,7 +239,7 @@ mod tests {
 
     #[test]
     fn what_is_no_code_is_unknown() {
-        for text in ["17", "-1", "", "x", "99999999999999999999"] {
+        for text in ["17", "-1", "+5", "05", "00", "5 ", "", "x", "99999999999999999999"] {
             assert_eq!(of(&[("grpc-status", text)]), Some((Code::Unknown, String::new())), "{text:?}");
         }
         assert_eq!(of(&[("grpc-message", "no status")]), None);

@@ -70,6 +70,8 @@ pub const UNARY: &str = "/test.Test/Unary";
 pub const CLIENT_STREAM: &str = "/test.Test/ClientStream";
 pub const SERVER_STREAM: &str = "/test.Test/ServerStream";
 pub const BIDI: &str = "/test.Test/Bidi";
+/// Never reads its request, never answers.
+pub const HOLD: &str = "/test.Test/Hold";
 pub const UNKNOWN: &str = "/test.Test/Nothing";
 
 /// The service. Written by hand: tests need no `protoc`.
@@ -229,6 +231,11 @@ where
                 CLIENT_STREAM => grpc.client_streaming(service, request).await,
                 SERVER_STREAM => grpc.server_streaming(service, request).await,
                 BIDI => grpc.streaming(service, request).await,
+                HOLD => {
+                    service.begin();
+                    let _unread = request;
+                    std::future::pending().await
+                }
                 _ => Status::unimplemented("").into_http(),
             })
         })
