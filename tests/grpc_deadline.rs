@@ -28,10 +28,11 @@ async fn cancelled_after(wait: Duration) -> Answer {
     Err(Status::cancelled("stream no longer needed"))
 }
 
-/// The status of both sides' spans for a call with this timeout, which the service cancels after five milliseconds.
-async fn recorded(timeout: &str) -> Vec<Option<String>> {
+/// The status of both sides' spans for a call with this timeout, which the service cancels after so many milliseconds.
+async fn recorded(timeout: &str, cancelled: u64) -> Vec<Option<String>> {
     let telemetry = capture();
-    let service = || tower::service_fn(|_: http::Request<Body>| cancelled_after(Duration::from_millis(5)));
+    let wait = Duration::from_millis(cancelled);
+    let service = || tower::service_fn(move |_: http::Request<Body>| cancelled_after(wait));
     let provider = || telemetry.tracer_provider().clone();
     let client = ClientLayer::new().tracer_provider(provider()).layer(service());
     let server = ServerLayer::new().tracer_provider(provider()).layer(service());
@@ -50,10 +51,16 @@ where
 
 #[tokio::test]
 async fn a_reset_at_the_deadline_is_the_deadline() {
-    assert_eq!(recorded("5m").await, vec![Some("DEADLINE_EXCEEDED".to_owned()); 2]);
+    assert_eq!(recorded("5m", 5).await, vec![Some("DEADLINE_EXCEEDED".to_owned()); 2]);
+}
+
+#[tokio::test]
+async fn a_reset_in_the_last_tenth_of_the_time_is_the_deadline() {
+    assert_eq!(recorded("400m", 362).await, vec![Some("DEADLINE_EXCEEDED".to_owned()); 2]);
+    assert_eq!(recorded("400m", 5).await, vec![Some("CANCELLED".to_owned()); 2]);
 }
 
 #[tokio::test]
 async fn a_reset_long_before_the_deadline_is_a_cancellation() {
-    assert_eq!(recorded("1H").await, vec![Some("CANCELLED".to_owned()); 2]);
+    assert_eq!(recorded("1H", 5).await, vec![Some("CANCELLED".to_owned()); 2]);
 }

@@ -50,8 +50,11 @@ pub(super) struct Messages {
     bytes: AtomicU64,
 }
 
-/// A call dropped this shortly before its deadline was dropped because of it: the caller's clock started earlier.
-const DEADLINE_TOLERANCE: Duration = Duration::from_millis(2);
+/// A call dropped this shortly before its deadline was dropped because of it: the caller's clock started earlier, by as
+/// much as the request took to get here, which is more when machines are busy.
+fn deadline_tolerance(timeout: Duration) -> Duration {
+    (timeout / 10).clamp(Duration::from_millis(2), Duration::from_millis(50))
+}
 
 impl Call {
     /// A call that came in: its parent is what the caller sent.
@@ -194,7 +197,7 @@ impl Call {
 
     /// Whether the caller's deadline has come.
     fn is_due(&self) -> bool {
-        self.timeout.is_some_and(|timeout| self.started.elapsed() + DEADLINE_TOLERANCE >= timeout)
+        self.timeout.is_some_and(|timeout| self.started.elapsed() + deadline_tolerance(timeout) >= timeout)
     }
 
     /// The response is complete and had no status.
