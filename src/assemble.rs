@@ -61,7 +61,7 @@ where
     let redaction = parts.redaction.clone();
     let marks = Marks { exceptions: settings.exception_signal, redaction: redaction.clone() };
     let baggage = BaggageKeys::new(std::mem::take(&mut parts.baggage_keys));
-    let providers = providers(&settings, parts, &resource, &queues, exporter.workers());
+    let providers = providers(&settings, parts, &resource, &queues, exporter.workers())?;
     let around = Around {
         redaction,
         baggage,
@@ -109,7 +109,7 @@ fn providers(
     resource: &Resource,
     queues: &Queues,
     workers: &Workers,
-) -> Providers {
+) -> Result<Providers, InitError> {
     let span_queue = queues
         .traces
         .as_ref()
@@ -122,6 +122,13 @@ fn providers(
         .logs
         .as_ref()
         .map(|queue| LogQueue::new(Arc::clone(queue), workers.clone(), settings.logs.limits));
+    let meter = provider::meter_provider(
+        &settings.metrics,
+        resource.clone(),
+        metric_queue,
+        parts.views,
+        parts.meter_provider,
+    )?;
     let providers = Providers {
         tracer: provider::tracer_provider(
             &settings.traces,
@@ -130,21 +137,14 @@ fn providers(
             span_queue,
             parts.tracer_provider,
         ),
-        meter: provider::meter_provider(
-            &settings.metrics,
-            resource.clone(),
-            metric_queue,
-            parts.views,
-            parts.meter_provider,
-        ),
+        meter,
         logger: provider::logger_provider(resource.clone(), log_queue, parts.log_processors),
     };
     if settings.disabled {
         providers.disable();
     }
-    providers
+    Ok(providers)
 }
-
 /// Events as OTLP log records: straight into the queue, or through the processors that the user added.
 fn records<S>(
     settings: &Settings,

@@ -99,7 +99,7 @@ impl Capture {
             Some(metrics),
             Vec::new(),
             Steps::default(),
-        );
+        )?;
         let logger_provider = provider::logger_provider(resource.clone(), Some(logs), Steps::default());
         let lines = Lines::default();
         let layer = parts(&settings, &tracer_provider, &queues, &lines).alone();
