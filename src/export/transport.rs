@@ -97,7 +97,7 @@ impl Transport {
             return Outcome::TooLarge(too_large(request.len()));
         }
         let current = self.connection.current();
-        match tokio::time::timeout(self.timeout, self.call(current.channel, request)).await {
+        match tokio::time::timeout(self.timeout, self.call(current.clone(), request)).await {
             Ok(Ok(response)) => delivered(response),
             Ok(Err(status)) => classify(&status),
             Err(_) => {
@@ -111,9 +111,14 @@ impl Transport {
         }
     }
 
-    async fn call(&self, channel: Channel, request: Bytes) -> Result<Bytes, Status> {
-        let mut client = compressed(Grpc::new(channel), self.compression);
-        client.ready().await.map_err(|error| Status::from_error(error.into()))?;
+    async fn call(&self, current: Current, request: Bytes) -> Result<Bytes, Status> {
+        let mut client = compressed(Grpc::new(current.channel), self.compression);
+        client.ready().await.map_err(|error| {
+            // Failing to connect is told by the call. This is the end of the task behind the channel: no thread was to
+            // be had to resolve a name.
+            self.connection.replace(current.generation);
+            Status::from_error(error.into())
+        })?;
         let request = Request::from_parts(self.metadata.clone(), Default::default(), request);
         let response = client.unary(request, method(self.signal), PassThrough).await?;
         Ok(response.into_inner())
@@ -354,6 +359,7 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::settings::TlsFiles;
 
     #[test]
     fn says_that_nobody_answered_the_attempt_to_connect() {
@@ -363,5 +369,30 @@ mod tests {
         };
         assert_eq!(failure.kind, FailureKind::Unreachable);
         assert_eq!(failure.text, "no answer to the attempt to connect");
+    }
+
+    #[test]
+    fn a_channel_whose_task_has_ended_is_not_used_again() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let settings = ExportSettings {
+            target: Target { uri: "http://127.0.0.1:1".parse().unwrap(), tls: TlsFiles::default() },
+            headers: Vec::new(),
+            timeout: Duration::from_secs(10),
+            compression: Compression::None,
+        };
+        let ended = runtime();
+        let transport = {
+            let _inside = ended.enter();
+            Connections::default().transport(Signal::Traces, &settings, endpoint(&settings).unwrap())
+        };
+        drop(ended);
+        runtime().block_on(async {
+            let failures = [transport.send(Bytes::new()).await, transport.send(Bytes::new()).await];
+            let [Outcome::Retry(first), Outcome::Retry(second)] = failures else {
+                panic!("both may succeed later")
+            };
+            assert!(first.text.contains("closed unexpectedly"), "{first:?}");
+            assert!(second.text.contains("Connection refused"), "{second:?}");
+        });
     }
 }
