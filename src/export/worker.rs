@@ -71,6 +71,7 @@ pub(super) struct Worker {
 
 struct Sent {
     wave: u64,
+    at: Instant,
     batch: Batch,
     outcome: Outcome,
 }
@@ -170,17 +171,17 @@ impl Worker {
 
     fn send(&mut self, batch: Batch) {
         let request = batch.frame(&self.resource);
-        let wave = self.wave;
+        let (wave, at) = (self.wave, Instant::now());
         self.numbers.push((batch.number(), wave));
         let transport = self.transport.clone();
         let half_time = half_time(self.last_deadline.subscribe());
         self.in_flight.push(Box::pin(async move {
             let outcome = transport.send(request, half_time).await;
-            Sent { wave, batch, outcome }
+            Sent { wave, at, batch, outcome }
         }));
     }
 
-    fn settle(&mut self, Sent { wave, batch, outcome }: Sent) {
+    fn settle(&mut self, Sent { wave, at, batch, outcome }: Sent) {
         let number = batch.number();
         if let Some(place) = self.numbers.iter().position(|(sent, _)| *sent == number) {
             self.numbers.swap_remove(place);
@@ -200,16 +201,16 @@ impl Worker {
                 } else {
                     self.backoff.failed_too(failure.retry_after);
                 }
-                self.failed(number, &failure);
+                self.failed(number, &failure, at);
             }
             Outcome::TooLarge(failure) => match batch.split() {
                 Ok((first, second)) => {
                     self.queue.put_back(first);
                     self.queue.put_back(second);
                 }
-                Err(single) => self.refused(&single, &failure),
+                Err(single) => self.refused(&single, &failure, at),
             },
-            Outcome::Refused(failure) => self.refused(&batch, &failure),
+            Outcome::Refused(failure) => self.refused(&batch, &failure, at),
         }
     }
 
@@ -228,9 +229,9 @@ impl Worker {
         }
     }
 
-    fn refused(&mut self, batch: &Batch, failure: &Failure) {
+    fn refused(&mut self, batch: &Batch, failure: &Failure, sent: Instant) {
         self.queue.ledger().fail(batch.count());
-        self.failed(batch.number(), failure);
+        self.failed(batch.number(), failure, sent);
     }
 
     fn pause(&mut self, failure: &Failure) {
@@ -244,8 +245,8 @@ impl Worker {
         }
     }
 
-    fn failed(&mut self, number: u64, failure: &Failure) {
-        self.reporter.failed(failure, self.queue.ledger().snapshot(), Instant::now());
+    fn failed(&mut self, number: u64, failure: &Failure, sent: Instant) {
+        self.reporter.failed(failure, self.queue.ledger().snapshot(), sent, Instant::now());
         self.fail_flushes(number, &failure.text);
     }
 
@@ -318,7 +319,8 @@ impl Drop for Worker {
         if self.shutdown.is_some() && !self.in_flight.is_empty() {
             let text = "no answer before the deadline of the shutdown".to_owned();
             let failure = Failure { kind: FailureKind::Timeout, text, retry_after: None };
-            self.reporter.failed(&failure, self.queue.ledger().snapshot(), Instant::now());
+            let now = Instant::now();
+            self.reporter.failed(&failure, self.queue.ledger().snapshot(), now, now);
         }
         self.in_flight.clear();
         self.queue.abandon();
