@@ -106,6 +106,9 @@ fn advice(failure: &Failure) -> &'static str {
             "is the collector running, is the endpoint right, does the scheme (http or https) match it, and does a \
              firewall swallow the connection?"
         }
+        FailureKind::NoDescriptor => {
+            "is the limit of open files (ulimit -n) too low, or does the program not close what it has opened?"
+        }
         FailureKind::Timeout => "is the collector overloaded, or does a firewall swallow the connection?",
         FailureKind::TooLarge => {
             "which span or log record holds so much, and is there a limit for the length of values?"

@@ -53,6 +53,8 @@ pub(super) struct Failure {
 pub(super) enum FailureKind {
     /// No answer came from the other side: refused, reset, unresolvable, a TLS mismatch.
     Unreachable,
+    /// There is no descriptor left to connect with.
+    NoDescriptor,
     /// No answer came in time.
     Timeout,
     /// It was not sent: no collector takes as much.
@@ -213,7 +215,11 @@ fn classify(status: &Status) -> Outcome {
     let retry_after = status.get_details_retry_info().and_then(|info| info.retry_delay);
     // A status that was made here, of a transport error, has it as its source.
     let unreachable = Error::source(status).is_some() && status.code() != Code::DeadlineExceeded;
-    let kind = if unreachable { FailureKind::Unreachable } else { FailureKind::Status(status.code()) };
+    let kind = match cause(status).downcast_ref() {
+        _ if !unreachable => FailureKind::Status(status.code()),
+        Some(error) if is_out_of_descriptors(error) => FailureKind::NoDescriptor,
+        _ => FailureKind::Unreachable,
+    };
     let failure = Failure { kind, text: describe(status, kind), retry_after };
     match status.code() {
         _ if unreachable => Outcome::Retry(failure),
@@ -241,11 +247,7 @@ fn describe(status: &Status, kind: FailureKind) -> String {
         let message: String = status.message().chars().take(MAX_MESSAGE_CHARS).collect();
         return if message.is_empty() { format!("{code:?}") } else { format!("{code:?}: {message}") };
     }
-    // The deepest source is the one that says what happened: "Connection refused", a certificate's fault.
-    let mut error: &dyn Error = status;
-    while let Some(source) = error.source() {
-        error = source;
-    }
+    let error = cause(status);
     match error.downcast_ref::<std::io::Error>() {
         // The limit for connecting, whose own words are "deadline has elapsed".
         Some(error) if error.kind() == std::io::ErrorKind::TimedOut => {
@@ -253,6 +255,20 @@ fn describe(status: &Status, kind: FailureKind) -> String {
         }
         _ => error.to_string(),
     }
+}
+
+/// The deepest source is the one that says what happened: "Connection refused", a certificate's fault.
+fn cause(status: &Status) -> &(dyn Error + 'static) {
+    let mut error: &(dyn Error + 'static) = status;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
+}
+
+/// ENFILE and EMFILE, which are the same everywhere and have no kind of their own.
+fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 /// A codec for messages that are bytes already.

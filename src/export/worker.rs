@@ -238,7 +238,7 @@ impl Worker {
         let known_to_be_down = self.backoff.is_failing();
         self.backoff.failed(failure.retry_after);
         if let Some(shutdown) = &mut self.shutdown
-            && failure.kind == FailureKind::Unreachable
+            && matches!(failure.kind, FailureKind::Unreachable | FailureKind::NoDescriptor)
         {
             let used = if known_to_be_down { shutdown.tries_unreachable } else { 1 };
             shutdown.tries_unreachable = shutdown.tries_unreachable.saturating_sub(used);
