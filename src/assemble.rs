@@ -1,8 +1,8 @@
 //! Settings and parts become telemetry that is complete, and known to nobody yet.
 
+mod filters;
 mod lines;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use opentelemetry::propagation::TextMapCompositePropagator;
@@ -12,6 +12,8 @@ use opentelemetry_sdk::Resource;
 use tracing_core::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
 
+use self::filters::Handles;
+pub(crate) use self::filters::mistakes_in_code;
 use self::lines::LineOutput;
 use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::Diagnostics;
@@ -21,9 +23,8 @@ use crate::export::{Exporter, Ledger, LogQueue, MetricQueue, Queue, Route, SpanQ
 use crate::guard::{Ledgers, Providers, Running, TelemetryGuard};
 use crate::parts::Parts;
 use crate::redaction::{REDACTED, Redaction};
-use crate::settings::{Directives, ExportSettings, MetricSettings, QueueSettings, Settings};
+use crate::settings::{ExportSettings, MetricSettings, QueueSettings, Settings};
 use crate::signal::Signal;
-use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
 use crate::subscriber::{self, Filters, LogOptions, Marks, OtlpLogs, Records, SpanAttributes};
 use crate::{propagation, provider, resource, semconv};
 
@@ -48,7 +49,7 @@ pub(crate) fn assemble<S>(mut settings: Settings, mut parts: Parts) -> Result<As
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    let filters = Handles::parse(&mut settings)?;
+    let filters = Handles::parse(&mut settings);
     let diagnostics = Diagnostics::default();
     let lines = LineOutput::open(&settings, &mut parts, &diagnostics)?;
     let queues = Queues::of(&settings);
@@ -222,49 +223,6 @@ fn within_collection_timeout(metrics: &MetricSettings) -> Option<ExportSettings>
     Some(ExportSettings { timeout: export.timeout.min(metrics.timeout), ..export })
 }
 
-/// The filter of each output.
-struct Handles {
-    lines: FilterHandle,
-    records: FilterHandle,
-    spans: FilterHandle,
-}
-
-impl Handles {
-    /// Directives of the environment that are wrong become warnings.
-    fn parse(settings: &mut Settings) -> Result<Self, InitError> {
-        let mut errors = Vec::new();
-        // Lines and records mostly have the same directives: a mistake in them is one mistake.
-        let mut told = HashSet::new();
-        let mut handle = |setting: &'static str, directives: &Directives| {
-            let (filter, bad) = Filter::parse(&directives.text);
-            for bad in bad.into_iter().filter(|bad| told.insert((directives.origin, bad.text.clone()))) {
-                if directives.is_from_code() {
-                    errors.push(invalid(setting, directives.origin, bad));
-                } else {
-                    settings.warnings.push(format!("{} (set by {}): it is left out", bad, directives.origin));
-                }
-            }
-            FilterHandle::new(filter)
-        };
-        let handles = Self {
-            lines: handle("log_filter", &settings.lines.filter),
-            records: handle("log_filter", &settings.logs.filter),
-            spans: handle("span_filter", &settings.span_filter),
-        };
-        InitError::of(errors).map_or(Ok(handles), Err)
-    }
-}
-
-fn invalid(setting: &'static str, origin: &str, bad: BadDirective) -> InitError {
-    InitError::InvalidSetting {
-        setting,
-        value: bad.text,
-        origin: origin.to_owned(),
-        reason: bad.reason,
-        source: None,
-    }
-}
-
 /// The queue of each signal that is exported.
 struct Queues {
     traces: Option<Arc<Queue>>,
@@ -309,26 +267,5 @@ impl Queues {
     fn ledgers(&self) -> Ledgers {
         let ledger = |queue: &Option<Arc<Queue>>| queue.as_ref().map(|queue| Arc::clone(queue.ledger()));
         Ledgers { traces: ledger(&self.traces), metrics: ledger(&self.metrics), logs: ledger(&self.logs) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::settings::{Env, resolve};
-
-    #[test]
-    fn a_mistake_in_a_filter_of_lines_and_records_is_told_once() {
-        let resolved = |builder: crate::Builder, env| resolve(&builder.into_parts().0, &env).unwrap();
-        let wrong = "a=b=c,info,d=e=f";
-
-        let mut from_env = resolved(crate::init(), Env::of([("RUST_LOG", wrong)]));
-        Handles::parse(&mut from_env).ok().unwrap();
-        let [first, second] = &from_env.warnings[..] else { panic!("{:?}", from_env.warnings) };
-        assert!(first.contains("a=b=c") && second.contains("d=e=f"), "{first}, {second}");
-
-        let mut from_code = resolved(crate::init().log_filter(wrong), Env::none());
-        let error = Handles::parse(&mut from_code).err().unwrap().to_string();
-        assert!(error.starts_with("2 settings are invalid"), "{error}");
     }
 }

@@ -229,8 +229,10 @@ fn tokio_runs_once() -> Outcome {
 }
 
 fn wrong_settings() -> Outcome {
-    let builder = init().endpoint("ftp://collector").log_filter("a=b=c").timeout(Duration::from_secs(1));
-    fails(builder, &["endpoint", "ftp://collector", ".endpoint()"])?;
+    let builder = init().endpoint("ftp://collector").log_filter("a=b=c").span_filter("d=e=f");
+    let all =
+        ["3 settings", "ftp://collector", ".endpoint()", "a=b=c", ".log_filter()", "d=e=f", ".span_filter()"];
+    fails(builder, &all)?;
     fails(init().endpoint("http://127.0.0.1:1").log_filter("a=b=c"), &["log_filter", "a=b=c"])
 }
 

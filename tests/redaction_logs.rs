@@ -2,9 +2,6 @@
 //!
 //! One test, because a subscriber for one thread alone would keep such events away from us.
 
-#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
-#![expect(clippy::panic, reason = "test code")]
-
 use opentelemetry::KeyValue;
 use opentelemetry::baggage::BaggageExt as _;
 use telemetry_bootstrap::testing::Collector;

@@ -79,7 +79,7 @@ pub struct Capture {
 impl Capture {
     fn new() -> Result<Self, InitError> {
         let requested = Requested { service_name: Some("test".to_owned()), ..Requested::default() };
-        let settings = settings::resolve(&requested, &Env::none())?;
+        let (settings, _) = settings::resolve(&requested, &Env::none());
         let resource = resource::resource(&settings);
         let queues = Queues::new();
         let spans = SpanQueue::new(Arc::clone(&queues.traces), Workers::default(), settings.traces.limits);

@@ -5,7 +5,6 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::error::InitError;
 
 fn warnings<const N: usize>(variables: [(&str, &str); N]) -> Vec<String> {
     from_env(variables).warnings
