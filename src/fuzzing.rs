@@ -19,7 +19,8 @@ pub fn environment<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) 
     {
         let mut warnings = Vec::new();
         said += &format!("{:?}", settings::rpc_conventions(&env, &mut warnings));
-        said += &format!("{:?}{warnings:?}", settings::grpc_captured_headers(&env));
+        let captured = settings::grpc_captured_headers(&env, &mut warnings);
+        said += &format!("{captured:?}{warnings:?}");
     }
     said.shrink_to_fit();
     said

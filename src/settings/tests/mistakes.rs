@@ -279,6 +279,15 @@ fn a_file_without_pem_is_refused() {
     assert!(error.ends_with("the file holds nothing in PEM format"), "{error}");
 }
 
+#[cfg(feature = "grpc")]
+#[test]
+fn a_captured_header_that_no_message_can_have_is_named() {
+    let variable = "OTEL_RUST_GRPC_CAPTURE_CLIENT_REQUEST_HEADERS";
+    let told = warnings([(variable, "x-team, Team Name,x-user:")]);
+    let ignored = |name| format!("{variable}: {name:?} is not the name of a header; it is ignored");
+    assert_eq!(told, [ignored("team name"), ignored("x-user:")]);
+}
+
 fn section(label: &str, content: &str) -> String {
     format!("-----BEGIN {label}-----\n{content}\n-----END {label}-----\n")
 }
