@@ -295,7 +295,9 @@ impl Builder {
 
     /// Starts telemetry without touching any global: the layer is for a subscriber of the caller's own.
     ///
-    /// Layers given to [`layer`](Self::layer) are not used; they belong beside the layer that is returned.
+    /// Layers given to [`layer`](Self::layer) are not used; they belong beside the layer that is returned. Our filters
+    /// are for that one alone: a layer beside it gets every span and event, down to TRACE, unless it has a filter of its
+    /// own ([`Layer::with_filter`]).
     ///
     /// ```
     /// use tracing_subscriber::layer::SubscriberExt as _;
