@@ -1,8 +1,8 @@
 //! Settings and parts become telemetry that is complete, and known to nobody yet.
 
+mod filters;
 mod lines;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use opentelemetry::propagation::TextMapCompositePropagator;
@@ -12,6 +12,8 @@ use opentelemetry_sdk::Resource;
 use tracing_core::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
 
+use self::filters::Handles;
+pub(crate) use self::filters::mistakes_in_code;
 use self::lines::LineOutput;
 use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::Diagnostics;
@@ -22,9 +24,8 @@ use crate::guard::{Ledgers, Providers, Running, TelemetryGuard};
 use crate::parts::Parts;
 use crate::provider::Foreseen;
 use crate::redaction::{REDACTED, Redaction};
-use crate::settings::{Directives, ExportSettings, MetricSettings, QueueSettings, Settings};
+use crate::settings::{ExportSettings, MetricSettings, QueueSettings, Settings};
 use crate::signal::Signal;
-use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
 use crate::subscriber::{self, BridgeTracer, Filters, LogOptions, Marks, OtlpLogs, Records, SpanAttributes};
 use crate::{propagation, provider, resource, semconv};
 
@@ -52,7 +53,7 @@ pub(crate) fn assemble<S>(mut settings: Settings, mut parts: Parts) -> Result<As
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    let filters = Handles::parse(&mut settings)?;
+    let filters = Handles::parse(&mut settings);
     let diagnostics = Diagnostics::default();
     let lines = LineOutput::open(&settings, &mut parts, &diagnostics)?;
     let queues = Queues::of(&settings);
@@ -66,7 +67,7 @@ where
     let redaction = parts.redaction.clone();
     let marks = Marks { exceptions: settings.exception_signal, redaction: redaction.clone() };
     let baggage = BaggageKeys::new(std::mem::take(&mut parts.baggage_keys));
-    let providers = providers(&settings, parts, &resource, &queues, exporter.workers());
+    let providers = providers(&settings, parts, &resource, &queues, exporter.workers())?;
     let around = Around {
         redaction,
         baggage,
@@ -129,7 +130,7 @@ fn providers(
     resource: &Resource,
     queues: &Queues,
     workers: &Workers,
-) -> Providers {
+) -> Result<Providers, InitError> {
     let span_queue = queues
         .traces
         .as_ref()
@@ -142,6 +143,13 @@ fn providers(
         .logs
         .as_ref()
         .map(|queue| LogQueue::new(Arc::clone(queue), workers.clone(), settings.logs.limits));
+    let meter = provider::meter_provider(
+        &settings.metrics,
+        resource.clone(),
+        metric_queue,
+        parts.views,
+        parts.meter_provider,
+    )?;
     let providers = Providers {
         tracer: provider::tracer_provider(
             &settings.traces,
@@ -150,21 +158,14 @@ fn providers(
             span_queue,
             parts.tracer_provider,
         ),
-        meter: provider::meter_provider(
-            &settings.metrics,
-            resource.clone(),
-            metric_queue,
-            parts.views,
-            parts.meter_provider,
-        ),
+        meter,
         logger: provider::logger_provider(resource.clone(), log_queue, parts.log_processors),
     };
     if settings.disabled {
         providers.disable();
     }
-    providers
+    Ok(providers)
 }
-
 /// Events as OTLP log records: straight into the queue, or through the processors that the user added.
 fn records<S>(
     settings: &Settings,
@@ -242,49 +243,6 @@ fn within_collection_timeout(metrics: &MetricSettings) -> Option<ExportSettings>
     Some(ExportSettings { timeout: export.timeout.min(metrics.timeout), ..export })
 }
 
-/// The filter of each output.
-struct Handles {
-    lines: FilterHandle,
-    records: FilterHandle,
-    spans: FilterHandle,
-}
-
-impl Handles {
-    /// Directives of the environment that are wrong become warnings.
-    fn parse(settings: &mut Settings) -> Result<Self, InitError> {
-        let mut errors = Vec::new();
-        // Lines and records mostly have the same directives: a mistake in them is one mistake.
-        let mut told = HashSet::new();
-        let mut handle = |setting: &'static str, directives: &Directives| {
-            let (filter, bad) = Filter::parse(&directives.text);
-            for bad in bad.into_iter().filter(|bad| told.insert((directives.origin, bad.text.clone()))) {
-                if directives.is_from_code() {
-                    errors.push(invalid(setting, directives.origin, bad));
-                } else {
-                    settings.warnings.push(format!("{} (set by {}): it is left out", bad, directives.origin));
-                }
-            }
-            FilterHandle::new(filter)
-        };
-        let handles = Self {
-            lines: handle("log_filter", &settings.lines.filter),
-            records: handle("log_filter", &settings.logs.filter),
-            spans: handle("span_filter", &settings.span_filter),
-        };
-        InitError::of(errors).map_or(Ok(handles), Err)
-    }
-}
-
-fn invalid(setting: &'static str, origin: &str, bad: BadDirective) -> InitError {
-    InitError::InvalidSetting {
-        setting,
-        value: bad.text,
-        origin: origin.to_owned(),
-        reason: bad.reason,
-        source: None,
-    }
-}
-
 /// The queue of each signal that is exported.
 struct Queues {
     traces: Option<Arc<Queue>>,
@@ -329,26 +287,5 @@ impl Queues {
     fn ledgers(&self) -> Ledgers {
         let ledger = |queue: &Option<Arc<Queue>>| queue.as_ref().map(|queue| Arc::clone(queue.ledger()));
         Ledgers { traces: ledger(&self.traces), metrics: ledger(&self.metrics), logs: ledger(&self.logs) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::settings::{Env, resolve};
-
-    #[test]
-    fn a_mistake_in_a_filter_of_lines_and_records_is_told_once() {
-        let resolved = |builder: crate::Builder, env| resolve(&builder.into_parts().0, &env).unwrap();
-        let wrong = "a=b=c,info,d=e=f";
-
-        let mut from_env = resolved(crate::init(), Env::of([("RUST_LOG", wrong)]));
-        Handles::parse(&mut from_env).ok().unwrap();
-        let [first, second] = &from_env.warnings[..] else { panic!("{:?}", from_env.warnings) };
-        assert!(first.contains("a=b=c") && second.contains("d=e=f"), "{first}, {second}");
-
-        let mut from_code = resolved(crate::init().log_filter(wrong), Env::none());
-        let error = Handles::parse(&mut from_code).err().unwrap().to_string();
-        assert!(error.starts_with("2 settings are invalid"), "{error}");
     }
 }

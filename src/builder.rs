@@ -20,6 +20,7 @@ pub use self::logs::Logs;
 pub use self::metrics::Metrics;
 use self::setters::{exporter_setters, queue_setters};
 pub use self::traces::Traces;
+use crate::assemble::mistakes_in_code;
 use crate::error::InitError;
 use crate::guard::TelemetryGuard;
 use crate::json::JsonLayer;
@@ -294,7 +295,9 @@ impl Builder {
 
     /// Starts telemetry without touching any global: the layer is for a subscriber of the caller's own.
     ///
-    /// Layers given to [`layer`](Self::layer) are not used; they belong beside the layer that is returned.
+    /// Layers given to [`layer`](Self::layer) are not used; they belong beside the layer that is returned. Our filters
+    /// are for that one alone: a layer beside it gets every span and event, down to TRACE, unless it has a filter of its
+    /// own ([`Layer::with_filter`]).
     ///
     /// ```
     /// use tracing_subscriber::layer::SubscriberExt as _;
@@ -322,7 +325,9 @@ impl Builder {
         let ignores_env = self.ignore_env;
         let (requested, mut parts) = self.into_parts();
         parts.ignores_env = ignores_env;
-        Ok((settings::resolve(&requested, &env)?, parts))
+        let (settings, mut errors) = settings::resolve(&requested, &env);
+        errors.extend(mistakes_in_code(&settings));
+        InitError::of(errors).map_or(Ok((settings, parts)), Err)
     }
 
     /// Plain data on one side, parts on the other.

@@ -62,21 +62,21 @@ impl BaggageKeys {
 
 /// Shows the fields of the current context, and of its baggage those that `baggage` names, for an event of `target`.
 ///
-/// `visit` must not touch the context. A key may come twice: the first one counts.
+/// A key may come twice: the first one counts.
 pub(crate) fn for_each(target: &str, baggage: &BaggageKeys, visit: &mut dyn FnMut(&str, &Value)) {
     if !may_touch_context(target) {
         return;
     }
-    Context::map_current(|context| {
-        if let Some(fields) = context.get::<Fields>() {
-            fields.0.iter().for_each(|field| visit(field.key.as_str(), &field.value));
+    // The context is borrowed no longer than that: a rule of redaction may enter a span.
+    if let Some(fields) = Context::map_current(|context| context.get::<Fields>().map(|it| Arc::clone(&it.0)))
+    {
+        fields.iter().for_each(|field| visit(field.key.as_str(), &field.value));
+    }
+    for key in &baggage.0 {
+        if let Some(value) = Context::map_current(|context| context.baggage().get(key).cloned()) {
+            visit(key, &Value::String(value));
         }
-        for key in &baggage.0 {
-            if let Some(value) = context.baggage().get(key) {
-                visit(key, &Value::String(value.clone()));
-            }
-        }
-    });
+    }
 }
 
 #[cfg(test)]

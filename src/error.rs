@@ -43,7 +43,7 @@ pub enum InitError {
     #[error("another global tracing subscriber is installed: use build_local() and add the layer to it")]
     SubscriberInstalled,
     /// The operating system refused a thread or a runtime.
-    #[error("the I/O thread could not be started")]
+    #[error("a thread that telemetry needs could not be started")]
     Thread(#[source] Source),
 }
 

@@ -14,15 +14,13 @@ pub fn propagator() -> TextMapCompositePropagator {
 /// Everything that is said about an environment: its settings as `Debug` shows them, and the warnings.
 pub fn environment<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let env = Env::of(variables);
-    let mut said = match settings::resolve(&Requested::default(), &env) {
-        Ok(settings) => format!("{settings:?}"),
-        Err(error) => format!("{error:?} {error}"),
-    };
+    let mut said = format!("{:?}", settings::resolve(&Requested::default(), &env));
     #[cfg(feature = "grpc")]
     {
         let mut warnings = Vec::new();
         said += &format!("{:?}", settings::rpc_conventions(&env, &mut warnings));
-        said += &format!("{:?}{warnings:?}", settings::grpc_captured_headers(&env));
+        let captured = settings::grpc_captured_headers(&env, &mut warnings);
+        said += &format!("{captured:?}{warnings:?}");
     }
     said.shrink_to_fit();
     said

@@ -15,7 +15,7 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
 pub(crate) use self::providers::Providers;
-use crate::bounded::Tasks;
+use crate::bounded::{self, Tasks};
 use crate::deadline::deadline_in;
 use crate::delivery::{Delivery, SignalDelivery};
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
@@ -118,7 +118,8 @@ impl TelemetryGuard {
         self.flusher().flush(timeout)
     }
 
-    /// [`force_flush`](Self::force_flush) without blocking the runtime, whichever it is.
+    /// [`force_flush`](Self::force_flush) without blocking the runtime, whichever it is; unless the system refuses the
+    /// thread that this takes.
     ///
     /// # Errors
     ///
@@ -137,17 +138,21 @@ impl TelemetryGuard {
         self.end()
     }
 
-    /// [`shutdown`](Self::shutdown) without blocking the runtime, whichever it is.
+    /// [`shutdown`](Self::shutdown) without blocking the runtime, whichever it is; unless the system refuses the thread
+    /// that this takes.
     ///
     /// # Errors
     ///
     /// As [`shutdown`](Self::shutdown).
     pub async fn shutdown_async(self) -> Result<Delivery, ShutdownError> {
-        let ledgers = self.running.ledgers.clone();
+        let (ledgers, lines) = (self.running.ledgers.clone(), self.running.lines.clone());
         match off_thread(move || self.shutdown()).await {
             Some(outcome) => outcome,
-            // The thread that ended telemetry panicked, in a processor that the user added.
-            None => outcome(ledgers.delivery(0).after_the_end()),
+            // What ended telemetry panicked, in a processor that the user added.
+            None => {
+                let dropped = lines.as_ref().map_or(0, LineWriter::dropped);
+                outcome(ledgers.delivery(dropped).after_the_end())
+            }
         }
     }
 
@@ -327,18 +332,17 @@ fn outcome(delivery: Delivery) -> Result<Delivery, ShutdownError> {
     if delivery.lost() == 0 { Ok(delivery) } else { Err(ShutdownError::Lost(Box::new(delivery))) }
 }
 
-/// Runs blocking work on a thread of its own: any executor may wait for it, also one without threads.
+/// Runs blocking work on a thread of its own: any executor may wait for it, also one without threads. Where the system
+/// refuses a thread it is done here.
 ///
 /// `None` when the work panicked.
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    let thread = std::thread::Builder::new().name("telemetry-wait".to_owned()).spawn(move || {
-        let _ = sender.send(work());
-    });
-    match thread {
-        Ok(_) => receiver.await.ok(),
-        Err(_) => None,
+    let work = move || drop(sender.send(work()));
+    if let Err(work) = bounded::spawn("telemetry-wait", work) {
+        bounded::run_here(work);
     }
+    receiver.await.ok()
 }
 
 /// How much of a time limit processors, readers and callbacks of the program may use up, so that one that hangs does

@@ -1,7 +1,7 @@
 //! The context of a trace, from and to the headers of a message.
 //!
 //! [W3C Trace Context Level 2](https://www.w3.org/TR/trace-context-2/): the SDK's own propagator knows Level 1, so it
-//! loses the *random* flag, and it sends an empty `tracestate` with every request. Baggage is the SDK's.
+//! loses the *random* flag, and it sends an empty `tracestate` with every request.
 //!
 //! | received | what is done |
 //! |---|---|
@@ -11,9 +11,11 @@
 //! | flags | *sampled* and *random* are kept, others cleared |
 //! | several `tracestate` headers | joined, in their order |
 //! | a `tracestate` that is broken | dropped; `traceparent` counts |
-//! | `baggage` with control characters | none |
+//! | `baggage` with control characters, or longer than 8192 bytes | none |
 //!
 //! [`parse_traceparent`] and [`format_traceparent`] work on bytes and do not allocate.
+
+mod baggage;
 
 use std::sync::LazyLock;
 
@@ -21,8 +23,8 @@ use opentelemetry::Context;
 use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapCompositePropagator, TextMapPropagator};
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
-use opentelemetry_sdk::propagation::BaggagePropagator;
 
+pub(crate) use self::baggage::Baggage;
 use crate::settings::Propagator;
 
 #[cfg(test)]
@@ -35,7 +37,7 @@ pub(crate) fn propagator(chosen: &[Propagator], custom: Vec<Boxed>) -> TextMapCo
     let mut custom = Some(custom);
     let propagators = chosen.iter().flat_map(|propagator| match propagator {
         Propagator::TraceContext => vec![Box::new(TraceContext) as Boxed],
-        Propagator::Baggage => vec![Box::new(Baggage::default()) as Boxed],
+        Propagator::Baggage => vec![Box::new(Baggage) as Boxed],
         Propagator::Custom => custom.take().unwrap_or_default(),
     });
     TextMapCompositePropagator::new(propagators.collect())
@@ -182,60 +184,8 @@ fn write_hex(text: &mut [u8], bytes: &[u8]) {
     }
 }
 
-/// The SDK's propagator, which reads one header, given all of them.
-#[derive(Debug, Default)]
-pub(crate) struct Baggage(BaggagePropagator);
-
-impl TextMapPropagator for Baggage {
-    fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
-        self.0.inject_context(context, &mut WithoutControls(injector));
-    }
-
-    fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
-        let headers = extractor.get_all(BAGGAGE).unwrap_or_default();
-        // The SDK sends properties on as they came: a line feed that some carrier let in would end the header there.
-        if headers.iter().any(|header| header.contains(char::is_control)) {
-            return context.clone();
-        }
-        match headers.as_slice() {
-            [] => context.clone(),
-            [_] => self.0.extract_with_context(context, extractor),
-            several => self.0.extract_with_context(context, &Joined(several.join(","))),
-        }
-    }
-
-    fn fields(&self) -> FieldIter<'_> {
-        self.0.fields()
-    }
-}
-
-/// Properties arrive percent-encoded, and the SDK sends them on decoded: with a line feed they would end the header.
-struct WithoutControls<'a>(&'a mut dyn Injector);
-
-impl Injector for WithoutControls<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        if !value.contains(char::is_control) {
-            self.0.set(key, value);
-        }
-    }
-}
-
-/// Several headers as one.
-struct Joined(String);
-
-impl Extractor for Joined {
-    fn get(&self, key: &str) -> Option<&str> {
-        (key == BAGGAGE).then_some(&self.0)
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        vec![BAGGAGE]
-    }
-}
-
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
-const BAGGAGE: &str = "baggage";
 const TRACEPARENT_LENGTH: usize = 55;
 /// Sampled, and random (Level 2).
 const KNOWN_FLAGS: u8 = 0x03;

@@ -1,5 +1,6 @@
 //! Values that must not be written.
 
+use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -30,7 +31,7 @@ impl Redaction {
     }
 
     /// The fields for whose name `rule` says yes. It is asked for each field of each line. Should it panic, the field
-    /// is redacted.
+    /// is redacted. Of what the rule itself logs nothing is asked, and all values are redacted, the message among them.
     pub fn matching(rule: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self(Some(Rule::Matching(Arc::new(rule))))
     }
@@ -44,7 +45,14 @@ impl Redaction {
         match &self.0 {
             None => false,
             Some(Rule::Keys(keys)) => keys.iter().any(|redacted| redacted.eq_ignore_ascii_case(key)),
-            Some(Rule::Matching(rule)) => catch_unwind(AssertUnwindSafe(|| rule(key))).unwrap_or(true),
+            // Asked about what it logs itself, it would log again, without end.
+            Some(Rule::Matching(_)) if ASKED.get() => true,
+            Some(Rule::Matching(rule)) => {
+                ASKED.set(true);
+                let answer = catch_unwind(AssertUnwindSafe(|| rule(key)));
+                ASKED.set(false);
+                answer.unwrap_or(true)
+            }
         }
     }
 }
@@ -57,6 +65,11 @@ impl fmt::Debug for Redaction {
             Some(Rule::Matching(_)) => f.write_str("Redaction::matching"),
         }
     }
+}
+
+thread_local! {
+    /// Whether a rule is being asked on this thread.
+    static ASKED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What stands in place of the value.

@@ -3,6 +3,7 @@
 //! Each case is a process of its own: this program starts itself again with the name of the case.
 
 #![expect(clippy::panic, reason = "test code")]
+#![expect(clippy::print_stdout, reason = "the programs speak to their parent")]
 
 use std::error::Error;
 use std::process::{Command, Stdio};
@@ -18,7 +19,7 @@ use telemetry_bootstrap::{InitError, LogFormat, LogOutput, TlsSettings, init, op
 type Outcome = Result<(), Box<dyn Error>>;
 type Case = fn() -> Outcome;
 
-const CASES: [(&str, Case); 10] = [
+const CASES: [(&str, Case); 11] = [
     ("a_second_build_is_refused_and_the_first_goes_on", second_build),
     ("a_foreign_subscriber_is_left_in_place", foreign_subscriber),
     ("what_was_started_before_a_subscriber_is_found_ends", subscriber_found_late),
@@ -29,9 +30,13 @@ const CASES: [(&str, Case); 10] = [
     ("of_two_builds_at_once_one_succeeds", race),
     ("build_returns_at_once_whatever_the_collector_does", quick),
     ("build_local_changes_no_global", local),
+    ("whatever_threads_the_system_refuses_metrics_arrive_or_build_fails", few_threads),
 ];
 
 fn main() -> Outcome {
+    if let Ok(endpoint) = std::env::var("FEW_THREADS") {
+        return with_few_threads(&endpoint);
+    }
     if let Ok(name) = std::env::var("INSTALL_CASE") {
         let (_, case) = CASES.into_iter().find(|(case, _)| *case == name).ok_or("no such case")?;
         return case();
@@ -224,8 +229,10 @@ fn tokio_runs_once() -> Outcome {
 }
 
 fn wrong_settings() -> Outcome {
-    let builder = init().endpoint("ftp://collector").log_filter("a=b=c").timeout(Duration::from_secs(1));
-    fails(builder, &["endpoint", "ftp://collector", ".endpoint()"])?;
+    let builder = init().endpoint("ftp://collector").log_filter("a=b=c").span_filter("d=e=f");
+    let all =
+        ["3 settings", "ftp://collector", ".endpoint()", "a=b=c", ".log_filter()", "d=e=f", ".span_filter()"];
+    fails(builder, &all)?;
     fails(init().endpoint("http://127.0.0.1:1").log_filter("a=b=c"), &["log_filter", "a=b=c"])
 }
 
@@ -295,3 +302,61 @@ fn local() -> Outcome {
     drop((layer, guard, threads, descriptors));
     Left::equals(&before)
 }
+
+/// Each thread takes a gibibyte of addresses here, so the limit decides how many there can be.
+fn few_threads() -> Outcome {
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let collector = Collector::start()?;
+    let mut said = Vec::new();
+    for threads in 0..8 {
+        let kibibytes = threads * GIBIBYTE / 1024 + GIBIBYTE / 2048;
+        let output = Command::new("sh")
+            .args(["-c", &format!("ulimit -v {kibibytes} && exec \"$0\"")])
+            .arg(std::env::current_exe()?)
+            .env("RUST_MIN_STACK", GIBIBYTE.to_string())
+            .env("FEW_THREADS", collector.endpoint())
+            .output()?;
+        let [out, err] =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        assert!(output.status.success(), "{threads}: {out}{err}");
+        said.push(out);
+    }
+    for words in ["the reader was refused", "all was delivered"] {
+        assert!(said.iter().any(|said| said.contains(words)), "never {words:?}: {said:?}");
+    }
+    Ok(())
+}
+
+fn with_few_threads(endpoint: &str) -> Outcome {
+    tokio_runs_once()?;
+    let before = Left::now()?;
+    // An output that takes nothing, so that there is something to count beside what is delivered.
+    let builder = init().ignore_env().endpoint(endpoint).log_output(LogOutput::file("/dev/full"));
+    match builder.build() {
+        Ok(guard) => {
+            guard.meter("test").u64_counter("orders").build().add(1, &[]);
+            tracing::info_span!("order").in_scope(|| tracing::info!("ordered"));
+            let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+            let lost = runtime.block_on(guard.shutdown_async()).err().ok_or("no line was lost")?;
+            let delivery = lost.delivery();
+            let delivered = [delivery.traces, delivery.metrics, delivery.logs].map(|signal| signal.delivered);
+            if delivered != [1, 1, 1] || delivery.lines_dropped == 0 {
+                // Not by a panic, whose message nobody would see here.
+                return Err(delivery.to_string().into());
+            }
+            println!("all was delivered");
+            Ok(())
+        }
+        Err(error @ InitError::Thread(_)) => {
+            if describe(&error).contains("reader of metrics") {
+                println!("the reader was refused");
+            }
+            Left::equals(&before)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+const GIBIBYTE: u64 = 1 << 30;

@@ -82,6 +82,33 @@ fn few_descriptors() {
     }
 }
 
+/// The collector is asked about where it is the collector that may be at fault.
+#[cfg(unix)]
+#[test]
+fn a_connection_for_which_no_descriptor_is_left_is_told_as_what_it_is() {
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 64 && exec \"$0\" child --exact --nocapture --test-threads=1"])
+        .arg(std::env::current_exe().unwrap())
+        .env(TASK, "no descriptor left")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let line = said.lines().find(|line| line.contains("not being delivered")).unwrap();
+    assert!(line.contains("Too many open files") && line.contains("ulimit -n"), "{line}");
+    assert!(!line.contains("is the collector running"), "{line}");
+}
+
+#[cfg(unix)]
+fn no_descriptor_left() {
+    let builder = init().ignore_env().endpoint("http://127.0.0.1:1").log_format(LogFormat::Json);
+    let guard = builder.build().unwrap();
+    let files: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+    guard.tracer("test").in_span("order", |_| {});
+    guard.force_flush(Duration::from_secs(10)).unwrap_err();
+    drop(files);
+}
+
 fn three_signals() {
     let guard = init().service_name("shop").service_version("1.2.3").build().unwrap();
     guard.tracer("a.guard").in_span("of the guard", |_| {});
@@ -237,6 +264,8 @@ fn talk() {
 fn child() {
     match std::env::var(TASK).as_deref() {
         Ok("few descriptors") => few_descriptors(),
+        #[cfg(unix)]
+        Ok("no descriptor left") => no_descriptor_left(),
         Ok("three signals") => three_signals(),
         Ok("twice") => twice(),
         Ok("foreign") => foreign(),

@@ -15,10 +15,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tonic::transport::Endpoint;
 
+use super::connection::{Connections, endpoint};
 use super::io_thread::{become_io_thread, on_io_thread};
 use super::queue::Queue;
 use super::reporter::Reporter;
-use super::transport::{Connections, endpoint};
+use super::transport::Transport;
 use super::worker::{Command, Worker};
 use super::workers::Workers;
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
@@ -122,7 +123,8 @@ impl Plan {
         let parts = self.routes.into_iter().zip(self.endpoints).zip(self.commands);
         parts
             .map(|((route, endpoint), commands)| {
-                let transport = connections.transport(route.signal, &route.settings, endpoint);
+                let connection = connections.to(&route.settings.target, endpoint);
+                let transport = Transport::new(route.signal, &route.settings, connection);
                 let reporter = Reporter::new(self.diagnostics.clone(), route.signal, transport.endpoint());
                 let resource = Arc::clone(&self.resource);
                 (Worker::new(route.queue, transport, resource, route.delay, reporter), commands)

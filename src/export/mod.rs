@@ -2,6 +2,7 @@
 
 mod backoff;
 mod batch;
+mod connection;
 pub(crate) mod encode;
 mod io;
 mod io_thread;

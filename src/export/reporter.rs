@@ -24,6 +24,7 @@ pub(super) struct Reporter {
 }
 
 struct Outage {
+    /// When the first request was sent that failed: before anybody could know.
     since: Instant,
     lost_before: u64,
     /// Whether it was worth a line: then its end is, too.
@@ -36,8 +37,8 @@ impl Reporter {
     }
 
     /// A request was not taken; `counts` tell how much waits for the next try, and how much is lost.
-    pub(super) fn failed(&mut self, failure: &Failure, counts: SignalDelivery, now: Instant) {
-        let begin = Outage { since: now, lost_before: counts.lost(), said: false };
+    pub(super) fn failed(&mut self, failure: &Failure, counts: SignalDelivery, sent: Instant, now: Instant) {
+        let begin = Outage { since: sent, lost_before: counts.lost(), said: false };
         let outage = self.outage.get_or_insert(begin);
         if self.last_said.is_some_and(|last| now - last < REMINDER) {
             return;
@@ -105,6 +106,9 @@ fn advice(failure: &Failure) -> &'static str {
             "is the collector running, is the endpoint right, does the scheme (http or https) match it, and does a \
              firewall swallow the connection?"
         }
+        FailureKind::NoDescriptor => {
+            "is the limit of open files (ulimit -n) too low, or does the program not close what it has opened?"
+        }
         FailureKind::Timeout => "is the collector overloaded, or does a firewall swallow the connection?",
         FailureKind::TooLarge => {
             "which span or log record holds so much, and is there a limit for the length of values?"
@@ -133,8 +137,11 @@ mod tests {
         let diagnostics = Diagnostics::default();
         let said = Arc::clone(&lines);
         diagnostics.write_with(Box::new(move |_, message, fields| {
-            let lost = fields.iter().find(|(key, _)| *key == "lost").map(|(_, lost)| lost.to_string());
-            said.lock().unwrap().push(format!("{message}, {} lost", lost.unwrap_or_default()));
+            let field =
+                |name| fields.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string());
+            let after = field("seconds").map(|seconds| format!(" after {seconds} s"));
+            let (after, lost) = (after.unwrap_or_default(), field("lost").unwrap_or_default());
+            said.lock().unwrap().push(format!("{message}{after}, {lost} lost"));
         }));
         let reporter = Reporter::new(diagnostics, Signal::Logs, "http://collector:4317".to_owned());
         (reporter, lines, Instant::now())
@@ -152,7 +159,8 @@ mod tests {
     fn an_outage_is_told_at_its_beginning_once_a_minute_and_at_its_end() {
         let (mut reporter, lines, begin) = reporter();
         for second in 0..150 {
-            reporter.failed(&failure(), lost(5 + second), begin + Duration::from_secs(second));
+            let sent = begin + Duration::from_secs(second);
+            reporter.failed(&failure(), lost(5 + second), sent, sent + Duration::from_secs(10));
         }
         reporter.delivered(lost(155), begin + Duration::from_secs(150));
         reporter.delivered(lost(155), begin + Duration::from_secs(151));
@@ -160,7 +168,7 @@ mod tests {
             "telemetry is not being delivered, 5 lost",
             "telemetry is still not being delivered, 65 lost",
             "telemetry is still not being delivered, 125 lost",
-            "telemetry is being delivered again, 150 lost",
+            "telemetry is being delivered again after 150 s, 150 lost",
         ];
         assert_eq!(*lines.lock().unwrap(), expected);
     }
@@ -170,10 +178,13 @@ mod tests {
         let (mut reporter, lines, begin) = reporter();
         for second in 0..70 {
             let now = begin + Duration::from_secs(second);
-            reporter.failed(&failure(), lost(0), now);
+            reporter.failed(&failure(), lost(0), now, now);
             reporter.delivered(lost(0), now);
         }
-        let one = ["telemetry is not being delivered, 0 lost", "telemetry is being delivered again, 0 lost"];
+        let one = [
+            "telemetry is not being delivered, 0 lost",
+            "telemetry is being delivered again after 0 s, 0 lost",
+        ];
         assert_eq!(*lines.lock().unwrap(), one.repeat(2));
     }
 }

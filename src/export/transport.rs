@@ -2,12 +2,12 @@
 //!
 //! gRPC with a codec that passes bytes through: nothing behind the queue knows OTLP's messages but for the answer.
 
-use std::collections::HashMap;
 use std::error::Error;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
+use futures_util::future::{Either, select};
 use http::HeaderMap;
 use http::uri::PathAndQuery;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
@@ -15,11 +15,12 @@ use prost::Message;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
-use crate::settings::{Compression, ExportSettings, Target};
+use super::connection::{Connection, Current};
+use crate::settings::{Compression, ExportSettings};
 use crate::signal::Signal;
 
 /// What became of one request.
@@ -52,6 +53,8 @@ pub(super) struct Failure {
 pub(super) enum FailureKind {
     /// No answer came from the other side: refused, reset, unresolvable, a TLS mismatch.
     Unreachable,
+    /// There is no descriptor left to connect with.
+    NoDescriptor,
     /// No answer came in time.
     Timeout,
     /// It was not sent: no collector takes as much.
@@ -71,7 +74,7 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    fn new(signal: Signal, settings: &ExportSettings, connection: Connection) -> Self {
+    pub(super) fn new(signal: Signal, settings: &ExportSettings, connection: Connection) -> Self {
         let headers: HeaderMap = settings.headers.iter().cloned().collect();
         Self {
             signal,
@@ -88,20 +91,41 @@ impl Transport {
 
     /// For messages; holds no credentials.
     pub(super) fn endpoint(&self) -> String {
-        self.connection.endpoint.uri().to_string()
+        self.connection.uri().to_string()
     }
 
-    /// Sends one request, within the timeout of the signal.
-    pub(super) async fn send(&self, request: Bytes) -> Outcome {
+    /// Sends one request, within the timeout of the signal. Once `doubt` has come, and nothing from the other side since
+    /// the request was sent, the same is sent on a new connection as well, and the first answer counts.
+    pub(super) async fn send(&self, request: Bytes, doubt: impl Future<Output = ()>) -> Outcome {
         if request.len() > MAX_REQUEST_BYTES {
             return Outcome::TooLarge(too_large(request.len()));
         }
         let current = self.connection.current();
-        match tokio::time::timeout(self.timeout, self.call(current.channel, request)).await {
-            Ok(Ok(response)) => delivered(response),
-            Ok(Err(status)) => classify(&status),
+        let answers = current.answers();
+        let first = pin!(self.send_on(&current, request.clone()));
+        let first = match select(first, pin!(doubt)).await {
+            Either::Left((outcome, _)) => return outcome,
+            Either::Right(((), first)) => first,
+        };
+        if current.answers() != answers {
+            return first.await;
+        }
+        self.connection.replace(&current);
+        let fresh = self.connection.current();
+        first_answer(first, pin!(self.send_on(&fresh, request))).await
+    }
+
+    async fn send_on(&self, current: &Current, request: Bytes) -> Outcome {
+        match tokio::time::timeout(self.timeout, self.call(current, request)).await {
+            Ok(result) => {
+                let outcome = result.map_or_else(|status| classify(&status), delivered);
+                if is_answer(&outcome) {
+                    current.answered();
+                }
+                outcome
+            }
             Err(_) => {
-                self.connection.replace(current.generation);
+                self.connection.replace(current);
                 Outcome::Retry(Failure {
                     kind: FailureKind::Timeout,
                     text: format!("no answer within {:?}", self.timeout),
@@ -111,108 +135,18 @@ impl Transport {
         }
     }
 
-    async fn call(&self, channel: Channel, request: Bytes) -> Result<Bytes, Status> {
-        let mut client = compressed(Grpc::new(channel), self.compression);
-        client.ready().await.map_err(|error| Status::from_error(error.into()))?;
+    async fn call(&self, current: &Current, request: Bytes) -> Result<Bytes, Status> {
+        let mut client = compressed(Grpc::new(current.channel.clone()), self.compression);
+        client.ready().await.map_err(|error| {
+            // Failing to connect is told by the call. This is the end of the task behind the channel: no thread was to
+            // be had to resolve a name.
+            self.connection.replace(current);
+            Status::from_error(error.into())
+        })?;
         let request = Request::from_parts(self.metadata.clone(), Default::default(), request);
         let response = client.unary(request, method(self.signal), PassThrough).await?;
         Ok(response.into_inner())
     }
-}
-
-/// One connection for each distinct target; must be used inside the I/O runtime, where their tasks live.
-#[derive(Default)]
-pub(super) struct Connections {
-    open: HashMap<Target, Connection>,
-}
-
-impl Connections {
-    pub(super) fn transport(
-        &mut self,
-        signal: Signal,
-        settings: &ExportSettings,
-        endpoint: Endpoint,
-    ) -> Transport {
-        let connection =
-            self.open.entry(settings.target.clone()).or_insert_with(|| Connection::new(endpoint));
-        Transport::new(signal, settings, connection.clone())
-    }
-}
-
-/// What signals with one target share. Connects when there is something to send, and again when it was closed.
-///
-/// A connection whose packets are swallowed (a firewall that forgot it, a host that is gone) is never closed by
-/// anybody: every request on it would time out, for as long as TCP repeats itself. So one that did not answer in
-/// time is not used again. Pings would find out too, but servers commonly treat them as an attack: those in Go end a
-/// connection that pings more than every five minutes.
-#[derive(Clone)]
-struct Connection {
-    endpoint: Endpoint,
-    current: Arc<Mutex<Current>>,
-}
-
-#[derive(Clone)]
-struct Current {
-    channel: Channel,
-    generation: u64,
-}
-
-impl Connection {
-    fn new(endpoint: Endpoint) -> Self {
-        let current = Current { channel: endpoint.connect_lazy(), generation: 0 };
-        Self { endpoint, current: Arc::new(Mutex::new(current)) }
-    }
-
-    fn current(&self) -> Current {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Later requests get a new connection, unless they have one already. Requests under way keep the old one.
-    fn replace(&self, generation: u64) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.generation == generation {
-            *current = Current { channel: self.endpoint.connect_lazy(), generation: generation + 1 };
-        }
-    }
-}
-
-/// The endpoint that a target describes. Reads the TLS files it names.
-pub(super) fn endpoint(settings: &ExportSettings) -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
-    let endpoint = Endpoint::from(settings.target.uri.clone())
-        .user_agent(USER_AGENT)?
-        // Without it, a host that drops packets holds an export for minutes.
-        .connect_timeout(settings.timeout.min(CONNECT_TIMEOUT))
-        .tcp_nodelay(true)
-        // So that a gateway between does not forget an idle connection.
-        .tcp_keepalive(Some(KEEP_ALIVE));
-    with_tls(endpoint, &settings.target)
-}
-
-#[cfg(feature = "tls")]
-fn with_tls(endpoint: Endpoint, target: &Target) -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
-    use tonic::transport::{Certificate, ClientTlsConfig, Identity};
-
-    if target.uri.scheme() != Some(&http::uri::Scheme::HTTPS) {
-        return Ok(endpoint);
-    }
-    let mut tls = ClientTlsConfig::new();
-    if let Some(certificate) = &target.tls.certificate {
-        tls = tls.ca_certificate(Certificate::from_pem(std::fs::read(certificate)?));
-    }
-    if let (Some(certificate), Some(key)) = (&target.tls.client_certificate, &target.tls.client_key) {
-        tls = tls.identity(Identity::from_pem(std::fs::read(certificate)?, std::fs::read(key)?));
-    }
-    match endpoint.clone().tls_config(tls.clone().with_enabled_roots()) {
-        // A container without any certificates of its own can still trust the one that is given.
-        Err(_) if target.tls.certificate.is_some() => Ok(endpoint.tls_config(tls)?),
-        result => Ok(result?),
-    }
-}
-
-#[cfg(not(feature = "tls"))]
-fn with_tls(endpoint: Endpoint, _target: &Target) -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
-    // `https` was refused when the settings were read.
-    Ok(endpoint)
 }
 
 #[cfg(feature = "gzip")]
@@ -249,6 +183,28 @@ fn delivered(response: Bytes) -> Outcome {
     Outcome::Delivered { rejected: u64::try_from(rejected).unwrap_or(0), message }
 }
 
+/// Of two that are under way: the one that the collector answers first.
+async fn first_answer(
+    one: impl Future<Output = Outcome> + Unpin,
+    other: impl Future<Output = Outcome> + Unpin,
+) -> Outcome {
+    match select(one, other).await {
+        Either::Left((outcome, other)) if !is_answer(&outcome) => other.await,
+        Either::Right((outcome, one)) if !is_answer(&outcome) => one.await,
+        Either::Left((outcome, _)) | Either::Right((outcome, _)) => outcome,
+    }
+}
+
+/// Whether the collector has spoken.
+fn is_answer(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Delivered { .. } => true,
+        Outcome::Retry(failure) | Outcome::TooLarge(failure) | Outcome::Refused(failure) => {
+            matches!(failure.kind, FailureKind::Status(_))
+        }
+    }
+}
+
 fn too_large(bytes: usize) -> Failure {
     let text = format!("a request of {bytes} bytes is larger than any that may be sent");
     Failure { kind: FailureKind::TooLarge, text, retry_after: None }
@@ -259,7 +215,11 @@ fn classify(status: &Status) -> Outcome {
     let retry_after = status.get_details_retry_info().and_then(|info| info.retry_delay);
     // A status that was made here, of a transport error, has it as its source.
     let unreachable = Error::source(status).is_some() && status.code() != Code::DeadlineExceeded;
-    let kind = if unreachable { FailureKind::Unreachable } else { FailureKind::Status(status.code()) };
+    let kind = match cause(status).downcast_ref() {
+        _ if !unreachable => FailureKind::Status(status.code()),
+        Some(error) if is_out_of_descriptors(error) => FailureKind::NoDescriptor,
+        _ => FailureKind::Unreachable,
+    };
     let failure = Failure { kind, text: describe(status, kind), retry_after };
     match status.code() {
         _ if unreachable => Outcome::Retry(failure),
@@ -287,11 +247,7 @@ fn describe(status: &Status, kind: FailureKind) -> String {
         let message: String = status.message().chars().take(MAX_MESSAGE_CHARS).collect();
         return if message.is_empty() { format!("{code:?}") } else { format!("{code:?}: {message}") };
     }
-    // The deepest source is the one that says what happened: "Connection refused", a certificate's fault.
-    let mut error: &dyn Error = status;
-    while let Some(source) = error.source() {
-        error = source;
-    }
+    let error = cause(status);
     match error.downcast_ref::<std::io::Error>() {
         // The limit for connecting, whose own words are "deadline has elapsed".
         Some(error) if error.kind() == std::io::ErrorKind::TimedOut => {
@@ -299,6 +255,20 @@ fn describe(status: &Status, kind: FailureKind) -> String {
         }
         _ => error.to_string(),
     }
+}
+
+/// The deepest source is the one that says what happened: "Connection refused", a certificate's fault.
+fn cause(status: &Status) -> &(dyn Error + 'static) {
+    let mut error: &(dyn Error + 'static) = status;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
+}
+
+/// ENFILE and EMFILE, which are the same everywhere and have no kind of their own.
+fn is_out_of_descriptors(error: &std::io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 /// A codec for messages that are bytes already.
@@ -340,13 +310,8 @@ impl Decoder for PassThrough {
     }
 }
 
-/// Our name in front of the exporter's, as the specification allows a distribution.
-const USER_AGENT: &str =
-    concat!("telemetry-bootstrap/", env!("CARGO_PKG_VERSION"), " OTel-OTLP-Exporter-Rust/0.33");
 /// OTLP specification: nothing larger is sent.
 const MAX_REQUEST_BYTES: usize = 64 << 20;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const MAX_MESSAGE_CHARS: usize = 300;
 
 #[cfg(test)]
@@ -354,6 +319,8 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::export::connection::{Connections, endpoint};
+    use crate::settings::{Target, TlsFiles};
 
     #[test]
     fn says_that_nobody_answered_the_attempt_to_connect() {
@@ -363,5 +330,49 @@ mod tests {
         };
         assert_eq!(failure.kind, FailureKind::Unreachable);
         assert_eq!(failure.text, "no answer to the attempt to connect");
+    }
+
+    #[tokio::test]
+    async fn of_two_requests_the_one_that_was_answered_counts() {
+        let failed = || {
+            let cut = io::Error::from(io::ErrorKind::ConnectionReset);
+            std::future::ready(classify(&Status::from_error(Box::new(cut))))
+        };
+        let answered = || std::future::ready(delivered(Bytes::new()));
+        let outcomes = [
+            first_answer(failed(), answered()).await,
+            first_answer(pin!(std::future::pending()), answered()).await,
+            first_answer(answered(), pin!(std::future::pending())).await,
+        ];
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Delivered { .. })), "{outcomes:?}");
+    }
+
+    #[test]
+    fn a_channel_whose_task_has_ended_is_not_used_again() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let settings = ExportSettings {
+            target: Target { uri: "http://127.0.0.1:1".parse().unwrap(), tls: TlsFiles::default() },
+            headers: Vec::new(),
+            timeout: Duration::from_secs(10),
+            compression: Compression::None,
+        };
+        let ended = runtime();
+        let transport = {
+            let _inside = ended.enter();
+            let connection = Connections::default().to(&settings.target, endpoint(&settings).unwrap());
+            Transport::new(Signal::Traces, &settings, connection)
+        };
+        drop(ended);
+        runtime().block_on(async {
+            let failures = [
+                transport.send(Bytes::new(), std::future::pending()).await,
+                transport.send(Bytes::new(), std::future::pending()).await,
+            ];
+            let [Outcome::Retry(first), Outcome::Retry(second)] = failures else {
+                panic!("both may succeed later")
+            };
+            assert!(first.text.contains("closed unexpectedly"), "{first:?}");
+            assert!(second.text.contains("Connection refused"), "{second:?}");
+        });
     }
 }

@@ -3,11 +3,12 @@
 //! Healthy, up to [`MAX_IN_FLIGHT`] requests are on their way at once; of metrics only one, so that they arrive in
 //! order. After a failure the batch goes back to its place and one request at a time probes the collector, with growing
 //! pauses. A flush or the shutdown takes what is there at once; the shutdown does not wait for a collector that cannot
-//! be reached.
+//! be reached, and it does not trust a connection on which nothing comes: what is on its way there for half of the time
+//! left is sent on a new one too.
 //!
 //! However a worker ends, what is still pending has failed, and whoever waits gets an answer.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::backoff::Backoff;
 use super::batch::Batch;
@@ -54,8 +56,8 @@ pub(super) struct Worker {
     reporter: Reporter,
     backoff: Backoff,
     in_flight: FuturesUnordered<Pin<Box<dyn Future<Output = Sent> + Send>>>,
-    /// Of the batches in flight.
-    numbers: Vec<u64>,
+    /// Of the batches in flight, each with its wave.
+    numbers: Vec<(u64, u64)>,
     /// Requests that were sent before the last failure was noticed fail together with it, as one failure.
     wave: u64,
     next_tick: Instant,
@@ -63,10 +65,13 @@ pub(super) struct Worker {
     hurry: bool,
     flushes: Vec<Flush>,
     shutdown: Option<Shutdown>,
+    /// That of the shutdown, for the requests in flight.
+    last_deadline: watch::Sender<Option<Instant>>,
 }
 
 struct Sent {
     wave: u64,
+    at: Instant,
     batch: Batch,
     outcome: Outcome,
 }
@@ -107,6 +112,7 @@ impl Worker {
             hurry: false,
             flushes: Vec::new(),
             shutdown: None,
+            last_deadline: watch::Sender::default(),
         }
     }
 
@@ -137,7 +143,7 @@ impl Worker {
         }
         let due = Instant::now() >= self.next_tick;
         let take = if due { Take::Any } else { Take::Full };
-        while self.in_flight.len() < self.allowed_in_flight() {
+        while self.may_send() {
             let batch = self.queue.take(take);
             self.hurry = false;
             let Some(batch) = batch else {
@@ -150,27 +156,34 @@ impl Worker {
         }
     }
 
-    fn allowed_in_flight(&self) -> usize {
+    /// Whether not too many requests are on their way.
+    fn may_send(&self) -> bool {
+        let ends = self.shutdown.is_some();
         // A database of metrics refuses points that are older than those it has. At the end it matters more that the
         // last ones arrive.
-        let in_order = self.transport.signal() == Signal::Metrics && self.shutdown.is_none();
-        if in_order || self.backoff.is_failing() { 1 } else { MAX_IN_FLIGHT }
+        let in_order = self.transport.signal() == Signal::Metrics && !ends;
+        match self.backoff.is_failing() {
+            // What was sent before the failure may hang for longer than there is time.
+            true if ends => self.numbers.iter().all(|(_, wave)| *wave != self.wave),
+            failing => self.in_flight.len() < if in_order || failing { 1 } else { MAX_IN_FLIGHT },
+        }
     }
 
     fn send(&mut self, batch: Batch) {
         let request = batch.frame(&self.resource);
-        self.numbers.push(batch.number());
+        let (wave, at) = (self.wave, Instant::now());
+        self.numbers.push((batch.number(), wave));
         let transport = self.transport.clone();
-        let wave = self.wave;
+        let half_time = half_time(self.last_deadline.subscribe());
         self.in_flight.push(Box::pin(async move {
-            let outcome = transport.send(request).await;
-            Sent { wave, batch, outcome }
+            let outcome = transport.send(request, half_time).await;
+            Sent { wave, at, batch, outcome }
         }));
     }
 
-    fn settle(&mut self, Sent { wave, batch, outcome }: Sent) {
+    fn settle(&mut self, Sent { wave, at, batch, outcome }: Sent) {
         let number = batch.number();
-        if let Some(place) = self.numbers.iter().position(|sent| *sent == number) {
+        if let Some(place) = self.numbers.iter().position(|(sent, _)| *sent == number) {
             self.numbers.swap_remove(place);
         }
         match outcome {
@@ -188,16 +201,16 @@ impl Worker {
                 } else {
                     self.backoff.failed_too(failure.retry_after);
                 }
-                self.failed(number, &failure);
+                self.failed(number, &failure, at);
             }
             Outcome::TooLarge(failure) => match batch.split() {
                 Ok((first, second)) => {
                     self.queue.put_back(first);
                     self.queue.put_back(second);
                 }
-                Err(single) => self.refused(&single, &failure),
+                Err(single) => self.refused(&single, &failure, at),
             },
-            Outcome::Refused(failure) => self.refused(&batch, &failure),
+            Outcome::Refused(failure) => self.refused(&batch, &failure, at),
         }
     }
 
@@ -216,24 +229,24 @@ impl Worker {
         }
     }
 
-    fn refused(&mut self, batch: &Batch, failure: &Failure) {
+    fn refused(&mut self, batch: &Batch, failure: &Failure, sent: Instant) {
         self.queue.ledger().fail(batch.count());
-        self.failed(batch.number(), failure);
+        self.failed(batch.number(), failure, sent);
     }
 
     fn pause(&mut self, failure: &Failure) {
         let known_to_be_down = self.backoff.is_failing();
         self.backoff.failed(failure.retry_after);
         if let Some(shutdown) = &mut self.shutdown
-            && failure.kind == FailureKind::Unreachable
+            && matches!(failure.kind, FailureKind::Unreachable | FailureKind::NoDescriptor)
         {
             let used = if known_to_be_down { shutdown.tries_unreachable } else { 1 };
             shutdown.tries_unreachable = shutdown.tries_unreachable.saturating_sub(used);
         }
     }
 
-    fn failed(&mut self, number: u64, failure: &Failure) {
-        self.reporter.failed(failure, self.queue.ledger().snapshot(), Instant::now());
+    fn failed(&mut self, number: u64, failure: &Failure, sent: Instant) {
+        self.reporter.failed(failure, self.queue.ledger().snapshot(), sent, Instant::now());
         self.fail_flushes(number, &failure.text);
     }
 
@@ -248,7 +261,7 @@ impl Worker {
         if self.flushes.is_empty() {
             return;
         }
-        let in_flight = self.numbers.iter().copied();
+        let in_flight = self.numbers.iter().map(|(number, _)| *number);
         let oldest = in_flight.chain(self.queue.oldest()).min().unwrap_or(u64::MAX);
         for flush in self.flushes.extract_if(.., |flush| flush.newest < oldest) {
             (flush.reply)(Ok(()));
@@ -268,6 +281,7 @@ impl Worker {
             }
             Command::Shutdown(deadline, reply) => {
                 self.queue.close();
+                self.last_deadline.send_replace(Some(deadline));
                 self.shutdown = Some(Shutdown { deadline, reply, tries_unreachable: TRIES_UNREACHABLE });
             }
         }
@@ -291,7 +305,7 @@ impl Worker {
         let next_send = match self.backoff.until() {
             Some(until) => Some(until),
             // When all that may be on their way are, the first answer wakes.
-            None => (self.in_flight.len() < self.allowed_in_flight()).then_some(self.next_tick),
+            None => self.may_send().then_some(self.next_tick),
         };
         let far = Instant::now() + FAR;
         let flushes = self.flushes.iter().map(|flush| flush.deadline);
@@ -305,7 +319,8 @@ impl Drop for Worker {
         if self.shutdown.is_some() && !self.in_flight.is_empty() {
             let text = "no answer before the deadline of the shutdown".to_owned();
             let failure = Failure { kind: FailureKind::Timeout, text, retry_after: None };
-            self.reporter.failed(&failure, self.queue.ledger().snapshot(), Instant::now());
+            let now = Instant::now();
+            self.reporter.failed(&failure, self.queue.ledger().snapshot(), now, now);
         }
         self.in_flight.clear();
         self.queue.abandon();
@@ -315,6 +330,15 @@ impl Drop for Worker {
         if let Some(shutdown) = self.shutdown.take() {
             (shutdown.reply)();
         }
+    }
+}
+
+/// Comes when a request has waited for half of the time that the shutdown leaves to it.
+async fn half_time(mut deadline: watch::Receiver<Option<Instant>>) {
+    let told = deadline.wait_for(Option::is_some).await.ok().and_then(|deadline| *deadline);
+    match told {
+        Some(deadline) => sleep(deadline.saturating_duration_since(Instant::now()) / 2).await,
+        None => pending().await,
     }
 }
 

@@ -9,9 +9,10 @@ pub(super) fn conventions() -> RpcConventions {
     settings::rpc_conventions(&env(), &mut Vec::new())
 }
 
-/// The headers to capture: a list in the environment replaces the one in code.
+/// The headers to capture: a list in the environment replaces the one in code. A mistake in it is reported by
+/// [`init`](crate::init).
 pub(super) fn captured(side: Side, code: &CapturedNames) -> CapturedNames {
-    let listed = settings::grpc_captured_headers(&env());
+    let listed = settings::grpc_captured_headers(&env(), &mut Vec::new());
     let (request, response, trailers) = match side {
         Side::Server => (listed.server_request, listed.server_response, listed.server_trailers),
         Side::Client => (listed.client_request, listed.client_response, listed.client_trailers),

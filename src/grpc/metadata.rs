@@ -59,7 +59,7 @@ pub(super) fn extract(headers: &HeaderMap, current: Context) -> Parent {
     };
     let remote = if standard.trace_context { remote_span(headers) } else { None };
     let context = match standard.baggage && headers.contains_key(&BAGGAGE) {
-        true => Baggage::default().extract_with_context(&current, &carrier),
+        true => Baggage.extract_with_context(&current, &carrier),
         false => current,
     };
     Parent { context, remote }
@@ -83,7 +83,7 @@ pub(super) fn inject(context: &Context, headers: &mut HeaderMap) {
         inject_span(context.span().span_context(), headers);
     }
     if standard.baggage && !context.baggage().is_empty() {
-        Baggage::default().inject_context(context, &mut Outgoing { headers });
+        Baggage.inject_context(context, &mut Outgoing { headers });
     }
 }
 

@@ -5,27 +5,37 @@ use opentelemetry_sdk::metrics::{
     Aggregation, Instrument, InstrumentKind, MeterProviderBuilder, PeriodicReader, SdkMeterProvider, Stream,
 };
 
+use crate::error::InitError;
 use crate::export::MetricQueue;
 use crate::parts::{Steps, View};
 use crate::settings::{HistogramAggregation, MetricSettings};
 
+/// # Errors
+///
+/// [`InitError::Thread`] when that of a reader, ours or the user's, did not come up.
 pub(crate) fn meter_provider(
     settings: &MetricSettings,
     resource: Resource,
     queue: Option<MetricQueue>,
     views: Vec<View>,
     additions: Steps<MeterProviderBuilder>,
-) -> SdkMeterProvider {
+) -> Result<SdkMeterProvider, InitError> {
     let builder = additions.apply(SdkMeterProvider::builder());
     let mut builder = builder.with_resource(resource);
     if let Some(view) = one_view(views, settings.histograms) {
         builder = builder.with_view(view);
     }
-    match queue {
+    let provider = match queue {
         Some(queue) => builder
             .with_reader(PeriodicReader::builder(queue).with_interval(settings.interval).build())
             .build(),
         None => builder.build(),
+    };
+    // A reader does not tell when the system refused its thread. But nobody answers a flush then, which otherwise
+    // finds nothing to collect: there are no instruments yet.
+    match provider.force_flush() {
+        Ok(()) => Ok(provider),
+        Err(_) => Err(InitError::Thread("the system refused one for a reader of metrics".into())),
     }
 }
 

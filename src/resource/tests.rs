@@ -10,7 +10,7 @@ use crate::export::encode;
 use crate::settings::{Env, Requested, resolve};
 
 fn settings(requested: &Requested, env: &Env) -> Settings {
-    resolve(requested, env).unwrap()
+    resolve(requested, env).0
 }
 
 fn text(resource: &Resource, key: &'static str) -> String {

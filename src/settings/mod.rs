@@ -14,6 +14,7 @@
 mod endpoint;
 mod env;
 mod kind;
+mod pem;
 mod requested;
 mod resolve;
 mod types;

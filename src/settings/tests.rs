@@ -7,6 +7,12 @@ mod precedence;
 
 use super::*;
 use crate::builder::{Builder, init};
+use crate::error::InitError;
+
+fn resolve(requested: &Requested, env: &Env) -> Result<Settings, InitError> {
+    let (settings, errors) = super::resolve(requested, env);
+    InitError::of(errors).map_or(Ok(settings), Err)
+}
 
 fn resolved(builder: Builder, env: &Env) -> Settings {
     resolve(&builder.into_parts().0, env).unwrap_or_else(|error| panic!("{error}"))

@@ -80,7 +80,7 @@ pub struct Capture {
 impl Capture {
     fn new() -> Result<Self, InitError> {
         let requested = Requested { service_name: Some("test".to_owned()), ..Requested::default() };
-        let settings = settings::resolve(&requested, &Env::none())?;
+        let (settings, _) = settings::resolve(&requested, &Env::none());
         let resource = resource::resource(&settings);
         let queues = Queues::new();
         let spans = SpanQueue::new(Arc::clone(&queues.traces), Workers::default(), settings.traces.limits);
@@ -100,7 +100,7 @@ impl Capture {
             Some(metrics),
             Vec::new(),
             Steps::default(),
-        );
+        )?;
         let logger_provider = provider::logger_provider(resource.clone(), Some(logs), Steps::default());
         let lines = Lines::default();
         let layer = parts(&settings, &tracer_provider, &queues, &lines).alone();

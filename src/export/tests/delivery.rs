@@ -234,6 +234,23 @@ fn a_connection_that_did_not_answer_in_time_is_not_used_again() {
 }
 
 #[test]
+fn an_outage_is_counted_from_the_request_that_was_not_answered() {
+    let collector = Collector::start();
+    collector.answer_next([Answer::Silent]);
+    let settings = ExportSettings {
+        timeout: Duration::from_secs(1),
+        ..export_settings(&format!("http://{}", collector.address))
+    };
+    let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
+    pipeline.push_spans(0, 100);
+    collector.wait_for_spans(100);
+    pipeline.shutdown(PATIENCE);
+    let lines = pipeline.lines();
+    let seconds = lines[1].split_once("seconds=").unwrap().1.split(' ').next().unwrap();
+    assert!(seconds.parse::<f64>().unwrap() >= 1.0, "{lines:?}");
+}
+
+#[test]
 fn signals_with_one_target_share_a_connection() {
     let collector = Collector::start();
     let settings = export_settings(&format!("http://{}", collector.address));

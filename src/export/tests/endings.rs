@@ -48,6 +48,48 @@ fn a_silent_collector_holds_the_shutdown_until_the_deadline_only() {
 }
 
 #[test]
+fn a_request_that_hangs_at_the_end_is_sent_on_a_new_connection() {
+    let collector = Collector::start();
+    collector.answer_next([Answer::Silent, Answer::Silent]);
+    let mut pipeline = Pipeline::to(collector.address);
+    pipeline.push_spans(0, 200);
+    collector.wait_for_requests(2);
+    let (_, counts) = pipeline.shutdown(Duration::from_secs(2));
+    assert_eq!(counts, SignalDelivery { accepted: 200, delivered: 200, ..Default::default() });
+    assert_eq!(collector.spans().len(), 200, "each of them once");
+    assert_eq!(collector.peers().len(), 2);
+    assert_eq!(pipeline.lines(), Vec::<String>::new());
+}
+
+#[test]
+fn a_request_that_hangs_beside_others_that_are_answered_is_not_repeated() {
+    let collector = Collector::start();
+    collector.answer_next([Answer::Silent]);
+    let mut pipeline = Pipeline::to(collector.address);
+    pipeline.push_spans(0, 100);
+    collector.wait_for_requests(1);
+    pipeline.push_spans(100, 100);
+    pipeline.wait_until(|counts| counts.delivered == 100);
+    let (_, counts) = pipeline.shutdown(Duration::from_millis(400));
+    assert_eq!(counts, SignalDelivery { accepted: 200, delivered: 100, failed: 100, ..Default::default() });
+    assert_eq!(collector.requests(), 2);
+}
+
+#[test]
+fn a_request_that_hangs_does_not_keep_the_last_ones_from_being_tried_again() {
+    let collector = Collector::start();
+    let unavailable = Answer::Status(Status::unavailable("not now"));
+    collector.answer_next([Answer::Silent, unavailable]);
+    let mut pipeline = Pipeline::to(collector.address);
+    pipeline.push_spans(0, 100);
+    collector.wait_for_requests(1);
+    pipeline.push_spans(100, 300);
+    collector.wait_for_requests(2);
+    let (_, counts) = pipeline.shutdown(Duration::from_millis(800));
+    assert_eq!(counts, SignalDelivery { accepted: 400, delivered: 300, failed: 100, ..Default::default() });
+}
+
+#[test]
 fn a_listener_that_never_speaks_holds_the_shutdown_until_the_deadline_only() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut pipeline = Pipeline::to(listener.local_addr().unwrap());

@@ -104,15 +104,26 @@ pub(crate) struct CapturedHeaders {
     pub(crate) client_trailers: Vec<String>,
 }
 
-/// What the environment says about captured metadata: comma-separated names.
+/// What the environment says about captured metadata: comma-separated names. Those that no header can have are left out.
 #[cfg(feature = "grpc")]
-pub(crate) fn grpc_captured_headers(env: &Env) -> CapturedHeaders {
+pub(crate) fn grpc_captured_headers(env: &Env, warnings: &mut Vec<String>) -> CapturedHeaders {
+    let mut list = |variable| {
+        let mut listed = env.list(variable);
+        listed.retain(|name| {
+            let is_name = http::HeaderName::try_from(name).is_ok();
+            if !is_name {
+                warnings.push(format!("{variable}: {name:?} is not the name of a header; it is ignored"));
+            }
+            is_name
+        });
+        listed
+    };
     CapturedHeaders {
-        server_request: env.list(names::OTEL_RUST_GRPC_CAPTURE_SERVER_REQUEST_HEADERS),
-        server_response: env.list(names::OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_HEADERS),
-        server_trailers: env.list(names::OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_TRAILERS),
-        client_request: env.list(names::OTEL_RUST_GRPC_CAPTURE_CLIENT_REQUEST_HEADERS),
-        client_response: env.list(names::OTEL_RUST_GRPC_CAPTURE_CLIENT_RESPONSE_HEADERS),
-        client_trailers: env.list(names::OTEL_RUST_GRPC_CAPTURE_CLIENT_RESPONSE_TRAILERS),
+        server_request: list(names::OTEL_RUST_GRPC_CAPTURE_SERVER_REQUEST_HEADERS),
+        server_response: list(names::OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_HEADERS),
+        server_trailers: list(names::OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_TRAILERS),
+        client_request: list(names::OTEL_RUST_GRPC_CAPTURE_CLIENT_REQUEST_HEADERS),
+        client_response: list(names::OTEL_RUST_GRPC_CAPTURE_CLIENT_RESPONSE_HEADERS),
+        client_trailers: list(names::OTEL_RUST_GRPC_CAPTURE_CLIENT_RESPONSE_TRAILERS),
     }
 }

@@ -71,9 +71,9 @@ impl<'a> Resolution<'a> {
         Self { env, warnings, errors: Vec::new(), told: HashSet::new() }
     }
 
-    /// The warnings; or all that was wrong in code.
-    pub(super) fn finish(self) -> Result<Vec<String>, InitError> {
-        InitError::of(self.errors).map_or(Ok(self.warnings), Err)
+    /// The warnings, and all that was wrong in code.
+    pub(super) fn finish(self) -> (Vec<String>, Vec<InitError>) {
+        (self.warnings, self.errors)
     }
 
     /// The value to use.

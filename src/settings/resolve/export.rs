@@ -1,7 +1,5 @@
 //! Where and how one signal is sent.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,9 +9,8 @@ use http::uri::Scheme;
 use super::decide::{Chosen, Given, Resolution, Scope, Sources};
 use crate::settings::endpoint::{self as address, Endpoint};
 use crate::settings::env::names::{self, Otlp};
-use crate::settings::kind::{
-    COMPRESSION, HEADERS, Headers, Kind, Reason, TIMEOUT, YEAR, endpoint, header, plain,
-};
+use crate::settings::kind::{COMPRESSION, HEADERS, Headers, Kind, TIMEOUT, YEAR, endpoint, header, plain};
+use crate::settings::pem;
 use crate::settings::requested::OtlpRequested;
 use crate::settings::types::{Compression, ExportSettings, Target, TlsFiles};
 
@@ -127,9 +124,12 @@ impl Resolution<'_> {
     fn tls(&mut self, signal: &Signal<'_>) -> TlsFiles {
         let (own, common) = (&signal.variables, &names::OTLP);
         let files = TlsFiles {
-            certificate: self.file([own.certificate, common.certificate], signal, |files| &files.certificate),
-            client_key: self.file([own.client_key, common.client_key], signal, |files| &files.client_key),
+            certificate: self
+                .file(&pem::ROOTS, [own.certificate, common.certificate], signal, |files| &files.certificate),
+            client_key: self
+                .file(&pem::KEY, [own.client_key, common.client_key], signal, |files| &files.client_key),
             client_certificate: self.file(
+                &pem::CHAIN,
                 [own.client_certificate, common.client_certificate],
                 signal,
                 |files| &files.client_certificate,
@@ -149,6 +149,7 @@ impl Resolution<'_> {
 
     fn file(
         &mut self,
+        kind: &Kind<PathBuf>,
         variables: [&'static str; 2],
         signal: &Signal<'_>,
         field: impl Fn(&TlsFiles) -> &Option<PathBuf>,
@@ -156,7 +157,7 @@ impl Resolution<'_> {
         let of = |otlp: &OtlpRequested| otlp.tls.as_ref().and_then(|tls| field(&tls.files).clone());
         let code = [(Some(signal.scope), of(signal.own)), (None, of(signal.common))];
         let sources = Sources::new("tls", &variables, code);
-        self.choose(&PEM_FILE, sources, "none").map(|chosen| chosen.value)
+        self.choose(kind, sources, "none").map(|chosen| chosen.value)
     }
 
     /// A key without its certificate, or the other way round, proves nothing.
@@ -196,29 +197,7 @@ const PROTOCOL: Kind<()> = Kind {
     quote: plain,
 };
 
-const PEM_FILE: Kind<PathBuf> = Kind {
-    parse: |text| Ok(PathBuf::from(text)),
-    check: |path| holds_pem(path),
-    show: |path| path.display().to_string(),
-    quote: plain,
-};
-
-fn holds_pem(path: &Path) -> Result<(), Reason> {
-    let mut text = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_PEM_BYTES).read_to_end(&mut text));
-    match read {
-        Err(error) => Err(format!("the file cannot be read: {error}").into()),
-        Ok(_) if !text.windows(PEM_BEGIN.len()).any(|part| part == PEM_BEGIN) => {
-            Err("the file holds nothing in PEM format".into())
-        }
-        Ok(_) => Ok(()),
-    }
-}
-
 const HTTP_PORT: u16 = 4318;
 const DEFAULT_ENDPOINT: &str = "http://localhost:4317";
 /// The specification's.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
-const PEM_BEGIN: &[u8] = b"-----BEGIN ";
-/// A bundle of all public authorities has a quarter of it.
-const MAX_PEM_BYTES: u64 = 1 << 20;

@@ -11,25 +11,27 @@ mod signals;
 use std::time::Duration;
 
 use self::decide::{Resolution, Sources};
+#[cfg(feature = "grpc")]
+use super::env::grpc_captured_headers;
 use super::env::{Env, names, rpc_conventions};
 use super::kind::{DURATION, LOG_FORMAT};
 use super::requested::Requested;
 use super::types::{Directives, LineSettings, LogFormat, Settings};
 use crate::error::InitError;
 
-/// Decides every setting.
-///
-/// # Errors
-///
-/// Everything that is wrong in code, together. Mistakes in the environment are warnings in the settings.
-pub(crate) fn resolve(requested: &Requested, env: &Env) -> Result<Settings, InitError> {
+/// Decides every setting. Beside them, everything that is wrong in code; mistakes in the environment are warnings in the
+/// settings.
+pub(crate) fn resolve(requested: &Requested, env: &Env) -> (Settings, Vec<InitError>) {
     let mut resolution = Resolution::new(env);
     resolution.warn_of_variables_without_effect();
     let mut settings = resolution.settings(requested);
-    // The gRPC layers read the variable themselves, as they work without `init()` too; here it is only checked.
+    // The gRPC layers read these variables themselves, as they work without `init()` too; here they are only checked.
     rpc_conventions(env, resolution.warnings_mut());
-    settings.warnings = resolution.finish()?;
-    Ok(settings)
+    #[cfg(feature = "grpc")]
+    grpc_captured_headers(env, resolution.warnings_mut());
+    let errors;
+    (settings.warnings, errors) = resolution.finish();
+    (settings, errors)
 }
 
 impl Resolution<'_> {

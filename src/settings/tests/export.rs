@@ -194,7 +194,8 @@ fn certificates_come_from_environment_then_code() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str| {
         let path = directory.path().join(name);
-        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\n").unwrap();
+        let own = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        std::fs::write(&path, own.cert.pem() + &own.signing_key.serialize_pem()).unwrap();
         path
     };
     let [ca, other, key, client] = ["ca", "other", "key", "client"].map(file);

@@ -1,0 +1,81 @@
+//! The filter of each output, and what is wrong with their directives.
+
+use std::collections::HashSet;
+
+use crate::error::InitError;
+use crate::settings::{Directives, Settings};
+use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
+
+pub(super) struct Handles {
+    pub(super) lines: FilterHandle,
+    pub(super) records: FilterHandle,
+    pub(super) spans: FilterHandle,
+}
+
+impl Handles {
+    /// What cannot be understood is left out. It stands in the environment, and becomes a warning.
+    pub(super) fn parse(settings: &mut Settings) -> Self {
+        let warnings = mistakes(settings)
+            .into_iter()
+            .filter(|(_, directives, _)| !directives.is_from_code())
+            .map(|(_, directives, bad)| format!("{bad} (set by {}): it is left out", directives.origin))
+            .collect::<Vec<_>>();
+        settings.warnings.extend(warnings);
+        let handle = |directives: &Directives| FilterHandle::new(Filter::parse(&directives.text).0);
+        Self {
+            lines: handle(&settings.lines.filter),
+            records: handle(&settings.logs.filter),
+            spans: handle(&settings.span_filter),
+        }
+    }
+}
+
+/// What is wrong with the directives that setters gave.
+pub(crate) fn mistakes_in_code(settings: &Settings) -> Vec<InitError> {
+    let in_code = mistakes(settings).into_iter().filter(|(_, directives, _)| directives.is_from_code());
+    in_code
+        .map(|(setting, directives, bad)| InitError::InvalidSetting {
+            setting,
+            value: bad.text,
+            origin: directives.origin.to_owned(),
+            reason: bad.reason,
+            source: None,
+        })
+        .collect()
+}
+
+fn mistakes(settings: &Settings) -> Vec<(&'static str, &Directives, BadDirective)> {
+    let filters = [
+        ("log_filter", &settings.lines.filter),
+        ("log_filter", &settings.logs.filter),
+        ("span_filter", &settings.span_filter),
+    ];
+    let each = filters.into_iter().flat_map(|(setting, directives)| {
+        let bad = Filter::parse(&directives.text).1.into_iter();
+        bad.map(move |bad| (setting, directives, bad))
+    });
+    // Lines and records mostly have the same directives: a mistake in them is one mistake.
+    let mut told = HashSet::new();
+    each.filter(|(_, directives, bad)| told.insert((directives.origin, bad.text.clone()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Env, resolve};
+
+    #[test]
+    fn a_mistake_in_a_filter_of_lines_and_records_is_told_once() {
+        let resolved = |builder: crate::Builder, env| resolve(&builder.into_parts().0, &env).0;
+        let wrong = "a=b=c,info,d=e=f";
+
+        let mut from_env = resolved(crate::init(), Env::of([("RUST_LOG", wrong)]));
+        Handles::parse(&mut from_env);
+        let [first, second] = &from_env.warnings[..] else { panic!("{:?}", from_env.warnings) };
+        assert!(first.contains("a=b=c") && second.contains("d=e=f"), "{first}, {second}");
+        assert!(mistakes_in_code(&from_env).is_empty());
+
+        let from_code = resolved(crate::init().log_filter(wrong), Env::none());
+        assert_eq!(mistakes_in_code(&from_code).len(), 2);
+    }
+}

@@ -1,0 +1,149 @@
+//! [W3C Baggage](https://www.w3.org/TR/baggage/), so that a value arrives as it was: the SDK's own propagator does not
+//! encode `%`, cuts values at `=` and trims them.
+//!
+//! Properties (`;ttl=30`) are handed on as they came, without being decoded.
+
+use std::sync::LazyLock;
+
+use opentelemetry::Context;
+use opentelemetry::baggage::{BaggageExt as _, KeyValueMetadata};
+use opentelemetry::propagation::text_map_propagator::FieldIter;
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Baggage;
+
+impl TextMapPropagator for Baggage {
+    /// Entries that do not fit into a header are left out: receivers drop one that is too long as a whole.
+    fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
+        let mut header = String::new();
+        for (key, (value, properties)) in context.baggage() {
+            let member = member(key.as_str(), value.as_str(), properties.as_str());
+            let separator = if header.is_empty() { "" } else { "," };
+            if header.len() + separator.len() + member.len() <= MAX_BYTES {
+                header.push_str(separator);
+                header.push_str(&member);
+            }
+        }
+        if !header.is_empty() {
+            injector.set(BAGGAGE, header);
+        }
+    }
+
+    fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
+        let header = extractor.get_all(BAGGAGE).unwrap_or_default().join(",");
+        // Properties are sent on as they came: a line feed that some carrier let in would end the header there.
+        if header.len() > MAX_BYTES || header.contains(char::is_control) {
+            return context.clone();
+        }
+        let entries: Vec<_> = header.split(',').filter_map(entry).take(MAX_ENTRIES).collect();
+        if entries.is_empty() { context.clone() } else { context.with_baggage(entries) }
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        static FIELDS: LazyLock<[String; 1]> = LazyLock::new(|| [BAGGAGE.into()]);
+        FieldIter::new(&*FIELDS)
+    }
+}
+
+fn member(key: &str, value: &str, properties: &str) -> String {
+    let separator = if properties.is_empty() { "" } else { ";" };
+    let (value, properties) =
+        (utf8_percent_encode(value, &VALUE), utf8_percent_encode(properties, &PROPERTIES));
+    format!("{key}={value}{separator}{properties}")
+}
+
+/// What is not UTF-8 once it is decoded is replaced, as the specification has it.
+fn entry(member: &str) -> Option<KeyValueMetadata> {
+    let (entry, properties) = member.split_once(';').unwrap_or((member, ""));
+    let (key, value) = entry.split_once('=')?;
+    let value = percent_decode_str(value.trim_matches(SPACE)).decode_utf8_lossy().into_owned();
+    Some(KeyValueMetadata::new(key.trim_matches(SPACE).to_owned(), value, properties))
+}
+
+const BAGGAGE: &str = "baggage";
+const SPACE: [char; 2] = [' ', '\t'];
+/// The specification's; what is longer, or more, need not be handed on.
+const MAX_BYTES: usize = 8192;
+const MAX_ENTRIES: usize = 64;
+/// What the specification asks for, and what some receivers take for something else: the SDK's an `=`, Python's a `+`.
+const VALUE: AsciiSet = PROPERTIES.add(b' ').add(b';').add(b'%').add(b'=').add(b'+');
+/// Encoded already, where they came from another service.
+const PROPERTIES: AsciiSet = CONTROLS.add(b'"').add(b',').add(b'\\');
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use opentelemetry::KeyValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sent(context: &Context) -> Option<String> {
+        let mut headers = HashMap::new();
+        Baggage.inject_context(context, &mut headers);
+        headers.remove(BAGGAGE)
+    }
+
+    fn received(header: &str) -> Context {
+        let headers = HashMap::from([(BAGGAGE.to_owned(), header.to_owned())]);
+        Baggage.extract(&headers)
+    }
+
+    fn value(context: &Context, key: &str) -> Option<String> {
+        context.baggage().get(key).map(ToString::to_string)
+    }
+
+    #[test]
+    fn what_a_header_cannot_hold_is_percent_encoded() {
+        let header = sent(&Context::new().with_baggage([KeyValue::new("k", "100% a,b;c=d+\"e\\é")]));
+        assert_eq!(header.unwrap(), "k=100%25%20a%2Cb%3Bc%3Dd%2B%22e%5C%C3%A9");
+    }
+
+    #[test]
+    fn values_are_read_whole() {
+        let context = received("a = b=c ;ttl=30 , d=%41%zz%FF,e=,=f,g");
+        let values = ["a", "d", "e", "g"].map(|key| value(&context, key));
+        assert_eq!(values, [Some("b=c".into()), Some("A%zz\u{fffd}".into()), Some(String::new()), None]);
+        assert_eq!(context.baggage().len(), 3);
+    }
+
+    #[test]
+    fn properties_travel_on_as_they_came() {
+        for header in ["k=v;a;b=%25%0D%0A", "k=v;a = 1;b"] {
+            assert_eq!(sent(&received(header)).unwrap(), header);
+        }
+        let baggage = [KeyValueMetadata::new("k", "v", "a=1,x=\r\nevil: 1")];
+        assert_eq!(sent(&Context::new().with_baggage(baggage)).unwrap(), "k=v;a=1%2Cx=%0D%0Aevil: 1");
+    }
+
+    #[test]
+    fn a_header_that_holds_nothing_leaves_what_was_there() {
+        let before = Context::new().with_baggage([KeyValue::new("k", "v")]);
+        for header in ["", ",", "a", &format!("a={}", "b".repeat(MAX_BYTES))] {
+            let headers = HashMap::from([(BAGGAGE.to_owned(), header.to_owned())]);
+            let after = Baggage.extract_with_context(&before, &headers);
+            assert_eq!(value(&after, "k").as_deref(), Some("v"), "{header}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_into_a_header_is_left_out_alone() {
+        let half = "%".repeat(2000);
+        let baggage = ["a", "b"].map(|key| KeyValue::new(key, half.clone()));
+        let header = sent(&Context::new().with_baggage(baggage)).unwrap();
+        assert_eq!((header.len(), received(&header).baggage().len()), (6002, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_arrives_as_it_was(text in any::<String>(), other in "[%,;= +\"\\\\\r\n\t]{0,20}") {
+            let baggage = [KeyValue::new("text", text.clone()), KeyValue::new("other", other.clone())];
+            let context = received(&sent(&Context::new().with_baggage(baggage)).unwrap());
+            prop_assert_eq!(value(&context, "text"), Some(text));
+            prop_assert_eq!(value(&context, "other"), Some(other));
+        }
+    }
+}

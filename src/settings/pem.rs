@@ -1,0 +1,93 @@
+//! Files of certificates and keys. What cannot be used is found out here: tonic would pass some of it over.
+//!
+//! Nothing of what stands in a file is ever shown.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::kind::{Kind, Reason, plain};
+
+/// Certificates of authorities, of which at least one can be used.
+pub(super) const ROOTS: Kind<PathBuf> = kind(|path| check::roots(&read(path)?));
+/// A client's certificate, with those between it and its authority.
+pub(super) const CHAIN: Kind<PathBuf> = kind(|path| check::chain(&read(path)?));
+/// The private key of a client's certificate.
+pub(super) const KEY: Kind<PathBuf> = kind(|path| check::key(&read(path)?));
+
+const fn kind(check: fn(&PathBuf) -> Result<(), Reason>) -> Kind<PathBuf> {
+    Kind {
+        parse: |text| Ok(PathBuf::from(text)),
+        check,
+        show: |path| path.display().to_string(),
+        quote: plain,
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Reason> {
+    let mut text = Vec::new();
+    match File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut text)) {
+        Err(error) => Err(format!("the file cannot be read: {error}").into()),
+        Ok(_) if !text.windows(BEGIN.len()).any(|part| part == BEGIN) => {
+            Err("the file holds nothing in PEM format".into())
+        }
+        Ok(_) => Ok(text),
+    }
+}
+
+#[cfg(feature = "tls")]
+mod check {
+    use rustls::RootCertStore;
+    use rustls::pki_types::pem::{Error, PemObject};
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    use super::Reason;
+
+    pub(super) fn roots(text: &[u8]) -> Result<(), Reason> {
+        let (usable, _) = RootCertStore::empty().add_parsable_certificates(certificates(text)?);
+        if usable > 0 { Ok(()) } else { Err("no certificate in the file can be used".into()) }
+    }
+
+    pub(super) fn chain(text: &[u8]) -> Result<(), Reason> {
+        certificates(text).map(drop)
+    }
+
+    pub(super) fn key(text: &[u8]) -> Result<(), Reason> {
+        PrivateKeyDer::from_pem_slice(text).map(drop).map_err(|error| reason(&error, "private key"))
+    }
+
+    fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Reason> {
+        let all = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
+        match all {
+            Ok(none) if none.is_empty() => Err(reason(&Error::NoItemsFound, "certificate")),
+            Ok(all) => Ok(all),
+            Err(error) => Err(reason(&error, "certificate")),
+        }
+    }
+
+    fn reason(error: &Error, wanted: &str) -> Reason {
+        match error {
+            Error::NoItemsFound => format!("the file holds no {wanted}").into(),
+            Error::MissingSectionEnd { .. } => "the file ends before its PEM section does".into(),
+            Error::Base64Decode(_) => "what stands in its PEM section is not base64".into(),
+            _ => "the file is not in PEM format".into(),
+        }
+    }
+}
+
+/// Without TLS the files are not used.
+#[cfg(not(feature = "tls"))]
+mod check {
+    use super::Reason;
+
+    pub(super) fn roots(_text: &[u8]) -> Result<(), Reason> {
+        Ok(())
+    }
+
+    pub(super) use roots as chain;
+    pub(super) use roots as key;
+}
+
+const BEGIN: &[u8] = b"-----BEGIN ";
+/// A bundle of all public authorities has a sixtieth of it.
+const MAX_BYTES: u64 = 16 << 20;

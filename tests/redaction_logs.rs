@@ -1,0 +1,48 @@
+//! A rule of redaction that logs: what it says is written, without asking it about that.
+//!
+//! One test, because a subscriber for one thread alone would keep such events away from us.
+
+use opentelemetry::KeyValue;
+use opentelemetry::baggage::BaggageExt as _;
+use telemetry_bootstrap::testing::Collector;
+use telemetry_bootstrap::{LogFormat, LogOutput, Redaction, init, opentelemetry, tracing};
+
+#[test]
+fn a_rule_that_logs_is_not_asked_about_what_it_logs() {
+    let collector = Collector::start().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lines");
+    let rule = |key: &str| {
+        tracing::error!(asked = key, "a rule at work");
+        tracing::info_span!("within a rule", asked = key).in_scope(|| tracing::info!("deeper"));
+        key == "password"
+    };
+    let guard = init()
+        .ignore_env()
+        .endpoint(collector.endpoint())
+        .log_format(LogFormat::Json)
+        .log_output(LogOutput::File(path.clone()))
+        .redact(Redaction::matching(rule))
+        .baggage_keys(["tenant"])
+        .logs(|logs| logs.span_fields())
+        .build()
+        .unwrap();
+    let baggage = opentelemetry::Context::current_with_baggage([KeyValue::new("tenant", "blue")]).attach();
+    let span = tracing::info_span!("order", id = 7, late = tracing::field::Empty);
+    span.record("late", true);
+    let error: &dyn std::error::Error = &std::fmt::Error;
+    span.in_scope(|| tracing::error!(password = "hunter2", error, "ordered"));
+    drop((span, baggage));
+    guard.shutdown().unwrap();
+
+    let lines = std::fs::read_to_string(path).unwrap();
+    let ordered: Vec<_> = lines.lines().filter(|line| line.contains("ordered")).collect();
+    let [line] = ordered[..] else { panic!("{lines}") };
+    for field in [r#""password":"[redacted]""#, r#""id":7"#, r#""late":true"#, r#""tenant":"blue""#] {
+        assert!(line.contains(field), "no {field} in {line}");
+    }
+    assert!(lines.contains(r#""level":"ERROR","message":"[redacted]""#), "{lines}");
+    assert!(!lines.contains("hunter2") && !lines.contains("a rule at work"), "{lines}");
+    let received = collector.received();
+    assert_eq!(received.log("ordered").attribute("password"), Some("[redacted]".into()));
+}
