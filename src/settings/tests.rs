@@ -2,6 +2,7 @@
 
 mod documentation;
 mod export;
+mod files;
 mod mistakes;
 mod precedence;
 

@@ -6,11 +6,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn warnings<const N: usize>(variables: [(&str, &str); N]) -> Vec<String> {
+pub(super) fn warnings<const N: usize>(variables: [(&str, &str); N]) -> Vec<String> {
     from_env(variables).warnings
 }
 
-fn error(builder: Builder) -> InitError {
+pub(super) fn error(builder: Builder) -> InitError {
     resolve(&builder.into_parts().0, &Env::none()).unwrap_err()
 }
 
@@ -252,33 +252,6 @@ fn a_mistake_in_code_is_an_error_even_where_the_environment_decides() {
     assert!(resolve(&requested, &env).is_err());
 }
 
-#[test]
-fn a_file_that_is_not_there_is_named() {
-    let missing = "/does/not/exist.pem";
-    let variable = [("OTEL_EXPORTER_OTLP_CERTIFICATE", missing)];
-    let told = warnings(variable);
-    assert_eq!(told.len(), 1);
-    assert!(
-        told[0].starts_with(
-            "invalid OTEL_EXPORTER_OTLP_CERTIFICATE=\"/does/not/exist.pem\": the file cannot be read: "
-        ),
-        "{told:?}"
-    );
-    let error = error(init().tls(TlsSettings::new().certificate(missing))).to_string();
-    assert!(
-        error.starts_with("invalid tls \"/does/not/exist.pem\" (set by .tls()): the file cannot be read: "),
-        "{error}"
-    );
-}
-
-#[test]
-fn a_file_without_pem_is_refused() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), "DER").unwrap();
-    let error = error(init().tls(TlsSettings::new().certificate(file.path()))).to_string();
-    assert!(error.ends_with("the file holds nothing in PEM format"), "{error}");
-}
-
 #[cfg(feature = "grpc")]
 #[test]
 fn a_captured_header_that_no_message_can_have_is_named() {
@@ -286,62 +259,6 @@ fn a_captured_header_that_no_message_can_have_is_named() {
     let told = warnings([(variable, "x-team, Team Name,x-user:")]);
     let ignored = |name| format!("{variable}: {name:?} is not the name of a header; it is ignored");
     assert_eq!(told, [ignored("team name"), ignored("x-user:")]);
-}
-
-fn section(label: &str, content: &str) -> String {
-    format!("-----BEGIN {label}-----\n{content}\n-----END {label}-----\n")
-}
-
-#[cfg(feature = "tls")]
-#[test]
-fn what_is_wrong_in_a_pem_file_is_told_without_its_content() {
-    let (certificate, key) = ("OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY");
-    let chain = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
-    let cases = [
-        (
-            certificate,
-            "-----BEGIN CERTIFICATE-----\nS3CRET".to_owned(),
-            "the file ends before its PEM section does",
-        ),
-        (certificate, section("CERTIFICATE", "S3CRET!"), "what stands in its PEM section is not base64"),
-        (certificate, section("CERTIFICATE", "AAAA"), "no certificate in the file can be used"),
-        (certificate, section("PRIVATE KEY", "AAAA"), "the file holds no certificate"),
-        (chain, section("PRIVATE KEY", "AAAA"), "the file holds no certificate"),
-        (key, section("CERTIFICATE", "AAAA"), "the file holds no private key"),
-        (key, section("PRIVATE KEY", "S3CRET!"), "what stands in its PEM section is not base64"),
-        (key, "-----BEGIN S3CRET".to_owned(), "the file is not in PEM format"),
-    ];
-    for (variable, text, reason) in cases {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), text).unwrap();
-        let path = file.path().to_str().unwrap();
-        let told = warnings([("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c:1"), (variable, path)]);
-        assert_eq!(told, [format!("invalid {variable}={path:?}: {reason}; using none")]);
-    }
-}
-
-#[test]
-fn a_key_needs_its_certificate() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), ["PRIVATE KEY", "CERTIFICATE"].map(|label| section(label, "AAAA")).concat())
-        .unwrap();
-    let path = file.path().to_str().unwrap();
-    let told =
-        warnings([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1"), ("OTEL_EXPORTER_OTLP_CLIENT_KEY", path)]);
-    assert_eq!(
-        told,
-        [format!(
-            "OTEL_EXPORTER_OTLP_CLIENT_KEY: {path:?} has no client certificate that belongs to it; it is ignored"
-        )]
-    );
-    let error = error(init().tls(TlsSettings::new().client_certificate(path))).to_string();
-    assert_eq!(
-        error,
-        format!(
-            "invalid tls {path:?} (set by .tls()): there is no client key that \
-             belongs to it"
-        )
-    );
 }
 
 /// Everything that a person might see of the settings.

@@ -1,0 +1,87 @@
+//! PEM files: what is wrong with them, and what belongs together.
+
+use super::mistakes::{error, warnings};
+use super::*;
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let missing = "/does/not/exist.pem";
+    let variable = [("OTEL_EXPORTER_OTLP_CERTIFICATE", missing)];
+    let told = warnings(variable);
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].starts_with(
+            "invalid OTEL_EXPORTER_OTLP_CERTIFICATE=\"/does/not/exist.pem\": the file cannot be read: "
+        ),
+        "{told:?}"
+    );
+    let error = error(init().tls(TlsSettings::new().certificate(missing))).to_string();
+    assert!(
+        error.starts_with("invalid tls \"/does/not/exist.pem\" (set by .tls()): the file cannot be read: "),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_file_without_pem_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "DER").unwrap();
+    let error = error(init().tls(TlsSettings::new().certificate(file.path()))).to_string();
+    assert!(error.ends_with("the file holds nothing in PEM format"), "{error}");
+}
+
+fn section(label: &str, content: &str) -> String {
+    format!("-----BEGIN {label}-----\n{content}\n-----END {label}-----\n")
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn what_is_wrong_in_a_pem_file_is_told_without_its_content() {
+    let (certificate, key) = ("OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY");
+    let chain = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
+    let cases = [
+        (
+            certificate,
+            "-----BEGIN CERTIFICATE-----\nS3CRET".to_owned(),
+            "the file ends before its PEM section does",
+        ),
+        (certificate, section("CERTIFICATE", "S3CRET!"), "what stands in its PEM section is not base64"),
+        (certificate, section("CERTIFICATE", "AAAA"), "no certificate in the file can be used"),
+        (certificate, section("PRIVATE KEY", "AAAA"), "the file holds no certificate"),
+        (chain, section("PRIVATE KEY", "AAAA"), "the file holds no certificate"),
+        (key, section("CERTIFICATE", "AAAA"), "the file holds no private key"),
+        (key, section("PRIVATE KEY", "S3CRET!"), "what stands in its PEM section is not base64"),
+        (key, "-----BEGIN S3CRET".to_owned(), "the file is not in PEM format"),
+    ];
+    for (variable, text, reason) in cases {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let path = file.path().to_str().unwrap();
+        let told = warnings([("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c:1"), (variable, path)]);
+        assert_eq!(told, [format!("invalid {variable}={path:?}: {reason}; using none")]);
+    }
+}
+
+#[test]
+fn a_key_needs_its_certificate() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), ["PRIVATE KEY", "CERTIFICATE"].map(|label| section(label, "AAAA")).concat())
+        .unwrap();
+    let path = file.path().to_str().unwrap();
+    let told =
+        warnings([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1"), ("OTEL_EXPORTER_OTLP_CLIENT_KEY", path)]);
+    assert_eq!(
+        told,
+        [format!(
+            "OTEL_EXPORTER_OTLP_CLIENT_KEY: {path:?} has no client certificate that belongs to it; it is ignored"
+        )]
+    );
+    let error = error(init().tls(TlsSettings::new().client_certificate(path))).to_string();
+    assert_eq!(
+        error,
+        format!(
+            "invalid tls {path:?} (set by .tls()): there is no client key that \
+             belongs to it"
+        )
+    );
+}
