@@ -3,8 +3,8 @@
 //! Healthy, up to [`MAX_IN_FLIGHT`] requests are on their way at once; of metrics only one, so that they arrive in
 //! order. After a failure the batch goes back to its place and one request at a time probes the collector, with growing
 //! pauses. A flush or the shutdown takes what is there at once; the shutdown does not wait for a collector that cannot
-//! be reached, and it does not trust a connection on which nothing comes: what is on its way there for half of the time
-//! left is sent on a new one too.
+//! be reached, and it does not trust a connection on which nothing comes: what is still on its way there shortly before
+//! the deadline is sent on a new one too.
 //!
 //! However a worker ends, what is still pending has failed, and whoever waits gets an answer.
 
@@ -17,7 +17,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Backoff;
 use super::batch::Batch;
@@ -174,9 +174,9 @@ impl Worker {
         let (wave, at) = (self.wave, Instant::now());
         self.numbers.push((batch.number(), wave));
         let transport = self.transport.clone();
-        let half_time = half_time(self.last_deadline.subscribe());
+        let last_moment = last_moment(self.last_deadline.subscribe());
         self.in_flight.push(Box::pin(async move {
-            let outcome = transport.send(request, half_time).await;
+            let outcome = transport.send(request, last_moment).await;
             Sent { wave, at, batch, outcome }
         }));
     }
@@ -333,11 +333,15 @@ impl Drop for Worker {
     }
 }
 
-/// Comes when a request has waited for half of the time that the shutdown leaves to it.
-async fn half_time(mut deadline: watch::Receiver<Option<Instant>>) {
+/// Comes when a request has waited for nearly all of the time that the shutdown leaves to it. Not earlier: a collector
+/// that is only slow would get it twice.
+async fn last_moment(mut deadline: watch::Receiver<Option<Instant>>) {
     let told = deadline.wait_for(Option::is_some).await.ok().and_then(|deadline| *deadline);
     match told {
-        Some(deadline) => sleep(deadline.saturating_duration_since(Instant::now()) / 2).await,
+        Some(deadline) => {
+            let left = deadline.saturating_duration_since(Instant::now());
+            sleep_until(deadline - (left / 4).min(LAST_MOMENT)).await;
+        }
         None => pending().await,
     }
 }
@@ -347,4 +351,6 @@ async fn half_time(mut deadline: watch::Receiver<Option<Instant>>) {
 const MAX_IN_FLIGHT: usize = 8;
 /// A collector that could be reached a moment ago gets a second chance at shutdown.
 const TRIES_UNREACHABLE: u32 = 2;
+/// Enough to connect to a collector and hand over a few requests.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 const FAR: Duration = Duration::from_secs(3600);
