@@ -96,3 +96,56 @@ pub(super) fn sampler(setting: &SamplerSetting, custom: Option<CustomSampler>) -
 fn parent_based(root: Sampler) -> Sampler {
     Sampler::ParentBased(Box::new(root))
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{SpanId, TraceId};
+
+    use super::*;
+
+    fn parent(flags: u8) -> SpanContext {
+        let flags = TraceFlags::new(flags);
+        SpanContext::new(TraceId::from(1), SpanId::from(2), flags, true, "a=1".parse().unwrap())
+    }
+
+    fn custom(sampler: impl ShouldSample + 'static) -> Foreseen {
+        Foreseen::of(&SamplerSetting::Custom, Some(&CustomSampler::new(sampler)))
+    }
+
+    #[test]
+    fn decisions_are_foreseen_where_the_sdk_makes_them() {
+        assert_eq!(custom(Sampler::AlwaysOff), Foreseen::Everything);
+        assert_eq!(custom(parent_based(Sampler::AlwaysOn)), Foreseen::UnsampledParent);
+        assert_eq!(custom(Sampler::AlwaysOn), Foreseen::Nothing);
+        assert_eq!(custom(Sampler::TraceIdRatioBased(0.0)), Foreseen::Nothing);
+        assert_eq!(Foreseen::of(&SamplerSetting::AlwaysOn, None), Foreseen::Nothing);
+        // The environment has the last word.
+        let replaced = CustomSampler::new(Sampler::AlwaysOff);
+        assert_eq!(Foreseen::of(&SamplerSetting::TraceIdRatio(0.5), Some(&replaced)), Foreseen::Nothing);
+    }
+
+    #[test]
+    fn only_what_is_foreseen_is_decided_without_the_sampler() {
+        let sampled = parent(1);
+        for (foreseen, parent, decided) in [
+            (Foreseen::Nothing, &parent(0), false),
+            (Foreseen::UnsampledParent, &parent(0), true),
+            (Foreseen::UnsampledParent, &sampled, false),
+            (Foreseen::UnsampledParent, &SpanContext::NONE, false),
+            (Foreseen::Everything, &sampled, true),
+            (Foreseen::Everything, &SpanContext::NONE, true),
+        ] {
+            assert_eq!(foreseen.unsampled_child_of(parent).is_some(), decided, "{foreseen:?}, {parent:?}");
+        }
+    }
+
+    #[test]
+    fn a_child_belongs_to_its_parents_trace() {
+        let child = Foreseen::Everything.unsampled_child_of(&parent(3)).unwrap();
+        assert_eq!((child.trace_id(), child.trace_flags()), (TraceId::from(1), TraceFlags::new(2)));
+        assert_eq!((child.trace_state().header().as_str(), child.is_remote()), ("a=1", false));
+        assert_ne!(child.span_id(), SpanId::from(2));
+        let root = Foreseen::Everything.unsampled_child_of(&SpanContext::NONE).unwrap();
+        assert!(root.is_valid() && !root.is_sampled());
+    }
+}
