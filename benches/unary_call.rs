@@ -7,6 +7,9 @@
 
 mod support;
 
+#[path = "support/calls.rs"]
+mod calls;
+
 #[path = "../examples/grpc_service/proto.rs"]
 mod proto;
 
@@ -14,12 +17,10 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::pin::Pin;
 use std::task::{self, Poll};
-use std::thread;
 use std::time::{Duration, Instant};
 
+use calls::{Client, SAMPLED, TURN, serve};
 use criterion::Criterion;
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use opentelemetry::metrics::{Counter, Histogram, MeterProvider as _};
 use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::TracerProvider as _;
@@ -30,17 +31,13 @@ use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
-use proto::my_service_client::MyServiceClient;
 use proto::my_service_server::{MyService, MyServiceServer};
 use proto::{MyRequest, MyRequests, MyResponse};
 use support::{Budget, Collector, Side, Work, compare};
 use telemetry_bootstrap::grpc::ServerLayer;
 use telemetry_bootstrap::{Builder, LogFormat, LogOutput};
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tonic::metadata::MetadataValue;
-use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Channel, Endpoint, Server};
+use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 use tracing::{Instrument as _, Span, info, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -65,7 +62,7 @@ fn main() {
 
 fn bench(criterion: &mut Criterion) {
     let collector = Collector::start();
-    let server = |role: &str| RefCell::new(Client::of(Side::start(role, &collector)));
+    let server = |role: &str| RefCell::new(Client::of(Side::start(role, &collector), SAMPLED));
     let bare = server("bare");
     let mut against_bare = |role: &str, budget: Budget| {
         let server = server(role);
@@ -80,50 +77,6 @@ fn bench(criterion: &mut Criterion) {
     against_bare("traces without the child", Budget::NONE);
     against_bare("unsampled without the child", Budget::NONE);
     against_bare("stock", Budget::NONE);
-}
-
-/// Calls a server.
-struct Client {
-    server: Side,
-    runtime: Runtime,
-    stub: MyServiceClient<Channel>,
-}
-
-impl Client {
-    fn of(mut server: Side) -> Self {
-        let (_, port) = server.work(0);
-        let runtime = current_thread();
-        let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}")).expect("an address");
-        let channel = {
-            let _inside = runtime.enter();
-            endpoint.tcp_nodelay(true).connect_lazy()
-        };
-        Self { server, runtime, stub: MyServiceClient::new(channel) }
-    }
-
-    /// Processor time that the server takes for so many calls, a few at once.
-    fn cpu(&mut self, calls: u64) -> Duration {
-        self.server.cpu(0);
-        let stub = &self.stub;
-        self.runtime.block_on(async {
-            let mut at_once = FuturesUnordered::new();
-            for number in 0..calls {
-                if at_once.len() == AT_ONCE {
-                    at_once.next().await;
-                }
-                at_once.push(call(stub.clone(), number));
-            }
-            while at_once.next().await.is_some() {}
-        });
-        self.server.cpu(0)
-    }
-}
-
-async fn call(mut stub: MyServiceClient<Channel>, number: u64) {
-    let mut request = Request::new(MyRequest { id: number.to_string() });
-    let traceparent = MetadataValue::from_static("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-    request.metadata_mut().insert("traceparent", traceparent);
-    stub.process_request(request).await.expect("a live server");
 }
 
 struct Service {
@@ -166,28 +119,6 @@ impl MyService for Service {
     ) -> Result<Response<Self::ProcessRequestsStream>, Status> {
         Ok(Response::new(tokio_stream::empty()))
     }
-}
-
-/// Serves on a thread of its own, and answers orders with the port. Whoever asks waits for what was recorded to leave.
-fn serve<F>(serving: impl FnOnce(TcpIncoming) -> F + Send + 'static, flush: impl Fn() + 'static) -> Work
-where
-    F: Future<Output = Result<(), tonic::transport::Error>>,
-{
-    let runtime = current_thread();
-    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    thread::spawn(move || {
-        runtime.block_on(serving(TcpIncoming::from(listener).with_nodelay(Some(true)))).expect("it serves");
-    });
-    Box::new(move |_| {
-        flush();
-        port.into()
-    })
-}
-
-/// One thread serves: there is least noise then, and the call without telemetry is cheapest.
-fn current_thread() -> Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
 fn service() -> MyServiceServer<Service> {
@@ -347,6 +278,3 @@ where
 
 /// Lines are made, and written to where nobody reads.
 const NOWHERE: &str = "/dev/null";
-const TURN: u64 = 2_000;
-/// Calls on their way at once, as one busy client has them.
-const AT_ONCE: usize = 16;

@@ -29,7 +29,7 @@ pub(crate) fn compare(
     let turns = RefCell::new(Turns { turn, ours, theirs, ratios: Vec::new(), ours_ns: Vec::new() });
     let mut group = criterion.benchmark_group(name);
     group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3)).sample_size(10);
-    group.bench_function("ours", |bencher| bencher.iter_custom(|items| turns.borrow_mut().run(items).0));
+    group.bench_function("measured", |bencher| bencher.iter_custom(|items| turns.borrow_mut().run(items).0));
     group.bench_function(reference, |bencher| bencher.iter_custom(|items| turns.borrow_mut().run(items).1));
     group.finish();
     turns.into_inner().report(name, reference, budget);
@@ -70,7 +70,7 @@ impl<O: FnMut(u64) -> Duration, T: FnMut(u64) -> Duration> Turns<O, T> {
             Some(budget) if ratio <= budget => format!(", within the budget of {budget:.2}"),
             Some(budget) => format!(", OVER THE BUDGET of {budget:.2}"),
         };
-        eprintln!("{name}: {ratio:.2} of {reference} ({low:.2} to {high:.2}){verdict}; ours {ns:.0} ns\n");
+        eprintln!("{name}: {ratio:.2} of {reference} ({low:.2} to {high:.2}){verdict}; {ns:.0} ns each\n");
     }
 }
 
