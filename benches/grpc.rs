@@ -189,10 +189,10 @@ fn layers(criterion: &mut Criterion) {
     let bare = bench(criterion, "without layer", ReadyService, 0);
     for (sampled, sampler) in [("sampled", Sampler::AlwaysOn), ("unsampled", Sampler::AlwaysOff)] {
         let server = ServerLayer::new().tracer_provider(tracing(sampler.clone())).meter_provider(metering());
-        bench(criterion, &format!("server, {sampled}"), server.layer(ReadyService), bare);
+        bench(criterion, &format!("server, {sampled}, own providers"), server.layer(ReadyService), bare);
         let client = ClientLayer::new().tracer_provider(tracing(sampler)).meter_provider(metering());
         let client = client.target("greeter:50051");
-        bench(criterion, &format!("client, {sampled}"), client.layer(ReadyService), bare);
+        bench(criterion, &format!("client, {sampled}, own providers"), client.layer(ReadyService), bare);
     }
     global::set_tracer_provider(tracing(Sampler::AlwaysOn));
     global::set_meter_provider(metering());
