@@ -15,11 +15,12 @@ use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{Span as _, TraceContextExt as _, Tracer as _};
 use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{InitError, LogFormat, LogOutput, TlsSettings, init, opentelemetry, tracing};
+use tracing_subscriber::Registry;
 
 type Outcome = Result<(), Box<dyn Error>>;
 type Case = fn() -> Outcome;
 
-const CASES: [(&str, Case); 11] = [
+const CASES: [(&str, Case); 12] = [
     ("a_second_build_is_refused_and_the_first_goes_on", second_build),
     ("a_foreign_subscriber_is_left_in_place", foreign_subscriber),
     ("what_was_started_before_a_subscriber_is_found_ends", subscriber_found_late),
@@ -31,6 +32,7 @@ const CASES: [(&str, Case); 11] = [
     ("build_returns_at_once_whatever_the_collector_does", quick),
     ("build_local_changes_no_global", local),
     ("whatever_threads_the_system_refuses_metrics_arrive_or_build_fails", few_threads),
+    ("what_resolves_names_is_there_from_the_start", resolver),
 ];
 
 fn main() -> Outcome {
@@ -210,7 +212,7 @@ fn foreign_subscriber() -> Outcome {
             &["another global tracing subscriber is installed", "build_local()"],
         )?;
     }
-    let is_ours = tracing::dispatcher::get_default(|current| current.is::<tracing_subscriber::Registry>());
+    let is_ours = tracing::dispatcher::get_default(|current| current.is::<Registry>());
     assert!(is_ours);
     Ok(())
 }
@@ -278,7 +280,7 @@ fn quick() -> Outcome {
                 .log_format(LogFormat::Off)
                 .shutdown_timeout(Duration::from_millis(1));
             let begin = Instant::now();
-            let built = builder.build_local::<tracing_subscriber::Registry>()?;
+            let built = builder.build_local::<Registry>()?;
             quickest = quickest.min(begin.elapsed());
             drop(built);
         }
@@ -291,7 +293,7 @@ fn local() -> Outcome {
     tokio_runs_once()?;
     let before = Left::now()?;
     let builder = init().endpoint("http://127.0.0.1:1").log_format(LogFormat::Off);
-    let (layer, guard) = builder.build_local::<tracing_subscriber::Registry>()?;
+    let (layer, guard) = builder.build_local::<Registry>()?;
     let (threads, descriptors) = (threads()?, descriptors()?);
     assert_eq!(threads != before.threads, cfg!(target_os = "linux"));
     let during = Left::now()?;
@@ -325,6 +327,26 @@ fn few_threads() -> Outcome {
     }
     for words in ["the reader was refused", "all was delivered"] {
         assert!(said.iter().any(|said| said.contains(words)), "never {words:?}: {said:?}");
+    }
+    Ok(())
+}
+
+/// Once the system refuses threads, none could be had.
+fn resolver() -> Outcome {
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    for (endpoint, expected) in
+        [("http://127.0.0.1:9", 1), ("http://[::1]:9", 1), ("http://localhost:9", 2), ("http://[::1]:9", 1)]
+    {
+        let parts = init().ignore_env().endpoint(endpoint).build_local::<Registry>()?;
+        let begin = Instant::now();
+        // A thread that begins has its name a moment later, and one that has ended may be listed for a moment longer.
+        while threads()?.iter().filter(|name| name.as_str() == "telemetry-io").count() != expected {
+            assert!(begin.elapsed() < Duration::from_secs(5), "{endpoint}: {:?}", threads()?);
+            std::thread::yield_now();
+        }
+        drop(parts);
     }
     Ok(())
 }

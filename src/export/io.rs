@@ -4,6 +4,7 @@
 //! Here everything that a connection needs lives on this thread, so a flush works from a plain thread, from inside
 //! any runtime, and after it. Nothing that happens on this thread is telemetry: see [`on_io_thread`](super::on_io_thread).
 
+use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -162,7 +163,7 @@ fn endpoint_of(route: &mut Route, diagnostics: &Diagnostics) -> Result<Endpoint,
 fn run(plan: Plan, started: &SyncSender<std::io::Result<()>>, alive: SyncSender<()>) {
     become_io_thread();
     let _suppressed = Context::enter_telemetry_suppressed_scope();
-    let runtime = match runtime() {
+    let runtime = match runtime(&plan.endpoints) {
         Ok(runtime) => runtime,
         Err(error) => return drop(started.send(Err(error))),
     };
@@ -177,14 +178,34 @@ fn run(plan: Plan, started: &SyncSender<std::io::Result<()>>, alive: SyncSender<
     drop(alive);
 }
 
-fn runtime() -> std::io::Result<Runtime> {
+fn runtime(endpoints: &[Endpoint]) -> std::io::Result<Runtime> {
     has_descriptors()?;
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name(THREAD_NAME)
         // Also the helper threads that resolve names.
         .on_thread_start(become_io_thread)
-        .build()
+        .thread_keep_alive(FOREVER)
+        .build()?;
+    if endpoints.iter().any(has_name) {
+        keep_resolver(&runtime)?;
+    }
+    Ok(runtime)
+}
+
+/// Whether the endpoint's host has to be looked up.
+fn has_name(endpoint: &Endpoint) -> bool {
+    let host = endpoint.uri().host().unwrap_or_default();
+    host.trim_matches(['[', ']']).parse::<IpAddr>().is_err()
+}
+
+/// Tokio's runtime panics when it gets no thread to resolve a name with and has none yet, which ends a program that
+/// aborts on panics. So it gets its first one now, while there are some, and keeps it.
+fn keep_resolver(runtime: &Runtime) -> std::io::Result<()> {
+    let probe = std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(|| {})?;
+    let _ = probe.join();
+    drop(runtime.spawn_blocking(|| {}));
+    Ok(())
 }
 
 /// Tokio's runtime panics when it gets no descriptor for its signals, so it is asked beforehand: for its five, and one
@@ -200,6 +221,7 @@ fn has_descriptors() -> std::io::Result<()> {
     Ok(())
 }
 
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 const THREAD_NAME: &str = "telemetry-io";
 /// What ending may take beyond the deadline.
 const GRACE: Duration = Duration::from_millis(30);
