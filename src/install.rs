@@ -82,7 +82,8 @@ fn globals(ready: Ready) -> TelemetryGuard {
         }
     });
     let tracer_provider = (!disabled).then(|| guard.tracer_provider().clone());
-    Installed { tracer_provider, foreseen, ignores_env, propagators: standard }.set();
+    let diagnostics = guard.running().diagnostics.clone();
+    Installed { tracer_provider, foreseen, ignores_env, propagators: standard, diagnostics }.set();
     panic::install(panic_hook(&guard, owns_stderr));
     guard
 }

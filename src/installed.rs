@@ -8,6 +8,7 @@ use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapCompositePropagator, TextMapPropagator};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
+use crate::diagnostics::Diagnostics;
 use crate::propagation::Standard;
 use crate::provider::Foreseen;
 
@@ -22,6 +23,7 @@ pub(crate) struct Installed {
     pub(crate) ignores_env: bool,
     /// What the global propagator consists of, if of nothing else.
     pub(crate) propagators: Option<Standard>,
+    pub(crate) diagnostics: Diagnostics,
 }
 
 impl Installed {

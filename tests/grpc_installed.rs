@@ -13,6 +13,7 @@ use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{SpanId, TraceContextExt, TraceId};
 use opentelemetry_sdk::propagation::BaggagePropagator;
 use opentelemetry_sdk::trace::IdGenerator;
+use telemetry_bootstrap::LogOutput;
 use telemetry_bootstrap::grpc::{ClientLayer, ServerLayer};
 use telemetry_bootstrap::testing::Collector;
 use tonic::body::Body;
@@ -128,6 +129,28 @@ async fn a_sampler_that_drops_everything_still_gives_ids() {
     );
     telemetry.shutdown().unwrap();
     assert_eq!(collector.spans().len(), 0);
+}
+
+#[tokio::test]
+async fn a_name_that_no_header_can_have_is_warned_of_once() {
+    if !in_child("a_name_that_no_header_can_have_is_warned_of_once", "CAPTURED", "1") {
+        return;
+    }
+    let lines = std::env::temp_dir().join(format!("captured-{}", std::process::id()));
+    let output = LogOutput::file(&lines);
+    let telemetry = telemetry_bootstrap::init().ignore_env().log_output(output).build().unwrap();
+    let leaf = tower::service_fn(|_: http::Request<Body>| async {
+        Ok::<_, Infallible>(tonic::Status::ok("").into_http::<Body>())
+    });
+    let service = ServerLayer::new().capture_request_headers(["x-tenant", "no name"]).layer(leaf);
+    for _ in 0..2 {
+        drop(service.clone().oneshot(call(&[])).await.unwrap());
+    }
+    drop(telemetry);
+    let said = std::fs::read_to_string(&lines).unwrap();
+    std::fs::remove_file(&lines).unwrap();
+    assert_eq!(said.matches(r#""name":"no name""#).count(), 1, "{said}");
+    assert!(!said.contains("x-tenant"), "{said}");
 }
 
 /// Ids that count up.

@@ -13,6 +13,7 @@ use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
 use opentelemetry::trace::{SpanContext, TraceContextExt as _};
 use opentelemetry::{Array, Context, Key, KeyValue, StringValue, Value, global};
 
+use crate::diagnostics::FieldValue;
 use crate::installed::Installed;
 use crate::propagation::{self, Baggage};
 
@@ -210,12 +211,15 @@ pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
 pub(super) struct Captured(Vec<(HeaderName, Key)>);
 
 impl Captured {
-    /// Names that no header can have are left out: they would never match.
+    /// Names that no header can have are left out, and told of: they would never match.
     pub(super) fn new<N: AsRef<str>>(prefix: &str, names: impl IntoIterator<Item = N>) -> Self {
         let named = |name: N| {
-            let name = HeaderName::try_from(name.as_ref().trim()).ok()?;
-            let key = Key::new(format!("{prefix}{name}"));
-            Some((name, key))
+            let Ok(header) = HeaderName::try_from(name.as_ref().trim()) else {
+                warn_of_name(name.as_ref());
+                return None;
+            };
+            let key = Key::new(format!("{prefix}{header}"));
+            Some((header, key))
         };
         Self(names.into_iter().filter_map(named).collect())
     }
@@ -226,6 +230,14 @@ impl Captured {
             let values: Vec<StringValue> = headers.get_all(name).iter().map(text).collect();
             (!values.is_empty()).then(|| KeyValue::new(key.clone(), Value::Array(Array::String(values))))
         })
+    }
+}
+
+/// Of a name in code: those of the environment were looked through by `build()`.
+fn warn_of_name(name: &str) {
+    if let Some(installed) = Installed::get() {
+        let message = "a gRPC layer is to capture a header by a name that no header can have: it is ignored";
+        installed.diagnostics.warn(message, &[("name", FieldValue::Text(&name))]);
     }
 }
 

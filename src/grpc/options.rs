@@ -185,7 +185,8 @@ macro_rules! common_settings {
             }
 
             /// Records these request headers as `rpc.request.header.<name>`: an array of strings, binary
-            /// (`-bin`) values as the base64 that they travel as. List nothing secret.
+            /// (`-bin`) values as the base64 that they travel as. List nothing secret. A name that no header can
+            /// have is ignored, which the log output tells at the first call.
             /// `OTEL_RUST_GRPC_CAPTURE_SERVER_REQUEST_HEADERS` (`…_CLIENT_…`) overrides the list.
             pub fn capture_request_headers<N: Into<String>>(
                 self,
