@@ -7,10 +7,11 @@ use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use opentelemetry::Context;
+use opentelemetry::baggage::BaggageExt;
 use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{SpanId, TraceContextExt, TraceId};
+use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::propagation::BaggagePropagator;
 use opentelemetry_sdk::trace::IdGenerator;
 use telemetry_bootstrap::LogOutput;
@@ -38,6 +39,8 @@ async fn passed_on(headers: &[(&str, &str)]) -> http::HeaderMap {
             drop(response);
             let mut response = tonic::Status::ok("").into_http::<Body>();
             response.headers_mut().insert("span", ours.span_id().to_string().parse().unwrap());
+            let entries = Context::map_current(|context| context.baggage().len());
+            response.headers_mut().insert("entries", entries.into());
             Ok::<_, Infallible>(response)
         }
         .instrument(tracing::info_span!("work"))
@@ -45,6 +48,7 @@ async fn passed_on(headers: &[(&str, &str)]) -> http::HeaderMap {
     let response = ServerLayer::new().layer(handler).oneshot(call(headers)).await.unwrap();
     let mut sent = seen.lock().unwrap().clone();
     sent.insert("handler", response.headers()["span"].clone());
+    sent.insert("handler-baggage", response.headers()["entries"].clone());
     sent
 }
 
@@ -74,7 +78,7 @@ async fn context_goes_through_whole() {
     assert_ne!(&passed[36..52], "b7ad6b7169203331");
     assert_ne!(&passed[36..52], sent["handler"].to_str().unwrap(), "the client has a span of its own");
     assert_eq!(sent["tracestate"], "a=1,b=2");
-    assert_eq!(sent["baggage"], "tenant=acme");
+    assert_eq!((&sent["baggage"], &sent["handler-baggage"]), (&"tenant=acme".parse().unwrap(), &1.into()));
 
     let sent = passed_on(&[("traceparent", traceparent), ("traceparent", traceparent)]).await;
     assert!(!sent["traceparent"].to_str().unwrap().contains("0af7651916cd43dd8448eb211c80319c"));
@@ -151,6 +155,23 @@ async fn a_name_that_no_header_can_have_is_warned_of_once() {
     std::fs::remove_file(&lines).unwrap();
     assert_eq!(said.matches(r#""name":"no name""#).count(), 1, "{said}");
     assert!(!said.contains("x-tenant"), "{said}");
+}
+
+#[tokio::test]
+async fn baggage_stays_where_its_propagator_was_not_chosen() {
+    if !in_child("baggage_stays_where_its_propagator_was_not_chosen", "OTEL_PROPAGATORS", "tracecontext") {
+        return;
+    }
+    let _telemetry = telemetry_bootstrap::init().build().unwrap();
+    let headers = [
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("baggage", "tenant=acme"),
+    ];
+    assert_eq!(passed_on(&headers).await["handler-baggage"], "0", "what came is not taken over");
+    let _attached = Context::current_with_baggage([KeyValue::new("tenant", "acme")]).attach();
+    let sent = passed_on(&headers).await;
+    assert!(sent["traceparent"].to_str().unwrap().starts_with("00-0af7651916cd43dd8448eb211c80319c-"));
+    assert!(!sent.contains_key("baggage"), "what is there is not sent");
 }
 
 /// Ids that count up.
