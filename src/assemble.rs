@@ -166,6 +166,7 @@ fn providers(
     }
     Ok(providers)
 }
+
 /// Events as OTLP log records: straight into the queue, or through the processors that the user added.
 fn records<S>(
     settings: &Settings,

@@ -147,7 +147,7 @@
 //! | the peer breaks HTTP/2 | the same, for each call that goes down with the stream or the connection | by the HTTP/2 code of what is wrong, mostly `INTERNAL` |
 //! | connection lost, or the peer said goodbye at once | `CANCELLED`, unless the handler answers first | `UNKNOWN`, as tonic tells the caller; a goodbye that leaves the call out is a reset of it, a graceful one lets it end |
 //! | future, response or stream dropped | `CANCELLED` | `CANCELLED` |
-//! | … once `grpc-timeout` has passed, but for its last tenth and at most 50 ms | `DEADLINE_EXCEEDED` | `DEADLINE_EXCEEDED` |
+//! | … once `grpc-timeout` has passed, but for its last tenth (of 2 to 50 ms) | `DEADLINE_EXCEEDED` | `DEADLINE_EXCEEDED` |
 //! | tonic's timeout expires | as dropped | `DEADLINE_EXCEEDED` |
 //! | panic in the service or the body | `INTERNAL`; the panic goes on | `INTERNAL`; the panic goes on |
 //! | unknown method | `UNIMPLEMENTED` | `UNIMPLEMENTED` |
