@@ -12,7 +12,6 @@ use opentelemetry_sdk::Resource;
 use tracing_core::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
 
-use self::filters::Handles;
 pub(crate) use self::filters::mistakes_in_code;
 use self::lines::LineOutput;
 use crate::context_fields::{self, BaggageKeys};
@@ -26,7 +25,7 @@ use crate::provider::Foreseen;
 use crate::redaction::{REDACTED, Redaction};
 use crate::settings::{ExportSettings, MetricSettings, QueueSettings, Settings};
 use crate::signal::Signal;
-use crate::subscriber::{self, BridgeTracer, Filters, LogOptions, Marks, OtlpLogs, Records, SpanAttributes};
+use crate::subscriber::{self, BridgeTracer, LogOptions, Marks, OtlpLogs, Records, SpanAttributes};
 use crate::{propagation, provider, resource, semconv};
 
 /// Everything that `build()` makes before it touches a global.
@@ -53,7 +52,7 @@ pub(crate) fn assemble<S>(mut settings: Settings, mut parts: Parts) -> Result<As
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    let filters = Handles::parse(&mut settings);
+    let filters = filters::parse(&mut settings);
     let diagnostics = Diagnostics::default();
     let lines = LineOutput::open(&settings, &mut parts, &diagnostics)?;
     let queues = Queues::of(&settings);
@@ -96,11 +95,7 @@ where
         lines: lines.writer,
         has_ended: false,
         lines_given_up: 0,
-        filters: Filters {
-            lines: Some(filters.lines),
-            records: Some(filters.records),
-            spans: Some(filters.spans),
-        },
+        filters,
         diagnostics,
         shutdown_timeout: settings.shutdown_timeout,
     });

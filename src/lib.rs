@@ -89,6 +89,7 @@ mod install;
 #[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only the layers for gRPC need it"))]
 mod installed;
 pub mod json;
+mod own_threads;
 mod panic;
 mod parts;
 mod pretty;

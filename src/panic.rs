@@ -16,7 +16,7 @@ use std::cell::Cell;
 use std::panic::{Location, PanicHookInfo};
 
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
-use crate::export::on_io_thread;
+use crate::own_threads::on_io_thread;
 use crate::semconv::PANIC_TARGET;
 use crate::subscriber::inside::Inside;
 

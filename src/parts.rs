@@ -4,13 +4,13 @@ use std::fmt;
 
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry_sdk::logs::LoggerProviderBuilder;
-use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, Stream};
+use opentelemetry_sdk::metrics::MeterProviderBuilder;
 use opentelemetry_sdk::trace::TracerProviderBuilder;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::Layer;
 
 use crate::json::JsonLayer;
-use crate::provider::CustomSampler;
+use crate::provider::{CustomSampler, Steps, View};
 use crate::redaction::Redaction;
 use crate::writer::{LineWriter, LogOutput, Overflow};
 
@@ -38,9 +38,6 @@ pub(crate) struct Parts {
     pub(crate) ignores_env: bool,
 }
 
-/// Chooses a stream for an instrument.
-pub(crate) type View = Box<dyn Fn(&Instrument) -> Option<Stream> + Send + Sync>;
-
 /// Changes how lines are written as JSON.
 pub(crate) type JsonOptions = Box<dyn FnOnce(JsonLayer<LineWriter>) -> JsonLayer<LineWriter> + Send>;
 
@@ -59,34 +56,5 @@ impl fmt::Debug for Parts {
             .field("redaction", &self.redaction)
             .field("baggage_keys", &self.baggage_keys)
             .finish_non_exhaustive()
-    }
-}
-
-/// Additions to an SDK builder.
-pub(crate) struct Steps<B>(Vec<Box<dyn FnOnce(B) -> B + Send>>);
-
-impl<B> Steps<B> {
-    pub(crate) fn push(&mut self, step: impl FnOnce(B) -> B + Send + 'static) {
-        self.0.push(Box::new(step));
-    }
-
-    pub(crate) fn apply(self, builder: B) -> B {
-        self.0.into_iter().fold(builder, |builder, step| step(builder))
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl<B> fmt::Debug for Steps<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} additions", self.0.len())
-    }
-}
-
-impl<B> Default for Steps<B> {
-    fn default() -> Self {
-        Self(Vec::new())
     }
 }

@@ -4,29 +4,22 @@ use std::collections::HashSet;
 
 use crate::error::InitError;
 use crate::settings::{Directives, Settings};
+use crate::subscriber::Filters;
 use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
 
-pub(super) struct Handles {
-    pub(super) lines: FilterHandle,
-    pub(super) records: FilterHandle,
-    pub(super) spans: FilterHandle,
-}
-
-impl Handles {
-    /// What cannot be understood is left out. It stands in the environment, and becomes a warning.
-    pub(super) fn parse(settings: &mut Settings) -> Self {
-        let warnings = mistakes(settings)
-            .into_iter()
-            .filter(|(_, directives, _)| !directives.is_from_code())
-            .map(|(_, directives, bad)| format!("{bad} (set by {}): it is left out", directives.origin))
-            .collect::<Vec<_>>();
-        settings.warnings.extend(warnings);
-        let handle = |directives: &Directives| FilterHandle::new(Filter::parse(&directives.text).0);
-        Self {
-            lines: handle(&settings.lines.filter),
-            records: handle(&settings.logs.filter),
-            spans: handle(&settings.span_filter),
-        }
+/// What cannot be understood is left out. It stands in the environment, and becomes a warning.
+pub(super) fn parse(settings: &mut Settings) -> Filters {
+    let warnings = mistakes(settings)
+        .into_iter()
+        .filter(|(_, directives, _)| !directives.is_from_code())
+        .map(|(_, directives, bad)| format!("{bad} (set by {}): it is left out", directives.origin))
+        .collect::<Vec<_>>();
+    settings.warnings.extend(warnings);
+    let handle = |directives: &Directives| FilterHandle::new(Filter::parse(&directives.text).0);
+    Filters {
+        lines: handle(&settings.lines.filter),
+        records: handle(&settings.logs.filter),
+        spans: handle(&settings.span_filter),
     }
 }
 
@@ -70,7 +63,7 @@ mod tests {
         let wrong = "a=b=c,info,d=e=f";
 
         let mut from_env = resolved(crate::init(), Env::of([("RUST_LOG", wrong)]));
-        Handles::parse(&mut from_env);
+        parse(&mut from_env);
         let [first, second] = &from_env.warnings[..] else { panic!("{:?}", from_env.warnings) };
         assert!(first.contains("a=b=c") && second.contains("d=e=f"), "{first}, {second}");
         assert!(mistakes_in_code(&from_env).is_empty());

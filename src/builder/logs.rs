@@ -5,7 +5,7 @@ use std::time::Duration;
 use opentelemetry_sdk::logs::{LogProcessor, LoggerProviderBuilder};
 use tracing_core::Level;
 
-use crate::parts::Steps;
+use crate::provider::Steps;
 use crate::settings::{Compression, LogsRequested, TlsSettings};
 
 /// Settings of exported log records alone; given to the closure of [`Builder::logs`](crate::Builder::logs).

@@ -6,7 +6,7 @@ use std::time::Duration;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, PeriodicReader, Stream, Temporality};
 
-use crate::parts::{Steps, View};
+use crate::provider::{Steps, View};
 use crate::settings::{Compression, HistogramAggregation, MetricsRequested, TlsSettings};
 
 /// Settings of metrics alone; given to the closure of [`Builder::metrics`](crate::Builder::metrics).

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use opentelemetry_sdk::trace::{IdGenerator, ShouldSample, SpanProcessor, TracerProviderBuilder};
 
-use crate::parts::Steps;
 use crate::provider::CustomSampler;
+use crate::provider::Steps;
 use crate::settings::{Compression, TlsSettings, TracesRequested};
 
 /// Settings of traces alone; given to the closure of [`Builder::traces`](crate::Builder::traces).

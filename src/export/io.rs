@@ -2,7 +2,7 @@
 //!
 //! Exporting from the application's runtime loses data when that runtime is blocked, has one thread, or is gone.
 //! Here everything that a connection needs lives on this thread, so a flush works from a plain thread, from inside
-//! any runtime, and after it. Nothing that happens on this thread is telemetry: see [`on_io_thread`](super::on_io_thread).
+//! any runtime, and after it. Nothing that happens on this thread is telemetry: see [`on_io_thread`](crate::own_threads::on_io_thread).
 
 use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tonic::transport::Endpoint;
 
 use super::connection::{Connections, endpoint};
-use super::io_thread::{become_io_thread, on_io_thread};
+
 use super::queue::Queue;
 use super::reporter::Reporter;
 use super::transport::Transport;
@@ -25,6 +25,7 @@ use super::worker::{Command, Worker};
 use super::workers::Workers;
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
 use crate::error::InitError;
+use crate::own_threads::{become_io_thread, on_io_thread};
 use crate::settings::ExportSettings;
 use crate::signal::Signal;
 
@@ -87,7 +88,7 @@ impl Exporter {
     /// the time it takes to wake up. Says whether the thread has ended.
     pub(crate) fn shutdown(&mut self, deadline: Instant) -> bool {
         let Some(thread) = self.thread.take() else { return true };
-        drop(self.workers.shut_down(deadline));
+        self.workers.shut_down(deadline);
         if on_io_thread() {
             return false;
         }

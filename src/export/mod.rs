@@ -5,7 +5,6 @@ mod batch;
 mod connection;
 pub(crate) mod encode;
 mod io;
-mod io_thread;
 mod ledger;
 mod logs;
 mod metrics;
@@ -20,11 +19,6 @@ mod worker;
 mod workers;
 
 pub(crate) use io::{Exporter, Route};
-#[cfg(test)]
-pub(crate) use io_thread::as_io_thread;
-#[cfg(feature = "testing")]
-pub(crate) use io_thread::become_io_thread;
-pub(crate) use io_thread::on_io_thread;
 pub(crate) use ledger::Ledger;
 pub(crate) use logs::LogQueue;
 pub(crate) use metrics::MetricQueue;

@@ -30,12 +30,11 @@ use crate::signal::Signal;
 pub(super) enum Command {
     /// Send what is there now; answer when all of it is gone, when a try has failed, or at the deadline.
     Flush(Instant, FlushReply),
-    /// Send what is there until the deadline, give up the rest, answer, and end.
-    Shutdown(Instant, ShutdownReply),
+    /// Send what is there until the deadline, give up the rest, and end.
+    Shutdown(Instant),
 }
 
 pub(super) type FlushReply = Box<dyn FnOnce(Result<(), Unflushed>) + Send>;
-pub(super) type ShutdownReply = Box<dyn FnOnce() + Send>;
 
 /// Why something that was there at a flush has not been delivered.
 #[derive(Debug)]
@@ -85,7 +84,6 @@ struct Flush {
 
 struct Shutdown {
     deadline: Instant,
-    reply: ShutdownReply,
     /// Tries left that find nobody at the other end.
     tries_unreachable: u32,
 }
@@ -279,10 +277,10 @@ impl Worker {
                 let newest = self.queue.newest();
                 self.flushes.push(Flush { newest, deadline, reply });
             }
-            Command::Shutdown(deadline, reply) => {
+            Command::Shutdown(deadline) => {
                 self.queue.close();
                 self.last_deadline.send_replace(Some(deadline));
-                self.shutdown = Some(Shutdown { deadline, reply, tries_unreachable: TRIES_UNREACHABLE });
+                self.shutdown = Some(Shutdown { deadline, tries_unreachable: TRIES_UNREACHABLE });
             }
         }
     }
@@ -326,9 +324,6 @@ impl Drop for Worker {
         self.queue.abandon();
         for flush in self.flushes.drain(..) {
             (flush.reply)(Err(Unflushed::Failed("telemetry was shut down".to_owned())));
-        }
-        if let Some(shutdown) = self.shutdown.take() {
-            (shutdown.reply)();
         }
     }
 }

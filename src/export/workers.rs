@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::sync::oneshot;
 
-use super::io_thread::on_io_thread;
 use super::worker::{Command, Unflushed};
 use crate::deadline::deadline_in;
 use crate::error::ExportError;
+use crate::own_threads::on_io_thread;
 use crate::signal::Signal;
 
 /// Reaches the workers of the I/O thread. Cheap to clone.
@@ -66,17 +65,11 @@ impl Workers {
         })
     }
 
-    /// Tells every worker to end. Each answer comes when its worker has ended.
-    pub(super) fn shut_down(&self, deadline: Instant) -> Vec<oneshot::Receiver<()>> {
-        let shut_down = |(_, sender): (_, &UnboundedSender<Command>)| {
-            let (reply, ended) = oneshot::channel();
-            let reply = move || {
-                let _ = reply.send(());
-            };
-            let _ = sender.send(Command::Shutdown(deadline.into(), Box::new(reply)));
-            ended
-        };
-        self.selected(None).map(shut_down).collect()
+    /// Tells every worker to end.
+    pub(super) fn shut_down(&self, deadline: Instant) {
+        for (_, sender) in self.selected(None) {
+            let _ = sender.send(Command::Shutdown(deadline.into()));
+        }
     }
 
     fn selected(&self, only: Option<Signal>) -> impl Iterator<Item = (Signal, &UnboundedSender<Command>)> {

@@ -178,7 +178,7 @@ impl Call {
         let instruments = &self.recorder.instruments;
         framing.follow(data, |size| {
             messages.add(size);
-            method.record_response_size(instruments, size);
+            method.instruments.record_response_size(instruments, &method.name, size);
         });
     }
 
@@ -224,12 +224,17 @@ impl Call {
         let duration = self.started.elapsed();
         let instruments = &self.recorder.instruments;
         let method = self.recorder.methods.of_ended_call(&self.method, ending);
-        method.record_duration(instruments, ending.code, duration);
+        method.instruments.record_duration(instruments, &method.name, ending.code, duration);
         if let Some(active) = self.active.take() {
-            active.add_active(instruments, -1);
+            active.instruments.add_active(instruments, &active.name, -1);
         }
         if self.requests.is_some() {
-            method.record_counts(instruments, self.requested().0, self.responded_with().0);
+            method.instruments.record_counts(
+                instruments,
+                &method.name,
+                self.requested().0,
+                self.responded_with().0,
+            );
         }
         if self.recorder.options.access_log {
             self.log_access(ending, duration);
@@ -373,7 +378,7 @@ impl RequestMessages {
         let Self { recorder, method, framing, counted } = self;
         framing.follow(data, |size| {
             counted.add(size);
-            method.record_request_size(&recorder.instruments, size);
+            method.instruments.record_request_size(&recorder.instruments, &method.name, size);
         });
     }
 }
@@ -407,7 +412,7 @@ fn span_of<B>(recorder: &Recorder, request: &Request<B>, method: &Method) -> Spa
 fn count_active(recorder: &Recorder, method: &Arc<Method>) -> Option<Arc<Method>> {
     recorder.options.wanted.active.then(|| {
         let active = Arc::clone(recorder.methods.of_open_call(method));
-        active.add_active(&recorder.instruments, 1);
+        active.instruments.add_active(&recorder.instruments, &active.name, 1);
         active
     })
 }

@@ -6,20 +6,11 @@ use std::time::Duration;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter, Histogram, Meter, UpDownCounter};
 
-use super::method::Method;
-use super::options::{IsError, Side};
+use super::options::{IsError, Side, Wanted};
 use super::target::Address;
 use crate::code::Code;
 use crate::semconv;
 use crate::settings::RpcConventions;
-
-/// Which optional metrics are wanted.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Wanted {
-    pub(super) active: bool,
-    pub(super) sizes: bool,
-    pub(super) counts: bool,
-}
 
 /// The instruments of one layer.
 pub(super) struct Instruments {
@@ -153,12 +144,18 @@ struct BoundPair {
     response: OnceLock<Option<BoundHistogram<u64>>>,
 }
 
-impl Method {
-    pub(super) fn record_duration(&self, instruments: &Instruments, code: Code, duration: Duration) {
-        let Some(slot) = self.instruments.durations.get(code as usize) else {
+impl MethodInstruments {
+    pub(super) fn record_duration(
+        &self,
+        instruments: &Instruments,
+        method: &str,
+        code: Code,
+        duration: Duration,
+    ) {
+        let Some(slot) = self.durations.get(code as usize) else {
             return;
         };
-        let bound = slot.get_or_init(|| instruments.bind_duration(&self.name, code));
+        let bound = slot.get_or_init(|| instruments.bind_duration(method, code));
         let seconds = duration.as_secs_f64();
         if let Some(histogram) = &bound.seconds {
             histogram.record(seconds);
@@ -169,43 +166,50 @@ impl Method {
     }
 
     /// One call more, or one less.
-    pub(super) fn add_active(&self, instruments: &Instruments, change: i64) {
+    pub(super) fn add_active(&self, instruments: &Instruments, method: &str, change: i64) {
         let Some(counter) = &instruments.active else {
             return;
         };
-        let bind = || Some(counter.bind(&instruments.attributes(&self.name, None)));
-        if let Some(counter) = self.instruments.active.get_or_init(bind) {
+        let bind = || Some(counter.bind(&instruments.attributes(method, None)));
+        if let Some(counter) = self.active.get_or_init(bind) {
             counter.add(change);
         }
     }
 
-    pub(super) fn record_request_size(&self, instruments: &Instruments, size: u64) {
+    pub(super) fn record_request_size(&self, instruments: &Instruments, method: &str, size: u64) {
         let histogram = instruments.sizes.as_ref().map(|sizes| &sizes.request);
-        self.record(instruments, histogram, &self.instruments.sizes.request, size);
+        self.record(instruments, method, histogram, &self.sizes.request, size);
     }
 
-    pub(super) fn record_response_size(&self, instruments: &Instruments, size: u64) {
+    pub(super) fn record_response_size(&self, instruments: &Instruments, method: &str, size: u64) {
         let histogram = instruments.sizes.as_ref().map(|sizes| &sizes.response);
-        self.record(instruments, histogram, &self.instruments.sizes.response, size);
+        self.record(instruments, method, histogram, &self.sizes.response, size);
     }
 
-    pub(super) fn record_counts(&self, instruments: &Instruments, requests: u64, responses: u64) {
+    pub(super) fn record_counts(
+        &self,
+        instruments: &Instruments,
+        method: &str,
+        requests: u64,
+        responses: u64,
+    ) {
         let Some(counts) = &instruments.counts else {
             return;
         };
-        let bound = &self.instruments.counts;
-        self.record(instruments, Some(&counts.request), &bound.request, requests);
-        self.record(instruments, Some(&counts.response), &bound.response, responses);
+        let bound = &self.counts;
+        self.record(instruments, method, Some(&counts.request), &bound.request, requests);
+        self.record(instruments, method, Some(&counts.response), &bound.response, responses);
     }
 
     fn record(
         &self,
         instruments: &Instruments,
+        method: &str,
         histogram: Option<&Histogram<u64>>,
         bound: &OnceLock<Option<BoundHistogram<u64>>>,
         value: u64,
     ) {
-        if let Some(bound) = bound.get_or_init(|| instruments.bind(histogram, &self.name)) {
+        if let Some(bound) = bound.get_or_init(|| instruments.bind(histogram, method)) {
             bound.record(value);
         }
     }

@@ -2,16 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
-use prost::Message as _;
-use prost_types::FileDescriptorSet;
 
 use super::instruments::MethodInstruments;
+use super::method_name::name_of;
 use super::options::Side;
 use super::status::Ending;
 use crate::code::Code;
@@ -171,40 +168,4 @@ fn intern(name: &str) -> Option<&'static str> {
     let interned: &'static str = Box::leak(name.into());
     names.insert(interned);
     Some(interned)
-}
-
-/// The method's name in a request path.
-pub(super) fn name_of(path: &str) -> &str {
-    path.strip_prefix('/').unwrap_or(path)
-}
-
-/// Names of all methods in an encoded `FileDescriptorSet`.
-pub(super) fn methods_of(descriptor_set: &[u8]) -> Result<Vec<String>, InvalidDescriptorSet> {
-    let set =
-        FileDescriptorSet::decode(descriptor_set).map_err(|error| InvalidDescriptorSet(error.into()))?;
-    let mut names = Vec::new();
-    for file in &set.file {
-        for service in &file.service {
-            let path = [file.package(), service.name()];
-            let path = path.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
-            names.extend(service.method.iter().map(|method| format!("{path}/{}", method.name())));
-        }
-    }
-    Ok(names)
-}
-
-/// Bytes that are no encoded `FileDescriptorSet`.
-#[derive(Debug)]
-pub struct InvalidDescriptorSet(Box<dyn Error + Send + Sync>);
-
-impl fmt::Display for InvalidDescriptorSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the known methods' descriptor set is not an encoded FileDescriptorSet")
-    }
-}
-
-impl Error for InvalidDescriptorSet {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.0)
-    }
 }

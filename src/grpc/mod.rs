@@ -190,12 +190,14 @@ mod attributes;
 mod body;
 mod call;
 mod client;
+mod descriptor_set;
 mod environment;
 mod future;
 mod instruments;
 mod messages;
 mod metadata;
 mod method;
+mod method_name;
 mod options;
 mod recorder;
 mod server;
@@ -204,8 +206,8 @@ mod target;
 
 pub use body::ResponseBody;
 pub use client::{ClientLayer, ClientService};
+pub use descriptor_set::InvalidDescriptorSet;
 pub use future::ResponseFuture;
-pub use method::InvalidDescriptorSet;
 pub use options::{RemoteParent, RequestHead};
 pub use server::{ServerLayer, ServerService};
 

@@ -9,7 +9,6 @@ use opentelemetry::KeyValue;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
-use super::instruments::Wanted;
 use super::target::Address;
 use crate::code::Code;
 
@@ -46,7 +45,7 @@ pub struct RequestHead<'a> {
 impl<'a> RequestHead<'a> {
     pub(super) fn of<B>(request: &'a http::Request<B>) -> Self {
         Self {
-            method: super::method::name_of(request.uri().path()),
+            method: super::method_name::name_of(request.uri().path()),
             uri: request.uri(),
             headers: request.headers(),
             extensions: request.extensions(),
@@ -72,6 +71,14 @@ impl<'a> RequestHead<'a> {
     pub fn extensions(&self) -> &'a Extensions {
         self.extensions
     }
+}
+
+/// Which optional metrics are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) active: bool,
+    pub(super) sizes: bool,
+    pub(super) counts: bool,
 }
 
 pub(super) type IsError = Arc<dyn Fn(Code) -> bool + Send + Sync>;

@@ -14,8 +14,8 @@ use tower_service::Service;
 
 use super::body::{ResponseBody, follow_request};
 use super::call::Call;
+use super::descriptor_set::{InvalidDescriptorSet, methods_of};
 use super::future::ResponseFuture;
-use super::method::{InvalidDescriptorSet, methods_of};
 use super::options::{Options, RemoteParent, RequestHead, Side, common_settings};
 use super::recorder::Telemetry;
 use crate::code::Code;

@@ -127,7 +127,7 @@ fn a_panic_on_the_io_thread_is_a_line_past_tracing() {
 #[ignore = "a child of another test"]
 fn child_panics_on_the_io_thread() {
     let written = install_printing(PreviousHook::Replace);
-    panicked(|| crate::export::as_io_thread(|| panic!("boom")));
+    panicked(|| crate::own_threads::as_io_thread(|| panic!("boom")));
     texts(&written).iter().for_each(|text| println!("event {text}"));
 }
 

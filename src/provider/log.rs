@@ -3,8 +3,8 @@
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{LoggerProviderBuilder, SdkLoggerProvider};
 
+use super::additions::Steps;
 use crate::export::LogQueue;
-use crate::parts::Steps;
 
 pub(crate) fn logger_provider(
     resource: Resource,

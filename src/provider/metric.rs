@@ -5,10 +5,10 @@ use opentelemetry_sdk::metrics::{
     Aggregation, Instrument, InstrumentKind, MeterProviderBuilder, PeriodicReader, SdkMeterProvider, Stream,
 };
 
+use super::additions::{Steps, View};
 use crate::bounded;
 use crate::error::InitError;
 use crate::export::MetricQueue;
-use crate::parts::{Steps, View};
 use crate::settings::{HistogramAggregation, MetricSettings};
 
 /// # Errors

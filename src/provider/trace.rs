@@ -3,9 +3,9 @@
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanLimits, TracerProviderBuilder};
 
+use super::additions::Steps;
 use super::sampler::{self, CustomSampler};
 use crate::export::SpanQueue;
-use crate::parts::Steps;
 use crate::settings::{SpanLimitSettings, TraceSettings};
 
 /// `additions` are what the user brought: processors, an id generator.

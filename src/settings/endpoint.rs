@@ -11,7 +11,7 @@
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 
-use super::kind::Reason;
+use super::kind::{Kind, Reason, any};
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +24,16 @@ pub(super) struct Endpoint {
     pub(super) has_scheme: bool,
     /// A path that has no meaning for gRPC.
     pub(super) ignored_path: Option<String>,
+}
+
+/// An endpoint whose scheme, when it has none, is the given one.
+pub(super) const fn kind(plaintext: bool) -> Kind<Endpoint> {
+    Kind {
+        parse: if plaintext { |text| parse(text, Scheme::HTTP) } else { |text| parse(text, Scheme::HTTPS) },
+        check: any,
+        show: |endpoint| endpoint.uri.to_string(),
+        quote: |text| format!("{:?}", redacted(text)),
+    }
 }
 
 /// Reads an endpoint; one without a scheme gets `default_scheme`.

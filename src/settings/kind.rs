@@ -3,12 +3,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use http::uri::Scheme;
 use http::{HeaderName, HeaderValue};
 use opentelemetry_sdk::metrics::Temporality;
 use percent_encoding::percent_decode_str;
 
-use super::endpoint::{self, Endpoint};
 use super::env::items;
 use super::types::{Compression, HistogramAggregation, LogFormat};
 
@@ -153,20 +151,6 @@ pub(super) const LOG_FORMAT: Kind<LogFormat> = Kind {
     show: |format| format!("{format:?}").to_lowercase(),
     quote: plain,
 };
-
-/// An endpoint whose scheme, when it has none, is the given one.
-pub(super) const fn endpoint(plaintext: bool) -> Kind<Endpoint> {
-    Kind {
-        parse: if plaintext {
-            |text| endpoint::parse(text, Scheme::HTTP)
-        } else {
-            |text| endpoint::parse(text, Scheme::HTTPS)
-        },
-        check: any,
-        show: |endpoint| endpoint.uri.to_string(),
-        quote: |text| format!("{:?}", endpoint::redacted(text)),
-    }
-}
 
 pub(super) type Headers = Vec<(HeaderName, HeaderValue)>;
 

@@ -203,11 +203,6 @@ impl FilterHandle {
         self.shared.filter.load().ceiling()
     }
 
-    /// Whether both are the same filter, not only equal ones.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.shared, &other.shared)
-    }
-
     /// Calls `follow` with the filter if it follows spans.
     fn if_dynamic(&self, follow: impl FnOnce(&EnvFilter)) {
         if self.shared.floor.load(Ordering::Relaxed) != OFF {

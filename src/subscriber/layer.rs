@@ -22,7 +22,7 @@ use super::rate_limit::RateLimit;
 use super::spans::BridgeTracer;
 use super::wants::{Wants, passes};
 use super::{TelemetryLayer, errors, spans, unsigned};
-use crate::export::on_io_thread;
+use crate::own_threads::on_io_thread;
 use crate::trace_ids::{TraceIds, is_sdk_target, is_suppressed};
 
 /// What a telemetry layer is made of. What is not there costs nothing.

@@ -42,7 +42,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::filter::FilterHandle;
 use super::inside::Inside;
 use super::unsigned;
-use crate::export::on_io_thread;
+use crate::own_threads::on_io_thread;
 use crate::provider::Foreseen;
 use crate::semconv::ERROR_TYPE;
 use crate::trace_ids::is_suppressed;

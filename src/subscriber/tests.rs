@@ -299,7 +299,7 @@ fn a_suppressed_context_leaves_lines_alone() {
 fn nothing_from_the_io_thread_goes_anywhere() {
     for beside_others in [false, true] {
         let rig = Rig::with(Options { beside_others, ..Options::default() });
-        crate::export::as_io_thread(|| {
+        crate::own_threads::as_io_thread(|| {
             tracing::info_span!("export").in_scope(|| tracing::error!("from the exporter"));
             tracing::info_span!(parent: None, "Connection").in_scope(|| tracing::info!("frame sent"));
         });

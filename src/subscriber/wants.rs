@@ -13,8 +13,6 @@ pub(super) struct Wants {
     pub(super) lines: Option<FilterHandle>,
     pub(super) records: Option<FilterHandle>,
     pub(super) spans: Option<FilterHandle>,
-    /// Each filter once, though outputs may share one.
-    distinct: Vec<FilterHandle>,
 }
 
 impl Wants {
@@ -23,13 +21,11 @@ impl Wants {
         records: Option<FilterHandle>,
         spans: Option<FilterHandle>,
     ) -> Self {
-        let mut distinct: Vec<FilterHandle> = Vec::new();
-        for handle in [&lines, &records, &spans].into_iter().flatten() {
-            if !distinct.iter().any(|other| other.is(handle)) {
-                distinct.push(handle.clone());
-            }
-        }
-        Self { lines, records, spans, distinct }
+        Self { lines, records, spans }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &FilterHandle> {
+        [&self.lines, &self.records, &self.spans].into_iter().flatten()
     }
 
     pub(super) fn any<S>(&self, metadata: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {
@@ -48,7 +44,7 @@ impl Wants {
     }
 
     pub(super) fn ceiling(&self) -> LevelFilter {
-        self.distinct.iter().map(FilterHandle::ceiling).max().unwrap_or(LevelFilter::OFF)
+        self.all().map(FilterHandle::ceiling).max().unwrap_or(LevelFilter::OFF)
     }
 
     /// The filter of spans, if it has a say: it decides about spans, and about the events that mark them.
@@ -57,27 +53,27 @@ impl Wants {
     }
 
     pub(super) fn on_register_dispatch(&self, dispatch: &Dispatch) {
-        self.distinct.iter().for_each(|filter| filter.on_register_dispatch(dispatch));
+        self.all().for_each(|filter| filter.on_register_dispatch(dispatch));
     }
 
     pub(super) fn on_new_span<S>(&self, attrs: &span::Attributes<'_>, id: &span::Id, ctx: &Context<'_, S>) {
-        self.distinct.iter().for_each(|filter| filter.on_new_span(attrs, id, ctx));
+        self.all().for_each(|filter| filter.on_new_span(attrs, id, ctx));
     }
 
     pub(super) fn on_record<S>(&self, id: &span::Id, values: &span::Record<'_>, ctx: &Context<'_, S>) {
-        self.distinct.iter().for_each(|filter| filter.on_record(id, values, ctx));
+        self.all().for_each(|filter| filter.on_record(id, values, ctx));
     }
 
     pub(super) fn on_enter<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
-        self.distinct.iter().for_each(|filter| filter.on_enter(id, ctx));
+        self.all().for_each(|filter| filter.on_enter(id, ctx));
     }
 
     pub(super) fn on_exit<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
-        self.distinct.iter().for_each(|filter| filter.on_exit(id, ctx));
+        self.all().for_each(|filter| filter.on_exit(id, ctx));
     }
 
     pub(super) fn on_close<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
-        self.distinct.iter().for_each(|filter| filter.on_close(id, ctx));
+        self.all().for_each(|filter| filter.on_close(id, ctx));
     }
 }
 

@@ -6,7 +6,7 @@ use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::Overflow;
-use crate::export::on_io_thread;
+use crate::own_threads::on_io_thread;
 
 /// A bounded buffer of lines with one reader.
 pub(super) struct Buffer {

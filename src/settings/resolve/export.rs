@@ -9,7 +9,7 @@ use http::uri::Scheme;
 use super::decide::{Chosen, Given, Resolution, Scope, Sources};
 use crate::settings::endpoint::{self as address, Endpoint};
 use crate::settings::env::names::{self, Otlp};
-use crate::settings::kind::{COMPRESSION, HEADERS, Headers, Kind, TIMEOUT, YEAR, endpoint, header, plain};
+use crate::settings::kind::{COMPRESSION, HEADERS, Headers, Kind, TIMEOUT, YEAR, header, plain};
 use crate::settings::pem;
 use crate::settings::requested::OtlpRequested;
 use crate::settings::types::{Compression, ExportSettings, Target, TlsFiles};
@@ -55,14 +55,14 @@ impl Resolution<'_> {
             Some(true) => DEFAULT_ENDPOINT,
             _ => "none: nothing is exported",
         };
-        let chosen = self.choose(&endpoint(insecure.unwrap_or(false)), sources, otherwise)?;
+        let chosen = self.choose(&address::kind(insecure.unwrap_or(false)), sources, otherwise)?;
         self.warn_of_endpoint(&chosen, insecure.is_some());
         Some(chosen.value.uri)
     }
 
     fn endpoints_in_code(&mut self, signal: &Signal<'_>, plaintext: bool) -> Vec<Given<Endpoint>> {
         let texts = [(Some(signal.scope), &signal.own.endpoint), (None, &signal.common.endpoint)];
-        let kind = endpoint(plaintext);
+        let kind = address::kind(plaintext);
         let parsed = texts
             .map(|(scope, text)| self.parsed(&kind, "endpoint", scope, text.as_deref(), address::redacted));
         parsed.into_iter().flatten().collect()

@@ -32,7 +32,7 @@ use tonic::{Response, Status};
 use super::acknowledge::{Acknowledging, Pending};
 use super::fault::{Answer, Fate};
 use super::state::State;
-use crate::export::become_io_thread;
+use crate::own_threads::become_io_thread;
 use crate::testing::export::Export;
 use crate::testing::received::Request;
 
