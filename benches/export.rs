@@ -130,7 +130,7 @@ fn ours(endpoint: &str, rate: Rate) -> Work {
     Box::new(move |spans| {
         rate.spans(&tracer, spans);
         telemetry.force_flush(Duration::from_secs(10)).expect("a live collector");
-        telemetry.delivery().traces.lost()
+        telemetry.stats().traces.lost()
     })
 }
 

@@ -197,7 +197,7 @@ fn layers(criterion: &mut Criterion) {
     global::set_tracer_provider(tracing(Sampler::AlwaysOn));
     global::set_meter_provider(metering());
     bench(criterion, "server, sampled, global providers", ServerLayer::new().layer(ReadyService), bare);
-    let everything = ServerLayer::new().active_calls().message_sizes().message_counts();
+    let everything = ServerLayer::new().record_active_calls().record_message_sizes().record_message_counts();
     bench(criterion, "server, sampled, every metric", everything.layer(ReadyService), bare);
 }
 

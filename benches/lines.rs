@@ -18,7 +18,7 @@ use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
 use support::{Budget, compare};
 use telemetry_bootstrap::json::JsonLayer;
-use telemetry_bootstrap::{LineWriter, LogOutput, Overflow};
+use telemetry_bootstrap::{LogOutput, NonBlockingWriter, OverflowPolicy};
 use tracing::{Dispatch, debug, dispatcher, info, info_span};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -101,10 +101,10 @@ fn dispatch<W: for<'w> MakeWriter<'w> + Send + Sync + 'static>(layer: JsonLayer<
 fn pipe(criterion: &mut Criterion) {
     let ours = {
         let pipe = read_pipe();
-        let writer = LineWriter::start(
+        let writer = NonBlockingWriter::new(
             LogOutput::writer(move || pipe),
-            Overflow::Block,
-            LineWriter::DEFAULT_MAX_BYTES,
+            OverflowPolicy::Block,
+            NonBlockingWriter::DEFAULT_MAX_BYTES,
         )
         .expect("no file is opened");
         (dispatch(JsonLayer::new(writer.clone())), writer)

@@ -55,7 +55,7 @@ fn ours(endpoint: &str) -> Work {
     Box::new(move |count| {
         events(count);
         telemetry.force_flush(Duration::from_secs(10)).expect("a live collector");
-        assert_eq!(telemetry.delivery().lost(), 0);
+        assert_eq!(telemetry.stats().lost(), 0);
         0
     })
 }

@@ -48,7 +48,7 @@ fn ours(endpoint: &str) -> Work {
     Box::new(move |spans| {
         (0..spans).for_each(|_| span());
         telemetry.force_flush(Duration::from_secs(10)).expect("a live collector");
-        assert_eq!(telemetry.delivery().lost(), 0);
+        assert_eq!(telemetry.stats().lost(), 0);
         0
     })
 }

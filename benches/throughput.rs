@@ -43,9 +43,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let begin = Instant::now();
     record(&tracer, rate, lasting);
     let took = begin.elapsed().as_secs_f64();
-    let before = guard.delivery().traces;
+    let before = guard.stats().traces;
     let ending = Instant::now();
-    let delivery = guard.shutdown().unwrap_or_else(|error| error.delivery()).traces;
+    let delivery = guard.shutdown().unwrap_or_else(|error| error.stats()).traces;
     println!("{} spans in {took:.2} s: {:.0} a second", delivery.accepted, delivery.accepted as f64 / took);
     println!(
         "{} were pending then, and delivered {:.2} s later",

@@ -2,11 +2,8 @@
 
 use std::error::Error;
 use std::fmt;
-use std::time::Duration;
 
-use crate::delivery::Delivery;
 use crate::exception::causes;
-use crate::signal::Signal;
 
 type Source = Box<dyn Error + Send + Sync + 'static>;
 
@@ -64,59 +61,8 @@ impl fmt::Debug for InitError {
     }
 }
 
-impl fmt::Debug for ShutdownError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
 fn list(errors: &[InitError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
-/// Why a flush did not deliver everything.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExportError {
-    /// Not everything was delivered within the time given.
-    #[error("not everything was delivered within {0:?}")]
-    Timeout(Duration),
-    /// The collector could not be reached, or refused the request. What can be retried is still pending.
-    #[error("{signal} could not be delivered: {reason}")]
-    #[non_exhaustive]
-    Failed {
-        /// `traces`, `metrics` or `logs`.
-        signal: &'static str,
-        /// What happened.
-        reason: String,
-    },
-}
-
-impl ExportError {
-    pub(crate) fn failed(signal: Signal, reason: String) -> Self {
-        Self::Failed { signal: signal.name(), reason }
-    }
-}
-
-/// What the end of telemetry could not save.
-///
-/// `Debug` reads as `Display` does: it is what an operator sees when `main` returns the error.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum ShutdownError {
-    /// Some of what was recorded will never arrive; the ledger says how much of what.
-    #[error("telemetry was lost: {0}")]
-    Lost(Box<Delivery>),
-}
-
-impl ShutdownError {
-    /// What became of everything that was recorded.
-    #[must_use]
-    pub fn delivery(&self) -> Delivery {
-        match self {
-            Self::Lost(delivery) => **delivery,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -141,7 +87,5 @@ mod tests {
         );
         let several = InitError::of(vec![invalid("tls", None), invalid("endpoint", None)]).unwrap();
         assert!(format!("{several:?}").starts_with("2 settings are invalid: invalid tls"), "{several:?}");
-        let lost = ShutdownError::Lost(Box::default());
-        assert!(format!("{lost:?}").starts_with("telemetry was lost: traces: "), "{lost:?}");
     }
 }

@@ -21,7 +21,7 @@
 //! | for | use |
 //! |---|---|
 //! | the start: settings in code, overridden by the environment | [`init`] → [`Builder`] → [`TelemetryGuard`] |
-//! | the end: flush, shut down, find out what was lost | [`TelemetryGuard::shutdown`], [`Delivery`], [`shutdown_signal`] |
+//! | the end: flush, shut down, find out what was lost | [`TelemetryGuard::shutdown`], [`ExportStats`], [`shutdown_signal`] |
 //! | spans and log records | the macros of [`tracing`] (and of the `log` crate) |
 //! | metrics | the API of [`opentelemetry`]: [`TelemetryGuard::meter`] or `opentelemetry::global::meter`; [`duration_histogram`] |
 //! | errors: one exception on the span, one line with all causes | [`record_error`] |
@@ -30,7 +30,7 @@
     feature = "grpc",
     doc = "| gRPC servers and clients | [`grpc::ServerLayer`], [`grpc::ClientLayer`] |"
 )]
-//! | log lines in a subscriber of your own | [`json::JsonLayer`], [`LineWriter`] |
+//! | log lines in a subscriber of your own | [`json::JsonLayer`], [`NonBlockingWriter`] |
 //! | everything in a subscriber of your own | [`Builder::build_local`] |
 #![cfg_attr(
     feature = "testing",
@@ -54,7 +54,7 @@
 //!   `current_thread`, in a task on a runtime's only worker, after the runtime has ended, and without any. Exporting
 //!   happens on one thread of its own, which needs nothing of the program's.
 //! - **The end is bounded**: one deadline for all signals together, whatever the collector does.
-//! - **Loss is told**: [`Delivery`] counts every item, at any moment and to the last one; a line at the end says how
+//! - **Loss is told**: [`ExportStats`] counts every item, at any moment and to the last one; a line at the end says how
 //!   much of what was lost.
 //! - **The program always wins**: nothing here panics, blocks the caller, grows without bound, or exits the process.
 //!   (A `Debug` of yours that panics in a field of a *span* still reaches you, through the bridge; in an event it costs
@@ -63,67 +63,44 @@
 //! - The types at the border are the official ones: `SdkTracerProvider`, `SpanProcessor`, `MakeWriter`,
 //!   `http::Request`. Any library that uses the `opentelemetry` or `tracing` API joins in.
 
-mod assemble;
-mod bounded;
 mod builder;
-#[cfg_attr(
-    not(any(feature = "grpc", feature = "testing")),
-    expect(unreachable_pub, reason = "public in these modules")
-)]
-mod code;
+mod calls;
+#[cfg(feature = "testing")]
+mod collector;
 mod context_fields;
-mod deadline;
-mod delivery;
 mod diagnostics;
-mod duration_histogram;
 mod error;
 mod exception;
 mod export;
-#[cfg(fuzzing)]
-#[doc(hidden)]
-pub mod fuzzing;
-#[cfg(feature = "grpc")]
-pub mod grpc;
-mod guard;
-mod install;
-#[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only the layers for gRPC need it"))]
-mod installed;
-pub mod json;
-mod own_threads;
-mod panic;
-mod parts;
-mod pretty;
+mod lifecycle;
+mod lines;
 mod propagation;
 mod provider;
-mod record_error;
 mod redaction;
-mod resource;
-#[cfg_attr(not(feature = "grpc"), expect(dead_code, unused_imports, reason = "the names of calls"))]
 mod semconv;
 mod settings;
-mod shutdown_signal;
-mod signal;
 mod subscriber;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod trace_ids;
-mod writer;
 
 pub use builder::{Builder, Logs, Metrics, Traces, init};
+#[cfg(feature = "grpc")]
+pub use calls::grpc;
 pub use context_fields::with_fields;
-pub use delivery::{Delivery, SignalDelivery};
-pub use duration_histogram::duration_histogram;
-pub use error::{ExportError, InitError, ShutdownError};
-pub use guard::TelemetryGuard;
+pub use error::InitError;
+pub use export::{ExportError, ExportStats, SignalStats};
+pub use lifecycle::{ShutdownError, TelemetryGuard, shutdown_signal, shutdown_signal_blocking};
+pub use lines::json;
+pub use lines::writer::{LogOutput, NonBlockingWriter, OverflowPolicy};
 pub use opentelemetry;
 pub use opentelemetry_sdk;
-pub use record_error::record_error;
+pub use provider::duration_histogram;
 pub use redaction::Redaction;
 pub use settings::{Compression, HistogramAggregation, LogFormat, TlsSettings};
-pub use shutdown_signal::{shutdown_signal, shutdown_signal_blocking};
-pub use subscriber::{InvalidFilter, TelemetryLayer};
+pub use subscriber::{FilterError, TelemetryLayer, record_error};
 pub use tracing;
-pub use writer::{LineWriter, LogOutput, Overflow};
+pub use tracing_subscriber;
 
 /// The README's code compiles.
 #[cfg(doctest)]

@@ -23,7 +23,7 @@ fn an_event_as_line_and_record_allocates_nothing() {
             info!(bytes = &[1_u8, 2, 3][..], wide = u128::MAX, shown = %number, debugged = ?Some(number));
         };
         assert_eq!(allocations_of(telemetry, event), 0);
-        assert_eq!(telemetry.delivery().lost(), 0);
+        assert_eq!(telemetry.stats().lost(), 0);
     });
 }
 
@@ -71,8 +71,8 @@ fn in_telemetry(test: impl FnOnce(&TelemetryGuard)) {
     let builder = builder.log_format(LogFormat::Json).log_output(LogOutput::writer(|| Gate));
     // A batch ends with a flush and not before.
     let builder = builder
-        .traces(|traces| traces.max_batch_items(10_000).batch_delay(Duration::from_secs(3600)))
-        .logs(|logs| logs.max_batch_items(10_000).batch_delay(Duration::from_secs(3600)));
+        .traces(|traces| traces.max_export_batch_size(10_000).scheduled_delay(Duration::from_secs(3600)))
+        .logs(|logs| logs.max_export_batch_size(10_000).scheduled_delay(Duration::from_secs(3600)));
     let (layer, telemetry) = builder.build_local().unwrap();
     with_default(tracing_subscriber::registry().with(layer), || test(&telemetry));
 }

@@ -25,7 +25,7 @@ async fn client(collector: &Collector) -> TraceServiceClient<Channel> {
 async fn a_status_is_answered_as_often_as_asked_and_nothing_is_kept() {
     let collector = Collector::start().unwrap();
     let mut client = client(&collector).await;
-    collector.fault(Fault::status(Code::Unavailable, "try later").times(2));
+    collector.inject_fault(Fault::status(Code::Unavailable, "try later").times(2));
     for _ in 0..2 {
         let status = client.export(otlp::spans(1)).await.unwrap_err();
         assert_eq!((status.code(), status.message()), (tonic::Code::Unavailable, "try later"));
@@ -38,11 +38,11 @@ async fn a_status_is_answered_as_often_as_asked_and_nothing_is_kept() {
 async fn a_fault_stays_until_it_is_healed() {
     let collector = Collector::start().unwrap();
     let mut client = client(&collector).await;
-    collector.fault(Fault::status(Code::PermissionDenied, "no"));
+    collector.inject_fault(Fault::status(Code::PermissionDenied, "no"));
     for _ in 0..3 {
         client.export(otlp::spans(1)).await.unwrap_err();
     }
-    collector.heal();
+    collector.clear_faults();
     client.export(otlp::spans(1)).await.unwrap();
 }
 
@@ -50,7 +50,7 @@ async fn a_fault_stays_until_it_is_healed() {
 async fn a_fault_of_one_signal_leaves_the_others_alone() {
     let collector = Collector::start().unwrap();
     let mut clients = otlp::Clients::new(collector.endpoint());
-    collector.fault(Fault::status(Code::Unavailable, "").on(Signal::Logs));
+    collector.inject_fault(Fault::status(Code::Unavailable, "").on(Signal::Logs));
     clients.traces.export(otlp::spans(1)).await.unwrap();
     clients.logs.export(otlp::logs(&["lost"])).await.unwrap_err();
 }
@@ -59,7 +59,7 @@ async fn a_fault_of_one_signal_leaves_the_others_alone() {
 async fn retry_info_says_how_long_to_wait() {
     let collector = Collector::start().unwrap();
     let mut client = client(&collector).await;
-    collector.fault(Fault::retry_after(Duration::from_millis(1_500)));
+    collector.inject_fault(Fault::retry_after(Duration::from_millis(1_500)));
     let status = client.export(otlp::spans(1)).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::ResourceExhausted);
     let info = status.get_details_retry_info().unwrap();
@@ -70,13 +70,13 @@ async fn retry_info_says_how_long_to_wait() {
 async fn partial_success_keeps_what_it_did_not_reject() {
     let collector = Collector::start().unwrap();
     let mut client = client(&collector).await;
-    collector.fault(Fault::partial_success(2, "too old").times(1));
+    collector.inject_fault(Fault::partial_success(2, "too old").times(1));
     let answer = client.export(otlp::spans(5)).await.unwrap().into_inner().partial_success.unwrap();
     assert_eq!((answer.rejected_spans, &*answer.error_message), (2, "too old"));
     let kept: Vec<_> = collector.spans().iter().map(|span| span.attribute_text("number").unwrap()).collect();
     assert_eq!(kept, ["0", "1", "2"]);
 
-    collector.fault(Fault::partial_success(100, "all too old"));
+    collector.inject_fault(Fault::partial_success(100, "all too old"));
     let answer = client.export(otlp::spans(5)).await.unwrap().into_inner().partial_success.unwrap();
     assert_eq!(answer.rejected_spans, 5);
     assert_eq!(collector.received().span_count(), 3);
@@ -86,13 +86,13 @@ async fn partial_success_keeps_what_it_did_not_reject() {
 async fn requests_over_the_size_limit_are_refused_as_collectors_do() {
     let collector = Collector::start().unwrap();
     let mut client = client(&collector).await;
-    collector.fault(Fault::MaxMessageSize(500));
+    collector.inject_fault(Fault::MaxMessageSize(500));
     let status = client.export(otlp::spans(100)).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::ResourceExhausted);
     assert!(status.message().contains("received message larger than max"), "{status}");
     client.export(otlp::spans(1)).await.unwrap();
 
-    collector.heal();
+    collector.clear_faults();
     let mut huge = otlp::span(1, 0, "huge");
     huge.name = "x".repeat(4 << 20);
     let status = client.export(otlp::traces(vec![huge])).await.unwrap_err();
@@ -104,18 +104,18 @@ async fn requests_over_the_size_limit_are_refused_as_collectors_do() {
 async fn a_late_answer_is_kept_unless_the_client_gave_up() {
     let collector = Collector::start().unwrap();
     let mut patient = client(&collector).await;
-    collector.fault(Fault::Delay(Duration::from_millis(50)).times(1));
+    collector.inject_fault(Fault::Delay(Duration::from_millis(50)).times(1));
     let start = Instant::now();
     patient.export(otlp::spans(1)).await.unwrap();
     assert!(start.elapsed() >= Duration::from_millis(50));
     assert_eq!(collector.received().span_count(), 1);
 
-    collector.fault(Fault::Delay(Duration::from_millis(200)).times(1));
+    collector.inject_fault(Fault::Delay(Duration::from_millis(200)).times(1));
     let mut request = tonic::Request::new(otlp::spans(1));
     request.set_timeout(Duration::from_millis(20));
     patient.export(request).await.unwrap_err();
     // The next request is answered after the delay of the first would have ended.
-    collector.fault(Fault::Delay(Duration::from_millis(300)).times(1));
+    collector.inject_fault(Fault::Delay(Duration::from_millis(300)).times(1));
     patient.export(otlp::spans(1)).await.unwrap();
     assert_eq!(collector.received().span_count(), 2);
 }
@@ -124,8 +124,8 @@ async fn a_late_answer_is_kept_unless_the_client_gave_up() {
 async fn a_delay_goes_together_with_another_fault() {
     let collector = Collector::start().unwrap();
     let mut client = client(&collector).await;
-    collector.fault(Fault::Delay(Duration::from_millis(30)));
-    collector.fault(Fault::status(Code::Internal, "late and wrong"));
+    collector.inject_fault(Fault::Delay(Duration::from_millis(30)));
+    collector.inject_fault(Fault::status(Code::Internal, "late and wrong"));
     let start = Instant::now();
     let status = client.export(otlp::spans(1)).await.unwrap_err();
     assert!(start.elapsed() >= Duration::from_millis(30));
@@ -136,7 +136,7 @@ async fn a_delay_goes_together_with_another_fault() {
 async fn silence_never_answers_but_ends_with_the_collector() {
     let collector = Collector::start().unwrap();
     let mut client = client(&collector).await;
-    collector.fault(Fault::Silence);
+    collector.inject_fault(Fault::Silence);
     let mut request = tonic::Request::new(otlp::spans(1));
     request.set_timeout(Duration::from_millis(30));
     client.export(request).await.unwrap_err();
@@ -188,9 +188,9 @@ fn kept_is_what_was_acknowledged_while_it_restarts_under_load() {
 
 #[test]
 fn a_refused_endpoint_stays_refused() {
-    let endpoint = Collector::refused_endpoint().unwrap();
+    let endpoint = Collector::closed_endpoint().unwrap();
     assert_eq!(connect(&endpoint).unwrap_err().kind(), ErrorKind::ConnectionRefused);
-    assert_eq!(endpoint, Collector::refused_endpoint().unwrap());
+    assert_eq!(endpoint, Collector::closed_endpoint().unwrap());
 }
 
 #[test]

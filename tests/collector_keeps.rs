@@ -120,7 +120,7 @@ async fn a_trace_is_drawn_as_a_tree() {
     let received = collector.received();
     let [trace_id] = &received.trace_ids()[..] else { panic!("one trace") };
     assert_eq!(
-        received.trace_tree(trace_id),
+        received.render_trace(trace_id),
         "root [server]  1.0 ms  number=1\n\
          ├─ first [server]  1.0 ms  number=2\n\
          │  └─ query [server]  1.0 ms  ERROR no such table  number=4\n\
@@ -140,7 +140,7 @@ fn a_tree_leaves_out_what_the_name_says_but_no_captured_header() {
     let tracer = telemetry.tracer("test");
     drop(tracer.span_builder("a.B/C").with_attributes(attributes).start(&tracer));
     let received = telemetry.received();
-    let tree = received.trace_tree(&received.trace_ids()[0]);
+    let tree = received.render_trace(&received.trace_ids()[0]);
     assert!(tree.ends_with("  rpc.request.header.x-tenant=acme\n"), "{tree}");
     assert!(!tree.contains("rpc.method") && !tree.contains("rpc.system"), "{tree}");
 }
@@ -169,7 +169,7 @@ async fn collections_of_a_delta_sum_are_added_up() {
         client.export(otlp::metrics(vec![sum])).await.unwrap();
     }
     assert_eq!(collector.received().value("requests", &[]), Some(6.0));
-    assert_eq!(collector.received().metric_table(), "requests in {requests}\n   6  method=Get\n");
+    assert_eq!(collector.received().render_metrics(), "requests in {requests}\n   6  method=Get\n");
 }
 
 #[tokio::test]
@@ -182,7 +182,10 @@ async fn quantiles_are_those_of_prometheus() {
     assert_eq!(value.count, 5);
     assert_eq!(value.quantile(0.4), Some(0.75));
     assert_eq!(value.quantile(0.99), Some(2.0));
-    assert_eq!(collector.received().metric_table(), "duration in s\n   5 measured, p50 0.8125, p95 2.0000\n");
+    assert_eq!(
+        collector.received().render_metrics(),
+        "duration in s\n   5 measured, p50 0.8125, p95 2.0000\n"
+    );
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ fn program(name: &str) -> Outcome {
                     }
                 });
                 std::thread::sleep(Duration::from_millis(50));
-                let delivery = guard.shutdown().unwrap_or_else(|error| error.delivery());
+                let delivery = guard.shutdown().unwrap_or_else(|error| error.stats());
                 done.store(true, Ordering::Relaxed);
                 recording.join().unwrap();
                 assert_eq!(delivery.traces.pending + delivery.logs.pending, 0, "{delivery}");

@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::io;
 
-use telemetry_bootstrap::testing::{Collector, Received};
+use telemetry_bootstrap::testing::{CollectedTelemetry, Collector};
 use telemetry_bootstrap::tracing;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -31,7 +31,7 @@ fn handle() -> Result<(), Box<dyn Error>> {
     Ok(load()?)
 }
 
-fn record(action: impl FnOnce()) -> Received {
+fn record(action: impl FnOnce()) -> CollectedTelemetry {
     let collector = Collector::start().unwrap();
     let (layer, guard) = telemetry_bootstrap::init()
         .service_name("errors")

@@ -13,7 +13,7 @@ mod server;
 
 use std::net::SocketAddr;
 
-use telemetry_bootstrap::testing::{CollectedSpan, Collector, Received, SpanKind, StatusCode};
+use telemetry_bootstrap::testing::{CollectedSpan, CollectedTelemetry, Collector, SpanKind, StatusCode};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -47,7 +47,7 @@ async fn every_call_is_a_trace_with_its_logs_and_counts_once() {
     metrics(&received);
 }
 
-fn successful_call(received: &Received) {
+fn successful_call(received: &CollectedTelemetry) {
     let root = client_op(received, "abc123");
     let trace = received.trace(&root.trace_id());
     let names: Vec<_> = trace.iter().map(|span| (span.name(), span.kind())).collect();
@@ -82,7 +82,7 @@ fn successful_call(received: &Received) {
     assert_eq!(logs[0].attribute("request.id"), Some("abc123".into()));
 }
 
-fn failed_calls(received: &Received) {
+fn failed_calls(received: &CollectedTelemetry) {
     let cases = [
         ("unknown-1", "NOT_FOUND", StatusCode::Unset, "Business logic failed: no such request"),
         ("broken-1", "INTERNAL", StatusCode::Error, "Business logic failed: the stored result is damaged"),
@@ -102,7 +102,7 @@ fn failed_calls(received: &Received) {
     }
 }
 
-fn streaming_call(received: &Received) {
+fn streaming_call(received: &CollectedTelemetry) {
     let root = received.span("client-stream");
     let trace = received.trace(&root.trace_id());
     let server = trace.iter().find(|span| span.name() == STREAM && span.kind() == SpanKind::Server).unwrap();
@@ -114,14 +114,14 @@ fn streaming_call(received: &Received) {
     }
 }
 
-fn cancelled_call(received: &Received) {
+fn cancelled_call(received: &CollectedTelemetry) {
     let mut calls = received.spans_named(STREAM);
     calls.retain(|span| span.attribute("rpc.status_code") == Some("CANCELLED".into()));
     let kinds: Vec<_> = calls.iter().map(CollectedSpan::kind).collect();
     assert!(kinds.contains(&SpanKind::Client) && kinds.contains(&SpanKind::Server) && kinds.len() == 2);
 }
 
-fn metrics(received: &Received) {
+fn metrics(received: &CollectedTelemetry) {
     let unary = ("method", "ProcessRequest");
     let stream = ("method", "ProcessRequests");
     let count = |method, error| received.value("myservice.requests.total", &[method, ("error", error)]);
@@ -139,7 +139,7 @@ fn metrics(received: &Received) {
     assert!((0.01..0.1).contains(&median), "{median}");
 }
 
-fn client_op(received: &Received, id: &str) -> CollectedSpan {
+fn client_op(received: &CollectedTelemetry, id: &str) -> CollectedSpan {
     let mut spans = received.spans_named("client-op");
     spans.retain(|span| span.attribute("id") == Some(id.to_owned().into()));
     assert_eq!(spans.len(), 1, "{id}");

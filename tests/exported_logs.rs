@@ -5,14 +5,14 @@
 use opentelemetry::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_sdk::trace::Sampler;
-use telemetry_bootstrap::testing::{Collector, Received};
+use telemetry_bootstrap::testing::{CollectedTelemetry, Collector};
 use telemetry_bootstrap::tracing::{self, Level};
 use telemetry_bootstrap::{Builder, LogFormat, Redaction, init, with_fields};
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 /// What arrives of `events`.
-fn exported(settings: impl FnOnce(Builder) -> Builder, events: impl FnOnce()) -> Received {
+fn exported(settings: impl FnOnce(Builder) -> Builder, events: impl FnOnce()) -> CollectedTelemetry {
     let collector = Collector::start().unwrap();
     let builder = init().endpoint(collector.endpoint()).log_format(LogFormat::Off).ignore_env();
     let (layer, guard) = settings(builder).build_local::<Registry>().unwrap();
@@ -21,7 +21,7 @@ fn exported(settings: impl FnOnce(Builder) -> Builder, events: impl FnOnce()) ->
     collector.received()
 }
 
-fn bodies(received: &Received) -> Vec<String> {
+fn bodies(received: &CollectedTelemetry) -> Vec<String> {
     received.logs().iter().map(|log| log.body()).collect()
 }
 
@@ -54,7 +54,9 @@ fn trace_based_leaves_out_the_records_of_unsampled_traces_alone() {
     };
     let run = |sampler: Sampler| {
         bodies(&exported(
-            |builder| builder.traces(|traces| traces.sampler(sampler)).logs(|logs| logs.trace_based()),
+            |builder| {
+                builder.traces(|traces| traces.sampler(sampler)).logs(|logs| logs.sampled_traces_only())
+            },
             events,
         ))
     };

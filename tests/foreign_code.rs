@@ -53,8 +53,8 @@ fn with_processor(collector: &Collector, action: fn()) -> Local {
     Local::with(&collector.endpoint(), |builder| {
         builder
             .shutdown_timeout(LIMIT)
-            .traces(|traces| traces.span_processor(Processor(action)).batch_delay(NEVER))
-            .logs(|logs| logs.batch_delay(NEVER))
+            .traces(|traces| traces.span_processor(Processor(action)).scheduled_delay(NEVER))
+            .logs(|logs| logs.scheduled_delay(NEVER))
             .metrics(|metrics| metrics.interval(NEVER))
     })
 }
@@ -168,9 +168,9 @@ fn a_full_disk_costs_the_lines_which_are_counted_and_nothing_else() {
     local.record(0..10);
     let (delivery, _) = local.shutdown();
     assert_eq!((delivery.traces.delivered, delivery.logs.delivered), (10, 10), "{delivery}");
-    assert_eq!(delivery.lost(), delivery.lines_dropped);
+    assert_eq!(delivery.lost(), delivery.log_lines_dropped);
     // Ten lines, and possibly the one that would have told of them.
-    assert!((10..=11).contains(&delivery.lines_dropped), "{delivery}");
+    assert!((10..=11).contains(&delivery.log_lines_dropped), "{delivery}");
 }
 
 #[test]
@@ -198,5 +198,5 @@ fn an_output_that_takes_nothing_costs_no_more_than_the_limit() {
     let (delivery, _) = local.shutdown();
     assert!(begin.elapsed() < LIMIT + OVER_LIMIT, "{:?}", begin.elapsed());
     assert_eq!((delivery.traces.delivered, delivery.logs.delivered), (10, 10), "{delivery}");
-    assert_eq!((delivery.lines_dropped, delivery.lost()), (10, 10), "none of the lines was written");
+    assert_eq!((delivery.log_lines_dropped, delivery.lost()), (10, 10), "none of the lines was written");
 }

@@ -191,11 +191,11 @@ async fn request_messages_in_a_router_are_followed_in_tonics_body() {
     };
     let router = || axum::Router::new().route_service("/test.Test/{*method}", TestService::new());
     let (plain, mapped) = (Recorded::new(), Recorded::new());
-    let response = call(router().layer(plain.server().message_sizes())).await.unwrap();
+    let response = call(router().layer(plain.server().record_message_sizes())).await.unwrap();
     drop(http_body_util::BodyExt::collect(response.into_body()).await.unwrap());
     let layer = ServiceBuilder::new()
         .map_request(|request: http::Request<axum::body::Body>| request.map(Body::new))
-        .layer(mapped.server().message_sizes());
+        .layer(mapped.server().record_message_sizes());
     let response = call(router().layer(layer)).await.unwrap();
     drop(http_body_util::BodyExt::collect(response.into_body()).await.unwrap());
     one_call(&plain, "server", "OK", false).await;
@@ -320,7 +320,8 @@ async fn an_answer_with_a_status_that_is_no_code_is_unknown() {
 async fn compression_changes_nothing_but_the_size() {
     use tonic::codec::CompressionEncoding::Gzip;
     let service = TestService { gzip: true, ..TestService::new() };
-    let world = World::with(service, ServerLayer::message_sizes, ClientLayer::message_sizes).await;
+    let world =
+        World::with(service, ServerLayer::record_message_sizes, ClientLayer::record_message_sizes).await;
     let mut client = world.grpc();
     client.0 = client.0.send_compressed(Gzip).accept_compressed(Gzip);
     client.unary(Ask { size: 100_000, ..ask(0, "ok") }).await.unwrap();

@@ -18,7 +18,7 @@ use grpc_support::*;
 use telemetry_bootstrap::grpc::{ClientLayer, ClientService, ServerLayer};
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
-use telemetry_bootstrap::testing::{Collector, Received, SpanKind};
+use telemetry_bootstrap::testing::{CollectedTelemetry, Collector, SpanKind};
 use telemetry_bootstrap::{LogFormat, TelemetryGuard};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -50,7 +50,7 @@ async fn every_call_under_load_arrives_once_at_the_collector() {
     for worker in workers {
         calls += worker.await.unwrap();
     }
-    let ended = || telemetry.delivery().traces.accepted;
+    let ended = || telemetry.stats().traces.accepted;
     let arrived = || service.arrived.load(Ordering::Relaxed);
     until(|| ended() >= calls + arrived()).await;
     let delivery = tokio::task::spawn_blocking(|| telemetry.shutdown()).await.unwrap().unwrap();
@@ -81,8 +81,8 @@ fn init(collector: &Collector) -> TelemetryGuard {
         .service_name("load")
         .endpoint(collector.endpoint())
         .log_format(LogFormat::Off)
-        .traces(|traces| traces.max_queue_items(1_000_000).max_queue_bytes(1 << 30))
-        .logs(|logs| logs.max_queue_items(1_000_000).max_queue_bytes(1 << 30))
+        .traces(|traces| traces.max_queue_size(1_000_000).max_queue_bytes(1 << 30))
+        .logs(|logs| logs.max_queue_size(1_000_000).max_queue_bytes(1 << 30))
         .metrics(|metrics| metrics.interval(Duration::from_secs(1)))
         .build()
         .unwrap()
@@ -92,7 +92,7 @@ async fn serve(service: TestService) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = Server::builder()
-        .layer(ServerLayer::new().active_calls().access_log())
+        .layer(ServerLayer::new().record_active_calls().record_access_log())
         .add_service(service)
         .serve_with_incoming(TcpListenerStream::new(listener));
     tokio::spawn(server);
@@ -100,7 +100,7 @@ async fn serve(service: TestService) -> SocketAddr {
 }
 
 fn connect(address: SocketAddr) -> ClientService<Channel> {
-    let layer = ClientLayer::new().active_calls().access_log().target(address.to_string());
+    let layer = ClientLayer::new().record_active_calls().record_access_log().target(address.to_string());
     layer.layer(Channel::from_shared(format!("http://{address}")).unwrap().connect_lazy())
 }
 
@@ -132,7 +132,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn add(&mut self, received: &Received) {
+    fn add(&mut self, received: &CollectedTelemetry) {
         for span in received.spans() {
             let side = if span.kind() == SpanKind::Server { "server" } else { "client" };
             *self.spans.entry(side).or_default() += 1;

@@ -16,7 +16,7 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::SpanData;
-use telemetry_bootstrap::grpc::{RemoteParent, ServerLayer};
+use telemetry_bootstrap::grpc::{RemoteContext, ServerLayer};
 use tonic::body::Body;
 use tonic::codegen::http;
 use tonic::metadata::MetadataValue;
@@ -75,7 +75,7 @@ async fn several_tracestate_headers_are_one_list() {
 #[tokio::test]
 async fn a_public_edge_links_and_begins_a_trace_of_its_own() {
     let (context, span) =
-        serve(|layer| layer.remote_parent(|_| RemoteParent::Link), remote(request("/a.B/C"))).await;
+        serve(|layer| layer.remote_context(|_| RemoteContext::Link), remote(request("/a.B/C"))).await;
     assert_ne!(span.span_context.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
     assert_eq!(span.parent_span_id, SpanId::INVALID);
     let [link] = span.links.links.as_slice() else { panic!("{span:?}") };
@@ -85,19 +85,19 @@ async fn a_public_edge_links_and_begins_a_trace_of_its_own() {
 
 #[tokio::test]
 async fn without_a_caller_there_is_nothing_to_link() {
-    let (_, span) = serve(|layer| layer.remote_parent(|_| RemoteParent::Link), request("/a.B/C")).await;
+    let (_, span) = serve(|layer| layer.remote_context(|_| RemoteContext::Link), request("/a.B/C")).await;
     assert_eq!(span.links.links.len(), 0);
 }
 
 #[tokio::test]
 async fn the_caller_can_be_ignored_per_method() {
     let decide = |method: &str| {
-        if method == "a.B/Public" { RemoteParent::Ignore } else { RemoteParent::Parent }
+        if method == "a.B/Public" { RemoteContext::Ignore } else { RemoteContext::Parent }
     };
-    let (context, span) = serve(|layer| layer.remote_parent(decide), remote(request("/a.B/Public"))).await;
+    let (context, span) = serve(|layer| layer.remote_context(decide), remote(request("/a.B/Public"))).await;
     assert_eq!(span.parent_span_id, SpanId::INVALID);
     assert_eq!((span.links.links.len(), context.baggage().len()), (0, 0));
-    let (_, span) = serve(|layer| layer.remote_parent(decide), remote(request("/a.B/Private"))).await;
+    let (_, span) = serve(|layer| layer.remote_context(decide), remote(request("/a.B/Private"))).await;
     assert_eq!(span.parent_span_id.to_string(), "b7ad6b7169203331");
 }
 

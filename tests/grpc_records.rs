@@ -361,8 +361,8 @@ fn encoded(message: &impl prost::Message) -> f64 {
 async fn messages_are_counted_and_sized_both_ways() {
     let world = World::with(
         TestService::new(),
-        |server| server.message_sizes().message_counts(),
-        |client| client.message_sizes().message_counts(),
+        |server| server.record_message_sizes().record_message_counts(),
+        |client| client.record_message_sizes().record_message_counts(),
     )
     .await;
     let question = Ask { size: 50_000, ..ask(4, "ok") };
@@ -408,7 +408,7 @@ async fn one_access_line_per_call_in_the_calls_span() {
     }
     let lines = Lines::default();
     let _subscriber = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
-    let world = World::with(TestService::new(), ServerLayer::access_log, |client| client).await;
+    let world = World::with(TestService::new(), ServerLayer::record_access_log, |client| client).await;
     let stream = world.grpc().server_stream(ask(2, "5")).await.unwrap().into_inner();
     drain(stream).await.1.unwrap_err();
     let span = world.server_ended("NOT_FOUND").await;
@@ -476,7 +476,7 @@ fn futures_now<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
 
 #[tokio::test]
 async fn a_method_is_learned_with_the_head_of_its_first_answer() {
-    let world = World::with(TestService::new(), ServerLayer::message_sizes, |client| client).await;
+    let world = World::with(TestService::new(), ServerLayer::record_message_sizes, |client| client).await;
     let mut stream = world.grpc().server_stream(ask(1, "hang")).await.unwrap().into_inner();
     stream.message().await.unwrap().unwrap();
     let sizes = world.server.points("rpc.server.response.size");
@@ -515,7 +515,11 @@ async fn only_listed_methods_have_series_of_their_own() {
         }],
     };
     let recorded = Recorded::new();
-    let layer = recorded.server().known_methods(["/a.B/C"]).known_methods_in(&set.encode_to_vec()).unwrap();
+    let layer = recorded
+        .server()
+        .known_methods(["/a.B/C"])
+        .known_methods_from_descriptor_set(&set.encode_to_vec())
+        .unwrap();
     for path in ["/a.B/C", "/pkg.Listed/Get", "/pkg.Listed/Put"] {
         serve(&layer, answering(OK), request(path)).await;
     }
@@ -523,7 +527,7 @@ async fn only_listed_methods_have_series_of_their_own() {
     let mut methods: Vec<_> = points.iter().filter_map(|point| point.get("rpc.method")).collect();
     methods.sort();
     assert_eq!(methods, ["_OTHER", "a.B/C", "pkg.Listed/Get"]);
-    assert!(ServerLayer::new().known_methods_in(b"\xff\xff").is_err());
+    assert!(ServerLayer::new().known_methods_from_descriptor_set(b"\xff\xff").is_err());
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ const CALLS: u64 = 400;
 async fn random_cancellations_leave_one_span_and_one_measurement_per_call() {
     let world = World::with(
         TestService::new(),
-        |server| server.message_counts().message_sizes(),
-        |client| client.message_counts().message_sizes(),
+        |server| server.record_message_counts().record_message_sizes(),
+        |client| client.record_message_counts().record_message_sizes(),
     )
     .await;
     let workers: Vec<_> = (1..=WORKERS)

@@ -271,7 +271,7 @@ fn race() -> Outcome {
 
 fn quick() -> Outcome {
     let silent = Collector::silent()?;
-    for endpoint in [&silent.endpoint(), &Collector::refused_endpoint()?, "http://collector.invalid:4317"] {
+    for endpoint in [&silent.endpoint(), &Collector::closed_endpoint()?, "http://collector.invalid:4317"] {
         // Of several tries the quickest: what the machine does meanwhile only adds.
         let mut quickest = Duration::MAX;
         for _ in 0..5 {
@@ -362,9 +362,9 @@ fn with_few_threads(endpoint: &str) -> Outcome {
             tracing::info_span!("order").in_scope(|| tracing::info!("ordered"));
             let runtime = tokio::runtime::Builder::new_current_thread().build()?;
             let lost = runtime.block_on(guard.shutdown_async()).err().ok_or("no line was lost")?;
-            let delivery = lost.delivery();
+            let delivery = lost.stats();
             let delivered = [delivery.traces, delivery.metrics, delivery.logs].map(|signal| signal.delivered);
-            if delivered != [1, 1, 1] || delivery.lines_dropped == 0 {
+            if delivered != [1, 1, 1] || delivery.log_lines_dropped == 0 {
                 // Not by a panic, whose message nobody would see here.
                 return Err(delivery.to_string().into());
             }

@@ -9,16 +9,19 @@ use std::time::Duration;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue};
 use telemetry_bootstrap::json::JsonLayer;
-use telemetry_bootstrap::{LineWriter, LogOutput, Overflow, Redaction};
+use telemetry_bootstrap::{LogOutput, NonBlockingWriter, OverflowPolicy, Redaction};
 use tracing::subscriber::with_default;
 use tracing::{error, info, info_span};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 #[test]
 fn a_line_inside_two_spans_costs_no_allocation() {
-    let writer =
-        LineWriter::start(LogOutput::writer(|| Gate), Overflow::Block, LineWriter::DEFAULT_MAX_BYTES)
-            .unwrap();
+    let writer = NonBlockingWriter::new(
+        LogOutput::writer(|| Gate),
+        OverflowPolicy::Block,
+        NonBlockingWriter::DEFAULT_MAX_BYTES,
+    )
+    .unwrap();
     let layer = JsonLayer::new(writer.clone()).redact(Redaction::keys(["password"]));
     with_default(tracing_subscriber::registry().with(layer), || {
         let _ids = Context::new().with_remote_span_context(span_context()).attach();

@@ -162,7 +162,7 @@ fn healthy(row: &str) -> Result<(), Failed> {
 }
 
 fn refused(row: &str) -> Result<(), Failed> {
-    let ended = Program::start(row, &Collector::refused_endpoint()?)?.wait()?;
+    let ended = Program::start(row, &Collector::closed_endpoint()?)?.wait()?;
     ended.took_less_than(REFUSED)?;
     ended.tells_that_all_was_lost(row)
 }

@@ -19,7 +19,7 @@ const BESIDE: u64 = 16 << 20;
 #[test]
 fn a_million_spans_without_a_collector_stay_within_the_limit_and_each_drop_is_counted() {
     let builder =
-        init().ignore_env().endpoint(Collector::refused_endpoint().unwrap()).log_format(LogFormat::Off);
+        init().ignore_env().endpoint(Collector::closed_endpoint().unwrap()).log_format(LogFormat::Off);
     let (_, guard) = builder.build_local::<tracing_subscriber::Registry>().unwrap();
     let tracer = guard.tracer("burst");
     // Once, so that what is made only once is not measured.
@@ -31,14 +31,14 @@ fn a_million_spans_without_a_collector_stay_within_the_limit_and_each_drop_is_co
         }
     });
     let grown = peak() - before;
-    let delivery = guard.delivery();
+    let delivery = guard.stats();
     println!("{} MiB for {delivery}", grown >> 20);
     assert_eq!(delivery.traces.accepted, BURST + 100);
     assert_eq!(delivery.traces.pending + delivery.traces.dropped, BURST + 100, "{delivery}");
     // The limit is used, not merely kept: each span is some hundred bytes.
     assert!(delivery.traces.pending > QUEUE / 400, "{delivery}");
     assert!(grown < QUEUE + BESIDE, "{} MiB", grown >> 20);
-    let delivery = guard.shutdown().unwrap_err().delivery();
+    let delivery = guard.shutdown().unwrap_err().stats();
     assert_eq!(delivery.traces.failed + delivery.traces.dropped, BURST + 100, "{delivery}");
 }
 

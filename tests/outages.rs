@@ -51,7 +51,7 @@ fn five_seconds_without_a_collector_under_load_lose_nothing_that_fits() {
     let recorded = local.under_load(|| {
         collector.wait_for(PATIENCE, |received| received.span_count() > 50).unwrap();
         collector.stop();
-        let before = local.guard.delivery().traces;
+        let before = local.guard.stats().traces;
         pause(5_000);
         collector.restart().unwrap();
         local.wait_until(|delivery| delivery.traces.delivered > before.accepted + 100);
@@ -82,7 +82,7 @@ fn what_does_not_fit_during_an_outage_is_counted_and_the_oldest_kept() {
     let collector = Collector::start().unwrap();
     collector.stop();
     let local = Local::with(&collector.endpoint(), |builder| {
-        builder.traces(|traces| traces.max_queue_items(100)).logs(|logs| logs.max_queue_items(150))
+        builder.traces(|traces| traces.max_queue_size(100)).logs(|logs| logs.max_queue_size(150))
     });
     local.record(0..400);
     collector.restart().unwrap();
@@ -108,7 +108,7 @@ fn an_outage_is_told_once_in_words_to_act_on_and_its_end_with_what_was_lost() {
     let collector = Collector::start().unwrap();
     collector.stop();
     let local =
-        Local::with(&collector.endpoint(), |builder| builder.traces(|traces| traces.max_queue_items(50)));
+        Local::with(&collector.endpoint(), |builder| builder.traces(|traces| traces.max_queue_size(50)));
     let recorded = local.under_load(|| {
         local.wait_until(|delivery| delivery.traces.dropped > 0);
         // Long enough for many tries.
@@ -143,9 +143,9 @@ fn unavailable_is_tried_again_until_it_is_over() {
     let collector = Collector::start().unwrap();
     let local = Local::start(&collector.endpoint());
     let recorded = local.under_load(|| {
-        collector.fault(Fault::status(Code::Unavailable, "rolling update"));
+        collector.inject_fault(Fault::status(Code::Unavailable, "rolling update"));
         local.wait_until(|delivery| delivery.traces.pending > 100);
-        collector.heal();
+        collector.clear_faults();
     });
     let lines = nothing_is_lost(local, recorded, &collector);
     let [failing] = said(&lines, FAILING, "logs")[..] else { panic!("{:#?}", own(&lines)) };
@@ -159,7 +159,7 @@ fn a_collector_that_asks_for_a_pause_gets_it_and_then_everything() {
     let asked = Duration::from_millis(800);
     let begin = Instant::now();
     let recorded = local.under_load(|| {
-        collector.fault(Fault::retry_after(asked).on(Signal::Traces).times(1));
+        collector.inject_fault(Fault::retry_after(asked).on(Signal::Traces).times(1));
         collector.wait_for(PATIENCE, |received| received.span_count() > 0).unwrap();
         assert!(begin.elapsed() >= asked, "{:?}", begin.elapsed());
     });
@@ -176,7 +176,7 @@ fn answers_that_are_final_are_counted_and_said_once() {
     ];
     for (code, message, check) in cases {
         let collector = Collector::start().unwrap();
-        collector.fault(Fault::status(code, message));
+        collector.inject_fault(Fault::status(code, message));
         let local = Local::with(&collector.endpoint(), |builder| {
             builder.header("authorization", "Bearer s3cret").compression(Compression::Gzip)
         });
@@ -205,8 +205,8 @@ fn answers_that_are_final_are_counted_and_said_once() {
 #[test]
 fn what_the_collector_rejects_of_a_request_is_counted_and_said() {
     let collector = Collector::start().unwrap();
-    collector.fault(Fault::partial_success(2, "too old").on(Signal::Traces).times(3));
-    collector.fault(Fault::partial_success(1, "too long").on(Signal::Logs).times(2));
+    collector.inject_fault(Fault::partial_success(2, "too old").on(Signal::Traces).times(3));
+    collector.inject_fault(Fault::partial_success(1, "too long").on(Signal::Logs).times(2));
     let local = Local::start(&collector.endpoint());
     let recorded = local.under_load(|| {
         local.wait_until(|delivery| delivery.traces.rejected == 6 && delivery.logs.rejected == 2);
@@ -224,9 +224,9 @@ fn what_the_collector_rejects_of_a_request_is_counted_and_said() {
 #[test]
 fn requests_that_are_too_large_are_split_and_nobody_is_alarmed() {
     let collector = Collector::start().unwrap();
-    collector.fault(Fault::MaxMessageSize(3_000));
+    collector.inject_fault(Fault::MaxMessageSize(3_000));
     let local = Local::with(&collector.endpoint(), |builder| {
-        builder.traces(|traces| traces.batch_delay(PATIENCE)).logs(|logs| logs.batch_delay(PATIENCE))
+        builder.traces(|traces| traces.scheduled_delay(PATIENCE)).logs(|logs| logs.scheduled_delay(PATIENCE))
     });
     local.record(0..1_000);
     let lines = nothing_is_lost(local, 1_000, &collector);
@@ -236,7 +236,7 @@ fn requests_that_are_too_large_are_split_and_nobody_is_alarmed() {
 #[test]
 fn a_collection_of_metrics_that_is_too_large_is_split() {
     let collector = Collector::start().unwrap();
-    collector.fault(Fault::MaxMessageSize(10_000).on(Signal::Metrics));
+    collector.inject_fault(Fault::MaxMessageSize(10_000).on(Signal::Metrics));
     let local = Local::with(&collector.endpoint(), |builder| builder.metrics(|m| m.interval(PATIENCE)));
     let meter = local.guard.meter("large");
     let (sizes, counts) = (meter.f64_histogram("sizes").build(), meter.u64_counter("counts").build());
@@ -264,7 +264,7 @@ fn collections_that_waited_arrive_in_their_order() {
     local.record(0..1);
     local.wait_until(|delivery| delivery.metrics.pending > 20);
     // The first finds out that the collector is there; those that come then must not pass each other.
-    collector.fault(Fault::Delay(Duration::from_millis(200)).on(Signal::Metrics).times(2));
+    collector.inject_fault(Fault::Delay(Duration::from_millis(200)).on(Signal::Metrics).times(2));
     collector.restart().unwrap();
     // So many that those which were passed have arrived, too.
     let received = collector.wait_for(PATIENCE, |received| received.point_count() > 60).unwrap();
@@ -287,7 +287,7 @@ fn a_flush_with_a_limit_that_no_clock_can_reach_has_none() {
 #[test]
 fn a_slow_collector_gets_everything() {
     let collector = Collector::start().unwrap();
-    collector.fault(Fault::Delay(Duration::from_millis(300)));
+    collector.inject_fault(Fault::Delay(Duration::from_millis(300)));
     let local = Local::start(&collector.endpoint());
     let recorded = local.under_load(|| pause(1_500));
     let lines = nothing_is_lost(local, recorded, &collector);
@@ -299,9 +299,9 @@ fn a_collector_that_hung_for_a_while_gets_everything() {
     let collector = Collector::start().unwrap();
     let local = Local::with(&collector.endpoint(), |builder| builder.timeout(Duration::from_millis(300)));
     let recorded = local.under_load(|| {
-        collector.fault(Fault::Silence);
+        collector.inject_fault(Fault::Silence);
         local.wait_until(|delivery| delivery.traces.pending > 200);
-        collector.heal();
+        collector.clear_faults();
     });
     let lines = nothing_is_lost(local, recorded, &collector);
     let [failing] = said(&lines, FAILING, "traces")[..] else { panic!("{:#?}", own(&lines)) };

@@ -192,10 +192,10 @@ fn an_interval_of_a_second_delivers_within_two() {
             &[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint), ("OTEL_METRIC_EXPORT_INTERVAL", "1000")],
         )
     });
-    let arrived = |received: &telemetry_bootstrap::testing::Received| received.point_count() > 0;
+    let arrived = |received: &telemetry_bootstrap::testing::CollectedTelemetry| received.point_count() > 0;
     collector.wait_for(Duration::from_secs(20), arrived).unwrap();
     let first = collector.received().point_count();
-    let more = |received: &telemetry_bootstrap::testing::Received| received.point_count() > first;
+    let more = |received: &telemetry_bootstrap::testing::CollectedTelemetry| received.point_count() > first;
     collector.wait_for(Duration::from_secs(2), more).unwrap();
     program.join().unwrap();
 }
@@ -214,7 +214,7 @@ fn no_secret_of_the_environment_is_ever_printed() {
     let key = directory.path().join("key.pem");
     std::fs::write(&key, format!("-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n"))
         .unwrap();
-    let refused = Collector::refused_endpoint().unwrap();
+    let refused = Collector::closed_endpoint().unwrap();
     let environments = [
         vec![("HEADERS", format!("authorization=Bearer {SECRET}")), ("ENDPOINT", refused.clone())],
         vec![("HEADERS", format!("authorization={SECRET}%zz")), ("ENDPOINT", refused.clone())],

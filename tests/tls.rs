@@ -15,7 +15,7 @@ use telemetry_bootstrap::testing::opentelemetry_proto::tonic::collector::trace::
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
-use telemetry_bootstrap::{Builder, Delivery, LogFormat, LogOutput, TlsSettings, tracing};
+use telemetry_bootstrap::{Builder, ExportStats, LogFormat, LogOutput, TlsSettings, tracing};
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
@@ -110,7 +110,7 @@ fn identity(authority: &Authority) -> ServerTlsConfig {
 }
 
 /// Exports three spans; what became of them, and the log lines.
-fn export(builder: Builder, lines: &Path) -> (Delivery, String) {
+fn export(builder: Builder, lines: &Path) -> (ExportStats, String) {
     let builder = builder
         .ignore_env()
         .log_format(LogFormat::Json)
@@ -122,11 +122,11 @@ fn export(builder: Builder, lines: &Path) -> (Delivery, String) {
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
         (0..3).for_each(|_| drop(tracing::info_span!("work").entered()));
     });
-    let delivery = guard.shutdown().unwrap_or_else(|error| error.delivery());
+    let delivery = guard.shutdown().unwrap_or_else(|error| error.stats());
     (delivery, std::fs::read_to_string(lines).unwrap())
 }
 
-fn export_with(authority: &Authority, collector: &Collector, tls: TlsSettings) -> (Delivery, String) {
+fn export_with(authority: &Authority, collector: &Collector, tls: TlsSettings) -> (ExportStats, String) {
     let builder = telemetry_bootstrap::init().endpoint(&collector.endpoint).tls(tls);
     export(builder, &authority.directory.path().join("lines"))
 }

@@ -46,7 +46,7 @@ fn bootstrap_duration(endpoint: &str) -> Work {
 }
 
 fn bootstrap_active_calls(endpoint: &str) -> Work {
-    bootstrap(only_spans(endpoint), ServerLayer::new().active_calls())
+    bootstrap(only_spans(endpoint), ServerLayer::new().record_active_calls())
 }
 
 /// No lines and no log records: the other layers are measured without them, too.

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use telemetry_bootstrap::testing::{CollectedMetric, Received, Signal};
-use telemetry_bootstrap::{Delivery, SignalDelivery};
+use telemetry_bootstrap::testing::{CollectedMetric, CollectedTelemetry, Signal};
+use telemetry_bootstrap::{ExportStats, SignalStats};
 
 /// Distinct items: a request whose answer was lost is sent again, so the collector may have it twice.
 #[derive(Default)]
@@ -16,7 +16,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    pub(crate) fn add(&mut self, received: &Received) {
+    pub(crate) fn add(&mut self, received: &CollectedTelemetry) {
         self.spans.extend(received.spans().iter().map(|span| number(span.attribute_text("number"))));
         self.logs.extend(received.logs().iter().map(|log| number(log.attribute_text("number"))));
         self.points.extend(received.metrics().iter().flat_map(times));
@@ -27,7 +27,7 @@ impl Seen {
     }
 
     /// Says and checks where everything went.
-    pub(crate) fn balances(&self, recorded: u64, delivery: &Delivery) -> bool {
+    pub(crate) fn balances(&self, recorded: u64, delivery: &ExportStats) -> bool {
         let distinct = [self.spans.len(), self.points.len(), self.logs.len()].map(|distinct| distinct as u64);
         let counts = [delivery.traces, delivery.metrics, delivery.logs];
         // Data points are made by each collection: only the ledger knows how many.
@@ -51,7 +51,7 @@ impl Seen {
     }
 }
 
-fn is_balanced(recorded: u64, counts: SignalDelivery, seen: u64) -> bool {
+fn is_balanced(recorded: u64, counts: SignalStats, seen: u64) -> bool {
     recorded == counts.accepted
         && counts.pending == 0
         && seen == counts.delivered

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use account::Seen;
 use proxy::Proxy;
 use telemetry_bootstrap::testing::{Code, Collector, Fault};
-use telemetry_bootstrap::{Delivery, LogFormat, SignalDelivery, TelemetryGuard, opentelemetry, tracing};
+use telemetry_bootstrap::{ExportStats, LogFormat, SignalStats, TelemetryGuard, opentelemetry, tracing};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let end = Instant::now() + seconds()?;
@@ -42,8 +42,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .timeout(Duration::from_secs(1))
         .shutdown_timeout(Duration::from_secs(10))
         // Small, so that outages are longer than what fits.
-        .traces(|traces| traces.max_queue_items(8_000).batch_delay(DELAY))
-        .logs(|logs| logs.max_queue_items(10_000).batch_delay(DELAY))
+        .traces(|traces| traces.max_queue_size(8_000).scheduled_delay(DELAY))
+        .logs(|logs| logs.max_queue_size(10_000).scheduled_delay(DELAY))
         .metrics(|metrics| metrics.interval(Duration::from_millis(100)))
         .build()?;
     let load = Load::default();
@@ -58,9 +58,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         outcome
     })?;
     let Soak { collector, telemetry, mut seen, .. } = soak;
-    println!("at the end of the load: {}", telemetry.delivery());
+    println!("at the end of the load: {}", telemetry.stats());
     let begin = Instant::now();
-    let delivery = telemetry.shutdown().unwrap_or_else(|error| error.delivery());
+    let delivery = telemetry.shutdown().unwrap_or_else(|error| error.stats());
     println!("the shutdown took {:.1?}", begin.elapsed());
     seen.add(&collector.take());
     if !seen.balances(load.recorded.load(Ordering::Relaxed), &delivery) {
@@ -137,7 +137,7 @@ impl Soak {
             let lasting = Duration::from_millis(50 + self.choices.next(1_500));
             self.suffer(TROUBLES[choice], lasting)?;
             self.seen.add(&self.collector.take());
-            check(&self.telemetry.delivery())?;
+            check(&self.telemetry.stats())?;
         }
         println!("{}", Rounds(&rounds));
         Ok(())
@@ -145,15 +145,19 @@ impl Soak {
 
     fn suffer(&mut self, trouble: Trouble, lasting: Duration) -> Result<(), Box<dyn Error>> {
         match trouble {
-            Trouble::Unavailable => self.collector.fault(Fault::status(Code::Unavailable, "soak")),
-            Trouble::Refused => self.collector.fault(Fault::status(Code::Internal, "soak").times(3)),
-            Trouble::Busy => self.collector.fault(Fault::retry_after(Duration::from_millis(100)).times(3)),
-            Trouble::PartlyRejected => self.collector.fault(Fault::partial_success(3, "soak").times(5)),
-            Trouble::Slow => {
-                self.collector.fault(Fault::Delay(Duration::from_millis(self.choices.next(300))))
+            Trouble::Unavailable => self.collector.inject_fault(Fault::status(Code::Unavailable, "soak")),
+            Trouble::Refused => self.collector.inject_fault(Fault::status(Code::Internal, "soak").times(3)),
+            Trouble::Busy => {
+                self.collector.inject_fault(Fault::retry_after(Duration::from_millis(100)).times(3))
             }
-            Trouble::TooLarge => self.collector.fault(Fault::MaxMessageSize(10_000)),
-            Trouble::Silent => self.collector.fault(Fault::Silence),
+            Trouble::PartlyRejected => {
+                self.collector.inject_fault(Fault::partial_success(3, "soak").times(5))
+            }
+            Trouble::Slow => {
+                self.collector.inject_fault(Fault::Delay(Duration::from_millis(self.choices.next(300))))
+            }
+            Trouble::TooLarge => self.collector.inject_fault(Fault::MaxMessageSize(10_000)),
+            Trouble::Silent => self.collector.inject_fault(Fault::Silence),
             Trouble::Stopped => self.collector.stop(),
             Trouble::Cut | Trouble::None => {}
         }
@@ -164,7 +168,7 @@ impl Soak {
             self.proxy.cut();
         }
         std::thread::sleep(end.saturating_duration_since(Instant::now()));
-        self.collector.heal();
+        self.collector.clear_faults();
         if matches!(trouble, Trouble::Stopped) {
             self.collector.restart()?;
         }
@@ -173,12 +177,11 @@ impl Soak {
 
     /// Waits until all that was recorded before has its answer.
     fn settle(&self) -> Result<(), Box<dyn Error>> {
-        let until = self.telemetry.delivery();
+        let until = self.telemetry.stats();
         let begin = Instant::now();
-        let settled =
-            |now: SignalDelivery, until: SignalDelivery| now.delivered + now.lost() >= until.accepted;
+        let settled = |now: SignalStats, until: SignalStats| now.delivered + now.lost() >= until.accepted;
         loop {
-            let now = self.telemetry.delivery();
+            let now = self.telemetry.stats();
             if settled(now.traces, until.traces)
                 && settled(now.metrics, until.metrics)
                 && settled(now.logs, until.logs)
@@ -194,7 +197,7 @@ impl Soak {
 }
 
 /// At any moment.
-fn check(delivery: &Delivery) -> Result<(), Box<dyn Error>> {
+fn check(delivery: &ExportStats) -> Result<(), Box<dyn Error>> {
     for counts in [delivery.traces, delivery.metrics, delivery.logs] {
         if counts.accepted != counts.delivered + counts.lost() + counts.pending {
             return Err(format!("the ledger does not add up: {delivery}").into());

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use telemetry_bootstrap::fuzzing;
+use telemetry_bootstrap::testing::fuzzing;
 
 #[derive(arbitrary::Arbitrary, Debug)]
 struct Variable<'a> {

@@ -8,7 +8,7 @@ mod one_line;
 use libfuzzer_sys::fuzz_target;
 use one_line::Output;
 use serde_json::json;
-use telemetry_bootstrap::json::{AbsentIds, JsonLayer, KeyStyle, SpanFields};
+use telemetry_bootstrap::json::{MissingIds, JsonLayer, FieldNames, SpanFields};
 use telemetry_bootstrap::opentelemetry::{Array, KeyValue, StringValue, Value};
 use telemetry_bootstrap::tracing::{self, subscriber::with_default};
 use telemetry_bootstrap::with_fields;
@@ -96,15 +96,15 @@ fuzz_target!(|logged: Logged| {
 
 fn layer(output: &Output, logged: &Logged) -> JsonLayer<Output> {
     let style = match logged.style % 4 {
-        0 => KeyStyle::OpenTelemetry,
-        1 => KeyStyle::ElasticCommonSchema,
-        2 => KeyStyle::GoogleCloudLogging,
-        _ => KeyStyle::Datadog,
+        0 => FieldNames::OpenTelemetry,
+        1 => FieldNames::ElasticCommonSchema,
+        2 => FieldNames::GoogleCloudLogging,
+        _ => FieldNames::Datadog,
     };
     let mut layer = JsonLayer::new(output.clone())
-        .key_style(style)
+        .field_names(style)
         .span_fields(if logged.nested { SpanFields::Nested } else { SpanFields::Merged })
-        .absent_ids(if logged.zeros { AbsentIds::Zero } else { AbsentIds::Omit });
+        .missing_ids(if logged.zeros { MissingIds::Zero } else { MissingIds::Omit });
     for (key, value) in &logged.constants {
         let value = match value {
             Field::Text(value) => Value::from(value.clone()),

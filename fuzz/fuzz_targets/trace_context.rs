@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use libfuzzer_sys::fuzz_target;
-use telemetry_bootstrap::fuzzing::propagator;
+use telemetry_bootstrap::testing::fuzzing::propagator;
 use telemetry_bootstrap::opentelemetry::Context;
 use telemetry_bootstrap::opentelemetry::baggage::BaggageExt as _;
 use telemetry_bootstrap::opentelemetry::propagation::{Extractor, TextMapPropagator as _};

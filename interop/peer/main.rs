@@ -37,7 +37,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let telemetry = init()?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{{\"port\": {}}}", listener.local_addr()?.port());
-    let layer = ServerLayer::new().active_calls().capture_request_headers(["k", "data-bin"]);
+    let layer = ServerLayer::new().record_active_calls().capture_request_headers(["k", "data-bin"]);
     Server::builder()
         .layer(layer)
         .add_service(reflection()?)
@@ -58,7 +58,7 @@ fn reflection() -> Result<ServerReflectionServer<impl ServerReflection>, Box<dyn
 async fn call(address: &str, scenarios: &[&str]) -> Result<(), Box<dyn Error>> {
     let telemetry = init()?;
     let channel = Channel::from_shared(format!("http://{address}"))?.connect_lazy();
-    let channel = ClientLayer::new().active_calls().target(address).layer(channel);
+    let channel = ClientLayer::new().record_active_calls().target(address).layer(channel);
     for scenario in scenarios {
         scenarios::run(TestClient::new(channel.clone()), scenario).await;
     }

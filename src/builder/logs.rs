@@ -5,7 +5,7 @@ use std::time::Duration;
 use opentelemetry_sdk::logs::{LogProcessor, LoggerProviderBuilder};
 use tracing_core::Level;
 
-use crate::provider::Steps;
+use crate::provider::BuilderHooks;
 use crate::settings::{Compression, LogsRequested, TlsSettings};
 
 /// Settings of exported log records alone; given to the closure of [`Builder::logs`](crate::Builder::logs).
@@ -20,7 +20,7 @@ use crate::settings::{Compression, LogsRequested, TlsSettings};
 #[must_use = "return it from the closure"]
 pub struct Logs {
     pub(super) requested: LogsRequested,
-    pub(super) steps: Steps<LoggerProviderBuilder>,
+    pub(super) steps: BuilderHooks<LoggerProviderBuilder>,
 }
 
 super::exporter_setters!(Logs, "logs", "LOGS");
@@ -51,8 +51,8 @@ impl Logs {
     ///
     /// Where few traces are sampled, log records can cost more than all else; these are the ones that no trace in the
     /// backend leads to. Log lines are not touched.
-    pub fn trace_based(mut self) -> Self {
-        self.requested.trace_based = true;
+    pub fn sampled_traces_only(mut self) -> Self {
+        self.requested.sampled_traces_only = true;
         self
     }
 

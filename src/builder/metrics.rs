@@ -6,7 +6,7 @@ use std::time::Duration;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, PeriodicReader, Stream, Temporality};
 
-use crate::provider::{Steps, View};
+use crate::provider::{BuilderHooks, View};
 use crate::settings::{Compression, HistogramAggregation, MetricsRequested, TlsSettings};
 
 /// Settings of metrics alone; given to the closure of [`Builder::metrics`](crate::Builder::metrics).
@@ -23,7 +23,7 @@ use crate::settings::{Compression, HistogramAggregation, MetricsRequested, TlsSe
 #[must_use = "return it from the closure"]
 pub struct Metrics {
     pub(super) requested: MetricsRequested,
-    pub(super) steps: Steps<MeterProviderBuilder>,
+    pub(super) steps: BuilderHooks<MeterProviderBuilder>,
     pub(super) views: Vec<View>,
 }
 
@@ -51,8 +51,8 @@ impl Metrics {
     /// Limit for delivering one collection, tries included. Zero: none.
     ///
     /// Overridden by `OTEL_METRIC_EXPORT_TIMEOUT` (milliseconds). Default: 30 s.
-    pub fn collection_timeout(mut self, timeout: Duration) -> Self {
-        self.requested.collection_timeout = Some(timeout);
+    pub fn export_timeout(mut self, timeout: Duration) -> Self {
+        self.requested.export_timeout = Some(timeout);
         self
     }
 

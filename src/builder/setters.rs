@@ -72,7 +72,7 @@ macro_rules! queue_setters {
             #[doc = concat!("Overridden by `OTEL_", $processor, "_MAX_QUEUE_SIZE`. Default: 262 144, so that")]
             /// [`max_queue_bytes`](Self::max_queue_bytes) is the limit that counts. (The specification's 2 048 last for
             /// milliseconds under load.)
-            pub fn max_queue_items(mut self, count: usize) -> Self {
+            pub fn max_queue_size(mut self, count: usize) -> Self {
                 self.requested.queue.max_items = Some(count);
                 self
             }
@@ -89,15 +89,15 @@ macro_rules! queue_setters {
             #[doc = concat!("Number of ", $items, " in one request.")]
             ///
             #[doc = concat!("Overridden by `OTEL_", $processor, "_MAX_EXPORT_BATCH_SIZE`. Default: 512.")]
-            pub fn max_batch_items(mut self, count: usize) -> Self {
-                self.requested.queue.max_batch_items = Some(count);
+            pub fn max_export_batch_size(mut self, count: usize) -> Self {
+                self.requested.queue.max_export_batch_size = Some(count);
                 self
             }
 
             /// Longest wait before a batch that is not full is sent.
             ///
             #[doc = concat!("Overridden by `OTEL_", $processor, "_SCHEDULE_DELAY` (milliseconds). Default: ", $delay, ".")]
-            pub fn batch_delay(mut self, delay: Duration) -> Self {
+            pub fn scheduled_delay(mut self, delay: Duration) -> Self {
                 self.requested.queue.delay = Some(delay);
                 self
             }

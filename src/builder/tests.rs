@@ -152,7 +152,7 @@ fn layers_and_the_log_output_are_kept() {
 fn a_builder_can_be_sent_to_another_thread() {
     fn assert_send<T: Send>() {}
     assert_send::<Builder>();
-    assert_send::<Parts>();
+    assert_send::<Additions>();
 }
 
 #[test]

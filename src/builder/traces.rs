@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use opentelemetry_sdk::trace::{IdGenerator, ShouldSample, SpanProcessor, TracerProviderBuilder};
 
+use crate::provider::BuilderHooks;
 use crate::provider::CustomSampler;
-use crate::provider::Steps;
 use crate::settings::{Compression, TlsSettings, TracesRequested};
 
 /// Settings of traces alone; given to the closure of [`Builder::traces`](crate::Builder::traces).
@@ -25,7 +25,7 @@ pub struct Traces {
     pub(super) requested: TracesRequested,
     pub(super) sampler: Option<CustomSampler>,
     pub(super) custom_ids: bool,
-    pub(super) steps: Steps<TracerProviderBuilder>,
+    pub(super) steps: BuilderHooks<TracerProviderBuilder>,
 }
 
 super::exporter_setters!(Traces, "traces", "TRACES");

@@ -8,7 +8,7 @@ use super::{encode, points};
 
 /// Encoded items in the order in which they came, each run of items with the scope they share.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Items {
+pub(crate) struct ItemBuffer {
     /// For each run: the encoded scope, then its items, each framed as a field of the scope's message.
     bytes: Vec<u8>,
     runs: Vec<Run>,
@@ -22,7 +22,7 @@ struct Run {
     end: usize,
 }
 
-impl Items {
+impl ItemBuffer {
     /// The most that an item takes beside itself and its scope.
     pub(super) const OVERHEAD: usize = size_of::<Run>() + encode::MAX_HEAD;
 
@@ -102,14 +102,14 @@ pub(crate) struct Batch {
 
 #[derive(Debug)]
 enum Content {
-    Items(Items),
+    ItemBuffer(ItemBuffer),
     /// A request that came as one, with the number of its items.
     Request(Bytes, u64),
 }
 
 impl Batch {
-    pub(super) fn items(number: u64, items: Items) -> Self {
-        Self { number, content: Content::Items(items) }
+    pub(super) fn items(number: u64, items: ItemBuffer) -> Self {
+        Self { number, content: Content::ItemBuffer(items) }
     }
 
     pub(super) fn request(number: u64, request: Bytes, items: u64) -> Self {
@@ -124,7 +124,7 @@ impl Batch {
     /// Spans, log records or data points.
     pub(crate) fn count(&self) -> u64 {
         match &self.content {
-            Content::Items(items) => items.count as u64,
+            Content::ItemBuffer(items) => items.count as u64,
             Content::Request(_, items) => *items,
         }
     }
@@ -132,7 +132,7 @@ impl Batch {
     /// What the batch takes of the queue's limit in items: requests count as one.
     pub(super) fn entries(&self) -> usize {
         match &self.content {
-            Content::Items(items) => items.count,
+            Content::ItemBuffer(items) => items.count,
             Content::Request(..) => 1,
         }
     }
@@ -140,7 +140,7 @@ impl Batch {
     /// What the batch takes of the queue's limit in bytes.
     pub(super) fn size(&self) -> usize {
         match &self.content {
-            Content::Items(items) => items.size(),
+            Content::ItemBuffer(items) => items.size(),
             Content::Request(request, _) => request.len(),
         }
     }
@@ -150,7 +150,7 @@ impl Batch {
     /// Made anew for each try: kept, it would double the memory of a batch that waits for the collector.
     pub(crate) fn frame(&self, resource: &[u8]) -> Bytes {
         match &self.content {
-            Content::Items(items) => Bytes::from(encode::request(resource, &items.by_scope())),
+            Content::ItemBuffer(items) => Bytes::from(encode::request(resource, &items.by_scope())),
             Content::Request(request, _) => request.clone(),
         }
     }
@@ -159,11 +159,11 @@ impl Batch {
     pub(crate) fn split(self) -> Result<(Self, Self), Self> {
         let number = self.number;
         match &self.content {
-            Content::Items(items) if items.count > 1 => {
+            Content::ItemBuffer(items) if items.count > 1 => {
                 let (first, second) = items.halves();
                 Ok((Self::items(number, first), Self::items(number, second)))
             }
-            Content::Items(_) => Err(self),
+            Content::ItemBuffer(_) => Err(self),
             Content::Request(request, _) => match points::halves(request) {
                 Some(halves) => {
                     Ok(halves.map(|(request, points)| Self::request(number, request, points)).into())
@@ -174,8 +174,8 @@ impl Batch {
     }
 
     /// Emptied items whose memory can be used again, unless it is unusually much.
-    pub(super) fn into_spare(self) -> Option<Items> {
-        let Content::Items(mut items) = self.content else { return None };
+    pub(super) fn into_spare(self) -> Option<ItemBuffer> {
+        let Content::ItemBuffer(mut items) = self.content else { return None };
         items.clear();
         (items.bytes.capacity() <= MAX_SPARE_BYTES).then_some(items)
     }

@@ -2,7 +2,7 @@
 //!
 //! Exporting from the application's runtime loses data when that runtime is blocked, has one thread, or is gone.
 //! Here everything that a connection needs lives on this thread, so a flush works from a plain thread, from inside
-//! any runtime, and after it. Nothing that happens on this thread is telemetry: see [`on_io_thread`](crate::own_threads::on_io_thread).
+//! any runtime, and after it. Nothing that happens on this thread is telemetry: see [`on_io_thread`](crate::export::own_threads::on_io_thread).
 
 use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -18,16 +18,16 @@ use tonic::transport::Endpoint;
 
 use super::connection::{Connections, endpoint};
 
+use super::outage_reporter::OutageReporter;
 use super::queue::Queue;
-use super::reporter::Reporter;
 use super::transport::Transport;
 use super::worker::{Command, Worker};
 use super::workers::Workers;
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
 use crate::error::InitError;
-use crate::own_threads::{become_io_thread, on_io_thread};
+use crate::export::own_threads::{become_io_thread, on_io_thread};
 use crate::settings::ExportSettings;
-use crate::signal::Signal;
+use crate::settings::Signal;
 
 /// One signal's way to its collector.
 pub(crate) struct Route {
@@ -127,7 +127,8 @@ impl Plan {
             .map(|((route, endpoint), commands)| {
                 let connection = connections.to(&route.settings.target, endpoint);
                 let transport = Transport::new(route.signal, &route.settings, connection);
-                let reporter = Reporter::new(self.diagnostics.clone(), route.signal, transport.endpoint());
+                let reporter =
+                    OutageReporter::new(self.diagnostics.clone(), route.signal, transport.endpoint());
                 let resource = Arc::clone(&self.resource);
                 (Worker::new(route.queue, transport, resource, route.delay, reporter), commands)
             })

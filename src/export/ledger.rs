@@ -4,9 +4,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::delivery::SignalDelivery;
+use crate::export::SignalStats;
 
-/// The counters behind one [`SignalDelivery`].
+/// The counters behind one [`SignalStats`].
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     accepted: AtomicU64,
@@ -37,7 +37,7 @@ impl Ledger {
         self.dropped.fetch_add(items, Ordering::Release);
     }
 
-    pub(crate) fn snapshot(&self) -> SignalDelivery {
+    pub(crate) fn snapshot(&self) -> SignalStats {
         let delivered = self.delivered.load(Ordering::Acquire);
         let rejected = self.rejected.load(Ordering::Acquire);
         let failed = self.failed.load(Ordering::Acquire);
@@ -45,6 +45,6 @@ impl Ledger {
         // Read last: an item is accepted before anything else becomes of it, so the rest never exceeds it.
         let accepted = self.accepted.load(Ordering::Acquire);
         let pending = accepted.saturating_sub(delivered + rejected + failed + dropped);
-        SignalDelivery { accepted, delivered, rejected, failed, dropped, pending }
+        SignalStats { accepted, delivered, rejected, failed, dropped, pending }
     }
 }

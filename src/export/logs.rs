@@ -11,7 +11,7 @@ use super::encode::{self, with_scratch};
 use super::queue::Queue;
 use super::workers::{DEFAULT_FLUSH_TIMEOUT, Workers};
 use crate::settings::AttributeLimits;
-use crate::signal::Signal;
+use crate::settings::Signal;
 
 /// Encodes each log record on the thread that emits it, straight into the queue.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use super::points;
 use super::queue::Queue;
 use super::workers::{DEFAULT_FLUSH_TIMEOUT, Workers};
 use crate::settings::QueueSettings;
-use crate::signal::Signal;
+use crate::settings::Signal;
 
 /// Puts each collection into the queue as one request, and answers at once: whether and when it is delivered does not
 /// hold the reader up, and is in the ledger like everything else.
@@ -33,7 +33,7 @@ impl MetricQueue {
     pub(crate) const LIMITS: QueueSettings = QueueSettings {
         max_items: 120,
         max_bytes: 16 << 20,
-        max_batch_items: 1,
+        max_export_batch_size: 1,
         delay: Duration::from_secs(60),
     };
 

@@ -4,20 +4,24 @@ mod backoff;
 mod batch;
 mod connection;
 pub(crate) mod encode;
+mod error;
 mod io;
 mod ledger;
 mod logs;
 mod metrics;
+mod outage_reporter;
+pub(crate) mod own_threads;
 mod points;
 mod queue;
-mod reporter;
 mod spans;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod transport;
 mod worker;
 mod workers;
 
+pub use error::ExportError;
 pub(crate) use io::{Exporter, Route};
 pub(crate) use ledger::Ledger;
 pub(crate) use logs::LogQueue;
@@ -26,4 +30,5 @@ pub(crate) use queue::Queue;
 #[cfg(feature = "testing")]
 pub(crate) use queue::Take;
 pub(crate) use spans::SpanQueue;
+pub use stats::{ExportStats, SignalStats};
 pub(crate) use workers::Workers;

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::batch::{Batch, Items};
+use super::batch::{Batch, ItemBuffer};
 use super::ledger::Ledger;
 use crate::settings::QueueSettings;
 
@@ -31,7 +31,7 @@ pub(crate) struct Queue {
 
 #[derive(Default)]
 struct State {
-    open: Items,
+    open: ItemBuffer,
     /// In the order of their numbers.
     full: VecDeque<Batch>,
     /// Of everything that waits here, open and full.
@@ -40,7 +40,7 @@ struct State {
     /// Number of the newest batch.
     newest: u64,
     /// Emptied batches, for their memory.
-    spares: Vec<Items>,
+    spares: Vec<ItemBuffer>,
     stage: Stage,
 }
 
@@ -76,7 +76,7 @@ impl Queue {
     pub(crate) fn push(&self, scope: &[u8], item: &[u8]) {
         let mut state = self.lock();
         self.ledger.accept(1);
-        if !self.has_room(&state, scope.len() + item.len() + Items::OVERHEAD) {
+        if !self.has_room(&state, scope.len() + item.len() + ItemBuffer::OVERHEAD) {
             self.ledger.overflow(1);
             return;
         }
@@ -84,7 +84,8 @@ impl Queue {
         state.open.push(scope, item);
         state.items += 1;
         state.bytes += state.open.size() - before;
-        let full = state.open.count() >= self.limits.max_batch_items || state.open.size() >= MAX_BATCH_BYTES;
+        let full =
+            state.open.count() >= self.limits.max_export_batch_size || state.open.size() >= MAX_BATCH_BYTES;
         if full {
             state.close_open_batch();
         }

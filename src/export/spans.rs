@@ -10,8 +10,8 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use super::encode::{self, with_scratch};
 use super::queue::Queue;
 use super::workers::{DEFAULT_FLUSH_TIMEOUT, Workers};
+use crate::settings::Signal;
 use crate::settings::SpanLimitSettings;
-use crate::signal::Signal;
 
 /// Encodes each sampled span when it ends, on the thread that ends it, straight into the queue.
 #[derive(Debug)]

@@ -20,8 +20,8 @@ use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
 use super::connection::{Connection, Current};
+use crate::settings::Signal;
 use crate::settings::{Compression, ExportSettings};
-use crate::signal::Signal;
 
 /// What became of one request.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub(super) enum Outcome {
 /// Why a request was not taken.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
-    pub(super) kind: FailureKind,
+    pub(super) kind: ErrorKind,
     /// One line, in words.
     pub(super) text: String,
     /// How long the collector asks to be left alone.
@@ -50,7 +50,7 @@ pub(super) struct Failure {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FailureKind {
+pub(super) enum ErrorKind {
     /// No answer came from the other side: refused, reset, unresolvable, a TLS mismatch.
     Unreachable,
     /// There is no descriptor left to connect with.
@@ -127,7 +127,7 @@ impl Transport {
             Err(_) => {
                 self.connection.replace(current);
                 Outcome::Retry(Failure {
-                    kind: FailureKind::Timeout,
+                    kind: ErrorKind::Timeout,
                     text: format!("no answer within {:?}", self.timeout),
                     retry_after: None,
                 })
@@ -200,14 +200,14 @@ fn is_answer(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Delivered { .. } => true,
         Outcome::Retry(failure) | Outcome::TooLarge(failure) | Outcome::Refused(failure) => {
-            matches!(failure.kind, FailureKind::Status(_))
+            matches!(failure.kind, ErrorKind::Status(_))
         }
     }
 }
 
 fn too_large(bytes: usize) -> Failure {
     let text = format!("a request of {bytes} bytes is larger than any that may be sent");
-    Failure { kind: FailureKind::TooLarge, text, retry_after: None }
+    Failure { kind: ErrorKind::TooLarge, text, retry_after: None }
 }
 
 /// OTLP specification, "OTLP/gRPC Response": which codes may be retried.
@@ -216,9 +216,9 @@ fn classify(status: &Status) -> Outcome {
     // A status that was made here, of a transport error, has it as its source.
     let unreachable = Error::source(status).is_some() && status.code() != Code::DeadlineExceeded;
     let kind = match cause(status).downcast_ref() {
-        _ if !unreachable => FailureKind::Status(status.code()),
-        Some(error) if is_out_of_descriptors(error) => FailureKind::NoDescriptor,
-        _ => FailureKind::Unreachable,
+        _ if !unreachable => ErrorKind::Status(status.code()),
+        Some(error) if is_out_of_descriptors(error) => ErrorKind::NoDescriptor,
+        _ => ErrorKind::Unreachable,
     };
     let failure = Failure { kind, text: describe(status, kind), retry_after };
     match status.code() {
@@ -242,8 +242,8 @@ fn is_too_large(status: &Status) -> bool {
         .any(|words| message.contains(words))
 }
 
-fn describe(status: &Status, kind: FailureKind) -> String {
-    if let FailureKind::Status(code) = kind {
+fn describe(status: &Status, kind: ErrorKind) -> String {
+    if let ErrorKind::Status(code) = kind {
         let message: String = status.message().chars().take(MAX_MESSAGE_CHARS).collect();
         return if message.is_empty() { format!("{code:?}") } else { format!("{code:?}: {message}") };
     }
@@ -328,7 +328,7 @@ mod tests {
         let Outcome::Retry(failure) = classify(&Status::from_error(Box::new(limit))) else {
             panic!("it may succeed later")
         };
-        assert_eq!(failure.kind, FailureKind::Unreachable);
+        assert_eq!(failure.kind, ErrorKind::Unreachable);
         assert_eq!(failure.text, "no answer to the attempt to connect");
     }
 

@@ -21,10 +21,10 @@ use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Backoff;
 use super::batch::Batch;
+use super::outage_reporter::OutageReporter;
 use super::queue::{Queue, Take};
-use super::reporter::Reporter;
-use super::transport::{Failure, FailureKind, Outcome, Transport};
-use crate::signal::Signal;
+use super::transport::{ErrorKind, Failure, Outcome, Transport};
+use crate::settings::Signal;
 
 /// What a worker can be asked to do.
 pub(super) enum Command {
@@ -52,7 +52,7 @@ pub(super) struct Worker {
     resource: Arc<[u8]>,
     /// Longest wait before a batch that is not full is sent.
     delay: Duration,
-    reporter: Reporter,
+    reporter: OutageReporter,
     backoff: Backoff,
     in_flight: FuturesUnordered<Pin<Box<dyn Future<Output = Sent> + Send>>>,
     /// Of the batches in flight, each with its wave.
@@ -94,7 +94,7 @@ impl Worker {
         transport: Transport,
         resource: Arc<[u8]>,
         delay: Duration,
-        reporter: Reporter,
+        reporter: OutageReporter,
     ) -> Self {
         Self {
             queue,
@@ -236,7 +236,7 @@ impl Worker {
         let known_to_be_down = self.backoff.is_failing();
         self.backoff.failed(failure.retry_after);
         if let Some(shutdown) = &mut self.shutdown
-            && matches!(failure.kind, FailureKind::Unreachable | FailureKind::NoDescriptor)
+            && matches!(failure.kind, ErrorKind::Unreachable | ErrorKind::NoDescriptor)
         {
             let used = if known_to_be_down { shutdown.tries_unreachable } else { 1 };
             shutdown.tries_unreachable = shutdown.tries_unreachable.saturating_sub(used);
@@ -316,7 +316,7 @@ impl Drop for Worker {
         // What is on its way has failed too: its answer will not be heard.
         if self.shutdown.is_some() && !self.in_flight.is_empty() {
             let text = "no answer before the deadline of the shutdown".to_owned();
-            let failure = Failure { kind: FailureKind::Timeout, text, retry_after: None };
+            let failure = Failure { kind: ErrorKind::Timeout, text, retry_after: None };
             let now = Instant::now();
             self.reporter.failed(&failure, self.queue.ledger().snapshot(), now, now);
         }

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
+use super::ExportError;
 use super::worker::{Command, Unflushed};
-use crate::deadline::deadline_in;
-use crate::error::ExportError;
-use crate::own_threads::on_io_thread;
-use crate::signal::Signal;
+use crate::export::own_threads::on_io_thread;
+use crate::settings::Signal;
+use crate::settings::deadline_after;
 
 /// Reaches the workers of the I/O thread. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +36,7 @@ impl Workers {
         if on_io_thread() {
             return Err(ExportError::Timeout(Duration::ZERO));
         }
-        let deadline = deadline_in(timeout);
+        let deadline = deadline_after(timeout);
         let (reply, answers) = channel();
         let mut asked = 0;
         for (signal, sender) in self.selected(only) {

@@ -3,13 +3,13 @@
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{LoggerProviderBuilder, SdkLoggerProvider};
 
-use super::additions::Steps;
+use super::builder_hooks::BuilderHooks;
 use crate::export::LogQueue;
 
 pub(crate) fn logger_provider(
     resource: Resource,
     queue: Option<LogQueue>,
-    additions: Steps<LoggerProviderBuilder>,
+    additions: BuilderHooks<LoggerProviderBuilder>,
 ) -> SdkLoggerProvider {
     let builder = additions.apply(SdkLoggerProvider::builder());
     let builder = builder.with_resource(resource);

@@ -5,9 +5,7 @@ use opentelemetry_sdk::metrics::{
     Aggregation, Instrument, InstrumentKind, MeterProviderBuilder, PeriodicReader, SdkMeterProvider, Stream,
 };
 
-use super::additions::{Steps, View};
-use crate::bounded;
-use crate::error::InitError;
+use super::builder_hooks::{BuilderHooks, View};
 use crate::export::MetricQueue;
 use crate::settings::{HistogramAggregation, MetricSettings};
 
@@ -19,25 +17,19 @@ pub(crate) fn meter_provider(
     resource: Resource,
     queue: Option<MetricQueue>,
     views: Vec<View>,
-    additions: Steps<MeterProviderBuilder>,
-) -> Result<SdkMeterProvider, InitError> {
+    additions: BuilderHooks<MeterProviderBuilder>,
+) -> SdkMeterProvider {
     let builder = additions.apply(SdkMeterProvider::builder());
     let mut builder = builder.with_resource(resource);
     if let Some(view) = one_view(views, settings.histograms) {
         builder = builder.with_view(view);
     }
-    let provider = match queue {
+    match queue {
         Some(queue) => builder
             .with_reader(PeriodicReader::builder(queue).with_interval(settings.interval).build())
             .build(),
         None => builder.build(),
-    };
-    // A reader does not tell when the system refused its thread. But nobody answers a flush then, which otherwise
-    // finds nothing to collect: there are no instruments yet. Readers of the user may have other reasons to fail.
-    if provider.force_flush().is_err() && bounded::spawn("telemetry-probe", || {}).is_err() {
-        return Err(InitError::Thread("the system refused one for a reader of metrics".into()));
     }
-    Ok(provider)
 }
 
 /// The SDK makes one stream for each view that matches, so an instrument would be exported twice: the first of the

@@ -3,14 +3,19 @@
 //! The SDK's builders read some variables themselves, differently from the specification. Whatever they read is set
 //! here, so that `settings` alone decides.
 
-mod additions;
+mod builder_hooks;
+mod duration_histogram;
+#[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only the layers for gRPC need it"))]
+pub(crate) mod installed;
 mod log;
 mod metric;
+pub(crate) mod resource;
 mod sampler;
 mod trace;
 
-pub(crate) use additions::{Steps, View};
+pub(crate) use builder_hooks::{BuilderHooks, View};
+pub use duration_histogram::duration_histogram;
 pub(crate) use log::logger_provider;
 pub(crate) use metric::meter_provider;
-pub(crate) use sampler::{CustomSampler, Foreseen};
+pub(crate) use sampler::{CustomSampler, SamplingShortcut};
 pub(crate) use trace::tracer_provider;

@@ -9,7 +9,7 @@ use crate::settings::SamplerSetting;
 
 /// What is known of a sampler's decisions before it is asked: such spans need not be prepared at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Foreseen {
+pub(crate) enum SamplingShortcut {
     #[default]
     Nothing,
     /// Children of a span that is not sampled are not sampled.
@@ -18,11 +18,11 @@ pub(crate) enum Foreseen {
     Everything,
 }
 
-impl Foreseen {
+impl SamplingShortcut {
     pub(crate) fn of(setting: &SamplerSetting, custom: Option<&CustomSampler>) -> Self {
         match setting {
             SamplerSetting::AlwaysOn | SamplerSetting::TraceIdRatio(_) => Self::Nothing,
-            SamplerSetting::Custom => custom.map_or(Self::UnsampledParent, |custom| custom.foreseen),
+            SamplerSetting::Custom => custom.map_or(Self::UnsampledParent, |custom| custom.sampling_shortcut),
             SamplerSetting::AlwaysOff => Self::Everything,
             SamplerSetting::ParentBasedAlwaysOn
             | SamplerSetting::ParentBasedAlwaysOff
@@ -68,12 +68,12 @@ impl Foreseen {
 #[derive(Debug)]
 pub(crate) struct CustomSampler {
     sampler: Box<dyn ShouldSample>,
-    foreseen: Foreseen,
+    sampling_shortcut: SamplingShortcut,
 }
 
 impl CustomSampler {
     pub(crate) fn new(sampler: impl ShouldSample + 'static) -> Self {
-        Self { foreseen: Foreseen::of_custom(&sampler), sampler: Box::new(sampler) }
+        Self { sampling_shortcut: SamplingShortcut::of_custom(&sampler), sampler: Box::new(sampler) }
     }
 }
 
@@ -108,44 +108,51 @@ mod tests {
         SpanContext::new(TraceId::from(1), SpanId::from(2), flags, true, "a=1".parse().unwrap())
     }
 
-    fn custom(sampler: impl ShouldSample + 'static) -> Foreseen {
-        Foreseen::of(&SamplerSetting::Custom, Some(&CustomSampler::new(sampler)))
+    fn custom(sampler: impl ShouldSample + 'static) -> SamplingShortcut {
+        SamplingShortcut::of(&SamplerSetting::Custom, Some(&CustomSampler::new(sampler)))
     }
 
     #[test]
     fn decisions_are_foreseen_where_the_sdk_makes_them() {
-        assert_eq!(custom(Sampler::AlwaysOff), Foreseen::Everything);
-        assert_eq!(custom(parent_based(Sampler::AlwaysOn)), Foreseen::UnsampledParent);
-        assert_eq!(custom(Sampler::AlwaysOn), Foreseen::Nothing);
-        assert_eq!(custom(Sampler::TraceIdRatioBased(0.0)), Foreseen::Nothing);
-        assert_eq!(Foreseen::of(&SamplerSetting::AlwaysOn, None), Foreseen::Nothing);
+        assert_eq!(custom(Sampler::AlwaysOff), SamplingShortcut::Everything);
+        assert_eq!(custom(parent_based(Sampler::AlwaysOn)), SamplingShortcut::UnsampledParent);
+        assert_eq!(custom(Sampler::AlwaysOn), SamplingShortcut::Nothing);
+        assert_eq!(custom(Sampler::TraceIdRatioBased(0.0)), SamplingShortcut::Nothing);
+        assert_eq!(SamplingShortcut::of(&SamplerSetting::AlwaysOn, None), SamplingShortcut::Nothing);
         // The environment has the last word.
         let replaced = CustomSampler::new(Sampler::AlwaysOff);
-        assert_eq!(Foreseen::of(&SamplerSetting::TraceIdRatio(0.5), Some(&replaced)), Foreseen::Nothing);
+        assert_eq!(
+            SamplingShortcut::of(&SamplerSetting::TraceIdRatio(0.5), Some(&replaced)),
+            SamplingShortcut::Nothing
+        );
     }
 
     #[test]
     fn only_what_is_foreseen_is_decided_without_the_sampler() {
         let sampled = parent(1);
-        for (foreseen, parent, decided) in [
-            (Foreseen::Nothing, &parent(0), false),
-            (Foreseen::UnsampledParent, &parent(0), true),
-            (Foreseen::UnsampledParent, &sampled, false),
-            (Foreseen::UnsampledParent, &SpanContext::NONE, false),
-            (Foreseen::Everything, &sampled, true),
-            (Foreseen::Everything, &SpanContext::NONE, true),
+        for (sampling_shortcut, parent, decided) in [
+            (SamplingShortcut::Nothing, &parent(0), false),
+            (SamplingShortcut::UnsampledParent, &parent(0), true),
+            (SamplingShortcut::UnsampledParent, &sampled, false),
+            (SamplingShortcut::UnsampledParent, &SpanContext::NONE, false),
+            (SamplingShortcut::Everything, &sampled, true),
+            (SamplingShortcut::Everything, &SpanContext::NONE, true),
         ] {
-            assert_eq!(foreseen.unsampled_child_of(parent).is_some(), decided, "{foreseen:?}, {parent:?}");
+            assert_eq!(
+                sampling_shortcut.unsampled_child_of(parent).is_some(),
+                decided,
+                "{sampling_shortcut:?}, {parent:?}"
+            );
         }
     }
 
     #[test]
     fn a_child_belongs_to_its_parents_trace() {
-        let child = Foreseen::Everything.unsampled_child_of(&parent(3)).unwrap();
+        let child = SamplingShortcut::Everything.unsampled_child_of(&parent(3)).unwrap();
         assert_eq!((child.trace_id(), child.trace_flags()), (TraceId::from(1), TraceFlags::new(2)));
         assert_eq!((child.trace_state().header().as_str(), child.is_remote()), ("a=1", false));
         assert_ne!(child.span_id(), SpanId::from(2));
-        let root = Foreseen::Everything.unsampled_child_of(&SpanContext::NONE).unwrap();
+        let root = SamplingShortcut::Everything.unsampled_child_of(&SpanContext::NONE).unwrap();
         assert!(root.is_valid() && !root.is_sampled());
     }
 }

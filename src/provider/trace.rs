@@ -3,7 +3,7 @@
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanLimits, TracerProviderBuilder};
 
-use super::additions::Steps;
+use super::builder_hooks::BuilderHooks;
 use super::sampler::{self, CustomSampler};
 use crate::export::SpanQueue;
 use crate::settings::{SpanLimitSettings, TraceSettings};
@@ -14,7 +14,7 @@ pub(crate) fn tracer_provider(
     resource: Resource,
     custom_sampler: Option<CustomSampler>,
     queue: Option<SpanQueue>,
-    additions: Steps<TracerProviderBuilder>,
+    additions: BuilderHooks<TracerProviderBuilder>,
 ) -> SdkTracerProvider {
     let builder = additions.apply(SdkTracerProvider::builder());
     let builder = builder

@@ -11,7 +11,7 @@
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 
-use super::kind::{Kind, Reason, any};
+use super::value_kind::{Kind, Reason, any};
 
 #[cfg(test)]
 mod tests;

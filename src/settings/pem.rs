@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::kind::{Kind, Reason, plain};
+use super::value_kind::{Kind, Reason, plain};
 
 /// Certificates of authorities, of which at least one can be used.
 pub(super) const ROOTS: Kind<PathBuf> = kind(|path| check::roots(&read(path)?));

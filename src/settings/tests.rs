@@ -10,7 +10,7 @@ use super::*;
 use crate::builder::{Builder, init};
 use crate::error::InitError;
 
-fn resolve(requested: &Requested, env: &Env) -> Result<Settings, InitError> {
+fn resolve(requested: &BuilderConfig, env: &Env) -> Result<Settings, InitError> {
     let (settings, errors) = super::resolve(requested, env);
     InitError::of(errors).map_or(Ok(settings), Err)
 }

@@ -58,7 +58,7 @@ pub(crate) struct LogSettings {
     /// The most verbose level that becomes a record, of what the filter lets pass.
     pub(crate) minimum_severity: LevelFilter,
     /// Leaves out records of traces that are not sampled.
-    pub(crate) trace_based: bool,
+    pub(crate) sampled_traces_only: bool,
     /// Records carry the fields of the spans around them.
     pub(crate) span_fields: bool,
     pub(crate) limits: AttributeLimits,
@@ -215,7 +215,7 @@ pub(crate) struct QueueSettings {
     /// Bytes waiting.
     pub(crate) max_bytes: usize,
     /// Items in one request.
-    pub(crate) max_batch_items: usize,
+    pub(crate) max_export_batch_size: usize,
     /// Longest wait before a batch that is not full is sent.
     pub(crate) delay: Duration,
 }

@@ -6,7 +6,7 @@
 //! **Which span**: the `tracing` span that the event belongs to, or the nearest around it that became an
 //! OpenTelemetry span; for an event without an explicit parent only if that span is the current one of
 //! OpenTelemetry. So an ERROR event inside a gRPC handler does not mark the call itself, whose status follows from
-//! its status code. [`record_error`](crate::record_error) is explicit and marks whatever span is current.
+//! its status code. [`record_error`](crate::subscriber::record_error) is explicit and marks whatever span is current.
 //!
 //! **What is set**: status Error with the event's message, or else the error's text, as description; `error.type`. A
 //! user's own status, description or `error.type` stays; of several errors the first counts.
@@ -36,7 +36,7 @@ use tracing_opentelemetry::get_otel_context;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::inside::Inside;
+use super::reentrancy::ReentrancyGuard;
 use super::spans::automatically;
 use crate::exception::{TypeName, causes, error_type, stacktrace};
 use crate::redaction::{REDACTED, Redaction};
@@ -94,7 +94,7 @@ pub(crate) fn explicitly(error: &(dyn Error + 'static), emit: impl FnOnce()) {
     let before = STATE.replace(State::Explicit);
     emit();
     // Inside telemetry's own code the current span may be locked by this thread.
-    if STATE.replace(before) == State::Explicit && !Inside::is_held() {
+    if STATE.replace(before) == State::Explicit && !ReentrancyGuard::is_held() {
         // A text that panics is no reason to end the program.
         let Ok(exception) = catch_unwind(AssertUnwindSafe(|| Exception::of(error))) else { return };
         let failure = Failure { error: Some(exception), ..Failure::default() };

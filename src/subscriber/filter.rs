@@ -24,17 +24,17 @@ use tracing_subscriber::registry::Registry;
 ///
 /// Nothing was changed: the filter that was there is still in force.
 #[derive(Debug)]
-pub struct InvalidFilter {
+pub struct FilterError {
     bad: Vec<BadDirective>,
 }
 
-impl InvalidFilter {
+impl FilterError {
     pub(crate) fn new(bad: Vec<BadDirective>) -> Self {
         Self { bad }
     }
 }
 
-impl fmt::Display for InvalidFilter {
+impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, bad) in self.bad.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };
@@ -44,7 +44,7 @@ impl fmt::Display for InvalidFilter {
     }
 }
 
-impl Error for InvalidFilter {}
+impl Error for FilterError {}
 
 /// One directive of several that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,10 +161,10 @@ impl FilterHandle {
     }
 
     /// Replaces the filter for every event from now on, or leaves it as it was if a directive is wrong.
-    pub(crate) fn set(&self, directives: &str) -> Result<(), InvalidFilter> {
+    pub(crate) fn set(&self, directives: &str) -> Result<(), FilterError> {
         let (filter, bad) = Filter::parse(directives);
         if !bad.is_empty() {
-            return Err(InvalidFilter::new(bad));
+            return Err(FilterError::new(bad));
         }
         self.shared.replace(filter);
         // Where a process has one subscriber, only the one of this thread would be asked again.
@@ -368,7 +368,7 @@ mod tests {
     fn the_reason_says_which_levels_there_are() {
         let (_, bad) = Filter::parse("my_crate=verbose");
         assert_eq!(
-            InvalidFilter::new(bad).to_string(),
+            FilterError::new(bad).to_string(),
             "filter directive \"my_crate=verbose\": \
              \"verbose\" is not a level: use error, warn, info, debug, trace or off"
         );

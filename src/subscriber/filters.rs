@@ -1,6 +1,6 @@
 //! The filters that the guard can replace.
 
-use super::filter::{FilterHandle, InvalidFilter};
+use super::filter::{FilterError, FilterHandle};
 
 /// One for each output.
 #[derive(Clone, Debug)]
@@ -11,12 +11,12 @@ pub(crate) struct Filters {
 }
 
 impl Filters {
-    pub(crate) fn set_log_filter(&self, directives: &str) -> Result<(), InvalidFilter> {
+    pub(crate) fn set_log_filter(&self, directives: &str) -> Result<(), FilterError> {
         self.lines.set(directives)?;
         self.records.set(directives)
     }
 
-    pub(crate) fn set_span_filter(&self, directives: &str) -> Result<(), InvalidFilter> {
+    pub(crate) fn set_span_filter(&self, directives: &str) -> Result<(), FilterError> {
         self.spans.set(directives)
     }
 }

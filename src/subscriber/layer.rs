@@ -12,21 +12,21 @@ use tracing_subscriber::filter::Filtered;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::combined_filter::{CombinedFilter, passes};
 use super::errors::Marks;
+use super::event_context::EventContext;
 use super::filter::FilterHandle;
-use super::inside::Inside;
 use super::lines::Lines;
 use super::logs::SpanAttributes;
-use super::moment::Moment;
 use super::rate_limit::RateLimit;
+use super::reentrancy::ReentrancyGuard;
 use super::spans::BridgeTracer;
-use super::wants::{Wants, passes};
 use super::{TelemetryLayer, errors, spans, unsigned};
-use crate::own_threads::on_io_thread;
+use crate::export::own_threads::on_io_thread;
 use crate::trace_ids::{TraceIds, is_sdk_target, is_suppressed};
 
 /// What a telemetry layer is made of. What is not there costs nothing.
-pub(crate) struct Parts<S> {
+pub(crate) struct LayerParts<S> {
     pub(crate) lines: Option<(Lines<S>, FilterHandle)>,
     pub(crate) records: Option<(Records<S>, FilterHandle)>,
     /// For records that carry the fields of the spans around them.
@@ -36,29 +36,29 @@ pub(crate) struct Parts<S> {
 }
 
 /// Writes an event as an OTLP record.
-pub(crate) type Records<S> = Box<dyn Fn(&Event<'_>, &Moment, &Context<'_, S>) + Send + Sync>;
+pub(crate) type Records<S> = Box<dyn Fn(&Event<'_>, &EventContext, &Context<'_, S>) + Send + Sync>;
 
-impl<S> Parts<S>
+impl<S> LayerParts<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
     /// For a subscriber that has no other layers: what no output wants is disabled for good, at the cost of `tracing`
     /// alone.
     pub(crate) fn alone(self) -> impl Layer<S> + Send + Sync {
-        self.stack(Company::None).0
+        self.stack(Filtering::None).0
     }
 
     /// For a subscriber that may have other layers: filters for itself alone.
     pub(crate) fn beside_others(self) -> TelemetryLayer<S> {
-        let (stack, wants) = self.stack(Company::Others);
+        let (stack, wants) = self.stack(Filtering::Others);
         Box::new(Filtered::new(stack, wants))
     }
 
-    fn stack(self, company: Company) -> (impl Layer<S> + Send + Sync + use<S>, Wants) {
+    fn stack(self, company: Filtering) -> (impl Layer<S> + Send + Sync + use<S>, CombinedFilter) {
         let (lines, line_filter) = self.lines.unzip();
         let (records, record_filter) = self.records.unzip();
         let span_filter = self.spans.as_ref().map(|(_, filter)| filter.clone());
-        let wants = Wants::new(line_filter, record_filter, span_filter);
+        let wants = CombinedFilter::new(line_filter, record_filter, span_filter);
         let outputs = Outputs {
             lines,
             records,
@@ -75,9 +75,9 @@ where
     }
 }
 
-impl<S> fmt::Debug for Parts<S> {
+impl<S> fmt::Debug for LayerParts<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts")
+        f.debug_struct("LayerParts")
             .field("lines", &self.lines.as_ref().map(|(_, filter)| filter))
             .field("records", &self.records.as_ref().map(|(_, filter)| filter))
             .field("spans", &self.spans)
@@ -88,7 +88,7 @@ impl<S> fmt::Debug for Parts<S> {
 
 /// Whether the subscriber has other layers, which must not feel our filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Company {
+enum Filtering {
     None,
     Others,
 }
@@ -97,9 +97,9 @@ struct Outputs<S> {
     lines: Option<Lines<S>>,
     records: Option<Records<S>>,
     span_attributes: Option<SpanAttributes>,
-    wants: Wants,
+    wants: CombinedFilter,
     marks: Marks,
-    company: Company,
+    company: Filtering,
     dispatch: OnceLock<WeakDispatch>,
     sdk_lines: RateLimit,
 }
@@ -127,14 +127,14 @@ where
             let _ = lines.register_callsite(metadata);
         }
         match self.company {
-            Company::None => self.wants.interest(metadata),
+            Filtering::None => self.wants.interest(metadata),
             // The filter around us has answered.
-            Company::Others => Interest::always(),
+            Filtering::Others => Interest::always(),
         }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, ctx: Context<'_, S>) -> bool {
-        self.company == Company::Others || (!on_io_thread() && self.wants.any(metadata, &ctx))
+        self.company == Filtering::Others || (!on_io_thread() && self.wants.any(metadata, &ctx))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -146,7 +146,7 @@ where
         if on_io_thread() {
             return;
         }
-        let _inside = Inside::enter();
+        let _inside = ReentrancyGuard::enter();
         if let Some(kept) = self.span_attributes
             && passes(self.wants.records.as_ref(), attrs.metadata(), &ctx)
         {
@@ -164,7 +164,7 @@ where
         // The bridge has recorded them by now.
         unsigned::forget();
         let Some(metadata) = ctx.metadata(id) else { return };
-        let _inside = Inside::enter();
+        let _inside = ReentrancyGuard::enter();
         if spans::has_name_field(metadata) {
             self.record_late_name(id, values, &ctx);
         }
@@ -181,8 +181,8 @@ where
         if on_io_thread() {
             return;
         }
-        let nested = Inside::is_held();
-        let _inside = Inside::enter();
+        let nested = ReentrancyGuard::is_held();
+        let _inside = ReentrancyGuard::enter();
         // Records of the `log` crate share one callsite for each level; the filters mean their real target.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
@@ -221,7 +221,7 @@ where
         if !line && !record && !marks {
             return;
         }
-        let moment = Moment { time: SystemTime::now(), ids: self.ids(event, &ctx, nested) };
+        let moment = EventContext { time: SystemTime::now(), ids: self.ids(event, &ctx, nested) };
         if marks {
             errors::mark(event, &ctx, self.dispatch().as_ref(), moment.time, &self.marks);
         }
@@ -239,7 +239,7 @@ where
             && passes(self.wants.lines.as_ref(), metadata, &ctx)
             && self.sdk_lines.allows(Instant::now())
         {
-            lines.write_event(event, &ctx, &Moment { time: SystemTime::now(), ids: None });
+            lines.write_event(event, &ctx, &EventContext { time: SystemTime::now(), ids: None });
         }
     }
 

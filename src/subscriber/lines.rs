@@ -9,17 +9,17 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::moment::Moment;
+use super::event_context::EventContext;
 use crate::diagnostics::{Field, Write};
-use crate::json::JsonLayer;
-use crate::pretty::PrettyLayer;
+use crate::lines::json::JsonLayer;
+use crate::lines::pretty::PrettyLayer;
 
 /// Writes lines of any format.
 pub(crate) type Lines<S> = Box<dyn LineFormat<S> + Send + Sync>;
 
 /// A layer that is given the spans of its filter, and its events with the moment that their records carry.
 pub(crate) trait LineFormat<S: Subscriber>: Layer<S> {
-    fn write_event(&self, event: &Event<'_>, ctx: &Context<'_, S>, moment: &Moment);
+    fn write_event(&self, event: &Event<'_>, ctx: &Context<'_, S>, moment: &EventContext);
 }
 
 /// A format that can write this crate's own lines too.
@@ -58,7 +58,7 @@ impl<S: Subscriber, F: Layer<S>> Layer<S> for Shared<F> {
 }
 
 impl<S: Subscriber, F: LineFormat<S> + Send + Sync> LineFormat<S> for Shared<F> {
-    fn write_event(&self, event: &Event<'_>, ctx: &Context<'_, S>, moment: &Moment) {
+    fn write_event(&self, event: &Event<'_>, ctx: &Context<'_, S>, moment: &EventContext) {
         self.0.write_event(event, ctx, moment);
     }
 }
@@ -70,7 +70,7 @@ macro_rules! line_format {
             S: Subscriber + for<'a> LookupSpan<'a>,
             W: for<'w> MakeWriter<'w> + 'static,
         {
-            fn write_event(&self, event: &Event<'_>, ctx: &Context<'_, S>, moment: &Moment) {
+            fn write_event(&self, event: &Event<'_>, ctx: &Context<'_, S>, moment: &EventContext) {
                 Self::write_event(self, event, ctx, moment.time, moment.ids);
             }
         }

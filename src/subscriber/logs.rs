@@ -64,7 +64,7 @@ pub(crate) struct LogOptions {
     /// The most verbose level that becomes a record.
     pub(crate) minimum: LevelFilter,
     /// Leaves out records of traces that are not sampled.
-    pub(crate) trace_based: bool,
+    pub(crate) sampled_traces_only: bool,
     /// Says of which fields the value must not leave the process.
     pub(crate) is_redacted: Option<Arc<IsRedacted>>,
 }
@@ -112,7 +112,7 @@ impl OtlpLogs {
 
 impl LogOptions {
     fn wants(&self, level: Level, ids: Option<TraceIds>) -> bool {
-        level <= self.minimum && !(self.trace_based && ids.is_some_and(|ids| !ids.flags.is_sampled()))
+        level <= self.minimum && !(self.sampled_traces_only && ids.is_some_and(|ids| !ids.flags.is_sampled()))
     }
 
     fn is_redacted(&self, key: &str) -> bool {
@@ -125,7 +125,7 @@ impl fmt::Debug for LogOptions {
         f.debug_struct("LogOptions")
             .field("limits", &self.limits)
             .field("minimum", &self.minimum)
-            .field("trace_based", &self.trace_based)
+            .field("sampled_traces_only", &self.sampled_traces_only)
             .finish_non_exhaustive()
     }
 }

@@ -16,28 +16,30 @@
 //!
 //! [`OpenTelemetrySpanExt`]: tracing_opentelemetry::OpenTelemetrySpanExt
 
+mod combined_filter;
 pub(crate) mod errors;
+pub(crate) mod event_context;
 pub(crate) mod filter;
 mod filters;
-pub(crate) mod inside;
 mod layer;
 mod lines;
 mod logs;
-pub(crate) mod moment;
 mod rate_limit;
+mod record_error;
+pub(crate) mod reentrancy;
 mod spans;
 mod unsigned;
-mod wants;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub(crate) use errors::Marks;
-pub use filter::InvalidFilter;
+pub use filter::FilterError;
 pub(crate) use filters::Filters;
-pub(crate) use layer::{Parts, Records};
+pub(crate) use layer::{LayerParts, Records};
 pub(crate) use lines::{Lines, shared};
 pub(crate) use logs::{LogOptions, OtlpLogs, SpanAttributes};
+pub use record_error::record_error;
 pub(crate) use spans::BridgeTracer;
 use tracing_subscriber::Layer;
 

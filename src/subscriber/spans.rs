@@ -40,10 +40,10 @@ use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::filter::FilterHandle;
-use super::inside::Inside;
+use super::reentrancy::ReentrancyGuard;
 use super::unsigned;
-use crate::own_threads::on_io_thread;
-use crate::provider::Foreseen;
+use crate::export::own_threads::on_io_thread;
+use crate::provider::SamplingShortcut;
 use crate::semconv::ERROR_TYPE;
 use crate::trace_ids::is_suppressed;
 
@@ -156,12 +156,12 @@ impl Visit for LateName {
 #[derive(Clone, Debug)]
 pub(crate) struct BridgeTracer {
     inner: SdkTracer,
-    foreseen: Foreseen,
+    sampling_shortcut: SamplingShortcut,
 }
 
 impl BridgeTracer {
-    pub(crate) fn new(inner: SdkTracer, foreseen: Foreseen) -> Self {
-        Self { inner, foreseen }
+    pub(crate) fn new(inner: SdkTracer, sampling_shortcut: SamplingShortcut) -> Self {
+        Self { inner, sampling_shortcut }
     }
 
     fn start(&self, mut builder: SpanBuilder, numbers: &[KeyValue], parent: &OtelContext) -> BridgeSpan {
@@ -194,7 +194,7 @@ impl Tracer for BridgeTracer {
 
     fn build_with_context(&self, mut builder: SpanBuilder, parent: &OtelContext) -> BridgeSpan {
         // The bridge holds the span's lock: what samplers and processors log must not ask for it.
-        let _inside = Inside::enter();
+        let _inside = ReentrancyGuard::enter();
         if on_io_thread() || is_suppressed() {
             let suppressed = parent.with_telemetry_suppressed();
             return BridgeSpan::new(Started::Sdk(self.inner.build_with_context(builder, &suppressed)));
@@ -204,7 +204,7 @@ impl Tracer for BridgeTracer {
         let adopted = adopted.filter(|adopted| adopted.is_valid() && !parent.has_active_span());
         let adopted = adopted.map(|adopted| parent.with_remote_span_context(adopted));
         let parent = adopted.as_ref().unwrap_or(parent);
-        match self.foreseen.unsampled_child_of(parent.span().span_context()) {
+        match self.sampling_shortcut.unsampled_child_of(parent.span().span_context()) {
             Some(child) => BridgeSpan::new(Started::Unsampled(child)),
             None => self.start(builder, &numbers, parent),
         }
@@ -355,7 +355,7 @@ impl Span for BridgeSpan {
 
     fn end_with_timestamp(&mut self, timestamp: SystemTime) {
         // Whoever ends the span may hold its lock: what processors log must not ask for it.
-        let _inside = Inside::enter();
+        let _inside = ReentrancyGuard::enter();
         self.settle();
         if let Started::Sdk(span) = &mut self.inner {
             span.end_with_timestamp(timestamp);

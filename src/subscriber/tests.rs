@@ -11,8 +11,8 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use self::rig::{Options, Rig, SpanNames, Spans, Written, ids, lines_into, texts};
 use super::filter::{Filter, FilterHandle};
-use super::{BridgeTracer, Parts};
-use crate::provider::Foreseen;
+use super::{BridgeTracer, LayerParts};
+use crate::provider::SamplingShortcut;
 
 pub(crate) mod rig;
 
@@ -138,11 +138,11 @@ fn layers_beside_ours_do_not_feel_our_filters() {
     let handle = |text| FilterHandle::new(Filter::parse(text).0);
     let spans = Spans::default();
     let provider = SdkTracerProvider::builder().with_span_processor(spans.clone()).build();
-    let parts = Parts {
+    let parts = LayerParts {
         lines: Some((lines_into(&ours), handle("warn"))),
         records: None,
         span_attributes: None,
-        spans: Some((BridgeTracer::new(provider.tracer("test"), Foreseen::Nothing), handle("warn"))),
+        spans: Some((BridgeTracer::new(provider.tracer("test"), SamplingShortcut::Nothing), handle("warn"))),
         marks: super::Marks::default(),
     };
     let subscriber = Registry::default().with(SpanNames(Arc::clone(&theirs))).with(parts.beside_others());
@@ -299,7 +299,7 @@ fn a_suppressed_context_leaves_lines_alone() {
 fn nothing_from_the_io_thread_goes_anywhere() {
     for beside_others in [false, true] {
         let rig = Rig::with(Options { beside_others, ..Options::default() });
-        crate::own_threads::as_io_thread(|| {
+        crate::export::own_threads::as_io_thread(|| {
             tracing::info_span!("export").in_scope(|| tracing::error!("from the exporter"));
             tracing::info_span!(parent: None, "Connection").in_scope(|| tracing::info!("frame sent"));
         });

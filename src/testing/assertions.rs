@@ -5,9 +5,9 @@ use std::fmt::Write;
 use opentelemetry_proto::tonic::logs::v1::SeverityNumber;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
-use super::{CollectedLog, CollectedSpan, Received};
+use super::{CollectedLog, CollectedSpan, CollectedTelemetry};
 
-impl Received {
+impl CollectedTelemetry {
     /// The only span of this name.
     ///
     /// # Panics
@@ -62,11 +62,11 @@ impl Received {
 
     /// Everything, for people.
     fn picture(&self) -> String {
-        let mut picture: String = self.trace_ids().iter().map(|id| self.trace_tree(id)).collect();
+        let mut picture: String = self.trace_ids().iter().map(|id| self.render_trace(id)).collect();
         for log in self.logs().iter().filter(|log| log.trace_id().is_none()) {
             // Writing to a `String` cannot fail.
             let _ = writeln!(picture, "· {} {}", log.severity(), log.body());
         }
-        picture + &self.metric_table()
+        picture + &self.render_metrics()
     }
 }

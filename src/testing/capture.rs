@@ -16,20 +16,20 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use super::export::Export;
-use super::received::{Received, Request};
 use super::{CollectedLog, CollectedMetric, CollectedSpan};
-use crate::assemble::Around;
+use super::{CollectedTelemetry, Export, Request};
 use crate::error::InitError;
 use crate::export::{Ledger, LogQueue, MetricQueue, Queue, SpanQueue, Take, Workers, encode};
-use crate::json::JsonLayer;
-use crate::provider::Foreseen;
-use crate::provider::Steps;
-use crate::settings::{self, Directives, Env, QueueSettings, Requested, Settings};
-use crate::signal::Signal;
+use crate::lifecycle::assemble::RecordContext;
+use crate::lines::json::JsonLayer;
+use crate::provider::BuilderHooks;
+use crate::provider::SamplingShortcut;
+use crate::provider::resource;
+use crate::settings::Signal;
+use crate::settings::{self, BuilderConfig, Directives, Env, QueueSettings, Settings};
 use crate::subscriber::filter::{Filter, FilterHandle};
-use crate::subscriber::{BridgeTracer, LogOptions, Marks, OtlpLogs, Parts, Records};
-use crate::{provider, resource, semconv};
+use crate::subscriber::{BridgeTracer, LayerParts, LogOptions, Marks, OtlpLogs, Records};
+use crate::{provider, semconv};
 
 /// Captures what this thread records, until the capture is dropped.
 ///
@@ -66,7 +66,7 @@ pub fn capture() -> Capture {
 #[derive(Debug)]
 #[must_use = "dropping the capture ends it: bind it to a named variable"]
 pub struct Capture {
-    received: Mutex<Received>,
+    received: Mutex<CollectedTelemetry>,
     queues: Queues,
     resource: Vec<u8>,
     lines: Lines,
@@ -79,7 +79,7 @@ pub struct Capture {
 
 impl Capture {
     fn new() -> Result<Self, InitError> {
-        let requested = Requested { service_name: Some("test".to_owned()), ..Requested::default() };
+        let requested = BuilderConfig { service_name: Some("test".to_owned()), ..BuilderConfig::default() };
         let (settings, _) = settings::resolve(&requested, &Env::none());
         let resource = resource::resource(&settings);
         let queues = Queues::new();
@@ -92,16 +92,17 @@ impl Capture {
             resource.clone(),
             None,
             Some(spans),
-            Steps::default(),
+            BuilderHooks::default(),
         );
         let meter_provider = provider::meter_provider(
             &settings.metrics,
             resource.clone(),
             Some(metrics),
             Vec::new(),
-            Steps::default(),
-        )?;
-        let logger_provider = provider::logger_provider(resource.clone(), Some(logs), Steps::default());
+            BuilderHooks::default(),
+        );
+        let logger_provider =
+            provider::logger_provider(resource.clone(), Some(logs), BuilderHooks::default());
         let lines = Lines::default();
         let layer = parts(&settings, &tracer_provider, &queues, &lines).alone();
         let dispatch = Dispatch::new(Registry::default().with(layer));
@@ -121,7 +122,7 @@ impl Capture {
     /// Everything until now: spans that have ended, log records, and metrics, which are collected by this call.
     #[must_use]
     #[expect(clippy::expect_used, reason = "this crate has encoded it")]
-    pub fn received(&self) -> Received {
+    pub fn received(&self) -> CollectedTelemetry {
         // Only the queue is behind it, which cannot fail.
         let _ = self.meter_provider.force_flush();
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
@@ -179,7 +180,7 @@ impl Capture {
         self.received().log(message)
     }
 
-    /// The value of a sum or gauge over all series that have these attributes: see [`Received::value`].
+    /// The value of a sum or gauge over all series that have these attributes: see [`CollectedTelemetry::value`].
     #[must_use]
     pub fn value(&self, metric: &str, attributes: &[(&str, &str)]) -> Option<f64> {
         self.received().value(metric, attributes)
@@ -237,9 +238,9 @@ fn parts(
     tracer_provider: &SdkTracerProvider,
     queues: &Queues,
     lines: &Lines,
-) -> Parts<Registry> {
-    let tracer = BridgeTracer::new(tracer_provider.tracer(semconv::SCOPE_NAME), Foreseen::default());
-    Parts {
+) -> LayerParts<Registry> {
+    let tracer = BridgeTracer::new(tracer_provider.tracer(semconv::SCOPE_NAME), SamplingShortcut::default());
+    LayerParts {
         lines: Some((Box::new(JsonLayer::new(lines.clone())), filter(&settings.lines.filter))),
         records: Some((records(settings, queues), filter(&settings.logs.filter))),
         span_attributes: None,
@@ -250,9 +251,10 @@ fn parts(
 
 fn records(settings: &Settings, queues: &Queues) -> Records<Registry> {
     let limits = settings.logs.limits;
-    let options = LogOptions { limits, minimum: LevelFilter::TRACE, trace_based: false, is_redacted: None };
+    let options =
+        LogOptions { limits, minimum: LevelFilter::TRACE, sampled_traces_only: false, is_redacted: None };
     let logs = OtlpLogs::direct(Arc::clone(&queues.logs), options);
-    Around { value_length: limits.value_length, ..Around::default() }.with(logs)
+    RecordContext { value_length: limits.value_length, ..RecordContext::default() }.with(logs)
 }
 
 fn filter(directives: &Directives) -> FilterHandle {
@@ -312,6 +314,6 @@ impl io::Write for Lines {
 const LIMITS: QueueSettings = QueueSettings {
     max_items: usize::MAX,
     max_bytes: usize::MAX,
-    max_batch_items: 512,
+    max_export_batch_size: 512,
     delay: Duration::MAX,
 };

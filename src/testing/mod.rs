@@ -11,27 +11,25 @@
 //! |---|---|
 //! | what a function or handler records: spans, log records, metrics, log lines | [`capture()`] |
 //! | what really goes over the network, from a whole program | [`Collector`] |
-//! | how a service bears a collector that is slow, full, silent or gone | [`Collector::fault`], [`Collector::stop`], [`Collector::refused_endpoint`], [`SilentEndpoint`] |
+//! | how a service bears a collector that is slow, full, silent or gone | [`Collector::inject_fault`], [`Collector::stop`], [`Collector::closed_endpoint`], [`UnresponsiveEndpoint`] |
 //!
 //! What arrives is kept as the OTLP messages themselves, so the types of [`opentelemetry_proto`] are public here: its
 //! version changes with this crate's minor versions.
 
 mod assertions;
-mod attributes;
 mod capture;
-mod collector;
-mod export;
-mod received;
-mod telemetry;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use capture::{Capture, capture};
-pub use collector::{Collector, Fault, FaultPlan, SilentEndpoint};
-pub use export::Export;
 pub use opentelemetry_proto;
 pub use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 pub use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-pub use received::{Received, Request, WaitError};
-pub use telemetry::{CollectedLog, CollectedMetric, CollectedSpan, HistogramValue};
 
-pub use crate::code::Code;
-pub use crate::signal::Signal;
+pub use crate::collector::{
+    CollectedLog, CollectedMetric, CollectedSpan, CollectedTelemetry, Collector, Export, Fault, FaultPlan,
+    HistogramValue, Request, UnresponsiveEndpoint, WaitError,
+};
+pub use crate::semconv::Code;
+pub use crate::settings::Signal;

@@ -69,7 +69,7 @@ async fn a_message_that_is_only_announced_is_not_measured() {
     let served = Served::start().await;
     let mut peer = Connection::connect(served.address).await;
     peer.send(&[PREFACE, &frame(SETTINGS, 0, 0, []), &call].concat()).await;
-    let ended = |frame: &Received| frame.is(HEADERS, END_STREAM, OWN);
+    let ended = |frame: &CollectedTelemetry| frame.is(HEADERS, END_STREAM, OWN);
     assert!(soon("4 GiB", peer.read_until(ended)).await);
     served.serves("4 GiB").await;
     served.side.settled("4 GiB").await;

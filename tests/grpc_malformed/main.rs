@@ -166,7 +166,7 @@ impl Served {
         let address = listener.local_addr().unwrap();
         let serving = Server::builder()
             .layer(side.count())
-            .layer(side.recorded.server().message_sizes().message_counts().access_log())
+            .layer(side.recorded.server().record_message_sizes().record_message_counts().record_access_log())
             .add_service(service.clone())
             .serve_with_incoming(TcpListenerStream::new(listener));
         let serving = tokio::spawn(async move { serving.await.unwrap() });
@@ -188,7 +188,7 @@ fn client(address: SocketAddr) -> TestClient<Channel> {
 /// A channel under the layer.
 fn channel(side: &Side, address: SocketAddr) -> TestClient<ClientService<Channel>> {
     let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-    let layer = side.recorded.client().message_sizes().message_counts().access_log();
+    let layer = side.recorded.client().record_message_sizes().record_message_counts().record_access_log();
     TestClient::new(layer.layer(channel))
 }
 

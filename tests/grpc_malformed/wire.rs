@@ -124,14 +124,14 @@ pub fn prefixed(flag: u8, length: u32, bytes: &[u8]) -> Vec<u8> {
 
 /// A frame that came.
 #[derive(Debug)]
-pub struct Received {
+pub struct CollectedTelemetry {
     pub kind: u8,
     pub flags: u8,
     pub stream: u32,
     pub payload: Bytes,
 }
 
-impl Received {
+impl CollectedTelemetry {
     pub fn is(&self, kind: u8, flags: u8, stream: u32) -> bool {
         self.kind == kind && self.flags & flags == flags && self.stream == stream
     }
@@ -167,17 +167,17 @@ impl Connection {
     }
 
     /// The next frame, or nothing when the peer has hung up.
-    pub async fn read(&mut self) -> Option<Received> {
+    pub async fn read(&mut self) -> Option<CollectedTelemetry> {
         let mut head = [0; 9];
         self.0.read_exact(&mut head).await.ok()?;
         let [a, b, c, kind, flags, stream @ ..] = head;
         let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
         self.0.read_exact(&mut payload).await.ok()?;
-        Some(Received { kind, flags, stream: u32::from_be_bytes(stream), payload: payload.into() })
+        Some(CollectedTelemetry { kind, flags, stream: u32::from_be_bytes(stream), payload: payload.into() })
     }
 
     /// Reads to the first frame like this. False if the peer hung up before it.
-    pub async fn read_until(&mut self, wanted: impl Fn(&Received) -> bool) -> bool {
+    pub async fn read_until(&mut self, wanted: impl Fn(&CollectedTelemetry) -> bool) -> bool {
         while let Some(frame) = self.read().await {
             if wanted(&frame) {
                 return true;

@@ -277,14 +277,14 @@ impl Recorded {
         ServerLayer::new()
             .tracer_provider(self.tracer_provider.clone())
             .meter_provider(self.meter_provider.clone())
-            .active_calls()
+            .record_active_calls()
     }
 
     pub fn client(&self) -> ClientLayer {
         ClientLayer::new()
             .tracer_provider(self.tracer_provider.clone())
             .meter_provider(self.meter_provider.clone())
-            .active_calls()
+            .record_active_calls()
     }
 
     /// All spans that ended.

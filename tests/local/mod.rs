@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::metrics::Counter;
 use serde_json::Value;
-use telemetry_bootstrap::testing::{Received, Signal};
-use telemetry_bootstrap::{Builder, Delivery, LogFormat, LogOutput, TelemetryGuard, opentelemetry, tracing};
+use telemetry_bootstrap::testing::{CollectedTelemetry, Signal};
+use telemetry_bootstrap::{
+    Builder, ExportStats, LogFormat, LogOutput, TelemetryGuard, opentelemetry, tracing,
+};
 use tracing::Dispatch;
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -38,8 +40,8 @@ impl Local {
             .log_format(LogFormat::Json)
             .log_output(LogOutput::writer(move || output.clone()))
             .timeout(Duration::from_secs(2))
-            .traces(|traces| traces.batch_delay(SOON))
-            .logs(|logs| logs.batch_delay(SOON))
+            .traces(|traces| traces.scheduled_delay(SOON))
+            .logs(|logs| logs.scheduled_delay(SOON))
             .metrics(|metrics| metrics.interval(Duration::from_millis(250)));
         let (layer, guard) = adjust(builder).build_local().unwrap();
         let subscriber = Dispatch::new(tracing_subscriber::registry().with(layer));
@@ -68,7 +70,7 @@ impl Local {
                 while !over.load(Ordering::Relaxed) {
                     self.record(recorded..recorded + 5);
                     recorded += 5;
-                    let Delivery { traces, logs, .. } = self.guard.delivery();
+                    let ExportStats { traces, logs, .. } = self.guard.stats();
                     for counts in [traces, logs] {
                         assert_eq!(counts.accepted, recorded, "{counts}");
                         let known = counts.delivered + counts.rejected + counts.failed + counts.dropped;
@@ -84,10 +86,10 @@ impl Local {
         })
     }
 
-    pub fn wait_until(&self, condition: impl Fn(&Delivery) -> bool) {
+    pub fn wait_until(&self, condition: impl Fn(&ExportStats) -> bool) {
         let begin = Instant::now();
-        while !condition(&self.guard.delivery()) {
-            assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {}", self.guard.delivery());
+        while !condition(&self.guard.stats()) {
+            assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {}", self.guard.stats());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -97,10 +99,10 @@ impl Local {
     }
 
     /// Ends it: what became of everything, and what was said.
-    pub fn shutdown(self) -> (Delivery, Vec<Value>) {
+    pub fn shutdown(self) -> (ExportStats, Vec<Value>) {
         let delivery = match self.guard.shutdown() {
             Ok(delivery) => delivery,
-            Err(error) => error.delivery(),
+            Err(error) => error.stats(),
         };
         (delivery, self.lines.read())
     }
@@ -117,7 +119,7 @@ pub fn said<'a>(lines: &'a [Value], message: &str, signal: &str) -> Vec<&'a Valu
 }
 
 /// Which numbers arrived as spans and as log records. A request whose answer was lost is sent again: that is once.
-pub fn numbers(received: &Received) -> (HashSet<u64>, HashSet<u64>) {
+pub fn numbers(received: &CollectedTelemetry) -> (HashSet<u64>, HashSet<u64>) {
     let number = |text: Option<String>| text.and_then(|text| text.parse().ok());
     let spans = received.spans().iter().filter_map(|span| number(span.attribute_text("number"))).collect();
     let logs = received.logs().iter().filter_map(|log| number(log.attribute_text("number"))).collect();
@@ -125,7 +127,7 @@ pub fn numbers(received: &Received) -> (HashSet<u64>, HashSet<u64>) {
 }
 
 /// Everything arrived, and the account says so.
-pub fn assert_nothing_lost(recorded: u64, delivery: Delivery, received: &Received) {
+pub fn assert_nothing_lost(recorded: u64, delivery: ExportStats, received: &CollectedTelemetry) {
     let (spans, logs) = numbers(received);
     assert_eq!((spans.len() as u64, logs.len() as u64), (recorded, recorded), "{delivery}");
     for counts in [delivery.traces, delivery.logs] {

@@ -21,7 +21,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use self::generate::{log_record, resource, scope, span_data};
-use crate::export::batch::Items;
+use crate::export::batch::ItemBuffer;
 use crate::settings::{AttributeLimits, SpanLimitSettings};
 
 proptest! {
@@ -159,7 +159,7 @@ fn decoded_spans(
     resource: &Resource,
     spans: &[SpanData],
 ) -> Vec<opentelemetry_proto::tonic::trace::v1::ResourceSpans> {
-    let mut items = Items::default();
+    let mut items = ItemBuffer::default();
     for span in spans {
         super::with_scratch(|scratch| {
             super::scope(&mut scratch.scope, &span.instrumentation_scope, None);
@@ -176,7 +176,7 @@ fn decoded_logs(
     resource: &Resource,
     records: &[(SdkLogRecord, InstrumentationScope)],
 ) -> Vec<opentelemetry_proto::tonic::logs::v1::ResourceLogs> {
-    let mut items = Items::default();
+    let mut items = ItemBuffer::default();
     for (record, scope) in records {
         super::with_scratch(|scratch| {
             super::scope(&mut scratch.scope, scope, record.target().map(AsRef::as_ref));
@@ -189,7 +189,7 @@ fn decoded_logs(
     request.resource_logs
 }
 
-fn request_of(resource: &Resource, items: Items) -> bytes::Bytes {
+fn request_of(resource: &Resource, items: ItemBuffer) -> bytes::Bytes {
     crate::export::batch::Batch::items(1, items).frame(&super::resource(resource))
 }
 

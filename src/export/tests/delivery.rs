@@ -15,7 +15,7 @@ fn everything_arrives_and_is_counted() {
     pipeline.push_spans(0, 250);
     let (took, counts) = pipeline.shutdown(PATIENCE);
     assert!(took < Duration::from_millis(500), "{took:?}");
-    assert_eq!(counts, SignalDelivery { accepted: 250, delivered: 250, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 250, delivered: 250, ..Default::default() });
     let mut spans = collector.spans();
     spans.sort_by_key(|name| name.parse::<usize>().unwrap());
     assert_eq!(spans, numbers(0..250));
@@ -57,7 +57,7 @@ fn a_flush_says_what_failed_and_keeps_what_can_be_tried_again() {
     pipeline.push_spans(0, 3);
     let error = pipeline.flush().unwrap_err().to_string();
     assert!(error.contains("traces could not be delivered"), "{error}");
-    assert_eq!(pipeline.counts(), SignalDelivery { accepted: 3, pending: 3, ..Default::default() });
+    assert_eq!(pipeline.counts(), SignalStats { accepted: 3, pending: 3, ..Default::default() });
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_flush_does_not_take_items_dropped_meanwhile_for_delivered_ones() {
     collector.wait_for_requests(1);
     pipeline.push_spans(10, 40);
     assert!(pipeline.counts().dropped > 10);
-    assert!(matches!(flush.join().unwrap(), Err(crate::ExportError::Timeout(_))));
+    assert!(matches!(flush.join().unwrap(), Err(ExportError::Timeout(_))));
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_collector_that_comes_later_gets_everything() {
     let collector = Collector::start_with(address, None);
     collector.wait_for_spans(300);
     let (_, counts) = pipeline.shutdown(PATIENCE);
-    assert_eq!(counts, SignalDelivery { accepted: 300, delivered: 300, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 300, delivered: 300, ..Default::default() });
     assert!(
         pipeline.lines()[1].contains("INFO telemetry is being delivered again"),
         "{:?}",
@@ -106,7 +106,7 @@ fn a_collector_that_restarts_loses_nothing_that_fits() {
     let second = Collector::start_with(address, None);
     second.wait_for_spans(200);
     let (_, counts) = pipeline.shutdown(PATIENCE);
-    assert_eq!(counts, SignalDelivery { accepted: 350, delivered: 350, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 350, delivered: 350, ..Default::default() });
     let mut spans = second.spans();
     spans.sort_by_key(|name| name.parse::<usize>().unwrap());
     assert_eq!(spans, numbers(100..350));
@@ -127,7 +127,7 @@ fn retryable_answers_lose_nothing() {
         let mut pipeline = Pipeline::to(collector.address);
         pipeline.push_spans(0, 10);
         let (_, counts) = pipeline.shutdown(PATIENCE);
-        assert_eq!(counts, SignalDelivery { accepted: 10, delivered: 10, ..Default::default() }, "{code:?}");
+        assert_eq!(counts, SignalStats { accepted: 10, delivered: 10, ..Default::default() }, "{code:?}");
         assert_eq!(collector.requests(), 2, "{code:?}");
     }
 }
@@ -149,7 +149,7 @@ fn final_answers_are_not_repeated() {
         let error = pipeline.flush().unwrap_err().to_string();
         assert!(error.contains("never"), "{error}");
         let (_, counts) = pipeline.shutdown(PATIENCE);
-        assert_eq!(counts, SignalDelivery { accepted: 10, failed: 10, ..Default::default() }, "{code:?}");
+        assert_eq!(counts, SignalStats { accepted: 10, failed: 10, ..Default::default() }, "{code:?}");
         assert_eq!(collector.requests(), 1, "{code:?}");
     }
 }
@@ -179,7 +179,7 @@ fn partly_taken_requests_are_counted_and_said_but_not_repeated() {
     let mut pipeline = Pipeline::to(collector.address);
     pipeline.push_spans(0, 10);
     let (_, counts) = pipeline.shutdown(PATIENCE);
-    assert_eq!(counts, SignalDelivery { accepted: 10, delivered: 6, rejected: 4, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 10, delivered: 6, rejected: 4, ..Default::default() });
     assert_eq!(collector.requests(), 1);
     assert!(pipeline.lines()[0].contains("rejected=4 reason=too old"), "{:?}", pipeline.lines());
 }
@@ -203,7 +203,7 @@ fn requests_too_large_for_the_collector_are_split() {
     pipeline.push_spans(0, 100);
     push_span(&pipeline.queue, &"x".repeat(120));
     let (_, counts) = pipeline.shutdown(PATIENCE);
-    assert_eq!(counts, SignalDelivery { accepted: 101, delivered: 101, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 101, delivered: 101, ..Default::default() });
     assert_eq!(collector.spans().len(), 101);
     assert_eq!(pipeline.lines(), Vec::<String>::new(), "a split is no outage");
 }
@@ -216,7 +216,7 @@ fn one_item_too_large_for_the_collector_fails_alone() {
     push_span(&pipeline.queue, &"x".repeat(120));
     pipeline.push_spans(5, 5);
     let (_, counts) = pipeline.shutdown(PATIENCE);
-    assert_eq!(counts, SignalDelivery { accepted: 11, delivered: 10, failed: 1, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 11, delivered: 10, failed: 1, ..Default::default() });
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn a_collector_that_is_not_there_costs_little_time_and_everything_is_counted() {
     pipeline.push_spans(0, 250);
     let (took, counts) = pipeline.shutdown(Duration::from_secs(5));
     assert!(took < Duration::from_millis(300), "{took:?}");
-    assert_eq!(counts, SignalDelivery { accepted: 250, failed: 250, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 250, failed: 250, ..Default::default() });
     let lines = pipeline.lines();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("WARN telemetry is not being delivered"), "{lines:?}");
@@ -31,7 +31,7 @@ fn a_pause_beyond_the_deadline_ends_the_shutdown() {
     pipeline.push_spans(0, 10);
     let (took, counts) = pipeline.shutdown(Duration::from_secs(5));
     assert!(took < Duration::from_secs(1), "{took:?}");
-    assert_eq!(counts, SignalDelivery { accepted: 10, failed: 10, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 10, failed: 10, ..Default::default() });
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_silent_collector_holds_the_shutdown_until_the_deadline_only() {
     let limit = Duration::from_millis(300);
     let (took, counts) = pipeline.shutdown(limit);
     assert!(took >= limit && took < limit + Duration::from_millis(100), "{took:?}");
-    assert_eq!(counts, SignalDelivery { accepted: 250, failed: 250, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 250, failed: 250, ..Default::default() });
     assert!(pipeline.lines()[0].contains("no answer before the deadline"), "{:?}", pipeline.lines());
 }
 
@@ -55,7 +55,7 @@ fn a_request_that_hangs_at_the_end_is_sent_on_a_new_connection() {
     pipeline.push_spans(0, 200);
     collector.wait_for_requests(2);
     let (_, counts) = pipeline.shutdown(Duration::from_secs(2));
-    assert_eq!(counts, SignalDelivery { accepted: 200, delivered: 200, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 200, delivered: 200, ..Default::default() });
     assert_eq!(collector.spans().len(), 200, "each of them once");
     assert_eq!(collector.peers().len(), 2);
     assert_eq!(pipeline.lines(), Vec::<String>::new());
@@ -71,7 +71,7 @@ fn a_request_that_hangs_beside_others_that_are_answered_is_not_repeated() {
     pipeline.push_spans(100, 100);
     pipeline.wait_until(|counts| counts.delivered == 100);
     let (_, counts) = pipeline.shutdown(Duration::from_millis(400));
-    assert_eq!(counts, SignalDelivery { accepted: 200, delivered: 100, failed: 100, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 200, delivered: 100, failed: 100, ..Default::default() });
     assert_eq!(collector.requests(), 2);
 }
 
@@ -86,7 +86,7 @@ fn a_request_that_hangs_does_not_keep_the_last_ones_from_being_tried_again() {
     pipeline.push_spans(100, 300);
     collector.wait_for_requests(2);
     let (_, counts) = pipeline.shutdown(Duration::from_millis(800));
-    assert_eq!(counts, SignalDelivery { accepted: 400, delivered: 300, failed: 100, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 400, delivered: 300, failed: 100, ..Default::default() });
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_listener_that_never_speaks_holds_the_shutdown_until_the_deadline_only() {
     let limit = Duration::from_millis(300);
     let (took, counts) = pipeline.shutdown(limit);
     assert!(took < limit + Duration::from_millis(100), "{took:?}");
-    assert_eq!(counts, SignalDelivery { accepted: 10, failed: 10, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 10, failed: 10, ..Default::default() });
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_name_that_does_not_resolve_holds_the_shutdown_until_the_deadline_only() {
     let limit = Duration::from_millis(500);
     let (took, counts) = pipeline.shutdown(limit);
     assert!(took < limit + Duration::from_millis(100), "{took:?}");
-    assert_eq!(counts, SignalDelivery { accepted: 10, failed: 10, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 10, failed: 10, ..Default::default() });
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn items_after_the_shutdown_count_as_dropped() {
     pipeline.push_spans(0, 3);
     pipeline.shutdown(PATIENCE);
     pipeline.push_spans(3, 2);
-    let expected = SignalDelivery { accepted: 5, delivered: 3, dropped: 2, ..Default::default() };
+    let expected = SignalStats { accepted: 5, delivered: 3, dropped: 2, ..Default::default() };
     assert_eq!(pipeline.counts(), expected);
     assert!(pipeline.flush().is_ok(), "nothing is left to flush");
 }
@@ -136,7 +136,7 @@ fn dropping_the_exporter_ends_the_thread_and_fails_what_is_pending() {
     let Pipeline { queue, exporter, .. } = pipeline;
     let workers = exporter.workers().clone();
     drop(exporter);
-    assert_eq!(queue.ledger().snapshot(), SignalDelivery { accepted: 3, failed: 3, ..Default::default() });
+    assert_eq!(queue.ledger().snapshot(), SignalStats { accepted: 3, failed: 3, ..Default::default() });
     workers.flush(None, PATIENCE).unwrap();
 }
 
@@ -152,7 +152,7 @@ fn shutdown_works_inside_a_runtime_of_one_thread() {
         pipeline.exporter.shutdown(Instant::now() + PATIENCE);
         pipeline.counts()
     });
-    assert_eq!(counts, SignalDelivery { accepted: 200, delivered: 200, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 200, delivered: 200, ..Default::default() });
 }
 
 #[test]

@@ -47,7 +47,7 @@ proptest! {
     /// The test plays the worker, and counts by hand what waits and what is on its way.
     #[test]
     fn the_equation_holds_at_every_step(steps in vec(step(), 0..300)) {
-        let limits = QueueSettings { max_items: 40, max_bytes: 3000, max_batch_items: 7, delay: QUEUE.delay };
+        let limits = QueueSettings { max_items: 40, max_bytes: 3000, max_export_batch_size: 7, delay: QUEUE.delay };
         let queue = Queue::new(limits, Arc::new(Ledger::default()));
         let mut in_flight: Vec<Batch> = Vec::new();
         let mut abandoned = false;
@@ -106,7 +106,7 @@ proptest! {
 
     #[test]
     fn splitting_keeps_every_item_and_its_order(sizes in vec((0_usize..9, 0_u8..3), 2..40)) {
-        let mut items = batch::Items::default();
+        let mut items = batch::ItemBuffer::default();
         sizes.iter().for_each(|(size, scope)| items.push(&[*scope], &vec![*scope; *size]));
         let whole = Batch::items(1, items.clone());
         let (first, second) = Batch::items(1, items).split().unwrap();
@@ -120,7 +120,7 @@ proptest! {
             parts.insert(place, first);
         }
         let mut expected = sizes.iter().map(|(size, scope)| {
-            let mut items = batch::Items::default();
+            let mut items = batch::ItemBuffer::default();
             items.push(&[*scope], &vec![*scope; *size]);
             Batch::items(1, items).frame(&[])
         });
@@ -136,7 +136,7 @@ fn under_load_and_faults_the_ledger_agrees_with_the_collector() {
     let later = Answer::Status(Status::new(Code::Unavailable, "later"));
     let faults = [later.clone(), Answer::Accept, refused, Answer::Accept, Answer::Reject(7, "old"), later];
     collector.answer_next(faults.into_iter().cycle().take(60));
-    let limits = QueueSettings { max_items: 1000, max_batch_items: 50, ..QUEUE };
+    let limits = QueueSettings { max_items: 1000, max_export_batch_size: 50, ..QUEUE };
     let settings = export_settings(&format!("http://{}", collector.address));
     let mut pipeline = Pipeline::with(Signal::Traces, limits, settings);
     let done = AtomicBool::new(false);
@@ -167,7 +167,8 @@ fn under_load_and_faults_the_ledger_agrees_with_the_collector() {
 
 #[test]
 fn a_collection_that_comes_too_late_or_is_too_large_pushes_nothing_out() {
-    let limits = QueueSettings { max_items: 10, max_bytes: 1_000, max_batch_items: 1, delay: QUEUE.delay };
+    let limits =
+        QueueSettings { max_items: 10, max_bytes: 1_000, max_export_batch_size: 1, delay: QUEUE.delay };
     let queue = Queue::new(limits, Arc::new(Ledger::default()));
     queue.push_request(vec![0; 100].into(), 3);
     queue.push_request(vec![0; 1_001].into(), 5);

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 
 use super::encode;
 use super::*;
-use crate::delivery::SignalDelivery;
 use crate::diagnostics::Diagnostics;
+use crate::export::SignalStats;
+use crate::settings::Signal;
 use crate::settings::{Compression, ExportSettings, QueueSettings, Target, TlsFiles};
-use crate::signal::Signal;
 
 /// One signal's queue with an I/O thread behind it.
 struct Pipeline {
@@ -42,23 +42,23 @@ impl Pipeline {
         (first..first + count).for_each(|number| push_span(&self.queue, &number.to_string()));
     }
 
-    fn flush(&self) -> Result<(), crate::ExportError> {
+    fn flush(&self) -> Result<(), ExportError> {
         self.exporter.workers().flush(None, PATIENCE)
     }
 
     /// How long it took, and what became of everything.
-    fn shutdown(&mut self, limit: Duration) -> (Duration, SignalDelivery) {
+    fn shutdown(&mut self, limit: Duration) -> (Duration, SignalStats) {
         let begin = Instant::now();
         self.exporter.shutdown(begin + limit);
         (begin.elapsed(), self.counts())
     }
 
-    fn counts(&self) -> SignalDelivery {
+    fn counts(&self) -> SignalStats {
         self.queue.ledger().snapshot()
     }
 
     /// Waits until the counts are so.
-    fn wait_until(&self, condition: impl Fn(SignalDelivery) -> bool) {
+    fn wait_until(&self, condition: impl Fn(SignalStats) -> bool) {
         let begin = Instant::now();
         while !condition(self.counts()) {
             assert!(begin.elapsed() < PATIENCE, "still {:?}", self.counts());
@@ -117,7 +117,7 @@ fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
 const QUEUE: QueueSettings = QueueSettings {
     max_items: 2048,
     max_bytes: 1 << 20,
-    max_batch_items: 100,
+    max_export_batch_size: 100,
     // Longer than any test: what is sent earlier was full, or was flushed.
     delay: Duration::from_secs(600),
 };

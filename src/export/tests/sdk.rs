@@ -76,7 +76,7 @@ fn metrics_arrive_and_are_counted_by_data_point() {
     provider.meter("tests").f64_histogram("duration").build().record(0.1, &[]);
     provider.force_flush().unwrap();
     let (_, counts) = pipeline.shutdown(PATIENCE);
-    assert_eq!(counts, SignalDelivery { accepted: 3, delivered: 3, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 3, delivered: 3, ..Default::default() });
     assert_eq!(collector.metrics().len(), 1);
 }
 
@@ -87,7 +87,7 @@ fn empty_collections_are_not_sent() {
     let provider = meter_provider(&pipeline);
     let _unused = provider.meter("tests").u64_counter("requests").build();
     provider.force_flush().unwrap();
-    assert_eq!(pipeline.shutdown(PATIENCE).1, SignalDelivery::default());
+    assert_eq!(pipeline.shutdown(PATIENCE).1, SignalStats::default());
     assert_eq!(collector.requests(), 0);
 }
 
@@ -110,7 +110,7 @@ fn the_oldest_collections_make_room_for_the_newest() {
     (1..=5_u8).for_each(|number| queue.push_request(vec![number].into(), 10));
     let requests: Vec<_> = queue.drain().iter().map(|request| request[0]).collect();
     assert_eq!(requests, [3, 4, 5]);
-    let expected = SignalDelivery { accepted: 50, dropped: 20, pending: 30, ..Default::default() };
+    let expected = SignalStats { accepted: 50, dropped: 20, pending: 30, ..Default::default() };
     assert_eq!(queue.ledger().snapshot(), expected);
 }
 

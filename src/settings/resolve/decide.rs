@@ -5,11 +5,11 @@ use std::collections::HashSet;
 
 use crate::error::InitError;
 use crate::settings::env::Env;
-use crate::settings::kind::{Kind, Reason};
+use crate::settings::value_kind::{Kind, Reason};
 
 /// The work in progress: what was wrong so far.
 #[derive(Debug)]
-pub(super) struct Resolution<'a> {
+pub(super) struct Resolver<'a> {
     pub(super) env: &'a Env,
     warnings: Vec<String>,
     errors: Vec<InitError>,
@@ -24,7 +24,7 @@ pub(super) struct Sources<'a, T> {
     /// The signal's own before the common one.
     pub(super) variables: &'a [&'static str],
     /// The signal's own before the common one.
-    pub(super) code: Vec<Given<T>>,
+    pub(super) code: Vec<Provided<T>>,
 }
 
 impl<'a, T> Sources<'a, T> {
@@ -34,7 +34,7 @@ impl<'a, T> Sources<'a, T> {
         variables: &'a [&'static str],
         code: impl IntoIterator<Item = (Scope, Option<T>)>,
     ) -> Self {
-        let code = code.into_iter().filter_map(|(scope, value)| Some(Given { value: value?, scope }));
+        let code = code.into_iter().filter_map(|(scope, value)| Some(Provided { value: value?, scope }));
         Self { setting, variables, code: code.collect() }
     }
 }
@@ -43,7 +43,7 @@ impl<'a, T> Sources<'a, T> {
 pub(super) type Scope = Option<&'static str>;
 
 /// A value from code.
-pub(super) struct Given<T> {
+pub(super) struct Provided<T> {
     pub(super) value: T,
     pub(super) scope: Scope,
 }
@@ -58,13 +58,13 @@ pub(super) struct Chosen<T> {
 }
 
 /// A variable whose value cannot be used.
-struct Mistake {
+struct InvalidVar {
     variable: &'static str,
     quoted: String,
     reason: Reason,
 }
 
-impl<'a> Resolution<'a> {
+impl<'a> Resolver<'a> {
     pub(super) fn new(env: &'a Env) -> Self {
         let unread = |name: &String| format!("{name} is not valid Unicode; it counts as not set");
         let warnings = env.not_unicode().iter().map(unread).collect();
@@ -119,10 +119,10 @@ impl<'a> Resolution<'a> {
         &mut self,
         kind: &Kind<T>,
         setting: &'static str,
-        code: Vec<Given<T>>,
+        code: Vec<Provided<T>>,
     ) -> Option<Chosen<T>> {
         let mut first = None;
-        for Given { value, scope } in code {
+        for Provided { value, scope } in code {
             if let Err(reason) = (kind.check)(&value) {
                 self.invalid(setting, scope, (kind.show)(&value), &reason);
             } else if first.is_none() {
@@ -132,7 +132,7 @@ impl<'a> Resolution<'a> {
         first
     }
 
-    fn look_up<T>(&self, kind: &Kind<T>, variables: &[&'static str]) -> (Option<Chosen<T>>, Vec<Mistake>) {
+    fn look_up<T>(&self, kind: &Kind<T>, variables: &[&'static str]) -> (Option<Chosen<T>>, Vec<InvalidVar>) {
         let mut mistakes = Vec::new();
         for &variable in variables {
             let Some(text) = self.env.get(variable) else { continue };
@@ -141,14 +141,14 @@ impl<'a> Resolution<'a> {
                     let found = Chosen { value, origin: variable.into(), is_from_code: false };
                     return (Some(found), mistakes);
                 }
-                Err(reason) => mistakes.push(Mistake { variable, quoted: (kind.quote)(text), reason }),
+                Err(reason) => mistakes.push(InvalidVar { variable, quoted: (kind.quote)(text), reason }),
             }
         }
         (None, mistakes)
     }
 
-    fn report(&mut self, mistake: &Mistake, instead: &str) {
-        let Mistake { variable, quoted, reason } = mistake;
+    fn report(&mut self, mistake: &InvalidVar, instead: &str) {
+        let InvalidVar { variable, quoted, reason } = mistake;
         if self.told.insert((*variable).to_owned()) {
             self.warn(format!("invalid {variable}={quoted}: {reason}; using {instead}"));
         }
@@ -191,10 +191,10 @@ impl<'a> Resolution<'a> {
         scope: Scope,
         text: Option<&str>,
         redacted: impl Fn(&str) -> String,
-    ) -> Option<Given<T>> {
+    ) -> Option<Provided<T>> {
         let text = text?;
         match kind.read(text) {
-            Ok(value) => Some(Given { value, scope }),
+            Ok(value) => Some(Provided { value, scope }),
             Err(reason) => {
                 self.invalid(setting, scope, redacted(text), &reason);
                 None

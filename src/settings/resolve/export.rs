@@ -6,13 +6,13 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::Scheme;
 
-use super::decide::{Chosen, Given, Resolution, Scope, Sources};
+use super::decide::{Chosen, Provided, Resolver, Scope, Sources};
+use crate::settings::builder_config::OtlpRequested;
 use crate::settings::endpoint::{self as address, Endpoint};
 use crate::settings::env::names::{self, Otlp};
-use crate::settings::kind::{COMPRESSION, HEADERS, Headers, Kind, TIMEOUT, YEAR, header, plain};
 use crate::settings::pem;
-use crate::settings::requested::OtlpRequested;
 use crate::settings::types::{Compression, ExportSettings, Target, TlsFiles};
+use crate::settings::value_kind::{COMPRESSION, HEADERS, Headers, Kind, TIMEOUT, YEAR, header, plain};
 
 /// What is said about one signal's exporter, and about all.
 pub(super) struct Signal<'a> {
@@ -26,7 +26,7 @@ pub(super) struct Signal<'a> {
     pub(super) common: &'a OtlpRequested,
 }
 
-impl Resolution<'_> {
+impl Resolver<'_> {
     /// `None` if nothing is sent: it was turned off, or no endpoint was named.
     pub(super) fn export(&mut self, signal: &Signal<'_>) -> Option<ExportSettings> {
         // Everything is read, also what a signal that is off does not need: mistakes are told in any case.
@@ -60,7 +60,7 @@ impl Resolution<'_> {
         Some(chosen.value.uri)
     }
 
-    fn endpoints_in_code(&mut self, signal: &Signal<'_>, plaintext: bool) -> Vec<Given<Endpoint>> {
+    fn endpoints_in_code(&mut self, signal: &Signal<'_>, plaintext: bool) -> Vec<Provided<Endpoint>> {
         let texts = [(Some(signal.scope), &signal.own.endpoint), (None, &signal.common.endpoint)];
         let kind = address::kind(plaintext);
         let parsed = texts

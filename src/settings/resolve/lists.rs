@@ -1,10 +1,10 @@
 //! Settings that are lists or choices of names.
 
-use super::decide::Resolution;
+use super::decide::Resolver;
 use crate::settings::env::{items, names};
 use crate::settings::types::{ExceptionSignal, Propagator};
 
-impl Resolution<'_> {
+impl Resolver<'_> {
     /// The first of the variables that is set: only `true` is true, whatever its case.
     pub(super) fn flag(&mut self, variables: &[&'static str]) -> Option<bool> {
         let (name, text) = variables.iter().find_map(|&name| Some((name, self.env.get(name)?)))?;

@@ -10,19 +10,19 @@ mod signals;
 
 use std::time::Duration;
 
-use self::decide::{Resolution, Sources};
+use self::decide::{Resolver, Sources};
+use super::builder_config::BuilderConfig;
 #[cfg(feature = "grpc")]
 use super::env::grpc_captured_headers;
 use super::env::{Env, names, rpc_conventions};
-use super::kind::{DURATION, LOG_FORMAT};
-use super::requested::Requested;
 use super::types::{Directives, LineSettings, LogFormat, Settings};
+use super::value_kind::{DURATION, LOG_FORMAT};
 use crate::error::InitError;
 
 /// Decides every setting. Beside them, everything that is wrong in code; mistakes in the environment are warnings in the
 /// settings.
-pub(crate) fn resolve(requested: &Requested, env: &Env) -> (Settings, Vec<InitError>) {
-    let mut resolution = Resolution::new(env);
+pub(crate) fn resolve(requested: &BuilderConfig, env: &Env) -> (Settings, Vec<InitError>) {
+    let mut resolution = Resolver::new(env);
     resolution.warn_of_variables_without_effect();
     let mut settings = resolution.settings(requested);
     // The gRPC layers read these variables themselves, as they work without `init()` too; here they are only checked.
@@ -34,8 +34,8 @@ pub(crate) fn resolve(requested: &Requested, env: &Env) -> (Settings, Vec<InitEr
     (settings, errors)
 }
 
-impl Resolution<'_> {
-    fn settings(&mut self, requested: &Requested) -> Settings {
+impl Resolver<'_> {
+    fn settings(&mut self, requested: &BuilderConfig) -> Settings {
         let shutdown = [(None, requested.shutdown_timeout)];
         Settings {
             disabled: self.flag(&[names::OTEL_SDK_DISABLED]).unwrap_or(false),
@@ -59,7 +59,7 @@ impl Resolution<'_> {
         }
     }
 
-    fn lines(&mut self, requested: &Requested) -> LineSettings {
+    fn lines(&mut self, requested: &BuilderConfig) -> LineSettings {
         let format =
             Sources::new("log_format", &[names::OTEL_RUST_LOG_FORMAT], [(None, requested.log_format)]);
         LineSettings {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::decide::{Resolution, Sources};
+use super::decide::{Resolver, Sources};
+use crate::settings::builder_config::QueueRequested;
 use crate::settings::env::names::Batch;
-use crate::settings::kind::{COUNT, DURATION};
-use crate::settings::requested::QueueRequested;
 use crate::settings::types::QueueSettings;
+use crate::settings::value_kind::{COUNT, DURATION};
 
-impl Resolution<'_> {
+impl Resolver<'_> {
     pub(super) fn queue(
         &mut self,
         scope: &'static str,
@@ -18,7 +18,7 @@ impl Resolution<'_> {
     ) -> QueueSettings {
         let max_items = self.decide_own(
             &COUNT,
-            (scope, "max_queue_items", requested.max_items),
+            (scope, "max_queue_size", requested.max_items),
             &[variables.max_queue_size],
             DEFAULT_QUEUE_ITEMS,
         );
@@ -30,10 +30,10 @@ impl Resolution<'_> {
                 &[variables.max_queue_bytes],
                 DEFAULT_QUEUE_BYTES,
             ),
-            max_batch_items: self.batch(scope, variables, requested, max_items),
+            max_export_batch_size: self.batch(scope, variables, requested, max_items),
             delay: self.decide_own(
                 &DURATION,
-                (scope, "batch_delay", requested.delay),
+                (scope, "scheduled_delay", requested.delay),
                 &[variables.schedule_delay],
                 default_delay,
             ),
@@ -50,7 +50,11 @@ impl Resolution<'_> {
     ) -> usize {
         self.check_batch_in_code(scope, requested);
         let variables = [variables.max_export_batch_size];
-        let sources = Sources::new("max_batch_items", &variables, [(Some(scope), requested.max_batch_items)]);
+        let sources = Sources::new(
+            "max_export_batch_size",
+            &variables,
+            [(Some(scope), requested.max_export_batch_size)],
+        );
         let otherwise = format!("the default, {DEFAULT_BATCH_ITEMS}");
         let Some(batch) = self.choose(&COUNT, sources, &otherwise) else {
             return DEFAULT_BATCH_ITEMS.min(max_items);
@@ -63,11 +67,11 @@ impl Resolution<'_> {
     }
 
     fn check_batch_in_code(&mut self, scope: &'static str, requested: QueueRequested) {
-        if let (Some(batch), Some(queue)) = (requested.max_batch_items, requested.max_items)
+        if let (Some(batch), Some(queue)) = (requested.max_export_batch_size, requested.max_items)
             && batch > queue
         {
-            let reason = format!("more than max_queue_items, {queue}");
-            self.invalid("max_batch_items", Some(scope), batch.to_string(), &reason);
+            let reason = format!("more than max_queue_size, {queue}");
+            self.invalid("max_export_batch_size", Some(scope), batch.to_string(), &reason);
         }
     }
 }

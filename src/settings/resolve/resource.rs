@@ -4,15 +4,15 @@ use std::path::Path;
 
 use opentelemetry::{Key, KeyValue, Value};
 
-use super::decide::Resolution;
+use super::decide::Resolver;
 use crate::semconv;
+use crate::settings::builder_config::BuilderConfig;
 use crate::settings::env::names;
-use crate::settings::kind::{Kind, any, pairs, plain};
-use crate::settings::requested::Requested;
+use crate::settings::value_kind::{Kind, any, pairs, plain};
 
-impl Resolution<'_> {
+impl Resolver<'_> {
     /// Attributes of the resource, each key once. What comes later here wins.
-    pub(super) fn resource(&mut self, requested: &Requested) -> Vec<KeyValue> {
+    pub(super) fn resource(&mut self, requested: &BuilderConfig) -> Vec<KeyValue> {
         self.check_code(requested);
         let mut attributes = Attributes(vec![KeyValue::new(semconv::SERVICE_NAME, unknown_service())]);
         for (key, value) in &requested.resource {
@@ -30,7 +30,7 @@ impl Resolution<'_> {
         attributes.0
     }
 
-    fn check_code(&mut self, requested: &Requested) {
+    fn check_code(&mut self, requested: &BuilderConfig) {
         if requested.service_name.as_deref().is_some_and(|name| name.trim().is_empty()) {
             self.invalid("service_name", None, String::new(), "empty");
         }

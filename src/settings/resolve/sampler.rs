@@ -1,11 +1,11 @@
 //! Which traces are recorded.
 
-use super::decide::{Resolution, Sources};
+use super::decide::{Resolver, Sources};
 use crate::settings::env::names;
-use crate::settings::kind::{Kind, RATIO, any, one_of, plain};
 use crate::settings::types::SamplerSetting;
+use crate::settings::value_kind::{Kind, RATIO, any, one_of, plain};
 
-impl Resolution<'_> {
+impl Resolver<'_> {
     pub(super) fn sampler(&mut self, custom: bool) -> SamplerSetting {
         let sources = Sources::new("sampler", &[names::OTEL_TRACES_SAMPLER], []);
         let sampler = if custom {

@@ -5,18 +5,18 @@ use std::time::Duration;
 use opentelemetry_sdk::metrics::Temporality;
 use tracing_core::LevelFilter;
 
-use super::decide::Resolution;
+use super::decide::Resolver;
 use super::export::{Signal, or_unlimited};
+use crate::settings::builder_config::{BuilderConfig, LogsRequested, TracesRequested};
 use crate::settings::env::names::{self, Batch};
-use crate::settings::kind::{DURATION, HISTOGRAMS, LENGTH, LIMIT, TEMPORALITY, TIMEOUT};
-use crate::settings::requested::{LogsRequested, Requested, TracesRequested};
 use crate::settings::types::{
     AttributeLimits, ExportSettings, HistogramAggregation, LogSettings, MetricSettings, SpanLimitSettings,
     TraceSettings,
 };
+use crate::settings::value_kind::{DURATION, HISTOGRAMS, LENGTH, LIMIT, TEMPORALITY, TIMEOUT};
 
-impl Resolution<'_> {
-    pub(super) fn traces(&mut self, requested: &Requested) -> TraceSettings {
+impl Resolver<'_> {
+    pub(super) fn traces(&mut self, requested: &BuilderConfig) -> TraceSettings {
         let traces = &requested.traces;
         let export = self.export(&Signal {
             scope: TRACES,
@@ -34,7 +34,7 @@ impl Resolution<'_> {
         }
     }
 
-    pub(super) fn metrics(&mut self, requested: &Requested) -> MetricSettings {
+    pub(super) fn metrics(&mut self, requested: &BuilderConfig) -> MetricSettings {
         let metrics = &requested.metrics;
         let export = self.export(&Signal {
             scope: METRICS,
@@ -54,7 +54,7 @@ impl Resolution<'_> {
             ),
             timeout: or_unlimited(self.decide_own(
                 &TIMEOUT,
-                (METRICS, "collection_timeout", metrics.collection_timeout),
+                (METRICS, "export_timeout", metrics.export_timeout),
                 &[names::OTEL_METRIC_EXPORT_TIMEOUT],
                 DEFAULT_COLLECTION_TIMEOUT,
             )),
@@ -73,7 +73,7 @@ impl Resolution<'_> {
         }
     }
 
-    pub(super) fn logs(&mut self, requested: &Requested) -> LogSettings {
+    pub(super) fn logs(&mut self, requested: &BuilderConfig) -> LogSettings {
         let logs = &requested.logs;
         let export = self.export(&Signal {
             scope: LOGS,
@@ -93,7 +93,7 @@ impl Resolution<'_> {
                 ],
             ),
             minimum_severity: logs.minimum_severity.map_or(LevelFilter::TRACE, LevelFilter::from_level),
-            trace_based: logs.trace_based,
+            sampled_traces_only: logs.sampled_traces_only,
             span_fields: logs.span_fields,
             limits: self.log_limits(logs),
             queue: self.queue(LOGS, &names::BLRP, logs.queue, DEFAULT_LOG_DELAY),

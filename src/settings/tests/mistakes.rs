@@ -115,7 +115,7 @@ fn a_wrong_variable_makes_way_for_the_next_source() {
         init()
             .endpoint("http://code:1")
             .timeout(Duration::from_secs(3))
-            .traces(|traces| traces.max_queue_items(700))
+            .traces(|traces| traces.max_queue_size(700))
             .service_name("code")
     };
     let env = Env::of([
@@ -140,7 +140,7 @@ fn a_wrong_variable_makes_way_for_the_next_source() {
             "using none of its attributes",
             "using http://code:1/ of .endpoint()",
             "using 4s of OTEL_EXPORTER_OTLP_TIMEOUT",
-            "using 700 of .traces(|t| t.max_queue_items())",
+            "using 700 of .traces(|t| t.max_queue_size())",
         ]
     );
 }
@@ -179,15 +179,15 @@ fn exporters_that_are_known_are_used_beside_those_that_are_not() {
 #[test]
 fn a_batch_larger_than_its_queue_is_a_mistake() {
     let settings = from_env([("OTEL_BSP_MAX_QUEUE_SIZE", "100"), ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "200")]);
-    assert_eq!(settings.traces.queue.max_batch_items, 100);
+    assert_eq!(settings.traces.queue.max_export_batch_size, 100);
     assert_eq!(
         settings.warnings,
         ["OTEL_BSP_MAX_EXPORT_BATCH_SIZE: 200 is more than the queue holds; using 100"]
     );
-    let error = error(init().logs(|logs| logs.max_queue_items(10).max_batch_items(11)));
+    let error = error(init().logs(|logs| logs.max_queue_size(10).max_export_batch_size(11)));
     assert_eq!(
         error.to_string(),
-        "invalid max_batch_items \"11\" (set by .logs(|l| l.max_batch_items())): more than max_queue_items, 10"
+        "invalid max_export_batch_size \"11\" (set by .logs(|l| l.max_export_batch_size())): more than max_queue_size, 10"
     );
 }
 
@@ -232,7 +232,7 @@ fn all_mistakes_in_code_are_told_together() {
         .service_name("")
         .endpoint("ftp://c")
         .shutdown_timeout(Duration::ZERO)
-        .traces(|traces| traces.max_batch_items(0))
+        .traces(|traces| traces.max_export_batch_size(0))
         .header("te", "s3cret");
     let InitError::Several(errors) = error(builder) else { panic!("one error only") };
     let settings: Vec<_> = errors
@@ -242,7 +242,7 @@ fn all_mistakes_in_code_are_told_together() {
             other => panic!("{other}"),
         })
         .collect();
-    assert_eq!(settings, ["service_name", "endpoint", "header", "max_batch_items", "shutdown_timeout"]);
+    assert_eq!(settings, ["service_name", "endpoint", "header", "max_export_batch_size", "shutdown_timeout"]);
 }
 
 #[test]
@@ -330,7 +330,7 @@ proptest! {
         }
         let settings = from_env(variables);
         for queue in [settings.traces.queue, settings.logs.queue] {
-            prop_assert!(queue.max_batch_items >= 1 && queue.max_batch_items <= queue.max_items);
+            prop_assert!(queue.max_export_batch_size >= 1 && queue.max_export_batch_size <= queue.max_items);
             prop_assert!(!queue.delay.is_zero());
         }
         prop_assert!(!settings.metrics.interval.is_zero());

@@ -34,7 +34,7 @@ fn defaults_stand_where_nothing_is_said() {
     let queue = QueueSettings {
         max_items: 262_144,
         max_bytes: 32 << 20,
-        max_batch_items: 512,
+        max_export_batch_size: 512,
         delay: Duration::from_secs(5),
     };
     assert_eq!(settings.traces.queue, queue);
@@ -145,14 +145,14 @@ fn queues_of_spans_and_records_are_set_apart() {
     let builder = || {
         init()
             .traces(|traces| {
-                traces.max_queue_items(10).max_queue_bytes(11).max_batch_items(9).batch_delay(MS_250)
+                traces.max_queue_size(10).max_queue_bytes(11).max_export_batch_size(9).scheduled_delay(MS_250)
             })
-            .logs(|logs| logs.max_queue_items(20).max_batch_items(20))
+            .logs(|logs| logs.max_queue_size(20).max_export_batch_size(20))
     };
     let code = resolved(builder(), &Env::none());
-    let spans = QueueSettings { max_items: 10, max_bytes: 11, max_batch_items: 9, delay: MS_250 };
+    let spans = QueueSettings { max_items: 10, max_bytes: 11, max_export_batch_size: 9, delay: MS_250 };
     assert_eq!(code.traces.queue, spans);
-    assert_eq!((code.logs.queue.max_items, code.logs.queue.max_batch_items), (20, 20));
+    assert_eq!((code.logs.queue.max_items, code.logs.queue.max_export_batch_size), (20, 20));
     let env = Env::of([
         ("OTEL_BSP_SCHEDULE_DELAY", "1"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "3"),
@@ -164,10 +164,10 @@ fn queues_of_spans_and_records_are_set_apart() {
         ("OTEL_RUST_BLRP_MAX_QUEUE_BYTES", "8"),
     ]);
     let settings = resolved(builder(), &env);
-    let queue = |max_items, max_bytes, max_batch_items, delay| QueueSettings {
+    let queue = |max_items, max_bytes, max_export_batch_size, delay| QueueSettings {
         max_items,
         max_bytes,
-        max_batch_items,
+        max_export_batch_size,
         delay: Duration::from_millis(delay),
     };
     assert_eq!(settings.traces.queue, queue(3, 4, 2, 1));
@@ -178,7 +178,7 @@ fn queues_of_spans_and_records_are_set_apart() {
 #[test]
 fn a_small_queue_makes_small_batches() {
     let settings = from_env([("OTEL_BSP_MAX_QUEUE_SIZE", "100")]);
-    assert_eq!(settings.traces.queue.max_batch_items, 100);
+    assert_eq!(settings.traces.queue.max_export_batch_size, 100);
     assert_eq!(settings.warnings, [""; 0]);
 }
 
@@ -236,7 +236,7 @@ fn metrics_are_set_by_code_and_by_environment() {
         init().metrics(|metrics| {
             metrics
                 .interval(MS_250)
-                .collection_timeout(MS_250)
+                .export_timeout(MS_250)
                 .temporality(Temporality::Delta)
                 .histogram_aggregation(HistogramAggregation::Base2Exponential)
         })
@@ -322,7 +322,7 @@ fn propagators_of_the_environment_replace_all() {
 
 #[test]
 fn colours_are_unwanted_where_the_environment_says_anything() {
-    let no_color = |env| resolve(&Requested::default(), &env).unwrap().lines.no_color;
+    let no_color = |env| resolve(&BuilderConfig::default(), &env).unwrap().lines.no_color;
     assert!(no_color(Env::of([("NO_COLOR", "1")])));
     assert!(!no_color(Env::of([("NO_COLOR", "")])) && !no_color(Env::none()));
 }

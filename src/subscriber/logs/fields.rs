@@ -11,7 +11,7 @@ use super::LogOptions;
 use super::value::{Each, Value, Values, plain};
 use crate::exception::{TypeName, stacktrace};
 use crate::export::encode;
-use crate::json::encode::PANICKED;
+use crate::lines::json::encode::PANICKED;
 use crate::redaction::REDACTED;
 use crate::semconv::{
     CODE_FILE_PATH, CODE_LINE_NUMBER, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE,

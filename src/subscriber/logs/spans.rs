@@ -18,7 +18,7 @@ use super::encoded::EncodedRecord;
 use super::fields::Record as _;
 use super::value::{Each, Value, Values, plain};
 use crate::export::encode;
-use crate::json::encode::PANICKED;
+use crate::lines::json::encode::PANICKED;
 
 /// Keeps the fields of spans for the records inside them.
 #[derive(Clone, Copy, Debug)]

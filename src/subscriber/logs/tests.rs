@@ -278,7 +278,7 @@ fn less_severe_and_unsampled_records_can_be_left_out() {
     });
     assert_eq!(records.len(), 1);
 
-    let sampled = LogOptions { trace_based: true, ..options() };
+    let sampled = LogOptions { sampled_traces_only: true, ..options() };
     let unsampled = TraceIds { flags: TraceFlags::default(), ..IDS };
     for (ids, expected) in [(None, 1), (Some(IDS), 1), (Some(unsampled), 0)] {
         assert_eq!(run(direct, &sampled, ids, &[], || tracing::info!("")).len(), expected, "{ids:?}");

@@ -11,11 +11,11 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
+use super::super::event_context::EventContext;
 use super::super::filter::{Filter, FilterHandle};
 use super::super::lines::LineFormat;
-use super::super::moment::Moment;
-use super::super::{BridgeTracer, Lines, Marks, Parts};
-use crate::provider::Foreseen;
+use super::super::{BridgeTracer, LayerParts, Lines, Marks};
+use crate::provider::SamplingShortcut;
 use crate::settings::ExceptionSignal;
 use crate::trace_ids::TraceIds;
 
@@ -71,7 +71,7 @@ impl Rig {
         let (line_filter, span_filter) = (handle(options.lines), handle(options.spans));
         let (lines, records) = (Written::default(), Written::default());
         let written = Arc::clone(&records);
-        let parts = Parts {
+        let parts = LayerParts {
             lines: Some((lines_into(&lines), line_filter.clone())),
             records: Some((
                 Box::new(move |event, moment, _| {
@@ -80,7 +80,10 @@ impl Rig {
                 handle(options.records),
             )),
             span_attributes: None,
-            spans: Some((BridgeTracer::new(provider.tracer("test"), Foreseen::Nothing), span_filter.clone())),
+            spans: Some((
+                BridgeTracer::new(provider.tracer("test"), SamplingShortcut::Nothing),
+                span_filter.clone(),
+            )),
             marks: Marks { exceptions: options.exceptions, ..Marks::default() },
         };
         let installed = if options.beside_others {
@@ -182,7 +185,7 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        self.write_event(event, &ctx, &Moment { time: std::time::SystemTime::now(), ids: None });
+        self.write_event(event, &ctx, &EventContext { time: std::time::SystemTime::now(), ids: None });
     }
 }
 
@@ -190,7 +193,7 @@ impl<S> LineFormat<S> for SpanNames
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    fn write_event(&self, event: &Event<'_>, ctx: &Context<'_, S>, moment: &Moment) {
+    fn write_event(&self, event: &Event<'_>, ctx: &Context<'_, S>, moment: &EventContext) {
         let mut text = message(event);
         for span in ctx.event_scope(event).into_iter().flatten() {
             if span.extensions().get::<Seen>().is_some() {

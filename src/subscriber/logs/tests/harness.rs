@@ -128,7 +128,7 @@ pub(super) fn queue() -> Arc<Queue> {
     let limits = QueueSettings {
         max_items: 10_000,
         max_bytes: 10 << 20,
-        max_batch_items: 512,
+        max_export_batch_size: 512,
         delay: Duration::from_secs(600),
     };
     Arc::new(Queue::new(limits, Arc::new(Ledger::default())))
@@ -136,7 +136,7 @@ pub(super) fn queue() -> Arc<Queue> {
 
 pub(super) fn options() -> LogOptions {
     let limits = AttributeLimits { count: 128, value_length: None };
-    LogOptions { limits, minimum: LevelFilter::TRACE, trace_based: false, is_redacted: None }
+    LogOptions { limits, minimum: LevelFilter::TRACE, sampled_traces_only: false, is_redacted: None }
 }
 
 pub(super) const NANOS: u64 = 1_700_000_000_123_456_789;

@@ -1,0 +1,110 @@
+//! The layer for clients.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Extensions, HeaderMap, Request, Response};
+use http_body::Body;
+use opentelemetry::KeyValue;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::body::{ResponseBody, follow_request};
+use super::call::Call;
+use super::descriptor_set::{DescriptorSetError, methods_of};
+use super::future::ResponseFuture;
+use super::options::{Options, RequestHead, Side, common_settings};
+use super::recorder::Telemetry;
+use super::target::Address;
+use crate::semconv::Code;
+
+/// Traces and measures every gRPC call that a client makes, and sends the trace context along.
+///
+/// See the [module's documentation](super) for what is recorded. Clones share their configuration.
+#[derive(Clone, Debug)]
+#[must_use = "a layer does nothing until a service is wrapped in it"]
+pub struct ClientLayer(Telemetry);
+
+impl ClientLayer {
+    /// All calls, by the stable conventions, to the global providers.
+    pub fn new() -> Self {
+        Self(Telemetry::new(Options::new(Side::Client)))
+    }
+
+    /// Where the channel connects to: `server.address` and `server.port` of spans and metrics, which clients
+    /// are to have. A tonic channel keeps its endpoint to itself, so it is said here:
+    ///
+    /// ```
+    /// use telemetry_bootstrap::grpc::ClientLayer;
+    /// use tonic::transport::Endpoint;
+    /// use tower::Layer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let endpoint = Endpoint::from_static("http://greeter:50051");
+    /// let channel = ClientLayer::new().target(endpoint.uri()).layer(endpoint.connect_lazy());
+    /// # let _ = channel; }
+    /// ```
+    ///
+    /// Takes a URI or a gRPC target: `http://host:port`, `host:port`, `dns:///host:port`, `unix:///path`;
+    /// targets with other schemes become `server.address` as they are. Default: spans have the authority of
+    /// the request's URI, if it has one (`with_origin` of tonic's clients gives it one); metrics have none.
+    pub fn target(self, target: impl Display) -> Self {
+        self.with(|options| options.target = Some(Address::of_target(&target.to_string())))
+    }
+}
+
+common_settings!(ClientLayer);
+
+impl Default for ClientLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for ClientLayer {
+    type Service = ClientService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ClientService { inner, telemetry: self.0.clone() }
+    }
+}
+
+/// A channel whose calls are traced and measured. Made by [`ClientLayer`].
+#[derive(Clone, Debug)]
+pub struct ClientService<S> {
+    inner: S,
+    telemetry: Telemetry,
+}
+
+impl<S, B, R> Service<Request<B>> for ClientService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: 'static,
+    B: 'static,
+    R: Body,
+    R::Error: 'static,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let Some(recorder) = self.telemetry.recorder_of(&request) else {
+            return ResponseFuture::new(self.inner.call(request), None);
+        };
+        let mut call = Call::outgoing(recorder, &mut request);
+        follow_request(request.body_mut(), &call);
+        let entered = call.enter();
+        let future = self.inner.call(request);
+        drop(entered);
+        ResponseFuture::new(future, Some(call))
+    }
+}

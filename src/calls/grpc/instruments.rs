@@ -1,0 +1,282 @@
+//! The metrics of calls, bound once for each method and status.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter, Histogram, Meter, UpDownCounter};
+
+use super::options::{IsError, MetricOptions, Side};
+use super::target::Address;
+use crate::semconv;
+use crate::semconv::Code;
+use crate::settings::RpcConventions;
+
+/// The instruments of one layer.
+pub(super) struct Instruments {
+    conventions: RpcConventions,
+    is_error: IsError,
+    /// Of a client's target. A server's address comes from its callers and is no attribute of a metric.
+    address: Option<Address>,
+    duration: Option<Histogram<f64>>,
+    old_duration: Option<Histogram<f64>>,
+    active: Option<UpDownCounter<i64>>,
+    sizes: Option<Pair>,
+    counts: Option<Pair>,
+}
+
+/// One histogram for what was requested and one for what was answered.
+struct Pair {
+    request: Histogram<u64>,
+    response: Histogram<u64>,
+}
+
+impl Instruments {
+    pub(super) fn new(
+        meter: &Meter,
+        side: Side,
+        conventions: RpcConventions,
+        wanted: MetricOptions,
+        is_error: IsError,
+        address: Option<Address>,
+    ) -> Self {
+        let stable = conventions != RpcConventions::Old;
+        let old = conventions != RpcConventions::Stable;
+        Self {
+            conventions,
+            is_error,
+            address,
+            duration: stable.then(|| duration(meter, side)),
+            old_duration: old.then(|| old_duration(meter, side)),
+            active: wanted.active.then(|| active(meter, side)),
+            sizes: (wanted.sizes || old).then(|| sizes(meter, side)),
+            counts: wanted.counts.then(|| counts(meter, side)),
+        }
+    }
+
+    /// Whether messages have to be followed.
+    pub(super) fn follows_messages(&self) -> bool {
+        self.sizes.is_some() || self.counts.is_some()
+    }
+
+    /// Attributes of all metrics of a method; the status is there once it is known.
+    fn attributes(&self, method: &str, code: Option<Code>) -> Vec<KeyValue> {
+        let mut attributes = Vec::with_capacity(8);
+        if self.conventions == RpcConventions::Old {
+            old_attributes(&mut attributes, method, code);
+        } else {
+            self.stable_attributes(&mut attributes, method, code);
+        }
+        attributes
+    }
+
+    fn stable_attributes(&self, attributes: &mut Vec<KeyValue>, method: &str, code: Option<Code>) {
+        attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::GRPC));
+        attributes.push(KeyValue::new(semconv::RPC_METHOD, method.to_owned()));
+        if let Some(code) = code {
+            attributes.push(KeyValue::new(semconv::RPC_STATUS_CODE, code.name()));
+            if (self.is_error)(code) {
+                attributes.push(KeyValue::new(semconv::ERROR_TYPE, code.name()));
+            }
+        }
+        if let Some(address) = &self.address {
+            attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, Arc::clone(&address.host)));
+            if let Some(port) = address.port {
+                attributes.push(KeyValue::new(semconv::SERVER_PORT, i64::from(port)));
+            }
+        }
+    }
+
+    fn bind_duration(&self, method: &str, code: Code) -> BoundDuration {
+        let old = |histogram: &Histogram<f64>| {
+            let mut attributes = Vec::new();
+            old_attributes(&mut attributes, method, Some(code));
+            histogram.bind(&attributes)
+        };
+        BoundDuration {
+            seconds: self
+                .duration
+                .as_ref()
+                .map(|histogram| histogram.bind(&self.attributes(method, Some(code)))),
+            milliseconds: self.old_duration.as_ref().map(old),
+        }
+    }
+
+    fn bind(&self, histogram: Option<&Histogram<u64>>, method: &str) -> Option<BoundHistogram<u64>> {
+        Some(histogram?.bind(&self.attributes(method, None)))
+    }
+}
+
+/// Names before 1.39, as the Python instrumentation has them.
+fn old_attributes(attributes: &mut Vec<KeyValue>, method: &str, code: Option<Code>) {
+    let (service, short) = split(method);
+    attributes.push(KeyValue::new(semconv::OLD_RPC_SYSTEM, semconv::GRPC));
+    attributes.push(KeyValue::new(semconv::OLD_RPC_SERVICE, service.to_owned()));
+    attributes.push(KeyValue::new(semconv::RPC_METHOD, short.to_owned()));
+    if let Some(code) = code {
+        attributes.push(KeyValue::new(semconv::OLD_RPC_GRPC_STATUS_CODE, code as i64));
+    }
+}
+
+/// `pkg.Service/Method` in two. What has no slash (`_OTHER`) is both.
+pub(super) fn split(method: &str) -> (&str, &str) {
+    method.rsplit_once('/').unwrap_or((method, method))
+}
+
+/// The handles of one method, made when they are first needed.
+#[derive(Default)]
+pub(super) struct MethodInstruments {
+    durations: [OnceLock<BoundDuration>; Code::COUNT],
+    active: OnceLock<Option<BoundUpDownCounter<i64>>>,
+    sizes: BoundPair,
+    counts: BoundPair,
+}
+
+struct BoundDuration {
+    seconds: Option<BoundHistogram<f64>>,
+    milliseconds: Option<BoundHistogram<f64>>,
+}
+
+/// Each is bound when something is measured: a bound histogram is exported even if nothing was.
+#[derive(Default)]
+struct BoundPair {
+    request: OnceLock<Option<BoundHistogram<u64>>>,
+    response: OnceLock<Option<BoundHistogram<u64>>>,
+}
+
+impl MethodInstruments {
+    pub(super) fn record_duration(
+        &self,
+        instruments: &Instruments,
+        method: &str,
+        code: Code,
+        duration: Duration,
+    ) {
+        let Some(slot) = self.durations.get(code as usize) else {
+            return;
+        };
+        let bound = slot.get_or_init(|| instruments.bind_duration(method, code));
+        let seconds = duration.as_secs_f64();
+        if let Some(histogram) = &bound.seconds {
+            histogram.record(seconds);
+        }
+        if let Some(histogram) = &bound.milliseconds {
+            histogram.record(seconds * 1e3);
+        }
+    }
+
+    /// One call more, or one less.
+    pub(super) fn add_active(&self, instruments: &Instruments, method: &str, change: i64) {
+        let Some(counter) = &instruments.active else {
+            return;
+        };
+        let bind = || Some(counter.bind(&instruments.attributes(method, None)));
+        if let Some(counter) = self.active.get_or_init(bind) {
+            counter.add(change);
+        }
+    }
+
+    pub(super) fn record_request_size(&self, instruments: &Instruments, method: &str, size: u64) {
+        let histogram = instruments.sizes.as_ref().map(|sizes| &sizes.request);
+        self.record(instruments, method, histogram, &self.sizes.request, size);
+    }
+
+    pub(super) fn record_response_size(&self, instruments: &Instruments, method: &str, size: u64) {
+        let histogram = instruments.sizes.as_ref().map(|sizes| &sizes.response);
+        self.record(instruments, method, histogram, &self.sizes.response, size);
+    }
+
+    pub(super) fn record_counts(
+        &self,
+        instruments: &Instruments,
+        method: &str,
+        requests: u64,
+        responses: u64,
+    ) {
+        let Some(counts) = &instruments.counts else {
+            return;
+        };
+        let bound = &self.counts;
+        self.record(instruments, method, Some(&counts.request), &bound.request, requests);
+        self.record(instruments, method, Some(&counts.response), &bound.response, responses);
+    }
+
+    fn record(
+        &self,
+        instruments: &Instruments,
+        method: &str,
+        histogram: Option<&Histogram<u64>>,
+        bound: &OnceLock<Option<BoundHistogram<u64>>>,
+        value: u64,
+    ) {
+        if let Some(bound) = bound.get_or_init(|| instruments.bind(histogram, method)) {
+            bound.record(value);
+        }
+    }
+}
+
+fn duration(meter: &Meter, side: Side) -> Histogram<f64> {
+    let (name, description) = match side {
+        Side::Server => (
+            semconv::RPC_SERVER_CALL_DURATION,
+            "Measures the duration of an incoming Remote Procedure Call (RPC).",
+        ),
+        Side::Client => (
+            semconv::RPC_CLIENT_CALL_DURATION,
+            "Measures the duration of an outgoing Remote Procedure Call (RPC).",
+        ),
+    };
+    meter
+        .f64_histogram(name)
+        .with_unit("s")
+        .with_description(description)
+        .with_boundaries(semconv::DURATION_BOUNDARIES.to_vec())
+        .build()
+}
+
+fn old_duration(meter: &Meter, side: Side) -> Histogram<f64> {
+    let (name, description) = match side {
+        Side::Server => (semconv::OLD_RPC_SERVER_DURATION, "Measures the duration of inbound RPC."),
+        Side::Client => (semconv::OLD_RPC_CLIENT_DURATION, "Measures the duration of outbound RPC."),
+    };
+    meter.f64_histogram(name).with_unit("ms").with_description(description).build()
+}
+
+fn active(meter: &Meter, side: Side) -> UpDownCounter<i64> {
+    let (name, description) = match side {
+        Side::Server => (semconv::RPC_SERVER_ACTIVE_CALLS, "Incoming calls that have not ended."),
+        Side::Client => (semconv::RPC_CLIENT_ACTIVE_CALLS, "Outgoing calls that have not ended."),
+    };
+    meter.i64_up_down_counter(name).with_unit("{call}").with_description(description).build()
+}
+
+fn sizes(meter: &Meter, side: Side) -> Pair {
+    let (request, response) = match side {
+        Side::Server => (semconv::OLD_RPC_SERVER_REQUEST_SIZE, semconv::OLD_RPC_SERVER_RESPONSE_SIZE),
+        Side::Client => (semconv::OLD_RPC_CLIENT_REQUEST_SIZE, semconv::OLD_RPC_CLIENT_RESPONSE_SIZE),
+    };
+    Pair {
+        request: histogram(meter, request, "By", "Size of each request message on the wire."),
+        response: histogram(meter, response, "By", "Size of each response message on the wire."),
+    }
+}
+
+fn counts(meter: &Meter, side: Side) -> Pair {
+    let (request, response) = match side {
+        Side::Server => (semconv::OLD_RPC_SERVER_REQUESTS_PER_RPC, semconv::OLD_RPC_SERVER_RESPONSES_PER_RPC),
+        Side::Client => (semconv::OLD_RPC_CLIENT_REQUESTS_PER_RPC, semconv::OLD_RPC_CLIENT_RESPONSES_PER_RPC),
+    };
+    Pair {
+        request: histogram(meter, request, "{message}", "Request messages in one call."),
+        response: histogram(meter, response, "{message}", "Response messages in one call."),
+    }
+}
+
+fn histogram(
+    meter: &Meter,
+    name: &'static str,
+    unit: &'static str,
+    description: &'static str,
+) -> Histogram<u64> {
+    meter.u64_histogram(name).with_unit(unit).with_description(description).build()
+}

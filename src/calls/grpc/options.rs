@@ -1,0 +1,306 @@
+//! What the two layers can be asked for.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{Extensions, HeaderMap, Uri};
+use opentelemetry::KeyValue;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+
+use super::target::Address;
+use crate::semconv::Code;
+
+/// From which side a call is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Server,
+    Client,
+}
+
+/// What becomes of the context that a caller sent along.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RemoteContext {
+    /// The caller's span is the parent; its baggage is passed on.
+    #[default]
+    Parent,
+    /// A new trace begins, with a link to the caller's span; its baggage is dropped. For calls from the
+    /// public, who must not decide on sampling.
+    Link,
+    /// As if nothing had been sent.
+    Ignore,
+}
+
+/// The head of a request, for closures that name spans and add attributes.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    method: &'a str,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    extensions: &'a Extensions,
+}
+
+impl<'a> RequestHead<'a> {
+    pub(super) fn of<B>(request: &'a http::Request<B>) -> Self {
+        Self {
+            method: super::method_name::name_of(request.uri().path()),
+            uri: request.uri(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
+    }
+
+    /// `pkg.Service/Method`, without a leading slash.
+    pub fn method(&self) -> &'a str {
+        self.method
+    }
+
+    /// The URI as the layer sees it: a tonic client's has no authority yet.
+    pub fn uri(&self) -> &'a Uri {
+        self.uri
+    }
+
+    /// The metadata.
+    pub fn headers(&self) -> &'a HeaderMap {
+        self.headers
+    }
+
+    /// Values that outer services attached.
+    pub fn extensions(&self) -> &'a Extensions {
+        self.extensions
+    }
+}
+
+/// Which optional metrics are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MetricOptions {
+    pub(super) active: bool,
+    pub(super) sizes: bool,
+    pub(super) counts: bool,
+}
+
+pub(super) type IsError = Arc<dyn Fn(Code) -> bool + Send + Sync>;
+type Filter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+type SpanName = Arc<dyn Fn(&RequestHead<'_>) -> String + Send + Sync>;
+type RequestAttributes = Arc<dyn Fn(&RequestHead<'_>, &mut Vec<KeyValue>) + Send + Sync>;
+type ResponseAttributes = Arc<dyn Fn(&HeaderMap, &mut Vec<KeyValue>) + Send + Sync>;
+type DecideParent = Arc<dyn Fn(&str) -> RemoteContext + Send + Sync>;
+type PeerAddress = Arc<dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync>;
+
+#[derive(Clone)]
+pub(super) struct Options {
+    pub(super) side: Side,
+    pub(super) filter: Option<Filter>,
+    pub(super) span_name: Option<SpanName>,
+    pub(super) request_attributes: Option<RequestAttributes>,
+    pub(super) response_attributes: Option<ResponseAttributes>,
+    pub(super) remote_context: Option<DecideParent>,
+    pub(super) peer_address: Option<PeerAddress>,
+    pub(super) is_error: IsError,
+    pub(super) captured: CapturedNames,
+    pub(super) known_methods: Option<Vec<String>>,
+    pub(super) target: Option<Address>,
+    pub(super) wanted: MetricOptions,
+    pub(super) access_log: bool,
+    pub(super) tracer_provider: Option<SdkTracerProvider>,
+    pub(super) meter_provider: Option<SdkMeterProvider>,
+}
+
+/// Names of the headers to capture.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CapturedNames {
+    pub(super) request: Vec<String>,
+    pub(super) response: Vec<String>,
+    pub(super) trailers: Vec<String>,
+}
+
+impl Options {
+    pub(super) fn new(side: Side) -> Self {
+        let is_error: IsError = match side {
+            Side::Server => Arc::new(Code::is_server_error),
+            Side::Client => Arc::new(Code::is_client_error),
+        };
+        Self {
+            side,
+            filter: None,
+            span_name: None,
+            request_attributes: None,
+            response_attributes: None,
+            remote_context: None,
+            peer_address: None,
+            is_error,
+            captured: CapturedNames::default(),
+            known_methods: None,
+            target: None,
+            wanted: MetricOptions::default(),
+            access_log: false,
+            tracer_provider: None,
+            meter_provider: None,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("captured", &self.captured)
+            .field("known_methods", &self.known_methods)
+            .field("target", &self.target)
+            .field("wanted", &self.wanted)
+            .field("access_log", &self.access_log)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The settings that both layers have. They differ in nothing but the side.
+macro_rules! common_settings {
+    ($layer:ident) => {
+        impl $layer {
+            /// Only calls for whose method (`pkg.Service/Method`) this is true are recorded. The others
+            /// pass untouched: no span, no metric, no context from the caller. Default: all.
+            pub fn filter(self, filter: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+                self.with(|options| options.filter = Some(Arc::new(filter)))
+            }
+
+            /// Names the span, if one is to be recorded. Keep the number of names small. Default: the method,
+            /// `pkg.Service/Method`.
+            pub fn span_name(
+                self,
+                name: impl Fn(&RequestHead<'_>) -> String + Send + Sync + 'static,
+            ) -> Self {
+                self.with(|options| options.span_name = Some(Arc::new(name)))
+            }
+
+            /// Adds attributes to the span when it starts: the sampler sees them. Not called where it is known
+            /// before that the span is not recorded, because the caller's is not sampled.
+            pub fn request_attributes(
+                self,
+                attributes: impl Fn(&RequestHead<'_>, &mut Vec<KeyValue>) + Send + Sync + 'static,
+            ) -> Self {
+                self.with(|options| options.request_attributes = Some(Arc::new(attributes)))
+            }
+
+            /// Adds attributes to a recorded span from the response's headers, and from its trailers when
+            /// they come: the closure is called for each.
+            pub fn response_attributes(
+                self,
+                attributes: impl Fn(&HeaderMap, &mut Vec<KeyValue>) + Send + Sync + 'static,
+            ) -> Self {
+                self.with(|options| options.response_attributes = Some(Arc::new(attributes)))
+            }
+
+            /// Records these request headers as `rpc.request.header.<name>`: an array of strings, binary
+            /// (`-bin`) values as the base64 that they travel as. List nothing secret. A name that no header can
+            /// have is ignored, which the log output tells at the first call.
+            /// `OTEL_RUST_GRPC_CAPTURE_SERVER_REQUEST_HEADERS` (`…_CLIENT_…`) overrides the list.
+            pub fn capture_request_headers<N: Into<String>>(
+                self,
+                names: impl IntoIterator<Item = N>,
+            ) -> Self {
+                self.with(|options| options.captured.request = names.into_iter().map(N::into).collect())
+            }
+
+            /// Records these headers of the response as `rpc.response.header.<name>`.
+            /// `OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_HEADERS` (`…_CLIENT_…`) overrides the list.
+            pub fn capture_response_headers<N: Into<String>>(
+                self,
+                names: impl IntoIterator<Item = N>,
+            ) -> Self {
+                self.with(|options| options.captured.response = names.into_iter().map(N::into).collect())
+            }
+
+            /// Records these trailers of the response as `rpc.response.trailer.<name>`.
+            /// `OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_TRAILERS` (`…_CLIENT_…`) overrides the list.
+            pub fn capture_response_trailers<N: Into<String>>(
+                self,
+                names: impl IntoIterator<Item = N>,
+            ) -> Self {
+                self.with(|options| options.captured.trailers = names.into_iter().map(N::into).collect())
+            }
+
+            /// Lists the methods (`pkg.Service/Method`) that have metrics of their own; all others count
+            /// as `_OTHER`. Adds to what was listed before. Default: a server learns its methods from its
+            /// answers (so what is measured before the first answer counts as `_OTHER`), a client knows
+            /// each that it calls; 1000 at most.
+            pub fn known_methods<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
+                self.with(|options| {
+                    options.known_methods.get_or_insert_default().extend(names.into_iter().map(N::into));
+                })
+            }
+
+            /// Lists the methods of an encoded `FileDescriptorSet`, such as the one that
+            /// `tonic-prost-build` writes for reflection.
+            ///
+            /// # Errors
+            ///
+            /// When the bytes are no such set.
+            pub fn known_methods_from_descriptor_set(
+                self,
+                descriptor_set: &[u8],
+            ) -> Result<Self, DescriptorSetError> {
+                methods_of(descriptor_set).map(|names| self.known_methods(names))
+            }
+
+            /// Decides which status codes are errors: span status `Error` and `error.type`. Default: the
+            /// conventions' rule for this side.
+            pub fn is_error(self, is_error: impl Fn(Code) -> bool + Send + Sync + 'static) -> Self {
+                self.with(|options| options.is_error = Arc::new(is_error))
+            }
+
+            /// Where to find the peer's address: in the request's extensions at a server, in the
+            /// response's at a client. Default: where tonic's server puts it; a client has none.
+            pub fn peer_address(
+                self,
+                address: impl Fn(&Extensions) -> Option<SocketAddr> + Send + Sync + 'static,
+            ) -> Self {
+                self.with(|options| options.peer_address = Some(Arc::new(address)))
+            }
+
+            /// Counts the calls that have not ended: `rpc.server.active_calls` or
+            /// `rpc.client.active_calls`. Off by default.
+            pub fn record_active_calls(self) -> Self {
+                self.with(|options| options.wanted.active = true)
+            }
+
+            /// Measures each complete message: `rpc.server.request.size` and `rpc.server.response.size`, or
+            /// the client's, in bytes on the wire, and their sums on the span. Off by default, as the
+            /// conventions dropped these metrics; on with the old conventions.
+            pub fn record_message_sizes(self) -> Self {
+                self.with(|options| options.wanted.sizes = true)
+            }
+
+            /// Counts the complete messages of each call: `rpc.server.requests_per_rpc` and
+            /// `rpc.server.responses_per_rpc`, or the client's, and on the span. Off by default.
+            pub fn record_message_counts(self) -> Self {
+                self.with(|options| options.wanted.counts = true)
+            }
+
+            /// Emits one `tracing` event of level INFO and target `grpc::access` when a call has ended,
+            /// with method, status, duration, peer, messages and bytes. It belongs to the call's span. Off
+            /// by default.
+            pub fn record_access_log(self) -> Self {
+                self.with(|options| options.access_log = true)
+            }
+
+            /// Where spans go. Default: the provider that [`build`](crate::Builder::build) installed, or else the
+            /// global one at the time of the first call.
+            pub fn tracer_provider(self, provider: SdkTracerProvider) -> Self {
+                self.with(|options| options.tracer_provider = Some(provider))
+            }
+
+            /// Where measurements go. Default: the global provider at the time of the first call.
+            pub fn meter_provider(self, provider: SdkMeterProvider) -> Self {
+                self.with(|options| options.meter_provider = Some(provider))
+            }
+
+            fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+                self.0.change(change);
+                self
+            }
+        }
+    };
+}
+
+pub(super) use common_settings;

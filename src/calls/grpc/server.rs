@@ -1,0 +1,104 @@
+//! The layer for servers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Extensions, HeaderMap, Request, Response};
+use http_body::Body;
+use opentelemetry::KeyValue;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::body::{ResponseBody, follow_request};
+use super::call::Call;
+use super::descriptor_set::{DescriptorSetError, methods_of};
+use super::future::ResponseFuture;
+use super::options::{Options, RemoteContext, RequestHead, Side, common_settings};
+use super::recorder::Telemetry;
+use crate::semconv::Code;
+
+/// Traces and measures every gRPC call that a server answers.
+///
+/// See the [module's documentation](super) for what is recorded. Clones share their configuration.
+#[derive(Clone, Debug)]
+#[must_use = "a layer does nothing until a service is wrapped in it"]
+pub struct ServerLayer(Telemetry);
+
+impl ServerLayer {
+    /// All calls, by the stable conventions, to the global providers.
+    pub fn new() -> Self {
+        Self(Telemetry::new(Options::new(Side::Server)))
+    }
+
+    /// Decides for each method what becomes of the context that the caller sent.
+    /// Default: [`RemoteContext::Parent`].
+    ///
+    /// ```
+    /// use telemetry_bootstrap::grpc::{RemoteContext, ServerLayer};
+    ///
+    /// let layer = ServerLayer::new().remote_context(|method| match method.split_once('/') {
+    ///     Some(("shop.Public", _)) => RemoteContext::Link,
+    ///     _ => RemoteContext::Parent,
+    /// });
+    /// ```
+    pub fn remote_context(self, decide: impl Fn(&str) -> RemoteContext + Send + Sync + 'static) -> Self {
+        self.with(|options| options.remote_context = Some(Arc::new(decide)))
+    }
+}
+
+common_settings!(ServerLayer);
+
+impl Default for ServerLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for ServerLayer {
+    type Service = ServerService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ServerService { inner, telemetry: self.0.clone() }
+    }
+}
+
+/// A service whose calls are traced and measured. Made by [`ServerLayer`].
+#[derive(Clone, Debug)]
+pub struct ServerService<S> {
+    inner: S,
+    telemetry: Telemetry,
+}
+
+impl<S, B, R> Service<Request<B>> for ServerService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: 'static,
+    B: 'static,
+    R: Body,
+    R::Error: 'static,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let Some(recorder) = self.telemetry.recorder_of(&request) else {
+            return ResponseFuture::new(self.inner.call(request), None);
+        };
+        let mut call = Call::incoming(recorder, &request);
+        if recorder.follows_messages() {
+            follow_request(request.body_mut(), &call);
+        }
+        let entered = call.enter();
+        let future = self.inner.call(request);
+        drop(entered);
+        ResponseFuture::new(future, Some(call))
+    }
+}

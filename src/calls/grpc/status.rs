@@ -1,0 +1,271 @@
+//! How a call's status is learned from headers, HTTP and errors.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::error::Error;
+
+use http::{HeaderMap, HeaderName, StatusCode};
+use percent_encoding::percent_decode;
+
+use crate::semconv::Code;
+
+impl Code {
+    /// Of the number in `grpc-status`: decimal, with neither sign nor zeros in front, as tonic reads it. What is
+    /// not a code counts as `UNKNOWN`, as the protocol says.
+    fn of_header(value: &[u8]) -> Self {
+        let number = match value {
+            [digit @ b'0'..=b'9'] => usize::from(digit - b'0'),
+            [b'1', digit @ b'0'..=b'9'] => usize::from(digit - b'0') + 10,
+            _ => return Self::Unknown,
+        };
+        Self::ALL.get(number).copied().unwrap_or(Self::Unknown)
+    }
+
+    /// Whether the conventions count the code as the server's fault.
+    pub(super) const fn is_server_error(self) -> bool {
+        matches!(
+            self,
+            Self::Unknown
+                | Self::DeadlineExceeded
+                | Self::Unimplemented
+                | Self::Internal
+                | Self::Unavailable
+                | Self::DataLoss
+        )
+    }
+
+    /// Whether the conventions count the code as an error for the one who called: all but `OK`.
+    pub(super) const fn is_client_error(self) -> bool {
+        !matches!(self, Self::Ok)
+    }
+}
+
+/// How a call ended.
+#[derive(Clone, Copy)]
+pub(super) struct Ending<'a> {
+    pub(super) code: Code,
+    /// The peer, or the handler, gave this status: it was not inferred from a failure.
+    pub(super) answered: bool,
+    message: Message<'a>,
+}
+
+/// The words of a status. They become text only when somebody records them.
+#[derive(Clone, Copy)]
+enum Message<'a> {
+    None,
+    Fixed(&'static str),
+    /// The percent-encoded bytes of `grpc-message`.
+    Encoded(&'a [u8]),
+    Text(&'a str),
+    Chain(&'a (dyn Error + 'static)),
+    HttpStatus(StatusCode),
+}
+
+impl<'a> Ending<'a> {
+    /// The status in trailers, or in the head of a trailers-only response.
+    pub(super) fn of_headers(headers: &'a HeaderMap) -> Option<Self> {
+        let code = Code::of_header(headers.get(&GRPC_STATUS)?.as_bytes());
+        // Nobody reads the words of a success.
+        let message = match code {
+            Code::Ok => None,
+            _ => headers.get(&GRPC_MESSAGE),
+        };
+        let message = message.map_or(Message::None, |text| Message::Encoded(text.as_bytes()));
+        Some(Self { code, answered: true, message })
+    }
+
+    /// The response ended and no status was there: what the HTTP status implies, by the protocol's table.
+    pub(super) fn missing(http: StatusCode) -> Self {
+        let code = match http {
+            StatusCode::BAD_REQUEST => Code::Internal,
+            StatusCode::UNAUTHORIZED => Code::Unauthenticated,
+            StatusCode::FORBIDDEN => Code::PermissionDenied,
+            StatusCode::NOT_FOUND => Code::Unimplemented,
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Code::Unavailable,
+            _ => Code::Unknown,
+        };
+        Self { code, answered: false, message: Message::HttpStatus(http) }
+    }
+
+    /// The service or a body failed. The code is the one that tonic tells its caller, except that an
+    /// expired timeout is a `DEADLINE_EXCEEDED` (tonic says `CANCELLED`); `otherwise` where nothing is known.
+    pub(super) fn of_error<E: 'static>(error: &'a E, otherwise: Code) -> Self {
+        let Some(error) = as_error(error) else {
+            return Self {
+                code: otherwise,
+                answered: false,
+                message: Message::Fixed(std::any::type_name::<E>()),
+            };
+        };
+        let mut source = Some(error);
+        while let Some(cause) = source {
+            if let Some(status) = cause.downcast_ref::<tonic::Status>() {
+                let code = Code::of_tonic(status.code());
+                return Self { code, answered: false, message: Message::Text(status.message()) };
+            }
+            if let Some(code) = code_of_failure(cause) {
+                return Self { code, answered: false, message: Message::Chain(error) };
+            }
+            source = cause.source();
+        }
+        Self { code: otherwise, answered: false, message: Message::Chain(error) }
+    }
+
+    pub(super) const fn cancelled() -> Self {
+        Self {
+            code: Code::Cancelled,
+            answered: false,
+            message: Message::Fixed("dropped before it completed"),
+        }
+    }
+
+    pub(super) const fn deadline_exceeded() -> Self {
+        Self { code: Code::DeadlineExceeded, answered: false, message: Message::Fixed("deadline exceeded") }
+    }
+
+    pub(super) const fn panicked() -> Self {
+        Self { code: Code::Internal, answered: false, message: Message::Fixed("panicked") }
+    }
+
+    /// The message alone, for the description of a span's status.
+    pub(super) fn message(&self) -> Cow<'static, str> {
+        match self.message {
+            Message::None => Cow::Borrowed(""),
+            Message::Fixed(text) => Cow::Borrowed(text),
+            Message::Encoded(bytes) => Cow::Owned(percent_decode(bytes).decode_utf8_lossy().into_owned()),
+            Message::Text(text) => Cow::Owned(text.to_owned()),
+            Message::Chain(error) => Cow::Owned(chain(error)),
+            Message::HttpStatus(StatusCode::OK) => Cow::Borrowed("ended without grpc-status"),
+            Message::HttpStatus(status) => {
+                Cow::Owned(format!("no grpc-status, HTTP status {}", status.as_u16()))
+            }
+        }
+    }
+}
+
+/// The error types that services of this ecosystem have; a type parameter cannot be asked whether it is an `Error`.
+fn as_error(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
+    fn of<T: Error + 'static>(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
+        error.downcast_ref::<T>().map(|error| error as _)
+    }
+    error
+        .downcast_ref::<Box<dyn Error + Send + Sync>>()
+        .map(|error| &**error as _)
+        .or_else(|| of::<tonic::Status>(error))
+        .or_else(|| of::<tonic::transport::Error>(error))
+        .or_else(|| of::<hyper::Error>(error))
+        .or_else(|| of::<h2::Error>(error))
+        .or_else(|| of::<std::io::Error>(error))
+}
+
+fn code_of_failure(error: &(dyn Error + 'static)) -> Option<Code> {
+    if error.is::<tonic::TimeoutExpired>() {
+        return Some(Code::DeadlineExceeded);
+    }
+    if error.is::<tonic::ConnectError>() {
+        return Some(Code::Unavailable);
+    }
+    if let Some(http) = error.downcast_ref::<hyper::Error>() {
+        // A keep-alive ping that nobody answered.
+        if http.is_timeout() {
+            return Some(Code::Unavailable);
+        }
+        return http.is_canceled().then_some(Code::Cancelled);
+    }
+    error.downcast_ref::<h2::Error>().map(code_of_reset)
+}
+
+/// The protocol's table from HTTP/2 error codes.
+fn code_of_reset(error: &h2::Error) -> Code {
+    match error.reason() {
+        Some(
+            h2::Reason::NO_ERROR
+            | h2::Reason::PROTOCOL_ERROR
+            | h2::Reason::INTERNAL_ERROR
+            | h2::Reason::FLOW_CONTROL_ERROR
+            | h2::Reason::SETTINGS_TIMEOUT
+            | h2::Reason::FRAME_SIZE_ERROR
+            | h2::Reason::COMPRESSION_ERROR
+            | h2::Reason::CONNECT_ERROR,
+        ) => Code::Internal,
+        Some(h2::Reason::REFUSED_STREAM) => Code::Unavailable,
+        Some(h2::Reason::CANCEL) => Code::Cancelled,
+        Some(h2::Reason::ENHANCE_YOUR_CALM) => Code::ResourceExhausted,
+        Some(h2::Reason::INADEQUATE_SECURITY) => Code::PermissionDenied,
+        _ => Code::Unknown,
+    }
+}
+
+/// An error with its causes, each once: some errors repeat their source's text.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+// Looked up by a name that is parsed already, a header is found in half the time.
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    fn of(pairs: &[(&'static str, &str)]) -> Option<(Code, String)> {
+        Ending::of_headers(&headers(pairs)).map(|ending| (ending.code, ending.message().into_owned()))
+    }
+
+    #[test]
+    fn codes_are_read_from_their_numbers() {
+        for code in Code::ALL {
+            assert_eq!(Code::of_header((code as usize).to_string().as_bytes()), code);
+        }
+    }
+
+    #[test]
+    fn what_is_no_code_is_unknown() {
+        for text in ["17", "-1", "+5", "05", "00", "5 ", "", "x", "99999999999999999999"] {
+            assert_eq!(of(&[("grpc-status", text)]), Some((Code::Unknown, String::new())), "{text:?}");
+        }
+        assert_eq!(of(&[("grpc-message", "no status")]), None);
+    }
+
+    #[test]
+    fn messages_are_percent_decoded_whatever_they_hold() {
+        let decoded = |text| of(&[("grpc-status", "2"), ("grpc-message", text)]).unwrap().1;
+        assert_eq!(decoded("100%25 %C3%BCber"), "100% \u{fc}ber");
+        assert_eq!(decoded("no%zzsense%"), "no%zzsense%");
+        assert_eq!(decoded("%FF"), "\u{fffd}");
+    }
+
+    #[test]
+    fn a_chain_says_each_cause_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0}")]
+        struct Outer(&'static str, #[source] std::io::Error);
+        let refused = || std::io::Error::other("refused");
+        assert_eq!(chain(&Outer("connect", refused())), "connect: refused");
+        assert_eq!(chain(&Outer("connect: refused", refused())), "connect: refused");
+    }
+
+    #[test]
+    fn an_expired_timeout_is_a_deadline() {
+        let error: Box<dyn Error + Send + Sync> = Box::new(tonic::TimeoutExpired(()));
+        assert_eq!(Ending::of_error(&error, Code::Unknown).code, Code::DeadlineExceeded);
+    }
+}

@@ -1,0 +1,123 @@
+//! A request's message, of any signal.
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use prost::{DecodeError, Message};
+
+use crate::settings::Signal;
+
+/// What one request carried.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Export {
+    /// Spans.
+    Traces(ExportTraceServiceRequest),
+    /// Data points.
+    Metrics(ExportMetricsServiceRequest),
+    /// Log records.
+    Logs(ExportLogsServiceRequest),
+}
+
+impl Export {
+    /// The signal of the request.
+    #[must_use]
+    pub fn signal(&self) -> Signal {
+        match self {
+            Self::Traces(_) => Signal::Traces,
+            Self::Metrics(_) => Signal::Metrics,
+            Self::Logs(_) => Signal::Logs,
+        }
+    }
+
+    /// Spans, data points or log records.
+    #[must_use]
+    pub fn item_count(&self) -> usize {
+        match self {
+            Self::Traces(request) => {
+                let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
+                scopes.map(|scope| scope.spans.len()).sum()
+            }
+            Self::Metrics(request) => {
+                let scopes = request.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
+                let metrics = scopes.flat_map(|scope| &scope.metrics);
+                metrics.map(|metric| metric.data.as_ref().map_or(0, point_count)).sum()
+            }
+            Self::Logs(request) => {
+                let scopes = request.resource_logs.iter().flat_map(|resource| &resource.scope_logs);
+                scopes.map(|scope| scope.log_records.len()).sum()
+            }
+        }
+    }
+
+    pub(crate) fn decode(signal: Signal, request: &[u8]) -> Result<Self, DecodeError> {
+        Ok(match signal {
+            Signal::Traces => Self::Traces(ExportTraceServiceRequest::decode(request)?),
+            Signal::Metrics => Self::Metrics(ExportMetricsServiceRequest::decode(request)?),
+            Signal::Logs => Self::Logs(ExportLogsServiceRequest::decode(request)?),
+        })
+    }
+
+    /// Uncompressed, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Traces(request) => request.encoded_len(),
+            Self::Metrics(request) => request.encoded_len(),
+            Self::Logs(request) => request.encoded_len(),
+        }
+    }
+
+    /// Removes the last items.
+    pub(crate) fn reject(&mut self, items: usize) {
+        let mut left = items;
+        match self {
+            Self::Traces(request) => {
+                let scopes = request.resource_spans.iter_mut().rev();
+                scopes
+                    .flat_map(|resource| resource.scope_spans.iter_mut().rev())
+                    .for_each(|scope| cut(&mut scope.spans, &mut left));
+            }
+            Self::Metrics(request) => {
+                let scopes = request.resource_metrics.iter_mut().rev();
+                scopes
+                    .flat_map(|resource| resource.scope_metrics.iter_mut().rev())
+                    .flat_map(|scope| scope.metrics.iter_mut().rev())
+                    .filter_map(|metric| metric.data.as_mut())
+                    .for_each(|data| cut_points(data, &mut left));
+            }
+            Self::Logs(request) => {
+                let scopes = request.resource_logs.iter_mut().rev();
+                scopes
+                    .flat_map(|resource| resource.scope_logs.iter_mut().rev())
+                    .for_each(|scope| cut(&mut scope.log_records, &mut left));
+            }
+        }
+    }
+}
+
+fn point_count(data: &Data) -> usize {
+    match data {
+        Data::Gauge(gauge) => gauge.data_points.len(),
+        Data::Sum(sum) => sum.data_points.len(),
+        Data::Histogram(histogram) => histogram.data_points.len(),
+        Data::ExponentialHistogram(histogram) => histogram.data_points.len(),
+        Data::Summary(summary) => summary.data_points.len(),
+    }
+}
+
+fn cut_points(data: &mut Data, left: &mut usize) {
+    match data {
+        Data::Gauge(gauge) => cut(&mut gauge.data_points, left),
+        Data::Sum(sum) => cut(&mut sum.data_points, left),
+        Data::Histogram(histogram) => cut(&mut histogram.data_points, left),
+        Data::ExponentialHistogram(histogram) => cut(&mut histogram.data_points, left),
+        Data::Summary(summary) => cut(&mut summary.data_points, left),
+    }
+}
+
+fn cut<T>(items: &mut Vec<T>, left: &mut usize) {
+    let removed = items.len().min(*left);
+    items.truncate(items.len() - removed);
+    *left -= removed;
+}

@@ -1,0 +1,243 @@
+//! The collector in the test: an OTLP/gRPC server on the loopback, on a thread and runtime of its own.
+
+mod acknowledge;
+mod attributes;
+mod collected;
+mod export;
+mod fault;
+mod server;
+mod state;
+mod telemetry;
+mod unresponsive;
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpSocket;
+
+pub use self::collected::{CollectedTelemetry, Request, WaitError};
+pub use self::export::Export;
+pub use self::fault::{Fault, FaultPlan};
+pub use self::telemetry::{CollectedLog, CollectedMetric, CollectedSpan, HistogramValue};
+pub use self::unresponsive::UnresponsiveEndpoint;
+
+use self::server::{Ending, Server};
+use self::state::State;
+
+/// An OTLP/gRPC server that keeps what it receives.
+///
+/// It listens on `127.0.0.1`, on a port of its own, and runs on a thread and runtime of its own: a test needs no
+/// runtime, and one that has a runtime may block it. Dropping it closes everything and ends the thread.
+///
+/// **What is kept is what was acknowledged**: a request is recorded when the end of its successful answer is handed
+/// to the connection, never when the client gave up before. Whether the client then reads the answer cannot be known
+/// here; a connection that breaks at that very moment is the one case in which a client may send again what was
+/// kept.
+///
+/// Like a collector in its default settings it takes requests of up to 4 MiB, and gzip (with the feature `gzip`).
+///
+/// ```
+/// use std::time::Duration;
+/// use telemetry_bootstrap::testing::Collector;
+/// use telemetry_bootstrap::tracing::{info, info_span};
+///
+/// let collector = Collector::start()?;
+/// let telemetry = telemetry_bootstrap::init()
+///     .ignore_env()
+///     .service_name("shop")
+///     .endpoint(collector.endpoint())
+///     .build()?;
+///
+/// info_span!("checkout").in_scope(|| info!(items = 3, "paid"));
+/// telemetry.force_flush(Duration::from_secs(5))?;
+///
+/// // For a program in another process:
+/// let received = collector.wait_for(Duration::from_secs(5), |received| received.log_count() == 1)?;
+/// let (span, log) = (received.span("checkout"), received.log("paid"));
+/// assert_eq!(log.span_id(), Some(span.span_id()));
+/// assert_eq!(log.resource_attribute("service.name"), Some("shop".into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Collector {
+    state: Arc<State>,
+    address: SocketAddr,
+    /// Bound, never listening: while the collector is stopped, connections are refused and nobody takes the port.
+    _reservation: TcpSocket,
+    server: Mutex<Option<Server>>,
+}
+
+impl Collector {
+    /// Starts a collector on a free port.
+    ///
+    /// # Errors
+    /// Where the operating system refuses the port or the thread.
+    pub fn start() -> io::Result<Self> {
+        Self::start_on(0)
+    }
+
+    /// Starts a collector on this port of the loopback.
+    ///
+    /// # Errors
+    /// Where the port is taken, or the operating system refuses the thread.
+    pub fn start_on(port: u16) -> io::Result<Self> {
+        let reservation = reserve(port)?;
+        let address = reservation.local_addr()?;
+        let state = Arc::new(State::default());
+        let server = Server::start(address, Arc::clone(&state))?;
+        Ok(Self { state, address, _reservation: reservation, server: Mutex::new(Some(server)) })
+    }
+
+    /// Where to send: `http://127.0.0.1:PORT`. Stays the same over [`stop`](Self::stop) and [`restart`](Self::restart).
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The port it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// An endpoint where connections are refused for as long as the process lives: nobody listens, and nobody can.
+    ///
+    /// # Errors
+    /// Where the operating system refuses a port.
+    pub fn closed_endpoint() -> io::Result<String> {
+        static RESERVED: OnceLock<TcpSocket> = OnceLock::new();
+        let reserved = match RESERVED.get() {
+            Some(reserved) => reserved,
+            None => {
+                let reservation = reserve(0)?;
+                RESERVED.get_or_init(|| reservation)
+            }
+        };
+        Ok(format!("http://{}", reserved.local_addr()?))
+    }
+
+    /// An endpoint that accepts connections and never says a word.
+    ///
+    /// # Errors
+    /// Where the operating system refuses a port.
+    pub fn silent() -> io::Result<UnresponsiveEndpoint> {
+        UnresponsiveEndpoint::open()
+    }
+
+    /// Everything kept so far.
+    #[must_use]
+    pub fn received(&self) -> CollectedTelemetry {
+        self.state.received()
+    }
+
+    /// Everything kept so far, which is then forgotten: for long runs, and for exact counts.
+    #[must_use]
+    pub fn take(&self) -> CollectedTelemetry {
+        self.state.take()
+    }
+
+    /// Forgets what was kept.
+    pub fn clear(&self) {
+        drop(self.take());
+    }
+
+    /// Every span kept so far, in the order of arrival.
+    #[must_use]
+    pub fn spans(&self) -> Vec<CollectedSpan> {
+        self.received().spans()
+    }
+
+    /// Every log record kept so far, in the order of arrival.
+    #[must_use]
+    pub fn logs(&self) -> Vec<CollectedLog> {
+        self.received().logs()
+    }
+
+    /// Every metric of every collection kept so far, in the order of arrival.
+    #[must_use]
+    pub fn metrics(&self) -> Vec<CollectedMetric> {
+        self.received().metrics()
+    }
+
+    /// Blocks until what was kept fulfils the condition, and returns it; looks again whenever something arrives.
+    ///
+    /// Blocks the thread: inside a `current_thread` runtime, whatever is to arrive must not need that thread.
+    ///
+    /// # Errors
+    /// When the time is over. The error says how much had arrived.
+    pub fn wait_for(
+        &self,
+        timeout: Duration,
+        condition: impl FnMut(&CollectedTelemetry) -> bool,
+    ) -> Result<CollectedTelemetry, WaitError> {
+        self.state.wait_for(timeout, condition)
+    }
+
+    /// From now on, requests meet with this fault, after those that were injected before.
+    ///
+    /// A bare [`Fault`] is for all signals, until [`heal`](Self::clear_faults).
+    pub fn inject_fault(&self, fault: impl Into<FaultPlan>) {
+        self.state.add_fault(fault.into());
+    }
+
+    /// Removes all faults. Requests that were met with [`Fault::Silence`] stay without an answer.
+    pub fn clear_faults(&self) {
+        self.state.clear_faults();
+    }
+
+    /// Connections accepted so far, over all restarts.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.state.connections()
+    }
+
+    /// Stops listening and closes all connections: from now on, connections are refused.
+    ///
+    /// Requests whose answer has not begun are answered UNAVAILABLE and not kept; answers already given still go out.
+    /// Clients that do not take them within a second are cut off.
+    pub fn stop(&self) {
+        if let Some(server) = self.lock_server().take() {
+            server.end(Ending::AnswersGoOut);
+        }
+    }
+
+    /// Listens again, on the same port; stops before, if it was running. What was kept stays, and so do faults.
+    ///
+    /// # Errors
+    /// Where the operating system refuses the thread.
+    pub fn restart(&self) -> io::Result<()> {
+        self.stop();
+        *self.lock_server() = Some(Server::start(self.address, Arc::clone(&self.state))?);
+        Ok(())
+    }
+
+    fn lock_server(&self) -> MutexGuard<'_, Option<Server>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        if let Some(server) = self.lock_server().take() {
+            server.end(Ending::AtOnce);
+        }
+    }
+}
+
+impl fmt::Debug for Collector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collector").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Binds a port without listening. Also keeps a client from being connected to itself, which can happen on a free
+/// port of the ephemeral range.
+fn reserve(port: u16) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    // Both the reservation and the listener need it, to stand side by side.
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    Ok(socket)
+}

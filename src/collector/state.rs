@@ -1,0 +1,94 @@
+//! What the handle and the server share.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::fault::{Fate, FaultPlan};
+use crate::collector::collected::{CollectedTelemetry, Request, WaitError};
+use crate::settings::Signal;
+use crate::settings::deadline_after;
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    inner: Mutex<Inner>,
+    /// Something was kept.
+    arrived: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    received: CollectedTelemetry,
+    /// Requests ever kept.
+    arrivals: u64,
+    faults: Vec<FaultPlan>,
+    connections: usize,
+}
+
+impl State {
+    pub(super) fn keep(&self, request: Request) {
+        let mut inner = self.lock();
+        inner.received.push(request);
+        inner.arrivals += 1;
+        drop(inner);
+        self.arrived.notify_all();
+    }
+
+    pub(super) fn received(&self) -> CollectedTelemetry {
+        self.lock().received.clone()
+    }
+
+    pub(super) fn take(&self) -> CollectedTelemetry {
+        std::mem::take(&mut self.lock().received)
+    }
+
+    pub(super) fn wait_for(
+        &self,
+        timeout: Duration,
+        mut condition: impl FnMut(&CollectedTelemetry) -> bool,
+    ) -> Result<CollectedTelemetry, WaitError> {
+        let deadline = deadline_after(timeout);
+        loop {
+            // The condition runs without the lock: it may ask the collector itself.
+            let (received, arrivals) = self.received_and_arrivals();
+            if condition(&received) {
+                return Ok(received);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(WaitError { timeout, received });
+            }
+            let nothing_new = |inner: &mut Inner| inner.arrivals == arrivals;
+            let _ = self.arrived.wait_timeout_while(self.lock(), left, nothing_new);
+        }
+    }
+
+    fn received_and_arrivals(&self) -> (CollectedTelemetry, u64) {
+        let inner = self.lock();
+        (inner.received.clone(), inner.arrivals)
+    }
+
+    pub(super) fn add_fault(&self, plan: FaultPlan) {
+        self.lock().faults.push(plan);
+    }
+
+    pub(super) fn clear_faults(&self) {
+        self.lock().faults.clear();
+    }
+
+    pub(super) fn fate_of(&self, signal: Signal, size: usize) -> Fate {
+        Fate::of(&mut self.lock().faults, signal, size)
+    }
+
+    pub(super) fn connected(&self) {
+        self.lock().connections += 1;
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.lock().connections
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics while the lock is held.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,190 @@
+//! Says in plain words when delivery fails, and when it works again.
+//!
+//! One warning when it starts to fail, at most one reminder a minute, one line when it is over with what was lost. A
+//! collector that comes and goes is told of once a minute, not each time.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::transport::{ErrorKind, Failure};
+use crate::diagnostics::Diagnostics;
+use crate::diagnostics::FieldValue::{Count, Seconds, Text};
+use crate::export::SignalStats;
+use crate::settings::Signal;
+
+pub(super) struct OutageReporter {
+    diagnostics: Diagnostics,
+    signal: Signal,
+    endpoint: String,
+    outage: Option<Outage>,
+    /// When an outage was told of last, this one or one before.
+    last_said: Option<Instant>,
+    last_partial: Option<Instant>,
+}
+
+struct Outage {
+    /// When the first request was sent that failed: before anybody could know.
+    since: Instant,
+    lost_before: u64,
+    /// Whether it was worth a line: then its end is, too.
+    said: bool,
+}
+
+impl OutageReporter {
+    pub(super) fn new(diagnostics: Diagnostics, signal: Signal, endpoint: String) -> Self {
+        Self { diagnostics, signal, endpoint, outage: None, last_said: None, last_partial: None }
+    }
+
+    /// A request was not taken; `counts` tell how much waits for the next try, and how much is lost.
+    pub(super) fn failed(&mut self, failure: &Failure, counts: SignalStats, sent: Instant, now: Instant) {
+        let begin = Outage { since: sent, lost_before: counts.lost(), said: false };
+        let outage = self.outage.get_or_insert(begin);
+        if self.last_said.is_some_and(|last| now - last < REMINDER) {
+            return;
+        }
+        self.last_said = Some(now);
+        let message = match std::mem::replace(&mut outage.said, true) {
+            false => "telemetry is not being delivered",
+            true => "telemetry is still not being delivered",
+        };
+        self.say(message, failure, counts);
+    }
+
+    /// A request was taken.
+    pub(super) fn delivered(&mut self, counts: SignalStats, now: Instant) {
+        let Some(outage) = self.outage.take().filter(|outage| outage.said) else { return };
+        let tenths = ((now - outage.since).as_secs_f64() * 10.0).round();
+        self.diagnostics.info(
+            "telemetry is being delivered again",
+            &[
+                ("signal", Text(&self.signal)),
+                ("endpoint", Text(&self.endpoint)),
+                ("seconds", Seconds(tenths / 10.0)),
+                ("lost", Count(counts.lost().saturating_sub(outage.lost_before))),
+            ],
+        );
+    }
+
+    /// The collector took a request, but not all of it.
+    pub(super) fn rejected(&mut self, rejected: u64, message: &str, now: Instant) {
+        if self.last_partial.is_some_and(|last| now - last < REMINDER) {
+            return;
+        }
+        self.last_partial = Some(now);
+        self.diagnostics.warn(
+            "the collector rejected a part of the telemetry",
+            &[
+                ("signal", Text(&self.signal)),
+                ("endpoint", Text(&self.endpoint)),
+                ("rejected", Count(rejected)),
+                ("reason", Text(&message)),
+            ],
+        );
+    }
+
+    fn say(&self, message: &str, failure: &Failure, counts: SignalStats) {
+        self.diagnostics.warn(
+            message,
+            &[
+                ("signal", Text(&self.signal)),
+                ("endpoint", Text(&self.endpoint)),
+                ("error", Text(&failure.text)),
+                ("check", Text(&advice(failure))),
+                ("pending", Count(counts.pending)),
+                ("lost", Count(counts.lost())),
+            ],
+        );
+    }
+}
+
+fn advice(failure: &Failure) -> &'static str {
+    use tonic::Code;
+
+    match failure.kind {
+        ErrorKind::Unreachable => {
+            "is the collector running, is the endpoint right, does the scheme (http or https) match it, and does a \
+             firewall swallow the connection?"
+        }
+        ErrorKind::NoDescriptor => {
+            "is the limit of open files (ulimit -n) too low, or does the program not close what it has opened?"
+        }
+        ErrorKind::Timeout => "is the collector overloaded, or does a firewall swallow the connection?",
+        ErrorKind::TooLarge => {
+            "which span or log record holds so much, and is there a limit for the length of values?"
+        }
+        ErrorKind::Status(Code::Unauthenticated | Code::PermissionDenied) => {
+            "are the credentials in OTEL_EXPORTER_OTLP_HEADERS right?"
+        }
+        ErrorKind::Status(Code::Unimplemented) => {
+            "does the collector accept this signal and this compression at this endpoint?"
+        }
+        ErrorKind::Status(_) => "what does the collector's own log say?",
+    }
+}
+
+const REMINDER: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// The reporter, the lines it has said, and the time at which it began.
+    fn reporter() -> (OutageReporter, Arc<Mutex<Vec<String>>>, Instant) {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let diagnostics = Diagnostics::default();
+        let said = Arc::clone(&lines);
+        diagnostics.write_with(Box::new(move |_, message, fields| {
+            let field =
+                |name| fields.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string());
+            let after = field("seconds").map(|seconds| format!(" after {seconds} s"));
+            let (after, lost) = (after.unwrap_or_default(), field("lost").unwrap_or_default());
+            said.lock().unwrap().push(format!("{message}{after}, {lost} lost"));
+        }));
+        let reporter = OutageReporter::new(diagnostics, Signal::Logs, "http://collector:4317".to_owned());
+        (reporter, lines, Instant::now())
+    }
+
+    fn failure() -> Failure {
+        Failure { kind: ErrorKind::Timeout, text: "no answer".to_owned(), retry_after: None }
+    }
+
+    fn lost(failed: u64) -> SignalStats {
+        SignalStats { failed, ..Default::default() }
+    }
+
+    #[test]
+    fn an_outage_is_told_at_its_beginning_once_a_minute_and_at_its_end() {
+        let (mut reporter, lines, begin) = reporter();
+        for second in 0..150 {
+            let sent = begin + Duration::from_secs(second);
+            reporter.failed(&failure(), lost(5 + second), sent, sent + Duration::from_secs(10));
+        }
+        reporter.delivered(lost(155), begin + Duration::from_secs(150));
+        reporter.delivered(lost(155), begin + Duration::from_secs(151));
+        let expected = [
+            "telemetry is not being delivered, 5 lost",
+            "telemetry is still not being delivered, 65 lost",
+            "telemetry is still not being delivered, 125 lost",
+            "telemetry is being delivered again after 150 s, 150 lost",
+        ];
+        assert_eq!(*lines.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn a_collector_that_comes_and_goes_is_told_of_once_a_minute() {
+        let (mut reporter, lines, begin) = reporter();
+        for second in 0..70 {
+            let now = begin + Duration::from_secs(second);
+            reporter.failed(&failure(), lost(0), now, now);
+            reporter.delivered(lost(0), now);
+        }
+        let one = [
+            "telemetry is not being delivered, 0 lost",
+            "telemetry is being delivered again after 0 s, 0 lost",
+        ];
+        assert_eq!(*lines.lock().unwrap(), one.repeat(2));
+    }
+}

@@ -1,0 +1,93 @@
+//! What became of what was recorded.
+
+use std::fmt;
+
+/// What became of everything that was recorded, per signal.
+///
+/// Spans and log records are counted one by one, metrics by data point and collection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExportStats {
+    /// Sampled spans that ended.
+    pub traces: SignalStats,
+    /// Data points of every collection.
+    pub metrics: SignalStats,
+    /// Log records that passed the filter.
+    pub logs: SignalStats,
+    /// Log lines that were not written: they found the line writer full, the output refused them, or they still waited
+    /// for it when the shutdown's time was over.
+    pub log_lines_dropped: u64,
+}
+
+/// The counts of one signal. `accepted` is always the sum of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SignalStats {
+    /// Recorded and meant for export.
+    pub accepted: u64,
+    /// The collector said that it has them.
+    pub delivered: u64,
+    /// The collector took the request and refused these (OTLP partial success).
+    pub rejected: u64,
+    /// Given up: the collector refused the request for good, or the deadline of the shutdown came first.
+    pub failed: u64,
+    /// The queue was full, or closed by the shutdown.
+    pub dropped: u64,
+    /// Waiting, or on their way.
+    pub pending: u64,
+}
+
+impl ExportStats {
+    /// Items of all signals that will never arrive, and lines that were never written.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.traces.lost() + self.metrics.lost() + self.logs.lost() + self.log_lines_dropped
+    }
+
+    pub(crate) fn after_the_end(self) -> Self {
+        Self {
+            traces: self.traces.after_the_end(),
+            metrics: self.metrics.after_the_end(),
+            logs: self.logs.after_the_end(),
+            ..self
+        }
+    }
+}
+
+impl SignalStats {
+    /// Items that will never arrive: rejected, failed and dropped ones.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.rejected + self.failed + self.dropped
+    }
+
+    /// After the end: what was still pending then has failed.
+    pub(crate) fn after_the_end(self) -> Self {
+        Self { failed: self.failed + self.pending, pending: 0, ..self }
+    }
+}
+
+impl fmt::Display for ExportStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "traces: {}; metrics: {}; logs: {}", self.traces, self.metrics, self.logs)?;
+        match self.log_lines_dropped {
+            0 => Ok(()),
+            dropped => write!(f, "; lines: {dropped} dropped"),
+        }
+    }
+}
+
+impl fmt::Display for SignalStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} delivered", self.delivered, self.accepted)?;
+        let rest = [
+            (self.rejected, "rejected"),
+            (self.failed, "failed"),
+            (self.dropped, "dropped"),
+            (self.pending, "pending"),
+        ];
+        rest.iter()
+            .filter(|(count, _)| *count > 0)
+            .try_for_each(|(count, what)| write!(f, ", {count} {what}"))
+    }
+}

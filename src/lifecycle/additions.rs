@@ -1,0 +1,61 @@
+//! What a user adds that is not plain data: parts of the SDK, layers, outputs.
+
+use std::fmt;
+
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry_sdk::logs::LoggerProviderBuilder;
+use opentelemetry_sdk::metrics::MeterProviderBuilder;
+use opentelemetry_sdk::trace::TracerProviderBuilder;
+use tracing_subscriber::Registry;
+use tracing_subscriber::layer::Layer;
+
+use crate::lines::json::JsonLayer;
+use crate::lines::writer::{LogOutput, NonBlockingWriter, OverflowPolicy};
+use crate::provider::{BuilderHooks, CustomSampler, View};
+use crate::redaction::Redaction;
+
+/// Everything that waits for the providers and the subscriber to be built.
+#[derive(Default)]
+pub(crate) struct Additions {
+    /// Used if the settings say [`Custom`](crate::settings::SamplerSetting::Custom).
+    pub(crate) sampler: Option<CustomSampler>,
+    /// Ids are made by what the user brought.
+    pub(crate) custom_ids: bool,
+    /// Span processors and the id generator, in the order of the calls.
+    pub(crate) tracer_provider: BuilderHooks<TracerProviderBuilder>,
+    /// Readers.
+    pub(crate) meter_provider: BuilderHooks<MeterProviderBuilder>,
+    pub(crate) views: Vec<View>,
+    pub(crate) log_processors: BuilderHooks<LoggerProviderBuilder>,
+    /// Used if the settings say [`Custom`](crate::settings::Propagator::Custom).
+    pub(crate) propagators: Vec<Box<dyn TextMapPropagator + Send + Sync>>,
+    pub(crate) layers: Vec<Box<dyn Layer<Registry> + Send + Sync>>,
+    pub(crate) log_output: Option<LogOutput>,
+    pub(crate) overflow: OverflowPolicy,
+    pub(crate) json: Option<JsonOptions>,
+    pub(crate) redaction: Redaction,
+    pub(crate) baggage_keys: Vec<String>,
+    pub(crate) ignores_env: bool,
+}
+
+/// Changes how lines are written as JSON.
+pub(crate) type JsonOptions =
+    Box<dyn FnOnce(JsonLayer<NonBlockingWriter>) -> JsonLayer<NonBlockingWriter> + Send>;
+
+impl fmt::Debug for Additions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Additions")
+            .field("sampler", &self.sampler)
+            .field("custom_ids", &self.custom_ids)
+            .field("tracer_provider", &self.tracer_provider)
+            .field("meter_provider", &self.meter_provider)
+            .field("views", &self.views.len())
+            .field("log_processors", &self.log_processors)
+            .field("propagators", &self.propagators)
+            .field("layers", &self.layers.len())
+            .field("overflow", &self.overflow)
+            .field("redaction", &self.redaction)
+            .field("baggage_keys", &self.baggage_keys)
+            .finish_non_exhaustive()
+    }
+}

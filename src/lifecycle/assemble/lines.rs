@@ -1,0 +1,86 @@
+//! The log output: where lines go, and in which format.
+
+use tracing_core::Subscriber;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::context_fields::BaggageKeys;
+use crate::diagnostics::Diagnostics;
+use crate::error::InitError;
+use crate::lifecycle::Additions;
+use crate::lines::json::JsonLayer;
+use crate::lines::pretty::{Colors, PrettyLayer};
+use crate::lines::writer::{LogOutput, NonBlockingWriter};
+use crate::settings::{LineSettings, LogFormat, Settings};
+use crate::subscriber::{Lines, shared};
+
+pub(super) struct LineOutput<S> {
+    pub(super) writer: Option<NonBlockingWriter>,
+    pub(super) format: Option<Lines<S>>,
+    /// Whether lines are JSON on standard error.
+    pub(super) owns_stderr: bool,
+}
+
+impl<S> LineOutput<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
+    /// Opens the output, and lets `diagnostics` write there too.
+    pub(super) fn open(
+        settings: &Settings,
+        parts: &mut Additions,
+        diagnostics: &Diagnostics,
+    ) -> Result<Self, InitError> {
+        let output = parts.log_output.take().unwrap_or_default();
+        let is_terminal = output.is_terminal();
+        let is_json = match settings.lines.format {
+            LogFormat::Off => return Ok(Self { writer: None, format: None, owns_stderr: false }),
+            LogFormat::Auto => !is_terminal,
+            LogFormat::Json => true,
+            LogFormat::Pretty => false,
+        };
+        let owns_stderr = is_json && matches!(output, LogOutput::Stderr);
+        let writer = start(output, parts)?;
+        let (format, write) = if is_json {
+            shared(json(writer.clone(), parts))
+        } else {
+            shared(pretty(writer.clone(), colors(is_terminal, &settings.lines), parts))
+        };
+        diagnostics.write_with(write);
+        Ok(Self { writer: Some(writer), format: Some(format), owns_stderr })
+    }
+}
+
+fn start(output: LogOutput, parts: &Additions) -> Result<NonBlockingWriter, InitError> {
+    let path = match &output {
+        LogOutput::File(path) => path.display().to_string(),
+        _ => String::new(),
+    };
+    NonBlockingWriter::new(output, parts.overflow, NonBlockingWriter::DEFAULT_MAX_BYTES).map_err(|error| {
+        InitError::InvalidSetting {
+            setting: "log_output",
+            value: path,
+            origin: ".log_output()".to_owned(),
+            reason: "the file cannot be opened".to_owned(),
+            source: Some(error.into()),
+        }
+    })
+}
+
+fn json(writer: NonBlockingWriter, parts: &mut Additions) -> JsonLayer<NonBlockingWriter> {
+    let layer =
+        JsonLayer::new(writer).redact(parts.redaction.clone()).baggage_keys(parts.baggage_keys.clone());
+    match parts.json.take() {
+        Some(options) => options(layer),
+        None => layer,
+    }
+}
+
+fn pretty(writer: NonBlockingWriter, colors: Colors, parts: &Additions) -> PrettyLayer<NonBlockingWriter> {
+    PrettyLayer::new(writer, colors)
+        .redact(parts.redaction.clone())
+        .baggage_keys(BaggageKeys::new(parts.baggage_keys.iter().cloned()))
+}
+
+fn colors(is_terminal: bool, settings: &LineSettings) -> Colors {
+    if is_terminal && !settings.no_color { Colors::On } else { Colors::Off }
+}

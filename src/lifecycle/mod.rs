@@ -1,0 +1,16 @@
+//! From settings to running telemetry to its end.
+
+mod additions;
+pub(crate) mod assemble;
+mod guard;
+mod install;
+mod panic_hook;
+mod shutdown_error;
+mod shutdown_signal;
+mod tasks;
+
+pub(crate) use additions::Additions;
+pub use guard::TelemetryGuard;
+pub(crate) use install::{install, local};
+pub use shutdown_error::ShutdownError;
+pub use shutdown_signal::{shutdown_signal, shutdown_signal_blocking};

@@ -1,0 +1,312 @@
+//! The layer: from an event to a line.
+
+use std::fmt;
+use std::io::Write as _;
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+use opentelemetry::Value;
+use tracing_core::dispatcher::WeakDispatch;
+use tracing_core::span::{Attributes, Id, Record};
+use tracing_core::{Dispatch, Event, Level, Subscriber};
+use tracing_log::NormalizeEvent as _;
+use tracing_subscriber::Layer;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::encode;
+use super::fields::Fields;
+use super::format::{Format, Options};
+use super::keys::{FieldNames, Key, MissingIds, SpanFields};
+use super::scratch::Scratch;
+use super::spans::{self, LayerId};
+use super::visit::Values;
+use crate::context_fields::{self, BaggageKeys};
+use crate::diagnostics::{Field, FieldValue};
+use crate::redaction::Redaction;
+use crate::semconv::OWN_TARGET;
+use crate::trace_ids::{TraceIds, may_touch_context};
+
+/// Writes each event as one line of JSON. See the [module](super) for what stands in it.
+#[must_use = "a layer does nothing until it is added to a subscriber"]
+pub struct JsonLayer<W> {
+    make_writer: W,
+    options: Options,
+    format: Format,
+    redaction: Redaction,
+    baggage: BaggageKeys,
+    id: LayerId,
+    dispatch: OnceLock<WeakDispatch>,
+}
+
+impl<W> JsonLayer<W> {
+    /// Lines with the default keys, to what `make_writer` makes: `std::io::stderr`, a
+    /// [`NonBlockingWriter`](crate::NonBlockingWriter), or anything else that `tracing_subscriber::fmt` writes to.
+    pub fn new(make_writer: W) -> Self {
+        let options = Options::default();
+        Self {
+            make_writer,
+            format: Format::new(&options),
+            options,
+            redaction: Redaction::default(),
+            baggage: BaggageKeys::default(),
+            id: LayerId::next(),
+            dispatch: OnceLock::new(),
+        }
+    }
+
+    /// The names a backend expects. Default: those of OpenTelemetry.
+    pub fn field_names(self, style: FieldNames) -> Self {
+        self.with(|options| options.style = style)
+    }
+
+    /// Another name for one key: `.key(Key::Target, "logger")`.
+    pub fn key(self, key: Key, name: impl Into<String>) -> Self {
+        self.with(|options| options.keys.push((key, Some(name.into()))))
+    }
+
+    /// Leaves one key out of all lines.
+    pub fn without(self, key: Key) -> Self {
+        self.with(|options| options.keys.push((key, None)))
+    }
+
+    /// The name of the service, in every line. Default: not in lines; log shippers usually know it.
+    pub fn service_name(self, name: impl Into<String>) -> Self {
+        self.with(|options| options.service[0] = Some(name.into()))
+    }
+
+    /// The version of the service, in every line.
+    pub fn service_version(self, version: impl Into<String>) -> Self {
+        self.with(|options| options.service[1] = Some(version.into()))
+    }
+
+    /// The environment that the service runs in (`production`), in every line.
+    pub fn environment(self, environment: impl Into<String>) -> Self {
+        self.with(|options| options.service[2] = Some(environment.into()))
+    }
+
+    /// A field that is the same in every line.
+    pub fn constant(self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.with(|options| options.constants.push((key.into(), value.into())))
+    }
+
+    /// The project whose traces [`FieldNames::GoogleCloudLogging`] names:
+    /// `"logging.googleapis.com/trace":"projects/<project>/traces/<trace id>"`. Default: the trace id alone.
+    pub fn google_cloud_project(self, project: impl Into<String>) -> Self {
+        self.with(|options| options.google_cloud_project = Some(project.into()))
+    }
+
+    /// What stands in place of ids that an event does not have. Default: nothing.
+    pub fn missing_ids(self, absent: MissingIds) -> Self {
+        self.with(|options| options.missing_ids = absent)
+    }
+
+    /// Whether and how the fields of spans stand in lines. Default: merged with the event's.
+    pub fn span_fields(self, span_fields: SpanFields) -> Self {
+        self.with(|options| options.span_fields = span_fields)
+    }
+
+    /// Fields whose values must not be written. Default: none.
+    pub fn redact(self, redaction: Redaction) -> Self {
+        Self { redaction, ..self }
+    }
+
+    /// Keys of the OpenTelemetry baggage whose entries become fields. Default: none, because baggage arrives from
+    /// other services.
+    pub fn baggage_keys<K: Into<String>>(self, keys: impl IntoIterator<Item = K>) -> Self {
+        Self { baggage: BaggageKeys::new(keys), ..self }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut self.options);
+        self.format = Format::new(&self.options);
+        self
+    }
+
+    /// Encodes a line and hands it to `write`.
+    fn line(
+        &self,
+        level: Level,
+        time: SystemTime,
+        fill: impl FnOnce(&mut Scratch),
+        write: impl FnOnce(&[u8]),
+    ) {
+        Scratch::with(|scratch| {
+            let Scratch { line, clock, .. } = scratch;
+            self.format.timestamp(line, |line| clock.write(line, time));
+            self.format.level(line, level);
+            fill(scratch);
+            let line = &mut scratch.line;
+            match line.first_mut() {
+                Some(comma) => *comma = b'{',
+                None => line.push(b'{'),
+            }
+            line.extend_from_slice(b"}\n");
+            write(line);
+        });
+    }
+
+    /// For the values of a span.
+    fn values<'a>(&'a self, fields: &'a mut Fields) -> Values<'a> {
+        Values {
+            format: &self.format,
+            redaction: &self.redaction,
+            reserved: &self.format.span_reserved,
+            fields,
+            message: None,
+            exceptions: false,
+            log_record: false,
+        }
+    }
+}
+
+impl<W> JsonLayer<W>
+where
+    W: for<'w> MakeWriter<'w> + 'static,
+{
+    /// Writes the line of an event with a time and ids that the caller knows.
+    pub(crate) fn write_event<S>(
+        &self,
+        event: &Event<'_>,
+        context: &Context<'_, S>,
+        time: SystemTime,
+        ids: Option<TraceIds>,
+    ) where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let metadata = event.metadata();
+        let fill = |scratch: &mut Scratch| self.fill(scratch, event, context, ids);
+        self.line(*metadata.level(), time, fill, |line| {
+            let _ = self.make_writer.make_writer_for(metadata).write_all(line);
+        });
+    }
+
+    /// Writes a line of this crate's own.
+    pub(crate) fn write_own(&self, level: Level, message: &str, fields: &[Field<'_>]) {
+        let fill = |Scratch { line, fields: own, .. }: &mut Scratch| {
+            if self.format.message(line) {
+                encode::string(line, message);
+            }
+            self.format.ids(line, None);
+            self.format.target(line, OWN_TARGET);
+            self.format.constants(line);
+            for (key, value) in fields {
+                let out = own.begin(key, &self.format.reserved);
+                match *value {
+                    FieldValue::Text(text) => encode::display(out, text),
+                    FieldValue::Count(count) => encode::integer(out, count),
+                    FieldValue::Seconds(seconds) => encode::float(out, seconds),
+                }
+            }
+            line.extend_from_slice(own.text());
+        };
+        self.line(level, SystemTime::now(), fill, |line| {
+            let _ = self.make_writer.make_writer().write_all(line);
+        });
+    }
+
+    /// Everything of a line but time and level.
+    fn fill<S>(
+        &self,
+        scratch: &mut Scratch,
+        event: &Event<'_>,
+        context: &Context<'_, S>,
+        ids: Option<TraceIds>,
+    ) where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let Scratch { line, fields, spans, .. } = scratch;
+        let log_record = event.is_log();
+        event.record(&mut Values {
+            reserved: &self.format.reserved,
+            message: Some(line),
+            exceptions: true,
+            log_record,
+            ..self.values(fields)
+        });
+        self.format.ids(line, ids);
+        let normalized = if log_record { event.normalized_metadata() } else { None };
+        let target = normalized.as_ref().map_or(event.metadata().target(), |metadata| metadata.target());
+        self.format.target(line, target);
+        self.format.constants(line);
+        context_fields::for_each(target, &self.baggage, &mut |key, value| {
+            spans.clear();
+            let out = spans.begin(key, &self.format.reserved);
+            if self.redaction.is_redacted(key) {
+                encode::string(out, crate::redaction::REDACTED);
+            } else {
+                encode::value(out, value);
+            }
+            fields.add_missing(spans);
+        });
+        line.extend_from_slice(fields.text());
+        let how = self.format.span_fields;
+        if how != SpanFields::Off
+            && let Some(span) = context.event_span(event)
+        {
+            spans::write(&span, (self.id, how), fields, line, spans);
+        }
+    }
+
+    /// The ids of an event when nobody else has found them out.
+    fn ids<S>(&self, event: &Event<'_>, context: &Context<'_, S>) -> Option<TraceIds>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let dispatch = self.dispatch.get();
+        TraceIds::of_event(event, dispatch).or_else(|| {
+            // A bridge that does not activate the contexts of its spans still knows them.
+            let known = event.is_contextual() && may_touch_context(event.metadata().target());
+            let span = context.event_span(event).filter(|_| known)?;
+            TraceIds::of_span(&span.id(), &dispatch?.upgrade()?)
+        })
+    }
+}
+
+impl<S, W> Layer<S> for JsonLayer<W>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'w> MakeWriter<'w> + 'static,
+{
+    fn on_register_dispatch(&self, dispatch: &Dispatch) {
+        let _ = self.dispatch.set(dispatch.downgrade());
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if self.format.span_fields == SpanFields::Off {
+            return;
+        }
+        let Some(span) = context.span(id) else { return };
+        Scratch::with(|Scratch { fields, .. }| {
+            attributes.record(&mut self.values(fields));
+            spans::insert(&span, self.id, fields);
+        });
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if self.format.span_fields == SpanFields::Off {
+            return;
+        }
+        let Some(span) = context.span(id) else { return };
+        Scratch::with(|Scratch { fields, .. }| {
+            values.record(&mut self.values(fields));
+            spans::record(&span, self.id, fields);
+        });
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let time = SystemTime::now();
+        let ids = self.ids(event, &context);
+        self.write_event(event, &context, time, ids);
+    }
+}
+
+impl<W> fmt::Debug for JsonLayer<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonLayer").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,5 @@
+//! Log lines: their formats and the writer.
+
+pub mod json;
+pub(crate) mod pretty;
+pub(crate) mod writer;

@@ -1,0 +1,39 @@
+//! Text that is safe to show on a terminal.
+
+use std::fmt::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::lines::json::encode::PANICKED;
+
+/// What `write` writes, escaped; `[panicked]` when it panics.
+pub(super) fn shown(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
+    let mut text = String::new();
+    // An implementation that returns an error has said what it could: that stays.
+    match catch_unwind(AssertUnwindSafe(|| write(&mut text))) {
+        Ok(_) => escape(&text),
+        Err(_) => PANICKED.to_owned(),
+    }
+}
+
+/// Shows what could act on the terminal as an escape, and goes on behind a bar after each line end.
+pub(super) fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.trim_end_matches('\n').chars() {
+        match character {
+            '\n' => safe.push_str(NEXT_LINE),
+            '\t' => safe.push('\t'),
+            character if is_harmful(character) => drop(write!(safe, "{}", character.escape_unicode())),
+            character => safe.push(character),
+        }
+    }
+    safe
+}
+
+/// Control characters move the cursor and change what is on the screen; the others change the order of what is read.
+fn is_harmful(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The beginning of a line that belongs to the one before.
+pub(super) const NEXT_LINE: &str = "\n    │ ";

@@ -1,0 +1,250 @@
+//! The bytes that wait, and everybody who waits for them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+use super::OverflowPolicy;
+use crate::export::own_threads::on_io_thread;
+
+/// A bounded buffer of lines with one reader.
+pub(super) struct Buffer {
+    state: Mutex<State>,
+    /// The reader waits here for lines.
+    filled: Condvar,
+    /// Whoever flushes, or waits for room, waits here for the reader.
+    emptied: Condvar,
+    dropped: AtomicU64,
+    reader: OnceLock<ThreadId>,
+    overflow: OverflowPolicy,
+    max_bytes: usize,
+}
+
+/// What became of lines.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Pushed {
+    Taken,
+    /// Taken while the program is ending.
+    AtTheEnd,
+    Dropped,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Vec<u8>,
+    /// Bytes that the reader has taken and not yet finished with.
+    in_flight: usize,
+    lines_in_flight: u64,
+    /// Bytes ever taken in, and ever finished with.
+    accepted: u64,
+    finished: u64,
+    reader: Reader,
+    /// Whoever flushes wants the reader not to linger.
+    flushing: usize,
+    blocked: usize,
+    /// The program is ending: nobody waits for room any more.
+    ending: bool,
+    closed: bool,
+    /// A wait for the output was in vain; cleared by progress.
+    stuck: bool,
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Reader {
+    /// Writing, or about to look by itself.
+    #[default]
+    Busy,
+    /// Must be woken.
+    Asleep,
+}
+
+impl Buffer {
+    pub(super) fn new(overflow: OverflowPolicy, max_bytes: usize) -> Self {
+        Self {
+            state: Mutex::default(),
+            filled: Condvar::new(),
+            emptied: Condvar::new(),
+            dropped: AtomicU64::new(0),
+            reader: OnceLock::new(),
+            overflow,
+            max_bytes,
+        }
+    }
+
+    /// Takes whole lines, or counts them as dropped when there is no room.
+    pub(super) fn push(&self, lines: &[u8]) -> Pushed {
+        let mut state = self.lock();
+        if self.overflow == OverflowPolicy::Block && !self.must_not_wait() {
+            state = self.wait_for_room(state, lines.len());
+        }
+        if !state.has_room(lines.len(), self.max_bytes) {
+            drop(state);
+            self.count_dropped(count_lines(lines));
+            return Pushed::Dropped;
+        }
+        let pushed = if state.ending { Pushed::AtTheEnd } else { Pushed::Taken };
+        state.waiting.extend_from_slice(lines);
+        state.accepted += lines.len() as u64;
+        let wake = state.reader == Reader::Asleep || state.is_half_full(self.max_bytes);
+        if wake {
+            state.reader = Reader::Busy;
+        }
+        drop(state);
+        if wake {
+            self.filled.notify_one();
+        }
+        pushed
+    }
+
+    /// The reader would wait for itself, and the I/O thread has telemetry to deliver.
+    fn must_not_wait(&self) -> bool {
+        self.reader.get() == Some(&thread::current().id()) || on_io_thread()
+    }
+
+    fn wait_for_room<'a>(&self, mut state: MutexGuard<'a, State>, length: usize) -> MutexGuard<'a, State> {
+        if state.ending || state.has_room(length, self.max_bytes) {
+            return state;
+        }
+        state.blocked += 1;
+        self.filled.notify_one();
+        while !state.ending && !state.has_room(length, self.max_bytes) {
+            state = self.emptied.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.blocked -= 1;
+        state
+    }
+
+    /// Says which thread calls [`Self::take`].
+    pub(super) fn read_by_this_thread(&self) {
+        let _ = self.reader.set(thread::current().id());
+    }
+
+    /// For the reader: exchanges what waits for `spare`, which is empty; `false` when there is nothing and nobody can
+    /// add to it any more. `written` says how many bytes it has finished with since the last call.
+    ///
+    /// After a write it lingers: lines that come soon after each other then need no wake-up, and share a write.
+    pub(super) fn take(&self, spare: &mut Vec<u8>, written: usize) -> bool {
+        let mut state = self.lock();
+        if written > 0 {
+            state.finish(written);
+            self.emptied.notify_all();
+            if !state.is_pressing(self.max_bytes) {
+                state = self.filled.wait_timeout(state, LINGER).unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+        while state.waiting.is_empty() {
+            if state.closed {
+                return false;
+            }
+            state.reader = Reader::Asleep;
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.reader = Reader::Busy;
+        std::mem::swap(&mut state.waiting, spare);
+        state.in_flight = spare.len();
+        state.lines_in_flight = count_lines(spare);
+        true
+    }
+
+    /// Waits until everything accepted so far is finished with.
+    pub(super) fn flush(&self, deadline: Instant) -> bool {
+        if self.must_not_wait() {
+            return false;
+        }
+        let mut state = self.lock();
+        let goal = state.accepted;
+        state.flushing += 1;
+        state.reader = Reader::Busy;
+        self.filled.notify_one();
+        while state.finished < goal {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = self.emptied.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.flushing -= 1;
+        let done = state.finished >= goal;
+        state.stuck = !done;
+        done
+    }
+
+    /// The same, unless the last wait was in vain and the output has not moved since: a stuck output costs everybody
+    /// who logs at the end one wait, not one for each line.
+    pub(super) fn flush_if_moving(&self, patience: Duration) {
+        if !self.lock().stuck {
+            self.flush(Instant::now() + patience);
+        }
+    }
+
+    /// The program is ending: whoever waits for room, and would, has the line dropped instead.
+    pub(super) fn end(&self) {
+        self.lock().ending = true;
+        self.emptied.notify_all();
+    }
+
+    /// Nobody will add lines any more; the reader may end.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_one();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    pub(super) fn count_dropped(&self, lines: u64) {
+        self.dropped.fetch_add(lines, Ordering::Relaxed);
+    }
+
+    /// Lines that the output has not taken so far.
+    pub(super) fn unwritten(&self) -> u64 {
+        let state = self.lock();
+        state.lines_in_flight + count_lines(&state.waiting)
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Whoever panicked with this lock held left nothing half done.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn pending(&self) -> usize {
+        self.waiting.len() + self.in_flight
+    }
+
+    fn has_room(&self, length: usize, max_bytes: usize) -> bool {
+        self.pending() == 0 || self.pending() + length <= max_bytes
+    }
+
+    fn is_half_full(&self, max_bytes: usize) -> bool {
+        self.waiting.len() > max_bytes / 2
+    }
+
+    /// Whether the reader should go on without lingering.
+    fn is_pressing(&self, max_bytes: usize) -> bool {
+        self.flushing > 0 || self.blocked > 0 || self.closed || self.is_half_full(max_bytes)
+    }
+
+    fn finish(&mut self, bytes: usize) {
+        self.in_flight = 0;
+        self.lines_in_flight = 0;
+        self.finished += bytes as u64;
+        self.stuck = false;
+    }
+}
+
+/// Lines in a piece of output; a rest without a line feed is one, too.
+pub(super) fn count_lines(lines: &[u8]) -> u64 {
+    let feeds = lines.iter().filter(|&&byte| byte == b'\n').count();
+    feeds as u64 + u64::from(!lines.is_empty() && !lines.ends_with(b"\n"))
+}
+
+/// How long the reader waits for company after a write.
+const LINGER: Duration = Duration::from_millis(1);

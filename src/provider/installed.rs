@@ -1,0 +1,70 @@
+//! What `build()` has installed, for those parts of this crate that are made without a guard at hand.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use opentelemetry::Context;
+use opentelemetry::propagation::text_map_propagator::FieldIter;
+use opentelemetry::propagation::{Extractor, Injector, TextMapCompositePropagator, TextMapPropagator};
+use opentelemetry_sdk::trace::SdkTracerProvider;
+
+use crate::diagnostics::Diagnostics;
+use crate::propagation::Standard;
+use crate::provider::SamplingShortcut;
+
+/// Set once, by `install`; it stays what it is until the process ends.
+#[derive(Debug)]
+pub(crate) struct Installed {
+    /// The global one without its indirection. None where `OTEL_SDK_DISABLED` says so.
+    pub(crate) tracer_provider: Option<SdkTracerProvider>,
+    /// Which of its spans are known not to be recorded.
+    pub(crate) sampling_shortcut: SamplingShortcut,
+    /// `Builder::ignore_env`: only code and defaults count.
+    pub(crate) ignores_env: bool,
+    /// What the global propagator consists of, if of nothing else.
+    pub(crate) propagators: Option<Standard>,
+    pub(crate) diagnostics: Diagnostics,
+}
+
+impl Installed {
+    pub(crate) fn get() -> Option<&'static Self> {
+        INSTALLED.get()
+    }
+
+    /// What the global propagator consists of, as long as it is the one that was installed.
+    pub(crate) fn propagators() -> Option<Standard> {
+        Self::get()?.propagators.filter(|_| !PROPAGATOR_REPLACED.load(Ordering::Relaxed))
+    }
+
+    /// Makes it what everybody gets; the first one stays.
+    pub(crate) fn set(self) {
+        let _ = INSTALLED.set(self);
+    }
+}
+
+/// The propagator that is made global. Once another one is, this one is dropped.
+#[derive(Debug)]
+pub(crate) struct GlobalPropagator(pub(crate) TextMapCompositePropagator);
+
+impl TextMapPropagator for GlobalPropagator {
+    fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
+        self.0.inject_context(context, injector);
+    }
+
+    fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
+        self.0.extract_with_context(context, extractor)
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        self.0.fields()
+    }
+}
+
+impl Drop for GlobalPropagator {
+    fn drop(&mut self) {
+        PROPAGATOR_REPLACED.store(true, Ordering::Relaxed);
+    }
+}
+
+static INSTALLED: OnceLock<Installed> = OnceLock::new();
+static PROPAGATOR_REPLACED: AtomicBool = AtomicBool::new(false);

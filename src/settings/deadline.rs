@@ -1,0 +1,11 @@
+//! Deadlines: a limit in time, counted from now on.
+
+use std::time::{Duration, Instant};
+
+/// When `timeout` is over. A duration that no clock can hold is as good as for ever.
+pub(crate) fn deadline_after(timeout: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or(now + FOR_EVER)
+}
+
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -1,0 +1,120 @@
+//! What any of the outputs wants: the union of their filters.
+
+use tracing_core::{Dispatch, Interest, LevelFilter, Metadata, span};
+use tracing_subscriber::layer::{Context, Filter};
+
+use super::errors;
+use super::filter::FilterHandle;
+use crate::semconv::{PANIC_TARGET, RECORDED_ERROR_TARGET};
+
+/// The filters of the outputs that are there.
+#[derive(Clone, Debug)]
+pub(super) struct CombinedFilter {
+    pub(super) lines: Option<FilterHandle>,
+    pub(super) records: Option<FilterHandle>,
+    pub(super) spans: Option<FilterHandle>,
+}
+
+impl CombinedFilter {
+    pub(super) fn new(
+        lines: Option<FilterHandle>,
+        records: Option<FilterHandle>,
+        spans: Option<FilterHandle>,
+    ) -> Self {
+        Self { lines, records, spans }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &FilterHandle> {
+        [&self.lines, &self.records, &self.spans].into_iter().flatten()
+    }
+
+    pub(super) fn any<S>(&self, metadata: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {
+        passes(self.lines.as_ref(), metadata, ctx)
+            || passes(self.records.as_ref(), metadata, ctx)
+            || self.for_spans(metadata).is_some_and(|filter| filter.enabled(metadata, ctx))
+    }
+
+    pub(super) fn interest(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if is_own(metadata) {
+            return Interest::sometimes();
+        }
+        let filters = [self.lines.as_ref(), self.records.as_ref(), self.for_spans(metadata)];
+        let interests = filters.into_iter().flatten().map(|filter| filter.interest(metadata));
+        interests.reduce(widest).unwrap_or_else(Interest::never)
+    }
+
+    pub(super) fn ceiling(&self) -> LevelFilter {
+        self.all().map(FilterHandle::ceiling).max().unwrap_or(LevelFilter::OFF)
+    }
+
+    /// The filter of spans, if it has a say: it decides about spans, and about the events that mark them.
+    fn for_spans(&self, metadata: &Metadata<'_>) -> Option<&FilterHandle> {
+        self.spans.as_ref().filter(|_| metadata.is_span() || errors::is_error(metadata))
+    }
+
+    pub(super) fn on_register_dispatch(&self, dispatch: &Dispatch) {
+        self.all().for_each(|filter| filter.on_register_dispatch(dispatch));
+    }
+
+    pub(super) fn on_new_span<S>(&self, attrs: &span::Attributes<'_>, id: &span::Id, ctx: &Context<'_, S>) {
+        self.all().for_each(|filter| filter.on_new_span(attrs, id, ctx));
+    }
+
+    pub(super) fn on_record<S>(&self, id: &span::Id, values: &span::Record<'_>, ctx: &Context<'_, S>) {
+        self.all().for_each(|filter| filter.on_record(id, values, ctx));
+    }
+
+    pub(super) fn on_enter<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
+        self.all().for_each(|filter| filter.on_enter(id, ctx));
+    }
+
+    pub(super) fn on_exit<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
+        self.all().for_each(|filter| filter.on_exit(id, ctx));
+    }
+
+    pub(super) fn on_close<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
+        self.all().for_each(|filter| filter.on_close(id, ctx));
+    }
+}
+
+impl<S> Filter<S> for CombinedFilter {
+    fn enabled(&self, metadata: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {
+        self.any(metadata, ctx)
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        self.interest(metadata)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.ceiling())
+    }
+}
+
+/// Whether an output is there and its filter lets this pass.
+pub(super) fn passes<S>(
+    filter: Option<&FilterHandle>,
+    metadata: &Metadata<'_>,
+    ctx: &Context<'_, S>,
+) -> bool {
+    // Panics and recorded errors come from this crate's code, whatever crate they are about: a filter that names
+    // other targets only does not mean them.
+    filter.is_some_and(|filter| {
+        filter.enabled(metadata, ctx) || (is_own(metadata) && filter.ceiling() >= *metadata.level())
+    })
+}
+
+fn is_own(metadata: &Metadata<'_>) -> bool {
+    metadata.is_event() && OWN_TARGETS.contains(&metadata.target())
+}
+
+fn widest(a: Interest, b: Interest) -> Interest {
+    match (a, b) {
+        (a, _) if a.is_always() => a,
+        (_, b) if b.is_always() => b,
+        (a, _) if a.is_sometimes() => a,
+        (_, b) => b,
+    }
+}
+
+const OWN_TARGETS: [&str; 2] = [PANIC_TARGET, RECORDED_ERROR_TARGET];

@@ -1,0 +1,32 @@
+//! Whether this thread is inside telemetry's own code.
+
+use std::cell::Cell;
+
+/// Held while this thread is where locks of spans may be held, or values of the user are being formatted.
+///
+/// What is logged meanwhile (by a sampler, a processor, a `Debug` implementation, a panic) still becomes a line, but
+/// must not ask for a span: its lock could be this thread's own.
+#[derive(Debug)]
+pub(crate) struct ReentrancyGuard(());
+
+impl ReentrancyGuard {
+    pub(crate) fn enter() -> Self {
+        DEPTH.set(DEPTH.get() + 1);
+        Self(())
+    }
+
+    /// Whether any is held on this thread.
+    pub(crate) fn is_held() -> bool {
+        DEPTH.get() > 0
+    }
+}
+
+impl Drop for ReentrancyGuard {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
+}
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
