@@ -372,7 +372,7 @@ fn with_few_threads(endpoint: &str) -> Outcome {
             Ok(())
         }
         Err(error @ InitError::Thread(_)) => {
-            if describe(&error).contains("reader of metrics") {
+            if describe(&error).contains("metric reader") {
                 println!("the reader was refused");
             }
             Left::equals(&before)
