@@ -7,9 +7,9 @@ use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
 
+use super::delivery::{DEFAULT_FLUSH_TIMEOUT, Workers};
 use super::encode::{self, with_scratch};
 use super::queue::Queue;
-use super::workers::{DEFAULT_FLUSH_TIMEOUT, Workers};
 use crate::settings::AttributeLimits;
 use crate::settings::Signal;
 

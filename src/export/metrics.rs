@@ -10,9 +10,9 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use prost::Message;
 
-use super::points;
+use super::delivery::{DEFAULT_FLUSH_TIMEOUT, Workers};
+use super::encode::points;
 use super::queue::Queue;
-use super::workers::{DEFAULT_FLUSH_TIMEOUT, Workers};
 use crate::settings::QueueSettings;
 use crate::settings::Signal;
 

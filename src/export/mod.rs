@@ -1,34 +1,34 @@
 //! Everything between a provider and the network: from here on telemetry is bytes.
+//!
+//! A *pipeline* takes one signal to one destination. It has a [`queue`] of encoded items, a worker (in [`delivery`])
+//! that sends them and retries, and a ledger that counts what became of each item. What a request looks like on the
+//! wire is known in [`destination`] alone, whose outcomes are neutral.
+//!
+//! ```text
+//! recording threads                       I/O thread
+//! spans, logs, metrics → encode → queue → worker → destination (OTLP/gRPC, OTLP/HTTP)
+//!                                  ledger ←──┘
+//! ```
 
-mod backoff;
-mod batch;
-mod connection;
+mod delivery;
+mod destination;
 pub(crate) mod encode;
 mod error;
-mod io;
-mod ledger;
 mod logs;
 mod metrics;
-mod outage_reporter;
 pub(crate) mod own_threads;
-mod points;
 mod queue;
 mod spans;
 mod stats;
 #[cfg(test)]
 mod tests;
-mod transport;
-mod worker;
-mod workers;
 
+pub(crate) use delivery::{Exporter, Route, Workers};
 pub use error::ExportError;
-pub(crate) use io::{Exporter, Route};
-pub(crate) use ledger::Ledger;
 pub(crate) use logs::LogQueue;
 pub(crate) use metrics::MetricQueue;
-pub(crate) use queue::Queue;
 #[cfg(feature = "testing")]
 pub(crate) use queue::Take;
+pub(crate) use queue::{Ledger, Queue};
 pub(crate) use spans::SpanQueue;
 pub use stats::{ExportStats, SignalStats};
-pub(crate) use workers::Workers;

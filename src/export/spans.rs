@@ -7,9 +7,9 @@ use opentelemetry::Context;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
+use super::delivery::{DEFAULT_FLUSH_TIMEOUT, Workers};
 use super::encode::{self, with_scratch};
 use super::queue::Queue;
-use super::workers::{DEFAULT_FLUSH_TIMEOUT, Workers};
 use crate::settings::Signal;
 use crate::settings::SpanLimitSettings;
 

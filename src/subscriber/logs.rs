@@ -97,8 +97,8 @@ impl OtlpLogs {
         let severity = severity(*metadata.level());
         match &self.way {
             Way::Direct(queue) => encode::with_scratch(|scratch| {
-                encode::named_scope(&mut scratch.scope, metadata.target());
-                LogFields::head(&mut scratch.item, time, severity, ids);
+                encode::scope_name(&mut scratch.scope, metadata.target());
+                LogFields::write_header(&mut scratch.item, time, severity, ids);
                 let mut record = EncodedRecord::new(&mut scratch.item, self.options.limits.value_length);
                 fields::write(event, metadata, extra, &self.options, &mut record);
                 queue.push(&scratch.scope, &scratch.item);

@@ -128,7 +128,7 @@ impl Capture {
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         for (signal, queue) in self.queues.all() {
             while let Some(batch) = queue.take(Take::Any) {
-                let export = Export::decode(signal, &batch.frame(&self.resource)).expect("valid OTLP");
+                let export = Export::decode(signal, &batch.to_request(&self.resource)).expect("valid OTLP");
                 received.push(Request::new(HeaderMap::new(), export));
                 queue.recycle(batch);
             }

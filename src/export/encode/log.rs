@@ -7,7 +7,7 @@ use opentelemetry::logs::Severity;
 use opentelemetry_sdk::logs::SdkLogRecord;
 
 use super::value::{Encode, Text, attributes, text, unlimited_text};
-use super::wire::{bytes, fixed32, fixed64, nanos, nested, uint};
+use super::wire::{bytes, fixed32, fixed64, message, nanos, uint};
 use crate::settings::AttributeLimits;
 use crate::trace_ids::TraceIds;
 
@@ -18,7 +18,7 @@ pub(crate) fn log_record(out: &mut Vec<u8>, record: &SdkLogRecord, limits: Attri
     bytes(out, SEVERITY_TEXT, record.severity_text().unwrap_or_default().as_bytes());
     if let Some(body) = record.body() {
         // The limits are those of attributes: a message is never cut.
-        nested(out, BODY, |out| body.encode(out, None));
+        message(out, BODY, |out| body.encode(out, None));
     }
     let dropped = attributes(out, ATTRIBUTES, limits, || {
         record.attributes_iter().map(|(key, value)| (key.as_str(), value))
@@ -42,7 +42,12 @@ impl LogFields {
     pub(crate) const ATTRIBUTE: u8 = ATTRIBUTES;
 
     /// What every record begins with. It was observed when it happened.
-    pub(crate) fn head(out: &mut Vec<u8>, time: SystemTime, severity: Severity, ids: Option<TraceIds>) {
+    pub(crate) fn write_header(
+        out: &mut Vec<u8>,
+        time: SystemTime,
+        severity: Severity,
+        ids: Option<TraceIds>,
+    ) {
         let time = nanos(time);
         fixed64(out, TIME, time);
         fixed64(out, OBSERVED_TIME, time);
@@ -57,7 +62,7 @@ impl LogFields {
 
     /// The message, formatted in place.
     pub(crate) fn body(out: &mut Vec<u8>, write: impl FnOnce(&mut Text<'_>)) {
-        nested(out, BODY, |out| text(out, None, write));
+        message(out, BODY, |out| text(out, None, write));
     }
 
     /// The name of the event, formatted in place.

@@ -9,10 +9,11 @@
 //! | piece | what it is | made by |
 //! |---|---|---|
 //! | resource | the fields of `ResourceSpans` / `ResourceLogs` other than the scopes | [`resource()`] |
-//! | scope | the fields of `ScopeSpans` / `ScopeLogs` other than the items | [`scope()`], [`named_scope()`] |
+//! | scope | the fields of `ScopeSpans` / `ScopeLogs` other than the items | [`scope()`], [`scope_name()`] |
 //! | item | one `Span` or `LogRecord`, without its frame | [`span()`], [`log_record()`] |
 
 mod log;
+pub(super) mod points;
 mod request;
 mod scratch;
 mod span;
@@ -23,7 +24,7 @@ mod wire;
 
 pub(crate) use log::{LogFields, log_record};
 pub(super) use request::{framed_items, push_item, request};
-pub(crate) use request::{named_scope, resource, scope};
+pub(crate) use request::{resource, scope, scope_name};
 pub(crate) use scratch::with_scratch;
 pub(crate) use span::span;
 pub(crate) use value::{

@@ -4,13 +4,13 @@ use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::Resource;
 
 use super::value::attributes;
-use super::wire::{bytes, framed_len, length, nested, next_length_delimited};
+use super::wire::{bytes, framed_len, length, message, next_length_delimited};
 use crate::settings::AttributeLimits;
 
 /// The resource, with its schema URL.
 pub(crate) fn resource(resource: &Resource) -> Vec<u8> {
     let mut out = Vec::new();
-    nested(&mut out, RESOURCE, |out| {
+    message(&mut out, RESOURCE, |out| {
         attributes(out, RESOURCE_ATTRIBUTES, UNLIMITED, || {
             resource.iter().map(|(key, value)| (key.as_str(), value))
         });
@@ -21,7 +21,7 @@ pub(crate) fn resource(resource: &Resource) -> Vec<u8> {
 
 /// Appends a scope, with its schema URL. `name` stands in for the scope's own, as the target of a log record does.
 pub(crate) fn scope(out: &mut Vec<u8>, scope: &InstrumentationScope, name: Option<&str>) {
-    nested(out, SCOPE, |out| {
+    message(out, SCOPE, |out| {
         bytes(out, SCOPE_NAME, name.unwrap_or_else(|| scope.name()).as_bytes());
         bytes(out, SCOPE_VERSION, scope.version().unwrap_or_default().as_bytes());
         let own = || scope.attributes().map(|attribute| (attribute.key.as_str(), &attribute.value));
@@ -31,8 +31,8 @@ pub(crate) fn scope(out: &mut Vec<u8>, scope: &InstrumentationScope, name: Optio
 }
 
 /// Appends a scope that has nothing but a name.
-pub(crate) fn named_scope(out: &mut Vec<u8>, name: &str) {
-    nested(out, SCOPE, |out| bytes(out, SCOPE_NAME, name.as_bytes()));
+pub(crate) fn scope_name(out: &mut Vec<u8>, name: &str) {
+    message(out, SCOPE, |out| bytes(out, SCOPE_NAME, name.as_bytes()));
 }
 
 /// Appends an item with its frame.

@@ -5,7 +5,7 @@ use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status, TraceStat
 use opentelemetry_sdk::trace::SpanData;
 
 use super::value::{attributes, key_values};
-use super::wire::{bytes, fixed32, fixed64, nanos, nested, uint};
+use super::wire::{bytes, fixed32, fixed64, message, nanos, uint};
 use crate::settings::{AttributeLimits, SpanLimitSettings};
 
 /// Appends the span.
@@ -25,15 +25,15 @@ pub(crate) fn span(out: &mut Vec<u8>, span: &SpanData, limits: &SpanLimitSetting
     uint(out, DROPPED_ATTRIBUTES, sum(span.dropped_attributes_count, dropped));
     let per_event = AttributeLimits { count: limits.attributes_per_event, ..limits.attributes };
     for recorded in span.events.iter() {
-        nested(out, EVENTS, |out| event(out, recorded, per_event));
+        message(out, EVENTS, |out| event(out, recorded, per_event));
     }
     uint(out, DROPPED_EVENTS, u64::from(span.events.dropped_count));
     let per_link = AttributeLimits { count: limits.attributes_per_link, ..limits.attributes };
     for recorded in span.links.iter() {
-        nested(out, LINKS, |out| link(out, recorded, per_link));
+        message(out, LINKS, |out| link(out, recorded, per_link));
     }
     uint(out, DROPPED_LINKS, u64::from(span.links.dropped_count));
-    nested(out, STATUS, |out| status(out, &span.status));
+    message(out, STATUS, |out| status(out, &span.status));
     fixed32(out, FLAGS, flags(context, span.parent_span_is_remote));
 }
 

@@ -21,7 +21,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use self::generate::{log_record, resource, scope, span_data};
-use crate::export::batch::ItemBuffer;
+use crate::export::queue::batch::ItemBuffer;
 use crate::settings::{AttributeLimits, SpanLimitSettings};
 
 proptest! {
@@ -190,7 +190,7 @@ fn decoded_logs(
 }
 
 fn request_of(resource: &Resource, items: ItemBuffer) -> bytes::Bytes {
-    crate::export::batch::Batch::items(1, items).frame(&super::resource(resource))
+    crate::export::queue::batch::Batch::items(1, items).to_request(&super::resource(resource))
 }
 
 fn encoded(data: &SpanData, limits: SpanLimitSettings) -> Span {

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::common::v1::{
 };
 use prost::Message;
 
-use super::wire::{bytes, nested, next_length_delimited, some_bytes, varint};
+use super::wire::{bytes, bytes_field, message, next_length_delimited, varint};
 use crate::settings::AttributeLimits;
 
 /// A value that has a place in OTLP's `AnyValue`.
@@ -102,9 +102,9 @@ pub(super) fn key_values(attributes: &[KeyValue]) -> impl Iterator<Item = (&str,
 
 /// Appends one attribute as `field` of the message that is being written.
 fn attribute(out: &mut Vec<u8>, field: u8, key: &str, value: impl FnOnce(&mut Vec<u8>)) {
-    nested(out, field, |out| {
+    message(out, field, |out| {
         bytes(out, KEY, key.as_bytes());
-        nested(out, VALUE, value);
+        message(out, VALUE, value);
     });
 }
 
@@ -146,12 +146,12 @@ pub(crate) fn attribute_text(
 
 /// A string field that `write` formats in place.
 pub(super) fn unlimited_text(out: &mut Vec<u8>, field: u8, write: impl FnOnce(&mut Text<'_>)) {
-    nested(out, field, |out| write(&mut Text { out, left: usize::MAX }));
+    message(out, field, |out| write(&mut Text { out, left: usize::MAX }));
 }
 
 /// A string value that `write` formats in place.
 pub(super) fn text(out: &mut Vec<u8>, limit: Option<usize>, write: impl FnOnce(&mut Text<'_>)) {
-    nested(out, STRING, |out| write(&mut Text { out, left: limit.unwrap_or(usize::MAX) }));
+    message(out, STRING, |out| write(&mut Text { out, left: limit.unwrap_or(usize::MAX) }));
 }
 
 /// Attributes that were encoded here, as fields of some message: their keys, and themselves with their frames.
@@ -222,7 +222,7 @@ pub(super) fn truncated(text: &str, limit: Option<usize>) -> &str {
 }
 
 pub(super) fn str(out: &mut Vec<u8>, value: &str, limit: Option<usize>) {
-    some_bytes(out, STRING, truncated(value, limit).as_bytes());
+    bytes_field(out, STRING, truncated(value, limit).as_bytes());
 }
 
 fn bool(out: &mut Vec<u8>, value: bool) {
@@ -241,19 +241,19 @@ fn f64(out: &mut Vec<u8>, value: f64) {
 
 fn bytes_value(out: &mut Vec<u8>, value: &[u8], limit: Option<usize>) {
     let end = limit.map_or(value.len(), |limit| limit.min(value.len()));
-    some_bytes(out, BYTES, &value[..end]);
+    bytes_field(out, BYTES, &value[..end]);
 }
 
 fn array<T>(out: &mut Vec<u8>, values: &[T], element: impl Fn(&mut Vec<u8>, &T)) {
-    nested(out, ARRAY, |out| {
+    message(out, ARRAY, |out| {
         for value in values {
-            nested(out, VALUES, |out| element(out, value));
+            message(out, VALUES, |out| element(out, value));
         }
     });
 }
 
 fn map(out: &mut Vec<u8>, values: &HashMap<Key, AnyValue>, limit: Option<usize>) {
-    nested(out, MAP, |out| {
+    message(out, MAP, |out| {
         for (key, value) in values {
             attribute(out, VALUES, key.as_str(), |out| value.encode(out, limit));
         }

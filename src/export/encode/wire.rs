@@ -47,12 +47,12 @@ pub(super) fn fixed32(out: &mut Vec<u8>, field: u8, value: u32) {
 /// A `string` or `bytes` field, left out when it is empty.
 pub(super) fn bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
     if !value.is_empty() {
-        some_bytes(out, field, value);
+        bytes_field(out, field, value);
     }
 }
 
 /// A `string` or `bytes` field that is there even when it is empty, as inside a `oneof`.
-pub(super) fn some_bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
+pub(super) fn bytes_field(out: &mut Vec<u8>, field: u8, value: &[u8]) {
     length(out, field, value.len());
     out.extend_from_slice(value);
 }
@@ -75,20 +75,20 @@ pub(super) fn framed_len(content: usize) -> usize {
     1 + varint_len(content as u64) + content
 }
 
-/// A nested message, or a string, that `content` appends. Its length is known only then: one byte is kept for it,
+/// A message message, or a string, that `content` appends. Its length is known only then: one byte is kept for it,
 /// and content that needs more (from 128 bytes on) is moved up.
-pub(super) fn nested(out: &mut Vec<u8>, field: u8, content: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn message(out: &mut Vec<u8>, field: u8, content: impl FnOnce(&mut Vec<u8>)) {
     length(out, field, 0);
     let start = out.len();
     content(out);
     match short(out.len() - start) {
         Some(length) => out[start - 1] = length,
-        None => move_up(out, start),
+        None => shift_for_length(out, start),
     }
 }
 
 /// Makes room for the length of the content from `start` on, which needs more than the one byte before it.
-fn move_up(out: &mut Vec<u8>, start: usize) {
+fn shift_for_length(out: &mut Vec<u8>, start: usize) {
     let length = out.len() - start;
     let more = varint_len(length as u64) - 1;
     out.resize(out.len() + more, 0);

@@ -8,8 +8,8 @@ use tonic::{Code, Status};
 
 use super::collector::{Answer, Collector};
 use super::*;
-use crate::export::batch::{self, Batch};
 use crate::export::queue::Take;
+use crate::export::queue::batch::{self, Batch};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -60,7 +60,7 @@ proptest! {
                     prop_assert!(more <= items.max(limits.max_items) && after <= bytes.max(limits.max_bytes));
                 }
                 Step::Request { items, size } => queue.push_request(vec![0; size].into(), items),
-                Step::Take(any) => in_flight.extend(queue.take(if any { Take::Any } else { Take::Full })),
+                Step::Take(any) => in_flight.extend(queue.take(if any { Take::Any } else { Take::FullOnly })),
                 // A worker that has abandoned its queue hears no answers.
                 _ if abandoned => {}
                 Step::Deliver { batch, rejected } if batch < in_flight.len() => {
@@ -82,8 +82,8 @@ proptest! {
                     queue.ledger().fail(in_flight.remove(batch).count());
                 }
                 Step::Mark => {
-                    let newest = queue.newest();
-                    prop_assert!(queue.oldest().is_none_or(|oldest| oldest <= newest));
+                    let newest = queue.last_sequence();
+                    prop_assert!(queue.first_sequence().is_none_or(|oldest| oldest <= newest));
                 }
                 Step::Close => queue.close(),
                 Step::Abandon => {
@@ -122,9 +122,9 @@ proptest! {
         let mut expected = sizes.iter().map(|(size, scope)| {
             let mut items = batch::ItemBuffer::default();
             items.push(&[*scope], &vec![*scope; *size]);
-            Batch::items(1, items).frame(&[])
+            Batch::items(1, items).to_request(&[])
         });
-        prop_assert!(parts.iter().all(|part| Some(part.frame(&[])) == expected.next()));
+        prop_assert!(parts.iter().all(|part| Some(part.to_request(&[])) == expected.next()));
         prop_assert_eq!(expected.next(), None);
     }
 }

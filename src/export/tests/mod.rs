@@ -73,7 +73,7 @@ impl Pipeline {
 
 fn push_span(queue: &Queue, name: &str) {
     encode::with_scratch(|scratch| {
-        encode::named_scope(&mut scratch.scope, "tests");
+        encode::scope_name(&mut scratch.scope, "tests");
         // The name is field 5 of a span.
         scratch.item.extend([5 << 3 | 2, u8::try_from(name.len()).unwrap()]);
         scratch.item.extend(name.bytes());

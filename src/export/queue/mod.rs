@@ -4,11 +4,14 @@
 //! and wakes the I/O thread; what is open when the delay has passed is taken as it is. A batch that could not be
 //! delivered goes back to where it was.
 //!
-//! When a limit is reached the newest spans and log records are dropped: the oldest ones tell how the trouble began.
-//! Of metrics the oldest requests are dropped: a cumulative one says all that its predecessors said, but for the
-//! times between. Either way what is dropped is counted.
+//! When a limit is reached the newest spans and log records are dropped: the oldest ones show how an incident began.
+//! Of metrics the oldest requests are dropped: a cumulative one contains its predecessors, except for the times
+//! between. Dropped items are counted in either case.
 //!
 //! The limits hold for what waits. What is on its way comes on top, which is bounded too: a few batches.
+
+pub(super) mod batch;
+mod ledger;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -17,35 +20,36 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::batch::{Batch, ItemBuffer};
-use super::ledger::Ledger;
+pub(super) use self::batch::Batch;
+use self::batch::ItemBuffer;
+pub(crate) use self::ledger::Ledger;
 use crate::settings::QueueSettings;
 
 pub(crate) struct Queue {
     limits: QueueSettings,
     ledger: Arc<Ledger>,
-    state: Mutex<State>,
-    /// Told once for each batch that fills up.
+    state: Mutex<QueueState>,
+    /// Notified once for each batch that fills up.
     full: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     open: ItemBuffer,
-    /// In the order of their numbers.
+    /// Ordered by sequence number.
     full: VecDeque<Batch>,
     /// Of everything that waits here, open and full.
     items: usize,
     bytes: usize,
     /// Number of the newest batch.
-    newest: u64,
+    last_sequence: u64,
     /// Emptied batches, for their memory.
     spares: Vec<ItemBuffer>,
-    stage: Stage,
+    phase: Phase,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+enum Phase {
     #[default]
     Open,
     /// Nothing new is taken.
@@ -58,7 +62,7 @@ enum Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Take {
     /// Only batches that are full.
-    Full,
+    FullOnly,
     /// The open batch too, if nothing else is there.
     Any,
 }
@@ -77,7 +81,7 @@ impl Queue {
         let mut state = self.lock();
         self.ledger.accept(1);
         if !self.has_room(&state, scope.len() + item.len() + ItemBuffer::OVERHEAD) {
-            self.ledger.overflow(1);
+            self.ledger.record_dropped(1);
             return;
         }
         let before = state.open.size();
@@ -100,19 +104,19 @@ impl Queue {
         let mut state = self.lock();
         self.ledger.accept(items);
         // Nothing makes room for it then, and what waits must not be dropped for it.
-        if state.stage != Stage::Open || request.len() > self.limits.max_bytes {
-            self.ledger.overflow(items);
+        if state.phase != Phase::Open || request.len() > self.limits.max_bytes {
+            self.ledger.record_dropped(items);
             return;
         }
         while !self.has_room(&state, request.len()) {
             let Some(oldest) = state.pop_full() else {
-                self.ledger.overflow(items);
+                self.ledger.record_dropped(items);
                 return;
             };
-            self.ledger.overflow(oldest.count());
+            self.ledger.record_dropped(oldest.count());
         }
-        state.newest += 1;
-        let batch = Batch::request(state.newest, request, items);
+        state.last_sequence += 1;
+        let batch = Batch::request(state.last_sequence, request, items);
         state.insert(batch);
         drop(state);
         self.full.notify_one();
@@ -132,7 +136,7 @@ impl Queue {
     pub(crate) fn put_back(&self, batch: Batch) {
         let mut state = self.lock();
         // Otherwise it was still pending when the queue was abandoned, and has been counted as failed.
-        if state.stage != Stage::Abandoned {
+        if state.phase != Phase::Abandoned {
             state.insert(batch);
         }
     }
@@ -141,7 +145,7 @@ impl Queue {
     pub(crate) fn recycle(&self, batch: Batch) {
         let Some(items) = batch.into_spare() else { return };
         let mut state = self.lock();
-        if state.spares.len() < MAX_SPARES && state.stage == Stage::Open {
+        if state.spares.len() < MAX_SPARES && state.phase == Phase::Open {
             state.spares.push(items);
         }
     }
@@ -151,16 +155,16 @@ impl Queue {
     }
 
     /// Number of the newest batch, so that whatever is here now is in this one or in an older one.
-    pub(super) fn newest(&self) -> u64 {
+    pub(in crate::export) fn last_sequence(&self) -> u64 {
         let mut state = self.lock();
         state.close_open_batch();
-        state.newest
+        state.last_sequence
     }
 
     /// Number of the oldest batch that waits.
-    pub(super) fn oldest(&self) -> Option<u64> {
+    pub(in crate::export) fn first_sequence(&self) -> Option<u64> {
         let state = self.lock();
-        state.full.front().map(Batch::number)
+        state.full.front().map(Batch::sequence)
     }
 
     /// Resolves once a batch has filled up since the last time.
@@ -172,16 +176,20 @@ impl Queue {
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.close_open_batch();
-        state.stage = state.stage.max(Stage::Closed);
+        state.phase = state.phase.max(Phase::Closed);
     }
 
     /// Ends deliveries: what is pending has failed, on its way or not, and every later item counts as dropped.
     pub(crate) fn abandon(&self) {
         let mut state = self.lock();
-        if state.stage == Stage::Abandoned {
+        if state.phase == Phase::Abandoned {
             return;
         }
-        *state = State { stage: Stage::Abandoned, newest: state.newest, ..State::default() };
+        *state = QueueState {
+            phase: Phase::Abandoned,
+            last_sequence: state.last_sequence,
+            ..QueueState::default()
+        };
         // Under the lock, so that no item is between its acceptance and its fate.
         self.ledger.fail(self.ledger.snapshot().pending);
     }
@@ -189,7 +197,7 @@ impl Queue {
     /// All that waits, as requests.
     #[cfg(test)]
     pub(crate) fn drain(&self) -> Vec<Bytes> {
-        std::iter::from_fn(|| self.take_any()).map(|batch| batch.frame(&[])).collect()
+        std::iter::from_fn(|| self.take_any()).map(|batch| batch.to_request(&[])).collect()
     }
 
     #[cfg(test)]
@@ -199,52 +207,52 @@ impl Queue {
 
     /// Items that wait, counted one by one.
     #[cfg(test)]
-    pub(super) fn waiting(&self) -> u64 {
+    pub(in crate::export) fn waiting(&self) -> u64 {
         let state = self.lock();
         state.full.iter().map(Batch::count).sum::<u64>() + state.open.count() as u64
     }
 
     /// What is taken of the limits.
     #[cfg(test)]
-    pub(super) fn occupied(&self) -> (usize, usize) {
+    pub(in crate::export) fn occupied(&self) -> (usize, usize) {
         let state = self.lock();
         (state.items, state.bytes)
     }
 
-    fn has_room(&self, state: &State, bytes: usize) -> bool {
-        state.stage == Stage::Open
+    fn has_room(&self, state: &QueueState, bytes: usize) -> bool {
+        state.phase == Phase::Open
             && state.items < self.limits.max_items
             && state.bytes + bytes <= self.limits.max_bytes
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         // Nothing panics while the lock is held; if it did, the counts would still add up.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl QueueState {
     fn close_open_batch(&mut self) {
         if self.open.count() == 0 {
             return;
         }
         let next = self.spares.pop().unwrap_or_default();
         let items = std::mem::replace(&mut self.open, next);
-        self.newest += 1;
-        self.full.push_back(Batch::items(self.newest, items));
+        self.last_sequence += 1;
+        self.full.push_back(Batch::items(self.last_sequence, items));
     }
 
     fn pop_full(&mut self) -> Option<Batch> {
         let batch = self.full.pop_front()?;
-        self.items -= batch.entries();
+        self.items -= batch.slots();
         self.bytes -= batch.size();
         Some(batch)
     }
 
     fn insert(&mut self, batch: Batch) {
-        self.items += batch.entries();
+        self.items += batch.slots();
         self.bytes += batch.size();
-        let place = self.full.partition_point(|waiting| waiting.number() <= batch.number());
+        let place = self.full.partition_point(|waiting| waiting.sequence() <= batch.sequence());
         self.full.insert(place, batch);
     }
 }

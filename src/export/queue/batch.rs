@@ -4,19 +4,19 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::{encode, points};
+use crate::export::encode::{self, points};
 
 /// Encoded items in the order in which they came, each run of items with the scope they share.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ItemBuffer {
     /// For each run: the encoded scope, then its items, each framed as a field of the scope's message.
     bytes: Vec<u8>,
-    runs: Vec<Run>,
+    runs: Vec<ScopeRun>,
     count: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Run {
+struct ScopeRun {
     scope_start: usize,
     items_start: usize,
     end: usize,
@@ -24,7 +24,7 @@ struct Run {
 
 impl ItemBuffer {
     /// The most that an item takes beside itself and its scope.
-    pub(super) const OVERHEAD: usize = size_of::<Run>() + encode::MAX_HEAD;
+    pub(in crate::export) const OVERHEAD: usize = size_of::<ScopeRun>() + encode::MAX_HEAD;
 
     /// Appends an encoded item, in the frame that a request has around it.
     pub(crate) fn push(&mut self, scope: &[u8], item: &[u8]) {
@@ -32,7 +32,7 @@ impl ItemBuffer {
             let scope_start = self.bytes.len();
             self.bytes.extend_from_slice(scope);
             let items_start = self.bytes.len();
-            self.runs.push(Run { scope_start, items_start, end: items_start });
+            self.runs.push(ScopeRun { scope_start, items_start, end: items_start });
         }
         encode::push_item(&mut self.bytes, item);
         self.count += 1;
@@ -47,7 +47,7 @@ impl ItemBuffer {
 
     /// The memory they need, in bytes: scopes that alternate cost as much as items.
     pub(crate) fn size(&self) -> usize {
-        self.bytes.len() + self.runs.len() * size_of::<Run>()
+        self.bytes.len() + self.runs.len() * size_of::<ScopeRun>()
     }
 
     fn last_scope(&self) -> Option<&[u8]> {
@@ -96,29 +96,29 @@ impl ItemBuffer {
 /// What one request carries.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    number: u64,
+    sequence: u64,
     content: Content,
 }
 
 #[derive(Debug)]
 enum Content {
     ItemBuffer(ItemBuffer),
-    /// A request that came as one, with the number of its items.
+    /// A request that came as one, with the sequence of its items.
     Request(Bytes, u64),
 }
 
 impl Batch {
-    pub(super) fn items(number: u64, items: ItemBuffer) -> Self {
-        Self { number, content: Content::ItemBuffer(items) }
+    pub(in crate::export) fn items(sequence: u64, items: ItemBuffer) -> Self {
+        Self { sequence, content: Content::ItemBuffer(items) }
     }
 
-    pub(super) fn request(number: u64, request: Bytes, items: u64) -> Self {
-        Self { number, content: Content::Request(request, items) }
+    pub(in crate::export) fn request(sequence: u64, request: Bytes, items: u64) -> Self {
+        Self { sequence, content: Content::Request(request, items) }
     }
 
     /// Position in the queue: batches are sent in this order.
-    pub(super) fn number(&self) -> u64 {
-        self.number
+    pub(in crate::export) fn sequence(&self) -> u64 {
+        self.sequence
     }
 
     /// Spans, log records or data points.
@@ -130,7 +130,7 @@ impl Batch {
     }
 
     /// What the batch takes of the queue's limit in items: requests count as one.
-    pub(super) fn entries(&self) -> usize {
+    pub(in crate::export) fn slots(&self) -> usize {
         match &self.content {
             Content::ItemBuffer(items) => items.count,
             Content::Request(..) => 1,
@@ -138,7 +138,7 @@ impl Batch {
     }
 
     /// What the batch takes of the queue's limit in bytes.
-    pub(super) fn size(&self) -> usize {
+    pub(in crate::export) fn size(&self) -> usize {
         match &self.content {
             Content::ItemBuffer(items) => items.size(),
             Content::Request(request, _) => request.len(),
@@ -148,7 +148,7 @@ impl Batch {
     /// The OTLP export request, as protobuf. `resource` is the encoded resource.
     ///
     /// Made anew for each try: kept, it would double the memory of a batch that waits for the collector.
-    pub(crate) fn frame(&self, resource: &[u8]) -> Bytes {
+    pub(crate) fn to_request(&self, resource: &[u8]) -> Bytes {
         match &self.content {
             Content::ItemBuffer(items) => Bytes::from(encode::request(resource, &items.by_scope())),
             Content::Request(request, _) => request.clone(),
@@ -157,16 +157,16 @@ impl Batch {
 
     /// Two batches of about half the items, or the batch itself where there is nothing to split.
     pub(crate) fn split(self) -> Result<(Self, Self), Self> {
-        let number = self.number;
+        let sequence = self.sequence;
         match &self.content {
             Content::ItemBuffer(items) if items.count > 1 => {
                 let (first, second) = items.halves();
-                Ok((Self::items(number, first), Self::items(number, second)))
+                Ok((Self::items(sequence, first), Self::items(sequence, second)))
             }
             Content::ItemBuffer(_) => Err(self),
             Content::Request(request, _) => match points::halves(request) {
                 Some(halves) => {
-                    Ok(halves.map(|(request, points)| Self::request(number, request, points)).into())
+                    Ok(halves.map(|(request, points)| Self::request(sequence, request, points)).into())
                 }
                 None => Err(self),
             },
@@ -174,7 +174,7 @@ impl Batch {
     }
 
     /// Emptied items whose memory can be used again, unless it is unusually much.
-    pub(super) fn into_spare(self) -> Option<ItemBuffer> {
+    pub(in crate::export) fn into_spare(self) -> Option<ItemBuffer> {
         let Content::ItemBuffer(mut items) = self.content else { return None };
         items.clear();
         (items.bytes.capacity() <= MAX_SPARE_BYTES).then_some(items)

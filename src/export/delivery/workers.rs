@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-use super::ExportError;
-use super::worker::{Command, Unflushed};
+use super::worker::{Command, FlushError};
+use crate::export::ExportError;
 use crate::export::own_threads::on_io_thread;
 use crate::settings::Signal;
 use crate::settings::deadline_after;
@@ -58,7 +58,7 @@ impl Workers {
     }
 
     /// [`flush`](Self::flush) of one signal, as the SDK's traits have it.
-    pub(super) fn flush_for_sdk(&self, signal: Signal, timeout: Duration) -> OTelSdkResult {
+    pub(in crate::export) fn flush_for_sdk(&self, signal: Signal, timeout: Duration) -> OTelSdkResult {
         self.flush(Some(signal), timeout).map_err(|error| match error {
             ExportError::Timeout(timeout) => OTelSdkError::Timeout(timeout),
             failed => OTelSdkError::InternalFailure(failed.to_string()),
@@ -80,14 +80,14 @@ impl Workers {
     }
 }
 
-fn error(signal: Signal, unflushed: Unflushed, timeout: Duration) -> ExportError {
+fn error(signal: Signal, unflushed: FlushError, timeout: Duration) -> ExportError {
     match unflushed {
-        Unflushed::Late => ExportError::Timeout(timeout),
-        Unflushed::Failed(reason) => ExportError::failed(signal, reason),
+        FlushError::Timeout => ExportError::Timeout(timeout),
+        FlushError::Failed(reason) => ExportError::failed(signal, reason),
     }
 }
 
 /// For flushes that come through the SDK without a limit of their own: the SDK's.
-pub(super) const DEFAULT_FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+pub(in crate::export) const DEFAULT_FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much later than the deadline an answer may come.
 const GRACE: Duration = Duration::from_millis(50);

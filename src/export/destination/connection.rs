@@ -12,13 +12,13 @@ use crate::settings::{ExportSettings, Target};
 
 /// One connection for each distinct target; must be used inside the I/O runtime, where their tasks live.
 #[derive(Default)]
-pub(super) struct Connections {
+pub(in crate::export) struct Connections {
     open: HashMap<Target, Connection>,
 }
 
 impl Connections {
     /// `endpoint` is that of the target.
-    pub(super) fn to(&mut self, target: &Target, endpoint: Endpoint) -> Connection {
+    pub(in crate::export) fn to(&mut self, target: &Target, endpoint: Endpoint) -> Connection {
         self.open.entry(target.clone()).or_insert_with(|| Connection::new(endpoint)).clone()
     }
 }
@@ -30,14 +30,14 @@ impl Connections {
 /// time is not used again. Pings would find out too, but servers commonly treat them as an attack: those in Go end a
 /// connection that pings more than every five minutes.
 #[derive(Clone)]
-pub(super) struct Connection {
+pub(in crate::export) struct Connection {
     endpoint: Endpoint,
     current: Arc<Mutex<Current>>,
 }
 
 #[derive(Clone)]
-pub(super) struct Current {
-    pub(super) channel: Channel,
+pub(in crate::export) struct Current {
+    pub(in crate::export) channel: Channel,
     generation: u64,
     /// How many came on this connection.
     answers: Arc<AtomicU64>,
@@ -48,11 +48,11 @@ impl Current {
         Self { channel: endpoint.connect_lazy(), generation, answers: Arc::default() }
     }
 
-    pub(super) fn answered(&self) {
+    pub(in crate::export) fn answered(&self) {
         self.answers.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn answers(&self) -> u64 {
+    pub(in crate::export) fn answers(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
     }
 }
@@ -63,16 +63,16 @@ impl Connection {
         Self { endpoint, current: Arc::new(Mutex::new(current)) }
     }
 
-    pub(super) fn uri(&self) -> &http::Uri {
+    pub(in crate::export) fn uri(&self) -> &http::Uri {
         self.endpoint.uri()
     }
 
-    pub(super) fn current(&self) -> Current {
+    pub(in crate::export) fn current(&self) -> Current {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Later requests get a new connection, unless they have one already. Requests under way keep the old one.
-    pub(super) fn replace(&self, failed: &Current) {
+    pub(in crate::export) fn replace(&self, failed: &Current) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.generation == failed.generation {
             *current = Current::new(&self.endpoint, failed.generation + 1);
@@ -81,7 +81,9 @@ impl Connection {
 }
 
 /// The endpoint that a target describes. Reads the TLS files it names.
-pub(super) fn endpoint(settings: &ExportSettings) -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
+pub(in crate::export) fn endpoint(
+    settings: &ExportSettings,
+) -> Result<Endpoint, Box<dyn Error + Send + Sync>> {
     let endpoint = Endpoint::from(settings.target.uri.clone())
         .user_agent(USER_AGENT)?
         // Without it, a host that drops packets holds an export for minutes.

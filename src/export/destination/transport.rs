@@ -25,7 +25,7 @@ use crate::settings::{Compression, ExportSettings};
 
 /// What became of one request.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(in crate::export) enum Outcome {
     Delivered {
         /// Items that the collector refused, with its reason.
         rejected: u64,
@@ -41,16 +41,16 @@ pub(super) enum Outcome {
 
 /// Why a request was not taken.
 #[derive(Clone, Debug)]
-pub(super) struct Failure {
-    pub(super) kind: ErrorKind,
+pub(in crate::export) struct Failure {
+    pub(in crate::export) kind: ErrorKind,
     /// One line, in words.
-    pub(super) text: String,
+    pub(in crate::export) text: String,
     /// How long the collector asks to be left alone.
-    pub(super) retry_after: Option<Duration>,
+    pub(in crate::export) retry_after: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ErrorKind {
+pub(in crate::export) enum ErrorKind {
     /// No answer came from the other side: refused, reset, unresolvable, a TLS mismatch.
     Unreachable,
     /// There is no descriptor left to connect with.
@@ -65,7 +65,7 @@ pub(super) enum ErrorKind {
 
 /// The way of one signal to its collector.
 #[derive(Clone)]
-pub(super) struct Transport {
+pub(in crate::export) struct Transport {
     signal: Signal,
     connection: Connection,
     compression: Compression,
@@ -74,7 +74,7 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    pub(super) fn new(signal: Signal, settings: &ExportSettings, connection: Connection) -> Self {
+    pub(in crate::export) fn new(signal: Signal, settings: &ExportSettings, connection: Connection) -> Self {
         let headers: HeaderMap = settings.headers.iter().cloned().collect();
         Self {
             signal,
@@ -85,18 +85,18 @@ impl Transport {
         }
     }
 
-    pub(super) fn signal(&self) -> Signal {
+    pub(in crate::export) fn signal(&self) -> Signal {
         self.signal
     }
 
     /// For messages; holds no credentials.
-    pub(super) fn endpoint(&self) -> String {
+    pub(in crate::export) fn endpoint(&self) -> String {
         self.connection.uri().to_string()
     }
 
     /// Sends one request, within the timeout of the signal. Once `doubt` has come, and nothing from the other side since
     /// the request was sent, the same is sent on a new connection as well, and the first answer counts.
-    pub(super) async fn send(&self, request: Bytes, doubt: impl Future<Output = ()>) -> Outcome {
+    pub(in crate::export) async fn send(&self, request: Bytes, doubt: impl Future<Output = ()>) -> Outcome {
         if request.len() > MAX_REQUEST_BYTES {
             return Outcome::TooLarge(too_large(request.len()));
         }
@@ -319,7 +319,7 @@ mod tests {
     use std::io;
 
     use super::*;
-    use crate::export::connection::{Connections, endpoint};
+    use crate::export::destination::{Connections, endpoint};
     use crate::settings::{Target, TlsFiles};
 
     #[test]

@@ -8,13 +8,13 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use prost::Message;
 
-pub(super) fn count(request: &ExportMetricsServiceRequest) -> usize {
+pub(in crate::export) fn count(request: &ExportMetricsServiceRequest) -> usize {
     let scopes = request.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
     scopes.flat_map(|scope| &scope.metrics).map(count_of).sum()
 }
 
 /// Two requests with half of the points each, and how many these are, unless there is only one point.
-pub(super) fn halves(request: &[u8]) -> Option<[(Bytes, u64); 2]> {
+pub(in crate::export) fn halves(request: &[u8]) -> Option<[(Bytes, u64); 2]> {
     let request = ExportMetricsServiceRequest::decode(request).ok()?;
     let count = count(&request);
     let half = count / 2;

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::transport::{ErrorKind, Failure};
 use crate::diagnostics::Diagnostics;
 use crate::diagnostics::FieldValue::{Count, Seconds, Text};
 use crate::export::SignalStats;
+use crate::export::destination::{ErrorKind, Failure};
 use crate::settings::Signal;
 
-pub(super) struct OutageReporter {
+pub(super) struct OutageLog {
     diagnostics: Diagnostics,
     signal: Signal,
     endpoint: String,
@@ -31,7 +31,7 @@ struct Outage {
     said: bool,
 }
 
-impl OutageReporter {
+impl OutageLog {
     pub(super) fn new(diagnostics: Diagnostics, signal: Signal, endpoint: String) -> Self {
         Self { diagnostics, signal, endpoint, outage: None, last_said: None, last_partial: None }
     }
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     /// The reporter, the lines it has said, and the time at which it began.
-    fn reporter() -> (OutageReporter, Arc<Mutex<Vec<String>>>, Instant) {
+    fn reporter() -> (OutageLog, Arc<Mutex<Vec<String>>>, Instant) {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let diagnostics = Diagnostics::default();
         let said = Arc::clone(&lines);
@@ -143,7 +143,7 @@ mod tests {
             let (after, lost) = (after.unwrap_or_default(), field("lost").unwrap_or_default());
             said.lock().unwrap().push(format!("{message}{after}, {lost} lost"));
         }));
-        let reporter = OutageReporter::new(diagnostics, Signal::Logs, "http://collector:4317".to_owned());
+        let reporter = OutageLog::new(diagnostics, Signal::Logs, "http://collector:4317".to_owned());
         (reporter, lines, Instant::now())
     }
 

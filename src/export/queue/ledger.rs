@@ -33,7 +33,7 @@ impl Ledger {
         self.failed.fetch_add(items, Ordering::Release);
     }
 
-    pub(crate) fn overflow(&self, items: u64) {
+    pub(crate) fn record_dropped(&self, items: u64) {
         self.dropped.fetch_add(items, Ordering::Release);
     }
 

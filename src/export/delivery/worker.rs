@@ -20,10 +20,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Backoff;
-use super::batch::Batch;
-use super::outage_reporter::OutageReporter;
-use super::queue::{Queue, Take};
-use super::transport::{ErrorKind, Failure, Outcome, Transport};
+use super::outage_log::OutageLog;
+use crate::export::destination::{ErrorKind, Failure, Outcome, Transport};
+use crate::export::queue::{Batch, Queue, Take};
 use crate::settings::Signal;
 
 /// What a worker can be asked to do.
@@ -34,13 +33,13 @@ pub(super) enum Command {
     Shutdown(Instant),
 }
 
-pub(super) type FlushReply = Box<dyn FnOnce(Result<(), Unflushed>) + Send>;
+pub(super) type FlushReply = Box<dyn FnOnce(Result<(), FlushError>) + Send>;
 
 /// Why something that was there at a flush has not been delivered.
 #[derive(Debug)]
-pub(super) enum Unflushed {
+pub(super) enum FlushError {
     /// There was no time.
-    Late,
+    Timeout,
     /// The reason, in words. What can be tried again is still in the queue.
     Failed(String),
 }
@@ -52,16 +51,16 @@ pub(super) struct Worker {
     resource: Arc<[u8]>,
     /// Longest wait before a batch that is not full is sent.
     delay: Duration,
-    reporter: OutageReporter,
+    reporter: OutageLog,
     backoff: Backoff,
     in_flight: FuturesUnordered<Pin<Box<dyn Future<Output = Sent> + Send>>>,
-    /// Of the batches in flight, each with its wave.
-    numbers: Vec<(u64, u64)>,
+    /// Of the batches in flight, each with its epoch.
+    in_flight_sequences: Vec<(u64, u64)>,
     /// Requests that were sent before the last failure was noticed fail together with it, as one failure.
-    wave: u64,
+    epoch: u64,
     next_tick: Instant,
     /// Somebody waits: the next try does not wait for the pause to end.
-    hurry: bool,
+    flush_requested: bool,
     flushes: Vec<Flush>,
     shutdown: Option<Shutdown>,
     /// That of the shutdown, for the requests in flight.
@@ -69,7 +68,7 @@ pub(super) struct Worker {
 }
 
 struct Sent {
-    wave: u64,
+    epoch: u64,
     at: Instant,
     batch: Batch,
     outcome: Outcome,
@@ -77,7 +76,7 @@ struct Sent {
 
 struct Flush {
     /// Batches up to this one are waited for.
-    newest: u64,
+    last_sequence: u64,
     deadline: Instant,
     reply: FlushReply,
 }
@@ -94,7 +93,7 @@ impl Worker {
         transport: Transport,
         resource: Arc<[u8]>,
         delay: Duration,
-        reporter: OutageReporter,
+        reporter: OutageLog,
     ) -> Self {
         Self {
             queue,
@@ -104,10 +103,10 @@ impl Worker {
             reporter,
             backoff: Backoff::default(),
             in_flight: FuturesUnordered::new(),
-            numbers: Vec::new(),
-            wave: 0,
+            in_flight_sequences: Vec::new(),
+            epoch: 0,
             next_tick: Instant::now() + delay,
-            hurry: false,
+            flush_requested: false,
             flushes: Vec::new(),
             shutdown: None,
             last_deadline: watch::Sender::default(),
@@ -117,16 +116,16 @@ impl Worker {
     /// Runs until it is told to shut down, or until nobody is left who could.
     pub(super) async fn run(mut self, mut commands: UnboundedReceiver<Command>) {
         loop {
-            self.start_sends();
+            self.fill_window();
             self.answer_flushes();
             if self.is_done() {
                 return;
             }
             let wake = self.next_wake();
             tokio::select! {
-                Some(sent) = self.in_flight.next(), if !self.in_flight.is_empty() => self.settle(sent),
+                Some(sent) = self.in_flight.next(), if !self.in_flight.is_empty() => self.on_response(sent),
                 command = commands.recv() => match command {
-                    Some(command) => self.obey(command),
+                    Some(command) => self.handle_command(command),
                     None => return,
                 },
                 () = self.queue.filled() => {}
@@ -135,15 +134,15 @@ impl Worker {
         }
     }
 
-    fn start_sends(&mut self) {
-        if self.gives_up() || (self.backoff.until().is_some() && !self.hurry) {
+    fn fill_window(&mut self) {
+        if self.should_stop() || (self.backoff.until().is_some() && !self.flush_requested) {
             return;
         }
         let due = Instant::now() >= self.next_tick;
-        let take = if due { Take::Any } else { Take::Full };
+        let take = if due { Take::Any } else { Take::FullOnly };
         while self.may_send() {
             let batch = self.queue.take(take);
-            self.hurry = false;
+            self.flush_requested = false;
             let Some(batch) = batch else {
                 if due {
                     self.next_tick = Instant::now() + self.delay;
@@ -162,44 +161,44 @@ impl Worker {
         let in_order = self.transport.signal() == Signal::Metrics && !ends;
         match self.backoff.is_failing() {
             // What was sent before the failure may hang for longer than there is time.
-            true if ends => self.numbers.iter().all(|(_, wave)| *wave != self.wave),
+            true if ends => self.in_flight_sequences.iter().all(|(_, epoch)| *epoch != self.epoch),
             failing => self.in_flight.len() < if in_order || failing { 1 } else { MAX_IN_FLIGHT },
         }
     }
 
     fn send(&mut self, batch: Batch) {
-        let request = batch.frame(&self.resource);
-        let (wave, at) = (self.wave, Instant::now());
-        self.numbers.push((batch.number(), wave));
+        let request = batch.to_request(&self.resource);
+        let (epoch, at) = (self.epoch, Instant::now());
+        self.in_flight_sequences.push((batch.sequence(), epoch));
         let transport = self.transport.clone();
-        let last_moment = last_moment(self.last_deadline.subscribe());
+        let hedge_deadline = hedge_deadline(self.last_deadline.subscribe());
         self.in_flight.push(Box::pin(async move {
-            let outcome = transport.send(request, last_moment).await;
-            Sent { wave, at, batch, outcome }
+            let outcome = transport.send(request, hedge_deadline).await;
+            Sent { epoch, at, batch, outcome }
         }));
     }
 
-    fn settle(&mut self, Sent { wave, at, batch, outcome }: Sent) {
-        let number = batch.number();
-        if let Some(place) = self.numbers.iter().position(|(sent, _)| *sent == number) {
-            self.numbers.swap_remove(place);
+    fn on_response(&mut self, Sent { epoch, at, batch, outcome }: Sent) {
+        let sequence = batch.sequence();
+        if let Some(place) = self.in_flight_sequences.iter().position(|(sent, _)| *sent == sequence) {
+            self.in_flight_sequences.swap_remove(place);
         }
         match outcome {
             Outcome::Delivered { rejected, message } => {
-                if wave == self.wave {
+                if epoch == self.epoch {
                     self.backoff.succeeded();
                 }
                 self.delivered(batch, rejected, &message);
             }
             Outcome::Retry(failure) => {
                 self.queue.put_back(batch);
-                if wave == self.wave {
-                    self.wave += 1;
-                    self.pause(&failure);
+                if epoch == self.epoch {
+                    self.epoch += 1;
+                    self.back_off(&failure);
                 } else {
                     self.backoff.failed_too(failure.retry_after);
                 }
-                self.failed(number, &failure, at);
+                self.failed(sequence, &failure, at);
             }
             Outcome::TooLarge(failure) => match batch.split() {
                 Ok((first, second)) => {
@@ -213,7 +212,7 @@ impl Worker {
     }
 
     fn delivered(&mut self, batch: Batch, rejected: u64, message: &str) {
-        let number = batch.number();
+        let sequence = batch.sequence();
         let rejected = rejected.min(batch.count());
         self.queue.ledger().deliver(batch.count() - rejected);
         self.queue.ledger().reject(rejected);
@@ -223,16 +222,16 @@ impl Worker {
             self.reporter.rejected(rejected, message, Instant::now());
         }
         if rejected > 0 {
-            self.fail_flushes(number, &format!("the collector rejected {rejected}: {message}"));
+            self.fail_flushes(sequence, &format!("the collector rejected {rejected}: {message}"));
         }
     }
 
     fn refused(&mut self, batch: &Batch, failure: &Failure, sent: Instant) {
         self.queue.ledger().fail(batch.count());
-        self.failed(batch.number(), failure, sent);
+        self.failed(batch.sequence(), failure, sent);
     }
 
-    fn pause(&mut self, failure: &Failure) {
+    fn back_off(&mut self, failure: &Failure) {
         let known_to_be_down = self.backoff.is_failing();
         self.backoff.failed(failure.retry_after);
         if let Some(shutdown) = &mut self.shutdown
@@ -243,15 +242,15 @@ impl Worker {
         }
     }
 
-    fn failed(&mut self, number: u64, failure: &Failure, sent: Instant) {
+    fn failed(&mut self, sequence: u64, failure: &Failure, sent: Instant) {
         self.reporter.failed(failure, self.queue.ledger().snapshot(), sent, Instant::now());
-        self.fail_flushes(number, &failure.text);
+        self.fail_flushes(sequence, &failure.text);
     }
 
     /// Tells those who wait for this batch.
-    fn fail_flushes(&mut self, number: u64, reason: &str) {
-        for flush in self.flushes.extract_if(.., |flush| number <= flush.newest) {
-            (flush.reply)(Err(Unflushed::Failed(reason.to_owned())));
+    fn fail_flushes(&mut self, sequence: u64, reason: &str) {
+        for flush in self.flushes.extract_if(.., |flush| sequence <= flush.last_sequence) {
+            (flush.reply)(Err(FlushError::Failed(reason.to_owned())));
         }
     }
 
@@ -259,23 +258,23 @@ impl Worker {
         if self.flushes.is_empty() {
             return;
         }
-        let in_flight = self.numbers.iter().map(|(number, _)| *number);
-        let oldest = in_flight.chain(self.queue.oldest()).min().unwrap_or(u64::MAX);
-        for flush in self.flushes.extract_if(.., |flush| flush.newest < oldest) {
+        let in_flight = self.in_flight_sequences.iter().map(|(sequence, _)| *sequence);
+        let oldest = in_flight.chain(self.queue.first_sequence()).min().unwrap_or(u64::MAX);
+        for flush in self.flushes.extract_if(.., |flush| flush.last_sequence < oldest) {
             (flush.reply)(Ok(()));
         }
         let now = Instant::now();
         for flush in self.flushes.extract_if(.., |flush| flush.deadline <= now) {
-            (flush.reply)(Err(Unflushed::Late));
+            (flush.reply)(Err(FlushError::Timeout));
         }
     }
 
-    fn obey(&mut self, command: Command) {
-        self.hurry = true;
+    fn handle_command(&mut self, command: Command) {
+        self.flush_requested = true;
         match command {
             Command::Flush(deadline, reply) => {
-                let newest = self.queue.newest();
-                self.flushes.push(Flush { newest, deadline, reply });
+                let last_sequence = self.queue.last_sequence();
+                self.flushes.push(Flush { last_sequence, deadline, reply });
             }
             Command::Shutdown(deadline) => {
                 self.queue.close();
@@ -288,14 +287,14 @@ impl Worker {
     fn is_done(&self) -> bool {
         let Some(shutdown) = &self.shutdown else { return false };
         let idle = self.in_flight.is_empty();
-        Instant::now() >= shutdown.deadline || (idle && (self.gives_up() || self.queue.is_empty()))
+        Instant::now() >= shutdown.deadline || (idle && (self.should_stop() || self.queue.is_empty()))
     }
 
     /// Whether nothing more is sent: the collector cannot be reached, or asks for a pause beyond the deadline.
-    fn gives_up(&self) -> bool {
+    fn should_stop(&self) -> bool {
         let Some(shutdown) = &self.shutdown else { return false };
         let pause_ends_too_late = self.backoff.until().is_some_and(|until| until >= shutdown.deadline);
-        shutdown.tries_unreachable == 0 || (pause_ends_too_late && !self.hurry)
+        shutdown.tries_unreachable == 0 || (pause_ends_too_late && !self.flush_requested)
     }
 
     fn next_wake(&self) -> Instant {
@@ -305,7 +304,7 @@ impl Worker {
             // When all that may be on their way are, the first answer wakes.
             None => self.may_send().then_some(self.next_tick),
         };
-        let far = Instant::now() + FAR;
+        let far = Instant::now() + MAX_SLEEP;
         let flushes = self.flushes.iter().map(|flush| flush.deadline);
         [deadline, next_send].into_iter().flatten().chain(flushes).fold(far, Instant::min)
     }
@@ -323,19 +322,19 @@ impl Drop for Worker {
         self.in_flight.clear();
         self.queue.abandon();
         for flush in self.flushes.drain(..) {
-            (flush.reply)(Err(Unflushed::Failed("telemetry was shut down".to_owned())));
+            (flush.reply)(Err(FlushError::Failed("telemetry was shut down".to_owned())));
         }
     }
 }
 
 /// Comes when a request has waited for nearly all of the time that the shutdown leaves to it. Not earlier: a collector
 /// that is only slow would get it twice.
-async fn last_moment(mut deadline: watch::Receiver<Option<Instant>>) {
+async fn hedge_deadline(mut deadline: watch::Receiver<Option<Instant>>) {
     let told = deadline.wait_for(Option::is_some).await.ok().and_then(|deadline| *deadline);
     match told {
         Some(deadline) => {
             let left = deadline.saturating_duration_since(Instant::now());
-            sleep_until(deadline - (left / 4).min(LAST_MOMENT)).await;
+            sleep_until(deadline - (left / 4).min(HEDGE_BEFORE_DEADLINE)).await;
         }
         None => pending().await,
     }
@@ -347,5 +346,5 @@ const MAX_IN_FLIGHT: usize = 8;
 /// A collector that could be reached a moment ago gets a second chance at shutdown.
 const TRIES_UNREACHABLE: u32 = 2;
 /// Enough to connect to a collector and hand over a few requests.
-const LAST_MOMENT: Duration = Duration::from_secs(1);
-const FAR: Duration = Duration::from_secs(3600);
+const HEDGE_BEFORE_DEADLINE: Duration = Duration::from_secs(1);
+const MAX_SLEEP: Duration = Duration::from_secs(3600);

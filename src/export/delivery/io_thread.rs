@@ -16,16 +16,14 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tonic::transport::Endpoint;
 
-use super::connection::{Connections, endpoint};
-
-use super::outage_reporter::OutageReporter;
-use super::queue::Queue;
-use super::transport::Transport;
+use super::outage_log::OutageLog;
 use super::worker::{Command, Worker};
 use super::workers::Workers;
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
 use crate::error::InitError;
+use crate::export::destination::{Connections, Transport, endpoint};
 use crate::export::own_threads::{become_io_thread, on_io_thread};
+use crate::export::queue::Queue;
 use crate::settings::ExportSettings;
 use crate::settings::Signal;
 
@@ -127,8 +125,7 @@ impl Plan {
             .map(|((route, endpoint), commands)| {
                 let connection = connections.to(&route.settings.target, endpoint);
                 let transport = Transport::new(route.signal, &route.settings, connection);
-                let reporter =
-                    OutageReporter::new(self.diagnostics.clone(), route.signal, transport.endpoint());
+                let reporter = OutageLog::new(self.diagnostics.clone(), route.signal, transport.endpoint());
                 let resource = Arc::clone(&self.resource);
                 (Worker::new(route.queue, transport, resource, route.delay, reporter), commands)
             })
