@@ -123,7 +123,7 @@ fn ours(endpoint: &str, rate: Rate) -> Work {
         .endpoint(endpoint)
         .metrics(|metrics| metrics.export(false))
         .logs(|logs| logs.export(false))
-        .log_format(LogFormat::Off)
+        .log_output(|output| output.format(LogFormat::Off))
         .build()
         .expect("telemetry");
     let tracer = telemetry.tracer("bench");

@@ -168,7 +168,7 @@ fn calls_from(caller: &'static str, endpoint: &str) -> Work {
         .ignore_env()
         .service_name("bench")
         .endpoint(endpoint)
-        .log_format(LogFormat::Off)
+        .log_output(|output| output.format(LogFormat::Off))
         .build()
         .expect("telemetry");
     let mut service = ServerLayer::new().layer(ReadyService);
@@ -185,7 +185,8 @@ const UNSAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00
 
 fn layers(criterion: &mut Criterion) {
     // For the propagators; the providers are those of the benches.
-    let _telemetry = telemetry_bootstrap::init().ignore_env().log_format(LogFormat::Off).build();
+    let _telemetry =
+        telemetry_bootstrap::init().ignore_env().log_output(|output| output.format(LogFormat::Off)).build();
     let bare = bench(criterion, "without layer", ReadyService, 0);
     for (sampled, sampler) in [("sampled", Sampler::AlwaysOn), ("unsampled", Sampler::AlwaysOff)] {
         let server = ServerLayer::new().tracer_provider(tracing(sampler.clone())).meter_provider(metering());

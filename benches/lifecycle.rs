@@ -51,7 +51,11 @@ fn ours(collector: &Collector, times: u64) -> (Duration, Duration) {
 
 fn start(endpoint: &str) -> TelemetryGuard {
     let builder = telemetry_bootstrap::init().ignore_env().service_name("bench").endpoint(endpoint);
-    builder.log_format(LogFormat::Json).build_local::<Registry>().expect("telemetry").1
+    builder
+        .log_output(|output| output.format(LogFormat::Json))
+        .build_local::<Registry>()
+        .expect("telemetry")
+        .1
 }
 
 fn stock(collector: &Collector, times: u64) -> (Duration, Duration) {

@@ -18,7 +18,7 @@ use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
 use support::{Budget, compare};
 use telemetry_bootstrap::json::JsonLayer;
-use telemetry_bootstrap::{LogOutput, NonBlockingWriter, OverflowPolicy};
+use telemetry_bootstrap::{LogDestination, NonBlockingWriter, OverflowPolicy};
 use tracing::{Dispatch, debug, dispatcher, info, info_span};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -102,7 +102,7 @@ fn pipe(criterion: &mut Criterion) {
     let ours = {
         let pipe = read_pipe();
         let writer = NonBlockingWriter::new(
-            LogOutput::writer(move || pipe),
+            LogDestination::writer(move || pipe),
             OverflowPolicy::Block,
             NonBlockingWriter::DEFAULT_MAX_BYTES,
         )

@@ -49,7 +49,7 @@ fn ours(endpoint: &str) -> Work {
         .endpoint(endpoint)
         .metrics(|metrics| metrics.export(false))
         .traces(|traces| traces.export(false))
-        .log_format(LogFormat::Off)
+        .log_output(|output| output.format(LogFormat::Off))
         .build()
         .expect("telemetry");
     Box::new(move |count| {

@@ -42,7 +42,7 @@ fn ours(endpoint: &str) -> Work {
         .endpoint(endpoint)
         .metrics(|metrics| metrics.export(false))
         .logs(|logs| logs.export(false))
-        .log_format(LogFormat::Off)
+        .log_output(|output| output.format(LogFormat::Off))
         .build()
         .expect("telemetry");
     Box::new(move |spans| {

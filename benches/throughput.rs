@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (_, guard) = telemetry_bootstrap::init()
         .ignore_env()
         .endpoint(format!("http://{address}"))
-        .log_format(LogFormat::Off)
+        .log_output(|output| output.format(LogFormat::Off))
         .build_local::<tracing_subscriber::Registry>()?;
     let tracer = guard.tracer("throughput");
     let begin = Instant::now();

@@ -35,7 +35,7 @@ use proto::my_service_server::{MyService, MyServiceServer};
 use proto::{MyRequest, MyRequests, MyResponse};
 use support::{Budget, Collector, Side, Work, compare};
 use telemetry_bootstrap::grpc::ServerLayer;
-use telemetry_bootstrap::{Builder, LogFormat, LogOutput};
+use telemetry_bootstrap::{Builder, LogDestination, LogFormat};
 use tokio::runtime::Runtime;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
@@ -131,7 +131,7 @@ fn bare(_: &str) -> Work {
 
 /// Spans, lines, records and metrics.
 fn everything(endpoint: &str) -> Work {
-    ours(telemetry_bootstrap::init().endpoint(endpoint).log_format(LogFormat::Json))
+    ours(telemetry_bootstrap::init().endpoint(endpoint).log_output(|output| output.format(LogFormat::Json)))
 }
 
 fn traces(endpoint: &str) -> Work {
@@ -155,11 +155,14 @@ fn only_traces(endpoint: &str) -> Builder {
         .endpoint(endpoint)
         .metrics(|metrics| metrics.export(false))
         .logs(|logs| logs.export(false))
-        .log_format(LogFormat::Off)
+        .log_output(|output| output.format(LogFormat::Off))
 }
 
 fn ours(builder: Builder) -> Work {
-    let builder = builder.ignore_env().service_name("bench").log_output(LogOutput::File(NOWHERE.into()));
+    let builder = builder
+        .ignore_env()
+        .service_name("bench")
+        .log_output(|output| output.destination(LogDestination::File(NOWHERE.into())));
     let telemetry = builder.build().expect("telemetry");
     serve(
         |incoming| {

@@ -45,8 +45,8 @@ pub enum InitError {
 }
 
 impl InitError {
-    /// What to return when so many settings are wrong.
-    pub(crate) fn of(mut errors: Vec<Self>) -> Option<Self> {
+    /// Combines the errors of several settings.
+    pub(crate) fn from_all(mut errors: Vec<Self>) -> Option<Self> {
         match errors.len() {
             0 | 1 => errors.pop(),
             _ => Some(Self::Several(errors)),
@@ -85,7 +85,7 @@ mod tests {
             format!("{:?}", invalid("tls", Some(cause.into()))),
             "invalid tls \"x\" (set by .tls()): cannot be read: no such file"
         );
-        let several = InitError::of(vec![invalid("tls", None), invalid("endpoint", None)]).unwrap();
+        let several = InitError::from_all(vec![invalid("tls", None), invalid("endpoint", None)]).unwrap();
         assert!(format!("{several:?}").starts_with("2 settings are invalid: invalid tls"), "{several:?}");
     }
 }

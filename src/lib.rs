@@ -84,7 +84,7 @@ mod subscriber;
 pub mod testing;
 mod trace_ids;
 
-pub use builder::{Builder, Logs, Metrics, Traces, init};
+pub use builder::{Builder, LogOutput, Logs, Metrics, Traces, init};
 #[cfg(feature = "grpc")]
 pub use calls::grpc;
 pub use context_fields::with_fields;
@@ -92,7 +92,7 @@ pub use error::InitError;
 pub use export::{ExportError, ExportStats, SignalStats};
 pub use lifecycle::{ShutdownError, TelemetryGuard, shutdown_signal, shutdown_signal_blocking};
 pub use lines::json;
-pub use lines::writer::{LogOutput, NonBlockingWriter, OverflowPolicy};
+pub use lines::writer::{LogDestination, NonBlockingWriter, OverflowPolicy};
 pub use opentelemetry;
 pub use opentelemetry_sdk;
 pub use provider::duration_histogram;

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use telemetry_bootstrap::testing::Collector;
-use telemetry_bootstrap::{LogFormat, LogOutput, TelemetryGuard, init};
+use telemetry_bootstrap::{LogDestination, LogFormat, TelemetryGuard, init};
 use tracing::subscriber::with_default;
 use tracing::{info, info_span};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -68,7 +68,8 @@ fn in_telemetry(test: impl FnOnce(&TelemetryGuard)) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let collector = Collector::start().unwrap();
     let builder = init().ignore_env().service_name("test").endpoint(collector.endpoint());
-    let builder = builder.log_format(LogFormat::Json).log_output(LogOutput::writer(|| Gate));
+    let builder = builder
+        .log_output(|output| output.format(LogFormat::Json).destination(LogDestination::writer(|| Gate)));
     // A batch ends with a flush and not before.
     let builder = builder
         .traces(|traces| traces.max_export_batch_size(10_000).scheduled_delay(Duration::from_secs(3600)))

@@ -13,7 +13,7 @@ fn exporting_to_a_collector_in_the_same_process_feeds_nothing_back() {
         .ignore_env()
         .service_name("test")
         .endpoint(collector.endpoint())
-        .log_format(LogFormat::Off)
+        .log_output(|output| output.format(LogFormat::Off))
         .log_filter("trace")
         .span_filter("trace")
         .build()

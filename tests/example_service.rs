@@ -27,7 +27,7 @@ async fn every_call_is_a_trace_with_its_logs_and_counts_once() {
         .ignore_env()
         .service_name("test")
         .endpoint(collector.endpoint())
-        .log_format(telemetry_bootstrap::LogFormat::Off)
+        .log_output(|output| output.format(telemetry_bootstrap::LogFormat::Off))
         .build()
         .unwrap();
     let (address, stop) = start().await;

@@ -14,7 +14,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 /// What arrives of `events`.
 fn exported(settings: impl FnOnce(Builder) -> Builder, events: impl FnOnce()) -> CollectedTelemetry {
     let collector = Collector::start().unwrap();
-    let builder = init().endpoint(collector.endpoint()).log_format(LogFormat::Off).ignore_env();
+    let builder =
+        init().endpoint(collector.endpoint()).log_output(|output| output.format(LogFormat::Off)).ignore_env();
     let (layer, guard) = settings(builder).build_local::<Registry>().unwrap();
     tracing::subscriber::with_default(Registry::default().with(layer), events);
     guard.shutdown().unwrap();
@@ -69,7 +70,7 @@ fn trace_based_leaves_out_the_records_of_unsampled_traces_alone() {
 #[test]
 fn records_carry_the_fields_of_their_spans_when_asked_to() {
     let received = exported(
-        |builder| builder.redact(Redaction::keys(["token"])).logs(|logs| logs.span_fields()),
+        |builder| builder.redact(Redaction::keys(["token"])).logs(|logs| logs.include_span_fields()),
         || {
             let outer = tracing::info_span!(
                 "outer",
@@ -122,7 +123,7 @@ fn a_field_of_a_span_that_panics_spoils_nothing_else() {
     }
     let received = exported(
         // The bridge to spans, which is not ours, would let the panic through.
-        |builder| builder.span_filter("off").logs(|logs| logs.span_fields()),
+        |builder| builder.span_filter("off").logs(|logs| logs.include_span_fields()),
         || {
             tracing::info_span!("work", before = 1, bad = ?Panics, after = 2)
                 .in_scope(|| tracing::info!("inside"));
@@ -137,7 +138,9 @@ fn a_field_of_a_span_that_panics_spoils_nothing_else() {
 fn span_fields_are_those_of_spans_that_the_filter_of_records_lets_pass() {
     let received = exported(
         |builder| {
-            builder.log_filter("off,exported_logs=debug").logs(|logs| logs.filter("info").span_fields())
+            builder
+                .log_filter("off,exported_logs=debug")
+                .logs(|logs| logs.filter("info").include_span_fields())
         },
         || {
             let _seen = tracing::info_span!("seen", a = 1).entered();

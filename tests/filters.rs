@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use telemetry_bootstrap::testing::Collector;
-use telemetry_bootstrap::{LogFormat, LogOutput, tracing};
+use telemetry_bootstrap::{LogDestination, LogFormat, tracing};
 
 fn work(round: u32) {
     tracing::info_span!("coarse", round).in_scope(|| {
@@ -23,8 +23,7 @@ fn filters_are_replaced_while_the_program_runs() {
     let guard = telemetry_bootstrap::init()
         .service_name("filters")
         .endpoint(collector.endpoint())
-        .log_format(LogFormat::Json)
-        .log_output(LogOutput::File(path.clone()))
+        .log_output(|output| output.format(LogFormat::Json).destination(LogDestination::File(path.clone())))
         .log_filter("info")
         .ignore_env()
         .build()

@@ -12,7 +12,7 @@ use opentelemetry::Context;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use telemetry_bootstrap::testing::Collector;
-use telemetry_bootstrap::{ExportError, LogOutput, opentelemetry, opentelemetry_sdk, tracing};
+use telemetry_bootstrap::{ExportError, LogDestination, opentelemetry, opentelemetry_sdk, tracing};
 
 const LIMIT: Duration = Duration::from_millis(1_000);
 const OVER_LIMIT: Duration = Duration::from_millis(100);
@@ -163,8 +163,9 @@ fn a_value_that_panics_in_a_span_leaves_telemetry_whole() {
 #[cfg(target_os = "linux")]
 fn a_full_disk_costs_the_lines_which_are_counted_and_nothing_else() {
     let collector = Collector::start().unwrap();
-    let local =
-        Local::with(&collector.endpoint(), |builder| builder.log_output(LogOutput::file("/dev/full")));
+    let local = Local::with(&collector.endpoint(), |builder| {
+        builder.log_output(|output| output.destination(LogDestination::file("/dev/full")))
+    });
     local.record(0..10);
     let (delivery, _) = local.shutdown();
     assert_eq!((delivery.traces.delivered, delivery.logs.delivered), (10, 10), "{delivery}");
@@ -191,7 +192,9 @@ fn an_output_that_takes_nothing_costs_no_more_than_the_limit() {
     let output = Arc::default();
     let local = Local::with(&collector.endpoint(), |builder| {
         let output = Arc::clone(&output);
-        builder.shutdown_timeout(LIMIT).log_output(LogOutput::writer(move || Stuck(Arc::clone(&output))))
+        builder
+            .shutdown_timeout(LIMIT)
+            .log_output(|lines| lines.destination(LogDestination::writer(move || Stuck(Arc::clone(&output)))))
     });
     local.record(0..10);
     let begin = Instant::now();

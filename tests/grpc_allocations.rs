@@ -61,7 +61,11 @@ fn allocations<S: Service<http::Request<()>>>(mut service: S, flags: &str) -> u6
 #[test]
 fn a_call_costs_few_allocations() {
     // For the propagators; and the providers of the layers that are given none.
-    let _telemetry = telemetry_bootstrap::init().ignore_env().log_format(LogFormat::Off).build().unwrap();
+    let _telemetry = telemetry_bootstrap::init()
+        .ignore_env()
+        .log_output(|output| output.format(LogFormat::Off))
+        .build()
+        .unwrap();
     let bare = allocations(Answering, "01");
     for (sampler, server, client) in [(Sampler::AlwaysOn, 4, 3), (Sampler::AlwaysOff, 4, 3)] {
         let traces = SdkTracerProvider::builder().with_sampler(sampler.clone()).build();

@@ -14,7 +14,7 @@ use opentelemetry::trace::{SpanId, TraceContextExt, TraceId};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::propagation::BaggagePropagator;
 use opentelemetry_sdk::trace::IdGenerator;
-use telemetry_bootstrap::LogOutput;
+use telemetry_bootstrap::LogDestination;
 use telemetry_bootstrap::grpc::{ClientLayer, ServerLayer};
 use telemetry_bootstrap::testing::Collector;
 use tonic::body::Body;
@@ -141,8 +141,12 @@ async fn a_name_that_no_header_can_have_is_warned_of_once() {
         return;
     }
     let lines = std::env::temp_dir().join(format!("captured-{}", std::process::id()));
-    let output = LogOutput::file(&lines);
-    let telemetry = telemetry_bootstrap::init().ignore_env().log_output(output).build().unwrap();
+    let output = LogDestination::file(&lines);
+    let telemetry = telemetry_bootstrap::init()
+        .ignore_env()
+        .log_output(|lines| lines.destination(output))
+        .build()
+        .unwrap();
     let leaf = tower::service_fn(|_: http::Request<Body>| async {
         Ok::<_, Infallible>(tonic::Status::ok("").into_http::<Body>())
     });

@@ -80,7 +80,7 @@ fn init(collector: &Collector) -> TelemetryGuard {
         .ignore_env()
         .service_name("load")
         .endpoint(collector.endpoint())
-        .log_format(LogFormat::Off)
+        .log_output(|output| output.format(LogFormat::Off))
         .traces(|traces| traces.max_queue_size(1_000_000).max_queue_bytes(1 << 30))
         .logs(|logs| logs.max_queue_size(1_000_000).max_queue_bytes(1 << 30))
         .metrics(|metrics| metrics.interval(Duration::from_secs(1)))

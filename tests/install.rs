@@ -14,7 +14,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{Span as _, TraceContextExt as _, Tracer as _};
 use telemetry_bootstrap::testing::Collector;
-use telemetry_bootstrap::{InitError, LogFormat, LogOutput, TlsSettings, init, opentelemetry, tracing};
+use telemetry_bootstrap::{InitError, LogDestination, LogFormat, TlsSettings, init, opentelemetry, tracing};
 use tracing_subscriber::Registry;
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -189,7 +189,8 @@ fn hook_calls() -> usize {
 
 fn second_build() -> Outcome {
     let collector = Collector::start()?;
-    let first = init().endpoint(collector.endpoint()).log_format(LogFormat::Off).build()?;
+    let first =
+        init().endpoint(collector.endpoint()).log_output(|output| output.format(LogFormat::Off)).build()?;
     // Not their names, which threads give themselves when they first run.
     let before = (threads()?.len(), descriptors()?);
     let error = init().endpoint("http://127.0.0.1:1").build().err().ok_or("it did not fail")?;
@@ -244,18 +245,21 @@ fn missing_tls_file() -> Outcome {
 }
 
 fn unwritable_log_file() -> Outcome {
-    let builder = init().endpoint("http://127.0.0.1:1").log_output(LogOutput::file("/nowhere/log.json"));
+    let builder = init()
+        .endpoint("http://127.0.0.1:1")
+        .log_output(|output| output.destination(LogDestination::file("/nowhere/log.json")));
     fails(builder, &["log_output", "/nowhere/log.json", "No such file"])
 }
 
 fn failure_then_success() -> Outcome {
     missing_tls_file()?;
-    drop(init().log_format(LogFormat::Off).build()?);
+    drop(init().log_output(|output| output.format(LogFormat::Off)).build()?);
     Ok(())
 }
 
 fn race() -> Outcome {
-    let builds = [(); 8].map(|()| std::thread::spawn(|| init().log_format(LogFormat::Off).build()));
+    let builds = [(); 8]
+        .map(|()| std::thread::spawn(|| init().log_output(|output| output.format(LogFormat::Off)).build()));
     let outcomes = builds.map(|build| build.join().map_err(|_| "a panic"));
     let mut guards = Vec::new();
     for outcome in outcomes {
@@ -277,7 +281,7 @@ fn quick() -> Outcome {
         for _ in 0..5 {
             let builder = init()
                 .endpoint(endpoint)
-                .log_format(LogFormat::Off)
+                .log_output(|output| output.format(LogFormat::Off))
                 .shutdown_timeout(Duration::from_millis(1));
             let begin = Instant::now();
             let built = builder.build_local::<Registry>()?;
@@ -292,7 +296,7 @@ fn quick() -> Outcome {
 fn local() -> Outcome {
     tokio_runs_once()?;
     let before = Left::now()?;
-    let builder = init().endpoint("http://127.0.0.1:1").log_format(LogFormat::Off);
+    let builder = init().endpoint("http://127.0.0.1:1").log_output(|output| output.format(LogFormat::Off));
     let (layer, guard) = builder.build_local::<Registry>()?;
     let (threads, descriptors) = (threads()?, descriptors()?);
     assert_eq!(threads != before.threads, cfg!(target_os = "linux"));
@@ -355,7 +359,10 @@ fn with_few_threads(endpoint: &str) -> Outcome {
     tokio_runs_once()?;
     let before = Left::now()?;
     // An output that takes nothing, so that there is something to count beside what is delivered.
-    let builder = init().ignore_env().endpoint(endpoint).log_output(LogOutput::file("/dev/full"));
+    let builder = init()
+        .ignore_env()
+        .endpoint(endpoint)
+        .log_output(|output| output.destination(LogDestination::file("/dev/full")));
     match builder.build() {
         Ok(guard) => {
             guard.meter("test").u64_counter("orders").build().add(1, &[]);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue};
 use telemetry_bootstrap::json::JsonLayer;
-use telemetry_bootstrap::{LogOutput, NonBlockingWriter, OverflowPolicy, Redaction};
+use telemetry_bootstrap::{LogDestination, NonBlockingWriter, OverflowPolicy, Redaction};
 use tracing::subscriber::with_default;
 use tracing::{error, info, info_span};
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -17,7 +17,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 #[test]
 fn a_line_inside_two_spans_costs_no_allocation() {
     let writer = NonBlockingWriter::new(
-        LogOutput::writer(|| Gate),
+        LogDestination::writer(|| Gate),
         OverflowPolicy::Block,
         NonBlockingWriter::DEFAULT_MAX_BYTES,
     )

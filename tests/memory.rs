@@ -18,8 +18,10 @@ const BESIDE: u64 = 16 << 20;
 
 #[test]
 fn a_million_spans_without_a_collector_stay_within_the_limit_and_each_drop_is_counted() {
-    let builder =
-        init().ignore_env().endpoint(Collector::closed_endpoint().unwrap()).log_format(LogFormat::Off);
+    let builder = init()
+        .ignore_env()
+        .endpoint(Collector::closed_endpoint().unwrap())
+        .log_output(|output| output.format(LogFormat::Off));
     let (_, guard) = builder.build_local::<tracing_subscriber::Registry>().unwrap();
     let tracer = guard.tracer("burst");
     // Once, so that what is made only once is not measured.

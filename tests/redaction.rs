@@ -5,7 +5,7 @@
 use std::error::Error;
 
 use telemetry_bootstrap::testing::Collector;
-use telemetry_bootstrap::{LogFormat, LogOutput, Redaction, init, tracing};
+use telemetry_bootstrap::{LogDestination, LogFormat, Redaction, init, tracing};
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -18,10 +18,9 @@ fn said(redaction: Redaction, events: impl FnOnce()) -> String {
     let path = directory.path().join("lines");
     let (layer, guard) = init()
         .endpoint(collector.endpoint())
-        .log_format(LogFormat::Json)
-        .log_output(LogOutput::File(path.clone()))
+        .log_output(|output| output.format(LogFormat::Json).destination(LogDestination::File(path.clone())))
         .redact(redaction)
-        .logs(|logs| logs.span_fields())
+        .logs(|logs| logs.include_span_fields())
         .ignore_env()
         .build_local::<Registry>()
         .unwrap();

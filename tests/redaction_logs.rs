@@ -5,7 +5,7 @@
 use opentelemetry::KeyValue;
 use opentelemetry::baggage::BaggageExt as _;
 use telemetry_bootstrap::testing::Collector;
-use telemetry_bootstrap::{LogFormat, LogOutput, Redaction, init, opentelemetry, tracing};
+use telemetry_bootstrap::{LogDestination, LogFormat, Redaction, init, opentelemetry, tracing};
 
 #[test]
 fn a_rule_that_logs_is_not_asked_about_what_it_logs() {
@@ -20,11 +20,10 @@ fn a_rule_that_logs_is_not_asked_about_what_it_logs() {
     let guard = init()
         .ignore_env()
         .endpoint(collector.endpoint())
-        .log_format(LogFormat::Json)
-        .log_output(LogOutput::File(path.clone()))
+        .log_output(|output| output.format(LogFormat::Json).destination(LogDestination::File(path.clone())))
         .redact(Redaction::matching(rule))
         .baggage_keys(["tenant"])
-        .logs(|logs| logs.span_fields())
+        .logs(|logs| logs.include_span_fields())
         .build()
         .unwrap();
     let baggage = opentelemetry::Context::current_with_baggage([KeyValue::new("tenant", "blue")]).attach();

@@ -76,7 +76,11 @@ fn too_few_descriptors_are_an_error_that_says_so() {
 }
 
 fn few_descriptors() {
-    if let Err(error) = init().ignore_env().endpoint("http://127.0.0.1:1").log_format(LogFormat::Off).build()
+    if let Err(error) = init()
+        .ignore_env()
+        .endpoint("http://127.0.0.1:1")
+        .log_output(|output| output.format(LogFormat::Off))
+        .build()
     {
         println!("refused: {}", std::error::Error::source(&error).unwrap());
     }
@@ -101,7 +105,10 @@ fn a_connection_for_which_no_descriptor_is_left_is_told_as_what_it_is() {
 
 #[cfg(unix)]
 fn no_descriptor_left() {
-    let builder = init().ignore_env().endpoint("http://127.0.0.1:1").log_format(LogFormat::Json);
+    let builder = init()
+        .ignore_env()
+        .endpoint("http://127.0.0.1:1")
+        .log_output(|output| output.format(LogFormat::Json));
     let guard = builder.build().unwrap();
     let files: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
     guard.tracer("test").in_span("order", |_| {});
@@ -246,8 +253,10 @@ fn no_secret_of_the_environment_is_ever_printed() {
 }
 
 fn talk() {
-    let builder =
-        init().service_name("talk").log_format(LogFormat::Json).shutdown_timeout(Duration::from_secs(1));
+    let builder = init()
+        .service_name("talk")
+        .log_output(|output| output.format(LogFormat::Json))
+        .shutdown_timeout(Duration::from_secs(1));
     println!("{builder:?}");
     match builder.build() {
         Ok(guard) => {

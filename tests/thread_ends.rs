@@ -25,8 +25,12 @@ thread_local! {
 #[test]
 fn what_a_thread_records_until_its_very_end_arrives() {
     let collector = Collector::start().unwrap();
-    let telemetry =
-        init().ignore_env().log_format(LogFormat::Off).endpoint(collector.endpoint()).build().unwrap();
+    let telemetry = init()
+        .ignore_env()
+        .log_output(|output| output.format(LogFormat::Off))
+        .endpoint(collector.endpoint())
+        .build()
+        .unwrap();
     let thread = std::thread::spawn(|| {
         // What a thread touches first is destroyed last: one of them outlives the OpenTelemetry context.
         FIRST.with(|first| first.0.replace(Some(info_span!("first"))));

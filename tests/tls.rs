@@ -15,7 +15,7 @@ use telemetry_bootstrap::testing::opentelemetry_proto::tonic::collector::trace::
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
-use telemetry_bootstrap::{Builder, ExportStats, LogFormat, LogOutput, TlsSettings, tracing};
+use telemetry_bootstrap::{Builder, ExportStats, LogDestination, LogFormat, TlsSettings, tracing};
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
@@ -113,8 +113,7 @@ fn identity(authority: &Authority) -> ServerTlsConfig {
 fn export(builder: Builder, lines: &Path) -> (ExportStats, String) {
     let builder = builder
         .ignore_env()
-        .log_format(LogFormat::Json)
-        .log_output(LogOutput::file(lines))
+        .log_output(|output| output.format(LogFormat::Json).destination(LogDestination::file(lines)))
         .logs(|logs| logs.export(false))
         .metrics(|metrics| metrics.export(false))
         .shutdown_timeout(Duration::from_secs(5));

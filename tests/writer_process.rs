@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use telemetry_bootstrap::json::JsonLayer;
-use telemetry_bootstrap::{LogOutput, NonBlockingWriter, OverflowPolicy};
+use telemetry_bootstrap::{LogDestination, NonBlockingWriter, OverflowPolicy};
 use tracing::info;
 use tracing::subscriber::with_default;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -36,7 +36,8 @@ fn child() {
     let max_bytes = 1 << 20;
     match task.as_str() {
         "fill stdout" => {
-            let writer = NonBlockingWriter::new(LogOutput::Stdout, OverflowPolicy::Drop, max_bytes).unwrap();
+            let writer =
+                NonBlockingWriter::new(LogDestination::Stdout, OverflowPolicy::Drop, max_bytes).unwrap();
             let begun = Instant::now();
             log_lines(&writer, 20_000);
             assert!(!writer.shutdown(Instant::now() + Duration::from_millis(100)));
@@ -46,13 +47,15 @@ fn child() {
             std::process::exit(0);
         }
         "closed stderr" => {
-            let writer = NonBlockingWriter::new(LogOutput::Stderr, OverflowPolicy::Block, max_bytes).unwrap();
+            let writer =
+                NonBlockingWriter::new(LogDestination::Stderr, OverflowPolicy::Block, max_bytes).unwrap();
             log_lines(&writer, 100);
             assert!(writer.flush(LONG));
             std::process::exit(i32::from(writer.dropped() != 100));
         }
         "share stderr" => {
-            let writer = NonBlockingWriter::new(LogOutput::Stderr, OverflowPolicy::Block, max_bytes).unwrap();
+            let writer =
+                NonBlockingWriter::new(LogDestination::Stderr, OverflowPolicy::Block, max_bytes).unwrap();
             std::thread::scope(|scope| {
                 scope.spawn(|| (0..2_000).for_each(|_| eprintln!("plain {}", "x".repeat(300))));
                 scope.spawn(|| log_lines(&writer, 2_000));

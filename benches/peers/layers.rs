@@ -56,7 +56,7 @@ fn only_spans(endpoint: &str) -> Builder {
         .service_name("bench")
         .endpoint(endpoint)
         .logs(|logs| logs.export(false))
-        .log_format(LogFormat::Off)
+        .log_output(|output| output.format(LogFormat::Off))
 }
 
 fn bootstrap(builder: Builder, layer: ServerLayer) -> Work {

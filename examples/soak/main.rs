@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .service_name("soak")
         .ignore_env()
         .endpoint(proxy.endpoint())
-        .log_format(LogFormat::Off)
+        .log_output(|output| output.format(LogFormat::Off))
         .timeout(Duration::from_secs(1))
         .shutdown_timeout(Duration::from_secs(10))
         // Small, so that outages are longer than what fits.

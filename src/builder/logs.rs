@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use opentelemetry_sdk::logs::{LogProcessor, LoggerProviderBuilder};
-use tracing_core::Level;
+use tracing_core::{Level, LevelFilter};
 
 use crate::provider::BuilderHooks;
-use crate::settings::{Compression, LogsRequested, TlsSettings};
+use crate::settings::{self, Compression, SignalConfig, TlsSettings};
 
 /// Settings of exported log records alone; given to the closure of [`Builder::logs`](crate::Builder::logs).
 ///
@@ -19,19 +19,19 @@ use crate::settings::{Compression, LogsRequested, TlsSettings};
 #[derive(Debug, Default)]
 #[must_use = "return it from the closure"]
 pub struct Logs {
-    pub(super) requested: LogsRequested,
-    pub(super) steps: BuilderHooks<LoggerProviderBuilder>,
+    pub(super) config: SignalConfig,
+    pub(super) hooks: BuilderHooks<LoggerProviderBuilder>,
 }
 
 super::exporter_setters!(Logs, "logs", "LOGS");
-super::queue_setters!(Logs, "log records", "BLRP", "1 s");
+super::queue_setters!(Logs, LOG_QUEUE, "log records", "BLRP", "1 s");
 
 impl Logs {
     /// Directives that decide which events are exported, in the syntax of `RUST_LOG`.
     ///
     /// Overridden by `OTEL_RUST_OTLP_LOG_FILTER`, then `RUST_LOG`. Default: as for log lines.
     pub fn filter(mut self, directives: impl Into<String>) -> Self {
-        self.requested.filter = Some(directives.into());
+        self.config.values.set(&settings::RECORD_FILTER, directives.into());
         self
     }
 
@@ -43,7 +43,7 @@ impl Logs {
     /// telemetry_bootstrap::init().logs(|logs| logs.minimum_severity(Level::WARN));
     /// ```
     pub fn minimum_severity(mut self, level: Level) -> Self {
-        self.requested.minimum_severity = Some(level);
+        self.config.values.set(&settings::MINIMUM_SEVERITY, LevelFilter::from_level(level));
         self
     }
 
@@ -52,7 +52,7 @@ impl Logs {
     /// Where few traces are sampled, log records can cost more than all else; these are the ones that no trace in the
     /// backend leads to. Log lines are not touched.
     pub fn sampled_traces_only(mut self) -> Self {
-        self.requested.sampled_traces_only = true;
+        self.config.values.set(&settings::SAMPLED_TRACES_ONLY, true);
         self
     }
 
@@ -61,8 +61,8 @@ impl Logs {
     /// span alone, to which the record's ids lead.
     ///
     /// Fields come from the spans that the [`filter`](Self::filter) of records lets pass.
-    pub fn span_fields(mut self) -> Self {
-        self.requested.span_fields = true;
+    pub fn include_span_fields(mut self) -> Self {
+        self.config.values.set(&settings::INCLUDE_SPAN_FIELDS, true);
         self
     }
 
@@ -70,7 +70,7 @@ impl Logs {
     ///
     /// Overridden by `OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT`, then `OTEL_ATTRIBUTE_COUNT_LIMIT`. Default: 128.
     pub fn max_attributes(mut self, count: u32) -> Self {
-        self.requested.max_attributes = Some(count);
+        self.config.values.set(&settings::RECORD_ATTRIBUTE_COUNT, count);
         self
     }
 
@@ -79,14 +79,14 @@ impl Logs {
     /// Overridden by `OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT`, then `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`. Default:
     /// no limit.
     pub fn max_value_length(mut self, characters: usize) -> Self {
-        self.requested.max_value_length = Some(characters);
+        self.config.values.set(&settings::RECORD_VALUE_LENGTH, Some(characters));
         self
     }
 
     /// Adds a log processor of the SDK beside the export. Processors are called in the order in which they are added,
     /// before the export, so that what they change is exported.
     pub fn log_processor(mut self, processor: impl LogProcessor + 'static) -> Self {
-        self.steps.push(move |builder| builder.with_log_processor(processor));
+        self.hooks.push(move |builder| builder.with_log_processor(processor));
         self
     }
 }

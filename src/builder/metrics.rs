@@ -7,7 +7,7 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, PeriodicReader, Stream, Temporality};
 
 use crate::provider::{BuilderHooks, View};
-use crate::settings::{Compression, HistogramAggregation, MetricsRequested, TlsSettings};
+use crate::settings::{self, Compression, HistogramAggregation, SignalConfig, TlsSettings};
 
 /// Settings of metrics alone; given to the closure of [`Builder::metrics`](crate::Builder::metrics).
 ///
@@ -22,16 +22,16 @@ use crate::settings::{Compression, HistogramAggregation, MetricsRequested, TlsSe
 #[derive(Default)]
 #[must_use = "return it from the closure"]
 pub struct Metrics {
-    pub(super) requested: MetricsRequested,
-    pub(super) steps: BuilderHooks<MeterProviderBuilder>,
+    pub(super) config: SignalConfig,
+    pub(super) hooks: BuilderHooks<MeterProviderBuilder>,
     pub(super) views: Vec<View>,
 }
 
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metrics")
-            .field("requested", &self.requested)
-            .field("steps", &self.steps)
+            .field("config", &self.config)
+            .field("hooks", &self.hooks)
             .field("views", &self.views.len())
             .finish()
     }
@@ -44,7 +44,7 @@ impl Metrics {
     ///
     /// Overridden by `OTEL_METRIC_EXPORT_INTERVAL` (milliseconds). Default: 10 s.
     pub fn interval(mut self, interval: Duration) -> Self {
-        self.requested.interval = Some(interval);
+        self.config.values.set(&settings::METRIC_INTERVAL, interval);
         self
     }
 
@@ -52,7 +52,7 @@ impl Metrics {
     ///
     /// Overridden by `OTEL_METRIC_EXPORT_TIMEOUT` (milliseconds). Default: 30 s.
     pub fn export_timeout(mut self, timeout: Duration) -> Self {
-        self.requested.export_timeout = Some(timeout);
+        self.config.values.set(&settings::METRIC_EXPORT_TIMEOUT, timeout);
         self
     }
 
@@ -61,7 +61,7 @@ impl Metrics {
     /// Overridden by `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`: `cumulative`, `delta`, `lowmemory`. Default:
     /// since the start (`Cumulative`), as Prometheus needs it.
     pub fn temporality(mut self, temporality: Temporality) -> Self {
-        self.requested.temporality = Some(temporality);
+        self.config.values.set(&settings::METRIC_TEMPORALITY, temporality);
         self
     }
 
@@ -70,13 +70,13 @@ impl Metrics {
     /// Overridden by `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`: `explicit_bucket_histogram`,
     /// `base2_exponential_bucket_histogram`. Default: explicit buckets.
     pub fn histogram_aggregation(mut self, aggregation: HistogramAggregation) -> Self {
-        self.requested.histograms = Some(aggregation);
+        self.config.values.set(&settings::HISTOGRAM_AGGREGATION, aggregation);
         self
     }
 
     /// Adds a reader beside the export: it hands what it collects to an exporter of the user's own.
     pub fn reader<E: PushMetricExporter>(mut self, reader: PeriodicReader<E>) -> Self {
-        self.steps.push(move |builder| builder.with_reader(reader));
+        self.hooks.push(move |builder| builder.with_reader(reader));
         self
     }
 

@@ -1,5 +1,6 @@
 //! `init()` and its builder: setters that only store. Every check happens in `build()`.
 
+mod log_output;
 mod logs;
 mod metrics;
 mod setters;
@@ -16,6 +17,7 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
+pub use self::log_output::LogOutput;
 pub use self::logs::Logs;
 pub use self::metrics::Metrics;
 use self::setters::{exporter_setters, queue_setters};
@@ -24,11 +26,9 @@ use crate::error::InitError;
 use crate::lifecycle::Additions;
 use crate::lifecycle::TelemetryGuard;
 use crate::lifecycle::assemble::mistakes_in_code;
-use crate::lines::json::JsonLayer;
-use crate::lines::writer::{LogOutput, NonBlockingWriter, OverflowPolicy};
 use crate::redaction::Redaction;
 use crate::semconv;
-use crate::settings::{self, BuilderConfig, Compression, Env, LogFormat, Settings, TlsSettings};
+use crate::settings::{self, BuilderConfig, Compression, Env, Propagator, Settings, TlsSettings};
 use crate::subscriber::TelemetryLayer;
 
 /// Starts the description of this program's telemetry.
@@ -53,11 +53,12 @@ pub fn init() -> Builder {
 #[derive(Debug, Default)]
 #[must_use = "telemetry is not installed until `.build()` is called"]
 pub struct Builder {
-    requested: BuilderConfig,
+    config: BuilderConfig,
     traces: Traces,
     metrics: Metrics,
     logs: Logs,
-    parts: Additions,
+    log_output: LogOutput,
+    additions: Additions,
     ignore_env: bool,
 }
 
@@ -68,7 +69,7 @@ impl Builder {
     /// Overridden by `OTEL_SERVICE_NAME`, then by `service.name` in `OTEL_RESOURCE_ATTRIBUTES`. Default:
     /// `unknown_service:` and the name of the executable.
     pub fn service_name(mut self, name: impl Into<String>) -> Self {
-        self.requested.service_name = Some(name.into());
+        self.config.common.values.set(&settings::SERVICE_NAME, name.into());
         self
     }
 
@@ -98,7 +99,7 @@ impl Builder {
     /// Overridden by the same key in `OTEL_RESOURCE_ATTRIBUTES`. Default: none beside `service.instance.id` (random,
     /// new for each process) and what names the SDK and this crate.
     pub fn resource_attribute(mut self, key: impl Into<Key>, value: impl Into<Value>) -> Self {
-        self.requested.resource.push((key.into(), value.into()));
+        self.config.resource.push((key.into(), value.into()));
         self
     }
 }
@@ -120,7 +121,7 @@ impl Builder {
     /// Default: none, and nothing is exported until an endpoint is named or an exporter is turned on
     /// (`OTEL_TRACES_EXPORTER=otlp` and so on: then it is `http://localhost:4317`).
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.requested.otlp.endpoint = Some(endpoint.into());
+        self.config.common.otlp.endpoint = Some(endpoint.into());
         self
     }
 
@@ -129,7 +130,7 @@ impl Builder {
     /// Overridden, all together, by `OTEL_EXPORTER_OTLP_HEADERS` (`name=value,name=value`, percent-encoded) and its
     /// form for one signal. Default: none.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.requested.otlp.headers.push((name.into(), value.into()));
+        self.config.common.otlp.headers.push((name.into(), value.into()));
         self
     }
 
@@ -137,7 +138,7 @@ impl Builder {
     ///
     /// Overridden by `OTEL_EXPORTER_OTLP_TIMEOUT` (milliseconds) and its form for one signal. Default: 10 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.requested.otlp.timeout = Some(timeout);
+        self.config.common.otlp.timeout = Some(timeout);
         self
     }
 
@@ -145,7 +146,7 @@ impl Builder {
     ///
     /// Overridden by `OTEL_EXPORTER_OTLP_COMPRESSION` (`none`, `gzip`) and its form for one signal. Default: not at all.
     pub fn compression(mut self, compression: Compression) -> Self {
-        self.requested.otlp.compression = Some(compression);
+        self.config.common.otlp.compression = Some(compression);
         self
     }
 
@@ -154,7 +155,7 @@ impl Builder {
     /// Overridden, each file for itself, by `OTEL_EXPORTER_OTLP_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY` and
     /// `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` and their forms for one signal. Default: the system's root certificates.
     pub fn tls(mut self, tls: TlsSettings) -> Self {
-        self.requested.otlp.tls = Some(tls);
+        self.config.common.otlp.tls = Some(tls);
         self
     }
 }
@@ -183,8 +184,8 @@ impl Builder {
     ///
     /// Overridden by `OTEL_PROPAGATORS` (`tracecontext`, `baggage`, `none`), which then names all that are used.
     pub fn propagator(mut self, propagator: impl TextMapPropagator + Send + Sync + 'static) -> Self {
-        self.requested.custom_propagators = true;
-        self.parts.propagators.push(Box::new(propagator));
+        self.config.common.values.set(&settings::PROPAGATORS, vec![Propagator::Custom]);
+        self.additions.propagators.push(Box::new(propagator));
         self
     }
 
@@ -194,73 +195,56 @@ impl Builder {
     /// Overridden by `OTEL_RUST_SPAN_FILTER`. Default: `info`, which has the spans of `#[instrument]` and leaves out the
     /// DEBUG and TRACE spans of HTTP and gRPC libraries.
     pub fn span_filter(mut self, directives: impl Into<String>) -> Self {
-        self.requested.span_filter = Some(directives.into());
+        self.config.common.values.set(&settings::SPAN_FILTER, directives.into());
         self
     }
 }
 
 /// Log lines.
 impl Builder {
-    /// How log lines look.
+    /// Settings of the log output: log lines for people and log shippers.
     ///
-    /// Overridden by `OTEL_RUST_LOG_FORMAT`: `auto`, `json`, `pretty`, `off`. Default: [`LogFormat::Auto`].
-    pub fn log_format(mut self, format: LogFormat) -> Self {
-        self.requested.log_format = Some(format);
-        self
-    }
-
-    /// Where log lines go. Default: standard error.
-    pub fn log_output(mut self, output: LogOutput) -> Self {
-        self.parts.log_output = Some(output);
+    /// ```
+    /// use telemetry_bootstrap::{LogDestination, LogFormat};
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init()
+    ///     .log_output(|output| output.format(LogFormat::Json).destination(LogDestination::Stdout));
+    /// ```
+    pub fn log_output(mut self, settings: impl FnOnce(LogOutput) -> LogOutput) -> Self {
+        self.log_output = settings(self.log_output);
         self
     }
 
     /// Directives that decide which events are written as lines and exported as log records: `info,my_crate=debug`.
     ///
     /// Overridden by `RUST_LOG`. Default: `info`.
-    pub fn log_filter(mut self, directives: impl Into<String>) -> Self {
-        self.requested.log_filter = Some(directives.into());
-        self
-    }
-
-    /// What happens to lines when the output does not keep up. Default: they are dropped and counted.
-    pub fn log_overflow(mut self, overflow: OverflowPolicy) -> Self {
-        self.parts.overflow = overflow;
-        self
-    }
-
-    /// Changes how lines are written as JSON: names of keys, constant fields, fields of spans.
     ///
     /// ```
-    /// use telemetry_bootstrap::json::FieldNames;
-    ///
     /// # let _ =
-    /// telemetry_bootstrap::init().json(|lines| lines.field_names(FieldNames::ElasticCommonSchema));
+    /// telemetry_bootstrap::init().log_filter("info,my_crate=debug");
     /// ```
-    pub fn json(
-        mut self,
-        options: impl FnOnce(JsonLayer<NonBlockingWriter>) -> JsonLayer<NonBlockingWriter> + Send + 'static,
-    ) -> Self {
-        self.parts.json = Some(Box::new(options));
+    pub fn log_filter(mut self, directives: impl Into<String>) -> Self {
+        self.config.common.values.set(&settings::LOG_FILTER, directives.into());
         self
     }
 
     /// Fields whose values must not leave the process, in lines and log records alike. Default: none.
     pub fn redact(mut self, redaction: Redaction) -> Self {
-        self.parts.redaction = redaction;
+        self.additions.redaction = redaction;
         self
     }
 
     /// Keys of the OpenTelemetry baggage whose entries become fields of lines and log records. Default: none, because
     /// baggage arrives from other services.
     pub fn baggage_keys<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
-        self.parts.baggage_keys = keys.into_iter().map(Into::into).collect();
+        self.additions.baggage_keys = keys.into_iter().map(Into::into).collect();
         self
     }
 
     /// Adds a layer of the user's own beside ours. It has no part in our filters.
     pub fn layer(mut self, layer: impl Layer<Registry> + Send + Sync + 'static) -> Self {
-        self.parts.layers.push(Box::new(layer));
+        self.additions.layers.push(Box::new(layer));
         self
     }
 }
@@ -271,7 +255,7 @@ impl Builder {
     ///
     /// Overridden by `OTEL_RUST_SHUTDOWN_TIMEOUT` (milliseconds). Default: 5 s.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
-        self.requested.shutdown_timeout = Some(timeout);
+        self.config.common.values.set(&settings::SHUTDOWN_TIMEOUT, timeout);
         self
     }
 
@@ -323,31 +307,35 @@ impl Builder {
     pub(crate) fn resolve(self) -> Result<(Settings, Additions), InitError> {
         let env = if self.ignore_env { Env::none() } else { Env::process() };
         let ignores_env = self.ignore_env;
-        let (requested, mut parts) = self.into_parts();
-        parts.ignores_env = ignores_env;
-        let (settings, mut errors) = settings::resolve(&requested, &env);
+        let (config, mut additions) = self.into_parts();
+        additions.ignores_env = ignores_env;
+        let (settings, mut errors) = settings::resolve(&config, &env);
         errors.extend(mistakes_in_code(&settings));
-        InitError::of(errors).map_or(Ok((settings, parts)), Err)
+        InitError::from_all(errors).map_or(Ok((settings, additions)), Err)
     }
 
-    /// Plain data on one side, parts on the other.
+    /// Returns plain data and user-provided components.
     pub(crate) fn into_parts(self) -> (BuilderConfig, Additions) {
-        let Self { requested, traces, metrics, logs, parts, ignore_env: _ } = self;
-        let requested = BuilderConfig {
-            traces: traces.requested,
-            metrics: metrics.requested,
-            logs: logs.requested,
-            ..requested
+        let Self { config, traces, metrics, logs, log_output, additions, ignore_env: _ } = self;
+        let config = BuilderConfig {
+            traces: traces.config,
+            metrics: metrics.config,
+            logs: logs.config,
+            log_output: log_output.values,
+            ..config
         };
-        let parts = Additions {
+        let additions = Additions {
             sampler: traces.sampler,
             custom_ids: traces.custom_ids,
-            tracer_provider: traces.steps,
-            meter_provider: metrics.steps,
+            tracer_provider: traces.hooks,
+            meter_provider: metrics.hooks,
             views: metrics.views,
-            log_processors: logs.steps,
-            ..parts
+            log_processors: logs.hooks,
+            log_destination: log_output.destination,
+            overflow: log_output.overflow,
+            json: log_output.json,
+            ..additions
         };
-        (requested, parts)
+        (config, additions)
     }
 }

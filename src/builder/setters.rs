@@ -9,7 +9,7 @@ macro_rules! exporter_setters {
             #[doc = concat!("Overridden by `OTEL_", $variables, "_EXPORTER`: `otlp` or `none`. Default: on once an")]
             /// endpoint is named; when turned on without one, it is `http://localhost:4317`.
             pub fn export(mut self, on: bool) -> Self {
-                self.requested.export = Some(on);
+                self.config.otlp.export = Some(on);
                 self
             }
 
@@ -18,7 +18,7 @@ macro_rules! exporter_setters {
             #[doc = concat!("Overridden by `OTEL_EXPORTER_OTLP_", $variables, "_ENDPOINT`, then")]
             /// `OTEL_EXPORTER_OTLP_ENDPOINT`. Default: as for all signals.
             pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
-                self.requested.otlp.endpoint = Some(endpoint.into());
+                self.config.otlp.endpoint = Some(endpoint.into());
                 self
             }
 
@@ -28,7 +28,7 @@ macro_rules! exporter_setters {
             #[doc = concat!("Overridden, all together, by `OTEL_EXPORTER_OTLP_", $variables, "_HEADERS`, then")]
             /// `OTEL_EXPORTER_OTLP_HEADERS`. Default: as for all signals.
             pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-                self.requested.otlp.headers.push((name.into(), value.into()));
+                self.config.otlp.headers.push((name.into(), value.into()));
                 self
             }
 
@@ -37,7 +37,7 @@ macro_rules! exporter_setters {
             #[doc = concat!("Overridden by `OTEL_EXPORTER_OTLP_", $variables, "_TIMEOUT`, then")]
             /// `OTEL_EXPORTER_OTLP_TIMEOUT` (milliseconds). Default: as for all signals.
             pub fn timeout(mut self, timeout: Duration) -> Self {
-                self.requested.otlp.timeout = Some(timeout);
+                self.config.otlp.timeout = Some(timeout);
                 self
             }
 
@@ -46,7 +46,7 @@ macro_rules! exporter_setters {
             #[doc = concat!("Overridden by `OTEL_EXPORTER_OTLP_", $variables, "_COMPRESSION`, then")]
             /// `OTEL_EXPORTER_OTLP_COMPRESSION`. Default: as for all signals.
             pub fn compression(mut self, compression: Compression) -> Self {
-                self.requested.otlp.compression = Some(compression);
+                self.config.otlp.compression = Some(compression);
                 self
             }
 
@@ -55,7 +55,7 @@ macro_rules! exporter_setters {
             #[doc = concat!("Overridden, each file for itself, by `OTEL_EXPORTER_OTLP_", $variables, "_CERTIFICATE`,")]
             /// `…_CLIENT_KEY` and `…_CLIENT_CERTIFICATE`, then by those for all signals. Default: as for all signals.
             pub fn tls(mut self, tls: TlsSettings) -> Self {
-                self.requested.otlp.tls = Some(tls);
+                self.config.otlp.tls = Some(tls);
                 self
             }
         }
@@ -64,7 +64,7 @@ macro_rules! exporter_setters {
 
 /// What waits to be sent.
 macro_rules! queue_setters {
-    ($options:ident, $items:literal, $processor:literal, $delay:literal) => {
+    ($options:ident, $queue:ident, $items:literal, $processor:literal, $delay:literal) => {
         impl $options {
             #[doc = concat!("Number of ", $items, " that may wait to be sent; the newest are dropped, and counted, when")]
             /// it is reached.
@@ -73,7 +73,7 @@ macro_rules! queue_setters {
             /// [`max_queue_bytes`](Self::max_queue_bytes) is the limit that counts. (The specification's 2 048 last for
             /// milliseconds under load.)
             pub fn max_queue_size(mut self, count: usize) -> Self {
-                self.requested.queue.max_items = Some(count);
+                self.config.values.set(&settings::$queue.max_queue_size, count);
                 self
             }
 
@@ -82,7 +82,7 @@ macro_rules! queue_setters {
             ///
             #[doc = concat!("Overridden by `OTEL_RUST_", $processor, "_MAX_QUEUE_BYTES`. Default: 32 MiB.")]
             pub fn max_queue_bytes(mut self, bytes: usize) -> Self {
-                self.requested.queue.max_bytes = Some(bytes);
+                self.config.values.set(&settings::$queue.max_queue_bytes, bytes);
                 self
             }
 
@@ -90,7 +90,7 @@ macro_rules! queue_setters {
             ///
             #[doc = concat!("Overridden by `OTEL_", $processor, "_MAX_EXPORT_BATCH_SIZE`. Default: 512.")]
             pub fn max_export_batch_size(mut self, count: usize) -> Self {
-                self.requested.queue.max_export_batch_size = Some(count);
+                self.config.values.set(&settings::$queue.max_export_batch_size, count);
                 self
             }
 
@@ -98,7 +98,7 @@ macro_rules! queue_setters {
             ///
             #[doc = concat!("Overridden by `OTEL_", $processor, "_SCHEDULE_DELAY` (milliseconds). Default: ", $delay, ".")]
             pub fn scheduled_delay(mut self, delay: Duration) -> Self {
-                self.requested.queue.delay = Some(delay);
+                self.config.values.set(&settings::$queue.scheduled_delay, delay);
                 self
             }
         }

@@ -12,6 +12,8 @@ use opentelemetry_sdk::propagation::BaggagePropagator;
 use opentelemetry_sdk::trace::{IdGenerator, Sampler, SdkTracerProvider, Span, SpanData, SpanProcessor};
 
 use super::*;
+use crate::lines::writer::LogDestination;
+use crate::settings::SamplerSetting;
 
 type Names = Arc<Mutex<Vec<&'static str>>>;
 
@@ -86,12 +88,12 @@ fn span_processors_and_ids_reach_the_provider_in_the_order_of_the_calls() {
     let builder = init()
         .traces(|traces| traces.span_processor(witness("first")).id_generator(Ones))
         .traces(|traces| traces.span_processor(witness("second")).max_events(3));
-    let (requested, parts) = builder.into_parts();
+    let (config, parts) = builder.into_parts();
     let provider = parts.tracer_provider.apply(SdkTracerProvider::builder()).build();
     let span = provider.tracer("test").start("span");
     assert_eq!(opentelemetry::trace::Span::span_context(&span).trace_id(), TraceId::from(1));
     assert_eq!(*names.lock().unwrap(), ["first", "second"]);
-    assert_eq!(requested.traces.max_events, Some(3));
+    assert_eq!(settings::resolve(&config, &Env::none()).0.traces.limits.events, 3);
 }
 
 #[test]
@@ -128,24 +130,32 @@ fn readers_and_views_reach_the_provider() {
 
 #[test]
 fn a_sampler_and_propagators_are_announced_to_the_settings() {
-    let (requested, parts) = init().into_parts();
-    assert!(!requested.traces.custom_sampler && !requested.custom_propagators);
+    let (config, parts) = init().into_parts();
+    let settings = settings::resolve(&config, &Env::none()).0;
+    assert_ne!(settings.traces.sampler, SamplerSetting::Custom);
+    assert!(!settings.propagators.contains(&Propagator::Custom));
     assert!(parts.sampler.is_none() && parts.propagators.is_empty());
     let builder = init()
         .traces(|traces| traces.sampler(Sampler::AlwaysOff))
         .propagator(BaggagePropagator::new())
         .propagator(BaggagePropagator::new());
-    let (requested, parts) = builder.into_parts();
-    assert!(requested.traces.custom_sampler && requested.custom_propagators);
+    let (config, parts) = builder.into_parts();
+    let settings = settings::resolve(&config, &Env::none()).0;
+    assert_eq!(settings.traces.sampler, SamplerSetting::Custom);
+    assert!(settings.propagators.contains(&Propagator::Custom));
     assert!(parts.sampler.is_some());
     assert_eq!(parts.propagators.len(), 2);
 }
 
 #[test]
 fn layers_and_the_log_output_are_kept() {
-    let parts = init().layer(tracing_subscriber::fmt::layer()).log_output(LogOutput::Stdout).into_parts().1;
+    let parts = init()
+        .layer(tracing_subscriber::fmt::layer())
+        .log_output(|output| output.destination(LogDestination::Stdout))
+        .into_parts()
+        .1;
     assert_eq!(parts.layers.len(), 1);
-    assert!(matches!(parts.log_output, Some(LogOutput::Stdout)));
+    assert!(matches!(parts.log_destination, Some(LogDestination::Stdout)));
 }
 
 #[test]
@@ -172,10 +182,10 @@ fn debug_shows_what_was_said_but_no_secret() {
 #[test]
 fn a_later_call_of_a_setter_replaces_an_earlier_one() {
     let builder = init().endpoint("http://a:1").endpoint("http://b:1").log_filter("a").log_filter("b");
-    let requested = builder.into_parts().0;
-    assert_eq!(requested.otlp.endpoint.as_deref(), Some("http://b:1"));
-    assert_eq!(requested.log_filter.as_deref(), Some("b"));
+    let config = builder.into_parts().0;
+    assert_eq!(config.common.otlp.endpoint.as_deref(), Some("http://b:1"));
+    assert_eq!(settings::resolve(&config, &Env::none()).0.lines.filter.text, "b");
     let names: HashMap<_, _> =
-        init().header("a", "1").header("b", "2").into_parts().0.otlp.headers.into_iter().collect();
+        init().header("a", "1").header("b", "2").into_parts().0.common.otlp.headers.into_iter().collect();
     assert_eq!(names.len(), 2);
 }

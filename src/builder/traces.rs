@@ -6,7 +6,7 @@ use opentelemetry_sdk::trace::{IdGenerator, ShouldSample, SpanProcessor, TracerP
 
 use crate::provider::BuilderHooks;
 use crate::provider::CustomSampler;
-use crate::settings::{Compression, TlsSettings, TracesRequested};
+use crate::settings::{self, Compression, SamplerSetting, SignalConfig, TlsSettings};
 
 /// Settings of traces alone; given to the closure of [`Builder::traces`](crate::Builder::traces).
 ///
@@ -22,14 +22,14 @@ use crate::settings::{Compression, TlsSettings, TracesRequested};
 #[derive(Debug, Default)]
 #[must_use = "return it from the closure"]
 pub struct Traces {
-    pub(super) requested: TracesRequested,
+    pub(super) config: SignalConfig,
     pub(super) sampler: Option<CustomSampler>,
     pub(super) custom_ids: bool,
-    pub(super) steps: BuilderHooks<TracerProviderBuilder>,
+    pub(super) hooks: BuilderHooks<TracerProviderBuilder>,
 }
 
 super::exporter_setters!(Traces, "traces", "TRACES");
-super::queue_setters!(Traces, "spans", "BSP", "5 s");
+super::queue_setters!(Traces, SPAN_QUEUE, "spans", "BSP", "5 s");
 
 impl Traces {
     /// Decides which traces are recorded.
@@ -37,7 +37,7 @@ impl Traces {
     /// Overridden by `OTEL_TRACES_SAMPLER` with `OTEL_TRACES_SAMPLER_ARG`. Default: every trace, unless the caller
     /// decided otherwise (`parentbased_always_on`).
     pub fn sampler(mut self, sampler: impl ShouldSample + 'static) -> Self {
-        self.requested.custom_sampler = true;
+        self.config.values.set(&settings::SAMPLER, SamplerSetting::Custom);
         self.sampler = Some(CustomSampler::new(sampler));
         self
     }
@@ -46,7 +46,7 @@ impl Traces {
     ///
     /// Overridden by `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, then `OTEL_ATTRIBUTE_COUNT_LIMIT`. Default: 128.
     pub fn max_attributes(mut self, count: u32) -> Self {
-        self.requested.max_attributes = Some(count);
+        self.config.values.set(&settings::SPAN_ATTRIBUTE_COUNT, count);
         self
     }
 
@@ -55,7 +55,7 @@ impl Traces {
     /// Overridden by `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, then `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`. Default: no
     /// limit.
     pub fn max_value_length(mut self, characters: usize) -> Self {
-        self.requested.max_value_length = Some(characters);
+        self.config.values.set(&settings::SPAN_VALUE_LENGTH, Some(characters));
         self
     }
 
@@ -63,7 +63,7 @@ impl Traces {
     ///
     /// Overridden by `OTEL_SPAN_EVENT_COUNT_LIMIT`. Default: 128.
     pub fn max_events(mut self, count: u32) -> Self {
-        self.requested.max_events = Some(count);
+        self.config.values.set(&settings::SPAN_EVENT_COUNT, count);
         self
     }
 
@@ -71,7 +71,7 @@ impl Traces {
     ///
     /// Overridden by `OTEL_SPAN_LINK_COUNT_LIMIT`. Default: 128.
     pub fn max_links(mut self, count: u32) -> Self {
-        self.requested.max_links = Some(count);
+        self.config.values.set(&settings::SPAN_LINK_COUNT, count);
         self
     }
 
@@ -79,7 +79,7 @@ impl Traces {
     ///
     /// Overridden by `OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT`, then `OTEL_ATTRIBUTE_COUNT_LIMIT`. Default: 128.
     pub fn max_attributes_per_event(mut self, count: u32) -> Self {
-        self.requested.max_attributes_per_event = Some(count);
+        self.config.values.set(&settings::EVENT_ATTRIBUTE_COUNT, count);
         self
     }
 
@@ -87,21 +87,21 @@ impl Traces {
     ///
     /// Overridden by `OTEL_LINK_ATTRIBUTE_COUNT_LIMIT`, then `OTEL_ATTRIBUTE_COUNT_LIMIT`. Default: 128.
     pub fn max_attributes_per_link(mut self, count: u32) -> Self {
-        self.requested.max_attributes_per_link = Some(count);
+        self.config.values.set(&settings::LINK_ATTRIBUTE_COUNT, count);
         self
     }
 
     /// Adds a span processor of the SDK beside the export. Processors are called in the order in which they are added,
     /// before the export, so that what they change is exported.
     pub fn span_processor(mut self, processor: impl SpanProcessor + 'static) -> Self {
-        self.steps.push(move |builder| builder.with_span_processor(processor));
+        self.hooks.push(move |builder| builder.with_span_processor(processor));
         self
     }
 
     /// Makes the ids of traces and spans. Default: random ids.
     pub fn id_generator(mut self, generator: impl IdGenerator + 'static) -> Self {
         self.custom_ids = true;
-        self.steps.push(move |builder| builder.with_id_generator(generator));
+        self.hooks.push(move |builder| builder.with_id_generator(generator));
         self
     }
 }

@@ -10,7 +10,7 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::Layer;
 
 use crate::lines::json::JsonLayer;
-use crate::lines::writer::{LogOutput, NonBlockingWriter, OverflowPolicy};
+use crate::lines::writer::{LogDestination, NonBlockingWriter, OverflowPolicy};
 use crate::provider::{BuilderHooks, CustomSampler, View};
 use crate::redaction::Redaction;
 
@@ -30,7 +30,7 @@ pub(crate) struct Additions {
     /// Used if the settings say [`Custom`](crate::settings::Propagator::Custom).
     pub(crate) propagators: Vec<Box<dyn TextMapPropagator + Send + Sync>>,
     pub(crate) layers: Vec<Box<dyn Layer<Registry> + Send + Sync>>,
-    pub(crate) log_output: Option<LogOutput>,
+    pub(crate) log_destination: Option<LogDestination>,
     pub(crate) overflow: OverflowPolicy,
     pub(crate) json: Option<JsonOptions>,
     pub(crate) redaction: Redaction,

@@ -9,7 +9,7 @@ mod shutdown_error;
 mod shutdown_signal;
 mod tasks;
 
-pub(crate) use additions::Additions;
+pub(crate) use additions::{Additions, JsonOptions};
 pub use guard::TelemetryGuard;
 pub(crate) use install::{install, local};
 pub use shutdown_error::ShutdownError;

@@ -1,36 +1,138 @@
-//! Environment and builder, resolved to plain data.
+//! Settings: environment and builder, resolved to plain data.
 //!
-//! [`Env`] is a snapshot of the variables, [`BuilderConfig`] is what the builder was told, [`resolve`] makes [`Settings`]
-//! of both. The order is always the same:
+//! A setting is one constant, a [`Setting`](setting::Setting): its setter, its variables, how values are read, and its
+//! default. To add one, define the constant beside those of its concept, add the setter to the builder, and use the value.
+//!
+//! [`Env`] is a snapshot of the variables, [`BuilderConfig`] is what was given in code, and [`resolve`] makes [`Settings`]
+//! from both. The precedence is always the same:
 //!
 //! | first | then | then |
 //! |---|---|---|
 //! | the variable, the signal's own before the common one | the setter, the signal's own before the common one | the default |
 //!
-//! A mistake in code is an error. A mistake in the environment is a warning, and counts as if the variable were not
-//! set: the OpenTelemetry specification wants the program to go on. Both name the setting, the value and its origin;
+//! A mistake in code is an error. A mistake in the environment is a warning, and the variable counts as not set: the
+//! OpenTelemetry specification requires that the program goes on. Both name the setting, the value and its origin;
 //! neither shows a secret.
 
 mod builder_config;
+mod conventions;
 mod deadline;
 mod endpoint;
 mod env;
+mod lifecycle;
+mod limits;
+mod log_output;
+mod logs;
+mod metrics;
+mod misspelt;
 mod pem;
+mod propagators;
+mod queue;
 mod resolve;
+mod resource;
+mod setting;
 mod signal;
+mod traces;
 mod types;
 mod value_kind;
+mod values;
 
-pub(crate) use builder_config::{BuilderConfig, LogsRequested, MetricsRequested, TracesRequested};
-pub(crate) use deadline::deadline_after;
-pub(crate) use env::Env;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+
+pub(crate) use self::builder_config::{BuilderConfig, SignalConfig};
+pub(crate) use self::conventions::rpc_conventions;
+pub(crate) use self::deadline::deadline_after;
+pub(crate) use self::env::Env;
 #[cfg(feature = "grpc")]
-pub(crate) use env::{grpc_captured_headers, rpc_conventions};
-pub(crate) use resolve::resolve;
+pub(crate) use self::env::grpc_captured_headers;
+pub(crate) use self::lifecycle::{SDK_DISABLED, SHUTDOWN_TIMEOUT};
+pub(crate) use self::limits::{
+    AttributeLimits, EVENT_ATTRIBUTE_COUNT, LINK_ATTRIBUTE_COUNT, RECORD_ATTRIBUTE_COUNT,
+    RECORD_VALUE_LENGTH, SPAN_ATTRIBUTE_COUNT, SPAN_EVENT_COUNT, SPAN_LINK_COUNT, SPAN_VALUE_LENGTH,
+    SpanLimitSettings,
+};
+pub(crate) use self::log_output::{LINE_FILTER, LINE_FORMAT, LOG_FILTER, LineSettings};
+pub(crate) use self::logs::{
+    INCLUDE_SPAN_FIELDS, LogSettings, MINIMUM_SEVERITY, RECORD_FILTER, SAMPLED_TRACES_ONLY,
+};
+pub(crate) use self::metrics::{
+    HISTOGRAM_AGGREGATION, METRIC_EXPORT_TIMEOUT, METRIC_INTERVAL, METRIC_TEMPORALITY, MetricSettings,
+};
+pub(crate) use self::propagators::PROPAGATORS;
+pub(crate) use self::queue::{LOG_QUEUE, QueueSettings, SPAN_QUEUE};
+use self::resolve::Resolver;
+pub(crate) use self::resource::SERVICE_NAME;
 #[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "public in `testing`"))]
-pub use signal::Signal;
-pub(crate) use types::*;
-pub use types::{Compression, HistogramAggregation, LogFormat, TlsSettings};
+pub use self::signal::Signal;
+pub(crate) use self::traces::{SAMPLER, SPAN_FILTER, TraceSettings};
+pub(crate) use self::types::*;
+pub use self::types::{Compression, HistogramAggregation, LogFormat, TlsSettings};
+pub(crate) use self::values::Values;
+use crate::error::InitError;
 
 #[cfg(test)]
 mod tests;
+
+/// The resolved settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// `OTEL_SDK_DISABLED`: no providers, no export; context propagation and log lines stay.
+    pub(crate) disabled: bool,
+    /// Attributes of the resource, `service.name` among them, without duplicates.
+    pub(crate) resource: Vec<KeyValue>,
+    pub(crate) propagators: Vec<Propagator>,
+    pub(crate) traces: TraceSettings,
+    pub(crate) metrics: MetricSettings,
+    pub(crate) logs: LogSettings,
+    pub(crate) lines: LineSettings,
+    /// Directives that decide which `tracing` spans become OpenTelemetry spans.
+    pub(crate) span_filter: Directives,
+    /// One deadline for the whole shutdown.
+    pub(crate) shutdown_timeout: Duration,
+    pub(crate) exception_signal: ExceptionSignal,
+    /// Mistakes in the environment, in words for the operator; logged once a log output exists.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Resolves every setting. Also returns everything that is wrong in code; mistakes in the environment are warnings in
+/// the settings.
+pub(crate) fn resolve(config: &BuilderConfig, env: &Env) -> (Settings, Vec<InitError>) {
+    let mut resolver = Resolver::new(env);
+    warn_variables_without_effect(&mut resolver);
+    misspelt::warn_misspelt_variables(&mut resolver);
+    let mut settings = settings(&mut resolver, config);
+    // The gRPC layers read these variables themselves, as they work without `init()` too; here they are only checked.
+    rpc_conventions(env, resolver.warnings_mut());
+    #[cfg(feature = "grpc")]
+    grpc_captured_headers(env, resolver.warnings_mut());
+    let errors;
+    (settings.warnings, errors) = resolver.finish();
+    (settings, errors)
+}
+
+fn settings(resolver: &mut Resolver<'_>, config: &BuilderConfig) -> Settings {
+    let common = &config.common.values;
+    Settings {
+        disabled: resolver.resolve_env(&SDK_DISABLED),
+        resource: resolver.resource(config),
+        propagators: resolver.propagators(config),
+        traces: resolver.traces(config),
+        metrics: resolver.metrics(config),
+        logs: resolver.logs(config),
+        lines: resolver.lines(config),
+        span_filter: resolver.directives(&[(&SPAN_FILTER, common)]),
+        shutdown_timeout: resolver.resolve(&SHUTDOWN_TIMEOUT, common),
+        exception_signal: resolver.resolve_env(&conventions::EXCEPTION_SIGNAL),
+        warnings: Vec::new(),
+    }
+}
+
+fn warn_variables_without_effect(resolver: &mut Resolver<'_>) {
+    for name in env::names::WITHOUT_EFFECT {
+        if resolver.env.get(name).is_some() {
+            resolver.warn_once(name, "this variable has no effect here");
+        }
+    }
+}

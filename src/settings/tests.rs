@@ -10,9 +10,9 @@ use super::*;
 use crate::builder::{Builder, init};
 use crate::error::InitError;
 
-fn resolve(requested: &BuilderConfig, env: &Env) -> Result<Settings, InitError> {
-    let (settings, errors) = super::resolve(requested, env);
-    InitError::of(errors).map_or(Ok(settings), Err)
+fn resolve(config: &BuilderConfig, env: &Env) -> Result<Settings, InitError> {
+    let (settings, errors) = super::resolve(config, env);
+    InitError::from_all(errors).map_or(Ok(settings), Err)
 }
 
 fn resolved(builder: Builder, env: &Env) -> Settings {
@@ -20,7 +20,7 @@ fn resolved(builder: Builder, env: &Env) -> Settings {
 }
 
 fn from_env<const N: usize>(variables: [(&str, &str); N]) -> Settings {
-    resolved(init(), &Env::of(variables))
+    resolved(init(), &Env::from_pairs(variables))
 }
 
 fn attribute(settings: &Settings, key: &str) -> Option<String> {

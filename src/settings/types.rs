@@ -1,78 +1,11 @@
-//! Settings as plain data: everything optional has been decided.
+//! Types of settings.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
-use opentelemetry::KeyValue;
-use opentelemetry_sdk::metrics::Temporality;
-use tracing_core::LevelFilter;
-
-/// What was asked for, by code and environment, resolved.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    /// `OTEL_SDK_DISABLED`: no providers, no export; context propagation and log lines stay.
-    pub(crate) disabled: bool,
-    /// Attributes of the resource, `service.name` among them, without duplicates.
-    pub(crate) resource: Vec<KeyValue>,
-    pub(crate) propagators: Vec<Propagator>,
-    pub(crate) traces: TraceSettings,
-    pub(crate) metrics: MetricSettings,
-    pub(crate) logs: LogSettings,
-    pub(crate) lines: LineSettings,
-    /// Directives that decide which `tracing` spans become OpenTelemetry spans.
-    pub(crate) span_filter: Directives,
-    /// One deadline for the whole shutdown.
-    pub(crate) shutdown_timeout: Duration,
-    pub(crate) exception_signal: ExceptionSignal,
-    /// Mistakes in the environment, in words for the operator; said once a log output exists.
-    pub(crate) warnings: Vec<String>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct TraceSettings {
-    /// `None`: spans are made (lines carry their ids) but not exported.
-    pub(crate) export: Option<ExportSettings>,
-    pub(crate) sampler: SamplerSetting,
-    pub(crate) limits: SpanLimitSettings,
-    pub(crate) queue: QueueSettings,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct MetricSettings {
-    pub(crate) export: Option<ExportSettings>,
-    /// Time between two collections.
-    pub(crate) interval: Duration,
-    /// Limit for delivering one collection.
-    pub(crate) timeout: Duration,
-    pub(crate) temporality: Temporality,
-    pub(crate) histograms: HistogramAggregation,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct LogSettings {
-    pub(crate) export: Option<ExportSettings>,
-    /// Directives that decide which events become OTLP log records.
-    pub(crate) filter: Directives,
-    /// The most verbose level that becomes a record, of what the filter lets pass.
-    pub(crate) minimum_severity: LevelFilter,
-    /// Leaves out records of traces that are not sampled.
-    pub(crate) sampled_traces_only: bool,
-    /// Records carry the fields of the spans around them.
-    pub(crate) span_fields: bool,
-    pub(crate) limits: AttributeLimits,
-    pub(crate) queue: QueueSettings,
-}
-
-/// The log output for people and log shippers.
-#[derive(Clone, Debug)]
-pub(crate) struct LineSettings {
-    pub(crate) format: LogFormat,
-    /// `NO_COLOR`: text for people is not coloured, wherever it goes.
-    pub(crate) no_color: bool,
-    pub(crate) filter: Directives,
-}
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,7 +27,7 @@ pub enum LogFormat {
 pub(crate) struct Directives {
     pub(crate) text: String,
     /// `.log_filter()`, `RUST_LOG`, or `default`.
-    pub(crate) origin: &'static str,
+    pub(crate) origin: Cow<'static, str>,
 }
 
 impl Directives {
@@ -207,19 +140,6 @@ impl TlsSettings {
     }
 }
 
-/// Limits of one signal's queue.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct QueueSettings {
-    /// Items waiting; the newest are dropped when full.
-    pub(crate) max_items: usize,
-    /// Bytes waiting.
-    pub(crate) max_bytes: usize,
-    /// Items in one request.
-    pub(crate) max_export_batch_size: usize,
-    /// Longest wait before a batch that is not full is sent.
-    pub(crate) delay: Duration,
-}
-
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum SamplerSetting {
     AlwaysOn,
@@ -230,22 +150,6 @@ pub(crate) enum SamplerSetting {
     ParentBasedTraceIdRatio(f64),
     /// The sampler given in code; no variable overrode it.
     Custom,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct SpanLimitSettings {
-    pub(crate) attributes: AttributeLimits,
-    pub(crate) events: u32,
-    pub(crate) links: u32,
-    pub(crate) attributes_per_event: u32,
-    pub(crate) attributes_per_link: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct AttributeLimits {
-    pub(crate) count: u32,
-    /// In characters; longer strings are cut.
-    pub(crate) value_length: Option<usize>,
 }
 
 /// How histograms without a view of their own are aggregated.

@@ -1,4 +1,4 @@
-//! Kinds of values: how each is read from text, what makes it valid, and how it is shown to people.
+//! Kinds of values: how each is parsed, checked and displayed.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use opentelemetry_sdk::metrics::Temporality;
 use percent_encoding::percent_decode_str;
+use tracing_core::LevelFilter;
 
 use super::env::items;
 use super::types::{Compression, HistogramAggregation, LogFormat};
@@ -77,7 +78,39 @@ pub(super) const LENGTH: Kind<Option<usize>> = Kind {
     quote: plain,
 };
 
-/// Part of all traces.
+/// Free text, such as directives, which the filter checks.
+pub(super) const TEXT: Kind<String> =
+    Kind { parse: |text| Ok(text.to_owned()), check: any, show: |text| format!("{text:?}"), quote: plain };
+
+/// A name, which is not empty.
+pub(super) const NAME: Kind<String> = Kind {
+    check: |name| if name.trim().is_empty() { Err("empty".into()) } else { Ok(()) },
+    show: Clone::clone,
+    ..TEXT
+};
+
+/// `true` or `false`.
+pub(super) const FLAG: Kind<bool> = Kind {
+    parse: |text| {
+        one_of(text, &[("true", true), ("false", false)]).map_err(|_| "neither true nor false".into())
+    },
+    check: any,
+    show: bool::to_string,
+    quote: plain,
+};
+
+/// A variable that counts when it is set, whatever its value.
+pub(super) const ANYTHING: Kind<bool> = Kind { parse: |_| Ok(true), ..FLAG };
+
+/// A level of severity.
+pub(super) const LEVEL: Kind<LevelFilter> = Kind {
+    parse: |text| text.parse().map_err(|_| "not a level".into()),
+    check: any,
+    show: LevelFilter::to_string,
+    quote: plain,
+};
+
+/// The sampled part of all traces.
 pub(super) const RATIO: Kind<f64> = Kind {
     parse: |text| text.parse().map_err(|_| "not a number from 0.0 to 1.0".into()),
     check: |ratio| match ratio {

@@ -79,8 +79,9 @@ pub struct Capture {
 
 impl Capture {
     fn new() -> Result<Self, InitError> {
-        let requested = BuilderConfig { service_name: Some("test".to_owned()), ..BuilderConfig::default() };
-        let (settings, _) = settings::resolve(&requested, &Env::none());
+        let mut config = BuilderConfig::default();
+        config.common.values.set(&settings::SERVICE_NAME, "test".to_owned());
+        let (settings, _) = settings::resolve(&config, &Env::none());
         let resource = resource::resource(&settings);
         let queues = Queues::new();
         let spans = SpanQueue::new(Arc::clone(&queues.traces), Workers::default(), settings.traces.limits);

@@ -13,7 +13,7 @@ pub fn propagator() -> TextMapCompositePropagator {
 
 /// Everything that is said about an environment: its settings as `Debug` shows them, and the warnings.
 pub fn environment<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    let env = Env::of(variables);
+    let env = Env::from_pairs(variables);
     let mut said = format!("{:?}", settings::resolve(&BuilderConfig::default(), &env));
     #[cfg(feature = "grpc")]
     {

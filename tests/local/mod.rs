@@ -12,7 +12,7 @@ use opentelemetry::metrics::Counter;
 use serde_json::Value;
 use telemetry_bootstrap::testing::{CollectedTelemetry, Signal};
 use telemetry_bootstrap::{
-    Builder, ExportStats, LogFormat, LogOutput, TelemetryGuard, opentelemetry, tracing,
+    Builder, ExportStats, LogDestination, LogFormat, TelemetryGuard, opentelemetry, tracing,
 };
 use tracing::Dispatch;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -37,8 +37,9 @@ impl Local {
             .ignore_env()
             .service_name("local")
             .endpoint(endpoint)
-            .log_format(LogFormat::Json)
-            .log_output(LogOutput::writer(move || output.clone()))
+            .log_output(|lines| {
+                lines.format(LogFormat::Json).destination(LogDestination::writer(move || output.clone()))
+            })
             .timeout(Duration::from_secs(2))
             .traces(|traces| traces.scheduled_delay(SOON))
             .logs(|logs| logs.scheduled_delay(SOON))

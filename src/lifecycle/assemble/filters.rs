@@ -30,7 +30,7 @@ pub(crate) fn mistakes_in_code(settings: &Settings) -> Vec<InitError> {
         .map(|(setting, directives, bad)| InitError::InvalidSetting {
             setting,
             value: bad.text,
-            origin: directives.origin.to_owned(),
+            origin: directives.origin.to_string(),
             reason: bad.reason,
             source: None,
         })
@@ -48,8 +48,9 @@ fn mistakes(settings: &Settings) -> Vec<(&'static str, &Directives, BadDirective
         bad.map(move |bad| (setting, directives, bad))
     });
     // Lines and records mostly have the same directives: a mistake in them is one mistake.
-    let mut told = HashSet::new();
-    each.filter(|(_, directives, bad)| told.insert((directives.origin, bad.text.clone()))).collect()
+    let mut reported = HashSet::new();
+    each.filter(|(_, directives, bad)| reported.insert((directives.origin.clone(), bad.text.clone())))
+        .collect()
 }
 
 #[cfg(test)]
@@ -58,11 +59,11 @@ mod tests {
     use crate::settings::{Env, resolve};
 
     #[test]
-    fn a_mistake_in_a_filter_of_lines_and_records_is_told_once() {
+    fn a_mistake_in_a_filter_of_lines_and_records_is_reported_once() {
         let resolved = |builder: crate::Builder, env| resolve(&builder.into_parts().0, &env).0;
         let wrong = "a=b=c,info,d=e=f";
 
-        let mut from_env = resolved(crate::init(), Env::of([("RUST_LOG", wrong)]));
+        let mut from_env = resolved(crate::init(), Env::from_pairs([("RUST_LOG", wrong)]));
         parse(&mut from_env);
         let [first, second] = &from_env.warnings[..] else { panic!("{:?}", from_env.warnings) };
         assert!(first.contains("a=b=c") && second.contains("d=e=f"), "{first}, {second}");

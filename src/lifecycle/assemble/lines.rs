@@ -9,7 +9,7 @@ use crate::error::InitError;
 use crate::lifecycle::Additions;
 use crate::lines::json::JsonLayer;
 use crate::lines::pretty::{Colors, PrettyLayer};
-use crate::lines::writer::{LogOutput, NonBlockingWriter};
+use crate::lines::writer::{LogDestination, NonBlockingWriter};
 use crate::settings::{LineSettings, LogFormat, Settings};
 use crate::subscriber::{Lines, shared};
 
@@ -30,7 +30,7 @@ where
         parts: &mut Additions,
         diagnostics: &Diagnostics,
     ) -> Result<Self, InitError> {
-        let output = parts.log_output.take().unwrap_or_default();
+        let output = parts.log_destination.take().unwrap_or_default();
         let is_terminal = output.is_terminal();
         let is_json = match settings.lines.format {
             LogFormat::Off => return Ok(Self { writer: None, format: None, owns_stderr: false }),
@@ -38,7 +38,7 @@ where
             LogFormat::Json => true,
             LogFormat::Pretty => false,
         };
-        let owns_stderr = is_json && matches!(output, LogOutput::Stderr);
+        let owns_stderr = is_json && matches!(output, LogDestination::Stderr);
         let writer = start(output, parts)?;
         let (format, write) = if is_json {
             shared(json(writer.clone(), parts))
@@ -50,16 +50,16 @@ where
     }
 }
 
-fn start(output: LogOutput, parts: &Additions) -> Result<NonBlockingWriter, InitError> {
+fn start(output: LogDestination, parts: &Additions) -> Result<NonBlockingWriter, InitError> {
     let path = match &output {
-        LogOutput::File(path) => path.display().to_string(),
+        LogDestination::File(path) => path.display().to_string(),
         _ => String::new(),
     };
     NonBlockingWriter::new(output, parts.overflow, NonBlockingWriter::DEFAULT_MAX_BYTES).map_err(|error| {
         InitError::InvalidSetting {
-            setting: "log_output",
+            setting: "destination",
             value: path,
-            origin: ".log_output()".to_owned(),
+            origin: ".log_output(|o| o.destination())".to_owned(),
             reason: "the file cannot be opened".to_owned(),
             source: Some(error.into()),
         }

@@ -12,7 +12,7 @@ use crate::testing::Collector;
 use crate::{Builder, LogFormat};
 
 fn guard(change: impl FnOnce(Builder) -> Builder) -> TelemetryGuard {
-    let builder = change(crate::init().ignore_env().log_format(LogFormat::Off));
+    let builder = change(crate::init().ignore_env().log_output(|output| output.format(LogFormat::Off)));
     builder.build_local::<Registry>().unwrap().1
 }
 

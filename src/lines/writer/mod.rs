@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 
 use self::buffer::{Buffer, Pushed};
 use self::output::Sink;
-pub use self::output::{LogOutput, OverflowPolicy};
+pub use self::output::{LogDestination, OverflowPolicy};
 use crate::settings::deadline_after;
 
 /// Writes lines on its own thread. Cheap to clone; all clones share one buffer and one thread.
@@ -43,9 +43,9 @@ use crate::settings::deadline_after;
 ///
 /// ```
 /// use telemetry_bootstrap::json::JsonLayer;
-/// use telemetry_bootstrap::{LogOutput, NonBlockingWriter, OverflowPolicy};
+/// use telemetry_bootstrap::{LogDestination, NonBlockingWriter, OverflowPolicy};
 ///
-/// let writer = NonBlockingWriter::new(LogOutput::Stderr, OverflowPolicy::Drop, NonBlockingWriter::DEFAULT_MAX_BYTES)?;
+/// let writer = NonBlockingWriter::new(LogDestination::Stderr, OverflowPolicy::Drop, NonBlockingWriter::DEFAULT_MAX_BYTES)?;
 /// let layer = JsonLayer::new(writer.clone());
 /// // … install the layer, run the program …
 /// # drop(layer);
@@ -81,7 +81,7 @@ impl NonBlockingWriter {
     /// # Errors
     ///
     /// When a file cannot be opened.
-    pub fn new(output: LogOutput, overflow: OverflowPolicy, max_bytes: usize) -> io::Result<Self> {
+    pub fn new(output: LogDestination, overflow: OverflowPolicy, max_bytes: usize) -> io::Result<Self> {
         Ok(Self::with_sink(output.open()?, overflow, max_bytes))
     }
 

@@ -16,7 +16,7 @@ use super::buffer::count_lines;
 /// Where log lines go.
 #[derive(Debug, Default)]
 #[non_exhaustive]
-pub enum LogOutput {
+pub enum LogDestination {
     /// Standard error.
     #[default]
     Stderr,
@@ -28,7 +28,7 @@ pub enum LogOutput {
     Writer(BoxMakeWriter),
 }
 
-impl LogOutput {
+impl LogDestination {
     /// The end of a file, which is created where there is none.
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {

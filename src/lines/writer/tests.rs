@@ -86,7 +86,7 @@ fn start(
     overflow: OverflowPolicy,
     max_bytes: usize,
 ) -> NonBlockingWriter {
-    NonBlockingWriter::new(LogOutput::writer(output), overflow, max_bytes).unwrap()
+    NonBlockingWriter::new(LogDestination::writer(output), overflow, max_bytes).unwrap()
 }
 
 fn log(writer: &NonBlockingWriter, line: &str) {
@@ -317,7 +317,7 @@ fn dropping_the_last_handle_writes_what_waits() {
 #[test]
 fn without_a_thread_whoever_logs_writes() {
     let output = Scripted::answering([Ok(100), error(io::ErrorKind::BrokenPipe)]);
-    let writer = NonBlockingWriter::without_thread(LogOutput::writer(output.clone()).open().unwrap());
+    let writer = NonBlockingWriter::without_thread(LogDestination::writer(output.clone()).open().unwrap());
     log(&writer, "written\n");
     assert_eq!(output.text(), "written\n");
     log(&writer, "refused\n");
@@ -330,7 +330,7 @@ fn a_file_is_appended_to() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("service.log");
     for line in ["first\n", "second\n"] {
-        let output = LogOutput::file(&path);
+        let output = LogDestination::file(&path);
         let writer =
             NonBlockingWriter::new(output, OverflowPolicy::Drop, NonBlockingWriter::DEFAULT_MAX_BYTES)
                 .unwrap();
@@ -338,7 +338,7 @@ fn a_file_is_appended_to() {
         assert!(writer.flush(LONG));
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "first\nsecond\n");
-    let nowhere = LogOutput::file(directory.path().join("no/such/service.log"));
+    let nowhere = LogDestination::file(directory.path().join("no/such/service.log"));
     assert!(NonBlockingWriter::new(nowhere, OverflowPolicy::Drop, 1).is_err());
 }
 

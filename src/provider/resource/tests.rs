@@ -7,10 +7,10 @@ use prost::Message;
 
 use super::*;
 use crate::export::encode;
-use crate::settings::{BuilderConfig, Env, resolve};
+use crate::settings::{BuilderConfig, Env, SERVICE_NAME, resolve};
 
-fn settings(requested: &BuilderConfig, env: &Env) -> Settings {
-    resolve(requested, env).0
+fn settings(config: &BuilderConfig, env: &Env) -> Settings {
+    resolve(config, env).0
 }
 
 fn text(resource: &Resource, key: &'static str) -> String {
@@ -19,12 +19,12 @@ fn text(resource: &Resource, key: &'static str) -> String {
 
 #[test]
 fn names_the_service_the_sdk_and_this_crate() {
-    let requested = BuilderConfig {
-        service_name: Some("greeter".into()),
+    let mut config = BuilderConfig {
         resource: vec![("service.version".into(), "1.2.3".into())],
         ..BuilderConfig::default()
     };
-    let resource = resource(&settings(&requested, &Env::none()));
+    config.common.values.set(&SERVICE_NAME, "greeter".to_owned());
+    let resource = resource(&settings(&config, &Env::none()));
     assert_eq!(text(&resource, "service.name"), "greeter");
     assert_eq!(text(&resource, "service.version"), "1.2.3");
     assert_eq!(text(&resource, "telemetry.sdk.language"), "rust");
@@ -46,7 +46,7 @@ fn the_instance_is_a_random_uuid_that_stays_the_same_in_a_process() {
 
 #[test]
 fn the_environment_may_name_the_instance() {
-    let env = Env::of([("OTEL_RESOURCE_ATTRIBUTES", "service.instance.id=pod-7,host.name=a%20b")]);
+    let env = Env::from_pairs([("OTEL_RESOURCE_ATTRIBUTES", "service.instance.id=pod-7,host.name=a%20b")]);
     let resource = resource(&settings(&BuilderConfig::default(), &env));
     assert_eq!(text(&resource, "service.instance.id"), "pod-7");
     assert_eq!(text(&resource, "host.name"), "a b");
@@ -54,8 +54,7 @@ fn the_environment_may_name_the_instance() {
 
 #[test]
 fn the_encoded_message_holds_every_attribute_with_its_type() {
-    let requested = BuilderConfig {
-        service_name: Some("greeter".into()),
+    let mut config = BuilderConfig {
         resource: vec![
             ("flag".into(), true.into()),
             ("count".into(), 7_i64.into()),
@@ -63,7 +62,8 @@ fn the_encoded_message_holds_every_attribute_with_its_type() {
         ],
         ..BuilderConfig::default()
     };
-    let resource = resource(&settings(&requested, &Env::none()));
+    config.common.values.set(&SERVICE_NAME, "greeter".to_owned());
+    let resource = resource(&settings(&config, &Env::none()));
     // What is encoded is the beginning of each request's only entry.
     let message = ResourceSpans::decode(encode::resource(&resource).as_slice()).unwrap().resource.unwrap();
     assert_eq!(message.attributes.len(), resource.len());

@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 
-use super::types::RpcConventions;
-
 pub(in crate::settings) mod names;
 
 #[cfg(test)]
@@ -30,7 +28,7 @@ impl Env {
 
     /// The given variables, and no others.
     #[cfg(any(test, fuzzing))]
-    pub(crate) fn of<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+    pub(crate) fn from_pairs<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         Self::from_os(variables.into_iter().map(|(name, value)| (name.into(), value.into())))
     }
 
@@ -38,7 +36,7 @@ impl Env {
         let mut env = Self::default();
         for (name, value) in variables {
             let Ok(name) = name.into_string() else { continue };
-            if !name.starts_with("OTEL_") && ![names::RUST_LOG, names::NO_COLOR].contains(&&*name) {
+            if !name.starts_with("OTEL_") && !["RUST_LOG", "NO_COLOR"].contains(&&*name) {
                 continue;
             }
             match value.into_string() {
@@ -56,6 +54,11 @@ impl Env {
         (!value.is_empty()).then_some(value)
     }
 
+    /// The names of all variables whose values can be read.
+    pub(in crate::settings) fn names(&self) -> impl Iterator<Item = &str> {
+        self.variables.keys().map(String::as_str)
+    }
+
     /// Variables whose values cannot be read, in alphabetical order.
     pub(in crate::settings) fn not_unicode(&self) -> &[String] {
         &self.not_unicode
@@ -71,28 +74,7 @@ pub(in crate::settings) fn items(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
-/// Which names RPC telemetry carries.
-///
-/// The variable is a list that other instrumentation reads too: what is not about RPC is passed over.
-pub(crate) fn rpc_conventions(env: &Env, warnings: &mut Vec<String>) -> RpcConventions {
-    let mut conventions = None;
-    for item in env.list(names::OTEL_SEMCONV_STABILITY_OPT_IN) {
-        match item.as_str() {
-            // The specification: of both, the one that emits both wins.
-            "rpc/dup" => conventions = Some(RpcConventions::Both),
-            "rpc" => conventions = conventions.or(Some(RpcConventions::Stable)),
-            "rpc/old" => conventions = conventions.or(Some(RpcConventions::Old)),
-            other if other.starts_with("rpc/") => warnings.push(format!(
-                "{}: {other:?} is not one of rpc, rpc/dup, rpc/old; it is ignored",
-                names::OTEL_SEMCONV_STABILITY_OPT_IN
-            )),
-            _ => {}
-        }
-    }
-    conventions.unwrap_or_default()
-}
-
-/// Names of the metadata that gRPC spans shall show, in lower case.
+/// Names of the metadata that gRPC spans capture, in lower case.
 #[cfg(feature = "grpc")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CapturedHeaders {
@@ -104,7 +86,7 @@ pub(crate) struct CapturedHeaders {
     pub(crate) client_trailers: Vec<String>,
 }
 
-/// What the environment says about captured metadata: comma-separated names. Those that no header can have are left out.
+/// Returns the captured metadata of the environment: comma-separated names. Invalid header names are left out.
 #[cfg(feature = "grpc")]
 pub(crate) fn grpc_captured_headers(env: &Env, warnings: &mut Vec<String>) -> CapturedHeaders {
     let mut list = |variable| {
@@ -118,12 +100,14 @@ pub(crate) fn grpc_captured_headers(env: &Env, warnings: &mut Vec<String>) -> Ca
         });
         listed
     };
+    let [server_request, server_response, server_trailers, client_request, client_response, client_trailers] =
+        names::GRPC_CAPTURES.map(&mut list);
     CapturedHeaders {
-        server_request: list(names::OTEL_RUST_GRPC_CAPTURE_SERVER_REQUEST_HEADERS),
-        server_response: list(names::OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_HEADERS),
-        server_trailers: list(names::OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_TRAILERS),
-        client_request: list(names::OTEL_RUST_GRPC_CAPTURE_CLIENT_REQUEST_HEADERS),
-        client_response: list(names::OTEL_RUST_GRPC_CAPTURE_CLIENT_RESPONSE_HEADERS),
-        client_trailers: list(names::OTEL_RUST_GRPC_CAPTURE_CLIENT_RESPONSE_TRAILERS),
+        server_request,
+        server_response,
+        server_trailers,
+        client_request,
+        client_response,
+        client_trailers,
     }
 }

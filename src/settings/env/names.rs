@@ -14,6 +14,25 @@ pub(in crate::settings) struct Otlp {
     pub(in crate::settings) client_certificate: &'static str,
 }
 
+impl Otlp {
+    /// Returns all of these variables.
+    pub(in crate::settings) fn all(&self) -> [&'static str; 9] {
+        let Self { endpoint, headers, timeout, compression, insecure, protocol, .. } = self;
+        let Self { certificate, client_key, client_certificate, .. } = self;
+        [
+            endpoint,
+            headers,
+            timeout,
+            compression,
+            insecure,
+            protocol,
+            certificate,
+            client_key,
+            client_certificate,
+        ]
+    }
+}
+
 macro_rules! otlp {
     ($signal:literal) => {
         Otlp {
@@ -43,87 +62,30 @@ pub(in crate::settings) const OTLP_TRACES: Otlp = otlp!("TRACES_");
 pub(in crate::settings) const OTLP_METRICS: Otlp = otlp!("METRICS_");
 pub(in crate::settings) const OTLP_LOGS: Otlp = otlp!("LOGS_");
 
-/// The variables of one batch processor.
+/// The variables of one batch processor that belong to its exporter.
 #[derive(Debug)]
 pub(in crate::settings) struct Batch {
-    pub(in crate::settings) schedule_delay: &'static str,
     pub(in crate::settings) export_timeout: &'static str,
-    pub(in crate::settings) max_queue_size: &'static str,
-    pub(in crate::settings) max_export_batch_size: &'static str,
-    /// Ours: the specification has no limit in bytes.
-    pub(in crate::settings) max_queue_bytes: &'static str,
 }
 
-macro_rules! batch {
-    ($processor:literal) => {
-        Batch {
-            schedule_delay: concat!("OTEL_", $processor, "_SCHEDULE_DELAY"),
-            export_timeout: concat!("OTEL_", $processor, "_EXPORT_TIMEOUT"),
-            max_queue_size: concat!("OTEL_", $processor, "_MAX_QUEUE_SIZE"),
-            max_export_batch_size: concat!("OTEL_", $processor, "_MAX_EXPORT_BATCH_SIZE"),
-            max_queue_bytes: concat!("OTEL_RUST_", $processor, "_MAX_QUEUE_BYTES"),
-        }
-    };
-}
+pub(in crate::settings) const BSP: Batch = Batch { export_timeout: "OTEL_BSP_EXPORT_TIMEOUT" };
+pub(in crate::settings) const BLRP: Batch = Batch { export_timeout: "OTEL_BLRP_EXPORT_TIMEOUT" };
 
-pub(in crate::settings) const BSP: Batch = batch!("BSP");
-pub(in crate::settings) const BLRP: Batch = batch!("BLRP");
+pub(in crate::settings) const EXPORTERS: [&str; 3] =
+    ["OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"];
 
-macro_rules! names {
-    ($($name:ident),* $(,)?) => {
-        $(pub(in crate::settings) const $name: &str = stringify!($name);)*
-    };
-}
-
-names! {
-    OTEL_SDK_DISABLED,
-    OTEL_SERVICE_NAME,
-    OTEL_RESOURCE_ATTRIBUTES,
-    OTEL_PROPAGATORS,
-    OTEL_TRACES_EXPORTER,
-    OTEL_METRICS_EXPORTER,
-    OTEL_LOGS_EXPORTER,
-    OTEL_TRACES_SAMPLER,
-    OTEL_TRACES_SAMPLER_ARG,
-    OTEL_ATTRIBUTE_COUNT_LIMIT,
-    OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT,
-    OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT,
-    OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT,
-    OTEL_SPAN_EVENT_COUNT_LIMIT,
-    OTEL_SPAN_LINK_COUNT_LIMIT,
-    OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT,
-    OTEL_LINK_ATTRIBUTE_COUNT_LIMIT,
-    OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT,
-    OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT,
-    OTEL_METRIC_EXPORT_INTERVAL,
-    OTEL_METRIC_EXPORT_TIMEOUT,
-    OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE,
-    OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION,
-    OTEL_SEMCONV_STABILITY_OPT_IN,
-    OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN,
-    RUST_LOG,
-    NO_COLOR,
-}
-
-// Ours: what the specification has no name for.
-names! {
-    OTEL_RUST_OTLP_LOG_FILTER,
-    OTEL_RUST_SPAN_FILTER,
-    OTEL_RUST_LOG_FORMAT,
-    OTEL_RUST_SHUTDOWN_TIMEOUT,
-}
-
+/// Names of captured metadata: of a server's requests, responses and trailers, then of a client's.
 #[cfg(feature = "grpc")]
-names! {
-    OTEL_RUST_GRPC_CAPTURE_SERVER_REQUEST_HEADERS,
-    OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_HEADERS,
-    OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_TRAILERS,
-    OTEL_RUST_GRPC_CAPTURE_CLIENT_REQUEST_HEADERS,
-    OTEL_RUST_GRPC_CAPTURE_CLIENT_RESPONSE_HEADERS,
-    OTEL_RUST_GRPC_CAPTURE_CLIENT_RESPONSE_TRAILERS,
-}
+pub(in crate::settings) const GRPC_CAPTURES: [&str; 6] = [
+    "OTEL_RUST_GRPC_CAPTURE_SERVER_REQUEST_HEADERS",
+    "OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_HEADERS",
+    "OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_TRAILERS",
+    "OTEL_RUST_GRPC_CAPTURE_CLIENT_REQUEST_HEADERS",
+    "OTEL_RUST_GRPC_CAPTURE_CLIENT_RESPONSE_HEADERS",
+    "OTEL_RUST_GRPC_CAPTURE_CLIENT_RESPONSE_TRAILERS",
+];
 
-/// Of the specification, but without effect here: whoever sets one should not believe otherwise.
+/// Variables of the specification without effect here. Setting one logs a warning.
 pub(in crate::settings) const WITHOUT_EFFECT: [&str; 7] = [
     "OTEL_CONFIG_FILE",
     "OTEL_EXPERIMENTAL_CONFIG_FILE",

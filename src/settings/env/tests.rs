@@ -1,8 +1,10 @@
 use super::*;
+use crate::settings::{RpcConventions, rpc_conventions};
 
 #[test]
 fn an_empty_variable_is_not_set() {
-    let env = Env::of([("OTEL_SERVICE_NAME", ""), ("OTEL_PROPAGATORS", " \t"), ("RUST_LOG", " info ")]);
+    let env =
+        Env::from_pairs([("OTEL_SERVICE_NAME", ""), ("OTEL_PROPAGATORS", " \t"), ("RUST_LOG", " info ")]);
     assert_eq!(env.get("OTEL_SERVICE_NAME"), None);
     assert_eq!(env.get("OTEL_PROPAGATORS"), None);
     assert_eq!(env.get("RUST_LOG"), Some("info"));
@@ -11,7 +13,8 @@ fn an_empty_variable_is_not_set() {
 
 #[test]
 fn only_variables_of_telemetry_are_kept() {
-    let env = Env::of([("HOME", "/root"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("OTEL_SERVICE_NAME", "a")]);
+    let env =
+        Env::from_pairs([("HOME", "/root"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("OTEL_SERVICE_NAME", "a")]);
     assert_eq!(env.variables.len(), 1);
 }
 
@@ -29,7 +32,8 @@ fn a_value_that_is_not_unicode_is_named_but_not_used() {
 
 fn rpc(value: &str) -> (RpcConventions, Vec<String>) {
     let mut warnings = Vec::new();
-    let conventions = rpc_conventions(&Env::of([("OTEL_SEMCONV_STABILITY_OPT_IN", value)]), &mut warnings);
+    let conventions =
+        rpc_conventions(&Env::from_pairs([("OTEL_SEMCONV_STABILITY_OPT_IN", value)]), &mut warnings);
     (conventions, warnings)
 }
 
@@ -63,7 +67,7 @@ fn an_unknown_rpc_convention_is_told() {
 
 #[test]
 fn captured_headers_are_lists_of_lower_case_names() {
-    let env = Env::of([
+    let env = Env::from_pairs([
         ("OTEL_RUST_GRPC_CAPTURE_SERVER_REQUEST_HEADERS", "X-Request-Id, tenant,, not a name"),
         ("OTEL_RUST_GRPC_CAPTURE_CLIENT_RESPONSE_TRAILERS", "grpc-status-details-bin"),
     ]);

@@ -1,20 +1,23 @@
-//! One setting, decided: environment over code over default.
+//! Resolves one setting: environment over code over default.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use crate::error::InitError;
 use crate::settings::env::Env;
+use crate::settings::setting::Setting;
+use crate::settings::types::Directives;
 use crate::settings::value_kind::{Kind, Reason};
+use crate::settings::values::Values;
 
-/// The work in progress: what was wrong so far.
+/// Resolves settings one by one and collects what is wrong with them.
 #[derive(Debug)]
-pub(super) struct Resolver<'a> {
-    pub(super) env: &'a Env,
+pub(in crate::settings) struct Resolver<'a> {
+    pub(in crate::settings) env: &'a Env,
     warnings: Vec<String>,
     errors: Vec<InitError>,
-    /// Variables whose mistake has been told: those of all signals are read three times.
-    told: HashSet<String>,
+    /// Variables whose mistake has been reported: those of all signals are read three times.
+    reported: HashSet<String>,
 }
 
 /// Where a setting may come from.
@@ -29,7 +32,7 @@ pub(super) struct Sources<'a, T> {
 
 impl<'a, T> Sources<'a, T> {
     /// `code`: each value with the part of the builder that it was given to.
-    pub(super) fn new(
+    pub(in crate::settings) fn new(
         setting: &'static str,
         variables: &'a [&'static str],
         code: impl IntoIterator<Item = (Scope, Option<T>)>,
@@ -50,11 +53,18 @@ pub(super) struct Provided<T> {
 
 /// A value, and what it is from.
 #[derive(Debug)]
-pub(super) struct Chosen<T> {
-    pub(super) value: T,
+pub(in crate::settings) struct Chosen<T> {
+    pub(in crate::settings) value: T,
     /// The variable, or the setter as one would write it.
-    pub(super) origin: Cow<'static, str>,
-    pub(super) is_from_code: bool,
+    pub(in crate::settings) origin: Cow<'static, str>,
+    pub(in crate::settings) is_from_code: bool,
+}
+
+impl<T> Chosen<T> {
+    /// What a message about a rejected value says is used instead.
+    fn describe(&self, kind: &Kind<T>) -> String {
+        format!("{} of {}", (kind.show)(&self.value), self.origin)
+    }
 }
 
 /// A variable whose value cannot be used.
@@ -65,14 +75,14 @@ struct InvalidVar {
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(env: &'a Env) -> Self {
+    pub(in crate::settings) fn new(env: &'a Env) -> Self {
         let unread = |name: &String| format!("{name} is not valid Unicode; it counts as not set");
         let warnings = env.not_unicode().iter().map(unread).collect();
-        Self { env, warnings, errors: Vec::new(), told: HashSet::new() }
+        Self { env, warnings, errors: Vec::new(), reported: HashSet::new() }
     }
 
     /// The warnings, and all that was wrong in code.
-    pub(super) fn finish(self) -> (Vec<String>, Vec<InitError>) {
+    pub(in crate::settings) fn finish(self) -> (Vec<String>, Vec<InitError>) {
         (self.warnings, self.errors)
     }
 
@@ -82,15 +92,61 @@ impl<'a> Resolver<'a> {
         self.choose(kind, sources, &otherwise).map_or(default, |chosen| chosen.value)
     }
 
-    /// The value to use of a setting that only one part of the builder has: `(scope, setting, value)`.
-    pub(super) fn decide_own<T>(
+    /// Returns the value to use; `values` are those of the part of the builder that has the setter.
+    pub(in crate::settings) fn resolve<T: Clone>(&mut self, setting: &Setting<T>, values: &Values) -> T {
+        self.find(setting, values).map_or_else(|| setting.default.clone(), |chosen| chosen.value)
+    }
+
+    /// Returns the value of a setting that only the environment has.
+    pub(in crate::settings) fn resolve_env<T: Clone>(&mut self, setting: &Setting<T>) -> T {
+        self.resolve(setting, &Values::default())
+    }
+
+    /// Returns the value that was given, if any.
+    pub(in crate::settings) fn find<T: Clone>(
         &mut self,
-        kind: &Kind<T>,
-        (scope, setting, value): (&'static str, &'static str, Option<T>),
-        variables: &[&'static str],
-        default: T,
-    ) -> T {
-        self.decide(kind, Sources::new(setting, variables, [(Some(scope), value)]), default)
+        setting: &Setting<T>,
+        values: &Values,
+    ) -> Option<Chosen<T>> {
+        let Setting { variables, kind, default, .. } = setting;
+        let (found, mistakes) = self.look_up(kind, variables);
+        let chosen = found.or_else(|| self.checked_in_code(setting, values));
+        let instead = chosen
+            .as_ref()
+            .map_or_else(|| format!("the default, {}", (kind.show)(default)), |chosen| chosen.describe(kind));
+        for mistake in mistakes {
+            self.report(&mistake, &instead);
+        }
+        chosen
+    }
+
+    fn checked_in_code<T: Clone>(&mut self, setting: &Setting<T>, values: &Values) -> Option<Chosen<T>> {
+        let value = values.get(setting)?;
+        match (setting.kind.check)(&value) {
+            Ok(()) => Some(Chosen { value, origin: setting.origin().into(), is_from_code: true }),
+            Err(reason) => {
+                self.invalid_value(setting.name(), setting.origin(), (setting.kind.show)(&value), &reason);
+                None
+            }
+        }
+    }
+
+    /// Returns filter directives: of the first variable that is set, or else of the first setter that was called. Their
+    /// syntax is checked by the filter.
+    pub(in crate::settings) fn directives(&mut self, settings: &[(&Setting<String>, &Values)]) -> Directives {
+        let variables = settings.iter().flat_map(|(setting, _)| setting.variables);
+        let mut from_env =
+            variables.filter_map(|name| Some((self.env.get(name)?.to_owned(), (*name).into())));
+        let from_code = || {
+            settings
+                .iter()
+                .find_map(|(setting, values)| Some((values.get(setting)?, setting.origin().into())))
+        };
+        let (text, origin) = from_env
+            .next()
+            .or_else(from_code)
+            .unwrap_or_else(|| (DEFAULT_FILTER.to_owned(), "default".into()));
+        Directives { text, origin }
     }
 
     /// The value to use, if one was given. `otherwise` says what is used if not.
@@ -104,10 +160,7 @@ impl<'a> Resolver<'a> {
         let code = self.checked(kind, setting, code);
         let (found, mistakes) = self.look_up(kind, variables);
         let chosen = found.or(code);
-        let instead = chosen.as_ref().map_or_else(
-            || otherwise.to_owned(),
-            |chosen| format!("{} of {}", (kind.show)(&chosen.value), chosen.origin),
-        );
+        let instead = chosen.as_ref().map_or_else(|| otherwise.to_owned(), |chosen| chosen.describe(kind));
         for mistake in mistakes {
             self.report(&mistake, &instead);
         }
@@ -149,31 +202,41 @@ impl<'a> Resolver<'a> {
 
     fn report(&mut self, mistake: &InvalidVar, instead: &str) {
         let InvalidVar { variable, quoted, reason } = mistake;
-        if self.told.insert((*variable).to_owned()) {
+        if self.reported.insert((*variable).to_owned()) {
             self.warn(format!("invalid {variable}={quoted}: {reason}; using {instead}"));
         }
     }
 
-    /// Says something about a variable, or a setter, once.
-    pub(super) fn warn_of(&mut self, origin: &str, words: impl std::fmt::Display) {
-        if self.told.insert(origin.to_owned()) {
+    /// Warns about a variable, or a setter, once.
+    pub(in crate::settings) fn warn_once(&mut self, origin: &str, words: impl std::fmt::Display) {
+        if self.reported.insert(origin.to_owned()) {
             self.warn(format!("{origin}: {words}"));
         }
     }
 
-    pub(super) fn warn(&mut self, warning: String) {
+    pub(in crate::settings) fn warn(&mut self, warning: String) {
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
     }
 
-    pub(super) fn warnings_mut(&mut self) -> &mut Vec<String> {
+    pub(in crate::settings) fn warnings_mut(&mut self) -> &mut Vec<String> {
         &mut self.warnings
     }
 
-    /// An error about a value from code, once.
+    /// Reports an error about a value from code, once.
     pub(super) fn invalid(&mut self, setting: &'static str, scope: Scope, value: String, reason: &str) {
-        let origin = origin(setting, scope);
+        self.invalid_value(setting, origin(setting, scope), value, reason);
+    }
+
+    /// Reports an error about a value of the setter that is written like `origin`, once.
+    pub(in crate::settings) fn invalid_value(
+        &mut self,
+        setting: &'static str,
+        origin: String,
+        value: String,
+        reason: &str,
+    ) {
         let known = self.errors.iter().any(|error| {
             matches!(error, InitError::InvalidSetting { origin: o, value: v, .. } if *o == origin && *v == value)
         });
@@ -209,3 +272,6 @@ fn origin(setting: &str, scope: Scope) -> String {
         Some(scope) => format!(".{scope}(|{initial}| {initial}.{setting}())", initial = &scope[..1]),
     }
 }
+
+/// For lines, log records and spans alike.
+const DEFAULT_FILTER: &str = "info";

@@ -7,43 +7,109 @@ use http::Uri;
 use http::uri::Scheme;
 
 use super::decide::{Chosen, Provided, Resolver, Scope, Sources};
-use crate::settings::builder_config::OtlpRequested;
+use crate::settings::builder_config::{OtlpConfig, SignalConfig};
 use crate::settings::endpoint::{self as address, Endpoint};
-use crate::settings::env::names::{self, Otlp};
+use crate::settings::env::items;
+use crate::settings::env::names::{self, Batch, Otlp};
 use crate::settings::pem;
 use crate::settings::types::{Compression, ExportSettings, Target, TlsFiles};
 use crate::settings::value_kind::{COMPRESSION, HEADERS, Headers, Kind, TIMEOUT, YEAR, header, plain};
 
-/// What is said about one signal's exporter, and about all.
-pub(super) struct Signal<'a> {
-    /// `traces`: the builder's method.
-    pub(super) scope: &'static str,
-    pub(super) variables: Otlp,
-    pub(super) exporter_variable: &'static str,
-    /// On or off, as code says.
-    pub(super) export: Option<bool>,
-    pub(super) own: &'a OtlpRequested,
-    pub(super) common: &'a OtlpRequested,
+/// The names of one signal's settings.
+pub(in crate::settings) struct SignalNames {
+    /// The builder's method: `traces`.
+    scope: &'static str,
+    variables: Otlp,
+    exporter_variable: &'static str,
+}
+
+impl SignalNames {
+    pub(in crate::settings) const TRACES: Self =
+        Self { scope: "traces", variables: names::OTLP_TRACES, exporter_variable: "OTEL_TRACES_EXPORTER" };
+    pub(in crate::settings) const METRICS: Self =
+        Self { scope: "metrics", variables: names::OTLP_METRICS, exporter_variable: "OTEL_METRICS_EXPORTER" };
+    pub(in crate::settings) const LOGS: Self =
+        Self { scope: "logs", variables: names::OTLP_LOGS, exporter_variable: "OTEL_LOGS_EXPORTER" };
+}
+
+/// What is configured for one signal's exporter, and for all.
+struct Signal<'a> {
+    scope: &'static str,
+    variables: &'a Otlp,
+    own: &'a OtlpConfig,
+    common: &'a OtlpConfig,
 }
 
 impl Resolver<'_> {
-    /// `None` if nothing is sent: it was turned off, or no endpoint was named.
-    pub(super) fn export(&mut self, signal: &Signal<'_>) -> Option<ExportSettings> {
-        // Everything is read, also what a signal that is off does not need: mistakes are told in any case.
-        let wanted = self.exporter(signal.exporter_variable).or(signal.export);
-        let endpoint = self.endpoint(signal, wanted);
-        let tls = self.tls(signal);
-        let headers = self.headers(signal);
-        let timeout = self.timeout(signal);
-        let compression = self.compression(signal);
-        self.check_protocol(signal);
-        let uri = match (wanted, endpoint) {
+    /// Returns `None` if nothing is sent: the exporter is off, or there is no endpoint.
+    pub(in crate::settings) fn export(
+        &mut self,
+        names: &SignalNames,
+        own: &SignalConfig,
+        common: &SignalConfig,
+    ) -> Option<ExportSettings> {
+        let signal =
+            Signal { scope: names.scope, variables: &names.variables, own: &own.otlp, common: &common.otlp };
+        // Everything is read, also what a signal that is off does not need: mistakes are reported in any case.
+        let is_on = self.exporter(names.exporter_variable).or(own.otlp.export);
+        let endpoint = self.endpoint(&signal, is_on);
+        let tls = self.tls(&signal);
+        let headers = self.headers(&signal);
+        let timeout = self.timeout(&signal);
+        let compression = self.compression(&signal);
+        self.check_protocol(&signal);
+        let uri = match (is_on, endpoint) {
             (Some(false), _) | (None, None) => return None,
             (_, Some(uri)) => uri,
             (Some(true), None) => Uri::from_static(DEFAULT_ENDPOINT),
         };
         let tls = if uri.scheme() == Some(&Scheme::HTTPS) { tls } else { TlsFiles::default() };
         Some(ExportSettings { target: Target { uri, tls }, headers, timeout, compression })
+    }
+
+    /// The processor's limit for a batch and the exporter's for a request are one here: the shorter counts.
+    pub(in crate::settings) fn batched_export(
+        &mut self,
+        names: &SignalNames,
+        own: &SignalConfig,
+        common: &SignalConfig,
+        batch: &Batch,
+    ) -> Option<ExportSettings> {
+        let export = self.export(names, own, common);
+        let sources = Sources::new("timeout", std::slice::from_ref(&batch.export_timeout), []);
+        let limit = or_unlimited(self.decide(&TIMEOUT, sources, Duration::ZERO));
+        export.map(|export| ExportSettings { timeout: export.timeout.min(limit), ..export })
+    }
+
+    /// Returns the value of the first of the variables that is set: only `true` is true, whatever its case.
+    fn flag(&mut self, variables: &[&'static str]) -> Option<bool> {
+        let (name, text) = variables.iter().find_map(|&name| Some((name, self.env.get(name)?)))?;
+        if !text.eq_ignore_ascii_case("true") && !text.eq_ignore_ascii_case("false") {
+            self.warn(format!("invalid {name}={text:?}: neither true nor false; using false"));
+        }
+        Some(text.eq_ignore_ascii_case("true"))
+    }
+
+    /// Returns whether a signal is exported, if the variable is set.
+    fn exporter(&mut self, variable: &'static str) -> Option<bool> {
+        let list = self.env.get(variable)?;
+        let mut otlp = None;
+        let mut unknown = Vec::new();
+        for item in items(list) {
+            match item.to_ascii_lowercase().as_str() {
+                "otlp" => otlp = Some(true),
+                "none" => otlp = otlp.or(Some(false)),
+                _ => unknown.push(item),
+            }
+        }
+        if !unknown.is_empty() {
+            let unknown = unknown.join(", ");
+            self.warn_once(
+                variable,
+                format!("{unknown:?} is not available here, only otlp and none; it is ignored"),
+            );
+        }
+        otlp
     }
 
     fn endpoint(&mut self, signal: &Signal<'_>, wanted: Option<bool>) -> Option<Uri> {
@@ -56,7 +122,7 @@ impl Resolver<'_> {
             _ => "none: nothing is exported",
         };
         let chosen = self.choose(&address::kind(insecure.unwrap_or(false)), sources, otherwise)?;
-        self.warn_of_endpoint(&chosen, insecure.is_some());
+        self.warn_endpoint(&chosen, insecure.is_some());
         Some(chosen.value.uri)
     }
 
@@ -68,20 +134,20 @@ impl Resolver<'_> {
         parsed.into_iter().flatten().collect()
     }
 
-    fn warn_of_endpoint(&mut self, chosen: &Chosen<Endpoint>, scheme_was_decided: bool) {
+    fn warn_endpoint(&mut self, chosen: &Chosen<Endpoint>, scheme_was_decided: bool) {
         let Endpoint { uri, has_scheme, ignored_path } = &chosen.value;
         if let Some(path) = ignored_path {
-            self.warn_of(&chosen.origin, format!("gRPC has no path; {path:?} is ignored"));
+            self.warn_once(&chosen.origin, format!("gRPC has no path; {path:?} is ignored"));
         }
         if !chosen.is_from_code && !has_scheme && !scheme_was_decided {
             let words =
                 format!("no scheme in the address, so TLS is used ({uri}); for plaintext write http://");
-            self.warn_of(&chosen.origin, words);
+            self.warn_once(&chosen.origin, words);
         }
         if uri.port_u16() == Some(HTTP_PORT) {
             let words =
                 format!("port {HTTP_PORT} is that of OTLP over HTTP; gRPC is sent, whose port is 4317");
-            self.warn_of(&chosen.origin, words);
+            self.warn_once(&chosen.origin, words);
         }
     }
 
@@ -140,8 +206,8 @@ impl Resolver<'_> {
                 .any(|variable| self.env.get(variable).is_some()),
         };
         match (&files.client_key, &files.client_certificate) {
-            (Some(key), None) => self.warn_of_half(signal, key, "client certificate"),
-            (None, Some(certificate)) => self.warn_of_half(signal, certificate, "client key"),
+            (Some(key), None) => self.warn_half(signal, key, "client certificate"),
+            (None, Some(certificate)) => self.warn_half(signal, certificate, "client key"),
             _ => return files,
         }
         TlsFiles { client_key: None, client_certificate: None, ..files }
@@ -154,20 +220,20 @@ impl Resolver<'_> {
         signal: &Signal<'_>,
         field: impl Fn(&TlsFiles) -> &Option<PathBuf>,
     ) -> Option<PathBuf> {
-        let of = |otlp: &OtlpRequested| otlp.tls.as_ref().and_then(|tls| field(&tls.files).clone());
+        let of = |otlp: &OtlpConfig| otlp.tls.as_ref().and_then(|tls| field(&tls.files).clone());
         let code = [(Some(signal.scope), of(signal.own)), (None, of(signal.common))];
         let sources = Sources::new("tls", &variables, code);
         self.choose(kind, sources, "none").map(|chosen| chosen.value)
     }
 
     /// A key without its certificate, or the other way round, proves nothing.
-    fn warn_of_half(&mut self, signal: &Signal<'_>, there: &Path, missing: &str) {
+    fn warn_half(&mut self, signal: &Signal<'_>, there: &Path, missing: &str) {
         let (own, common) = (&signal.variables, &names::OTLP);
         let variables =
             [own.client_key, own.client_certificate, common.client_key, common.client_certificate];
         match variables.into_iter().find(|variable| self.env.get(variable).is_some()) {
             Some(variable) => {
-                self.warn_of(
+                self.warn_once(
                     variable,
                     format!("{there:?} has no {missing} that belongs to it; it is ignored"),
                 );
@@ -182,7 +248,7 @@ impl Resolver<'_> {
 }
 
 /// What OTLP calls no limit must still be a time that can be added to another.
-pub(super) fn or_unlimited(timeout: Duration) -> Duration {
+pub(in crate::settings) fn or_unlimited(timeout: Duration) -> Duration {
     if timeout.is_zero() { YEAR } else { timeout }
 }
 

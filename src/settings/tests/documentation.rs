@@ -1,13 +1,16 @@
-//! What users read about the environment is what is read of it.
+//! The documented environment is the environment that is read.
 
 use std::collections::BTreeSet;
 
-use crate::settings::env::names::{BLRP, BSP, Batch, OTLP, OTLP_LOGS, OTLP_METRICS, OTLP_TRACES, Otlp};
+use crate::settings::misspelt::known_variables;
+use crate::settings::setting::Description;
+use crate::settings::{
+    conventions, lifecycle, limits, log_output, logs, metrics, propagators, queue, resource, traces,
+};
 
 const DOCUMENT: &str = include_str!("../environment.md");
-const NAMES: &str = include_str!("../env/names.rs");
 
-/// Words that may be names of variables.
+/// Returns the words of a text that look like the names of variables.
 fn variables(text: &str) -> BTreeSet<&str> {
     text.split(|character: char| {
         !character.is_ascii_uppercase() && !character.is_ascii_digit() && character != '_'
@@ -17,45 +20,59 @@ fn variables(text: &str) -> BTreeSet<&str> {
     .collect()
 }
 
-fn of_batch(batch: &Batch) -> [&'static str; 5] {
-    [
-        batch.schedule_delay,
-        batch.export_timeout,
-        batch.max_queue_size,
-        batch.max_export_batch_size,
-        batch.max_queue_bytes,
-    ]
+fn descriptions() -> Vec<Description> {
+    let mut all = conventions::descriptions();
+    all.extend(lifecycle::descriptions());
+    all.extend(limits::descriptions());
+    all.extend(log_output::descriptions());
+    all.extend(logs::descriptions());
+    all.extend(metrics::descriptions());
+    all.extend(propagators::descriptions());
+    all.extend(queue::spans::descriptions());
+    all.extend(queue::records::descriptions());
+    all.extend(resource::descriptions());
+    all.extend(traces::descriptions());
+    all
 }
 
-fn of_exporter(otlp: &Otlp) -> [&'static str; 9] {
-    [
-        otlp.endpoint,
-        otlp.headers,
-        otlp.timeout,
-        otlp.compression,
-        otlp.insecure,
-        otlp.protocol,
-        otlp.certificate,
-        otlp.client_key,
-        otlp.client_certificate,
-    ]
+/// The forms for one signal are described by a footnote.
+fn is_common(variable: &str) -> bool {
+    let own = ["TRACES", "METRICS", "LOGS"];
+    let form = variable.strip_prefix("OTEL_EXPORTER_OTLP_").and_then(|rest| rest.split_once('_'));
+    !form.is_some_and(|(signal, setting)| {
+        own.contains(&signal) && !setting.ends_with("PREFERENCE") && !setting.ends_with("AGGREGATION")
+    })
 }
 
 #[test]
 fn every_variable_that_is_read_is_documented() {
-    let mut read = variables(NAMES);
-    read.extend(of_batch(&BSP).into_iter().chain(of_batch(&BLRP)).chain(of_exporter(&OTLP)));
     let documented = variables(DOCUMENT);
-    let missing: Vec<_> = read.difference(&documented).collect();
+    let missing: Vec<_> = known_variables()
+        .into_iter()
+        .filter(|variable| is_common(variable) && !documented.contains(variable))
+        .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
 fn every_variable_that_is_documented_is_read() {
-    let mut read = variables(NAMES);
-    read.extend(of_batch(&BSP).into_iter().chain(of_batch(&BLRP)));
-    read.extend([OTLP, OTLP_TRACES, OTLP_METRICS, OTLP_LOGS].iter().flat_map(of_exporter));
-    let documented = variables(DOCUMENT);
-    let unknown: Vec<_> = documented.difference(&read).collect();
+    let read: BTreeSet<_> = known_variables().into_iter().collect();
+    let unknown: Vec<_> = variables(DOCUMENT).difference(&read).copied().collect();
     assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+#[test]
+fn the_row_of_a_variable_has_its_setter_and_its_default() {
+    for Description { setter, variables: names, default } in descriptions() {
+        let Some(first) = names.first() else { continue };
+        let row = DOCUMENT.lines().find(|line| line.contains(&format!("`{first}`"))).unwrap();
+        let cells: Vec<_> = row.split(" | ").collect();
+        let is_shared = row.contains("as for spans") || first == &"NO_COLOR";
+        let has_setter = setter.is_empty() || is_shared || cells.last().unwrap().contains(setter);
+        assert!(has_setter || cells.last().unwrap().contains("…_per_"), "{setter} is not in {row}");
+        let default =
+            default.trim_matches('"').replace("no limit", "none").replace(&(32 << 20).to_string(), "32MiB");
+        let shown = row.replace(' ', "");
+        assert!(is_shared || shown.contains(&default.replace(' ', "")), "{default} is not in {row}");
+    }
 }

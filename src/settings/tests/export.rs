@@ -43,10 +43,10 @@ fn nothing_is_sent_until_an_endpoint_or_an_exporter_is_named() {
 fn a_signal_can_be_turned_off() {
     let builder = || init().endpoint("http://c:1").metrics(|metrics| metrics.export(false));
     assert_eq!(uris(&resolved(builder(), &Env::none())), at(["http://c:1", "", "http://c:1"]));
-    let env = Env::of([("OTEL_TRACES_EXPORTER", "none"), ("OTEL_METRICS_EXPORTER", "otlp")]);
+    let env = Env::from_pairs([("OTEL_TRACES_EXPORTER", "none"), ("OTEL_METRICS_EXPORTER", "otlp")]);
     assert_eq!(uris(&resolved(builder(), &env)), at(["", "http://c:1", "http://c:1"]));
     // An endpoint says where, not whether.
-    let env = Env::of([("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://d:1")]);
+    let env = Env::from_pairs([("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://d:1")]);
     assert_eq!(uris(&resolved(builder(), &env)), at(["http://c:1", "", "http://c:1"]));
 }
 
@@ -58,8 +58,8 @@ fn the_endpoint_of_the_signal_comes_before_that_for_all() {
         at(["http://code:1", "http://code:1", "http://logs:1"])
     );
     let all = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://env:1");
-    assert_eq!(uris(&resolved(builder(), &Env::of([all]))), at(["http://env:1"; 3]));
-    let env = Env::of([
+    assert_eq!(uris(&resolved(builder(), &Env::from_pairs([all]))), at(["http://env:1"; 3]));
+    let env = Env::from_pairs([
         all,
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://t:1/v1/traces"),
         ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", ""),
@@ -106,11 +106,11 @@ fn a_variable_without_scheme_means_tls_unless_insecure() {
 #[test]
 fn a_scheme_beats_insecure() {
     let insecure = |value| ("OTEL_EXPORTER_OTLP_INSECURE", value);
-    let settings = resolved(init().endpoint("https://c:1"), &Env::of([insecure("true")]));
+    let settings = resolved(init().endpoint("https://c:1"), &Env::from_pairs([insecure("true")]));
     assert_eq!(uris(&settings), at(["https://c:1"; 3]));
-    let settings = resolved(init().endpoint("http://c:1"), &Env::of([insecure("false")]));
+    let settings = resolved(init().endpoint("http://c:1"), &Env::from_pairs([insecure("false")]));
     assert_eq!(uris(&settings), at(["http://c:1"; 3]));
-    let settings = resolved(init().endpoint("c:1"), &Env::of([insecure("false")]));
+    let settings = resolved(init().endpoint("c:1"), &Env::from_pairs([insecure("false")]));
     assert_eq!(uris(&settings), at(["https://c:1"; 3]));
 }
 
@@ -124,7 +124,7 @@ fn headers_replace_each_other_as_a_whole() {
     let [traces, _, logs] = exports(&settings);
     assert_eq!(headers(traces), ["a=code", "b=code"]);
     assert_eq!(headers(logs), ["l=code"]);
-    let env = Env::of([
+    let env = Env::from_pairs([
         ("OTEL_EXPORTER_OTLP_HEADERS", "c=env%20x"),
         ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "t=env"),
     ]);
@@ -150,7 +150,7 @@ fn compression_and_timeout_can_differ() {
         pairs(&resolved(builder(), &Env::none())),
         [(Compression::Gzip, seconds(1)), (Compression::None, seconds(2)), (Compression::Gzip, seconds(1))]
     );
-    let env = Env::of([
+    let env = Env::from_pairs([
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "none"),
         ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "gzip"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "3000"),
@@ -201,7 +201,7 @@ fn certificates_come_from_environment_then_code() {
     let [ca, other, key, client] = ["ca", "other", "key", "client"].map(file);
     let tls = TlsSettings::new().certificate(&ca).client_key(&key).client_certificate(&client);
     let builder = init().endpoint("https://c:1").tls(tls).logs(|logs| logs.endpoint("http://c:1"));
-    let env = Env::of([("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", other.to_str().unwrap())]);
+    let env = Env::from_pairs([("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE", other.to_str().unwrap())]);
     let settings = resolved(builder, &env);
     let [traces, metrics, logs] = exports(&settings).map(|export| export.unwrap().target.tls.clone());
     let files = TlsFiles {

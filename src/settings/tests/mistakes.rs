@@ -49,7 +49,11 @@ fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
              parentbased_always_on, parentbased_always_off, parentbased_traceidratio; using the default, \
              parentbased_always_on",
         ),
-        ("OTEL_SDK_DISABLED", "1", "invalid OTEL_SDK_DISABLED=\"1\": neither true nor false; using false"),
+        (
+            "OTEL_SDK_DISABLED",
+            "1",
+            "invalid OTEL_SDK_DISABLED=\"1\": neither true nor false; using the default, false",
+        ),
         (
             "OTEL_PROPAGATORS",
             "b3",
@@ -74,7 +78,7 @@ fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
         (
             "OTEL_RESOURCE_ATTRIBUTES",
             "a=1,b",
-            "invalid OTEL_RESOURCE_ATTRIBUTES=\"a=1,b\": entry 2 has no `=`; using none of its attributes",
+            "invalid OTEL_RESOURCE_ATTRIBUTES=\"a=1,b\": entry 2 has no `=`; using the default, no attributes",
         ),
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -95,7 +99,7 @@ fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
         (
             "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN",
             "spans",
-            "invalid OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN=\"spans\": not one of logs, logs/dup; using span events",
+            "invalid OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN=\"spans\": not one of logs, logs/dup; using the default, span events",
         ),
         ("OTEL_CONFIG_FILE", "otel.yaml", "OTEL_CONFIG_FILE: this variable has no effect here"),
         (
@@ -118,7 +122,7 @@ fn a_wrong_variable_makes_way_for_the_next_source() {
             .traces(|traces| traces.max_queue_size(700))
             .service_name("code")
     };
-    let env = Env::of([
+    let env = Env::from_pairs([
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:port"),
         ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "soon"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "4000"),
@@ -137,7 +141,7 @@ fn a_wrong_variable_makes_way_for_the_next_source() {
     assert_eq!(
         endings,
         [
-            "using none of its attributes",
+            "using the default, no attributes",
             "using http://code:1/ of .endpoint()",
             "using 4s of OTEL_EXPORTER_OTLP_TIMEOUT",
             "using 700 of .traces(|t| t.max_queue_size())",
@@ -149,7 +153,7 @@ fn a_wrong_variable_makes_way_for_the_next_source() {
 fn one_wrong_variable_is_one_warning() {
     // What is used instead differs between the signals.
     let builder = init().timeout(Duration::from_secs(1)).logs(|logs| logs.timeout(Duration::from_secs(2)));
-    let env = Env::of([
+    let env = Env::from_pairs([
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "x"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x"),
         ("OTEL_EXPORTER_OTLP_INSECURE", "yes"),
@@ -202,7 +206,7 @@ fn a_mistake_in_code_is_an_error_that_names_it() {
             init().metrics(|metrics| metrics.endpoint("grpc://c")),
             "invalid endpoint \"grpc://c\" (set by .metrics(|m| m.endpoint())): the scheme is neither http nor https",
         ),
-        (init().service_name(" "), "invalid service_name \"\" (set by .service_name()): empty"),
+        (init().service_name(" "), "invalid service_name \" \" (set by .service_name()): empty"),
         (
             init().metrics(|metrics| metrics.interval(Duration::ZERO)),
             "invalid interval \"0ns\" (set by .metrics(|m| m.interval())): must be at least 1 ms",
@@ -248,7 +252,7 @@ fn all_mistakes_in_code_are_told_together() {
 #[test]
 fn a_mistake_in_code_is_an_error_even_where_the_environment_decides() {
     let requested = init().endpoint("ftp://c").into_parts().0;
-    let env = Env::of([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1")]);
+    let env = Env::from_pairs([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1")]);
     assert!(resolve(&requested, &env).is_err());
 }
 
@@ -285,11 +289,11 @@ fn no_secret_is_shown() {
         shown(init().logs(|logs| logs.endpoint("S3CRET@c")), &Env::none()),
         shown(init().header("x", "S3CRET\n"), &Env::none()),
         shown(init().header("grpc-x", "S3CRET"), &Env::none()),
-        shown(init(), &Env::of([("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user:S3CRET@c:1")])),
-        shown(init(), &Env::of([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1/?key=S3CRET")])),
-        shown(builder(), &Env::of([("OTEL_EXPORTER_OTLP_HEADERS", "S3CRET")])),
-        shown(builder(), &Env::of([("OTEL_EXPORTER_OTLP_HEADERS", "a=S3CRET%")])),
-        shown(builder(), &Env::of([("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "a=S3CRET")])),
+        shown(init(), &Env::from_pairs([("OTEL_EXPORTER_OTLP_ENDPOINT", "https://user:S3CRET@c:1")])),
+        shown(init(), &Env::from_pairs([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1/?key=S3CRET")])),
+        shown(builder(), &Env::from_pairs([("OTEL_EXPORTER_OTLP_HEADERS", "S3CRET")])),
+        shown(builder(), &Env::from_pairs([("OTEL_EXPORTER_OTLP_HEADERS", "a=S3CRET%")])),
+        shown(builder(), &Env::from_pairs([("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "a=S3CRET")])),
     ];
     for text in cases {
         assert!(!text.contains("S3CRET"), "{text}");
@@ -338,4 +342,21 @@ proptest! {
             prop_assert!(warning.contains("OTEL_"), "{}", warning);
         }
     }
+}
+
+#[test]
+fn a_misspelt_variable_is_reported_with_the_right_name() {
+    let cases = [
+        ("OTEL_EXPORTER_OTLP_ENDPIONT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("OTEL_EXPORTER_OTLP_TRACE_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+        ("OTEL_SERVICENAME", "OTEL_SERVICE_NAME"),
+        ("OTEL_TRACE_SAMPLER", "OTEL_TRACES_SAMPLER"),
+        ("OTEL_RUST_LOG_FROMAT", "OTEL_RUST_LOG_FORMAT"),
+        ("OTEL_BSP_SCHEDULED_DELAY", "OTEL_BSP_SCHEDULE_DELAY"),
+    ];
+    for (variable, meant) in cases {
+        let expected = format!("{variable}: this variable is not known; did you mean {meant}?");
+        assert_eq!(warnings([(variable, "x")]), [expected]);
+    }
+    assert_eq!(warnings([("OTEL_INSTRUMENTATION_COMMON_DB_STATEMENT_SANITIZER_ENABLED", "x")]), [""; 0]);
 }

@@ -45,7 +45,7 @@ fn defaults_stand_where_nothing_is_said() {
     assert_eq!(settings.metrics.histograms, HistogramAggregation::ExplicitBuckets);
     assert_eq!(settings.lines.format, LogFormat::Auto);
     for filter in [&settings.lines.filter, &settings.logs.filter, &settings.span_filter] {
-        assert_eq!(*filter, Directives { text: "info".into(), origin: "default" });
+        assert_eq!(*filter, Directives { text: "info".into(), origin: "default".into() });
     }
     assert_eq!(settings.shutdown_timeout, Duration::from_secs(5));
     assert_eq!(settings.exception_signal, ExceptionSignal::SpanEvent);
@@ -81,9 +81,9 @@ fn the_name_of_the_service() {
     assert_eq!(name(code(), Env::none()), "code");
     assert_eq!(name(code().resource_attribute("service.name", "other"), Env::none()), "code");
     assert_eq!(name(init().resource_attribute("service.name", "attribute"), Env::none()), "attribute");
-    assert_eq!(name(code(), Env::of([attributes])), "attributes");
-    assert_eq!(name(code(), Env::of([attributes, ("OTEL_SERVICE_NAME", "variable")])), "variable");
-    assert_eq!(name(code(), Env::of([("OTEL_SERVICE_NAME", "")])), "code");
+    assert_eq!(name(code(), Env::from_pairs([attributes])), "attributes");
+    assert_eq!(name(code(), Env::from_pairs([attributes, ("OTEL_SERVICE_NAME", "variable")])), "variable");
+    assert_eq!(name(code(), Env::from_pairs([("OTEL_SERVICE_NAME", "")])), "code");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn resource_attributes_are_merged_by_key() {
         .resource_attribute("team", "a")
         .resource_attribute("team", "b")
         .resource_attribute("shard", 7);
-    let env = Env::of([(
+    let env = Env::from_pairs([(
         "OTEL_RESOURCE_ATTRIBUTES",
         " deployment.environment.name = production ,k%3D1=a%2Cb%3Dc%20d,e=",
     )]);
@@ -118,10 +118,10 @@ fn resource_attributes_are_merged_by_key() {
 #[test]
 fn a_wrong_sampler_of_the_environment_leaves_the_one_given_in_code() {
     let builder = init().traces(|traces| traces.sampler(Sampler::AlwaysOff));
-    let settings = resolved(builder, &Env::of([("OTEL_TRACES_SAMPLER", "jaeger")]));
+    let settings = resolved(builder, &Env::from_pairs([("OTEL_TRACES_SAMPLER", "jaeger")]));
     assert_eq!(settings.traces.sampler, SamplerSetting::Custom);
     let [warning] = &settings.warnings[..] else { panic!("{:?}", settings.warnings) };
-    assert!(warning.ends_with("; using the one given in code"), "{warning}");
+    assert!(warning.ends_with("; using the sampler of .traces(|t| t.sampler())"), "{warning}");
 }
 
 #[test]
@@ -129,9 +129,15 @@ fn the_sampler_of_the_environment_counts() {
     let sampler = |builder, env| resolved(builder, &env).traces.sampler;
     let custom = || init().traces(|traces| traces.sampler(Sampler::AlwaysOff));
     assert_eq!(sampler(custom(), Env::none()), SamplerSetting::Custom);
-    assert_eq!(sampler(custom(), Env::of([("OTEL_TRACES_SAMPLER", "Always_On")])), SamplerSetting::AlwaysOn);
+    assert_eq!(
+        sampler(custom(), Env::from_pairs([("OTEL_TRACES_SAMPLER", "Always_On")])),
+        SamplerSetting::AlwaysOn
+    );
     let with_argument = |name, argument| {
-        sampler(init(), Env::of([("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", argument)]))
+        sampler(
+            init(),
+            Env::from_pairs([("OTEL_TRACES_SAMPLER", name), ("OTEL_TRACES_SAMPLER_ARG", argument)]),
+        )
     };
     assert_eq!(with_argument("traceidratio", "0.25"), SamplerSetting::TraceIdRatio(0.25));
     assert_eq!(with_argument("traceidratio", ""), SamplerSetting::TraceIdRatio(1.0));
@@ -153,7 +159,7 @@ fn queues_of_spans_and_records_are_set_apart() {
     let spans = QueueSettings { max_items: 10, max_bytes: 11, max_export_batch_size: 9, delay: MS_250 };
     assert_eq!(code.traces.queue, spans);
     assert_eq!((code.logs.queue.max_items, code.logs.queue.max_export_batch_size), (20, 20));
-    let env = Env::of([
+    let env = Env::from_pairs([
         ("OTEL_BSP_SCHEDULE_DELAY", "1"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "3"),
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "2"),
@@ -214,8 +220,10 @@ fn limits_in_code_are_overridden_one_by_one() {
             traces.max_attributes_per_event(5).max_attributes_per_link(6)
         })
         .logs(|logs| logs.max_attributes(7).max_value_length(8));
-    let env =
-        Env::of([("OTEL_SPAN_EVENT_COUNT_LIMIT", "30"), ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "70")]);
+    let env = Env::from_pairs([
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", "30"),
+        ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "70"),
+    ]);
     let settings = resolved(builder, &env);
     assert_eq!(
         settings.traces.limits,
@@ -245,7 +253,7 @@ fn metrics_are_set_by_code_and_by_environment() {
     assert_eq!((code.interval, code.timeout), (MS_250, MS_250));
     assert_eq!(code.temporality, Temporality::Delta);
     assert_eq!(code.histograms, HistogramAggregation::Base2Exponential);
-    let env = Env::of([
+    let env = Env::from_pairs([
         ("OTEL_METRIC_EXPORT_INTERVAL", "60000"),
         ("OTEL_METRIC_EXPORT_TIMEOUT", "20000"),
         ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "LowMemory"),
@@ -274,10 +282,10 @@ fn filters_are_apart_for_lines_records_and_spans() {
         ["a by .log_filter()", "c by .logs(|l| l.filter())", "b by .span_filter()"]
     );
     assert_eq!(
-        texts(code().logs(|logs| logs.filter("c")), Env::of([("RUST_LOG", "warn")])),
+        texts(code().logs(|logs| logs.filter("c")), Env::from_pairs([("RUST_LOG", "warn")])),
         ["warn by RUST_LOG", "warn by RUST_LOG", "b by .span_filter()"]
     );
-    let env = Env::of([
+    let env = Env::from_pairs([
         ("RUST_LOG", "warn"),
         ("OTEL_RUST_OTLP_LOG_FILTER", "error"),
         ("OTEL_RUST_SPAN_FILTER", "debug"),
@@ -290,7 +298,7 @@ fn filters_are_apart_for_lines_records_and_spans() {
 
 #[test]
 fn the_rest_of_the_variables() {
-    let builder = init().log_format(LogFormat::Json).shutdown_timeout(MS_250);
+    let builder = init().log_output(|output| output.format(LogFormat::Json)).shutdown_timeout(MS_250);
     let code = resolved(builder, &Env::none());
     assert_eq!((code.lines.format, code.shutdown_timeout), (LogFormat::Json, MS_250));
     let settings = from_env([
@@ -314,7 +322,7 @@ fn propagators_of_the_environment_replace_all() {
     use Propagator::{Baggage, Custom, TraceContext};
 
     let custom = || init().propagator(opentelemetry_sdk::propagation::BaggagePropagator::new());
-    let of = |builder, value| resolved(builder, &Env::of([("OTEL_PROPAGATORS", value)])).propagators;
+    let of = |builder, value| resolved(builder, &Env::from_pairs([("OTEL_PROPAGATORS", value)])).propagators;
     assert_eq!(of(custom(), ""), [TraceContext, Baggage, Custom]);
     assert_eq!(of(custom(), "baggage,TraceContext,baggage"), [Baggage, TraceContext]);
     assert_eq!(of(custom(), "none"), []);
@@ -323,6 +331,6 @@ fn propagators_of_the_environment_replace_all() {
 #[test]
 fn colours_are_unwanted_where_the_environment_says_anything() {
     let no_color = |env| resolve(&BuilderConfig::default(), &env).unwrap().lines.no_color;
-    assert!(no_color(Env::of([("NO_COLOR", "1")])));
-    assert!(!no_color(Env::of([("NO_COLOR", "")])) && !no_color(Env::none()));
+    assert!(no_color(Env::from_pairs([("NO_COLOR", "1")])));
+    assert!(!no_color(Env::from_pairs([("NO_COLOR", "")])) && !no_color(Env::none()));
 }

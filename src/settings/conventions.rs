@@ -1,0 +1,61 @@
+//! Which semantic conventions are followed.
+
+use super::env::{Env, items};
+use super::setting::settings;
+use super::types::{ExceptionSignal, RpcConventions};
+use super::value_kind::{Kind, any, one_of, plain};
+
+settings! {
+    /// Where an error value is recorded.
+    EXCEPTION_SIGNAL: ExceptionSignal =
+        "", ["OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"], EXCEPTION_SIGNALS, ExceptionSignal::SpanEvent;
+    /// Which names the telemetry of calls carries. The variable is a list that other instrumentation reads too.
+    RPC_CONVENTIONS: RpcConventions =
+        "", ["OTEL_SEMCONV_STABILITY_OPT_IN"], RPC_CONVENTION_LIST, RpcConventions::Stable;
+}
+
+/// Returns the names that RPC telemetry carries, for layers that work without `init()` too.
+pub(crate) fn rpc_conventions(env: &Env, warnings: &mut Vec<String>) -> RpcConventions {
+    let [variable] = RPC_CONVENTIONS.variables else { return RpcConventions::default() };
+    let list = env.get(variable).unwrap_or_default();
+    warnings.extend(items(list).filter(|item| is_unknown_rpc_convention(item)).map(|item| {
+        format!(
+            "{variable}: {:?} is not one of rpc, rpc/dup, rpc/old; it is ignored",
+            item.to_ascii_lowercase()
+        )
+    }));
+    (RPC_CONVENTION_LIST.parse)(list).unwrap_or_default()
+}
+
+fn is_unknown_rpc_convention(item: &str) -> bool {
+    let prefix = item.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("rpc/"));
+    prefix && one_of(item, &RPC_NAMES).is_err()
+}
+
+/// Whatever is not about RPC is skipped. Of several items, the one that emits most wins, as the specification says.
+const RPC_CONVENTION_LIST: Kind<RpcConventions> = Kind {
+    parse: |list| {
+        let chosen: Vec<_> = items(list).filter_map(|item| one_of(item, &RPC_NAMES).ok()).collect();
+        let both = chosen.iter().find(|chosen| **chosen == RpcConventions::Both);
+        Ok(both.or(chosen.first()).copied().unwrap_or_default())
+    },
+    check: any,
+    show: |conventions| {
+        RPC_NAMES.iter().find(|(_, known)| known == conventions).map_or("", |(name, _)| name).into()
+    },
+    quote: plain,
+};
+
+const RPC_NAMES: [(&str, RpcConventions); 3] =
+    [("rpc", RpcConventions::Stable), ("rpc/dup", RpcConventions::Both), ("rpc/old", RpcConventions::Old)];
+
+const EXCEPTION_SIGNALS: Kind<ExceptionSignal> = Kind {
+    parse: |text| one_of(text, &[("logs", ExceptionSignal::Logs), ("logs/dup", ExceptionSignal::Both)]),
+    check: any,
+    show: |signal| match signal {
+        ExceptionSignal::SpanEvent => "span events".into(),
+        ExceptionSignal::Logs => "logs".into(),
+        ExceptionSignal::Both => "logs/dup".into(),
+    },
+    quote: plain,
+};

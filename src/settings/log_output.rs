@@ -1,0 +1,38 @@
+//! Settings of the log output: lines for people and log shippers.
+
+use super::builder_config::BuilderConfig;
+use super::resolve::Resolver;
+use super::setting::settings;
+use super::types::{Directives, LogFormat};
+use super::value_kind::{ANYTHING, LOG_FORMAT, TEXT};
+
+/// Resolved settings of the log output.
+#[derive(Clone, Debug)]
+pub(crate) struct LineSettings {
+    pub(crate) format: LogFormat,
+    /// Text for people is not coloured, wherever it goes.
+    pub(crate) no_color: bool,
+    pub(crate) filter: Directives,
+}
+
+settings! {
+    /// How log lines look.
+    LINE_FORMAT: LogFormat = "log_output.format", ["OTEL_RUST_LOG_FORMAT"], LOG_FORMAT, LogFormat::Auto;
+    /// Directives that decide which events are written as lines and exported as records.
+    LOG_FILTER: String = "log_filter", ["RUST_LOG"], TEXT, String::new();
+    /// Directives for lines alone; those of lines and records unless set.
+    LINE_FILTER: String = "log_output.filter", ["OTEL_RUST_LOG_OUTPUT_FILTER"], TEXT, String::new();
+    /// Turns colours off. Anything but an empty value counts: <https://no-color.org>.
+    NO_COLOR: bool = "", ["NO_COLOR"], ANYTHING, false;
+}
+
+impl Resolver<'_> {
+    pub(super) fn lines(&mut self, config: &BuilderConfig) -> LineSettings {
+        LineSettings {
+            format: self.resolve(&LINE_FORMAT, &config.log_output),
+            no_color: self.resolve_env(&NO_COLOR),
+            filter: self
+                .directives(&[(&LINE_FILTER, &config.log_output), (&LOG_FILTER, &config.common.values)]),
+        }
+    }
+}

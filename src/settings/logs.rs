@@ -1,0 +1,55 @@
+//! Settings of exported log records.
+
+use tracing_core::LevelFilter;
+
+use super::builder_config::BuilderConfig;
+use super::env::names;
+use super::limits::{self, AttributeLimits};
+use super::log_output::LOG_FILTER;
+use super::queue::{LOG_QUEUE, QueueSettings};
+use super::resolve::{Resolver, SignalNames};
+use super::setting::settings;
+use super::types::{Directives, ExportSettings};
+use super::value_kind::{FLAG, LEVEL, TEXT};
+
+/// Resolved settings of log records.
+#[derive(Clone, Debug)]
+pub(crate) struct LogSettings {
+    pub(crate) export: Option<ExportSettings>,
+    /// Directives that decide which events become OTLP log records.
+    pub(crate) filter: Directives,
+    /// The most verbose level that becomes a record, of what the filter lets pass.
+    pub(crate) minimum_severity: LevelFilter,
+    /// Leaves out records of traces that are not sampled.
+    pub(crate) sampled_traces_only: bool,
+    /// Records carry the fields of the spans around them.
+    pub(crate) span_fields: bool,
+    pub(crate) limits: AttributeLimits,
+    pub(crate) queue: QueueSettings,
+}
+
+settings! {
+    /// Directives that decide which events are exported; those of the log output unless set.
+    RECORD_FILTER: String = "logs.filter", ["OTEL_RUST_OTLP_LOG_FILTER"], TEXT, String::new();
+    /// The least severe level that is exported.
+    MINIMUM_SEVERITY: LevelFilter = "logs.minimum_severity", [], LEVEL, LevelFilter::TRACE;
+    /// Leaves out records of traces that are not sampled.
+    SAMPLED_TRACES_ONLY: bool = "logs.sampled_traces_only", [], FLAG, false;
+    /// Gives each record the fields of the spans around it.
+    INCLUDE_SPAN_FIELDS: bool = "logs.include_span_fields", [], FLAG, false;
+}
+
+impl Resolver<'_> {
+    pub(super) fn logs(&mut self, config: &BuilderConfig) -> LogSettings {
+        let values = &config.logs.values;
+        LogSettings {
+            export: self.batched_export(&SignalNames::LOGS, &config.logs, &config.common, &names::BLRP),
+            filter: self.directives(&[(&RECORD_FILTER, values), (&LOG_FILTER, &config.common.values)]),
+            minimum_severity: self.resolve(&MINIMUM_SEVERITY, values),
+            sampled_traces_only: self.resolve(&SAMPLED_TRACES_ONLY, values),
+            span_fields: self.resolve(&INCLUDE_SPAN_FIELDS, values),
+            limits: limits::record_limits(self, values),
+            queue: self.queue(&LOG_QUEUE, values),
+        }
+    }
+}

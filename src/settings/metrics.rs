@@ -1,0 +1,57 @@
+//! Settings of metrics.
+
+use std::time::Duration;
+
+use opentelemetry_sdk::metrics::Temporality;
+
+use super::builder_config::BuilderConfig;
+use super::resolve::{Resolver, SignalNames, or_unlimited};
+use super::setting::settings;
+use super::types::{ExportSettings, HistogramAggregation};
+use super::value_kind::{DURATION, HISTOGRAMS, TEMPORALITY, TIMEOUT};
+
+/// Resolved settings of metrics.
+#[derive(Clone, Debug)]
+pub(crate) struct MetricSettings {
+    pub(crate) export: Option<ExportSettings>,
+    /// The time between two collections.
+    pub(crate) interval: Duration,
+    /// The limit for delivering one collection.
+    pub(crate) timeout: Duration,
+    pub(crate) temporality: Temporality,
+    pub(crate) histograms: HistogramAggregation,
+}
+
+settings! {
+    /// The time between two collections. The specification's default is 60 s, which is long for people who watch.
+    METRIC_INTERVAL: Duration =
+        "metrics.interval", ["OTEL_METRIC_EXPORT_INTERVAL"], DURATION, Duration::from_secs(10);
+    /// The limit for delivering one collection. The default is the specification's.
+    METRIC_EXPORT_TIMEOUT: Duration =
+        "metrics.export_timeout", ["OTEL_METRIC_EXPORT_TIMEOUT"], TIMEOUT, Duration::from_secs(30);
+    /// Whether sums and histograms are exported since the start or since the last collection.
+    METRIC_TEMPORALITY: Temporality =
+        "metrics.temporality",
+        ["OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"],
+        TEMPORALITY,
+        Temporality::Cumulative;
+    /// How histograms without a view of their own are aggregated.
+    HISTOGRAM_AGGREGATION: HistogramAggregation =
+        "metrics.histogram_aggregation",
+        ["OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"],
+        HISTOGRAMS,
+        HistogramAggregation::ExplicitBuckets;
+}
+
+impl Resolver<'_> {
+    pub(super) fn metrics(&mut self, config: &BuilderConfig) -> MetricSettings {
+        let values = &config.metrics.values;
+        MetricSettings {
+            export: self.export(&SignalNames::METRICS, &config.metrics, &config.common),
+            interval: self.resolve(&METRIC_INTERVAL, values),
+            timeout: or_unlimited(self.resolve(&METRIC_EXPORT_TIMEOUT, values)),
+            temporality: self.resolve(&METRIC_TEMPORALITY, values),
+            histograms: self.resolve(&HISTOGRAM_AGGREGATION, values),
+        }
+    }
+}

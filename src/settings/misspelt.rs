@@ -1,0 +1,99 @@
+//! Finds misspelt names of variables.
+
+use super::env::names::{self, Otlp};
+use super::resolve::Resolver;
+use super::{
+    conventions, lifecycle, limits, log_output, logs, metrics, propagators, queue, resource, traces,
+};
+
+/// Warns about each variable whose name is nearly one that is read.
+pub(super) fn warn_misspelt_variables(resolver: &mut Resolver<'_>) {
+    let known = known_variables();
+    let mut unknown: Vec<_> = resolver.env.names().filter(|name| !known.contains(name)).collect();
+    unknown.sort_unstable();
+    for name in unknown {
+        let nearest = known.iter().map(|known| (distance(name, known), *known)).min();
+        if let Some((1..=MAX_DISTANCE, nearest)) = nearest {
+            resolver.warn_once(name, format!("this variable is not known; did you mean {nearest}?"));
+        }
+    }
+}
+
+/// Returns every variable that is read, or that is known to have no effect.
+pub(super) fn known_variables() -> Vec<&'static str> {
+    let otlp = [names::OTLP, names::OTLP_TRACES, names::OTLP_METRICS, names::OTLP_LOGS];
+    let mut known = [
+        conventions::variables(),
+        lifecycle::variables(),
+        limits::variables(),
+        log_output::variables(),
+        logs::variables(),
+        metrics::variables(),
+        propagators::variables(),
+        queue::spans::variables(),
+        queue::records::variables(),
+        resource::variables(),
+        traces::variables(),
+        names::WITHOUT_EFFECT.to_vec(),
+        names::EXPORTERS.to_vec(),
+        vec![names::BSP.export_timeout, names::BLRP.export_timeout],
+    ]
+    .concat();
+    known.extend(otlp.iter().flat_map(Otlp::all));
+    #[cfg(feature = "grpc")]
+    known.extend(names::GRPC_CAPTURES);
+    known
+}
+
+/// The number of letters to insert, remove, replace or exchange with their neighbour (Damerau-Levenshtein, restricted).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len().abs_diff(b.len()) > MAX_DISTANCE {
+        return usize::MAX;
+    }
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = replaced.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(before[j - 2] + 1);
+            }
+            row.push(best);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
+/// Two letters off is a misspelling; more may be another program's variable.
+const MAX_DISTANCE: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distance_counts_edits() {
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("abc", "abc", 0),
+            ("abc", "acb", 1),
+            ("abc", "abd", 1),
+            ("abc", "ab", 1),
+            ("ab", "cd", 2),
+        ] {
+            assert_eq!(distance(a, b), expected, "{a} {b}");
+        }
+        assert_eq!(distance("abc", "abcdef"), usize::MAX);
+    }
+
+    #[test]
+    fn known_variables_are_not_taken_for_misspelt_ones() {
+        let known = known_variables();
+        let distinct: std::collections::HashSet<_> = known.iter().collect();
+        assert!(distinct.len() > 70, "{}", distinct.len());
+    }
+}

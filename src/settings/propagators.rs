@@ -1,0 +1,65 @@
+//! Which propagators are used.
+
+use super::builder_config::BuilderConfig;
+use super::env::items;
+use super::resolve::Resolver;
+use super::setting::settings;
+use super::types::Propagator;
+use super::value_kind::{Kind, any, plain};
+
+settings! {
+    /// Propagators in the order in which they are called.
+    PROPAGATORS: Vec<Propagator> = "propagator", ["OTEL_PROPAGATORS"], PROPAGATOR_LIST, Vec::new();
+}
+
+impl Resolver<'_> {
+    /// Returns propagators in the order of the variable, without duplicates.
+    pub(super) fn propagators(&mut self, config: &BuilderConfig) -> Vec<Propagator> {
+        let [variable] = PROPAGATORS.variables else { return Vec::new() };
+        let standard =
+            || [&STANDARD[..], &config.common.values.get(&PROPAGATORS).unwrap_or_default()].concat();
+        let Some(list) = self.env.get(variable) else { return standard() };
+        let (chosen, unknown) = parse(list);
+        if !unknown.is_empty() {
+            let instead = if chosen.is_some() { "it is ignored" } else { "using tracecontext, baggage" };
+            let unknown = unknown.join(", ");
+            self.warn_once(
+                variable,
+                format!("{unknown:?} is not one of tracecontext, baggage, none; {instead}"),
+            );
+        }
+        chosen.unwrap_or_else(standard)
+    }
+}
+
+/// Returns the known propagators, or `None` if there is no known name, and the unknown names.
+fn parse(list: &str) -> (Option<Vec<Propagator>>, Vec<&str>) {
+    let mut chosen = None;
+    let mut unknown = Vec::new();
+    for item in items(list) {
+        match NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(item)) {
+            Some((_, propagator)) => {
+                let chosen: &mut Vec<_> = chosen.get_or_insert_default();
+                chosen.extend(propagator.filter(|propagator| !chosen.contains(propagator)));
+            }
+            None => unknown.push(item),
+        }
+    }
+    (chosen, unknown)
+}
+
+const PROPAGATOR_LIST: Kind<Vec<Propagator>> = Kind {
+    parse: |list| Ok(parse(list).0.unwrap_or_default()),
+    check: any,
+    show: |propagators| format!("{propagators:?}"),
+    quote: plain,
+};
+
+const STANDARD: [Propagator; 2] = [Propagator::TraceContext, Propagator::Baggage];
+
+/// `none` is a name, too, but adds nothing.
+const NAMES: [(&str, Option<Propagator>); 3] = [
+    ("tracecontext", Some(Propagator::TraceContext)),
+    ("baggage", Some(Propagator::Baggage)),
+    ("none", None),
+];

@@ -1,0 +1,81 @@
+//! What a setting is: one constant that the builder, the environment and the documentation share.
+
+use super::value_kind::Kind;
+
+/// One setting: its setter, its variables, how values are read and shown, and its default.
+///
+/// Constants of this type are made by [`settings!`], which also lists them.
+pub(crate) struct Setting<T: 'static> {
+    /// The setter as a path: `traces.sampler`, or `shutdown_timeout` for one of the builder itself. Empty if only the
+    /// environment has the setting.
+    pub(super) setter: &'static str,
+    /// The variables that override the setter; the first one that is set and valid wins.
+    pub(super) variables: &'static [&'static str],
+    pub(super) kind: Kind<T>,
+    pub(super) default: T,
+}
+
+impl<T> Setting<T> {
+    /// The name of the setter alone: `sampler`.
+    pub(super) fn name(&self) -> &'static str {
+        self.setter.rsplit_once('.').map_or(self.setter, |(_, name)| name)
+    }
+
+    /// The setter as it is written in code: `.traces(|t| t.sampler())`.
+    pub(super) fn origin(&self) -> String {
+        match self.setter.split_once('.') {
+            None => format!(".{}()", self.setter),
+            Some((scope, setter)) => {
+                format!(".{scope}(|{initial}| {initial}.{setter}())", initial = &scope[..1])
+            }
+        }
+    }
+
+    /// Returns what the documentation must say about this setting.
+    #[cfg(test)]
+    pub(super) fn describe(&self) -> Description {
+        let default = (self.kind.show)(&self.default);
+        Description { setter: self.name(), variables: self.variables, default }
+    }
+}
+
+/// The documented facts of one setting.
+#[cfg(test)]
+#[derive(Debug)]
+pub(super) struct Description {
+    pub(super) setter: &'static str,
+    pub(super) variables: &'static [&'static str],
+    pub(super) default: String,
+}
+
+/// Defines settings as constants: `NAME: Type = setter, variables, kind, default;`.
+///
+/// Besides the constants it defines `variables()` and, for the test of the documentation, `descriptions()`.
+macro_rules! settings {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident: $type:ty = $setter:expr, $variables:expr, $kind:expr, $default:expr;
+    )*) => {
+        $(
+            $(#[$doc])*
+            pub(crate) const $name: $crate::settings::setting::Setting<$type> = $crate::settings::setting::Setting {
+                setter: $setter,
+                variables: &$variables,
+                kind: $kind,
+                default: $default,
+            };
+        )*
+
+        /// Returns every variable of these settings.
+        pub(in crate::settings) fn variables() -> Vec<&'static str> {
+            [$($name.variables),*].concat()
+        }
+
+        #[cfg(test)]
+        pub(in crate::settings) fn descriptions() -> Vec<$crate::settings::setting::Description> {
+            vec![$($name.describe()),*]
+        }
+    };
+}
+
+pub(super) use settings;

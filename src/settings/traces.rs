@@ -1,0 +1,92 @@
+//! Settings of traces.
+
+use super::builder_config::BuilderConfig;
+use super::env::names;
+use super::limits::{self, SpanLimitSettings};
+use super::queue::{QueueSettings, SPAN_QUEUE};
+use super::resolve::{Resolver, SignalNames};
+use super::setting::settings;
+use super::types::{ExportSettings, SamplerSetting};
+use super::value_kind::{Kind, RATIO, TEXT, any, one_of, plain};
+
+/// Resolved settings of traces.
+#[derive(Clone, Debug)]
+pub(crate) struct TraceSettings {
+    /// `None`: spans are created, so that lines carry their ids, but not exported.
+    pub(crate) export: Option<ExportSettings>,
+    pub(crate) sampler: SamplerSetting,
+    pub(crate) limits: SpanLimitSettings,
+    pub(crate) queue: QueueSettings,
+}
+
+settings! {
+    /// Decides which traces are recorded.
+    SAMPLER: SamplerSetting =
+        "traces.sampler", ["OTEL_TRACES_SAMPLER"], SAMPLER_KIND, SamplerSetting::ParentBasedAlwaysOn;
+    /// The argument of the samplers that take one; 1.0 is the default of the specification.
+    SAMPLER_ARG: f64 = "", ["OTEL_TRACES_SAMPLER_ARG"], RATIO, 1.0;
+    /// Directives that decide which `tracing` spans become OpenTelemetry spans. The default keeps out the DEBUG and
+    /// TRACE spans of HTTP and gRPC libraries; `#[instrument]` creates INFO spans.
+    SPAN_FILTER: String = "span_filter", ["OTEL_RUST_SPAN_FILTER"], TEXT, String::new();
+}
+
+impl Resolver<'_> {
+    pub(super) fn traces(&mut self, config: &BuilderConfig) -> TraceSettings {
+        let values = &config.traces.values;
+        TraceSettings {
+            export: self.batched_export(&SignalNames::TRACES, &config.traces, &config.common, &names::BSP),
+            sampler: self.sampler(config),
+            limits: limits::span_limits(self, values),
+            queue: self.queue(&SPAN_QUEUE, values),
+        }
+    }
+
+    fn sampler(&mut self, config: &BuilderConfig) -> SamplerSetting {
+        match self.resolve(&SAMPLER, &config.traces.values) {
+            SamplerSetting::TraceIdRatio(_) => SamplerSetting::TraceIdRatio(self.sampler_arg()),
+            SamplerSetting::ParentBasedTraceIdRatio(_) => {
+                SamplerSetting::ParentBasedTraceIdRatio(self.sampler_arg())
+            }
+            other => {
+                self.warn_unused_sampler_arg(&other);
+                other
+            }
+        }
+    }
+
+    fn sampler_arg(&mut self) -> f64 {
+        self.resolve_env(&SAMPLER_ARG)
+    }
+
+    /// The operator probably expects sampling to be in effect.
+    fn warn_unused_sampler_arg(&mut self, sampler: &SamplerSetting) {
+        let [variable] = SAMPLER_ARG.variables else { return };
+        if self.env.get(variable).is_some() {
+            let sampler = (SAMPLER_KIND.show)(sampler);
+            self.warn_once(
+                variable,
+                format!("ignored, since the sampler is {sampler}, which takes no argument"),
+            );
+        }
+    }
+}
+
+const SAMPLER_KIND: Kind<SamplerSetting> = Kind {
+    parse: |text| one_of(text, &SAMPLERS),
+    check: any,
+    show: |sampler| {
+        let same = |known: &SamplerSetting| std::mem::discriminant(known) == std::mem::discriminant(sampler);
+        let found = SAMPLERS.iter().find(|(_, known)| same(known));
+        found.map_or("the sampler", |(name, _)| name).to_owned()
+    },
+    quote: plain,
+};
+
+const SAMPLERS: [(&str, SamplerSetting); 6] = [
+    ("always_on", SamplerSetting::AlwaysOn),
+    ("always_off", SamplerSetting::AlwaysOff),
+    ("traceidratio", SamplerSetting::TraceIdRatio(1.0)),
+    ("parentbased_always_on", SamplerSetting::ParentBasedAlwaysOn),
+    ("parentbased_always_off", SamplerSetting::ParentBasedAlwaysOff),
+    ("parentbased_traceidratio", SamplerSetting::ParentBasedTraceIdRatio(1.0)),
+];

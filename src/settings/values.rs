@@ -1,0 +1,37 @@
+//! Values that were given in code, unchecked.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::setting::Setting;
+
+/// Values by the name of their setter: those of the builder itself, or those of one of its closures.
+#[derive(Default)]
+pub(crate) struct Values(BTreeMap<&'static str, Value>);
+
+struct Value {
+    value: Box<dyn Any + Send + Sync>,
+    /// For `Debug`: without secrets.
+    shown: String,
+}
+
+impl Values {
+    /// Stores a value; a later one replaces an earlier one.
+    pub(crate) fn set<T: Send + Sync>(&mut self, setting: &Setting<T>, value: T) {
+        let shown = (setting.kind.show)(&value);
+        self.0.insert(setting.setter, Value { value: Box::new(value), shown });
+    }
+
+    /// The value given to the setter of a setting.
+    pub(super) fn get<T: Clone>(&self, setting: &Setting<T>) -> Option<T> {
+        self.0.get(setting.setter)?.value.downcast_ref().cloned()
+    }
+}
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.0.iter().map(|(setter, value)| (setter, &value.shown));
+        f.debug_map().entries(shown).finish()
+    }
+}
