@@ -184,7 +184,8 @@ impl Builder {
     ///
     /// Overridden by `OTEL_PROPAGATORS` (`tracecontext`, `baggage`, `none`), which then names all that are used.
     pub fn propagator(mut self, propagator: impl TextMapPropagator + Send + Sync + 'static) -> Self {
-        self.config.common.values.set(&settings::PROPAGATORS, vec![Propagator::Custom]);
+        let used = [Propagator::TraceContext, Propagator::Baggage, Propagator::Custom];
+        self.config.common.values.set(&settings::PROPAGATORS, used.to_vec().into());
         self.additions.propagators.push(Box::new(propagator));
         self
     }

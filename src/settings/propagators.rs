@@ -1,5 +1,7 @@
 //! Which propagators are used.
 
+use std::borrow::Cow;
+
 use super::builder_config::BuilderConfig;
 use super::env::items;
 use super::resolve::Resolver;
@@ -9,26 +11,29 @@ use super::value_kind::{Kind, any, plain};
 
 settings! {
     /// Propagators in the order in which they are called.
-    PROPAGATORS: Vec<Propagator> = "propagator", ["OTEL_PROPAGATORS"], PROPAGATOR_LIST, Vec::new();
+    PROPAGATORS: Cow<'static, [Propagator]> =
+        "propagator", ["OTEL_PROPAGATORS"], PROPAGATOR_LIST, Cow::Borrowed(&[Propagator::TraceContext, Propagator::Baggage]);
 }
 
 impl Resolver<'_> {
     /// Returns propagators in the order of the variable, without duplicates.
     pub(super) fn propagators(&mut self, config: &BuilderConfig) -> Vec<Propagator> {
         let [variable] = PROPAGATORS.variables else { return Vec::new() };
-        let standard =
-            || [&STANDARD[..], &config.common.values.get(&PROPAGATORS).unwrap_or_default()].concat();
-        let Some(list) = self.env.get(variable) else { return standard() };
+        let otherwise = || config.common.values.get(&PROPAGATORS).unwrap_or(PROPAGATORS.default).into_owned();
+        let Some(list) = self.env.get(variable) else { return otherwise() };
         let (chosen, unknown) = parse(list);
         if !unknown.is_empty() {
-            let instead = if chosen.is_some() { "it is ignored" } else { "using tracecontext, baggage" };
+            let instead = match chosen {
+                Some(_) => "it is ignored".to_owned(),
+                None => format!("using {}", (PROPAGATOR_LIST.show)(&otherwise().into())),
+            };
             let unknown = unknown.join(", ");
             self.warn_once(
                 variable,
                 format!("{unknown:?} is not one of tracecontext, baggage, none; {instead}"),
             );
         }
-        chosen.unwrap_or_else(standard)
+        chosen.unwrap_or_else(otherwise)
     }
 }
 
@@ -48,14 +53,20 @@ fn parse(list: &str) -> (Option<Vec<Propagator>>, Vec<&str>) {
     (chosen, unknown)
 }
 
-const PROPAGATOR_LIST: Kind<Vec<Propagator>> = Kind {
-    parse: |list| Ok(parse(list).0.unwrap_or_default()),
+const PROPAGATOR_LIST: Kind<Cow<'static, [Propagator]>> = Kind {
+    parse: |list| Ok(parse(list).0.unwrap_or_default().into()),
     check: any,
-    show: |propagators| format!("{propagators:?}"),
+    show: |propagators| {
+        let name = |propagator: &Propagator| {
+            NAMES
+                .iter()
+                .find(|(_, known)| known.as_ref() == Some(propagator))
+                .map_or("those added in code", |(name, _)| name)
+        };
+        propagators.iter().map(name).collect::<Vec<_>>().join(", ")
+    },
     quote: plain,
 };
-
-const STANDARD: [Propagator; 2] = [Propagator::TraceContext, Propagator::Baggage];
 
 /// `none` is a name, too, but adds nothing.
 const NAMES: [(&str, Option<Propagator>); 3] = [
