@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::{Key, Value};
-use tracing_core::Subscriber;
+use tracing_core::{Dispatch, Subscriber};
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
@@ -276,6 +276,39 @@ impl Builder {
     /// [`InitError`], and then nothing was changed: no global is set, no thread is left.
     pub fn build(self) -> Result<TelemetryGuard, InitError> {
         crate::lifecycle::install(|| self.resolve())
+    }
+
+    /// Starts telemetry for the whole process with a subscriber of the caller's own: everything that
+    /// [`build`](Self::build) installs, but the `tracing` subscriber is the one that `subscriber` returns.
+    ///
+    /// Layers given to [`layer`](Self::layer) are not used; they belong beside the layer that is passed in. Our filters
+    /// apply to that layer alone: a layer beside it gets every span and event, down to TRACE, unless it has a filter of
+    /// its own ([`Layer::with_filter`]).
+    ///
+    /// ```
+    /// use telemetry_bootstrap::tracing_subscriber::layer::SubscriberExt as _;
+    /// use telemetry_bootstrap::tracing_subscriber::registry;
+    ///
+    /// # struct Own;
+    /// # impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Own {}
+    /// let _telemetry = telemetry_bootstrap::init()
+    ///     .service_name("greeter")
+    ///     .build_with(|telemetry| registry().with(Own).with(telemetry))?;
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InitError`], and then nothing was changed: no global is set, no thread is left.
+    pub fn build_with<S, R>(
+        self,
+        subscriber: impl FnOnce(TelemetryLayer<S>) -> R,
+    ) -> Result<TelemetryGuard, InitError>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+        R: Subscriber + Send + Sync + 'static,
+    {
+        crate::lifecycle::install_with(|| self.resolve(), |layer| Dispatch::new(subscriber(layer)))
     }
 
     /// Starts telemetry without touching any global: the layer is for a subscriber of the caller's own.

@@ -29,7 +29,7 @@ pub(crate) struct Additions {
     pub(crate) log_processors: BuilderHooks<LoggerProviderBuilder>,
     /// Used if the settings say [`Custom`](crate::settings::Propagator::Custom).
     pub(crate) propagators: Vec<Box<dyn TextMapPropagator + Send + Sync>>,
-    pub(crate) layers: Vec<Box<dyn Layer<Registry> + Send + Sync>>,
+    pub(crate) layers: Vec<UserLayer>,
     pub(crate) log_destination: Option<LogDestination>,
     pub(crate) overflow: OverflowPolicy,
     pub(crate) json: Option<JsonOptions>,
@@ -37,6 +37,9 @@ pub(crate) struct Additions {
     pub(crate) baggage_keys: Vec<String>,
     pub(crate) ignores_env: bool,
 }
+
+/// A layer of the user beside ours.
+pub(crate) type UserLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Changes how lines are written as JSON.
 pub(crate) type JsonOptions =

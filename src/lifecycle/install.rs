@@ -1,4 +1,4 @@
-//! Installs telemetry in the process: all or nothing. The only file that writes a global.
+//! Installs telemetry in the process, completely or not at all. This is the only file that writes a global.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,39 +13,44 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::error::InitError;
 use crate::lifecycle::Additions;
-use crate::lifecycle::assemble::{Assembled, Ready, assemble};
+use crate::lifecycle::assemble::{Assembled, ExportTo, Globals, LineOutput, assemble};
 use crate::lifecycle::guard::TelemetryGuard;
 use crate::lifecycle::panic_hook::{self, PanicHook, PreviousHook};
 use crate::provider::installed::{GlobalPropagator, Installed};
 use crate::settings::Settings;
-use crate::subscriber::TelemetryLayer;
+use crate::subscriber::{LayerParts, TelemetryLayer};
 
-/// What the builder was told, decided.
+/// Validated settings and user-provided components.
 pub(crate) type Resolved = Result<(Settings, Additions), InitError>;
 
 /// Builds everything and makes it the process's telemetry.
 pub(crate) fn install(resolve: impl FnOnce() -> Resolved) -> Result<TelemetryGuard, InitError> {
-    let claim = InstallLock::take()?;
-    if has_global_subscriber() {
-        return Err(InitError::SubscriberInstalled);
-    }
-    let (settings, mut parts) = resolve()?;
-    let layers = std::mem::take(&mut parts.layers);
-    let (subscriber, ready) = if layers.is_empty() {
-        let Assembled { layer, ready } = assemble(settings, parts)?;
-        (Dispatch::new(Registry::default().with(layer.alone())), ready)
+    let lock = InstallLock::take()?;
+    let (settings, mut additions) = resolve()?;
+    let layers = std::mem::take(&mut additions.layers);
+    let registry = Registry::default();
+    if layers.is_empty() {
+        lock.install(settings, additions, |layer| Dispatch::new(registry.with(layer.alone())))
     } else {
-        let Assembled { layer, ready } = assemble(settings, parts)?;
-        (Dispatch::new(Registry::default().with(layers).with(layer.beside_others())), ready)
-    };
-    // One that was installed meanwhile: all that runs already ends here.
-    dispatcher::set_global_default(subscriber).map_err(|_| InitError::SubscriberInstalled)?;
-    // Nothing fails from here on.
-    claim.keep();
-    Ok(globals(ready))
+        let subscriber = |layer: LayerParts<_>| registry.with(layers).with(layer.beside_others());
+        lock.install(settings, additions, |layer| Dispatch::new(subscriber(layer)))
+    }
 }
 
-/// Before anything is started for nothing.
+/// Builds everything and makes it the process's telemetry, with the subscriber that `subscriber` returns.
+pub(crate) fn install_with<S>(
+    resolve: impl FnOnce() -> Resolved,
+    subscriber: impl FnOnce(TelemetryLayer<S>) -> Dispatch,
+) -> Result<TelemetryGuard, InitError>
+where
+    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
+    let lock = InstallLock::take()?;
+    let (settings, additions) = resolve()?;
+    lock.install(settings, additions, |layer| subscriber(layer.beside_others()))
+}
+
+/// Returns `true` if a global subscriber exists, before anything is started in vain.
 fn has_global_subscriber() -> bool {
     let is_set = || dispatcher::get_default(|current| !current.is::<NoSubscriber>());
     // It may be one for this thread alone; a new thread has none of these.
@@ -61,18 +66,19 @@ pub(crate) fn local<S>(
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    let (settings, parts) = resolve()?;
-    let Assembled { layer, ready } = assemble(settings, parts)?;
-    Ok((layer.beside_others(), ready.guard))
+    let (settings, additions) = resolve()?;
+    let Assembled { layer, running, .. } =
+        assemble(settings, additions, ExportTo::Network, LineOutput::open)?;
+    Ok((layer.beside_others(), TelemetryGuard::new(running)))
 }
 
-fn globals(ready: Ready) -> TelemetryGuard {
-    let Ready { guard, disabled, ignores_env, propagator, standard, sampling_shortcut, owns_stderr } = ready;
+fn set_globals(guard: &TelemetryGuard, globals: Globals) {
+    let Globals { disabled, ignores_env, propagator, standard, sampling_shortcut, owns_stderr } = globals;
+    let diagnostics = guard.running().diagnostics.clone();
     if LogTracer::init().is_err() {
-        let diagnostics = &guard.running().diagnostics;
         diagnostics.warn("records of the log crate are not captured: another logger is installed", &[]);
     }
-    // The SDK logs that it is told; nobody needs to read it at each start.
+    // The SDK logs each change of a global, which is noise at every start.
     dispatcher::with_default(&Dispatch::none(), || {
         global::set_text_map_propagator(GlobalPropagator(propagator));
         // Without providers the API still hands contexts on.
@@ -82,13 +88,11 @@ fn globals(ready: Ready) -> TelemetryGuard {
         }
     });
     let tracer_provider = (!disabled).then(|| guard.tracer_provider().clone());
-    let diagnostics = guard.running().diagnostics.clone();
     Installed { tracer_provider, sampling_shortcut, ignores_env, propagators: standard, diagnostics }.set();
-    panic_hook::install(panic_hook(&guard, owns_stderr));
-    guard
+    panic_hook::install(panic_hook(guard, owns_stderr));
 }
 
-/// Holds nothing of the guard alive that ends with it.
+/// Returns the panic hook, which keeps nothing alive that ends with the guard.
 fn panic_hook(guard: &TelemetryGuard, owns_stderr: bool) -> PanicHook {
     let flusher = guard.flusher();
     let lines = guard.running().lines.clone();
@@ -107,7 +111,7 @@ fn panic_hook(guard: &TelemetryGuard, owns_stderr: bool) -> PanicHook {
     }
 }
 
-/// The right to install; given back unless the installation succeeds.
+/// The lock of the installation, released unless the installation succeeds.
 #[derive(Debug)]
 struct InstallLock {
     is_kept: bool,
@@ -115,13 +119,34 @@ struct InstallLock {
 
 impl InstallLock {
     fn take() -> Result<Self, InitError> {
-        match CLAIMED.swap(true, Ordering::AcqRel) {
-            true => Err(InitError::AlreadyInitialized),
-            false => Ok(Self { is_kept: false }),
+        if CLAIMED.swap(true, Ordering::AcqRel) {
+            return Err(InitError::AlreadyInitialized);
         }
+        let lock = Self { is_kept: false };
+        if has_global_subscriber() { Err(InitError::SubscriberInstalled) } else { Ok(lock) }
     }
 
-    /// For good: a global subscriber cannot be replaced.
+    fn install<S>(
+        self,
+        settings: Settings,
+        additions: Additions,
+        subscriber: impl FnOnce(LayerParts<S>) -> Dispatch,
+    ) -> Result<TelemetryGuard, InitError>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+    {
+        let Assembled { layer, running, globals, .. } =
+            assemble(settings, additions, ExportTo::Network, LineOutput::open)?;
+        let guard = TelemetryGuard::new(running);
+        // One that was installed in the meantime: everything that runs ends here, with the guard.
+        dispatcher::set_global_default(subscriber(layer)).map_err(|_| InitError::SubscriberInstalled)?;
+        // Nothing fails from here on.
+        self.keep();
+        set_globals(&guard, globals);
+        Ok(guard)
+    }
+
+    /// Keeps the lock until the process ends: a global subscriber cannot be replaced.
     fn keep(mut self) {
         self.is_kept = true;
     }

@@ -1,4 +1,4 @@
-//! From settings to running telemetry to its end.
+//! The life of telemetry: from settings to running telemetry to its end.
 
 mod additions;
 pub(crate) mod assemble;
@@ -10,7 +10,9 @@ mod shutdown_signal;
 mod tasks;
 
 pub(crate) use additions::{Additions, JsonOptions};
+#[cfg(feature = "testing")]
+pub(crate) use guard::Providers;
 pub use guard::TelemetryGuard;
-pub(crate) use install::{install, local};
+pub(crate) use install::{install, install_with, local};
 pub use shutdown_error::ShutdownError;
 pub use shutdown_signal::{shutdown_signal, shutdown_signal_blocking};

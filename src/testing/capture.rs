@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use http::HeaderMap;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
@@ -11,25 +10,21 @@ use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing::subscriber::DefaultGuard;
-use tracing_core::{Dispatch, LevelFilter};
+use tracing_core::Dispatch;
 use tracing_subscriber::Registry;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use super::{CollectedLog, CollectedMetric, CollectedSpan};
-use super::{CollectedTelemetry, Export, Request};
+use super::{CollectedLog, CollectedMetric, CollectedSpan, CollectedTelemetry, Export, Request};
+use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
-use crate::export::{Ledger, LogQueue, MetricQueue, Queue, SpanQueue, Take, Workers, encode};
-use crate::lifecycle::assemble::RecordContext;
+use crate::export::{Take, encode};
+use crate::lifecycle::assemble::{Assembled, ExportTo, LineOutput, Pipelines, assemble};
+use crate::lifecycle::{Additions, Providers};
 use crate::lines::json::JsonLayer;
-use crate::provider::BuilderHooks;
-use crate::provider::SamplingShortcut;
 use crate::provider::resource;
-use crate::settings::Signal;
-use crate::settings::{self, BuilderConfig, Directives, Env, QueueSettings, Settings};
-use crate::subscriber::filter::{Filter, FilterHandle};
-use crate::subscriber::{BridgeTracer, LayerParts, LogOptions, Marks, OtlpLogs, Records};
-use crate::{provider, semconv};
+use crate::settings::Settings;
+use crate::subscriber;
 
 /// Captures what this thread records, until the capture is dropped.
 ///
@@ -62,59 +57,37 @@ pub fn capture() -> Capture {
     Capture::new().expect("default settings")
 }
 
-/// What was captured so far. See [`capture`].
+/// The telemetry captured so far. See [`capture`].
 #[derive(Debug)]
 #[must_use = "dropping the capture ends it: bind it to a named variable"]
 pub struct Capture {
     received: Mutex<CollectedTelemetry>,
-    queues: Queues,
+    pipelines: Pipelines,
     resource: Vec<u8>,
     lines: Lines,
-    tracer_provider: SdkTracerProvider,
-    meter_provider: SdkMeterProvider,
-    logger_provider: SdkLoggerProvider,
+    providers: Providers,
     dispatch: Dispatch,
     _installed: DefaultGuard,
 }
 
 impl Capture {
     fn new() -> Result<Self, InitError> {
-        let mut config = BuilderConfig::default();
-        config.common.values.set(&settings::SERVICE_NAME, "test".to_owned());
-        let (settings, _) = settings::resolve(&config, &Env::none());
-        let resource = resource::resource(&settings);
-        let queues = Queues::new();
-        let spans = SpanQueue::new(Arc::clone(&queues.traces), Workers::default(), settings.traces.limits);
-        let metrics =
-            MetricQueue::new(Arc::clone(&queues.metrics), Workers::default(), settings.metrics.temporality);
-        let logs = LogQueue::new(Arc::clone(&queues.logs), Workers::default(), settings.logs.limits);
-        let tracer_provider = provider::tracer_provider(
-            &settings.traces,
-            resource.clone(),
-            None,
-            Some(spans),
-            BuilderHooks::default(),
-        );
-        let meter_provider = provider::meter_provider(
-            &settings.metrics,
-            resource.clone(),
-            Some(metrics),
-            Vec::new(),
-            BuilderHooks::default(),
-        );
-        let logger_provider =
-            provider::logger_provider(resource.clone(), Some(logs), BuilderHooks::default());
+        let (settings, additions) = crate::init().service_name("test").ignore_env().resolve()?;
+        let resource = encode::resource(&resource::resource(&settings));
         let lines = Lines::default();
-        let layer = parts(&settings, &tracer_provider, &queues, &lines).alone();
-        let dispatch = Dispatch::new(Registry::default().with(layer));
+        let open_lines = |_: &Settings, _: &mut Additions, _: &Diagnostics| {
+            let format: subscriber::Lines<Registry> = Box::new(JsonLayer::new(lines.clone()));
+            Ok(LineOutput { writer: None, format: Some(format), owns_stderr: false })
+        };
+        let Assembled { layer, running, pipelines, .. } =
+            assemble(settings, additions, ExportTo::Memory, open_lines)?;
+        let dispatch = Dispatch::new(Registry::default().with(layer.alone()));
         Ok(Self {
             received: Mutex::default(),
-            queues,
-            resource: encode::resource(&resource),
+            pipelines,
+            resource,
             lines,
-            tracer_provider,
-            meter_provider,
-            logger_provider,
+            providers: running.providers,
             _installed: tracing::dispatcher::set_default(&dispatch),
             dispatch,
         })
@@ -125,9 +98,9 @@ impl Capture {
     #[expect(clippy::expect_used, reason = "this crate has encoded it")]
     pub fn received(&self) -> CollectedTelemetry {
         // Only the queue is behind it, which cannot fail.
-        let _ = self.meter_provider.force_flush();
+        let _ = self.providers.meter.force_flush();
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
-        for (signal, queue) in self.queues.all() {
+        for (signal, queue) in self.pipelines.iter() {
             while let Some(batch) = queue.take(Take::Any) {
                 let export = Export::decode(signal, &batch.to_request(&self.resource)).expect("valid OTLP");
                 received.push(Request::new(HeaderMap::new(), export));
@@ -199,31 +172,31 @@ impl Capture {
     /// For what takes a provider: `ServerLayer::new().tracer_provider(telemetry.tracer_provider().clone())`.
     #[must_use]
     pub fn tracer_provider(&self) -> &SdkTracerProvider {
-        &self.tracer_provider
+        &self.providers.tracer
     }
 
     /// For what takes a provider.
     #[must_use]
     pub fn meter_provider(&self) -> &SdkMeterProvider {
-        &self.meter_provider
+        &self.providers.meter
     }
 
     /// For what takes a provider.
     #[must_use]
     pub fn logger_provider(&self) -> &SdkLoggerProvider {
-        &self.logger_provider
+        &self.providers.logger
     }
 
     /// A tracer of this instrumentation scope.
     #[must_use]
     pub fn tracer(&self, scope: &'static str) -> SdkTracer {
-        self.tracer_provider.tracer(scope)
+        self.providers.tracer.tracer(scope)
     }
 
     /// A meter of this instrumentation scope.
     #[must_use]
     pub fn meter(&self, scope: &'static str) -> Meter {
-        self.meter_provider.meter(scope)
+        self.providers.meter.meter(scope)
     }
 
     /// The subscriber, for other threads: `tracing::dispatcher::with_default(&dispatch, || …)` there, or
@@ -231,53 +204,6 @@ impl Capture {
     #[must_use]
     pub fn dispatch(&self) -> Dispatch {
         self.dispatch.clone()
-    }
-}
-
-fn parts(
-    settings: &Settings,
-    tracer_provider: &SdkTracerProvider,
-    queues: &Queues,
-    lines: &Lines,
-) -> LayerParts<Registry> {
-    let tracer = BridgeTracer::new(tracer_provider.tracer(semconv::SCOPE_NAME), SamplingShortcut::default());
-    LayerParts {
-        lines: Some((Box::new(JsonLayer::new(lines.clone())), filter(&settings.lines.filter))),
-        records: Some((records(settings, queues), filter(&settings.logs.filter))),
-        span_attributes: None,
-        spans: Some((tracer, filter(&settings.span_filter))),
-        marks: Marks { exceptions: settings.exception_signal, ..Marks::default() },
-    }
-}
-
-fn records(settings: &Settings, queues: &Queues) -> Records<Registry> {
-    let limits = settings.logs.limits;
-    let options =
-        LogOptions { limits, minimum: LevelFilter::TRACE, sampled_traces_only: false, is_redacted: None };
-    let logs = OtlpLogs::direct(Arc::clone(&queues.logs), options);
-    RecordContext { value_length: limits.value_length, ..RecordContext::default() }.with(logs)
-}
-
-fn filter(directives: &Directives) -> FilterHandle {
-    FilterHandle::new(Filter::parse(&directives.text).0)
-}
-
-/// The queues of production, which nobody empties but the test.
-#[derive(Debug)]
-struct Queues {
-    traces: Arc<Queue>,
-    metrics: Arc<Queue>,
-    logs: Arc<Queue>,
-}
-
-impl Queues {
-    fn new() -> Self {
-        let queue = || Arc::new(Queue::new(LIMITS, Arc::new(Ledger::default())));
-        Self { traces: queue(), metrics: queue(), logs: queue() }
-    }
-
-    fn all(&self) -> [(Signal, &Queue); 3] {
-        [(Signal::Traces, &self.traces), (Signal::Metrics, &self.metrics), (Signal::Logs, &self.logs)]
     }
 }
 
@@ -310,11 +236,3 @@ impl io::Write for Lines {
         Ok(())
     }
 }
-
-/// A test records what it wants to see at the end.
-const LIMITS: QueueSettings = QueueSettings {
-    max_items: usize::MAX,
-    max_bytes: usize::MAX,
-    max_export_batch_size: 512,
-    delay: Duration::MAX,
-};

@@ -13,24 +13,25 @@ use crate::lines::writer::{LogDestination, NonBlockingWriter};
 use crate::settings::{LineSettings, LogFormat, Settings};
 use crate::subscriber::{Lines, shared};
 
-pub(super) struct LineOutput<S> {
-    pub(super) writer: Option<NonBlockingWriter>,
-    pub(super) format: Option<Lines<S>>,
+/// An open log output.
+pub(crate) struct LineOutput<S> {
+    pub(crate) writer: Option<NonBlockingWriter>,
+    pub(crate) format: Option<Lines<S>>,
     /// Whether lines are JSON on standard error.
-    pub(super) owns_stderr: bool,
+    pub(crate) owns_stderr: bool,
 }
 
 impl<S> LineOutput<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    /// Opens the output, and lets `diagnostics` write there too.
-    pub(super) fn open(
+    /// Opens the output of the settings, to which `diagnostics` are written too.
+    pub(crate) fn open(
         settings: &Settings,
-        parts: &mut Additions,
+        additions: &mut Additions,
         diagnostics: &Diagnostics,
     ) -> Result<Self, InitError> {
-        let output = parts.log_destination.take().unwrap_or_default();
+        let output = additions.log_destination.take().unwrap_or_default();
         let is_terminal = output.is_terminal();
         let is_json = match settings.lines.format {
             LogFormat::Off => return Ok(Self { writer: None, format: None, owns_stderr: false }),
@@ -39,46 +40,51 @@ where
             LogFormat::Pretty => false,
         };
         let owns_stderr = is_json && matches!(output, LogDestination::Stderr);
-        let writer = start(output, parts)?;
+        let writer = start(output, additions)?;
         let (format, write) = if is_json {
-            shared(json(writer.clone(), parts))
+            shared(json(writer.clone(), additions))
         } else {
-            shared(pretty(writer.clone(), colors(is_terminal, &settings.lines), parts))
+            shared(pretty(writer.clone(), colors(is_terminal, &settings.lines), additions))
         };
         diagnostics.write_with(write);
         Ok(Self { writer: Some(writer), format: Some(format), owns_stderr })
     }
 }
 
-fn start(output: LogDestination, parts: &Additions) -> Result<NonBlockingWriter, InitError> {
+fn start(output: LogDestination, additions: &Additions) -> Result<NonBlockingWriter, InitError> {
     let path = match &output {
         LogDestination::File(path) => path.display().to_string(),
         _ => String::new(),
     };
-    NonBlockingWriter::new(output, parts.overflow, NonBlockingWriter::DEFAULT_MAX_BYTES).map_err(|error| {
-        InitError::InvalidSetting {
+    NonBlockingWriter::new(output, additions.overflow, NonBlockingWriter::DEFAULT_MAX_BYTES).map_err(
+        |error| InitError::InvalidSetting {
             setting: "destination",
             value: path,
             origin: ".log_output(|o| o.destination())".to_owned(),
             reason: "the file cannot be opened".to_owned(),
             source: Some(error.into()),
-        }
-    })
+        },
+    )
 }
 
-fn json(writer: NonBlockingWriter, parts: &mut Additions) -> JsonLayer<NonBlockingWriter> {
-    let layer =
-        JsonLayer::new(writer).redact(parts.redaction.clone()).baggage_keys(parts.baggage_keys.clone());
-    match parts.json.take() {
+fn json(writer: NonBlockingWriter, additions: &mut Additions) -> JsonLayer<NonBlockingWriter> {
+    let layer = JsonLayer::new(writer)
+        .redact(additions.redaction.clone())
+        .baggage_keys(additions.baggage_keys.clone());
+    match additions.json.take() {
         Some(options) => options(layer),
         None => layer,
     }
 }
 
-fn pretty(writer: NonBlockingWriter, colors: Colors, parts: &Additions) -> PrettyLayer<NonBlockingWriter> {
+fn pretty(
+    writer: NonBlockingWriter,
+    colors: Colors,
+    additions: &Additions,
+) -> PrettyLayer<NonBlockingWriter> {
     PrettyLayer::new(writer, colors)
-        .redact(parts.redaction.clone())
-        .baggage_keys(BaggageKeys::new(parts.baggage_keys.iter().cloned()))
+        .redact(additions.redaction.clone())
+        .baggage_keys(BaggageKeys::new(additions.baggage_keys.iter().cloned()))
 }
 
 fn colors(is_terminal: bool, settings: &LineSettings) -> Colors {

@@ -12,7 +12,8 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use super::left_until;
 use crate::lifecycle::tasks::Task;
 
-#[derive(Clone)]
+/// The three providers.
+#[derive(Clone, Debug)]
 pub(crate) struct Providers {
     pub(crate) tracer: SdkTracerProvider,
     pub(crate) meter: SdkMeterProvider,

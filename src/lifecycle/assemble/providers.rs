@@ -1,0 +1,69 @@
+//! Builds the SDK's providers on top of the queues.
+
+use std::sync::Arc;
+
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+
+use super::pipelines::Pipelines;
+use crate::error::InitError;
+use crate::export::{LogQueue, MetricQueue, SpanQueue, Workers};
+use crate::lifecycle::guard::Providers;
+use crate::lifecycle::{Additions, tasks};
+use crate::provider;
+use crate::settings::Settings;
+
+pub(super) fn providers(
+    settings: &Settings,
+    additions: Additions,
+    resource: &Resource,
+    pipelines: &Pipelines,
+    workers: &Workers,
+) -> Result<Providers, InitError> {
+    let span_queue = pipelines
+        .traces
+        .as_ref()
+        .map(|queue| SpanQueue::new(Arc::clone(queue), workers.clone(), settings.traces.limits));
+    let metric_queue = pipelines
+        .metrics
+        .as_ref()
+        .map(|queue| MetricQueue::new(Arc::clone(queue), workers.clone(), settings.metrics.temporality));
+    let log_queue = pipelines
+        .logs
+        .as_ref()
+        .map(|queue| LogQueue::new(Arc::clone(queue), workers.clone(), settings.logs.limits));
+    let meter = provider::meter_provider(
+        &settings.metrics,
+        resource.clone(),
+        metric_queue,
+        additions.views,
+        additions.meter_provider,
+    );
+    check_readers_run(&meter)?;
+    let providers = Providers {
+        tracer: provider::tracer_provider(
+            &settings.traces,
+            resource.clone(),
+            additions.sampler,
+            span_queue,
+            additions.tracer_provider,
+        ),
+        meter,
+        logger: provider::logger_provider(resource.clone(), log_queue, additions.log_processors),
+    };
+    if settings.disabled {
+        providers.disable();
+    }
+    Ok(providers)
+}
+
+/// Returns an error if the system refused a thread to a metric reader.
+///
+/// `PeriodicReader` does not report a failed thread spawn; a failing flush reveals it, because a new provider has no
+/// instrument to collect. Readers of the user may fail for other reasons.
+fn check_readers_run(meter: &SdkMeterProvider) -> Result<(), InitError> {
+    if meter.force_flush().is_err() && tasks::spawn("telemetry-probe", || {}).is_err() {
+        return Err(InitError::Thread("the system refused one for a metric reader".into()));
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Builds the output for OTLP log records.
+
+use std::sync::Arc;
+
+use opentelemetry::Value;
+use tracing_core::Subscriber;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::pipelines::Pipelines;
+use crate::context_fields::{self, BaggageKeys};
+use crate::export::encode::{self, LogFields};
+use crate::lifecycle::guard::Providers;
+use crate::redaction::{REDACTED, Redaction};
+use crate::settings::Settings;
+use crate::subscriber::{LogOptions, OtlpLogs, Records, SpanAttributes};
+
+/// Returns the output for log records: straight into the queue, or through the processors that the user added.
+pub(super) fn records<S>(
+    settings: &Settings,
+    pipelines: &Pipelines,
+    providers: &Providers,
+    has_processors: bool,
+    around: RecordContext,
+) -> Option<Records<S>>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let redaction = around.redaction.clone();
+    let options = LogOptions {
+        limits: settings.logs.limits,
+        minimum: settings.logs.minimum_severity,
+        sampled_traces_only: settings.logs.sampled_traces_only,
+        is_redacted: redaction.is_some().then(|| Arc::new(move |key: &str| redaction.is_redacted(key)) as _),
+    };
+    let logs = match &pipelines.logs {
+        _ if settings.disabled => return None,
+        _ if has_processors => OtlpLogs::through(providers.logger.clone(), options),
+        Some(queue) => OtlpLogs::direct(Arc::clone(queue), options),
+        None => return None,
+    };
+    Some(around.with(logs))
+}
+
+/// The sources of fields that are not the event's own.
+#[derive(Default)]
+pub(super) struct RecordContext {
+    pub(super) redaction: Redaction,
+    pub(super) baggage: BaggageKeys,
+    pub(super) spans: Option<SpanAttributes>,
+    /// Characters of one text.
+    pub(super) value_length: Option<usize>,
+}
+
+impl RecordContext {
+    /// Adds the fields of the context, and those of the spans if requested, to each record.
+    fn with<S>(self, logs: OtlpLogs) -> Records<S>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        Box::new(move |event, moment, ctx| {
+            // Without any such fields nothing is allocated.
+            let mut around = Vec::new();
+            context_fields::for_each(event.metadata().target(), &self.baggage, &mut |key, value| {
+                let redacted = Value::from(REDACTED);
+                let value = if self.redaction.is_redacted(key) { &redacted } else { value };
+                encode::attribute_value(&mut around, LogFields::ATTRIBUTE, key, value, self.value_length);
+            });
+            if let Some(spans) = self.spans {
+                spans.write(event, ctx, &mut around);
+            }
+            logs.on_event(event, moment.time, moment.ids, &around);
+        })
+    }
+}
