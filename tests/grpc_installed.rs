@@ -3,10 +3,13 @@
 #![cfg(all(feature = "grpc", feature = "testing"))]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail with them")]
 
+mod grpc_support;
+
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use grpc_support::in_child;
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
@@ -250,18 +253,6 @@ async fn a_propagator_of_the_users_is_used_as_well() {
     let sent = passed_on(&[("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]).await;
     assert!(sent["traceparent"].to_str().unwrap().starts_with("00-0af7651916cd43dd8448eb211c80319c-"));
     assert_eq!(sent["x-tenant"], "acme");
-}
-
-/// Runs the test again in a process of its own that has this variable. True there.
-fn in_child(test: &str, variable: &str, value: &str) -> bool {
-    if std::env::var(variable).is_ok() {
-        return true;
-    }
-    let program = std::env::current_exe().unwrap();
-    let child =
-        std::process::Command::new(program).args([test, "--exact"]).env(variable, value).output().unwrap();
-    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
-    false
 }
 
 #[tokio::test]

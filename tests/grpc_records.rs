@@ -103,18 +103,6 @@ async fn stable_names_on_both_sides() {
     assert_eq!(point.get("server.port"), Some(world.address.port().to_string()));
 }
 
-/// Runs the test again in a process of its own that has this variable. True there.
-fn in_child(test: &str, variable: &str, value: &str) -> bool {
-    if std::env::var(variable).is_ok() {
-        return true;
-    }
-    let program = std::env::current_exe().unwrap();
-    let child =
-        std::process::Command::new(program).args([test, "--exact"]).env(variable, value).output().unwrap();
-    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
-    false
-}
-
 #[tokio::test]
 async fn old_names_when_the_environment_says_so() {
     let test = "old_names_when_the_environment_says_so";

@@ -1,4 +1,23 @@
 //! Tower layers that trace and measure calls.
+//!
+//! A module per protocol; what they share is here: the span of a call, the trace context in its headers, captured
+//! headers, addresses, and the future and body that follow a call to its end.
+
+mod address;
+mod body;
+mod call;
+mod context;
+mod future;
+mod headers;
+mod lazy;
+mod span;
 
 #[cfg(feature = "grpc")]
 pub mod grpc;
+
+/// The side from which a call is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Server,
+    Client,
+}

@@ -131,7 +131,7 @@ fn own_type(error: &(dyn Error + 'static)) -> Option<String> {
         return carried.or_else(|| Some(format!("{:?}", error.kind())));
     }
     if let Some(status) = error.downcast_ref::<tonic::Status>() {
-        return Some(Code::of_tonic(status.code()).name().to_owned());
+        return Some(Code::from_tonic(status.code()).name().to_owned());
     }
     // `Error` says nothing, and is what dynamic errors call their wrappers.
     TypeName::of(error).map(|name| name.as_str().to_owned()).filter(|name| name != "Error")

@@ -1,4 +1,4 @@
-//! gRPC status codes: this crate's own, so that tonic's are no part of its interface.
+//! gRPC status codes. They are this crate's own, so that tonic is not part of its public interface.
 
 use std::fmt;
 
@@ -94,7 +94,7 @@ impl Code {
         }
     }
 
-    pub(crate) fn of_tonic(code: tonic::Code) -> Self {
+    pub(crate) fn from_tonic(code: tonic::Code) -> Self {
         Self::ALL.get(code as usize).copied().unwrap_or(Self::Unknown)
     }
 
@@ -119,7 +119,7 @@ mod tests {
         for (number, code) in Code::ALL.into_iter().enumerate() {
             assert_eq!(code as usize, number);
             let tonic = tonic::Code::from(number as i32);
-            assert_eq!(Code::of_tonic(tonic), code);
+            assert_eq!(Code::from_tonic(tonic), code);
             assert_eq!(code.to_tonic(), tonic);
             assert_eq!(format!("{tonic:?}").to_uppercase(), code.name().replace('_', ""));
         }

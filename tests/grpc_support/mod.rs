@@ -584,3 +584,17 @@ pub fn propagate() {
         ]));
     });
 }
+
+/// Runs the test again in a process of its own that has this variable. Returns `true` there.
+pub fn in_child(test: &str, variable: &str, value: &str) -> bool {
+    if std::env::var(variable).is_ok() {
+        return true;
+    }
+    let program = std::env::current_exe().unwrap();
+    let child =
+        std::process::Command::new(program).args([test, "--exact"]).env(variable, value).output().unwrap();
+    let output = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success(), "{output}");
+    assert!(output.contains("test result: ok. 1 passed;"), "not exactly one test ran in the child: {output}");
+    false
+}

@@ -13,13 +13,15 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::body::{ResponseBody, follow_request};
 use super::call::Call;
 use super::descriptor_set::{DescriptorSetError, methods_of};
-use super::future::ResponseFuture;
 use super::options::{Options, RequestHead, Side, common_settings};
-use super::recorder::Telemetry;
-use super::target::Address;
+use super::recorder::GrpcRecorder;
+use super::request_body::instrument_request_body;
+use crate::calls::address::Address;
+use crate::calls::body::ResponseBody;
+use crate::calls::call::Call as AnyCall;
+use crate::calls::future::ResponseFuture;
 use crate::semconv::Code;
 
 /// Traces and measures every gRPC call that a client makes, and sends the trace context along.
@@ -27,12 +29,12 @@ use crate::semconv::Code;
 /// See the [module's documentation](super) for what is recorded. Clones share their configuration.
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing until a service is wrapped in it"]
-pub struct ClientLayer(Telemetry);
+pub struct ClientLayer(GrpcRecorder);
 
 impl ClientLayer {
     /// All calls, by the stable conventions, to the global providers.
     pub fn new() -> Self {
-        Self(Telemetry::new(Options::new(Side::Client)))
+        Self(GrpcRecorder::new(Options::new(Side::Client)))
     }
 
     /// Where the channel connects to: `server.address` and `server.port` of spans and metrics, which clients
@@ -53,7 +55,7 @@ impl ClientLayer {
     /// targets with other schemes become `server.address` as they are. Default: spans have the authority of
     /// the request's URI, if it has one (`with_origin` of tonic's clients gives it one); metrics have none.
     pub fn target(self, target: impl Display) -> Self {
-        self.with(|options| options.target = Some(Address::of_target(&target.to_string())))
+        self.with(|options| options.target = Some(Address::from_target(&target.to_string())))
     }
 }
 
@@ -69,7 +71,7 @@ impl<S> Layer<S> for ClientLayer {
     type Service = ClientService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ClientService { inner, telemetry: self.0.clone() }
+        ClientService { inner, recorder: self.0.clone() }
     }
 }
 
@@ -77,7 +79,7 @@ impl<S> Layer<S> for ClientLayer {
 #[derive(Clone, Debug)]
 pub struct ClientService<S> {
     inner: S,
-    telemetry: Telemetry,
+    recorder: GrpcRecorder,
 }
 
 impl<S, B, R> Service<Request<B>> for ClientService<S>
@@ -97,11 +99,12 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Some(recorder) = self.telemetry.recorder_of(&request) else {
+        let Some(recorder) = self.recorder.recorder_for(&request) else {
             return ResponseFuture::new(self.inner.call(request), None);
         };
-        let mut call = Call::outgoing(recorder, &mut request);
-        follow_request(request.body_mut(), &call);
+        let call = Call::outgoing(recorder, &mut request);
+        instrument_request_body(request.body_mut(), &call);
+        let mut call = AnyCall::Grpc(call);
         let entered = call.enter();
         let future = self.inner.call(request);
         drop(entered);

@@ -1,16 +1,16 @@
-//! What the environment says about calls.
+//! Settings of the layers in the environment.
 
 use super::options::{CapturedNames, Side};
 use crate::provider::installed::Installed;
 use crate::settings::{self, Env, RpcConventions};
 
-/// The names that telemetry carries. A mistake in the variable is reported by [`init`](crate::init), once.
+/// Returns the conventions to use. [`init`](crate::init) reports an invalid value.
 pub(super) fn conventions() -> RpcConventions {
     settings::rpc_conventions(&env(), &mut Vec::new())
 }
 
-/// The headers to capture: a list in the environment replaces the one in code. A mistake in it is reported by
-/// [`init`](crate::init).
+/// Returns the headers to capture: a list in the environment replaces the one in code. [`init`](crate::init) reports an
+/// invalid list.
 pub(super) fn captured(side: Side, code: &CapturedNames) -> CapturedNames {
     let listed = settings::grpc_captured_headers(&env(), &mut Vec::new());
     let (request, response, trailers) = match side {
@@ -25,7 +25,7 @@ pub(super) fn captured(side: Side, code: &CapturedNames) -> CapturedNames {
     }
 }
 
-/// The process's, unless [`ignore_env`](crate::Builder::ignore_env) said that it does not count.
+/// The environment of the process, unless [`ignore_env`](crate::Builder::ignore_env) was set.
 fn env() -> Env {
     if Installed::get().is_some_and(|installed| installed.ignores_env) { Env::none() } else { Env::process() }
 }

@@ -1,13 +1,13 @@
 //! The metrics of calls, bound once for each method and status.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter, Histogram, Meter, UpDownCounter};
 
 use super::options::{IsError, MetricOptions, Side};
-use super::target::Address;
+use crate::calls::address::Address;
 use crate::semconv;
 use crate::semconv::Code;
 use crate::settings::RpcConventions;
@@ -16,7 +16,7 @@ use crate::settings::RpcConventions;
 pub(super) struct Instruments {
     conventions: RpcConventions,
     is_error: IsError,
-    /// Of a client's target. A server's address comes from its callers and is no attribute of a metric.
+    /// The address of a client's target. A server's address comes from its callers, so it is not on metrics.
     address: Option<Address>,
     duration: Option<Histogram<f64>>,
     old_duration: Option<Histogram<f64>>,
@@ -25,7 +25,7 @@ pub(super) struct Instruments {
     counts: Option<Pair>,
 }
 
-/// One histogram for what was requested and one for what was answered.
+/// A histogram for requests and one for responses.
 struct Pair {
     request: Histogram<u64>,
     response: Histogram<u64>,
@@ -36,7 +36,7 @@ impl Instruments {
         meter: &Meter,
         side: Side,
         conventions: RpcConventions,
-        wanted: MetricOptions,
+        enabled: MetricOptions,
         is_error: IsError,
         address: Option<Address>,
     ) -> Self {
@@ -48,18 +48,18 @@ impl Instruments {
             address,
             duration: stable.then(|| duration(meter, side)),
             old_duration: old.then(|| old_duration(meter, side)),
-            active: wanted.active.then(|| active(meter, side)),
-            sizes: (wanted.sizes || old).then(|| sizes(meter, side)),
-            counts: wanted.counts.then(|| counts(meter, side)),
+            active: enabled.active.then(|| active(meter, side)),
+            sizes: (enabled.sizes || old).then(|| sizes(meter, side)),
+            counts: enabled.counts.then(|| counts(meter, side)),
         }
     }
 
-    /// Whether messages have to be followed.
-    pub(super) fn follows_messages(&self) -> bool {
+    /// Returns `true` if an instrument needs the messages of calls.
+    pub(super) fn track_messages(&self) -> bool {
         self.sizes.is_some() || self.counts.is_some()
     }
 
-    /// Attributes of all metrics of a method; the status is there once it is known.
+    /// The attributes of a method's metrics, with the status if it is known.
     fn attributes(&self, method: &str, code: Option<Code>) -> Vec<KeyValue> {
         let mut attributes = Vec::with_capacity(8);
         if self.conventions == RpcConventions::Old {
@@ -80,10 +80,7 @@ impl Instruments {
             }
         }
         if let Some(address) = &self.address {
-            attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, Arc::clone(&address.host)));
-            if let Some(port) = address.port {
-                attributes.push(KeyValue::new(semconv::SERVER_PORT, i64::from(port)));
-            }
+            address.push_attributes(attributes);
         }
     }
 
@@ -107,7 +104,7 @@ impl Instruments {
     }
 }
 
-/// Names before 1.39, as the Python instrumentation has them.
+/// The names before 1.39, as the Python instrumentation uses them.
 fn old_attributes(attributes: &mut Vec<KeyValue>, method: &str, code: Option<Code>) {
     let (service, short) = split(method);
     attributes.push(KeyValue::new(semconv::OLD_RPC_SYSTEM, semconv::GRPC));
@@ -118,12 +115,12 @@ fn old_attributes(attributes: &mut Vec<KeyValue>, method: &str, code: Option<Cod
     }
 }
 
-/// `pkg.Service/Method` in two. What has no slash (`_OTHER`) is both.
+/// Splits `pkg.Service/Method`. A name without a slash (`_OTHER`) is used for both parts.
 pub(super) fn split(method: &str) -> (&str, &str) {
     method.rsplit_once('/').unwrap_or((method, method))
 }
 
-/// The handles of one method, made when they are first needed.
+/// The bound instruments of one method, created when they are first needed.
 #[derive(Default)]
 pub(super) struct MethodInstruments {
     durations: [OnceLock<BoundDuration>; Code::COUNT],
@@ -137,7 +134,7 @@ struct BoundDuration {
     milliseconds: Option<BoundHistogram<f64>>,
 }
 
-/// Each is bound when something is measured: a bound histogram is exported even if nothing was.
+/// Bound at the first measurement, because a bound histogram is exported even if it is empty.
 #[derive(Default)]
 struct BoundPair {
     request: OnceLock<Option<BoundHistogram<u64>>>,
@@ -165,7 +162,7 @@ impl MethodInstruments {
         }
     }
 
-    /// One call more, or one less.
+    /// Adds `change` to the number of active calls.
     pub(super) fn add_active(&self, instruments: &Instruments, method: &str, change: i64) {
         let Some(counter) = &instruments.active else {
             return;

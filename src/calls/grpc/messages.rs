@@ -1,14 +1,117 @@
-//! Messages inside a body: gRPC's length-prefixed framing, followed across the borders of HTTP frames.
+//! The messages of a call: gRPC's length-prefixed framing, parsed across the boundaries of HTTP frames, and the totals
+//! of both directions.
 
 use std::io::IoSlice;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Buf;
+use opentelemetry::KeyValue;
 
-/// Finds where each message of a stream ends, without keeping any of it.
+use super::instruments::Instruments;
+use super::method::Method;
+use super::options::MetricOptions;
+use super::recorder::CallRecorder;
+use crate::semconv;
+
+/// The messages of one call, in both directions.
+#[derive(Default)]
+pub(super) struct CallMessages {
+    requests: Arc<MessageCounter>,
+    responses: MessageCounter,
+    response_framer: MessageFramer,
+}
+
+impl CallMessages {
+    /// Counts the messages that a data frame of the response completes.
+    pub(super) fn on_response_data(&mut self, data: &impl Buf, instruments: &Instruments, method: &Method) {
+        let responses = &self.responses;
+        self.response_framer.push(data, |size| {
+            responses.add(size);
+            method.instruments.record_response_size(instruments, &method.name, size);
+        });
+    }
+
+    /// Returns a counter for the request body, which the transport may read on another task.
+    pub(super) fn follow_request(&self, recorder: Arc<CallRecorder>, method: Arc<Method>) -> RequestMessages {
+        RequestMessages {
+            recorder,
+            method,
+            framer: MessageFramer::default(),
+            requests: Arc::clone(&self.requests),
+        }
+    }
+
+    pub(super) fn requests(&self) -> MessageTotals {
+        self.requests.totals()
+    }
+
+    pub(super) fn responses(&self) -> MessageTotals {
+        self.responses.totals()
+    }
+
+    /// The attributes that the call's span gets at its end.
+    pub(super) fn attributes(&self, enabled: MetricOptions) -> impl Iterator<Item = KeyValue> {
+        let (requests, responses) = (self.requests(), self.responses());
+        let counts = [
+            (semconv::RPC_REQUEST_MESSAGE_COUNT, requests.count),
+            (semconv::RPC_RESPONSE_MESSAGE_COUNT, responses.count),
+        ];
+        let sizes =
+            [(semconv::RPC_REQUEST_SIZE, requests.bytes), (semconv::RPC_RESPONSE_SIZE, responses.bytes)];
+        let counts = counts.into_iter().filter(move |_| enabled.counts);
+        let sizes = sizes.into_iter().filter(move |_| enabled.sizes);
+        counts.chain(sizes).map(|(key, number)| KeyValue::new(key, i64::try_from(number).unwrap_or(i64::MAX)))
+    }
+}
+
+/// Messages that went in one direction, and their bytes on the wire.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MessageTotals {
+    pub(super) count: u64,
+    pub(super) bytes: u64,
+}
+
+#[derive(Default)]
+struct MessageCounter {
+    count: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl MessageCounter {
+    fn add(&self, size: u64) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(size, Ordering::Relaxed);
+    }
+
+    fn totals(&self) -> MessageTotals {
+        MessageTotals { count: self.count.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
+    }
+}
+
+/// Counts the messages of a request body.
+pub(super) struct RequestMessages {
+    recorder: Arc<CallRecorder>,
+    method: Arc<Method>,
+    framer: MessageFramer,
+    requests: Arc<MessageCounter>,
+}
+
+impl RequestMessages {
+    pub(super) fn push(&mut self, data: &impl Buf) {
+        let Self { recorder, method, framer, requests } = self;
+        framer.push(data, |size| {
+            requests.add(size);
+            method.instruments.record_request_size(&recorder.instruments, &method.name, size);
+        });
+    }
+}
+
+/// Finds where each message of a stream ends, without keeping any of its bytes.
 #[derive(Clone, Debug, Default)]
-pub(super) struct MessageFramer {
+struct MessageFramer {
     prefix: [u8; PREFIX],
-    /// Bytes of the prefix that have been seen.
+    /// Bytes of the prefix that were received.
     filled: usize,
     /// Bytes of the message that are still to come.
     remaining: usize,
@@ -17,13 +120,13 @@ pub(super) struct MessageFramer {
 /// One byte says whether the message is compressed, four its length.
 const PREFIX: usize = 5;
 
-/// Parts of one data frame that are looked at; tonic and hyper send one.
+/// Slices of one data frame that are parsed; tonic and hyper send one.
 const MAX_SLICES: usize = 16;
 
 impl MessageFramer {
-    /// Follows one data frame; `message` gets the size of each message that it completes. What a peer only
-    /// announces is not believed: four bytes can claim 4 GiB.
-    pub(super) fn follow(&mut self, data: &impl Buf, mut message: impl FnMut(u64)) {
+    /// Parses one data frame; `message` gets the size of each message that it completes. A message that is announced
+    /// but not received does not count: four bytes can claim 4 GiB.
+    fn push(&mut self, data: &impl Buf, mut message: impl FnMut(u64)) {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let filled = data.chunks_vectored(&mut slices);
         for slice in slices.iter().take(filled) {
@@ -80,15 +183,15 @@ mod tests {
     }
 
     fn sizes_in_pieces(bytes: &[u8], cuts: &[usize]) -> Vec<usize> {
-        let mut framing = MessageFramer::default();
+        let mut framer = MessageFramer::default();
         let mut sizes = Vec::new();
         let mut rest = bytes;
         for &cut in cuts {
             let (piece, tail) = rest.split_at(cut.min(rest.len()));
-            framing.follow(&piece, |size| sizes.push(size as usize));
+            framer.push(&piece, |size| sizes.push(size as usize));
             rest = tail;
         }
-        framing.follow(&rest, |size| sizes.push(size as usize));
+        framer.push(&rest, |size| sizes.push(size as usize));
         sizes
     }
 
@@ -119,7 +222,7 @@ mod tests {
         let bytes = encode(&[3, 4]);
         let (head, tail) = bytes.split_at(6);
         let mut sizes = Vec::new();
-        MessageFramer::default().follow(&head.chain(tail), |size| sizes.push(size));
+        MessageFramer::default().push(&head.chain(tail), |size| sizes.push(size));
         assert_eq!(sizes, [3, 4]);
     }
 }

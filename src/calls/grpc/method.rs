@@ -8,17 +8,21 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use arc_swap::ArcSwap;
 
 use super::instruments::MethodInstruments;
-use super::method_name::name_of;
 use super::options::Side;
-use super::status::Ending;
+use super::status::CallStatus;
 use crate::semconv;
 use crate::semconv::Code;
+
+/// Returns the method's name in a request path: the path without its leading slash.
+pub(super) fn method_name(path: &str) -> &str {
+    path.strip_prefix('/').unwrap_or(path)
+}
 
 /// One method, as it is named on spans.
 pub(super) struct Method {
     /// `pkg.Service/Method`, without the leading slash.
     pub(super) name: Arc<str>,
-    /// It may appear on metrics under its own name.
+    /// The method may appear on metrics under its own name.
     known: AtomicBool,
     /// The name of a known method, as spans take it without a copy.
     interned: OnceLock<&'static str>,
@@ -57,83 +61,82 @@ impl Method {
 
 /// The methods of one layer.
 ///
-/// A path that a peer made up must cost neither memory nor a time series. So a method is remembered, and has
-/// metrics of its own, only when it is listed, when this program calls it, or once somebody answered it with
-/// anything but `UNIMPLEMENTED`; and there is a limit to that too.
+/// A path that a peer made up must cost neither memory nor a time series. So a method is stored, and has metrics of its
+/// own, only if it is listed, if this program calls it, or once a handler answered it. The number is limited.
 pub(super) struct Methods {
-    /// By name. Read by every call, replaced when one is added. A few comparisons cost less than to hash a name.
+    /// By name. Read by every call, replaced when one is added. A few comparisons cost less than hashing a name.
     known: ArcSwap<BTreeMap<Arc<str>, Arc<Method>>>,
-    /// Stands on metrics for all methods that are not known.
+    /// Represents all unknown methods on metrics.
     other: Arc<Method>,
-    admission: MethodDiscovery,
+    discovery: MethodDiscovery,
 }
 
 /// How a method becomes known.
 #[derive(Clone, Copy)]
 enum MethodDiscovery {
-    /// It was listed from the beginning.
+    /// Known methods are listed in advance.
     Listed,
-    /// When it is called: clients call what their code names.
+    /// A method becomes known when it is called, because clients call what their code names.
     Called,
-    /// When it was answered.
+    /// A method becomes known when a handler answers it.
     Answered,
 }
 
-/// Methods remembered by one layer; further ones are `_OTHER`.
+/// The number of methods that one layer stores; further ones are `_OTHER`.
 pub(super) const MAX_METHODS: usize = 1000;
 
 impl Methods {
     pub(super) fn new(side: Side, listed: Option<&[String]>) -> Self {
-        let admission = match (listed, side) {
+        let discovery = match (listed, side) {
             (Some(_), _) => MethodDiscovery::Listed,
             (None, Side::Client) => MethodDiscovery::Called,
             (None, Side::Server) => MethodDiscovery::Answered,
         };
         let known = listed.unwrap_or_default().iter().map(|name| {
-            let method = Method::new(name_of(name), true);
+            let method = Method::new(method_name(name), true);
             method.intern();
             (Arc::clone(&method.name), method)
         });
         Self {
             known: ArcSwap::from_pointee(known.collect()),
             other: Method::new(semconv::OTHER, true),
-            admission,
+            discovery,
         }
     }
 
-    /// The method of a request path.
+    /// Returns the method of a request path.
     pub(super) fn get(&self, path: &str) -> Arc<Method> {
-        let name = name_of(path);
+        let name = method_name(path);
         if let Some(method) = self.known.load().get(name) {
             return Arc::clone(method);
         }
         let method = Method::new(name, false);
-        if matches!(self.admission, MethodDiscovery::Called) {
+        if matches!(self.discovery, MethodDiscovery::Called) {
             self.remember(&method);
         }
         method
     }
 
-    /// The method under which a call counts that has not ended.
-    pub(super) fn of_open_call<'a>(&'a self, method: &'a Arc<Method>) -> &'a Arc<Method> {
+    /// Returns the method under which an open call is measured.
+    pub(super) fn metric_method<'a>(&'a self, method: &'a Arc<Method>) -> &'a Arc<Method> {
         if method.is_known() { method } else { &self.other }
     }
 
-    /// The method under which a call counts that ended like this.
-    pub(super) fn of_ended_call<'a>(
+    /// Returns the method under which a call with this final status is measured.
+    pub(super) fn metric_method_at_end<'a>(
         &'a self,
         method: &'a Arc<Method>,
-        ending: &Ending<'_>,
+        status: &CallStatus<'_>,
     ) -> &'a Arc<Method> {
-        if ending.answered && ending.code != Code::Unimplemented {
-            self.answered(method);
+        if status.from_peer && status.code != Code::Unimplemented {
+            self.on_answer(method);
         }
-        self.of_open_call(method)
+        self.metric_method(method)
     }
 
-    /// Somebody implements this method.
-    pub(super) fn answered(&self, method: &Arc<Method>) {
-        if !method.is_known() && matches!(self.admission, MethodDiscovery::Answered) {
+    /// Marks a method as known, because a handler answered it.
+    pub(super) fn on_answer(&self, method: &Arc<Method>) {
+        if !method.is_known() && matches!(self.discovery, MethodDiscovery::Answered) {
             self.remember(method);
         }
     }
@@ -154,8 +157,8 @@ impl Methods {
     }
 }
 
-/// Names of methods in use live as long as the program, each once: a span's name would be copied for every
-/// call otherwise. The number is limited, so that nothing grows with what peers send.
+/// Returns a name that lives as long as the program, so that it is not copied for every span. The number is limited, so
+/// that memory does not grow with what peers send.
 fn intern(name: &str) -> Option<&'static str> {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);

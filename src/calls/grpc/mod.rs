@@ -186,29 +186,30 @@
 //! # let _ = router;
 //! ```
 
+mod access_log;
 mod attributes;
-mod body;
 mod call;
 mod client;
 mod descriptor_set;
 mod environment;
-mod future;
 mod instruments;
 mod messages;
 mod metadata;
 mod method;
-mod method_name;
 mod options;
 mod recorder;
+mod request_body;
 mod server;
 mod status;
 mod target;
 
-pub use body::ResponseBody;
+pub(super) use call::Call;
 pub use client::{ClientLayer, ClientService};
 pub use descriptor_set::DescriptorSetError;
-pub use future::ResponseFuture;
-pub use options::{RemoteContext, RequestHead};
+pub use options::RequestHead;
 pub use server::{ServerLayer, ServerService};
 
+pub use super::body::ResponseBody;
+pub use super::context::RemoteContext;
+pub use super::future::ResponseFuture;
 pub use crate::semconv::Code;

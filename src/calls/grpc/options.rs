@@ -1,4 +1,4 @@
-//! What the two layers can be asked for.
+//! The options of the two layers.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,29 +9,10 @@ use opentelemetry::KeyValue;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
-use super::target::Address;
+pub(super) use crate::calls::Side;
+use crate::calls::address::Address;
+use crate::calls::context::RemoteContext;
 use crate::semconv::Code;
-
-/// From which side a call is seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
-    Server,
-    Client,
-}
-
-/// What becomes of the context that a caller sent along.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RemoteContext {
-    /// The caller's span is the parent; its baggage is passed on.
-    #[default]
-    Parent,
-    /// A new trace begins, with a link to the caller's span; its baggage is dropped. For calls from the
-    /// public, who must not decide on sampling.
-    Link,
-    /// As if nothing had been sent.
-    Ignore,
-}
 
 /// The head of a request, for closures that name spans and add attributes.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +24,9 @@ pub struct RequestHead<'a> {
 }
 
 impl<'a> RequestHead<'a> {
-    pub(super) fn of<B>(request: &'a http::Request<B>) -> Self {
+    pub(super) fn new<B>(request: &'a http::Request<B>) -> Self {
         Self {
-            method: super::method_name::name_of(request.uri().path()),
+            method: super::method::method_name(request.uri().path()),
             uri: request.uri(),
             headers: request.headers(),
             extensions: request.extensions(),
@@ -73,7 +54,7 @@ impl<'a> RequestHead<'a> {
     }
 }
 
-/// Which optional metrics are wanted.
+/// The optional metrics that are enabled.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct MetricOptions {
     pub(super) active: bool,
@@ -102,7 +83,7 @@ pub(super) struct Options {
     pub(super) captured: CapturedNames,
     pub(super) known_methods: Option<Vec<String>>,
     pub(super) target: Option<Address>,
-    pub(super) wanted: MetricOptions,
+    pub(super) metrics: MetricOptions,
     pub(super) access_log: bool,
     pub(super) tracer_provider: Option<SdkTracerProvider>,
     pub(super) meter_provider: Option<SdkMeterProvider>,
@@ -134,7 +115,7 @@ impl Options {
             captured: CapturedNames::default(),
             known_methods: None,
             target: None,
-            wanted: MetricOptions::default(),
+            metrics: MetricOptions::default(),
             access_log: false,
             tracer_provider: None,
             meter_provider: None,
@@ -148,7 +129,7 @@ impl fmt::Debug for Options {
             .field("captured", &self.captured)
             .field("known_methods", &self.known_methods)
             .field("target", &self.target)
-            .field("wanted", &self.wanted)
+            .field("metrics", &self.metrics)
             .field("access_log", &self.access_log)
             .finish_non_exhaustive()
     }
@@ -261,20 +242,20 @@ macro_rules! common_settings {
             /// Counts the calls that have not ended: `rpc.server.active_calls` or
             /// `rpc.client.active_calls`. Off by default.
             pub fn record_active_calls(self) -> Self {
-                self.with(|options| options.wanted.active = true)
+                self.with(|options| options.metrics.active = true)
             }
 
             /// Measures each complete message: `rpc.server.request.size` and `rpc.server.response.size`, or
             /// the client's, in bytes on the wire, and their sums on the span. Off by default, as the
             /// conventions dropped these metrics; on with the old conventions.
             pub fn record_message_sizes(self) -> Self {
-                self.with(|options| options.wanted.sizes = true)
+                self.with(|options| options.metrics.sizes = true)
             }
 
             /// Counts the complete messages of each call: `rpc.server.requests_per_rpc` and
             /// `rpc.server.responses_per_rpc`, or the client's, and on the span. Off by default.
             pub fn record_message_counts(self) -> Self {
-                self.with(|options| options.wanted.counts = true)
+                self.with(|options| options.metrics.counts = true)
             }
 
             /// Emits one `tracing` event of level INFO and target `grpc::access` when a call has ended,

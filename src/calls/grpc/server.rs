@@ -12,12 +12,15 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::body::{ResponseBody, follow_request};
 use super::call::Call;
 use super::descriptor_set::{DescriptorSetError, methods_of};
-use super::future::ResponseFuture;
-use super::options::{Options, RemoteContext, RequestHead, Side, common_settings};
-use super::recorder::Telemetry;
+use super::options::{Options, RequestHead, Side, common_settings};
+use super::recorder::GrpcRecorder;
+use super::request_body::instrument_request_body;
+use crate::calls::body::ResponseBody;
+use crate::calls::call::Call as AnyCall;
+use crate::calls::context::RemoteContext;
+use crate::calls::future::ResponseFuture;
 use crate::semconv::Code;
 
 /// Traces and measures every gRPC call that a server answers.
@@ -25,12 +28,12 @@ use crate::semconv::Code;
 /// See the [module's documentation](super) for what is recorded. Clones share their configuration.
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing until a service is wrapped in it"]
-pub struct ServerLayer(Telemetry);
+pub struct ServerLayer(GrpcRecorder);
 
 impl ServerLayer {
     /// All calls, by the stable conventions, to the global providers.
     pub fn new() -> Self {
-        Self(Telemetry::new(Options::new(Side::Server)))
+        Self(GrpcRecorder::new(Options::new(Side::Server)))
     }
 
     /// Decides for each method what becomes of the context that the caller sent.
@@ -61,7 +64,7 @@ impl<S> Layer<S> for ServerLayer {
     type Service = ServerService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ServerService { inner, telemetry: self.0.clone() }
+        ServerService { inner, recorder: self.0.clone() }
     }
 }
 
@@ -69,7 +72,7 @@ impl<S> Layer<S> for ServerLayer {
 #[derive(Clone, Debug)]
 pub struct ServerService<S> {
     inner: S,
-    telemetry: Telemetry,
+    recorder: GrpcRecorder,
 }
 
 impl<S, B, R> Service<Request<B>> for ServerService<S>
@@ -89,13 +92,14 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Some(recorder) = self.telemetry.recorder_of(&request) else {
+        let Some(recorder) = self.recorder.recorder_for(&request) else {
             return ResponseFuture::new(self.inner.call(request), None);
         };
-        let mut call = Call::incoming(recorder, &request);
-        if recorder.follows_messages() {
-            follow_request(request.body_mut(), &call);
+        let call = Call::incoming(recorder, &request);
+        if recorder.tracks_messages() {
+            instrument_request_body(request.body_mut(), &call);
         }
+        let mut call = AnyCall::Grpc(call);
         let entered = call.enter();
         let future = self.inner.call(request);
         drop(entered);

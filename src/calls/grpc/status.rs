@@ -1,4 +1,4 @@
-//! How a call's status is learned from headers, HTTP and errors.
+//! The status of a call, from headers, HTTP status and errors.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -10,9 +10,9 @@ use percent_encoding::percent_decode;
 use crate::semconv::Code;
 
 impl Code {
-    /// Of the number in `grpc-status`: decimal, with neither sign nor zeros in front, as tonic reads it. What is
-    /// not a code counts as `UNKNOWN`, as the protocol says.
-    fn of_header(value: &[u8]) -> Self {
+    /// Parses the number in `grpc-status`: decimal, without sign or leading zeros, as tonic reads it. Everything else
+    /// is `UNKNOWN`, as the protocol requires.
+    fn from_header(value: &[u8]) -> Self {
         let number = match value {
             [digit @ b'0'..=b'9'] => usize::from(digit - b'0'),
             [b'1', digit @ b'0'..=b'9'] => usize::from(digit - b'0') + 10,
@@ -21,7 +21,7 @@ impl Code {
         Self::ALL.get(number).copied().unwrap_or(Self::Unknown)
     }
 
-    /// Whether the conventions count the code as the server's fault.
+    /// Returns `true` if the conventions count the code as an error of the server.
     pub(super) const fn is_server_error(self) -> bool {
         matches!(
             self,
@@ -34,22 +34,22 @@ impl Code {
         )
     }
 
-    /// Whether the conventions count the code as an error for the one who called: all but `OK`.
+    /// Returns `true` if the conventions count the code as an error for the client: all but `OK`.
     pub(super) const fn is_client_error(self) -> bool {
         !matches!(self, Self::Ok)
     }
 }
 
-/// How a call ended.
+/// The status that a call ended with.
 #[derive(Clone, Copy)]
-pub(super) struct Ending<'a> {
+pub(super) struct CallStatus<'a> {
     pub(super) code: Code,
-    /// The peer, or the handler, gave this status: it was not inferred from a failure.
-    pub(super) answered: bool,
+    /// The peer or the handler sent this status; it was not inferred from a failure.
+    pub(super) from_peer: bool,
     message: Message<'a>,
 }
 
-/// The words of a status. They become text only when somebody records them.
+/// The message of a status. It is decoded only if it is recorded.
 #[derive(Clone, Copy)]
 enum Message<'a> {
     None,
@@ -61,20 +61,20 @@ enum Message<'a> {
     HttpStatus(StatusCode),
 }
 
-impl<'a> Ending<'a> {
+impl<'a> CallStatus<'a> {
     /// The status in trailers, or in the head of a trailers-only response.
-    pub(super) fn of_headers(headers: &'a HeaderMap) -> Option<Self> {
-        let code = Code::of_header(headers.get(&GRPC_STATUS)?.as_bytes());
-        // Nobody reads the words of a success.
+    pub(super) fn from_headers(headers: &'a HeaderMap) -> Option<Self> {
+        let code = Code::from_header(headers.get(&GRPC_STATUS)?.as_bytes());
+        // The message of a success is not recorded.
         let message = match code {
             Code::Ok => None,
             _ => headers.get(&GRPC_MESSAGE),
         };
         let message = message.map_or(Message::None, |text| Message::Encoded(text.as_bytes()));
-        Some(Self { code, answered: true, message })
+        Some(Self { code, from_peer: true, message })
     }
 
-    /// The response ended and no status was there: what the HTTP status implies, by the protocol's table.
+    /// The status of a response without one: what the HTTP status implies by the protocol's table.
     pub(super) fn missing(http: StatusCode) -> Self {
         let code = match http {
             StatusCode::BAD_REQUEST => Code::Internal,
@@ -87,47 +87,47 @@ impl<'a> Ending<'a> {
             | StatusCode::GATEWAY_TIMEOUT => Code::Unavailable,
             _ => Code::Unknown,
         };
-        Self { code, answered: false, message: Message::HttpStatus(http) }
+        Self { code, from_peer: false, message: Message::HttpStatus(http) }
     }
 
-    /// The service or a body failed. The code is the one that tonic tells its caller, except that an
-    /// expired timeout is a `DEADLINE_EXCEEDED` (tonic says `CANCELLED`); `otherwise` where nothing is known.
-    pub(super) fn of_error<E: 'static>(error: &'a E, otherwise: Code) -> Self {
+    /// The status of a failed service or body. The code is the one that tonic reports to its caller, except that an
+    /// expired timeout is a `DEADLINE_EXCEEDED` (tonic reports `CANCELLED`); `default` for unknown errors.
+    pub(super) fn from_error<E: 'static>(error: &'a E, default: Code) -> Self {
         let Some(error) = as_error(error) else {
             return Self {
-                code: otherwise,
-                answered: false,
+                code: default,
+                from_peer: false,
                 message: Message::Fixed(std::any::type_name::<E>()),
             };
         };
         let mut source = Some(error);
         while let Some(cause) = source {
             if let Some(status) = cause.downcast_ref::<tonic::Status>() {
-                let code = Code::of_tonic(status.code());
-                return Self { code, answered: false, message: Message::Text(status.message()) };
+                let code = Code::from_tonic(status.code());
+                return Self { code, from_peer: false, message: Message::Text(status.message()) };
             }
             if let Some(code) = code_of_failure(cause) {
-                return Self { code, answered: false, message: Message::Chain(error) };
+                return Self { code, from_peer: false, message: Message::Chain(error) };
             }
             source = cause.source();
         }
-        Self { code: otherwise, answered: false, message: Message::Chain(error) }
+        Self { code: default, from_peer: false, message: Message::Chain(error) }
     }
 
     pub(super) const fn cancelled() -> Self {
         Self {
             code: Code::Cancelled,
-            answered: false,
+            from_peer: false,
             message: Message::Fixed("dropped before it completed"),
         }
     }
 
     pub(super) const fn deadline_exceeded() -> Self {
-        Self { code: Code::DeadlineExceeded, answered: false, message: Message::Fixed("deadline exceeded") }
+        Self { code: Code::DeadlineExceeded, from_peer: false, message: Message::Fixed("deadline exceeded") }
     }
 
     pub(super) const fn panicked() -> Self {
-        Self { code: Code::Internal, answered: false, message: Message::Fixed("panicked") }
+        Self { code: Code::Internal, from_peer: false, message: Message::Fixed("panicked") }
     }
 
     /// The message alone, for the description of a span's status.
@@ -146,7 +146,7 @@ impl<'a> Ending<'a> {
     }
 }
 
-/// The error types that services of this ecosystem have; a type parameter cannot be asked whether it is an `Error`.
+/// Downcasts to the error types that services of this ecosystem have, because `E: Error` is not known here.
 fn as_error(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
     fn of<T: Error + 'static>(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
         error.downcast_ref::<T>().map(|error| error as _)
@@ -169,7 +169,7 @@ fn code_of_failure(error: &(dyn Error + 'static)) -> Option<Code> {
         return Some(Code::Unavailable);
     }
     if let Some(http) = error.downcast_ref::<hyper::Error>() {
-        // A keep-alive ping that nobody answered.
+        // A keep-alive ping that nobody from_peer.
         if http.is_timeout() {
             return Some(Code::Unavailable);
         }
@@ -214,7 +214,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-// Looked up by a name that is parsed already, a header is found in half the time.
+// A lookup by a parsed name takes half the time.
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
@@ -227,18 +227,18 @@ mod tests {
     }
 
     fn of(pairs: &[(&'static str, &str)]) -> Option<(Code, String)> {
-        Ending::of_headers(&headers(pairs)).map(|ending| (ending.code, ending.message().into_owned()))
+        CallStatus::from_headers(&headers(pairs)).map(|status| (status.code, status.message().into_owned()))
     }
 
     #[test]
     fn codes_are_read_from_their_numbers() {
         for code in Code::ALL {
-            assert_eq!(Code::of_header((code as usize).to_string().as_bytes()), code);
+            assert_eq!(Code::from_header((code as usize).to_string().as_bytes()), code);
         }
     }
 
     #[test]
-    fn what_is_no_code_is_unknown() {
+    fn invalid_status_code_maps_to_unknown() {
         for text in ["17", "-1", "+5", "05", "00", "5 ", "", "x", "99999999999999999999"] {
             assert_eq!(of(&[("grpc-status", text)]), Some((Code::Unknown, String::new())), "{text:?}");
         }
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_percent_decoded_whatever_they_hold() {
+    fn messages_are_percent_decoded() {
         let decoded = |text| of(&[("grpc-status", "2"), ("grpc-message", text)]).unwrap().1;
         assert_eq!(decoded("100%25 %C3%BCber"), "100% \u{fc}ber");
         assert_eq!(decoded("no%zzsense%"), "no%zzsense%");
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_says_each_cause_once() {
+    fn chain_contains_each_cause_once() {
         #[derive(Debug, thiserror::Error)]
         #[error("{0}")]
         struct Outer(&'static str, #[source] std::io::Error);
@@ -266,6 +266,6 @@ mod tests {
     #[test]
     fn an_expired_timeout_is_a_deadline() {
         let error: Box<dyn Error + Send + Sync> = Box::new(tonic::TimeoutExpired(()));
-        assert_eq!(Ending::of_error(&error, Code::Unknown).code, Code::DeadlineExceeded);
+        assert_eq!(CallStatus::from_error(&error, Code::Unknown).code, Code::DeadlineExceeded);
     }
 }

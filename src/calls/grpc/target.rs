@@ -1,43 +1,33 @@
-//! The address in a client's target string.
-
-use std::sync::Arc;
+//! The address in a gRPC target.
 
 use http::uri::Authority;
 
-/// `server.address` and `server.port`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Address {
-    pub(super) host: Arc<str>,
-    pub(super) port: Option<u16>,
-}
+use crate::calls::address::Address;
 
 impl Address {
-    /// Of `:authority`, or of the authority of a client's URI.
-    pub(super) fn of_authority(authority: &Authority) -> Self {
-        Self { host: bare(authority.host()).into(), port: authority.port_u16() }
-    }
-
-    /// Of a gRPC target: `host:port`, `dns:///host:port`, `dns://resolver/host:port`, `unix:path`,
+    /// Parses a gRPC target: `host:port`, `dns:///host:port`, `dns://resolver/host:port`, `unix:path`,
     /// `unix:///path`, or a URI as tonic takes it, `http://host:port`. A target of another scheme (`ipv4:`
     /// with several addresses, a name of a name service) is an address as a whole, as the conventions say.
-    pub(super) fn of_target(target: &str) -> Self {
+    pub(in crate::calls) fn from_target(target: &str) -> Self {
         match target.split_once(':') {
-            Some(("dns", rest)) => Self::of_endpoint(after_authority(rest)),
-            Some(("unix", rest)) => Self::whole(unix_path(rest)),
-            Some(("http" | "https", rest)) => Self::of_endpoint(until_path(rest.trim_start_matches('/'))),
-            Some((scheme, _)) if target.contains("://") || RESOLVERS.contains(&scheme) => Self::whole(target),
-            _ => Self::of_endpoint(target),
+            Some(("dns", rest)) => Self::from_endpoint(after_authority(rest)),
+            Some(("unix", rest)) => Self::verbatim(unix_path(rest)),
+            Some(("http" | "https", rest)) => Self::from_endpoint(until_path(rest.trim_start_matches('/'))),
+            Some((scheme, _)) if target.contains("://") || RESOLVERS.contains(&scheme) => {
+                Self::verbatim(target)
+            }
+            _ => Self::from_endpoint(target),
         }
     }
 
-    fn of_endpoint(endpoint: &str) -> Self {
+    fn from_endpoint(endpoint: &str) -> Self {
         match endpoint.parse::<Authority>() {
-            Ok(authority) => Self::of_authority(&authority),
-            Err(_) => Self::whole(endpoint),
+            Ok(authority) => Self::from_authority(&authority),
+            Err(_) => Self::verbatim(endpoint),
         }
     }
 
-    fn whole(target: &str) -> Self {
+    fn verbatim(target: &str) -> Self {
         Self { host: target.into(), port: None }
     }
 }
@@ -62,18 +52,13 @@ fn until_path(rest: &str) -> &str {
     rest.split_once('/').map_or(rest, |(authority, _)| authority)
 }
 
-/// An IPv6 address without the brackets that a URI needs.
-fn bare(host: &str) -> &str {
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[track_caller]
     fn parses(target: &str, host: &str, port: Option<u16>) {
-        assert_eq!(Address::of_target(target), Address { host: host.into(), port }, "{target}");
+        assert_eq!(Address::from_target(target), Address { host: host.into(), port }, "{target}");
     }
 
     #[test]

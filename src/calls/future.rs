@@ -1,4 +1,4 @@
-//! The future of a response: carries the call to the response's body.
+//! The response future, which hands the call on to the response body.
 
 use std::fmt;
 use std::future::Future;
@@ -13,19 +13,19 @@ use super::body::ResponseBody;
 use super::call::Call;
 
 pin_project! {
-    /// The response future of [`ServerService`](super::ServerService) and [`ClientService`](super::ClientService).
+    /// The response future of a service that was wrapped by a layer of this crate.
     pub struct ResponseFuture<F> {
         // `None` only while this is being dropped.
         #[pin]
         inner: Option<F>,
-        // `Some` until the response is there, if the call is recorded.
+        // `Some` until the response arrives, if the call is recorded.
         call: Option<Call>,
     }
 
     impl<F> PinnedDrop for ResponseFuture<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            // What the service does when it is dropped still belongs to the call.
+            // The destructor of the inner future still runs inside the call.
             if let Some(call) = this.call {
                 let _entered = call.enter();
                 this.inner.set(None);
@@ -60,8 +60,8 @@ where
         let result = ready!(inner.poll(cx));
         drop(entered);
         match &result {
-            Ok(response) => call.responded(response),
-            Err(error) => call.failed(error),
+            Ok(response) => call.on_response(response),
+            Err(error) => call.on_error(error),
         }
         let call = this.call.take().filter(Call::is_open);
         Poll::Ready(result.map(|response| response.map(|body| ResponseBody::new(body, call))))

@@ -1,0 +1,89 @@
+//! Addresses of servers and peers.
+
+use std::cell::RefCell;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use http::Request;
+use http::uri::Authority;
+use opentelemetry::KeyValue;
+
+use crate::semconv;
+
+/// The address of a server: `server.address` and `server.port`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    pub(super) host: Arc<str>,
+    pub(super) port: Option<u16>,
+}
+
+impl Address {
+    /// Creates an address from `:authority`, or from the authority of a client's URI.
+    pub(super) fn from_authority(authority: &Authority) -> Self {
+        Self { host: without_brackets(authority.host()).into(), port: authority.port_u16() }
+    }
+
+    /// Adds `server.address` and `server.port` to `attributes`.
+    pub(super) fn push_attributes(&self, attributes: &mut Vec<KeyValue>) {
+        attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, Arc::clone(&self.host)));
+        attributes.extend(self.port.map(|port| KeyValue::new(semconv::SERVER_PORT, i64::from(port))));
+    }
+}
+
+/// An IPv6 address without the brackets that a URI needs.
+pub(super) fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+/// The address of the last authority. Nearly all callers of a server use the same name for it.
+#[derive(Default)]
+pub(super) struct AddressCache {
+    last: ArcSwapOption<(Authority, Address)>,
+}
+
+impl AddressCache {
+    /// Returns the address in a request's URI or else in its `Host` header.
+    pub(super) fn address_of<B>(&self, request: &Request<B>) -> Option<Address> {
+        if let Some(authority) = request.uri().authority() {
+            return Some(self.get(authority));
+        }
+        let host = request.headers().get(http::header::HOST)?;
+        Some(self.get(&Authority::try_from(host.as_bytes()).ok()?))
+    }
+
+    fn get(&self, authority: &Authority) -> Address {
+        // Compared as text: `Authority` compares case-insensitively, which takes ten times as long.
+        if let Some(last) = &*self.last.load()
+            && last.0.as_str() == authority.as_str()
+        {
+            return last.1.clone();
+        }
+        let address = Address::from_authority(authority);
+        self.last.store(Some(Arc::new((authority.clone(), address.clone()))));
+        address
+    }
+}
+
+/// Sets `network.peer.address` and `network.peer.port`.
+pub(super) fn set_peer(peer: SocketAddr, set: &mut dyn FnMut(KeyValue)) {
+    set(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, ip_text(peer.ip())));
+    set(KeyValue::new(semconv::NETWORK_PEER_PORT, i64::from(peer.port())));
+}
+
+/// The text of an IP address. Consecutive calls often come from one peer: a proxy, or one connection.
+pub(super) fn ip_text(address: IpAddr) -> Arc<str> {
+    thread_local! {
+        static LAST: RefCell<Option<(IpAddr, Arc<str>)>> = const { RefCell::new(None) };
+    }
+    let text = || Arc::<str>::from(address.to_string());
+    let cached = LAST.try_with(|last| {
+        let mut last = last.borrow_mut();
+        match &*last {
+            Some((known, text)) if *known == address => Arc::clone(text),
+            _ => Arc::clone(&last.insert((address, text())).1),
+        }
+    });
+    // The cache of a thread that ends may be gone.
+    cached.unwrap_or_else(|_| text())
+}

@@ -1,0 +1,105 @@
+//! The response body, which the call is followed through to its end.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context as Task, Poll, ready};
+
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::call::Call;
+
+pin_project! {
+    /// The response body of a service that was wrapped by a layer of this crate.
+    ///
+    /// It passes every frame on unchanged. The call is finished at the end of the body, at its trailers, at an error,
+    /// or when the body is dropped.
+    pub struct ResponseBody<B> {
+        // `None` only while this is being dropped.
+        #[pin]
+        inner: Option<B>,
+        // `Some` until the call is finished, if it is recorded.
+        call: Option<Call>,
+    }
+
+    impl<B> PinnedDrop for ResponseBody<B> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            // The destructor of a stream still runs inside the call.
+            if let Some(call) = this.call {
+                let _entered = call.enter();
+                this.inner.set(None);
+            }
+        }
+    }
+}
+
+impl<B> ResponseBody<B> {
+    pub(super) fn new(inner: B, call: Option<Call>) -> Self {
+        Self { inner: Some(inner), call }
+    }
+}
+
+impl<B> Body for ResponseBody<B>
+where
+    B: Body,
+    B::Error: 'static,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Task<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let this = self.project();
+        let Some(mut inner) = this.inner.as_pin_mut() else {
+            return Poll::Ready(None);
+        };
+        let Some(call) = this.call else {
+            return inner.poll_frame(cx);
+        };
+        let entered = call.enter();
+        let frame = ready!(inner.as_mut().poll_frame(cx));
+        drop(entered);
+        match &frame {
+            Some(Ok(frame)) => observe(call, frame),
+            Some(Err(error)) => call.on_error(error),
+            None => call.on_eos(),
+        }
+        // A body that reports its end is not polled again.
+        if call.is_open() && inner.is_end_stream() {
+            call.on_eos();
+        }
+        this.call.take_if(|call| !call.is_open());
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+fn observe<D: bytes::Buf>(call: &mut Call, frame: &Frame<D>) {
+    if let Some(data) = frame.data_ref() {
+        call.on_data(data);
+    } else if let Some(trailers) = frame.trailers_ref() {
+        call.on_trailers(trailers);
+    }
+}
+
+impl<B: Default> Default for ResponseBody<B> {
+    fn default() -> Self {
+        Self::new(B::default(), None)
+    }
+}
+
+impl<B> fmt::Debug for ResponseBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBody").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,88 @@
+//! A recorded call of either protocol, as the response future and the response body see it.
+
+use bytes::Buf;
+use http::{HeaderMap, Response};
+use http_body::Body;
+use opentelemetry::ContextGuard;
+
+use super::grpc;
+
+/// An open call. Dropping it finishes it as cancelled.
+pub(super) enum Call {
+    Grpc(grpc::Call),
+}
+
+impl Call {
+    /// Returns `false` once the call is finished.
+    pub(super) fn is_open(&self) -> bool {
+        match self {
+            Self::Grpc(call) => call.is_open(),
+        }
+    }
+
+    /// Makes the call's context current. A panic before the guard is dropped finishes the call.
+    pub(super) fn enter(&mut self) -> Entered<'_> {
+        let attached = match self {
+            Self::Grpc(call) => call.attach(),
+        };
+        Entered { attached, call: self, was_panicking: std::thread::panicking() }
+    }
+
+    /// Observes the head of the response.
+    pub(super) fn on_response<B: Body>(&mut self, response: &Response<B>) {
+        match self {
+            Self::Grpc(call) => call.on_response(response),
+        }
+    }
+
+    /// Observes a data frame of the response body.
+    pub(super) fn on_data(&mut self, data: &impl Buf) {
+        match self {
+            Self::Grpc(call) => call.on_data(data),
+        }
+    }
+
+    /// Observes the trailers of the response.
+    pub(super) fn on_trailers(&mut self, trailers: &HeaderMap) {
+        match self {
+            Self::Grpc(call) => call.on_trailers(trailers),
+        }
+    }
+
+    /// Observes the end of the response body.
+    pub(super) fn on_eos(&mut self) {
+        match self {
+            Self::Grpc(call) => call.on_eos(),
+        }
+    }
+
+    /// Observes a failure of the service or of the response body.
+    pub(super) fn on_error<E: 'static>(&mut self, error: &E) {
+        match self {
+            Self::Grpc(call) => call.on_error(error),
+        }
+    }
+
+    fn on_panic(&mut self) {
+        match self {
+            Self::Grpc(call) => call.on_panic(),
+        }
+    }
+}
+
+/// A guard that keeps the call's context current.
+pub(super) struct Entered<'a> {
+    call: &'a mut Call,
+    attached: ContextGuard,
+    /// A panic that was under way before does not come from this call.
+    was_panicking: bool,
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        if !self.was_panicking && std::thread::panicking() {
+            self.call.on_panic();
+        }
+        let _until_here = &self.attached;
+    }
+}

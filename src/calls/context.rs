@@ -1,0 +1,227 @@
+//! The trace context in the headers of a call: extracted from a request, injected into a request.
+
+use std::cell::{OnceCell, RefCell};
+
+use bytes::{Bytes, BytesMut};
+use http::header::ValueIter;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::baggage::BaggageExt as _;
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
+use opentelemetry::trace::{Link, SpanContext, TraceContextExt as _};
+use opentelemetry::{Context, global};
+
+use crate::propagation::{self, Baggage};
+use crate::provider::installed::Installed;
+
+/// What a server does with the trace context that a caller sent.
+///
+/// ```
+/// # #[cfg(feature = "grpc")] {
+/// use telemetry_bootstrap::grpc::{RemoteContext, ServerLayer};
+///
+/// let public_edge = ServerLayer::new().remote_context(|_method| RemoteContext::Link);
+/// # let _ = public_edge; }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RemoteContext {
+    /// The caller's span becomes the parent, and the caller's baggage is kept.
+    #[default]
+    Parent,
+    /// A new trace starts, with a link to the caller's span; the caller's baggage is dropped. For public endpoints,
+    /// where callers must not decide on trace ids and sampling.
+    Link,
+    /// The caller's context is ignored.
+    Ignore,
+}
+
+impl RemoteContext {
+    /// The parent of a server's call, and its link to the caller's span if there is one.
+    pub(super) fn resolve(self, headers: &HeaderMap) -> (Parent, Option<Link>) {
+        let current = Context::current();
+        match self {
+            Self::Parent => (extract(headers, current), None),
+            Self::Link => {
+                let remote = extract(headers, Context::new()).with_span(Clone::clone);
+                (Parent::local(current), remote.is_valid().then(|| Link::with_context(remote)))
+            }
+            Self::Ignore => (Parent::local(current), None),
+        }
+    }
+}
+
+/// The parent of a call's span, with everything else that the call's context inherits.
+pub(super) struct Parent {
+    context: Context,
+    /// The caller's span. It is not in `context` yet, because that takes an allocation which not every call needs.
+    remote: Option<SpanContext>,
+}
+
+impl Parent {
+    pub(super) fn local(context: Context) -> Self {
+        Self { context, remote: None }
+    }
+
+    /// Runs `read` with the parent's span context, which is invalid if there is no parent.
+    pub(super) fn with_span<T>(&self, read: impl FnOnce(&SpanContext) -> T) -> T {
+        match &self.remote {
+            Some(remote) => read(remote),
+            None => read(self.context.span().span_context()),
+        }
+    }
+
+    /// The context without the remote parent.
+    pub(super) fn local_context(&self) -> &Context {
+        &self.context
+    }
+
+    pub(super) fn into_context(self) -> Context {
+        match self.remote {
+            Some(remote) => self.context.with_remote_span_context(remote),
+            None => self.context,
+        }
+    }
+}
+
+/// Extracts the caller's context on top of the current one.
+fn extract(headers: &HeaderMap, current: Context) -> Parent {
+    let carrier = Incoming { headers, tracestate: OnceCell::new() };
+    let Some(standard) = Installed::propagators() else {
+        return Parent::local(global::get_text_map_propagator(|propagator| {
+            propagator.extract_with_context(&current, &carrier)
+        }));
+    };
+    let remote = if standard.trace_context { remote_span(headers) } else { None };
+    let context = match standard.baggage && headers.contains_key(&BAGGAGE) {
+        true => Baggage.extract_with_context(&current, &carrier),
+        false => current,
+    };
+    Parent { context, remote }
+}
+
+fn remote_span(headers: &HeaderMap) -> Option<SpanContext> {
+    let parents = headers.get_all(&TRACEPARENT).iter().map(HeaderValue::as_bytes);
+    let states = || headers.get_all(&TRACESTATE).iter().filter_map(|state| state.to_str().ok()).collect();
+    propagation::remote_span(parents, states)
+}
+
+/// Injects the context into a request's headers. Other headers stay as they are.
+pub(super) fn inject(context: &Context, headers: &mut HeaderMap) {
+    let Some(standard) = Installed::propagators() else {
+        let mut carrier = Outgoing { headers };
+        return global::get_text_map_propagator(|propagator| {
+            propagator.inject_context(context, &mut carrier);
+        });
+    };
+    if standard.trace_context {
+        inject_span(context.span().span_context(), headers);
+    }
+    if standard.baggage && !context.baggage().is_empty() {
+        Baggage.inject_context(context, &mut Outgoing { headers });
+    }
+}
+
+fn inject_span(span: &SpanContext, headers: &mut HeaderMap) {
+    if !span.is_valid() {
+        return;
+    }
+    if let Ok(parent) = HeaderValue::from_maybe_shared(shared(&propagation::format_traceparent(span))) {
+        headers.insert(&TRACEPARENT, parent);
+    }
+    // An empty value is not written.
+    Outgoing { headers }.set(TRACESTATE.as_str(), span.trace_state().header());
+}
+
+/// Copies bytes into a buffer that many calls share: one allocation serves dozens of headers.
+fn shared(bytes: &[u8]) -> Bytes {
+    thread_local! {
+        static BUFFER: RefCell<BytesMut> = RefCell::default();
+    }
+    let shared = BUFFER.try_with(|buffer| {
+        let mut buffer = buffer.borrow_mut();
+        if buffer.capacity() < bytes.len() && !buffer.try_reclaim(bytes.len()) {
+            *buffer = BytesMut::with_capacity(SHARED_BUFFER);
+        }
+        buffer.extend_from_slice(bytes);
+        buffer.split().freeze()
+    });
+    // The buffer of a thread that ends may be gone.
+    shared.unwrap_or_else(|_| Bytes::copy_from_slice(bytes))
+}
+
+/// Small, because one header that is kept alive keeps the whole buffer alive.
+const SHARED_BUFFER: usize = 2048;
+
+struct Incoming<'a> {
+    headers: &'a HeaderMap,
+    /// Several `tracestate` headers are one list (W3C Trace Context, 3.3.1.1).
+    tracestate: OnceCell<String>,
+}
+
+impl Incoming<'_> {
+    fn values(&self, key: &str) -> ValueIter<'_, HeaderValue> {
+        match standard_name(key) {
+            Some(name) => self.headers.get_all(name).iter(),
+            None => self.headers.get_all(key).iter(),
+        }
+    }
+
+    fn texts(&self, key: &str) -> Vec<&str> {
+        self.values(key).filter_map(|value| value.to_str().ok()).collect()
+    }
+
+    fn joined(&self, key: &str) -> &str {
+        self.tracestate.get_or_init(|| self.texts(key).join(","))
+    }
+}
+
+impl Extractor for Incoming<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        let mut values = self.values(key);
+        let first = values.next()?;
+        if key == "tracestate" && values.next().is_some() {
+            return Some(self.joined(key));
+        }
+        first.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.headers.keys().map(HeaderName::as_str).collect()
+    }
+
+    fn get_all(&self, key: &str) -> Option<Vec<&str>> {
+        let values = self.texts(key);
+        (!values.is_empty()).then_some(values)
+    }
+}
+
+struct Outgoing<'a> {
+    headers: &'a mut HeaderMap,
+}
+
+impl Injector for Outgoing<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        // Some propagators write an empty `tracestate`, which is not worth a header.
+        if value.is_empty() {
+            return;
+        }
+        if let (Some(name), Ok(value)) =
+            (header_name(key), HeaderValue::from_maybe_shared(Bytes::from(value)))
+        {
+            self.headers.insert(name, value);
+        }
+    }
+}
+
+fn header_name(key: &str) -> Option<HeaderName> {
+    standard_name(key).cloned().or_else(|| HeaderName::try_from(key).ok())
+}
+
+/// The standard names. A lookup by a parsed name takes half the time.
+fn standard_name(key: &str) -> Option<&'static HeaderName> {
+    [&TRACEPARENT, &TRACESTATE, &BAGGAGE].into_iter().find(|name| name.as_str() == key)
+}
+
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+static BAGGAGE: HeaderName = HeaderName::from_static("baggage");

@@ -1,0 +1,70 @@
+//! The request body, polled in the call's context.
+
+use std::any::Any;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context as Task, Poll, ready};
+
+use http_body::{Body, Frame, SizeHint};
+use opentelemetry::Context;
+use pin_project_lite::pin_project;
+
+use super::call::Call;
+use super::messages::RequestMessages;
+
+/// Wraps a request body so that it is polled in the call's context, and counts its messages if that is needed. The type
+/// of the body must not change, because the inner service takes that type: only tonic's body, which can hold any other,
+/// is wrapped. Other bodies are left alone.
+pub(super) fn instrument_request_body<B: Any>(body: &mut B, call: &Call) {
+    let Some(body) = (body as &mut dyn Any).downcast_mut::<tonic::body::Body>() else {
+        return;
+    };
+    if body.is_end_stream() {
+        return;
+    }
+    let inner = mem::take(body);
+    *body = tonic::body::Body::new(RequestBody {
+        inner,
+        context: call.context().clone(),
+        messages: call.request_messages(),
+    });
+}
+
+pin_project! {
+    /// A request body that is polled in the call's context, on whatever task the transport reads it.
+    struct RequestBody {
+        #[pin]
+        inner: tonic::body::Body,
+        context: Context,
+        messages: Option<RequestMessages>,
+    }
+}
+
+impl Body for RequestBody {
+    type Data = bytes::Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Task<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let this = self.project();
+        let attached = this.context.clone().attach();
+        let frame = ready!(this.inner.poll_frame(cx));
+        drop(attached);
+        if let (Some(messages), Some(Ok(frame))) = (this.messages, &frame)
+            && let Some(data) = frame.data_ref()
+        {
+            messages.push(data);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

@@ -1,0 +1,53 @@
+//! Headers that are recorded as attributes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
+
+use crate::diagnostics::FieldValue;
+use crate::provider::installed::Installed;
+
+/// The headers that a layer records as attributes, by an allow-list.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HeaderCapture(Vec<(HeaderName, Key)>);
+
+impl HeaderCapture {
+    /// Creates a capture list. Invalid header names are ignored and logged.
+    pub(super) fn new<N: AsRef<str>>(prefix: &str, names: impl IntoIterator<Item = N>) -> Self {
+        let parse = |name: N| {
+            let Ok(header) = HeaderName::try_from(name.as_ref().trim()) else {
+                warn_invalid_name(name.as_ref());
+                return None;
+            };
+            let key = Key::new(format!("{prefix}{header}"));
+            Some((header, key))
+        };
+        Self(names.into_iter().filter_map(parse).collect())
+    }
+
+    /// Returns one attribute for each listed header that is present: an array of its values, in their order.
+    pub(super) fn attributes(&self, headers: &HeaderMap) -> impl Iterator<Item = KeyValue> {
+        self.0.iter().filter_map(|(name, key)| {
+            let values: Vec<StringValue> = headers.get_all(name).iter().map(text).collect();
+            (!values.is_empty()).then(|| KeyValue::new(key.clone(), Value::Array(Array::String(values))))
+        })
+    }
+}
+
+/// Logs an invalid name that was set in code. Names in the environment were checked by `build()`.
+fn warn_invalid_name(name: &str) {
+    if let Some(installed) = Installed::get() {
+        let message = "ignoring invalid header name in the capture list of a layer";
+        installed.diagnostics.warn(message, &[("name", FieldValue::Text(&name))]);
+    }
+}
+
+/// The value as text. Binary metadata (`-bin`) travels as base64 and is left as it is; other bytes that are not text
+/// are encoded as base64.
+fn text(value: &HeaderValue) -> StringValue {
+    match value.to_str() {
+        Ok(text) => StringValue::from(text.to_owned()),
+        Err(_) => StringValue::from(STANDARD.encode(value.as_bytes())),
+    }
+}

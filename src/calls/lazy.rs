@@ -1,0 +1,44 @@
+//! What a layer shares between its services, created at the first call.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+/// The options of a layer, and the recorder that is created from them at the first call, when the global providers are
+/// installed.
+pub(super) struct LazyRecorder<O, R> {
+    options: Arc<O>,
+    recorder: Arc<OnceLock<Arc<R>>>,
+}
+
+impl<O: Clone, R> LazyRecorder<O, R> {
+    pub(super) fn new(options: O) -> Self {
+        Self { options: Arc::new(options), recorder: Arc::default() }
+    }
+
+    /// Changes the options. Services that were already created keep theirs.
+    pub(super) fn change(&mut self, change: impl FnOnce(&mut O)) {
+        change(Arc::make_mut(&mut self.options));
+        self.recorder = Arc::default();
+    }
+
+    pub(super) fn options(&self) -> &O {
+        &self.options
+    }
+
+    /// Returns the recorder, creating it with `create` if this is the first call.
+    pub(super) fn get_or_create(&self, create: impl FnOnce(Arc<O>) -> R) -> &Arc<R> {
+        self.recorder.get_or_init(|| Arc::new(create(Arc::clone(&self.options))))
+    }
+}
+
+impl<O, R> Clone for LazyRecorder<O, R> {
+    fn clone(&self) -> Self {
+        Self { options: Arc::clone(&self.options), recorder: Arc::clone(&self.recorder) }
+    }
+}
+
+impl<O: fmt::Debug, R> fmt::Debug for LazyRecorder<O, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.options.fmt(f)
+    }
+}
