@@ -37,7 +37,8 @@
     doc = "| tests of a service's telemetry | [`testing::capture`], [`testing::Collector`] |"
 )]
 //!
-//! Every variable of the environment is listed at [`Builder`].
+//! Every variable of the environment is listed at [`Builder`]. The chapters [`_documentation::in_a_handler`],
+//! [`_documentation::own_subscriber`], [`_documentation::migrating`] and [`_documentation::operating`] go into detail.
 //!
 //! # Features
 //!
@@ -101,6 +102,19 @@ pub use settings::{Compression, HistogramAggregation, LogFormat, TlsSettings};
 pub use subscriber::{FilterError, TelemetryLayer, record_error};
 pub use tracing;
 pub use tracing_subscriber;
+
+/// Chapters of the documentation. The text lives in the folder `docs` of the repository.
+#[cfg(any(doc, doctest))]
+pub mod _documentation {
+    #[doc = include_str!("../docs/in-a-handler.md")]
+    pub mod in_a_handler {}
+    #[doc = include_str!("../docs/migrating.md")]
+    pub mod migrating {}
+    #[doc = include_str!("../docs/operating.md")]
+    pub mod operating {}
+    #[doc = include_str!("../docs/own-subscriber.md")]
+    pub mod own_subscriber {}
+}
 
 /// The README's code compiles.
 #[cfg(doctest)]
