@@ -12,7 +12,7 @@ pub(super) fn warn_misspelt_variables(resolver: &mut Resolver<'_>) {
     let mut unknown: Vec<_> = resolver.env.names().filter(|name| !known.contains(name)).collect();
     unknown.sort_unstable();
     for name in unknown {
-        let nearest = known.iter().map(|known| (distance(name, known), *known)).min();
+        let nearest = known.iter().map(|known| (edit_distance(name, known), *known)).min();
         if let Some((1..=MAX_DISTANCE, nearest)) = nearest {
             resolver.warn_once(name, format!("this variable is not known; did you mean {nearest}?"));
         }
@@ -46,7 +46,7 @@ pub(super) fn known_variables() -> Vec<&'static str> {
 }
 
 /// The number of letters to insert, remove, replace or exchange with their neighbour (Damerau-Levenshtein, restricted).
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn edit_distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len().abs_diff(b.len()) > MAX_DISTANCE {
         return usize::MAX;
@@ -85,9 +85,9 @@ mod tests {
             ("abc", "ab", 1),
             ("ab", "cd", 2),
         ] {
-            assert_eq!(distance(a, b), expected, "{a} {b}");
+            assert_eq!(edit_distance(a, b), expected, "{a} {b}");
         }
-        assert_eq!(distance("abc", "abcdef"), usize::MAX);
+        assert_eq!(edit_distance("abc", "abcdef"), usize::MAX);
     }
 
     #[test]

@@ -60,6 +60,7 @@ pub(crate) use self::logs::{
 pub(crate) use self::metrics::{
     HISTOGRAM_AGGREGATION, METRIC_EXPORT_TIMEOUT, METRIC_INTERVAL, METRIC_TEMPORALITY, MetricSettings,
 };
+pub(crate) use self::misspelt::edit_distance;
 pub(crate) use self::propagators::PROPAGATORS;
 pub(crate) use self::queue::{LOG_QUEUE, QueueSettings, SPAN_QUEUE};
 use self::resolve::Resolver;

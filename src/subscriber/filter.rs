@@ -7,23 +7,28 @@
 //!
 //! A replaced filter takes effect between two events: there is no moment without a filter.
 
+mod directives;
+
 use std::error::Error;
 use std::fmt;
-use std::str::FromStr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
+use tracing::level_filters::STATIC_MAX_LEVEL;
 use tracing_core::dispatcher::{self, WeakDispatch};
 use tracing_core::{Dispatch, Interest, Level, LevelFilter, Metadata, callsite, span};
-use tracing_subscriber::filter::{Directive, EnvFilter, Targets};
+use tracing_subscriber::filter::{EnvFilter, Targets};
 use tracing_subscriber::layer::{Context, Filter as LayerFilter};
 use tracing_subscriber::registry::Registry;
 
-/// Directives that could not be used, each with the reason.
+pub(crate) use self::directives::BadDirective;
+
+/// Directives that cannot be used, each with the reason. The filter is unchanged.
 ///
-/// Nothing was changed: the filter that was there is still in force.
-#[derive(Debug)]
+/// Returned by [`TelemetryGuard::set_log_filter`](crate::TelemetryGuard::set_log_filter) and
+/// [`TelemetryGuard::set_span_filter`](crate::TelemetryGuard::set_span_filter). Directives that may hold a secret (a
+/// token in the wrong variable) are shown as `[redacted]`, by `Display` and by `Debug`.
 pub struct FilterError {
     bad: Vec<BadDirective>,
 }
@@ -44,22 +49,13 @@ impl fmt::Display for FilterError {
     }
 }
 
-impl Error for FilterError {}
-
-/// One directive of several that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct BadDirective {
-    /// The directive as it was written.
-    pub(crate) text: String,
-    /// What is wrong with it.
-    pub(crate) reason: String,
-}
-
-impl fmt::Display for BadDirective {
+impl fmt::Debug for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "filter directive {:?}: {}", self.text, self.reason)
+        write!(f, "FilterError({self})")
     }
 }
+
+impl Error for FilterError {}
 
 /// What one output wants, as parsed from directives.
 #[derive(Debug)]
@@ -75,23 +71,10 @@ pub(crate) enum Filter {
 }
 
 impl Filter {
-    /// Reads directives separated by commas. Those that are wrong are left out and returned with the reason; where
-    /// none is left, the filter is [`DEFAULT_LEVEL`].
+    /// Reads directives separated by commas. What is wrong is corrected or ignored, and reported. If nothing is left,
+    /// the filter is [`DEFAULT_LEVEL`].
     pub(crate) fn parse(text: &str) -> (Self, Vec<BadDirective>) {
-        let mut good = Vec::new();
-        let mut bad = Vec::new();
-        for part in split_directives(text) {
-            match Directive::from_str(part) {
-                Ok(directive) => good.push((part, directive)),
-                Err(error) => bad.push(BadDirective { text: part.to_owned(), reason: reason(part, &error) }),
-            }
-        }
-        let filter = match good.iter().map(|(part, _)| static_parts(part)).collect::<Option<Vec<_>>>() {
-            Some(parts) if parts.is_empty() => Self::Static(Targets::new().with_default(DEFAULT_LEVEL)),
-            Some(parts) => Self::Static(parts.into_iter().fold(Targets::new(), add_static)),
-            None => Self::Dynamic(Box::new(dynamic(good))),
-        };
-        (filter, bad)
+        directives::parse(text, STATIC_MAX_LEVEL)
     }
 
     fn enabled<S>(&self, metadata: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {
@@ -163,8 +146,9 @@ impl FilterHandle {
     /// Replaces the filter for every event from now on, or leaves it as it was if a directive is wrong.
     pub(crate) fn set(&self, directives: &str) -> Result<(), FilterError> {
         let (filter, bad) = Filter::parse(directives);
-        if !bad.is_empty() {
-            return Err(FilterError::new(bad));
+        let mistakes: Vec<_> = bad.into_iter().filter(BadDirective::is_mistake).collect();
+        if !mistakes.is_empty() {
+            return Err(FilterError::new(mistakes));
         }
         self.shared.replace(filter);
         // Where a process has one subscriber, only the one of this thread would be asked again.
@@ -247,63 +231,6 @@ impl Shared {
     }
 }
 
-/// Splits at the commas between directives, not at those between the fields of one.
-fn split_directives(text: &str) -> impl Iterator<Item = &str> {
-    let mut depth = 0_usize;
-    let mut quoted = false;
-    text.split(move |c| {
-        match c {
-            '"' => quoted = !quoted,
-            '[' | '{' if !quoted => depth += 1,
-            ']' | '}' if !quoted => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        c == ',' && depth == 0 && !quoted
-    })
-    .map(str::trim)
-    .filter(|part| !part.is_empty())
-}
-
-/// Target and level of a directive that needs nothing else.
-fn static_parts(directive: &str) -> Option<(Option<&str>, LevelFilter)> {
-    if directive.contains(['[', '{']) {
-        return None;
-    }
-    match directive.split_once('=') {
-        Some((target, "")) => Some((Some(target), LevelFilter::TRACE)),
-        Some((target, level)) => Some((Some(target), level.parse().ok()?)),
-        None => Some(match directive.parse() {
-            Ok(level) => (None, level),
-            Err(_) => (Some(directive), LevelFilter::TRACE),
-        }),
-    }
-}
-
-fn add_static(targets: Targets, (target, level): (Option<&str>, LevelFilter)) -> Targets {
-    match target {
-        Some(target) => targets.with_target(target, level),
-        None => targets.with_default(level),
-    }
-}
-
-/// `EnvFilter`'s own parser knows that a directive with field names also opens what is inside such a span, but cuts it
-/// at each comma; `add_directive` the other way round.
-fn dynamic(directives: Vec<(&str, Directive)>) -> EnvFilter {
-    let (listed, plain): (Vec<_>, Vec<_>) = directives.into_iter().partition(|(part, _)| part.contains(','));
-    let plain = plain.into_iter().map(|(part, _)| part).collect::<Vec<_>>().join(",");
-    let filter = EnvFilter::builder().parse(plain).unwrap_or_default();
-    listed.into_iter().fold(filter, |filter, (_, directive)| filter.add_directive(directive))
-}
-
-fn reason(part: &str, error: &dyn Error) -> String {
-    match part.rsplit_once('=') {
-        Some((_, level)) if !level.contains([']', '}']) && level.parse::<LevelFilter>().is_err() => {
-            format!("{level:?} is not a level: use error, warn, info, debug, trace or off")
-        }
-        _ => error.to_string(),
-    }
-}
-
 /// Higher is more verbose.
 fn number(level: LevelFilter) -> usize {
     match level.into_level() {
@@ -322,86 +249,4 @@ pub(crate) const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;
 const OFF: usize = 0;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bad(text: &str) -> Vec<String> {
-        Filter::parse(text).1.into_iter().map(|bad| bad.text).collect()
-    }
-
-    fn targets(text: &str) -> Targets {
-        match Filter::parse(text).0 {
-            Filter::Static(targets) => targets,
-            Filter::Dynamic(filter) => panic!("{filter} is not static"),
-        }
-    }
-
-    #[test]
-    fn directives_without_span_parts_are_checked_by_level_and_target_alone() {
-        let targets = targets("warn, my_crate=debug ,my_crate::noisy=off,chatty");
-        assert!(targets.would_enable("other", &Level::WARN));
-        assert!(!targets.would_enable("other", &Level::INFO));
-        assert!(targets.would_enable("my_crate::a", &Level::DEBUG));
-        assert!(!targets.would_enable("my_crate::noisy", &Level::ERROR));
-        assert!(targets.would_enable("chatty", &Level::TRACE));
-    }
-
-    #[test]
-    fn span_and_field_parts_need_the_dynamic_filter() {
-        for text in ["[request]=debug", "my_crate[request{user=7}]=trace", "info,[{a,b}]=debug"] {
-            let (filter, bad) = Filter::parse(text);
-            assert!(matches!(filter, Filter::Dynamic(_)), "{text}");
-            assert_eq!(bad, [], "{text}");
-        }
-    }
-
-    #[test]
-    fn wrong_directives_are_named_and_the_rest_is_kept() {
-        assert_eq!(bad("info,a=loud,b=debug,=x,c[=trace"), ["a=loud", "=x", "c[=trace"]);
-        let targets = targets("info,a=loud,b=debug");
-        assert!(targets.would_enable("b", &Level::DEBUG));
-        assert!(targets.would_enable("a", &Level::INFO));
-        assert!(!targets.would_enable("a", &Level::DEBUG));
-    }
-
-    #[test]
-    fn the_reason_says_which_levels_there_are() {
-        let (_, bad) = Filter::parse("my_crate=verbose");
-        assert_eq!(
-            FilterError::new(bad).to_string(),
-            "filter directive \"my_crate=verbose\": \
-             \"verbose\" is not a level: use error, warn, info, debug, trace or off"
-        );
-    }
-
-    #[test]
-    fn without_a_usable_directive_the_default_applies() {
-        for text in ["", " , ", "a=loud"] {
-            let targets = targets(text);
-            assert!(targets.would_enable("any", &Level::INFO), "{text}");
-            assert!(!targets.would_enable("any", &Level::DEBUG), "{text}");
-        }
-    }
-
-    #[test]
-    fn shortcuts_are_no_wider_than_the_filter() {
-        let bounds = |text| {
-            let filter = Filter::parse(text).0;
-            (filter.floor(), filter.ceiling())
-        };
-        assert_eq!(bounds("info"), (LevelFilter::INFO, LevelFilter::INFO));
-        assert_eq!(bounds("info,h2=off"), (LevelFilter::OFF, LevelFilter::INFO));
-        assert_eq!(bounds("info,h2=warn,a=trace"), (LevelFilter::WARN, LevelFilter::TRACE));
-        assert_eq!(bounds("a=debug"), (LevelFilter::OFF, LevelFilter::DEBUG));
-        assert_eq!(bounds("info,[request]=debug"), (LevelFilter::OFF, LevelFilter::DEBUG));
-    }
-
-    #[test]
-    fn a_wrong_directive_leaves_the_filter_as_it_was() {
-        let handle = FilterHandle::new(Filter::parse("debug").0);
-        assert!(handle.set("info,a=loud").is_err());
-        assert_eq!(handle.ceiling(), LevelFilter::DEBUG);
-        handle.set("warn").unwrap();
-        assert_eq!(handle.ceiling(), LevelFilter::WARN);
-    }
-}
+mod tests;

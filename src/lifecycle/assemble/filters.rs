@@ -7,12 +7,14 @@ use crate::settings::{Directives, Settings};
 use crate::subscriber::Filters;
 use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
 
-/// What cannot be understood is left out. It stands in the environment, and becomes a warning.
+/// Parses the filter of each output. Mistakes in the environment, and hints, become warnings.
 pub(super) fn parse(settings: &mut Settings) -> Filters {
-    let warnings = mistakes(settings)
+    let warnings = reports(settings)
         .into_iter()
-        .filter(|(_, directives, _)| !directives.is_from_code())
-        .map(|(_, directives, bad)| format!("{bad} (set by {}): it is left out", directives.origin))
+        .filter(|(_, directives, bad)| !directives.is_from_code() || !bad.is_mistake())
+        .map(|(_, directives, bad)| {
+            format!("filter directive {:?} (set by {}): {}", bad.shown(), directives.origin, bad.reason)
+        })
         .collect::<Vec<_>>();
     settings.warnings.extend(warnings);
     let handle = |directives: &Directives| FilterHandle::new(Filter::parse(&directives.text).0);
@@ -23,13 +25,15 @@ pub(super) fn parse(settings: &mut Settings) -> Filters {
     }
 }
 
-/// What is wrong with the directives that setters gave.
+/// Returns an error for each mistake in directives that were given in code.
 pub(crate) fn mistakes_in_code(settings: &Settings) -> Vec<InitError> {
-    let in_code = mistakes(settings).into_iter().filter(|(_, directives, _)| directives.is_from_code());
+    let in_code = reports(settings)
+        .into_iter()
+        .filter(|(_, directives, bad)| directives.is_from_code() && bad.is_mistake());
     in_code
         .map(|(setting, directives, bad)| InitError::InvalidSetting {
             setting,
-            value: bad.text,
+            value: bad.shown().into_owned(),
             origin: directives.origin.to_string(),
             reason: bad.reason,
             source: None,
@@ -37,7 +41,8 @@ pub(crate) fn mistakes_in_code(settings: &Settings) -> Vec<InitError> {
         .collect()
 }
 
-fn mistakes(settings: &Settings) -> Vec<(&'static str, &Directives, BadDirective)> {
+/// What there is to report about each filter, with the setting it was given by.
+fn reports(settings: &Settings) -> Vec<(&'static str, &Directives, BadDirective)> {
     let filters = [
         ("log_filter", &settings.lines.filter),
         ("log_filter", &settings.logs.filter),

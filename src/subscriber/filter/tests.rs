@@ -1,0 +1,186 @@
+use super::*;
+
+fn bad(text: &str) -> Vec<String> {
+    Filter::parse(text).1.into_iter().map(|bad| bad.text).collect()
+}
+
+fn targets(text: &str) -> Targets {
+    match Filter::parse(text).0 {
+        Filter::Static(targets) => targets,
+        Filter::Dynamic(filter) => panic!("{filter} is not static"),
+    }
+}
+
+#[test]
+fn directives_without_span_parts_are_checked_by_level_and_target_alone() {
+    let targets = targets("warn, my_crate=debug ,my_crate::noisy=off,chatty");
+    assert!(targets.would_enable("other", &Level::WARN));
+    assert!(!targets.would_enable("other", &Level::INFO));
+    assert!(targets.would_enable("my_crate::a", &Level::DEBUG));
+    assert!(!targets.would_enable("my_crate::noisy", &Level::ERROR));
+    assert!(targets.would_enable("chatty", &Level::TRACE));
+}
+
+#[test]
+fn span_and_field_parts_need_the_dynamic_filter() {
+    for text in ["[request]=debug", "my_crate[request{user=7}]=trace", "info,[{a,b}]=debug"] {
+        let (filter, bad) = Filter::parse(text);
+        assert!(matches!(filter, Filter::Dynamic(_)), "{text}");
+        assert_eq!(bad, [], "{text}");
+    }
+}
+
+#[test]
+fn wrong_directives_are_named_and_the_rest_is_kept() {
+    assert_eq!(bad("info,a=loud,b=debug,=x,c[=trace"), ["a=loud", "=x", "c[=trace"]);
+    let targets = targets("info,a=loud,b=debug");
+    assert!(targets.would_enable("b", &Level::DEBUG));
+    assert!(targets.would_enable("a", &Level::INFO));
+    assert!(!targets.would_enable("a", &Level::DEBUG));
+}
+
+#[test]
+fn the_reason_says_which_levels_there_are() {
+    let (_, bad) = Filter::parse("my_crate=verbose");
+    assert_eq!(
+        FilterError::new(bad).to_string(),
+        "filter directive \"my_crate=verbose\": \"verbose\" is not a level: \
+         use error, warn, info, debug, trace or off; it is ignored; \"info\" is used"
+    );
+}
+
+#[test]
+fn without_a_usable_directive_the_default_applies() {
+    for text in ["", " , ", "a=loud"] {
+        let targets = targets(text);
+        assert!(targets.would_enable("any", &Level::INFO), "{text}");
+        assert!(!targets.would_enable("any", &Level::DEBUG), "{text}");
+    }
+}
+
+#[test]
+fn shortcuts_are_no_wider_than_the_filter() {
+    let bounds = |text| {
+        let filter = Filter::parse(text).0;
+        (filter.floor(), filter.ceiling())
+    };
+    assert_eq!(bounds("info"), (LevelFilter::INFO, LevelFilter::INFO));
+    assert_eq!(bounds("info,h2=off"), (LevelFilter::OFF, LevelFilter::INFO));
+    assert_eq!(bounds("info,h2=warn,a=trace"), (LevelFilter::WARN, LevelFilter::TRACE));
+    assert_eq!(bounds("a=debug"), (LevelFilter::OFF, LevelFilter::DEBUG));
+    assert_eq!(bounds("info,[request]=debug"), (LevelFilter::OFF, LevelFilter::DEBUG));
+}
+
+#[test]
+fn a_wrong_directive_leaves_the_filter_as_it_was() {
+    let handle = FilterHandle::new(Filter::parse("debug").0);
+    assert!(handle.set("info,a=loud").is_err());
+    assert_eq!(handle.ceiling(), LevelFilter::DEBUG);
+    handle.set("warn").unwrap();
+    assert_eq!(handle.ceiling(), LevelFilter::WARN);
+}
+
+/// Values as they are found in deployments: how many directives are reported, what passes, and what does not.
+#[test]
+fn real_world_values_do_what_was_meant_or_are_reported() {
+    // value, reported directives, then what passes and what does not
+    let table: &[(&str, usize, &[&str], &[&str])] = &[
+        ("info", 0, &["x=info"], &["x=debug"]),
+        ("INFO", 0, &["x=info"], &["x=debug"]),
+        ("Warn", 0, &["x=warn"], &["x=info"]),
+        ("off", 0, &[], &["x=error"]),
+        ("0", 0, &[], &["x=error"]),
+        ("3", 0, &["x=info"], &["x=debug"]),
+        ("", 0, &["x=info"], &["x=debug"]),
+        (",,", 0, &["x=info"], &["x=debug"]),
+        (" debug ", 0, &["x=debug"], &["x=trace"]),
+        ("info,", 0, &["x=info"], &["x=debug"]),
+        ("info,hyper=warn", 0, &["x=info", "hyper=warn"], &["hyper::client=info"]),
+        ("info, hyper=warn , h2=off", 0, &["x=info"], &["hyper=info", "h2=error"]),
+        ("my_crate", 0, &["my_crate::a=trace"], &["x=error"]),
+        ("my_crate=", 0, &["my_crate=trace"], &["x=error"]),
+        ("my_crate::db=debug,warn", 0, &["my_crate::db=debug", "x=warn"], &["my_crate=info"]),
+        ("warp", 0, &["warp=trace"], &["x=error"]),
+        ("error,otel.trace=info", 0, &["otel.trace=info"], &["x=warn"]),
+        ("warning", 1, &["x=warn"], &["x=info"]),
+        ("WARNING", 1, &["x=warn"], &["x=info"]),
+        ("inof", 1, &["x=info"], &["x=debug"]),
+        ("eror", 1, &["x=error"], &["x=warn"]),
+        ("debugg", 1, &["x=debug"], &["x=trace"]),
+        ("fatal", 1, &["x=error"], &["x=warn"]),
+        ("none", 1, &[], &["x=error"]),
+        ("false", 1, &[], &["x=error"]),
+        ("true", 1, &["x=info"], &["x=debug"]),
+        ("verbose", 1, &["x=info"], &["x=debug"]),
+        ("all", 1, &["x=trace"], &[]),
+        ("*", 1, &["x=trace"], &[]),
+        ("*=debug", 1, &["x=debug"], &["x=trace"]),
+        ("info/foo", 1, &["x=info"], &["x=debug"]),
+        ("info,a=debug/foo.*bar,baz", 1, &["x=info", "a=debug"], &["x=debug"]),
+        ("info;a=debug", 1, &["x=info", "a=debug"], &["x=debug"]),
+        ("info a=debug", 1, &["x=info", "a=debug"], &["x=debug"]),
+        ("info\na=debug", 1, &["x=info", "a=debug"], &["x=debug"]),
+        ("a = debug", 0, &["a=debug"], &["x=error"]),
+        ("level=info", 1, &["x=info"], &["x=debug"]),
+        ("RUST_LOG=debug", 1, &["x=debug"], &["x=trace"]),
+        ("my-crate=debug", 1, &["my_crate=debug", "my-crate=debug"], &["x=error", "my_crate=trace"]),
+        ("warn,tower-http=debug", 1, &["tower_http::trace=debug", "x=warn"], &["x=info"]),
+        ("a::*=debug", 1, &["a::b=debug", "a=debug"], &["x=error"]),
+        ("a::=debug", 1, &["a=debug"], &["x=error"]),
+        ("warn,a:debug", 1, &["x=warn", "a=debug"], &["x=info"]),
+        ("a::b:warning", 1, &["a::b=warn"], &["a=warn", "x=error"]),
+        ("info,a=loud", 1, &["x=info", "a=info"], &["a=debug"]),
+        ("info,a=warning", 1, &["x=info", "a=warn"], &["a=info"]),
+        ("a=b=c", 1, &["x=info"], &["x=debug"]),
+        ("\"info,a=debug\"", 1, &["x=info", "a=debug"], &["x=debug"]),
+        ("'warn'", 1, &["x=warn"], &["x=info"]),
+        ("noisy=off", 1, &["x=info"], &["noisy=error", "x=debug"]),
+        ("my crate!", 2, &["my=trace"], &["x=error"]),
+        ("info,a$b=debug", 1, &["x=info"], &["a=debug"]),
+        ("[span]=off", 1, &["x=info"], &["x=debug"]),
+        ("info,[span]=off", 1, &["x=info"], &["x=debug"]),
+        ("https://user:hunter2@collector", 1, &["x=info"], &["x=debug"]),
+    ];
+    for (text, reported, passing, stopped) in table {
+        let (filter, bad) = Filter::parse(text);
+        assert_eq!(bad.len(), *reported, "{text:?}: {bad:?}");
+        let Filter::Static(targets) = filter else { panic!("{text:?} is not static") };
+        let would = |directive: &&str| {
+            let (target, level) = directive.split_once('=').unwrap();
+            targets.would_enable(target, &level.parse().unwrap())
+        };
+        assert!(passing.iter().all(would), "{text:?}: {passing:?}");
+        assert!(!stopped.iter().any(would), "{text:?}: {stopped:?}");
+    }
+}
+
+#[test]
+fn span_directives_without_effect_are_hints() {
+    let hints = |text: &str| {
+        let (filter, bad) = Filter::parse(text);
+        assert!(matches!(filter, Filter::Dynamic(_)), "{text}");
+        assert!(bad.iter().all(|bad| !bad.is_mistake()), "{text}: {bad:?}");
+        bad.len()
+    };
+    assert_eq!(hints("info,[request]=debug"), 0);
+    assert_eq!(hints("info,[request]=warn"), 1);
+    assert_eq!(hints("info,my_crate[request]=info"), 1);
+    assert_eq!(hints("info,my_crate=off,my_crate[request]=info"), 0);
+    assert_eq!(hints("info,[{user=7}]=debug"), 1);
+    assert_eq!(hints("info,[request{user=7}]=debug"), 0);
+    assert_eq!(hints(r#"info,[request{user="ann"}]=debug"#), 0);
+}
+
+#[test]
+fn levels_that_the_build_left_out_are_reported_once_and_lowered() {
+    let parsed = |text| directives::parse(text, LevelFilter::INFO);
+    for text in ["debug", "warn,a=trace,b=debug", "info,[request]=debug"] {
+        let (filter, bad) = parsed(text);
+        assert_eq!(filter.ceiling(), LevelFilter::INFO, "{text}");
+        let [hint] = &bad[..] else { panic!("{text}: {bad:?}") };
+        assert!(!hint.is_mistake() && hint.reason.contains("max_level"), "{text}: {hint}");
+    }
+    for text in ["info", "my_crate", "warn,a=info"] {
+        assert_eq!(parsed(text).1, [], "{text}");
+    }
+}
