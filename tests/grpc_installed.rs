@@ -287,3 +287,34 @@ async fn an_environment_that_is_ignored_does_not_name_attributes() {
         assert_eq!(span.attribute_text("rpc.system"), None);
     }
 }
+
+/// What a service behind a server and a client layer receives when this is sent.
+async fn received_behind(headers: &[(&str, &str)]) -> http::HeaderMap {
+    let seen = Arc::new(Mutex::new(http::HeaderMap::new()));
+    let saw = Arc::clone(&seen);
+    let leaf = tower::service_fn(move |request: http::Request<Body>| {
+        *saw.lock().unwrap() = request.headers().clone();
+        async { Ok::<_, Infallible>(tonic::Status::ok("").into_http::<Body>()) }
+    });
+    let client = ClientLayer::new().layer(leaf);
+    let handler = tower::service_fn(move |_: http::Request<Body>| client.clone().oneshot(call(&[])));
+    drop(ServerLayer::new().layer(handler).oneshot(call(headers)).await.unwrap());
+    seen.lock().unwrap().clone()
+}
+
+#[tokio::test]
+async fn what_level_2_of_trace_context_added_reaches_the_next_service() {
+    if !in_child("what_level_2_of_trace_context_added_reaches_the_next_service", "LEVEL", "2") {
+        return;
+    }
+    let _telemetry = telemetry_bootstrap::init().ignore_env().build().unwrap();
+    for flags in ["00", "01", "02", "03"] {
+        let traceparent = format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flags}");
+        let received =
+            received_behind(&[("traceparent", &traceparent), ("tracestate", "foo@@bar=1,bar=2")]).await;
+        let passed = received["traceparent"].to_str().unwrap();
+        assert!(passed.starts_with("00-0af7651916cd43dd8448eb211c80319c-"), "{passed}");
+        assert!(passed.ends_with(&format!("-{flags}")), "{passed} for {flags}");
+        assert_eq!(received["tracestate"], "foo@@bar=1,bar=2");
+    }
+}

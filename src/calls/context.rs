@@ -10,7 +10,7 @@ use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
 use opentelemetry::trace::{Link, SpanContext, TraceContextExt as _};
 use opentelemetry::{Context, global};
 
-use crate::propagation::{self, Baggage};
+use crate::propagation::{self, Baggage, RemoteSpan};
 use crate::provider::installed::Installed;
 
 /// What a server does with the trace context that a caller sent.
@@ -91,7 +91,13 @@ fn extract(headers: &HeaderMap, current: Context) -> Parent {
             propagator.extract_with_context(&current, &carrier)
         }));
     };
-    let remote = if standard.trace_context { remote_span(headers) } else { None };
+    let (remote, current) = match remote_span(headers).filter(|_| standard.trace_context) {
+        Some(remote) => {
+            let (span, context) = remote.split(current);
+            (Some(span), context)
+        }
+        None => (None, current),
+    };
     let context = match standard.baggage && headers.contains_key(&BAGGAGE) {
         true => Baggage.extract_with_context(&current, &carrier),
         false => current,
@@ -99,7 +105,7 @@ fn extract(headers: &HeaderMap, current: Context) -> Parent {
     Parent { context, remote }
 }
 
-fn remote_span(headers: &HeaderMap) -> Option<SpanContext> {
+fn remote_span(headers: &HeaderMap) -> Option<RemoteSpan> {
     let parents = headers.get_all(&TRACEPARENT).iter().map(HeaderValue::as_bytes);
     let states = || headers.get_all(&TRACESTATE).iter().filter_map(|state| state.to_str().ok()).collect();
     propagation::remote_span(parents, states)
@@ -114,14 +120,16 @@ pub(super) fn inject(context: &Context, headers: &mut HeaderMap) {
         });
     };
     if standard.trace_context {
-        inject_span(context.span().span_context(), headers);
+        inject_span(context, headers);
     }
     if standard.baggage && !context.baggage().is_empty() {
         Baggage.inject_context(context, &mut Outgoing { headers });
     }
 }
 
-fn inject_span(span: &SpanContext, headers: &mut HeaderMap) {
+fn inject_span(context: &Context, headers: &mut HeaderMap) {
+    let span = context.span();
+    let span = span.span_context();
     if !span.is_valid() {
         return;
     }
@@ -129,7 +137,7 @@ fn inject_span(span: &SpanContext, headers: &mut HeaderMap) {
         headers.insert(&TRACEPARENT, parent);
     }
     // An empty value is not written.
-    Outgoing { headers }.set(TRACESTATE.as_str(), span.trace_state().header());
+    Outgoing { headers }.set(TRACESTATE.as_str(), propagation::tracestate_header(context, span));
 }
 
 /// Copies bytes into a buffer that many calls share: one allocation serves dozens of headers.

@@ -10,6 +10,7 @@ mod context;
 mod future;
 mod headers;
 mod lazy;
+mod ready;
 mod span;
 
 #[cfg(feature = "grpc")]

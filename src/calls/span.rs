@@ -1,11 +1,13 @@
 //! The span of a call, and the tracer that starts it.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry::global::{self, BoxedTracer};
 use opentelemetry::metrics::{Meter, MeterProvider as _};
 use opentelemetry::trace::{
-    Span, SpanBuilder, Status, TraceContextExt as _, Tracer as _, TracerProvider as _,
+    Span, SpanBuilder, SpanContext, Status, TraceContextExt as _, TraceFlags, Tracer as _,
+    TracerProvider as _,
 };
 use opentelemetry::{Context, ContextGuard, InstrumentationScope, KeyValue};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -138,8 +140,70 @@ fn within<S: Span + Send + Sync + 'static>(
     if recording {
         late(&mut |attribute| span.set_attribute(attribute));
     }
-    (parent.with_span(span), recording)
+    let context = match with_random_flag(parent.span().span_context(), span.span_context()) {
+        Some(span_context) => parent.with_span(RandomSpan { inner: span, span_context }),
+        None => parent.with_span(span),
+    };
+    (context, recording)
 }
+
+/// Returns the context of a child with the *random* flag of its trace (W3C Trace Context, Level 2), which the SDK drops.
+fn with_random_flag(parent: &SpanContext, child: &SpanContext) -> Option<SpanContext> {
+    let flags = child.trace_flags() | TraceFlags::new(parent.trace_flags().to_u8() & RANDOM);
+    (flags != child.trace_flags() && parent.trace_id() == child.trace_id()).then(|| {
+        let state = child.trace_state().clone();
+        SpanContext::new(child.trace_id(), child.span_id(), flags, false, state)
+    })
+}
+
+/// A span of the SDK in a trace whose ids are random.
+struct RandomSpan<S> {
+    inner: S,
+    span_context: SpanContext,
+}
+
+impl<S: Span> Span for RandomSpan<S> {
+    fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, attributes: Vec<KeyValue>)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        self.inner.add_event_with_timestamp(name, timestamp, attributes);
+    }
+
+    fn span_context(&self) -> &SpanContext {
+        &self.span_context
+    }
+
+    fn is_recording(&self) -> bool {
+        self.inner.is_recording()
+    }
+
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        self.inner.set_attribute(attribute);
+    }
+
+    fn set_status(&mut self, status: Status) {
+        self.inner.set_status(status);
+    }
+
+    fn update_name<T>(&mut self, new_name: T)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        self.inner.update_name(new_name);
+    }
+
+    fn add_link(&mut self, span_context: SpanContext, attributes: Vec<KeyValue>) {
+        self.inner.add_link(span_context, attributes);
+    }
+
+    fn end_with_timestamp(&mut self, timestamp: SystemTime) {
+        self.inner.end_with_timestamp(timestamp);
+    }
+}
+
+/// The *random* flag.
+const RANDOM: u8 = 0x02;
 
 /// Returns the meter of `provider`, or else of the global one.
 pub(super) fn meter(provider: Option<&SdkMeterProvider>) -> Meter {

@@ -10,21 +10,24 @@
 //! | a version above `00` | what Level 2 knows is read; what follows it is passed over |
 //! | flags | *sampled* and *random* are kept, others cleared |
 //! | several `tracestate` headers | joined, in their order |
-//! | a `tracestate` that is broken | dropped; `traceparent` counts |
+//! | a `tracestate` that is broken, or has more than 32 members | dropped; `traceparent` counts |
+//! | `tracestate` keys of Level 2 (`foo@@bar`) | sent on as they came |
 //! | `baggage` with control characters, or longer than 8192 bytes | none |
 //!
 //! [`parse_traceparent`] and [`format_traceparent`] work on bytes and do not allocate.
 
 mod baggage;
+mod tracestate;
 
 use std::sync::LazyLock;
 
 use opentelemetry::Context;
 use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapCompositePropagator, TextMapPropagator};
-use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId};
 
 pub(crate) use self::baggage::Baggage;
+use self::tracestate::ReceivedTraceState;
 use crate::settings::Propagator;
 
 #[cfg(test)]
@@ -72,7 +75,7 @@ impl TextMapPropagator for TraceContext {
         }
         let header = format_traceparent(span);
         injector.set(TRACEPARENT, String::from_utf8_lossy(&header).into_owned());
-        let state = span.trace_state().header();
+        let state = tracestate_header(context, span);
         if !state.is_empty() {
             injector.set(TRACESTATE, state);
         }
@@ -80,7 +83,7 @@ impl TextMapPropagator for TraceContext {
 
     fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
         match extract(extractor) {
-            Some(span) => context.with_remote_span_context(span),
+            Some(remote) => remote.into_context(context),
             None => context.clone(),
         }
     }
@@ -91,52 +94,55 @@ impl TextMapPropagator for TraceContext {
     }
 }
 
-fn extract(extractor: &dyn Extractor) -> Option<SpanContext> {
+fn extract(extractor: &dyn Extractor) -> Option<RemoteSpan> {
     let parents = extractor.get_all(TRACEPARENT)?;
     let states = || extractor.get_all(TRACESTATE).unwrap_or_default();
     remote_span(parents.iter().map(|parent| parent.as_bytes()), states)
 }
 
-/// The caller's span: of all `traceparent` headers, and of all `tracestate` headers if those are good.
+/// The caller's span as it was received.
+pub(crate) struct RemoteSpan {
+    pub(crate) span: SpanContext,
+    /// The members of `tracestate` that the type of the API cannot hold.
+    received: Option<ReceivedTraceState>,
+}
+
+impl RemoteSpan {
+    /// Puts what does not fit into the span context into `context`.
+    pub(crate) fn split(self, context: Context) -> (SpanContext, Context) {
+        match self.received {
+            Some(received) => (self.span, context.with_value(received)),
+            None => (self.span, context),
+        }
+    }
+
+    fn into_context(self, context: &Context) -> Context {
+        let (span, context) = self.split(context.clone());
+        context.with_remote_span_context(span)
+    }
+}
+
+/// Parses the caller's span from all `traceparent` headers, and from all `tracestate` headers if those are valid.
 pub(crate) fn remote_span<'a>(
     mut parents: impl Iterator<Item = &'a [u8]>,
     states: impl FnOnce() -> Vec<&'a str>,
-) -> Option<SpanContext> {
+) -> Option<RemoteSpan> {
     // Of two parents neither can be trusted.
     let (Some(parent), None) = (parents.next(), parents.next()) else { return None };
     let (trace_id, span_id, flags) = parse_traceparent(parent)?;
-    Some(SpanContext::new(trace_id, span_id, flags, true, parse_tracestate(&states())))
+    let (state, received) = tracestate::parse(trace_id, &states());
+    Some(RemoteSpan { span: SpanContext::new(trace_id, span_id, flags, true, state), received })
 }
 
-/// The state of all its headers together; none if any of them is broken.
-pub(crate) fn parse_tracestate(headers: &[&str]) -> TraceState {
-    let parsed = match headers {
-        [] => None,
-        [header] => checked_tracestate(header),
-        headers => checked_tracestate(&headers.join(",")),
-    };
-    parsed.unwrap_or_default()
+/// Returns the `tracestate` header of a span in its context; empty if there is no state.
+pub(crate) fn tracestate_header(context: &Context, span: &SpanContext) -> String {
+    match context.get::<ReceivedTraceState>() {
+        Some(received) => received.header_for(span),
+        None => span.trace_state().header(),
+    }
 }
 
-fn checked_tracestate(header: &str) -> Option<TraceState> {
-    // The API lets members without a key or a value pass, takes `==` for `=`, and any character for printable ASCII:
-    // a line feed that some carrier let in would end the header where it is sent on.
-    let mut members =
-        header.split(',').map(|member| member.trim_matches([' ', '\t'])).filter(|member| !member.is_empty());
-    let whole = members.all(|member| {
-        member
-            .split_once('=')
-            .is_some_and(|(key, value)| !key.is_empty() && !value.is_empty() && value.bytes().all(is_allowed))
-    });
-    if whole { header.parse().ok() } else { None }
-}
-
-/// In a value of `tracestate`; a comma would have ended it.
-fn is_allowed(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && byte != b'='
-}
-
-/// The ids and flags of a `traceparent` header. `None`: it is not a valid one.
+/// Parses the ids and flags of a `traceparent` header. Returns `None` if it is not valid.
 pub(crate) fn parse_traceparent(header: &[u8]) -> Option<(TraceId, SpanId, TraceFlags)> {
     let header = header.trim_ascii();
     let (known, unknown) = header.split_at_checked(TRACEPARENT_LENGTH)?;

@@ -4,6 +4,8 @@ use opentelemetry::baggage::BaggageExt;
 use opentelemetry::{Context, KeyValue};
 use proptest::prelude::*;
 
+use opentelemetry::trace::TraceState;
+
 use super::*;
 
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -153,6 +155,43 @@ fn several_tracestate_headers_are_one() {
 }
 
 #[test]
+fn tracestate_keys_of_level_2_travel_on() {
+    let longest = format!("{}=1", "z".repeat(256));
+    let vendors = format!("{}@{}=1,a@b=2", "t".repeat(240), "v".repeat(15));
+    for state in ["foo@@bar=1,bar=2", "foo@bar@baz=1", "foo@=1", "a-*/_=1", "0a=1", &longest, &vendors] {
+        let context = extracted(&[("traceparent", &traceparent("00", "01")), ("tracestate", state)]);
+        assert_eq!(injected(&context)["tracestate"], state);
+    }
+}
+
+#[test]
+fn a_changed_state_keeps_the_members_of_level_2() {
+    let context = extracted(&[("traceparent", &traceparent("00", "01")), ("tracestate", "foo@@bar=1,b=2")]);
+    let received = context.span().span_context().clone();
+    let state = received.trace_state().insert("ot", "th:8").unwrap();
+    let changed =
+        SpanContext::new(received.trace_id(), SpanId::from(7), received.trace_flags(), false, state);
+    let sent = injected(&context.with_remote_span_context(changed));
+    assert_eq!(sent["tracestate"], "ot=th:8,b=2,foo@@bar=1");
+    let other =
+        SpanContext::new(TraceId::from(1), SpanId::from(7), TraceFlags::SAMPLED, false, TraceState::NONE);
+    assert_eq!(injected(&context.with_remote_span_context(other)).get("tracestate"), None, "another trace");
+}
+
+#[test]
+fn tracestate_has_at_most_32_members() {
+    let members = |count: usize| (0..count).map(|n| format!("k{n}=1")).collect::<Vec<_>>().join(",");
+    let sent = |state: &str| {
+        let context = extracted(&[("traceparent", &traceparent("00", "01")), ("tracestate", state)]);
+        injected(&context).remove("tracestate")
+    };
+    assert_eq!(sent(&members(32)), Some(members(32)));
+    assert_eq!(sent(&members(33)), None);
+    assert_eq!(sent(&format!("foo@@bar=1,{}", members(32))), None);
+    assert_eq!(sent(&format!("{},,\t,", members(32))), Some(members(32)), "empty members do not count");
+}
+
+#[test]
 fn baggage_with_control_characters_is_not_taken_over() {
     for baggage in ["a=1;b\r\nx-evil: 1", "a=1\0"] {
         let sent = injected(&extracted(&[("traceparent", &traceparent("00", "01")), ("baggage", baggage)]));
@@ -175,6 +214,11 @@ fn a_broken_tracestate_does_not_cost_the_parent() {
         "foo==1",
         "foo=1=2",
         "@a=1",
+        "-a=1",
+        "foo =1",
+        "foo.bar=1",
+        &format!("{}=1", "z".repeat(257)),
+        &format!("foo={}", "z".repeat(257)),
     ] {
         let context = extracted(&[("traceparent", &traceparent("00", "01")), ("tracestate", state)]);
         assert_eq!(context.span().span_context(), &span(1, ""), "{state}");

@@ -21,25 +21,31 @@ pub(super) fn at_start(
     head: &RequestHead<'_>,
     address: Option<Address>,
 ) -> Vec<KeyValue> {
-    let mut attributes = Vec::with_capacity(ATTRIBUTES);
-    if recorder.conventions != RpcConventions::Old {
-        attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::GRPC));
-        attributes.push(KeyValue::new(semconv::RPC_METHOD, Arc::clone(&method.name)));
-    }
-    if recorder.conventions != RpcConventions::Stable {
-        let (service, short) = split(&method.name);
-        attributes.push(KeyValue::new(semconv::OLD_RPC_SYSTEM, semconv::GRPC));
-        attributes.push(KeyValue::new(semconv::OLD_RPC_SERVICE, service.to_owned()));
-        // Both conventions use this key. With both, it keeps its current meaning.
-        if recorder.conventions == RpcConventions::Old {
-            attributes.push(KeyValue::new(semconv::RPC_METHOD, short.to_owned()));
-        }
-    }
+    let mut attributes = of_method(recorder.conventions, method);
     if let Some(address) = address {
         address.push_attributes(&mut attributes);
     }
     if let Some(hook) = &recorder.options.request_attributes {
         hook(head, &mut attributes);
+    }
+    attributes
+}
+
+/// The attributes that name a method.
+pub(super) fn of_method(conventions: RpcConventions, method: &Method) -> Vec<KeyValue> {
+    let mut attributes = Vec::with_capacity(ATTRIBUTES);
+    if conventions != RpcConventions::Old {
+        attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::GRPC));
+        attributes.push(KeyValue::new(semconv::RPC_METHOD, Arc::clone(&method.name)));
+    }
+    if conventions != RpcConventions::Stable {
+        let (service, short) = split(&method.name);
+        attributes.push(KeyValue::new(semconv::OLD_RPC_SYSTEM, semconv::GRPC));
+        attributes.push(KeyValue::new(semconv::OLD_RPC_SERVICE, service.to_owned()));
+        // Both conventions use this key. With both, it keeps its current meaning.
+        if conventions == RpcConventions::Old {
+            attributes.push(KeyValue::new(semconv::RPC_METHOD, short.to_owned()));
+        }
     }
     attributes
 }

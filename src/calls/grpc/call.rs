@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Buf;
@@ -35,22 +36,28 @@ pub(in crate::calls) struct Call {
     /// The method under which the call counts as active, until it is finished.
     active: Option<Arc<Method>>,
     messages: Option<CallMessages>,
+    /// See [`Self::request_read`].
+    request_read: Option<Arc<AtomicBool>>,
     open: bool,
 }
 
 impl Call {
     /// Starts the call of a request that arrived at a server.
-    pub(super) fn incoming<B>(recorder: &Arc<CallRecorder>, request: &Request<B>) -> Self {
+    pub(super) fn incoming<B>(recorder: &Arc<CallRecorder>, request: &Request<B>, waited: Duration) -> Self {
         let decide = recorder.options.remote_context.as_ref();
         let remote =
             decide.map_or(RemoteContext::Parent, |decide| decide(RequestHead::new(request).method()));
         let (parent, link) = remote.resolve(request.headers());
-        Self::start(recorder, request, parent, link)
+        Self::start(recorder, request, waited, parent, link)
     }
 
     /// Starts the call of a request that a client sends, and injects its context into the request.
-    pub(super) fn outgoing<B>(recorder: &Arc<CallRecorder>, request: &mut Request<B>) -> Self {
-        let call = Self::start(recorder, request, Parent::local(Context::current()), None);
+    pub(super) fn outgoing<B>(
+        recorder: &Arc<CallRecorder>,
+        request: &mut Request<B>,
+        waited: Duration,
+    ) -> Self {
+        let call = Self::start(recorder, request, waited, Parent::local(Context::current()), None);
         context::inject(call.span.context(), request.headers_mut());
         call
     }
@@ -58,13 +65,14 @@ impl Call {
     fn start<B>(
         recorder: &Arc<CallRecorder>,
         request: &Request<B>,
+        waited: Duration,
         parent: Parent,
         link: Option<Link>,
     ) -> Self {
         let method = recorder.methods.get(request.uri().path());
         let peer = recorder.peer(request.extensions());
         let span = recorder.tracer.start(
-            Duration::ZERO,
+            waited,
             parent,
             || span_builder(recorder, request, &method, link),
             |set| {
@@ -74,17 +82,54 @@ impl Call {
                 recorder.request_headers.attributes(request.headers()).for_each(set);
             },
         );
+        let mut call = Self::new(recorder, method, span);
+        call.timeout = metadata::timeout(request.headers());
+        call.peer = peer;
+        call
+    }
+
+    /// Starts a call whose request is not known, because the service failed before it accepted one.
+    pub(super) fn not_ready(recorder: &Arc<CallRecorder>, waited: Duration) -> Self {
+        let method = Arc::clone(recorder.methods.unknown());
+        let parent = Parent::local(Context::current());
+        let span = recorder.tracer.start(
+            waited,
+            parent,
+            || SpanBuilder {
+                name: method.span_name(),
+                span_kind: Some(span_kind(recorder.options.side)),
+                attributes: Some(attributes::of_method(recorder.conventions, &method)),
+                ..SpanBuilder::default()
+            },
+            |_| (),
+        );
+        Self::new(recorder, method, span)
+    }
+
+    fn new(recorder: &Arc<CallRecorder>, method: Arc<Method>, span: CallSpan) -> Self {
         Self {
             active: count_active(recorder, &method),
             messages: recorder.tracks_messages().then(CallMessages::default),
+            request_read: recorder.methods.is_undecided(&method).then(Arc::default),
             recorder: Arc::clone(recorder),
             method,
             span,
-            timeout: metadata::timeout(request.headers()),
-            peer,
+            timeout: None,
+            peer: None,
             http_status: StatusCode::OK,
             open: true,
         }
+    }
+
+    /// Returns `true` if the request body has to be observed.
+    pub(super) fn follows_request(&self) -> bool {
+        self.messages.is_some() || self.request_read.is_some()
+    }
+
+    /// Returns the flag that is set once the service reads the request body, if it is not known whether the method
+    /// exists. A handler reads its request; an interceptor, a page or a limit in front of it does not.
+    pub(super) fn request_read(&self) -> Option<Arc<AtomicBool>> {
+        self.request_read.clone()
     }
 
     pub(in crate::calls) fn is_open(&self) -> bool {
@@ -116,10 +161,24 @@ impl Call {
         if self.span.is_recording() {
             self.record_headers(response.headers(), status.is_some());
         }
+        if self.is_answer_of_handler(response, status.as_ref()) {
+            self.recorder.methods.on_answer(&self.method);
+        }
         match status {
             Some(status) => self.finish(&status),
             None if response.body().is_end_stream() => self.on_eos(),
-            None => self.recorder.methods.on_answer(&self.method),
+            None => (),
+        }
+    }
+
+    /// Returns `true` if this response shows that the method exists: it opens a gRPC stream, or it carries the status of
+    /// a service that succeeded or at least read its request.
+    fn is_answer_of_handler<B>(&self, response: &Response<B>, status: Option<&CallStatus<'_>>) -> bool {
+        match status.map(|status| status.code) {
+            None => self.http_status == StatusCode::OK && metadata::is_grpc(response.headers()),
+            Some(Code::Ok) => true,
+            Some(Code::Unimplemented) => false,
+            Some(_) => self.request_read.as_ref().is_some_and(|read| read.load(Ordering::Relaxed)),
         }
     }
 
@@ -204,7 +263,7 @@ impl Call {
 
     fn measure(&mut self, status: &CallStatus<'_>, duration: Duration) {
         let instruments = &self.recorder.instruments;
-        let method = self.recorder.methods.metric_method_at_end(&self.method, status);
+        let method = self.recorder.methods.metric_method(&self.method);
         method.instruments.record_duration(instruments, &method.name, status.code, duration);
         if let Some(active) = self.active.take() {
             active.instruments.add_active(instruments, &active.name, -1);
@@ -276,16 +335,19 @@ fn span_builder<B>(
         Some(name) => name(&head).into(),
         None => method.span_name(),
     };
-    let kind = match recorder.options.side {
-        Side::Server => SpanKind::Server,
-        Side::Client => SpanKind::Client,
-    };
     SpanBuilder {
         name,
-        span_kind: Some(kind),
+        span_kind: Some(span_kind(recorder.options.side)),
         links: link.map(|link| vec![link]),
         attributes: Some(attributes::at_start(recorder, method, &head, recorder.address(request))),
         ..SpanBuilder::default()
+    }
+}
+
+fn span_kind(side: Side) -> SpanKind {
+    match side {
+        Side::Server => SpanKind::Server,
+        Side::Client => SpanKind::Client,
     }
 }
 

@@ -22,6 +22,7 @@ use crate::calls::address::Address;
 use crate::calls::body::ResponseBody;
 use crate::calls::call::Call as AnyCall;
 use crate::calls::future::ResponseFuture;
+use crate::calls::ready::ReadyTimer;
 use crate::semconv::Code;
 
 /// Traces and measures every gRPC call that a client makes, and sends the trace context along.
@@ -37,8 +38,8 @@ impl ClientLayer {
         Self(GrpcRecorder::new(Options::new(Side::Client)))
     }
 
-    /// Where the channel connects to: `server.address` and `server.port` of spans and metrics, which clients
-    /// are to have. A tonic channel keeps its endpoint to itself, so it is said here:
+    /// Sets the address that the channel connects to, reported as `server.address` and `server.port` on spans and
+    /// metrics. The layer cannot read it from a tonic channel.
     ///
     /// ```
     /// use telemetry_bootstrap::grpc::ClientLayer;
@@ -52,7 +53,8 @@ impl ClientLayer {
     /// ```
     ///
     /// Takes a URI or a gRPC target: `http://host:port`, `host:port`, `dns:///host:port`, `unix:///path`;
-    /// targets with other schemes become `server.address` as they are. Default: spans have the authority of
+    /// targets with other schemes become `server.address` as they are. For a Unix socket pass its path, because the URI
+    /// of such an endpoint is a placeholder (`http://tonic`). Default: spans have the authority of
     /// the request's URI, if it has one (`with_origin` of tonic's clients gives it one); metrics have none.
     pub fn target(self, target: impl Display) -> Self {
         self.with(|options| options.target = Some(Address::from_target(&target.to_string())))
@@ -71,7 +73,7 @@ impl<S> Layer<S> for ClientLayer {
     type Service = ClientService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ClientService { inner, recorder: self.0.clone() }
+        ClientService { inner, recorder: self.0.clone(), ready: ReadyTimer::default() }
     }
 }
 
@@ -80,6 +82,7 @@ impl<S> Layer<S> for ClientLayer {
 pub struct ClientService<S> {
     inner: S,
     recorder: GrpcRecorder,
+    ready: ReadyTimer,
 }
 
 impl<S, B, R> Service<Request<B>> for ClientService<S>
@@ -95,14 +98,20 @@ where
     type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
+        let poll = self.inner.poll_ready(cx);
+        self.ready.observe(&poll);
+        if let Poll::Ready(Err(error)) = &poll {
+            self.recorder.record_not_ready(self.ready.take(), error);
+        }
+        poll
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let waited = self.ready.take();
         let Some(recorder) = self.recorder.recorder_for(&request) else {
             return ResponseFuture::new(self.inner.call(request), None);
         };
-        let call = Call::outgoing(recorder, &mut request);
+        let call = Call::outgoing(recorder, &mut request, waited);
         instrument_request_body(request.body_mut(), &call);
         let mut call = AnyCall::Grpc(call);
         let entered = call.enter();

@@ -9,9 +9,7 @@ use arc_swap::ArcSwap;
 
 use super::instruments::MethodInstruments;
 use super::options::Side;
-use super::status::CallStatus;
 use crate::semconv;
-use crate::semconv::Code;
 
 /// Returns the method's name in a request path: the path without its leading slash.
 pub(super) fn method_name(path: &str) -> &str {
@@ -117,26 +115,24 @@ impl Methods {
         method
     }
 
-    /// Returns the method under which an open call is measured.
+    /// Returns the method under which a call is measured.
     pub(super) fn metric_method<'a>(&'a self, method: &'a Arc<Method>) -> &'a Arc<Method> {
         if method.is_known() { method } else { &self.other }
     }
 
-    /// Returns the method under which a call with this final status is measured.
-    pub(super) fn metric_method_at_end<'a>(
-        &'a self,
-        method: &'a Arc<Method>,
-        status: &CallStatus<'_>,
-    ) -> &'a Arc<Method> {
-        if status.from_peer && status.code != Code::Unimplemented {
-            self.on_answer(method);
-        }
-        self.metric_method(method)
+    /// Returns `true` if it must be found out whether a handler exists for the method.
+    pub(super) fn is_undecided(&self, method: &Method) -> bool {
+        !method.is_known() && matches!(self.discovery, MethodDiscovery::Answered)
+    }
+
+    /// Returns the method that represents all unknown ones.
+    pub(super) fn unknown(&self) -> &Arc<Method> {
+        &self.other
     }
 
     /// Marks a method as known, because a handler answered it.
     pub(super) fn on_answer(&self, method: &Arc<Method>) {
-        if !method.is_known() && matches!(self.discovery, MethodDiscovery::Answered) {
+        if self.is_undecided(method) {
             self.remember(method);
         }
     }

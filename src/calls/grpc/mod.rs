@@ -20,13 +20,13 @@
 //! # let _ = server; }
 //! ```
 //!
-//! All that is inside the layer is covered: every service, interceptors, streams, reflection. A single service is
+//! The layer covers everything inside it: every service, interceptors, streams, reflection. A single service is
 //! wrapped by `tonic::service::LayerExt::named_layer`. An axum router that carries HTTP as well passes the rest
 //! untouched: only requests of content type `application/grpc` are recorded. `tonic_web::GrpcWebLayer` belongs
-//! outside of this layer (before it): it makes gRPC of `grpc-web`.
+//! outside of this layer (before it): it translates `grpc-web` to gRPC.
 //!
-//! At the edge to the public, callers must not choose trace ids or sampling. There each call begins a trace of its
-//! own, with a link to the caller's span:
+//! At a public endpoint, callers must not choose trace ids or sampling. There each call starts a new trace, with a link
+//! to the caller's span:
 //!
 //! ```
 //! use telemetry_bootstrap::grpc::{RemoteContext, ServerLayer};
@@ -44,19 +44,19 @@
 //!
 //! # use tonic_health::pb::health_client::HealthClient as GreeterClient;
 //! struct Greeter {
-//!     // A type that can be written down.
+//!     // The type of a channel with the layer.
 //!     client: GreeterClient<ClientService<Channel>>,
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
 //! let endpoint = Endpoint::from_static("http://greeter:50051");
-//! // The layer cannot ask a channel where it leads.
+//! // The layer cannot read the address from the channel.
 //! let layer = ClientLayer::new().target(endpoint.uri());
 //! let greeter = Greeter { client: GreeterClient::new(layer.layer(endpoint.connect_lazy())) };
 //! # let _ = greeter.client.clone(); }
 //! ```
 //!
-//! The context is sent along by the global propagator; the caller's own metadata stays as it is.
+//! The global propagator injects the context; the caller's own metadata stays as it is.
 //!
 //! # Streams
 //!
@@ -82,7 +82,7 @@
 //!
 //! # A test
 //!
-//! A service under the layer is what a client can call: no network, no collector.
+//! A service under the layer can be called by a client without network and collector.
 #![cfg_attr(feature = "testing", doc = "```")]
 #![cfg_attr(not(feature = "testing"), doc = "```ignore")]
 //! use telemetry_bootstrap::grpc::ServerLayer;
@@ -120,11 +120,15 @@
 //! | its attributes | `rpc.system.name`, `rpc.method`, `rpc.status_code`, `error.type` | these, and `server.address` and `.port` of the target |
 //!
 //! A status that is no error leaves the span's status unset. The description of an error is its message alone.
-//! The measurement is exactly as long as the span. The span's context is current while the service, the
+//! The measurement is exactly as long as the span. It includes the time that the request waits for a concurrency limit
+//! inside the layer. The span's context is current while the service, the
 //! response body, and (for tonic's request type) a client's request stream work: what they do is its child.
 //!
-//! On metrics a method that nobody implements is `_OTHER`, so that made-up paths cost one series; see
-//! [`known_methods`](ServerLayer::known_methods). The span keeps the path.
+//! On metrics, a method that no handler implements is `_OTHER`, so that made-up paths cost one series. A server's method
+//! becomes known when its handler answers: by opening a response stream, by `OK`, or by another status after it read the
+//! request (which is observed in tonic's request body only). The answers of interceptors, limits and pages in front of
+//! the handler do not count. Methods can also be listed, see [`known_methods`](ServerLayer::known_methods). The span
+//! keeps the path.
 //!
 //! Names are those of the stable conventions. `OTEL_SEMCONV_STABILITY_OPT_IN=rpc/old` brings the names before
 //! them back (`rpc.system`, `rpc.service`, `rpc.method` without the service, `rpc.grpc.status_code`,
@@ -133,7 +137,7 @@
 //!
 //! # How a call ends
 //!
-//! Every call ends exactly once: one span, one measurement, one less among the active calls.
+//! Each call is finished exactly once: one span ends, one duration is recorded, and `active_calls` is decremented.
 //!
 //! | ending | server | client |
 //! |---|---|---|
@@ -142,10 +146,12 @@
 //! | body or head ends the response without a status, or trailers have none | by HTTP status: 200 `UNKNOWN`, 400 `INTERNAL`, 401 `UNAUTHENTICATED`, 403 `PERMISSION_DENIED`, 404 `UNIMPLEMENTED`, 429, 502, 503, 504 `UNAVAILABLE`, others `UNKNOWN` | the same; of other HTTP statuses than 200 also where the page is dropped unread |
 //! | a status that is no code (`+5` and `05` are none either) | `UNKNOWN` | `UNKNOWN` |
 //! | the service returns an error | the status in it, or else `INTERNAL` | the status that tonic makes of it, or else `UNKNOWN` |
+//! | a layer inside sheds the call | `RESOURCE_EXHAUSTED` | `RESOURCE_EXHAUSTED` |
+//! | the service fails before it is ready | as for an error, under the method `_OTHER`, because there is no request yet | the same |
 //! | connection refused | | `UNAVAILABLE` |
 //! | stream reset by the peer | `CANCELLED`, unless the handler answers first | by HTTP/2 code: `CANCEL` `CANCELLED` (at the deadline `DEADLINE_EXCEEDED`), `REFUSED_STREAM` `UNAVAILABLE`, `ENHANCE_YOUR_CALM` `RESOURCE_EXHAUSTED`, `INADEQUATE_SECURITY` `PERMISSION_DENIED`, `STREAM_CLOSED`, `HTTP_1_1_REQUIRED` and unknown ones `UNKNOWN`, others `INTERNAL`; `NO_ERROR` after the head ends the body without a status |
 //! | the peer breaks HTTP/2 | the same, for each call that goes down with the stream or the connection | by the HTTP/2 code of what is wrong, mostly `INTERNAL` |
-//! | connection lost, or the peer said goodbye at once | `CANCELLED`, unless the handler answers first | `UNKNOWN`, as tonic tells the caller; a goodbye that leaves the call out is a reset of it, a graceful one lets it end |
+//! | connection lost, or closed by the peer with GOAWAY | `CANCELLED`, unless the handler answers first | `UNKNOWN`, as tonic reports it; a GOAWAY that excludes the call resets it, a graceful one lets it complete |
 //! | future, response or stream dropped | `CANCELLED` | `CANCELLED` |
 //! | … once `grpc-timeout` has passed, but for its last tenth (of 2 to 50 ms) | `DEADLINE_EXCEEDED` | `DEADLINE_EXCEEDED` |
 //! | tonic's timeout expires | as dropped | `DEADLINE_EXCEEDED` |
@@ -155,8 +161,7 @@
 //! | request that tonic cannot decode | `INTERNAL` | `INTERNAL` |
 //! | response that the client cannot decode, or finds too large | `CANCELLED` | `CANCELLED`: it is dropped |
 //!
-//! A client's span says what its caller is told, so that both can be compared, except for what the code around the
-//! layer makes of an answer. tonic calls its timeout `CANCELLED`; a message that is too large `OUT_OF_RANGE`, one that
+//! A client's span has the code that its caller receives, unless the code around the layer changes it. tonic calls its timeout `CANCELLED`; a message that is too large `OUT_OF_RANGE`, one that
 //! is cut short or cannot be decoded `INTERNAL`, and so an `OK` without the message of a unary call; a status whose
 //! `grpc-message` is not UTF-8 `UNKNOWN`. A caller of a server whose handler panics reads `CANCELLED`: this is how
 //! hyper resets the stream.
@@ -168,14 +173,14 @@
 //!
 //! Attributes are made only for recorded spans and for samplers that have to be asked, metrics are bound once per
 //! method and status, and messages are looked at only if their [sizes](ServerLayer::record_message_sizes) or
-//! [counts](ServerLayer::record_message_counts) are wanted. A call whose caller decided not to sample, or of a program that
+//! [counts](ServerLayer::record_message_counts) are enabled. A call whose caller decided not to sample, or of a program that
 //! samples nothing, gets ids and a measurement and little else, if the providers are those that
 //! [`init`](crate::init) installed and the sampler is one of the SDK's. The context is then also read and written
 //! without going through the global propagator, as long as that is the installed one.
 //!
-//! Request messages can be followed in tonic's request body alone, which can hold any other: the services inside
-//! keep the request type that they were written for. In others they count as none, and what a client's stream does
-//! is not inside the call. In front of an axum router, make tonic's body of axum's:
+//! Request messages can only be counted in tonic's request body, because the services inside must keep their request
+//! type. With other body types the count is zero, and a client's request stream is not polled inside the call. In front
+//! of an axum router, convert axum's body to tonic's:
 //!
 //! ```
 //! # use telemetry_bootstrap::grpc::ServerLayer;

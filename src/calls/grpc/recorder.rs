@@ -2,16 +2,18 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Extensions, Request};
 use opentelemetry::Context;
 use tonic::transport::server::TcpConnectInfo;
 
+use super::call::Call;
 use super::environment;
 use super::instruments::Instruments;
 use super::metadata;
 use super::method::{Methods, method_name};
-use super::options::Options;
+use super::options::{Options, Side};
 use crate::calls::address::{Address, AddressCache};
 use crate::calls::headers::HeaderCapture;
 use crate::calls::lazy::LazyRecorder;
@@ -30,6 +32,13 @@ impl GrpcRecorder {
             && filter.is_none_or(|filter| filter(method_name(request.uri().path())))
             && !Context::is_current_telemetry_suppressed();
         recorded.then(|| self.get_or_create(CallRecorder::new))
+    }
+
+    /// Records a request that got no further than a service which failed to become ready.
+    pub(super) fn record_not_ready<E: 'static>(&self, waited: Duration, error: &E) {
+        if !Context::is_current_telemetry_suppressed() {
+            Call::not_ready(self.get_or_create(CallRecorder::new), waited).on_error(error);
+        }
     }
 }
 
@@ -56,7 +65,7 @@ impl CallRecorder {
             conventions,
             options.metrics,
             Arc::clone(&options.is_error),
-            options.target.clone(),
+            options.target.clone().filter(|_| options.side == Side::Client),
         );
         Self {
             conventions,
@@ -76,9 +85,16 @@ impl CallRecorder {
         self.options.access_log || self.instruments.track_messages()
     }
 
-    /// Returns the address of the configured target, or else of the request's authority.
+    /// Returns the configured address, or else that of the request's authority.
     pub(super) fn address<B>(&self, request: &Request<B>) -> Option<Address> {
-        self.options.target.clone().or_else(|| self.addresses.address_of(request))
+        if self.options.target.is_some() {
+            return self.options.target.clone();
+        }
+        if is_unix_socket(request.extensions()) {
+            // Clients of Unix sockets send a placeholder as the authority.
+            return None;
+        }
+        self.addresses.address_of(request)
     }
 
     /// Returns the peer's address from the extensions of a request or a response.
@@ -88,4 +104,14 @@ impl CallRecorder {
             None => extensions.get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr),
         }
     }
+}
+
+#[cfg(unix)]
+fn is_unix_socket(extensions: &Extensions) -> bool {
+    extensions.get::<tonic::transport::server::UdsConnectInfo>().is_some()
+}
+
+#[cfg(not(unix))]
+fn is_unix_socket(_: &Extensions) -> bool {
+    false
 }

@@ -3,6 +3,8 @@
 use std::any::Any;
 use std::mem;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as Task, Poll, ready};
 
 use http_body::{Body, Frame, SizeHint};
@@ -27,6 +29,7 @@ pub(super) fn instrument_request_body<B: Any>(body: &mut B, call: &Call) {
         inner,
         context: call.context().clone(),
         messages: call.request_messages(),
+        read: call.request_read(),
     });
 }
 
@@ -37,6 +40,7 @@ pin_project! {
         inner: tonic::body::Body,
         context: Context,
         messages: Option<RequestMessages>,
+        read: Option<Arc<AtomicBool>>,
     }
 }
 
@@ -56,6 +60,9 @@ impl Body for RequestBody {
             && let Some(data) = frame.data_ref()
         {
             messages.push(data);
+        }
+        if let (Some(read), Some(Ok(_))) = (this.read.take(), &frame) {
+            read.store(true, Ordering::Relaxed);
         }
         Poll::Ready(frame)
     }

@@ -1,5 +1,6 @@
 //! The layer for servers.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,10 +18,12 @@ use super::descriptor_set::{DescriptorSetError, methods_of};
 use super::options::{Options, RequestHead, Side, common_settings};
 use super::recorder::GrpcRecorder;
 use super::request_body::instrument_request_body;
+use crate::calls::address::Address;
 use crate::calls::body::ResponseBody;
 use crate::calls::call::Call as AnyCall;
 use crate::calls::context::RemoteContext;
 use crate::calls::future::ResponseFuture;
+use crate::calls::ready::ReadyTimer;
 use crate::semconv::Code;
 
 /// Traces and measures every gRPC call that a server answers.
@@ -50,6 +53,20 @@ impl ServerLayer {
     pub fn remote_context(self, decide: impl Fn(&str) -> RemoteContext + Send + Sync + 'static) -> Self {
         self.with(|options| options.remote_context = Some(Arc::new(decide)))
     }
+
+    /// Sets the address of this server, reported as `server.address` and `server.port`. Takes the same forms as
+    /// [`ClientLayer::target`](super::ClientLayer::target). Default: the `:authority` of each request; a server on a Unix
+    /// socket reports none, because its clients send a placeholder.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::grpc::ServerLayer;
+    ///
+    /// let layer = ServerLayer::new().server_address("unix:/run/greeter.sock");
+    /// # let _ = layer;
+    /// ```
+    pub fn server_address(self, address: impl Display) -> Self {
+        self.with(|options| options.target = Some(Address::from_target(&address.to_string())))
+    }
 }
 
 common_settings!(ServerLayer);
@@ -64,7 +81,7 @@ impl<S> Layer<S> for ServerLayer {
     type Service = ServerService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ServerService { inner, recorder: self.0.clone() }
+        ServerService { inner, recorder: self.0.clone(), ready: ReadyTimer::default() }
     }
 }
 
@@ -73,6 +90,7 @@ impl<S> Layer<S> for ServerLayer {
 pub struct ServerService<S> {
     inner: S,
     recorder: GrpcRecorder,
+    ready: ReadyTimer,
 }
 
 impl<S, B, R> Service<Request<B>> for ServerService<S>
@@ -88,15 +106,21 @@ where
     type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
+        let poll = self.inner.poll_ready(cx);
+        self.ready.observe(&poll);
+        if let Poll::Ready(Err(error)) = &poll {
+            self.recorder.record_not_ready(self.ready.take(), error);
+        }
+        poll
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let waited = self.ready.take();
         let Some(recorder) = self.recorder.recorder_for(&request) else {
             return ResponseFuture::new(self.inner.call(request), None);
         };
-        let call = Call::incoming(recorder, &request);
-        if recorder.tracks_messages() {
+        let call = Call::incoming(recorder, &request, waited);
+        if call.follows_request() {
             instrument_request_body(request.body_mut(), &call);
         }
         let mut call = AnyCall::Grpc(call);

@@ -6,6 +6,7 @@ use std::error::Error;
 
 use http::{HeaderMap, HeaderName, StatusCode};
 use percent_encoding::percent_decode;
+use tower::load_shed::error::Overloaded;
 
 use crate::semconv::Code;
 
@@ -44,8 +45,6 @@ impl Code {
 #[derive(Clone, Copy)]
 pub(super) struct CallStatus<'a> {
     pub(super) code: Code,
-    /// The peer or the handler sent this status; it was not inferred from a failure.
-    pub(super) from_peer: bool,
     message: Message<'a>,
 }
 
@@ -71,7 +70,7 @@ impl<'a> CallStatus<'a> {
             _ => headers.get(&GRPC_MESSAGE),
         };
         let message = message.map_or(Message::None, |text| Message::Encoded(text.as_bytes()));
-        Some(Self { code, from_peer: true, message })
+        Some(Self { code, message })
     }
 
     /// The status of a response without one: what the HTTP status implies by the protocol's table.
@@ -87,47 +86,42 @@ impl<'a> CallStatus<'a> {
             | StatusCode::GATEWAY_TIMEOUT => Code::Unavailable,
             _ => Code::Unknown,
         };
-        Self { code, from_peer: false, message: Message::HttpStatus(http) }
+        Self { code, message: Message::HttpStatus(http) }
     }
 
     /// The status of a failed service or body. The code is the one that tonic reports to its caller, except that an
     /// expired timeout is a `DEADLINE_EXCEEDED` (tonic reports `CANCELLED`); `default` for unknown errors.
     pub(super) fn from_error<E: 'static>(error: &'a E, default: Code) -> Self {
         let Some(error) = as_error(error) else {
-            return Self {
-                code: default,
-                from_peer: false,
-                message: Message::Fixed(std::any::type_name::<E>()),
-            };
+            return Self { code: default, message: Message::Fixed(std::any::type_name::<E>()) };
         };
+        if error.is::<Overloaded>() {
+            return Self { code: Code::ResourceExhausted, message: Message::Chain(error) };
+        }
         let mut source = Some(error);
         while let Some(cause) = source {
             if let Some(status) = cause.downcast_ref::<tonic::Status>() {
                 let code = Code::from_tonic(status.code());
-                return Self { code, from_peer: false, message: Message::Text(status.message()) };
+                return Self { code, message: Message::Text(status.message()) };
             }
             if let Some(code) = code_of_failure(cause) {
-                return Self { code, from_peer: false, message: Message::Chain(error) };
+                return Self { code, message: Message::Chain(error) };
             }
             source = cause.source();
         }
-        Self { code: default, from_peer: false, message: Message::Chain(error) }
+        Self { code: default, message: Message::Chain(error) }
     }
 
     pub(super) const fn cancelled() -> Self {
-        Self {
-            code: Code::Cancelled,
-            from_peer: false,
-            message: Message::Fixed("dropped before it completed"),
-        }
+        Self { code: Code::Cancelled, message: Message::Fixed("dropped before it completed") }
     }
 
     pub(super) const fn deadline_exceeded() -> Self {
-        Self { code: Code::DeadlineExceeded, from_peer: false, message: Message::Fixed("deadline exceeded") }
+        Self { code: Code::DeadlineExceeded, message: Message::Fixed("deadline exceeded") }
     }
 
     pub(super) const fn panicked() -> Self {
-        Self { code: Code::Internal, from_peer: false, message: Message::Fixed("panicked") }
+        Self { code: Code::Internal, message: Message::Fixed("panicked") }
     }
 
     /// The message alone, for the description of a span's status.
@@ -154,6 +148,7 @@ fn as_error(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
     error
         .downcast_ref::<Box<dyn Error + Send + Sync>>()
         .map(|error| &**error as _)
+        .or_else(|| of::<Overloaded>(error))
         .or_else(|| of::<tonic::Status>(error))
         .or_else(|| of::<tonic::transport::Error>(error))
         .or_else(|| of::<hyper::Error>(error))

@@ -1,0 +1,38 @@
+//! The time that a request waits for its service to become ready.
+
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+/// Measures how long `poll_ready` returned `Pending` before the next call, so that waiting for a concurrency limit inside
+/// the layer is part of the call. A clone starts without a wait, because it serves another request.
+#[derive(Debug, Default)]
+pub(super) struct ReadyTimer {
+    pending_since: Option<Instant>,
+    waited: Duration,
+}
+
+impl ReadyTimer {
+    pub(super) fn observe<E>(&mut self, poll: &Poll<Result<(), E>>) {
+        match poll {
+            Poll::Pending => {
+                self.pending_since.get_or_insert_with(Instant::now);
+            }
+            Poll::Ready(_) => {
+                if let Some(since) = self.pending_since.take() {
+                    self.waited = since.elapsed();
+                }
+            }
+        }
+    }
+
+    /// Returns the wait of the request that is served now.
+    pub(super) fn take(&mut self) -> Duration {
+        std::mem::take(&mut self.waited)
+    }
+}
+
+impl Clone for ReadyTimer {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
