@@ -73,7 +73,8 @@ where
 }
 
 fn set_globals(guard: &TelemetryGuard, globals: Globals) {
-    let Globals { disabled, ignores_env, propagator, standard, sampling_shortcut, owns_stderr } = globals;
+    let Globals { start_line, disabled, ignores_env, propagator, standard, sampling_shortcut, owns_stderr } =
+        globals;
     let diagnostics = guard.running().diagnostics.clone();
     if LogTracer::init().is_err() {
         diagnostics.warn("records of the log crate are not captured: another logger is installed", &[]);
@@ -88,6 +89,7 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals) {
         }
     });
     let tracer_provider = (!disabled).then(|| guard.tracer_provider().clone());
+    start_line.write(&guard.running().filters.lines, &diagnostics);
     Installed { tracer_provider, sampling_shortcut, ignores_env, propagators: standard, diagnostics }.set();
     panic_hook::install(panic_hook(guard, owns_stderr));
 }
@@ -137,12 +139,13 @@ impl InstallLock {
     {
         let Assembled { layer, running, globals, .. } =
             assemble(settings, additions, ExportTo::Network, LineOutput::open)?;
-        let guard = TelemetryGuard::new(running);
+        let mut guard = TelemetryGuard::new(running);
         // One that was installed in the meantime: everything that runs ends here, with the guard.
         dispatcher::set_global_default(subscriber(layer)).map_err(|_| InitError::SubscriberInstalled)?;
         // Nothing fails from here on.
         self.keep();
         set_globals(&guard, globals);
+        guard.mark_started();
         Ok(guard)
     }
 

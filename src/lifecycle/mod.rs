@@ -7,6 +7,7 @@ mod install;
 mod panic_hook;
 mod shutdown_error;
 mod shutdown_signal;
+mod start_line;
 mod tasks;
 
 pub(crate) use additions::{Additions, JsonOptions};

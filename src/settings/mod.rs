@@ -95,6 +95,8 @@ pub(crate) struct Settings {
     pub(crate) exception_signal: ExceptionSignal,
     /// Mistakes in the environment, in words for the operator; logged once a log output exists.
     pub(crate) warnings: Vec<String>,
+    /// The variables and setters whose values are used: `OTEL_SERVICE_NAME`, `.endpoint()`.
+    pub(crate) origins: Vec<String>,
 }
 
 /// Resolves every setting. Also returns everything that is wrong in code; mistakes in the environment are warnings in
@@ -109,7 +111,7 @@ pub(crate) fn resolve(config: &BuilderConfig, env: &Env) -> (Settings, Vec<InitE
     #[cfg(feature = "grpc")]
     grpc_captured_headers(env, resolver.warnings_mut());
     let errors;
-    (settings.warnings, errors) = resolver.finish();
+    (settings.warnings, settings.origins, errors) = resolver.finish();
     (settings, errors)
 }
 
@@ -127,6 +129,7 @@ fn settings(resolver: &mut Resolver<'_>, config: &BuilderConfig) -> Settings {
         shutdown_timeout: resolver.resolve(&SHUTDOWN_TIMEOUT, common),
         exception_signal: resolver.resolve_env(&conventions::EXCEPTION_SIGNAL),
         warnings: Vec::new(),
+        origins: Vec::new(),
     }
 }
 

@@ -21,6 +21,7 @@ impl Resolver<'_> {
         let [variable] = PROPAGATORS.variables else { return Vec::new() };
         let otherwise = || config.common.values.get(&PROPAGATORS).unwrap_or(PROPAGATORS.default).into_owned();
         let Some(list) = self.env.get(variable) else { return otherwise() };
+        self.used(variable);
         let (chosen, unknown) = parse(list);
         if !unknown.is_empty() {
             let instead = match chosen {

@@ -26,7 +26,8 @@ impl<T> Setting<T> {
         match self.setter.split_once('.') {
             None => format!(".{}()", self.setter),
             Some((scope, setter)) => {
-                format!(".{scope}(|{initial}| {initial}.{setter}())", initial = &scope[..1])
+                let initial = scope.rsplit('_').next().and_then(|word| word.chars().next()).unwrap_or('s');
+                format!(".{scope}(|{initial}| {initial}.{setter}())")
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Settings of traces.
 
+use std::fmt;
+
 use super::builder_config::BuilderConfig;
 use super::env::names;
 use super::limits::{self, SpanLimitSettings};
@@ -67,6 +69,18 @@ impl Resolver<'_> {
                 variable,
                 format!("ignored, since the sampler is {sampler}, which takes no argument"),
             );
+        }
+    }
+}
+
+impl fmt::Display for SamplerSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Custom => f.write_str("custom"),
+            Self::TraceIdRatio(ratio) | Self::ParentBasedTraceIdRatio(ratio) => {
+                write!(f, "{} {ratio}", (SAMPLER_KIND.show)(self))
+            }
+            _ => f.write_str(&(SAMPLER_KIND.show)(self)),
         }
     }
 }

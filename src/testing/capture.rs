@@ -77,7 +77,12 @@ impl Capture {
         let lines = Lines::default();
         let open_lines = |_: &Settings, _: &mut Additions, _: &Diagnostics| {
             let format: subscriber::Lines<Registry> = Box::new(JsonLayer::new(lines.clone()));
-            Ok(LineOutput { writer: None, format: Some(format), owns_stderr: false })
+            Ok(LineOutput {
+                writer: None,
+                format: Some(format),
+                owns_stderr: false,
+                description: String::new(),
+            })
         };
         let Assembled { layer, running, pipelines, .. } =
             assemble(settings, additions, ExportTo::Memory, open_lines)?;

@@ -19,6 +19,8 @@ pub(crate) struct LineOutput<S> {
     pub(crate) format: Option<Lines<S>>,
     /// Whether lines are JSON on standard error.
     pub(crate) owns_stderr: bool,
+    /// `JSON to standard error`.
+    pub(crate) description: String,
 }
 
 impl<S> LineOutput<S>
@@ -34,11 +36,19 @@ where
         let output = additions.log_destination.take().unwrap_or_default();
         let is_terminal = output.is_terminal();
         let is_json = match settings.lines.format {
-            LogFormat::Off => return Ok(Self { writer: None, format: None, owns_stderr: false }),
+            LogFormat::Off => {
+                return Ok(Self {
+                    writer: None,
+                    format: None,
+                    owns_stderr: false,
+                    description: "off".to_owned(),
+                });
+            }
             LogFormat::Auto => !is_terminal,
             LogFormat::Json => true,
             LogFormat::Pretty => false,
         };
+        let description = format!("{} to {output}", if is_json { "JSON" } else { "text" });
         let owns_stderr = is_json && matches!(output, LogDestination::Stderr);
         let writer = start(output, additions)?;
         let (format, write) = if is_json {
@@ -47,7 +57,7 @@ where
             shared(pretty(writer.clone(), colors(is_terminal, &settings.lines), additions))
         };
         diagnostics.write_with(write);
-        Ok(Self { writer: Some(writer), format: Some(format), owns_stderr })
+        Ok(Self { writer: Some(writer), format: Some(format), owns_stderr, description })
     }
 }
 

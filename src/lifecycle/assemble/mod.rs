@@ -22,6 +22,7 @@ use crate::error::InitError;
 use crate::export::{Exporter, encode};
 use crate::lifecycle::Additions;
 use crate::lifecycle::guard::Running;
+use crate::lifecycle::start_line::StartLine;
 use crate::provider::{SamplingShortcut, resource};
 use crate::settings::Settings;
 use crate::subscriber::{BridgeTracer, LayerParts, Marks, SpanAttributes};
@@ -44,6 +45,7 @@ pub(crate) struct Globals {
     /// The propagators it consists of, if all of them are standard ones.
     pub(crate) standard: Option<propagation::Standard>,
     pub(crate) sampling_shortcut: SamplingShortcut,
+    pub(crate) start_line: StartLine,
     /// Whether lines are JSON on standard error, where nothing else should be written.
     pub(crate) owns_stderr: bool,
 }
@@ -67,7 +69,8 @@ where
     let resource = resource::resource(&settings);
     let resource_bytes = encode::resource(&resource);
     let exporter = Exporter::start(pipelines.routes(&settings), resource_bytes.into(), &diagnostics)?;
-    let globals = globals(&settings, &mut additions, lines.owns_stderr);
+    let start_line = StartLine::new(&settings, lines.description);
+    let globals = globals(&settings, &mut additions, start_line, lines.owns_stderr);
     let has_log_processors = !additions.log_processors.is_empty();
     let context = record_context(&settings, &mut additions);
     let marks = Marks { exceptions: settings.exception_signal, redaction: context.redaction.clone() };
@@ -95,11 +98,17 @@ where
         filters,
         diagnostics,
         shutdown_timeout: settings.shutdown_timeout,
+        started: None,
     };
     Ok(Assembled { layer, running, pipelines, globals })
 }
 
-fn globals(settings: &Settings, additions: &mut Additions, owns_stderr: bool) -> Globals {
+fn globals(
+    settings: &Settings,
+    additions: &mut Additions,
+    start_line: StartLine,
+    owns_stderr: bool,
+) -> Globals {
     let custom = std::mem::take(&mut additions.propagators);
     Globals {
         disabled: settings.disabled,
@@ -107,6 +116,7 @@ fn globals(settings: &Settings, additions: &mut Additions, owns_stderr: bool) ->
         propagator: propagation::propagator(&settings.propagators, custom),
         standard: propagation::Standard::of(&settings.propagators),
         sampling_shortcut: sampling_shortcut(settings, additions),
+        start_line,
         owns_stderr,
     }
 }

@@ -57,6 +57,15 @@ pub(crate) struct Running {
     pub(crate) filters: Filters,
     pub(crate) diagnostics: Diagnostics,
     pub(crate) shutdown_timeout: Duration,
+    /// The start of telemetry that belongs to the process.
+    pub(crate) started: Option<Started>,
+}
+
+/// When telemetry was started, and the bytes of log lines at that time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Started {
+    at: Instant,
+    line_bytes: u64,
 }
 
 /// The ledger of each signal that is exported.
@@ -70,6 +79,12 @@ pub(crate) struct Ledgers {
 impl TelemetryGuard {
     pub(crate) fn new(running: Running) -> Self {
         Self { running, is_shut_down: false }
+    }
+
+    /// Marks the start of telemetry that belongs to the process.
+    pub(crate) fn mark_started(&mut self) {
+        let line_bytes = self.running.line_bytes();
+        self.running.started = Some(Started { at: Instant::now(), line_bytes });
     }
 
     pub(crate) fn running(&self) -> &Running {
@@ -220,7 +235,26 @@ impl Running {
         if self.has_ended { delivery.after_the_end() } else { delivery }
     }
 
+    fn line_bytes(&self) -> u64 {
+        self.lines.as_ref().map_or(0, NonBlockingWriter::accepted_bytes)
+    }
+
+    /// Warns if the guard was dropped by the statement that created it, before anything was recorded.
+    fn warn_immediate_shutdown(&self) {
+        let Some(Started { at, line_bytes }) = self.started else { return };
+        let stats = self.stats();
+        let accepted = [&stats.traces, &stats.metrics, &stats.logs].iter().any(|signal| signal.accepted > 0);
+        if at.elapsed() < IMMEDIATE && !accepted && self.line_bytes() == line_bytes {
+            self.diagnostics.warn(
+                "telemetry was shut down right after its start: bind the guard to a variable that lives as long as \
+                 `main`, such as `_telemetry`",
+                &[],
+            );
+        }
+    }
+
     fn end(&mut self) {
+        self.warn_immediate_shutdown();
         let now = Instant::now();
         let deadline = deadline_after(self.shutdown_timeout);
         let reserve = now + share_of_foreign_code(self.shutdown_timeout);
@@ -352,6 +386,8 @@ fn share_of_foreign_code(limit: Duration) -> Duration {
     limit / 4 * 3
 }
 
+/// A program that ends sooner has hardly done anything.
+const IMMEDIATE: Duration = Duration::from_millis(2);
 /// How long it may take until those who waited for a delivery have noticed its end.
 const ANSWER_GRACE: Duration = Duration::from_millis(20);
 /// The last lines get at least this long: among them is the one that says what was lost.

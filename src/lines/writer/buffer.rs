@@ -97,6 +97,11 @@ impl Buffer {
         pushed
     }
 
+    /// Bytes of lines taken so far.
+    pub(super) fn accepted(&self) -> u64 {
+        self.lock().accepted
+    }
+
     /// The reader would wait for itself, and the I/O thread has telemetry to deliver.
     fn must_not_wait(&self) -> bool {
         self.reader.get() == Some(&thread::current().id()) || on_io_thread()

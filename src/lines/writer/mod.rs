@@ -124,6 +124,11 @@ impl NonBlockingWriter {
         self.shared().buffer.dropped()
     }
 
+    /// Bytes of lines accepted so far; 0 if there is no thread.
+    pub(crate) fn accepted_bytes(&self) -> u64 {
+        self.shared().buffer.accepted()
+    }
+
     /// Lines that the output has not taken so far.
     pub(crate) fn unwritten(&self) -> u64 {
         self.shared().buffer.unwritten()

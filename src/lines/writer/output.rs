@@ -61,6 +61,17 @@ impl LogDestination {
     }
 }
 
+impl fmt::Display for LogDestination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stderr => f.write_str("standard error"),
+            Self::Stdout => f.write_str("standard output"),
+            Self::File(path) => path.display().fmt(f),
+            Self::Writer(_) => f.write_str("a writer"),
+        }
+    }
+}
+
 /// What happens to a line when the buffer is full because the output does not keep up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

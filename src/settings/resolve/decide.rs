@@ -1,7 +1,7 @@
 //! Resolves one setting: environment over code over default.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::error::InitError;
 use crate::settings::env::Env;
@@ -16,6 +16,8 @@ pub(in crate::settings) struct Resolver<'a> {
     pub(in crate::settings) env: &'a Env,
     warnings: Vec<String>,
     errors: Vec<InitError>,
+    /// The variables and setters whose values are used, in alphabetical order.
+    origins: BTreeSet<String>,
     /// Variables whose mistake has been reported: those of all signals are read three times.
     reported: HashSet<String>,
 }
@@ -78,12 +80,19 @@ impl<'a> Resolver<'a> {
     pub(in crate::settings) fn new(env: &'a Env) -> Self {
         let unread = |name: &String| format!("{name} is not valid Unicode; it counts as not set");
         let warnings = env.not_unicode().iter().map(unread).collect();
-        Self { env, warnings, errors: Vec::new(), reported: HashSet::new() }
+        Self { env, warnings, errors: Vec::new(), origins: BTreeSet::new(), reported: HashSet::new() }
     }
 
-    /// The warnings, and all that was wrong in code.
-    pub(in crate::settings) fn finish(self) -> (Vec<String>, Vec<InitError>) {
-        (self.warnings, self.errors)
+    /// Notes that the value of a variable or setter is used.
+    pub(in crate::settings) fn used(&mut self, origin: &str) {
+        if !self.origins.contains(origin) {
+            self.origins.insert(origin.to_owned());
+        }
+    }
+
+    /// Returns the warnings, the origins of values, and everything that is wrong in code.
+    pub(in crate::settings) fn finish(self) -> (Vec<String>, Vec<String>, Vec<InitError>) {
+        (self.warnings, self.origins.into_iter().collect(), self.errors)
     }
 
     /// The value to use.
@@ -117,6 +126,9 @@ impl<'a> Resolver<'a> {
         for mistake in mistakes {
             self.report(&mistake, &instead);
         }
+        if let Some(chosen) = &chosen {
+            self.used(&chosen.origin);
+        }
         chosen
     }
 
@@ -142,10 +154,11 @@ impl<'a> Resolver<'a> {
                 .iter()
                 .find_map(|(setting, values)| Some((values.get(setting)?, setting.origin().into())))
         };
-        let (text, origin) = from_env
-            .next()
-            .or_else(from_code)
-            .unwrap_or_else(|| (DEFAULT_FILTER.to_owned(), "default".into()));
+        let found: Option<(String, Cow<'static, str>)> = from_env.next().or_else(from_code);
+        if let Some((_, origin)) = &found {
+            self.used(origin);
+        }
+        let (text, origin) = found.unwrap_or_else(|| (DEFAULT_FILTER.to_owned(), "default".into()));
         Directives { text, origin }
     }
 
@@ -163,6 +176,9 @@ impl<'a> Resolver<'a> {
         let instead = chosen.as_ref().map_or_else(|| otherwise.to_owned(), |chosen| chosen.describe(kind));
         for mistake in mistakes {
             self.report(&mistake, &instead);
+        }
+        if let Some(chosen) = &chosen {
+            self.used(&chosen.origin);
         }
         chosen
     }
@@ -266,7 +282,7 @@ impl<'a> Resolver<'a> {
     }
 }
 
-fn origin(setting: &str, scope: Scope) -> String {
+pub(super) fn origin(setting: &str, scope: Scope) -> String {
     match scope {
         None => format!(".{setting}()"),
         Some(scope) => format!(".{scope}(|{initial}| {initial}.{setting}())", initial = &scope[..1]),

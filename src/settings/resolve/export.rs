@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::Scheme;
 
-use super::decide::{Chosen, Provided, Resolver, Scope, Sources};
+use super::decide::{Chosen, Provided, Resolver, Scope, Sources, origin};
 use crate::settings::builder_config::{OtlpConfig, SignalConfig};
 use crate::settings::endpoint::{self as address, Endpoint};
 use crate::settings::env::items;
@@ -51,7 +51,7 @@ impl Resolver<'_> {
         let signal =
             Signal { scope: names.scope, variables: &names.variables, own: &own.otlp, common: &common.otlp };
         // Everything is read, also what a signal that is off does not need: mistakes are reported in any case.
-        let is_on = self.exporter(names.exporter_variable).or(own.otlp.export);
+        let is_on = self.is_on(names, own);
         let endpoint = self.endpoint(&signal, is_on);
         let tls = self.tls(&signal);
         let headers = self.headers(&signal);
@@ -65,6 +65,17 @@ impl Resolver<'_> {
         };
         let tls = if uri.scheme() == Some(&Scheme::HTTPS) { tls } else { TlsFiles::default() };
         Some(ExportSettings { target: Target { uri, tls }, headers, timeout, compression })
+    }
+
+    /// Returns whether the exporter is turned on or off, if it is.
+    fn is_on(&mut self, names: &SignalNames, own: &SignalConfig) -> Option<bool> {
+        let from_env = self.exporter(names.exporter_variable);
+        let is_on = from_env.or(own.otlp.export)?;
+        match from_env {
+            Some(_) => self.used(names.exporter_variable),
+            None => self.used(&origin("export", Some(names.scope))),
+        }
+        Some(is_on)
     }
 
     /// The processor's limit for a batch and the exporter's for a request are one here: the shorter counts.

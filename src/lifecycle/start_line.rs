@@ -1,0 +1,103 @@
+//! The one line that is logged at start: where each signal goes, and which settings are in effect.
+
+use tracing_core::callsite::Callsite;
+use tracing_core::metadata::Kind;
+use tracing_core::subscriber::Interest;
+use tracing_core::{Level, Metadata};
+
+use crate::diagnostics::{Diagnostics, Field, FieldValue};
+use crate::semconv::OWN_TARGET;
+use crate::settings::{ExportSettings, Settings};
+use crate::subscriber::filter::FilterHandle;
+
+/// A summary of what was started.
+#[derive(Debug)]
+pub(crate) struct StartLine {
+    /// `http://collector:4317`, or `off`: traces, metrics, logs.
+    destinations: [String; 3],
+    /// Why nothing is exported, if nothing is.
+    nothing_exported: Option<&'static str>,
+    sampler: String,
+    lines: String,
+    origins: String,
+}
+
+impl StartLine {
+    /// `lines` describes the log output: `JSON to standard error`.
+    pub(crate) fn new(settings: &Settings, lines: String) -> Self {
+        let exports = [&settings.traces.export, &settings.metrics.export, &settings.logs.export];
+        let destination =
+            |export: &ExportSettings| export.target.uri.to_string().trim_end_matches('/').to_owned();
+        let is_exported = |export: &&Option<ExportSettings>| export.is_some() && !settings.disabled;
+        Self {
+            destinations: exports.map(|export| match export {
+                Some(export) if !settings.disabled => destination(export),
+                _ => "off".to_owned(),
+            }),
+            nothing_exported: (!exports.iter().any(is_exported)).then(|| reason(settings)),
+            sampler: settings.traces.sampler.to_string(),
+            lines,
+            origins: settings.origins.join(", "),
+        }
+    }
+
+    /// Writes the line if the filter of lines lets an INFO event of this crate pass.
+    ///
+    /// The line is about exporting, so it is not an event, which would be exported.
+    pub(crate) fn write(&self, filter: &FilterHandle, diagnostics: &Diagnostics) {
+        if filter.interest(&METADATA).is_never() {
+            return;
+        }
+        let mut fields: Vec<Field<'_>> = Vec::new();
+        let message = match &self.nothing_exported {
+            Some(reason) => {
+                fields.push(("reason", FieldValue::Text(reason)));
+                "telemetry started, nothing is exported"
+            }
+            None => {
+                let [traces, metrics, logs] = &self.destinations;
+                fields.push(("traces", FieldValue::Text(traces)));
+                fields.push(("metrics", FieldValue::Text(metrics)));
+                fields.push(("logs", FieldValue::Text(logs)));
+                fields.push(("sampler", FieldValue::Text(&self.sampler)));
+                "telemetry started"
+            }
+        };
+        fields.push(("log_output", FieldValue::Text(&self.lines)));
+        if !self.origins.is_empty() {
+            fields.push(("settings_from", FieldValue::Text(&self.origins)));
+        }
+        diagnostics.info(message, &fields);
+    }
+}
+
+/// Stands for the line where the filter is asked.
+struct StartCallsite;
+
+impl Callsite for StartCallsite {
+    fn set_interest(&self, _: Interest) {}
+
+    fn metadata(&self) -> &Metadata<'_> {
+        &METADATA
+    }
+}
+
+static METADATA: Metadata<'static> = tracing_core::metadata! {
+    name: "start",
+    target: OWN_TARGET,
+    level: Level::INFO,
+    fields: &[],
+    callsite: &StartCallsite,
+    kind: Kind::EVENT
+};
+
+fn reason(settings: &Settings) -> &'static str {
+    let is_turned_off = |origin: &String| origin.ends_with("_EXPORTER") || origin.ends_with("export())");
+    if settings.disabled {
+        "OTEL_SDK_DISABLED is true"
+    } else if settings.origins.iter().filter(|origin| is_turned_off(origin)).count() == 3 {
+        "every exporter is turned off"
+    } else {
+        "no endpoint is set: set OTEL_EXPORTER_OTLP_ENDPOINT, or call .endpoint()"
+    }
+}

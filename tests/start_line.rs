@@ -1,0 +1,111 @@
+//! The line at start, and the warning about a guard that is dropped at once: each case in a process of its own.
+
+use std::process::Command;
+
+use telemetry_bootstrap::testing::Collector;
+use telemetry_bootstrap::{LogDestination, LogFormat, TelemetryGuard};
+
+fn start() -> TelemetryGuard {
+    telemetry_bootstrap::init()
+        .service_name("greeter")
+        .log_output(|output| output.format(LogFormat::Json).destination(LogDestination::Stdout))
+        .build()
+        .unwrap()
+}
+
+#[test]
+#[ignore = "run by the tests below, in a process of its own"]
+fn child() {
+    println!();
+    match std::env::var("CASE").as_deref() {
+        Ok("drop") => drop(start()),
+        _ => {
+            let telemetry = start();
+            telemetry_bootstrap::tracing::error!("working");
+            telemetry.shutdown().unwrap();
+        }
+    }
+}
+
+/// Runs `child` with these variables and returns its log lines.
+fn lines(variables: &[(&str, &str)]) -> Vec<serde_json::Value> {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--ignored", "--nocapture"])
+        .env_remove("RUST_LOG")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("running 1 test\n"), "{text}");
+    text.lines()
+        .filter(|line| line.starts_with('{'))
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn messages(lines: &[serde_json::Value]) -> Vec<&str> {
+    lines.iter().map(|line| line["message"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn the_first_line_says_where_each_signal_goes() {
+    let collector = Collector::start().unwrap();
+    let endpoint = collector.endpoint();
+    let lines = lines(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+        ("OTEL_METRICS_EXPORTER", "none"),
+        ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
+        ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
+    ]);
+    assert_eq!(messages(&lines), ["telemetry started", "working"]);
+    let line = &lines[0];
+    assert_eq!(line["level"], "INFO");
+    assert_eq!(line["target"], "telemetry_bootstrap");
+    assert!(line["traces"].as_str().unwrap().starts_with(&endpoint), "{line}");
+    assert!(line["logs"].as_str().unwrap().starts_with(&endpoint), "{line}");
+    assert_eq!(line["metrics"], "off");
+    assert_eq!(line["sampler"], "parentbased_traceidratio 0.25");
+    assert_eq!(line["log_output"], "JSON to standard output");
+    let origins = line["settings_from"].as_str().unwrap();
+    for origin in [
+        ".service_name()",
+        ".log_output(|o| o.format())",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_METRICS_EXPORTER",
+        "OTEL_TRACES_SAMPLER",
+        "OTEL_TRACES_SAMPLER_ARG",
+    ] {
+        assert!(origins.contains(origin), "{origin} is not in {origins}");
+    }
+    // The line is about exporting and is not exported.
+    assert_eq!(collector.logs().len(), 1);
+}
+
+#[test]
+fn the_first_line_says_why_nothing_is_exported() {
+    let off =
+        ["OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"].map(|name| (name, "none"));
+    for (variables, expected) in [
+        (&[][..], "no endpoint is set: set OTEL_EXPORTER_OTLP_ENDPOINT, or call .endpoint()"),
+        (&off[..], "every exporter is turned off"),
+        (&[("OTEL_SDK_DISABLED", "true")][..], "OTEL_SDK_DISABLED is true"),
+    ] {
+        let lines = lines(variables);
+        assert_eq!(messages(&lines), ["telemetry started, nothing is exported", "working"]);
+        assert_eq!(lines[0]["reason"], expected);
+    }
+}
+
+#[test]
+fn the_filter_turns_the_first_line_off() {
+    for filter in ["warn", "telemetry_bootstrap=off,info"] {
+        assert_eq!(messages(&lines(&[("RUST_LOG", filter)])), ["working"], "{filter}");
+    }
+}
+
+#[test]
+fn a_guard_that_is_dropped_at_once_is_reported() {
+    let lines = lines(&[("CASE", "drop")]);
+    let [_, warning] = &messages(&lines)[..] else { panic!("{lines:?}") };
+    assert!(warning.starts_with("telemetry was shut down right after its start"), "{warning}");
+}
