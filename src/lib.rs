@@ -26,6 +26,7 @@
 //! | metrics | the API of [`opentelemetry`]: [`TelemetryGuard::meter`] or `opentelemetry::global::meter`; [`duration_histogram`] |
 //! | errors: one exception on the span, one line with all causes | [`record_error`] |
 //! | fields on everything below a point | [`with_fields`] |
+//! | the OpenTelemetry span of a `tracing` span: parent, links, attributes | [`SpanExt`] |
 #![cfg_attr(
     feature = "grpc",
     doc = "| gRPC servers and clients | [`grpc::ServerLayer`], [`grpc::ClientLayer`] |"
@@ -58,8 +59,7 @@
 //! - **Loss is told**: [`ExportStats`] counts every item, at any moment and to the last one; a line at the end says how
 //!   much of what was lost.
 //! - **The program always wins**: nothing here panics, blocks the caller, grows without bound, or exits the process.
-//!   (A `Debug` of yours that panics in a field of a *span* still reaches you, through the bridge; in an event it costs
-//!   that field alone.)
+//!   A `Debug` of yours that panics costs the field that it belongs to.
 //! - **No secret is printed**: not in errors, not in `Debug`, not in warnings.
 //! - The types at the border are the official ones: `SdkTracerProvider`, `SpanProcessor`, `MakeWriter`,
 //!   `http::Request`. Any library that uses the `opentelemetry` or `tracing` API joins in.
@@ -99,7 +99,7 @@ pub use opentelemetry_sdk;
 pub use provider::duration_histogram;
 pub use redaction::Redaction;
 pub use settings::{Compression, HistogramAggregation, LogFormat, TlsSettings};
-pub use subscriber::{FilterError, TelemetryLayer, record_error};
+pub use subscriber::{FilterError, SpanExt, TelemetryLayer, record_error};
 pub use tracing;
 pub use tracing_subscriber;
 

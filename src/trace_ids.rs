@@ -38,6 +38,10 @@ impl TraceIds {
         Self::of(context.span().span_context())
     }
 
+    pub(crate) fn from_context(context: &Context) -> Option<Self> {
+        Self::of(context.span().span_context())
+    }
+
     fn of(span: &SpanContext) -> Option<Self> {
         span.is_valid().then(|| Self {
             trace_id: span.trace_id(),
@@ -70,7 +74,7 @@ pub(crate) fn is_suppressed() -> bool {
     context_lives() && Context::is_current_telemetry_suppressed()
 }
 
-fn context_lives() -> bool {
+pub(crate) fn context_lives() -> bool {
     CONTEXT_LIVES.try_with(|lives| lives.0).unwrap_or(false)
 }
 

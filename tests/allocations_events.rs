@@ -80,7 +80,7 @@ fn in_telemetry(test: impl FnOnce(&TelemetryGuard)) {
 
 const SPANS: u64 = 100;
 /// As `benches/README.md` says.
-const PER_SPAN: u64 = 11;
+const PER_SPAN: u64 = 7;
 
 /// An output that takes everything, unless it is held shut.
 struct Gate;

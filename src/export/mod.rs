@@ -30,5 +30,5 @@ pub(crate) use metrics::MetricQueue;
 #[cfg(feature = "testing")]
 pub(crate) use queue::Take;
 pub(crate) use queue::{Ledger, Queue};
-pub(crate) use spans::SpanQueue;
+pub(crate) use spans::{RANDOM_TRACE_ID, SpanQueue};
 pub use stats::{ExportStats, SignalStats};

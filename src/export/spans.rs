@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::Context;
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
@@ -19,21 +20,44 @@ pub(crate) struct SpanQueue {
     queue: Arc<Queue>,
     workers: Workers,
     limits: SpanLimitSettings,
+    /// Trace ids are random, which the SDK does not note in the flags of root spans.
+    has_random_ids: bool,
 }
 
 impl SpanQueue {
     pub(crate) fn new(queue: Arc<Queue>, workers: Workers, limits: SpanLimitSettings) -> Self {
-        Self { queue, workers, limits }
+        Self { queue, workers, limits, has_random_ids: false }
+    }
+
+    /// Marks the trace ids of root spans as random.
+    pub(crate) fn with_random_ids(self, has_random_ids: bool) -> Self {
+        Self { has_random_ids, ..self }
     }
 }
+
+fn with_random_flag(context: &SpanContext) -> SpanContext {
+    SpanContext::new(
+        context.trace_id(),
+        context.span_id(),
+        context.trace_flags() | RANDOM_TRACE_ID,
+        context.is_remote(),
+        context.trace_state().clone(),
+    )
+}
+
+/// The flag of trace ids that are random (W3C Trace Context, level 2).
+pub(crate) const RANDOM_TRACE_ID: TraceFlags = TraceFlags::new(0x02);
 
 impl SpanProcessor for SpanQueue {
     fn on_start(&self, _span: &mut Span, _context: &Context) {}
 
-    fn on_end(&self, span: SpanData) {
+    fn on_end(&self, mut span: SpanData) {
         // A span can be recorded for local use only.
         if !span.span_context.is_sampled() {
             return;
+        }
+        if self.has_random_ids && span.parent_span_id == SpanId::INVALID {
+            span.span_context = with_random_flag(&span.span_context);
         }
         with_scratch(|scratch| {
             // As cheap as finding out whether it was encoded before.

@@ -17,6 +17,8 @@ pub struct ExportStats {
     /// Log lines that were not written: they found the line writer full, the output refused them, or they still waited
     /// for it when the shutdown's time was over.
     pub log_lines_dropped: u64,
+    /// Spans of `tracing` that have not ended yet. After the shutdown: those that were still open, and are not exported.
+    pub open_spans: u64,
 }
 
 /// The counts of one signal. `accepted` is always the sum of the others.
@@ -70,10 +72,13 @@ impl SignalStats {
 impl fmt::Display for ExportStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "traces: {}; metrics: {}; logs: {}", self.traces, self.metrics, self.logs)?;
-        match self.log_lines_dropped {
-            0 => Ok(()),
-            dropped => write!(f, "; lines: {dropped} dropped"),
+        if self.log_lines_dropped > 0 {
+            write!(f, "; lines: {} dropped", self.log_lines_dropped)?;
         }
+        if self.open_spans > 0 {
+            write!(f, "; open spans: {}", self.open_spans)?;
+        }
+        Ok(())
     }
 }
 

@@ -30,9 +30,9 @@ pub(crate) fn install(resolve: impl FnOnce() -> Resolved) -> Result<TelemetryGua
     let layers = std::mem::take(&mut additions.layers);
     let registry = Registry::default();
     if layers.is_empty() {
-        lock.install(settings, additions, |layer| Dispatch::new(registry.with(layer.alone())))
+        lock.install(settings, additions, |layer| Dispatch::new(registry.with(layer.into_only_layer())))
     } else {
-        let subscriber = |layer: LayerParts<_>| registry.with(layers).with(layer.beside_others());
+        let subscriber = |layer: LayerParts<_>| registry.with(layers).with(layer.into_filtered_layer());
         lock.install(settings, additions, |layer| Dispatch::new(subscriber(layer)))
     }
 }
@@ -47,7 +47,7 @@ where
 {
     let lock = InstallLock::take()?;
     let (settings, additions) = resolve()?;
-    lock.install(settings, additions, |layer| subscriber(layer.beside_others()))
+    lock.install(settings, additions, |layer| subscriber(layer.into_filtered_layer()))
 }
 
 /// Returns `true` if a global subscriber exists, before anything is started in vain.
@@ -69,7 +69,7 @@ where
     let (settings, additions) = resolve()?;
     let Assembled { layer, running, .. } =
         assemble(settings, additions, ExportTo::Network, LineOutput::open)?;
-    Ok((layer.beside_others(), TelemetryGuard::new(running)))
+    Ok((layer.into_filtered_layer(), TelemetryGuard::new(running)))
 }
 
 fn set_globals(guard: &TelemetryGuard, globals: Globals) {

@@ -17,5 +17,5 @@ pub(crate) use builder_hooks::{BuilderHooks, View};
 pub use duration_histogram::duration_histogram;
 pub(crate) use log::logger_provider;
 pub(crate) use metric::meter_provider;
-pub(crate) use sampler::{CustomSampler, SamplingShortcut};
+pub(crate) use sampler::{CustomSampler, SamplingShortcut, SharedSampler};
 pub(crate) use trace::tracer_provider;

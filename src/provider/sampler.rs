@@ -1,53 +1,59 @@
-//! The sampler that was asked for.
+//! Samplers: the one that decides, and what is known of its decisions in advance.
 
 use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use opentelemetry::trace::{SpanContext, TraceFlags, TraceState};
-use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator, Sampler, ShouldSample};
+use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceFlags, TraceId, TraceState};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::trace::{
+    IdGenerator as _, RandomIdGenerator, Sampler, SamplingDecision, SamplingResult, ShouldSample,
+};
 
 use crate::settings::SamplerSetting;
 
-/// What is known of a sampler's decisions before it is asked: such spans need not be prepared at all.
+/// Spans that are known not to be sampled without calling the sampler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum SamplingShortcut {
     #[default]
-    Nothing,
-    /// Children of a span that is not sampled are not sampled.
-    UnsampledParent,
-    /// Nothing is sampled.
-    Everything,
+    None,
+    /// Children of a span that is not sampled.
+    DropUnsampledParent,
+    /// All spans.
+    DropAll,
 }
 
 impl SamplingShortcut {
-    pub(crate) fn of(setting: &SamplerSetting, custom: Option<&CustomSampler>) -> Self {
+    pub(crate) fn new(setting: &SamplerSetting, custom: Option<&CustomSampler>) -> Self {
         match setting {
-            SamplerSetting::AlwaysOn | SamplerSetting::TraceIdRatio(_) => Self::Nothing,
-            SamplerSetting::Custom => custom.map_or(Self::UnsampledParent, |custom| custom.sampling_shortcut),
-            SamplerSetting::AlwaysOff => Self::Everything,
+            SamplerSetting::AlwaysOn | SamplerSetting::TraceIdRatio(_) => Self::None,
+            SamplerSetting::Custom => custom.map_or(Self::DropUnsampledParent, |custom| custom.shortcut),
+            SamplerSetting::AlwaysOff => Self::DropAll,
             SamplerSetting::ParentBasedAlwaysOn
             | SamplerSetting::ParentBasedAlwaysOff
-            | SamplerSetting::ParentBasedTraceIdRatio(_) => Self::UnsampledParent,
+            | SamplerSetting::ParentBasedTraceIdRatio(_) => Self::DropUnsampledParent,
         }
     }
 
-    fn of_custom(sampler: &dyn Any) -> Self {
+    fn from_custom(sampler: &dyn Any) -> Self {
         match sampler.downcast_ref() {
-            Some(Sampler::ParentBased(_)) => Self::UnsampledParent,
-            Some(Sampler::AlwaysOff) => Self::Everything,
-            _ => Self::Nothing,
+            Some(Sampler::ParentBased(_)) => Self::DropUnsampledParent,
+            Some(Sampler::AlwaysOff) => Self::DropAll,
+            _ => Self::None,
         }
     }
 
-    /// Whether it is known that no child of this span, or no root if it is none, is sampled.
-    fn drops_child_of(self, parent: &SpanContext) -> bool {
+    /// Returns `true` if no child of this span is sampled; for an invalid span context, if no root is sampled.
+    pub(crate) fn drops_child_of(self, parent: &SpanContext) -> bool {
         match self {
-            Self::Nothing => false,
-            Self::UnsampledParent => parent.is_valid() && !parent.is_sampled(),
-            Self::Everything => true,
+            Self::None => false,
+            Self::DropUnsampledParent => parent.is_valid() && !parent.is_sampled(),
+            Self::DropAll => true,
         }
     }
 
-    /// A child that is known not to be sampled: as the SDK makes it, but with the *random* flag of its trace.
+    /// Returns the context of a child that is known not to be sampled. Unlike the SDK's, it keeps the *random* flag of
+    /// its trace.
     pub(crate) fn unsampled_child_of(self, parent: &SpanContext) -> Option<SpanContext> {
         if !self.drops_child_of(parent) {
             return None;
@@ -64,33 +70,86 @@ impl SamplingShortcut {
     }
 }
 
-/// A sampler that was given in code.
+/// A sampler that was set in code.
 #[derive(Debug)]
 pub(crate) struct CustomSampler {
-    sampler: Box<dyn ShouldSample>,
-    sampling_shortcut: SamplingShortcut,
+    sampler: Arc<dyn ShouldSample>,
+    shortcut: SamplingShortcut,
+    /// It is one of the SDK's.
+    is_built_in: bool,
 }
 
 impl CustomSampler {
     pub(crate) fn new(sampler: impl ShouldSample + 'static) -> Self {
-        Self { sampling_shortcut: SamplingShortcut::of_custom(&sampler), sampler: Box::new(sampler) }
+        let any: &dyn Any = &sampler;
+        let is_built_in = match any.downcast_ref() {
+            Some(Sampler::ParentBased(root)) => is_built_in_root(root.as_ref()),
+            built_in => built_in.is_some(),
+        };
+        let shortcut = SamplingShortcut::from_custom(any);
+        Self { is_built_in, shortcut, sampler: Arc::new(sampler) }
     }
 }
 
-pub(super) fn sampler(setting: &SamplerSetting, custom: Option<CustomSampler>) -> Box<dyn ShouldSample> {
-    let sampler = match setting {
-        SamplerSetting::AlwaysOn => Sampler::AlwaysOn,
-        SamplerSetting::AlwaysOff => Sampler::AlwaysOff,
-        SamplerSetting::TraceIdRatio(ratio) => Sampler::TraceIdRatioBased(*ratio),
-        SamplerSetting::ParentBasedAlwaysOn => parent_based(Sampler::AlwaysOn),
-        SamplerSetting::ParentBasedAlwaysOff => parent_based(Sampler::AlwaysOff),
-        SamplerSetting::ParentBasedTraceIdRatio(ratio) => parent_based(Sampler::TraceIdRatioBased(*ratio)),
-        SamplerSetting::Custom => match custom {
-            Some(custom) => return custom.sampler,
-            None => parent_based(Sampler::AlwaysOn),
-        },
-    };
-    Box::new(sampler)
+/// The root sampler of a `ParentBased` one is a trait object, which shows its type only in its `Debug` form.
+fn is_built_in_root(root: &dyn ShouldSample) -> bool {
+    let name = format!("{root:?}");
+    ["AlwaysOn", "AlwaysOff"].contains(&name.as_str()) || name.starts_with("TraceIdRatioBased(")
+}
+
+/// The sampler of a provider. Clones share it.
+///
+/// A parent whose span context is invalid is no parent: the root sampler decides. A sampler that panics drops the span.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedSampler {
+    sampler: Arc<dyn ShouldSample>,
+    /// It runs no code of the user and looks at neither attributes nor links.
+    pub(crate) is_built_in: bool,
+}
+
+impl SharedSampler {
+    pub(crate) fn new(setting: &SamplerSetting, custom: Option<CustomSampler>) -> Self {
+        let sampler = match setting {
+            SamplerSetting::AlwaysOn => Sampler::AlwaysOn,
+            SamplerSetting::AlwaysOff => Sampler::AlwaysOff,
+            SamplerSetting::TraceIdRatio(ratio) => Sampler::TraceIdRatioBased(*ratio),
+            SamplerSetting::ParentBasedAlwaysOn => parent_based(Sampler::AlwaysOn),
+            SamplerSetting::ParentBasedAlwaysOff => parent_based(Sampler::AlwaysOff),
+            SamplerSetting::ParentBasedTraceIdRatio(ratio) => {
+                parent_based(Sampler::TraceIdRatioBased(*ratio))
+            }
+            SamplerSetting::Custom => match custom {
+                Some(CustomSampler { sampler, is_built_in, .. }) => return Self { sampler, is_built_in },
+                None => parent_based(Sampler::AlwaysOn),
+            },
+        };
+        Self { sampler: Arc::new(sampler), is_built_in: true }
+    }
+}
+
+impl ShouldSample for SharedSampler {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        trace_id: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        let parent =
+            parent.filter(|parent| !parent.has_active_span() || parent.span().span_context().is_valid());
+        let decide = || self.sampler.should_sample(parent, trace_id, name, kind, attributes, links);
+        if self.is_built_in {
+            return decide();
+        }
+        // The panic hook has reported it.
+        catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| SamplingResult {
+            decision: SamplingDecision::Drop,
+            attributes: Vec::new(),
+            trace_state: TraceState::default(),
+        })
+    }
 }
 
 fn parent_based(root: Sampler) -> Sampler {
@@ -109,50 +168,46 @@ mod tests {
     }
 
     fn custom(sampler: impl ShouldSample + 'static) -> SamplingShortcut {
-        SamplingShortcut::of(&SamplerSetting::Custom, Some(&CustomSampler::new(sampler)))
+        SamplingShortcut::new(&SamplerSetting::Custom, Some(&CustomSampler::new(sampler)))
     }
 
     #[test]
-    fn decisions_are_foreseen_where_the_sdk_makes_them() {
-        assert_eq!(custom(Sampler::AlwaysOff), SamplingShortcut::Everything);
-        assert_eq!(custom(parent_based(Sampler::AlwaysOn)), SamplingShortcut::UnsampledParent);
-        assert_eq!(custom(Sampler::AlwaysOn), SamplingShortcut::Nothing);
-        assert_eq!(custom(Sampler::TraceIdRatioBased(0.0)), SamplingShortcut::Nothing);
-        assert_eq!(SamplingShortcut::of(&SamplerSetting::AlwaysOn, None), SamplingShortcut::Nothing);
+    fn built_in_samplers_have_a_shortcut() {
+        assert_eq!(custom(Sampler::AlwaysOff), SamplingShortcut::DropAll);
+        assert_eq!(custom(parent_based(Sampler::AlwaysOn)), SamplingShortcut::DropUnsampledParent);
+        assert_eq!(custom(Sampler::AlwaysOn), SamplingShortcut::None);
+        assert_eq!(custom(Sampler::TraceIdRatioBased(0.0)), SamplingShortcut::None);
+        assert_eq!(SamplingShortcut::new(&SamplerSetting::AlwaysOn, None), SamplingShortcut::None);
         // The environment has the last word.
         let replaced = CustomSampler::new(Sampler::AlwaysOff);
         assert_eq!(
-            SamplingShortcut::of(&SamplerSetting::TraceIdRatio(0.5), Some(&replaced)),
-            SamplingShortcut::Nothing
+            SamplingShortcut::new(&SamplerSetting::TraceIdRatio(0.5), Some(&replaced)),
+            SamplingShortcut::None
         );
     }
 
     #[test]
-    fn only_what_is_foreseen_is_decided_without_the_sampler() {
+    fn shortcuts_decide_only_what_is_certain() {
         let sampled = parent(1);
-        for (sampling_shortcut, parent, decided) in [
-            (SamplingShortcut::Nothing, &parent(0), false),
-            (SamplingShortcut::UnsampledParent, &parent(0), true),
-            (SamplingShortcut::UnsampledParent, &sampled, false),
-            (SamplingShortcut::UnsampledParent, &SpanContext::NONE, false),
-            (SamplingShortcut::Everything, &sampled, true),
-            (SamplingShortcut::Everything, &SpanContext::NONE, true),
+        for (shortcut, parent, decided) in [
+            (SamplingShortcut::None, &parent(0), false),
+            (SamplingShortcut::DropUnsampledParent, &parent(0), true),
+            (SamplingShortcut::DropUnsampledParent, &sampled, false),
+            (SamplingShortcut::DropUnsampledParent, &SpanContext::NONE, false),
+            (SamplingShortcut::DropAll, &sampled, true),
+            (SamplingShortcut::DropAll, &SpanContext::NONE, true),
         ] {
-            assert_eq!(
-                sampling_shortcut.unsampled_child_of(parent).is_some(),
-                decided,
-                "{sampling_shortcut:?}, {parent:?}"
-            );
+            assert_eq!(shortcut.unsampled_child_of(parent).is_some(), decided, "{shortcut:?}, {parent:?}");
         }
     }
 
     #[test]
     fn a_child_belongs_to_its_parents_trace() {
-        let child = SamplingShortcut::Everything.unsampled_child_of(&parent(3)).unwrap();
+        let child = SamplingShortcut::DropAll.unsampled_child_of(&parent(3)).unwrap();
         assert_eq!((child.trace_id(), child.trace_flags()), (TraceId::from(1), TraceFlags::new(2)));
         assert_eq!((child.trace_state().header().as_str(), child.is_remote()), ("a=1", false));
         assert_ne!(child.span_id(), SpanId::from(2));
-        let root = SamplingShortcut::Everything.unsampled_child_of(&SpanContext::NONE).unwrap();
+        let root = SamplingShortcut::DropAll.unsampled_child_of(&SpanContext::NONE).unwrap();
         assert!(root.is_valid() && !root.is_sampled());
     }
 }

@@ -4,7 +4,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanLimits, TracerProviderBuilder};
 
 use super::builder_hooks::BuilderHooks;
-use super::sampler::{self, CustomSampler};
+use super::sampler::SharedSampler;
 use crate::export::SpanQueue;
 use crate::settings::{SpanLimitSettings, TraceSettings};
 
@@ -12,15 +12,13 @@ use crate::settings::{SpanLimitSettings, TraceSettings};
 pub(crate) fn tracer_provider(
     settings: &TraceSettings,
     resource: Resource,
-    custom_sampler: Option<CustomSampler>,
+    sampler: SharedSampler,
     queue: Option<SpanQueue>,
     additions: BuilderHooks<TracerProviderBuilder>,
 ) -> SdkTracerProvider {
     let builder = additions.apply(SdkTracerProvider::builder());
-    let builder = builder
-        .with_resource(resource)
-        .with_sampler(sampler::sampler(&settings.sampler, custom_sampler))
-        .with_span_limits(limits(&settings.limits));
+    let builder =
+        builder.with_resource(resource).with_sampler(sampler).with_span_limits(limits(&settings.limits));
     match queue {
         Some(queue) => builder.with_span_processor(queue).build(),
         None => builder.build(),
@@ -30,9 +28,14 @@ pub(crate) fn tracer_provider(
 fn limits(settings: &SpanLimitSettings) -> SpanLimits {
     SpanLimits {
         max_events_per_span: settings.events,
-        max_attributes_per_span: settings.attributes.count,
+        // The SDK counts each attribute that is set and drops the newest; the limit counts keys, of which the last
+        // value is kept. It is applied when the span is encoded.
+        max_attributes_per_span: settings.attributes.count.saturating_mul(REPEATED_ATTRIBUTES),
         max_links_per_span: settings.links,
         max_attributes_per_event: settings.attributes_per_event,
         max_attributes_per_link: settings.attributes_per_link,
     }
 }
+
+/// How often, on average, each attribute of a span may be set before later values are dropped.
+const REPEATED_ATTRIBUTES: u32 = 512;

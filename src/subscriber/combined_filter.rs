@@ -1,10 +1,11 @@
 //! What any of the outputs wants: the union of their filters.
 
 use tracing_core::{Dispatch, Interest, LevelFilter, Metadata, span};
-use tracing_subscriber::layer::{Context, Filter};
+use tracing_subscriber::layer::Context;
 
 use super::errors;
 use super::filter::FilterHandle;
+use super::spans::is_handler_span;
 use crate::semconv::{PANIC_TARGET, RECORDED_ERROR_TARGET};
 
 /// The filters of the outputs that are there.
@@ -37,6 +38,9 @@ impl CombinedFilter {
     pub(super) fn interest(&self, metadata: &'static Metadata<'static>) -> Interest {
         if is_own(metadata) {
             return Interest::sometimes();
+        }
+        if self.spans.is_some() && is_handler_span(metadata) {
+            return Interest::always();
         }
         let filters = [self.lines.as_ref(), self.records.as_ref(), self.for_spans(metadata)];
         let interests = filters.into_iter().flatten().map(|filter| filter.interest(metadata));
@@ -74,20 +78,6 @@ impl CombinedFilter {
 
     pub(super) fn on_close<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
         self.all().for_each(|filter| filter.on_close(id, ctx));
-    }
-}
-
-impl<S> Filter<S> for CombinedFilter {
-    fn enabled(&self, metadata: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {
-        self.any(metadata, ctx)
-    }
-
-    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        self.interest(metadata)
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.ceiling())
     }
 }
 

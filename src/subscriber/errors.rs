@@ -31,13 +31,10 @@ use std::time::SystemTime;
 use opentelemetry::trace::{SpanRef as OtelSpanRef, Status, TraceContextExt};
 use opentelemetry::{Context as OtelContext, KeyValue};
 use tracing_core::field::{Field, Visit};
-use tracing_core::{Dispatch, Event, Level, Metadata, Subscriber};
-use tracing_opentelemetry::get_otel_context;
-use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_core::{Event, Level, Metadata};
 
 use super::reentrancy::ReentrancyGuard;
-use super::spans::automatically;
+use super::spans::{SpanBridge, SpanState, as_inferred};
 use crate::exception::{TypeName, causes, error_type, stacktrace};
 use crate::redaction::{REDACTED, Redaction};
 use crate::semconv::{ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE, OTHER};
@@ -63,22 +60,15 @@ fn is_returned_error(metadata: &Metadata<'_>) -> bool {
 }
 
 /// Marks the span that `event` belongs to.
-pub(super) fn mark<S>(
-    event: &Event<'_>,
-    ctx: &Context<'_, S>,
-    dispatch: Option<&Dispatch>,
-    time: SystemTime,
-    how: &Marks,
-) where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
+pub(super) fn mark(event: &Event<'_>, bridge: &SpanBridge, time: SystemTime, how: &Marks) {
     let explicit = STATE.get() == State::Explicit;
-    let span = dispatch.and_then(|dispatch| span_of(event, ctx, dispatch));
+    let state = bridge.span_of_event(event);
+    let span = state.as_ref().and_then(|state| span_of(event, state, bridge));
     if span.is_none() && !explicit {
         return;
     }
     let failure = Failure::of(event, &how.redaction);
-    let known = failure.is_known(event, ctx);
+    let known = state.is_some_and(|state| failure.is_known(&state));
     match span {
         Some(context) => failure.mark(&context.span(), time, how.exceptions, known),
         None => _ = with_current(|context| failure.mark(&context.span(), time, how.exceptions, known)),
@@ -106,11 +96,8 @@ pub(crate) fn explicitly(error: &(dyn Error + 'static), emit: impl FnOnce()) {
 }
 
 /// The OpenTelemetry span that an event's error concerns.
-fn span_of<S>(event: &Event<'_>, ctx: &Context<'_, S>, dispatch: &Dispatch) -> Option<OtelContext>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    let nearest = ctx.event_scope(event)?.find_map(|span| get_otel_context(&span.id(), dispatch))?;
+fn span_of(event: &Event<'_>, state: &Arc<SpanState>, bridge: &SpanBridge) -> Option<OtelContext> {
+    let nearest = bridge.context(state)?;
     let is_current = || {
         let id = nearest.span().span_context().span_id();
         with_current(|current| current.span().span_context().span_id() == id).unwrap_or(false)
@@ -181,23 +168,11 @@ impl Failure {
     }
 
     /// Whether the error was recorded on the way here. If not, it will have been: the spans around it remember it.
-    fn is_known<S>(&self, event: &Event<'_>, ctx: &Context<'_, S>) -> bool
-    where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
-        let (Some(error), Some(scope)) = (&self.error, ctx.event_scope(event)) else { return false };
+    fn is_known(&self, state: &Arc<SpanState>) -> bool {
+        let Some(error) = &self.error else { return false };
         let text = Tail::of(error.message());
-        let mut known = false;
-        for (distance, span) in scope.enumerate() {
-            let mut extensions = span.extensions_mut();
-            if extensions.get_mut::<Remembered>().is_none() {
-                extensions.insert(Remembered::default());
-            }
-            if let Some(remembered) = extensions.get_mut::<Remembered>() {
-                known |= distance == 0 && remembered.knows(error);
-                remembered.add(&text);
-            }
-        }
+        let known = state.lock_errors().knows(error);
+        state.scope().for_each(|state| state.lock_errors().add(&text));
         known
     }
 
@@ -205,7 +180,7 @@ impl Failure {
         if !span.is_recording() {
             return;
         }
-        automatically(|| {
+        as_inferred(|| {
             span.set_status(Status::error(self.description()));
             span.set_attribute(KeyValue::new(ERROR_TYPE, self.kind()));
         });
@@ -271,11 +246,11 @@ impl Visit for Failure {
 
 /// Errors that were recorded on a span or below it, the newest last.
 #[derive(Debug, Default)]
-struct Remembered {
+pub(crate) struct RecordedErrors {
     texts: VecDeque<Tail>,
 }
 
-impl Remembered {
+impl RecordedErrors {
     fn knows(&self, error: &Exception) -> bool {
         self.texts.iter().any(|known| error.texts.iter().any(|text| known.is_of(text)))
     }

@@ -1,15 +1,14 @@
 //! Our layer: the outputs of events, and the hooks of spans that they need.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use tracing_core::dispatcher::WeakDispatch;
 use tracing_core::{Dispatch, Event, Interest, LevelFilter, Metadata, Subscriber, span};
 use tracing_log::NormalizeEvent;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Filtered;
-use tracing_subscriber::layer::Context;
+use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::combined_filter::{CombinedFilter, passes};
@@ -20,8 +19,8 @@ use super::lines::Lines;
 use super::logs::SpanAttributes;
 use super::rate_limit::RateLimit;
 use super::reentrancy::ReentrancyGuard;
-use super::spans::BridgeTracer;
-use super::{TelemetryLayer, errors, spans, unsigned};
+use super::spans::{SpanAccess, SpanBridge, StockExtensions};
+use super::{TelemetryLayer, errors};
 use crate::export::own_threads::on_io_thread;
 use crate::trace_ids::{TraceIds, is_sdk_target, is_suppressed};
 
@@ -31,7 +30,7 @@ pub(crate) struct LayerParts<S> {
     pub(crate) records: Option<(Records<S>, FilterHandle)>,
     /// For records that carry the fields of the spans around them.
     pub(crate) span_attributes: Option<SpanAttributes>,
-    pub(crate) spans: Option<(BridgeTracer, FilterHandle)>,
+    pub(crate) spans: Option<Arc<SpanBridge>>,
     pub(crate) marks: Marks,
 }
 
@@ -42,22 +41,23 @@ impl<S> LayerParts<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    /// For a subscriber that has no other layers: what no output wants is disabled for good, at the cost of `tracing`
-    /// alone.
-    pub(crate) fn alone(self) -> impl Layer<S> + Send + Sync {
-        self.stack(Filtering::None).0
+    /// The layer for a subscriber without other layers: callsites that no output needs are disabled for good, at the
+    /// cost of `tracing` alone.
+    pub(crate) fn into_only_layer(self) -> impl Layer<S> + Send + Sync {
+        self.stack(Filtering::Global).0
     }
 
-    /// For a subscriber that may have other layers: filters for itself alone.
-    pub(crate) fn beside_others(self) -> TelemetryLayer<S> {
-        let (stack, wants) = self.stack(Filtering::Others);
-        Box::new(Filtered::new(stack, wants))
+    /// The layer for a subscriber that may have other layers, which its filters do not affect.
+    pub(crate) fn into_filtered_layer(self) -> TelemetryLayer<S> {
+        let (stack, filter) = self.stack(Filtering::PerLayer);
+        Box::new(Filtered::new(stack, CallsiteFilter(filter)))
     }
 
-    fn stack(self, company: Filtering) -> (impl Layer<S> + Send + Sync + use<S>, CombinedFilter) {
+    fn stack(self, filtering: Filtering) -> (impl Layer<S> + Send + Sync + use<S>, CombinedFilter) {
         let (lines, line_filter) = self.lines.unzip();
         let (records, record_filter) = self.records.unzip();
-        let span_filter = self.spans.as_ref().map(|(_, filter)| filter.clone());
+        let bridge = self.spans;
+        let span_filter = bridge.as_ref().map(|bridge| bridge.filter().clone());
         let wants = CombinedFilter::new(line_filter, record_filter, span_filter);
         let outputs = Outputs {
             lines,
@@ -65,13 +65,14 @@ where
             span_attributes: self.span_attributes,
             wants: wants.clone(),
             marks: self.marks,
-            company,
-            dispatch: OnceLock::new(),
+            filtering,
+            bridge: bridge.clone(),
             sdk_lines: RateLimit::new(Instant::now()),
         };
-        // The bridge comes first: spans have their ids, and contexts are attached, when ours is called.
-        let bridge = self.spans.map(|(tracer, filter)| spans::bridge(tracer, filter));
-        (Layer::<S>::and_then(bridge, outputs), wants)
+        let access = bridge.as_ref().map(|bridge| SpanAccess::new(Arc::clone(bridge)));
+        let stock = bridge.as_ref().map(StockExtensions::new);
+        let access = Layer::<S>::and_then(access, stock);
+        (Layer::<S>::and_then(access, outputs), wants)
     }
 }
 
@@ -86,11 +87,33 @@ impl<S> fmt::Debug for LayerParts<S> {
     }
 }
 
-/// Whether the subscriber has other layers, which must not feel our filters.
+/// How the filters apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Filtering {
-    None,
-    Others,
+    /// To the whole subscriber.
+    Global,
+    /// To this layer.
+    PerLayer,
+}
+
+/// The filter of a layer beside others. It decides about callsites only.
+///
+/// Its verdict about a single span or event would travel in a thread-local value of `tracing-subscriber`, which level
+/// checks and nested macros overwrite. The layer takes that verdict itself.
+struct CallsiteFilter(CombinedFilter);
+
+impl<S> Filter<S> for CallsiteFilter {
+    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        true
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        self.0.interest(metadata)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.0.ceiling())
+    }
 }
 
 struct Outputs<S> {
@@ -99,8 +122,8 @@ struct Outputs<S> {
     span_attributes: Option<SpanAttributes>,
     wants: CombinedFilter,
     marks: Marks,
-    company: Filtering,
-    dispatch: OnceLock<WeakDispatch>,
+    filtering: Filtering,
+    bridge: Option<Arc<SpanBridge>>,
     sdk_lines: RateLimit,
 }
 
@@ -109,8 +132,10 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
-        let _ = self.dispatch.set(dispatch.downgrade());
         self.wants.on_register_dispatch(dispatch);
+        if let Some(bridge) = &self.bridge {
+            bridge.on_register_dispatch(dispatch);
+        }
         if let Some(lines) = &self.lines {
             lines.on_register_dispatch(dispatch);
         }
@@ -126,15 +151,15 @@ where
         if let Some(lines) = &self.lines {
             let _ = lines.register_callsite(metadata);
         }
-        match self.company {
-            Filtering::None => self.wants.interest(metadata),
-            // The filter around us has answered.
-            Filtering::Others => Interest::always(),
+        match self.filtering {
+            Filtering::Global => self.wants.interest(metadata),
+            // The filter around this layer has answered.
+            Filtering::PerLayer => Interest::always(),
         }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, ctx: Context<'_, S>) -> bool {
-        self.company == Filtering::Others || (!on_io_thread() && self.wants.any(metadata, &ctx))
+        self.filtering == Filtering::PerLayer || (!on_io_thread() && self.wants.any(metadata, &ctx))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -145,6 +170,9 @@ where
         self.wants.on_new_span(attrs, id, &ctx);
         if on_io_thread() {
             return;
+        }
+        if let Some(bridge) = &self.bridge {
+            bridge.on_new_span(attrs, id, &ctx);
         }
         let _inside = ReentrancyGuard::enter();
         if let Some(kept) = self.span_attributes
@@ -161,13 +189,10 @@ where
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, ctx: Context<'_, S>) {
         self.wants.on_record(id, values, &ctx);
-        // The bridge has recorded them by now.
-        unsigned::forget();
-        let Some(metadata) = ctx.metadata(id) else { return };
-        let _inside = ReentrancyGuard::enter();
-        if spans::has_name_field(metadata) {
-            self.record_late_name(id, values, &ctx);
+        if let Some(bridge) = &self.bridge {
+            bridge.on_record(id, values);
         }
+        let _inside = ReentrancyGuard::enter();
         if let Some(kept) = self.span_attributes {
             kept.keep_later(values, id, &ctx);
         }
@@ -195,14 +220,29 @@ where
 
     fn on_enter(&self, id: &span::Id, ctx: Context<'_, S>) {
         self.wants.on_enter(id, &ctx);
+        if let Some(bridge) = &self.bridge {
+            bridge.on_enter(id);
+        }
     }
 
     fn on_exit(&self, id: &span::Id, ctx: Context<'_, S>) {
         self.wants.on_exit(id, &ctx);
+        if let Some(bridge) = &self.bridge {
+            bridge.on_exit(id);
+        }
+    }
+
+    fn on_follows_from(&self, id: &span::Id, follows: &span::Id, _: Context<'_, S>) {
+        if let Some(bridge) = &self.bridge {
+            bridge.on_follows_from(id, follows);
+        }
     }
 
     fn on_close(&self, id: span::Id, ctx: Context<'_, S>) {
         self.wants.on_close(&id, &ctx);
+        if let Some(bridge) = &self.bridge {
+            bridge.on_close(&id);
+        }
         if let Some(lines) = &self.lines {
             lines.on_close(id, ctx);
         }
@@ -217,13 +257,13 @@ where
         let line = passes(self.wants.lines.as_ref(), metadata, &ctx);
         let suppressed = is_suppressed();
         let record = !suppressed && passes(self.wants.records.as_ref(), metadata, &ctx);
-        let marks = !suppressed && !nested && self.wants.spans.is_some() && errors::is_error(metadata);
-        if !line && !record && !marks {
+        let bridge = self.bridge.as_deref().filter(|_| !suppressed && !nested && errors::is_error(metadata));
+        if !line && !record && bridge.is_none() {
             return;
         }
-        let moment = EventContext { time: SystemTime::now(), ids: self.ids(event, &ctx, nested) };
-        if marks {
-            errors::mark(event, &ctx, self.dispatch().as_ref(), moment.time, &self.marks);
+        let moment = EventContext { time: SystemTime::now(), ids: self.ids(event, nested) };
+        if let Some(bridge) = bridge {
+            errors::mark(event, bridge, moment.time, &self.marks);
         }
         if let (true, Some(records)) = (record, &self.records) {
             records(event, &moment, &ctx);
@@ -243,26 +283,12 @@ where
         }
     }
 
-    fn ids(&self, event: &Event<'_>, ctx: &Context<'_, S>, nested: bool) -> Option<TraceIds> {
+    fn ids(&self, event: &Event<'_>, nested: bool) -> Option<TraceIds> {
         if event.is_contextual() {
             return TraceIds::current();
         }
-        // Asking for a span that this thread may hold locked would never return.
-        let dispatch = self.dispatch().filter(|_| !nested)?;
-        ctx.event_scope(event)?.find_map(|span| TraceIds::of_span(&span.id(), &dispatch))
-    }
-
-    /// The bridge forgets a name that comes after the span has started.
-    fn record_late_name(&self, id: &span::Id, values: &span::Record<'_>, ctx: &Context<'_, S>) {
-        // The current span and those around it have started. Asking for another would start it, and a parent that is
-        // set later would be refused; until it has started, the bridge takes the name itself.
-        let started = || ctx.lookup_current()?.scope().find(|span| span.id() == *id);
-        if let (Some(_), Some(dispatch)) = (started(), self.dispatch()) {
-            spans::record_late_name(&dispatch, id, values);
-        }
-    }
-
-    fn dispatch(&self) -> Option<Dispatch> {
-        self.dispatch.get()?.upgrade()
+        // A span that this thread is starting has no ids yet.
+        let bridge = self.bridge.as_ref().filter(|_| !nested)?;
+        bridge.ids(&bridge.span_of_event(event)?)
     }
 }

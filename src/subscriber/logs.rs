@@ -7,7 +7,7 @@
 //! | body | the message |
 //! | scope | the target |
 //! | ids, flags | what the caller found; no ids, no trace |
-//! | event name | the field `otel.event.name` or `event.name`; without one the record is no event |
+//! | event name | the field `otel.event.name` or `event.name`, or the `name:` of the macro; without one the record is no event |
 //! | `exception.*` | the first field that is an error value |
 //! | `code.file.path`, `code.line.number` | the place of the macro |
 //! | other attributes | the other fields, then those that the caller has encoded already |

@@ -10,11 +10,6 @@
 //! | on the I/O thread | nothing | nothing | nothing |
 //! | in a suppressed context | by their filter | nothing | nothing |
 //! | targets `opentelemetry*`, which may hold the current context borrowed | by their filter, [a few a minute](RateLimit), without ids | nothing | |
-//!
-//! The bridge stands beside our layer and not within it, because [`OpenTelemetrySpanExt`] finds it by asking the whole
-//! subscriber for it, and only the types of `tracing-subscriber` pass that question on (it takes unsafe code).
-//!
-//! [`OpenTelemetrySpanExt`]: tracing_opentelemetry::OpenTelemetrySpanExt
 
 mod combined_filter;
 pub(crate) mod errors;
@@ -28,7 +23,6 @@ mod rate_limit;
 mod record_error;
 pub(crate) mod reentrancy;
 mod spans;
-mod unsigned;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -40,7 +34,10 @@ pub(crate) use layer::{LayerParts, Records};
 pub(crate) use lines::{Lines, shared};
 pub(crate) use logs::{LogOptions, OtlpLogs, SpanAttributes};
 pub use record_error::record_error;
-pub(crate) use spans::BridgeTracer;
+pub use spans::SpanExt;
+#[expect(unused_imports, reason = "the layers for calls do not use it yet")]
+pub(crate) use spans::handler_span;
+pub(crate) use spans::{DirectSource, SpanBridge, SpanSource};
 use tracing_subscriber::Layer;
 
 /// Everything this crate does with `tracing`, as one layer for a subscriber of your own.

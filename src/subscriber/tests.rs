@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use self::rig::{Options, Rig, SpanNames, Spans, Written, ids, lines_into, texts};
 use super::filter::{Filter, FilterHandle};
-use super::{BridgeTracer, LayerParts};
+use super::{LayerParts, SpanBridge, SpanSource};
 use crate::provider::SamplingShortcut;
 
 pub(crate) mod rig;
@@ -142,10 +142,14 @@ fn layers_beside_ours_do_not_feel_our_filters() {
         lines: Some((lines_into(&ours), handle("warn"))),
         records: None,
         span_attributes: None,
-        spans: Some((BridgeTracer::new(provider.tracer("test"), SamplingShortcut::Nothing), handle("warn"))),
+        spans: Some(Arc::new(SpanBridge::new(
+            SpanSource::sdk(provider.tracer("test"), SamplingShortcut::None, true),
+            handle("warn"),
+        ))),
         marks: super::Marks::default(),
     };
-    let subscriber = Registry::default().with(SpanNames(Arc::clone(&theirs))).with(parts.beside_others());
+    let subscriber =
+        Registry::default().with(SpanNames(Arc::clone(&theirs))).with(parts.into_filtered_layer());
     tracing::subscriber::with_default(subscriber, || {
         tracing::info_span!("work").in_scope(|| {
             tracing::trace!("a");

@@ -86,7 +86,7 @@ impl Capture {
         };
         let Assembled { layer, running, pipelines, .. } =
             assemble(settings, additions, ExportTo::Memory, open_lines)?;
-        let dispatch = Dispatch::new(Registry::default().with(layer.alone()));
+        let dispatch = Dispatch::new(Registry::default().with(layer.into_only_layer()));
         Ok(Self {
             received: Mutex::default(),
             pipelines,

@@ -14,6 +14,7 @@
 
 mod log;
 pub(super) mod points;
+mod recorded_span;
 mod request;
 mod scratch;
 mod span;
@@ -23,12 +24,13 @@ mod value;
 mod wire;
 
 pub(crate) use log::{LogFields, log_record};
+pub(crate) use recorded_span::{RecordedSpan, SpanFields};
 pub(super) use request::{framed_items, push_item, request};
 pub(crate) use request::{resource, scope, scope_name};
 pub(crate) use scratch::with_scratch;
-pub(crate) use span::span;
+pub(crate) use span::{is_empty_link, span};
 pub(crate) use value::{
     attribute_bool, attribute_bytes, attribute_f64, attribute_i64, attribute_str, attribute_text,
-    attribute_value, decoded_attribute, encoded_attributes,
+    attribute_value, decoded_attribute, decoded_key_value, encoded_attributes,
 };
 pub(super) use wire::MAX_HEAD;

@@ -20,7 +20,8 @@ pub(crate) fn span(out: &mut Vec<u8>, span: &SpanData, limits: &SpanLimitSetting
     bytes(out, NAME, span.name.as_bytes());
     uint(out, KIND, kind(&span.span_kind));
     fixed64(out, START_TIME, nanos(span.start_time));
-    fixed64(out, END_TIME, nanos(span.end_time));
+    // The wall clock may have been set back meanwhile.
+    fixed64(out, END_TIME, nanos(span.end_time.max(span.start_time)));
     let dropped = attributes(out, ATTRIBUTES, limits.attributes, || key_values(&span.attributes));
     uint(out, DROPPED_ATTRIBUTES, sum(span.dropped_attributes_count, dropped));
     let per_event = AttributeLimits { count: limits.attributes_per_event, ..limits.attributes };
@@ -29,7 +30,7 @@ pub(crate) fn span(out: &mut Vec<u8>, span: &SpanData, limits: &SpanLimitSetting
     }
     uint(out, DROPPED_EVENTS, u64::from(span.events.dropped_count));
     let per_link = AttributeLimits { count: limits.attributes_per_link, ..limits.attributes };
-    for recorded in span.links.iter() {
+    for recorded in span.links.iter().filter(|link| !is_empty_link(link)) {
         message(out, LINKS, |out| link(out, recorded, per_link));
     }
     uint(out, DROPPED_LINKS, u64::from(span.links.dropped_count));
@@ -37,14 +38,14 @@ pub(crate) fn span(out: &mut Vec<u8>, span: &SpanData, limits: &SpanLimitSetting
     fixed32(out, FLAGS, flags(context, span.parent_span_is_remote));
 }
 
-fn event(out: &mut Vec<u8>, event: &Event, limits: AttributeLimits) {
+pub(super) fn event(out: &mut Vec<u8>, event: &Event, limits: AttributeLimits) {
     fixed64(out, EVENT_TIME, nanos(event.timestamp));
     bytes(out, EVENT_NAME, event.name.as_bytes());
     let dropped = attributes(out, EVENT_ATTRIBUTES, limits, || key_values(&event.attributes));
     uint(out, EVENT_DROPPED_ATTRIBUTES, sum(event.dropped_attributes_count, dropped));
 }
 
-fn link(out: &mut Vec<u8>, link: &Link, limits: AttributeLimits) {
+pub(super) fn link(out: &mut Vec<u8>, link: &Link, limits: AttributeLimits) {
     let context = &link.span_context;
     bytes(out, TRACE_ID, &context.trace_id().to_bytes());
     bytes(out, SPAN_ID, &context.span_id().to_bytes());
@@ -54,7 +55,14 @@ fn link(out: &mut Vec<u8>, link: &Link, limits: AttributeLimits) {
     fixed32(out, LINK_FLAGS, flags(context, context.is_remote()));
 }
 
-fn status(out: &mut Vec<u8>, status: &Status) {
+/// Returns `true` for a link that leads nowhere and says nothing. The specification has it ignored.
+pub(crate) fn is_empty_link(link: &Link) -> bool {
+    !link.span_context.is_valid()
+        && link.attributes.is_empty()
+        && *link.span_context.trace_state() == TraceState::NONE
+}
+
+pub(super) fn status(out: &mut Vec<u8>, status: &Status) {
     match status {
         Status::Unset => {}
         Status::Ok => uint(out, STATUS_CODE, 1),
@@ -65,7 +73,7 @@ fn status(out: &mut Vec<u8>, status: &Status) {
     }
 }
 
-fn trace_state(out: &mut Vec<u8>, field: u8, state: &TraceState) {
+pub(super) fn trace_state(out: &mut Vec<u8>, field: u8, state: &TraceState) {
     // Rendering it allocates, and most have none.
     if *state != TraceState::NONE {
         bytes(out, field, state.header().as_bytes());
@@ -73,12 +81,12 @@ fn trace_state(out: &mut Vec<u8>, field: u8, state: &TraceState) {
 }
 
 /// The W3C flags, and whether the parent (for a link: the other span) came from another process.
-fn flags(context: &SpanContext, is_remote: bool) -> u32 {
+pub(super) fn flags(context: &SpanContext, is_remote: bool) -> u32 {
     let remote = if is_remote { IS_REMOTE } else { 0 };
     u32::from(context.trace_flags().to_u8()) | HAS_IS_REMOTE | remote
 }
 
-fn kind(kind: &SpanKind) -> u64 {
+pub(super) fn kind(kind: &SpanKind) -> u64 {
     match kind {
         SpanKind::Internal => 1,
         SpanKind::Server => 2,
@@ -93,34 +101,34 @@ fn sum(by_sdk: u32, by_us: u32) -> u64 {
 }
 
 // Span; the first three are those of Link too
-const TRACE_ID: u8 = 1;
-const SPAN_ID: u8 = 2;
-const TRACE_STATE: u8 = 3;
-const PARENT_SPAN_ID: u8 = 4;
-const NAME: u8 = 5;
-const KIND: u8 = 6;
-const START_TIME: u8 = 7;
-const END_TIME: u8 = 8;
-const ATTRIBUTES: u8 = 9;
-const DROPPED_ATTRIBUTES: u8 = 10;
-const EVENTS: u8 = 11;
-const DROPPED_EVENTS: u8 = 12;
-const LINKS: u8 = 13;
-const DROPPED_LINKS: u8 = 14;
-const STATUS: u8 = 15;
-const FLAGS: u8 = 16;
+pub(super) const TRACE_ID: u8 = 1;
+pub(super) const SPAN_ID: u8 = 2;
+pub(super) const TRACE_STATE: u8 = 3;
+pub(super) const PARENT_SPAN_ID: u8 = 4;
+pub(super) const NAME: u8 = 5;
+pub(super) const KIND: u8 = 6;
+pub(super) const START_TIME: u8 = 7;
+pub(super) const END_TIME: u8 = 8;
+pub(super) const ATTRIBUTES: u8 = 9;
+pub(super) const DROPPED_ATTRIBUTES: u8 = 10;
+pub(super) const EVENTS: u8 = 11;
+pub(super) const DROPPED_EVENTS: u8 = 12;
+pub(super) const LINKS: u8 = 13;
+pub(super) const DROPPED_LINKS: u8 = 14;
+pub(super) const STATUS: u8 = 15;
+pub(super) const FLAGS: u8 = 16;
 // Span.Event
-const EVENT_TIME: u8 = 1;
-const EVENT_NAME: u8 = 2;
-const EVENT_ATTRIBUTES: u8 = 3;
-const EVENT_DROPPED_ATTRIBUTES: u8 = 4;
+pub(super) const EVENT_TIME: u8 = 1;
+pub(super) const EVENT_NAME: u8 = 2;
+pub(super) const EVENT_ATTRIBUTES: u8 = 3;
+pub(super) const EVENT_DROPPED_ATTRIBUTES: u8 = 4;
 // Span.Link
-const LINK_ATTRIBUTES: u8 = 4;
-const LINK_DROPPED_ATTRIBUTES: u8 = 5;
-const LINK_FLAGS: u8 = 6;
+pub(super) const LINK_ATTRIBUTES: u8 = 4;
+pub(super) const LINK_DROPPED_ATTRIBUTES: u8 = 5;
+pub(super) const LINK_FLAGS: u8 = 6;
 // Status
-const STATUS_MESSAGE: u8 = 2;
-const STATUS_CODE: u8 = 3;
+pub(super) const STATUS_MESSAGE: u8 = 2;
+pub(super) const STATUS_CODE: u8 = 3;
 // SpanFlags
-const HAS_IS_REMOTE: u32 = 0x100;
-const IS_REMOTE: u32 = 0x200;
+pub(super) const HAS_IS_REMOTE: u32 = 0x100;
+pub(super) const IS_REMOTE: u32 = 0x200;

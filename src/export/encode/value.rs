@@ -70,6 +70,10 @@ where
     let index = last_of_each_key(&attributes);
     let (mut written, mut dropped) = (0, 0);
     for (place, (key, value)) in attributes().enumerate() {
+        if key.is_empty() {
+            dropped += 1;
+            continue;
+        }
         let replaced = match &index {
             Some(index) => index.get(key) != Some(&place),
             None => attributes().skip(place + 1).any(|(later, _)| later == key),
@@ -172,6 +176,19 @@ pub(crate) fn decoded_attribute(attribute: &[u8]) -> Option<(String, AnyValue)> 
     let (_, content, _) = next_length_delimited(attribute)?;
     let attribute = ProtoKeyValue::decode(content).ok()?;
     Some((attribute.key, decoded(attribute.value?)?))
+}
+
+/// One of [`encoded_attributes`] with a value of the kinds that spans have. `None` for a list, bytes or an error.
+pub(crate) fn decoded_key_value(attribute: &[u8]) -> Option<(String, Value)> {
+    let (key, value) = decoded_attribute(attribute)?;
+    let value = match value {
+        AnyValue::String(value) => Value::String(value),
+        AnyValue::Boolean(value) => Value::Bool(value),
+        AnyValue::Int(value) => Value::I64(value),
+        AnyValue::Double(value) => Value::F64(value),
+        _ => return None,
+    };
+    Some((key, value))
 }
 
 fn decoded(value: ProtoAnyValue) -> Option<AnyValue> {

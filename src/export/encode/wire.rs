@@ -101,9 +101,9 @@ fn shift_for_length(out: &mut Vec<u8>, start: usize) {
     out[start - 1 + more] &= 0x7f;
 }
 
-/// Nanoseconds since 1970, 0 for what is before.
+/// Nanoseconds since 1970: 0 for earlier times, the largest number for times that do not fit.
 pub(super) fn nanos(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// The next field of a message that was written here: its number, its content, and all of it with the head.

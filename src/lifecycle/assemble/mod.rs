@@ -6,6 +6,8 @@ mod pipelines;
 mod providers;
 mod records;
 
+use std::sync::Arc;
+
 use opentelemetry::InstrumentationScope;
 use opentelemetry::propagation::TextMapCompositePropagator;
 use opentelemetry::trace::TracerProvider as _;
@@ -23,9 +25,9 @@ use crate::export::{Exporter, encode};
 use crate::lifecycle::Additions;
 use crate::lifecycle::guard::Running;
 use crate::lifecycle::start_line::StartLine;
-use crate::provider::{SamplingShortcut, resource};
+use crate::provider::{SamplingShortcut, SharedSampler, resource};
 use crate::settings::Settings;
-use crate::subscriber::{BridgeTracer, LayerParts, Marks, SpanAttributes};
+use crate::subscriber::{DirectSource, LayerParts, Marks, SpanAttributes, SpanBridge, SpanSource};
 use crate::{propagation, semconv};
 
 /// Telemetry that runs and that no global refers to yet.
@@ -71,21 +73,33 @@ where
     let exporter = Exporter::start(pipelines.routes(&settings), resource_bytes.into(), &diagnostics)?;
     let start_line = StartLine::new(&settings, lines.description);
     let globals = globals(&settings, &mut additions, start_line, lines.owns_stderr);
+    let has_random_ids = !additions.custom_ids;
+    let has_tracer_hooks = !additions.tracer_provider.is_empty();
+    let sampler = SharedSampler::new(&settings.traces.sampler, additions.sampler.take());
     let has_log_processors = !additions.log_processors.is_empty();
     let context = record_context(&settings, &mut additions);
     let marks = Marks { exceptions: settings.exception_signal, redaction: context.redaction.clone() };
-    let providers = providers::providers(&settings, additions, &resource, &pipelines, exporter.workers())?;
+    let direct = direct_source(&settings, &pipelines, sampler.clone());
+    let providers =
+        providers::providers(&settings, additions, sampler, &resource, &pipelines, exporter.workers())?;
     let span_attributes = context.spans;
     let records = records::records(&settings, &pipelines, &providers, has_log_processors, context);
     for warning in &settings.warnings {
         diagnostics.warn(warning, &[]);
     }
-    let tracer = BridgeTracer::new(providers.tracer.tracer_with_scope(scope()), globals.sampling_shortcut);
+    let source = match has_tracer_hooks {
+        true => {
+            let tracer = providers.tracer.tracer_with_scope(scope());
+            SpanSource::sdk(tracer, globals.sampling_shortcut, has_random_ids)
+        }
+        false => SpanSource::direct(direct, globals.sampling_shortcut),
+    };
+    let bridge = (!settings.disabled).then(|| Arc::new(SpanBridge::new(source, filters.spans.clone())));
     let layer = LayerParts {
         lines: lines.format.map(|format| (format, filters.lines.clone())),
         span_attributes: span_attributes.filter(|_| records.is_some()),
         records: records.map(|records| (records, filters.records.clone())),
-        spans: (!settings.disabled).then(|| (tracer, filters.spans.clone())),
+        spans: bridge.clone(),
         marks,
     };
     let running = Running {
@@ -96,6 +110,7 @@ where
         has_ended: false,
         lines_given_up: 0,
         filters,
+        bridge,
         diagnostics,
         shutdown_timeout: settings.shutdown_timeout,
         started: None,
@@ -134,9 +149,17 @@ fn record_context(settings: &Settings, additions: &mut Additions) -> RecordConte
 /// Returns which sampling decisions are known in advance. The ids of a user's generator are not.
 fn sampling_shortcut(settings: &Settings, additions: &Additions) -> SamplingShortcut {
     match additions.custom_ids {
-        true => SamplingShortcut::Nothing,
-        false => SamplingShortcut::of(&settings.traces.sampler, additions.sampler.as_ref()),
+        true => SamplingShortcut::None,
+        false => SamplingShortcut::new(&settings.traces.sampler, additions.sampler.as_ref()),
     }
+}
+
+/// Spans that are encoded when they are recorded, and go straight into the queue.
+fn direct_source(settings: &Settings, pipelines: &Pipelines, sampler: SharedSampler) -> DirectSource {
+    let mut encoded_scope = Vec::new();
+    encode::scope(&mut encoded_scope, &scope(), None);
+    let queue = pipelines.traces.clone();
+    DirectSource { queue, scope: encoded_scope, limits: settings.traces.limits, sampler }
 }
 
 /// The instrumentation scope of spans that come from `tracing`.

@@ -10,12 +10,13 @@ use crate::error::InitError;
 use crate::export::{LogQueue, MetricQueue, SpanQueue, Workers};
 use crate::lifecycle::guard::Providers;
 use crate::lifecycle::{Additions, tasks};
-use crate::provider;
+use crate::provider::{self, SharedSampler};
 use crate::settings::Settings;
 
 pub(super) fn providers(
     settings: &Settings,
     additions: Additions,
+    sampler: SharedSampler,
     resource: &Resource,
     pipelines: &Pipelines,
     workers: &Workers,
@@ -23,7 +24,8 @@ pub(super) fn providers(
     let span_queue = pipelines
         .traces
         .as_ref()
-        .map(|queue| SpanQueue::new(Arc::clone(queue), workers.clone(), settings.traces.limits));
+        .map(|queue| SpanQueue::new(Arc::clone(queue), workers.clone(), settings.traces.limits))
+        .map(|queue| queue.with_random_ids(!additions.custom_ids));
     let metric_queue = pipelines
         .metrics
         .as_ref()
@@ -44,7 +46,7 @@ pub(super) fn providers(
         tracer: provider::tracer_provider(
             &settings.traces,
             resource.clone(),
-            additions.sampler,
+            sampler,
             span_queue,
             additions.tracer_provider,
         ),

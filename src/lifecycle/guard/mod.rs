@@ -23,7 +23,7 @@ use crate::export::{Exporter, Ledger, Workers};
 use crate::lifecycle::tasks::{self, Tasks};
 use crate::lines::writer::NonBlockingWriter;
 use crate::settings::deadline_after;
-use crate::subscriber::{FilterError, Filters};
+use crate::subscriber::{FilterError, Filters, SpanBridge};
 
 /// Owns telemetry: as long as it lives spans, metrics and logs are recorded and delivered.
 ///
@@ -55,6 +55,7 @@ pub(crate) struct Running {
     /// Lines that still waited for their output when the time was over.
     pub(crate) lines_given_up: u64,
     pub(crate) filters: Filters,
+    pub(crate) bridge: Option<Arc<SpanBridge>>,
     pub(crate) diagnostics: Diagnostics,
     pub(crate) shutdown_timeout: Duration,
     /// The start of telemetry that belongs to the process.
@@ -172,7 +173,7 @@ impl TelemetryGuard {
         }
     }
 
-    /// What became of everything that was recorded so far. Takes no lock and may be called often.
+    /// What became of everything that was recorded so far. May be called often.
     #[must_use]
     pub fn stats(&self) -> ExportStats {
         self.running.stats()
@@ -231,7 +232,11 @@ impl fmt::Debug for TelemetryGuard {
 impl Running {
     fn stats(&self) -> ExportStats {
         let dropped = self.lines.as_ref().map_or(0, NonBlockingWriter::dropped);
-        let delivery = self.ledgers.stats(dropped + self.lines_given_up);
+        let open_spans = self.ledgers.traces.as_ref().and(self.bridge.as_ref());
+        let delivery = ExportStats {
+            open_spans: open_spans.map_or(0, |bridge| bridge.open_spans()),
+            ..self.ledgers.stats(dropped + self.lines_given_up)
+        };
         if self.has_ended { delivery.after_the_end() } else { delivery }
     }
 
@@ -299,7 +304,7 @@ impl Running {
     }
 
     fn say_what_was_lost(&self) {
-        let ExportStats { traces, metrics, logs, log_lines_dropped } = self.stats();
+        let ExportStats { traces, metrics, logs, log_lines_dropped, open_spans } = self.stats();
         let mut fields: Vec<Field<'_>> = Vec::new();
         for (signal, counts) in [("traces", &traces), ("metrics", &metrics), ("logs", &logs)] {
             if counts.lost() > 0 {
@@ -311,6 +316,10 @@ impl Running {
         }
         if !fields.is_empty() {
             self.diagnostics.warn("telemetry was lost", &fields);
+        }
+        if open_spans > 0 {
+            let fields = [("spans", FieldValue::Count(open_spans))];
+            self.diagnostics.warn("spans were still open at the shutdown and are not exported", &fields);
         }
     }
 }
@@ -325,6 +334,7 @@ impl Ledgers {
             metrics: counts(&self.metrics),
             logs: counts(&self.logs),
             log_lines_dropped,
+            open_spans: 0,
         }
     }
 }

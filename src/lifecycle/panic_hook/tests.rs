@@ -50,7 +50,7 @@ fn install_printing(previous: PreviousHook) -> Written {
         spans: None,
         marks: Marks::default(),
     };
-    tracing::subscriber::set_global_default(Registry::default().with(parts.alone())).unwrap();
+    tracing::subscriber::set_global_default(Registry::default().with(parts.into_only_layer())).unwrap();
     written
 }
 

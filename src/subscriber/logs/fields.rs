@@ -43,6 +43,9 @@ pub(super) fn write(
     let mut fields = Fields::new(event, options, record);
     fields.visit_all();
     fields.extra(extra);
+    if let Some(name) = given_name(event) {
+        fields.record.event_name(Value::Str(name));
+    }
     // An event that knows better says so: of an error that is recorded, the place is the caller's.
     let is_told = |key: &str| event.metadata().fields().field(key).is_some();
     if let Some(file) = metadata.file().filter(|_| !is_told(CODE_FILE_PATH)) {
@@ -55,6 +58,18 @@ pub(super) fn write(
         fields.record.dropped_attributes(fields.dropped);
     }
 }
+
+/// The name that the macro was given, unless a field says another one. Otherwise it is `event file:line`.
+fn given_name(event: &Event<'_>) -> Option<&'static str> {
+    let metadata = event.metadata();
+    let is_made_up = |rest: &str| metadata.file().is_some_and(|file| rest.starts_with(file));
+    let has_field = || EVENT_NAME_FIELDS.iter().any(|name| metadata.fields().field(*name).is_some());
+    let name = metadata.name();
+    let is_given = !event.is_log() && !name.strip_prefix("event ").is_some_and(is_made_up);
+    (is_given && !has_field()).then_some(name)
+}
+
+const EVENT_NAME_FIELDS: [&str; 2] = ["otel.event.name", "event.name"];
 
 struct Fields<'a, R> {
     event: &'a Event<'a>,

@@ -14,7 +14,7 @@ use tracing_subscriber::{Layer, Registry};
 use super::super::event_context::EventContext;
 use super::super::filter::{Filter, FilterHandle};
 use super::super::lines::LineFormat;
-use super::super::{BridgeTracer, LayerParts, Lines, Marks};
+use super::super::{LayerParts, Lines, Marks, SpanBridge, SpanSource};
 use crate::provider::SamplingShortcut;
 use crate::settings::ExceptionSignal;
 use crate::trace_ids::TraceIds;
@@ -80,16 +80,16 @@ impl Rig {
                 handle(options.records),
             )),
             span_attributes: None,
-            spans: Some((
-                BridgeTracer::new(provider.tracer("test"), SamplingShortcut::Nothing),
+            spans: Some(Arc::new(SpanBridge::new(
+                SpanSource::sdk(provider.tracer("test"), SamplingShortcut::None, true),
                 span_filter.clone(),
-            )),
+            ))),
             marks: Marks { exceptions: options.exceptions, ..Marks::default() },
         };
         let installed = if options.beside_others {
-            tracing::subscriber::set_default(Registry::default().with(parts.beside_others()))
+            tracing::subscriber::set_default(Registry::default().with(parts.into_filtered_layer()))
         } else {
-            tracing::subscriber::set_default(Registry::default().with(parts.alone()))
+            tracing::subscriber::set_default(Registry::default().with(parts.into_only_layer()))
         };
         Self { spans, lines, records, line_filter, span_filter, provider, _installed: installed }
     }
@@ -174,14 +174,20 @@ where
 }
 
 pub(crate) struct SpanNames(pub(crate) Written);
-struct Seen;
+/// The layers that were shown a span.
+#[derive(Default)]
+struct Seen(Vec<usize>);
 
 impl<S> Layer<S> for SpanNames
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, _: &tracing::span::Attributes<'_>, id: &tracing::Id, ctx: Context<'_, S>) {
-        ctx.span(id).unwrap().extensions_mut().replace(Seen);
+        let span = ctx.span(id).unwrap();
+        let mut extensions = span.extensions_mut();
+        let mut seen = extensions.remove::<Seen>().unwrap_or_default();
+        seen.0.push(Arc::as_ptr(&self.0).addr());
+        extensions.insert(seen);
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
@@ -196,7 +202,8 @@ where
     fn write_event(&self, event: &Event<'_>, ctx: &Context<'_, S>, moment: &EventContext) {
         let mut text = message(event);
         for span in ctx.event_scope(event).into_iter().flatten() {
-            if span.extensions().get::<Seen>().is_some() {
+            let layer = Arc::as_ptr(&self.0).addr();
+            if span.extensions().get::<Seen>().is_some_and(|seen| seen.0.contains(&layer)) {
                 text.push_str(&format!(" in {}", span.name()));
             }
         }

@@ -42,7 +42,7 @@ pub(super) fn span_data() -> impl Strategy<Value = SpanData> {
                 span_kind: parents.2,
                 name: Cow::Owned(times.0),
                 start_time: times.1,
-                end_time: times.2,
+                end_time: times.2.max(times.1),
                 attributes: attributes.0,
                 dropped_attributes_count: attributes.1,
                 events,
@@ -60,7 +60,7 @@ pub(super) fn log_record() -> impl Strategy<Value = SdkLogRecord> {
         (proptest::option::of(1_usize..=24), proptest::sample::select(vec![None, Some("INFO"), Some("")]));
     let names = (proptest::sample::select(vec![None, Some("name"), Some("")]), proptest::option::of("[a-c]"));
     let ids = proptest::option::of((any::<u128>(), any::<u64>(), proptest::option::of(any::<u8>())));
-    let content = (proptest::option::of(any_value()), btree_map(text(), any_value(), 0..5));
+    let content = (proptest::option::of(any_value()), btree_map(key(), any_value(), 0..5));
     (times, severity, names, ids, content).prop_map(|(times, severity, names, ids, content)| {
         let mut record = empty_record();
         times.0.into_iter().for_each(|time| record.set_timestamp(time));
@@ -98,7 +98,9 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn link() -> impl Strategy<Value = Link> {
-    (span_context(), attributes(), any::<u32>())
+    // One that leads nowhere and says nothing is discarded.
+    let link = (span_context(), attributes(), any::<u32>());
+    link.prop_filter("an empty link", |(context, attributes, _)| context.is_valid() || !attributes.is_empty())
         .prop_map(|(context, attributes, dropped)| Link::new(context, attributes, dropped))
 }
 
@@ -144,8 +146,13 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
+/// An attribute without a key is discarded.
+fn key() -> impl Strategy<Value = String> {
+    text().prop_filter("an empty key", |key| !key.is_empty())
+}
+
 fn attributes() -> impl Strategy<Value = Vec<KeyValue>> {
-    btree_map(text(), value(), 0..5).prop_map(|attributes: BTreeMap<String, Value>| {
+    btree_map(key(), value(), 0..5).prop_map(|attributes: BTreeMap<String, Value>| {
         attributes.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect()
     })
 }

@@ -1,0 +1,77 @@
+//! A span that was recorded in encoded form.
+
+use std::time::SystemTime;
+
+use opentelemetry::SpanId;
+use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status};
+
+use super::span::{
+    ATTRIBUTES, DROPPED_ATTRIBUTES, DROPPED_EVENTS, DROPPED_LINKS, END_TIME, EVENTS, FLAGS, KIND, LINKS,
+    NAME, PARENT_SPAN_ID, SPAN_ID, START_TIME, STATUS, TRACE_ID, TRACE_STATE, event, flags, kind, link,
+    status, trace_state,
+};
+use super::wire::{bytes, fixed32, fixed64, message, nanos, uint};
+use crate::settings::{AttributeLimits, SpanLimitSettings};
+
+/// A finished span whose attributes, events and links are encoded already, by [`SpanFields`].
+#[derive(Debug)]
+pub(crate) struct RecordedSpan<'a> {
+    pub(crate) context: &'a SpanContext,
+    pub(crate) parent: SpanId,
+    pub(crate) parent_is_remote: bool,
+    pub(crate) name: &'a str,
+    pub(crate) kind: &'a SpanKind,
+    pub(crate) start: SystemTime,
+    pub(crate) end: SystemTime,
+    pub(crate) attributes: &'a [u8],
+    pub(crate) dropped_attributes: u32,
+    pub(crate) events: &'a [u8],
+    pub(crate) dropped_events: u32,
+    pub(crate) links: &'a [u8],
+    pub(crate) dropped_links: u32,
+    pub(crate) status: &'a Status,
+}
+
+impl RecordedSpan<'_> {
+    /// Appends the span.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        bytes(out, TRACE_ID, &self.context.trace_id().to_bytes());
+        bytes(out, SPAN_ID, &self.context.span_id().to_bytes());
+        trace_state(out, TRACE_STATE, self.context.trace_state());
+        if self.parent != SpanId::INVALID {
+            bytes(out, PARENT_SPAN_ID, &self.parent.to_bytes());
+        }
+        bytes(out, NAME, self.name.as_bytes());
+        uint(out, KIND, kind(self.kind));
+        fixed64(out, START_TIME, nanos(self.start));
+        fixed64(out, END_TIME, nanos(self.end.max(self.start)));
+        out.extend_from_slice(self.attributes);
+        uint(out, DROPPED_ATTRIBUTES, u64::from(self.dropped_attributes));
+        out.extend_from_slice(self.events);
+        uint(out, DROPPED_EVENTS, u64::from(self.dropped_events));
+        out.extend_from_slice(self.links);
+        uint(out, DROPPED_LINKS, u64::from(self.dropped_links));
+        message(out, STATUS, |out| status(out, self.status));
+        fixed32(out, FLAGS, flags(self.context, self.parent_is_remote));
+    }
+}
+
+/// The fields of a span that are encoded while it is recorded.
+pub(crate) struct SpanFields;
+
+impl SpanFields {
+    /// Field number of an attribute.
+    pub(crate) const ATTRIBUTE: u8 = ATTRIBUTES;
+
+    /// Appends an event.
+    pub(crate) fn event(out: &mut Vec<u8>, recorded: &Event, limits: &SpanLimitSettings) {
+        let limits = AttributeLimits { count: limits.attributes_per_event, ..limits.attributes };
+        message(out, EVENTS, |out| event(out, recorded, limits));
+    }
+
+    /// Appends a link.
+    pub(crate) fn link(out: &mut Vec<u8>, recorded: &Link, limits: &SpanLimitSettings) {
+        let limits = AttributeLimits { count: limits.attributes_per_link, ..limits.attributes };
+        message(out, LINKS, |out| link(out, recorded, limits));
+    }
+}

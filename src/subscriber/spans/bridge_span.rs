@@ -1,0 +1,210 @@
+//! The OpenTelemetry span of a `tracing` span.
+
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{Event, Link, Span, SpanContext, SpanId, SpanKind, Status};
+use opentelemetry_sdk::trace::Span as SdkSpan;
+
+use super::attributes::AttributeBuffer;
+use super::source::DirectSource;
+use super::state::StartTime;
+use super::status::SpanStatus;
+use crate::export::encode::{self, RecordedSpan, SpanFields, with_scratch};
+use crate::semconv::ERROR_TYPE;
+use crate::subscriber::reentrancy::ReentrancyGuard;
+
+/// A span that keeps its status to itself until it ends.
+#[derive(Debug)]
+pub(super) struct BridgeSpan {
+    pub(super) context: SpanContext,
+    pub(super) recording: Recording,
+    pub(super) status: SpanStatus,
+    pub(super) start: StartTime,
+}
+
+/// Where a span is recorded.
+#[derive(Debug)]
+pub(super) enum Recording {
+    /// In the form that is exported.
+    Encoded(EncodedSpan),
+    /// In a span of the SDK, for the span processors of the user.
+    Sdk(SdkSpan),
+    Ended,
+}
+
+/// A span of which attributes, events and links are encoded when they are recorded.
+#[derive(Debug)]
+pub(super) struct EncodedSpan {
+    pub(super) source: Arc<DirectSource>,
+    pub(super) parent: SpanId,
+    pub(super) parent_is_remote: bool,
+    pub(super) name: Cow<'static, str>,
+    pub(super) kind: SpanKind,
+    pub(super) attributes: AttributeBuffer,
+    pub(super) events: EncodedItems,
+    pub(super) links: EncodedItems,
+}
+
+/// Encoded events or links.
+#[derive(Debug, Default)]
+pub(super) struct EncodedItems {
+    bytes: Vec<u8>,
+    count: u32,
+    dropped: u32,
+}
+
+impl EncodedItems {
+    fn push(&mut self, limit: u32, encode: impl FnOnce(&mut Vec<u8>)) {
+        if self.count >= limit {
+            self.dropped = self.dropped.saturating_add(1);
+            return;
+        }
+        self.count += 1;
+        encode(&mut self.bytes);
+    }
+}
+
+impl EncodedSpan {
+    fn add_event(&mut self, event: &Event) {
+        let limits = &self.source.limits;
+        self.events.push(limits.events, |out| SpanFields::event(out, event, limits));
+    }
+
+    fn add_link(&mut self, link: &Link) {
+        let limits = &self.source.limits;
+        if !encode::is_empty_link(link) {
+            self.links.push(limits.links, |out| SpanFields::link(out, link, limits));
+        }
+    }
+
+    fn export(&self, context: &SpanContext, start: SystemTime, end: SystemTime, status: &Status) {
+        let Some(queue) = self.source.queue.as_ref().filter(|_| context.is_sampled()) else { return };
+        with_scratch(|scratch| {
+            let span = RecordedSpan {
+                context,
+                parent: self.parent,
+                parent_is_remote: self.parent_is_remote,
+                name: &self.name,
+                kind: &self.kind,
+                start,
+                end,
+                attributes: self.attributes.bytes(),
+                dropped_attributes: self.attributes.dropped(),
+                events: &self.events.bytes,
+                dropped_events: self.events.dropped,
+                links: &self.links.bytes,
+                dropped_links: self.links.dropped,
+                status,
+            };
+            span.encode(&mut scratch.item);
+            queue.push(&self.source.scope, &scratch.item);
+        });
+    }
+}
+
+impl BridgeSpan {
+    fn end_at(&mut self, end: SystemTime) {
+        let (status, error_type) = self.status.finish();
+        if let Some(error_type) = error_type {
+            self.set_plain_attribute(error_type);
+        }
+        let end = end.max(self.start.time);
+        match std::mem::replace(&mut self.recording, Recording::Ended) {
+            Recording::Encoded(span) => span.export(&self.context, self.start.time, end, &status),
+            Recording::Sdk(mut span) => {
+                // The span's lock is held: what span processors log must not need it.
+                let _inside = ReentrancyGuard::enter();
+                // The panic hook reports it when a span processor panics.
+                let _ = catch_unwind(AssertUnwindSafe(move || {
+                    if status != Status::Unset {
+                        span.set_status(status);
+                    }
+                    span.end_with_timestamp(end);
+                }));
+            }
+            Recording::Ended => {}
+        }
+    }
+
+    fn set_plain_attribute(&mut self, attribute: KeyValue) {
+        match &mut self.recording {
+            Recording::Encoded(span) => span.attributes.set_key_value(&attribute),
+            Recording::Sdk(span) => span.set_attribute(attribute),
+            Recording::Ended => {}
+        }
+    }
+}
+
+impl Span for BridgeSpan {
+    fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, attributes: Vec<KeyValue>)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        match &mut self.recording {
+            Recording::Encoded(span) => span.add_event(&Event::new(name, timestamp, attributes, 0)),
+            Recording::Sdk(span) => span.add_event_with_timestamp(name, timestamp, attributes),
+            Recording::Ended => {}
+        }
+    }
+
+    fn span_context(&self) -> &SpanContext {
+        &self.context
+    }
+
+    fn is_recording(&self) -> bool {
+        match &self.recording {
+            Recording::Encoded(_) => true,
+            Recording::Sdk(span) => span.is_recording(),
+            Recording::Ended => false,
+        }
+    }
+
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        let attribute = match attribute.key.as_str() == ERROR_TYPE {
+            true => self.status.take_error_type(attribute),
+            false => Some(attribute),
+        };
+        if let Some(attribute) = attribute {
+            self.set_plain_attribute(attribute);
+        }
+    }
+
+    fn set_status(&mut self, status: Status) {
+        self.status.set(status);
+    }
+
+    fn update_name<T>(&mut self, name: T)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        match &mut self.recording {
+            Recording::Encoded(span) => span.name = name.into(),
+            Recording::Sdk(span) => span.update_name(name),
+            Recording::Ended => {}
+        }
+    }
+
+    fn add_link(&mut self, span_context: SpanContext, attributes: Vec<KeyValue>) {
+        match &mut self.recording {
+            Recording::Encoded(span) => span.add_link(&Link::new(span_context, attributes, 0)),
+            Recording::Sdk(span) => span.add_link(span_context, attributes),
+            Recording::Ended => {}
+        }
+    }
+
+    fn end_with_timestamp(&mut self, timestamp: SystemTime) {
+        self.end_at(timestamp);
+    }
+}
+
+impl Drop for BridgeSpan {
+    fn drop(&mut self) {
+        if !matches!(self.recording, Recording::Ended) {
+            self.end_at(self.start.end());
+        }
+    }
+}

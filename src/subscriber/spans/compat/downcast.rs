@@ -1,0 +1,50 @@
+//! The one place with unsafe code: how the stock layer is found in a subscriber.
+
+use std::any::TypeId;
+use std::fmt;
+use std::sync::Arc;
+
+use tracing_core::Subscriber;
+use tracing_subscriber::Layer;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::super::SpanBridge;
+use super::{Stock, stock};
+
+/// A layer that shows the stock layer to those who look for it. It does nothing else.
+pub(in crate::subscriber) struct StockExtensions {
+    stock: Arc<Stock>,
+}
+
+impl StockExtensions {
+    pub(in crate::subscriber) fn new(bridge: &Arc<SpanBridge>) -> Self {
+        Self { stock: stock(bridge) }
+    }
+}
+
+impl fmt::Debug for StockExtensions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StockExtensions").finish_non_exhaustive()
+    }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "the stock layer is found by a downcast, which only an unsafe function can redirect"
+)]
+impl<S> Layer<S> for StockExtensions
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    // SAFETY: the caller may dereference the pointer as the type of `id` while it borrows `self`, as the contract of
+    // `Layer::downcast_raw` says. Either it points to `self`, which has the type of `id`; or `Subscriber::downcast_raw`
+    // of `Stock` returns it, whose contract is the same for a borrow of `self.stock`. That is behind an `Arc` which
+    // `self` owns, never replaces and never gives mutable access to: it lives, and stays in its place, as long as `self`.
+    unsafe fn downcast_raw(&self, id: TypeId) -> Option<*const ()> {
+        if id == TypeId::of::<Self>() {
+            return Some(std::ptr::from_ref(self).cast());
+        }
+        // SAFETY: the call has no requirements beyond those on the use of the pointer, which are above.
+        unsafe { self.stock.downcast_raw(id) }
+    }
+}

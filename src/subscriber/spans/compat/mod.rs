@@ -1,0 +1,111 @@
+//! `tracing_opentelemetry::OpenTelemetrySpanExt` and `get_otel_context` of other crates.
+//!
+//! They look for the layer of `tracing-opentelemetry` in the subscriber, and there for data that only this layer can
+//! make. So a stock layer stands beside the subscriber, over a registry of its own. It is found by a downcast
+//! ([`StockExtensions`]) and takes no part in the subscriber's work.
+//!
+//! When such a call concerns a span for the first time, a *twin* of it is created in that registry ([`TwinRegistry`]).
+//! What is set on the twin before the span starts is handed over by the tracer of the stock layer ([`TwinTracer`]),
+//! which starts our span. From then on the twin's context is ours. A span without such calls has no twin and pays
+//! nothing; a span with a twin starts through it, and closes it.
+
+mod downcast;
+mod registry;
+mod tracer;
+
+use std::sync::{Arc, Weak};
+
+use opentelemetry::Context as OtelContext;
+use tracing_core::{Dispatch, dispatcher, span};
+use tracing_opentelemetry::{OpenTelemetryLayer, get_otel_context};
+use tracing_subscriber::layer::{Layered, SubscriberExt as _};
+
+pub(in crate::subscriber) use self::downcast::StockExtensions;
+use self::registry::TwinRegistry;
+use self::tracer::TwinTracer;
+use super::SpanBridge;
+use super::state::{SpanState, Stage, Started};
+use crate::trace_ids::context_lives;
+
+/// A stock layer over the registry of twins.
+pub(super) type Stock = Layered<OpenTelemetryLayer<TwinRegistry, TwinTracer>, TwinRegistry>;
+
+/// The bridge's way to the stock layer, which holds the bridge.
+#[derive(Clone)]
+pub(super) struct WeakStock(Weak<Stock>);
+
+impl std::fmt::Debug for WeakStock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WeakStock").finish_non_exhaustive()
+    }
+}
+
+fn stock(bridge: &Arc<SpanBridge>) -> Arc<Stock> {
+    let layer = OpenTelemetryLayer::new(TwinTracer::new(Arc::clone(bridge)))
+        .with_location(false)
+        .with_threads(false)
+        .with_target(false)
+        .with_level(false)
+        .with_tracked_inactivity(false);
+    let stock = Arc::new(TwinRegistry::new(Arc::clone(bridge)).with(layer));
+    let _ = bridge.stock.set(WeakStock(Arc::downgrade(&stock)));
+    stock
+}
+
+impl SpanBridge {
+    fn stock(&self) -> Option<Arc<Stock>> {
+        self.stock.get()?.0.upgrade()
+    }
+
+    /// The twin of a span, which is created by the first call. `None` for a span that is none of OpenTelemetry, or
+    /// that has been closed.
+    fn twin(&self, id: &span::Id) -> Option<span::Id> {
+        let state = self.table.get(id).filter(|state| state.is_included)?;
+        if let Some(twin) = state.twin.get() {
+            return Some(twin.clone());
+        }
+        let stock = self.stock()?;
+        let parent = match &mut *state.lock_stage() {
+            Stage::Pending(pending) => {
+                pending.has_twin = true;
+                Some(pending.parent.clone())
+            }
+            _ => None,
+        };
+        let is_pending = parent.is_some();
+        let twin = {
+            let _parent = parent.filter(|_| context_lives()).map(OtelContext::attach);
+            registry::create_twin(&stock, id, state.metadata)
+        };
+        if !is_pending {
+            registry::start_twin(&stock, &twin);
+        }
+        let first = state.twin.get_or_init(|| twin.clone());
+        if *first != twin {
+            // Another thread was first.
+            self.close_twin(&twin);
+        }
+        Some(first.clone())
+    }
+
+    /// Starts a span with what its twin has been given. `None` if the twin cannot be reached any more.
+    pub(super) fn start_through_twin(&self, state: &Arc<SpanState>) -> Option<Started> {
+        let dispatch = self.dispatch()?;
+        let _context = get_otel_context(&state.id, &dispatch)?;
+        state.started.get().cloned()
+    }
+
+    /// The subscriber that the bridge works in. Not every wrapper of layers announces it.
+    fn dispatch(&self) -> Option<Dispatch> {
+        match self.dispatch.get() {
+            Some(dispatch) => dispatch.upgrade(),
+            None => Some(dispatcher::get_default(Dispatch::clone)),
+        }
+    }
+
+    pub(super) fn close_twin(&self, twin: &span::Id) {
+        if let Some(stock) = self.stock() {
+            registry::close_twin(&stock, twin);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The subscriber that the stock layer stands on.
+
+use std::cell::Cell;
+use std::fmt;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+
+use tracing_core::callsite::Callsite;
+use tracing_core::field::Field;
+use tracing_core::metadata::Kind;
+use tracing_core::span::{Attributes, Id, Record};
+use tracing_core::{Event, Interest, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{Identity, Layered, SubscriberExt as _};
+use tracing_subscriber::registry::{LookupSpan, Registry};
+
+use super::super::SpanBridge;
+use super::Stock;
+
+type NoFields<'a> = [(&'a Field, Option<&'a dyn tracing_core::field::Value>); 0];
+
+type Twins = Layered<Identity, Registry>;
+
+/// A registry of twins. It is asked for a span by the id of the span whose twin it is.
+pub(in crate::subscriber::spans) struct TwinRegistry {
+    /// Only a stack of layers closes spans of a registry.
+    twins: Twins,
+    bridge: Arc<SpanBridge>,
+    /// Stands for spans that have no twin: the stock layer requires that every span is found.
+    without_data: Id,
+}
+
+impl TwinRegistry {
+    pub(super) fn new(bridge: Arc<SpanBridge>) -> Self {
+        let twins = Registry::default().with(Identity::new());
+        let no_fields: NoFields<'_> = [];
+        let fields = NO_SPAN.fields().value_set(&no_fields);
+        let without_data = twins.new_span(&Attributes::new_root(&NO_SPAN, &fields));
+        Self { twins, bridge, without_data }
+    }
+}
+
+impl fmt::Debug for TwinRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TwinRegistry").finish_non_exhaustive()
+    }
+}
+
+/// Creates the twin of the span with this id, below the current context. It has no fields, and is not started.
+pub(super) fn create_twin(stock: &Stock, id: &Id, metadata: &'static Metadata<'static>) -> Id {
+    let no_fields: NoFields<'_> = [];
+    among_twins(Some(id), || {
+        stock.new_span(&Attributes::new(metadata, &metadata.fields().value_set(&no_fields)))
+    })
+}
+
+/// Starts a twin whose span has started.
+pub(super) fn start_twin(stock: &Stock, twin: &Id) {
+    among_twins(None, || {
+        stock.enter(twin);
+        stock.exit(twin);
+    });
+}
+
+pub(super) fn close_twin(stock: &Stock, twin: &Id) {
+    let stock: &dyn Subscriber = stock;
+    if let Some(registry) = stock.downcast_ref::<TwinRegistry>() {
+        registry.twins.try_close(twin.clone());
+    }
+}
+
+/// The id of the span whose twin is being created on this thread.
+pub(super) fn span_of_new_twin() -> Option<Id> {
+    NEW.try_with(Cell::get).ok().flatten().and_then(NonZeroU64::new).map(Id::from_non_zero_u64)
+}
+
+/// Runs `f`, in which ids are those of twins.
+fn among_twins<T>(new: Option<&Id>, f: impl FnOnce() -> T) -> T {
+    let before = (AMONG_TWINS.replace(true), NEW.replace(new.map(Id::into_u64)));
+    let result = f();
+    AMONG_TWINS.set(before.0);
+    NEW.set(before.1);
+    result
+}
+
+impl Subscriber for TwinRegistry {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+        self.twins.new_span(attributes)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {}
+
+    fn enter(&self, id: &Id) {
+        self.twins.enter(id);
+    }
+
+    fn exit(&self, id: &Id) {
+        self.twins.exit(id);
+    }
+}
+
+impl<'a> LookupSpan<'a> for TwinRegistry {
+    type Data = <Twins as LookupSpan<'a>>::Data;
+
+    fn span_data(&'a self, id: &Id) -> Option<Self::Data> {
+        if AMONG_TWINS.get() {
+            return self.twins.span_data(id);
+        }
+        let twin = self.bridge.twin(id);
+        self.twins.span_data(twin.as_ref().unwrap_or(&self.without_data))
+    }
+}
+
+struct NoCallsite;
+
+impl Callsite for NoCallsite {
+    fn set_interest(&self, _: Interest) {}
+
+    fn metadata(&self) -> &Metadata<'_> {
+        &NO_SPAN
+    }
+}
+
+static NO_CALLSITE: NoCallsite = NoCallsite;
+
+static NO_SPAN: Metadata<'static> = tracing_core::metadata! {
+    name: "no span",
+    target: module_path!(),
+    level: Level::TRACE,
+    fields: &[],
+    callsite: &NO_CALLSITE,
+    kind: Kind::SPAN
+};
+
+thread_local! {
+    static AMONG_TWINS: Cell<bool> = const { Cell::new(false) };
+    static NEW: Cell<Option<u64>> = const { Cell::new(None) };
+}

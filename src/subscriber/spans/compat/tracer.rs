@@ -1,0 +1,113 @@
+//! The tracer of the stock layer: it starts our spans.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use opentelemetry::trace::{Span, SpanBuilder, SpanContext, Status, TraceContextExt as _, Tracer};
+use opentelemetry::{Context as OtelContext, KeyValue, Value};
+use tracing_core::span::Id;
+
+use super::super::SpanBridge;
+use super::registry::span_of_new_twin;
+
+#[derive(Debug)]
+pub(in crate::subscriber::spans) struct TwinTracer(Arc<SpanBridge>);
+
+impl TwinTracer {
+    pub(super) fn new(bridge: Arc<SpanBridge>) -> Self {
+        Self(bridge)
+    }
+}
+
+impl Tracer for TwinTracer {
+    type Span = TwinSpan;
+
+    /// The builder carries the id of the span as its first attribute: there is no other way through the stock layer.
+    fn span_builder<T>(&self, name: T) -> SpanBuilder
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        let mut builder = SpanBuilder::from_name(name);
+        let id = span_of_new_twin().map_or(0, |id| id.into_u64().cast_signed());
+        builder.attributes = Some(vec![KeyValue::new(SPAN_ID, id)]);
+        builder
+    }
+
+    fn build_with_context(&self, mut builder: SpanBuilder, parent: &OtelContext) -> TwinSpan {
+        let mut attributes = builder.attributes.take().unwrap_or_default();
+        let id = match attributes.first() {
+            Some(KeyValue { key, value: Value::I64(id), .. }) if key.as_str() == SPAN_ID => {
+                id.cast_unsigned()
+            }
+            _ => 0,
+        };
+        let state = std::num::NonZeroU64::new(id).and_then(|id| self.0.table.get(&Id::from_non_zero_u64(id)));
+        let Some(state) = state else { return TwinSpan::new(OtelContext::new()) };
+        attributes.remove(0);
+        let started = self.0.start_with(&state, |pending| {
+            pending.attributes.extend(attributes);
+            pending.links.extend(builder.links.take().unwrap_or_default());
+            pending.events.extend(builder.events.take().unwrap_or_default());
+            // The span's own, unless another one was set on the twin.
+            pending.parent = parent.clone();
+        });
+        TwinSpan::new(started.context)
+    }
+}
+
+/// Hands everything to the span of a context.
+#[derive(Debug)]
+pub(in crate::subscriber::spans) struct TwinSpan {
+    context: OtelContext,
+    span_context: SpanContext,
+}
+
+impl TwinSpan {
+    fn new(context: OtelContext) -> Self {
+        Self { span_context: context.span().span_context().clone(), context }
+    }
+}
+
+impl Span for TwinSpan {
+    fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, attributes: Vec<KeyValue>)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        self.context.span().add_event_with_timestamp(name, timestamp, attributes);
+    }
+
+    fn span_context(&self) -> &SpanContext {
+        &self.span_context
+    }
+
+    fn is_recording(&self) -> bool {
+        self.context.span().is_recording()
+    }
+
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        self.context.span().set_attribute(attribute);
+    }
+
+    fn set_status(&mut self, status: Status) {
+        self.context.span().set_status(status);
+    }
+
+    fn update_name<T>(&mut self, name: T)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        self.context.span().update_name(name);
+    }
+
+    fn add_link(&mut self, span_context: SpanContext, attributes: Vec<KeyValue>) {
+        self.context.span().add_link(span_context, attributes);
+    }
+
+    /// The span ends with the `tracing` span, unless the user ends it through its context.
+    fn end_with_timestamp(&mut self, timestamp: SystemTime) {
+        self.context.span().end_with_timestamp(timestamp);
+    }
+}
+
+const SPAN_ID: &str = "telemetry_bootstrap.span";

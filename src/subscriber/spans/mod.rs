@@ -1,0 +1,370 @@
+//! The bridge: `tracing` spans become OpenTelemetry spans.
+//!
+//! # States of a span
+//!
+//! ```text
+//! on_new_span ──▶ excluded                                     by the span filter: it stands for the span around it
+//!     │
+//!     └─────────▶ pending ──────▶ starting ──────▶ started ──────▶ ended
+//!                    │   first enter, child,  sampler,   │  on_close, which starts
+//!                    │   question or close    processors │  a span that is pending
+//!                    ▼                                    ▼
+//!             fields, links, a parent               fields go to the OpenTelemetry span
+//!             are kept in `PendingSpan`
+//! ```
+//!
+//! A span starts late because its parent may be set between its creation and its first enter, as servers do that read
+//! it from a request. Until then it has no ids, and the sampler has not been called. Its fields are encoded at once,
+//! into a buffer of the thread; if the sampler drops the span, the buffer goes back.
+//!
+//! The verdict of the span filter is taken when the span is created and stays with it. Nothing travels in a thread-local
+//! value between the calls of a subscriber, so that level checks, nested macros and other layers cannot lose a span.
+//!
+//! # Two ways
+//!
+//! Usually a span is encoded in the form that is exported, on the threads that record it ([`source::DirectSource`]).
+//! Span processors and id generators of the user need spans of the SDK: then its tracer starts them, with the same
+//! results. Fields are visited by the same code, and the status follows the same rules ([`status`]).
+//!
+//! # Locks
+//!
+//! No lock is held while code of the user runs: samplers, span processors, `Debug` implementations. While a thread
+//! runs a sampler, another one that needs the same span waits for at most [`MAX_START`]. Attributes are encoded without
+//! a lock, and added under one.
+//!
+//! # What differs from `tracing-opentelemetry`
+//!
+//! | there | here |
+//! |---|---|
+//! | repeated attributes count against the limit, and the newest is dropped | the last value counts, the limit counts keys |
+//! | of several error statuses the lexicographically greatest description wins | the user's own wins; of several the first |
+//! | the end is read from the wall clock | the start plus measured time |
+//! | unsigned numbers become text | numbers, where they fit |
+//! | a child of an explicit parent that is filtered out becomes a root | attached to the nearest enabled ancestor |
+//! | `otel.name` recorded after the first enter is lost | the span is renamed |
+//! | a span below an unsampled one has ids of its own | it stands for the unsampled one |
+//! | events are span events | log records |
+//!
+//! `otel.kind` recorded after the first enter becomes an attribute: the kind of a span that has started cannot change.
+//!
+//! On a thread that is ending, where thread-local values are dropped, spans are recorded as far as the registry of
+//! `tracing-subscriber` allows it: they have no current span around them, and do not become current themselves.
+
+mod attributes;
+mod bridge_span;
+mod compat;
+mod current;
+mod ext;
+mod fields;
+mod handler;
+mod source;
+mod state;
+mod status;
+mod table;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use opentelemetry::Context as OtelContext;
+use opentelemetry::trace::{Link, TraceContextExt};
+use tracing_core::dispatcher::WeakDispatch;
+use tracing_core::{Dispatch, Event, span};
+use tracing_subscriber::layer::Context;
+
+pub(super) use self::compat::StockExtensions;
+pub(super) use self::ext::SpanAccess;
+pub use self::ext::SpanExt;
+pub(crate) use self::handler::handler_span;
+pub(super) use self::handler::is_handler_span;
+pub(crate) use self::source::{DirectSource, SpanSource};
+pub(crate) use self::state::SpanState;
+pub(crate) use self::status::as_inferred;
+
+use self::fields::SpanFields;
+use self::state::{PendingSpan, Stage, StartTime, Started};
+use self::table::SpanTable;
+use super::combined_filter::passes;
+use super::filter::FilterHandle;
+use super::reentrancy::ReentrancyGuard;
+use crate::export::encode;
+use crate::export::own_threads::on_io_thread;
+use crate::trace_ids::{TraceIds, is_suppressed, with_current};
+
+/// Makes OpenTelemetry spans of the `tracing` spans of one subscriber.
+#[derive(Debug)]
+pub(crate) struct SpanBridge {
+    source: SpanSource,
+    filter: FilterHandle,
+    table: SpanTable,
+    dispatch: OnceLock<WeakDispatch>,
+    stock: OnceLock<compat::WeakStock>,
+}
+
+impl SpanBridge {
+    pub(crate) fn new(source: SpanSource, filter: FilterHandle) -> Self {
+        Self { source, filter, table: SpanTable::new(), dispatch: OnceLock::new(), stock: OnceLock::new() }
+    }
+
+    pub(super) fn filter(&self) -> &FilterHandle {
+        &self.filter
+    }
+
+    pub(super) fn on_register_dispatch(&self, dispatch: &Dispatch) {
+        let _ = self.dispatch.set(dispatch.downgrade());
+    }
+
+    pub(super) fn on_new_span<S>(
+        &self,
+        attributes: &span::Attributes<'_>,
+        id: &span::Id,
+        ctx: &Context<'_, S>,
+    ) {
+        let metadata = attributes.metadata();
+        let parent = match attributes.parent() {
+            Some(parent) => self.table.get(parent),
+            None if attributes.is_contextual() => current::innermost(self.number()),
+            None => None,
+        };
+        let adopted = handler::take_adopted(metadata);
+        let is_included = adopted.is_some() || passes(Some(&self.filter), metadata, ctx);
+        let (stage, started) = match adopted {
+            Some(context) => {
+                (Stage::Settled, Some(Started { is_recording: true, ..Started::transparent(context) }))
+            }
+            None if is_included => self.first_stage(attributes, parent.as_ref()),
+            None => (Stage::Settled, None),
+        };
+        let state = SpanState {
+            id: id.clone(),
+            metadata,
+            parent,
+            start: StartTime::now(),
+            is_included,
+            stage: Mutex::new(stage),
+            started: started.map_or_else(OnceLock::new, OnceLock::from),
+            twin: OnceLock::new(),
+            errors: Mutex::default(),
+        };
+        self.table.insert(id, Arc::new(state));
+    }
+
+    fn first_stage(
+        &self,
+        attributes: &span::Attributes<'_>,
+        parent: Option<&Arc<SpanState>>,
+    ) -> (Stage, Option<Started>) {
+        let parent = match parent {
+            Some(parent) if !attributes.is_contextual() => self.context(parent),
+            _ if attributes.is_contextual() => with_current(OtelContext::clone),
+            _ => None,
+        };
+        let parent = parent.unwrap_or_default();
+        if on_io_thread() || is_suppressed() {
+            return (Stage::Settled, Some(Started::transparent(parent.with_telemetry_suppressed())));
+        }
+        let mut fields = SpanFields::new(self.source.attribute_limits());
+        attributes.record(&mut fields);
+        let pending = PendingSpan {
+            parent,
+            name: attributes.metadata().name().into(),
+            fields,
+            attributes: Vec::new(),
+            links: Vec::new(),
+            events: Vec::new(),
+            has_twin: false,
+        };
+        (Stage::Pending(pending), None)
+    }
+
+    pub(super) fn on_record(&self, id: &span::Id, values: &span::Record<'_>) {
+        let Some(state) = self.table.get(id).filter(|state| state.is_included) else { return };
+        if state.started.get().is_some_and(|started| !started.is_recording) {
+            return;
+        }
+        let mut fields = SpanFields::new(self.source.attribute_limits());
+        values.record(&mut fields);
+        let mut stage = state.lock_stage();
+        if let Stage::Pending(pending) = &mut *stage {
+            return pending.fields.append(fields);
+        }
+        drop(stage);
+        if let Some(context) = self.context(&state) {
+            record_late(&context, fields, state.metadata);
+        }
+    }
+
+    pub(super) fn on_follows_from(&self, id: &span::Id, follows: &span::Id) {
+        let (Some(state), Some(follows)) = (self.table.get(id), self.table.get(follows)) else { return };
+        if state.is_included
+            && follows.is_included
+            && let Some(followed) = self.context(&follows)
+        {
+            let followed = followed.span().span_context().clone();
+            self.add_link(&state, Link::with_context(followed));
+        }
+    }
+
+    pub(super) fn on_enter(&self, id: &span::Id) {
+        let Some(state) = self.table.get(id) else { return };
+        let context = match state.nearest_included() {
+            Some(included) if Arc::ptr_eq(included, &state) || !current::is_entered(included) => {
+                self.context(included)
+            }
+            _ => None,
+        };
+        current::enter(self.number(), id, state, context);
+    }
+
+    pub(super) fn on_exit(&self, id: &span::Id) {
+        current::exit(self.number(), id);
+    }
+
+    pub(super) fn on_close(&self, id: &span::Id) {
+        let Some(state) = self.table.get(id) else { return };
+        if state.is_included {
+            let started = self.start(&state);
+            if started.is_own {
+                started.context.span().end_with_timestamp(state.start.end());
+            }
+        }
+        // Only now: a twin finds its span by this table.
+        self.table.remove(id);
+        if let Some(twin) = state.twin.get() {
+            self.close_twin(twin);
+        }
+    }
+
+    /// The innermost span that an event belongs to.
+    pub(super) fn span_of_event(&self, event: &Event<'_>) -> Option<Arc<SpanState>> {
+        match event.parent() {
+            Some(parent) => self.table.get(parent),
+            None if event.is_contextual() => current::innermost(self.number()),
+            None => None,
+        }
+    }
+
+    /// The ids of a span, or of the nearest OpenTelemetry span around it. Starts it.
+    pub(super) fn ids(&self, state: &Arc<SpanState>) -> Option<TraceIds> {
+        TraceIds::from_context(&self.context(state)?)
+    }
+
+    /// The context with a span, or with the nearest around it that is one of OpenTelemetry. Starts it.
+    pub(crate) fn context(&self, state: &Arc<SpanState>) -> Option<OtelContext> {
+        state.nearest_included().map(|state| self.start(state).context)
+    }
+
+    /// How many spans have not ended yet.
+    pub(crate) fn open_spans(&self) -> u64 {
+        self.table.count(SpanState::is_recording)
+    }
+
+    /// Starts a span, unless it has started.
+    fn start(&self, state: &Arc<SpanState>) -> Started {
+        if let Some(started) = state.started.get() {
+            return started.clone();
+        }
+        match state.has_twin().then(|| self.start_through_twin(state)).flatten() {
+            Some(started) => started,
+            None => self.start_with(state, |_| {}),
+        }
+    }
+
+    /// Starts a span, unless it has started. `change` is called before.
+    fn start_with(&self, state: &Arc<SpanState>, change: impl FnOnce(&mut PendingSpan)) -> Started {
+        let mut stage = state.lock_stage();
+        match std::mem::replace(&mut *stage, Stage::Settled) {
+            Stage::Pending(mut pending) => {
+                change(&mut pending);
+                if !self.source.runs_user_code() {
+                    return self.settle(state, pending);
+                }
+                *stage = Stage::Starting(std::thread::current().id(), pending.parent.clone());
+                drop(stage);
+                let started = self.settle(state, pending);
+                *state.lock_stage() = Stage::Settled;
+                STARTED.1.notify_all();
+                started
+            }
+            Stage::Starting(thread, around) => {
+                *stage = Stage::Starting(thread, around.clone());
+                drop(stage);
+                let is_own = thread == std::thread::current().id();
+                (!is_own).then(|| wait_for(state)).flatten().unwrap_or_else(|| Started::transparent(around))
+            }
+            Stage::Settled => {
+                state.started.get().cloned().unwrap_or_else(|| Started::transparent(OtelContext::new()))
+            }
+        }
+    }
+
+    fn settle(&self, state: &SpanState, pending: PendingSpan) -> Started {
+        let around = pending.parent.clone();
+        let start = || {
+            // What is logged by a sampler or a span processor must not need this span.
+            let _inside = self.source.runs_user_code().then(ReentrancyGuard::enter);
+            self.source.start(pending, state.start, state.metadata)
+        };
+        // The panic hook reports it when code of the user panics.
+        let started = catch_unwind(AssertUnwindSafe(start)).unwrap_or_else(|_| Started::transparent(around));
+        state.started.get_or_init(|| started).clone()
+    }
+
+    /// Adds a link to a span, started or not.
+    fn add_link(&self, state: &Arc<SpanState>, link: Link) {
+        if !state.is_included || encode::is_empty_link(&link) {
+            return;
+        }
+        if let Stage::Pending(pending) = &mut *state.lock_stage() {
+            return pending.links.push(link);
+        }
+        self.start(state).context.span().add_link(link.span_context, link.attributes);
+    }
+
+    /// Tells bridges apart on a thread where spans of several are entered.
+    fn number(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
+
+/// Waits for another thread that is starting the span.
+fn wait_for(state: &SpanState) -> Option<Started> {
+    let deadline = std::time::Instant::now() + MAX_START;
+    let mut waiting = STARTED.0.lock().unwrap_or_else(PoisonError::into_inner);
+    while state.started.get().is_none() && std::time::Instant::now() < deadline {
+        let wait = STARTED.1.wait_timeout(waiting, Duration::from_millis(10));
+        waiting = wait.unwrap_or_else(PoisonError::into_inner).0;
+    }
+    state.started.get().cloned()
+}
+
+/// Hands fields to a span that has started.
+fn record_late(
+    context: &OtelContext,
+    mut fields: SpanFields,
+    metadata: &'static tracing_core::Metadata<'static>,
+) {
+    let span = context.span();
+    if let Some(name) = fields.name.take() {
+        span.update_name(name);
+    }
+    if let Some(kind) = fields.kind.take() {
+        span.set_attribute(opentelemetry::KeyValue::new(
+            "otel.kind",
+            format!("{kind:?}").to_ascii_lowercase(),
+        ));
+    }
+    for (_, attribute) in fields.attributes.iter() {
+        if let Some(attribute) = source::key_value(attribute, metadata) {
+            span.set_attribute(attribute);
+        }
+    }
+    let (status, _) = fields.status.finish();
+    span.set_status(status);
+}
+
+/// Notified when a span has started; which one, the waiting thread sees itself.
+static STARTED: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
+
+/// How long a thread waits for another one that is starting the same span. Then it goes on with the span around it.
+const MAX_START: Duration = Duration::from_secs(1);

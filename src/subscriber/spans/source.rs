@@ -1,0 +1,208 @@
+//! Where spans come from: how a pending span becomes a started one.
+
+use std::sync::Arc;
+
+use opentelemetry::trace::{
+    Link, Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, TraceContextExt as _, TraceFlags,
+    Tracer as _,
+};
+use opentelemetry::{Context as OtelContext, Key, KeyValue};
+use opentelemetry_sdk::trace::{
+    IdGenerator as _, RandomIdGenerator, SamplingDecision, SdkTracer, ShouldSample as _,
+};
+use tracing_core::Metadata;
+
+use super::bridge_span::{BridgeSpan, EncodedItems, EncodedSpan, Recording};
+use super::state::{PendingSpan, StartTime, Started};
+use crate::export::{Queue, RANDOM_TRACE_ID, encode};
+use crate::provider::{SamplingShortcut, SharedSampler};
+use crate::settings::{AttributeLimits, SpanLimitSettings};
+
+/// Starts spans. Both ways have the same results.
+#[derive(Clone, Debug)]
+pub(crate) struct SpanSource {
+    way: Way,
+    shortcut: SamplingShortcut,
+}
+
+#[derive(Clone, Debug)]
+enum Way {
+    Direct(Arc<DirectSource>),
+    Sdk { tracer: SdkTracer, root_flags: TraceFlags },
+}
+
+/// Spans that are encoded when they are recorded and go straight into the queue.
+#[derive(Debug)]
+pub(crate) struct DirectSource {
+    /// `None`: spans have ids and are sampled, but not exported.
+    pub(crate) queue: Option<Arc<Queue>>,
+    /// The encoded instrumentation scope.
+    pub(crate) scope: Vec<u8>,
+    pub(crate) limits: SpanLimitSettings,
+    pub(crate) sampler: SharedSampler,
+}
+
+impl SpanSource {
+    /// The short way.
+    pub(crate) fn direct(source: DirectSource, shortcut: SamplingShortcut) -> Self {
+        Self { way: Way::Direct(Arc::new(source)), shortcut }
+    }
+
+    /// Through the SDK's tracer, for span processors and an id generator of the user, whose ids may not be random.
+    pub(crate) fn sdk(tracer: SdkTracer, shortcut: SamplingShortcut, has_random_ids: bool) -> Self {
+        let root_flags = if has_random_ids { RANDOM_TRACE_ID } else { TraceFlags::default() };
+        Self { way: Way::Sdk { tracer, root_flags }, shortcut }
+    }
+
+    /// The limits that apply while attributes are recorded. Spans of the SDK are limited when they are encoded.
+    pub(super) fn attribute_limits(&self) -> AttributeLimits {
+        match &self.way {
+            Way::Direct(source) => source.limits.attributes,
+            Way::Sdk { .. } => AttributeLimits { count: u32::MAX, value_length: None },
+        }
+    }
+
+    /// Returns `true` if starting a span may run code of the user.
+    pub(super) fn runs_user_code(&self) -> bool {
+        match &self.way {
+            Way::Direct(source) => !source.sampler.is_built_in,
+            Way::Sdk { .. } => true,
+        }
+    }
+
+    pub(super) fn start(
+        &self,
+        pending: PendingSpan,
+        start: StartTime,
+        metadata: &'static Metadata<'static>,
+    ) -> Started {
+        let parent = pending.parent.span().span_context().clone();
+        if self.shortcut.drops_child_of(&parent)
+            && parent.is_valid()
+            && !parent.is_sampled()
+            && !parent.is_remote()
+        {
+            return Started::transparent(pending.parent);
+        }
+        if let Some(child) = self.shortcut.unsampled_child_of(&parent) {
+            return unsampled(&pending.parent, child);
+        }
+        match &self.way {
+            Way::Direct(source) => start_direct(source, pending, start, metadata, &parent),
+            Way::Sdk { tracer, root_flags } => {
+                let flags = if parent.is_valid() { parent.trace_flags() } else { *root_flags };
+                start_sdk(tracer, pending, start, metadata, flags)
+            }
+        }
+    }
+}
+
+fn unsampled(parent: &OtelContext, span: SpanContext) -> Started {
+    Started { context: parent.with_remote_span_context(span), is_own: true, is_recording: false }
+}
+
+fn start_direct(
+    source: &Arc<DirectSource>,
+    pending: PendingSpan,
+    start: StartTime,
+    metadata: &'static Metadata<'static>,
+    parent: &SpanContext,
+) -> Started {
+    let kind = pending.fields.kind.clone().unwrap_or(SpanKind::Internal);
+    let ids = RandomIdGenerator::default();
+    let (trace_id, flags, parent_id) = match parent.is_valid() {
+        true => (parent.trace_id(), parent.trace_flags(), parent.span_id()),
+        false => (ids.new_trace_id(), RANDOM_TRACE_ID, SpanId::INVALID),
+    };
+    let name = pending.fields.name.as_deref().unwrap_or(&pending.name);
+    // Samplers of the SDK look at neither attributes nor links.
+    let attributes = match source.sampler.is_built_in {
+        true => Vec::new(),
+        false => key_values(&pending, metadata),
+    };
+    let decision = source.sampler.should_sample(
+        Some(&pending.parent),
+        trace_id,
+        name,
+        &kind,
+        &attributes,
+        &pending.links,
+    );
+    let is_sampled = decision.decision == SamplingDecision::RecordAndSample;
+    let flags = flags.with_sampled(is_sampled);
+    let context = SpanContext::new(trace_id, ids.new_span_id(), flags, false, decision.trace_state);
+    if decision.decision == SamplingDecision::Drop {
+        return unsampled(&pending.parent, context);
+    }
+    let PendingSpan { parent: around, name, fields, attributes, links, events, .. } = pending;
+    let span = EncodedSpan {
+        source: Arc::clone(source),
+        parent: parent_id,
+        parent_is_remote: parent.is_valid() && parent.is_remote(),
+        name: fields.name.map_or(name, Into::into),
+        kind,
+        attributes: fields.attributes,
+        events: EncodedItems::default(),
+        links: EncodedItems::default(),
+    };
+    let mut span = BridgeSpan { context, recording: Recording::Encoded(span), status: fields.status, start };
+    attributes.into_iter().chain(decision.attributes).for_each(|attribute| span.set_attribute(attribute));
+    links.into_iter().for_each(|link| span.add_link(link.span_context, link.attributes));
+    for event in events {
+        span.add_event_with_timestamp(event.name, event.timestamp, event.attributes);
+    }
+    Started { context: around.with_span(span), is_own: true, is_recording: true }
+}
+
+fn start_sdk(
+    tracer: &SdkTracer,
+    pending: PendingSpan,
+    start: StartTime,
+    metadata: &'static Metadata<'static>,
+    flags: TraceFlags,
+) -> Started {
+    let attributes = key_values(&pending, metadata);
+    let PendingSpan { parent: around, name, fields, links, events, .. } = pending;
+    let mut builder = SpanBuilder::from_name(fields.name.map_or(name, Into::into))
+        .with_kind(fields.kind.unwrap_or(SpanKind::Internal))
+        .with_start_time(start.time);
+    builder.attributes = Some(attributes);
+    let links: Vec<Link> = links.into_iter().filter(|link| !encode::is_empty_link(link)).collect();
+    builder.links = (!links.is_empty()).then_some(links);
+    let sdk = tracer.build_with_context(builder, &around);
+    let made = sdk.span_context();
+    if !made.is_valid() {
+        // The provider has been shut down.
+        return Started::transparent(around);
+    }
+    let context = SpanContext::new(
+        made.trace_id(),
+        made.span_id(),
+        flags.with_sampled(made.is_sampled()),
+        false,
+        made.trace_state().clone(),
+    );
+    if !sdk.is_recording() {
+        return unsampled(&around, context);
+    }
+    let mut span = BridgeSpan { context, recording: Recording::Sdk(sdk), status: fields.status, start };
+    for event in events {
+        span.add_event_with_timestamp(event.name, event.timestamp, event.attributes);
+    }
+    Started { context: around.with_span(span), is_own: true, is_recording: true }
+}
+
+/// All attributes of a pending span.
+fn key_values(pending: &PendingSpan, metadata: &'static Metadata<'static>) -> Vec<KeyValue> {
+    let recorded = pending.fields.attributes.iter();
+    let recorded = recorded.filter_map(|(_, attribute)| key_value(attribute, metadata));
+    recorded.chain(pending.attributes.iter().cloned()).collect()
+}
+
+/// An encoded attribute as one of the API, with the key of its field, which needs no allocation.
+pub(super) fn key_value(attribute: &[u8], metadata: &'static Metadata<'static>) -> Option<KeyValue> {
+    let (key, value) = encode::decoded_key_value(attribute)?;
+    let field = metadata.fields().field(key.as_str());
+    let key = field.map_or_else(|| Key::from(key), |field| Key::from_static_str(field.name()));
+    Some(KeyValue::new(key, value))
+}

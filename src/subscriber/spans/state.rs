@@ -1,0 +1,128 @@
+//! What is known of one open span.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::ThreadId;
+use std::time::{Instant, SystemTime};
+
+use opentelemetry::trace::{Event, Link};
+use opentelemetry::{Context as OtelContext, KeyValue};
+use tracing_core::{Metadata, span};
+
+use super::fields::SpanFields;
+use crate::subscriber::errors::RecordedErrors;
+
+/// The state of a `tracing` span. See the [module](super) for how it changes.
+#[derive(Debug)]
+pub(crate) struct SpanState {
+    pub(super) id: span::Id,
+    pub(super) metadata: &'static Metadata<'static>,
+    /// The `tracing` span around it.
+    pub(super) parent: Option<Arc<Self>>,
+    pub(super) start: StartTime,
+    /// The verdict of the span filter.
+    pub(super) is_included: bool,
+    pub(super) stage: Mutex<Stage>,
+    pub(super) started: OnceLock<Started>,
+    /// The span that answers for this one to the extensions of `tracing-opentelemetry`.
+    pub(super) twin: OnceLock<span::Id>,
+    /// Errors that were recorded on this span or below it.
+    pub(crate) errors: Mutex<RecordedErrors>,
+}
+
+/// How far a span has come.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the usual one is the large one, and it is in an allocation anyway"
+)]
+pub(super) enum Stage {
+    /// Its ids and its sampling are open.
+    Pending(PendingSpan),
+    /// This thread is calling the sampler, the span processors and the id generator of the user.
+    Starting(ThreadId, OtelContext),
+    /// It has started, or it is none.
+    Settled,
+}
+
+/// A span that has not started.
+#[derive(Debug)]
+pub(super) struct PendingSpan {
+    pub(super) parent: OtelContext,
+    pub(super) name: Cow<'static, str>,
+    pub(super) fields: SpanFields,
+    /// Set through an extension trait.
+    pub(super) attributes: Vec<KeyValue>,
+    pub(super) links: Vec<Link>,
+    pub(super) events: Vec<Event>,
+    /// A twin may hold a parent, attributes or links.
+    pub(super) has_twin: bool,
+}
+
+/// A span that has started.
+#[derive(Clone, Debug)]
+pub(super) struct Started {
+    /// Holds the OpenTelemetry span.
+    pub(super) context: OtelContext,
+    /// Closing the `tracing` span ends the OpenTelemetry span.
+    pub(super) is_own: bool,
+    pub(super) is_recording: bool,
+}
+
+impl Started {
+    /// A span that has none of its own in OpenTelemetry, and stands for the one around it.
+    pub(super) fn transparent(context: OtelContext) -> Self {
+        Self { context, is_own: false, is_recording: false }
+    }
+}
+
+impl SpanState {
+    /// The span and those around it, from the inside to the outside.
+    pub(crate) fn scope(self: &Arc<Self>) -> impl Iterator<Item = &Arc<Self>> {
+        std::iter::successors(Some(self), |state| state.parent.as_ref())
+    }
+
+    /// The span, or the nearest around it, that is one of OpenTelemetry.
+    pub(super) fn nearest_included(self: &Arc<Self>) -> Option<&Arc<Self>> {
+        self.scope().find(|state| state.is_included)
+    }
+
+    pub(super) fn lock_stage(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn lock_errors(&self) -> MutexGuard<'_, RecordedErrors> {
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns `true` if a twin may hold a parent for this span.
+    pub(super) fn has_twin(&self) -> bool {
+        matches!(&*self.lock_stage(), Stage::Pending(pending) if pending.has_twin)
+    }
+
+    /// Returns `true` while the span may still be exported.
+    pub(super) fn is_recording(&self) -> bool {
+        match self.started.get() {
+            Some(started) => started.is_own && started.is_recording,
+            None => self.is_included,
+        }
+    }
+}
+
+/// When a span started, by two clocks: one that can be set, and one that measures.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StartTime {
+    pub(super) time: SystemTime,
+    instant: Instant,
+}
+
+impl StartTime {
+    pub(super) fn now() -> Self {
+        Self { time: SystemTime::now(), instant: Instant::now() }
+    }
+
+    /// The current time, if the wall clock had not been set since the start.
+    pub(super) fn end(self) -> SystemTime {
+        self.time.checked_add(self.instant.elapsed()).unwrap_or(self.time)
+    }
+}

@@ -1,0 +1,86 @@
+//! The states of all open spans of one subscriber.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tracing_core::span;
+
+use super::state::SpanState;
+
+/// Finds the state of a span by its id.
+///
+/// It is not kept in the span's extensions: their lock can be held by another layer, by this very thread, and is
+/// poisoned when that layer panics. The locks here are held for one lookup, never while other code runs.
+#[derive(Debug)]
+pub(super) struct SpanTable {
+    shards: Box<[Shard; SHARDS]>,
+}
+
+type Shard = Mutex<HashMap<u64, Arc<SpanState>, BuildHasherDefault<IdHasher>>>;
+
+impl SpanTable {
+    pub(super) fn new() -> Self {
+        Self { shards: Box::new(std::array::from_fn(|_| Shard::default())) }
+    }
+
+    pub(super) fn insert(&self, id: &span::Id, state: Arc<SpanState>) {
+        let replaced = self.shard(id).insert(id.into_u64(), state);
+        // Dropped without the lock.
+        drop(replaced);
+    }
+
+    pub(super) fn get(&self, id: &span::Id) -> Option<Arc<SpanState>> {
+        self.shard(id).get(&id.into_u64()).cloned()
+    }
+
+    pub(super) fn remove(&self, id: &span::Id) -> Option<Arc<SpanState>> {
+        self.shard(id).remove(&id.into_u64())
+    }
+
+    /// Counts the open spans for which `matches` returns `true`.
+    pub(super) fn count(&self, matches: impl Fn(&SpanState) -> bool) -> u64 {
+        let matching = |shard: &Shard| lock(shard).values().filter(|state| matches(state)).count() as u64;
+        self.shards.iter().map(matching).sum()
+    }
+
+    fn shard(
+        &self,
+        id: &span::Id,
+    ) -> MutexGuard<'_, HashMap<u64, Arc<SpanState>, BuildHasherDefault<IdHasher>>> {
+        // The highest bits of the product are the best mixed ones.
+        let shard = mix(id.into_u64()) >> (u64::BITS - SHARDS.ilog2());
+        lock(&self.shards[shard as usize])
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn mix(id: u64) -> u64 {
+    id.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// Ids are unique numbers: mixing their bits is enough.
+#[derive(Debug, Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        self.0 = mix(self.0 ^ id);
+    }
+
+    fn finish(&self) -> u64 {
+        // The map takes its buckets from the low bits.
+        self.0.rotate_left(32)
+    }
+}
+
+const SHARDS: usize = 64;

@@ -1,0 +1,465 @@
+//! Spans of `tracing`: none is lost, whatever happens between a filter's verdict and the span, and in both ways of
+//! recording them.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
+
+mod local;
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, SystemTime};
+
+use local::Local;
+use opentelemetry::trace::{
+    Link, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{SamplingResult, ShouldSample, Span as SdkSpan, SpanData, SpanProcessor};
+use telemetry_bootstrap::testing::{CollectedSpan, CollectedTelemetry, Collector, SpanKind, StatusCode};
+use telemetry_bootstrap::{Builder, ExportStats, SpanExt as _, opentelemetry, opentelemetry_sdk, tracing};
+use tracing::dispatcher::with_default;
+
+/// A span processor that does nothing: with one, spans are recorded by the SDK.
+#[derive(Debug)]
+struct Idle;
+
+impl SpanProcessor for Idle {
+    fn on_start(&self, _: &mut SdkSpan, _: &Context) {}
+    fn on_end(&self, _: SpanData) {}
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// The two ways of recording spans, with the same results.
+const WAYS: [fn(Builder) -> Builder; 2] =
+    [|builder| builder, |builder| builder.traces(|traces| traces.span_processor(Idle))];
+
+/// Runs `program` with telemetry of each way, and hands what arrived to `check`.
+fn in_both_ways(
+    adjust: impl Fn(Builder) -> Builder,
+    program: impl Fn(),
+    check: impl Fn(&CollectedTelemetry, ExportStats, &[serde_json::Value]),
+) {
+    for way in WAYS {
+        let collector = Collector::start().unwrap();
+        let local = Local::with(&collector.endpoint(), |builder| adjust(way(builder)));
+        with_default(&local.subscriber, &program);
+        let (stats, lines) = local.shutdown();
+        check(&collector.received(), stats, &lines);
+    }
+}
+
+fn span(received: &CollectedTelemetry, name: &str) -> CollectedSpan {
+    let mut spans = received.spans_named(name);
+    assert_eq!(spans.len(), 1, "{name} among {:?}", received.spans());
+    spans.remove(0)
+}
+
+fn same(builder: Builder) -> Builder {
+    builder
+}
+
+#[tracing::instrument]
+fn total(order: u64) -> u64 {
+    order + 1
+}
+
+#[tracing::instrument]
+fn find(order: Option<u64>) -> Option<u64> {
+    order
+}
+
+#[test]
+fn spans_inside_macro_arguments_are_exported() {
+    in_both_ways(
+        same,
+        || {
+            tracing::info_span!("outer").in_scope(|| {
+                tracing::info!(total = total(1), "field");
+                tracing::info!("text {}", total(2));
+                tracing::info!(
+                    total = {
+                        tracing::info!(deep = total(3), "inner");
+                        total(4)
+                    },
+                    "nested"
+                );
+            });
+            tracing::info!("without a span {}", total(5));
+        },
+        |received, stats, _| {
+            let outer = span(received, "outer");
+            let totals = received.spans_named("total");
+            assert_eq!(totals.len(), 5);
+            assert_eq!(totals.iter().filter(|total| outer.is_parent_of(total)).count(), 4);
+            assert!(received.spans().iter().all(|span| span.span.events.is_empty()));
+            assert_eq!((received.log_count(), stats.lost()), (5, 0));
+        },
+    );
+}
+
+#[test]
+fn level_checks_and_abandoned_events_cost_no_span() {
+    fn leaves(order: Option<u64>) -> Option<()> {
+        tracing::info!(order = find(order)?, "found");
+        Some(())
+    }
+    in_both_ways(
+        same,
+        || {
+            for number in 0..100 {
+                assert!(tracing::enabled!(tracing::Level::INFO));
+                drop(tracing::info_span!("after check", number).entered());
+                assert!(!tracing::enabled!(tracing::Level::TRACE));
+                drop(tracing::info_span!("after refusal", number).entered());
+                let _ = tracing::event_enabled!(tracing::Level::WARN);
+                leaves(None);
+                drop(tracing::info_span!("after leaving", number).entered());
+                let _ = catch_unwind(|| {
+                    tracing::info!(
+                        value = {
+                            if true {
+                                panic!("argument")
+                            };
+                            1
+                        },
+                        "never"
+                    )
+                });
+                drop(tracing::info_span!("after panic", number).entered());
+            }
+        },
+        |received, stats, _| {
+            for name in ["after check", "after refusal", "after leaving", "after panic"] {
+                assert_eq!(received.spans_named(name).len(), 100, "{name}");
+            }
+            assert_eq!((stats.lost(), stats.open_spans), (0, 0));
+        },
+    );
+}
+
+#[test]
+fn an_event_whose_argument_awaits_costs_no_span_of_other_tasks() {
+    async fn count() -> u64 {
+        tokio::task::yield_now().await;
+        7
+    }
+    in_both_ways(
+        same,
+        || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                let awaiting = async {
+                    for _ in 0..50 {
+                        tracing::info!(rows = count().await, "counted");
+                    }
+                };
+                let others = async {
+                    for _ in 0..50 {
+                        drop(tracing::info_span!("other").entered());
+                        tokio::task::yield_now().await;
+                    }
+                };
+                tokio::join!(awaiting, others);
+            });
+        },
+        |received, _, _| assert_eq!((received.spans_named("other").len(), received.log_count()), (50, 50)),
+    );
+}
+
+#[test]
+fn an_invalid_parent_is_no_parent() {
+    in_both_ways(
+        same,
+        || {
+            let _invalid = Context::new().with_remote_span_context(SpanContext::empty_context()).attach();
+            tracing::info_span!("work").in_scope(|| drop(tracing::info_span!("child")));
+        },
+        |received, _, _| {
+            let work = span(received, "work");
+            assert_eq!(work.parent_span_id(), None);
+            assert!(work.is_parent_of(&span(received, "child")));
+        },
+    );
+}
+
+#[test]
+fn the_last_value_of_an_attribute_counts() {
+    in_both_ways(
+        |builder| builder.traces(|traces| traces.max_attributes(3)),
+        || {
+            let span =
+                tracing::info_span!("work", progress = 0, result = tracing::field::Empty, more = 1).entered();
+            for progress in 1..=500 {
+                span.record("progress", progress);
+                span.set_attribute("progress", progress);
+            }
+            span.record("result", "done");
+            span.set_attribute("beyond the limit", true);
+            span.set_attribute("", "without a key");
+        },
+        |received, _, _| {
+            let work = span(received, "work");
+            assert_eq!(work.span.attributes.len(), 3);
+            assert_eq!(work.attribute_text("progress").as_deref(), Some("500"));
+            assert_eq!(work.attribute_text("result").as_deref(), Some("done"));
+            assert_eq!(work.span.dropped_attributes_count, 2);
+        },
+    );
+}
+
+#[test]
+fn special_fields_are_understood_in_any_usual_spelling() {
+    in_both_ways(
+        same,
+        || {
+            for code in ["error", "ERROR", "Error", "STATUS_CODE_ERROR", "status_code_error"] {
+                drop(tracing::info_span!("failed", otel.status_code = code));
+            }
+            for code in ["ok", "STATUS_CODE_OK"] {
+                drop(tracing::info_span!("fine", otel.status_code = code));
+            }
+            drop(tracing::info_span!(
+                "unknown",
+                otel.status_code = "failed",
+                otel.kind = "sideways",
+                otel.name = ""
+            ));
+            let late = tracing::info_span!("late", otel.name = tracing::field::Empty, otel.kind = "SERVER")
+                .entered();
+            late.record("otel.name", "renamed");
+        },
+        |received, _, _| {
+            assert_eq!(received.spans_named("failed").len(), 5);
+            assert!(received.spans_named("failed").iter().all(|span| span.status() == StatusCode::Error));
+            assert!(received.spans_named("fine").iter().all(|span| span.status() == StatusCode::Ok));
+            let unknown = span(received, "unknown");
+            assert_eq!(unknown.status(), StatusCode::Unset);
+            assert_eq!(unknown.attribute_text("otel.status_code").as_deref(), Some("failed"));
+            assert_eq!(unknown.attribute_text("otel.kind").as_deref(), Some("sideways"));
+            assert_eq!(unknown.attribute("otel.name"), None);
+            assert_eq!(span(received, "renamed").kind(), SpanKind::Server);
+        },
+    );
+}
+
+#[test]
+fn links_without_content_are_discarded() {
+    in_both_ways(
+        same,
+        || {
+            let work = tracing::info_span!("work");
+            work.add_link(SpanContext::empty_context());
+            work.add_link_with_attributes(
+                SpanContext::empty_context(),
+                vec![KeyValue::new("why", "because")],
+            );
+            let other = tracing::info_span!("other");
+            work.follows_from(&other);
+            work.in_scope(|| work.add_link(SpanContext::empty_context()));
+        },
+        |received, _, _| {
+            let links = span(received, "work").span.links;
+            assert_eq!(links.len(), 2, "{links:?}");
+            let other = span(received, "other");
+            assert!(links.iter().any(|link| link.span_id == other.span.span_id));
+        },
+    );
+}
+
+#[derive(Debug, Clone)]
+struct PanickingSampler;
+
+impl ShouldSample for PanickingSampler {
+    fn should_sample(
+        &self,
+        _: Option<&Context>,
+        _: TraceId,
+        name: &str,
+        _: &opentelemetry::trace::SpanKind,
+        _: &[KeyValue],
+        _: &[Link],
+    ) -> SamplingResult {
+        assert_ne!(name, "panics", "a sampler panics on purpose");
+        SamplingResult {
+            decision: opentelemetry_sdk::trace::SamplingDecision::RecordAndSample,
+            attributes: Vec::new(),
+            trace_state: TraceState::default(),
+        }
+    }
+}
+
+#[test]
+fn a_sampler_that_panics_costs_its_span() {
+    in_both_ways(
+        |builder| builder.traces(|traces| traces.sampler(PanickingSampler)),
+        || {
+            tracing::info_span!("panics").in_scope(|| tracing::info!("inside"));
+            tracing::info_span!("survives").in_scope(|| ());
+        },
+        |received, _, _| {
+            span(received, "survives");
+            assert!(received.spans_named("panics").is_empty());
+            assert_eq!(received.log_count(), 1);
+        },
+    );
+}
+
+#[derive(Debug)]
+struct PanickingProcessor;
+
+impl SpanProcessor for PanickingProcessor {
+    fn on_start(&self, span: &mut SdkSpan, _: &Context) {
+        let name = span.exported_data().map(|data| data.name.to_string());
+        assert_ne!(name.as_deref(), Some("panics at the start"), "on purpose");
+    }
+    fn on_end(&self, span: SpanData) {
+        assert_ne!(span.name, "panics at the end", "on purpose");
+    }
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_span_processor_that_panics_does_not_end_the_program() {
+    let collector = Collector::start().unwrap();
+    let local = Local::with(&collector.endpoint(), |builder| {
+        builder.traces(|traces| traces.span_processor(PanickingProcessor))
+    });
+    with_default(&local.subscriber, || {
+        tracing::info_span!("panics at the start").in_scope(|| ());
+        tracing::info_span!("panics at the end").in_scope(|| ());
+        tracing::info_span!("survives").in_scope(|| ());
+    });
+    local.shutdown();
+    span(&collector.received(), "survives");
+}
+
+struct Hostile;
+
+impl fmt::Debug for Hostile {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("a value panics on purpose")
+    }
+}
+
+#[test]
+fn a_value_that_panics_costs_its_field() {
+    in_both_ways(
+        same,
+        || {
+            let span = tracing::info_span!("work", before = 1, hostile = ?Hostile, after = 2, late = tracing::field::Empty);
+            span.record("late", tracing::field::debug(Hostile));
+        },
+        |received, _, _| {
+            let work = span(received, "work");
+            let texts = ["before", "hostile", "after", "late"].map(|key| work.attribute_text(key).unwrap());
+            assert_eq!(texts, ["1", "[panicked]", "2", "[panicked]"]);
+        },
+    );
+}
+
+#[test]
+fn roots_have_the_random_flag_and_children_inherit_flags() {
+    in_both_ways(
+        same,
+        || {
+            let root = tracing::info_span!("root").entered();
+            assert_eq!(root.context().span().span_context().trace_flags().to_u8(), 3);
+            drop(tracing::info_span!("child"));
+            let remote = SpanContext::new(
+                TraceId::from(7),
+                SpanId::from(9),
+                TraceFlags::new(2),
+                true,
+                TraceState::default(),
+            );
+            let unsampled = tracing::info_span!("unsampled");
+            unsampled.set_parent(Context::new().with_remote_span_context(remote)).unwrap();
+            unsampled.in_scope(|| {
+                let context = tracing::Span::current().context();
+                assert_eq!(context.span().span_context().trace_flags().to_u8(), 2);
+                assert_eq!(context.span().span_context().trace_id(), TraceId::from(7));
+            });
+        },
+        |received, _, _| {
+            assert_eq!(span(received, "root").span.flags & 0xff, 3);
+            assert_eq!(span(received, "child").span.flags & 0xff, 3);
+            assert!(received.spans_named("unsampled").is_empty());
+        },
+    );
+}
+
+#[test]
+fn open_spans_are_counted_and_reported() {
+    for way in WAYS {
+        let collector = Collector::start().unwrap();
+        let local = Local::with(&collector.endpoint(), way);
+        let open = with_default(&local.subscriber, || {
+            drop(tracing::info_span!("ended"));
+            let entered = tracing::info_span!("entered");
+            entered.in_scope(|| ());
+            [entered, tracing::info_span!("never entered")]
+        });
+        assert_eq!(local.guard.stats().open_spans, 2);
+        let (stats, lines) = local.shutdown();
+        assert_eq!(stats.open_spans, 2);
+        let reported =
+            lines.iter().find(|line| line["message"].as_str().unwrap().contains("still open")).unwrap();
+        assert_eq!(reported["spans"], 2);
+        drop(open);
+    }
+}
+
+#[test]
+fn a_span_that_is_entered_while_the_context_is_borrowed_does_not_hang() {
+    let collector = Collector::start().unwrap();
+    let local = Local::start(&collector.endpoint());
+    with_default(&local.subscriber, || {
+        let inner =
+            || opentelemetry::trace::get_active_span(|_| tracing::info_span!("inner").in_scope(|| ()));
+        assert!(catch_unwind(AssertUnwindSafe(inner)).is_err());
+        tracing::info_span!("later").in_scope(|| ());
+    });
+    local.shutdown();
+    span(&collector.received(), "later");
+}
+
+#[test]
+fn a_span_never_ends_before_it_starts() {
+    in_both_ways(
+        same,
+        || {
+            let work = tracing::info_span!("work");
+            work.context().span().end_with_timestamp(SystemTime::UNIX_EPOCH);
+        },
+        |received, _, _| {
+            let work = span(received, "work").span;
+            assert_eq!(work.end_time_unix_nano, work.start_time_unix_nano);
+        },
+    );
+}
+
+#[test]
+fn events_have_the_name_that_their_macro_gives_them() {
+    in_both_ways(
+        same,
+        || {
+            tracing::info!(name: "order.placed", "named");
+            tracing::info!("plain");
+        },
+        |received, _, _| {
+            let names: Vec<_> = received.logs().iter().map(|log| log.record.event_name.clone()).collect();
+            assert_eq!(names, ["order.placed", ""]);
+        },
+    );
+}
