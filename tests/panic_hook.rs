@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use telemetry_bootstrap::testing::Collector;
-use telemetry_bootstrap::tracing;
+use telemetry_bootstrap::{LogDestination, LogFormat, tracing};
 
 fn run(child: &str, collector: &Collector) -> Output {
     Command::new(std::env::current_exe().unwrap())
@@ -89,4 +89,71 @@ fn child_logs_a_hostile_value() {
         tracing::error!(value = ?Hostile, error = ?Hostile, "hostile");
         tracing::info!("after");
     });
+}
+
+/// Returns what the child writes to standard error and standard output.
+fn texts(child: &str) -> (String, String) {
+    let output = run(child, &Collector::start().unwrap());
+    assert!(output.status.success(), "{output:?}");
+    (String::from_utf8(output.stderr).unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn a_hook_that_was_set_before_is_called_and_the_default_one_is_not() {
+    for child in ["child_with_own_hook", "child_with_own_hook_without_state"] {
+        let (stderr, stdout) = texts(child);
+        assert!(stderr.contains("thread 'worker' panicked: boom"), "{stderr}");
+        assert!(stdout.contains("own hook: boom"), "{child}: {stdout}");
+        assert!(!stderr.contains("RUST_BACKTRACE") && !stderr.contains("stack backtrace"), "{stderr}");
+    }
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_with_own_hook() {
+    let prefix = String::from("own hook");
+    std::panic::set_hook(Box::new(move |info| println!("{prefix}: {}", info.payload_as_str().unwrap())));
+    panic_on_a_thread(LogDestination::Stderr);
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_with_own_hook_without_state() {
+    std::panic::set_hook(Box::new(|info| println!("own hook: {}", info.payload_as_str().unwrap())));
+    panic_on_a_thread(LogDestination::Stderr);
+}
+
+#[test]
+fn a_panic_is_one_text_where_lines_go_to_standard_output() {
+    let (stderr, stdout) = texts("child_with_lines_on_stdout");
+    assert!(stdout.contains("thread 'worker' panicked: boom"), "{stdout}");
+    assert_eq!(stderr, "");
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_with_lines_on_stdout() {
+    panic_on_a_thread(LogDestination::Stdout);
+}
+
+#[test]
+fn a_panic_is_on_standard_error_where_lines_go_elsewhere() {
+    let (stderr, _) = texts("child_with_lines_elsewhere");
+    assert!(stderr.contains("boom"), "{stderr}");
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_with_lines_elsewhere() {
+    panic_on_a_thread(LogDestination::writer(std::io::sink));
+}
+
+fn panic_on_a_thread(destination: LogDestination) {
+    let _telemetry = telemetry_bootstrap::init()
+        .service_name("child")
+        .log_output(|output| output.format(LogFormat::Json).destination(destination))
+        .build()
+        .unwrap();
+    let worker = std::thread::Builder::new().name("worker".to_owned()).spawn(|| panic!("boom")).unwrap();
+    drop(worker.join().unwrap_err());
 }

@@ -73,8 +73,15 @@ where
 }
 
 fn set_globals(guard: &TelemetryGuard, globals: Globals) {
-    let Globals { start_line, disabled, ignores_env, propagator, standard, sampling_shortcut, owns_stderr } =
-        globals;
+    let Globals {
+        start_line,
+        disabled,
+        ignores_env,
+        propagator,
+        standard,
+        sampling_shortcut,
+        writes_to_console,
+    } = globals;
     let diagnostics = guard.running().diagnostics.clone();
     if LogTracer::init().is_err() {
         diagnostics.warn("records of the log crate are not captured: another logger is installed", &[]);
@@ -91,16 +98,16 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals) {
     let tracer_provider = (!disabled).then(|| guard.tracer_provider().clone());
     start_line.write(&guard.running().filters.lines, &diagnostics);
     Installed { tracer_provider, sampling_shortcut, ignores_env, propagators: standard, diagnostics }.set();
-    panic_hook::install(panic_hook(guard, owns_stderr));
+    panic_hook::install(panic_hook(guard, writes_to_console));
 }
 
 /// Returns the panic hook, which keeps nothing alive that ends with the guard.
-fn panic_hook(guard: &TelemetryGuard, owns_stderr: bool) -> PanicHook {
+fn panic_hook(guard: &TelemetryGuard, writes_to_console: bool) -> PanicHook {
     let flusher = guard.flusher();
     let lines = guard.running().lines.clone();
     PanicHook {
         diagnostics: guard.running().diagnostics.clone(),
-        previous: if owns_stderr { PreviousHook::Replace } else { PreviousHook::Call },
+        previous: if writes_to_console { PreviousHook::CallUnlessDefault } else { PreviousHook::Call },
         flush_lines: Box::new(move || {
             if let Some(lines) = &lines {
                 lines.flush(PANIC_LINES_TIMEOUT);

@@ -80,7 +80,7 @@ impl Capture {
             Ok(LineOutput {
                 writer: None,
                 format: Some(format),
-                owns_stderr: false,
+                writes_to_console: false,
                 description: String::new(),
             })
         };

@@ -17,8 +17,8 @@ use crate::subscriber::{Lines, shared};
 pub(crate) struct LineOutput<S> {
     pub(crate) writer: Option<NonBlockingWriter>,
     pub(crate) format: Option<Lines<S>>,
-    /// Whether lines are JSON on standard error.
-    pub(crate) owns_stderr: bool,
+    /// Whether lines go to standard error or standard output.
+    pub(crate) writes_to_console: bool,
     /// `JSON to standard error`.
     pub(crate) description: String,
 }
@@ -40,7 +40,7 @@ where
                 return Ok(Self {
                     writer: None,
                     format: None,
-                    owns_stderr: false,
+                    writes_to_console: false,
                     description: "off".to_owned(),
                 });
             }
@@ -49,7 +49,7 @@ where
             LogFormat::Pretty => false,
         };
         let description = format!("{} to {output}", if is_json { "JSON" } else { "text" });
-        let owns_stderr = is_json && matches!(output, LogDestination::Stderr);
+        let writes_to_console = matches!(output, LogDestination::Stderr | LogDestination::Stdout);
         let writer = start(output, additions)?;
         let (format, write) = if is_json {
             shared(json(writer.clone(), additions))
@@ -57,7 +57,7 @@ where
             shared(pretty(writer.clone(), colors(is_terminal, &settings.lines), additions))
         };
         diagnostics.write_with(write);
-        Ok(Self { writer: Some(writer), format: Some(format), owns_stderr, description })
+        Ok(Self { writer: Some(writer), format: Some(format), writes_to_console, description })
     }
 }
 

@@ -48,8 +48,8 @@ pub(crate) struct Globals {
     pub(crate) standard: Option<propagation::Standard>,
     pub(crate) sampling_shortcut: SamplingShortcut,
     pub(crate) start_line: StartLine,
-    /// Whether lines are JSON on standard error, where nothing else should be written.
-    pub(crate) owns_stderr: bool,
+    /// Whether lines go to standard error or standard output, where a panic need not be reported twice.
+    pub(crate) writes_to_console: bool,
 }
 
 /// Builds telemetry whose lines go to the output that `open_lines` opens.
@@ -72,7 +72,7 @@ where
     let resource_bytes = encode::resource(&resource);
     let exporter = Exporter::start(pipelines.routes(&settings), resource_bytes.into(), &diagnostics)?;
     let start_line = StartLine::new(&settings, lines.description);
-    let globals = globals(&settings, &mut additions, start_line, lines.owns_stderr);
+    let globals = globals(&settings, &mut additions, start_line, lines.writes_to_console);
     let has_random_ids = !additions.custom_ids;
     let has_tracer_hooks = !additions.tracer_provider.is_empty();
     let sampler = SharedSampler::new(&settings.traces.sampler, additions.sampler.take());
@@ -122,7 +122,7 @@ fn globals(
     settings: &Settings,
     additions: &mut Additions,
     start_line: StartLine,
-    owns_stderr: bool,
+    writes_to_console: bool,
 ) -> Globals {
     let custom = std::mem::take(&mut additions.propagators);
     Globals {
@@ -132,7 +132,7 @@ fn globals(
         standard: propagation::Standard::of(&settings.propagators),
         sampling_shortcut: sampling_shortcut(settings, additions),
         start_line,
-        owns_stderr,
+        writes_to_console,
     }
 }
 

@@ -5,11 +5,10 @@
 //! lock held, or is the I/O thread, the panic becomes a line only, past `tracing`. The hook takes no lock of ours that
 //! could be held around code of the user.
 //!
-//! **The hook that was there before** writes text for people to stderr, by default. Between JSON lines that text would
-//! be a broken line, so it is called only where lines of ours do not go to stderr as JSON. A hook that is to run
-//! in any case is set after telemetry, and calls the one that it finds.
+//! **A hook that was set before** is called after the line is written. The standard library's own hook is not, if log
+//! lines go to standard error or standard output: its text would repeat the line, and break JSON on standard error.
 //!
-//! **Then lines are flushed**, and, where a panic aborts the process, telemetry as well: nothing will run after that.
+//! **Then lines are flushed**, and telemetry as well if a panic aborts the process: nothing will run after that.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
@@ -20,7 +19,7 @@ use crate::export::own_threads::on_io_thread;
 use crate::semconv::PANIC_TARGET;
 use crate::subscriber::reentrancy::ReentrancyGuard;
 
-/// What the hook does beside telling the panic.
+/// The actions of the hook besides reporting the panic.
 pub(crate) struct PanicHook {
     /// Writes the line where `tracing` cannot be asked.
     pub(crate) diagnostics: Diagnostics,
@@ -31,32 +30,36 @@ pub(crate) struct PanicHook {
     pub(crate) flush_telemetry: Box<dyn Fn() + Send + Sync>,
 }
 
-/// What becomes of the hook that was there before.
+/// Whether the previous hook is called after the panic was reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PreviousHook {
-    /// Called after the event.
+    /// Always.
     Call,
-    /// Forgotten.
-    Replace,
+    /// Unless it is the hook of the standard library.
+    CallUnlessDefault,
 }
 
 /// Makes `hook` the process's panic hook.
 pub(crate) fn install(hook: PanicHook) {
     let previous = std::panic::take_hook();
+    // With no hook set, this is the hook of the standard library.
+    let default = std::panic::take_hook();
+    let is_default = std::ptr::eq(&raw const *previous, &raw const *default);
+    let calls_previous = hook.previous == PreviousHook::Call || !is_default;
     std::panic::set_hook(Box::new(move |info| {
-        // A panic of what is called below, on this thread: there is nothing left to try.
-        if TELLING.replace(true) {
+        // A panic in the hook itself, on this thread: it is not reported.
+        if IN_HOOK.replace(true) {
             return;
         }
-        Panic::of(info).tell(&hook.diagnostics);
-        if hook.previous == PreviousHook::Call {
+        Panic::new(info).report(&hook.diagnostics);
+        if calls_previous {
             previous(info);
         }
         (hook.flush_lines)();
         if cfg!(panic = "abort") && !on_io_thread() {
             (hook.flush_telemetry)();
         }
-        TELLING.set(false);
+        IN_HOOK.set(false);
     }));
 }
 
@@ -70,13 +73,13 @@ struct Panic {
 }
 
 impl Panic {
-    fn of(info: &PanicHookInfo<'_>) -> Self {
+    fn new(info: &PanicHookInfo<'_>) -> Self {
         let payload = info.payload();
         let text = payload.downcast_ref::<&str>().copied();
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
         let backtrace = Backtrace::capture();
         Self {
-            message: text.unwrap_or("a value that is not a text").to_owned(),
+            message: text.unwrap_or("Box<dyn Any>").to_owned(),
             location: info.location().map(ToString::to_string).unwrap_or_default(),
             file: info.location().map(|location| location.file().to_owned()),
             line: info.location().map(Location::line),
@@ -85,7 +88,7 @@ impl Panic {
         }
     }
 
-    fn tell(&self, diagnostics: &Diagnostics) {
+    fn report(&self, diagnostics: &Diagnostics) {
         if ReentrancyGuard::is_held() || on_io_thread() {
             self.write(diagnostics);
         } else {
@@ -100,8 +103,8 @@ impl Panic {
             code.file.path = self.file,
             code.line.number = self.line,
             thread.name = self.thread,
-            error.type = KIND,
-            exception.type = KIND,
+            error.type = ERROR_TYPE_PANIC,
+            exception.type = ERROR_TYPE_PANIC,
             exception.message = self.message,
             exception.stacktrace = self.backtrace,
             "thread '{}' panicked: {}",
@@ -124,10 +127,10 @@ impl Panic {
 }
 
 thread_local! {
-    static TELLING: Cell<bool> = const { Cell::new(false) };
+    static IN_HOOK: Cell<bool> = const { Cell::new(false) };
 }
 
-const KIND: &str = "panic";
+const ERROR_TYPE_PANIC: &str = "panic";
 
 #[cfg(test)]
 mod tests;

@@ -72,7 +72,7 @@ fn a_panic_is_an_event_and_lines_are_flushed() {
 #[test]
 #[ignore = "a child of another test"]
 fn child_panics() {
-    let written = install_printing(PreviousHook::Replace);
+    let written = install_printing(PreviousHook::CallUnlessDefault);
     panicked(|| panic!("boom"));
     texts(&written).iter().for_each(|text| println!("event {text}"));
 }
@@ -112,7 +112,7 @@ fn child_panics_while_logging() {
             panic!("in Debug")
         }
     }
-    let written = install_printing(PreviousHook::Replace);
+    let written = install_printing(PreviousHook::CallUnlessDefault);
     panicked(|| tracing::error!(target: "some_crate", "{:?}", Hostile));
     texts(&written).iter().for_each(|text| println!("event {text}"));
 }
@@ -128,7 +128,7 @@ fn a_panic_on_the_io_thread_is_a_line_past_tracing() {
 #[test]
 #[ignore = "a child of another test"]
 fn child_panics_on_the_io_thread() {
-    let written = install_printing(PreviousHook::Replace);
+    let written = install_printing(PreviousHook::CallUnlessDefault);
     panicked(|| crate::export::own_threads::as_io_thread(|| panic!("boom")));
     texts(&written).iter().for_each(|text| println!("event {text}"));
 }
@@ -148,7 +148,7 @@ fn a_panic_marks_the_current_span() {
 fn child_panics_in_a_span() {
     install(PanicHook {
         diagnostics: Diagnostics::default(),
-        previous: PreviousHook::Replace,
+        previous: PreviousHook::CallUnlessDefault,
         flush_lines: Box::new(|| {}),
         flush_telemetry: Box::new(|| {}),
     });
@@ -181,7 +181,7 @@ fn a_panic_on_many_threads_at_once_is_told_by_each() {
 #[test]
 #[ignore = "a child of another test"]
 fn child_panics_on_threads() {
-    let written = install_printing(PreviousHook::Replace);
+    let written = install_printing(PreviousHook::CallUnlessDefault);
     let start = Arc::new(std::sync::Barrier::new(8));
     let threads: Vec<_> = (0..8)
         .map(|_| {
