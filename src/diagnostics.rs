@@ -1,15 +1,15 @@
-//! Where our own words go: the log output, never the network.
+//! Log lines of this crate: they go to the log output, never to the network.
 //!
-//! What happens to the telemetry itself (a collector that is away, a wrong variable, items that were lost) must reach
-//! a person, must not be exported by the very exporter it is about, and must be a valid line like any other. So it
-//! does not pass through `tracing`: whoever assembles the log output hands down a function that writes one line.
+//! A line about telemetry itself (a collector that is down, an invalid variable, items that were lost) must reach a
+//! person, must not be exported by the exporter that it is about, and must be as valid as any other line. So it does not
+//! pass through `tracing`: the assembler hands down a function that writes one line.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use tracing_core::Level;
 
-/// Writes one line of our own. Cheap to clone.
+/// Writes log lines of this crate. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Diagnostics {
     write: Arc<OnceLock<Box<Write>>>,
@@ -18,10 +18,10 @@ pub(crate) struct Diagnostics {
 /// `level, message, fields`.
 pub(crate) type Write = dyn Fn(Level, &str, &[Field<'_>]) + Send + Sync;
 
-/// A field of a line of our own.
+/// A field of such a line.
 pub(crate) type Field<'a> = (&'static str, FieldValue<'a>);
 
-/// Numbers stay numbers: alerts compare them.
+/// The value of a field. Numbers stay numbers, so that alerts can compare them.
 #[derive(Clone, Copy)]
 pub(crate) enum FieldValue<'a> {
     Text(&'a dyn fmt::Display),
@@ -40,7 +40,7 @@ impl fmt::Display for FieldValue<'_> {
 }
 
 impl Diagnostics {
-    /// Says where lines go. Only the first call counts; before it, and without it, lines are not written.
+    /// Sets the function that writes lines. Only the first call counts; before it, and without it, lines are discarded.
     pub(crate) fn write_with(&self, write: Box<Write>) {
         let _ = self.write.set(write);
     }

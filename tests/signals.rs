@@ -6,6 +6,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use telemetry_bootstrap::testing::Collector;
+use telemetry_bootstrap::{opentelemetry, tracing};
 use telemetry_bootstrap::{shutdown_signal, shutdown_signal_blocking};
 
 /// A process that runs one ignored test of this file.
@@ -16,8 +18,13 @@ struct Program {
 
 impl Program {
     fn start(test: &str) -> Self {
+        Self::start_with(test, "")
+    }
+
+    fn start_with(test: &str, endpoint: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "--nocapture", "--test-threads=1", test])
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -69,7 +76,7 @@ fn the_first_signal_resolves_and_the_program_ends_by_itself() {
             let mut program = Program::start(test);
             program.wait_for("ready");
             program.signal(signal);
-            program.wait_for("asked");
+            program.wait_for("requested");
             assert!(program.wait().success(), "{test} {signal}");
         }
     }
@@ -81,7 +88,7 @@ fn the_second_signal_ends_a_blocked_program_at_once() {
         let mut program = Program::start("child_hangs_after_the_first");
         program.wait_for("ready");
         program.signal(signal);
-        program.wait_for("asked");
+        program.wait_for("requested");
         program.signal(signal);
         assert_eq!(program.wait().code(), Some(code), "{signal}");
     }
@@ -99,6 +106,39 @@ fn signals_count_though_the_only_thread_never_notices_the_first() {
 }
 
 #[test]
+fn the_first_signal_flushes_while_the_program_still_drains() {
+    let collector = Collector::start().unwrap();
+    let mut program = Program::start_with("child_never_finishes_draining", &collector.endpoint());
+    program.wait_for("ready");
+    program.signal("TERM");
+    let arrived = collector.wait_for(Duration::from_secs(10), |received| {
+        received.span_count() == 1 && received.log_count() == 1 && received.point_count() == 1
+    });
+    arrived.unwrap();
+    program.signal("INT");
+    assert_eq!(program.wait().code(), Some(130));
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_never_finishes_draining() {
+    let _telemetry = telemetry_bootstrap::init()
+        .traces(|traces| traces.scheduled_delay(Duration::from_secs(600)))
+        .logs(|logs| logs.scheduled_delay(Duration::from_secs(600)))
+        .metrics(|metrics| metrics.interval(Duration::from_secs(600)))
+        .build()
+        .unwrap();
+    let signal = shutdown_signal();
+    opentelemetry::global::meter("child").u64_counter("calls").build().add(1, &[]);
+    tracing::info_span!("work").in_scope(|| tracing::info!("working"));
+    say("ready");
+    current_thread().block_on(signal);
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
 #[ignore = "a child of another test"]
 fn child_awaits() {
     let signal = shutdown_signal();
@@ -106,7 +146,7 @@ fn child_awaits() {
     current_thread().block_on(signal);
     // Later calls resolve at once.
     current_thread().block_on(shutdown_signal());
-    say("asked");
+    say("requested");
 }
 
 #[test]
@@ -115,7 +155,7 @@ fn child_blocks() {
     drop(shutdown_signal());
     say("ready");
     shutdown_signal_blocking();
-    say("asked");
+    say("requested");
 }
 
 #[test]
@@ -125,7 +165,7 @@ fn child_hangs_after_the_first() {
         let signal = shutdown_signal();
         say("ready");
         signal.await;
-        say("asked");
+        say("requested");
         loop {
             std::thread::park();
         }

@@ -1,5 +1,7 @@
 //! The line at start, and the warning about a guard that is dropped at once: each case in a process of its own.
 
+#![expect(clippy::unwrap_used, reason = "test code")]
+
 use std::process::Command;
 
 use telemetry_bootstrap::testing::Collector;

@@ -1,4 +1,4 @@
-//! What a user adds that is not plain data: parts of the SDK, layers, outputs.
+//! Components that the user adds: parts of the SDK, layers, outputs.
 
 use std::fmt;
 
@@ -14,12 +14,12 @@ use crate::lines::writer::{LogDestination, NonBlockingWriter, OverflowPolicy};
 use crate::provider::{BuilderHooks, CustomSampler, View};
 use crate::redaction::Redaction;
 
-/// Everything that waits for the providers and the subscriber to be built.
+/// User-provided components, held until the providers and the subscriber are built.
 #[derive(Default)]
 pub(crate) struct Additions {
     /// Used if the settings say [`Custom`](crate::settings::SamplerSetting::Custom).
     pub(crate) sampler: Option<CustomSampler>,
-    /// Ids are made by what the user brought.
+    /// The user set an id generator.
     pub(crate) custom_ids: bool,
     /// Span processors and the id generator, in the order of the calls.
     pub(crate) tracer_provider: BuilderHooks<TracerProviderBuilder>,

@@ -16,6 +16,7 @@ use crate::lifecycle::Additions;
 use crate::lifecycle::assemble::{Assembled, ExportTo, Globals, LineOutput, assemble};
 use crate::lifecycle::guard::TelemetryGuard;
 use crate::lifecycle::panic_hook::{self, PanicHook, PreviousHook};
+use crate::lifecycle::shutdown_signal::flush_on_first_signal;
 use crate::provider::installed::{GlobalPropagator, Installed};
 use crate::settings::Settings;
 use crate::subscriber::{LayerParts, TelemetryLayer};
@@ -98,6 +99,9 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals) {
     let tracer_provider = (!disabled).then(|| guard.tracer_provider().clone());
     start_line.write(&guard.running().filters.lines, &diagnostics);
     Installed { tracer_provider, sampling_shortcut, ignores_env, propagators: standard, diagnostics }.set();
+    let flusher = guard.flusher();
+    let timeout = guard.running().shutdown_timeout;
+    flush_on_first_signal(move || drop(flusher.flush(timeout)));
     panic_hook::install(panic_hook(guard, writes_to_console));
 }
 

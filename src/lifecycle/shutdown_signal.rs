@@ -1,8 +1,8 @@
-//! The signals that ask a program to end.
+//! The signals that request the end of a program.
 //!
 //! They are received on a thread of our own, so that they arrive whatever the program's runtime is doing: a second one
-//! ends the process even where the first was never noticed. Asking for them is what makes SIGTERM reach a program that
-//! runs as process 1 of a container: the kernel drops signals there that nobody handles.
+//! ends the process even if the program never reacted to the first. With a handler, SIGTERM also reaches a program that
+//! runs as process 1 of a container, where the kernel discards signals without one.
 
 use std::future::Future;
 use std::io;
@@ -13,13 +13,17 @@ use std::thread::Thread;
 
 use tokio::sync::watch;
 
-/// Resolves when the process is asked to end: SIGTERM or Ctrl-C; on Windows Ctrl-C or Ctrl-Break.
+use super::tasks;
+
+/// Waits for the signal to end the process: SIGTERM or Ctrl-C; on Windows Ctrl-C or Ctrl-Break.
 ///
-/// Signals are awaited from the call on, not from the first poll. A second signal ends the process at once, without
-/// clean-up, with the exit code 143 (SIGTERM) or 130 (Ctrl-C). Once it has resolved, every later call resolves at once.
+/// Signals are caught from the call on, not from the first poll. The first signal resolves the future and flushes
+/// telemetry in the background, because draining connections may take longer than the process is given. A second signal
+/// ends the process at once, without clean-up, with the exit code 143 (SIGTERM) or 130 (Ctrl-C). Once the future has
+/// resolved, every later call resolves at once.
 ///
-/// Needs no runtime of tokio, and arrives also where a runtime's only thread is blocked. If the operating system
-/// refuses the handlers or the thread, the future never resolves, and signals do what they do without it.
+/// The future needs no tokio runtime, and also resolves if a runtime's only thread was blocked when the signal arrived.
+/// If the operating system refuses the handlers or the thread, it never resolves, and signals have their usual effect.
 ///
 /// ```no_run
 /// # async fn serve() {}
@@ -32,15 +36,22 @@ use tokio::sync::watch;
 /// # }
 /// ```
 pub fn shutdown_signal() -> impl Future<Output = ()> + Send + 'static {
-    let asked = ASKED.get_or_init(|| listen().ok()).clone();
+    let requested = SHUTDOWN_REQUESTED.get_or_init(|| listen().ok()).clone();
     async move {
-        let Some(mut asked) = asked else { return std::future::pending().await };
+        let Some(mut requested) = requested else { return std::future::pending().await };
         // The sender lives as long as the process.
-        let _ = asked.wait_for(|asked| *asked).await;
+        let _ = requested.wait_for(|requested| *requested).await;
     }
 }
 
-/// [`shutdown_signal`] for programs without a runtime: blocks the thread until the process is asked to end.
+/// Blocks the thread until the signal to end the process arrives: [`shutdown_signal`] for programs without a runtime.
+///
+/// ```no_run
+/// let telemetry = telemetry_bootstrap::init().service_name("worker").build()?;
+/// telemetry_bootstrap::shutdown_signal_blocking();
+/// drop(telemetry); // flushes
+/// # Ok::<(), telemetry_bootstrap::InitError>(())
+/// ```
 pub fn shutdown_signal_blocking() {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);
@@ -69,13 +80,27 @@ fn listen() -> io::Result<watch::Receiver<bool>> {
     let watch = async move {
         signals.next().await;
         sender.send_replace(true);
+        flush_in_background();
         exit(signals.next().await);
     };
     std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || runtime.block_on(watch))?;
     Ok(receiver)
 }
 
-#[expect(clippy::exit, reason = "the second signal means: now")]
+/// Sets the action of the first signal; only the first call counts.
+pub(super) fn flush_on_first_signal(flush: impl Fn() + Send + Sync + 'static) {
+    let _ = FLUSH.set(Box::new(flush));
+}
+
+/// Flushes on a thread of its own: the second signal must not wait for it.
+fn flush_in_background() {
+    if let Some(flush) = FLUSH.get() {
+        // Without a thread, telemetry is flushed when the guard is dropped.
+        let _ = tasks::spawn("otel-flush", flush);
+    }
+}
+
+#[expect(clippy::exit, reason = "the second signal ends the process at once")]
 fn exit(code: i32) {
     std::process::exit(code);
 }
@@ -93,7 +118,7 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// The exit code that the next signal stands for.
+    /// Waits for the next signal and returns its exit code.
     async fn next(&mut self) -> i32 {
         tokio::select! {
             _ = self.terminate.recv() => TERMINATED,
@@ -123,10 +148,11 @@ impl Signals {
     }
 }
 
-/// Set up by the first call, for the rest of the process.
-static ASKED: OnceLock<Option<watch::Receiver<bool>>> = OnceLock::new();
+static FLUSH: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+/// Created by the first call, for the rest of the process.
+static SHUTDOWN_REQUESTED: OnceLock<Option<watch::Receiver<bool>>> = OnceLock::new();
 
-const THREAD_NAME: &str = "telemetry-signals";
+const THREAD_NAME: &str = "otel-signals";
 /// 128 + SIGTERM.
 const TERMINATED: i32 = 143;
 /// 128 + SIGINT.

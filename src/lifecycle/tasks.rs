@@ -1,7 +1,7 @@
-//! Foreign code under a deadline: what it does cannot be interrupted, but nobody has to wait for it.
+//! User code under a deadline: processors, readers and callbacks run on threads of their own, so that a task that hangs
+//! can be abandoned.
 //!
-//! Unless the system refuses a thread: then whoever waits does it himself, while there is time. Such a task can only be
-//! left out, not left alone; that it is finished is worth more than the deadline of a program in such straits.
+//! If the system refuses a thread, tasks run inline on the waiter, while there is time, and may exceed the deadline.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,23 +9,23 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-/// What is done, under the name by which it is told of.
+/// A task and the name under which it is reported.
 pub(crate) type Task = (&'static str, Box<dyn FnOnce() + Send>);
 
-/// Tasks under way, side by side, each on a thread of its own. When this is dropped they go on, unattended.
-pub(crate) struct Tasks {
-    /// Also those that have no thread.
+/// Running tasks, each on a thread of its own. If this is dropped, they continue.
+pub(crate) struct BackgroundTasks {
+    /// Tasks that have not ended, those without a thread included.
     running: Vec<&'static str>,
     ended: Receiver<&'static str>,
     without_thread: Vec<Box<dyn FnOnce() + Send>>,
 }
 
-impl Tasks {
+impl BackgroundTasks {
     pub(crate) fn start(tasks: Vec<Task>) -> Self {
-        Self::start_with(|task| spawn("telemetry-end", task), tasks)
+        Self::start_with(|task| spawn("otel-shutdown", task), tasks)
     }
 
-    /// `spawn` gives back what it gets no thread for.
+    /// `spawn` returns a task for which it gets no thread.
     fn start_with(
         spawn: impl Fn(Box<dyn FnOnce() + Send>) -> Result<(), Box<dyn FnOnce() + Send>>,
         tasks: Vec<Task>,
@@ -33,9 +33,9 @@ impl Tasks {
         let (sender, ended) = channel();
         let running = tasks.iter().map(|(name, _)| *name).collect();
         let with_end = tasks.into_iter().map(|(name, task)| -> Box<dyn FnOnce() + Send> {
-            let end = End(name, sender.clone());
+            let done = DoneOnDrop(name, sender.clone());
             Box::new(move || {
-                let _end = end;
+                let _done = done;
                 task();
             })
         });
@@ -43,10 +43,10 @@ impl Tasks {
         Self { running, ended, without_thread }
     }
 
-    /// Waits until all have ended, or the deadline has come. Says which are still running, or were never begun.
+    /// Waits until all tasks have ended, or until the deadline. Returns the names of those that have not ended.
     pub(crate) fn wait_until(&mut self, deadline: Instant) -> &[&'static str] {
         while Instant::now() < deadline && !self.without_thread.is_empty() {
-            run_here(self.without_thread.remove(0));
+            run_inline(self.without_thread.remove(0));
         }
         while !self.running.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -57,13 +57,13 @@ impl Tasks {
     }
 }
 
-impl fmt::Debug for Tasks {
+impl fmt::Debug for BackgroundTasks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tasks").field("running", &self.running).finish_non_exhaustive()
+        f.debug_struct("BackgroundTasks").field("running", &self.running).finish_non_exhaustive()
     }
 }
 
-/// Starts `work` on a thread of this name, or gives it back when the system refuses one.
+/// Starts `work` on a thread of this name. Returns it if the system refuses a thread.
 pub(crate) fn spawn<W: FnOnce() + Send + 'static>(name: &str, work: W) -> Result<(), W> {
     let work = Arc::new(Mutex::new(Some(work)));
     let take = |work: &Mutex<Option<W>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -79,15 +79,15 @@ pub(crate) fn spawn<W: FnOnce() + Send + 'static>(name: &str, work: W) -> Result
     }
 }
 
-/// Runs what got no thread. A panic ends it, as it would have ended the thread, and no more.
-pub(crate) fn run_here(work: impl FnOnce()) {
+/// Runs a task that got no thread. A panic ends the task alone, as it would have ended the thread.
+pub(crate) fn run_inline(work: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(work));
 }
 
-/// Tells that a task has ended, also when it has panicked.
-struct End(&'static str, Sender<&'static str>);
+/// Reports the end of a task, also if it panics.
+struct DoneOnDrop(&'static str, Sender<&'static str>);
 
-impl Drop for End {
+impl Drop for DoneOnDrop {
     fn drop(&mut self) {
         let _ = self.1.send(self.0);
     }
@@ -99,54 +99,54 @@ mod tests {
     use std::thread;
     use std::time::{Duration, Instant};
 
-    use super::{Task, Tasks};
+    use super::{BackgroundTasks, Task};
 
     fn in_ten_seconds() -> Instant {
         Instant::now() + Duration::from_secs(10)
     }
 
     #[test]
-    fn waits_for_all_tasks_that_end_in_time() {
+    fn wait_until_waits_for_all_tasks() {
         let (sender, receiver) = channel();
         let task = |name: &'static str| -> Task {
             let sender = sender.clone();
             (name, Box::new(move || sender.send(name).unwrap()))
         };
         let tasks = vec![task("a"), task("b"), task("c")];
-        assert!(Tasks::start(tasks).wait_until(in_ten_seconds()).is_empty());
+        assert!(BackgroundTasks::start(tasks).wait_until(in_ten_seconds()).is_empty());
         drop(sender);
         assert_eq!(receiver.iter().count(), 3);
     }
 
     #[test]
-    fn returns_at_the_deadline_and_names_the_task_that_hangs() {
+    fn wait_until_returns_at_the_deadline_with_the_name_of_a_hanging_task() {
         let (release, hang) = channel::<()>();
         let start = Instant::now();
         let hangs = move || {
             let _ = hang.recv();
         };
-        let mut tasks = Tasks::start(vec![("a", Box::new(|| {})), ("b", Box::new(hangs))]);
+        let mut tasks = BackgroundTasks::start(vec![("a", Box::new(|| {})), ("b", Box::new(hangs))]);
         assert_eq!(tasks.wait_until(start + Duration::from_millis(20)), ["b"]);
         assert!(start.elapsed() >= Duration::from_millis(20));
         drop(release);
-        assert!(tasks.wait_until(in_ten_seconds()).is_empty(), "it may be waited for again");
+        assert!(tasks.wait_until(in_ten_seconds()).is_empty(), "tasks can be waited for again");
     }
 
     #[test]
-    fn a_task_that_panics_has_ended() {
+    fn a_panicking_task_counts_as_ended() {
         let panics = || -> Vec<Task> { vec![("a", Box::new(|| panic!("on purpose")))] };
-        assert!(Tasks::start(panics()).wait_until(in_ten_seconds()).is_empty());
-        assert!(Tasks::start_with(Err, panics()).wait_until(in_ten_seconds()).is_empty());
+        assert!(BackgroundTasks::start(panics()).wait_until(in_ten_seconds()).is_empty());
+        assert!(BackgroundTasks::start_with(Err, panics()).wait_until(in_ten_seconds()).is_empty());
     }
 
     #[test]
-    fn whoever_waits_does_what_gets_no_thread_while_there_is_time() {
+    fn tasks_without_a_thread_run_on_the_waiter_while_there_is_time() {
         let (sender, receiver) = channel();
         let task = |name: &'static str| -> Task {
             let sender = sender.clone();
             (name, Box::new(move || sender.send((name, thread::current().id())).unwrap()))
         };
-        let mut tasks = Tasks::start_with(Err, vec![task("a"), task("b")]);
+        let mut tasks = BackgroundTasks::start_with(Err, vec![task("a"), task("b")]);
         assert_eq!(tasks.wait_until(Instant::now()), ["a", "b"]);
         assert!(tasks.wait_until(in_ten_seconds()).is_empty());
         let here = thread::current().id();

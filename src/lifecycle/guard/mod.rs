@@ -1,4 +1,4 @@
-//! The guard: owns the providers and everything behind them, and ends them.
+//! The guard, which owns the providers and everything behind them, and shuts them down.
 
 mod providers;
 
@@ -20,17 +20,26 @@ use crate::diagnostics::{Diagnostics, Field, FieldValue};
 use crate::export::ExportError;
 use crate::export::{ExportStats, SignalStats};
 use crate::export::{Exporter, Ledger, Workers};
-use crate::lifecycle::tasks::{self, Tasks};
+use crate::lifecycle::tasks::{self, BackgroundTasks};
 use crate::lines::writer::NonBlockingWriter;
 use crate::settings::deadline_after;
 use crate::subscriber::{FilterError, Filters, SpanBridge};
 
-/// Owns telemetry: as long as it lives spans, metrics and logs are recorded and delivered.
+/// The owner of telemetry: while it lives, spans, metrics and logs are recorded and exported.
 ///
-/// Dropping it is [`shutdown`](Self::shutdown) without an answer: it collects the metrics once more, delivers what is
-/// pending within [`Builder::shutdown_timeout`](crate::Builder::shutdown_timeout), writes the last log lines, and says
-/// in one of them what was lost. That works from a plain thread, from inside any runtime, and after it; it never
-/// panics. Inside a runtime it blocks the thread for that time: [`shutdown_async`](Self::shutdown_async) does not.
+/// Dropping it is [`shutdown`](Self::shutdown) without a result: it collects the metrics once more, exports what is
+/// pending within [`Builder::shutdown_timeout`](crate::Builder::shutdown_timeout), and writes the last log lines, one of
+/// which reports what was lost. That works from a plain thread, from inside any runtime, and after it; it never panics.
+/// Inside a runtime it blocks the thread for that time; [`shutdown_async`](Self::shutdown_async) does not.
+///
+/// ```
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let telemetry = telemetry_bootstrap::init().service_name("greeter").build()?;
+///     telemetry_bootstrap::tracing::info!("working");
+///     println!("{}", telemetry.stats());
+///     Ok(())
+/// } // everything is flushed here
+/// ```
 ///
 /// # What cannot be saved
 ///
@@ -44,15 +53,15 @@ pub struct TelemetryGuard {
     is_shut_down: bool,
 }
 
-/// Everything that ends with the guard.
+/// The parts of telemetry that end with the guard.
 pub(crate) struct Running {
     pub(crate) providers: Providers,
     pub(crate) exporter: Exporter,
     pub(crate) ledgers: Ledgers,
     pub(crate) lines: Option<NonBlockingWriter>,
-    /// Nothing that is pending will be delivered any more, or nobody will hear of it.
+    /// Pending items will not be delivered any more.
     pub(crate) has_ended: bool,
-    /// Lines that still waited for their output when the time was over.
+    /// Lines that were still unwritten at the deadline.
     pub(crate) lines_given_up: u64,
     pub(crate) filters: Filters,
     pub(crate) bridge: Option<Arc<SpanBridge>>,
@@ -69,7 +78,7 @@ pub(crate) struct Started {
     line_bytes: u64,
 }
 
-/// The ledger of each signal that is exported.
+/// The ledger of each exported signal.
 #[derive(Clone, Default)]
 pub(crate) struct Ledgers {
     pub(crate) traces: Option<Arc<Ledger>>,
@@ -92,51 +101,100 @@ impl TelemetryGuard {
         &self.running
     }
 
-    /// The tracer provider, for libraries that want one handed in.
+    /// Returns the tracer provider, for libraries that take one.
+    ///
+    /// ```
+    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+    /// let provider = telemetry.tracer_provider().clone();
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
     #[must_use]
     pub fn tracer_provider(&self) -> &SdkTracerProvider {
         &self.running.providers.tracer
     }
 
-    /// The meter provider, for libraries that want one handed in.
+    /// Returns the meter provider, for libraries that take one.
+    ///
+    /// ```
+    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+    /// let provider = telemetry.meter_provider().clone();
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
     #[must_use]
     pub fn meter_provider(&self) -> &SdkMeterProvider {
         &self.running.providers.meter
     }
 
-    /// The logger provider, for bridges from other logging libraries.
+    /// Returns the logger provider, for bridges from other logging libraries.
+    ///
+    /// ```
+    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+    /// let provider = telemetry.logger_provider().clone();
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
     #[must_use]
     pub fn logger_provider(&self) -> &SdkLoggerProvider {
         &self.running.providers.logger
     }
 
-    /// A tracer whose instrumentation scope has this name; by custom the name of the crate or module.
+    /// Returns a tracer whose instrumentation scope has this name, by convention that of the crate or module.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::opentelemetry::trace::Tracer as _;
+    ///
+    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+    /// telemetry.tracer("shop").in_span("checkout", |_context| { /* work */ });
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
     #[must_use]
     pub fn tracer(&self, scope: impl Into<Cow<'static, str>>) -> SdkTracer {
         self.running.providers.tracer.tracer(scope)
     }
 
-    /// A meter whose instrumentation scope has this name; by custom the name of the crate or module.
+    /// Returns a meter whose instrumentation scope has this name, by convention that of the crate or module.
+    ///
+    /// ```
+    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+    /// let orders = telemetry.meter("shop").u64_counter("shop.orders").with_unit("{order}").build();
+    /// orders.add(1, &[]);
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
     #[must_use]
     pub fn meter(&self, scope: &'static str) -> Meter {
         self.running.providers.meter.meter(scope)
     }
 
-    /// Collects the metrics and delivers everything that was recorded before, within `timeout` for all signals
-    /// together. Blocks the thread; inside a runtime use [`force_flush_async`](Self::force_flush_async).
+    /// Collects the metrics and exports everything that was recorded before, within `timeout` for all signals together.
+    /// Blocks the thread; inside a runtime use [`force_flush_async`](Self::force_flush_async).
     ///
-    /// Needed only where a process is frozen rather than ended, as function services do: delivery goes on by itself.
+    /// Needed only where a process is frozen rather than ended, as function services do: export goes on by itself.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+    /// if let Err(error) = telemetry.force_flush(Duration::from_secs(1)) {
+    ///     eprintln!("{error}");
+    /// }
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ExportError::Timeout`] when the time was too short, [`ExportError::Failed`] when a collector could not be
-    /// reached or refused something. What can be tried again stays pending.
+    /// [`ExportError::Timeout`] if the time was too short, [`ExportError::Failed`] if a collector could not be reached
+    /// or refused something. What can be retried stays pending.
     pub fn force_flush(&self, timeout: Duration) -> Result<(), ExportError> {
         self.flusher().flush(timeout)
     }
 
-    /// [`force_flush`](Self::force_flush) without blocking the runtime, whichever it is; unless the system refuses the
-    /// thread that this takes.
+    /// Does what [`force_flush`](Self::force_flush) does, without blocking the runtime, whichever it is. (Only if the
+    /// system refuses the thread that this needs, it blocks.)
+    ///
+    /// ```
+    /// # async fn freeze(telemetry: telemetry_bootstrap::TelemetryGuard) {
+    /// let flushed = telemetry.force_flush_async(std::time::Duration::from_secs(1)).await;
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -146,17 +204,34 @@ impl TelemetryGuard {
         off_thread(move || flusher.flush(timeout)).await.unwrap_or(Err(ExportError::Timeout(timeout)))
     }
 
-    /// Ends telemetry as dropping the guard does, and tells what became of everything.
+    /// Shuts telemetry down as dropping the guard does, and returns the statistics of everything that was recorded.
+    ///
+    /// ```
+    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+    /// match telemetry.shutdown() {
+    ///     Ok(stats) => println!("everything arrived: {stats}"),
+    ///     Err(error) => eprintln!("{error}"),
+    /// }
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ShutdownError::Lost`] when something will never arrive. It holds the same [`ExportStats`].
+    /// [`ShutdownError::Lost`] if something will never arrive. It holds the same [`ExportStats`].
     pub fn shutdown(mut self) -> Result<ExportStats, ShutdownError> {
         self.end()
     }
 
-    /// [`shutdown`](Self::shutdown) without blocking the runtime, whichever it is; unless the system refuses the thread
-    /// that this takes.
+    /// Does what [`shutdown`](Self::shutdown) does, without blocking the runtime, whichever it is. (Only if the system
+    /// refuses the thread that this needs, it blocks.)
+    ///
+    /// ```
+    /// # async fn end(telemetry: telemetry_bootstrap::TelemetryGuard) {
+    /// if let Err(error) = telemetry.shutdown_async().await {
+    ///     eprintln!("{error}");
+    /// }
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -165,7 +240,7 @@ impl TelemetryGuard {
         let (ledgers, lines) = (self.running.ledgers.clone(), self.running.lines.clone());
         match off_thread(move || self.shutdown()).await {
             Some(outcome) => outcome,
-            // What ended telemetry panicked, in a processor that the user added.
+            // The shutdown panicked, in a processor that the user added.
             None => {
                 let dropped = lines.as_ref().map_or(0, NonBlockingWriter::dropped);
                 outcome(ledgers.stats(dropped).after_the_end())
@@ -173,26 +248,45 @@ impl TelemetryGuard {
         }
     }
 
-    /// What became of everything that was recorded so far. May be called often.
+    /// Returns the statistics of everything that was recorded so far. May be called often.
+    ///
+    /// ```
+    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+    /// let stats = telemetry.stats();
+    /// assert_eq!(stats.lost(), 0);
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
     #[must_use]
     pub fn stats(&self) -> ExportStats {
         self.running.stats()
     }
 
-    /// Replaces the filter of log lines and OTLP log records. Events in flight are not lost.
+    /// Replaces the filter of log lines and OTLP log records, in the syntax of `RUST_LOG`.
+    ///
+    /// ```
+    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+    /// telemetry.set_log_filter("info,my_crate=debug").expect("valid directives");
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`FilterError`] when a directive cannot be understood; the filter stays as it was.
+    /// [`FilterError`] if a directive is invalid; the filter stays as it was.
     pub fn set_log_filter(&self, directives: &str) -> Result<(), FilterError> {
         self.running.filters.set_log_filter(directives)
     }
 
     /// Replaces the filter that decides which `tracing` spans become OpenTelemetry spans.
     ///
+    /// ```
+    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+    /// telemetry.set_span_filter("info,my_crate=debug").expect("valid directives");
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`FilterError`] when a directive cannot be understood; the filter stays as it was.
+    /// [`FilterError`] if a directive is invalid; the filter stays as it was.
     pub fn set_span_filter(&self, directives: &str) -> Result<(), FilterError> {
         self.running.filters.set_span_filter(directives)
     }
@@ -215,7 +309,7 @@ impl TelemetryGuard {
 
 impl Drop for TelemetryGuard {
     fn drop(&mut self) {
-        // The loss, if there is one, was said in a line of its own.
+        // A loss was reported in a log line.
         let _ = self.end();
     }
 }
@@ -223,7 +317,7 @@ impl Drop for TelemetryGuard {
 impl fmt::Debug for TelemetryGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TelemetryGuard")
-            .field("delivery", &self.stats())
+            .field("stats", &self.stats())
             .field("is_shut_down", &self.is_shut_down)
             .finish_non_exhaustive()
     }
@@ -262,30 +356,30 @@ impl Running {
         self.warn_immediate_shutdown();
         let now = Instant::now();
         let deadline = deadline_after(self.shutdown_timeout);
-        let reserve = now + share_of_foreign_code(self.shutdown_timeout);
+        let reserve = now + user_code_share(self.shutdown_timeout);
         // Spans and records are flushed while the metrics are collected once more.
         let collected = Arc::new(AtomicBool::new(true));
-        let mut flushing = Tasks::start(self.providers.last_flush(reserve, &collected));
+        let mut flushing = BackgroundTasks::start(self.providers.last_flush(reserve, &collected));
         flushing.wait_until(reserve);
         let has_ended = self.exporter.shutdown(deadline);
-        // Whatever waited for a delivery has its answer now. These providers end only now, because the SDK forgets
-        // spans that end after theirs, and nobody would count them.
+        // Calls that waited for a delivery have returned now. These providers are shut down only now, because the SDK
+        // discards spans that end after its shutdown, uncounted.
         let deadline = deadline.max(Instant::now() + ANSWER_GRACE);
-        let mut stopping = Tasks::start(self.providers.stop_traces_and_logs(deadline));
+        let mut stopping = BackgroundTasks::start(self.providers.stop_traces_and_logs(deadline));
         if has_ended {
-            self.say_what_did_not_end(flushing.wait_until(deadline), stopping.wait_until(deadline));
+            self.warn_unfinished(flushing.wait_until(deadline), stopping.wait_until(deadline));
         }
         self.has_ended = true;
-        self.say_whether_metrics_were_collected(collected.load(Ordering::Acquire));
-        self.say_what_was_lost();
+        self.warn_uncollected_metrics(collected.load(Ordering::Acquire));
+        self.warn_lost();
         if let Some(lines) = &self.lines {
             let written = lines.shutdown(deadline.max(Instant::now() + LINES_GRACE));
             self.lines_given_up = if written { 0 } else { lines.unwritten() };
         }
     }
 
-    /// Code of the program, which may have held something back.
-    fn say_what_did_not_end(&self, flushing: &[&'static str], stopping: &[&'static str]) {
+    /// Warns about user code that did not return in time.
+    fn warn_unfinished(&self, flushing: &[&'static str], stopping: &[&'static str]) {
         let once_more = |signal: &&&'static str| !flushing.contains(signal);
         for signal in flushing.iter().chain(stopping.iter().filter(once_more)) {
             let what = "a processor, reader or callback did not end in time";
@@ -293,9 +387,9 @@ impl Running {
         }
     }
 
-    /// A callback that panics ends the SDK's reader, for good. What was collected before is in the ledger, and if that
-    /// was lost it is the reason for which the reader complains.
-    fn say_whether_metrics_were_collected(&self, collected: bool) {
+    /// Warns if the last collection failed: a callback that panics ends the SDK's reader for good. If metrics were lost,
+    /// that is the reason for the reader's error, and it is reported already.
+    fn warn_uncollected_metrics(&self, collected: bool) {
         if !collected && self.stats().metrics.lost() == 0 {
             let check = "has a callback of an observable instrument panicked?";
             self.diagnostics
@@ -303,7 +397,7 @@ impl Running {
         }
     }
 
-    fn say_what_was_lost(&self) {
+    fn warn_lost(&self) {
         let ExportStats { traces, metrics, logs, log_lines_dropped, open_spans } = self.stats();
         let mut fields: Vec<Field<'_>> = Vec::new();
         for (signal, counts) in [("traces", &traces), ("metrics", &metrics), ("logs", &logs)] {
@@ -339,7 +433,7 @@ impl Ledgers {
     }
 }
 
-/// Everything that a flush needs, apart from the guard: it may run on another thread.
+/// The parts that a flush needs; it may run on another thread than the guard's.
 pub(crate) struct Flusher {
     providers: Providers,
     workers: Workers,
@@ -351,10 +445,10 @@ impl Flusher {
         let now = Instant::now();
         let deadline = deadline_after(timeout);
         let left = || left_until(deadline);
-        let mut flushing = Tasks::start(self.providers.flush_tasks());
-        let collected = flushing.wait_until(now + share_of_foreign_code(left())).is_empty();
+        let mut flushing = BackgroundTasks::start(self.providers.flush_tasks());
+        let collected = flushing.wait_until(now + user_code_share(left())).is_empty();
         let mut outcome = self.workers.flush(None, left());
-        // What came late is delivered late, if there is time.
+        // Items that were flushed late are exported if there is time.
         let collected = collected || {
             let ended = flushing.wait_until(deadline).is_empty();
             outcome = outcome.and_then(|()| self.workers.flush(None, left()));
@@ -373,34 +467,34 @@ fn left_until(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }
 
-fn outcome(delivery: ExportStats) -> Result<ExportStats, ShutdownError> {
-    if delivery.lost() == 0 { Ok(delivery) } else { Err(ShutdownError::Lost(Box::new(delivery))) }
+fn outcome(stats: ExportStats) -> Result<ExportStats, ShutdownError> {
+    if stats.lost() == 0 { Ok(stats) } else { Err(ShutdownError::Lost(Box::new(stats))) }
 }
 
-/// Runs blocking work on a thread of its own: any executor may wait for it, also one without threads. Where the system
-/// refuses a thread it is done here.
+/// Runs blocking work on a thread of its own, so that any executor can wait for it. If the system refuses a thread, the
+/// work runs here.
 ///
-/// `None` when the work panicked.
+/// Returns `None` if the work panicked.
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let work = move || drop(sender.send(work()));
-    if let Err(work) = tasks::spawn("telemetry-wait", work) {
-        tasks::run_here(work);
+    if let Err(work) = tasks::spawn("otel-flush", work) {
+        tasks::run_inline(work);
     }
     receiver.await.ok()
 }
 
-/// How much of a time limit processors, readers and callbacks of the program may use up, so that one that hangs does
-/// not cost what all others have recorded.
-fn share_of_foreign_code(limit: Duration) -> Duration {
+/// The share of a time limit that processors, readers and callbacks of the user may take, so that one that hangs does
+/// not cost the items of all others.
+fn user_code_share(limit: Duration) -> Duration {
     limit / 4 * 3
 }
 
 /// A program that ends sooner has hardly done anything.
 const IMMEDIATE: Duration = Duration::from_millis(2);
-/// How long it may take until those who waited for a delivery have noticed its end.
+/// The time until calls that waited for a delivery have returned.
 const ANSWER_GRACE: Duration = Duration::from_millis(20);
-/// The last lines get at least this long: among them is the one that says what was lost.
+/// The least time for the last lines, among them the one that reports what was lost.
 const LINES_GRACE: Duration = Duration::from_millis(40);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The SDK's providers, and what is asked of each at a flush and at the end.
+//! The SDK's providers, and their tasks at a flush and at shutdown.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,14 +21,14 @@ pub(crate) struct Providers {
 }
 
 impl Providers {
-    /// Makes them give out instruments that do nothing.
+    /// Turns the instruments and tracers of these providers into no-ops.
     pub(crate) fn disable(&self) {
         let _ = self.tracer.shutdown();
         let _ = self.meter.shutdown();
         let _ = self.logger.shutdown();
     }
 
-    /// `collected` becomes `false` if the metrics could not be collected or delivered.
+    /// Returns the tasks of the last flush. `collected` becomes `false` if the metrics could not be collected or delivered.
     pub(super) fn last_flush(&self, deadline: Instant, collected: &Arc<AtomicBool>) -> Vec<Task> {
         let Self { tracer, meter, logger } = self.clone();
         let collected = Arc::clone(collected);
@@ -37,7 +37,7 @@ impl Providers {
             let failed = matches!(ended, Err(OTelSdkError::InternalFailure(_)));
             collected.store(!failed, Ordering::Release);
         };
-        // What the others say about their end is in the ledger, and more exactly.
+        // The results of the others are in the ledger, more exactly.
         vec![
             ("metrics", Box::new(collect)),
             ("traces", Box::new(move || drop(tracer.force_flush()))),
@@ -45,6 +45,7 @@ impl Providers {
         ]
     }
 
+    /// Returns the tasks that shut the tracer and logger providers down.
     pub(super) fn stop_traces_and_logs(&self, deadline: Instant) -> Vec<Task> {
         let Self { tracer, logger, .. } = self.clone();
         vec![
@@ -53,7 +54,7 @@ impl Providers {
         ]
     }
 
-    /// The metrics are collected; processors and readers of the user are flushed.
+    /// Returns the tasks that collect the metrics and flush processors and readers of the user.
     pub(super) fn flush_tasks(&self) -> Vec<Task> {
         let Self { tracer, meter, logger } = self.clone();
         vec![
