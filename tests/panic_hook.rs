@@ -157,3 +157,36 @@ fn panic_on_a_thread(destination: LogDestination) {
     let worker = std::thread::Builder::new().name("worker".to_owned()).spawn(|| panic!("boom")).unwrap();
     drop(worker.join().unwrap_err());
 }
+
+#[test]
+fn a_layer_that_panics_while_it_holds_a_span_does_not_hang() {
+    let collector = Collector::start().unwrap();
+    let output = run("child_with_a_layer_that_panics", &collector);
+    assert!(output.status.success(), "{output:?}");
+    let lines = lines(&output);
+    assert!(
+        lines.iter().any(|line| line["message"].as_str().unwrap().ends_with("panicked: holding a span")),
+        "{lines:?}"
+    );
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_with_a_layer_that_panics() {
+    use tracing_subscriber::registry::LookupSpan;
+
+    struct Holding;
+    impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Holding {
+        fn on_event(&self, event: &tracing::Event<'_>, ctx: tracing_subscriber::layer::Context<'_, S>) {
+            if event.metadata().name() == "hold" {
+                let span = ctx.lookup_current().unwrap();
+                let _extensions = span.extensions_mut();
+                panic!("holding a span");
+            }
+        }
+    }
+    let _telemetry = telemetry_bootstrap::init().service_name("child").layer(Holding).build().unwrap();
+    let hold =
+        || tracing::info_span!("work", field = 1).in_scope(|| tracing::info!(name: "hold", "never written"));
+    std::panic::catch_unwind(hold).unwrap_err();
+}

@@ -5,8 +5,11 @@
 
 mod local;
 
+use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use local::Local;
@@ -462,4 +465,48 @@ fn events_have_the_name_that_their_macro_gives_them() {
             assert_eq!(names, ["order.placed", ""]);
         },
     );
+}
+
+/// Counts how often it is formatted.
+struct Counted(Arc<[AtomicUsize; 2]>);
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0[0].fetch_add(1, Ordering::Relaxed);
+        f.write_str("Counted")
+    }
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0[1].fetch_add(1, Ordering::Relaxed);
+        f.write_str("counted")
+    }
+}
+
+impl Error for Counted {}
+
+#[test]
+fn an_error_value_is_formatted_once() {
+    for way in WAYS {
+        let collector = Collector::start().unwrap();
+        let local = Local::with(&collector.endpoint(), way);
+        let [logged, recorded] = [(), ()].map(|()| Arc::new([const { AtomicUsize::new(0) }; 2]));
+        with_default(&local.subscriber, || {
+            let error = Counted(Arc::clone(&logged));
+            tracing::info_span!("logged")
+                .in_scope(|| tracing::error!(error = &error as &dyn Error, "failed"));
+            let error = Counted(Arc::clone(&recorded));
+            tracing::info_span!("recorded").in_scope(|| telemetry_bootstrap::record_error(&error));
+        });
+        local.shutdown();
+        let counts = |counts: &[AtomicUsize; 2]| counts.each_ref().map(|count| count.load(Ordering::Relaxed));
+        assert_eq!((counts(&logged), counts(&recorded)), ([1, 1], [1, 1]));
+        let received = collector.received();
+        for name in ["logged", "recorded"] {
+            let failed = span(&received, name);
+            assert_eq!(failed.status(), StatusCode::Error);
+            assert_eq!(failed.attribute_text("error.type").as_deref(), Some("Counted"));
+        }
+    }
 }

@@ -6,6 +6,9 @@ use std::fmt::{self, Write};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+mod text;
+
+pub(crate) use self::text::{ErrorText, describe, once_per_event, with_text};
 use crate::semconv::Code;
 use crate::semconv::OTHER;
 
@@ -14,7 +17,7 @@ use crate::semconv::OTHER;
 /// A `dyn Error` does not tell its type, but a derived `Debug` begins with its name (or, for an enum, with the
 /// variant's). What does not look like one is nobody's type.
 #[derive(Clone, Copy)]
-pub(crate) struct TypeName {
+struct TypeName {
     text: [u8; TypeName::MAX_LENGTH],
     length: usize,
     state: State,
@@ -32,19 +35,19 @@ enum State {
 impl TypeName {
     const MAX_LENGTH: usize = 64;
 
-    pub(crate) fn of(error: &(dyn Error + 'static)) -> Option<Self> {
-        let mut name = Self { text: [0; Self::MAX_LENGTH], length: 0, state: State::Name };
+    /// Reads the name from the beginning of an error's `Debug` form.
+    fn parse(error: &(dyn Error + 'static), debug: &str) -> Option<String> {
         if error.is::<io::Error>() {
-            name.take("std::io::Error".bytes());
-            return Some(name);
+            return Some("std::io::Error".to_owned());
         }
-        // An error says that enough was read; a panic, that the name is not to be had.
-        let outcome = catch_unwind(AssertUnwindSafe(|| write!(name, "{error:?}")));
-        let complete = matches!(name.state, State::Name | State::Complete);
-        (outcome.is_ok() && complete && name.length > 0).then_some(name)
+        let mut name = Self { text: [0; Self::MAX_LENGTH], length: 0, state: State::Name };
+        // An error says that enough was read.
+        let _ = name.write_str(debug);
+        let is_complete = matches!(name.state, State::Name | State::Complete);
+        (is_complete && name.length > 0).then(|| name.as_str().to_owned())
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    fn as_str(&self) -> &str {
         std::str::from_utf8(&self.text[..self.length]).unwrap_or_default()
     }
 
@@ -83,15 +86,6 @@ impl Write for TypeName {
     }
 }
 
-/// The error and its causes, one a line, as a stack trace begins in most languages.
-pub(crate) fn write_chain(out: &mut dyn Write, error: &(dyn Error + 'static)) -> fmt::Result {
-    if let Some(name) = TypeName::of(error) {
-        write!(out, "{}: ", name.as_str())?;
-    }
-    write!(out, "{error}")?;
-    causes(error).try_for_each(|cause| write!(out, "\nCaused by: {cause}"))
-}
-
 /// What led to `error`, nearest first. Ends where an error that names itself as its source would go round for ever.
 pub(crate) fn causes<'a>(
     error: &'a (dyn Error + 'static),
@@ -100,47 +94,34 @@ pub(crate) fn causes<'a>(
     std::iter::successors(error.source(), |cause| (**cause).source()).take(MAX_CAUSES)
 }
 
-/// A name for the kind of an error, of low cardinality: of a gRPC status its code, of [`io::Error`] its kind, of others
-/// the name of their type or variant, as far as `Debug` tells it. Wrappers without a name of their own are looked
-/// through.
-pub(crate) fn error_type(error: &(dyn Error + 'static)) -> Cow<'static, str> {
-    let mut chain = std::iter::once(error).chain(causes(error));
-    chain.find_map(own_type).map_or(Cow::Borrowed(OTHER), Cow::Owned)
+/// A name of low cardinality for the kind of an error: of a gRPC status its code, of [`io::Error`] its kind, of others
+/// the name of their type or variant, as far as `Debug` shows it. Wrappers without a name of their own are passed over.
+fn kind_from(error: &(dyn Error + 'static), type_name: Option<&str>) -> Cow<'static, str> {
+    let own = special_kind(error).or_else(|| specific(type_name.map(str::to_owned)));
+    own.or_else(|| causes(error).find_map(kind_of_cause)).map_or(Cow::Borrowed(OTHER), Cow::Owned)
 }
 
-/// The error's text, then that of each of its causes; and the backtrace, where the error's `Debug` form shows one.
-/// `None` where there is neither cause nor backtrace.
-pub(crate) fn stacktrace(error: &(dyn Error + 'static)) -> Option<String> {
-    let backtrace = backtrace(error);
-    if error.source().is_none() && backtrace.is_none() {
-        return None;
-    }
-    let mut text = String::new();
-    let _ = write_chain(&mut text, error);
-    if let Some(backtrace) = backtrace {
-        text.push('\n');
-        text.push_str(&backtrace);
-    }
-    Some(text)
+fn kind_of_cause(error: &(dyn Error + 'static)) -> Option<String> {
+    special_kind(error).or_else(|| {
+        let debug =
+            catch_unwind(AssertUnwindSafe(|| Prefix::new(&format_args!("{error:?}"), MAX_NAME))).ok()?;
+        specific(TypeName::parse(error, &debug))
+    })
 }
 
-fn own_type(error: &(dyn Error + 'static)) -> Option<String> {
+fn special_kind(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<io::Error>() {
         // An error that `io::Error` only carries has a better name.
-        let carried = error.get_ref().and_then(|inner| own_type(inner));
+        let carried = error.get_ref().and_then(|inner| kind_of_cause(inner));
         return carried.or_else(|| Some(format!("{:?}", error.kind())));
     }
-    if let Some(status) = error.downcast_ref::<tonic::Status>() {
-        return Some(Code::from_tonic(status.code()).name().to_owned());
-    }
-    // `Error` says nothing, and is what dynamic errors call their wrappers.
-    TypeName::of(error).map(|name| name.as_str().to_owned()).filter(|name| name != "Error")
+    let status = error.downcast_ref::<tonic::Status>()?;
+    Some(Code::from_tonic(status.code()).name().to_owned())
 }
 
-fn backtrace(error: &(dyn Error + 'static)) -> Option<String> {
-    let debug = Prefix::of(&format_args!("{error:?}"), MAX_DEBUG);
-    let start = debug.find("Stack backtrace:\n")?;
-    Some(debug[start..].trim_end().to_owned())
+/// `Error` says nothing, and is what dynamic errors call their wrappers.
+fn specific(type_name: Option<String>) -> Option<String> {
+    type_name.filter(|name| name != "Error")
 }
 
 /// The beginning of a text; formatting ends where there is enough of it.
@@ -150,7 +131,7 @@ struct Prefix {
 }
 
 impl Prefix {
-    fn of(value: &fmt::Arguments<'_>, limit: usize) -> String {
+    fn new(value: &fmt::Arguments<'_>, limit: usize) -> String {
         let mut prefix = Self { text: String::new(), limit };
         // Ends with an error when full.
         let _ = prefix.write_fmt(*value);
@@ -171,8 +152,11 @@ impl Write for Prefix {
     }
 }
 
-/// As much of a `Debug` form as is searched for a backtrace.
-const MAX_DEBUG: usize = 64 * 1024;
+/// What takes the place of a value whose formatting panics.
+pub(crate) const PANICKED: &str = "[panicked]";
+
+/// As much of a `Debug` form as a type name needs.
+const MAX_NAME: usize = 2 * TypeName::MAX_LENGTH;
 
 #[cfg(test)]
 mod tests;

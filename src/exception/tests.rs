@@ -1,5 +1,13 @@
 use super::*;
 
+fn error_type(error: &(dyn Error + 'static)) -> String {
+    describe(error).kind.to_string()
+}
+
+fn stacktrace(error: &(dyn Error + 'static)) -> Option<String> {
+    describe(error).stacktrace()
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("cannot place the order")]
 struct PlacingError(#[source] Outer);
@@ -15,7 +23,7 @@ fn placing_error() -> PlacingError {
 }
 
 fn name(error: &(dyn Error + 'static)) -> Option<String> {
-    TypeName::of(error).map(|name| name.as_str().to_owned())
+    describe(error).type_name.clone()
 }
 
 #[test]
@@ -38,7 +46,7 @@ fn a_debug_that_is_a_sentence_is_no_type() {
 #[test]
 fn the_chain_names_every_cause() {
     let mut text = String::new();
-    write_chain(&mut text, &placing_error()).unwrap();
+    describe(&placing_error()).write_chain(&mut text).unwrap();
     assert_eq!(
         text,
         "PlacingError: cannot place the order\nCaused by: no answer\nCaused by: invalid digit found in string"

@@ -20,7 +20,7 @@
 //! **Redacted fields** are passed over: an error in one leaves the status without its text, and no exception.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
@@ -28,16 +28,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use opentelemetry::trace::{SpanRef as OtelSpanRef, Status, TraceContextExt};
+use opentelemetry::trace::{SpanId, SpanRef as OtelSpanRef, Status, TraceContextExt};
 use opentelemetry::{Context as OtelContext, KeyValue};
 use tracing_core::field::{Field, Visit};
 use tracing_core::{Event, Level, Metadata};
 
 use super::reentrancy::ReentrancyGuard;
 use super::spans::{SpanBridge, SpanState, as_inferred};
-use crate::exception::{TypeName, causes, error_type, stacktrace};
+use crate::exception::describe;
 use crate::redaction::{REDACTED, Redaction};
-use crate::semconv::{ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE, OTHER};
+use crate::semconv::{
+    ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE, OTHER, PANIC_TARGET,
+};
 use crate::settings::ExceptionSignal;
 use crate::trace_ids::with_current;
 
@@ -67,7 +69,13 @@ pub(super) fn mark(event: &Event<'_>, bridge: &SpanBridge, time: SystemTime, how
     if span.is_none() && !explicit {
         return;
     }
-    let failure = Failure::of(event, &how.redaction);
+    let failure = Failure::new(event, &how.redaction);
+    if event.metadata().target() == PANIC_TARGET {
+        // The panic hook must not wait for the span's lock: this thread may hold it.
+        let span = span.map(|context| context.span().span_context().span_id());
+        let _ = PANIC.try_with(|panic| panic.replace(span.map(|span| (span, failure))));
+        return;
+    }
     let known = state.is_some_and(|state| failure.is_known(&state));
     match span {
         Some(context) => failure.mark(&context.span(), time, how.exceptions, known),
@@ -78,6 +86,17 @@ pub(super) fn mark(event: &Event<'_>, bridge: &SpanBridge, time: SystemTime, how
     }
 }
 
+/// Marks a span that is exited, if it panicked.
+pub(super) fn mark_panicked(context: &OtelContext) {
+    let span = context.span();
+    let id = span.span_context().span_id();
+    let take =
+        |panic: &RefCell<Option<(SpanId, Failure)>>| panic.borrow_mut().take_if(|(span, _)| *span == id);
+    if let Some((_, failure)) = PANIC.try_with(take).ok().flatten() {
+        failure.mark(&span, SystemTime::now(), ExceptionSignal::SpanEvent, false);
+    }
+}
+
 /// Runs `emit`, which emits the event of an explicitly recorded error; where no layer of ours has marked the current
 /// span on the way, marks it here.
 pub(crate) fn explicitly(error: &(dyn Error + 'static), emit: impl FnOnce()) {
@@ -85,9 +104,7 @@ pub(crate) fn explicitly(error: &(dyn Error + 'static), emit: impl FnOnce()) {
     emit();
     // Inside telemetry's own code the current span may be locked by this thread.
     if STATE.replace(before) == State::Explicit && !ReentrancyGuard::is_held() {
-        // A text that panics is no reason to end the program.
-        let Ok(exception) = catch_unwind(AssertUnwindSafe(|| Exception::of(error))) else { return };
-        let failure = Failure { error: Some(exception), ..Failure::default() };
+        let failure = Failure { error: Some(Exception::new(error)), ..Failure::default() };
         let now = SystemTime::now();
         with_current(|context| {
             failure.mark(&context.span(), now, ExceptionSignal::SpanEvent, false);
@@ -127,16 +144,19 @@ struct Exception {
 }
 
 impl Exception {
-    fn of(error: &(dyn Error + 'static)) -> Self {
+    fn new(error: &(dyn Error + 'static)) -> Self {
+        let text = describe(error);
+        let mut texts = vec![text.message.clone()];
+        texts.extend_from_slice(&text.causes);
         Self {
-            type_name: TypeName::of(error).map(|name| name.as_str().to_owned()),
-            kind: Some(error_type(error)),
-            texts: std::iter::once(error).chain(causes(error)).map(ToString::to_string).collect(),
-            stacktrace: stacktrace(error),
+            type_name: text.type_name.clone(),
+            kind: Some(text.kind.clone()),
+            texts,
+            stacktrace: text.stacktrace(),
         }
     }
 
-    fn of_text(text: String) -> Self {
+    fn from_text(text: String) -> Self {
         Self { texts: vec![text], ..Self::default() }
     }
 
@@ -160,7 +180,7 @@ impl Exception {
 }
 
 impl Failure {
-    fn of(event: &Event<'_>, redaction: &Redaction) -> Self {
+    fn new(event: &Event<'_>, redaction: &Redaction) -> Self {
         let mut failure = Self { redaction: redaction.clone(), ..Self::default() };
         // A value whose `Debug` or `Display` panics is no reason to end the program.
         let _ = catch_unwind(AssertUnwindSafe(|| event.record(&mut failure)));
@@ -213,7 +233,7 @@ impl Failure {
         match field.name() {
             MESSAGE_FIELD => self.message = Some(text()),
             ERROR_FIELD => {
-                self.error.get_or_insert_with(|| Exception::of_text(text()));
+                self.error.get_or_insert_with(|| Exception::from_text(text()));
             }
             ERROR_TYPE => self.kind = Some(text()),
             EXCEPTION_MESSAGE => self.exception().texts = vec![text()],
@@ -231,7 +251,7 @@ impl Visit for Failure {
         }
         // A value says more than a text.
         if self.error.as_ref().is_none_or(|error| error.kind.is_none()) {
-            self.error = Some(Exception::of(value));
+            self.error = Some(Exception::new(value));
         }
     }
 
@@ -301,6 +321,8 @@ enum State {
 
 thread_local! {
     static STATE: Cell<State> = const { Cell::new(State::Idle) };
+    /// A panic in this span, whose status is set when it is exited.
+    static PANIC: RefCell<Option<(SpanId, Failure)>> = const { RefCell::new(None) };
 }
 
 const MESSAGE_FIELD: &str = "message";

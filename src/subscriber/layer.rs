@@ -21,6 +21,7 @@ use super::rate_limit::RateLimit;
 use super::reentrancy::ReentrancyGuard;
 use super::spans::{SpanAccess, SpanBridge, StockExtensions};
 use super::{TelemetryLayer, errors};
+use crate::exception::once_per_event;
 use crate::export::own_threads::on_io_thread;
 use crate::trace_ids::{TraceIds, is_sdk_target, is_suppressed};
 
@@ -214,7 +215,7 @@ where
         if is_sdk_target(metadata.target()) {
             self.write_sdk_line(event, metadata, ctx);
         } else {
-            self.write(event, metadata, ctx, nested);
+            once_per_event(|| self.write(event, metadata, ctx, nested));
         }
     }
 
@@ -262,14 +263,15 @@ where
             return;
         }
         let moment = EventContext { time: SystemTime::now(), ids: self.ids(event, nested) };
-        if let Some(bridge) = bridge {
-            errors::mark(event, bridge, moment.time, &self.marks);
+        // The line comes first: whatever happens afterwards, a panic has been written.
+        if let (true, Some(lines)) = (line, &self.lines) {
+            lines.write_event(event, &ctx, &moment);
         }
         if let (true, Some(records)) = (record, &self.records) {
             records(event, &moment, &ctx);
         }
-        if let (true, Some(lines)) = (line, &self.lines) {
-            lines.write_event(event, &ctx, &moment);
+        if let Some(bridge) = bridge {
+            errors::mark(event, bridge, moment.time, &self.marks);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::panic::Location;
 
+use crate::exception;
 use crate::semconv::RECORDED_ERROR_TARGET;
 use crate::subscriber::errors;
 
@@ -29,14 +30,17 @@ use crate::subscriber::errors;
 #[track_caller]
 pub fn record_error(error: &(dyn Error + 'static)) {
     let place = Location::caller();
-    errors::explicitly(error, || {
-        tracing::error!(
-            target: RECORDED_ERROR_TARGET,
-            error,
-            code.file.path = place.file(),
-            code.line.number = place.line(),
-            "{error}"
-        );
+    exception::with_text(error, |text| {
+        errors::explicitly(error, || {
+            tracing::error!(
+                target: RECORDED_ERROR_TARGET,
+                error,
+                code.file.path = place.file(),
+                code.line.number = place.line(),
+                "{}",
+                text.message
+            );
+        });
     });
 }
 

@@ -193,7 +193,7 @@ fn escape_each(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// What stands in place of a value that panics when it is formatted.
-pub(crate) const PANICKED: &str = "[panicked]";
+pub(crate) use crate::exception::PANICKED;
 
 /// Entry of [`ESCAPES`] for a byte that stands for itself.
 const PLAIN: u8 = 0;

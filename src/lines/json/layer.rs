@@ -25,7 +25,7 @@ use super::visit::Values;
 use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::{Field, FieldValue};
 use crate::redaction::Redaction;
-use crate::semconv::OWN_TARGET;
+use crate::semconv::{OWN_TARGET, PANIC_TARGET};
 use crate::trace_ids::{TraceIds, may_touch_context};
 
 /// Writes each event as one line of JSON. See the [module](super) for what stands in it.
@@ -242,7 +242,9 @@ where
         });
         line.extend_from_slice(fields.text());
         let how = self.format.span_fields;
+        // The panic hook must not wait for a span's lock: this thread may hold it.
         if how != SpanFields::Off
+            && target != PANIC_TARGET
             && let Some(span) = context.event_span(event)
         {
             spans::write(&span, (self.id, how), fields, line, spans);

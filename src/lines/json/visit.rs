@@ -9,7 +9,7 @@ use tracing_core::field::Visit;
 use super::encode;
 use super::fields::{Fields, Reserved};
 use super::format::Format;
-use crate::exception::{TypeName, causes, write_chain};
+use crate::exception::{ErrorText, describe};
 use crate::redaction::{REDACTED, Redaction};
 
 /// Encodes the values it is shown.
@@ -60,20 +60,20 @@ impl Values<'_> {
         Some(out)
     }
 
-    fn exception(&mut self, error: &(dyn Error + 'static)) {
+    fn exception(&mut self, error: &ErrorText) {
         let [type_key, message_key, stacktrace_key] = self.format.exception;
-        if let Some(name) = TypeName::of(error)
+        if let Some(name) = &error.type_name
             && let Some(out) = self.begin_key(type_key)
         {
-            encode::string(out, name.as_str());
+            encode::string(out, name);
         }
         if let Some(out) = self.begin_key(message_key) {
-            encode::display(out, error);
+            encode::string(out, &error.message);
         }
-        if causes(error).next().is_some()
+        if !error.causes.is_empty()
             && let Some(out) = self.begin_key(stacktrace_key)
         {
-            encode::formatted(out, |text| write_chain(text, error));
+            encode::formatted(out, |text| error.write_chain(text));
         }
     }
 }
@@ -129,9 +129,10 @@ impl Visit for Values<'_> {
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         let Some(out) = self.begin(field) else { return };
-        encode::display(out, value);
+        let text = describe(value);
+        encode::string(out, &text.message);
         if self.exceptions {
-            self.exception(value);
+            self.exception(&text);
         }
     }
 

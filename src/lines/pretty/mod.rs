@@ -29,9 +29,9 @@ use tracing_subscriber::registry::LookupSpan;
 use self::text::{escape, shown};
 use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::Field;
-use crate::exception::causes;
+use crate::exception::describe;
 use crate::redaction::{REDACTED, Redaction};
-use crate::semconv::OWN_TARGET;
+use crate::semconv::{OWN_TARGET, PANIC_TARGET};
 use crate::trace_ids::TraceIds;
 
 /// Whether lines are coloured: for a terminal, unless the user does not want it.
@@ -219,12 +219,15 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     let mut path = String::new();
+    // The panic hook must not wait for a span's lock: this thread may hold it.
+    let is_panic = event.metadata().target() == PANIC_TARGET;
     for span in context.event_scope(event)?.from_root() {
         if !path.is_empty() {
             path.push(':');
         }
         path.push_str(&escape(span.name()));
-        if let Some(SpanFields(fields)) = span.extensions().get()
+        if !is_panic
+            && let Some(SpanFields(fields)) = span.extensions().get()
             && !fields.is_empty()
         {
             let fields: Vec<_> = fields.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -268,9 +271,10 @@ impl Visit for Values<'_> {
     }
 
     fn record_error(&mut self, field: &tracing_core::Field, error: &(dyn Error + 'static)) {
-        self.add(field.name(), || shown(|text| write!(text, "{error}")));
+        let error = describe(error);
+        self.add(field.name(), || escape(&error.message));
         if !self.redaction.is_redacted(field.name()) {
-            for cause in causes(error) {
+            for cause in &error.causes {
                 let cause = shown(|text| write!(text, "caused by: {cause}"));
                 self.causes.push_str(text::NEXT_LINE);
                 self.causes.push_str(&cause);

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::lines::json::encode::PANICKED;
+use crate::exception::PANICKED;
 
 /// What `write` writes, escaped; `[panicked]` when it panics.
 pub(super) fn shown(write: impl FnOnce(&mut String) -> fmt::Result) -> String {

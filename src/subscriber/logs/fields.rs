@@ -9,9 +9,9 @@ use tracing_log::NormalizeEvent;
 
 use super::LogOptions;
 use super::value::{Each, Value, Values, plain};
-use crate::exception::{TypeName, stacktrace};
+use crate::exception::PANICKED;
+use crate::exception::{ErrorText, describe};
 use crate::export::encode;
-use crate::lines::json::encode::PANICKED;
 use crate::redaction::REDACTED;
 use crate::semconv::{
     CODE_FILE_PATH, CODE_LINE_NUMBER, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE,
@@ -166,17 +166,17 @@ impl<'a, R: Record> Fields<'a, R> {
         }
     }
 
-    fn exception(&mut self, name: &str, error: &(dyn Error + 'static)) {
+    fn exception(&mut self, name: &str, error: &ErrorText) {
         let is_one_more = std::mem::replace(&mut self.has_exception, true);
         let told_by_user = self.event.fields().any(|field| EXCEPTION.contains(&field.name()));
         if is_one_more || told_by_user || self.options.is_redacted(name) {
-            return self.field(name, Value::Display(&error));
+            return self.field(name, Value::Str(&error.message));
         }
-        if let Some(name) = TypeName::of(error) {
-            self.field(EXCEPTION_TYPE, Value::Str(name.as_str()));
+        if let Some(name) = &error.type_name {
+            self.field(EXCEPTION_TYPE, Value::Str(name));
         }
-        self.field(EXCEPTION_MESSAGE, Value::Display(&error));
-        if let Some(stacktrace) = stacktrace(error) {
+        self.field(EXCEPTION_MESSAGE, Value::Str(&error.message));
+        if let Some(stacktrace) = error.stacktrace() {
             self.field(EXCEPTION_STACKTRACE, Value::Str(&stacktrace));
         }
     }
@@ -210,7 +210,7 @@ impl<R: Record> Values for Fields<'_, R> {
     }
 
     fn error(&mut self, field: &Field, error: &(dyn Error + 'static)) {
-        self.once(field, |fields, name| fields.exception(name, error));
+        self.once(field, |fields, name| fields.exception(name, &describe(error)));
     }
 }
 

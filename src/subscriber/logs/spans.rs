@@ -17,8 +17,9 @@ use tracing_subscriber::registry::LookupSpan;
 use super::encoded::EncodedRecord;
 use super::fields::Record as _;
 use super::value::{Each, Value, Values, plain};
+use crate::exception::PANICKED;
 use crate::export::encode;
-use crate::lines::json::encode::PANICKED;
+use crate::semconv::PANIC_TARGET;
 
 /// Keeps the fields of spans for the records inside them.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +61,9 @@ impl SpanAttributes {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        for span in ctx.event_scope(event).into_iter().flatten() {
+        // The panic hook must not wait for a span's lock: this thread may hold it.
+        let is_panic = event.metadata().target() == PANIC_TARGET;
+        for span in ctx.event_scope(event).into_iter().flatten().filter(|_| !is_panic) {
             if let Some(Kept(kept)) = span.extensions().get::<Kept>() {
                 out.extend_from_slice(kept);
             }

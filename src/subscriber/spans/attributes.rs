@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use opentelemetry::KeyValue;
 
 use super::fields::FieldValue;
+use crate::exception::PANICKED;
 use crate::export::encode::{self, SpanFields};
-use crate::lines::json::encode::PANICKED;
 use crate::settings::AttributeLimits;
 
 /// Encoded attributes, no key twice: the last value counts. The limit counts keys.

@@ -31,15 +31,15 @@ pub(super) fn enter(bridge: usize, id: &span::Id, state: Arc<SpanState>, context
     let _ = ENTERED.try_with(|spans| spans.borrow_mut().0.extend(entered.take()));
 }
 
-/// Notes that a span is exited.
-pub(super) fn exit(bridge: usize, id: &span::Id) {
+/// Notes that a span is exited. Returns its state.
+pub(super) fn exit(bridge: usize, id: &span::Id) -> Option<Arc<SpanState>> {
     let exited = ENTERED.try_with(|spans| {
         let spans = &mut spans.borrow_mut().0;
         let place = spans.iter().rposition(|entered| entered.bridge == bridge && entered.id == *id)?;
         Some(spans.remove(place))
     });
     // Dropped without the borrow: a context can hold values of the user.
-    drop(exited);
+    exited.ok().flatten().map(|exited| exited.state)
 }
 
 /// The innermost span of a bridge.

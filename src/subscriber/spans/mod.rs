@@ -85,6 +85,7 @@ use self::fields::SpanFields;
 use self::state::{PendingSpan, Stage, StartTime, Started};
 use self::table::SpanTable;
 use super::combined_filter::passes;
+use super::errors;
 use super::filter::FilterHandle;
 use super::reentrancy::ReentrancyGuard;
 use crate::export::encode;
@@ -217,7 +218,11 @@ impl SpanBridge {
     }
 
     pub(super) fn on_exit(&self, id: &span::Id) {
-        current::exit(self.number(), id);
+        if let Some(state) = current::exit(self.number(), id)
+            && let Some(started) = state.started.get()
+        {
+            errors::mark_panicked(&started.context);
+        }
     }
 
     pub(super) fn on_close(&self, id: &span::Id) {
