@@ -104,7 +104,7 @@ fn kind_from(error: &(dyn Error + 'static), type_name: Option<&str>) -> Cow<'sta
 fn kind_of_cause(error: &(dyn Error + 'static)) -> Option<String> {
     special_kind(error).or_else(|| {
         let debug =
-            catch_unwind(AssertUnwindSafe(|| Prefix::new(&format_args!("{error:?}"), MAX_NAME))).ok()?;
+            catch_unwind(AssertUnwindSafe(|| Prefix::read(&format_args!("{error:?}"), MAX_NAME))).ok()?;
         specific(TypeName::parse(error, &debug))
     })
 }
@@ -131,7 +131,7 @@ struct Prefix {
 }
 
 impl Prefix {
-    fn new(value: &fmt::Arguments<'_>, limit: usize) -> String {
+    fn read(value: &fmt::Arguments<'_>, limit: usize) -> String {
         let mut prefix = Self { text: String::new(), limit };
         // Ends with an error when full.
         let _ = prefix.write_fmt(*value);

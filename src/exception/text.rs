@@ -29,7 +29,7 @@ impl ErrorText {
         let type_name = debug.as_deref().and_then(|debug| TypeName::parse(error, debug));
         Self {
             message: text(error),
-            causes: causes(error).map(|cause| text(cause)).collect(),
+            causes: causes(error).map(text).collect(),
             backtrace: debug.as_deref().and_then(backtrace),
             kind: kind_from(error, type_name.as_deref()),
             type_name,
