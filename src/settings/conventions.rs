@@ -1,6 +1,7 @@
 //! Which semantic conventions are followed.
 
 use super::env::{Env, items};
+use super::secrets::quoted;
 use super::setting::settings;
 use super::types::{ExceptionSignal, RpcConventions};
 use super::value_kind::{Kind, any, one_of, plain};
@@ -20,8 +21,8 @@ pub(crate) fn rpc_conventions(env: &Env, warnings: &mut Vec<String>) -> RpcConve
     let list = env.get(variable).unwrap_or_default();
     warnings.extend(items(list).filter(|item| is_unknown_rpc_convention(item)).map(|item| {
         format!(
-            "{variable}: {:?} is not one of rpc, rpc/dup, rpc/old; it is ignored",
-            item.to_ascii_lowercase()
+            "{variable}: {} is not one of rpc, rpc/dup, rpc/old; it is ignored",
+            quoted(&item.to_ascii_lowercase())
         )
     }));
     (RPC_CONVENTION_LIST.parse)(list).unwrap_or_default()

@@ -8,9 +8,12 @@
 //!
 //! gRPC has no path: what follows the port is passed over, with a word about it unless it is what OTLP/HTTP puts there.
 
+use std::borrow::Cow;
+
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 
+use super::secrets::shown;
 use super::value_kind::{Kind, Reason, any};
 
 #[cfg(test)]
@@ -110,7 +113,7 @@ fn is_harmless(path: &str) -> bool {
     matches!(path.trim_end_matches('/'), "" | "/v1/traces" | "/v1/metrics" | "/v1/logs")
 }
 
-/// The text as it may be shown: without credentials, without a query.
+/// Returns the text as it may be shown: without credentials, path and query, any of which may hold a token.
 pub(super) fn redacted(text: &str) -> String {
     // A password may hold any character, so everything up to the last `@` may be part of it.
     let (scheme, rest) = match text.split_once("://") {
@@ -121,11 +124,16 @@ pub(super) fn redacted(text: &str) -> String {
         Some((_, rest)) => ("[redacted]@", rest),
         None => ("", rest),
     };
-    let (address, query) = match rest.split_once(['?', '#']) {
-        Some((address, _)) => (address, "?[redacted]"),
-        None => (rest, ""),
+    let (address, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let path = match rest {
+        "" | "/" | "/v1/traces" | "/v1/metrics" | "/v1/logs" => rest,
+        path if path.starts_with('/') => "/[redacted]",
+        _ => "?[redacted]",
     };
-    format!("{scheme}{credentials}{address}{query}")
+    match shown(address) {
+        Cow::Borrowed(address) => format!("{scheme}{credentials}{address}{path}"),
+        Cow::Owned(redacted) => redacted,
+    }
 }
 
 /// OTLP/gRPC's.

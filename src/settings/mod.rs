@@ -30,6 +30,7 @@ mod propagators;
 mod queue;
 mod resolve;
 mod resource;
+pub(crate) mod secrets;
 mod setting;
 mod signal;
 mod traces;

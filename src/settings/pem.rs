@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use super::secrets::shown;
 use super::value_kind::{Kind, Reason, plain};
 
 /// Certificates of authorities, of which at least one can be used.
@@ -19,7 +20,7 @@ const fn kind(check: fn(&PathBuf) -> Result<(), Reason>) -> Kind<PathBuf> {
     Kind {
         parse: |text| Ok(PathBuf::from(text)),
         check,
-        show: |path| path.display().to_string(),
+        show: |path| shown(&path.display().to_string()).into_owned(),
         quote: plain,
     }
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::builder_config::BuilderConfig;
 use super::env::items;
 use super::resolve::Resolver;
+use super::secrets::quoted;
 use super::setting::settings;
 use super::types::Propagator;
 use super::value_kind::{Kind, any, plain};
@@ -31,7 +32,7 @@ impl Resolver<'_> {
             let unknown = unknown.join(", ");
             self.warn_once(
                 variable,
-                format!("{unknown:?} is not one of tracecontext, baggage, none; {instead}"),
+                format!("{} is not one of tracecontext, baggage, none; {instead}", quoted(&unknown)),
             );
         }
         chosen.unwrap_or_else(otherwise)

@@ -5,6 +5,7 @@ mod export;
 mod files;
 mod mistakes;
 mod precedence;
+mod secrets;
 
 use super::*;
 use crate::builder::{Builder, init};

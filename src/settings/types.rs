@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
 
+use super::secrets::shown;
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -69,7 +71,7 @@ pub(crate) struct Target {
 }
 
 /// PEM files for an `https` connection. None for one that is not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub(crate) struct TlsFiles {
     /// Trusted roots, beside the system's.
     pub(crate) certificate: Option<PathBuf>,
@@ -77,6 +79,19 @@ pub(crate) struct TlsFiles {
     pub(crate) client_certificate: Option<PathBuf>,
     /// The operator named one of them: a mistake in it must not keep the program from starting.
     pub(crate) from_env: bool,
+}
+
+impl fmt::Debug for TlsFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // In place of a path there may be the content of the file.
+        let path =
+            |path: &Option<PathBuf>| path.as_ref().map(|path| shown(&path.to_string_lossy()).into_owned());
+        f.debug_struct("TlsFiles")
+            .field("certificate", &path(&self.certificate))
+            .field("client_key", &path(&self.client_key))
+            .field("client_certificate", &path(&self.client_certificate))
+            .finish()
+    }
 }
 
 /// How export requests are compressed.

@@ -9,6 +9,7 @@ use percent_encoding::percent_decode_str;
 use tracing_core::LevelFilter;
 
 use super::env::items;
+use super::secrets::{quoted, shown};
 use super::types::{Compression, HistogramAggregation, LogFormat};
 
 #[cfg(test)]
@@ -80,12 +81,12 @@ pub(super) const LENGTH: Kind<Option<usize>> = Kind {
 
 /// Free text, such as directives, which the filter checks.
 pub(super) const TEXT: Kind<String> =
-    Kind { parse: |text| Ok(text.to_owned()), check: any, show: |text| format!("{text:?}"), quote: plain };
+    Kind { parse: |text| Ok(text.to_owned()), check: any, show: |text| quoted(text), quote: plain };
 
 /// A name, which is not empty.
 pub(super) const NAME: Kind<String> = Kind {
     check: |name| if name.trim().is_empty() { Err("empty".into()) } else { Ok(()) },
-    show: Clone::clone,
+    show: |name| shown(name).into_owned(),
     ..TEXT
 };
 
@@ -269,8 +270,9 @@ pub(super) fn any<T>(_: &T) -> Result<(), Reason> {
     Ok(())
 }
 
+/// Returns the text in quotes, unless it may hold a secret.
 pub(super) fn plain(text: &str) -> String {
-    format!("{text:?}")
+    quoted(text)
 }
 
 /// Longer is a mistake, and would overflow where times are added.

@@ -62,8 +62,8 @@ fn https_names_the_feature_that_is_missing() {
 #[test]
 fn a_path_that_has_no_meaning_is_told() {
     let ignored = |text| parse(text, Scheme::HTTP).unwrap().ignored_path;
-    assert_eq!(ignored("http://collector:4317/tenant/7"), Some("/tenant/7".into()));
-    assert_eq!(ignored("collector:4317/api?key=secret"), Some("/api?[redacted]".into()));
+    assert_eq!(ignored("http://collector:4317/tenant/7"), Some("/[redacted]".into()));
+    assert_eq!(ignored("collector:4317/api?key=secret"), Some("/[redacted]".into()));
     for harmless in ["http://c:1", "http://c:1/", "http://c:1/v1/metrics", "http://c:1/v1/logs/"] {
         assert_eq!(ignored(harmless), None, "{harmless}");
     }
@@ -102,9 +102,10 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
-fn credentials_and_queries_are_not_shown() {
+fn credentials_paths_and_queries_are_not_shown() {
     let cases = [
-        ("http://collector:4317/path", "http://collector:4317/path"),
+        ("http://collector:4317/path", "http://collector:4317/[redacted]"),
+        ("http://collector:4318/v1/traces", "http://collector:4318/v1/traces"),
         ("http://user:secret@collector:4317", "http://[redacted]@collector:4317"),
         ("http://user:sec/ret@collector:4317", "http://[redacted]@collector:4317"),
         ("http://user:sec@ret@collector:4317", "http://[redacted]@collector:4317"),

@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 
+#[cfg(feature = "grpc")]
+use super::secrets::quoted;
+
 pub(in crate::settings) mod names;
 
 #[cfg(test)]
@@ -94,7 +97,8 @@ pub(crate) fn grpc_captured_headers(env: &Env, warnings: &mut Vec<String>) -> Ca
         listed.retain(|name| {
             let is_name = http::HeaderName::try_from(name).is_ok();
             if !is_name {
-                warnings.push(format!("{variable}: {name:?} is not the name of a header; it is ignored"));
+                warnings
+                    .push(format!("{variable}: {} is not the name of a header; it is ignored", quoted(name)));
             }
             is_name
         });

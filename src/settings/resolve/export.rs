@@ -12,6 +12,7 @@ use crate::settings::endpoint::{self as address, Endpoint};
 use crate::settings::env::items;
 use crate::settings::env::names::{self, Batch, Otlp};
 use crate::settings::pem;
+use crate::settings::secrets::{quoted, shown};
 use crate::settings::types::{Compression, ExportSettings, Target, TlsFiles};
 use crate::settings::value_kind::{COMPRESSION, HEADERS, Headers, Kind, TIMEOUT, YEAR, header, plain};
 
@@ -96,7 +97,8 @@ impl Resolver<'_> {
     fn flag(&mut self, variables: &[&'static str]) -> Option<bool> {
         let (name, text) = variables.iter().find_map(|&name| Some((name, self.env.get(name)?)))?;
         if !text.eq_ignore_ascii_case("true") && !text.eq_ignore_ascii_case("false") {
-            self.warn(format!("invalid {name}={text:?}: neither true nor false; using false"));
+            let text = quoted(text);
+            self.warn(format!("invalid {name}={text}: neither true nor false; using false"));
         }
         Some(text.eq_ignore_ascii_case("true"))
     }
@@ -117,7 +119,7 @@ impl Resolver<'_> {
             let unknown = unknown.join(", ");
             self.warn_once(
                 variable,
-                format!("{unknown:?} is not available here, only otlp and none; it is ignored"),
+                format!("{} is not available here, only otlp and none; it is ignored", quoted(&unknown)),
             );
         }
         otlp
@@ -151,8 +153,10 @@ impl Resolver<'_> {
             self.warn_once(&chosen.origin, format!("gRPC has no path; {path:?} is ignored"));
         }
         if !chosen.is_from_code && !has_scheme && !scheme_was_decided {
-            let words =
-                format!("no scheme in the address, so TLS is used ({uri}); for plaintext write http://");
+            let words = format!(
+                "no scheme in the address, so TLS is used ({}); for plaintext write http://",
+                address::redacted(&uri.to_string())
+            );
             self.warn_once(&chosen.origin, words);
         }
         if uri.port_u16() == Some(HTTP_PORT) {
@@ -174,7 +178,7 @@ impl Resolver<'_> {
         for (name, value) in headers {
             match header(name, value) {
                 Ok(header) => valid.push(header),
-                Err(reason) => self.invalid("header", scope, format!("{name}: [redacted]"), &reason),
+                Err(reason) => self.invalid("header", scope, format!("{}: [redacted]", shown(name)), &reason),
             }
         }
         (!headers.is_empty()).then_some(valid)

@@ -89,7 +89,7 @@ fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "http://c:1/tenant",
-            "OTEL_EXPORTER_OTLP_ENDPOINT: gRPC has no path; \"/tenant\" is ignored",
+            "OTEL_EXPORTER_OTLP_ENDPOINT: gRPC has no path; \"/[redacted]\" is ignored",
         ),
         (
             "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",

@@ -1,0 +1,93 @@
+//! Which values may be shown: a secret can be put into any variable by mistake.
+
+use std::borrow::Cow;
+
+/// Returns the text for a message or for `Debug`; `[redacted]` in place of a text that may hold a secret.
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+    if is_pem(text) {
+        "[redacted] (this is the content of a file; a path is expected)".into()
+    } else if may_hold_secret(text) {
+        "[redacted]".into()
+    } else {
+        text.into()
+    }
+}
+
+/// Returns the text in quotes; see [`shown`].
+pub(crate) fn quoted(text: &str) -> String {
+    match shown(text) {
+        Cow::Borrowed(text) => format!("{text:?}"),
+        Cow::Owned(redacted) => redacted,
+    }
+}
+
+fn is_pem(text: &str) -> bool {
+    text.contains("-----BEGIN")
+}
+
+/// Errs on the side of redaction: a value that is hidden needlessly costs one look at the environment.
+fn may_hold_secret(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    is_pem(text)
+        || text.len() > MAX_SHOWN
+        || text.contains(['\n', '\r', '@'])
+        || SECRET_WORDS.iter().any(|word| lower.contains(word))
+        || text.split(|c: char| !c.is_ascii_alphanumeric() && !"_-+=".contains(c)).any(looks_like_token)
+}
+
+/// Tokens are long and mix letters and digits; words and numbers are not.
+fn looks_like_token(word: &str) -> bool {
+    let has = |test: fn(&u8) -> bool| word.bytes().filter(test).count();
+    let has_prefix = TOKEN_PREFIXES.iter().any(|prefix| word.starts_with(prefix));
+    has_prefix || word.len() >= MIN_TOKEN && has(u8::is_ascii_digit) >= 2 && has(u8::is_ascii_alphabetic) >= 2
+}
+
+const MAX_SHOWN: usize = 256;
+const MIN_TOKEN: usize = 16;
+const SECRET_WORDS: [&str; 9] =
+    ["bearer ", "basic ", "password", "passwd", "secret", "token", "api_key", "api-key", "authorization"];
+const TOKEN_PREFIXES: [&str; 8] = ["eyJ", "sk-", "sk_", "ghp_", "glpat-", "xox", "AKIA", "dt0c01"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_mistakes_are_shown() {
+        for text in [
+            "10s",
+            "fast",
+            "-1",
+            "http/protobuf",
+            "parentbased_traceidratio",
+            "b3,jaeger",
+            "a=1,b",
+            "service.name=shop,host.name=%",
+            "18446744073709551616",
+            "/etc/otel/ca.pem",
+            "base2_exponential_bucket_histogram",
+            "console,prometheus",
+        ] {
+            assert_eq!(quoted(text), format!("{text:?}"));
+        }
+    }
+
+    #[test]
+    fn texts_that_may_hold_a_secret_are_redacted() {
+        for text in [
+            "Bearer abc",
+            "Authorization=Basic dXNlcg==",
+            "eyJhbGciOiJIUzI1NiJ9.e30.c2ln",
+            "sk-live-1",
+            "https://user:pass@collector",
+            "two\nlines",
+            "4f9a8b7c6d5e4f3a2b1c",
+            "x-api-key=1",
+            "http://collector/v1/0123456789abcdef0123",
+        ] {
+            assert_eq!(shown(text), "[redacted]", "{text}");
+        }
+        assert!(shown("-----BEGIN PRIVATE KEY-----\nMIIE").contains("a path is expected"));
+        assert_eq!(shown(&"a".repeat(300)), "[redacted]");
+    }
+}
