@@ -6,7 +6,7 @@ use std::time::Duration;
 use opentelemetry::{Key, Value};
 
 use super::endpoint;
-use super::secrets::shown;
+use super::secrets::shown_name;
 use super::types::{Compression, TlsSettings};
 use super::values::Values;
 
@@ -42,7 +42,7 @@ pub(crate) struct OtlpConfig {
 
 impl fmt::Debug for OtlpConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.headers.iter().map(|(name, _)| shown(name)).collect();
+        let names: Vec<_> = self.headers.iter().map(|(name, _)| shown_name(name)).collect();
         f.debug_struct("OtlpConfig")
             .field("export", &self.export)
             .field("endpoint", &self.endpoint.as_deref().map(endpoint::redacted))

@@ -21,6 +21,13 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
+/// Returns the name of a header as it may be shown. `authorization` is an ordinary name.
+pub(crate) fn shown_name(name: &str) -> Cow<'_, str> {
+    let is_name = name.len() <= MAX_NAME
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if is_name && !looks_like_token(name) { name.into() } else { shown(name) }
+}
+
 fn is_pem(text: &str) -> bool {
     text.contains("-----BEGIN")
 }
@@ -43,6 +50,7 @@ fn looks_like_token(word: &str) -> bool {
 }
 
 const MAX_SHOWN: usize = 256;
+const MAX_NAME: usize = 64;
 const MIN_TOKEN: usize = 16;
 const SECRET_WORDS: [&str; 9] =
     ["bearer ", "basic ", "password", "passwd", "secret", "token", "api_key", "api-key", "authorization"];

@@ -12,7 +12,7 @@ use crate::settings::endpoint::{self as address, Endpoint};
 use crate::settings::env::items;
 use crate::settings::env::names::{self, Batch, Otlp};
 use crate::settings::pem;
-use crate::settings::secrets::{quoted, shown};
+use crate::settings::secrets::{quoted, shown_name};
 use crate::settings::types::{Compression, ExportSettings, Target, TlsFiles};
 use crate::settings::value_kind::{COMPRESSION, HEADERS, Headers, Kind, TIMEOUT, YEAR, header, plain};
 
@@ -178,7 +178,9 @@ impl Resolver<'_> {
         for (name, value) in headers {
             match header(name, value) {
                 Ok(header) => valid.push(header),
-                Err(reason) => self.invalid("header", scope, format!("{}: [redacted]", shown(name)), &reason),
+                Err(reason) => {
+                    self.invalid("header", scope, format!("{}: [redacted]", shown_name(name)), &reason)
+                }
             }
         }
         (!headers.is_empty()).then_some(valid)
