@@ -168,6 +168,9 @@ fn a_layer_that_panics_while_it_holds_a_span_does_not_hang() {
         lines.iter().any(|line| line["message"].as_str().unwrap().ends_with("panicked: holding a span")),
         "{lines:?}"
     );
+    let inside = lines.iter().find(|line| line["message"] == "inside").unwrap();
+    assert_eq!(inside["field"], 2);
+    assert_eq!(collector.received().spans_named("after").len(), 1);
 }
 
 #[test]
@@ -189,4 +192,6 @@ fn child_with_a_layer_that_panics() {
     let hold =
         || tracing::info_span!("work", field = 1).in_scope(|| tracing::info!(name: "hold", "never written"));
     std::panic::catch_unwind(hold).unwrap_err();
+    // Its lock is poisoned, and the registry uses its place again.
+    tracing::info_span!("after", field = 2).in_scope(|| tracing::info!("inside"));
 }

@@ -35,16 +35,17 @@ enum State {
 impl TypeName {
     const MAX_LENGTH: usize = 64;
 
-    /// Reads the name from the beginning of an error's `Debug` form.
-    fn parse(error: &(dyn Error + 'static), debug: &str) -> Option<String> {
+    /// Appends the name that an error's `Debug` form begins with, if it does.
+    fn parse(error: &(dyn Error + 'static), debug: &str, out: &mut String) {
         if error.is::<io::Error>() {
-            return Some("std::io::Error".to_owned());
+            return out.push_str("std::io::Error");
         }
         let mut name = Self { text: [0; Self::MAX_LENGTH], length: 0, state: State::Name };
         // An error says that enough was read.
         let _ = name.write_str(debug);
-        let is_complete = matches!(name.state, State::Name | State::Complete);
-        (is_complete && name.length > 0).then(|| name.as_str().to_owned())
+        if matches!(name.state, State::Name | State::Complete) {
+            out.push_str(name.as_str());
+        }
     }
 
     fn as_str(&self) -> &str {
@@ -103,9 +104,11 @@ fn kind_from(error: &(dyn Error + 'static), type_name: Option<&str>) -> Cow<'sta
 
 fn kind_of_cause(error: &(dyn Error + 'static)) -> Option<String> {
     special_kind(error).or_else(|| {
-        let debug =
-            catch_unwind(AssertUnwindSafe(|| Prefix::read(&format_args!("{error:?}"), MAX_NAME))).ok()?;
-        specific(TypeName::parse(error, &debug))
+        let (mut debug, mut name) = (String::new(), String::new());
+        let write = || _ = write!(Prefix { text: &mut debug, limit: MAX_NAME }, "{error:?}");
+        catch_unwind(AssertUnwindSafe(write)).ok()?;
+        TypeName::parse(error, &debug, &mut name);
+        specific(Some(name).filter(|name| !name.is_empty()))
     })
 }
 
@@ -125,21 +128,12 @@ fn specific(type_name: Option<String>) -> Option<String> {
 }
 
 /// The beginning of a text; formatting ends where there is enough of it.
-struct Prefix {
-    text: String,
+struct Prefix<'a> {
+    text: &'a mut String,
     limit: usize,
 }
 
-impl Prefix {
-    fn read(value: &fmt::Arguments<'_>, limit: usize) -> String {
-        let mut prefix = Self { text: String::new(), limit };
-        // Ends with an error when full.
-        let _ = prefix.write_fmt(*value);
-        prefix.text
-    }
-}
-
-impl Write for Prefix {
+impl Write for Prefix<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = self.limit - self.text.len();
         if text.len() <= room {

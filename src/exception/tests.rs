@@ -1,7 +1,7 @@
 use super::*;
 
 fn error_type(error: &(dyn Error + 'static)) -> String {
-    describe(error).kind.to_string()
+    describe(error).kind(error).to_string()
 }
 
 fn stacktrace(error: &(dyn Error + 'static)) -> Option<String> {
@@ -23,7 +23,7 @@ fn placing_error() -> PlacingError {
 }
 
 fn name(error: &(dyn Error + 'static)) -> Option<String> {
-    describe(error).type_name.clone()
+    describe(error).type_name().map(str::to_owned)
 }
 
 #[test]

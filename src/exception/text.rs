@@ -10,41 +10,53 @@ use std::rc::Rc;
 use super::{PANICKED, Prefix, TypeName, causes, kind_from};
 
 /// What an error value says about itself: its `Display` and `Debug` forms, and the `Display` forms of its causes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ErrorText {
-    /// `exception.type`.
-    pub(crate) type_name: Option<String>,
+    /// Empty if the name of the type is unknown.
+    type_name: String,
     pub(crate) message: String,
     pub(crate) causes: Vec<String>,
-    /// The backtrace that the `Debug` form shows.
-    backtrace: Option<String>,
-    /// `error.type`.
-    pub(crate) kind: Cow<'static, str>,
+    debug: String,
 }
 
 impl ErrorText {
-    fn new(error: &(dyn Error + 'static)) -> Self {
+    /// Formats an error, in the memory of an earlier one.
+    fn format(&mut self, error: &(dyn Error + 'static)) {
         // An implementation that panics must not take the event with it.
-        let debug = formatted(|text| write!(text, "{error:?}"), Some(MAX_DEBUG));
-        let type_name = debug.as_deref().and_then(|debug| TypeName::parse(error, debug));
-        Self {
-            message: text(error),
-            causes: causes(error).map(text).collect(),
-            backtrace: debug.as_deref().and_then(backtrace),
-            kind: kind_from(error, type_name.as_deref()),
-            type_name,
+        if !formatted(&mut self.debug, MAX_DEBUG, |text| write!(text, "{error:?}")) {
+            self.debug.clear();
         }
+        self.type_name.clear();
+        TypeName::parse(error, &self.debug, &mut self.type_name);
+        display(&mut self.message, error);
+        self.causes.clear();
+        self.causes.extend(causes(error).map(|cause| {
+            let mut text = String::new();
+            display(&mut text, cause);
+            text
+        }));
+    }
+
+    /// `exception.type`.
+    pub(crate) fn type_name(&self) -> Option<&str> {
+        (!self.type_name.is_empty()).then_some(&*self.type_name)
+    }
+
+    /// `error.type`, for the error that was described.
+    pub(crate) fn kind(&self, error: &(dyn Error + 'static)) -> Cow<'static, str> {
+        kind_from(error, self.type_name())
     }
 
     /// The error's text, then that of each of its causes, and the backtrace. `None` if there is neither cause nor
     /// backtrace.
     pub(crate) fn stacktrace(&self) -> Option<String> {
-        if self.causes.is_empty() && self.backtrace.is_none() {
+        let backtrace = self.debug.find("Stack backtrace:\n").map(|start| self.debug[start..].trim_end());
+        if self.causes.is_empty() && backtrace.is_none() {
             return None;
         }
         let mut text = String::new();
         let _ = self.write_chain(&mut text);
-        if let Some(backtrace) = &self.backtrace {
+        if let Some(backtrace) = backtrace {
             text.push('\n');
             text.push_str(backtrace);
         }
@@ -53,7 +65,7 @@ impl ErrorText {
 
     /// Writes the error and its causes, one a line, as a stack trace begins in most languages.
     pub(crate) fn write_chain(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        if let Some(name) = &self.type_name {
+        if let Some(name) = self.type_name() {
             write!(out, "{name}: ")?;
         }
         out.write_str(&self.message)?;
@@ -70,7 +82,11 @@ pub(crate) fn describe(error: &(dyn Error + 'static)) -> Rc<ErrorText> {
         |texts: &Texts| texts.iter().find(|(known, _)| *known == key).map(|(_, text)| Rc::clone(text));
     let known = TEXTS.try_with(|texts| texts.borrow().as_ref().and_then(known)).ok().flatten();
     known.unwrap_or_else(|| {
-        let text = Rc::new(ErrorText::new(error));
+        let mut text = unused_text();
+        if let Some(text) = Rc::get_mut(&mut text) {
+            text.format(error);
+        }
+        keep_for_reuse(&text);
         let _ = TEXTS.try_with(|texts| {
             if let Some(texts) = &mut *texts.borrow_mut() {
                 texts.push((key, Rc::clone(&text)));
@@ -99,21 +115,40 @@ pub(crate) fn with_text(error: &(dyn Error + 'static), emit: impl FnOnce(&ErrorT
     let _ = PREPARED.try_with(RefCell::take);
 }
 
-fn text(error: &(dyn Error + 'static)) -> String {
-    formatted(|text| write!(text, "{error}"), None).unwrap_or_else(|| PANICKED.to_owned())
+/// A text that nothing refers to any more, or a new one.
+fn unused_text() -> Rc<ErrorText> {
+    let unused = |texts: &mut Vec<Rc<ErrorText>>| {
+        let place = texts.iter().position(|text| Rc::strong_count(text) == 1)?;
+        Some(texts.swap_remove(place))
+    };
+    UNUSED.try_with(|texts| unused(&mut texts.borrow_mut())).ok().flatten().unwrap_or_default()
 }
 
-/// `None` if formatting panics.
-fn formatted(write: impl FnOnce(&mut Prefix) -> fmt::Result, limit: Option<usize>) -> Option<String> {
-    let mut prefix = Prefix { text: String::new(), limit: limit.unwrap_or(usize::MAX) };
+fn keep_for_reuse(text: &Rc<ErrorText>) {
+    let _ = UNUSED.try_with(|texts| {
+        let texts = &mut *texts.borrow_mut();
+        if texts.len() < MAX_KEPT
+            && text.debug.capacity() <= MAX_DEBUG
+            && text.message.capacity() <= MAX_DEBUG
+        {
+            texts.push(Rc::clone(text));
+        }
+    });
+}
+
+fn display(out: &mut String, error: &(dyn Error + 'static)) {
+    if !formatted(out, usize::MAX, |text| write!(text, "{error}")) {
+        out.clear();
+        out.push_str(PANICKED);
+    }
+}
+
+/// Replaces `out`, up to a limit. Returns `false` if formatting panics.
+fn formatted(out: &mut String, limit: usize, write: impl FnOnce(&mut Prefix<'_>) -> fmt::Result) -> bool {
+    out.clear();
+    let mut prefix = Prefix { text: out, limit };
     // Ends with an error when it is full. What a failing implementation has written until then is better than nothing.
-    catch_unwind(AssertUnwindSafe(|| _ = write(&mut prefix))).ok()?;
-    Some(prefix.text)
-}
-
-fn backtrace(debug: &str) -> Option<String> {
-    let start = debug.find("Stack backtrace:\n")?;
-    Some(debug[start..].trim_end().to_owned())
+    catch_unwind(AssertUnwindSafe(|| _ = write(&mut prefix))).is_ok()
 }
 
 type Texts = Vec<(*const (dyn Error + 'static), Rc<ErrorText>)>;
@@ -121,9 +156,13 @@ type Texts = Vec<(*const (dyn Error + 'static), Rc<ErrorText>)>;
 thread_local! {
     /// Of the event that is being written. The pointers are compared, never followed.
     static TEXTS: RefCell<Option<Texts>> = const { RefCell::new(None) };
+    /// Texts whose memory can be used again. Those that are in use are referred to elsewhere as well.
+    static UNUSED: RefCell<Vec<Rc<ErrorText>>> = const { RefCell::new(Vec::new()) };
     /// For the next event.
     static PREPARED: RefCell<Texts> = const { RefCell::new(Vec::new()) };
 }
 
 /// As much of a `Debug` form as is searched for a backtrace.
 const MAX_DEBUG: usize = 64 * 1024;
+/// Texts of a thread whose memory is kept.
+const MAX_KEPT: usize = 4;

@@ -2,4 +2,5 @@
 
 pub mod json;
 pub(crate) mod pretty;
+pub(crate) mod span_table;
 pub(crate) mod writer;

@@ -149,8 +149,8 @@ impl Exception {
         let mut texts = vec![text.message.clone()];
         texts.extend_from_slice(&text.causes);
         Self {
-            type_name: text.type_name.clone(),
-            kind: Some(text.kind.clone()),
+            type_name: text.type_name().map(str::to_owned),
+            kind: Some(text.kind(error)),
             texts,
             stacktrace: text.stacktrace(),
         }

@@ -30,7 +30,7 @@ pub(crate) struct LayerParts<S> {
     pub(crate) lines: Option<(Lines<S>, FilterHandle)>,
     pub(crate) records: Option<(Records<S>, FilterHandle)>,
     /// For records that carry the fields of the spans around them.
-    pub(crate) span_attributes: Option<SpanAttributes>,
+    pub(crate) span_attributes: Option<Arc<SpanAttributes>>,
     pub(crate) spans: Option<Arc<SpanBridge>>,
     pub(crate) marks: Marks,
 }
@@ -120,7 +120,7 @@ impl<S> Filter<S> for CallsiteFilter {
 struct Outputs<S> {
     lines: Option<Lines<S>>,
     records: Option<Records<S>>,
-    span_attributes: Option<SpanAttributes>,
+    span_attributes: Option<Arc<SpanAttributes>>,
     wants: CombinedFilter,
     marks: Marks,
     filtering: Filtering,
@@ -176,10 +176,10 @@ where
             bridge.on_new_span(attrs, id, &ctx);
         }
         let _inside = ReentrancyGuard::enter();
-        if let Some(kept) = self.span_attributes
+        if let Some(kept) = &self.span_attributes
             && passes(self.wants.records.as_ref(), attrs.metadata(), &ctx)
         {
-            kept.keep(attrs, id, &ctx);
+            kept.on_new_span(attrs, id);
         }
         if let Some(lines) = &self.lines
             && passes(self.wants.lines.as_ref(), attrs.metadata(), &ctx)
@@ -194,8 +194,8 @@ where
             bridge.on_record(id, values);
         }
         let _inside = ReentrancyGuard::enter();
-        if let Some(kept) = self.span_attributes {
-            kept.keep_later(values, id, &ctx);
+        if let Some(kept) = &self.span_attributes {
+            kept.on_record(values, id);
         }
         // Lines know their spans: those that their filter left out have no fields to add to.
         if let Some(lines) = &self.lines {
@@ -241,6 +241,9 @@ where
 
     fn on_close(&self, id: span::Id, ctx: Context<'_, S>) {
         self.wants.on_close(&id, &ctx);
+        if let Some(kept) = &self.span_attributes {
+            kept.on_close(&id);
+        }
         if let Some(bridge) = &self.bridge {
             bridge.on_close(&id);
         }

@@ -55,6 +55,10 @@ impl<S: Subscriber, F: Layer<S>> Layer<S> for Shared<F> {
     fn on_record(&self, id: &Id, values: &Record<'_>, ctx: Context<'_, S>) {
         self.0.on_record(id, values, ctx);
     }
+
+    fn on_close(&self, id: Id, ctx: Context<'_, S>) {
+        self.0.on_close(id, ctx);
+    }
 }
 
 impl<S: Subscriber, F: LineFormat<S> + Send + Sync> LineFormat<S> for Shared<F> {

@@ -82,7 +82,7 @@ where
     let direct = direct_source(&settings, &pipelines, sampler.clone());
     let providers =
         providers::providers(&settings, additions, sampler, &resource, &pipelines, exporter.workers())?;
-    let span_attributes = context.spans;
+    let span_attributes = context.spans.clone();
     let records = records::records(&settings, &pipelines, &providers, has_log_processors, context);
     for warning in &settings.warnings {
         diagnostics.warn(warning, &[]);
@@ -141,7 +141,7 @@ fn record_context(settings: &Settings, additions: &mut Additions) -> RecordConte
     RecordContext {
         redaction: additions.redaction.clone(),
         baggage: BaggageKeys::new(std::mem::take(&mut additions.baggage_keys)),
-        spans: settings.logs.span_fields.then_some(SpanAttributes { value_length }),
+        spans: settings.logs.span_fields.then(|| Arc::new(SpanAttributes::new(value_length))),
         value_length,
     }
 }

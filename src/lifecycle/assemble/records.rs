@@ -46,7 +46,7 @@ where
 pub(super) struct RecordContext {
     pub(super) redaction: Redaction,
     pub(super) baggage: BaggageKeys,
-    pub(super) spans: Option<SpanAttributes>,
+    pub(super) spans: Option<Arc<SpanAttributes>>,
     /// Characters of one text.
     pub(super) value_length: Option<usize>,
 }
@@ -65,7 +65,7 @@ impl RecordContext {
                 let value = if self.redaction.is_redacted(key) { &redacted } else { value };
                 encode::attribute_value(&mut around, LogFields::ATTRIBUTE, key, value, self.value_length);
             });
-            if let Some(spans) = self.spans {
+            if let Some(spans) = &self.spans {
                 spans.write(event, ctx, &mut around);
             }
             logs.on_event(event, moment.time, moment.ids, &around);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Write as _;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use opentelemetry::Value;
@@ -20,12 +20,13 @@ use super::fields::Fields;
 use super::format::{Format, Options};
 use super::keys::{FieldNames, Key, MissingIds, SpanFields};
 use super::scratch::Scratch;
-use super::spans::{self, LayerId};
+use super::spans::SpanLine;
 use super::visit::Values;
 use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::{Field, FieldValue};
+use crate::lines::span_table::SpanTable;
 use crate::redaction::Redaction;
-use crate::semconv::{OWN_TARGET, PANIC_TARGET};
+use crate::semconv::OWN_TARGET;
 use crate::trace_ids::{TraceIds, may_touch_context};
 
 /// Writes each event as one line of JSON. See the [module](super) for what stands in it.
@@ -36,7 +37,7 @@ pub struct JsonLayer<W> {
     format: Format,
     redaction: Redaction,
     baggage: BaggageKeys,
-    id: LayerId,
+    spans: SpanTable<SpanLine>,
     dispatch: OnceLock<WeakDispatch>,
 }
 
@@ -51,7 +52,7 @@ impl<W> JsonLayer<W> {
             options,
             redaction: Redaction::default(),
             baggage: BaggageKeys::default(),
-            id: LayerId::next(),
+            spans: SpanTable::new(),
             dispatch: OnceLock::new(),
         }
     }
@@ -242,12 +243,10 @@ where
         });
         line.extend_from_slice(fields.text());
         let how = self.format.span_fields;
-        // The panic hook must not wait for a span's lock: this thread may hold it.
         if how != SpanFields::Off
-            && target != PANIC_TARGET
-            && let Some(span) = context.event_span(event)
+            && let Some(span) = context.event_span(event).and_then(|span| self.spans.nearest(&span))
         {
-            spans::write(&span, (self.id, how), fields, line, spans);
+            span.write(how, fields, line, spans);
         }
     }
 
@@ -282,19 +281,24 @@ where
         let Some(span) = context.span(id) else { return };
         Scratch::with(|Scratch { fields, .. }| {
             attributes.record(&mut self.values(fields));
-            spans::insert(&span, self.id, fields);
+            let parent = span.parent().and_then(|parent| self.spans.nearest(&parent));
+            self.spans.insert(id, Arc::new(SpanLine::new(span.name(), parent, fields)));
         });
     }
 
-    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+    fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
         if self.format.span_fields == SpanFields::Off {
             return;
         }
-        let Some(span) = context.span(id) else { return };
+        let Some(span) = self.spans.get(id) else { return };
         Scratch::with(|Scratch { fields, .. }| {
             values.record(&mut self.values(fields));
-            spans::record(&span, self.id, fields);
+            span.record(fields);
         });
+    }
+
+    fn on_close(&self, id: Id, _: Context<'_, S>) {
+        self.spans.remove(&id);
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {

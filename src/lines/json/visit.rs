@@ -62,7 +62,7 @@ impl Values<'_> {
 
     fn exception(&mut self, error: &ErrorText) {
         let [type_key, message_key, stacktrace_key] = self.format.exception;
-        if let Some(name) = &error.type_name
+        if let Some(name) = error.type_name()
             && let Some(out) = self.begin_key(type_key)
         {
             encode::string(out, name);

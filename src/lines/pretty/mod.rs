@@ -15,6 +15,7 @@ mod text;
 use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing_core::field::Visit;
@@ -30,8 +31,9 @@ use self::text::{escape, shown};
 use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::Field;
 use crate::exception::describe;
+use crate::lines::span_table::SpanTable;
 use crate::redaction::{REDACTED, Redaction};
-use crate::semconv::{OWN_TARGET, PANIC_TARGET};
+use crate::semconv::OWN_TARGET;
 use crate::trace_ids::TraceIds;
 
 /// Whether lines are coloured: for a terminal, unless the user does not want it.
@@ -48,11 +50,18 @@ pub(crate) struct PrettyLayer<W> {
     colors: Colors,
     redaction: Redaction,
     baggage: BaggageKeys,
+    spans: SpanTable<SpanText>,
 }
 
 impl<W> PrettyLayer<W> {
     pub(crate) fn new(make_writer: W, colors: Colors) -> Self {
-        Self { make_writer, colors, redaction: Redaction::default(), baggage: BaggageKeys::default() }
+        Self {
+            make_writer,
+            colors,
+            redaction: Redaction::default(),
+            baggage: BaggageKeys::default(),
+            spans: SpanTable::new(),
+        }
     }
 
     /// Fields whose values must not be written.
@@ -137,7 +146,7 @@ where
         let mut line = self.head(time, *metadata.level());
         self.body(&mut line, &values);
         let mut place = escape(target);
-        if let Some(path) = span_path(event, context) {
+        if let Some(path) = span_path(&self.spans, event, context) {
             let _ = write!(place, "  {path}");
         }
         if let Some(ids) = ids {
@@ -186,23 +195,25 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'w> MakeWriter<'w> + 'static,
 {
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let Some(span) = context.span(id) else { return };
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
         let mut values = self.values(false);
         attributes.record(&mut values);
-        span.extensions_mut().replace(SpanFields(values.into_fields()));
+        self.spans.insert(id, Arc::new(Mutex::new(values.into_fields())));
     }
 
     /// Values are formatted by code of the program, which may log: no lock is held while that happens.
-    fn on_record(&self, id: &Id, record: &Record<'_>, context: Context<'_, S>) {
-        let Some(span) = context.span(id) else { return };
+    fn on_record(&self, id: &Id, record: &Record<'_>, _: Context<'_, S>) {
+        let Some(span) = self.spans.get(id) else { return };
         let mut values = self.values(false);
         record.record(&mut values);
-        if let Some(SpanFields(fields)) = span.extensions_mut().get_mut() {
-            let recorded = values.into_fields();
-            fields.retain(|(old, _)| recorded.iter().all(|(new, _)| new != old));
-            fields.extend(recorded);
-        }
+        let recorded = values.into_fields();
+        let mut fields = lock(&span);
+        fields.retain(|(old, _)| recorded.iter().all(|(new, _)| new != old));
+        fields.extend(recorded);
+    }
+
+    fn on_close(&self, id: Id, _: Context<'_, S>) {
+        self.spans.remove(&id);
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
@@ -210,31 +221,32 @@ where
     }
 }
 
-/// What a span keeps.
-struct SpanFields(Vec<(String, String)>);
+/// The fields that the layer keeps of one span.
+type SpanText = Mutex<Vec<(String, String)>>;
 
-/// `request{tenant=acme}:query`
-fn span_path<S>(event: &Event<'_>, context: &Context<'_, S>) -> Option<String>
+fn lock(fields: &SpanText) -> MutexGuard<'_, Vec<(String, String)>> {
+    fields.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// `request{tenant=acme}:query`, of the spans that the layer knows.
+fn span_path<S>(spans: &SpanTable<SpanText>, event: &Event<'_>, context: &Context<'_, S>) -> Option<String>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     let mut path = String::new();
-    // The panic hook must not wait for a span's lock: this thread may hold it.
-    let is_panic = event.metadata().target() == PANIC_TARGET;
     for span in context.event_scope(event)?.from_root() {
+        let Some(fields) = spans.get(&span.id()) else { continue };
         if !path.is_empty() {
             path.push(':');
         }
         path.push_str(&escape(span.name()));
-        if !is_panic
-            && let Some(SpanFields(fields)) = span.extensions().get()
-            && !fields.is_empty()
-        {
+        let fields = lock(&fields);
+        if !fields.is_empty() {
             let fields: Vec<_> = fields.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let _ = write!(path, "{{{}}}", fields.join(" "));
         }
     }
-    Some(path)
+    (!path.is_empty()).then_some(path)
 }
 
 /// Collects values as text that is safe to show.

@@ -172,7 +172,7 @@ impl<'a, R: Record> Fields<'a, R> {
         if is_one_more || told_by_user || self.options.is_redacted(name) {
             return self.field(name, Value::Str(&error.message));
         }
-        if let Some(name) = &error.type_name {
+        if let Some(name) = error.type_name() {
             self.field(EXCEPTION_TYPE, Value::Str(name));
         }
         self.field(EXCEPTION_MESSAGE, Value::Str(&error.message));

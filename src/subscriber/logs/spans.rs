@@ -7,6 +7,7 @@
 //! that happens.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing_core::field::Field;
 use tracing_core::span::{Attributes, Id, Record};
@@ -19,60 +20,61 @@ use super::fields::Record as _;
 use super::value::{Each, Value, Values, plain};
 use crate::exception::PANICKED;
 use crate::export::encode;
-use crate::semconv::PANIC_TARGET;
+use crate::lines::span_table::SpanTable;
 
 /// Keeps the fields of spans for the records inside them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct SpanAttributes {
     /// Characters of one text.
-    pub(crate) value_length: Option<usize>,
+    value_length: Option<usize>,
+    /// Attributes of a `LogRecord`, no key twice.
+    spans: SpanTable<Mutex<Vec<u8>>>,
 }
 
-/// Attributes of a `LogRecord`, no key twice.
-struct Kept(Vec<u8>);
-
 impl SpanAttributes {
+    pub(crate) fn new(value_length: Option<usize>) -> Self {
+        Self { value_length, spans: SpanTable::new() }
+    }
+
     /// Keeps the fields that a span was made with.
-    pub(crate) fn keep<S>(self, attributes: &Attributes<'_>, id: &Id, ctx: &Context<'_, S>)
-    where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
-        let Some(span) = ctx.span(id) else { return };
+    pub(crate) fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id) {
         let mut fields = self.visitor();
         attributes.record(&mut Each(&mut fields));
-        span.extensions_mut().replace(Kept(fields.encoded));
+        self.spans.insert(id, Arc::new(Mutex::new(fields.encoded)));
     }
 
     /// Keeps fields that were recorded later, for a span that is known.
-    pub(crate) fn keep_later<S>(self, values: &Record<'_>, id: &Id, ctx: &Context<'_, S>)
-    where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
-        let Some(span) = ctx.span(id) else { return };
+    pub(crate) fn on_record(&self, values: &Record<'_>, id: &Id) {
+        let Some(span) = self.spans.get(id) else { return };
         let mut fields = self.visitor();
         values.record(&mut Each(&mut fields));
-        if let Some(Kept(kept)) = span.extensions_mut().get_mut::<Kept>() {
-            encode::encoded_attributes(&fields.encoded).for_each(|(_, attribute)| replace(kept, attribute));
-        }
+        let mut kept = lock(&span);
+        encode::encoded_attributes(&fields.encoded).for_each(|(_, attribute)| replace(&mut kept, attribute));
+    }
+
+    pub(crate) fn on_close(&self, id: &Id) {
+        self.spans.remove(id);
     }
 
     /// Appends the fields of the spans around an event, from the innermost to the outermost.
-    pub(crate) fn write<S>(self, event: &Event<'_>, ctx: &Context<'_, S>, out: &mut Vec<u8>)
+    pub(crate) fn write<S>(&self, event: &Event<'_>, ctx: &Context<'_, S>, out: &mut Vec<u8>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        // The panic hook must not wait for a span's lock: this thread may hold it.
-        let is_panic = event.metadata().target() == PANIC_TARGET;
-        for span in ctx.event_scope(event).into_iter().flatten().filter(|_| !is_panic) {
-            if let Some(Kept(kept)) = span.extensions().get::<Kept>() {
-                out.extend_from_slice(kept);
+        for span in ctx.event_scope(event).into_iter().flatten() {
+            if let Some(kept) = self.spans.get(&span.id()) {
+                out.extend_from_slice(&lock(&kept));
             }
         }
     }
 
-    fn visitor(self) -> Fields {
+    fn visitor(&self) -> Fields {
         Fields { encoded: Vec::new(), one: Vec::new(), value_length: self.value_length }
     }
+}
+
+fn lock(attributes: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
+    attributes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Appends an attribute, in the place of one with the same key.

@@ -60,7 +60,6 @@ mod handler;
 mod source;
 mod state;
 mod status;
-mod table;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -83,13 +82,13 @@ pub(crate) use self::status::as_inferred;
 
 use self::fields::SpanFields;
 use self::state::{PendingSpan, Stage, StartTime, Started};
-use self::table::SpanTable;
 use super::combined_filter::passes;
 use super::errors;
 use super::filter::FilterHandle;
 use super::reentrancy::ReentrancyGuard;
 use crate::export::encode;
 use crate::export::own_threads::on_io_thread;
+use crate::lines::span_table::SpanTable;
 use crate::trace_ids::{TraceIds, is_suppressed, with_current};
 
 /// Makes OpenTelemetry spans of the `tracing` spans of one subscriber.
@@ -97,7 +96,7 @@ use crate::trace_ids::{TraceIds, is_suppressed, with_current};
 pub(crate) struct SpanBridge {
     source: SpanSource,
     filter: FilterHandle,
-    table: SpanTable,
+    table: SpanTable<SpanState>,
     dispatch: OnceLock<WeakDispatch>,
     stock: OnceLock<compat::WeakStock>,
 }

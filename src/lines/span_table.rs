@@ -1,53 +1,56 @@
-//! The states of all open spans of one subscriber.
+//! What is known of the open spans of one subscriber, by their ids.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing_core::span;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
-use super::state::SpanState;
-
-/// Finds the state of a span by its id.
+/// Finds the value that belongs to an open span.
 ///
 /// It is not kept in the span's extensions: their lock can be held by another layer, by this very thread, and is
 /// poisoned when that layer panics. The locks here are held for one lookup, never while other code runs.
 #[derive(Debug)]
-pub(super) struct SpanTable {
-    shards: Box<[Shard; SHARDS]>,
+pub(crate) struct SpanTable<T> {
+    shards: Box<[Shard<T>; SHARDS]>,
 }
 
-type Shard = Mutex<HashMap<u64, Arc<SpanState>, BuildHasherDefault<IdHasher>>>;
+type Shard<T> = Mutex<Spans<T>>;
 
-impl SpanTable {
-    pub(super) fn new() -> Self {
+type Spans<T> = HashMap<u64, Arc<T>, BuildHasherDefault<IdHasher>>;
+
+impl<T> SpanTable<T> {
+    pub(crate) fn new() -> Self {
         Self { shards: Box::new(std::array::from_fn(|_| Shard::default())) }
     }
 
-    pub(super) fn insert(&self, id: &span::Id, state: Arc<SpanState>) {
+    pub(crate) fn insert(&self, id: &span::Id, state: Arc<T>) {
         let replaced = self.shard(id).insert(id.into_u64(), state);
         // Dropped without the lock.
         drop(replaced);
     }
 
-    pub(super) fn get(&self, id: &span::Id) -> Option<Arc<SpanState>> {
+    pub(crate) fn get(&self, id: &span::Id) -> Option<Arc<T>> {
         self.shard(id).get(&id.into_u64()).cloned()
     }
 
-    pub(super) fn remove(&self, id: &span::Id) -> Option<Arc<SpanState>> {
+    pub(crate) fn remove(&self, id: &span::Id) -> Option<Arc<T>> {
         self.shard(id).remove(&id.into_u64())
     }
 
+    /// The value of a span, or of the nearest span around it that has one.
+    pub(crate) fn nearest<'a, S: LookupSpan<'a>>(&self, span: &SpanRef<'a, S>) -> Option<Arc<T>> {
+        span.scope().find_map(|span| self.get(&span.id()))
+    }
+
     /// Counts the open spans for which `matches` returns `true`.
-    pub(super) fn count(&self, matches: impl Fn(&SpanState) -> bool) -> u64 {
-        let matching = |shard: &Shard| lock(shard).values().filter(|state| matches(state)).count() as u64;
+    pub(crate) fn count(&self, matches: impl Fn(&T) -> bool) -> u64 {
+        let matching = |shard: &Shard<T>| lock(shard).values().filter(|state| matches(state)).count() as u64;
         self.shards.iter().map(matching).sum()
     }
 
-    fn shard(
-        &self,
-        id: &span::Id,
-    ) -> MutexGuard<'_, HashMap<u64, Arc<SpanState>, BuildHasherDefault<IdHasher>>> {
+    fn shard(&self, id: &span::Id) -> MutexGuard<'_, Spans<T>> {
         // The highest bits of the product are the best mixed ones.
         let shard = mix(id.into_u64()) >> (u64::BITS - SHARDS.ilog2());
         lock(&self.shards[shard as usize])
