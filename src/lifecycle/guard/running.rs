@@ -1,0 +1,171 @@
+//! Running telemetry and its shutdown.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::providers::Providers;
+use super::user_code_share;
+use crate::diagnostics::{Diagnostics, Field, FieldValue};
+use crate::export::{ExportStats, Exporter, Ledger, SignalStats};
+use crate::lifecycle::tasks::BackgroundTasks;
+use crate::lines::writer::NonBlockingWriter;
+use crate::settings::deadline_after;
+use crate::subscriber::{Filters, SpanBridge};
+
+/// The parts of telemetry that end with the guard.
+pub(crate) struct Running {
+    pub(crate) providers: Providers,
+    pub(crate) exporter: Exporter,
+    pub(crate) ledgers: Ledgers,
+    pub(crate) lines: Option<NonBlockingWriter>,
+    /// Pending items will not be delivered any more.
+    pub(crate) has_ended: bool,
+    /// Lines that were still unwritten at the deadline.
+    pub(crate) lines_given_up: u64,
+    pub(crate) filters: Filters,
+    pub(crate) bridge: Option<Arc<SpanBridge>>,
+    pub(crate) diagnostics: Diagnostics,
+    pub(crate) shutdown_timeout: Duration,
+    /// The start of telemetry that belongs to the process.
+    pub(crate) started: Option<Started>,
+}
+
+/// When telemetry was started, and the bytes of log lines at that time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Started {
+    at: Instant,
+    line_bytes: u64,
+}
+
+/// The ledger of each exported signal.
+#[derive(Clone, Default)]
+pub(crate) struct Ledgers {
+    pub(crate) traces: Option<Arc<Ledger>>,
+    pub(crate) metrics: Option<Arc<Ledger>>,
+    pub(crate) logs: Option<Arc<Ledger>>,
+}
+
+impl Started {
+    pub(super) fn now(running: &Running) -> Self {
+        Self { at: Instant::now(), line_bytes: running.line_bytes() }
+    }
+}
+
+impl Running {
+    pub(super) fn stats(&self) -> ExportStats {
+        let dropped = self.lines.as_ref().map_or(0, NonBlockingWriter::dropped);
+        let open_spans = self.ledgers.traces.as_ref().and(self.bridge.as_ref());
+        let delivery = ExportStats {
+            open_spans: open_spans.map_or(0, |bridge| bridge.open_spans()),
+            ..self.ledgers.stats(dropped + self.lines_given_up)
+        };
+        if self.has_ended { delivery.after_the_end() } else { delivery }
+    }
+
+    fn line_bytes(&self) -> u64 {
+        self.lines.as_ref().map_or(0, NonBlockingWriter::accepted_bytes)
+    }
+
+    /// Warns if the guard was dropped by the statement that created it, before anything was recorded.
+    fn warn_immediate_shutdown(&self) {
+        let Some(Started { at, line_bytes }) = self.started else { return };
+        let stats = self.stats();
+        let accepted = [&stats.traces, &stats.metrics, &stats.logs].iter().any(|signal| signal.accepted > 0);
+        if at.elapsed() < IMMEDIATE && !accepted && self.line_bytes() == line_bytes {
+            self.diagnostics.warn(
+                "telemetry was shut down right after its start: bind the guard to a variable that lives as long as \
+                 `main`, such as `_telemetry`",
+                &[],
+            );
+        }
+    }
+
+    /// Shuts everything down within the deadline of the settings.
+    pub(super) fn end(&mut self) {
+        self.warn_immediate_shutdown();
+        let now = Instant::now();
+        let deadline = deadline_after(self.shutdown_timeout);
+        let reserve = now + user_code_share(self.shutdown_timeout);
+        // Spans and records are flushed while the metrics are collected once more.
+        let collected = Arc::new(AtomicBool::new(true));
+        let mut flushing = BackgroundTasks::start(self.providers.last_flush(reserve, &collected));
+        flushing.wait_until(reserve);
+        let has_ended = self.exporter.shutdown(deadline);
+        // Calls that waited for a delivery have returned now. These providers are shut down only now, because the SDK
+        // discards spans that end after its shutdown, uncounted.
+        let deadline = deadline.max(Instant::now() + ANSWER_GRACE);
+        let mut stopping = BackgroundTasks::start(self.providers.stop_traces_and_logs(deadline));
+        if has_ended {
+            self.warn_unfinished(flushing.wait_until(deadline), stopping.wait_until(deadline));
+        }
+        self.has_ended = true;
+        self.warn_uncollected_metrics(collected.load(Ordering::Acquire));
+        self.warn_lost();
+        if let Some(lines) = &self.lines {
+            let written = lines.shutdown(deadline.max(Instant::now() + LINES_GRACE));
+            self.lines_given_up = if written { 0 } else { lines.unwritten() };
+        }
+    }
+
+    /// Warns about user code that did not return in time.
+    fn warn_unfinished(&self, flushing: &[&'static str], stopping: &[&'static str]) {
+        let once_more = |signal: &&&'static str| !flushing.contains(signal);
+        for signal in flushing.iter().chain(stopping.iter().filter(once_more)) {
+            let what = "a processor, reader or callback did not end in time";
+            self.diagnostics.warn(what, &[("signal", FieldValue::Text(signal))]);
+        }
+    }
+
+    /// Warns if the last collection failed: a callback that panics ends the SDK's reader for good. If metrics were lost,
+    /// that is the reason for the reader's error, and it is reported already.
+    fn warn_uncollected_metrics(&self, collected: bool) {
+        if !collected && self.stats().metrics.lost() == 0 {
+            let check = "has a callback of an observable instrument panicked?";
+            self.diagnostics
+                .warn("the last metrics could not be collected", &[("check", FieldValue::Text(&check))]);
+        }
+    }
+
+    fn warn_lost(&self) {
+        let ExportStats { traces, metrics, logs, log_lines_dropped, open_spans } = self.stats();
+        let mut fields: Vec<Field<'_>> = Vec::new();
+        for (signal, counts) in [("traces", &traces), ("metrics", &metrics), ("logs", &logs)] {
+            if counts.lost() > 0 {
+                fields.push((signal, FieldValue::Text(counts)));
+            }
+        }
+        if log_lines_dropped > 0 {
+            fields.push(("log_lines_dropped", FieldValue::Count(log_lines_dropped)));
+        }
+        if !fields.is_empty() {
+            self.diagnostics.warn("telemetry was lost", &fields);
+        }
+        if open_spans > 0 {
+            let fields = [("spans", FieldValue::Count(open_spans))];
+            self.diagnostics.warn("spans were still open at the shutdown and are not exported", &fields);
+        }
+    }
+}
+
+impl Ledgers {
+    pub(super) fn stats(&self, log_lines_dropped: u64) -> ExportStats {
+        let counts = |ledger: &Option<Arc<Ledger>>| -> SignalStats {
+            ledger.as_ref().map(|ledger| ledger.snapshot()).unwrap_or_default()
+        };
+        ExportStats {
+            traces: counts(&self.traces),
+            metrics: counts(&self.metrics),
+            logs: counts(&self.logs),
+            log_lines_dropped,
+            open_spans: 0,
+        }
+    }
+}
+
+/// A program that ends sooner has hardly done anything.
+const IMMEDIATE: Duration = Duration::from_millis(2);
+/// The time until calls that waited for a delivery have returned.
+const ANSWER_GRACE: Duration = Duration::from_millis(20);
+/// The least time for the last lines, among them the one that reports what was lost.
+const LINES_GRACE: Duration = Duration::from_millis(40);
