@@ -34,6 +34,8 @@ use crate::{propagation, semconv};
 pub(crate) struct Assembled<S> {
     pub(crate) layer: LayerParts<S>,
     pub(crate) running: Running,
+    /// For tests that take what is queued.
+    #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only captures read it"))]
     pub(crate) pipelines: Pipelines,
     pub(crate) globals: Globals,
 }
