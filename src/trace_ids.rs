@@ -1,10 +1,9 @@
-//! The one way to learn the ids an event belongs to.
+//! The trace and span ids of an event.
 
 use std::panic::catch_unwind;
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId};
-use tracing_core::dispatcher::WeakDispatch;
 use tracing_core::{Dispatch, Event, span};
 
 /// Trace, span and flags of the span that was current.
@@ -16,33 +15,33 @@ pub(crate) struct TraceIds {
 }
 
 impl TraceIds {
-    /// Of the current OpenTelemetry context: also right inside raw OpenTelemetry spans and gRPC calls.
+    /// Returns the ids of the current OpenTelemetry context, also inside of raw OpenTelemetry spans and calls.
     pub(crate) fn current() -> Option<Self> {
-        with_current(|context| Self::of(context.span().span_context()))?
+        with_current(|context| Self::from_span_context(context.span().span_context()))?
     }
 
-    /// Of the span that an event belongs to: the current one, the parent that it names, or none for a root event.
-    pub(crate) fn of_event(event: &Event<'_>, dispatch: Option<&WeakDispatch>) -> Option<Self> {
+    /// Returns the ids of the span that an event belongs to: the current one, its explicit parent, or none.
+    pub(crate) fn from_event(event: &Event<'_>, dispatch: Option<&Dispatch>) -> Option<Self> {
         if !may_touch_context(event.metadata().target()) {
             return None;
         }
         if event.is_contextual() {
             return Self::current();
         }
-        Self::of_span(event.parent()?, &dispatch?.upgrade()?)
+        Self::from_span(event.parent()?, dispatch?)
     }
 
-    /// Of a `tracing` span, which is started by this question; none if it is no OpenTelemetry span.
-    pub(crate) fn of_span(id: &span::Id, dispatch: &Dispatch) -> Option<Self> {
+    /// Returns the ids of a `tracing` span, and starts it. `None` if it is no OpenTelemetry span.
+    pub(crate) fn from_span(id: &span::Id, dispatch: &Dispatch) -> Option<Self> {
         let context = tracing_opentelemetry::get_otel_context(id, dispatch)?;
-        Self::of(context.span().span_context())
+        Self::from_span_context(context.span().span_context())
     }
 
     pub(crate) fn from_context(context: &Context) -> Option<Self> {
-        Self::of(context.span().span_context())
+        Self::from_span_context(context.span().span_context())
     }
 
-    fn of(span: &SpanContext) -> Option<Self> {
+    fn from_span_context(span: &SpanContext) -> Option<Self> {
         span.is_valid().then(|| Self {
             trace_id: span.trace_id(),
             span_id: span.span_id(),
@@ -64,12 +63,12 @@ pub(crate) fn may_touch_context(target: &str) -> bool {
     !is_sdk_target(target) && context_lives()
 }
 
-/// Asks the current context, unless the thread has lost it.
+/// Calls `ask` with the current context, unless the thread has lost it.
 pub(crate) fn with_current<T>(ask: impl FnOnce(&Context) -> T) -> Option<T> {
     context_lives().then(|| Context::map_current(ask))
 }
 
-/// Whether telemetry is suppressed here.
+/// Returns `true` if telemetry is suppressed in the current context.
 pub(crate) fn is_suppressed() -> bool {
     context_lives() && Context::is_current_telemetry_suppressed()
 }

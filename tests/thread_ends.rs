@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use telemetry_bootstrap::testing::Collector;
+use telemetry_bootstrap::tracing::span::EnteredSpan;
 use telemetry_bootstrap::tracing::{Span, error, info_span};
 use telemetry_bootstrap::{LogFormat, init, record_error};
 
@@ -18,6 +19,8 @@ impl Drop for LogsAtTheEnd {
 }
 
 thread_local! {
+    static ENTERED_FIRST: RefCell<Option<EnteredSpan>> = const { RefCell::new(None) };
+    static ENTERED_LAST: RefCell<Option<EnteredSpan>> = const { RefCell::new(None) };
     static FIRST: LogsAtTheEnd = const { LogsAtTheEnd(RefCell::new(None)) };
     static LAST: LogsAtTheEnd = const { LogsAtTheEnd(RefCell::new(None)) };
 }
@@ -32,9 +35,11 @@ fn what_a_thread_records_until_its_very_end_arrives() {
         .build()
         .unwrap();
     let thread = std::thread::spawn(|| {
+        ENTERED_FIRST.with(|entered| entered.replace(Some(info_span!("entered first").entered())));
         // What a thread touches first is destroyed last: one of them outlives the OpenTelemetry context.
         FIRST.with(|first| first.0.replace(Some(info_span!("first"))));
         info_span!("in between").in_scope(|| ());
+        ENTERED_LAST.with(|entered| entered.replace(Some(info_span!("entered last").entered())));
         LAST.with(|last| last.0.replace(Some(info_span!("last"))));
     });
     thread.join().unwrap();
@@ -42,5 +47,5 @@ fn what_a_thread_records_until_its_very_end_arrives() {
     assert_eq!(collector.received().log_count(), 4);
     let mut names: Vec<_> = collector.spans().iter().map(|span| span.name().to_owned()).collect();
     names.sort();
-    assert_eq!(names, ["first", "in between", "last"]);
+    assert_eq!(names, ["entered first", "entered last", "first", "in between", "last"]);
 }

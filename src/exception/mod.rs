@@ -15,7 +15,7 @@ use crate::semconv::OTHER;
 /// The name of an error's type, as far as it can be known.
 ///
 /// A `dyn Error` does not tell its type, but a derived `Debug` begins with its name (or, for an enum, with the
-/// variant's). What does not look like one is nobody's type.
+/// variant's). Text that does not look like a name is not used.
 #[derive(Clone, Copy)]
 struct TypeName {
     text: [u8; TypeName::MAX_LENGTH],

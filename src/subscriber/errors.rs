@@ -43,11 +43,11 @@ use crate::semconv::{
 use crate::settings::ExceptionSignal;
 use crate::trace_ids::with_current;
 
-/// How errors are told on spans.
+/// How errors are recorded on spans.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Marks {
     pub(crate) exceptions: ExceptionSignal,
-    /// What must not be told in lines and records must not be told on spans either.
+    /// Fields that are redacted in lines and records are redacted on spans as well.
     pub(crate) redaction: Redaction,
 }
 
@@ -69,7 +69,7 @@ pub(super) fn mark(event: &Event<'_>, bridge: &SpanBridge, time: SystemTime, how
     if span.is_none() && !explicit {
         return;
     }
-    let failure = Failure::new(event, &how.redaction);
+    let failure = EventError::new(event, &how.redaction);
     if event.metadata().target() == PANIC_TARGET {
         // The panic hook must not wait for the span's lock: this thread may hold it.
         let span = span.map(|context| context.span().span_context().span_id());
@@ -91,7 +91,7 @@ pub(super) fn mark_panicked(context: &OtelContext) {
     let span = context.span();
     let id = span.span_context().span_id();
     let take =
-        |panic: &RefCell<Option<(SpanId, Failure)>>| panic.borrow_mut().take_if(|(span, _)| *span == id);
+        |panic: &RefCell<Option<(SpanId, EventError)>>| panic.borrow_mut().take_if(|(span, _)| *span == id);
     if let Some((_, failure)) = PANIC.try_with(take).ok().flatten() {
         failure.mark(&span, SystemTime::now(), ExceptionSignal::SpanEvent, false);
     }
@@ -104,7 +104,7 @@ pub(crate) fn explicitly(error: &(dyn Error + 'static), emit: impl FnOnce()) {
     emit();
     // Inside telemetry's own code the current span may be locked by this thread.
     if STATE.replace(before) == State::Explicit && !ReentrancyGuard::is_held() {
-        let failure = Failure { error: Some(Exception::new(error)), ..Failure::default() };
+        let failure = EventError { error: Some(Exception::new(error)), ..EventError::default() };
         let now = SystemTime::now();
         with_current(|context| {
             failure.mark(&context.span(), now, ExceptionSignal::SpanEvent, false);
@@ -122,11 +122,11 @@ fn span_of(event: &Event<'_>, state: &Arc<SpanState>, bridge: &SpanBridge) -> Op
     (!event.is_contextual() || is_current()).then_some(nearest)
 }
 
-/// What an event says about an error.
+/// The error that an event describes.
 #[derive(Debug, Default)]
-struct Failure {
+struct EventError {
     message: Option<String>,
-    /// The user's `error.type`.
+    /// `error.type`, set by the user.
     kind: Option<String>,
     error: Option<Exception>,
     redaction: Redaction,
@@ -179,7 +179,7 @@ impl Exception {
     }
 }
 
-impl Failure {
+impl EventError {
     fn new(event: &Event<'_>, redaction: &Redaction) -> Self {
         let mut failure = Self { redaction: redaction.clone(), ..Self::default() };
         // A value whose `Debug` or `Display` panics is no reason to end the program.
@@ -190,7 +190,7 @@ impl Failure {
     /// Whether the error was recorded on the way here. If not, it will have been: the spans around it remember it.
     fn is_known(&self, state: &Arc<SpanState>) -> bool {
         let Some(error) = &self.error else { return false };
-        let text = Tail::of(error.message());
+        let text = ErrorFingerprint::new(error.message());
         let known = state.lock_errors().knows(error);
         state.scope().for_each(|state| state.lock_errors().add(&text));
         known
@@ -244,7 +244,7 @@ impl Failure {
     }
 }
 
-impl Visit for Failure {
+impl Visit for EventError {
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         if self.redaction.is_redacted(field.name()) {
             return;
@@ -267,7 +267,7 @@ impl Visit for Failure {
 /// Errors that were recorded on a span or below it, the newest last.
 #[derive(Debug, Default)]
 pub(crate) struct RecordedErrors {
-    texts: VecDeque<Tail>,
+    texts: VecDeque<ErrorFingerprint>,
 }
 
 impl RecordedErrors {
@@ -275,7 +275,7 @@ impl RecordedErrors {
         self.texts.iter().any(|known| error.texts.iter().any(|text| known.is_of(text)))
     }
 
-    fn add(&mut self, text: &Tail) {
+    fn add(&mut self, text: &ErrorFingerprint) {
         if self.texts.contains(text) {
             return;
         }
@@ -288,14 +288,14 @@ impl RecordedErrors {
 
 /// The end of an error's text, where wrappers put what they wrap.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Tail {
+struct ErrorFingerprint {
     text: Arc<str>,
     /// The text is longer.
     is_cut: bool,
 }
 
-impl Tail {
-    fn of(text: &str) -> Self {
+impl ErrorFingerprint {
+    fn new(text: &str) -> Self {
         let from = text.len().saturating_sub(MAX_TAIL);
         let from = (from..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or_default();
         Self { text: text[from..].into(), is_cut: from > 0 }
@@ -322,7 +322,7 @@ enum State {
 thread_local! {
     static STATE: Cell<State> = const { Cell::new(State::Idle) };
     /// A panic in this span, whose status is set when it is exited.
-    static PANIC: RefCell<Option<(SpanId, Failure)>> = const { RefCell::new(None) };
+    static PANIC: RefCell<Option<(SpanId, EventError)>> = const { RefCell::new(None) };
 }
 
 const MESSAGE_FIELD: &str = "message";

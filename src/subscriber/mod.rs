@@ -35,7 +35,7 @@ pub(crate) use lines::{Lines, shared};
 pub(crate) use logs::{LogOptions, OtlpLogs, SpanAttributes};
 pub use record_error::record_error;
 pub use spans::SpanExt;
-#[expect(unused_imports, reason = "the layers for calls do not use it yet")]
+#[cfg_attr(not(test), expect(unused_imports, reason = "the layers for calls do not use it yet"))]
 pub(crate) use spans::handler_span;
 pub(crate) use spans::{DirectSource, SpanBridge, SpanSource};
 use tracing_subscriber::Layer;

@@ -1,4 +1,4 @@
-//! How often something may be said.
+//! A limit on how often something is logged.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Errors, told once: [`record_error`].
+//! Recording an error exactly once: [`record_error`].
 
 use std::error::Error;
 use std::panic::Location;

@@ -75,7 +75,7 @@ pub(crate) fn display(out: &mut Vec<u8>, value: &dyn fmt::Display) {
 pub(crate) fn formatted(out: &mut Vec<u8>, write: impl FnOnce(&mut Escaped<'_>) -> fmt::Result) {
     let start = out.len();
     out.push(b'"');
-    // An implementation that returns an error has said what it could: that stays.
+    // What an implementation has written before it returns an error stays.
     let outcome = catch_unwind(AssertUnwindSafe(|| write(&mut Escaped(out))));
     if outcome.is_err() {
         out.truncate(start);

@@ -250,17 +250,23 @@ where
         }
     }
 
-    /// The ids of an event when nobody else has found them out.
+    /// The subscriber that the layer works in. `None` inside of an `Option` or `Vec` of layers, which do not announce it.
+    fn dispatch(&self) -> Option<Dispatch> {
+        self.dispatch.get()?.upgrade()
+    }
+
+    /// The ids of an event, in a subscriber of the user.
     fn ids<S>(&self, event: &Event<'_>, context: &Context<'_, S>) -> Option<TraceIds>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let dispatch = self.dispatch.get();
-        TraceIds::of_event(event, dispatch).or_else(|| {
+        let dispatch = self.dispatch();
+        let dispatch = dispatch.as_ref();
+        TraceIds::from_event(event, dispatch).or_else(|| {
             // A bridge that does not activate the contexts of its spans still knows them.
             let known = event.is_contextual() && may_touch_context(event.metadata().target());
             let span = context.event_span(event).filter(|_| known)?;
-            TraceIds::of_span(&span.id(), &dispatch?.upgrade()?)
+            TraceIds::from_span(&span.id(), dispatch?)
         })
     }
 }

@@ -217,7 +217,7 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        self.write_event(event, &context, SystemTime::now(), TraceIds::of_event(event, None));
+        self.write_event(event, &context, SystemTime::now(), TraceIds::from_event(event, None));
     }
 }
 

@@ -8,7 +8,7 @@ use crate::exception::PANICKED;
 /// What `write` writes, escaped; `[panicked]` when it panics.
 pub(super) fn shown(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
     let mut text = String::new();
-    // An implementation that returns an error has said what it could: that stays.
+    // What an implementation has written before it returns an error stays.
     match catch_unwind(AssertUnwindSafe(|| write(&mut text))) {
         Ok(_) => escape(&text),
         Err(_) => PANICKED.to_owned(),

@@ -13,7 +13,7 @@ pub(super) struct Buffer {
     state: Mutex<State>,
     /// The reader waits here for lines.
     filled: Condvar,
-    /// Whoever flushes, or waits for room, waits here for the reader.
+    /// Callers that flush, or wait for room, wait here for the reader.
     emptied: Condvar,
     dropped: AtomicU64,
     reader: OnceLock<ThreadId>,
@@ -40,10 +40,10 @@ struct State {
     accepted: u64,
     finished: u64,
     reader: Reader,
-    /// Whoever flushes wants the reader not to linger.
+    /// A flush is under way: the reader must not wait for more lines.
     flushing: usize,
     blocked: usize,
-    /// The program is ending: nobody waits for room any more.
+    /// The program is ending: no caller waits for room any more.
     ending: bool,
     closed: bool,
     /// A wait for the output was in vain; cleared by progress.
@@ -125,7 +125,7 @@ impl Buffer {
         let _ = self.reader.set(thread::current().id());
     }
 
-    /// For the reader: exchanges what waits for `spare`, which is empty; `false` when there is nothing and nobody can
+    /// For the reader: exchanges what waits for `spare`, which is empty; `false` when there is nothing and no writer can
     /// add to it any more. `written` says how many bytes it has finished with since the last call.
     ///
     /// After a write it lingers: lines that come soon after each other then need no wake-up, and share a write.
@@ -183,13 +183,13 @@ impl Buffer {
         }
     }
 
-    /// The program is ending: whoever waits for room, and would, has the line dropped instead.
+    /// The program is ending: lines that would have to wait for room are dropped.
     pub(super) fn end(&self) {
         self.lock().ending = true;
         self.emptied.notify_all();
     }
 
-    /// Nobody will add lines any more; the reader may end.
+    /// No more lines will be added; the reader may end.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.filled.notify_one();
@@ -213,7 +213,7 @@ impl Buffer {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Whoever panicked with this lock held left nothing half done.
+    /// A panic while this lock is held leaves nothing half done.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! The line writer: log output that never blocks whoever logs.
+//! A line writer that never blocks the caller.
 //!
 //! A line is appended to a buffer under a short lock. A thread takes the whole buffer and writes it in one call, so
 //! that under load many lines share a system call. A reader that stops reading stops that thread, never the program:
@@ -11,7 +11,7 @@
 //! | after a pause | at once: the thread is woken |
 //! | soon after another one | within a millisecond, together with all that came meanwhile |
 //! | on [`NonBlockingWriter::flush`], and when the last handle is dropped | at once, and the caller waits, for a limited time |
-//! | after [`NonBlockingWriter::shutdown`] | at once, and whoever logs waits for a moment, because the program may end |
+//! | after [`NonBlockingWriter::shutdown`] | at once, and the caller waits for a moment, because the program may end |
 //! | when the program ends without one of these, or is killed | not: what was logged in the last millisecond is lost |
 //!
 //! # What never happens
@@ -57,7 +57,7 @@ pub struct NonBlockingWriter {
     handle: Arc<Handle>,
 }
 
-/// What all clones share, and the thread does not: when it goes, nobody can log any more.
+/// What all clones share, and the thread does not: it is dropped with the last writer.
 struct Handle {
     shared: Arc<Shared>,
 }
@@ -65,7 +65,7 @@ struct Handle {
 /// What the thread and all who log share.
 struct Shared {
     buffer: Buffer,
-    /// `Some` when there is no thread: whoever logs writes.
+    /// `Some` if there is no thread: the caller writes.
     direct: Option<Mutex<Sink>>,
 }
 
@@ -76,7 +76,7 @@ impl NonBlockingWriter {
     /// Opens the output and starts the thread. At most `max_bytes` wait; a single line that is longer is let through
     /// when nothing else waits.
     ///
-    /// Where the system refuses a thread, lines are written by whoever logs.
+    /// If the thread cannot be spawned, lines are written synchronously.
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ impl NonBlockingWriter {
         self.shared().buffer.flush(deadline_after(timeout))
     }
 
-    /// Flushes until `deadline`, and from now on makes whoever logs wait for a moment until the line is written:
+    /// Flushes until `deadline`, and from now on makes callers wait for a moment until the line is written:
     /// the program is ending, and no later flush may come. [`OverflowPolicy::Block`] becomes [`OverflowPolicy::Drop`]. `false` when
     /// lines still wait.
     pub fn shutdown(&self, deadline: Instant) -> bool {

@@ -79,7 +79,7 @@ pub enum OverflowPolicy {
     /// It is dropped and counted; the program goes on.
     #[default]
     Drop,
-    /// Whoever logs waits for room: no line is lost, but an output that is stuck stops the program, until
+    /// The caller waits for room: no line is lost, but an output that is stuck stops the program, until
     /// [`shutdown`](super::NonBlockingWriter::shutdown).
     Block,
 }

@@ -47,11 +47,11 @@ pub(super) fn write(
         fields.record.event_name(Value::Str(name));
     }
     // An event that knows better says so: of an error that is recorded, the place is the caller's.
-    let is_told = |key: &str| event.metadata().fields().field(key).is_some();
-    if let Some(file) = metadata.file().filter(|_| !is_told(CODE_FILE_PATH)) {
+    let has_field = |key: &str| event.metadata().fields().field(key).is_some();
+    if let Some(file) = metadata.file().filter(|_| !has_field(CODE_FILE_PATH)) {
         fields.attribute(CODE_FILE_PATH, Value::Str(file));
     }
-    if let Some(line) = metadata.line().filter(|_| !is_told(CODE_LINE_NUMBER)) {
+    if let Some(line) = metadata.line().filter(|_| !has_field(CODE_LINE_NUMBER)) {
         fields.attribute(CODE_LINE_NUMBER, Value::I64(i64::from(line)));
     }
     if fields.dropped > 0 {
@@ -83,7 +83,7 @@ struct Fields<'a, R> {
     progress: Progress,
 }
 
-/// How far the fields have been written, so that one that panics can be told and passed over.
+/// How far the fields have been written, so that one that panics can be replaced and passed over.
 #[derive(Clone, Copy, Default)]
 struct Progress {
     /// Fields written.
@@ -111,7 +111,7 @@ impl<'a, R: Record> Fields<'a, R> {
         }
     }
 
-    /// Formatting a value is the user's code. When it panics, the field is told as such and the next pass goes on
+    /// Formatting a value is the user's code. When it panics, the field is marked as such and the next pass goes on
     /// behind it. Each pass gets further, so this ends.
     fn visit_all(&mut self) {
         let event = self.event;
@@ -168,8 +168,8 @@ impl<'a, R: Record> Fields<'a, R> {
 
     fn exception(&mut self, name: &str, error: &ErrorText) {
         let is_one_more = std::mem::replace(&mut self.has_exception, true);
-        let told_by_user = self.event.fields().any(|field| EXCEPTION.contains(&field.name()));
-        if is_one_more || told_by_user || self.options.is_redacted(name) {
+        let has_own_exception = self.event.fields().any(|field| EXCEPTION.contains(&field.name()));
+        if is_one_more || has_own_exception || self.options.is_redacted(name) {
             return self.field(name, Value::Str(&error.message));
         }
         if let Some(name) = error.type_name() {

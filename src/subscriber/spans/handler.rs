@@ -15,7 +15,7 @@ use super::ext::SpanAccess;
 ///
 /// A callsite has a fixed list of fields, so that `record` works for those of this list; for other attributes there is
 /// [`SpanExt::set_attribute`](super::SpanExt::set_attribute).
-#[expect(dead_code, reason = "the layers for calls do not use it yet")]
+#[cfg_attr(not(test), expect(dead_code, reason = "the layers for calls do not use it yet"))]
 pub(crate) fn handler_span(context: &OtelContext) -> tracing::Span {
     let is_ours =
         || tracing::dispatcher::get_default(|dispatch| dispatch.downcast_ref::<SpanAccess>().is_some());

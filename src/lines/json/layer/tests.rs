@@ -368,3 +368,25 @@ fn ids_are_those_of_the_bridges_span() {
         assert_eq!(lines[2].get("span_id"), None);
     }
 }
+
+#[test]
+fn ids_of_explicit_parents_are_found_inside_wrappers_of_layers() {
+    use opentelemetry::trace::TracerProvider as _;
+
+    type Boxed = Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>;
+    let wrappers: [fn(JsonLayer<Output>) -> Boxed; 2] =
+        [|layer| Box::new(layer), |layer| Box::new(tracing_subscriber::reload::Layer::new(layer).0)];
+    for wrap in wrappers {
+        let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
+        let output = Output::default();
+        let bridge = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        let subscriber =
+            tracing_subscriber::registry().with(wrap(JsonLayer::new(output.clone()))).with(bridge);
+        with_default(subscriber, || {
+            let parent = info_span!("parent");
+            info!(parent: &parent, "explicit");
+        });
+        let line: Value = serde_json::from_str(&output.0.lock().unwrap()[0]).unwrap();
+        assert!(line["span_id"].is_string(), "{line}");
+    }
+}

@@ -109,3 +109,6 @@ impl SpanBridge {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
