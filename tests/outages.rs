@@ -170,8 +170,12 @@ fn a_collector_that_asks_for_a_pause_gets_it_and_then_everything() {
 fn answers_that_are_final_are_counted_and_said_once() {
     // Some of these are answered to each request for hours: a line each would bury the program's own.
     let cases = [
-        (Code::ResourceExhausted, "quota", "what does the collector's own log say?"),
-        (Code::Unimplemented, "Content is compressed with `gzip` which isn't supported", "this compression"),
+        (Code::ResourceExhausted, "quota", "the collector limits the rate"),
+        (
+            Code::Unimplemented,
+            "Content is compressed with `gzip` which isn't supported",
+            "is the compression supported",
+        ),
         (Code::Unauthenticated, "who are you", "OTEL_EXPORTER_OTLP_HEADERS"),
     ];
     for (code, message, check) in cases {

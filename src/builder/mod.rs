@@ -28,7 +28,7 @@ use crate::lifecycle::TelemetryGuard;
 use crate::lifecycle::assemble::mistakes_in_code;
 use crate::redaction::Redaction;
 use crate::semconv;
-use crate::settings::{self, BuilderConfig, Compression, Env, Propagator, Settings, TlsSettings};
+use crate::settings::{self, BuilderConfig, Compression, Env, Propagator, Protocol, Settings, TlsSettings};
 use crate::subscriber::TelemetryLayer;
 
 /// Starts the description of this program's telemetry.
@@ -147,6 +147,22 @@ impl Builder {
     /// Overridden by `OTEL_EXPORTER_OTLP_COMPRESSION` (`none`, `gzip`) and its form for one signal. Default: not at all.
     pub fn compression(mut self, compression: Compression) -> Self {
         self.config.common.otlp.compression = Some(compression);
+        self
+    }
+
+    /// The protocol in which telemetry is sent.
+    ///
+    /// Overridden by `OTEL_EXPORTER_OTLP_PROTOCOL` (`grpc`, `http/protobuf`, `http/json`) and its form for one signal.
+    /// Default: [`Protocol::Auto`], which goes by the endpoint.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::Protocol;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().endpoint("http://collector:4318").protocol(Protocol::HttpJson);
+    /// ```
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.config.common.otlp.protocol = Some(protocol);
         self
     }
 

@@ -50,6 +50,15 @@ macro_rules! exporter_setters {
                 self
             }
 
+            #[doc = concat!("The protocol in which ", $signal, " are sent.")]
+            ///
+            #[doc = concat!("Overridden by `OTEL_EXPORTER_OTLP_", $variables, "_PROTOCOL`, then")]
+            /// `OTEL_EXPORTER_OTLP_PROTOCOL`: `grpc`, `http/protobuf`, `http/json`. Default: as for all signals.
+            pub fn protocol(mut self, protocol: Protocol) -> Self {
+                self.config.otlp.protocol = Some(protocol);
+                self
+            }
+
             /// PEM files of an `https` connection.
             ///
             #[doc = concat!("Overridden, each file for itself, by `OTEL_EXPORTER_OTLP_", $variables, "_CERTIFICATE`,")]

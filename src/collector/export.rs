@@ -59,15 +59,6 @@ impl Export {
         })
     }
 
-    /// Uncompressed, in bytes.
-    pub(crate) fn size(&self) -> usize {
-        match self {
-            Self::Traces(request) => request.encoded_len(),
-            Self::Metrics(request) => request.encoded_len(),
-            Self::Logs(request) => request.encoded_len(),
-        }
-    }
-
     /// Removes the last items.
     pub(crate) fn reject(&mut self, items: usize) {
         let mut left = items;

@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use tonic::Status;
-use tonic_types::{ErrorDetails, StatusExt};
-
 use crate::semconv::Code;
 use crate::settings::Signal;
 
@@ -28,16 +25,19 @@ use crate::settings::Signal;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Answers with this status; nothing is kept.
+    /// Answers with this status, over HTTP with the one that stands for it (503 for UNAVAILABLE); nothing is kept.
     #[non_exhaustive]
     Status {
         /// The code of the answer.
         code: Code,
         /// Its message.
         message: String,
-        /// Asks, with a `RetryInfo`, to be left alone for so long.
+        /// Asks for a pause of this length, by `RetryInfo` or `Retry-After` (in whole seconds).
         retry_after: Option<Duration>,
     },
+    /// Answers as a gateway in front of the collector does, with this HTTP answer, whatever the protocol; nothing is
+    /// kept.
+    Http(HttpAnswer),
     /// Takes the request but refuses its last `rejected` items: OTLP's partial success. The others are kept.
     #[non_exhaustive]
     PartialSuccess {
@@ -50,7 +50,8 @@ pub enum Fault {
     Delay(Duration),
     /// Takes the request and never answers. The client must give up; nothing is kept.
     Silence,
-    /// Refuses requests of more than so many bytes, uncompressed, as the Go collector does: RESOURCE_EXHAUSTED.
+    /// Refuses requests of more than so many bytes, uncompressed, as the Go collector does: RESOURCE_EXHAUSTED over
+    /// gRPC, 413 over HTTP.
     /// Only requests that are refused count for [`times`](FaultPlan::times).
     MaxMessageSize(usize),
 }
@@ -62,11 +63,17 @@ impl Fault {
         Self::Status { code, message: message.into(), retry_after: None }
     }
 
-    /// Answers RESOURCE_EXHAUSTED, with a `RetryInfo` that asks to be left alone for so long.
+    /// Answers RESOURCE_EXHAUSTED (over HTTP 429) and asks for a pause of this length.
     #[must_use]
     pub fn retry_after(pause: Duration) -> Self {
         let message = "too many requests".to_owned();
         Self::Status { code: Code::ResourceExhausted, message, retry_after: Some(pause) }
+    }
+
+    /// Answers with this HTTP status, as a gateway does; see [`HttpAnswer`] for headers and a body.
+    #[must_use]
+    pub fn http(status: u16) -> Self {
+        Self::Http(HttpAnswer::new(status))
     }
 
     /// Refuses the last `rejected` items of each request, and says why.
@@ -88,6 +95,56 @@ impl Fault {
     /// Whether a request of that size meets with it.
     fn concerns(&self, size: usize) -> bool {
         !matches!(self, Self::MaxMessageSize(limit) if size <= *limit)
+    }
+}
+
+/// An HTTP answer as of a gateway.
+///
+/// ```
+/// use telemetry_bootstrap::testing::{Collector, HttpAnswer};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let collector = Collector::start()?;
+/// let busy = HttpAnswer::new(503).header("retry-after", "1").body("<html>try again</html>");
+/// collector.inject_fault(busy);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "an answer does nothing until it is given to `Collector::inject_fault`"]
+pub struct HttpAnswer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: String,
+}
+
+impl HttpAnswer {
+    /// An answer with this status and nothing else.
+    pub fn new(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: String::new() }
+    }
+
+    /// Adds a header.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the body.
+    pub fn body(mut self, body: impl Into<String>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Only for the next so many requests.
+    pub fn times(self, requests: usize) -> FaultPlan {
+        FaultPlan::from(self).times(requests)
+    }
+}
+
+impl From<HttpAnswer> for FaultPlan {
+    fn from(answer: HttpAnswer) -> Self {
+        Fault::Http(answer).into()
     }
 }
 
@@ -147,7 +204,8 @@ pub(super) enum Answer {
         items: usize,
         message: String,
     },
-    Refuse(Status),
+    Refuse(Refusal),
+    Http(HttpAnswer),
     Never,
 }
 
@@ -163,8 +221,9 @@ impl Fate {
                     continue;
                 }
                 Some(Fault::Status { code, message, retry_after }) => {
-                    Answer::Refuse(status(code, message, retry_after))
+                    Answer::Refuse(Refusal { code, message, retry_after, is_about_size: false })
                 }
+                Some(Fault::Http(answer)) => Answer::Http(answer),
                 Some(Fault::PartialSuccess { rejected, message }) => {
                     Answer::Reject { items: rejected, message }
                 }
@@ -181,19 +240,26 @@ impl Fate {
     }
 }
 
-fn status(code: Code, message: String, retry_after: Option<Duration>) -> Status {
-    match retry_after {
-        None => Status::new(code.to_tonic(), message),
-        Some(pause) => {
-            let details = ErrorDetails::with_retry_info(Some(pause));
-            Status::with_error_details(code.to_tonic(), message, details)
-        }
+/// A request that is not taken.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) code: Code,
+    pub(super) message: String,
+    pub(super) retry_after: Option<Duration>,
+    /// Over HTTP this has a status of its own.
+    pub(super) is_about_size: bool,
+}
+
+impl Refusal {
+    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), retry_after: None, is_about_size: false }
     }
 }
 
-fn too_large(size: usize, limit: usize) -> Status {
+fn too_large(size: usize, limit: usize) -> Refusal {
     // Word for word what grpc-go says, under the Go collector.
-    Status::resource_exhausted(format!("grpc: received message larger than max ({size} vs. {limit})"))
+    let message = format!("grpc: received message larger than max ({size} vs. {limit})");
+    Refusal { is_about_size: true, ..Refusal::new(Code::ResourceExhausted, message) }
 }
 
 /// The default of collectors.

@@ -1,10 +1,11 @@
-//! The collector in the test: an OTLP/gRPC server on the loopback, on a thread and runtime of its own.
+//! The collector in the test: an OTLP receiver on the loopback, for gRPC and HTTP, on a thread and runtime of its own.
 
-mod acknowledge;
 mod attributes;
 mod collected;
 mod export;
 mod fault;
+mod receiver;
+mod reply;
 mod server;
 mod state;
 mod telemetry;
@@ -20,14 +21,14 @@ use tokio::net::TcpSocket;
 
 pub use self::collected::{CollectedTelemetry, Request, WaitError};
 pub use self::export::Export;
-pub use self::fault::{Fault, FaultPlan};
+pub use self::fault::{Fault, FaultPlan, HttpAnswer};
 pub use self::telemetry::{CollectedLog, CollectedMetric, CollectedSpan, HistogramValue};
 pub use self::unresponsive::UnresponsiveEndpoint;
 
 use self::server::{Ending, Server};
 use self::state::State;
 
-/// An OTLP/gRPC server that keeps what it receives.
+/// An OTLP receiver that keeps what it receives: gRPC, and HTTP with protobuf or JSON, on one port.
 ///
 /// It listens on `127.0.0.1`, on a port of its own, and runs on a thread and runtime of its own: a test needs no
 /// runtime, and one that has a runtime may block it. Dropping it closes everything and ends the thread.
@@ -185,6 +186,12 @@ impl Collector {
     /// Removes all faults. Requests that were met with [`Fault::Silence`] stay without an answer.
     pub fn clear_faults(&self) {
         self.state.clear_faults();
+    }
+
+    /// Requests received so far, whether or not they were answered and kept.
+    #[must_use]
+    pub fn request_count(&self) -> usize {
+        self.state.requests()
     }
 
     /// Connections accepted so far, over all restarts.

@@ -1,50 +1,24 @@
-//! The server: three OTLP services on one thread, with its own runtime.
+//! The server: one thread with its own runtime, which takes gRPC and HTTP on one port.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use futures_util::StreamExt;
-use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{LogsService, LogsServiceServer};
-use opentelemetry_proto::tonic::collector::logs::v1::{
-    ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
-};
-use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
-    MetricsService, MetricsServiceServer,
-};
-use opentelemetry_proto::tonic::collector::metrics::v1::{
-    ExportMetricsPartialSuccess, ExportMetricsServiceRequest, ExportMetricsServiceResponse,
-};
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
-    TraceService, TraceServiceServer,
-};
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
-use tokio::net::{TcpListener, TcpSocket};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
-use tonic::transport::server::TcpIncoming;
-use tonic::{Response, Status};
+use tokio::task::JoinSet;
 
-use super::acknowledge::{Acknowledging, Pending};
-use super::fault::{Answer, Fate};
+use super::receiver::Receiver;
 use super::state::State;
-use crate::collector::collected::Request;
-use crate::collector::export::Export;
 use crate::export::own_threads::become_io_thread;
-
-macro_rules! configured {
-    ($service:expr) => {{
-        // The limit is the business of `fault`, which answers as the Go collector does.
-        let service = $service.max_decoding_message_size(usize::MAX);
-        #[cfg(feature = "gzip")]
-        let service = service.accept_compressed(tonic::codec::CompressionEncoding::Gzip);
-        Acknowledging(service)
-    }};
-}
 
 /// A running server.
 pub(super) struct Server {
@@ -60,13 +34,15 @@ pub(super) enum Ending {
     AtOnce,
 }
 
+pub(super) type Ended = watch::Receiver<Option<Ending>>;
+
 impl Server {
     /// Returns when the server listens.
     pub(super) fn start(address: SocketAddr, state: Arc<State>) -> io::Result<Self> {
         let (ending, ended) = watch::channel(None);
         let (ready, listening) = channel();
         let thread = std::thread::Builder::new()
-            .name("testing-collector".to_owned())
+            .name("otel-collector".to_owned())
             .spawn(move || run(address, &state, &ended, &ready))?;
         match listening.recv() {
             Ok(Ok(())) => Ok(Self { ending, thread }),
@@ -81,8 +57,6 @@ impl Server {
         let _ = self.thread.join();
     }
 }
-
-type Ended = watch::Receiver<Option<Ending>>;
 
 fn run(address: SocketAddr, state: &Arc<State>, ended: &Ended, ready: &Sender<io::Result<()>>) {
     // A subscriber of the program under test would see the server's own events, and export them to it.
@@ -116,22 +90,43 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 async fn serve(listener: TcpListener, state: &Arc<State>, ended: &Ended) {
-    let connected = Arc::clone(state);
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).inspect(|_| connected.connected());
-    let receiver = Receiver { state: Arc::clone(state), ended: ended.clone() };
-    let serving = tonic::transport::Server::builder()
-        .add_service(configured!(TraceServiceServer::new(receiver.clone())))
-        .add_service(configured!(MetricsServiceServer::new(receiver.clone())))
-        .add_service(configured!(LogsServiceServer::new(receiver)))
-        .serve_with_incoming_shutdown(incoming, end_of(ended.clone()));
+    let mut connections = JoinSet::new();
+    let mut end = pin!(end_of(ended.clone()));
+    loop {
+        tokio::select! {
+            Ok((stream, _)) = listener.accept() => {
+                state.connected();
+                connections.spawn(serve_connection(stream, Arc::clone(state), ended.clone()));
+            }
+            Some(_) = connections.join_next() => {}
+            () = &mut end => break,
+        }
+    }
+    drop(listener);
     tokio::select! {
-        _ = serving => {}
+        () = async { while connections.join_next().await.is_some() {} } => {}
         () = patience(ended.clone()) => {}
     }
 }
 
+async fn serve_connection(stream: TcpStream, state: Arc<State>, ended: Ended) {
+    let _ = stream.set_nodelay(true);
+    let receiver = Receiver::new(state, ended.clone());
+    let service = service_fn(move |request| {
+        let receiver = receiver.clone();
+        async move { Ok::<_, Infallible>(receiver.receive(request).await) }
+    });
+    let builder = Builder::new(TokioExecutor::new());
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = end_of(ended) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
 /// Resolves when the server is to end.
-async fn end_of(mut ended: Ended) {
+pub(super) async fn end_of(mut ended: Ended) {
     // An error means that the handle is gone: the same.
     let _ = ended.wait_for(Option::is_some).await;
 }
@@ -141,110 +136,6 @@ async fn patience(mut ended: Ended) {
     let ending = ended.wait_for(Option::is_some).await.map_or(None, |ending| *ending);
     if ending == Some(Ending::AnswersGoOut) {
         tokio::time::sleep(GRACE).await;
-    }
-}
-
-/// The three services.
-#[derive(Clone)]
-struct Receiver {
-    state: Arc<State>,
-    ended: Ended,
-}
-
-struct Accepted {
-    pending: Pending,
-    rejected: Option<(i64, String)>,
-}
-
-impl Receiver {
-    /// Does what the faults of the moment say.
-    async fn receive<T>(
-        &self,
-        request: tonic::Request<T>,
-        export: fn(T) -> Export,
-    ) -> Result<Accepted, Status> {
-        let (metadata, _, message) = request.into_parts();
-        let mut request = Request::new(metadata.into_headers(), export(message));
-        let fate = self.state.fate_of(request.export.signal(), request.export.size());
-        let rejected = tokio::select! {
-            biased;
-            () = end_of(self.ended.clone()) => return Err(Status::unavailable("the collector was stopped")),
-            rejected = suffer(fate, &mut request.export) => rejected?,
-        };
-        request.time = SystemTime::now();
-        Ok(Accepted { pending: Pending::new(Arc::clone(&self.state), request), rejected })
-    }
-}
-
-/// Returns what is to be said about rejected items.
-async fn suffer(fate: Fate, export: &mut Export) -> Result<Option<(i64, String)>, Status> {
-    if !fate.delay.is_zero() {
-        tokio::time::sleep(fate.delay).await;
-    }
-    match fate.answer {
-        Answer::Accept => Ok(None),
-        Answer::Refuse(status) => Err(status),
-        Answer::Never => std::future::pending().await,
-        Answer::Reject { items, message } => {
-            let items = items.min(export.item_count());
-            export.reject(items);
-            Ok(Some((i64::try_from(items).unwrap_or(i64::MAX), message)))
-        }
-    }
-}
-
-impl Accepted {
-    fn respond<T>(self, response: impl FnOnce(Option<(i64, String)>) -> T) -> Response<T> {
-        let mut response = Response::new(response(self.rejected));
-        response.extensions_mut().insert(self.pending);
-        response
-    }
-}
-
-#[tonic::async_trait]
-impl TraceService for Receiver {
-    async fn export(
-        &self,
-        request: tonic::Request<ExportTraceServiceRequest>,
-    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let accepted = self.receive(request, Export::Traces).await?;
-        Ok(accepted.respond(|rejected| ExportTraceServiceResponse {
-            partial_success: rejected.map(|(rejected_spans, error_message)| ExportTracePartialSuccess {
-                rejected_spans,
-                error_message,
-            }),
-        }))
-    }
-}
-
-#[tonic::async_trait]
-impl MetricsService for Receiver {
-    async fn export(
-        &self,
-        request: tonic::Request<ExportMetricsServiceRequest>,
-    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
-        let accepted = self.receive(request, Export::Metrics).await?;
-        Ok(accepted.respond(|rejected| ExportMetricsServiceResponse {
-            partial_success: rejected.map(|(rejected_data_points, error_message)| {
-                ExportMetricsPartialSuccess { rejected_data_points, error_message }
-            }),
-        }))
-    }
-}
-
-#[tonic::async_trait]
-impl LogsService for Receiver {
-    async fn export(
-        &self,
-        request: tonic::Request<ExportLogsServiceRequest>,
-    ) -> Result<Response<ExportLogsServiceResponse>, Status> {
-        let accepted = self.receive(request, Export::Logs).await?;
-        Ok(accepted.respond(|rejected| ExportLogsServiceResponse {
-            partial_success: rejected.map(|(rejected_log_records, error_message)| ExportLogsPartialSuccess {
-                rejected_log_records,
-                error_message,
-            }),
-        }))
     }
 }
 

@@ -22,6 +22,8 @@ struct Inner {
     arrivals: u64,
     faults: Vec<FaultPlan>,
     connections: usize,
+    /// Requests that met their fate, answered or not.
+    requests: usize,
 }
 
 impl State {
@@ -76,11 +78,17 @@ impl State {
     }
 
     pub(super) fn fate_of(&self, signal: Signal, size: usize) -> Fate {
-        Fate::of(&mut self.lock().faults, signal, size)
+        let mut inner = self.lock();
+        inner.requests += 1;
+        Fate::of(&mut inner.faults, signal, size)
     }
 
     pub(super) fn connected(&self) {
         self.lock().connections += 1;
+    }
+
+    pub(super) fn requests(&self) -> usize {
+        self.lock().requests
     }
 
     pub(super) fn connections(&self) -> usize {

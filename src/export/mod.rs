@@ -21,6 +21,7 @@ mod queue;
 mod spans;
 mod stats;
 #[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests;
 
 pub(crate) use delivery::{Exporter, Route, Workers};

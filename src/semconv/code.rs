@@ -94,11 +94,17 @@ impl Code {
         }
     }
 
+    /// Returns the code of this number, or `Unknown` if there is none.
+    pub(crate) fn from_number(number: i32) -> Self {
+        usize::try_from(number).ok().and_then(|index| Self::ALL.get(index).copied()).unwrap_or(Self::Unknown)
+    }
+
+    #[cfg(feature = "grpc")]
     pub(crate) fn from_tonic(code: tonic::Code) -> Self {
         Self::ALL.get(code as usize).copied().unwrap_or(Self::Unknown)
     }
 
-    #[cfg(feature = "testing")]
+    #[cfg(test)]
     pub(crate) fn to_tonic(self) -> tonic::Code {
         tonic::Code::from(self as i32)
     }

@@ -7,7 +7,7 @@ use opentelemetry::{Key, Value};
 
 use super::endpoint;
 use super::secrets::shown_name;
-use super::types::{Compression, TlsSettings};
+use super::types::{Compression, Protocol, TlsSettings};
 use super::values::Values;
 
 /// Everything that was given in code. What is absent or empty was not given.
@@ -37,6 +37,7 @@ pub(crate) struct OtlpConfig {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) compression: Option<Compression>,
+    pub(crate) protocol: Option<Protocol>,
     pub(crate) tls: Option<TlsSettings>,
 }
 
@@ -49,6 +50,7 @@ impl fmt::Debug for OtlpConfig {
             .field("headers", &names)
             .field("timeout", &self.timeout)
             .field("compression", &self.compression)
+            .field("protocol", &self.protocol)
             .field("tls", &self.tls)
             .finish()
     }

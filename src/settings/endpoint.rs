@@ -6,7 +6,8 @@
 //! | `https://host:4317` | TLS; needs the feature `tls` |
 //! | `host:4317`, `host` | plaintext or TLS as the caller says; the port is 4317 unless given |
 //!
-//! gRPC has no path: what follows the port is passed over, with a word about it unless it is what OTLP/HTTP puts there.
+//! A path has a meaning for OTLP/HTTP alone. The endpoint of all signals is a base, to which the signal's part is
+//! added; the endpoint of one signal is used as it is.
 
 use std::borrow::Cow;
 
@@ -25,8 +26,41 @@ pub(super) struct Endpoint {
     pub(super) uri: Uri,
     /// The text named the scheme itself.
     pub(super) has_scheme: bool,
-    /// A path that has no meaning for gRPC.
-    pub(super) ignored_path: Option<String>,
+    /// What follows the authority, without a fragment. Empty, or begins with `/` or `?`.
+    path: String,
+}
+
+impl Endpoint {
+    pub(super) fn from_uri(uri: Uri) -> Self {
+        Self { uri, has_scheme: true, path: String::new() }
+    }
+
+    /// Returns `true` if the text has a path, apart from a lone `/`.
+    pub(super) fn has_path(&self) -> bool {
+        !matches!(self.path.as_str(), "" | "/")
+    }
+
+    /// The path without a query, if gRPC ignores it and it is not what OTLP/HTTP puts there: a variable may be used
+    /// for both protocols.
+    pub(super) fn ignored_path(&self) -> Option<String> {
+        let is_harmless =
+            matches!(self.path.trim_end_matches('/'), "" | "/v1/traces" | "/v1/metrics" | "/v1/logs");
+        (!is_harmless).then(|| redacted(&self.path))
+    }
+
+    /// The path of HTTP requests. `signal_part` (`v1/traces`) is added to the endpoint of all signals, and is `None`
+    /// for that of one signal.
+    pub(super) fn http_path(&self, signal_part: Option<&str>) -> Option<PathAndQuery> {
+        let text = match signal_part {
+            Some(part) => {
+                let base = self.path.split('?').next().unwrap_or_default();
+                format!("{}/{part}", base.trim_end_matches('/'))
+            }
+            None if self.path.starts_with('/') => self.path.clone(),
+            None => format!("/{}", self.path),
+        };
+        text.parse().ok()
+    }
 }
 
 /// An endpoint whose scheme, when it has none, is the given one.
@@ -58,8 +92,11 @@ pub(super) fn parse(text: &str, default_scheme: Scheme) -> Result<Endpoint, Reas
         .path_and_query(PathAndQuery::from_static("/"))
         .build()
         .map_err(|_| EXPECTED)?;
-    let ignored_path = (!is_harmless(path)).then(|| redacted(path));
-    Ok(Endpoint { uri, has_scheme, ignored_path })
+    let path = path.split('#').next().unwrap_or_default();
+    if !path.is_empty() && format!("/{}", path.trim_start_matches('/')).parse::<PathAndQuery>().is_err() {
+        return Err("the path holds characters that must be percent-encoded".into());
+    }
+    Ok(Endpoint { uri, has_scheme, path: path.to_owned() })
 }
 
 fn known_scheme(scheme: &str) -> Result<Scheme, Reason> {
@@ -106,11 +143,6 @@ fn split_port(text: &str) -> Result<(&str, Option<&str>), Reason> {
         Some((host, port)) => Ok((host, Some(port))),
         None => Ok((text, None)),
     }
-}
-
-/// Nothing, or what OTLP/HTTP puts there: somebody may use one variable for both protocols.
-fn is_harmless(path: &str) -> bool {
-    matches!(path.trim_end_matches('/'), "" | "/v1/traces" | "/v1/metrics" | "/v1/logs")
 }
 
 /// Returns the text as it may be shown: without credentials, path and query, any of which may hold a token.

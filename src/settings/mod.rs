@@ -70,7 +70,7 @@ pub(crate) use self::resource::SERVICE_NAME;
 pub use self::signal::Signal;
 pub(crate) use self::traces::{SAMPLER, SPAN_FILTER, TraceSettings};
 pub(crate) use self::types::*;
-pub use self::types::{Compression, HistogramAggregation, LogFormat, TlsSettings};
+pub use self::types::{Compression, HistogramAggregation, LogFormat, Protocol, TlsSettings};
 pub(crate) use self::values::Values;
 use crate::error::InitError;
 

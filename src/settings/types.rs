@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Uri};
 
 use super::secrets::shown;
@@ -48,6 +49,18 @@ pub(crate) struct ExportSettings {
     /// Limit for one export of one batch.
     pub(crate) timeout: Duration,
     pub(crate) compression: Compression,
+    pub(crate) protocol: ProtocolSetting,
+    /// The path of requests over HTTP, with the signal's part. May hold a secret: not in `Debug`.
+    pub(crate) http_path: PathAndQuery,
+}
+
+/// Which protocol is spoken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ProtocolSetting {
+    /// Never [`Protocol::Auto`].
+    pub(crate) first: Protocol,
+    /// Nothing was configured: if the peer turns out to speak the other protocol, that one is used.
+    pub(crate) may_switch: bool,
 }
 
 impl fmt::Debug for ExportSettings {
@@ -58,7 +71,8 @@ impl fmt::Debug for ExportSettings {
             .field("headers", &names)
             .field("timeout", &self.timeout)
             .field("compression", &self.compression)
-            .finish()
+            .field("protocol", &self.protocol)
+            .finish_non_exhaustive()
     }
 }
 
@@ -91,6 +105,45 @@ impl fmt::Debug for TlsFiles {
             .field("client_key", &path(&self.client_key))
             .field("client_certificate", &path(&self.client_certificate))
             .finish()
+    }
+}
+
+/// The protocol in which telemetry is sent.
+///
+/// ```
+/// use telemetry_bootstrap::Protocol;
+///
+/// # let _ =
+/// telemetry_bootstrap::init()
+///     .endpoint("https://otlp.example.com/otlp")
+///     .protocol(Protocol::HttpProtobuf)
+///     .header("authorization", "Bearer …");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// By the endpoint: gRPC for port 4317, HTTP/protobuf for port 4318 and for an endpoint with a path, gRPC for all
+    /// others. If the collector turns out to speak the other protocol, that one is used from then on. Nothing is lost
+    /// by it, and one line of level INFO says so.
+    #[default]
+    Auto,
+    /// OTLP over gRPC; needs the feature `otlp-grpc`.
+    Grpc,
+    /// OTLP over HTTP, as protobuf; needs the feature `otlp-http`.
+    HttpProtobuf,
+    /// OTLP over HTTP, as JSON; needs the feature `otlp-http`.
+    HttpJson,
+}
+
+impl Protocol {
+    /// As in `OTEL_EXPORTER_OTLP_PROTOCOL`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Grpc => "grpc",
+            Self::HttpProtobuf => "http/protobuf",
+            Self::HttpJson => "http/json",
+        }
     }
 }
 

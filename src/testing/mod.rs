@@ -29,7 +29,7 @@ pub use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
 pub use crate::collector::{
     CollectedLog, CollectedMetric, CollectedSpan, CollectedTelemetry, Collector, Export, Fault, FaultPlan,
-    HistogramValue, Request, UnresponsiveEndpoint, WaitError,
+    HistogramValue, HttpAnswer, Request, UnresponsiveEndpoint, WaitError,
 };
 pub use crate::semconv::Code;
 pub use crate::settings::Signal;

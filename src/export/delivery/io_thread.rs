@@ -14,14 +14,17 @@ use futures_util::future::join_all;
 use opentelemetry::Context;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tonic::transport::Endpoint;
 
 use super::outage_log::OutageLog;
 use super::worker::{Command, Worker};
 use super::workers::Workers;
-use crate::diagnostics::{Diagnostics, Field, FieldValue};
+use crate::diagnostics::Diagnostics;
+#[cfg(feature = "tls")]
+use crate::diagnostics::{Field, FieldValue};
 use crate::error::InitError;
-use crate::export::destination::{Connections, Transport, endpoint};
+#[cfg(feature = "tls")]
+use crate::export::destination::check_tls;
+use crate::export::destination::{Connections, Destination};
 use crate::export::own_threads::{become_io_thread, on_io_thread};
 use crate::export::queue::Queue;
 use crate::settings::ExportSettings;
@@ -53,6 +56,7 @@ struct Thread {
 impl Exporter {
     /// Starts the thread. Connections are made when there is something to send. `resource` is encoded.
     pub(crate) fn start(
+        #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "only TLS files change a route"))]
         mut routes: Vec<Route>,
         resource: Arc<[u8]>,
         diagnostics: &Diagnostics,
@@ -60,11 +64,11 @@ impl Exporter {
         if routes.is_empty() {
             return Ok(Self { workers: Workers::default(), thread: None });
         }
-        let endpoints = routes.iter_mut().map(|route| endpoint_of(route, diagnostics));
-        let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
+        #[cfg(feature = "tls")]
+        routes.iter_mut().try_for_each(|route| check_tls_files(route, diagnostics))?;
         let mut workers = Workers::default();
         let commands = routes.iter().map(|route| workers.add(route.signal, unbounded_channel())).collect();
-        let plan = Plan { routes, endpoints, commands, resource, diagnostics: diagnostics.clone() };
+        let plan = Plan { routes, commands, resource, diagnostics: diagnostics.clone() };
         let (started, has_started) = sync_channel(1);
         let (alive, ended) = sync_channel(0);
         let handle = std::thread::Builder::new()
@@ -110,7 +114,6 @@ impl Drop for Exporter {
 /// What the thread needs to begin.
 struct Plan {
     routes: Vec<Route>,
-    endpoints: Vec<Endpoint>,
     commands: Vec<UnboundedReceiver<Command>>,
     resource: Arc<[u8]>,
     diagnostics: Diagnostics,
@@ -119,41 +122,38 @@ struct Plan {
 impl Plan {
     /// The workers, with their connections. These spawn tasks on the runtime that is current.
     fn workers(self) -> Vec<(Worker, UnboundedReceiver<Command>)> {
-        let mut connections = Connections::default();
-        let parts = self.routes.into_iter().zip(self.endpoints).zip(self.commands);
+        let mut connections = Connections::new(self.diagnostics.clone());
+        let parts = self.routes.into_iter().zip(self.commands);
         parts
-            .map(|((route, endpoint), commands)| {
-                let connection = connections.to(&route.settings.target, endpoint);
-                let transport = Transport::new(route.signal, &route.settings, connection);
-                let reporter = OutageLog::new(self.diagnostics.clone(), route.signal, transport.endpoint());
+            .map(|(route, commands)| {
+                let destination =
+                    Destination::new(route.signal, route.settings, &mut connections, &self.diagnostics);
+                let outage_log =
+                    OutageLog::new(self.diagnostics.clone(), route.signal, destination.endpoint());
                 let resource = Arc::clone(&self.resource);
-                (Worker::new(route.queue, transport, resource, route.delay, reporter), commands)
+                (Worker::new(route.queue, Arc::new(destination), resource, route.delay, outage_log), commands)
             })
             .collect()
     }
 }
 
-/// TLS files may turn out to be of no use only here. Those that the environment named are then left out, as any other
-/// wrong value of a variable.
-fn endpoint_of(route: &mut Route, diagnostics: &Diagnostics) -> Result<Endpoint, InitError> {
-    let mut prepared = endpoint(&route.settings);
-    if let Err(error) = &prepared
-        && std::mem::take(&mut route.settings.target.tls).from_env
-    {
+/// Files that cannot be used together, such as a key that does not belong to its certificate, are noticed only here.
+/// Those that the environment names are then left out, as any other wrong value of a variable.
+#[cfg(feature = "tls")]
+fn check_tls_files(route: &mut Route, diagnostics: &Diagnostics) -> Result<(), InitError> {
+    let Err(error) = check_tls(&route.settings.target) else { return Ok(()) };
+    if std::mem::take(&mut route.settings.target.tls).from_env {
         let fields: [Field<'_>; 2] =
-            [("signal", FieldValue::Text(&route.signal)), ("error", FieldValue::Text(error))];
-        diagnostics.warn(
-            "the certificates and keys that the environment names cannot be used: none of them is",
-            &fields,
-        );
-        prepared = endpoint(&route.settings);
+            [("signal", FieldValue::Text(&route.signal)), ("error", FieldValue::Text(&error))];
+        diagnostics.warn("ignoring TLS files from the environment: they cannot be used", &fields);
+        return Ok(());
     }
-    prepared.map_err(|source| InitError::InvalidSetting {
-        setting: "endpoint",
+    Err(InitError::InvalidSetting {
+        setting: "tls",
         value: route.settings.target.uri.to_string(),
         origin: format!("the settings of {}", route.signal),
-        reason: "no connection can be prepared for it".to_owned(),
-        source: Some(source),
+        reason: "the certificates and keys cannot be used".to_owned(),
+        source: Some(error),
     })
 }
 
@@ -162,7 +162,7 @@ fn endpoint_of(route: &mut Route, diagnostics: &Diagnostics) -> Result<Endpoint,
 fn run(plan: Plan, started: &SyncSender<std::io::Result<()>>, alive: SyncSender<()>) {
     become_io_thread();
     let _suppressed = Context::enter_telemetry_suppressed_scope();
-    let runtime = match runtime(&plan.endpoints) {
+    let runtime = match runtime(&plan.routes) {
         Ok(runtime) => runtime,
         Err(error) => return drop(started.send(Err(error))),
     };
@@ -177,7 +177,7 @@ fn run(plan: Plan, started: &SyncSender<std::io::Result<()>>, alive: SyncSender<
     drop(alive);
 }
 
-fn runtime(endpoints: &[Endpoint]) -> std::io::Result<Runtime> {
+fn runtime(routes: &[Route]) -> std::io::Result<Runtime> {
     has_descriptors()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -186,15 +186,15 @@ fn runtime(endpoints: &[Endpoint]) -> std::io::Result<Runtime> {
         .on_thread_start(become_io_thread)
         .thread_keep_alive(FOREVER)
         .build()?;
-    if endpoints.iter().any(has_name) {
+    if routes.iter().any(has_name) {
         keep_resolver(&runtime)?;
     }
     Ok(runtime)
 }
 
 /// Whether the endpoint's host has to be looked up.
-fn has_name(endpoint: &Endpoint) -> bool {
-    let host = endpoint.uri().host().unwrap_or_default();
+fn has_name(route: &Route) -> bool {
+    let host = route.settings.target.uri.host().unwrap_or_default();
     host.trim_matches(['[', ']']).parse::<IpAddr>().is_err()
 }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::diagnostics::Diagnostics;
 use crate::diagnostics::FieldValue::{Count, Seconds, Text};
 use crate::export::SignalStats;
-use crate::export::destination::{ErrorKind, Failure};
+use crate::export::destination::Failure;
 use crate::settings::Signal;
 
 pub(super) struct OutageLog {
@@ -90,36 +90,11 @@ impl OutageLog {
                 ("signal", Text(&self.signal)),
                 ("endpoint", Text(&self.endpoint)),
                 ("error", Text(&failure.text)),
-                ("check", Text(&advice(failure))),
+                ("check", Text(&failure.cause.advice())),
                 ("pending", Count(counts.pending)),
                 ("lost", Count(counts.lost())),
             ],
         );
-    }
-}
-
-fn advice(failure: &Failure) -> &'static str {
-    use tonic::Code;
-
-    match failure.kind {
-        ErrorKind::Unreachable => {
-            "is the collector running, is the endpoint right, does the scheme (http or https) match it, and does a \
-             firewall swallow the connection?"
-        }
-        ErrorKind::NoDescriptor => {
-            "is the limit of open files (ulimit -n) too low, or does the program not close what it has opened?"
-        }
-        ErrorKind::Timeout => "is the collector overloaded, or does a firewall swallow the connection?",
-        ErrorKind::TooLarge => {
-            "which span or log record holds so much, and is there a limit for the length of values?"
-        }
-        ErrorKind::Status(Code::Unauthenticated | Code::PermissionDenied) => {
-            "are the credentials in OTEL_EXPORTER_OTLP_HEADERS right?"
-        }
-        ErrorKind::Status(Code::Unimplemented) => {
-            "does the collector accept this signal and this compression at this endpoint?"
-        }
-        ErrorKind::Status(_) => "what does the collector's own log say?",
     }
 }
 
@@ -130,6 +105,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::export::destination::Cause;
 
     /// The reporter, the lines it has said, and the time at which it began.
     fn reporter() -> (OutageLog, Arc<Mutex<Vec<String>>>, Instant) {
@@ -148,7 +124,7 @@ mod tests {
     }
 
     fn failure() -> Failure {
-        Failure { kind: ErrorKind::Timeout, text: "no answer".to_owned(), retry_after: None }
+        Failure::new(Cause::Timeout, "no answer")
     }
 
     fn lost(failed: u64) -> SignalStats {

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Backoff;
 use super::outage_log::OutageLog;
-use crate::export::destination::{ErrorKind, Failure, Outcome, Transport};
+use crate::export::destination::{Cause, Destination, Failure, Outcome};
 use crate::export::queue::{Batch, Queue, Take};
 use crate::settings::Signal;
 
@@ -46,13 +46,15 @@ pub(super) enum FlushError {
 
 pub(super) struct Worker {
     queue: Arc<Queue>,
-    transport: Transport,
+    destination: Arc<Destination>,
     /// The encoded resource, in each request.
     resource: Arc<[u8]>,
     /// Longest wait before a batch that is not full is sent.
     delay: Duration,
-    reporter: OutageLog,
+    outage_log: OutageLog,
     backoff: Backoff,
+    /// Tries in a row that were sent and not answered in time.
+    timeouts: u32,
     in_flight: FuturesUnordered<Pin<Box<dyn Future<Output = Sent> + Send>>>,
     /// Of the batches in flight, each with its epoch.
     in_flight_sequences: Vec<(u64, u64)>,
@@ -90,18 +92,19 @@ struct Shutdown {
 impl Worker {
     pub(super) fn new(
         queue: Arc<Queue>,
-        transport: Transport,
+        destination: Arc<Destination>,
         resource: Arc<[u8]>,
         delay: Duration,
-        reporter: OutageLog,
+        outage_log: OutageLog,
     ) -> Self {
         Self {
             queue,
-            transport,
+            destination,
             resource,
             delay,
-            reporter,
+            outage_log,
             backoff: Backoff::default(),
+            timeouts: 0,
             in_flight: FuturesUnordered::new(),
             in_flight_sequences: Vec::new(),
             epoch: 0,
@@ -158,7 +161,7 @@ impl Worker {
         let ends = self.shutdown.is_some();
         // A database of metrics refuses points that are older than those it has. At the end it matters more that the
         // last ones arrive.
-        let in_order = self.transport.signal() == Signal::Metrics && !ends;
+        let in_order = self.destination.signal() == Signal::Metrics && !ends;
         match self.backoff.is_failing() {
             // What was sent before the failure may hang for longer than there is time.
             true if ends => self.in_flight_sequences.iter().all(|(_, epoch)| *epoch != self.epoch),
@@ -170,10 +173,11 @@ impl Worker {
         let request = batch.to_request(&self.resource);
         let (epoch, at) = (self.epoch, Instant::now());
         self.in_flight_sequences.push((batch.sequence(), epoch));
-        let transport = self.transport.clone();
+        let destination = Arc::clone(&self.destination);
+        let timeout = self.timeout();
         let hedge_deadline = hedge_deadline(self.last_deadline.subscribe());
         self.in_flight.push(Box::pin(async move {
-            let outcome = transport.send(request, hedge_deadline).await;
+            let outcome = destination.send(request, timeout, hedge_deadline).await;
             Sent { epoch, at, batch, outcome }
         }));
     }
@@ -187,6 +191,7 @@ impl Worker {
             Outcome::Delivered { rejected, message } => {
                 if epoch == self.epoch {
                     self.backoff.succeeded();
+                    self.timeouts = 0;
                 }
                 self.delivered(batch, rejected, &message);
             }
@@ -217,9 +222,9 @@ impl Worker {
         self.queue.ledger().deliver(batch.count() - rejected);
         self.queue.ledger().reject(rejected);
         self.queue.recycle(batch);
-        self.reporter.delivered(self.queue.ledger().snapshot(), Instant::now());
+        self.outage_log.delivered(self.queue.ledger().snapshot(), Instant::now());
         if rejected > 0 || !message.is_empty() {
-            self.reporter.rejected(rejected, message, Instant::now());
+            self.outage_log.rejected(rejected, message, Instant::now());
         }
         if rejected > 0 {
             self.fail_flushes(sequence, &format!("the collector rejected {rejected}: {message}"));
@@ -231,11 +236,20 @@ impl Worker {
         self.failed(batch.sequence(), failure, sent);
     }
 
+    /// The limit for the next try. It grows with each one that was not answered: a collector that needs longer would
+    /// otherwise get the same data again and again, and none of it would count as delivered.
+    fn timeout(&self) -> Duration {
+        self.destination.timeout().saturating_mul(1 << self.timeouts.min(MAX_TIMEOUT_DOUBLINGS))
+    }
+
     fn back_off(&mut self, failure: &Failure) {
+        if failure.cause == Cause::Timeout {
+            self.timeouts += 1;
+        }
         let known_to_be_down = self.backoff.is_failing();
         self.backoff.failed(failure.retry_after);
         if let Some(shutdown) = &mut self.shutdown
-            && matches!(failure.kind, ErrorKind::Unreachable | ErrorKind::NoDescriptor)
+            && failure.cause.is_absence()
         {
             let used = if known_to_be_down { shutdown.tries_unreachable } else { 1 };
             shutdown.tries_unreachable = shutdown.tries_unreachable.saturating_sub(used);
@@ -243,7 +257,7 @@ impl Worker {
     }
 
     fn failed(&mut self, sequence: u64, failure: &Failure, sent: Instant) {
-        self.reporter.failed(failure, self.queue.ledger().snapshot(), sent, Instant::now());
+        self.outage_log.failed(failure, self.queue.ledger().snapshot(), sent, Instant::now());
         self.fail_flushes(sequence, &failure.text);
     }
 
@@ -315,9 +329,9 @@ impl Drop for Worker {
         // What is on its way has failed too: its answer will not be heard.
         if self.shutdown.is_some() && !self.in_flight.is_empty() {
             let text = "no answer before the deadline of the shutdown".to_owned();
-            let failure = Failure { kind: ErrorKind::Timeout, text, retry_after: None };
+            let failure = Failure::new(Cause::Timeout, text);
             let now = Instant::now();
-            self.reporter.failed(&failure, self.queue.ledger().snapshot(), now, now);
+            self.outage_log.failed(&failure, self.queue.ledger().snapshot(), now, now);
         }
         self.in_flight.clear();
         self.queue.abandon();
@@ -345,6 +359,8 @@ async fn hedge_deadline(mut deadline: watch::Receiver<Option<Instant>>) {
 const MAX_IN_FLIGHT: usize = 8;
 /// A collector that could be reached a moment ago gets a second chance at shutdown.
 const TRIES_UNREACHABLE: u32 = 2;
+/// The longest try takes so many doublings of the limit that was configured.
+const MAX_TIMEOUT_DOUBLINGS: u32 = 3;
 /// Enough to connect to a collector and hand over a few requests.
 const HEDGE_BEFORE_DEADLINE: Duration = Duration::from_secs(1);
 const MAX_SLEEP: Duration = Duration::from_secs(3600);

@@ -12,6 +12,9 @@
 //! | scope | the fields of `ScopeSpans` / `ScopeLogs` other than the items | [`scope()`], [`scope_name()`] |
 //! | item | one `Span` or `LogRecord`, without its frame | [`span()`], [`log_record()`] |
 
+#[cfg(feature = "testing")]
+mod answer;
+pub(crate) mod json;
 mod log;
 pub(super) mod points;
 mod recorded_span;
@@ -23,6 +26,8 @@ mod tests;
 mod value;
 mod wire;
 
+#[cfg(feature = "testing")]
+pub(crate) use answer::{response, rpc_status};
 pub(crate) use log::{LogFields, log_record};
 pub(crate) use recorded_span::{RecordedSpan, SpanFields};
 pub(super) use request::{framed_items, push_item, request};
@@ -33,4 +38,5 @@ pub(crate) use value::{
     attribute_bool, attribute_bytes, attribute_f64, attribute_i64, attribute_str, attribute_text,
     attribute_value, decoded_attribute, decoded_key_value, encoded_attributes,
 };
-pub(super) use wire::MAX_HEAD;
+use wire::read_varint;
+pub(super) use wire::{MAX_HEAD, WireValue, fields};

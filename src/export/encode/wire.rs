@@ -115,10 +115,45 @@ pub(super) fn next_length_delimited(message: &[u8]) -> Option<(u8, &[u8], &[u8])
     Some((head >> 3, content, &message[..whole]))
 }
 
-fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+/// The value of a field, by its wire type.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::export) enum WireValue<'a> {
+    Varint(u64),
+    Fixed64(u64),
+    Bytes(&'a [u8]),
+    Fixed32(u32),
+}
+
+/// The fields of any message, with their numbers. Ends at the first byte that is not protobuf.
+pub(in crate::export) fn fields(mut message: &[u8]) -> impl Iterator<Item = (u32, WireValue<'_>)> {
+    std::iter::from_fn(move || {
+        let (tag, rest) = read_varint(message)?;
+        let (value, rest) = match tag as u8 & 7 {
+            VARINT => read_varint(rest).map(|(value, rest)| (WireValue::Varint(value), rest))?,
+            FIXED64 => {
+                let (bytes, rest) = rest.split_first_chunk()?;
+                (WireValue::Fixed64(u64::from_le_bytes(*bytes)), rest)
+            }
+            LENGTH => {
+                let (length, rest) = read_varint(rest)?;
+                let (bytes, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+                (WireValue::Bytes(bytes), rest)
+            }
+            FIXED32 => {
+                let (bytes, rest) = rest.split_first_chunk()?;
+                (WireValue::Fixed32(u32::from_le_bytes(*bytes)), rest)
+            }
+            _ => return None,
+        };
+        message = rest;
+        Some((u32::try_from(tag >> 3).ok()?, value))
+    })
+}
+
+pub(super) fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0;
     for (index, &byte) in bytes.iter().enumerate().take(MAX_VARINT_LEN) {
-        value |= u64::from(byte & 0x7f) << (7 * index);
+        value |= u64::from(byte & 0x7f).checked_shl(7 * index as u32).unwrap_or(0);
         if byte < 0x80 {
             return Some((value, &bytes[index + 1..]));
         }
@@ -126,10 +161,10 @@ fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     None
 }
 
-const VARINT: u8 = 0;
-const FIXED64: u8 = 1;
-const LENGTH: u8 = 2;
-const FIXED32: u8 = 5;
+pub(super) const VARINT: u8 = 0;
+pub(super) const FIXED64: u8 = 1;
+pub(super) const LENGTH: u8 = 2;
+pub(super) const FIXED32: u8 = 5;
 const MAX_VARINT_LEN: usize = 10;
 /// Number and length of a field below 16.
 pub(crate) const MAX_HEAD: usize = 1 + MAX_VARINT_LEN;

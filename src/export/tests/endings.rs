@@ -2,15 +2,27 @@
 
 use std::time::Duration;
 
-use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
-
-use super::collector::{Answer, Collector};
 use super::*;
+use crate::collector::Fault;
+use crate::semconv::Code;
 
-#[test]
-fn a_collector_that_is_not_there_costs_little_time_and_everything_is_counted() {
-    let mut pipeline = Pipeline::to(nowhere());
+over_each_protocol! {
+    a_collector_that_is_not_there_costs_little_time_and_everything_is_counted,
+    a_pause_beyond_the_deadline_ends_the_shutdown,
+    a_silent_collector_holds_the_shutdown_until_the_deadline_only,
+    a_request_that_hangs_at_the_end_is_sent_on_a_new_connection,
+    a_request_that_hangs_beside_others_that_are_answered_is_not_repeated,
+    a_request_that_hangs_does_not_keep_the_last_ones_from_being_tried_again,
+    a_listener_that_never_speaks_holds_the_shutdown_until_the_deadline_only,
+    a_name_that_does_not_resolve_holds_the_shutdown_until_the_deadline_only,
+    items_after_the_shutdown_count_as_dropped,
+    dropping_the_exporter_ends_the_thread_and_fails_what_is_pending,
+    shutdown_works_inside_a_runtime_of_one_thread,
+    an_exporter_can_start_and_end_inside_a_runtime,
+}
+
+fn a_collector_that_is_not_there_costs_little_time_and_everything_is_counted(protocol: Protocol) {
+    let mut pipeline = Pipeline::to_nowhere(protocol);
     pipeline.push_spans(0, 250);
     let (took, counts) = pipeline.shutdown(Duration::from_secs(5));
     assert!(took < Duration::from_millis(300), "{took:?}");
@@ -21,24 +33,20 @@ fn a_collector_that_is_not_there_costs_little_time_and_everything_is_counted() {
     assert!(lines[0].contains("Connection refused"), "{lines:?}");
 }
 
-#[test]
-fn a_pause_beyond_the_deadline_ends_the_shutdown() {
-    let collector = Collector::start();
-    let details = ErrorDetails::with_retry_info(Some(Duration::from_secs(60)));
-    let full = Status::with_error_details(Code::Unavailable, "slow down", details);
-    collector.answer_always(Answer::Status(full));
-    let mut pipeline = Pipeline::to(collector.address);
+fn a_pause_beyond_the_deadline_ends_the_shutdown(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    collector.inject_fault(Fault::retry_after(Duration::from_secs(60)));
+    let mut pipeline = Pipeline::to(&collector, protocol);
     pipeline.push_spans(0, 10);
     let (took, counts) = pipeline.shutdown(Duration::from_secs(5));
     assert!(took < Duration::from_secs(1), "{took:?}");
     assert_eq!(counts, SignalStats { accepted: 10, failed: 10, ..Default::default() });
 }
 
-#[test]
-fn a_silent_collector_holds_the_shutdown_until_the_deadline_only() {
-    let collector = Collector::start();
-    collector.answer_always(Answer::Silent);
-    let mut pipeline = Pipeline::to(collector.address);
+fn a_silent_collector_holds_the_shutdown_until_the_deadline_only(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    collector.inject_fault(Fault::Silence);
+    let mut pipeline = Pipeline::to(&collector, protocol);
     pipeline.push_spans(0, 250);
     let limit = Duration::from_millis(300);
     let (took, counts) = pipeline.shutdown(limit);
@@ -47,52 +55,50 @@ fn a_silent_collector_holds_the_shutdown_until_the_deadline_only() {
     assert!(pipeline.lines()[0].contains("no answer before the deadline"), "{:?}", pipeline.lines());
 }
 
-#[test]
-fn a_request_that_hangs_at_the_end_is_sent_on_a_new_connection() {
-    let collector = Collector::start();
-    collector.answer_next([Answer::Silent, Answer::Silent]);
-    let mut pipeline = Pipeline::to(collector.address);
+fn a_request_that_hangs_at_the_end_is_sent_on_a_new_connection(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    collector.inject_fault(Fault::Silence.times(2));
+    let mut pipeline = Pipeline::to(&collector, protocol);
     pipeline.push_spans(0, 200);
-    collector.wait_for_requests(2);
+    wait_for_requests(&collector, 2);
     let (_, counts) = pipeline.shutdown(Duration::from_secs(2));
     assert_eq!(counts, SignalStats { accepted: 200, delivered: 200, ..Default::default() });
-    assert_eq!(collector.spans().len(), 200, "each of them once");
-    assert_eq!(collector.peers().len(), 2);
+    assert_eq!(spans(&collector).len(), 200, "each of them once");
+    // HTTP/1.1 carries one request at a time.
+    assert_eq!(collector.connections(), if protocol == Protocol::Grpc { 2 } else { 4 });
     assert_eq!(pipeline.lines(), Vec::<String>::new());
 }
 
-#[test]
-fn a_request_that_hangs_beside_others_that_are_answered_is_not_repeated() {
-    let collector = Collector::start();
-    collector.answer_next([Answer::Silent]);
-    let mut pipeline = Pipeline::to(collector.address);
+fn a_request_that_hangs_beside_others_that_are_answered_is_not_repeated(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    collector.inject_fault(Fault::Silence.times(1));
+    let mut pipeline = Pipeline::to(&collector, protocol);
     pipeline.push_spans(0, 100);
-    collector.wait_for_requests(1);
+    wait_for_requests(&collector, 1);
     pipeline.push_spans(100, 100);
     pipeline.wait_until(|counts| counts.delivered == 100);
     let (_, counts) = pipeline.shutdown(Duration::from_millis(400));
     assert_eq!(counts, SignalStats { accepted: 200, delivered: 100, failed: 100, ..Default::default() });
-    assert_eq!(collector.requests(), 2);
+    assert_eq!(collector.request_count(), 2);
 }
 
-#[test]
-fn a_request_that_hangs_does_not_keep_the_last_ones_from_being_tried_again() {
-    let collector = Collector::start();
-    let unavailable = Answer::Status(Status::unavailable("not now"));
-    collector.answer_next([Answer::Silent, unavailable]);
-    let mut pipeline = Pipeline::to(collector.address);
+fn a_request_that_hangs_does_not_keep_the_last_ones_from_being_tried_again(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    collector.inject_fault(Fault::Silence.times(1));
+    collector.inject_fault(Fault::status(Code::Unavailable, "not now").times(1));
+    let mut pipeline = Pipeline::to(&collector, protocol);
     pipeline.push_spans(0, 100);
-    collector.wait_for_requests(1);
+    wait_for_requests(&collector, 1);
     pipeline.push_spans(100, 300);
-    collector.wait_for_requests(2);
+    wait_for_requests(&collector, 2);
     let (_, counts) = pipeline.shutdown(Duration::from_millis(800));
     assert_eq!(counts, SignalStats { accepted: 400, delivered: 300, failed: 100, ..Default::default() });
 }
 
-#[test]
-fn a_listener_that_never_speaks_holds_the_shutdown_until_the_deadline_only() {
+fn a_listener_that_never_speaks_holds_the_shutdown_until_the_deadline_only(protocol: Protocol) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut pipeline = Pipeline::to(listener.local_addr().unwrap());
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, export_settings(&endpoint, protocol));
     pipeline.push_spans(0, 10);
     let limit = Duration::from_millis(300);
     let (took, counts) = pipeline.shutdown(limit);
@@ -100,9 +106,8 @@ fn a_listener_that_never_speaks_holds_the_shutdown_until_the_deadline_only() {
     assert_eq!(counts, SignalStats { accepted: 10, failed: 10, ..Default::default() });
 }
 
-#[test]
-fn a_name_that_does_not_resolve_holds_the_shutdown_until_the_deadline_only() {
-    let settings = export_settings("http://collector.invalid:4317");
+fn a_name_that_does_not_resolve_holds_the_shutdown_until_the_deadline_only(protocol: Protocol) {
+    let settings = export_settings("http://collector.invalid:4317", protocol);
     let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
     pipeline.push_spans(0, 10);
     let limit = Duration::from_millis(500);
@@ -117,10 +122,9 @@ fn the_handle_can_be_shared_between_threads() {
     is_shareable::<Exporter>();
 }
 
-#[test]
-fn items_after_the_shutdown_count_as_dropped() {
-    let collector = Collector::start();
-    let mut pipeline = Pipeline::to(collector.address);
+fn items_after_the_shutdown_count_as_dropped(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    let mut pipeline = Pipeline::to(&collector, protocol);
     pipeline.push_spans(0, 3);
     pipeline.shutdown(PATIENCE);
     pipeline.push_spans(3, 2);
@@ -129,9 +133,8 @@ fn items_after_the_shutdown_count_as_dropped() {
     assert!(pipeline.flush().is_ok(), "nothing is left to flush");
 }
 
-#[test]
-fn dropping_the_exporter_ends_the_thread_and_fails_what_is_pending() {
-    let pipeline = Pipeline::to(nowhere());
+fn dropping_the_exporter_ends_the_thread_and_fails_what_is_pending(protocol: Protocol) {
+    let pipeline = Pipeline::to_nowhere(protocol);
     pipeline.push_spans(0, 3);
     let Pipeline { queue, exporter, .. } = pipeline;
     let workers = exporter.workers().clone();
@@ -140,12 +143,11 @@ fn dropping_the_exporter_ends_the_thread_and_fails_what_is_pending() {
     workers.flush(None, PATIENCE).unwrap();
 }
 
-#[test]
-fn shutdown_works_inside_a_runtime_of_one_thread() {
-    let collector = Collector::start();
+fn shutdown_works_inside_a_runtime_of_one_thread(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let counts = runtime.block_on(async {
-        let mut pipeline = Pipeline::to(collector.address);
+        let mut pipeline = Pipeline::to(&collector, protocol);
         pipeline.push_spans(0, 150);
         pipeline.exporter.workers().flush(None, PATIENCE).unwrap();
         pipeline.push_spans(150, 50);
@@ -155,8 +157,7 @@ fn shutdown_works_inside_a_runtime_of_one_thread() {
     assert_eq!(counts, SignalStats { accepted: 200, delivered: 200, ..Default::default() });
 }
 
-#[test]
-fn an_exporter_can_start_and_end_inside_a_runtime() {
+fn an_exporter_can_start_and_end_inside_a_runtime(protocol: Protocol) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { drop(Pipeline::to(nowhere())) });
+    runtime.block_on(async { drop(Pipeline::to_nowhere(protocol)) });
 }

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tonic::{Code, Status};
 
-use super::collector::{Answer, Collector};
 use super::*;
+use crate::collector::Fault;
 use crate::export::queue::Take;
 use crate::export::queue::batch::{self, Batch};
+use crate::semconv::Code;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -131,13 +131,16 @@ proptest! {
 
 #[test]
 fn under_load_and_faults_the_ledger_agrees_with_the_collector() {
-    let collector = Collector::start();
-    let refused = Answer::Status(Status::new(Code::Internal, "no"));
-    let later = Answer::Status(Status::new(Code::Unavailable, "later"));
-    let faults = [later.clone(), Answer::Accept, refused, Answer::Accept, Answer::Reject(7, "old"), later];
-    collector.answer_next(faults.into_iter().cycle().take(60));
+    let protocol = Protocol::Grpc;
+    let collector = Collector::start().unwrap();
+    for _ in 0..10 {
+        collector.inject_fault(Fault::status(Code::Unavailable, "later").times(1));
+        collector.inject_fault(Fault::Delay(Duration::ZERO).times(1));
+        collector.inject_fault(Fault::status(Code::Internal, "no").times(1));
+        collector.inject_fault(Fault::partial_success(7, "old").times(1));
+    }
     let limits = QueueSettings { max_items: 1000, max_export_batch_size: 50, ..QUEUE };
-    let settings = export_settings(&format!("http://{}", collector.address));
+    let settings = export_settings(&collector.endpoint(), protocol);
     let mut pipeline = Pipeline::with(Signal::Traces, limits, settings);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -158,8 +161,8 @@ fn under_load_and_faults_the_ledger_agrees_with_the_collector() {
     });
     let (_, counts) = pipeline.shutdown(PATIENCE);
     assert_eq!((counts.accepted, counts.pending), (15_000, 0));
-    let taken = collector.spans();
-    assert_eq!(taken.len() as u64, counts.delivered + counts.rejected);
+    let taken = spans(&collector);
+    assert_eq!(taken.len() as u64, counts.delivered);
     let distinct: std::collections::HashSet<_> = taken.iter().collect();
     assert_eq!(distinct.len(), taken.len(), "nothing was sent twice");
     assert!(counts.rejected > 0 && counts.failed > 0, "{counts:?}");

@@ -1,21 +1,24 @@
 //! The whole way from the queue to a collector, with its faults.
 
-mod collector;
 mod delivery;
 mod endings;
 mod ledger;
 mod sdk;
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use http::uri::PathAndQuery;
+
 use super::encode;
 use super::*;
+use crate::collector::Collector;
 use crate::diagnostics::Diagnostics;
 use crate::export::SignalStats;
 use crate::settings::Signal;
-use crate::settings::{Compression, ExportSettings, QueueSettings, Target, TlsFiles};
+use crate::settings::{
+    Compression, ExportSettings, Protocol, ProtocolSetting, QueueSettings, Target, TlsFiles,
+};
 
 /// One signal's queue with an I/O thread behind it.
 struct Pipeline {
@@ -25,8 +28,13 @@ struct Pipeline {
 }
 
 impl Pipeline {
-    fn to(address: SocketAddr) -> Self {
-        Self::with(Signal::Traces, QUEUE, export_settings(&format!("http://{address}")))
+    fn to(collector: &Collector, protocol: Protocol) -> Self {
+        Self::with(Signal::Traces, QUEUE, export_settings(&collector.endpoint(), protocol))
+    }
+
+    /// To an endpoint at which nothing listens.
+    fn to_nowhere(protocol: Protocol) -> Self {
+        Self::with(Signal::Traces, QUEUE, export_settings(&Collector::closed_endpoint().unwrap(), protocol))
     }
 
     fn with(signal: Signal, limits: QueueSettings, settings: ExportSettings) -> Self {
@@ -81,8 +89,11 @@ fn push_span(queue: &Queue, name: &str) {
     });
 }
 
-fn export_settings(uri: &str) -> ExportSettings {
+/// For traces.
+fn export_settings(uri: &str, protocol: Protocol) -> ExportSettings {
     ExportSettings {
+        protocol: ProtocolSetting { first: protocol, may_switch: false },
+        http_path: PathAndQuery::from_static("/v1/traces"),
         target: Target { uri: uri.parse().unwrap(), tls: TlsFiles::default() },
         headers: Vec::new(),
         timeout: Duration::from_secs(10),
@@ -105,10 +116,43 @@ fn resource() -> Arc<[u8]> {
     encode::resource(&resource).into()
 }
 
-/// An address at which nobody listens.
-fn nowhere() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+fn settings_for(signal: Signal, uri: &str) -> ExportSettings {
+    let http_path = format!("/v1/{signal}").parse().unwrap();
+    ExportSettings { http_path, ..export_settings(uri, Protocol::Grpc) }
 }
+
+/// Names of the spans that the collector has kept, in the order of arrival.
+fn spans(collector: &Collector) -> Vec<String> {
+    collector.spans().iter().map(|span| span.name().to_owned()).collect()
+}
+
+fn sorted_spans(collector: &Collector) -> Vec<String> {
+    let mut spans = spans(collector);
+    spans.sort_by_key(|name| name.parse::<usize>().unwrap());
+    spans
+}
+
+fn wait_for_spans(collector: &Collector, count: usize) {
+    collector.wait_for(PATIENCE, |received| received.span_count() >= count).unwrap();
+}
+
+fn wait_for_requests(collector: &Collector, count: usize) {
+    let begin = Instant::now();
+    while collector.request_count() < count {
+        assert!(begin.elapsed() < PATIENCE, "no {count} requests within {PATIENCE:?}");
+        std::thread::yield_now();
+    }
+}
+
+/// Runs each of the tests over gRPC, HTTP/protobuf and HTTP/JSON.
+macro_rules! over_each_protocol {
+    ($($name:ident),* $(,)?) => {
+        mod grpc { $( #[test] fn $name() { super::$name(crate::settings::Protocol::Grpc); } )* }
+        mod http_protobuf { $( #[test] fn $name() { super::$name(crate::settings::Protocol::HttpProtobuf); } )* }
+        mod http_json { $( #[test] fn $name() { super::$name(crate::settings::Protocol::HttpJson); } )* }
+    };
+}
+use over_each_protocol;
 
 fn numbers(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|number| number.to_string()).collect()

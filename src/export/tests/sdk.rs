@@ -11,14 +11,14 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, SdkTracerProvider, ShouldSample};
 
-use super::collector::{Answer, Collector};
 use super::*;
+use crate::collector::{Export, Fault};
 use crate::settings::{AttributeLimits, SpanLimitSettings};
 
 #[test]
 fn sampled_spans_of_the_sdk_arrive_and_others_do_not() {
-    let collector = Collector::start();
-    let mut pipeline = Pipeline::to(collector.address);
+    let collector = Collector::start().unwrap();
+    let mut pipeline = Pipeline::to(&collector, Protocol::Grpc);
     let provider = |sampler: Box<dyn ShouldSample>| {
         let workers = pipeline.exporter.workers().clone();
         let processor = SpanQueue::new(Arc::clone(&pipeline.queue), workers, SPAN_LIMITS);
@@ -28,14 +28,14 @@ fn sampled_spans_of_the_sdk_arrive_and_others_do_not() {
     sampled.tracer("tests").start("sampled").end();
     provider(Box::new(RecordOnly)).tracer("tests").start("recorded").end();
     sampled.force_flush().unwrap();
-    assert_eq!(collector.spans(), ["sampled"]);
+    assert_eq!(spans(&collector), ["sampled"]);
     sampled.shutdown().unwrap();
     assert_eq!(pipeline.shutdown(PATIENCE).1.accepted, 1);
 }
 
 #[test]
 fn a_flush_through_the_sdk_tells_of_failures() {
-    let pipeline = Pipeline::to(nowhere());
+    let pipeline = Pipeline::to_nowhere(Protocol::Grpc);
     let workers = pipeline.exporter.workers().clone();
     let processor = SpanQueue::new(Arc::clone(&pipeline.queue), workers, SPAN_LIMITS);
     let provider = SdkTracerProvider::builder().with_span_processor(processor).build();
@@ -45,8 +45,8 @@ fn a_flush_through_the_sdk_tells_of_failures() {
 
 #[test]
 fn log_records_of_the_sdk_arrive() {
-    let collector = Collector::start();
-    let settings = export_settings(&format!("http://{}", collector.address));
+    let collector = Collector::start().unwrap();
+    let settings = settings_for(Signal::Logs, &collector.endpoint());
     let pipeline = Pipeline::with(Signal::Logs, QUEUE, settings);
     let limits = SPAN_LIMITS.attributes;
     let processor = LogQueue::new(Arc::clone(&pipeline.queue), pipeline.exporter.workers().clone(), limits);
@@ -58,7 +58,10 @@ fn log_records_of_the_sdk_arrive() {
     record.set_target("elsewhere");
     logger.emit(record);
     provider.force_flush().unwrap();
-    let request = collector.logs().remove(0);
+    let received = collector.received();
+    let Export::Logs(request) = &received.requests(Signal::Logs).next().unwrap().export else {
+        panic!("logs")
+    };
     let logs = &request.resource_logs[0];
     assert_eq!(logs.resource.as_ref().unwrap().attributes[0].key, "service.name");
     assert_eq!(logs.scope_logs[0].scope.as_ref().unwrap().name, "elsewhere");
@@ -67,8 +70,8 @@ fn log_records_of_the_sdk_arrive() {
 
 #[test]
 fn metrics_arrive_and_are_counted_by_data_point() {
-    let collector = Collector::start();
-    let mut pipeline = metrics_to(collector.address);
+    let collector = Collector::start().unwrap();
+    let mut pipeline = metrics_to(&collector.endpoint());
     let provider = meter_provider(&pipeline);
     let counter = provider.meter("tests").u64_counter("requests").build();
     counter.add(3, &[KeyValue::new("code", 1)]);
@@ -77,25 +80,25 @@ fn metrics_arrive_and_are_counted_by_data_point() {
     provider.force_flush().unwrap();
     let (_, counts) = pipeline.shutdown(PATIENCE);
     assert_eq!(counts, SignalStats { accepted: 3, delivered: 3, ..Default::default() });
-    assert_eq!(collector.metrics().len(), 1);
+    assert_eq!(collector.received().requests(Signal::Metrics).count(), 1);
 }
 
 #[test]
 fn empty_collections_are_not_sent() {
-    let collector = Collector::start();
-    let mut pipeline = metrics_to(collector.address);
+    let collector = Collector::start().unwrap();
+    let mut pipeline = metrics_to(&collector.endpoint());
     let provider = meter_provider(&pipeline);
     let _unused = provider.meter("tests").u64_counter("requests").build();
     provider.force_flush().unwrap();
     assert_eq!(pipeline.shutdown(PATIENCE).1, SignalStats::default());
-    assert_eq!(collector.requests(), 0);
+    assert_eq!(collector.request_count(), 0);
 }
 
 #[test]
 fn a_collection_does_not_wait_for_the_collector() {
-    let collector = Collector::start();
-    collector.answer_always(Answer::Silent);
-    let pipeline = metrics_to(collector.address);
+    let collector = Collector::start().unwrap();
+    collector.inject_fault(Fault::Silence);
+    let pipeline = metrics_to(&collector.endpoint());
     let provider = meter_provider(&pipeline);
     provider.meter("tests").u64_counter("requests").build().add(1, &[]);
     let begin = Instant::now();
@@ -116,7 +119,7 @@ fn the_oldest_collections_make_room_for_the_newest() {
 
 #[test]
 fn the_temporality_is_the_one_asked_for() {
-    let pipeline = metrics_to(nowhere());
+    let pipeline = metrics_to(&Collector::closed_endpoint().unwrap());
     let workers = pipeline.exporter.workers().clone();
     let exporter = MetricQueue::new(Arc::clone(&pipeline.queue), workers, Temporality::Delta);
     assert_eq!(exporter.temporality(), Temporality::Delta);
@@ -152,8 +155,8 @@ fn a_span_costs_no_allocation_on_its_way_to_the_queue() {
     assert_eq!(allocations.count_total, 0);
 }
 
-fn metrics_to(address: SocketAddr) -> Pipeline {
-    let settings = export_settings(&format!("http://{address}"));
+fn metrics_to(endpoint: &str) -> Pipeline {
+    let settings = settings_for(Signal::Metrics, endpoint);
     Pipeline::with(Signal::Metrics, MetricQueue::LIMITS, settings)
 }
 

@@ -61,7 +61,7 @@ fn https_names_the_feature_that_is_missing() {
 
 #[test]
 fn a_path_that_has_no_meaning_is_told() {
-    let ignored = |text| parse(text, Scheme::HTTP).unwrap().ignored_path;
+    let ignored = |text| parse(text, Scheme::HTTP).unwrap().ignored_path();
     assert_eq!(ignored("http://collector:4317/tenant/7"), Some("/[redacted]".into()));
     assert_eq!(ignored("collector:4317/api?key=secret"), Some("/[redacted]".into()));
     for harmless in ["http://c:1", "http://c:1/", "http://c:1/v1/metrics", "http://c:1/v1/logs/"] {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
-use http::uri::Scheme;
+use http::uri::{PathAndQuery, Scheme};
 
 use super::decide::{Chosen, Provided, Resolver, Scope, Sources, origin};
 use crate::settings::builder_config::{OtlpConfig, SignalConfig};
@@ -13,8 +13,10 @@ use crate::settings::env::items;
 use crate::settings::env::names::{self, Batch, Otlp};
 use crate::settings::pem;
 use crate::settings::secrets::{quoted, shown_name};
-use crate::settings::types::{Compression, ExportSettings, Target, TlsFiles};
-use crate::settings::value_kind::{COMPRESSION, HEADERS, Headers, Kind, TIMEOUT, YEAR, header, plain};
+use crate::settings::types::{Compression, ExportSettings, Protocol, ProtocolSetting, Target, TlsFiles};
+use crate::settings::value_kind::{
+    COMPRESSION, HEADERS, Headers, Kind, TIMEOUT, YEAR, header, one_of, plain,
+};
 
 /// The names of one signal's settings.
 pub(in crate::settings) struct SignalNames {
@@ -58,14 +60,25 @@ impl Resolver<'_> {
         let headers = self.headers(&signal);
         let timeout = self.timeout(&signal);
         let compression = self.compression(&signal);
-        self.check_protocol(&signal);
-        let uri = match (is_on, endpoint) {
+        let protocol = self.protocol(&signal);
+        let (endpoint, is_common) = match (is_on, endpoint) {
             (Some(false), _) | (None, None) => return None,
-            (_, Some(uri)) => uri,
-            (Some(true), None) => Uri::from_static(DEFAULT_ENDPOINT),
+            (_, Some(chosen)) => {
+                let protocol = protocol_setting(protocol, &chosen.value);
+                self.warn_endpoint(&chosen, protocol);
+                let is_common = self.is_common_endpoint(&signal, &chosen);
+                (chosen.value, is_common)
+            }
+            (Some(true), None) => (default_endpoint(protocol), true),
         };
+        let protocol = protocol_setting(protocol, &endpoint);
+        let part = format!("v1/{}", signal.scope);
+        let http_path = endpoint.http_path(is_common.then_some(part.as_str()));
+        let http_path = http_path.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let uri = endpoint.uri;
         let tls = if uri.scheme() == Some(&Scheme::HTTPS) { tls } else { TlsFiles::default() };
-        Some(ExportSettings { target: Target { uri, tls }, headers, timeout, compression })
+        let target = Target { uri, tls };
+        Some(ExportSettings { target, headers, timeout, compression, protocol, http_path })
     }
 
     /// Returns whether the exporter is turned on or off, if it is.
@@ -125,7 +138,15 @@ impl Resolver<'_> {
         otlp
     }
 
-    fn endpoint(&mut self, signal: &Signal<'_>, wanted: Option<bool>) -> Option<Uri> {
+    /// Whether the endpoint is the one of all signals.
+    fn is_common_endpoint(&self, signal: &Signal<'_>, chosen: &Chosen<Endpoint>) -> bool {
+        match chosen.is_from_code {
+            true => signal.own.endpoint.is_none(),
+            false => chosen.origin == names::OTLP.endpoint,
+        }
+    }
+
+    fn endpoint(&mut self, signal: &Signal<'_>, wanted: Option<bool>) -> Option<Chosen<Endpoint>> {
         let variables = [signal.variables.endpoint, names::OTLP.endpoint];
         let insecure = self.flag(&[signal.variables.insecure, names::OTLP.insecure]);
         let code = self.endpoints_in_code(signal, insecure.unwrap_or(true));
@@ -135,8 +156,14 @@ impl Resolver<'_> {
             _ => "none: nothing is exported",
         };
         let chosen = self.choose(&address::kind(insecure.unwrap_or(false)), sources, otherwise)?;
-        self.warn_endpoint(&chosen, insecure.is_some());
-        Some(chosen.value.uri)
+        if !chosen.is_from_code && !chosen.value.has_scheme && insecure.is_none() {
+            let words = format!(
+                "no scheme in the address, so TLS is used ({}); for plaintext write http://",
+                address::redacted(&chosen.value.uri.to_string())
+            );
+            self.warn_once(&chosen.origin, words);
+        }
+        Some(chosen)
     }
 
     fn endpoints_in_code(&mut self, signal: &Signal<'_>, plaintext: bool) -> Vec<Provided<Endpoint>> {
@@ -147,21 +174,22 @@ impl Resolver<'_> {
         parsed.into_iter().flatten().collect()
     }
 
-    fn warn_endpoint(&mut self, chosen: &Chosen<Endpoint>, scheme_was_decided: bool) {
-        let Endpoint { uri, has_scheme, ignored_path } = &chosen.value;
-        if let Some(path) = ignored_path {
-            self.warn_once(&chosen.origin, format!("gRPC has no path; {path:?} is ignored"));
+    /// Warns of parts of the endpoint that do not fit a protocol that was chosen explicitly.
+    fn warn_endpoint(&mut self, chosen: &Chosen<Endpoint>, protocol: ProtocolSetting) {
+        if protocol.first != Protocol::Grpc || protocol.may_switch {
+            return;
         }
-        if !chosen.is_from_code && !has_scheme && !scheme_was_decided {
+        if let Some(path) = chosen.value.ignored_path() {
             let words = format!(
-                "no scheme in the address, so TLS is used ({}); for plaintext write http://",
-                address::redacted(&uri.to_string())
+                "gRPC has no path; {path:?} is ignored. For a URL of OTLP over HTTP set \
+                 OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
             );
             self.warn_once(&chosen.origin, words);
         }
-        if uri.port_u16() == Some(HTTP_PORT) {
-            let words =
-                format!("port {HTTP_PORT} is that of OTLP over HTTP; gRPC is sent, whose port is 4317");
+        if chosen.value.uri.port_u16() == Some(HTTP_PORT) {
+            let words = format!(
+                "port {HTTP_PORT} is that of OTLP over HTTP; gRPC is sent, whose port is {GRPC_PORT}"
+            );
             self.warn_once(&chosen.origin, words);
         }
     }
@@ -199,9 +227,10 @@ impl Resolver<'_> {
         self.decide(&COMPRESSION, Sources::new("compression", &variables, code), Compression::None)
     }
 
-    fn check_protocol(&mut self, signal: &Signal<'_>) {
+    fn protocol(&mut self, signal: &Signal<'_>) -> Protocol {
         let variables = [signal.variables.protocol, names::OTLP.protocol];
-        self.decide(&PROTOCOL, Sources::new("protocol", &variables, []), ());
+        let code = [(Some(signal.scope), signal.own.protocol), (None, signal.common.protocol)];
+        self.decide(&PROTOCOL, Sources::new("protocol", &variables, code), Protocol::Auto)
     }
 
     fn tls(&mut self, signal: &Signal<'_>) -> TlsFiles {
@@ -269,18 +298,52 @@ pub(in crate::settings) fn or_unlimited(timeout: Duration) -> Duration {
     if timeout.is_zero() { YEAR } else { timeout }
 }
 
-const PROTOCOL: Kind<()> = Kind {
-    parse: |text| match text.to_ascii_lowercase().as_str() {
-        "grpc" => Ok(()),
-        "http/protobuf" | "http/json" => Err("OTLP over HTTP is not available here".into()),
-        _ => Err("not a protocol of OTLP, and only grpc is available here".into()),
+/// [`Protocol::Auto`] goes by the endpoint.
+fn protocol_setting(protocol: Protocol, endpoint: &Endpoint) -> ProtocolSetting {
+    let has_both = cfg!(feature = "otlp-grpc") && cfg!(feature = "otlp-http");
+    let first = match protocol {
+        Protocol::Auto if !cfg!(feature = "otlp-grpc") => Protocol::HttpProtobuf,
+        Protocol::Auto if !cfg!(feature = "otlp-http") => Protocol::Grpc,
+        Protocol::Auto => match endpoint.uri.port_u16() {
+            Some(GRPC_PORT) => Protocol::Grpc,
+            Some(HTTP_PORT) => Protocol::HttpProtobuf,
+            _ if endpoint.has_path() => Protocol::HttpProtobuf,
+            _ => Protocol::Grpc,
+        },
+        configured => configured,
+    };
+    ProtocolSetting { first, may_switch: protocol == Protocol::Auto && has_both }
+}
+
+fn default_endpoint(protocol: Protocol) -> Endpoint {
+    let is_http = matches!(protocol, Protocol::HttpProtobuf | Protocol::HttpJson);
+    Endpoint::from_uri(Uri::from_static(if is_http { DEFAULT_HTTP_ENDPOINT } else { DEFAULT_ENDPOINT }))
+}
+
+const PROTOCOL: Kind<Protocol> = Kind {
+    parse: |text| {
+        let known = [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson];
+        one_of(text, &known.map(|protocol| (protocol.name(), protocol)))
     },
-    check: |()| Ok(()),
-    show: |()| "grpc".into(),
+    check: |protocol| match protocol {
+        Protocol::Grpc if !cfg!(feature = "otlp-grpc") => {
+            Err("needs the feature `otlp-grpc` of telemetry-bootstrap".into())
+        }
+        Protocol::HttpProtobuf | Protocol::HttpJson if !cfg!(feature = "otlp-http") => {
+            Err("needs the feature `otlp-http` of telemetry-bootstrap".into())
+        }
+        _ => Ok(()),
+    },
+    show: |protocol| match protocol {
+        Protocol::Auto => "the one that fits the endpoint".into(),
+        other => other.name().into(),
+    },
     quote: plain,
 };
 
+const GRPC_PORT: u16 = 4317;
 const HTTP_PORT: u16 = 4318;
 const DEFAULT_ENDPOINT: &str = "http://localhost:4317";
+const DEFAULT_HTTP_ENDPOINT: &str = "http://localhost:4318";
 /// The specification's.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);

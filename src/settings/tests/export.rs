@@ -215,3 +215,66 @@ fn certificates_come_from_environment_then_code() {
     // A connection without TLS has no use for them.
     assert_eq!(logs, TlsFiles::default());
 }
+
+/// First protocol, whether it may be switched, and the path of HTTP requests, for traces.
+fn protocol(variables: &[(&'static str, &'static str)]) -> (Protocol, bool, String) {
+    let settings = resolved(init(), &Env::from_pairs(variables.iter().copied()));
+    let export = settings.traces.export.unwrap();
+    (export.protocol.first, export.protocol.may_switch, export.http_path.to_string())
+}
+
+#[test]
+fn the_protocol_follows_the_endpoint_unless_it_is_configured() {
+    const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    let grpc = (Protocol::Grpc, true, "/v1/traces".to_owned());
+    let http = (Protocol::HttpProtobuf, true, "/v1/traces".to_owned());
+    for (endpoint, expected) in [
+        ("http://c:4317", grpc.clone()),
+        ("http://c:4318", http.clone()),
+        ("http://c:4318/", http),
+        ("http://c", grpc.clone()),
+        ("http://c:1", grpc.clone()),
+        ("http://c:4317/", grpc),
+        ("https://c/otlp", (Protocol::HttpProtobuf, true, "/otlp/v1/traces".to_owned())),
+    ] {
+        assert_eq!(protocol(&[(ENDPOINT, endpoint)]), expected, "{endpoint}");
+    }
+    for (name, expected) in [
+        ("grpc", Protocol::Grpc),
+        ("http/protobuf", Protocol::HttpProtobuf),
+        ("HTTP/JSON", Protocol::HttpJson),
+    ] {
+        let configured = protocol(&[(ENDPOINT, "http://c:1"), ("OTEL_EXPORTER_OTLP_PROTOCOL", name)]);
+        assert_eq!(configured, (expected, false, "/v1/traces".to_owned()), "{name}");
+    }
+}
+
+#[test]
+fn the_path_of_a_signal_is_added_to_the_common_endpoint_alone() {
+    const COMMON: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    const TRACES: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+    for (variable, endpoint, expected) in [
+        (COMMON, "http://c:4318", "/v1/traces"),
+        (COMMON, "http://c:4318/my/", "/my/v1/traces"),
+        (COMMON, "http://c:4318/my", "/my/v1/traces"),
+        (COMMON, "http://h/base/", "/base/v1/traces"),
+        (TRACES, "http://c:4318", "/"),
+        (TRACES, "http://c:4318/", "/"),
+        (TRACES, "https://c/v1/metrics/", "/v1/metrics/"),
+        (TRACES, "https://c/in?key=a", "/in?key=a"),
+    ] {
+        let (_, _, path) = protocol(&[(variable, endpoint), ("OTEL_EXPORTER_OTLP_INSECURE", "true")]);
+        assert_eq!(path, expected, "{endpoint}");
+    }
+    let own =
+        resolved(init().endpoint("http://c:4318/a").traces(|t| t.endpoint("http://c:4318/b")), &Env::none());
+    assert_eq!(own.traces.export.unwrap().http_path, "/b");
+    assert_eq!(own.logs.export.unwrap().http_path, "/a/v1/logs");
+}
+
+#[test]
+fn the_default_endpoint_is_that_of_the_protocol() {
+    let env =
+        Env::from_pairs([("OTEL_TRACES_EXPORTER", "otlp"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")]);
+    assert_eq!(uris(&resolved(init(), &env)), at(["http://localhost:4318", "", ""]));
+}

@@ -71,9 +71,9 @@ fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
         ),
         (
             "OTEL_EXPORTER_OTLP_PROTOCOL",
-            "http/protobuf",
-            "invalid OTEL_EXPORTER_OTLP_PROTOCOL=\"http/protobuf\": OTLP over HTTP is not available here; using \
-             the default, grpc",
+            "http/thrift",
+            "invalid OTEL_EXPORTER_OTLP_PROTOCOL=\"http/thrift\": not one of grpc, http/protobuf, http/json; using \
+             the default, the one that fits the endpoint",
         ),
         (
             "OTEL_RESOURCE_ATTRIBUTES",
@@ -85,16 +85,6 @@ fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
             "ftp://c",
             "invalid OTEL_EXPORTER_OTLP_ENDPOINT=\"ftp://c\": the scheme is neither http nor https; using none: \
              nothing is exported",
-        ),
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "http://c:1/tenant",
-            "OTEL_EXPORTER_OTLP_ENDPOINT: gRPC has no path; \"/[redacted]\" is ignored",
-        ),
-        (
-            "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
-            "http://c:4318/v1/logs",
-            "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT: port 4318 is that of OTLP over HTTP; gRPC is sent, whose port is 4317",
         ),
         (
             "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN",
@@ -359,4 +349,24 @@ fn a_misspelt_variable_is_reported_with_the_right_name() {
         assert_eq!(warnings([(variable, "x")]), [expected]);
     }
     assert_eq!(warnings([("OTEL_INSTRUMENTATION_COMMON_DB_STATEMENT_SANITIZER_ENABLED", "x")]), [""; 0]);
+}
+
+#[test]
+fn an_endpoint_of_http_is_reported_where_grpc_is_configured() {
+    let endpoint = |endpoint| {
+        warnings([("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")])
+    };
+    assert_eq!(
+        endpoint("http://c:1/tenant"),
+        [
+            "OTEL_EXPORTER_OTLP_ENDPOINT: gRPC has no path; \"/[redacted]\" is ignored. For a URL of OTLP over HTTP set \
+          OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
+        ]
+    );
+    assert_eq!(
+        endpoint("http://c:4318"),
+        [
+            "OTEL_EXPORTER_OTLP_ENDPOINT: port 4318 is that of OTLP over HTTP; gRPC is sent, whose port is 4317"
+        ]
+    );
 }

@@ -1,0 +1,179 @@
+//! Takes requests, over gRPC and HTTP alike, and does to them what the faults of the moment say.
+
+use std::io::Read as _;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request as HttpRequest, Response, StatusCode};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use super::collected::Request;
+use super::export::Export;
+use super::fault::{Answer, Fate, Refusal};
+use super::reply::{Protocol, Reply, ReplyBody};
+use super::server::{Ended, end_of};
+use super::state::State;
+use crate::export::encode::json;
+use crate::semconv::Code;
+use crate::settings::Signal;
+
+#[derive(Clone)]
+pub(super) struct Receiver {
+    state: Arc<State>,
+    ended: Ended,
+}
+
+/// A request on its way to being kept.
+#[derive(Debug)]
+pub(super) struct Pending {
+    state: Arc<State>,
+    request: Request,
+}
+
+impl Pending {
+    pub(super) fn keep(self) {
+        self.state.keep(self.request);
+    }
+}
+
+impl Receiver {
+    pub(super) fn new(state: Arc<State>, ended: Ended) -> Self {
+        Self { state, ended }
+    }
+
+    pub(super) async fn receive(&self, request: HttpRequest<Incoming>) -> Response<ReplyBody> {
+        let (head, body) = request.into_parts();
+        let protocol = Protocol::from_headers(&head.headers);
+        let Some(signal) = signal(protocol, head.uri.path()) else {
+            let refusal = Refusal::new(Code::Unimplemented, "no such path");
+            return Reply::Refused(refusal).into_response(protocol, Signal::Traces);
+        };
+        let reply = tokio::select! {
+            biased;
+            () = end_of(self.ended.clone()) => {
+                Reply::Refused(Refusal::new(Code::Unavailable, "the collector was stopped"))
+            }
+            reply = self.reply(protocol, signal, head.headers, body) => reply,
+        };
+        reply.into_response(protocol, signal)
+    }
+
+    async fn reply(&self, protocol: Protocol, signal: Signal, headers: HeaderMap, body: Incoming) -> Reply {
+        let Some(body) = read(body).await else {
+            return Reply::Refused(Refusal::new(Code::Cancelled, "the request was cut off"));
+        };
+        let Some(message) = message(protocol, signal, &headers, &body) else {
+            return Reply::Refused(Refusal::new(Code::InvalidArgument, "the request cannot be read"));
+        };
+        let Ok(export) = Export::decode(signal, &message) else {
+            return Reply::Refused(Refusal::new(Code::InvalidArgument, "the request is not OTLP"));
+        };
+        let mut request = Request::new(headers, export);
+        let fate = self.state.fate_of(signal, message.len());
+        match suffer(fate, &mut request.export).await {
+            Ok(rejected) => {
+                request.time = SystemTime::now();
+                Reply::Accepted { pending: Pending { state: Arc::clone(&self.state), request }, rejected }
+            }
+            Err(reply) => reply,
+        }
+    }
+}
+
+/// Returns how many items were rejected, and why.
+async fn suffer(fate: Fate, export: &mut Export) -> Result<Option<(i64, String)>, Reply> {
+    if !fate.delay.is_zero() {
+        tokio::time::sleep(fate.delay).await;
+    }
+    match fate.answer {
+        Answer::Accept => Ok(None),
+        Answer::Refuse(refusal) => Err(Reply::Refused(refusal)),
+        Answer::Http(answer) => Err(Reply::Raw(answer)),
+        Answer::Never => std::future::pending().await,
+        Answer::Reject { items, message } => {
+            let rejected = items.min(export.item_count());
+            export.reject(rejected);
+            Ok(Some((i64::try_from(rejected).unwrap_or(i64::MAX), message)))
+        }
+    }
+}
+
+/// The signal that a path is for.
+fn signal(protocol: Protocol, path: &str) -> Option<Signal> {
+    let names = match protocol {
+        Protocol::Grpc => [
+            "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+        ],
+        Protocol::HttpProtobuf | Protocol::HttpJson => ["/v1/traces", "/v1/metrics", "/v1/logs"],
+    };
+    let index = names.iter().position(|name| *name == path)?;
+    [Signal::Traces, Signal::Metrics, Signal::Logs].get(index).copied()
+}
+
+async fn read(mut body: Incoming) -> Option<Bytes> {
+    let mut content = BytesMut::new();
+    loop {
+        let frame = std::future::poll_fn(|cx| std::pin::Pin::new(&mut body).poll_frame(cx)).await;
+        match frame {
+            None => return Some(content.freeze()),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    content.extend_from_slice(&data);
+                }
+            }
+            Some(Err(_)) => return None,
+        }
+    }
+}
+
+/// The request as protobuf, without compression.
+fn message(protocol: Protocol, signal: Signal, headers: &HeaderMap, body: &Bytes) -> Option<Bytes> {
+    let is_gzip = |name: &str| headers.get(name).is_some_and(|value| value == "gzip");
+    match protocol {
+        Protocol::Grpc => {
+            let (prefix, message) = body.split_first_chunk::<5>()?;
+            let message = body.slice_ref(message);
+            if prefix[0] == 1 { unzipped(&message) } else { Some(message) }
+        }
+        Protocol::HttpProtobuf | Protocol::HttpJson => {
+            let body = if is_gzip("content-encoding") { unzipped(body)? } else { body.clone() };
+            match protocol {
+                Protocol::HttpJson => json::request_to_protobuf(signal, &body).map(Bytes::from),
+                _ => Some(body),
+            }
+        }
+    }
+}
+
+#[cfg(feature = "gzip")]
+fn unzipped(body: &Bytes) -> Option<Bytes> {
+    let mut content = Vec::new();
+    flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut content).ok()?;
+    Some(content.into())
+}
+
+#[cfg(not(feature = "gzip"))]
+fn unzipped(_body: &Bytes) -> Option<Bytes> {
+    None
+}
+
+/// The HTTP status that stands for a gRPC code, so that a client may retry over one what it may over the other.
+pub(super) fn http_status(code: Code) -> StatusCode {
+    match code {
+        Code::Ok => StatusCode::OK,
+        Code::Unavailable | Code::Cancelled | Code::Aborted | Code::OutOfRange | Code::DataLoss => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::Unimplemented | Code::NotFound => StatusCode::NOT_FOUND,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::AlreadyExists => StatusCode::BAD_REQUEST,
+        Code::Internal | Code::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

@@ -1,0 +1,305 @@
+//! How a connection is made: name, socket, TLS.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use http::Uri;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tower_service::Service;
+
+use super::connection::Http;
+use super::explain::explain;
+use super::outcome::Failure;
+#[cfg(feature = "tls")]
+use super::tls::Tls;
+use crate::diagnostics::Diagnostics;
+use crate::settings::Target;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Makes connections to one target. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Connector {
+    tcp: HttpConnector<Resolver>,
+    timeout: Duration,
+    http: Http,
+    peer: Peer,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<Tls>>,
+}
+
+impl Connector {
+    pub(super) fn new(target: &Target, http: Http, timeout: Duration, diagnostics: &Diagnostics) -> Self {
+        let timeout = timeout.min(CONNECT_TIMEOUT);
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::default());
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        // So that a gateway between does not forget an idle connection.
+        tcp.set_keepalive(Some(KEEP_ALIVE));
+        tcp.set_connect_timeout(Some(timeout));
+        #[cfg(not(feature = "tls"))]
+        let _ = (target, diagnostics);
+        Self {
+            tcp,
+            timeout,
+            http,
+            peer: Peer::default(),
+            #[cfg(feature = "tls")]
+            tls: Tls::for_target(target, http == Http::Two, diagnostics).map(Arc::new),
+        }
+    }
+
+    pub(super) fn with_peer(&self, peer: Peer) -> Self {
+        Self { peer, ..self.clone() }
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
+    async fn connect(mut self, uri: Uri) -> Result<TokioIo<Stream>, BoxError> {
+        let tcp = self.tcp.call(uri.clone()).await?.into_inner();
+        let watched = Watched { inner: tcp, peer: self.peer.clone() };
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            let host = uri.host().unwrap_or_default();
+            let stream = tls.connect(host, watched).await?;
+            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            let inside = Watched { inner: stream, peer: self.peer };
+            return Ok(TokioIo::new(Stream { io: Box::new(inside), is_http2 }));
+        }
+        Ok(TokioIo::new(Stream { io: Box::new(watched), is_http2: false }))
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<Stream>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let (timeout, peer) = (self.timeout, self.peer.clone());
+        let (http, is_tls) = (self.http, self.is_tls());
+        let connecting = self.clone().connect(uri);
+        Box::pin(async move {
+            let timed_out = |_| io::Error::from(io::ErrorKind::TimedOut);
+            let connected = tokio::time::timeout(timeout, connecting).await;
+            let connected = connected.unwrap_or_else(|elapsed| Err(timed_out(elapsed).into()));
+            *peer.lock_failure() = connected
+                .as_ref()
+                .err()
+                .map(|error| explain(error.as_ref(), peer.first_bytes(), http, is_tls));
+            connected
+        })
+    }
+}
+
+/// Resolves names, each by one lookup at a time: a name server that hangs must not cost a thread for each try.
+#[derive(Clone, Default)]
+struct Resolver {
+    running: Arc<Mutex<HashMap<String, Lookup>>>,
+}
+
+type Lookup = Shared<BoxFuture<'static, Result<Vec<SocketAddr>, NameNotResolved>>>;
+
+/// Why a name has no address.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("cannot resolve the host name: {0}")]
+pub(super) struct NameNotResolved(String);
+
+impl Resolver {
+    fn lookup(&self, host: String) -> Lookup {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let (key, shared) = (host.clone(), Arc::clone(&self.running));
+        let new = || {
+            let lookup = async move {
+                let addresses = tokio::net::lookup_host((key.as_str(), 0)).await.map(Iterator::collect);
+                shared.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+                addresses.map_err(|error| NameNotResolved(error.to_string()))
+            };
+            // A task of its own, so that it ends even if the connection is given up meanwhile.
+            let task = tokio::spawn(lookup);
+            let joined =
+                async move { task.await.unwrap_or_else(|error| Err(NameNotResolved(error.to_string()))) };
+            joined.boxed().shared()
+        };
+        running.entry(host).or_insert_with(new).clone()
+    }
+}
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = NameNotResolved;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NameNotResolved>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NameNotResolved>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let lookup = self.lookup(name.as_str().to_owned());
+        Box::pin(async move { lookup.await.map(Vec::into_iter) })
+    }
+}
+
+/// What the peer of a connection speaks, by its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FirstBytes {
+    /// Nothing has come yet.
+    None,
+    Http1,
+    Http2,
+    /// A TLS alert or handshake.
+    Tls,
+    Other,
+}
+
+impl FirstBytes {
+    fn from_bytes(bytes: &[u8]) -> Self {
+        match bytes {
+            [] => Self::None,
+            [b'H', b'T', b'T', b'P', b'/', ..] => Self::Http1,
+            // A frame of type SETTINGS, without flags, on stream 0.
+            [_, _, _, 4, 0, 0, 0, 0, 0, ..] => Self::Http2,
+            [0x15 | 0x16, 3, ..] => Self::Tls,
+            _ => Self::Other,
+        }
+    }
+
+    fn from_number(number: u8) -> Self {
+        [Self::None, Self::Http1, Self::Http2, Self::Tls, Self::Other]
+            .into_iter()
+            .find(|kind| *kind as u8 == number)
+            .unwrap_or(Self::Other)
+    }
+}
+
+/// What the newest connection has shown of the peer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Peer(Arc<PeerState>);
+
+#[derive(Debug, Default)]
+struct PeerState {
+    first_bytes: AtomicU8,
+    /// Why the last attempt to connect failed.
+    connect_failure: Mutex<Option<Failure>>,
+}
+
+impl Peer {
+    pub(super) fn first_bytes(&self) -> FirstBytes {
+        FirstBytes::from_number(self.0.first_bytes.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn connect_failure(&self) -> Option<Failure> {
+        self.lock_failure().clone()
+    }
+
+    fn lock_failure(&self) -> MutexGuard<'_, Option<Failure>> {
+        self.0.connect_failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that notes the first bytes of the peer.
+pub(super) struct Watched<S> {
+    inner: S,
+    peer: Peer,
+}
+
+trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// A connection of any kind.
+pub(super) struct Stream {
+    io: Box<dyn Io>,
+    is_http2: bool,
+}
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        if self.is_http2 { Connected::new().negotiated_h2() } else { Connected::new() }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let start = buffer.filled().len();
+        let read = Pin::new(&mut this.inner).poll_read(cx, buffer);
+        let bytes = &buffer.filled()[start..];
+        if !bytes.is_empty() {
+            this.peer.0.first_bytes.store(FirstBytes::from_bytes(bytes) as u8, Ordering::Relaxed);
+        }
+        read
+    }
+}
+
+macro_rules! write_through {
+    ($type:ty, $field:ident $(, $bound:ident)?) => {
+        impl $(<$bound: AsyncWrite + Unpin>)? AsyncWrite for $type {
+            fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+                Pin::new(&mut self.$field).poll_write(cx, bytes)
+            }
+
+            fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Pin::new(&mut self.$field).poll_flush(cx)
+            }
+
+            fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Pin::new(&mut self.$field).poll_shutdown(cx)
+            }
+
+            fn poll_write_vectored(
+                mut self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                slices: &[io::IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                Pin::new(&mut self.$field).poll_write_vectored(cx, slices)
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                self.$field.is_write_vectored()
+            }
+        }
+    };
+}
+
+write_through!(Watched<S>, inner, S);
+write_through!(Stream, io);
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+/// Without a limit, a host that drops packets holds an export for minutes.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(30);

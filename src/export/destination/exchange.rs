@@ -1,0 +1,159 @@
+//! One HTTP request and its answer, for both protocols.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Request, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::connection::Generation;
+use super::outcome::{Cause, Failure};
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// At most [`MAX_ANSWER_BYTES`].
+    pub(super) body: Bytes,
+    /// Whether the body was longer.
+    pub(super) is_cut: bool,
+    pub(super) trailers: HeaderMap,
+}
+
+impl Answer {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The media type, without parameters, in lower case.
+    pub(super) fn content_type(&self) -> String {
+        let text = self.header("content-type").unwrap_or_default();
+        text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+}
+
+/// Sends a request on a connection, and reads the answer.
+pub(super) async fn exchange(on: &Generation, request: Request<RequestBody>) -> Result<Answer, Failure> {
+    let response = on.client.request(request).await.map_err(|error| on.explain(&error))?;
+    on.record_response();
+    let (head, mut body) = response.into_parts();
+    let mut answer = Answer {
+        status: head.status,
+        headers: head.headers,
+        body: Bytes::new(),
+        is_cut: false,
+        trailers: HeaderMap::new(),
+    };
+    let mut content = BytesMut::new();
+    while let Some(frame) = next_frame(&mut body).await {
+        let frame = match frame {
+            Ok(frame) => frame,
+            // The status has decided already; only a success needs the rest.
+            Err(_) if answer.status != StatusCode::OK => break,
+            Err(error) => return Err(on.explain(&error)),
+        };
+        match frame.into_data() {
+            Ok(data) if content.len() + data.len() > MAX_ANSWER_BYTES => {
+                answer.is_cut = true;
+                break;
+            }
+            Ok(data) => content.extend_from_slice(&data),
+            Err(frame) => answer.trailers = frame.into_trailers().unwrap_or_default(),
+        }
+    }
+    answer.body = content.freeze();
+    Ok(answer)
+}
+
+async fn next_frame(body: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::Error>> {
+    poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
+}
+
+/// The bytes of a request: what its protocol puts first, and the message, which is not copied.
+#[derive(Clone, Debug)]
+pub(super) struct RequestBody {
+    prefix: Bytes,
+    message: Bytes,
+}
+
+impl RequestBody {
+    pub(super) fn new(prefix: Bytes, message: Bytes) -> Self {
+        Self { prefix, message }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let body = self.get_mut();
+        let next = if body.prefix.is_empty() { &mut body.message } else { &mut body.prefix };
+        let data = std::mem::take(next);
+        Poll::Ready((!data.is_empty()).then(|| Ok(Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.prefix.is_empty() && self.message.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact((self.prefix.len() + self.message.len()) as u64)
+    }
+}
+
+/// What an HTTP status means for a request, before its body is looked at. `None` for a success.
+///
+/// OTLP specification, "OTLP/HTTP Response": 429, 502, 503 and 504 may be retried, all other errors must not.
+pub(super) fn status_cause(status: StatusCode) -> Option<Cause> {
+    Some(match status.as_u16() {
+        200..=299 => return None,
+        300..=399 => Cause::Redirected,
+        401 | 403 | 407 => Cause::Unauthenticated,
+        404 | 405 | 406 | 415 | 501 => Cause::Unsupported,
+        413 => Cause::ItemTooLarge,
+        429 => Cause::Throttled,
+        502..=504 => Cause::Unavailable,
+        _ => Cause::Refused,
+    })
+}
+
+/// The text of an error page, shortened to one line without markup.
+pub(super) fn plain_text(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(MAX_PAGE_BYTES)]);
+    let mut plain = String::new();
+    let mut in_tag = false;
+    for character in text.chars() {
+        match character {
+            '<' => in_tag = true,
+            '>' if in_tag => {
+                in_tag = false;
+                plain.push(' ');
+            }
+            _ if in_tag => {}
+            c if c.is_control() || c == char::REPLACEMENT_CHARACTER => plain.push(' '),
+            c => plain.push(c),
+        }
+    }
+    shortened(&plain.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// At most as much as a log line should hold.
+pub(super) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_TEXT_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The specification's limit.
+const MAX_ANSWER_BYTES: usize = 4 << 20;
+const MAX_PAGE_BYTES: usize = 4 << 10;
+const MAX_TEXT_CHARS: usize = 300;

@@ -1,0 +1,109 @@
+//! From an error of the transport to its cause.
+
+use std::error::Error;
+use std::io;
+
+use super::connection::Http;
+use super::connector::{FirstBytes, NameNotResolved};
+use super::outcome::{Cause, Failure};
+
+/// Finds out why a request failed: from the first bytes of the peer, then from the deepest source of the error.
+pub(super) fn explain(error: &(dyn Error + 'static), first: FirstBytes, http: Http, is_tls: bool) -> Failure {
+    let deepest = deepest(error);
+    let cause = match (first, http) {
+        (FirstBytes::Http1, Http::Two) => Cause::PeerSpeaksHttp,
+        (FirstBytes::Http2, Http::Any) if !is_tls => Cause::PeerSpeaksGrpc,
+        (FirstBytes::Tls, _) if !is_tls => Cause::TlsPeer,
+        _ => cause(error, deepest),
+    };
+    Failure::new(cause, text(cause, deepest))
+}
+
+fn cause(error: &(dyn Error + 'static), deepest: &(dyn Error + 'static)) -> Cause {
+    #[cfg(feature = "tls")]
+    if let Some(cause) = find::<rustls::Error>(error).map(super::tls::cause) {
+        return cause;
+    }
+    if find::<NameNotResolved>(error).is_some() {
+        return Cause::NameNotResolved;
+    }
+    if is_canceled(error) {
+        return Cause::NotProcessed;
+    }
+    #[cfg(feature = "otlp-grpc")]
+    if let Some(error) = find::<h2::Error>(error) {
+        return http2_cause(error);
+    }
+    match deepest.downcast_ref::<io::Error>() {
+        Some(error) if is_out_of_descriptors(error) => Cause::NoDescriptor,
+        Some(error) => match error.kind() {
+            io::ErrorKind::ConnectionRefused => Cause::ConnectionRefused,
+            io::ErrorKind::TimedOut => Cause::ConnectTimeout,
+            // No such socket.
+            io::ErrorKind::NotFound => Cause::ConnectionRefused,
+            _ => Cause::Disconnected,
+        },
+        None => Cause::Disconnected,
+    }
+}
+
+/// Returns `true` if the request was never sent, because there was no connection.
+pub(super) fn is_canceled(error: &(dyn Error + 'static)) -> bool {
+    match find::<hyper::Error>(error) {
+        Some(error) => error.is_canceled(),
+        // An error of the connection pool, whose type is private.
+        None => find::<io::Error>(error).is_none() && find::<NameNotResolved>(error).is_none(),
+    }
+}
+
+/// A peer that closes its connections in an orderly way has not processed the requests that it names.
+#[cfg(feature = "otlp-grpc")]
+fn http2_cause(error: &h2::Error) -> Cause {
+    let is_orderly = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+    let is_refused = error.is_remote() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    if is_orderly || is_refused { Cause::NotProcessed } else { Cause::Disconnected }
+}
+
+fn text(cause: Cause, deepest: &(dyn Error + 'static)) -> String {
+    match cause {
+        // Its own words are "deadline has elapsed".
+        Cause::ConnectTimeout => "no answer to the attempt to connect".to_owned(),
+        Cause::PeerSpeaksHttp => "the peer answers in HTTP/1".to_owned(),
+        Cause::PeerSpeaksGrpc => "the peer answers in HTTP/2".to_owned(),
+        Cause::TlsPeer => "the peer answers in TLS".to_owned(),
+        _ => super::exchange::shortened(&deepest.to_string()),
+    }
+}
+
+/// The deepest source says what happened: "Connection refused", what is wrong with a certificate.
+fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    let mut deepest = error;
+    while let Some(source) = source(deepest) {
+        deepest = source;
+    }
+    deepest
+}
+
+fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = source(error);
+    }
+    None
+}
+
+/// The next error inside. An `io::Error` passes over the one that it wraps.
+fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
+}
+
+/// ENFILE and EMFILE, which are the same everywhere and have no kind of their own.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
+}

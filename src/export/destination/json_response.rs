@@ -1,0 +1,15 @@
+//! Answers in JSON.
+
+use super::outcome::Outcome;
+use super::responses;
+use crate::export::encode::json;
+
+/// An `Export…ServiceResponse`. One that cannot be read is that of a success all the same: the status has said so.
+pub(super) fn delivered(body: &[u8]) -> Outcome {
+    responses::delivered(&json::response_to_protobuf(body).unwrap_or_default())
+}
+
+/// The message of a `google.rpc.Status`.
+pub(super) fn status_message(body: &[u8]) -> Option<String> {
+    responses::status_message(&json::status_to_protobuf(body)?)
+}

@@ -1,0 +1,281 @@
+//! An OTLP receiver: the requests of one signal, by the protocol that it speaks.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, select};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
+
+use super::connection::{Connection, Connections, Generation, Http};
+use super::exchange::{RequestBody, exchange};
+use super::outcome::{Cause, Failure, Outcome};
+use super::{otlp_grpc, otlp_http};
+use crate::diagnostics::{Diagnostics, FieldValue};
+use crate::export::encode;
+use crate::settings::{Compression, ExportSettings, Protocol, Signal};
+
+/// One signal's way to its receiver.
+pub(in crate::export) struct Destination {
+    signal: Signal,
+    settings: ExportSettings,
+    grpc: Connection,
+    http: Connection,
+    /// Whether the other protocol is spoken than the settings begin with.
+    is_switched: AtomicBool,
+    /// Whether the receiver has taken anything: then it speaks this protocol.
+    is_proven: AtomicBool,
+    diagnostics: Diagnostics,
+}
+
+impl Destination {
+    pub(in crate::export) fn new(
+        signal: Signal,
+        settings: ExportSettings,
+        connections: &mut Connections,
+        diagnostics: &Diagnostics,
+    ) -> Self {
+        Self {
+            signal,
+            grpc: connections.connection(&settings, Http::Two),
+            http: connections.connection(&settings, Http::Any),
+            settings,
+            is_switched: AtomicBool::new(false),
+            is_proven: AtomicBool::new(false),
+            diagnostics: diagnostics.clone(),
+        }
+    }
+
+    pub(in crate::export) fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    /// The limit for one try.
+    pub(in crate::export) fn timeout(&self) -> Duration {
+        self.settings.timeout
+    }
+
+    /// For messages; holds no credentials.
+    pub(in crate::export) fn endpoint(&self) -> String {
+        self.settings.target.uri.to_string()
+    }
+
+    /// Sends one request. Once `hedge_after` resolves, if the peer has sent nothing since the request went out, the
+    /// same request is sent on a new connection as well, and the first answer counts.
+    ///
+    /// A panic in here costs this request, which is tried again.
+    pub(in crate::export) async fn send(
+        &self,
+        request: Bytes,
+        timeout: Duration,
+        hedge_after: impl Future<Output = ()>,
+    ) -> Outcome {
+        if request.len() > MAX_REQUEST_BYTES {
+            let text = format!("a request of {} bytes is larger than any that may be sent", request.len());
+            return Outcome::TooLarge(Failure::new(Cause::RequestTooLarge, text));
+        }
+        let sending = AssertUnwindSafe(self.send_any(request, timeout, hedge_after)).catch_unwind();
+        sending.await.unwrap_or_else(|_| {
+            Outcome::Retry(Failure::new(Cause::Unexpected, "the request ended with a panic"))
+        })
+    }
+
+    async fn send_any(
+        &self,
+        request: Bytes,
+        timeout: Duration,
+        hedge_after: impl Future<Output = ()>,
+    ) -> Outcome {
+        let mut hedge_after = pin!(hedge_after);
+        let mut resends = 0;
+        loop {
+            let protocol = self.protocol();
+            let body = self.body(protocol, &request);
+            let outcome = self.send_by(protocol, body, timeout, hedge_after.as_mut()).await;
+            match &outcome {
+                Outcome::Delivered { .. } => self.is_proven.store(true, Ordering::Relaxed),
+                other if self.should_switch(protocol, other) => {
+                    self.switch(protocol);
+                    continue;
+                }
+                // The peer has closed the connection, as servers do from time to time. That is no failure.
+                Outcome::Retry(Failure { cause: Cause::NotProcessed, .. }) if resends < MAX_RESENDS => {
+                    resends += 1;
+                    continue;
+                }
+                _ => {}
+            }
+            return outcome;
+        }
+    }
+
+    /// What is spoken now.
+    fn protocol(&self) -> Protocol {
+        match (self.settings.protocol.first, self.is_switched.load(Ordering::Relaxed)) {
+            (first, false) => first,
+            (Protocol::Grpc, true) => Protocol::HttpProtobuf,
+            (_, true) => Protocol::Grpc,
+        }
+    }
+
+    /// The request met the wrong protocol, so it was not processed.
+    fn should_switch(&self, tried: Protocol, outcome: &Outcome) -> bool {
+        let Some(failure) = outcome.failure() else { return false };
+        let may_switch = self.settings.protocol.may_switch
+            && !self.is_proven.load(Ordering::Relaxed)
+            && (tried != self.protocol() || !self.is_switched.load(Ordering::Relaxed));
+        let is_wrong = match tried {
+            Protocol::Grpc => {
+                matches!(failure.cause, Cause::PeerSpeaksHttp | Cause::NotOtlp)
+                    || (failure.cause == Cause::Unsupported && failure.text.starts_with("HTTP status"))
+            }
+            _ => failure.cause == Cause::PeerSpeaksGrpc,
+        };
+        may_switch && is_wrong
+    }
+
+    fn switch(&self, tried: Protocol) {
+        if tried != self.protocol() || self.is_switched.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let protocol = self.protocol().name();
+        self.diagnostics.info(
+            "the collector speaks another protocol than expected, switching",
+            &[
+                ("signal", FieldValue::Text(&self.signal)),
+                ("endpoint", FieldValue::Text(&self.settings.target.uri)),
+                ("protocol", FieldValue::Text(&protocol)),
+                ("setting", FieldValue::Text(&format_args!("OTEL_EXPORTER_OTLP_PROTOCOL={protocol}"))),
+            ],
+        );
+    }
+
+    fn body(&self, protocol: Protocol, request: &Bytes) -> Bytes {
+        let message = match protocol {
+            Protocol::HttpJson => Bytes::from(encode::json::request(self.signal, request)),
+            _ => request.clone(),
+        };
+        compressed(message, self.settings.compression)
+    }
+
+    async fn send_by(
+        &self,
+        protocol: Protocol,
+        body: Bytes,
+        timeout: Duration,
+        hedge_after: Pin<&mut impl Future<Output = ()>>,
+    ) -> Outcome {
+        let connection = if protocol == Protocol::Grpc { &self.grpc } else { &self.http };
+        let on = |generation: Generation| {
+            let body = body.clone();
+            async move { self.send_on(protocol, connection, &generation, body, timeout).await }
+        };
+        let current = connection.current();
+        let responses = current.responses();
+        let first = pin!(on(current.clone()));
+        let first = match select(first, hedge_after).await {
+            Either::Left((outcome, _)) => return outcome,
+            Either::Right(((), first)) => first,
+        };
+        if current.responses() != responses {
+            return first.await;
+        }
+        connection.replace(&current);
+        first_answer(first, pin!(on(connection.current()))).await
+    }
+
+    async fn send_on(
+        &self,
+        protocol: Protocol,
+        connection: &Connection,
+        current: &Generation,
+        body: Bytes,
+        timeout: Duration,
+    ) -> Outcome {
+        let request = match self.http_request(protocol, body) {
+            Ok(request) => request,
+            Err(error) => return Outcome::Refused(Failure::new(Cause::Unexpected, error.to_string())),
+        };
+        match tokio::time::timeout(timeout, exchange(current, request)).await {
+            Ok(Ok(answer)) if protocol == Protocol::Grpc => otlp_grpc::outcome(&answer),
+            Ok(Ok(answer)) => otlp_http::outcome(&answer),
+            Ok(Err(failure)) => Outcome::Retry(failure),
+            Err(_) => {
+                connection.replace(current);
+                Outcome::Retry(Failure::new(Cause::Timeout, format!("no answer within {timeout:?}")))
+            }
+        }
+    }
+
+    fn http_request(&self, protocol: Protocol, body: Bytes) -> Result<Request<RequestBody>, http::Error> {
+        let is_compressed = self.settings.compression == Compression::Gzip;
+        let mut headers = HeaderMap::with_capacity(self.settings.headers.len() + 5);
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        headers.extend(self.settings.headers.iter().cloned());
+        let (path, body) = match protocol {
+            Protocol::Grpc => {
+                otlp_grpc::add_headers(&mut headers, is_compressed);
+                (
+                    PathAndQuery::from_static(otlp_grpc::path(self.signal)),
+                    otlp_grpc::body(body, is_compressed),
+                )
+            }
+            _ => {
+                otlp_http::add_headers(&mut headers, protocol, is_compressed);
+                (self.settings.http_path.clone(), otlp_http::body(body))
+            }
+        };
+        let mut parts = self.settings.target.uri.clone().into_parts();
+        parts.path_and_query = Some(path);
+        let mut request = Request::builder().method(Method::POST).uri(Uri::from_parts(parts)?).body(body)?;
+        *request.headers_mut() = headers;
+        if protocol == Protocol::Grpc {
+            *request.version_mut() = http::Version::HTTP_2;
+        }
+        Ok(request)
+    }
+}
+
+/// Of two requests that are under way: the outcome of the one that is answered first.
+async fn first_answer(
+    one: impl Future<Output = Outcome> + Unpin,
+    other: impl Future<Output = Outcome> + Unpin,
+) -> Outcome {
+    match select(one, other).await {
+        Either::Left((outcome, other)) if !outcome.is_answer() => other.await,
+        Either::Right((outcome, one)) if !outcome.is_answer() => one.await,
+        Either::Left((outcome, _)) | Either::Right((outcome, _)) => outcome,
+    }
+}
+
+#[cfg(feature = "gzip")]
+fn compressed(message: Bytes, compression: Compression) -> Bytes {
+    use std::io::Write as _;
+
+    if compression == Compression::None {
+        return message;
+    }
+    let mut encoder =
+        flate2::write::GzEncoder::new(Vec::with_capacity(message.len() / 4), flate2::Compression::default());
+    // Writing to a vector cannot fail.
+    let _ = encoder.write_all(&message);
+    encoder.finish().map(Bytes::from).unwrap_or_default()
+}
+
+#[cfg(not(feature = "gzip"))]
+fn compressed(message: Bytes, _compression: Compression) -> Bytes {
+    // Compression was refused when the settings were read.
+    message
+}
+
+/// Our name in front of the exporter's, as the specification allows a distribution.
+const USER_AGENT: &str =
+    concat!("telemetry-bootstrap/", env!("CARGO_PKG_VERSION"), " OTel-OTLP-Exporter-Rust/0.33");
+/// OTLP specification: nothing larger is sent.
+const MAX_REQUEST_BYTES: usize = 64 << 20;
+/// Connections that were closed under a request, one after the other.
+const MAX_RESENDS: u32 = 3;

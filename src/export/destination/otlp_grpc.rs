@@ -1,0 +1,168 @@
+//! OTLP over gRPC: one unary call per request.
+//!
+//! The call is made on the HTTP client directly. A gRPC client would read the message before the HTTP status, and so
+//! take a gateway's error page for a broken message; and it would decode `grpc-status-details-bin` whatever it holds.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use percent_encoding::percent_decode;
+
+use super::exchange::{Answer, RequestBody, plain_text, shortened, status_cause};
+use super::otlp_http::retry_after;
+use super::outcome::{Cause, Failure, Outcome};
+use super::responses;
+use crate::semconv::Code;
+use crate::settings::Signal;
+
+/// The method that takes a signal's requests.
+pub(super) fn path(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        Signal::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+        Signal::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+    }
+}
+
+pub(super) fn add_headers(headers: &mut HeaderMap, is_compressed: bool) {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    if is_compressed {
+        headers.insert("grpc-encoding", HeaderValue::from_static("gzip"));
+    }
+}
+
+/// The message behind its length.
+pub(super) fn body(message: Bytes, is_compressed: bool) -> RequestBody {
+    let mut prefix = BytesMut::with_capacity(5);
+    prefix.put_u8(u8::from(is_compressed));
+    // Requests are limited to 64 MiB.
+    prefix.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    RequestBody::new(prefix.freeze(), message)
+}
+
+/// Reads an answer: the HTTP status and the content type first, then the gRPC status, then the message.
+pub(super) fn outcome(answer: &Answer) -> Outcome {
+    let is_grpc = answer.content_type().starts_with("application/grpc");
+    match grpc_status(answer) {
+        Some(code) if is_grpc || answer.headers.contains_key("grpc-status") => status_outcome(code, answer),
+        _ if answer.status != StatusCode::OK => gateway_outcome(answer),
+        _ if !is_grpc => {
+            let text = format!("the answer is {}, not gRPC", content_type_text(answer));
+            Outcome::Refused(Failure::new(Cause::NotOtlp, text))
+        }
+        _ => {
+            let text = "the answer ended without a gRPC status";
+            Outcome::Refused(Failure::new(Cause::Unexpected, text))
+        }
+    }
+}
+
+fn grpc_status(answer: &Answer) -> Option<Code> {
+    let value = answer.trailers.get("grpc-status").or_else(|| answer.headers.get("grpc-status"))?;
+    let number = value.to_str().ok()?.trim().parse::<i32>().ok()?;
+    Some(Code::from_number(number))
+}
+
+fn status_outcome(code: Code, answer: &Answer) -> Outcome {
+    if code == Code::Ok {
+        return responses::delivered(message(&answer.body));
+    }
+    let source = if answer.trailers.contains_key("grpc-status") { &answer.trailers } else { &answer.headers };
+    let text = grpc_message(source);
+    let retry_after = source.get("grpc-status-details-bin").and_then(|value| retry_info(value.as_bytes()));
+    classify(code, &text, retry_after)
+}
+
+/// OTLP specification, "OTLP/gRPC Response": which codes may be retried.
+fn classify(code: Code, message: &str, retry_after: Option<Duration>) -> Outcome {
+    let is_too_large = matches!(code, Code::OutOfRange | Code::ResourceExhausted) && is_about_size(message);
+    let cause = match code {
+        _ if is_too_large => Cause::ItemTooLarge,
+        Code::Unauthenticated | Code::PermissionDenied => Cause::Unauthenticated,
+        Code::Unimplemented => Cause::Unsupported,
+        Code::ResourceExhausted => Cause::Throttled,
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Aborted => Cause::Unavailable,
+        _ => Cause::Refused,
+    };
+    let name = code.name();
+    let text = if message.is_empty() { name.to_owned() } else { format!("{name}: {message}") };
+    let failure = Failure { cause, text, retry_after };
+    match code {
+        _ if is_too_large => Outcome::TooLarge(failure),
+        Code::Cancelled
+        | Code::DeadlineExceeded
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unavailable
+        | Code::DataLoss => Outcome::Retry(failure),
+        Code::ResourceExhausted if retry_after.is_some() => Outcome::Retry(failure),
+        Code::ResourceExhausted => Outcome::Refused(Failure {
+            text: format!("{} (it does not say when to come back)", failure.text),
+            ..failure
+        }),
+        _ => Outcome::Refused(failure),
+    }
+}
+
+/// Servers refuse a message over their limit with OUT_OF_RANGE (tonic) or RESOURCE_EXHAUSTED (Go, C, Java, .NET), and
+/// only their words distinguish this from other causes.
+fn is_about_size(message: &str) -> bool {
+    ["too large", "larger than max", "exceeds maximum size", "exceeds the maximum"]
+        .iter()
+        .any(|words| message.contains(words))
+}
+
+/// An answer of something in front of the collector, which need not know gRPC.
+fn gateway_outcome(answer: &Answer) -> Outcome {
+    let cause = status_cause(answer.status).unwrap_or(Cause::NotOtlp);
+    let page = plain_text(&answer.body);
+    let separator = if page.is_empty() { "" } else { ": " };
+    let mut failure = Failure::new(cause, format!("HTTP status {}{separator}{page}", answer.status));
+    failure.retry_after = retry_after(answer);
+    match cause {
+        Cause::Throttled | Cause::Unavailable => Outcome::Retry(failure),
+        Cause::ItemTooLarge => Outcome::TooLarge(failure),
+        _ => Outcome::Refused(failure),
+    }
+}
+
+fn content_type_text(answer: &Answer) -> String {
+    match answer.content_type() {
+        none if none.is_empty() => "of no content type".to_owned(),
+        content_type => shortened(&content_type),
+    }
+}
+
+fn grpc_message(headers: &HeaderMap) -> String {
+    let Some(value) = headers.get("grpc-message") else { return String::new() };
+    plain_text(&percent_decode(value.as_bytes()).collect::<Vec<_>>())
+}
+
+/// `RetryInfo.retry_delay` of a `google.rpc.Status`. Whatever cannot be read is ignored: it is only a hint.
+fn retry_info(details: &[u8]) -> Option<Duration> {
+    responses::retry_delay(&LENIENT_BASE64.decode(details).ok()?)
+}
+
+/// The response message. Its length prefix is not trusted.
+fn message(body: &[u8]) -> &[u8] {
+    match body.split_at_checked(5) {
+        // A compressed one was not asked for.
+        Some(([0, length @ ..], rest)) => {
+            let length = length.iter().fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte));
+            rest.get(..length).unwrap_or(rest)
+        }
+        _ => &[],
+    }
+}
+
+const LENIENT_BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);

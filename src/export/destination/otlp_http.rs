@@ -1,0 +1,82 @@
+//! OTLP over HTTP: one `POST` per request, as protobuf or JSON.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+
+use super::exchange::{Answer, RequestBody, plain_text, status_cause};
+use super::outcome::{Cause, Failure, Outcome};
+use super::{json_response, responses};
+use crate::settings::Protocol;
+
+pub(super) fn add_headers(headers: &mut HeaderMap, protocol: Protocol, is_compressed: bool) {
+    let content_type = if protocol == Protocol::HttpJson { JSON } else { PROTOBUF };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if is_compressed {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+}
+
+pub(super) fn body(message: Bytes) -> RequestBody {
+    RequestBody::new(Bytes::new(), message)
+}
+
+/// Reads an answer: the status first, then the content type, then the body.
+pub(super) fn outcome(answer: &Answer) -> Outcome {
+    let content_type = answer.content_type();
+    if content_type.starts_with("application/grpc") {
+        let text = format!("the answer is {content_type}");
+        return Outcome::Refused(Failure::new(Cause::PeerSpeaksGrpc, text));
+    }
+    let Some(cause) = status_cause(answer.status) else { return success(answer, &content_type) };
+    let text = match error_message(answer, &content_type) {
+        none if none.is_empty() => format!("HTTP status {}", answer.status),
+        message => format!("HTTP status {}: {message}", answer.status),
+    };
+    let failure = Failure { cause, text, retry_after: retry_after(answer) };
+    match cause {
+        Cause::Throttled | Cause::Unavailable => Outcome::Retry(failure),
+        Cause::ItemTooLarge => Outcome::TooLarge(failure),
+        _ => Outcome::Refused(failure),
+    }
+}
+
+/// A body over the limit, or one that cannot be read, is that of a success all the same: the status has said so.
+fn success(answer: &Answer, content_type: &str) -> Outcome {
+    match content_type {
+        _ if answer.is_cut || answer.headers.contains_key(header::CONTENT_ENCODING) => {
+            Outcome::Delivered { rejected: 0, message: String::new() }
+        }
+        JSON => json_response::delivered(&answer.body),
+        "text/html" => {
+            let text = format!("a page instead of an answer: {}", plain_text(&answer.body));
+            Outcome::Refused(Failure::new(Cause::NotOtlp, text))
+        }
+        _ => responses::delivered(&answer.body),
+    }
+}
+
+/// The message of a `google.rpc.Status`, or the text of a page.
+fn error_message(answer: &Answer, content_type: &str) -> String {
+    let message = match content_type {
+        _ if answer.headers.contains_key(header::CONTENT_ENCODING) => Some(String::new()),
+        PROTOBUF => responses::status_message(&answer.body),
+        JSON => json_response::status_message(&answer.body),
+        _ => None,
+    };
+    message.unwrap_or_else(|| plain_text(&answer.body))
+}
+
+/// `Retry-After`, in seconds or as a date.
+pub(super) fn retry_after(answer: &Answer) -> Option<Duration> {
+    let text = answer.header("retry-after")?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+const PROTOBUF: &str = "application/x-protobuf";
+const JSON: &str = "application/json";

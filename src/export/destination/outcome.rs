@@ -1,0 +1,234 @@
+//! What became of a request, in terms that no protocol owns.
+
+use std::time::Duration;
+
+/// What became of one request.
+#[derive(Debug)]
+pub(in crate::export) enum Outcome {
+    /// The receiver took it.
+    Delivered {
+        /// Items that the receiver refused, with its reason.
+        rejected: u64,
+        message: String,
+    },
+    /// A later try may succeed.
+    Retry(Failure),
+    /// Too large for the receiver: smaller requests may succeed.
+    TooLarge(Failure),
+    /// No try will succeed.
+    Refused(Failure),
+}
+
+impl Outcome {
+    pub(in crate::export) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Delivered { .. } => None,
+            Self::Retry(failure) | Self::TooLarge(failure) | Self::Refused(failure) => Some(failure),
+        }
+    }
+
+    /// Returns `true` if the outcome is the receiver's own answer.
+    pub(super) fn is_answer(&self) -> bool {
+        self.failure().is_none_or(|failure| failure.cause.is_answer())
+    }
+}
+
+/// Why a request was not taken.
+#[derive(Clone, Debug)]
+pub(in crate::export) struct Failure {
+    pub(in crate::export) cause: Cause,
+    /// One line, in words.
+    pub(in crate::export) text: String,
+    /// How long the receiver asks clients to wait before the next try.
+    pub(in crate::export) retry_after: Option<Duration>,
+}
+
+impl Failure {
+    pub(in crate::export) fn new(cause: Cause, text: impl Into<String>) -> Self {
+        Self { cause, text: text.into(), retry_after: None }
+    }
+}
+
+/// The cause of a failure, as far as it decides what to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "some causes come from TLS alone"))]
+pub(in crate::export) enum Cause {
+    /// No process listens at the address.
+    ConnectionRefused,
+    /// The host's name has no address.
+    NameNotResolved,
+    /// The process has no file descriptor left.
+    NoDescriptor,
+    /// No answer to the attempt to connect.
+    ConnectTimeout,
+    /// Closed or reset before the answer came.
+    Disconnected,
+    /// The peer has closed the connection and did not process the request.
+    NotProcessed,
+    /// Sent, but not answered in time.
+    Timeout,
+    /// `https://`, but the peer does not speak TLS.
+    PlaintextPeer,
+    /// `http://`, but the peer speaks TLS.
+    TlsPeer,
+    /// The peer's certificate was not signed by a trusted authority.
+    CertificateUnknown,
+    /// The peer's certificate is not valid now.
+    CertificateExpired,
+    /// The peer's certificate is for another host.
+    CertificateName,
+    /// The peer wants a client certificate, or does not trust the one it got.
+    ClientCertificate,
+    /// Another failure of the TLS handshake.
+    Tls,
+    /// The peer speaks HTTP/1, but the request is gRPC.
+    PeerSpeaksHttp,
+    /// The peer speaks gRPC, but the request is HTTP.
+    PeerSpeaksGrpc,
+    /// Larger than any request that may be sent.
+    RequestTooLarge,
+    /// The receiver refused the request for its size.
+    ItemTooLarge,
+    /// No credentials, or wrong ones.
+    Unauthenticated,
+    /// The receiver limits the rate.
+    Throttled,
+    /// A gateway has no receiver behind it, or the receiver is starting.
+    Unavailable,
+    /// The receiver does not take this signal at this address.
+    Unsupported,
+    /// The answer redirects to another address.
+    Redirected,
+    /// The answer does not come from an OTLP receiver.
+    NotOtlp,
+    /// The receiver refused the data.
+    Refused,
+    /// An answer that cannot be understood, or a fault of this crate.
+    Unexpected,
+}
+
+impl Cause {
+    /// Returns `true` if the receiver, or a gateway, has answered.
+    pub(super) fn is_answer(self) -> bool {
+        matches!(
+            self,
+            Self::ItemTooLarge
+                | Self::Unauthenticated
+                | Self::Throttled
+                | Self::Unavailable
+                | Self::Unsupported
+                | Self::Redirected
+                | Self::NotOtlp
+                | Self::Refused
+                | Self::NotProcessed
+        )
+    }
+
+    /// Returns `true` if another try before the end of the program has no prospect: no receiver is there, or the
+    /// configuration does not fit the one that is.
+    pub(in crate::export) fn is_absence(self) -> bool {
+        matches!(
+            self,
+            Self::ConnectionRefused
+                | Self::NameNotResolved
+                | Self::NoDescriptor
+                | Self::PlaintextPeer
+                | Self::TlsPeer
+                | Self::CertificateUnknown
+                | Self::CertificateExpired
+                | Self::CertificateName
+                | Self::PeerSpeaksHttp
+                | Self::PeerSpeaksGrpc
+        )
+    }
+
+    /// What to do about it. Each sentence names the setting to change.
+    pub(in crate::export) fn advice(self) -> &'static str {
+        match self {
+            Self::ConnectionRefused => {
+                "no process listens there: is the collector running, and is OTEL_EXPORTER_OTLP_ENDPOINT right?"
+            }
+            Self::NameNotResolved => {
+                "the name has no address: is the host in OTEL_EXPORTER_OTLP_ENDPOINT right, and does the name server \
+                 answer?"
+            }
+            Self::NoDescriptor => {
+                "the limit of open files is reached: raise it (ulimit -n), or close what the program has opened"
+            }
+            Self::ConnectTimeout => {
+                "no answer from the host in OTEL_EXPORTER_OTLP_ENDPOINT: is it up, and does a firewall drop packets?"
+            }
+            Self::Disconnected => {
+                "the connection was closed before the answer: did the collector restart, does the scheme (http or \
+                 https) in OTEL_EXPORTER_OTLP_ENDPOINT match it, does it want a client certificate \
+                 (OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE)?"
+            }
+            Self::NotProcessed => "the collector closes its connections: is it shutting down?",
+            Self::Timeout => {
+                "the collector did not answer in time: is it overloaded, does a firewall drop packets, or is \
+                 OTEL_EXPORTER_OTLP_TIMEOUT (milliseconds) too short?"
+            }
+            Self::PlaintextPeer => {
+                "the scheme (http or https) does not match: the collector does not speak TLS, so write http:// in \
+                 OTEL_EXPORTER_OTLP_ENDPOINT"
+            }
+            Self::TlsPeer => {
+                "the scheme (http or https) does not match: the collector speaks TLS, so write https:// in \
+                 OTEL_EXPORTER_OTLP_ENDPOINT"
+            }
+            Self::CertificateUnknown => {
+                "the collector's certificate comes from an authority that is not trusted: name its certificate in \
+                 OTEL_EXPORTER_OTLP_CERTIFICATE"
+            }
+            Self::CertificateExpired => {
+                "the collector's certificate is not valid now: renew it, and check the clocks of both machines"
+            }
+            Self::CertificateName => {
+                "the collector's certificate is for another name: write one of its names in \
+                 OTEL_EXPORTER_OTLP_ENDPOINT"
+            }
+            Self::ClientCertificate => {
+                "the collector wants a client certificate that it trusts: set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE \
+                 and OTEL_EXPORTER_OTLP_CLIENT_KEY"
+            }
+            Self::Tls => {
+                "the TLS handshake failed: does the scheme (http or https) in OTEL_EXPORTER_OTLP_ENDPOINT match, and \
+                 which TLS versions does the collector allow?"
+            }
+            Self::PeerSpeaksHttp => {
+                "the peer speaks HTTP, not gRPC (port 4318 is that of HTTP): set \
+                 OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf or use the gRPC port, 4317"
+            }
+            Self::PeerSpeaksGrpc => {
+                "the peer speaks gRPC, not HTTP (port 4317 is that of gRPC): set OTEL_EXPORTER_OTLP_PROTOCOL=grpc or \
+                 use the HTTP port, 4318"
+            }
+            Self::RequestTooLarge | Self::ItemTooLarge => {
+                "one span, record or data point is over the limit: limit its attributes \
+                 (OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT), or raise the collector's max_recv_msg_size_mib or \
+                 max_request_body_size"
+            }
+            Self::Unauthenticated => {
+                "the credentials were not accepted: check OTEL_EXPORTER_OTLP_HEADERS, or the source of the token"
+            }
+            Self::Throttled => {
+                "the collector limits the rate: raise its limits, or sample traces (OTEL_TRACES_SAMPLER)"
+            }
+            Self::Unavailable => {
+                "the collector, or the gateway in front of it, cannot take data now: what does its own log say?"
+            }
+            Self::Unsupported => {
+                "nothing takes this signal there: does the collector have a pipeline for it, is the path in \
+                 OTEL_EXPORTER_OTLP_ENDPOINT right, is the compression supported?"
+            }
+            Self::Redirected => {
+                "redirects are not followed, because they would pass the credentials on: write the final address in \
+                 OTEL_EXPORTER_OTLP_ENDPOINT"
+            }
+            Self::NotOtlp => {
+                "the answer is not that of an OTLP receiver: check host, port and path in OTEL_EXPORTER_OTLP_ENDPOINT"
+            }
+            Self::Refused | Self::Unexpected => "what does the collector's own log say?",
+        }
+    }
+}

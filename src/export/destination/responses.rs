@@ -1,0 +1,63 @@
+//! The messages of answers, read field by field: whatever a peer sends, reading ends and nothing panics.
+
+use std::time::Duration;
+
+use super::outcome::Outcome;
+use crate::export::encode::{WireValue, fields};
+
+/// An `Export…ServiceResponse`: those of the three signals are alike on the wire.
+pub(super) fn delivered(response: &[u8]) -> Outcome {
+    let (mut rejected, mut message) = (0, String::new());
+    for (field, value) in nested(response, PARTIAL_SUCCESS).flat_map(fields) {
+        match (field, value) {
+            (REJECTED, WireValue::Varint(count)) => rejected = u64::try_from(count as i64).unwrap_or(0),
+            (ERROR_MESSAGE, WireValue::Bytes(text)) => message = super::exchange::plain_text(text),
+            _ => {}
+        }
+    }
+    Outcome::Delivered { rejected, message }
+}
+
+/// The message of a `google.rpc.Status`.
+pub(super) fn status_message(status: &[u8]) -> Option<String> {
+    nested(status, STATUS_MESSAGE).last().map(super::exchange::plain_text)
+}
+
+/// `RetryInfo.retry_delay` among the details of a `google.rpc.Status`.
+pub(super) fn retry_delay(status: &[u8]) -> Option<Duration> {
+    let any = nested(status, STATUS_DETAILS)
+        .find(|any| nested(any, ANY_TYPE).any(|name| name.ends_with(b"/google.rpc.RetryInfo")))?;
+    let delay = nested(nested(any, ANY_VALUE).last()?, RETRY_DELAY).last()?;
+    let (mut seconds, mut nanos) = (0_i64, 0_i64);
+    for (field, value) in fields(delay) {
+        match (field, value) {
+            (1, WireValue::Varint(value)) => seconds = value as i64,
+            (2, WireValue::Varint(value)) => nanos = value as i64,
+            _ => {}
+        }
+    }
+    // A negative delay has passed already.
+    let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+    Some(seconds.saturating_add(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))))
+}
+
+fn nested(message: &[u8], wanted: u32) -> impl Iterator<Item = &[u8]> {
+    fields(message).filter_map(move |(field, value)| match value {
+        WireValue::Bytes(bytes) if field == wanted => Some(bytes),
+        _ => None,
+    })
+}
+
+// Export…ServiceResponse
+const PARTIAL_SUCCESS: u32 = 1;
+// Export…PartialSuccess
+const REJECTED: u32 = 1;
+const ERROR_MESSAGE: u32 = 2;
+// google.rpc.Status
+const STATUS_MESSAGE: u32 = 2;
+const STATUS_DETAILS: u32 = 3;
+// google.protobuf.Any
+const ANY_TYPE: u32 = 1;
+const ANY_VALUE: u32 = 2;
+// google.rpc.RetryInfo
+const RETRY_DELAY: u32 = 1;

@@ -1,0 +1,193 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use super::exchange::Answer;
+use super::{Cause, Outcome, otlp_grpc, otlp_http};
+
+fn headers(headers: &[(&'static str, &str)]) -> HeaderMap {
+    let pairs = headers.iter().map(|(name, value)| {
+        (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
+    });
+    pairs.collect()
+}
+
+fn answer(status: u16, head: &[(&'static str, &str)], body: &[u8]) -> Answer {
+    Answer {
+        status: StatusCode::from_u16(status).unwrap(),
+        headers: headers(head),
+        body: Bytes::copy_from_slice(body),
+        is_cut: false,
+        trailers: HeaderMap::new(),
+    }
+}
+
+const GRPC: (&str, &str) = ("content-type", "application/grpc");
+
+/// What is done, why, and after which pause.
+fn verdict(outcome: &Outcome) -> (&'static str, Option<Cause>, Option<Duration>) {
+    let kind = match outcome {
+        Outcome::Delivered { .. } => "delivered",
+        Outcome::Retry(_) => "retry",
+        Outcome::TooLarge(_) => "split",
+        Outcome::Refused(_) => "refused",
+    };
+    let failure = outcome.failure();
+    (kind, failure.map(|failure| failure.cause), failure.and_then(|failure| failure.retry_after))
+}
+
+/// What a gateway sends beside its status. The verdict must not depend on it.
+const BODIES: [(&str, &str); 4] = [
+    ("text/html", "<html><head><title>502</title></head><body>nginx</body></html>"),
+    ("text/plain", "upstream connect error"),
+    ("application/json", r#"{"message":"no healthy upstream"}"#),
+    ("", ""),
+];
+
+#[test]
+fn the_status_decides_before_the_body() {
+    for (status, kind, cause) in [
+        (301, "refused", Cause::Redirected),
+        (308, "refused", Cause::Redirected),
+        (400, "refused", Cause::Refused),
+        (401, "refused", Cause::Unauthenticated),
+        (403, "refused", Cause::Unauthenticated),
+        (404, "refused", Cause::Unsupported),
+        (408, "refused", Cause::Refused),
+        (413, "split", Cause::ItemTooLarge),
+        (429, "retry", Cause::Throttled),
+        (500, "refused", Cause::Refused),
+        (502, "retry", Cause::Unavailable),
+        (503, "retry", Cause::Unavailable),
+        (504, "retry", Cause::Unavailable),
+    ] {
+        for (content_type, body) in BODIES {
+            let plain = answer(status, &[("content-type", content_type)], body.as_bytes());
+            let expected = (kind, Some(cause), None);
+            assert_eq!(verdict(&otlp_http::outcome(&plain)), expected, "HTTP {status} {content_type}");
+            assert_eq!(verdict(&otlp_grpc::outcome(&plain)), expected, "gRPC {status} {content_type}");
+            let pausing =
+                answer(status, &[("content-type", content_type), ("retry-after", "7")], body.as_bytes());
+            let pause = Some(Duration::from_secs(7));
+            assert_eq!(verdict(&otlp_http::outcome(&pausing)).2, pause);
+            assert_eq!(verdict(&otlp_grpc::outcome(&pausing)).2, pause);
+        }
+    }
+}
+
+#[test]
+fn pages_are_shown_as_one_short_line_without_markup() {
+    let page = format!("<html>\n<b>{}</b>\u{1b}[31m</html>", "busy ".repeat(10_000));
+    for outcome in [otlp_http::outcome, otlp_grpc::outcome] {
+        let outcome = outcome(&answer(503, &[("content-type", "text/html")], page.as_bytes()));
+        let text = &outcome.failure().unwrap().text;
+        assert!(text.starts_with("HTTP status 503 Service Unavailable: busy busy"), "{text}");
+        assert!(text.chars().count() < 400 && !text.contains(['<', '\n', '\u{1b}']), "{text}");
+    }
+}
+
+#[test]
+fn the_message_of_a_status_is_shown() {
+    let json =
+        answer(400, &[("content-type", "application/json; charset=utf-8")], br#"{"code":3,"message":"bad"}"#);
+    assert!(otlp_http::outcome(&json).failure().unwrap().text.ends_with(": bad"));
+    let protobuf =
+        answer(400, &[("content-type", "application/x-protobuf")], &[8, 3, 18, 3, b'b', b'a', b'd']);
+    assert!(otlp_http::outcome(&protobuf).failure().unwrap().text.ends_with(": bad"));
+}
+
+#[test]
+fn a_date_in_retry_after_is_a_pause_until_then() {
+    let date = httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_secs(100));
+    let pause = |date: &str| verdict(&otlp_http::outcome(&answer(503, &[("retry-after", date)], b""))).2;
+    let left = pause(&date).unwrap();
+    assert!(left > Duration::from_secs(90) && left <= Duration::from_secs(100), "{left:?}");
+    assert_eq!(pause("Fri, 31 Dec 1999 23:59:59 GMT"), Some(Duration::ZERO));
+    for nonsense in ["soon", "-1", "1.5", "99999999999999999999999"] {
+        assert_eq!(pause(nonsense), None, "{nonsense}");
+    }
+}
+
+#[test]
+fn a_partial_success_is_read_from_each_encoding() {
+    let protobuf = [10, 7, 8, 3, 18, 3, b'o', b'l', b'd'];
+    let json = br#"{"partialSuccess":{"rejectedSpans":"3","errorMessage":"old"}}"#;
+    let mut framed = vec![0, 0, 0, 0, 9];
+    framed.extend(protobuf);
+    let mut grpc = answer(200, &[GRPC], &framed);
+    grpc.trailers = headers(&[("grpc-status", "0")]);
+    for outcome in [
+        otlp_http::outcome(&answer(200, &[("content-type", "application/x-protobuf")], &protobuf)),
+        otlp_http::outcome(&answer(200, &[("content-type", "application/json")], json)),
+        otlp_grpc::outcome(&grpc),
+    ] {
+        let Outcome::Delivered { rejected: 3, message } = &outcome else { panic!("{outcome:?}") };
+        assert_eq!(message, "old");
+    }
+}
+
+#[test]
+fn answers_that_lie_are_read_to_their_end_and_nothing_panics() {
+    let negative = [10, 11, 8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
+    let lengths =
+        [&[0, 0xff, 0xff, 0xff, 0xff][..], &[0, 0, 0], &[1, 0, 0, 0, 2, 31, 139], &[0xff; 30], &negative];
+    for body in lengths {
+        let mut grpc = answer(200, &[GRPC], body);
+        grpc.trailers = headers(&[("grpc-status", "0")]);
+        assert_eq!(verdict(&otlp_grpc::outcome(&grpc)).0, "delivered", "{body:?}");
+        assert_eq!(verdict(&otlp_http::outcome(&answer(200, &[], body))).0, "delivered", "{body:?}");
+    }
+}
+
+#[test]
+fn details_that_cannot_be_read_are_ignored() {
+    // RetryInfo of minus 2^63 seconds.
+    let negative = "CAgaOQoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxINCgsIgICAgICAgICAAQ==";
+    for (details, pause) in [("!!!!", None), ("", None), (negative, Some(Duration::ZERO)), ("CA", None)] {
+        let status = [
+            GRPC,
+            ("grpc-status", "8"),
+            ("grpc-message", "full%zz%21"),
+            ("grpc-status-details-bin", details),
+        ];
+        let outcome = otlp_grpc::outcome(&answer(200, &status, b""));
+        assert_eq!(verdict(&outcome).2, pause, "{details}");
+        assert!(outcome.failure().unwrap().text.starts_with("RESOURCE_EXHAUSTED: full%zz!"), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_length_that_lies_is_not_taken_for_a_request_that_is_too_large() {
+    let mut grpc = answer(200, &[GRPC], &[0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3]);
+    assert_eq!(verdict(&otlp_grpc::outcome(&grpc)).0, "refused");
+    grpc.trailers = headers(&[("grpc-status", "14")]);
+    assert_eq!(verdict(&otlp_grpc::outcome(&grpc)).0, "retry");
+}
+
+#[test]
+fn an_answer_of_the_other_protocol_is_recognized() {
+    let grpc = answer(200, &[GRPC, ("grpc-status", "12")], b"");
+    assert_eq!(verdict(&otlp_http::outcome(&grpc)).1, Some(Cause::PeerSpeaksGrpc));
+    let page = answer(200, &[("content-type", "text/html")], b"<html>welcome</html>");
+    assert_eq!(verdict(&otlp_grpc::outcome(&page)).1, Some(Cause::NotOtlp));
+    assert_eq!(verdict(&otlp_http::outcome(&page)).1, Some(Cause::NotOtlp));
+}
+
+#[test]
+fn grpc_codes_that_may_be_retried_are_those_of_the_specification() {
+    for number in 0..=17_i32 {
+        let text = number.to_string();
+        let outcome = otlp_grpc::outcome(&answer(200, &[GRPC, ("grpc-status", &text)], b""));
+        let expected = match number {
+            0 => "delivered",
+            1 | 4 | 10 | 11 | 14 | 15 => "retry",
+            _ => "refused",
+        };
+        assert_eq!(verdict(&outcome).0, expected, "{number}");
+    }
+    for words in ["grpc: received message larger than max (5 vs. 4)", "message too large"] {
+        let status = [GRPC, ("grpc-status", "8"), ("grpc-message", words)];
+        assert_eq!(verdict(&otlp_grpc::outcome(&answer(200, &status, b""))).0, "split");
+    }
+}

@@ -1,0 +1,186 @@
+//! TLS for `https` targets: trusted roots, client certificates, and files that change while the program runs.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use http::uri::Scheme;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::outcome::Cause;
+use crate::diagnostics::{Diagnostics, FieldValue};
+use crate::settings::{Target, TlsFiles};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The TLS side of one target.
+///
+/// The files are read again for each new connection, because certificates are renewed on disk. Where they cannot be
+/// used, the ones from before stay in use, and a warning is logged once for each change.
+pub(super) struct Tls {
+    files: TlsFiles,
+    only_http2: bool,
+    current: Mutex<Option<Loaded>>,
+    diagnostics: Diagnostics,
+}
+
+struct Loaded {
+    contents: Contents,
+    config: Arc<ClientConfig>,
+}
+
+/// What stands in the files.
+#[derive(Clone, PartialEq, Eq)]
+struct Contents {
+    roots: Option<Vec<u8>>,
+    identity: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Tls {
+    /// `None` for a target that is not `https`.
+    pub(super) fn for_target(target: &Target, only_http2: bool, diagnostics: &Diagnostics) -> Option<Self> {
+        (target.uri.scheme() == Some(&Scheme::HTTPS)).then(|| Self {
+            files: target.tls.clone(),
+            only_http2,
+            current: Mutex::new(None),
+            diagnostics: diagnostics.clone(),
+        })
+    }
+
+    pub(super) async fn connect<S>(&self, host: &str, stream: S) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let name =
+            ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(io::Error::other)?;
+        let config = self.config().map_err(io::Error::other)?;
+        TlsConnector::from(config).connect(name, stream).await
+    }
+
+    fn config(&self) -> Result<Arc<ClientConfig>, BoxError> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let loaded = Contents::read(&self.files).and_then(|contents| match &*current {
+            Some(loaded) if loaded.contents == contents => Ok(None),
+            _ => Ok(Some(Loaded { config: self.build(&contents)?, contents })),
+        });
+        match loaded {
+            Ok(Some(loaded)) => *current = Some(loaded),
+            Ok(None) => {}
+            Err(error) if current.is_none() => return Err(error),
+            Err(error) => self.warn(&error),
+        }
+        current.as_ref().map(|loaded| Arc::clone(&loaded.config)).ok_or_else(|| "no configuration".into())
+    }
+
+    fn build(&self, contents: &Contents) -> Result<Arc<ClientConfig>, BoxError> {
+        let mut config = client_config(contents, native_roots())?;
+        config.alpn_protocols = match self.only_http2 {
+            true => vec![b"h2".to_vec()],
+            false => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        };
+        Ok(Arc::new(config))
+    }
+
+    fn warn(&self, error: &BoxError) {
+        self.diagnostics.warn(
+            "changed certificate files cannot be used, keeping the previous ones",
+            &[
+                ("error", FieldValue::Text(error)),
+                ("check", FieldValue::Text(&"OTEL_EXPORTER_OTLP_CERTIFICATE and those of the client")),
+            ],
+        );
+    }
+}
+
+impl Contents {
+    fn read(files: &TlsFiles) -> Result<Self, BoxError> {
+        let read = |path: &PathBuf| read(path);
+        let identity = files.client_certificate.as_ref().zip(files.client_key.as_ref());
+        Ok(Self {
+            roots: files.certificate.as_ref().map(read).transpose()?,
+            identity: identity
+                .map(|(chain, key)| Ok::<_, BoxError>((read(chain)?, read(key)?)))
+                .transpose()?,
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, BoxError> {
+    std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+/// Returns an error if the files of an `https` target cannot be used. The system's roots are not read.
+pub(in crate::export) fn check(target: &Target) -> Result<(), BoxError> {
+    if target.uri.scheme() != Some(&Scheme::HTTPS) {
+        return Ok(());
+    }
+    let contents = Contents::read(&target.tls)?;
+    client_config(&contents, &RootCertStore::empty()).map(drop)
+}
+
+fn client_config(contents: &Contents, system: &RootCertStore) -> Result<ClientConfig, BoxError> {
+    let mut roots = system.clone();
+    if let Some(pem) = &contents.roots {
+        let (usable, _) = roots.add_parsable_certificates(certificates(pem)?);
+        if usable == 0 {
+            return Err("no certificate of an authority can be used".into());
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots);
+    Ok(match &contents.identity {
+        Some((chain, key)) => {
+            builder.with_client_auth_cert(certificates(chain)?, PrivateKeyDer::from_pem_slice(key)?)?
+        }
+        None => builder.with_no_client_auth(),
+    })
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, BoxError> {
+    Ok(CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>()?)
+}
+
+/// The system's trusted roots, read when the first connection needs them: that takes milliseconds.
+fn native_roots() -> &'static RootCertStore {
+    static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
+    ROOTS.get_or_init(|| {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        roots
+    })
+}
+
+/// What a failed handshake means for the operator.
+pub(super) fn cause(error: &Error) -> Cause {
+    match error {
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => Cause::PlaintextPeer,
+        Error::InvalidCertificate(certificate) => match certificate {
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. } => Cause::CertificateExpired,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Cause::CertificateName
+            }
+            _ => Cause::CertificateUnknown,
+        },
+        Error::AlertReceived(AlertDescription::NoApplicationProtocol) => Cause::PeerSpeaksHttp,
+        Error::AlertReceived(
+            AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnknownCA
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::AccessDenied
+            | AlertDescription::CertificateExpired
+            | AlertDescription::UnsupportedCertificate,
+        ) => Cause::ClientCertificate,
+        _ => Cause::Tls,
+    }
+}

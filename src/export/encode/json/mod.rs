@@ -1,0 +1,67 @@
+//! OTLP as JSON, made from protobuf bytes, and back.
+//!
+//! The rules are those of the OTLP specification, "JSON Protobuf Encoding": names in lowerCamelCase, ids in
+//! hexadecimal, 64-bit integers as text, enumerations as numbers, NaN and infinities as text.
+
+mod read;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use self::schema::Message;
+use crate::settings::Signal;
+
+/// An export request as JSON. `request` is the same as protobuf.
+pub(in crate::export) fn request(signal: Signal, request: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(request.len() * 2);
+    write::message(&mut out, of_signal(signal), request);
+    out
+}
+
+/// An export request as protobuf. Returns `None` if it is not JSON, or does not have the form of a request.
+#[cfg(any(feature = "testing", test))]
+pub(crate) fn request_to_protobuf(signal: Signal, json: &[u8]) -> Option<Vec<u8>> {
+    read::message(of_signal(signal), json)
+}
+
+/// An `Export…ServiceResponse` as protobuf.
+pub(in crate::export) fn response_to_protobuf(json: &[u8]) -> Option<Vec<u8>> {
+    read::message(&schema::RESPONSE, json)
+}
+
+/// A `google.rpc.Status` as protobuf, without its details.
+pub(in crate::export) fn status_to_protobuf(json: &[u8]) -> Option<Vec<u8>> {
+    read::message(&schema::STATUS, json)
+}
+
+/// An `Export…ServiceResponse`.
+#[cfg(feature = "testing")]
+pub(crate) fn response(signal: Signal, rejected: i64, reason: &str) -> String {
+    let name = match signal {
+        Signal::Traces => "rejectedSpans",
+        Signal::Metrics => "rejectedDataPoints",
+        Signal::Logs => "rejectedLogRecords",
+    };
+    match (rejected, reason) {
+        (0, "") => "{}".to_owned(),
+        _ => format!(
+            "{{\"partialSuccess\":{{\"{name}\":\"{rejected}\",\"errorMessage\":{}}}}}",
+            write::quoted_text(reason)
+        ),
+    }
+}
+
+/// A `google.rpc.Status`.
+#[cfg(feature = "testing")]
+pub(crate) fn status(code: i32, message: &str) -> String {
+    format!("{{\"code\":{code},\"message\":{}}}", write::quoted_text(message))
+}
+
+fn of_signal(signal: Signal) -> &'static Message {
+    match signal {
+        Signal::Traces => &schema::TRACES,
+        Signal::Metrics => &schema::METRICS,
+        Signal::Logs => &schema::LOGS,
+    }
+}

@@ -1,0 +1,233 @@
+//! From JSON to protobuf: answers of receivers, and requests in tests.
+//!
+//! Reading is lenient, as the specification asks: numbers may be text, unknown fields are passed over, `null` is
+//! absent. It ends at the first mistake and at a fixed depth.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::schema::{Field, Kind, Message};
+use crate::export::encode::wire::{FIXED32, FIXED64, LENGTH, VARINT, varint};
+
+/// The text, as protobuf. Returns `None` if it is not JSON, or a field has the wrong form.
+pub(super) fn message(schema: &Message, json: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(json).ok()?;
+    let mut reader = Reader { rest: text, depth: 0 };
+    let mut out = Vec::new();
+    reader.object(schema, &mut out)?;
+    reader.rest.trim_start().is_empty().then_some(out)
+}
+
+struct Reader<'a> {
+    rest: &'a str,
+    depth: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn object(&mut self, schema: &Message, out: &mut Vec<u8>) -> Option<()> {
+        self.members(|reader, key| match schema.0.iter().find(|field| field.name == key) {
+            Some(field) => reader.field(field, out),
+            None => reader.skip(),
+        })
+    }
+
+    fn field(&mut self, field: &Field, out: &mut Vec<u8>) -> Option<()> {
+        if self.take("null") {
+            return Some(());
+        }
+        match field.is_repeated {
+            true => self.elements(|reader| reader.value(field, out)),
+            false => self.value(field, out),
+        }
+    }
+
+    fn value(&mut self, field: &Field, out: &mut Vec<u8>) -> Option<()> {
+        let number = field.number;
+        match field.kind {
+            Kind::Message(schema) => {
+                let mut content = Vec::new();
+                self.object(schema, &mut content)?;
+                bytes_field(out, number, &content);
+            }
+            Kind::String => bytes_field(out, number, self.string()?.as_bytes()),
+            Kind::Id => bytes_field(out, number, &from_hexadecimal(&self.string()?)?),
+            Kind::Bytes => bytes_field(out, number, &STANDARD.decode(self.string()?).ok()?),
+            Kind::Bool => varint_field(out, number, u64::from(self.boolean()?)),
+            Kind::Uint32 | Kind::Uint64 => varint_field(out, number, self.number()?.parse().ok()?),
+            Kind::Int64 => varint_field(out, number, self.number()?.parse::<i64>().ok()? as u64),
+            Kind::Sint32 => {
+                let value = self.number()?.parse::<i64>().ok()?;
+                varint_field(out, number, (value << 1 ^ value >> 63) as u64);
+            }
+            Kind::Fixed32 => fixed32_field(out, number, self.number()?.parse().ok()?),
+            Kind::Fixed64 => fixed64_field(out, number, self.number()?.parse().ok()?),
+            Kind::Sfixed64 => fixed64_field(out, number, self.number()?.parse::<i64>().ok()? as u64),
+            // The names of NaN and the infinities are those that `f64` reads.
+            Kind::Double => fixed64_field(out, number, self.number()?.parse::<f64>().ok()?.to_bits()),
+        }
+        Some(())
+    }
+
+    fn boolean(&mut self) -> Option<bool> {
+        match self.take("true") {
+            true => Some(true),
+            false => self.take("false").then_some(false),
+        }
+    }
+
+    /// The text of a number, which may stand in quotes.
+    fn number(&mut self) -> Option<String> {
+        if self.peek()? == b'"' {
+            return self.string();
+        }
+        let end = self
+            .rest
+            .find(|c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E'))
+            .unwrap_or(self.rest.len());
+        let (number, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        (!number.is_empty()).then(|| number.to_owned())
+    }
+
+    fn string(&mut self) -> Option<String> {
+        self.expect('"')?;
+        let mut text = String::new();
+        loop {
+            let end = self.rest.find(['"', '\\'])?;
+            text.push_str(&self.rest[..end]);
+            let is_end = self.rest.as_bytes()[end] == b'"';
+            self.rest = &self.rest[end + 1..];
+            if is_end {
+                return Some(text);
+            }
+            text.push(self.escape()?);
+        }
+    }
+
+    fn escape(&mut self) -> Option<char> {
+        let mut characters = self.rest.chars();
+        let character = match characters.next()? {
+            'n' => '\n',
+            't' => '\t',
+            'r' => '\r',
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'u' => {
+                self.rest = characters.as_str();
+                return self.unicode_escape();
+            }
+            other => other,
+        };
+        self.rest = characters.as_str();
+        Some(character)
+    }
+
+    /// A character beyond the basic plane comes as two escapes.
+    fn unicode_escape(&mut self) -> Option<char> {
+        let first = self.four_digits()?;
+        if !(0xd800..0xdc00).contains(&first) {
+            return Some(char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER));
+        }
+        self.rest = self.rest.strip_prefix("\\u")?;
+        let second = self.four_digits()?;
+        let low = second.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
+        char::from_u32(0x10000 + ((first - 0xd800) << 10) + low)
+    }
+
+    fn four_digits(&mut self) -> Option<u32> {
+        let digits = self.rest.get(..4)?;
+        self.rest = &self.rest[4..];
+        u32::from_str_radix(digits, 16).ok()
+    }
+
+    fn skip(&mut self) -> Option<()> {
+        match self.peek()? {
+            b'{' => self.members(|reader, _| reader.skip()),
+            b'[' => self.elements(Self::skip),
+            b'"' => self.string().map(drop),
+            _ if self.take("true") || self.take("false") || self.take("null") => Some(()),
+            _ => self.number().map(drop),
+        }
+    }
+
+    fn members(&mut self, mut member: impl FnMut(&mut Self, &str) -> Option<()>) -> Option<()> {
+        self.expect('{')?;
+        self.list('}', |reader| {
+            let key = reader.string()?;
+            reader.expect(':')?;
+            member(reader, &key)
+        })
+    }
+
+    fn elements(&mut self, element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.expect('[')?;
+        self.list(']', element)
+    }
+
+    fn list(&mut self, end: char, mut element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return None;
+        }
+        if self.expect(end).is_none() {
+            loop {
+                element(self)?;
+                if self.expect(',').is_none() {
+                    break self.expect(end)?;
+                }
+            }
+        }
+        self.depth -= 1;
+        Some(())
+    }
+
+    fn peek(&mut self) -> Option<u8> {
+        self.rest = self.rest.trim_start();
+        self.rest.bytes().next()
+    }
+
+    fn take(&mut self, word: &str) -> bool {
+        self.rest = self.rest.trim_start();
+        self.rest.strip_prefix(word).map(|rest| self.rest = rest).is_some()
+    }
+
+    fn expect(&mut self, character: char) -> Option<()> {
+        self.rest = self.rest.trim_start();
+        self.rest = self.rest.strip_prefix(character)?;
+        Some(())
+    }
+}
+
+fn tag(out: &mut Vec<u8>, number: u32, wire_type: u8) {
+    varint(out, u64::from(number) << 3 | u64::from(wire_type));
+}
+
+fn bytes_field(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
+    tag(out, number, LENGTH);
+    varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+fn varint_field(out: &mut Vec<u8>, number: u32, value: u64) {
+    tag(out, number, VARINT);
+    varint(out, value);
+}
+
+fn fixed64_field(out: &mut Vec<u8>, number: u32, value: u64) {
+    tag(out, number, FIXED64);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+fn fixed32_field(out: &mut Vec<u8>, number: u32, value: u32) {
+    tag(out, number, FIXED32);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect()
+}
+
+/// OTLP's messages nest less than twenty deep, but for values in values.
+const MAX_DEPTH: usize = 128;

@@ -1,0 +1,153 @@
+//! From protobuf to JSON.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::schema::{Field, Kind, Message};
+use crate::export::encode::{WireValue, fields};
+
+/// Appends a message as an object. Fields that the schema does not have are left out.
+pub(super) fn message(out: &mut Vec<u8>, schema: &Message, bytes: &[u8]) {
+    let present: Vec<(u32, WireValue<'_>)> = fields(bytes).collect();
+    out.push(b'{');
+    let mut is_first = true;
+    for field in schema.0 {
+        let mut values =
+            present.iter().filter(|(number, _)| *number == field.number).map(|(_, value)| *value);
+        let Some(first) = values.next() else { continue };
+        if !std::mem::take(&mut is_first) {
+            out.push(b',');
+        }
+        out.push(b'"');
+        out.extend_from_slice(field.name.as_bytes());
+        out.extend_from_slice(b"\":");
+        match field.is_repeated {
+            true => array(out, field, std::iter::once(first).chain(values)),
+            // As protobuf has it: the last one counts.
+            false => one(out, field.kind, values.next_back().unwrap_or(first)),
+        }
+    }
+    out.push(b'}');
+}
+
+fn array<'a>(out: &mut Vec<u8>, field: &Field, values: impl Iterator<Item = WireValue<'a>>) {
+    out.push(b'[');
+    let start = out.len();
+    let push = |out: &mut Vec<u8>, value| {
+        if out.len() > start {
+            out.push(b',');
+        }
+        one(out, field.kind, value);
+    };
+    for value in values {
+        match value {
+            WireValue::Bytes(packed) if is_number(field.kind) => {
+                unpacked(field.kind, packed).for_each(|value| push(out, value));
+            }
+            value => push(out, value),
+        }
+    }
+    out.push(b']');
+}
+
+fn is_number(kind: Kind) -> bool {
+    !matches!(kind, Kind::Message(_) | Kind::String | Kind::Id | Kind::Bytes)
+}
+
+/// The numbers of a packed field.
+fn unpacked(kind: Kind, mut packed: &[u8]) -> impl Iterator<Item = WireValue<'_>> {
+    std::iter::from_fn(move || {
+        let (value, rest) = match kind {
+            Kind::Fixed64 | Kind::Sfixed64 | Kind::Double => {
+                let (bytes, rest) = packed.split_first_chunk()?;
+                (WireValue::Fixed64(u64::from_le_bytes(*bytes)), rest)
+            }
+            Kind::Fixed32 => {
+                let (bytes, rest) = packed.split_first_chunk()?;
+                (WireValue::Fixed32(u32::from_le_bytes(*bytes)), rest)
+            }
+            _ => {
+                let (value, rest) = crate::export::encode::read_varint(packed)?;
+                (WireValue::Varint(value), rest)
+            }
+        };
+        packed = rest;
+        Some(value)
+    })
+}
+
+fn one(out: &mut Vec<u8>, kind: Kind, value: WireValue<'_>) {
+    match (kind, value) {
+        (Kind::Message(schema), WireValue::Bytes(bytes)) => message(out, schema, bytes),
+        (Kind::String, WireValue::Bytes(bytes)) => text(out, &String::from_utf8_lossy(bytes)),
+        (Kind::Id, WireValue::Bytes(bytes)) => hexadecimal(out, bytes),
+        (Kind::Bytes, WireValue::Bytes(bytes)) => text(out, &STANDARD.encode(bytes)),
+        (Kind::Bool, WireValue::Varint(value)) => {
+            out.extend_from_slice(if value == 0 { b"false" } else { b"true" });
+        }
+        (Kind::Uint32, WireValue::Varint(value)) => integer(out, value),
+        (Kind::Sint32, WireValue::Varint(value)) => integer(out, (value >> 1) as i64 ^ -((value & 1) as i64)),
+        (Kind::Int64, WireValue::Varint(value)) => quoted(out, value as i64),
+        (Kind::Uint64, WireValue::Varint(value)) => quoted(out, value),
+        (Kind::Fixed32, WireValue::Fixed32(value)) => integer(out, value),
+        (Kind::Fixed64, WireValue::Fixed64(value)) => quoted(out, value),
+        (Kind::Sfixed64, WireValue::Fixed64(value)) => quoted(out, value as i64),
+        (Kind::Double, WireValue::Fixed64(value)) => double(out, f64::from_bits(value)),
+        _ => out.extend_from_slice(b"null"),
+    }
+}
+
+fn integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+fn quoted(out: &mut Vec<u8>, value: impl itoa::Integer) {
+    out.push(b'"');
+    integer(out, value);
+    out.push(b'"');
+}
+
+fn double(out: &mut Vec<u8>, value: f64) {
+    let text = match value {
+        value if value.is_finite() => {
+            return out.extend_from_slice(zmij::Buffer::new().format(value).as_bytes());
+        }
+        value if value.is_nan() => "\"NaN\"",
+        value if value > 0.0 => "\"Infinity\"",
+        _ => "\"-Infinity\"",
+    };
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b'"');
+    for byte in bytes {
+        out.extend([byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]));
+    }
+    out.push(b'"');
+}
+
+fn text(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend([b'\\', byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            0..0x20 => {
+                out.extend_from_slice(b"\\u00");
+                out.extend([byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]));
+            }
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
+}
+
+#[cfg(feature = "testing")]
+pub(super) fn quoted_text(value: &str) -> String {
+    let mut out = Vec::new();
+    text(&mut out, value);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
