@@ -65,6 +65,7 @@
 //!   `http::Request`. Any library that uses the `opentelemetry` or `tracing` API joins in.
 
 mod builder;
+#[cfg(any(feature = "grpc", feature = "http"))]
 mod calls;
 #[cfg(feature = "testing")]
 mod collector;
@@ -88,6 +89,8 @@ mod trace_ids;
 pub use builder::{Builder, LogOutput, Logs, Metrics, Traces, init};
 #[cfg(feature = "grpc")]
 pub use calls::grpc;
+#[cfg(feature = "http")]
+pub use calls::http;
 pub use context_fields::with_fields;
 pub use error::InitError;
 pub use export::{ExportError, ExportStats, SignalStats};

@@ -15,7 +15,7 @@ pin_project! {
     /// It passes every frame on unchanged. The call is finished at the end of the body, at its trailers, at an error,
     /// or when the body is dropped.
     pub struct ResponseBody<B> {
-        // `None` only while this is being dropped.
+        // `None` for the response to a panic, and while this is being dropped.
         #[pin]
         inner: Option<B>,
         // `Some` until the call is finished, if it is recorded.
@@ -37,6 +37,11 @@ pin_project! {
 impl<B> ResponseBody<B> {
     pub(super) fn new(inner: B, call: Option<Call>) -> Self {
         Self { inner: Some(inner), call }
+    }
+
+    /// Creates a body without content.
+    pub(super) fn empty() -> Self {
+        Self { inner: None, call: None }
     }
 }
 
@@ -80,7 +85,7 @@ where
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+        self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 

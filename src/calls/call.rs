@@ -5,67 +5,107 @@ use http::{HeaderMap, Response};
 use http_body::Body;
 use opentelemetry::ContextGuard;
 
+#[cfg(feature = "grpc")]
 use super::grpc;
+#[cfg(feature = "http")]
+use super::http as http_calls;
 
 /// An open call. Dropping it finishes it as cancelled.
 pub(super) enum Call {
+    #[cfg(feature = "grpc")]
     Grpc(grpc::Call),
+    #[cfg(feature = "http")]
+    Http(http_calls::Call),
 }
 
 impl Call {
     /// Returns `false` once the call is finished.
     pub(super) fn is_open(&self) -> bool {
         match self {
+            #[cfg(feature = "grpc")]
             Self::Grpc(call) => call.is_open(),
+            #[cfg(feature = "http")]
+            Self::Http(call) => call.is_open(),
         }
     }
 
     /// Makes the call's context current. A panic before the guard is dropped finishes the call.
     pub(super) fn enter(&mut self) -> Entered<'_> {
         let attached = match self {
+            #[cfg(feature = "grpc")]
             Self::Grpc(call) => call.attach(),
+            #[cfg(feature = "http")]
+            Self::Http(call) => call.attach(),
         };
         Entered { attached, call: self, was_panicking: std::thread::panicking() }
     }
 
     /// Observes the head of the response.
-    pub(super) fn on_response<B: Body>(&mut self, response: &Response<B>) {
+    pub(super) fn on_response<B: Body>(&mut self, response: &mut Response<B>) {
         match self {
+            #[cfg(feature = "grpc")]
             Self::Grpc(call) => call.on_response(response),
+            #[cfg(feature = "http")]
+            Self::Http(call) => call.on_response(response),
         }
     }
 
     /// Observes a data frame of the response body.
     pub(super) fn on_data(&mut self, data: &impl Buf) {
         match self {
+            #[cfg(feature = "grpc")]
             Self::Grpc(call) => call.on_data(data),
+            #[cfg(feature = "http")]
+            Self::Http(call) => call.on_data(data),
         }
     }
 
     /// Observes the trailers of the response.
     pub(super) fn on_trailers(&mut self, trailers: &HeaderMap) {
         match self {
+            #[cfg(feature = "grpc")]
             Self::Grpc(call) => call.on_trailers(trailers),
+            #[cfg(feature = "http")]
+            Self::Http(call) => call.on_trailers(trailers),
         }
     }
 
     /// Observes the end of the response body.
     pub(super) fn on_eos(&mut self) {
         match self {
+            #[cfg(feature = "grpc")]
             Self::Grpc(call) => call.on_eos(),
+            #[cfg(feature = "http")]
+            Self::Http(call) => call.on_eos(),
         }
     }
 
     /// Observes a failure of the service or of the response body.
     pub(super) fn on_error<E: 'static>(&mut self, error: &E) {
         match self {
+            #[cfg(feature = "grpc")]
             Self::Grpc(call) => call.on_error(error),
+            #[cfg(feature = "http")]
+            Self::Http(call) => call.on_error(error),
+        }
+    }
+
+    /// Returns `true` if a panic of the service becomes a response with status 500.
+    pub(super) fn catches_panics(&self) -> bool {
+        match self {
+            #[cfg(feature = "grpc")]
+            Self::Grpc(_) => false,
+            #[cfg(feature = "http")]
+            Self::Http(call) => call.catches_panics(),
         }
     }
 
     fn on_panic(&mut self) {
         match self {
+            #[cfg(feature = "grpc")]
             Self::Grpc(call) => call.on_panic(),
+            #[cfg(feature = "http")]
+            Self::Http(call) => call.on_panic(),
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::Response;
+use http::{Response, StatusCode};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
@@ -49,23 +50,58 @@ where
     type Output = Result<Response<ResponseBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let Some(inner) = this.inner.as_pin_mut() else {
+        let mut this = self.project();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
             return Poll::Pending;
         };
         let Some(call) = this.call else {
             return inner.poll(cx).map_ok(|response| response.map(|body| ResponseBody::new(body, None)));
         };
-        let entered = call.enter();
-        let result = ready!(inner.poll(cx));
-        drop(entered);
-        match &result {
+        let mut result = if call.catches_panics() {
+            match ready!(poll_catching(call, inner, cx)) {
+                Some(result) => result,
+                None => {
+                    *this.call = None;
+                    this.inner.set(None);
+                    return Poll::Ready(Ok(internal_server_error()));
+                }
+            }
+        } else {
+            let entered = call.enter();
+            let result = ready!(inner.poll(cx));
+            drop(entered);
+            result
+        };
+        match &mut result {
             Ok(response) => call.on_response(response),
             Err(error) => call.on_error(error),
         }
         let call = this.call.take().filter(Call::is_open);
         Poll::Ready(result.map(|response| response.map(|body| ResponseBody::new(body, call))))
     }
+}
+
+/// Polls a future whose panic finishes the call. Returns `None` after a panic.
+fn poll_catching<F: Future>(
+    call: &mut Call,
+    inner: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Poll<Option<F::Output>> {
+    let poll = AssertUnwindSafe(|| {
+        let _entered = call.enter();
+        inner.poll(cx)
+    });
+    match catch_unwind(poll) {
+        Ok(poll) => poll.map(Some),
+        // Logged by the panic hook, and recorded on the span.
+        Err(_) => Poll::Ready(None),
+    }
+}
+
+fn internal_server_error<B>() -> Response<ResponseBody<B>> {
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
 }
 
 impl<F> fmt::Debug for ResponseFuture<F> {

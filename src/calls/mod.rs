@@ -7,6 +7,7 @@ mod address;
 mod body;
 mod call;
 mod context;
+mod error;
 mod future;
 mod headers;
 mod lazy;
@@ -15,6 +16,8 @@ mod span;
 
 #[cfg(feature = "grpc")]
 pub mod grpc;
+#[cfg(feature = "http")]
+pub mod http;
 
 /// The side from which a call is seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -60,6 +60,11 @@ impl CallSpan {
         self.context.span().set_status(status);
     }
 
+    #[cfg(feature = "http")]
+    pub(super) fn update_name(&self, name: Cow<'static, str>) {
+        self.context.span().update_name(name);
+    }
+
     /// Ends the span `duration` after its start.
     pub(super) fn end(&self, duration: Duration) {
         self.context.span().end_with_timestamp(self.start_time + duration);

@@ -5,7 +5,10 @@
 
 mod builder_hooks;
 mod duration_histogram;
-#[cfg_attr(not(feature = "grpc"), expect(dead_code, reason = "only the layers for gRPC need it"))]
+#[cfg_attr(
+    not(any(feature = "grpc", feature = "http")),
+    expect(dead_code, reason = "only the layers for calls need it")
+)]
 pub(crate) mod installed;
 mod log;
 mod metric;

@@ -42,6 +42,7 @@ pub(super) fn known_variables() -> Vec<&'static str> {
     known.extend(otlp.iter().flat_map(Otlp::all));
     #[cfg(feature = "grpc")]
     known.extend(names::GRPC_CAPTURES);
+    known.push(names::HTTP_KNOWN_METHODS);
     known
 }
 

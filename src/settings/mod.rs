@@ -48,6 +48,8 @@ pub(crate) use self::deadline::deadline_after;
 pub(crate) use self::env::Env;
 #[cfg(feature = "grpc")]
 pub(crate) use self::env::grpc_captured_headers;
+#[cfg(feature = "http")]
+pub(crate) use self::env::http_known_methods;
 pub(crate) use self::lifecycle::{SDK_DISABLED, SHUTDOWN_TIMEOUT};
 pub(crate) use self::limits::{
     AttributeLimits, EVENT_ATTRIBUTE_COUNT, LINK_ATTRIBUTE_COUNT, RECORD_ATTRIBUTE_COUNT,

@@ -25,7 +25,7 @@ pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
 
 /// Returns `true` for `application/grpc`, with or without a subtype such as `+proto`. `application/grpc-web` is not
 /// gRPC: its status is in the body, and a layer such as `tonic_web::GrpcWebLayer` translates it.
-pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+pub(in crate::calls) fn is_grpc(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(http::header::CONTENT_TYPE) else {
         return false;
     };

@@ -211,6 +211,8 @@ mod target;
 pub(super) use call::Call;
 pub use client::{ClientLayer, ClientService};
 pub use descriptor_set::DescriptorSetError;
+#[cfg(feature = "http")]
+pub(super) use metadata::is_grpc;
 pub use options::RequestHead;
 pub use server::{ServerLayer, ServerService};
 

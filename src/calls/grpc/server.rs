@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+#[cfg(feature = "http")]
+use std::time::Duration;
 
 use http::{Extensions, HeaderMap, Request, Response};
 use http_body::Body;
@@ -34,7 +36,21 @@ use crate::semconv::Code;
 pub struct ServerLayer(GrpcRecorder);
 
 impl ServerLayer {
-    /// All calls, by the stable conventions, to the global providers.
+    /// Starts the call of a gRPC request that an HTTP layer received.
+    #[cfg(feature = "http")]
+    pub(in crate::calls) fn start<B: 'static>(
+        &self,
+        request: &mut Request<B>,
+        waited: Duration,
+    ) -> Option<Call> {
+        let call = Call::incoming(self.0.recorder_for(request)?, request, waited);
+        if call.follows_request() {
+            instrument_request_body(request.body_mut(), &call);
+        }
+        Some(call)
+    }
+
+    /// Creates a layer that records all calls by the stable conventions, to the global providers.
     pub fn new() -> Self {
         Self(GrpcRecorder::new(Options::new(Side::Server)))
     }
@@ -116,6 +132,11 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let waited = self.ready.take();
+        // The HTTP layer around this one records the call.
+        #[cfg(feature = "http")]
+        if request.extensions().get::<crate::calls::http::Recorded>().is_some() {
+            return ResponseFuture::new(self.inner.call(request), None);
+        }
         let Some(recorder) = self.recorder.recorder_for(&request) else {
             return ResponseFuture::new(self.inner.call(request), None);
         };

@@ -1,6 +1,5 @@
 //! The status of a call, from headers, HTTP status and errors.
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error;
 
@@ -8,6 +7,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use percent_encoding::percent_decode;
 use tower::load_shed::error::Overloaded;
 
+use crate::calls::error::{as_error, chain};
 use crate::semconv::Code;
 
 impl Code {
@@ -140,22 +140,6 @@ impl<'a> CallStatus<'a> {
     }
 }
 
-/// Downcasts to the error types that services of this ecosystem have, because `E: Error` is not known here.
-fn as_error(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
-    fn of<T: Error + 'static>(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
-        error.downcast_ref::<T>().map(|error| error as _)
-    }
-    error
-        .downcast_ref::<Box<dyn Error + Send + Sync>>()
-        .map(|error| &**error as _)
-        .or_else(|| of::<Overloaded>(error))
-        .or_else(|| of::<tonic::Status>(error))
-        .or_else(|| of::<tonic::transport::Error>(error))
-        .or_else(|| of::<hyper::Error>(error))
-        .or_else(|| of::<h2::Error>(error))
-        .or_else(|| of::<std::io::Error>(error))
-}
-
 fn code_of_failure(error: &(dyn Error + 'static)) -> Option<Code> {
     if error.is::<tonic::TimeoutExpired>() {
         return Some(Code::DeadlineExceeded);
@@ -192,21 +176,6 @@ fn code_of_reset(error: &h2::Error) -> Code {
         Some(h2::Reason::INADEQUATE_SECURITY) => Code::PermissionDenied,
         _ => Code::Unknown,
     }
-}
-
-/// An error with its causes, each once: some errors repeat their source's text.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 // A lookup by a parsed name takes half the time.
@@ -246,16 +215,6 @@ mod tests {
         assert_eq!(decoded("100%25 %C3%BCber"), "100% \u{fc}ber");
         assert_eq!(decoded("no%zzsense%"), "no%zzsense%");
         assert_eq!(decoded("%FF"), "\u{fffd}");
-    }
-
-    #[test]
-    fn chain_contains_each_cause_once() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("{0}")]
-        struct Outer(&'static str, #[source] std::io::Error);
-        let refused = || std::io::Error::other("refused");
-        assert_eq!(chain(&Outer("connect", refused())), "connect: refused");
-        assert_eq!(chain(&Outer("connect: refused", refused())), "connect: refused");
     }
 
     #[test]

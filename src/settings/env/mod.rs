@@ -67,6 +67,7 @@ impl Env {
         &self.not_unicode
     }
 
+    #[cfg(feature = "grpc")]
     fn list(&self, name: &str) -> Vec<String> {
         self.get(name).map(|value| items(value).map(str::to_ascii_lowercase).collect()).unwrap_or_default()
     }
@@ -114,4 +115,11 @@ pub(crate) fn grpc_captured_headers(env: &Env, warnings: &mut Vec<String>) -> Ca
         client_response,
         client_trailers,
     }
+}
+
+/// Returns the HTTP methods that are reported by their name, if the environment lists them.
+#[cfg(feature = "http")]
+pub(crate) fn http_known_methods(env: &Env) -> Option<Vec<String>> {
+    let listed: Vec<_> = items(env.get(names::HTTP_KNOWN_METHODS)?).map(str::to_owned).collect();
+    (!listed.is_empty()).then_some(listed)
 }

@@ -87,3 +87,6 @@ pub(in crate::settings) const WITHOUT_EFFECT: [&str; 7] = [
     "OTEL_EXPORTER_PROMETHEUS_HOST",
     "OTEL_EXPORTER_PROMETHEUS_PORT",
 ];
+
+/// A comma-separated list of the HTTP methods that are reported by their name.
+pub(in crate::settings) const HTTP_KNOWN_METHODS: &str = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS";

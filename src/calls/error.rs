@@ -1,0 +1,69 @@
+//! The errors of services and bodies, whose type is only known to be `'static`.
+
+use std::any::Any;
+#[cfg(feature = "http")]
+use std::borrow::Cow;
+use std::error::Error;
+
+#[cfg(feature = "http")]
+use crate::exception;
+
+/// Downcasts to the error types that services of this ecosystem have, because `E: Error` is not known here.
+pub(super) fn as_error(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
+    fn is<T: Error + 'static>(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
+        error.downcast_ref::<T>().map(|error| error as _)
+    }
+    let found = error
+        .downcast_ref::<Box<dyn Error + Send + Sync>>()
+        .map(|error| &**error as _)
+        .or_else(|| is::<std::io::Error>(error));
+    #[cfg(feature = "axum")]
+    let found = found.or_else(|| is::<axum::Error>(error));
+    #[cfg(feature = "grpc")]
+    let found = found
+        .or_else(|| is::<tower::load_shed::error::Overloaded>(error))
+        .or_else(|| is::<tonic::Status>(error))
+        .or_else(|| is::<tonic::transport::Error>(error))
+        .or_else(|| is::<hyper::Error>(error))
+        .or_else(|| is::<h2::Error>(error));
+    found
+}
+
+/// Returns the value of `error.type` and the message of an error.
+#[cfg(feature = "http")]
+pub(super) fn describe<E: 'static>(error: &E) -> (Cow<'static, str>, String) {
+    match as_error(error) {
+        Some(error) => (exception::describe(error).kind(error), chain(error)),
+        None => (Cow::Borrowed(std::any::type_name::<E>()), String::new()),
+    }
+}
+
+/// Returns an error's message with its causes, each once: some errors repeat the text of their source.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chain_contains_each_cause_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("{0}")]
+        struct Outer(&'static str, #[source] std::io::Error);
+        let refused = || std::io::Error::other("refused");
+        assert_eq!(chain(&Outer("connect", refused())), "connect: refused");
+        assert_eq!(chain(&Outer("connect: refused", refused())), "connect: refused");
+    }
+}

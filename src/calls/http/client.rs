@@ -1,0 +1,163 @@
+//! The layer for clients.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::task::{Context, Poll};
+
+use http::{Extensions, HeaderMap, Request, Response, StatusCode};
+use http_body::Body;
+use opentelemetry::KeyValue;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::call::Call;
+use super::options::{Options, RequestHead, common_settings};
+use super::recorder::HttpRecorder;
+use crate::calls::Side;
+use crate::calls::body::ResponseBody;
+use crate::calls::call::Call as AnyCall;
+use crate::calls::future::ResponseFuture;
+use crate::calls::ready::ReadyTimer;
+
+/// Traces and measures every request that a client sends, and injects the trace context.
+///
+/// For hyper-util's client and every other tower service over `http` types. Inside of a retry layer each attempt has a
+/// span of its own, see [`ResendCounter`]. Clones share their configuration.
+///
+/// ```
+/// use telemetry_bootstrap::http::ClientLayer;
+/// use tower::{Layer, ServiceExt};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// # let client = tower::service_fn(|_: http::Request<String>| async {
+/// #     Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+/// # });
+/// let client = ClientLayer::new().layer(client);
+/// let request = http::Request::get("http://users:8080/users/7").body(String::new()).unwrap();
+/// let response = client.oneshot(request).await.unwrap();
+/// assert_eq!(response.status(), 200);
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a layer does nothing until a service is wrapped in it"]
+pub struct ClientLayer(HttpRecorder);
+
+impl ClientLayer {
+    /// Creates a layer that records all requests, to the global providers.
+    pub fn new() -> Self {
+        Self(HttpRecorder::new(Options::new(Side::Client)))
+    }
+
+    /// Reads the peer's address from the extensions of the response. Default: a `SocketAddr` in them.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    ///
+    /// let layer = telemetry_bootstrap::http::ClientLayer::new()
+    ///     .peer_address(|extensions| extensions.get::<SocketAddr>().copied());
+    /// # let _ = layer;
+    /// ```
+    pub fn peer_address(
+        self,
+        address: impl Fn(&Extensions) -> Option<SocketAddr> + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|options| options.peer_address = Some(Arc::new(address)))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        self.0.change(change);
+        self
+    }
+}
+
+common_settings!(ClientLayer);
+
+impl Default for ClientLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for ClientLayer {
+    type Service = ClientService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ClientService { inner, recorder: self.0.clone(), ready: ReadyTimer::default() }
+    }
+}
+
+/// The template of a request's URL, in the request's extensions: `url.template` and the target in the span's name.
+///
+/// ```
+/// use telemetry_bootstrap::http::UrlTemplate;
+///
+/// let request = http::Request::get("http://users:8080/users/7").extension(UrlTemplate::new("/users/{id}")).body(());
+/// # let _ = request;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UrlTemplate(pub(super) Arc<str>);
+
+impl UrlTemplate {
+    /// Creates a template such as `/users/{id}`.
+    pub fn new(template: impl Into<Arc<str>>) -> Self {
+        Self(template.into())
+    }
+}
+
+/// Counts the attempts to send a request, in the request's extensions: all but the first have
+/// `http.request.resend_count`.
+///
+/// A retry layer clones the request with its extensions, and the clones share this counter:
+///
+/// ```
+/// use telemetry_bootstrap::http::ResendCounter;
+///
+/// let request = http::Request::get("http://users:8080/users/7").extension(ResendCounter::default()).body(());
+/// # let _ = request;
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ResendCounter(pub(super) Arc<AtomicU32>);
+
+/// A service whose requests are traced and measured. Created by [`ClientLayer`].
+#[derive(Clone, Debug)]
+pub struct ClientService<S> {
+    inner: S,
+    recorder: HttpRecorder,
+    ready: ReadyTimer,
+}
+
+impl<S, B, R> Service<Request<B>> for ClientService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: 'static,
+    R: Body,
+    R::Error: 'static,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let poll = self.inner.poll_ready(cx);
+        self.ready.observe(&poll);
+        if let Poll::Ready(Err(error)) = &poll {
+            self.recorder.record_not_ready(self.ready.take(), error);
+        }
+        poll
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let waited = self.ready.take();
+        let Some(recorder) = self.recorder.recorder_for(&request) else {
+            return ResponseFuture::new(self.inner.call(request), None);
+        };
+        let mut call = AnyCall::Http(Call::outgoing(recorder, &mut request, waited));
+        let entered = call.enter();
+        let future = self.inner.call(request);
+        drop(entered);
+        ResponseFuture::new(future, Some(call))
+    }
+}

@@ -1,0 +1,83 @@
+//! The metrics of requests.
+
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Histogram, Meter, UpDownCounter};
+
+use super::options::Options;
+use crate::calls::Side;
+use crate::semconv;
+
+/// The instruments of one layer.
+pub(super) struct Instruments {
+    duration: Histogram<f64>,
+    active: Option<UpDownCounter<i64>>,
+    sizes: Option<(Histogram<u64>, Histogram<u64>)>,
+}
+
+impl Instruments {
+    pub(super) fn new(meter: &Meter, options: &Options) -> Self {
+        let names = match options.side {
+            Side::Server => &SERVER,
+            Side::Client => &CLIENT,
+        };
+        let sizes = |(name, description): (&'static str, &'static str)| {
+            meter.u64_histogram(name).with_unit("By").with_description(description).build()
+        };
+        let (name, description) = names.active;
+        let active =
+            || meter.i64_up_down_counter(name).with_unit("{request}").with_description(description).build();
+        Self {
+            duration: meter
+                .f64_histogram(names.duration.0)
+                .with_unit("s")
+                .with_description(names.duration.1)
+                .with_boundaries(semconv::DURATION_BOUNDARIES.to_vec())
+                .build(),
+            active: options.active_requests.then(active),
+            sizes: options.body_sizes.then(|| (sizes(names.request_size), sizes(names.response_size))),
+        }
+    }
+
+    pub(super) fn record_duration(&self, duration: Duration, attributes: &[KeyValue]) {
+        self.duration.record(duration.as_secs_f64(), attributes);
+    }
+
+    pub(super) fn add_active(&self, change: i64, attributes: &[KeyValue]) {
+        if let Some(counter) = &self.active {
+            counter.add(change, attributes);
+        }
+    }
+
+    pub(super) fn record_sizes(&self, request: Option<u64>, response: u64, attributes: &[KeyValue]) {
+        if let Some((requests, responses)) = &self.sizes {
+            if let Some(size) = request {
+                requests.record(size, attributes);
+            }
+            responses.record(response, attributes);
+        }
+    }
+}
+
+/// The names and descriptions of one side.
+struct Names {
+    duration: (&'static str, &'static str),
+    active: (&'static str, &'static str),
+    request_size: (&'static str, &'static str),
+    response_size: (&'static str, &'static str),
+}
+
+const SERVER: Names = Names {
+    duration: (semconv::HTTP_SERVER_REQUEST_DURATION, "Duration of HTTP server requests."),
+    active: (semconv::HTTP_SERVER_ACTIVE_REQUESTS, "Number of active HTTP server requests."),
+    request_size: (semconv::HTTP_SERVER_REQUEST_BODY_SIZE, "Size of HTTP server request bodies."),
+    response_size: (semconv::HTTP_SERVER_RESPONSE_BODY_SIZE, "Size of HTTP server response bodies."),
+};
+
+const CLIENT: Names = Names {
+    duration: (semconv::HTTP_CLIENT_REQUEST_DURATION, "Duration of HTTP client requests."),
+    active: (semconv::HTTP_CLIENT_ACTIVE_REQUESTS, "Number of active HTTP requests."),
+    request_size: (semconv::HTTP_CLIENT_REQUEST_BODY_SIZE, "Size of HTTP client request bodies."),
+    response_size: (semconv::HTTP_CLIENT_RESPONSE_BODY_SIZE, "Size of HTTP client response bodies."),
+};

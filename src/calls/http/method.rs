@@ -1,0 +1,77 @@
+//! Methods, by their known names.
+
+use std::sync::Arc;
+
+use http::Method;
+use opentelemetry::{StringValue, Value};
+
+use crate::semconv;
+
+/// The methods that are reported by their name.
+pub(super) struct KnownMethods(Vec<Arc<str>>);
+
+/// The method of a request as it is reported.
+#[derive(Clone)]
+pub(super) enum ReportedMethod {
+    Standard(&'static str),
+    Listed(Arc<str>),
+    Other,
+}
+
+impl KnownMethods {
+    pub(super) fn new(listed: Option<&[String]>) -> Self {
+        Self(match listed {
+            Some(listed) => listed.iter().map(|name| name.as_str().into()).collect(),
+            None => STANDARD.iter().map(|name| (*name).into()).collect(),
+        })
+    }
+
+    pub(super) fn get(&self, method: &Method) -> ReportedMethod {
+        let Some(known) = self.0.iter().find(|known| ***known == *method.as_str()) else {
+            return ReportedMethod::Other;
+        };
+        match STANDARD.iter().find(|standard| **standard == method.as_str()) {
+            Some(standard) => ReportedMethod::Standard(standard),
+            None => ReportedMethod::Listed(Arc::clone(known)),
+        }
+    }
+}
+
+impl ReportedMethod {
+    /// The value of `http.request.method`.
+    pub(super) fn value(&self) -> Value {
+        Value::String(match self {
+            Self::Standard(name) => StringValue::from(*name),
+            Self::Listed(name) => StringValue::from(Arc::clone(name)),
+            Self::Other => StringValue::from(semconv::OTHER),
+        })
+    }
+
+    /// The method in the name of a span.
+    pub(super) fn in_span_name(&self) -> &str {
+        match self {
+            Self::Standard(name) => name,
+            Self::Listed(name) => name,
+            Self::Other => "HTTP",
+        }
+    }
+
+    /// The name of a span.
+    pub(super) fn span_name(&self, target: Option<&str>) -> std::borrow::Cow<'static, str> {
+        match (self, target) {
+            (Self::Standard(name), None) => std::borrow::Cow::Borrowed(name),
+            (_, None) => self.in_span_name().to_owned().into(),
+            (_, Some(target)) => {
+                let method = self.in_span_name();
+                let mut name = String::with_capacity(method.len() + 1 + target.len());
+                name.push_str(method);
+                name.push(' ');
+                name.push_str(target);
+                name.into()
+            }
+        }
+    }
+}
+
+const STANDARD: [&str; 10] =
+    ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "QUERY", "CONNECT", "TRACE"];

@@ -1,0 +1,117 @@
+//! Tower layers that trace and measure every HTTP request, in and out.
+//!
+//! For axum 0.8, hyper 1, and everything else that is a tower service over `http` 1 types.
+//!
+//! # A server
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use telemetry_bootstrap::http::ServerLayer;
+//!
+//! let layer = ServerLayer::new()
+//!     // No span and no measurement for health checks.
+//!     .filter(|head| head.uri().path() != "/healthz")
+//!     // `http.request.header.x-tenant` on spans; nothing is captured that is not listed.
+//!     .capture_request_headers(["x-tenant"]);
+//! let router: Router = Router::new().route("/users/{id}", get(async || "Ada")).layer(layer);
+//! # let _ = router;
+//! ```
+//!
+//! With the feature `axum`, `http.route` is the pattern that the router matched. `Router::layer` does not cover requests
+//! that match no route of the router; [`Router::fallback`] handlers that were added before are covered. A layer around
+//! the whole router covers everything, and finds the route if the router has the layer as well: a request is recorded
+//! once, by the outermost layer, and the inner one reports the route. Routers of other kinds set the route
+//! [with a closure](ServerLayer::route) or attach a [`Route`] to the response. The path of a request is never used as a
+//! name or on a metric.
+//!
+//! gRPC requests (content type `application/grpc`) that pass the layer are recorded as gRPC, as by
+//! [`grpc::ServerLayer`](crate::grpc::ServerLayer) and not twice if that is inside: a service with both needs one layer.
+//!
+//! At a public endpoint, callers must not choose trace ids or sampling:
+//!
+//! ```
+//! use telemetry_bootstrap::http::{RemoteContext, ServerLayer};
+//!
+//! let edge = ServerLayer::new().remote_context(|_head| RemoteContext::Link);
+//! # let _ = edge;
+//! ```
+//!
+//! # A client
+//!
+//! ```
+//! use telemetry_bootstrap::http::{ClientLayer, UrlTemplate};
+//! use tower::{Layer, Service};
+//!
+//! # fn client(hyper_client: impl Service<http::Request<String>, Response = http::Response<String>, Error = std::io::Error> + Clone) {
+//! let mut client = ClientLayer::new().layer(hyper_client);
+//! let request = http::Request::get("http://users:8080/users/7")
+//!     .extension(UrlTemplate::new("/users/{id}")) // the span's name is `GET /users/{id}`
+//!     .body(String::new());
+//! # let _ = (client, request); }
+//! ```
+//!
+//! The global propagator injects the context; other headers stay as they are. Put the layer inside of retry and redirect
+//! layers, so that each attempt has a span; see [`ResendCounter`] for `http.request.resend_count`.
+//!
+//! # What is recorded
+//!
+//! | | server | client |
+//! |---|---|---|
+//! | span | `{method} {http.route}` or `{method}`, kind server | `{method} {url.template}` or `{method}`, kind client |
+//! | at its start | `http.request.method`, `url.path`, `url.scheme`, `url.query`, `http.route`, `server.address` and `.port`, `client.address`, `network.peer.address` and `.port`, `network.protocol.version`, `user_agent.original`, captured headers | `http.request.method`, `server.address` and `.port`, `url.full`, `url.template`, `http.request.resend_count`, captured headers |
+//! | at its end | `http.response.status_code`, `error.type` | the same, `network.protocol.version` |
+//! | span status | `Error` for 5xx and failures | `Error` for 4xx, 5xx and failures |
+//! | histogram, in s | `http.server.request.duration` | `http.client.request.duration` |
+//! | its attributes | `http.request.method`, `url.scheme`, `http.response.status_code`, `http.route`, `error.type` | `http.request.method`, `server.address` and `.port`, `http.response.status_code`, `error.type` |
+//!
+//! Unknown methods are `_OTHER` (`HTTP` in names). Credentials in `url.full` and the values of signature parameters in
+//! `url.query` and `url.full` are `REDACTED`. Forwarding headers are used only behind
+//! [trusted proxies](ServerLayer::trusted_proxies). Names are those of the stable conventions.
+//!
+//! The span and the measurement begin when the request arrives, which includes the wait for a concurrency limit inside
+//! the layer, and last until the response is complete. The span's context is current while the service and the body of
+//! the response are polled.
+//!
+//! # How a request ends
+//!
+//! Each request is finished exactly once: one span ends, one duration is recorded, and `active_requests` is decremented.
+//!
+//! | ending | status code | `error.type` | span status |
+//! |---|---|---|---|
+//! | the body ends, or its trailers arrive | the response's | the code, if it is an error | `Error` if it is an error |
+//! | response to `HEAD` or `CONNECT`; 1xx (101: an upgrade), 204, 304 | the response's, at the head | as above | as above |
+//! | body dropped after the last byte of its known length | the response's | as above | as above |
+//! | body fails | the response's | the type of the error | `Error` |
+//! | body dropped earlier: the client left | the response's | the code, if it is an error; else server `cancelled`, client none | by the code |
+//! | future dropped: the client left, or a timeout outside the layer | none | server `cancelled`, client none | unset |
+//! | service fails, such as by a timeout or load shedding inside the layer | none | the type of the error | `Error` |
+//! | service fails before it is ready (method `_OTHER`) | none | the type of the error | `Error` |
+//! | panic | none, or 500 with [`catch_panics`](ServerLayer::catch_panics) | `panic` | `Error` |
+//! | `text/event-stream` and other endless responses | as for other bodies, at the end of the stream; [can be left out of the duration](ServerLayer::exclude_streams_from_duration) | | |
+//!
+//! [`Router::fallback`]: https://docs.rs/axum/0.8/axum/struct.Router.html#method.fallback
+
+mod access_log;
+mod attributes;
+mod call;
+mod client;
+mod forwarded;
+mod instruments;
+mod method;
+mod options;
+mod recorder;
+mod route;
+mod server;
+mod url;
+
+pub(super) use call::Call;
+pub use client::{ClientLayer, ClientService, ResendCounter, UrlTemplate};
+pub use options::RequestHead;
+#[cfg(feature = "grpc")]
+pub(super) use route::Recorded;
+pub use route::Route;
+pub use server::{ServerLayer, ServerService};
+
+pub use super::body::ResponseBody;
+pub use super::context::RemoteContext;
+pub use super::future::ResponseFuture;

@@ -1,0 +1,344 @@
+//! The options of the two layers.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{Extensions, HeaderMap, Method, StatusCode, Uri, Version};
+use opentelemetry::KeyValue;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+
+use crate::calls::Side;
+use crate::calls::context::RemoteContext;
+
+/// The head of a request, for closures that name spans, add attributes or decide about a request.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    method: &'a Method,
+    uri: &'a Uri,
+    version: Version,
+    headers: &'a HeaderMap,
+    extensions: &'a Extensions,
+}
+
+impl<'a> RequestHead<'a> {
+    pub(super) fn new<B>(request: &'a http::Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            version: request.version(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
+    }
+
+    /// The method of the request.
+    pub fn method(&self) -> &'a Method {
+        self.method
+    }
+
+    /// The URI of the request, as the layer receives it.
+    pub fn uri(&self) -> &'a Uri {
+        self.uri
+    }
+
+    /// The version of the protocol.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The headers of the request.
+    pub fn headers(&self) -> &'a HeaderMap {
+        self.headers
+    }
+
+    /// The values that outer services attached to the request.
+    pub fn extensions(&self) -> &'a Extensions {
+        self.extensions
+    }
+}
+
+pub(super) type Filter = Arc<dyn Fn(&RequestHead<'_>) -> bool + Send + Sync>;
+pub(super) type Text = Arc<dyn Fn(&RequestHead<'_>) -> Option<String> + Send + Sync>;
+type RequestAttributes = Arc<dyn Fn(&RequestHead<'_>, &mut Vec<KeyValue>) + Send + Sync>;
+type ResponseAttributes = Arc<dyn Fn(StatusCode, &HeaderMap, &mut Vec<KeyValue>) + Send + Sync>;
+type DecideRemote = Arc<dyn Fn(&RequestHead<'_>) -> RemoteContext + Send + Sync>;
+type PeerAddress = Arc<dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync>;
+pub(super) type IsError = Arc<dyn Fn(StatusCode) -> bool + Send + Sync>;
+
+#[derive(Clone)]
+pub(super) struct Options {
+    pub(super) side: Side,
+    pub(super) filter: Option<Filter>,
+    pub(super) span_name: Option<Text>,
+    pub(super) route: Option<Text>,
+    pub(super) request_attributes: Option<RequestAttributes>,
+    pub(super) response_attributes: Option<ResponseAttributes>,
+    pub(super) remote_context: Option<DecideRemote>,
+    pub(super) peer_address: Option<PeerAddress>,
+    pub(super) is_error: IsError,
+    pub(super) request_headers: Vec<String>,
+    pub(super) response_headers: Vec<String>,
+    pub(super) known_methods: Option<Vec<String>>,
+    pub(super) trusted_proxies: usize,
+    pub(super) trace_id_header: Option<http::HeaderName>,
+    pub(super) active_requests: bool,
+    pub(super) body_sizes: bool,
+    pub(super) without_streams: bool,
+    pub(super) access_log: bool,
+    pub(super) catch_panics: bool,
+    pub(super) tracer_provider: Option<SdkTracerProvider>,
+    pub(super) meter_provider: Option<SdkMeterProvider>,
+}
+
+impl Options {
+    pub(super) fn new(side: Side) -> Self {
+        let is_error: IsError = match side {
+            Side::Server => Arc::new(|status| status.is_server_error()),
+            Side::Client => Arc::new(|status| status.is_client_error() || status.is_server_error()),
+        };
+        Self {
+            side,
+            filter: None,
+            span_name: None,
+            route: None,
+            request_attributes: None,
+            response_attributes: None,
+            remote_context: None,
+            peer_address: None,
+            is_error,
+            request_headers: Vec::new(),
+            response_headers: Vec::new(),
+            known_methods: None,
+            trusted_proxies: 0,
+            trace_id_header: None,
+            active_requests: false,
+            body_sizes: false,
+            without_streams: false,
+            access_log: false,
+            catch_panics: false,
+            tracer_provider: None,
+            meter_provider: None,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("request_headers", &self.request_headers)
+            .field("response_headers", &self.response_headers)
+            .field("known_methods", &self.known_methods)
+            .field("trusted_proxies", &self.trusted_proxies)
+            .field("access_log", &self.access_log)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The setters that both layers have.
+macro_rules! common_settings {
+    ($layer:ident) => {
+        impl $layer {
+            #[doc = concat!("Records only the requests for which `filter` returns `true`. The others pass untouched:")]
+            /// no span, no measurement, no context. Default: all.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().filter(|head| head.uri().path() != \"/healthz\");")]
+            /// # let _ = layer;
+            /// ```
+            pub fn filter(self, filter: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static) -> Self {
+                self.with(|options| options.filter = Some(Arc::new(filter)))
+            }
+
+            /// Names spans. Keep the number of names small. If the closure returns `None`, the span has its default
+            /// name: `{method} {route}`, or `{method}` if there is no route. Called for recorded spans only.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().span_name(|head| {")]
+            ///     head.uri().path().starts_with("/static/").then(|| format!("{} static file", head.method()))
+            /// });
+            /// # let _ = layer;
+            /// ```
+            pub fn span_name(
+                self,
+                name: impl Fn(&RequestHead<'_>) -> Option<String> + Send + Sync + 'static,
+            ) -> Self {
+                self.with(|options| options.span_name = Some(Arc::new(name)))
+            }
+
+            /// Adds attributes to the span when it starts; the sampler receives them. Not called if it is known
+            /// beforehand that the span is not recorded.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]
+            /// use telemetry_bootstrap::opentelemetry::KeyValue;
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().request_attributes(|head, attributes| {")]
+            ///     attributes.push(KeyValue::new("is_https", head.uri().scheme_str() == Some("https")));
+            /// });
+            /// # let _ = layer;
+            /// ```
+            pub fn request_attributes(
+                self,
+                attributes: impl Fn(&RequestHead<'_>, &mut Vec<KeyValue>) + Send + Sync + 'static,
+            ) -> Self {
+                self.with(|options| options.request_attributes = Some(Arc::new(attributes)))
+            }
+
+            /// Adds attributes to a recorded span from the head of the response.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]
+            /// use telemetry_bootstrap::opentelemetry::KeyValue;
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().response_attributes(|_status, headers, attributes| {")]
+            ///     attributes.push(KeyValue::new("cached", headers.contains_key("age")));
+            /// });
+            /// # let _ = layer;
+            /// ```
+            pub fn response_attributes(
+                self,
+                attributes: impl Fn(StatusCode, &HeaderMap, &mut Vec<KeyValue>) + Send + Sync + 'static,
+            ) -> Self {
+                self.with(|options| options.response_attributes = Some(Arc::new(attributes)))
+            }
+
+            /// Records these request headers as `http.request.header.<name>`: an array of strings. List nothing
+            /// secret. Invalid header names are ignored and logged once.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().capture_request_headers([\"x-tenant\"]);")]
+            /// # let _ = layer;
+            /// ```
+            pub fn capture_request_headers<N: Into<String>>(
+                self,
+                names: impl IntoIterator<Item = N>,
+            ) -> Self {
+                self.with(|options| options.request_headers = names.into_iter().map(N::into).collect())
+            }
+
+            /// Records these response headers as `http.response.header.<name>`: an array of strings.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().capture_response_headers([\"content-type\"]);")]
+            /// # let _ = layer;
+            /// ```
+            pub fn capture_response_headers<N: Into<String>>(
+                self,
+                names: impl IntoIterator<Item = N>,
+            ) -> Self {
+                self.with(|options| options.response_headers = names.into_iter().map(N::into).collect())
+            }
+
+            /// Lists the methods that are reported by their name; all others are `_OTHER`. Case-sensitive. Replaces
+            /// the default list: CONNECT, DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT, QUERY, TRACE.
+            /// `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` overrides it.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().known_methods([\"GET\", \"PUT\", \"PROPFIND\"]);")]
+            /// # let _ = layer;
+            /// ```
+            pub fn known_methods<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
+                self.with(|options| options.known_methods = Some(names.into_iter().map(N::into).collect()))
+            }
+
+            /// Decides which status codes are errors: span status `Error` and `error.type`. Default: 5xx at a server,
+            /// 4xx and 5xx at a client.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().is_error(|status| status.as_u16() >= 500);")]
+            /// # let _ = layer;
+            /// ```
+            pub fn is_error(self, is_error: impl Fn(StatusCode) -> bool + Send + Sync + 'static) -> Self {
+                self.with(|options| options.is_error = Arc::new(is_error))
+            }
+
+            /// Counts the requests that are not finished: `http.server.active_requests` or
+            /// `http.client.active_requests`. Off by default.
+            ///
+            /// ```
+            #[doc = concat!("let layer = telemetry_bootstrap::http::", stringify!($layer), "::new().record_active_requests();")]
+            /// # let _ = layer;
+            /// ```
+            pub fn record_active_requests(self) -> Self {
+                self.with(|options| options.active_requests = true)
+            }
+
+            /// Measures bodies in bytes: `http.server.request.body.size` (from `Content-Length`) and
+            /// `http.server.response.body.size` (as sent), or the client's, and on the span. Off by default.
+            ///
+            /// ```
+            #[doc = concat!("let layer = telemetry_bootstrap::http::", stringify!($layer), "::new().record_body_sizes();")]
+            /// # let _ = layer;
+            /// ```
+            pub fn record_body_sizes(self) -> Self {
+                self.with(|options| options.body_sizes = true)
+            }
+
+            /// Leaves endless responses (`text/event-stream`) out of the duration metric. Their spans still last until
+            /// the end of the stream. Off by default.
+            ///
+            /// ```
+            #[doc = concat!("let layer = telemetry_bootstrap::http::", stringify!($layer), "::new().exclude_streams_from_duration();")]
+            /// # let _ = layer;
+            /// ```
+            pub fn exclude_streams_from_duration(self) -> Self {
+                self.with(|options| options.without_streams = true)
+            }
+
+            /// Emits one `tracing` event of level INFO and target `http::access` when a request is finished, with
+            /// method, route, status, duration and response bytes. It belongs to the span of the request. Off by
+            /// default.
+            ///
+            /// ```
+            #[doc = concat!("let layer = telemetry_bootstrap::http::", stringify!($layer), "::new().record_access_log();")]
+            /// # let _ = layer;
+            /// ```
+            pub fn record_access_log(self) -> Self {
+                self.with(|options| options.access_log = true)
+            }
+
+            /// Sets the provider of spans. Default: the one that [`build`](crate::Builder::build) installed, or else
+            /// the global one at the time of the first request.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]
+            /// use telemetry_bootstrap::opentelemetry_sdk::trace::SdkTracerProvider;
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().tracer_provider(SdkTracerProvider::builder().build());")]
+            /// # let _ = layer;
+            /// ```
+            pub fn tracer_provider(self, provider: SdkTracerProvider) -> Self {
+                self.with(|options| options.tracer_provider = Some(provider))
+            }
+
+            /// Sets the provider of metrics. Default: the global one at the time of the first request.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]
+            /// use telemetry_bootstrap::opentelemetry_sdk::metrics::SdkMeterProvider;
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().meter_provider(SdkMeterProvider::builder().build());")]
+            /// # let _ = layer;
+            /// ```
+            pub fn meter_provider(self, provider: SdkMeterProvider) -> Self {
+                self.with(|options| options.meter_provider = Some(provider))
+            }
+        }
+    };
+}
+
+pub(super) use common_settings;

@@ -1,0 +1,102 @@
+//! Everything that the requests of one layer share.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Extensions, Request};
+use opentelemetry::Context;
+
+use super::call::Call;
+use super::instruments::Instruments;
+use super::method::KnownMethods;
+use super::options::{Options, RequestHead};
+use super::route::{Routes, matched_path};
+use crate::calls::address::AddressCache;
+use crate::calls::headers::HeaderCapture;
+use crate::calls::lazy::LazyRecorder;
+use crate::calls::span::{CallTracer, meter};
+use crate::provider::installed::Installed;
+use crate::semconv;
+use crate::settings::{self, Env};
+
+/// The recorder of an HTTP layer, created at its first request.
+pub(super) type HttpRecorder = LazyRecorder<Options, CallRecorder>;
+
+impl HttpRecorder {
+    /// Returns the recorder for a request, or `None` if the request is not recorded.
+    pub(super) fn recorder_for<B>(&self, request: &Request<B>) -> Option<&Arc<CallRecorder>> {
+        let filter = self.options().filter.as_ref();
+        let recorded = filter.is_none_or(|filter| filter(&RequestHead::new(request)))
+            && !Context::is_current_telemetry_suppressed();
+        recorded.then(|| self.get_or_create(CallRecorder::new))
+    }
+
+    /// Records a request that got no further than a service which failed to become ready.
+    pub(super) fn record_not_ready<E: 'static>(&self, waited: Duration, error: &E) {
+        if !Context::is_current_telemetry_suppressed() {
+            Call::not_ready(self.get_or_create(CallRecorder::new), waited).on_error(error);
+        }
+    }
+}
+
+/// Records the requests of one layer.
+pub(in crate::calls) struct CallRecorder {
+    pub(super) options: Arc<Options>,
+    pub(super) tracer: CallTracer,
+    pub(super) instruments: Instruments,
+    pub(super) methods: KnownMethods,
+    pub(super) routes: Routes,
+    pub(super) request_headers: HeaderCapture,
+    pub(super) response_headers: HeaderCapture,
+    pub(super) addresses: AddressCache,
+}
+
+impl CallRecorder {
+    pub(super) fn new(options: Arc<Options>) -> Self {
+        let listed = settings::http_known_methods(&env()).or_else(|| options.known_methods.clone());
+        Self {
+            tracer: CallTracer::new(options.tracer_provider.as_ref()),
+            instruments: Instruments::new(&meter(options.meter_provider.as_ref()), &options),
+            methods: KnownMethods::new(listed.as_deref()),
+            routes: Routes::default(),
+            request_headers: HeaderCapture::new(semconv::HTTP_REQUEST_HEADER, &options.request_headers),
+            response_headers: HeaderCapture::new(semconv::HTTP_RESPONSE_HEADER, &options.response_headers),
+            addresses: AddressCache::default(),
+            options,
+        }
+    }
+
+    /// Returns the route that is known when the request arrives.
+    pub(super) fn route<B>(&self, request: &Request<B>) -> Option<Arc<str>> {
+        match &self.options.route {
+            Some(route) => self.routes.get(&route(&RequestHead::new(request))?),
+            None => self.routes.get(matched_path(request.extensions())?),
+        }
+    }
+
+    /// Returns the peer's address from the extensions of a request or a response.
+    pub(super) fn peer(&self, extensions: &Extensions) -> Option<SocketAddr> {
+        match &self.options.peer_address {
+            Some(address) => address(extensions),
+            None => connect_info(extensions),
+        }
+    }
+}
+
+fn connect_info(extensions: &Extensions) -> Option<SocketAddr> {
+    #[cfg(feature = "axum")]
+    if let Some(info) = extensions.get::<axum::extract::ConnectInfo<SocketAddr>>() {
+        return Some(info.0);
+    }
+    #[cfg(feature = "grpc")]
+    if let Some(info) = extensions.get::<tonic::transport::server::TcpConnectInfo>() {
+        return info.remote_addr();
+    }
+    extensions.get::<SocketAddr>().copied()
+}
+
+/// The environment of the process, unless [`ignore_env`](crate::Builder::ignore_env) was set.
+fn env() -> Env {
+    if Installed::get().is_some_and(|installed| installed.ignores_env) { Env::none() } else { Env::process() }
+}

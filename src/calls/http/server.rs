@@ -1,0 +1,253 @@
+//! The layer for servers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Extensions, HeaderMap, HeaderName, Request, Response, StatusCode};
+use http_body::Body;
+use opentelemetry::KeyValue;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::call::Call;
+use super::options::{Options, RequestHead, common_settings};
+use super::recorder::HttpRecorder;
+use super::route::{Recorded, matched_path};
+use crate::calls::Side;
+use crate::calls::body::ResponseBody;
+use crate::calls::call::Call as AnyCall;
+use crate::calls::context::RemoteContext;
+use crate::calls::future::ResponseFuture;
+#[cfg(feature = "grpc")]
+use crate::calls::grpc;
+use crate::calls::ready::ReadyTimer;
+
+/// Traces and measures every request that a server answers.
+///
+/// See the [module's documentation](super) for what is recorded. Clones share their configuration.
+///
+/// ```
+/// use telemetry_bootstrap::http::ServerLayer;
+///
+/// let router: axum::Router = axum::Router::new()
+///     .route("/users/{id}", axum::routing::get(async || "Ada"))
+///     .layer(ServerLayer::new().filter(|head| head.uri().path() != "/healthz"));
+/// # let _ = router;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a layer does nothing until a service is wrapped in it"]
+pub struct ServerLayer {
+    recorder: HttpRecorder,
+    #[cfg(feature = "grpc")]
+    grpc: grpc::ServerLayer,
+}
+
+impl ServerLayer {
+    /// Creates a layer that records all requests, to the global providers.
+    pub fn new() -> Self {
+        Self {
+            recorder: HttpRecorder::new(Options::new(Side::Server)),
+            #[cfg(feature = "grpc")]
+            grpc: grpc::ServerLayer::new(),
+        }
+    }
+
+    /// Sets the route of a request from its head: the pattern that a router matched, or `None`. Do not return the path:
+    /// each route is a time series. Default: axum's `MatchedPath` with the feature `axum`.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::http::ServerLayer;
+    ///
+    /// let layer = ServerLayer::new()
+    ///     .route(|head| head.uri().path().starts_with("/users/").then(|| "/users/{id}".to_owned()));
+    /// # let _ = layer;
+    /// ```
+    pub fn route(self, route: impl Fn(&RequestHead<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.with(|options| options.route = Some(Arc::new(route)))
+    }
+
+    /// Decides for each request what becomes of the trace context that the caller sent.
+    /// Default: [`RemoteContext::Parent`].
+    ///
+    /// ```
+    /// use telemetry_bootstrap::http::{RemoteContext, ServerLayer};
+    ///
+    /// let public = ServerLayer::new().remote_context(|_head| RemoteContext::Link);
+    /// # let _ = public;
+    /// ```
+    pub fn remote_context(
+        self,
+        decide: impl Fn(&RequestHead<'_>) -> RemoteContext + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|options| options.remote_context = Some(Arc::new(decide)))
+    }
+
+    /// Sets the number of proxies in front of this server whose `Forwarded`, `X-Forwarded-For` and
+    /// `X-Forwarded-Proto` headers are trusted, for `client.address` and `url.scheme`. Entries that were added before
+    /// the outermost of them are not used, because a caller can forge them. Default: 0, which uses the connection's peer.
+    ///
+    /// ```
+    /// let layer = telemetry_bootstrap::http::ServerLayer::new().trusted_proxies(1);
+    /// # let _ = layer;
+    /// ```
+    pub fn trusted_proxies(self, proxies: usize) -> Self {
+        self.with(|options| options.trusted_proxies = proxies)
+    }
+
+    /// Reads the peer's address from the extensions of the request. Default: axum's `ConnectInfo<SocketAddr>` with the
+    /// feature `axum`, what tonic's server attaches, or a `SocketAddr`.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use telemetry_bootstrap::http::ServerLayer;
+    ///
+    /// #[derive(Clone)]
+    /// struct Peer(SocketAddr);
+    /// let layer = ServerLayer::new().peer_address(|extensions| extensions.get::<Peer>().map(|peer| peer.0));
+    /// # let _ = layer;
+    /// ```
+    pub fn peer_address(
+        self,
+        address: impl Fn(&Extensions) -> Option<SocketAddr> + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|options| options.peer_address = Some(Arc::new(address)))
+    }
+
+    /// Sends the trace id in a header of each response; `traceresponse` gets the whole span context. Off by default.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use telemetry_bootstrap::http::ServerLayer;
+    ///
+    /// let layer = ServerLayer::new().trace_id_header(HeaderName::from_static("x-trace-id"));
+    /// # let _ = layer;
+    /// ```
+    pub fn trace_id_header(self, name: HeaderName) -> Self {
+        self.with(|options| options.trace_id_header = Some(name))
+    }
+
+    /// Answers with status 500 and an empty body when a handler panics, instead of passing the panic on. Off by default.
+    ///
+    /// ```
+    /// let layer = telemetry_bootstrap::http::ServerLayer::new().catch_panics();
+    /// # let _ = layer;
+    /// ```
+    pub fn catch_panics(self) -> Self {
+        self.with(|options| options.catch_panics = true)
+    }
+
+    /// Configures how gRPC requests are recorded that pass this layer. Providers that are set on this layer must be set
+    /// before.
+    ///
+    /// ```
+    /// let layer = telemetry_bootstrap::http::ServerLayer::new().grpc(|grpc| grpc.record_message_sizes());
+    /// # let _ = layer;
+    /// ```
+    #[cfg(feature = "grpc")]
+    pub fn grpc(mut self, configure: impl FnOnce(grpc::ServerLayer) -> grpc::ServerLayer) -> Self {
+        self.grpc = configure(self.grpc);
+        self
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        self.recorder.change(change);
+        #[cfg(feature = "grpc")]
+        {
+            self.grpc = share_providers(self.grpc, self.recorder.options());
+        }
+        self
+    }
+}
+
+#[cfg(feature = "grpc")]
+fn share_providers(mut grpc: grpc::ServerLayer, options: &Options) -> grpc::ServerLayer {
+    if let Some(provider) = &options.tracer_provider {
+        grpc = grpc.tracer_provider(provider.clone());
+    }
+    if let Some(provider) = &options.meter_provider {
+        grpc = grpc.meter_provider(provider.clone());
+    }
+    grpc
+}
+
+common_settings!(ServerLayer);
+
+impl Default for ServerLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S> Layer<S> for ServerLayer {
+    type Service = ServerService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ServerService { inner, layer: self.clone(), ready: ReadyTimer::default() }
+    }
+}
+
+/// A service whose requests are traced and measured. Created by [`ServerLayer`].
+#[derive(Clone, Debug)]
+pub struct ServerService<S> {
+    inner: S,
+    layer: ServerLayer,
+    ready: ReadyTimer,
+}
+
+impl<S> ServerService<S> {
+    /// Starts the call of a request, unless it is not recorded or an outer layer records it.
+    fn start<B: 'static>(&mut self, request: &mut Request<B>) -> Option<AnyCall> {
+        let waited = self.ready.take();
+        if let Some(recorded) = request.extensions().get::<Recorded>() {
+            let options = self.layer.recorder.options();
+            recorded.report(|| match &options.route {
+                Some(route) => route(&RequestHead::new(request)).map(Into::into),
+                None => matched_path(request.extensions()).map(Into::into),
+            });
+            return None;
+        }
+        #[cfg(feature = "grpc")]
+        if grpc::is_grpc(request.headers()) {
+            let call = self.layer.grpc.start(request, waited)?;
+            request.extensions_mut().insert(Recorded::default());
+            return Some(AnyCall::Grpc(call));
+        }
+        let recorder = self.layer.recorder.recorder_for(request)?;
+        Some(AnyCall::Http(Call::incoming(recorder, request, waited)))
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for ServerService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: 'static,
+    B: 'static,
+    R: Body,
+    R::Error: 'static,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        let poll = self.inner.poll_ready(cx);
+        self.ready.observe(&poll);
+        if let Poll::Ready(Err(error)) = &poll {
+            self.layer.recorder.record_not_ready(self.ready.take(), error);
+        }
+        poll
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let Some(mut call) = self.start(&mut request) else {
+            return ResponseFuture::new(self.inner.call(request), None);
+        };
+        let entered = call.enter();
+        let future = self.inner.call(request);
+        drop(entered);
+        ResponseFuture::new(future, Some(call))
+    }
+}

@@ -1,0 +1,167 @@
+//! `http::ClientLayer`: what is recorded of a request, and each of its endings exactly once.
+
+#![cfg(all(feature = "http", feature = "axum", feature = "grpc"))]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail with them")]
+
+mod grpc_support;
+mod http_support;
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Body;
+use grpc_support::{Recorded, attribute, value};
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use http_support::*;
+use opentelemetry::Value;
+use opentelemetry::trace::{SpanKind, Status};
+use telemetry_bootstrap::http::{ResendCounter, UrlTemplate};
+use tower::{Layer, Service, ServiceExt};
+
+fn get(uri: &str) -> Request<Body> {
+    Request::get(uri).body(Body::empty()).unwrap()
+}
+
+#[tokio::test]
+async fn stable_names_of_a_request() {
+    let recorded = Recorded::new();
+    let service = client(&recorded).layer(answer(|| Response::new(Body::from("Ada"))));
+    let request = get("https://user:pw@users/users/7?sig=s3cret&page=2");
+    service.oneshot(request).await.unwrap().into_body().collect().await.unwrap();
+    let span = finished(&recorded, "client", Some(200), None).await;
+    assert_eq!((span.name.as_ref(), &span.span_kind), ("GET", &SpanKind::Client));
+    for (key, expected) in [
+        ("http.request.method", "GET"),
+        ("server.address", "users"),
+        ("url.full", "https://REDACTED:REDACTED@users/users/7?sig=REDACTED&page=2"),
+        ("network.protocol.version", "1.1"),
+    ] {
+        assert_eq!(attribute(&span, key).as_deref(), Some(expected), "{key}");
+    }
+    assert_eq!(value(&span.attributes, "server.port"), Some(&Value::I64(443)));
+    assert!(!format!("{span:?}").contains("pw") && !format!("{span:?}").contains("s3cret"));
+    let point = recorded.points("http.client.request.duration").remove(0);
+    let mut keys: Vec<_> = point.attributes.iter().map(|attribute| attribute.key.to_string()).collect();
+    keys.sort();
+    assert_eq!(keys, ["http.request.method", "http.response.status_code", "server.address", "server.port"]);
+}
+
+#[tokio::test]
+async fn a_template_names_the_span() {
+    let recorded = Recorded::new();
+    let service = client(&recorded).layer(answer(|| Response::new(Body::empty())));
+    let mut request = get("http://users:8080/users/7");
+    request.extensions_mut().insert(UrlTemplate::new("/users/{id}"));
+    drop(service.oneshot(request).await.unwrap());
+    let span = finished(&recorded, "client", Some(200), None).await;
+    assert_eq!(span.name, "GET /users/{id}");
+    assert_eq!(attribute(&span, "url.template").as_deref(), Some("/users/{id}"));
+}
+
+#[tokio::test]
+async fn errors_of_either_side_are_errors_of_a_client() {
+    for status in [404, 500] {
+        let recorded = Recorded::new();
+        let service = client(&recorded)
+            .layer(answer(move || Response::builder().status(status).body(Body::empty()).unwrap()));
+        drop(service.oneshot(get("http://h/")).await.unwrap());
+        let span = finished(&recorded, "client", Some(status), Some(&status.to_string())).await;
+        assert_eq!(span.status, Status::error(""));
+    }
+}
+
+#[tokio::test]
+async fn each_attempt_has_a_span_with_its_number() {
+    let recorded = Recorded::new();
+    let service = client(&recorded).layer(answer(|| {
+        Response::builder().status(StatusCode::SERVICE_UNAVAILABLE).body(Body::empty()).unwrap()
+    }));
+    let counter = ResendCounter::default();
+    for _ in 0..3 {
+        let mut request = get("http://h/");
+        request.extensions_mut().insert(counter.clone());
+        drop(service.clone().oneshot(request).await.unwrap());
+    }
+    let spans = recorded.ended(3).await;
+    let found: Vec<_> =
+        spans.iter().map(|span| value(&span.attributes, "http.request.resend_count").cloned()).collect();
+    assert_eq!(found, [None, Some(Value::I64(1)), Some(Value::I64(2))]);
+    assert_eq!(recorded.points("http.client.request.duration").remove(0).count, 3);
+}
+
+#[tokio::test]
+async fn the_context_is_sent_and_other_headers_stay_as_they_are() {
+    grpc_support::propagate();
+    let recorded = Recorded::new();
+    let seen = Arc::new(Mutex::new(http::HeaderMap::new()));
+    let saw = Arc::clone(&seen);
+    let service = client(&recorded).layer(tower::service_fn(move |request: Request<Body>| {
+        *saw.lock().unwrap() = request.headers().clone();
+        async { Ok::<_, Infallible>(Response::new(Body::empty())) }
+    }));
+    let mut request = get("http://h/");
+    for value in ["one", "two"] {
+        request.headers_mut().append("x-mine", value.parse().unwrap());
+    }
+    drop(service.oneshot(request).await.unwrap());
+    let span = finished(&recorded, "client", Some(200), None).await;
+    let headers = seen.lock().unwrap();
+    let (trace, id) = (span.span_context.trace_id(), span.span_context.span_id());
+    assert_eq!(headers["traceparent"], format!("00-{trace}-{id}-01"));
+    assert_eq!(headers.get_all("x-mine").iter().collect::<Vec<_>>(), ["one", "two"]);
+    assert_eq!(headers.len(), 3);
+}
+
+#[tokio::test]
+async fn dropping_a_response_is_no_error() {
+    let recorded = Recorded::new();
+    let service = client(&recorded).layer(answer(|| Response::new(stream(["a", "b"], false))));
+    let mut body = service.oneshot(get("http://h/")).await.unwrap().into_body();
+    body.frame().await.unwrap().unwrap();
+    drop(body);
+    let span = finished(&recorded, "client", Some(200), None).await;
+    assert_eq!(span.status, Status::Unset);
+}
+
+#[tokio::test]
+async fn giving_up_before_the_head_is_no_error() {
+    let recorded = Recorded::new();
+    let service = client(&recorded).layer(tower::service_fn(|_: Request<Body>| {
+        std::future::pending::<Result<Response<Body>, Infallible>>()
+    }));
+    let gave_up = tokio::time::timeout(Duration::from_millis(1), service.oneshot(get("http://h/"))).await;
+    assert!(gave_up.is_err());
+    let span = finished(&recorded, "client", None, None).await;
+    assert_eq!(span.status, Status::Unset);
+}
+
+#[tokio::test]
+async fn a_refused_connection_and_a_reset_body_are_failures() {
+    let recorded = Recorded::new();
+    let refused = tower::service_fn(|_: Request<Body>| async {
+        Err::<Response<Body>, std::io::Error>(std::io::ErrorKind::ConnectionRefused.into())
+    });
+    client(&recorded).layer(refused).oneshot(get("http://h/")).await.unwrap_err();
+    finished(&recorded, "client", None, Some("ConnectionRefused")).await;
+
+    let recorded = Recorded::new();
+    let service = client(&recorded).layer(answer(|| Response::new(stream(["a"], true))));
+    service.oneshot(get("http://h/")).await.unwrap().into_body().collect().await.unwrap_err();
+    let span = finished(&recorded, "client", Some(200), Some("ConnectionReset")).await;
+    assert_eq!(span.status, Status::error("connection reset"));
+}
+
+#[tokio::test]
+async fn client_and_server_are_one_trace() {
+    grpc_support::propagate();
+    let (near, far) = (Recorded::new(), Recorded::new());
+    let far_service = server(&far).layer(answer(|| Response::new(Body::empty())));
+    let mut service = client(&near).layer(far_service);
+    drop(service.ready().await.unwrap().call(get("http://h/")).await.unwrap());
+    let client_span = finished(&near, "client", Some(200), None).await;
+    let server_span = finished(&far, "server", Some(200), None).await;
+    assert_eq!(server_span.parent_span_id, client_span.span_context.span_id());
+    assert_eq!(server_span.span_context.trace_id(), client_span.span_context.trace_id());
+}
