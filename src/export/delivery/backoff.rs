@@ -26,9 +26,10 @@ impl Backoff {
         *self = Self::default();
     }
 
-    /// Waits longer than before, or as long as the collector asks.
-    pub(super) fn failed(&mut self, retry_after: Option<Duration>) {
-        let wait = retry_after.map_or_else(|| self.next_wait(), |asked| asked.clamp(MIN_ASKED, MAX_ASKED));
+    /// Waits longer than before, but not longer than `limit`, or as long as the collector asks.
+    pub(super) fn failed(&mut self, retry_after: Option<Duration>, limit: Duration) {
+        let own = || self.next_wait().min(limit).max(MIN);
+        let wait = retry_after.map_or_else(own, |asked| asked.clamp(MIN_ASKED, MAX_ASKED));
         self.failures = self.failures.saturating_add(1);
         self.until = Some(Instant::now() + wait);
     }
@@ -56,6 +57,8 @@ fn random_fraction() -> f64 {
 
 const FIRST: Duration = Duration::from_millis(100);
 const MAX: Duration = Duration::from_secs(5);
+/// However little time is left.
+const MIN: Duration = Duration::from_millis(10);
 /// A collector that asks for less would be hammered; one that asks for more is asked again after this.
 const MIN_ASKED: Duration = Duration::from_millis(50);
 const MAX_ASKED: Duration = Duration::from_secs(600);
@@ -71,7 +74,7 @@ mod tests {
         for _ in 0..40 {
             let wait = backoff.next_wait();
             assert!(wait >= expected / 2 && wait <= expected, "{wait:?} of {expected:?}");
-            backoff.failed(None);
+            backoff.failed(None, Duration::MAX);
             expected = (expected * 2).min(MAX);
         }
         backoff.succeeded();
@@ -82,14 +85,16 @@ mod tests {
     fn the_longest_pause_asked_for_counts_within_reason() {
         let left = |backoff: &Backoff| backoff.until().unwrap() - Instant::now();
         let mut backoff = Backoff::default();
-        backoff.failed(Some(Duration::from_secs(20)));
+        backoff.failed(Some(Duration::from_secs(20)), Duration::ZERO);
         backoff.failed_too(Some(Duration::from_secs(30)));
         backoff.failed_too(Some(Duration::from_secs(1)));
         backoff.failed_too(None);
         assert!(left(&backoff) > Duration::from_secs(29) && left(&backoff) <= Duration::from_secs(30));
-        backoff.failed(Some(Duration::MAX));
+        backoff.failed(Some(Duration::MAX), Duration::ZERO);
         assert!(left(&backoff) <= MAX_ASKED);
-        backoff.failed(Some(Duration::ZERO));
+        backoff.failed(Some(Duration::ZERO), Duration::MAX);
         assert!(left(&backoff) > Duration::ZERO);
+        backoff.failed(None, Duration::from_millis(20));
+        assert!(left(&backoff) <= Duration::from_millis(20));
     }
 }

@@ -242,12 +242,18 @@ impl Worker {
         self.destination.timeout().saturating_mul(1 << self.timeouts.min(MAX_TIMEOUT_DOUBLINGS))
     }
 
+    /// At the end a pause must leave time for more than one further try.
+    fn longest_pause(&self) -> Duration {
+        let deadline = self.shutdown.as_ref().map(|shutdown| shutdown.deadline);
+        deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()) / 4)
+    }
+
     fn back_off(&mut self, failure: &Failure) {
         if failure.cause == Cause::Timeout {
             self.timeouts += 1;
         }
         let known_to_be_down = self.backoff.is_failing();
-        self.backoff.failed(failure.retry_after);
+        self.backoff.failed(failure.retry_after, self.longest_pause());
         if let Some(shutdown) = &mut self.shutdown
             && failure.cause.is_absence()
         {

@@ -1,0 +1,113 @@
+//! What happens where the protocol is not configured and the peer speaks the other one, and what a gateway in front of
+//! the collector may answer over each.
+
+#![cfg(feature = "testing")]
+#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
+
+mod local;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use local::{Local, own};
+use telemetry_bootstrap::Protocol;
+use telemetry_bootstrap::testing::opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use telemetry_bootstrap::testing::{Collector, HttpAnswer, Signal};
+
+const SWITCHING: &str = "the collector speaks another protocol than expected, switching";
+
+/// A receiver of HTTP/1.1 alone, which counts the spans that it gets.
+fn http_only() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let spans = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&spans);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let spans = Arc::clone(&counted);
+            std::thread::spawn(move || serve_http(stream, &spans));
+        }
+    });
+    (endpoint, spans)
+}
+
+fn serve_http(stream: TcpStream, spans: &AtomicUsize) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut writer = stream;
+    loop {
+        let (mut first, mut length) = (String::new(), 0);
+        if reader.read_line(&mut first).unwrap_or(0) == 0 {
+            return;
+        }
+        if first.starts_with("PRI") {
+            let _ = writer
+                .write_all(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+            // As common servers do: closed at once, the answer would be discarded with what was not read.
+            let _ = writer.shutdown(std::net::Shutdown::Write);
+            let _ = reader.read_to_end(&mut Vec::new());
+            return;
+        }
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            match line.trim().to_ascii_lowercase().split_once(':') {
+                Some(("content-length", value)) => length = value.trim().parse().unwrap(),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        if first.starts_with("POST /v1/traces ") {
+            let request: ExportTraceServiceRequest = prost::Message::decode(&body[..]).unwrap();
+            let scopes = request.resource_spans.iter().flat_map(|resource| &resource.scope_spans);
+            spans.fetch_add(scopes.map(|scope| scope.spans.len()).sum(), Ordering::Relaxed);
+        }
+        writer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+    }
+}
+
+#[test]
+fn a_peer_that_speaks_http_gets_everything_after_one_switch() {
+    let (endpoint, spans) = http_only();
+    let local = Local::with(&endpoint, |builder| builder);
+    local.record(0..50);
+    let (stats, lines) = local.shutdown();
+    assert_eq!((stats.traces.delivered, stats.lost()), (50, 0), "{stats}");
+    assert_eq!(spans.load(Ordering::Relaxed), 50, "each of them once");
+    let own = own(&lines);
+    assert!(own.iter().all(|line| line["message"] == SWITCHING && line["level"] == "INFO"), "{own:#?}");
+    assert_eq!(own.len(), 3, "one line for each signal: {own:#?}");
+    assert_eq!(own[0]["setting"], "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf");
+}
+
+#[test]
+fn a_configured_protocol_is_not_switched_and_the_advice_names_the_other_one() {
+    let (endpoint, spans) = http_only();
+    let local = Local::with(&endpoint, |builder| builder.protocol(Protocol::Grpc));
+    local.record(0..5);
+    let (stats, lines) = local.shutdown();
+    assert_eq!((stats.traces.failed, spans.load(Ordering::Relaxed)), (5, 0), "{stats}");
+    let failing = own(&lines)[0];
+    let check = failing["check"].as_str().unwrap();
+    assert!(check.contains("OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"), "{failing}");
+}
+
+#[test]
+fn a_gateway_that_is_busy_loses_nothing_over_any_protocol() {
+    for protocol in [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson] {
+        let collector = Collector::start().unwrap();
+        for status in [502, 503, 504, 429, 413] {
+            let page = HttpAnswer::new(status).header("content-type", "text/html").body("<h1>nginx</h1>");
+            // A collection of one point cannot be split.
+            collector.inject_fault(page.times(2).on(Signal::Traces));
+        }
+        let local = Local::with(&collector.endpoint(), |builder| builder.protocol(protocol));
+        local.record(0..100);
+        let (stats, _) = local.shutdown();
+        assert_eq!((stats.traces.delivered, stats.lost()), (100, 0), "{protocol:?}: {stats}");
+        assert_eq!(collector.received().span_count(), 100, "{protocol:?}");
+    }
+}
