@@ -24,12 +24,17 @@ pub struct Logs {
 }
 
 super::exporter_setters!(Logs, "logs", "LOGS");
-super::queue_setters!(Logs, LOG_QUEUE, "log records", "BLRP", "1 s");
+super::queue_setters!(Logs, LOG_QUEUE, "logs", "log records", "BLRP", "1 s");
 
 impl Logs {
     /// Directives that decide which events are exported, in the syntax of `RUST_LOG`.
     ///
     /// Overridden by `OTEL_RUST_OTLP_LOG_FILTER`, then `RUST_LOG`. Default: as for log lines.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().logs(|logs| logs.filter("warn"));
+    /// ```
     pub fn filter(mut self, directives: impl Into<String>) -> Self {
         self.config.values.set(&settings::RECORD_FILTER, directives.into());
         self
@@ -51,6 +56,11 @@ impl Logs {
     ///
     /// Where few traces are sampled, log records can cost more than all else; these are the ones that no trace in the
     /// backend leads to. Log lines are not touched.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().logs(|logs| logs.sampled_traces_only());
+    /// ```
     pub fn sampled_traces_only(mut self) -> Self {
         self.config.values.set(&settings::SAMPLED_TRACES_ONLY, true);
         self
@@ -61,6 +71,11 @@ impl Logs {
     /// span alone, to which the record's ids lead.
     ///
     /// Fields come from the spans that the [`filter`](Self::filter) of records lets pass.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().logs(|logs| logs.include_span_fields());
+    /// ```
     pub fn include_span_fields(mut self) -> Self {
         self.config.values.set(&settings::INCLUDE_SPAN_FIELDS, true);
         self
@@ -69,6 +84,11 @@ impl Logs {
     /// Attributes of one record; later ones are dropped and counted.
     ///
     /// Overridden by `OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT`, then `OTEL_ATTRIBUTE_COUNT_LIMIT`. Default: 128.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().logs(|logs| logs.max_attributes(64));
+    /// ```
     pub fn max_attributes(mut self, count: u32) -> Self {
         self.config.values.set(&settings::RECORD_ATTRIBUTE_COUNT, count);
         self
@@ -78,6 +98,11 @@ impl Logs {
     ///
     /// Overridden by `OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT`, then `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`. Default:
     /// no limit.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().logs(|logs| logs.max_value_length(1024));
+    /// ```
     pub fn max_value_length(mut self, characters: usize) -> Self {
         self.config.values.set(&settings::RECORD_VALUE_LENGTH, Some(characters));
         self
@@ -85,6 +110,15 @@ impl Logs {
 
     /// Adds a log processor of the SDK beside the export. Processors are called in the order in which they are added,
     /// before the export, so that what they change is exported.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::opentelemetry_sdk::logs::LogProcessor;
+    ///
+    /// # fn with(processor: impl LogProcessor + 'static) {
+    /// # let _ =
+    /// telemetry_bootstrap::init().logs(|logs| logs.log_processor(processor));
+    /// # }
+    /// ```
     pub fn log_processor(mut self, processor: impl LogProcessor + 'static) -> Self {
         self.hooks.push(move |builder| builder.with_log_processor(processor));
         self

@@ -43,6 +43,13 @@ impl Metrics {
     /// Time between two collections; each is exported.
     ///
     /// Overridden by `OTEL_METRIC_EXPORT_INTERVAL` (milliseconds). Default: 10 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().metrics(|metrics| metrics.interval(Duration::from_secs(60)));
+    /// ```
     pub fn interval(mut self, interval: Duration) -> Self {
         self.config.values.set(&settings::METRIC_INTERVAL, interval);
         self
@@ -51,6 +58,13 @@ impl Metrics {
     /// Limit for delivering one collection, tries included. Zero: none.
     ///
     /// Overridden by `OTEL_METRIC_EXPORT_TIMEOUT` (milliseconds). Default: 30 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().metrics(|metrics| metrics.export_timeout(Duration::from_secs(5)));
+    /// ```
     pub fn export_timeout(mut self, timeout: Duration) -> Self {
         self.config.values.set(&settings::METRIC_EXPORT_TIMEOUT, timeout);
         self
@@ -60,6 +74,13 @@ impl Metrics {
     ///
     /// Overridden by `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`: `cumulative`, `delta`, `lowmemory`. Default:
     /// since the start (`Cumulative`), as Prometheus needs it.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::opentelemetry_sdk::metrics::Temporality;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().metrics(|metrics| metrics.temporality(Temporality::Delta));
+    /// ```
     pub fn temporality(mut self, temporality: Temporality) -> Self {
         self.config.values.set(&settings::METRIC_TEMPORALITY, temporality);
         self
@@ -69,12 +90,31 @@ impl Metrics {
     ///
     /// Overridden by `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`: `explicit_bucket_histogram`,
     /// `base2_exponential_bucket_histogram`. Default: explicit buckets.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::HistogramAggregation;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init()
+    ///     .metrics(|metrics| metrics.histogram_aggregation(HistogramAggregation::Base2Exponential));
+    /// ```
     pub fn histogram_aggregation(mut self, aggregation: HistogramAggregation) -> Self {
         self.config.values.set(&settings::HISTOGRAM_AGGREGATION, aggregation);
         self
     }
 
     /// Adds a reader beside the export: it hands what it collects to an exporter of the user's own.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::opentelemetry_sdk::metrics::PeriodicReader;
+    /// use telemetry_bootstrap::opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+    ///
+    /// # fn with(exporter: impl PushMetricExporter) {
+    /// let reader = PeriodicReader::builder(exporter).build();
+    /// # let _ =
+    /// telemetry_bootstrap::init().metrics(|metrics| metrics.reader(reader));
+    /// # }
+    /// ```
     pub fn reader<E: PushMetricExporter>(mut self, reader: PeriodicReader<E>) -> Self {
         self.hooks.push(move |builder| builder.with_reader(reader));
         self
@@ -82,6 +122,17 @@ impl Metrics {
 
     /// Adds a view: renames instruments, drops attributes, changes the aggregation. Of several that answer for an
     /// instrument the first one decides.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::opentelemetry_sdk::metrics::{Instrument, Stream};
+    ///
+    /// let rename = |instrument: &Instrument| {
+    ///     let is_old = instrument.name() == "shop.old";
+    ///     is_old.then(|| Stream::builder().with_name("shop.new").build().ok()).flatten()
+    /// };
+    /// # let _ =
+    /// telemetry_bootstrap::init().metrics(|metrics| metrics.view(rename));
+    /// ```
     pub fn view(mut self, view: impl Fn(&Instrument) -> Option<Stream> + Send + Sync + 'static) -> Self {
         self.views.push(Box::new(view));
         self

@@ -68,6 +68,11 @@ impl Builder {
     ///
     /// Overridden by `OTEL_SERVICE_NAME`, then by `service.name` in `OTEL_RESOURCE_ATTRIBUTES`. Default:
     /// `unknown_service:` and the name of the executable.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().service_name("greeter");
+    /// ```
     pub fn service_name(mut self, name: impl Into<String>) -> Self {
         self.config.common.values.set(&settings::SERVICE_NAME, name.into());
         self
@@ -76,6 +81,11 @@ impl Builder {
     /// The version of the service (`service.version`): `env!("CARGO_PKG_VERSION")`.
     ///
     /// Overridden by `service.version` in `OTEL_RESOURCE_ATTRIBUTES`. Default: none.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().service_version(env!("CARGO_PKG_VERSION"));
+    /// ```
     pub fn service_version(self, version: impl Into<String>) -> Self {
         self.resource_attribute(semconv::SERVICE_VERSION, version.into())
     }
@@ -83,6 +93,11 @@ impl Builder {
     /// The group that the service belongs to (`service.namespace`).
     ///
     /// Overridden by `service.namespace` in `OTEL_RESOURCE_ATTRIBUTES`. Default: none.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().service_namespace("shop");
+    /// ```
     pub fn service_namespace(self, namespace: impl Into<String>) -> Self {
         self.resource_attribute(semconv::SERVICE_NAMESPACE, namespace.into())
     }
@@ -90,6 +105,11 @@ impl Builder {
     /// Where the service runs (`deployment.environment.name`): `production`, `staging`, `test`, `development`.
     ///
     /// Overridden by `deployment.environment.name` in `OTEL_RESOURCE_ATTRIBUTES`. Default: none.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().environment("production");
+    /// ```
     pub fn environment(self, name: impl Into<String>) -> Self {
         self.resource_attribute(semconv::DEPLOYMENT_ENVIRONMENT_NAME, name.into())
     }
@@ -98,6 +118,11 @@ impl Builder {
     ///
     /// Overridden by the same key in `OTEL_RESOURCE_ATTRIBUTES`. Default: none beside `service.instance.id` (random,
     /// new for each process) and what names the SDK and this crate.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().resource_attribute("team", "payments");
+    /// ```
     pub fn resource_attribute(mut self, key: impl Into<Key>, value: impl Into<Value>) -> Self {
         self.config.resource.push((key.into(), value.into()));
         self
@@ -120,6 +145,11 @@ impl Builder {
     ///
     /// Default: none, and nothing is exported until an endpoint is named or an exporter is turned on
     /// (`OTEL_TRACES_EXPORTER=otlp` and so on: then it is `http://localhost:4317`).
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().endpoint("http://otel-collector:4317");
+    /// ```
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.config.common.otlp.endpoint = Some(endpoint.into());
         self
@@ -129,6 +159,11 @@ impl Builder {
     ///
     /// Overridden, all together, by `OTEL_EXPORTER_OTLP_HEADERS` (`name=value,name=value`, percent-encoded) and its
     /// form for one signal. Default: none.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().header("x-tenant", "acme");
+    /// ```
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.config.common.otlp.headers.push((name.into(), value.into()));
         self
@@ -137,6 +172,13 @@ impl Builder {
     /// Limit for one export of one batch. Zero: none.
     ///
     /// Overridden by `OTEL_EXPORTER_OTLP_TIMEOUT` (milliseconds) and its form for one signal. Default: 10 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().timeout(Duration::from_secs(5));
+    /// ```
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.config.common.otlp.timeout = Some(timeout);
         self
@@ -145,6 +187,13 @@ impl Builder {
     /// How requests are compressed.
     ///
     /// Overridden by `OTEL_EXPORTER_OTLP_COMPRESSION` (`none`, `gzip`) and its form for one signal. Default: not at all.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::Compression;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().compression(Compression::Gzip);
+    /// ```
     pub fn compression(mut self, compression: Compression) -> Self {
         self.config.common.otlp.compression = Some(compression);
         self
@@ -170,6 +219,13 @@ impl Builder {
     ///
     /// Overridden, each file for itself, by `OTEL_EXPORTER_OTLP_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY` and
     /// `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` and their forms for one signal. Default: the system's root certificates.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::TlsSettings;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().tls(TlsSettings::new().certificate("/etc/otel/ca.pem"));
+    /// ```
     pub fn tls(mut self, tls: TlsSettings) -> Self {
         self.config.common.otlp.tls = Some(tls);
         self
@@ -179,18 +235,33 @@ impl Builder {
 /// The signals, one by one.
 impl Builder {
     /// Settings of traces alone.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().traces(|traces| traces.max_events(32));
+    /// ```
     pub fn traces(mut self, settings: impl FnOnce(Traces) -> Traces) -> Self {
         self.traces = settings(self.traces);
         self
     }
 
     /// Settings of metrics alone.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().metrics(|metrics| metrics.export(false));
+    /// ```
     pub fn metrics(mut self, settings: impl FnOnce(Metrics) -> Metrics) -> Self {
         self.metrics = settings(self.metrics);
         self
     }
 
     /// Settings of exported log records alone.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().logs(|logs| logs.filter("warn"));
+    /// ```
     pub fn logs(mut self, settings: impl FnOnce(Logs) -> Logs) -> Self {
         self.logs = settings(self.logs);
         self
@@ -199,6 +270,15 @@ impl Builder {
     /// Adds a propagator beside W3C Trace Context and Baggage.
     ///
     /// Overridden by `OTEL_PROPAGATORS` (`tracecontext`, `baggage`, `none`), which then names all that are used.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::opentelemetry::propagation::TextMapPropagator;
+    ///
+    /// # fn with(propagator: impl TextMapPropagator + Send + Sync + 'static) {
+    /// # let _ =
+    /// telemetry_bootstrap::init().propagator(propagator);
+    /// # }
+    /// ```
     pub fn propagator(mut self, propagator: impl TextMapPropagator + Send + Sync + 'static) -> Self {
         let used = [Propagator::TraceContext, Propagator::Baggage, Propagator::Custom];
         self.config.common.values.set(&settings::PROPAGATORS, used.to_vec().into());
@@ -211,6 +291,11 @@ impl Builder {
     ///
     /// Overridden by `OTEL_RUST_SPAN_FILTER`. Default: `info`, which has the spans of `#[instrument]` and leaves out the
     /// DEBUG and TRACE spans of HTTP and gRPC libraries.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().span_filter("info,my_crate=debug");
+    /// ```
     pub fn span_filter(mut self, directives: impl Into<String>) -> Self {
         self.config.common.values.set(&settings::SPAN_FILTER, directives.into());
         self
@@ -247,6 +332,13 @@ impl Builder {
     }
 
     /// Fields whose values must not leave the process, in lines and log records alike. Default: none.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::Redaction;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().redact(Redaction::keys(["password", "token"]));
+    /// ```
     pub fn redact(mut self, redaction: Redaction) -> Self {
         self.additions.redaction = redaction;
         self
@@ -254,12 +346,24 @@ impl Builder {
 
     /// Keys of the OpenTelemetry baggage whose entries become fields of lines and log records. Default: none, because
     /// baggage arrives from other services.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().baggage_keys(["tenant.id"]);
+    /// ```
     pub fn baggage_keys<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         self.additions.baggage_keys = keys.into_iter().map(Into::into).collect();
         self
     }
 
     /// Adds a layer of the user's own beside ours. It has no part in our filters.
+    ///
+    /// ```
+    /// # struct Own;
+    /// # impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Own {}
+    /// # let _ =
+    /// telemetry_bootstrap::init().layer(Own);
+    /// ```
     pub fn layer(mut self, layer: impl Layer<Registry> + Send + Sync + 'static) -> Self {
         self.additions.layers.push(Box::new(layer));
         self
@@ -271,12 +375,24 @@ impl Builder {
     /// One deadline for the end of everything: all signals are flushed within it, together.
     ///
     /// Overridden by `OTEL_RUST_SHUTDOWN_TIMEOUT` (milliseconds). Default: 5 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().shutdown_timeout(Duration::from_secs(2));
+    /// ```
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.config.common.values.set(&settings::SHUTDOWN_TIMEOUT, timeout);
         self
     }
 
     /// Leaves the environment unread, `RUST_LOG` included: only code and defaults count.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().ignore_env();
+    /// ```
     pub fn ignore_env(mut self) -> Self {
         self.ignore_env = true;
         self
@@ -286,6 +402,11 @@ impl Builder {
     /// providers and propagators, and the panic hook.
     ///
     /// Returns in milliseconds, whether or not a collector can be reached, inside and outside of any runtime.
+    ///
+    /// ```
+    /// let telemetry = telemetry_bootstrap::init().service_name("greeter").build()?;
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -29,13 +29,20 @@ pub struct Traces {
 }
 
 super::exporter_setters!(Traces, "traces", "TRACES");
-super::queue_setters!(Traces, SPAN_QUEUE, "spans", "BSP", "5 s");
+super::queue_setters!(Traces, SPAN_QUEUE, "traces", "spans", "BSP", "5 s");
 
 impl Traces {
     /// Decides which traces are recorded.
     ///
     /// Overridden by `OTEL_TRACES_SAMPLER` with `OTEL_TRACES_SAMPLER_ARG`. Default: every trace, unless the caller
     /// decided otherwise (`parentbased_always_on`).
+    ///
+    /// ```
+    /// use telemetry_bootstrap::opentelemetry_sdk::trace::Sampler;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().traces(|traces| traces.sampler(Sampler::TraceIdRatioBased(0.1)));
+    /// ```
     pub fn sampler(mut self, sampler: impl ShouldSample + 'static) -> Self {
         self.config.values.set(&settings::SAMPLER, SamplerSetting::Custom);
         self.sampler = Some(CustomSampler::new(sampler));
@@ -45,6 +52,11 @@ impl Traces {
     /// Attributes of one span; later ones are dropped and counted.
     ///
     /// Overridden by `OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`, then `OTEL_ATTRIBUTE_COUNT_LIMIT`. Default: 128.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().traces(|traces| traces.max_attributes(64));
+    /// ```
     pub fn max_attributes(mut self, count: u32) -> Self {
         self.config.values.set(&settings::SPAN_ATTRIBUTE_COUNT, count);
         self
@@ -54,6 +66,11 @@ impl Traces {
     ///
     /// Overridden by `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, then `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`. Default: no
     /// limit.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().traces(|traces| traces.max_value_length(1024));
+    /// ```
     pub fn max_value_length(mut self, characters: usize) -> Self {
         self.config.values.set(&settings::SPAN_VALUE_LENGTH, Some(characters));
         self
@@ -62,6 +79,11 @@ impl Traces {
     /// Events of one span.
     ///
     /// Overridden by `OTEL_SPAN_EVENT_COUNT_LIMIT`. Default: 128.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().traces(|traces| traces.max_events(32));
+    /// ```
     pub fn max_events(mut self, count: u32) -> Self {
         self.config.values.set(&settings::SPAN_EVENT_COUNT, count);
         self
@@ -70,6 +92,11 @@ impl Traces {
     /// Links of one span.
     ///
     /// Overridden by `OTEL_SPAN_LINK_COUNT_LIMIT`. Default: 128.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().traces(|traces| traces.max_links(32));
+    /// ```
     pub fn max_links(mut self, count: u32) -> Self {
         self.config.values.set(&settings::SPAN_LINK_COUNT, count);
         self
@@ -78,6 +105,11 @@ impl Traces {
     /// Attributes of one event of a span.
     ///
     /// Overridden by `OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT`, then `OTEL_ATTRIBUTE_COUNT_LIMIT`. Default: 128.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().traces(|traces| traces.max_attributes_per_event(32));
+    /// ```
     pub fn max_attributes_per_event(mut self, count: u32) -> Self {
         self.config.values.set(&settings::EVENT_ATTRIBUTE_COUNT, count);
         self
@@ -86,6 +118,11 @@ impl Traces {
     /// Attributes of one link of a span.
     ///
     /// Overridden by `OTEL_LINK_ATTRIBUTE_COUNT_LIMIT`, then `OTEL_ATTRIBUTE_COUNT_LIMIT`. Default: 128.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().traces(|traces| traces.max_attributes_per_link(32));
+    /// ```
     pub fn max_attributes_per_link(mut self, count: u32) -> Self {
         self.config.values.set(&settings::LINK_ATTRIBUTE_COUNT, count);
         self
@@ -93,12 +130,28 @@ impl Traces {
 
     /// Adds a span processor of the SDK beside the export. Processors are called in the order in which they are added,
     /// before the export, so that what they change is exported.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::opentelemetry_sdk::trace::SpanProcessor;
+    ///
+    /// # fn with(processor: impl SpanProcessor + 'static) {
+    /// # let _ =
+    /// telemetry_bootstrap::init().traces(|traces| traces.span_processor(processor));
+    /// # }
+    /// ```
     pub fn span_processor(mut self, processor: impl SpanProcessor + 'static) -> Self {
         self.hooks.push(move |builder| builder.with_span_processor(processor));
         self
     }
 
     /// Makes the ids of traces and spans. Default: random ids.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::opentelemetry_sdk::trace::RandomIdGenerator;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().traces(|traces| traces.id_generator(RandomIdGenerator::default()));
+    /// ```
     pub fn id_generator(mut self, generator: impl IdGenerator + 'static) -> Self {
         self.custom_ids = true;
         self.hooks.push(move |builder| builder.with_id_generator(generator));
