@@ -32,13 +32,34 @@ fn an_event_without_a_span_allocates_nothing() {
     in_telemetry(|telemetry| assert_eq!(allocations_of(telemetry, |number| info!(number, "placed")), 0));
 }
 
-/// Seven are the bridge's: the builder and its attributes, and the span in the registry and in the context. Four are
-/// what lines keep of a span.
+/// Three are the bridge's: its state, and the span and its place in the context. Four are what lines keep of a span.
 #[test]
 fn a_span_with_two_fields_allocates_no_more_than_documented() {
     in_telemetry(|telemetry| {
         let span = |_| drop(info_span!("query", table = "orders", rows = 17).entered());
         assert_eq!(allocations_of(telemetry, span), SPANS * PER_SPAN);
+    });
+}
+
+#[test]
+fn a_span_without_lines_allocates_three_times() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let collector = Collector::start().unwrap();
+    let builder = init().ignore_env().service_name("test").endpoint(collector.endpoint());
+    let (layer, telemetry) = builder
+        .log_output(|output| output.format(LogFormat::Off))
+        .traces(|traces| traces.max_export_batch_size(10_000).scheduled_delay(Duration::from_secs(3600)))
+        .build_local()
+        .unwrap();
+    with_default(tracing_subscriber::registry().with(layer), || {
+        let span = |_| drop(info_span!("query", table = "orders", rows = 17).entered());
+        for _ in 0..2 {
+            (0..1000).for_each(span);
+            telemetry.force_flush(Duration::from_secs(20)).unwrap();
+        }
+        let counted = allocation_counter::measure(|| (0..SPANS).for_each(span)).count_total;
+        // The queue's batch grows a few times.
+        assert!((SPANS * 3..SPANS * 3 + 20).contains(&counted), "{counted}");
     });
 }
 

@@ -510,3 +510,24 @@ fn an_error_value_is_formatted_once() {
         }
     }
 }
+
+#[test]
+fn events_are_span_events_on_request() {
+    in_both_ways(
+        |builder| builder.traces(|traces| traces.events_on_spans()),
+        || {
+            tracing::info_span!("work").in_scope(|| {
+                tracing::info!(order = 7, "placed");
+                tracing::trace!("below the filter");
+            });
+            tracing::info!("without a span");
+        },
+        |received, _, _| {
+            let [event] = &span(received, "work").span.events[..] else { panic!("{:?}", received.spans()) };
+            assert_eq!(event.name, "placed");
+            let keys: Vec<_> = event.attributes.iter().map(|attribute| attribute.key.as_str()).collect();
+            assert_eq!(keys, ["level", "target", "order"]);
+            assert_eq!(received.log_count(), 2);
+        },
+    );
+}

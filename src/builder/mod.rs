@@ -498,6 +498,7 @@ impl Builder {
         let additions = Additions {
             sampler: traces.sampler,
             custom_ids: traces.custom_ids,
+            events_on_spans: traces.events_on_spans,
             tracer_provider: traces.hooks,
             meter_provider: metrics.hooks,
             views: metrics.views,

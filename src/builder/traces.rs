@@ -25,6 +25,7 @@ pub struct Traces {
     pub(super) config: SignalConfig,
     pub(super) sampler: Option<CustomSampler>,
     pub(super) custom_ids: bool,
+    pub(super) events_on_spans: bool,
     pub(super) hooks: BuilderHooks<TracerProviderBuilder>,
 }
 
@@ -141,6 +142,18 @@ impl Traces {
     /// ```
     pub fn span_processor(mut self, processor: impl SpanProcessor + 'static) -> Self {
         self.hooks.push(move |builder| builder.with_span_processor(processor));
+        self
+    }
+
+    /// Adds each `tracing` event that passes the span filter to its span, as a span event with level, target and fields,
+    /// for backends without logs. Default: events are log records alone.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().traces(|traces| traces.events_on_spans());
+    /// ```
+    pub fn events_on_spans(mut self) -> Self {
+        self.events_on_spans = true;
         self
     }
 

@@ -21,6 +21,8 @@ pub(crate) struct Additions {
     pub(crate) sampler: Option<CustomSampler>,
     /// The user set an id generator.
     pub(crate) custom_ids: bool,
+    /// Events are span events as well.
+    pub(crate) events_on_spans: bool,
     /// Span processors and the id generator, in the order of the calls.
     pub(crate) tracer_provider: BuilderHooks<TracerProviderBuilder>,
     /// Readers.

@@ -14,6 +14,8 @@ pub(super) struct CombinedFilter {
     pub(super) lines: Option<FilterHandle>,
     pub(super) records: Option<FilterHandle>,
     pub(super) spans: Option<FilterHandle>,
+    /// Events become span events.
+    records_events: bool,
 }
 
 impl CombinedFilter {
@@ -21,8 +23,9 @@ impl CombinedFilter {
         lines: Option<FilterHandle>,
         records: Option<FilterHandle>,
         spans: Option<FilterHandle>,
+        records_events: bool,
     ) -> Self {
-        Self { lines, records, spans }
+        Self { lines, records, spans, records_events }
     }
 
     fn all(&self) -> impl Iterator<Item = &FilterHandle> {
@@ -53,7 +56,9 @@ impl CombinedFilter {
 
     /// The filter of spans, if it has a say: it decides about spans, and about the events that mark them.
     fn for_spans(&self, metadata: &Metadata<'_>) -> Option<&FilterHandle> {
-        self.spans.as_ref().filter(|_| metadata.is_span() || errors::is_error(metadata))
+        self.spans
+            .as_ref()
+            .filter(|_| self.records_events || metadata.is_span() || errors::is_error(metadata))
     }
 
     pub(super) fn on_register_dispatch(&self, dispatch: &Dispatch) {

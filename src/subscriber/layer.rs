@@ -23,6 +23,7 @@ use super::spans::{SpanAccess, SpanBridge, StockExtensions};
 use super::{TelemetryLayer, errors};
 use crate::exception::once_per_event;
 use crate::export::own_threads::on_io_thread;
+use crate::semconv::PANIC_TARGET;
 use crate::trace_ids::{TraceIds, is_sdk_target, is_suppressed};
 
 /// What a telemetry layer is made of. What is not there costs nothing.
@@ -58,8 +59,9 @@ where
         let (lines, line_filter) = self.lines.unzip();
         let (records, record_filter) = self.records.unzip();
         let bridge = self.spans;
+        let records_events = bridge.as_ref().is_some_and(|bridge| bridge.records_events());
         let span_filter = bridge.as_ref().map(|bridge| bridge.filter().clone());
-        let wants = CombinedFilter::new(line_filter, record_filter, span_filter);
+        let wants = CombinedFilter::new(line_filter, record_filter, span_filter, records_events);
         let outputs = Outputs {
             lines,
             records,
@@ -262,7 +264,10 @@ where
         let suppressed = is_suppressed();
         let record = !suppressed && passes(self.wants.records.as_ref(), metadata, &ctx);
         let bridge = self.bridge.as_deref().filter(|_| !suppressed && !nested && errors::is_error(metadata));
-        if !line && !record && bridge.is_none() {
+        let events = self.bridge.as_deref().filter(|bridge| {
+            bridge.records_events() && !suppressed && !nested && passes(Some(bridge.filter()), metadata, &ctx)
+        });
+        if !line && !record && bridge.is_none() && events.is_none() {
             return;
         }
         let moment = EventContext { time: SystemTime::now(), ids: self.ids(event, nested) };
@@ -272,6 +277,9 @@ where
         }
         if let (true, Some(records)) = (record, &self.records) {
             records(event, &moment, &ctx);
+        }
+        if let Some(bridge) = events.filter(|_| metadata.target() != PANIC_TARGET) {
+            bridge.add_event(event, moment.time);
         }
         if let Some(bridge) = bridge {
             errors::mark(event, bridge, moment.time, &self.marks);

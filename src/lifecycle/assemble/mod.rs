@@ -75,6 +75,7 @@ where
     let exporter = Exporter::start(pipelines.routes(&settings), resource_bytes.into(), &diagnostics)?;
     let start_line = StartLine::new(&settings, lines.description);
     let globals = globals(&settings, &mut additions, start_line, lines.writes_to_console);
+    let events_on_spans = additions.events_on_spans;
     let has_random_ids = !additions.custom_ids;
     let has_tracer_hooks = !additions.tracer_provider.is_empty();
     let sampler = SharedSampler::new(&settings.traces.sampler, additions.sampler.take());
@@ -96,7 +97,8 @@ where
         }
         false => SpanSource::direct(direct, globals.sampling_shortcut),
     };
-    let bridge = (!settings.disabled).then(|| Arc::new(SpanBridge::new(source, filters.spans.clone())));
+    let bridge = (!settings.disabled)
+        .then(|| Arc::new(SpanBridge::new(source, filters.spans.clone()).with_events(events_on_spans)));
     let layer = LayerParts {
         lines: lines.format.map(|format| (format, filters.lines.clone())),
         span_attributes: span_attributes.filter(|_| records.is_some()),

@@ -63,10 +63,10 @@ mod status;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use opentelemetry::Context as OtelContext;
 use opentelemetry::trace::{Link, TraceContextExt};
+use opentelemetry::{Context as OtelContext, KeyValue};
 use tracing_core::dispatcher::WeakDispatch;
 use tracing_core::{Dispatch, Event, span};
 use tracing_subscriber::layer::Context;
@@ -89,6 +89,7 @@ use super::reentrancy::ReentrancyGuard;
 use crate::export::encode;
 use crate::export::own_threads::on_io_thread;
 use crate::lines::span_table::SpanTable;
+use crate::settings::AttributeLimits;
 use crate::trace_ids::{TraceIds, is_suppressed, with_current};
 
 /// Makes OpenTelemetry spans of the `tracing` spans of one subscriber.
@@ -96,6 +97,7 @@ use crate::trace_ids::{TraceIds, is_suppressed, with_current};
 pub(crate) struct SpanBridge {
     source: SpanSource,
     filter: FilterHandle,
+    records_events: bool,
     table: SpanTable<SpanState>,
     dispatch: OnceLock<WeakDispatch>,
     stock: OnceLock<compat::WeakStock>,
@@ -103,7 +105,48 @@ pub(crate) struct SpanBridge {
 
 impl SpanBridge {
     pub(crate) fn new(source: SpanSource, filter: FilterHandle) -> Self {
-        Self { source, filter, table: SpanTable::new(), dispatch: OnceLock::new(), stock: OnceLock::new() }
+        Self {
+            source,
+            filter,
+            records_events: false,
+            table: SpanTable::new(),
+            dispatch: OnceLock::new(),
+            stock: OnceLock::new(),
+        }
+    }
+
+    /// Makes events span events as well.
+    pub(crate) fn with_events(self, records_events: bool) -> Self {
+        Self { records_events, ..self }
+    }
+
+    pub(super) fn records_events(&self) -> bool {
+        self.records_events
+    }
+
+    /// Adds an event to the span that it belongs to, or to the nearest one around it.
+    pub(super) fn add_event(&self, event: &Event<'_>, time: SystemTime) {
+        let Some(context) = self.span_of_event(event).and_then(|state| self.context(&state)) else { return };
+        let span = context.span();
+        if !span.is_recording() {
+            return;
+        }
+        let metadata = event.metadata();
+        let mut fields = SpanFields::new(AttributeLimits { count: u32::MAX, value_length: None });
+        event.record(&mut fields);
+        let mut name = metadata.name().to_owned();
+        let mut attributes = vec![
+            KeyValue::new("level", metadata.level().as_str()),
+            KeyValue::new("target", metadata.target().to_owned()),
+        ];
+        for (key, attribute) in fields.attributes.iter() {
+            match source::key_value(attribute, metadata) {
+                Some(message) if key == "message" => name = message.value.to_string(),
+                Some(attribute) => attributes.push(attribute),
+                None => {}
+            }
+        }
+        span.add_event_with_timestamp(name, time, attributes);
     }
 
     pub(super) fn filter(&self) -> &FilterHandle {
@@ -353,10 +396,7 @@ fn record_late(
         span.update_name(name);
     }
     if let Some(kind) = fields.kind.take() {
-        span.set_attribute(opentelemetry::KeyValue::new(
-            "otel.kind",
-            format!("{kind:?}").to_ascii_lowercase(),
-        ));
+        span.set_attribute(KeyValue::new("otel.kind", format!("{kind:?}").to_ascii_lowercase()));
     }
     for (_, attribute) in fields.attributes.iter() {
         if let Some(attribute) = source::key_value(attribute, metadata) {
