@@ -9,7 +9,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 mod text;
 
 pub(crate) use self::text::{ErrorText, describe, once_per_event, with_text};
-use crate::semconv::Code;
 use crate::semconv::OTHER;
 
 /// The name of an error's type, as far as it can be known.
@@ -118,8 +117,11 @@ fn special_kind(error: &(dyn Error + 'static)) -> Option<String> {
         let carried = error.get_ref().and_then(|inner| kind_of_cause(inner));
         return carried.or_else(|| Some(format!("{:?}", error.kind())));
     }
-    let status = error.downcast_ref::<tonic::Status>()?;
-    Some(Code::from_tonic(status.code()).name().to_owned())
+    #[cfg(feature = "grpc")]
+    if let Some(status) = error.downcast_ref::<tonic::Status>() {
+        return Some(crate::semconv::Code::from_tonic(status.code()).name().to_owned());
+    }
+    None
 }
 
 /// `Error` says nothing, and is what dynamic errors call their wrappers.

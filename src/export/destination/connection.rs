@@ -99,7 +99,9 @@ impl Generation {
         builder
             .pool_timer(TokioTimer::new())
             // Shorter than the idle timeout of common servers, which would close it under a request.
-            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT);
+        #[cfg(feature = "otlp-grpc")]
+        builder
             .http2_only(http == Http::Two)
             .http2_initial_stream_window_size(WINDOW)
             .http2_max_header_list_size(MAX_HEADER_BYTES);
@@ -126,5 +128,7 @@ impl Generation {
 
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 /// Answers are small.
+#[cfg(feature = "otlp-grpc")]
 const WINDOW: u32 = 64 << 10;
+#[cfg(feature = "otlp-grpc")]
 const MAX_HEADER_BYTES: u32 = 64 << 10;
