@@ -149,7 +149,7 @@ fn split_port(text: &str) -> Result<(&str, Option<&str>), Reason> {
 pub(super) fn redacted(text: &str) -> String {
     // A password may hold any character, so everything up to the last `@` may be part of it.
     let (scheme, rest) = match text.split_once("://") {
-        Some((scheme, rest)) if !scheme.contains('@') => (format!("{scheme}://"), rest),
+        Some((scheme, rest)) if is_scheme(scheme) => (format!("{scheme}://"), rest),
         _ => (String::new(), text),
     };
     let (credentials, rest) = match rest.rsplit_once('@') {
@@ -168,6 +168,13 @@ pub(super) fn redacted(text: &str) -> String {
     }
 }
 
+/// Returns `true` for what looks like a scheme. A password may end in `://`, too.
+fn is_scheme(text: &str) -> bool {
+    text.len() <= MAX_SCHEME && text.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
+/// The length of `https`, and one for a typo.
+const MAX_SCHEME: usize = 6;
 /// OTLP/gRPC's.
 const DEFAULT_PORT: u16 = 4317;
 const EXPECTED: &str = "not host:port, http://host:port or https://host:port";

@@ -110,7 +110,7 @@ fn credentials_paths_and_queries_are_not_shown() {
         ("http://user:sec/ret@collector:4317", "http://[redacted]@collector:4317"),
         ("http://user:sec@ret@collector:4317", "http://[redacted]@collector:4317"),
         ("user:secret@collector", "[redacted]@collector"),
-        ("user:secret://@collector", "user:secret://[redacted]@collector"),
+        ("user:secret://@collector", "[redacted]@collector"),
         ("http://collector?token=secret", "http://collector?[redacted]"),
         ("collector:1#secret", "collector:1?[redacted]"),
         ("http://collector?token=a@b", "http://[redacted]@b"),

@@ -49,7 +49,14 @@ macro_rules! otlp {
     };
 }
 
-pub(in crate::settings) const OTLP: Otlp = otlp!("");
+pub(in crate::settings) const OTLP: Otlp = Otlp {
+    endpoint: opentelemetry_otlp::OTEL_EXPORTER_OTLP_ENDPOINT,
+    headers: opentelemetry_otlp::OTEL_EXPORTER_OTLP_HEADERS,
+    timeout: opentelemetry_otlp::OTEL_EXPORTER_OTLP_TIMEOUT,
+    compression: opentelemetry_otlp::OTEL_EXPORTER_OTLP_COMPRESSION,
+    protocol: opentelemetry_otlp::OTEL_EXPORTER_OTLP_PROTOCOL,
+    ..otlp!("")
+};
 pub(in crate::settings) const OTLP_TRACES: Otlp = otlp!("TRACES_");
 pub(in crate::settings) const OTLP_METRICS: Otlp = otlp!("METRICS_");
 pub(in crate::settings) const OTLP_LOGS: Otlp = otlp!("LOGS_");
