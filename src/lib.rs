@@ -1,6 +1,6 @@
-//! Start OpenTelemetry in a Rust service with one call: traces, metrics and logs over OTLP/gRPC, JSON log lines with
-//! trace ids, and tower layers for gRPC. What is recorded arrives, on every shape of runtime and in every way a program
-//! ends; what does not arrive is counted.
+//! Set up OpenTelemetry in a Rust service with one call: traces, metrics and logs over OTLP (gRPC or HTTP), JSON log
+//! lines with trace ids, and tower layers for gRPC and HTTP. Everything that is recorded is delivered, on every kind of
+//! runtime and however the program ends; what cannot be delivered is counted.
 //!
 //! ```
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,26 +13,31 @@
 //! } // the guard flushes traces, metrics and logs here, within one deadline
 //! ```
 //!
-//! Nothing is sent until an endpoint is named: by [`Builder::endpoint`] or `OTEL_EXPORTER_OTLP_ENDPOINT`. Log lines
-//! carry trace ids without one, too.
+//! Nothing is sent until an endpoint is set, by [`Builder::endpoint`] or `OTEL_EXPORTER_OTLP_ENDPOINT`. Log lines have
+//! trace ids all the same.
 //!
-//! # What there is
+//! # Overview
 //!
 //! | for | use |
 //! |---|---|
-//! | the start: settings in code, overridden by the environment | [`init`] → [`Builder`] → [`TelemetryGuard`] |
-//! | the end: flush, shut down, find out what was lost | [`TelemetryGuard::shutdown`], [`ExportStats`], [`shutdown_signal`] |
+//! | start: settings in code, overridden by the environment | [`init`] → [`Builder`] → [`TelemetryGuard`] |
+//! | shutdown: flush, and find out what was lost | [`TelemetryGuard::shutdown`], [`ExportStats`], [`shutdown_signal`] |
 //! | spans and log records | the macros of [`tracing`] (and of the `log` crate) |
 //! | metrics | the API of [`opentelemetry`]: [`TelemetryGuard::meter`] or `opentelemetry::global::meter`; [`duration_histogram`] |
 //! | errors: one exception on the span, one line with all causes | [`record_error`] |
-//! | fields on everything below a point | [`with_fields`] |
+//! | fields on every event and span below a point | [`with_fields`] |
 //! | the OpenTelemetry span of a `tracing` span: parent, links, attributes | [`SpanExt`] |
 #![cfg_attr(
     feature = "grpc",
     doc = "| gRPC servers and clients | [`grpc::ServerLayer`], [`grpc::ClientLayer`] |"
 )]
+#![cfg_attr(
+    feature = "http",
+    doc = "| HTTP servers and clients | [`http::ServerLayer`], [`http::ClientLayer`] |"
+)]
 //! | log lines in a subscriber of your own | [`json::JsonLayer`], [`NonBlockingWriter`] |
-//! | everything in a subscriber of your own | [`Builder::build_local`] |
+//! | a subscriber of your own, installed for the process | [`Builder::build_with`] |
+//! | everything in a subscriber of your own, without globals | [`Builder::build_local`] |
 #![cfg_attr(
     feature = "testing",
     doc = "| tests of a service's telemetry | [`testing::capture`], [`testing::Collector`] |"
@@ -45,23 +50,26 @@
 //!
 //! | feature | default | brings |
 //! |---|---|---|
-//! | `grpc` | yes | the tower layers |
+//! | `grpc` | yes | the tower layers for gRPC |
+//! | `http` | yes | the tower layers for HTTP |
+//! | `axum` | no | `http.route` from axum's router, and the peer's address from its `ConnectInfo` |
+//! | `otlp-grpc` | yes | export over OTLP/gRPC |
+//! | `otlp-http` | yes | export over OTLP/HTTP, as protobuf or JSON |
 //! | `tls` | yes | `https://` endpoints, with rustls and the system's root certificates |
 //! | `gzip` | yes | `OTEL_EXPORTER_OTLP_COMPRESSION=gzip` |
 //! | `testing` | no | the module `testing`; for `[dev-dependencies]` |
 //!
 //! # What is promised
 //!
-//! - **Everything recorded arrives**, where there is a collector that takes it: on a multi-thread runtime, on
-//!   `current_thread`, in a task on a runtime's only worker, after the runtime has ended, and without any. Exporting
-//!   happens on one thread of its own, which needs nothing of the program's.
-//! - **The end is bounded**: one deadline for all signals together, whatever the collector does.
-//! - **Loss is told**: [`ExportStats`] counts every item, at any moment and to the last one; a line at the end says how
-//!   much of what was lost.
-//! - **The program always wins**: nothing here panics, blocks the caller, grows without bound, or exits the process.
-//!   A `Debug` of yours that panics costs the field that it belongs to.
+//! - **Everything that is recorded is delivered**, as long as a collector accepts it: on a multi-thread runtime, on
+//!   `current_thread`, in a task on a runtime's only worker, after the runtime has ended, and without a runtime. Export
+//!   runs on a thread of its own that does not depend on the program's runtime.
+//! - **Shutdown is bounded**: one deadline for all signals together, whatever the collector does.
+//! - **Losses are reported**: [`ExportStats`] counts every item, at any moment; a line at the end reports what was lost.
+//! - **The program comes first**: this crate does not panic, block the caller, grow without bound, or exit the process.
+//!   A value that panics while it is formatted costs the field that it belongs to.
 //! - **No secret is printed**: not in errors, not in `Debug`, not in warnings.
-//! - The types at the border are the official ones: `SdkTracerProvider`, `SpanProcessor`, `MakeWriter`,
+//! - The types of the interface are the official ones: `SdkTracerProvider`, `SpanProcessor`, `MakeWriter`,
 //!   `http::Request`. Any library that uses the `opentelemetry` or `tracing` API joins in.
 
 mod builder;
