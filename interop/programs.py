@@ -19,16 +19,14 @@ class Program:
     """A program whose lines are collected while it runs."""
 
     def __init__(self, *command, otlp=None, env=None):
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "RUST_LOG"))}
-        if otlp:
-            environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = otlp
-        environment.update(env or {})
+        variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": otlp} if otlp else {}
+        variables.update(env or {})
         self.name = pathlib.Path(str(command[0])).name
         self.lines = {"stdout": [], "stderr": []}
         self.changed = threading.Condition()
         self.process = subprocess.Popen(
             [str(part) for part in command],
-            env=environment,
+            env=environment(variables),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -96,20 +94,27 @@ def python(script, *arguments, **options):
 
 
 def example(*arguments, **options):
-    return Program(_built("grpc_service"), *arguments, **options)
+    return Program(built("grpc_service"), *arguments, **options)
 
 
 def our_peer(*arguments, **options):
-    return Program(_built("grpc_peer"), *arguments, **options)
+    return Program(built("grpc_peer"), *arguments, **options)
 
 
-def _built(name):
+def environment(variables):
+    """Returns the environment of a program: nothing of telemetry but `variables`."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "RUST_LOG"))}
+    return {**inherited, **variables}
+
+
+def built(name):
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
     return target / "debug/examples" / name
 
 
 def build_examples():
-    command = ["cargo", "build", "--locked", "--quiet", "--example", "grpc_service", "--example", "grpc_peer"]
+    examples = [f"--example={name}" for name in ("grpc_service", "grpc_peer", "propagation_peer")]
+    command = ["cargo", "build", "--locked", "--quiet", *examples]
     subprocess.run(command, cwd=REPOSITORY, check=True)
 
 

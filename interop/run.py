@@ -12,6 +12,7 @@ import time
 import checks
 import peers
 import programs
+import propagation
 from checks import RPC, RUST, Telemetry
 
 PYTHON_RPC = f"/{RPC}"
@@ -191,6 +192,7 @@ def server_address(server):
 
 
 TESTS = [
+    propagation.propagators_of_python_and_ours_read_each_other,
     python_client_calls_our_server,
     our_client_calls_the_python_server,
     nothing_is_lost_while_the_collector_is_killed,

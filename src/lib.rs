@@ -109,7 +109,7 @@ pub use opentelemetry;
 pub use opentelemetry_sdk;
 pub use provider::duration_histogram;
 pub use redaction::Redaction;
-pub use settings::{Compression, HistogramAggregation, LogFormat, Protocol, TlsSettings};
+pub use settings::{Compression, HistogramAggregation, LogFormat, Propagator, Protocol, TlsSettings};
 pub use subscriber::{FilterError, SpanExt, TelemetryLayer, record_error};
 pub use tracing;
 pub use tracing_subscriber;

@@ -181,6 +181,39 @@ async fn baggage_stays_where_its_propagator_was_not_chosen() {
     assert!(!sent.contains_key("baggage"), "what is there is not sent");
 }
 
+#[tokio::test]
+async fn other_propagators_replace_the_standard_ones_on_both_sides() {
+    let name = "other_propagators_replace_the_standard_ones_on_both_sides";
+    if !in_child(name, "OTEL_PROPAGATORS", "xray,b3multi") {
+        return;
+    }
+    let _telemetry = telemetry_bootstrap::init().build().unwrap();
+    let trace_id = "80f198ee56343ba864fe8b2a57d3eff7";
+    let sent = passed_on(&[
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("x-b3-traceid", trace_id),
+        ("x-b3-spanid", "e457b5a2e4d86bd1"),
+        ("x-b3-flags", "1"),
+        ("x-amzn-trace-id", "Root=1-5759e988-bd862e3fe1be46a994272793"),
+    ])
+    .await;
+    assert_eq!(sent["x-b3-traceid"], trace_id);
+    assert_ne!(sent["x-b3-spanid"], "e457b5a2e4d86bd1");
+    assert_eq!(
+        (&sent["x-b3-flags"], sent.get("x-b3-sampled")),
+        (&"1".parse().unwrap(), None),
+        "debug goes on"
+    );
+    let xray = sent["x-amzn-trace-id"].to_str().unwrap();
+    assert!(
+        xray.starts_with("Root=1-80f198ee-56343ba864fe8b2a57d3eff7;Parent=") && xray.ends_with(";Sampled=1")
+    );
+    assert!(!sent.contains_key("traceparent"));
+    let balanced =
+        passed_on(&[("x-amzn-trace-id", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0")]).await;
+    assert_eq!(balanced["x-b3-sampled"], "1", "no parent, so a new trace that is recorded");
+}
+
 /// Ids that count up.
 #[derive(Debug, Default)]
 struct Counting(AtomicU64);

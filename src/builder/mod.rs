@@ -267,21 +267,34 @@ impl Builder {
         self
     }
 
-    /// Adds a propagator beside W3C Trace Context and Baggage.
+    /// Formats in which contexts travel between services. All of them are sent, and read in this order: where several
+    /// find a parent, the last one counts.
     ///
-    /// Overridden by `OTEL_PROPAGATORS` (`tracecontext`, `baggage`, `none`), which then names all that are used.
+    /// Overridden by `OTEL_PROPAGATORS` (`tracecontext`, `baggage`, `b3`, `b3multi`, `jaeger`, `xray`, `none`). Default:
+    /// W3C Trace Context and Baggage.
     ///
     /// ```
-    /// use telemetry_bootstrap::opentelemetry::propagation::TextMapPropagator;
+    /// use telemetry_bootstrap::Propagator;
     ///
-    /// # fn with(propagator: impl TextMapPropagator + Send + Sync + 'static) {
     /// # let _ =
-    /// telemetry_bootstrap::init().propagator(propagator);
-    /// # }
+    /// telemetry_bootstrap::init().propagators([Propagator::B3, Propagator::TraceContext, Propagator::Baggage]);
+    /// ```
+    pub fn propagators(mut self, propagators: impl IntoIterator<Item = Propagator>) -> Self {
+        let propagators: Vec<_> = propagators.into_iter().collect();
+        self.config.common.values.set(&settings::PROPAGATORS, propagators.into());
+        self
+    }
+
+    /// Adds a propagator beside those of [`propagators`](Self::propagators).
+    ///
+    /// Overridden by `OTEL_PROPAGATORS`, which then names all that are used. Default: none.
+    ///
+    /// ```
+    /// # let own = telemetry_bootstrap::opentelemetry::propagation::TextMapCompositePropagator::new(Vec::new());
+    /// # let _ =
+    /// telemetry_bootstrap::init().propagator(own);
     /// ```
     pub fn propagator(mut self, propagator: impl TextMapPropagator + Send + Sync + 'static) -> Self {
-        let used = [Propagator::TraceContext, Propagator::Baggage, Propagator::Custom];
-        self.config.common.values.set(&settings::PROPAGATORS, used.to_vec().into());
         self.additions.propagators.push(Box::new(propagator));
         self
     }

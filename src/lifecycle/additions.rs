@@ -29,7 +29,7 @@ pub(crate) struct Additions {
     pub(crate) meter_provider: BuilderHooks<MeterProviderBuilder>,
     pub(crate) views: Vec<View>,
     pub(crate) log_processors: BuilderHooks<LoggerProviderBuilder>,
-    /// Used if the settings say [`Custom`](crate::settings::Propagator::Custom).
+    /// Used unless the environment names the propagators.
     pub(crate) propagators: Vec<Box<dyn TextMapPropagator + Send + Sync>>,
     pub(crate) layers: Vec<UserLayer>,
     pub(crate) log_destination: Option<LogDestination>,

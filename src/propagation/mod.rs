@@ -14,10 +14,16 @@
 //! | `tracestate` keys of Level 2 (`foo@@bar`) | sent on as they came |
 //! | `baggage` with control characters, or longer than 8192 bytes | none |
 //!
+//! The other formats have a module each: `b3`, `jaeger`, `xray`.
+//!
 //! [`parse_traceparent`] and [`format_traceparent`] work on bytes and do not allocate.
 
+mod b3;
 mod baggage;
+mod jaeger;
+mod remote_parent;
 mod tracestate;
+mod xray;
 
 use std::sync::LazyLock;
 
@@ -26,8 +32,11 @@ use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapCompositePropagator, TextMapPropagator};
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId};
 
+use self::b3::B3;
 pub(crate) use self::baggage::Baggage;
+use self::jaeger::Jaeger;
 use self::tracestate::ReceivedTraceState;
+use self::xray::XRay;
 use crate::settings::Propagator;
 
 #[cfg(test)]
@@ -35,15 +44,19 @@ mod tests;
 
 type Boxed = Box<dyn TextMapPropagator + Send + Sync>;
 
-/// All that were chosen, as one. `custom` are those given in code; they are used if they were chosen too.
+/// Joins the chosen propagators and those of the user into one.
 pub(crate) fn propagator(chosen: &[Propagator], custom: Vec<Boxed>) -> TextMapCompositePropagator {
-    let mut custom = Some(custom);
-    let propagators = chosen.iter().flat_map(|propagator| match propagator {
-        Propagator::TraceContext => vec![Box::new(TraceContext) as Boxed],
-        Propagator::Baggage => vec![Box::new(Baggage) as Boxed],
-        Propagator::Custom => custom.take().unwrap_or_default(),
+    let chosen = chosen.iter().map(|propagator| -> Boxed {
+        match propagator {
+            Propagator::TraceContext => Box::new(TraceContext),
+            Propagator::Baggage => Box::new(Baggage),
+            Propagator::B3 => Box::new(B3::SingleHeader),
+            Propagator::B3Multi => Box::new(B3::MultipleHeaders),
+            Propagator::Jaeger => Box::new(Jaeger),
+            Propagator::XRay => Box::new(XRay),
+        }
     });
-    TextMapCompositePropagator::new(propagators.collect())
+    TextMapCompositePropagator::new(chosen.chain(custom).collect())
 }
 
 /// Which of the standard propagators are in use, where no other is: carriers of known type need not go through
@@ -55,9 +68,12 @@ pub(crate) struct Standard {
 }
 
 impl Standard {
-    pub(crate) fn of(chosen: &[Propagator]) -> Option<Self> {
+    /// Returns `None` if any other propagator is in use.
+    pub(crate) fn from_propagators(chosen: &[Propagator], custom: &[Boxed]) -> Option<Self> {
         let has = |propagator| chosen.contains(&propagator);
-        (!has(Propagator::Custom))
+        let is_standard =
+            |propagator: &Propagator| matches!(propagator, Propagator::TraceContext | Propagator::Baggage);
+        (custom.is_empty() && chosen.iter().all(is_standard))
             .then(|| Self { trace_context: has(Propagator::TraceContext), baggage: has(Propagator::Baggage) })
     }
 }

@@ -14,10 +14,10 @@ const BOTH: [Propagator; 2] = [Propagator::TraceContext, Propagator::Baggage];
 
 /// Headers that may occur more than once.
 #[derive(Default)]
-struct Headers(Vec<(&'static str, String)>);
+pub(super) struct Headers(Vec<(&'static str, String)>);
 
 impl Headers {
-    fn of(headers: &[(&'static str, &str)]) -> Self {
+    pub(super) fn of(headers: &[(&'static str, &str)]) -> Self {
         Self(headers.iter().map(|&(name, value)| (name, value.to_owned())).collect())
     }
 
@@ -48,6 +48,41 @@ fn injected(context: &Context) -> HashMap<String, String> {
     let mut headers = HashMap::new();
     propagator(&BOTH, Vec::new()).inject_context(context, &mut headers);
     headers
+}
+
+/// Returns the remote parent that a propagator extracts from headers.
+pub(super) fn parent_of(
+    propagator: &dyn TextMapPropagator,
+    headers: &[(&'static str, &str)],
+) -> Option<SpanContext> {
+    let context = propagator.extract_with_context(&Context::new(), &Headers::of(headers));
+    context.has_active_span().then(|| context.span().span_context().clone())
+}
+
+/// Returns the headers that a propagator sends, by name.
+pub(super) fn injected_by(propagator: &dyn TextMapPropagator, context: &Context) -> Vec<(String, String)> {
+    let mut headers = HashMap::new();
+    propagator.inject_context(context, &mut headers);
+    let mut headers: Vec<_> = headers.into_iter().collect();
+    headers.sort();
+    headers
+}
+
+pub(super) fn ids(span: &SpanContext) -> (String, String) {
+    (span.trace_id().to_string(), span.span_id().to_string())
+}
+
+/// Returns a context whose span has these ids.
+pub(super) fn remote(trace_id: &str, span_id: &str, sampled: bool) -> Context {
+    let (trace_id, span_id) = (TraceId::from_hex(trace_id).unwrap(), SpanId::from_hex(span_id).unwrap());
+    let flags = TraceFlags::default().with_sampled(sampled);
+    Context::new().with_remote_span_context(SpanContext::new(
+        trace_id,
+        span_id,
+        flags,
+        true,
+        TraceState::NONE,
+    ))
 }
 
 fn span(flags: u8, state: &str) -> SpanContext {
@@ -273,9 +308,32 @@ fn only_what_was_chosen_is_used() {
         names
     };
     let custom = || vec![Box::new(TraceContext) as Boxed];
-    assert!(sent(&[], custom()).is_empty());
-    assert_eq!(sent(&[Propagator::Baggage], custom()), ["baggage"]);
-    assert_eq!(sent(&[Propagator::Baggage, Propagator::Custom], custom()), ["baggage", "traceparent"]);
+    assert!(sent(&[], Vec::new()).is_empty());
+    assert_eq!(sent(&[Propagator::Baggage], Vec::new()), ["baggage"]);
+    assert_eq!(sent(&[Propagator::Baggage], custom()), ["baggage", "traceparent"]);
+    let others = [Propagator::B3, Propagator::B3Multi, Propagator::Jaeger, Propagator::XRay];
+    let names = [
+        "b3",
+        "uber-trace-id",
+        "uberctx-tenant",
+        "x-amzn-trace-id",
+        "x-b3-sampled",
+        "x-b3-spanid",
+        "x-b3-traceid",
+    ];
+    assert_eq!(sent(&others, Vec::new()), names);
+}
+
+#[test]
+fn only_w3c_propagators_are_standard() {
+    let standard = |chosen: &[Propagator]| Standard::from_propagators(chosen, &[]);
+    let both = Standard { trace_context: true, baggage: true };
+    assert_eq!(standard(&BOTH), Some(both));
+    assert_eq!(standard(&[]), Some(Standard { trace_context: false, baggage: false }));
+    for other in [Propagator::B3, Propagator::B3Multi, Propagator::Jaeger, Propagator::XRay] {
+        assert_eq!(standard(&[Propagator::TraceContext, other]), None, "{other:?}");
+    }
+    assert_eq!(Standard::from_propagators(&BOTH, &[Box::new(TraceContext)]), None);
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub(crate) use self::resource::SERVICE_NAME;
 pub use self::signal::Signal;
 pub(crate) use self::traces::{SAMPLER, SPAN_FILTER, TraceSettings};
 pub(crate) use self::types::*;
-pub use self::types::{Compression, HistogramAggregation, LogFormat, Protocol, TlsSettings};
+pub use self::types::{Compression, HistogramAggregation, LogFormat, Propagator, Protocol, TlsSettings};
 pub(crate) use self::values::Values;
 use crate::error::InitError;
 
@@ -87,6 +87,8 @@ pub(crate) struct Settings {
     /// Attributes of the resource, `service.name` among them, without duplicates.
     pub(crate) resource: Vec<KeyValue>,
     pub(crate) propagators: Vec<Propagator>,
+    /// Whether propagators that the user wrote are used beside these.
+    pub(crate) uses_custom_propagators: bool,
     pub(crate) traces: TraceSettings,
     pub(crate) metrics: MetricSettings,
     pub(crate) logs: LogSettings,
@@ -120,10 +122,12 @@ pub(crate) fn resolve(config: &BuilderConfig, env: &Env) -> (Settings, Vec<InitE
 
 fn settings(resolver: &mut Resolver<'_>, config: &BuilderConfig) -> Settings {
     let common = &config.common.values;
+    let (propagators, uses_custom_propagators) = resolver.propagators(config);
     Settings {
         disabled: resolver.resolve_env(&SDK_DISABLED),
         resource: resolver.resource(config),
-        propagators: resolver.propagators(config),
+        propagators,
+        uses_custom_propagators,
         traces: resolver.traces(config),
         metrics: resolver.metrics(config),
         logs: resolver.logs(config),

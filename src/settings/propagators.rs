@@ -13,15 +13,21 @@ use super::value_kind::{Kind, any, plain};
 settings! {
     /// Propagators in the order in which they are called.
     PROPAGATORS: Cow<'static, [Propagator]> =
-        "propagator", ["OTEL_PROPAGATORS"], PROPAGATOR_LIST, Cow::Borrowed(&[Propagator::TraceContext, Propagator::Baggage]);
+        "propagators", ["OTEL_PROPAGATORS"], PROPAGATOR_LIST, Cow::Borrowed(&[Propagator::TraceContext, Propagator::Baggage]);
 }
 
 impl Resolver<'_> {
-    /// Returns propagators in the order of the variable, without duplicates.
-    pub(super) fn propagators(&mut self, config: &BuilderConfig) -> Vec<Propagator> {
-        let [variable] = PROPAGATORS.variables else { return Vec::new() };
-        let otherwise = || config.common.values.get(&PROPAGATORS).unwrap_or(PROPAGATORS.default).into_owned();
-        let Some(list) = self.env.get(variable) else { return otherwise() };
+    /// Returns propagators in their order, without duplicates, and whether those that the user wrote are used as well:
+    /// the environment replaces them.
+    pub(super) fn propagators(&mut self, config: &BuilderConfig) -> (Vec<Propagator>, bool) {
+        let otherwise = || {
+            let mut chosen = Vec::new();
+            let from_code = config.common.values.get(&PROPAGATORS).unwrap_or(PROPAGATORS.default);
+            from_code.iter().for_each(|propagator| push_once(&mut chosen, *propagator));
+            chosen
+        };
+        let [variable] = PROPAGATORS.variables else { return (otherwise(), true) };
+        let Some(list) = self.env.get(variable) else { return (otherwise(), true) };
         self.used(variable);
         let (chosen, unknown) = parse(list);
         if !unknown.is_empty() {
@@ -32,10 +38,23 @@ impl Resolver<'_> {
             let unknown = unknown.join(", ");
             self.warn_once(
                 variable,
-                format!("{} is not one of tracecontext, baggage, none; {instead}", quoted(&unknown)),
+                format!(
+                    "{} is not one of {}; {instead}",
+                    quoted(&unknown),
+                    NAMES.map(|(name, _)| name).join(", ")
+                ),
             );
         }
-        chosen.unwrap_or_else(otherwise)
+        match chosen {
+            Some(chosen) => (chosen, false),
+            None => (otherwise(), true),
+        }
+    }
+}
+
+fn push_once(chosen: &mut Vec<Propagator>, propagator: Propagator) {
+    if !chosen.contains(&propagator) {
+        chosen.push(propagator);
     }
 }
 
@@ -47,7 +66,7 @@ fn parse(list: &str) -> (Option<Vec<Propagator>>, Vec<&str>) {
         match NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(item)) {
             Some((_, propagator)) => {
                 let chosen: &mut Vec<_> = chosen.get_or_insert_default();
-                chosen.extend(propagator.filter(|propagator| !chosen.contains(propagator)));
+                propagator.iter().for_each(|propagator| push_once(chosen, *propagator));
             }
             None => unknown.push(item),
         }
@@ -63,7 +82,7 @@ const PROPAGATOR_LIST: Kind<Cow<'static, [Propagator]>> = Kind {
             NAMES
                 .iter()
                 .find(|(_, known)| known.as_ref() == Some(propagator))
-                .map_or("those added in code", |(name, _)| name)
+                .map_or("none", |(name, _)| name)
         };
         propagators.iter().map(name).collect::<Vec<_>>().join(", ")
     },
@@ -71,8 +90,12 @@ const PROPAGATOR_LIST: Kind<Cow<'static, [Propagator]>> = Kind {
 };
 
 /// `none` is a name, too, but adds nothing.
-const NAMES: [(&str, Option<Propagator>); 3] = [
+const NAMES: [(&str, Option<Propagator>); 7] = [
     ("tracecontext", Some(Propagator::TraceContext)),
     ("baggage", Some(Propagator::Baggage)),
+    ("b3", Some(Propagator::B3)),
+    ("b3multi", Some(Propagator::B3Multi)),
+    ("jaeger", Some(Propagator::Jaeger)),
+    ("xray", Some(Propagator::XRay)),
     ("none", None),
 ];

@@ -231,12 +231,26 @@ pub enum HistogramAggregation {
     Base2Exponential,
 }
 
+/// A format in which the context of a trace travels between services; see
+/// [`Builder::propagators`](crate::Builder::propagators).
+///
+/// All of them follow the same rules: a header that is broken, or sent twice, counts as absent; ids of zero are no
+/// parent; nothing is sent without a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Propagator {
+#[non_exhaustive]
+pub enum Propagator {
+    /// W3C Trace Context: `traceparent` and `tracestate`. In the environment `tracecontext`.
     TraceContext,
+    /// W3C Baggage: `baggage`. In the environment `baggage`.
     Baggage,
-    /// Those given in code; no variable overrode them.
-    Custom,
+    /// B3, as one header: `b3`. Several headers are read, too. In the environment `b3`.
+    B3,
+    /// B3, as several headers: `X-B3-TraceId` and so on. The single header is read, too. In the environment `b3multi`.
+    B3Multi,
+    /// Jaeger: `uber-trace-id`, and baggage in `uberctx-…`. In the environment `jaeger`.
+    Jaeger,
+    /// AWS X-Ray: `X-Amzn-Trace-Id`. In the environment `xray`.
+    XRay,
 }
 
 /// Which names RPC telemetry carries: `OTEL_SEMCONV_STABILITY_OPT_IN`.

@@ -128,12 +128,15 @@ fn globals(
     start_line: StartLine,
     writes_to_console: bool,
 ) -> Globals {
-    let custom = std::mem::take(&mut additions.propagators);
+    let mut custom = std::mem::take(&mut additions.propagators);
+    if !settings.uses_custom_propagators {
+        custom.clear();
+    }
     Globals {
         disabled: settings.disabled,
         ignores_env: additions.ignores_env,
+        standard: propagation::Standard::from_propagators(&settings.propagators, &custom),
         propagator: propagation::propagator(&settings.propagators, custom),
-        standard: propagation::Standard::of(&settings.propagators),
         sampling_shortcut: sampling_shortcut(settings, additions),
         start_line,
         writes_to_console,

@@ -56,13 +56,13 @@ fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
         ),
         (
             "OTEL_PROPAGATORS",
-            "b3",
-            "OTEL_PROPAGATORS: \"b3\" is not one of tracecontext, baggage, none; using tracecontext, baggage",
+            "ottrace",
+            "OTEL_PROPAGATORS: \"ottrace\" is not one of tracecontext, baggage, b3, b3multi, jaeger, xray, none; using tracecontext, baggage",
         ),
         (
             "OTEL_PROPAGATORS",
-            "b3,baggage,xray",
-            "OTEL_PROPAGATORS: \"b3, xray\" is not one of tracecontext, baggage, none; it is ignored",
+            "ottrace,baggage,b4",
+            "OTEL_PROPAGATORS: \"ottrace, b4\" is not one of tracecontext, baggage, b3, b3multi, jaeger, xray, none; it is ignored",
         ),
         (
             "OTEL_TRACES_EXPORTER",
@@ -156,9 +156,9 @@ fn one_wrong_variable_is_one_warning() {
 #[test]
 fn without_a_known_propagator_the_usual_ones_are_used() {
     let standard = [Propagator::TraceContext, Propagator::Baggage];
-    assert_eq!(from_env([("OTEL_PROPAGATORS", "b3,jaeger")]).propagators, standard);
-    assert_eq!(from_env([("OTEL_PROPAGATORS", "b3,baggage")]).propagators, [Propagator::Baggage]);
-    assert_eq!(from_env([("OTEL_PROPAGATORS", "b3,none")]).propagators, []);
+    assert_eq!(from_env([("OTEL_PROPAGATORS", "ottrace,b4")]).propagators, standard);
+    assert_eq!(from_env([("OTEL_PROPAGATORS", "ottrace,baggage")]).propagators, [Propagator::Baggage]);
+    assert_eq!(from_env([("OTEL_PROPAGATORS", "ottrace,none")]).propagators, []);
 }
 
 #[test]

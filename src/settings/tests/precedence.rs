@@ -319,13 +319,21 @@ fn the_rest_of_the_variables() {
 
 #[test]
 fn propagators_of_the_environment_replace_all() {
-    use Propagator::{Baggage, Custom, TraceContext};
+    use Propagator::{B3, B3Multi, Baggage, Jaeger, TraceContext, XRay};
 
     let custom = || init().propagator(opentelemetry_sdk::propagation::BaggagePropagator::new());
-    let of = |builder, value| resolved(builder, &Env::from_pairs([("OTEL_PROPAGATORS", value)])).propagators;
-    assert_eq!(of(custom(), ""), [TraceContext, Baggage, Custom]);
-    assert_eq!(of(custom(), "baggage,TraceContext,baggage"), [Baggage, TraceContext]);
-    assert_eq!(of(custom(), "none"), []);
+    let of = |builder, value| {
+        let settings = resolved(builder, &Env::from_pairs([("OTEL_PROPAGATORS", value)]));
+        assert_eq!(settings.warnings, [""; 0]);
+        (settings.propagators, settings.uses_custom_propagators)
+    };
+    assert_eq!(of(custom(), ""), (vec![TraceContext, Baggage], true));
+    assert_eq!(of(custom(), "baggage,TraceContext,baggage"), (vec![Baggage, TraceContext], false));
+    assert_eq!(of(custom(), "none"), (vec![], false));
+    let code = || custom().propagators([B3, Baggage, B3]);
+    assert_eq!(of(code(), ""), (vec![B3, Baggage], true));
+    assert_eq!(of(code(), "xray,b3multi,B3,jaeger,none"), (vec![XRay, B3Multi, B3, Jaeger], false));
+    assert_eq!(of(init().propagators([]), ""), (vec![], true));
 }
 
 #[test]

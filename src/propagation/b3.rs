@@ -1,0 +1,127 @@
+//! [B3](https://github.com/openzipkin/b3-propagation), in one header or in several.
+//!
+//! | format | headers |
+//! |---|---|
+//! | single | `b3: {trace id}-{span id}-{decision}-{parent id}` |
+//! | multiple | `X-B3-TraceId`, `X-B3-SpanId`, `X-B3-Sampled`, `X-B3-Flags` |
+//!
+//! Both are read, and the single header counts where both are valid; the variant decides what is written. Decisions are
+//! `0`, `1` and `d` (debug); the last two parts of the single header may be missing. Trace ids of 64 bits are padded with
+//! zeros. The caller's own parent is not read, and not sent on.
+
+use std::sync::LazyLock;
+
+use opentelemetry::Context;
+use opentelemetry::propagation::text_map_propagator::FieldIter;
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
+use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceId};
+
+use super::remote_parent::{Decision, RemoteParent, is_debug, parse_span_id, parse_trace_id, single_value};
+
+#[cfg(test)]
+mod tests;
+
+/// The B3 propagator, by what it writes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum B3 {
+    SingleHeader,
+    MultipleHeaders,
+}
+
+impl TextMapPropagator for B3 {
+    fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
+        let span = context.span();
+        let span = span.span_context();
+        if !span.is_valid() {
+            return;
+        }
+        match self {
+            Self::SingleHeader => inject_single(span, is_debug(context, span), injector),
+            Self::MultipleHeaders => inject_multiple(span, is_debug(context, span), injector),
+        }
+    }
+
+    fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
+        let single = single_value(extractor, SINGLE).and_then(parse_single);
+        match single.or_else(|| extract_multiple(extractor)) {
+            Some(parent) => parent.into_context(context),
+            None => context.clone(),
+        }
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        static FIELDS: LazyLock<[String; 5]> =
+            LazyLock::new(|| [SINGLE, TRACE_ID, SPAN_ID, SAMPLED, FLAGS].map(Into::into));
+        let (single, multiple) = FIELDS.split_at(1);
+        FieldIter::new(match self {
+            Self::SingleHeader => single,
+            Self::MultipleHeaders => multiple,
+        })
+    }
+}
+
+fn inject_single(span: &SpanContext, is_debug: bool, injector: &mut dyn Injector) {
+    let decision = match (is_debug, span.is_sampled()) {
+        (true, _) => "d",
+        (false, true) => "1",
+        (false, false) => "0",
+    };
+    injector.set(SINGLE, format!("{}-{}-{decision}", span.trace_id(), span.span_id()));
+}
+
+fn inject_multiple(span: &SpanContext, is_debug: bool, injector: &mut dyn Injector) {
+    injector.set(TRACE_ID, span.trace_id().to_string());
+    injector.set(SPAN_ID, span.span_id().to_string());
+    // Debug implies the decision, which is then not sent.
+    match is_debug {
+        true => injector.set(FLAGS, "1".to_owned()),
+        false => injector.set(SAMPLED, u8::from(span.is_sampled()).to_string()),
+    }
+}
+
+fn parse_single(header: &str) -> Option<RemoteParent> {
+    let mut parts = header.splitn(4, '-');
+    let (trace_id, span_id) = (b3_trace_id(parts.next()?)?, b3_span_id(parts.next()?)?);
+    let decision = match parts.next() {
+        Some(decision) => parse_decision(decision)?,
+        None => Decision::Deferred,
+    };
+    Some(RemoteParent { trace_id, span_id, decision })
+}
+
+fn extract_multiple(extractor: &dyn Extractor) -> Option<RemoteParent> {
+    let trace_id = b3_trace_id(single_value(extractor, TRACE_ID)?)?;
+    let span_id = b3_span_id(single_value(extractor, SPAN_ID)?)?;
+    let decision = match (single_value(extractor, FLAGS), extractor.get_all(SAMPLED)) {
+        (Some("1"), _) => Decision::Debug,
+        (_, None) => Decision::Deferred,
+        (_, Some(_)) => parse_decision(single_value(extractor, SAMPLED)?)?,
+    };
+    Some(RemoteParent { trace_id, span_id, decision })
+}
+
+/// Parses a decision; `true` and `false` are from tracers older than the specification.
+fn parse_decision(text: &str) -> Option<Decision> {
+    match text {
+        "d" => Some(Decision::Debug),
+        "1" => Some(Decision::Accepted),
+        "0" => Some(Decision::Denied),
+        _ if text.eq_ignore_ascii_case("true") => Some(Decision::Accepted),
+        _ if text.eq_ignore_ascii_case("false") => Some(Decision::Denied),
+        _ => None,
+    }
+}
+
+fn b3_trace_id(text: &str) -> Option<TraceId> {
+    if matches!(text.len(), 16 | 32) { parse_trace_id(text) } else { None }
+}
+
+fn b3_span_id(text: &str) -> Option<SpanId> {
+    if text.len() == 16 { parse_span_id(text) } else { None }
+}
+
+const SINGLE: &str = "b3";
+const TRACE_ID: &str = "x-b3-traceid";
+const SPAN_ID: &str = "x-b3-spanid";
+const SAMPLED: &str = "x-b3-sampled";
+const FLAGS: &str = "x-b3-flags";

@@ -1,0 +1,92 @@
+//! [AWS X-Ray](https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader).
+//!
+//! One header, `X-Amzn-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`, whose parts
+//! come in any order. `Sampled=?` and no `Sampled` leave the decision to this service. Parts that are not known here,
+//! such as `Self` and `Lineage`, are ignored.
+//!
+//! A load balancer sends `Root` alone: it identifies the request, but there is no span to be the child of. Such a header
+//! yields no parent, and a new trace begins. (An id of a trace without that of a span is no valid parent, and a sampler
+//! that takes it for one drops every request.)
+
+use std::sync::LazyLock;
+
+use opentelemetry::Context;
+use opentelemetry::propagation::text_map_propagator::FieldIter;
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
+use opentelemetry::trace::{TraceContextExt as _, TraceId};
+
+use super::remote_parent::{Decision, RemoteParent, parse_span_id, parse_trace_id, single_value};
+
+#[cfg(test)]
+mod tests;
+
+/// The X-Ray propagator.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct XRay;
+
+impl TextMapPropagator for XRay {
+    fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
+        let span = context.span();
+        let span = span.span_context();
+        if !span.is_valid() {
+            return;
+        }
+        let trace_id = span.trace_id().to_string();
+        let (time, unique) = trace_id.split_at(TIME_DIGITS);
+        let sampled = u8::from(span.is_sampled());
+        injector.set(HEADER, format!("Root=1-{time}-{unique};Parent={};Sampled={sampled}", span.span_id()));
+    }
+
+    fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
+        match single_value(extractor, HEADER).and_then(parse) {
+            Some(parent) => parent.into_context(context),
+            None => context.clone(),
+        }
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        static FIELDS: LazyLock<[String; 1]> = LazyLock::new(|| [HEADER.into()]);
+        FieldIter::new(&*FIELDS)
+    }
+}
+
+fn parse(header: &str) -> Option<RemoteParent> {
+    if header.len() > MAX_HEADER {
+        return None;
+    }
+    let (mut trace_id, mut span_id, mut decision) = (None, None, Decision::Deferred);
+    for part in header.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+        let (key, value) = part.split_once('=')?;
+        match key.trim() {
+            "Root" => trace_id = Some(parse_root(value.trim())?),
+            "Parent" if value.trim().len() == SPAN_DIGITS => span_id = Some(parse_span_id(value.trim())?),
+            "Parent" => return None,
+            "Sampled" => decision = parse_decision(value.trim())?,
+            _ => {}
+        }
+    }
+    Some(RemoteParent { trace_id: trace_id?, span_id: span_id?, decision })
+}
+
+/// Parses `1-{8 digits}-{24 digits}`.
+fn parse_root(root: &str) -> Option<TraceId> {
+    let (time, unique) = root.strip_prefix("1-")?.split_once('-')?;
+    let has_length = time.len() == TIME_DIGITS && unique.len() == UNIQUE_DIGITS;
+    if has_length { parse_trace_id(&format!("{time}{unique}")) } else { None }
+}
+
+fn parse_decision(text: &str) -> Option<Decision> {
+    match text {
+        "1" => Some(Decision::Accepted),
+        "0" => Some(Decision::Denied),
+        "?" => Some(Decision::Deferred),
+        _ => None,
+    }
+}
+
+const HEADER: &str = "x-amzn-trace-id";
+const TIME_DIGITS: usize = 8;
+const UNIQUE_DIGITS: usize = 24;
+const SPAN_DIGITS: usize = 16;
+/// Enough for what AWS services add, and little to read.
+const MAX_HEADER: usize = 1024;
