@@ -210,8 +210,8 @@ pub(super) enum Answer {
 }
 
 impl Fate {
-    /// Goes through the faults in order, to the first that answers.
-    pub(super) fn of(plans: &mut Vec<FaultPlan>, signal: Signal, size: usize) -> Self {
+    /// Applies the faults in order, up to the first that answers.
+    pub(super) fn from_plans(plans: &mut Vec<FaultPlan>, signal: Signal, size: usize) -> Self {
         let mut fate = Self::default();
         for plan in plans.iter_mut() {
             fate.answer = match plan.due(signal, size) {

@@ -65,7 +65,7 @@ use self::state::State;
 pub struct Collector {
     state: Arc<State>,
     address: SocketAddr,
-    /// Bound, never listening: while the collector is stopped, connections are refused and nobody takes the port.
+    /// Bound, never listening: while the collector is stopped, connections are refused and the port stays reserved.
     _reservation: TcpSocket,
     server: Mutex<Option<Server>>,
 }
@@ -103,7 +103,7 @@ impl Collector {
         self.address.port()
     }
 
-    /// An endpoint where connections are refused for as long as the process lives: nobody listens, and nobody can.
+    /// Returns an endpoint that refuses connections for as long as the process lives: its port is reserved.
     ///
     /// # Errors
     /// Where the operating system refuses a port.

@@ -1,5 +1,6 @@
 //! Takes requests, over gRPC and HTTP alike, and does to them what the faults of the moment say.
 
+#[cfg(feature = "gzip")]
 use std::io::Read as _;
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -80,7 +80,7 @@ impl State {
     pub(super) fn fate_of(&self, signal: Signal, size: usize) -> Fate {
         let mut inner = self.lock();
         inner.requests += 1;
-        Fate::of(&mut inner.faults, signal, size)
+        Fate::from_plans(&mut inner.faults, signal, size)
     }
 
     pub(super) fn connected(&self) {

@@ -25,17 +25,18 @@ pub struct ExportStats {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignalStats {
-    /// Recorded and meant for export.
+    /// Items recorded for export.
     pub accepted: u64,
-    /// The collector said that it has them.
+    /// Items whose delivery the collector confirmed.
     pub delivered: u64,
-    /// The collector took the request and refused these (OTLP partial success).
+    /// Items of accepted requests that the collector refused (OTLP partial success).
     pub rejected: u64,
-    /// Given up: the collector refused the request for good, or the deadline of the shutdown came first.
+    /// Items whose delivery was not confirmed: the collector refused the request for good, or the shutdown reached its
+    /// deadline.
     pub failed: u64,
-    /// The queue was full, or closed by the shutdown.
+    /// Items that did not fit into the queue, or came after the shutdown had closed it.
     pub dropped: u64,
-    /// Waiting, or on their way.
+    /// Items in the queue or in flight.
     pub pending: u64,
 }
 

@@ -21,7 +21,7 @@ pub(super) fn at_start(
     head: &RequestHead<'_>,
     address: Option<Address>,
 ) -> Vec<KeyValue> {
-    let mut attributes = of_method(recorder.conventions, method);
+    let mut attributes = method_attributes(recorder.conventions, method);
     if let Some(address) = address {
         address.push_attributes(&mut attributes);
     }
@@ -32,7 +32,7 @@ pub(super) fn at_start(
 }
 
 /// The attributes that name a method.
-pub(super) fn of_method(conventions: RpcConventions, method: &Method) -> Vec<KeyValue> {
+pub(super) fn method_attributes(conventions: RpcConventions, method: &Method) -> Vec<KeyValue> {
     let mut attributes = Vec::with_capacity(ATTRIBUTES);
     if conventions != RpcConventions::Old {
         attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::GRPC));

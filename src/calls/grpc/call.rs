@@ -98,7 +98,7 @@ impl Call {
             || SpanBuilder {
                 name: method.span_name(),
                 span_kind: Some(span_kind(recorder.options.side)),
-                attributes: Some(attributes::of_method(recorder.conventions, &method)),
+                attributes: Some(attributes::method_attributes(recorder.conventions, &method)),
                 ..SpanBuilder::default()
             },
             |_| (),

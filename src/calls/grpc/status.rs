@@ -148,7 +148,7 @@ fn code_of_failure(error: &(dyn Error + 'static)) -> Option<Code> {
         return Some(Code::Unavailable);
     }
     if let Some(http) = error.downcast_ref::<hyper::Error>() {
-        // A keep-alive ping that nobody from_peer.
+        // A keep-alive ping without an answer.
         if http.is_timeout() {
             return Some(Code::Unavailable);
         }

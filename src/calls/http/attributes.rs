@@ -14,7 +14,7 @@ use crate::calls::address::{Address, ip_text};
 use crate::semconv;
 
 /// The attributes of a server's span that the sampler sees.
-pub(super) fn of_incoming<B>(
+pub(super) fn incoming_attributes<B>(
     recorder: &CallRecorder,
     request: &Request<B>,
     method: &ReportedMethod,
@@ -48,7 +48,7 @@ pub(super) fn of_incoming<B>(
 }
 
 /// The attributes of a client's span that the sampler sees.
-pub(super) fn of_outgoing<B>(
+pub(super) fn outgoing_attributes<B>(
     recorder: &CallRecorder,
     request: &Request<B>,
     method: &ReportedMethod,

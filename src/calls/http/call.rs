@@ -89,7 +89,7 @@ impl Call {
                     name: custom.map_or_else(|| method.span_name(route.as_deref()), Cow::Owned),
                     span_kind: Some(SpanKind::Server),
                     links: link.map(|link| vec![link]),
-                    attributes: Some(attributes::of_incoming(
+                    attributes: Some(attributes::incoming_attributes(
                         recorder,
                         request,
                         &method,
@@ -133,7 +133,7 @@ impl Call {
                 SpanBuilder {
                     name: custom.map_or_else(|| method.span_name(target.template.as_deref()), Cow::Owned),
                     span_kind: Some(SpanKind::Client),
-                    attributes: Some(attributes::of_outgoing(recorder, request, &method, &target)),
+                    attributes: Some(attributes::outgoing_attributes(recorder, request, &method, &target)),
                     ..SpanBuilder::default()
                 }
             },

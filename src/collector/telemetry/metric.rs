@@ -81,7 +81,7 @@ impl CollectedMetric {
     fn numbers(&self) -> (&[NumberDataPoint], Temporality) {
         match &self.metric.data {
             Some(Data::Gauge(gauge)) => (&gauge.data_points, Temporality::LastCounts),
-            Some(Data::Sum(sum)) => (&sum.data_points, Temporality::of(sum.aggregation_temporality())),
+            Some(Data::Sum(sum)) => (&sum.data_points, Temporality::from_otlp(sum.aggregation_temporality())),
             _ => (&[], Temporality::LastCounts),
         }
     }
@@ -89,7 +89,7 @@ impl CollectedMetric {
     fn histograms(&self) -> (&[HistogramDataPoint], Temporality) {
         match &self.metric.data {
             Some(Data::Histogram(data)) => {
-                (&data.data_points, Temporality::of(data.aggregation_temporality()))
+                (&data.data_points, Temporality::from_otlp(data.aggregation_temporality()))
             }
             _ => (&[], Temporality::LastCounts),
         }
@@ -165,7 +165,7 @@ enum Temporality {
 }
 
 impl Temporality {
-    fn of(temporality: AggregationTemporality) -> Self {
+    fn from_otlp(temporality: AggregationTemporality) -> Self {
         match temporality {
             AggregationTemporality::Delta => Self::AddUp,
             _ => Self::LastCounts,
@@ -173,7 +173,7 @@ impl Temporality {
     }
 }
 
-/// What tells series apart.
+/// The identity of a series.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Series {
     name: String,
@@ -183,7 +183,7 @@ struct Series {
 }
 
 impl Series {
-    fn of(metric: &CollectedMetric, attributes: &[KeyValue]) -> Self {
+    fn new(metric: &CollectedMetric, attributes: &[KeyValue]) -> Self {
         Self {
             name: metric.name().to_owned(),
             attributes: attributes::sorted_line(attributes),
@@ -258,7 +258,7 @@ fn number_series<'a>(
     for metric in in_order(metrics) {
         let (points, temporality) = metric.numbers();
         for point in points.iter().filter(|point| attributes::contain(&point.attributes, wanted)) {
-            let value = series.entry(Series::of(metric, &point.attributes)).or_default();
+            let value = series.entry(Series::new(metric, &point.attributes)).or_default();
             match temporality {
                 Temporality::LastCounts => *value = number(point),
                 Temporality::AddUp => *value += number(point),
@@ -276,7 +276,7 @@ fn histogram_series<'a>(
     for metric in in_order(metrics) {
         let (points, temporality) = metric.histograms();
         for point in points.iter().filter(|point| attributes::contain(&point.attributes, wanted)) {
-            let value = series.entry(Series::of(metric, &point.attributes)).or_default();
+            let value = series.entry(Series::new(metric, &point.attributes)).or_default();
             *value = match temporality {
                 Temporality::LastCounts => point.into(),
                 Temporality::AddUp => std::mem::take(value).add(&point.into()),

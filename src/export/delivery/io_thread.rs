@@ -96,7 +96,7 @@ impl Exporter {
         }
         let left = deadline.saturating_duration_since(Instant::now());
         let ended = thread.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
-        // Nothing that takes time comes after the end was told. A thread that has not told it is left alone.
+        // A thread that has reported its end has nothing left to do that takes time. One that has not is abandoned.
         let has_ended = ended.recv_timeout(left + GRACE) == Err(RecvTimeoutError::Disconnected);
         if has_ended {
             let _ = thread.handle.join();

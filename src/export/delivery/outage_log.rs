@@ -1,7 +1,7 @@
-//! Says in plain words when delivery fails, and when it works again.
+//! Logs export outages and recoveries, rate-limited.
 //!
-//! One warning when it starts to fail, at most one reminder a minute, one line when it is over with what was lost. A
-//! collector that comes and goes is told of once a minute, not each time.
+//! There is one warning when an outage starts, at most one reminder a minute, and one line with the losses when it is
+//! over. A collector that comes and goes is reported once a minute, not each time.
 
 use std::time::Duration;
 
@@ -18,42 +18,42 @@ pub(super) struct OutageLog {
     signal: Signal,
     endpoint: String,
     outage: Option<Outage>,
-    /// When an outage was told of last, this one or one before.
-    last_said: Option<Instant>,
+    /// When an outage was last reported, this one or an earlier one.
+    last_reported: Option<Instant>,
     last_partial: Option<Instant>,
 }
 
 struct Outage {
-    /// When the first request was sent that failed: before anybody could know.
+    /// When the first request that failed was sent.
     since: Instant,
     lost_before: u64,
-    /// Whether it was worth a line: then its end is, too.
-    said: bool,
+    /// Whether the outage was reported: then its end is, too.
+    reported: bool,
 }
 
 impl OutageLog {
     pub(super) fn new(diagnostics: Diagnostics, signal: Signal, endpoint: String) -> Self {
-        Self { diagnostics, signal, endpoint, outage: None, last_said: None, last_partial: None }
+        Self { diagnostics, signal, endpoint, outage: None, last_reported: None, last_partial: None }
     }
 
-    /// A request was not taken; `counts` tell how much waits for the next try, and how much is lost.
+    /// Records a failed request. `counts` has the items that wait for the next try, and those that are lost.
     pub(super) fn failed(&mut self, failure: &Failure, counts: SignalStats, sent: Instant, now: Instant) {
-        let begin = Outage { since: sent, lost_before: counts.lost(), said: false };
+        let begin = Outage { since: sent, lost_before: counts.lost(), reported: false };
         let outage = self.outage.get_or_insert(begin);
-        if self.last_said.is_some_and(|last| now - last < REMINDER) {
+        if self.last_reported.is_some_and(|last| now - last < REMINDER) {
             return;
         }
-        self.last_said = Some(now);
-        let message = match std::mem::replace(&mut outage.said, true) {
+        self.last_reported = Some(now);
+        let message = match std::mem::replace(&mut outage.reported, true) {
             false => "telemetry is not being delivered",
             true => "telemetry is still not being delivered",
         };
         self.say(message, failure, counts);
     }
 
-    /// A request was taken.
+    /// Records a successful request.
     pub(super) fn delivered(&mut self, counts: SignalStats, now: Instant) {
-        let Some(outage) = self.outage.take().filter(|outage| outage.said) else { return };
+        let Some(outage) = self.outage.take().filter(|outage| outage.reported) else { return };
         let tenths = ((now - outage.since).as_secs_f64() * 10.0).round();
         self.diagnostics.info(
             "telemetry is being delivered again",
@@ -107,17 +107,17 @@ mod tests {
     use super::*;
     use crate::export::destination::Cause;
 
-    /// The reporter, the lines it has said, and the time at which it began.
+    /// The reporter, the lines it has reported, and the time at which it began.
     fn reporter() -> (OutageLog, Arc<Mutex<Vec<String>>>, Instant) {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let diagnostics = Diagnostics::default();
-        let said = Arc::clone(&lines);
+        let reported = Arc::clone(&lines);
         diagnostics.write_with(Box::new(move |_, message, fields| {
             let field =
                 |name| fields.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string());
             let after = field("seconds").map(|seconds| format!(" after {seconds} s"));
             let (after, lost) = (after.unwrap_or_default(), field("lost").unwrap_or_default());
-            said.lock().unwrap().push(format!("{message}{after}, {lost} lost"));
+            reported.lock().unwrap().push(format!("{message}{after}, {lost} lost"));
         }));
         let reporter = OutageLog::new(diagnostics, Signal::Logs, "http://collector:4317".to_owned());
         (reporter, lines, Instant::now())

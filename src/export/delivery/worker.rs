@@ -1,12 +1,12 @@
-//! One signal's deliveries: takes batches from its queue, sends them, and books what became of them.
+//! Sends one signal's batches and records their outcome.
 //!
-//! Healthy, up to [`MAX_IN_FLIGHT`] requests are on their way at once; of metrics only one, so that they arrive in
+//! While the collector is healthy, up to [`MAX_IN_FLIGHT`] requests are on their way at once; of metrics only one, so that they arrive in
 //! order. After a failure the batch goes back to its place and one request at a time probes the collector, with growing
 //! pauses. A flush or the shutdown takes what is there at once; the shutdown does not wait for a collector that cannot
 //! be reached, and it does not trust a connection on which nothing comes: what is still on its way there shortly before
 //! the deadline is sent on a new one too.
 //!
-//! However a worker ends, what is still pending has failed, and whoever waits gets an answer.
+//! However a worker ends, pending items have failed by then, and waiting flushes have returned.
 
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -61,7 +61,7 @@ pub(super) struct Worker {
     /// Requests that were sent before the last failure was noticed fail together with it, as one failure.
     epoch: u64,
     next_tick: Instant,
-    /// Somebody waits: the next try does not wait for the pause to end.
+    /// A flush waits: the next try does not wait for the pause to end.
     flush_requested: bool,
     flushes: Vec<Flush>,
     shutdown: Option<Shutdown>,
@@ -85,7 +85,7 @@ struct Flush {
 
 struct Shutdown {
     deadline: Instant,
-    /// Tries left that find nobody at the other end.
+    /// Tries left against a peer that is unreachable.
     tries_unreachable: u32,
 }
 
@@ -116,7 +116,7 @@ impl Worker {
         }
     }
 
-    /// Runs until it is told to shut down, or until nobody is left who could.
+    /// Runs until a shutdown command, or until all senders of commands are gone.
     pub(super) async fn run(mut self, mut commands: UnboundedReceiver<Command>) {
         loop {
             self.fill_window();
@@ -347,11 +347,11 @@ impl Drop for Worker {
     }
 }
 
-/// Comes when a request has waited for nearly all of the time that the shutdown leaves to it. Not earlier: a collector
-/// that is only slow would get it twice.
+/// Resolves shortly before the shutdown deadline; used to send the last request once more. Not earlier: a collector that
+/// is only slow would get it twice.
 async fn hedge_deadline(mut deadline: watch::Receiver<Option<Instant>>) {
-    let told = deadline.wait_for(Option::is_some).await.ok().and_then(|deadline| *deadline);
-    match told {
+    let known = deadline.wait_for(Option::is_some).await.ok().and_then(|deadline| *deadline);
+    match known {
         Some(deadline) => {
             let left = deadline.saturating_duration_since(Instant::now());
             sleep_until(deadline - (left / 4).min(HEDGE_BEFORE_DEADLINE)).await;

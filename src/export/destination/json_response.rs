@@ -4,7 +4,7 @@ use super::outcome::Outcome;
 use super::responses;
 use crate::export::encode::json;
 
-/// An `Export…ServiceResponse`. One that cannot be read is that of a success all the same: the status has said so.
+/// An `Export…ServiceResponse`. One that cannot be parsed counts as a success: the status decides.
 pub(super) fn delivered(body: &[u8]) -> Outcome {
     responses::delivered(&json::response_to_protobuf(body).unwrap_or_default())
 }

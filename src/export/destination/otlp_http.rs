@@ -42,7 +42,7 @@ pub(super) fn outcome(answer: &Answer) -> Outcome {
     }
 }
 
-/// A body over the limit, or one that cannot be read, is that of a success all the same: the status has said so.
+/// Returns the outcome of a success. A body that is too long or cannot be parsed changes nothing: the status decides.
 fn success(answer: &Answer, content_type: &str) -> Outcome {
     match content_type {
         _ if answer.is_cut || answer.headers.contains_key(header::CONTENT_ENCODING) => {

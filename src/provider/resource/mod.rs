@@ -13,7 +13,7 @@ use crate::settings::Settings;
 #[cfg(test)]
 mod tests;
 
-/// The resource of all providers: the settings' attributes, beside those that nobody needs to set.
+/// Returns the resource of all providers: the attributes of the settings, and those that are set automatically.
 pub(crate) fn resource(settings: &Settings) -> Resource {
     let own = [
         KeyValue::new(semconv::SERVICE_INSTANCE_ID, INSTANCE_ID.clone()),

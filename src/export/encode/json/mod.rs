@@ -15,14 +15,14 @@ use crate::settings::Signal;
 /// An export request as JSON. `request` is the same as protobuf.
 pub(in crate::export) fn request(signal: Signal, request: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(request.len() * 2);
-    write::message(&mut out, of_signal(signal), request);
+    write::message(&mut out, request_schema(signal), request);
     out
 }
 
 /// An export request as protobuf. Returns `None` if it is not JSON, or does not have the form of a request.
 #[cfg(any(feature = "testing", test))]
 pub(crate) fn request_to_protobuf(signal: Signal, json: &[u8]) -> Option<Vec<u8>> {
-    read::message(of_signal(signal), json)
+    read::message(request_schema(signal), json)
 }
 
 /// An `Export…ServiceResponse` as protobuf.
@@ -58,7 +58,7 @@ pub(crate) fn status(code: i32, message: &str) -> String {
     format!("{{\"code\":{code},\"message\":{}}}", write::quoted_text(message))
 }
 
-fn of_signal(signal: Signal) -> &'static Message {
+fn request_schema(signal: Signal) -> &'static Message {
     match signal {
         Signal::Traces => &schema::TRACES,
         Signal::Metrics => &schema::METRICS,
