@@ -1,0 +1,238 @@
+//! The README's code, run as it stands there, each program in a process of its own and seen from a collector.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use telemetry_bootstrap::testing::{CollectedSpan, CollectedTelemetry, Collector, SpanKind};
+
+/// The files in `tests/readme` hold the README's code. An address there is a function, so that a test can choose a port.
+mod programs {
+    use std::error::Error;
+
+    fn address() -> String {
+        std::env::var("README_ADDRESS").unwrap()
+    }
+
+    fn target() -> &'static str {
+        Box::leak(format!("http://{}", address()).into_boxed_str())
+    }
+
+    mod quick_start {
+        include!("readme/quick_start.rs");
+
+        pub(super) fn run() -> Result<(), Box<dyn std::error::Error>> {
+            main()
+        }
+    }
+
+    mod grpc_server {
+        use super::address;
+        include!("readme/grpc_server.rs");
+
+        pub(super) fn run() -> Result<(), Box<dyn std::error::Error>> {
+            main()
+        }
+    }
+
+    mod http_server {
+        use super::address;
+        include!("readme/http_server.rs");
+
+        pub(super) fn run() -> Result<(), Box<dyn std::error::Error>> {
+            main()
+        }
+    }
+
+    mod grpc_client {
+        use super::target;
+        include!("readme/grpc_client.rs");
+
+        pub(super) fn run() -> Result<(), Box<dyn std::error::Error>> {
+            let telemetry = telemetry_bootstrap::init().service_name("client").build()?;
+            tokio::runtime::Runtime::new()?.block_on(async {
+                tonic_health::pb::health_client::HealthClient::new(channel())
+                    .check(tonic_health::pb::HealthCheckRequest::default())
+                    .await
+            })?;
+            telemetry.shutdown()?;
+            Ok(())
+        }
+    }
+
+    mod shop {
+        include!("readme/shop.rs");
+        include!("readme/shop_test.rs");
+
+        pub(super) fn run() -> Result<(), Box<dyn std::error::Error>> {
+            let telemetry = telemetry_bootstrap::init().service_name("shop").build()?;
+            let shop = Shop::new(&telemetry_bootstrap::opentelemetry::global::meter("shop"));
+            tokio::runtime::Runtime::new()?.block_on(shop.order(7))?;
+            telemetry.shutdown()?;
+            Ok(())
+        }
+    }
+
+    #[test]
+    #[ignore = "run by the tests below, in a process of its own"]
+    fn child() -> Result<(), Box<dyn Error>> {
+        match std::env::var("README_PROGRAM").as_deref() {
+            Ok("quick_start") => quick_start::run(),
+            Ok("grpc_server") => grpc_server::run(),
+            Ok("grpc_client") => grpc_client::run(),
+            Ok("http_server") => http_server::run(),
+            Ok("shop") => shop::run(),
+            other => Err(format!("no such program: {other:?}").into()),
+        }
+    }
+}
+
+#[test]
+fn the_readme_contains_the_code_that_is_tested_here() {
+    let readme = include_str!("../README.md");
+    for (name, code) in [
+        ("quick_start", include_str!("readme/quick_start.rs")),
+        ("grpc_server", include_str!("readme/grpc_server.rs")),
+        ("grpc_client", include_str!("readme/grpc_client.rs")),
+        ("http_server", include_str!("readme/http_server.rs")),
+        ("shop", include_str!("readme/shop.rs")),
+        ("shop_test", include_str!("readme/shop_test.rs")),
+    ] {
+        let code = code
+            .replace("address().parse()", "\"0.0.0.0:50051\".parse()")
+            .replace("bind(address())", "bind(\"0.0.0.0:8080\")")
+            .replace("target()", "\"http://greeter:50051\"");
+        assert!(readme.contains(&code), "README.md and tests/readme/{name}.rs differ");
+    }
+}
+
+#[test]
+fn quick_start_exports_its_record() {
+    let collector = Collector::start().unwrap();
+    assert!(start("quick_start", &collector, "").wait().success());
+    let logs = collector.logs();
+    let [log] = &logs[..] else { panic!("{logs:?}") };
+    assert_eq!(log.body(), "starting");
+    assert_eq!(log.attribute_text("port").as_deref(), Some("50051"));
+    assert_eq!(log.resource_attribute("service.name"), Some("greeter".into()));
+    assert_eq!(log.resource_attribute("service.version"), Some(env!("CARGO_PKG_VERSION").into()));
+}
+
+#[test]
+fn grpc_server_and_client_record_one_trace() {
+    let collector = Collector::start().unwrap();
+    let address = free_address();
+    let server = start("grpc_server", &collector, &address);
+    wait_for_listener(&address);
+    assert!(start("grpc_client", &collector, &address).wait().success());
+    assert!(server.terminate().success());
+
+    let received = collector.received();
+    let calls = received.spans_named("grpc.health.v1.Health/Check");
+    let [call] = &of_kind(&calls, SpanKind::Client)[..] else { panic!("{calls:?}") };
+    let [served] = &of_kind(&calls, SpanKind::Server)[..] else { panic!("{calls:?}") };
+    assert!(call.is_parent_of(served), "{calls:?}");
+    for metric in ["rpc.client.call.duration", "rpc.server.call.duration"] {
+        assert_eq!(count(&received, metric), 1, "{metric}");
+    }
+}
+
+#[test]
+fn http_server_records_the_route() {
+    let collector = Collector::start().unwrap();
+    let address = free_address();
+    let server = start("http_server", &collector, &address);
+    wait_for_listener(&address);
+    assert_eq!(get(&address, "/orders/7"), "shipped");
+    assert!(server.terminate().success());
+
+    let received = collector.received();
+    let spans = received.spans();
+    let [span] = &spans[..] else { panic!("{spans:?}") };
+    assert_eq!((span.name(), span.kind()), ("GET /orders/{id}", SpanKind::Server));
+    assert_eq!(count(&received, "http.server.request.duration"), 1);
+}
+
+#[test]
+fn shop_records_its_span_record_and_metrics() {
+    let collector = Collector::start().unwrap();
+    assert!(start("shop", &collector, "").wait().success());
+    let received = collector.received();
+    let [span] = &received.spans_named("order")[..] else { panic!("{received:?}") };
+    assert_eq!(span.attribute_text("id").as_deref(), Some("7"));
+    let log = received.log("order placed");
+    assert_eq!((log.trace_id(), log.attribute_text("order.id")), (Some(span.trace_id()), Some("7".into())));
+    assert_eq!(received.value("shop.orders", &[("error", "false")]), Some(1.0));
+    assert_eq!(count(&received, "shop.order.duration"), 1);
+}
+
+/// A program of the README that runs in a child process.
+struct Program(Child);
+
+fn start(program: &str, collector: &Collector, address: &str) -> Program {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "programs::child", "--ignored", "--nocapture"])
+        .env_remove("RUST_LOG")
+        .env("README_PROGRAM", program)
+        .env("README_ADDRESS", address)
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
+        .spawn();
+    Program(child.unwrap())
+}
+
+impl Program {
+    fn wait(mut self) -> ExitStatus {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            match self.0.try_wait().unwrap() {
+                Some(status) => return status,
+                None if Instant::now() > deadline => break,
+                None => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+        self.0.kill().unwrap();
+        panic!("the program did not end within {LIMIT:?}");
+    }
+
+    fn terminate(self) -> ExitStatus {
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.0.id())).status();
+        assert!(sent.unwrap().success());
+        self.wait()
+    }
+}
+
+fn of_kind(spans: &[CollectedSpan], kind: SpanKind) -> Vec<&CollectedSpan> {
+    spans.iter().filter(|span| span.kind() == kind).collect()
+}
+
+/// Returns the number of measurements of a histogram.
+fn count(received: &CollectedTelemetry, metric: &str) -> u64 {
+    received.histogram(metric, &[]).unwrap().count
+}
+
+/// An address of this machine at which nothing listens.
+fn free_address() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+fn wait_for_listener(address: &str) {
+    let deadline = Instant::now() + LIMIT;
+    while std::net::TcpStream::connect(address).is_err() {
+        assert!(Instant::now() < deadline, "nothing listens at {address}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Returns the body of the answer to a GET request.
+fn get(address: &str, path: &str) -> String {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+const LIMIT: Duration = Duration::from_secs(30);
