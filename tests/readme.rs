@@ -1,7 +1,7 @@
 //! The README's code, run as it stands there, each program in a process of its own and seen from a collector.
 
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "test code")]
 
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
@@ -68,7 +68,7 @@ mod programs {
 
         pub(super) fn run() -> Result<(), Box<dyn std::error::Error>> {
             let telemetry = telemetry_bootstrap::init().service_name("shop").build()?;
-            let shop = Shop::new(&telemetry_bootstrap::opentelemetry::global::meter("shop"));
+            let shop = Shop::new(&opentelemetry::global::meter("shop"));
             tokio::runtime::Runtime::new()?.block_on(shop.order(7))?;
             telemetry.shutdown()?;
             Ok(())

@@ -34,5 +34,6 @@ impl Shop {
 }
 
 async fn place(id: u64) -> std::io::Result<()> {
-    Ok(()) // the work
+    tracing::debug!(id, "placing"); // the work
+    Ok(())
 }
