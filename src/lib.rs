@@ -104,7 +104,7 @@ pub use error::InitError;
 pub use export::{ExportError, ExportStats, SignalStats};
 pub use lifecycle::{ShutdownError, TelemetryGuard, shutdown_signal, shutdown_signal_blocking};
 pub use lines::json;
-pub use lines::writer::{LogDestination, NonBlockingWriter, OverflowPolicy};
+pub use lines::writer::{LineWriter, LogDestination, NonBlockingWriter, OverflowPolicy};
 pub use opentelemetry;
 pub use opentelemetry_sdk;
 pub use provider::duration_histogram;

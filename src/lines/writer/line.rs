@@ -9,12 +9,12 @@ use super::NonBlockingWriter;
 /// Collects one line for a [`NonBlockingWriter`]: whatever is written in pieces becomes visible as a whole, with its line
 /// feed or when this is dropped.
 #[derive(Debug)]
-pub struct Line<'a> {
+pub struct LineWriter<'a> {
     writer: &'a NonBlockingWriter,
     pieces: Vec<u8>,
 }
 
-impl Line<'_> {
+impl LineWriter<'_> {
     fn hand_over(&mut self) {
         if !self.pieces.is_empty() {
             self.writer.push(&self.pieces);
@@ -23,7 +23,7 @@ impl Line<'_> {
     }
 }
 
-impl io::Write for Line<'_> {
+impl io::Write for LineWriter<'_> {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         if self.pieces.is_empty() && text.ends_with(b"\n") {
             self.writer.push(text);
@@ -42,7 +42,7 @@ impl io::Write for Line<'_> {
     }
 }
 
-impl Drop for Line<'_> {
+impl Drop for LineWriter<'_> {
     fn drop(&mut self) {
         if !self.pieces.is_empty() {
             self.pieces.push(b'\n');
@@ -52,9 +52,9 @@ impl Drop for Line<'_> {
 }
 
 impl<'a> MakeWriter<'a> for NonBlockingWriter {
-    type Writer = Line<'a>;
+    type Writer = LineWriter<'a>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Line { writer: self, pieces: Vec::new() }
+        LineWriter { writer: self, pieces: Vec::new() }
     }
 }

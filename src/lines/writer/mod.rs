@@ -32,6 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::buffer::{Buffer, Pushed};
+pub use self::line::LineWriter;
 use self::output::Sink;
 pub use self::output::{LogDestination, OverflowPolicy};
 use crate::settings::deadline_after;

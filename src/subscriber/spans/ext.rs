@@ -255,6 +255,7 @@ impl<S> Layer<S> for SpanAccess where S: Subscriber + for<'a> LookupSpan<'a> {}
 
 mod private {
     /// Methods may be added.
+    #[expect(unnameable_types, reason = "a trait that other crates cannot name cannot be implemented there")]
     pub trait Sealed {}
     impl Sealed for tracing::Span {}
 }
