@@ -13,7 +13,7 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue};
 use telemetry_bootstrap::testing::{CollectedSpan, Collector, StatusCode};
-use telemetry_bootstrap::{opentelemetry, tracing};
+use telemetry_bootstrap::{Builder, opentelemetry, tracing};
 use tracing::dispatcher::{get_default, with_default};
 use tracing::{Dispatch, Span};
 use tracing_opentelemetry::{OpenTelemetrySpanExt, SetParentError, get_otel_context};
@@ -23,8 +23,12 @@ fn remote() -> SpanContext {
 }
 
 fn run(program: impl Fn()) -> Vec<CollectedSpan> {
+    run_with(|builder| builder, program)
+}
+
+fn run_with(adjust: impl FnOnce(Builder) -> Builder, program: impl Fn()) -> Vec<CollectedSpan> {
     let collector = Collector::start().unwrap();
-    let local = Local::start(&collector.endpoint());
+    let local = Local::with(&collector.endpoint(), adjust);
     with_default(&local.subscriber, program);
     let (stats, _) = local.shutdown();
     assert_eq!((stats.lost(), stats.open_spans), (0, 0));
@@ -38,7 +42,10 @@ fn named<'a>(spans: &'a [CollectedSpan], name: &str) -> &'a CollectedSpan {
 /// Every method of an extension trait, on a span that is not entered and then on the entered one.
 macro_rules! every_method {
     ($extension:path) => {
-        run(|| {
+        every_method!($extension, |builder| builder)
+    };
+    ($extension:path, $adjust:expr) => {
+        run_with($adjust, || {
             use $extension as Extension;
             let span = tracing::info_span!("all", own = 1);
             Extension::set_parent(&span, Context::new().with_remote_span_context(remote())).unwrap();
@@ -96,6 +103,13 @@ fn every_method_of_tracing_opentelemetry_works() {
 #[test]
 fn every_method_of_our_own_extension_works() {
     assert_all(&every_method!(telemetry_bootstrap::SpanExt));
+}
+
+#[test]
+fn every_method_works_with_the_bridge_of_tracing_opentelemetry() {
+    let stock = |builder: Builder| builder.traces(|traces| traces.use_tracing_opentelemetry());
+    assert_all(&every_method!(tracing_opentelemetry::OpenTelemetrySpanExt, stock));
+    assert_all(&every_method!(telemetry_bootstrap::SpanExt, stock));
 }
 
 #[test]

@@ -42,13 +42,34 @@ impl SpanProcessor for Idle {
 const WAYS: [fn(Builder) -> Builder; 2] =
     [|builder| builder, |builder| builder.traces(|traces| traces.span_processor(Idle))];
 
+/// The bridge of `tracing-opentelemetry`, which has the same results where these do not depend on its own rules.
+const STOCK: fn(Builder) -> Builder = |builder| builder.traces(|traces| traces.use_tracing_opentelemetry());
+
 /// Runs `program` with telemetry of each way, and hands what arrived to `check`.
 fn in_both_ways(
     adjust: impl Fn(Builder) -> Builder,
     program: impl Fn(),
     check: impl Fn(&CollectedTelemetry, ExportStats, &[serde_json::Value]),
 ) {
-    for way in WAYS {
+    in_ways(&WAYS, adjust, program, check);
+}
+
+/// The same, and with the bridge of `tracing-opentelemetry`.
+fn with_every_bridge(
+    adjust: impl Fn(Builder) -> Builder,
+    program: impl Fn(),
+    check: impl Fn(&CollectedTelemetry, ExportStats, &[serde_json::Value]),
+) {
+    in_ways(&[WAYS[0], WAYS[1], STOCK], adjust, program, check);
+}
+
+fn in_ways(
+    ways: &[fn(Builder) -> Builder],
+    adjust: impl Fn(Builder) -> Builder,
+    program: impl Fn(),
+    check: impl Fn(&CollectedTelemetry, ExportStats, &[serde_json::Value]),
+) {
+    for way in ways {
         let collector = Collector::start().unwrap();
         let local = Local::with(&collector.endpoint(), |builder| adjust(way(builder)));
         with_default(&local.subscriber, &program);
@@ -79,7 +100,7 @@ fn find(order: Option<u64>) -> Option<u64> {
 
 #[test]
 fn spans_inside_macro_arguments_are_exported() {
-    in_both_ways(
+    with_every_bridge(
         same,
         || {
             tracing::info_span!("outer").in_scope(|| {
@@ -112,7 +133,7 @@ fn level_checks_and_abandoned_events_cost_no_span() {
         tracing::info!(order = find(order)?, "found");
         Some(())
     }
-    in_both_ways(
+    with_every_bridge(
         same,
         || {
             for number in 0..100 {
@@ -152,7 +173,7 @@ fn an_event_whose_argument_awaits_costs_no_span_of_other_tasks() {
         tokio::task::yield_now().await;
         7
     }
-    in_both_ways(
+    with_every_bridge(
         same,
         || {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -177,7 +198,7 @@ fn an_event_whose_argument_awaits_costs_no_span_of_other_tasks() {
 
 #[test]
 fn an_invalid_parent_is_no_parent() {
-    in_both_ways(
+    with_every_bridge(
         same,
         || {
             let _invalid = Context::new().with_remote_span_context(SpanContext::empty_context()).attach();
@@ -454,7 +475,7 @@ fn a_span_never_ends_before_it_starts() {
 
 #[test]
 fn events_have_the_name_that_their_macro_gives_them() {
-    in_both_ways(
+    with_every_bridge(
         same,
         || {
             tracing::info!(name: "order.placed", "named");
@@ -513,7 +534,7 @@ fn an_error_value_is_formatted_once() {
 
 #[test]
 fn events_are_span_events_on_request() {
-    in_both_ways(
+    with_every_bridge(
         |builder| builder.traces(|traces| traces.events_on_spans()),
         || {
             tracing::info_span!("work").in_scope(|| {
@@ -530,4 +551,30 @@ fn events_are_span_events_on_request() {
             assert_eq!(received.log_count(), 2);
         },
     );
+}
+
+#[test]
+fn the_bridge_of_tracing_opentelemetry_sets_the_status_itself() {
+    let collector = Collector::start().unwrap();
+    let local = Local::with(&collector.endpoint(), STOCK);
+    with_default(&local.subscriber, || {
+        tracing::info_span!("failed").in_scope(|| tracing::error!("logged"));
+        tracing::info_span!("recorded").in_scope(|| telemetry_bootstrap::record_error(&fmt::Error));
+        let parent = tracing::info_span!("parent");
+        tracing::info!(parent: &parent, "explicit");
+        tracing::trace_span!("excluded").in_scope(|| drop(tracing::info_span!("child of none")));
+    });
+    let (_, lines) = local.shutdown();
+    let received = collector.received();
+    let failed = span(&received, "failed");
+    assert_eq!((failed.status(), failed.status_message()), (StatusCode::Error, ""));
+    assert_eq!(failed.span.events[0].name, "logged");
+    assert_eq!(failed.attribute("error.type"), None);
+    let recorded = span(&received, "recorded");
+    assert_eq!(recorded.status_message(), fmt::Error.to_string());
+    assert_eq!(recorded.span.events.iter().map(|event| &*event.name).collect::<Vec<_>>(), ["exception"]);
+    let explicit = lines.iter().find(|line| line["message"] == "explicit").unwrap();
+    assert_eq!(explicit["trace_id"], span(&received, "parent").trace_id());
+    assert!(received.spans_named("excluded").is_empty());
+    assert_eq!(span(&received, "child of none").parent_span_id(), None);
 }

@@ -26,6 +26,7 @@ pub struct Traces {
     pub(super) sampler: Option<CustomSampler>,
     pub(super) custom_ids: bool,
     pub(super) events_on_spans: bool,
+    pub(super) uses_stock_bridge: bool,
     pub(super) hooks: BuilderHooks<TracerProviderBuilder>,
 }
 
@@ -154,6 +155,32 @@ impl Traces {
     /// ```
     pub fn events_on_spans(mut self) -> Self {
         self.events_on_spans = true;
+        self
+    }
+
+    /// Uses `tracing_opentelemetry::layer()` to turn `tracing` spans into OpenTelemetry spans, instead of this crate's
+    /// own bridge: a way out if the two differ and you need the behaviour of the former. Default: the own bridge.
+    ///
+    /// The span filter, the sampler, the limits and the export stay the same. What that crate does differently, you
+    /// get as well:
+    /// - An error event sets the status of its span, with an empty description, and is an event of the span.
+    ///   `error.type` is not set, and a panic does not change the status.
+    /// - Unsigned numbers become text, and a repeated attribute counts more than once against the limit. An unknown
+    ///   `otel.status_code` and an empty `otel.name` are not corrected.
+    /// - A field whose `Debug` or `Display` panics, a sampler that panics and a span processor that panics can end the
+    ///   program.
+    /// - Ends of spans are read from the wall clock.
+    /// - Links to an invalid span context are dropped even if they have attributes.
+    /// - The context of a root has no *random* flag. It is exported all the same.
+    /// - In a handler under a server layer, `Span::current()` is disabled.
+    /// - [`ExportStats::open_spans`](crate::ExportStats::open_spans) is always 0.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().traces(|traces| traces.use_tracing_opentelemetry());
+    /// ```
+    pub fn use_tracing_opentelemetry(mut self) -> Self {
+        self.uses_stock_bridge = true;
         self
     }
 

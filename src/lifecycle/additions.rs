@@ -23,6 +23,8 @@ pub(crate) struct Additions {
     pub(crate) custom_ids: bool,
     /// Events are span events as well.
     pub(crate) events_on_spans: bool,
+    /// The bridge of `tracing-opentelemetry` makes the spans.
+    pub(crate) uses_stock_bridge: bool,
     /// Span processors and the id generator, in the order of the calls.
     pub(crate) tracer_provider: BuilderHooks<TracerProviderBuilder>,
     /// Readers.

@@ -63,7 +63,7 @@ fn is_returned_error(metadata: &Metadata<'_>) -> bool {
 
 /// Marks the span that `event` belongs to.
 pub(super) fn mark(event: &Event<'_>, bridge: &SpanBridge, time: SystemTime, how: &Marks) {
-    let explicit = STATE.get() == State::Explicit;
+    let explicit = is_explicit();
     let state = bridge.span_of_event(event);
     let span = state.as_ref().and_then(|state| span_of(event, state, bridge));
     if span.is_none() && !explicit {
@@ -95,6 +95,11 @@ pub(super) fn mark_panicked(context: &OtelContext) {
     if let Some((_, failure)) = PANIC.try_with(take).ok().flatten() {
         failure.mark(&span, SystemTime::now(), ExceptionSignal::SpanEvent, false);
     }
+}
+
+/// Returns `true` while the event of an explicitly recorded error is under way and its span is not marked.
+pub(super) fn is_explicit() -> bool {
+    STATE.get() == State::Explicit
 }
 
 /// Runs `emit`, which emits the event of an explicitly recorded error; where no layer of ours has marked the current

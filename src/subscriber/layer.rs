@@ -19,7 +19,7 @@ use super::lines::Lines;
 use super::logs::SpanAttributes;
 use super::rate_limit::RateLimit;
 use super::reentrancy::ReentrancyGuard;
-use super::spans::{SpanAccess, SpanBridge, StockExtensions};
+use super::spans::{SpanAccess, SpanBridge, StockBridge, StockExtensions};
 use super::{TelemetryLayer, errors};
 use crate::exception::once_per_event;
 use crate::export::own_threads::on_io_thread;
@@ -32,8 +32,30 @@ pub(crate) struct LayerParts<S> {
     pub(crate) records: Option<(Records<S>, FilterHandle)>,
     /// For records that carry the fields of the spans around them.
     pub(crate) span_attributes: Option<Arc<SpanAttributes>>,
-    pub(crate) spans: Option<Arc<SpanBridge>>,
+    pub(crate) spans: Option<Spans<S>>,
     pub(crate) marks: Marks,
+}
+
+/// What makes OpenTelemetry spans.
+pub(crate) enum Spans<S> {
+    Own(Arc<SpanBridge>),
+    /// That of `tracing-opentelemetry`.
+    Stock(StockBridge<S>),
+}
+
+impl<S> fmt::Debug for Spans<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own(bridge) => bridge.fmt(f),
+            Self::Stock(stock) => stock.fmt(f),
+        }
+    }
+}
+
+impl<S> From<Arc<SpanBridge>> for Spans<S> {
+    fn from(bridge: Arc<SpanBridge>) -> Self {
+        Self::Own(bridge)
+    }
 }
 
 /// Writes an event as an OTLP record.
@@ -58,10 +80,20 @@ where
     fn stack(self, filtering: Filtering) -> (impl Layer<S> + Send + Sync + use<S>, CombinedFilter) {
         let (lines, line_filter) = self.lines.unzip();
         let (records, record_filter) = self.records.unzip();
-        let bridge = self.spans;
-        let records_events = bridge.as_ref().is_some_and(|bridge| bridge.records_events());
-        let span_filter = bridge.as_ref().map(|bridge| bridge.filter().clone());
+        let (bridge, stock) = match self.spans {
+            Some(Spans::Own(bridge)) => (Some(bridge), None),
+            Some(Spans::Stock(stock)) => (None, Some(stock)),
+            None => (None, None),
+        };
+        let own_filter = bridge.as_ref().map(|bridge| (bridge.filter().clone(), bridge.records_events()));
+        let stock_filter = stock.as_ref().map(|stock| (stock.filter().clone(), stock.records_events()));
+        let (span_filter, records_events) = own_filter.or(stock_filter).unzip();
+        let records_events = records_events.unwrap_or_default();
         let wants = CombinedFilter::new(line_filter, record_filter, span_filter, records_events);
+        let extensions = match &stock {
+            Some(stock) => Some(StockExtensions::of_stock_bridge(stock)),
+            None => bridge.as_ref().map(StockExtensions::new),
+        };
         let outputs = Outputs {
             lines,
             records,
@@ -70,11 +102,11 @@ where
             marks: self.marks,
             filtering,
             bridge: bridge.clone(),
+            stock,
             sdk_lines: RateLimit::new(Instant::now()),
         };
         let access = bridge.as_ref().map(|bridge| SpanAccess::new(Arc::clone(bridge)));
-        let stock = bridge.as_ref().map(StockExtensions::new);
-        let access = Layer::<S>::and_then(access, stock);
+        let access = Layer::<S>::and_then(access, extensions);
         (Layer::<S>::and_then(access, outputs), wants)
     }
 }
@@ -127,6 +159,7 @@ struct Outputs<S> {
     marks: Marks,
     filtering: Filtering,
     bridge: Option<Arc<SpanBridge>>,
+    stock: Option<StockBridge<S>>,
     sdk_lines: RateLimit,
 }
 
@@ -177,6 +210,9 @@ where
         if let Some(bridge) = &self.bridge {
             bridge.on_new_span(attrs, id, &ctx);
         }
+        if let Some(stock) = &self.stock {
+            stock.on_new_span(attrs, id, &ctx);
+        }
         let _inside = ReentrancyGuard::enter();
         if let Some(kept) = &self.span_attributes
             && passes(self.wants.records.as_ref(), attrs.metadata(), &ctx)
@@ -194,6 +230,9 @@ where
         self.wants.on_record(id, values, &ctx);
         if let Some(bridge) = &self.bridge {
             bridge.on_record(id, values);
+        }
+        if let Some(stock) = &self.stock {
+            stock.on_record(id, values, &ctx);
         }
         let _inside = ReentrancyGuard::enter();
         if let Some(kept) = &self.span_attributes {
@@ -226,6 +265,9 @@ where
         if let Some(bridge) = &self.bridge {
             bridge.on_enter(id);
         }
+        if let Some(stock) = &self.stock {
+            stock.on_enter(id, &ctx);
+        }
     }
 
     fn on_exit(&self, id: &span::Id, ctx: Context<'_, S>) {
@@ -233,11 +275,17 @@ where
         if let Some(bridge) = &self.bridge {
             bridge.on_exit(id);
         }
+        if let Some(stock) = &self.stock {
+            stock.on_exit(id, &ctx);
+        }
     }
 
-    fn on_follows_from(&self, id: &span::Id, follows: &span::Id, _: Context<'_, S>) {
+    fn on_follows_from(&self, id: &span::Id, follows: &span::Id, ctx: Context<'_, S>) {
         if let Some(bridge) = &self.bridge {
             bridge.on_follows_from(id, follows);
+        }
+        if let Some(stock) = &self.stock {
+            stock.on_follows_from(id, follows, &ctx);
         }
     }
 
@@ -248,6 +296,9 @@ where
         }
         if let Some(bridge) = &self.bridge {
             bridge.on_close(&id);
+        }
+        if let Some(stock) = &self.stock {
+            stock.on_close(&id, &ctx);
         }
         if let Some(lines) = &self.lines {
             lines.on_close(id, ctx);
@@ -267,6 +318,9 @@ where
         let events = self.bridge.as_deref().filter(|bridge| {
             bridge.records_events() && !suppressed && !nested && passes(Some(bridge.filter()), metadata, &ctx)
         });
+        if let Some(stock) = self.stock.as_ref().filter(|_| !suppressed && !nested) {
+            stock.on_event(event, metadata, &ctx);
+        }
         if !line && !record && bridge.is_none() && events.is_none() {
             return;
         }
@@ -299,6 +353,9 @@ where
     fn ids(&self, event: &Event<'_>, nested: bool) -> Option<TraceIds> {
         if event.is_contextual() {
             return TraceIds::current();
+        }
+        if let Some(stock) = &self.stock {
+            return stock.ids(event);
         }
         // A span that this thread is starting has no ids yet.
         let bridge = self.bridge.as_ref().filter(|_| !nested)?;

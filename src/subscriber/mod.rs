@@ -30,14 +30,14 @@ pub(crate) mod tests;
 pub(crate) use errors::Marks;
 pub use filter::FilterError;
 pub(crate) use filters::Filters;
-pub(crate) use layer::{LayerParts, Records};
+pub(crate) use layer::{LayerParts, Records, Spans};
 pub(crate) use lines::{Lines, shared};
 pub(crate) use logs::{LogOptions, OtlpLogs, SpanAttributes};
 pub use record_error::record_error;
 pub use spans::SpanExt;
 #[cfg_attr(not(test), expect(unused_imports, reason = "the layers for calls do not use it yet"))]
 pub(crate) use spans::handler_span;
-pub(crate) use spans::{DirectSource, SpanBridge, SpanSource};
+pub(crate) use spans::{DirectSource, SpanBridge, SpanSource, StockBridge};
 use tracing_subscriber::Layer;
 
 /// Everything this crate does with `tracing`, as one layer for a subscriber of your own.

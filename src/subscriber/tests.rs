@@ -142,10 +142,13 @@ fn layers_beside_ours_do_not_feel_our_filters() {
         lines: Some((lines_into(&ours), handle("warn"))),
         records: None,
         span_attributes: None,
-        spans: Some(Arc::new(SpanBridge::new(
-            SpanSource::sdk(provider.tracer("test"), SamplingShortcut::None, true),
-            handle("warn"),
-        ))),
+        spans: Some(
+            Arc::new(SpanBridge::new(
+                SpanSource::sdk(provider.tracer("test"), SamplingShortcut::None, true),
+                handle("warn"),
+            ))
+            .into(),
+        ),
         marks: super::Marks::default(),
     };
     let subscriber =

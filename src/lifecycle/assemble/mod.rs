@@ -27,7 +27,9 @@ use crate::lifecycle::guard::Running;
 use crate::lifecycle::start_line::StartLine;
 use crate::provider::{SamplingShortcut, SharedSampler, resource};
 use crate::settings::Settings;
-use crate::subscriber::{DirectSource, LayerParts, Marks, SpanAttributes, SpanBridge, SpanSource};
+use crate::subscriber::{
+    DirectSource, LayerParts, Marks, SpanAttributes, SpanBridge, SpanSource, Spans, StockBridge,
+};
 use crate::{propagation, semconv};
 
 /// Telemetry that runs and that no global refers to yet.
@@ -76,6 +78,7 @@ where
     let start_line = StartLine::new(&settings, lines.description);
     let globals = globals(&settings, &mut additions, start_line, lines.writes_to_console);
     let events_on_spans = additions.events_on_spans;
+    let uses_stock_bridge = additions.uses_stock_bridge;
     let has_random_ids = !additions.custom_ids;
     let has_tracer_hooks = !additions.tracer_provider.is_empty();
     let sampler = SharedSampler::new(&settings.traces.sampler, additions.sampler.take());
@@ -97,13 +100,16 @@ where
         }
         false => SpanSource::direct(direct, globals.sampling_shortcut),
     };
-    let bridge = (!settings.disabled)
+    let tracer = || providers.tracer.tracer_with_scope(scope());
+    let stock = (uses_stock_bridge && !settings.disabled)
+        .then(|| StockBridge::new(tracer(), filters.spans.clone(), events_on_spans));
+    let bridge = (!uses_stock_bridge && !settings.disabled)
         .then(|| Arc::new(SpanBridge::new(source, filters.spans.clone()).with_events(events_on_spans)));
     let layer = LayerParts {
         lines: lines.format.map(|format| (format, filters.lines.clone())),
         span_attributes: span_attributes.filter(|_| records.is_some()),
         records: records.map(|records| (records, filters.records.clone())),
-        spans: bridge.clone(),
+        spans: stock.map(Spans::Stock).or_else(|| bridge.clone().map(Spans::Own)),
         marks,
     };
     let running = Running {

@@ -133,7 +133,9 @@ pub trait SpanExt: private::Sealed {
 impl SpanExt for tracing::Span {
     fn set_parent(&self, parent: OtelContext) -> Result<(), SetParentError> {
         self.with_subscriber(|(id, dispatch)| {
-            let access = dispatch.downcast_ref::<SpanAccess>().ok_or(SetParentError::LayerNotFound)?;
+            let Some(access) = dispatch.downcast_ref::<SpanAccess>() else {
+                return OpenTelemetrySpanExt::set_parent(self, parent);
+            };
             if access.with_span(id, |_, state| state.has_twin()) == Some(true) {
                 // What is set on the twin counts in the end.
                 return OpenTelemetrySpanExt::set_parent(self, parent);
@@ -145,15 +147,24 @@ impl SpanExt for tracing::Span {
     }
 
     fn add_link_with_attributes(&self, span: SpanContext, attributes: Vec<KeyValue>) {
+        if has_other_bridge(self) {
+            return OpenTelemetrySpanExt::add_link_with_attributes(self, span, attributes);
+        }
         with_span(self, |bridge, state| bridge.add_link(state, Link::new(span, attributes, 0)));
     }
 
     fn context(&self) -> OtelContext {
+        if has_other_bridge(self) {
+            return OpenTelemetrySpanExt::context(self);
+        }
         with_span(self, |bridge, state| bridge.context(state)).flatten().unwrap_or_default()
     }
 
     fn set_attribute(&self, key: impl Into<Key>, value: impl Into<Value>) {
         let attribute = KeyValue::new(key, value);
+        if has_other_bridge(self) {
+            return OpenTelemetrySpanExt::set_attribute(self, attribute.key, attribute.value);
+        }
         with_span(self, |bridge, state| {
             bridge.change(
                 state,
@@ -165,6 +176,9 @@ impl SpanExt for tracing::Span {
     }
 
     fn set_status(&self, status: Status) {
+        if has_other_bridge(self) {
+            return OpenTelemetrySpanExt::set_status(self, status);
+        }
         with_span(self, |bridge, state| {
             bridge.change(
                 state,
@@ -181,6 +195,9 @@ impl SpanExt for tracing::Span {
         timestamp: SystemTime,
         attributes: Vec<KeyValue>,
     ) {
+        if has_other_bridge(self) {
+            return OpenTelemetrySpanExt::add_event_with_timestamp(self, name, timestamp, attributes);
+        }
         let event = Event::new(name, timestamp, attributes, 0);
         with_span(self, |bridge, state| {
             bridge.change(
@@ -191,6 +208,11 @@ impl SpanExt for tracing::Span {
             );
         });
     }
+}
+
+/// Returns `true` if the span's subscriber has no bridge of ours: it may have that of `tracing-opentelemetry`.
+fn has_other_bridge(span: &tracing::Span) -> bool {
+    span.with_subscriber(|(_, dispatch)| dispatch.downcast_ref::<SpanAccess>().is_none()).unwrap_or(false)
 }
 
 fn with_span<T>(span: &tracing::Span, f: impl FnOnce(&Arc<SpanBridge>, &Arc<SpanState>) -> T) -> Option<T> {

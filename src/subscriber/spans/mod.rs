@@ -60,6 +60,7 @@ mod handler;
 mod source;
 mod state;
 mod status;
+mod stock;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -79,6 +80,7 @@ pub(super) use self::handler::is_handler_span;
 pub(crate) use self::source::{DirectSource, SpanSource};
 pub(crate) use self::state::SpanState;
 pub(crate) use self::status::as_inferred;
+pub(crate) use self::stock::StockBridge;
 
 use self::fields::SpanFields;
 use self::state::{PendingSpan, Stage, StartTime, Started};

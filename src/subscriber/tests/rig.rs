@@ -80,10 +80,13 @@ impl Rig {
                 handle(options.records),
             )),
             span_attributes: None,
-            spans: Some(Arc::new(SpanBridge::new(
-                SpanSource::sdk(provider.tracer("test"), SamplingShortcut::None, true),
-                span_filter.clone(),
-            ))),
+            spans: Some(
+                Arc::new(SpanBridge::new(
+                    SpanSource::sdk(provider.tracer("test"), SamplingShortcut::None, true),
+                    span_filter.clone(),
+                ))
+                .into(),
+            ),
             marks: Marks { exceptions: options.exceptions, ..Marks::default() },
         };
         let installed = if options.beside_others {

@@ -9,20 +9,36 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::super::SpanBridge;
+use super::super::stock::{StockBridge, StockLayer};
 use super::{Stock, stock};
 
 /// A layer that shows the stock layer to those who look for it. It does nothing else.
-pub(in crate::subscriber) struct StockExtensions {
-    stock: Arc<Stock>,
+pub(in crate::subscriber) struct StockExtensions<S> {
+    target: Target<S>,
 }
 
-impl StockExtensions {
+/// Where the stock layer is.
+enum Target<S> {
+    /// Over the registry of twins.
+    Twins(Arc<Stock>),
+    /// In the place of our bridge.
+    Bridge(Arc<StockLayer<S>>),
+}
+
+impl<S> StockExtensions<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
     pub(in crate::subscriber) fn new(bridge: &Arc<SpanBridge>) -> Self {
-        Self { stock: stock(bridge) }
+        Self { target: Target::Twins(stock(bridge)) }
+    }
+
+    pub(in crate::subscriber) fn of_stock_bridge(bridge: &StockBridge<S>) -> Self {
+        Self { target: Target::Bridge(Arc::clone(bridge.layer())) }
     }
 }
 
-impl fmt::Debug for StockExtensions {
+impl<S> fmt::Debug for StockExtensions<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StockExtensions").finish_non_exhaustive()
     }
@@ -32,19 +48,24 @@ impl fmt::Debug for StockExtensions {
     unsafe_code,
     reason = "the stock layer is found by a downcast, which only an unsafe function can redirect"
 )]
-impl<S> Layer<S> for StockExtensions
+impl<S> Layer<S> for StockExtensions<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     // SAFETY: the caller may dereference the pointer as the type of `id` while it borrows `self`, as the contract of
-    // `Layer::downcast_raw` says. Either it points to `self`, which has the type of `id`; or `Subscriber::downcast_raw`
-    // of `Stock` returns it, whose contract is the same for a borrow of `self.stock`. That is behind an `Arc` which
-    // `self` owns, never replaces and never gives mutable access to: it lives, and stays in its place, as long as `self`.
+    // `Layer::downcast_raw` says. Either it points to `self`, which has the type of `id`; or `downcast_raw` of the
+    // target returns it, whose contract is the same for a borrow of the target. That is behind an `Arc` which `self`
+    // owns, never replaces and never gives mutable access to: it lives, and stays in its place, as long as `self`.
     unsafe fn downcast_raw(&self, id: TypeId) -> Option<*const ()> {
         if id == TypeId::of::<Self>() {
             return Some(std::ptr::from_ref(self).cast());
         }
-        // SAFETY: the call has no requirements beyond those on the use of the pointer, which are above.
-        unsafe { self.stock.downcast_raw(id) }
+        // SAFETY: the calls have no requirements beyond those on the use of the pointer, which are above.
+        unsafe {
+            match &self.target {
+                Target::Twins(stock) => stock.downcast_raw(id),
+                Target::Bridge(layer) => layer.downcast_raw(id),
+            }
+        }
     }
 }
