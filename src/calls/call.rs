@@ -9,6 +9,7 @@ use opentelemetry::ContextGuard;
 use super::grpc;
 #[cfg(feature = "http")]
 use super::http as http_calls;
+use super::span::CallSpan;
 
 /// An open call. Dropping it finishes it as cancelled.
 pub(super) enum Call {
@@ -31,13 +32,17 @@ impl Call {
 
     /// Makes the call's context current. A panic before the guard is dropped finishes the call.
     pub(super) fn enter(&mut self) -> Entered<'_> {
-        let attached = match self {
-            #[cfg(feature = "grpc")]
-            Self::Grpc(call) => call.attach(),
-            #[cfg(feature = "http")]
-            Self::Http(call) => call.attach(),
-        };
+        let attached = self.span().enter();
         Entered { attached, call: self, was_panicking: std::thread::panicking() }
+    }
+
+    fn span(&self) -> &CallSpan {
+        match self {
+            #[cfg(feature = "grpc")]
+            Self::Grpc(call) => call.span(),
+            #[cfg(feature = "http")]
+            Self::Http(call) => call.span(),
+        }
     }
 
     /// Observes the head of the response.
@@ -113,16 +118,18 @@ impl Call {
 /// A guard that keeps the call's context current.
 pub(super) struct Entered<'a> {
     call: &'a mut Call,
-    attached: ContextGuard,
+    attached: Option<ContextGuard>,
     /// A panic that was under way before does not come from this call.
     was_panicking: bool,
 }
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
+        // First, because a panic is recorded on the span when it is exited.
+        self.attached = None;
+        self.call.span().exit();
         if !self.was_panicking && std::thread::panicking() {
             self.call.on_panic();
         }
-        let _until_here = &self.attached;
     }
 }

@@ -13,16 +13,20 @@ use opentelemetry::{Context, ContextGuard, InstrumentationScope, KeyValue};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
+use super::Side;
 use super::context::Parent;
 use crate::provider::SamplingShortcut;
 use crate::provider::installed::Installed;
 use crate::semconv;
+use crate::subscriber::handler_span;
 
 /// The span of an open call, with the times that its duration is measured by.
 pub(super) struct CallSpan {
     /// Holds the span; current while the service and the bodies are polled.
     context: Context,
     recording: bool,
+    /// The `tracing` span of a handler, disabled at clients and where no subscriber of ours is.
+    handler: tracing::Span,
     started: Instant,
     /// The same moment on the wall clock, so that the span lasts exactly as long as the measured duration.
     start_time: SystemTime,
@@ -42,9 +46,26 @@ impl CallSpan {
         self.started.elapsed()
     }
 
-    /// Makes the span current.
-    pub(super) fn attach(&self) -> ContextGuard {
-        self.context.clone().attach()
+    /// Makes the span current until [`exit`](Self::exit) is called and the guard is dropped. There is a guard where no
+    /// `tracing` span brings the context along.
+    pub(super) fn enter(&self) -> Option<ContextGuard> {
+        let entered = self.handler.with_subscriber(|(id, dispatch)| dispatch.enter(id));
+        entered.is_none().then(|| self.context.clone().attach())
+    }
+
+    /// Ends what [`enter`](Self::enter) began.
+    pub(super) fn exit(&self) {
+        self.handler.with_subscriber(|(id, dispatch)| dispatch.exit(id));
+    }
+
+    /// Runs `f` while the span is current.
+    pub(super) fn in_scope(&self, f: impl FnOnce()) {
+        if self.handler.is_disabled() {
+            let _attached = self.context.clone().attach();
+            f();
+        } else {
+            self.handler.in_scope(f);
+        }
     }
 
     pub(super) fn set_attribute(&self, attribute: KeyValue) {
@@ -73,6 +94,7 @@ impl CallSpan {
 
 /// Starts the spans of calls.
 pub(super) struct CallTracer {
+    side: Side,
     inner: Inner,
     sampling_shortcut: SamplingShortcut,
 }
@@ -85,20 +107,16 @@ enum Inner {
 
 impl CallTracer {
     /// Creates a tracer of `provider`, or else of the provider that was installed.
-    pub(super) fn new(provider: Option<&SdkTracerProvider>) -> Self {
+    pub(super) fn new(side: Side, provider: Option<&SdkTracerProvider>) -> Self {
         let sdk = |provider: &SdkTracerProvider| Inner::Sdk(provider.tracer_with_scope(scope()));
-        if let Some(provider) = provider {
-            return Self { inner: sdk(provider), sampling_shortcut: SamplingShortcut::default() };
-        }
-        match Installed::get() {
-            Some(Installed { tracer_provider: Some(provider), sampling_shortcut, .. }) => {
-                Self { inner: sdk(provider), sampling_shortcut: *sampling_shortcut }
+        let (inner, sampling_shortcut) = match (provider, Installed::get()) {
+            (Some(provider), _) => (sdk(provider), SamplingShortcut::default()),
+            (None, Some(Installed { tracer_provider: Some(provider), sampling_shortcut, .. })) => {
+                (sdk(provider), *sampling_shortcut)
             }
-            _ => Self {
-                inner: Inner::Global(global::tracer_with_scope(scope())),
-                sampling_shortcut: SamplingShortcut::default(),
-            },
-        }
+            _ => (Inner::Global(global::tracer_with_scope(scope())), SamplingShortcut::default()),
+        };
+        Self { side, inner, sampling_shortcut }
     }
 
     /// Starts a span under `parent`, `waited` ago. `span` is called unless it is known beforehand that the span is not
@@ -114,7 +132,11 @@ impl CallTracer {
         let started = now.checked_sub(waited).unwrap_or(now);
         let start_time = SystemTime::now() - waited;
         let (context, recording) = self.context(start_time, parent, span, late);
-        CallSpan { context, recording, started, start_time }
+        let handler = match self.side {
+            Side::Server => handler_span(&context),
+            Side::Client => tracing::Span::none(),
+        };
+        CallSpan { context, recording, handler, started, start_time }
     }
 
     fn context(

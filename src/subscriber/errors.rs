@@ -5,8 +5,8 @@
 //!
 //! **Which span**: the `tracing` span that the event belongs to, or the nearest around it that became an
 //! OpenTelemetry span; for an event without an explicit parent only if that span is the current one of
-//! OpenTelemetry. So an ERROR event inside a gRPC handler does not mark the call itself, whose status follows from
-//! its status code. [`record_error`](crate::subscriber::record_error) is explicit and marks whatever span is current.
+//! OpenTelemetry. An ERROR event inside a handler does not mark the call itself, whose status follows from its
+//! status code. [`record_error`](crate::subscriber::record_error) is explicit and marks whatever span is current.
 //!
 //! **What is set**: status Error with the event's message, or else the error's text, as description; `error.type`. A
 //! user's own status, description or `error.type` stays; of several errors the first counts.
@@ -64,13 +64,16 @@ fn is_returned_error(metadata: &Metadata<'_>) -> bool {
 /// Marks the span that `event` belongs to.
 pub(super) fn mark(event: &Event<'_>, bridge: &SpanBridge, time: SystemTime, how: &Marks) {
     let explicit = is_explicit();
+    let is_panic = event.metadata().target() == PANIC_TARGET;
     let state = bridge.span_of_event(event);
-    let span = state.as_ref().and_then(|state| span_of(event, state, bridge));
+    // The status of a call follows from its status code.
+    let marked = state.as_ref().filter(|state| explicit || is_panic || !state.stands_for_call());
+    let span = marked.and_then(|state| span_of(event, state, bridge));
     if span.is_none() && !explicit {
         return;
     }
     let failure = EventError::new(event, &how.redaction);
-    if event.metadata().target() == PANIC_TARGET {
+    if is_panic {
         // The panic hook must not wait for the span's lock: this thread may hold it.
         let span = span.map(|context| context.span().span_context().span_id());
         let _ = PANIC.try_with(|panic| panic.replace(span.map(|span| (span, failure))));
@@ -86,14 +89,17 @@ pub(super) fn mark(event: &Event<'_>, bridge: &SpanBridge, time: SystemTime, how
     }
 }
 
-/// Marks a span that is exited, if it panicked.
-pub(super) fn mark_panicked(context: &OtelContext) {
+/// Marks a span that is exited, if it panicked. That of a call gets the exception only, because the call sets its status.
+pub(super) fn mark_panicked(context: &OtelContext, is_call: bool) {
     let span = context.span();
     let id = span.span_context().span_id();
     let take =
         |panic: &RefCell<Option<(SpanId, EventError)>>| panic.borrow_mut().take_if(|(span, _)| *span == id);
     if let Some((_, failure)) = PANIC.try_with(take).ok().flatten() {
-        failure.mark(&span, SystemTime::now(), ExceptionSignal::SpanEvent, false);
+        match is_call {
+            true => failure.add_exception(&span, SystemTime::now()),
+            false => failure.mark(&span, SystemTime::now(), ExceptionSignal::SpanEvent, false),
+        }
     }
 }
 
@@ -209,7 +215,13 @@ impl EventError {
             span.set_status(Status::error(self.description()));
             span.set_attribute(KeyValue::new(ERROR_TYPE, self.kind()));
         });
-        if let (Some(error), false, false) = (&self.error, known, signal == ExceptionSignal::Logs) {
+        if !known && signal != ExceptionSignal::Logs {
+            self.add_exception(span, time);
+        }
+    }
+
+    fn add_exception(&self, span: &OtelSpanRef<'_>, time: SystemTime) {
+        if let Some(error) = &self.error {
             span.add_event_with_timestamp("exception", time, error.attributes(&self.redaction));
         }
     }

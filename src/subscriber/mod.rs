@@ -35,7 +35,10 @@ pub(crate) use lines::{Lines, shared};
 pub(crate) use logs::{LogOptions, OtlpLogs, SpanAttributes};
 pub use record_error::record_error;
 pub use spans::SpanExt;
-#[cfg_attr(not(test), expect(unused_imports, reason = "the layers for calls do not use it yet"))]
+#[cfg_attr(
+    not(any(test, feature = "grpc", feature = "http")),
+    expect(unused_imports, reason = "only the layers for calls need it")
+)]
 pub(crate) use spans::handler_span;
 pub(crate) use spans::{DirectSource, SpanBridge, SpanSource, StockBridge};
 use tracing_subscriber::Layer;

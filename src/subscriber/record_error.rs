@@ -9,7 +9,7 @@ use crate::subscriber::errors;
 
 /// Records an error on the current span, and logs it.
 ///
-/// The current span (of `tracing`, of the OpenTelemetry API, or of a gRPC call) gets the status Error with the error's
+/// The current span (of `tracing`, of the OpenTelemetry API, or of a call) gets the status Error with the error's
 /// text as description, the attribute `error.type`, and one `exception` event. A status or description that was set
 /// before is kept. One event of level ERROR with the field `error` goes to the log outputs, with the target
 /// `record_error`; there the cause chain is written as well, and the place of this call (`code.file.path`,

@@ -9,7 +9,7 @@ use bytes::Buf;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use opentelemetry::trace::{Link, SpanBuilder, SpanKind, Status};
-use opentelemetry::{Context, ContextGuard, KeyValue};
+use opentelemetry::{Context, KeyValue};
 
 use super::access_log;
 use super::attributes;
@@ -136,8 +136,8 @@ impl Call {
         self.open
     }
 
-    pub(in crate::calls) fn attach(&self) -> ContextGuard {
-        self.span.attach()
+    pub(in crate::calls) fn span(&self) -> &CallSpan {
+        &self.span
     }
 
     pub(super) fn context(&self) -> &Context {
@@ -246,15 +246,10 @@ impl Call {
         let duration = self.span.elapsed();
         self.measure(status, duration);
         if self.recorder.options.access_log {
-            let _attached = self.span.attach();
-            access_log::emit(
-                self.recorder.options.side,
-                &self.method,
-                status,
-                duration,
-                self.peer,
-                &self.messages,
-            );
+            let side = self.recorder.options.side;
+            self.span.in_scope(|| {
+                access_log::emit(side, &self.method, status, duration, self.peer, &self.messages);
+            });
         }
         if self.span.is_recording() {
             self.end_span(status, duration);

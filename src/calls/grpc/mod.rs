@@ -77,8 +77,11 @@
 //! # let _ = list;
 //! ```
 //!
-//! What is spawned is not inside the call, unless it takes the span along (`tracing`'s `Instrument`, or
-//! OpenTelemetry's `FutureExt::with_current_context`).
+//! What is spawned is not inside the call, unless it takes the span along (`in_current_span` of `tracing`'s
+//! `Instrument`, or OpenTelemetry's `FutureExt::with_current_context`).
+//!
+//! In a handler, `tracing::Span::current()` is the span of the call, if a subscriber of this crate is installed: see the
+//! chapter [In a handler](crate::_documentation::in_a_handler).
 //!
 //! # A test
 //!

@@ -69,7 +69,7 @@ impl CallRecorder {
         );
         Self {
             conventions,
-            tracer: CallTracer::new(options.tracer_provider.as_ref()),
+            tracer: CallTracer::new(options.side, options.tracer_provider.as_ref()),
             instruments,
             methods: Methods::new(options.side, options.known_methods.as_deref()),
             request_headers: HeaderCapture::new(semconv::RPC_REQUEST_HEADER, names.request),

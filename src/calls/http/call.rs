@@ -9,7 +9,7 @@ use bytes::Buf;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
 use opentelemetry::trace::{SpanBuilder, SpanKind, Status, TraceContextExt as _};
-use opentelemetry::{Context, ContextGuard, KeyValue};
+use opentelemetry::{Context, KeyValue};
 
 use super::access_log;
 use super::attributes::{self, Target};
@@ -209,8 +209,8 @@ impl Call {
         self.open
     }
 
-    pub(in crate::calls) fn attach(&self) -> ContextGuard {
-        self.span.attach()
+    pub(in crate::calls) fn span(&self) -> &CallSpan {
+        &self.span
     }
 
     /// Returns `true` if a panic of the service becomes a response with status 500.
@@ -311,15 +311,16 @@ impl Call {
         let error_type = self.error_type(outcome);
         self.measure(duration, error_type.as_ref());
         if self.recorder.options.access_log {
-            let _attached = self.span.attach();
-            access_log::emit(
-                &self.recorder,
-                self.method.in_span_name(),
-                self.route.as_deref(),
-                self.status,
-                duration,
-                self.response_bytes,
-            );
+            self.span.in_scope(|| {
+                access_log::emit(
+                    &self.recorder,
+                    self.method.in_span_name(),
+                    self.route.as_deref(),
+                    self.status,
+                    duration,
+                    self.response_bytes,
+                );
+            });
         }
         if self.span.is_recording() {
             self.end_span(outcome, duration, error_type, learned);

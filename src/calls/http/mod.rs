@@ -27,6 +27,9 @@
 //! gRPC requests (content type `application/grpc`) that pass the layer are recorded as gRPC, as by
 //! [`grpc::ServerLayer`](crate::grpc::ServerLayer) and not twice if that is inside: a service with both needs one layer.
 //!
+//! In a handler, and while the body of a response is produced, `tracing::Span::current()` is the span of the request, if a
+//! subscriber of this crate is installed: see the chapter [In a handler](crate::_documentation::in_a_handler).
+//!
 //! At a public endpoint, callers must not choose trace ids or sampling:
 //!
 //! ```

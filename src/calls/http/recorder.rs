@@ -56,7 +56,7 @@ impl CallRecorder {
     pub(super) fn new(options: Arc<Options>) -> Self {
         let listed = settings::http_known_methods(&env()).or_else(|| options.known_methods.clone());
         Self {
-            tracer: CallTracer::new(options.tracer_provider.as_ref()),
+            tracer: CallTracer::new(options.side, options.tracer_provider.as_ref()),
             instruments: Instruments::new(&meter(options.meter_provider.as_ref()), &options),
             methods: KnownMethods::new(listed.as_deref()),
             routes: Routes::default(),

@@ -1,12 +1,14 @@
 //! `tracing` spans for OpenTelemetry spans that have started already, as the layers for calls start them.
 
 use std::cell::Cell;
+use std::sync::{Arc, OnceLock};
 
 use opentelemetry::Context as OtelContext;
 use opentelemetry::trace::TraceContextExt as _;
 use tracing_core::Metadata;
 
 use super::ext::SpanAccess;
+use super::state::SpanState;
 
 /// Returns a `tracing` span whose OpenTelemetry span is the one of `context`.
 ///
@@ -15,7 +17,10 @@ use super::ext::SpanAccess;
 ///
 /// A callsite has a fixed list of fields, so that `record` works for those of this list; for other attributes there is
 /// [`SpanExt::set_attribute`](super::SpanExt::set_attribute).
-#[cfg_attr(not(test), expect(dead_code, reason = "the layers for calls do not use it yet"))]
+#[cfg_attr(
+    not(any(test, feature = "grpc", feature = "http")),
+    expect(dead_code, reason = "only the layers for calls need it")
+)]
 pub(crate) fn handler_span(context: &OtelContext) -> tracing::Span {
     let is_ours =
         || tracing::dispatcher::get_default(|dispatch| dispatch.downcast_ref::<SpanAccess>().is_some());
@@ -62,7 +67,31 @@ pub(super) fn take_adopted(metadata: &Metadata<'_>) -> Option<OtelContext> {
     is_handler_span(metadata).then(|| ADOPTED.try_with(Cell::take).ok().flatten()).flatten()
 }
 
+/// Returns a shared state, in an allocation that an earlier handler's span of this thread has left if there is one.
+pub(super) fn share(state: SpanState) -> Arc<SpanState> {
+    let spare =
+        if is_handler_span(state.metadata) { SPARE.try_with(Cell::take).ok().flatten() } else { None };
+    let Some(mut spare) = spare else { return Arc::new(state) };
+    match Arc::get_mut(&mut spare) {
+        Some(slot) => *slot = state,
+        None => return Arc::new(state),
+    }
+    spare
+}
+
+/// Leaves the allocation of a handler's span that was closed to the next one of this thread.
+pub(super) fn recycle(mut state: Arc<SpanState>) {
+    if is_handler_span(state.metadata)
+        && let Some(closed) = Arc::get_mut(&mut state)
+    {
+        closed.parent = None;
+        closed.started = OnceLock::new();
+        let _ = SPARE.try_with(|spare| spare.set(Some(state)));
+    }
+}
+
 thread_local! {
+    static SPARE: Cell<Option<Arc<SpanState>>> = const { Cell::new(None) };
     static ADOPTED: Cell<Option<OtelContext>> = const { Cell::new(None) };
 }
 

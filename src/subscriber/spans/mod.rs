@@ -175,7 +175,8 @@ impl SpanBridge {
         let is_included = adopted.is_some() || passes(Some(&self.filter), metadata, ctx);
         let (stage, started) = match adopted {
             Some(context) => {
-                (Stage::Settled, Some(Started { is_recording: true, ..Started::transparent(context) }))
+                let is_recording = context.span().is_recording();
+                (Stage::Settled, Some(Started { is_recording, ..Started::transparent(context) }))
             }
             None if is_included => self.first_stage(attributes, parent.as_ref()),
             None => (Stage::Settled, None),
@@ -191,7 +192,7 @@ impl SpanBridge {
             twin: OnceLock::new(),
             errors: Mutex::default(),
         };
-        self.table.insert(id, Arc::new(state));
+        self.table.insert(id, handler::share(state));
     }
 
     fn first_stage(
@@ -265,7 +266,7 @@ impl SpanBridge {
         if let Some(state) = current::exit(self.number(), id)
             && let Some(started) = state.started.get()
         {
-            errors::mark_panicked(&started.context);
+            errors::mark_panicked(&started.context, state.stands_for_call());
         }
     }
 
@@ -282,6 +283,7 @@ impl SpanBridge {
         if let Some(twin) = state.twin.get() {
             self.close_twin(twin);
         }
+        handler::recycle(state);
     }
 
     /// The innermost span that an event belongs to.

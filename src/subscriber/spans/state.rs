@@ -10,6 +10,7 @@ use opentelemetry::{Context as OtelContext, KeyValue};
 use tracing_core::{Metadata, span};
 
 use super::fields::SpanFields;
+use super::handler::is_handler_span;
 use crate::subscriber::errors::RecordedErrors;
 
 /// The state of a `tracing` span. See the [module](super) for how it changes.
@@ -85,6 +86,11 @@ impl SpanState {
     /// The span, or the nearest around it, that is one of OpenTelemetry.
     pub(super) fn nearest_included(self: &Arc<Self>) -> Option<&Arc<Self>> {
         self.scope().find(|state| state.is_included)
+    }
+
+    /// Returns `true` if the span, or the nearest around it that is one of OpenTelemetry, is that of a call.
+    pub(in crate::subscriber) fn stands_for_call(self: &Arc<Self>) -> bool {
+        self.nearest_included().is_some_and(|state| is_handler_span(state.metadata))
     }
 
     pub(super) fn lock_stage(&self) -> MutexGuard<'_, Stage> {
