@@ -206,7 +206,8 @@ async fn client_drops_a_request_stream_that_never_ends() {
 async fn deadline_before_the_head() {
     let world = World::start().await;
     let mut request = Request::new(ask(0, "hang"));
-    request.set_timeout(Duration::from_millis(50));
+    // Its last tenth must be longer than a request travels on a busy machine.
+    request.set_timeout(Duration::from_millis(500));
     world.grpc().unary_at(UNARY, request).await.unwrap_err();
     world.both_ended("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED").await;
 }
@@ -215,9 +216,10 @@ async fn deadline_before_the_head() {
 async fn deadline_in_the_stream() {
     let world = World::start().await;
     let mut request = Request::new(ask(1, "hang"));
-    request.set_timeout(Duration::from_millis(50));
+    // Its last tenth must be longer than a request travels on a busy machine.
+    request.set_timeout(Duration::from_millis(500));
     let stream = world.grpc().server_stream_with(request).await.unwrap().into_inner();
-    tokio::time::timeout(Duration::from_millis(60), drain(stream)).await.unwrap_err();
+    tokio::time::timeout(Duration::from_millis(600), drain(stream)).await.unwrap_err();
     world.both_ended("DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED").await;
 }
 
