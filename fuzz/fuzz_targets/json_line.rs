@@ -103,7 +103,7 @@ fn layer(output: &Output, logged: &Logged) -> JsonLayer<Output> {
     };
     let mut layer = JsonLayer::new(output.clone())
         .field_names(style)
-        .span_fields(if logged.nested { SpanFields::Nested } else { SpanFields::Merged })
+        .include_span_fields(if logged.nested { SpanFields::Nested } else { SpanFields::Merged })
         .missing_ids(if logged.zeros { MissingIds::Zero } else { MissingIds::Omit });
     for (key, value) in &logged.constants {
         let value = match value {

@@ -1,5 +1,6 @@
 //! Log lines: their formats and the writer.
 
+pub(crate) mod event_field;
 pub mod json;
 pub(crate) mod pretty;
 pub(crate) mod span_table;

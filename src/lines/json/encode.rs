@@ -2,10 +2,10 @@
 //!
 //! | value | text |
 //! |---|---|
-//! | string | escaped; U+2028 and U+2029 as well, because some readers take them for line ends |
-//! | integer up to 64 bit | a number, exact |
+//! | string | escaped; so are characters that act on a terminal or hide text, wherever the line is read |
+//! | integer up to 64 bit | a number, exact; a string if the backend cannot hold it ([`Numbers`]) |
 //! | `i128`, `u128` | always a string: hardly any reader keeps such a number, and one key should have one type |
-//! | float | the shortest number that reads back equal; `"NaN"`, `"Infinity"`, `"-Infinity"` |
+//! | float | the shortest number that reads back equal; `"NaN"`, `"Infinity"`, `"-Infinity"`, or `null` |
 //! | bytes | base64 |
 //! | `Display`, `Debug` | what it writes, as a string; `"[panicked]"` when it panics |
 
@@ -15,6 +15,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use opentelemetry::{Array, Value};
+
+use crate::exception::PANICKED;
 
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
@@ -36,18 +38,97 @@ pub(crate) fn wide_integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
     out.push(b'"');
 }
 
-/// The strings of the values JSON has no number for are those of the OpenTelemetry mapping.
-pub(crate) fn float(out: &mut Vec<u8>, value: f64) {
-    let text: &[u8] = match value {
-        finite if finite.is_finite() => {
-            out.extend_from_slice(zmij::Buffer::new().format_finite(finite).as_bytes());
-            return;
+/// The numbers that a backend can hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Numbers {
+    /// The greatest integer. The least one is its negative, less one.
+    max: u64,
+    /// The greatest finite float.
+    max_float: f64,
+    /// Whether `NaN` and the infinities are text. Otherwise they are `null`.
+    non_finite_as_text: bool,
+}
+
+impl Numbers {
+    /// What JSON can express.
+    pub(crate) const ALL: Self = Self { max: u64::MAX, max_float: f64::MAX, non_finite_as_text: true };
+    pub(crate) const SIGNED_64: Self =
+        Self { max: i64::MAX as u64, max_float: f64::MAX, non_finite_as_text: false };
+    /// Integers of 64 bits, and floats of 32 bits (in whatever precision they are written).
+    pub(crate) const FLOAT_32: Self = Self { max_float: f32::MAX as f64, ..Self::SIGNED_64 };
+    /// Integers that a double holds exactly.
+    pub(crate) const FLOAT_64: Self = Self { max: (1 << 53) - 1, ..Self::SIGNED_64 };
+
+    pub(crate) fn holds_integer(self, value: u64) -> bool {
+        value <= self.max
+    }
+
+    /// Returns `true` if the float is written as a number.
+    pub(crate) fn holds_float(self, value: f64) -> bool {
+        value.abs() <= self.max_float
+    }
+
+    pub(crate) fn signed(self, out: &mut Vec<u8>, value: i64) {
+        match value.unsigned_abs().saturating_sub(u64::from(value < 0)) <= self.max {
+            true => integer(out, value),
+            false => wide_integer(out, value),
         }
-        nan if nan.is_nan() => b"\"NaN\"",
-        infinite if infinite > 0.0 => b"\"Infinity\"",
-        _ => b"\"-Infinity\"",
-    };
-    out.extend_from_slice(text);
+    }
+
+    pub(crate) fn unsigned(self, out: &mut Vec<u8>, value: u64) {
+        if self.holds_integer(value) { integer(out, value) } else { wide_integer(out, value) }
+    }
+
+    /// The strings of values for which JSON has no number are those of the OpenTelemetry mapping.
+    pub(crate) fn float(self, out: &mut Vec<u8>, value: f64) {
+        if self.holds_float(value) {
+            return float(out, value);
+        }
+        let text: &[u8] = match value {
+            finite if finite.is_finite() => {
+                out.push(b'"');
+                float(out, finite);
+                b"\""
+            }
+            _ if !self.non_finite_as_text => b"null",
+            nan if nan.is_nan() => b"\"NaN\"",
+            infinite if infinite > 0.0 => b"\"Infinity\"",
+            _ => b"\"-Infinity\"",
+        };
+        out.extend_from_slice(text);
+    }
+
+    pub(crate) fn value(self, out: &mut Vec<u8>, value: &Value) {
+        match value {
+            Value::Bool(value) => bool(out, *value),
+            Value::I64(value) => self.signed(out, *value),
+            Value::F64(value) => self.float(out, *value),
+            Value::String(value) => string(out, value.as_str()),
+            Value::Array(Array::Bool(values)) => list(out, values, |out, value| bool(out, *value)),
+            Value::Array(Array::I64(values)) => list(out, values, |out, value| self.signed(out, *value)),
+            Value::Array(Array::F64(values)) => list(out, values, |out, value| self.float(out, *value)),
+            Value::Array(Array::String(values)) => {
+                list(out, values, |out, value| string(out, value.as_str()));
+            }
+            other => display(out, other, usize::MAX),
+        }
+    }
+}
+
+/// A finite float.
+fn float(out: &mut Vec<u8>, value: f64) {
+    out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+}
+
+/// A string of at most `max` bytes of `text`, followed by an ellipsis if it was longer.
+pub(crate) fn string_up_to(out: &mut Vec<u8>, text: &str, max: usize) {
+    if text.len() <= max {
+        return string(out, text);
+    }
+    out.push(b'"');
+    escaped(out, up_to(text, max));
+    out.extend_from_slice(ELLIPSIS.as_bytes());
+    out.push(b'"');
 }
 
 pub(crate) fn bytes(out: &mut Vec<u8>, value: &[u8]) {
@@ -60,43 +141,43 @@ pub(crate) fn bytes(out: &mut Vec<u8>, value: &[u8]) {
     out.push(b'"');
 }
 
-/// Both are code of the program, which may panic: that must neither leave half a line nor unwind into the caller,
-/// who only wanted to log.
-pub(crate) fn debug(out: &mut Vec<u8>, value: &dyn fmt::Debug) {
-    formatted(out, |text| fmt::Write::write_fmt(text, format_args!("{value:?}")));
+/// The beginning of `text`: at most `max` bytes, and no part of a character.
+fn up_to(text: &str, max: usize) -> &str {
+    let mut end = max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// What `value` writes, as a string of at most `max` bytes.
+///
+/// `Debug` and `Display` are code of the program, which may panic: that must neither leave half a line nor unwind into
+/// the caller, who only wanted to log.
+pub(crate) fn debug(out: &mut Vec<u8>, value: &dyn fmt::Debug, max: usize) {
+    formatted(out, max, |text| fmt::Write::write_fmt(text, format_args!("{value:?}")));
 }
 
 /// See [`debug`].
-pub(crate) fn display(out: &mut Vec<u8>, value: &dyn fmt::Display) {
-    formatted(out, |text| fmt::Write::write_fmt(text, format_args!("{value}")));
+pub(crate) fn display(out: &mut Vec<u8>, value: &dyn fmt::Display, max: usize) {
+    formatted(out, max, |text| fmt::Write::write_fmt(text, format_args!("{value}")));
 }
 
-/// A string of whatever `write` writes.
-pub(crate) fn formatted(out: &mut Vec<u8>, write: impl FnOnce(&mut Escaped<'_>) -> fmt::Result) {
+/// A string of what `write` writes, of at most `max` bytes.
+pub(crate) fn formatted(out: &mut Vec<u8>, max: usize, write: impl FnOnce(&mut Escaped<'_>) -> fmt::Result) {
     let start = out.len();
     out.push(b'"');
-    // What an implementation has written before it returns an error stays.
-    let outcome = catch_unwind(AssertUnwindSafe(|| write(&mut Escaped(out))));
+    let mut text = Escaped { out, left: max, is_cut: false };
+    // An implementation that returns an error may have written something before: that stays.
+    let outcome = catch_unwind(AssertUnwindSafe(|| write(&mut text)));
     if outcome.is_err() {
         out.truncate(start);
         out.push(b'"');
         out.extend_from_slice(PANICKED.as_bytes());
+    } else if text.is_cut {
+        out.extend_from_slice(ELLIPSIS.as_bytes());
     }
     out.push(b'"');
-}
-
-pub(crate) fn value(out: &mut Vec<u8>, value: &Value) {
-    match value {
-        Value::Bool(value) => bool(out, *value),
-        Value::I64(value) => integer(out, *value),
-        Value::F64(value) => float(out, *value),
-        Value::String(value) => string(out, value.as_str()),
-        Value::Array(Array::Bool(values)) => list(out, values, |out, value| bool(out, *value)),
-        Value::Array(Array::I64(values)) => list(out, values, |out, value| integer(out, *value)),
-        Value::Array(Array::F64(values)) => list(out, values, |out, value| float(out, *value)),
-        Value::Array(Array::String(values)) => list(out, values, |out, value| string(out, value.as_str())),
-        other => display(out, other),
-    }
 }
 
 fn list<T>(out: &mut Vec<u8>, values: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
@@ -118,12 +199,21 @@ pub(crate) fn hex<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N]) {
 
 /// Escapes what is written to it, for the inside of a JSON string.
 #[derive(Debug)]
-pub(crate) struct Escaped<'a>(&'a mut Vec<u8>);
+pub(crate) struct Escaped<'a> {
+    out: &'a mut Vec<u8>,
+    /// Bytes of text that are still taken.
+    left: usize,
+    is_cut: bool,
+}
 
 impl fmt::Write for Escaped<'_> {
+    /// Fails once the limit is reached, so that a huge value is not formatted to its end.
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        escaped(self.0, text);
-        Ok(())
+        let taken = up_to(text, self.left);
+        escaped(self.out, taken);
+        self.left -= taken.len();
+        self.is_cut |= taken.len() < text.len();
+        if self.is_cut { Err(fmt::Error) } else { Ok(()) }
     }
 }
 
@@ -140,11 +230,11 @@ pub(crate) fn escaped(out: &mut Vec<u8>, text: &str) {
     if plain {
         out.extend_from_slice(bytes);
     } else {
-        escape_each(out, bytes);
+        escape_each(out, text);
     }
 }
 
-/// Whether none of eight bytes is a control character, a quote, a backslash or the first byte of U+2028.
+/// Whether none of eight bytes is a control character, a quote, a backslash or a part of a character beyond ASCII.
 fn all_plain(word: u64) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH_BITS: u64 = ONES << 7;
@@ -153,56 +243,75 @@ fn all_plain(word: u64) -> bool {
     let controls = word.wrapping_sub(ONES * 0x20) & !word;
     let quotes = zeros(word ^ (ONES * u64::from(b'"')));
     let backslashes = zeros(word ^ (ONES * u64::from(b'\\')));
-    let separators = zeros(word ^ (ONES * u64::from(SEPARATOR_LEAD)));
-    (controls | quotes | backslashes | separators) & HIGH_BITS == 0
+    let deletes = zeros(word ^ (ONES * 0x7f));
+    (controls | quotes | backslashes | deletes | word) & HIGH_BITS == 0
 }
 
-#[cold]
 #[inline(never)]
-fn escape_each(out: &mut Vec<u8>, bytes: &[u8]) {
+fn escape_each(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
     let mut copied = 0;
     for (index, &byte) in bytes.iter().enumerate() {
         let escape = ESCAPES[usize::from(byte)];
         if escape == PLAIN {
             continue;
         }
-        let separator =
-            bytes[index..].starts_with(LINE_SEPARATOR) || bytes[index..].starts_with(PARAGRAPH_SEPARATOR);
-        if byte == SEPARATOR_LEAD && !separator {
+        let harmful = match escape {
+            LEAD => text[index..].chars().next().filter(|&character| is_harmful(character)),
+            _ => None,
+        };
+        if escape == LEAD && harmful.is_none() {
             continue;
         }
         out.extend_from_slice(&bytes[copied..index]);
-        copied = index + 1;
-        match escape {
-            UNICODE => {
+        copied = index + harmful.map_or(1, char::len_utf8);
+        match (escape, harmful) {
+            (_, Some(character)) => escape_units(out, character),
+            (UNICODE, None) => {
                 out.extend_from_slice(b"\\u00");
                 out.extend_from_slice(&HEX_PAIRS[usize::from(byte)]);
             }
-            SEPARATOR_LEAD => {
-                out.extend_from_slice(if bytes[index + 2] == LINE_SEPARATOR[2] {
-                    b"\\u2028"
-                } else {
-                    b"\\u2029"
-                });
-                copied = index + LINE_SEPARATOR.len();
-            }
-            letter => out.extend_from_slice(&[b'\\', letter]),
+            (letter, None) => out.extend_from_slice(&[b'\\', letter]),
         }
     }
     out.extend_from_slice(&bytes[copied..]);
 }
 
-/// What stands in place of a value that panics when it is formatted.
-pub(crate) use crate::exception::PANICKED;
+/// `\u2028`; two such units for a character beyond the basic plane.
+fn escape_units(out: &mut Vec<u8>, character: char) {
+    for unit in character.encode_utf16(&mut [0; 2]) {
+        out.extend_from_slice(b"\\u");
+        hex(out, unit.to_be_bytes());
+    }
+}
+
+/// Returns `true` for characters that act on a terminal, end a line for some readers, or change or hide what a person
+/// reads: control characters, bidirectional controls, characters without width, tags.
+pub(crate) fn is_harmful(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// What follows a text that was cut.
+const ELLIPSIS: &str = "…";
 
 /// Entry of [`ESCAPES`] for a byte that stands for itself.
 const PLAIN: u8 = 0;
 /// Entry for a byte that is written as `\u00XX`.
 const UNICODE: u8 = b'u';
-/// First byte of U+2028 and U+2029, and of thousands of other characters.
-const SEPARATOR_LEAD: u8 = 0xe2;
-const LINE_SEPARATOR: &[u8] = "\u{2028}".as_bytes();
-const PARAGRAPH_SEPARATOR: &[u8] = "\u{2029}".as_bytes();
+/// Entry for the first byte of harmful characters, and of thousands of others.
+const LEAD: u8 = 1;
 
 /// What follows the backslash, for each byte.
 static ESCAPES: [u8; 256] = {
@@ -219,7 +328,13 @@ static ESCAPES: [u8; 256] = {
     table[b'\t' as usize] = b't';
     table[0x08] = b'b';
     table[0x0c] = b'f';
-    table[SEPARATOR_LEAD as usize] = SEPARATOR_LEAD;
+    table[0x7f] = UNICODE;
+    let leads = [0xc2, 0xd8, 0xe1, 0xe2, 0xef, 0xf3];
+    let mut lead = 0;
+    while lead < leads.len() {
+        table[leads[lead]] = LEAD;
+        lead += 1;
+    }
     table
 };
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::encode;
+use super::reserved::{Reserved, Shape, bit, hash, renamed};
 
 /// Fields as text, `,"key":value,"key":value`, and where each of them lies.
 ///
@@ -13,6 +14,8 @@ pub(super) struct Fields {
     text: Vec<u8>,
     marks: Vec<Mark>,
     keys: u64,
+    /// Whether dotted keys are unfolded and one is there: then a key can also collide with its parents and members.
+    dotted: bool,
 }
 
 /// Where a field starts (at its comma) and where its key ends. It ends where the next one starts.
@@ -28,6 +31,7 @@ impl Fields {
         self.text.clear();
         self.marks.clear();
         self.keys = 0;
+        self.dotted = false;
     }
 
     /// `,"key":value,…`
@@ -44,22 +48,73 @@ impl Fields {
         self.text.capacity() + self.marks.capacity() * size_of::<Mark>()
     }
 
-    /// Writes `,"key":` and hands out the place for the value. A field of the same key that is there is replaced.
+    /// Returns `true` if there is a field of this key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        let mut text = Vec::new();
+        encode::escaped(&mut text, key);
+        self.contains(hash(&text), &text)
+    }
+
+    /// Writes `,"key":` and returns the place for the value. A field of the same key that is there is replaced.
     pub(super) fn begin(&mut self, key: &str, reserved: &Reserved) -> &mut Vec<u8> {
+        self.begin_shaped(key, Shape::Other, reserved)
+    }
+
+    /// The same for a value of a known shape: some keys are open to numbers only.
+    pub(super) fn begin_shaped(&mut self, key: &str, shape: Shape, reserved: &Reserved) -> &mut Vec<u8> {
         let start = self.text.len();
-        let mut hash = self.write_key(0, key);
-        let mut prefixes = 0;
-        while reserved.contains(hash, &self.text[start + 2..self.text.len() - 2]) {
-            self.text.truncate(start);
-            prefixes += 1;
-            hash = self.write_key(prefixes, key);
+        let mut hash = self.write_key(&reserved.unfoldable(key));
+        if self.is_refused(hash, start, shape, reserved) {
+            hash = self.rename_last(start, shape, reserved);
         }
         let key_end = self.text.len() - 2;
+        self.dotted |= reserved.unfolds() && self.text[start + 2..key_end].contains(&b'.');
         let start =
             if self.keys & bit(hash) == 0 { start } else { self.remove_earlier(hash, start, key_end) };
         self.keys |= bit(hash);
         self.marks.push(Mark { hash, start, key_end: self.text.len() - 2 });
         &mut self.text
+    }
+
+    /// Gives the key that was just written at the end another name, and returns its hash.
+    #[cold]
+    fn rename_last(&mut self, start: usize, shape: Shape, reserved: &Reserved) -> u64 {
+        let key = self.text[start + 2..self.text.len() - 2].to_vec();
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            self.text.truncate(start + 2);
+            self.text.extend_from_slice(&renamed(&key, attempt, reserved.unfolds()));
+            let hash = hash(&self.text[start + 2..]);
+            self.text.extend_from_slice(b"\":");
+            if !self.is_refused(hash, start, shape, reserved) {
+                return hash;
+            }
+        }
+    }
+
+    /// Returns `true` if the key that was just written at the end cannot be used.
+    fn is_refused(&self, hash: u64, start: usize, shape: Shape, reserved: &Reserved) -> bool {
+        let key = &self.text[start + 2..self.text.len() - 2];
+        reserved.refuses(hash, key, shape) || (reserved.unfolds() && self.is_related(key))
+    }
+
+    /// Returns `true` if `key` is a parent or a member of a key that is there, in a backend that unfolds keys.
+    fn is_related(&self, key: &[u8]) -> bool {
+        (self.dotted || key.contains(&b'.'))
+            && self.marks.iter().any(|mark| is_member(self.key(mark), key) || is_member(key, self.key(mark)))
+    }
+
+    /// Returns another key for one of `from`, if it is a parent or a member of a key that is here.
+    fn key_apart(&self, key: &[u8], from: &Self) -> Option<Vec<u8>> {
+        if !self.dotted && !from.dotted || !self.is_related(key) {
+            return None;
+        }
+        let is_free = |key: &Vec<u8>| {
+            let hash = hash(key);
+            [self, from].iter().all(|fields| !fields.contains(hash, key) && !fields.is_related(key))
+        };
+        (1..).map(|attempt| renamed(key, attempt, true)).find(is_free)
     }
 
     /// Adds the fields whose keys are not there yet.
@@ -83,13 +138,15 @@ impl Fields {
 
     /// Appends to `out` the text of the fields whose keys are not in `others`.
     pub(super) fn write_missing_in(&self, others: &Self, out: &mut Vec<u8>) {
-        if self.keys & others.keys == 0 {
+        let is_dotted = self.dotted || others.dotted;
+        if self.keys & others.keys == 0 && !is_dotted {
             out.extend_from_slice(&self.text);
             return;
         }
         for (index, mark) in self.marks.iter().enumerate() {
             if !others.contains(mark.hash, self.key(mark)) {
-                out.extend_from_slice(&self.text[self.range(index)]);
+                let key = others.key_apart(self.key(mark), self);
+                write_field(out, key.as_deref().unwrap_or(self.key(mark)), self.value(index));
             }
         }
     }
@@ -105,12 +162,12 @@ impl Fields {
         self.text.clone_from(&other.text);
         self.marks.clone_from(&other.marks);
         self.keys = other.keys;
+        self.dotted = other.dotted;
     }
 
-    fn write_key(&mut self, prefixes: usize, key: &str) -> u64 {
+    fn write_key(&mut self, key: &str) -> u64 {
         self.text.extend_from_slice(b",\"");
         let start = self.text.len();
-        (0..prefixes).for_each(|_| self.text.extend_from_slice(COLLISION_PREFIX.as_bytes()));
         encode::escaped(&mut self.text, key);
         let hash = hash(&self.text[start..]);
         self.text.extend_from_slice(b"\":");
@@ -145,9 +202,24 @@ impl Fields {
 
     fn push(&mut self, from: &Self, index: usize, mark: Mark) {
         let start = self.text.len();
-        self.text.extend_from_slice(&from.text[from.range(index)]);
-        self.marks.push(Mark { hash: mark.hash, start, key_end: start + mark.key_end - mark.start });
-        self.keys |= bit(mark.hash);
+        let (hash, key_end) = match self.key_apart(from.key(&mark), from) {
+            None => {
+                self.text.extend_from_slice(&from.text[from.range(index)]);
+                (mark.hash, start + mark.key_end - mark.start)
+            }
+            Some(key) => {
+                write_field(&mut self.text, &key, from.value(index));
+                (hash(&key), start + 2 + key.len())
+            }
+        };
+        self.marks.push(Mark { hash, start, key_end });
+        self.keys |= bit(hash);
+        self.dotted |= from.dotted;
+    }
+
+    /// The value of a field, with the quote of its key and the colon before it.
+    fn value(&self, index: usize) -> &[u8] {
+        &self.text[self.marks[index].key_end..self.range(index).end]
     }
 
     fn contains(&self, hash: u64, key: &[u8]) -> bool {
@@ -169,64 +241,16 @@ impl Fields {
     }
 }
 
-/// Keys that only this crate may write. A field that wants one of them gets the prefix `field.`.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Reserved {
-    /// Escaped, as they stand in the line.
-    keys: Vec<Box<[u8]>>,
-    hashes: u64,
+/// Writes a field from its parts, see [`Fields::value`].
+fn write_field(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(key);
+    out.extend_from_slice(value);
 }
 
-impl Reserved {
-    /// Reserves `key`; returns `false` when it was reserved before.
-    pub(super) fn insert(&mut self, key: &str) -> bool {
-        let mut text = Vec::new();
-        encode::escaped(&mut text, key);
-        self.insert_escaped(&text)
-    }
-
-    /// The same for a key that is escaped already.
-    pub(super) fn insert_escaped(&mut self, key: &[u8]) -> bool {
-        let hash = hash(key);
-        if self.contains(hash, key) {
-            return false;
-        }
-        self.hashes |= bit(hash);
-        self.keys.push(key.into());
-        true
-    }
-
-    fn contains(&self, hash: u64, key: &[u8]) -> bool {
-        self.hashes & bit(hash) != 0 && self.keys.iter().any(|reserved| **reserved == *key)
-    }
-}
-
-impl<'a> FromIterator<&'a str> for Reserved {
-    fn from_iter<I: IntoIterator<Item = &'a str>>(keys: I) -> Self {
-        let mut reserved = Self::default();
-        for key in keys {
-            reserved.insert(key);
-        }
-        reserved
-    }
-}
-
-/// What makes a key that collides with one of ours its own.
-pub(super) const COLLISION_PREFIX: &str = "field.";
-
-/// Cheap rather than good: equal hashes are followed by a comparison of the keys.
-fn hash(key: &[u8]) -> u64 {
-    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-    let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
-        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => (key.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)), 0),
-    };
-    let mixed = (first ^ last.rotate_left(29) ^ key.len() as u64).wrapping_mul(MULTIPLIER);
-    mixed ^ mixed >> 32
-}
-
-fn bit(hash: u64) -> u64 {
-    1 << (hash & 63)
+/// Returns `true` for `a.b` and `a`.
+fn is_member(key: &[u8], of: &[u8]) -> bool {
+    key.strip_prefix(of).is_some_and(|rest| rest.starts_with(b"."))
 }
 
 #[cfg(test)]

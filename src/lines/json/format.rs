@@ -1,25 +1,62 @@
-//! What was asked for, rendered once: the constant parts of a line, ready to be copied.
+//! The options of a layer, rendered once: the constant parts of a line, ready to be copied.
+
+use std::fmt;
+use std::net::IpAddr;
 
 use opentelemetry::Value;
 use tracing_core::Level;
 
 use super::encode;
-use super::fields::{COLLISION_PREFIX, Fields, Reserved};
-use super::keys::{FieldNames, Key, MissingIds, Names, ServiceNames, SpanFields};
+use super::fields::Fields;
+use super::keys::{Field, FieldNames, MissingIds, SpanFields};
+use super::presets::{IdForm, Preset, ServiceNames};
+use super::reserved::{Reserved, Role};
 use crate::trace_ids::TraceIds;
 
-/// As it was asked for.
-#[derive(Clone, Debug, Default)]
+/// The options of a layer.
+#[derive(Clone)]
 pub(super) struct Options {
     pub(super) style: FieldNames,
-    /// Names that replace those of the style; `None`: the key is left out. The last one counts.
-    pub(super) keys: Vec<(Key, Option<String>)>,
+    /// Names that replace those of the preset; `None`: the field is left out. The last one counts.
+    pub(super) renamed: Vec<(Field, Option<String>)>,
     /// Name, version and environment.
     pub(super) service: [Option<String>; 3],
     pub(super) constants: Vec<(String, Value)>,
     pub(super) google_cloud_project: Option<String>,
     pub(super) missing_ids: MissingIds,
     pub(super) span_fields: SpanFields,
+    /// In bytes, of one value.
+    pub(super) max_field_length: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            style: FieldNames::default(),
+            renamed: Vec::new(),
+            service: [None, None, None],
+            constants: Vec::new(),
+            google_cloud_project: None,
+            missing_ids: MissingIds::default(),
+            span_fields: SpanFields::default(),
+            max_field_length: usize::MAX,
+        }
+    }
+}
+
+/// The values of constant fields may be secrets: only their keys are shown.
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let constants: Vec<_> = self.constants.iter().map(|(key, _)| key).collect();
+        f.debug_struct("Options")
+            .field("field_names", &self.style)
+            .field("renamed", &self.renamed)
+            .field("service", &self.service)
+            .field("constants", &constants)
+            .field("missing_ids", &self.missing_ids)
+            .field("span_fields", &self.span_fields)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The constant parts of a line. Each begins with a comma; the first one of a line is made its opening brace.
@@ -37,44 +74,39 @@ pub(super) struct Format {
     span_id: Text,
     /// `,"trace_flags":`
     trace_flags: Text,
-    ids: IdForm,
     missing_ids: Text,
     /// `,"target":`
     target: Text,
     constants: Text,
-    pub(super) exception: [&'static str; 3],
+    pub(super) preset: &'static Preset,
     /// Keys that fields of events may not take.
     pub(super) reserved: Reserved,
     /// Keys that fields of spans may not take.
     pub(super) span_reserved: Reserved,
     pub(super) span_fields: SpanFields,
+    /// In bytes, of one value.
+    pub(super) max_field_length: usize,
 }
 
 type Text = Box<[u8]>;
 
-#[derive(Clone, Copy, Debug)]
-enum IdForm {
-    Hex,
-    /// Hexadecimal ids, and flags as a truth value.
-    HexAndSampled,
-    /// The lower 64 bits as a decimal number.
-    Decimal,
-}
-
 impl Format {
     pub(super) fn new(options: &Options) -> Self {
-        let names = options.style.names();
-        let mut reserved = Reserved::default();
-        let keys = Key::ALL.map(|key| key_text(key, options, &names, &mut reserved));
-        for object in names.objects {
-            reserved.insert(object);
-        }
+        let preset = options.style.preset();
+        let mut reserved = Reserved::new(preset.unfolds);
         if options.span_fields == SpanFields::Nested {
-            reserved.insert(SPANS);
+            reserved.insert(SPANS, Role::Owned);
         }
-        let constants = constants(options, &names, &mut reserved);
+        let keys = Field::ALL.map(|field| key_text(field, options, preset, &mut reserved));
+        let constants = constants(options, preset, &mut reserved);
         let span_reserved = match options.span_fields {
-            SpanFields::Nested => [SPAN_NAME].into_iter().collect(),
+            SpanFields::Nested => {
+                let mut reserved = Reserved::new(preset.unfolds);
+                reserved.insert(SPAN_NAME, Role::Owned);
+                // Where renamed keys go.
+                reserved.insert("field", Role::Object);
+                reserved
+            }
             SpanFields::Merged | SpanFields::Off => reserved.clone(),
         };
         let missing_ids = missing_ids(options.missing_ids, &keys);
@@ -88,20 +120,16 @@ impl Format {
         }
         Self {
             timestamp: opened(timestamp).into(),
-            levels: names.levels.map(|word| with_string(&level, word)),
+            levels: preset.levels.map(|word| with_string(&level, word)),
             message: message.into(),
             trace_id: trace_id.into(),
             span_id: opened(span_id).into(),
             trace_flags: trace_flags.into(),
-            ids: match options.style {
-                FieldNames::OpenTelemetry | FieldNames::ElasticCommonSchema => IdForm::Hex,
-                FieldNames::GoogleCloudLogging => IdForm::HexAndSampled,
-                FieldNames::Datadog => IdForm::Decimal,
-            },
             missing_ids: missing_ids.into(),
             target: target.into(),
             constants: constants.into(),
-            exception: names.exception,
+            preset,
+            max_field_length: options.max_field_length,
             reserved,
             span_reserved,
             span_fields: options.span_fields,
@@ -141,17 +169,17 @@ impl Format {
         };
         if !self.trace_id.is_empty() {
             line.extend_from_slice(&self.trace_id);
-            self.ids.write(line, ids.trace_id.to_bytes());
+            self.preset.ids.write(line, ids.trace_id.to_bytes());
             line.push(b'"');
         }
         if !self.span_id.is_empty() {
             line.extend_from_slice(&self.span_id);
-            self.ids.write(line, ids.span_id.to_bytes());
+            self.preset.ids.write(line, ids.span_id.to_bytes());
             line.push(b'"');
         }
         if !self.trace_flags.is_empty() {
             line.extend_from_slice(&self.trace_flags);
-            self.ids.write_flags(line, ids);
+            self.preset.ids.write_flags(line, ids);
         }
     }
 
@@ -164,6 +192,11 @@ impl Format {
 
     pub(super) fn constants(&self, line: &mut Vec<u8>) {
         line.extend_from_slice(&self.constants);
+    }
+
+    /// Returns `true` if the backend has fields for addresses, and `text` is one.
+    pub(super) fn is_address(&self, text: &str) -> bool {
+        self.preset.unfolds && text.len() <= MAX_ADDRESS_LENGTH && text.parse::<IpAddr>().is_ok()
     }
 }
 
@@ -187,30 +220,27 @@ impl IdForm {
     }
 }
 
+/// An IPv6 address with an IPv4 address in it.
+const MAX_ADDRESS_LENGTH: usize = 45;
+
 /// Key of the list of spans, and in it of the name of each.
 pub(super) const SPANS: &str = "spans";
 pub(super) const SPAN_NAME: &str = "name";
 
-/// `,"key":`, or nothing when the key is left out.
-fn key_text(key: Key, options: &Options, names: &Names, reserved: &mut Reserved) -> Vec<u8> {
-    let chosen = options.keys.iter().rev().find(|(renamed, _)| *renamed == key);
-    let name = match chosen {
-        Some((_, name)) => name.as_deref(),
-        None => names.keys[key as usize],
-    };
-    name.map(|name| fresh_key(name, reserved)).unwrap_or_default()
+/// `,"key":`, or nothing when the field is left out.
+fn key_text(field: Field, options: &Options, preset: &Preset, reserved: &mut Reserved) -> Vec<u8> {
+    let chosen = options.renamed.iter().rev().find(|(renamed, _)| *renamed == field);
+    match chosen {
+        Some((_, Some(name))) if preset.owns(name) => fresh_key(&format!("field.{name}"), reserved),
+        Some((_, Some(name))) => fresh_key(name, reserved),
+        Some((_, None)) => Vec::new(),
+        None => preset.name(field).map(|name| fresh_key(name, reserved)).unwrap_or_default(),
+    }
 }
 
-/// `,"name":`; a name that is taken gets the prefix that a user's field would get, so that no key stands twice.
+/// `,"name":`; a name that is taken is replaced as a user's field would be, so that no key stands twice.
 fn fresh_key(name: &str, reserved: &mut Reserved) -> Vec<u8> {
-    let mut name = name.to_owned();
-    while !reserved.insert(&name) {
-        name.insert_str(0, COLLISION_PREFIX);
-    }
-    let mut text = b",".to_vec();
-    encode::string(&mut text, &name);
-    text.push(b':');
-    text
+    [b",\"", &reserved.take(name)[..], b"\":"].concat()
 }
 
 /// `,"key":"`
@@ -230,8 +260,8 @@ fn with_string(key: &[u8], value: &str) -> Text {
 }
 
 fn missing_ids(absent: MissingIds, keys: &[Vec<u8>; 7]) -> Vec<u8> {
-    let ids = [Key::TraceId, Key::SpanId, Key::TraceFlags];
-    let (ids, value): (&[Key], &[u8]) = match absent {
+    let ids = [Field::TraceId, Field::SpanId, Field::TraceFlags];
+    let (ids, value): (&[Field], &[u8]) = match absent {
         MissingIds::Omit => (&[], b""),
         MissingIds::Zero => (&ids[..2], b"\"0\""),
         MissingIds::Null => (&ids, b"null"),
@@ -240,29 +270,41 @@ fn missing_ids(absent: MissingIds, keys: &[Vec<u8>; 7]) -> Vec<u8> {
     present.flat_map(|key| [key.as_slice(), value].concat()).collect()
 }
 
-/// The constant fields, and their keys reserved.
-fn constants(options: &Options, names: &Names, reserved: &mut Reserved) -> Vec<u8> {
+/// Writes the constant fields, and reserves their keys and those that the backend owns.
+fn constants(options: &Options, preset: &Preset, reserved: &mut Reserved) -> Vec<u8> {
     let mut fields = Fields::default();
-    for (key, value) in names.constants {
+    for (key, value) in preset.constants {
         encode::string(fields.begin(key, reserved), value);
     }
-    service(options, names, &mut fields, reserved);
+    service(options, preset, &mut fields, reserved);
+    if preset.unfolds {
+        fields.keys().for_each(|key| reserved.insert_with_parents(key));
+    }
+    // A field that is left out of lines keeps its meaning in the backend.
+    for name in preset.fields.into_iter().flatten() {
+        reserved.insert(name, Role::Owned);
+    }
+    for (role, names) in preset.owned {
+        for name in *names {
+            reserved.insert(name, *role);
+        }
+    }
     for (key, value) in &options.constants {
-        encode::value(fields.begin(key, reserved), value);
+        preset.numbers.value(fields.begin(key, reserved), value);
     }
     for key in fields.keys() {
-        reserved.insert_escaped(key);
+        reserved.insert_with_parents(key);
     }
     fields.text().to_vec()
 }
 
-fn service(options: &Options, names: &Names, fields: &mut Fields, reserved: &Reserved) {
+fn service(options: &Options, preset: &Preset, fields: &mut Fields, reserved: &Reserved) {
     let mut string = |key, value: &Option<String>| {
         if let Some(value) = value {
             encode::string(fields.begin(key, reserved), value);
         }
     };
-    match &names.service {
+    match &preset.service {
         ServiceNames::Flat(keys) => {
             keys.iter().zip(&options.service).for_each(|(key, value)| string(key, value))
         }

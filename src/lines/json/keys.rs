@@ -1,9 +1,10 @@
-//! The names of what stands in every line, by the backend that reads it.
+//! Which fields stand in every line, and under which names.
 
-/// A name that is this crate's to write, see [`JsonLayer::key`](super::JsonLayer::key).
+/// A field that is part of every line; see [`JsonLayer::rename`](super::JsonLayer::rename) and
+/// [`JsonLayer::without`](super::JsonLayer::without).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Key {
+pub enum Field {
     /// When the event happened.
     Timestamp,
     /// Its level.
@@ -20,7 +21,7 @@ pub enum Key {
     Target,
 }
 
-impl Key {
+impl Field {
     /// All of them, in the order of the line.
     pub(super) const ALL: [Self; 7] = [
         Self::Timestamp,
@@ -47,6 +48,25 @@ impl Key {
 /// | errors | `exception.type`, `.message`, `.stacktrace` | `error.type`, `.message`, `.stack_trace` | as OpenTelemetry | `error.kind`, `.message`, `.stack` |
 /// | service | `service.name`, `service.version`, `deployment.environment.name` | `service.name`, `service.version`, `service.environment` | `serviceContext`, `deployment.environment.name` | `dd.service`, `dd.version`, `dd.env` |
 /// | constant | – | `ecs.version` | – | – |
+/// | integers that become text | – | outside of 64 signed bits | beyond 2⁵³ − 1 | outside of 64 signed bits |
+/// | `NaN`, infinities | text | `null` | `null` | `null` |
+///
+/// A backend reads some names in its own way, and some of them only in one form. A field with such a name is written
+/// with the prefix `field.`, so that it neither replaces what the backend needs nor makes it refuse the line:
+///
+/// | | names with the prefix |
+/// |---|---|
+/// | OpenTelemetry | those of the table above |
+/// | ECS | a value where the schema has an object (`user`, `host`, `url`, `http.request`), text where it has a number (`http.response.status_code`), names of Elasticsearch (`_id`); in one line, `a.b` beside a value `a` |
+/// | Google Cloud | `time`, `timestamp`, `httpRequest`, `stack_trace`, `logging.googleapis.com/…`, … |
+/// | Datadog | `service`, `host`, `hostname`, `date`, `source`, `ddsource`, `ddtags`, `level`, … |
+///
+/// ```
+/// use telemetry_bootstrap::json::{FieldNames, JsonLayer};
+///
+/// let layer = JsonLayer::new(std::io::stderr).field_names(FieldNames::Datadog);
+/// # drop(layer);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FieldNames {
@@ -55,8 +75,7 @@ pub enum FieldNames {
     #[default]
     OpenTelemetry,
     /// [Elastic Common Schema](https://www.elastic.co/guide/en/ecs-logging/overview/current/intro.html), with dotted
-    /// names. A field called `error`, `log`, `trace`, `span`, `service` or `ecs` would be a value where the schema
-    /// has an object, and make Elasticsearch refuse the line: it gets the prefix `field.`.
+    /// names. A text field `error` of an event is written as `error.message`.
     ElasticCommonSchema,
     /// [Structured logging](https://cloud.google.com/logging/docs/structured-logging) of Google Cloud. Name the
     /// project with [`google_cloud_project`](super::JsonLayer::google_cloud_project), so that the trace is a full
@@ -92,104 +111,4 @@ pub enum SpanFields {
     Nested,
     /// Not at all.
     Off,
-}
-
-/// The names of one style.
-pub(super) struct Names {
-    /// In the order of [`Key::ALL`]; `None`: the style has no such key.
-    pub(super) keys: [Option<&'static str>; 7],
-    /// Of `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR`.
-    pub(super) levels: [&'static str; 5],
-    pub(super) exception: [&'static str; 3],
-    pub(super) service: ServiceNames,
-    pub(super) constants: &'static [(&'static str, &'static str)],
-    /// First parts of dotted names: in a backend that unfolds them, a plain value there is an error.
-    pub(super) objects: &'static [&'static str],
-}
-
-/// Where name, version and environment of the service go.
-pub(super) enum ServiceNames {
-    Flat([&'static str; 3]),
-    /// Name and version as members of an object.
-    Object {
-        key: &'static str,
-        members: [&'static str; 2],
-        environment: &'static str,
-    },
-}
-
-impl FieldNames {
-    pub(super) fn names(self) -> Names {
-        use crate::semconv as otel;
-        const LEVELS: [&str; 5] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"];
-        const EXCEPTION: [&str; 3] =
-            [otel::EXCEPTION_TYPE, otel::EXCEPTION_MESSAGE, otel::EXCEPTION_STACKTRACE];
-        match self {
-            Self::OpenTelemetry => Names {
-                keys: ["timestamp", "level", "message", "trace_id", "span_id", "trace_flags", "target"]
-                    .map(Some),
-                levels: LEVELS,
-                exception: EXCEPTION,
-                service: ServiceNames::Flat([
-                    otel::SERVICE_NAME,
-                    otel::SERVICE_VERSION,
-                    otel::DEPLOYMENT_ENVIRONMENT_NAME,
-                ]),
-                constants: &[],
-                objects: &[],
-            },
-            Self::ElasticCommonSchema => Names {
-                keys: [
-                    Some("@timestamp"),
-                    Some("log.level"),
-                    Some("message"),
-                    Some("trace.id"),
-                    Some("span.id"),
-                    None,
-                    Some("log.logger"),
-                ],
-                levels: LEVELS,
-                exception: ["error.type", "error.message", "error.stack_trace"],
-                service: ServiceNames::Flat(["service.name", "service.version", "service.environment"]),
-                constants: &[("ecs.version", "8.11.0")],
-                objects: &["log", "trace", "span", "error", "service", "ecs"],
-            },
-            Self::GoogleCloudLogging => Names {
-                keys: [
-                    Some("time"),
-                    Some("severity"),
-                    Some("message"),
-                    Some("logging.googleapis.com/trace"),
-                    Some("logging.googleapis.com/spanId"),
-                    Some("logging.googleapis.com/trace_sampled"),
-                    Some("target"),
-                ],
-                levels: ["DEBUG", "DEBUG", "INFO", "WARNING", "ERROR"],
-                exception: EXCEPTION,
-                service: ServiceNames::Object {
-                    key: "serviceContext",
-                    members: ["service", "version"],
-                    environment: otel::DEPLOYMENT_ENVIRONMENT_NAME,
-                },
-                constants: &[],
-                objects: &[],
-            },
-            Self::Datadog => Names {
-                keys: [
-                    Some("timestamp"),
-                    Some("status"),
-                    Some("message"),
-                    Some("dd.trace_id"),
-                    Some("dd.span_id"),
-                    None,
-                    Some("logger.name"),
-                ],
-                levels: LEVELS,
-                exception: ["error.kind", "error.message", "error.stack"],
-                service: ServiceNames::Flat(["dd.service", "dd.version", "dd.env"]),
-                constants: &[],
-                objects: &["dd", "logger", "error"],
-            },
-        }
-    }
 }

@@ -18,12 +18,12 @@ use tracing_subscriber::registry::LookupSpan;
 use super::encode;
 use super::fields::Fields;
 use super::format::{Format, Options};
-use super::keys::{FieldNames, Key, MissingIds, SpanFields};
+use super::keys::{Field, FieldNames, MissingIds, SpanFields};
 use super::scratch::Scratch;
 use super::spans::SpanLine;
-use super::visit::Values;
+use super::visit::{Exceptions, Values};
 use crate::context_fields::{self, BaggageKeys};
-use crate::diagnostics::{Field, FieldValue};
+use crate::diagnostics::{self, FieldValue};
 use crate::lines::span_table::SpanTable;
 use crate::redaction::Redaction;
 use crate::semconv::OWN_TARGET;
@@ -42,8 +42,15 @@ pub struct JsonLayer<W> {
 }
 
 impl<W> JsonLayer<W> {
-    /// Lines with the default keys, to what `make_writer` makes: `std::io::stderr`, a
+    /// Creates a layer that writes lines with the default names to what `make_writer` makes: `std::io::stderr`, a
     /// [`NonBlockingWriter`](crate::NonBlockingWriter), or anything else that `tracing_subscriber::fmt` writes to.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::json::JsonLayer;
+    ///
+    /// let layer = JsonLayer::new(std::io::stderr);
+    /// # drop(layer);
+    /// ```
     pub fn new(make_writer: W) -> Self {
         let options = Options::default();
         Self {
@@ -57,64 +64,168 @@ impl<W> JsonLayer<W> {
         }
     }
 
-    /// The names a backend expects. Default: those of OpenTelemetry.
-    pub fn field_names(self, style: FieldNames) -> Self {
-        self.with(|options| options.style = style)
+    /// Sets the names that a backend expects. Default: [`FieldNames::OpenTelemetry`].
+    ///
+    /// ```
+    /// use telemetry_bootstrap::json::{FieldNames, JsonLayer};
+    ///
+    /// let layer = JsonLayer::new(std::io::stderr).field_names(FieldNames::ElasticCommonSchema);
+    /// # drop(layer);
+    /// ```
+    pub fn field_names(self, names: FieldNames) -> Self {
+        self.with(|options| options.style = names)
     }
 
-    /// Another name for one key: `.key(Key::Target, "logger")`.
-    pub fn key(self, key: Key, name: impl Into<String>) -> Self {
-        self.with(|options| options.keys.push((key, Some(name.into()))))
+    /// Renames one field in all lines. A name that is taken or that the backend owns gets the prefix `field.`.
+    /// Default: the names of [`field_names`](Self::field_names).
+    ///
+    /// ```
+    /// use telemetry_bootstrap::json::{Field, JsonLayer};
+    ///
+    /// let layer = JsonLayer::new(std::io::stderr).rename(Field::Target, "logger");
+    /// # drop(layer);
+    /// ```
+    pub fn rename(self, field: Field, name: impl Into<String>) -> Self {
+        self.with(|options| options.renamed.push((field, Some(name.into()))))
     }
 
-    /// Leaves one key out of all lines.
-    pub fn without(self, key: Key) -> Self {
-        self.with(|options| options.keys.push((key, None)))
+    /// Leaves one field out of all lines. Default: none is left out.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::json::{Field, JsonLayer};
+    ///
+    /// let layer = JsonLayer::new(std::io::stderr).without(Field::TraceFlags);
+    /// # drop(layer);
+    /// ```
+    pub fn without(self, field: Field) -> Self {
+        self.with(|options| options.renamed.push((field, None)))
     }
 
-    /// The name of the service, in every line. Default: not in lines; log shippers usually know it.
+    /// Adds the name of the service to every line. Default: not in lines; log shippers usually know it.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::json::JsonLayer;
+    ///
+    /// let layer = JsonLayer::new(std::io::stderr).service_name("shop");
+    /// # drop(layer);
+    /// ```
     pub fn service_name(self, name: impl Into<String>) -> Self {
         self.with(|options| options.service[0] = Some(name.into()))
     }
 
-    /// The version of the service, in every line.
+    /// Adds the version of the service to every line. Default: not in lines.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::json::JsonLayer;
+    ///
+    /// let layer = JsonLayer::new(std::io::stderr).service_version(env!("CARGO_PKG_VERSION"));
+    /// # drop(layer);
+    /// ```
     pub fn service_version(self, version: impl Into<String>) -> Self {
         self.with(|options| options.service[1] = Some(version.into()))
     }
 
-    /// The environment that the service runs in (`production`), in every line.
+    /// Adds the environment that the service runs in to every line. Default: not in lines.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::json::JsonLayer;
+    ///
+    /// let layer = JsonLayer::new(std::io::stderr).environment("production");
+    /// # drop(layer);
+    /// ```
     pub fn environment(self, environment: impl Into<String>) -> Self {
         self.with(|options| options.service[2] = Some(environment.into()))
     }
 
-    /// A field that is the same in every line.
+    /// Adds a field that is the same in every line. `Debug` of the layer shows its key only.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::json::JsonLayer;
+    ///
+    /// let layer = JsonLayer::new(std::io::stderr).constant("region", "eu-1");
+    /// # drop(layer);
+    /// ```
     pub fn constant(self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.with(|options| options.constants.push((key.into(), value.into())))
     }
 
-    /// The project whose traces [`FieldNames::GoogleCloudLogging`] names:
-    /// `"logging.googleapis.com/trace":"projects/<project>/traces/<trace id>"`. Default: the trace id alone.
+    /// Names the project whose traces [`FieldNames::GoogleCloudLogging`] refers to:
+    /// `"logging.googleapis.com/trace":"projects/<project>/traces/<trace id>"`. Other presets ignore it. Default: the
+    /// trace id alone.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::json::{FieldNames, JsonLayer};
+    ///
+    /// let layer = JsonLayer::new(std::io::stderr)
+    ///     .field_names(FieldNames::GoogleCloudLogging)
+    ///     .google_cloud_project("my-project");
+    /// # drop(layer);
+    /// ```
     pub fn google_cloud_project(self, project: impl Into<String>) -> Self {
         self.with(|options| options.google_cloud_project = Some(project.into()))
     }
 
-    /// What stands in place of ids that an event does not have. Default: nothing.
-    pub fn missing_ids(self, absent: MissingIds) -> Self {
-        self.with(|options| options.missing_ids = absent)
+    /// Sets what is written for an event without a trace. Default: [`MissingIds::Omit`].
+    ///
+    /// ```
+    /// use telemetry_bootstrap::json::{JsonLayer, MissingIds};
+    ///
+    /// let layer = JsonLayer::new(std::io::stderr).missing_ids(MissingIds::Null);
+    /// # drop(layer);
+    /// ```
+    pub fn missing_ids(self, missing: MissingIds) -> Self {
+        self.with(|options| options.missing_ids = missing)
     }
 
-    /// Whether and how the fields of spans stand in lines. Default: merged with the event's.
-    pub fn span_fields(self, span_fields: SpanFields) -> Self {
+    /// Sets whether and how lines include the fields of the spans around an event. Default: [`SpanFields::Merged`].
+    ///
+    /// ```
+    /// use telemetry_bootstrap::json::{JsonLayer, SpanFields};
+    ///
+    /// let layer = JsonLayer::new(std::io::stderr).include_span_fields(SpanFields::Nested);
+    /// # drop(layer);
+    /// ```
+    pub fn include_span_fields(self, span_fields: SpanFields) -> Self {
         self.with(|options| options.span_fields = span_fields)
     }
 
-    /// Fields whose values must not be written. Default: none.
+    /// Limits the message and each other text in a line to this many bytes, before they are escaped. A text that is
+    /// cut ends with `…`.
+    ///
+    /// Container runtimes split lines of more than 16 KiB, and a part of a line is no longer JSON. Default: no limit.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::json::JsonLayer;
+    ///
+    /// let layer = JsonLayer::new(std::io::stderr).max_field_length(4096);
+    /// # drop(layer);
+    /// ```
+    pub fn max_field_length(self, bytes: usize) -> Self {
+        self.with(|options| options.max_field_length = bytes)
+    }
+
+    /// Replaces the values of some fields by `"[redacted]"`. Default: none.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::Redaction;
+    /// use telemetry_bootstrap::json::JsonLayer;
+    ///
+    /// let layer = JsonLayer::new(std::io::stderr).redact(Redaction::keys(["password"]));
+    /// # drop(layer);
+    /// ```
     pub fn redact(self, redaction: Redaction) -> Self {
         Self { redaction, ..self }
     }
 
-    /// Keys of the OpenTelemetry baggage whose entries become fields. Default: none, because baggage arrives from
-    /// other services.
+    /// Includes entries of the OpenTelemetry baggage with these keys as fields. Default: none, because baggage arrives
+    /// from other services.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::json::JsonLayer;
+    ///
+    /// let layer = JsonLayer::new(std::io::stderr).baggage_keys(["tenant"]);
+    /// # drop(layer);
+    /// ```
     pub fn baggage_keys<K: Into<String>>(self, keys: impl IntoIterator<Item = K>) -> Self {
         Self { baggage: BaggageKeys::new(keys), ..self }
     }
@@ -156,7 +267,7 @@ impl<W> JsonLayer<W> {
             reserved: &self.format.span_reserved,
             fields,
             message: None,
-            exceptions: false,
+            exceptions: Exceptions::Never,
             log_record: false,
         }
     }
@@ -184,7 +295,7 @@ where
     }
 
     /// Writes a line of this crate's own.
-    pub(crate) fn write_own(&self, level: Level, message: &str, fields: &[Field<'_>]) {
+    pub(crate) fn write_own(&self, level: Level, message: &str, fields: &[diagnostics::Field<'_>]) {
         let fill = |Scratch { line, fields: own, .. }: &mut Scratch| {
             if self.format.message(line) {
                 encode::string(line, message);
@@ -193,11 +304,13 @@ where
             self.format.target(line, OWN_TARGET);
             self.format.constants(line);
             for (key, value) in fields {
+                let numbers = self.format.preset.numbers;
+                let key = self.format.preset.error_field(key, true).unwrap_or(key);
                 let out = own.begin(key, &self.format.reserved);
                 match *value {
-                    FieldValue::Text(text) => encode::display(out, text),
-                    FieldValue::Count(count) => encode::integer(out, count),
-                    FieldValue::Seconds(seconds) => encode::float(out, seconds),
+                    FieldValue::Text(text) => encode::display(out, text, self.format.max_field_length),
+                    FieldValue::Count(count) => numbers.unsigned(out, count),
+                    FieldValue::Seconds(seconds) => numbers.float(out, seconds),
                 }
             }
             line.extend_from_slice(own.text());
@@ -222,7 +335,7 @@ where
         event.record(&mut Values {
             reserved: &self.format.reserved,
             message: Some(line),
-            exceptions: true,
+            exceptions: Exceptions::First,
             log_record,
             ..self.values(fields)
         });
@@ -237,7 +350,7 @@ where
             if self.redaction.is_redacted(key) {
                 encode::string(out, crate::redaction::REDACTED);
             } else {
-                encode::value(out, value);
+                self.format.preset.numbers.value(out, value);
             }
             fields.add_missing(spans);
         });

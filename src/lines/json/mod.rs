@@ -27,7 +27,7 @@
 //! | fields of the context | see [`with_fields`](crate::with_fields) |
 //! | fields of the spans | from the innermost to the outermost ([`SpanFields`]) |
 //!
-//! Other names, for other backends: [`FieldNames`], [`JsonLayer::key`].
+//! Other names, for other backends: [`FieldNames`], [`JsonLayer::rename`].
 //!
 //! # Rules
 //!
@@ -56,9 +56,11 @@ mod fields;
 mod format;
 mod keys;
 mod layer;
+mod presets;
+mod reserved;
 mod scratch;
 mod spans;
 mod visit;
 
-pub use keys::{FieldNames, Key, MissingIds, SpanFields};
+pub use keys::{Field, FieldNames, MissingIds, SpanFields};
 pub use layer::JsonLayer;

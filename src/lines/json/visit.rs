@@ -7,9 +7,11 @@ use tracing_core::Field;
 use tracing_core::field::Visit;
 
 use super::encode;
-use super::fields::{Fields, Reserved};
+use super::fields::Fields;
 use super::format::Format;
+use super::reserved::{Reserved, Shape};
 use crate::exception::{ErrorText, describe};
+use crate::lines::event_field::{EventField, MESSAGE};
 use crate::redaction::{REDACTED, Redaction};
 
 /// Encodes the values it is shown.
@@ -20,23 +22,48 @@ pub(super) struct Values<'a> {
     pub(super) fields: &'a mut Fields,
     /// For an event, the line that its message goes to; afterwards, and for a span, nothing.
     pub(super) message: Option<&'a mut Vec<u8>>,
-    /// Whether an error adds `exception.*`.
-    pub(super) exceptions: bool,
-    /// Whether the event was a record of the `log` crate, whose fields `log.*` are its metadata.
+    /// Which errors add `exception.*`.
+    pub(super) exceptions: Exceptions,
+    /// Whether the event was a record of the `log` crate.
     pub(super) log_record: bool,
 }
 
+/// Whether an error value is described by fields of its own, `exception.*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exceptions {
+    /// In a span.
+    Never,
+    /// In an event, which has had no error so far: the first one counts.
+    First,
+    /// In an event that has had one.
+    Done,
+}
+
 impl Values<'_> {
-    /// Writes the key and hands out the place for the value; nothing when the value must not be written.
-    fn begin(&mut self, field: &Field) -> Option<&mut Vec<u8>> {
-        let name = field.name();
-        if name == MESSAGE && self.message.is_some() {
-            return self.begin_message();
+    /// Writes the key and returns the place for the value; `None` if the value must not be written.
+    fn begin(&mut self, field: &Field, shape: Shape, is_text: bool) -> Option<&mut Vec<u8>> {
+        match EventField::new(field.name(), self.log_record) {
+            EventField::LogMetadata => None,
+            EventField::Message if self.message.is_some() => self.begin_message(),
+            EventField::Message => self.begin_key(MESSAGE, shape),
+            EventField::Named(name) => {
+                let is_event = self.exceptions != Exceptions::Never;
+                let is_text = is_text && self.exceptions == Exceptions::First;
+                let renamed = is_event.then(|| self.format.preset.error_field(name, is_text)).flatten();
+                match renamed {
+                    Some(renamed) if !self.redaction.is_redacted(name) => self.begin_key(renamed, shape),
+                    _ => self.begin_key(name, shape),
+                }
+            }
         }
-        if self.log_record && name.starts_with(LOG_METADATA) {
-            return None;
-        }
-        self.begin_key(name.strip_prefix(RAW_IDENTIFIER).unwrap_or(name))
+    }
+
+    fn begin_text(&mut self, field: &Field) -> Option<&mut Vec<u8>> {
+        self.begin(field, Shape::Other, true)
+    }
+
+    fn begin_number(&mut self, field: &Field) -> Option<&mut Vec<u8>> {
+        self.begin(field, Shape::Number, false)
     }
 
     fn begin_message(&mut self) -> Option<&mut Vec<u8>> {
@@ -51,101 +78,114 @@ impl Values<'_> {
         Some(line)
     }
 
-    fn begin_key(&mut self, key: &str) -> Option<&mut Vec<u8>> {
-        let out = self.fields.begin(key, self.reserved);
-        if self.redaction.is_redacted(key) {
+    fn begin_key(&mut self, key: &str, shape: Shape) -> Option<&mut Vec<u8>> {
+        let is_redacted = self.redaction.is_redacted(key);
+        let out =
+            self.fields.begin_shaped(key, if is_redacted { Shape::Other } else { shape }, self.reserved);
+        if is_redacted {
             encode::string(out, REDACTED);
             return None;
         }
         Some(out)
     }
 
+    /// The place for a part of `exception.*`, unless the event has a field of that name itself.
+    fn begin_exception(&mut self, key: &str) -> Option<&mut Vec<u8>> {
+        if self.fields.has(key) { None } else { self.begin_key(key, Shape::Other) }
+    }
+
     fn exception(&mut self, error: &ErrorText) {
-        let [type_key, message_key, stacktrace_key] = self.format.exception;
+        let max = self.format.max_field_length;
+        let [type_key, message_key, stacktrace_key] = self.format.preset.exception;
         if let Some(name) = error.type_name()
-            && let Some(out) = self.begin_key(type_key)
+            && let Some(out) = self.begin_exception(type_key)
         {
             encode::string(out, name);
         }
-        if let Some(out) = self.begin_key(message_key) {
-            encode::string(out, &error.message);
+        if let Some(out) = self.begin_exception(message_key) {
+            encode::string_up_to(out, &error.message, max);
         }
         if !error.causes.is_empty()
-            && let Some(out) = self.begin_key(stacktrace_key)
+            && let Some(out) = self.begin_exception(stacktrace_key)
         {
-            encode::formatted(out, |text| error.write_chain(text));
+            encode::formatted(out, max, |text| error.write_chain(text));
         }
     }
 }
 
 impl Visit for Values<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        if let Some(out) = self.begin(field) {
-            encode::float(out, value);
+        let numbers = self.format.preset.numbers;
+        let shape = if numbers.holds_float(value) { Shape::Number } else { Shape::Other };
+        if let Some(out) = self.begin(field, shape, false) {
+            numbers.float(out, value);
         }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        if let Some(out) = self.begin(field) {
-            encode::integer(out, value);
+        let numbers = self.format.preset.numbers;
+        if let Some(out) = self.begin_number(field) {
+            numbers.signed(out, value);
         }
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        if let Some(out) = self.begin(field) {
-            encode::integer(out, value);
+        let numbers = self.format.preset.numbers;
+        let shape = if numbers.holds_integer(value) { Shape::Number } else { Shape::Other };
+        if let Some(out) = self.begin(field, shape, false) {
+            numbers.unsigned(out, value);
         }
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        if let Some(out) = self.begin(field) {
+        if let Some(out) = self.begin(field, Shape::Other, false) {
             encode::wide_integer(out, value);
         }
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        if let Some(out) = self.begin(field) {
+        if let Some(out) = self.begin(field, Shape::Other, false) {
             encode::wide_integer(out, value);
         }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        if let Some(out) = self.begin(field) {
+        if let Some(out) = self.begin(field, Shape::Other, false) {
             encode::bool(out, value);
         }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        if let Some(out) = self.begin(field) {
-            encode::string(out, value);
+        let max = self.format.max_field_length;
+        let shape = if self.format.is_address(value) { Shape::Address } else { Shape::Other };
+        if let Some(out) = self.begin(field, shape, true) {
+            encode::string_up_to(out, value, max);
         }
     }
 
     fn record_bytes(&mut self, field: &Field, value: &[u8]) {
-        if let Some(out) = self.begin(field) {
-            encode::bytes(out, value);
+        // Base64 makes four bytes of three.
+        let max = self.format.max_field_length / 4 * 3;
+        if let Some(out) = self.begin(field, Shape::Other, false) {
+            encode::bytes(out, &value[..value.len().min(max)]);
         }
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let Some(out) = self.begin(field) else { return };
+        let max = self.format.max_field_length;
+        let Some(out) = self.begin_text(field) else { return };
         let text = describe(value);
-        encode::string(out, &text.message);
-        if self.exceptions {
+        encode::string_up_to(out, &text.message, max);
+        if self.exceptions == Exceptions::First {
+            self.exceptions = Exceptions::Done;
             self.exception(&text);
         }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if let Some(out) = self.begin(field) {
-            encode::debug(out, value);
+        let max = self.format.max_field_length;
+        if let Some(out) = self.begin_text(field) {
+            encode::debug(out, value, max);
         }
     }
 }
-
-/// The field that the text of an event arrives in.
-const MESSAGE: &str = "message";
-/// What the fields begin with in which `tracing-log` hands over target, file and line of a record.
-const LOG_METADATA: &str = "log.";
-/// `r#type = …` is a field called `type`.
-const RAW_IDENTIFIER: &str = "r#";

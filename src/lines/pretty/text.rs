@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::exception::PANICKED;
+use crate::lines::json::encode::is_harmful;
 
 /// What `write` writes, escaped; `[panicked]` when it panics.
 pub(super) fn shown(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
@@ -27,12 +28,6 @@ pub(super) fn escape(text: &str) -> String {
         }
     }
     safe
-}
-
-/// Control characters move the cursor and change what is on the screen; the others change the order of what is read.
-fn is_harmful(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The beginning of a line that belongs to the one before.

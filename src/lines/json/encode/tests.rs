@@ -54,9 +54,9 @@ fn floats_read_back_equal_and_the_rest_are_strings() {
         assert_eq!(read.to_bits(), number.to_bits(), "{json}");
         serde_json::from_str::<serde_json::Value>(&json).unwrap();
     }
-    assert_eq!(encoded(|out| float(out, f64::NAN)), "\"NaN\"");
-    assert_eq!(encoded(|out| float(out, f64::INFINITY)), "\"Infinity\"");
-    assert_eq!(encoded(|out| float(out, f64::NEG_INFINITY)), "\"-Infinity\"");
+    assert_eq!(encoded(|out| Numbers::ALL.float(out, f64::NAN)), "\"NaN\"");
+    assert_eq!(encoded(|out| Numbers::ALL.float(out, f64::INFINITY)), "\"Infinity\"");
+    assert_eq!(encoded(|out| Numbers::ALL.float(out, f64::NEG_INFINITY)), "\"-Infinity\"");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_panicking_implementation_leaves_a_whole_value() {
             panic!("not today")
         }
     }
-    assert_eq!(encoded(|out| debug(out, &Panics)), "\"[panicked]\"");
+    assert_eq!(encoded(|out| debug(out, &Panics, usize::MAX)), "\"[panicked]\"");
 }
 
 #[test]
@@ -87,14 +87,50 @@ fn a_failing_implementation_keeps_what_it_wrote() {
             Err(fmt::Error)
         }
     }
-    assert_eq!(encoded(|out| display(out, &Fails)), "\"half\\n\"");
+    assert_eq!(encoded(|out| display(out, &Fails, usize::MAX)), "\"half\\n\"");
 }
 
 #[test]
 fn opentelemetry_values_keep_their_types() {
     let list = Value::Array(vec![StringValue::from("a\""), StringValue::from("b")].into());
-    assert_eq!(encoded(|out| value(out, &list)), r#"["a\"","b"]"#);
-    assert_eq!(encoded(|out| value(out, &Value::Array(vec![1.5, f64::NAN].into()))), r#"[1.5,"NaN"]"#);
-    assert_eq!(encoded(|out| value(out, &Value::Array(vec![true].into()))), "[true]");
-    assert_eq!(encoded(|out| value(out, &Value::from(7_i64))), "7");
+    assert_eq!(encoded(|out| Numbers::ALL.value(out, &list)), r#"["a\"","b"]"#);
+    assert_eq!(
+        encoded(|out| Numbers::ALL.value(out, &Value::Array(vec![1.5, f64::NAN].into()))),
+        r#"[1.5,"NaN"]"#
+    );
+    assert_eq!(encoded(|out| Numbers::ALL.value(out, &Value::Array(vec![true].into()))), "[true]");
+    assert_eq!(encoded(|out| Numbers::ALL.value(out, &Value::from(7_i64))), "7");
+}
+
+#[test]
+fn characters_that_act_on_a_terminal_or_hide_text_are_escaped() {
+    let text = "a\u{7f}b\u{80}c\u{9b}31md\u{61c}e\u{202e}f\u{2066}g\u{200b}h\u{feff}i\u{e0041}é€😀";
+    let json = encoded(|out| string(out, text));
+    let raw = json.chars().filter(|character| !character.is_ascii()).collect::<String>();
+    assert_eq!(raw, "é€😀", "{json}");
+    assert!(json.contains(r"\u007f") && json.contains(r"\udb40\udc41"), "{json}");
+    assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+}
+
+#[test]
+fn numbers_that_a_backend_cannot_hold_are_text_or_null() {
+    let unsigned = |numbers: Numbers, value| encoded(|out| numbers.unsigned(out, value));
+    let signed = |numbers: Numbers, value| encoded(|out| numbers.signed(out, value));
+    let float = |numbers: Numbers, value| encoded(|out| numbers.float(out, value));
+    assert_eq!(unsigned(Numbers::SIGNED_64, u64::MAX), r#""18446744073709551615""#);
+    assert_eq!(unsigned(Numbers::SIGNED_64, i64::MAX as u64), "9223372036854775807");
+    assert_eq!(signed(Numbers::SIGNED_64, i64::MIN), "-9223372036854775808");
+    assert_eq!(signed(Numbers::FLOAT_64, -(1 << 53)), "-9007199254740992");
+    assert_eq!(signed(Numbers::FLOAT_64, 1 << 53), r#""9007199254740992""#);
+    assert_eq!(float(Numbers::SIGNED_64, f64::NAN), "null");
+    assert_eq!(float(Numbers::SIGNED_64, f64::NEG_INFINITY), "null");
+    assert_eq!(float(Numbers::FLOAT_32, 1e300), r#""1e+300""#);
+}
+
+#[test]
+fn texts_are_cut_between_characters_and_end_with_an_ellipsis() {
+    assert_eq!(encoded(|out| string_up_to(out, "abcdef", 6)), r#""abcdef""#);
+    assert_eq!(encoded(|out| string_up_to(out, "abcdéf", 5)), r#""abcd…""#);
+    assert_eq!(encoded(|out| display(out, &format_args!("{}{}", "abc", "def"), 4)), r#""abcd…""#);
+    assert_eq!(encoded(|out| debug(out, &"abc", 100)), r#""\"abc\"""#);
 }

@@ -1,3 +1,4 @@
+use super::super::reserved::Role;
 use super::*;
 
 fn fields(pairs: &[(&str, i64)]) -> Fields {
@@ -61,8 +62,8 @@ fn only_fields_that_the_event_does_not_have_are_written() {
 #[test]
 fn reserved_keys_get_a_prefix_and_are_still_unique() {
     let mut reserved = Reserved::default();
-    assert!(reserved.insert("level"));
-    assert!(!reserved.insert("level"));
+    assert!(reserved.insert("level", Role::Owned));
+    assert!(!reserved.insert("level", Role::Owned));
     let mut fields = Fields::default();
     for (value, key) in ["level", "field.level", "levels", "level"].iter().enumerate() {
         encode::integer(fields.begin(key, &reserved), value);

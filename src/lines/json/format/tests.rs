@@ -106,12 +106,12 @@ fn a_project_means_nothing_to_other_styles() {
 fn keys_can_be_renamed_and_left_out() {
     let mut options = options(FieldNames::OpenTelemetry);
     let name = |name: &str| Some(name.to_owned());
-    options.keys = vec![
-        (Key::Level, name("severity")),
-        (Key::Level, name("a \"quoted\" level")),
-        (Key::Timestamp, None),
-        (Key::TraceFlags, None),
-        (Key::Target, None),
+    options.renamed = vec![
+        (Field::Level, name("severity")),
+        (Field::Level, name("a \"quoted\" level")),
+        (Field::Timestamp, None),
+        (Field::TraceFlags, None),
+        (Field::Target, None),
     ];
     assert_eq!(
         line(&options, Some(IDS)),
@@ -125,7 +125,7 @@ fn keys_can_be_renamed_and_left_out() {
 #[test]
 fn no_choice_of_names_makes_a_key_come_twice() {
     let mut options = with_service(FieldNames::OpenTelemetry);
-    options.keys = Key::ALL.iter().map(|key| (*key, Some("same".to_owned()))).collect();
+    options.renamed = Field::ALL.iter().map(|field| (*field, Some("same".to_owned()))).collect();
     options.constants = vec![("same".to_owned(), 1.into()), ("service.name".to_owned(), 2.into())];
     let line = line(&options, Some(IDS));
     let keys: Vec<_> = line.split(",\"").skip(1).map(|field| field.split_once("\":").unwrap().0).collect();
@@ -140,6 +140,6 @@ fn absent_ids_follow_the_names_in_use() {
     options.missing_ids = MissingIds::Zero;
     assert!(line(&options, None).contains(r#","trace.id":"0","span.id":"0","log.logger""#));
     options.missing_ids = MissingIds::Null;
-    options.keys = vec![(Key::SpanId, None)];
+    options.renamed = vec![(Field::SpanId, None)];
     assert!(line(&options, None).contains(r#","message":"text","trace.id":null,"log.logger""#));
 }

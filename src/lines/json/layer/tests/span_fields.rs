@@ -74,7 +74,7 @@ fn fields_that_collide_with_ours_get_a_prefix() {
 #[test]
 fn nested_spans_are_a_list_from_the_outermost() {
     let lines = lines_with(
-        |layer| layer.span_fields(SpanFields::Nested),
+        |layer| layer.include_span_fields(SpanFields::Nested),
         || {
             let _outer = info_span!("outer", name = "own", a = 1).entered();
             let inner = info_span!("inner", late = tracing::field::Empty).entered();
@@ -94,7 +94,7 @@ fn nested_spans_are_a_list_from_the_outermost() {
 #[test]
 fn span_fields_can_be_off() {
     let lines = lines_with(
-        |layer| layer.span_fields(SpanFields::Off),
+        |layer| layer.include_span_fields(SpanFields::Off),
         || {
             let span = info_span!("span", a = 1).entered();
             span.record("a", 2);

@@ -1,0 +1,183 @@
+//! Keys that fields of the program may not take, and those that they may take in one form only.
+
+use std::borrow::Cow;
+
+use super::encode;
+
+/// Which values a reserved key can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// None of the program's. Where dotted keys are unfolded it has no members either.
+    Owned,
+    /// No value, but members: `key.member`.
+    Object,
+    /// Numbers.
+    Number,
+    /// Texts that are an IP address.
+    Address,
+}
+
+/// What is known of a value before it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Number,
+    /// An IP address as text.
+    Address,
+    Other,
+}
+
+impl Role {
+    fn admits(self, shape: Shape) -> bool {
+        match self {
+            Self::Owned | Self::Object => false,
+            Self::Number => shape == Shape::Number,
+            Self::Address => shape == Shape::Address,
+        }
+    }
+}
+
+/// The reserved keys. A field that may not take its key gets the prefix `field.`.
+///
+/// Each field of each line is looked up here, so most lookups must end at once: a set of hash bits that is sixteen
+/// words wide answers "not reserved" for nearly all of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reserved {
+    /// By hash. Keys are escaped, as they stand in the line.
+    keys: Vec<(u64, Box<[u8]>, Role)>,
+    bits: [u64; 16],
+    unfolds: bool,
+}
+
+impl Reserved {
+    /// Returns an empty set, for a backend in which `a.b` is the member `b` of `a` if `unfolds`.
+    pub(super) fn new(unfolds: bool) -> Self {
+        Self { unfolds, ..Self::default() }
+    }
+
+    /// Returns `true` if dotted keys become objects.
+    pub(super) fn unfolds(&self) -> bool {
+        self.unfolds
+    }
+
+    /// Reserves `key`; returns `false` when it was reserved before.
+    pub(super) fn insert(&mut self, key: &str, role: Role) -> bool {
+        let mut text = Vec::new();
+        encode::escaped(&mut text, key);
+        self.insert_escaped(&text, role)
+    }
+
+    fn insert_escaped(&mut self, key: &[u8], role: Role) -> bool {
+        let hash = hash(key);
+        if self.role(hash, key).is_some() {
+            return false;
+        }
+        self.bits[word(hash)] |= bit(hash);
+        let index = self.keys.partition_point(|(other, ..)| *other < hash);
+        self.keys.insert(index, (hash, key.into(), role));
+        true
+    }
+
+    /// Reserves `key` for a value of this crate's own, or another key if it is taken; returns that key, escaped.
+    pub(super) fn take(&mut self, key: &str) -> Vec<u8> {
+        let mut escaped = Vec::new();
+        encode::escaped(&mut escaped, &self.unfoldable(key));
+        let mut taken = escaped.clone();
+        let mut attempt = 0;
+        while self.refuses(hash(&taken), &taken, Shape::Other) {
+            attempt += 1;
+            taken = renamed(&escaped, attempt, self.unfolds);
+        }
+        self.insert_with_parents(&taken);
+        taken
+    }
+
+    /// Reserves an escaped key for a value; where keys are unfolded, `a.b` makes an object of `a`.
+    pub(super) fn insert_with_parents(&mut self, key: &[u8]) {
+        self.insert_escaped(key, Role::Owned);
+        let dots = key.iter().enumerate().filter(|(_, byte)| **byte == b'.' && self.unfolds);
+        for dot in dots.map(|(dot, _)| dot).collect::<Vec<_>>() {
+            self.insert_escaped(&key[..dot], Role::Object);
+        }
+    }
+
+    /// Returns `true` if a value of this shape cannot have this key.
+    pub(super) fn refuses(&self, hash: u64, key: &[u8], shape: Shape) -> bool {
+        self.role(hash, key).is_some_and(|role| !role.admits(shape))
+            || (self.unfolds && self.is_member_of_value(key))
+    }
+
+    /// Returns `true` if a part of a dotted key is reserved for a value, which has no members.
+    fn is_member_of_value(&self, key: &[u8]) -> bool {
+        let dots = key.iter().enumerate().filter(|(_, byte)| **byte == b'.').map(|(index, _)| index);
+        dots.map(|dot| &key[..dot])
+            .any(|parent| self.role(hash(parent), parent).is_some_and(|role| role != Role::Object))
+    }
+
+    fn role(&self, hash: u64, key: &[u8]) -> Option<Role> {
+        if self.bits[word(hash)] & bit(hash) == 0 {
+            return None;
+        }
+        let start = self.keys.partition_point(|(other, ..)| *other < hash);
+        let same = self.keys[start..].iter().take_while(|(other, ..)| *other == hash);
+        same.into_iter().find(|(_, reserved, _)| **reserved == *key).map(|(_, _, role)| *role)
+    }
+
+    /// Returns a key that can be unfolded: without empty parts, and not deeper than Elasticsearch allows.
+    pub(super) fn unfoldable<'a>(&self, key: &'a str) -> Cow<'a, str> {
+        let is_blank = |part: &str| part.trim().is_empty();
+        if !self.unfolds || (!key.split('.').any(is_blank) && key.split('.').count() <= MAX_DEPTH) {
+            return Cow::Borrowed(key);
+        }
+        match key.trim() {
+            "" => "_".into(),
+            _ => key.replace('.', "_").into(),
+        }
+    }
+}
+
+impl<'a> FromIterator<&'a str> for Reserved {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(keys: I) -> Self {
+        let mut reserved = Self::default();
+        for key in keys {
+            reserved.insert(key, Role::Owned);
+        }
+        reserved
+    }
+}
+
+/// Cheap rather than good: equal hashes are followed by a comparison of the keys.
+pub(super) fn hash(key: &[u8]) -> u64 {
+    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+    let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => (key.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)), 0),
+    };
+    let mixed = (first ^ last.rotate_left(29) ^ key.len() as u64).wrapping_mul(MULTIPLIER);
+    mixed ^ mixed >> 32
+}
+
+pub(super) fn bit(hash: u64) -> u64 {
+    1 << (hash & 63)
+}
+
+fn word(hash: u64) -> usize {
+    (hash >> 6 & 15) as usize
+}
+
+/// Returns another key for one that is refused, both escaped. `attempt` counts from one.
+///
+/// Each gets one more prefix. Where keys are unfolded, that could go on forever: below a value at `field.a` there is no
+/// room for `field.a.b`. There the second attempt is a direct member of `field`, and later ones get underscores.
+pub(super) fn renamed(key: &[u8], attempt: usize, unfolds: bool) -> Vec<u8> {
+    if !unfolds || attempt == 1 {
+        return [COLLISION_PREFIX.repeat(attempt).as_bytes(), key].concat();
+    }
+    let flat: Vec<u8> = key.iter().map(|&byte| if byte == b'.' { b'_' } else { byte }).collect();
+    [COLLISION_PREFIX.as_bytes(), &flat, "_".repeat(attempt - 2).as_bytes()].concat()
+}
+
+/// What makes a key that collides with a reserved one its own.
+const COLLISION_PREFIX: &str = "field.";
+
+/// Parts of a dotted key. Elasticsearch allows objects twenty deep; prefixes need some of them.
+const MAX_DEPTH: usize = 15;
