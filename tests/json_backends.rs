@@ -97,6 +97,33 @@ fn a_value_and_an_object_do_not_share_a_name() {
 }
 
 #[test]
+fn a_span_field_that_is_renamed_does_not_take_the_name_of_a_constant() {
+    let text = |key: &str| vec![(key.to_owned(), Logged::Text(String::new()))];
+    let line = logged(
+        |layer| layer.field_names(FieldNames::ElasticCommonSchema).constant("b", 7),
+        &vec![],
+        &[(text("b.b"), vec![]), (text("b.b.a"), vec![])],
+    );
+    assert_eq!(elasticsearch(&line), Ok(()), "{line:?}");
+    assert_eq!(line["field.b"], json!(7));
+}
+
+#[test]
+fn a_renamed_field_does_not_take_the_name_of_one_that_is_left_out() {
+    let line = logged(
+        |layer| {
+            layer
+                .field_names(FieldNames::GoogleCloudLogging)
+                .without(Field::Level)
+                .rename(Field::Target, "severity")
+        },
+        &vec![],
+        &[],
+    );
+    assert!(!line.contains_key("severity") && line.contains_key("field.severity"), "{line:?}");
+}
+
+#[test]
 fn an_error_has_the_names_of_the_preset_however_it_was_logged() {
     let line = |names, log: fn()| -> Line {
         let output = Output::default();

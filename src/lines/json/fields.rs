@@ -105,48 +105,53 @@ impl Fields {
             && self.marks.iter().any(|mark| is_member(self.key(mark), key) || is_member(key, self.key(mark)))
     }
 
-    /// Returns another key for one of `from`, if it is a parent or a member of a key that is here.
-    fn key_apart(&self, key: &[u8], from: &Self) -> Option<Vec<u8>> {
+    /// Returns another key for one of `from`, if it is a parent or a member of a key that is here. It is related to none
+    /// of `taken` either.
+    fn key_apart(&self, key: &[u8], from: &Self, taken: &[Vec<u8>], reserved: &Reserved) -> Option<Vec<u8>> {
         if !self.dotted && !from.dotted || !self.is_related(key) {
             return None;
         }
         let is_free = |key: &Vec<u8>| {
             let hash = hash(key);
-            [self, from].iter().all(|fields| !fields.contains(hash, key) && !fields.is_related(key))
+            !reserved.refuses(hash, key, Shape::Other)
+                && !taken.iter().any(|other| key == other || is_member(key, other) || is_member(other, key))
+                && [self, from].iter().all(|fields| !fields.contains(hash, key) && !fields.is_related(key))
         };
         (1..).map(|attempt| renamed(key, attempt, true)).find(is_free)
     }
 
-    /// Adds the fields whose keys are not there yet.
-    pub(super) fn add_missing(&mut self, others: &Self) {
+    /// Adds the fields whose keys are not there yet. Fields that must be renamed take no reserved key.
+    pub(super) fn add_missing(&mut self, others: &Self, reserved: &Reserved) {
         for (index, mark) in others.marks.iter().enumerate() {
             if !self.contains(mark.hash, others.key(mark)) {
-                self.push(others, index, *mark);
+                self.push(others, index, *mark, reserved);
             }
         }
     }
 
     /// Adds all fields, in the place of those with equal keys.
-    pub(super) fn replace_with(&mut self, others: &Self) {
+    pub(super) fn replace_with(&mut self, others: &Self, reserved: &Reserved) {
         for (index, mark) in others.marks.iter().enumerate() {
             if let Some(old) = self.position(mark.hash, others.key(mark)) {
                 self.remove(old);
             }
-            self.push(others, index, *mark);
+            self.push(others, index, *mark, reserved);
         }
     }
 
     /// Appends to `out` the text of the fields whose keys are not in `others`.
-    pub(super) fn write_missing_in(&self, others: &Self, out: &mut Vec<u8>) {
+    pub(super) fn write_missing_in(&self, others: &Self, reserved: &Reserved, out: &mut Vec<u8>) {
         let is_dotted = self.dotted || others.dotted;
         if self.keys & others.keys == 0 && !is_dotted {
             out.extend_from_slice(&self.text);
             return;
         }
+        let mut taken = Vec::new();
         for (index, mark) in self.marks.iter().enumerate() {
             if !others.contains(mark.hash, self.key(mark)) {
-                let key = others.key_apart(self.key(mark), self);
-                write_field(out, key.as_deref().unwrap_or(self.key(mark)), self.value(index));
+                let renamed = others.key_apart(self.key(mark), self, &taken, reserved);
+                write_field(out, renamed.as_deref().unwrap_or(self.key(mark)), self.value(index));
+                taken.extend(renamed);
             }
         }
     }
@@ -200,9 +205,9 @@ impl Fields {
         }
     }
 
-    fn push(&mut self, from: &Self, index: usize, mark: Mark) {
+    fn push(&mut self, from: &Self, index: usize, mark: Mark, reserved: &Reserved) {
         let start = self.text.len();
-        let (hash, key_end) = match self.key_apart(from.key(&mark), from) {
+        let (hash, key_end) = match self.key_apart(from.key(&mark), from, &[], reserved) {
             None => {
                 self.text.extend_from_slice(&from.text[from.range(index)]);
                 (mark.hash, start + mark.key_end - mark.start)

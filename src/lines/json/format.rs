@@ -231,7 +231,9 @@ pub(super) const SPAN_NAME: &str = "name";
 fn key_text(field: Field, options: &Options, preset: &Preset, reserved: &mut Reserved) -> Vec<u8> {
     let chosen = options.renamed.iter().rev().find(|(renamed, _)| *renamed == field);
     match chosen {
-        Some((_, Some(name))) if preset.owns(name) => fresh_key(&format!("field.{name}"), reserved),
+        Some((_, Some(name))) if preset.owns(name) || preset.is_name_of_another(field, name) => {
+            fresh_key(&format!("field.{name}"), reserved)
+        }
         Some((_, Some(name))) => fresh_key(name, reserved),
         Some((_, None)) => Vec::new(),
         None => preset.name(field).map(|name| fresh_key(name, reserved)).unwrap_or_default(),

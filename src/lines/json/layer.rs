@@ -352,14 +352,13 @@ where
             } else {
                 self.format.preset.numbers.value(out, value);
             }
-            fields.add_missing(spans);
+            fields.add_missing(spans, &self.format.reserved);
         });
         line.extend_from_slice(fields.text());
-        let how = self.format.span_fields;
-        if how != SpanFields::Off
+        if self.format.span_fields != SpanFields::Off
             && let Some(span) = context.event_span(event).and_then(|span| self.spans.nearest(&span))
         {
-            span.write(how, fields, line, spans);
+            span.write(&self.format, fields, line, spans);
         }
     }
 
@@ -412,7 +411,7 @@ where
         let Some(span) = self.spans.get(id) else { return };
         Scratch::with(|Scratch { fields, .. }| {
             values.record(&mut self.values(fields));
-            span.record(fields);
+            span.record(fields, &self.format.span_reserved);
         });
     }
 

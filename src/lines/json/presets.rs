@@ -67,6 +67,11 @@ impl Preset {
             || self.owned.iter().any(|(_, names)| names.contains(&name))
     }
 
+    /// Returns `true` if another field than `field` has this name, even if it is left out of lines.
+    pub(super) fn is_name_of_another(&self, field: Field, name: &str) -> bool {
+        Field::ALL.into_iter().any(|other| other != field && self.name(other) == Some(name))
+    }
+
     /// Returns the preset's name for a field of an event that describes an error. `is_text` is `false` for numbers and
     /// truth values, which a message cannot be.
     pub(super) fn error_field(&self, name: &str, is_text: bool) -> Option<&'static str> {

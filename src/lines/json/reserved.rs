@@ -167,13 +167,17 @@ fn word(hash: u64) -> usize {
 /// Returns another key for one that is refused, both escaped. `attempt` counts from one.
 ///
 /// Each gets one more prefix. Where keys are unfolded, that could go on forever: below a value at `field.a` there is no
-/// room for `field.a.b`. There the second attempt is a direct member of `field`, and later ones get underscores.
+/// room for `field.a.b`. There the second attempt is a direct member of `field`, and later ones get underscores. For a
+/// key that has the prefix already, so is the first one.
 pub(super) fn renamed(key: &[u8], attempt: usize, unfolds: bool) -> Vec<u8> {
-    if !unfolds || attempt == 1 {
-        return [COLLISION_PREFIX.repeat(attempt).as_bytes(), key].concat();
-    }
+    let prefixed = key.strip_prefix(COLLISION_PREFIX.as_bytes());
+    let (key, underscores) = match prefixed {
+        Some(rest) if unfolds => (rest, attempt - 1),
+        None if unfolds && attempt > 1 => (key, attempt - 2),
+        _ => return [COLLISION_PREFIX.repeat(attempt).as_bytes(), key].concat(),
+    };
     let flat: Vec<u8> = key.iter().map(|&byte| if byte == b'.' { b'_' } else { byte }).collect();
-    [COLLISION_PREFIX.as_bytes(), &flat, "_".repeat(attempt - 2).as_bytes()].concat()
+    [COLLISION_PREFIX.as_bytes(), &flat, "_".repeat(underscores).as_bytes()].concat()
 }
 
 /// What makes a key that collides with a reserved one its own.

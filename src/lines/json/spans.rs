@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::encode;
 use super::fields::Fields;
-use super::format::{SPAN_NAME, SPANS};
+use super::format::{Format, SPAN_NAME, SPANS};
 use super::keys::SpanFields;
+use super::reserved::Reserved;
 
 /// What a layer keeps of one span.
 #[derive(Debug)]
@@ -46,24 +47,25 @@ impl SpanLine {
     }
 
     /// Keeps fields that are recorded later.
-    pub(super) fn record(&self, values: &Fields) {
-        lock(&self.own).replace_with(values);
+    pub(super) fn record(&self, values: &Fields, reserved: &Reserved) {
+        lock(&self.own).replace_with(values, reserved);
         self.tree.fetch_add(1, Ordering::Release);
     }
 
     /// Appends to `line` the fields of the span and its ancestors, except those whose keys are in `event`.
-    pub(super) fn write(&self, how: SpanFields, event: &Fields, line: &mut Vec<u8>, scratch: &mut Fields) {
+    pub(super) fn write(&self, format: &Format, event: &Fields, line: &mut Vec<u8>, scratch: &mut Fields) {
+        let reserved = &format.span_reserved;
         let generation = self.tree.load(Ordering::Acquire);
         let merged = lock(&self.merged);
         if merged.generation == generation {
-            return merged.fields.write_missing_in(event, line);
+            return merged.fields.write_missing_in(event, reserved, line);
         }
         drop(merged);
-        match how {
+        match format.span_fields {
             SpanFields::Nested => scratch.set_opaque(|text| self.nest(text)),
-            _ => self.merge(scratch),
+            _ => self.merge(scratch, reserved),
         }
-        scratch.write_missing_in(event, line);
+        scratch.write_missing_in(event, reserved, line);
         // If anything is recorded meanwhile, the generation is out of date, and the next event merges again.
         let mut merged = lock(&self.merged);
         merged.fields.copy_from(scratch);
@@ -71,9 +73,9 @@ impl SpanLine {
     }
 
     /// From the innermost to the outermost: the first one with a key wins.
-    fn merge(&self, merged: &mut Fields) {
+    fn merge(&self, merged: &mut Fields, reserved: &Reserved) {
         merged.clear();
-        self.scope().for_each(|span| merged.add_missing(&lock(&span.own)));
+        self.scope().for_each(|span| merged.add_missing(&lock(&span.own), reserved));
     }
 
     /// `,"spans":[{"name":"outer","a":1},{"name":"inner"}]`

@@ -38,16 +38,16 @@ fn equal_beginnings_and_ends_are_not_equal_keys() {
 #[test]
 fn missing_fields_are_added_and_present_ones_stay() {
     let mut inner = fields(&[("a", 1), ("b", 2)]);
-    inner.add_missing(&fields(&[("b", 3), ("c", 4)]));
-    inner.add_missing(&fields(&[("c", 5), ("a", 6), ("d", 7)]));
+    inner.add_missing(&fields(&[("b", 3), ("c", 4)]), &Reserved::default());
+    inner.add_missing(&fields(&[("c", 5), ("a", 6), ("d", 7)]), &Reserved::default());
     assert_eq!(text(&inner), r#","a":1,"b":2,"c":4,"d":7"#);
 }
 
 #[test]
 fn later_values_replace_earlier_ones() {
     let mut span = fields(&[("a", 1), ("b", 2), ("c", 3)]);
-    span.replace_with(&fields(&[("b", 20), ("d", 4)]));
-    span.replace_with(&fields(&[("d", 40), ("a", 10)]));
+    span.replace_with(&fields(&[("b", 20), ("d", 4)]), &Reserved::default());
+    span.replace_with(&fields(&[("d", 40), ("a", 10)]), &Reserved::default());
     assert_eq!(text(&span), r#","c":3,"b":20,"d":40,"a":10"#);
 }
 
@@ -55,7 +55,7 @@ fn later_values_replace_earlier_ones() {
 fn only_fields_that_the_event_does_not_have_are_written() {
     let event = fields(&[("b", 1), ("x", 2)]);
     let mut out = Vec::new();
-    fields(&[("a", 3), ("b", 4), ("c", 5)]).write_missing_in(&event, &mut out);
+    fields(&[("a", 3), ("b", 4), ("c", 5)]).write_missing_in(&event, &Reserved::default(), &mut out);
     assert_eq!(out, br#","a":3,"c":5"#);
 }
 
