@@ -48,11 +48,9 @@ impl Fields {
         self.text.capacity() + self.marks.capacity() * size_of::<Mark>()
     }
 
-    /// Returns `true` if there is a field of this key.
-    pub(super) fn has(&self, key: &str) -> bool {
-        let mut text = Vec::new();
-        encode::escaped(&mut text, key);
-        self.contains(hash(&text), &text)
+    /// Returns `true` if there is a field of this key, in which nothing needs an escape.
+    pub(super) fn has(&self, key: &'static str) -> bool {
+        self.contains(hash(key.as_bytes()), key.as_bytes())
     }
 
     /// Writes `,"key":` and returns the place for the value. A field of the same key that is there is replaced.

@@ -90,7 +90,7 @@ impl Values<'_> {
     }
 
     /// The place for a part of `exception.*`, unless the event has a field of that name itself.
-    fn begin_exception(&mut self, key: &str) -> Option<&mut Vec<u8>> {
+    fn begin_exception(&mut self, key: &'static str) -> Option<&mut Vec<u8>> {
         if self.fields.has(key) { None } else { self.begin_key(key, Shape::Other) }
     }
 
