@@ -23,7 +23,7 @@ pub struct Logs {
     pub(super) hooks: BuilderHooks<LoggerProviderBuilder>,
 }
 
-super::exporter_setters!(Logs, "logs", "LOGS");
+super::exporter_setters!(Logs, LOGS_EXPORTER, OTLP_LOGS, "logs", "LOGS");
 super::queue_setters!(Logs, LOG_QUEUE, "logs", "log records", "BLRP", "1 s");
 
 impl Logs {

@@ -37,7 +37,7 @@ impl fmt::Debug for Metrics {
     }
 }
 
-super::exporter_setters!(Metrics, "metrics", "METRICS");
+super::exporter_setters!(Metrics, METRICS_EXPORTER, OTLP_METRICS, "metrics", "METRICS");
 
 impl Metrics {
     /// Time between two collections; each is exported.

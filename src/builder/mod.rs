@@ -1,9 +1,10 @@
 //! `init()` and its builder: setters that only store. Every check happens in `build()`.
 
+mod exporter;
 mod log_output;
 mod logs;
 mod metrics;
-mod setters;
+mod queue;
 #[cfg(test)]
 mod tests;
 mod traces;
@@ -17,10 +18,11 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
+use self::exporter::exporter_setters;
 pub use self::log_output::LogOutput;
 pub use self::logs::Logs;
 pub use self::metrics::Metrics;
-use self::setters::{exporter_setters, queue_setters};
+use self::queue::queue_setters;
 pub use self::traces::Traces;
 use crate::error::InitError;
 use crate::lifecycle::Additions;
@@ -28,7 +30,7 @@ use crate::lifecycle::TelemetryGuard;
 use crate::lifecycle::assemble::mistakes_in_code;
 use crate::redaction::Redaction;
 use crate::semconv;
-use crate::settings::{self, BuilderConfig, Compression, Env, Propagator, Protocol, Settings, TlsSettings};
+use crate::settings::{self, BuilderConfig, Env, Propagator, Settings};
 use crate::subscriber::TelemetryLayer;
 
 /// Starts the description of this program's telemetry.
@@ -125,109 +127,6 @@ impl Builder {
     /// ```
     pub fn resource_attribute(mut self, key: impl Into<Key>, value: impl Into<Value>) -> Self {
         self.config.resource.push((key.into(), value.into()));
-        self
-    }
-}
-
-/// Where it is sent.
-impl Builder {
-    /// The collector that traces, metrics and logs are sent to, by OTLP/gRPC.
-    ///
-    /// | form | meaning |
-    /// |---|---|
-    /// | `http://collector:4317` | plaintext |
-    /// | `https://collector:4317` | TLS; needs the feature `tls` |
-    /// | `collector:4317`, `collector`, `[::1]:4317` | plaintext, on port 4317 unless one is given |
-    ///
-    /// Overridden by `OTEL_EXPORTER_OTLP_ENDPOINT` and its form for one signal. In a *variable* an address without a
-    /// scheme means TLS, as the OpenTelemetry specification has it, unless `OTEL_EXPORTER_OTLP_INSECURE` is `true`;
-    /// with `false` it means TLS in code too.
-    ///
-    /// Default: none, and nothing is exported until an endpoint is named or an exporter is turned on
-    /// (`OTEL_TRACES_EXPORTER=otlp` and so on: then it is `http://localhost:4317`).
-    ///
-    /// ```
-    /// # let _ =
-    /// telemetry_bootstrap::init().endpoint("http://otel-collector:4317");
-    /// ```
-    pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.config.common.otlp.endpoint = Some(endpoint.into());
-        self
-    }
-
-    /// Adds a header to every export request, such as an access token. Values are never shown in messages.
-    ///
-    /// Overridden, all together, by `OTEL_EXPORTER_OTLP_HEADERS` (`name=value,name=value`, percent-encoded) and its
-    /// form for one signal. Default: none.
-    ///
-    /// ```
-    /// # let _ =
-    /// telemetry_bootstrap::init().header("x-tenant", "acme");
-    /// ```
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.config.common.otlp.headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// Limit for one export of one batch. Zero: none.
-    ///
-    /// Overridden by `OTEL_EXPORTER_OTLP_TIMEOUT` (milliseconds) and its form for one signal. Default: 10 s.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// # let _ =
-    /// telemetry_bootstrap::init().timeout(Duration::from_secs(5));
-    /// ```
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.config.common.otlp.timeout = Some(timeout);
-        self
-    }
-
-    /// How requests are compressed.
-    ///
-    /// Overridden by `OTEL_EXPORTER_OTLP_COMPRESSION` (`none`, `gzip`) and its form for one signal. Default: not at all.
-    ///
-    /// ```
-    /// use telemetry_bootstrap::Compression;
-    ///
-    /// # let _ =
-    /// telemetry_bootstrap::init().compression(Compression::Gzip);
-    /// ```
-    pub fn compression(mut self, compression: Compression) -> Self {
-        self.config.common.otlp.compression = Some(compression);
-        self
-    }
-
-    /// The protocol in which telemetry is sent.
-    ///
-    /// Overridden by `OTEL_EXPORTER_OTLP_PROTOCOL` (`grpc`, `http/protobuf`, `http/json`) and its form for one signal.
-    /// Default: [`Protocol::Auto`], which goes by the endpoint.
-    ///
-    /// ```
-    /// use telemetry_bootstrap::Protocol;
-    ///
-    /// # let _ =
-    /// telemetry_bootstrap::init().endpoint("http://collector:4318").protocol(Protocol::HttpJson);
-    /// ```
-    pub fn protocol(mut self, protocol: Protocol) -> Self {
-        self.config.common.otlp.protocol = Some(protocol);
-        self
-    }
-
-    /// PEM files of `https` connections.
-    ///
-    /// Overridden, each file for itself, by `OTEL_EXPORTER_OTLP_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY` and
-    /// `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` and their forms for one signal. Default: the system's root certificates.
-    ///
-    /// ```
-    /// use telemetry_bootstrap::TlsSettings;
-    ///
-    /// # let _ =
-    /// telemetry_bootstrap::init().tls(TlsSettings::new().certificate("/etc/otel/ca.pem"));
-    /// ```
-    pub fn tls(mut self, tls: TlsSettings) -> Self {
-        self.config.common.otlp.tls = Some(tls);
         self
     }
 }

@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use opentelemetry::Context;
@@ -182,9 +181,15 @@ fn debug_shows_what_was_said_but_no_secret() {
 fn a_later_call_of_a_setter_replaces_an_earlier_one() {
     let builder = init().endpoint("http://a:1").endpoint("http://b:1").log_filter("a").log_filter("b");
     let config = builder.into_parts().0;
-    assert_eq!(config.common.otlp.endpoint.as_deref(), Some("http://b:1"));
-    assert_eq!(settings::resolve(&config, &Env::none()).0.lines.filter.text, "b");
-    let names: HashMap<_, _> =
-        init().header("a", "1").header("b", "2").into_parts().0.common.otlp.headers.into_iter().collect();
-    assert_eq!(names.len(), 2);
+    let resolved = settings::resolve(&config, &Env::none()).0;
+    assert_eq!(resolved.traces.export.unwrap().target.uri, "http://b:1/");
+    assert_eq!(resolved.lines.filter.text, "b");
+}
+
+#[test]
+fn each_call_of_header_adds_one() {
+    let builder = init().endpoint("http://a:1").header("a", "1").header("b", "2");
+    let resolved = settings::resolve(&builder.into_parts().0, &Env::none()).0;
+    let names: Vec<_> = resolved.traces.export.unwrap().headers.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["a", "b"]);
 }

@@ -30,7 +30,7 @@ pub struct Traces {
     pub(super) hooks: BuilderHooks<TracerProviderBuilder>,
 }
 
-super::exporter_setters!(Traces, "traces", "TRACES");
+super::exporter_setters!(Traces, TRACES_EXPORTER, OTLP_TRACES, "traces", "TRACES");
 super::queue_setters!(Traces, SPAN_QUEUE, "traces", "spans", "BSP", "5 s");
 
 impl Traces {

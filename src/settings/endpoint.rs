@@ -15,7 +15,7 @@ use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 
 use super::secrets::shown;
-use super::value_kind::{Kind, Reason, any};
+use super::value_kind::{Kind, Reason};
 
 #[cfg(test)]
 mod tests;
@@ -63,12 +63,23 @@ impl Endpoint {
     }
 }
 
-/// An endpoint whose scheme, when it has none, is the given one.
-pub(super) const fn kind(plaintext: bool) -> Kind<Endpoint> {
+/// The text of an endpoint.
+///
+/// Without a scheme it means plaintext in code and TLS in a variable, unless `insecure` says which.
+pub(super) const fn kind(insecure: Option<bool>) -> Kind<String> {
     Kind {
-        parse: if plaintext { |text| parse(text, Scheme::HTTP) } else { |text| parse(text, Scheme::HTTPS) },
-        check: any,
-        show: |endpoint| endpoint.uri.to_string(),
+        parse: match insecure {
+            Some(true) => |text| parse(text, Scheme::HTTP).map(|_| text.to_owned()),
+            Some(false) | None => |text| parse(text, Scheme::HTTPS).map(|_| text.to_owned()),
+        },
+        check: match insecure {
+            Some(false) => |text| parse(text, Scheme::HTTPS).map(drop),
+            Some(true) | None => |text| parse(text, Scheme::HTTP).map(drop),
+        },
+        show: |text| match text.as_str() {
+            "" => "none: nothing is sent".to_owned(),
+            text => redacted(text),
+        },
         quote: |text| format!("{:?}", redacted(text)),
     }
 }

@@ -3,13 +3,13 @@
 use tracing_core::LevelFilter;
 
 use super::builder_config::BuilderConfig;
-use super::env::names;
+use super::exporter::{self, ExportSettings};
 use super::limits::{self, AttributeLimits};
 use super::log_output::LOG_FILTER;
 use super::queue::{LOG_QUEUE, QueueSettings};
-use super::resolve::{Resolver, SignalNames};
+use super::resolve::Resolver;
 use super::setting::settings;
-use super::types::{Directives, ExportSettings};
+use super::types::Directives;
 use super::value_kind::{FLAG, LEVEL, TEXT};
 
 /// Resolved settings of log records.
@@ -43,7 +43,7 @@ impl Resolver<'_> {
     pub(super) fn logs(&mut self, config: &BuilderConfig) -> LogSettings {
         let values = &config.logs.values;
         LogSettings {
-            export: self.batched_export(&SignalNames::LOGS, &config.logs, &config.common, &names::BLRP),
+            export: self.batched_export(&exporter::LOGS, &config.logs, &config.common, &LOG_QUEUE),
             filter: self.directives(&[(&RECORD_FILTER, values), (&LOG_FILTER, &config.common.values)]),
             minimum_severity: self.resolve(&MINIMUM_SEVERITY, values),
             sampled_traces_only: self.resolve(&SAMPLED_TRACES_ONLY, values),

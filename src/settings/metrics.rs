@@ -5,10 +5,11 @@ use std::time::Duration;
 use opentelemetry_sdk::metrics::Temporality;
 
 use super::builder_config::BuilderConfig;
-use super::resolve::{Resolver, SignalNames, or_unlimited};
+use super::exporter::{self, ExportSettings};
+use super::resolve::Resolver;
 use super::setting::settings;
-use super::types::{ExportSettings, HistogramAggregation};
-use super::value_kind::{DURATION, HISTOGRAMS, TEMPORALITY, TIMEOUT};
+use super::types::HistogramAggregation;
+use super::value_kind::{DURATION, HISTOGRAMS, TEMPORALITY, TIMEOUT, or_unlimited};
 
 /// Resolved settings of metrics.
 #[derive(Clone, Debug)]
@@ -47,7 +48,7 @@ impl Resolver<'_> {
     pub(super) fn metrics(&mut self, config: &BuilderConfig) -> MetricSettings {
         let values = &config.metrics.values;
         MetricSettings {
-            export: self.export(&SignalNames::METRICS, &config.metrics, &config.common),
+            export: self.export(&exporter::METRICS, &config.metrics, &config.common),
             interval: self.resolve(&METRIC_INTERVAL, values),
             timeout: or_unlimited(self.resolve(&METRIC_EXPORT_TIMEOUT, values)),
             temporality: self.resolve(&METRIC_TEMPORALITY, values),

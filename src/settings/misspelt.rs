@@ -1,9 +1,9 @@
 //! Finds misspelt names of variables.
 
-use super::env::names::{self, Otlp};
+use super::env::names;
 use super::resolve::Resolver;
 use super::{
-    conventions, lifecycle, limits, log_output, logs, metrics, propagators, queue, resource, traces,
+    conventions, exporter, lifecycle, limits, log_output, logs, metrics, propagators, queue, resource, traces,
 };
 
 /// Warns about each variable whose name is nearly one that is read.
@@ -21,9 +21,13 @@ pub(super) fn warn_misspelt_variables(resolver: &mut Resolver<'_>) {
 
 /// Returns every variable that is read, or that is known to have no effect.
 pub(super) fn known_variables() -> Vec<&'static str> {
-    let otlp = [names::OTLP, names::OTLP_TRACES, names::OTLP_METRICS, names::OTLP_LOGS];
     let mut known = [
         conventions::variables(),
+        exporter::variables(),
+        exporter::all::variables(),
+        exporter::traces::variables(),
+        exporter::metrics::variables(),
+        exporter::logs::variables(),
         lifecycle::variables(),
         limits::variables(),
         log_output::variables(),
@@ -35,11 +39,8 @@ pub(super) fn known_variables() -> Vec<&'static str> {
         resource::variables(),
         traces::variables(),
         names::WITHOUT_EFFECT.to_vec(),
-        names::EXPORTERS.to_vec(),
-        vec![names::BSP.export_timeout, names::BLRP.export_timeout],
     ]
     .concat();
-    known.extend(otlp.iter().flat_map(Otlp::all));
     #[cfg(feature = "grpc")]
     known.extend(names::GRPC_CAPTURES);
     known.push(names::HTTP_KNOWN_METHODS);

@@ -19,6 +19,7 @@ mod conventions;
 mod deadline;
 mod endpoint;
 mod env;
+mod exporter;
 mod lifecycle;
 mod limits;
 mod log_output;
@@ -50,6 +51,14 @@ pub(crate) use self::env::Env;
 pub(crate) use self::env::grpc_captured_headers;
 #[cfg(feature = "http")]
 pub(crate) use self::env::http_known_methods;
+#[cfg(test)]
+pub(crate) use self::exporter::ProtocolSetting;
+#[cfg(any(test, feature = "tls"))]
+pub(crate) use self::exporter::TlsFiles;
+pub(crate) use self::exporter::{
+    ExportSettings, LOGS_EXPORTER, METRICS_EXPORTER, OTLP, OTLP_LOGS, OTLP_METRICS, OTLP_TRACES,
+    TRACES_EXPORTER, Target,
+};
 pub(crate) use self::lifecycle::{SDK_DISABLED, SHUTDOWN_TIMEOUT};
 pub(crate) use self::limits::{
     AttributeLimits, EVENT_ATTRIBUTE_COUNT, LINK_ATTRIBUTE_COUNT, RECORD_ATTRIBUTE_COUNT,

@@ -7,22 +7,27 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::secrets::shown;
-use super::value_kind::{Kind, Reason, plain};
+use super::value_kind::{Kind, Reason, any, plain};
 
 /// Certificates of authorities, of which at least one can be used.
-pub(super) const ROOTS: Kind<PathBuf> = kind(|path| check::roots(&read(path)?));
+pub(super) const ROOTS: Kind<Option<PathBuf>> = Kind { check: |file| checked(file, check::roots), ..FILE };
 /// A client's certificate, with those between it and its authority.
-pub(super) const CHAIN: Kind<PathBuf> = kind(|path| check::chain(&read(path)?));
+pub(super) const CHAIN: Kind<Option<PathBuf>> = Kind { check: |file| checked(file, check::chain), ..FILE };
 /// The private key of a client's certificate.
-pub(super) const KEY: Kind<PathBuf> = kind(|path| check::key(&read(path)?));
+pub(super) const KEY: Kind<Option<PathBuf>> = Kind { check: |file| checked(file, check::key), ..FILE };
 
-const fn kind(check: fn(&PathBuf) -> Result<(), Reason>) -> Kind<PathBuf> {
-    Kind {
-        parse: |text| Ok(PathBuf::from(text)),
-        check,
-        show: |path| shown(&path.display().to_string()).into_owned(),
-        quote: plain,
-    }
+const FILE: Kind<Option<PathBuf>> = Kind {
+    parse: |text| Ok(Some(text.into())),
+    check: any,
+    show: |file| match file {
+        Some(path) => shown(&path.display().to_string()).into_owned(),
+        None => "none".to_owned(),
+    },
+    quote: plain,
+};
+
+fn checked(file: &Option<PathBuf>, check: fn(&[u8]) -> Result<(), Reason>) -> Result<(), Reason> {
+    file.as_deref().map_or(Ok(()), |path| check(&read(path)?))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Reason> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::resolve::Resolver;
 use super::setting::{Setting, settings};
-use super::value_kind::{COUNT, DURATION};
+use super::value_kind::{COUNT, DURATION, TIMEOUT};
 use super::values::Values;
 
 /// Resolved limits of one signal's queue.
@@ -26,6 +26,7 @@ pub(crate) struct QueueSetting {
     pub(crate) max_queue_bytes: Setting<usize>,
     pub(crate) max_export_batch_size: Setting<usize>,
     pub(crate) scheduled_delay: Setting<Duration>,
+    pub(crate) export_timeout: Setting<Duration>,
 }
 
 /// The queue of spans.
@@ -34,6 +35,7 @@ pub(crate) const SPAN_QUEUE: QueueSetting = QueueSetting {
     max_queue_bytes: spans::MAX_QUEUE_BYTES,
     max_export_batch_size: spans::MAX_EXPORT_BATCH_SIZE,
     scheduled_delay: spans::SCHEDULED_DELAY,
+    export_timeout: spans::EXPORT_TIMEOUT,
 };
 
 /// The queue of log records.
@@ -42,6 +44,7 @@ pub(crate) const LOG_QUEUE: QueueSetting = QueueSetting {
     max_queue_bytes: records::MAX_QUEUE_BYTES,
     max_export_batch_size: records::MAX_EXPORT_BATCH_SIZE,
     scheduled_delay: records::SCHEDULED_DELAY,
+    export_timeout: records::EXPORT_TIMEOUT,
 };
 
 macro_rules! queue_settings {
@@ -74,6 +77,9 @@ macro_rules! queue_settings {
                     [concat!("OTEL_", $processor, "_SCHEDULE_DELAY")],
                     DURATION,
                     $delay;
+                /// The limit for one export of one batch, if it is shorter than that of the exporter.
+                EXPORT_TIMEOUT: Duration =
+                    "", [concat!("OTEL_", $processor, "_EXPORT_TIMEOUT")], TIMEOUT, Duration::ZERO;
             }
         }
     };

@@ -7,7 +7,7 @@ use super::value_kind::Kind;
 /// Constants of this type are made by [`settings!`], which also lists them.
 pub(crate) struct Setting<T: 'static> {
     /// The setter as a path: `traces.sampler`, or `shutdown_timeout` for one of the builder itself. Empty if only the
-    /// environment has the setting.
+    /// environment has the setting. What follows a `/` tells apart the settings of one setter.
     pub(super) setter: &'static str,
     /// The variables that override the setter; the first one that is set and valid wins.
     pub(super) variables: &'static [&'static str],
@@ -18,18 +18,21 @@ pub(crate) struct Setting<T: 'static> {
 impl<T> Setting<T> {
     /// The name of the setter alone: `sampler`.
     pub(super) fn name(&self) -> &'static str {
-        self.setter.rsplit_once('.').map_or(self.setter, |(_, name)| name)
+        let (_, name) = self.scope_and_name();
+        name
     }
 
     /// The setter as it is written in code: `.traces(|t| t.sampler())`.
     pub(super) fn origin(&self) -> String {
-        match self.setter.split_once('.') {
-            None => format!(".{}()", self.setter),
-            Some((scope, setter)) => {
-                let initial = scope.rsplit('_').next().and_then(|word| word.chars().next()).unwrap_or('s');
-                format!(".{scope}(|{initial}| {initial}.{setter}())")
-            }
-        }
+        let (scope, setter) = self.scope_and_name();
+        let Some(scope) = scope else { return format!(".{setter}()") };
+        let initial = scope.rsplit('_').next().and_then(|word| word.chars().next()).unwrap_or('s');
+        format!(".{scope}(|{initial}| {initial}.{setter}())")
+    }
+
+    fn scope_and_name(&self) -> (Option<&'static str>, &'static str) {
+        let setter = self.setter.split('/').next().unwrap_or_default();
+        setter.split_once('.').map_or((None, setter), |(scope, name)| (Some(scope), name))
     }
 
     /// Returns what the documentation must say about this setting.

@@ -3,12 +3,12 @@
 use std::fmt;
 
 use super::builder_config::BuilderConfig;
-use super::env::names;
+use super::exporter::{self, ExportSettings};
 use super::limits::{self, SpanLimitSettings};
 use super::queue::{QueueSettings, SPAN_QUEUE};
-use super::resolve::{Resolver, SignalNames};
+use super::resolve::Resolver;
 use super::setting::settings;
-use super::types::{ExportSettings, SamplerSetting};
+use super::types::SamplerSetting;
 use super::value_kind::{Kind, RATIO, TEXT, any, one_of, plain};
 
 /// Resolved settings of traces.
@@ -36,7 +36,7 @@ impl Resolver<'_> {
     pub(super) fn traces(&mut self, config: &BuilderConfig) -> TraceSettings {
         let values = &config.traces.values;
         TraceSettings {
-            export: self.batched_export(&SignalNames::TRACES, &config.traces, &config.common, &names::BSP),
+            export: self.batched_export(&exporter::TRACES, &config.traces, &config.common, &SPAN_QUEUE),
             sampler: self.sampler(config),
             limits: limits::span_limits(self, values),
             queue: self.queue(&SPAN_QUEUE, values),

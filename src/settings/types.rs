@@ -1,14 +1,9 @@
 //! Types of settings.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Uri};
-
-use super::secrets::shown;
+use super::exporter::TlsFiles;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,74 +32,6 @@ impl Directives {
     /// Whether a setter gave them: a mistake is then the program's, not the operator's.
     pub(crate) fn is_from_code(&self) -> bool {
         self.origin.starts_with('.')
-    }
-}
-
-/// Where and how one signal is sent.
-#[derive(Clone, PartialEq)]
-pub(crate) struct ExportSettings {
-    pub(crate) target: Target,
-    /// Values are secrets: not in `Debug`.
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    /// Limit for one export of one batch.
-    pub(crate) timeout: Duration,
-    pub(crate) compression: Compression,
-    pub(crate) protocol: ProtocolSetting,
-    /// The path of requests over HTTP, with the signal's part. May hold a secret: not in `Debug`.
-    pub(crate) http_path: PathAndQuery,
-}
-
-/// Which protocol is spoken.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct ProtocolSetting {
-    /// Never [`Protocol::Auto`].
-    pub(crate) first: Protocol,
-    /// Nothing was configured: if the peer turns out to speak the other protocol, that one is used.
-    pub(crate) may_switch: bool,
-}
-
-impl fmt::Debug for ExportSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
-        f.debug_struct("ExportSettings")
-            .field("target", &self.target)
-            .field("headers", &names)
-            .field("timeout", &self.timeout)
-            .field("compression", &self.compression)
-            .field("protocol", &self.protocol)
-            .finish_non_exhaustive()
-    }
-}
-
-/// One connection: signals with equal targets share it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Target {
-    /// Scheme and authority; no credentials, no path.
-    pub(crate) uri: Uri,
-    pub(crate) tls: TlsFiles,
-}
-
-/// PEM files for an `https` connection. None for one that is not.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub(crate) struct TlsFiles {
-    /// Trusted roots, beside the system's.
-    pub(crate) certificate: Option<PathBuf>,
-    pub(crate) client_key: Option<PathBuf>,
-    pub(crate) client_certificate: Option<PathBuf>,
-    /// The operator named one of them: a mistake in it must not keep the program from starting.
-    pub(crate) from_env: bool,
-}
-
-impl fmt::Debug for TlsFiles {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // In place of a path there may be the content of the file.
-        let path =
-            |path: &Option<PathBuf>| path.as_ref().map(|path| shown(&path.to_string_lossy()).into_owned());
-        f.debug_struct("TlsFiles")
-            .field("certificate", &path(&self.certificate))
-            .field("client_key", &path(&self.client_key))
-            .field("client_certificate", &path(&self.client_certificate))
-            .finish()
     }
 }
 

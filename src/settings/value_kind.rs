@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 use tracing_core::LevelFilter;
 
 use super::env::items;
-use super::secrets::{quoted, shown};
+use super::secrets::{quoted, shown, shown_name};
 use super::types::{Compression, HistogramAggregation, LogFormat};
 
 #[cfg(test)]
@@ -186,14 +186,20 @@ pub(super) const LOG_FORMAT: Kind<LogFormat> = Kind {
     quote: plain,
 };
 
-pub(super) type Headers = Vec<(HeaderName, HeaderValue)>;
+/// Names and values of headers, each of which [`header`] accepts.
+pub(super) type Headers = Vec<(String, String)>;
 
 /// A list of `name=value`, percent-encoded; values are secrets.
 pub(super) const HEADERS: Kind<Headers> = Kind {
-    parse: |text| pairs(text)?.iter().map(|(name, value)| header(name, value)).collect(),
-    check: any,
+    parse: pairs,
+    check: |headers| headers.iter().try_for_each(|(name, value)| header(name, value).map(drop)),
     show: |headers| {
-        let names: Vec<_> = headers.iter().map(|(name, _)| name.as_str()).collect();
+        let is_wrong = |(name, value): &&(String, String)| header(name, value).is_err();
+        let wrong: Vec<_> = headers.iter().filter(is_wrong).collect();
+        let names: Vec<_> = match wrong.is_empty() {
+            true => headers.iter().map(|(name, _)| shown_name(name).into_owned()).collect(),
+            false => wrong.iter().map(|(name, _)| format!("{}: [redacted]", shown_name(name))).collect(),
+        };
         if names.is_empty() { "no headers".into() } else { names.join(", ") }
     },
     quote: |_| "[redacted]".into(),
@@ -249,6 +255,11 @@ fn is_hex(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_hexdigit)
 }
 
+/// What OTLP calls no limit must still be a time that can be added to another.
+pub(super) fn or_unlimited(timeout: Duration) -> Duration {
+    if timeout.is_zero() { YEAR } else { timeout }
+}
+
 fn milliseconds(text: &str) -> Result<Duration, Reason> {
     text.parse().map(Duration::from_millis).map_err(|_| "not a whole number of milliseconds".into())
 }
@@ -276,6 +287,6 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 /// Longer is a mistake, and would overflow where times are added.
-pub(super) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const NOT_A_NUMBER: &str = "not a whole number";
 const RESERVED_HEADERS: [&str; 5] = ["content-type", "te", "host", "connection", "transfer-encoding"];

@@ -23,6 +23,22 @@ impl Values {
         self.0.insert(setting.setter, Value { value: Box::new(value), shown });
     }
 
+    /// Changes a value; an absent one is the default before.
+    pub(crate) fn update<T: Clone + Send + Sync>(
+        &mut self,
+        setting: &Setting<T>,
+        change: impl FnOnce(&mut T),
+    ) {
+        let mut value = self.get(setting).unwrap_or_else(|| setting.default.clone());
+        change(&mut value);
+        self.set(setting, value);
+    }
+
+    /// Removes a value, as if it had not been given.
+    pub(super) fn remove<T>(&mut self, setting: &Setting<T>) {
+        self.0.remove(setting.setter);
+    }
+
     /// The value given to the setter of a setting.
     pub(super) fn get<T: Clone>(&self, setting: &Setting<T>) -> Option<T> {
         self.0.get(setting.setter)?.value.downcast_ref().cloned()

@@ -58,7 +58,7 @@ fn what_is_wrong_in_a_pem_file_is_told_without_its_content() {
         std::fs::write(file.path(), text).unwrap();
         let path = file.path().to_str().unwrap();
         let told = warnings([("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c:1"), (variable, path)]);
-        assert_eq!(told, [format!("invalid {variable}={path:?}: {reason}; using none")]);
+        assert_eq!(told, [format!("invalid {variable}={path:?}: {reason}; using the default, none")]);
     }
 }
 

@@ -83,8 +83,8 @@ fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "ftp://c",
-            "invalid OTEL_EXPORTER_OTLP_ENDPOINT=\"ftp://c\": the scheme is neither http nor https; using none: \
-             nothing is exported",
+            "invalid OTEL_EXPORTER_OTLP_ENDPOINT=\"ftp://c\": the scheme is neither http nor https; using the \
+             default, none: nothing is sent",
         ),
         (
             "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN",
@@ -132,7 +132,7 @@ fn a_wrong_variable_makes_way_for_the_next_source() {
         endings,
         [
             "using the default, no attributes",
-            "using http://code:1/ of .endpoint()",
+            "using http://code:1 of .endpoint()",
             "using 4s of OTEL_EXPORTER_OTLP_TIMEOUT",
             "using 700 of .traces(|t| t.max_queue_size())",
         ]

@@ -7,7 +7,7 @@ use crate::error::InitError;
 use crate::settings::env::Env;
 use crate::settings::setting::Setting;
 use crate::settings::types::Directives;
-use crate::settings::value_kind::{Kind, Reason};
+use crate::settings::value_kind::Reason;
 use crate::settings::values::Values;
 
 /// Resolves settings one by one and collects what is wrong with them.
@@ -22,36 +22,8 @@ pub(in crate::settings) struct Resolver<'a> {
     reported: HashSet<String>,
 }
 
-/// Where a setting may come from.
-pub(super) struct Sources<'a, T> {
-    /// The name of its setter.
-    pub(super) setting: &'static str,
-    /// The signal's own before the common one.
-    pub(super) variables: &'a [&'static str],
-    /// The signal's own before the common one.
-    pub(super) code: Vec<Provided<T>>,
-}
-
-impl<'a, T> Sources<'a, T> {
-    /// `code`: each value with the part of the builder that it was given to.
-    pub(in crate::settings) fn new(
-        setting: &'static str,
-        variables: &'a [&'static str],
-        code: impl IntoIterator<Item = (Scope, Option<T>)>,
-    ) -> Self {
-        let code = code.into_iter().filter_map(|(scope, value)| Some(Provided { value: value?, scope }));
-        Self { setting, variables, code: code.collect() }
-    }
-}
-
-/// `traces`: what was given to `.traces(|t| …)`. `None`: what was given to the builder.
-pub(super) type Scope = Option<&'static str>;
-
-/// A value from code.
-pub(super) struct Provided<T> {
-    pub(super) value: T,
-    pub(super) scope: Scope,
-}
+/// A setting, with the values of the part of the builder that has its setter.
+pub(in crate::settings) type Source<'a, T> = (&'a Setting<T>, &'a Values);
 
 /// A value, and what it is from.
 #[derive(Debug)]
@@ -60,13 +32,6 @@ pub(in crate::settings) struct Chosen<T> {
     /// The variable, or the setter as one would write it.
     pub(in crate::settings) origin: Cow<'static, str>,
     pub(in crate::settings) is_from_code: bool,
-}
-
-impl<T> Chosen<T> {
-    /// What a message about a rejected value says is used instead.
-    fn describe(&self, kind: &Kind<T>) -> String {
-        format!("{} of {}", (kind.show)(&self.value), self.origin)
-    }
 }
 
 /// A variable whose value cannot be used.
@@ -95,12 +60,6 @@ impl<'a> Resolver<'a> {
         (self.warnings, self.origins.into_iter().collect(), self.errors)
     }
 
-    /// The value to use.
-    pub(super) fn decide<T>(&mut self, kind: &Kind<T>, sources: Sources<'_, T>, default: T) -> T {
-        let otherwise = format!("the default, {}", (kind.show)(&default));
-        self.choose(kind, sources, &otherwise).map_or(default, |chosen| chosen.value)
-    }
-
     /// Returns the value to use; `values` are those of the part of the builder that has the setter.
     pub(in crate::settings) fn resolve<T: Clone>(&mut self, setting: &Setting<T>, values: &Values) -> T {
         self.find(setting, values).map_or_else(|| setting.default.clone(), |chosen| chosen.value)
@@ -117,12 +76,24 @@ impl<'a> Resolver<'a> {
         setting: &Setting<T>,
         values: &Values,
     ) -> Option<Chosen<T>> {
-        let Setting { variables, kind, default, .. } = setting;
-        let (found, mistakes) = self.look_up(kind, variables);
-        let chosen = found.or_else(|| self.checked_in_code(setting, values));
-        let instead = chosen
-            .as_ref()
-            .map_or_else(|| format!("the default, {}", (kind.show)(default)), |chosen| chosen.describe(kind));
+        self.find_first(&[(setting, values)])
+    }
+
+    /// Returns the value that was given, if any: by the first variable that is set and valid, or else by the first
+    /// setter. Every mistake is reported, also one in a value that is not used.
+    pub(in crate::settings) fn find_first<T: Clone>(
+        &mut self,
+        sources: &[Source<'_, T>],
+    ) -> Option<Chosen<T>> {
+        let (last, _) = sources.last()?;
+        let in_code: Vec<_> =
+            sources.iter().filter_map(|(setting, values)| self.find_in_code(setting, values)).collect();
+        let (found, mistakes) = self.look_up(sources);
+        let chosen = found.or(in_code.into_iter().next());
+        let instead = match &chosen {
+            Some(chosen) => format!("{} of {}", (last.kind.show)(&chosen.value), chosen.origin),
+            None => format!("the default, {}", (last.kind.show)(&last.default)),
+        };
         for mistake in mistakes {
             self.report(&mistake, &instead);
         }
@@ -132,7 +103,8 @@ impl<'a> Resolver<'a> {
         chosen
     }
 
-    fn checked_in_code<T: Clone>(&mut self, setting: &Setting<T>, values: &Values) -> Option<Chosen<T>> {
+    /// Returns the value that was given in code. A mistake in it is an error.
+    fn find_in_code<T: Clone>(&mut self, setting: &Setting<T>, values: &Values) -> Option<Chosen<T>> {
         let value = values.get(setting)?;
         match (setting.kind.check)(&value) {
             Ok(()) => Some(Chosen { value, origin: setting.origin().into(), is_from_code: true }),
@@ -162,55 +134,18 @@ impl<'a> Resolver<'a> {
         Directives { text, origin }
     }
 
-    /// The value to use, if one was given. `otherwise` says what is used if not.
-    pub(super) fn choose<T>(
-        &mut self,
-        kind: &Kind<T>,
-        sources: Sources<'_, T>,
-        otherwise: &str,
-    ) -> Option<Chosen<T>> {
-        let Sources { setting, variables, code } = sources;
-        let code = self.checked(kind, setting, code);
-        let (found, mistakes) = self.look_up(kind, variables);
-        let chosen = found.or(code);
-        let instead = chosen.as_ref().map_or_else(|| otherwise.to_owned(), |chosen| chosen.describe(kind));
-        for mistake in mistakes {
-            self.report(&mistake, &instead);
-        }
-        if let Some(chosen) = &chosen {
-            self.used(&chosen.origin);
-        }
-        chosen
-    }
-
-    /// The first value from code that is valid; every one that is not is an error, used or not.
-    fn checked<T>(
-        &mut self,
-        kind: &Kind<T>,
-        setting: &'static str,
-        code: Vec<Provided<T>>,
-    ) -> Option<Chosen<T>> {
-        let mut first = None;
-        for Provided { value, scope } in code {
-            if let Err(reason) = (kind.check)(&value) {
-                self.invalid(setting, scope, (kind.show)(&value), &reason);
-            } else if first.is_none() {
-                first = Some(Chosen { value, origin: origin(setting, scope).into(), is_from_code: true });
-            }
-        }
-        first
-    }
-
-    fn look_up<T>(&self, kind: &Kind<T>, variables: &[&'static str]) -> (Option<Chosen<T>>, Vec<InvalidVar>) {
+    fn look_up<T>(&self, sources: &[Source<'_, T>]) -> (Option<Chosen<T>>, Vec<InvalidVar>) {
         let mut mistakes = Vec::new();
-        for &variable in variables {
-            let Some(text) = self.env.get(variable) else { continue };
-            match kind.read(text) {
-                Ok(value) => {
-                    let found = Chosen { value, origin: variable.into(), is_from_code: false };
-                    return (Some(found), mistakes);
+        for (Setting { variables, kind, .. }, _) in sources {
+            for &variable in *variables {
+                let Some(text) = self.env.get(variable) else { continue };
+                match kind.read(text) {
+                    Ok(value) => {
+                        let found = Chosen { value, origin: variable.into(), is_from_code: false };
+                        return (Some(found), mistakes);
+                    }
+                    Err(reason) => mistakes.push(InvalidVar { variable, quoted: (kind.quote)(text), reason }),
                 }
-                Err(reason) => mistakes.push(InvalidVar { variable, quoted: (kind.quote)(text), reason }),
             }
         }
         (None, mistakes)
@@ -240,11 +175,6 @@ impl<'a> Resolver<'a> {
         &mut self.warnings
     }
 
-    /// Reports an error about a value from code, once.
-    pub(super) fn invalid(&mut self, setting: &'static str, scope: Scope, value: String, reason: &str) {
-        self.invalid_value(setting, origin(setting, scope), value, reason);
-    }
-
     /// Reports an error about a value of the setter that is written like `origin`, once.
     pub(in crate::settings) fn invalid_value(
         &mut self,
@@ -260,32 +190,6 @@ impl<'a> Resolver<'a> {
             let reason = reason.to_owned();
             self.errors.push(InitError::InvalidSetting { setting, value, origin, reason, source: None });
         }
-    }
-
-    /// Reads a value that code gave as text.
-    pub(super) fn parsed<T>(
-        &mut self,
-        kind: &Kind<T>,
-        setting: &'static str,
-        scope: Scope,
-        text: Option<&str>,
-        redacted: impl Fn(&str) -> String,
-    ) -> Option<Provided<T>> {
-        let text = text?;
-        match kind.read(text) {
-            Ok(value) => Some(Provided { value, scope }),
-            Err(reason) => {
-                self.invalid(setting, scope, redacted(text), &reason);
-                None
-            }
-        }
-    }
-}
-
-pub(super) fn origin(setting: &str, scope: Scope) -> String {
-    match scope {
-        None => format!(".{setting}()"),
-        Some(scope) => format!(".{scope}(|{initial}| {initial}.{setting}())", initial = &scope[..1]),
     }
 }
 

@@ -1,0 +1,219 @@
+//! Setters of the exporters: where and how telemetry is sent, for all signals and for each of them.
+
+use std::time::Duration;
+
+use super::Builder;
+use crate::settings::{self, Compression, Protocol, TlsSettings};
+
+/// Where it is sent.
+impl Builder {
+    /// The collector that traces, metrics and logs are sent to, by OTLP/gRPC.
+    ///
+    /// | form | meaning |
+    /// |---|---|
+    /// | `http://collector:4317` | plaintext |
+    /// | `https://collector:4317` | TLS; needs the feature `tls` |
+    /// | `collector:4317`, `collector`, `[::1]:4317` | plaintext, on port 4317 unless one is given |
+    ///
+    /// Overridden by `OTEL_EXPORTER_OTLP_ENDPOINT` and its form for one signal. In a *variable* an address without a
+    /// scheme means TLS, as the OpenTelemetry specification has it, unless `OTEL_EXPORTER_OTLP_INSECURE` is `true`;
+    /// with `false` it means TLS in code too.
+    ///
+    /// Default: none, and nothing is exported until an endpoint is named or an exporter is turned on
+    /// (`OTEL_TRACES_EXPORTER=otlp` and so on: then it is `http://localhost:4317`).
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().endpoint("http://otel-collector:4317");
+    /// ```
+    pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
+        self.config.common.values.set(&settings::OTLP.endpoint, endpoint.into());
+        self
+    }
+
+    /// Adds a header to every export request, such as an access token. Values are never shown in messages.
+    ///
+    /// Overridden, all together, by `OTEL_EXPORTER_OTLP_HEADERS` (`name=value,name=value`, percent-encoded) and its
+    /// form for one signal. Default: none.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().header("x-tenant", "acme");
+    /// ```
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let header = (name.into(), value.into());
+        self.config.common.values.update(&settings::OTLP.headers, |headers| headers.push(header));
+        self
+    }
+
+    /// Limit for one export of one batch. Zero: none.
+    ///
+    /// Overridden by `OTEL_EXPORTER_OTLP_TIMEOUT` (milliseconds) and its form for one signal. Default: 10 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().timeout(Duration::from_secs(5));
+    /// ```
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.config.common.values.set(&settings::OTLP.timeout, timeout);
+        self
+    }
+
+    /// How requests are compressed.
+    ///
+    /// Overridden by `OTEL_EXPORTER_OTLP_COMPRESSION` (`none`, `gzip`) and its form for one signal. Default: not at all.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::Compression;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().compression(Compression::Gzip);
+    /// ```
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.config.common.values.set(&settings::OTLP.compression, compression);
+        self
+    }
+
+    /// The protocol in which telemetry is sent.
+    ///
+    /// Overridden by `OTEL_EXPORTER_OTLP_PROTOCOL` (`grpc`, `http/protobuf`, `http/json`) and its form for one signal.
+    /// Default: [`Protocol::Auto`], which goes by the endpoint.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::Protocol;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().endpoint("http://collector:4318").protocol(Protocol::HttpJson);
+    /// ```
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.config.common.values.set(&settings::OTLP.protocol, protocol);
+        self
+    }
+
+    /// PEM files of `https` connections.
+    ///
+    /// Overridden, each file for itself, by `OTEL_EXPORTER_OTLP_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY` and
+    /// `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` and their forms for one signal. Default: the system's root certificates.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::TlsSettings;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().tls(TlsSettings::new().certificate("/etc/otel/ca.pem"));
+    /// ```
+    pub fn tls(mut self, tls: TlsSettings) -> Self {
+        settings::OTLP.set_tls(&mut self.config.common.values, tls.files);
+        self
+    }
+}
+
+/// Where and how one signal is sent.
+macro_rules! exporter_setters {
+    ($options:ident, $exporter:ident, $otlp:ident, $signal:literal, $variables:literal) => {
+        impl $options {
+            #[doc = concat!("Turns the export of ", $signal, " on or off.")]
+            ///
+            #[doc = concat!("Overridden by `OTEL_", $variables, "_EXPORTER`: `otlp` or `none`. Default: on once an")]
+            /// endpoint is named; when turned on without one, it is `http://localhost:4317`.
+            ///
+            /// ```
+            /// # let _ =
+            #[doc = concat!("telemetry_bootstrap::init().", $signal, "(|signal| signal.export(false));")]
+            /// ```
+            pub fn export(mut self, on: bool) -> Self {
+                self.config.values.set(&settings::$exporter, on);
+                self
+            }
+
+            #[doc = concat!("Where ", $signal, " are sent; see [`Builder::endpoint`](crate::Builder::endpoint).")]
+            ///
+            #[doc = concat!("Overridden by `OTEL_EXPORTER_OTLP_", $variables, "_ENDPOINT`, then")]
+            /// `OTEL_EXPORTER_OTLP_ENDPOINT`. Default: as for all signals.
+            ///
+            /// ```
+            /// # let _ =
+            #[doc = concat!("telemetry_bootstrap::init().", $signal, "(|signal| signal.endpoint(\"http://collector:4317\"));")]
+            /// ```
+            pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
+                self.config.values.set(&settings::$otlp.endpoint, endpoint.into());
+                self
+            }
+
+            #[doc = concat!("Adds a header to the requests that carry ", $signal, ". One header here, and those for all")]
+            /// signals are not sent.
+            ///
+            #[doc = concat!("Overridden, all together, by `OTEL_EXPORTER_OTLP_", $variables, "_HEADERS`, then")]
+            /// `OTEL_EXPORTER_OTLP_HEADERS`. Default: as for all signals.
+            ///
+            /// ```
+            /// # let _ =
+            #[doc = concat!("telemetry_bootstrap::init().", $signal, "(|signal| signal.header(\"x-tenant\", \"acme\"));")]
+            /// ```
+            pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+                let header = (name.into(), value.into());
+                self.config.values.update(&settings::$otlp.headers, |headers| headers.push(header));
+                self
+            }
+
+            /// Limit for one export of one batch. Zero: none.
+            ///
+            #[doc = concat!("Overridden by `OTEL_EXPORTER_OTLP_", $variables, "_TIMEOUT`, then")]
+            /// `OTEL_EXPORTER_OTLP_TIMEOUT` (milliseconds). Default: as for all signals.
+            ///
+            /// ```
+            /// # let _ =
+            #[doc = concat!("telemetry_bootstrap::init().", $signal, "(|signal| signal.timeout(std::time::Duration::from_secs(5)));")]
+            /// ```
+            pub fn timeout(mut self, timeout: Duration) -> Self {
+                self.config.values.set(&settings::$otlp.timeout, timeout);
+                self
+            }
+
+            /// How requests are compressed.
+            ///
+            #[doc = concat!("Overridden by `OTEL_EXPORTER_OTLP_", $variables, "_COMPRESSION`, then")]
+            /// `OTEL_EXPORTER_OTLP_COMPRESSION`. Default: as for all signals.
+            ///
+            /// ```
+            /// # let _ =
+            #[doc = concat!("telemetry_bootstrap::init().", $signal, "(|signal| signal.compression(telemetry_bootstrap::Compression::Gzip));")]
+            /// ```
+            pub fn compression(mut self, compression: Compression) -> Self {
+                self.config.values.set(&settings::$otlp.compression, compression);
+                self
+            }
+
+            #[doc = concat!("The protocol in which ", $signal, " are sent.")]
+            ///
+            #[doc = concat!("Overridden by `OTEL_EXPORTER_OTLP_", $variables, "_PROTOCOL`, then")]
+            /// `OTEL_EXPORTER_OTLP_PROTOCOL`: `grpc`, `http/protobuf`, `http/json`. Default: as for all signals.
+            ///
+            /// ```
+            /// # let _ =
+            #[doc = concat!("telemetry_bootstrap::init().", $signal, "(|signal| signal.protocol(telemetry_bootstrap::Protocol::HttpProtobuf));")]
+            /// ```
+            pub fn protocol(mut self, protocol: Protocol) -> Self {
+                self.config.values.set(&settings::$otlp.protocol, protocol);
+                self
+            }
+
+            /// PEM files of an `https` connection.
+            ///
+            #[doc = concat!("Overridden, each file for itself, by `OTEL_EXPORTER_OTLP_", $variables, "_CERTIFICATE`,")]
+            /// `…_CLIENT_KEY` and `…_CLIENT_CERTIFICATE`, then by those for all signals. Default: as for all signals.
+            ///
+            /// ```
+            /// # let _ =
+            #[doc = concat!("telemetry_bootstrap::init().", $signal, "(|signal| signal.tls(telemetry_bootstrap::TlsSettings::new()));")]
+            /// ```
+            pub fn tls(mut self, tls: TlsSettings) -> Self {
+                settings::$otlp.set_tls(&mut self.config.values, tls.files);
+                self
+            }
+        }
+    };
+}
+
+pub(super) use exporter_setters;

@@ -1,0 +1,167 @@
+//! Where one signal is sent: endpoint, protocol, and the path of its requests.
+
+use http::Uri;
+use http::uri::{PathAndQuery, Scheme};
+
+use super::{OTLP, Scopes, TlsFiles};
+use crate::settings::endpoint::{self, Endpoint};
+use crate::settings::resolve::{Chosen, Resolver};
+use crate::settings::setting::Setting;
+use crate::settings::types::Protocol;
+use crate::settings::value_kind::{Kind, one_of, plain};
+
+/// One connection: signals with equal targets share it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Target {
+    /// Scheme and authority; no credentials, no path.
+    pub(crate) uri: Uri,
+    pub(crate) tls: TlsFiles,
+}
+
+impl Target {
+    /// Files are used for `https` alone.
+    pub(super) fn new(uri: Uri, tls: TlsFiles) -> Self {
+        let is_https = uri.scheme() == Some(&Scheme::HTTPS);
+        Self { uri, tls: if is_https { tls } else { TlsFiles::default() } }
+    }
+}
+
+/// Which protocol is spoken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct ProtocolSetting {
+    /// Never [`Protocol::Auto`].
+    pub(crate) first: Protocol,
+    /// Nothing was configured: if the peer turns out to speak the other protocol, that one is used.
+    pub(crate) may_switch: bool,
+}
+
+/// What requests know of their endpoint.
+pub(super) struct Request {
+    pub(super) uri: Uri,
+    pub(super) protocol: ProtocolSetting,
+    pub(super) http_path: PathAndQuery,
+}
+
+impl Resolver<'_> {
+    /// Returns the endpoint that was given, if any. `is_on`: whether the exporter was turned on or off.
+    pub(super) fn endpoint(&mut self, scopes: &Scopes<'_>, is_on: Option<bool>) -> Option<Chosen<Endpoint>> {
+        let insecure = self.find_first(&scopes.sources(|otlp| &otlp.insecure)).map(|chosen| chosen.value);
+        let chosen = {
+            // How an address without a scheme is read depends on another setting.
+            let default = if is_on == Some(true) { DEFAULT_ENDPOINT } else { "" };
+            let settings = scopes.sources(|otlp| &otlp.endpoint).into_iter().map(|(setting, values)| {
+                let kind = endpoint::kind(insecure);
+                (Setting { kind, default: default.to_owned(), ..*setting }, values)
+            });
+            let settings: Vec<_> = settings.collect();
+            let sources: Vec<_> = settings.iter().map(|(setting, values)| (setting, *values)).collect();
+            self.find_first(&sources)?
+        };
+        let is_plaintext = insecure.unwrap_or(chosen.is_from_code);
+        let scheme = if is_plaintext { Scheme::HTTP } else { Scheme::HTTPS };
+        let Chosen { value, origin, is_from_code } = chosen;
+        let value = endpoint::parse(&value, scheme).ok()?;
+        if !is_from_code && !value.has_scheme && insecure.is_none() {
+            let words = format!(
+                "no scheme in the address, so TLS is used ({}); for plaintext write http://",
+                endpoint::redacted(&value.uri.to_string())
+            );
+            self.warn_once(&origin, words);
+        }
+        Some(Chosen { value, origin, is_from_code })
+    }
+
+    /// Returns what requests need to know: the protocol goes by the endpoint, and the path by both.
+    pub(super) fn request(
+        &mut self,
+        endpoint: Option<Chosen<Endpoint>>,
+        protocol: Protocol,
+        signal_path: &str,
+    ) -> Request {
+        let (endpoint, protocol, is_common) = match endpoint {
+            Some(chosen) => {
+                let protocol = protocol_setting(protocol, &chosen.value);
+                self.warn_endpoint(&chosen, protocol);
+                let is_common = chosen.origin == OTLP.endpoint.origin()
+                    || OTLP.endpoint.variables.contains(&&*chosen.origin);
+                (chosen.value, protocol, is_common)
+            }
+            None => {
+                let endpoint = default_endpoint(protocol);
+                let protocol = protocol_setting(protocol, &endpoint);
+                (endpoint, protocol, true)
+            }
+        };
+        let http_path = endpoint.http_path(is_common.then_some(signal_path));
+        let http_path = http_path.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        Request { uri: endpoint.uri, protocol, http_path }
+    }
+
+    /// Warns of parts of the endpoint that do not fit a protocol that was chosen explicitly.
+    fn warn_endpoint(&mut self, chosen: &Chosen<Endpoint>, protocol: ProtocolSetting) {
+        if protocol.first != Protocol::Grpc || protocol.may_switch {
+            return;
+        }
+        if let Some(path) = chosen.value.ignored_path() {
+            let words = format!(
+                "gRPC has no path; {path:?} is ignored. For a URL of OTLP over HTTP set \
+                 OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
+            );
+            self.warn_once(&chosen.origin, words);
+        }
+        if chosen.value.uri.port_u16() == Some(HTTP_PORT) {
+            let words = format!(
+                "port {HTTP_PORT} is that of OTLP over HTTP; gRPC is sent, whose port is {GRPC_PORT}"
+            );
+            self.warn_once(&chosen.origin, words);
+        }
+    }
+}
+
+/// [`Protocol::Auto`] goes by the endpoint.
+fn protocol_setting(protocol: Protocol, endpoint: &Endpoint) -> ProtocolSetting {
+    let has_both = cfg!(feature = "otlp-grpc") && cfg!(feature = "otlp-http");
+    let first = match protocol {
+        Protocol::Auto if !cfg!(feature = "otlp-grpc") => Protocol::HttpProtobuf,
+        Protocol::Auto if !cfg!(feature = "otlp-http") => Protocol::Grpc,
+        Protocol::Auto => match endpoint.uri.port_u16() {
+            Some(GRPC_PORT) => Protocol::Grpc,
+            Some(HTTP_PORT) => Protocol::HttpProtobuf,
+            _ if endpoint.has_path() => Protocol::HttpProtobuf,
+            _ => Protocol::Grpc,
+        },
+        configured => configured,
+    };
+    ProtocolSetting { first, may_switch: protocol == Protocol::Auto && has_both }
+}
+
+fn default_endpoint(protocol: Protocol) -> Endpoint {
+    let is_http = matches!(protocol, Protocol::HttpProtobuf | Protocol::HttpJson);
+    Endpoint::from_uri(Uri::from_static(if is_http { DEFAULT_HTTP_ENDPOINT } else { DEFAULT_ENDPOINT }))
+}
+
+pub(super) const PROTOCOL: Kind<Protocol> = Kind {
+    parse: |text| {
+        let known = [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson];
+        one_of(text, &known.map(|protocol| (protocol.name(), protocol)))
+    },
+    check: |protocol| match protocol {
+        Protocol::Grpc if !cfg!(feature = "otlp-grpc") => {
+            Err("needs the feature `otlp-grpc` of telemetry-bootstrap".into())
+        }
+        Protocol::HttpProtobuf | Protocol::HttpJson if !cfg!(feature = "otlp-http") => {
+            Err("needs the feature `otlp-http` of telemetry-bootstrap".into())
+        }
+        _ => Ok(()),
+    },
+    show: |protocol| match protocol {
+        Protocol::Auto => "the one that fits the endpoint".into(),
+        other => other.name().into(),
+    },
+    quote: plain,
+};
+
+const GRPC_PORT: u16 = 4317;
+const HTTP_PORT: u16 = 4318;
+const DEFAULT_ENDPOINT: &str = "http://localhost:4317";
+const DEFAULT_HTTP_ENDPOINT: &str = "http://localhost:4318";

@@ -1,0 +1,68 @@
+//! The PEM files of one exporter, and which of them belong together.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::Scopes;
+use crate::settings::resolve::{Chosen, Resolver};
+use crate::settings::secrets::shown;
+
+/// PEM files for an `https` connection. None for one that is not.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct TlsFiles {
+    /// Trusted roots, beside the system's.
+    pub(crate) certificate: Option<PathBuf>,
+    pub(crate) client_key: Option<PathBuf>,
+    pub(crate) client_certificate: Option<PathBuf>,
+    /// The operator named one of them: a mistake in it must not keep the program from starting.
+    pub(crate) from_env: bool,
+}
+
+impl Resolver<'_> {
+    pub(super) fn tls(&mut self, scopes: &Scopes<'_>) -> TlsFiles {
+        let certificate = self.find_first(&scopes.sources(|otlp| &otlp.certificate));
+        let key = self.find_first(&scopes.sources(|otlp| &otlp.client_key));
+        let chain = self.find_first(&scopes.sources(|otlp| &otlp.client_certificate));
+        let from_env = [&certificate, &key, &chain].into_iter().flatten().any(|chosen| !chosen.is_from_code);
+        match (&key, &chain) {
+            (Some(key), None) => self.report_half(scopes, key, "client certificate"),
+            (None, Some(chain)) => self.report_half(scopes, chain, "client key"),
+            _ => {}
+        }
+        let path = |chosen: Option<Chosen<_>>| chosen.and_then(|chosen| chosen.value);
+        let (client_key, client_certificate) = path(key).zip(path(chain)).unzip();
+        TlsFiles { certificate: path(certificate), client_key, client_certificate, from_env }
+    }
+
+    /// Reports a key without its certificate, or the other way round, which is not used.
+    ///
+    /// It is the operator's mistake if one of the variables is set, whether or not its value can be used.
+    fn report_half(&mut self, scopes: &Scopes<'_>, half: &Chosen<Option<PathBuf>>, missing: &str) {
+        let settings = scopes.exporters().flat_map(|(otlp, _)| [&otlp.client_key, &otlp.client_certificate]);
+        let mut variables = settings.flat_map(|setting| setting.variables);
+        let there = half.value.clone().unwrap_or_default();
+        match variables.find(|variable| self.env.get(variable).is_some()) {
+            Some(variable) => {
+                let words = format!("{there:?} has no {missing} that belongs to it; it is ignored");
+                self.warn_once(variable, words);
+            }
+            None => {
+                let reason = format!("there is no {missing} that belongs to it");
+                self.invalid_value("tls", half.origin.to_string(), there.display().to_string(), &reason);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for TlsFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // In place of a path there may be the content of the file.
+        let path =
+            |path: &Option<PathBuf>| path.as_ref().map(|path| shown(&path.to_string_lossy()).into_owned());
+        f.debug_struct("TlsFiles")
+            .field("certificate", &path(&self.certificate))
+            .field("client_key", &path(&self.client_key))
+            .field("client_certificate", &path(&self.client_certificate))
+            .finish()
+    }
+}
