@@ -51,7 +51,7 @@ fn cost(criterion: &mut Criterion) {
     let none = RefCell::new(Side::start("none", &collector));
     let beyond = |side: &mut Side, spans| {
         let (with, without) = (side.cpu(spans), none.borrow_mut().cpu(spans));
-        // Of a single span nothing can be told.
+        // A single span is too little to measure.
         with.saturating_sub(without).max(Duration::from_nanos(1))
     };
     let reference = ("SDK and opentelemetry-otlp", |spans| beyond(&mut stock, spans));

@@ -7,7 +7,7 @@
 //! Not a matter of statistics: one run, and what became of each span. The collector takes requests as fast as it can
 //! and keeps nothing, on a thread of its own; everything shares this machine's processors.
 
-#![expect(clippy::print_stdout, reason = "it says what came out")]
+#![expect(clippy::print_stdout, reason = "the result is printed")]
 
 use std::error::Error;
 use std::net::SocketAddr;

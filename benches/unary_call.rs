@@ -279,5 +279,5 @@ where
     }
 }
 
-/// Lines are made, and written to where nobody reads.
+/// Lines are made and discarded.
 const NOWHERE: &str = "/dev/null";

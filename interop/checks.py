@@ -60,7 +60,7 @@ def every_record_belongs_to_its_span(telemetry, service):
 
 
 def lines_and_records_are_the_same(telemetry, service, lines):
-    """Each event once on each output, with equal ids. What telemetry says about itself is never exported."""
+    """Each event once on each output, with equal ids. What telemetry logs about itself is never exported."""
     exported = [line for line in lines if not line["target"].startswith(("opentelemetry", "telemetry_bootstrap"))]
     of_line = [(line["message"], line.get("trace_id", ""), line.get("span_id", "")) for line in exported]
     records = telemetry.of("logs", service)

@@ -15,7 +15,7 @@ messages, services = stubs.load(stubs.PEER)
 tracer, _meter, stop_telemetry = telemetry.start("python-peer")
 
 
-def ask(count, end, message="said so"):
+def ask(count, end, message="as requested"):
     return messages.Ask(messages=count, end=end, message=message, size=3)
 
 

@@ -1,6 +1,6 @@
 """The service of peer.proto in Python. Ends on SIGTERM.
 
-The first line on standard output says where it listens: {"port": 40003}.
+The first line on standard output is where it listens: {"port": 40003}.
 """
 
 import json
@@ -43,7 +43,7 @@ def answers(ask, context):
 
 def end(ask, context):
     if ask.end == "panic":
-        raise ValueError("asked to")
+        raise ValueError("as requested")
     while ask.end == "hang":
         if not context.is_active():
             return messages.Answer()

@@ -81,8 +81,8 @@ def grpcurl_asks_what_we_offer_and_calls_it():
         of_name = [span for span in spans if span["name"] == f"test.Test/{name}"]
         span = next(span for span in of_name if span["attributes"]["rpc.status_code"] == code)
         outcomes.it_ended(span, code, "SERVER")
-    asked = [span for span in spans if span["name"] == "grpc.reflection.v1.ServerReflection/ServerReflectionInfo"]
-    assert len(asked) == 4, spans
+    reflected = [span for span in spans if span["name"] == "grpc.reflection.v1.ServerReflection/ServerReflectionInfo"]
+    assert len(reflected) == 4, spans
     assert len(spans) == 3 + 4, spans
     points = checks.last_points(telemetry, "rust-peer", "rpc.server.call.duration")
     assert sum(int(point["count"]) for point in points) == len(spans), points
@@ -98,9 +98,9 @@ def they_call_us(client, expected, *arguments):
     # The stream of a handler that panicked is reset with CANCEL. At a deadline both sides act: the caller gives up, and
     # tonic answers CANCELLED; which of the two it sees is a race, and what we record is not.
     late = next((call["code"] for call in calls if call["scenario"] == "deadline"), None)
-    told = {"deadline": ("Unary", "CANCELLED", 0)} if late == outcomes.NAMES.index("CANCELLED") else {}
+    timed_out = {"deadline": ("Unary", "CANCELLED", 0)} if late == outcomes.NAMES.index("CANCELLED") else {}
     panicked = {scenario: ("Unary", "CANCELLED", 0) for scenario in expected if scenario == "panic"}
-    outcomes.the_caller_saw(calls, expected | panicked | told)
+    outcomes.the_caller_saw(calls, expected | panicked | timed_out)
     return outcomes.our_side(received(receiver), calls, expected, "SERVER")
 
 
@@ -116,7 +116,7 @@ def we_call_them(server, expected, name, *arguments):
             calls = our_calls(serving.port(), expected, otlp)
             serving.terminate()
     telemetry = received(receiver)
-    # tonic calls its own timeout CANCELLED, unless the server's answer comes first; the span says what it is.
+    # tonic calls its own timeout CANCELLED, unless the server's answer comes first; the span has the true code.
     seen = [call for call in calls if call["scenario"] != "deadline"]
     outcomes.the_caller_saw(seen, {scenario: expected[scenario] for scenario in expected if scenario != "deadline"})
     ours = outcomes.our_side(telemetry, calls, expected, "CLIENT")

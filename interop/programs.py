@@ -50,7 +50,7 @@ class Program:
         self.join()
 
     def wait_for(self, find, what):
-        """Returns the first true result of `find()`, which is asked again for every line."""
+        """Returns the first true result of `find()`, which is called again for every line."""
         with self.changed:
             self.changed.wait_for(lambda: find() or self.process.poll() is not None, LIMIT)
             result = find()

@@ -1,7 +1,7 @@
 """An OTLP/gRPC receiver that shares no code with the crate.
 
 Writes one JSON object for each span, log record and metric that it takes to standard output, with the resource and
-the scope it came with. The first line says where it listens: {"port": 40001}. An argument asks for this port.
+the scope it came with. The first line is where it listens: {"port": 40001}. An argument asks for this port.
 """
 
 import json

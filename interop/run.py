@@ -119,15 +119,15 @@ def nothing_is_lost_while_the_collector_is_killed():
             first.wait_for(lambda: len(first.lines["stdout"]) > 100, "telemetry")
             first.process.kill()
             first.join()
-            client.wait_for(lambda: said(client, "telemetry is not being delivered"), "warning")
+            client.wait_for(lambda: logged(client, "telemetry is not being delivered"), "warning")
             with programs.python("receiver.py", port) as second:
-                client.wait_for(lambda: said(client, "telemetry is being delivered again"), "all-clear")
+                client.wait_for(lambda: logged(client, "telemetry is being delivered again"), "all-clear")
                 client.finish()
                 second.terminate()
-                assert not said(client, "telemetry was lost"), client.lines["stderr"]
+                assert not logged(client, "telemetry was lost"), client.lines["stderr"]
     telemetry = Telemetry(first.json("stdout") + second.json("stdout"))
 
-    # What the first one had taken without having said so was sent again.
+    # What the first one had taken without an answer was sent again.
     spans = {span["span_id"] for span in telemetry.of("traces")}
     assert len(spans) == rounds * spans_a_round, len(spans)
     records = {(record["time"], record["span_id"], record["body"]) for record in telemetry.of("logs")}
@@ -182,12 +182,12 @@ def wait_until_listening(port):
             time.sleep(0.05)
 
 
-def said(program, message):
+def logged(program, message):
     return [line for line in program.json("stderr") if line["message"].startswith(message)]
 
 
 def server_address(server):
-    line = server.wait_for(lambda: said(server, "Starting gRPC server"), "line that says where it listens")[0]
+    line = server.wait_for(lambda: logged(server, "Starting gRPC server"), "line with its address")[0]
     return f"{line['server.address']}:{line['server.port']}"
 
 

@@ -1,6 +1,6 @@
 """MyService in Python: the same spans, metrics and log texts as the Rust example.
 
-The first line on standard output says where it listens: {"port": 40002}. Ends on SIGTERM.
+The first line on standard output is where it listens: {"port": 40002}. Ends on SIGTERM.
 """
 
 import json

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn only_named_baggage_is_let_in() {
+    fn only_listed_baggage_becomes_fields() {
         let baggage = [KeyValue::new("tenant", "acme"), KeyValue::new("card", "4711")];
         let _attached = Context::current_with_baggage(baggage).attach();
         assert_eq!(seen(&BaggageKeys::default()), []);

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_main_prints_reads_like_a_sentence() {
+    fn error_of_main_reads_like_a_sentence() {
         let invalid = |setting, source: Option<Source>| InitError::InvalidSetting {
             setting,
             value: "x".to_owned(),

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_redacted_unless_asked_for() {
+    fn nothing_is_redacted_by_default() {
         assert!(!Redaction::default().is_redacted("password"));
         assert!(!Redaction::keys::<String>([]).is_redacted(""));
     }

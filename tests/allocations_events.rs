@@ -85,7 +85,7 @@ fn allocations_of(telemetry: &TelemetryGuard, work: impl Fn(u64)) -> u64 {
 }
 
 fn in_telemetry(test: impl FnOnce(&TelemetryGuard)) {
-    // The gate is everybody's.
+    // The gate is global.
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let collector = Collector::start().unwrap();
     let builder = init().ignore_env().service_name("test").endpoint(collector.endpoint());
@@ -100,7 +100,7 @@ fn in_telemetry(test: impl FnOnce(&TelemetryGuard)) {
 }
 
 const SPANS: u64 = 100;
-/// As `benches/README.md` says.
+/// The figure of `benches/README.md`.
 const PER_SPAN: u64 = 7;
 
 /// An output that takes everything, unless it is held shut.

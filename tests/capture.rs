@@ -35,7 +35,7 @@ fn spans_records_and_lines_belong_together() {
 }
 
 #[test]
-fn metrics_are_collected_when_asked_for() {
+fn metrics_are_collected_on_request() {
     let telemetry = testing::capture();
     let meter = telemetry.meter("shop");
     let orders = meter.u64_counter("orders").build();
@@ -85,7 +85,7 @@ fn captures_of_two_threads_do_not_mix() {
     let telemetry = testing::capture();
     info!("mine");
     std::thread::spawn(|| {
-        info!("nobody's");
+        info!("not captured");
         let other = testing::capture();
         info!("theirs");
         assert_eq!(other.logs().len(), 1);

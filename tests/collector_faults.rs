@@ -22,7 +22,7 @@ async fn client(collector: &Collector) -> TraceServiceClient<Channel> {
 }
 
 #[tokio::test]
-async fn a_status_is_answered_as_often_as_asked_and_nothing_is_kept() {
+async fn status_fault_is_answered_as_often_as_requested_and_nothing_is_kept() {
     let collector = Collector::start().unwrap();
     let mut client = client(&collector).await;
     collector.inject_fault(Fault::status(Code::Unavailable, "try later").times(2));
@@ -56,7 +56,7 @@ async fn a_fault_of_one_signal_leaves_the_others_alone() {
 }
 
 #[tokio::test]
-async fn retry_info_says_how_long_to_wait() {
+async fn retry_info_holds_the_pause() {
     let collector = Collector::start().unwrap();
     let mut client = client(&collector).await;
     collector.inject_fault(Fault::retry_after(Duration::from_millis(1_500)));
@@ -167,7 +167,7 @@ async fn stopped_it_refuses_connections_and_comes_back_on_its_port() {
     assert_eq!(collector.connections(), 2);
 }
 
-/// The heart of every test of delivery: what clients were told was taken, no more and no less, is what was kept.
+/// The heart of every test of delivery: what was acknowledged to clients, no more and no less, is what was kept.
 #[test]
 fn kept_is_what_was_acknowledged_while_it_restarts_under_load() {
     let collector = Collector::start().unwrap();
@@ -194,7 +194,7 @@ fn a_refused_endpoint_stays_refused() {
 }
 
 #[test]
-fn a_silent_endpoint_accepts_and_says_nothing() {
+fn silent_endpoint_accepts_and_never_answers() {
     let silent = Collector::silent().unwrap();
     let mut stream = connect(&silent.endpoint()).unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
@@ -233,7 +233,7 @@ async fn dropping_it_does_not_wait_for_clients() {
     assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
 }
 
-/// Returns how many spans the collector said it took.
+/// Returns how many spans the collector acknowledged.
 fn export_until(done: &AtomicBool, endpoint: String) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -85,7 +85,7 @@ fn waiting_ends_with_the_arrival_and_needs_no_runtime_in_the_test() {
 }
 
 #[test]
-fn waiting_in_vain_says_what_had_come() {
+fn wait_timeout_reports_what_had_arrived() {
     let collector = Collector::start().unwrap();
     let error =
         collector.wait_for(Duration::from_millis(1), |received| received.span_count() == 1).unwrap_err();
@@ -132,7 +132,7 @@ async fn a_trace_is_drawn_as_a_tree() {
 }
 
 #[test]
-fn a_tree_leaves_out_what_the_name_says_but_no_captured_header() {
+fn tree_omits_what_the_span_name_contains_but_keeps_captured_headers() {
     let telemetry = testing::capture();
     let attributes =
         [("rpc.system.name", "grpc"), ("rpc.method", "a.B/C"), ("rpc.request.header.x-tenant", "acme")];

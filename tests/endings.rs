@@ -58,7 +58,7 @@ fn program(name: &str) -> Outcome {
             record();
             tracing::info!(target: "end", "now");
             let is_ended = held.lock().unwrap().is_none();
-            // What comes after the end is dropped, and harms nobody.
+            // What comes after the end is dropped, without harm.
             record();
             is_ended.then_some(()).ok_or_else(|| "it was not dropped".into())
         }
@@ -282,7 +282,7 @@ fn runtime_stays_free() -> Result<(), Failed> {
     equal("waits", ended.stdout.lines().count(), 2)
 }
 
-/// What was recorded last is lost: see the guard's documentation. That it ends is all that can be asked.
+/// What was recorded last is lost: see the guard's documentation. All that can be expected is that it ends.
 fn exits_at_once() -> Result<(), Failed> {
     let silent = Collector::silent()?;
     let begin = Instant::now();
@@ -338,7 +338,7 @@ fn process_1() -> Result<(), Failed> {
     let namespace = ["--pid", "--fork", "--kill-child"];
     let is_possible = Command::new("unshare").args(namespace).arg("true").stderr(Stdio::null()).status();
     if !is_possible.is_ok_and(|status| status.success()) {
-        println!("skipped: this system lets nobody make a process namespace with `unshare`");
+        println!("skipped: this system does not allow a process namespace with `unshare`");
         return Ok(());
     }
     let collector = Collector::start()?;

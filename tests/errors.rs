@@ -1,6 +1,6 @@
 //! Errors as an observer sees them: at the collector, after the whole way.
 
-#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
+#![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::error::Error;
 use std::io;
@@ -57,7 +57,7 @@ fn one_error_through_three_functions_is_one_exception_and_every_span_is_an_error
     assert_eq!(spans.map(|span| span.events.len()), [1, 0, 0]);
     // Each event goes out once: that of `record_error`, and what each function returned.
     assert_eq!(received.log_count(), 4);
-    // The place is where the error was recorded, and is told once.
+    // The place is where the error was recorded, and is there once.
     let record = received.log("query failed").record;
     let places = record.attributes.iter().filter(|attribute| attribute.key == "code.file.path");
     let places: Vec<_> = places.map(|place| format!("{:?}", place.value)).collect();

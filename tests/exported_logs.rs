@@ -1,6 +1,6 @@
 //! Which events are exported as log records, and with what: seen at the collector.
 
-#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
+#![expect(clippy::unwrap_used, reason = "test code")]
 
 use opentelemetry::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -64,11 +64,11 @@ fn trace_based_leaves_out_the_records_of_unsampled_traces_alone() {
     assert_eq!(run(Sampler::AlwaysOff), ["outside of any trace"]);
     assert_eq!(run(Sampler::AlwaysOn), ["outside of any trace", "inside"]);
     let all = exported(|builder| builder.traces(|traces| traces.sampler(Sampler::AlwaysOff)), events);
-    assert_eq!(all.log_count(), 2, "unless asked for, all are exported");
+    assert_eq!(all.log_count(), 2, "by default all are exported");
 }
 
 #[test]
-fn records_carry_the_fields_of_their_spans_when_asked_to() {
+fn records_have_span_fields_on_request() {
     let received = exported(
         |builder| builder.redact(Redaction::keys(["token"])).logs(|logs| logs.include_span_fields()),
         || {
@@ -153,7 +153,7 @@ fn span_fields_are_those_of_spans_that_the_filter_of_records_lets_pass() {
 }
 
 #[test]
-fn without_being_asked_records_have_no_fields_of_spans() {
+fn records_have_no_span_fields_by_default() {
     let received = exported(
         |builder| builder,
         || tracing::info_span!("work", a = 1).in_scope(|| tracing::info!("inside")),

@@ -1,4 +1,4 @@
-//! Code of the program inside telemetry that hangs or panics: it costs no more than itself, and what it costs is said.
+//! Code of the program inside telemetry that hangs or panics: it costs no more than itself, and what it costs is logged.
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
@@ -65,7 +65,7 @@ fn all_arrived(collector: &Collector) {
 }
 
 #[test]
-fn a_processor_that_hangs_at_the_shutdown_costs_nobody_elses_telemetry() {
+fn processor_that_hangs_during_shutdown_costs_no_other_telemetry() {
     let collector = Collector::start().unwrap();
     let local = with_processor(&collector, hang);
     local.record(0..10);
@@ -83,7 +83,7 @@ fn a_processor_that_hangs_at_the_shutdown_costs_nobody_elses_telemetry() {
 }
 
 #[test]
-fn a_processor_that_panics_at_the_shutdown_costs_nobody_elses_telemetry() {
+fn processor_that_panics_during_shutdown_costs_no_other_telemetry() {
     let collector = Collector::start().unwrap();
     let local = with_processor(&collector, || panic!("on purpose"));
     local.record(0..10);
@@ -93,7 +93,7 @@ fn a_processor_that_panics_at_the_shutdown_costs_nobody_elses_telemetry() {
 }
 
 #[test]
-fn a_processor_that_hangs_makes_a_flush_late_but_all_else_is_delivered_by_it() {
+fn processor_that_hangs_delays_a_flush_that_still_delivers_the_rest() {
     let collector = Collector::start().unwrap();
     let local = with_processor(&collector, hang);
     local.record(0..10);
@@ -104,7 +104,7 @@ fn a_processor_that_hangs_makes_a_flush_late_but_all_else_is_delivered_by_it() {
 }
 
 #[test]
-fn a_callback_that_hangs_costs_its_metrics_alone() {
+fn callback_that_hangs_costs_only_its_metrics() {
     let collector = Collector::start().unwrap();
     let local = with_processor(&collector, || {});
     local.guard.meter("test").u64_observable_gauge("hangs").with_callback(|_| hang()).build();
@@ -119,7 +119,7 @@ fn a_callback_that_hangs_costs_its_metrics_alone() {
 }
 
 #[test]
-fn a_callback_that_panics_costs_the_metrics_alone_and_that_is_said() {
+fn callback_that_panics_costs_only_the_metrics_and_is_logged() {
     let collector = Collector::start().unwrap();
     let local = with_processor(&collector, || {});
     let panics = |_: &dyn opentelemetry::metrics::AsyncInstrument<u64>| panic!("on purpose");
@@ -161,7 +161,7 @@ fn a_value_that_panics_in_a_span_leaves_telemetry_whole() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_costs_the_lines_which_are_counted_and_nothing_else() {
+fn full_disk_costs_only_the_lines_which_are_counted() {
     let collector = Collector::start().unwrap();
     let local = Local::with(&collector.endpoint(), |builder| {
         builder.log_output(|output| output.destination(LogDestination::file("/dev/full")))
@@ -170,12 +170,12 @@ fn a_full_disk_costs_the_lines_which_are_counted_and_nothing_else() {
     let (delivery, _) = local.shutdown();
     assert_eq!((delivery.traces.delivered, delivery.logs.delivered), (10, 10), "{delivery}");
     assert_eq!(delivery.lost(), delivery.log_lines_dropped);
-    // Ten lines, and possibly the one that would have told of them.
+    // Ten lines, and possibly the one that would have reported them.
     assert!((10..=11).contains(&delivery.log_lines_dropped), "{delivery}");
 }
 
 #[test]
-fn an_output_that_takes_nothing_costs_no_more_than_the_limit() {
+fn output_that_accepts_nothing_costs_at_most_the_limit() {
     struct Stuck(Arc<(Mutex<()>, Condvar)>);
     impl std::io::Write for Stuck {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

@@ -1,4 +1,4 @@
-//! The committed code of the example's protobuf is what its compiler makes of it, so that nobody needs one.
+//! The committed code of the example's protobuf is what its compiler makes of it, so that users need no compiler.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 

@@ -1,4 +1,4 @@
-//! Bodies that are not read to their very end, as HTTP/2's servers do: they stop where a body says that it is over.
+//! Bodies that are not read to their very end, as HTTP/2's servers do: they stop where a body reports its end.
 
 #![cfg(feature = "grpc")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail with them")]
@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use tonic::codegen::{Bytes, http};
 use tower::{Layer, ServiceExt};
 
-/// Its frames, and whether it knows where it ends.
+/// Its frames, and whether it reports its end.
 struct Frames(Vec<Frame<Bytes>>, bool);
 
 impl Body for Frames {
@@ -55,19 +55,19 @@ fn message() -> Frame<Bytes> {
 }
 
 #[tokio::test]
-async fn a_body_that_says_it_is_over_ends_the_call_though_nobody_asks_again() {
+async fn body_that_reports_its_end_ends_the_call_without_another_poll() {
     let recorded = recorded(Frames(vec![message()], true), 1).await;
     one_call(&recorded, "server", "UNKNOWN", true).await;
 }
 
 #[tokio::test]
-async fn a_body_dropped_before_it_says_so_was_cancelled() {
+async fn body_dropped_before_its_end_is_cancelled() {
     let recorded = recorded(Frames(vec![message()], false), 1).await;
     one_call(&recorded, "server", "CANCELLED", false).await;
 }
 
 #[tokio::test]
-async fn trailers_without_a_status_end_the_call_whatever_the_body_says() {
+async fn trailers_without_status_end_the_call() {
     let recorded = recorded(Frames(vec![Frame::trailers(http::HeaderMap::new())], false), 1).await;
     one_call(&recorded, "server", "UNKNOWN", true).await;
 }

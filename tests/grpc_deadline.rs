@@ -1,7 +1,7 @@
 //! At a deadline the other side may be first: what it then resets is no cancellation.
 
 #![cfg(all(feature = "grpc", feature = "testing"))]
-#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
+#![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::time::{Duration, Instant};
 

@@ -12,7 +12,7 @@
 //! | connection refused | | `connection_refused` |
 //! | stream reset by the peer | t `client_resets_the_stream` | t `reset_before_the_head`, `reset_in_the_stream`, m `resets_by_every_code` |
 //! | the peer breaks HTTP/2 | m `frames_where_none_belong` and the others of `server` | m `frames_in_the_middle_of_an_answer` and the others of `client` |
-//! | connection lost, the peer went away | t `client_hangs_up`, `a_handler_that_answers_a_client_who_hung_up_is_believed` | t `connection_lost_before_the_head`, `connection_lost_in_the_stream`, `go_away_before_the_head`, `go_away_in_the_stream`, `a_graceful_go_away_in_the_stream_changes_nothing`, m `goodbyes` |
+//! | connection lost, the peer went away | t `client_hangs_up`, `status_of_a_handler_counts_although_the_client_hung_up` | t `connection_lost_before_the_head`, `connection_lost_in_the_stream`, `go_away_before_the_head`, `go_away_in_the_stream`, `a_graceful_go_away_in_the_stream_changes_nothing`, m `go_away_frames_of_every_code` |
 //! | dropped | `client_drops_the_call_before_the_head`, `client_drops_the_response_unread`, `client_drops_the_stream_half_read`, `client_drops_a_request_stream_that_never_ends` | the same |
 //! | deadline | `deadline_before_the_head`, `deadline_in_the_stream`, `cancelled_long_before_the_deadline_is_cancelled` | the same |
 //! | tonic's timeout | `a_servers_own_timeout_drops_the_call` | `a_channels_timeout_is_a_deadline` |
@@ -103,8 +103,8 @@ async fn every_status_of_a_handler() {
 #[tokio::test]
 async fn a_description_is_the_decoded_message_alone() {
     let world = World::start().await;
-    let said = Ask { message: "100 % \u{fc}ber\nlimit".into(), ..ask(0, "13") };
-    world.grpc().unary(said).await.unwrap_err();
+    let question = Ask { message: "100 % \u{fc}ber\nlimit".into(), ..ask(0, "13") };
+    world.grpc().unary(question).await.unwrap_err();
     for span in [world.server_ended("INTERNAL").await, world.client_ended("INTERNAL").await] {
         assert_eq!(span.status, opentelemetry::trace::Status::error("100 % \u{fc}ber\nlimit"));
     }

@@ -343,7 +343,7 @@ where
         let mut task = std::task::Context::from_waker(std::task::Waker::noop());
         drop(Future::poll(call.as_mut(), &mut task));
     }));
-    assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"asked to"));
+    assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"as requested"));
 }
 
 #[tokio::test]
@@ -351,7 +351,7 @@ async fn a_panic_goes_on_through_the_layer() {
     let (server, client) = (Recorded::new(), Recorded::new());
     let service = tower::service_fn(|_: http::Request<Body>| async {
         if true {
-            panic!("asked to");
+            panic!("as requested");
         }
         Ok::<http::Response<Body>, Infallible>(http::Response::default())
     });

@@ -158,10 +158,10 @@ async fn a_name_that_no_header_can_have_is_warned_of_once() {
         drop(service.clone().oneshot(call(&[])).await.unwrap());
     }
     drop(telemetry);
-    let said = std::fs::read_to_string(&lines).unwrap();
+    let text = std::fs::read_to_string(&lines).unwrap();
     std::fs::remove_file(&lines).unwrap();
-    assert_eq!(said.matches(r#""name":"no name""#).count(), 1, "{said}");
-    assert!(!said.contains("x-tenant"), "{said}");
+    assert_eq!(text.matches(r#""name":"no name""#).count(), 1, "{text}");
+    assert!(!text.contains("x-tenant"), "{text}");
 }
 
 #[tokio::test]

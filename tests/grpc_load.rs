@@ -1,7 +1,7 @@
 //! Several clients, calls dropped at random moments, all three signals on their way to a collector: at the end the
 //! collector has each call once, as span, as record and as measurement, and none is left open.
 //!
-//! `TELEMETRY_LOAD_SECONDS` says how long; two by default. From half a minute on, memory is watched as well.
+//! `TELEMETRY_LOAD_SECONDS` is the duration in seconds, two by default. From half a minute on, memory is watched as well.
 
 #![cfg(feature = "grpc")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail with them")]
@@ -32,7 +32,7 @@ const WORKERS_PER_CLIENT: u64 = 4;
 async fn every_call_under_load_arrives_once_at_the_collector() {
     let collector = Collector::start().unwrap();
     let telemetry = init(&collector);
-    // Handlers panic by order; nobody wants to read that.
+    // Handlers panic on purpose; the messages are noise.
     std::panic::set_hook(Box::new(|_| ()));
     let service = TestService::new();
     let address = serve(service.clone()).await;
@@ -104,7 +104,7 @@ fn connect(address: SocketAddr) -> ClientService<Channel> {
     layer.layer(Channel::from_shared(format!("http://{address}")).unwrap().connect_lazy())
 }
 
-/// Each says how many calls it made.
+/// Each returns how many calls it made.
 fn workers_of(channel: ClientService<Channel>, end: Instant) -> Vec<tokio::task::JoinHandle<u64>> {
     static SEED: AtomicU64 = AtomicU64::new(1);
     let work = |channel: ClientService<Channel>| async move {

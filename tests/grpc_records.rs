@@ -104,8 +104,8 @@ async fn stable_names_on_both_sides() {
 }
 
 #[tokio::test]
-async fn old_names_when_the_environment_says_so() {
-    let test = "old_names_when_the_environment_says_so";
+async fn old_names_if_the_environment_selects_them() {
+    let test = "old_names_if_the_environment_selects_them";
     if !in_child(test, "OTEL_SEMCONV_STABILITY_OPT_IN", "rpc/old") {
         return;
     }
@@ -141,8 +141,8 @@ async fn old_names_when_the_environment_says_so() {
 }
 
 #[tokio::test]
-async fn both_names_when_the_environment_says_so() {
-    let test = "both_names_when_the_environment_says_so";
+async fn both_names_if_the_environment_selects_them() {
+    let test = "both_names_if_the_environment_selects_them";
     if !in_child(test, "OTEL_SEMCONV_STABILITY_OPT_IN", "http, rpc/dup") {
         return;
     }
@@ -311,7 +311,7 @@ async fn the_peer_may_be_found_elsewhere() {
 #[tokio::test]
 async fn unsampled_calls_are_measured_but_not_recorded() {
     let recorded = Recorded::with(|builder| builder.with_sampler(Sampler::AlwaysOff));
-    let layer = recorded.server().response_attributes(|_, _| panic!("nobody will see them"));
+    let layer = recorded.server().response_attributes(|_, _| panic!("the call is not sampled"));
     serve(&layer, answering(OK), request("/a.B/C")).await;
     assert_eq!(recorded.spans().len(), 0);
     assert_eq!(recorded.points("rpc.server.call.duration")[0].count, 1);
@@ -359,19 +359,19 @@ async fn messages_are_counted_and_sized_both_ways() {
     assert_eq!(drain(stream).await.0, 4);
     world.both_ended("OK", "OK").await;
     let answer = Answer { payload: vec![7; 50_000] };
-    let (asked, answered) = (encoded(&question), encoded(&answer));
+    let (request, response) = (encoded(&question), encoded(&answer));
     for (recorded, side) in [(&world.server, "server"), (&world.client, "client")] {
         let point = |name: &str| recorded.points(&format!("rpc.{side}.{name}")).remove(0);
         let sizes = point("response.size");
-        assert_eq!((sizes.count, sizes.sum), (4, 4.0 * answered));
+        assert_eq!((sizes.count, sizes.sum), (4, 4.0 * response));
         assert_eq!((point("responses_per_rpc").count, point("responses_per_rpc").sum), (1, 4.0));
         let span = recorded.spans().remove(0);
         assert_eq!(attribute(&span, "rpc.response.message_count").as_deref(), Some("4"));
-        assert_eq!(attribute(&span, "rpc.response.size"), Some((4 * answered as u64).to_string()));
+        assert_eq!(attribute(&span, "rpc.response.size"), Some((4 * response as u64).to_string()));
     }
     // The service reads the first message only; the client sent both.
     let sizes = world.client.points("rpc.client.request.size").remove(0);
-    assert_eq!((sizes.count, sizes.sum), (2, 2.0 * asked));
+    assert_eq!((sizes.count, sizes.sum), (2, 2.0 * request));
     assert_eq!(
         world.server.points("rpc.server.request.size")[0].get("rpc.method").as_deref(),
         Some("_OTHER")

@@ -57,8 +57,8 @@ fn client(recorded: &Recorded, address: SocketAddr) -> TestClient<ClientService<
     TestClient::new(recorded.client().layer(channel))
 }
 
-/// What the client told its caller, and that the client recorded the same.
-async fn told<F, R>(answer: F) -> String
+/// Returns the code that the client returned to its caller, and checks that it recorded the same.
+async fn client_outcome<F, R>(answer: F) -> String
 where
     F: Fn(http::Request<RecvStream>, SendResponse<Bytes>) -> R + Clone + Send + 'static,
     R: Future<Output = Next> + Send,
@@ -72,8 +72,8 @@ where
     let code = recorded.ended(1).await[0].clone();
     let code = attribute(&code, "rpc.status_code").unwrap();
     one_call(&recorded, "client", &code, true).await;
-    let said = format!("{:?}", status.code()).to_uppercase();
-    assert_eq!(said, code.replace('_', ""), "{status}");
+    let name = format!("{:?}", status.code()).to_uppercase();
+    assert_eq!(name, code.replace('_', ""), "{status}");
     code
 }
 
@@ -108,7 +108,7 @@ async fn reset_before_the_head() {
             respond.send_reset(reason);
             Next::Stay
         };
-        assert_eq!(told(answer).await, code, "{reason:?}");
+        assert_eq!(client_outcome(answer).await, code, "{reason:?}");
     }
 }
 
@@ -121,7 +121,7 @@ async fn reset_in_the_stream() {
             stream.send_reset(reason);
             Next::Stay
         };
-        assert_eq!(told(answer).await, code, "{reason:?}");
+        assert_eq!(client_outcome(answer).await, code, "{reason:?}");
     }
 }
 
@@ -132,7 +132,7 @@ async fn a_body_that_ends_without_trailers() {
         stream.send_data(one_message(), true).unwrap();
         Next::Stay
     };
-    assert_eq!(told(answer).await, "UNKNOWN");
+    assert_eq!(client_outcome(answer).await, "UNKNOWN");
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn trailers_without_a_status() {
         stream.send_trailers(http::HeaderMap::new()).unwrap();
         Next::Stay
     };
-    assert_eq!(told(answer).await, "UNKNOWN");
+    assert_eq!(client_outcome(answer).await, "UNKNOWN");
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn a_status_that_is_no_number() {
         stream.send_trailers(trailers.into_iter().collect()).unwrap();
         Next::Stay
     };
-    assert_eq!(told(answer).await, "UNKNOWN");
+    assert_eq!(client_outcome(answer).await, "UNKNOWN");
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn http_errors_without_a_status() {
             respond.send_response(head, true).unwrap();
             Next::Stay
         };
-        assert_eq!(told(answer).await, code, "HTTP {http}");
+        assert_eq!(client_outcome(answer).await, code, "HTTP {http}");
     }
 }
 
@@ -184,7 +184,7 @@ async fn go_away_before_the_head() {
         std::mem::forget(respond);
         Next::GoAway
     };
-    assert_eq!(told(answer).await, "UNKNOWN");
+    assert_eq!(client_outcome(answer).await, "UNKNOWN");
 }
 
 #[tokio::test]
@@ -193,26 +193,26 @@ async fn connection_lost_before_the_head() {
         std::mem::forget(respond);
         Next::HangUp
     };
-    assert_eq!(told(answer).await, "UNKNOWN");
+    assert_eq!(client_outcome(answer).await, "UNKNOWN");
 }
 
 #[tokio::test]
 async fn connection_lost_in_the_stream() {
-    assert_eq!(told_in_the_stream(Then::HangUp).await, "UNKNOWN");
+    assert_eq!(client_outcome_in_stream(Then::HangUp).await, "UNKNOWN");
 }
 
 #[tokio::test]
 async fn go_away_in_the_stream() {
     // Its reason is not passed on by the client's transport, which only sees that the connection is gone.
     for reason in [Reason::NO_ERROR, Reason::ENHANCE_YOUR_CALM, Reason::INTERNAL_ERROR] {
-        assert_eq!(told_in_the_stream(Then::GoAway(reason)).await, "UNKNOWN", "{reason:?}");
+        assert_eq!(client_outcome_in_stream(Then::GoAway(reason)).await, "UNKNOWN", "{reason:?}");
     }
 }
 
 /// A peer that is being replaced lets its calls end.
 #[tokio::test]
 async fn a_graceful_go_away_in_the_stream_changes_nothing() {
-    assert_eq!(told_in_the_stream(Then::GoAwayGracefully).await, "OK");
+    assert_eq!(client_outcome_in_stream(Then::GoAwayGracefully).await, "OK");
 }
 
 /// What happens once the client has read the head and one message.
@@ -222,8 +222,8 @@ enum Then {
     GoAwayGracefully,
 }
 
-/// What the client told its caller, and that the client recorded the same.
-async fn told_in_the_stream(then: Then) -> String {
+/// Returns the code that the client returned to its caller, and checks that it recorded the same.
+async fn client_outcome_in_stream(then: Then) -> String {
     let recorded = Recorded::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut client = client(&recorded, listener.local_addr().unwrap());
@@ -233,13 +233,13 @@ async fn told_in_the_stream(then: Then) -> String {
     stream.message().await.unwrap().unwrap();
     assert_eq!(recorded.spans().len(), 0);
     read.send(()).unwrap();
-    let told = match drain(stream).await.1 {
+    let seen = match drain(stream).await.1 {
         Ok(()) => Code::Ok,
         Err(status) => status.code(),
     };
     let span = recorded.ended(1).await.remove(0);
     let code = attribute(&span, "rpc.status_code").unwrap();
-    assert_eq!(format!("{told:?}").to_uppercase(), code.replace('_', ""), "{span:?}");
+    assert_eq!(format!("{seen:?}").to_uppercase(), code.replace('_', ""), "{span:?}");
     one_call(&recorded, "client", &code, code != "OK").await;
     code
 }
@@ -303,7 +303,7 @@ async fn client_hangs_up() {
 }
 
 #[tokio::test]
-async fn a_handler_that_answers_a_client_who_hung_up_is_believed() {
+async fn status_of_a_handler_counts_although_the_client_hung_up() {
     let world = World::start().await;
     let (_response, _stream, connection) = raw_call(&world).await;
     world.service.has_begun(1).await;

@@ -368,7 +368,7 @@ async fn only_what_trusted_proxies_report_is_used() {
 }
 
 #[tokio::test]
-async fn closures_headers_filters_and_the_trace_id_of_a_response() {
+async fn closures_header_capture_filters_and_response_trace_id_apply() {
     let recorded = Recorded::new();
     let layer = server(&recorded)
         .filter(|head| head.uri().path() != "/healthz")
@@ -437,7 +437,7 @@ async fn a_service_that_fails_to_become_ready_is_an_ending() {
 }
 
 #[tokio::test]
-async fn requests_over_the_network_are_complete_whatever_the_protocol_does() {
+async fn requests_over_the_network_are_complete_over_each_protocol() {
     let recorded = Recorded::new();
     let app = Router::new()
         .route("/small", any(user))

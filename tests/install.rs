@@ -61,7 +61,7 @@ fn run(name: &str) -> Result<(), Failed> {
     }
 }
 
-/// `build()` fails with an error that says all of this, and leaves nothing behind.
+/// `build()` fails with an error that contains all of this, and leaves nothing behind.
 fn fails(builder: telemetry_bootstrap::Builder, words: &[&str]) -> Outcome {
     let before = Left::now()?;
     let error = builder.build().err().ok_or("it did not fail")?;
@@ -315,7 +315,7 @@ fn few_threads() -> Outcome {
         return Ok(());
     }
     let collector = Collector::start()?;
-    let mut said = Vec::new();
+    let mut printed = Vec::new();
     for threads in 0..8 {
         let kibibytes = threads * GIBIBYTE / 1024 + GIBIBYTE / 2048;
         let output = Command::new("sh")
@@ -327,10 +327,10 @@ fn few_threads() -> Outcome {
         let [out, err] =
             [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
         assert!(output.status.success(), "{threads}: {out}{err}");
-        said.push(out);
+        printed.push(out);
     }
     for words in ["the reader was refused", "all was delivered"] {
-        assert!(said.iter().any(|said| said.contains(words)), "never {words:?}: {said:?}");
+        assert!(printed.iter().any(|printed| printed.contains(words)), "never {words:?}: {printed:?}");
     }
     Ok(())
 }
@@ -372,7 +372,7 @@ fn with_few_threads(endpoint: &str) -> Outcome {
             let delivery = lost.stats();
             let delivered = [delivery.traces, delivery.metrics, delivery.logs].map(|signal| signal.delivered);
             if delivered != [1, 1, 1] || delivery.log_lines_dropped == 0 {
-                // Not by a panic, whose message nobody would see here.
+                // Not by a panic, whose message would be lost here.
                 return Err(delivery.to_string().into());
             }
             println!("all was delivered");

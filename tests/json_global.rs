@@ -1,6 +1,6 @@
 //! What can only be seen with a global subscriber: values that log while they are being logged, and the `log` crate.
 
-#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
+#![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::fmt;
 use std::io;
@@ -66,7 +66,7 @@ fn a_value_that_logs_gives_two_whole_lines() {
 }
 
 #[test]
-fn a_span_field_that_logs_does_not_lock_anybody_out() {
+fn span_field_that_logs_does_not_deadlock() {
     let lines = lines(|| {
         let span = info_span!("span", first = %Talkative, late = tracing::field::Empty).entered();
         span.record("late", tracing::field::display(Talkative));
@@ -92,7 +92,7 @@ fn records_of_the_log_crate_have_their_own_target_and_no_metadata_fields() {
 }
 
 #[test]
-fn a_thread_may_log_until_its_very_end() {
+fn thread_can_log_until_its_end() {
     struct LogsAtTheEnd;
     impl Drop for LogsAtTheEnd {
         fn drop(&mut self) {

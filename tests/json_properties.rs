@@ -1,11 +1,6 @@
 //! Whatever is logged: every line is one valid JSON object, has no key twice, and carries the values.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test says by them what must hold"
-)]
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "test code")]
 
 mod logged;
 mod one_line;

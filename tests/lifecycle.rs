@@ -55,13 +55,13 @@ fn program(row: &str) -> Result<(), Box<dyn Error>> {
         "error_out_of_main" => {
             let _guard = start()?;
             record();
-            say("ending");
+            report("ending");
             Err("the program failed".into())
         }
         "panic" => {
             let _guard = start()?;
             record();
-            say("ending");
+            report("ending");
             panic!("the program panicked");
         }
         "sigterm" => {
@@ -69,7 +69,7 @@ fn program(row: &str) -> Result<(), Box<dyn Error>> {
             record();
             multi_thread()?.block_on(async {
                 let signal = telemetry_bootstrap::shutdown_signal();
-                say("waiting");
+                report("waiting");
                 signal.await;
             });
             end(guard)
@@ -97,13 +97,13 @@ fn record_and_drop(guard: TelemetryGuard) -> Result<(), Box<dyn Error>> {
 }
 
 fn end(guard: TelemetryGuard) -> Result<(), Box<dyn Error>> {
-    say("ending");
+    report("ending");
     drop(guard);
-    say("ended");
+    report("ended");
     Ok(())
 }
 
-fn say(word: &str) {
+fn report(word: &str) {
     println!("{word}");
 }
 
@@ -276,7 +276,7 @@ fn expect_word(
     stdout: &mut impl Iterator<Item = std::io::Result<String>>,
     expected: &str,
 ) -> Result<(), Failed> {
-    let word = stdout.next().ok_or_else(|| format!("ended before it said {expected:?}"))??;
+    let word = stdout.next().ok_or_else(|| format!("ended before it reported {expected:?}"))??;
     equal("the program's word", word.as_str(), expected)
 }
 

@@ -1,5 +1,5 @@
 //! What a collector can do to a program under load, and what becomes of the program's telemetry: nothing that fits in
-//! the queue is lost, and what is lost is counted and said.
+//! the queue is lost, and what is lost is counted and logged.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
-use local::{Local, PATIENCE, assert_nothing_lost, numbers, own, said};
+use local::{Local, PATIENCE, assert_nothing_lost, lines_with, numbers, own};
 use opentelemetry::KeyValue;
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use telemetry_bootstrap::testing::{Code, CollectedMetric, Collector, Fault, Signal};
@@ -23,7 +23,7 @@ fn pause(milliseconds: u64) {
     std::thread::sleep(Duration::from_millis(milliseconds));
 }
 
-/// Shuts down, and expects that everything arrived and that nobody was alarmed beyond these lines for each signal.
+/// Shuts down, and expects that everything arrived and that no warning was logged beyond these lines for each signal.
 fn nothing_is_lost(local: Local, recorded: u64, collector: &Collector) -> Vec<serde_json::Value> {
     let (delivery, lines) = local.shutdown();
     assert_nothing_lost(recorded, delivery, &collector.received());
@@ -73,8 +73,8 @@ fn a_collector_that_flaps_loses_nothing() {
     });
     let lines = nothing_is_lost(local, recorded, &collector);
     // Told once a minute, not fifteen times.
-    assert_eq!(said(&lines, FAILING, "traces").len(), 1);
-    assert_eq!(said(&lines, AGAIN, "traces").len(), 1);
+    assert_eq!(lines_with(&lines, FAILING, "traces").len(), 1);
+    assert_eq!(lines_with(&lines, AGAIN, "traces").len(), 1);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn what_does_not_fit_during_an_outage_is_counted_and_the_oldest_kept() {
 
 /// The reporter from end to end.
 #[test]
-fn an_outage_is_told_once_in_words_to_act_on_and_its_end_with_what_was_lost() {
+fn outage_is_logged_once_with_advice_and_its_end_with_the_losses() {
     let collector = Collector::start().unwrap();
     collector.stop();
     let local =
@@ -121,19 +121,19 @@ fn an_outage_is_told_once_in_words_to_act_on_and_its_end_with_what_was_lost() {
     assert_eq!(spans.len() as u64 + delivery.traces.dropped, recorded, "{delivery}");
     assert_eq!(logs.len() as u64, recorded, "{delivery}");
     for signal in ["traces", "metrics", "logs"] {
-        let [failing] = said(&lines, FAILING, signal)[..] else { panic!("{:#?}", own(&lines)) };
+        let [failing] = lines_with(&lines, FAILING, signal)[..] else { panic!("{:#?}", own(&lines)) };
         assert_eq!(failing["level"], "WARN");
         assert!(failing["endpoint"].as_str().unwrap().starts_with(&collector.endpoint()), "{failing}");
         assert!(failing["error"].as_str().unwrap().contains("refused"), "{failing}");
         assert!(failing["check"].as_str().unwrap().contains("is the collector running"), "{failing}");
-        let [again] = said(&lines, AGAIN, signal)[..] else { panic!("{:#?}", own(&lines)) };
+        let [again] = lines_with(&lines, AGAIN, signal)[..] else { panic!("{:#?}", own(&lines)) };
         assert_eq!(again["level"], "INFO");
         assert!(again["seconds"].as_f64().unwrap() > 1.9, "{again}");
     }
     // Whether numbers arrive as numbers or as text is the business of the line format.
-    let lost: u64 = said(&lines, AGAIN, "traces")[0]["lost"].as_u64().unwrap();
+    let lost: u64 = lines_with(&lines, AGAIN, "traces")[0]["lost"].as_u64().unwrap();
     assert!(lost > 0 && lost <= delivery.traces.dropped, "{lost} of {delivery}");
-    assert_eq!(said(&lines, AGAIN, "logs")[0]["lost"], 0);
+    assert_eq!(lines_with(&lines, AGAIN, "logs")[0]["lost"], 0);
     let exported = collector.logs();
     assert!(exported.iter().all(|log| log.body() == "recorded"), "none of that is telemetry");
 }
@@ -148,7 +148,7 @@ fn unavailable_is_tried_again_until_it_is_over() {
         collector.clear_faults();
     });
     let lines = nothing_is_lost(local, recorded, &collector);
-    let [failing] = said(&lines, FAILING, "logs")[..] else { panic!("{:#?}", own(&lines)) };
+    let [failing] = lines_with(&lines, FAILING, "logs")[..] else { panic!("{:#?}", own(&lines)) };
     assert!(failing["error"].as_str().unwrap().contains("rolling update"), "{failing}");
 }
 
@@ -156,18 +156,18 @@ fn unavailable_is_tried_again_until_it_is_over() {
 fn a_collector_that_asks_for_a_pause_gets_it_and_then_everything() {
     let collector = Collector::start().unwrap();
     let local = Local::start(&collector.endpoint());
-    let asked = Duration::from_millis(800);
+    let pause = Duration::from_millis(800);
     let begin = Instant::now();
     let recorded = local.under_load(|| {
-        collector.inject_fault(Fault::retry_after(asked).on(Signal::Traces).times(1));
+        collector.inject_fault(Fault::retry_after(pause).on(Signal::Traces).times(1));
         collector.wait_for(PATIENCE, |received| received.span_count() > 0).unwrap();
-        assert!(begin.elapsed() >= asked, "{:?}", begin.elapsed());
+        assert!(begin.elapsed() >= pause, "{:?}", begin.elapsed());
     });
     nothing_is_lost(local, recorded, &collector);
 }
 
 #[test]
-fn answers_that_are_final_are_counted_and_said_once() {
+fn final_answers_are_counted_and_logged_once() {
     // Some of these are answered to each request for hours: a line each would bury the program's own.
     let cases = [
         (Code::ResourceExhausted, "quota", "the collector limits the rate"),
@@ -196,7 +196,9 @@ fn answers_that_are_final_are_counted_and_said_once() {
         );
         assert_eq!(delivery.metrics.failed, delivery.metrics.accepted);
         for signal in ["traces", "metrics", "logs"] {
-            let [failing] = said(&lines, FAILING, signal)[..] else { panic!("{code:?}: {:#?}", own(&lines)) };
+            let [failing] = lines_with(&lines, FAILING, signal)[..] else {
+                panic!("{code:?}: {:#?}", own(&lines))
+            };
             assert!(failing["error"].as_str().unwrap().contains(message), "{failing}");
             assert!(failing["check"].as_str().unwrap().contains(check), "{failing}");
         }
@@ -207,7 +209,7 @@ fn answers_that_are_final_are_counted_and_said_once() {
 }
 
 #[test]
-fn what_the_collector_rejects_of_a_request_is_counted_and_said() {
+fn rejected_items_are_counted_and_logged() {
     let collector = Collector::start().unwrap();
     collector.inject_fault(Fault::partial_success(2, "too old").on(Signal::Traces).times(3));
     collector.inject_fault(Fault::partial_success(1, "too long").on(Signal::Logs).times(2));
@@ -219,14 +221,14 @@ fn what_the_collector_rejects_of_a_request_is_counted_and_said() {
     let (spans, logs) = numbers(&collector.received());
     assert_eq!((spans.len() as u64, logs.len() as u64), (recorded - 6, recorded - 2), "{delivery}");
     assert_eq!((delivery.traces.delivered, delivery.logs.delivered), (recorded - 6, recorded - 2));
-    let rejected = said(&lines, "the collector rejected a part of the telemetry", "traces");
+    let rejected = lines_with(&lines, "the collector rejected a part of the telemetry", "traces");
     assert_eq!(rejected.len(), 1);
     assert_eq!(rejected[0]["reason"], "too old");
     assert_eq!(own(&lines).iter().filter(|line| line["message"] == LOST).count(), 1);
 }
 
 #[test]
-fn requests_that_are_too_large_are_split_and_nobody_is_alarmed() {
+fn requests_that_are_too_large_are_split_without_a_warning() {
     let collector = Collector::start().unwrap();
     collector.inject_fault(Fault::MaxMessageSize(3_000));
     let local = Local::with(&collector.endpoint(), |builder| {
@@ -308,19 +310,19 @@ fn a_collector_that_hung_for_a_while_gets_everything() {
         collector.clear_faults();
     });
     let lines = nothing_is_lost(local, recorded, &collector);
-    let [failing] = said(&lines, FAILING, "traces")[..] else { panic!("{:#?}", own(&lines)) };
+    let [failing] = lines_with(&lines, FAILING, "traces")[..] else { panic!("{:#?}", own(&lines)) };
     assert_eq!(failing["error"], "no answer within 300ms");
 }
 
 #[test]
-fn https_to_a_port_that_speaks_plainly_is_told_with_a_word_about_the_scheme() {
+fn https_to_a_plaintext_port_gets_advice_about_the_scheme() {
     let collector = Collector::start().unwrap();
     wrong_scheme(&collector.endpoint().replace("http://", "https://"));
     assert_eq!(collector.received().span_count(), 0);
 }
 
 #[test]
-fn http_to_a_port_that_speaks_tls_is_told_with_a_word_about_the_scheme() {
+fn http_to_a_tls_port_gets_advice_about_the_scheme() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -341,7 +343,7 @@ fn wrong_scheme(endpoint: &str) {
     let (delivery, lines) = local.shutdown();
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
     assert_eq!((delivery.traces.failed, delivery.logs.failed), (10, 10), "{delivery}");
-    let [failing] = said(&lines, FAILING, "traces")[..] else { panic!("{:#?}", own(&lines)) };
+    let [failing] = lines_with(&lines, FAILING, "traces")[..] else { panic!("{:#?}", own(&lines)) };
     assert!(failing["check"].as_str().unwrap().contains("scheme (http or https)"), "{failing}");
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The program is this test program again, for one ignored test.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says by it what must hold")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 use std::process::{Command, Output, Stdio};
 

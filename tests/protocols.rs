@@ -2,7 +2,7 @@
 //! the collector may answer over each.
 
 #![cfg(feature = "testing")]
-#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
+#![expect(clippy::unwrap_used, reason = "test code")]
 
 mod local;
 

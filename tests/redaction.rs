@@ -1,6 +1,6 @@
 //! Values of redacted fields leave the process nowhere: not in lines, not in records, not on spans.
 
-#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
+#![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::error::Error;
 
@@ -12,7 +12,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 const SECRET: &str = "hunter2";
 
 /// Everything that is written and sent.
-fn said(redaction: Redaction, events: impl FnOnce()) -> String {
+fn output_of(redaction: Redaction, events: impl FnOnce()) -> String {
     let collector = Collector::start().unwrap();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("lines");
@@ -39,28 +39,28 @@ fn failure() -> Box<dyn Error> {
 }
 
 #[test]
-fn an_error_in_a_redacted_field_is_told_without_its_text() {
+fn error_in_a_redacted_field_is_logged_without_its_text() {
     let events = || {
         let error = failure();
         tracing::info_span!("value").in_scope(|| tracing::error!(error = &*error, "failed"));
         tracing::info_span!("alone").in_scope(|| tracing::error!(error = &*error));
         tracing::info_span!("text").in_scope(|| tracing::error!(error = %error));
     };
-    assert!(said(Redaction::default(), events).contains(SECRET));
-    let said = said(Redaction::keys(["error"]), events);
-    assert!(!said.contains(SECRET), "{said}");
-    assert!(said.contains("[redacted]") && said.contains("failed"));
+    assert!(output_of(Redaction::default(), events).contains(SECRET));
+    let output = output_of(Redaction::keys(["error"]), events);
+    assert!(!output.contains(SECRET), "{output}");
+    assert!(output.contains("[redacted]") && output.contains("failed"));
 }
 
 #[test]
 fn messages_of_exceptions_can_be_redacted_everywhere() {
     let redaction = Redaction::keys(["error", "exception.message", "exception.stacktrace"]);
-    let said = said(redaction, || {
+    let output = output_of(redaction, || {
         let error = failure();
         tracing::info_span!("value").in_scope(|| tracing::error!(cause = &*error, "failed"));
     });
-    // The field's own name is not redacted: its value is what the user wants to see.
-    let exception = said.split("exception").skip(1).collect::<String>();
-    assert!(exception.contains("[redacted]"), "{said}");
-    assert_eq!(said.matches(SECRET).count(), said.matches("cause").count(), "{said}");
+    // The field's own name is not redacted: its value is what the user needs to see.
+    let exception = output.split("exception").skip(1).collect::<String>();
+    assert!(exception.contains("[redacted]"), "{output}");
+    assert_eq!(output.matches(SECRET).count(), output.matches("cause").count(), "{output}");
 }

@@ -1,4 +1,4 @@
-//! A rule of redaction that logs: what it says is written, without asking it about that.
+//! A redaction rule that logs: its events are written, and the rule is not applied to them.
 //!
 //! One test, because a subscriber for one thread alone would keep such events away from us.
 
@@ -8,13 +8,13 @@ use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{LogDestination, LogFormat, Redaction, init, opentelemetry, tracing};
 
 #[test]
-fn a_rule_that_logs_is_not_asked_about_what_it_logs() {
+fn redaction_rule_is_not_applied_to_its_own_events() {
     let collector = Collector::start().unwrap();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("lines");
     let rule = |key: &str| {
-        tracing::error!(asked = key, "a rule at work");
-        tracing::info_span!("within a rule", asked = key).in_scope(|| tracing::info!("deeper"));
+        tracing::error!(checked = key, "a rule at work");
+        tracing::info_span!("within a rule", checked = key).in_scope(|| tracing::info!("deeper"));
         key == "password"
     };
     let guard = init()

@@ -32,13 +32,13 @@ impl Program {
         Self { child, output }
     }
 
-    fn wait_for(&mut self, said: &str) {
+    fn wait_for(&mut self, expected: &str) {
         for line in self.output.by_ref().lines() {
-            if line.unwrap() == said {
+            if line.unwrap() == expected {
                 return;
             }
         }
-        panic!("the program ended and did not say {said:?}");
+        panic!("the program ended without printing {expected:?}");
     }
 
     fn signal(&self, name: &str) {
@@ -59,9 +59,9 @@ impl Program {
     }
 }
 
-fn say(what: &str) {
+fn print_line(text: &str) {
     // The test harness has written half a line before.
-    print!("\n{what}\n");
+    print!("\n{text}\n");
     std::io::stdout().flush().unwrap();
 }
 
@@ -95,7 +95,7 @@ fn the_second_signal_ends_a_blocked_program_at_once() {
 }
 
 #[test]
-fn signals_count_though_the_only_thread_never_notices_the_first() {
+fn second_signal_counts_although_the_only_thread_is_blocked() {
     let mut program = Program::start("child_is_blocked_from_the_start");
     program.wait_for("ready");
     // Equal signals in quick succession are one to the kernel.
@@ -131,7 +131,7 @@ fn child_never_finishes_draining() {
     let signal = shutdown_signal();
     opentelemetry::global::meter("child").u64_counter("calls").build().add(1, &[]);
     tracing::info_span!("work").in_scope(|| tracing::info!("working"));
-    say("ready");
+    print_line("ready");
     current_thread().block_on(signal);
     loop {
         std::thread::park();
@@ -142,20 +142,20 @@ fn child_never_finishes_draining() {
 #[ignore = "a child of another test"]
 fn child_awaits() {
     let signal = shutdown_signal();
-    say("ready");
+    print_line("ready");
     current_thread().block_on(signal);
     // Later calls resolve at once.
     current_thread().block_on(shutdown_signal());
-    say("requested");
+    print_line("requested");
 }
 
 #[test]
 #[ignore = "a child of another test"]
 fn child_blocks() {
     drop(shutdown_signal());
-    say("ready");
+    print_line("ready");
     shutdown_signal_blocking();
-    say("requested");
+    print_line("requested");
 }
 
 #[test]
@@ -163,9 +163,9 @@ fn child_blocks() {
 fn child_hangs_after_the_first() {
     current_thread().block_on(async {
         let signal = shutdown_signal();
-        say("ready");
+        print_line("ready");
         signal.await;
-        say("requested");
+        print_line("requested");
         loop {
             std::thread::park();
         }
@@ -177,7 +177,7 @@ fn child_hangs_after_the_first() {
 fn child_is_blocked_from_the_start() {
     current_thread().block_on(async {
         let _signal = shutdown_signal();
-        say("ready");
+        print_line("ready");
         loop {
             std::thread::park();
         }

@@ -1,4 +1,4 @@
-//! Spans of `tracing`: none is lost, whatever happens between a filter's verdict and the span, and in both ways of
+//! Spans of `tracing`: none is lost by what happens between a filter's verdict and the span, and in both ways of
 //! recording them.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]

@@ -1,8 +1,8 @@
-//! What `build()` does to a process, what it leaves alone when it fails, and what it says about the environment.
+//! What `build()` does to a process, what it leaves alone when it fails, and what it reports about the environment.
 //!
 //! Each test starts this program again, for the one test `child`, with the task in a variable.
 
-#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
+#![expect(clippy::unwrap_used, reason = "test code")]
 #![expect(clippy::print_stdout, reason = "the programs speak to their parent")]
 
 use std::process::{Command, Output};
@@ -54,7 +54,7 @@ fn one_call_sets_up_three_signals_with_one_resource() {
 /// Not with a panic on a thread, which would end the process under `panic = "abort"`.
 #[cfg(unix)]
 #[test]
-fn too_few_descriptors_are_an_error_that_says_so() {
+fn too_few_file_descriptors_are_an_error_with_the_reason() {
     let program = std::env::current_exe().unwrap();
     let mut refused = 0;
     for limit in 4..20 {
@@ -86,19 +86,19 @@ fn few_descriptors() {
     }
 }
 
-/// The collector is asked about where it is the collector that may be at fault.
+/// The advice is about the collector only where the collector may be the cause.
 #[cfg(unix)]
 #[test]
-fn a_connection_for_which_no_descriptor_is_left_is_told_as_what_it_is() {
+fn missing_file_descriptors_are_reported_as_the_cause_of_a_failed_connection() {
     let output = Command::new("sh")
         .args(["-c", "ulimit -n 64 && exec \"$0\" child --exact --nocapture --test-threads=1"])
         .arg(std::env::current_exe().unwrap())
         .env(TASK, "no descriptor left")
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    let line = said.lines().find(|line| line.contains("not being delivered")).unwrap();
+    let output_text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{output_text}");
+    let line = output_text.lines().find(|line| line.contains("not being delivered")).unwrap();
     assert!(line.contains("Too many open files") && line.contains("ulimit -n"), "{line}");
     assert!(!line.contains("is the collector running"), "{line}");
 }
@@ -245,9 +245,9 @@ fn no_secret_of_the_environment_is_ever_printed() {
                 .collect();
             let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
             let output = run("talk", &[&[("RUST_LOG", "trace")], &variables[..]].concat());
-            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-            assert!(said.contains("has started"), "{said}");
-            assert!(!said.contains(SECRET), "{variables:?}: {said}");
+            let output_text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert!(output_text.contains("has started"), "{output_text}");
+            assert!(!output_text.contains(SECRET), "{variables:?}: {output_text}");
         }
     }
 }

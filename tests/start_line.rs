@@ -50,7 +50,7 @@ fn messages(lines: &[serde_json::Value]) -> Vec<&str> {
 }
 
 #[test]
-fn the_first_line_says_where_each_signal_goes() {
+fn first_line_names_the_destination_of_each_signal() {
     let collector = Collector::start().unwrap();
     let endpoint = collector.endpoint();
     let lines = lines(&[
@@ -84,7 +84,7 @@ fn the_first_line_says_where_each_signal_goes() {
 }
 
 #[test]
-fn the_first_line_says_why_nothing_is_exported() {
+fn first_line_names_the_reason_why_nothing_is_exported() {
     let off =
         ["OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"].map(|name| (name, "none"));
     for (variables, expected) in [

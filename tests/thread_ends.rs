@@ -26,7 +26,7 @@ thread_local! {
 }
 
 #[test]
-fn what_a_thread_records_until_its_very_end_arrives() {
+fn records_of_an_ending_thread_arrive() {
     let collector = Collector::start().unwrap();
     let telemetry = init()
         .ignore_env()

@@ -1,7 +1,7 @@
 //! Export over TLS, to a collector with a certificate of its own authority.
 
 #![cfg(all(feature = "tls", feature = "testing"))]
-#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
+#![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -140,7 +140,7 @@ fn a_certificate_of_a_given_authority_is_trusted() {
 }
 
 #[test]
-fn an_unknown_authority_is_told_in_words() {
+fn unknown_authority_is_reported_with_its_cause() {
     let authority = Authority::new();
     let collector = Collector::start(identity(&authority));
     let (delivery, lines) = export_with(&authority, &collector, TlsSettings::new());

@@ -2,8 +2,8 @@
 //!
 //! Each test starts this program again, for the one test `child`, with the task in a variable.
 
-#![expect(clippy::unwrap_used, reason = "a test says by it what must hold")]
-#![expect(clippy::exit, reason = "the code is what the other process tells")]
+#![expect(clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::exit, reason = "the exit code is the result")]
 
 use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
@@ -89,7 +89,7 @@ fn ends_well(mut child: Child) -> bool {
 }
 
 #[test]
-fn a_stdout_that_nobody_reads_does_not_stop_the_program() {
+fn unread_stdout_does_not_stop_the_program() {
     // The pipe stays open, and is never read.
     let (_unread, stdout) = std::io::pipe().unwrap();
     assert!(ends_well(start("fill stdout", stdout.into(), Stdio::inherit())));

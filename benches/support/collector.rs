@@ -1,4 +1,4 @@
-//! A collector that says yes to everything and keeps nothing, in a process of its own.
+//! A collector that accepts everything and keeps nothing, in a process of its own.
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -23,7 +23,7 @@ impl Collector {
             .expect("a process");
         let mut endpoint = String::new();
         let mut answers = BufReader::new(process.stdout.take().expect("a pipe"));
-        answers.read_line(&mut endpoint).expect("it says where it listens");
+        answers.read_line(&mut endpoint).expect("it prints its endpoint");
         Self { process, endpoint: endpoint.trim().to_owned() }
     }
 

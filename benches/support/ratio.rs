@@ -62,7 +62,7 @@ impl<O: FnMut(u64) -> Duration, T: FnMut(u64) -> Duration> Turns<O, T> {
     }
 
     fn report(self, name: &str, reference: &str, Budget(budget): Budget) {
-        // Nothing was measured when the command line names another group, or wants everything to run once.
+        // Nothing was measured when the command line names another group, or runs everything once.
         let Some([low, ratio, high]) = quartiles(self.ratios) else { return };
         let [_, ns, _] = quartiles(self.ours_ns).unwrap_or_default();
         let verdict = match budget {

@@ -12,7 +12,7 @@ use super::Collector;
 /// What a process can be started for, by name: given the endpoint of the collector it prepares its work.
 pub(crate) type Role = (&'static str, fn(&str) -> Work);
 
-/// Does so many items, and answers with a number that the bench knows the meaning of.
+/// Does so many items, and returns a number whose meaning depends on the bench.
 pub(crate) type Work = Box<dyn FnMut(u64) -> u64>;
 
 /// A process in one of the roles. Ends when it is dropped.
@@ -75,7 +75,7 @@ fn command() -> Command {
     command
 }
 
-/// Plays the role that this process was started for, if any, until nobody gives orders.
+/// Plays the role that this process was started for, if any, until the orders end.
 pub(super) fn play(roles: &[Role]) -> bool {
     let (Ok(role), Ok(endpoint)) = (env::var(ROLE), env::var(ENDPOINT)) else { return false };
     let (_, prepare) = roles.iter().find(|(name, _)| *name == role).expect("a role of this bench");

@@ -1,4 +1,4 @@
-//! What the collector has, each item once, and whether that is what the ledger says.
+//! What the collector has, each item once, compared with the ledger.
 
 use std::collections::HashSet;
 
@@ -30,7 +30,7 @@ impl Seen {
     pub(crate) fn balances(&self, recorded: u64, delivery: &ExportStats) -> bool {
         let distinct = [self.spans.len(), self.points.len(), self.logs.len()].map(|distinct| distinct as u64);
         let counts = [delivery.traces, delivery.metrics, delivery.logs];
-        // Data points are made by each collection: only the ledger knows how many.
+        // Data points are made by each collection: only the ledger has their number.
         let recorded = [recorded, delivery.metrics.accepted, recorded];
         let mut balanced = true;
         for signal in 0..3 {

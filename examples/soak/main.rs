@@ -1,5 +1,5 @@
 //! Load against a collector that fails at random, and then the account: to the item, what was recorded is what the
-//! collector has and what the ledger says was lost.
+//! collector has and what the ledger counts as lost.
 //!
 //! ```sh
 //! cargo run --release --example soak -- --seconds 60
@@ -13,7 +13,7 @@
 //! as failed. Nobody can know better, so there is one trouble at a time, and the next one begins when everything that
 //! was recorded until then has its answer.
 
-#![expect(clippy::print_stdout, reason = "it says what came out")]
+#![expect(clippy::print_stdout, reason = "the result is printed")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a surprise ends it")]
 
 mod account;

@@ -60,7 +60,7 @@ func (c client) make(ctx context.Context, scenario string) (int, error) {
 	case "stream":
 		return c.stream(ctx, "ServerStream", []ask{{messages: 3, end: "ok"}}, nil)
 	case "stream-error":
-		return c.stream(ctx, "ServerStream", []ask{{messages: 3, end: "14", message: "said so"}}, nil)
+		return c.stream(ctx, "ServerStream", []ask{{messages: 3, end: "14", message: "as requested"}}, nil)
 	case "cancel":
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -70,7 +70,7 @@ func (c client) make(ctx context.Context, scenario string) (int, error) {
 	case "bidi":
 		return c.stream(ctx, "Bidi", []ask{{messages: 2, end: "ok"}, {messages: 2, end: "ok"}}, nil)
 	default:
-		return c.unary(ctx, "Unary", ask{end: scenario, message: "said so"})
+		return c.unary(ctx, "Unary", ask{end: scenario, message: "as requested"})
 	}
 }
 

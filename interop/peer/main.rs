@@ -1,5 +1,5 @@
 //! Our side of the calls to and from programs in other languages: `grpc_peer serve`, until SIGTERM, and
-//! `grpc_peer call ADDRESS SCENARIO...`. What it says on standard output is for `interop/run.py`.
+//! `grpc_peer call ADDRESS SCENARIO...`. What it prints on standard output is for `interop/run.py`.
 
 #![expect(clippy::print_stdout, reason = "another program reads it")]
 

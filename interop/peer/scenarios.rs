@@ -13,7 +13,7 @@ use crate::grpc_support::{Ask, TestClient, UNARY, UNKNOWN, ask, drain};
 
 type Client = TestClient<ClientService<Channel>>;
 
-/// Makes one call, and says how it ended and to which trace it belongs.
+/// Makes one call, and reports how it ended and to which trace it belongs.
 pub(crate) async fn run(client: Client, scenario: &str) {
     let tracer = global::tracer("peer");
     let context = Context::current_with_span(tracer.start(scenario.to_owned()));

@@ -164,7 +164,7 @@ fn a_builder_can_be_sent_to_another_thread() {
 }
 
 #[test]
-fn debug_shows_what_was_said_but_no_secret() {
+fn debug_shows_settings_but_no_secret() {
     let builder = init()
         .service_name("greeter")
         .header("authorization", "S3CRET")

@@ -27,7 +27,7 @@ fn name(error: &(dyn Error + 'static)) -> Option<String> {
 }
 
 #[test]
-fn a_derived_debug_tells_the_type() {
+fn derived_debug_yields_the_type() {
     let error = placing_error();
     assert_eq!(name(&error).as_deref(), Some("PlacingError"));
     assert_eq!(name(&error.0).as_deref(), Some("Outer"));

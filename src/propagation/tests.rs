@@ -269,7 +269,7 @@ fn tracestate_without_a_parent_is_nothing() {
 }
 
 #[test]
-fn of_two_parents_none_is_believed() {
+fn two_parents_are_no_parent() {
     let other = "00-11111111111111111111111111111111-2222222222222222-01";
     let context = extracted(&[("traceparent", &traceparent("00", "01")), ("traceparent", other)]);
     assert!(!context.span().span_context().is_valid());

@@ -132,7 +132,7 @@ fn directives_with_spans_follow_the_spans_that_are_entered() {
 }
 
 #[test]
-fn layers_beside_ours_do_not_feel_our_filters() {
+fn layers_beside_ours_are_not_affected_by_our_filters() {
     let ours = Written::default();
     let theirs = Written::default();
     let handle = |text| FilterHandle::new(Filter::parse(text).0);
@@ -165,7 +165,7 @@ fn layers_beside_ours_do_not_feel_our_filters() {
 }
 
 #[test]
-fn beside_others_everything_works_as_alone() {
+fn everything_works_beside_other_layers() {
     let rig = Rig::with(Options { beside_others: true, lines: "debug", ..Options::default() });
     tracing::info_span!("outer").in_scope(|| {
         tracing::debug_span!("middle").in_scope(|| {
@@ -202,7 +202,7 @@ fn extensions_of_the_bridge_find_it() {
 }
 
 #[test]
-fn what_no_output_wants_is_disabled_for_good() {
+fn callsite_that_no_output_needs_is_disabled_permanently() {
     let rig = Rig::with(Options { lines: "off", records: "warn", spans: "warn", ..Options::default() });
     assert!(!tracing::enabled!(tracing::Level::INFO));
     assert!(!tracing::event_enabled!(tracing::Level::INFO));
@@ -327,7 +327,7 @@ fn records_of_the_log_crate_are_filtered_by_their_own_target() {
 }
 
 #[test]
-fn a_value_that_logs_while_it_is_logged_does_no_harm() {
+fn value_that_logs_while_it_is_formatted_is_harmless() {
     struct Chatty;
     impl std::fmt::Debug for Chatty {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

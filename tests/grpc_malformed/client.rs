@@ -70,18 +70,18 @@ async fn statuses_that_are_none() {
 
 #[tokio::test]
 async fn messages_of_a_status_that_cannot_be_read() {
-    let said = |message| answered(&[("grpc-status", b"5"), ("grpc-message", message)]);
+    let answer = |message| answered(&[("grpc-status", b"5"), ("grpc-message", message)]);
     run(vec![
-        Reply::new("percent at the end", "NOT_FOUND", said(b"50%")),
-        Reply::new("percent of nothing", "NOT_FOUND", said(b"%zz%0")),
+        Reply::new("percent at the end", "NOT_FOUND", answer(b"50%")),
+        Reply::new("percent of nothing", "NOT_FOUND", answer(b"%zz%0")),
         Reply::new(
             "two messages",
             "NOT_FOUND",
             answered(&[("grpc-status", b"5"), ("grpc-message", b"a"), ("grpc-message", b"b")]),
         ),
         // tonic gives up the status along with the message.
-        Reply::new("no UTF-8, encoded", "NOT_FOUND", said(b"%ff%fe")).told("UNKNOWN"),
-        Reply::new("no UTF-8", "NOT_FOUND", said(&[0x80, 0xff])).told("UNKNOWN"),
+        Reply::new("no UTF-8, encoded", "NOT_FOUND", answer(b"%ff%fe")).seen_as("UNKNOWN"),
+        Reply::new("no UTF-8", "NOT_FOUND", answer(&[0x80, 0xff])).seen_as("UNKNOWN"),
     ])
     .await;
 }
@@ -99,20 +99,22 @@ async fn bodies_that_are_no_grpc() {
     let with =
         |name, value: &[u8]| [headers(STREAM, 0, &[(":status", b"200"), (name, value)]), one()].concat();
     run(vec![
-        Reply::new("200 html", "UNKNOWN", html(b"200", END_STREAM)).told("INTERNAL"),
-        Reply::new("200 html, more to come", "CANCELLED", html(b"200", 0)).told("INTERNAL"),
-        Reply::new("503 html", "UNAVAILABLE", html(b"503", END_STREAM)).told("INTERNAL"),
-        Reply::new("503 html, more to come", "UNAVAILABLE", html(b"503", 0)).told("INTERNAL"),
-        Reply::new("403 html, more to come", "PERMISSION_DENIED", html(b"403", 0)).told("INTERNAL"),
-        Reply::new("flag 7", "CANCELLED", body(0, prefixed(7, 1, b"x"))).told("INTERNAL"),
-        Reply::new("compressed by nothing", "CANCELLED", body(0, prefixed(1, 1, b"x"))).told("INTERNAL"),
-        Reply::new("4 GiB announced", "CANCELLED", body(0, prefixed(0, u32::MAX, b"x"))).told("OUT_OF_RANGE"),
-        Reply::new("no protobuf", "CANCELLED", body(0, prefixed(0, 2, &[0xff; 2]))).told("INTERNAL"),
+        Reply::new("200 html", "UNKNOWN", html(b"200", END_STREAM)).seen_as("INTERNAL"),
+        Reply::new("200 html, more to come", "CANCELLED", html(b"200", 0)).seen_as("INTERNAL"),
+        Reply::new("503 html", "UNAVAILABLE", html(b"503", END_STREAM)).seen_as("INTERNAL"),
+        Reply::new("503 html, more to come", "UNAVAILABLE", html(b"503", 0)).seen_as("INTERNAL"),
+        Reply::new("403 html, more to come", "PERMISSION_DENIED", html(b"403", 0)).seen_as("INTERNAL"),
+        Reply::new("flag 7", "CANCELLED", body(0, prefixed(7, 1, b"x"))).seen_as("INTERNAL"),
+        Reply::new("compressed by nothing", "CANCELLED", body(0, prefixed(1, 1, b"x"))).seen_as("INTERNAL"),
+        Reply::new("4 GiB announced", "CANCELLED", body(0, prefixed(0, u32::MAX, b"x")))
+            .seen_as("OUT_OF_RANGE"),
+        Reply::new("no protobuf", "CANCELLED", body(0, prefixed(0, 2, &[0xff; 2]))).seen_as("INTERNAL"),
         Reply::new("the end in a message", "UNKNOWN", body(END_STREAM, prefixed(0, 9, b"x")))
-            .told("INTERNAL"),
-        Reply::new("the end in a prefix", "UNKNOWN", body(END_STREAM, vec![0, 0])).told("INTERNAL"),
+            .seen_as("INTERNAL"),
+        Reply::new("the end in a prefix", "UNKNOWN", body(END_STREAM, vec![0, 0])).seen_as("INTERNAL"),
         Reply::new("a status in a message", "OK", [body(0, prefixed(0, 9, b"x")), trailers(OK)].concat()),
-        Reply::new("an unknown encoding", "CANCELLED", with("grpc-encoding", b"zip")).told("UNIMPLEMENTED"),
+        Reply::new("an unknown encoding", "CANCELLED", with("grpc-encoding", b"zip"))
+            .seen_as("UNIMPLEMENTED"),
         Reply::new("a content-length too small", "INTERNAL", with("content-length", b"3")),
     ])
     .await;
@@ -135,8 +137,8 @@ async fn frames_in_the_middle_of_an_answer() {
         then("a promise", "INTERNAL", frame(PUSH_PROMISE, END_HEADERS, STREAM, promise)),
         then("data on stream 0", "INTERNAL", data(0, 0, b"x")),
         then("headers on stream 0", "INTERNAL", headers(0, 0, OK)),
-        then("a stream that nobody opened", "INTERNAL", data(7, 0, b"x")),
-        then("a server's stream that nobody promised", "INTERNAL", headers(2, 0, &[(":status", b"200")])),
+        then("a stream that was not opened", "INTERNAL", data(7, 0, b"x")),
+        then("a server's stream that was not announced", "INTERNAL", headers(2, 0, &[(":status", b"200")])),
         then("settings of five bytes", "INTERNAL", frame(SETTINGS, 0, 0, [0; 5])),
         then("a ping of seven bytes", "INTERNAL", frame(PING, 0, 0, [0; 7])),
         then("no window update", "INTERNAL", window_update(0, 0)),
@@ -155,7 +157,7 @@ async fn frames_in_the_middle_of_an_answer() {
 }
 
 #[tokio::test]
-async fn goodbyes() {
+async fn go_away_frames_of_every_code() {
     let then = |name: &str, recorded, bytes| Reply::new(name, recorded, begun()).then(bytes);
     run(vec![
         then("above, and the answer", "OK", [go_away(STREAM, 0), trailers(OK)].concat()),

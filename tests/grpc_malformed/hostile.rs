@@ -127,7 +127,7 @@ async fn a_storm_of_resets_leaves_no_call_open() {
 }
 
 #[tokio::test]
-async fn answers_that_nobody_reads_are_cancelled() {
+async fn unread_responses_are_recorded_as_cancelled() {
     const STREAMS: u32 = 150;
     let served = Served::start().await;
     let mut peer = Connection::connect(served.address).await;

@@ -1,4 +1,4 @@
-//! Peers that break HTTP/2 and gRPC, in both directions: whatever they send, each call that reached a layer is
+//! Peers that break HTTP/2 and gRPC, in both directions: each call that reached a layer is
 //! ended once, with the status that the table in the documentation of `grpc` gives it, and others are served.
 
 #![cfg(feature = "grpc")]

@@ -9,7 +9,7 @@ use tonic::Request;
 
 use crate::grpc_support::random::Random;
 use crate::grpc_support::*;
-use crate::reply::{OK, head, one, outcome, said, trailers};
+use crate::reply::{OK, code_name, head, one, outcome, trailers};
 use crate::wire::*;
 use crate::{Served, Side, channel, codes, soon};
 
@@ -153,13 +153,13 @@ async fn spoiled_answers_leave_one_span_and_one_measurement_each() {
     for _ in 0..WORKERS * CONNECTIONS {
         let mut client = channel(&side, address);
         let call = outcome(&side, &mut client, Request::new(ask(1, "ok")), oneshot::channel().0);
-        let told = said(soon("an answer", call).await);
+        let seen = code_name(soon("an answer", call).await);
         let recorded =
             side.recorded.spans().last().and_then(|span| attribute(span, "rpc.status_code")).unwrap();
         // What a caller cannot decode is no status of the call's.
         let undecodable =
-            ["INTERNAL", "OUT_OF_RANGE"].contains(&&*told) && ["CANCELLED", "UNKNOWN"].contains(&&*recorded);
-        assert!(told == recorded || undecodable, "told {told}, recorded {recorded}");
+            ["INTERNAL", "OUT_OF_RANGE"].contains(&&*seen) && ["CANCELLED", "UNKNOWN"].contains(&&*recorded);
+        assert!(seen == recorded || undecodable, "seen {seen}, recorded {recorded}");
     }
     let codes: BTreeSet<_> = codes(&side.settled("spoiled").await).into_iter().collect();
     assert!(["OK", "UNKNOWN", "INTERNAL"].iter().all(|code| codes.contains(*code)), "{codes:?}");

@@ -21,7 +21,7 @@ pub struct Reply {
     then: Vec<u8>,
     end: End,
     recorded: &'static str,
-    told: &'static str,
+    seen: &'static str,
 }
 
 /// What the server does in the end.
@@ -36,9 +36,9 @@ pub enum End {
 pub const STREAM: u32 = 1;
 
 impl Reply {
-    /// Recorded as the caller is told.
+    /// Recorded with the code that the caller sees.
     pub fn new(name: impl Into<String>, recorded: &'static str, first: Vec<u8>) -> Self {
-        Self { name: name.into(), first, then: Vec::new(), end: End::Stays, recorded, told: recorded }
+        Self { name: name.into(), first, then: Vec::new(), end: End::Stays, recorded, seen: recorded }
     }
 
     pub fn then(self, then: Vec<u8>) -> Self {
@@ -49,21 +49,21 @@ impl Reply {
         Self { end: End::HangsUp, ..self }
     }
 
-    pub fn told(self, told: &'static str) -> Self {
-        Self { told, ..self }
+    pub fn seen_as(self, seen: &'static str) -> Self {
+        Self { seen, ..self }
     }
 
-    /// Plays it, and checks what the caller was told and what was recorded.
+    /// Plays it, and checks what the caller saw and what was recorded.
     pub async fn run(self) {
         let side = Side::new("client");
-        let (name, recorded, told) = (self.name.clone(), self.recorded, self.told);
+        let (name, recorded, seen) = (self.name.clone(), self.recorded, self.seen);
         let (mut client, read) = self.start(&side).await;
         let code = soon(&name, outcome(&side, &mut client, Request::new(ask(1, "ok")), read)).await;
         let spans = side.settled(&name).await;
-        assert_eq!((said(code).as_str(), codes(&spans)), (told, vec![recorded.to_owned()]), "{name}");
+        assert_eq!((code_name(code).as_str(), codes(&spans)), (seen, vec![recorded.to_owned()]), "{name}");
     }
 
-    /// A client of a server that plays it, and what tells the server that a message was read.
+    /// A client of a server that plays it, and the signal to the server that a message was read.
     pub async fn start(self, side: &Side) -> (TestClient<ClientService<Channel>>, oneshot::Sender<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = channel(side, listener.local_addr().unwrap());
@@ -89,7 +89,7 @@ impl Reply {
     }
 }
 
-/// Calls, and gives what the caller is told in the end.
+/// Calls, and returns the code that the caller sees in the end.
 pub async fn outcome(
     side: &Side,
     client: &mut TestClient<ClientService<Channel>>,
@@ -112,7 +112,7 @@ pub async fn outcome(
 }
 
 /// A code by the name that telemetry gives it.
-pub fn said(code: Code) -> String {
+pub fn code_name(code: Code) -> String {
     let mut name = String::new();
     for letter in format!("{code:?}").chars() {
         if letter.is_uppercase() && !name.is_empty() && code != Code::Ok {

@@ -4,7 +4,7 @@ use crate::attack::{Attack, OWN, WAITING};
 use crate::grpc_support::*;
 use crate::wire::*;
 
-/// A request head on stream 5 that says all there is to say.
+/// A complete request head on stream 5.
 fn head(fields: Fields<'_>) -> Vec<u8> {
     headers(OWN, END_STREAM, fields)
 }
@@ -61,7 +61,7 @@ async fn frames_of_a_wrong_form() {
     run(vec![
         Attack::closes("settings of five bytes", frame(SETTINGS, 0, 0, [0; 5])),
         Attack::closes("settings on a stream", frame(SETTINGS, 0, WAITING, [])),
-        Attack::closes("an acknowledgement that says something", frame(SETTINGS, ACK, 0, [0; 6])),
+        Attack::closes("an acknowledgement with a payload", frame(SETTINGS, ACK, 0, [0; 6])),
         Attack::closes("a window of 2 GiB", setting(4, 1 << 31)),
         Attack::closes("frames of one byte", setting(5, 1)),
         Attack::closes("push neither on nor off", setting(2, 2)),
@@ -81,7 +81,7 @@ async fn frames_of_a_wrong_form() {
 
 #[tokio::test]
 async fn streams_out_of_bounds() {
-    // A connection may have 1 MiB that nobody has read.
+    // A connection may have 1 MiB of unread data.
     let much = vec![data(OWN, 0, vec![0; 16_384]); 65].concat();
     run(vec![
         Attack::closes("data beyond the window", much).holding(),
@@ -119,7 +119,7 @@ async fn heads_that_are_no_request() {
         Attack::closes("a name with a space", with(&[("a b", b"y")])),
         Attack::closes("a value with a line break", with(&[("x", b"a\r\nb: c")])),
         Attack::resets("a content-length of no number", with(&[("content-length", b"many")])),
-        Attack::answered("more than anybody can want to say", large, &[]),
+        Attack::answered("more headers than a server accepts", large, &[]),
         Attack::closes("a head without an end", endless).waiting("RESOURCE_EXHAUSTED"),
         Attack::closes("an index of the table's row 0", raw_head(&[0x80])),
         Attack::closes("an index far beyond the table", raw_head(&[0xff, 0xff, 0xff, 0x7f])),
@@ -141,7 +141,7 @@ async fn bodies_that_are_no_message() {
     let of_gzip = headers(OWN, 0, &request(UNARY, &[("grpc-encoding", b"gzip")]));
     run(vec![
         Attack::answered("compressed by nothing", body(&prefixed(1, 2, b"xx")), &["INTERNAL"]),
-        Attack::answered("an encoding that nobody offered", of_gzip, &["UNIMPLEMENTED"]),
+        Attack::answered("an encoding that was not offered", of_gzip, &["UNIMPLEMENTED"]),
         Attack::answered("flag 7", body(&prefixed(7, 2, b"xx")), &["INTERNAL"]),
         Attack::answered("4 GiB announced", body(&prefixed(0, u32::MAX, b"xx")), &["OUT_OF_RANGE"]),
         Attack::answered("longer than the body", body(&prefixed(0, 9, b"xx")), &["INTERNAL"]),

@@ -26,8 +26,8 @@ async fn silence_before_the_head_ends_at_the_deadline() {
     let side = Side::new("client");
     let (mut client, read) = Reply::new("silence", "DEADLINE_EXCEEDED", Vec::new()).start(&side).await;
     let (_, request) = until_the_deadline();
-    let told = soon("silence", outcome(&side, &mut client, request, read)).await;
-    assert_eq!(told, Code::Cancelled, "what tonic calls it");
+    let seen = soon("silence", outcome(&side, &mut client, request, read)).await;
+    assert_eq!(seen, Code::Cancelled, "what tonic calls it");
     assert_eq!(codes(&side.settled("silence").await), ["DEADLINE_EXCEEDED"]);
 }
 
@@ -57,8 +57,8 @@ async fn a_server_that_allows_no_streams_and_hangs_up() {
         peer.finish().await;
         while peer.read().await.is_some() {}
     };
-    let (told, ()) = soon("no streams", async { tokio::join!(call, hangs_up) }).await;
-    assert_eq!(codes(&side.settled("no streams").await), [said(told)]);
+    let (seen, ()) = soon("no streams", async { tokio::join!(call, hangs_up) }).await;
+    assert_eq!(codes(&side.settled("no streams").await), [code_name(seen)]);
 }
 
 /// tonic takes it for granted that details are base64. The call has ended by then.
@@ -78,16 +78,16 @@ async fn details_that_make_the_caller_panic_leave_no_call_open() {
     }
 }
 
-/// What came is a call that ended well, and not what the caller's code wants of a unary call.
+/// What came is a call that ended well, and not what a unary call needs.
 #[tokio::test]
-async fn a_unary_answer_without_its_message_is_what_its_status_says() {
+async fn unary_response_without_message_is_recorded_by_its_status() {
     let of_head: [(&str, &[u8]); 2] = [(":status", b"200"), ("grpc-status", b"0")];
     for answer in [[head(), trailers(OK)].concat(), trailers(&of_head)] {
         let side = Side::new("client");
         let (mut client, _read) = Reply::new("nothing", "OK", answer).start(&side).await;
         side.calls.fetch_add(1, Ordering::SeqCst);
-        let told = soon("nothing", client.unary(ask(0, "ok"))).await.unwrap_err();
-        assert_eq!(told.code(), Code::Internal, "what tonic calls it");
+        let seen = soon("nothing", client.unary(ask(0, "ok"))).await.unwrap_err();
+        assert_eq!(seen.code(), Code::Internal, "what tonic calls it");
         assert_eq!(codes(&side.settled("nothing").await), ["OK"]);
     }
 }

@@ -29,7 +29,7 @@ pub const PADDED: u8 = 8;
 /// Names and values of a header block, in their order.
 pub type Fields<'a> = &'a [(&'a str, &'a [u8])];
 
-/// One frame. Its length is what its payload says.
+/// One frame. Its length is that of its payload.
 pub fn frame(kind: u8, flags: u8, stream: u32, payload: impl AsRef<[u8]>) -> Vec<u8> {
     let payload = payload.as_ref();
     let [_, length @ ..] = (payload.len() as u32).to_be_bytes();

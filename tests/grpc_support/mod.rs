@@ -1,4 +1,4 @@
-//! A gRPC service that ends as it is asked to, a server and a client for it, and what both record.
+//! A gRPC service that ends as requested, a server and a client for it, and what both record.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -63,7 +63,7 @@ pub struct Answer {
 }
 
 pub fn ask(messages: u32, end: &str) -> Ask {
-    Ask { messages, end: end.into(), message: "said so".into(), size: 3 }
+    Ask { messages, end: end.into(), message: "as requested".into(), size: 3 }
 }
 
 pub const UNARY: &str = "/test.Test/Unary";
@@ -79,7 +79,7 @@ pub const UNKNOWN: &str = "/test.Test/Nothing";
 pub struct TestService {
     /// Calls whose handler has begun.
     pub begun: Arc<watch::Sender<u32>>,
-    /// Requests that came through the layers, whatever became of them: counted without the help of telemetry.
+    /// Requests that came through the layers, with any outcome: counted without the help of telemetry.
     pub arrived: Arc<AtomicU64>,
     pub max_request: Option<usize>,
     pub max_response: Option<usize>,
@@ -121,7 +121,7 @@ impl TestService {
 async fn end(ask: &Ask) -> Result<Answer, Status> {
     match ask.end.as_str() {
         "ok" => Ok(Answer { payload: vec![7; ask.size as usize] }),
-        "panic" => panic!("asked to"),
+        "panic" => panic!("as requested"),
         "hang" => std::future::pending().await,
         code => Err(Status::new(Code::from(code.parse::<i32>().unwrap()), ask.message.clone())),
     }
@@ -477,7 +477,7 @@ impl World {
     }
 }
 
-/// One call was recorded: span, duration, and no call left active. All say the same.
+/// One call was recorded: span, duration, and no call left active. All agree.
 pub async fn one_call(recorded: &Recorded, side: &str, code: &str, is_error: bool) -> SpanData {
     let span = recorded.ended(1).await.remove(0);
     assert_eq!(attribute(&span, "rpc.status_code").as_deref(), Some(code), "{side}: {span:?}");

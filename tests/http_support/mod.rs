@@ -1,4 +1,4 @@
-//! Layers that record in memory, services that answer as they are told, and what one request must have left behind.
+//! Layers that record in memory, services that answer as configured, and what one request must have left behind.
 #![allow(
     dead_code,
     unreachable_pub,

@@ -1,4 +1,4 @@
-//! Telemetry that touches no global, with what it says and what arrived at hand.
+//! Telemetry that touches no global, with its log lines and what arrived at hand.
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part")]
 
 use std::collections::HashSet;
@@ -99,7 +99,7 @@ impl Local {
         self.lines.read()
     }
 
-    /// Ends it: what became of everything, and what was said.
+    /// Ends it: what became of everything, and the log lines.
     pub fn shutdown(self) -> (ExportStats, Vec<Value>) {
         let delivery = match self.guard.shutdown() {
             Ok(delivery) => delivery,
@@ -109,13 +109,13 @@ impl Local {
     }
 }
 
-/// The lines that telemetry itself has to say.
+/// The lines that telemetry itself logged.
 pub fn own(lines: &[Value]) -> Vec<&Value> {
     lines.iter().filter(|line| line["message"] != "recorded").collect()
 }
 
 /// Lines with this message, of one signal.
-pub fn said<'a>(lines: &'a [Value], message: &str, signal: &str) -> Vec<&'a Value> {
+pub fn lines_with<'a>(lines: &'a [Value], message: &str, signal: &str) -> Vec<&'a Value> {
     lines.iter().filter(|line| line["message"] == message && line["signal"] == signal).collect()
 }
 
@@ -127,7 +127,7 @@ pub fn numbers(received: &CollectedTelemetry) -> (HashSet<u64>, HashSet<u64>) {
     (spans, logs)
 }
 
-/// Everything arrived, and the account says so.
+/// Everything arrived, and the statistics agree.
 pub fn assert_nothing_lost(recorded: u64, delivery: ExportStats, received: &CollectedTelemetry) {
     let (spans, logs) = numbers(received);
     assert_eq!((spans.len() as u64, logs.len() as u64), (recorded, recorded), "{delivery}");

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_kept_whole() {
+    fn unreadable_target_is_kept_as_it_is() {
         parses("", "", None);
         parses("a b", "a b", None);
     }

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_pause_asked_for_counts_within_reason() {
+    fn longest_requested_pause_counts_up_to_a_limit() {
         let left = |backoff: &Backoff| backoff.until().unwrap() - Instant::now();
         let mut backoff = Backoff::default();
         backoff.failed(Some(Duration::from_secs(20)), Duration::ZERO);

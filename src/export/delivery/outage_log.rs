@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_told_at_its_beginning_once_a_minute_and_at_its_end() {
+    fn outage_is_logged_at_its_beginning_once_a_minute_and_at_its_end() {
         let (mut reporter, lines, begin) = reporter();
         for second in 0..150 {
             let sent = begin + Duration::from_secs(second);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_collector_that_comes_and_goes_is_told_of_once_a_minute() {
+    fn flapping_collector_is_logged_once_a_minute() {
         let (mut reporter, lines, begin) = reporter();
         for second in 0..70 {
             let now = begin + Duration::from_secs(second);

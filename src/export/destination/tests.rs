@@ -128,7 +128,7 @@ fn a_partial_success_is_read_from_each_encoding() {
 }
 
 #[test]
-fn answers_that_lie_are_read_to_their_end_and_nothing_panics() {
+fn misleading_answers_are_read_to_their_end_without_a_panic() {
     let negative = [10, 11, 8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
     let lengths =
         [&[0, 0xff, 0xff, 0xff, 0xff][..], &[0, 0, 0], &[1, 0, 0, 0, 2, 31, 139], &[0xff; 30], &negative];
@@ -158,7 +158,7 @@ fn details_that_cannot_be_read_are_ignored() {
 }
 
 #[test]
-fn a_length_that_lies_is_not_taken_for_a_request_that_is_too_large() {
+fn misleading_length_is_not_a_request_that_is_too_large() {
     let mut grpc = answer(200, &[GRPC], &[0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3]);
     assert_eq!(verdict(&otlp_grpc::outcome(&grpc)).0, "refused");
     grpc.trailers = headers(&[("grpc-status", "14")]);

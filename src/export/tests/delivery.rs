@@ -11,14 +11,14 @@ over_each_protocol! {
     a_full_batch_is_sent_without_a_flush,
     a_batch_that_is_not_full_is_sent_after_the_delay,
     a_flush_answers_when_the_collector_has_everything,
-    a_flush_says_what_failed_and_keeps_what_can_be_tried_again,
+    flush_reports_failures_and_keeps_what_can_be_retried,
     a_flush_does_not_take_items_dropped_meanwhile_for_delivered_ones,
     a_collector_that_comes_later_gets_everything,
     a_collector_that_restarts_loses_nothing_that_fits,
     retryable_answers_lose_nothing,
     final_answers_are_not_repeated,
     a_pause_that_the_collector_asks_for_is_kept,
-    partly_taken_requests_are_counted_and_said_but_not_repeated,
+    partial_success_is_counted_and_logged_and_not_retried,
     requests_too_large_for_the_collector_are_split,
     one_item_too_large_for_the_collector_fails_alone,
     a_connection_that_did_not_answer_in_time_is_not_used_again,
@@ -68,7 +68,7 @@ fn a_flush_answers_when_the_collector_has_everything(protocol: Protocol) {
     assert_eq!(spans(&collector).len(), 130);
 }
 
-fn a_flush_says_what_failed_and_keeps_what_can_be_tried_again(protocol: Protocol) {
+fn flush_reports_failures_and_keeps_what_can_be_retried(protocol: Protocol) {
     let pipeline = Pipeline::to_nowhere(protocol);
     pipeline.push_spans(0, 3);
     let error = pipeline.flush().unwrap_err().to_string();
@@ -178,7 +178,7 @@ fn a_pause_that_the_collector_asks_for_is_kept(protocol: Protocol) {
     assert_eq!(counts.delivered, 100);
 }
 
-fn partly_taken_requests_are_counted_and_said_but_not_repeated(protocol: Protocol) {
+fn partial_success_is_counted_and_logged_and_not_retried(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     collector.inject_fault(Fault::partial_success(4, "too old").times(1));
     let mut pipeline = Pipeline::to(&collector, protocol);

@@ -34,7 +34,7 @@ fn sampled_spans_of_the_sdk_arrive_and_others_do_not() {
 }
 
 #[test]
-fn a_flush_through_the_sdk_tells_of_failures() {
+fn flush_through_the_sdk_returns_failures() {
     let pipeline = Pipeline::to_nowhere(Protocol::Grpc);
     let workers = pipeline.exporter.workers().clone();
     let processor = SpanQueue::new(Arc::clone(&pipeline.queue), workers, SPAN_LIMITS);
@@ -118,7 +118,7 @@ fn the_oldest_collections_make_room_for_the_newest() {
 }
 
 #[test]
-fn the_temporality_is_the_one_asked_for() {
+fn temporality_is_the_configured_one() {
     let pipeline = metrics_to(&Collector::closed_endpoint().unwrap());
     let workers = pipeline.exporter.workers().clone();
     let exporter = MetricQueue::new(Arc::clone(&pipeline.queue), workers, Temporality::Delta);

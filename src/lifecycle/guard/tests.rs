@@ -17,7 +17,7 @@ fn guard(change: impl FnOnce(Builder) -> Builder) -> TelemetryGuard {
 }
 
 #[test]
-fn a_flush_may_be_given_all_the_time_there_is() {
+fn flush_accepts_the_longest_duration() {
     let collector = Collector::start().unwrap();
     let guard = guard(|builder| builder.endpoint(collector.endpoint()));
     guard.tracer("test").start("span").end();

@@ -172,7 +172,7 @@ fn child_panics_in_a_span() {
 }
 
 #[test]
-fn a_panic_on_many_threads_at_once_is_told_by_each() {
+fn panics_on_many_threads_at_once_are_all_logged() {
     let (out, err, success) = run("child_panics_on_threads", "0");
     assert!(success, "{out}{err}");
     assert_eq!(out.matches("event thread 'worker' panicked: boom\n").count(), 8, "{out}");

@@ -127,7 +127,7 @@ fn a_value_that_panics_does_not_stop_the_program() {
 }
 
 #[test]
-fn colors_are_for_those_who_want_them() {
+fn colours_can_be_turned_on_and_off() {
     let output = Output::default();
     let layer = PrettyLayer::new(output.clone(), Colors::On);
     layer.write_own(Level::WARN, "collector is away", &[("attempt", FieldValue::Count(3))]);

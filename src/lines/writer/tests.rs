@@ -229,7 +229,7 @@ fn pieces_become_one_line() {
 }
 
 #[test]
-fn a_pipe_that_nobody_reads_does_not_stop_the_program() {
+fn unread_pipe_does_not_stop_the_program() {
     let (mut reader, pipe) = io::pipe().unwrap();
     let pipe = Arc::new(pipe);
     let writer = start(move || pipe.try_clone().unwrap(), OverflowPolicy::Drop, 100_000);
@@ -315,7 +315,7 @@ fn dropping_the_last_handle_writes_what_waits() {
 }
 
 #[test]
-fn without_a_thread_whoever_logs_writes() {
+fn without_a_thread_the_caller_writes() {
     let output = Scripted::answering([Ok(100), error(io::ErrorKind::BrokenPipe)]);
     let writer = NonBlockingWriter::without_thread(LogDestination::writer(output.clone()).open().unwrap());
     log(&writer, "written\n");
@@ -349,7 +349,7 @@ fn the_longest_timeout_is_no_panic() {
 }
 
 #[test]
-fn shutdown_lets_go_whoever_waits_for_a_stuck_output() {
+fn shutdown_releases_callers_that_wait_for_a_stuck_output() {
     let (gate, asks, open) = Gate::new();
     let writer = start(gate, OverflowPolicy::Block, 11);
     log(&writer, "0123456789\n");

@@ -44,7 +44,7 @@ fn https_is_tls() {
 
 #[cfg(feature = "tls")]
 #[test]
-fn without_a_scheme_the_caller_says_which() {
+fn endpoint_without_scheme_uses_the_given_one() {
     let endpoint = parse("collector:4317", Scheme::HTTPS).unwrap();
     assert_eq!(endpoint.uri.to_string(), "https://collector:4317/");
     assert!(!endpoint.has_scheme);
@@ -60,7 +60,7 @@ fn https_names_the_feature_that_is_missing() {
 }
 
 #[test]
-fn a_path_that_has_no_meaning_is_told() {
+fn path_without_meaning_is_reported() {
     let ignored = |text| parse(text, Scheme::HTTP).unwrap().ignored_path();
     assert_eq!(ignored("http://collector:4317/tenant/7"), Some("/[redacted]".into()));
     assert_eq!(ignored("collector:4317/api?key=secret"), Some("/[redacted]".into()));

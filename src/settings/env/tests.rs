@@ -56,7 +56,7 @@ fn rpc_conventions_are_picked_from_the_list() {
 }
 
 #[test]
-fn an_unknown_rpc_convention_is_told() {
+fn unknown_rpc_convention_is_reported() {
     let (conventions, warnings) = rpc("rpc/new");
     assert_eq!(conventions, RpcConventions::Stable);
     assert_eq!(

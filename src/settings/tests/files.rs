@@ -36,7 +36,7 @@ fn section(label: &str, content: &str) -> String {
 
 #[cfg(feature = "tls")]
 #[test]
-fn what_is_wrong_in_a_pem_file_is_told_without_its_content() {
+fn malformed_pem_file_is_reported_without_its_content() {
     let (certificate, key) = ("OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_KEY");
     let chain = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
     let cases = [

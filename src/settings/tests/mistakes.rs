@@ -221,7 +221,7 @@ fn a_mistake_in_code_is_an_error_that_names_it() {
 }
 
 #[test]
-fn all_mistakes_in_code_are_told_together() {
+fn all_mistakes_in_code_are_reported_together() {
     let builder = init()
         .service_name("")
         .endpoint("ftp://c")

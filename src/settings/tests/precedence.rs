@@ -10,7 +10,7 @@ use super::*;
 const MS_250: Duration = Duration::from_millis(250);
 
 #[test]
-fn defaults_stand_where_nothing_is_said() {
+fn defaults_apply_where_nothing_is_configured() {
     let settings = from_env([]);
     assert!(!settings.disabled);
     assert!(attribute(&settings, "service.name").unwrap().starts_with("unknown_service:telemetry_bootstrap"));
@@ -239,7 +239,7 @@ fn limits_in_code_are_overridden_one_by_one() {
 }
 
 #[test]
-fn metrics_are_set_by_code_and_by_environment() {
+fn metrics_are_configured_by_code_and_environment() {
     let builder = || {
         init().metrics(|metrics| {
             metrics
@@ -337,7 +337,7 @@ fn propagators_of_the_environment_replace_all() {
 }
 
 #[test]
-fn colours_are_unwanted_where_the_environment_says_anything() {
+fn no_color_variable_turns_colours_off() {
     let no_color = |env| resolve(&BuilderConfig::default(), &env).unwrap().lines.no_color;
     assert!(no_color(Env::from_pairs([("NO_COLOR", "1")])));
     assert!(!no_color(Env::from_pairs([("NO_COLOR", "")])) && !no_color(Env::none()));

@@ -106,7 +106,7 @@ fn headers_are_a_percent_encoded_list() {
 }
 
 #[test]
-fn a_broken_header_is_told_without_its_value() {
+fn malformed_header_is_reported_without_its_value() {
     let cases = [
         ("s3cret", "entry 1 has no `=`"),
         ("a=1,=s3cret", "entry 2 has no key"),

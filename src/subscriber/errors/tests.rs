@@ -250,7 +250,7 @@ fn an_error_event_does_not_mark_a_span_of_the_opentelemetry_api() {
 }
 
 #[test]
-fn record_error_marks_whatever_span_is_current_and_logs_once() {
+fn record_error_marks_the_current_span_and_logs_once() {
     let rig = Rig::new();
     tracing::info_span!("outer").in_scope(|| {
         rig.tracer().in_span("call", |_| crate::record_error(&load_error()));

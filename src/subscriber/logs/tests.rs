@@ -226,7 +226,7 @@ fn a_value_that_logs_while_it_is_formatted_makes_two_records() {
 }
 
 #[test]
-fn redacted_fields_are_told_without_their_values() {
+fn redacted_fields_have_no_values() {
     let is_redacted: Arc<IsRedacted> = Arc::new(|key| key == "password" || key == "token");
     let options = LogOptions { is_redacted: Some(is_redacted), ..options() };
     let extra = extra(&[("token", "abc".into()), ("tenant", "acme".into())]);
@@ -310,7 +310,7 @@ fn both_ways_make_the_same_records() {
 }
 
 #[test]
-fn the_context_is_not_asked_where_ids_are_given() {
+fn context_is_not_read_if_ids_are_given() {
     use opentelemetry::trace::{SpanContext, TraceContextExt, TraceState};
 
     let span = SpanContext::new(IDS.trace_id, IDS.span_id, IDS.flags, false, TraceState::NONE);

@@ -96,7 +96,7 @@ fn datadog() {
 }
 
 #[test]
-fn a_project_means_nothing_to_other_styles() {
+fn project_has_no_effect_on_other_styles() {
     let mut options = options(FieldNames::OpenTelemetry);
     options.google_cloud_project = Some("my-project".to_owned());
     assert!(line(&options, Some(IDS)).contains(r#""trace_id":"0af7651916cd43dd8448eb211c80319c""#));

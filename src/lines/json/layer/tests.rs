@@ -170,7 +170,7 @@ fn ids_are_those_of_the_opentelemetry_span() {
 }
 
 #[test]
-fn absent_ids_are_left_out_unless_asked_for() {
+fn absent_ids_are_omitted_by_default() {
     assert_eq!(fields(|| info!("outside")), json!({}));
     let zero = &lines_with(|layer| layer.missing_ids(MissingIds::Zero), || info!("outside"))[0];
     assert_eq!(
@@ -208,7 +208,7 @@ fn redacted_values_are_nowhere() {
 }
 
 #[test]
-fn an_error_tells_its_type_and_its_causes() {
+fn error_value_has_its_type_and_causes() {
     #[derive(Debug, thiserror::Error)]
     #[error("cannot place the order")]
     struct OrderError(#[source] std::num::ParseIntError);
