@@ -13,12 +13,14 @@ use super::connector::{Connector, Peer};
 use super::exchange::RequestBody;
 use super::explain::{explain, is_canceled};
 use super::outcome::Failure;
+use super::resolver::Resolver;
 use crate::diagnostics::Diagnostics;
 use crate::settings::{ExportSettings, Target};
 
 /// One connection for each distinct target and protocol. Must be used inside the I/O runtime.
 pub(in crate::export) struct Connections {
     open: HashMap<(Target, Http), Connection>,
+    resolver: Resolver,
     diagnostics: Diagnostics,
 }
 
@@ -33,12 +35,13 @@ pub(super) enum Http {
 
 impl Connections {
     pub(in crate::export) fn new(diagnostics: Diagnostics) -> Self {
-        Self { open: HashMap::new(), diagnostics }
+        Self { open: HashMap::new(), resolver: Resolver::default(), diagnostics }
     }
 
     pub(super) fn connection(&mut self, settings: &ExportSettings, http: Http) -> Connection {
         let new = || {
-            let connector = Connector::new(&settings.target, http, settings.timeout, &self.diagnostics);
+            let (resolver, diagnostics) = (&self.resolver, &self.diagnostics);
+            let connector = Connector::new(&settings.target, http, settings.timeout, resolver, diagnostics);
             Connection::new(connector, http)
         };
         self.open.entry((settings.target.clone(), http)).or_insert_with(new).clone()

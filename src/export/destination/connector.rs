@@ -1,19 +1,14 @@
 //! How a connection is made: name, socket, TLS.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, Shared};
 use http::Uri;
-use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -22,6 +17,7 @@ use tower_service::Service;
 use super::connection::Http;
 use super::explain::explain;
 use super::outcome::Failure;
+use super::resolver::Resolver;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::diagnostics::Diagnostics;
@@ -41,9 +37,15 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(target: &Target, http: Http, timeout: Duration, diagnostics: &Diagnostics) -> Self {
+    pub(super) fn new(
+        target: &Target,
+        http: Http,
+        timeout: Duration,
+        resolver: &Resolver,
+        diagnostics: &Diagnostics,
+    ) -> Self {
         let timeout = timeout.min(CONNECT_TIMEOUT);
-        let mut tcp = HttpConnector::new_with_resolver(Resolver::default());
+        let mut tcp = HttpConnector::new_with_resolver(resolver.clone());
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         // So that a gateway between does not forget an idle connection.
@@ -110,54 +112,6 @@ impl Service<Uri> for Connector {
                 .map(|error| explain(error.as_ref(), peer.first_bytes(), http, is_tls));
             connected
         })
-    }
-}
-
-/// Resolves names, each by one lookup at a time: a name server that hangs must not cost a thread for each try.
-#[derive(Clone, Default)]
-struct Resolver {
-    running: Arc<Mutex<HashMap<String, Lookup>>>,
-}
-
-type Lookup = Shared<BoxFuture<'static, Result<Vec<SocketAddr>, NameNotResolved>>>;
-
-/// Why a name has no address.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("cannot resolve the host name: {0}")]
-pub(super) struct NameNotResolved(String);
-
-impl Resolver {
-    fn lookup(&self, host: String) -> Lookup {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let (key, shared) = (host.clone(), Arc::clone(&self.running));
-        let new = || {
-            let lookup = async move {
-                let addresses = tokio::net::lookup_host((key.as_str(), 0)).await.map(Iterator::collect);
-                shared.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-                addresses.map_err(|error| NameNotResolved(error.to_string()))
-            };
-            // A task of its own, so that it ends even if the connection is given up meanwhile.
-            let task = tokio::spawn(lookup);
-            let joined =
-                async move { task.await.unwrap_or_else(|error| Err(NameNotResolved(error.to_string()))) };
-            joined.boxed().shared()
-        };
-        running.entry(host).or_insert_with(new).clone()
-    }
-}
-
-impl Service<Name> for Resolver {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = NameNotResolved;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NameNotResolved>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NameNotResolved>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let lookup = self.lookup(name.as_str().to_owned());
-        Box::pin(async move { lookup.await.map(Vec::into_iter) })
     }
 }
 

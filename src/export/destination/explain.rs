@@ -4,8 +4,9 @@ use std::error::Error;
 use std::io;
 
 use super::connection::Http;
-use super::connector::{FirstBytes, NameNotResolved};
+use super::connector::FirstBytes;
 use super::outcome::{Cause, Failure};
+use super::resolver::NameNotResolved;
 
 /// Finds out why a request failed: from the first bytes of the peer, then from the deepest source of the error.
 pub(super) fn explain(error: &(dyn Error + 'static), first: FirstBytes, http: Http, is_tls: bool) -> Failure {

@@ -5,7 +5,7 @@
 //! | `otlp_grpc` | OTLP over gRPC: framing, status codes, `RetryInfo` |
 //! | `otlp_http` | OTLP over HTTP: paths, status codes, `Retry-After`, protobuf and JSON |
 //! | `exchange` | one HTTP request and its answer |
-//! | `connection`, `connector`, `tls` | names, sockets, TLS; one connection per distinct target |
+//! | `connection`, `connector`, `resolver`, `tls` | names, sockets, TLS; one connection per distinct target |
 //! | `explain` | from an error of the transport to its [`Cause`] |
 //! | `outcome` | what became of a request, and what to do about it |
 
@@ -18,6 +18,7 @@ mod otlp;
 mod otlp_grpc;
 mod otlp_http;
 mod outcome;
+mod resolver;
 mod responses;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,114 @@
+//! Names to addresses.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use hyper_util::client::legacy::connect::dns::Name;
+use tower_service::Service;
+
+/// Resolves names, each by one lookup at a time: a name server that hangs must not cost a thread for each try. All
+/// connections share one resolver. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Resolver {
+    running: Arc<Mutex<HashMap<String, Lookup>>>,
+    resolve: fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>,
+}
+
+type Lookup = Shared<BoxFuture<'static, Result<Vec<SocketAddr>, NameNotResolved>>>;
+
+/// Why a name has no address.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("cannot resolve the host name: {0}")]
+pub(super) struct NameNotResolved(String);
+
+impl Resolver {
+    fn lookup(&self, host: String) -> Lookup {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let (key, shared, resolve) = (host.clone(), Arc::clone(&self.running), self.resolve);
+        let new = || {
+            let lookup = async move {
+                let addresses = resolve(key.clone()).await;
+                shared.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+                addresses.map_err(|error| NameNotResolved(error.to_string()))
+            };
+            // A task of its own, so that it ends even if the connection is given up meanwhile.
+            let task = tokio::spawn(lookup);
+            let joined =
+                async move { task.await.unwrap_or_else(|error| Err(NameNotResolved(error.to_string()))) };
+            joined.boxed().shared()
+        };
+        running.entry(host).or_insert_with(new).clone()
+    }
+}
+
+impl Default for Resolver {
+    /// The resolver of the system.
+    fn default() -> Self {
+        let resolve = |host| {
+            let lookup = async move { tokio::net::lookup_host((host, 0)).await.map(Iterator::collect) };
+            lookup.boxed()
+        };
+        Self { running: Arc::default(), resolve }
+    }
+}
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = NameNotResolved;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NameNotResolved>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), NameNotResolved>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let lookup = self.lookup(name.as_str().to_owned());
+        Box::pin(async move { lookup.await.map(Vec::into_iter) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Of the one test that counts them.
+    static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
+
+    #[tokio::test]
+    async fn a_name_server_that_hangs_costs_one_lookup_for_each_host() {
+        let resolve = |_| {
+            LOOKUPS.fetch_add(1, Ordering::Relaxed);
+            std::future::pending().boxed()
+        };
+        let resolver = Resolver { resolve, ..Resolver::default() };
+        for _ in 0..100 {
+            for host in ["collector", "gateway"] {
+                let lookup = resolver.clone().call(host.parse().unwrap());
+                assert!(tokio::time::timeout(Duration::from_millis(1), lookup).await.is_err());
+            }
+        }
+        assert_eq!(LOOKUPS.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn a_name_is_looked_up_again_after_an_answer() {
+        static ANSWERS: AtomicUsize = AtomicUsize::new(0);
+        let resolve = |_| match ANSWERS.fetch_add(1, Ordering::Relaxed) {
+            0 => std::future::ready(Err(io::Error::other("no such host"))).boxed(),
+            _ => std::future::ready(Ok(vec![([127, 0, 0, 1], 0).into()])).boxed(),
+        };
+        let resolver = Resolver { resolve, ..Resolver::default() };
+        assert!(resolver.clone().call("collector".parse().unwrap()).await.is_err());
+        assert_eq!(resolver.clone().call("collector".parse().unwrap()).await.unwrap().count(), 1);
+    }
+}
