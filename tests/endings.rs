@@ -101,6 +101,7 @@ fn program(name: &str) -> Outcome {
             block_on(guard.shutdown_async())?;
             Ok(())
         }
+        "many flushes at once" => many_flushes(&start()?),
         "process::exit" => {
             let _guard = start()?;
             record();
@@ -123,6 +124,34 @@ fn program(name: &str) -> Outcome {
         }
         other => Err(format!("no such ending: {other}").into()),
     }
+}
+
+/// Prints the answers, and the threads that came on top.
+fn many_flushes(guard: &TelemetryGuard) -> Outcome {
+    record();
+    let before = threads()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (answers, most) = runtime.block_on(async {
+        let flushes = (0..500).map(|_| guard.force_flush_async(LIMIT));
+        let mut flushes = std::pin::pin!(futures_util::future::join_all(flushes));
+        let mut most = 0;
+        loop {
+            tokio::select! {
+                answers = &mut flushes => return Ok::<_, Box<dyn Error>>((answers, most)),
+                () = tokio::time::sleep(Duration::from_millis(5)) => most = most.max(threads()?),
+            }
+        }
+    })?;
+    let delivered = answers.iter().filter(|answer| answer.is_ok()).count();
+    println!("{delivered} {}", most.saturating_sub(before));
+    Ok(())
+}
+
+/// Threads of this process.
+fn threads() -> Result<u32, Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Threads:")).ok_or("no threads")?;
+    Ok(line.trim().parse()?)
 }
 
 fn builder() -> telemetry_bootstrap::Builder {
@@ -227,6 +256,7 @@ fn trials() -> Vec<Trial> {
         Trial::test("a_shutdown_while_others_record_counts_everything", while_others_record),
         Trial::test("asynchronous_ends_leave_the_runtime_free", runtime_stays_free),
         Trial::test("process_exit_ends_at_once", exits_at_once),
+        Trial::test("flushes_at_once_share_threads_and_all_return", flushes_share),
         Trial::test("a_closed_stderr_costs_nothing_else", closed_stderr),
     ]);
     #[cfg(unix)]
@@ -280,6 +310,24 @@ fn runtime_stays_free() -> Result<(), Failed> {
         less("ticks missing", 50, words[2].parse::<u32>()?)?;
     }
     equal("waits", ended.stdout.lines().count(), 2)
+}
+
+/// A flush has a thread for each provider, and two more.
+fn flushes_share() -> Result<(), Failed> {
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let (collector, silent) = (Collector::start()?, Collector::silent()?);
+    for (endpoint, delivered) in [(collector.endpoint(), "500"), (silent.endpoint(), "0")] {
+        let begin = Instant::now();
+        let ended = Program::start("many flushes at once", &endpoint)?.wait()?;
+        equal("code", ended.code, Some(0))?;
+        let words: Vec<_> = ended.stdout.split_whitespace().collect();
+        equal("delivered", words[0], delivered)?;
+        less("threads", words[1].parse::<u32>()?, 10)?;
+        less("it took", begin.elapsed(), LIMIT * 2 + AT_ONCE)?;
+    }
+    equal("spans", collector.spans().len(), RECORDED)
 }
 
 /// What was recorded last is lost: see the guard's documentation. All that can be expected is that it ends.

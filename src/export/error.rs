@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::settings::Signal;
 
 /// Why a flush did not deliver everything.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
     /// Not everything was delivered within the time given.

@@ -99,15 +99,15 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals) {
     let tracer_provider = (!disabled).then(|| guard.tracer_provider().clone());
     start_line.write(&guard.running().filters.lines, &diagnostics);
     Installed { tracer_provider, sampling_shortcut, ignores_env, propagators: standard, diagnostics }.set();
-    let flusher = guard.flusher();
+    let flusher = guard.flusher().clone();
     let timeout = guard.running().shutdown_timeout;
-    flush_on_first_signal(move || drop(flusher.flush(timeout)));
+    flush_on_first_signal(move || flusher.flush_in_background(timeout));
     panic_hook::install(panic_hook(guard, writes_to_console));
 }
 
 /// Returns the panic hook, which keeps nothing alive that ends with the guard.
 fn panic_hook(guard: &TelemetryGuard, writes_to_console: bool) -> PanicHook {
-    let flusher = guard.flusher();
+    let flusher = guard.flusher().clone();
     let lines = guard.running().lines.clone();
     PanicHook {
         diagnostics: guard.running().diagnostics.clone(),

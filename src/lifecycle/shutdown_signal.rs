@@ -13,8 +13,6 @@ use std::thread::Thread;
 
 use tokio::sync::watch;
 
-use super::tasks;
-
 /// Waits for the signal to end the process: SIGTERM or Ctrl-C; on Windows Ctrl-C or Ctrl-Break.
 ///
 /// Signals are caught from the call on, not from the first poll. The first signal resolves the future and flushes
@@ -79,25 +77,21 @@ fn listen() -> io::Result<watch::Receiver<bool>> {
     let (sender, receiver) = watch::channel(false);
     let watch = async move {
         signals.next().await;
+        // First, so that the shutdown finds it under way.
+        if let Some(flush) = FLUSH.get() {
+            flush();
+        }
         sender.send_replace(true);
-        flush_in_background();
         exit(signals.next().await);
     };
     std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || runtime.block_on(watch))?;
     Ok(receiver)
 }
 
-/// Sets the action of the first signal; only the first call counts.
+/// Sets the action of the first signal, which must not block: the second one does not wait for it. Only the first call
+/// counts.
 pub(super) fn flush_on_first_signal(flush: impl Fn() + Send + Sync + 'static) {
     let _ = FLUSH.set(Box::new(flush));
-}
-
-/// Flushes on a thread of its own: the second signal must not wait for it.
-fn flush_in_background() {
-    if let Some(flush) = FLUSH.get() {
-        // Without a thread, telemetry is flushed when the guard is dropped.
-        let _ = tasks::spawn("otel-flush", flush);
-    }
 }
 
 #[expect(clippy::exit, reason = "the second signal ends the process at once")]

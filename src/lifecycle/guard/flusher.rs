@@ -1,28 +1,151 @@
-//! A flush of everything, within one time limit.
+//! Flushes of everything, each within one time limit.
+//!
+//! One flush runs at a time. Calls that come while it runs share the next one, so that any number of calls at once
+//! costs the threads of one flush. A thread serves all calls that wait: it starts the flushes, and answers calls whose
+//! time is over. It ends when no call is left.
 
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::providers::Providers;
 use super::{left_until, user_code_share};
+use crate::export::own_threads::on_io_thread;
 use crate::export::{ExportError, Workers};
-use crate::lifecycle::tasks::BackgroundTasks;
+use crate::lifecycle::tasks::{self, BackgroundTasks};
 use crate::lines::writer::NonBlockingWriter;
 use crate::settings::deadline_after;
 
-/// The parts that a flush needs; it may run on another thread than the guard's.
-pub(crate) struct Flusher {
-    pub(super) providers: Providers,
-    pub(super) workers: Workers,
-    pub(super) lines: Option<NonBlockingWriter>,
+/// Flushes everything. Cheap to clone; may be used on any thread, and longer than the guard.
+#[derive(Clone)]
+pub(crate) struct Flusher(Arc<Shared>);
+
+struct Shared {
+    providers: Providers,
+    workers: Workers,
+    lines: Option<NonBlockingWriter>,
+    state: Mutex<FlushState>,
+    changed: Condvar,
 }
 
+#[derive(Default)]
+struct FlushState {
+    /// Calls that the next flush answers.
+    waiting: Vec<Call>,
+    /// Calls that the flush under way answers.
+    under_way: Vec<Call>,
+    is_running: bool,
+    /// A flush was requested whose metrics are not collected yet.
+    is_collecting: bool,
+    /// A thread serves the calls.
+    is_served: bool,
+}
+
+struct Call {
+    deadline: Instant,
+    timeout: Duration,
+    reply: Reply,
+}
+
+type Reply = Box<dyn FnOnce(Result<(), ExportError>) + Send>;
+
 impl Flusher {
+    pub(crate) fn new(providers: Providers, workers: Workers, lines: Option<NonBlockingWriter>) -> Self {
+        let (state, changed) = (Mutex::default(), Condvar::new());
+        Self(Arc::new(Shared { providers, workers, lines, state, changed }))
+    }
+
+    /// Flushes, and waits for it.
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), ExportError> {
-        let now = Instant::now();
-        let deadline = deadline_after(timeout);
+        // The answer would have to come from the thread that waits for it.
+        if on_io_thread() {
+            return Err(ExportError::Timeout(Duration::ZERO));
+        }
+        let (sender, answer) = channel();
+        self.flush_with(timeout, move |result| drop(sender.send(result)));
+        let limit = timeout.saturating_add(ANSWER_GRACE * 2);
+        answer.recv_timeout(limit).unwrap_or(Err(ExportError::Timeout(timeout)))
+    }
+
+    /// Flushes in the background, then calls `reply`. If the system refuses a thread, that happens here.
+    pub(crate) fn flush_with(
+        &self,
+        timeout: Duration,
+        reply: impl FnOnce(Result<(), ExportError>) + Send + 'static,
+    ) {
+        if let Err(serve) = self.request(timeout, Box::new(reply)) {
+            tasks::run_inline(serve);
+        }
+    }
+
+    /// Flushes in the background, unless the system refuses a thread.
+    pub(crate) fn flush_in_background(&self, timeout: Duration) {
+        if self.request(timeout, Box::new(|_| ())).is_err() {
+            let mut state = self.0.lock();
+            state.waiting.clear();
+            (state.is_served, state.is_collecting) = (false, false);
+        }
+    }
+
+    /// Waits until the metrics of a flush that was requested before are collected.
+    pub(super) fn wait_until_collected(&self, deadline: Instant) {
+        let is_collecting = |state: &mut FlushState| state.is_collecting;
+        let state = self.0.lock();
+        let _ = self.0.changed.wait_timeout_while(state, left_until(deadline), is_collecting);
+    }
+
+    /// Returns what a thread has to do, if it is needed and the system refused it.
+    fn request(&self, timeout: Duration, reply: Reply) -> Result<(), impl FnOnce() + use<>> {
+        let mut state = self.0.lock();
+        state.waiting.push(Call { deadline: deadline_after(timeout), timeout, reply });
+        if std::mem::replace(&mut state.is_served, true) {
+            drop(state);
+            self.0.changed.notify_all();
+            return Ok(());
+        }
+        state.is_collecting = true;
+        drop(state);
+        let shared = Arc::clone(&self.0);
+        tasks::spawn(THREAD_NAME, move || shared.serve())
+    }
+}
+
+impl Shared {
+    /// Answers all calls.
+    fn serve(self: Arc<Self>) {
+        let mut state = self.lock();
+        loop {
+            let overdue = state.take_overdue();
+            if !overdue.is_empty() {
+                drop(state);
+                answer(overdue, &Err(ExportError::Timeout(Duration::ZERO)));
+                state = self.lock();
+            } else if state.is_running {
+                let wait = left_until(state.next_deadline());
+                let waited = self.changed.wait_timeout(state, wait);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            } else if state.waiting.is_empty() {
+                state.is_served = false;
+                return;
+            } else {
+                let limits = state.begin();
+                drop(state);
+                let flush = FlushUnderWay(Arc::clone(&self));
+                if let Err(flush) = tasks::spawn(THREAD_NAME, move || flush.flush(limits)) {
+                    tasks::run_inline(flush);
+                }
+                state = self.lock();
+            }
+        }
+    }
+
+    fn flush(self: &Arc<Self>, limits: Limits) -> Result<(), ExportError> {
+        let deadline = limits.longest;
         let left = || left_until(deadline);
-        let mut flushing = BackgroundTasks::start(self.providers.flush_tasks());
-        let collected = flushing.wait_until(now + user_code_share(left())).is_empty();
+        let collected = Collected(Arc::clone(self));
+        let mut flushing = BackgroundTasks::start(self.providers.flush_tasks(collected));
+        let share = user_code_share(left_until(limits.shortest));
+        let collected = flushing.wait_until(Instant::now() + share).is_empty();
         let mut outcome = self.workers.flush(None, left());
         // Items that were flushed late are exported if there is time.
         let collected = collected || {
@@ -32,9 +155,97 @@ impl Flusher {
         };
         let written = self.lines.as_ref().is_none_or(|lines| lines.flush(left()));
         match outcome {
-            Ok(()) if !collected || !written => Err(ExportError::Timeout(timeout)),
-            Err(ExportError::Timeout(_)) => Err(ExportError::Timeout(timeout)),
+            Ok(()) if !collected || !written => Err(ExportError::Timeout(Duration::ZERO)),
             outcome => outcome,
         }
     }
+
+    fn lock(&self) -> MutexGuard<'_, FlushState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
+
+/// The limits of the calls that share a flush.
+#[derive(Clone, Copy)]
+struct Limits {
+    shortest: Instant,
+    longest: Instant,
+}
+
+impl FlushState {
+    /// Makes the waiting calls those of a flush that runs from now on.
+    fn begin(&mut self) -> Limits {
+        self.under_way = std::mem::take(&mut self.waiting);
+        (self.is_running, self.is_collecting) = (true, true);
+        let now = Instant::now();
+        let deadlines = || self.under_way.iter().map(|call| call.deadline);
+        Limits { shortest: deadlines().min().unwrap_or(now), longest: deadlines().max().unwrap_or(now) }
+    }
+
+    fn take_overdue(&mut self) -> Vec<Call> {
+        let now = Instant::now();
+        let mut overdue: Vec<_> = self.waiting.extract_if(.., |call| call.deadline <= now).collect();
+        // The flush itself keeps the deadline, and may know more.
+        overdue.extend(self.under_way.extract_if(.., |call| call.deadline + ANSWER_GRACE <= now));
+        overdue
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let under_way = self.under_way.iter().map(|call| call.deadline + ANSWER_GRACE);
+        let waiting = self.waiting.iter().map(|call| call.deadline);
+        waiting.chain(under_way).min().unwrap_or_else(|| deadline_after(Duration::MAX))
+    }
+}
+
+/// Answers calls; those of a timeout with their own limit.
+fn answer(calls: Vec<Call>, result: &Result<(), ExportError>) {
+    for Call { timeout, reply, .. } in calls {
+        let result = match result {
+            Err(ExportError::Timeout(_)) => Err(ExportError::Timeout(timeout)),
+            other => other.clone(),
+        };
+        // It may wake a task of an executor of the program.
+        tasks::run_inline(move || reply(result));
+    }
+}
+
+/// The flush that runs. If it panics, its calls are answered nevertheless.
+struct FlushUnderWay(Arc<Shared>);
+
+impl FlushUnderWay {
+    fn flush(self, limits: Limits) {
+        let result = self.0.flush(limits);
+        self.end(&result);
+    }
+
+    fn end(&self, result: &Result<(), ExportError>) {
+        let mut state = self.0.lock();
+        state.is_running = false;
+        let calls = std::mem::take(&mut state.under_way);
+        drop(state);
+        self.0.changed.notify_all();
+        answer(calls, result);
+    }
+}
+
+impl Drop for FlushUnderWay {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.end(&Err(ExportError::Timeout(Duration::ZERO)));
+        }
+    }
+}
+
+/// Reports that the metrics of a flush are collected, when it is dropped.
+pub(super) struct Collected(Arc<Shared>);
+
+impl Drop for Collected {
+    fn drop(&mut self) {
+        self.0.lock().is_collecting = false;
+        self.0.changed.notify_all();
+    }
+}
+
+const THREAD_NAME: &str = "otel-flush";
+/// How much later than its deadline a flush may return.
+const ANSWER_GRACE: Duration = Duration::from_millis(100);

@@ -50,11 +50,14 @@ use crate::subscriber::FilterError;
 #[must_use = "dropping the guard stops telemetry: bind it to a named variable that lives as long as `main`"]
 pub struct TelemetryGuard {
     running: Running,
+    flusher: Flusher,
     is_shut_down: bool,
 }
 impl TelemetryGuard {
     pub(crate) fn new(running: Running) -> Self {
-        Self { running, is_shut_down: false }
+        let workers = running.exporter.workers().clone();
+        let flusher = Flusher::new(running.providers.clone(), workers, running.lines.clone());
+        Self { running, flusher, is_shut_down: false }
     }
 
     /// Marks the start of telemetry that belongs to the process.
@@ -133,6 +136,7 @@ impl TelemetryGuard {
     /// Blocks the thread; inside a runtime use [`force_flush_async`](Self::force_flush_async).
     ///
     /// Needed only where a process is frozen rather than ended, as function services do: export goes on by itself.
+    /// One flush runs at a time; calls that come while it runs share the next one.
     ///
     /// ```
     /// use std::time::Duration;
@@ -149,7 +153,7 @@ impl TelemetryGuard {
     /// [`ExportError::Timeout`] if the time was too short, [`ExportError::Failed`] if a collector could not be reached
     /// or refused something. What can be retried stays pending.
     pub fn force_flush(&self, timeout: Duration) -> Result<(), ExportError> {
-        self.flusher().flush(timeout)
+        self.flusher.flush(timeout)
     }
 
     /// Does what [`force_flush`](Self::force_flush) does, without blocking the runtime, whichever it is. (Only if the
@@ -165,8 +169,9 @@ impl TelemetryGuard {
     ///
     /// As [`force_flush`](Self::force_flush).
     pub async fn force_flush_async(&self, timeout: Duration) -> Result<(), ExportError> {
-        let flusher = self.flusher();
-        off_thread(move || flusher.flush(timeout)).await.unwrap_or(Err(ExportError::Timeout(timeout)))
+        let (sender, answer) = tokio::sync::oneshot::channel();
+        self.flusher.flush_with(timeout, move |result| drop(sender.send(result)));
+        answer.await.unwrap_or(Err(ExportError::Timeout(timeout)))
     }
 
     /// Shuts telemetry down as dropping the guard does, and returns the statistics of everything that was recorded.
@@ -256,17 +261,13 @@ impl TelemetryGuard {
         self.running.filters.set_span_filter(directives)
     }
 
-    pub(crate) fn flusher(&self) -> Flusher {
-        Flusher {
-            providers: self.running.providers.clone(),
-            workers: self.running.exporter.workers().clone(),
-            lines: self.running.lines.clone(),
-        }
+    pub(crate) fn flusher(&self) -> &Flusher {
+        &self.flusher
     }
 
     fn end(&mut self) -> Result<ExportStats, ShutdownError> {
         if !std::mem::replace(&mut self.is_shut_down, true) {
-            self.running.end();
+            self.running.end(&self.flusher);
         }
         outcome(self.running.stats())
     }
@@ -302,7 +303,7 @@ fn outcome(stats: ExportStats) -> Result<ExportStats, ShutdownError> {
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let work = move || drop(sender.send(work()));
-    if let Err(work) = tasks::spawn("otel-flush", work) {
+    if let Err(work) = tasks::spawn("otel-shutdown", work) {
         tasks::run_inline(work);
     }
     receiver.await.ok()

@@ -9,6 +9,7 @@ use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
+use super::flusher::{Collected, Flusher};
 use super::left_until;
 use crate::lifecycle::tasks::Task;
 
@@ -29,10 +30,17 @@ impl Providers {
     }
 
     /// Returns the tasks of the last flush. `collected` becomes `false` if the metrics could not be collected or delivered.
-    pub(super) fn last_flush(&self, deadline: Instant, collected: &Arc<AtomicBool>) -> Vec<Task> {
+    /// A collection of `flusher` that has begun comes first.
+    pub(super) fn last_flush(
+        &self,
+        deadline: Instant,
+        flusher: &Flusher,
+        collected: &Arc<AtomicBool>,
+    ) -> Vec<Task> {
         let Self { tracer, meter, logger } = self.clone();
-        let collected = Arc::clone(collected);
+        let (flusher, collected) = (flusher.clone(), Arc::clone(collected));
         let collect = move || {
+            flusher.wait_until_collected(deadline);
             let ended = meter.shutdown_with_timeout(left_until(deadline));
             let failed = matches!(ended, Err(OTelSdkError::InternalFailure(_)));
             collected.store(!failed, Ordering::Release);
@@ -54,11 +62,16 @@ impl Providers {
         ]
     }
 
-    /// Returns the tasks that collect the metrics and flush processors and readers of the user.
-    pub(super) fn flush_tasks(&self) -> Vec<Task> {
+    /// Returns the tasks that collect the metrics and flush processors and readers of the user. `collected` is dropped
+    /// when the metrics are collected.
+    pub(super) fn flush_tasks(&self, collected: Collected) -> Vec<Task> {
         let Self { tracer, meter, logger } = self.clone();
+        let collect = move || {
+            let _collected = collected;
+            let _ = meter.force_flush();
+        };
         vec![
-            ("metrics", Box::new(move || drop(meter.force_flush()))),
+            ("metrics", Box::new(collect)),
             ("traces", Box::new(move || drop(tracer.force_flush()))),
             ("logs", Box::new(move || drop(logger.force_flush()))),
         ]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::flusher::Flusher;
 use super::providers::Providers;
 use super::user_code_share;
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
@@ -82,14 +83,14 @@ impl Running {
     }
 
     /// Shuts everything down within the deadline of the settings.
-    pub(super) fn end(&mut self) {
+    pub(super) fn end(&mut self, flusher: &Flusher) {
         self.warn_immediate_shutdown();
         let now = Instant::now();
         let deadline = deadline_after(self.shutdown_timeout);
         let reserve = now + user_code_share(self.shutdown_timeout);
         // Spans and records are flushed while the metrics are collected once more.
         let collected = Arc::new(AtomicBool::new(true));
-        let mut flushing = BackgroundTasks::start(self.providers.last_flush(reserve, &collected));
+        let mut flushing = BackgroundTasks::start(self.providers.last_flush(reserve, flusher, &collected));
         flushing.wait_until(reserve);
         let has_ended = self.exporter.shutdown(deadline);
         // Calls that waited for a delivery have returned now. These providers are shut down only now, because the SDK
