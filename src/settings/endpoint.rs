@@ -91,9 +91,9 @@ pub(super) fn parse(text: &str, default_scheme: Scheme) -> Result<Endpoint, Reas
         None => (None, text),
     };
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    let authority = parse_authority(authority, named.is_none())?;
     let has_scheme = named.is_some();
     let scheme = named.unwrap_or(default_scheme);
+    let authority = parse_authority(authority, !has_scheme, scheme == Scheme::HTTPS)?;
     if scheme == Scheme::HTTPS && !cfg!(feature = "tls") {
         return Err("TLS needs the feature `tls` of telemetry-bootstrap; for plaintext write http://".into());
     }
@@ -118,13 +118,16 @@ fn known_scheme(scheme: &str) -> Result<Scheme, Reason> {
     }
 }
 
-fn parse_authority(text: &str, add_port: bool) -> Result<Authority, Reason> {
+fn parse_authority(text: &str, add_port: bool, is_tls: bool) -> Result<Authority, Reason> {
     if text.contains('@') {
         return Err("credentials do not belong in the address: send them as a header".into());
     }
     let (host, port) = split_port(text)?;
     if host.is_empty() {
         return Err("the host is missing".into());
+    }
+    if !host.starts_with('[') {
+        check_host(host, is_tls)?;
     }
     match port {
         Some(port) if port.parse::<u16>().is_ok_and(|port| port > 0) => {}
@@ -133,6 +136,25 @@ fn parse_authority(text: &str, add_port: bool) -> Result<Authority, Reason> {
         None => {}
     }
     Ok(text.parse().map_err(|_| EXPECTED)?)
+}
+
+/// Returns an error for what is no name of a host: a variable that was not replaced, an empty label.
+fn check_host(host: &str, is_tls: bool) -> Result<(), Reason> {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    if host.len() > 253 || !host.split('.').all(is_label) {
+        return Err("the host is neither a name nor an address".into());
+    }
+    // Some resolvers take `127.1` for an address, but no certificate is for it.
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit());
+    if is_tls && is_number && host.parse::<std::net::Ipv4Addr>().is_err() {
+        return Err("the host is not an IPv4 address of four numbers".into());
+    }
+    Ok(())
 }
 
 /// Host and port; an IPv6 address stands in brackets, since its colons would be taken for the port's.

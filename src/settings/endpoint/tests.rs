@@ -22,6 +22,9 @@ fn every_form_is_understood() {
         ("collector:4317/", "http://collector:4317/"),
         ("collector", "http://collector:4317/"),
         ("10.0.0.7:9000", "http://10.0.0.7:9000/"),
+        ("127.1:4317", "http://127.1:4317/"),
+        ("collector.:4317", "http://collector.:4317/"),
+        ("otel_collector-1:4317", "http://otel_collector-1:4317/"),
         ("[::1]:4317", "http://[::1]:4317/"),
         ("[2001:db8::7]", "http://[2001:db8::7]:4317/"),
         ("http://[::1]:4317", "http://[::1]:4317/"),
@@ -40,6 +43,8 @@ fn every_form_is_understood() {
 fn https_is_tls() {
     assert_eq!(uri("https://collector:4317"), "https://collector:4317/");
     assert_eq!(uri("HTTPS://[::1]"), "https://[::1]/");
+    assert_eq!(reason("https://127.1:4317"), "the host is not an IPv4 address of four numbers");
+    assert_eq!(reason("https://col..lector:4317"), "the host is neither a name nor an address");
 }
 
 #[cfg(feature = "tls")]
@@ -89,7 +94,16 @@ fn what_is_wrong_is_named() {
         ("[::1", "the bracket is not closed"),
         ("[::g]:4317", "not an IPv6 address in the brackets"),
         ("[::1]4317", "not host:port, http://host:port or https://host:port"),
-        ("two words:4317", "not host:port, http://host:port or https://host:port"),
+        ("two words:4317", "the host is neither a name nor an address"),
+        ("$(HOST_IP):4317", "the host is neither a name nor an address"),
+        ("http://${HOST_IP}:4317", "the host is neither a name nor an address"),
+        ("http://{{ .Values.host }}:4317", "the host is neither a name nor an address"),
+        ("http://%HOST%:4317", "the host is neither a name nor an address"),
+        ("http://col..lector:4317", "the host is neither a name nor an address"),
+        ("http://.collector:4317", "the host is neither a name nor an address"),
+        ("http://collector,other:4317", "the host is neither a name nor an address"),
+        ("http://kollektör:4317", "the host is neither a name nor an address"),
+        ("http://\"collector\":4317", "the host is neither a name nor an address"),
         (
             "http://user:secret@collector:4317",
             "credentials do not belong in the address: send them as a header",
