@@ -169,20 +169,20 @@ fn healthy(row: &str, protocol: &str) -> Result<(), Failed> {
 fn refused(row: &str, protocol: &str) -> Result<(), Failed> {
     let ended = Program::start(row, protocol, &Collector::closed_endpoint()?)?.wait()?;
     ended.took_less_than(REFUSED)?;
-    ended.tells_that_all_was_lost(row)
+    ended.tells_that_all_was_lost(row, "failed")
 }
 
 fn silent(row: &str, protocol: &str) -> Result<(), Failed> {
     let silent = Collector::silent()?;
     let ended = Program::start(row, protocol, &silent.endpoint())?.wait()?;
     ended.took_less_than(SHUTDOWN_TIMEOUT + OVER_DEADLINE)?;
-    ended.tells_that_all_was_lost(row)
+    ended.tells_that_all_was_lost(row, "failed (sent, no answer)")
 }
 
 fn unresolvable(row: &str, protocol: &str) -> Result<(), Failed> {
     let ended = Program::start(row, protocol, "http://collector.invalid:4317")?.wait()?;
     ended.took_less_than(SHUTDOWN_TIMEOUT + OVER_DEADLINE)?;
-    ended.tells_that_all_was_lost(row)
+    ended.tells_that_all_was_lost(row, "failed")
 }
 
 struct Program {
@@ -254,20 +254,20 @@ impl Ended {
         self.lines.iter().filter(|line| line["message"] == "telemetry was lost").collect()
     }
 
-    fn tells_that_all_was_lost(&self, row: &str) -> Result<(), Failed> {
+    fn tells_that_all_was_lost(&self, row: &str, how: &str) -> Result<(), Failed> {
         let about_loss = self.lines_about_loss();
         equal("lines about loss", about_loss.len(), 1)?;
         let records = RECORDED + usize::from(row == "panic");
-        equal("traces", &about_loss[0]["traces"], &lost(RECORDED).into())?;
-        equal("logs", &about_loss[0]["logs"], &lost(records).into())?;
+        equal("traces", &about_loss[0]["traces"], &lost(RECORDED, how).into())?;
+        equal("logs", &about_loss[0]["logs"], &lost(records, how).into())?;
         // The signal starts a flush of its own, which collects the metrics once more.
         let collections = if row == "sigterm" { 2 } else { 1 };
-        equal("metrics", &about_loss[0]["metrics"], &lost(collections).into())
+        equal("metrics", &about_loss[0]["metrics"], &lost(collections, how).into())
     }
 }
 
-fn lost(count: usize) -> String {
-    format!("0 of {count} delivered, {count} failed")
+fn lost(count: usize, how: &str) -> String {
+    format!("0 of {count} delivered, {count} {how}")
 }
 
 fn expect_word(

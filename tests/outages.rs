@@ -9,11 +9,11 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
-use local::{Local, PATIENCE, assert_nothing_lost, lines_with, numbers, own};
+use local::{Local, PATIENCE, assert_nothing_lost, numbers, own, with_message};
 use opentelemetry::KeyValue;
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use telemetry_bootstrap::testing::{Code, CollectedMetric, Collector, Fault, Signal};
-use telemetry_bootstrap::{Compression, opentelemetry};
+use telemetry_bootstrap::testing::{Code, CollectedMetric, Collector, Fault, FaultPlan, Signal};
+use telemetry_bootstrap::{Compression, Protocol, opentelemetry};
 
 const FAILING: &str = "telemetry is not being delivered";
 const AGAIN: &str = "telemetry is being delivered again";
@@ -73,8 +73,8 @@ fn a_collector_that_flaps_loses_nothing() {
     });
     let lines = nothing_is_lost(local, recorded, &collector);
     // Told once a minute, not fifteen times.
-    assert_eq!(lines_with(&lines, FAILING, "traces").len(), 1);
-    assert_eq!(lines_with(&lines, AGAIN, "traces").len(), 1);
+    assert_eq!(with_message(&lines, FAILING).len(), 1);
+    assert_eq!(with_message(&lines, AGAIN).len(), 1);
 }
 
 #[test]
@@ -120,20 +120,17 @@ fn outage_is_logged_once_with_advice_and_its_end_with_the_losses() {
     let (spans, logs) = numbers(&collector.received());
     assert_eq!(spans.len() as u64 + delivery.traces.dropped, recorded, "{delivery}");
     assert_eq!(logs.len() as u64, recorded, "{delivery}");
-    for signal in ["traces", "metrics", "logs"] {
-        let [failing] = lines_with(&lines, FAILING, signal)[..] else { panic!("{:#?}", own(&lines)) };
-        assert_eq!(failing["level"], "WARN");
-        assert!(failing["endpoint"].as_str().unwrap().starts_with(&collector.endpoint()), "{failing}");
-        assert!(failing["error"].as_str().unwrap().contains("refused"), "{failing}");
-        assert!(failing["check"].as_str().unwrap().contains("is the collector running"), "{failing}");
-        let [again] = lines_with(&lines, AGAIN, signal)[..] else { panic!("{:#?}", own(&lines)) };
-        assert_eq!(again["level"], "INFO");
-        assert!(again["seconds"].as_f64().unwrap() > 1.9, "{again}");
-    }
-    // Whether numbers arrive as numbers or as text is the business of the line format.
-    let lost: u64 = lines_with(&lines, AGAIN, "traces")[0]["lost"].as_u64().unwrap();
+    let [failing] = with_message(&lines, FAILING)[..] else { panic!("{:#?}", own(&lines)) };
+    assert_eq!(failing["level"], "WARN");
+    assert!(failing["endpoint"].as_str().unwrap().starts_with(&collector.endpoint()), "{failing}");
+    assert!(failing["error"].as_str().unwrap().contains("refused"), "{failing}");
+    assert!(failing["check"].as_str().unwrap().contains("is the collector running"), "{failing}");
+    let [again] = with_message(&lines, AGAIN)[..] else { panic!("{:#?}", own(&lines)) };
+    assert_eq!(again["level"], "INFO");
+    assert!(again["seconds"].as_f64().unwrap() > 1.9, "{again}");
+    assert_eq!(again["signals"], "traces, metrics, logs");
+    let lost: u64 = again["lost"].as_u64().unwrap();
     assert!(lost > 0 && lost <= delivery.traces.dropped, "{lost} of {delivery}");
-    assert_eq!(lines_with(&lines, AGAIN, "logs")[0]["lost"], 0);
     let exported = collector.logs();
     assert!(exported.iter().all(|log| log.body() == "recorded"), "none of that is telemetry");
 }
@@ -148,7 +145,7 @@ fn unavailable_is_tried_again_until_it_is_over() {
         collector.clear_faults();
     });
     let lines = nothing_is_lost(local, recorded, &collector);
-    let [failing] = lines_with(&lines, FAILING, "logs")[..] else { panic!("{:#?}", own(&lines)) };
+    let [failing] = with_message(&lines, FAILING)[..] else { panic!("{:#?}", own(&lines)) };
     assert!(failing["error"].as_str().unwrap().contains("rolling update"), "{failing}");
 }
 
@@ -195,14 +192,10 @@ fn final_answers_are_counted_and_logged_once() {
             "{code:?}: {delivery}"
         );
         assert_eq!(delivery.metrics.failed, delivery.metrics.accepted);
-        for signal in ["traces", "metrics", "logs"] {
-            let [failing] = lines_with(&lines, FAILING, signal)[..] else {
-                panic!("{code:?}: {:#?}", own(&lines))
-            };
-            assert!(failing["error"].as_str().unwrap().contains(message), "{failing}");
-            assert!(failing["check"].as_str().unwrap().contains(check), "{failing}");
-        }
-        assert_eq!(own(&lines).len(), 4, "three signals, and the account: {:#?}", own(&lines));
+        let [failing] = with_message(&lines, FAILING)[..] else { panic!("{code:?}: {:#?}", own(&lines)) };
+        assert!(failing["error"].as_str().unwrap().contains(message), "{failing}");
+        assert!(failing["check"].as_str().unwrap().contains(check), "{failing}");
+        assert_eq!(own(&lines).len(), 2, "one for all signals, and the statistics: {:#?}", own(&lines));
         assert!(!format!("{lines:?}").contains("s3cret"));
         assert_eq!(collector.received().span_count(), 0);
     }
@@ -221,9 +214,12 @@ fn rejected_items_are_counted_and_logged() {
     let (spans, logs) = numbers(&collector.received());
     assert_eq!((spans.len() as u64, logs.len() as u64), (recorded - 6, recorded - 2), "{delivery}");
     assert_eq!((delivery.traces.delivered, delivery.logs.delivered), (recorded - 6, recorded - 2));
-    let rejected = lines_with(&lines, "the collector rejected a part of the telemetry", "traces");
-    assert_eq!(rejected.len(), 1);
-    assert_eq!(rejected[0]["reason"], "too old");
+    let rejected = with_message(&lines, "the collector rejected a part of the telemetry");
+    for (signal, reason) in [("traces", "too old"), ("logs", "too long")] {
+        let lines: Vec<_> = rejected.iter().filter(|line| line["signal"] == signal).collect();
+        assert_eq!(lines.len(), 1, "{rejected:?}");
+        assert_eq!(lines[0]["reason"], reason);
+    }
     assert_eq!(own(&lines).iter().filter(|line| line["message"] == LOST).count(), 1);
 }
 
@@ -310,7 +306,7 @@ fn a_collector_that_hung_for_a_while_gets_everything() {
         collector.clear_faults();
     });
     let lines = nothing_is_lost(local, recorded, &collector);
-    let [failing] = lines_with(&lines, FAILING, "traces")[..] else { panic!("{:#?}", own(&lines)) };
+    let [failing] = with_message(&lines, FAILING)[..] else { panic!("{:#?}", own(&lines)) };
     assert_eq!(failing["error"], "no answer within 300ms");
 }
 
@@ -323,16 +319,8 @@ fn https_to_a_plaintext_port_gets_advice_about_the_scheme() {
 
 #[test]
 fn http_to_a_tls_port_gets_advice_about_the_scheme() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            // As TLS servers answer to what is no handshake: an alert, unexpected_message, and the end.
-            let _ = stream.read(&mut [0; 1024]);
-            let _ = stream.write_all(&[0x15, 3, 3, 0, 2, 2, 10]);
-        }
-    });
+    // As TLS servers answer to what is no handshake: an alert, unexpected_message, and the end.
+    let endpoint = speaking(&[0x15, 3, 3, 0, 2, 2, 10]);
     wrong_scheme(&endpoint);
 }
 
@@ -343,7 +331,7 @@ fn wrong_scheme(endpoint: &str) {
     let (delivery, lines) = local.shutdown();
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
     assert_eq!((delivery.traces.failed, delivery.logs.failed), (10, 10), "{delivery}");
-    let [failing] = lines_with(&lines, FAILING, "traces")[..] else { panic!("{:#?}", own(&lines)) };
+    let [failing] = with_message(&lines, FAILING)[..] else { panic!("{:#?}", own(&lines)) };
     assert!(failing["check"].as_str().unwrap().contains("scheme (http or https)"), "{failing}");
 }
 
@@ -368,4 +356,167 @@ fn recording_takes_as_long_without_a_collector_as_with_one() {
         collector.restart().unwrap();
     }
     assert!(without < with * 2, "{without:?} without a collector, {with:?} with one");
+}
+
+/// One thing that can be wrong, and what the one warning for all signals says about it.
+struct Situation {
+    name: &'static str,
+    peer: Peer,
+    protocols: &'static [Protocol],
+    /// In the fields `signals`, `error` and `check`.
+    signals: &'static [&'static str],
+    error: &'static str,
+    check: [&'static str; 2],
+}
+
+enum Peer {
+    Endpoint(String),
+    /// Answers each connection with these bytes.
+    Speaks(&'static [u8]),
+    Collector(FaultPlan),
+}
+
+const BOTH: &[Protocol] = &[Protocol::Grpc, Protocol::HttpProtobuf];
+const ANY: &[&str] = &["traces", "metrics", "logs"];
+const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+fn situations() -> Vec<Situation> {
+    let collector = |fault: FaultPlan| Peer::Collector(fault);
+    let situation = |name, peer, error, check: [&'static str; 2]| Situation {
+        name,
+        peer,
+        protocols: BOTH,
+        signals: ANY,
+        error,
+        check,
+    };
+    vec![
+        situation(
+            "refused",
+            Peer::Endpoint(Collector::closed_endpoint().unwrap()),
+            "refused",
+            ["is the collector running", ENDPOINT],
+        ),
+        situation(
+            "name",
+            Peer::Endpoint("http://collector.invalid:4317".to_owned()),
+            "cannot resolve",
+            ["the name has no address", ENDPOINT],
+        ),
+        situation(
+            "port 80",
+            Peer::Endpoint("http://127.0.0.9".to_owned()),
+            "refused",
+            ["is the collector running", ENDPOINT],
+        ),
+        situation("TLS peer", Peer::Speaks(&[0x15, 3, 3, 0, 2, 2, 10]), "TLS", ["write https://", ENDPOINT]),
+        Situation {
+            protocols: &[Protocol::Grpc],
+            ..situation(
+                "HTTP/1 peer",
+                Peer::Speaks(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"),
+                "HTTP/1",
+                ["speaks HTTP, not gRPC", "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"],
+            )
+        },
+        Situation {
+            protocols: &[Protocol::HttpProtobuf],
+            ..situation(
+                "gRPC peer",
+                Peer::Speaks(&[0, 0, 0, 4, 0, 0, 0, 0, 0]),
+                "HTTP/2",
+                ["speaks gRPC, not HTTP", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"],
+            )
+        },
+        situation(
+            "another protocol",
+            Peer::Speaks(b"SSH-2.0-OpenSSH_9.9\r\n"),
+            "neither HTTP nor TLS",
+            ["not that of an OTLP receiver", ENDPOINT],
+        ),
+        situation("gateway", collector(Fault::http(502).into()), "502", ["the gateway", ENDPOINT]),
+        situation("redirect", collector(Fault::http(308).into()), "308", ["redirects", ENDPOINT]),
+        situation(
+            "unauthenticated",
+            collector(Fault::http(401).into()),
+            "401",
+            ["credentials", "OTEL_EXPORTER_OTLP_HEADERS"],
+        ),
+        situation("throttled", collector(Fault::http(429).into()), "429", ["rate", "OTEL_TRACES_SAMPLER"]),
+        situation(
+            "too large",
+            collector(Fault::MaxMessageSize(10).into()),
+            "",
+            ["over the limit", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"],
+        ),
+        situation("nothing there", collector(Fault::http(404).into()), "404", ["the path", ENDPOINT]),
+        Situation {
+            signals: &["metrics"],
+            ..situation(
+                "no pipeline for metrics",
+                collector(Fault::status(Code::Unimplemented, "unknown service").on(Signal::Metrics)),
+                "",
+                ["a pipeline", "OTEL_METRICS_EXPORTER=none"],
+            )
+        },
+    ]
+}
+
+#[test]
+fn each_situation_is_one_warning_that_names_the_variable_to_change() {
+    for Situation { name, peer, protocols, signals, error, check } in situations() {
+        for protocol in protocols {
+            let collector = Collector::start().unwrap();
+            let endpoint = match &peer {
+                Peer::Endpoint(endpoint) => endpoint.clone(),
+                Peer::Speaks(bytes) => speaking(bytes),
+                Peer::Collector(fault) => {
+                    collector.inject_fault(fault.clone());
+                    collector.endpoint()
+                }
+            };
+            let local = Local::with(&endpoint, |builder| {
+                builder.protocol(*protocol).shutdown_timeout(Duration::from_millis(300))
+            });
+            local.record(0..3);
+            let begin = Instant::now();
+            // The other signals come meanwhile, and once more at the end.
+            while with_message(&local.lines(), FAILING).is_empty() {
+                assert!(begin.elapsed() < PATIENCE, "{name}, {protocol:?}: {:#?}", local.lines());
+                pause(5);
+            }
+            let _ = local.guard.force_flush(Duration::from_millis(500));
+            let (_, lines) = local.shutdown();
+            let [failing] = with_message(&lines, FAILING)[..] else {
+                panic!("{name}, {protocol:?}: {:#?}", own(&lines))
+            };
+            let field = |field: &str| failing[field].as_str().unwrap().to_owned();
+            assert!(signals.contains(&field("signals").as_str()), "{name}, {protocol:?}: {failing}");
+            assert!(field("error").contains(error), "{name}, {protocol:?}: {failing}");
+            assert!(
+                check.iter().all(|part| field("check").contains(part)),
+                "{name}, {protocol:?}: {failing}"
+            );
+            // With its port, also where that is the scheme's own.
+            assert!(field("endpoint")[8..].contains(':'), "{name}, {protocol:?}: {failing}");
+        }
+    }
+}
+
+/// The endpoint of a listener that answers each connection with these bytes.
+fn speaking(bytes: &'static [u8]) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 1024]);
+                let _ = stream.write_all(bytes);
+                // Until the client closes it: a reset would take the answer back.
+                while stream.read(&mut [0; 1024]).is_ok_and(|length| length > 0) {}
+            });
+        }
+    });
+    endpoint
 }

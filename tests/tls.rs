@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
@@ -15,7 +15,9 @@ use telemetry_bootstrap::testing::opentelemetry_proto::tonic::collector::trace::
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
-use telemetry_bootstrap::{Builder, ExportStats, LogDestination, LogFormat, TlsSettings, tracing};
+use telemetry_bootstrap::{
+    Builder, ExportStats, LogDestination, LogFormat, Protocol, TelemetryGuard, TlsSettings, tracing,
+};
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
@@ -43,8 +45,13 @@ impl Authority {
 
     /// Certificate and key, as PEM.
     fn sign(&self, name: &str) -> (String, String) {
+        self.sign_with(name, |_| {})
+    }
+
+    fn sign_with(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        change(&mut params);
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 
@@ -78,25 +85,38 @@ impl TraceService for Spans {
 
 /// A collector behind TLS, for as long as its runtime lives.
 struct Collector {
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
     spans: Spans,
     endpoint: String,
+    port: u16,
 }
 
 impl Collector {
     fn start(tls: ServerTlsConfig) -> Self {
+        Self::start_on(0, tls)
+    }
+
+    /// Closes all connections, and starts again on the same port.
+    fn restart(self, tls: ServerTlsConfig) -> Self {
+        let Self { runtime, port, .. } = self;
+        drop(runtime);
+        Self::start_on(port, tls)
+    }
+
+    fn start_on(port: u16, tls: ServerTlsConfig) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let spans = Spans::default();
         let service = TraceServiceServer::new(spans.clone());
         let incoming = {
             let _inside = runtime.enter();
-            TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap()
+            TcpIncoming::bind(([127, 0, 0, 1], port).into()).unwrap()
         };
-        let endpoint = format!("https://localhost:{}", incoming.local_addr().unwrap().port());
+        let port = incoming.local_addr().unwrap().port();
+        let endpoint = format!("https://localhost:{port}");
         let server = Server::builder().tls_config(tls).unwrap().add_service(service);
         runtime.spawn(server.serve_with_incoming(incoming));
-        Self { _runtime: runtime, spans, endpoint }
+        Self { runtime, spans, endpoint, port }
     }
 
     fn spans(&self) -> usize {
@@ -166,4 +186,173 @@ fn a_collector_that_asks_for_a_certificate_is_shown_one() {
     let (delivery, lines) = export_with(&authority, &collector, tls);
     assert_eq!((delivery.traces.failed, collector.spans()), (3, 0), "{lines}");
     assert!(lines.contains("telemetry is not being delivered"), "{lines}");
+}
+
+/// All signals, to an endpoint with which something is wrong: the warnings.
+fn warnings(builder: Builder, lines: &Path) -> Vec<serde_json::Value> {
+    let _ = std::fs::remove_file(lines);
+    let builder = builder
+        .ignore_env()
+        .log_output(|output| output.format(LogFormat::Json).destination(LogDestination::file(lines)))
+        .shutdown_timeout(Duration::from_secs(1));
+    let (layer, guard) = builder.build_local().unwrap();
+    guard.meter("test").u64_counter("counted").build().add(1, &[]);
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        let _span = tracing::info_span!("work").entered();
+        tracing::info!("at work");
+    });
+    let stats = guard.shutdown().unwrap_err().stats();
+    assert_eq!((stats.traces.failed, stats.metrics.failed, stats.logs.failed), (1, 1, 1));
+    let text = std::fs::read_to_string(lines).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    lines.filter(|line| line["message"] == "telemetry is not being delivered").collect()
+}
+
+#[test]
+fn each_mistake_with_certificates_is_one_warning_that_names_the_variable() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let asking = || identity(&authority).client_ca_root(Certificate::from_pem(authority.pem()));
+    let trusting = || TlsSettings::new().certificate(authority.certificate());
+    let (certificate, key) = stranger.sign("client");
+    let unknown_client = trusting()
+        .client_certificate(stranger.write("client.pem", &certificate))
+        .client_key(stranger.write("client.key", &key));
+    let expired = {
+        let (certificate, key) = authority.sign_with("localhost", |params| {
+            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2020, 2, 1);
+        });
+        ServerTlsConfig::new().identity(Identity::from_pem(certificate, key))
+    };
+    let other_host = {
+        let (certificate, key) = authority.sign("collector.example");
+        ServerTlsConfig::new().identity(Identity::from_pem(certificate, key))
+    };
+    let cases = [
+        ("unknown", identity(&authority), TlsSettings::new(), "OTEL_EXPORTER_OTLP_CERTIFICATE"),
+        ("expired", expired, trusting(), "not valid now"),
+        ("other host", other_host, trusting(), "one of its names in OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("no client certificate", asking(), trusting(), "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"),
+        ("unknown client certificate", asking(), unknown_client, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"),
+    ];
+    for (name, server, client, advice) in cases {
+        let collector = Collector::start(server);
+        for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
+            let builder = telemetry_bootstrap::init()
+                .endpoint(&collector.endpoint)
+                .protocol(protocol)
+                .tls(client.clone());
+            let warnings = warnings(builder, &authority.directory.path().join("lines"));
+            assert_eq!(warnings.len(), 1, "{name}, {protocol:?}: {warnings:#?}");
+            let check = warnings[0]["check"].as_str().unwrap();
+            assert!(check.contains(advice), "{name}, {protocol:?}: {}", warnings[0]);
+            assert!(check.contains("OTEL_EXPORTER_OTLP_"), "{name}, {protocol:?}: {}", warnings[0]);
+        }
+    }
+}
+
+/// Telemetry that lives on while the collector and the files change.
+struct Living {
+    guard: TelemetryGuard,
+    subscriber: tracing::Dispatch,
+    lines: PathBuf,
+}
+
+impl Living {
+    fn start(authority: &Authority, endpoint: &str, tls: TlsSettings) -> Self {
+        let lines = authority.directory.path().join("lines");
+        let (layer, guard) = telemetry_bootstrap::init()
+            .ignore_env()
+            .endpoint(endpoint)
+            .tls(tls)
+            .timeout(Duration::from_secs(2))
+            .logs(|logs| logs.export(false))
+            .metrics(|metrics| metrics.export(false))
+            .log_output(|output| output.format(LogFormat::Json).destination(LogDestination::file(&lines)))
+            .build_local()
+            .unwrap();
+        let subscriber = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
+        Self { guard, subscriber, lines }
+    }
+
+    /// Records a span, and waits until the collector has it.
+    fn deliver(&self, to: &Collector) {
+        let before = to.spans();
+        tracing::dispatcher::with_default(&self.subscriber, || drop(tracing::info_span!("work").entered()));
+        let begin = Instant::now();
+        while to.spans() == before {
+            let flushed = self.guard.force_flush(Duration::from_secs(5));
+            assert!(begin.elapsed() < Duration::from_secs(30), "{flushed:?}, {}", self.text());
+        }
+    }
+
+    fn text(&self) -> String {
+        self.guard.force_flush(Duration::from_secs(5)).ok();
+        std::fs::read_to_string(&self.lines).unwrap()
+    }
+}
+
+#[test]
+fn replaced_certificates_and_keys_are_used_for_the_next_connection() {
+    let (first, second) = (Authority::new(), Authority::new());
+    let asking =
+        |authority: &Authority| identity(authority).client_ca_root(Certificate::from_pem(authority.pem()));
+    let (certificate, key) = first.sign("client");
+    let tls = TlsSettings::new()
+        .certificate(first.certificate())
+        .client_certificate(first.write("client.pem", &certificate))
+        .client_key(first.write("client.key", &key));
+    let collector = Collector::start(asking(&first));
+    let living = Living::start(&first, &collector.endpoint, tls);
+    living.deliver(&collector);
+
+    let (certificate, key) = second.sign("client");
+    let collector = collector.restart(asking(&second));
+    first.write("ca.pem", &second.pem());
+    first.write("client.pem", &certificate);
+    first.write("client.key", &key);
+    living.deliver(&collector);
+    assert!(!living.text().contains("cannot be used"), "{}", living.text());
+}
+
+#[test]
+fn files_that_cannot_be_used_any_more_keep_the_previous_ones_and_are_reported_once() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.sign("client");
+    let tls = TlsSettings::new()
+        .certificate(authority.certificate())
+        .client_certificate(authority.write("client.pem", &certificate))
+        .client_key(authority.write("client.key", &key));
+    let asking = || identity(&authority).client_ca_root(Certificate::from_pem(authority.pem()));
+    let mut collector = Collector::start(asking());
+    let living = Living::start(&authority, &collector.endpoint, tls);
+    living.deliver(&collector);
+    let reports = || living.text().matches("changed certificate files cannot be used").count();
+
+    // A key of another certificate; no certificate at all; no file.
+    let (_, other_key) = authority.sign("client");
+    authority.write("client.key", &other_key);
+    for expected in [1, 1] {
+        collector = collector.restart(asking());
+        living.deliver(&collector);
+        assert_eq!(reports(), expected, "{}", living.text());
+    }
+    authority.write("client.key", &key);
+    authority.write("ca.pem", "nothing");
+    for expected in [2, 2] {
+        collector = collector.restart(asking());
+        living.deliver(&collector);
+        assert_eq!(reports(), expected, "{}", living.text());
+    }
+    std::fs::remove_file(authority.certificate()).unwrap();
+    for expected in [3, 3] {
+        collector = collector.restart(asking());
+        living.deliver(&collector);
+        assert_eq!(reports(), expected, "{}", living.text());
+    }
+    // It is there again, as before.
+    authority.write("ca.pem", &authority.pem());
+    collector = collector.restart(asking());
+    living.deliver(&collector);
+    assert_eq!(reports(), 3, "{}", living.text());
 }

@@ -21,7 +21,7 @@ pub struct ExportStats {
     pub open_spans: u64,
 }
 
-/// The counts of one signal. `accepted` is always the sum of the others.
+/// The counts of one signal. `accepted` is always the sum of `delivered`, `rejected`, `failed`, `dropped` and `pending`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignalStats {
@@ -32,12 +32,14 @@ pub struct SignalStats {
     /// Items of accepted requests that the collector refused (OTLP partial success).
     pub rejected: u64,
     /// Items whose delivery was not confirmed: the collector refused the request for good, or the shutdown reached its
-    /// deadline.
+    /// deadline. Some of them may have arrived, if their request was not answered: see `unanswered`.
     pub failed: u64,
     /// Items that did not fit into the queue, or came after the shutdown had closed it.
     pub dropped: u64,
     /// Items in the queue or in flight.
     pub pending: u64,
+    /// The part of `failed` that was sent at least once without an answer: the collector may have these items.
+    pub unanswered: u64,
 }
 
 impl ExportStats {
@@ -86,12 +88,16 @@ impl fmt::Display for ExportStats {
 impl fmt::Display for SignalStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} delivered", self.delivered, self.accepted)?;
-        let rest = [
-            (self.rejected, "rejected"),
-            (self.failed, "failed"),
-            (self.dropped, "dropped"),
-            (self.pending, "pending"),
-        ];
+        if self.rejected > 0 {
+            write!(f, ", {} rejected", self.rejected)?;
+        }
+        match (self.failed, self.unanswered) {
+            (0, _) => {}
+            (failed, 0) => write!(f, ", {failed} failed")?,
+            (failed, unanswered) if failed == unanswered => write!(f, ", {failed} failed (sent, no answer)")?,
+            (failed, unanswered) => write!(f, ", {failed} failed ({unanswered} sent, no answer)")?,
+        }
+        let rest = [(self.dropped, "dropped"), (self.pending, "pending")];
         rest.iter()
             .filter(|(count, _)| *count > 0)
             .try_for_each(|(count, what)| write!(f, ", {count} {what}"))

@@ -29,6 +29,7 @@ pub(crate) fn install(resolve: impl FnOnce() -> Resolved) -> Result<TelemetryGua
     let lock = InstallLock::take()?;
     let (settings, mut additions) = resolve()?;
     let layers = std::mem::take(&mut additions.layers);
+    additions.has_other_layers = !layers.is_empty();
     let registry = Registry::default();
     if layers.is_empty() {
         lock.install(settings, additions, |layer| Dispatch::new(registry.with(layer.into_only_layer())))
@@ -47,7 +48,8 @@ where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
     let lock = InstallLock::take()?;
-    let (settings, additions) = resolve()?;
+    let (settings, mut additions) = resolve()?;
+    additions.has_other_layers = true;
     lock.install(settings, additions, |layer| subscriber(layer.into_filtered_layer()))
 }
 
@@ -67,7 +69,8 @@ pub(crate) fn local<S>(
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    let (settings, additions) = resolve()?;
+    let (settings, mut additions) = resolve()?;
+    additions.has_other_layers = true;
     let Assembled { layer, running, .. } =
         assemble(settings, additions, ExportTo::Network, LineOutput::open)?;
     Ok((layer.into_filtered_layer(), TelemetryGuard::new(running)))

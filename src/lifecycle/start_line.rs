@@ -26,8 +26,7 @@ impl StartLine {
     /// `lines` describes the log output: `JSON to standard error`.
     pub(crate) fn new(settings: &Settings, lines: String) -> Self {
         let exports = [&settings.traces.export, &settings.metrics.export, &settings.logs.export];
-        let destination =
-            |export: &ExportSettings| export.target.uri.to_string().trim_end_matches('/').to_owned();
+        let destination = |export: &ExportSettings| export.target.address();
         let is_exported = |export: &&Option<ExportSettings>| export.is_some() && !settings.disabled;
         Self {
             destinations: exports.map(|export| match export {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::resolve::Resolver;
 use super::setting::{Setting, settings};
-use super::value_kind::{COUNT, DURATION, TIMEOUT};
+use super::value_kind::{COUNT, DELAY, TIMEOUT};
 use super::values::Values;
 
 /// Resolved limits of one signal's queue.
@@ -16,7 +16,8 @@ pub(crate) struct QueueSettings {
     pub(crate) max_bytes: usize,
     /// Items in one request.
     pub(crate) max_export_batch_size: usize,
-    /// The longest wait before a batch that is not full is sent.
+    /// The longest wait before a batch that is not full is sent. If zero, the first item is sent at once, and those that
+    /// come meanwhile are the next batch.
     pub(crate) delay: Duration,
 }
 
@@ -75,7 +76,7 @@ macro_rules! queue_settings {
                 SCHEDULED_DELAY: Duration =
                     concat!($scope, ".scheduled_delay"),
                     [concat!("OTEL_", $processor, "_SCHEDULE_DELAY")],
-                    DURATION,
+                    DELAY,
                     $delay;
                 /// The limit for one export of one batch, if it is shorter than that of the exporter.
                 EXPORT_TIMEOUT: Duration =

@@ -36,13 +36,21 @@ impl<T> Kind<T> {
     }
 }
 
-/// A time that must pass or may pass: intervals and delays.
+/// A time that must pass: an interval.
 pub(super) const DURATION: Kind<Duration> = Kind {
     parse: milliseconds,
     check: |duration| match *duration {
         Duration::ZERO => Err("must be at least 1 ms".into()),
         other => at_most_a_year(other),
     },
+    show: |duration| format!("{duration:?}"),
+    quote: plain,
+};
+
+/// A time that may pass before something happens; zero means at once.
+pub(super) const DELAY: Kind<Duration> = Kind {
+    parse: milliseconds,
+    check: |duration| at_most_a_year(*duration),
     show: |duration| format!("{duration:?}"),
     quote: plain,
 };

@@ -114,9 +114,9 @@ pub fn own(lines: &[Value]) -> Vec<&Value> {
     lines.iter().filter(|line| line["message"] != "recorded").collect()
 }
 
-/// Lines with this message, of one signal.
-pub fn lines_with<'a>(lines: &'a [Value], message: &str, signal: &str) -> Vec<&'a Value> {
-    lines.iter().filter(|line| line["message"] == message && line["signal"] == signal).collect()
+/// Lines with this message.
+pub fn with_message<'a>(lines: &'a [Value], message: &str) -> Vec<&'a Value> {
+    lines.iter().filter(|line| line["message"] == message).collect()
 }
 
 /// Which numbers arrived as spans and as log records. A request whose answer was lost is sent again: that is once.

@@ -15,7 +15,7 @@ use opentelemetry::Context;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::outage_log::OutageLog;
+use super::outage_log::OutageLogs;
 use super::worker::{Command, Worker};
 use super::workers::Workers;
 use crate::diagnostics::Diagnostics;
@@ -25,7 +25,7 @@ use crate::error::InitError;
 #[cfg(feature = "tls")]
 use crate::export::destination::check_tls;
 use crate::export::destination::{Connections, Destination};
-use crate::export::own_threads::{become_io_thread, on_io_thread};
+use crate::export::own_threads::{OwnEvents, become_io_thread, on_io_thread};
 use crate::export::queue::Queue;
 use crate::settings::ExportSettings;
 use crate::settings::Signal;
@@ -59,6 +59,7 @@ impl Exporter {
         #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "only TLS files change a route"))]
         mut routes: Vec<Route>,
         resource: Arc<[u8]>,
+        own_events: OwnEvents,
         diagnostics: &Diagnostics,
     ) -> Result<Self, InitError> {
         if routes.is_empty() {
@@ -68,7 +69,7 @@ impl Exporter {
         routes.iter_mut().try_for_each(|route| check_tls_files(route, diagnostics))?;
         let mut workers = Workers::default();
         let commands = routes.iter().map(|route| workers.add(route.signal, unbounded_channel())).collect();
-        let plan = Plan { routes, commands, resource, diagnostics: diagnostics.clone() };
+        let plan = Plan { routes, commands, resource, own_events, diagnostics: diagnostics.clone() };
         let (started, has_started) = sync_channel(1);
         let (alive, ended) = sync_channel(0);
         let handle = std::thread::Builder::new()
@@ -116,6 +117,7 @@ struct Plan {
     routes: Vec<Route>,
     commands: Vec<UnboundedReceiver<Command>>,
     resource: Arc<[u8]>,
+    own_events: OwnEvents,
     diagnostics: Diagnostics,
 }
 
@@ -123,13 +125,14 @@ impl Plan {
     /// The workers, with their connections. These spawn tasks on the runtime that is current.
     fn workers(self) -> Vec<(Worker, UnboundedReceiver<Command>)> {
         let mut connections = Connections::new(self.diagnostics.clone());
+        let mut outage_logs = OutageLogs::new(self.diagnostics.clone());
         let parts = self.routes.into_iter().zip(self.commands);
         parts
             .map(|(route, commands)| {
                 let destination =
                     Destination::new(route.signal, route.settings, &mut connections, &self.diagnostics);
-                let outage_log =
-                    OutageLog::new(self.diagnostics.clone(), route.signal, destination.endpoint());
+                let ledger = Arc::clone(route.queue.ledger());
+                let outage_log = outage_logs.log(route.signal, destination.endpoint(), ledger);
                 let resource = Arc::clone(&self.resource);
                 (Worker::new(route.queue, Arc::new(destination), resource, route.delay, outage_log), commands)
             })
@@ -160,30 +163,30 @@ fn check_tls_files(route: &mut Route, diagnostics: &Diagnostics) -> Result<(), I
 /// The thread. The runtime is made and dropped here: neither is allowed inside the application's runtime, where
 /// telemetry may have been started.
 fn run(plan: Plan, started: &SyncSender<std::io::Result<()>>, alive: SyncSender<()>) {
-    become_io_thread();
+    become_io_thread(plan.own_events);
     let _suppressed = Context::enter_telemetry_suppressed_scope();
-    let runtime = match runtime(&plan.routes) {
+    let runtime = match runtime(&plan.routes, plan.own_events) {
         Ok(runtime) => runtime,
         Err(error) => return drop(started.send(Err(error))),
     };
-    let _ = started.send(Ok(()));
     let workers = {
         let _inside = runtime.enter();
         plan.workers()
     };
+    let _ = started.send(Ok(()));
     runtime.block_on(join_all(workers.into_iter().map(|(worker, commands)| worker.run(commands))));
     // A name that is still being resolved must not hold the exit up.
     runtime.shutdown_background();
     drop(alive);
 }
 
-fn runtime(routes: &[Route]) -> std::io::Result<Runtime> {
+fn runtime(routes: &[Route], own_events: OwnEvents) -> std::io::Result<Runtime> {
     has_descriptors()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name(THREAD_NAME)
         // Also the helper threads that resolve names.
-        .on_thread_start(become_io_thread)
+        .on_thread_start(move || become_io_thread(own_events))
         .thread_keep_alive(FOREVER)
         .build()?;
     if routes.iter().any(has_name) {

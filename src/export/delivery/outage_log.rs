@@ -1,166 +1,331 @@
-//! Logs export outages and recoveries, rate-limited.
+//! Logs export outages and recoveries of an endpoint, rate-limited.
 //!
-//! There is one warning when an outage starts, at most one reminder a minute, and one line with the losses when it is
-//! over. A collector that comes and goes is reported once a minute, not each time.
+//! Signals that share an endpoint share its log. There is one warning when an outage starts, at most one reminder a
+//! minute, and one line with the losses when every signal that failed is delivered again. A collector that comes and goes
+//! is reported once a minute, not each time.
+//!
+//! A signal that alone is refused, while others are delivered to the same endpoint, has an outage of its own: the
+//! collector has no pipeline for it, for example.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::diagnostics::Diagnostics;
 use crate::diagnostics::FieldValue::{Count, Seconds, Text};
-use crate::export::SignalStats;
 use crate::export::destination::Failure;
+use crate::export::queue::Ledger;
 use crate::settings::Signal;
 
-pub(super) struct OutageLog {
+/// The logs of all endpoints.
+pub(super) struct OutageLogs {
     diagnostics: Diagnostics,
-    signal: Signal,
+    endpoints: HashMap<String, Arc<Mutex<EndpointLog>>>,
+}
+
+/// One signal's part in the log of its endpoint.
+pub(super) struct OutageLog {
+    endpoint: Arc<Mutex<EndpointLog>>,
+    /// The place of the signal.
+    index: usize,
+}
+
+struct EndpointLog {
+    diagnostics: Diagnostics,
     endpoint: String,
-    outage: Option<Outage>,
+    signals: Vec<SignalLog>,
+    /// Of the endpoint as a whole.
+    outage: OutageState,
+}
+
+struct SignalLog {
+    signal: Signal,
+    ledger: Arc<Ledger>,
+    has_delivered: bool,
+    /// The last request failed, in an outage of the endpoint.
+    is_failing: bool,
+    /// The signal failed at least once in the current outage of the endpoint.
+    is_affected: bool,
+    /// Of this signal alone.
+    outage: OutageState,
+    last_partial: Option<Instant>,
+}
+
+#[derive(Default)]
+struct OutageState {
+    current: Option<Outage>,
     /// When an outage was last reported, this one or an earlier one.
     last_reported: Option<Instant>,
-    last_partial: Option<Instant>,
+    /// Items that were lost before the next outage.
+    lost_before: u64,
 }
 
 struct Outage {
     /// When the first request that failed was sent.
     since: Instant,
-    lost_before: u64,
     /// Whether the outage was reported: then its end is, too.
-    reported: bool,
+    is_reported: bool,
+}
+
+impl OutageLogs {
+    pub(super) fn new(diagnostics: Diagnostics) -> Self {
+        Self { diagnostics, endpoints: HashMap::new() }
+    }
+
+    /// Returns the log of a signal that goes to `endpoint`.
+    pub(super) fn log(&mut self, signal: Signal, endpoint: String, ledger: Arc<Ledger>) -> OutageLog {
+        let new = || EndpointLog {
+            diagnostics: self.diagnostics.clone(),
+            endpoint: endpoint.clone(),
+            signals: Vec::new(),
+            outage: OutageState::default(),
+        };
+        let shared = self.endpoints.entry(endpoint.clone()).or_insert_with(|| Arc::new(Mutex::new(new())));
+        let mut log = lock(shared);
+        log.signals.push(SignalLog {
+            signal,
+            ledger,
+            has_delivered: false,
+            is_failing: false,
+            is_affected: false,
+            outage: OutageState::default(),
+            last_partial: None,
+        });
+        OutageLog { endpoint: Arc::clone(shared), index: log.signals.len() - 1 }
+    }
 }
 
 impl OutageLog {
-    pub(super) fn new(diagnostics: Diagnostics, signal: Signal, endpoint: String) -> Self {
-        Self { diagnostics, signal, endpoint, outage: None, last_reported: None, last_partial: None }
-    }
-
-    /// Records a failed request. `counts` has the items that wait for the next try, and those that are lost.
-    pub(super) fn failed(&mut self, failure: &Failure, counts: SignalStats, sent: Instant, now: Instant) {
-        let begin = Outage { since: sent, lost_before: counts.lost(), reported: false };
-        let outage = self.outage.get_or_insert(begin);
-        if self.last_reported.is_some_and(|last| now - last < REMINDER) {
-            return;
+    /// Records a failed request.
+    pub(super) fn failed(&self, failure: &Failure, sent: Instant, now: Instant) {
+        let mut log = lock(&self.endpoint);
+        if failure.cause.concerns_signal() && log.delivers_others(self.index) {
+            let own = &mut log.signals[self.index].outage;
+            let Some(message) = own.failed(sent, now) else { return };
+            return log.report(message, failure, self.index, &[self.index]);
         }
-        self.last_reported = Some(now);
-        let message = match std::mem::replace(&mut outage.reported, true) {
-            false => "telemetry is not being delivered",
-            true => "telemetry is still not being delivered",
-        };
-        self.say(message, failure, counts);
+        let signal = &mut log.signals[self.index];
+        (signal.is_failing, signal.is_affected) = (true, true);
+        let Some(message) = log.outage.failed(sent, now) else { return };
+        let affected = log.affected();
+        log.report(message, failure, self.index, &affected);
     }
 
     /// Records a successful request.
-    pub(super) fn delivered(&mut self, counts: SignalStats, now: Instant) {
-        let Some(outage) = self.outage.take().filter(|outage| outage.reported) else { return };
-        let tenths = ((now - outage.since).as_secs_f64() * 10.0).round();
-        self.diagnostics.info(
-            "telemetry is being delivered again",
-            &[
-                ("signal", Text(&self.signal)),
-                ("endpoint", Text(&self.endpoint)),
-                ("seconds", Seconds(tenths / 10.0)),
-                ("lost", Count(counts.lost().saturating_sub(outage.lost_before))),
-            ],
-        );
-    }
-
-    /// The collector took a request, but not all of it.
-    pub(super) fn rejected(&mut self, rejected: u64, message: &str, now: Instant) {
-        if self.last_partial.is_some_and(|last| now - last < REMINDER) {
+    pub(super) fn delivered(&self, now: Instant) {
+        let mut log = lock(&self.endpoint);
+        let signal = &mut log.signals[self.index];
+        (signal.has_delivered, signal.is_failing) = (true, false);
+        let lost = signal.ledger.snapshot().lost();
+        if let Some((outage, lost)) = signal.outage.delivered(lost) {
+            log.report_end(&outage, lost, now, &[self.index]);
+        }
+        if log.signals.iter().any(|signal| signal.is_failing) {
             return;
         }
-        self.last_partial = Some(now);
-        self.diagnostics.warn(
+        let lost = log.signals.iter().map(|signal| signal.ledger.snapshot().lost()).sum();
+        if let Some((outage, lost)) = log.outage.delivered(lost) {
+            let affected = log.affected();
+            log.report_end(&outage, lost, now, &affected);
+        }
+        log.signals.iter_mut().for_each(|signal| signal.is_affected = false);
+    }
+
+    /// Records that the collector took a request, but not all of it.
+    pub(super) fn rejected(&self, rejected: u64, message: &str, now: Instant) {
+        let mut log = lock(&self.endpoint);
+        let signal = &mut log.signals[self.index];
+        if signal.last_partial.is_some_and(|last| now - last < REMINDER) {
+            return;
+        }
+        signal.last_partial = Some(now);
+        log.diagnostics.warn(
             "the collector rejected a part of the telemetry",
             &[
-                ("signal", Text(&self.signal)),
-                ("endpoint", Text(&self.endpoint)),
+                ("signal", Text(&log.signals[self.index].signal)),
+                ("endpoint", Text(&log.endpoint)),
                 ("rejected", Count(rejected)),
                 ("reason", Text(&message)),
             ],
         );
     }
+}
 
-    fn say(&self, message: &str, failure: &Failure, counts: SignalStats) {
+impl EndpointLog {
+    /// Returns `true` if another signal is delivered: then the endpoint works.
+    fn delivers_others(&self, index: usize) -> bool {
+        let mut others = self.signals.iter().enumerate().filter(|(other, _)| *other != index);
+        others.any(|(_, other)| other.has_delivered && !other.is_failing)
+    }
+
+    /// The signals that failed in the current outage.
+    fn affected(&self) -> Vec<usize> {
+        (0..self.signals.len()).filter(|index| self.signals[*index].is_affected).collect()
+    }
+
+    fn report(&self, message: &str, failure: &Failure, failed: usize, signals: &[usize]) {
+        let counts = || signals.iter().map(|index| self.signals[*index].ledger.snapshot());
         self.diagnostics.warn(
             message,
             &[
-                ("signal", Text(&self.signal)),
+                ("signals", Text(&self.names(signals))),
                 ("endpoint", Text(&self.endpoint)),
                 ("error", Text(&failure.text)),
-                ("check", Text(&failure.cause.advice())),
-                ("pending", Count(counts.pending)),
-                ("lost", Count(counts.lost())),
+                ("check", Text(&failure.cause.advice(self.signals[failed].signal))),
+                ("pending", Count(counts().map(|counts| counts.pending).sum())),
+                ("lost", Count(counts().map(|counts| counts.lost()).sum())),
             ],
         );
     }
+
+    fn report_end(&self, outage: &Outage, lost: u64, now: Instant, signals: &[usize]) {
+        let tenths = ((now - outage.since).as_secs_f64() * 10.0).round();
+        self.diagnostics.info(
+            "telemetry is being delivered again",
+            &[
+                ("signals", Text(&self.names(signals))),
+                ("endpoint", Text(&self.endpoint)),
+                ("seconds", Seconds(tenths / 10.0)),
+                ("lost", Count(lost)),
+            ],
+        );
+    }
+
+    fn names(&self, signals: &[usize]) -> String {
+        let names: Vec<_> = signals.iter().map(|index| self.signals[*index].signal.name()).collect();
+        names.join(", ")
+    }
+}
+
+impl OutageState {
+    /// Returns the message, if it is time for one.
+    fn failed(&mut self, sent: Instant, now: Instant) -> Option<&'static str> {
+        let outage = self.current.get_or_insert(Outage { since: sent, is_reported: false });
+        if self.last_reported.is_some_and(|last| now - last < REMINDER) {
+            return None;
+        }
+        self.last_reported = Some(now);
+        Some(match std::mem::replace(&mut outage.is_reported, true) {
+            false => "telemetry is not being delivered",
+            true => "telemetry is still not being delivered",
+        })
+    }
+
+    /// Returns the outage that is over, if it was reported, and what was lost in it. `lost` is the sum until now.
+    fn delivered(&mut self, lost: u64) -> Option<(Outage, u64)> {
+        let before = std::mem::replace(&mut self.lost_before, lost);
+        let outage = self.current.take().filter(|outage| outage.is_reported)?;
+        Some((outage, lost.saturating_sub(before)))
+    }
+}
+
+fn lock(log: &Mutex<EndpointLog>) -> MutexGuard<'_, EndpointLog> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const REMINDER: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use super::*;
     use crate::export::destination::Cause;
 
-    /// The reporter, the lines it has reported, and the time at which it began.
-    fn reporter() -> (OutageLog, Arc<Mutex<Vec<String>>>, Instant) {
-        let lines = Arc::new(Mutex::new(Vec::new()));
+    type Lines = Arc<Mutex<Vec<String>>>;
+
+    /// The logs of two signals to one endpoint, and the lines that are written.
+    fn logs() -> (OutageLogs, [(OutageLog, Arc<Ledger>); 2], Lines) {
+        let lines = Lines::default();
         let diagnostics = Diagnostics::default();
-        let reported = Arc::clone(&lines);
+        let written = Arc::clone(&lines);
         diagnostics.write_with(Box::new(move |_, message, fields| {
             let field =
                 |name| fields.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string());
-            let after = field("seconds").map(|seconds| format!(" after {seconds} s"));
-            let (after, lost) = (after.unwrap_or_default(), field("lost").unwrap_or_default());
-            reported.lock().unwrap().push(format!("{message}{after}, {lost} lost"));
+            let after = field("seconds").map(|seconds| format!(" after {seconds} s")).unwrap_or_default();
+            let (signals, lost) = (field("signals").unwrap(), field("lost").unwrap());
+            written.lock().unwrap().push(format!("{signals}: {message}{after}, {lost} lost"));
         }));
-        let reporter = OutageLog::new(diagnostics, Signal::Logs, "http://collector:4317".to_owned());
-        (reporter, lines, Instant::now())
+        let mut logs = OutageLogs::new(diagnostics);
+        let signals = [Signal::Traces, Signal::Logs].map(|signal| {
+            let ledger = Arc::new(Ledger::default());
+            (logs.log(signal, "http://collector:4317".to_owned(), Arc::clone(&ledger)), ledger)
+        });
+        (logs, signals, lines)
     }
 
-    fn failure() -> Failure {
-        Failure::new(Cause::Timeout, "no answer")
+    fn lose(ledger: &Ledger, items: u64) {
+        ledger.accept(items);
+        ledger.fail(items);
     }
 
-    fn lost(failed: u64) -> SignalStats {
-        SignalStats { failed, ..Default::default() }
+    fn failure(cause: Cause) -> Failure {
+        Failure::new(cause, "no answer")
     }
 
     #[test]
     fn outage_is_logged_at_its_beginning_once_a_minute_and_at_its_end() {
-        let (mut reporter, lines, begin) = reporter();
+        let (_logs, [(traces, ledger), (logs, _)], lines) = logs();
+        let begin = Instant::now();
         for second in 0..150 {
             let sent = begin + Duration::from_secs(second);
-            reporter.failed(&failure(), lost(5 + second), sent, sent + Duration::from_secs(10));
+            lose(&ledger, 1);
+            traces.failed(&failure(Cause::Timeout), sent, sent + Duration::from_secs(10));
+            logs.failed(&failure(Cause::ConnectionRefused), sent, sent + Duration::from_secs(11));
         }
-        reporter.delivered(lost(155), begin + Duration::from_secs(150));
-        reporter.delivered(lost(155), begin + Duration::from_secs(151));
+        traces.delivered(begin + Duration::from_secs(150));
+        logs.delivered(begin + Duration::from_secs(151));
+        logs.delivered(begin + Duration::from_secs(152));
         let expected = [
-            "telemetry is not being delivered, 5 lost",
-            "telemetry is still not being delivered, 65 lost",
-            "telemetry is still not being delivered, 125 lost",
-            "telemetry is being delivered again after 150 s, 150 lost",
+            "traces: telemetry is not being delivered, 1 lost",
+            "traces, logs: telemetry is still not being delivered, 60 lost",
+            "traces, logs: telemetry is still not being delivered, 120 lost",
+            "traces, logs: telemetry is being delivered again after 151 s, 150 lost",
         ];
         assert_eq!(*lines.lock().unwrap(), expected);
     }
 
     #[test]
     fn flapping_collector_is_logged_once_a_minute() {
-        let (mut reporter, lines, begin) = reporter();
+        let (_logs, [(traces, _), _], lines) = logs();
+        let begin = Instant::now();
         for second in 0..70 {
             let now = begin + Duration::from_secs(second);
-            reporter.failed(&failure(), lost(0), now, now);
-            reporter.delivered(lost(0), now);
+            traces.failed(&failure(Cause::Timeout), now, now);
+            traces.delivered(now);
         }
         let one = [
-            "telemetry is not being delivered, 0 lost",
-            "telemetry is being delivered again after 0 s, 0 lost",
+            "traces: telemetry is not being delivered, 0 lost",
+            "traces: telemetry is being delivered again after 0 s, 0 lost",
         ];
         assert_eq!(*lines.lock().unwrap(), one.repeat(2));
+    }
+
+    #[test]
+    fn a_signal_that_alone_is_refused_has_a_report_of_its_own() {
+        let (_logs, [(traces, _), (logs, ledger)], lines) = logs();
+        let now = Instant::now();
+        traces.failed(&failure(Cause::ConnectionRefused), now, now);
+        traces.delivered(now);
+        lose(&ledger, 7);
+        logs.failed(&failure(Cause::Unsupported), now, now);
+        logs.failed(&failure(Cause::Unsupported), now, now);
+        // What concerns the endpoint does not.
+        logs.failed(&failure(Cause::Timeout), now, now);
+        let expected = [
+            "traces: telemetry is not being delivered, 0 lost",
+            "traces: telemetry is being delivered again after 0 s, 0 lost",
+            "logs: telemetry is not being delivered, 7 lost",
+        ];
+        assert_eq!(*lines.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn signals_that_are_all_refused_are_one_report() {
+        let (_logs, [(traces, _), (logs, _)], lines) = logs();
+        let now = Instant::now();
+        traces.failed(&failure(Cause::Unsupported), now, now);
+        logs.failed(&failure(Cause::Unsupported), now, now);
+        assert_eq!(lines.lock().unwrap().len(), 1);
     }
 }

@@ -6,18 +6,22 @@
 //! be reached, and it does not trust a connection on which nothing comes: what is still on its way there shortly before
 //! the deadline is sent on a new one too.
 //!
-//! However a worker ends, pending items have failed by then, and waiting flushes have returned.
+//! However a worker ends, pending items have failed by then, and waiting flushes have returned. A panic costs one turn of
+//! its loop: the ledger is written before any code that might panic.
 
 use std::future::{Future, pending};
+use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::backoff::Backoff;
 use super::outage_log::OutageLog;
@@ -56,8 +60,8 @@ pub(super) struct Worker {
     /// Tries in a row that were sent and not answered in time.
     timeouts: u32,
     in_flight: FuturesUnordered<Pin<Box<dyn Future<Output = Sent> + Send>>>,
-    /// Of the batches in flight, each with its epoch.
-    in_flight_sequences: Vec<(u64, u64)>,
+    /// Of the batches in flight.
+    in_flight_batches: Vec<InFlight>,
     /// Requests that were sent before the last failure was noticed fail together with it, as one failure.
     epoch: u64,
     next_tick: Instant,
@@ -67,6 +71,14 @@ pub(super) struct Worker {
     shutdown: Option<Shutdown>,
     /// That of the shutdown, for the requests in flight.
     last_deadline: watch::Sender<Option<Instant>>,
+}
+
+struct InFlight {
+    sequence: u64,
+    epoch: u64,
+    items: u64,
+    /// This try, or an earlier one, was sent and has no answer.
+    is_unanswered: Arc<AtomicBool>,
 }
 
 struct Sent {
@@ -106,7 +118,7 @@ impl Worker {
             backoff: Backoff::default(),
             timeouts: 0,
             in_flight: FuturesUnordered::new(),
-            in_flight_sequences: Vec::new(),
+            in_flight_batches: Vec::new(),
             epoch: 0,
             next_tick: Instant::now() + delay,
             flush_requested: false,
@@ -119,22 +131,32 @@ impl Worker {
     /// Runs until a shutdown command, or until all senders of commands are gone.
     pub(super) async fn run(mut self, mut commands: UnboundedReceiver<Command>) {
         loop {
-            self.fill_window();
-            self.answer_flushes();
-            if self.is_done() {
-                return;
-            }
-            let wake = self.next_wake();
-            tokio::select! {
-                Some(sent) = self.in_flight.next(), if !self.in_flight.is_empty() => self.on_response(sent),
-                command = commands.recv() => match command {
-                    Some(command) => self.handle_command(command),
-                    None => return,
-                },
-                () = self.queue.filled() => {}
-                () = sleep_until(wake) => {}
+            match AssertUnwindSafe(self.turn(&mut commands)).catch_unwind().await {
+                Ok(ControlFlow::Break(())) => return,
+                Ok(ControlFlow::Continue(())) => {}
+                // The panic hook has reported it. A pause, in case that the next turn panics as well.
+                Err(_) => sleep(PANIC_PAUSE).await,
             }
         }
+    }
+
+    async fn turn(&mut self, commands: &mut UnboundedReceiver<Command>) -> ControlFlow<()> {
+        self.fill_window();
+        self.answer_flushes();
+        if self.is_done() {
+            return ControlFlow::Break(());
+        }
+        let wake = self.next_wake();
+        tokio::select! {
+            Some(sent) = self.in_flight.next(), if !self.in_flight.is_empty() => self.on_response(sent),
+            command = commands.recv() => match command {
+                Some(command) => self.handle_command(command),
+                None => return ControlFlow::Break(()),
+            },
+            () = self.queue.filled() => {}
+            () = sleep_until(wake) => {}
+        }
+        ControlFlow::Continue(())
     }
 
     fn fill_window(&mut self) {
@@ -164,7 +186,7 @@ impl Worker {
         let in_order = self.destination.signal() == Signal::Metrics && !ends;
         match self.backoff.is_failing() {
             // What was sent before the failure may hang for longer than there is time.
-            true if ends => self.in_flight_sequences.iter().all(|(_, epoch)| *epoch != self.epoch),
+            true if ends => self.in_flight_batches.iter().all(|batch| batch.epoch != self.epoch),
             failing => self.in_flight.len() < if in_order || failing { 1 } else { MAX_IN_FLIGHT },
         }
     }
@@ -172,26 +194,35 @@ impl Worker {
     fn send(&mut self, batch: Batch) {
         let request = batch.to_request(&self.resource);
         let (epoch, at) = (self.epoch, Instant::now());
-        self.in_flight_sequences.push((batch.sequence(), epoch));
+        let is_unanswered = Arc::new(AtomicBool::new(batch.is_unanswered()));
+        self.in_flight_batches.push(InFlight {
+            sequence: batch.sequence(),
+            epoch,
+            items: batch.count(),
+            is_unanswered: Arc::clone(&is_unanswered),
+        });
         let destination = Arc::clone(&self.destination);
         let timeout = self.timeout();
         let hedge_deadline = hedge_deadline(self.last_deadline.subscribe());
         self.in_flight.push(Box::pin(async move {
-            let outcome = destination.send(request, timeout, hedge_deadline).await;
+            let outcome = destination.send(request, timeout, hedge_deadline, is_unanswered).await;
             Sent { epoch, at, batch, outcome }
         }));
     }
 
-    fn on_response(&mut self, Sent { epoch, at, batch, outcome }: Sent) {
+    fn on_response(&mut self, Sent { epoch, at, mut batch, outcome }: Sent) {
         let sequence = batch.sequence();
-        if let Some(place) = self.in_flight_sequences.iter().position(|(sent, _)| *sent == sequence) {
-            self.in_flight_sequences.swap_remove(place);
+        if let Some(place) = self.in_flight_batches.iter().position(|sent| sent.sequence == sequence) {
+            self.in_flight_batches.swap_remove(place);
+        }
+        if outcome.failure().is_some_and(|failure| failure.is_unanswered) {
+            batch.mark_unanswered();
         }
         match outcome {
             Outcome::Delivered { rejected, message } => {
                 if epoch == self.epoch {
                     self.backoff.succeeded();
-                    self.timeouts = 0;
+                    self.shorten_timeout(at.elapsed());
                 }
                 self.delivered(batch, rejected, &message);
             }
@@ -222,7 +253,7 @@ impl Worker {
         self.queue.ledger().deliver(batch.count() - rejected);
         self.queue.ledger().reject(rejected);
         self.queue.recycle(batch);
-        self.outage_log.delivered(self.queue.ledger().snapshot(), Instant::now());
+        self.outage_log.delivered(Instant::now());
         if rejected > 0 || !message.is_empty() {
             self.outage_log.rejected(rejected, message, Instant::now());
         }
@@ -233,13 +264,25 @@ impl Worker {
 
     fn refused(&mut self, batch: &Batch, failure: &Failure, sent: Instant) {
         self.queue.ledger().fail(batch.count());
+        if batch.is_unanswered() {
+            self.queue.ledger().record_unanswered(batch.count());
+        }
         self.failed(batch.sequence(), failure, sent);
     }
 
     /// The limit for the next try. It grows with each one that was not answered: a collector that needs longer would
     /// otherwise get the same data again and again, and none of it would count as delivered.
     fn timeout(&self) -> Duration {
-        self.destination.timeout().saturating_mul(1 << self.timeouts.min(MAX_TIMEOUT_DOUBLINGS))
+        self.destination.timeout().saturating_mul(1 << self.timeouts)
+    }
+
+    /// After an answer that came within half of a shorter limit, that one is enough. A collector that is always slow
+    /// keeps the longer one: with the shorter one it would get every request several times.
+    fn shorten_timeout(&mut self, took: Duration) {
+        let shorter = |timeouts: u32| self.destination.timeout().saturating_mul(1 << timeouts);
+        while self.timeouts > 0 && took < shorter(self.timeouts - 1) / 2 {
+            self.timeouts -= 1;
+        }
     }
 
     /// At the end a pause must leave time for more than one further try.
@@ -250,7 +293,7 @@ impl Worker {
 
     fn back_off(&mut self, failure: &Failure) {
         if failure.cause == Cause::Timeout {
-            self.timeouts += 1;
+            self.timeouts = (self.timeouts + 1).min(MAX_TIMEOUT_DOUBLINGS);
         }
         let known_to_be_down = self.backoff.is_failing();
         self.backoff.failed(failure.retry_after, self.longest_pause());
@@ -263,7 +306,7 @@ impl Worker {
     }
 
     fn failed(&mut self, sequence: u64, failure: &Failure, sent: Instant) {
-        self.outage_log.failed(failure, self.queue.ledger().snapshot(), sent, Instant::now());
+        self.outage_log.failed(failure, sent, Instant::now());
         self.fail_flushes(sequence, &failure.text);
     }
 
@@ -278,7 +321,7 @@ impl Worker {
         if self.flushes.is_empty() {
             return;
         }
-        let in_flight = self.in_flight_sequences.iter().map(|(sequence, _)| *sequence);
+        let in_flight = self.in_flight_batches.iter().map(|batch| batch.sequence);
         let oldest = in_flight.chain(self.queue.first_sequence()).min().unwrap_or(u64::MAX);
         for flush in self.flushes.extract_if(.., |flush| flush.last_sequence < oldest) {
             (flush.reply)(Ok(()));
@@ -321,8 +364,8 @@ impl Worker {
         let deadline = self.shutdown.as_ref().map(|shutdown| shutdown.deadline);
         let next_send = match self.backoff.until() {
             Some(until) => Some(until),
-            // When all that may be on their way are, the first answer wakes.
-            None => self.may_send().then_some(self.next_tick),
+            // When all that may be on their way are, the first answer wakes. Without a delay, the queue wakes.
+            None => (self.may_send() && !self.delay.is_zero()).then_some(self.next_tick),
         };
         let far = Instant::now() + MAX_SLEEP;
         let flushes = self.flushes.iter().map(|flush| flush.deadline);
@@ -332,15 +375,18 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // What is on its way has failed too: its answer will not be heard.
-        if self.shutdown.is_some() && !self.in_flight.is_empty() {
-            let text = "no answer before the deadline of the shutdown".to_owned();
-            let failure = Failure::new(Cause::Timeout, text);
-            let now = Instant::now();
-            self.outage_log.failed(&failure, self.queue.ledger().snapshot(), now, now);
-        }
+        let is_in_flight = !self.in_flight.is_empty();
         self.in_flight.clear();
+        let unanswered =
+            self.in_flight_batches.iter().filter(|sent| sent.is_unanswered.load(Ordering::Relaxed));
+        self.queue.ledger().record_unanswered(unanswered.map(|sent| sent.items).sum());
         self.queue.abandon();
+        // What is on its way has failed too: its answer will not be read.
+        if self.shutdown.is_some() && is_in_flight {
+            let failure = Failure::new(Cause::Timeout, "no answer before the deadline of the shutdown");
+            let now = Instant::now();
+            self.outage_log.failed(&failure, now, now);
+        }
         for flush in self.flushes.drain(..) {
             (flush.reply)(Err(FlushError::Failed("telemetry was shut down".to_owned())));
         }
@@ -369,4 +415,6 @@ const TRIES_UNREACHABLE: u32 = 2;
 const MAX_TIMEOUT_DOUBLINGS: u32 = 3;
 /// Enough to connect to a collector and hand over a few requests.
 const HEDGE_BEFORE_DEADLINE: Duration = Duration::from_secs(1);
+/// Between panics.
+const PANIC_PAUSE: Duration = Duration::from_millis(100);
 const MAX_SLEEP: Duration = Duration::from_secs(3600);

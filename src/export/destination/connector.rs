@@ -76,13 +76,13 @@ impl Connector {
 
     async fn connect(mut self, uri: Uri) -> Result<TokioIo<Stream>, BoxError> {
         let tcp = self.tcp.call(uri.clone()).await?.into_inner();
-        let watched = Watched { inner: tcp, peer: self.peer.clone() };
+        let watched = Watched::new(tcp, self.peer.clone());
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
             let host = uri.host().unwrap_or_default();
             let stream = tls.connect(host, watched).await?;
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            let inside = Watched { inner: stream, peer: self.peer };
+            let inside = Watched::new(stream, self.peer);
             return Ok(TokioIo::new(Stream { io: Box::new(inside), is_http2 }));
         }
         Ok(TokioIo::new(Stream { io: Box::new(watched), is_http2: false }))
@@ -163,6 +163,10 @@ impl Peer {
         FirstBytes::from_number(self.0.first_bytes.load(Ordering::Relaxed))
     }
 
+    fn set_first_bytes(&self, first: FirstBytes) {
+        self.0.first_bytes.store(first as u8, Ordering::Relaxed);
+    }
+
     pub(super) fn connect_failure(&self) -> Option<Failure> {
         self.lock_failure().clone()
     }
@@ -175,7 +179,14 @@ impl Peer {
 /// A connection that notes the first bytes of the peer.
 pub(super) struct Watched<S> {
     inner: S,
-    peer: Peer,
+    /// `None` once they have come.
+    peer: Option<Peer>,
+}
+
+impl<S> Watched<S> {
+    fn new(inner: S, peer: Peer) -> Self {
+        Self { inner, peer: Some(peer) }
+    }
 }
 
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -204,8 +215,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let start = buffer.filled().len();
         let read = Pin::new(&mut this.inner).poll_read(cx, buffer);
         let bytes = &buffer.filled()[start..];
-        if !bytes.is_empty() {
-            this.peer.0.first_bytes.store(FirstBytes::from_bytes(bytes) as u8, Ordering::Relaxed);
+        if !bytes.is_empty()
+            && let Some(peer) = this.peer.take()
+        {
+            peer.set_first_bytes(FirstBytes::from_bytes(bytes));
         }
         read
     }

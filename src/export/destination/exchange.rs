@@ -2,6 +2,8 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -78,11 +80,17 @@ async fn next_frame(body: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::E
 pub(super) struct RequestBody {
     prefix: Bytes,
     message: Bytes,
+    is_sent: Arc<AtomicBool>,
 }
 
 impl RequestBody {
     pub(super) fn new(prefix: Bytes, message: Bytes) -> Self {
-        Self { prefix, message }
+        Self { prefix, message, is_sent: Arc::default() }
+    }
+
+    /// Sets `is_sent` as soon as a connection takes the first bytes.
+    pub(super) fn reporting_to(self, is_sent: Arc<AtomicBool>) -> Self {
+        Self { is_sent, ..self }
     }
 }
 
@@ -95,6 +103,7 @@ impl Body for RequestBody {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let body = self.get_mut();
+        body.is_sent.store(true, Ordering::Relaxed);
         let next = if body.prefix.is_empty() { &mut body.message } else { &mut body.prefix };
         let data = std::mem::take(next);
         Poll::Ready((!data.is_empty()).then(|| Ok(Frame::data(data))))

@@ -15,6 +15,7 @@ pub(super) fn explain(error: &(dyn Error + 'static), first: FirstBytes, http: Ht
         (FirstBytes::Http1, Http::Two) => Cause::PeerSpeaksHttp,
         (FirstBytes::Http2, Http::Any) if !is_tls => Cause::PeerSpeaksGrpc,
         (FirstBytes::Tls, _) if !is_tls => Cause::TlsPeer,
+        (FirstBytes::Other, _) if !is_tls => Cause::NotOtlp,
         _ => cause(error, deepest),
     };
     Failure::new(cause, text(cause, deepest))
@@ -72,6 +73,7 @@ fn text(cause: Cause, deepest: &(dyn Error + 'static)) -> String {
         Cause::PeerSpeaksHttp => "the peer answers in HTTP/1".to_owned(),
         Cause::PeerSpeaksGrpc => "the peer answers in HTTP/2".to_owned(),
         Cause::TlsPeer => "the peer answers in TLS".to_owned(),
+        Cause::NotOtlp => "the peer answers in a protocol that is neither HTTP nor TLS".to_owned(),
         _ => super::exchange::shortened(&deepest.to_string()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -61,11 +62,13 @@ impl Destination {
 
     /// For messages; holds no credentials.
     pub(in crate::export) fn endpoint(&self) -> String {
-        self.settings.target.uri.to_string()
+        self.settings.target.address()
     }
 
     /// Sends one request. Once `hedge_after` resolves, if the peer has sent nothing since the request went out, the
     /// same request is sent on a new connection as well, and the first answer counts.
+    ///
+    /// `is_unanswered` becomes `true` while the request is sent and has no answer.
     ///
     /// A panic in here costs this request, which is tried again.
     pub(in crate::export) async fn send(
@@ -73,12 +76,14 @@ impl Destination {
         request: Bytes,
         timeout: Duration,
         hedge_after: impl Future<Output = ()>,
+        is_unanswered: Arc<AtomicBool>,
     ) -> Outcome {
         if request.len() > MAX_REQUEST_BYTES {
             let text = format!("a request of {} bytes is larger than any that may be sent", request.len());
             return Outcome::TooLarge(Failure::new(Cause::RequestTooLarge, text));
         }
-        let sending = AssertUnwindSafe(self.send_any(request, timeout, hedge_after)).catch_unwind();
+        let sending = AssertUnwindSafe(self.send_any(request, timeout, hedge_after, &is_unanswered));
+        let sending = sending.catch_unwind();
         sending.await.unwrap_or_else(|_| {
             Outcome::Retry(Failure::new(Cause::Unexpected, "the request ended with a panic"))
         })
@@ -89,13 +94,18 @@ impl Destination {
         request: Bytes,
         timeout: Duration,
         hedge_after: impl Future<Output = ()>,
+        is_unanswered: &Arc<AtomicBool>,
     ) -> Outcome {
+        let was_unanswered = is_unanswered.load(Ordering::Relaxed);
         let mut hedge_after = pin!(hedge_after);
         let mut resends = 0;
         loop {
             let protocol = self.protocol();
             let body = self.body(protocol, &request);
-            let outcome = self.send_by(protocol, body, timeout, hedge_after.as_mut()).await;
+            let outcome = self.send_by(protocol, body, timeout, hedge_after.as_mut(), is_unanswered).await;
+            if outcome.is_answer() {
+                is_unanswered.store(was_unanswered, Ordering::Relaxed);
+            }
             match &outcome {
                 Outcome::Delivered { .. } => self.is_proven.store(true, Ordering::Relaxed),
                 other if self.should_switch(protocol, other) => {
@@ -147,7 +157,7 @@ impl Destination {
             "the collector speaks another protocol than expected, switching",
             &[
                 ("signal", FieldValue::Text(&self.signal)),
-                ("endpoint", FieldValue::Text(&self.settings.target.uri)),
+                ("endpoint", FieldValue::Text(&self.endpoint())),
                 ("protocol", FieldValue::Text(&protocol)),
                 ("setting", FieldValue::Text(&format_args!("OTEL_EXPORTER_OTLP_PROTOCOL={protocol}"))),
             ],
@@ -168,11 +178,12 @@ impl Destination {
         body: Bytes,
         timeout: Duration,
         hedge_after: Pin<&mut impl Future<Output = ()>>,
+        is_unanswered: &Arc<AtomicBool>,
     ) -> Outcome {
         let connection = if protocol == Protocol::Grpc { &self.grpc } else { &self.http };
         let on = |generation: Generation| {
             let body = body.clone();
-            async move { self.send_on(protocol, connection, &generation, body, timeout).await }
+            async move { self.send_on(protocol, connection, &generation, body, timeout, is_unanswered).await }
         };
         let current = connection.current();
         let responses = current.responses();
@@ -195,18 +206,28 @@ impl Destination {
         current: &Generation,
         body: Bytes,
         timeout: Duration,
+        is_unanswered: &Arc<AtomicBool>,
     ) -> Outcome {
         let request = match self.http_request(protocol, body) {
-            Ok(request) => request,
+            Ok(request) => request.map(|body| body.reporting_to(Arc::clone(is_unanswered))),
             Err(error) => return Outcome::Refused(Failure::new(Cause::Unexpected, error.to_string())),
         };
+        let is_sent = || is_unanswered.load(Ordering::Relaxed);
         match tokio::time::timeout(timeout, exchange(current, request)).await {
             Ok(Ok(answer)) if protocol == Protocol::Grpc => otlp_grpc::outcome(&answer),
             Ok(Ok(answer)) => otlp_http::outcome(&answer),
-            Ok(Err(failure)) => Outcome::Retry(failure),
+            Ok(Err(failure)) => {
+                let cause = failure.cause;
+                let is_unanswered = is_sent() && !cause.is_answer() && !cause.is_absence();
+                Outcome::Retry(Failure { is_unanswered, ..failure })
+            }
             Err(_) => {
                 connection.replace(current);
-                Outcome::Retry(Failure::new(Cause::Timeout, format!("no answer within {timeout:?}")))
+                let failure = match is_sent() {
+                    true => Failure::new(Cause::Timeout, format!("no answer within {timeout:?}")),
+                    false => Failure::new(Cause::ConnectTimeout, format!("no connection within {timeout:?}")),
+                };
+                Outcome::Retry(Failure { is_unanswered: is_sent(), ..failure })
             }
         }
     }

@@ -91,7 +91,7 @@ fn classify(code: Code, message: &str, retry_after: Option<Duration>) -> Outcome
     };
     let name = code.name();
     let text = if message.is_empty() { name.to_owned() } else { format!("{name}: {message}") };
-    let failure = Failure { cause, text, retry_after };
+    let failure = Failure { retry_after, ..Failure::new(cause, text) };
     match code {
         _ if is_too_large => Outcome::TooLarge(failure),
         Code::Cancelled

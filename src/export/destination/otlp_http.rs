@@ -34,7 +34,7 @@ pub(super) fn outcome(answer: &Answer) -> Outcome {
         none if none.is_empty() => format!("HTTP status {}", answer.status),
         message => format!("HTTP status {}: {message}", answer.status),
     };
-    let failure = Failure { cause, text, retry_after: retry_after(answer) };
+    let failure = Failure { retry_after: retry_after(answer), ..Failure::new(cause, text) };
     match cause {
         Cause::Throttled | Cause::Unavailable => Outcome::Retry(failure),
         Cause::ItemTooLarge => Outcome::TooLarge(failure),

@@ -1,6 +1,9 @@
 //! What became of a request, in terms that no protocol owns.
 
+use std::borrow::Cow;
 use std::time::Duration;
+
+use crate::settings::Signal;
 
 /// What became of one request.
 #[derive(Debug)]
@@ -41,11 +44,13 @@ pub(in crate::export) struct Failure {
     pub(in crate::export) text: String,
     /// How long the receiver asks clients to wait before the next try.
     pub(in crate::export) retry_after: Option<Duration>,
+    /// The request was sent, and there is no answer: the receiver may have taken it.
+    pub(in crate::export) is_unanswered: bool,
 }
 
 impl Failure {
     pub(in crate::export) fn new(cause: Cause, text: impl Into<String>) -> Self {
-        Self { cause, text: text.into(), retry_after: None }
+        Self { cause, text: text.into(), retry_after: None, is_unanswered: false }
     }
 }
 
@@ -142,9 +147,23 @@ impl Cause {
         )
     }
 
+    /// Returns `true` if it says something about the items, or about their signal, and not about the connection.
+    pub(in crate::export) fn concerns_signal(self) -> bool {
+        matches!(self, Self::RequestTooLarge | Self::ItemTooLarge | Self::Unsupported | Self::Refused)
+    }
+
     /// What to do about it. Each sentence names the setting to change.
-    pub(in crate::export) fn advice(self) -> &'static str {
-        match self {
+    pub(in crate::export) fn advice(self, signal: Signal) -> Cow<'static, str> {
+        if self == Self::Unsupported {
+            let variable = signal.name().to_uppercase();
+            return format!(
+                "nothing takes {signal} there: does the collector have a pipeline for them (if not, set \
+                 OTEL_{variable}_EXPORTER=none), is the path in OTEL_EXPORTER_OTLP_ENDPOINT right, is the compression \
+                 supported?"
+            )
+            .into();
+        }
+        Cow::Borrowed(match self {
             Self::ConnectionRefused => {
                 "no process listens there: is the collector running, and is OTEL_EXPORTER_OTLP_ENDPOINT right?"
             }
@@ -163,7 +182,9 @@ impl Cause {
                  https) in OTEL_EXPORTER_OTLP_ENDPOINT match it, does it want a client certificate \
                  (OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE)?"
             }
-            Self::NotProcessed => "the collector closes its connections: is it shutting down?",
+            Self::NotProcessed => {
+                "the collector at OTEL_EXPORTER_OTLP_ENDPOINT closes its connections: is it shutting down?"
+            }
             Self::Timeout => {
                 "the collector did not answer in time: is it overloaded, does a firewall drop packets, or is \
                  OTEL_EXPORTER_OTLP_TIMEOUT (milliseconds) too short?"
@@ -181,7 +202,8 @@ impl Cause {
                  OTEL_EXPORTER_OTLP_CERTIFICATE"
             }
             Self::CertificateExpired => {
-                "the collector's certificate is not valid now: renew it, and check the clocks of both machines"
+                "the certificate of the collector that OTEL_EXPORTER_OTLP_ENDPOINT names is not valid now: renew it, \
+                 and check the clocks of both machines"
             }
             Self::CertificateName => {
                 "the collector's certificate is for another name: write one of its names in \
@@ -215,11 +237,8 @@ impl Cause {
                 "the collector limits the rate: raise its limits, or sample traces (OTEL_TRACES_SAMPLER)"
             }
             Self::Unavailable => {
-                "the collector, or the gateway in front of it, cannot take data now: what does its own log say?"
-            }
-            Self::Unsupported => {
-                "nothing takes this signal there: does the collector have a pipeline for it, is the path in \
-                 OTEL_EXPORTER_OTLP_ENDPOINT right, is the compression supported?"
+                "the collector, or the gateway in front of it, cannot take data now: what does its own log say, and \
+                 does OTEL_EXPORTER_OTLP_ENDPOINT name the right one?"
             }
             Self::Redirected => {
                 "redirects are not followed, because they would pass the credentials on: write the final address in \
@@ -228,7 +247,7 @@ impl Cause {
             Self::NotOtlp => {
                 "the answer is not that of an OTLP receiver: check host, port and path in OTEL_EXPORTER_OTLP_ENDPOINT"
             }
-            Self::Refused | Self::Unexpected => "what does the collector's own log say?",
-        }
+            Self::Refused | Self::Unexpected | Self::Unsupported => "what does the collector's own log say?",
+        })
     }
 }

@@ -140,6 +140,26 @@ fn misleading_answers_are_read_to_their_end_without_a_panic() {
     }
 }
 
+/// The worker limits them to the items that were sent.
+#[test]
+fn absurd_counts_of_rejected_items_are_read_as_none_or_all() {
+    for (rejected, counted) in [(i64::MIN, 0), (-1, 0), (0, 0), (i64::MAX, i64::MAX as u64)] {
+        let mut partial = vec![8];
+        prost::encode_length_delimiter(rejected as u64 as usize, &mut partial).unwrap();
+        let mut response = vec![10, u8::try_from(partial.len()).unwrap()];
+        response.extend(&partial);
+        let mut framed = vec![0, 0, 0, 0, u8::try_from(response.len()).unwrap()];
+        framed.extend(&response);
+        let mut grpc = answer(200, &[GRPC], &framed);
+        grpc.trailers = headers(&[("grpc-status", "0")]);
+        let protobuf = answer(200, &[("content-type", "application/x-protobuf")], &response);
+        for outcome in [otlp_grpc::outcome(&grpc), otlp_http::outcome(&protobuf)] {
+            let Outcome::Delivered { rejected, .. } = outcome else { panic!("{outcome:?}") };
+            assert_eq!(rejected, counted);
+        }
+    }
+}
+
 #[test]
 fn details_that_cannot_be_read_are_ignored() {
     // RetryInfo of minus 2^63 seconds.

@@ -32,6 +32,8 @@ pub(super) struct Tls {
 struct Loaded {
     contents: Contents,
     config: Arc<ClientConfig>,
+    /// Why the files cannot be used any more; reported once.
+    problem: Option<String>,
 }
 
 /// What stands in the files.
@@ -66,13 +68,21 @@ impl Tls {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = Contents::read(&self.files).and_then(|contents| match &*current {
             Some(loaded) if loaded.contents == contents => Ok(None),
-            _ => Ok(Some(Loaded { config: self.build(&contents)?, contents })),
+            _ => Ok(Some(Loaded { config: self.build(&contents)?, contents, problem: None })),
         });
         match loaded {
             Ok(Some(loaded)) => *current = Some(loaded),
-            Ok(None) => {}
-            Err(error) if current.is_none() => return Err(error),
-            Err(error) => self.warn(&error),
+            Ok(None) => current.iter_mut().for_each(|loaded| loaded.problem = None),
+            Err(error) => match &mut *current {
+                None => return Err(error),
+                Some(loaded) => {
+                    let problem = error.to_string();
+                    if loaded.problem.as_ref() != Some(&problem) {
+                        self.warn(&error);
+                    }
+                    loaded.problem = Some(problem);
+                }
+            },
         }
         current.as_ref().map(|loaded| Arc::clone(&loaded.config)).ok_or_else(|| "no configuration".into())
     }

@@ -98,6 +98,8 @@ impl ItemBuffer {
 pub(crate) struct Batch {
     sequence: u64,
     content: Content,
+    /// At least one try was sent and not answered, so that the receiver may have the items.
+    is_unanswered: bool,
 }
 
 #[derive(Debug)]
@@ -109,16 +111,24 @@ enum Content {
 
 impl Batch {
     pub(in crate::export) fn items(sequence: u64, items: ItemBuffer) -> Self {
-        Self { sequence, content: Content::ItemBuffer(items) }
+        Self { sequence, content: Content::ItemBuffer(items), is_unanswered: false }
     }
 
     pub(in crate::export) fn request(sequence: u64, request: Bytes, items: u64) -> Self {
-        Self { sequence, content: Content::Request(request, items) }
+        Self { sequence, content: Content::Request(request, items), is_unanswered: false }
     }
 
     /// Position in the queue: batches are sent in this order.
     pub(in crate::export) fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    pub(in crate::export) fn mark_unanswered(&mut self) {
+        self.is_unanswered = true;
+    }
+
+    pub(in crate::export) fn is_unanswered(&self) -> bool {
+        self.is_unanswered
     }
 
     /// Spans, log records or data points.
@@ -157,16 +167,17 @@ impl Batch {
 
     /// Two batches of about half the items, or the batch itself where there is nothing to split.
     pub(crate) fn split(self) -> Result<(Self, Self), Self> {
-        let sequence = self.sequence;
+        let Self { sequence, is_unanswered, .. } = self;
+        let half = |content| Self { sequence, content, is_unanswered };
         match &self.content {
             Content::ItemBuffer(items) if items.count > 1 => {
                 let (first, second) = items.halves();
-                Ok((Self::items(sequence, first), Self::items(sequence, second)))
+                Ok((half(Content::ItemBuffer(first)), half(Content::ItemBuffer(second))))
             }
             Content::ItemBuffer(_) => Err(self),
             Content::Request(request, _) => match points::halves(request) {
                 Some(halves) => {
-                    Ok(halves.map(|(request, points)| Self::request(sequence, request, points)).into())
+                    Ok(halves.map(|(request, points)| half(Content::Request(request, points))).into())
                 }
                 None => Err(self),
             },

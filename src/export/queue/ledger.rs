@@ -14,6 +14,8 @@ pub(crate) struct Ledger {
     rejected: AtomicU64,
     failed: AtomicU64,
     dropped: AtomicU64,
+    /// A part of `failed`.
+    unanswered: AtomicU64,
 }
 
 impl Ledger {
@@ -33,6 +35,11 @@ impl Ledger {
         self.failed.fetch_add(items, Ordering::Release);
     }
 
+    /// Records that items that fail were sent and not answered.
+    pub(crate) fn record_unanswered(&self, items: u64) {
+        self.unanswered.fetch_add(items, Ordering::Release);
+    }
+
     pub(crate) fn record_dropped(&self, items: u64) {
         self.dropped.fetch_add(items, Ordering::Release);
     }
@@ -41,10 +48,11 @@ impl Ledger {
         let delivered = self.delivered.load(Ordering::Acquire);
         let rejected = self.rejected.load(Ordering::Acquire);
         let failed = self.failed.load(Ordering::Acquire);
+        let unanswered = self.unanswered.load(Ordering::Acquire).min(failed);
         let dropped = self.dropped.load(Ordering::Acquire);
         // Read last: an item is accepted before anything else becomes of it, so the rest never exceeds it.
         let accepted = self.accepted.load(Ordering::Acquire);
         let pending = accepted.saturating_sub(delivered + rejected + failed + dropped);
-        SignalStats { accepted, delivered, rejected, failed, dropped, pending }
+        SignalStats { accepted, delivered, rejected, failed, dropped, pending, unanswered }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Queue {
     limits: QueueSettings,
     ledger: Arc<Ledger>,
     state: Mutex<QueueState>,
-    /// Notified once for each batch that fills up.
+    /// Notified once for each batch that fills up, or begins if there is no delay.
     full: Notify,
 }
 
@@ -90,11 +90,13 @@ impl Queue {
         state.bytes += state.open.size() - before;
         let full =
             state.open.count() >= self.limits.max_export_batch_size || state.open.size() >= MAX_BATCH_BYTES;
+        // Without a delay, the first item of a batch is sent as soon as the worker comes to it.
+        let is_due = full || (self.limits.delay.is_zero() && state.open.count() == 1);
         if full {
             state.close_open_batch();
         }
         drop(state);
-        if full {
+        if is_due {
             self.full.notify_one();
         }
     }
@@ -185,6 +187,8 @@ impl Queue {
         if state.phase == Phase::Abandoned {
             return;
         }
+        let unanswered = state.full.iter().filter(|batch| batch.is_unanswered()).map(Batch::count).sum();
+        self.ledger.record_unanswered(unanswered);
         *state = QueueState {
             phase: Phase::Abandoned,
             last_sequence: state.last_sequence,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::collector::Fault;
+use crate::collector::{Fault, HttpAnswer};
 use crate::semconv::Code;
 
 over_each_protocol! {
@@ -28,6 +28,10 @@ over_each_protocol! {
     compressed_requests_arrive,
     a_batch_that_failed_is_sent_before_later_ones,
     what_is_recorded_during_an_outage_beyond_the_limits_is_dropped_and_the_oldest_kept,
+    a_collector_slower_than_the_limit_gets_longer_limits_and_keeps_them,
+    without_a_delay_items_are_sent_at_once,
+    a_panic_while_an_outage_is_reported_costs_no_item,
+    absurd_counts_of_rejected_items_are_limited_to_what_was_sent,
 }
 
 fn everything_arrives_and_is_counted(protocol: Protocol) {
@@ -252,7 +256,8 @@ fn signals_with_one_target_share_a_connection(protocol: Protocol) {
         queue: Arc::clone(queue),
         delay: QUEUE.delay,
     });
-    let mut exporter = Exporter::start(routes.collect(), resource(), &Diagnostics::default()).unwrap();
+    let mut exporter =
+        Exporter::start(routes.collect(), resource(), OwnEvents::Ignore, &Diagnostics::default()).unwrap();
     for (_, queue) in &queues {
         queue.push(&[], &[]);
     }
@@ -322,4 +327,80 @@ fn what_is_recorded_during_an_outage_beyond_the_limits_is_dropped_and_the_oldest
     pipeline.wait_until(|counts| counts.pending == 0);
     let spans = sorted_spans(&collector);
     assert_eq!(spans[..150], numbers(0..150));
+}
+
+/// With the configured limit alone, each request would be sent three times.
+fn a_collector_slower_than_the_limit_gets_longer_limits_and_keeps_them(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    collector.inject_fault(Fault::Delay(Duration::from_millis(500)));
+    let settings = ExportSettings {
+        timeout: Duration::from_millis(200),
+        ..export_settings(&collector.endpoint(), protocol)
+    };
+    let pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
+    let mut fewest = usize::MAX;
+    // On a busy machine, an answer may be late once.
+    for round in 0..5 {
+        let before = collector.request_count();
+        pipeline.push_spans(round * 100, 100);
+        let all = (round as u64 + 1) * 100;
+        pipeline.wait_until(|counts| counts.delivered == all);
+        let requests = collector.request_count() - before;
+        assert!(round > 0 || requests > 1, "the first limit was too short");
+        fewest = fewest.min(requests);
+    }
+    assert_eq!(fewest, 1);
+    assert_eq!(pipeline.counts().unanswered, 0);
+}
+
+fn without_a_delay_items_are_sent_at_once(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    let limits = QueueSettings { delay: Duration::ZERO, ..QUEUE };
+    let settings = export_settings(&collector.endpoint(), protocol);
+    let mut pipeline = Pipeline::with(Signal::Traces, limits, settings);
+    for number in 0..5 {
+        pipeline.push_spans(number, 1);
+        pipeline.wait_until(|counts| counts.delivered == number as u64 + 1);
+    }
+    // What comes while requests are under way is sent after them.
+    collector.inject_fault(Fault::status(Code::Unavailable, "not now").times(3));
+    pipeline.push_spans(5, 500);
+    pipeline.wait_until(|counts| counts.delivered == 505);
+    let (_, counts) = pipeline.shutdown(PATIENCE);
+    assert_eq!(counts, SignalStats { accepted: 505, delivered: 505, ..Default::default() });
+}
+
+fn a_panic_while_an_outage_is_reported_costs_no_item(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    collector.inject_fault(Fault::status(Code::Unavailable, "not now").times(1));
+    let diagnostics = Diagnostics::default();
+    diagnostics.write_with(Box::new(|_, message, _| panic!("on purpose: {message}")));
+    let settings = export_settings(&collector.endpoint(), protocol);
+    let mut pipeline = Pipeline::with_diagnostics(Signal::Traces, QUEUE, settings, &diagnostics);
+    pipeline.push_spans(0, 100);
+    // One panic when the outage is reported, and one at its end.
+    pipeline.wait_until(|counts| counts.delivered == 100);
+    pipeline.push_spans(100, 50);
+    let (_, counts) = pipeline.shutdown(PATIENCE);
+    assert_eq!(counts, SignalStats { accepted: 150, delivered: 150, ..Default::default() });
+    assert_eq!(sorted_spans(&collector), numbers(0..150));
+}
+
+fn absurd_counts_of_rejected_items_are_limited_to_what_was_sent(protocol: Protocol) {
+    // Over gRPC such an answer is read in the tests of the destination.
+    if protocol == Protocol::Grpc {
+        return;
+    }
+    for (rejected, counted) in [(i64::MIN, 0), (-1, 0), (11, 10), (i64::MAX, 10)] {
+        let collector = Collector::start().unwrap();
+        let body = format!(r#"{{"partialSuccess":{{"rejectedSpans":"{rejected}"}}}}"#);
+        let answer = HttpAnswer::new(200).header("content-type", "application/json").body(body);
+        collector.inject_fault(answer);
+        let mut pipeline = Pipeline::to(&collector, protocol);
+        pipeline.push_spans(0, 10);
+        let (_, counts) = pipeline.shutdown(PATIENCE);
+        let expected =
+            SignalStats { accepted: 10, rejected: counted, delivered: 10 - counted, ..Default::default() };
+        assert_eq!(counts, expected, "{rejected}");
+    }
 }

@@ -19,6 +19,8 @@ over_each_protocol! {
     dropping_the_exporter_ends_the_thread_and_fails_what_is_pending,
     shutdown_works_inside_a_runtime_of_one_thread,
     an_exporter_can_start_and_end_inside_a_runtime,
+    items_without_an_answer_are_counted_apart_whatever_comes_later,
+    a_connection_that_is_closed_without_an_answer_leaves_items_unanswered,
 }
 
 fn a_collector_that_is_not_there_costs_little_time_and_everything_is_counted(protocol: Protocol) {
@@ -51,7 +53,7 @@ fn a_silent_collector_holds_the_shutdown_until_the_deadline_only(protocol: Proto
     let limit = Duration::from_millis(300);
     let (took, counts) = pipeline.shutdown(limit);
     assert!(took >= limit && took < limit + Duration::from_millis(100), "{took:?}");
-    assert_eq!(counts, SignalStats { accepted: 250, failed: 250, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 250, failed: 250, unanswered: 250, ..Default::default() });
     assert!(pipeline.lines()[0].contains("no answer before the deadline"), "{:?}", pipeline.lines());
 }
 
@@ -78,7 +80,9 @@ fn a_request_that_hangs_beside_others_that_are_answered_is_not_repeated(protocol
     pipeline.push_spans(100, 100);
     pipeline.wait_until(|counts| counts.delivered == 100);
     let (_, counts) = pipeline.shutdown(Duration::from_millis(400));
-    assert_eq!(counts, SignalStats { accepted: 200, delivered: 100, failed: 100, ..Default::default() });
+    let expected =
+        SignalStats { accepted: 200, delivered: 100, failed: 100, unanswered: 100, ..Default::default() };
+    assert_eq!(counts, expected);
     assert_eq!(collector.request_count(), 2);
 }
 
@@ -92,7 +96,9 @@ fn a_request_that_hangs_does_not_keep_the_last_ones_from_being_tried_again(proto
     pipeline.push_spans(100, 300);
     wait_for_requests(&collector, 2);
     let (_, counts) = pipeline.shutdown(Duration::from_millis(800));
-    assert_eq!(counts, SignalStats { accepted: 400, delivered: 300, failed: 100, ..Default::default() });
+    let expected =
+        SignalStats { accepted: 400, delivered: 300, failed: 100, unanswered: 100, ..Default::default() };
+    assert_eq!(counts, expected);
 }
 
 fn a_listener_that_never_speaks_holds_the_shutdown_until_the_deadline_only(protocol: Protocol) {
@@ -103,7 +109,7 @@ fn a_listener_that_never_speaks_holds_the_shutdown_until_the_deadline_only(proto
     let limit = Duration::from_millis(300);
     let (took, counts) = pipeline.shutdown(limit);
     assert!(took < limit + Duration::from_millis(100), "{took:?}");
-    assert_eq!(counts, SignalStats { accepted: 10, failed: 10, ..Default::default() });
+    assert_eq!(counts, SignalStats { accepted: 10, failed: 10, unanswered: 10, ..Default::default() });
 }
 
 fn a_name_that_does_not_resolve_holds_the_shutdown_until_the_deadline_only(protocol: Protocol) {
@@ -160,4 +166,37 @@ fn shutdown_works_inside_a_runtime_of_one_thread(protocol: Protocol) {
 fn an_exporter_can_start_and_end_inside_a_runtime(protocol: Protocol) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { drop(Pipeline::to_nowhere(protocol)) });
+}
+
+fn items_without_an_answer_are_counted_apart_whatever_comes_later(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    collector.inject_fault(Fault::Silence.times(1));
+    collector.inject_fault(Fault::status(Code::Unavailable, "not now"));
+    let settings = ExportSettings {
+        timeout: Duration::from_millis(200),
+        ..export_settings(&collector.endpoint(), protocol)
+    };
+    let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
+    pipeline.push_spans(0, 100);
+    wait_for_requests(&collector, 2);
+    // These are refused from the first try on.
+    pipeline.push_spans(100, 30);
+    let (_, counts) = pipeline.shutdown(Duration::from_millis(300));
+    let expected = SignalStats { accepted: 130, failed: 130, unanswered: 100, ..Default::default() };
+    assert_eq!(counts, expected);
+    assert_eq!(counts.to_string(), "0 of 130 delivered, 130 failed (100 sent, no answer)");
+}
+
+fn a_connection_that_is_closed_without_an_answer_leaves_items_unanswered(protocol: Protocol) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _ = std::io::Read::read(&mut stream.unwrap(), &mut [0; 65536]);
+        }
+    });
+    let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, export_settings(&endpoint, protocol));
+    pipeline.push_spans(0, 10);
+    let (_, counts) = pipeline.shutdown(Duration::from_millis(300));
+    assert_eq!(counts, SignalStats { accepted: 10, failed: 10, unanswered: 10, ..Default::default() });
 }

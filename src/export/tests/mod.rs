@@ -38,11 +38,21 @@ impl Pipeline {
     }
 
     fn with(signal: Signal, limits: QueueSettings, settings: ExportSettings) -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let pipeline = Self::with_diagnostics(signal, limits, settings, &diagnostics(&lines));
+        Self { lines, ..pipeline }
+    }
+
+    fn with_diagnostics(
+        signal: Signal,
+        limits: QueueSettings,
+        settings: ExportSettings,
+        diagnostics: &Diagnostics,
+    ) -> Self {
         let queue = Arc::new(Queue::new(limits, Arc::new(Ledger::default())));
         let route = Route { signal, settings, queue: Arc::clone(&queue), delay: limits.delay };
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let exporter = Exporter::start(vec![route], resource(), &diagnostics(&lines)).unwrap();
-        Self { queue, exporter, lines }
+        let exporter = Exporter::start(vec![route], resource(), OwnEvents::Ignore, diagnostics).unwrap();
+        Self { queue, exporter, lines: Arc::default() }
     }
 
     /// Spans `first..first + count`, named by their numbers.

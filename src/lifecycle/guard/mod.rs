@@ -43,10 +43,17 @@ use crate::subscriber::FilterError;
 ///
 /// # What cannot be saved
 ///
-/// `std::process::exit`, `abort` and a signal that kills run no destructor, so what is pending then is lost. Return
-/// from `main`, or call [`shutdown`](Self::shutdown) first; for SIGTERM and Ctrl-C wait for
-/// [`shutdown_signal`](crate::shutdown_signal). A panic under `panic = "abort"` is covered by the panic hook, which
-/// flushes before the process ends.
+/// - `std::process::exit`, `abort` and a signal that kills run no destructor, so what is pending then is lost. Return
+///   from `main`, or call [`shutdown`](Self::shutdown) first; for SIGTERM and Ctrl-C wait for
+///   [`shutdown_signal`](crate::shutdown_signal). A panic under `panic = "abort"` is covered by the panic hook, which
+///   flushes before the process ends.
+/// - A guard in a `static`, or one that is leaked or forgotten (`std::mem::forget`), is never dropped. What was recorded
+///   in the last seconds is lost without a word: keep the guard in `main`.
+/// - What is recorded after the guard was dropped, such as in a function that `atexit` calls or in the destructor of a
+///   thread-local variable, is counted as dropped at most. Some of these places cannot be traced at all: when a thread
+///   ends, `tracing` and OpenTelemetry discard their state for it.
+/// - Items count as *failed* if the collector did not confirm them. If it took a request and was stopped before it
+///   answered, they may have arrived nevertheless; [`SignalStats::unanswered`](crate::SignalStats) counts them.
 #[must_use = "dropping the guard stops telemetry: bind it to a named variable that lives as long as `main`"]
 pub struct TelemetryGuard {
     running: Running,

@@ -24,6 +24,14 @@ impl Target {
         let is_https = uri.scheme() == Some(&Scheme::HTTPS);
         Self { uri, tls: if is_https { tls } else { TlsFiles::default() } }
     }
+
+    /// The address for messages: with the port, also if it is the scheme's own.
+    pub(crate) fn address(&self) -> String {
+        let is_https = self.uri.scheme() == Some(&Scheme::HTTPS);
+        let (scheme, port) = if is_https { ("https", 443) } else { ("http", 80) };
+        let host = self.uri.host().unwrap_or_default();
+        format!("{scheme}://{host}:{}", self.uri.port_u16().unwrap_or(port))
+    }
 }
 
 /// Which protocol is spoken.

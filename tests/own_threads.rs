@@ -1,0 +1,66 @@
+//! Layers of the user see nothing of the threads of this crate.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use telemetry_bootstrap::LogFormat;
+use telemetry_bootstrap::testing::Collector;
+use telemetry_bootstrap::tracing::{Event, Subscriber, info, span};
+use telemetry_bootstrap::tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
+use telemetry_bootstrap::tracing_subscriber::registry;
+
+/// Notes the thread and the target of everything that it sees, and panics on what comes from libraries.
+#[derive(Clone, Default)]
+struct Watching(Arc<Mutex<BTreeSet<(String, String)>>>);
+
+impl Watching {
+    fn see(&self, target: &str) {
+        let thread = std::thread::current().name().unwrap_or_default().to_owned();
+        // The collector of this test is a program of its own in real life.
+        if thread == "otel-collector" {
+            return;
+        }
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((thread, target.to_owned()));
+        assert!(
+            !["h2", "hyper", "hyper_util", "rustls", "mio", "tokio"]
+                .iter()
+                .any(|own| target.starts_with(own))
+        );
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Watching {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        self.see(event.metadata().target());
+    }
+
+    fn on_new_span(&self, attributes: &span::Attributes<'_>, _: &span::Id, _: Context<'_, S>) {
+        self.see(attributes.metadata().target());
+    }
+}
+
+#[test]
+fn a_layer_beside_ours_sees_only_the_program_and_its_panics_cost_nothing() {
+    let collector = Collector::start().unwrap();
+    let watching = Watching::default();
+    let telemetry = telemetry_bootstrap::init()
+        .ignore_env()
+        .endpoint(collector.endpoint())
+        .log_output(|output| output.format(LogFormat::Off))
+        .build_with(|telemetry| registry().with(watching.clone()).with(telemetry))
+        .unwrap();
+    for number in 0..5 {
+        info!(number, "by the program");
+        telemetry.force_flush(Duration::from_secs(10)).unwrap();
+    }
+    telemetry.shutdown().unwrap();
+    assert_eq!(collector.logs().len(), 5);
+    let seen = watching.0.lock().unwrap();
+    let threads: BTreeSet<_> = seen.iter().map(|(thread, _)| thread.as_str()).collect();
+    assert!(
+        !threads.iter().any(|thread| thread.starts_with("telemetry-io") || thread.starts_with("otel-export")),
+        "{seen:?}"
+    );
+    assert!(seen.iter().any(|(_, target)| target == "own_threads"), "{seen:?}");
+}
