@@ -5,6 +5,9 @@ use std::fmt::Write;
 use opentelemetry::logs::AnyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue as ProtoValue, KeyValue};
+use prost::Message;
+
+use crate::export::encode;
 
 /// The value of the first attribute of this key.
 pub(super) fn find(attributes: &[KeyValue], key: &str) -> Option<AnyValue> {
@@ -78,21 +81,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 
 /// With its type, or `None` if it is empty.
 pub(super) fn value(value: &ProtoValue) -> Option<AnyValue> {
-    Some(match value.value.as_ref()? {
-        Value::StringValue(text) => AnyValue::from(text.clone()),
-        Value::BoolValue(value) => AnyValue::from(*value),
-        Value::IntValue(value) => AnyValue::from(*value),
-        Value::DoubleValue(value) => AnyValue::from(*value),
-        Value::BytesValue(bytes) => AnyValue::from(bytes.as_slice()),
-        Value::ArrayValue(array) => array.values.iter().filter_map(self::value).collect(),
-        Value::KvlistValue(list) => AnyValue::Map(Box::new(
-            list.values
-                .iter()
-                .filter_map(|pair| Some((pair.key.clone().into(), self::value(pair.value.as_ref()?)?)))
-                .collect(),
-        )),
-        Value::StringValueStrindex(_) => return None,
-    })
+    encode::decoded_value(&value.encode_to_vec())
 }
 
 fn raw<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a ProtoValue> {

@@ -6,6 +6,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use prost::{DecodeError, Message};
 
+use super::telemetry::points;
 use crate::settings::Signal;
 
 /// What one request carried.
@@ -42,7 +43,7 @@ impl Export {
             Self::Metrics(request) => {
                 let scopes = request.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
                 let metrics = scopes.flat_map(|scope| &scope.metrics);
-                metrics.map(|metric| metric.data.as_ref().map_or(0, point_count)).sum()
+                metrics.map(|metric| points(metric).len()).sum()
             }
             Self::Logs(request) => {
                 let scopes = request.resource_logs.iter().flat_map(|resource| &resource.scope_logs);
@@ -84,16 +85,6 @@ impl Export {
                     .for_each(|scope| cut(&mut scope.log_records, &mut left));
             }
         }
-    }
-}
-
-fn point_count(data: &Data) -> usize {
-    match data {
-        Data::Gauge(gauge) => gauge.data_points.len(),
-        Data::Sum(sum) => sum.data_points.len(),
-        Data::Histogram(histogram) => histogram.data_points.len(),
-        Data::ExponentialHistogram(histogram) => histogram.data_points.len(),
-        Data::Summary(summary) => summary.data_points.len(),
     }
 }
 

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-use prost::Message;
 
 use super::delivery::{DEFAULT_FLUSH_TIMEOUT, Workers};
-use super::encode::points;
+use super::encode::{self, EncodedMetrics};
 use super::queue::Queue;
 use crate::settings::QueueSettings;
 use crate::settings::Signal;
@@ -44,10 +42,9 @@ impl MetricQueue {
 
 impl PushMetricExporter for MetricQueue {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        let request = ExportMetricsServiceRequest::from(metrics);
-        let points = points::count(&request) as u64;
+        let EncodedMetrics { request, points, .. } = encode::metrics(metrics, None);
         if points > 0 {
-            self.queue.push_request(request.encode_to_vec().into(), points);
+            self.queue.push_request(request.into(), points);
         }
         Ok(())
     }

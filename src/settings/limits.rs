@@ -23,6 +23,10 @@ pub(crate) struct AttributeLimits {
     pub(crate) value_length: Option<usize>,
 }
 
+impl AttributeLimits {
+    pub(crate) const UNLIMITED: Self = Self { count: u32::MAX, value_length: None };
+}
+
 // The defaults are the specification's.
 settings! {
     /// Attributes of one span.

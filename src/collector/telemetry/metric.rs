@@ -50,32 +50,12 @@ impl CollectedMetric {
     /// The attributes of each of its data points: `method=ProcessRequest error=false`.
     #[must_use]
     pub fn series(&self) -> Vec<String> {
-        let attributes: Vec<&[KeyValue]> = match &self.metric.data {
-            None => Vec::new(),
-            Some(Data::Gauge(data)) => data.data_points.iter().map(|point| &*point.attributes).collect(),
-            Some(Data::Sum(data)) => data.data_points.iter().map(|point| &*point.attributes).collect(),
-            Some(Data::Histogram(data)) => data.data_points.iter().map(|point| &*point.attributes).collect(),
-            Some(Data::ExponentialHistogram(data)) => {
-                data.data_points.iter().map(|point| &*point.attributes).collect()
-            }
-            Some(Data::Summary(data)) => data.data_points.iter().map(|point| &*point.attributes).collect(),
-        };
-        attributes.into_iter().map(attributes::line).collect()
+        points(&self.metric).iter().map(|point| attributes::line(point.attributes)).collect()
     }
 
     /// When its collection was made; each of its points says the same.
     fn time(&self) -> u64 {
-        let time = match &self.metric.data {
-            None => None,
-            Some(Data::Gauge(data)) => data.data_points.first().map(|point| point.time_unix_nano),
-            Some(Data::Sum(data)) => data.data_points.first().map(|point| point.time_unix_nano),
-            Some(Data::Histogram(data)) => data.data_points.first().map(|point| point.time_unix_nano),
-            Some(Data::ExponentialHistogram(data)) => {
-                data.data_points.first().map(|point| point.time_unix_nano)
-            }
-            Some(Data::Summary(data)) => data.data_points.first().map(|point| point.time_unix_nano),
-        };
-        time.unwrap_or_default()
+        points(&self.metric).first().map(|point| point.time).unwrap_or_default()
     }
 
     fn numbers(&self) -> (&[NumberDataPoint], Temporality) {
@@ -93,6 +73,30 @@ impl CollectedMetric {
             }
             _ => (&[], Temporality::LastCounts),
         }
+    }
+}
+
+/// What the data points of every kind of metric have.
+pub(in crate::collector) struct Point<'a> {
+    attributes: &'a [KeyValue],
+    time: u64,
+}
+
+/// The data points of a metric of any kind.
+pub(in crate::collector) fn points(metric: &Metric) -> Vec<Point<'_>> {
+    macro_rules! points {
+        ($data:expr) => {{
+            let points = $data.data_points.iter();
+            points.map(|point| Point { attributes: &point.attributes, time: point.time_unix_nano }).collect()
+        }};
+    }
+    match &metric.data {
+        None => Vec::new(),
+        Some(Data::Gauge(data)) => points!(data),
+        Some(Data::Sum(data)) => points!(data),
+        Some(Data::Histogram(data)) => points!(data),
+        Some(Data::ExponentialHistogram(data)) => points!(data),
+        Some(Data::Summary(data)) => points!(data),
     }
 }
 

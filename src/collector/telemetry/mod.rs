@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 
 pub use self::metric::{CollectedMetric, HistogramValue};
-pub(super) use self::metric::{histogram, metrics, table, value};
+pub(super) use self::metric::{histogram, metrics, points, table, value};
 pub(super) use self::tree::tree;
 pub(super) use super::attributes::hex;
 

@@ -1,4 +1,4 @@
-//! Spans and log records as OTLP protobuf, straight to bytes.
+//! Spans, log records and metrics as OTLP protobuf, straight to bytes.
 //!
 //! Every function here appends to a `Vec<u8>` that its caller keeps, so that encoding allocates nothing once that
 //! has grown to its usual size. What these bytes decode to is compared, in the tests, with what
@@ -16,6 +16,8 @@
 mod answer;
 pub(crate) mod json;
 mod log;
+mod metric;
+mod observed_counters;
 pub(super) mod points;
 mod recorded_span;
 mod request;
@@ -29,11 +31,15 @@ mod wire;
 #[cfg(feature = "testing")]
 pub(crate) use answer::{response, rpc_status};
 pub(crate) use log::{LogFields, log_record};
+pub(crate) use metric::{EncodedMetrics, metrics};
+pub(crate) use observed_counters::ObservedCounters;
 pub(crate) use recorded_span::{RecordedSpan, SpanFields};
 pub(super) use request::{framed_items, push_item, request};
 pub(crate) use request::{resource, scope, scope_name};
 pub(crate) use scratch::with_scratch;
 pub(crate) use span::{is_empty_link, span};
+#[cfg(feature = "testing")]
+pub(crate) use value::decoded_value;
 pub(crate) use value::{
     attribute_bool, attribute_bytes, attribute_f64, attribute_i64, attribute_str, attribute_text,
     attribute_value, decoded_attribute, decoded_key_value, encoded_attributes,

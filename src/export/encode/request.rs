@@ -11,7 +11,7 @@ use crate::settings::AttributeLimits;
 pub(crate) fn resource(resource: &Resource) -> Vec<u8> {
     let mut out = Vec::new();
     message(&mut out, RESOURCE, |out| {
-        attributes(out, RESOURCE_ATTRIBUTES, UNLIMITED, || {
+        attributes(out, RESOURCE_ATTRIBUTES, AttributeLimits::UNLIMITED, || {
             resource.iter().map(|(key, value)| (key.as_str(), value))
         });
     });
@@ -25,7 +25,7 @@ pub(crate) fn scope(out: &mut Vec<u8>, scope: &InstrumentationScope, name: Optio
         bytes(out, SCOPE_NAME, name.unwrap_or_else(|| scope.name()).as_bytes());
         bytes(out, SCOPE_VERSION, scope.version().unwrap_or_default().as_bytes());
         let own = || scope.attributes().map(|attribute| (attribute.key.as_str(), &attribute.value));
-        attributes(out, SCOPE_ATTRIBUTES, UNLIMITED, own);
+        attributes(out, SCOPE_ATTRIBUTES, AttributeLimits::UNLIMITED, own);
     });
     bytes(out, SCHEMA_URL, scope.schema_url().unwrap_or_default().as_bytes());
 }
@@ -66,17 +66,15 @@ pub(crate) fn request(resource: &[u8], scopes: &[(&[u8], Vec<&[u8]>)]) -> Vec<u8
     out
 }
 
-const UNLIMITED: AttributeLimits = AttributeLimits { count: u32::MAX, value_length: None };
-
-// ExportTraceServiceRequest, ExportLogsServiceRequest
-const RESOURCE_ITEMS: u8 = 1;
-// ResourceSpans, ResourceLogs
+// The requests of all signals
+pub(super) const RESOURCE_ITEMS: u8 = 1;
+// ResourceSpans, ResourceMetrics, ResourceLogs
 const RESOURCE: u8 = 1;
-const SCOPE_ITEMS: u8 = 2;
-// ScopeSpans, ScopeLogs
+pub(super) const SCOPE_ITEMS: u8 = 2;
+// ScopeSpans, ScopeMetrics, ScopeLogs
 const SCOPE: u8 = 1;
-const ITEMS: u8 = 2;
-// All four
+pub(super) const ITEMS: u8 = 2;
+// All six
 const SCHEMA_URL: u8 = 3;
 // Resource
 const RESOURCE_ATTRIBUTES: u8 = 1;

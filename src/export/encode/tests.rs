@@ -1,6 +1,7 @@
 //! The oracle: our bytes decode to what `opentelemetry-proto` makes of the same data.
 
 mod generate;
+mod metrics;
 
 use std::collections::HashMap;
 use std::time::UNIX_EPOCH;

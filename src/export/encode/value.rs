@@ -5,12 +5,8 @@ use std::fmt;
 
 use opentelemetry::logs::AnyValue;
 use opentelemetry::{Array, Key, KeyValue, Value};
-use opentelemetry_proto::tonic::common::v1::{
-    AnyValue as ProtoAnyValue, KeyValue as ProtoKeyValue, any_value,
-};
-use prost::Message;
 
-use super::wire::{bytes, bytes_field, message, next_length_delimited, varint};
+use super::wire::{WireValue, bytes, bytes_field, fields, message, next_length_delimited, varint};
 use crate::settings::AttributeLimits;
 
 /// A value that has a place in OTLP's `AnyValue`.
@@ -174,8 +170,7 @@ pub(crate) fn encoded_attributes(mut attributes: &[u8]) -> impl Iterator<Item = 
 /// One of [`encoded_attributes`] as the API has it.
 pub(crate) fn decoded_attribute(attribute: &[u8]) -> Option<(String, AnyValue)> {
     let (_, content, _) = next_length_delimited(attribute)?;
-    let attribute = ProtoKeyValue::decode(content).ok()?;
-    Some((attribute.key, decoded(attribute.value?)?))
+    decoded_pair(content)
 }
 
 /// One of [`encoded_attributes`] with a value of the kinds that spans have. `None` for a list, bytes or an error.
@@ -191,18 +186,43 @@ pub(crate) fn decoded_key_value(attribute: &[u8]) -> Option<(String, Value)> {
     Some((key, value))
 }
 
-fn decoded(value: ProtoAnyValue) -> Option<AnyValue> {
-    Some(match value.value? {
-        any_value::Value::StringValue(value) => AnyValue::String(value.into()),
-        any_value::Value::BoolValue(value) => AnyValue::Boolean(value),
-        any_value::Value::IntValue(value) => AnyValue::Int(value),
-        any_value::Value::DoubleValue(value) => AnyValue::Double(value),
-        any_value::Value::BytesValue(value) => AnyValue::Bytes(Box::new(value)),
-        any_value::Value::ArrayValue(array) => {
-            AnyValue::ListAny(Box::new(array.values.into_iter().filter_map(decoded).collect()))
+/// Returns the value of an encoded `AnyValue`, or `None` if it is empty.
+pub(crate) fn decoded_value(value: &[u8]) -> Option<AnyValue> {
+    let value = fields(value).find_map(|(field, value)| Some((u8::try_from(field).ok()?, value)))?;
+    Some(match value {
+        (STRING, WireValue::Bytes(text)) => AnyValue::String(String::from_utf8_lossy(text).into_owned().into()),
+        (BOOL, WireValue::Varint(value)) => AnyValue::Boolean(value != 0),
+        (INT, WireValue::Varint(value)) => AnyValue::Int(value as i64),
+        (DOUBLE, WireValue::Fixed64(bits)) => AnyValue::Double(f64::from_bits(bits)),
+        (BYTES, WireValue::Bytes(value)) => AnyValue::Bytes(Box::new(value.to_vec())),
+        (ARRAY, WireValue::Bytes(values)) => {
+            AnyValue::ListAny(Box::new(elements(values).filter_map(decoded_value).collect()))
         }
-        // Neither is written here.
-        any_value::Value::KvlistValue(_) | any_value::Value::StringValueStrindex(_) => return None,
+        (MAP, WireValue::Bytes(pairs)) => {
+            let pairs = elements(pairs).filter_map(decoded_pair);
+            AnyValue::Map(Box::new(pairs.map(|(key, value)| (key.into(), value)).collect()))
+        }
+        _ => return None,
+    })
+}
+
+/// Returns the key and the value of an encoded `KeyValue`.
+fn decoded_pair(pair: &[u8]) -> Option<(String, AnyValue)> {
+    let (mut key, mut value) = (String::new(), None);
+    for field in fields(pair) {
+        match field {
+            (1, WireValue::Bytes(text)) => key = String::from_utf8_lossy(text).into_owned(),
+            (2, WireValue::Bytes(encoded)) => value = decoded_value(encoded),
+            _ => {}
+        }
+    }
+    Some((key, value?))
+}
+
+fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    fields(list).filter_map(|(_, element)| match element {
+        WireValue::Bytes(element) => Some(element),
+        _ => None,
     })
 }
 

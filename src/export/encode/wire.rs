@@ -44,6 +44,45 @@ pub(super) fn fixed32(out: &mut Vec<u8>, field: u8, value: u32) {
     }
 }
 
+/// A 64-bit field that is there even when it is zero, as inside a `oneof`.
+pub(super) fn fixed64_value(out: &mut Vec<u8>, field: u8, value: u64) {
+    out.push(field << 3 | FIXED64);
+    out.extend_from_slice(&value.to_le_bytes());
+}
+
+/// A floating-point field that is there even when it is zero.
+pub(super) fn double(out: &mut Vec<u8>, field: u8, value: f64) {
+    fixed64_value(out, field, value.to_bits());
+}
+
+/// A signed field in zigzag form.
+pub(super) fn sint32(out: &mut Vec<u8>, field: u8, value: i32) {
+    uint(out, field, u64::from((value << 1 ^ value >> 31) as u32));
+}
+
+/// A packed list of 64-bit numbers.
+pub(super) fn packed_fixed64(out: &mut Vec<u8>, field: u8, values: impl Iterator<Item = u64>) {
+    packed(out, field, values, |out, value| out.extend_from_slice(&value.to_le_bytes()));
+}
+
+/// A packed list of varints.
+pub(super) fn packed_varints(out: &mut Vec<u8>, field: u8, values: impl Iterator<Item = u64>) {
+    packed(out, field, values, varint);
+}
+
+/// A packed list, left out when it is empty.
+fn packed(
+    out: &mut Vec<u8>,
+    field: u8,
+    values: impl Iterator<Item = u64>,
+    one: impl Fn(&mut Vec<u8>, u64),
+) {
+    let mut values = values.peekable();
+    if values.peek().is_some() {
+        message(out, field, |out| values.for_each(|value| one(out, value)));
+    }
+}
+
 /// A `string` or `bytes` field, left out when it is empty.
 pub(super) fn bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
     if !value.is_empty() {
@@ -125,7 +164,30 @@ pub(in crate::export) enum WireValue<'a> {
 }
 
 /// The fields of any message, with their numbers. Ends at the first byte that is not protobuf.
-pub(in crate::export) fn fields(mut message: &[u8]) -> impl Iterator<Item = (u32, WireValue<'_>)> {
+pub(in crate::export) fn fields(message: &[u8]) -> impl Iterator<Item = (u32, WireValue<'_>)> {
+    message_fields(message).map(|field| (field.number, field.value))
+}
+
+/// A field of a message, and its bytes with the head.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MessageField<'a> {
+    pub(super) number: u32,
+    pub(super) value: WireValue<'a>,
+    pub(super) whole: &'a [u8],
+}
+
+impl<'a> MessageField<'a> {
+    /// Returns the content, if the field has one of these numbers and holds a message.
+    pub(super) fn content_of(&self, numbers: &[u32]) -> Option<&'a [u8]> {
+        match self.value {
+            WireValue::Bytes(content) if numbers.contains(&self.number) => Some(content),
+            _ => None,
+        }
+    }
+}
+
+/// The fields of any message. Ends at the first byte that is not protobuf.
+pub(super) fn message_fields(mut message: &[u8]) -> impl Iterator<Item = MessageField<'_>> {
     std::iter::from_fn(move || {
         let (tag, rest) = read_varint(message)?;
         let (value, rest) = match tag as u8 & 7 {
@@ -145,8 +207,9 @@ pub(in crate::export) fn fields(mut message: &[u8]) -> impl Iterator<Item = (u32
             }
             _ => return None,
         };
+        let whole = &message[..message.len() - rest.len()];
         message = rest;
-        Some((u32::try_from(tag >> 3).ok()?, value))
+        Some(MessageField { number: u32::try_from(tag >> 3).ok()?, value, whole })
     })
 }
 

@@ -138,7 +138,7 @@ fn time() -> impl Strategy<Value = SystemTime> {
 }
 
 /// Around the lengths at which a length takes another byte, too.
-fn text() -> impl Strategy<Value = String> {
+pub(super) fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => any::<String>(),
         1 => (100_usize..140).prop_map(|length| "x".repeat(length)),
@@ -151,7 +151,7 @@ fn key() -> impl Strategy<Value = String> {
     text().prop_filter("an empty key", |key| !key.is_empty())
 }
 
-fn attributes() -> impl Strategy<Value = Vec<KeyValue>> {
+pub(super) fn attributes() -> impl Strategy<Value = Vec<KeyValue>> {
     btree_map(key(), value(), 0..5).prop_map(|attributes: BTreeMap<String, Value>| {
         attributes.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect()
     })

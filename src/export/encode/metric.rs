@@ -1,0 +1,377 @@
+//! Collections of metrics as OTLP's `ExportMetricsServiceRequest`.
+//!
+//! Compared with the conversion of `opentelemetry-proto`, integers above `i64::MAX` become doubles instead of 0, a key
+//! is written once per point, and a histogram point without measurements has no minimum and maximum.
+
+use std::time::SystemTime;
+
+use opentelemetry::{KeyValue, Value};
+use opentelemetry_sdk::metrics::Temporality;
+use opentelemetry_sdk::metrics::data::{
+    AggregatedMetrics, Exemplar, ExponentialBucket, ExponentialHistogram, Gauge, Histogram, Metric,
+    MetricData, ResourceMetrics, ScopeMetrics, Sum,
+};
+
+use super::observed_counters::{ObservedCounters, Stream};
+use super::request;
+use super::value::attributes;
+use super::wire::{
+    bytes, double, fixed64, fixed64_value, message, nanos, packed_fixed64, packed_varints, sint32, uint,
+};
+use crate::settings::AttributeLimits;
+
+/// An encoded collection.
+#[derive(Debug, Default)]
+pub(crate) struct EncodedMetrics {
+    /// The request.
+    pub(crate) request: Vec<u8>,
+    /// Its data points.
+    pub(crate) points: u64,
+    /// The streams that had more attribute sets than their limit, as `(scope, instrument)`.
+    pub(crate) overflowing: Vec<(String, String)>,
+}
+
+/// Encodes a collection. With `observed_counters`, cumulative monotonic sums become deltas.
+pub(crate) fn metrics(
+    collected: &ResourceMetrics,
+    observed_counters: Option<&mut ObservedCounters>,
+) -> EncodedMetrics {
+    let mut encoder =
+        Encoder { points: 0, overflows: false, overflowing: Vec::new(), observed_counters };
+    let mut request = Vec::new();
+    message(&mut request, request::RESOURCE_ITEMS, |out| {
+        out.extend_from_slice(&request::resource(collected.resource()));
+        for scope in collected.scope_metrics() {
+            message(out, request::SCOPE_ITEMS, |out| encoder.scope(out, scope));
+        }
+    });
+    let Encoder { points, overflowing, .. } = encoder;
+    EncodedMetrics { request, points, overflowing }
+}
+
+struct Encoder<'a> {
+    points: u64,
+    /// The current metric has a point for what exceeded the limit of attribute sets.
+    overflows: bool,
+    overflowing: Vec<(String, String)>,
+    observed_counters: Option<&'a mut ObservedCounters>,
+}
+
+impl Encoder<'_> {
+    fn scope(&mut self, out: &mut Vec<u8>, scope: &ScopeMetrics) {
+        let start = out.len();
+        request::scope(out, scope.scope(), None);
+        let encoded_scope = out[start..].to_vec();
+        for metric in scope.metrics() {
+            message(out, request::ITEMS, |out| self.metric(out, metric, &encoded_scope));
+            if std::mem::take(&mut self.overflows) {
+                self.overflowing.push((scope.scope().name().to_owned(), metric.name().to_owned()));
+            }
+        }
+    }
+
+    fn metric(&mut self, out: &mut Vec<u8>, metric: &Metric, scope: &[u8]) {
+        bytes(out, METRIC_NAME, metric.name().as_bytes());
+        bytes(out, METRIC_DESCRIPTION, metric.description().as_bytes());
+        bytes(out, METRIC_UNIT, metric.unit().as_bytes());
+        match metric.data() {
+            AggregatedMetrics::F64(data) => self.data(out, metric, data, scope),
+            AggregatedMetrics::U64(data) => self.data(out, metric, data, scope),
+            AggregatedMetrics::I64(data) => self.data(out, metric, data, scope),
+        }
+    }
+
+    fn data<T: Number>(&mut self, out: &mut Vec<u8>, metric: &Metric, data: &MetricData<T>, scope: &[u8]) {
+        match data {
+            MetricData::Gauge(data) => message(out, GAUGE, |out| self.gauge(out, data)),
+            MetricData::Sum(data) => message(out, SUM, |out| self.sum(out, metric, data, scope)),
+            MetricData::Histogram(data) => message(out, HISTOGRAM, |out| self.histogram(out, data)),
+            MetricData::ExponentialHistogram(data) => {
+                message(out, EXPONENTIAL_HISTOGRAM, |out| self.exponential_histogram(out, data));
+            }
+        }
+    }
+
+    fn gauge<T: Number>(&mut self, out: &mut Vec<u8>, gauge: &Gauge<T>) {
+        let start = gauge.start_time().map_or(0, nanos);
+        for point in gauge.data_points() {
+            message(out, DATA_POINTS, |out| {
+                fixed64(out, START_TIME, start);
+                fixed64(out, TIME, nanos(gauge.time()));
+                point.value().encode(out, AS_DOUBLE, AS_INT);
+                point.exemplars().for_each(|exemplar| self::exemplar(out, NUMBER_EXEMPLARS, exemplar));
+                self.attributes(out, NUMBER_ATTRIBUTES, || point.attributes());
+            });
+        }
+    }
+
+    fn sum<T: Number>(&mut self, out: &mut Vec<u8>, metric: &Metric, sum: &Sum<T>, scope: &[u8]) {
+        let is_observed = sum.is_monotonic() && sum.temporality() == Temporality::Cumulative;
+        let mut stream = match &mut self.observed_counters {
+            Some(counters) if is_observed => {
+                Some(counters.stream(scope, metric, sum.start_time(), sum.time()))
+            }
+            _ => None,
+        };
+        let start = stream.as_ref().map_or(sum.start_time(), Stream::start);
+        for point in sum.data_points() {
+            let value = match &mut stream {
+                Some(stream) => stream.delta(point.attributes(), point.value()),
+                None => point.value(),
+            };
+            message(out, DATA_POINTS, |out| {
+                fixed64(out, START_TIME, nanos(start));
+                fixed64(out, TIME, nanos(sum.time()));
+                value.encode(out, AS_DOUBLE, AS_INT);
+                point.exemplars().for_each(|exemplar| self::exemplar(out, NUMBER_EXEMPLARS, exemplar));
+                self.attributes(out, NUMBER_ATTRIBUTES, || point.attributes());
+            });
+        }
+        let reported = match &stream {
+            Some(_) => DELTA,
+            None => temporality(sum.temporality()),
+        };
+        uint(out, TEMPORALITY, reported);
+        uint(out, IS_MONOTONIC, u64::from(sum.is_monotonic()));
+        if let (Some(stream), Some(counters)) = (stream, &mut self.observed_counters) {
+            counters.put_back(stream);
+        }
+    }
+
+    fn histogram<T: Number>(&mut self, out: &mut Vec<u8>, histogram: &Histogram<T>) {
+        for point in histogram.data_points() {
+            message(out, DATA_POINTS, |out| {
+                times(out, histogram.start_time(), histogram.time());
+                fixed64(out, COUNT, point.count());
+                double(out, POINT_SUM, point.sum().as_f64());
+                packed_fixed64(out, BUCKET_COUNTS, point.bucket_counts());
+                packed_fixed64(out, EXPLICIT_BOUNDS, point.bounds().map(f64::to_bits));
+                point.exemplars().for_each(|exemplar| self::exemplar(out, HISTOGRAM_EXEMPLARS, exemplar));
+                self.attributes(out, HISTOGRAM_ATTRIBUTES, || point.attributes());
+                if point.count() > 0 {
+                    optional_double(out, HISTOGRAM_MIN, point.min());
+                    optional_double(out, HISTOGRAM_MAX, point.max());
+                }
+            });
+        }
+        uint(out, TEMPORALITY, temporality(histogram.temporality()));
+    }
+
+    fn exponential_histogram<T: Number>(&mut self, out: &mut Vec<u8>, histogram: &ExponentialHistogram<T>) {
+        for point in histogram.data_points() {
+            message(out, DATA_POINTS, |out| {
+                self.attributes(out, EXPONENTIAL_ATTRIBUTES, || point.attributes());
+                times(out, histogram.start_time(), histogram.time());
+                fixed64(out, COUNT, point.count() as u64);
+                double(out, POINT_SUM, point.sum().as_f64());
+                sint32(out, SCALE, point.scale().into());
+                fixed64(out, ZERO_COUNT, point.zero_count());
+                message(out, POSITIVE, |out| buckets(out, point.positive_bucket()));
+                message(out, NEGATIVE, |out| buckets(out, point.negative_bucket()));
+                point.exemplars().for_each(|exemplar| self::exemplar(out, EXPONENTIAL_EXEMPLARS, exemplar));
+                if point.count() > 0 {
+                    optional_double(out, EXPONENTIAL_MIN, point.min());
+                    optional_double(out, EXPONENTIAL_MAX, point.max());
+                }
+                fixed64(out, ZERO_THRESHOLD, point.zero_threshold().to_bits());
+            });
+        }
+        uint(out, TEMPORALITY, temporality(histogram.temporality()));
+    }
+
+    /// Appends the attributes of a point, each key once. Every point passes here.
+    fn attributes<'a, I>(&mut self, out: &mut Vec<u8>, field: u8, point: impl Fn() -> I)
+    where
+        I: Iterator<Item = &'a KeyValue>,
+    {
+        self.points += 1;
+        self.overflows |= point().any(is_overflow);
+        let pairs = || point().map(|attribute| (attribute.key.as_str(), &attribute.value));
+        attributes(out, field, AttributeLimits::UNLIMITED, pairs);
+    }
+}
+
+/// Whether it is the one attribute of the point that holds what exceeded the limit of attribute sets.
+fn is_overflow(attribute: &KeyValue) -> bool {
+    attribute.key.as_str() == OVERFLOW && attribute.value == Value::Bool(true)
+}
+
+fn times(out: &mut Vec<u8>, start: SystemTime, time: SystemTime) {
+    fixed64(out, START_TIME, nanos(start));
+    fixed64(out, TIME, nanos(time));
+}
+
+fn buckets(out: &mut Vec<u8>, bucket: &ExponentialBucket) {
+    sint32(out, OFFSET, bucket.offset());
+    packed_varints(out, BUCKETS, bucket.counts());
+}
+
+fn exemplar<T: Number>(out: &mut Vec<u8>, field: u8, exemplar: &Exemplar<T>) {
+    message(out, field, |out| {
+        fixed64(out, EXEMPLAR_TIME, nanos(exemplar.time()));
+        exemplar.value.encode(out, EXEMPLAR_DOUBLE, EXEMPLAR_INT);
+        bytes(out, EXEMPLAR_SPAN_ID, exemplar.span_id());
+        bytes(out, EXEMPLAR_TRACE_ID, exemplar.trace_id());
+        let filtered = || {
+            let attributes = exemplar.filtered_attributes();
+            attributes.map(|attribute| (attribute.key.as_str(), &attribute.value))
+        };
+        attributes(out, EXEMPLAR_ATTRIBUTES, AttributeLimits::UNLIMITED, filtered);
+    });
+}
+
+fn optional_double<T: Number>(out: &mut Vec<u8>, field: u8, value: Option<T>) {
+    if let Some(value) = value {
+        double(out, field, value.as_f64());
+    }
+}
+
+/// The SDK resolves its preferences to one of the two for each instrument.
+fn temporality(temporality: Temporality) -> u64 {
+    match temporality {
+        Temporality::Delta => DELTA,
+        _ => CUMULATIVE,
+    }
+}
+
+/// A type of measurements.
+pub(super) trait Number: Copy + Default {
+    /// Appends the field of a `oneof` that holds the value.
+    fn encode(self, out: &mut Vec<u8>, double_field: u8, int_field: u8);
+
+    fn as_f64(self) -> f64;
+
+    fn to_bits(self) -> u64;
+
+    fn from_bits(bits: u64) -> Self;
+
+    /// Returns what was added since `earlier`, or everything if the counter was reset in between.
+    fn since(self, earlier: Self) -> Self;
+}
+
+impl Number for f64 {
+    fn encode(self, out: &mut Vec<u8>, double_field: u8, _: u8) {
+        double(out, double_field, self);
+    }
+
+    fn as_f64(self) -> f64 {
+        self
+    }
+
+    fn to_bits(self) -> u64 {
+        Self::to_bits(self)
+    }
+
+    fn from_bits(bits: u64) -> Self {
+        Self::from_bits(bits)
+    }
+
+    fn since(self, earlier: Self) -> Self {
+        if self >= earlier { self - earlier } else { self }
+    }
+}
+
+impl Number for i64 {
+    fn encode(self, out: &mut Vec<u8>, _: u8, int_field: u8) {
+        fixed64_value(out, int_field, self as u64);
+    }
+
+    fn as_f64(self) -> f64 {
+        self as f64
+    }
+
+    fn to_bits(self) -> u64 {
+        self as u64
+    }
+
+    fn from_bits(bits: u64) -> Self {
+        bits as Self
+    }
+
+    fn since(self, earlier: Self) -> Self {
+        if self >= earlier { self.saturating_sub(earlier) } else { self }
+    }
+}
+
+impl Number for u64 {
+    /// As a double if it is too large for OTLP's signed integer.
+    fn encode(self, out: &mut Vec<u8>, double_field: u8, int_field: u8) {
+        match i64::try_from(self) {
+            Ok(value) => value.encode(out, double_field, int_field),
+            Err(_) => double(out, double_field, self.as_f64()),
+        }
+    }
+
+    fn as_f64(self) -> f64 {
+        self as f64
+    }
+
+    fn to_bits(self) -> u64 {
+        self
+    }
+
+    fn from_bits(bits: u64) -> Self {
+        bits
+    }
+
+    fn since(self, earlier: Self) -> Self {
+        self.checked_sub(earlier).unwrap_or(self)
+    }
+}
+
+/// The attribute of the point that holds what exceeded the limit of attribute sets.
+const OVERFLOW: &str = "otel.metric.overflow";
+
+// AggregationTemporality
+const DELTA: u64 = 1;
+const CUMULATIVE: u64 = 2;
+// Metric
+const METRIC_NAME: u8 = 1;
+const METRIC_DESCRIPTION: u8 = 2;
+const METRIC_UNIT: u8 = 3;
+const GAUGE: u8 = 5;
+const SUM: u8 = 7;
+const HISTOGRAM: u8 = 9;
+const EXPONENTIAL_HISTOGRAM: u8 = 10;
+// Gauge, Sum, Histogram, ExponentialHistogram
+const DATA_POINTS: u8 = 1;
+const TEMPORALITY: u8 = 2;
+const IS_MONOTONIC: u8 = 3;
+// All kinds of data points
+const START_TIME: u8 = 2;
+const TIME: u8 = 3;
+// NumberDataPoint
+const AS_DOUBLE: u8 = 4;
+const NUMBER_EXEMPLARS: u8 = 5;
+const AS_INT: u8 = 6;
+const NUMBER_ATTRIBUTES: u8 = 7;
+// HistogramDataPoint and ExponentialHistogramDataPoint
+const COUNT: u8 = 4;
+const POINT_SUM: u8 = 5;
+// HistogramDataPoint
+const BUCKET_COUNTS: u8 = 6;
+const EXPLICIT_BOUNDS: u8 = 7;
+const HISTOGRAM_EXEMPLARS: u8 = 8;
+const HISTOGRAM_ATTRIBUTES: u8 = 9;
+const HISTOGRAM_MIN: u8 = 11;
+const HISTOGRAM_MAX: u8 = 12;
+// ExponentialHistogramDataPoint
+const EXPONENTIAL_ATTRIBUTES: u8 = 1;
+const SCALE: u8 = 6;
+const ZERO_COUNT: u8 = 7;
+const POSITIVE: u8 = 8;
+const NEGATIVE: u8 = 9;
+const EXPONENTIAL_EXEMPLARS: u8 = 11;
+const EXPONENTIAL_MIN: u8 = 12;
+const EXPONENTIAL_MAX: u8 = 13;
+const ZERO_THRESHOLD: u8 = 14;
+// Buckets
+const OFFSET: u8 = 1;
+const BUCKETS: u8 = 2;
+// Exemplar
+const EXEMPLAR_TIME: u8 = 2;
+const EXEMPLAR_DOUBLE: u8 = 3;
+const EXEMPLAR_SPAN_ID: u8 = 4;
+const EXEMPLAR_TRACE_ID: u8 = 5;
+const EXEMPLAR_INT: u8 = 6;
+const EXEMPLAR_ATTRIBUTES: u8 = 7;
