@@ -107,7 +107,7 @@ pub use lines::json;
 pub use lines::writer::{LineWriter, LogDestination, NonBlockingWriter, OverflowPolicy};
 pub use opentelemetry;
 pub use opentelemetry_sdk;
-pub use provider::duration_histogram;
+pub use provider::{TelemetryMeterProvider, duration_histogram};
 pub use redaction::Redaction;
 pub use settings::{Compression, HistogramAggregation, LogFormat, Propagator, Protocol, TlsSettings};
 pub use subscriber::{FilterError, SpanExt, TelemetryLayer, record_error};

@@ -1,16 +1,16 @@
 //! The span of a call, and the tracer that starts it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use opentelemetry::global::{self, BoxedTracer};
-use opentelemetry::metrics::{Meter, MeterProvider as _};
+use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::{
     Span, SpanBuilder, SpanContext, Status, TraceContextExt as _, TraceFlags, Tracer as _,
     TracerProvider as _,
 };
 use opentelemetry::{Context, ContextGuard, InstrumentationScope, KeyValue};
-use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
 use super::Side;
@@ -232,8 +232,24 @@ impl<S: Span> Span for RandomSpan<S> {
 /// The *random* flag.
 const RANDOM: u8 = 0x02;
 
+/// A meter provider of any type.
+#[derive(Clone)]
+pub(super) struct SharedMeterProvider(Arc<dyn MeterProvider + Send + Sync>);
+
+impl SharedMeterProvider {
+    pub(super) fn new(provider: impl MeterProvider + Send + Sync + 'static) -> Self {
+        Self(Arc::new(provider))
+    }
+}
+
+impl MeterProvider for SharedMeterProvider {
+    fn meter_with_scope(&self, scope: InstrumentationScope) -> Meter {
+        self.0.meter_with_scope(scope)
+    }
+}
+
 /// Returns the meter of `provider`, or else of the global one.
-pub(super) fn meter(provider: Option<&SdkMeterProvider>) -> Meter {
+pub(super) fn meter(provider: Option<&SharedMeterProvider>) -> Meter {
     match provider {
         Some(provider) => provider.meter_with_scope(scope()),
         None => global::meter_with_scope(scope()),

@@ -1,29 +1,40 @@
-//! The SDK's collected metrics, on their way into the queue.
+//! Collected metrics, on their way into the queue.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 
 use super::delivery::{DEFAULT_FLUSH_TIMEOUT, Workers};
-use super::encode::{self, EncodedMetrics};
+use super::encode::{self, EncodedMetrics, ObservedCounters};
 use super::queue::Queue;
+use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::settings::QueueSettings;
 use crate::settings::Signal;
 
-/// Puts each collection into the queue as one request, and answers at once: whether and when it is delivered does not
+/// Puts each collection into the queue as one request, and returns at once: whether and when it is delivered does not
 /// hold the reader up, and is in the ledger like everything else.
 ///
-/// While the collector is away, collections wait as everything does, so that a graph has no gap afterwards. When they
-/// are too many the oldest are dropped: see [`Queue::push_request`].
+/// While the collector is away, collections wait as everything does, so that a graph has no gap afterwards. If a flush
+/// adds one too many, the oldest is dropped: see [`Queue::push_request`].
 #[derive(Debug)]
 pub(crate) struct MetricQueue {
     queue: Arc<Queue>,
     workers: Workers,
     temporality: Temporality,
+    diagnostics: Diagnostics,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    observed_counters: ObservedCounters,
+    /// The streams that were reported because they have too many attribute sets.
+    overflowing: HashSet<(String, String)>,
+    last_push: Option<Instant>,
 }
 
 impl MetricQueue {
@@ -35,30 +46,66 @@ impl MetricQueue {
         delay: Duration::from_secs(60),
     };
 
-    pub(crate) fn new(queue: Arc<Queue>, workers: Workers, temporality: Temporality) -> Self {
-        Self { queue, workers, temporality }
-    }
-}
+    /// For flushes that come through the SDK.
+    pub(crate) const FLUSH_TIMEOUT: Duration = DEFAULT_FLUSH_TIMEOUT;
 
-impl PushMetricExporter for MetricQueue {
-    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
-        let EncodedMetrics { request, points, .. } = encode::metrics(metrics, None);
-        if points > 0 {
-            self.queue.push_request(request.into(), points);
-        }
-        Ok(())
+    pub(crate) fn new(
+        queue: Arc<Queue>,
+        workers: Workers,
+        temporality: Temporality,
+        diagnostics: Diagnostics,
+    ) -> Self {
+        Self { queue, workers, temporality, diagnostics, state: Mutex::default() }
     }
 
-    fn force_flush(&self) -> OTelSdkResult {
-        self.workers.flush_for_sdk(Signal::Metrics, DEFAULT_FLUSH_TIMEOUT)
-    }
-
-    /// The queue itself ends with the I/O thread, which all signals share.
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.workers.flush_for_sdk(Signal::Metrics, timeout)
-    }
-
-    fn temporality(&self) -> Temporality {
+    pub(crate) fn temporality(&self) -> Temporality {
         self.temporality
     }
+
+    /// Returns whether the next collection is wanted now: neither is the queue full, nor do some of the last second wait.
+    pub(crate) fn has_room(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.queue.waiting_requests() {
+            // One place is for the last collection.
+            waiting if waiting + 1 >= Self::LIMITS.max_items => false,
+            waiting if waiting >= MANY_WAITING => {
+                state.last_push.is_none_or(|last| last.elapsed() >= DISTANCE_IF_MANY_WAIT)
+            }
+            _ => true,
+        }
+    }
+
+    /// Appends a collection.
+    pub(crate) fn push(&self, metrics: &ResourceMetrics) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let counters = (self.temporality == Temporality::Delta).then_some(&mut state.observed_counters);
+        let EncodedMetrics { request, points, overflowing } = encode::metrics(metrics, counters);
+        if points > 0 {
+            self.queue.push_request(request.into(), points);
+            state.last_push = Some(Instant::now());
+        }
+        let new: Vec<_> =
+            overflowing.into_iter().filter(|stream| state.overflowing.insert(stream.clone())).collect();
+        drop(state);
+        for (scope, instrument) in new {
+            self.diagnostics.warn(
+                "an instrument has more attribute sets than its limit: the rest is exported as one point",
+                &[
+                    ("instrument", FieldValue::Text(&instrument)),
+                    ("scope", FieldValue::Text(&scope)),
+                    ("check", FieldValue::Text(&OVERFLOW_ADVICE)),
+                ],
+            );
+        }
+    }
+
+    pub(crate) fn flush(&self, timeout: Duration) -> OTelSdkResult {
+        self.workers.flush_for_sdk(Signal::Metrics, timeout)
+    }
 }
+
+/// So many collections may wait at whatever distance.
+const MANY_WAITING: usize = 4;
+const DISTANCE_IF_MANY_WAIT: Duration = Duration::from_secs(1);
+const OVERFLOW_ADVICE: &str =
+    "are there ids or addresses among its attributes? a view can raise the limit of 2000 or drop attributes";

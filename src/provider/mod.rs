@@ -4,21 +4,20 @@
 //! here, so that `settings` alone decides.
 
 mod builder_hooks;
-mod duration_histogram;
 #[cfg_attr(
     not(any(feature = "grpc", feature = "http")),
     expect(dead_code, reason = "only the layers for calls need it")
 )]
 pub(crate) mod installed;
 mod log;
-mod metric;
+mod metrics;
 pub(crate) mod resource;
 mod sampler;
 mod trace;
 
 pub(crate) use builder_hooks::{BuilderHooks, View};
-pub use duration_histogram::duration_histogram;
 pub(crate) use log::logger_provider;
-pub(crate) use metric::meter_provider;
+pub(crate) use metrics::meter_provider;
+pub use metrics::{TelemetryMeterProvider, duration_histogram};
 pub(crate) use sampler::{CustomSampler, SamplingShortcut, SharedSampler};
 pub(crate) use trace::tracer_provider;

@@ -7,7 +7,6 @@ use http::HeaderMap;
 use opentelemetry::metrics::{Meter, MeterProvider as _};
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use tracing::subscriber::DefaultGuard;
 use tracing_core::Dispatch;
@@ -22,7 +21,7 @@ use crate::export::{Take, encode};
 use crate::lifecycle::assemble::{Assembled, ExportTo, LineOutput, Pipelines, assemble};
 use crate::lifecycle::{Additions, Providers};
 use crate::lines::json::JsonLayer;
-use crate::provider::resource;
+use crate::provider::{TelemetryMeterProvider, resource};
 use crate::settings::Settings;
 use crate::subscriber;
 
@@ -182,7 +181,7 @@ impl Capture {
 
     /// For what takes a provider.
     #[must_use]
-    pub fn meter_provider(&self) -> &SdkMeterProvider {
+    pub fn meter_provider(&self) -> &TelemetryMeterProvider {
         &self.providers.meter
     }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use http::{Extensions, HeaderMap, Request, Response};
 use http_body::Body;
 use opentelemetry::KeyValue;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -23,6 +23,7 @@ use crate::calls::body::ResponseBody;
 use crate::calls::call::Call as AnyCall;
 use crate::calls::future::ResponseFuture;
 use crate::calls::ready::ReadyTimer;
+use crate::calls::span::SharedMeterProvider;
 use crate::semconv::Code;
 
 /// Traces and measures every gRPC call that a client makes, and sends the trace context along.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use http::{Extensions, HeaderMap, Uri};
 use opentelemetry::KeyValue;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
 pub(super) use crate::calls::Side;
 use crate::calls::address::Address;
 use crate::calls::context::RemoteContext;
+use crate::calls::span::SharedMeterProvider;
 use crate::semconv::Code;
 
 /// The head of a request, for closures that name spans and add attributes.
@@ -86,7 +86,7 @@ pub(super) struct Options {
     pub(super) metrics: MetricOptions,
     pub(super) access_log: bool,
     pub(super) tracer_provider: Option<SdkTracerProvider>,
-    pub(super) meter_provider: Option<SdkMeterProvider>,
+    pub(super) meter_provider: Option<SharedMeterProvider>,
 }
 
 /// Names of the headers to capture.
@@ -272,8 +272,8 @@ macro_rules! common_settings {
             }
 
             /// Where measurements go. Default: the global provider at the time of the first call.
-            pub fn meter_provider(self, provider: SdkMeterProvider) -> Self {
-                self.with(|options| options.meter_provider = Some(provider))
+            pub fn meter_provider(self, provider: impl MeterProvider + Send + Sync + 'static) -> Self {
+                self.with(|options| options.meter_provider = Some(SharedMeterProvider::new(provider)))
             }
 
             fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {

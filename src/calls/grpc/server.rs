@@ -10,7 +10,7 @@ use std::time::Duration;
 use http::{Extensions, HeaderMap, Request, Response};
 use http_body::Body;
 use opentelemetry::KeyValue;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -26,6 +26,7 @@ use crate::calls::call::Call as AnyCall;
 use crate::calls::context::RemoteContext;
 use crate::calls::future::ResponseFuture;
 use crate::calls::ready::ReadyTimer;
+use crate::calls::span::SharedMeterProvider;
 use crate::semconv::Code;
 
 /// Traces and measures every gRPC call that a server answers.

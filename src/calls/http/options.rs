@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use http::{Extensions, HeaderMap, Method, StatusCode, Uri, Version};
 use opentelemetry::KeyValue;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
 use crate::calls::Side;
 use crate::calls::context::RemoteContext;
+use crate::calls::span::SharedMeterProvider;
 
 /// The head of a request, for closures that name spans, add attributes or decide about a request.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +89,7 @@ pub(super) struct Options {
     pub(super) access_log: bool,
     pub(super) catch_panics: bool,
     pub(super) tracer_provider: Option<SdkTracerProvider>,
-    pub(super) meter_provider: Option<SdkMeterProvider>,
+    pub(super) meter_provider: Option<SharedMeterProvider>,
 }
 
 impl Options {
@@ -334,8 +334,8 @@ macro_rules! common_settings {
             #[doc = concat!("let layer = ", stringify!($layer), "::new().meter_provider(SdkMeterProvider::builder().build());")]
             /// # let _ = layer;
             /// ```
-            pub fn meter_provider(self, provider: SdkMeterProvider) -> Self {
-                self.with(|options| options.meter_provider = Some(provider))
+            pub fn meter_provider(self, provider: impl MeterProvider + Send + Sync + 'static) -> Self {
+                self.with(|options| options.meter_provider = Some(SharedMeterProvider::new(provider)))
             }
         }
     };

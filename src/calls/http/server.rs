@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use http::{Extensions, HeaderMap, HeaderName, Request, Response, StatusCode};
 use http_body::Body;
 use opentelemetry::KeyValue;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -24,6 +24,7 @@ use crate::calls::future::ResponseFuture;
 #[cfg(feature = "grpc")]
 use crate::calls::grpc;
 use crate::calls::ready::ReadyTimer;
+use crate::calls::span::SharedMeterProvider;
 
 /// Traces and measures every request that a server answers.
 ///

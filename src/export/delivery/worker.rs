@@ -97,6 +97,8 @@ struct Flush {
 
 struct Shutdown {
     deadline: Instant,
+    /// From then on a request that is not answered holds up no other. `None` afterwards.
+    hedge_at: Option<Instant>,
     /// Tries left against a peer that is unreachable.
     tries_unreachable: u32,
 }
@@ -141,6 +143,7 @@ impl Worker {
     }
 
     async fn turn(&mut self, commands: &mut UnboundedReceiver<Command>) -> ControlFlow<()> {
+        self.overtake_before_deadline();
         self.fill_window();
         self.answer_flushes();
         if self.is_done() {
@@ -181,13 +184,28 @@ impl Worker {
     /// Whether not too many requests are on their way.
     fn may_send(&self) -> bool {
         let ends = self.shutdown.is_some();
-        // A database of metrics refuses points that are older than those it has. At the end it matters more that the
-        // last ones arrive.
-        let in_order = self.destination.signal() == Signal::Metrics && !ends;
+        // What was sent before the failure may hang for longer than there is time.
+        let none_since_failure = || self.in_flight_batches.iter().all(|batch| batch.epoch != self.epoch);
         match self.backoff.is_failing() {
-            // What was sent before the failure may hang for longer than there is time.
-            true if ends => self.in_flight_batches.iter().all(|batch| batch.epoch != self.epoch),
-            failing => self.in_flight.len() < if in_order || failing { 1 } else { MAX_IN_FLIGHT },
+            _ if self.is_in_order() && ends => none_since_failure(),
+            true if ends => none_since_failure(),
+            failing => self.in_flight.len() < if self.is_in_order() || failing { 1 } else { MAX_IN_FLIGHT },
+        }
+    }
+
+    /// A database of metrics refuses points that are older than those it has.
+    fn is_in_order(&self) -> bool {
+        self.destination.signal() == Signal::Metrics
+    }
+
+    /// Shortly before the deadline, a collection that waits for its answer no longer holds up the later ones. If these
+    /// contain their predecessors, only the newest is sent.
+    fn overtake_before_deadline(&mut self) {
+        let is_in_order = self.is_in_order();
+        let Some(shutdown) = &mut self.shutdown else { return };
+        if is_in_order && shutdown.hedge_at.take_if(|at| *at <= Instant::now()).is_some() {
+            self.epoch += 1;
+            self.queue.keep_newest_cumulative();
         }
     }
 
@@ -342,7 +360,8 @@ impl Worker {
             Command::Shutdown(deadline) => {
                 self.queue.close();
                 self.last_deadline.send_replace(Some(deadline));
-                self.shutdown = Some(Shutdown { deadline, tries_unreachable: TRIES_UNREACHABLE });
+                let hedge_at = Some(hedge_before(deadline));
+                self.shutdown = Some(Shutdown { deadline, hedge_at, tries_unreachable: TRIES_UNREACHABLE });
             }
         }
     }
@@ -362,6 +381,8 @@ impl Worker {
 
     fn next_wake(&self) -> Instant {
         let deadline = self.shutdown.as_ref().map(|shutdown| shutdown.deadline);
+        let hedge = self.shutdown.as_ref().and_then(|shutdown| shutdown.hedge_at);
+        let hedge = hedge.filter(|_| self.is_in_order());
         let next_send = match self.backoff.until() {
             Some(until) => Some(until),
             // When all that may be on their way are, the first answer wakes. Without a delay, the queue wakes.
@@ -369,7 +390,7 @@ impl Worker {
         };
         let far = Instant::now() + MAX_SLEEP;
         let flushes = self.flushes.iter().map(|flush| flush.deadline);
-        [deadline, next_send].into_iter().flatten().chain(flushes).fold(far, Instant::min)
+        [deadline, hedge, next_send].into_iter().flatten().chain(flushes).fold(far, Instant::min)
     }
 }
 
@@ -398,12 +419,14 @@ impl Drop for Worker {
 async fn hedge_deadline(mut deadline: watch::Receiver<Option<Instant>>) {
     let known = deadline.wait_for(Option::is_some).await.ok().and_then(|deadline| *deadline);
     match known {
-        Some(deadline) => {
-            let left = deadline.saturating_duration_since(Instant::now());
-            sleep_until(deadline - (left / 4).min(HEDGE_BEFORE_DEADLINE)).await;
-        }
+        Some(deadline) => sleep_until(hedge_before(deadline)).await,
         None => pending().await,
     }
+}
+
+fn hedge_before(deadline: Instant) -> Instant {
+    let left = deadline.saturating_duration_since(Instant::now());
+    deadline - (left / 4).min(HEDGE_BEFORE_DEADLINE)
 }
 
 /// Requests of one signal on their way at once: more than one, so that a distant collector does not limit

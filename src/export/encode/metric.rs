@@ -36,8 +36,7 @@ pub(crate) fn metrics(
     collected: &ResourceMetrics,
     observed_counters: Option<&mut ObservedCounters>,
 ) -> EncodedMetrics {
-    let mut encoder =
-        Encoder { points: 0, overflows: false, overflowing: Vec::new(), observed_counters };
+    let mut encoder = Encoder { points: 0, overflows: false, overflowing: Vec::new(), observed_counters };
     let mut request = Vec::new();
     message(&mut request, request::RESOURCE_ITEMS, |out| {
         out.extend_from_slice(&request::resource(collected.resource()));

@@ -190,7 +190,9 @@ pub(crate) fn decoded_key_value(attribute: &[u8]) -> Option<(String, Value)> {
 pub(crate) fn decoded_value(value: &[u8]) -> Option<AnyValue> {
     let value = fields(value).find_map(|(field, value)| Some((u8::try_from(field).ok()?, value)))?;
     Some(match value {
-        (STRING, WireValue::Bytes(text)) => AnyValue::String(String::from_utf8_lossy(text).into_owned().into()),
+        (STRING, WireValue::Bytes(text)) => {
+            AnyValue::String(String::from_utf8_lossy(text).into_owned().into())
+        }
         (BOOL, WireValue::Varint(value)) => AnyValue::Boolean(value != 0),
         (INT, WireValue::Varint(value)) => AnyValue::Int(value as i64),
         (DOUBLE, WireValue::Fixed64(bits)) => AnyValue::Double(f64::from_bits(bits)),

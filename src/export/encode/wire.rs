@@ -71,12 +71,7 @@ pub(super) fn packed_varints(out: &mut Vec<u8>, field: u8, values: impl Iterator
 }
 
 /// A packed list, left out when it is empty.
-fn packed(
-    out: &mut Vec<u8>,
-    field: u8,
-    values: impl Iterator<Item = u64>,
-    one: impl Fn(&mut Vec<u8>, u64),
-) {
+fn packed(out: &mut Vec<u8>, field: u8, values: impl Iterator<Item = u64>, one: impl Fn(&mut Vec<u8>, u64)) {
     let mut values = values.peekable();
     if values.peek().is_some() {
         message(out, field, |out| values.for_each(|value| one(out, value)));

@@ -28,6 +28,8 @@ use crate::settings::QueueSettings;
 pub(crate) struct Queue {
     limits: QueueSettings,
     ledger: Arc<Ledger>,
+    /// Each request contains what the earlier ones hold, as cumulative metrics do.
+    is_cumulative: bool,
     state: Mutex<QueueState>,
     /// Notified once for each batch that fills up, or begins if there is no delay.
     full: Notify,
@@ -69,7 +71,12 @@ pub(crate) enum Take {
 
 impl Queue {
     pub(crate) fn new(limits: QueueSettings, ledger: Arc<Ledger>) -> Self {
-        Self { limits, ledger, state: Mutex::default(), full: Notify::new() }
+        Self { limits, ledger, is_cumulative: false, state: Mutex::default(), full: Notify::new() }
+    }
+
+    /// Sets whether each request contains what the earlier ones hold.
+    pub(crate) fn with_cumulative_requests(self, is_cumulative: bool) -> Self {
+        Self { is_cumulative, ..self }
     }
 
     pub(crate) fn ledger(&self) -> &Arc<Ledger> {
@@ -154,6 +161,25 @@ impl Queue {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().items == 0
+    }
+
+    /// Gives up all requests that wait but the newest, if that contains them.
+    pub(in crate::export) fn keep_newest_cumulative(&self) {
+        if !self.is_cumulative {
+            return;
+        }
+        let mut state = self.lock();
+        let Some(newest) = state.full.back().map(Batch::sequence) else { return };
+        while state.full.front().is_some_and(|oldest| oldest.sequence() != newest) {
+            if let Some(oldest) = state.pop_full() {
+                self.ledger.fail(oldest.count());
+            }
+        }
+    }
+
+    /// Requests that wait, without those on their way.
+    pub(in crate::export) fn waiting_requests(&self) -> usize {
+        self.lock().full.len()
     }
 
     /// Number of the newest batch, so that whatever is here now is in this one or in an older one.

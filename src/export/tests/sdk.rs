@@ -7,13 +7,13 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::logs::SdkLoggerProvider;
-use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
+use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, SdkTracerProvider, ShouldSample};
 
 use super::*;
 use crate::collector::{Export, Fault};
-use crate::settings::{AttributeLimits, SpanLimitSettings};
+use crate::provider::{self, TelemetryMeterProvider};
+use crate::settings::{AttributeLimits, HistogramAggregation, MetricSettings, SpanLimitSettings};
 
 #[test]
 fn sampled_spans_of_the_sdk_arrive_and_others_do_not() {
@@ -118,14 +118,6 @@ fn the_oldest_collections_make_room_for_the_newest() {
 }
 
 #[test]
-fn temporality_is_the_configured_one() {
-    let pipeline = metrics_to(&Collector::closed_endpoint().unwrap());
-    let workers = pipeline.exporter.workers().clone();
-    let exporter = MetricQueue::new(Arc::clone(&pipeline.queue), workers, Temporality::Delta);
-    assert_eq!(exporter.temporality(), Temporality::Delta);
-}
-
-#[test]
 fn a_span_costs_no_allocation_on_its_way_to_the_queue() {
     use opentelemetry_sdk::trace::SpanProcessor;
 
@@ -160,11 +152,21 @@ fn metrics_to(endpoint: &str) -> Pipeline {
     Pipeline::with(Signal::Metrics, MetricQueue::LIMITS, settings)
 }
 
-fn meter_provider(pipeline: &Pipeline) -> SdkMeterProvider {
+fn meter_provider(pipeline: &Pipeline) -> TelemetryMeterProvider {
+    let settings = MetricSettings {
+        export: None,
+        interval: Duration::from_secs(3600),
+        timeout: PATIENCE,
+        temporality: Temporality::Cumulative,
+        histograms: HistogramAggregation::ExplicitBuckets,
+    };
+    let diagnostics = Diagnostics::default();
     let workers = pipeline.exporter.workers().clone();
-    let exporter = MetricQueue::new(Arc::clone(&pipeline.queue), workers, Temporality::Cumulative);
-    let reader = PeriodicReader::builder(exporter).with_interval(Duration::from_secs(3600)).build();
-    SdkMeterProvider::builder().with_reader(reader).build()
+    let queue =
+        MetricQueue::new(Arc::clone(&pipeline.queue), workers, Temporality::Cumulative, diagnostics.clone());
+    let resource = opentelemetry_sdk::Resource::builder_empty().build();
+    let (views, additions) = (Vec::new(), Default::default());
+    provider::meter_provider(&settings, resource, Some(queue), views, additions, &diagnostics).unwrap()
 }
 
 #[derive(Clone, Debug)]

@@ -88,8 +88,15 @@ where
     let context = record_context(&settings, &mut additions);
     let marks = Marks { exceptions: settings.exception_signal, redaction: context.redaction.clone() };
     let direct = direct_source(&settings, &pipelines, sampler.clone());
-    let providers =
-        providers::providers(&settings, additions, sampler, &resource, &pipelines, exporter.workers())?;
+    let providers = providers::providers(
+        &settings,
+        additions,
+        sampler,
+        &resource,
+        &pipelines,
+        exporter.workers(),
+        &diagnostics,
+    )?;
     let span_attributes = context.spans.clone();
     let records = records::records(&settings, &pipelines, &providers, has_log_processors, context);
     for warning in &settings.warnings {

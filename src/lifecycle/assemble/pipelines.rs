@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use opentelemetry_sdk::metrics::Temporality;
+
 use crate::export::{Ledger, MetricQueue, Queue, Route};
 use crate::lifecycle::guard::Ledgers;
 use crate::settings::{ExportSettings, MetricSettings, QueueSettings, Settings, Signal};
@@ -32,18 +34,20 @@ pub(crate) struct Pipelines {
 
 impl Pipelines {
     pub(super) fn new(settings: &Settings, export_to: ExportTo) -> Self {
-        let queue = |export: &Option<ExportSettings>, limits: QueueSettings| {
+        let is_cumulative = settings.metrics.temporality == Temporality::Cumulative;
+        let queue = |export: &Option<ExportSettings>, limits: QueueSettings, is_cumulative: bool| {
             let limits = match export_to {
                 ExportTo::Network => export.as_ref().filter(|_| !settings.disabled).map(|_| limits)?,
                 #[cfg(feature = "testing")]
                 ExportTo::Memory => UNLIMITED,
             };
-            Some(Arc::new(Queue::new(limits, Arc::new(Ledger::default()))))
+            let queue = Queue::new(limits, Arc::new(Ledger::default()));
+            Some(Arc::new(queue.with_cumulative_requests(is_cumulative)))
         };
         Self {
-            traces: queue(&settings.traces.export, settings.traces.queue),
-            metrics: queue(&settings.metrics.export, MetricQueue::LIMITS),
-            logs: queue(&settings.logs.export, settings.logs.queue),
+            traces: queue(&settings.traces.export, settings.traces.queue, false),
+            metrics: queue(&settings.metrics.export, MetricQueue::LIMITS, is_cumulative),
+            logs: queue(&settings.logs.export, settings.logs.queue, false),
         }
     }
 

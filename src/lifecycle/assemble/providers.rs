@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
 
 use super::pipelines::Pipelines;
+use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
 use crate::export::{LogQueue, MetricQueue, SpanQueue, Workers};
 use crate::lifecycle::guard::Providers;
 use crate::lifecycle::{Additions, tasks};
-use crate::provider::{self, SharedSampler};
+use crate::provider::{self, SharedSampler, TelemetryMeterProvider};
 use crate::settings::Settings;
 
 pub(super) fn providers(
@@ -20,28 +20,33 @@ pub(super) fn providers(
     resource: &Resource,
     pipelines: &Pipelines,
     workers: &Workers,
+    diagnostics: &Diagnostics,
 ) -> Result<Providers, InitError> {
     let span_queue = pipelines
         .traces
         .as_ref()
         .map(|queue| SpanQueue::new(Arc::clone(queue), workers.clone(), settings.traces.limits))
         .map(|queue| queue.with_random_ids(!additions.custom_ids));
-    let metric_queue = pipelines
-        .metrics
-        .as_ref()
-        .map(|queue| MetricQueue::new(Arc::clone(queue), workers.clone(), settings.metrics.temporality));
+    let metric_queue = pipelines.metrics.as_ref().map(|queue| {
+        let temporality = settings.metrics.temporality;
+        MetricQueue::new(Arc::clone(queue), workers.clone(), temporality, diagnostics.clone())
+    });
     let log_queue = pipelines
         .logs
         .as_ref()
         .map(|queue| LogQueue::new(Arc::clone(queue), workers.clone(), settings.logs.limits));
+    let has_readers = !additions.meter_provider.is_empty();
     let meter = provider::meter_provider(
         &settings.metrics,
         resource.clone(),
         metric_queue,
         additions.views,
         additions.meter_provider,
-    );
-    check_readers_run(&meter)?;
+        diagnostics,
+    )?;
+    if has_readers {
+        check_readers_run(&meter)?;
+    }
     let providers = Providers {
         tracer: provider::tracer_provider(
             &settings.traces,
@@ -59,11 +64,11 @@ pub(super) fn providers(
     Ok(providers)
 }
 
-/// Returns an error if the system refused a thread to a metric reader.
+/// Returns an error if the system refused a thread to a metric reader of the user.
 ///
 /// `PeriodicReader` does not report a failed thread spawn; a failing flush reveals it, because a new provider has no
 /// instrument to collect. Readers of the user may fail for other reasons.
-fn check_readers_run(meter: &SdkMeterProvider) -> Result<(), InitError> {
+fn check_readers_run(meter: &TelemetryMeterProvider) -> Result<(), InitError> {
     if meter.force_flush().is_err() && tasks::spawn("otel-probe", || {}).is_err() {
         return Err(InitError::Thread("the system refused one for a metric reader".into()));
     }

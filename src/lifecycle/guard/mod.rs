@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
 pub(crate) use self::flusher::Flusher;
@@ -23,6 +22,7 @@ use crate::export::ExportError;
 use crate::export::ExportStats;
 use crate::lifecycle::tasks;
 use crate::lines::writer::NonBlockingWriter;
+use crate::provider::TelemetryMeterProvider;
 use crate::subscriber::FilterError;
 
 /// The owner of telemetry: while it lives, spans, metrics and logs are recorded and exported.
@@ -96,7 +96,7 @@ impl TelemetryGuard {
     /// # Ok::<(), telemetry_bootstrap::InitError>(())
     /// ```
     #[must_use]
-    pub fn meter_provider(&self) -> &SdkMeterProvider {
+    pub fn meter_provider(&self) -> &TelemetryMeterProvider {
         &self.running.providers.meter
     }
 

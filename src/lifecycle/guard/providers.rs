@@ -6,18 +6,18 @@ use std::time::Instant;
 
 use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
 use super::flusher::{Collected, Flusher};
 use super::left_until;
 use crate::lifecycle::tasks::Task;
+use crate::provider::TelemetryMeterProvider;
 
 /// The three providers.
 #[derive(Clone, Debug)]
 pub(crate) struct Providers {
     pub(crate) tracer: SdkTracerProvider,
-    pub(crate) meter: SdkMeterProvider,
+    pub(crate) meter: TelemetryMeterProvider,
     pub(crate) logger: SdkLoggerProvider,
 }
 
@@ -41,7 +41,7 @@ impl Providers {
         let (flusher, collected) = (flusher.clone(), Arc::clone(collected));
         let collect = move || {
             flusher.wait_until_collected(deadline);
-            let ended = meter.shutdown_with_timeout(left_until(deadline));
+            let ended = meter.end(left_until(deadline));
             let failed = matches!(ended, Err(OTelSdkError::InternalFailure(_)));
             collected.store(!failed, Ordering::Release);
         };

@@ -118,11 +118,11 @@ impl Running {
         }
     }
 
-    /// Warns if the last collection failed: a callback that panics ends the SDK's reader for good. If metrics were lost,
+    /// Warns if the last collection failed: an exporter that panics ends a reader of the user for good. If metrics were lost,
     /// that is the reason for the reader's error, and it is reported already.
     fn warn_uncollected_metrics(&self, collected: bool) {
         if !collected && self.stats().metrics.lost() == 0 {
-            let check = "has a callback of an observable instrument panicked?";
+            let check = "has a metric reader or exporter of the program panicked?";
             self.diagnostics
                 .warn("the last metrics could not be collected", &[("check", FieldValue::Text(&check))]);
         }

@@ -77,7 +77,8 @@ fn integers_above_i64_are_doubles() {
     meter.u64_observable_counter("counted").with_callback(|counter| counter.observe(u64::MAX, &[])).build();
     meter.u64_gauge("largest").build().record(i64::MAX as u64, &[]);
     let request = sdk.encode(None);
-    for (name, value) in [("counter", u64::MAX), ("gauge", 1 << 63), ("observed", u64::MAX), ("counted", u64::MAX)]
+    for (name, value) in
+        [("counter", u64::MAX), ("gauge", 1 << 63), ("observed", u64::MAX), ("counted", u64::MAX)]
     {
         assert_eq!(numbers(&request, name)[0].value, Some(Number::AsDouble(value as f64)), "{name}");
     }
@@ -105,7 +106,11 @@ fn a_bound_histogram_without_measurements_has_no_minimum_and_maximum() {
 fn the_last_of_equal_keys_of_a_point_is_exported() {
     let sdk = Sdk::new(Resource::builder_empty().build(), Temporality::Cumulative, false);
     // The SDK stores such a set under two keys, of which it exports either.
-    sdk.provider.meter("tests").u64_counter("counter").build().add(1, &[KeyValue::new("a", 1), KeyValue::new("a", 1)]);
+    sdk.provider
+        .meter("tests")
+        .u64_counter("counter")
+        .build()
+        .add(1, &[KeyValue::new("a", 1), KeyValue::new("a", 1)]);
     assert_eq!(numbers(&sdk.encode(None), "counter")[0].attributes.len(), 1);
 }
 
@@ -196,10 +201,13 @@ fn each_point(request: &ExportMetricsServiceRequest) -> Vec<Vec<u8>> {
     for resource in &request.resource_metrics {
         for scope in &resource.scope_metrics {
             for metric in &scope.metrics {
-                let around = (&resource.resource, &scope.scope, &metric.name, &metric.unit, &metric.description);
+                let around =
+                    (&resource.resource, &scope.scope, &metric.name, &metric.unit, &metric.description);
                 macro_rules! points {
                     ($data:expr) => {
-                        all.extend($data.data_points.iter().map(|point| format!("{around:?} {point:?}").into()))
+                        all.extend(
+                            $data.data_points.iter().map(|point| format!("{around:?} {point:?}").into()),
+                        )
                     };
                 }
                 match metric.data.as_ref().unwrap() {

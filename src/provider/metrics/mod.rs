@@ -1,35 +1,61 @@
-//! The meter provider: one periodic reader that hands each collection to the queue, and one view.
+//! The meter provider: the SDK's, with one reader that hands each collection to the queue, one view, and checks in front.
+
+mod attributes;
+mod duration_histogram;
+mod identity;
+mod meter;
+mod observer;
+mod provider;
+mod reader;
+
+use std::sync::Arc;
 
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{
-    Aggregation, Instrument, InstrumentKind, MeterProviderBuilder, PeriodicReader, SdkMeterProvider, Stream,
+    Aggregation, Instrument, InstrumentKind, MeterProviderBuilder, SdkMeterProvider, Stream,
 };
 
+pub use self::duration_histogram::duration_histogram;
+use self::observer::Observer;
+use self::provider::Readers;
+pub use self::provider::TelemetryMeterProvider;
+use self::reader::QueueReader;
 use super::builder_hooks::{BuilderHooks, View};
+use crate::diagnostics::Diagnostics;
+use crate::error::InitError;
 use crate::export::MetricQueue;
 use crate::settings::{HistogramAggregation, MetricSettings};
 
 /// # Errors
 ///
-/// [`InitError::Thread`] when that of a reader, ours or the user's, did not come up.
+/// [`InitError::Thread`] if the system refuses one to the reader.
 pub(crate) fn meter_provider(
     settings: &MetricSettings,
     resource: Resource,
     queue: Option<MetricQueue>,
     views: Vec<View>,
     additions: BuilderHooks<MeterProviderBuilder>,
-) -> SdkMeterProvider {
+    diagnostics: &Diagnostics,
+) -> Result<TelemetryMeterProvider, InitError> {
+    let readers = match (additions.is_empty(), &queue) {
+        (false, _) => Readers::Custom,
+        (true, Some(_)) => Readers::Own,
+        (true, None) => Readers::None,
+    };
+    let observer = Arc::new(Observer::new(diagnostics.clone()));
     let builder = additions.apply(SdkMeterProvider::builder());
     let mut builder = builder.with_resource(resource);
     if let Some(view) = one_view(views, settings.histograms) {
         builder = builder.with_view(view);
     }
-    match queue {
-        Some(queue) => builder
-            .with_reader(PeriodicReader::builder(queue).with_interval(settings.interval).build())
-            .build(),
-        None => builder.build(),
+    let reader = queue
+        .map(|queue| QueueReader::start(queue, Arc::clone(&observer), settings.interval, diagnostics.clone()))
+        .transpose()
+        .map_err(|error| InitError::Thread(error.into()))?;
+    if let Some(reader) = &reader {
+        builder = builder.with_reader(reader.clone());
     }
+    Ok(TelemetryMeterProvider::new(builder.build(), readers, reader, observer, diagnostics.clone()))
 }
 
 /// The SDK makes one stream for each view that matches, so an instrument would be exported twice: the first of the

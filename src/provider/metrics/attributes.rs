@@ -1,0 +1,110 @@
+//! Attribute sets in which a key comes twice: the last value counts, as for spans and log records.
+//!
+//! The SDK keeps the first value, or exports both, from one collection to the next.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{
+    BoundCounter, BoundGauge, BoundHistogram, BoundSyncInstrument, BoundUpDownCounter, Counter, Gauge,
+    Histogram, SyncInstrument, UpDownCounter,
+};
+
+/// Returns the attributes with each key once.
+pub(super) fn unique(attributes: &[KeyValue]) -> Cow<'_, [KeyValue]> {
+    if !has_duplicates(attributes) {
+        return Cow::Borrowed(attributes);
+    }
+    let last: HashMap<_, _> =
+        attributes.iter().enumerate().map(|(place, attribute)| (&attribute.key, place)).collect();
+    let attributes = attributes.iter().enumerate();
+    let unique = attributes.filter(|(place, attribute)| last.get(&attribute.key) == Some(place));
+    Cow::Owned(unique.map(|(_, attribute)| attribute.clone()).collect())
+}
+
+/// Comparing the few keys of a measurement costs less than a set of them.
+fn has_duplicates(attributes: &[KeyValue]) -> bool {
+    let mut rest = attributes;
+    while let Some((first, others)) = rest.split_first() {
+        if others.iter().any(|other| other.key == first.key) {
+            return true;
+        }
+        rest = others;
+    }
+    false
+}
+
+/// An instrument of the SDK that gets each key once.
+pub(super) struct UniqueKeys<I>(pub(super) I);
+
+/// A histogram of integers that adds them up as `f64`, as they are exported: a sum of `u64` overflows.
+pub(super) struct AsFloat(pub(super) Histogram<f64>);
+
+/// A handle on one attribute set of such an instrument.
+struct Bound<B>(B);
+
+macro_rules! unique_keys {
+    ($($instrument:ident, $bound:ident, $record:ident;)*) => {$(
+        impl<T: Copy + Send + Sync + 'static> SyncInstrument<T> for UniqueKeys<$instrument<T>> {
+            fn measure(&self, measurement: T, attributes: &[KeyValue]) {
+                self.0.$record(measurement, &unique(attributes));
+            }
+
+            fn bind(&self, attributes: &[KeyValue]) -> Box<dyn BoundSyncInstrument<T> + Send + Sync> {
+                Box::new(Bound(self.0.bind(&unique(attributes))))
+            }
+        }
+
+        impl<T: Copy + Send + Sync + 'static> BoundSyncInstrument<T> for Bound<$bound<T>> {
+            fn measure(&self, measurement: T) {
+                self.0.$record(measurement);
+            }
+        }
+    )*};
+}
+
+unique_keys! {
+    Counter, BoundCounter, add;
+    UpDownCounter, BoundUpDownCounter, add;
+    Gauge, BoundGauge, record;
+    Histogram, BoundHistogram, record;
+}
+
+impl SyncInstrument<u64> for AsFloat {
+    fn measure(&self, measurement: u64, attributes: &[KeyValue]) {
+        self.0.record(measurement as f64, &unique(attributes));
+    }
+
+    fn bind(&self, attributes: &[KeyValue]) -> Box<dyn BoundSyncInstrument<u64> + Send + Sync> {
+        Box::new(BoundAsFloat(self.0.bind(&unique(attributes))))
+    }
+}
+
+struct BoundAsFloat(BoundHistogram<f64>);
+
+impl BoundSyncInstrument<u64> for BoundAsFloat {
+    fn measure(&self, measurement: u64) {
+        self.0.record(measurement as f64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_value_of_a_key_is_kept() {
+        let attributes = |pairs: &[(&'static str, i64)]| -> Vec<KeyValue> {
+            pairs.iter().map(|(key, value)| KeyValue::new(*key, *value)).collect()
+        };
+        for (given, expected) in [
+            (attributes(&[]), attributes(&[])),
+            (attributes(&[("a", 1), ("b", 2)]), attributes(&[("a", 1), ("b", 2)])),
+            (attributes(&[("a", 1), ("a", 2)]), attributes(&[("a", 2)])),
+            (attributes(&[("a", 1), ("b", 2), ("a", 3), ("a", 4)]), attributes(&[("b", 2), ("a", 4)])),
+        ] {
+            assert_eq!(*unique(&given), expected, "{given:?}");
+        }
+    }
+}

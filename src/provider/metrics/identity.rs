@@ -1,0 +1,80 @@
+//! What tells instruments of one name apart.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use crate::diagnostics::{Diagnostics, FieldValue};
+
+/// The instruments of one meter.
+#[derive(Debug, Default)]
+pub(super) struct Identities(Mutex<HashMap<String, Known>>);
+
+#[derive(Debug)]
+struct Known {
+    first: Identity,
+    is_reported: bool,
+}
+
+/// What an instrument was created with.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Identity {
+    pub(super) name: String,
+    /// The kind of the instrument, with the type of its measurements.
+    pub(super) kind: &'static str,
+    pub(super) unit: String,
+    pub(super) description: String,
+    pub(super) boundaries: Option<Vec<f64>>,
+}
+
+impl Identities {
+    /// Remembers the first instrument of each name, and warns once of another one that differs from it.
+    pub(super) fn check(&self, scope: &str, identity: Identity, diagnostics: &Diagnostics) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Names of instruments are case-insensitive.
+        let Some(earlier) = known.get_mut(&identity.name.to_ascii_lowercase()) else {
+            let name = identity.name.to_ascii_lowercase();
+            known.insert(name, Known { first: identity, is_reported: false });
+            return;
+        };
+        if earlier.is_reported || !earlier.first.conflicts_with(&identity) {
+            return;
+        }
+        earlier.is_reported = true;
+        let first = earlier.first.clone();
+        drop(known);
+        let check = match first.kind == identity.kind && first.unit == identity.unit {
+            true => "the first one decides; give both the same description and boundaries",
+            false => "backends may refuse or mix them; rename one of them",
+        };
+        diagnostics.warn(
+            "two instruments have the same name and differ",
+            &[
+                ("scope", FieldValue::Text(&scope)),
+                ("first", FieldValue::Text(&first)),
+                ("second", FieldValue::Text(&identity)),
+                ("check", FieldValue::Text(&check)),
+            ],
+        );
+    }
+}
+
+impl Identity {
+    /// Boundaries are advice: an instrument without any takes those of the first.
+    fn conflicts_with(&self, later: &Self) -> bool {
+        let boundaries_differ = later.boundaries.is_some() && later.boundaries != self.boundaries;
+        let without_boundaries = |identity: &Self| Self { boundaries: None, ..identity.clone() };
+        boundaries_differ || without_boundaries(self) != without_boundaries(later)
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, kind, unit, description, boundaries } = self;
+        write!(f, "{name} ({kind}, unit {unit:?}, description {description:?}")?;
+        if let Some(boundaries) = boundaries {
+            write!(f, ", boundaries {boundaries:?}")?;
+        }
+        f.write_str(")")
+    }
+}

@@ -1,0 +1,154 @@
+//! Meters that check what instruments are created with, and complete it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use opentelemetry::metrics::noop::NoopMeterProvider;
+use opentelemetry::metrics::{
+    AsyncInstrumentBuilder, Counter, Gauge, Histogram, HistogramBuilder, InstrumentBuilder,
+    InstrumentProvider, Meter, MeterProvider as _, ObservableCounter, ObservableGauge,
+    ObservableUpDownCounter, UpDownCounter,
+};
+
+use super::attributes::{AsFloat, UniqueKeys};
+use super::identity::{Identities, Identity};
+use super::observer::{Observer, is_inside_locked_callback};
+use crate::diagnostics::{Diagnostics, FieldValue};
+use crate::semconv::DURATION_BOUNDARIES;
+
+/// The instruments of one instrumentation scope, in front of those of the SDK.
+pub(super) struct CheckedMeter {
+    pub(super) scope: String,
+    pub(super) inner: Meter,
+    pub(super) identities: Identities,
+    pub(super) observer: Arc<Observer>,
+    pub(super) diagnostics: Diagnostics,
+    /// Attribute sets are unique already, as those of this crate are: instruments are handed out as they are.
+    pub(super) is_trusted: bool,
+    /// Histograms of integers are added up as `f64`, because no reader of the user expects integers.
+    pub(super) histograms_as_float: bool,
+}
+
+type Text = Cow<'static, str>;
+
+impl CheckedMeter {
+    /// Warns of another instrument of this name that differs. Returns the meter that creates the instrument.
+    fn check(
+        &self,
+        kind: &'static str,
+        name: &Text,
+        unit: Option<&Text>,
+        description: Option<&Text>,
+        boundaries: Option<Vec<f64>>,
+    ) -> Cow<'_, Meter> {
+        if is_inside_locked_callback() {
+            self.diagnostics.warn(
+                "an instrument that a callback creates is discarded: create it before the callback runs, because a \
+                 reader beside the export holds the SDK's lock meanwhile",
+                &[("instrument", FieldValue::Text(name))],
+            );
+            return Cow::Owned(NoopMeterProvider::new().meter(""));
+        }
+        let text = |text: Option<&Text>| text.map(|text| text.clone().into_owned()).unwrap_or_default();
+        let identity = Identity {
+            name: name.clone().into_owned(),
+            kind,
+            unit: text(unit),
+            description: text(description),
+            boundaries,
+        };
+        self.identities.check(&self.scope, identity, &self.diagnostics);
+        Cow::Borrowed(&self.inner)
+    }
+}
+
+/// The boundaries for durations in seconds, where an instrument has none. Those of the SDK are made for milliseconds.
+fn boundaries(unit: Option<&Text>, boundaries: Option<Vec<f64>>) -> Option<Vec<f64>> {
+    let in_seconds = || unit.is_some_and(|unit| unit == "s");
+    boundaries.or_else(|| in_seconds().then(|| DURATION_BOUNDARIES.to_vec()))
+}
+
+macro_rules! synchronous {
+    ($($method:ident: $instrument:ident<$number:ty>;)*) => {$(
+        fn $method(&self, builder: InstrumentBuilder<'_, $instrument<$number>>) -> $instrument<$number> {
+            let InstrumentBuilder { name, description, unit, .. } = builder;
+            let meter = self.check(stringify!($method), &name, unit.as_ref(), description.as_ref(), None);
+            let mut inner = meter.$method(name);
+            (inner.description, inner.unit) = (description, unit);
+            let instrument = inner.build();
+            match self.is_trusted {
+                true => instrument,
+                false => $instrument::new(Arc::new(UniqueKeys(instrument))),
+            }
+        }
+    )*};
+}
+
+macro_rules! observable {
+    ($($method:ident: $instrument:ident<$number:ty>;)*) => {$(
+        fn $method(
+            &self,
+            builder: AsyncInstrumentBuilder<'_, $instrument<$number>, $number>,
+        ) -> $instrument<$number> {
+            let AsyncInstrumentBuilder { name, description, unit, callbacks, .. } = builder;
+            let meter = self.check(stringify!($method), &name, unit.as_ref(), description.as_ref(), None);
+            let mut inner = meter.$method(name.clone());
+            (inner.description, inner.unit) = (description, unit);
+            if !callbacks.is_empty() {
+                inner = inner.with_callback(self.observer.add(&name, callbacks));
+            }
+            inner.build()
+        }
+    )*};
+}
+
+impl InstrumentProvider for CheckedMeter {
+    synchronous! {
+        u64_counter: Counter<u64>;
+        f64_counter: Counter<f64>;
+        i64_up_down_counter: UpDownCounter<i64>;
+        f64_up_down_counter: UpDownCounter<f64>;
+        u64_gauge: Gauge<u64>;
+        i64_gauge: Gauge<i64>;
+        f64_gauge: Gauge<f64>;
+    }
+
+    observable! {
+        u64_observable_counter: ObservableCounter<u64>;
+        f64_observable_counter: ObservableCounter<f64>;
+        i64_observable_up_down_counter: ObservableUpDownCounter<i64>;
+        f64_observable_up_down_counter: ObservableUpDownCounter<f64>;
+        u64_observable_gauge: ObservableGauge<u64>;
+        i64_observable_gauge: ObservableGauge<i64>;
+        f64_observable_gauge: ObservableGauge<f64>;
+    }
+
+    fn f64_histogram(&self, builder: HistogramBuilder<'_, Histogram<f64>>) -> Histogram<f64> {
+        let HistogramBuilder { name, description, unit, boundaries, .. } = builder;
+        let boundaries = self::boundaries(unit.as_ref(), boundaries);
+        let kind = "f64_histogram";
+        let meter = self.check(kind, &name, unit.as_ref(), description.as_ref(), boundaries.clone());
+        let mut inner = meter.f64_histogram(name);
+        (inner.description, inner.unit, inner.boundaries) = (description, unit, boundaries);
+        let histogram = inner.build();
+        match self.is_trusted {
+            true => histogram,
+            false => Histogram::new(Arc::new(UniqueKeys(histogram))),
+        }
+    }
+
+    fn u64_histogram(&self, builder: HistogramBuilder<'_, Histogram<u64>>) -> Histogram<u64> {
+        let HistogramBuilder { name, description, unit, boundaries, .. } = builder;
+        let boundaries = self::boundaries(unit.as_ref(), boundaries);
+        let kind = "u64_histogram";
+        let meter = self.check(kind, &name, unit.as_ref(), description.as_ref(), boundaries.clone());
+        if self.histograms_as_float {
+            let mut inner = meter.f64_histogram(name);
+            (inner.description, inner.unit, inner.boundaries) = (description, unit, boundaries);
+            return Histogram::new(Arc::new(AsFloat(inner.build())));
+        }
+        let mut inner = meter.u64_histogram(name);
+        (inner.description, inner.unit, inner.boundaries) = (description, unit, boundaries);
+        Histogram::new(Arc::new(UniqueKeys(inner.build())))
+    }
+}

@@ -1,0 +1,286 @@
+//! The callbacks of observable instruments.
+//!
+//! The SDK calls them while it holds the lock that the creation of an instrument needs: a slow callback holds up every
+//! thread that creates one, and a callback that creates one hangs for ever. So they run here before each collection, on
+//! a thread of their own and without a lock; what the SDK calls only hands on what they have observed.
+//!
+//! A callback that has not returned within its limit is reported, and the collection goes on without it. It is not
+//! called again before it has returned; its late observations are part of the collection after that.
+//!
+//! Readers of the user collect by themselves. For them the callbacks are called as the SDK calls them.
+
+use std::cell::Cell;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use opentelemetry::metrics::{AsyncInstrument, Callback};
+use opentelemetry::{Context, KeyValue};
+
+use super::attributes::unique;
+use crate::diagnostics::{Diagnostics, FieldValue};
+
+/// Every observable instrument of a provider.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    instruments: Mutex<Vec<Arc<dyn Observe>>>,
+    /// The thread that calls them. Locked for the time of a collection, so that each has its own observations.
+    thread: Mutex<Option<Sender<Work>>>,
+    diagnostics: Diagnostics,
+}
+
+/// An observable instrument of any type.
+trait Observe: Send + Sync + fmt::Debug {
+    /// Calls the callbacks, unless they are being called, or what they observed has not been collected yet.
+    fn observe(&self);
+
+    fn name(&self) -> &str;
+
+    /// Returns `true` the first time.
+    fn report_slow(&self) -> bool;
+}
+
+/// An observable instrument: its callbacks, and what they have observed since the last collection.
+pub(super) struct Observed<T> {
+    name: String,
+    callbacks: Vec<Callback<T>>,
+    is_running: AtomicBool,
+    is_slow: AtomicBool,
+    has_panicked: AtomicBool,
+    observations: Mutex<Option<Vec<Observation<T>>>>,
+    diagnostics: Diagnostics,
+}
+
+type Observation<T> = (T, Vec<KeyValue>);
+
+/// The instruments to observe, from the first on, and where each that is done is reported.
+struct Work {
+    instruments: Vec<Arc<dyn Observe>>,
+    done: Sender<()>,
+}
+
+impl Observer {
+    pub(crate) fn new(diagnostics: Diagnostics) -> Self {
+        Self { instruments: Mutex::default(), thread: Mutex::default(), diagnostics }
+    }
+
+    /// Adds an instrument, and returns the callback for the SDK.
+    pub(super) fn add<T: Copy + Send + Sync + 'static>(
+        &self,
+        name: &str,
+        callbacks: Vec<Callback<T>>,
+    ) -> impl Fn(&dyn AsyncInstrument<T>) + Send + Sync + 'static {
+        let observed = Arc::new(Observed {
+            name: name.to_owned(),
+            callbacks,
+            is_running: AtomicBool::new(false),
+            is_slow: AtomicBool::new(false),
+            has_panicked: AtomicBool::new(false),
+            observations: Mutex::default(),
+            diagnostics: self.diagnostics.clone(),
+        });
+        lock(&self.instruments).push(Arc::clone(&observed) as _);
+        move |instrument| observed.hand_on(instrument)
+    }
+
+    /// Calls all callbacks, each for at most `limit` and all of them until the deadline, and then `collect`.
+    pub(super) fn collect<R>(&self, limit: Duration, deadline: Instant, collect: impl FnOnce() -> R) -> R {
+        let mut thread = lock(&self.thread);
+        self.observe(&mut thread, limit, deadline);
+        COLLECTION.with(|collection| collection.set(Collection::Own));
+        let _reset = ResetCollection;
+        collect()
+    }
+
+    fn observe(&self, thread: &mut Option<Sender<Work>>, limit: Duration, deadline: Instant) {
+        let mut left = lock(&self.instruments).clone();
+        while !left.is_empty() {
+            let (done, observed) = channel();
+            start(thread, Work { instruments: left.clone(), done });
+            let finished = wait(&observed, left.len(), limit, deadline);
+            left.drain(..finished);
+            let Some(slow) = (!left.is_empty()).then(|| left.remove(0)) else { return };
+            // That thread ends when the callback returns; the rest gets another one.
+            *thread = None;
+            if slow.report_slow() {
+                self.diagnostics.warn(
+                    "a callback of an observable instrument is slow: metrics are exported without what it observes \
+                     until it returns",
+                    &[
+                        ("instrument", FieldValue::Text(&slow.name())),
+                        ("seconds", FieldValue::Seconds(limit.as_secs_f64())),
+                    ],
+                );
+            }
+            if Instant::now() >= deadline {
+                return;
+            }
+        }
+    }
+}
+
+/// Hands the work to the thread. If the system refuses one, the work is done here.
+fn start(thread: &mut Option<Sender<Work>>, work: Work) {
+    let work = match thread {
+        Some(thread) => match thread.send(work) {
+            Ok(()) => return,
+            Err(unsent) => unsent.0,
+        },
+        None => work,
+    };
+    let (sender, receiver) = channel();
+    match std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || run(&receiver)) {
+        Ok(_) => {
+            let _ = sender.send(work);
+            *thread = Some(sender);
+        }
+        Err(_) => work.run(),
+    }
+}
+
+fn run(work: &Receiver<Work>) {
+    // Spans and records of the export's own doing are not telemetry.
+    let _suppressed = Context::enter_telemetry_suppressed_scope();
+    while let Ok(work) = work.recv() {
+        work.run();
+    }
+}
+
+impl Work {
+    fn run(self) {
+        for instrument in self.instruments {
+            instrument.observe();
+            // Nobody waits any more, and another thread does the rest.
+            if self.done.send(()).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Waits until all have been observed, until one takes longer than the limit, or until the deadline. Returns how many
+/// have been observed.
+fn wait(observed: &Receiver<()>, count: usize, limit: Duration, deadline: Instant) -> usize {
+    for finished in 0..count {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match observed.recv_timeout(limit.min(left)) {
+            Ok(()) => {}
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return finished,
+        }
+    }
+    count
+}
+
+impl<T: Copy + Send + Sync + 'static> Observed<T> {
+    /// What the SDK calls during a collection.
+    fn hand_on(&self, instrument: &dyn AsyncInstrument<T>) {
+        if COLLECTION.with(Cell::get) == Collection::Own {
+            for (value, attributes) in lock(&self.observations).take().unwrap_or_default() {
+                instrument.observe(value, &attributes);
+            }
+            return;
+        }
+        COLLECTION.with(|collection| collection.set(Collection::Callback));
+        let _reset = ResetCollection;
+        self.call(&UniqueKeys(instrument));
+    }
+
+    fn call(&self, instrument: &dyn AsyncInstrument<T>) {
+        let call = || self.callbacks.iter().for_each(|callback| callback(instrument));
+        // The panic hook has reported where it happened.
+        if catch_unwind(AssertUnwindSafe(call)).is_err() && !self.has_panicked.swap(true, Ordering::Relaxed) {
+            self.diagnostics.warn(
+                "a callback of an observable instrument panicked: what it observes is not exported",
+                &[("instrument", FieldValue::Text(&self.name))],
+            );
+        }
+    }
+}
+
+impl<T: Copy + Send + Sync + 'static> Observe for Observed<T> {
+    fn observe(&self) {
+        if lock(&self.observations).is_some() || self.is_running.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let recorder = Recorder::default();
+        self.call(&recorder);
+        *lock(&self.observations) = Some(recorder.0.into_inner().unwrap_or_else(PoisonError::into_inner));
+        self.is_running.store(false, Ordering::Release);
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn report_slow(&self) -> bool {
+        !self.is_slow.swap(true, Ordering::Relaxed)
+    }
+}
+
+impl<T> fmt::Debug for Observed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observed").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Keeps what is observed.
+struct Recorder<T>(Mutex<Vec<Observation<T>>>);
+
+impl<T> Default for Recorder<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Send> AsyncInstrument<T> for Recorder<T> {
+    fn observe(&self, measurement: T, attributes: &[KeyValue]) {
+        lock(&self.0).push((measurement, unique(attributes).into_owned()));
+    }
+}
+
+/// Hands each key on once.
+struct UniqueKeys<'a, T>(&'a dyn AsyncInstrument<T>);
+
+impl<T> AsyncInstrument<T> for UniqueKeys<'_, T> {
+    fn observe(&self, measurement: T, attributes: &[KeyValue]) {
+        self.0.observe(measurement, &unique(attributes));
+    }
+}
+
+/// Who collects on this thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Collection {
+    /// No one, or a reader of the user.
+    None,
+    /// A reader of ours.
+    Own,
+    /// A reader of the user, which calls a callback.
+    Callback,
+}
+
+struct ResetCollection;
+
+impl Drop for ResetCollection {
+    fn drop(&mut self) {
+        COLLECTION.with(|collection| collection.set(Collection::None));
+    }
+}
+
+/// Returns `true` inside of a callback that a reader of the user calls: the SDK holds a lock then, which the creation of
+/// an instrument would wait for.
+pub(super) fn is_inside_locked_callback() -> bool {
+    COLLECTION.with(Cell::get) == Collection::Callback
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+thread_local! {
+    static COLLECTION: Cell<Collection> = const { Cell::new(Collection::None) };
+}
+
+const THREAD_NAME: &str = "telemetry-observe";

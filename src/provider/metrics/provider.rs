@@ -1,0 +1,122 @@
+//! The meter provider that programs and libraries get.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use opentelemetry::InstrumentationScope;
+use opentelemetry::metrics::noop::NoopMeterProvider;
+use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+
+use super::identity::Identities;
+use super::meter::CheckedMeter;
+use super::observer::Observer;
+use super::reader::QueueReader;
+use crate::diagnostics::Diagnostics;
+use crate::semconv;
+
+/// The meter provider of running telemetry. Cheap to clone.
+///
+/// It gives out the instruments of the SDK, of which it is in front. Beyond what the SDK does,
+///
+/// - callbacks of observable instruments run on a thread of their own and without a lock, so that they may create
+///   instruments and hold up no other thread. One that takes longer than half an interval (0.1 s to 5 s) is reported, and
+///   metrics are exported without what it observes until it returns;
+/// - an attribute that is given twice has its last value;
+/// - a histogram of unit `s` without boundaries gets those of [`duration_histogram`](crate::duration_histogram);
+/// - two instruments of one name that differ in kind, unit, description or boundaries are reported, once;
+/// - without a reader, as without an endpoint, instruments do nothing, and observable ones are not reported.
+///
+/// A reader of the user ([`Metrics::reader`](crate::Metrics::reader)) collects by itself: for it the SDK calls the
+/// callbacks, and holds a lock meanwhile that the creation of an instrument waits for.
+///
+/// ```
+/// use telemetry_bootstrap::opentelemetry::metrics::MeterProvider as _;
+///
+/// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+/// let provider = telemetry.meter_provider().clone();
+/// let queue_length = provider.meter("shop").u64_gauge("shop.queue.length").with_unit("{order}").build();
+/// queue_length.record(3, &[]);
+/// # Ok::<(), telemetry_bootstrap::InitError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TelemetryMeterProvider(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    sdk: SdkMeterProvider,
+    readers: Readers,
+    /// The reader of the export.
+    reader: Option<QueueReader>,
+    observer: Arc<Observer>,
+    diagnostics: Diagnostics,
+    meters: Mutex<HashMap<InstrumentationScope, Meter>>,
+}
+
+/// Who reads the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Readers {
+    /// No one.
+    None,
+    /// The export alone.
+    Own,
+    /// Readers of the user, maybe beside the export.
+    Custom,
+}
+
+impl TelemetryMeterProvider {
+    pub(super) fn new(
+        sdk: SdkMeterProvider,
+        readers: Readers,
+        reader: Option<QueueReader>,
+        observer: Arc<Observer>,
+        diagnostics: Diagnostics,
+    ) -> Self {
+        Self(Arc::new(Inner { sdk, readers, reader, observer, diagnostics, meters: Mutex::default() }))
+    }
+
+    /// Collects once more within this time, for the export, and shuts the SDK's provider down, with readers of the user.
+    pub(crate) fn end(&self, timeout: Duration) -> OTelSdkResult {
+        let collected = self.0.reader.as_ref().map_or(Ok(()), |reader| reader.end(timeout));
+        let ended = self.0.sdk.shutdown();
+        match self.0.readers {
+            Readers::Custom => collected.and(ended),
+            Readers::None | Readers::Own => collected,
+        }
+    }
+}
+
+impl MeterProvider for TelemetryMeterProvider {
+    fn meter_with_scope(&self, scope: InstrumentationScope) -> Meter {
+        let Inner { sdk, readers, observer, diagnostics, meters, .. } = &*self.0;
+        if *readers == Readers::None {
+            // The SDK reports each observable instrument that no reader collects as an error.
+            return NoopMeterProvider::new().meter_with_scope(scope);
+        }
+        let mut meters = meters.lock().unwrap_or_else(PoisonError::into_inner);
+        let create = || {
+            Meter::new(Arc::new(CheckedMeter {
+                scope: scope.name().to_owned(),
+                inner: sdk.meter_with_scope(scope.clone()),
+                identities: Identities::default(),
+                observer: Arc::clone(observer),
+                diagnostics: diagnostics.clone(),
+                is_trusted: scope.name() == semconv::SCOPE_NAME,
+                histograms_as_float: *readers == Readers::Own,
+            }))
+        };
+        meters.entry(scope.clone()).or_insert_with(create).clone()
+    }
+}
+
+/// The SDK's provider behind it, to flush it and to shut it down. Instruments that it creates are not checked.
+impl Deref for TelemetryMeterProvider {
+    type Target = SdkMeterProvider;
+
+    fn deref(&self) -> &SdkMeterProvider {
+        &self.0.sdk
+    }
+}

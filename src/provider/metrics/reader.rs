@@ -1,0 +1,197 @@
+//! The reader behind the export: it collects at each interval, at a flush and at the shutdown.
+//!
+//! While collections wait for the collector, further ones follow at least a second apart, and none is made while the
+//! queue is full: counters and histograms go on adding up, so nothing is lost but the times between.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use opentelemetry::Context;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
+
+use super::observer::Observer;
+use crate::diagnostics::{Diagnostics, FieldValue};
+use crate::export::MetricQueue;
+use crate::settings::deadline_after;
+
+/// A reader that hands each collection to the queue.
+#[derive(Clone, Debug)]
+pub(crate) struct QueueReader(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    manual: ManualReader,
+    queue: MetricQueue,
+    observer: Arc<Observer>,
+    interval: Duration,
+    diagnostics: Diagnostics,
+    has_failed: AtomicBool,
+    /// To the reader's thread; `None` after the shutdown, and where the system refused the thread.
+    commands: Mutex<Option<Sender<Command>>>,
+}
+
+enum Command {
+    Flush(Deadlines, Sender<OTelSdkResult>),
+    /// Collect once more, and end.
+    Shutdown(Deadlines, Sender<OTelSdkResult>),
+}
+
+#[derive(Clone, Copy)]
+struct Deadlines {
+    /// Callbacks that have not returned by then are left out.
+    callbacks: Instant,
+    all: Instant,
+}
+
+impl Deadlines {
+    fn new(timeout: Duration) -> Self {
+        Self { callbacks: deadline_after(timeout / 4 * 3), all: deadline_after(timeout) }
+    }
+}
+
+impl QueueReader {
+    /// Starts the reader's thread.
+    pub(crate) fn start(
+        queue: MetricQueue,
+        observer: Arc<Observer>,
+        interval: Duration,
+        diagnostics: Diagnostics,
+    ) -> std::io::Result<Self> {
+        let manual = ManualReader::builder().with_temporality(queue.temporality()).build();
+        let (commands, receiver) = channel();
+        let shared = Shared {
+            manual,
+            queue,
+            observer,
+            interval,
+            diagnostics,
+            has_failed: AtomicBool::new(false),
+            commands: Mutex::new(Some(commands)),
+        };
+        let reader = Self(Arc::new(shared));
+        let of_thread = Arc::clone(&reader.0);
+        std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || run(&of_thread, &receiver))?;
+        Ok(reader)
+    }
+
+    /// Collects once more, delivers what waits, and ends, within this time.
+    pub(crate) fn end(&self, timeout: Duration) -> OTelSdkResult {
+        let collected = self.command(timeout, Command::Shutdown);
+        let _ = self.0.manual.shutdown();
+        collected
+    }
+
+    fn command(
+        &self,
+        timeout: Duration,
+        command: impl FnOnce(Deadlines, Sender<OTelSdkResult>) -> Command,
+    ) -> OTelSdkResult {
+        let deadlines = Deadlines::new(timeout);
+        let (reply, answer) = channel();
+        let command = command(deadlines, reply);
+        let is_last = matches!(command, Command::Shutdown(..));
+        let mut commands = self.0.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = commands.as_ref().map(|commands| commands.send(command));
+        if is_last {
+            *commands = None;
+        }
+        drop(commands);
+        let Some(Ok(())) = sent else { return Err(OTelSdkError::AlreadyShutdown) };
+        let left = deadlines.all.saturating_duration_since(Instant::now());
+        match answer.recv_timeout(left + GRACE) {
+            Ok(result) => result,
+            Err(RecvTimeoutError::Timeout) => Err(OTelSdkError::Timeout(timeout)),
+            Err(RecvTimeoutError::Disconnected) => Err(OTelSdkError::AlreadyShutdown),
+        }
+    }
+}
+
+impl MetricReader for QueueReader {
+    fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+        self.0.manual.register_pipeline(pipeline);
+    }
+
+    fn collect(&self, metrics: &mut ResourceMetrics) -> OTelSdkResult {
+        self.0.manual.collect(metrics)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.command(MetricQueue::FLUSH_TIMEOUT, Command::Flush)
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.end(timeout)
+    }
+
+    /// Observed counters are always cumulative: the queue makes deltas of them where these are wanted.
+    fn temporality(&self, kind: InstrumentKind) -> Temporality {
+        match kind {
+            InstrumentKind::ObservableCounter => Temporality::Cumulative,
+            kind => self.0.manual.temporality(kind),
+        }
+    }
+}
+
+/// The reader's thread.
+fn run(reader: &Shared, commands: &Receiver<Command>) {
+    // What exporting does is not telemetry.
+    let _suppressed = Context::enter_telemetry_suppressed_scope();
+    let mut metrics = ResourceMetrics::default();
+    let mut next = Instant::now() + reader.interval;
+    loop {
+        match commands.recv_timeout(next.saturating_duration_since(Instant::now())) {
+            Ok(Command::Flush(deadlines, reply)) => {
+                let _ = reply.send(reader.collect(&mut metrics, deadlines.callbacks));
+            }
+            Ok(Command::Shutdown(deadlines, reply)) => {
+                let collected = reader.collect(&mut metrics, deadlines.callbacks);
+                let left = deadlines.all.saturating_duration_since(Instant::now());
+                let _ = reply.send(collected.and(reader.queue.flush(left)));
+                return;
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                if reader.queue.has_room() {
+                    let deadline = deadline_after(reader.interval.max(MIN_CALLBACK_LIMIT));
+                    let _ = reader.collect(&mut metrics, deadline);
+                }
+                next = Instant::now().max(next + reader.interval);
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+impl Shared {
+    fn collect(&self, metrics: &mut ResourceMetrics, deadline: Instant) -> OTelSdkResult {
+        let limit = (self.interval / 2).clamp(MIN_CALLBACK_LIMIT, MAX_CALLBACK_LIMIT);
+        let collect =
+            AssertUnwindSafe(|| self.observer.collect(limit, deadline, || self.manual.collect(metrics)));
+        let panicked = |_| Err(OTelSdkError::InternalFailure("the SDK panicked".to_owned()));
+        match catch_unwind(collect).unwrap_or_else(panicked) {
+            Ok(()) => {
+                self.queue.push(metrics);
+                Ok(())
+            }
+            Err(error) => {
+                if !self.has_failed.swap(true, Ordering::Relaxed) {
+                    let fields = [("error", FieldValue::Text(&error))];
+                    self.diagnostics.warn("metrics could not be collected", &fields);
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+const THREAD_NAME: &str = "telemetry-metrics";
+/// How long a callback may take: half an interval, within these.
+const MIN_CALLBACK_LIMIT: Duration = Duration::from_millis(100);
+const MAX_CALLBACK_LIMIT: Duration = Duration::from_secs(5);
+/// How much later than its deadline a collection may end.
+const GRACE: Duration = Duration::from_millis(50);
