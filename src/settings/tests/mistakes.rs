@@ -325,7 +325,6 @@ proptest! {
         let settings = from_env(variables);
         for queue in [settings.traces.queue, settings.logs.queue] {
             prop_assert!(queue.max_export_batch_size >= 1 && queue.max_export_batch_size <= queue.max_items);
-            prop_assert!(!queue.delay.is_zero());
         }
         prop_assert!(!settings.metrics.interval.is_zero());
         for warning in &settings.warnings {
