@@ -1,0 +1,92 @@
+//! A shop in three services: an HTTP API, which calls an HTTP service and a gRPC service for every order.
+//!
+//! | command | what happens |
+//! |---|---|
+//! | `cargo run --example http_service` | all services, a few orders and a collector in one process; then what the collector received is shown |
+//! | `… -- serve [address]` | the services, with the API on this address, until SIGTERM or Ctrl-C |
+//!
+//! ```text
+//! curl -i -X POST localhost:8080/orders/tea       # 200
+//! curl -i -X POST localhost:8080/orders/moon      # 404: it is not in stock
+//! curl -i -X POST localhost:8080/orders/broken-1  # 502: it cannot be paid for
+//! curl -N localhost:8080/orders/tea/progress      # an event stream
+//! ```
+//!
+//! With `OTEL_EXPORTER_OTLP_ENDPOINT` set, telemetry goes there. `serve` without it exports nothing, but its log lines
+//! and the header `x-trace-id` of each response have the trace id.
+
+#![expect(clippy::print_stdout, reason = "it speaks to a person")]
+
+mod customer;
+mod payments;
+#[path = "../grpc_service/proto.rs"]
+mod proto;
+#[path = "../grpc_service/report.rs"]
+mod report;
+mod shop;
+mod stock;
+
+use std::error::Error;
+
+use telemetry_bootstrap::testing::Collector;
+use telemetry_bootstrap::{InitError, TelemetryGuard, shutdown_signal};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &*arguments.iter().map(String::as_str).collect::<Vec<_>>() {
+        [] => everything().await,
+        ["serve"] => serve(DEFAULT_ADDRESS).await,
+        ["serve", address] => serve(address).await,
+        _ => Err("usage: http_service [serve [address]]".into()),
+    }
+}
+
+/// All of it in this process, and then a look at what arrived.
+async fn everything() -> Result<(), Box<dyn Error>> {
+    if let Ok(endpoint) = std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT") {
+        let telemetry = init(None)?;
+        serve_and_order().await?;
+        println!("\nSent to {endpoint}: {}", telemetry.shutdown()?);
+        return Ok(());
+    }
+    let collector = Collector::start()?;
+    let telemetry = init(Some(collector.endpoint()))?;
+    serve_and_order().await?;
+    let stats = telemetry.shutdown()?;
+    report::print(&collector.received(), &stats);
+    Ok(())
+}
+
+async fn serve_and_order() -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind(ANY_PORT).await?;
+    let address = listener.local_addr()?;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let services = tokio::spawn(shop::serve_all(listener, async {
+        let _ = stopped.await;
+    }));
+    customer::visit(address).await?;
+    let _ = stop.send(());
+    Ok(services.await??)
+}
+
+async fn serve(address: &str) -> Result<(), Box<dyn Error>> {
+    let telemetry = init(None)?;
+    shop::serve_all(TcpListener::bind(address).await?, shutdown_signal()).await?;
+    telemetry.shutdown()?;
+    Ok(())
+}
+
+fn init(endpoint: Option<String>) -> Result<TelemetryGuard, InitError> {
+    let telemetry =
+        telemetry_bootstrap::init().service_name("shop").service_version(env!("CARGO_PKG_VERSION"));
+    match endpoint {
+        Some(endpoint) => telemetry.endpoint(endpoint).build(),
+        None => telemetry.build(),
+    }
+}
+
+const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
+const ANY_PORT: &str = "127.0.0.1:0";
