@@ -16,7 +16,9 @@ pub(super) fn as_error(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
     let found = error
         .downcast_ref::<Box<dyn Error + Send + Sync>>()
         .map(|error| &**error as _)
-        .or_else(|| is::<std::io::Error>(error));
+        .or_else(|| is::<std::io::Error>(error))
+        .or_else(|| is::<hyper::Error>(error))
+        .or_else(|| is::<hyper_util::client::legacy::Error>(error));
     #[cfg(feature = "axum")]
     let found = found.or_else(|| is::<axum::Error>(error));
     #[cfg(feature = "grpc")]
@@ -24,7 +26,6 @@ pub(super) fn as_error(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
         .or_else(|| is::<tower::load_shed::error::Overloaded>(error))
         .or_else(|| is::<tonic::Status>(error))
         .or_else(|| is::<tonic::transport::Error>(error))
-        .or_else(|| is::<hyper::Error>(error))
         .or_else(|| is::<h2::Error>(error));
     found
 }

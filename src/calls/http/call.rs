@@ -306,7 +306,9 @@ impl Call {
         if self.active {
             self.recorder.instruments.add_active(-1, &self.dimensions);
         }
-        let learned = self.inner_route.route().filter(|_| self.route.is_none()).cloned();
+        // An inner layer may have other limits.
+        let learned = self.inner_route.route().filter(|_| self.route.is_none());
+        let learned = learned.and_then(|route| self.recorder.routes.get(route));
         self.route = self.route.take().or_else(|| learned.clone());
         let error_type = self.error_type(outcome);
         self.measure(duration, error_type.as_ref());

@@ -89,8 +89,22 @@
 //! | future dropped: the client left, or a timeout outside the layer | none | server `cancelled`, client none | unset |
 //! | service fails, such as by a timeout or load shedding inside the layer | none | the type of the error | `Error` |
 //! | service fails before it is ready (method `_OTHER`) | none | the type of the error | `Error` |
+//! | connection refused, reset or lost; stream reset by the peer; GOAWAY that excludes the request | client: the response's, if its head arrived; server: as if the client left | client: the type of the error | client: `Error` |
 //! | panic | none, or 500 with [`catch_panics`](ServerLayer::catch_panics) | `panic` | `Error` |
 //! | `text/event-stream` and other endless responses | as for other bodies, at the end of the stream; [can be left out of the duration](ServerLayer::exclude_streams_from_duration) | | |
+//!
+//! Interim responses (103, or 100 after `Expect: 100-continue`) are not the response: the final one counts. A WebSocket
+//! ends with its handshake; what is sent over it is not part of the request. A graceful shutdown lets open requests and
+//! streams end as usual.
+//!
+//! | layer | inside of this one | outside of it |
+//! |---|---|---|
+//! | timeout that answers, such as tower-http's | its status code | as if the client left |
+//! | timeout of tower | the type of its error, `Elapsed` | as if the client left |
+//! | concurrency limit | the wait is part of the request | the wait is not |
+//! | load shedding | `Overloaded` | what is shed is not recorded |
+//! | body size limit | 413 | what is refused at once is not recorded |
+//! | compression | body sizes are those of the compressed body | those of the uncompressed body |
 //!
 //! [`Router::fallback`]: https://docs.rs/axum/0.8/axum/struct.Router.html#method.fallback
 
