@@ -44,6 +44,8 @@ fn request(flags: &str) -> http::Request<()> {
     headers.insert("content-type", http::HeaderValue::from_static("application/grpc"));
     let traceparent = format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flags}");
     headers.insert("traceparent", traceparent.parse().unwrap());
+    // As that of a transport has.
+    request.extensions_mut().insert(std::net::SocketAddr::from(([127, 0, 0, 1], 50051)));
     request
 }
 

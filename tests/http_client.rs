@@ -165,3 +165,29 @@ async fn client_and_server_are_one_trace() {
     assert_eq!(server_span.parent_span_id, client_span.span_context.span_id());
     assert_eq!(server_span.span_context.trace_id(), client_span.span_context.trace_id());
 }
+
+#[tokio::test]
+async fn grpc_is_recorded_as_grpc_once_whichever_layers_are_stacked() {
+    for http_is_outer in [true, false] {
+        let (outer, inner) = (Recorded::new(), Recorded::new());
+        let service = grpc_support::TestService::new();
+        let ask = grpc_support::ask(0, "ok");
+        match http_is_outer {
+            true => {
+                let service =
+                    client(&outer).grpc(|grpc| grpc.target("greeter:1")).layer(inner.client().layer(service));
+                grpc_support::TestClient::new(service).unary(ask).await.unwrap();
+            }
+            false => {
+                let service = outer.client().target("greeter:1").layer(client(&inner).layer(service));
+                grpc_support::TestClient::new(service).unary(ask).await.unwrap();
+            }
+        }
+        let span = outer.ended(1).await.remove(0);
+        assert_eq!((span.name.as_ref(), &span.span_kind), ("test.Test/Unary", &SpanKind::Client));
+        assert_eq!(attribute(&span, "server.address").as_deref(), Some("greeter"));
+        assert_eq!(outer.points("rpc.client.call.duration").len(), 1);
+        assert_eq!(outer.points("http.client.request.duration").len(), 0);
+        assert_eq!(inner.spans().len(), 0);
+    }
+}

@@ -19,6 +19,7 @@ use http_support::*;
 use opentelemetry::Value;
 use opentelemetry::trace::{SpanId, SpanKind, Status};
 use telemetry_bootstrap::http::{RemoteContext, Route};
+use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
 async fn user() -> &'static str {
@@ -32,6 +33,23 @@ fn router(recorded: &Recorded) -> Router {
         .route("/fails", get(|| async { StatusCode::SERVICE_UNAVAILABLE }))
         .nest("/orders", nested)
         .layer(server(recorded))
+}
+
+/// Hides the layers of a service.
+fn boxed<S, B>(
+    service: S,
+) -> BoxCloneSyncService<Request<tonic::body::Body>, Response<tonic::body::Body>, S::Error>
+where
+    S: Service<Request<tonic::body::Body>, Response = Response<B>, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    B: http_body::Body<Data = axum::body::Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + Send
+        + 'static,
+{
+    BoxCloneSyncService::new(service.map_response(|response| response.map(tonic::body::Body::new)))
 }
 
 fn request(method: &str, uri: &str) -> Request<Body> {
@@ -400,17 +418,27 @@ async fn closures_header_capture_filters_and_response_trace_id_apply() {
 }
 
 #[tokio::test]
-async fn grpc_through_the_same_layer_is_recorded_as_grpc_once() {
-    let recorded = Recorded::new();
-    let inner = Recorded::new();
-    let service = server(&recorded).layer(inner.server().layer(grpc_support::TestService::new()));
-    grpc_support::TestClient::new(service).unary(grpc_support::ask(0, "ok")).await.unwrap();
-    let span = recorded.ended(1).await.remove(0);
-    assert_eq!(span.name, "test.Test/Unary");
-    assert_eq!(attribute(&span, "rpc.status_code").as_deref(), Some("OK"));
-    assert_eq!(recorded.points("rpc.server.call.duration").len(), 1);
-    assert_eq!(recorded.points("http.server.request.duration").len(), 0);
-    assert_eq!(inner.spans().len(), 0);
+async fn grpc_is_recorded_as_grpc_once_whichever_layers_are_stacked() {
+    let service = grpc_support::TestService::new;
+    for stack in 0..4 {
+        let (outer, inner) = (Recorded::new(), Recorded::new());
+        let ask = grpc_support::ask(0, "ok");
+        let unary = async |service| {
+            grpc_support::TestClient::new(service).unary(ask).await.unwrap();
+        };
+        match stack {
+            0 => unary(boxed(server(&outer).layer(inner.server().layer(service())))).await,
+            1 => unary(boxed(outer.server().layer(server(&inner).layer(service())))).await,
+            2 => unary(boxed(outer.server().layer(inner.server().layer(service())))).await,
+            _ => unary(boxed(server(&outer).layer(server(&inner).layer(service())))).await,
+        }
+        let span = outer.ended(1).await.remove(0);
+        assert_eq!(span.name, "test.Test/Unary", "{stack}");
+        assert_eq!(attribute(&span, "rpc.status_code").as_deref(), Some("OK"));
+        assert_eq!(outer.points("rpc.server.call.duration").len(), 1);
+        assert_eq!(outer.points("http.server.request.duration").len(), 0);
+        assert_eq!(inner.spans().len(), 0, "{stack}");
+    }
 }
 
 #[tokio::test]

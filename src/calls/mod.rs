@@ -19,6 +19,17 @@ pub mod grpc;
 #[cfg(feature = "http")]
 pub mod http;
 
+/// In the extensions of a request that a layer records as gRPC: the layers inside do not record it again. There is one for
+/// each side, because a proxy hands a server's request to a client.
+#[cfg(feature = "grpc")]
+#[derive(Clone, Copy, Debug)]
+struct RecordedByServer;
+
+/// See [`RecordedByServer`].
+#[cfg(feature = "grpc")]
+#[derive(Clone, Copy, Debug)]
+struct RecordedByClient;
+
 /// The side from which a call is seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Extensions, HeaderMap, Request, Response};
 use http_body::Body;
@@ -18,6 +19,7 @@ use super::descriptor_set::{DescriptorSetError, methods_of};
 use super::options::{Options, RequestHead, Side, common_settings};
 use super::recorder::GrpcRecorder;
 use super::request_body::instrument_request_body;
+use crate::calls::RecordedByClient;
 use crate::calls::address::Address;
 use crate::calls::body::ResponseBody;
 use crate::calls::call::Call as AnyCall;
@@ -64,6 +66,23 @@ impl ClientLayer {
 
 common_settings!(ClientLayer);
 
+impl ClientLayer {
+    /// Starts the call of a request, unless it is not recorded or a layer around this one records it.
+    pub(in crate::calls) fn start<B: 'static>(
+        &self,
+        request: &mut Request<B>,
+        waited: Duration,
+    ) -> Option<AnyCall> {
+        if request.extensions().get::<RecordedByClient>().is_some() {
+            return None;
+        }
+        let call = Call::outgoing(self.0.recorder_for(request)?, request, waited);
+        request.extensions_mut().insert(RecordedByClient);
+        instrument_request_body(request.body_mut(), &call);
+        Some(AnyCall::Grpc(call))
+    }
+}
+
 impl Default for ClientLayer {
     fn default() -> Self {
         Self::new()
@@ -74,7 +93,7 @@ impl<S> Layer<S> for ClientLayer {
     type Service = ClientService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ClientService { inner, recorder: self.0.clone(), ready: ReadyTimer::default() }
+        ClientService { inner, layer: self.clone(), ready: ReadyTimer::default() }
     }
 }
 
@@ -82,7 +101,7 @@ impl<S> Layer<S> for ClientLayer {
 #[derive(Clone, Debug)]
 pub struct ClientService<S> {
     inner: S,
-    recorder: GrpcRecorder,
+    layer: ClientLayer,
     ready: ReadyTimer,
 }
 
@@ -102,19 +121,16 @@ where
         let poll = self.inner.poll_ready(cx);
         self.ready.observe(&poll);
         if let Poll::Ready(Err(error)) = &poll {
-            self.recorder.record_not_ready(self.ready.take(), error);
+            self.layer.0.record_not_ready(self.ready.take(), error);
         }
         poll
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let waited = self.ready.take();
-        let Some(recorder) = self.recorder.recorder_for(&request) else {
+        let Some(mut call) = self.layer.start(&mut request, waited) else {
             return ResponseFuture::new(self.inner.call(request), None);
         };
-        let call = Call::outgoing(recorder, &mut request, waited);
-        instrument_request_body(request.body_mut(), &call);
-        let mut call = AnyCall::Grpc(call);
         let entered = call.enter();
         let future = self.inner.call(request);
         drop(entered);

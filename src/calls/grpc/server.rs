@@ -4,7 +4,6 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-#[cfg(feature = "http")]
 use std::time::Duration;
 
 use http::{Extensions, HeaderMap, Request, Response};
@@ -20,6 +19,7 @@ use super::descriptor_set::{DescriptorSetError, methods_of};
 use super::options::{Options, RequestHead, Side, common_settings};
 use super::recorder::GrpcRecorder;
 use super::request_body::instrument_request_body;
+use crate::calls::RecordedByServer;
 use crate::calls::address::Address;
 use crate::calls::body::ResponseBody;
 use crate::calls::call::Call as AnyCall;
@@ -37,20 +37,6 @@ use crate::semconv::Code;
 pub struct ServerLayer(GrpcRecorder);
 
 impl ServerLayer {
-    /// Starts the call of a gRPC request that an HTTP layer received.
-    #[cfg(feature = "http")]
-    pub(in crate::calls) fn start<B: 'static>(
-        &self,
-        request: &mut Request<B>,
-        waited: Duration,
-    ) -> Option<Call> {
-        let call = Call::incoming(self.0.recorder_for(request)?, request, waited);
-        if call.follows_request() {
-            instrument_request_body(request.body_mut(), &call);
-        }
-        Some(call)
-    }
-
     /// Creates a layer that records all calls by the stable conventions, to the global providers.
     pub fn new() -> Self {
         Self(GrpcRecorder::new(Options::new(Side::Server)))
@@ -88,6 +74,33 @@ impl ServerLayer {
 
 common_settings!(ServerLayer);
 
+impl ServerLayer {
+    /// Starts the call of a request, unless it is not recorded or a layer around this one records it.
+    pub(in crate::calls) fn start<B: 'static>(
+        &self,
+        request: &mut Request<B>,
+        waited: Duration,
+    ) -> Option<AnyCall> {
+        if is_recorded(request.extensions()) {
+            return None;
+        }
+        let call = Call::incoming(self.0.recorder_for(request)?, request, waited);
+        request.extensions_mut().insert(RecordedByServer);
+        if call.follows_request() {
+            instrument_request_body(request.body_mut(), &call);
+        }
+        Some(AnyCall::Grpc(call))
+    }
+}
+
+fn is_recorded(extensions: &Extensions) -> bool {
+    #[cfg(feature = "http")]
+    if extensions.get::<crate::calls::http::Recorded>().is_some() {
+        return true;
+    }
+    extensions.get::<RecordedByServer>().is_some()
+}
+
 impl Default for ServerLayer {
     fn default() -> Self {
         Self::new()
@@ -98,7 +111,7 @@ impl<S> Layer<S> for ServerLayer {
     type Service = ServerService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ServerService { inner, recorder: self.0.clone(), ready: ReadyTimer::default() }
+        ServerService { inner, layer: self.clone(), ready: ReadyTimer::default() }
     }
 }
 
@@ -106,7 +119,7 @@ impl<S> Layer<S> for ServerLayer {
 #[derive(Clone, Debug)]
 pub struct ServerService<S> {
     inner: S,
-    recorder: GrpcRecorder,
+    layer: ServerLayer,
     ready: ReadyTimer,
 }
 
@@ -126,26 +139,16 @@ where
         let poll = self.inner.poll_ready(cx);
         self.ready.observe(&poll);
         if let Poll::Ready(Err(error)) = &poll {
-            self.recorder.record_not_ready(self.ready.take(), error);
+            self.layer.0.record_not_ready(self.ready.take(), error);
         }
         poll
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let waited = self.ready.take();
-        // The HTTP layer around this one records the call.
-        #[cfg(feature = "http")]
-        if request.extensions().get::<crate::calls::http::Recorded>().is_some() {
-            return ResponseFuture::new(self.inner.call(request), None);
-        }
-        let Some(recorder) = self.recorder.recorder_for(&request) else {
+        let Some(mut call) = self.layer.start(&mut request, waited) else {
             return ResponseFuture::new(self.inner.call(request), None);
         };
-        let call = Call::incoming(recorder, &request, waited);
-        if call.follows_request() {
-            instrument_request_body(request.body_mut(), &call);
-        }
-        let mut call = AnyCall::Grpc(call);
         let entered = call.enter();
         let future = self.inner.call(request);
         drop(entered);

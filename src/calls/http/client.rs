@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Extensions, HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
@@ -20,6 +21,8 @@ use crate::calls::Side;
 use crate::calls::body::ResponseBody;
 use crate::calls::call::Call as AnyCall;
 use crate::calls::future::ResponseFuture;
+#[cfg(feature = "grpc")]
+use crate::calls::grpc;
 use crate::calls::ready::ReadyTimer;
 use crate::calls::span::SharedMeterProvider;
 
@@ -44,12 +47,20 @@ use crate::calls::span::SharedMeterProvider;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "a layer does nothing until a service is wrapped in it"]
-pub struct ClientLayer(HttpRecorder);
+pub struct ClientLayer {
+    recorder: HttpRecorder,
+    #[cfg(feature = "grpc")]
+    grpc: grpc::ClientLayer,
+}
 
 impl ClientLayer {
     /// Creates a layer that records all requests, to the global providers.
     pub fn new() -> Self {
-        Self(HttpRecorder::new(Options::new(Side::Client)))
+        Self {
+            recorder: HttpRecorder::new(Options::new(Side::Client)),
+            #[cfg(feature = "grpc")]
+            grpc: grpc::ClientLayer::new(),
+        }
     }
 
     /// Reads the peer's address from the extensions of the response. Default: a `SocketAddr` in them.
@@ -68,10 +79,48 @@ impl ClientLayer {
         self.with(|options| options.peer_address = Some(Arc::new(address)))
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
-        self.0.change(change);
+    /// Configures how gRPC calls are recorded that pass this layer. Providers that are set on this layer must be set
+    /// before.
+    ///
+    /// ```
+    /// let layer = telemetry_bootstrap::http::ClientLayer::new().grpc(|grpc| grpc.target("greeter:50051"));
+    /// # let _ = layer;
+    /// ```
+    #[cfg(feature = "grpc")]
+    pub fn grpc(mut self, configure: impl FnOnce(grpc::ClientLayer) -> grpc::ClientLayer) -> Self {
+        self.grpc = configure(self.grpc);
         self
     }
+
+    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        self.recorder.change(change);
+        #[cfg(feature = "grpc")]
+        {
+            self.grpc = share_providers(self.grpc, self.recorder.options());
+        }
+        self
+    }
+
+    /// Starts the call of a request, unless it is not recorded.
+    fn start<B: 'static>(&self, request: &mut Request<B>, waited: Duration) -> Option<AnyCall> {
+        #[cfg(feature = "grpc")]
+        if grpc::is_grpc(request.headers()) {
+            return self.grpc.start(request, waited);
+        }
+        let recorder = self.recorder.recorder_for(request)?;
+        Some(AnyCall::Http(Call::outgoing(recorder, request, waited)))
+    }
+}
+
+#[cfg(feature = "grpc")]
+fn share_providers(mut grpc: grpc::ClientLayer, options: &Options) -> grpc::ClientLayer {
+    if let Some(provider) = &options.tracer_provider {
+        grpc = grpc.tracer_provider(provider.clone());
+    }
+    if let Some(provider) = &options.meter_provider {
+        grpc = grpc.meter_provider(provider.clone());
+    }
+    grpc
 }
 
 common_settings!(ClientLayer);
@@ -86,7 +135,7 @@ impl<S> Layer<S> for ClientLayer {
     type Service = ClientService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ClientService { inner, recorder: self.0.clone(), ready: ReadyTimer::default() }
+        ClientService { inner, layer: self.clone(), ready: ReadyTimer::default() }
     }
 }
 
@@ -126,7 +175,7 @@ pub struct ResendCounter(pub(super) Arc<AtomicU32>);
 #[derive(Clone, Debug)]
 pub struct ClientService<S> {
     inner: S,
-    recorder: HttpRecorder,
+    layer: ClientLayer,
     ready: ReadyTimer,
 }
 
@@ -134,6 +183,7 @@ impl<S, B, R> Service<Request<B>> for ClientService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Error: 'static,
+    B: 'static,
     R: Body,
     R::Error: 'static,
 {
@@ -145,17 +195,16 @@ where
         let poll = self.inner.poll_ready(cx);
         self.ready.observe(&poll);
         if let Poll::Ready(Err(error)) = &poll {
-            self.recorder.record_not_ready(self.ready.take(), error);
+            self.layer.recorder.record_not_ready(self.ready.take(), error);
         }
         poll
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let waited = self.ready.take();
-        let Some(recorder) = self.recorder.recorder_for(&request) else {
+        let Some(mut call) = self.layer.start(&mut request, waited) else {
             return ResponseFuture::new(self.inner.call(request), None);
         };
-        let mut call = AnyCall::Http(Call::outgoing(recorder, &mut request, waited));
         let entered = call.enter();
         let future = self.inner.call(request);
         drop(entered);

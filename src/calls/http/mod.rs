@@ -25,7 +25,8 @@
 //! name or on a metric.
 //!
 //! gRPC requests (content type `application/grpc`) that pass the layer are recorded as gRPC, as by
-//! [`grpc::ServerLayer`](crate::grpc::ServerLayer) and not twice if that is inside: a service with both needs one layer.
+//! [`grpc::ServerLayer`](crate::grpc::ServerLayer), and once, whichever of these layers are stacked: a service with both
+//! needs one layer. The same holds for [`ClientLayer`].
 //!
 //! In a handler, and while the body of a response is produced, `tracing::Span::current()` is the span of the request, if a
 //! subscriber of this crate is installed: see the chapter [In a handler](crate::_documentation::in_a_handler).

@@ -212,9 +212,7 @@ impl<S> ServerService<S> {
         }
         #[cfg(feature = "grpc")]
         if grpc::is_grpc(request.headers()) {
-            let call = self.layer.grpc.start(request, waited)?;
-            request.extensions_mut().insert(Recorded::default());
-            return Some(AnyCall::Grpc(call));
+            return self.layer.grpc.start(request, waited);
         }
         let recorder = self.layer.recorder.recorder_for(request)?;
         Some(AnyCall::Http(Call::incoming(recorder, request, waited)))
