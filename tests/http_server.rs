@@ -493,3 +493,101 @@ async fn requests_over_the_network_are_complete_over_each_protocol() {
     }
     assert_eq!(active(&recorded, "server"), 0.0);
 }
+
+#[tokio::test]
+async fn headers_that_the_environment_lists_are_captured() {
+    let variable = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST";
+    if !grpc_support::in_child("headers_that_the_environment_lists_are_captured", variable, "X-Tenant, x-.*")
+    {
+        return;
+    }
+    let recorded = Recorded::new();
+    let service = server(&recorded)
+        .capture_request_headers(["x-overridden"])
+        .capture_response_headers(["x-answer"])
+        .layer(answer(|| Response::builder().header("x-answer", "42").body(Body::empty()).unwrap()));
+    let mut request = request("GET", "/");
+    for name in ["x-tenant", "x-overridden"] {
+        request.headers_mut().insert(name, "acme".parse().unwrap());
+    }
+    drop(service.oneshot(request).await.unwrap());
+    let span = finished(&recorded, "server", Some(200), None).await;
+    assert_eq!(attribute(&span, "http.request.header.x-tenant").as_deref(), Some(r#"["acme"]"#));
+    assert_eq!(attribute(&span, "http.request.header.x-overridden"), None);
+    assert_eq!(attribute(&span, "http.response.header.x-answer").as_deref(), Some(r#"["42"]"#));
+}
+
+#[tokio::test]
+async fn methods_that_the_environment_lists_are_known() {
+    let variable = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS";
+    if !grpc_support::in_child("methods_that_the_environment_lists_are_known", variable, "GET,PURGE") {
+        return;
+    }
+    let recorded = Recorded::new();
+    let layer = server(&recorded).known_methods(["POST"]);
+    for method in ["GET", "PURGE", "POST"] {
+        drop(
+            layer.layer(answer(|| Response::new(Body::empty()))).oneshot(request(method, "/")).await.unwrap(),
+        );
+    }
+    let spans = recorded.ended(3).await;
+    let names: Vec<_> = spans.iter().map(|span| span.name.as_ref()).collect();
+    assert_eq!(names, ["GET", "PURGE", "HTTP"]);
+}
+
+#[tokio::test]
+async fn a_traceresponse_is_the_whole_span_context() {
+    let name = http::HeaderName::from_static("traceresponse");
+    let recorded = Recorded::new();
+    let service =
+        server(&recorded).trace_id_header(name.clone()).layer(answer(|| Response::new(Body::empty())));
+    let response = service.oneshot(request("GET", "/")).await.unwrap();
+    let span = finished(&recorded, "server", Some(200), None).await;
+    let expected = format!("00-{}-{}-01", span.span_context.trace_id(), span.span_context.span_id());
+    assert_eq!(response.headers()["traceresponse"], expected);
+
+    let recorded = Recorded::new();
+    let service = recorded.server().trace_id_header(name).layer(grpc_support::TestService::new());
+    let mut client = grpc_support::TestClient::new(service);
+    let response = client.unary(grpc_support::ask(0, "ok")).await.unwrap();
+    let span = recorded.ended(1).await.remove(0);
+    let expected = format!("00-{}-{}-01", span.span_context.trace_id(), span.span_context.span_id());
+    assert_eq!(response.metadata().get("traceresponse").unwrap(), expected.as_str());
+}
+
+/// Collects the fields of the access log's events.
+#[derive(Clone, Default)]
+struct AccessLog(std::sync::Arc<std::sync::Mutex<Vec<String>>>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for AccessLog {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        struct Fields(String);
+        impl tracing::field::Visit for Fields {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                if field.name() != "duration_ms" {
+                    self.0 += &format!("{}={value:?} ", field.name());
+                }
+            }
+        }
+        if event.metadata().target() == "http::access" {
+            let mut fields = Fields(String::new());
+            event.record(&mut fields);
+            self.0.lock().unwrap().push(fields.0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_access_log_has_one_event_per_request() {
+    use tracing_subscriber::layer::SubscriberExt as _;
+    let log = AccessLog::default();
+    let _default = tracing::subscriber::set_default(tracing_subscriber::registry().with(log.clone()));
+    let recorded = Recorded::new();
+    let app = Router::new().route("/users/{id}", get(user)).layer(server(&recorded).record_access_log());
+    for uri in ["/users/7", "/users/8"] {
+        let response = app.clone().oneshot(request("GET", uri)).await.unwrap();
+        response.into_body().collect().await.unwrap();
+    }
+    let expected = r#"message=request finished side="server" http.request.method="GET" http.route="/users/{id}" http.response.status_code=200 response_bytes=3 "#;
+    assert_eq!(*log.0.lock().unwrap(), [expected, expected]);
+}

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::global::{self, BoxedTracer};
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::{
@@ -15,6 +16,7 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
 use super::Side;
 use super::context::Parent;
+use crate::propagation::format_traceparent;
 use crate::provider::SamplingShortcut;
 use crate::provider::installed::Installed;
 use crate::semconv;
@@ -84,6 +86,19 @@ impl CallSpan {
     #[cfg(feature = "http")]
     pub(super) fn update_name(&self, name: Cow<'static, str>) {
         self.context.span().update_name(name);
+    }
+
+    /// Inserts the trace id as a header of the response; `traceresponse` gets the whole span context.
+    pub(super) fn insert_trace_id(&self, name: &HeaderName, headers: &mut HeaderMap) {
+        let span = self.context.span();
+        let span = span.span_context();
+        let value = match name.as_str() {
+            "traceresponse" => HeaderValue::from_bytes(&format_traceparent(span)),
+            _ => HeaderValue::try_from(span.trace_id().to_string()),
+        };
+        if let (true, Ok(value)) = (span.is_valid(), value) {
+            headers.insert(name, value);
+        }
     }
 
     /// Ends the span `duration` after its start.

@@ -43,6 +43,7 @@ pub(super) fn known_variables() -> Vec<&'static str> {
     .concat();
     #[cfg(feature = "grpc")]
     known.extend(names::GRPC_CAPTURES);
+    known.extend(names::HTTP_CAPTURES);
     known.push(names::HTTP_KNOWN_METHODS);
     known
 }

@@ -50,7 +50,7 @@ pub(crate) use self::env::Env;
 #[cfg(feature = "grpc")]
 pub(crate) use self::env::grpc_captured_headers;
 #[cfg(feature = "http")]
-pub(crate) use self::env::http_known_methods;
+pub(crate) use self::env::{http_captured_headers, http_known_methods};
 #[cfg(test)]
 pub(crate) use self::exporter::ProtocolSetting;
 #[cfg(any(test, feature = "tls"))]
@@ -120,10 +120,12 @@ pub(crate) fn resolve(config: &BuilderConfig, env: &Env) -> (Settings, Vec<InitE
     warn_variables_without_effect(&mut resolver);
     misspelt::warn_misspelt_variables(&mut resolver);
     let mut settings = settings(&mut resolver, config);
-    // The gRPC layers read these variables themselves, as they work without `init()` too; here they are only checked.
+    // The layers for calls read these variables themselves, as they work without `init()` too; here they are only checked.
     rpc_conventions(env, resolver.warnings_mut());
     #[cfg(feature = "grpc")]
     grpc_captured_headers(env, resolver.warnings_mut());
+    #[cfg(feature = "http")]
+    http_captured_headers(env, resolver.warnings_mut());
     let errors;
     (settings.warnings, settings.origins, errors) = resolver.finish();
     (settings, errors)

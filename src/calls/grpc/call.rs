@@ -152,8 +152,11 @@ impl Call {
     }
 
     /// Observes the head of the response. It finishes the call if it carries the status or if nothing follows it.
-    pub(in crate::calls) fn on_response<B: Body>(&mut self, response: &Response<B>) {
+    pub(in crate::calls) fn on_response<B: Body>(&mut self, response: &mut Response<B>) {
         self.http_status = response.status();
+        if let Some(name) = &self.recorder.options.trace_id_header {
+            self.span.insert_trace_id(name, response.headers_mut());
+        }
         if self.recorder.options.side == Side::Client {
             self.peer = self.recorder.peer(response.extensions());
         }

@@ -85,6 +85,7 @@ pub(super) struct Options {
     pub(super) target: Option<Address>,
     pub(super) metrics: MetricOptions,
     pub(super) access_log: bool,
+    pub(super) trace_id_header: Option<http::HeaderName>,
     pub(super) tracer_provider: Option<SdkTracerProvider>,
     pub(super) meter_provider: Option<SharedMeterProvider>,
 }
@@ -117,6 +118,7 @@ impl Options {
             target: None,
             metrics: MetricOptions::default(),
             access_log: false,
+            trace_id_header: None,
             tracer_provider: None,
             meter_provider: None,
         }
@@ -139,14 +141,28 @@ impl fmt::Debug for Options {
 macro_rules! common_settings {
     ($layer:ident) => {
         impl $layer {
-            /// Only calls for whose method (`pkg.Service/Method`) this is true are recorded. The others
-            /// pass untouched: no span, no metric, no context from the caller. Default: all.
+            /// Records only the calls for whose method (`pkg.Service/Method`) `filter` returns `true`. The others pass
+            /// untouched: no span, no measurement, no context. Default: all.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().filter(|method| !method.starts_with(\"grpc.health.v1.Health/\"));")]
+            /// # let _ = layer;
+            /// ```
             pub fn filter(self, filter: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
                 self.with(|options| options.filter = Some(Arc::new(filter)))
             }
 
             /// Names the span, if one is to be recorded. Keep the number of names small. Default: the method,
             /// `pkg.Service/Method`.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().span_name(|head| format!(\"call {}\", head.method()));")]
+            /// # let _ = layer;
+            /// ```
             pub fn span_name(
                 self,
                 name: impl Fn(&RequestHead<'_>) -> String + Send + Sync + 'static,
@@ -154,8 +170,18 @@ macro_rules! common_settings {
                 self.with(|options| options.span_name = Some(Arc::new(name)))
             }
 
-            /// Adds attributes to the span when it starts: the sampler sees them. Not called where it is known
-            /// before that the span is not recorded, because the caller's is not sampled.
+            /// Adds attributes to the span when it starts; the sampler receives them. Not called if it is known
+            /// beforehand that the span is not recorded.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
+            /// use telemetry_bootstrap::opentelemetry::KeyValue;
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().request_attributes(|head, attributes| {")]
+            ///     attributes.push(KeyValue::new("is_retry", head.headers().contains_key("grpc-previous-rpc-attempts")));
+            /// });
+            /// # let _ = layer;
+            /// ```
             pub fn request_attributes(
                 self,
                 attributes: impl Fn(&RequestHead<'_>, &mut Vec<KeyValue>) + Send + Sync + 'static,
@@ -165,6 +191,16 @@ macro_rules! common_settings {
 
             /// Adds attributes to a recorded span from the response's headers, and from its trailers when
             /// they come: the closure is called for each.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
+            /// use telemetry_bootstrap::opentelemetry::KeyValue;
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().response_attributes(|headers, attributes| {")]
+            ///     attributes.push(KeyValue::new("cached", headers.contains_key("x-cache")));
+            /// });
+            /// # let _ = layer;
+            /// ```
             pub fn response_attributes(
                 self,
                 attributes: impl Fn(&HeaderMap, &mut Vec<KeyValue>) + Send + Sync + 'static,
@@ -173,9 +209,16 @@ macro_rules! common_settings {
             }
 
             /// Records these request headers as `rpc.request.header.<name>`: an array of strings, binary
-            /// (`-bin`) values as the base64 that they travel as. List nothing secret. A name that no header can
-            /// have is ignored, which the log output tells at the first call.
+            /// (`-bin`) values as the base64 that they travel as. List nothing secret. Invalid header names are ignored
+            /// and logged once.
             /// `OTEL_RUST_GRPC_CAPTURE_SERVER_REQUEST_HEADERS` (`…_CLIENT_…`) overrides the list.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().capture_request_headers([\"x-tenant\"]);")]
+            /// # let _ = layer;
+            /// ```
             pub fn capture_request_headers<N: Into<String>>(
                 self,
                 names: impl IntoIterator<Item = N>,
@@ -185,6 +228,13 @@ macro_rules! common_settings {
 
             /// Records these headers of the response as `rpc.response.header.<name>`.
             /// `OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_HEADERS` (`…_CLIENT_…`) overrides the list.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().capture_response_headers([\"x-cache\"]);")]
+            /// # let _ = layer;
+            /// ```
             pub fn capture_response_headers<N: Into<String>>(
                 self,
                 names: impl IntoIterator<Item = N>,
@@ -194,6 +244,13 @@ macro_rules! common_settings {
 
             /// Records these trailers of the response as `rpc.response.trailer.<name>`.
             /// `OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_TRAILERS` (`…_CLIENT_…`) overrides the list.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().capture_response_trailers([\"x-rows\"]);")]
+            /// # let _ = layer;
+            /// ```
             pub fn capture_response_trailers<N: Into<String>>(
                 self,
                 names: impl IntoIterator<Item = N>,
@@ -205,6 +262,13 @@ macro_rules! common_settings {
             /// as `_OTHER`. Adds to what was listed before. Default: a server learns its methods from its
             /// answers (so what is measured before the first answer counts as `_OTHER`), a client knows
             /// each that it calls; 1000 at most.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().known_methods([\"shop.Orders/Place\", \"shop.Orders/Cancel\"]);")]
+            /// # let _ = layer;
+            /// ```
             pub fn known_methods<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Self {
                 self.with(|options| {
                     options.known_methods.get_or_insert_default().extend(names.into_iter().map(N::into));
@@ -217,6 +281,15 @@ macro_rules! common_settings {
             /// # Errors
             ///
             /// When the bytes are no such set.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new()")]
+            ///     .known_methods_from_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)?;
+            /// # let _ = layer;
+            /// # Ok::<_, telemetry_bootstrap::grpc::DescriptorSetError>(())
+            /// ```
             pub fn known_methods_from_descriptor_set(
                 self,
                 descriptor_set: &[u8],
@@ -226,12 +299,28 @@ macro_rules! common_settings {
 
             /// Decides which status codes are errors: span status `Error` and `error.type`. Default: the
             /// conventions' rule for this side.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
+            /// use telemetry_bootstrap::grpc::Code;
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().is_error(|code| code == Code::Internal);")]
+            /// # let _ = layer;
+            /// ```
             pub fn is_error(self, is_error: impl Fn(Code) -> bool + Send + Sync + 'static) -> Self {
                 self.with(|options| options.is_error = Arc::new(is_error))
             }
 
-            /// Where to find the peer's address: in the request's extensions at a server, in the
-            /// response's at a client. Default: where tonic's server puts it; a client has none.
+            /// Reads the peer's address from the extensions: at a server of the request, at a client of the response.
+            /// Default: what tonic's server attaches; a client has none.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
+            /// use std::net::SocketAddr;
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().peer_address(|extensions| extensions.get::<SocketAddr>().copied());")]
+            /// # let _ = layer;
+            /// ```
             pub fn peer_address(
                 self,
                 address: impl Fn(&Extensions) -> Option<SocketAddr> + Send + Sync + 'static,
@@ -241,6 +330,13 @@ macro_rules! common_settings {
 
             /// Counts the calls that have not ended: `rpc.server.active_calls` or
             /// `rpc.client.active_calls`. Off by default.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().record_active_calls();")]
+            /// # let _ = layer;
+            /// ```
             pub fn record_active_calls(self) -> Self {
                 self.with(|options| options.metrics.active = true)
             }
@@ -248,30 +344,67 @@ macro_rules! common_settings {
             /// Measures each complete message: `rpc.server.request.size` and `rpc.server.response.size`, or
             /// the client's, in bytes on the wire, and their sums on the span. Off by default, as the
             /// conventions dropped these metrics; on with the old conventions.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().record_message_sizes();")]
+            /// # let _ = layer;
+            /// ```
             pub fn record_message_sizes(self) -> Self {
                 self.with(|options| options.metrics.sizes = true)
             }
 
             /// Counts the complete messages of each call: `rpc.server.requests_per_rpc` and
             /// `rpc.server.responses_per_rpc`, or the client's, and on the span. Off by default.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().record_message_counts();")]
+            /// # let _ = layer;
+            /// ```
             pub fn record_message_counts(self) -> Self {
                 self.with(|options| options.metrics.counts = true)
             }
 
-            /// Emits one `tracing` event of level INFO and target `grpc::access` when a call has ended,
+            /// Emits one `tracing` event of level INFO and target `grpc::access` when a call is finished,
             /// with method, status, duration, peer, messages and bytes. It belongs to the call's span. Off
             /// by default.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().record_access_log();")]
+            /// # let _ = layer;
+            /// ```
             pub fn record_access_log(self) -> Self {
                 self.with(|options| options.access_log = true)
             }
 
-            /// Where spans go. Default: the provider that [`build`](crate::Builder::build) installed, or else the
+            /// Sets the provider of spans. Default: the one that [`build`](crate::Builder::build) installed, or else the
             /// global one at the time of the first call.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
+            /// use telemetry_bootstrap::opentelemetry_sdk::trace::SdkTracerProvider;
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().tracer_provider(SdkTracerProvider::builder().build());")]
+            /// # let _ = layer;
+            /// ```
             pub fn tracer_provider(self, provider: SdkTracerProvider) -> Self {
                 self.with(|options| options.tracer_provider = Some(provider))
             }
 
-            /// Where measurements go. Default: the global provider at the time of the first call.
+            /// Sets the provider of metrics. Default: the global one at the time of the first call.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
+            /// use telemetry_bootstrap::opentelemetry_sdk::metrics::SdkMeterProvider;
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().meter_provider(SdkMeterProvider::builder().build());")]
+            /// # let _ = layer;
+            /// ```
             pub fn meter_provider(self, provider: impl MeterProvider + Send + Sync + 'static) -> Self {
                 self.with(|options| options.meter_provider = Some(SharedMeterProvider::new(provider)))
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Extensions, HeaderMap, Request, Response};
+use http::{Extensions, HeaderMap, HeaderName, Request, Response};
 use http_body::Body;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider;
@@ -55,6 +55,19 @@ impl ServerLayer {
     /// ```
     pub fn remote_context(self, decide: impl Fn(&str) -> RemoteContext + Send + Sync + 'static) -> Self {
         self.with(|options| options.remote_context = Some(Arc::new(decide)))
+    }
+
+    /// Sends the trace id in the metadata of each response; `traceresponse` gets the whole span context. Off by default.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use telemetry_bootstrap::grpc::ServerLayer;
+    ///
+    /// let layer = ServerLayer::new().trace_id_header(HeaderName::from_static("x-trace-id"));
+    /// # let _ = layer;
+    /// ```
+    pub fn trace_id_header(self, name: HeaderName) -> Self {
+        self.with(|options| options.trace_id_header = Some(name))
     }
 
     /// Sets the address of this server, reported as `server.address` and `server.port`. Takes the same forms as

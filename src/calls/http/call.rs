@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Buf;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::Body;
-use opentelemetry::trace::{SpanBuilder, SpanKind, Status, TraceContextExt as _};
+use opentelemetry::trace::{SpanBuilder, SpanKind, Status};
 use opentelemetry::{Context, KeyValue};
 
 use super::access_log;
@@ -24,7 +24,6 @@ use crate::calls::address::{self, Address};
 use crate::calls::context::{self, Parent, RemoteContext};
 use crate::calls::error::describe;
 use crate::calls::span::CallSpan;
-use crate::propagation::format_traceparent;
 use crate::semconv;
 
 /// A request that is not finished. Dropping it finishes it as cancelled.
@@ -231,7 +230,7 @@ impl Call {
             self.record_response(response);
         }
         if let Some(name) = &self.recorder.options.trace_id_header {
-            self.send_trace_id(name.clone(), response);
+            self.span.insert_trace_id(name, response.headers_mut());
         }
         self.remaining = response.body().size_hint().exact().or_else(|| content_length(response.headers()));
         if self.has_no_body || has_no_body(status) || response.body().is_end_stream() {
@@ -254,18 +253,6 @@ impl Call {
             let mut attributes = Vec::new();
             hook(response.status(), response.headers(), &mut attributes);
             self.span.set_attributes(attributes);
-        }
-    }
-
-    fn send_trace_id<B>(&self, name: http::HeaderName, response: &mut Response<B>) {
-        let span = self.span.context().span();
-        let span = span.span_context();
-        let value = match name.as_str() {
-            "traceresponse" => http::HeaderValue::from_bytes(&format_traceparent(span)),
-            _ => http::HeaderValue::try_from(span.trace_id().to_string()),
-        };
-        if let (true, Ok(value)) = (span.is_valid(), value) {
-            response.headers_mut().insert(name, value);
         }
     }
 

@@ -210,6 +210,7 @@ macro_rules! common_settings {
 
             /// Records these request headers as `http.request.header.<name>`: an array of strings. List nothing
             /// secret. Invalid header names are ignored and logged once.
+            /// `OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST` (`…_CLIENT_REQUEST`) overrides the list.
             ///
             /// ```
             #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]
@@ -225,6 +226,7 @@ macro_rules! common_settings {
             }
 
             /// Records these response headers as `http.response.header.<name>`: an array of strings.
+            /// `OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE` (`…_CLIENT_RESPONSE`) overrides the list.
             ///
             /// ```
             #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]

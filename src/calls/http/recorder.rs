@@ -12,6 +12,7 @@ use super::instruments::Instruments;
 use super::method::KnownMethods;
 use super::options::{Options, RequestHead};
 use super::route::{Routes, matched_path};
+use crate::calls::Side;
 use crate::calls::address::AddressCache;
 use crate::calls::headers::HeaderCapture;
 use crate::calls::lazy::LazyRecorder;
@@ -54,14 +55,16 @@ pub(in crate::calls) struct CallRecorder {
 
 impl CallRecorder {
     pub(super) fn new(options: Arc<Options>) -> Self {
-        let listed = settings::http_known_methods(&env()).or_else(|| options.known_methods.clone());
+        let env = env();
+        let listed = settings::http_known_methods(&env).or_else(|| options.known_methods.clone());
+        let (request_headers, response_headers) = captured_headers(&env, &options);
         Self {
             tracer: CallTracer::new(options.side, options.tracer_provider.as_ref()),
             instruments: Instruments::new(&meter(options.meter_provider.as_ref()), &options),
             methods: KnownMethods::new(listed.as_deref()),
             routes: Routes::default(),
-            request_headers: HeaderCapture::new(semconv::HTTP_REQUEST_HEADER, &options.request_headers),
-            response_headers: HeaderCapture::new(semconv::HTTP_RESPONSE_HEADER, &options.response_headers),
+            request_headers: HeaderCapture::new(semconv::HTTP_REQUEST_HEADER, request_headers),
+            response_headers: HeaderCapture::new(semconv::HTTP_RESPONSE_HEADER, response_headers),
             addresses: AddressCache::default(),
             options,
         }
@@ -94,6 +97,19 @@ fn connect_info(extensions: &Extensions) -> Option<SocketAddr> {
         return info.remote_addr();
     }
     extensions.get::<SocketAddr>().copied()
+}
+
+/// Returns the headers of requests and responses to capture: a list in the environment replaces the one in code.
+/// [`init`](crate::init) reports an invalid list.
+fn captured_headers(env: &Env, options: &Options) -> (Vec<String>, Vec<String>) {
+    let [server_request, server_response, client_request, client_response] =
+        settings::http_captured_headers(env, &mut Vec::new());
+    let (request, response) = match options.side {
+        Side::Server => (server_request, server_response),
+        Side::Client => (client_request, client_response),
+    };
+    let or = |listed: Vec<String>, code: &[String]| if listed.is_empty() { code.to_vec() } else { listed };
+    (or(request, &options.request_headers), or(response, &options.response_headers))
 }
 
 /// The environment of the process, unless [`ignore_env`](crate::Builder::ignore_env) was set.

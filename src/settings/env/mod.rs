@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 
-#[cfg(feature = "grpc")]
+#[cfg(any(feature = "grpc", feature = "http"))]
 use super::secrets::quoted;
 
 pub(in crate::settings) mod names;
@@ -67,7 +67,7 @@ impl Env {
         &self.not_unicode
     }
 
-    #[cfg(feature = "grpc")]
+    #[cfg(any(feature = "grpc", feature = "http"))]
     fn list(&self, name: &str) -> Vec<String> {
         self.get(name).map(|value| items(value).map(str::to_ascii_lowercase).collect()).unwrap_or_default()
     }
@@ -93,20 +93,8 @@ pub(crate) struct CapturedHeaders {
 /// Returns the captured metadata of the environment: comma-separated names. Invalid header names are left out.
 #[cfg(feature = "grpc")]
 pub(crate) fn grpc_captured_headers(env: &Env, warnings: &mut Vec<String>) -> CapturedHeaders {
-    let mut list = |variable| {
-        let mut listed = env.list(variable);
-        listed.retain(|name| {
-            let is_name = http::HeaderName::try_from(name).is_ok();
-            if !is_name {
-                warnings
-                    .push(format!("{variable}: {} is not the name of a header; it is ignored", quoted(name)));
-            }
-            is_name
-        });
-        listed
-    };
     let [server_request, server_response, server_trailers, client_request, client_response, client_trailers] =
-        names::GRPC_CAPTURES.map(&mut list);
+        names::GRPC_CAPTURES.map(|variable| header_names(env, variable, warnings));
     CapturedHeaders {
         server_request,
         server_response,
@@ -115,6 +103,26 @@ pub(crate) fn grpc_captured_headers(env: &Env, warnings: &mut Vec<String>) -> Ca
         client_response,
         client_trailers,
     }
+}
+
+/// Returns the captured headers of the environment: of a server's requests and responses, then of a client's.
+#[cfg(feature = "http")]
+pub(crate) fn http_captured_headers(env: &Env, warnings: &mut Vec<String>) -> [Vec<String>; 4] {
+    names::HTTP_CAPTURES.map(|variable| header_names(env, variable, warnings))
+}
+
+#[cfg(any(feature = "grpc", feature = "http"))]
+fn header_names(env: &Env, variable: &str, warnings: &mut Vec<String>) -> Vec<String> {
+    let mut listed = env.list(variable);
+    listed.retain(|name| {
+        // Other languages accept patterns. As a name, one would never match.
+        let is_name = http::HeaderName::try_from(name).is_ok() && !name.contains('*');
+        if !is_name {
+            warnings.push(format!("{variable}: {} is not the name of a header; it is ignored", quoted(name)));
+        }
+        is_name
+    });
+    listed
 }
 
 /// Returns the HTTP methods that are reported by their name, if the environment lists them.

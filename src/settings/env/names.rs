@@ -22,5 +22,14 @@ pub(in crate::settings) const WITHOUT_EFFECT: [&str; 7] = [
     "OTEL_EXPORTER_PROMETHEUS_PORT",
 ];
 
+/// Names of captured headers, as Python's instrumentation calls them: of a server's requests and responses, then of a
+/// client's.
+pub(in crate::settings) const HTTP_CAPTURES: [&str; 4] = [
+    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST",
+    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE",
+    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST",
+    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_RESPONSE",
+];
+
 /// A comma-separated list of the HTTP methods that are reported by their name.
 pub(in crate::settings) const HTTP_KNOWN_METHODS: &str = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS";

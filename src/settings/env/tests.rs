@@ -78,3 +78,23 @@ fn captured_headers_are_lists_of_lower_case_names() {
     };
     assert_eq!(grpc_captured_headers(&env, &mut Vec::new()), expected);
 }
+
+#[cfg(feature = "http")]
+#[test]
+fn captured_http_headers_are_names_and_no_patterns() {
+    let env = Env::from_pairs([
+        ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST", "X-Tenant, x-.*"),
+        ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_RESPONSE", "age"),
+    ]);
+    let mut warnings = Vec::new();
+    let [server_request, server_response, client_request, client_response] =
+        http_captured_headers(&env, &mut warnings);
+    assert_eq!((server_request, client_response), (vec!["x-tenant".to_owned()], vec!["age".to_owned()]));
+    assert!(server_response.is_empty() && client_request.is_empty());
+    assert_eq!(
+        warnings,
+        [
+            "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST: \"x-.*\" is not the name of a header; it is ignored"
+        ]
+    );
+}
