@@ -67,7 +67,8 @@
 //! - **Shutdown is bounded**: one deadline for all signals together, whatever the collector does.
 //! - **Losses are reported**: [`ExportStats`] counts every item, at any moment; a line at the end reports what was lost.
 //! - **The program comes first**: this crate does not panic, block the caller, grow without bound, or exit the process.
-//!   A value that panics while it is formatted costs the field that it belongs to.
+//!   A value that panics while it is formatted costs the field that it belongs to. Only a log line of the level `ERROR`
+//!   waits until it is written, for 50 ms at most, so that it is not lost when the program exits.
 //! - **No secret is printed**: not in errors, not in `Debug`, not in warnings.
 //! - The types of the interface are the official ones: `SdkTracerProvider`, `SpanProcessor`, `MakeWriter`,
 //!   `http::Request`. Any library that uses the `opentelemetry` or `tracing` API joins in.
@@ -82,6 +83,7 @@ mod diagnostics;
 mod error;
 mod exception;
 mod export;
+mod fork;
 mod lifecycle;
 mod lines;
 mod propagation;

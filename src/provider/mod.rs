@@ -4,6 +4,7 @@
 //! here, so that `settings` alone decides.
 
 mod builder_hooks;
+mod ids;
 #[cfg_attr(
     not(any(feature = "grpc", feature = "http")),
     expect(dead_code, reason = "only the layers for calls need it")
@@ -16,6 +17,7 @@ mod sampler;
 mod trace;
 
 pub(crate) use builder_hooks::{BuilderHooks, View};
+pub(crate) use ids::RandomIds;
 pub(crate) use log::logger_provider;
 pub(crate) use metrics::meter_provider;
 pub use metrics::{TelemetryMeterProvider, duration_histogram};

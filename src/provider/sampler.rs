@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_sdk::trace::{
-    IdGenerator as _, RandomIdGenerator, Sampler, SamplingDecision, SamplingResult, ShouldSample,
-};
+use opentelemetry_sdk::trace::{IdGenerator as _, Sampler, SamplingDecision, SamplingResult, ShouldSample};
 
+use super::ids::RandomIds;
 use crate::settings::SamplerSetting;
 
 /// Spans that are known not to be sampled without calling the sampler.
@@ -58,7 +57,7 @@ impl SamplingShortcut {
         if !self.drops_child_of(parent) {
             return None;
         }
-        let ids = RandomIdGenerator::default();
+        let ids = RandomIds;
         let span_id = ids.new_span_id();
         let child = if parent.is_valid() {
             let flags = parent.trace_flags().with_sampled(false);

@@ -4,6 +4,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanLimits, TracerProviderBuilder};
 
 use super::builder_hooks::BuilderHooks;
+use super::ids::{RandomIds, remember_process};
 use super::sampler::SharedSampler;
 use crate::export::SpanQueue;
 use crate::settings::{SpanLimitSettings, TraceSettings};
@@ -16,7 +17,8 @@ pub(crate) fn tracer_provider(
     queue: Option<SpanQueue>,
     additions: BuilderHooks<TracerProviderBuilder>,
 ) -> SdkTracerProvider {
-    let builder = additions.apply(SdkTracerProvider::builder());
+    remember_process();
+    let builder = additions.apply(SdkTracerProvider::builder().with_id_generator(RandomIds));
     let builder =
         builder.with_resource(resource).with_sampler(sampler).with_span_limits(limits(&settings.limits));
     match queue {

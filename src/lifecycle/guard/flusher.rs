@@ -12,6 +12,7 @@ use super::providers::Providers;
 use super::{left_until, user_code_share};
 use crate::export::own_threads::on_io_thread;
 use crate::export::{ExportError, Workers};
+use crate::fork::Fork;
 use crate::lifecycle::tasks::{self, BackgroundTasks};
 use crate::lines::writer::NonBlockingWriter;
 use crate::settings::deadline_after;
@@ -26,6 +27,7 @@ struct Shared {
     lines: Option<NonBlockingWriter>,
     state: Mutex<FlushState>,
     changed: Condvar,
+    fork: Fork,
 }
 
 #[derive(Default)]
@@ -52,7 +54,7 @@ type Reply = Box<dyn FnOnce(Result<(), ExportError>) + Send>;
 impl Flusher {
     pub(crate) fn new(providers: Providers, workers: Workers, lines: Option<NonBlockingWriter>) -> Self {
         let (state, changed) = (Mutex::default(), Condvar::new());
-        Self(Arc::new(Shared { providers, workers, lines, state, changed }))
+        Self(Arc::new(Shared { providers, workers, lines, state, changed, fork: Fork::new() }))
     }
 
     /// Flushes, and waits for it.
@@ -60,6 +62,9 @@ impl Flusher {
         // The answer would have to come from the thread that waits for it.
         if on_io_thread() {
             return Err(ExportError::Timeout(Duration::ZERO));
+        }
+        if self.0.fork.is_child() {
+            return Ok(());
         }
         let (sender, answer) = channel();
         self.flush_with(timeout, move |result| drop(sender.send(result)));
@@ -73,6 +78,9 @@ impl Flusher {
         timeout: Duration,
         reply: impl FnOnce(Result<(), ExportError>) + Send + 'static,
     ) {
+        if self.0.fork.is_child() {
+            return reply(Ok(()));
+        }
         if let Err(serve) = self.request(timeout, Box::new(reply)) {
             tasks::run_inline(serve);
         }
@@ -80,7 +88,7 @@ impl Flusher {
 
     /// Flushes in the background, unless the system refuses a thread.
     pub(crate) fn flush_in_background(&self, timeout: Duration) {
-        if self.request(timeout, Box::new(|_| ())).is_err() {
+        if !self.0.fork.is_child() && self.request(timeout, Box::new(|_| ())).is_err() {
             let mut state = self.0.lock();
             state.waiting.clear();
             (state.is_served, state.is_collecting) = (false, false);

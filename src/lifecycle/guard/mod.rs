@@ -20,6 +20,7 @@ pub(crate) use self::running::{Ledgers, Running};
 use super::shutdown_error::ShutdownError;
 use crate::export::ExportError;
 use crate::export::ExportStats;
+use crate::fork::Fork;
 use crate::lifecycle::tasks;
 use crate::lines::writer::NonBlockingWriter;
 use crate::provider::TelemetryMeterProvider;
@@ -54,17 +55,27 @@ use crate::subscriber::FilterError;
 ///   ends, `tracing` and OpenTelemetry discard their state for it.
 /// - Items count as *failed* if the collector did not confirm them. If it took a request and was stopped before it
 ///   answered, they may have arrived nevertheless; [`SignalStats::unanswered`](crate::SignalStats) counts them.
+///
+/// # After a fork
+///
+/// A child process that was forked while the guard lives has a copy of it, but none of the threads behind it. In the
+/// child, log lines are written by the thread that logs; spans, metrics and log records are not exported; ids of traces
+/// and spans differ from those of the parent; and flush, shutdown and drop return at once, because the parent delivers
+/// what was pending. [`build`](crate::Builder::build) fails there with
+/// [`InitError::AlreadyInitialized`](crate::InitError::AlreadyInitialized): a program that becomes a daemon should do so
+/// first, and start telemetry in the process that remains.
 #[must_use = "dropping the guard stops telemetry: bind it to a named variable that lives as long as `main`"]
 pub struct TelemetryGuard {
     running: Running,
     flusher: Flusher,
     is_shut_down: bool,
+    fork: Fork,
 }
 impl TelemetryGuard {
     pub(crate) fn new(running: Running) -> Self {
         let workers = running.exporter.workers().clone();
         let flusher = Flusher::new(running.providers.clone(), workers, running.lines.clone());
-        Self { running, flusher, is_shut_down: false }
+        Self { running, flusher, is_shut_down: false, fork: Fork::new() }
     }
 
     /// Marks the start of telemetry that belongs to the process.
@@ -273,6 +284,10 @@ impl TelemetryGuard {
     }
 
     fn end(&mut self) -> Result<ExportStats, ShutdownError> {
+        if self.fork.is_child() {
+            // What is pending here is a copy, which the parent delivers.
+            return Ok(ExportStats::default());
+        }
         if !std::mem::replace(&mut self.is_shut_down, true) {
             self.running.end(&self.flusher);
         }

@@ -7,15 +7,13 @@ use opentelemetry::trace::{
     Tracer as _,
 };
 use opentelemetry::{Context as OtelContext, Key, KeyValue};
-use opentelemetry_sdk::trace::{
-    IdGenerator as _, RandomIdGenerator, SamplingDecision, SdkTracer, ShouldSample as _,
-};
+use opentelemetry_sdk::trace::{IdGenerator as _, SamplingDecision, SdkTracer, ShouldSample as _};
 use tracing_core::Metadata;
 
 use super::bridge_span::{BridgeSpan, EncodedItems, EncodedSpan, Recording};
 use super::state::{PendingSpan, StartTime, Started};
 use crate::export::{Queue, RANDOM_TRACE_ID, encode};
-use crate::provider::{SamplingShortcut, SharedSampler};
+use crate::provider::{RandomIds, SamplingShortcut, SharedSampler};
 use crate::settings::{AttributeLimits, SpanLimitSettings};
 
 /// Starts spans. Both ways have the same results.
@@ -109,7 +107,7 @@ fn start_direct(
     parent: &SpanContext,
 ) -> Started {
     let kind = pending.fields.kind.clone().unwrap_or(SpanKind::Internal);
-    let ids = RandomIdGenerator::default();
+    let ids = RandomIds;
     let (trace_id, flags, parent_id) = match parent.is_valid() {
         true => (parent.trace_id(), parent.trace_flags(), parent.span_id()),
         false => (ids.new_trace_id(), RANDOM_TRACE_ID, SpanId::INVALID),
