@@ -2,15 +2,16 @@
 //!
 //! Each test starts this program again, for the one test `child`, with the task in a variable.
 
-#![expect(clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "test code")]
 #![expect(clippy::exit, reason = "the exit code is the result")]
 
-use std::io::Read as _;
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use telemetry_bootstrap::json::JsonLayer;
-use telemetry_bootstrap::{LogDestination, NonBlockingWriter, OverflowPolicy};
+use telemetry_bootstrap::{LogDestination, LogFormat, NonBlockingWriter, OverflowPolicy};
 use tracing::info;
 use tracing::subscriber::with_default;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -63,7 +64,93 @@ fn child() {
             assert!(writer.shutdown(Instant::now() + LONG));
             std::process::exit(0);
         }
+        "share a pipe" => {
+            let writer =
+                NonBlockingWriter::new(LogDestination::Stderr, OverflowPolicy::Block, max_bytes).unwrap();
+            log_lines_of_any_length(&writer, LINES_OF_EACH);
+            assert!(writer.shutdown(Instant::now() + LONG));
+            std::process::exit(i32::from(writer.dropped() != 0));
+        }
+        "error and exit" => {
+            let writer =
+                NonBlockingWriter::new(LogDestination::Stderr, OverflowPolicy::Drop, max_bytes).unwrap();
+            with_default(tracing_subscriber::registry().with(JsonLayer::new(writer)), || {
+                info!("starting");
+                tracing::error!("giving up");
+                std::process::exit(0);
+            });
+        }
+        "errors, and nobody reads" => {
+            let writer =
+                NonBlockingWriter::new(LogDestination::Stderr, OverflowPolicy::Drop, max_bytes).unwrap();
+            let begun = Instant::now();
+            with_default(tracing_subscriber::registry().with(JsonLayer::new(writer)), || {
+                (0..20_000).for_each(|number| tracing::error!(number, "cannot go on"));
+            });
+            std::process::exit(i32::from(begun.elapsed() > LONG));
+        }
+        "output that logs" => {
+            let guard = telemetry_bootstrap::init()
+                .ignore_env()
+                .log_filter("trace")
+                .log_output(|output| {
+                    output
+                        .format(LogFormat::Json)
+                        .destination(LogDestination::writer(|| Troublesome { panics: false }))
+                })
+                .build()
+                .unwrap();
+            info!("one");
+            assert!(guard.force_flush(LONG).is_ok());
+            let writes = WRITES.load(Ordering::Relaxed);
+            // A line that a write had made would be written by the next flush.
+            for _ in 0..10 {
+                assert!(guard.force_flush(LONG).is_ok());
+            }
+            std::process::exit(i32::from(WRITES.load(Ordering::Relaxed) != writes));
+        }
+        "output that panics" => {
+            let guard = telemetry_bootstrap::init()
+                .ignore_env()
+                .log_output(|output| {
+                    output
+                        .format(LogFormat::Json)
+                        .destination(LogDestination::writer(|| Troublesome { panics: true }))
+                })
+                .build()
+                .unwrap();
+            assert!(guard.force_flush(LONG).is_ok());
+            info!("costs itself");
+            assert!(guard.force_flush(LONG).is_ok());
+            info!("is written");
+            let stats = guard.stats();
+            drop(guard);
+            std::process::exit(i32::from(stats.log_lines_dropped != 1));
+        }
         task => panic!("unknown task {task}"),
+    }
+}
+
+/// Writes to standard error, and logs or panics on the way.
+struct Troublesome {
+    panics: bool,
+}
+
+static WRITES: AtomicUsize = AtomicUsize::new(0);
+
+impl io::Write for Troublesome {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        WRITES.fetch_add(1, Ordering::Relaxed);
+        if self.panics && text.windows(12).any(|part| part == b"costs itself") {
+            panic!("no connection");
+        }
+        tracing::error!("writing");
+        log::error!("writing");
+        io::stderr().write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -74,6 +161,22 @@ fn log_lines(writer: &NonBlockingWriter, count: usize) {
         });
     });
 }
+
+/// Up to 4 KiB, line feed included.
+fn log_lines_of_any_length(writer: &NonBlockingWriter, count: usize) {
+    let padding = "z".repeat(4096);
+    with_default(tracing_subscriber::registry().with(JsonLayer::new(writer.clone())), || {
+        for number in 0..count {
+            // Most are short, some are as long as can be.
+            let length = if number % 50 == 0 { 4096 - OTHER_BYTES } else { number * 37 % 400 };
+            info!(number = 1_000_000 + number, padding = &padding[..length]);
+        }
+    });
+}
+
+/// Of a line of [`log_lines_of_any_length`], without its padding.
+const OTHER_BYTES: usize = 115;
+const LINES_OF_EACH: usize = 25_000;
 
 /// Waits for the end of a process that may hang.
 fn ends_well(mut child: Child) -> bool {
@@ -91,13 +194,13 @@ fn ends_well(mut child: Child) -> bool {
 #[test]
 fn unread_stdout_does_not_stop_the_program() {
     // The pipe stays open, and is never read.
-    let (_unread, stdout) = std::io::pipe().unwrap();
+    let (_unread, stdout) = io::pipe().unwrap();
     assert!(ends_well(start("fill stdout", stdout.into(), Stdio::inherit())));
 }
 
 #[test]
 fn a_closed_stderr_is_counted() {
-    let (reader, stderr) = std::io::pipe().unwrap();
+    let (reader, stderr) = io::pipe().unwrap();
     drop(reader);
     assert!(ends_well(start("closed stderr", Stdio::null(), stderr.into())));
 }
@@ -112,4 +215,59 @@ fn lines_and_eprintln_do_not_tear_each_other() {
     assert!(plain.iter().all(|line| line.len() == 306));
     let valid = json.iter().filter(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()).count();
     assert_eq!((plain.len(), valid), (2_000, 2_000));
+}
+
+#[test]
+fn processes_that_share_a_pipe_do_not_tear_each_others_lines() {
+    let (reader, pipe) = io::pipe().unwrap();
+    let children: Vec<_> =
+        (0..4).map(|_| start("share a pipe", Stdio::null(), pipe.try_clone().unwrap().into())).collect();
+    drop(pipe);
+    let mut lines = 0;
+    let mut longest = 0;
+    for line in BufReader::new(reader).lines() {
+        let line = line.unwrap();
+        assert!(line.starts_with('{') && line.ends_with("\"}") && line.matches('{').count() == 1, "{line}");
+        assert_eq!(line.matches("\"timestamp\"").count(), 1, "{line}");
+        longest = longest.max(line.len() + 1);
+        lines += 1;
+    }
+    assert!(children.into_iter().all(ends_well));
+    assert_eq!((lines, longest), (4 * LINES_OF_EACH, 4096));
+}
+
+#[test]
+fn an_error_right_before_the_exit_is_in_the_output() {
+    for run in 0..25 {
+        let mut child = start("error and exit", Stdio::null(), Stdio::piped());
+        let mut text = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        assert!(ends_well(child));
+        assert!(text.contains("starting") && text.contains("giving up"), "run {run}: {text:?}");
+    }
+}
+
+#[test]
+fn an_output_that_logs_does_not_feed_itself() {
+    let mut child = start("output that logs", Stdio::null(), Stdio::piped());
+    let mut text = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    assert!(ends_well(child));
+    assert!(text.contains("one") && !text.contains("writing"), "{text}");
+}
+
+#[test]
+fn an_output_that_panics_costs_its_lines_and_is_reported_once() {
+    let mut child = start("output that panics", Stdio::null(), Stdio::piped());
+    let mut text = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    assert!(ends_well(child));
+    assert!(text.contains("is written") && !text.contains("costs itself"), "{text}");
+    assert_eq!(text.matches("panicked: no connection").count(), 1, "{text}");
+}
+
+#[test]
+fn errors_do_not_wait_for_an_output_that_nobody_reads() {
+    let (_unread, stderr) = io::pipe().unwrap();
+    assert!(ends_well(start("errors, and nobody reads", Stdio::null(), stderr.into())));
 }

@@ -4,10 +4,16 @@ use std::cell::{Cell, RefCell};
 
 use tracing_core::dispatcher::{self, DefaultGuard, Dispatch};
 
-/// Returns `true` on the I/O thread, and on a helper of its runtime. Spans and events made here would be exported by the
-/// very export that makes them; `opentelemetry`'s own suppression is lost where a library enters a root span.
+/// Returns `true` on the I/O thread, on a helper of its runtime, and on the thread of a line writer. Spans and events
+/// made here would be exported or written by the very work that makes them; `opentelemetry`'s own suppression is lost
+/// where a library enters a root span.
 pub(crate) fn on_io_thread() -> bool {
-    ON_IO_THREAD.get()
+    ROLE.get() != Role::None
+}
+
+/// Returns `true` on the thread of a line writer.
+pub(crate) fn on_line_writer() -> bool {
+    ROLE.get() == Role::LineWriter
 }
 
 /// What happens to spans and events of libraries, such as `h2`, on our threads.
@@ -24,20 +30,32 @@ pub(crate) enum OwnEvents {
 /// Runs `action` as if this were the I/O thread.
 #[cfg(test)]
 pub(crate) fn as_io_thread(action: impl FnOnce()) {
-    ON_IO_THREAD.set(true);
+    ROLE.set(Role::Io);
     action();
-    ON_IO_THREAD.set(false);
+    ROLE.set(Role::None);
 }
 
 /// Makes the current thread one whose own activity is no telemetry, until it ends.
 pub(crate) fn become_io_thread(events: OwnEvents) {
-    ON_IO_THREAD.set(true);
+    ROLE.set(Role::Io);
     if events == OwnEvents::Discard {
         DISCARDING.set(Some(dispatcher::set_default(&Dispatch::none())));
     }
 }
 
+/// Makes the current thread the thread of a line writer, until it ends.
+pub(crate) fn become_line_writer() {
+    ROLE.set(Role::LineWriter);
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Role {
+    None,
+    Io,
+    LineWriter,
+}
+
 thread_local! {
-    static ON_IO_THREAD: Cell<bool> = const { Cell::new(false) };
+    static ROLE: Cell<Role> = const { Cell::new(Role::None) };
     static DISCARDING: RefCell<Option<DefaultGuard>> = const { RefCell::new(None) };
 }

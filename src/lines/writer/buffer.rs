@@ -1,12 +1,11 @@
-//! The bytes that wait, and everybody who waits for them.
+//! The bytes that wait, and the threads that wait for them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::{self, ThreadId};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::OverflowPolicy;
-use crate::export::own_threads::on_io_thread;
+use crate::export::own_threads::{on_io_thread, on_line_writer};
 
 /// A bounded buffer of lines with one reader.
 pub(super) struct Buffer {
@@ -16,7 +15,6 @@ pub(super) struct Buffer {
     /// Callers that flush, or wait for room, wait here for the reader.
     emptied: Condvar,
     dropped: AtomicU64,
-    reader: OnceLock<ThreadId>,
     overflow: OverflowPolicy,
     max_bytes: usize,
 }
@@ -35,6 +33,9 @@ struct State {
     waiting: Vec<u8>,
     /// Bytes that the reader has taken and not yet finished with.
     in_flight: usize,
+    /// Bytes of a line that is longer than the buffer, in `waiting` or taken by the reader. The room for other lines
+    /// does not depend on it.
+    oversized: Oversized,
     lines_in_flight: u64,
     /// Bytes ever taken in, and ever finished with.
     accepted: u64,
@@ -48,6 +49,26 @@ struct State {
     closed: bool,
     /// A wait for the output was in vain; cleared by progress.
     stuck: bool,
+    /// Whether a line of the reader's own thread is there, such as the report of a panic in the output.
+    own_line: OwnLine,
+    /// How long callers may still wait for urgent lines, and since when that is so.
+    patience: Option<(Duration, Instant)>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Oversized {
+    waiting: usize,
+    in_flight: usize,
+}
+
+/// An output that logs while it writes would feed itself: one line is let through until other lines were written.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum OwnLine {
+    #[default]
+    None,
+    Waiting,
+    InFlight,
+    Written,
 }
 
 #[derive(Clone, Copy, Default, PartialEq)]
@@ -66,7 +87,6 @@ impl Buffer {
             filled: Condvar::new(),
             emptied: Condvar::new(),
             dropped: AtomicU64::new(0),
-            reader: OnceLock::new(),
             overflow,
             max_bytes,
         }
@@ -75,10 +95,10 @@ impl Buffer {
     /// Takes whole lines, or counts them as dropped when there is no room.
     pub(super) fn push(&self, lines: &[u8]) -> Pushed {
         let mut state = self.lock();
-        if self.overflow == OverflowPolicy::Block && !self.must_not_wait() {
+        if self.overflow == OverflowPolicy::Block && !on_io_thread() {
             state = self.wait_for_room(state, lines.len());
         }
-        if !state.has_room(lines.len(), self.max_bytes) {
+        if !state.has_room(lines.len(), self.max_bytes) || (on_line_writer() && !state.admit_own_line()) {
             drop(state);
             self.count_dropped(count_lines(lines));
             return Pushed::Dropped;
@@ -86,6 +106,9 @@ impl Buffer {
         let pushed = if state.ending { Pushed::AtTheEnd } else { Pushed::Taken };
         state.waiting.extend_from_slice(lines);
         state.accepted += lines.len() as u64;
+        if lines.len() > self.max_bytes {
+            state.oversized.waiting = lines.len();
+        }
         let wake = state.reader == Reader::Asleep || state.is_half_full(self.max_bytes);
         if wake {
             state.reader = Reader::Busy;
@@ -102,11 +125,6 @@ impl Buffer {
         self.lock().accepted
     }
 
-    /// The reader would wait for itself, and the I/O thread has telemetry to deliver.
-    fn must_not_wait(&self) -> bool {
-        self.reader.get() == Some(&thread::current().id()) || on_io_thread()
-    }
-
     fn wait_for_room<'a>(&self, mut state: MutexGuard<'a, State>, length: usize) -> MutexGuard<'a, State> {
         if state.ending || state.has_room(length, self.max_bytes) {
             return state;
@@ -120,13 +138,8 @@ impl Buffer {
         state
     }
 
-    /// Says which thread calls [`Self::take`].
-    pub(super) fn read_by_this_thread(&self) {
-        let _ = self.reader.set(thread::current().id());
-    }
-
     /// For the reader: exchanges what waits for `spare`, which is empty; `false` when there is nothing and no writer can
-    /// add to it any more. `written` says how many bytes it has finished with since the last call.
+    /// add to it any more. `written` is the number of bytes that it has finished with since the last call.
     ///
     /// After a write it lingers: lines that come soon after each other then need no wake-up, and share a write.
     pub(super) fn take(&self, spare: &mut Vec<u8>, written: usize) -> bool {
@@ -149,12 +162,18 @@ impl Buffer {
         std::mem::swap(&mut state.waiting, spare);
         state.in_flight = spare.len();
         state.lines_in_flight = count_lines(spare);
+        state.oversized = Oversized { waiting: 0, in_flight: state.oversized.waiting };
+        if state.own_line == OwnLine::Waiting {
+            state.own_line = OwnLine::InFlight;
+        }
         true
     }
 
     /// Waits until everything accepted so far is finished with.
+    ///
+    /// The reader would wait for itself, and the I/O thread has telemetry to deliver: they do not wait.
     pub(super) fn flush(&self, deadline: Instant) -> bool {
-        if self.must_not_wait() {
+        if on_io_thread() {
             return false;
         }
         let mut state = self.lock();
@@ -175,12 +194,22 @@ impl Buffer {
         done
     }
 
-    /// The same, unless the last wait was in vain and the output has not moved since: a stuck output costs everybody
-    /// who logs at the end one wait, not one for each line.
+    /// The same, unless the last wait was in vain and the output has not moved since: a stuck output costs callers one
+    /// wait, not one for each line.
     pub(super) fn flush_if_moving(&self, patience: Duration) {
         if !self.lock().stuck {
             self.flush(Instant::now() + patience);
         }
+    }
+
+    /// Waits for a moment until an urgent line is written. In the long run, such waits take a tenth of the time.
+    pub(super) fn flush_urgent(&self) {
+        let begun = Instant::now();
+        if !self.lock().has_patience(begun) {
+            return;
+        }
+        self.flush_if_moving(URGENT_PATIENCE);
+        self.lock().use_patience(begun.elapsed());
     }
 
     /// The program is ending: lines that would have to wait for room are dropped.
@@ -224,8 +253,31 @@ impl State {
         self.waiting.len() + self.in_flight
     }
 
+    /// A line that is longer than the buffer has room if no other such line is there.
     fn has_room(&self, length: usize, max_bytes: usize) -> bool {
-        self.pending() == 0 || self.pending() + length <= max_bytes
+        let oversized = self.oversized.waiting + self.oversized.in_flight;
+        if length > max_bytes { oversized == 0 } else { self.pending() - oversized + length <= max_bytes }
+    }
+
+    fn admit_own_line(&mut self) -> bool {
+        let is_admitted = self.own_line == OwnLine::None;
+        if is_admitted {
+            self.own_line = OwnLine::Waiting;
+        }
+        is_admitted
+    }
+
+    fn has_patience(&mut self, now: Instant) -> bool {
+        let (left, since) = self.patience.unwrap_or((MAX_PATIENCE, now));
+        let left = MAX_PATIENCE.min(left + now.saturating_duration_since(since) / 10);
+        self.patience = Some((left, now));
+        left >= URGENT_PATIENCE
+    }
+
+    fn use_patience(&mut self, waited: Duration) {
+        if let Some((left, _)) = &mut self.patience {
+            *left = left.saturating_sub(waited);
+        }
     }
 
     fn is_half_full(&self, max_bytes: usize) -> bool {
@@ -240,6 +292,14 @@ impl State {
     fn finish(&mut self, bytes: usize) {
         self.in_flight = 0;
         self.lines_in_flight = 0;
+        self.oversized.in_flight = 0;
+        self.own_line = match self.own_line {
+            // One that came during the write before.
+            OwnLine::Waiting => OwnLine::Waiting,
+            // A write of other lines must come between.
+            OwnLine::InFlight => OwnLine::Written,
+            OwnLine::Written | OwnLine::None => OwnLine::None,
+        };
         self.finished += bytes as u64;
         self.stuck = false;
     }
@@ -251,5 +311,10 @@ pub(super) fn count_lines(lines: &[u8]) -> u64 {
     feeds as u64 + u64::from(!lines.is_empty() && !lines.ends_with(b"\n"))
 }
 
-/// How long the reader waits for company after a write.
+/// How long the reader waits for more lines after a write.
 const LINGER: Duration = Duration::from_millis(1);
+/// The longest wait for one urgent line. It is written much sooner, unless the machine is so busy that the reader has to
+/// wait for a processor.
+const URGENT_PATIENCE: Duration = Duration::from_millis(50);
+/// The longest time that urgent lines may take together, when there were none before.
+const MAX_PATIENCE: Duration = Duration::from_millis(100);

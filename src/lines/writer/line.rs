@@ -2,23 +2,33 @@
 
 use std::io;
 
+use tracing_core::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::NonBlockingWriter;
+use super::{NonBlockingWriter, Urgency};
+use crate::export::own_threads::on_line_writer;
 
 /// Collects one line for a [`NonBlockingWriter`]: whatever is written in pieces becomes visible as a whole, with its line
 /// feed or when this is dropped.
 #[derive(Debug)]
 pub struct LineWriter<'a> {
-    writer: &'a NonBlockingWriter,
+    /// `None`: the line is discarded.
+    writer: Option<&'a NonBlockingWriter>,
+    urgency: Urgency,
     pieces: Vec<u8>,
 }
 
 impl LineWriter<'_> {
     fn hand_over(&mut self) {
         if !self.pieces.is_empty() {
-            self.writer.push(&self.pieces);
+            self.push(&self.pieces);
             self.pieces.clear();
+        }
+    }
+
+    fn push(&self, lines: &[u8]) {
+        if let Some(writer) = self.writer {
+            writer.push(lines, self.urgency);
         }
     }
 }
@@ -26,7 +36,7 @@ impl LineWriter<'_> {
 impl io::Write for LineWriter<'_> {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         if self.pieces.is_empty() && text.ends_with(b"\n") {
-            self.writer.push(text);
+            self.push(text);
             return Ok(text.len());
         }
         self.pieces.extend_from_slice(text);
@@ -55,6 +65,13 @@ impl<'a> MakeWriter<'a> for NonBlockingWriter {
     type Writer = LineWriter<'a>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        LineWriter { writer: self, pieces: Vec::new() }
+        LineWriter { writer: Some(self), urgency: Urgency::None, pieces: Vec::new() }
+    }
+
+    /// Returns a writer that waits for a moment until a line of the level `ERROR` is written. Events of a line
+    /// writer's own thread are discarded.
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Self::Writer {
+        let urgency = if *metadata.level() == Level::ERROR { Urgency::Immediate } else { Urgency::None };
+        LineWriter { writer: (!on_line_writer()).then_some(self), urgency, pieces: Vec::new() }
     }
 }

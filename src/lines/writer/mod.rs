@@ -1,4 +1,4 @@
-//! A line writer that never blocks the caller.
+//! A line writer that does not hold the caller up.
 //!
 //! A line is appended to a buffer under a short lock. A thread takes the whole buffer and writes it in one call, so
 //! that under load many lines share a system call. A reader that stops reading stops that thread, never the program:
@@ -10,6 +10,7 @@
 //! |---|---|
 //! | after a pause | at once: the thread is woken |
 //! | soon after another one | within a millisecond, together with all that came meanwhile |
+//! | a line of the level `ERROR` | at once, and the caller waits until it is written: 50 ms at most, a tenth of the time in a flood of such lines, and not again while the output does not move |
 //! | on [`NonBlockingWriter::flush`], and when the last handle is dropped | at once, and the caller waits, for a limited time |
 //! | after [`NonBlockingWriter::shutdown`] | at once, and the caller waits for a moment, because the program may end |
 //! | when the program ends without one of these, or is killed | not: what was logged in the last millisecond is lost |
@@ -18,12 +19,24 @@
 //!
 //! - A line is never torn: not by another thread, not by an interrupted or partial write, not by `println!` or
 //!   `eprintln!` elsewhere in the program.
-//! - An output that fails (a closed pipe, a full disk) is not a panic. What it did not take is counted as dropped, and
-//!   the next lines are tried again.
+//! - Lines of several processes that share a pipe are not torn either: to a pipe, whole lines are written in pieces of
+//!   at most `PIPE_BUF` bytes (4 096 on Linux), which the operating system keeps together. This does not hold for a
+//!   single line that is longer: limit texts with
+//!   [`JsonLayer::max_field_length`](crate::lines::json::JsonLayer::max_field_length).
+//! - An output that fails (a closed pipe, a full disk) or panics does not end the writer. What it did not take is counted
+//!   as dropped, and the next lines are tried again.
+//!
+//! # After a fork
+//!
+//! A child process has no copy of the thread. There, each line is written by the caller, and
+//! [`flush`](NonBlockingWriter::flush) and [`shutdown`](NonBlockingWriter::shutdown) return at once. Lines that waited when
+//! the process was forked are written by the parent alone.
 
 mod buffer;
+mod file;
 mod line;
 mod output;
+mod sink;
 mod worker;
 
 use std::fmt;
@@ -31,10 +44,11 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use self::buffer::{Buffer, Pushed};
+use self::buffer::{Buffer, Pushed, count_lines};
 pub use self::line::LineWriter;
-use self::output::Sink;
 pub use self::output::{LogDestination, OverflowPolicy};
+use self::sink::Sink;
+use crate::fork::Fork;
 use crate::settings::deadline_after;
 
 /// Writes lines on its own thread. Cheap to clone; all clones share one buffer and one thread.
@@ -63,19 +77,29 @@ struct Handle {
     shared: Arc<Shared>,
 }
 
-/// What the thread and all who log share.
+/// What the thread and all handles share.
 struct Shared {
     buffer: Buffer,
     /// `Some` if there is no thread: the caller writes.
     direct: Option<Mutex<Sink>>,
+    destination: Arc<LogDestination>,
+    /// A child process has no thread either, and no use of the locks that are here.
+    fork: Fork,
+}
+
+/// Whether the caller waits until a line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Urgency {
+    None,
+    /// For a moment.
+    Immediate,
 }
 
 impl NonBlockingWriter {
     /// Bytes that may wait for the output by default: 4 MiB, some ten thousand lines.
     pub const DEFAULT_MAX_BYTES: usize = 4 * 1024 * 1024;
 
-    /// Opens the output and starts the thread. At most `max_bytes` wait; a single line that is longer is let through
-    /// when nothing else waits.
+    /// Opens the output and starts the thread. At most `max_bytes` wait, and beside them one line that is longer.
     ///
     /// If the thread cannot be spawned, lines are written synchronously.
     ///
@@ -83,40 +107,43 @@ impl NonBlockingWriter {
     ///
     /// When a file cannot be opened.
     pub fn new(output: LogDestination, overflow: OverflowPolicy, max_bytes: usize) -> io::Result<Self> {
-        Ok(Self::with_sink(output.open()?, overflow, max_bytes))
-    }
-
-    fn with_sink(sink: Sink, overflow: OverflowPolicy, max_bytes: usize) -> Self {
+        let destination = Arc::new(output.absolute()?);
+        let sink = Sink::open(Arc::clone(&destination))?;
+        let shared = |direct| Arc::new(Shared::new(Buffer::new(overflow, max_bytes), direct, &destination));
         let sink = Arc::new(Mutex::new(Some(sink)));
-        let threaded = Arc::new(Shared::new(Buffer::new(overflow, max_bytes), None));
+        let threaded = shared(None);
         let shared = match worker::spawn(Arc::clone(&threaded), Arc::clone(&sink)) {
             Ok(()) => threaded,
-            Err(_) => {
-                let sink = sink.lock().unwrap_or_else(PoisonError::into_inner).take();
-                Arc::new(Shared::new(Buffer::new(overflow, max_bytes), sink))
-            }
+            Err(_) => shared(sink.lock().unwrap_or_else(PoisonError::into_inner).take()),
         };
-        Self { handle: Arc::new(Handle { shared }) }
+        Ok(Self { handle: Arc::new(Handle { shared }) })
     }
 
     #[cfg(test)]
-    fn without_thread(sink: Sink) -> Self {
-        let shared = Shared::new(Buffer::new(OverflowPolicy::Drop, 0), Some(sink));
+    fn without_thread(output: LogDestination) -> Self {
+        let destination = Arc::new(output);
+        let sink = Sink::open(Arc::clone(&destination)).ok();
+        let shared = Shared::new(Buffer::new(OverflowPolicy::Drop, 0), sink, &destination);
         Self { handle: Arc::new(Handle { shared: Arc::new(shared) }) }
     }
 
     /// Waits until everything logged before has left for the output, or was counted as dropped; `false` when `timeout`
     /// is over before.
     pub fn flush(&self, timeout: Duration) -> bool {
-        self.shared().buffer.flush(deadline_after(timeout))
+        let shared = self.shared();
+        shared.fork.is_child() || shared.buffer.flush(deadline_after(timeout))
     }
 
     /// Flushes until `deadline`, and from now on makes callers wait for a moment until the line is written:
     /// the program is ending, and no later flush may come. [`OverflowPolicy::Block`] becomes [`OverflowPolicy::Drop`]. `false` when
     /// lines still wait.
     pub fn shutdown(&self, deadline: Instant) -> bool {
-        self.shared().buffer.end();
-        self.shared().buffer.flush(deadline)
+        let shared = self.shared();
+        if shared.fork.is_child() {
+            return true;
+        }
+        shared.buffer.end();
+        shared.buffer.flush(deadline)
     }
 
     /// Lines that were not written: the buffer was full, or the output refused them.
@@ -127,24 +154,31 @@ impl NonBlockingWriter {
 
     /// Bytes of lines accepted so far; 0 if there is no thread.
     pub(crate) fn accepted_bytes(&self) -> u64 {
-        self.shared().buffer.accepted()
+        let shared = self.shared();
+        if shared.fork.is_child() { 0 } else { shared.buffer.accepted() }
     }
 
     /// Lines that the output has not taken so far.
     pub(crate) fn unwritten(&self) -> u64 {
-        self.shared().buffer.unwritten()
+        let shared = self.shared();
+        if shared.fork.is_child() { 0 } else { shared.buffer.unwritten() }
     }
 
     /// Takes whole lines, each with its line feed.
-    fn push(&self, lines: &[u8]) {
+    fn push(&self, lines: &[u8], urgency: Urgency) {
         let shared = self.shared();
+        if shared.fork.is_child() {
+            return shared.write_in_child(lines);
+        }
         if let Some(sink) = &shared.direct {
             let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
             shared.buffer.count_dropped(sink.write_lines(lines, &mut || true));
             return;
         }
-        if shared.buffer.push(lines) == Pushed::AtTheEnd {
-            shared.buffer.flush_if_moving(PATIENCE_AT_THE_END);
+        match shared.buffer.push(lines) {
+            Pushed::AtTheEnd => shared.buffer.flush_if_moving(PATIENCE_AT_THE_END),
+            Pushed::Taken if urgency == Urgency::Immediate => shared.buffer.flush_urgent(),
+            Pushed::Taken | Pushed::Dropped => {}
         }
     }
 
@@ -154,16 +188,30 @@ impl NonBlockingWriter {
 }
 
 impl Shared {
-    fn new(buffer: Buffer, direct: Option<Sink>) -> Self {
-        Self { buffer, direct: direct.map(Mutex::new) }
+    fn new(buffer: Buffer, direct: Option<Sink>, destination: &Arc<LogDestination>) -> Self {
+        let destination = Arc::clone(destination);
+        Self { buffer, direct: direct.map(Mutex::new), destination, fork: Fork::new() }
+    }
+
+    /// Opens the output for these lines alone: no state is shared, so that no lock is needed.
+    #[cold]
+    fn write_in_child(&self, lines: &[u8]) {
+        let deadline = deadline_after(PATIENCE_AT_THE_END);
+        let lost = match Sink::open_in_child(Arc::clone(&self.destination)) {
+            Ok(mut sink) => sink.write_lines(lines, &mut || Instant::now() < deadline),
+            Err(_) => count_lines(lines),
+        };
+        self.buffer.count_dropped(lost);
     }
 }
 
 impl Drop for Handle {
     /// What waits is still written; the thread ends by itself.
     fn drop(&mut self) {
-        self.shared.buffer.close();
-        self.shared.buffer.flush_if_moving(PATIENCE_AT_THE_END);
+        if !self.shared.fork.is_child() {
+            self.shared.buffer.close();
+            self.shared.buffer.flush_if_moving(PATIENCE_AT_THE_END);
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Shared;
-use super::output::Sink;
+use super::sink::Sink;
+use crate::export::own_threads::become_line_writer;
 
 /// Starts the thread. It takes the sink out of `sink` when it runs, so that the sink is still there when it does not.
 pub(super) fn spawn(shared: Arc<Shared>, sink: Arc<Mutex<Option<Sink>>>) -> io::Result<()> {
@@ -20,10 +21,10 @@ pub(super) fn spawn(shared: Arc<Shared>, sink: Arc<Mutex<Option<Sink>>>) -> io::
 }
 
 fn run(shared: &Shared, mut sink: Sink) {
-    shared.buffer.read_by_this_thread();
+    become_line_writer();
     let mut lines = Vec::new();
     let mut written = 0;
-    // When everybody has gone, an output that is not ready is not waited for much longer.
+    // When the last handle is gone, an output that is not ready is not waited for much longer.
     let mut given_up_at = None;
     let mut patient = || {
         !shared.buffer.is_closed()
@@ -33,7 +34,7 @@ fn run(shared: &Shared, mut sink: Sink) {
         shared.buffer.count_dropped(sink.write_lines(&lines, &mut patient));
         written = lines.len();
         lines.clear();
-        // One burst must not be paid for with memory for ever, nor a steady flood with growing again each time.
+        // One burst must not keep its memory, nor a steady flood grow it again each time.
         if written < lines.capacity() / 4 {
             lines.shrink_to(MAX_KEPT_BYTES);
         }

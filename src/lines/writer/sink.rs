@@ -1,0 +1,176 @@
+//! An open output, and how a write is carried to its end.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tracing_subscriber::fmt::MakeWriter as _;
+
+use super::buffer::count_lines;
+use super::file::{LogFile, is_fifo};
+use super::output::LogDestination;
+
+/// An open output.
+pub(super) struct Sink {
+    destination: Arc<LogDestination>,
+    /// What lines are written to instead of the destination itself: its file, or a copy of a standard stream.
+    file: Option<OpenFile>,
+    /// The longest write of several lines. Other processes can write to a pipe as well, and only writes up to
+    /// `PIPE_BUF` bytes are not mixed with theirs.
+    max_write: usize,
+    /// The last write failed inside a line: the next one must not be glued to its beginning.
+    mid_line: bool,
+}
+
+enum OpenFile {
+    Log(LogFile),
+    Stream(File),
+}
+
+impl Sink {
+    pub(super) fn open(destination: Arc<LogDestination>) -> io::Result<Self> {
+        let (file, is_pipe) = match &*destination {
+            LogDestination::File(path) => {
+                let file = LogFile::open(path)?;
+                let is_fifo = file.is_fifo();
+                (Some(OpenFile::Log(file)), is_fifo)
+            }
+            LogDestination::Writer(_) => (None, false),
+            stream => (None, stream_copy(stream).is_ok_and(|copy| is_pipe(&copy))),
+        };
+        let max_write = if is_pipe { PIPE_BUF } else { usize::MAX };
+        Ok(Self { destination, file, max_write, mid_line: false })
+    }
+
+    /// Opens the output in a child process. The locks of the standard streams may be held there by a thread that does
+    /// not exist, so that copies of them are written to.
+    pub(super) fn open_in_child(destination: Arc<LogDestination>) -> io::Result<Self> {
+        let stream = stream_copy(&destination).ok();
+        let sink = Self::open(destination)?;
+        Ok(Self { file: stream.map(OpenFile::Stream).or(sink.file), ..sink })
+    }
+
+    /// Writes whole lines, in one call where the output takes them; returns how many were lost. While the output is not
+    /// ready, `patient` decides whether to try again.
+    pub(super) fn write_lines(&mut self, lines: &[u8], patient: &mut dyn FnMut() -> bool) -> u64 {
+        let mut rest = lines;
+        match catch_unwind(AssertUnwindSafe(|| self.write_all(&mut rest, patient))) {
+            Ok(Ok(())) => return 0,
+            Ok(Err(_)) => {}
+            // The hook has reported the panic. Dropping what it carries could panic again.
+            Err(payload) => std::mem::forget(payload),
+        }
+        if let Some(OpenFile::Log(file)) = &mut self.file {
+            file.after_failure();
+        }
+        let written = lines.len() - rest.len();
+        if written > 0 {
+            self.mid_line = !lines[..written].ends_with(b"\n");
+        }
+        count_lines(rest)
+    }
+
+    /// The locks of standard output and error are those that `println!` takes: nothing of it gets into a line.
+    fn write_all(&mut self, rest: &mut &[u8], patient: &mut dyn FnMut() -> bool) -> io::Result<()> {
+        let mut carry = |out: &mut dyn Write| carry(out, &mut self.mid_line, self.max_write, rest, patient);
+        match (&mut self.file, &*self.destination) {
+            (Some(OpenFile::Log(file)), _) => carry(file.current()?),
+            (Some(OpenFile::Stream(file)), _) => carry(file),
+            (None, LogDestination::Stdout) => carry(&mut io::stdout().lock()),
+            (None, LogDestination::Writer(make_writer)) => carry(&mut make_writer.make_writer()),
+            (None, _) => carry(&mut io::stderr().lock()),
+        }
+    }
+}
+
+/// Returns another handle on a standard stream, without its lock.
+#[cfg(unix)]
+fn stream_copy(destination: &LogDestination) -> io::Result<File> {
+    use std::os::fd::AsFd as _;
+    match destination {
+        LogDestination::Stderr => Ok(io::stderr().as_fd().try_clone_to_owned()?.into()),
+        LogDestination::Stdout => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
+        _ => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+#[cfg(not(unix))]
+fn stream_copy(_: &LogDestination) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+fn is_pipe(file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| is_fifo(&metadata))
+}
+
+/// Writes all of `rest`, and takes from it what is written.
+fn carry(
+    out: &mut dyn Write,
+    mid_line: &mut bool,
+    max_write: usize,
+    rest: &mut &[u8],
+    patient: &mut dyn FnMut() -> bool,
+) -> io::Result<()> {
+    if *mid_line {
+        carry_bytes(out, &mut &b"\n"[..], max_write, patient)?;
+        *mid_line = false;
+    }
+    carry_bytes(out, rest, max_write, patient)?;
+    // Standard output may keep the end of a partial write back.
+    insist(patient, || out.flush())
+}
+
+fn carry_bytes(
+    out: &mut dyn Write,
+    rest: &mut &[u8],
+    max_write: usize,
+    patient: &mut dyn FnMut() -> bool,
+) -> io::Result<()> {
+    while !rest.is_empty() {
+        let piece = whole_lines(rest, max_write);
+        match insist(patient, || out.write(piece))? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => *rest = &rest[written.min(piece.len())..],
+        }
+    }
+    Ok(())
+}
+
+/// Returns as many whole lines as fit into `max` bytes, or one line that is longer.
+fn whole_lines(lines: &[u8], max: usize) -> &[u8] {
+    if lines.len() <= max {
+        return lines;
+    }
+    let is_feed = |byte: &u8| *byte == b'\n';
+    let end = lines[..max].iter().rposition(is_feed).or_else(|| lines.iter().position(is_feed));
+    end.map_or(lines, |end| &lines[..=end])
+}
+
+/// Repeats what a signal interrupted, and what an output in non-blocking mode was not ready for.
+fn insist<T>(patient: &mut dyn FnMut() -> bool, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && patient() => {
+                thread::sleep(NOT_READY_PAUSE)
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Between two attempts at an output that is not ready.
+const NOT_READY_PAUSE: Duration = Duration::from_millis(1);
+
+/// The longest write to a pipe that no other process can interrupt. POSIX guarantees 512.
+const PIPE_BUF: usize = if cfg!(any(target_os = "linux", target_os = "android")) { 4096 } else { 512 };
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sink").field("mid_line", &self.mid_line).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,220 @@
+//! A child process that is forked while telemetry runs.
+//!
+//! Each test starts this program again, for the one test `child`, with the task in a variable.
+
+#![cfg(unix)]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test says by them what must hold")]
+#![expect(clippy::exit, reason = "the code is what the other process tells")]
+
+use std::collections::HashSet;
+use std::io::{self, Read as _};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fork::{Fork, fork};
+use serde_json::Value as Json;
+use telemetry_bootstrap::{LogDestination, LogFormat, OverflowPolicy, TelemetryGuard};
+use tracing::{error, info, info_span};
+
+const TASK: &str = "FORK_TASK";
+const LONG: Duration = Duration::from_secs(20);
+/// A shutdown that does not wait. The deadline is longer.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// What the other tests start. Ends with code 0 when its expectations hold.
+#[test]
+fn child() {
+    let Ok(task) = std::env::var(TASK) else { return };
+    match task.as_str() {
+        "log" => log_in_both(),
+        "ids" => make_ids_in_both(),
+        "full buffer" => fork_with_a_full_buffer(),
+        task => panic!("unknown task {task}"),
+    }
+}
+
+fn telemetry(endpoint: &str) -> TelemetryGuard {
+    telemetry_bootstrap::init()
+        .ignore_env()
+        .endpoint(endpoint)
+        .shutdown_timeout(LONG)
+        .log_output(|output| output.format(LogFormat::Json))
+        .build()
+        .unwrap()
+}
+
+/// Accepts connections, and never answers.
+fn silent_endpoint() -> (std::net::TcpListener, String) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    (listener, endpoint)
+}
+
+fn log_in_both() {
+    let (_listener, endpoint) = silent_endpoint();
+    let guard = telemetry(&endpoint);
+    info!("before");
+    match fork().unwrap() {
+        Fork::Child => {
+            info!("in the child");
+            std::thread::spawn(|| info!("on a thread of the child")).join().unwrap();
+            let begun = Instant::now();
+            assert!(guard.force_flush(LONG).is_ok());
+            assert!(guard.shutdown().is_ok());
+            info!("after the shutdown");
+            std::process::exit(i32::from(begun.elapsed() > AT_ONCE));
+        }
+        Fork::Parent(child) => {
+            let status = fork::waitpid(child).unwrap();
+            // Written when the call returns, with what was logged before.
+            error!("in the parent");
+            // The parent would wait for its silent collector.
+            std::mem::forget(guard);
+            std::process::exit(status);
+        }
+    }
+}
+
+fn make_ids_in_both() {
+    let (_listener, endpoint) = silent_endpoint();
+    let guard = telemetry(&endpoint);
+    let spans = || {
+        for _ in 0..20 {
+            info_span!("root").in_scope(|| info_span!("inner").in_scope(|| info!("inside")));
+        }
+    };
+    spans();
+    let children: Vec<_> = (0..2)
+        .map(|_| match fork().unwrap() {
+            Fork::Child => {
+                spans();
+                match fork().unwrap() {
+                    Fork::Child => {
+                        spans();
+                        std::process::exit(0);
+                    }
+                    Fork::Parent(child) => {
+                        spans();
+                        std::process::exit(fork::waitpid(child).unwrap());
+                    }
+                }
+            }
+            Fork::Parent(child) => child,
+        })
+        .collect();
+    spans();
+    let status: i32 = children.into_iter().map(|child| fork::waitpid(child).unwrap()).sum();
+    error!("flushed");
+    std::mem::forget(guard);
+    std::process::exit(status);
+}
+
+/// The output of the parent is stuck; in the child it is not.
+struct StuckOnItsThread;
+
+impl io::Write for StuckOnItsThread {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        if std::thread::current().name() == Some("log-writer") {
+            loop {
+                std::thread::park();
+            }
+        }
+        io::Write::write(&mut io::stderr(), text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn fork_with_a_full_buffer() {
+    let guard = telemetry_bootstrap::init()
+        .ignore_env()
+        .log_output(|output| {
+            output
+                .format(LogFormat::Json)
+                .destination(LogDestination::writer(|| StuckOnItsThread))
+                .overflow(OverflowPolicy::Block)
+        })
+        .build()
+        .unwrap();
+    let padding = "x".repeat(1 << 20);
+    let filling = std::thread::spawn(move || (0..10).for_each(|_| info!(padding, "filling")));
+    let begun = Instant::now();
+    let is_full = || begun.elapsed() > Duration::from_millis(500) && !filling.is_finished();
+    while !is_full() {
+        std::thread::yield_now();
+    }
+    match fork().unwrap() {
+        Fork::Child => {
+            info!("in the child");
+            drop(guard);
+            std::process::exit(0);
+        }
+        Fork::Parent(child) => std::process::exit(fork::waitpid(child).unwrap()),
+    }
+}
+
+fn output_of(task: &str) -> Vec<Json> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["child", "--exact", "--nocapture", "--test-threads=1"])
+        .env(TASK, task)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut text = String::new();
+    let mut stderr = child.stderr.take().unwrap();
+    let reading = std::thread::spawn(move || {
+        stderr.read_to_string(&mut text).unwrap();
+        text
+    });
+    assert!(ends_well(&mut child), "{task}");
+    let text = reading.join().unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect()
+}
+
+fn ends_well(child: &mut Child) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < LONG * 2 {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.success();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    false
+}
+
+fn count(lines: &[Json], message: &str) -> usize {
+    lines.iter().filter(|line| line["message"] == message).count()
+}
+
+#[test]
+fn a_child_logs_and_ends_at_once() {
+    let lines = output_of("log");
+    for message in
+        ["before", "in the child", "on a thread of the child", "after the shutdown", "in the parent"]
+    {
+        assert_eq!(count(&lines, message), 1, "{message}: {lines:?}");
+    }
+}
+
+#[test]
+fn parent_and_children_make_different_ids() {
+    let lines = output_of("ids");
+    let inside: Vec<_> = lines.iter().filter(|line| line["message"] == "inside").collect();
+    // Before the fork, in the parent, in two children, and in one child of each.
+    assert_eq!(inside.len(), 20 * 8, "{lines:?}");
+    for id in ["trace_id", "span_id"] {
+        let ids: HashSet<_> = inside.iter().map(|line| line[id].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), inside.len(), "{id}");
+    }
+}
+
+#[test]
+fn a_full_buffer_does_not_hang_the_child() {
+    let lines = output_of("full buffer");
+    assert_eq!(count(&lines, "in the child"), 1, "{lines:?}");
+}
