@@ -14,6 +14,9 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
 use std::panic::{Location, PanicHookInfo};
 
+use tracing_core::dispatcher;
+use tracing_core::subscriber::NoSubscriber;
+
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
 use crate::export::own_threads::on_io_thread;
 use crate::semconv::PANIC_TARGET;
@@ -89,7 +92,7 @@ impl Panic {
     }
 
     fn report(&self, diagnostics: &Diagnostics) {
-        if ReentrancyGuard::is_held() || on_io_thread() {
+        if ReentrancyGuard::is_held() || on_io_thread() || !is_recorded() {
             self.write(diagnostics);
         } else {
             self.emit();
@@ -124,6 +127,12 @@ impl Panic {
         }
         diagnostics.error(&message, &fields);
     }
+}
+
+/// Returns `false` where an event reaches no subscriber: in a layer of the user, while it handles an event and any thread
+/// has a dispatcher of its own.
+fn is_recorded() -> bool {
+    dispatcher::get_default(|current| !current.is::<NoSubscriber>())
 }
 
 thread_local! {
