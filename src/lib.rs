@@ -103,7 +103,7 @@ pub use calls::grpc;
 pub use calls::http;
 pub use context_fields::with_fields;
 pub use error::InitError;
-pub use export::{ExportError, ExportStats, SignalStats};
+pub use export::{DestinationStats, ExportError, ExportStats, SignalStats};
 pub use lifecycle::{ShutdownError, TelemetryGuard, shutdown_signal, shutdown_signal_blocking};
 pub use lines::json;
 pub use lines::writer::{LineWriter, LogDestination, NonBlockingWriter, OverflowPolicy};
@@ -111,7 +111,10 @@ pub use opentelemetry;
 pub use opentelemetry_sdk;
 pub use provider::{TelemetryMeterProvider, duration_histogram};
 pub use redaction::Redaction;
-pub use settings::{Compression, HistogramAggregation, LogFormat, Propagator, Protocol, TlsSettings};
+pub use settings::{
+    Compression, Destination, HistogramAggregation, LogFormat, OtlpDestination, Propagator, Protocol, Signal,
+    TlsSettings,
+};
 pub use subscriber::{FilterError, SpanExt, TelemetryLayer, record_error};
 pub use tracing;
 pub use tracing_subscriber;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Builder;
-use crate::settings::{self, Compression, Protocol, TlsSettings};
+use crate::settings::{self, Compression, Destination, Protocol, TlsSettings};
 
 /// Where it is sent.
 impl Builder {
@@ -107,6 +107,24 @@ impl Builder {
         settings::OTLP.set_tls(&mut self.config.common.values, tls.files);
         self
     }
+
+    /// Sends all signals to another destination as well. May be called several times.
+    ///
+    /// Replaced by `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER` and `OTEL_LOGS_EXPORTER`, each for its signal.
+    /// Default: none.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::Destination;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init()
+    ///     .endpoint("http://collector:4317")
+    ///     .destination(Destination::otlp("https://otlp.example.com").header("x-token", "…"));
+    /// ```
+    pub fn destination(mut self, destination: impl Into<Destination>) -> Self {
+        self.config.common.destinations.push(destination.into());
+        self
+    }
 }
 
 /// Where and how one signal is sent.
@@ -123,7 +141,8 @@ macro_rules! exporter_setters {
             #[doc = concat!("telemetry_bootstrap::init().", $signal, "(|signal| signal.export(false));")]
             /// ```
             pub fn export(mut self, on: bool) -> Self {
-                self.config.values.set(&settings::$exporter, on);
+                let exporters: &[_] = if on { &[settings::ExporterName::Otlp] } else { &[] };
+                self.config.values.set(&settings::$exporter, exporters.into());
                 self
             }
 
@@ -210,6 +229,25 @@ macro_rules! exporter_setters {
             /// ```
             pub fn tls(mut self, tls: TlsSettings) -> Self {
                 settings::$otlp.set_tls(&mut self.config.values, tls.files);
+                self
+            }
+
+            #[doc = concat!("Sends ", $signal, " to another destination as well. May be called several times.")]
+            ///
+            #[doc = concat!("Replaced by `OTEL_", $variables, "_EXPORTER`. Default: none.")]
+            ///
+            /// ```
+            /// use telemetry_bootstrap::Destination;
+            ///
+            /// # let _ =
+            #[doc = concat!("telemetry_bootstrap::init().", $signal, "(|signal| {")]
+            ///     signal
+            ///         .destination(Destination::otlp("http://collector:4317"))
+            ///         .destination(Destination::otlp("https://otlp.example.com").header("x-token", "…"))
+            /// });
+            /// ```
+            pub fn destination(mut self, destination: impl Into<Destination>) -> Self {
+                self.config.destinations.push(destination.into());
                 self
             }
         }

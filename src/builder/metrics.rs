@@ -7,7 +7,9 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, PeriodicReader, Stream, Temporality};
 
 use crate::provider::{BuilderHooks, View};
-use crate::settings::{self, Compression, HistogramAggregation, Protocol, SignalConfig, TlsSettings};
+use crate::settings::{
+    self, Compression, Destination, HistogramAggregation, Protocol, SignalConfig, TlsSettings,
+};
 
 /// Settings of metrics alone; given to the closure of [`Builder::metrics`](crate::Builder::metrics).
 ///

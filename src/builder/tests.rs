@@ -12,7 +12,7 @@ use opentelemetry_sdk::trace::{IdGenerator, Sampler, SdkTracerProvider, Span, Sp
 
 use super::*;
 use crate::lines::writer::LogDestination;
-use crate::settings::SamplerSetting;
+use crate::settings::{DestinationSettings, SamplerSetting};
 
 type Names = Arc<Mutex<Vec<&'static str>>>;
 
@@ -182,7 +182,7 @@ fn a_later_call_of_a_setter_replaces_an_earlier_one() {
     let builder = init().endpoint("http://a:1").endpoint("http://b:1").log_filter("a").log_filter("b");
     let config = builder.into_parts().0;
     let resolved = settings::resolve(&config, &Env::none()).0;
-    assert_eq!(resolved.traces.export.unwrap().target.uri, "http://b:1/");
+    assert_eq!(resolved.traces.destinations[0].name(), "http://b:1");
     assert_eq!(resolved.lines.filter.text, "b");
 }
 
@@ -190,6 +190,7 @@ fn a_later_call_of_a_setter_replaces_an_earlier_one() {
 fn each_call_of_header_adds_one() {
     let builder = init().endpoint("http://a:1").header("a", "1").header("b", "2");
     let resolved = settings::resolve(&builder.into_parts().0, &Env::none()).0;
-    let names: Vec<_> = resolved.traces.export.unwrap().headers.into_iter().map(|(name, _)| name).collect();
+    let DestinationSettings::Otlp(export) = &resolved.traces.destinations[0];
+    let names: Vec<_> = export.headers.iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["a", "b"]);
 }

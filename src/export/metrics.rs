@@ -81,7 +81,7 @@ impl MetricQueue {
         let counters = (self.temporality == Temporality::Delta).then_some(&mut state.observed_counters);
         let EncodedMetrics { request, points, overflowing } = encode::metrics(metrics, counters);
         if points > 0 {
-            self.queue.push_request(request.into(), points);
+            self.queue.push_request(&request.into(), points);
             state.last_push = Some(Instant::now());
         }
         let new: Vec<_> =

@@ -1,7 +1,8 @@
 //! Everything between a provider and the network: from here on telemetry is bytes.
 //!
 //! A *pipeline* takes one signal to one destination. It has a [`queue`] of encoded items, a worker (in [`delivery`])
-//! that sends them and retries, and a ledger that counts what became of each item. What a request looks like on the
+//! that sends them and retries, and a ledger that counts what became of each item. The pipelines of one signal share
+//! the encoded bytes and nothing else. What a request looks like on the
 //! wire is known in [`destination`] alone, whose outcomes are neutral.
 //!
 //! ```text
@@ -31,6 +32,6 @@ pub(crate) use metrics::MetricQueue;
 pub(crate) use own_threads::OwnEvents;
 #[cfg(feature = "testing")]
 pub(crate) use queue::Take;
-pub(crate) use queue::{Ledger, Queue};
+pub(crate) use queue::{Consumer, Ledger, Queue};
 pub(crate) use spans::{RANDOM_TRACE_ID, SpanQueue};
-pub use stats::{ExportStats, SignalStats};
+pub use stats::{DestinationStats, ExportStats, SignalStats};

@@ -2,10 +2,23 @@
 
 use std::fmt;
 
+use crate::settings::Signal;
+
 /// What became of everything that was recorded, per signal.
 ///
-/// Spans and log records are counted one by one, metrics by data point and collection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Spans and log records are counted one by one, metrics by data point and collection. Where a signal has several
+/// destinations, an item counts once for each of them: the counts of a signal are the sums over its
+/// [`destinations`](Self::destinations).
+///
+/// ```
+/// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+/// let stats = telemetry.stats();
+/// for destination in &stats.destinations {
+///     println!("{} to {}: {}", destination.signal, destination.name, destination.counts);
+/// }
+/// # Ok::<(), telemetry_bootstrap::InitError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExportStats {
     /// Sampled spans that ended.
@@ -19,6 +32,20 @@ pub struct ExportStats {
     pub log_lines_dropped: u64,
     /// Spans of `tracing` that have not ended yet. After the shutdown: those that were still open, and are not exported.
     pub open_spans: u64,
+    /// The same counts, for each destination of each signal.
+    pub destinations: Vec<DestinationStats>,
+}
+
+/// The counts of one destination of one signal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DestinationStats {
+    /// What is sent there.
+    pub signal: Signal,
+    /// The address without path and credentials, as in the line that is logged at start: `https://collector:4317`.
+    pub name: String,
+    /// What became of the signal's items there.
+    pub counts: SignalStats,
 }
 
 /// The counts of one signal. `accepted` is always the sum of `delivered`, `rejected`, `failed`, `dropped` and `pending`.
@@ -54,8 +81,15 @@ impl ExportStats {
             traces: self.traces.after_the_end(),
             metrics: self.metrics.after_the_end(),
             logs: self.logs.after_the_end(),
+            destinations: self.destinations.into_iter().map(DestinationStats::after_the_end).collect(),
             ..self
         }
+    }
+}
+
+impl DestinationStats {
+    fn after_the_end(self) -> Self {
+        Self { counts: self.counts.after_the_end(), ..self }
     }
 }
 
@@ -64,6 +98,19 @@ impl SignalStats {
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.rejected + self.failed + self.dropped
+    }
+
+    /// The sum of two destinations.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            accepted: self.accepted + other.accepted,
+            delivered: self.delivered + other.delivered,
+            rejected: self.rejected + other.rejected,
+            failed: self.failed + other.failed,
+            dropped: self.dropped + other.dropped,
+            pending: self.pending + other.pending,
+            unanswered: self.unanswered + other.unanswered,
+        }
     }
 
     /// After the end: what was still pending then has failed.

@@ -20,7 +20,7 @@ impl ShutdownError {
     #[must_use]
     pub fn stats(&self) -> ExportStats {
         match self {
-            Self::Lost(delivery) => **delivery,
+            Self::Lost(stats) => (**stats).clone(),
         }
     }
 }

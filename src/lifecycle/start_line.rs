@@ -7,14 +7,14 @@ use tracing_core::{Level, Metadata};
 
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
 use crate::semconv::OWN_TARGET;
-use crate::settings::{ExportSettings, Settings};
+use crate::settings::{DestinationSettings, PerSignal, Settings};
 use crate::subscriber::filter::FilterHandle;
 
 /// A summary of what was started.
 #[derive(Debug)]
 pub(crate) struct StartLine {
-    /// `http://collector:4317`, or `off`: traces, metrics, logs.
-    destinations: [String; 3],
+    /// `http://collector:4317`, several of these, or `off`.
+    destinations: PerSignal<String>,
     /// Why nothing is exported, if nothing is.
     nothing_exported: Option<&'static str>,
     sampler: String,
@@ -25,15 +25,14 @@ pub(crate) struct StartLine {
 impl StartLine {
     /// `lines` describes the log output: `JSON to standard error`.
     pub(crate) fn new(settings: &Settings, lines: String) -> Self {
-        let exports = [&settings.traces.export, &settings.metrics.export, &settings.logs.export];
-        let destination = |export: &ExportSettings| export.target.address();
-        let is_exported = |export: &&Option<ExportSettings>| export.is_some() && !settings.disabled;
+        let destinations = settings.destinations();
+        let is_exported = destinations.iter().any(|(_, destinations)| !destinations.is_empty());
         Self {
-            destinations: exports.map(|export| match export {
-                Some(export) if !settings.disabled => destination(export),
-                _ => "off".to_owned(),
+            destinations: destinations.map(|_, destinations| match destinations {
+                [] => "off".to_owned(),
+                some => some.iter().map(DestinationSettings::name).collect::<Vec<_>>().join(", "),
             }),
-            nothing_exported: (!exports.iter().any(is_exported)).then(|| reason(settings)),
+            nothing_exported: (!is_exported).then(|| reason(settings)),
             sampler: settings.traces.sampler.to_string(),
             lines,
             origins: settings.origins.join(", "),
@@ -54,10 +53,8 @@ impl StartLine {
                 "telemetry started, nothing is exported"
             }
             None => {
-                let [traces, metrics, logs] = &self.destinations;
-                fields.push(("traces", FieldValue::Text(traces)));
-                fields.push(("metrics", FieldValue::Text(metrics)));
-                fields.push(("logs", FieldValue::Text(logs)));
+                let destinations = self.destinations.iter();
+                fields.extend(destinations.map(|(signal, names)| (signal.name(), FieldValue::Text(names))));
                 fields.push(("sampler", FieldValue::Text(&self.sampler)));
                 "telemetry started"
             }

@@ -2,6 +2,7 @@
 
 use opentelemetry::{Key, Value};
 
+use super::exporter::Destination;
 use super::values::Values;
 
 /// Everything that was given in code. What is absent or empty was not given.
@@ -20,4 +21,6 @@ pub(crate) struct BuilderConfig {
 #[derive(Debug, Default)]
 pub(crate) struct SignalConfig {
     pub(crate) values: Values,
+    /// Beside the one that the values describe.
+    pub(crate) destinations: Vec<Destination>,
 }

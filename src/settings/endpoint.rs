@@ -40,6 +40,12 @@ impl Endpoint {
         !matches!(self.path.as_str(), "" | "/")
     }
 
+    /// Returns `true` if the last part of the path is `signal_part` (`v1/traces`).
+    pub(super) fn path_ends_with(&self, signal_part: &str) -> bool {
+        let path = self.path.split('?').next().unwrap_or_default();
+        path.trim_end_matches('/').strip_suffix(signal_part).is_some_and(|base| base.ends_with('/'))
+    }
+
     /// The path without a query, if gRPC ignores it and it is not what OTLP/HTTP puts there: a variable may be used
     /// for both protocols.
     pub(super) fn ignored_path(&self) -> Option<String> {

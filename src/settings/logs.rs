@@ -3,7 +3,7 @@
 use tracing_core::LevelFilter;
 
 use super::builder_config::BuilderConfig;
-use super::exporter::{self, ExportSettings};
+use super::exporter::{self, DestinationSettings};
 use super::limits::{self, AttributeLimits};
 use super::log_output::LOG_FILTER;
 use super::queue::{LOG_QUEUE, QueueSettings};
@@ -15,7 +15,7 @@ use super::value_kind::{FLAG, LEVEL, TEXT};
 /// Resolved settings of log records.
 #[derive(Clone, Debug)]
 pub(crate) struct LogSettings {
-    pub(crate) export: Option<ExportSettings>,
+    pub(crate) destinations: Vec<DestinationSettings>,
     /// Directives that decide which events become OTLP log records.
     pub(crate) filter: Directives,
     /// The most verbose level that becomes a record, of what the filter lets pass.
@@ -43,7 +43,12 @@ impl Resolver<'_> {
     pub(super) fn logs(&mut self, config: &BuilderConfig) -> LogSettings {
         let values = &config.logs.values;
         LogSettings {
-            export: self.batched_export(&exporter::LOGS, &config.logs, &config.common, &LOG_QUEUE),
+            destinations: self.batched_destinations(
+                &exporter::LOGS,
+                &config.logs,
+                &config.common,
+                &LOG_QUEUE,
+            ),
             filter: self.directives(&[(&RECORD_FILTER, values), (&LOG_FILTER, &config.common.values)]),
             minimum_severity: self.resolve(&MINIMUM_SEVERITY, values),
             sampled_traces_only: self.resolve(&SAMPLED_TRACES_ONLY, values),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use opentelemetry_sdk::metrics::Temporality;
 
 use super::builder_config::BuilderConfig;
-use super::exporter::{self, ExportSettings};
+use super::exporter::{self, DestinationSettings};
 use super::resolve::Resolver;
 use super::setting::settings;
 use super::types::HistogramAggregation;
@@ -14,11 +14,9 @@ use super::value_kind::{DURATION, HISTOGRAMS, TEMPORALITY, TIMEOUT, or_unlimited
 /// Resolved settings of metrics.
 #[derive(Clone, Debug)]
 pub(crate) struct MetricSettings {
-    pub(crate) export: Option<ExportSettings>,
+    pub(crate) destinations: Vec<DestinationSettings>,
     /// The time between two collections.
     pub(crate) interval: Duration,
-    /// The limit for delivering one collection.
-    pub(crate) timeout: Duration,
     pub(crate) temporality: Temporality,
     pub(crate) histograms: HistogramAggregation,
 }
@@ -47,10 +45,12 @@ settings! {
 impl Resolver<'_> {
     pub(super) fn metrics(&mut self, config: &BuilderConfig) -> MetricSettings {
         let values = &config.metrics.values;
+        let destinations = self.destinations(&exporter::METRICS, &config.metrics, &config.common);
+        let timeout = or_unlimited(self.resolve(&METRIC_EXPORT_TIMEOUT, values));
         MetricSettings {
-            export: self.export(&exporter::METRICS, &config.metrics, &config.common),
+            // A collection is one request.
+            destinations: destinations.into_iter().map(|destination| destination.within(timeout)).collect(),
             interval: self.resolve(&METRIC_INTERVAL, values),
-            timeout: or_unlimited(self.resolve(&METRIC_EXPORT_TIMEOUT, values)),
             temporality: self.resolve(&METRIC_TEMPORALITY, values),
             histograms: self.resolve(&HISTOGRAM_AGGREGATION, values),
         }

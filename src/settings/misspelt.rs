@@ -28,6 +28,7 @@ pub(super) fn known_variables() -> Vec<&'static str> {
         exporter::traces::variables(),
         exporter::metrics::variables(),
         exporter::logs::variables(),
+        exporter::in_code::variables(),
         lifecycle::variables(),
         limits::variables(),
         log_output::variables(),

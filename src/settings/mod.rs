@@ -55,9 +55,10 @@ pub(crate) use self::env::{http_captured_headers, http_known_methods};
 pub(crate) use self::exporter::ProtocolSetting;
 #[cfg(any(test, feature = "tls"))]
 pub(crate) use self::exporter::TlsFiles;
+pub use self::exporter::{Destination, OtlpDestination};
 pub(crate) use self::exporter::{
-    ExportSettings, LOGS_EXPORTER, METRICS_EXPORTER, OTLP, OTLP_LOGS, OTLP_METRICS, OTLP_TRACES,
-    TRACES_EXPORTER, Target,
+    DestinationSettings, ExportSettings, ExporterName, LOGS_EXPORTER, METRICS_EXPORTER, OTLP, OTLP_LOGS,
+    OTLP_METRICS, OTLP_TRACES, TRACES_EXPORTER, Target,
 };
 pub(crate) use self::lifecycle::{SDK_DISABLED, SHUTDOWN_TIMEOUT};
 pub(crate) use self::limits::{
@@ -77,7 +78,7 @@ pub(crate) use self::propagators::PROPAGATORS;
 pub(crate) use self::queue::{LOG_QUEUE, QueueSettings, SPAN_QUEUE};
 use self::resolve::Resolver;
 pub(crate) use self::resource::SERVICE_NAME;
-#[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "public in `testing`"))]
+pub(crate) use self::signal::PerSignal;
 pub use self::signal::Signal;
 pub(crate) use self::traces::{SAMPLER, SPAN_FILTER, TraceSettings};
 pub(crate) use self::types::*;
@@ -111,6 +112,19 @@ pub(crate) struct Settings {
     pub(crate) warnings: Vec<String>,
     /// The variables and setters whose values are used: `OTEL_SERVICE_NAME`, `.endpoint()`.
     pub(crate) origins: Vec<String>,
+}
+
+impl Settings {
+    /// Returns the destinations of each signal: none where nothing is recorded.
+    pub(crate) fn destinations(&self) -> PerSignal<&[DestinationSettings]> {
+        let Self { traces, metrics, logs, .. } = self;
+        let all = PerSignal {
+            traces: &traces.destinations,
+            metrics: &metrics.destinations,
+            logs: &logs.destinations,
+        };
+        all.map(|_, destinations| if self.disabled { &[] } else { &**destinations })
+    }
 }
 
 /// Resolves every setting. Also returns everything that is wrong in code; mistakes in the environment are warnings in

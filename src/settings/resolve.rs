@@ -104,7 +104,11 @@ impl<'a> Resolver<'a> {
     }
 
     /// Returns the value that was given in code. A mistake in it is an error.
-    fn find_in_code<T: Clone>(&mut self, setting: &Setting<T>, values: &Values) -> Option<Chosen<T>> {
+    pub(in crate::settings) fn find_in_code<T: Clone>(
+        &mut self,
+        setting: &Setting<T>,
+        values: &Values,
+    ) -> Option<Chosen<T>> {
         let value = values.get(setting)?;
         match (setting.kind.check)(&value) {
             Ok(()) => Some(Chosen { value, origin: setting.origin().into(), is_from_code: true }),

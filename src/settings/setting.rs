@@ -26,6 +26,9 @@ impl<T> Setting<T> {
     pub(super) fn origin(&self) -> String {
         let (scope, setter) = self.scope_and_name();
         let Some(scope) = scope else { return format!(".{setter}()") };
+        if scope == DESTINATION {
+            return format!(".destination(Destination::otlp().{setter}())");
+        }
         let initial = scope.rsplit('_').next().and_then(|word| word.chars().next()).unwrap_or('s');
         format!(".{scope}(|{initial}| {initial}.{setter}())")
     }
@@ -42,6 +45,9 @@ impl<T> Setting<T> {
         Description { setter: self.name(), variables: self.variables, default }
     }
 }
+
+/// The scope of the settings of one destination, which are not in a closure.
+const DESTINATION: &str = "destination";
 
 /// The documented facts of one setting.
 #[cfg(test)]

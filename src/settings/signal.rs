@@ -5,7 +5,6 @@ use std::fmt;
 /// Traces, metrics or logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-#[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "public in `testing`"))]
 pub enum Signal {
     /// Spans.
     Traces,
@@ -13,6 +12,44 @@ pub enum Signal {
     Metrics,
     /// Log records.
     Logs,
+}
+
+/// Something that each signal has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PerSignal<T> {
+    pub(crate) traces: T,
+    pub(crate) metrics: T,
+    pub(crate) logs: T,
+}
+
+impl<T> PerSignal<T> {
+    /// Returns each signal with what it has.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Signal, &T)> {
+        let Self { traces, metrics, logs } = self;
+        [(Signal::Traces, traces), (Signal::Metrics, metrics), (Signal::Logs, logs)].into_iter()
+    }
+
+    pub(crate) fn get(&self, signal: Signal) -> &T {
+        match signal {
+            Signal::Traces => &self.traces,
+            Signal::Metrics => &self.metrics,
+            Signal::Logs => &self.logs,
+        }
+    }
+
+    /// Returns the same for references.
+    pub(crate) fn as_ref(&self) -> PerSignal<&T> {
+        PerSignal { traces: &self.traces, metrics: &self.metrics, logs: &self.logs }
+    }
+
+    /// Makes something else of what each signal has.
+    pub(crate) fn map<U>(self, mut map: impl FnMut(Signal, T) -> U) -> PerSignal<U> {
+        PerSignal {
+            traces: map(Signal::Traces, self.traces),
+            metrics: map(Signal::Metrics, self.metrics),
+            logs: map(Signal::Logs, self.logs),
+        }
+    }
 }
 
 impl Signal {

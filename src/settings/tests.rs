@@ -24,6 +24,15 @@ fn from_env<const N: usize>(variables: [(&str, &str); N]) -> Settings {
     resolved(init(), &Env::from_pairs(variables))
 }
 
+/// The only destination of a signal.
+fn otlp(destinations: &[DestinationSettings]) -> Option<&ExportSettings> {
+    match destinations {
+        [] => None,
+        [DestinationSettings::Otlp(export)] => Some(export),
+        several => panic!("{several:?}"),
+    }
+}
+
 fn attribute(settings: &Settings, key: &str) -> Option<String> {
     let mut found = settings.resource.iter().filter(|attribute| attribute.key.as_str() == key);
     let value = found.next().map(|attribute| attribute.value.to_string());

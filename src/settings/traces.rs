@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::builder_config::BuilderConfig;
-use super::exporter::{self, ExportSettings};
+use super::exporter::{self, DestinationSettings};
 use super::limits::{self, SpanLimitSettings};
 use super::queue::{QueueSettings, SPAN_QUEUE};
 use super::resolve::Resolver;
@@ -14,8 +14,8 @@ use super::value_kind::{Kind, RATIO, TEXT, any, one_of, plain};
 /// Resolved settings of traces.
 #[derive(Clone, Debug)]
 pub(crate) struct TraceSettings {
-    /// `None`: spans are created, so that lines carry their ids, but not exported.
-    pub(crate) export: Option<ExportSettings>,
+    /// None: spans are created, so that lines carry their ids, but not exported.
+    pub(crate) destinations: Vec<DestinationSettings>,
     pub(crate) sampler: SamplerSetting,
     pub(crate) limits: SpanLimitSettings,
     pub(crate) queue: QueueSettings,
@@ -36,7 +36,12 @@ impl Resolver<'_> {
     pub(super) fn traces(&mut self, config: &BuilderConfig) -> TraceSettings {
         let values = &config.traces.values;
         TraceSettings {
-            export: self.batched_export(&exporter::TRACES, &config.traces, &config.common, &SPAN_QUEUE),
+            destinations: self.batched_destinations(
+                &exporter::TRACES,
+                &config.traces,
+                &config.common,
+                &SPAN_QUEUE,
+            ),
             sampler: self.sampler(config),
             limits: limits::span_limits(self, values),
             queue: self.queue(&SPAN_QUEUE, values),

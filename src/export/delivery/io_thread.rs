@@ -26,15 +26,15 @@ use crate::error::InitError;
 use crate::export::destination::check_tls;
 use crate::export::destination::{Connections, Destination};
 use crate::export::own_threads::{OwnEvents, become_io_thread, on_io_thread};
-use crate::export::queue::Queue;
-use crate::settings::ExportSettings;
+use crate::export::queue::Consumer;
+use crate::settings::DestinationSettings;
 use crate::settings::Signal;
 
 /// One signal's way to its collector.
 pub(crate) struct Route {
     pub(crate) signal: Signal,
-    pub(crate) settings: ExportSettings,
-    pub(crate) queue: Arc<Queue>,
+    pub(crate) settings: DestinationSettings,
+    pub(crate) queue: Consumer,
     /// Longest wait before a batch that is not full is sent.
     pub(crate) delay: Duration,
 }
@@ -129,8 +129,9 @@ impl Plan {
         let parts = self.routes.into_iter().zip(self.commands);
         parts
             .map(|(route, commands)| {
+                let DestinationSettings::Otlp(export) = route.settings;
                 let destination =
-                    Destination::new(route.signal, route.settings, &mut connections, &self.diagnostics);
+                    Destination::new(route.signal, *export, &mut connections, &self.diagnostics);
                 let ledger = Arc::clone(route.queue.ledger());
                 let outage_log = outage_logs.log(route.signal, destination.endpoint(), ledger);
                 let resource = Arc::clone(&self.resource);
@@ -144,8 +145,9 @@ impl Plan {
 /// Those that the environment names are then left out, as any other wrong value of a variable.
 #[cfg(feature = "tls")]
 fn check_tls_files(route: &mut Route, diagnostics: &Diagnostics) -> Result<(), InitError> {
-    let Err(error) = check_tls(&route.settings.target) else { return Ok(()) };
-    if std::mem::take(&mut route.settings.target.tls).from_env {
+    let DestinationSettings::Otlp(export) = &mut route.settings;
+    let Err(error) = check_tls(&export.target) else { return Ok(()) };
+    if std::mem::take(&mut export.target.tls).from_env {
         let fields: [Field<'_>; 2] =
             [("signal", FieldValue::Text(&route.signal)), ("error", FieldValue::Text(&error))];
         diagnostics.warn("ignoring TLS files from the environment: they cannot be used", &fields);
@@ -153,7 +155,7 @@ fn check_tls_files(route: &mut Route, diagnostics: &Diagnostics) -> Result<(), I
     }
     Err(InitError::InvalidSetting {
         setting: "tls",
-        value: route.settings.target.uri.to_string(),
+        value: export.target.uri.to_string(),
         origin: format!("the settings of {}", route.signal),
         reason: "the certificates and keys cannot be used".to_owned(),
         source: Some(error),
@@ -197,7 +199,8 @@ fn runtime(routes: &[Route], own_events: OwnEvents) -> std::io::Result<Runtime> 
 
 /// Whether the endpoint's host has to be looked up.
 fn has_name(route: &Route) -> bool {
-    let host = route.settings.target.uri.host().unwrap_or_default();
+    let DestinationSettings::Otlp(export) = &route.settings;
+    let host = export.target.uri.host().unwrap_or_default();
     host.trim_matches(['[', ']']).parse::<IpAddr>().is_err()
 }
 

@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::backoff::Backoff;
 use super::outage_log::OutageLog;
 use crate::export::destination::{Cause, Destination, Failure, Outcome};
-use crate::export::queue::{Batch, Queue, Take};
+use crate::export::queue::{Batch, Consumer, Take};
 use crate::settings::Signal;
 
 /// What a worker can be asked to do.
@@ -49,7 +49,7 @@ pub(super) enum FlushError {
 }
 
 pub(super) struct Worker {
-    queue: Arc<Queue>,
+    queue: Consumer,
     destination: Arc<Destination>,
     /// The encoded resource, in each request.
     resource: Arc<[u8]>,
@@ -105,7 +105,7 @@ struct Shutdown {
 
 impl Worker {
     pub(super) fn new(
-        queue: Arc<Queue>,
+        queue: Consumer,
         destination: Arc<Destination>,
         resource: Arc<[u8]>,
         delay: Duration,

@@ -191,7 +191,7 @@ fn decoded_logs(
 }
 
 fn request_of(resource: &Resource, items: ItemBuffer) -> bytes::Bytes {
-    crate::export::queue::batch::Batch::items(1, items).to_request(&super::resource(resource))
+    crate::export::queue::batch::Batch::items(1, items.into()).to_request(&super::resource(resource))
 }
 
 fn encoded(data: &SpanData, limits: SpanLimitSettings) -> Span {

@@ -1,6 +1,7 @@
 //! A batch: encoded items with their instrumentation scopes, from which an OTLP request is framed.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -104,14 +105,15 @@ pub(crate) struct Batch {
 
 #[derive(Debug)]
 enum Content {
-    ItemBuffer(ItemBuffer),
+    /// Shared by the destinations that it waits for.
+    Items(Arc<ItemBuffer>),
     /// A request that came as one, with the sequence of its items.
     Request(Bytes, u64),
 }
 
 impl Batch {
-    pub(in crate::export) fn items(sequence: u64, items: ItemBuffer) -> Self {
-        Self { sequence, content: Content::ItemBuffer(items), is_unanswered: false }
+    pub(in crate::export) fn items(sequence: u64, items: Arc<ItemBuffer>) -> Self {
+        Self { sequence, content: Content::Items(items), is_unanswered: false }
     }
 
     pub(in crate::export) fn request(sequence: u64, request: Bytes, items: u64) -> Self {
@@ -134,7 +136,7 @@ impl Batch {
     /// Spans, log records or data points.
     pub(crate) fn count(&self) -> u64 {
         match &self.content {
-            Content::ItemBuffer(items) => items.count as u64,
+            Content::Items(items) => items.count as u64,
             Content::Request(_, items) => *items,
         }
     }
@@ -142,7 +144,7 @@ impl Batch {
     /// What the batch takes of the queue's limit in items: requests count as one.
     pub(in crate::export) fn slots(&self) -> usize {
         match &self.content {
-            Content::ItemBuffer(items) => items.count,
+            Content::Items(items) => items.count,
             Content::Request(..) => 1,
         }
     }
@@ -150,7 +152,7 @@ impl Batch {
     /// What the batch takes of the queue's limit in bytes.
     pub(in crate::export) fn size(&self) -> usize {
         match &self.content {
-            Content::ItemBuffer(items) => items.size(),
+            Content::Items(items) => items.size(),
             Content::Request(request, _) => request.len(),
         }
     }
@@ -160,7 +162,7 @@ impl Batch {
     /// Made anew for each try: kept, it would double the memory of a batch that waits for the collector.
     pub(crate) fn to_request(&self, resource: &[u8]) -> Bytes {
         match &self.content {
-            Content::ItemBuffer(items) => Bytes::from(encode::request(resource, &items.by_scope())),
+            Content::Items(items) => Bytes::from(encode::request(resource, &items.by_scope())),
             Content::Request(request, _) => request.clone(),
         }
     }
@@ -170,11 +172,11 @@ impl Batch {
         let Self { sequence, is_unanswered, .. } = self;
         let half = |content| Self { sequence, content, is_unanswered };
         match &self.content {
-            Content::ItemBuffer(items) if items.count > 1 => {
+            Content::Items(items) if items.count > 1 => {
                 let (first, second) = items.halves();
-                Ok((half(Content::ItemBuffer(first)), half(Content::ItemBuffer(second))))
+                Ok((half(Content::Items(first.into())), half(Content::Items(second.into()))))
             }
-            Content::ItemBuffer(_) => Err(self),
+            Content::Items(_) => Err(self),
             Content::Request(request, _) => match points::halves(request) {
                 Some(halves) => {
                     Ok(halves.map(|(request, points)| half(Content::Request(request, points))).into())
@@ -184,11 +186,12 @@ impl Batch {
         }
     }
 
-    /// Emptied items whose memory can be used again, unless it is unusually much.
-    pub(in crate::export) fn into_spare(self) -> Option<ItemBuffer> {
-        let Content::ItemBuffer(mut items) = self.content else { return None };
+    /// Emptied items whose memory can be used again, unless it is unusually much or still needed by others.
+    pub(in crate::export) fn into_spare(self) -> Option<Arc<ItemBuffer>> {
+        let Content::Items(mut shared) = self.content else { return None };
+        let items = Arc::get_mut(&mut shared)?;
         items.clear();
-        (items.bytes.capacity() <= MAX_SPARE_BYTES).then_some(items)
+        (items.bytes.capacity() <= MAX_SPARE_BYTES).then_some(shared)
     }
 }
 

@@ -1,8 +1,14 @@
-//! One bounded queue of encoded items, between the threads that record and the I/O thread.
+//! The bounded queues of encoded items between the threads that record and the I/O thread: one for each destination of
+//! a signal, filled together.
 //!
 //! Items are appended as bytes to the *open* batch. A batch that has its number of items, or its size, is *full*
 //! and wakes the I/O thread; what is open when the delay has passed is taken as it is. A batch that could not be
 //! delivered goes back to where it was.
+//!
+//! Every destination has a [`Lane`] of batches, with limits and a ledger of its own, and takes from it through a
+//! [`Consumer`]. An item is encoded and stored once: the batches of all lanes share it. Where one destination has no
+//! room for an item that another one takes, the open batch is closed first, so that a batch belongs to its lanes as a
+//! whole.
 //!
 //! When a limit is reached the newest spans and log records are dropped: the oldest ones show how an incident began.
 //! Of metrics the oldest requests are dropped: a cumulative one contains its predecessors, except for the times
@@ -11,9 +17,10 @@
 //! The limits hold for what waits. What is on its way comes on top, which is bounded too: a few batches.
 
 pub(super) mod batch;
+mod consumer;
+mod lane;
 mod ledger;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,237 +29,131 @@ use tokio::sync::Notify;
 
 pub(super) use self::batch::Batch;
 use self::batch::ItemBuffer;
+pub(crate) use self::consumer::{Consumer, Take};
+use self::lane::{Lane, Phase};
 pub(crate) use self::ledger::Ledger;
 use crate::settings::QueueSettings;
 
+/// The queues of one signal, as the threads that record see them.
 pub(crate) struct Queue {
     limits: QueueSettings,
-    ledger: Arc<Ledger>,
     /// Each request contains what the earlier ones hold, as cumulative metrics do.
     is_cumulative: bool,
     state: Mutex<QueueState>,
+    /// One for each lane.
+    outlets: Box<[Outlet]>,
+}
+
+/// What a destination has beside its lane.
+#[derive(Default)]
+struct Outlet {
+    ledger: Arc<Ledger>,
     /// Notified once for each batch that fills up, or begins if there is no delay.
     full: Notify,
 }
 
-#[derive(Default)]
 struct QueueState {
     open: ItemBuffer,
-    /// Ordered by sequence number.
-    full: VecDeque<Batch>,
-    /// Of everything that waits here, open and full.
-    items: usize,
-    bytes: usize,
+    lanes: Box<[Lane]>,
     /// Number of the newest batch.
     last_sequence: u64,
     /// Emptied batches, for their memory.
-    spares: Vec<ItemBuffer>,
-    phase: Phase,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Phase {
-    #[default]
-    Open,
-    /// Nothing new is taken.
-    Closed,
-    /// Nothing is taken back either.
-    Abandoned,
-}
-
-/// What [`Queue::take`] may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Take {
-    /// Only batches that are full.
-    FullOnly,
-    /// The open batch too, if nothing else is there.
-    Any,
+    spares: Vec<Arc<ItemBuffer>>,
 }
 
 impl Queue {
-    pub(crate) fn new(limits: QueueSettings, ledger: Arc<Ledger>) -> Self {
-        Self { limits, ledger, is_cumulative: false, state: Mutex::default(), full: Notify::new() }
+    /// Queues of items.
+    #[cfg(test)]
+    pub(crate) fn new(limits: QueueSettings, destinations: usize) -> (Arc<Self>, Vec<Consumer>) {
+        Self::with_cumulative_requests(limits, destinations, false)
     }
 
-    /// Sets whether each request contains what the earlier ones hold.
-    pub(crate) fn with_cumulative_requests(self, is_cumulative: bool) -> Self {
-        Self { is_cumulative, ..self }
-    }
-
-    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
-        &self.ledger
+    /// Returns the recording side, and what each of `destinations` takes its batches from. `is_cumulative`: whether each
+    /// request contains what the earlier ones hold.
+    pub(crate) fn with_cumulative_requests(
+        limits: QueueSettings,
+        destinations: usize,
+        is_cumulative: bool,
+    ) -> (Arc<Self>, Vec<Consumer>) {
+        let state = QueueState {
+            open: ItemBuffer::default(),
+            lanes: (0..destinations).map(|_| Lane::default()).collect(),
+            last_sequence: 0,
+            spares: Vec::new(),
+        };
+        let outlets = (0..destinations).map(|_| Outlet::default()).collect();
+        let queue = Arc::new(Self { limits, is_cumulative, state: Mutex::new(state), outlets });
+        let consumers = (0..destinations).map(|lane| Consumer::new(Arc::clone(&queue), lane)).collect();
+        (queue, consumers)
     }
 
     /// Appends one encoded item; `scope` is its encoded instrumentation scope.
     pub(crate) fn push(&self, scope: &[u8], item: &[u8]) {
         let mut state = self.lock();
-        self.ledger.accept(1);
-        if !self.has_room(&state, scope.len() + item.len() + ItemBuffer::OVERHEAD) {
-            self.ledger.record_dropped(1);
-            return;
-        }
-        let before = state.open.size();
-        state.open.push(scope, item);
-        state.items += 1;
-        state.bytes += state.open.size() - before;
-        let full =
-            state.open.count() >= self.limits.max_export_batch_size || state.open.size() >= MAX_BATCH_BYTES;
-        // Without a delay, the first item of a batch is sent as soon as the worker comes to it.
-        let is_due = full || (self.limits.delay.is_zero() && state.open.count() == 1);
-        if full {
-            state.close_open_batch();
+        let admission = self.admit(&mut state, scope.len() + item.len() + ItemBuffer::OVERHEAD);
+        let mut is_due = admission == Admission::AfterOpenBatch;
+        if admission != Admission::Nowhere {
+            state.push(scope, item);
+            let (count, size) = (state.open.count(), state.open.size());
+            if count >= self.limits.max_export_batch_size || size >= MAX_BATCH_BYTES {
+                state.close_open_batch();
+                is_due = true;
+            }
+            // Without a delay, the first item of a batch is sent as soon as the worker comes to it.
+            is_due |= self.limits.delay.is_zero() && count == 1;
         }
         drop(state);
         if is_due {
-            self.full.notify_one();
+            self.notify();
         }
+    }
+
+    /// Counts an item for every destination, and decides which of them get it.
+    fn admit(&self, state: &mut QueueState, bytes: usize) -> Admission {
+        let (mut is_taken, mut is_same) = (false, true);
+        for (lane, outlet) in state.lanes.iter_mut().zip(&self.outlets) {
+            outlet.ledger.accept(1);
+            lane.takes_next = lane.has_room(&self.limits, bytes);
+            if !lane.takes_next {
+                outlet.ledger.record_dropped(1);
+            }
+            is_taken |= lane.takes_next;
+            is_same &= lane.takes_next == lane.takes_open;
+        }
+        if !is_taken || is_same {
+            return if is_taken { Admission::ToOpenBatch } else { Admission::Nowhere };
+        }
+        let has_closed = state.close_open_batch();
+        state.lanes.iter_mut().for_each(|lane| lane.takes_open = lane.takes_next);
+        if has_closed { Admission::AfterOpenBatch } else { Admission::ToOpenBatch }
     }
 
     /// Appends a request that is complete already and holds `items` items. Older ones make room for it.
-    pub(crate) fn push_request(&self, request: Bytes, items: u64) {
+    pub(crate) fn push_request(&self, request: &Bytes, items: u64) {
         let mut state = self.lock();
-        self.ledger.accept(items);
-        // Nothing makes room for it then, and what waits must not be dropped for it.
-        if state.phase != Phase::Open || request.len() > self.limits.max_bytes {
-            self.ledger.record_dropped(items);
-            return;
-        }
-        while !self.has_room(&state, request.len()) {
-            let Some(oldest) = state.pop_full() else {
-                self.ledger.record_dropped(items);
-                return;
-            };
-            self.ledger.record_dropped(oldest.count());
-        }
         state.last_sequence += 1;
-        let batch = Batch::request(state.last_sequence, request, items);
-        state.insert(batch);
+        let sequence = state.last_sequence;
+        for (lane, outlet) in state.lanes.iter_mut().zip(&self.outlets) {
+            outlet.ledger.accept(items);
+            lane.push_request(sequence, request, items, &self.limits, &outlet.ledger);
+        }
         drop(state);
-        self.full.notify_one();
+        self.notify();
     }
 
-    /// The oldest batch, if there is one of the wanted kind.
-    pub(crate) fn take(&self, what: Take) -> Option<Batch> {
-        let mut state = self.lock();
-        if state.full.is_empty() && what == Take::Any {
-            state.close_open_batch();
-        }
-        state.pop_full()
-    }
-
-    /// Returns a batch that may be tried again to its place, whether or not the queue has filled up meanwhile: what
-    /// was accepted first must not be lost for what came later.
-    pub(crate) fn put_back(&self, batch: Batch) {
-        let mut state = self.lock();
-        // Otherwise it was still pending when the queue was abandoned, and has been counted as failed.
-        if state.phase != Phase::Abandoned {
-            state.insert(batch);
-        }
-    }
-
-    /// Takes back the memory of a batch that is done with.
-    pub(crate) fn recycle(&self, batch: Batch) {
-        let Some(items) = batch.into_spare() else { return };
-        let mut state = self.lock();
-        if state.spares.len() < MAX_SPARES && state.phase == Phase::Open {
-            state.spares.push(items);
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lock().items == 0
-    }
-
-    /// Gives up all requests that wait but the newest, if that contains them.
-    pub(in crate::export) fn keep_newest_cumulative(&self) {
-        if !self.is_cumulative {
-            return;
-        }
-        let mut state = self.lock();
-        let Some(newest) = state.full.back().map(Batch::sequence) else { return };
-        while state.full.front().is_some_and(|oldest| oldest.sequence() != newest) {
-            if let Some(oldest) = state.pop_full() {
-                self.ledger.fail(oldest.count());
-            }
-        }
-    }
-
-    /// Requests that wait, without those on their way.
+    /// Requests that wait, without those on their way, for the destination that has the fewest.
     pub(in crate::export) fn waiting_requests(&self) -> usize {
-        self.lock().full.len()
+        self.lock().lanes.iter().map(|lane| lane.full.len()).min().unwrap_or_default()
     }
 
-    /// Number of the newest batch, so that whatever is here now is in this one or in an older one.
-    pub(in crate::export) fn last_sequence(&self) -> u64 {
-        let mut state = self.lock();
-        state.close_open_batch();
-        state.last_sequence
+    fn notify(&self) {
+        self.outlets.iter().for_each(|outlet| outlet.full.notify_one());
     }
 
-    /// Number of the oldest batch that waits.
-    pub(in crate::export) fn first_sequence(&self) -> Option<u64> {
-        let state = self.lock();
-        state.full.front().map(Batch::sequence)
-    }
-
-    /// Resolves once a batch has filled up since the last time.
-    pub(crate) async fn filled(&self) {
-        self.full.notified().await;
-    }
-
-    /// Takes nothing more: every later item counts as dropped.
-    pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.close_open_batch();
-        state.phase = state.phase.max(Phase::Closed);
-    }
-
-    /// Ends deliveries: what is pending has failed, on its way or not, and every later item counts as dropped.
-    pub(crate) fn abandon(&self) {
-        let mut state = self.lock();
-        if state.phase == Phase::Abandoned {
-            return;
-        }
-        let unanswered = state.full.iter().filter(|batch| batch.is_unanswered()).map(Batch::count).sum();
-        self.ledger.record_unanswered(unanswered);
-        *state = QueueState {
-            phase: Phase::Abandoned,
-            last_sequence: state.last_sequence,
-            ..QueueState::default()
-        };
-        // Under the lock, so that no item is between its acceptance and its fate.
-        self.ledger.fail(self.ledger.snapshot().pending);
-    }
-
-    /// All that waits, as requests.
-    #[cfg(test)]
-    pub(crate) fn drain(&self) -> Vec<Bytes> {
-        std::iter::from_fn(|| self.take_any()).map(|batch| batch.to_request(&[])).collect()
-    }
-
-    #[cfg(test)]
-    pub(crate) fn take_any(&self) -> Option<Batch> {
-        self.take(Take::Any)
-    }
-
-    /// Items that wait, counted one by one.
-    #[cfg(test)]
-    pub(in crate::export) fn waiting(&self) -> u64 {
-        let state = self.lock();
-        state.full.iter().map(Batch::count).sum::<u64>() + state.open.count() as u64
-    }
-
-    /// What is taken of the limits.
-    #[cfg(test)]
-    pub(in crate::export) fn occupied(&self) -> (usize, usize) {
-        let state = self.lock();
-        (state.items, state.bytes)
-    }
-
-    fn has_room(&self, state: &QueueState, bytes: usize) -> bool {
-        state.phase == Phase::Open
-            && state.items < self.limits.max_items
-            && state.bytes + bytes <= self.limits.max_bytes
+    /// A batch was closed for one destination before it was full: the others need not wait either.
+    fn notify_others(&self, lane: usize) {
+        let others = self.outlets.iter().enumerate().filter(|(other, _)| *other != lane);
+        others.for_each(|(_, outlet)| outlet.full.notify_one());
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueState> {
@@ -261,29 +162,42 @@ impl Queue {
     }
 }
 
+/// Where an item goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Admission {
+    /// No destination has room for it.
+    Nowhere,
+    ToOpenBatch,
+    /// Into a new batch: the open one was for other destinations, and is closed.
+    AfterOpenBatch,
+}
+
 impl QueueState {
-    fn close_open_batch(&mut self) {
-        if self.open.count() == 0 {
-            return;
+    fn push(&mut self, scope: &[u8], item: &[u8]) {
+        let before = self.open.size();
+        self.open.push(scope, item);
+        let bytes = self.open.size() - before;
+        for lane in self.lanes.iter_mut().filter(|lane| lane.takes_open) {
+            lane.items += 1;
+            lane.bytes += bytes;
         }
-        let next = self.spares.pop().unwrap_or_default();
-        let items = std::mem::replace(&mut self.open, next);
+    }
+
+    /// Returns `false` if there is nothing in it.
+    fn close_open_batch(&mut self) -> bool {
+        if self.open.count() == 0 {
+            return false;
+        }
+        let mut items = self.spares.pop().unwrap_or_default();
+        match Arc::get_mut(&mut items) {
+            Some(spare) => std::mem::swap(spare, &mut self.open),
+            None => items = Arc::new(std::mem::take(&mut self.open)),
+        }
         self.last_sequence += 1;
-        self.full.push_back(Batch::items(self.last_sequence, items));
-    }
-
-    fn pop_full(&mut self) -> Option<Batch> {
-        let batch = self.full.pop_front()?;
-        self.items -= batch.slots();
-        self.bytes -= batch.size();
-        Some(batch)
-    }
-
-    fn insert(&mut self, batch: Batch) {
-        self.items += batch.slots();
-        self.bytes += batch.size();
-        let place = self.full.partition_point(|waiting| waiting.sequence() <= batch.sequence());
-        self.full.insert(place, batch);
+        for lane in self.lanes.iter_mut().filter(|lane| lane.takes_open) {
+            lane.full.push_back(Batch::items(self.last_sequence, Arc::clone(&items)));
+        }
+        true
     }
 }
 
@@ -295,5 +209,3 @@ impl fmt::Debug for Queue {
 
 /// Items beyond this wait for the next request: servers commonly refuse messages over 4 MiB.
 const MAX_BATCH_BYTES: usize = 2 << 20;
-/// As many as are on their way while the next one fills up.
-const MAX_SPARES: usize = 3;

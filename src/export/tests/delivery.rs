@@ -248,17 +248,19 @@ fn an_outage_is_counted_from_the_request_that_was_not_answered(protocol: Protoco
 fn signals_with_one_target_share_a_connection(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     let settings = export_settings(&collector.endpoint(), protocol);
-    let queues = [Signal::Traces, Signal::Logs]
-        .map(|signal| (signal, Arc::new(Queue::new(QUEUE, Arc::new(Ledger::default())))));
-    let routes = queues.iter().map(|(signal, queue)| Route {
+    let queues = [Signal::Traces, Signal::Logs].map(|signal| (signal, queue(QUEUE)));
+    let routes = queues.iter().map(|(signal, (_, consumer))| Route {
         signal: *signal,
-        settings: ExportSettings { http_path: format!("/v1/{signal}").parse().unwrap(), ..settings.clone() },
-        queue: Arc::clone(queue),
+        settings: DestinationSettings::Otlp(Box::new(ExportSettings {
+            http_path: format!("/v1/{signal}").parse().unwrap(),
+            ..settings.clone()
+        })),
+        queue: consumer.clone(),
         delay: QUEUE.delay,
     });
     let mut exporter =
         Exporter::start(routes.collect(), resource(), OwnEvents::Ignore, &Diagnostics::default()).unwrap();
-    for (_, queue) in &queues {
+    for (_, (queue, _)) in &queues {
         queue.push(&[], &[]);
     }
     exporter.shutdown(Instant::now() + PATIENCE);

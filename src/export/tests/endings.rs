@@ -142,10 +142,10 @@ fn items_after_the_shutdown_count_as_dropped(protocol: Protocol) {
 fn dropping_the_exporter_ends_the_thread_and_fails_what_is_pending(protocol: Protocol) {
     let pipeline = Pipeline::to_nowhere(protocol);
     pipeline.push_spans(0, 3);
-    let Pipeline { queue, exporter, .. } = pipeline;
+    let Pipeline { ledger, exporter, .. } = pipeline;
     let workers = exporter.workers().clone();
     drop(exporter);
-    assert_eq!(queue.ledger().snapshot(), SignalStats { accepted: 3, failed: 3, ..Default::default() });
+    assert_eq!(ledger.snapshot(), SignalStats { accepted: 3, failed: 3, ..Default::default() });
     workers.flush(None, PATIENCE).unwrap();
 }
 

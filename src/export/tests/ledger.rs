@@ -48,18 +48,18 @@ proptest! {
     #[test]
     fn the_equation_holds_at_every_step(steps in vec(step(), 0..300)) {
         let limits = QueueSettings { max_items: 40, max_bytes: 3000, max_export_batch_size: 7, delay: QUEUE.delay };
-        let queue = Queue::new(limits, Arc::new(Ledger::default()));
+        let (recorder, queue) = queue(limits);
         let mut in_flight: Vec<Batch> = Vec::new();
         let mut abandoned = false;
         for step in steps {
             match step {
                 Step::Push { name, scope } => {
                     let (items, bytes) = queue.occupied();
-                    queue.push(&vec![scope; usize::from(scope)], &vec![0; name]);
+                    recorder.push(&vec![scope; usize::from(scope)], &vec![0; name]);
                     let (more, after) = queue.occupied();
                     prop_assert!(more <= items.max(limits.max_items) && after <= bytes.max(limits.max_bytes));
                 }
-                Step::Request { items, size } => queue.push_request(vec![0; size].into(), items),
+                Step::Request { items, size } => recorder.push_request(&vec![0; size].into(), items),
                 Step::Take(any) => in_flight.extend(queue.take(if any { Take::Any } else { Take::FullOnly })),
                 // A worker that has abandoned its queue hears no answers.
                 _ if abandoned => {}
@@ -108,8 +108,8 @@ proptest! {
     fn splitting_keeps_every_item_and_its_order(sizes in vec((0_usize..9, 0_u8..3), 2..40)) {
         let mut items = batch::ItemBuffer::default();
         sizes.iter().for_each(|(size, scope)| items.push(&[*scope], &vec![*scope; *size]));
-        let whole = Batch::items(1, items.clone());
-        let (first, second) = Batch::items(1, items).split().unwrap();
+        let whole = Batch::items(1, items.clone().into());
+        let (first, second) = Batch::items(1, items.into()).split().unwrap();
         prop_assert_eq!(first.count() + second.count(), whole.count());
         prop_assert!(first.count().abs_diff(second.count()) <= 1);
         // Once more down to single items, and those in order.
@@ -122,7 +122,7 @@ proptest! {
         let mut expected = sizes.iter().map(|(size, scope)| {
             let mut items = batch::ItemBuffer::default();
             items.push(&[*scope], &vec![*scope; *size]);
-            Batch::items(1, items).to_request(&[])
+            Batch::items(1, items.into()).to_request(&[])
         });
         prop_assert!(parts.iter().all(|part| Some(part.to_request(&[])) == expected.next()));
         prop_assert_eq!(expected.next(), None);
@@ -172,11 +172,11 @@ fn under_load_and_faults_the_ledger_agrees_with_the_collector() {
 fn a_collection_that_comes_too_late_or_is_too_large_pushes_nothing_out() {
     let limits =
         QueueSettings { max_items: 10, max_bytes: 1_000, max_export_batch_size: 1, delay: QUEUE.delay };
-    let queue = Queue::new(limits, Arc::new(Ledger::default()));
-    queue.push_request(vec![0; 100].into(), 3);
-    queue.push_request(vec![0; 1_001].into(), 5);
+    let (recorder, queue) = queue(limits);
+    recorder.push_request(&vec![0; 100].into(), 3);
+    recorder.push_request(&vec![0; 1_001].into(), 5);
     queue.close();
-    queue.push_request(vec![0; 100].into(), 7);
+    recorder.push_request(&vec![0; 100].into(), 7);
     assert_eq!(queue.take(Take::Any).map(|batch| batch.count()), Some(3));
     assert_eq!(queue.ledger().snapshot().dropped, 12);
 }

@@ -4,6 +4,7 @@ mod delivery;
 mod endings;
 mod ledger;
 mod sdk;
+mod several;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -17,12 +18,14 @@ use crate::diagnostics::Diagnostics;
 use crate::export::SignalStats;
 use crate::settings::Signal;
 use crate::settings::{
-    Compression, ExportSettings, Protocol, ProtocolSetting, QueueSettings, Target, TlsFiles,
+    Compression, DestinationSettings, ExportSettings, Protocol, ProtocolSetting, QueueSettings, Target,
+    TlsFiles,
 };
 
 /// One signal's queue with an I/O thread behind it.
 struct Pipeline {
     queue: Arc<Queue>,
+    ledger: Arc<Ledger>,
     exporter: Exporter,
     lines: Arc<Mutex<Vec<String>>>,
 }
@@ -49,10 +52,12 @@ impl Pipeline {
         settings: ExportSettings,
         diagnostics: &Diagnostics,
     ) -> Self {
-        let queue = Arc::new(Queue::new(limits, Arc::new(Ledger::default())));
-        let route = Route { signal, settings, queue: Arc::clone(&queue), delay: limits.delay };
+        let (queue, consumer) = queue(limits);
+        let ledger = Arc::clone(consumer.ledger());
+        let settings = DestinationSettings::Otlp(Box::new(settings));
+        let route = Route { signal, settings, queue: consumer, delay: limits.delay };
         let exporter = Exporter::start(vec![route], resource(), OwnEvents::Ignore, diagnostics).unwrap();
-        Self { queue, exporter, lines: Arc::default() }
+        Self { queue, ledger, exporter, lines: Arc::default() }
     }
 
     /// Spans `first..first + count`, named by their numbers.
@@ -72,7 +77,7 @@ impl Pipeline {
     }
 
     fn counts(&self) -> SignalStats {
-        self.queue.ledger().snapshot()
+        self.ledger.snapshot()
     }
 
     /// Waits until the counts are so.
@@ -87,6 +92,12 @@ impl Pipeline {
     fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()
     }
+}
+
+/// A queue with one destination.
+fn queue(limits: QueueSettings) -> (Arc<Queue>, Consumer) {
+    let (queue, mut consumers) = Queue::new(limits, 1);
+    (queue, consumers.remove(0))
 }
 
 fn push_span(queue: &Queue, name: &str) {

@@ -12,6 +12,7 @@ use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, SdkTra
 
 use super::*;
 use crate::collector::{Export, Fault};
+use crate::export::queue::Take;
 use crate::provider::{self, TelemetryMeterProvider};
 use crate::settings::{AttributeLimits, HistogramAggregation, MetricSettings, SpanLimitSettings};
 
@@ -108,21 +109,19 @@ fn a_collection_does_not_wait_for_the_collector() {
 
 #[test]
 fn the_oldest_collections_make_room_for_the_newest() {
-    let queue =
-        Queue::new(QueueSettings { max_items: 3, ..MetricQueue::LIMITS }, Arc::new(Ledger::default()));
-    (1..=5_u8).for_each(|number| queue.push_request(vec![number].into(), 10));
-    let requests: Vec<_> = queue.drain().iter().map(|request| request[0]).collect();
+    let (queue, consumer) = queue(QueueSettings { max_items: 3, ..MetricQueue::LIMITS });
+    (1..=5_u8).for_each(|number| queue.push_request(&vec![number].into(), 10));
+    let requests: Vec<_> = consumer.drain().iter().map(|request| request[0]).collect();
     assert_eq!(requests, [3, 4, 5]);
     let expected = SignalStats { accepted: 50, dropped: 20, pending: 30, ..Default::default() };
-    assert_eq!(queue.ledger().snapshot(), expected);
+    assert_eq!(consumer.ledger().snapshot(), expected);
 }
 
 #[test]
 fn a_span_costs_no_allocation_on_its_way_to_the_queue() {
     use opentelemetry_sdk::trace::SpanProcessor;
 
-    let queue =
-        Arc::new(Queue::new(QueueSettings { max_items: 10_000, ..QUEUE }, Arc::new(Ledger::default())));
+    let (queue, consumer) = queue(QueueSettings { max_items: 10_000, ..QUEUE });
     let processor = SpanQueue::new(Arc::clone(&queue), Workers::default(), SPAN_LIMITS);
     let provider = SdkTracerProvider::builder().build();
     let remote =
@@ -139,7 +138,7 @@ fn a_span_costs_no_allocation_on_its_way_to_the_queue() {
     let spans = |count| vec![data.clone(); count];
     for _ in 0..4 {
         spans(150).into_iter().for_each(|span| processor.on_end(span));
-        std::iter::from_fn(|| queue.take_any()).for_each(|batch| queue.recycle(batch));
+        std::iter::from_fn(|| consumer.take(Take::Any)).for_each(|batch| consumer.recycle(batch));
     }
     let spans = spans(90);
     let allocations =
@@ -154,9 +153,8 @@ fn metrics_to(endpoint: &str) -> Pipeline {
 
 fn meter_provider(pipeline: &Pipeline) -> TelemetryMeterProvider {
     let settings = MetricSettings {
-        export: None,
+        destinations: Vec::new(),
         interval: Duration::from_secs(3600),
-        timeout: PATIENCE,
         temporality: Temporality::Cumulative,
         histograms: HistogramAggregation::ExplicitBuckets,
     };

@@ -26,7 +26,7 @@ use crate::lifecycle::Additions;
 use crate::lifecycle::guard::Running;
 use crate::lifecycle::start_line::StartLine;
 use crate::provider::{SamplingShortcut, SharedSampler, resource};
-use crate::settings::Settings;
+use crate::settings::{Settings, Signal};
 use crate::subscriber::{
     DirectSource, LayerParts, Marks, SpanAttributes, SpanBridge, SpanSource, Spans, StockBridge,
 };
@@ -124,7 +124,7 @@ where
     let running = Running {
         providers,
         exporter,
-        ledgers: pipelines.ledgers(),
+        ledgers: pipelines.ledgers(&settings),
         lines: lines.writer,
         has_ended: false,
         lines_given_up: 0,
@@ -180,7 +180,7 @@ fn sampling_shortcut(settings: &Settings, additions: &Additions) -> SamplingShor
 fn direct_source(settings: &Settings, pipelines: &Pipelines, sampler: SharedSampler) -> DirectSource {
     let mut encoded_scope = Vec::new();
     encode::scope(&mut encoded_scope, &scope(), None);
-    let queue = pipelines.traces.clone();
+    let queue = pipelines.queue(Signal::Traces).cloned();
     DirectSource { queue, scope: encoded_scope, limits: settings.traces.limits, sampler }
 }
 

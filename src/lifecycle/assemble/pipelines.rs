@@ -1,12 +1,12 @@
-//! Creates the queue and ledger of each signal.
+//! Creates the queues and ledgers of each signal.
 
 use std::sync::Arc;
 
 use opentelemetry_sdk::metrics::Temporality;
 
-use crate::export::{Ledger, MetricQueue, Queue, Route};
+use crate::export::{Consumer, MetricQueue, Queue, Route};
 use crate::lifecycle::guard::Ledgers;
-use crate::settings::{ExportSettings, MetricSettings, QueueSettings, Settings, Signal};
+use crate::settings::{PerSignal, QueueSettings, Settings, Signal};
 
 /// Where encoded telemetry goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,72 +18,72 @@ pub(crate) enum ExportTo {
     Memory,
 }
 
-/// Returns the export settings with the shorter limit of the two: a collection is one request.
-fn within_collection_timeout(metrics: &MetricSettings) -> Option<ExportSettings> {
-    let export = metrics.export.clone()?;
-    Some(ExportSettings { timeout: export.timeout.min(metrics.timeout), ..export })
-}
-
-/// The queue of each signal that is exported.
+/// The queues of each signal that is exported.
 #[derive(Clone, Debug)]
-pub(crate) struct Pipelines {
-    pub(crate) traces: Option<Arc<Queue>>,
-    pub(crate) metrics: Option<Arc<Queue>>,
-    pub(crate) logs: Option<Arc<Queue>>,
+pub(crate) struct Pipelines(PerSignal<Option<Pipeline>>);
+
+/// The recording side of one signal's queues, and what each of its destinations takes from.
+#[derive(Clone, Debug)]
+struct Pipeline {
+    queue: Arc<Queue>,
+    consumers: Vec<Consumer>,
 }
 
 impl Pipelines {
     pub(super) fn new(settings: &Settings, export_to: ExportTo) -> Self {
-        let is_cumulative = settings.metrics.temporality == Temporality::Cumulative;
-        let queue = |export: &Option<ExportSettings>, limits: QueueSettings, is_cumulative: bool| {
-            let limits = match export_to {
-                ExportTo::Network => export.as_ref().filter(|_| !settings.disabled).map(|_| limits)?,
+        let pipelines = settings.destinations().map(|signal, destinations| {
+            let (limits, count) = match export_to {
+                ExportTo::Network => (limits(settings, signal), destinations.len()),
                 #[cfg(feature = "testing")]
-                ExportTo::Memory => UNLIMITED,
+                ExportTo::Memory => (UNLIMITED, 1),
             };
-            let queue = Queue::new(limits, Arc::new(Ledger::default()));
-            Some(Arc::new(queue.with_cumulative_requests(is_cumulative)))
-        };
-        Self {
-            traces: queue(&settings.traces.export, settings.traces.queue, false),
-            metrics: queue(&settings.metrics.export, MetricQueue::LIMITS, is_cumulative),
-            logs: queue(&settings.logs.export, settings.logs.queue, false),
-        }
+            let is_cumulative =
+                signal == Signal::Metrics && settings.metrics.temporality == Temporality::Cumulative;
+            let (queue, consumers) = Queue::with_cumulative_requests(limits, count, is_cumulative);
+            (count > 0).then_some(Pipeline { queue, consumers })
+        });
+        Self(pipelines)
+    }
+
+    /// Returns where a signal is recorded, if it is exported.
+    pub(crate) fn queue(&self, signal: Signal) -> Option<&Arc<Queue>> {
+        Some(&self.0.get(signal).as_ref()?.queue)
     }
 
     /// Returns the way of each queue to its destination.
     pub(super) fn routes(&self, settings: &Settings) -> Vec<Route> {
-        let route = |signal, queue: &Option<Arc<Queue>>, export: &Option<ExportSettings>, delay| {
-            let (queue, settings) = queue.clone().zip(export.clone())?;
-            Some(Route { signal, settings, queue, delay })
-        };
-        let Settings { traces, metrics, logs, .. } = settings;
-        [
-            route(Signal::Traces, &self.traces, &traces.export, traces.queue.delay),
-            route(
-                Signal::Metrics,
-                &self.metrics,
-                &within_collection_timeout(metrics),
-                MetricQueue::LIMITS.delay,
-            ),
-            route(Signal::Logs, &self.logs, &logs.export, logs.queue.delay),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        let mut routes = Vec::new();
+        for (signal, destinations) in settings.destinations().iter() {
+            let delay = limits(settings, signal).delay;
+            let parts = destinations.iter().cloned().zip(self.consumers(signal).iter().cloned());
+            routes.extend(parts.map(|(settings, queue)| Route { signal, settings, queue, delay }));
+        }
+        routes
     }
 
-    /// Returns the signals with their queues.
+    /// Returns the signals, each with one of its queues.
     #[cfg(feature = "testing")]
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Signal, &Queue)> {
-        let Self { traces, metrics, logs } = self;
-        let all = [(Signal::Traces, traces), (Signal::Metrics, metrics), (Signal::Logs, logs)];
-        all.into_iter().filter_map(|(signal, queue)| Some((signal, &**queue.as_ref()?)))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Signal, &Consumer)> {
+        self.0.iter().filter_map(|(signal, pipeline)| Some((signal, pipeline.as_ref()?.consumers.first()?)))
     }
 
-    pub(super) fn ledgers(&self) -> Ledgers {
-        let ledger = |queue: &Option<Arc<Queue>>| queue.as_ref().map(|queue| Arc::clone(queue.ledger()));
-        Ledgers { traces: ledger(&self.traces), metrics: ledger(&self.metrics), logs: ledger(&self.logs) }
+    pub(super) fn ledgers(&self, settings: &Settings) -> Ledgers {
+        settings.destinations().map(|signal, destinations| {
+            let ledgers = self.consumers(signal).iter().map(|consumer| Arc::clone(consumer.ledger()));
+            destinations.iter().map(|destination| destination.name()).zip(ledgers).collect()
+        })
+    }
+
+    fn consumers(&self, signal: Signal) -> &[Consumer] {
+        self.0.get(signal).as_ref().map_or(&[], |pipeline| &pipeline.consumers)
+    }
+}
+
+fn limits(settings: &Settings, signal: Signal) -> QueueSettings {
+    match signal {
+        Signal::Traces => settings.traces.queue,
+        Signal::Metrics => MetricQueue::LIMITS,
+        Signal::Logs => settings.logs.queue,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::export::{LogQueue, MetricQueue, SpanQueue, Workers};
 use crate::lifecycle::guard::Providers;
 use crate::lifecycle::{Additions, tasks};
 use crate::provider::{self, SharedSampler, TelemetryMeterProvider};
-use crate::settings::Settings;
+use crate::settings::{Settings, Signal};
 
 pub(super) fn providers(
     settings: &Settings,
@@ -23,17 +23,15 @@ pub(super) fn providers(
     diagnostics: &Diagnostics,
 ) -> Result<Providers, InitError> {
     let span_queue = pipelines
-        .traces
-        .as_ref()
+        .queue(Signal::Traces)
         .map(|queue| SpanQueue::new(Arc::clone(queue), workers.clone(), settings.traces.limits))
         .map(|queue| queue.with_random_ids(!additions.custom_ids));
-    let metric_queue = pipelines.metrics.as_ref().map(|queue| {
+    let metric_queue = pipelines.queue(Signal::Metrics).map(|queue| {
         let temporality = settings.metrics.temporality;
         MetricQueue::new(Arc::clone(queue), workers.clone(), temporality, diagnostics.clone())
     });
     let log_queue = pipelines
-        .logs
-        .as_ref()
+        .queue(Signal::Logs)
         .map(|queue| LogQueue::new(Arc::clone(queue), workers.clone(), settings.logs.limits));
     let has_readers = !additions.meter_provider.is_empty();
     let meter = provider::meter_provider(

@@ -11,7 +11,7 @@ use crate::context_fields::{self, BaggageKeys};
 use crate::export::encode::{self, LogFields};
 use crate::lifecycle::guard::Providers;
 use crate::redaction::{REDACTED, Redaction};
-use crate::settings::Settings;
+use crate::settings::{Settings, Signal};
 use crate::subscriber::{LogOptions, OtlpLogs, Records, SpanAttributes};
 
 /// Returns the output for log records: straight into the queue, or through the processors that the user added.
@@ -32,7 +32,7 @@ where
         sampled_traces_only: settings.logs.sampled_traces_only,
         is_redacted: redaction.is_some().then(|| Arc::new(move |key: &str| redaction.is_redacted(key)) as _),
     };
-    let logs = match &pipelines.logs {
+    let logs = match pipelines.queue(Signal::Logs) {
         _ if settings.disabled => return None,
         _ if has_processors => OtlpLogs::through(providers.logger.clone(), options),
         Some(queue) => OtlpLogs::direct(Arc::clone(queue), options),

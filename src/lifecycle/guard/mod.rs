@@ -15,8 +15,8 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
 pub(crate) use self::flusher::Flusher;
 pub(crate) use self::providers::Providers;
-use self::running::Started;
 pub(crate) use self::running::{Ledgers, Running};
+use self::running::{Started, stats};
 use super::shutdown_error::ShutdownError;
 use crate::export::ExportError;
 use crate::export::ExportStats;
@@ -231,7 +231,7 @@ impl TelemetryGuard {
             // The shutdown panicked, in a processor that the user added.
             None => {
                 let dropped = lines.as_ref().map_or(0, NonBlockingWriter::dropped);
-                outcome(ledgers.stats(dropped).after_the_end())
+                outcome(stats(&ledgers, dropped).after_the_end())
             }
         }
     }

@@ -8,10 +8,10 @@ use super::flusher::Flusher;
 use super::providers::Providers;
 use super::user_code_share;
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
-use crate::export::{ExportStats, Exporter, Ledger, SignalStats};
+use crate::export::{DestinationStats, ExportStats, Exporter, Ledger, SignalStats};
 use crate::lifecycle::tasks::BackgroundTasks;
 use crate::lines::writer::NonBlockingWriter;
-use crate::settings::deadline_after;
+use crate::settings::{PerSignal, deadline_after};
 use crate::subscriber::{Filters, SpanBridge};
 
 /// The parts of telemetry that end with the guard.
@@ -39,13 +39,8 @@ pub(crate) struct Started {
     line_bytes: u64,
 }
 
-/// The ledger of each exported signal.
-#[derive(Clone, Default)]
-pub(crate) struct Ledgers {
-    pub(crate) traces: Option<Arc<Ledger>>,
-    pub(crate) metrics: Option<Arc<Ledger>>,
-    pub(crate) logs: Option<Arc<Ledger>>,
-}
+/// The ledger of each destination of each signal, with its name.
+pub(crate) type Ledgers = PerSignal<Vec<(String, Arc<Ledger>)>>;
 
 impl Started {
     pub(super) fn now(running: &Running) -> Self {
@@ -56,10 +51,10 @@ impl Started {
 impl Running {
     pub(super) fn stats(&self) -> ExportStats {
         let dropped = self.lines.as_ref().map_or(0, NonBlockingWriter::dropped);
-        let open_spans = self.ledgers.traces.as_ref().and(self.bridge.as_ref());
+        let open_spans = self.bridge.as_ref().filter(|_| !self.ledgers.traces.is_empty());
         let delivery = ExportStats {
             open_spans: open_spans.map_or(0, |bridge| bridge.open_spans()),
-            ..self.ledgers.stats(dropped + self.lines_given_up)
+            ..stats(&self.ledgers, dropped + self.lines_given_up)
         };
         if self.has_ended { delivery.after_the_end() } else { delivery }
     }
@@ -129,7 +124,8 @@ impl Running {
     }
 
     fn warn_lost(&self) {
-        let ExportStats { traces, metrics, logs, log_lines_dropped, open_spans } = self.stats();
+        let ExportStats { traces, metrics, logs, log_lines_dropped, open_spans, destinations } = self.stats();
+        let lost_at = lost_at(&destinations);
         let mut fields: Vec<Field<'_>> = Vec::new();
         for (signal, counts) in [("traces", &traces), ("metrics", &metrics), ("logs", &logs)] {
             if counts.lost() > 0 {
@@ -138,6 +134,9 @@ impl Running {
         }
         if log_lines_dropped > 0 {
             fields.push(("log_lines_dropped", FieldValue::Count(log_lines_dropped)));
+        }
+        if !lost_at.is_empty() {
+            fields.push(("destinations", FieldValue::Text(&lost_at)));
         }
         if !fields.is_empty() {
             self.diagnostics.warn("telemetry was lost", &fields);
@@ -149,19 +148,29 @@ impl Running {
     }
 }
 
-impl Ledgers {
-    pub(super) fn stats(&self, log_lines_dropped: u64) -> ExportStats {
-        let counts = |ledger: &Option<Arc<Ledger>>| -> SignalStats {
-            ledger.as_ref().map(|ledger| ledger.snapshot()).unwrap_or_default()
-        };
-        ExportStats {
-            traces: counts(&self.traces),
-            metrics: counts(&self.metrics),
-            logs: counts(&self.logs),
-            log_lines_dropped,
-            open_spans: 0,
-        }
-    }
+/// Returns the counts of every destination, and the sums of each signal.
+pub(super) fn stats(ledgers: &Ledgers, log_lines_dropped: u64) -> ExportStats {
+    let mut destinations = Vec::new();
+    let PerSignal { traces, metrics, logs } = ledgers.as_ref().map(|signal, ledgers| {
+        ledgers.iter().fold(SignalStats::default(), |total, (name, ledger)| {
+            let counts = ledger.snapshot();
+            destinations.push(DestinationStats { signal, name: name.clone(), counts });
+            total.plus(counts)
+        })
+    });
+    ExportStats { traces, metrics, logs, log_lines_dropped, open_spans: 0, destinations }
+}
+
+/// Names the destinations that did not get everything, where a signal has several.
+fn lost_at(destinations: &[DestinationStats]) -> String {
+    let is_one_of_several = |destination: &&DestinationStats| {
+        destinations.iter().filter(|other| other.signal == destination.signal).count() > 1
+    };
+    let lost =
+        destinations.iter().filter(|destination| destination.counts.lost() > 0).filter(is_one_of_several);
+    let words =
+        lost.map(|DestinationStats { signal, name, counts, .. }| format!("{signal} to {name}: {counts}"));
+    words.collect::<Vec<_>>().join("; ")
 }
 
 /// A program that ends sooner has hardly done anything.

@@ -1,8 +1,10 @@
 //! Settings of the OTLP exporters: where and how each signal is sent.
 
+mod destination;
 mod target;
 mod tls;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,21 +12,21 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue};
 
+pub use self::destination::{Destination, OtlpDestination};
+use self::destination::{DestinationKind, EXPORTERS, Listed, NAMES};
+pub(crate) use self::destination::{DestinationSettings, ExporterName};
 use self::target::{PROTOCOL, Request};
 pub(crate) use self::target::{ProtocolSetting, Target};
 pub(crate) use self::tls::TlsFiles;
 use super::builder_config::SignalConfig;
 use super::endpoint;
-use super::env::items;
 use super::pem;
 use super::queue::QueueSetting;
 use super::resolve::Resolver;
 use super::secrets::quoted;
 use super::setting::{Setting, settings};
 use super::types::{Compression, Protocol};
-use super::value_kind::{
-    COMPRESSION, FLAG, HEADERS, Headers, Kind, TIMEOUT, any, header, one_of, or_unlimited, plain,
-};
+use super::value_kind::{COMPRESSION, FLAG, HEADERS, Headers, TIMEOUT, header, or_unlimited};
 use super::values::Values;
 
 /// Where and how one signal is sent.
@@ -55,20 +57,32 @@ pub(crate) struct ExporterSetting {
 }
 
 /// Defines the settings of one exporter. `$scope` begins the names of setters, `$signal` is a part of the names of
-/// variables; those that the official exporter names are listed.
+/// variables; the first five of these are listed where the official exporter names them.
 macro_rules! exporter_settings {
+    ($(#[$doc:meta])* $exporter:ident, $module:ident, $scope:literal, no_variables) => {
+        exporter_settings!($(#[$doc])* $exporter, $module, $scope, [[], [], [], [], []], [[], [], [], []]);
+    };
     ($(#[$doc:meta])* $exporter:ident, $module:ident, $scope:literal, $signal:literal) => {
         exporter_settings!($(#[$doc])* $exporter, $module, $scope, $signal, [
-            concat!("OTEL_EXPORTER_OTLP_", $signal, "ENDPOINT"),
-            concat!("OTEL_EXPORTER_OTLP_", $signal, "HEADERS"),
-            concat!("OTEL_EXPORTER_OTLP_", $signal, "TIMEOUT"),
-            concat!("OTEL_EXPORTER_OTLP_", $signal, "COMPRESSION"),
-            concat!("OTEL_EXPORTER_OTLP_", $signal, "PROTOCOL"),
+            [concat!("OTEL_EXPORTER_OTLP_", $signal, "ENDPOINT")],
+            [concat!("OTEL_EXPORTER_OTLP_", $signal, "HEADERS")],
+            [concat!("OTEL_EXPORTER_OTLP_", $signal, "TIMEOUT")],
+            [concat!("OTEL_EXPORTER_OTLP_", $signal, "COMPRESSION")],
+            [concat!("OTEL_EXPORTER_OTLP_", $signal, "PROTOCOL")]
+        ]);
+    };
+    ($(#[$doc:meta])* $exporter:ident, $module:ident, $scope:literal, $signal:literal, $first:tt) => {
+        exporter_settings!($(#[$doc])* $exporter, $module, $scope, $first, [
+            [concat!("OTEL_EXPORTER_OTLP_", $signal, "INSECURE")],
+            [concat!("OTEL_EXPORTER_OTLP_", $signal, "CERTIFICATE")],
+            [concat!("OTEL_EXPORTER_OTLP_", $signal, "CLIENT_KEY")],
+            [concat!("OTEL_EXPORTER_OTLP_", $signal, "CLIENT_CERTIFICATE")]
         ]);
     };
     (
-        $(#[$doc:meta])* $exporter:ident, $module:ident, $scope:literal, $signal:literal,
-        [$endpoint:expr, $headers:expr, $timeout:expr, $compression:expr, $protocol:expr $(,)?]
+        $(#[$doc:meta])* $exporter:ident, $module:ident, $scope:literal,
+        [$endpoint:expr, $headers:expr, $timeout:expr, $compression:expr, $protocol:expr],
+        [$insecure:expr, $certificate:expr, $client_key:expr, $client_certificate:expr]
     ) => {
         pub(super) mod $module {
             use super::*;
@@ -77,51 +91,51 @@ macro_rules! exporter_settings {
                 /// The address of the collector.
                 ENDPOINT_TEXT: String =
                     concat!($scope, "endpoint"),
-                    [$endpoint],
+                    $endpoint,
                     endpoint::kind(None),
                     String::new();
                 /// Whether an address without a scheme means plaintext.
-                INSECURE: bool = "", [concat!("OTEL_EXPORTER_OTLP_", $signal, "INSECURE")], FLAG, false;
+                INSECURE: bool = "", $insecure, FLAG, false;
                 /// Headers of each request.
                 HEADER_LIST: Headers =
                     concat!($scope, "header"),
-                    [$headers],
+                    $headers,
                     HEADERS,
                     Headers::new();
                 /// The limit for one export of one batch; the default is the specification's.
                 REQUEST_TIMEOUT: Duration =
                     concat!($scope, "timeout"),
-                    [$timeout],
+                    $timeout,
                     TIMEOUT,
                     Duration::from_secs(10);
                 /// How requests are compressed.
                 REQUEST_COMPRESSION: Compression =
                     concat!($scope, "compression"),
-                    [$compression],
+                    $compression,
                     COMPRESSION,
                     Compression::None;
                 /// The protocol that is spoken first.
                 REQUEST_PROTOCOL: Protocol =
                     concat!($scope, "protocol"),
-                    [$protocol],
+                    $protocol,
                     PROTOCOL,
                     Protocol::Auto;
                 /// Certificates of authorities to trust beside the system's.
                 CERTIFICATE: Option<PathBuf> =
                     concat!($scope, "tls/certificate"),
-                    [concat!("OTEL_EXPORTER_OTLP_", $signal, "CERTIFICATE")],
+                    $certificate,
                     pem::ROOTS,
                     None;
                 /// The private key of the client's certificate.
                 CLIENT_KEY: Option<PathBuf> =
                     concat!($scope, "tls/client_key"),
-                    [concat!("OTEL_EXPORTER_OTLP_", $signal, "CLIENT_KEY")],
+                    $client_key,
                     pem::KEY,
                     None;
                 /// The client's certificate, with those between it and its authority.
                 CLIENT_CERTIFICATE: Option<PathBuf> =
                     concat!($scope, "tls/client_certificate"),
-                    [concat!("OTEL_EXPORTER_OTLP_", $signal, "CLIENT_CERTIFICATE")],
+                    $client_certificate,
                     pem::CHAIN,
                     None;
             }
@@ -145,11 +159,11 @@ macro_rules! exporter_settings {
 exporter_settings!(
     /// What is common to all signals.
     OTLP, all, "", "", [
-        opentelemetry_otlp::OTEL_EXPORTER_OTLP_ENDPOINT,
-        opentelemetry_otlp::OTEL_EXPORTER_OTLP_HEADERS,
-        opentelemetry_otlp::OTEL_EXPORTER_OTLP_TIMEOUT,
-        opentelemetry_otlp::OTEL_EXPORTER_OTLP_COMPRESSION,
-        opentelemetry_otlp::OTEL_EXPORTER_OTLP_PROTOCOL,
+        [opentelemetry_otlp::OTEL_EXPORTER_OTLP_ENDPOINT],
+        [opentelemetry_otlp::OTEL_EXPORTER_OTLP_HEADERS],
+        [opentelemetry_otlp::OTEL_EXPORTER_OTLP_TIMEOUT],
+        [opentelemetry_otlp::OTEL_EXPORTER_OTLP_COMPRESSION],
+        [opentelemetry_otlp::OTEL_EXPORTER_OTLP_PROTOCOL]
     ]
 );
 exporter_settings!(
@@ -164,30 +178,37 @@ exporter_settings!(
     /// What is set for logs alone.
     OTLP_LOGS, logs, "logs.", "LOGS_"
 );
+exporter_settings!(
+    /// What is set for a destination in code.
+    OTLP_DESTINATION, in_code, "destination.", no_variables
+);
 
 settings! {
-    /// Whether traces are exported, once that is decided.
-    TRACES_EXPORTER: bool = "traces.export", ["OTEL_TRACES_EXPORTER"], EXPORTER, true;
-    /// Whether metrics are exported, once that is decided.
-    METRICS_EXPORTER: bool = "metrics.export", ["OTEL_METRICS_EXPORTER"], EXPORTER, true;
-    /// Whether log records are exported, once that is decided.
-    LOGS_EXPORTER: bool = "logs.export", ["OTEL_LOGS_EXPORTER"], EXPORTER, true;
+    /// The exporters of traces, once they are chosen.
+    TRACES_EXPORTER: Cow<'static, [ExporterName]> =
+        "traces.export", ["OTEL_TRACES_EXPORTER"], EXPORTERS, Cow::Borrowed(&[ExporterName::Otlp]);
+    /// The exporters of metrics, once they are chosen.
+    METRICS_EXPORTER: Cow<'static, [ExporterName]> =
+        "metrics.export", ["OTEL_METRICS_EXPORTER"], EXPORTERS, Cow::Borrowed(&[ExporterName::Otlp]);
+    /// The exporters of log records, once they are chosen.
+    LOGS_EXPORTER: Cow<'static, [ExporterName]> =
+        "logs.export", ["OTEL_LOGS_EXPORTER"], EXPORTERS, Cow::Borrowed(&[ExporterName::Otlp]);
 }
 
 /// One signal with the settings of its exporter.
 pub(super) struct SignalExporter {
     /// The last part of the path of requests over HTTP: `v1/traces`.
     path: &'static str,
-    exporter: Setting<bool>,
+    exporters: Setting<Cow<'static, [ExporterName]>>,
     otlp: ExporterSetting,
 }
 
 pub(super) const TRACES: SignalExporter =
-    SignalExporter { path: "v1/traces", exporter: TRACES_EXPORTER, otlp: OTLP_TRACES };
+    SignalExporter { path: "v1/traces", exporters: TRACES_EXPORTER, otlp: OTLP_TRACES };
 pub(super) const METRICS: SignalExporter =
-    SignalExporter { path: "v1/metrics", exporter: METRICS_EXPORTER, otlp: OTLP_METRICS };
+    SignalExporter { path: "v1/metrics", exporters: METRICS_EXPORTER, otlp: OTLP_METRICS };
 pub(super) const LOGS: SignalExporter =
-    SignalExporter { path: "v1/logs", exporter: LOGS_EXPORTER, otlp: OTLP_LOGS };
+    SignalExporter { path: "v1/logs", exporters: LOGS_EXPORTER, otlp: OTLP_LOGS };
 
 /// The places that the settings of an exporter may come from.
 pub(super) struct Scopes<'a> {
@@ -229,24 +250,76 @@ impl ExporterSetting {
 }
 
 impl Resolver<'_> {
-    /// Returns `None` if nothing is sent: the exporter is off, or there is no endpoint.
-    pub(super) fn export(
+    /// Returns the destinations of a signal; there is none if its exporters are off, or if nothing says where to send.
+    ///
+    /// Everything is read, also what is not used: mistakes are reported in any case.
+    pub(super) fn destinations(
         &mut self,
         signal: &SignalExporter,
         own: &SignalConfig,
         common: &SignalConfig,
-    ) -> Option<ExportSettings> {
+    ) -> Vec<DestinationSettings> {
+        let chosen = self.exporters(&signal.exporters, &own.values);
+        let is_on = chosen.as_ref().map(|(exporters, _)| exporters.contains(&ExporterName::Otlp));
         let scopes = Scopes { own: (&signal.otlp, &own.values), common: Some((&OTLP, &common.values)) };
-        // Everything is read, also what a signal that is off does not need: mistakes are reported in any case.
-        let is_on = self.exporter(&signal.exporter, &own.values);
-        let endpoint = self.endpoint(&scopes, is_on);
-        let tls = self.tls(&scopes);
-        let headers = self.resolve_in(&scopes, |otlp| &otlp.headers);
-        let timeout = self.resolve_in(&scopes, |otlp| &otlp.timeout);
-        let compression = self.resolve_in(&scopes, |otlp| &otlp.compression);
-        let protocol = self.resolve_in(&scopes, |otlp| &otlp.protocol);
-        let is_sent = is_on.unwrap_or(endpoint.is_some());
-        if !is_sent {
+        let standard = self.export(&scopes, signal, is_on);
+        let in_code: Vec<_> = [common, own]
+            .into_iter()
+            .flat_map(|config| &config.destinations)
+            .filter_map(|destination| self.destination(signal, destination))
+            .collect();
+        let is_replaced = chosen.is_some_and(|(_, is_from_env)| is_from_env) && !in_code.is_empty();
+        if let [variable] = signal.exporters.variables
+            && is_replaced
+        {
+            self.warn_once(variable, "it replaces the destinations that were given in code");
+        }
+        let is_off = is_on == Some(false);
+        let in_code = if is_replaced || is_off { Vec::new() } else { in_code };
+        standard
+            .map(|export| DestinationSettings::Otlp(Box::new(export)))
+            .into_iter()
+            .chain(in_code)
+            .collect()
+    }
+
+    /// The processor's limit for a batch and the exporter's for a request are one here: the shorter counts.
+    pub(super) fn batched_destinations(
+        &mut self,
+        signal: &SignalExporter,
+        own: &SignalConfig,
+        common: &SignalConfig,
+        queue: &QueueSetting,
+    ) -> Vec<DestinationSettings> {
+        let destinations = self.destinations(signal, own, common);
+        let limit = or_unlimited(self.resolve_env(&queue.export_timeout));
+        destinations.into_iter().map(|destination| destination.within(limit)).collect()
+    }
+
+    fn destination(&mut self, signal: &SignalExporter, given: &Destination) -> Option<DestinationSettings> {
+        match &given.kind {
+            DestinationKind::Otlp(values) => {
+                let scopes = Scopes { own: (&OTLP_DESTINATION, values), common: None };
+                self.export(&scopes, signal, None).map(|export| DestinationSettings::Otlp(Box::new(export)))
+            }
+        }
+    }
+
+    /// Returns `None` if nothing is sent: the exporter is off, or there is no endpoint. `is_on`: whether it was turned
+    /// on or off.
+    fn export(
+        &mut self,
+        scopes: &Scopes<'_>,
+        signal: &SignalExporter,
+        is_on: Option<bool>,
+    ) -> Option<ExportSettings> {
+        let endpoint = self.endpoint(scopes, is_on);
+        let tls = self.tls(scopes);
+        let headers = self.resolve_in(scopes, |otlp| &otlp.headers);
+        let timeout = self.resolve_in(scopes, |otlp| &otlp.timeout);
+        let compression = self.resolve_in(scopes, |otlp| &otlp.compression);
+        let protocol = self.resolve_in(scopes, |otlp| &otlp.protocol);
+        if !is_on.unwrap_or(endpoint.is_some()) {
             return None;
         }
         let Request { uri, protocol, http_path } = self.request(endpoint, protocol, signal.path);
@@ -269,59 +342,35 @@ impl Resolver<'_> {
         self.find_first(&scopes.sources(setting)).map_or_else(|| default.clone(), |chosen| chosen.value)
     }
 
-    /// The processor's limit for a batch and the exporter's for a request are one here: the shorter counts.
-    pub(super) fn batched_export(
+    /// Returns the exporters of a signal, if they were chosen, and whether the environment chose them. Names that are
+    /// not known do not keep the others from being used.
+    fn exporters(
         &mut self,
-        signal: &SignalExporter,
-        own: &SignalConfig,
-        common: &SignalConfig,
-        queue: &QueueSetting,
-    ) -> Option<ExportSettings> {
-        let export = self.export(signal, own, common);
-        let limit = or_unlimited(self.resolve_env(&queue.export_timeout));
-        export.map(|export| ExportSettings { timeout: export.timeout.min(limit), ..export })
-    }
-
-    /// Returns whether a signal is exported, if that is decided. Names that are not known do not keep the others from
-    /// being used.
-    fn exporter(&mut self, setting: &Setting<bool>, values: &Values) -> Option<bool> {
+        setting: &Setting<Cow<'static, [ExporterName]>>,
+        values: &Values,
+    ) -> Option<(Vec<ExporterName>, bool)> {
         let [variable] = setting.variables else { return None };
-        let (listed, unknown) = self.env.get(variable).map_or((None, Vec::new()), listed);
-        if !unknown.is_empty() {
+        let listed = self.env.get(variable).map(Listed::new);
+        if let Some(Listed { unknown, .. }) = &listed
+            && !unknown.is_empty()
+        {
             let unknown = quoted(&unknown.join(", "));
-            self.warn_once(
-                variable,
-                format!("{unknown} is not available here, only otlp and none; it is ignored"),
-            );
+            let known = NAMES.map(|(name, _)| name).join(", ");
+            self.warn_once(variable, format!("{unknown} is not one of {known}; it is ignored"));
         }
-        match listed {
-            Some(_) => self.used(variable),
-            None => return self.find(setting, values).map(|chosen| chosen.value),
-        }
-        listed
-    }
-}
-
-/// Returns whether a list of exporters has one that is known here, or `none`, and those that are not.
-fn listed(list: &str) -> (Option<bool>, Vec<&str>) {
-    let mut is_on = None;
-    let mut unknown = Vec::new();
-    for item in items(list) {
-        match one_of(item, &[("otlp", true), ("none", false)]) {
-            Ok(true) => is_on = Some(true),
-            Ok(false) => is_on = is_on.or(Some(false)),
-            Err(_) => unknown.push(item),
+        match listed.and_then(|listed| listed.exporters) {
+            Some(exporters) => {
+                self.used(variable);
+                Some((exporters, true))
+            }
+            None => {
+                let in_code = self.find_in_code(setting, values)?;
+                self.used(&in_code.origin);
+                Some((in_code.value.into_owned(), false))
+            }
         }
     }
-    (is_on, unknown)
 }
-
-const EXPORTER: Kind<bool> = Kind {
-    parse: |list| Ok(listed(list).0.unwrap_or_default()),
-    check: any,
-    show: |is_on| if *is_on { "otlp".into() } else { "none".into() },
-    quote: plain,
-};
 
 impl fmt::Debug for ExportSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

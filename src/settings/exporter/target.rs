@@ -3,7 +3,7 @@
 use http::Uri;
 use http::uri::{PathAndQuery, Scheme};
 
-use super::{OTLP, Scopes, TlsFiles};
+use super::{OTLP, OTLP_DESTINATION, Scopes, TlsFiles};
 use crate::settings::endpoint::{self, Endpoint};
 use crate::settings::resolve::{Chosen, Resolver};
 use crate::settings::setting::Setting;
@@ -86,13 +86,12 @@ impl Resolver<'_> {
         protocol: Protocol,
         signal_path: &str,
     ) -> Request {
-        let (endpoint, protocol, is_common) = match endpoint {
+        let (endpoint, protocol, is_base) = match endpoint {
             Some(chosen) => {
                 let protocol = protocol_setting(protocol, &chosen.value);
                 self.warn_endpoint(&chosen, protocol);
-                let is_common = chosen.origin == OTLP.endpoint.origin()
-                    || OTLP.endpoint.variables.contains(&&*chosen.origin);
-                (chosen.value, protocol, is_common)
+                let is_base = is_base(&chosen, signal_path);
+                (chosen.value, protocol, is_base)
             }
             None => {
                 let endpoint = default_endpoint(protocol);
@@ -100,7 +99,7 @@ impl Resolver<'_> {
                 (endpoint, protocol, true)
             }
         };
-        let http_path = endpoint.http_path(is_common.then_some(signal_path));
+        let http_path = endpoint.http_path(is_base.then_some(signal_path));
         let http_path = http_path.unwrap_or_else(|| PathAndQuery::from_static("/"));
         Request { uri: endpoint.uri, protocol, http_path }
     }
@@ -124,6 +123,14 @@ impl Resolver<'_> {
             self.warn_once(&chosen.origin, words);
         }
     }
+}
+
+/// Whether the signal's part is added to the path.
+fn is_base(chosen: &Chosen<Endpoint>, signal_path: &str) -> bool {
+    if chosen.origin == OTLP_DESTINATION.endpoint.origin() {
+        return !chosen.value.path_ends_with(signal_path);
+    }
+    chosen.origin == OTLP.endpoint.origin() || OTLP.endpoint.variables.contains(&&*chosen.origin)
 }
 
 /// [`Protocol::Auto`] goes by the endpoint.

@@ -7,7 +7,8 @@ use super::*;
 const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 fn exports(settings: &Settings) -> [Option<&ExportSettings>; 3] {
-    [&settings.traces.export, &settings.metrics.export, &settings.logs.export].map(Option::as_ref)
+    let Settings { traces, metrics, logs, .. } = settings;
+    [&traces.destinations, &metrics.destinations, &logs.destinations].map(|destinations| otlp(destinations))
 }
 
 fn uris(settings: &Settings) -> [Option<String>; 3] {
@@ -172,10 +173,11 @@ fn the_shorter_timeout_of_request_and_batch_counts() {
         from_env([endpoint, ("OTEL_BSP_EXPORT_TIMEOUT", "2000"), ("OTEL_BLRP_EXPORT_TIMEOUT", "30000")]);
     assert_eq!(timeouts(&batch), [seconds(2), seconds(10), seconds(10)]);
     let unlimited = from_env([endpoint, ("OTEL_EXPORTER_OTLP_TIMEOUT", "0")]);
-    assert_eq!(timeouts(&unlimited), [A_YEAR; 3]);
+    // A collection has a limit of its own.
+    assert_eq!(timeouts(&unlimited), [A_YEAR, seconds(30), A_YEAR]);
     let batch_only =
         from_env([endpoint, ("OTEL_EXPORTER_OTLP_TIMEOUT", "0"), ("OTEL_BSP_EXPORT_TIMEOUT", "2000")]);
-    assert_eq!(timeouts(&batch_only), [seconds(2), A_YEAR, A_YEAR]);
+    assert_eq!(timeouts(&batch_only), [seconds(2), seconds(30), A_YEAR]);
 }
 
 #[test]
@@ -216,10 +218,105 @@ fn certificates_come_from_environment_then_code() {
     assert_eq!(logs, TlsFiles::default());
 }
 
+#[test]
+fn a_collection_has_the_shorter_limit_of_request_and_collection() {
+    let timeout = |variables: &[(&'static str, &'static str)]| {
+        let env = Env::from_pairs(variables.iter().copied());
+        let settings = resolved(init().endpoint("http://c:1").timeout(Duration::from_secs(100)), &env);
+        otlp(&settings.metrics.destinations).unwrap().timeout
+    };
+    let limit = |milliseconds| ("OTEL_METRIC_EXPORT_TIMEOUT", milliseconds);
+    assert_eq!(timeout(&[]), Duration::from_secs(30));
+    assert_eq!(timeout(&[limit("20000")]), Duration::from_secs(20));
+    assert_eq!(timeout(&[limit("20000"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "7000")]), Duration::from_secs(7));
+}
+
+#[test]
+fn destinations_in_code_add_to_the_endpoint_and_share_nothing_with_it() {
+    let vendor = || Destination::otlp("http://vendor:4318/otlp").header("x-token", "v");
+    let builder = || {
+        let all = init()
+            .endpoint("http://c:1")
+            .header("x-own", "c")
+            .destination(Destination::otlp("http://b:4317"));
+        all.traces(|traces| traces.destination(vendor()))
+    };
+    let names = |destinations: &[DestinationSettings]| -> Vec<_> {
+        destinations.iter().map(DestinationSettings::name).collect()
+    };
+    let settings = resolved(builder(), &Env::none());
+    assert_eq!(names(&settings.traces.destinations), ["http://c:1", "http://b:4317", "http://vendor:4318"]);
+    assert_eq!(names(&settings.logs.destinations), ["http://c:1", "http://b:4317"]);
+    let DestinationSettings::Otlp(export) = &settings.traces.destinations[2];
+    assert_eq!(headers(Some(export)), ["x-token=v"]);
+    assert_eq!(
+        (export.protocol.first, export.http_path.as_str()),
+        (Protocol::HttpProtobuf, "/otlp/v1/traces")
+    );
+
+    // The common variables replace what the setters configure, and nothing else.
+    let variables =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://env:1"), ("OTEL_EXPORTER_OTLP_HEADERS", "a=env")];
+    let settings = resolved(builder(), &Env::from_pairs(variables));
+    assert_eq!(names(&settings.traces.destinations), ["http://env:1", "http://b:4317", "http://vendor:4318"]);
+    let DestinationSettings::Otlp(export) = &settings.traces.destinations[2];
+    assert_eq!(headers(Some(export)), ["x-token=v"]);
+
+    // A list of exporters replaces all of them, and says so.
+    let settings = resolved(builder(), &Env::from_pairs([("OTEL_TRACES_EXPORTER", "otlp")]));
+    assert_eq!(names(&settings.traces.destinations), ["http://c:1"]);
+    assert_eq!(
+        settings.warnings,
+        ["OTEL_TRACES_EXPORTER: it replaces the destinations that were given in code"]
+    );
+    let settings = resolved(builder(), &Env::from_pairs([("OTEL_TRACES_EXPORTER", "none")]));
+    assert_eq!(settings.traces.destinations, []);
+    let settings = resolved(builder().traces(|traces| traces.export(false)), &Env::none());
+    assert_eq!(settings.traces.destinations, []);
+}
+
+#[test]
+fn the_part_of_the_signal_is_added_to_a_destination_once() {
+    for (address, path) in [
+        ("http://c:4318", "/v1/traces"),
+        ("http://c:4318/", "/v1/traces"),
+        ("http://c:4318/v1/traces", "/v1/traces"),
+        ("http://c:4318/api/v1/traces", "/api/v1/traces"),
+        ("http://c:4318/api", "/api/v1/traces"),
+    ] {
+        let builder = init().traces(|traces| traces.destination(Destination::otlp(address)));
+        let settings = resolved(builder, &Env::none());
+        assert_eq!(otlp(&settings.traces.destinations).unwrap().http_path, path, "{address}");
+        assert_eq!(settings.logs.destinations, []);
+    }
+}
+
+#[test]
+fn a_mistake_in_a_destination_is_an_error_that_names_it() {
+    let cases = [
+        (
+            Destination::otlp("grpc://c"),
+            "invalid endpoint \"grpc://c\" (set by .destination(Destination::otlp().endpoint())): the scheme is \
+             neither http nor https",
+        ),
+        (
+            Destination::otlp("http://c:1").header("te", "S3CRET"),
+            "invalid header \"te: [redacted]\" (set by .destination(Destination::otlp().header())): the header te \
+             belongs to gRPC itself",
+        ),
+    ];
+    for (destination, expected) in cases {
+        let debug = format!("{destination:?}");
+        let requested = init().destination(destination).into_parts().0;
+        assert_eq!(resolve(&requested, &Env::none()).unwrap_err().to_string(), expected);
+        assert!(!debug.contains("S3CRET"), "{debug}");
+    }
+}
+
 /// First protocol, whether it may be switched, and the path of HTTP requests, for traces.
 fn protocol(variables: &[(&'static str, &'static str)]) -> (Protocol, bool, String) {
     let settings = resolved(init(), &Env::from_pairs(variables.iter().copied()));
-    let export = settings.traces.export.unwrap();
+    let export = otlp(&settings.traces.destinations).unwrap();
     (export.protocol.first, export.protocol.may_switch, export.http_path.to_string())
 }
 
@@ -268,8 +365,8 @@ fn the_path_of_a_signal_is_added_to_the_common_endpoint_alone() {
     }
     let own =
         resolved(init().endpoint("http://c:4318/a").traces(|t| t.endpoint("http://c:4318/b")), &Env::none());
-    assert_eq!(own.traces.export.unwrap().http_path, "/b");
-    assert_eq!(own.logs.export.unwrap().http_path, "/a/v1/logs");
+    assert_eq!(otlp(&own.traces.destinations).unwrap().http_path, "/b");
+    assert_eq!(otlp(&own.logs.destinations).unwrap().http_path, "/a/v1/logs");
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
         (
             "OTEL_TRACES_EXPORTER",
             "console",
-            "OTEL_TRACES_EXPORTER: \"console\" is not available here, only otlp and none; it is ignored",
+            "OTEL_TRACES_EXPORTER: \"console\" is not one of otlp, none; it is ignored",
         ),
         (
             "OTEL_EXPORTER_OTLP_PROTOCOL",
@@ -120,7 +120,7 @@ fn a_wrong_variable_makes_way_for_the_next_source() {
         ("OTEL_RESOURCE_ATTRIBUTES", "service.name=env,host.name=%"),
     ]);
     let settings = resolved(builder(), &env);
-    let export = settings.traces.export.as_ref().unwrap();
+    let export = otlp(&settings.traces.destinations).unwrap();
     assert_eq!(export.target.uri, "http://code:1/");
     assert_eq!(export.timeout, Duration::from_secs(4));
     assert_eq!(settings.traces.queue.max_items, 700);
@@ -165,8 +165,8 @@ fn without_a_known_propagator_the_usual_ones_are_used() {
 fn exporters_that_are_known_are_used_beside_those_that_are_not() {
     let settings =
         from_env([("OTEL_TRACES_EXPORTER", "console,otlp"), ("OTEL_METRICS_EXPORTER", "prometheus")]);
-    assert!(settings.traces.export.is_some());
-    assert!(settings.metrics.export.is_none());
+    assert!(otlp(&settings.traces.destinations).is_some());
+    assert!(settings.metrics.destinations.is_empty());
     assert_eq!(settings.warnings.len(), 2);
 }
 

@@ -15,9 +15,9 @@ fn defaults_apply_where_nothing_is_configured() {
     assert!(!settings.disabled);
     assert!(attribute(&settings, "service.name").unwrap().starts_with("unknown_service:telemetry_bootstrap"));
     assert_eq!(settings.propagators, [Propagator::TraceContext, Propagator::Baggage]);
-    assert_eq!(settings.traces.export, None);
-    assert_eq!(settings.metrics.export, None);
-    assert_eq!(settings.logs.export, None);
+    assert_eq!(settings.traces.destinations, []);
+    assert_eq!(settings.metrics.destinations, []);
+    assert_eq!(settings.logs.destinations, []);
     assert_eq!(settings.traces.sampler, SamplerSetting::ParentBasedAlwaysOn);
     let attributes = AttributeLimits { count: 128, value_length: None };
     assert_eq!(
@@ -40,7 +40,6 @@ fn defaults_apply_where_nothing_is_configured() {
     assert_eq!(settings.traces.queue, queue);
     assert_eq!(settings.logs.queue, QueueSettings { delay: Duration::from_secs(1), ..queue });
     assert_eq!(settings.metrics.interval, Duration::from_secs(10));
-    assert_eq!(settings.metrics.timeout, Duration::from_secs(30));
     assert_eq!(settings.metrics.temporality, Temporality::Cumulative);
     assert_eq!(settings.metrics.histograms, HistogramAggregation::ExplicitBuckets);
     assert_eq!(settings.lines.format, LogFormat::Auto);
@@ -241,7 +240,8 @@ fn limits_in_code_are_overridden_one_by_one() {
 #[test]
 fn metrics_are_configured_by_code_and_environment() {
     let builder = || {
-        init().metrics(|metrics| {
+        // The limit of a request is longer than that of a collection.
+        init().endpoint("http://c:1").timeout(Duration::from_secs(100)).metrics(|metrics| {
             metrics
                 .interval(MS_250)
                 .export_timeout(MS_250)
@@ -250,7 +250,8 @@ fn metrics_are_configured_by_code_and_environment() {
         })
     };
     let code = resolved(builder(), &Env::none()).metrics;
-    assert_eq!((code.interval, code.timeout), (MS_250, MS_250));
+    let timeout = |metrics: &MetricSettings| otlp(&metrics.destinations).unwrap().timeout;
+    assert_eq!((code.interval, timeout(&code)), (MS_250, MS_250));
     assert_eq!(code.temporality, Temporality::Delta);
     assert_eq!(code.histograms, HistogramAggregation::Base2Exponential);
     let env = Env::from_pairs([
@@ -260,7 +261,7 @@ fn metrics_are_configured_by_code_and_environment() {
         ("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", "explicit_bucket_histogram"),
     ]);
     let metrics = resolved(builder(), &env).metrics;
-    assert_eq!((metrics.interval, metrics.timeout), (Duration::from_secs(60), Duration::from_secs(20)));
+    assert_eq!((metrics.interval, timeout(&metrics)), (Duration::from_secs(60), Duration::from_secs(20)));
     assert_eq!(metrics.temporality, Temporality::LowMemory);
     assert_eq!(metrics.histograms, HistogramAggregation::ExplicitBuckets);
 }

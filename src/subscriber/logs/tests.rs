@@ -11,6 +11,7 @@ use tracing_subscriber::registry::Registry;
 
 use self::harness::*;
 use super::*;
+use crate::export::Take;
 
 #[test]
 fn a_record_has_what_the_event_has() {
@@ -324,7 +325,7 @@ fn context_is_not_read_if_ids_are_given() {
 #[test]
 fn a_record_costs_no_allocation() {
     let _alone = alone();
-    let queue = queue();
+    let (queue, consumer) = queue();
     let logs = Arc::new(OtlpLogs::direct(Arc::clone(&queue), options()));
     let subscriber =
         Registry::default().with(ToLogs { logs, ids: Some(IDS), extra: extra(&[("tenant", "a".into())]) });
@@ -333,7 +334,7 @@ fn a_record_costs_no_allocation() {
         // Buffers grow to their size, and batches come back to be filled again.
         for _ in 0..4 {
             (0..1000).for_each(|_| event());
-            std::iter::from_fn(|| queue.take_any()).for_each(|batch| queue.recycle(batch));
+            std::iter::from_fn(|| consumer.take(Take::Any)).for_each(|batch| consumer.recycle(batch));
         }
         let allocations = allocation_counter::measure(|| (0..100).for_each(|_| event()));
         assert_eq!(allocations.count_total, 0);

@@ -14,7 +14,7 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 
 use super::super::*;
-use crate::export::{Ledger, LogQueue, Workers};
+use crate::export::{Consumer, LogQueue, Workers};
 use crate::settings::QueueSettings;
 
 /// Hands events to the logs as `TelemetryLayer` does.
@@ -51,11 +51,11 @@ pub(super) fn run(
     events: impl FnOnce(),
 ) -> Vec<(String, LogRecord)> {
     let _alone = alone();
-    let queue = queue();
+    let (queue, consumer) = queue();
     let logs = Arc::new(path(Arc::clone(&queue), options));
     let subscriber = Registry::default().with(ToLogs { logs, ids, extra: extra.to_vec() });
     tracing::subscriber::with_default(subscriber, events);
-    let requests = queue.drain();
+    let requests = consumer.drain();
     let scopes = requests.iter().flat_map(|request| {
         let request = ExportLogsServiceRequest::decode(&**request).unwrap();
         request.resource_logs.into_iter().flat_map(|resource| resource.scope_logs)
@@ -124,14 +124,15 @@ pub(super) fn texts(record: &LogRecord) -> BTreeMap<String, String> {
     attributes.map(|attribute| (attribute.key.clone(), text(attribute.value.as_ref().unwrap()))).collect()
 }
 
-pub(super) fn queue() -> Arc<Queue> {
+pub(super) fn queue() -> (Arc<Queue>, Consumer) {
     let limits = QueueSettings {
         max_items: 10_000,
         max_bytes: 10 << 20,
         max_export_batch_size: 512,
         delay: Duration::from_secs(600),
     };
-    Arc::new(Queue::new(limits, Arc::new(Ledger::default())))
+    let (queue, mut consumers) = Queue::new(limits, 1);
+    (queue, consumers.remove(0))
 }
 
 pub(super) fn options() -> LogOptions {

@@ -1,0 +1,176 @@
+//! One destination's side of the queues.
+
+use std::sync::Arc;
+
+#[cfg(test)]
+use bytes::Bytes;
+
+use super::{Batch, Lane, Ledger, Outlet, Phase, Queue, QueueState};
+
+/// Takes the batches of one destination.
+#[derive(Clone, Debug)]
+pub(crate) struct Consumer {
+    queue: Arc<Queue>,
+    lane: usize,
+}
+
+/// What [`Consumer::take`] may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Take {
+    /// Only batches that are full.
+    FullOnly,
+    /// The open batch too, if nothing else is there.
+    Any,
+}
+
+impl Consumer {
+    pub(super) fn new(queue: Arc<Queue>, lane: usize) -> Self {
+        Self { queue, lane }
+    }
+
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        &self.outlet().ledger
+    }
+
+    /// The oldest batch, if there is one of the wanted kind.
+    pub(crate) fn take(&self, what: Take) -> Option<Batch> {
+        let mut state = self.queue.lock();
+        let has_closed =
+            self.lane_in(&mut state).full.is_empty() && what == Take::Any && state.close_open_batch();
+        let batch = self.lane_in(&mut state).pop_full();
+        drop(state);
+        if has_closed {
+            self.queue.notify_others(self.lane);
+        }
+        batch
+    }
+
+    /// Returns a batch that may be tried again to its place, whether or not the queue has filled up meanwhile: what
+    /// was accepted first must not be lost for what came later.
+    pub(crate) fn put_back(&self, batch: Batch) {
+        let mut state = self.queue.lock();
+        let lane = self.lane_in(&mut state);
+        // Otherwise it was still pending when the queue was abandoned, and has been counted as failed.
+        if lane.phase != Phase::Abandoned {
+            lane.insert(batch);
+        }
+    }
+
+    /// Takes back the memory of a batch that is done with.
+    pub(crate) fn recycle(&self, batch: Batch) {
+        let Some(items) = batch.into_spare() else { return };
+        let mut state = self.queue.lock();
+        let is_open = state.lanes.iter().any(|lane| lane.phase == Phase::Open);
+        if state.spares.len() < MAX_SPARES && is_open {
+            state.spares.push(items);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lane_in(&mut self.queue.lock()).items == 0
+    }
+
+    /// Gives up all requests that wait but the newest, if that contains them.
+    pub(in crate::export) fn keep_newest_cumulative(&self) {
+        if !self.queue.is_cumulative {
+            return;
+        }
+        let mut state = self.queue.lock();
+        let lane = self.lane_in(&mut state);
+        let Some(newest) = lane.full.back().map(Batch::sequence) else { return };
+        while lane.full.front().is_some_and(|oldest| oldest.sequence() != newest) {
+            if let Some(oldest) = lane.pop_full() {
+                self.ledger().fail(oldest.count());
+            }
+        }
+    }
+
+    /// Number of the newest batch, so that whatever is here now is in this one or in an older one.
+    pub(in crate::export) fn last_sequence(&self) -> u64 {
+        let mut state = self.queue.lock();
+        let has_closed = state.close_open_batch();
+        let sequence = state.last_sequence;
+        drop(state);
+        if has_closed {
+            self.queue.notify_others(self.lane);
+        }
+        sequence
+    }
+
+    /// Number of the oldest batch that waits.
+    pub(in crate::export) fn first_sequence(&self) -> Option<u64> {
+        self.lane_in(&mut self.queue.lock()).full.front().map(Batch::sequence)
+    }
+
+    /// Resolves once a batch has filled up since the last time.
+    pub(crate) async fn filled(&self) {
+        self.outlet().full.notified().await;
+    }
+
+    /// Takes nothing more: every later item counts as dropped for this destination.
+    pub(crate) fn close(&self) {
+        let mut state = self.queue.lock();
+        let has_closed = state.close_open_batch();
+        let lane = self.lane_in(&mut state);
+        lane.phase = lane.phase.max(Phase::Closed);
+        drop(state);
+        if has_closed {
+            self.queue.notify_others(self.lane);
+        }
+    }
+
+    /// Ends deliveries: what is pending has failed, on its way or not, and every later item counts as dropped.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.queue.lock();
+        if self.lane_in(&mut state).phase == Phase::Abandoned {
+            return;
+        }
+        let lane = self.lane_in(&mut state);
+        let unanswered = lane.full.iter().filter(|batch| batch.is_unanswered()).map(Batch::count).sum();
+        self.ledger().record_unanswered(unanswered);
+        lane.abandon();
+        if state.lanes.iter().all(|lane| !lane.takes_open) {
+            state.open = Default::default();
+        }
+        if state.lanes.iter().all(|lane| lane.phase == Phase::Abandoned) {
+            state.spares.clear();
+        }
+        // Under the lock, so that no item is between its acceptance and its fate.
+        let ledger = self.ledger();
+        ledger.fail(ledger.snapshot().pending);
+    }
+
+    fn outlet(&self) -> &Outlet {
+        &self.queue.outlets[self.lane]
+    }
+
+    fn lane_in<'a>(&self, state: &'a mut QueueState) -> &'a mut Lane {
+        &mut state.lanes[self.lane]
+    }
+}
+
+#[cfg(test)]
+impl Consumer {
+    /// All that waits, as requests.
+    pub(crate) fn drain(&self) -> Vec<Bytes> {
+        std::iter::from_fn(|| self.take(Take::Any)).map(|batch| batch.to_request(&[])).collect()
+    }
+
+    /// Items that wait, counted one by one.
+    pub(in crate::export) fn waiting(&self) -> u64 {
+        let mut state = self.queue.lock();
+        let open = state.open.count() as u64;
+        let lane = self.lane_in(&mut state);
+        lane.full.iter().map(Batch::count).sum::<u64>() + if lane.takes_open { open } else { 0 }
+    }
+
+    /// What is taken of the limits.
+    pub(in crate::export) fn occupied(&self) -> (usize, usize) {
+        let mut state = self.queue.lock();
+        let lane = self.lane_in(&mut state);
+        (lane.items, lane.bytes)
+    }
+}
+
+/// As many as are on their way while the next one fills up.
+const MAX_SPARES: usize = 3;

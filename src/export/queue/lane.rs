@@ -1,0 +1,82 @@
+//! What waits for one destination.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::{Batch, Ledger};
+use crate::settings::QueueSettings;
+
+/// The batches that wait for one destination, and its part in the open batch.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    /// Ordered by sequence number.
+    pub(super) full: VecDeque<Batch>,
+    /// Of everything that waits here, open and full.
+    pub(super) items: usize,
+    pub(super) bytes: usize,
+    /// Whether what is in the open batch is for this destination.
+    pub(super) takes_open: bool,
+    /// Whether the item that is being appended is.
+    pub(super) takes_next: bool,
+    pub(super) phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    #[default]
+    Open,
+    /// Nothing new is taken.
+    Closed,
+    /// Nothing is taken back either.
+    Abandoned,
+}
+
+impl Lane {
+    pub(super) fn has_room(&self, limits: &QueueSettings, bytes: usize) -> bool {
+        self.phase == Phase::Open && self.items < limits.max_items && self.bytes + bytes <= limits.max_bytes
+    }
+
+    /// Appends a request. Older ones make room for it.
+    pub(super) fn push_request(
+        &mut self,
+        sequence: u64,
+        request: &Bytes,
+        items: u64,
+        limits: &QueueSettings,
+        ledger: &Ledger,
+    ) {
+        // Nothing makes room for it then, and what waits must not be dropped for it.
+        if self.phase != Phase::Open || request.len() > limits.max_bytes {
+            ledger.record_dropped(items);
+            return;
+        }
+        while !self.has_room(limits, request.len()) {
+            let Some(oldest) = self.pop_full() else {
+                ledger.record_dropped(items);
+                return;
+            };
+            ledger.record_dropped(oldest.count());
+        }
+        self.insert(Batch::request(sequence, request.clone(), items));
+    }
+
+    pub(super) fn pop_full(&mut self) -> Option<Batch> {
+        let batch = self.full.pop_front()?;
+        self.items -= batch.slots();
+        self.bytes -= batch.size();
+        Some(batch)
+    }
+
+    pub(super) fn insert(&mut self, batch: Batch) {
+        self.items += batch.slots();
+        self.bytes += batch.size();
+        let place = self.full.partition_point(|waiting| waiting.sequence() <= batch.sequence());
+        self.full.insert(place, batch);
+    }
+
+    /// Discards everything, for good.
+    pub(super) fn abandon(&mut self) {
+        *self = Self { phase: Phase::Abandoned, ..Self::default() };
+    }
+}

@@ -1,0 +1,188 @@
+//! Several destinations of one signal.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::collector::Fault;
+use crate::export::queue::{Batch, Take};
+
+over_each_protocol!(
+    a_destination_that_never_answers_costs_the_others_nothing,
+    a_destination_that_is_down_costs_the_others_nothing,
+    what_one_destination_refuses_the_others_deliver,
+);
+
+/// One signal's queues with several destinations, and their ledgers.
+struct Pipelines {
+    queue: Arc<Queue>,
+    ledgers: Vec<Arc<Ledger>>,
+    exporter: Exporter,
+}
+
+impl Pipelines {
+    fn to<const N: usize>(limits: QueueSettings, protocol: Protocol, endpoints: [&str; N]) -> Self {
+        let (queue, consumers) = Queue::new(limits, N);
+        let ledgers = consumers.iter().map(|consumer| Arc::clone(consumer.ledger())).collect();
+        let routes = endpoints.iter().zip(consumers).map(|(endpoint, queue)| Route {
+            signal: Signal::Traces,
+            settings: DestinationSettings::Otlp(Box::new(export_settings(endpoint, protocol))),
+            queue,
+            delay: limits.delay,
+        });
+        let exporter =
+            Exporter::start(routes.collect(), resource(), OwnEvents::Ignore, &Diagnostics::default())
+                .unwrap();
+        Self { queue, ledgers, exporter }
+    }
+
+    fn push_spans(&self, range: std::ops::Range<usize>) {
+        range.for_each(|number| push_span(&self.queue, &number.to_string()));
+    }
+
+    fn counts(&self) -> Vec<SignalStats> {
+        self.ledgers.iter().map(|ledger| ledger.snapshot()).collect()
+    }
+}
+
+fn a_destination_that_never_answers_costs_the_others_nothing(protocol: Protocol) {
+    let (collector, silent) = (Collector::start().unwrap(), Collector::silent().unwrap());
+    let mut pipelines = Pipelines::to(QUEUE, protocol, [&silent.endpoint(), &collector.endpoint()]);
+    pipelines.push_spans(0..500);
+    wait_for_spans(&collector, 500);
+    assert_eq!(sorted_spans(&collector), numbers(0..500));
+    pipelines.exporter.shutdown(Instant::now() + Duration::from_millis(300));
+    let [down, up] = pipelines.counts()[..] else { panic!("two destinations") };
+    assert_eq!(up, SignalStats { accepted: 500, delivered: 500, ..Default::default() });
+    assert_eq!((down.accepted, down.failed, down.pending), (500, 500, 0));
+}
+
+fn a_destination_that_is_down_costs_the_others_nothing(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    let closed = Collector::closed_endpoint().unwrap();
+    let limits = QueueSettings { max_items: 250, ..QUEUE };
+    let mut pipelines = Pipelines::to(limits, protocol, [&closed, &collector.endpoint()]);
+    // The queue of the one is full in the third round. Batches that are full go to the other one in all of them.
+    for round in 0..10 {
+        pipelines.push_spans(round * 100..(round + 1) * 100);
+        wait_for_spans(&collector, round * 100);
+    }
+    pipelines.exporter.shutdown(Instant::now() + PATIENCE);
+    let [down, up] = pipelines.counts()[..] else { panic!("two destinations") };
+    assert_eq!(up, SignalStats { accepted: 1000, delivered: 1000, ..Default::default() });
+    assert_eq!(sorted_spans(&collector), numbers(0..1000));
+    assert_eq!((down.accepted, down.failed + down.dropped, down.pending), (1000, 1000, 0));
+    assert!(down.dropped >= 500, "{down:?}");
+}
+
+fn what_one_destination_refuses_the_others_deliver(protocol: Protocol) {
+    let collectors = [(); 3].map(|()| Collector::start().unwrap());
+    collectors[1].inject_fault(Fault::status(crate::semconv::Code::InvalidArgument, "no").times(1));
+    let endpoints = collectors.each_ref().map(Collector::endpoint);
+    let mut pipelines = Pipelines::to(QUEUE, protocol, endpoints.each_ref().map(String::as_str));
+    pipelines.push_spans(0..250);
+    // One of the three has failed.
+    assert!(pipelines.exporter.workers().flush(None, PATIENCE).is_err());
+    pipelines.exporter.shutdown(Instant::now() + PATIENCE);
+    for (number, (collector, counts)) in collectors.iter().zip(pipelines.counts()).enumerate() {
+        let seen = collector.spans().len() as u64;
+        assert_eq!(
+            (counts.accepted, counts.delivered, counts.pending),
+            (250, seen, 0),
+            "{number}: {counts:?}"
+        );
+        assert_eq!(counts.failed > 0, number == 1, "{number}: {counts:?}");
+        assert_eq!(counts.delivered + counts.failed, 250, "{number}: {counts:?}");
+    }
+}
+
+#[test]
+fn destinations_share_the_bytes() {
+    let bytes = |destinations| {
+        let (queue, consumers) =
+            Queue::new(QueueSettings { max_items: 100_000, max_bytes: 64 << 20, ..QUEUE }, destinations);
+        let allocated = allocation_counter::measure(|| {
+            (0..10_000).for_each(|_| queue.push(b"scope", &[7; 1000]));
+        });
+        assert!(consumers.iter().all(|consumer| consumer.waiting() == 10_000));
+        allocated.bytes_total
+    };
+    let (one, four) = (bytes(1), bytes(4));
+    // Only what points to the batches is there several times.
+    assert!(four < one + one / 100, "{four} instead of {one} bytes");
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Push(usize),
+    Take(usize, bool),
+    Deliver(usize),
+    PutBack(usize),
+    Close(usize),
+    Abandon(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let destination = 0_usize..3;
+    prop_oneof![
+        40 => (0_usize..200).prop_map(Step::Push),
+        10 => (destination.clone(), any::<bool>()).prop_map(|(destination, any)| Step::Take(destination, any)),
+        6 => destination.clone().prop_map(Step::Deliver),
+        3 => destination.clone().prop_map(Step::PutBack),
+        1 => destination.clone().prop_map(Step::Close),
+        1 => destination.prop_map(Step::Abandon),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    #[test]
+    fn the_equation_holds_for_each_destination_at_every_step(steps in vec(step(), 0..300)) {
+        let limits = QueueSettings { max_items: 30, max_bytes: 3000, max_export_batch_size: 7, delay: QUEUE.delay };
+        let (queue, consumers) = Queue::new(limits, 3);
+        let mut in_flight: [Vec<Batch>; 3] = Default::default();
+        let mut abandoned = [false; 3];
+        for step in steps {
+            match step {
+                Step::Push(size) => {
+                    let before: Vec<_> = consumers.iter().map(|consumer| consumer.occupied()).collect();
+                    queue.push(b"scope", &vec![0; size]);
+                    for (consumer, (items, bytes)) in consumers.iter().zip(before) {
+                        let (more, after) = consumer.occupied();
+                        let has_room = more > items;
+                        prop_assert!(!has_room || (more <= limits.max_items && after <= limits.max_bytes));
+                        prop_assert!(has_room || after == bytes);
+                    }
+                }
+                Step::Take(destination, any) => {
+                    let what = if any { Take::Any } else { Take::FullOnly };
+                    in_flight[destination].extend(consumers[destination].take(what));
+                }
+                Step::Deliver(destination) => {
+                    if let Some(batch) = in_flight[destination].pop() {
+                        if !abandoned[destination] {
+                            consumers[destination].ledger().deliver(batch.count());
+                        }
+                        consumers[destination].recycle(batch);
+                    }
+                }
+                Step::PutBack(destination) => {
+                    in_flight[destination].pop().into_iter().for_each(|batch| consumers[destination].put_back(batch));
+                }
+                Step::Close(destination) => consumers[destination].close(),
+                Step::Abandon(destination) => {
+                    consumers[destination].abandon();
+                    abandoned[destination] = true;
+                }
+            }
+            for ((consumer, in_flight), abandoned) in consumers.iter().zip(&in_flight).zip(abandoned) {
+                let counts = consumer.ledger().snapshot();
+                let on_their_way = in_flight.iter().map(Batch::count).sum::<u64>();
+                let pending = if abandoned { 0 } else { consumer.waiting() + on_their_way };
+                prop_assert_eq!(counts.accepted, counts.delivered + counts.failed + counts.dropped + pending);
+                prop_assert_eq!(counts.pending, pending);
+            }
+        }
+    }
+}

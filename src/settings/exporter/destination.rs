@@ -1,0 +1,194 @@
+//! The destinations of a signal: those that the environment lists, and those that were given in code.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::{ExportSettings, OTLP_DESTINATION};
+use crate::settings::env::items;
+use crate::settings::types::{Compression, Protocol, TlsSettings};
+use crate::settings::value_kind::{Kind, any, one_of, plain};
+use crate::settings::values::Values;
+
+/// Where one signal is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum DestinationSettings {
+    Otlp(Box<ExportSettings>),
+}
+
+impl DestinationSettings {
+    /// The address, without path and credentials: `https://collector:4317`.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Otlp(export) => export.target.address(),
+        }
+    }
+
+    /// Returns the same destination, with the shorter of two limits for one export.
+    pub(crate) fn within(self, limit: Duration) -> Self {
+        match self {
+            Self::Otlp(export) => {
+                let timeout = export.timeout.min(limit);
+                Self::Otlp(Box::new(ExportSettings { timeout, ..*export }))
+            }
+        }
+    }
+}
+
+/// A destination of telemetry, beside the one that [`Builder::endpoint`](crate::Builder::endpoint) and the environment
+/// name.
+///
+/// Each destination has a queue, a worker and counts of its own
+/// ([`ExportStats::destinations`](crate::ExportStats::destinations)): one that is slow or down costs the others nothing.
+///
+/// ```
+/// use telemetry_bootstrap::Destination;
+///
+/// # let _ =
+/// telemetry_bootstrap::init()
+///     .endpoint("http://collector:4317")
+///     .traces(|traces| {
+///         traces.destination(Destination::otlp("https://otlp.example.com").header("x-token", "…"))
+///     });
+/// ```
+#[derive(Debug)]
+#[must_use = "a destination has no effect until it is given to `destination`"]
+pub struct Destination {
+    pub(super) kind: DestinationKind,
+}
+
+#[derive(Debug)]
+pub(super) enum DestinationKind {
+    Otlp(Values),
+}
+
+impl Destination {
+    /// An OTLP receiver, by its address as in [`Builder::endpoint`](crate::Builder::endpoint).
+    ///
+    /// For OTLP over HTTP the signal's part (`/v1/traces`) is added to the path, unless the path ends with it.
+    ///
+    /// Nothing of it comes from the environment or from the other setters, so that no header reaches a receiver that
+    /// it is not for.
+    pub fn otlp(endpoint: impl Into<String>) -> OtlpDestination {
+        let mut values = Values::default();
+        values.set(&OTLP_DESTINATION.endpoint, endpoint.into());
+        OtlpDestination { values }
+    }
+}
+
+/// An OTLP receiver; see [`Destination::otlp`].
+#[derive(Debug)]
+#[must_use = "a destination has no effect until it is given to `destination`"]
+pub struct OtlpDestination {
+    values: Values,
+}
+
+impl OtlpDestination {
+    /// Adds a header to each request. The value is never shown in messages.
+    ///
+    /// ```
+    /// # use telemetry_bootstrap::Destination;
+    /// let _ = Destination::otlp("https://otlp.example.com").header("x-tenant", "acme");
+    /// ```
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let header = (name.into(), value.into());
+        self.values.update(&OTLP_DESTINATION.headers, |headers| headers.push(header));
+        self
+    }
+
+    /// Limit for one export of one batch. Zero: none. Default: 10 s.
+    ///
+    /// ```
+    /// # use telemetry_bootstrap::Destination;
+    /// let _ = Destination::otlp("https://otlp.example.com").timeout(std::time::Duration::from_secs(5));
+    /// ```
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.values.set(&OTLP_DESTINATION.timeout, timeout);
+        self
+    }
+
+    /// How requests are compressed. Default: not at all.
+    ///
+    /// ```
+    /// # use telemetry_bootstrap::{Compression, Destination};
+    /// let _ = Destination::otlp("https://otlp.example.com").compression(Compression::Gzip);
+    /// ```
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.values.set(&OTLP_DESTINATION.compression, compression);
+        self
+    }
+
+    /// The protocol. Default: [`Protocol::Auto`], which goes by the address.
+    ///
+    /// ```
+    /// # use telemetry_bootstrap::{Destination, Protocol};
+    /// let _ = Destination::otlp("https://otlp.example.com").protocol(Protocol::HttpProtobuf);
+    /// ```
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.values.set(&OTLP_DESTINATION.protocol, protocol);
+        self
+    }
+
+    /// PEM files of an `https` connection. Default: the system's root certificates.
+    ///
+    /// ```
+    /// # use telemetry_bootstrap::{Destination, TlsSettings};
+    /// let _ = Destination::otlp("https://otlp.example.com").tls(TlsSettings::new().certificate("/etc/otel/ca.pem"));
+    /// ```
+    pub fn tls(mut self, tls: TlsSettings) -> Self {
+        OTLP_DESTINATION.set_tls(&mut self.values, tls.files);
+        self
+    }
+}
+
+impl From<OtlpDestination> for Destination {
+    fn from(destination: OtlpDestination) -> Self {
+        Self { kind: DestinationKind::Otlp(destination.values) }
+    }
+}
+
+/// An exporter that the environment can list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExporterName {
+    Otlp,
+}
+
+/// What the value of `OTEL_TRACES_EXPORTER` and its siblings names.
+pub(super) struct Listed<'a> {
+    /// Without duplicates; `None` if there is no known name.
+    pub(super) exporters: Option<Vec<ExporterName>>,
+    pub(super) unknown: Vec<&'a str>,
+}
+
+impl<'a> Listed<'a> {
+    pub(super) fn new(list: &'a str) -> Self {
+        let mut listed = Self { exporters: None, unknown: Vec::new() };
+        for item in items(list) {
+            match one_of(item, &NAMES) {
+                Ok(exporter) => {
+                    let exporters = listed.exporters.get_or_insert_default();
+                    exporters.extend(exporter.filter(|exporter| !exporters.contains(exporter)));
+                }
+                Err(_) => listed.unknown.push(item),
+            }
+        }
+        listed
+    }
+}
+
+pub(super) const EXPORTERS: Kind<Cow<'static, [ExporterName]>> = Kind {
+    parse: |list| Ok(Listed::new(list).exporters.unwrap_or_default().into()),
+    check: any,
+    show: |exporters| match exporters.is_empty() {
+        true => "none".to_owned(),
+        false => {
+            let shown =
+                NAMES.iter().filter(|(_, known)| known.is_some_and(|known| exporters.contains(&known)));
+            shown.map(|(name, _)| *name).collect::<Vec<_>>().join(",")
+        }
+    },
+    quote: plain,
+};
+
+/// `none` is a name, too, but adds nothing.
+pub(super) const NAMES: [(&str, Option<ExporterName>); 2] =
+    [("otlp", Some(ExporterName::Otlp)), ("none", None)];

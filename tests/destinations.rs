@@ -1,0 +1,86 @@
+//! Several destinations of each signal, through the public interface.
+
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+mod local;
+
+use std::collections::HashSet;
+
+use telemetry_bootstrap::testing::{Collector, Signal};
+use telemetry_bootstrap::{Destination, Protocol, SignalStats};
+
+use self::local::{Local, numbers, own};
+
+#[test]
+fn every_destination_gets_everything_and_has_counts_of_its_own() {
+    let collectors = [(); 3].map(|()| Collector::start().unwrap());
+    let [first, second, third] = collectors.each_ref().map(Collector::endpoint);
+    let local = Local::with(&first, |builder| {
+        let over_http = Destination::otlp(&second).protocol(Protocol::HttpJson).header("x-token", "S3CRET");
+        builder.destination(over_http).traces(|traces| traces.destination(Destination::otlp(&third)))
+    });
+    local.record(0..200);
+    let (stats, lines) = local.shutdown();
+
+    let all: HashSet<_> = (0..200).collect();
+    for (number, collector) in collectors.iter().enumerate() {
+        let received = collector.received();
+        let expected = if number == 2 { HashSet::new() } else { all.clone() };
+        assert_eq!(numbers(&received), (all.clone(), expected), "{number}");
+        let token = received.requests(Signal::Traces).next().unwrap().metadata.get("x-token").cloned();
+        assert_eq!(token.is_some(), number == 1, "{number}: {token:?}");
+    }
+    // Each item counts once for each destination.
+    assert_eq!((stats.traces.accepted, stats.traces.delivered), (600, 600));
+    assert_eq!((stats.logs.accepted, stats.logs.delivered), (400, 400));
+    assert_eq!(stats.lost(), 0);
+    let places: Vec<_> =
+        stats.destinations.iter().map(|destination| (destination.signal, &*destination.name)).collect();
+    assert_eq!(
+        places,
+        [
+            (Signal::Traces, &*first),
+            (Signal::Traces, &*second),
+            (Signal::Traces, &*third),
+            (Signal::Metrics, &*first),
+            (Signal::Metrics, &*second),
+            (Signal::Logs, &*first),
+            (Signal::Logs, &*second),
+        ]
+    );
+    for destination in &stats.destinations {
+        let counts = destination.counts;
+        assert_eq!(counts.accepted, counts.delivered, "{destination:?}");
+    }
+    assert!(!format!("{stats:?} {lines:?}").contains("S3CRET"));
+}
+
+#[test]
+fn a_destination_that_is_down_is_named_and_costs_the_others_nothing() {
+    let collector = Collector::start().unwrap();
+    let closed = Collector::closed_endpoint().unwrap();
+    let local = Local::with(&collector.endpoint(), |builder| builder.destination(Destination::otlp(&closed)));
+    local.record(0..200);
+    local.wait_until(|stats| {
+        let up = stats.destinations.iter().filter(|destination| destination.name != closed);
+        up.filter(|destination| destination.signal != Signal::Metrics).all(|up| up.counts.delivered == 200)
+    });
+    let (stats, lines) = local.shutdown();
+    let all: HashSet<_> = (0..200).collect();
+    assert_eq!(numbers(&collector.received()), (all.clone(), all));
+    let of = |signal, is_down| {
+        let mut found = stats.destinations.iter();
+        let found = found.find(|found| found.signal == signal && (found.name == closed) == is_down);
+        found.unwrap().counts
+    };
+    for signal in [Signal::Traces, Signal::Logs] {
+        let SignalStats { accepted, delivered, failed, pending, .. } = of(signal, true);
+        assert_eq!((accepted, delivered, failed, pending), (200, 0, 200, 0), "{signal}");
+        let SignalStats { accepted, delivered, .. } = of(signal, false);
+        assert_eq!((accepted, delivered), (200, 200), "{signal}");
+    }
+    let lost = own(&lines).into_iter().find(|line| line["message"] == "telemetry was lost").unwrap();
+    let places = lost["destinations"].as_str().unwrap();
+    assert!(places.contains(&format!("traces to {closed}: 0 of 200 delivered, 200 failed")), "{places}");
+    assert!(!places.contains(&collector.endpoint()), "{places}");
+}
