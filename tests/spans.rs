@@ -533,6 +533,43 @@ fn an_error_value_is_formatted_once() {
 }
 
 #[test]
+fn a_value_is_formatted_once_for_all_outputs() {
+    let everything: fn(Builder) -> Builder = |builder| {
+        builder
+            .traces(|traces| traces.events_on_spans())
+            .logs(|logs| logs.include_span_fields())
+            .redact(telemetry_bootstrap::Redaction::keys(["password"]))
+    };
+    for way in WAYS {
+        let collector = Collector::start().unwrap();
+        let local = Local::with(&collector.endpoint(), |builder| everything(way(builder)));
+        let [created, recorded, logged] = [(), (), ()].map(|()| Arc::new([const { AtomicUsize::new(0) }; 2]));
+        with_default(&local.subscriber, || {
+            let work = tracing::info_span!("work", created = ?Counted(Arc::clone(&created)), late = tracing::field::Empty);
+            work.record("late", tracing::field::debug(Counted(Arc::clone(&recorded))));
+            let _entered = work.enter();
+            tracing::error!(value = ?Counted(Arc::clone(&logged)), password = "secret", "{}", Counted(Arc::clone(&logged)));
+        });
+        let (_, lines) = local.shutdown();
+        let counts = |counts: &[AtomicUsize; 2]| counts.each_ref().map(|count| count.load(Ordering::Relaxed));
+        assert_eq!([&created, &recorded, &logged].map(|it| counts(it)), [[1, 0], [1, 0], [1, 1]]);
+        let received = collector.received();
+        let work = span(&received, "work");
+        let log = &received.logs()[0];
+        let line = lines.iter().find(|line| line["message"] == "counted").unwrap();
+        for key in ["created", "late", "value"] {
+            assert_eq!(line[key], "Counted", "{key}");
+            assert_eq!(log.attribute_text(key).as_deref(), Some("Counted"), "{key}");
+        }
+        assert_eq!(work.attribute_text("created").as_deref(), Some("Counted"));
+        assert_eq!(work.attribute_text("late").as_deref(), Some("Counted"));
+        assert_eq!((work.status_message(), &*work.span.events[0].name), ("counted", "counted"));
+        assert_eq!(line["password"], "[redacted]");
+        assert_eq!(log.attribute_text("password").as_deref(), Some("[redacted]"));
+    }
+}
+
+#[test]
 fn events_are_span_events_on_request() {
     with_every_bridge(
         |builder| builder.traces(|traces| traces.events_on_spans()),

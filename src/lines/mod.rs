@@ -3,5 +3,6 @@
 pub(crate) mod event_field;
 pub mod json;
 pub(crate) mod pretty;
+pub(crate) mod shared_visit;
 pub(crate) mod span_table;
 pub(crate) mod writer;

@@ -35,7 +35,7 @@ use tracing_core::{Event, Level, Metadata};
 
 use super::reentrancy::ReentrancyGuard;
 use super::spans::{SpanBridge, SpanState, as_inferred};
-use crate::exception::describe;
+use crate::exception::{PANICKED, describe};
 use crate::redaction::{REDACTED, Redaction};
 use crate::semconv::{
     ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE, OTHER, PANIC_TARGET,
@@ -61,32 +61,60 @@ fn is_returned_error(metadata: &Metadata<'_>) -> bool {
     metadata.fields().len() == 1 && metadata.fields().field(ERROR_FIELD).is_some()
 }
 
-/// Marks the span that `event` belongs to.
-pub(super) fn mark(event: &Event<'_>, bridge: &SpanBridge, time: SystemTime, how: &Marks) {
-    let explicit = is_explicit();
-    let is_panic = event.metadata().target() == PANIC_TARGET;
-    let state = bridge.span_of_event(event);
-    // The status of a call follows from its status code.
-    let marked = state.as_ref().filter(|state| explicit || is_panic || !state.stands_for_call());
-    let span = marked.and_then(|state| span_of(event, state, bridge));
-    if span.is_none() && !explicit {
-        return;
+/// What an error event does to the span that it belongs to.
+pub(super) struct Mark {
+    state: Option<Arc<SpanState>>,
+    span: Option<OtelContext>,
+    explicit: bool,
+    exceptions: ExceptionSignal,
+    failure: EventError,
+}
+
+impl Mark {
+    /// Returns `None` if the event changes no span.
+    pub(super) fn new(event: &Event<'_>, bridge: &SpanBridge, how: &Marks) -> Option<Self> {
+        let explicit = is_explicit();
+        let state = bridge.span_of_event(event);
+        let is_panic = event.metadata().target() == PANIC_TARGET;
+        // The status of a call follows from its status code.
+        let marked = state.as_ref().filter(|state| explicit || is_panic || !state.stands_for_call());
+        let span = marked.and_then(|state| span_of(event, state, bridge));
+        let failure = EventError { redaction: how.redaction.clone(), ..EventError::default() };
+        (span.is_some() || explicit).then_some(Self {
+            state,
+            span,
+            explicit,
+            exceptions: how.exceptions,
+            failure,
+        })
     }
-    let failure = EventError::new(event, &how.redaction);
-    if is_panic {
-        // The panic hook must not wait for the span's lock: this thread may hold it.
-        let span = span.map(|context| context.span().span_context().span_id());
-        let _ = PANIC.try_with(|panic| panic.replace(span.map(|span| (span, failure))));
-        return;
+
+    /// What is to be shown the event's fields.
+    pub(super) fn visitor(&mut self) -> &mut dyn Visit {
+        &mut self.failure
     }
-    let known = state.is_some_and(|state| failure.is_known(&state));
-    match span {
-        Some(context) => failure.mark(&context.span(), time, how.exceptions, known),
-        None => _ = with_current(|context| failure.mark(&context.span(), time, how.exceptions, known)),
+
+    /// Marks the span.
+    pub(super) fn set(self, time: SystemTime) {
+        let Self { state, span, explicit, exceptions, failure } = self;
+        let known = state.is_some_and(|state| failure.is_known(&state));
+        match span {
+            Some(context) => failure.mark(&context.span(), time, exceptions, known),
+            None => _ = with_current(|context| failure.mark(&context.span(), time, exceptions, known)),
+        }
+        if explicit {
+            STATE.set(State::Done);
+        }
     }
-    if explicit {
-        STATE.set(State::Done);
-    }
+}
+
+/// Notes a panic in the span that `event` belongs to, for [`mark_panicked`]: the panic hook must not wait for the span's
+/// lock, which this thread may hold.
+pub(super) fn note_panic(event: &Event<'_>, bridge: &SpanBridge, how: &Marks) {
+    let Some(Mark { span: Some(span), mut failure, .. }) = Mark::new(event, bridge, how) else { return };
+    event.record(&mut failure);
+    let span = span.span().span_context().span_id();
+    let _ = PANIC.try_with(|panic| panic.replace(Some((span, failure))));
 }
 
 /// Marks a span that is exited, if it panicked. That of a call gets the exception only, because the call sets its status.
@@ -191,13 +219,6 @@ impl Exception {
 }
 
 impl EventError {
-    fn new(event: &Event<'_>, redaction: &Redaction) -> Self {
-        let mut failure = Self { redaction: redaction.clone(), ..Self::default() };
-        // A value whose `Debug` or `Display` panics is no reason to end the program.
-        let _ = catch_unwind(AssertUnwindSafe(|| event.record(&mut failure)));
-        failure
-    }
-
     /// Whether the error was recorded on the way here. If not, it will have been: the spans around it remember it.
     fn is_known(&self, state: &Arc<SpanState>) -> bool {
         let Some(error) = &self.error else { return false };
@@ -277,7 +298,9 @@ impl Visit for EventError {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.text(field, || format!("{value:?}"));
+        // A value whose `Debug` or `Display` panics is no reason to end the program.
+        let format = || catch_unwind(AssertUnwindSafe(|| format!("{value:?}")));
+        self.text(field, || format().unwrap_or_else(|_| PANICKED.to_owned()));
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use tracing_core::field::Visit;
 use tracing_core::{Dispatch, Event, Interest, LevelFilter, Metadata, Subscriber, span};
 use tracing_log::NormalizeEvent;
 use tracing_subscriber::Layer;
@@ -12,17 +13,18 @@ use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::combined_filter::{CombinedFilter, passes};
-use super::errors::Marks;
+use super::errors::{Mark, Marks};
 use super::event_context::EventContext;
 use super::filter::FilterHandle;
 use super::lines::Lines;
-use super::logs::SpanAttributes;
+use super::logs::{SpanAttributes, VisitEvent};
 use super::rate_limit::RateLimit;
 use super::reentrancy::ReentrancyGuard;
-use super::spans::{SpanAccess, SpanBridge, StockBridge, StockExtensions};
+use super::spans::{SpanAccess, SpanBridge, SpanFields, StockBridge, StockExtensions};
 use super::{TelemetryLayer, errors};
 use crate::exception::once_per_event;
 use crate::export::own_threads::on_io_thread;
+use crate::lines::shared_visit::SharedVisit;
 use crate::semconv::PANIC_TARGET;
 use crate::trace_ids::{TraceIds, is_sdk_target, is_suppressed};
 
@@ -58,8 +60,9 @@ impl<S> From<Arc<SpanBridge>> for Spans<S> {
     }
 }
 
-/// Writes an event as an OTLP record.
-pub(crate) type Records<S> = Box<dyn Fn(&Event<'_>, &EventContext, &Context<'_, S>) + Send + Sync>;
+/// Writes an event as an OTLP record. Shows its fields to the visitors of other outputs, too.
+pub(crate) type Records<S> =
+    Box<dyn Fn(&Event<'_>, &EventContext, &Context<'_, S>, &mut VisitEvent<'_>) + Send + Sync>;
 
 impl<S> LayerParts<S>
 where
@@ -207,40 +210,60 @@ where
         if on_io_thread() {
             return;
         }
-        if let Some(bridge) = &self.bridge {
-            bridge.on_new_span(attrs, id, &ctx);
-        }
         if let Some(stock) = &self.stock {
             stock.on_new_span(attrs, id, &ctx);
         }
-        let _inside = ReentrancyGuard::enter();
-        if let Some(kept) = &self.span_attributes
-            && passes(self.wants.records.as_ref(), attrs.metadata(), &ctx)
+        let metadata = attrs.metadata();
+        let mut fields = self.bridge.as_ref().and_then(|bridge| bridge.new_fields(metadata, &ctx));
+        let records =
+            self.span_attributes.as_ref().filter(|_| passes(self.wants.records.as_ref(), metadata, &ctx));
+        let mut for_records = records.map(|records| records.fields());
+        let lines = self.lines.as_ref().filter(|_| passes(self.wants.lines.as_ref(), metadata, &ctx));
         {
-            kept.on_new_span(attrs, id);
+            // Values of the user are formatted here.
+            let _inside = ReentrancyGuard::enter();
+            let mut record = for_records.as_mut().map(|fields| fields.visitor());
+            let record = record.as_mut().map(|visitor| visitor as _);
+            let mut others = SharedVisit::new([fields.as_mut().map(|fields| fields as _), record, None]);
+            match lines {
+                Some(lines) => lines.keep_span(attrs, id, &ctx, &mut others),
+                None => others.visit(None, &|visitor| attrs.record(visitor)),
+            }
         }
-        if let Some(lines) = &self.lines
-            && passes(self.wants.lines.as_ref(), attrs.metadata(), &ctx)
-        {
-            lines.on_new_span(attrs, id, ctx);
+        if let Some((records, fields)) = records.zip(for_records) {
+            records.keep(id, fields);
+        }
+        if let Some(bridge) = &self.bridge {
+            bridge.on_new_span(attrs, id, fields);
         }
     }
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, ctx: Context<'_, S>) {
         self.wants.on_record(id, values, &ctx);
-        if let Some(bridge) = &self.bridge {
-            bridge.on_record(id, values);
-        }
         if let Some(stock) = &self.stock {
             stock.on_record(id, values, &ctx);
         }
-        let _inside = ReentrancyGuard::enter();
-        if let Some(kept) = &self.span_attributes {
-            kept.on_record(values, id);
+        let mut late = self.bridge.as_ref().and_then(|bridge| bridge.late_fields(id));
+        let records = self.span_attributes.as_ref().filter(|records| records.knows(id));
+        let mut for_records = records.map(|records| records.fields());
+        {
+            // Values of the user are formatted here.
+            let _inside = ReentrancyGuard::enter();
+            let mut record = for_records.as_mut().map(|fields| fields.visitor());
+            let record = record.as_mut().map(|visitor| visitor as _);
+            let span = late.as_mut().map(|late| &mut late.fields as _);
+            let mut others = SharedVisit::new([span, record, None]);
+            match &self.lines {
+                // Lines know their spans: those that their filter left out have no fields to add to.
+                Some(lines) => lines.keep_values(id, values, &mut others),
+                None => others.visit(None, &|visitor| values.record(visitor)),
+            }
         }
-        // Lines know their spans: those that their filter left out have no fields to add to.
-        if let Some(lines) = &self.lines {
-            lines.on_record(id, values, ctx);
+        if let Some((records, fields)) = records.zip(for_records) {
+            records.add(id, &fields);
+        }
+        if let Some((bridge, late)) = self.bridge.as_ref().zip(late) {
+            bridge.on_record(late);
         }
     }
 
@@ -325,18 +348,34 @@ where
             return;
         }
         let moment = EventContext { time: SystemTime::now(), ids: self.ids(event, nested) };
+        let is_panic = metadata.target() == PANIC_TARGET;
+        let events = events.filter(|_| !is_panic);
+        let mut mark = bridge.filter(|_| !is_panic).and_then(|it| Mark::new(event, it, &self.marks));
+        let mut span_event = events.map(|_| SpanFields::of_event());
+        let lines = self.lines.as_ref().filter(|_| line);
+        let mut visit = |record: Option<&mut dyn Visit>| {
+            let record = record.map(|visitor| visitor as _);
+            let mark = mark.as_mut().map(|mark| mark.visitor() as _);
+            let span_event = span_event.as_mut().map(|fields| fields as _);
+            let mut others = SharedVisit::new([record, mark, span_event]);
+            match lines {
+                Some(lines) => lines.write_event(event, &ctx, &moment, &mut others),
+                None => others.visit(None, &|visitor| event.record(visitor)),
+            }
+        };
         // The line comes first: whatever happens afterwards, a panic has been written.
-        if let (true, Some(lines)) = (line, &self.lines) {
-            lines.write_event(event, &ctx, &moment);
+        match self.records.as_ref().filter(|_| record) {
+            Some(records) => records(event, &moment, &ctx, &mut visit),
+            None => visit(None),
         }
-        if let (true, Some(records)) = (record, &self.records) {
-            records(event, &moment, &ctx);
+        if let Some((bridge, fields)) = events.zip(span_event) {
+            bridge.add_event(event, &fields, moment.time);
         }
-        if let Some(bridge) = events.filter(|_| metadata.target() != PANIC_TARGET) {
-            bridge.add_event(event, moment.time);
+        if let Some(mark) = mark {
+            mark.set(moment.time);
         }
-        if let Some(bridge) = bridge {
-            errors::mark(event, bridge, moment.time, &self.marks);
+        if let Some(bridge) = bridge.filter(|_| is_panic) {
+            errors::note_panic(event, bridge, &self.marks);
         }
     }
 
@@ -346,7 +385,8 @@ where
             && passes(self.wants.lines.as_ref(), metadata, &ctx)
             && self.sdk_lines.allows(Instant::now())
         {
-            lines.write_event(event, &ctx, &EventContext { time: SystemTime::now(), ids: None });
+            let moment = EventContext { time: SystemTime::now(), ids: None };
+            lines.write_event(event, &ctx, &moment, &mut SharedVisit::default());
         }
     }
 

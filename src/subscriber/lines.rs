@@ -13,13 +13,34 @@ use super::event_context::EventContext;
 use crate::diagnostics::{Field, Write};
 use crate::lines::json::JsonLayer;
 use crate::lines::pretty::PrettyLayer;
+use crate::lines::shared_visit::SharedVisit;
 
 /// Writes lines of any format.
 pub(crate) type Lines<S> = Box<dyn LineFormat<S> + Send + Sync>;
 
 /// A layer that is given the spans of its filter, and its events with the moment that their records carry.
 pub(crate) trait LineFormat<S: Subscriber>: Layer<S> {
-    fn write_event(&self, event: &Event<'_>, ctx: &Context<'_, S>, moment: &EventContext);
+    /// Writes the line of an event. Shows its fields to the visitors of other outputs, too.
+    fn write_event(
+        &self,
+        event: &Event<'_>,
+        ctx: &Context<'_, S>,
+        moment: &EventContext,
+        others: &mut SharedVisit<'_>,
+    );
+
+    /// Keeps the fields of a span. Shows them to the visitors of other outputs, too.
+    fn keep_span(
+        &self,
+        attributes: &Attributes<'_>,
+        id: &Id,
+        ctx: &Context<'_, S>,
+        others: &mut SharedVisit<'_>,
+    );
+
+    /// Keeps fields that are recorded later, if those of the span are kept. Shows them to the visitors of other
+    /// outputs in any case.
+    fn keep_values(&self, id: &Id, values: &Record<'_>, others: &mut SharedVisit<'_>);
 }
 
 /// A format that can write this crate's own lines too.
@@ -48,22 +69,34 @@ impl<S: Subscriber, F: Layer<S>> Layer<S> for Shared<F> {
         self.0.on_register_dispatch(dispatch);
     }
 
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        self.0.on_new_span(attributes, id, ctx);
-    }
-
-    fn on_record(&self, id: &Id, values: &Record<'_>, ctx: Context<'_, S>) {
-        self.0.on_record(id, values, ctx);
-    }
-
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
         self.0.on_close(id, ctx);
     }
 }
 
 impl<S: Subscriber, F: LineFormat<S> + Send + Sync> LineFormat<S> for Shared<F> {
-    fn write_event(&self, event: &Event<'_>, ctx: &Context<'_, S>, moment: &EventContext) {
-        self.0.write_event(event, ctx, moment);
+    fn write_event(
+        &self,
+        event: &Event<'_>,
+        ctx: &Context<'_, S>,
+        moment: &EventContext,
+        others: &mut SharedVisit<'_>,
+    ) {
+        self.0.write_event(event, ctx, moment, others);
+    }
+
+    fn keep_span(
+        &self,
+        attributes: &Attributes<'_>,
+        id: &Id,
+        ctx: &Context<'_, S>,
+        others: &mut SharedVisit<'_>,
+    ) {
+        self.0.keep_span(attributes, id, ctx, others);
+    }
+
+    fn keep_values(&self, id: &Id, values: &Record<'_>, others: &mut SharedVisit<'_>) {
+        self.0.keep_values(id, values, others);
     }
 }
 
@@ -74,8 +107,28 @@ macro_rules! line_format {
             S: Subscriber + for<'a> LookupSpan<'a>,
             W: for<'w> MakeWriter<'w> + 'static,
         {
-            fn write_event(&self, event: &Event<'_>, ctx: &Context<'_, S>, moment: &EventContext) {
-                Self::write_event(self, event, ctx, moment.time, moment.ids);
+            fn write_event(
+                &self,
+                event: &Event<'_>,
+                ctx: &Context<'_, S>,
+                moment: &EventContext,
+                others: &mut SharedVisit<'_>,
+            ) {
+                Self::write_event(self, event, ctx, moment.time, moment.ids, others);
+            }
+
+            fn keep_span(
+                &self,
+                attributes: &Attributes<'_>,
+                id: &Id,
+                ctx: &Context<'_, S>,
+                others: &mut SharedVisit<'_>,
+            ) {
+                Self::keep_span(self, attributes, id, ctx, others);
+            }
+
+            fn keep_values(&self, id: &Id, values: &Record<'_>, others: &mut SharedVisit<'_>) {
+                Self::keep_values(self, id, values, others);
             }
         }
 

@@ -33,12 +33,15 @@ use std::time::SystemTime;
 
 use opentelemetry::logs::Severity;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
+use tracing_core::field::Visit;
 use tracing_core::{Event, Level, LevelFilter};
 use tracing_log::NormalizeEvent;
 
 use self::encoded::EncodedRecord;
+use self::fields::EventFields;
 use self::sdk::SdkLogs;
 pub(crate) use self::spans::SpanAttributes;
+use self::value::Each;
 use crate::export::Queue;
 use crate::export::encode::{self, LogFields};
 use crate::settings::AttributeLimits;
@@ -69,6 +72,9 @@ pub(crate) struct LogOptions {
     pub(crate) is_redacted: Option<Arc<IsRedacted>>,
 }
 
+/// Shows the fields of an event to a visitor, and to those of other outputs.
+pub(crate) type VisitEvent<'a> = dyn FnMut(Option<&mut dyn Visit>) + 'a;
+
 /// Given the name of a field.
 pub(crate) type IsRedacted = dyn Fn(&str) -> bool + Send + Sync;
 
@@ -87,10 +93,18 @@ impl OtlpLogs {
 
     /// Makes a record of the event. `extra` are attributes of a `LogRecord`, encoded: fields of spans and contexts.
     ///
-    /// The caller has filtered, and does not come here from the I/O thread or a suppressed context.
-    pub(crate) fn on_event(&self, event: &Event<'_>, time: SystemTime, ids: Option<TraceIds>, extra: &[u8]) {
+    /// The caller has filtered, and does not come here from the I/O thread or a suppressed context. It shows the fields
+    /// to what `visit` is called with, which is called once, record or not.
+    pub(crate) fn on_event(
+        &self,
+        event: &Event<'_>,
+        time: SystemTime,
+        ids: Option<TraceIds>,
+        extra: &[u8],
+        visit: &mut VisitEvent<'_>,
+    ) {
         if !self.options.wants(*event.metadata().level(), ids) {
-            return;
+            return visit(None);
         }
         let of_log_crate = event.normalized_metadata();
         let metadata = of_log_crate.as_ref().unwrap_or_else(|| event.metadata());
@@ -100,11 +114,15 @@ impl OtlpLogs {
                 encode::scope_name(&mut scratch.scope, metadata.target());
                 LogFields::write_header(&mut scratch.item, time, severity, ids);
                 let mut record = EncodedRecord::new(&mut scratch.item, self.options.limits.value_length);
-                fields::write(event, metadata, extra, &self.options, &mut record);
+                let mut fields = EventFields::new(event, &self.options, &mut record);
+                visit(Some(&mut Each(&mut fields)));
+                fields.finish(metadata, extra);
                 queue.push(&scratch.scope, &scratch.item);
             }),
             Way::Sdk(sdk) => sdk.emit(metadata.target(), time, severity, ids, |record| {
-                fields::write(event, metadata, extra, &self.options, record);
+                let mut fields = EventFields::new(event, &self.options, record);
+                visit(Some(&mut Each(&mut fields)));
+                fields.finish(metadata, extra);
             }),
         }
     }

@@ -57,7 +57,7 @@ impl RecordContext {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        Box::new(move |event, moment, ctx| {
+        Box::new(move |event, moment, ctx, visit| {
             // Without any such fields nothing is allocated.
             let mut around = Vec::new();
             context_fields::for_each(event.metadata().target(), &self.baggage, &mut |key, value| {
@@ -68,7 +68,7 @@ impl RecordContext {
             if let Some(spans) = &self.spans {
                 spans.write(event, ctx, &mut around);
             }
-            logs.on_event(event, moment.time, moment.ids, &around);
+            logs.on_event(event, moment.time, moment.ids, &around, visit);
         })
     }
 }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use opentelemetry::Value;
 use tracing_core::dispatcher::WeakDispatch;
+use tracing_core::field::Visit;
 use tracing_core::span::{Attributes, Id, Record};
 use tracing_core::{Dispatch, Event, Level, Subscriber};
 use tracing_log::NormalizeEvent as _;
@@ -24,6 +25,7 @@ use super::spans::SpanLine;
 use super::visit::{Exceptions, Values};
 use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::{self, FieldValue};
+use crate::lines::shared_visit::SharedVisit;
 use crate::lines::span_table::SpanTable;
 use crate::redaction::Redaction;
 use crate::semconv::OWN_TARGET;
@@ -284,11 +286,12 @@ where
         context: &Context<'_, S>,
         time: SystemTime,
         ids: Option<TraceIds>,
+        others: &mut SharedVisit<'_>,
     ) where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let metadata = event.metadata();
-        let fill = |scratch: &mut Scratch| self.fill(scratch, event, context, ids);
+        let fill = |scratch: &mut Scratch| self.fill(scratch, event, context, ids, others);
         self.line(*metadata.level(), time, fill, |line| {
             let _ = self.make_writer.make_writer_for(metadata).write_all(line);
         });
@@ -327,18 +330,20 @@ where
         event: &Event<'_>,
         context: &Context<'_, S>,
         ids: Option<TraceIds>,
+        others: &mut SharedVisit<'_>,
     ) where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
         let Scratch { line, fields, spans, .. } = scratch;
         let log_record = event.is_log();
-        event.record(&mut Values {
+        let mut values = Values {
             reserved: &self.format.reserved,
             message: Some(line),
             exceptions: Exceptions::First,
             log_record,
             ..self.values(fields)
-        });
+        };
+        others.visit(Some(&mut values), &|visitor| event.record(visitor));
         self.format.ids(line, ids);
         let normalized = if log_record { event.normalized_metadata() } else { None };
         let target = normalized.as_ref().map_or(event.metadata().target(), |metadata| metadata.target());
@@ -360,6 +365,39 @@ where
         {
             span.write(&self.format, fields, line, spans);
         }
+    }
+
+    /// Keeps the fields of a span, and shows them to `others`.
+    pub(crate) fn keep_span<S>(
+        &self,
+        attributes: &Attributes<'_>,
+        id: &Id,
+        context: &Context<'_, S>,
+        others: &mut SharedVisit<'_>,
+    ) where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let record = |visitor: &mut dyn Visit| attributes.record(visitor);
+        let is_kept = self.format.span_fields != SpanFields::Off;
+        let Some(span) = context.span(id).filter(|_| is_kept) else { return others.visit(None, &record) };
+        Scratch::with(|Scratch { fields, .. }| {
+            others.visit(Some(&mut self.values(fields)), &record);
+            let parent = span.parent().and_then(|parent| self.spans.nearest(&parent));
+            self.spans.insert(id, Arc::new(SpanLine::new(span.name(), parent, fields)));
+        });
+    }
+
+    /// Keeps fields that are recorded later, if those of the span are kept, and shows them to `others`.
+    pub(crate) fn keep_values(&self, id: &Id, values: &Record<'_>, others: &mut SharedVisit<'_>) {
+        let record = |visitor: &mut dyn Visit| values.record(visitor);
+        let is_kept = self.format.span_fields != SpanFields::Off;
+        let Some(span) = is_kept.then(|| self.spans.get(id)).flatten() else {
+            return others.visit(None, &record);
+        };
+        Scratch::with(|Scratch { fields, .. }| {
+            others.visit(Some(&mut self.values(fields)), &record);
+            span.record(fields, &self.format.span_reserved);
+        });
     }
 
     /// The subscriber that the layer works in. `None` inside of an `Option` or `Vec` of layers, which do not announce it.
@@ -393,26 +431,11 @@ where
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        if self.format.span_fields == SpanFields::Off {
-            return;
-        }
-        let Some(span) = context.span(id) else { return };
-        Scratch::with(|Scratch { fields, .. }| {
-            attributes.record(&mut self.values(fields));
-            let parent = span.parent().and_then(|parent| self.spans.nearest(&parent));
-            self.spans.insert(id, Arc::new(SpanLine::new(span.name(), parent, fields)));
-        });
+        self.keep_span(attributes, id, &context, &mut SharedVisit::default());
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
-        if self.format.span_fields == SpanFields::Off {
-            return;
-        }
-        let Some(span) = self.spans.get(id) else { return };
-        Scratch::with(|Scratch { fields, .. }| {
-            values.record(&mut self.values(fields));
-            span.record(fields, &self.format.span_reserved);
-        });
+        self.keep_values(id, values, &mut SharedVisit::default());
     }
 
     fn on_close(&self, id: Id, _: Context<'_, S>) {
@@ -422,7 +445,7 @@ where
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let time = SystemTime::now();
         let ids = self.ids(event, &context);
-        self.write_event(event, &context, time, ids);
+        self.write_event(event, &context, time, ids, &mut SharedVisit::default());
     }
 }
 

@@ -31,6 +31,7 @@ use self::text::{escape, shown};
 use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::Field;
 use crate::exception::describe;
+use crate::lines::shared_visit::SharedVisit;
 use crate::lines::span_table::SpanTable;
 use crate::redaction::{REDACTED, Redaction};
 use crate::semconv::OWN_TARGET;
@@ -130,6 +131,7 @@ where
         context: &Context<'_, S>,
         time: SystemTime,
         ids: Option<TraceIds>,
+        others: &mut SharedVisit<'_>,
     ) where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
@@ -137,7 +139,7 @@ where
         let normalized = event.normalized_metadata();
         let target = normalized.as_ref().map_or(metadata.target(), |normalized| normalized.target());
         let mut values = self.values(normalized.is_some());
-        event.record(&mut values);
+        others.visit(Some(&mut values), &|visitor| event.record(visitor));
         context_fields::for_each(target, &self.baggage, &mut |key, value| {
             if values.fields.iter().all(|(there, _)| there != key) {
                 values.add(key, || escape(&value.to_string()));
@@ -175,6 +177,36 @@ where
         let _ = self.make_writer.make_writer().write_all(line.as_bytes());
     }
 
+    /// Keeps the fields of a span, and shows them to `others`.
+    pub(crate) fn keep_span<S>(
+        &self,
+        attributes: &Attributes<'_>,
+        id: &Id,
+        _: &Context<'_, S>,
+        others: &mut SharedVisit<'_>,
+    ) where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let mut values = self.values(false);
+        others.visit(Some(&mut values), &|visitor| attributes.record(visitor));
+        self.spans.insert(id, Arc::new(Mutex::new(values.into_fields())));
+    }
+
+    /// Keeps fields that are recorded later, if those of the span are kept, and shows them to `others`.
+    ///
+    /// Values are formatted by code of the program, which may log: no lock is held while that happens.
+    pub(crate) fn keep_values(&self, id: &Id, record: &Record<'_>, others: &mut SharedVisit<'_>) {
+        let Some(span) = self.spans.get(id) else {
+            return others.visit(None, &|visitor| record.record(visitor));
+        };
+        let mut values = self.values(false);
+        others.visit(Some(&mut values), &|visitor| record.record(visitor));
+        let recorded = values.into_fields();
+        let mut fields = lock(&span);
+        fields.retain(|(old, _)| recorded.iter().all(|(new, _)| new != old));
+        fields.extend(recorded);
+    }
+
     /// Message and fields.
     fn body(&self, line: &mut String, values: &Values<'_>) {
         if let Some(message) = &values.message {
@@ -195,21 +227,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'w> MakeWriter<'w> + 'static,
 {
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, _: Context<'_, S>) {
-        let mut values = self.values(false);
-        attributes.record(&mut values);
-        self.spans.insert(id, Arc::new(Mutex::new(values.into_fields())));
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        self.keep_span(attributes, id, &context, &mut SharedVisit::default());
     }
 
-    /// Values are formatted by code of the program, which may log: no lock is held while that happens.
     fn on_record(&self, id: &Id, record: &Record<'_>, _: Context<'_, S>) {
-        let Some(span) = self.spans.get(id) else { return };
-        let mut values = self.values(false);
-        record.record(&mut values);
-        let recorded = values.into_fields();
-        let mut fields = lock(&span);
-        fields.retain(|(old, _)| recorded.iter().all(|(new, _)| new != old));
-        fields.extend(recorded);
+        self.keep_values(id, record, &mut SharedVisit::default());
     }
 
     fn on_close(&self, id: Id, _: Context<'_, S>) {
@@ -217,7 +240,8 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        self.write_event(event, &context, SystemTime::now(), TraceIds::from_event(event, None));
+        let (now, ids) = (SystemTime::now(), TraceIds::from_event(event, None));
+        self.write_event(event, &context, now, ids, &mut SharedVisit::default());
     }
 }
 

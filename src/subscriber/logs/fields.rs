@@ -8,7 +8,7 @@ use tracing_core::{Event, Metadata};
 use tracing_log::NormalizeEvent;
 
 use super::LogOptions;
-use super::value::{Each, Value, Values, plain};
+use super::value::{Value, Values, plain};
 use crate::exception::PANICKED;
 use crate::exception::{ErrorText, describe};
 use crate::export::encode;
@@ -32,33 +32,6 @@ pub(super) trait Record {
     fn undo(&mut self) {}
 }
 
-/// Writes everything of the event that is not the same for all records.
-pub(super) fn write(
-    event: &Event<'_>,
-    metadata: &Metadata<'_>,
-    extra: &[u8],
-    options: &LogOptions,
-    record: &mut impl Record,
-) {
-    let mut fields = Fields::new(event, options, record);
-    fields.visit_all();
-    fields.extra(extra);
-    if let Some(name) = given_name(event) {
-        fields.record.event_name(Value::Str(name));
-    }
-    // An event that knows better says so: of an error that is recorded, the place is the caller's.
-    let has_field = |key: &str| event.metadata().fields().field(key).is_some();
-    if let Some(file) = metadata.file().filter(|_| !has_field(CODE_FILE_PATH)) {
-        fields.attribute(CODE_FILE_PATH, Value::Str(file));
-    }
-    if let Some(line) = metadata.line().filter(|_| !has_field(CODE_LINE_NUMBER)) {
-        fields.attribute(CODE_LINE_NUMBER, Value::I64(i64::from(line)));
-    }
-    if fields.dropped > 0 {
-        fields.record.dropped_attributes(fields.dropped);
-    }
-}
-
 /// The name that the macro was given, unless a field says another one. Otherwise it is `event file:line`.
 fn given_name(event: &Event<'_>) -> Option<&'static str> {
     let metadata = event.metadata();
@@ -71,7 +44,8 @@ fn given_name(event: &Event<'_>) -> Option<&'static str> {
 
 const EVENT_NAME_FIELDS: [&str; 2] = ["otel.event.name", "event.name"];
 
-struct Fields<'a, R> {
+/// Sorts the fields of an event into a record.
+pub(super) struct EventFields<'a, R> {
     event: &'a Event<'a>,
     options: &'a LogOptions,
     record: &'a mut R,
@@ -80,69 +54,42 @@ struct Fields<'a, R> {
     /// Attributes.
     written: u32,
     dropped: u32,
-    progress: Progress,
 }
 
-/// How far the fields have been written, so that one that panics can be replaced and passed over.
-#[derive(Clone, Copy, Default)]
-struct Progress {
-    /// Fields written.
-    done: usize,
-    /// Fields met in this pass.
-    met: usize,
-    /// The name of the last one met.
-    name: &'static str,
-    /// `written` when it was met.
-    written: u32,
-}
-
-impl<'a, R: Record> Fields<'a, R> {
-    fn new(event: &'a Event<'a>, options: &'a LogOptions, record: &'a mut R) -> Self {
+impl<'a, R: Record> EventFields<'a, R> {
+    pub(super) fn new(event: &'a Event<'a>, options: &'a LogOptions, record: &'a mut R) -> Self {
         let is_log = event.is_log();
-        Self {
-            event,
-            options,
-            record,
-            is_log,
-            has_exception: false,
-            written: 0,
-            dropped: 0,
-            progress: Progress::default(),
+        Self { event, options, record, is_log, has_exception: false, written: 0, dropped: 0 }
+    }
+
+    /// Adds what is not among the fields.
+    pub(super) fn finish(mut self, metadata: &Metadata<'_>, extra: &[u8]) {
+        self.extra(extra);
+        if let Some(name) = given_name(self.event) {
+            self.record.event_name(Value::Str(name));
+        }
+        // An event that knows better says so: of an error that is recorded, the place is the caller's.
+        let fields = self.event.metadata().fields();
+        let has_field = |key: &str| fields.field(key).is_some();
+        if let Some(file) = metadata.file().filter(|_| !has_field(CODE_FILE_PATH)) {
+            self.attribute(CODE_FILE_PATH, Value::Str(file));
+        }
+        if let Some(line) = metadata.line().filter(|_| !has_field(CODE_LINE_NUMBER)) {
+            self.attribute(CODE_LINE_NUMBER, Value::I64(i64::from(line)));
+        }
+        if self.dropped > 0 {
+            self.record.dropped_attributes(self.dropped);
         }
     }
 
-    /// Formatting a value is the user's code. When it panics, the field is marked as such and the next pass goes on
-    /// behind it. Each pass gets further, so this ends.
-    fn visit_all(&mut self) {
-        let event = self.event;
-        while catch_unwind(AssertUnwindSafe(|| event.record(&mut Each(self)))).is_err() {
-            self.record.undo();
-            if self.progress.done == self.progress.met {
-                return;
-            }
-            self.written = self.progress.written;
-            self.progress.done = self.progress.met;
-            self.progress.met = 0;
-            self.place(self.progress.name, Value::Str(PANICKED));
-        }
-    }
-
-    /// Calls `write` for a field that has not been written yet.
-    fn once(&mut self, field: &Field, write: impl FnOnce(&mut Self, &'static str)) {
-        self.progress.met += 1;
-        if self.progress.met <= self.progress.done {
-            return;
-        }
+    /// Calls `write` for a field, unless a later one has its name.
+    fn last(&mut self, field: &Field, write: impl FnOnce(&mut Self, &'static str)) {
         let name = field.name();
-        self.progress.name = plain(name);
-        self.progress.written = self.written;
-        self.record.begin();
-        let replaced =
-            self.event.metadata().fields().iter().skip(field.index() + 1).any(|f| f.name() == name);
-        if !replaced {
+        let is_replaced =
+            self.event.metadata().fields().iter().skip(field.index() + 1).any(|later| later.name() == name);
+        if !is_replaced {
             write(self, plain(name));
         }
-        self.progress.done = self.progress.met;
     }
 
     fn field(&mut self, name: &str, value: Value<'_>) {
@@ -152,8 +99,8 @@ impl<'a, R: Record> Fields<'a, R> {
 
     fn place(&mut self, name: &str, value: Value<'_>) {
         match name {
-            "message" => self.record.body(value),
-            "otel.event.name" | "event.name" => self.record.event_name(value),
+            "message" => self.guarded(value, R::body),
+            "otel.event.name" | "event.name" => self.guarded(value, R::event_name),
             // These say where the record comes from, which has its own place.
             "log.target" | "log.module_path" | "log.file" | "log.line" if self.is_log => {}
             _ => self.attribute(name, value),
@@ -162,7 +109,21 @@ impl<'a, R: Record> Fields<'a, R> {
 
     fn attribute(&mut self, key: &str, value: Value<'_>) {
         if self.has_room() {
-            self.record.attribute(key, value);
+            self.guarded(value, |record, value| record.attribute(key, value));
+        }
+    }
+
+    /// Calls `write`, in which the value may be formatted by code of the user. If that panics, the rest of the record is
+    /// not touched.
+    fn guarded(&mut self, value: Value<'_>, write: impl Fn(&mut R, Value<'_>)) {
+        if !matches!(value, Value::Debug(_) | Value::Display(_)) {
+            return write(self.record, value);
+        }
+        self.record.begin();
+        let record = &mut *self.record;
+        if catch_unwind(AssertUnwindSafe(|| write(record, value))).is_err() {
+            self.record.undo();
+            write(self.record, Value::Str(PANICKED));
         }
     }
 
@@ -204,13 +165,13 @@ impl<'a, R: Record> Fields<'a, R> {
     }
 }
 
-impl<R: Record> Values for Fields<'_, R> {
+impl<R: Record> Values for EventFields<'_, R> {
     fn value(&mut self, field: &Field, value: Value<'_>) {
-        self.once(field, |fields, name| fields.field(name, value));
+        self.last(field, |fields, name| fields.field(name, value));
     }
 
     fn error(&mut self, field: &Field, error: &(dyn Error + 'static)) {
-        self.once(field, |fields, name| fields.exception(name, &describe(error)));
+        self.last(field, |fields, name| fields.exception(name, &describe(error)));
     }
 }
 

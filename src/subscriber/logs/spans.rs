@@ -9,8 +9,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tracing_core::field::Field;
-use tracing_core::span::{Attributes, Id, Record};
+use tracing_core::field::{Field, Visit};
+use tracing_core::span::Id;
 use tracing_core::{Event, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
@@ -36,20 +36,22 @@ impl SpanAttributes {
         Self { value_length, spans: SpanTable::new() }
     }
 
-    /// Keeps the fields that a span was made with.
-    pub(crate) fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id) {
-        let mut fields = self.visitor();
-        attributes.record(&mut Each(&mut fields));
-        self.spans.insert(id, Arc::new(Mutex::new(fields.encoded)));
+    /// Keeps the fields that a span was created with.
+    pub(crate) fn keep(&self, id: &Id, fields: RecordFields) {
+        self.spans.insert(id, Arc::new(Mutex::new(fields.0.encoded)));
+    }
+
+    /// Returns `true` if the fields of a span are kept.
+    pub(crate) fn knows(&self, id: &Id) -> bool {
+        self.spans.get(id).is_some()
     }
 
     /// Keeps fields that were recorded later, for a span that is known.
-    pub(crate) fn on_record(&self, values: &Record<'_>, id: &Id) {
+    pub(crate) fn add(&self, id: &Id, fields: &RecordFields) {
         let Some(span) = self.spans.get(id) else { return };
-        let mut fields = self.visitor();
-        values.record(&mut Each(&mut fields));
         let mut kept = lock(&span);
-        encode::encoded_attributes(&fields.encoded).for_each(|(_, attribute)| replace(&mut kept, attribute));
+        encode::encoded_attributes(&fields.0.encoded)
+            .for_each(|(_, attribute)| replace(&mut kept, attribute));
     }
 
     pub(crate) fn on_close(&self, id: &Id) {
@@ -68,8 +70,9 @@ impl SpanAttributes {
         }
     }
 
-    fn visitor(&self) -> Fields {
-        Fields { encoded: Vec::new(), one: Vec::new(), value_length: self.value_length }
+    /// Returns what collects the fields of a span.
+    pub(crate) fn fields(&self) -> RecordFields {
+        RecordFields(Fields { encoded: Vec::new(), one: Vec::new(), value_length: self.value_length })
     }
 }
 
@@ -89,6 +92,15 @@ fn replace(kept: &mut Vec<u8>, attribute: &[u8]) {
         kept.drain(old);
     }
     kept.extend_from_slice(attribute);
+}
+
+/// Fields of a span, as attributes of a `LogRecord`, no key twice.
+pub(crate) struct RecordFields(Fields);
+
+impl RecordFields {
+    pub(crate) fn visitor(&mut self) -> impl Visit + '_ {
+        Each(&mut self.0)
+    }
 }
 
 struct Fields {

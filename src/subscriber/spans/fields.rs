@@ -22,7 +22,7 @@ use crate::settings::AttributeLimits;
 
 /// What the fields of a span, or of one `record`, say.
 #[derive(Debug)]
-pub(super) struct SpanFields {
+pub(in crate::subscriber) struct SpanFields {
     pub(super) attributes: AttributeBuffer,
     pub(super) name: Option<String>,
     pub(super) kind: Option<SpanKind>,
@@ -30,6 +30,11 @@ pub(super) struct SpanFields {
 }
 
 impl SpanFields {
+    /// Fields of an event, whose limits apply later.
+    pub(in crate::subscriber) fn of_event() -> Self {
+        Self::new(AttributeLimits { count: u32::MAX, value_length: None })
+    }
+
     pub(super) fn new(limits: AttributeLimits) -> Self {
         Self {
             attributes: AttributeBuffer::new(limits),

@@ -69,12 +69,13 @@ use std::time::{Duration, SystemTime};
 use opentelemetry::trace::{Link, TraceContextExt};
 use opentelemetry::{Context as OtelContext, KeyValue};
 use tracing_core::dispatcher::WeakDispatch;
-use tracing_core::{Dispatch, Event, span};
+use tracing_core::{Dispatch, Event, Metadata, span};
 use tracing_subscriber::layer::Context;
 
 pub(super) use self::compat::StockExtensions;
 pub(super) use self::ext::SpanAccess;
 pub use self::ext::SpanExt;
+pub(super) use self::fields::SpanFields;
 pub(crate) use self::handler::handler_span;
 pub(super) use self::handler::is_handler_span;
 pub(crate) use self::source::{DirectSource, SpanSource};
@@ -82,7 +83,6 @@ pub(crate) use self::state::SpanState;
 pub(crate) use self::status::as_inferred;
 pub(crate) use self::stock::StockBridge;
 
-use self::fields::SpanFields;
 use self::state::{PendingSpan, Stage, StartTime, Started};
 use super::combined_filter::passes;
 use super::errors;
@@ -91,7 +91,6 @@ use super::reentrancy::ReentrancyGuard;
 use crate::export::encode;
 use crate::export::own_threads::on_io_thread;
 use crate::lines::span_table::SpanTable;
-use crate::settings::AttributeLimits;
 use crate::trace_ids::{TraceIds, is_suppressed, with_current};
 
 /// Makes OpenTelemetry spans of the `tracing` spans of one subscriber.
@@ -126,16 +125,14 @@ impl SpanBridge {
         self.records_events
     }
 
-    /// Adds an event to the span that it belongs to, or to the nearest one around it.
-    pub(super) fn add_event(&self, event: &Event<'_>, time: SystemTime) {
+    /// Adds an event with these fields to the span that it belongs to, or to the nearest one around it.
+    pub(super) fn add_event(&self, event: &Event<'_>, fields: &SpanFields, time: SystemTime) {
         let Some(context) = self.span_of_event(event).and_then(|state| self.context(&state)) else { return };
         let span = context.span();
         if !span.is_recording() {
             return;
         }
         let metadata = event.metadata();
-        let mut fields = SpanFields::new(AttributeLimits { count: u32::MAX, value_length: None });
-        event.record(&mut fields);
         let mut name = metadata.name().to_owned();
         let mut attributes = vec![
             KeyValue::new("level", metadata.level().as_str()),
@@ -159,11 +156,22 @@ impl SpanBridge {
         let _ = self.dispatch.set(dispatch.downgrade());
     }
 
-    pub(super) fn on_new_span<S>(
+    /// Returns what collects the fields of a new span. `None` if the span filter excludes it.
+    pub(super) fn new_fields<S>(
+        &self,
+        metadata: &'static Metadata<'static>,
+        ctx: &Context<'_, S>,
+    ) -> Option<SpanFields> {
+        let is_included = !is_handler_span(metadata) && passes(Some(&self.filter), metadata, ctx);
+        is_included.then(|| SpanFields::new(self.source.attribute_limits()))
+    }
+
+    /// Begins a span with these fields; without any it is one that the filter excludes.
+    pub(super) fn on_new_span(
         &self,
         attributes: &span::Attributes<'_>,
         id: &span::Id,
-        ctx: &Context<'_, S>,
+        fields: Option<SpanFields>,
     ) {
         let metadata = attributes.metadata();
         let parent = match attributes.parent() {
@@ -172,14 +180,14 @@ impl SpanBridge {
             None => None,
         };
         let adopted = handler::take_adopted(metadata);
-        let is_included = adopted.is_some() || passes(Some(&self.filter), metadata, ctx);
-        let (stage, started) = match adopted {
-            Some(context) => {
+        let is_included = adopted.is_some() || fields.is_some();
+        let (stage, started) = match (adopted, fields) {
+            (Some(context), _) => {
                 let is_recording = context.span().is_recording();
                 (Stage::Settled, Some(Started { is_recording, ..Started::transparent(context) }))
             }
-            None if is_included => self.first_stage(attributes, parent.as_ref()),
-            None => (Stage::Settled, None),
+            (None, Some(fields)) => self.first_stage(attributes, parent.as_ref(), fields),
+            (None, None) => (Stage::Settled, None),
         };
         let state = SpanState {
             id: id.clone(),
@@ -199,6 +207,7 @@ impl SpanBridge {
         &self,
         attributes: &span::Attributes<'_>,
         parent: Option<&Arc<SpanState>>,
+        fields: SpanFields,
     ) -> (Stage, Option<Started>) {
         let parent = match parent {
             Some(parent) if !attributes.is_contextual() => self.context(parent),
@@ -209,8 +218,6 @@ impl SpanBridge {
         if on_io_thread() || is_suppressed() {
             return (Stage::Settled, Some(Started::transparent(parent.with_telemetry_suppressed())));
         }
-        let mut fields = SpanFields::new(self.source.attribute_limits());
-        attributes.record(&mut fields);
         let pending = PendingSpan {
             parent,
             name: attributes.metadata().name().into(),
@@ -223,13 +230,15 @@ impl SpanBridge {
         (Stage::Pending(pending), None)
     }
 
-    pub(super) fn on_record(&self, id: &span::Id, values: &span::Record<'_>) {
-        let Some(state) = self.table.get(id).filter(|state| state.is_included) else { return };
-        if state.started.get().is_some_and(|started| !started.is_recording) {
-            return;
-        }
-        let mut fields = SpanFields::new(self.source.attribute_limits());
-        values.record(&mut fields);
+    /// Returns what collects fields that are recorded later. `None` if the span is not recorded.
+    pub(super) fn late_fields(&self, id: &span::Id) -> Option<LateFields> {
+        let state = self.table.get(id).filter(|state| state.is_included)?;
+        let is_recorded = state.started.get().is_none_or(|started| started.is_recording);
+        let fields = SpanFields::new(self.source.attribute_limits());
+        is_recorded.then_some(LateFields { state, fields })
+    }
+
+    pub(super) fn on_record(&self, LateFields { state, fields }: LateFields) {
         let mut stage = state.lock_stage();
         if let Stage::Pending(pending) = &mut *stage {
             return pending.fields.append(fields);
@@ -378,6 +387,12 @@ impl SpanBridge {
     }
 }
 
+/// Fields that are recorded in a span after its creation.
+pub(super) struct LateFields {
+    state: Arc<SpanState>,
+    pub(super) fields: SpanFields,
+}
+
 /// Waits for another thread that is starting the span.
 fn wait_for(state: &SpanState) -> Option<Started> {
     let deadline = std::time::Instant::now() + MAX_START;
@@ -390,11 +405,7 @@ fn wait_for(state: &SpanState) -> Option<Started> {
 }
 
 /// Hands fields to a span that has started.
-fn record_late(
-    context: &OtelContext,
-    mut fields: SpanFields,
-    metadata: &'static tracing_core::Metadata<'static>,
-) {
+fn record_late(context: &OtelContext, mut fields: SpanFields, metadata: &'static Metadata<'static>) {
     let span = context.span();
     if let Some(name) = fields.name.take() {
         span.update_name(name);

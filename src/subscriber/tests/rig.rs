@@ -15,6 +15,7 @@ use super::super::event_context::EventContext;
 use super::super::filter::{Filter, FilterHandle};
 use super::super::lines::LineFormat;
 use super::super::{LayerParts, Lines, Marks, SpanBridge, SpanSource};
+use crate::lines::shared_visit::SharedVisit;
 use crate::provider::SamplingShortcut;
 use crate::settings::ExceptionSignal;
 use crate::trace_ids::TraceIds;
@@ -74,7 +75,8 @@ impl Rig {
         let parts = LayerParts {
             lines: Some((lines_into(&lines), line_filter.clone())),
             records: Some((
-                Box::new(move |event, moment, _| {
+                Box::new(move |event, moment, _, visit| {
+                    visit(None);
                     written.lock().unwrap().push((message(event), moment.ids));
                 }),
                 handle(options.records),
@@ -194,7 +196,8 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        self.write_event(event, &ctx, &EventContext { time: std::time::SystemTime::now(), ids: None });
+        let moment = EventContext { time: std::time::SystemTime::now(), ids: None };
+        self.write_event(event, &ctx, &moment, &mut SharedVisit::default());
     }
 }
 
@@ -202,7 +205,29 @@ impl<S> LineFormat<S> for SpanNames
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    fn write_event(&self, event: &Event<'_>, ctx: &Context<'_, S>, moment: &EventContext) {
+    fn keep_span(
+        &self,
+        attributes: &tracing::span::Attributes<'_>,
+        id: &tracing::Id,
+        ctx: &Context<'_, S>,
+        others: &mut SharedVisit<'_>,
+    ) {
+        self.on_new_span(attributes, id, ctx.clone());
+        others.visit(None, &|visitor| attributes.record(visitor));
+    }
+
+    fn keep_values(&self, _: &tracing::Id, values: &tracing::span::Record<'_>, others: &mut SharedVisit<'_>) {
+        others.visit(None, &|visitor| values.record(visitor));
+    }
+
+    fn write_event(
+        &self,
+        event: &Event<'_>,
+        ctx: &Context<'_, S>,
+        moment: &EventContext,
+        others: &mut SharedVisit<'_>,
+    ) {
+        others.visit(None, &|visitor| event.record(visitor));
         let mut text = message(event);
         for span in ctx.event_scope(event).into_iter().flatten() {
             let layer = Arc::as_ptr(&self.0).addr();

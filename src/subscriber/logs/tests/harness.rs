@@ -27,7 +27,12 @@ pub(super) struct ToLogs {
 impl<S: tracing::Subscriber> Layer<S> for ToLogs {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(NANOS);
-        self.logs.on_event(event, time, self.ids, &self.extra);
+        let mut visit = |visitor: Option<&mut dyn Visit>| {
+            if let Some(visitor) = visitor {
+                event.record(visitor);
+            }
+        };
+        self.logs.on_event(event, time, self.ids, &self.extra, &mut visit);
     }
 }
 
