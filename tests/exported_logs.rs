@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use opentelemetry::KeyValue;
+use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, LoggerProvider as _};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_sdk::trace::Sampler;
 use telemetry_bootstrap::testing::{CollectedTelemetry, Collector};
@@ -159,4 +160,54 @@ fn records_have_no_span_fields_by_default() {
         || tracing::info_span!("work", a = 1).in_scope(|| tracing::info!("inside")),
     );
     assert_eq!(received.logs()[0].attribute("a"), None);
+}
+
+/// `containers` lists or maps around a number.
+fn nested(containers: usize, is_map: bool) -> AnyValue {
+    (0..containers).fold(AnyValue::Int(7), |inner, _| match is_map {
+        true => AnyValue::Map(Box::new([("key".into(), inner)].into())),
+        false => AnyValue::ListAny(Box::new(vec![inner])),
+    })
+}
+
+/// The innermost value, and how many containers are around it.
+fn innermost(value: &Value) -> (usize, &Value) {
+    let inner = match value {
+        Value::ArrayValue(list) => list.values[0].value.as_ref(),
+        Value::KvlistValue(map) => map.values[0].value.as_ref().and_then(|value| value.value.as_ref()),
+        _ => return (0, value),
+    };
+    let (containers, innermost) = innermost(inner.unwrap());
+    (containers + 1, innermost)
+}
+
+#[test]
+fn values_nested_too_deep_are_cut_where_receivers_can_read_them() {
+    let collector = Collector::start().unwrap();
+    let (_layer, guard) =
+        init().endpoint(collector.endpoint()).ignore_env().build_local::<Registry>().unwrap();
+    let logger = guard.logger_provider().logger("test");
+    for is_map in [false, true] {
+        for containers in [1, 31, 32, 49, 500] {
+            let mut record = logger.create_log_record();
+            record.set_body(nested(containers, is_map));
+            record.add_attribute("nested", nested(containers, is_map));
+            logger.emit(record);
+        }
+    }
+    guard.shutdown().unwrap();
+    let logs = collector.received().logs();
+    assert_eq!(logs.len(), 10, "the collector reads the whole batch");
+    for (log, containers) in logs.iter().zip([1, 31, 32, 49, 500].into_iter().cycle()) {
+        let body = log.record.body.as_ref().and_then(|body| body.value.as_ref()).unwrap();
+        let attribute = log.record.attributes[0].value.as_ref().and_then(|value| value.value.as_ref());
+        for value in [body, attribute.unwrap()] {
+            let expected = match containers {
+                ..=31 => (containers, Value::IntValue(7)),
+                _ => (31, Value::StringValue("[nested too deep]".to_owned())),
+            };
+            let (found, innermost) = innermost(value);
+            assert_eq!((found, innermost.clone()), expected);
+        }
+    }
 }

@@ -36,16 +36,24 @@ impl Encode for Value {
 
 impl Encode for AnyValue {
     fn encode(&self, out: &mut Vec<u8>, limit: Option<usize>) {
-        match self {
-            Self::Boolean(value) => bool(out, *value),
-            Self::Int(value) => i64(out, *value),
-            Self::Double(value) => f64(out, *value),
-            Self::String(value) => str(out, value.as_str(), limit),
-            Self::Bytes(value) => bytes_value(out, value, limit),
-            Self::ListAny(values) => array(out, values, |out, value| value.encode(out, limit)),
-            Self::Map(values) => map(out, values, limit),
-            other => str(out, &format!("{other:?}"), limit),
+        any_value(out, self, limit, MAX_DEPTH);
+    }
+}
+
+/// Appends a value that may contain others, `depth` levels of them.
+fn any_value(out: &mut Vec<u8>, value: &AnyValue, limit: Option<usize>, depth: u32) {
+    match value {
+        AnyValue::Boolean(value) => bool(out, *value),
+        AnyValue::Int(value) => i64(out, *value),
+        AnyValue::Double(value) => f64(out, *value),
+        AnyValue::String(value) => str(out, value.as_str(), limit),
+        AnyValue::Bytes(value) => bytes_value(out, value, limit),
+        AnyValue::ListAny(_) | AnyValue::Map(_) if depth <= 1 => str(out, TOO_DEEP, None),
+        AnyValue::ListAny(values) => {
+            array(out, values, |out, value| any_value(out, value, limit, depth - 1));
         }
+        AnyValue::Map(values) => map(out, values, limit, depth - 1),
+        other => str(out, &format!("{other:?}"), limit),
     }
 }
 
@@ -291,13 +299,20 @@ fn array<T>(out: &mut Vec<u8>, values: &[T], element: impl Fn(&mut Vec<u8>, &T))
     });
 }
 
-fn map(out: &mut Vec<u8>, values: &HashMap<Key, AnyValue>, limit: Option<usize>) {
+fn map(out: &mut Vec<u8>, values: &HashMap<Key, AnyValue>, limit: Option<usize>, depth: u32) {
     message(out, MAP, |out| {
         for (key, value) in values {
-            attribute(out, VALUES, key.as_str(), |out| value.encode(out, limit));
+            attribute(out, VALUES, key.as_str(), |out| any_value(out, value, limit, depth));
         }
     });
 }
+
+/// Levels of a nested value. Receivers read messages that are nested 100 levels deep: a map takes three of them, and the
+/// request around it five.
+const MAX_DEPTH: u32 = 32;
+
+/// What takes the place of a list or a map at the last level.
+const TOO_DEEP: &str = "[nested too deep]";
 
 /// From here on a set of keys is cheaper than comparing all with all.
 const MANY: usize = 48;
