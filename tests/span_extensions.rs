@@ -113,6 +113,28 @@ fn every_method_works_with_the_bridge_of_tracing_opentelemetry() {
 }
 
 #[test]
+fn a_parent_can_be_set_until_something_needs_the_ids() {
+    let starts: [fn(&Span); 4] = [
+        |span| tracing::info!(parent: span, "needs the ids"),
+        |span| drop(tracing::info_span!(parent: span, "child")),
+        |span| drop(tracing::info_span!("follower").follows_from(span)),
+        |span| drop(telemetry_bootstrap::SpanExt::context(span)),
+    ];
+    run(|| {
+        for start in starts {
+            let parent = || Context::new().with_remote_span_context(remote());
+            let span = tracing::info_span!("span", late = tracing::field::Empty);
+            span.record("late", 1);
+            telemetry_bootstrap::SpanExt::set_attribute(&span, "key", 1);
+            telemetry_bootstrap::SpanExt::set_parent(&span, parent()).unwrap();
+            start(&span);
+            let refused = telemetry_bootstrap::SpanExt::set_parent(&span, parent());
+            assert!(matches!(refused, Err(SetParentError::AlreadyStarted)));
+        }
+    });
+}
+
+#[test]
 fn a_span_that_the_filter_excludes_accepts_everything_without_effect() {
     let spans = run(|| {
         let excluded = tracing::trace_span!("excluded");

@@ -5,7 +5,7 @@
 //! futures that are dropped, also inside macro arguments and across threads. `SPAN_PROGRAMS=1000` runs so many,
 //! `SPAN_PROGRAMS_SEED=7` starts with that one.
 
-#![expect(clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod local;
 
@@ -596,8 +596,10 @@ fn with_stock(programs: impl FnOnce(&Dispatch)) -> Exported {
     )
 }
 
+type Adjust = fn(Builder) -> Builder;
+
 /// Ours, adjusted, and with the layer in the subscriber that `subscriber` builds.
-fn with_ours(adjust: fn(Builder) -> Builder, beside: bool, programs: impl FnOnce(&Dispatch)) -> Exported {
+fn with_ours(adjust: Adjust, beside: bool, programs: impl FnOnce(&Dispatch)) -> Exported {
     let collector = Collector::start().unwrap();
     let local = Local::with(&collector.endpoint(), |builder| {
         adjust(builder).shutdown_timeout(Duration::from_secs(30)).traces(|traces| traces.max_links(1000))
@@ -675,7 +677,7 @@ fn random_programs_export_what_they_export_with_the_stock_parts() {
     let expected = with_stock(|dispatch| run_all(&programs, dispatch));
     assert!(expected.spans.len() > 5 * count as usize, "{} spans", expected.spans.len());
     assert!(expected.events.len() > count as usize, "{} events", expected.events.len());
-    let ways: [(&str, fn(Builder) -> Builder, bool); 4] = [
+    let ways: [(&str, Adjust, bool); 4] = [
         ("alone", |builder| builder, false),
         ("spans of the SDK", |builder| builder.traces(|traces| traces.span_processor(Idle)), false),
         ("stock bridge", |builder| builder.traces(|traces| traces.use_tracing_opentelemetry()), false),

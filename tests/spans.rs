@@ -474,6 +474,31 @@ fn a_span_never_ends_before_it_starts() {
 }
 
 #[test]
+fn times_out_of_range_saturate() {
+    let [early, late] = [
+        SystemTime::UNIX_EPOCH - Duration::from_secs(1),
+        // After the year 2554, which is the last that fits.
+        SystemTime::UNIX_EPOCH + Duration::from_secs(20_000_000_000),
+    ];
+    in_both_ways(
+        same,
+        || {
+            let work = tracing::info_span!("work");
+            work.add_event_with_timestamp("early", early, Vec::new());
+            work.add_event_with_timestamp("late", late, Vec::new());
+            work.context().span().add_event_with_timestamp("early", early, Vec::new());
+            work.context().span().end_with_timestamp(late);
+        },
+        |received, _, _| {
+            let work = span(received, "work").span;
+            let times: Vec<_> = work.events.iter().map(|event| event.time_unix_nano).collect();
+            assert_eq!(times, [0, u64::MAX, 0]);
+            assert_eq!(work.end_time_unix_nano, u64::MAX);
+        },
+    );
+}
+
+#[test]
 fn events_have_the_name_that_their_macro_gives_them() {
     with_every_bridge(
         same,

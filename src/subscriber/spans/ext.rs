@@ -19,7 +19,9 @@ use super::state::{PendingSpan, SpanState, Stage};
 /// The methods are those of `tracing_opentelemetry::OpenTelemetrySpanExt`, which works as well. This trait needs
 /// neither a second crate nor the detour through it. Where telemetry is not installed, the methods have no effect.
 ///
-/// A span starts, and so gets its ids, when it is first entered, when it gets a child, or when its context is requested.
+/// A span starts, and so gets its ids, when it is first entered, when it gets a child, when an event names it as its
+/// parent (`info!(parent: &span, …)`, which needs the ids), when another span links to it, or when its context is
+/// requested. A parent can be set until then.
 ///
 /// ```
 /// use telemetry_bootstrap::SpanExt as _;

@@ -124,11 +124,89 @@ pub(super) struct StartTime {
 
 impl StartTime {
     pub(super) fn now() -> Self {
-        Self { time: SystemTime::now(), instant: Instant::now() }
+        Self { time: wall_clock(), instant: Instant::now() }
     }
 
-    /// The current time, if the wall clock had not been set since the start.
+    /// Returns the current time, if the wall clock had not been set since the start.
     pub(super) fn end(self) -> SystemTime {
         self.time.checked_add(self.instant.elapsed()).unwrap_or(self.time)
+    }
+}
+
+#[cfg(not(test))]
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}
+
+/// A clock that tests can set.
+#[cfg(test)]
+fn wall_clock() -> SystemTime {
+    tests::clock()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::subscriber::tests::rig::Rig;
+
+    thread_local! {
+        static STEP: Cell<i64> = const { Cell::new(0) };
+    }
+
+    pub(super) fn clock() -> SystemTime {
+        let step = Duration::from_secs(STEP.get().unsigned_abs());
+        if STEP.get() < 0 { SystemTime::now() - step } else { SystemTime::now() + step }
+    }
+
+    /// Sets the clock of this thread, in seconds, during a span, before another one begins.
+    fn work(step: i64) {
+        let outer = tracing::info_span!("outer").entered();
+        STEP.set(step);
+        tracing::info_span!("inner").in_scope(|| std::thread::sleep(Duration::from_millis(2)));
+        drop(outer);
+        STEP.set(0);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_during_a_span_does_not_change_how_long_it_lasts() {
+        for step in [3_600, -3_600] {
+            let rig = Rig::new();
+            let measured = Instant::now();
+            work(step);
+            let limit = measured.elapsed();
+            for name in ["outer", "inner"] {
+                let span = rig.spans.named(name);
+                let lasted = span.end_time.duration_since(span.start_time).unwrap();
+                assert!((Duration::from_millis(2)..=limit).contains(&lasted), "{name}: {lasted:?}");
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "testing")]
+    fn a_clock_that_is_set_does_not_change_spans_that_are_encoded_at_once() {
+        for step in [3_600, -3_600] {
+            let telemetry = crate::testing::capture();
+            let measured = Instant::now();
+            work(step);
+            let limit = measured.elapsed();
+            for name in ["outer", "inner"] {
+                let span = telemetry.span(name).span;
+                let lasted = Duration::from_nanos(span.end_time_unix_nano - span.start_time_unix_nano);
+                assert!((Duration::from_millis(2)..=limit).contains(&lasted), "{name}: {lasted:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_out_of_range_is_the_start() {
+        let last = (0..64).rev().fold(SystemTime::UNIX_EPOCH, |time, bit| {
+            time.checked_add(Duration::from_secs(1 << bit)).unwrap_or(time)
+        });
+        let start = StartTime { time: last, instant: Instant::now() - Duration::from_secs(2) };
+        assert_eq!(start.end(), last);
     }
 }
