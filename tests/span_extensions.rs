@@ -117,7 +117,7 @@ fn a_parent_can_be_set_until_something_needs_the_ids() {
     let starts: [fn(&Span); 4] = [
         |span| tracing::info!(parent: span, "needs the ids"),
         |span| drop(tracing::info_span!(parent: span, "child")),
-        |span| drop(tracing::info_span!("follower").follows_from(span)),
+        |span| _ = tracing::info_span!("follower").follows_from(span),
         |span| drop(telemetry_bootstrap::SpanExt::context(span)),
     ];
     run(|| {

@@ -427,3 +427,6 @@ static STARTED: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
 
 /// How long a thread waits for another one that is starting the same span. Then it goes on with the span around it.
 const MAX_START: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod stress;

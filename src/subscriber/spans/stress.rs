@@ -1,0 +1,165 @@
+//! One span that several threads create children of, record in, enter, exit, give a parent and close, all at once.
+//!
+//! In a form that Miri can run, which looks for data races and tries schedules: without network, with few rounds.
+
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use opentelemetry::trace::{
+    SpanContext, SpanId, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState, TracerProvider as _,
+};
+use opentelemetry::{Context as OtelContext, KeyValue};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use prost::Message as _;
+use tracing_core::Dispatch;
+use tracing_core::dispatcher::with_default;
+use tracing_subscriber::Registry;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use super::{DirectSource, SpanBridge, SpanExt as _, SpanSource};
+use crate::export::{Ledger, Queue};
+use crate::provider::{SamplingShortcut, SharedSampler};
+use crate::settings::{AttributeLimits, QueueSettings, SamplerSetting, SpanLimitSettings};
+use crate::subscriber::filter::{Filter, FilterHandle};
+use crate::subscriber::tests::rig::Spans;
+use crate::subscriber::{LayerParts, Marks};
+
+const THREADS: usize = 3;
+const ROUNDS: usize = if cfg!(miri) { 3 } else { 300 };
+
+fn bridge(source: SpanSource) -> Arc<SpanBridge> {
+    Arc::new(SpanBridge::new(source, FilterHandle::new(Filter::parse("info").0)))
+}
+
+fn subscriber(bridge: &Arc<SpanBridge>) -> Dispatch {
+    let parts = LayerParts {
+        lines: None,
+        records: None,
+        span_attributes: None,
+        spans: Some(Arc::clone(bridge).into()),
+        marks: Marks::default(),
+    };
+    Dispatch::new(Registry::default().with(parts.into_only_layer()))
+}
+
+fn remote(number: u64) -> OtelContext {
+    let context = SpanContext::new(
+        TraceId::from(7),
+        SpanId::from(number),
+        TraceFlags::SAMPLED,
+        true,
+        TraceState::default(),
+    );
+    OtelContext::new().with_remote_span_context(context)
+}
+
+/// What each thread does with the span that all share.
+fn reach(span: &tracing::Span, thread: usize) {
+    match thread % THREADS {
+        0 => {
+            span.record("progress", 1);
+            span.in_scope(|| tracing::error!("failed"));
+            span.record("progress", 2);
+        }
+        1 => {
+            let _ = span.set_parent(remote(1));
+            span.set_attribute("set", true);
+            let child = tracing::info_span!(parent: span, "child");
+            child.follows_from(span);
+        }
+        _ => {
+            let _ = tracing_opentelemetry::OpenTelemetrySpanExt::set_parent(span, remote(2));
+            tracing_opentelemetry::OpenTelemetrySpanExt::set_attribute(span, "stock", 1);
+            span.add_event("event", vec![KeyValue::new("key", 1)]);
+            span.set_status(Status::error("own"));
+            let _ = span.context();
+        }
+    }
+}
+
+fn run(bridge: &Arc<SpanBridge>) {
+    let dispatch = subscriber(bridge);
+    for _ in 0..ROUNDS {
+        let shared =
+            with_default(&dispatch, || tracing::info_span!("shared", progress = tracing::field::Empty));
+        let start = Barrier::new(THREADS);
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                // The last of these clones closes the span.
+                let (span, start, dispatch) = (shared.clone(), &start, &dispatch);
+                scope.spawn(move || {
+                    with_default(dispatch, || {
+                        start.wait();
+                        reach(&span, thread);
+                        drop(span);
+                    });
+                });
+            }
+            drop(shared);
+        });
+    }
+    assert_eq!(bridge.open_spans(), 0);
+}
+
+#[test]
+fn a_span_that_threads_share_is_encoded_once_with_everything() {
+    let limits = QueueSettings {
+        max_items: usize::MAX,
+        max_bytes: usize::MAX,
+        max_export_batch_size: 512,
+        delay: Duration::MAX,
+    };
+    let queue = Arc::new(Queue::new(limits, Arc::new(Ledger::default())));
+    let attributes = AttributeLimits { count: 128, value_length: None };
+    let source = DirectSource {
+        queue: Some(Arc::clone(&queue)),
+        scope: Vec::new(),
+        limits: SpanLimitSettings {
+            attributes,
+            events: 128,
+            links: 128,
+            attributes_per_event: 128,
+            attributes_per_link: 128,
+        },
+        sampler: SharedSampler::new(&SamplerSetting::AlwaysOn, None),
+    };
+    run(&bridge(SpanSource::direct(source, SamplingShortcut::None)));
+    let mut spans = Vec::new();
+    for request in queue.drain() {
+        let request = ExportTraceServiceRequest::decode(&*request).unwrap();
+        let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+        spans.extend(scopes.flat_map(|scope| scope.spans));
+    }
+    let shared: Vec<_> = spans.iter().filter(|span| span.name == "shared").collect();
+    let children: Vec<_> = spans.iter().filter(|span| span.name == "child").collect();
+    assert_eq!((shared.len(), children.len()), (ROUNDS, ROUNDS));
+    for span in shared {
+        let mut keys: Vec<_> = span.attributes.iter().map(|attribute| &*attribute.key).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, ["error.type", "progress", "set", "stock"]);
+        assert_eq!((span.status.as_ref().unwrap().message.as_str(), span.events.len()), ("own", 1));
+        let child = children.iter().filter(|child| child.parent_span_id == span.span_id);
+        assert_eq!(child.count(), 1);
+        assert!(["", "1", "2"].contains(&&*parent_number(&span.parent_span_id)), "{span:?}");
+    }
+}
+
+fn parent_number(id: &[u8]) -> String {
+    id.try_into().map_or_else(|_| String::new(), |id| u64::from_be_bytes(id).to_string())
+}
+
+#[test]
+fn a_span_that_threads_share_reaches_the_span_processors_once_with_everything() {
+    let spans = Spans::default();
+    let provider = SdkTracerProvider::builder().with_span_processor(spans.clone()).build();
+    run(&bridge(SpanSource::sdk(provider.tracer("test"), SamplingShortcut::None, true)));
+    let shared = spans.all("shared");
+    assert_eq!((shared.len(), spans.all("child").len()), (ROUNDS, ROUNDS));
+    for span in shared {
+        for key in ["progress", "set", "stock"] {
+            assert!(span.attributes.iter().any(|attribute| attribute.key.as_str() == key), "{key}");
+        }
+        assert_eq!((span.status, span.events.len()), (Status::error("own"), 1));
+    }
+}
