@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use super::connector::{Connector, Peer};
 use super::exchange::RequestBody;
 use super::explain::{explain, is_canceled};
-use super::outcome::Failure;
+use super::outcome::{Cause, Failure};
 use super::resolver::Resolver;
 use crate::diagnostics::Diagnostics;
 use crate::settings::{ExportSettings, Target};
@@ -124,6 +124,10 @@ impl Generation {
         match self.peer.connect_failure() {
             // It waited for a connection that another request was making.
             Some(failure) if is_canceled(error) => failure,
+            // A peer that does not accept the client's certificate closes the connection, with or without a word.
+            _ if self.is_tls && self.responses() == 0 && is_canceled(error) => {
+                Failure::new(Cause::Disconnected, "closed right after the TLS handshake")
+            }
             _ => explain(error, self.peer.first_bytes(), self.http, self.is_tls),
         }
     }

@@ -97,7 +97,8 @@ impl Destination {
         is_unanswered: &Arc<AtomicBool>,
     ) -> Outcome {
         let was_unanswered = is_unanswered.load(Ordering::Relaxed);
-        let mut hedge_after = pin!(hedge_after);
+        // Once for all sends: it may resolve before the last of them.
+        let mut hedge_after = pin!(hedge_after.fuse());
         let mut resends = 0;
         loop {
             let protocol = self.protocol();

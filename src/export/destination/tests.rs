@@ -211,3 +211,41 @@ fn grpc_codes_that_may_be_retried_are_those_of_the_specification() {
         assert_eq!(verdict(&otlp_grpc::outcome(&answer(200, &status, b""))).0, "split");
     }
 }
+
+/// The hedge has fired before the protocol is switched, or a request is resent.
+#[cfg(all(feature = "otlp-grpc", feature = "otlp-http"))]
+#[tokio::test]
+async fn hedge_that_has_fired_is_not_polled_again() {
+    use std::io::{Read as _, Write as _};
+
+    use crate::settings::{Compression, ExportSettings, Protocol, ProtocolSetting, Signal, Target, TlsFiles};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let _ = stream.read(&mut [0; 1024]);
+                let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+                while stream.read(&mut [0; 1024]).is_ok_and(|length| length > 0) {}
+            });
+        }
+    });
+    let settings = ExportSettings {
+        protocol: ProtocolSetting { first: Protocol::Grpc, may_switch: true },
+        http_path: http::uri::PathAndQuery::from_static("/v1/traces"),
+        target: Target { uri: endpoint.parse().unwrap(), tls: TlsFiles::default() },
+        headers: Vec::new(),
+        timeout: Duration::from_secs(10),
+        compression: Compression::None,
+    };
+    let diagnostics = crate::diagnostics::Diagnostics::default();
+    let mut connections = super::Connections::new(diagnostics.clone());
+    let destination = super::Destination::new(Signal::Traces, settings, &mut connections, &diagnostics);
+    let hedge_after = std::future::ready(());
+    let request = Bytes::from_static(b"request");
+    let outcome =
+        destination.send(request, Duration::from_secs(10), hedge_after, std::sync::Arc::default()).await;
+    assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
+}
