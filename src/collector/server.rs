@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use super::receiver::Receiver;
 use super::state::State;
-use crate::export::own_threads::{OwnEvents, become_io_thread};
+use crate::export::own_threads::become_io_thread;
 
 /// A running server.
 pub(super) struct Server {
@@ -60,7 +60,7 @@ impl Server {
 
 fn run(address: SocketAddr, state: &Arc<State>, ended: &Ended, ready: &Sender<io::Result<()>>) {
     // A subscriber of the program under test would see the server's own events, and export them to it.
-    become_io_thread(OwnEvents::Ignore);
+    become_io_thread();
     let _suppressed = opentelemetry::Context::enter_telemetry_suppressed_scope();
     if let Err(error) = listen_and_serve(address, state, ended, ready) {
         let _ = ready.send(Err(error));

@@ -29,7 +29,6 @@ pub(crate) use delivery::{Exporter, Route, Workers};
 pub use error::ExportError;
 pub(crate) use logs::LogQueue;
 pub(crate) use metrics::MetricQueue;
-pub(crate) use own_threads::OwnEvents;
 #[cfg(feature = "testing")]
 pub(crate) use queue::Take;
 pub(crate) use queue::{Consumer, Ledger, Queue};

@@ -1,8 +1,6 @@
-//! Threads of this crate whose own activity is no telemetry.
+//! Which threads are the I/O thread.
 
-use std::cell::{Cell, RefCell};
-
-use tracing_core::dispatcher::{self, DefaultGuard, Dispatch};
+use std::cell::Cell;
 
 /// Returns `true` on the I/O thread, on a helper of its runtime, and on the thread of a line writer. Spans and events
 /// made here would be exported or written by the very work that makes them; `opentelemetry`'s own suppression is lost
@@ -16,17 +14,6 @@ pub(crate) fn on_line_writer() -> bool {
     ROLE.get() == Role::LineWriter
 }
 
-/// What happens to spans and events of libraries, such as `h2`, on our threads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OwnEvents {
-    /// They reach the global subscriber, which consists of our layer alone: it ignores them.
-    Ignore,
-    /// They reach no subscriber: layers of the user are beside ours.
-    ///
-    /// A dispatcher of a thread makes every span and event of the program a little slower, so this is not the default.
-    Discard,
-}
-
 /// Runs `action` as if this were the I/O thread.
 #[cfg(test)]
 pub(crate) fn as_io_thread(action: impl FnOnce()) {
@@ -36,11 +23,8 @@ pub(crate) fn as_io_thread(action: impl FnOnce()) {
 }
 
 /// Makes the current thread one whose own activity is no telemetry, until it ends.
-pub(crate) fn become_io_thread(events: OwnEvents) {
+pub(crate) fn become_io_thread() {
     ROLE.set(Role::Io);
-    if events == OwnEvents::Discard {
-        DISCARDING.set(Some(dispatcher::set_default(&Dispatch::none())));
-    }
 }
 
 /// Makes the current thread the thread of a line writer, until it ends.
@@ -57,5 +41,4 @@ enum Role {
 
 thread_local! {
     static ROLE: Cell<Role> = const { Cell::new(Role::None) };
-    static DISCARDING: RefCell<Option<DefaultGuard>> = const { RefCell::new(None) };
 }

@@ -34,8 +34,6 @@ pub(crate) struct Additions {
     /// Used unless the environment names the propagators.
     pub(crate) propagators: Vec<Box<dyn TextMapPropagator + Send + Sync>>,
     pub(crate) layers: Vec<UserLayer>,
-    /// The subscriber has layers beside ours.
-    pub(crate) has_other_layers: bool,
     pub(crate) log_destination: Option<LogDestination>,
     pub(crate) overflow: OverflowPolicy,
     pub(crate) json: Option<JsonOptions>,

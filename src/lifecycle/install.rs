@@ -29,7 +29,6 @@ pub(crate) fn install(resolve: impl FnOnce() -> Resolved) -> Result<TelemetryGua
     let lock = InstallLock::take()?;
     let (settings, mut additions) = resolve()?;
     let layers = std::mem::take(&mut additions.layers);
-    additions.has_other_layers = !layers.is_empty();
     let registry = Registry::default();
     if layers.is_empty() {
         lock.install(settings, additions, |layer| Dispatch::new(registry.with(layer.into_only_layer())))
@@ -48,8 +47,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
     let lock = InstallLock::take()?;
-    let (settings, mut additions) = resolve()?;
-    additions.has_other_layers = true;
+    let (settings, additions) = resolve()?;
     lock.install(settings, additions, |layer| subscriber(layer.into_filtered_layer()))
 }
 
@@ -69,8 +67,7 @@ pub(crate) fn local<S>(
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    let (settings, mut additions) = resolve()?;
-    additions.has_other_layers = true;
+    let (settings, additions) = resolve()?;
     let Assembled { layer, running, .. } =
         assemble(settings, additions, ExportTo::Network, LineOutput::open)?;
     Ok((layer.into_filtered_layer(), TelemetryGuard::new(running)))

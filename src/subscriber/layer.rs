@@ -23,7 +23,7 @@ use super::reentrancy::ReentrancyGuard;
 use super::spans::{SpanAccess, SpanBridge, SpanFields, StockBridge, StockExtensions};
 use super::{TelemetryLayer, errors};
 use crate::exception::once_per_event;
-use crate::export::own_threads::on_io_thread;
+use crate::export::own_threads::{on_io_thread, on_line_writer};
 use crate::lines::shared_visit::SharedVisit;
 use crate::semconv::PANIC_TARGET;
 use crate::trace_ids::{TraceIds, is_sdk_target, is_suppressed};
@@ -146,12 +146,19 @@ impl<S> Filter<S> for CallsiteFilter {
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        self.0.interest(metadata)
+        // So that `enabled` can keep the events of our own threads from the layers beside this one.
+        if is_of_transport(metadata) { Interest::sometimes() } else { self.0.interest(metadata) }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
         Some(self.0.ceiling())
     }
+}
+
+/// Returns `true` for spans and events of the libraries that export uses.
+fn is_of_transport(metadata: &Metadata<'_>) -> bool {
+    let library = metadata.target().split("::").next().unwrap_or_default();
+    ["h2", "hyper", "hyper_util", "rustls", "tokio", "tokio_rustls", "mio", "want"].contains(&library)
 }
 
 struct Outputs<S> {
@@ -198,7 +205,11 @@ where
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, ctx: Context<'_, S>) -> bool {
-        self.filtering == Filtering::PerLayer || (!on_io_thread() && self.wants.any(metadata, &ctx))
+        match self.filtering {
+            Filtering::Global => !on_io_thread() && self.wants.any(metadata, &ctx),
+            // What the user's output does on the thread of a line writer is for the other layers.
+            Filtering::PerLayer => !on_io_thread() || on_line_writer(),
+        }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {

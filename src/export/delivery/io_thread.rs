@@ -25,7 +25,7 @@ use crate::error::InitError;
 #[cfg(feature = "tls")]
 use crate::export::destination::check_tls;
 use crate::export::destination::{Connections, Destination};
-use crate::export::own_threads::{OwnEvents, become_io_thread, on_io_thread};
+use crate::export::own_threads::{become_io_thread, on_io_thread};
 use crate::export::queue::Consumer;
 use crate::settings::DestinationSettings;
 use crate::settings::Signal;
@@ -59,7 +59,6 @@ impl Exporter {
         #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "only TLS files change a route"))]
         mut routes: Vec<Route>,
         resource: Arc<[u8]>,
-        own_events: OwnEvents,
         diagnostics: &Diagnostics,
     ) -> Result<Self, InitError> {
         if routes.is_empty() {
@@ -69,7 +68,7 @@ impl Exporter {
         routes.iter_mut().try_for_each(|route| check_tls_files(route, diagnostics))?;
         let mut workers = Workers::default();
         let commands = routes.iter().map(|route| workers.add(route.signal, unbounded_channel())).collect();
-        let plan = Plan { routes, commands, resource, own_events, diagnostics: diagnostics.clone() };
+        let plan = Plan { routes, commands, resource, diagnostics: diagnostics.clone() };
         let (started, has_started) = sync_channel(1);
         let (alive, ended) = sync_channel(0);
         let handle = std::thread::Builder::new()
@@ -117,7 +116,6 @@ struct Plan {
     routes: Vec<Route>,
     commands: Vec<UnboundedReceiver<Command>>,
     resource: Arc<[u8]>,
-    own_events: OwnEvents,
     diagnostics: Diagnostics,
 }
 
@@ -165,9 +163,9 @@ fn check_tls_files(route: &mut Route, diagnostics: &Diagnostics) -> Result<(), I
 /// The thread. The runtime is made and dropped here: neither is allowed inside the application's runtime, where
 /// telemetry may have been started.
 fn run(plan: Plan, started: &SyncSender<std::io::Result<()>>, alive: SyncSender<()>) {
-    become_io_thread(plan.own_events);
+    become_io_thread();
     let _suppressed = Context::enter_telemetry_suppressed_scope();
-    let runtime = match runtime(&plan.routes, plan.own_events) {
+    let runtime = match runtime(&plan.routes) {
         Ok(runtime) => runtime,
         Err(error) => return drop(started.send(Err(error))),
     };
@@ -182,13 +180,13 @@ fn run(plan: Plan, started: &SyncSender<std::io::Result<()>>, alive: SyncSender<
     drop(alive);
 }
 
-fn runtime(routes: &[Route], own_events: OwnEvents) -> std::io::Result<Runtime> {
+fn runtime(routes: &[Route]) -> std::io::Result<Runtime> {
     has_descriptors()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name(THREAD_NAME)
         // Also the helper threads that resolve names.
-        .on_thread_start(move || become_io_thread(own_events))
+        .on_thread_start(become_io_thread)
         .thread_keep_alive(FOREVER)
         .build()?;
     if routes.iter().any(has_name) {

@@ -56,7 +56,7 @@ impl Pipeline {
         let ledger = Arc::clone(consumer.ledger());
         let settings = DestinationSettings::Otlp(Box::new(settings));
         let route = Route { signal, settings, queue: consumer, delay: limits.delay };
-        let exporter = Exporter::start(vec![route], resource(), OwnEvents::Ignore, diagnostics).unwrap();
+        let exporter = Exporter::start(vec![route], resource(), diagnostics).unwrap();
         Self { queue, ledger, exporter, lines: Arc::default() }
     }
 
@@ -73,7 +73,10 @@ impl Pipeline {
     fn shutdown(&mut self, limit: Duration) -> (Duration, SignalStats) {
         let begin = Instant::now();
         self.exporter.shutdown(begin + limit);
-        (begin.elapsed(), self.counts())
+        let took = begin.elapsed();
+        // On a busy machine, the abandoned thread may need longer than the deadline to count what is left.
+        self.wait_until(|counts| counts.pending == 0);
+        (took, self.counts())
     }
 
     fn counts(&self) -> SignalStats {
