@@ -46,11 +46,11 @@ impl Resolver<'_> {
     pub(super) fn metrics(&mut self, config: &BuilderConfig) -> MetricSettings {
         let values = &config.metrics.values;
         let destinations = self.destinations(&exporter::METRICS, &config.metrics, &config.common);
-        let timeout = or_unlimited(self.resolve(&METRIC_EXPORT_TIMEOUT, values));
+        let timeout = or_unlimited(self.resolve_limit(&[(&METRIC_EXPORT_TIMEOUT, values)]));
         MetricSettings {
             // A collection is one request.
             destinations: destinations.into_iter().map(|destination| destination.within(timeout)).collect(),
-            interval: self.resolve(&METRIC_INTERVAL, values),
+            interval: self.resolve_limit(&[(&METRIC_INTERVAL, values)]),
             temporality: self.resolve(&METRIC_TEMPORALITY, values),
             histograms: self.resolve(&HISTOGRAM_AGGREGATION, values),
         }

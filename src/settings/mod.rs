@@ -158,7 +158,7 @@ fn settings(resolver: &mut Resolver<'_>, config: &BuilderConfig) -> Settings {
         logs: resolver.logs(config),
         lines: resolver.lines(config),
         span_filter: resolver.directives(&[(&SPAN_FILTER, common)]),
-        shutdown_timeout: resolver.resolve(&SHUTDOWN_TIMEOUT, common),
+        shutdown_timeout: resolver.resolve_limit(&[(&SHUTDOWN_TIMEOUT, common)]),
         exception_signal: resolver.resolve_env(&conventions::EXCEPTION_SIGNAL),
         warnings: Vec::new(),
         origins: Vec::new(),

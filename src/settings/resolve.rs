@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
 
 use crate::error::InitError;
 use crate::settings::env::Env;
@@ -68,6 +69,22 @@ impl<'a> Resolver<'a> {
     /// Returns the value of a setting that only the environment has.
     pub(in crate::settings) fn resolve_env<T: Clone>(&mut self, setting: &Setting<T>) -> T {
         self.resolve(setting, &Values::default())
+    }
+
+    /// Returns a limit in time. A variable with so short a one was probably meant in seconds.
+    pub(in crate::settings) fn resolve_limit(&mut self, sources: &[Source<'_, Duration>]) -> Duration {
+        let Some(chosen) = self.find_first(sources) else {
+            return sources.first().map_or(Duration::ZERO, |(setting, _)| setting.default);
+        };
+        let limit = chosen.value;
+        if !chosen.is_from_code && !limit.is_zero() && limit < SHORT {
+            let milliseconds = limit.as_millis();
+            let words = format!(
+                "the value is in milliseconds, and this is hardly enough; if seconds are meant, write {milliseconds}000"
+            );
+            self.warn_once(&chosen.origin, words);
+        }
+        limit
     }
 
     /// Returns the value that was given, if any.
@@ -197,5 +214,7 @@ impl<'a> Resolver<'a> {
     }
 }
 
+/// Limits below this are reported.
+const SHORT: Duration = Duration::from_millis(100);
 /// For lines, log records and spans alike.
 const DEFAULT_FILTER: &str = "info";

@@ -199,7 +199,13 @@ pub(super) type Headers = Vec<(String, String)>;
 
 /// A list of `name=value`, percent-encoded; values are secrets.
 pub(super) const HEADERS: Kind<Headers> = Kind {
-    parse: pairs,
+    parse: |text| {
+        let (headers, mistakes) = header_list(text);
+        match mistakes.into_iter().next() {
+            Some(reason) if headers.is_empty() => Err(reason),
+            _ => Ok(headers),
+        }
+    },
     check: |headers| headers.iter().try_for_each(|(name, value)| header(name, value).map(drop)),
     show: |headers| {
         let is_wrong = |(name, value): &&(String, String)| header(name, value).is_err();
@@ -224,6 +230,26 @@ pub(super) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
     // HTTP/2 then does not keep it in its compression tables.
     value.set_sensitive(true);
     Ok((name, value))
+}
+
+/// Returns the entries of a list of headers that can be used, and what is wrong with the others. The last value of a name
+/// counts.
+pub(super) fn header_list(text: &str) -> (Headers, Vec<Reason>) {
+    let (mut headers, mut mistakes) = (Headers::new(), Vec::new());
+    for (index, entry) in items(text).enumerate() {
+        let entry = pair(entry).map_err(|reason| at_entry(index, reason));
+        match entry.and_then(|(name, value)| header(&name, &value).map(|_| (name, value))) {
+            Ok(pair) => push_header(&mut headers, pair),
+            Err(reason) => mistakes.push(reason),
+        }
+    }
+    (headers, mistakes)
+}
+
+/// Adds a header, in place of an earlier one of its name.
+pub(super) fn push_header(headers: &mut Headers, header: (String, String)) {
+    headers.retain(|(name, _)| !name.eq_ignore_ascii_case(&header.0));
+    headers.push(header);
 }
 
 /// A list in the form of W3C baggage without properties: `key=value,key=value`, keys and values percent-encoded.

@@ -30,9 +30,7 @@ impl Pipelines {
             queue,
             delay: limits.delay,
         });
-        let exporter =
-            Exporter::start(routes.collect(), resource(), OwnEvents::Ignore, &Diagnostics::default())
-                .unwrap();
+        let exporter = Exporter::start(routes.collect(), resource(), &Diagnostics::default()).unwrap();
         Self { queue, ledgers, exporter }
     }
 

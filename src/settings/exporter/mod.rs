@@ -26,7 +26,9 @@ use super::resolve::Resolver;
 use super::secrets::quoted;
 use super::setting::{Setting, settings};
 use super::types::{Compression, Protocol};
-use super::value_kind::{COMPRESSION, FLAG, HEADERS, Headers, TIMEOUT, header, or_unlimited};
+use super::value_kind::{
+    COMPRESSION, FLAG, HEADERS, Headers, TIMEOUT, header, header_list, or_unlimited, push_header,
+};
 use super::values::Values;
 
 /// Where and how one signal is sent.
@@ -292,7 +294,7 @@ impl Resolver<'_> {
         queue: &QueueSetting,
     ) -> Vec<DestinationSettings> {
         let destinations = self.destinations(signal, own, common);
-        let limit = or_unlimited(self.resolve_env(&queue.export_timeout));
+        let limit = or_unlimited(self.resolve_limit(&[(&queue.export_timeout, &Values::default())]));
         destinations.into_iter().map(|destination| destination.within(limit)).collect()
     }
 
@@ -315,8 +317,8 @@ impl Resolver<'_> {
     ) -> Option<ExportSettings> {
         let endpoint = self.endpoint(scopes, is_on);
         let tls = self.tls(scopes);
-        let headers = self.resolve_in(scopes, |otlp| &otlp.headers);
-        let timeout = self.resolve_in(scopes, |otlp| &otlp.timeout);
+        let headers = self.headers(scopes);
+        let timeout = self.resolve_limit(&scopes.sources(|otlp| &otlp.timeout));
         let compression = self.resolve_in(scopes, |otlp| &otlp.compression);
         let protocol = self.resolve_in(scopes, |otlp| &otlp.protocol);
         if !is_on.unwrap_or(endpoint.is_some()) {
@@ -331,6 +333,21 @@ impl Resolver<'_> {
             protocol,
             http_path,
         })
+    }
+
+    /// Returns the headers, of each name the last one. Entries of a variable that cannot be used are left out.
+    fn headers(&mut self, scopes: &Scopes<'_>) -> Headers {
+        let Some(chosen) = self.find_first(&scopes.sources(|otlp| &otlp.headers)) else {
+            return Headers::new();
+        };
+        let text = (!chosen.is_from_code).then(|| self.env.get(&chosen.origin)).flatten();
+        let mistakes = text.map_or_else(Vec::new, |text| header_list(text).1);
+        if !mistakes.is_empty() {
+            self.warn_once(&chosen.origin, format!("{}; the other headers are used", mistakes.join(", ")));
+        }
+        let mut headers = Headers::new();
+        chosen.value.into_iter().for_each(|header| push_header(&mut headers, header));
+        headers
     }
 
     fn resolve_in<'a, T: Clone + 'static>(

@@ -375,3 +375,61 @@ fn the_default_endpoint_is_that_of_the_protocol() {
         Env::from_pairs([("OTEL_TRACES_EXPORTER", "otlp"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")]);
     assert_eq!(uris(&resolved(init(), &env)), at(["http://localhost:4318", "", ""]));
 }
+
+#[test]
+fn malformed_entry_of_headers_leaves_the_others_and_is_reported_once() {
+    let settings = from_env([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20s3cret,s3cret,x=1,X=2"),
+    ]);
+    for export in exports(&settings) {
+        assert_eq!(headers(export), ["authorization=Bearer s3cret", "x=2"]);
+    }
+    assert_eq!(
+        settings.warnings,
+        ["OTEL_EXPORTER_OTLP_HEADERS: entry 2 has no `=`; the other headers are used"]
+    );
+}
+
+#[test]
+fn last_header_of_a_name_in_code_counts() {
+    let builder = init().endpoint("http://c:1").header("x", "1").header("y", "2").header("X", "3");
+    assert_eq!(headers(exports(&resolved(builder, &Env::none()))[0]), ["y=2", "x=3"]);
+}
+
+#[test]
+fn limit_that_was_probably_meant_in_seconds_is_used_and_reported() {
+    for variable in [
+        "OTEL_EXPORTER_OTLP_TIMEOUT",
+        "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT",
+        "OTEL_BSP_EXPORT_TIMEOUT",
+        "OTEL_METRIC_EXPORT_TIMEOUT",
+        "OTEL_METRIC_EXPORT_INTERVAL",
+        "OTEL_RUST_SHUTDOWN_TIMEOUT",
+    ] {
+        let settings = from_env([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1"), (variable, "10")]);
+        let [warning] = &settings.warnings[..] else { panic!("{variable}: {:?}", settings.warnings) };
+        assert!(warning.starts_with(variable) && warning.ends_with("write 10000"), "{warning}");
+        let silent = from_env([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1"), (variable, "100")]);
+        assert!(silent.warnings.is_empty(), "{:?}", silent.warnings);
+    }
+    let settings = from_env([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "10"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "0"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "0"),
+    ]);
+    assert_eq!(exports(&settings)[2].unwrap().timeout, Duration::from_millis(10));
+    assert_eq!((settings.traces.queue.delay, settings.logs.queue.delay), (Duration::ZERO, Duration::ZERO));
+}
+
+#[test]
+fn endpoint_whose_host_can_be_none_is_a_warning_in_the_environment_and_an_error_in_code() {
+    for endpoint in ["$(HOST_IP):4317", "http://${COLLECTOR}:4317", "http://col..lector:4317"] {
+        let settings = from_env([("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)]);
+        assert_eq!(exports(&settings), [None, None, None], "{endpoint}");
+        let [warning] = &settings.warnings[..] else { panic!("{endpoint}: {:?}", settings.warnings) };
+        assert!(warning.contains("neither a name nor an address"), "{warning}");
+        assert!(resolve(&init().endpoint(endpoint).into_parts().0, &Env::none()).is_err(), "{endpoint}");
+    }
+}

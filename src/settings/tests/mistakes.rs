@@ -325,6 +325,8 @@ proptest! {
         let settings = from_env(variables);
         for queue in [settings.traces.queue, settings.logs.queue] {
             prop_assert!(queue.max_export_batch_size >= 1 && queue.max_export_batch_size <= queue.max_items);
+            // No longer than a year, so that it can be added to any time. Zero is valid.
+            prop_assert!(queue.delay <= Duration::from_secs(365 * 24 * 60 * 60));
         }
         prop_assert!(!settings.metrics.interval.is_zero());
         for warning in &settings.warnings {

@@ -59,6 +59,7 @@ fn the_environment_of_the_process_is_read_unless_it_is_ignored() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&child.stdout);
+    assert!(said.contains("running 1 test\n"), "{said}");
     assert!(said.contains("<of-the-process, in-code>"), "{said}");
 }
 
@@ -305,13 +306,13 @@ fn the_rest_of_the_variables() {
     let settings = from_env([
         ("OTEL_SDK_DISABLED", "TRUE"),
         ("OTEL_RUST_LOG_FORMAT", "PRETTY"),
-        ("OTEL_RUST_SHUTDOWN_TIMEOUT", "1"),
+        ("OTEL_RUST_SHUTDOWN_TIMEOUT", "100"),
         ("OTEL_SEMCONV_STABILITY_OPT_IN", "rpc/old"),
         ("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "logs/dup"),
     ]);
     assert!(settings.disabled);
     assert_eq!(settings.lines.format, LogFormat::Pretty);
-    assert_eq!(settings.shutdown_timeout, Duration::from_millis(1));
+    assert_eq!(settings.shutdown_timeout, Duration::from_millis(100));
     assert_eq!(settings.exception_signal, ExceptionSignal::Both);
     let logs = from_env([("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "Logs")]);
     assert_eq!(logs.exception_signal, ExceptionSignal::Logs);
