@@ -63,3 +63,28 @@ fn one_error_through_three_functions_is_one_exception_and_every_span_is_an_error
     let places: Vec<_> = places.map(|place| format!("{:?}", place.value)).collect();
     assert!(matches!(&places[..], [place] if place.contains("tests/errors.rs")), "{places:?}");
 }
+
+#[tracing::instrument(err)]
+fn greet() -> Result<(), tonic::Status> {
+    let mut metadata = tonic::metadata::MetadataMap::new();
+    metadata.insert("x-internal", "shard 7".parse().unwrap());
+    let status = tonic::Status::with_metadata(tonic::Code::Unavailable, "no greeter", metadata);
+    telemetry_bootstrap::record_error(&status);
+    Err(status)
+}
+
+#[tracing::instrument(err)]
+fn greet_twice() -> Result<(), tonic::Status> {
+    greet()
+}
+
+#[test]
+fn grpc_status_is_recorded_by_code_and_message_and_once() {
+    let received = record(|| drop(greet_twice().unwrap_err()));
+    let spans = ["greet", "greet_twice"].map(|name| received.span(name).span);
+    assert_eq!(spans.clone().map(|span| span.events.len()), [1, 0]);
+    let text = format!("{:?}", spans[0]);
+    assert!(text.contains("UNAVAILABLE: no greeter"), "{text}");
+    assert!(!text.contains("shard 7") && !text.contains("MetadataMap"), "{text}");
+    assert_eq!(received.log("UNAVAILABLE: no greeter").body(), "UNAVAILABLE: no greeter");
+}

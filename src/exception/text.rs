@@ -15,6 +15,8 @@ pub(crate) struct ErrorText {
     /// Empty if the name of the type is unknown.
     type_name: String,
     pub(crate) message: String,
+    /// What `Display` says, if `message` is something else.
+    pub(crate) display: Option<String>,
     pub(crate) causes: Vec<String>,
     debug: String,
 }
@@ -29,11 +31,12 @@ impl ErrorText {
         self.type_name.clear();
         TypeName::parse(error, &self.debug, &mut self.type_name);
         display(&mut self.message, error);
+        self.display = status_text(error).map(|text| std::mem::replace(&mut self.message, text));
         self.causes.clear();
         self.causes.extend(causes(error).map(|cause| {
             let mut text = String::new();
             display(&mut text, cause);
-            text
+            status_text(cause).unwrap_or(text)
         }));
     }
 
@@ -134,6 +137,22 @@ fn keep_for_reuse(text: &Rc<ErrorText>) {
             texts.push(Rc::clone(text));
         }
     });
+}
+
+/// Code and message of a gRPC status, whose `Display` shows its metadata as well.
+#[cfg(feature = "grpc")]
+fn status_text(error: &(dyn Error + 'static)) -> Option<String> {
+    let status = error.downcast_ref::<tonic::Status>()?;
+    let code = crate::semconv::Code::from_tonic(status.code()).name();
+    Some(match status.message() {
+        "" => code.to_owned(),
+        message => format!("{code}: {message}"),
+    })
+}
+
+#[cfg(not(feature = "grpc"))]
+fn status_text(_: &(dyn Error + 'static)) -> Option<String> {
+    None
 }
 
 fn display(out: &mut String, error: &(dyn Error + 'static)) {

@@ -177,8 +177,10 @@ struct Exception {
     type_name: Option<String>,
     /// `error.type`.
     kind: Option<Cow<'static, str>>,
-    /// The error's text, then those of its causes.
+    /// The error's text, then those of its causes and other forms: what it is recognised by.
     texts: Vec<String>,
+    /// The form that `#[instrument(err)]` records, if it is not the first text.
+    display: Option<String>,
     stacktrace: Option<String>,
 }
 
@@ -187,10 +189,12 @@ impl Exception {
         let text = describe(error);
         let mut texts = vec![text.message.clone()];
         texts.extend_from_slice(&text.causes);
+        texts.extend(text.display.clone());
         Self {
             type_name: text.type_name().map(str::to_owned),
             kind: Some(text.kind(error)),
             texts,
+            display: text.display.clone(),
             stacktrace: text.stacktrace(),
         }
     }
@@ -222,9 +226,11 @@ impl EventError {
     /// Whether the error was recorded on the way here. If not, it will have been: the spans around it remember it.
     fn is_known(&self, state: &Arc<SpanState>) -> bool {
         let Some(error) = &self.error else { return false };
-        let text = ErrorFingerprint::new(error.message());
         let known = state.lock_errors().knows(error);
-        state.scope().for_each(|state| state.lock_errors().add(&text));
+        let forms = [Some(error.message()), error.display.as_deref()];
+        for text in forms.into_iter().flatten().map(ErrorFingerprint::new) {
+            state.scope().for_each(|state| state.lock_errors().add(&text));
+        }
         known
     }
 

@@ -27,6 +27,15 @@ use crate::subscriber::errors;
 ///     telemetry_bootstrap::record_error(&error);
 /// }
 /// ```
+///
+/// An `anyhow::Error` is no `std::error::Error`, but refers to one: `record_error(error.as_ref())`.
+///
+/// ```
+/// # fn load() -> anyhow::Result<()> { Err(anyhow::anyhow!("no catalogue")) }
+/// if let Err(error) = load() {
+///     telemetry_bootstrap::record_error(error.as_ref());
+/// }
+/// ```
 #[track_caller]
 pub fn record_error(error: &(dyn Error + 'static)) {
     let place = Location::caller();
