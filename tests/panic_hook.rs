@@ -11,13 +11,15 @@ use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{LogDestination, LogFormat, tracing};
 
 fn run(child: &str, collector: &Collector) -> Output {
-    Command::new(std::env::current_exe().unwrap())
+    let output = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "--nocapture", "--test-threads=1", child])
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
         .env("RUST_BACKTRACE", "1")
         .stdin(Stdio::null())
         .output()
-        .unwrap()
+        .unwrap();
+    assert!(output.stdout.starts_with(b"\nrunning 1 test\n"), "{child}: {output:?}");
+    output
 }
 
 fn lines(output: &Output) -> Vec<Value> {

@@ -29,7 +29,9 @@ impl Program {
             .spawn()
             .unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
-        Self { child, output }
+        let mut program = Self { child, output };
+        program.wait_for("running 1 test");
+        program
     }
 
     fn wait_for(&mut self, expected: &str) {

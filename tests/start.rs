@@ -280,7 +280,8 @@ fn child() {
         Ok("foreign") => foreign(),
         Ok("interval") => interval(),
         Ok("talk") => talk(),
-        _ => {}
+        Ok(unknown) => panic!("no such task: {unknown}"),
+        Err(_) => {}
     }
 }
 
@@ -296,6 +297,7 @@ fn run(task: &str, variables: &[(&str, &str)]) -> Output {
         .output()
         .unwrap();
     assert!(output.status.success(), "{task}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.stdout.starts_with(b"\nrunning 1 test\n"), "{task}: {output:?}");
     output
 }
 
