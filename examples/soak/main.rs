@@ -8,16 +8,19 @@
 //! # Why the account can be exact
 //!
 //! A client that gets no answer cannot know whether the collector has kept its request. It sends the request again, so
-//! the collector may have items twice: they are counted once. The second try must end as the first one did, though: a
-//! request that was kept, whose answer was lost, and which is then refused for good, is at the collector *and* counted
-//! as failed. Nobody can know better, so there is one trouble at a time, and the next one begins when everything that
-//! was recorded until then has its answer.
+//! the collector may have items twice: they are counted once. A request that was kept, whose answer was lost, and which is
+//! then refused for good, is at the collector *and* counted as failed. Such items are counted as unanswered, so the
+//! collector has at least what the ledger counts as delivered, and at most the unanswered items more. There is one
+//! trouble at a time, and the next one begins when everything that was recorded until then has its answer.
+//!
+//! Between the program and the collector is a gateway, as in production: it answers in place of the collector with the
+//! statuses and pages of gateways, is slow, and closes connections in the middle of requests.
 
 #![expect(clippy::print_stdout, reason = "the result is printed")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a surprise ends it")]
 
 mod account;
-mod proxy;
+mod gateway;
 
 use std::error::Error;
 use std::fmt;
@@ -26,18 +29,23 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use account::Seen;
-use proxy::Proxy;
+use gateway::Gateway;
 use telemetry_bootstrap::testing::{Code, Collector, Fault};
-use telemetry_bootstrap::{ExportStats, LogFormat, SignalStats, TelemetryGuard, opentelemetry, tracing};
+use telemetry_bootstrap::{
+    ExportStats, LogFormat, Protocol, SignalStats, TelemetryGuard, opentelemetry, tracing,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let end = Instant::now() + seconds()?;
     let collector = Collector::start()?;
-    let proxy = Proxy::start(collector.port())?;
+    let gateway = Gateway::start(collector.port())?;
+    let protocol = choose_protocol();
+    println!("over {protocol:?}");
     let telemetry = telemetry_bootstrap::init()
         .service_name("soak")
         .ignore_env()
-        .endpoint(proxy.endpoint())
+        .endpoint(gateway.endpoint())
+        .protocol(protocol)
         .log_output(|output| output.format(LogFormat::Off))
         .timeout(Duration::from_secs(1))
         .shutdown_timeout(Duration::from_secs(10))
@@ -47,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .metrics(|metrics| metrics.interval(Duration::from_millis(100)))
         .build()?;
     let load = Load::default();
-    let mut soak = Soak { collector, proxy, telemetry, seen: Seen::default(), choices: Choices::default() };
+    let mut soak = Soak { collector, gateway, telemetry, seen: Seen::default(), choices: Choices::default() };
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| load.run());
@@ -93,7 +101,7 @@ impl Load {
 
 struct Soak {
     collector: Collector,
-    proxy: Proxy,
+    gateway: Gateway,
     telemetry: TelemetryGuard,
     seen: Seen,
     choices: Choices,
@@ -111,10 +119,11 @@ enum Trouble {
     Silent,
     Stopped,
     Cut,
+    Gateway,
     None,
 }
 
-const TROUBLES: [Trouble; 10] = [
+const TROUBLES: [Trouble; 11] = [
     Trouble::Unavailable,
     Trouble::Refused,
     Trouble::Busy,
@@ -124,15 +133,23 @@ const TROUBLES: [Trouble; 10] = [
     Trouble::Silent,
     Trouble::Stopped,
     Trouble::Cut,
+    Trouble::Gateway,
     Trouble::None,
 ];
+
+/// The place of the gateway among them.
+const GATEWAY: usize = 9;
 
 impl Soak {
     /// One trouble after the other until the time is over.
     fn trouble(&mut self, end: Instant) -> Result<(), Box<dyn Error>> {
         let mut rounds = [0_u64; TROUBLES.len()];
         while Instant::now() < end {
-            let choice = self.choices.next(TROUBLES.len() as u64) as usize;
+            // The gateway every other time: it is what a program meets most.
+            let choice = match rounds.iter().sum::<u64>() % 2 {
+                0 => GATEWAY,
+                _ => self.choices.next(TROUBLES.len() as u64) as usize,
+            };
             rounds[choice] += 1;
             let lasting = Duration::from_millis(50 + self.choices.next(1_500));
             self.suffer(TROUBLES[choice], lasting)?;
@@ -159,16 +176,18 @@ impl Soak {
             Trouble::TooLarge => self.collector.inject_fault(Fault::MaxMessageSize(10_000)),
             Trouble::Silent => self.collector.inject_fault(Fault::Silence),
             Trouble::Stopped => self.collector.stop(),
+            Trouble::Gateway => self.gateway.set_trouble(true),
             Trouble::Cut | Trouble::None => {}
         }
         let end = Instant::now() + lasting;
-        while matches!(trouble, Trouble::Cut) && Instant::now() < end {
+        while matches!(trouble, Trouble::Cut | Trouble::Gateway) && Instant::now() < end {
             // In the middle of requests and answers, which leaves it open whether they were kept.
-            std::thread::sleep(Duration::from_millis(self.choices.next(60)));
-            self.proxy.cut();
+            std::thread::sleep(Duration::from_millis(self.choices.next(120)));
+            self.gateway.cut();
         }
         std::thread::sleep(end.saturating_duration_since(Instant::now()));
         self.collector.clear_faults();
+        self.gateway.set_trouble(false);
         if matches!(trouble, Trouble::Stopped) {
             self.collector.restart()?;
         }
@@ -227,6 +246,12 @@ impl Choices {
         self.made += 1;
         self.state.hash_one(self.made) % of
     }
+}
+
+/// By chance, so that many runs cover all of them.
+fn choose_protocol() -> Protocol {
+    let protocols = [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson];
+    protocols[Choices::default().next(protocols.len() as u64) as usize]
 }
 
 fn seconds() -> Result<Duration, Box<dyn Error>> {
