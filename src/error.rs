@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 
 use crate::exception::causes;
+#[cfg(feature = "config-file")]
+use crate::settings::ConfigMistake;
 
 type Source = Box<dyn Error + Send + Sync + 'static>;
 
@@ -30,6 +32,18 @@ pub enum InitError {
         /// The error below, if one led to this.
         source: Option<Source>,
     },
+    /// The configuration file is wrong; each mistake is listed with its place.
+    #[cfg(feature = "config-file")]
+    #[error("the configuration file {path} (set by {origin}) cannot be used: {}", lines(mistakes))]
+    #[non_exhaustive]
+    ConfigFile {
+        /// The file, as it was named.
+        path: String,
+        /// Where the name came from: `.config_file()` or `OTEL_CONFIG_FILE`.
+        origin: String,
+        /// What is wrong, in the order of the file.
+        mistakes: Vec<ConfigMistake>,
+    },
     /// Several settings are wrong; each is listed.
     #[error("{} settings are invalid: {}", .0.len(), list(.0))]
     Several(Vec<InitError>),
@@ -45,6 +59,14 @@ pub enum InitError {
 }
 
 impl InitError {
+    /// Combines several errors into one.
+    pub(crate) fn from_several(mut errors: Vec<Self>) -> Self {
+        match (errors.len(), errors.pop()) {
+            (1, Some(error)) => error,
+            (_, last) => Self::Several(errors.into_iter().chain(last).collect()),
+        }
+    }
+
     /// Combines the errors of several settings.
     pub(crate) fn from_all(mut errors: Vec<Self>) -> Option<Self> {
         match errors.len() {
@@ -59,6 +81,11 @@ impl fmt::Debug for InitError {
         write!(f, "{self}")?;
         causes(self).try_for_each(|cause| write!(f, ": {cause}"))
     }
+}
+
+#[cfg(feature = "config-file")]
+fn lines(mistakes: &[ConfigMistake]) -> String {
+    mistakes.iter().map(|mistake| format!("\n  {mistake}")).collect()
 }
 
 fn list(errors: &[InitError]) -> String {

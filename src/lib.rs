@@ -43,8 +43,9 @@
     doc = "| tests of a service's telemetry | [`testing::capture`], [`testing::Collector`] |"
 )]
 //!
-//! Every variable of the environment is listed at [`Builder`]. The chapters [`_documentation::in_a_handler`],
-//! [`_documentation::own_subscriber`], [`_documentation::migrating`] and [`_documentation::operating`] go into detail.
+//! Every variable of the environment is listed at [`Builder`]. The chapters [`_documentation::configuration_file`],
+//! [`_documentation::in_a_handler`], [`_documentation::own_subscriber`], [`_documentation::migrating`] and
+//! [`_documentation::operating`] go into detail.
 //!
 //! # Features
 //!
@@ -56,6 +57,7 @@
 //! | `otlp-grpc` | yes | export over OTLP/gRPC |
 //! | `otlp-http` | yes | export over OTLP/HTTP, as protobuf or JSON |
 //! | `tls` | yes | `https://` endpoints, with rustls and the system's root certificates |
+//! | `config-file` | yes | the standard configuration file: `OTEL_CONFIG_FILE`, [`Builder`]`::config_file` |
 //! | `gzip` | yes | `OTEL_EXPORTER_OTLP_COMPRESSION=gzip` |
 //! | `testing` | no | the module `testing`; for `[dev-dependencies]` |
 //!
@@ -115,6 +117,8 @@ pub use settings::{
     Compression, Destination, HistogramAggregation, LogFormat, OtlpDestination, Propagator, Protocol, Signal,
     TlsSettings,
 };
+#[cfg(feature = "config-file")]
+pub use settings::{ConfigDocument, ConfigMistake};
 pub use subscriber::{FilterError, SpanExt, TelemetryLayer, record_error};
 pub use tracing;
 pub use tracing_subscriber;
@@ -122,6 +126,8 @@ pub use tracing_subscriber;
 /// Chapters of the documentation. The text lives in the folder `docs` of the repository.
 #[cfg(any(doc, doctest))]
 pub mod _documentation {
+    #[doc = include_str!("../docs/configuration-file.md")]
+    pub mod configuration_file {}
     #[doc = include_str!("../docs/in-a-handler.md")]
     pub mod in_a_handler {}
     #[doc = include_str!("../docs/migrating.md")]

@@ -1,5 +1,6 @@
 //! `init()` and its builder: setters that only store. Every check happens in `build()`.
 
+mod config_file;
 mod exporter;
 mod log_output;
 mod logs;
@@ -18,6 +19,7 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
+use self::config_file::ConfigFileChoice;
 use self::exporter::exporter_setters;
 pub use self::log_output::LogOutput;
 pub use self::logs::Logs;
@@ -62,6 +64,7 @@ pub struct Builder {
     log_output: LogOutput,
     additions: Additions,
     ignore_env: bool,
+    config_file: ConfigFileChoice,
 }
 
 /// Who sends.
@@ -387,19 +390,27 @@ impl Builder {
     }
 
     /// Decides all settings; what is not plain data goes along.
-    pub(crate) fn resolve(self) -> Result<(Settings, Additions), InitError> {
-        let env = if self.ignore_env { Env::none() } else { Env::process() };
+    pub(crate) fn resolve(mut self) -> Result<(Settings, Additions), InitError> {
         let ignores_env = self.ignore_env;
+        let env = if ignores_env { Env::none() } else { Env::process() };
+        let mut file = std::mem::take(&mut self.config_file);
         let (config, mut additions) = self.into_parts();
-        additions.ignores_env = ignores_env;
-        let (settings, mut errors) = settings::resolve(&config, &env);
+        additions.layer_env = ignores_env.then(Env::none);
+        let (settings, mut errors) = match file.resolve(&config, &env) {
+            Some(Err(errors)) => return Err(InitError::from_several(errors)),
+            Some(Ok((settings, layer_env, errors))) => {
+                additions.layer_env = Some(layer_env);
+                (settings, errors)
+            }
+            None => settings::resolve(&config, &env),
+        };
         errors.extend(mistakes_in_code(&settings));
         InitError::from_all(errors).map_or(Ok((settings, additions)), Err)
     }
 
     /// Returns plain data and user-provided components.
     pub(crate) fn into_parts(self) -> (BuilderConfig, Additions) {
-        let Self { config, traces, metrics, logs, log_output, additions, ignore_env: _ } = self;
+        let Self { config, traces, metrics, logs, log_output, additions, .. } = self;
         let config = BuilderConfig {
             traces: traces.config,
             metrics: metrics.config,

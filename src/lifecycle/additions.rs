@@ -13,6 +13,7 @@ use crate::lines::json::JsonLayer;
 use crate::lines::writer::{LogDestination, NonBlockingWriter, OverflowPolicy};
 use crate::provider::{BuilderHooks, CustomSampler, View};
 use crate::redaction::Redaction;
+use crate::settings::Env;
 
 /// User-provided components, held until the providers and the subscriber are built.
 #[derive(Default)]
@@ -39,7 +40,8 @@ pub(crate) struct Additions {
     pub(crate) json: Option<JsonOptions>,
     pub(crate) redaction: Redaction,
     pub(crate) baggage_keys: Vec<String>,
-    pub(crate) ignores_env: bool,
+    /// What the layers for calls read in place of the environment of the process.
+    pub(crate) layer_env: Option<Env>,
 }
 
 /// A layer of the user beside ours.

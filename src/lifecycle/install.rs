@@ -77,7 +77,8 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals) {
     let Globals {
         start_line,
         disabled,
-        ignores_env,
+        has_spans,
+        layer_env,
         propagator,
         standard,
         sampling_shortcut,
@@ -91,14 +92,16 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals) {
     dispatcher::with_default(&Dispatch::none(), || {
         global::set_text_map_propagator(GlobalPropagator(propagator));
         // Without providers the API still hands contexts on.
-        if !disabled {
+        if has_spans {
             global::set_tracer_provider(guard.tracer_provider().clone());
+        }
+        if !disabled {
             global::set_meter_provider(guard.meter_provider().clone());
         }
     });
-    let tracer_provider = (!disabled).then(|| guard.tracer_provider().clone());
+    let tracer_provider = has_spans.then(|| guard.tracer_provider().clone());
     start_line.write(&guard.running().filters.lines, &diagnostics);
-    Installed { tracer_provider, sampling_shortcut, ignores_env, propagators: standard, diagnostics }.set();
+    Installed { tracer_provider, sampling_shortcut, layer_env, propagators: standard, diagnostics }.set();
     let flusher = guard.flusher().clone();
     let timeout = guard.running().shutdown_timeout;
     flush_on_first_signal(move || flusher.flush_in_background(timeout));

@@ -11,6 +11,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use crate::diagnostics::Diagnostics;
 use crate::propagation::Standard;
 use crate::provider::SamplingShortcut;
+use crate::settings::Env;
 
 /// Set once, by `install`; it stays what it is until the process ends.
 #[derive(Debug)]
@@ -19,8 +20,9 @@ pub(crate) struct Installed {
     pub(crate) tracer_provider: Option<SdkTracerProvider>,
     /// Which of its spans are known not to be recorded.
     pub(crate) sampling_shortcut: SamplingShortcut,
-    /// `Builder::ignore_env`: only code and defaults count.
-    pub(crate) ignores_env: bool,
+    /// What counts instead of the environment of the process: nothing after `Builder::ignore_env`, or the parts of a
+    /// configuration file.
+    pub(crate) layer_env: Option<Env>,
     /// What the global propagator consists of, if of nothing else.
     pub(crate) propagators: Option<Standard>,
     pub(crate) diagnostics: Diagnostics,
@@ -29,6 +31,11 @@ pub(crate) struct Installed {
 impl Installed {
     pub(crate) fn get() -> Option<&'static Self> {
         INSTALLED.get()
+    }
+
+    /// Returns the variables that layers read.
+    pub(crate) fn env() -> Env {
+        Self::get().and_then(|installed| installed.layer_env.clone()).unwrap_or_else(Env::process)
     }
 
     /// What the global propagator consists of, as long as it is the one that was installed.

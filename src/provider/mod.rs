@@ -15,6 +15,7 @@ mod metrics;
 pub(crate) mod resource;
 mod sampler;
 mod trace;
+mod views;
 
 pub(crate) use builder_hooks::{BuilderHooks, View};
 pub(crate) use ids::RandomIds;

@@ -9,7 +9,7 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{IdGenerator as _, Sampler, SamplingDecision, SamplingResult, ShouldSample};
 
 use super::ids::RandomIds;
-use crate::settings::SamplerSetting;
+use crate::settings::{ParentSampling, SamplerSetting};
 
 /// Spans that are known not to be sampled without calling the sampler.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,13 @@ impl SamplingShortcut {
             SamplerSetting::ParentBasedAlwaysOn
             | SamplerSetting::ParentBasedAlwaysOff
             | SamplerSetting::ParentBasedTraceIdRatio(_) => Self::DropUnsampledParent,
+            SamplerSetting::ParentBased(samplers) => {
+                let is_off = |setting| matches!(setting, &SamplerSetting::AlwaysOff);
+                match is_off(&samplers.local_not_sampled) && is_off(&samplers.remote_not_sampled) {
+                    true => Self::DropUnsampledParent,
+                    false => Self::None,
+                }
+            }
         }
     }
 
@@ -108,21 +115,74 @@ pub(crate) struct SharedSampler {
 
 impl SharedSampler {
     pub(crate) fn new(setting: &SamplerSetting, custom: Option<CustomSampler>) -> Self {
-        let sampler = match setting {
-            SamplerSetting::AlwaysOn => Sampler::AlwaysOn,
-            SamplerSetting::AlwaysOff => Sampler::AlwaysOff,
-            SamplerSetting::TraceIdRatio(ratio) => Sampler::TraceIdRatioBased(*ratio),
-            SamplerSetting::ParentBasedAlwaysOn => parent_based(Sampler::AlwaysOn),
-            SamplerSetting::ParentBasedAlwaysOff => parent_based(Sampler::AlwaysOff),
-            SamplerSetting::ParentBasedTraceIdRatio(ratio) => {
-                parent_based(Sampler::TraceIdRatioBased(*ratio))
-            }
-            SamplerSetting::Custom => match custom {
-                Some(CustomSampler { sampler, is_built_in, .. }) => return Self { sampler, is_built_in },
-                None => parent_based(Sampler::AlwaysOn),
+        if let (SamplerSetting::Custom, Some(CustomSampler { sampler, is_built_in, .. })) = (setting, custom)
+        {
+            return Self { sampler, is_built_in };
+        }
+        Self { sampler: built_in(setting), is_built_in: true }
+    }
+}
+
+/// Returns the sampler of a setting; in place of a custom one the default.
+fn built_in(setting: &SamplerSetting) -> Arc<dyn ShouldSample> {
+    Arc::new(match setting {
+        SamplerSetting::AlwaysOn => Sampler::AlwaysOn,
+        SamplerSetting::AlwaysOff => Sampler::AlwaysOff,
+        SamplerSetting::TraceIdRatio(ratio) => Sampler::TraceIdRatioBased(*ratio),
+        SamplerSetting::ParentBasedAlwaysOn | SamplerSetting::Custom => parent_based(Sampler::AlwaysOn),
+        SamplerSetting::ParentBasedAlwaysOff => parent_based(Sampler::AlwaysOff),
+        SamplerSetting::ParentBasedTraceIdRatio(ratio) => parent_based(Sampler::TraceIdRatioBased(*ratio)),
+        SamplerSetting::ParentBased(samplers) => return Arc::new(ParentBasedSampler::new(samplers)),
+    })
+}
+
+/// A sampler for each kind of parent.
+#[derive(Clone, Debug)]
+struct ParentBasedSampler {
+    root: Arc<dyn ShouldSample>,
+    remote_sampled: Arc<dyn ShouldSample>,
+    remote_not_sampled: Arc<dyn ShouldSample>,
+    local_sampled: Arc<dyn ShouldSample>,
+    local_not_sampled: Arc<dyn ShouldSample>,
+}
+
+impl ParentBasedSampler {
+    fn new(samplers: &ParentSampling) -> Self {
+        let ParentSampling { root, remote_sampled, remote_not_sampled, local_sampled, local_not_sampled } =
+            samplers;
+        Self {
+            root: built_in(root),
+            remote_sampled: built_in(remote_sampled),
+            remote_not_sampled: built_in(remote_not_sampled),
+            local_sampled: built_in(local_sampled),
+            local_not_sampled: built_in(local_not_sampled),
+        }
+    }
+}
+
+impl ShouldSample for ParentBasedSampler {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        trace_id: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        let span_context = parent
+            .filter(|parent| parent.has_active_span())
+            .map(|parent| parent.span().span_context().clone());
+        let sampler = match span_context.filter(SpanContext::is_valid) {
+            None => &self.root,
+            Some(parent) => match (parent.is_remote(), parent.is_sampled()) {
+                (true, true) => &self.remote_sampled,
+                (true, false) => &self.remote_not_sampled,
+                (false, true) => &self.local_sampled,
+                (false, false) => &self.local_not_sampled,
             },
         };
-        Self { sampler: Arc::new(sampler), is_built_in: true }
+        sampler.should_sample(parent, trace_id, name, kind, attributes, links)
     }
 }
 

@@ -10,6 +10,7 @@ use super::resolve::Resolver;
 use super::setting::settings;
 use super::types::HistogramAggregation;
 use super::value_kind::{DURATION, HISTOGRAMS, TEMPORALITY, TIMEOUT, or_unlimited};
+use super::views::{CardinalityLimits, ViewSetting};
 
 /// Resolved settings of metrics.
 #[derive(Clone, Debug)]
@@ -19,6 +20,9 @@ pub(crate) struct MetricSettings {
     pub(crate) interval: Duration,
     pub(crate) temporality: Temporality,
     pub(crate) histograms: HistogramAggregation,
+    /// Each view that fits an instrument makes a metric of its own.
+    pub(crate) views: Vec<ViewSetting>,
+    pub(crate) cardinality: CardinalityLimits,
 }
 
 settings! {
@@ -53,6 +57,8 @@ impl Resolver<'_> {
             interval: self.resolve_limit(&[(&METRIC_INTERVAL, values)]),
             temporality: self.resolve(&METRIC_TEMPORALITY, values),
             histograms: self.resolve(&HISTOGRAM_AGGREGATION, values),
+            views: Vec::new(),
+            cardinality: CardinalityLimits::default(),
         }
     }
 }

@@ -44,8 +44,9 @@ pub(super) fn known_variables() -> Vec<&'static str> {
     .concat();
     #[cfg(feature = "grpc")]
     known.extend(names::GRPC_CAPTURES);
-    known.extend(names::HTTP_CAPTURES);
     known.push(names::HTTP_KNOWN_METHODS);
+    known.extend(names::HTTP_CAPTURES);
+    known.extend([names::CONFIG_FILE, names::EXPERIMENTAL_CONFIG_FILE]);
     known
 }
 

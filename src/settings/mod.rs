@@ -20,12 +20,15 @@ mod deadline;
 mod endpoint;
 mod env;
 mod exporter;
+#[cfg(feature = "config-file")]
+mod file;
 mod lifecycle;
 mod limits;
 mod log_output;
 mod logs;
 mod metrics;
 mod misspelt;
+mod pattern;
 mod pem;
 mod propagators;
 mod queue;
@@ -38,6 +41,7 @@ mod traces;
 mod types;
 mod value_kind;
 mod values;
+mod views;
 
 use std::time::Duration;
 
@@ -49,6 +53,8 @@ pub(crate) use self::deadline::deadline_after;
 pub(crate) use self::env::Env;
 #[cfg(feature = "grpc")]
 pub(crate) use self::env::grpc_captured_headers;
+#[cfg(feature = "config-file")]
+pub(crate) use self::env::names::{CONFIG_FILE, EXPERIMENTAL_CONFIG_FILE};
 #[cfg(feature = "http")]
 pub(crate) use self::env::{http_captured_headers, http_known_methods};
 #[cfg(test)]
@@ -60,6 +66,10 @@ pub(crate) use self::exporter::{
     DestinationSettings, ExportSettings, ExporterName, LOGS_EXPORTER, METRICS_EXPORTER, OTLP, OTLP_LOGS,
     OTLP_METRICS, OTLP_TRACES, TRACES_EXPORTER, Target,
 };
+#[cfg(feature = "config-file")]
+pub(crate) use self::file::ConfigFile;
+#[cfg(feature = "config-file")]
+pub use self::file::{ConfigDocument, ConfigMistake};
 pub(crate) use self::lifecycle::{SDK_DISABLED, SHUTDOWN_TIMEOUT};
 pub(crate) use self::limits::{
     AttributeLimits, EVENT_ATTRIBUTE_COUNT, LINK_ATTRIBUTE_COUNT, RECORD_ATTRIBUTE_COUNT,
@@ -84,6 +94,7 @@ pub(crate) use self::traces::{SAMPLER, SPAN_FILTER, TraceSettings};
 pub(crate) use self::types::*;
 pub use self::types::{Compression, HistogramAggregation, LogFormat, Propagator, Protocol, TlsSettings};
 pub(crate) use self::values::Values;
+pub(crate) use self::views::{CardinalityLimits, ViewSelector, ViewSetting, ViewStream};
 use crate::error::InitError;
 
 #[cfg(test)]
@@ -96,6 +107,8 @@ pub(crate) struct Settings {
     pub(crate) disabled: bool,
     /// Attributes of the resource, `service.name` among them, without duplicates.
     pub(crate) resource: Vec<KeyValue>,
+    /// The conventions that the attributes follow, if not those of this crate.
+    pub(crate) schema_url: Option<String>,
     pub(crate) propagators: Vec<Propagator>,
     /// Whether propagators that the user wrote are used beside these.
     pub(crate) uses_custom_propagators: bool,
@@ -125,6 +138,11 @@ impl Settings {
         };
         all.map(|_, destinations| if self.disabled { &[] } else { &**destinations })
     }
+
+    /// Returns `true` if spans are made, exported or not.
+    pub(crate) fn has_spans(&self) -> bool {
+        !self.disabled && !self.traces.is_off
+    }
 }
 
 /// Resolves every setting. Also returns everything that is wrong in code; mistakes in the environment are warnings in
@@ -151,6 +169,7 @@ fn settings(resolver: &mut Resolver<'_>, config: &BuilderConfig) -> Settings {
     Settings {
         disabled: resolver.resolve_env(&SDK_DISABLED),
         resource: resolver.resource(config),
+        schema_url: None,
         propagators,
         uses_custom_propagators,
         traces: resolver.traces(config),
@@ -163,6 +182,31 @@ fn settings(resolver: &mut Resolver<'_>, config: &BuilderConfig) -> Settings {
         warnings: Vec::new(),
         origins: Vec::new(),
     }
+}
+
+/// Returns the keys of all settings.
+#[cfg(feature = "config-file")]
+fn all_keys() -> Vec<&'static str> {
+    [
+        conventions::keys(),
+        exporter::keys(),
+        exporter::all::keys(),
+        exporter::in_code::keys(),
+        exporter::traces::keys(),
+        exporter::metrics::keys(),
+        exporter::logs::keys(),
+        lifecycle::keys(),
+        limits::keys(),
+        log_output::keys(),
+        logs::keys(),
+        metrics::keys(),
+        propagators::keys(),
+        queue::spans::keys(),
+        queue::records::keys(),
+        resource::keys(),
+        traces::keys(),
+    ]
+    .concat()
 }
 
 fn warn_variables_without_effect(resolver: &mut Resolver<'_>) {

@@ -52,14 +52,14 @@ impl Resolver<'_> {
     }
 }
 
-fn push_once(chosen: &mut Vec<Propagator>, propagator: Propagator) {
+pub(super) fn push_once(chosen: &mut Vec<Propagator>, propagator: Propagator) {
     if !chosen.contains(&propagator) {
         chosen.push(propagator);
     }
 }
 
 /// Returns the known propagators, or `None` if there is no known name, and the unknown names.
-fn parse(list: &str) -> (Option<Vec<Propagator>>, Vec<&str>) {
+pub(super) fn parse(list: &str) -> (Option<Vec<Propagator>>, Vec<&str>) {
     let mut chosen = None;
     let mut unknown = Vec::new();
     for item in items(list) {
@@ -72,6 +72,12 @@ fn parse(list: &str) -> (Option<Vec<Propagator>>, Vec<&str>) {
         }
     }
     (chosen, unknown)
+}
+
+/// Returns the names of all propagators.
+#[cfg(feature = "config-file")]
+pub(super) fn names() -> String {
+    NAMES.map(|(name, _)| name).join(", ")
 }
 
 const PROPAGATOR_LIST: Kind<Cow<'static, [Propagator]>> = Kind {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::error::InitError;
 use crate::settings::env::Env;
+#[cfg(feature = "config-file")]
+use crate::settings::file::{At, FileValues};
 use crate::settings::setting::Setting;
 use crate::settings::types::Directives;
 use crate::settings::value_kind::Reason;
@@ -15,6 +17,12 @@ use crate::settings::values::Values;
 #[derive(Debug)]
 pub(in crate::settings) struct Resolver<'a> {
     pub(in crate::settings) env: &'a Env,
+    /// A configuration file, which replaces the environment.
+    #[cfg(feature = "config-file")]
+    file: Option<&'a FileValues>,
+    /// Mistakes in the file, with their places.
+    #[cfg(feature = "config-file")]
+    file_mistakes: Vec<(At, String)>,
     warnings: Vec<String>,
     errors: Vec<InitError>,
     /// The variables and setters whose values are used, in alphabetical order.
@@ -46,7 +54,50 @@ impl<'a> Resolver<'a> {
     pub(in crate::settings) fn new(env: &'a Env) -> Self {
         let unread = |name: &String| format!("{name} is not valid Unicode; it counts as not set");
         let warnings = env.not_unicode().iter().map(unread).collect();
-        Self { env, warnings, errors: Vec::new(), origins: BTreeSet::new(), reported: HashSet::new() }
+        Self {
+            env,
+            #[cfg(feature = "config-file")]
+            file: None,
+            #[cfg(feature = "config-file")]
+            file_mistakes: Vec::new(),
+            warnings,
+            errors: Vec::new(),
+            origins: BTreeSet::new(),
+            reported: HashSet::new(),
+        }
+    }
+
+    /// Takes the values of a configuration file before those of code.
+    #[cfg(feature = "config-file")]
+    pub(in crate::settings) fn with_file(self, file: &'a FileValues) -> Self {
+        Self { file: Some(file), ..self }
+    }
+
+    /// Returns everything that is wrong in the configuration file.
+    #[cfg(feature = "config-file")]
+    pub(in crate::settings) fn take_file_mistakes(&mut self) -> Vec<(At, String)> {
+        std::mem::take(&mut self.file_mistakes)
+    }
+
+    /// Returns the value of a configuration file.
+    #[cfg(feature = "config-file")]
+    fn find_in_file<T>(&mut self, sources: &[Source<'_, T>]) -> Option<Chosen<T>> {
+        let file = self.file?;
+        let (kind, found) =
+            sources.iter().find_map(|(setting, _)| Some((&setting.kind, file.get(setting.key())?)))?;
+        match kind.read(&found.text) {
+            Ok(value) => Some(Chosen { value, origin: found.origin.clone().into(), is_from_code: false }),
+            Err(reason) => {
+                self.file_mistakes
+                    .push((found.at.clone(), format!("{}: {reason}", (kind.quote)(&found.text))));
+                None
+            }
+        }
+    }
+
+    #[cfg(not(feature = "config-file"))]
+    fn find_in_file<T>(&mut self, _: &[Source<'_, T>]) -> Option<Chosen<T>> {
+        None
     }
 
     /// Notes that the value of a variable or setter is used.
@@ -106,6 +157,7 @@ impl<'a> Resolver<'a> {
         let in_code: Vec<_> =
             sources.iter().filter_map(|(setting, values)| self.find_in_code(setting, values)).collect();
         let (found, mistakes) = self.look_up(sources);
+        let found = self.find_in_file(sources).or(found);
         let chosen = found.or(in_code.into_iter().next());
         let instead = match &chosen {
             Some(chosen) => format!("{} of {}", (last.kind.show)(&chosen.value), chosen.origin),
@@ -147,7 +199,10 @@ impl<'a> Resolver<'a> {
                 .iter()
                 .find_map(|(setting, values)| Some((values.get(setting)?, setting.origin().into())))
         };
-        let found: Option<(String, Cow<'static, str>)> = from_env.next().or_else(from_code);
+        let from_env = from_env.next();
+        let sources = settings.iter().map(|(setting, values)| (*setting, *values)).collect::<Vec<_>>();
+        let from_file = self.find_in_file(&sources).map(|chosen| (chosen.value, chosen.origin));
+        let found: Option<(String, Cow<'static, str>)> = from_file.or(from_env).or_else(from_code);
         if let Some((_, origin)) = &found {
             self.used(origin);
         }

@@ -22,6 +22,14 @@ impl<T> Setting<T> {
         name
     }
 
+    /// What the setting is called in a configuration file and in lists: the path of its setter, or its variable.
+    pub(super) const fn key(&self) -> &'static str {
+        match self.variables {
+            [variable, ..] if self.setter.is_empty() => variable,
+            _ => self.setter,
+        }
+    }
+
     /// The setter as it is written in code: `.traces(|t| t.sampler())`.
     pub(super) fn origin(&self) -> String {
         let (scope, setter) = self.scope_and_name();
@@ -79,6 +87,12 @@ macro_rules! settings {
         /// Returns every variable of these settings.
         pub(in crate::settings) fn variables() -> Vec<&'static str> {
             [$($name.variables),*].concat()
+        }
+
+        /// Returns the key of each of these settings.
+        #[cfg_attr(not(feature = "config-file"), expect(dead_code, reason = "a file names settings by their keys"))]
+        pub(in crate::settings) fn keys() -> Vec<&'static str> {
+            vec![$($name.key()),*]
         }
 
         #[cfg(test)]

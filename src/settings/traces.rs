@@ -16,6 +16,8 @@ use super::value_kind::{Kind, RATIO, TEXT, any, one_of, plain};
 pub(crate) struct TraceSettings {
     /// None: spans are created, so that lines carry their ids, but not exported.
     pub(crate) destinations: Vec<DestinationSettings>,
+    /// No spans are made at all: contexts pass through as they come.
+    pub(crate) is_off: bool,
     pub(crate) sampler: SamplerSetting,
     pub(crate) limits: SpanLimitSettings,
     pub(crate) queue: QueueSettings,
@@ -42,6 +44,7 @@ impl Resolver<'_> {
                 &config.common,
                 &SPAN_QUEUE,
             ),
+            is_off: false,
             sampler: self.sampler(config),
             limits: limits::span_limits(self, values),
             queue: self.queue(&SPAN_QUEUE, values),
@@ -82,6 +85,7 @@ impl fmt::Display for SamplerSetting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Custom => f.write_str("custom"),
+            Self::ParentBased(samplers) => write!(f, "parent_based ({})", samplers.root),
             Self::TraceIdRatio(ratio) | Self::ParentBasedTraceIdRatio(ratio) => {
                 write!(f, "{} {ratio}", (SAMPLER_KIND.show)(self))
             }

@@ -29,9 +29,10 @@ pub(crate) struct Directives {
 }
 
 impl Directives {
-    /// Whether a setter gave them: a mistake is then the program's, not the operator's.
-    pub(crate) fn is_from_code(&self) -> bool {
-        self.origin.starts_with('.')
+    /// Returns `true` if a setter or a configuration file gave them: a mistake is then an error, and not a warning as
+    /// for a variable.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.origin.starts_with('.') || self.origin.starts_with("line ")
     }
 }
 
@@ -143,8 +144,22 @@ pub(crate) enum SamplerSetting {
     ParentBasedAlwaysOn,
     ParentBasedAlwaysOff,
     ParentBasedTraceIdRatio(f64),
+    /// By the parent of a span.
+    #[cfg_attr(not(feature = "config-file"), expect(dead_code, reason = "only a file can say so much"))]
+    ParentBased(Box<ParentSampling>),
     /// The sampler given in code; no variable overrode it.
     Custom,
+}
+
+/// The samplers for each kind of parent.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ParentSampling {
+    /// For spans without a parent.
+    pub(crate) root: SamplerSetting,
+    pub(crate) remote_sampled: SamplerSetting,
+    pub(crate) remote_not_sampled: SamplerSetting,
+    pub(crate) local_sampled: SamplerSetting,
+    pub(crate) local_not_sampled: SamplerSetting,
 }
 
 /// How histograms without a view of their own are aggregated.

@@ -2,17 +2,17 @@
 
 use super::options::{CapturedNames, Side};
 use crate::provider::installed::Installed;
-use crate::settings::{self, Env, RpcConventions};
+use crate::settings::{self, RpcConventions};
 
 /// Returns the conventions to use. [`init`](crate::init) reports an invalid value.
 pub(super) fn conventions() -> RpcConventions {
-    settings::rpc_conventions(&env(), &mut Vec::new())
+    settings::rpc_conventions(&Installed::env(), &mut Vec::new())
 }
 
 /// Returns the headers to capture: a list in the environment replaces the one in code. [`init`](crate::init) reports an
 /// invalid list.
 pub(super) fn captured(side: Side, code: &CapturedNames) -> CapturedNames {
-    let listed = settings::grpc_captured_headers(&env(), &mut Vec::new());
+    let listed = settings::grpc_captured_headers(&Installed::env(), &mut Vec::new());
     let (request, response, trailers) = match side {
         Side::Server => (listed.server_request, listed.server_response, listed.server_trailers),
         Side::Client => (listed.client_request, listed.client_response, listed.client_trailers),
@@ -23,9 +23,4 @@ pub(super) fn captured(side: Side, code: &CapturedNames) -> CapturedNames {
         response: or(response, &code.response),
         trailers: or(trailers, &code.trailers),
     }
-}
-
-/// The environment of the process, unless [`ignore_env`](crate::Builder::ignore_env) was set.
-fn env() -> Env {
-    if Installed::get().is_some_and(|installed| installed.ignores_env) { Env::none() } else { Env::process() }
 }

@@ -55,7 +55,7 @@ pub(in crate::calls) struct CallRecorder {
 
 impl CallRecorder {
     pub(super) fn new(options: Arc<Options>) -> Self {
-        let env = env();
+        let env = Installed::env();
         let listed = settings::http_known_methods(&env).or_else(|| options.known_methods.clone());
         let (request_headers, response_headers) = captured_headers(&env, &options);
         Self {
@@ -110,9 +110,4 @@ fn captured_headers(env: &Env, options: &Options) -> (Vec<String>, Vec<String>) 
     };
     let or = |listed: Vec<String>, code: &[String]| if listed.is_empty() { code.to_vec() } else { listed };
     (or(request, &options.request_headers), or(response, &options.response_headers))
-}
-
-/// The environment of the process, unless [`ignore_env`](crate::Builder::ignore_env) was set.
-fn env() -> Env {
-    if Installed::get().is_some_and(|installed| installed.ignores_env) { Env::none() } else { Env::process() }
 }

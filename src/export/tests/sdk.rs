@@ -157,6 +157,8 @@ fn meter_provider(pipeline: &Pipeline) -> TelemetryMeterProvider {
         interval: Duration::from_secs(3600),
         temporality: Temporality::Cumulative,
         histograms: HistogramAggregation::ExplicitBuckets,
+        views: Vec::new(),
+        cardinality: Default::default(),
     };
     let diagnostics = Diagnostics::default();
     let workers = pipeline.exporter.workers().clone();

@@ -11,7 +11,7 @@ use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
 pub(super) fn parse(settings: &mut Settings) -> Filters {
     let warnings = reports(settings)
         .into_iter()
-        .filter(|(_, directives, bad)| !directives.is_from_code() || !bad.is_mistake())
+        .filter(|(_, directives, bad)| !directives.is_strict() || !bad.is_mistake())
         .map(|(_, directives, bad)| {
             format!("filter directive {:?} (set by {}): {}", bad.shown(), directives.origin, bad.reason)
         })
@@ -29,7 +29,7 @@ pub(super) fn parse(settings: &mut Settings) -> Filters {
 pub(crate) fn mistakes_in_code(settings: &Settings) -> Vec<InitError> {
     let in_code = reports(settings)
         .into_iter()
-        .filter(|(_, directives, bad)| directives.is_from_code() && bad.is_mistake());
+        .filter(|(_, directives, bad)| directives.is_strict() && bad.is_mistake());
     in_code
         .map(|(setting, directives, bad)| InitError::InvalidSetting {
             setting,

@@ -26,7 +26,7 @@ use crate::lifecycle::Additions;
 use crate::lifecycle::guard::Running;
 use crate::lifecycle::start_line::StartLine;
 use crate::provider::{SamplingShortcut, SharedSampler, resource};
-use crate::settings::{Settings, Signal};
+use crate::settings::{Env, Settings, Signal};
 use crate::subscriber::{
     DirectSource, LayerParts, Marks, SpanAttributes, SpanBridge, SpanSource, Spans, StockBridge,
 };
@@ -46,7 +46,8 @@ pub(crate) struct Assembled<S> {
 pub(crate) struct Globals {
     /// `OTEL_SDK_DISABLED`: nothing is recorded.
     pub(crate) disabled: bool,
-    pub(crate) ignores_env: bool,
+    pub(crate) has_spans: bool,
+    pub(crate) layer_env: Option<Env>,
     pub(crate) propagator: TextMapCompositePropagator,
     /// The propagators it consists of, if all of them are standard ones.
     pub(crate) standard: Option<propagation::Standard>,
@@ -108,9 +109,9 @@ where
         false => SpanSource::direct(direct, globals.sampling_shortcut),
     };
     let tracer = || providers.tracer.tracer_with_scope(scope());
-    let stock = (uses_stock_bridge && !settings.disabled)
+    let stock = (uses_stock_bridge && settings.has_spans())
         .then(|| StockBridge::new(tracer(), filters.spans.clone(), events_on_spans));
-    let bridge = (!uses_stock_bridge && !settings.disabled)
+    let bridge = (!uses_stock_bridge && settings.has_spans())
         .then(|| Arc::new(SpanBridge::new(source, filters.spans.clone()).with_events(events_on_spans)));
     let layer = LayerParts {
         lines: lines.format.map(|format| (format, filters.lines.clone())),
@@ -147,7 +148,8 @@ fn globals(
     }
     Globals {
         disabled: settings.disabled,
-        ignores_env: additions.ignores_env,
+        has_spans: settings.has_spans(),
+        layer_env: additions.layer_env.take(),
         standard: propagation::Standard::from_propagators(&settings.propagators, &custom),
         propagator: propagation::propagator(&settings.propagators, custom),
         sampling_shortcut: sampling_shortcut(settings, additions),

@@ -58,6 +58,8 @@ pub(super) fn providers(
     };
     if settings.disabled {
         providers.disable();
+    } else if !settings.has_spans() {
+        let _ = providers.tracer.shutdown();
     }
     Ok(providers)
 }

@@ -11,9 +11,7 @@ mod reader;
 use std::sync::Arc;
 
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::metrics::{
-    Aggregation, Instrument, InstrumentKind, MeterProviderBuilder, SdkMeterProvider, Stream,
-};
+use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider};
 
 pub use self::duration_histogram::duration_histogram;
 use self::observer::Observer;
@@ -21,10 +19,11 @@ use self::provider::Readers;
 pub use self::provider::TelemetryMeterProvider;
 use self::reader::QueueReader;
 use super::builder_hooks::{BuilderHooks, View};
+use super::views;
 use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
 use crate::export::MetricQueue;
-use crate::settings::{HistogramAggregation, MetricSettings};
+use crate::settings::MetricSettings;
 
 /// # Errors
 ///
@@ -44,10 +43,9 @@ pub(crate) fn meter_provider(
     };
     let observer = Arc::new(Observer::new(diagnostics.clone()));
     let builder = additions.apply(SdkMeterProvider::builder());
-    let mut builder = builder.with_resource(resource);
-    if let Some(view) = one_view(views, settings.histograms) {
-        builder = builder.with_view(view);
-    }
+    let builder = builder.with_resource(resource);
+    let views = views::views(settings, views).into_iter();
+    let mut builder = views.fold(builder, |builder, view| builder.with_view(view));
     let reader = queue
         .map(|queue| QueueReader::start(queue, Arc::clone(&observer), settings.interval, diagnostics.clone()))
         .transpose()
@@ -56,31 +54,4 @@ pub(crate) fn meter_provider(
         builder = builder.with_reader(reader.clone());
     }
     Ok(TelemetryMeterProvider::new(builder.build(), readers, reader, observer, diagnostics.clone()))
-}
-
-/// The SDK makes one stream for each view that matches, so an instrument would be exported twice: the first of the
-/// user's views that matches decides, and the default aggregation is for instruments that none of them names.
-fn one_view(
-    views: Vec<View>,
-    histograms: HistogramAggregation,
-) -> Option<impl Fn(&Instrument) -> Option<Stream> + Send + Sync + 'static> {
-    if views.is_empty() && histograms == HistogramAggregation::ExplicitBuckets {
-        return None;
-    }
-    Some(move |instrument: &Instrument| {
-        views.iter().find_map(|view| view(instrument)).or_else(|| match histograms {
-            HistogramAggregation::ExplicitBuckets => None,
-            HistogramAggregation::Base2Exponential => exponential(instrument),
-        })
-    })
-}
-
-fn exponential(instrument: &Instrument) -> Option<Stream> {
-    if instrument.kind() != InstrumentKind::Histogram {
-        return None;
-    }
-    // The specification's default for this aggregation.
-    let aggregation =
-        Aggregation::Base2ExponentialHistogram { max_size: 160, max_scale: 20, record_min_max: true };
-    Stream::builder().with_aggregation(aggregation).build().ok()
 }

@@ -22,7 +22,7 @@ pub(crate) fn resource(settings: &Settings) -> Resource {
     ];
     // The SDK's own detector of variables is left out: it does not decode, and lets OTEL_SERVICE_NAME lose.
     Resource::builder_empty()
-        .with_schema_url([], semconv::SCHEMA_URL)
+        .with_schema_url([], settings.schema_url.clone().unwrap_or_else(|| semconv::SCHEMA_URL.to_owned()))
         .with_detector(Box::new(TelemetryResourceDetector))
         .with_attributes(own)
         .with_attributes(settings.resource.iter().cloned())

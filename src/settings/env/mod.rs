@@ -29,6 +29,12 @@ impl Env {
         Self::default()
     }
 
+    /// Sets a variable that layers read.
+    #[cfg(feature = "config-file")]
+    pub(in crate::settings) fn set(&mut self, name: &str, value: String) {
+        self.variables.insert(name.to_owned(), value);
+    }
+
     /// The given variables, and no others.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn from_pairs<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
@@ -55,6 +61,12 @@ impl Env {
     pub(in crate::settings) fn get(&self, name: &str) -> Option<&str> {
         let value = self.variables.get(name)?.trim();
         (!value.is_empty()).then_some(value)
+    }
+
+    /// Returns the path in a variable.
+    #[cfg(feature = "config-file")]
+    pub(crate) fn config_file(&self, name: &str) -> Option<std::path::PathBuf> {
+        self.get(name).map(Into::into)
     }
 
     /// The names of all variables whose values can be read.

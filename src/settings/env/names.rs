@@ -12,15 +12,22 @@ pub(in crate::settings) const GRPC_CAPTURES: [&str; 6] = [
 ];
 
 /// Variables of the specification without effect here. Setting one logs a warning.
-pub(in crate::settings) const WITHOUT_EFFECT: [&str; 7] = [
-    "OTEL_CONFIG_FILE",
-    "OTEL_EXPERIMENTAL_CONFIG_FILE",
+pub(in crate::settings) const WITHOUT_EFFECT: &[&str] = &[
+    #[cfg(not(feature = "config-file"))]
+    CONFIG_FILE,
+    #[cfg(not(feature = "config-file"))]
+    EXPERIMENTAL_CONFIG_FILE,
     "OTEL_ENTITIES",
     "OTEL_LOG_LEVEL",
     "OTEL_METRICS_EXEMPLAR_FILTER",
     "OTEL_EXPORTER_PROMETHEUS_HOST",
     "OTEL_EXPORTER_PROMETHEUS_PORT",
 ];
+
+/// The path of a configuration file.
+pub(crate) const CONFIG_FILE: &str = "OTEL_CONFIG_FILE";
+/// What the specification called it before it was stable.
+pub(crate) const EXPERIMENTAL_CONFIG_FILE: &str = "OTEL_EXPERIMENTAL_CONFIG_FILE";
 
 /// Names of captured headers, as Python's instrumentation calls them: of a server's requests and responses, then of a
 /// client's.

@@ -200,9 +200,9 @@ settings! {
 /// One signal with the settings of its exporter.
 pub(super) struct SignalExporter {
     /// The last part of the path of requests over HTTP: `v1/traces`.
-    path: &'static str,
+    pub(super) path: &'static str,
     exporters: Setting<Cow<'static, [ExporterName]>>,
-    otlp: ExporterSetting,
+    pub(super) otlp: ExporterSetting,
 }
 
 pub(super) const TRACES: SignalExporter =
@@ -283,6 +283,14 @@ impl Resolver<'_> {
             .into_iter()
             .chain(in_code)
             .collect()
+    }
+
+    /// Returns the OTLP exporter that a configuration file describes.
+    #[cfg(feature = "config-file")]
+    pub(super) fn destination_of_file(&mut self, signal: &SignalExporter) -> Option<DestinationSettings> {
+        let none = Values::default();
+        let scopes = Scopes { own: (&signal.otlp, &none), common: None };
+        self.export(&scopes, signal, Some(true)).map(|export| DestinationSettings::Otlp(Box::new(export)))
     }
 
     /// The processor's limit for a batch and the exporter's for a request are one here: the shorter counts.

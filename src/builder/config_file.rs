@@ -1,0 +1,113 @@
+//! The choice of a configuration file.
+
+use std::fmt;
+#[cfg(feature = "config-file")]
+use std::path::PathBuf;
+
+#[cfg(feature = "config-file")]
+use super::Builder;
+use crate::error::InitError;
+use crate::settings::{BuilderConfig, Env, Settings};
+#[cfg(feature = "config-file")]
+use crate::settings::{CONFIG_FILE, ConfigDocument, ConfigFile, EXPERIMENTAL_CONFIG_FILE};
+
+/// Changes a document before it is checked.
+#[cfg(feature = "config-file")]
+type Change = Box<dyn Fn(&mut ConfigDocument) + Send + Sync>;
+
+/// The file that is named in code, and what is done to it.
+#[derive(Default)]
+pub(super) struct ConfigFileChoice {
+    #[cfg(feature = "config-file")]
+    path: Option<PathBuf>,
+    #[cfg(feature = "config-file")]
+    change: Option<Change>,
+}
+
+/// Settings, what layers read in place of the environment, and mistakes in code.
+type Resolved = (Settings, Env, Vec<InitError>);
+
+impl ConfigFileChoice {
+    /// Returns the settings of the file, if one is named.
+    #[cfg(feature = "config-file")]
+    pub(super) fn resolve(
+        &mut self,
+        config: &BuilderConfig,
+        env: &Env,
+    ) -> Option<Result<Resolved, Vec<InitError>>> {
+        if let Some(path) = env.config_file(EXPERIMENTAL_CONFIG_FILE) {
+            return Some(Err(vec![InitError::InvalidSetting {
+                setting: "config_file",
+                value: path.display().to_string(),
+                origin: EXPERIMENTAL_CONFIG_FILE.to_owned(),
+                reason: format!("this variable is no longer read: name the file by {CONFIG_FILE}"),
+                source: None,
+            }]));
+        }
+        let from_env = env.config_file(CONFIG_FILE).map(|path| ConfigFile::new(path, CONFIG_FILE));
+        let from_code = || self.path.take().map(|path| ConfigFile::new(path, ".config_file()"));
+        let file = from_env.or_else(from_code)?;
+        let (resolved, errors) = file.resolve(config, self.change.as_deref());
+        Some(match resolved {
+            Some((mut settings, layers)) => {
+                settings.warnings.extend(file.ignored_variables(env));
+                Ok((settings, layers, errors))
+            }
+            None => Err(errors),
+        })
+    }
+
+    #[cfg(not(feature = "config-file"))]
+    pub(super) fn resolve(&mut self, _: &BuilderConfig, _: &Env) -> Option<Result<Resolved, Vec<InitError>>> {
+        None
+    }
+}
+
+impl fmt::Debug for ConfigFileChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        #[cfg(feature = "config-file")]
+        return f.debug_struct("ConfigFileChoice").field("path", &self.path).finish_non_exhaustive();
+        #[cfg(not(feature = "config-file"))]
+        f.debug_struct("ConfigFileChoice").finish()
+    }
+}
+
+/// The configuration file.
+#[cfg(feature = "config-file")]
+impl Builder {
+    /// The standard configuration file of OpenTelemetry, in YAML; needs the feature `config-file`.
+    ///
+    /// A file replaces the environment as a whole: other variables count only where the file refers to them, as
+    /// `${NAME}`. Code gives what a file cannot (layers, processors, closures), attributes of the resource that the file
+    /// does not name, and settings of this crate that are absent from its section `distribution.telemetry_bootstrap`. A
+    /// mistake in the file is an error of `build()`, which lists them all.
+    ///
+    /// Overridden by `OTEL_CONFIG_FILE`. Default: none. The chapter
+    /// [`configuration_file`](crate::_documentation::configuration_file) has all of it.
+    ///
+    /// ```no_run
+    /// let _telemetry = telemetry_bootstrap::init().config_file("/etc/otel/config.yaml").build()?;
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
+    pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config_file.path = Some(path.into());
+        self
+    }
+
+    /// Changes the document of the configuration file before it is checked, whoever named the file. Without a file the
+    /// closure is not called.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().config_file("/etc/otel/config.yaml").config_file_changes(|document| {
+    ///     document.set("distribution.telemetry_bootstrap.log_output.format", "json");
+    /// });
+    /// ```
+    pub fn config_file_changes(
+        mut self,
+        change: impl Fn(&mut ConfigDocument) + Send + Sync + 'static,
+    ) -> Self {
+        self.config_file.change = Some(Box::new(change));
+        self
+    }
+}

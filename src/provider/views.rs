@@ -1,0 +1,114 @@
+//! Views: those of a configuration file, those of the user, and the defaults for instruments that none of them is for.
+
+use std::sync::Arc;
+
+use opentelemetry::Key;
+use opentelemetry_sdk::metrics::{Aggregation, Instrument, InstrumentKind, Stream, StreamBuilder};
+
+use super::builder_hooks::View;
+use crate::settings::{
+    CardinalityLimits, HistogramAggregation, MetricSettings, ViewSelector, ViewSetting, ViewStream,
+};
+
+/// Returns the views of a provider.
+///
+/// The SDK makes one stream for each view that fits an instrument. That is what views of a file are meant to do; of the
+/// user's, the first that fits decides; and the defaults are for instruments that no view is for.
+pub(super) fn views(settings: &MetricSettings, user: Vec<View>) -> Vec<View> {
+    let defaults = Defaults { histograms: settings.histograms, cardinality: settings.cardinality };
+    let selectors: Arc<[ViewSelector]> = settings.views.iter().map(|view| view.selector.clone()).collect();
+    let of_file = settings.views.iter().cloned().map(|ViewSetting { selector, stream }| {
+        let view = move |instrument: &Instrument| {
+            fits(&selector, instrument).then(|| build(&stream, instrument, &defaults)).flatten()
+        };
+        Box::new(view) as View
+    });
+    let mut views: Vec<_> = of_file.collect();
+    if !user.is_empty() || defaults.change_anything() {
+        views.push(Box::new(move |instrument| {
+            if selectors.iter().any(|selector| fits(selector, instrument)) {
+                return None;
+            }
+            user.iter().find_map(|view| view(instrument)).or_else(|| defaults.stream(instrument))
+        }));
+    }
+    views
+}
+
+/// What applies where a view says nothing.
+#[derive(Clone, Copy, Debug)]
+struct Defaults {
+    histograms: HistogramAggregation,
+    cardinality: CardinalityLimits,
+}
+
+impl Defaults {
+    fn change_anything(&self) -> bool {
+        self.histograms != HistogramAggregation::ExplicitBuckets
+            || self.cardinality != CardinalityLimits::default()
+    }
+
+    fn stream(&self, instrument: &Instrument) -> Option<Stream> {
+        let aggregation = self.aggregation(instrument.kind());
+        let limit = self.cardinality.get(instrument.kind());
+        if aggregation.is_none() && limit.is_none() {
+            return None;
+        }
+        let stream = with(Stream::builder(), aggregation, StreamBuilder::with_aggregation);
+        with(stream, limit, StreamBuilder::with_cardinality_limit).build().ok()
+    }
+
+    fn aggregation(&self, kind: InstrumentKind) -> Option<Aggregation> {
+        match self.histograms {
+            HistogramAggregation::Base2Exponential if kind == InstrumentKind::Histogram => Some(EXPONENTIAL),
+            _ => None,
+        }
+    }
+}
+
+fn build(stream: &ViewStream, instrument: &Instrument, defaults: &Defaults) -> Option<Stream> {
+    let ViewStream { name, description, aggregation, cardinality_limit, attribute_keys } = stream.clone();
+    let kind = instrument.kind();
+    let aggregation = aggregation.filter(|aggregation| !matches!(aggregation, Aggregation::Default));
+    let builder = with(Stream::builder(), name, StreamBuilder::with_name);
+    let builder = with(builder, description, StreamBuilder::with_description);
+    let builder =
+        with(builder, aggregation.or_else(|| defaults.aggregation(kind)), StreamBuilder::with_aggregation);
+    let limit = cardinality_limit.or_else(|| defaults.cardinality.get(kind));
+    let builder = with(builder, limit, StreamBuilder::with_cardinality_limit);
+    let builder = with(builder, attribute_keys, |builder, keys| {
+        builder.with_allowed_attribute_keys(keys.into_iter().map(Key::from))
+    });
+    builder.build().ok()
+}
+
+/// Applies a step if there is a value for it.
+fn with<T>(
+    builder: StreamBuilder,
+    value: Option<T>,
+    step: impl FnOnce(StreamBuilder, T) -> StreamBuilder,
+) -> StreamBuilder {
+    match value {
+        Some(value) => step(builder, value),
+        None => builder,
+    }
+}
+
+fn fits(selector: &ViewSelector, instrument: &Instrument) -> bool {
+    let ViewSelector { instrument_name, instrument_kind, unit, meter_name, meter_version, meter_schema_url } =
+        selector;
+    let scope = instrument.scope();
+    let is = |wanted: &Option<String>, found: Option<&str>| {
+        wanted.as_deref().is_none_or(|wanted| found.unwrap_or_default() == wanted)
+    };
+    instrument_name.as_ref().is_none_or(|pattern| pattern.matches_ignoring_case(instrument.name()))
+        && instrument_kind.is_none_or(|kind| kind == instrument.kind())
+        && is(unit, Some(instrument.unit()))
+        && is(meter_name, Some(scope.name()))
+        && is(meter_version, scope.version())
+        && is(meter_schema_url, scope.schema_url())
+}
+
+/// The specification's default for this aggregation.
+const EXPONENTIAL: Aggregation =
+    Aggregation::Base2ExponentialHistogram { max_size: 160, max_scale: 20, record_min_max: true };

@@ -1,0 +1,99 @@
+//! From the model to settings.
+//!
+//! What the environment could say is handed to the same settings as text ([`FileValues`]), so that values are checked
+//! and shown in one way. What only a file can say becomes data directly.
+
+mod distribution;
+mod exporters;
+mod instrumentation;
+mod limits;
+mod logs;
+mod metrics;
+mod resource;
+mod traces;
+mod views;
+
+#[cfg(test)]
+pub(super) use self::distribution::{STANDARD, is_standard, keys as distribution_keys};
+
+use super::model::{At, Document};
+use super::report::Report;
+use super::values::FileValues;
+use crate::settings::builder_config::BuilderConfig;
+use crate::settings::env::Env;
+use crate::settings::resolve::Resolver;
+use crate::settings::{Settings, settings};
+
+/// What is collected while the model is turned into settings.
+pub(super) struct Apply<'a> {
+    document: &'a Document,
+    values: FileValues,
+    report: Report,
+    warnings: Vec<String>,
+}
+
+/// The settings of a file, and what is wrong with it.
+pub(super) struct Applied {
+    pub(super) settings: Settings,
+    pub(super) report: Report,
+    /// Mistakes in code.
+    pub(super) errors: Vec<crate::error::InitError>,
+    /// What the layers for calls read instead of the environment.
+    pub(super) layers: Env,
+}
+
+/// Returns the settings of a document. What it cannot say is taken from code.
+pub(super) fn apply(document: &Document, name: &str, config: &BuilderConfig) -> Applied {
+    let mut apply = Apply {
+        document,
+        values: FileValues::new(name.to_owned()),
+        report: Report::default(),
+        warnings: Vec::new(),
+    };
+    apply.collect_values();
+    let none = Env::none();
+    let mut resolver = Resolver::new(&none).with_file(&apply.values);
+    let mut settings = settings(&mut resolver, config);
+    let mistakes = resolver.take_file_mistakes();
+    let (warnings, mut origins, errors) = resolver.finish();
+    origins.retain(|origin| origin.starts_with('.'));
+    origins.insert(0, name.to_owned());
+    for (at, reason) in mistakes {
+        apply.mistake(&at, reason);
+    }
+    settings.disabled = document.disabled.unwrap_or_default();
+    apply.resource(&mut settings);
+    apply.propagators(&mut settings);
+    apply.traces(&mut settings);
+    apply.metrics(&mut settings);
+    apply.logs(&mut settings);
+    let layers = apply.layers();
+    settings.warnings = warnings;
+    settings.warnings.append(&mut apply.warnings);
+    settings.origins = origins;
+    Applied { settings, report: apply.report, errors, layers }
+}
+
+impl Apply<'_> {
+    fn collect_values(&mut self) {
+        self.limit_values();
+        self.trace_values();
+        self.metric_values();
+        self.log_values();
+        self.distribution_values();
+    }
+
+    fn mistake(&mut self, at: &At, reason: impl Into<String>) {
+        self.report.add(at.position, &at.path, reason.into());
+    }
+
+    fn unsupported(&mut self, at: &At, reason: &str) {
+        self.mistake(at, format!("not supported: {reason}"));
+    }
+
+    /// Hands a number to a setting: the one in the file, or the default of the schema.
+    fn number(&mut self, key: &str, given: Option<(&At, u64)>, default: u64, owner: &At) {
+        let (at, number) = given.unwrap_or((owner, default));
+        self.values.set(key, number.to_string(), at);
+    }
+}

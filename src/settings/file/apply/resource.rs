@@ -1,0 +1,157 @@
+//! The resource and the propagators.
+
+use opentelemetry::{Array, KeyValue, StringValue, Value};
+
+use super::Apply;
+use crate::settings::file::model::{
+    Attribute, AttributeScalar, AttributeType, AttributeValue, Document, TextMapPropagator,
+};
+use crate::settings::secrets::quoted;
+use crate::settings::value_kind::pairs;
+use crate::settings::{Propagator, Settings, propagators};
+
+impl Apply<'_> {
+    /// Attributes of the file win over those of code; those of `attributes` win over those of `attributes_list`.
+    pub(super) fn resource(&mut self, settings: &mut Settings) {
+        let Document { resource: Some(resource), .. } = self.document else { return };
+        let mut attributes = Vec::new();
+        if let Some(list) = &resource.attributes_list {
+            match pairs(&list.value) {
+                Ok(listed) => {
+                    attributes = listed.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect()
+                }
+                Err(reason) => {
+                    self.mistake(
+                        &list.at,
+                        format!("{} {reason}: must be key=value,key=value", quoted(&list.value)),
+                    );
+                }
+            }
+        }
+        for attribute in resource.attributes.iter().flat_map(|attributes| &attributes.0) {
+            attributes.extend(self.attribute(attribute));
+        }
+        for attribute in attributes {
+            settings.resource.retain(|other| other.key != attribute.key);
+            settings.resource.push(attribute);
+        }
+        settings.schema_url.clone_from(&resource.schema_url);
+        if let Some(detection) = &resource.detection {
+            self.unsupported(&detection.at, "resource detection");
+        }
+    }
+
+    fn attribute(&mut self, attribute: &Attribute) -> Option<KeyValue> {
+        let Attribute { at, name, value, r#type } = attribute;
+        if name.trim().is_empty() {
+            self.mistake(at, "`name` is empty");
+        }
+        let value = match value {
+            // A variable that is not set leaves the attribute out.
+            AttributeValue::Null => return None,
+            AttributeValue::One(scalar) => one(scalar, *r#type),
+            AttributeValue::List(scalars) => list(scalars, *r#type),
+        };
+        if value.is_none() {
+            self.mistake(at, "`value` does not have the type that `type` says");
+        }
+        value.map(|value| KeyValue::new(name.clone(), value))
+    }
+
+    /// Without propagators none is used, apart from those that are given in code.
+    pub(super) fn propagators(&mut self, settings: &mut Settings) {
+        settings.propagators.clear();
+        let Document { propagator: Some(propagator), .. } = self.document else { return };
+        let composite =
+            propagator.composite.iter().flat_map(|list| &list.0).map(|component| match component {
+                TextMapPropagator::TraceContext(_) => Propagator::TraceContext,
+                TextMapPropagator::Baggage(_) => Propagator::Baggage,
+                TextMapPropagator::B3(_) => Propagator::B3,
+                TextMapPropagator::B3Multi(_) => Propagator::B3Multi,
+            });
+        let mut chosen: Vec<_> = composite.collect();
+        if let Some(list) = &propagator.composite_list {
+            let (listed, unknown) = propagators::parse(&list.value);
+            if !unknown.is_empty() {
+                let unknown = quoted(&unknown.join(", "));
+                self.mistake(
+                    &list.at,
+                    format!("{unknown} is not known; allowed are {}", propagators::names()),
+                );
+            }
+            chosen.extend(listed.unwrap_or_default());
+        }
+        for propagator in chosen {
+            propagators::push_once(&mut settings.propagators, propagator);
+        }
+    }
+}
+
+/// Returns a value of a type, which is that of the value unless it is given.
+fn one(scalar: &AttributeScalar, r#type: Option<AttributeType>) -> Option<Value> {
+    Some(match (scalar, r#type) {
+        (AttributeScalar::Text(text), None | Some(AttributeType::Text)) => text.clone().into(),
+        (AttributeScalar::Bool(value), None | Some(AttributeType::Bool)) => (*value).into(),
+        (AttributeScalar::Int(number), None | Some(AttributeType::Int)) => (*number).into(),
+        (AttributeScalar::Int(number), Some(AttributeType::Double)) => (*number as f64).into(),
+        (AttributeScalar::Float(number), None | Some(AttributeType::Double)) => (*number).into(),
+        (AttributeScalar::Float(number), Some(AttributeType::Int)) if number.fract() == 0.0 => {
+            (*number as i64).into()
+        }
+        _ => return None,
+    })
+}
+
+fn list(scalars: &[AttributeScalar], r#type: Option<AttributeType>) -> Option<Value> {
+    let has_float = scalars.iter().any(|scalar| matches!(scalar, AttributeScalar::Float(_)));
+    let r#type = r#type.unwrap_or(match scalars.first()? {
+        AttributeScalar::Text(_) => AttributeType::TextArray,
+        AttributeScalar::Bool(_) => AttributeType::BoolArray,
+        AttributeScalar::Int(_) | AttributeScalar::Float(_) if has_float => AttributeType::DoubleArray,
+        AttributeScalar::Int(_) | AttributeScalar::Float(_) => AttributeType::IntArray,
+    });
+    let values = |item| scalars.iter().map(|scalar| one(scalar, Some(item))).collect::<Option<Vec<_>>>();
+    let array = match r#type {
+        AttributeType::TextArray => Array::String(texts(values(AttributeType::Text)?)),
+        AttributeType::BoolArray => {
+            Array::Bool(values(AttributeType::Bool)?.iter().filter_map(as_bool).collect())
+        }
+        AttributeType::IntArray => {
+            Array::I64(values(AttributeType::Int)?.iter().filter_map(as_int).collect())
+        }
+        AttributeType::DoubleArray => {
+            Array::F64(values(AttributeType::Double)?.iter().filter_map(as_float).collect())
+        }
+        _ => return None,
+    };
+    Some(Value::Array(array))
+}
+
+fn texts(values: Vec<Value>) -> Vec<StringValue> {
+    let text = |value| match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    };
+    values.into_iter().filter_map(text).collect()
+}
+
+fn as_bool(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(value) => Some(*value),
+        _ => None,
+    }
+}
+
+fn as_int(value: &Value) -> Option<i64> {
+    match value {
+        Value::I64(number) => Some(*number),
+        _ => None,
+    }
+}
+
+fn as_float(value: &Value) -> Option<f64> {
+    match value {
+        Value::F64(number) => Some(*number),
+        _ => None,
+    }
+}

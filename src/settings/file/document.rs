@@ -1,0 +1,193 @@
+//! The document of a configuration file, open to changes from code.
+
+use std::fmt;
+
+use super::yaml::{Entry, Node, Position, Scalar, ScalarStyle, Value};
+
+/// A configuration file after its references to variables were replaced, and before it is checked.
+///
+/// Given to the closure of [`Builder::config_file_changes`](crate::Builder::config_file_changes). Paths are written as
+/// in messages: keys and places in lists, `tracer_provider.processors[0].batch.schedule_delay`. What is changed here is
+/// checked like the file itself.
+///
+/// ```
+/// # let _ =
+/// telemetry_bootstrap::init().config_file("/etc/otel.yaml").config_file_changes(|document| {
+///     if document.get("disabled").as_deref() != Some("true") {
+///         document.set("resource.attributes_list", "deployment.environment.name=staging");
+///     }
+/// });
+/// ```
+pub struct ConfigDocument {
+    pub(super) root: Node,
+}
+
+impl ConfigDocument {
+    pub(super) fn new(root: Node) -> Self {
+        Self { root }
+    }
+
+    /// Returns the text of the scalar at a path, or `None` if there is none.
+    pub fn get(&self, path: &str) -> Option<String> {
+        let mut node = &self.root;
+        for step in steps(path) {
+            node = match (step, &node.value) {
+                (Step::Key(key), Value::Map(_)) => node.get(key)?,
+                (Step::Index(index), Value::List(items)) => items.get(index)?,
+                _ => return None,
+            };
+        }
+        match &node.value {
+            Value::Scalar(scalar) => Some(scalar.text.clone()),
+            _ => None,
+        }
+    }
+
+    /// Returns `true` if there is a node at a path, also one that is null.
+    pub fn contains(&self, path: &str) -> bool {
+        let mut node = Some(&self.root);
+        for step in steps(path) {
+            node = node.and_then(|node| match (step, &node.value) {
+                (Step::Key(key), _) => node.get(key),
+                (Step::Index(index), Value::List(items)) => items.get(index),
+                _ => None,
+            });
+        }
+        node.is_some()
+    }
+
+    /// Sets the value at a path. Mappings on the way are created; a place in a list that is one past its end appends.
+    ///
+    /// The value is YAML's plain text, whose type is found as in a file: `5000` is a number, an empty text is null. A
+    /// path that leads through a scalar, or past the end of a list, changes nothing.
+    pub fn set(&mut self, path: &str, value: impl fmt::Display) {
+        let scalar = Scalar { text: value.to_string(), style: ScalarStyle::Plain };
+        let new = Node { at: Position::default(), value: Value::Scalar(scalar) };
+        if let Some(node) = self.node_mut(path) {
+            *node = new;
+        }
+    }
+
+    /// Sets the text at a path: as [`set`](Self::set) does, but the value is text, whatever it looks like.
+    pub fn set_text(&mut self, path: &str, value: impl fmt::Display) {
+        let scalar = Scalar { text: value.to_string(), style: ScalarStyle::Text };
+        if let Some(node) = self.node_mut(path) {
+            *node = Node { at: Position::default(), value: Value::Scalar(scalar) };
+        }
+    }
+
+    /// Removes the node at a path, if there is one.
+    pub fn remove(&mut self, path: &str) {
+        let (parent, last) = match path.rfind(['.', '[']) {
+            Some(end) => (&path[..end], &path[end..]),
+            None => ("", path),
+        };
+        if !parent.is_empty() && !self.contains(parent) {
+            return;
+        }
+        let Some(parent) = self.node_mut(parent) else { return };
+        match (steps(last.trim_start_matches('.')).next(), &mut parent.value) {
+            (Some(Step::Key(key)), Value::Map(entries)) => entries.retain(|entry| entry.key != key),
+            (Some(Step::Index(index)), Value::List(items)) if index < items.len() => _ = items.remove(index),
+            _ => {}
+        }
+    }
+
+    /// Returns the node at a path, creating what is missing.
+    fn node_mut(&mut self, path: &str) -> Option<&mut Node> {
+        let mut node = &mut self.root;
+        for step in steps(path) {
+            if node.is_null() {
+                node.value = match step {
+                    Step::Key(_) => Value::Map(Vec::new()),
+                    Step::Index(_) => Value::List(Vec::new()),
+                };
+            }
+            node = match (step, &mut node.value) {
+                (Step::Key(key), Value::Map(entries)) => {
+                    let place = entries.iter().position(|entry| entry.key == key);
+                    let place = place.unwrap_or_else(|| {
+                        entries.push(Entry {
+                            key: key.to_owned(),
+                            key_at: Position::default(),
+                            value: null(),
+                        });
+                        entries.len() - 1
+                    });
+                    &mut entries.get_mut(place)?.value
+                }
+                (Step::Index(index), Value::List(items)) => {
+                    if index == items.len() {
+                        items.push(null());
+                    }
+                    items.get_mut(index)?
+                }
+                _ => return None,
+            };
+        }
+        Some(node)
+    }
+}
+
+impl fmt::Debug for ConfigDocument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigDocument").finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+/// Splits `views[1].stream` into its steps. An index that is no number is a key that nothing has.
+fn steps(path: &str) -> impl Iterator<Item = Step<'_>> {
+    path.split(['.', '[']).filter(|step| !step.is_empty()).map(|step| match step.strip_suffix(']') {
+        Some(index) => index.parse().map_or(Step::Key(step), Step::Index),
+        None => Step::Key(step),
+    })
+}
+
+fn null() -> Node {
+    Node {
+        at: Position::default(),
+        value: Value::Scalar(Scalar { text: String::new(), style: ScalarStyle::Plain }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::file::report::Report;
+    use crate::settings::file::yaml::{Variable, parse};
+
+    fn document(text: &str) -> ConfigDocument {
+        let root = parse(text.as_bytes(), &|_| Variable::Unset, &mut Report::default()).unwrap();
+        ConfigDocument::new(root)
+    }
+
+    #[test]
+    fn values_are_read_set_and_removed_by_their_path() {
+        let mut document = document("a: {b: [1, {c: text}], d: }\n");
+        assert_eq!(document.get("a.b[0]").as_deref(), Some("1"));
+        assert_eq!(document.get("a.b[1].c").as_deref(), Some("text"));
+        assert_eq!((document.get("a.b"), document.get("a.x"), document.get("a.b[2]")), (None, None, None));
+        assert!(document.contains("a.d") && !document.contains("a.e"));
+        document.set("a.b[2]", 5);
+        document.set("a.d.new.x", true);
+        document.set("a.b[9]", 5);
+        document.set("a.b[0].x", 5);
+        assert_eq!(document.get("a.b[2]").as_deref(), Some("5"));
+        assert_eq!(document.get("a.d.new.x").as_deref(), Some("true"));
+        assert_eq!(document.get("a.b[0]").as_deref(), Some("1"));
+        document.remove("a.b[1].c");
+        document.remove("a.b[0]");
+        document.remove("a.none.x");
+        assert!(
+            document.contains("a.b[0]") && !document.contains("a.b[0].c") && !document.contains("a.none")
+        );
+        document.remove("a");
+        assert!(!document.contains("a"));
+    }
+}

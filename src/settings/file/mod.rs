@@ -1,0 +1,146 @@
+//! The standard configuration file of OpenTelemetry ("declarative configuration").
+//!
+//! | step | where |
+//! |---|---|
+//! | bytes to a tree with positions, references to variables replaced | [`yaml`] |
+//! | the caller's changes | [`ConfigDocument`] |
+//! | a tree to the types of the schema, all mistakes at once | [`model`] |
+//! | the types to settings | [`apply`] |
+//!
+//! A file replaces the environment as a whole. Where a node of the schema is present, the schema's defaults hold.
+
+mod apply;
+mod document;
+mod model;
+mod report;
+#[cfg(test)]
+mod tests;
+mod values;
+mod yaml;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+pub use self::document::ConfigDocument;
+pub(super) use self::report::At;
+pub use self::report::ConfigMistake;
+use self::report::Report;
+pub(super) use self::values::FileValues;
+use self::yaml::{Node, Variable};
+use super::Settings;
+use super::builder_config::BuilderConfig;
+use super::env::Env;
+use super::env::names::CONFIG_FILE;
+use super::misspelt::known_variables;
+use crate::error::InitError;
+
+/// A configuration file that was named, not yet read.
+#[derive(Clone, Debug)]
+pub(crate) struct ConfigFile {
+    pub(crate) path: PathBuf,
+    /// The variable or setter that named it.
+    pub(crate) origin: &'static str,
+    /// Variables that the file refers to.
+    referenced: RefCell<BTreeSet<String>>,
+}
+
+impl ConfigFile {
+    pub(crate) fn new(path: PathBuf, origin: &'static str) -> Self {
+        Self { path, origin, referenced: RefCell::default() }
+    }
+
+    /// Reads, checks and resolves the file. `change` sees the document before it is checked.
+    pub(crate) fn resolve(
+        &self,
+        config: &BuilderConfig,
+        change: Option<&(dyn Fn(&mut ConfigDocument) + Send + Sync)>,
+    ) -> (Option<(Settings, Env)>, Vec<InitError>) {
+        let root = match self.read() {
+            Ok(root) => root,
+            Err(error) => return (None, vec![error]),
+        };
+        let mut document = ConfigDocument::new(root);
+        if let Some(change) = change {
+            change(&mut document);
+        }
+        let mut report = Report::default();
+        let (model, warnings) = model::read(&document.root, &mut report);
+        let Some(model) = model else { return (None, vec![self.invalid(report)]) };
+        let applied = apply::apply(&model, &self.name(), config);
+        let mut errors = applied.errors;
+        if !applied.report.is_empty() {
+            errors.push(self.invalid(applied.report));
+            return (None, errors);
+        }
+        let mut settings = applied.settings;
+        let warnings = warnings.into_iter().map(|warning| format!("{}, {warning}", self.name()));
+        settings.warnings.extend(warnings);
+        (Some((settings, applied.layers)), errors)
+    }
+
+    /// Returns a warning about variables that the file replaces and does not refer to.
+    pub(crate) fn ignored_variables(&self, env: &Env) -> Option<String> {
+        let known = known_variables();
+        let referenced = self.referenced.borrow();
+        let mut names: Vec<_> = env
+            .names()
+            .filter(|name| known.contains(name) && *name != CONFIG_FILE && !referenced.contains(*name))
+            .collect();
+        names.sort_unstable();
+        let names = names.join(", ");
+        (!names.is_empty()).then(|| {
+            format!("{}: replaces the environment; these variables are ignored: {names}", self.name())
+        })
+    }
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn read(&self) -> Result<Node, InitError> {
+        let bytes = read_bounded(&self.path).map_err(|error| InitError::InvalidSetting {
+            setting: "config_file",
+            value: self.name(),
+            origin: self.origin.to_owned(),
+            reason: "the file cannot be read".to_owned(),
+            source: Some(error.into()),
+        })?;
+        let mut report = Report::default();
+        let lookup = |name: &str| {
+            self.referenced.borrow_mut().insert(name.to_owned());
+            variable(name)
+        };
+        let root = yaml::parse(&bytes, &lookup, &mut report);
+        root.filter(|_| report.is_empty()).ok_or_else(|| self.invalid(report))
+    }
+
+    fn invalid(&self, report: Report) -> InitError {
+        InitError::ConfigFile {
+            path: self.name(),
+            origin: self.origin.to_owned(),
+            mistakes: report.into_mistakes(),
+        }
+    }
+}
+
+/// Reads a regular file, and not more of it than is allowed. Anything else may never end.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(yaml::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Looks a reference up in the environment of the process.
+fn variable(name: &str) -> Variable {
+    match std::env::var_os(name).map(std::ffi::OsString::into_string) {
+        None => Variable::Unset,
+        Some(Ok(value)) => Variable::Set(value),
+        Some(Err(_)) => Variable::NotUnicode,
+    }
+}

@@ -1,0 +1,112 @@
+//! Required properties whose value may be null.
+
+use super::read::{Null, Read, Reader};
+#[cfg(test)]
+use super::shape::Shapes;
+use super::values::Secret;
+use crate::settings::file::yaml::{Node, Scalar, Typed, Value};
+
+/// The value of a header, or null.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::settings::file) struct NullableSecret(pub(in crate::settings::file) Option<Secret>);
+
+impl Read for NullableSecret {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match node.is_null() {
+            true => Some(Self(None)),
+            false => Secret::read(node, reader).map(|secret| Self(Some(secret))),
+        }
+    }
+
+    fn null() -> Null {
+        Null::Read
+    }
+
+    #[cfg(test)]
+    fn shape(_: &mut Shapes) -> String {
+        "string".to_owned()
+    }
+}
+
+/// The value of an attribute.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::settings::file) enum AttributeValue {
+    /// The attribute is left out.
+    Null,
+    One(AttributeScalar),
+    /// Not empty; all of one type.
+    List(Vec<AttributeScalar>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::settings::file) enum AttributeScalar {
+    Text(String),
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+}
+
+impl Read for AttributeValue {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let items = match &node.value {
+            Value::Map(_) => return reader.unexpected(node, EXPECTED),
+            Value::List(items) => items,
+            Value::Scalar(scalar) => {
+                return match attribute_scalar(scalar) {
+                    None if node.is_null() => Some(Self::Null),
+                    Some(scalar) => Some(Self::One(scalar)),
+                    None => reader.unexpected(node, EXPECTED),
+                };
+            }
+        };
+        let scalars: Option<Vec<_>> = items
+            .iter()
+            .map(|item| match &item.value {
+                Value::Scalar(scalar) => attribute_scalar(scalar),
+                _ => None,
+            })
+            .collect();
+        match scalars {
+            Some(scalars)
+                if !scalars.is_empty() && scalars.windows(2).all(|two| same_type(&two[0], &two[1])) =>
+            {
+                Some(Self::List(scalars))
+            }
+            _ => reader.unexpected(node, EXPECTED),
+        }
+    }
+
+    fn null() -> Null {
+        Null::Read
+    }
+
+    #[cfg(test)]
+    fn shape(_: &mut Shapes) -> String {
+        "attribute value".to_owned()
+    }
+}
+
+fn attribute_scalar(scalar: &Scalar) -> Option<AttributeScalar> {
+    Some(match scalar.typed() {
+        Typed::Null => return None,
+        Typed::Bool(value) => AttributeScalar::Bool(value),
+        Typed::Int(number) => match i64::try_from(number) {
+            Ok(number) => AttributeScalar::Int(number),
+            Err(_) => AttributeScalar::Float(number as f64),
+        },
+        Typed::Float(number) => AttributeScalar::Float(number),
+        Typed::Text(text) => AttributeScalar::Text(text.to_owned()),
+    })
+}
+
+/// Integers and floats are numbers.
+fn same_type(a: &AttributeScalar, b: &AttributeScalar) -> bool {
+    let kind = |scalar: &AttributeScalar| match scalar {
+        AttributeScalar::Text(_) => 0,
+        AttributeScalar::Bool(_) => 1,
+        AttributeScalar::Int(_) | AttributeScalar::Float(_) => 2,
+    };
+    kind(a) == kind(b)
+}
+
+const EXPECTED: &str = "text, a number, true or false, or a list of one of them that is not empty";

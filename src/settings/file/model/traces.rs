@@ -1,0 +1,122 @@
+//! The tracer provider.
+
+use super::exporters::SpanExporter;
+use super::macros::{component, object, unsupported};
+use super::values::{List, Located, Positive, Ratio, Unsigned};
+
+object! {
+    /// Where spans go, and which are recorded.
+    TracerProvider = "TracerProvider", null refused {
+        processors: List<SpanProcessor>,
+        limits: Option<SpanLimits>,
+        sampler: Option<Sampler>,
+        id_generator: Option<IdGenerator>,
+        configurator["tracer_configurator/development"]: Option<TracerConfigurator>,
+    }
+}
+
+component! {
+    /// A processor of spans.
+    SpanProcessor = "SpanProcessor", open {
+        "batch" => Batch(Box<BatchSpanProcessor>),
+        "simple" => Simple(Box<SimpleSpanProcessor>),
+    }
+}
+
+object! {
+    /// Sends spans in batches.
+    BatchSpanProcessor = "BatchSpanProcessor", null refused {
+        schedule_delay: Option<Located<Unsigned>>,
+        export_timeout: Option<Located<Unsigned>>,
+        max_queue_size: Option<Located<Positive>>,
+        max_export_batch_size: Option<Located<Positive>>,
+        exporter: SpanExporter,
+    }
+}
+
+object! {
+    /// Sends each span at once.
+    SimpleSpanProcessor = "SimpleSpanProcessor", null refused {
+        exporter: SpanExporter,
+    }
+}
+
+object! {
+    /// Limits of one span.
+    SpanLimits = "SpanLimits", null refused {
+        attribute_value_length_limit: Option<Unsigned>,
+        attribute_count_limit: Option<Unsigned>,
+        event_count_limit: Option<Unsigned>,
+        link_count_limit: Option<Unsigned>,
+        event_attribute_count_limit: Option<Unsigned>,
+        link_attribute_count_limit: Option<Unsigned>,
+    }
+}
+
+component! {
+    /// Decides which traces are recorded.
+    Sampler = "Sampler", open {
+        "always_off" => AlwaysOff(AlwaysOff),
+        "always_on" => AlwaysOn(AlwaysOn),
+        "composite/development" => Composite(CompositeSampler),
+        "jaeger_remote/development" => JaegerRemote(JaegerRemoteSampler),
+        "parent_based" => ParentBased(Box<ParentBased>),
+        "probability/development" => Probability(ProbabilitySampler),
+        "trace_id_ratio_based" => TraceIdRatio(TraceIdRatio),
+    }
+}
+
+object! {
+    /// Records all traces.
+    AlwaysOn = "AlwaysOnSampler", null default {}
+}
+
+object! {
+    /// Records no trace.
+    AlwaysOff = "AlwaysOffSampler", null default {}
+}
+
+object! {
+    /// Records a part of all traces.
+    TraceIdRatio = "TraceIdRatioBasedSampler", null default {
+        ratio: Option<Ratio>,
+    }
+}
+
+object! {
+    /// Decides by the parent of a span.
+    ParentBased = "ParentBasedSampler", null default {
+        root: Option<Sampler>,
+        remote_parent_sampled: Option<Sampler>,
+        remote_parent_not_sampled: Option<Sampler>,
+        local_parent_sampled: Option<Sampler>,
+        local_parent_not_sampled: Option<Sampler>,
+    }
+}
+
+component! {
+    /// Where ids come from.
+    IdGenerator = "IdGenerator", open {
+        "random" => Random(RandomIds),
+    }
+}
+
+object! {
+    /// Random ids.
+    RandomIds = "RandomIdGenerator", null default {}
+}
+
+unsupported! {
+    /// Samplers with thresholds.
+    CompositeSampler = "ExperimentalComposableSampler":
+        "composite samplers are experimental; use parent_based and trace_id_ratio_based";
+    /// Sampling strategies from a Jaeger agent.
+    JaegerRemoteSampler = "ExperimentalJaegerRemoteSampler":
+        "remote sampling is experimental; give a sampler of your own in code";
+    /// A sampler with thresholds.
+    ProbabilitySampler = "ExperimentalProbabilitySampler":
+        "the probability sampler is experimental; use trace_id_ratio_based";
+    /// Settings of single tracers.
+    TracerConfigurator = "ExperimentalTracerConfigurator":
+        "the SDK has no tracer configurator; use `span_filter` under `distribution`";
+}

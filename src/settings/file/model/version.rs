@@ -1,0 +1,63 @@
+//! Versions of the schema: `file_format`.
+
+use super::read::Reader;
+use super::values::text_of;
+use crate::settings::file::yaml::Node;
+use crate::settings::secrets::quoted;
+
+/// Checks the version of a file. Returns `true` if its minor version is newer than this crate's.
+pub(super) fn check_version(root: &Node, reader: &mut Reader) -> bool {
+    let Some(node) = root.get("file_format") else { return false };
+    let version = match text_of(node).map(parse) {
+        Some(Some(version)) => version,
+        Some(None) => {
+            let shown = quoted(text_of(node).unwrap_or_default());
+            reader.below("file_format", |reader| {
+                reader.mistake(
+                    node.at,
+                    format!("{shown} is not a version: must be \"MAJOR.MINOR\", such as \"1.1\""),
+                )
+            });
+            return false;
+        }
+        // The type is reported where the property is read.
+        None => return false,
+    };
+    match version {
+        (MAJOR, minor) if minor <= MINOR => false,
+        (MAJOR, minor) => {
+            reader.warnings.push(format!(
+                "{}: file_format: version {MAJOR}.{minor} is newer than {MAJOR}.{MINOR}, which this version of \
+                 telemetry-bootstrap reads; what it does not know is ignored",
+                node.at
+            ));
+            true
+        }
+        (major, minor) => {
+            reader.below("file_format", |reader| {
+                reader.mistake(
+                    node.at,
+                    format!("version {major}.{minor} is not supported: must be {MAJOR}.0 or {MAJOR}.{MINOR}"),
+                )
+            });
+            false
+        }
+    }
+}
+
+/// Reads `MAJOR.MINOR`; a suffix such as `-rc.1` does not count.
+fn parse(text: &str) -> Option<(u32, u32)> {
+    let (version, suffix) =
+        text.split_once('-').map_or((text, None), |(version, suffix)| (version, Some(suffix)));
+    if suffix.is_some_and(str::is_empty) {
+        return None;
+    }
+    let (major, minor) = version.split_once('.')?;
+    let number = |digits: &str| {
+        digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+    };
+    Some((number(major)?, number(minor)?))
+}
+
+const MAJOR: u32 = 1;
+const MINOR: u32 = 1;

@@ -1,0 +1,134 @@
+//! What is wrong with a file, each mistake with its place.
+
+use std::fmt;
+
+use super::yaml::Position;
+use crate::settings::secrets::shown_name;
+
+/// One mistake in a configuration file.
+///
+/// `Display` gives the place, the path in the document, and what is wrong:
+/// `line 12, column 9: tracer_provider.sampler: …`. Values that may hold a secret are hidden.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigMistake {
+    at: Position,
+    path: String,
+    reason: String,
+}
+
+impl ConfigMistake {
+    /// Returns the line, counted from 1.
+    pub fn line(&self) -> usize {
+        self.at.line
+    }
+
+    /// Returns the column, counted in characters from 1.
+    pub fn column(&self) -> usize {
+        self.at.column
+    }
+
+    /// Returns the path in the document: `tracer_provider.processors[0].batch`. Empty for the document itself.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Returns what is wrong, and what is allowed.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl fmt::Display for ConfigMistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, path, reason } = self;
+        match path.is_empty() {
+            true => write!(f, "{at}: {reason}"),
+            false => write!(f, "{at}: {path}: {reason}"),
+        }
+    }
+}
+
+/// Collects mistakes.
+#[derive(Debug, Default)]
+pub(in crate::settings) struct Report {
+    mistakes: Vec<ConfigMistake>,
+    /// Mistakes beyond those that are kept.
+    omitted: usize,
+}
+
+impl Report {
+    pub(in crate::settings) fn add(&mut self, at: Position, path: &Path, reason: String) {
+        if self.mistakes.len() == MAX_MISTAKES {
+            self.omitted += 1;
+            return;
+        }
+        self.mistakes.push(ConfigMistake { at, path: path.0.clone(), reason });
+    }
+
+    pub(in crate::settings) fn extend(&mut self, other: Self) {
+        for mistake in other.mistakes {
+            match self.mistakes.len() {
+                MAX_MISTAKES => self.omitted += 1,
+                _ => self.mistakes.push(mistake),
+            }
+        }
+        self.omitted += other.omitted;
+    }
+
+    pub(in crate::settings) fn is_empty(&self) -> bool {
+        self.mistakes.is_empty()
+    }
+
+    /// Returns the mistakes in the order of the file.
+    pub(in crate::settings) fn into_mistakes(mut self) -> Vec<ConfigMistake> {
+        self.mistakes.sort_by_key(|mistake| mistake.at);
+        if let (Some(last), 1..) = (self.mistakes.last().cloned(), self.omitted) {
+            let reason = format!("{} more mistakes", self.omitted);
+            self.mistakes.push(ConfigMistake { path: String::new(), reason, ..last });
+        }
+        self.mistakes
+    }
+}
+
+/// The place of a value in its file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in crate::settings) struct At {
+    pub(in crate::settings) position: Position,
+    pub(in crate::settings) path: Path,
+}
+
+/// The way to a node: `views[1].stream.name`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::settings) struct Path(String);
+
+/// What a path was before something was added.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::settings) struct Outer(usize);
+
+impl Path {
+    pub(in crate::settings) fn push_key(&mut self, key: &str) -> Outer {
+        let outer = Outer(self.0.len());
+        if !self.0.is_empty() {
+            self.0.push('.');
+        }
+        self.0.push_str(&shown_name(key));
+        outer
+    }
+
+    pub(in crate::settings) fn push_index(&mut self, index: usize) -> Outer {
+        let outer = Outer(self.0.len());
+        self.0.push_str(&format!("[{index}]"));
+        outer
+    }
+
+    pub(in crate::settings) fn pop(&mut self, outer: Outer) {
+        self.0.truncate(outer.0);
+    }
+
+    pub(in crate::settings) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Enough to mend a file; a file of nonsense must not fill the terminal.
+const MAX_MISTAKES: usize = 100;

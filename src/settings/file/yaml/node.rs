@@ -1,0 +1,55 @@
+//! The nodes of a document.
+
+use std::fmt;
+
+use super::scalar::{Scalar, Typed};
+
+/// A place in a file. Lines and columns count from 1, columns in characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::settings) struct Position {
+    pub(in crate::settings) line: usize,
+    pub(in crate::settings) column: usize,
+}
+
+/// A value, and where it begins.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::settings) struct Node {
+    pub(in crate::settings) at: Position,
+    pub(in crate::settings) value: Value,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::settings) enum Value {
+    Scalar(Scalar),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+}
+
+/// One key of a mapping with its value. The keys of a mapping are distinct.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::settings) struct Entry {
+    pub(in crate::settings) key: String,
+    pub(in crate::settings) key_at: Position,
+    pub(in crate::settings) value: Node,
+}
+
+impl Node {
+    /// Returns `true` if the node is null: no value, `~` or `null`.
+    pub(in crate::settings) fn is_null(&self) -> bool {
+        matches!(&self.value, Value::Scalar(scalar) if matches!(scalar.typed(), Typed::Null))
+    }
+
+    /// Returns the value of a key of a mapping.
+    pub(in crate::settings) fn get(&self, key: &str) -> Option<&Self> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}

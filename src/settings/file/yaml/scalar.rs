@@ -1,0 +1,91 @@
+//! Scalars and their types by the core schema of YAML 1.2.
+
+/// The text of a scalar, and how its type is found.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::settings) struct Scalar {
+    pub(in crate::settings) text: String,
+    pub(in crate::settings) style: ScalarStyle,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::settings) enum ScalarStyle {
+    /// The text decides the type.
+    Plain,
+    /// Quoted, a block, or tagged `!!str`: text, whatever it looks like.
+    Text,
+}
+
+/// A scalar's value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::settings) enum Typed<'a> {
+    Null,
+    Bool(bool),
+    Int(i128),
+    Float(f64),
+    Text(&'a str),
+}
+
+impl Scalar {
+    pub(in crate::settings) fn typed(&self) -> Typed<'_> {
+        match self.style {
+            ScalarStyle::Text => Typed::Text(&self.text),
+            ScalarStyle::Plain => plain(&self.text),
+        }
+    }
+}
+
+/// YAML 1.2.2, section 10.3.2. What YAML 1.1 also counted as boolean or number, such as `yes`, is text.
+fn plain(text: &str) -> Typed<'_> {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => Typed::Null,
+        "true" | "True" | "TRUE" => Typed::Bool(true),
+        "false" | "False" | "FALSE" => Typed::Bool(false),
+        ".nan" | ".NaN" | ".NAN" => Typed::Float(f64::NAN),
+        _ => integer(text).or_else(|| float(text)).unwrap_or(Typed::Text(text)),
+    }
+}
+
+/// `[-+]? [0-9]+`, `0o [0-7]+`, `0x [0-9a-fA-F]+`. An integer that no type holds is a number all the same.
+fn integer(text: &str) -> Option<Typed<'_>> {
+    let (digits, radix) = match text.as_bytes() {
+        [b'0', b'o', ..] => (&text[2..], 8),
+        [b'0', b'x', ..] => (&text[2..], 16),
+        [b'-' | b'+', ..] => (&text[1..], 10),
+        _ => (text, 10),
+    };
+    if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
+        return None;
+    }
+    let parsed = match radix {
+        10 => text.parse(),
+        _ => i128::from_str_radix(digits, radix),
+    };
+    match (parsed, radix) {
+        (Ok(number), _) => Some(Typed::Int(number)),
+        (Err(_), 10) => text.parse().ok().map(Typed::Float),
+        (Err(_), _) => Some(Typed::Float(f64::INFINITY)),
+    }
+}
+
+/// `[-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?`, and `[-+]? \.inf`.
+fn float(text: &str) -> Option<Typed<'_>> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if [".inf", ".Inf", ".INF"].contains(&unsigned) {
+        let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
+        return Some(Typed::Float(sign * f64::INFINITY));
+    }
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.strip_prefix(['-', '+']).unwrap_or(exponent)),
+        None => (unsigned, "0"),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let has_digits = !whole.is_empty() || !fraction.is_empty();
+    if !has_digits || exponent.is_empty() || ![whole, fraction, exponent].into_iter().all(is_decimal) {
+        return None;
+    }
+    text.parse().ok().map(Typed::Float)
+}
+
+fn is_decimal(digits: &str) -> bool {
+    digits.bytes().all(|digit| digit.is_ascii_digit())
+}

@@ -1,0 +1,135 @@
+//! References to environment variables in scalars: `${NAME}`, `${env:NAME}`, `${NAME:-default}`.
+//!
+//! The rules are those of the specification ("Configuration Data Model", section "Environment variable substitution").
+//! `$$` stands for `$` and is found first, from left to right; it never begins a reference. What a variable holds is
+//! not looked at again.
+
+use std::borrow::Cow;
+
+use crate::settings::secrets::quoted;
+
+/// Looks up variables.
+pub(in crate::settings) type EnvLookup<'a> = &'a dyn Fn(&str) -> Variable;
+
+/// What a reference finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::settings) enum Variable {
+    Unset,
+    Set(String),
+    NotUnicode,
+}
+
+/// Returns the text with its references replaced, or what is wrong with it.
+///
+/// A result of more than `max_bytes` is a mistake.
+pub(super) fn substitute<'a>(
+    text: &'a str,
+    env: EnvLookup<'_>,
+    max_bytes: usize,
+) -> Result<Cow<'a, str>, Vec<String>> {
+    if !text.contains('$') {
+        return Ok(text.into());
+    }
+    let mut output = Output { text: String::with_capacity(text.len()), mistakes: Vec::new(), max_bytes };
+    let mut parts = text.split("$$");
+    if let Some(first) = parts.next() {
+        output.push_replaced(first, env);
+    }
+    for part in parts {
+        output.push("$");
+        output.push_replaced(part, env);
+    }
+    match output.mistakes.is_empty() {
+        true => Ok(output.text.into()),
+        false => Err(output.mistakes),
+    }
+}
+
+struct Output {
+    text: String,
+    mistakes: Vec<String>,
+    max_bytes: usize,
+}
+
+impl Output {
+    /// Appends text without escapes.
+    fn push_replaced(&mut self, mut text: &str, env: EnvLookup<'_>) {
+        while let Some(start) = text.find("${") {
+            let (before, rest) = text.split_at(start);
+            self.push(before);
+            let Some(end) = rest.find('}') else { return self.push(rest) };
+            let (reference, after) = rest.split_at(end + 1);
+            let content = &reference[2..end];
+            match Reference::parse(content) {
+                Some(parsed) => self.push_value(&parsed, env),
+                // By the grammar, not even a broken reference.
+                None if content.contains(['\n', '\r']) => self.push(reference),
+                None => self.mistakes.push(explain(reference, content)),
+            }
+            text = after;
+        }
+        self.push(text);
+    }
+
+    fn push_value(&mut self, reference: &Reference<'_>, env: EnvLookup<'_>) {
+        match (env(reference.name), reference.default) {
+            (Variable::Set(value), _) if !value.is_empty() => self.push(&value),
+            (Variable::NotUnicode, _) => self
+                .mistakes
+                .push(format!("the value of the variable {} is not valid Unicode", reference.name)),
+            (_, default) => self.push(default.unwrap_or_default()),
+        }
+    }
+
+    fn push(&mut self, text: &str) {
+        if text.len() > self.max_bytes.saturating_sub(self.text.len()) {
+            let too_much = "its variables expand to too much text";
+            if self.mistakes.last().is_none_or(|last| last != too_much) {
+                self.mistakes.push(too_much.to_owned());
+            }
+            return;
+        }
+        self.text.push_str(text);
+    }
+}
+
+struct Reference<'a> {
+    name: &'a str,
+    default: Option<&'a str>,
+}
+
+impl<'a> Reference<'a> {
+    /// Reads what stands between `${` and `}`.
+    fn parse(content: &'a str) -> Option<Self> {
+        let with_prefix = content.strip_prefix("env:").and_then(Self::parse_unprefixed);
+        with_prefix.or_else(|| Self::parse_unprefixed(content))
+    }
+
+    fn parse_unprefixed(content: &'a str) -> Option<Self> {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let (name, rest) = content.split_at(content.find(|c| !is_part(c)).unwrap_or(content.len()));
+        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+            return None;
+        }
+        match rest {
+            "" => Some(Self { name, default: None }),
+            _ => rest
+                .strip_prefix(":-")
+                .filter(|default| !default.contains(['\n', '\r']))
+                .map(|default| Self { name, default: Some(default) }),
+        }
+    }
+}
+
+fn explain(reference: &str, content: &str) -> String {
+    let prefix = content
+        .split_once(':')
+        .filter(|(prefix, rest)| *prefix != "env" && !prefix.is_empty() && Reference::parse(rest).is_some());
+    match prefix {
+        Some(_) => format!("{} has an unknown prefix: only `env:` is supported", quoted(reference)),
+        None => format!(
+            "{} is not a valid reference: ${{NAME}}, ${{env:NAME}} or ${{NAME:-default}}; write $$ for a literal $",
+            quoted(reference)
+        ),
+    }
+}

@@ -1,0 +1,62 @@
+//! Views as data.
+
+use opentelemetry_sdk::metrics::{Aggregation, InstrumentKind};
+
+use super::pattern::Pattern;
+
+/// A view: which instruments it is for, and what becomes of their measurements.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ViewSetting {
+    pub(crate) selector: ViewSelector,
+    pub(crate) stream: ViewStream,
+}
+
+/// The instruments that fit everything that is given.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ViewSelector {
+    /// Compared without regard to case, as names of instruments are.
+    pub(crate) instrument_name: Option<Pattern>,
+    pub(crate) instrument_kind: Option<InstrumentKind>,
+    pub(crate) unit: Option<String>,
+    pub(crate) meter_name: Option<String>,
+    pub(crate) meter_version: Option<String>,
+    pub(crate) meter_schema_url: Option<String>,
+}
+
+/// What is changed; the instrument decides what is not given.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ViewStream {
+    pub(crate) name: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) aggregation: Option<Aggregation>,
+    pub(crate) cardinality_limit: Option<usize>,
+    /// The attributes that are kept.
+    pub(crate) attribute_keys: Option<Vec<String>>,
+}
+
+/// How many attribute sets the metrics of each kind of instrument may have. What is absent has the SDK's limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CardinalityLimits {
+    pub(crate) counter: Option<usize>,
+    pub(crate) gauge: Option<usize>,
+    pub(crate) histogram: Option<usize>,
+    pub(crate) observable_counter: Option<usize>,
+    pub(crate) observable_gauge: Option<usize>,
+    pub(crate) observable_up_down_counter: Option<usize>,
+    pub(crate) up_down_counter: Option<usize>,
+}
+
+impl CardinalityLimits {
+    /// Returns the limit of a kind of instrument.
+    pub(crate) fn get(&self, kind: InstrumentKind) -> Option<usize> {
+        match kind {
+            InstrumentKind::Counter => self.counter,
+            InstrumentKind::UpDownCounter => self.up_down_counter,
+            InstrumentKind::Histogram => self.histogram,
+            InstrumentKind::Gauge => self.gauge,
+            InstrumentKind::ObservableCounter => self.observable_counter,
+            InstrumentKind::ObservableUpDownCounter => self.observable_up_down_counter,
+            InstrumentKind::ObservableGauge => self.observable_gauge,
+        }
+    }
+}
