@@ -45,7 +45,16 @@ async fn stable_names_of_a_request() {
     let point = recorded.points("http.client.request.duration").remove(0);
     let mut keys: Vec<_> = point.attributes.iter().map(|attribute| attribute.key.to_string()).collect();
     keys.sort();
-    assert_eq!(keys, ["http.request.method", "http.response.status_code", "server.address", "server.port"]);
+    assert_eq!(
+        keys,
+        [
+            "http.request.method",
+            "http.response.status_code",
+            "network.protocol.version",
+            "server.address",
+            "server.port"
+        ]
+    );
 }
 
 #[tokio::test]

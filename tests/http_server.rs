@@ -87,7 +87,16 @@ async fn stable_names_of_a_request() {
     let point = recorded.points("http.server.request.duration").remove(0);
     let mut keys: Vec<_> = point.attributes.iter().map(|attribute| attribute.key.to_string()).collect();
     keys.sort();
-    assert_eq!(keys, ["http.request.method", "http.response.status_code", "http.route", "url.scheme"]);
+    assert_eq!(
+        keys,
+        [
+            "http.request.method",
+            "http.response.status_code",
+            "http.route",
+            "network.protocol.version",
+            "url.scheme"
+        ]
+    );
     assert_eq!(recorded.bounds("http.server.request.duration").len(), 14);
 }
 

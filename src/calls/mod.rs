@@ -10,6 +10,7 @@ mod context;
 mod error;
 mod future;
 mod headers;
+mod intern;
 mod lazy;
 mod ready;
 mod span;

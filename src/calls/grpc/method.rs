@@ -1,14 +1,15 @@
 //! Methods: their names, which of them are known, and their instruments.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 
 use super::instruments::MethodInstruments;
 use super::options::Side;
+use crate::calls::intern::static_name;
 use crate::semconv;
 
 /// Returns the method's name in a request path: the path without its leading slash.
@@ -46,7 +47,7 @@ impl Method {
     }
 
     fn intern(&self) {
-        if let Some(name) = intern(&self.name) {
+        if let Some(name) = static_name(&self.name) {
             // Another call may have been first, with the same name.
             let _ = self.interned.set(name);
         }
@@ -151,20 +152,4 @@ impl Methods {
         }
         method.known.store(remembered, Ordering::Relaxed);
     }
-}
-
-/// Returns a name that lives as long as the program, so that it is not copied for every span. The number is limited, so
-/// that memory does not grow with what peers send.
-fn intern(name: &str) -> Option<&'static str> {
-    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(interned) = names.get(name) {
-        return Some(interned);
-    }
-    if names.len() >= MAX_METHODS {
-        return None;
-    }
-    let interned: &'static str = Box::leak(name.into());
-    names.insert(interned);
-    Some(interned)
 }

@@ -1,7 +1,9 @@
 //! The attributes of a request's span.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
+use http::uri::Authority;
 use http::{Request, Version};
 use opentelemetry::KeyValue;
 
@@ -9,6 +11,7 @@ use super::forwarded;
 use super::method::ReportedMethod;
 use super::options::{Options, RequestHead};
 use super::recorder::CallRecorder;
+use super::route::KnownRoute;
 use super::url;
 use crate::calls::address::{Address, ip_text};
 use crate::semconv;
@@ -19,7 +22,7 @@ pub(super) fn incoming_attributes<B>(
     request: &Request<B>,
     method: &ReportedMethod,
     scheme: &'static str,
-    route: Option<&Arc<str>>,
+    route: Option<&KnownRoute>,
 ) -> Vec<KeyValue> {
     let mut attributes = Vec::with_capacity(ATTRIBUTES);
     let (uri, headers) = (request.uri(), request.headers());
@@ -29,7 +32,7 @@ pub(super) fn incoming_attributes<B>(
     if let Some(query) = uri.query() {
         attributes.push(KeyValue::new(semconv::URL_QUERY, url::redacted_query(query).into_owned()));
     }
-    attributes.extend(route.map(|route| KeyValue::new(semconv::HTTP_ROUTE, Arc::clone(route))));
+    attributes.extend(route.map(|route| KeyValue::new(semconv::HTTP_ROUTE, Arc::clone(&route.pattern))));
     if let Some(address) = recorder.addresses.address_of(request) {
         address.push_attributes(&mut attributes);
     }
@@ -39,7 +42,7 @@ pub(super) fn incoming_attributes<B>(
         .or_else(|| recorder.peer(request.extensions()).map(|peer| peer.ip()));
     attributes.extend(client.map(|client| KeyValue::new(semconv::CLIENT_ADDRESS, ip_text(client))));
     let agent = headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
-    attributes.extend(agent.map(|agent| KeyValue::new(semconv::USER_AGENT_ORIGINAL, agent.to_owned())));
+    attributes.extend(agent.map(|agent| KeyValue::new(semconv::USER_AGENT_ORIGINAL, agent_text(agent))));
     attributes.extend(
         version(request.version()).map(|version| KeyValue::new(semconv::NETWORK_PROTOCOL_VERSION, version)),
     );
@@ -56,10 +59,9 @@ pub(super) fn outgoing_attributes<B>(
 ) -> Vec<KeyValue> {
     let mut attributes = Vec::with_capacity(ATTRIBUTES);
     push_method(&mut attributes, request, method);
-    if let Some(address) = &target.address {
-        address.push_attributes(&mut attributes);
-    }
-    let full = url::redacted_url(request.uri(), target.scheme, &target.authority);
+    target.address.push_attributes(&mut attributes);
+    let authority = target.authority.as_ref().map_or("", Authority::as_str);
+    let full = url::redacted_url(request.uri(), target.scheme, authority);
     attributes.push(KeyValue::new(semconv::URL_FULL, full));
     if let Some(template) = &target.template {
         attributes.push(KeyValue::new(semconv::URL_TEMPLATE, Arc::clone(template)));
@@ -74,10 +76,40 @@ pub(super) fn outgoing_attributes<B>(
 /// Where a client's request goes.
 pub(super) struct Target {
     pub(super) scheme: &'static str,
-    pub(super) authority: String,
-    pub(super) address: Option<Address>,
+    pub(super) authority: Option<Authority>,
+    pub(super) address: TargetAddress,
     pub(super) template: Option<Arc<str>>,
     pub(super) resends: u32,
+}
+
+/// The address of the server that a request goes to, if it is known.
+#[derive(Default)]
+pub(super) enum TargetAddress {
+    /// Stored once per layer.
+    Interned(Arc<Address>),
+    /// One more than a layer stores.
+    Other(Address),
+    #[default]
+    Unknown,
+}
+
+impl TargetAddress {
+    /// What identifies the address within its layer.
+    pub(super) fn key(&self) -> Option<usize> {
+        match self {
+            Self::Interned(address) => Some(Arc::as_ptr(address).addr()),
+            Self::Other(_) => None,
+            Self::Unknown => Some(0),
+        }
+    }
+
+    pub(super) fn push_attributes(&self, attributes: &mut Vec<KeyValue>) {
+        match self {
+            Self::Interned(address) => address.push_attributes(attributes),
+            Self::Other(address) => address.push_attributes(attributes),
+            Self::Unknown => {}
+        }
+    }
 }
 
 fn push_method<B>(attributes: &mut Vec<KeyValue>, request: &Request<B>, method: &ReportedMethod) {
@@ -93,6 +125,22 @@ fn push_hook<B>(options: &Options, request: &Request<B>, attributes: &mut Vec<Ke
     if let Some(hook) = &options.request_attributes {
         hook(&RequestHead::new(request), attributes);
     }
+}
+
+/// The text of a user agent. Consecutive requests often come from one.
+fn agent_text(agent: &str) -> Arc<str> {
+    thread_local! {
+        static LAST: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
+    }
+    let cached = LAST.try_with(|last| {
+        let mut last = last.borrow_mut();
+        match &*last {
+            Some(known) if **known == *agent => Arc::clone(known),
+            _ => Arc::clone(last.insert(agent.into())),
+        }
+    });
+    // The cache of a thread that ends may be gone.
+    cached.unwrap_or_else(|_| agent.into())
 }
 
 /// Returns `http` or `https`. Other schemes come from callers and are not reported.

@@ -2,51 +2,58 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Buf;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
-use opentelemetry::trace::{SpanBuilder, SpanKind, Status};
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::KeyValue;
+use opentelemetry::trace::Status;
 
 use super::access_log;
-use super::attributes::{self, Target};
-use super::client::{ResendCounter, UrlTemplate};
-use super::forwarded;
+use super::attributes::{self, TargetAddress};
 use super::method::ReportedMethod;
-use super::options::RequestHead;
 use super::recorder::CallRecorder;
-use super::route::{Recorded, Route};
+use super::route::{KnownRoute, Route, RouteSlot};
+use super::series::{ErrorKey, Series, SeriesKey};
 use crate::calls::Side;
-use crate::calls::address::{self, Address};
-use crate::calls::context::{self, Parent, RemoteContext};
+use crate::calls::address;
 use crate::calls::error::describe;
 use crate::calls::span::CallSpan;
 use crate::semconv;
 
 /// A request that is not finished. Dropping it finishes it as cancelled.
 pub(in crate::calls) struct Call {
-    recorder: Arc<CallRecorder>,
-    span: CallSpan,
+    pub(super) recorder: Arc<CallRecorder>,
+    pub(super) span: CallSpan,
     method: ReportedMethod,
-    /// What the request is measured by beside its outcome: the scheme at a server, the address at a client, and the
-    /// version of the protocol.
-    dimensions: Vec<KeyValue>,
-    route: Option<Arc<str>>,
+    target: MetricTarget,
+    /// The version of the protocol.
+    pub(super) version: Option<&'static str>,
+    pub(super) route: Option<Arc<KnownRoute>>,
     /// Where inner layers report the route of a request that arrived without one.
-    inner_route: Recorded,
-    named: bool,
+    pub(super) inner_route: Option<RouteSlot>,
+    pub(super) named: bool,
     status: Option<StatusCode>,
-    has_no_body: bool,
+    pub(super) has_no_body: bool,
     is_stream: bool,
-    request_bytes: Option<u64>,
+    pub(super) request_bytes: Option<u64>,
     response_bytes: u64,
     /// Bytes of the response that are still to come, if that is known.
     remaining: Option<u64>,
-    active: bool,
+    /// The series under which the request counts as active.
+    active: Option<Arc<Series>>,
     open: bool,
+}
+
+/// What a request is measured under beside its method and outcome.
+pub(super) enum MetricTarget {
+    /// The scheme of a server's request.
+    Scheme(&'static str),
+    /// The address of a client's server.
+    Address(TargetAddress),
+    /// The request is not known.
+    Unknown,
 }
 
 /// How a request ended.
@@ -64,125 +71,20 @@ pub(super) enum Outcome {
 }
 
 impl Call {
-    /// Starts the call of a request that arrived at a server, and marks the request as recorded.
-    pub(super) fn incoming<B>(
-        recorder: &Arc<CallRecorder>,
-        request: &mut Request<B>,
-        waited: Duration,
-    ) -> Self {
-        let decide = recorder.options.remote_context.as_ref();
-        let remote = decide.map_or(RemoteContext::Parent, |decide| decide(&RequestHead::new(request)));
-        let (parent, link) = remote.resolve(request.headers());
-        let method = recorder.methods.get(request.method());
-        let route = recorder.route(request);
-        let scheme = scheme_of(recorder, request);
-        let name = recorder.options.span_name.as_ref();
-        let mut named = false;
-        let span = recorder.tracer.start(
-            waited,
-            parent,
-            || {
-                let custom = name.and_then(|name| name(&RequestHead::new(request)));
-                named = custom.is_some();
-                SpanBuilder {
-                    name: custom.map_or_else(|| method.span_name(route.as_deref()), Cow::Owned),
-                    span_kind: Some(SpanKind::Server),
-                    links: link.map(|link| vec![link]),
-                    attributes: Some(attributes::incoming_attributes(
-                        recorder,
-                        request,
-                        &method,
-                        scheme,
-                        route.as_ref(),
-                    )),
-                    ..SpanBuilder::default()
-                }
-            },
-            |set| {
-                if let Some(peer) = recorder.peer(request.extensions()) {
-                    address::set_peer(peer, set);
-                }
-                recorder.request_headers.attributes(request.headers()).for_each(set);
-            },
-        );
-        let dimensions = vec![KeyValue::new(semconv::URL_SCHEME, scheme)];
-        let mut call = Self::new(recorder, span, method, dimensions);
-        call.inner_route = if route.is_some() { Recorded::default() } else { Recorded::without_route() };
-        call.route = route;
-        call.named = named;
-        call.observe_request(request);
-        request.extensions_mut().insert(call.inner_route.clone());
-        call
-    }
-
-    /// Starts the call of a request that a client sends, and injects its context into the request.
-    pub(super) fn outgoing<B>(
-        recorder: &Arc<CallRecorder>,
-        request: &mut Request<B>,
-        waited: Duration,
-    ) -> Self {
-        let method = recorder.methods.get(request.method());
-        let target = target_of(request);
-        let name = recorder.options.span_name.as_ref();
-        let span = recorder.tracer.start(
-            waited,
-            Parent::local(Context::current()),
-            || {
-                let custom = name.and_then(|name| name(&RequestHead::new(request)));
-                SpanBuilder {
-                    name: custom.map_or_else(|| method.span_name(target.template.as_deref()), Cow::Owned),
-                    span_kind: Some(SpanKind::Client),
-                    attributes: Some(attributes::outgoing_attributes(recorder, request, &method, &target)),
-                    ..SpanBuilder::default()
-                }
-            },
-            |set| recorder.request_headers.attributes(request.headers()).for_each(set),
-        );
-        let mut dimensions = Vec::with_capacity(8);
-        if let Some(address) = &target.address {
-            address.push_attributes(&mut dimensions);
-        }
-        let mut call = Self::new(recorder, span, method, dimensions);
-        call.observe_request(request);
-        context::inject(call.span.context(), request.headers_mut());
-        call
-    }
-
-    /// Starts a call whose request is not known, because the service failed before it accepted one.
-    pub(super) fn not_ready(recorder: &Arc<CallRecorder>, waited: Duration) -> Self {
-        let method = ReportedMethod::Other;
-        let kind = match recorder.options.side {
-            Side::Server => SpanKind::Server,
-            Side::Client => SpanKind::Client,
-        };
-        let builder = || SpanBuilder {
-            name: method.span_name(None),
-            span_kind: Some(kind),
-            attributes: Some(vec![KeyValue::new(semconv::HTTP_REQUEST_METHOD, method.value())]),
-            ..SpanBuilder::default()
-        };
-        let span = recorder.tracer.start(waited, Parent::local(Context::current()), builder, |_| ());
-        Self::new(recorder, span, method, Vec::new())
-    }
-
-    fn new(
+    pub(super) fn new(
         recorder: &Arc<CallRecorder>,
         span: CallSpan,
         method: ReportedMethod,
-        mut dimensions: Vec<KeyValue>,
+        target: MetricTarget,
     ) -> Self {
-        dimensions.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, method.value()));
-        let active = recorder.options.active_requests;
-        if active {
-            recorder.instruments.add_active(1, &dimensions);
-        }
-        Self {
+        let mut call = Self {
             recorder: Arc::clone(recorder),
             span,
             method,
-            dimensions,
+            target,
+            version: None,
             route: None,
-            inner_route: Recorded::default(),
+            inner_route: None,
             named: false,
             status: None,
             has_no_body: false,
@@ -190,18 +92,11 @@ impl Call {
             request_bytes: None,
             response_bytes: 0,
             remaining: None,
-            active,
+            active: None,
             open: true,
-        }
-    }
-
-    fn observe_request<B>(&mut self, request: &Request<B>) {
-        self.has_no_body = request.method() == Method::HEAD;
-        self.request_bytes = content_length(request.headers());
-        if request.method() == Method::CONNECT {
-            // A tunnel begins after the head of a successful response.
-            self.has_no_body = true;
-        }
+        };
+        call.active = recorder.options.active_requests.then(|| call.count_active());
+        call
     }
 
     pub(in crate::calls) fn is_open(&self) -> bool {
@@ -221,11 +116,13 @@ impl Call {
     pub(in crate::calls) fn on_response<B: Body>(&mut self, response: &mut Response<B>) {
         let status = response.status();
         self.status = Some(status);
+        if self.recorder.options.side == Side::Client {
+            self.version = attributes::version(response.version());
+        }
         self.is_stream = is_event_stream(response.headers());
-        self.inner_route.report(|| {
-            let route = response.extensions().get::<Route>()?;
-            self.recorder.routes.get(route.as_str())
-        });
+        if let (Some(slot), Some(route)) = (&self.inner_route, response.extensions().get::<Route>()) {
+            slot.report(|| Some(route.as_str().into()));
+        }
         if self.span.is_recording() {
             self.record_response(response);
         }
@@ -244,10 +141,7 @@ impl Call {
             if let Some(peer) = self.recorder.peer(response.extensions()) {
                 address::set_peer(peer, &mut |attribute| self.span.set_attribute(attribute));
             }
-            let version = attributes::version(response.version());
-            self.span.set_attributes(
-                version.map(|version| KeyValue::new(semconv::NETWORK_PROTOCOL_VERSION, version)),
-            );
+            self.span.set_attributes(self.version.map(version_attribute));
         }
         if let Some(hook) = &self.recorder.options.response_attributes {
             let mut attributes = Vec::new();
@@ -290,21 +184,21 @@ impl Call {
             return;
         }
         let duration = self.span.elapsed();
-        if self.active {
-            self.recorder.instruments.add_active(-1, &self.dimensions);
+        if let Some(active) = self.active.take() {
+            self.recorder.instruments.add_active(-1, &active);
         }
         // An inner layer may have other limits.
-        let learned = self.inner_route.route().filter(|_| self.route.is_none());
+        let learned = self.inner_route.as_ref().and_then(RouteSlot::route);
         let learned = learned.and_then(|route| self.recorder.routes.get(route));
         self.route = self.route.take().or_else(|| learned.clone());
         let error_type = self.error_type(outcome);
-        self.measure(duration, error_type.as_ref());
+        self.measure(duration, outcome, error_type.as_ref());
         if self.recorder.options.access_log {
             self.span.in_scope(|| {
                 access_log::emit(
                     &self.recorder,
                     self.method.in_span_name(),
-                    self.route.as_deref(),
+                    self.route.as_ref().map(|route| &*route.pattern),
                     self.status,
                     duration,
                     self.response_bytes,
@@ -334,31 +228,18 @@ impl Call {
         }
     }
 
-    fn measure(&mut self, duration: Duration, error_type: Option<&Cow<'static, str>>) {
-        let mut attributes = std::mem::take(&mut self.dimensions);
-        attributes.extend(self.status.map(status_code));
-        attributes
-            .extend(self.route.as_ref().map(|route| KeyValue::new(semconv::HTTP_ROUTE, Arc::clone(route))));
-        attributes
-            .extend(error_type.map(|error_type| KeyValue::new(semconv::ERROR_TYPE, error_type.clone())));
-        if !(self.is_stream && self.recorder.options.without_streams) {
-            self.recorder.instruments.record_duration(duration, &attributes);
-        }
-        self.recorder.instruments.record_sizes(self.request_bytes, self.response_bytes, &attributes);
-    }
-
     fn end_span(
         &self,
         outcome: &Outcome,
         duration: Duration,
         error_type: Option<Cow<'static, str>>,
-        learned: Option<Arc<str>>,
+        learned: Option<Arc<KnownRoute>>,
     ) {
         if let Some(route) = learned {
             if !self.named {
-                self.span.update_name(self.method.span_name(Some(&route)));
+                self.span.update_name(route.span_name(&self.method));
             }
-            self.span.set_attribute(KeyValue::new(semconv::HTTP_ROUTE, route));
+            self.span.set_attribute(KeyValue::new(semconv::HTTP_ROUTE, Arc::clone(&route.pattern)));
         }
         self.span.set_attributes(self.status.map(status_code));
         if self.recorder.options.body_sizes {
@@ -379,6 +260,99 @@ impl Call {
         self.span.set_attributes(error_type.map(|error_type| KeyValue::new(semconv::ERROR_TYPE, error_type)));
         self.span.end(duration);
     }
+}
+
+/// Metrics.
+impl Call {
+    fn count_active(&self) -> Arc<Series> {
+        let key = SeriesKey { method: self.method.key(), ..self.target_key().unwrap_or_default() };
+        let attributes = || self.metric_attributes(false, None);
+        let series = match self.target_key() {
+            Some(_) => self.recorder.series.get(key, attributes),
+            None => Arc::new(Series::new(attributes())),
+        };
+        self.recorder.instruments.add_active(1, &series);
+        series
+    }
+
+    fn measure(&self, duration: Duration, outcome: &Outcome, error_type: Option<&Cow<'static, str>>) {
+        let attributes = || self.metric_attributes(true, error_type);
+        let series = match self.series_key(outcome, error_type.is_some()) {
+            Some(key) => self.recorder.series.get(key, attributes),
+            None => Arc::new(Series::new(attributes())),
+        };
+        if !(self.is_stream && self.recorder.options.without_streams) {
+            self.recorder.instruments.record_duration(duration, &series);
+        }
+        self.recorder.instruments.record_sizes(self.request_bytes, self.response_bytes, &series);
+    }
+
+    /// The key of the request's series, or `None` if it is not stored: the types of errors are not known beforehand.
+    fn series_key(&self, outcome: &Outcome, is_error: bool) -> Option<SeriesKey> {
+        let error = match outcome {
+            Outcome::Failed { .. } => return None,
+            Outcome::Panicked => ErrorKey::Panic,
+            Outcome::Complete | Outcome::Dropped if !is_error => ErrorKey::None,
+            Outcome::Complete | Outcome::Dropped if self.is_error_status() => ErrorKey::Status,
+            Outcome::Complete | Outcome::Dropped => ErrorKey::Cancelled,
+        };
+        Some(SeriesKey {
+            method: self.method.key(),
+            version: self.version.map_or(0, address_of),
+            route: self.route.as_ref().map_or(0, |route| address_of(&route.pattern)),
+            status: self.status.map_or(0, |status| status.as_u16()),
+            error,
+            ..self.target_key()?
+        })
+    }
+
+    fn target_key(&self) -> Option<SeriesKey> {
+        let target = match &self.target {
+            MetricTarget::Scheme(scheme) => address_of(scheme),
+            MetricTarget::Address(address) => address.key()?,
+            MetricTarget::Unknown => 0,
+        };
+        Some(SeriesKey { target, ..SeriesKey::default() })
+    }
+
+    /// The attributes that the request is measured under, with or without those of its response.
+    fn metric_attributes(
+        &self,
+        with_response: bool,
+        error_type: Option<&Cow<'static, str>>,
+    ) -> Vec<KeyValue> {
+        let mut attributes = Vec::with_capacity(8);
+        match &self.target {
+            MetricTarget::Scheme(scheme) => attributes.push(KeyValue::new(semconv::URL_SCHEME, *scheme)),
+            MetricTarget::Address(address) => address.push_attributes(&mut attributes),
+            MetricTarget::Unknown => {}
+        }
+        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, self.method.value()));
+        if !with_response {
+            return attributes;
+        }
+        attributes.extend(self.version.map(version_attribute));
+        attributes.extend(self.status.map(status_code));
+        attributes.extend(
+            self.route.as_ref().map(|route| KeyValue::new(semconv::HTTP_ROUTE, Arc::clone(&route.pattern))),
+        );
+        attributes
+            .extend(error_type.map(|error_type| KeyValue::new(semconv::ERROR_TYPE, error_type.clone())));
+        attributes
+    }
+
+    fn is_error_status(&self) -> bool {
+        self.status.is_some_and(|status| (self.recorder.options.is_error)(status))
+    }
+}
+
+/// The address of a text that a layer stores once.
+fn address_of(text: &str) -> usize {
+    text.as_ptr().addr()
+}
+
+fn version_attribute(version: &'static str) -> KeyValue {
+    KeyValue::new(semconv::NETWORK_PROTOCOL_VERSION, version)
 }
 
 impl Drop for Call {
@@ -404,38 +378,8 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"))
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn scheme_of<B>(recorder: &CallRecorder, request: &Request<B>) -> &'static str {
-    let trusted = recorder.options.trusted_proxies;
-    let forwarded = (trusted > 0).then(|| forwarded::scheme(request.headers(), trusted)).flatten();
-    forwarded.or_else(|| request.uri().scheme_str().and_then(attributes::known_scheme)).unwrap_or("http")
-}
-
-fn target_of<B>(request: &Request<B>) -> Target {
-    let uri = request.uri();
-    let scheme = uri.scheme_str().and_then(attributes::known_scheme).unwrap_or("http");
-    let host = || {
-        let host = request.headers().get(http::header::HOST)?;
-        http::uri::Authority::try_from(host.as_bytes()).ok()
-    };
-    let authority = uri.authority().cloned().or_else(host);
-    let default_port = if scheme == "https" { 443 } else { 80 };
-    let address = authority.as_ref().map(|authority| {
-        let address = Address::from_authority(authority);
-        Address { port: address.port.or(Some(default_port)), ..address }
-    });
-    let template = request.extensions().get::<UrlTemplate>();
-    let attempts = request.extensions().get::<ResendCounter>();
-    Target {
-        scheme,
-        authority: authority.map(|authority| authority.to_string()).unwrap_or_default(),
-        address,
-        template: template.map(|template| Arc::clone(&template.0)),
-        resends: attempts.map_or(0, |attempts| attempts.0.fetch_add(1, Ordering::Relaxed)),
-    }
 }
 
 /// `error.type` of a request whose client went away.

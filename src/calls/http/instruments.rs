@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Histogram, Meter, UpDownCounter};
 
 use super::options::Options;
+use super::series::Series;
 use crate::calls::Side;
 use crate::semconv;
 
@@ -40,22 +40,23 @@ impl Instruments {
         }
     }
 
-    pub(super) fn record_duration(&self, duration: Duration, attributes: &[KeyValue]) {
-        self.duration.record(duration.as_secs_f64(), attributes);
+    pub(super) fn record_duration(&self, duration: Duration, series: &Series) {
+        let bound = series.duration.get_or_init(|| self.duration.bind(&series.attributes));
+        bound.record(duration.as_secs_f64());
     }
 
-    pub(super) fn add_active(&self, change: i64, attributes: &[KeyValue]) {
+    pub(super) fn add_active(&self, change: i64, series: &Series) {
         if let Some(counter) = &self.active {
-            counter.add(change, attributes);
+            series.active.get_or_init(|| counter.bind(&series.attributes)).add(change);
         }
     }
 
-    pub(super) fn record_sizes(&self, request: Option<u64>, response: u64, attributes: &[KeyValue]) {
+    pub(super) fn record_sizes(&self, request: Option<u64>, response: u64, series: &Series) {
         if let Some((requests, responses)) = &self.sizes {
             if let Some(size) = request {
-                requests.record(size, attributes);
+                series.request_size.get_or_init(|| requests.bind(&series.attributes)).record(size);
             }
-            responses.record(response, attributes);
+            series.response_size.get_or_init(|| responses.bind(&series.attributes)).record(response);
         }
     }
 }

@@ -13,7 +13,8 @@ pub(super) struct KnownMethods(Vec<Arc<str>>);
 /// The method of a request as it is reported.
 #[derive(Clone)]
 pub(super) enum ReportedMethod {
-    Standard(&'static str),
+    /// By its place in [`STANDARD`].
+    Standard(usize),
     Listed(Arc<str>),
     Other,
 }
@@ -30,8 +31,8 @@ impl KnownMethods {
         let Some(known) = self.0.iter().find(|known| ***known == *method.as_str()) else {
             return ReportedMethod::Other;
         };
-        match STANDARD.iter().find(|standard| **standard == method.as_str()) {
-            Some(standard) => ReportedMethod::Standard(standard),
+        match STANDARD.iter().position(|standard| *standard == method.as_str()) {
+            Some(place) => ReportedMethod::Standard(place),
             None => ReportedMethod::Listed(Arc::clone(known)),
         }
     }
@@ -41,16 +42,25 @@ impl ReportedMethod {
     /// The value of `http.request.method`.
     pub(super) fn value(&self) -> Value {
         Value::String(match self {
-            Self::Standard(name) => StringValue::from(*name),
+            Self::Standard(place) => StringValue::from(STANDARD[*place]),
             Self::Listed(name) => StringValue::from(Arc::clone(name)),
             Self::Other => StringValue::from(semconv::OTHER),
         })
     }
 
+    /// What identifies the method within its layer.
+    pub(super) fn key(&self) -> usize {
+        match self {
+            Self::Standard(place) => place + 1,
+            Self::Listed(name) => name.as_ptr().addr(),
+            Self::Other => 0,
+        }
+    }
+
     /// The method in the name of a span.
     pub(super) fn in_span_name(&self) -> &str {
         match self {
-            Self::Standard(name) => name,
+            Self::Standard(place) => STANDARD[*place],
             Self::Listed(name) => name,
             Self::Other => "HTTP",
         }
@@ -59,7 +69,7 @@ impl ReportedMethod {
     /// The name of a span.
     pub(super) fn span_name(&self, target: Option<&str>) -> std::borrow::Cow<'static, str> {
         match (self, target) {
-            (Self::Standard(name), None) => std::borrow::Cow::Borrowed(name),
+            (Self::Standard(place), None) => std::borrow::Cow::Borrowed(STANDARD[*place]),
             (_, None) => self.in_span_name().to_owned().into(),
             (_, Some(target)) => {
                 let method = self.in_span_name();
@@ -73,5 +83,5 @@ impl ReportedMethod {
     }
 }
 
-const STANDARD: [&str; 10] =
+pub(super) const STANDARD: [&str; 10] =
     ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "QUERY", "CONNECT", "TRACE"];

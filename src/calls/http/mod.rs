@@ -66,7 +66,7 @@
 //! | at its end | `http.response.status_code`, `error.type` | the same, `network.protocol.version` |
 //! | span status | `Error` for 5xx and failures | `Error` for 4xx, 5xx and failures |
 //! | histogram, in s | `http.server.request.duration` | `http.client.request.duration` |
-//! | its attributes | `http.request.method`, `url.scheme`, `http.response.status_code`, `http.route`, `error.type` | `http.request.method`, `server.address` and `.port`, `http.response.status_code`, `error.type` |
+//! | its attributes | `http.request.method`, `url.scheme`, `network.protocol.version`, `http.response.status_code`, `http.route`, `error.type` | `http.request.method`, `server.address` and `.port`, `network.protocol.version`, `http.response.status_code`, `error.type` |
 //!
 //! Unknown methods are `_OTHER` (`HTTP` in names). Credentials in `url.full` and the values of signature parameters in
 //! `url.query` and `url.full` are `REDACTED`. Forwarding headers are used only behind
@@ -119,7 +119,9 @@ mod method;
 mod options;
 mod recorder;
 mod route;
+mod series;
 mod server;
+mod start;
 mod url;
 
 pub(super) use call::Call;

@@ -4,17 +4,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::uri::Authority;
 use http::{Extensions, Request};
 use opentelemetry::Context;
 
+use super::attributes::TargetAddress;
 use super::call::Call;
 use super::instruments::Instruments;
 use super::method::KnownMethods;
 use super::options::{Options, RequestHead};
-use super::route::{Routes, matched_path};
+use super::route::{KnownRoute, Routes, matched_path};
+use super::series::SeriesTable;
 use crate::calls::Side;
-use crate::calls::address::AddressCache;
+use crate::calls::address::{Address, AddressCache};
 use crate::calls::headers::HeaderCapture;
+use crate::calls::intern::Interned;
 use crate::calls::lazy::LazyRecorder;
 use crate::calls::span::{CallTracer, meter};
 use crate::provider::installed::Installed;
@@ -51,6 +55,9 @@ pub(in crate::calls) struct CallRecorder {
     pub(super) request_headers: HeaderCapture,
     pub(super) response_headers: HeaderCapture,
     pub(super) addresses: AddressCache,
+    pub(super) series: SeriesTable,
+    /// The addresses that a client sends requests to, by authority: for `http`, then for `https`.
+    targets: [Interned<Address>; 2],
 }
 
 impl CallRecorder {
@@ -66,15 +73,31 @@ impl CallRecorder {
             request_headers: HeaderCapture::new(semconv::HTTP_REQUEST_HEADER, request_headers),
             response_headers: HeaderCapture::new(semconv::HTTP_RESPONSE_HEADER, response_headers),
             addresses: AddressCache::default(),
+            series: SeriesTable::default(),
+            targets: Default::default(),
             options,
         }
     }
 
     /// Returns the route that is known when the request arrives.
-    pub(super) fn route<B>(&self, request: &Request<B>) -> Option<Arc<str>> {
+    pub(super) fn route<B>(&self, request: &Request<B>) -> Option<Arc<KnownRoute>> {
         match &self.options.route {
             Some(route) => self.routes.get(&route(&RequestHead::new(request))?),
             None => self.routes.get(matched_path(request.extensions())?),
+        }
+    }
+
+    /// Returns the address of a client's server, with the default port of its scheme.
+    pub(super) fn target_address(&self, scheme: &str, authority: &Authority) -> TargetAddress {
+        let [http, https] = &self.targets;
+        let (known, port) = if scheme == "https" { (https, 443) } else { (http, 80) };
+        let address = || {
+            let address = Address::from_authority(authority);
+            Address { port: address.port.or(Some(port)), ..address }
+        };
+        match known.get(authority.as_str(), address) {
+            Some(address) => TargetAddress::Interned(address),
+            None => TargetAddress::Other(address()),
         }
     }
 

@@ -1,11 +1,12 @@
 //! The route of a request: the pattern that a router matched, never the path.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwap;
 use http::Extensions;
+
+use super::method::{ReportedMethod, STANDARD};
+use crate::calls::intern::{Interned, static_name};
 
 /// The route of a request, in the extensions of its response: for routers that this crate does not know.
 ///
@@ -33,60 +34,64 @@ impl Route {
     }
 }
 
-/// In the extensions of a request that is recorded: inner layers do not record it again, and report the route.
+/// In the extensions of a request that is recorded: inner layers do not record it again.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::calls) struct Recorded;
+
+/// In the extensions of a recorded request that arrived without a route: where inner layers report it.
 #[derive(Clone, Debug, Default)]
-pub(in crate::calls) struct Recorded(Option<Arc<OnceLock<Arc<str>>>>);
+pub(super) struct RouteSlot(Arc<OnceLock<Arc<str>>>);
 
-impl Recorded {
-    /// A recorded request whose route is to be found out.
-    pub(super) fn without_route() -> Self {
-        Self(Some(Arc::default()))
-    }
-
+impl RouteSlot {
     /// Reports the route, if it is not known yet.
     pub(super) fn report(&self, route: impl FnOnce() -> Option<Arc<str>>) {
-        if let Some(slot) = &self.0
-            && slot.get().is_none()
+        if self.0.get().is_none()
             && let Some(route) = route()
         {
             // Another layer may have been first.
-            let _ = slot.set(route);
+            let _ = self.0.set(route);
         }
     }
 
-    pub(super) fn route(&self) -> Option<&Arc<str>> {
-        self.0.as_ref()?.get()
+    pub(super) fn route(&self) -> Option<&str> {
+        self.0.get().map(|route| &**route)
     }
 }
 
-/// The routes of one layer. Their number is limited, in case a closure returns paths.
+/// A route of one layer, with the names of its spans.
+#[derive(Debug)]
+pub(super) struct KnownRoute {
+    pub(super) pattern: Arc<str>,
+    names: [OnceLock<Option<&'static str>>; STANDARD.len()],
+}
+
+impl KnownRoute {
+    fn new(pattern: &str) -> Self {
+        Self { pattern: pattern.into(), names: Default::default() }
+    }
+
+    /// The name of a span, which is built once for each method.
+    pub(super) fn span_name(&self, method: &ReportedMethod) -> Cow<'static, str> {
+        let name = || method.span_name(Some(&self.pattern));
+        let ReportedMethod::Standard(place) = method else { return name() };
+        match self.names[*place].get_or_init(|| static_name(&name())) {
+            Some(known) => Cow::Borrowed(known),
+            None => name(),
+        }
+    }
+}
+
+/// The routes of one layer. Their number is limited, in case a closure returns paths; further routes are left out of
+/// names and metrics.
 #[derive(Default)]
-pub(super) struct Routes(ArcSwap<BTreeSet<Arc<str>>>);
+pub(super) struct Routes(Interned<KnownRoute>);
 
 impl Routes {
     /// Returns the route of a pattern, or `None` if there are too many.
-    pub(super) fn get(&self, pattern: &str) -> Option<Arc<str>> {
-        let known = self.0.load();
-        if let Some(route) = known.get(pattern) {
-            return Some(Arc::clone(route));
-        }
-        if known.len() >= MAX_ROUTES {
-            return None;
-        }
-        let route: Arc<str> = pattern.into();
-        self.0.rcu(|known| {
-            let mut known = BTreeSet::clone(known);
-            if known.len() < MAX_ROUTES {
-                known.insert(Arc::clone(&route));
-            }
-            known
-        });
-        Some(route)
+    pub(super) fn get(&self, pattern: &str) -> Option<Arc<KnownRoute>> {
+        self.0.get(pattern, || KnownRoute::new(pattern))
     }
 }
-
-/// Further routes are left out of names and metrics.
-const MAX_ROUTES: usize = 1000;
 
 /// Returns the pattern that axum's router matched.
 #[cfg(feature = "axum")]

@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::call::Call;
 use super::options::{Options, RequestHead, common_settings};
 use super::recorder::HttpRecorder;
-use super::route::{Recorded, matched_path};
+use super::route::{Recorded, RouteSlot, matched_path};
 use crate::calls::Side;
 use crate::calls::body::ResponseBody;
 use crate::calls::call::Call as AnyCall;
@@ -202,12 +202,8 @@ impl<S> ServerService<S> {
     /// Starts the call of a request, unless it is not recorded or an outer layer records it.
     fn start<B: 'static>(&mut self, request: &mut Request<B>) -> Option<AnyCall> {
         let waited = self.ready.take();
-        if let Some(recorded) = request.extensions().get::<Recorded>() {
-            let options = self.layer.recorder.options();
-            recorded.report(|| match &options.route {
-                Some(route) => route(&RequestHead::new(request)).map(Into::into),
-                None => matched_path(request.extensions()).map(Into::into),
-            });
+        if request.extensions().get::<Recorded>().is_some() {
+            self.report_route(request);
             return None;
         }
         #[cfg(feature = "grpc")]
@@ -216,6 +212,17 @@ impl<S> ServerService<S> {
         }
         let recorder = self.layer.recorder.recorder_for(request)?;
         Some(AnyCall::Http(Call::incoming(recorder, request, waited)))
+    }
+}
+
+impl<S> ServerService<S> {
+    /// Reports the route to the layer that records the request, if that does not know it.
+    fn report_route<B>(&self, request: &Request<B>) {
+        let Some(slot) = request.extensions().get::<RouteSlot>() else { return };
+        slot.report(|| match &self.layer.recorder.options().route {
+            Some(route) => route(&RequestHead::new(request)).map(Into::into),
+            None => matched_path(request.extensions()).map(Into::into),
+        });
     }
 }
 

@@ -20,7 +20,10 @@ pub(super) fn redacted_query(query: &str) -> Cow<'_, str> {
 
 /// Returns the absolute URL of a request to `authority`, without credentials.
 pub(super) fn redacted_url(uri: &Uri, scheme: &str, authority: &str) -> String {
-    let mut url = format!("{scheme}://");
+    let length = uri.path_and_query().map_or(1, |path| path.as_str().len());
+    let mut url = String::with_capacity(scheme.len() + "://".len() + authority.len() + length);
+    url.push_str(scheme);
+    url.push_str("://");
     match authority.rsplit_once('@') {
         Some((_, host)) => {
             url.push_str("REDACTED:REDACTED@");

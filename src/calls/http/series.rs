@@ -1,0 +1,113 @@
+//! The series of a layer's metrics, bound once, so that a measurement hashes no attributes and allocates nothing.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter};
+
+/// What a request is measured under. Texts are compared by their addresses, because a layer stores each of them once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct SeriesKey {
+    pub(super) method: usize,
+    /// The scheme at a server, the address at a client.
+    pub(super) target: usize,
+    pub(super) version: usize,
+    pub(super) route: usize,
+    pub(super) status: u16,
+    pub(super) error: ErrorKey,
+}
+
+/// The values of `error.type` that are known beforehand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) enum ErrorKey {
+    #[default]
+    None,
+    /// The status code.
+    Status,
+    Cancelled,
+    Panic,
+}
+
+/// The bound instruments of one series. Each is bound at its first measurement, because a bound histogram is exported even
+/// if it is empty.
+pub(super) struct Series {
+    pub(super) attributes: Vec<KeyValue>,
+    pub(super) duration: OnceLock<BoundHistogram<f64>>,
+    pub(super) request_size: OnceLock<BoundHistogram<u64>>,
+    pub(super) response_size: OnceLock<BoundHistogram<u64>>,
+    pub(super) active: OnceLock<BoundUpDownCounter<i64>>,
+}
+
+impl Series {
+    pub(super) fn new(attributes: Vec<KeyValue>) -> Self {
+        Self {
+            attributes,
+            duration: OnceLock::new(),
+            request_size: OnceLock::new(),
+            response_size: OnceLock::new(),
+            active: OnceLock::new(),
+        }
+    }
+}
+
+/// The series of one layer.
+#[derive(Default)]
+pub(super) struct SeriesTable(ArcSwap<Table>);
+
+type Table = HashMap<SeriesKey, Arc<Series>, BuildHasherDefault<AddressHasher>>;
+
+impl SeriesTable {
+    /// Returns a series, which is created from `attributes` at its first measurement. Beyond a limit it is not stored.
+    pub(super) fn get(&self, key: SeriesKey, attributes: impl FnOnce() -> Vec<KeyValue>) -> Arc<Series> {
+        let table = self.0.load();
+        if let Some(series) = table.get(&key) {
+            return Arc::clone(series);
+        }
+        let series = Arc::new(Series::new(attributes()));
+        if table.len() < MAX_SERIES {
+            self.0.rcu(|table| {
+                let mut table = Table::clone(table);
+                table.entry(key).or_insert_with(|| Arc::clone(&series));
+                table
+            });
+        }
+        series
+    }
+}
+
+/// As many as the SDK keeps for one instrument.
+const MAX_SERIES: usize = 2000;
+
+/// Mixes addresses and small numbers.
+#[derive(Debug, Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(u64::from(byte)));
+    }
+
+    fn write_u16(&mut self, value: u16) {
+        self.write_u64(u64::from(value));
+    }
+
+    fn write_usize(&mut self, value: usize) {
+        self.write_u64(value as u64);
+    }
+
+    fn write_isize(&mut self, value: isize) {
+        self.write_u64(value as u64);
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = (self.0.rotate_left(5) ^ value).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+
+    fn finish(&self) -> u64 {
+        // The map takes its buckets from the low bits.
+        self.0.rotate_left(26)
+    }
+}

@@ -1,0 +1,165 @@
+//! The start of a request: its parent, its span and what it is measured under.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use http::{Method, Request};
+use opentelemetry::trace::{SpanBuilder, SpanKind};
+use opentelemetry::{Context, KeyValue};
+
+use super::attributes::{self, Target};
+use super::call::{Call, MetricTarget, content_length};
+use super::client::{ResendCounter, UrlTemplate};
+use super::forwarded;
+use super::method::ReportedMethod;
+use super::options::RequestHead;
+use super::recorder::CallRecorder;
+use super::route::{KnownRoute, Recorded, RouteSlot};
+use crate::calls::Side;
+use crate::calls::address;
+use crate::calls::context::{self, Parent, RemoteContext};
+use crate::semconv;
+
+impl Call {
+    /// Starts the call of a request that arrived at a server, and marks the request as recorded.
+    pub(super) fn incoming<B>(
+        recorder: &Arc<CallRecorder>,
+        request: &mut Request<B>,
+        waited: Duration,
+    ) -> Self {
+        let decide = recorder.options.remote_context.as_ref();
+        let remote = decide.map_or(RemoteContext::Parent, |decide| decide(&RequestHead::new(request)));
+        let (parent, link) = remote.resolve(request.headers());
+        let method = recorder.methods.get(request.method());
+        let route = recorder.route(request);
+        let scheme = scheme_of(recorder, request);
+        let name = recorder.options.span_name.as_ref();
+        let mut named = false;
+        let span = recorder.tracer.start(
+            waited,
+            parent,
+            || {
+                let custom = name.and_then(|name| name(&RequestHead::new(request)));
+                named = custom.is_some();
+                SpanBuilder {
+                    name: custom.map_or_else(|| default_name(&method, route.as_deref()), Cow::Owned),
+                    span_kind: Some(SpanKind::Server),
+                    links: link.map(|link| vec![link]),
+                    attributes: Some(attributes::incoming_attributes(
+                        recorder,
+                        request,
+                        &method,
+                        scheme,
+                        route.as_deref(),
+                    )),
+                    ..SpanBuilder::default()
+                }
+            },
+            |set| {
+                if let Some(peer) = recorder.peer(request.extensions()) {
+                    address::set_peer(peer, set);
+                }
+                recorder.request_headers.attributes(request.headers()).for_each(set);
+            },
+        );
+        let mut call = Self::new(recorder, span, method, MetricTarget::Scheme(scheme));
+        call.version = attributes::version(request.version());
+        request.extensions_mut().insert(Recorded);
+        if route.is_none() {
+            let slot = RouteSlot::default();
+            request.extensions_mut().insert(slot.clone());
+            call.inner_route = Some(slot);
+        }
+        call.route = route;
+        call.named = named;
+        call.observe_request(request);
+        call
+    }
+
+    /// Starts the call of a request that a client sends, and injects its context into the request.
+    pub(super) fn outgoing<B>(
+        recorder: &Arc<CallRecorder>,
+        request: &mut Request<B>,
+        waited: Duration,
+    ) -> Self {
+        let method = recorder.methods.get(request.method());
+        let target = target_of(recorder, request);
+        let name = recorder.options.span_name.as_ref();
+        let span = recorder.tracer.start(
+            waited,
+            Parent::local(Context::current()),
+            || {
+                let custom = name.and_then(|name| name(&RequestHead::new(request)));
+                SpanBuilder {
+                    name: custom.map_or_else(|| method.span_name(target.template.as_deref()), Cow::Owned),
+                    span_kind: Some(SpanKind::Client),
+                    attributes: Some(attributes::outgoing_attributes(recorder, request, &method, &target)),
+                    ..SpanBuilder::default()
+                }
+            },
+            |set| recorder.request_headers.attributes(request.headers()).for_each(set),
+        );
+        let mut call = Self::new(recorder, span, method, MetricTarget::Address(target.address));
+        call.observe_request(request);
+        context::inject(call.span.context(), request.headers_mut());
+        call
+    }
+
+    /// Starts a call whose request is not known, because the service failed before it accepted one.
+    pub(super) fn not_ready(recorder: &Arc<CallRecorder>, waited: Duration) -> Self {
+        let method = ReportedMethod::Other;
+        let kind = match recorder.options.side {
+            Side::Server => SpanKind::Server,
+            Side::Client => SpanKind::Client,
+        };
+        let builder = || SpanBuilder {
+            name: method.span_name(None),
+            span_kind: Some(kind),
+            attributes: Some(vec![KeyValue::new(semconv::HTTP_REQUEST_METHOD, method.value())]),
+            ..SpanBuilder::default()
+        };
+        let span = recorder.tracer.start(waited, Parent::local(Context::current()), builder, |_| ());
+        Self::new(recorder, span, method, MetricTarget::Unknown)
+    }
+
+    fn observe_request<B>(&mut self, request: &Request<B>) {
+        self.has_no_body = request.method() == Method::HEAD;
+        self.request_bytes = content_length(request.headers());
+        if request.method() == Method::CONNECT {
+            // A tunnel begins after the head of a successful response.
+            self.has_no_body = true;
+        }
+    }
+}
+
+fn default_name(method: &ReportedMethod, route: Option<&KnownRoute>) -> Cow<'static, str> {
+    route.map_or_else(|| method.span_name(None), |route| route.span_name(method))
+}
+
+fn scheme_of<B>(recorder: &CallRecorder, request: &Request<B>) -> &'static str {
+    let trusted = recorder.options.trusted_proxies;
+    let forwarded = (trusted > 0).then(|| forwarded::scheme(request.headers(), trusted)).flatten();
+    forwarded.or_else(|| request.uri().scheme_str().and_then(attributes::known_scheme)).unwrap_or("http")
+}
+
+fn target_of<B>(recorder: &CallRecorder, request: &Request<B>) -> Target {
+    let uri = request.uri();
+    let scheme = uri.scheme_str().and_then(attributes::known_scheme).unwrap_or("http");
+    let host = || {
+        let host = request.headers().get(http::header::HOST)?;
+        http::uri::Authority::try_from(host.as_bytes()).ok()
+    };
+    let authority = uri.authority().cloned().or_else(host);
+    let address = authority.as_ref().map(|authority| recorder.target_address(scheme, authority));
+    let template = request.extensions().get::<UrlTemplate>();
+    let attempts = request.extensions().get::<ResendCounter>();
+    Target {
+        scheme,
+        authority,
+        address: address.unwrap_or_default(),
+        template: template.map(|template| Arc::clone(&template.0)),
+        resends: attempts.map_or(0, |attempts| attempts.0.fetch_add(1, Ordering::Relaxed)),
+    }
+}
