@@ -26,6 +26,7 @@
 //! | metrics | the API of [`opentelemetry`]: [`TelemetryGuard::meter`] or `opentelemetry::global::meter`; [`duration_histogram`] |
 //! | errors: one exception on the span, one line with all causes | [`record_error`] |
 //! | fields on every event and span below a point | [`with_fields`] |
+//! | a trace through queues, tasks and threads | [`context_headers`], [`context_from_headers`], [`spawn`], [`spawn_blocking`] |
 //! | the OpenTelemetry span of a `tracing` span: parent, links, attributes | [`SpanExt`] |
 #![cfg_attr(
     feature = "grpc",
@@ -93,6 +94,7 @@ mod provider;
 mod redaction;
 mod semconv;
 mod settings;
+mod spawn;
 mod subscriber;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -111,6 +113,7 @@ pub use lines::json;
 pub use lines::writer::{LineWriter, LogDestination, NonBlockingWriter, OverflowPolicy};
 pub use opentelemetry;
 pub use opentelemetry_sdk;
+pub use propagation::{context_from_headers, context_headers};
 pub use provider::{TelemetryMeterProvider, duration_histogram};
 pub use redaction::Redaction;
 pub use settings::{
@@ -119,6 +122,7 @@ pub use settings::{
 };
 #[cfg(feature = "config-file")]
 pub use settings::{ConfigDocument, ConfigMistake};
+pub use spawn::{spawn, spawn_blocking};
 pub use subscriber::{FilterError, SpanExt, TelemetryLayer, record_error};
 pub use tracing;
 pub use tracing_subscriber;

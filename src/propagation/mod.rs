@@ -20,6 +20,7 @@
 
 mod b3;
 mod baggage;
+mod headers;
 mod jaeger;
 mod remote_parent;
 mod tracestate;
@@ -34,6 +35,7 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, Tra
 
 use self::b3::B3;
 pub(crate) use self::baggage::Baggage;
+pub use self::headers::{context_from_headers, context_headers};
 use self::jaeger::Jaeger;
 use self::tracestate::ReceivedTraceState;
 use self::xray::XRay;
