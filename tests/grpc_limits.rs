@@ -126,8 +126,8 @@ async fn waiting_for_a_limit_inside_the_layer_is_part_of_the_call() {
     let (server, client) = (Recorded::new(), Recorded::new());
     let layers = ServiceBuilder::new().layer(server.server()).concurrency_limit(1).into_inner();
     let (mut caller, holding) = busy_server!(server, client, layers);
+    let sent = Instant::now();
     let waiting = tokio::spawn(async move {
-        let sent = Instant::now();
         caller.unary(ask(0, "ok")).await.unwrap();
         sent.elapsed()
     });
@@ -175,21 +175,24 @@ async fn a_service_that_fails_to_become_ready_is_an_ending() {
 #[cfg(unix)]
 #[tokio::test]
 async fn the_address_of_a_unix_socket_is_its_path() {
-    let path = std::env::temp_dir().join(format!("grpc-limits-{}.sock", std::process::id()));
-    let listener = tokio::net::UnixListener::bind(&path).unwrap();
-    let target = format!("unix:{}", path.display());
-    let (named, unnamed, client) = (Recorded::new(), Recorded::new(), Recorded::new());
-    let serving = Server::builder()
-        .layer(named.server().server_address(&target))
-        .layer(unnamed.server())
-        .add_service(TestService::new())
-        .serve_with_incoming(tokio_stream::wrappers::UnixListenerStream::new(listener));
-    tokio::spawn(async move { serving.await.unwrap() });
-    let channel = tonic::transport::Endpoint::new(target.clone()).unwrap().connect_lazy();
-    TestClient::new(client.client().target(&target).layer(channel)).unary(ask(0, "ok")).await.unwrap();
-    std::fs::remove_file(&path).unwrap();
-    let address = |span| attribute(&span, "server.address");
-    assert_eq!(address(named.ended(1).await.remove(0)), Some(path.display().to_string()));
-    assert_eq!(address(client.ended(1).await.remove(0)), Some(path.display().to_string()));
-    assert_eq!(address(unnamed.ended(1).await.remove(0)), None);
+    for is_named in [true, false] {
+        let path = std::env::temp_dir().join(format!("grpc-limits-{}-{is_named}.sock", std::process::id()));
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        let target = format!("unix:{}", path.display());
+        let (server, client) = (Recorded::new(), Recorded::new());
+        let layer = if is_named { server.server().server_address(&target) } else { server.server() };
+        let serving = Server::builder()
+            .layer(layer)
+            .add_service(TestService::new())
+            .serve_with_incoming(tokio_stream::wrappers::UnixListenerStream::new(listener));
+        tokio::spawn(async move { serving.await.unwrap() });
+        let channel = tonic::transport::Endpoint::new(target.clone()).unwrap().connect_lazy();
+        TestClient::new(client.client().target(&target).layer(channel)).unary(ask(0, "ok")).await.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let address = |span| attribute(&span, "server.address");
+        let expected = Some(path.display().to_string());
+        assert_eq!(address(client.ended(1).await.remove(0)), expected);
+        // A client of a Unix socket sends a placeholder.
+        assert_eq!(address(server.ended(1).await.remove(0)), expected.filter(|_| is_named));
+    }
 }
