@@ -6,7 +6,6 @@ use std::time::Duration;
 use opentelemetry::global;
 use tracing_core::subscriber::NoSubscriber;
 use tracing_core::{Dispatch, Subscriber, dispatcher};
-use tracing_log::LogTracer;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
@@ -19,7 +18,7 @@ use crate::lifecycle::panic_hook::{self, PanicHook, PreviousHook};
 use crate::lifecycle::shutdown_signal::flush_on_first_signal;
 use crate::provider::installed::{GlobalPropagator, Installed};
 use crate::settings::Settings;
-use crate::subscriber::{LayerParts, TelemetryLayer};
+use crate::subscriber::{LayerParts, TelemetryLayer, log_crate};
 
 /// Validated settings and user-provided components.
 pub(crate) type Resolved = Result<(Settings, Additions), InitError>;
@@ -85,8 +84,13 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals) {
         writes_to_console,
     } = globals;
     let diagnostics = guard.running().diagnostics.clone();
-    if LogTracer::init().is_err() {
+    if log_crate::install().is_err() {
         diagnostics.warn("records of the log crate are not captured: another logger is installed", &[]);
+    } else if log_crate::has_log_always() {
+        diagnostics.warn(
+            "every event is logged twice: turn off the feature `log-always` of the crate `tracing`",
+            &[],
+        );
     }
     // The SDK logs each change of a global, which is noise at every start.
     dispatcher::with_default(&Dispatch::none(), || {

@@ -18,6 +18,7 @@ pub(crate) mod filter;
 mod filters;
 mod layer;
 mod lines;
+pub(crate) mod log_crate;
 mod logs;
 mod rate_limit;
 mod record_error;

@@ -34,7 +34,7 @@ where
         diagnostics: &Diagnostics,
     ) -> Result<Self, InitError> {
         let output = additions.log_destination.take().unwrap_or_default();
-        let is_terminal = output.is_terminal();
+        let (is_terminal, shows_colors) = (output.is_terminal(), output.shows_colors());
         let is_json = match settings.lines.format {
             LogFormat::Off => {
                 return Ok(Self {
@@ -54,7 +54,7 @@ where
         let (format, write) = if is_json {
             shared(json(writer.clone(), additions))
         } else {
-            shared(pretty(writer.clone(), colors(is_terminal, &settings.lines), additions))
+            shared(pretty(writer.clone(), colors(shows_colors, &settings.lines), additions))
         };
         diagnostics.write_with(write);
         Ok(Self { writer: Some(writer), format: Some(format), writes_to_console, description })
@@ -97,6 +97,6 @@ fn pretty(
         .baggage_keys(BaggageKeys::new(additions.baggage_keys.iter().cloned()))
 }
 
-fn colors(is_terminal: bool, settings: &LineSettings) -> Colors {
-    if is_terminal && !settings.no_color { Colors::On } else { Colors::Off }
+fn colors(shows_colors: bool, settings: &LineSettings) -> Colors {
+    if shows_colors && !settings.no_color { Colors::On } else { Colors::Off }
 }

@@ -251,6 +251,9 @@ impl TelemetryGuard {
 
     /// Replaces the filter of log lines and OTLP log records, in the syntax of `RUST_LOG`.
     ///
+    /// Directives for spans (`[checkout]=debug`) match spans that are created from now on. Spans that are open match
+    /// none, and those that matched before no longer do, even if the same filter is set again.
+    ///
     /// ```
     /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
     /// telemetry.set_log_filter("info,my_crate=debug").expect("valid directives");
@@ -264,7 +267,8 @@ impl TelemetryGuard {
         self.running.filters.set_log_filter(directives)
     }
 
-    /// Replaces the filter that decides which `tracing` spans become OpenTelemetry spans.
+    /// Replaces the filter that decides which `tracing` spans become OpenTelemetry spans. Directives for spans match spans
+    /// that are created from now on.
     ///
     /// ```
     /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;

@@ -24,7 +24,7 @@
 //! | `target` | the event's, or that of the `log` record it was made from |
 //! | constant fields | [`service_name`](JsonLayer::service_name), [`constant`](JsonLayer::constant), … |
 //! | fields of the event | flat, with their types |
-//! | fields of the context | see [`with_fields`](crate::with_fields) |
+//! | fields of the context | see [`with_fields`](crate::with_fields); key-values of a `log` record, where [`init()`](crate::init) installed its logger |
 //! | fields of the spans | from the innermost to the outermost ([`SpanFields`]) |
 //!
 //! Other names, for other backends: [`FieldNames`], [`JsonLayer::rename`].

@@ -1,0 +1,125 @@
+//! Records of the `log` crate, with their key-values.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use log::kv::{Error, Key, Value as LogValue, VisitSource, VisitValue};
+use log::{LevelFilter, Log, Metadata, Record, SetLoggerError};
+use opentelemetry::{KeyValue, Value};
+use tracing_core::dispatcher::{self, Dispatch};
+use tracing_log::LogTracer;
+
+use crate::context_fields::with_fields;
+use crate::exception::PANICKED;
+use crate::trace_ids::may_touch_context;
+
+/// Makes records of the `log` crate `tracing` events.
+pub(crate) fn install() -> Result<(), SetLoggerError> {
+    log::set_boxed_logger(Box::new(LogRecords(LogTracer::new())))?;
+    log::set_max_level(LevelFilter::max());
+    Ok(())
+}
+
+/// Returns `true` if each event of `tracing` is a record of the `log` crate as well, which [`install`] would make a second
+/// event: some crate of the build has the feature `log-always` of `tracing` on.
+pub(crate) fn has_log_always() -> bool {
+    dispatcher::with_default(&Dispatch::none(), || tracing::error!(target: PROBE, "is it a record, too?"));
+    SAW_PROBE.load(Ordering::Acquire)
+}
+
+/// Passes records on to `tracing-log`. Their key-values, which it does not know, go with them as fields of the context.
+struct LogRecords(LogTracer);
+
+impl Log for LogRecords {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if record.target() == PROBE {
+            return SAW_PROBE.store(true, Ordering::Release);
+        }
+        let has_fields = record.key_values().count() > 0;
+        if !has_fields || !may_touch_context(record.target()) || !self.enabled(record.metadata()) {
+            return self.0.log(record);
+        }
+        let mut fields = Fields(Vec::new());
+        // A source that fails or panics has passed some of its fields before.
+        let _ = catch_unwind(AssertUnwindSafe(|| record.key_values().visit(&mut fields)));
+        let _attached = with_fields(fields.0).attach();
+        self.0.log(record);
+    }
+
+    fn flush(&self) {}
+}
+
+/// Target of the event of [`has_log_always`].
+const PROBE: &str = "telemetry_bootstrap::log_probe";
+static SAW_PROBE: AtomicBool = AtomicBool::new(false);
+
+struct Fields(Vec<KeyValue>);
+
+impl<'kvs> VisitSource<'kvs> for Fields {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: LogValue<'kvs>) -> Result<(), Error> {
+        let mut field = FieldValue(None);
+        let visited = catch_unwind(AssertUnwindSafe(|| value.visit(&mut field)));
+        let value = if visited.is_err() { Some(PANICKED.into()) } else { field.0 };
+        if let Some(value) = value {
+            self.0.retain(|earlier| earlier.key.as_str() != key.as_str());
+            self.0.push(KeyValue::new(key.as_str().to_owned(), value));
+        }
+        Ok(())
+    }
+}
+
+/// A value with its type, as far as an attribute can have it.
+struct FieldValue(Option<Value>);
+
+impl<'v> VisitValue<'v> for FieldValue {
+    fn visit_any(&mut self, value: LogValue<'_>) -> Result<(), Error> {
+        self.0 = Some(value.to_string().into());
+        Ok(())
+    }
+
+    fn visit_null(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn visit_u64(&mut self, value: u64) -> Result<(), Error> {
+        self.0 = Some(i64::try_from(value).map_or_else(|_| value.to_string().into(), Value::I64));
+        Ok(())
+    }
+
+    fn visit_i64(&mut self, value: i64) -> Result<(), Error> {
+        self.0 = Some(value.into());
+        Ok(())
+    }
+
+    fn visit_f64(&mut self, value: f64) -> Result<(), Error> {
+        self.0 = Some(value.into());
+        Ok(())
+    }
+
+    fn visit_bool(&mut self, value: bool) -> Result<(), Error> {
+        self.0 = Some(value.into());
+        Ok(())
+    }
+
+    fn visit_str(&mut self, value: &str) -> Result<(), Error> {
+        self.0 = Some(value.to_owned().into());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_is_a_record_as_well_is_noticed() {
+        assert!(!has_log_always());
+        let probe = Record::builder().level(log::Level::Error).target(PROBE).build();
+        LogRecords(LogTracer::new()).log(&probe);
+        assert!(SAW_PROBE.swap(false, Ordering::AcqRel));
+    }
+}
