@@ -72,7 +72,8 @@ fn child() {
                 NonBlockingWriter::new(LogDestination::Stderr, OverflowPolicy::Block, max_bytes).unwrap();
             log_lines_of_any_length(&writer, LINES_OF_EACH);
             assert!(writer.shutdown(Instant::now() + LONG));
-            std::process::exit(i32::from(writer.dropped() != 0));
+            assert_eq!(writer.dropped(), 0);
+            std::process::exit(HOLDS);
         }
         "error and exit" => {
             let writer =
@@ -80,7 +81,7 @@ fn child() {
             with_default(tracing_subscriber::registry().with(JsonLayer::new(writer)), || {
                 info!("starting");
                 tracing::error!("giving up");
-                std::process::exit(0);
+                std::process::exit(HOLDS);
             });
         }
         "errors, and nobody reads" => {
@@ -90,7 +91,8 @@ fn child() {
             with_default(tracing_subscriber::registry().with(JsonLayer::new(writer)), || {
                 (0..20_000).for_each(|number| tracing::error!(number, "cannot go on"));
             });
-            std::process::exit(i32::from(begun.elapsed() > LONG));
+            assert!(begun.elapsed() < LONG);
+            std::process::exit(HOLDS);
         }
         "output that logs" => {
             let guard = telemetry_bootstrap::init()
@@ -110,7 +112,8 @@ fn child() {
             for _ in 0..10 {
                 assert!(guard.force_flush(LONG).is_ok());
             }
-            std::process::exit(i32::from(WRITES.load(Ordering::Relaxed) != writes));
+            assert_eq!(WRITES.load(Ordering::Relaxed), writes);
+            std::process::exit(HOLDS);
         }
         "output that panics" => {
             let guard = telemetry_bootstrap::init()
@@ -128,7 +131,8 @@ fn child() {
             info!("is written");
             let stats = guard.stats();
             drop(guard);
-            std::process::exit(i32::from(stats.log_lines_dropped != 1));
+            assert_eq!(stats.log_lines_dropped, 1);
+            std::process::exit(HOLDS);
         }
         task => panic!("unknown task {task}"),
     }
