@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use opentelemetry::metrics::{Meter, MeterProvider as _};
@@ -347,6 +349,90 @@ fn code_changes_the_document_before_it_is_checked() {
     );
 }
 
+/// Starts this program again for the one test `child`, which builds telemetry; returns what it logged or failed with.
+fn build_in_child(variables: &[(&str, &str)]) -> String {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("OTEL_") || name == "RUST_LOG") {
+        command.env_remove(name);
+    }
+    let output = command
+        .args(["child", "--exact", "--nocapture", "--test-threads=1"])
+        .env(TASK, "build")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    assert!(output.status.success() && output.stdout.starts_with(b"\nrunning 1 test\n"), "{output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn child() {
+    if std::env::var_os(TASK).is_none() {
+        return;
+    }
+    match init().service_name("of-code").endpoint("http://of-code:4317").build() {
+        Ok(guard) => {
+            tracing::info!("built");
+            _ = guard.shutdown();
+        }
+        Err(error) => std::io::stderr().write_all(format!("{error:?}\n").as_bytes()).unwrap(),
+    }
+}
+
+#[test]
+fn a_variable_names_the_file_and_the_file_replaces_the_others() {
+    let collector = Collector::start().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("otel.yaml");
+    let text = "file_format: \"1.1\"
+logger_provider: {processors: [{simple: {exporter: {otlp_http: {endpoint: '${COLLECTOR}/v1/logs'}}}}]}
+resource: {attributes: [{name: region, value: '${OTEL_SERVICE_NAME}'}]}
+";
+    fs::write(&path, text).unwrap();
+    let lines = build_in_child(&[
+        ("OTEL_CONFIG_FILE", path.to_str().unwrap()),
+        ("COLLECTOR", &collector.endpoint()),
+        ("OTEL_SERVICE_NAME", "referenced"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"),
+        ("RUST_LOG", "off"),
+    ]);
+    let log = &collector.logs()[0];
+    assert_eq!(log.resource_attribute("region"), Some("referenced".into()));
+    assert_eq!(log.resource_attribute("service.name"), Some("of-code".into()));
+    assert!(lines.contains("built"), "{lines}");
+    assert!(lines.contains("these variables are ignored: OTEL_EXPORTER_OTLP_ENDPOINT, RUST_LOG"), "{lines}");
+}
+
+#[test]
+fn the_former_variable_is_answered_with_what_to_do() {
+    let lines = build_in_child(&[("OTEL_EXPERIMENTAL_CONFIG_FILE", "/etc/otel.yaml")]);
+    assert!(lines.contains("OTEL_EXPERIMENTAL_CONFIG_FILE"), "{lines}");
+    assert!(lines.contains("this variable is no longer read: name the file by OTEL_CONFIG_FILE"), "{lines}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_an_error_of_the_variable() {
+    let lines = build_in_child(&[("OTEL_CONFIG_FILE", "/nowhere/otel.yaml")]);
+    assert!(
+        lines.contains("\"/nowhere/otel.yaml\" (set by OTEL_CONFIG_FILE): the file cannot be read"),
+        "{lines}"
+    );
+    let none = build_in_child(&[("OTEL_CONFIG_FILE", "")]);
+    assert!(none.contains("built"), "an empty variable is not set: {none}");
+}
+
+#[test]
+fn the_file_of_the_chapter_works() {
+    let chapter = include_str!("../docs/configuration-file.md");
+    let text = chapter.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let received = run(&text.replace("ratio: 0.1", "ratio: 1.0"));
+    assert_eq!((received.span_count(), received.log_count()), (1, 1));
+    let span = &received.spans()[0];
+    assert_eq!(span.resource_attribute("service.name"), Some("shop".into()));
+    assert_eq!(span.resource_attribute("deployment.environment.name"), Some("staging".into()));
+    assert_eq!(received.value("orders", &[("kind", "big")]), Some(1.0));
+}
+
 #[test]
 fn delays_of_the_file_are_kept() {
     let collector = Collector::start().unwrap();
@@ -357,3 +443,5 @@ fn delays_of_the_file_are_kept() {
     let arrived = collector.wait_for(Duration::from_secs(4), |received| received.span_count() == 1);
     assert!(arrived.is_ok(), "{arrived:?}");
 }
+
+const TASK: &str = "CONFIG_FILE_TASK";

@@ -68,6 +68,8 @@ pub(crate) use self::exporter::{
 };
 #[cfg(feature = "config-file")]
 pub(crate) use self::file::ConfigFile;
+#[cfg(all(fuzzing, feature = "config-file"))]
+pub(crate) use self::file::settings_of;
 #[cfg(feature = "config-file")]
 pub use self::file::{ConfigDocument, ConfigMistake};
 pub(crate) use self::lifecycle::{SDK_DISABLED, SHUTDOWN_TIMEOUT};

@@ -30,3 +30,9 @@ pub fn environment<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) 
 pub fn directives(text: &str) -> Vec<String> {
     Filter::parse(text).1.iter().map(ToString::to_string).collect()
 }
+
+/// Returns the settings of a configuration file as `Debug` shows them, or its mistakes. Each variable holds its name.
+#[cfg(feature = "config-file")]
+pub fn configuration_file(bytes: &[u8]) -> Result<String, Vec<crate::ConfigMistake>> {
+    settings::settings_of(bytes, &|name| Some(name.to_owned()))
+}

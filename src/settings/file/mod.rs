@@ -126,6 +126,24 @@ impl ConfigFile {
     }
 }
 
+/// Returns what is said about a file with these bytes, and its settings as `Debug` shows them.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn settings_of(
+    bytes: &[u8],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<String, Vec<ConfigMistake>> {
+    let lookup = |name: &str| env(name).map_or(Variable::Unset, Variable::Set);
+    let mut report = Report::default();
+    let root = yaml::parse(bytes, &lookup, &mut report).filter(|_| report.is_empty());
+    let model = root.and_then(|root| model::read(&root, &mut report).0);
+    let Some(model) = model else { return Err(report.into_mistakes()) };
+    let applied = apply::apply(&model, "otel.yaml", &BuilderConfig::default());
+    match applied.report.is_empty() {
+        true => Ok(format!("{:?}", applied.settings)),
+        false => Err(applied.report.into_mistakes()),
+    }
+}
+
 /// Reads a regular file, and not more of it than is allowed. Anything else may never end.
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     if !std::fs::metadata(path)?.is_file() {

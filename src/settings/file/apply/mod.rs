@@ -16,7 +16,7 @@ mod views;
 #[cfg(test)]
 pub(super) use self::distribution::{STANDARD, is_standard, keys as distribution_keys};
 
-use super::model::{At, Document};
+use super::model::{At, Document, SeverityNumber};
 use super::report::Report;
 use super::values::FileValues;
 use crate::settings::builder_config::BuilderConfig;
@@ -69,6 +69,12 @@ pub(super) fn apply(document: &Document, name: &str, config: &BuilderConfig) -> 
     apply.logs(&mut settings);
     let layers = apply.layers();
     settings.warnings = warnings;
+    if let Some(level) = document.log_level.filter(|level| *level != SeverityNumber::Info) {
+        let words = format!(
+            "{name}: log_level: {level:?} is not supported: this crate's own messages are INFO and above"
+        );
+        apply.warnings.push(words);
+    }
     settings.warnings.append(&mut apply.warnings);
     settings.origins = origins;
     Applied { settings, report: apply.report, errors, layers }
