@@ -24,6 +24,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+#[cfg(test)]
+pub(super) use self::apply::distribution_keys;
 pub use self::document::ConfigDocument;
 pub(super) use self::report::At;
 pub use self::report::ConfigMistake;

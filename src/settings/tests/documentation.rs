@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+#[cfg(feature = "config-file")]
+use crate::settings::env::names::WITHOUT_EFFECT;
 use crate::settings::misspelt::known_variables;
 use crate::settings::setting::Description;
 use crate::settings::{
@@ -80,5 +82,29 @@ fn the_row_of_a_variable_has_its_setter_and_its_default() {
             default.trim_matches('"').replace("no limit", "none").replace(&(32 << 20).to_string(), "32MiB");
         let shown = row.replace(' ', "");
         assert!(is_shared || shown.contains(&default.replace(' ', "")), "{default} is not in {row}");
+    }
+}
+
+/// The chapter about the configuration file has a row for every variable, and every key of this crate's own.
+#[test]
+#[cfg(feature = "config-file")]
+fn every_setting_has_its_place_in_the_chapter_about_files() {
+    let chapter = include_str!("../../../docs/configuration-file.md");
+    let documented = variables(chapter);
+    let without_place = ["OTEL_EXPERIMENTAL_CONFIG_FILE"];
+    let missing: Vec<_> = known_variables()
+        .into_iter()
+        .filter(|variable| is_common(variable) && !documented.contains(variable))
+        .filter(|variable| !WITHOUT_EFFECT.contains(variable) && !without_place.contains(variable))
+        .filter(|variable| !variable.starts_with("OTEL_RUST_GRPC_CAPTURE"))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    for (key, _) in crate::settings::file::distribution_keys() {
+        assert!(chapter.contains(&format!("`{key}`")), "{key}");
+    }
+    let own = chapter.split("## Own settings").nth(1).unwrap().split("```").nth(1).unwrap();
+    for (key, _) in crate::settings::file::distribution_keys() {
+        let last = key.rsplit('.').next().unwrap();
+        assert!(own.contains(&format!(" {last}:")), "{key}");
     }
 }

@@ -18,7 +18,7 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::{DirectSource, SpanBridge, SpanExt as _, SpanSource};
-use crate::export::{Ledger, Queue};
+use crate::export::Queue;
 use crate::provider::{SamplingShortcut, SharedSampler};
 use crate::settings::{AttributeLimits, QueueSettings, SamplerSetting, SpanLimitSettings};
 use crate::subscriber::filter::{Filter, FilterHandle};
@@ -110,7 +110,7 @@ fn a_span_that_threads_share_is_encoded_once_with_everything() {
         max_export_batch_size: 512,
         delay: Duration::MAX,
     };
-    let queue = Arc::new(Queue::new(limits, Arc::new(Ledger::default())));
+    let (queue, consumers) = Queue::new(limits, 1);
     let attributes = AttributeLimits { count: 128, value_length: None };
     let source = DirectSource {
         queue: Some(Arc::clone(&queue)),
@@ -126,7 +126,7 @@ fn a_span_that_threads_share_is_encoded_once_with_everything() {
     };
     run(&bridge(SpanSource::direct(source, SamplingShortcut::None)));
     let mut spans = Vec::new();
-    for request in queue.drain() {
+    for request in consumers[0].drain() {
         let request = ExportTraceServiceRequest::decode(&*request).unwrap();
         let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
         spans.extend(scopes.flat_map(|scope| scope.spans));

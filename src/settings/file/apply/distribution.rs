@@ -76,7 +76,7 @@ fn siblings(scope: &str, keys: &[(String, String)]) -> Vec<String> {
 }
 
 /// Returns the keys of the own settings, each with the key of its setting.
-pub(in crate::settings::file) fn keys() -> Vec<(String, String)> {
+pub(in crate::settings) fn keys() -> Vec<(String, String)> {
     let all = crate::settings::all_keys();
     all.into_iter()
         .filter(|key| !is_standard(key))
@@ -92,7 +92,9 @@ pub(in crate::settings::file) fn is_standard(key: &str) -> bool {
     let scopes = ["traces.", "metrics.", "logs.", "destination."];
     let setter = scopes.iter().find_map(|scope| key.strip_prefix(scope)).unwrap_or(key);
     let is_exporter = EXPORTER_SETTERS.contains(&setter);
-    is_exporter
+    // One of a destination in code has neither setter nor variable.
+    key.is_empty()
+        || is_exporter
         || STANDARD.contains(&key)
         || (key.starts_with("OTEL_EXPORTER_OTLP_") && key.ends_with("INSECURE"))
 }

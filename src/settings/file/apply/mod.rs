@@ -14,7 +14,9 @@ mod traces;
 mod views;
 
 #[cfg(test)]
-pub(super) use self::distribution::{STANDARD, is_standard, keys as distribution_keys};
+pub(in crate::settings) use self::distribution::keys as distribution_keys;
+#[cfg(test)]
+pub(super) use self::distribution::{STANDARD, is_standard};
 
 use super::model::{At, Document, SeverityNumber};
 use super::report::Report;
