@@ -337,6 +337,16 @@ impl Recorded {
         scopes.flat_map(|scope| scope.metrics()).map(|metric| metric.name().to_owned()).collect()
     }
 
+    /// The unit of a metric.
+    pub fn unit(&self, name: &str) -> String {
+        self.metrics.reset();
+        self.meter_provider.force_flush().unwrap();
+        let resources = self.metrics.get_finished_metrics().unwrap();
+        let mut metrics =
+            resources.iter().flat_map(|resource| resource.scope_metrics()).flat_map(|scope| scope.metrics());
+        metrics.find(|metric| metric.name() == name).unwrap().unit().to_owned()
+    }
+
     /// Calls that have not ended.
     pub fn active(&self, metric: &str) -> f64 {
         self.points(metric).iter().map(|point| point.sum).sum()

@@ -17,10 +17,10 @@
 //! # let _ = router;
 //! ```
 //!
-//! With the feature `axum`, `http.route` is the pattern that the router matched. `Router::layer` does not cover requests
-//! that match no route of the router; [`Router::fallback`] handlers that were added before are covered. A layer around
-//! the whole router covers everything, and finds the route if the router has the layer as well: a request is recorded
-//! once, by the outermost layer, and the inner one reports the route. Routers of other kinds set the route
+//! With the feature `axum`, `http.route` is the pattern that the router matched. `Router::layer` covers the routes and
+//! fallbacks that were added before, and requests that match no route. A layer around the whole router receives requests
+//! before they are routed, and finds the route if the router has the layer as well: a request is recorded once, by the
+//! outermost layer, and the inner one reports the route. Routers of other kinds set the route
 //! [with a closure](ServerLayer::route) or attach a [`Route`] to the response. The path of a request is never used as a
 //! name or on a metric.
 //!
@@ -106,8 +106,6 @@
 //! | load shedding | `Overloaded` | what is shed is not recorded |
 //! | body size limit | 413 | what is refused at once is not recorded |
 //! | compression | body sizes are those of the compressed body | those of the uncompressed body |
-//!
-//! [`Router::fallback`]: https://docs.rs/axum/0.8/axum/struct.Router.html#method.fallback
 
 mod access_log;
 mod attributes;
