@@ -84,3 +84,28 @@ fn a_destination_that_is_down_is_named_and_costs_the_others_nothing() {
     assert!(places.contains(&format!("traces to {closed}: 0 of 200 delivered, 200 failed")), "{places}");
     assert!(!places.contains(&collector.endpoint()), "{places}");
 }
+
+#[test]
+fn a_file_gets_all_signals_as_lines_of_json() {
+    let collector = Collector::start().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("telemetry.jsonl");
+    let local =
+        Local::with(&collector.endpoint(), |builder| builder.destination(Destination::otlp_file(&path)));
+    local.record(0..200);
+    let (stats, _) = local.shutdown();
+    assert_eq!(stats.lost(), 0);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let requests: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let count = |signal: &str, scopes: &str, items: &str| {
+        let resources = requests.iter().filter_map(|request| request[signal].as_array()).flatten();
+        let scopes = resources.filter_map(|resource| resource[scopes].as_array()).flatten();
+        scopes.map(|scope| scope[items].as_array().unwrap().len()).sum::<usize>()
+    };
+    assert_eq!(count("resourceSpans", "scopeSpans", "spans"), 200);
+    assert_eq!(count("resourceLogs", "scopeLogs", "logRecords"), 200);
+    assert!(count("resourceMetrics", "scopeMetrics", "metrics") > 0);
+    let name = path.display().to_string();
+    assert!(stats.destinations.iter().filter(|destination| destination.name == name).count() == 3);
+}

@@ -190,7 +190,7 @@ fn a_later_call_of_a_setter_replaces_an_earlier_one() {
 fn each_call_of_header_adds_one() {
     let builder = init().endpoint("http://a:1").header("a", "1").header("b", "2");
     let resolved = settings::resolve(&builder.into_parts().0, &Env::none()).0;
-    let DestinationSettings::Otlp(export) = &resolved.traces.destinations[0];
+    let DestinationSettings::Otlp(export) = &resolved.traces.destinations[0] else { panic!() };
     let names: Vec<_> = export.headers.iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["a", "b"]);
 }

@@ -29,6 +29,7 @@ pub(super) fn known_variables() -> Vec<&'static str> {
         exporter::metrics::variables(),
         exporter::logs::variables(),
         exporter::in_code::variables(),
+        exporter::destination::variables(),
         lifecycle::variables(),
         limits::variables(),
         log_output::variables(),

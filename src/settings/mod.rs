@@ -64,7 +64,7 @@ pub(crate) use self::exporter::TlsFiles;
 pub use self::exporter::{Destination, OtlpDestination};
 pub(crate) use self::exporter::{
     DestinationSettings, ExportSettings, ExporterName, LOGS_EXPORTER, METRICS_EXPORTER, OTLP, OTLP_LOGS,
-    OTLP_METRICS, OTLP_TRACES, TRACES_EXPORTER, Target,
+    OTLP_METRICS, OTLP_TRACES, OutputTarget, TRACES_EXPORTER, Target,
 };
 #[cfg(feature = "config-file")]
 pub(crate) use self::file::ConfigFile;

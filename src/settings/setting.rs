@@ -35,7 +35,8 @@ impl<T> Setting<T> {
         let (scope, setter) = self.scope_and_name();
         let Some(scope) = scope else { return format!(".{setter}()") };
         if scope == DESTINATION {
-            return format!(".destination(Destination::otlp().{setter}())");
+            let setter = if setter == "otlp_file" { setter.to_owned() } else { format!("otlp().{setter}") };
+            return format!(".destination(Destination::{setter}())");
         }
         let initial = scope.rsplit('_').next().and_then(|word| word.chars().next()).unwrap_or('s');
         format!(".{scope}(|{initial}| {initial}.{setter}())")

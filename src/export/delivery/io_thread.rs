@@ -127,9 +127,8 @@ impl Plan {
         let parts = self.routes.into_iter().zip(self.commands);
         parts
             .map(|(route, commands)| {
-                let DestinationSettings::Otlp(export) = route.settings;
                 let destination =
-                    Destination::new(route.signal, *export, &mut connections, &self.diagnostics);
+                    Destination::new(route.signal, route.settings, &mut connections, &self.diagnostics);
                 let ledger = Arc::clone(route.queue.ledger());
                 let outage_log = outage_logs.log(route.signal, destination.endpoint(), ledger);
                 let resource = Arc::clone(&self.resource);
@@ -143,7 +142,7 @@ impl Plan {
 /// Those that the environment names are then left out, as any other wrong value of a variable.
 #[cfg(feature = "tls")]
 fn check_tls_files(route: &mut Route, diagnostics: &Diagnostics) -> Result<(), InitError> {
-    let DestinationSettings::Otlp(export) = &mut route.settings;
+    let DestinationSettings::Otlp(export) = &mut route.settings else { return Ok(()) };
     let Err(error) = check_tls(&export.target) else { return Ok(()) };
     if std::mem::take(&mut export.target.tls).from_env {
         let fields: [Field<'_>; 2] =
@@ -189,22 +188,22 @@ fn runtime(routes: &[Route]) -> std::io::Result<Runtime> {
         .on_thread_start(become_io_thread)
         .thread_keep_alive(FOREVER)
         .build()?;
-    if routes.iter().any(has_name) {
-        keep_resolver(&runtime)?;
+    if routes.iter().any(needs_helper) {
+        keep_helper(&runtime)?;
     }
     Ok(runtime)
 }
 
-/// Whether the endpoint's host has to be looked up.
-fn has_name(route: &Route) -> bool {
-    let DestinationSettings::Otlp(export) = &route.settings;
+/// Whether there is work that blocks: the endpoint's host has to be looked up, or a file is written.
+fn needs_helper(route: &Route) -> bool {
+    let DestinationSettings::Otlp(export) = &route.settings else { return true };
     let host = export.target.uri.host().unwrap_or_default();
     host.trim_matches(['[', ']']).parse::<IpAddr>().is_err()
 }
 
-/// Tokio's runtime panics when it gets no thread to resolve a name with and has none yet, which ends a program that
+/// Tokio's runtime panics when it gets no thread for work that blocks and has none yet, which ends a program that
 /// aborts on panics. So it gets its first one now, while there are some, and keeps it.
-fn keep_resolver(runtime: &Runtime) -> std::io::Result<()> {
+fn keep_helper(runtime: &Runtime) -> std::io::Result<()> {
     let probe = std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(|| {})?;
     let _ = probe.join();
     drop(runtime.spawn_blocking(|| {}));

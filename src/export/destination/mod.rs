@@ -6,6 +6,7 @@
 //! | `otlp_http` | OTLP over HTTP: paths, status codes, `Retry-After`, protobuf and JSON |
 //! | `exchange` | one HTTP request and its answer |
 //! | `connection`, `connector`, `resolver`, `tls` | names, sockets, TLS; one connection per distinct target |
+//! | `output` | OTLP as lines of JSON, in a file or on standard output |
 //! | `explain` | from an error of the transport to its [`Cause`] |
 //! | `outcome` | what became of a request, and what to do about it |
 
@@ -18,6 +19,7 @@ mod otlp;
 mod otlp_grpc;
 mod otlp_http;
 mod outcome;
+mod output;
 mod resolver;
 mod responses;
 #[cfg(test)]
@@ -26,7 +28,75 @@ mod tests;
 mod tls;
 
 pub(super) use connection::Connections;
-pub(super) use otlp::Destination;
 pub(super) use outcome::{Cause, Failure, Outcome};
 #[cfg(feature = "tls")]
 pub(super) use tls::check as check_tls;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use self::output::{JsonLines, WRITE_TIMEOUT};
+use crate::diagnostics::Diagnostics;
+use crate::settings::{DestinationSettings, Signal};
+
+/// One signal's way to one destination.
+pub(super) enum Destination {
+    Otlp(Box<otlp::Destination>),
+    Output(JsonLines),
+}
+
+impl Destination {
+    pub(super) fn new(
+        signal: Signal,
+        settings: DestinationSettings,
+        connections: &mut Connections,
+        diagnostics: &Diagnostics,
+    ) -> Self {
+        match settings {
+            DestinationSettings::Otlp(export) => {
+                Self::Otlp(Box::new(otlp::Destination::new(signal, *export, connections, diagnostics)))
+            }
+            DestinationSettings::Output(target) => Self::Output(JsonLines::new(signal, target)),
+        }
+    }
+
+    pub(super) fn signal(&self) -> Signal {
+        match self {
+            Self::Otlp(otlp) => otlp.signal(),
+            Self::Output(lines) => lines.signal(),
+        }
+    }
+
+    /// The limit for one try.
+    pub(super) fn timeout(&self) -> Duration {
+        match self {
+            Self::Otlp(otlp) => otlp.timeout(),
+            Self::Output(_) => WRITE_TIMEOUT,
+        }
+    }
+
+    /// For messages; holds no credentials.
+    pub(super) fn endpoint(&self) -> String {
+        match self {
+            Self::Otlp(otlp) => otlp.endpoint(),
+            Self::Output(lines) => lines.name(),
+        }
+    }
+
+    /// Sends one request; see [`otlp::Destination::send`].
+    pub(super) async fn send(
+        &self,
+        request: Bytes,
+        timeout: Duration,
+        hedge_after: impl Future<Output = ()>,
+        is_unanswered: Arc<AtomicBool>,
+    ) -> Outcome {
+        match self {
+            Self::Otlp(otlp) => otlp.send(request, timeout, hedge_after, is_unanswered).await,
+            Self::Output(lines) => lines.send(request, timeout, is_unanswered).await,
+        }
+    }
+}

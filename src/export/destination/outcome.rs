@@ -98,6 +98,8 @@ pub(in crate::export) enum Cause {
     Unauthenticated,
     /// The receiver limits the rate.
     Throttled,
+    /// A file or standard output does not take it.
+    OutputFailed,
     /// A gateway has no receiver behind it, or the receiver is starting.
     Unavailable,
     /// The receiver does not take this signal at this address.
@@ -181,6 +183,9 @@ impl Cause {
                 "the connection was closed before the answer: did the collector restart, does the scheme (http or \
                  https) in OTEL_EXPORTER_OTLP_ENDPOINT match it, does it want a client certificate \
                  (OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE)?"
+            }
+            Self::OutputFailed => {
+                "the output cannot be written: is the disk full, may the program write there, is the pipe read?"
             }
             Self::NotProcessed => {
                 "the collector at OTEL_EXPORTER_OTLP_ENDPOINT closes its connections: is it shutting down?"

@@ -3,6 +3,7 @@
 mod delivery;
 mod endings;
 mod ledger;
+mod output;
 mod sdk;
 mod several;
 

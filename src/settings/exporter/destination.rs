@@ -1,10 +1,14 @@
 //! The destinations of a signal: those that the environment lists, and those that were given in code.
 
 use std::borrow::Cow;
+use std::fs::OpenOptions;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{ExportSettings, OTLP_DESTINATION};
 use crate::settings::env::items;
+use crate::settings::secrets::shown;
+use crate::settings::setting::settings;
 use crate::settings::types::{Compression, Protocol, TlsSettings};
 use crate::settings::value_kind::{Kind, any, one_of, plain};
 use crate::settings::values::Values;
@@ -13,6 +17,25 @@ use crate::settings::values::Values;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum DestinationSettings {
     Otlp(Box<ExportSettings>),
+    /// OTLP as lines of JSON.
+    Output(OutputTarget),
+}
+
+/// Where lines of JSON go.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum OutputTarget {
+    Stdout,
+    File(PathBuf),
+}
+
+impl OutputTarget {
+    /// For messages.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Stdout => "stdout".to_owned(),
+            Self::File(path) => shown(&path.display().to_string()).into_owned(),
+        }
+    }
 }
 
 impl DestinationSettings {
@@ -20,6 +43,7 @@ impl DestinationSettings {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Otlp(export) => export.target.address(),
+            Self::Output(target) => target.name(),
         }
     }
 
@@ -30,6 +54,7 @@ impl DestinationSettings {
                 let timeout = export.timeout.min(limit);
                 Self::Otlp(Box::new(ExportSettings { timeout, ..*export }))
             }
+            Self::Output(_) => self,
         }
     }
 }
@@ -59,6 +84,8 @@ pub struct Destination {
 #[derive(Debug)]
 pub(super) enum DestinationKind {
     Otlp(Values),
+    OtlpStdout,
+    OtlpFile(Values),
 }
 
 impl Destination {
@@ -72,6 +99,41 @@ impl Destination {
         let mut values = Values::default();
         values.set(&OTLP_DESTINATION.endpoint, endpoint.into());
         OtlpDestination { values }
+    }
+
+    /// Standard output, as OTLP in JSON: one export request a line, for a log shipper of a container.
+    ///
+    /// In the environment `otlp/stdout`, as in `OTEL_TRACES_EXPORTER=otlp/stdout`. Log lines go to standard error by
+    /// default, so that the two do not mix.
+    ///
+    /// ```
+    /// # use telemetry_bootstrap::Destination;
+    /// # let _ =
+    /// telemetry_bootstrap::init().destination(Destination::otlp_stdout());
+    /// ```
+    pub fn otlp_stdout() -> Self {
+        Self { kind: DestinationKind::OtlpStdout }
+    }
+
+    /// A file, as OTLP in JSON: one export request a line, as the receiver `otlpjsonfile` of the OpenTelemetry Collector
+    /// reads it. Lines are appended; the file is created if it is not there, also after it was moved away.
+    ///
+    /// In the environment `otlp_file`, as in `OTEL_TRACES_EXPORTER=otlp_file`, with the path in
+    /// `OTEL_RUST_EXPORTER_OTLP_FILE_PATH`.
+    ///
+    /// ```
+    /// # use telemetry_bootstrap::Destination;
+    /// # let _ =
+    /// telemetry_bootstrap::init().destination(Destination::otlp_file("/var/log/shop/telemetry.jsonl"));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// `build()` returns an [`InitError`](crate::InitError) if the file cannot be opened.
+    pub fn otlp_file(path: impl Into<PathBuf>) -> Self {
+        let mut values = Values::default();
+        values.set(&OTLP_FILE, Some(path.into()));
+        Self { kind: DestinationKind::OtlpFile(values) }
     }
 }
 
@@ -150,6 +212,8 @@ impl From<OtlpDestination> for Destination {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExporterName {
     Otlp,
+    OtlpStdout,
+    OtlpFile,
 }
 
 /// What the value of `OTEL_TRACES_EXPORTER` and its siblings names.
@@ -190,5 +254,31 @@ pub(super) const EXPORTERS: Kind<Cow<'static, [ExporterName]>> = Kind {
 };
 
 /// `none` is a name, too, but adds nothing.
-pub(super) const NAMES: [(&str, Option<ExporterName>); 2] =
-    [("otlp", Some(ExporterName::Otlp)), ("none", None)];
+pub(super) const NAMES: [(&str, Option<ExporterName>); 4] = [
+    ("otlp", Some(ExporterName::Otlp)),
+    ("otlp/stdout", Some(ExporterName::OtlpStdout)),
+    ("otlp_file", Some(ExporterName::OtlpFile)),
+    ("none", None),
+];
+
+settings! {
+    /// The file of lines in JSON.
+    OTLP_FILE: Option<PathBuf> =
+        "destination.otlp_file", ["OTEL_RUST_EXPORTER_OTLP_FILE_PATH"], OUTPUT_FILE, None;
+}
+
+const OUTPUT_FILE: Kind<Option<PathBuf>> = Kind {
+    parse: |text| Ok(Some(text.into())),
+    check: |file| match file {
+        Some(path) => match OpenOptions::new().append(true).create(true).open(path) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("the file cannot be opened: {error}").into()),
+        },
+        None => Ok(()),
+    },
+    show: |file| match file {
+        Some(path) => shown(&path.display().to_string()).into_owned(),
+        None => "none".to_owned(),
+    },
+    quote: plain,
+};

@@ -1,6 +1,6 @@
 //! Settings of the OTLP exporters: where and how each signal is sent.
 
-mod destination;
+pub(super) mod destination;
 mod target;
 mod tls;
 
@@ -13,8 +13,8 @@ use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue};
 
 pub use self::destination::{Destination, OtlpDestination};
-use self::destination::{DestinationKind, EXPORTERS, Listed, NAMES};
-pub(crate) use self::destination::{DestinationSettings, ExporterName};
+use self::destination::{DestinationKind, EXPORTERS, Listed, NAMES, OTLP_FILE};
+pub(crate) use self::destination::{DestinationSettings, ExporterName, OutputTarget};
 use self::target::{PROTOCOL, Request};
 pub(crate) use self::target::{ProtocolSetting, Target};
 pub(crate) use self::tls::TlsFiles;
@@ -270,7 +270,7 @@ impl Resolver<'_> {
             .flat_map(|config| &config.destinations)
             .filter_map(|destination| self.destination(signal, destination))
             .collect();
-        let is_replaced = chosen.is_some_and(|(_, is_from_env)| is_from_env) && !in_code.is_empty();
+        let is_replaced = chosen.as_ref().is_some_and(|(_, is_from_env)| *is_from_env) && !in_code.is_empty();
         if let [variable] = signal.exporters.variables
             && is_replaced
         {
@@ -278,9 +278,12 @@ impl Resolver<'_> {
         }
         let is_off = is_on == Some(false);
         let in_code = if is_replaced || is_off { Vec::new() } else { in_code };
+        let listed: Vec<_> = chosen.into_iter().flat_map(|(exporters, _)| exporters).collect();
+        let outputs = listed.into_iter().filter_map(|exporter| self.output(exporter, signal));
         standard
             .map(|export| DestinationSettings::Otlp(Box::new(export)))
             .into_iter()
+            .chain(outputs)
             .chain(in_code)
             .collect()
     }
@@ -291,6 +294,23 @@ impl Resolver<'_> {
         let none = Values::default();
         let scopes = Scopes { own: (&signal.otlp, &none), common: None };
         self.export(&scopes, signal, Some(true)).map(|export| DestinationSettings::Otlp(Box::new(export)))
+    }
+
+    /// Returns where an exporter writes that the environment lists.
+    fn output(&mut self, exporter: ExporterName, signal: &SignalExporter) -> Option<DestinationSettings> {
+        let target = match exporter {
+            ExporterName::Otlp => return None,
+            ExporterName::OtlpStdout => OutputTarget::Stdout,
+            ExporterName::OtlpFile => {
+                let path = self.resolve_env(&OTLP_FILE);
+                if let ([variable], [needed], None) = (signal.exporters.variables, OTLP_FILE.variables, &path)
+                {
+                    self.warn_once(variable, format!("otlp_file needs a path in {needed}; it is ignored"));
+                }
+                OutputTarget::File(path?)
+            }
+        };
+        Some(DestinationSettings::Output(target))
     }
 
     /// The processor's limit for a batch and the exporter's for a request are one here: the shorter counts.
@@ -311,6 +331,11 @@ impl Resolver<'_> {
             DestinationKind::Otlp(values) => {
                 let scopes = Scopes { own: (&OTLP_DESTINATION, values), common: None };
                 self.export(&scopes, signal, None).map(|export| DestinationSettings::Otlp(Box::new(export)))
+            }
+            DestinationKind::OtlpStdout => Some(DestinationSettings::Output(OutputTarget::Stdout)),
+            DestinationKind::OtlpFile(values) => {
+                let path = self.find_in_code(&OTLP_FILE, values)?.value?;
+                Some(DestinationSettings::Output(OutputTarget::File(path)))
             }
         }
     }

@@ -30,6 +30,7 @@ fn descriptions() -> Vec<Description> {
     all.extend(exporter::metrics::descriptions());
     all.extend(exporter::logs::descriptions());
     all.extend(exporter::in_code::descriptions());
+    all.extend(exporter::destination::descriptions());
     all.extend(lifecycle::descriptions());
     all.extend(limits::descriptions());
     all.extend(log_output::descriptions());

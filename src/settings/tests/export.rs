@@ -247,7 +247,7 @@ fn destinations_in_code_add_to_the_endpoint_and_share_nothing_with_it() {
     let settings = resolved(builder(), &Env::none());
     assert_eq!(names(&settings.traces.destinations), ["http://c:1", "http://b:4317", "http://vendor:4318"]);
     assert_eq!(names(&settings.logs.destinations), ["http://c:1", "http://b:4317"]);
-    let DestinationSettings::Otlp(export) = &settings.traces.destinations[2];
+    let DestinationSettings::Otlp(export) = &settings.traces.destinations[2] else { panic!() };
     assert_eq!(headers(Some(export)), ["x-token=v"]);
     assert_eq!(
         (export.protocol.first, export.http_path.as_str()),
@@ -259,7 +259,7 @@ fn destinations_in_code_add_to_the_endpoint_and_share_nothing_with_it() {
         [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://env:1"), ("OTEL_EXPORTER_OTLP_HEADERS", "a=env")];
     let settings = resolved(builder(), &Env::from_pairs(variables));
     assert_eq!(names(&settings.traces.destinations), ["http://env:1", "http://b:4317", "http://vendor:4318"]);
-    let DestinationSettings::Otlp(export) = &settings.traces.destinations[2];
+    let DestinationSettings::Otlp(export) = &settings.traces.destinations[2] else { panic!() };
     assert_eq!(headers(Some(export)), ["x-token=v"]);
 
     // A list of exporters replaces all of them, and says so.
@@ -289,6 +289,44 @@ fn the_part_of_the_signal_is_added_to_a_destination_once() {
         assert_eq!(otlp(&settings.traces.destinations).unwrap().http_path, path, "{address}");
         assert_eq!(settings.logs.destinations, []);
     }
+}
+
+#[test]
+fn listed_outputs_are_used_beside_the_collector() {
+    let names = |settings: &Settings| -> Vec<_> {
+        settings.traces.destinations.iter().map(DestinationSettings::name).collect()
+    };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let file_path = ("OTEL_RUST_EXPORTER_OTLP_FILE_PATH", path);
+    let settings = from_env([("OTEL_TRACES_EXPORTER", "otlp,otlp/stdout, OTLP_FILE"), file_path]);
+    assert_eq!(names(&settings), ["http://localhost:4317", "stdout", path]);
+    assert_eq!(settings.warnings, [""; 0]);
+    // Without `otlp` in the list, the endpoint is not used.
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1");
+    let settings = from_env([("OTEL_TRACES_EXPORTER", "otlp/stdout"), endpoint]);
+    assert_eq!(names(&settings), ["stdout"]);
+    assert_eq!(settings.logs.destinations.len(), 1);
+
+    let settings = from_env([("OTEL_TRACES_EXPORTER", "otlp_file")]);
+    assert_eq!(settings.traces.destinations, []);
+    let needed = "otlp_file needs a path in OTEL_RUST_EXPORTER_OTLP_FILE_PATH; it is ignored";
+    assert_eq!(settings.warnings, [format!("OTEL_TRACES_EXPORTER: {needed}")]);
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_a_warning_or_an_error() {
+    let path = "/does/not/exist/lines";
+    let settings =
+        from_env([("OTEL_TRACES_EXPORTER", "otlp_file"), ("OTEL_RUST_EXPORTER_OTLP_FILE_PATH", path)]);
+    let begin = format!("invalid OTEL_RUST_EXPORTER_OTLP_FILE_PATH={path:?}: the file cannot be opened: ");
+    assert!(settings.warnings[0].starts_with(&begin), "{:?}", settings.warnings);
+    let requested = init().destination(Destination::otlp_file(path)).into_parts().0;
+    let error = resolve(&requested, &Env::none()).unwrap_err().to_string();
+    let begin = format!(
+        "invalid otlp_file {path:?} (set by .destination(Destination::otlp_file())): the file cannot be opened: "
+    );
+    assert!(error.starts_with(&begin), "{error}");
 }
 
 #[test]

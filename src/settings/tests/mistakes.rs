@@ -67,7 +67,7 @@ fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
         (
             "OTEL_TRACES_EXPORTER",
             "console",
-            "OTEL_TRACES_EXPORTER: \"console\" is not one of otlp, none; it is ignored",
+            "OTEL_TRACES_EXPORTER: \"console\" is not one of otlp, otlp/stdout, otlp_file, none; it is ignored",
         ),
         (
             "OTEL_EXPORTER_OTLP_PROTOCOL",

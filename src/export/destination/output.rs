@@ -1,0 +1,98 @@
+//! OTLP as lines of JSON, in a file or on standard output: one export request a line, as the OpenTelemetry Collector
+//! reads it (`otlpjsonfile`).
+
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, TryLockError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::outcome::{Cause, Failure, Outcome};
+use crate::export::encode::json;
+use crate::settings::{OutputTarget, Signal};
+
+/// One signal's way to a file or to standard output.
+///
+/// A write may take as long as it likes, for example to a pipe that is full. So it runs on a thread beside the I/O
+/// thread, which other destinations need, and there is one at a time.
+pub(in crate::export) struct JsonLines {
+    signal: Signal,
+    output: Arc<Mutex<Output>>,
+    name: String,
+}
+
+struct Output {
+    target: OutputTarget,
+    /// The last write has failed, and may have left a part of a line.
+    may_be_torn: bool,
+}
+
+impl JsonLines {
+    pub(super) fn new(signal: Signal, target: OutputTarget) -> Self {
+        let name = target.name();
+        Self { signal, output: Arc::new(Mutex::new(Output { target, may_be_torn: false })), name }
+    }
+
+    pub(super) fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    /// Writes one request, which is protobuf.
+    pub(super) async fn send(
+        &self,
+        request: Bytes,
+        timeout: Duration,
+        is_unanswered: Arc<AtomicBool>,
+    ) -> Outcome {
+        let (signal, output) = (self.signal, Arc::clone(&self.output));
+        let writing = tokio::task::spawn_blocking(move || write(signal, &request, &output));
+        match tokio::time::timeout(timeout, writing).await {
+            Ok(Ok(Ok(()))) => Outcome::Delivered { rejected: 0, message: String::new() },
+            Ok(Ok(Err(error))) => Outcome::Retry(Failure::new(Cause::OutputFailed, error.to_string())),
+            Ok(Err(_)) => Outcome::Retry(Failure::new(Cause::Unexpected, "the write ended with a panic")),
+            Err(_) => {
+                is_unanswered.store(true, Ordering::Relaxed);
+                Outcome::Retry(Failure::new(Cause::OutputFailed, "the write did not end in time"))
+            }
+        }
+    }
+}
+
+fn write(signal: Signal, request: &[u8], output: &Mutex<Output>) -> io::Result<()> {
+    let mut output = match output.try_lock() {
+        Ok(output) => output,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => return Err(io::Error::other("an earlier write has not ended")),
+    };
+    let mut line = Vec::new();
+    if output.may_be_torn {
+        // What is left of the last line does not spoil this one.
+        line.push(b'\n');
+    }
+    line.extend(json::request(signal, request));
+    line.push(b'\n');
+    let written = match &output.target {
+        OutputTarget::Stdout => {
+            let mut stdout = io::stdout().lock();
+            stdout.write_all(&line).and_then(|()| stdout.flush())
+        }
+        OutputTarget::File(path) => append(path, &line),
+    };
+    output.may_be_torn = written.is_err();
+    written
+}
+
+/// Opens the file each time: it may have been moved away, as log rotation does.
+fn append(path: &Path, line: &[u8]) -> io::Result<()> {
+    OpenOptions::new().append(true).create(true).open(path)?.write_all(line)
+}
+
+/// The limit for one write.
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
