@@ -7,12 +7,14 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use tracing_core::Level;
+use tracing_core::{Level, LevelFilter};
 
 /// Writes log lines of this crate. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Diagnostics {
     write: Arc<OnceLock<Box<Write>>>,
+    /// The least severe lines that are written; INFO unless set.
+    level: Arc<OnceLock<LevelFilter>>,
 }
 
 /// `level, message, fields`.
@@ -45,6 +47,11 @@ impl Diagnostics {
         let _ = self.write.set(write);
     }
 
+    /// Discards lines that are less severe. Only the first call counts.
+    pub(crate) fn limit_to(&self, level: LevelFilter) {
+        let _ = self.level.set(level);
+    }
+
     pub(crate) fn error(&self, message: &str, fields: &[Field<'_>]) {
         self.write(Level::ERROR, message, fields);
     }
@@ -58,6 +65,9 @@ impl Diagnostics {
     }
 
     fn write(&self, level: Level, message: &str, fields: &[Field<'_>]) {
+        if self.level.get().is_some_and(|least| level > *least) {
+            return;
+        }
         if let Some(write) = self.write.get() {
             write(level, message, fields);
         }
@@ -67,5 +77,32 @@ impl Diagnostics {
 impl fmt::Debug for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Diagnostics").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn lines_below_the_limit_are_discarded() {
+        let written = |limit: Option<LevelFilter>| {
+            let lines = Arc::new(Mutex::new(Vec::new()));
+            let diagnostics = Diagnostics::default();
+            limit.into_iter().for_each(|limit| diagnostics.limit_to(limit));
+            let out = Arc::clone(&lines);
+            diagnostics
+                .write_with(Box::new(move |_, message, _| out.lock().unwrap().push(message.to_owned())));
+            diagnostics.info("info", &[]);
+            diagnostics.warn("warn", &[]);
+            diagnostics.error("error", &[]);
+            lines.lock().unwrap().clone()
+        };
+        assert_eq!(written(None), ["info", "warn", "error"]);
+        assert_eq!(written(Some(LevelFilter::INFO)), ["info", "warn", "error"]);
+        assert_eq!(written(Some(LevelFilter::WARN)), ["warn", "error"]);
+        assert_eq!(written(Some(LevelFilter::OFF)), [""; 0]);
     }
 }

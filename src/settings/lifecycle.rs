@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use tracing_core::LevelFilter;
+
 use super::setting::settings;
-use super::value_kind::{DURATION, FLAG};
+use super::value_kind::{DURATION, FLAG, Kind, LEVEL, one_of};
 
 settings! {
     /// Turns providers and export off; context propagation and log lines stay.
@@ -11,4 +13,15 @@ settings! {
     /// One deadline for the whole shutdown.
     SHUTDOWN_TIMEOUT: Duration =
         "shutdown_timeout", ["OTEL_RUST_SHUTDOWN_TIMEOUT"], DURATION, Duration::from_secs(5);
+    /// The least severe lines that this crate writes about itself.
+    DIAGNOSTIC_LEVEL: LevelFilter = "", ["OTEL_LOG_LEVEL"], DIAGNOSTIC_LEVELS, LevelFilter::INFO;
 }
+
+/// The names that SDKs of other languages know as well. There are no lines below INFO.
+const DIAGNOSTIC_LEVELS: Kind<LevelFilter> = Kind {
+    parse: |text| {
+        let more = [("none", LevelFilter::OFF), ("verbose", LevelFilter::TRACE), ("all", LevelFilter::TRACE)];
+        one_of(text, &more).or_else(|_| (LEVEL.parse)(text))
+    },
+    ..LEVEL
+};

@@ -40,7 +40,7 @@ pub(super) fn known_variables() -> Vec<&'static str> {
         queue::records::variables(),
         resource::variables(),
         traces::variables(),
-        names::WITHOUT_EFFECT.to_vec(),
+        names::WITHOUT_EFFECT.iter().map(|(name, _)| *name).collect(),
     ]
     .concat();
     #[cfg(feature = "grpc")]

@@ -46,6 +46,7 @@ mod views;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
+use tracing_core::LevelFilter;
 
 pub(crate) use self::builder_config::{BuilderConfig, SignalConfig};
 pub(crate) use self::conventions::rpc_conventions;
@@ -122,6 +123,8 @@ pub(crate) struct Settings {
     pub(crate) span_filter: Directives,
     /// One deadline for the whole shutdown.
     pub(crate) shutdown_timeout: Duration,
+    /// The least severe lines of this crate itself.
+    pub(crate) diagnostic_level: LevelFilter,
     pub(crate) exception_signal: ExceptionSignal,
     /// Mistakes in the environment, in words for the operator; logged once a log output exists.
     pub(crate) warnings: Vec<String>,
@@ -180,6 +183,7 @@ fn settings(resolver: &mut Resolver<'_>, config: &BuilderConfig) -> Settings {
         lines: resolver.lines(config),
         span_filter: resolver.directives(&[(&SPAN_FILTER, common)]),
         shutdown_timeout: resolver.resolve_limit(&[(&SHUTDOWN_TIMEOUT, common)]),
+        diagnostic_level: resolver.resolve_env(&lifecycle::DIAGNOSTIC_LEVEL),
         exception_signal: resolver.resolve_env(&conventions::EXCEPTION_SIGNAL),
         warnings: Vec::new(),
         origins: Vec::new(),
@@ -212,9 +216,9 @@ fn all_keys() -> Vec<&'static str> {
 }
 
 fn warn_variables_without_effect(resolver: &mut Resolver<'_>) {
-    for name in env::names::WITHOUT_EFFECT {
+    for (name, instead) in env::names::WITHOUT_EFFECT {
         if resolver.env.get(name).is_some() {
-            resolver.warn_once(name, "this variable has no effect here");
+            resolver.warn_once(name, format!("this variable has no effect here: {instead}"));
         }
     }
 }

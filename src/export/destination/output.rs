@@ -3,7 +3,6 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
@@ -83,15 +82,14 @@ fn write(signal: Signal, request: &[u8], output: &Mutex<Output>) -> io::Result<(
             let mut stdout = io::stdout().lock();
             stdout.write_all(&line).and_then(|()| stdout.flush())
         }
-        OutputTarget::File(path) => append(path, &line),
+        // Opened each time: it may have been moved away, as log rotation does.
+        OutputTarget::File(path) => {
+            let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+            file.write_all(&line)
+        }
     };
     output.may_be_torn = written.is_err();
     written
-}
-
-/// Opens the file each time: it may have been moved away, as log rotation does.
-fn append(path: &Path, line: &[u8]) -> io::Result<()> {
-    OpenOptions::new().append(true).create(true).open(path)?.write_all(line)
 }
 
 /// The limit for one write.

@@ -242,7 +242,7 @@ async fn hedge_that_has_fired_is_not_polled_again() {
     };
     let diagnostics = crate::diagnostics::Diagnostics::default();
     let mut connections = super::Connections::new(diagnostics.clone());
-    let destination = super::Destination::new(Signal::Traces, settings, &mut connections, &diagnostics);
+    let destination = super::otlp::Destination::new(Signal::Traces, settings, &mut connections, &diagnostics);
     let hedge_after = std::future::ready(());
     let request = Bytes::from_static(b"request");
     let outcome =

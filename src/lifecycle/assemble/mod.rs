@@ -71,6 +71,7 @@ where
 {
     let filters = filters::parse(&mut settings);
     let diagnostics = Diagnostics::default();
+    diagnostics.limit_to(settings.diagnostic_level);
     let lines = open_lines(&settings, &mut additions, &diagnostics)?;
     let pipelines = Pipelines::new(&settings, export_to);
     let resource = resource::resource(&settings);

@@ -11,17 +11,19 @@ pub(in crate::settings) const GRPC_CAPTURES: [&str; 6] = [
     "OTEL_RUST_GRPC_CAPTURE_CLIENT_RESPONSE_TRAILERS",
 ];
 
-/// Variables of the specification without effect here. Setting one logs a warning.
-pub(in crate::settings) const WITHOUT_EFFECT: &[&str] = &[
+/// Variables of the specification without effect here, each with what there is instead. Setting one logs a warning.
+pub(in crate::settings) const WITHOUT_EFFECT: &[(&str, &str)] = &[
     #[cfg(not(feature = "config-file"))]
-    CONFIG_FILE,
+    (CONFIG_FILE, "it needs the feature `config-file` of telemetry-bootstrap; the other variables are used"),
     #[cfg(not(feature = "config-file"))]
-    EXPERIMENTAL_CONFIG_FILE,
-    "OTEL_ENTITIES",
-    "OTEL_LOG_LEVEL",
-    "OTEL_METRICS_EXEMPLAR_FILTER",
-    "OTEL_EXPORTER_PROMETHEUS_HOST",
-    "OTEL_EXPORTER_PROMETHEUS_PORT",
+    (
+        EXPERIMENTAL_CONFIG_FILE,
+        "it needs the feature `config-file` of telemetry-bootstrap; the other variables are used",
+    ),
+    ("OTEL_ENTITIES", "describe the service in OTEL_RESOURCE_ATTRIBUTES"),
+    ("OTEL_METRICS_EXEMPLAR_FILTER", "metrics have no exemplars"),
+    ("OTEL_EXPORTER_PROMETHEUS_HOST", "metrics are sent by OTLP, which Prometheus can receive"),
+    ("OTEL_EXPORTER_PROMETHEUS_PORT", "metrics are sent by OTLP, which Prometheus can receive"),
 ];
 
 /// The path of a configuration file.

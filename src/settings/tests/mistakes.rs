@@ -91,7 +91,11 @@ fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
             "spans",
             "invalid OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN=\"spans\": not one of logs, logs/dup; using the default, span events",
         ),
-        ("OTEL_ENTITIES", "host", "OTEL_ENTITIES: this variable has no effect here"),
+        (
+            "OTEL_ENTITIES",
+            "host",
+            "OTEL_ENTITIES: this variable has no effect here: describe the service in OTEL_RESOURCE_ATTRIBUTES",
+        ),
         (
             "OTEL_TRACES_SAMPLER_ARG",
             "0.01",

@@ -344,3 +344,19 @@ fn no_color_variable_turns_colours_off() {
     assert!(no_color(Env::from_pairs([("NO_COLOR", "1")])));
     assert!(!no_color(Env::from_pairs([("NO_COLOR", "")])) && !no_color(Env::none()));
 }
+
+#[test]
+fn the_level_of_own_lines_is_read_with_the_names_of_other_languages() {
+    for (text, level) in [
+        ("error", LevelFilter::ERROR),
+        ("WARN", LevelFilter::WARN),
+        ("info", LevelFilter::INFO),
+        ("none", LevelFilter::OFF),
+        ("all", LevelFilter::TRACE),
+    ] {
+        assert_eq!(from_env([("OTEL_LOG_LEVEL", text)]).diagnostic_level, level, "{text}");
+    }
+    let wrong = from_env([("OTEL_LOG_LEVEL", "loud")]);
+    assert_eq!(wrong.diagnostic_level, LevelFilter::INFO);
+    assert_eq!(wrong.warnings, ["invalid OTEL_LOG_LEVEL=\"loud\": not a level; using the default, info"]);
+}
