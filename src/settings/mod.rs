@@ -198,6 +198,7 @@ fn all_keys() -> Vec<&'static str> {
         exporter::keys(),
         exporter::all::keys(),
         exporter::in_code::keys(),
+        exporter::destination::keys(),
         exporter::traces::keys(),
         exporter::metrics::keys(),
         exporter::logs::keys(),

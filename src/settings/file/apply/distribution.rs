@@ -103,8 +103,11 @@ pub(in crate::settings::file) fn is_standard(key: &str) -> bool {
 const NAME: &str = "telemetry_bootstrap";
 
 /// Settings without a setter, with their names here.
-const RENAMED: [(&str, &str); 2] =
-    [("NO_COLOR", "no_color"), ("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "exception_signal")];
+const RENAMED: [(&str, &str); 3] = [
+    ("NO_COLOR", "no_color"),
+    ("OTEL_LOG_LEVEL", "diagnostic_level"),
+    ("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "exception_signal"),
+];
 
 const EXPORTER_SETTERS: [&str; 9] = [
     "endpoint",
@@ -124,6 +127,7 @@ pub(in crate::settings::file) const STANDARD: &[&str] = &[
     "propagators",
     "traces.sampler",
     "OTEL_TRACES_SAMPLER_ARG",
+    "destination.otlp_file",
     "OTEL_SDK_DISABLED",
     "OTEL_SEMCONV_STABILITY_OPT_IN",
     "OTEL_BSP_EXPORT_TIMEOUT",
