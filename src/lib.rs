@@ -60,6 +60,7 @@
 //! | `tls` | yes | `https://` endpoints, with rustls and the system's root certificates |
 //! | `config-file` | yes | the standard configuration file: `OTEL_CONFIG_FILE`, [`Builder`]`::config_file` |
 //! | `gzip` | yes | `OTEL_EXPORTER_OTLP_COMPRESSION=gzip` |
+//! | `zstd` | no | `OTEL_EXPORTER_OTLP_COMPRESSION=zstd`; needs a C compiler |
 //! | `testing` | no | the module `testing`; for `[dev-dependencies]` |
 //!
 //! # What is promised
@@ -117,8 +118,8 @@ pub use propagation::{context_from_headers, context_headers};
 pub use provider::{TelemetryMeterProvider, duration_histogram};
 pub use redaction::Redaction;
 pub use settings::{
-    Compression, Destination, HistogramAggregation, LogFormat, OtlpDestination, Propagator, Protocol, Signal,
-    TlsSettings,
+    Compression, Destination, HeaderSource, HeaderToken, HistogramAggregation, LogFormat, OtlpDestination,
+    Propagator, Protocol, Signal, TlsSettings,
 };
 #[cfg(feature = "config-file")]
 pub use settings::{ConfigDocument, ConfigMistake};

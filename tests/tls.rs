@@ -356,3 +356,57 @@ fn files_that_cannot_be_used_any_more_keep_the_previous_ones_and_are_reported_on
     living.deliver(&collector);
     assert_eq!(reports(), 3, "{}", living.text());
 }
+
+/// A proxy that opens a tunnel to `target`, whatever host is wanted, and keeps the first lines of the requests.
+fn tunnel(target: u16) -> (String, Arc<std::sync::Mutex<Vec<String>>>) {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://user:hunter2@{}", listener.local_addr().unwrap());
+    let requests = Arc::<std::sync::Mutex<Vec<String>>>::default();
+    let kept = Arc::clone(&requests);
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                client.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            kept.lock().unwrap().push(String::from_utf8(head).unwrap());
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            let mut server = TcpStream::connect(("127.0.0.1", target)).unwrap();
+            let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut from, &mut to);
+                let _ = to.shutdown(Shutdown::Write);
+            });
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut client, &mut server);
+                let _ = server.shutdown(Shutdown::Write);
+            });
+        }
+    });
+    (address, requests)
+}
+
+#[test]
+fn tls_goes_through_the_tunnel_of_a_proxy_with_the_certificate_of_the_collector() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.sign("collector.invalid");
+    let collector = Collector::start(ServerTlsConfig::new().identity(Identity::from_pem(certificate, key)));
+    let port = collector.endpoint.rsplit_once(':').unwrap().1.parse().unwrap();
+    let (proxy, requests) = tunnel(port);
+    let builder = telemetry_bootstrap::init()
+        .endpoint("https://collector.invalid:4317")
+        .proxy(proxy)
+        .tls(TlsSettings::new().certificate(authority.certificate()));
+    let (delivery, lines) = export(builder, &authority.directory.path().join("lines"));
+    assert_eq!((delivery.traces.delivered, collector.spans()), (3, 3), "{lines}");
+    let requests = requests.lock().unwrap();
+    let expected = "CONNECT collector.invalid:4317 HTTP/1.1\r\nHost: collector.invalid:4317\r\n\
+                    Proxy-Authorization: Basic dXNlcjpodW50ZXIy\r\n\r\n";
+    assert_eq!(*requests, [expected]);
+    assert!(!lines.contains("hunter2") && !lines.contains("dXNlcjpodW50ZXIy"), "{lines}");
+}

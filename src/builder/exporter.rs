@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Builder;
-use crate::settings::{self, Compression, Destination, Protocol, TlsSettings};
+use crate::settings::{self, Compression, Destination, HeaderSource, Protocol, RequestSigner, TlsSettings};
 
 /// Where it is sent.
 impl Builder {
@@ -14,6 +14,7 @@ impl Builder {
     /// | `http://collector:4317` | plaintext |
     /// | `https://collector:4317` | TLS; needs the feature `tls` |
     /// | `collector:4317`, `collector`, `[::1]:4317` | plaintext, on port 4317 unless one is given |
+    /// | `unix:/path`, `unix:///path` | plaintext over a Unix socket |
     ///
     /// Overridden by `OTEL_EXPORTER_OTLP_ENDPOINT` and its form for one signal. In a *variable* an address without a
     /// scheme means TLS, as the OpenTelemetry specification has it, unless `OTEL_EXPORTER_OTLP_INSECURE` is `true`;
@@ -63,7 +64,7 @@ impl Builder {
 
     /// How requests are compressed.
     ///
-    /// Overridden by `OTEL_EXPORTER_OTLP_COMPRESSION` (`none`, `gzip`) and its form for one signal. Default: not at all.
+    /// Overridden by `OTEL_EXPORTER_OTLP_COMPRESSION` (`none`, `gzip`, `zstd`) and its form for one signal. Default: not at all.
     ///
     /// ```
     /// use telemetry_bootstrap::Compression;
@@ -123,6 +124,79 @@ impl Builder {
     /// ```
     pub fn destination(mut self, destination: impl Into<Destination>) -> Self {
         self.config.common.destinations.push(destination.into());
+        self
+    }
+
+    /// The largest request, in bytes before compression: batches are built to fit, and a request that is larger all the
+    /// same is split. One item that does not fit alone is dropped and counted as failed.
+    ///
+    /// Overridden by `OTEL_RUST_EXPORTER_OTLP_MAX_REQUEST_SIZE` and its form for one signal. Default: 64 MiB.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().max_request_size(4_000_000);
+    /// ```
+    pub fn max_request_size(mut self, bytes: usize) -> Self {
+        self.config.common.values.set(&settings::OTLP.max_request_size, bytes);
+        self
+    }
+
+    /// The proxy that connections go through: `http://host:port` or `http://user:password@host:port`. TLS and gRPC go
+    /// through a tunnel (`CONNECT`). Loopback addresses, `localhost` and the hosts in `NO_PROXY` are reached directly.
+    ///
+    /// Overridden by `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`. Default: none.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().proxy("http://proxy:3128");
+    /// ```
+    pub fn proxy(mut self, address: impl Into<String>) -> Self {
+        self.config.common.values.set(&settings::OTLP.proxy, address.into());
+        self
+    }
+
+    /// Adds a header whose value changes while the program runs, such as a token that expires; see [`HeaderSource`].
+    ///
+    /// Overridden by `OTEL_EXPORTER_OTLP_HEADERS` and its form for one signal, where these set the same header. Default:
+    /// none.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::HeaderSource;
+    ///
+    /// let token = HeaderSource::from_file("/var/run/secrets/otel/token").prefix("Bearer ");
+    /// # let _ =
+    /// telemetry_bootstrap::init().header_source("authorization", token);
+    /// ```
+    pub fn header_source(mut self, name: impl Into<String>, source: HeaderSource) -> Self {
+        let header = (name.into(), source);
+        self.config.common.values.update(&settings::OTLP.header_sources, |sources| sources.push(header));
+        self
+    }
+
+    /// Signs each request, as AWS Signature Version 4 needs it. The signer sees method, URI, headers and body as they
+    /// are sent; the headers that it sets are added, other changes are not sent.
+    ///
+    /// It runs on a helper thread. If it fails, panics or does not return within the timeout of an export (10 seconds
+    /// at most), the export is tried again later. No variable overrides it. Default: none.
+    ///
+    /// ```
+    /// # fn signature(_body: &[u8]) -> Result<http::HeaderValue, std::io::Error> { Err(std::io::ErrorKind::Other.into()) }
+    /// # let _ =
+    /// telemetry_bootstrap::init().request_signer(|request| {
+    ///     let signature = signature(request.body())?;
+    ///     request.headers_mut().insert("x-signature", signature);
+    ///     Ok::<_, std::io::Error>(())
+    /// });
+    /// ```
+    pub fn request_signer<E>(
+        mut self,
+        sign: impl Fn(&mut http::Request<bytes::Bytes>) -> Result<(), E> + Send + Sync + 'static,
+    ) -> Self
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let signer = RequestSigner::new(sign);
+        self.config.common.values.set(&settings::OTLP.request_signer, Some(signer));
         self
     }
 }
@@ -248,6 +322,79 @@ macro_rules! exporter_setters {
             /// ```
             pub fn destination(mut self, destination: impl Into<Destination>) -> Self {
                 self.config.destinations.push(destination.into());
+                self
+            }
+
+            #[doc = concat!("The largest request with ", $signal, ", in bytes before compression; see")]
+            /// [`Builder::max_request_size`](crate::Builder::max_request_size).
+            ///
+            #[doc = concat!("Overridden by `OTEL_RUST_EXPORTER_OTLP_", $variables, "_MAX_REQUEST_SIZE`, then")]
+            /// `OTEL_RUST_EXPORTER_OTLP_MAX_REQUEST_SIZE`. Default: as for all signals.
+            ///
+            /// ```
+            /// # let _ =
+            #[doc = concat!("telemetry_bootstrap::init().", $signal, "(|signal| signal.max_request_size(1_000_000));")]
+            /// ```
+            pub fn max_request_size(mut self, bytes: usize) -> Self {
+                self.config.values.set(&settings::$otlp.max_request_size, bytes);
+                self
+            }
+
+            #[doc = concat!("The proxy for ", $signal, "; see [`Builder::proxy`](crate::Builder::proxy).")]
+            ///
+            /// Overridden by `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`. Default: as for all signals.
+            ///
+            /// ```
+            /// # let _ =
+            #[doc = concat!("telemetry_bootstrap::init().", $signal, "(|signal| signal.proxy(\"http://proxy:3128\"));")]
+            /// ```
+            pub fn proxy(mut self, address: impl Into<String>) -> Self {
+                self.config.values.set(&settings::$otlp.proxy, address.into());
+                self
+            }
+
+            #[doc = concat!("Adds a header whose value changes to the requests that carry ", $signal, "; see")]
+            /// [`HeaderSource`](crate::HeaderSource). One source here, and those for all signals are not asked.
+            ///
+            #[doc = concat!("Overridden by `OTEL_EXPORTER_OTLP_", $variables, "_HEADERS` and then")]
+            /// `OTEL_EXPORTER_OTLP_HEADERS`, where these set the same header. Default: as for all signals.
+            ///
+            /// ```
+            /// use telemetry_bootstrap::HeaderSource;
+            ///
+            /// # let _ =
+            #[doc = concat!("telemetry_bootstrap::init().", $signal, "(|signal| {")]
+            ///     signal.header_source("authorization", HeaderSource::from_file("/var/run/secrets/otel/token"))
+            /// });
+            /// ```
+            pub fn header_source(mut self, name: impl Into<String>, source: HeaderSource) -> Self {
+                let header = (name.into(), source);
+                self.config.values.update(&settings::$otlp.header_sources, |sources| sources.push(header));
+                self
+            }
+
+            #[doc = concat!("Signs each request that carries ", $signal, "; see")]
+            /// [`Builder::request_signer`](crate::Builder::request_signer). No variable overrides it. Default: as for
+            /// all signals.
+            ///
+            /// ```
+            /// # let _ =
+            #[doc = concat!("telemetry_bootstrap::init().", $signal, "(|signal| {")]
+            ///     signal.request_signer(|request| {
+            ///         request.headers_mut().insert("x-signature", http::HeaderValue::from_static("signature"));
+            ///         Ok::<_, std::io::Error>(())
+            ///     })
+            /// });
+            /// ```
+            pub fn request_signer<E>(
+                mut self,
+                sign: impl Fn(&mut http::Request<bytes::Bytes>) -> Result<(), E> + Send + Sync + 'static,
+            ) -> Self
+            where
+                E: Into<Box<dyn std::error::Error + Send + Sync>>,
+            {
+                let signer = settings::RequestSigner::new(sign);
+                self.config.values.set(&settings::$otlp.request_signer, Some(signer));
                 self
             }
         }

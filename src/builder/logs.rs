@@ -6,7 +6,7 @@ use opentelemetry_sdk::logs::{LogProcessor, LoggerProviderBuilder};
 use tracing_core::{Level, LevelFilter};
 
 use crate::provider::BuilderHooks;
-use crate::settings::{self, Compression, Destination, Protocol, SignalConfig, TlsSettings};
+use crate::settings::{self, Compression, Destination, HeaderSource, Protocol, SignalConfig, TlsSettings};
 
 /// Settings of exported log records alone; given to the closure of [`Builder::logs`](crate::Builder::logs).
 ///

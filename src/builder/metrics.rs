@@ -8,7 +8,7 @@ use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, PeriodicReade
 
 use crate::provider::{BuilderHooks, View};
 use crate::settings::{
-    self, Compression, Destination, HistogramAggregation, Protocol, SignalConfig, TlsSettings,
+    self, Compression, Destination, HeaderSource, HistogramAggregation, Protocol, SignalConfig, TlsSettings,
 };
 
 /// Settings of metrics alone; given to the closure of [`Builder::metrics`](crate::Builder::metrics).

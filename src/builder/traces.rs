@@ -6,7 +6,9 @@ use opentelemetry_sdk::trace::{IdGenerator, ShouldSample, SpanProcessor, TracerP
 
 use crate::provider::BuilderHooks;
 use crate::provider::CustomSampler;
-use crate::settings::{self, Compression, Destination, Protocol, SamplerSetting, SignalConfig, TlsSettings};
+use crate::settings::{
+    self, Compression, Destination, HeaderSource, Protocol, SamplerSetting, SignalConfig, TlsSettings,
+};
 
 /// Settings of traces alone; given to the closure of [`Builder::traces`](crate::Builder::traces).
 ///

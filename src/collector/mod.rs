@@ -38,7 +38,7 @@ use self::state::State;
 /// here; a connection that breaks at that very moment is the one case in which a client may send again what was
 /// kept.
 ///
-/// Like a collector in its default settings it takes requests of up to 4 MiB, and gzip (with the feature `gzip`).
+/// Like a collector in its default settings it takes requests of up to 4 MiB, and gzip and zstd (with the features of that name).
 ///
 /// ```
 /// use std::time::Duration;

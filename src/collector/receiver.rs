@@ -133,15 +133,15 @@ async fn read(mut body: Incoming) -> Option<Bytes> {
 
 /// The request as protobuf, without compression.
 fn message(protocol: Protocol, signal: Signal, headers: &HeaderMap, body: &Bytes) -> Option<Bytes> {
-    let is_gzip = |name: &str| headers.get(name).is_some_and(|value| value == "gzip");
+    let encoding = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match protocol {
         Protocol::Grpc => {
             let (prefix, message) = body.split_first_chunk::<5>()?;
             let message = body.slice_ref(message);
-            if prefix[0] == 1 { unzipped(&message) } else { Some(message) }
+            if prefix[0] == 1 { decompressed(&message, encoding("grpc-encoding")) } else { Some(message) }
         }
         Protocol::HttpProtobuf | Protocol::HttpJson => {
-            let body = if is_gzip("content-encoding") { unzipped(body)? } else { body.clone() };
+            let body = decompressed(body, encoding("content-encoding"))?;
             match protocol {
                 Protocol::HttpJson => json::request_to_protobuf(signal, &body).map(Bytes::from),
                 _ => Some(body),
@@ -150,16 +150,20 @@ fn message(protocol: Protocol, signal: Signal, headers: &HeaderMap, body: &Bytes
     }
 }
 
-#[cfg(feature = "gzip")]
-fn unzipped(body: &Bytes) -> Option<Bytes> {
-    let mut content = Vec::new();
-    flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut content).ok()?;
-    Some(content.into())
-}
-
-#[cfg(not(feature = "gzip"))]
-fn unzipped(_body: &Bytes) -> Option<Bytes> {
-    None
+/// `None` for a compression that is not known.
+fn decompressed(body: &Bytes, encoding: Option<&str>) -> Option<Bytes> {
+    match encoding {
+        None | Some("identity") => Some(body.clone()),
+        #[cfg(feature = "gzip")]
+        Some("gzip") => {
+            let mut content = Vec::new();
+            flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut content).ok()?;
+            Some(content.into())
+        }
+        #[cfg(feature = "zstd")]
+        Some("zstd") => zstd::stream::decode_all(&body[..]).ok().map(Bytes::from),
+        Some(_) => None,
+    }
 }
 
 /// The HTTP status that stands for a gRPC code, so that a client may retry over one what it may over the other.

@@ -12,8 +12,7 @@ use super::delivery::{DEFAULT_FLUSH_TIMEOUT, Workers};
 use super::encode::{self, EncodedMetrics, ObservedCounters};
 use super::queue::Queue;
 use crate::diagnostics::{Diagnostics, FieldValue};
-use crate::settings::QueueSettings;
-use crate::settings::Signal;
+use crate::settings::{DEFAULT_BATCH_BYTES, QueueSettings, Signal};
 
 /// Puts each collection into the queue as one request, and returns at once: whether and when it is delivered does not
 /// hold the reader up, and is in the ledger like everything else.
@@ -43,6 +42,7 @@ impl MetricQueue {
         max_items: 120,
         max_bytes: 16 << 20,
         max_export_batch_size: 1,
+        max_batch_bytes: DEFAULT_BATCH_BYTES,
         delay: Duration::from_secs(60),
     };
 

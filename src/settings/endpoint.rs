@@ -4,12 +4,15 @@
 //! |---|---|
 //! | `http://host:4317` | plaintext |
 //! | `https://host:4317` | TLS; needs the feature `tls` |
+//! | `unix:/path`, `unix:///path` | plaintext over a Unix socket |
 //! | `host:4317`, `host` | plaintext or TLS as the caller says; the port is 4317 unless given |
 //!
 //! A path has a meaning for OTLP/HTTP alone. The endpoint of all signals is a base, to which the signal's part is
 //! added; the endpoint of one signal is used as it is.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::path::PathBuf;
 
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -28,11 +31,13 @@ pub(super) struct Endpoint {
     pub(super) has_scheme: bool,
     /// What follows the authority, without a fragment. Empty, or begins with `/` or `?`.
     path: String,
+    /// The Unix socket that stands in for host and port.
+    pub(super) socket: Option<PathBuf>,
 }
 
 impl Endpoint {
     pub(super) fn from_uri(uri: Uri) -> Self {
-        Self { uri, has_scheme: true, path: String::new() }
+        Self { uri, has_scheme: true, path: String::new(), socket: None }
     }
 
     /// Returns `true` if the text has a path, apart from a lone `/`.
@@ -54,8 +59,8 @@ impl Endpoint {
         (!is_harmless).then(|| redacted(&self.path))
     }
 
-    /// The path of HTTP requests. `signal_part` (`v1/traces`) is added to the endpoint of all signals, and is `None`
-    /// for that of one signal.
+    /// The path of HTTP requests. `signal_part` (`v1/traces`) is added to the endpoint of all signals and to Unix
+    /// sockets, and is `None` for that of one signal.
     pub(super) fn http_path(&self, signal_part: Option<&str>) -> Option<PathAndQuery> {
         let text = match signal_part {
             Some(part) => {
@@ -66,6 +71,15 @@ impl Endpoint {
             None => format!("/{}", self.path),
         };
         text.parse().ok()
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.socket {
+            Some(path) => write!(f, "unix:{}", path.display()),
+            None => self.uri.fmt(f),
+        }
     }
 }
 
@@ -92,6 +106,9 @@ pub(super) const fn kind(insecure: Option<bool>) -> Kind<String> {
 
 /// Reads an endpoint; one without a scheme gets `default_scheme`.
 pub(super) fn parse(text: &str, default_scheme: Scheme) -> Result<Endpoint, Reason> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return parse_socket(path);
+    }
     let (named, rest) = match text.split_once("://") {
         Some((scheme, rest)) => (Some(known_scheme(scheme)?), rest),
         None => (None, text),
@@ -113,7 +130,25 @@ pub(super) fn parse(text: &str, default_scheme: Scheme) -> Result<Endpoint, Reas
     if !path.is_empty() && format!("/{}", path.trim_start_matches('/')).parse::<PathAndQuery>().is_err() {
         return Err("the path holds characters that must be percent-encoded".into());
     }
-    Ok(Endpoint { uri, has_scheme, path: path.to_owned() })
+    Ok(Endpoint { uri, has_scheme, path: path.to_owned(), socket: None })
+}
+
+/// As gRPC names them: `unix:path` or `unix:///absolute/path`.
+fn parse_socket(text: &str) -> Result<Endpoint, Reason> {
+    let path = match text.strip_prefix("//") {
+        Some(path) if !path.starts_with('/') => return Err("the path after unix:// is not absolute".into()),
+        Some(path) => path,
+        None => text,
+    };
+    match path.len() {
+        _ if !cfg!(unix) => Err("Unix sockets do not exist on this system".into()),
+        0 => Err("the path of the Unix socket is missing".into()),
+        1..=MAX_SOCKET_PATH => {
+            let socket = Some(PathBuf::from(path));
+            Ok(Endpoint { socket, ..Endpoint::from_uri(Uri::from_static("http://localhost/")) })
+        }
+        _ => Err(format!("the path of the Unix socket is longer than {MAX_SOCKET_PATH} bytes").into()),
+    }
 }
 
 fn known_scheme(scheme: &str) -> Result<Scheme, Reason> {
@@ -186,6 +221,9 @@ fn split_port(text: &str) -> Result<(&str, Option<&str>), Reason> {
 
 /// Returns the text as it may be shown: without credentials, path and query, any of which may hold a token.
 pub(super) fn redacted(text: &str) -> String {
+    if text.starts_with("unix:") {
+        return shown(text).into_owned();
+    }
     // A password may hold any character, so everything up to the last `@` may be part of it.
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) if is_scheme(scheme) => (format!("{scheme}://"), rest),
@@ -212,8 +250,10 @@ fn is_scheme(text: &str) -> bool {
     text.len() <= MAX_SCHEME && text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
+/// What fits everywhere, with the zero byte after it.
+const MAX_SOCKET_PATH: usize = 103;
 /// The length of `https`, and one for a typo.
 const MAX_SCHEME: usize = 6;
 /// OTLP/gRPC's.
 const DEFAULT_PORT: u16 = 4317;
-const EXPECTED: &str = "not host:port, http://host:port or https://host:port";
+const EXPECTED: &str = "not host:port, http://host:port, https://host:port or unix:/path";

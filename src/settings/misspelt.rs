@@ -3,7 +3,8 @@
 use super::env::names;
 use super::resolve::Resolver;
 use super::{
-    conventions, exporter, lifecycle, limits, log_output, logs, metrics, propagators, queue, resource, traces,
+    conventions, exporter, lifecycle, limits, log_output, logs, metrics, propagators, proxy, queue, resource,
+    traces,
 };
 
 /// Warns about each variable whose name is nearly one that is read.
@@ -20,7 +21,7 @@ pub(super) fn warn_misspelt_variables(resolver: &mut Resolver<'_>) {
 }
 
 /// Returns every variable that is read, or that is known to have no effect.
-pub(super) fn known_variables() -> Vec<&'static str> {
+pub(crate) fn known_variables() -> Vec<&'static str> {
     let mut known = [
         conventions::variables(),
         exporter::variables(),
@@ -36,6 +37,7 @@ pub(super) fn known_variables() -> Vec<&'static str> {
         logs::variables(),
         metrics::variables(),
         propagators::variables(),
+        proxy::variables(),
         queue::spans::variables(),
         queue::records::variables(),
         resource::variables(),

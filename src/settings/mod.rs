@@ -16,6 +16,7 @@
 
 mod builder_config;
 mod conventions;
+mod credentials;
 mod deadline;
 mod endpoint;
 mod env;
@@ -31,6 +32,7 @@ mod misspelt;
 mod pattern;
 mod pem;
 mod propagators;
+mod proxy;
 mod queue;
 mod resolve;
 mod resource;
@@ -50,6 +52,8 @@ use tracing_core::LevelFilter;
 
 pub(crate) use self::builder_config::{BuilderConfig, SignalConfig};
 pub(crate) use self::conventions::rpc_conventions;
+pub(crate) use self::credentials::{Credentials, RequestSigner};
+pub use self::credentials::{HeaderSource, HeaderToken};
 pub(crate) use self::deadline::deadline_after;
 pub(crate) use self::env::Env;
 #[cfg(feature = "grpc")]
@@ -88,7 +92,8 @@ pub(crate) use self::metrics::{
 };
 pub(crate) use self::misspelt::edit_distance;
 pub(crate) use self::propagators::PROPAGATORS;
-pub(crate) use self::queue::{LOG_QUEUE, QueueSettings, SPAN_QUEUE};
+pub(crate) use self::proxy::Proxy;
+pub(crate) use self::queue::{DEFAULT_BATCH_BYTES, LOG_QUEUE, QueueSettings, SPAN_QUEUE};
 use self::resolve::Resolver;
 pub(crate) use self::resource::SERVICE_NAME;
 pub(crate) use self::signal::PerSignal;
@@ -96,6 +101,7 @@ pub use self::signal::Signal;
 pub(crate) use self::traces::{SAMPLER, SPAN_FILTER, TraceSettings};
 pub(crate) use self::types::*;
 pub use self::types::{Compression, HistogramAggregation, LogFormat, Propagator, Protocol, TlsSettings};
+pub(crate) use self::value_kind::YEAR;
 pub(crate) use self::values::Values;
 pub(crate) use self::views::{CardinalityLimits, ViewSelector, ViewSetting, ViewStream};
 use crate::error::InitError;
@@ -208,6 +214,7 @@ fn all_keys() -> Vec<&'static str> {
         logs::keys(),
         metrics::keys(),
         propagators::keys(),
+        proxy::keys(),
         queue::spans::keys(),
         queue::records::keys(),
         resource::keys(),

@@ -16,6 +16,8 @@ pub(crate) struct QueueSettings {
     pub(crate) max_bytes: usize,
     /// Items in one request.
     pub(crate) max_export_batch_size: usize,
+    /// Bytes in one request, apart from those of the resource; one item may be larger.
+    pub(crate) max_batch_bytes: usize,
     /// The longest wait before a batch that is not full is sent. If zero, the first item is sent at once, and those that
     /// come meanwhile are the next batch.
     pub(crate) delay: Duration,
@@ -89,6 +91,15 @@ macro_rules! queue_settings {
 queue_settings!(spans, "traces", "BSP", Duration::from_secs(5));
 queue_settings!(records, "logs", "BLRP", Duration::from_secs(1));
 
+impl QueueSettings {
+    /// Builds batches that fit into requests of this size.
+    pub(crate) fn within(self, max_request_size: usize) -> Self {
+        // The rest is for the resource.
+        let room = max_request_size - max_request_size / 8;
+        Self { max_batch_bytes: self.max_batch_bytes.min(room), ..self }
+    }
+}
+
 impl Resolver<'_> {
     pub(super) fn queue(&mut self, setting: &QueueSetting, values: &Values) -> QueueSettings {
         self.check_batch_in_code(setting, values);
@@ -97,6 +108,7 @@ impl Resolver<'_> {
             max_items,
             max_bytes: self.resolve(&setting.max_queue_bytes, values),
             max_export_batch_size: self.batch_size(setting, values, max_items),
+            max_batch_bytes: DEFAULT_BATCH_BYTES,
             delay: self.resolve(&setting.scheduled_delay, values),
         }
     }
@@ -126,6 +138,8 @@ impl Resolver<'_> {
 
 /// What a signal may hold in memory while the collector is slow or away; this is the limit that counts.
 const DEFAULT_QUEUE_BYTES: usize = 32 << 20;
+/// Items beyond this wait for the next request: servers commonly refuse messages over 4 MiB.
+pub(crate) const DEFAULT_BATCH_BYTES: usize = 2 << 20;
 /// The specification's 2048 last for 7 ms at 300 000 spans a second. An item is hardly ever under 128 bytes, so the
 /// limit in bytes is reached first.
 const DEFAULT_QUEUE_ITEMS: usize = DEFAULT_QUEUE_BYTES / 128;

@@ -21,6 +21,27 @@ pub(crate) fn quoted(text: &str) -> String {
     }
 }
 
+/// Returns the words of a message, which is not a value, with `[redacted]` in place of those that may hold a secret.
+pub(crate) fn shown_words(message: &str) -> String {
+    let mut after_scheme = false;
+    let words = message.split_whitespace().map(|word| {
+        let is_secret = after_scheme || is_secret_word(word);
+        let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        after_scheme = ["bearer", "basic"].iter().any(|scheme| bare.eq_ignore_ascii_case(scheme));
+        if is_secret { "[redacted]" } else { word }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// A value with its name, credentials in an address, or a token.
+fn is_secret_word(word: &str) -> bool {
+    let lower = word.to_ascii_lowercase();
+    let has_value = word.trim_end_matches([':', '=', ',']).contains([':', '=']);
+    word.contains('@')
+        || has_value && SECRET_WORDS.iter().any(|secret| lower.contains(secret.trim_end()))
+        || word.split(|c: char| !c.is_ascii_alphanumeric() && !"-_+=".contains(c)).any(looks_like_token)
+}
+
 /// Returns the name of a header as it may be shown. `authorization` is an ordinary name.
 pub(crate) fn shown_name(name: &str) -> Cow<'_, str> {
     let is_name = name.len() <= MAX_NAME
@@ -77,6 +98,22 @@ mod tests {
             "console,prometheus",
         ] {
             assert_eq!(quoted(text), format!("{text:?}"));
+        }
+    }
+
+    #[test]
+    fn messages_keep_the_words_that_hold_no_secret() {
+        for (message, expected) in [
+            ("no answer from the token service", "no answer from the token service"),
+            ("/run/token: No such file or directory", "/run/token: No such file or directory"),
+            ("HTTP status 401: invalid_client", "HTTP status 401: invalid_client"),
+            ("password=hunter2 refused", "[redacted] refused"),
+            ("Authorization: Bearer abc", "Authorization: Bearer [redacted]"),
+            ("https://user:pass@auth/ refused", "[redacted] refused"),
+            ("https://auth/?client_secret=abc refused", "[redacted] refused"),
+            ("token eyJhbGciOiJIUzI1NiJ9.e30.c2ln expired", "token [redacted] expired"),
+        ] {
+            assert_eq!(shown_words(message), expected);
         }
     }
 

@@ -4,6 +4,7 @@ mod documentation;
 mod export;
 mod files;
 mod mistakes;
+mod network;
 mod precedence;
 mod secrets;
 

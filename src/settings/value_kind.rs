@@ -131,10 +131,15 @@ pub(super) const RATIO: Kind<f64> = Kind {
 };
 
 pub(super) const COMPRESSION: Kind<Compression> = Kind {
-    parse: |text| one_of(text, &[("none", Compression::None), ("gzip", Compression::Gzip)]),
+    parse: |text| {
+        one_of(text, &[("none", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)])
+    },
     check: |compression| match compression {
         Compression::Gzip if !cfg!(feature = "gzip") => {
             Err("needs the feature `gzip` of telemetry-bootstrap".into())
+        }
+        Compression::Zstd if !cfg!(feature = "zstd") => {
+            Err("needs the feature `zstd` of telemetry-bootstrap".into())
         }
         _ => Ok(()),
     },
@@ -321,6 +326,6 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 /// Longer is a mistake, and would overflow where times are added.
-const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const NOT_A_NUMBER: &str = "not a whole number";
 const RESERVED_HEADERS: [&str; 5] = ["content-type", "te", "host", "connection", "transfer-encoding"];

@@ -152,7 +152,7 @@ fn check_tls_files(route: &mut Route, diagnostics: &Diagnostics) -> Result<(), I
     }
     Err(InitError::InvalidSetting {
         setting: "tls",
-        value: export.target.uri.to_string(),
+        value: export.target.address(),
         origin: format!("the settings of {}", route.signal),
         reason: "the certificates and keys cannot be used".to_owned(),
         source: Some(error),
@@ -194,11 +194,13 @@ fn runtime(routes: &[Route]) -> std::io::Result<Runtime> {
     Ok(runtime)
 }
 
-/// Whether there is work that blocks: the endpoint's host has to be looked up, or a file is written.
+/// Whether there is work that blocks: a name has to be looked up, that of the endpoint's host or of its proxy, credentials
+/// have to be asked for, or a file is written.
 fn needs_helper(route: &Route) -> bool {
     let DestinationSettings::Otlp(export) = &route.settings else { return true };
-    let host = export.target.uri.host().unwrap_or_default();
-    host.trim_matches(['[', ']']).parse::<IpAddr>().is_err()
+    let host = export.target.connects_to();
+    let has_name = host.is_some_and(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().is_err());
+    has_name || !export.credentials.is_empty()
 }
 
 /// Tokio's runtime panics when it gets no thread for work that blocks and has none yet, which ends a program that

@@ -10,17 +10,19 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::connector::{Connector, Peer};
+use super::credentials::{Credentials, Source};
 use super::exchange::RequestBody;
 use super::explain::{explain, is_canceled};
 use super::outcome::{Cause, Failure};
 use super::resolver::Resolver;
 use crate::diagnostics::Diagnostics;
-use crate::settings::{ExportSettings, Target};
+use crate::settings::{ExportSettings, Proxy, Target};
 
 /// One connection for each distinct target and protocol. Must be used inside the I/O runtime.
 pub(in crate::export) struct Connections {
     open: HashMap<(Target, Http), Connection>,
     resolver: Resolver,
+    sources: Vec<Arc<Source>>,
     diagnostics: Diagnostics,
 }
 
@@ -35,7 +37,7 @@ pub(super) enum Http {
 
 impl Connections {
     pub(in crate::export) fn new(diagnostics: Diagnostics) -> Self {
-        Self { open: HashMap::new(), resolver: Resolver::default(), diagnostics }
+        Self { open: HashMap::new(), resolver: Resolver::default(), sources: Vec::new(), diagnostics }
     }
 
     pub(super) fn connection(&mut self, settings: &ExportSettings, http: Http) -> Connection {
@@ -45,6 +47,11 @@ impl Connections {
             Connection::new(connector, http)
         };
         self.open.entry((settings.target.clone(), http)).or_insert_with(new).clone()
+    }
+
+    /// The credentials of a destination. Destinations with one source share what it has returned.
+    pub(super) fn credentials(&mut self, settings: &ExportSettings) -> Credentials {
+        Credentials::new(&settings.credentials, &mut self.sources)
     }
 }
 
@@ -82,6 +89,11 @@ impl Connection {
 
     pub(super) fn current(&self) -> Generation {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the proxy if requests are sent to it as they are.
+    pub(super) fn forwarding_proxy(&self) -> Option<&Proxy> {
+        self.connector.forwarding_proxy()
     }
 
     /// Later requests get a new connection, unless they have one already. Requests under way keep the old one.

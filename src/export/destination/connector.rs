@@ -1,7 +1,8 @@
-//! How a connection is made: name, socket, TLS.
+//! How a connection is made: name or Unix socket, proxy, TLS.
 
 use std::future::Future;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,13 +16,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tower_service::Service;
 
 use super::connection::Http;
-use super::explain::explain;
+use super::explain::{deepest, explain};
 use super::outcome::Failure;
+use super::proxy::{ProxyError, open_tunnel};
 use super::resolver::Resolver;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::diagnostics::Diagnostics;
-use crate::settings::Target;
+use crate::settings::{Proxy, Target};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -31,6 +33,8 @@ pub(super) struct Connector {
     tcp: HttpConnector<Resolver>,
     timeout: Duration,
     http: Http,
+    proxy: Option<Proxy>,
+    socket: Option<PathBuf>,
     peer: Peer,
     #[cfg(feature = "tls")]
     tls: Option<Arc<Tls>>,
@@ -52,11 +56,13 @@ impl Connector {
         tcp.set_keepalive(Some(KEEP_ALIVE));
         tcp.set_connect_timeout(Some(timeout));
         #[cfg(not(feature = "tls"))]
-        let _ = (target, diagnostics);
+        let _ = diagnostics;
         Self {
             tcp,
             timeout,
             http,
+            proxy: target.proxy.clone(),
+            socket: target.socket.clone(),
             peer: Peer::default(),
             #[cfg(feature = "tls")]
             tls: Tls::for_target(target, http == Http::Two, diagnostics).map(Arc::new),
@@ -74,19 +80,66 @@ impl Connector {
         false
     }
 
+    /// Returns the proxy if requests are sent to it as they are, with the whole address of the receiver.
+    pub(super) fn forwarding_proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref().filter(|_| self.http == Http::Any && !self.is_tls())
+    }
+
     async fn connect(mut self, uri: Uri) -> Result<TokioIo<Stream>, BoxError> {
-        let tcp = self.tcp.call(uri.clone()).await?.into_inner();
-        let watched = Watched::new(tcp, self.peer.clone());
+        let io = self.open(&uri).await?;
+        let is_forwarded = self.forwarding_proxy().is_some();
+        let watched = Watched::new(io, self.peer.clone());
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
             let host = uri.host().unwrap_or_default();
             let stream = tls.connect(host, watched).await?;
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let inside = Watched::new(stream, self.peer);
-            return Ok(TokioIo::new(Stream { io: Box::new(inside), is_http2 }));
+            return Ok(TokioIo::new(Stream { io: Box::new(inside), is_http2, is_forwarded }));
         }
-        Ok(TokioIo::new(Stream { io: Box::new(watched), is_http2: false }))
+        Ok(TokioIo::new(Stream { io: Box::new(watched), is_http2: false, is_forwarded }))
     }
+
+    /// Opens the connection on which the receiver is spoken to.
+    async fn open(&mut self, uri: &Uri) -> Result<Box<dyn Io>, BoxError> {
+        if let Some(path) = &self.socket {
+            return open_socket(path).await;
+        }
+        let Some(proxy) = &self.proxy else {
+            return Ok(Box::new(self.tcp.call(uri.clone()).await?.into_inner()));
+        };
+        let stream = match self.tcp.call(proxy.uri.clone()).await {
+            Ok(stream) => stream.into_inner(),
+            Err(error) => {
+                let reason = deepest(&error).to_string();
+                return Err(ProxyError::Unreachable { proxy: proxy.clone(), reason }.into());
+            }
+        };
+        if self.forwarding_proxy().is_none() {
+            let port = uri.port_u16().unwrap_or(if self.is_tls() { 443 } else { 80 });
+            open_tunnel(&stream, proxy, uri.host().unwrap_or_default(), port).await?;
+        }
+        Ok(Box::new(stream))
+    }
+
+    /// The error of a connection that took too long.
+    fn timed_out(&self) -> BoxError {
+        match &self.proxy {
+            Some(proxy) => ProxyError::NoAnswer { proxy: proxy.clone() }.into(),
+            None => io::Error::from(io::ErrorKind::TimedOut).into(),
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn open_socket(path: &Path) -> Result<Box<dyn Io>, BoxError> {
+    Ok(Box::new(tokio::net::UnixStream::connect(path).await?))
+}
+
+#[cfg(not(unix))]
+async fn open_socket(_path: &Path) -> Result<Box<dyn Io>, BoxError> {
+    // Refused when the settings were read.
+    Err(io::Error::from(io::ErrorKind::Unsupported).into())
 }
 
 impl Service<Uri> for Connector {
@@ -101,11 +154,10 @@ impl Service<Uri> for Connector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let (timeout, peer) = (self.timeout, self.peer.clone());
         let (http, is_tls) = (self.http, self.is_tls());
-        let connecting = self.clone().connect(uri);
+        let connector = self.clone();
         Box::pin(async move {
-            let timed_out = |_| io::Error::from(io::ErrorKind::TimedOut);
-            let connected = tokio::time::timeout(timeout, connecting).await;
-            let connected = connected.unwrap_or_else(|elapsed| Err(timed_out(elapsed).into()));
+            let connected = tokio::time::timeout(timeout, connector.clone().connect(uri)).await;
+            let connected = connected.unwrap_or_else(|_| Err(connector.timed_out()));
             *peer.lock_failure() = connected
                 .as_ref()
                 .err()
@@ -197,11 +249,14 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 pub(super) struct Stream {
     io: Box<dyn Io>,
     is_http2: bool,
+    /// The peer is a proxy that passes requests on: it needs the whole address in each.
+    is_forwarded: bool,
 }
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        if self.is_http2 { Connected::new().negotiated_h2() } else { Connected::new() }
+        let connected = Connected::new().proxy(self.is_forwarded);
+        if self.is_http2 { connected.negotiated_h2() } else { connected }
     }
 }
 

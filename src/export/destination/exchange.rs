@@ -92,6 +92,11 @@ impl RequestBody {
     pub(super) fn reporting_to(self, is_sent: Arc<AtomicBool>) -> Self {
         Self { is_sent, ..self }
     }
+
+    /// The bytes in one piece.
+    pub(super) fn into_bytes(self) -> Bytes {
+        if self.prefix.is_empty() { self.message } else { [self.prefix, self.message].concat().into() }
+    }
 }
 
 impl Body for RequestBody {
@@ -125,7 +130,8 @@ pub(super) fn status_cause(status: StatusCode) -> Option<Cause> {
     Some(match status.as_u16() {
         200..=299 => return None,
         300..=399 => Cause::Redirected,
-        401 | 403 | 407 => Cause::Unauthenticated,
+        401 | 403 => Cause::Unauthenticated,
+        407 => Cause::ProxyAuthentication,
         404 | 405 | 406 | 415 | 501 => Cause::Unsupported,
         413 => Cause::ItemTooLarge,
         429 => Cause::Throttled,

@@ -6,6 +6,7 @@ use std::io;
 use super::connection::Http;
 use super::connector::FirstBytes;
 use super::outcome::{Cause, Failure};
+use super::proxy::ProxyError;
 use super::resolver::NameNotResolved;
 
 /// Finds out why a request failed: from the first bytes of the peer, then from the deepest source of the error.
@@ -25,6 +26,9 @@ fn cause(error: &(dyn Error + 'static), deepest: &(dyn Error + 'static)) -> Caus
     #[cfg(feature = "tls")]
     if let Some(cause) = find::<rustls::Error>(error).map(super::tls::cause) {
         return cause;
+    }
+    if let Some(error) = find::<ProxyError>(error) {
+        return error.cause();
     }
     if find::<NameNotResolved>(error).is_some() {
         return Cause::NameNotResolved;
@@ -54,7 +58,12 @@ pub(super) fn is_canceled(error: &(dyn Error + 'static)) -> bool {
     match find::<hyper::Error>(error) {
         Some(error) => error.is_canceled(),
         // An error of the connection pool, whose type is private.
-        None => find::<io::Error>(error).is_none() && find::<NameNotResolved>(error).is_none(),
+        None => {
+            let is_known = find::<io::Error>(error).is_some()
+                || find::<NameNotResolved>(error).is_some()
+                || find::<ProxyError>(error).is_some();
+            !is_known
+        }
     }
 }
 
@@ -79,7 +88,7 @@ fn text(cause: Cause, deepest: &(dyn Error + 'static)) -> String {
 }
 
 /// The deepest source says what happened: "Connection refused", what is wrong with a certificate.
-fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+pub(super) fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     let mut deepest = error;
     while let Some(source) = source(deepest) {
         deepest = source;

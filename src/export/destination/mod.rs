@@ -5,13 +5,17 @@
 //! | `otlp_grpc` | OTLP over gRPC: framing, status codes, `RetryInfo` |
 //! | `otlp_http` | OTLP over HTTP: paths, status codes, `Retry-After`, protobuf and JSON |
 //! | `exchange` | one HTTP request and its answer |
-//! | `connection`, `connector`, `resolver`, `tls` | names, sockets, TLS; one connection per distinct target |
+//! | `connection`, `connector`, `resolver`, `proxy`, `tls` | names, sockets, proxies, TLS; one connection per target |
 //! | `output` | OTLP as lines of JSON, in a file or on standard output |
+//! | `credentials` | values of headers that change, signatures |
+//! | `compression` | gzip and zstd |
 //! | `explain` | from an error of the transport to its [`Cause`] |
 //! | `outcome` | what became of a request, and what to do about it |
 
+mod compression;
 mod connection;
 mod connector;
+mod credentials;
 mod exchange;
 mod explain;
 mod json_response;
@@ -20,6 +24,7 @@ mod otlp_grpc;
 mod otlp_http;
 mod outcome;
 mod output;
+mod proxy;
 mod resolver;
 mod responses;
 #[cfg(test)]

@@ -11,14 +11,17 @@ use futures_util::FutureExt as _;
 use futures_util::future::{Either, select};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
+use tokio::time::Instant;
 
+use super::compression::{Encoded, compressed};
 use super::connection::{Connection, Connections, Generation, Http};
+use super::credentials::Credentials;
 use super::exchange::{RequestBody, exchange};
 use super::outcome::{Cause, Failure, Outcome};
 use super::{otlp_grpc, otlp_http};
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::encode;
-use crate::settings::{Compression, ExportSettings, Protocol, Signal};
+use crate::settings::{ExportSettings, Protocol, Signal};
 
 /// One signal's way to its receiver.
 pub(in crate::export) struct Destination {
@@ -26,6 +29,7 @@ pub(in crate::export) struct Destination {
     settings: ExportSettings,
     grpc: Connection,
     http: Connection,
+    credentials: Credentials,
     /// Whether the other protocol is spoken than the settings begin with.
     is_switched: AtomicBool,
     /// Whether the receiver has taken anything: then it speaks this protocol.
@@ -44,6 +48,7 @@ impl Destination {
             signal,
             grpc: connections.connection(&settings, Http::Two),
             http: connections.connection(&settings, Http::Any),
+            credentials: connections.credentials(&settings),
             settings,
             is_switched: AtomicBool::new(false),
             is_proven: AtomicBool::new(false),
@@ -78,10 +83,6 @@ impl Destination {
         hedge_after: impl Future<Output = ()>,
         is_unanswered: Arc<AtomicBool>,
     ) -> Outcome {
-        if request.len() > MAX_REQUEST_BYTES {
-            let text = format!("a request of {} bytes is larger than any that may be sent", request.len());
-            return Outcome::TooLarge(Failure::new(Cause::RequestTooLarge, text));
-        }
         let sending = AssertUnwindSafe(self.send_any(request, timeout, hedge_after, &is_unanswered));
         let sending = sending.catch_unwind();
         sending.await.unwrap_or_else(|_| {
@@ -99,10 +100,14 @@ impl Destination {
         let was_unanswered = is_unanswered.load(Ordering::Relaxed);
         // Once for all sends: it may resolve before the last of them.
         let mut hedge_after = pin!(hedge_after.fuse());
-        let mut resends = 0;
+        let (mut resends, mut has_asked_again) = (0, false);
         loop {
             let protocol = self.protocol();
-            let body = self.body(protocol, &request);
+            let begin = Instant::now();
+            let body = match self.body(protocol, &request) {
+                Ok(body) => body,
+                Err(failure) => return Outcome::TooLarge(failure),
+            };
             let outcome = self.send_by(protocol, body, timeout, hedge_after.as_mut(), is_unanswered).await;
             if outcome.is_answer() {
                 is_unanswered.store(was_unanswered, Ordering::Relaxed);
@@ -117,6 +122,16 @@ impl Destination {
                 Outcome::Retry(Failure { cause: Cause::NotProcessed, .. }) if resends < MAX_RESENDS => {
                     resends += 1;
                     continue;
+                }
+                Outcome::Refused(failure)
+                    if failure.cause == Cause::Unauthenticated && !self.credentials.is_empty() =>
+                {
+                    self.credentials.refused(begin);
+                    if !std::mem::replace(&mut has_asked_again, true) {
+                        continue;
+                    }
+                    // Other credentials may be accepted later.
+                    return Outcome::Retry(failure.clone());
                 }
                 _ => {}
             }
@@ -165,18 +180,24 @@ impl Destination {
         );
     }
 
-    fn body(&self, protocol: Protocol, request: &Bytes) -> Bytes {
+    fn body(&self, protocol: Protocol, request: &Bytes) -> Result<Encoded, Failure> {
         let message = match protocol {
             Protocol::HttpJson => Bytes::from(encode::json::request(self.signal, request)),
             _ => request.clone(),
         };
-        compressed(message, self.settings.compression)
+        let limit = self.settings.max_request_size;
+        if message.len() > limit {
+            let text =
+                format!("a request of {} bytes is larger than the limit of {limit} bytes", message.len());
+            return Err(Failure::new(Cause::RequestTooLarge, text));
+        }
+        Ok(compressed(message, self.settings.compression))
     }
 
     async fn send_by(
         &self,
         protocol: Protocol,
-        body: Bytes,
+        body: Encoded,
         timeout: Duration,
         hedge_after: Pin<&mut impl Future<Output = ()>>,
         is_unanswered: &Arc<AtomicBool>,
@@ -205,16 +226,27 @@ impl Destination {
         protocol: Protocol,
         connection: &Connection,
         current: &Generation,
-        body: Bytes,
+        body: Encoded,
         timeout: Duration,
         is_unanswered: &Arc<AtomicBool>,
     ) -> Outcome {
-        let request = match self.http_request(protocol, body) {
-            Ok(request) => request.map(|body| body.reporting_to(Arc::clone(is_unanswered))),
+        let mut request = match self.http_request(protocol, body) {
+            Ok(request) => request,
             Err(error) => return Outcome::Refused(Failure::new(Cause::Unexpected, error.to_string())),
         };
+        if !self.credentials.is_empty() {
+            request = match self.credentials.add_to(request, timeout).await {
+                Ok(request) => request,
+                Err(failure) => return Outcome::Retry(failure),
+            };
+        }
+        let proxy = connection.forwarding_proxy();
+        if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.clone()) {
+            request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization);
+        }
+        let request = request.map(|body| body.reporting_to(Arc::clone(is_unanswered)));
         let is_sent = || is_unanswered.load(Ordering::Relaxed);
-        match tokio::time::timeout(timeout, exchange(current, request)).await {
+        let outcome = match tokio::time::timeout(timeout, exchange(current, request)).await {
             Ok(Ok(answer)) if protocol == Protocol::Grpc => otlp_grpc::outcome(&answer),
             Ok(Ok(answer)) => otlp_http::outcome(&answer),
             Ok(Err(failure)) => {
@@ -230,24 +262,29 @@ impl Destination {
                 };
                 Outcome::Retry(Failure { is_unanswered: is_sent(), ..failure })
             }
+        };
+        // The answer may be the proxy's own.
+        match proxy.filter(|_| outcome.is_answer()) {
+            Some(proxy) => outcome.with_context(|| format!("through the proxy {proxy}")),
+            None => outcome,
         }
     }
 
-    fn http_request(&self, protocol: Protocol, body: Bytes) -> Result<Request<RequestBody>, http::Error> {
-        let is_compressed = self.settings.compression == Compression::Gzip;
+    fn http_request(&self, protocol: Protocol, body: Encoded) -> Result<Request<RequestBody>, http::Error> {
+        let Encoded { bytes: body, encoding } = body;
         let mut headers = HeaderMap::with_capacity(self.settings.headers.len() + 5);
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         headers.extend(self.settings.headers.iter().cloned());
         let (path, body) = match protocol {
             Protocol::Grpc => {
-                otlp_grpc::add_headers(&mut headers, is_compressed);
+                otlp_grpc::add_headers(&mut headers, encoding);
                 (
                     PathAndQuery::from_static(otlp_grpc::path(self.signal)),
-                    otlp_grpc::body(body, is_compressed),
+                    otlp_grpc::body(body, encoding.is_some()),
                 )
             }
             _ => {
-                otlp_http::add_headers(&mut headers, protocol, is_compressed);
+                otlp_http::add_headers(&mut headers, protocol, encoding);
                 (self.settings.http_path.clone(), otlp_http::body(body))
             }
         };
@@ -274,30 +311,8 @@ async fn first_answer(
     }
 }
 
-#[cfg(feature = "gzip")]
-fn compressed(message: Bytes, compression: Compression) -> Bytes {
-    use std::io::Write as _;
-
-    if compression == Compression::None {
-        return message;
-    }
-    let mut encoder =
-        flate2::write::GzEncoder::new(Vec::with_capacity(message.len() / 4), flate2::Compression::default());
-    // Writing to a vector cannot fail.
-    let _ = encoder.write_all(&message);
-    encoder.finish().map(Bytes::from).unwrap_or_default()
-}
-
-#[cfg(not(feature = "gzip"))]
-fn compressed(message: Bytes, _compression: Compression) -> Bytes {
-    // Compression was refused when the settings were read.
-    message
-}
-
 /// Our name in front of the exporter's, as the specification allows a distribution.
 const USER_AGENT: &str =
     concat!("telemetry-bootstrap/", env!("CARGO_PKG_VERSION"), " OTel-OTLP-Exporter-Rust/0.33");
-/// OTLP specification: nothing larger is sent.
-const MAX_REQUEST_BYTES: usize = 64 << 20;
 /// Connections that were closed under a request, one after the other.
 const MAX_RESENDS: u32 = 3;

@@ -28,11 +28,11 @@ pub(super) fn path(signal: Signal) -> &'static str {
     }
 }
 
-pub(super) fn add_headers(headers: &mut HeaderMap, is_compressed: bool) {
+pub(super) fn add_headers(headers: &mut HeaderMap, encoding: Option<&'static str>) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
-    if is_compressed {
-        headers.insert("grpc-encoding", HeaderValue::from_static("gzip"));
+    if let Some(encoding) = encoding {
+        headers.insert("grpc-encoding", HeaderValue::from_static(encoding));
     }
 }
 

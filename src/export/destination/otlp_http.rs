@@ -10,11 +10,11 @@ use super::outcome::{Cause, Failure, Outcome};
 use super::{json_response, responses};
 use crate::settings::Protocol;
 
-pub(super) fn add_headers(headers: &mut HeaderMap, protocol: Protocol, is_compressed: bool) {
+pub(super) fn add_headers(headers: &mut HeaderMap, protocol: Protocol, encoding: Option<&'static str>) {
     let content_type = if protocol == Protocol::HttpJson { JSON } else { PROTOBUF };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if is_compressed {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    if let Some(encoding) = encoding {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
 }
 

@@ -30,6 +30,14 @@ impl Outcome {
         }
     }
 
+    /// Adds to the words of a failure.
+    pub(super) fn with_context(mut self, context: impl FnOnce() -> String) -> Self {
+        if let Self::Retry(failure) | Self::TooLarge(failure) | Self::Refused(failure) = &mut self {
+            failure.text = format!("{} ({})", failure.text, context());
+        }
+        self
+    }
+
     /// Returns `true` if the outcome is the receiver's own answer.
     pub(super) fn is_answer(&self) -> bool {
         self.failure().is_none_or(|failure| failure.cause.is_answer())
@@ -96,6 +104,8 @@ pub(in crate::export) enum Cause {
     ItemTooLarge,
     /// No credentials, or wrong ones.
     Unauthenticated,
+    /// The source of the credentials, which is code of the program, has failed.
+    CredentialSource,
     /// The receiver limits the rate.
     Throttled,
     /// A file or standard output does not take it.
@@ -108,6 +118,12 @@ pub(in crate::export) enum Cause {
     Redirected,
     /// The answer does not come from an OTLP receiver.
     NotOtlp,
+    /// No connection to the proxy, or no answer of it.
+    ProxyUnreachable,
+    /// The proxy does not connect to the receiver.
+    ProxyRefused,
+    /// The proxy did not accept the credentials, or got none.
+    ProxyAuthentication,
     /// The receiver refused the data.
     Refused,
     /// An answer that cannot be understood, or a fault of this crate.
@@ -128,6 +144,7 @@ impl Cause {
                 | Self::NotOtlp
                 | Self::Refused
                 | Self::NotProcessed
+                | Self::ProxyAuthentication
         )
     }
 
@@ -146,6 +163,9 @@ impl Cause {
                 | Self::CertificateName
                 | Self::PeerSpeaksHttp
                 | Self::PeerSpeaksGrpc
+                | Self::ProxyUnreachable
+                | Self::ProxyRefused
+                | Self::ProxyAuthentication
         )
     }
 
@@ -230,7 +250,16 @@ impl Cause {
                 "the peer speaks gRPC, not HTTP (port 4317 is that of gRPC): set OTEL_EXPORTER_OTLP_PROTOCOL=grpc or \
                  use the HTTP port, 4318"
             }
-            Self::RequestTooLarge | Self::ItemTooLarge => {
+            Self::CredentialSource => {
+                "the program's own source of credentials fails (header_source or request_signer in code, or the file \
+                 that it reads): telemetry waits until it returns a value"
+            }
+            Self::RequestTooLarge => {
+                "one span, record or data point is larger than a request may be: limit its attributes \
+                 (OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT), or raise OTEL_RUST_EXPORTER_OTLP_MAX_REQUEST_SIZE (bytes) if the \
+                 collector takes more"
+            }
+            Self::ItemTooLarge => {
                 "one span, record or data point is over the limit: limit its attributes \
                  (OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT), or raise the collector's max_recv_msg_size_mib or \
                  max_request_body_size"
@@ -251,6 +280,18 @@ impl Cause {
             }
             Self::NotOtlp => {
                 "the answer is not that of an OTLP receiver: check host, port and path in OTEL_EXPORTER_OTLP_ENDPOINT"
+            }
+            Self::ProxyUnreachable => {
+                "the proxy cannot be reached: check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or list the host of the \
+                 collector in NO_PROXY to connect without a proxy"
+            }
+            Self::ProxyRefused => {
+                "the proxy does not connect to the collector: allow its host and port there, or list the host in \
+                 NO_PROXY to connect without a proxy"
+            }
+            Self::ProxyAuthentication => {
+                "the proxy did not accept the credentials: write user and password in HTTPS_PROXY or HTTP_PROXY, as in \
+                 http://user:password@proxy:3128"
             }
             Self::Refused | Self::Unexpected | Self::Unsupported => "what does the collector's own log say?",
         })

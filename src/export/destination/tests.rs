@@ -218,7 +218,9 @@ fn grpc_codes_that_may_be_retried_are_those_of_the_specification() {
 async fn hedge_that_has_fired_is_not_polled_again() {
     use std::io::{Read as _, Write as _};
 
-    use crate::settings::{Compression, ExportSettings, Protocol, ProtocolSetting, Signal, Target, TlsFiles};
+    use crate::settings::{
+        Compression, Credentials, ExportSettings, Protocol, ProtocolSetting, Signal, Target, TlsFiles,
+    };
 
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -235,10 +237,12 @@ async fn hedge_that_has_fired_is_not_polled_again() {
     let settings = ExportSettings {
         protocol: ProtocolSetting { first: Protocol::Grpc, may_switch: true },
         http_path: http::uri::PathAndQuery::from_static("/v1/traces"),
-        target: Target { uri: endpoint.parse().unwrap(), tls: TlsFiles::default() },
+        target: Target::new(endpoint.parse().unwrap(), TlsFiles::default()),
         headers: Vec::new(),
         timeout: Duration::from_secs(10),
         compression: Compression::None,
+        credentials: Credentials::default(),
+        max_request_size: 64 << 20,
     };
     let diagnostics = crate::diagnostics::Diagnostics::default();
     let mut connections = super::Connections::new(diagnostics.clone());

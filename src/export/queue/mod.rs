@@ -90,12 +90,18 @@ impl Queue {
     /// Appends one encoded item; `scope` is its encoded instrumentation scope.
     pub(crate) fn push(&self, scope: &[u8], item: &[u8]) {
         let mut state = self.lock();
-        let admission = self.admit(&mut state, scope.len() + item.len() + ItemBuffer::OVERHEAD);
-        let mut is_due = admission == Admission::AfterOpenBatch;
+        let most = scope.len() + item.len() + ItemBuffer::OVERHEAD;
+        // A batch that this item does not fit into is sent without it.
+        let mut is_due = state.open.count() > 0 && state.open.size() + most > self.limits.max_batch_bytes;
+        if is_due {
+            state.close_open_batch();
+        }
+        let admission = self.admit(&mut state, most);
+        is_due |= admission == Admission::AfterOpenBatch;
         if admission != Admission::Nowhere {
             state.push(scope, item);
-            let (count, size) = (state.open.count(), state.open.size());
-            if count >= self.limits.max_export_batch_size || size >= MAX_BATCH_BYTES {
+            let count = state.open.count();
+            if count >= self.limits.max_export_batch_size {
                 state.close_open_batch();
                 is_due = true;
             }
@@ -206,6 +212,3 @@ impl fmt::Debug for Queue {
         f.debug_struct("Queue").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
-
-/// Items beyond this wait for the next request: servers commonly refuse messages over 4 MiB.
-const MAX_BATCH_BYTES: usize = 2 << 20;

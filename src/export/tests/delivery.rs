@@ -26,6 +26,8 @@ over_each_protocol! {
     signals_with_one_target_share_a_connection,
     headers_are_sent,
     compressed_requests_arrive,
+    batches_are_built_to_fit_into_the_limit_of_requests,
+    an_item_over_the_limit_of_requests_fails_alone_and_is_explained_once,
     a_batch_that_failed_is_sent_before_later_ones,
     what_is_recorded_during_an_outage_beyond_the_limits_is_dropped_and_the_oldest_kept,
     a_collector_slower_than_the_limit_gets_longer_limits_and_keeps_them,
@@ -281,17 +283,65 @@ fn headers_are_sent(protocol: Protocol) {
     assert!(request.header("user-agent").unwrap().starts_with("telemetry-bootstrap/"));
 }
 
-#[cfg(feature = "gzip")]
 fn compressed_requests_arrive(protocol: Protocol) {
+    for (compression, encoding) in [(Compression::Gzip, "gzip"), (Compression::Zstd, "zstd")] {
+        if !cfg!(feature = "gzip") && encoding == "gzip" || !cfg!(feature = "zstd") && encoding == "zstd" {
+            continue;
+        }
+        let collector = Collector::start().unwrap();
+        let settings = ExportSettings { compression, ..export_settings(&collector.endpoint(), protocol) };
+        let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
+        pipeline.push_spans(0, 50);
+        assert_eq!(pipeline.shutdown(PATIENCE).1.delivered, 50);
+        let name = if protocol == Protocol::Grpc { "grpc-encoding" } else { "content-encoding" };
+        let received = collector.received();
+        assert_eq!(received.requests(Signal::Traces).next().unwrap().header(name), Some(encoding));
+    }
+}
+
+fn batches_are_built_to_fit_into_the_limit_of_requests(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    collector.inject_fault(Fault::MaxMessageSize(2000));
+    let settings =
+        ExportSettings { max_request_size: 2000, ..export_settings(&collector.endpoint(), protocol) };
+    let limits = QueueSettings { max_export_batch_size: 1000, ..QUEUE }.within(settings.max_request_size);
+    let mut pipeline = Pipeline::with(Signal::Traces, limits, settings);
+    pipeline.push_spans(0, 500);
+    push_span(&pipeline.queue, &"x".repeat(120));
+    let (_, counts) = pipeline.shutdown(PATIENCE);
+    assert_eq!(counts, SignalStats { accepted: 501, delivered: 501, ..Default::default() });
+    // As JSON they are larger, and are split when they are sent.
+    if protocol != Protocol::HttpJson {
+        let received = collector.received();
+        let sizes: Vec<_> =
+            received.requests(Signal::Traces).map(|request| request.export.item_count()).collect();
+        assert!(sizes.len() <= 6, "few and full: {sizes:?}");
+    }
+    assert_eq!(pipeline.lines(), [""; 0]);
+}
+
+fn an_item_over_the_limit_of_requests_fails_alone_and_is_explained_once(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     let settings =
-        ExportSettings { compression: Compression::Gzip, ..export_settings(&collector.endpoint(), protocol) };
-    let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
-    pipeline.push_spans(0, 50);
-    assert_eq!(pipeline.shutdown(PATIENCE).1.delivered, 50);
-    let name = if protocol == Protocol::Grpc { "grpc-encoding" } else { "content-encoding" };
-    let received = collector.received();
-    assert_eq!(received.requests(Signal::Traces).next().unwrap().header(name), Some("gzip"));
+        ExportSettings { max_request_size: 300, ..export_settings(&collector.endpoint(), protocol) };
+    let limits = QUEUE.within(settings.max_request_size);
+    let mut pipeline = Pipeline::with(Signal::Traces, limits, settings);
+    pipeline.push_spans(0, 5);
+    (0..3).for_each(|_| push_span(&pipeline.queue, &"x".repeat(127)));
+    (0..3).for_each(|_| {
+        encode::with_scratch(|scratch| {
+            encode::scope_name(&mut scratch.scope, "tests");
+            scratch.item.extend([5 << 3 | 2, 0x90, 3]);
+            scratch.item.extend([b'x'; 400]);
+            pipeline.queue.push(&scratch.scope, &scratch.item);
+        })
+    });
+    pipeline.push_spans(5, 5);
+    let (_, counts) = pipeline.shutdown(PATIENCE);
+    assert_eq!(counts, SignalStats { accepted: 16, delivered: 13, failed: 3, ..Default::default() });
+    let lines = pipeline.lines();
+    let explained = lines.iter().filter(|line| line.contains("OTEL_RUST_EXPORTER_OTLP_MAX_REQUEST_SIZE"));
+    assert_eq!(explained.count(), 1, "{lines:?}");
 }
 
 fn a_batch_that_failed_is_sent_before_later_ones(protocol: Protocol) {

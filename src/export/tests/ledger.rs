@@ -47,7 +47,7 @@ proptest! {
     /// The test plays the worker, and counts by hand what waits and what is on its way.
     #[test]
     fn the_equation_holds_at_every_step(steps in vec(step(), 0..300)) {
-        let limits = QueueSettings { max_items: 40, max_bytes: 3000, max_export_batch_size: 7, delay: QUEUE.delay };
+        let limits = QueueSettings { max_items: 40, max_bytes: 3000, max_export_batch_size: 7, ..QUEUE };
         let (recorder, queue) = queue(limits);
         let mut in_flight: Vec<Batch> = Vec::new();
         let mut abandoned = false;
@@ -170,8 +170,7 @@ fn under_load_and_faults_the_ledger_agrees_with_the_collector() {
 
 #[test]
 fn a_collection_that_comes_too_late_or_is_too_large_pushes_nothing_out() {
-    let limits =
-        QueueSettings { max_items: 10, max_bytes: 1_000, max_export_batch_size: 1, delay: QUEUE.delay };
+    let limits = QueueSettings { max_items: 10, max_bytes: 1_000, max_export_batch_size: 1, ..QUEUE };
     let (recorder, queue) = queue(limits);
     recorder.push_request(&vec![0; 100].into(), 3);
     recorder.push_request(&vec![0; 1_001].into(), 5);

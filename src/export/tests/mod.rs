@@ -1,8 +1,10 @@
 //! The whole way from the queue to a collector, with its faults.
 
+mod credentials;
 mod delivery;
 mod endings;
 mod ledger;
+mod network;
 mod output;
 mod sdk;
 mod several;
@@ -19,8 +21,8 @@ use crate::diagnostics::Diagnostics;
 use crate::export::SignalStats;
 use crate::settings::Signal;
 use crate::settings::{
-    Compression, DestinationSettings, ExportSettings, Protocol, ProtocolSetting, QueueSettings, Target,
-    TlsFiles,
+    Compression, Credentials, DEFAULT_BATCH_BYTES, DestinationSettings, ExportSettings, Protocol,
+    ProtocolSetting, QueueSettings, Target, TlsFiles,
 };
 
 /// One signal's queue with an I/O thread behind it.
@@ -119,10 +121,12 @@ fn export_settings(uri: &str, protocol: Protocol) -> ExportSettings {
     ExportSettings {
         protocol: ProtocolSetting { first: protocol, may_switch: false },
         http_path: PathAndQuery::from_static("/v1/traces"),
-        target: Target { uri: uri.parse().unwrap(), tls: TlsFiles::default() },
+        target: Target::new(uri.parse().unwrap(), TlsFiles::default()),
         headers: Vec::new(),
         timeout: Duration::from_secs(10),
         compression: Compression::None,
+        credentials: Credentials::default(),
+        max_request_size: 64 << 20,
     }
 }
 
@@ -187,6 +191,7 @@ const QUEUE: QueueSettings = QueueSettings {
     max_items: 2048,
     max_bytes: 1 << 20,
     max_export_batch_size: 100,
+    max_batch_bytes: DEFAULT_BATCH_BYTES,
     // Longer than any test: what is sent earlier was full, or was flushed.
     delay: Duration::from_secs(600),
 };

@@ -137,7 +137,7 @@ proptest! {
 
     #[test]
     fn the_equation_holds_for_each_destination_at_every_step(steps in vec(step(), 0..300)) {
-        let limits = QueueSettings { max_items: 30, max_bytes: 3000, max_export_batch_size: 7, delay: QUEUE.delay };
+        let limits = QueueSettings { max_items: 30, max_bytes: 3000, max_export_batch_size: 7, ..QUEUE };
         let (queue, consumers) = Queue::new(limits, 3);
         let mut in_flight: [Vec<Batch>; 3] = Default::default();
         let mut abandoned = [false; 3];

@@ -6,7 +6,7 @@ use opentelemetry_sdk::metrics::Temporality;
 
 use crate::export::{Consumer, MetricQueue, Queue, Route};
 use crate::lifecycle::guard::Ledgers;
-use crate::settings::{PerSignal, QueueSettings, Settings, Signal};
+use crate::settings::{DestinationSettings, PerSignal, QueueSettings, Settings, Signal};
 
 /// Where encoded telemetry goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,12 +79,16 @@ impl Pipelines {
     }
 }
 
+/// The destinations of a signal share its batches, which fit into the smallest of their requests.
 fn limits(settings: &Settings, signal: Signal) -> QueueSettings {
-    match signal {
+    let limits = match signal {
         Signal::Traces => settings.traces.queue,
         Signal::Metrics => MetricQueue::LIMITS,
         Signal::Logs => settings.logs.queue,
-    }
+    };
+    let destinations = settings.destinations();
+    let sizes = destinations.get(signal).iter().map(DestinationSettings::max_request_size);
+    sizes.fold(limits, QueueSettings::within)
 }
 
 /// A test records what it inspects at the end.
@@ -93,5 +97,6 @@ const UNLIMITED: QueueSettings = QueueSettings {
     max_items: usize::MAX,
     max_bytes: usize::MAX,
     max_export_batch_size: 512,
+    max_batch_bytes: 2 << 20,
     delay: std::time::Duration::MAX,
 };

@@ -16,6 +16,7 @@ mod tests;
 pub(crate) struct Env {
     variables: HashMap<String, String>,
     not_unicode: Vec<String>,
+    is_cgi: bool,
 }
 
 impl Env {
@@ -45,7 +46,10 @@ impl Env {
         let mut env = Self::default();
         for (name, value) in variables {
             let Ok(name) = name.into_string() else { continue };
-            if !name.starts_with("OTEL_") && !["RUST_LOG", "NO_COLOR"].contains(&&*name) {
+            if name == "REQUEST_METHOD" {
+                env.is_cgi = true;
+            }
+            if !name.starts_with("OTEL_") && !names::OF_OTHERS.contains(&&*name) {
                 continue;
             }
             match value.into_string() {
@@ -72,6 +76,11 @@ impl Env {
     /// The names of all variables whose values can be read.
     pub(in crate::settings) fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.keys().map(String::as_str)
+    }
+
+    /// Returns `true` if a web server has started this program as the answer to a request.
+    pub(in crate::settings) fn is_cgi(&self) -> bool {
+        self.is_cgi
     }
 
     /// Variables whose values cannot be read, in alphabetical order.

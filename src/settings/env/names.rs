@@ -42,3 +42,17 @@ pub(in crate::settings) const HTTP_CAPTURES: [&str; 4] = [
 
 /// A comma-separated list of the HTTP methods that are reported by their name.
 pub(in crate::settings) const HTTP_KNOWN_METHODS: &str = "OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS";
+
+/// Variables that this crate shares with other programs.
+pub(in crate::settings) const OF_OTHERS: [&str; 10] = [
+    "RUST_LOG",
+    "NO_COLOR",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+];

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{ExportSettings, OTLP_DESTINATION};
+use crate::settings::credentials::{HeaderSource, RequestSigner};
 use crate::settings::env::items;
 use crate::settings::secrets::shown;
 use crate::settings::setting::settings;
@@ -44,6 +45,14 @@ impl DestinationSettings {
         match self {
             Self::Otlp(export) => export.target.address(),
             Self::Output(target) => target.name(),
+        }
+    }
+
+    /// The bytes of one request.
+    pub(crate) fn max_request_size(&self) -> usize {
+        match self {
+            Self::Otlp(export) => export.max_request_size,
+            Self::Output(_) => usize::MAX,
         }
     }
 
@@ -187,6 +196,63 @@ impl OtlpDestination {
     /// ```
     pub fn protocol(mut self, protocol: Protocol) -> Self {
         self.values.set(&OTLP_DESTINATION.protocol, protocol);
+        self
+    }
+
+    /// The largest request, in bytes before compression; see
+    /// [`Builder::max_request_size`](crate::Builder::max_request_size). Default: 64 MiB.
+    ///
+    /// ```
+    /// # use telemetry_bootstrap::Destination;
+    /// let _ = Destination::otlp("https://otlp.example.com").max_request_size(1_000_000);
+    /// ```
+    pub fn max_request_size(mut self, bytes: usize) -> Self {
+        self.values.set(&OTLP_DESTINATION.max_request_size, bytes);
+        self
+    }
+
+    /// The proxy; see [`Builder::proxy`](crate::Builder::proxy). Overridden by `HTTPS_PROXY`, `HTTP_PROXY` and
+    /// `ALL_PROXY`, which concern the whole machine. Default: none.
+    ///
+    /// ```
+    /// # use telemetry_bootstrap::Destination;
+    /// let _ = Destination::otlp("https://otlp.example.com").proxy("http://proxy:3128");
+    /// ```
+    pub fn proxy(mut self, address: impl Into<String>) -> Self {
+        self.values.set(&OTLP_DESTINATION.proxy, address.into());
+        self
+    }
+
+    /// Adds a header whose value changes while the program runs; see [`HeaderSource`].
+    ///
+    /// ```
+    /// # use telemetry_bootstrap::{Destination, HeaderSource};
+    /// let token = HeaderSource::from_file("/var/run/secrets/otel/token").prefix("Bearer ");
+    /// let _ = Destination::otlp("https://otlp.example.com").header_source("authorization", token);
+    /// ```
+    pub fn header_source(mut self, name: impl Into<String>, source: HeaderSource) -> Self {
+        let header = (name.into(), source);
+        self.values.update(&OTLP_DESTINATION.header_sources, |sources| sources.push(header));
+        self
+    }
+
+    /// Signs each request; see [`Builder::request_signer`](crate::Builder::request_signer).
+    ///
+    /// ```
+    /// # use telemetry_bootstrap::Destination;
+    /// let _ = Destination::otlp("https://otlp.example.com").request_signer(|request| {
+    ///     request.headers_mut().insert("x-signature", http::HeaderValue::from_static("signature"));
+    ///     Ok::<_, std::io::Error>(())
+    /// });
+    /// ```
+    pub fn request_signer<E>(
+        mut self,
+        sign: impl Fn(&mut http::Request<bytes::Bytes>) -> Result<(), E> + Send + Sync + 'static,
+    ) -> Self
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.values.set(&OTLP_DESTINATION.request_signer, Some(RequestSigner::new(sign)));
         self
     }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Uri};
 
 pub use self::destination::{Destination, OtlpDestination};
 use self::destination::{DestinationKind, EXPORTERS, Listed, NAMES, OTLP_FILE};
@@ -19,15 +19,18 @@ use self::target::{PROTOCOL, Request};
 pub(crate) use self::target::{ProtocolSetting, Target};
 pub(crate) use self::tls::TlsFiles;
 use super::builder_config::SignalConfig;
+use super::credentials::{Credentials, HeaderSource, RequestSigner};
 use super::endpoint;
 use super::pem;
+use super::proxy::{self, PROXY, Proxy};
 use super::queue::QueueSetting;
-use super::resolve::Resolver;
-use super::secrets::quoted;
+use super::resolve::{Chosen, Resolver};
+use super::secrets::{quoted, shown_name};
 use super::setting::{Setting, settings};
 use super::types::{Compression, Protocol};
 use super::value_kind::{
-    COMPRESSION, FLAG, HEADERS, Headers, TIMEOUT, header, header_list, or_unlimited, push_header,
+    COMPRESSION, COUNT, FLAG, HEADERS, Headers, Kind, TIMEOUT, any, header, header_list, or_unlimited, plain,
+    push_header,
 };
 use super::values::Values;
 
@@ -41,6 +44,10 @@ pub(crate) struct ExportSettings {
     pub(crate) timeout: Duration,
     pub(crate) compression: Compression,
     pub(crate) protocol: ProtocolSetting,
+    /// Headers that change, and signatures.
+    pub(crate) credentials: Credentials,
+    /// The bytes of one request, before compression.
+    pub(crate) max_request_size: usize,
     /// The path of requests over HTTP, with the signal's part. May hold a secret: not in `Debug`.
     pub(crate) http_path: PathAndQuery,
 }
@@ -56,13 +63,17 @@ pub(crate) struct ExporterSetting {
     pub(crate) certificate: Setting<Option<PathBuf>>,
     pub(crate) client_key: Setting<Option<PathBuf>>,
     pub(crate) client_certificate: Setting<Option<PathBuf>>,
+    pub(crate) max_request_size: Setting<usize>,
+    pub(crate) proxy: Setting<String>,
+    pub(crate) header_sources: Setting<HeaderSources>,
+    pub(crate) request_signer: Setting<Option<RequestSigner>>,
 }
 
 /// Defines the settings of one exporter. `$scope` begins the names of setters, `$signal` is a part of the names of
 /// variables; the first five of these are listed where the official exporter names them.
 macro_rules! exporter_settings {
     ($(#[$doc:meta])* $exporter:ident, $module:ident, $scope:literal, no_variables) => {
-        exporter_settings!($(#[$doc])* $exporter, $module, $scope, [[], [], [], [], []], [[], [], [], []]);
+        exporter_settings!($(#[$doc])* $exporter, $module, $scope, [[], [], [], [], []], [[], [], [], [], []]);
     };
     ($(#[$doc:meta])* $exporter:ident, $module:ident, $scope:literal, $signal:literal) => {
         exporter_settings!($(#[$doc])* $exporter, $module, $scope, $signal, [
@@ -78,13 +89,14 @@ macro_rules! exporter_settings {
             [concat!("OTEL_EXPORTER_OTLP_", $signal, "INSECURE")],
             [concat!("OTEL_EXPORTER_OTLP_", $signal, "CERTIFICATE")],
             [concat!("OTEL_EXPORTER_OTLP_", $signal, "CLIENT_KEY")],
-            [concat!("OTEL_EXPORTER_OTLP_", $signal, "CLIENT_CERTIFICATE")]
+            [concat!("OTEL_EXPORTER_OTLP_", $signal, "CLIENT_CERTIFICATE")],
+            [concat!("OTEL_RUST_EXPORTER_OTLP_", $signal, "MAX_REQUEST_SIZE")]
         ]);
     };
     (
         $(#[$doc:meta])* $exporter:ident, $module:ident, $scope:literal,
         [$endpoint:expr, $headers:expr, $timeout:expr, $compression:expr, $protocol:expr],
-        [$insecure:expr, $certificate:expr, $client_key:expr, $client_certificate:expr]
+        [$insecure:expr, $certificate:expr, $client_key:expr, $client_certificate:expr, $max_request_size:expr]
     ) => {
         pub(super) mod $module {
             use super::*;
@@ -140,6 +152,26 @@ macro_rules! exporter_settings {
                     $client_certificate,
                     pem::CHAIN,
                     None;
+                /// The bytes of one request, before compression; the default is the specification's.
+                MAX_REQUEST_SIZE: usize =
+                    concat!($scope, "max_request_size"),
+                    $max_request_size,
+                    COUNT,
+                    64 << 20;
+                /// The proxy that connections go through. Its variables are those of all programs.
+                PROXY_ADDRESS: String = concat!($scope, "proxy"), [], PROXY, String::new();
+                /// Headers whose values change.
+                HEADER_SOURCE: HeaderSources =
+                    concat!($scope, "header_source"),
+                    [],
+                    HEADER_SOURCES,
+                    HeaderSources::new();
+                /// What signs requests.
+                REQUEST_SIGNER: Option<RequestSigner> =
+                    concat!($scope, "request_signer"),
+                    [],
+                    SIGNER,
+                    None;
             }
         }
 
@@ -154,6 +186,10 @@ macro_rules! exporter_settings {
             certificate: $module::CERTIFICATE,
             client_key: $module::CLIENT_KEY,
             client_certificate: $module::CLIENT_CERTIFICATE,
+            max_request_size: $module::MAX_REQUEST_SIZE,
+            proxy: $module::PROXY_ADDRESS,
+            header_sources: $module::HEADER_SOURCE,
+            request_signer: $module::REQUEST_SIGNER,
         };
     };
 }
@@ -351,28 +387,33 @@ impl Resolver<'_> {
         let endpoint = self.endpoint(scopes, is_on);
         let tls = self.tls(scopes);
         let headers = self.headers(scopes);
+        let credentials = self.credentials(scopes, headers.as_ref());
+        let max_request_size = self.resolve_in(scopes, |otlp| &otlp.max_request_size);
         let timeout = self.resolve_limit(&scopes.sources(|otlp| &otlp.timeout));
         let compression = self.resolve_in(scopes, |otlp| &otlp.compression);
         let protocol = self.resolve_in(scopes, |otlp| &otlp.protocol);
         if !is_on.unwrap_or(endpoint.is_some()) {
+            self.proxy(scopes, None);
             return None;
         }
-        let Request { uri, protocol, http_path } = self.request(endpoint, protocol, signal.path);
+        let Request { uri, socket, protocol, http_path } = self.request(endpoint, protocol, signal.path);
+        let proxy = self.proxy(scopes, socket.is_none().then_some(&uri));
+        let headers = headers.map(|chosen| chosen.value).unwrap_or_default();
         Some(ExportSettings {
-            target: Target::new(uri, tls),
+            target: Target { proxy, socket, ..Target::new(uri, tls) },
             headers: headers.iter().filter_map(|(name, value)| header(name, value).ok()).collect(),
             timeout: or_unlimited(timeout),
             compression,
             protocol,
+            credentials,
+            max_request_size,
             http_path,
         })
     }
 
     /// Returns the headers, of each name the last one. Entries of a variable that cannot be used are left out.
-    fn headers(&mut self, scopes: &Scopes<'_>) -> Headers {
-        let Some(chosen) = self.find_first(&scopes.sources(|otlp| &otlp.headers)) else {
-            return Headers::new();
-        };
+    fn headers(&mut self, scopes: &Scopes<'_>) -> Option<Chosen<Headers>> {
+        let chosen = self.find_first(&scopes.sources(|otlp| &otlp.headers))?;
         let text = (!chosen.is_from_code).then(|| self.env.get(&chosen.origin)).flatten();
         let mistakes = text.map_or_else(Vec::new, |text| header_list(text).1);
         if !mistakes.is_empty() {
@@ -380,7 +421,35 @@ impl Resolver<'_> {
         }
         let mut headers = Headers::new();
         chosen.value.into_iter().for_each(|header| push_header(&mut headers, header));
-        headers
+        Some(Chosen { value: headers, ..chosen })
+    }
+
+    /// Returns what changes. A header that a variable sets is not asked of its source.
+    fn credentials(&mut self, scopes: &Scopes<'_>, headers: Option<&Chosen<Headers>>) -> Credentials {
+        let sources = self.resolve_in(scopes, |otlp| &otlp.header_sources);
+        let from_env = headers.filter(|headers| !headers.is_from_code).map(|headers| &headers.value);
+        let is_set = |name: &str| {
+            from_env.is_some_and(|headers| headers.iter().any(|(set, _)| set.eq_ignore_ascii_case(name)))
+        };
+        let sources = sources.into_iter().filter(|(name, _)| !is_set(name));
+        let sources = sources.filter_map(|(name, source)| Some((header(&name, "").ok()?.0, source)));
+        Credentials {
+            sources: sources.collect(),
+            signer: self.resolve_in(scopes, |otlp| &otlp.request_signer),
+        }
+    }
+
+    /// Returns the proxy in front of a target. Without a target the setters alone are checked.
+    fn proxy(&mut self, scopes: &Scopes<'_>, target: Option<&Uri>) -> Option<Proxy> {
+        let code = scopes.sources(|otlp| &otlp.proxy);
+        let Some(target) = target.filter(|target| !proxy::is_exempt(target, self.env)) else {
+            self.find_first(&code);
+            return None;
+        };
+        let (variable, none) = (proxy::setting_for(target, self.env), Values::default());
+        let sources: Vec<_> = [(&variable, &none)].into_iter().chain(code).collect();
+        let Chosen { value, origin, .. } = self.find_first(&sources)?;
+        Some(Proxy { origin, ..proxy::parse(&value).ok()? })
     }
 
     fn resolve_in<'a, T: Clone + 'static>(
@@ -422,6 +491,26 @@ impl Resolver<'_> {
     }
 }
 
+type HeaderSources = Vec<(String, HeaderSource)>;
+
+/// Sources are given in code alone.
+const HEADER_SOURCES: Kind<HeaderSources> = Kind {
+    parse: |_| Err("only code can give a source".into()),
+    check: |sources| sources.iter().try_for_each(|(name, _)| header(name, "").map(drop)),
+    show: |sources| {
+        let names: Vec<_> = sources.iter().map(|(name, _)| shown_name(name)).collect();
+        if names.is_empty() { "none".into() } else { names.join(", ") }
+    },
+    quote: plain,
+};
+
+const SIGNER: Kind<Option<RequestSigner>> = Kind {
+    parse: |_| Err("only code can give a signer".into()),
+    check: any,
+    show: |signer| if signer.is_some() { "a signer".into() } else { "none".into() },
+    quote: plain,
+};
+
 impl fmt::Debug for ExportSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
@@ -431,6 +520,8 @@ impl fmt::Debug for ExportSettings {
             .field("timeout", &self.timeout)
             .field("compression", &self.compression)
             .field("protocol", &self.protocol)
+            .field("credentials", &self.credentials)
+            .field("max_request_size", &self.max_request_size)
             .finish_non_exhaustive()
     }
 }

@@ -1,10 +1,13 @@
 //! Where one signal is sent: endpoint, protocol, and the path of its requests.
 
+use std::path::PathBuf;
+
 use http::Uri;
 use http::uri::{PathAndQuery, Scheme};
 
 use super::{OTLP, OTLP_DESTINATION, Scopes, TlsFiles};
 use crate::settings::endpoint::{self, Endpoint};
+use crate::settings::proxy::Proxy;
 use crate::settings::resolve::{Chosen, Resolver};
 use crate::settings::setting::Setting;
 use crate::settings::types::Protocol;
@@ -16,17 +19,31 @@ pub(crate) struct Target {
     /// Scheme and authority; no credentials, no path.
     pub(crate) uri: Uri,
     pub(crate) tls: TlsFiles,
+    /// The proxy that connections go through.
+    pub(crate) proxy: Option<Proxy>,
+    /// The Unix socket that stands in for host and port.
+    pub(crate) socket: Option<PathBuf>,
 }
 
 impl Target {
-    /// Files are used for `https` alone.
-    pub(super) fn new(uri: Uri, tls: TlsFiles) -> Self {
+    /// A target that is reached directly, by host and port. Files are used for `https` alone.
+    pub(crate) fn new(uri: Uri, tls: TlsFiles) -> Self {
         let is_https = uri.scheme() == Some(&Scheme::HTTPS);
-        Self { uri, tls: if is_https { tls } else { TlsFiles::default() } }
+        let tls = if is_https { tls } else { TlsFiles::default() };
+        Self { uri, tls, proxy: None, socket: None }
+    }
+
+    /// Returns the host to which connections are made, unless the target is a Unix socket.
+    pub(crate) fn connects_to(&self) -> Option<&str> {
+        let uri = self.proxy.as_ref().map_or(&self.uri, |proxy| &proxy.uri);
+        if self.socket.is_some() { None } else { uri.host() }
     }
 
     /// The address for messages: with the port, also if it is the scheme's own.
     pub(crate) fn address(&self) -> String {
+        if let Some(path) = &self.socket {
+            return format!("unix:{}", path.display());
+        }
         let is_https = self.uri.scheme() == Some(&Scheme::HTTPS);
         let (scheme, port) = if is_https { ("https", 443) } else { ("http", 80) };
         let host = self.uri.host().unwrap_or_default();
@@ -46,6 +63,7 @@ pub(crate) struct ProtocolSetting {
 /// What requests know of their endpoint.
 pub(super) struct Request {
     pub(super) uri: Uri,
+    pub(super) socket: Option<PathBuf>,
     pub(super) protocol: ProtocolSetting,
     pub(super) http_path: PathAndQuery,
 }
@@ -99,9 +117,10 @@ impl Resolver<'_> {
                 (endpoint, protocol, true)
             }
         };
-        let http_path = endpoint.http_path(is_base.then_some(signal_path));
+        let has_part = is_base || endpoint.socket.is_some();
+        let http_path = endpoint.http_path(has_part.then_some(signal_path));
         let http_path = http_path.unwrap_or_else(|| PathAndQuery::from_static("/"));
-        Request { uri: endpoint.uri, protocol, http_path }
+        Request { uri: endpoint.uri, socket: endpoint.socket, protocol, http_path }
     }
 
     /// Warns of parts of the endpoint that do not fit a protocol that was chosen explicitly.

@@ -333,7 +333,7 @@ fn mistakes_beyond_the_schema_have_their_place() {
         (exporter("{otlp_http: {endpoint: 'ftp://x'}}"), "line 2, column 75: tracer_provider.processors[0].simple.exporter.otlp_http.endpoint: \"ftp://x\": the scheme is neither http nor https"),
         (exporter("{otlp_http: {endpoint: 'collector:4318'}}"), "is not a URL: must begin with http:// or https://"),
         (exporter("{otlp_http: {endpoint: 'http://user:hunter2@collector'}}"), "credentials do not belong in the address"),
-        (exporter("{otlp_http: {compression: zstd}}"), "otlp_http.compression: \"zstd\": not one of none, gzip"),
+        (exporter("{otlp_http: {compression: deflate}}"), "otlp_http.compression: \"deflate\": not one of none, gzip, zstd"),
         (exporter("{otlp_http: {tls: {ca_file: ca.pem}}}"), "tls.ca_file: \"ca.pem\" is not an absolute path"),
         (exporter("{otlp_http: {endpoint: 'https://x', tls: {ca_file: /nowhere/ca.pem}}}"), "the file cannot be read"),
         (exporter("{otlp_http: {tls: {key_file: /nowhere/key.pem}}}"), "tls.key_file: `cert_file` is missing: a key needs its certificate"),

@@ -7,7 +7,8 @@ use crate::settings::env::names::WITHOUT_EFFECT;
 use crate::settings::misspelt::known_variables;
 use crate::settings::setting::Description;
 use crate::settings::{
-    conventions, exporter, lifecycle, limits, log_output, logs, metrics, propagators, queue, resource, traces,
+    conventions, exporter, lifecycle, limits, log_output, logs, metrics, propagators, proxy, queue, resource,
+    traces,
 };
 
 const DOCUMENT: &str = include_str!("../environment.md");
@@ -17,7 +18,9 @@ fn variables(text: &str) -> BTreeSet<&str> {
     text.split(|character: char| {
         !character.is_ascii_uppercase() && !character.is_ascii_digit() && character != '_'
     })
-    .filter(|word| word.starts_with("OTEL_") || ["RUST_LOG", "NO_COLOR"].contains(word))
+    .filter(|word| {
+        word.starts_with("OTEL_") || word.ends_with("_PROXY") || ["RUST_LOG", "NO_COLOR"].contains(word)
+    })
     .filter(|word| !word.ends_with('_'))
     .collect()
 }
@@ -37,6 +40,7 @@ fn descriptions() -> Vec<Description> {
     all.extend(logs::descriptions());
     all.extend(metrics::descriptions());
     all.extend(propagators::descriptions());
+    all.extend(proxy::descriptions());
     all.extend(queue::spans::descriptions());
     all.extend(queue::records::descriptions());
     all.extend(resource::descriptions());
@@ -44,13 +48,16 @@ fn descriptions() -> Vec<Description> {
     all
 }
 
-/// The forms for one signal are described by a footnote.
+/// The forms for one signal are described by a footnote, and those in lower case in their row.
 fn is_common(variable: &str) -> bool {
     let own = ["TRACES", "METRICS", "LOGS"];
-    let form = variable.strip_prefix("OTEL_EXPORTER_OTLP_").and_then(|rest| rest.split_once('_'));
-    !form.is_some_and(|(signal, setting)| {
-        own.contains(&signal) && !setting.ends_with("PREFERENCE") && !setting.ends_with("AGGREGATION")
-    })
+    let form = variable.replace("OTEL_RUST_", "OTEL_");
+    let form = form.strip_prefix("OTEL_EXPORTER_OTLP_").and_then(|rest| rest.split_once('_'));
+    let is_upper = variable.chars().all(|character| !character.is_ascii_lowercase());
+    is_upper
+        && !form.is_some_and(|(signal, setting)| {
+            own.contains(&signal) && !setting.ends_with("PREFERENCE") && !setting.ends_with("AGGREGATION")
+        })
 }
 
 #[test]

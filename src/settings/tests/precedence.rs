@@ -35,6 +35,7 @@ fn defaults_apply_where_nothing_is_configured() {
         max_items: 262_144,
         max_bytes: 32 << 20,
         max_export_batch_size: 512,
+        max_batch_bytes: 2 << 20,
         delay: Duration::from_secs(5),
     };
     assert_eq!(settings.traces.queue, queue);
@@ -156,7 +157,13 @@ fn queues_of_spans_and_records_are_set_apart() {
             .logs(|logs| logs.max_queue_size(20).max_export_batch_size(20))
     };
     let code = resolved(builder(), &Env::none());
-    let spans = QueueSettings { max_items: 10, max_bytes: 11, max_export_batch_size: 9, delay: MS_250 };
+    let spans = QueueSettings {
+        max_items: 10,
+        max_bytes: 11,
+        max_export_batch_size: 9,
+        max_batch_bytes: 2 << 20,
+        delay: MS_250,
+    };
     assert_eq!(code.traces.queue, spans);
     assert_eq!((code.logs.queue.max_items, code.logs.queue.max_export_batch_size), (20, 20));
     let env = Env::from_pairs([
@@ -174,6 +181,7 @@ fn queues_of_spans_and_records_are_set_apart() {
         max_items,
         max_bytes,
         max_export_batch_size,
+        max_batch_bytes: 2 << 20,
         delay: Duration::from_millis(delay),
     };
     assert_eq!(settings.traces.queue, queue(3, 4, 2, 1));

@@ -108,6 +108,7 @@ fn a_span_that_threads_share_is_encoded_once_with_everything() {
         max_items: usize::MAX,
         max_bytes: usize::MAX,
         max_export_batch_size: 512,
+        max_batch_bytes: usize::MAX,
         delay: Duration::MAX,
     };
     let (queue, consumers) = Queue::new(limits, 1);

@@ -96,6 +96,7 @@ pub(in crate::settings::file) fn is_standard(key: &str) -> bool {
     key.is_empty()
         || is_exporter
         || STANDARD.contains(&key)
+        || WITHOUT_PLACE.contains(&setter)
         || (key.starts_with("OTEL_EXPORTER_OTLP_") && key.ends_with("INSECURE"))
 }
 
@@ -108,6 +109,9 @@ const RENAMED: [(&str, &str); 3] = [
     ("OTEL_LOG_LEVEL", "diagnostic_level"),
     ("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "exception_signal"),
 ];
+
+/// Settings that a file cannot have yet: of the network between, and those that only code can give.
+const WITHOUT_PLACE: [&str; 5] = ["max_request_size", "proxy", "NO_PROXY", "header_source", "request_signer"];
 
 const EXPORTER_SETTERS: [&str; 9] = [
     "endpoint",

@@ -134,6 +134,7 @@ pub(super) fn queue() -> (Arc<Queue>, Consumer) {
         max_items: 10_000,
         max_bytes: 10 << 20,
         max_export_batch_size: 512,
+        max_batch_bytes: 1 << 20,
         delay: Duration::from_secs(600),
     };
     let (queue, mut consumers) = Queue::new(limits, 1);

@@ -1,0 +1,52 @@
+//! Compression of requests.
+
+use bytes::Bytes;
+
+use crate::settings::Compression;
+
+/// A message as it is sent, and the name of its encoding if it has one.
+#[derive(Clone)]
+pub(super) struct Encoded {
+    pub(super) bytes: Bytes,
+    pub(super) encoding: Option<&'static str>,
+}
+
+/// Compresses a message. One that cannot be compressed stays as it is.
+pub(super) fn compressed(message: Bytes, compression: Compression) -> Encoded {
+    let compressed = match compression {
+        Compression::None => None,
+        Compression::Gzip => gzip(&message).map(|bytes| (bytes, "gzip")),
+        Compression::Zstd => zstd(&message).map(|bytes| (bytes, "zstd")),
+    };
+    match compressed {
+        Some((bytes, encoding)) => Encoded { bytes: bytes.into(), encoding: Some(encoding) },
+        None => Encoded { bytes: message, encoding: None },
+    }
+}
+
+#[cfg(feature = "gzip")]
+fn gzip(message: &[u8]) -> Option<Vec<u8>> {
+    use std::io::Write as _;
+
+    let buffer = Vec::with_capacity(message.len() / 4);
+    let mut encoder = flate2::write::GzEncoder::new(buffer, flate2::Compression::default());
+    encoder.write_all(message).ok()?;
+    encoder.finish().ok()
+}
+
+#[cfg(feature = "zstd")]
+fn zstd(message: &[u8]) -> Option<Vec<u8>> {
+    zstd::bulk::compress(message, zstd::DEFAULT_COMPRESSION_LEVEL).ok()
+}
+
+// Without the feature, the compression was refused when the settings were read.
+
+#[cfg(not(feature = "gzip"))]
+fn gzip(_message: &[u8]) -> Option<Vec<u8>> {
+    None
+}
+
+#[cfg(not(feature = "zstd"))]
+fn zstd(_message: &[u8]) -> Option<Vec<u8>> {
+    None
+}

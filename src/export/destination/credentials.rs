@@ -1,0 +1,179 @@
+//! Asks the sources of credentials, off the I/O thread and with a limit.
+//!
+//! A source is code of the user: it may block, hang or panic. It runs on a helper thread of the runtime. A call that
+//! has not returned within its limit fails the requests that wait for it, which are tried again later; these then wait
+//! for the same call instead of starting another one. So a source that hangs takes one thread and no more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use tokio::sync::{Mutex, Semaphore};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, timeout};
+
+use super::exchange::{RequestBody, plain_text};
+use super::outcome::{Cause, Failure};
+use crate::settings::secrets::shown_words;
+use crate::settings::{self, HeaderSource, HeaderToken, RequestSigner};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The credentials of one signal's requests that change.
+pub(super) struct Credentials {
+    sources: Vec<(HeaderName, Arc<Source>)>,
+    signer: Option<Signer>,
+}
+
+impl Credentials {
+    /// `known` holds the sources of other signals: signals with one source share what it has returned.
+    pub(super) fn new(settings: &settings::Credentials, known: &mut Vec<Arc<Source>>) -> Self {
+        let sources = settings.sources.iter().map(|(name, source)| (name.clone(), shared(source, known)));
+        Self { sources: sources.collect(), signer: settings.signer.clone().map(Signer::new) }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.sources.is_empty() && self.signer.is_none()
+    }
+
+    /// Adds the headers of the sources, then those of the signer, which signs them too.
+    pub(super) async fn add_to(
+        &self,
+        mut request: Request<RequestBody>,
+        limit: Duration,
+    ) -> Result<Request<RequestBody>, Failure> {
+        let limit = limit.min(MAX_WAIT);
+        let failed =
+            |what: String, reason: String| Failure::new(Cause::CredentialSource, format!("{what} {reason}"));
+        for (name, source) in &self.sources {
+            let value = source.value(limit).await;
+            let value = value.map_err(|reason| failed(format!("the source of the header {name}"), reason))?;
+            request.headers_mut().insert(name, value);
+        }
+        let Some(signer) = &self.signer else { return Ok(request) };
+        let request = request.map(RequestBody::into_bytes);
+        let signed = signer.sign(request, limit).await;
+        let signed = signed.map_err(|reason| failed("the signer of requests".to_owned(), reason))?;
+        Ok(signed.map(|body| RequestBody::new(Bytes::new(), body)))
+    }
+
+    /// The receiver has refused what a request that was made at this time carried.
+    pub(super) fn refused(&self, made: Instant) {
+        self.sources.iter().for_each(|(_, source)| source.refused(made));
+    }
+}
+
+fn shared(source: &HeaderSource, known: &mut Vec<Arc<Source>>) -> Arc<Source> {
+    if let Some(known) = known.iter().find(|known| known.source.is_same(source)) {
+        return Arc::clone(known);
+    }
+    let new = Arc::new(Source { source: source.clone(), state: Mutex::default() });
+    known.push(Arc::clone(&new));
+    new
+}
+
+/// One source, with what it has returned.
+pub(super) struct Source {
+    source: HeaderSource,
+    state: Mutex<SourceState>,
+}
+
+#[derive(Default)]
+struct SourceState {
+    current: Option<Fetched>,
+    /// A call that has not returned yet.
+    running: Option<JoinHandle<Result<HeaderToken, BoxError>>>,
+}
+
+struct Fetched {
+    value: HeaderValue,
+    at: Instant,
+    valid_until: Instant,
+}
+
+impl Source {
+    async fn value(&self, limit: Duration) -> Result<HeaderValue, String> {
+        timeout(limit, self.fetch()).await.unwrap_or_else(|_| Err(not_answered(limit)))
+    }
+
+    /// May be dropped at any time.
+    async fn fetch(&self) -> Result<HeaderValue, String> {
+        let mut state = self.state.lock().await;
+        if let Some(current) = &state.current
+            && Instant::now() < current.valid_until
+        {
+            return Ok(current.value.clone());
+        }
+        let source = self.source.clone();
+        let running = state.running.get_or_insert_with(|| spawn_blocking(move || source.fetch()));
+        let returned = running.await;
+        state.running = None;
+        let token = returned.map_err(|_| PANICKED.to_owned())?.map_err(|error| failed(&error))?;
+        let mut value = HeaderValue::try_from(token.value)
+            .map_err(|_| "returned a value that is not printable ASCII".to_owned())?;
+        value.set_sensitive(true);
+        let at = Instant::now();
+        let valid_until = at + token.valid_for.min(settings::YEAR);
+        state.current = Some(Fetched { value: value.clone(), at, valid_until });
+        Ok(value)
+    }
+
+    fn refused(&self, made: Instant) {
+        // While it is locked, a new value is on its way.
+        let Ok(mut state) = self.state.try_lock() else { return };
+        // What was fetched later has not been tried yet.
+        if state.current.as_ref().is_some_and(|current| current.at <= made) {
+            state.current = None;
+        }
+    }
+}
+
+/// Signs requests, a few at a time.
+struct Signer {
+    signer: RequestSigner,
+    threads: Arc<Semaphore>,
+}
+
+impl Signer {
+    fn new(signer: RequestSigner) -> Self {
+        Self { signer, threads: Arc::new(Semaphore::new(MAX_SIGNING)) }
+    }
+
+    /// Returns the request with the headers that the signer has added. What else it has changed is not sent.
+    async fn sign(&self, request: Request<Bytes>, limit: Duration) -> Result<Request<Bytes>, String> {
+        let signing = async {
+            let thread =
+                Arc::clone(&self.threads).acquire_owned().await.map_err(|error| error.to_string())?;
+            let (signer, mut copy) = (self.signer.clone(), request.clone());
+            let signing = spawn_blocking(move || {
+                let _thread = thread;
+                signer.sign(&mut copy).map(|()| copy.into_parts().0.headers)
+            });
+            signing.await.map_err(|_| PANICKED.to_owned())?.map_err(|error| failed(&error))
+        };
+        let mut headers: HeaderMap =
+            timeout(limit, signing).await.unwrap_or_else(|_| Err(not_answered(limit)))?;
+        for (name, value) in &mut headers {
+            let is_new = request.headers().get(name) != Some(value);
+            value.set_sensitive(is_new || value.is_sensitive());
+        }
+        let (mut head, body) = request.into_parts();
+        head.headers = headers;
+        Ok(Request::from_parts(head, body))
+    }
+}
+
+fn failed(error: &BoxError) -> String {
+    format!("failed: {}", plain_text(shown_words(&error.to_string()).as_bytes()))
+}
+
+fn not_answered(limit: Duration) -> String {
+    format!("has not returned within {limit:?}")
+}
+
+const PANICKED: &str = "panicked";
+/// A source has so long, if an export may take longer.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+/// As many as there are requests of one signal under way.
+const MAX_SIGNING: usize = 8;

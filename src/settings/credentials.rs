@@ -1,0 +1,238 @@
+//! Credentials that change while the program runs: sources of headers, and signatures.
+
+use std::error::Error;
+use std::fmt;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderName, Request};
+
+type BoxError = Box<dyn Error + Send + Sync>;
+type Fetch = dyn Fn() -> Result<HeaderToken, BoxError> + Send + Sync;
+type Sign = dyn Fn(&mut Request<Bytes>) -> Result<(), BoxError> + Send + Sync;
+
+/// A source of a header's value, for values that change while the program runs; see
+/// [`Builder::header_source`](crate::Builder::header_source).
+///
+/// The source runs on a thread of its own, never on a thread of the program and never twice at the same time. If it
+/// fails, panics or does not return within the timeout of an export (10 seconds at most), the export is tried again
+/// later; the reason is logged. If the receiver refuses the credentials (401 or 403, `UNAUTHENTICATED` or
+/// `PERMISSION_DENIED`), the source is asked again at once; if they are refused again, the export is tried again
+/// later.
+///
+/// The value is a secret: it appears in no log line, no error and no `Debug` output.
+///
+/// ```
+/// use std::time::Duration;
+/// use telemetry_bootstrap::{HeaderSource, HeaderToken};
+///
+/// # fn fetch() -> Result<(String, u64), std::io::Error> { Ok((String::new(), 1)) }
+/// let token = HeaderSource::from_token(|| {
+///     let (token, seconds) = fetch()?;
+///     Ok::<_, std::io::Error>(HeaderToken::new(token).valid_for(Duration::from_secs(seconds)))
+/// });
+/// # let _ =
+/// telemetry_bootstrap::init().header_source("authorization", token.prefix("Bearer "));
+/// ```
+#[derive(Clone)]
+#[must_use = "a source has no effect until it is given to `header_source`"]
+pub struct HeaderSource {
+    fetch: Arc<Fetch>,
+    prefix: String,
+}
+
+impl HeaderSource {
+    /// Creates a source from a closure that returns the value. It is called for each request.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::HeaderSource;
+    ///
+    /// # fn current_tenant() -> String { String::new() }
+    /// # let _ =
+    /// telemetry_bootstrap::init().header_source("x-tenant", HeaderSource::from_fn(current_tenant));
+    /// ```
+    pub fn from_fn(value: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        Self::from_fetch(move || Ok(HeaderToken::new(value())))
+    }
+
+    /// Creates a source from a function that fetches a token, for example from an identity service. It may block. It
+    /// is called when the token that it returned last is no longer [valid](HeaderToken::valid_for), and when the
+    /// receiver refuses the token.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::{HeaderSource, HeaderToken};
+    ///
+    /// # let _ =
+    /// HeaderSource::from_token(|| std::env::var("TOKEN").map(HeaderToken::new)).prefix("Bearer ");
+    /// ```
+    pub fn from_token<E>(fetch: impl Fn() -> Result<HeaderToken, E> + Send + Sync + 'static) -> Self
+    where
+        E: Into<BoxError>,
+    {
+        Self::from_fetch(move || fetch().map_err(Into::into))
+    }
+
+    /// Creates a source from a file. It is read for each request, so that a file that was replaced or rewritten counts
+    /// from then on. White space at its end is not part of the value. While the file cannot be read, or is empty,
+    /// the value that was read last stays in use. At most 64 KiB.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::HeaderSource;
+    ///
+    /// let token = HeaderSource::from_file("/var/run/secrets/otel/token").prefix("Bearer ");
+    /// # let _ = telemetry_bootstrap::init().header_source("authorization", token);
+    /// ```
+    pub fn from_file(path: impl Into<PathBuf>) -> Self {
+        let (path, last) = (path.into(), Mutex::new(None));
+        Self::from_fetch(move || {
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            match (read(&path), &*last) {
+                (Ok(value), _) => Ok(HeaderToken::new(last.insert(value).clone())),
+                (Err(_), Some(value)) => Ok(HeaderToken::new(String::clone(value))),
+                (Err(error), None) => Err(error),
+            }
+        })
+    }
+
+    /// Puts a text such as `Bearer ` before each value.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::HeaderSource;
+    ///
+    /// # let _ =
+    /// HeaderSource::from_file("/var/run/secrets/otel/token").prefix("Bearer ");
+    /// ```
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    fn from_fetch(fetch: impl Fn() -> Result<HeaderToken, BoxError> + Send + Sync + 'static) -> Self {
+        Self { fetch: Arc::new(fetch), prefix: String::new() }
+    }
+
+    /// Returns the value, with its prefix.
+    pub(crate) fn fetch(&self) -> Result<HeaderToken, BoxError> {
+        let HeaderToken { value, valid_for } = (self.fetch)()?;
+        Ok(HeaderToken { value: format!("{}{value}", self.prefix), valid_for })
+    }
+
+    /// Returns `true` for clones of one source, which share what was fetched.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.fetch, &other.fetch) && self.prefix == other.prefix
+    }
+}
+
+fn read(path: &Path) -> Result<String, BoxError> {
+    let at = |error: &dyn fmt::Display| BoxError::from(format!("{}: {error}", path.display()));
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|error| at(&error))?;
+    file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(|error| at(&error))?;
+    match text.trim_end() {
+        "" => Err(at(&"the file is empty")),
+        value if value.len() as u64 > MAX_FILE => Err(at(&"the file is larger than 64 KiB")),
+        value => Ok(value.to_owned()),
+    }
+}
+
+impl fmt::Debug for HeaderSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeaderSource").finish_non_exhaustive()
+    }
+}
+
+/// The value that [`HeaderSource::from_token`] fetches, and how long it is valid.
+///
+/// ```
+/// use std::time::Duration;
+/// use telemetry_bootstrap::HeaderToken;
+///
+/// let token = HeaderToken::new("secret").valid_for(Duration::from_secs(300));
+/// assert!(!format!("{token:?}").contains("secret"));
+/// ```
+#[derive(Clone)]
+#[must_use = "return it from the closure"]
+pub struct HeaderToken {
+    pub(crate) value: String,
+    pub(crate) valid_for: Duration,
+}
+
+impl HeaderToken {
+    /// Creates a value that is used for one request.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self { value: value.into(), valid_for: Duration::ZERO }
+    }
+
+    /// Sets how long the value is used before the next one is fetched. Choose a shorter time than that after which the
+    /// receiver refuses it.
+    pub fn valid_for(mut self, time: Duration) -> Self {
+        self.valid_for = time;
+        self
+    }
+}
+
+impl fmt::Debug for HeaderToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeaderToken").field("valid_for", &self.valid_for).finish_non_exhaustive()
+    }
+}
+
+/// Signs each request.
+#[derive(Clone)]
+pub(crate) struct RequestSigner(Arc<Sign>);
+
+impl RequestSigner {
+    pub(crate) fn new<E: Into<BoxError>>(
+        sign: impl Fn(&mut Request<Bytes>) -> Result<(), E> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(move |request| sign(request).map_err(Into::into)))
+    }
+
+    pub(crate) fn sign(&self, request: &mut Request<Bytes>) -> Result<(), BoxError> {
+        (self.0)(request)
+    }
+}
+
+/// The credentials of one signal's requests that change.
+#[derive(Clone, Default)]
+pub(crate) struct Credentials {
+    pub(crate) sources: Vec<(HeaderName, HeaderSource)>,
+    pub(crate) signer: Option<RequestSigner>,
+}
+
+impl Credentials {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sources.is_empty() && self.signer.is_none()
+    }
+}
+
+impl PartialEq for Credentials {
+    fn eq(&self, other: &Self) -> bool {
+        let is_same_signer = match (&self.signer, &other.signer) {
+            (Some(one), Some(other)) => Arc::ptr_eq(&one.0, &other.0),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        is_same_signer
+            && self.sources.len() == other.sources.len()
+            && self
+                .sources
+                .iter()
+                .zip(&other.sources)
+                .all(|(one, other)| one.0 == other.0 && one.1.is_same(&other.1))
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.sources.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Credentials")
+            .field("sources", &names)
+            .field("has_signer", &self.signer.is_some())
+            .finish()
+    }
+}
+
+const MAX_FILE: u64 = 64 << 10;

@@ -1,0 +1,180 @@
+//! Proxies between this program and the receivers, by the variables that most programs read.
+//!
+//! The library that reads them elsewhere (`hyper-util`'s matcher) brings two crates, one of them a second version of
+//! `base64`, and takes proxies that it cannot speak to.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::uri::{Authority, Scheme};
+use http::{HeaderValue, Uri};
+use percent_encoding::percent_decode_str;
+
+use super::endpoint::redacted;
+use super::env::Env;
+use super::setting::{Setting, settings};
+use super::value_kind::{Kind, Reason, TEXT};
+
+#[cfg(test)]
+mod tests;
+
+/// A proxy that speaks HTTP.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Proxy {
+    /// `http://host:port/`.
+    pub(crate) uri: Uri,
+    /// The value of `Proxy-Authorization`, which is a secret.
+    pub(crate) authorization: Option<HeaderValue>,
+    /// The variable or setter that names it, for messages.
+    pub(crate) origin: Cow<'static, str>,
+}
+
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = self.uri.authority().map(Authority::as_str).unwrap_or_default();
+        write!(f, "{address} ({})", self.origin)
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Proxy({self})")
+    }
+}
+
+/// The address of a proxy: `http://host:port`, `http://user:password@host:port`, `host:port`. Empty: none.
+pub(super) const PROXY: Kind<String> = Kind {
+    parse: |text| parse(text).map(|_| text.to_owned()),
+    check: |text| parse(text).map(drop),
+    show: |text| if text.is_empty() { "none".into() } else { redacted(text) },
+    quote: |text| format!("{:?}", redacted(text)),
+};
+
+settings! {
+    /// The proxy of `https` targets.
+    HTTPS_PROXY: String = "proxy", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"], PROXY, String::new();
+    /// The proxy of `http` targets.
+    HTTP_PROXY: String = "proxy", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"], PROXY, String::new();
+    /// Hosts that are reached directly.
+    NO_PROXY: String = "", ["NO_PROXY", "no_proxy"], TEXT, String::new();
+}
+
+/// Reads the address of a proxy. Its origin is left open.
+pub(super) fn parse(text: &str) -> Result<Proxy, Reason> {
+    let rest = match text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => {
+            return Err("a connection to the proxy itself cannot use TLS here: write http://".into());
+        }
+        Some(_) => return Err("only proxies that speak HTTP can be used".into()),
+        None => text,
+    };
+    let (credentials, rest) = match rest.rsplit_once('@') {
+        Some((credentials, rest)) => (Some(credentials), rest),
+        None => (None, rest),
+    };
+    let address = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority: Authority = address.parse().map_err(|_| EXPECTED)?;
+    let is_port = |text: &str| text.is_empty() || text.parse::<u16>().is_ok_and(|port| port > 0);
+    let after_host = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+    if authority.host().is_empty() || !is_port(after_host.trim_start_matches(':')) {
+        return Err(EXPECTED.into());
+    }
+    let uri = Uri::builder().scheme(Scheme::HTTP).authority(authority).path_and_query("/").build();
+    Ok(Proxy {
+        uri: uri.map_err(|_| EXPECTED)?,
+        authorization: credentials.map(basic).transpose()?,
+        origin: Cow::Borrowed(""),
+    })
+}
+
+/// `Basic` credentials, which are percent-encoded in an address.
+fn basic(credentials: &str) -> Result<HeaderValue, Reason> {
+    let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
+    let mut plain: Vec<u8> = percent_decode_str(user).collect();
+    plain.push(b':');
+    plain.extend(percent_decode_str(password));
+    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(plain)))
+        .map_err(|_| "the credentials cannot be sent")?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Returns the setting that names the proxy of a target.
+pub(super) fn setting_for(target: &Uri, env: &Env) -> Setting<String> {
+    match target.scheme() == Some(&Scheme::HTTPS) {
+        true => HTTPS_PROXY,
+        // A web server passes the request's header `Proxy` to CGI programs in this variable.
+        false if env.is_cgi() => Setting { variables: &HTTP_UNDER_CGI, ..HTTP_PROXY },
+        false => HTTP_PROXY,
+    }
+}
+
+/// Returns `true` if a target is reached without a proxy: it is on this machine, or listed in `NO_PROXY`.
+pub(super) fn is_exempt(target: &Uri, env: &Env) -> bool {
+    let host = target.host().unwrap_or_default().trim_matches(['[', ']']).trim_end_matches('.');
+    let host = host.to_ascii_lowercase();
+    let port = target.port_u16().unwrap_or(if target.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
+    let list = NO_PROXY.variables.iter().find_map(|name| env.get(name)).unwrap_or_default();
+    is_loopback(&host)
+        || list
+            .split(|c: char| c == ',' || c.is_whitespace())
+            .any(|entry| !entry.is_empty() && matches(entry, &host, port))
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// An entry is `*`, a domain (with or without a dot before it), an address, or a network such as `10.0.0.0/8`; the
+/// first three may have a port.
+fn matches(entry: &str, host: &str, port: u16) -> bool {
+    let address = host.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+    if let Some((network, bits)) = entry.split_once('/') {
+        let network = network.trim_matches(['[', ']']).parse().ok();
+        return network
+            .zip(bits.parse().ok())
+            .zip(address)
+            .is_some_and(|((network, bits), address)| is_in_network(address, network, bits));
+    }
+    if let (Ok(entry), Some(address)) = (entry.trim_matches(['[', ']']).parse::<IpAddr>(), address) {
+        return entry.to_canonical() == address;
+    }
+    let (name, wanted) = match entry.rsplit_once(':') {
+        Some((name, wanted)) if wanted.parse::<u16>().is_ok() => (name, wanted.parse().ok()),
+        _ => (entry, None),
+    };
+    if wanted.is_some_and(|wanted: u16| wanted != port) {
+        return false;
+    }
+    if let (Ok(entry), Some(address)) = (name.trim_matches(['[', ']']).parse::<IpAddr>(), address) {
+        return entry.to_canonical() == address;
+    }
+    let domain =
+        name.trim_start_matches('*').trim_start_matches('.').trim_end_matches('.').to_ascii_lowercase();
+    let is_subdomain = || host.strip_suffix(&domain).is_some_and(|rest| rest.ends_with('.'));
+    name == "*" || (!domain.is_empty() && (host == domain || is_subdomain()))
+}
+
+fn is_in_network(address: IpAddr, network: IpAddr, bits: u32) -> bool {
+    let keep = |width: u32| width.checked_sub(bits);
+    match (address, network) {
+        (IpAddr::V4(address), IpAddr::V4(network)) => keep(32).is_some_and(|shift| {
+            let differ = address.to_bits() ^ network.to_bits();
+            differ.checked_shr(shift).unwrap_or(0) == 0
+        }),
+        (IpAddr::V6(address), IpAddr::V6(network)) => keep(128).is_some_and(|shift| {
+            let differ = address.to_bits() ^ network.to_bits();
+            differ.checked_shr(shift).unwrap_or(0) == 0
+        }),
+        _ => false,
+    }
+}
+
+const HTTP_UNDER_CGI: [&str; 3] = ["http_proxy", "ALL_PROXY", "all_proxy"];
+const EXPECTED: &str = "not http://host:port or http://user:password@host:port";
