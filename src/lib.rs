@@ -133,6 +133,8 @@ pub use tracing_subscriber;
 pub mod _documentation {
     #[doc = include_str!("../docs/configuration-file.md")]
     pub mod configuration_file {}
+    #[doc = include_str!("../docs/destinations.md")]
+    pub mod destinations {}
     #[doc = include_str!("../docs/in-a-handler.md")]
     pub mod in_a_handler {}
     #[doc = include_str!("../docs/migrating.md")]

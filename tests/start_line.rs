@@ -50,6 +50,26 @@ fn messages(lines: &[serde_json::Value]) -> Vec<&str> {
 }
 
 #[test]
+fn what_a_destination_cannot_take_is_reported_once_with_the_setting_that_it_needs() {
+    let lines = lines(&[
+        ("CASE", "drop"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://abc.live.dynatrace.com/api/v2/otlp"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Api-Token%20hunter2"),
+    ]);
+    let hints: Vec<_> = lines.iter().filter(|line| line["destination"] == "Dynatrace").collect();
+    let messages: Vec<_> = hints.iter().map(|line| line["message"].as_str().unwrap()).collect();
+    let expected = [
+        "this destination takes protobuf over HTTP only, no gRPC and no JSON",
+        "this destination takes metrics of delta temporality only",
+    ];
+    assert_eq!(messages, expected);
+    assert_eq!((&hints[0]["level"], &hints[0]["signals"]), (&"INFO".into(), &"traces, metrics, logs".into()));
+    assert_eq!(hints[1]["set"], "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta");
+    assert!(lines.iter().all(|line| !line.to_string().contains("hunter2")));
+}
+
+#[test]
 fn first_line_names_the_destination_of_each_signal() {
     let collector = Collector::start().unwrap();
     let endpoint = collector.endpoint();

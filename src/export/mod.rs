@@ -26,6 +26,7 @@ mod stats;
 mod tests;
 
 pub(crate) use delivery::{Exporter, Route, Workers};
+pub(crate) use destination::hints;
 pub use error::ExportError;
 pub(crate) use logs::LogQueue;
 pub(crate) use metrics::MetricQueue;

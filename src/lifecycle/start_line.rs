@@ -20,6 +20,17 @@ pub(crate) struct StartLine {
     sampler: String,
     lines: String,
     origins: String,
+    hints: Vec<Hint>,
+}
+
+/// What a destination does not take, of one signal or several.
+#[derive(Debug)]
+struct Hint {
+    destination: &'static str,
+    takes: String,
+    signals: String,
+    settings: String,
+    source: &'static str,
 }
 
 impl StartLine {
@@ -36,6 +47,7 @@ impl StartLine {
             sampler: settings.traces.sampler.to_string(),
             lines,
             origins: settings.origins.join(", "),
+            hints: hints(settings),
         }
     }
 
@@ -64,7 +76,52 @@ impl StartLine {
             fields.push(("settings_from", FieldValue::Text(&self.origins)));
         }
         diagnostics.info(message, &fields);
+        self.hints.iter().for_each(|hint| hint.write(diagnostics));
     }
+}
+
+impl Hint {
+    fn write(&self, diagnostics: &Diagnostics) {
+        let message = format!("this destination takes {}", self.takes);
+        diagnostics.info(
+            &message,
+            &[
+                ("destination", FieldValue::Text(&self.destination)),
+                ("signals", FieldValue::Text(&self.signals)),
+                ("set", FieldValue::Text(&self.settings)),
+                ("see", FieldValue::Text(&self.source)),
+            ],
+        );
+    }
+}
+
+/// Returns what cannot work at the destinations, the same for several signals once.
+fn hints(settings: &Settings) -> Vec<Hint> {
+    let mut all: Vec<Hint> = Vec::new();
+    let destinations = settings.destinations();
+    let each = destinations.iter().flat_map(|(signal, some)| some.iter().map(move |one| (signal, one)));
+    for (signal, destination) in each {
+        let DestinationSettings::Otlp(export) = destination else { continue };
+        for hint in crate::export::hints(signal, export, settings.metrics.temporality) {
+            let known = all
+                .iter_mut()
+                .find(|known| known.destination == hint.destination && known.takes == hint.takes);
+            match known {
+                Some(known) => {
+                    known.signals = format!("{}, {signal}", known.signals);
+                    known.settings = format!("{} {}", known.settings, hint.setting);
+                }
+                None => all.push(Hint {
+                    destination: hint.destination,
+                    takes: hint.takes,
+                    signals: signal.to_string(),
+                    settings: hint.setting,
+                    source: hint.source,
+                }),
+            }
+        }
+    }
+    all
 }
 
 /// Stands for the line where the filter is asked.

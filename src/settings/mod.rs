@@ -91,6 +91,8 @@ pub(crate) use self::metrics::{
     HISTOGRAM_AGGREGATION, METRIC_EXPORT_TIMEOUT, METRIC_INTERVAL, METRIC_TEMPORALITY, MetricSettings,
 };
 pub(crate) use self::misspelt::edit_distance;
+#[cfg(test)]
+pub(crate) use self::misspelt::known_variables;
 pub(crate) use self::propagators::PROPAGATORS;
 pub(crate) use self::proxy::Proxy;
 pub(crate) use self::queue::{DEFAULT_BATCH_BYTES, LOG_QUEUE, QueueSettings, SPAN_QUEUE};

@@ -10,6 +10,7 @@
 //! | `credentials` | values of headers that change, signatures |
 //! | `compression` | gzip and zstd |
 //! | `explain` | from an error of the transport to its [`Cause`] |
+//! | `hints` | what well-known destinations cannot take |
 //! | `outcome` | what became of a request, and what to do about it |
 
 mod compression;
@@ -18,6 +19,7 @@ mod connector;
 mod credentials;
 mod exchange;
 mod explain;
+mod hints;
 mod json_response;
 mod otlp;
 mod otlp_grpc;
@@ -33,6 +35,7 @@ mod tests;
 mod tls;
 
 pub(super) use connection::Connections;
+pub(crate) use hints::hints;
 pub(super) use outcome::{Cause, Failure, Outcome};
 #[cfg(feature = "tls")]
 pub(super) use tls::check as check_tls;
