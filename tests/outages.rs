@@ -520,28 +520,3 @@ fn speaking(bytes: &'static [u8]) -> String {
     });
     endpoint
 }
-
-/// A rolling restart of a collector and a program together: requests that were under way are cut off.
-#[test]
-fn collector_that_restarts_during_the_shutdown_gets_everything() {
-    for protocol in BOTH {
-        for _ in 0..3 {
-            let collector = Collector::start().unwrap();
-            let local = Local::with(&collector.endpoint(), |builder| {
-                builder.protocol(*protocol).shutdown_timeout(PATIENCE)
-            });
-            collector.inject_fault(Fault::Delay(Duration::from_millis(100)));
-            local.record(0..2_000);
-            let (delivery, _) = std::thread::scope(|scope| {
-                let shutdown = scope.spawn(|| local.shutdown());
-                while collector.request_count() == 0 {
-                    std::thread::yield_now();
-                }
-                collector.stop();
-                collector.restart().unwrap();
-                shutdown.join().unwrap()
-            });
-            assert_nothing_lost(2_000, delivery, &collector.received());
-        }
-    }
-}
