@@ -3,11 +3,12 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Mutex;
 
 use super::outcome::{Cause, Failure, Outcome};
 use crate::export::encode::json;
@@ -15,8 +16,8 @@ use crate::settings::{OutputTarget, Signal};
 
 /// One signal's way to a file or to standard output.
 ///
-/// A write may take as long as it likes, for example to a pipe that is full. So it runs on a thread beside the I/O
-/// thread, which other destinations need, and there is one at a time.
+/// A write can take long, for example to a pipe that is full. So it runs on a thread beside the I/O thread, which other
+/// destinations need. There is one at a time, and requests that wait for it need no thread.
 pub(in crate::export) struct JsonLines {
     signal: Signal,
     output: Arc<Mutex<Output>>,
@@ -50,26 +51,28 @@ impl JsonLines {
         timeout: Duration,
         is_unanswered: Arc<AtomicBool>,
     ) -> Outcome {
-        let (signal, output) = (self.signal, Arc::clone(&self.output));
-        let writing = tokio::task::spawn_blocking(move || write(signal, &request, &output));
+        let (signal, has_started) = (self.signal, Arc::new(AtomicBool::new(false)));
+        let (output, started) = (Arc::clone(&self.output), Arc::clone(&has_started));
+        let writing = async move {
+            let mut output = output.lock_owned().await;
+            started.store(true, Ordering::Relaxed);
+            tokio::task::spawn_blocking(move || write(signal, &request, &mut output)).await
+        };
         match tokio::time::timeout(timeout, writing).await {
             Ok(Ok(Ok(()))) => Outcome::Delivered { rejected: 0, message: String::new() },
             Ok(Ok(Err(error))) => Outcome::Retry(Failure::new(Cause::OutputFailed, error.to_string())),
             Ok(Err(_)) => Outcome::Retry(Failure::new(Cause::Unexpected, "the write ended with a panic")),
             Err(_) => {
-                is_unanswered.store(true, Ordering::Relaxed);
+                if has_started.load(Ordering::Relaxed) {
+                    is_unanswered.store(true, Ordering::Relaxed);
+                }
                 Outcome::Retry(Failure::new(Cause::OutputFailed, "the write did not end in time"))
             }
         }
     }
 }
 
-fn write(signal: Signal, request: &[u8], output: &Mutex<Output>) -> io::Result<()> {
-    let mut output = match output.try_lock() {
-        Ok(output) => output,
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        Err(TryLockError::WouldBlock) => return Err(io::Error::other("an earlier write has not ended")),
-    };
+fn write(signal: Signal, request: &[u8], output: &mut Output) -> io::Result<()> {
     let mut line = Vec::new();
     if output.may_be_torn {
         // What is left of the last line does not spoil this one.
