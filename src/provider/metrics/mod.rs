@@ -49,7 +49,9 @@ pub(crate) fn meter_provider(
     let reader = queue
         .map(|queue| QueueReader::start(queue, Arc::clone(&observer), settings.interval, diagnostics.clone()))
         .transpose()
-        .map_err(|error| InitError::Thread(error.into()))?;
+        .map_err(|error| {
+            InitError::Thread(format!("the system refused one for the metric reader: {error}").into())
+        })?;
     if let Some(reader) = &reader {
         builder = builder.with_reader(reader.clone());
     }
