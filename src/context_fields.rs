@@ -1,4 +1,4 @@
-//! Fields of everything below a point, without a `tracing` span: a request id, a tenant.
+//! Fields for everything within a scope, without a `tracing` span: a request id, a tenant.
 //!
 //! They live in the OpenTelemetry context and go where it goes: into spawned work by
 //! [`FutureExt::with_context`](opentelemetry::context::FutureExt::with_context), into threads by
@@ -47,10 +47,10 @@ pub fn with_fields(fields: impl IntoIterator<Item = KeyValue>) -> Context {
     })
 }
 
-/// What the context holds.
+/// The fields in the context.
 struct Fields(Arc<[KeyValue]>);
 
-/// Keys of the baggage that are let into lines and records.
+/// Keys of the baggage that become fields of lines and records.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BaggageKeys(Box<[Cow<'static, str>]>);
 

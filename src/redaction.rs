@@ -25,13 +25,13 @@ enum Rule {
 }
 
 impl Redaction {
-    /// The fields of these names, in whatever case they are written.
+    /// Redacts the fields of these names, ignoring case.
     pub fn keys<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Self {
         let keys: Arc<[String]> = keys.into_iter().map(Into::into).collect();
         Self((!keys.is_empty()).then_some(Rule::Keys(keys)))
     }
 
-    /// The fields for whose name `rule` says yes. It is asked for each field of each line. Should it panic, the field
+    /// Redacts the fields for whose name `rule` returns `true`. It is called for each field of each line. If it panics, the field
     /// is redacted. Of what the rule itself logs nothing is asked, and all values are redacted, the message among them.
     pub fn matching(rule: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self(Some(Rule::Matching(Arc::new(rule))))
@@ -46,7 +46,7 @@ impl Redaction {
         match &self.0 {
             None => false,
             Some(Rule::Keys(keys)) => keys.iter().any(|redacted| redacted.eq_ignore_ascii_case(key)),
-            // Asked about what it logs itself, it would log again, without end.
+            // Applied to its own events, it would log again, without end.
             Some(Rule::Matching(_)) if ASKED.get() => true,
             Some(Rule::Matching(rule)) => {
                 ASKED.set(true);
@@ -69,11 +69,11 @@ impl fmt::Debug for Redaction {
 }
 
 thread_local! {
-    /// Whether a rule is being asked on this thread.
+    /// Whether a rule is running on this thread.
     static ASKED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What stands in place of the value.
+/// The replacement of the value.
 pub(crate) const REDACTED: &str = "[redacted]";
 
 /// Returns `text`, or [`REDACTED`] if it looks as if a secret had been put where it does not belong: key material in
@@ -102,7 +102,7 @@ fn contains_ignoring_case(text: &str, word: &str) -> bool {
     text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// Beside these words, what follows is a credential.
+/// The word after one of these is a credential.
 const SECRET_WORDS: [&str; 8] =
     ["bearer", "basic ", "password", "passwd", "secret", "api_key", "api-key", "authorization"];
 

@@ -55,7 +55,7 @@ pub(crate) fn is_sdk_target(target: &str) -> bool {
     target.starts_with("opentelemetry")
 }
 
-/// Whether the OpenTelemetry context may be asked anything on behalf of an event of `target`. It panics in two cases:
+/// Whether the OpenTelemetry context may be read for an event of `target`. It panics in two cases:
 ///
 /// - for events of the SDK, which it emits while it has the current context borrowed;
 /// - for events of thread-local values that are dropped after the thread's context is gone, which aborts the process.

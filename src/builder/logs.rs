@@ -40,7 +40,7 @@ impl Logs {
         self
     }
 
-    /// Exports no records below this level, whatever the filter lets pass. Default: the filter alone decides.
+    /// Exports no records below this level, even if the filter passes them. Default: the filter alone decides.
     ///
     /// ```
     /// use telemetry_bootstrap::tracing::Level;
@@ -54,7 +54,7 @@ impl Logs {
 
     /// Exports no records of traces that are not sampled. Records outside of any trace are exported. Default: all are.
     ///
-    /// Where few traces are sampled, log records can cost more than all else; these are the ones that no trace in the
+    /// If few traces are sampled, log records can cost more than everything else; these are the records that no trace in the
     /// backend leads to. Log lines are not touched.
     ///
     /// ```

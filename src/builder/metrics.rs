@@ -13,7 +13,7 @@ use crate::settings::{
 
 /// Settings of metrics alone; given to the closure of [`Builder::metrics`](crate::Builder::metrics).
 ///
-/// What is set here replaces what the builder says for all signals.
+/// These settings replace the builder's settings for all signals.
 ///
 /// ```
 /// use std::time::Duration;
@@ -57,7 +57,7 @@ impl Metrics {
         self
     }
 
-    /// Limit for delivering one collection, tries included. Zero: none.
+    /// Limit for delivering one collection, including retries. Zero: none.
     ///
     /// Overridden by `OTEL_METRIC_EXPORT_TIMEOUT` (milliseconds). Default: 30 s.
     ///
@@ -105,7 +105,7 @@ impl Metrics {
         self
     }
 
-    /// Adds a reader beside the export: it hands what it collects to an exporter of the user's own.
+    /// Adds a reader beside the export: it passes what it collects to an exporter of the user's own.
     ///
     /// ```
     /// use telemetry_bootstrap::opentelemetry_sdk::metrics::PeriodicReader;
@@ -122,7 +122,7 @@ impl Metrics {
         self
     }
 
-    /// Adds a view: renames instruments, drops attributes, changes the aggregation. Of several that answer for an
+    /// Adds a view, which renames instruments, drops attributes or changes the aggregation. If several match an
     /// instrument the first one decides.
     ///
     /// ```

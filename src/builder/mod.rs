@@ -50,7 +50,7 @@ pub fn init() -> Builder {
 
 /// What is to be set up, in code.
 ///
-/// The environment has the last word: each setter names the variable that overrides it, and
+/// The environment takes precedence: each setter names the variable that overrides it, and
 /// [`ignore_env`](Self::ignore_env) turns that off. No setter can fail; `build()` reports all that is wrong, together.
 ///
 #[doc = include_str!("../settings/environment.md")]
@@ -67,7 +67,7 @@ pub struct Builder {
     config_file: ConfigFileChoice,
 }
 
-/// Who sends.
+/// The sender.
 impl Builder {
     /// The name of the service (`service.name`).
     ///
@@ -271,7 +271,7 @@ impl Builder {
         self
     }
 
-    /// Adds a layer of the user's own beside ours. It has no part in our filters.
+    /// Adds a layer of the user's own beside ours. Our filters do not apply to it.
     ///
     /// ```
     /// # struct Own;
@@ -287,7 +287,7 @@ impl Builder {
 
 /// Start and end.
 impl Builder {
-    /// One deadline for the end of everything: all signals are flushed within it, together.
+    /// The deadline of the shutdown: all signals together are flushed within it.
     ///
     /// Overridden by `OTEL_RUST_SHUTDOWN_TIMEOUT` (milliseconds). Default: 5 s.
     ///
@@ -302,7 +302,7 @@ impl Builder {
         self
     }
 
-    /// Leaves the environment unread, `RUST_LOG` included: only code and defaults count.
+    /// Ignores the environment, including `RUST_LOG`: only code and defaults count.
     ///
     /// ```
     /// # let _ =
@@ -389,7 +389,7 @@ impl Builder {
         crate::lifecycle::local(|| self.resolve())
     }
 
-    /// Decides all settings; what is not plain data goes along.
+    /// Resolves all settings; what is not plain data is passed along.
     pub(crate) fn resolve(mut self) -> Result<(Settings, Additions), InitError> {
         let ignores_env = self.ignore_env;
         let env = if ignores_env { Env::none() } else { Env::process() };

@@ -1,6 +1,6 @@
 //! Setters of the queues, which traces and logs have.
 
-/// What waits to be sent.
+/// Queued telemetry.
 macro_rules! queue_setters {
     ($options:ident, $queue:ident, $signal:literal, $items:literal, $processor:literal, $delay:literal) => {
         impl $options {
@@ -21,7 +21,7 @@ macro_rules! queue_setters {
             }
 
             #[doc = concat!("Bytes of ", $items, " that may wait to be sent, encoded: the bound on memory when the collector")]
-            /// is slow or away.
+            /// is slow or unreachable.
             ///
             #[doc = concat!("Overridden by `OTEL_RUST_", $processor, "_MAX_QUEUE_BYTES`. Default: 32 MiB.")]
             ///

@@ -12,7 +12,7 @@ use crate::settings::{
 
 /// Settings of traces alone; given to the closure of [`Builder::traces`](crate::Builder::traces).
 ///
-/// What is set here replaces what the builder says for all signals.
+/// These settings replace the builder's settings for all signals.
 ///
 /// ```
 /// use opentelemetry_sdk::trace::Sampler;

@@ -36,7 +36,7 @@ pub(super) fn without_brackets(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
-/// The address of the last authority. Nearly all callers of a server use the same name for it.
+/// The address of the last authority, because nearly all callers of a server use the same name for it.
 #[derive(Default)]
 pub(super) struct AddressCache {
     last: ArcSwapOption<(Authority, Address)>,

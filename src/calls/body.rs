@@ -1,4 +1,4 @@
-//! The response body, which the call is followed through to its end.
+//! The response body, through which a call is followed to its end.
 
 use std::fmt;
 use std::pin::Pin;

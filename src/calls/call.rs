@@ -1,4 +1,4 @@
-//! A recorded call of either protocol, as the response future and the response body see it.
+//! A recorded call of either protocol, for the response future and the response body.
 
 use bytes::Buf;
 use http::{HeaderMap, Response};

@@ -13,7 +13,7 @@ use opentelemetry::{Context, global};
 use crate::propagation::{self, Baggage, RemoteSpan};
 use crate::provider::installed::Installed;
 
-/// What a server does with the trace context that a caller sent.
+/// How a server uses the trace context that a caller sent.
 ///
 /// ```
 /// # #[cfg(feature = "grpc")] {
@@ -50,7 +50,7 @@ impl RemoteContext {
     }
 }
 
-/// The parent of a call's span, with everything else that the call's context inherits.
+/// The parent of a call's span, and the rest of the context that the call inherits.
 pub(super) struct Parent {
     context: Context,
     /// The caller's span. It is not in `context` yet, because that takes an allocation which not every call needs.

@@ -1,4 +1,4 @@
-//! The response future, which hands the call on to the response body.
+//! The response future, which passes the call on to the response body.
 
 use std::fmt;
 use std::future::Future;

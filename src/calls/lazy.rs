@@ -1,4 +1,4 @@
-//! What a layer shares between its services, created at the first call.
+//! The state that a layer shares between its services, created at the first call.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

@@ -1,4 +1,4 @@
-//! Attributes as they travel, as the values of the OpenTelemetry API, and as text.
+//! Attributes as OTLP, as values of the OpenTelemetry API, and as text.
 
 use std::fmt::Write;
 
@@ -50,7 +50,7 @@ fn line_of<'a>(attributes: impl Iterator<Item = &'a KeyValue>) -> String {
     pairs.collect::<Vec<_>>().join(" ")
 }
 
-/// As it would be printed: `text`, `42`, `true`, `[1, 2]`, `{a: 1}`, bytes in hexadecimal.
+/// The printed form: `text`, `42`, `true`, `[1, 2]`, `{a: 1}`, bytes in hexadecimal.
 pub(super) fn text(value: Option<&ProtoValue>) -> String {
     match value.and_then(|value| value.value.as_ref()) {
         None | Some(Value::StringValueStrindex(_)) => String::new(),
@@ -88,7 +88,7 @@ fn raw<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a ProtoValue> {
     attributes.iter().find(|attribute| attribute.key == key)?.value.as_ref()
 }
 
-/// Beginnings of keys. What the user asked for, such as captured headers, is not among them.
+/// Prefixes of keys. Attributes that the user requested, such as captured headers, are not among them.
 const QUIET: [&str; 8] = [
     "rpc.system",
     "rpc.service",

@@ -1,4 +1,4 @@
-//! What was received, and questions to it.
+//! The received telemetry, and queries on it.
 
 use std::error::Error;
 use std::fmt;
@@ -11,13 +11,13 @@ use super::export::Export;
 use super::telemetry::{self, CollectedLog, CollectedMetric, CollectedSpan, HistogramValue, hex};
 use crate::settings::Signal;
 
-/// One request, as it came.
+/// One received request.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Request {
     /// The gRPC metadata.
     pub metadata: HeaderMap,
-    /// The message. Of a partial success: without the items that were rejected.
+    /// The message; after a partial success without the items that were rejected.
     pub export: Export,
     /// When it was accepted.
     pub time: SystemTime,
@@ -35,7 +35,7 @@ impl Request {
     }
 }
 
-/// What a [`Collector`](super::Collector) had kept at some moment. Cheap to clone.
+/// A snapshot of the telemetry that a [`Collector`](super::Collector) has received. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct CollectedTelemetry {
     requests: Vec<Arc<Request>>,
@@ -176,13 +176,13 @@ impl fmt::Display for CollectedTelemetry {
     }
 }
 
-/// What was waited for did not come in time.
+/// The error if the expected telemetry did not arrive in time.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WaitError {
-    /// How long was waited.
+    /// The time waited.
     pub timeout: Duration,
-    /// What had come.
+    /// The telemetry that had arrived.
     pub received: CollectedTelemetry,
 }
 

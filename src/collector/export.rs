@@ -9,7 +9,7 @@ use prost::{DecodeError, Message};
 use super::telemetry::points;
 use crate::settings::Signal;
 
-/// What one request carried.
+/// The content of one request.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Export {

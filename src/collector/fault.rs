@@ -1,4 +1,4 @@
-//! What a collector can do wrong, on demand.
+//! Faults of a collector, on demand.
 
 use std::time::Duration;
 
@@ -38,17 +38,17 @@ pub enum Fault {
     /// Answers as a gateway in front of the collector does, with this HTTP answer, whatever the protocol; nothing is
     /// kept.
     Http(HttpAnswer),
-    /// Takes the request but refuses its last `rejected` items: OTLP's partial success. The others are kept.
+    /// Accepts the request but rejects its last `rejected` items: OTLP's partial success. The others are kept.
     #[non_exhaustive]
     PartialSuccess {
         /// Spans, log records or data points of each request.
         rejected: usize,
-        /// What the answer says about it.
+        /// The message of the answer.
         message: String,
     },
     /// Answers late; a client that does not wait for it has sent nothing. Later faults still apply.
     Delay(Duration),
-    /// Takes the request and never answers. The client must give up; nothing is kept.
+    /// Accepts the request and never answers. The client must give up; nothing is kept.
     Silence,
     /// Refuses requests of more than so many bytes, uncompressed, as the Go collector does: RESOURCE_EXHAUSTED over
     /// gRPC, 413 over HTTP.
@@ -76,29 +76,29 @@ impl Fault {
         Self::Http(HttpAnswer::new(status))
     }
 
-    /// Refuses the last `rejected` items of each request, and says why.
+    /// Rejects the last `rejected` items of each request, with a reason.
     #[must_use]
     pub fn partial_success(rejected: usize, message: impl Into<String>) -> Self {
         Self::PartialSuccess { rejected, message: message.into() }
     }
 
-    /// Only for requests of this signal.
+    /// Limits it to requests of this signal.
     pub fn on(self, signal: Signal) -> FaultPlan {
         FaultPlan::from(self).on(signal)
     }
 
-    /// Only for the next so many requests.
+    /// Limits it to the next so many requests.
     pub fn times(self, requests: usize) -> FaultPlan {
         FaultPlan::from(self).times(requests)
     }
 
-    /// Whether a request of that size meets with it.
+    /// Whether it applies to a request of that size.
     fn concerns(&self, size: usize) -> bool {
         !matches!(self, Self::MaxMessageSize(limit) if size <= *limit)
     }
 }
 
-/// An HTTP answer as of a gateway.
+/// An HTTP answer, as a gateway sends it.
 ///
 /// ```
 /// use telemetry_bootstrap::testing::{Collector, HttpAnswer};
@@ -136,7 +136,7 @@ impl HttpAnswer {
         self
     }
 
-    /// Only for the next so many requests.
+    /// Limits it to the next so many requests.
     pub fn times(self, requests: usize) -> FaultPlan {
         FaultPlan::from(self).times(requests)
     }
@@ -148,7 +148,7 @@ impl From<HttpAnswer> for FaultPlan {
     }
 }
 
-/// A [`Fault`], and the requests that meet with it.
+/// A [`Fault`], and the requests that it applies to.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "a fault does nothing until it is given to `Collector::inject_fault`"]
 pub struct FaultPlan {
@@ -159,19 +159,19 @@ pub struct FaultPlan {
 }
 
 impl FaultPlan {
-    /// Only for requests of this signal.
+    /// Limits it to requests of this signal.
     pub fn on(mut self, signal: Signal) -> Self {
         self.signal = Some(signal);
         self
     }
 
-    /// Only for the next so many requests that it concerns.
+    /// Limits it to the next so many requests that it applies to.
     pub fn times(mut self, requests: usize) -> Self {
         self.remaining = Some(requests);
         self
     }
 
-    /// The fault, if it is due for this request, which then counts.
+    /// The fault, if it applies to this request, which then counts.
     fn due(&mut self, signal: Signal, size: usize) -> Option<Fault> {
         if self.signal.is_some_and(|only| only != signal) || !self.fault.concerns(size) {
             return None;
@@ -189,7 +189,7 @@ impl From<Fault> for FaultPlan {
     }
 }
 
-/// What becomes of one request.
+/// The treatment of one request.
 #[derive(Debug, Default)]
 pub(super) struct Fate {
     pub(super) delay: Duration,
@@ -240,7 +240,7 @@ impl Fate {
     }
 }
 
-/// A request that is not taken.
+/// A refused request.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) code: Code,
@@ -257,7 +257,7 @@ impl Refusal {
 }
 
 fn too_large(size: usize, limit: usize) -> Refusal {
-    // Word for word what grpc-go says, under the Go collector.
+    // The exact text of grpc-go, which the Go collector uses.
     let message = format!("grpc: received message larger than max ({size} vs. {limit})");
     Refusal { is_about_size: true, ..Refusal::new(Code::ResourceExhausted, message) }
 }

@@ -1,4 +1,4 @@
-//! The collector in the test: an OTLP receiver on the loopback, for gRPC and HTTP, on a thread and runtime of its own.
+//! An OTLP receiver in process, on the loopback interface, for gRPC and HTTP, on a thread and runtime of its own.
 
 mod attributes;
 mod collected;
@@ -34,8 +34,8 @@ use self::state::State;
 /// runtime, and one that has a runtime may block it. Dropping it closes everything and ends the thread.
 ///
 /// **What is kept is what was acknowledged**: a request is recorded when the end of its successful answer is handed
-/// to the connection, never when the client gave up before. Whether the client then reads the answer cannot be known
-/// here; a connection that breaks at that very moment is the one case in which a client may send again what was
+/// to the connection, and not if the client gave up before. Whether the client then reads the answer is unknown
+/// here; a connection that breaks at that moment is the one case in which a client may send a request again that was
 /// kept.
 ///
 /// Like a collector in its default settings it takes requests of up to 4 MiB, and gzip and zstd (with the features of that name).
@@ -74,7 +74,7 @@ impl Collector {
     /// Starts a collector on a free port.
     ///
     /// # Errors
-    /// Where the operating system refuses the port or the thread.
+    /// If the operating system refuses the port or the thread.
     pub fn start() -> io::Result<Self> {
         Self::start_on(0)
     }
@@ -82,7 +82,7 @@ impl Collector {
     /// Starts a collector on this port of the loopback.
     ///
     /// # Errors
-    /// Where the port is taken, or the operating system refuses the thread.
+    /// If the port is in use, or the operating system refuses the thread.
     pub fn start_on(port: u16) -> io::Result<Self> {
         let reservation = reserve(port)?;
         let address = reservation.local_addr()?;
@@ -91,7 +91,7 @@ impl Collector {
         Ok(Self { state, address, _reservation: reservation, server: Mutex::new(Some(server)) })
     }
 
-    /// Where to send: `http://127.0.0.1:PORT`. Stays the same over [`stop`](Self::stop) and [`restart`](Self::restart).
+    /// Returns `http://127.0.0.1:PORT`. Stays the same over [`stop`](Self::stop) and [`restart`](Self::restart).
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
@@ -106,7 +106,7 @@ impl Collector {
     /// Returns an endpoint that refuses connections for as long as the process lives: its port is reserved.
     ///
     /// # Errors
-    /// Where the operating system refuses a port.
+    /// If the operating system refuses a port.
     pub fn closed_endpoint() -> io::Result<String> {
         static RESERVED: OnceLock<TcpSocket> = OnceLock::new();
         let reserved = match RESERVED.get() {
@@ -119,10 +119,10 @@ impl Collector {
         Ok(format!("http://{}", reserved.local_addr()?))
     }
 
-    /// An endpoint that accepts connections and never says a word.
+    /// Returns an endpoint that accepts connections and never answers.
     ///
     /// # Errors
-    /// Where the operating system refuses a port.
+    /// If the operating system refuses a port.
     pub fn silent() -> io::Result<UnresponsiveEndpoint> {
         UnresponsiveEndpoint::open()
     }
@@ -133,13 +133,13 @@ impl Collector {
         self.state.received()
     }
 
-    /// Everything kept so far, which is then forgotten: for long runs, and for exact counts.
+    /// Returns everything kept so far and discards it: for long runs, and for exact counts.
     #[must_use]
     pub fn take(&self) -> CollectedTelemetry {
         self.state.take()
     }
 
-    /// Forgets what was kept.
+    /// Discards everything kept so far.
     pub fn clear(&self) {
         drop(self.take());
     }
@@ -162,12 +162,12 @@ impl Collector {
         self.received().metrics()
     }
 
-    /// Blocks until what was kept fulfils the condition, and returns it; looks again whenever something arrives.
+    /// Blocks until the received telemetry fulfils the condition, and returns it; checks again at each arrival.
     ///
     /// Blocks the thread: inside a `current_thread` runtime, whatever is to arrive must not need that thread.
     ///
     /// # Errors
-    /// When the time is over. The error says how much had arrived.
+    /// If the time is over. The error holds what had arrived.
     pub fn wait_for(
         &self,
         timeout: Duration,
@@ -176,14 +176,14 @@ impl Collector {
         self.state.wait_for(timeout, condition)
     }
 
-    /// From now on, requests meet with this fault, after those that were injected before.
+    /// Applies this fault to requests from now on, after those that were injected before.
     ///
     /// A bare [`Fault`] is for all signals, until [`heal`](Self::clear_faults).
     pub fn inject_fault(&self, fault: impl Into<FaultPlan>) {
         self.state.add_fault(fault.into());
     }
 
-    /// Removes all faults. Requests that were met with [`Fault::Silence`] stay without an answer.
+    /// Removes all faults. Requests under [`Fault::Silence`] stay without an answer.
     pub fn clear_faults(&self) {
         self.state.clear_faults();
     }
@@ -210,10 +210,10 @@ impl Collector {
         }
     }
 
-    /// Listens again, on the same port; stops before, if it was running. What was kept stays, and so do faults.
+    /// Listens again, on the same port; stops first if it is running. Received telemetry and faults are kept.
     ///
     /// # Errors
-    /// Where the operating system refuses the thread.
+    /// If the operating system refuses the thread.
     pub fn restart(&self) -> io::Result<()> {
         self.stop();
         *self.lock_server() = Some(Server::start(self.address, Arc::clone(&self.state))?);
@@ -243,7 +243,7 @@ impl fmt::Debug for Collector {
 /// port of the ephemeral range.
 fn reserve(port: u16) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
-    // Both the reservation and the listener need it, to stand side by side.
+    // Both the reservation and the listener need it to share the port.
     socket.set_reuseaddr(true)?;
     socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     Ok(socket)

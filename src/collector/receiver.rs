@@ -1,4 +1,4 @@
-//! Takes requests, over gRPC and HTTP alike, and does to them what the faults of the moment say.
+//! Receives requests over gRPC and HTTP, and applies the current faults to them.
 
 #[cfg(feature = "gzip")]
 use std::io::Read as _;
@@ -26,7 +26,7 @@ pub(super) struct Receiver {
     ended: Ended,
 }
 
-/// A request on its way to being kept.
+/// A request that is being received.
 #[derive(Debug)]
 pub(super) struct Pending {
     state: Arc<State>,

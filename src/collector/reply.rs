@@ -18,7 +18,7 @@ use super::receiver::{Pending, http_status};
 use crate::export::encode::{self, json};
 use crate::settings::Signal;
 
-/// How a client speaks, by the content type of its request.
+/// The protocol of a client, by the content type of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
     Grpc,
@@ -45,14 +45,14 @@ impl Protocol {
     }
 }
 
-/// What becomes of a request.
+/// The answer to a request.
 pub(super) enum Reply {
     Accepted {
         pending: Pending,
         rejected: Option<(i64, String)>,
     },
     Refused(Refusal),
-    /// An answer as of something in front of the collector.
+    /// An answer of a gateway in front of the collector.
     Raw(HttpAnswer),
 }
 
@@ -136,7 +136,7 @@ fn raw(answer: HttpAnswer) -> Response<ReplyBody> {
     response
 }
 
-/// What no header can hold is left out.
+/// Characters that no header can hold are omitted.
 fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
     if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
         headers.insert(name, value);

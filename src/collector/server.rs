@@ -29,7 +29,7 @@ pub(super) struct Server {
 /// How a server ends.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Ending {
-    /// What was acknowledged reaches the client.
+    /// Acknowledgements reach the client.
     AnswersGoOut,
     AtOnce,
 }
@@ -140,5 +140,5 @@ async fn patience(mut ended: Ended) {
 }
 
 const BACKLOG: u32 = 1024;
-/// What a stopping server waits for clients to take their answers.
+/// The time that a stopping server waits for clients to read their answers.
 const GRACE: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! What the handle and the server share.
+//! The state shared by the handle and the server.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::settings::deadline_after;
 #[derive(Debug, Default)]
 pub(super) struct State {
     inner: Mutex<Inner>,
-    /// Something was kept.
+    /// Notified when a request was kept.
     arrived: Condvar,
 }
 
@@ -22,7 +22,7 @@ struct Inner {
     arrivals: u64,
     faults: Vec<FaultPlan>,
     connections: usize,
-    /// Requests that met their fate, answered or not.
+    /// Requests that are finished, answered or not.
     requests: usize,
 }
 
@@ -50,7 +50,7 @@ impl State {
     ) -> Result<CollectedTelemetry, WaitError> {
         let deadline = deadline_after(timeout);
         loop {
-            // The condition runs without the lock: it may ask the collector itself.
+            // The condition runs without the lock: it may use the collector itself.
             let (received, arrivals) = self.received_and_arrivals();
             if condition(&received) {
                 return Ok(received);

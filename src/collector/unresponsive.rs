@@ -1,4 +1,4 @@
-//! A listener that never speaks.
+//! A listener that never answers.
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
@@ -19,7 +19,7 @@ impl UnresponsiveEndpoint {
         Ok(Self { endpoint: format!("http://{}", listener.local_addr()?), _listener: listener })
     }
 
-    /// Where to send: `http://127.0.0.1:PORT`.
+    /// Returns `http://127.0.0.1:PORT`.
     #[must_use]
     pub fn endpoint(&self) -> String {
         self.endpoint.clone()

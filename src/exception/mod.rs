@@ -1,4 +1,4 @@
-//! What can be learnt from an error value: what `exception.*` and `error.type` say about it.
+//! What an error value reveals: the values of `exception.*` and `error.type`.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -13,7 +13,7 @@ use crate::semconv::OTHER;
 
 /// The name of an error's type, as far as it can be known.
 ///
-/// A `dyn Error` does not tell its type, but a derived `Debug` begins with its name (or, for an enum, with the
+/// The type of a `dyn Error` is unknown, but a derived `Debug` begins with its name (or, for an enum, with the
 /// variant's). Text that does not look like a name is not used.
 #[derive(Clone, Copy)]
 struct TypeName {
@@ -40,7 +40,7 @@ impl TypeName {
             return out.push_str("std::io::Error");
         }
         let mut name = Self { text: [0; Self::MAX_LENGTH], length: 0, state: State::Name };
-        // An error says that enough was read.
+        // The error stops the formatting: enough was read.
         let _ = name.write_str(debug);
         if matches!(name.state, State::Name | State::Complete) {
             out.push_str(name.as_str());
@@ -86,7 +86,7 @@ impl Write for TypeName {
     }
 }
 
-/// What led to `error`, nearest first. Ends where an error that names itself as its source would go round for ever.
+/// The sources of `error`, nearest first. Stops at a limit, because an error can name itself as its source.
 pub(crate) fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
@@ -124,7 +124,7 @@ fn special_kind(error: &(dyn Error + 'static)) -> Option<String> {
     None
 }
 
-/// `Error` says nothing, and is what dynamic errors call their wrappers.
+/// `Error` has no meaning: wrappers of dynamic errors are called so.
 fn specific(type_name: Option<String>) -> Option<String> {
     type_name.filter(|name| name != "Error")
 }
@@ -148,7 +148,7 @@ impl Write for Prefix<'_> {
     }
 }
 
-/// What takes the place of a value whose formatting panics.
+/// The replacement of a value whose formatting panics.
 pub(crate) const PANICKED: &str = "[panicked]";
 
 /// As much of a `Debug` form as a type name needs.

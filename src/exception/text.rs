@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::{PANICKED, Prefix, TypeName, causes, kind_from};
 
-/// What an error value says about itself: its `Display` and `Debug` forms, and the `Display` forms of its causes.
+/// The text of an error value: its `Display` and `Debug` forms, and the `Display` forms of its causes.
 #[derive(Debug, Default)]
 pub(crate) struct ErrorText {
     /// Empty if the name of the type is unknown.

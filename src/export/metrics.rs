@@ -14,8 +14,8 @@ use super::queue::Queue;
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::settings::{DEFAULT_BATCH_BYTES, QueueSettings, Signal};
 
-/// Puts each collection into the queue as one request, and returns at once: whether and when it is delivered does not
-/// hold the reader up, and is in the ledger like everything else.
+/// Puts each collection into the queue as one request, and returns at once: its delivery does not
+/// delay the reader, and is counted in the ledger like everything else.
 ///
 /// While the collector is away, collections wait as everything does, so that a graph has no gap afterwards. If a flush
 /// adds one too many, the oldest is dropped: see [`Queue::push_request`].

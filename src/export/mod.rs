@@ -1,9 +1,9 @@
-//! Everything between a provider and the network: from here on telemetry is bytes.
+//! Everything between a provider and the network: from here on, telemetry is bytes.
 //!
 //! A *pipeline* takes one signal to one destination. It has a [`queue`] of encoded items, a worker (in [`delivery`])
 //! that sends them and retries, and a ledger that counts what became of each item. The pipelines of one signal share
 //! the encoded bytes and nothing else. What a request looks like on the
-//! wire is known in [`destination`] alone, whose outcomes are neutral.
+//! wire is decided in [`destination`] alone, whose outcomes are neutral.
 //!
 //! ```text
 //! recording threads                       I/O thread

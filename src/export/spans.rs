@@ -60,7 +60,7 @@ impl SpanProcessor for SpanQueue {
             span.span_context = with_random_flag(&span.span_context);
         }
         with_scratch(|scratch| {
-            // As cheap as finding out whether it was encoded before.
+            // Costs as little as a check whether it was encoded before.
             encode::scope(&mut scratch.scope, &span.instrumentation_scope, None);
             encode::span(&mut scratch.item, &span, &self.limits);
             self.queue.push(&scratch.scope, &scratch.item);

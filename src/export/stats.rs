@@ -1,10 +1,10 @@
-//! What became of what was recorded.
+//! Statistics of what was recorded.
 
 use std::fmt;
 
 use crate::settings::Signal;
 
-/// What became of everything that was recorded, per signal.
+/// The outcome of everything that was recorded, per signal.
 ///
 /// Spans and log records are counted one by one, metrics by data point and collection. Where a signal has several
 /// destinations, an item counts once for each of them: the counts of a signal are the sums over its

@@ -158,7 +158,7 @@ impl InstallLock {
         let Assembled { layer, running, globals, .. } =
             assemble(settings, additions, ExportTo::Network, LineOutput::open)?;
         let mut guard = TelemetryGuard::new(running);
-        // One that was installed in the meantime: everything that runs ends here, with the guard.
+        // Another subscriber was installed in the meantime: everything that runs ends here, with the guard.
         dispatcher::set_global_default(subscriber(layer)).map_err(|_| InitError::SubscriberInstalled)?;
         // Nothing fails from here on.
         self.keep();

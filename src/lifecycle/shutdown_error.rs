@@ -4,19 +4,19 @@ use std::fmt;
 
 use crate::export::ExportStats;
 
-/// What the end of telemetry could not save.
+/// The losses at the end of telemetry.
 ///
 /// `Debug` reads as `Display` does: it is what an operator sees when `main` returns the error.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ShutdownError {
-    /// Some of what was recorded will never arrive; the ledger says how much of what.
+    /// Some items will never arrive; the statistics hold the numbers.
     #[error("telemetry was lost: {0}")]
     Lost(Box<ExportStats>),
 }
 
 impl ShutdownError {
-    /// What became of everything that was recorded.
+    /// The final statistics.
     #[must_use]
     pub fn stats(&self) -> ExportStats {
         match self {

@@ -124,7 +124,7 @@ fn hints(settings: &Settings) -> Vec<Hint> {
     all
 }
 
-/// Stands for the line where the filter is asked.
+/// Represents the line when the filter is evaluated.
 struct StartCallsite;
 
 impl Callsite for StartCallsite {

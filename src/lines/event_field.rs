@@ -1,6 +1,6 @@
 //! The vocabulary of event fields that all log formats share: JSON, text for people, and OTLP records.
 
-/// What a field of a `tracing` event is.
+/// The role of a field of a `tracing` event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventField<'a> {
     /// The text of the event.
@@ -28,7 +28,7 @@ impl<'a> EventField<'a> {
 /// The field that the text of an event arrives in.
 pub(crate) const MESSAGE: &str = "message";
 
-/// What the fields begin with in which `tracing-log` passes on metadata.
+/// The prefix of the fields in which `tracing-log` passes on metadata.
 const LOG_METADATA: &str = "log.";
 
 /// `r#type = …` is a field called `type`.

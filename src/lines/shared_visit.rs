@@ -101,7 +101,7 @@ impl Visit for Fan<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let mut text = TEXT.try_with(Cell::take).unwrap_or_default();
         text.clear();
-        // What a failing implementation has written until then is better than nothing.
+        // The text that a failing implementation has written until then is kept.
         if catch_unwind(AssertUnwindSafe(|| _ = write!(text, "{value:?}"))).is_err() {
             text.clear();
             text.push_str(PANICKED);

@@ -1,7 +1,7 @@
 //! [W3C Baggage](https://www.w3.org/TR/baggage/), so that a value arrives as it was: the SDK's own propagator does not
 //! encode `%`, cuts values at `=` and trims them.
 //!
-//! Properties (`;ttl=30`) are handed on as they came, without being decoded.
+//! Properties (`;ttl=30`) are passed on as they came, without being decoded.
 
 use std::sync::LazyLock;
 
@@ -33,7 +33,7 @@ impl TextMapPropagator for Baggage {
 
     fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
         let header = extractor.get_all(BAGGAGE).unwrap_or_default().join(",");
-        // Properties are sent on as they came: a line feed that some carrier let in would end the header there.
+        // Properties are sent on as they came, so a line feed that a carrier accepted would end the header.
         if header.len() > MAX_BYTES || header.contains(char::is_control) {
             return context.clone();
         }
@@ -54,7 +54,7 @@ fn member(key: &str, value: &str, properties: &str) -> String {
     format!("{key}={value}{separator}{properties}")
 }
 
-/// What is not UTF-8 once it is decoded is replaced, as the specification has it.
+/// Bytes that are not UTF-8 after decoding are replaced, as the specification requires.
 fn entry(member: &str) -> Option<KeyValueMetadata> {
     let (entry, properties) = member.split_once(';').unwrap_or((member, ""));
     let (key, value) = entry.split_once('=')?;
@@ -64,7 +64,7 @@ fn entry(member: &str) -> Option<KeyValueMetadata> {
 
 const BAGGAGE: &str = "baggage";
 const SPACE: [char; 2] = [' ', '\t'];
-/// The specification's; what is longer, or more, need not be handed on.
+/// The specification's limits; longer or further entries need not be passed on.
 const MAX_BYTES: usize = 8192;
 const MAX_ENTRIES: usize = 64;
 /// What the specification asks for, and what some receivers take for something else: the SDK's an `=`, Python's a `+`.

@@ -126,7 +126,7 @@ pub(crate) struct RemoteSpan {
 }
 
 impl RemoteSpan {
-    /// Puts what does not fit into the span context into `context`.
+    /// Stores the parts that do not fit into the span context in `context`.
     pub(crate) fn split(self, context: Context) -> (SpanContext, Context) {
         match self.received {
             Some(received) => (self.span, context.with_value(received)),
@@ -214,7 +214,7 @@ const TRACEPARENT_LENGTH: usize = 55;
 /// Sampled, and random (Level 2).
 const KNOWN_FLAGS: u8 = 0x03;
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
-/// What each character stands for. A look at a table costs less than to compare, 54 times for each call.
+/// The value of each character. A table lookup costs less than comparisons, 54 times for each call.
 const VALUES: [u8; 256] = {
     let mut values = [NO_DIGIT; 256];
     let mut value = 0;
@@ -224,5 +224,5 @@ const VALUES: [u8; 256] = {
     }
     values
 };
-/// All bits, so that it shows through in any union.
+/// All bits, so that it remains visible in any union.
 const NO_DIGIT: u8 = 0xff;

@@ -1,4 +1,4 @@
-//! What B3, Jaeger and X-Ray have in common: hexadecimal ids, a sampling decision, and a debug flag that must travel on.
+//! The common parts of B3, Jaeger and X-Ray: hexadecimal ids, a sampling decision, and a debug flag that is passed on.
 //!
 //! | decision of the caller | what is done |
 //! |---|---|

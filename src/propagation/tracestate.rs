@@ -1,7 +1,7 @@
 //! The `tracestate` header, by the rules of Level 2.
 //!
-//! The API's [`TraceState`] knows the keys of Level 1 alone. What it cannot hold travels in the context, beside the span,
-//! and is written again behind the members of the span's own state.
+//! The API's [`TraceState`] supports the keys of Level 1 alone. Other members travel in the context, beside the span,
+//! and are written again after the members of the span's own state.
 
 use std::borrow::Cow;
 

@@ -88,5 +88,5 @@ const HEADER: &str = "x-amzn-trace-id";
 const TIME_DIGITS: usize = 8;
 const UNIQUE_DIGITS: usize = 24;
 const SPAN_DIGITS: usize = 16;
-/// Enough for what AWS services add, and little to read.
+/// Enough for what AWS services add.
 const MAX_HEADER: usize = 1024;

@@ -1,4 +1,4 @@
-//! What a user adds to the SDK's builders.
+//! Additions of the user to the SDK's builders.
 
 use std::fmt;
 

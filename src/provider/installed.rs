@@ -1,4 +1,4 @@
-//! What `build()` has installed, for those parts of this crate that are made without a guard at hand.
+//! The installation by `build()`, for the parts of this crate that are created without a guard.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,17 +13,17 @@ use crate::propagation::Standard;
 use crate::provider::SamplingShortcut;
 use crate::settings::Env;
 
-/// Set once, by `install`; it stays what it is until the process ends.
+/// Set once, by `install`, until the process ends.
 #[derive(Debug)]
 pub(crate) struct Installed {
-    /// The global one without its indirection. None where `OTEL_SDK_DISABLED` says so.
+    /// The global one without its indirection. `None` with `OTEL_SDK_DISABLED`.
     pub(crate) tracer_provider: Option<SdkTracerProvider>,
     /// Which of its spans are known not to be recorded.
     pub(crate) sampling_shortcut: SamplingShortcut,
     /// What counts instead of the environment of the process: nothing after `Builder::ignore_env`, or the parts of a
     /// configuration file.
     pub(crate) layer_env: Option<Env>,
-    /// What the global propagator consists of, if of nothing else.
+    /// The standard propagators of the global propagator, if it has no others.
     pub(crate) propagators: Option<Standard>,
     pub(crate) diagnostics: Diagnostics,
 }
@@ -38,12 +38,12 @@ impl Installed {
         Self::get().and_then(|installed| installed.layer_env.clone()).unwrap_or_else(Env::process)
     }
 
-    /// What the global propagator consists of, as long as it is the one that was installed.
+    /// The standard propagators of the global propagator, as long as it is the installed one.
     pub(crate) fn propagators() -> Option<Standard> {
         Self::get()?.propagators.filter(|_| !PROPAGATOR_REPLACED.load(Ordering::Relaxed))
     }
 
-    /// Makes it what everybody gets; the first one stays.
+    /// Stores the installation; only the first call counts.
     pub(crate) fn set(self) {
         let _ = INSTALLED.set(self);
     }

@@ -1,4 +1,4 @@
-//! Samplers: the one that decides, and what is known of its decisions in advance.
+//! The sampler, and its decisions that are known in advance.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(custom(Sampler::AlwaysOn), SamplingShortcut::None);
         assert_eq!(custom(Sampler::TraceIdRatioBased(0.0)), SamplingShortcut::None);
         assert_eq!(SamplingShortcut::new(&SamplerSetting::AlwaysOn, None), SamplingShortcut::None);
-        // The environment has the last word.
+        // The environment takes precedence.
         let replaced = CustomSampler::new(Sampler::AlwaysOff);
         assert_eq!(
             SamplingShortcut::new(&SamplerSetting::TraceIdRatio(0.5), Some(&replaced)),

@@ -9,7 +9,7 @@ use super::sampler::SharedSampler;
 use crate::export::SpanQueue;
 use crate::settings::{SpanLimitSettings, TraceSettings};
 
-/// `additions` are what the user brought: processors, an id generator.
+/// `additions` are the user's components: processors, an id generator.
 pub(crate) fn tracer_provider(
     settings: &TraceSettings,
     resource: Resource,

@@ -21,7 +21,7 @@ pub enum Code {
     InvalidArgument = 3,
     /// Time was up before the call completed.
     DeadlineExceeded = 4,
-    /// Something that was asked for does not exist.
+    /// A requested entity does not exist.
     NotFound = 5,
     /// Something to be created is there already.
     AlreadyExists = 6,
@@ -41,9 +41,9 @@ pub enum Code {
     Internal = 13,
     /// Not reachable now; worth another try.
     Unavailable = 14,
-    /// Data is lost for good.
+    /// Data is lost or corrupted, unrecoverably.
     DataLoss = 15,
-    /// The caller did not say who it is.
+    /// The caller has no valid credentials.
     Unauthenticated = 16,
 }
 

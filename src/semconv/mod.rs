@@ -41,9 +41,9 @@ pub(crate) const SCOPE_NAME: &str = env!("CARGO_PKG_NAME");
 pub(crate) const SCOPE_VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Target of this crate's own log lines. They are never exported.
 pub(crate) const OWN_TARGET: &str = "telemetry_bootstrap";
-/// Target of the events that tell of panics.
+/// Target of the events for panics.
 pub(crate) const PANIC_TARGET: &str = "panic";
-/// Target of the events that tell of recorded errors.
+/// Target of the events for recorded errors.
 pub(crate) const RECORDED_ERROR_TARGET: &str = "record_error";
 
 // Resource

@@ -5,7 +5,7 @@ use opentelemetry::{Key, Value};
 use super::exporter::Destination;
 use super::values::Values;
 
-/// Everything that was given in code. What is absent or empty was not given.
+/// Everything that was given in code. Absent and empty values were not given.
 #[derive(Debug, Default)]
 pub(crate) struct BuilderConfig {
     /// In the order of the calls; a later one replaces an earlier one of the same key.

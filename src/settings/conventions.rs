@@ -1,4 +1,4 @@
-//! Which semantic conventions are followed.
+//! The semantic conventions in use.
 
 use super::env::{Env, items};
 use super::secrets::quoted;
@@ -10,12 +10,12 @@ settings! {
     /// Where an error value is recorded.
     EXCEPTION_SIGNAL: ExceptionSignal =
         "", ["OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"], EXCEPTION_SIGNALS, ExceptionSignal::SpanEvent;
-    /// Which names the telemetry of calls carries. The variable is a list that other instrumentation reads too.
+    /// The names in the telemetry of calls. The variable is a list that other instrumentation reads too.
     RPC_CONVENTIONS: RpcConventions =
         "", ["OTEL_SEMCONV_STABILITY_OPT_IN"], RPC_CONVENTION_LIST, RpcConventions::Stable;
 }
 
-/// Returns the names that RPC telemetry carries, for layers that work without `init()` too.
+/// Returns the names in RPC telemetry, for layers that work without `init()` too.
 pub(crate) fn rpc_conventions(env: &Env, warnings: &mut Vec<String>) -> RpcConventions {
     let [variable] = RPC_CONVENTIONS.variables else { return RpcConventions::default() };
     let list = env.get(variable).unwrap_or_default();
@@ -33,7 +33,7 @@ fn is_unknown_rpc_convention(item: &str) -> bool {
     prefix && one_of(item, &RPC_NAMES).is_err()
 }
 
-/// Whatever is not about RPC is skipped. Of several items, the one that emits most wins, as the specification says.
+/// Items of other conventions are skipped. Of several items, the one that emits most wins, as the specification requires.
 const RPC_CONVENTION_LIST: Kind<RpcConventions> = Kind {
     parse: |list| {
         let chosen: Vec<_> = items(list).filter_map(|item| one_of(item, &RPC_NAMES).ok()).collect();

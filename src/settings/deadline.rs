@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// When `timeout` is over. A duration that no clock can hold is as good as for ever.
+/// Returns the end of `timeout`. A duration that no clock can hold counts as unlimited.
 pub(crate) fn deadline_after(timeout: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(timeout).unwrap_or(now + FOR_EVER)

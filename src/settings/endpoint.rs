@@ -1,4 +1,4 @@
-//! The address of a collector, in every form that people write it.
+//! The address of a collector, in its usual forms.
 //!
 //! | form | meaning |
 //! |---|---|
@@ -29,7 +29,7 @@ pub(super) struct Endpoint {
     pub(super) uri: Uri,
     /// The text named the scheme itself.
     pub(super) has_scheme: bool,
-    /// What follows the authority, without a fragment. Empty, or begins with `/` or `?`.
+    /// The part after the authority, without a fragment. Empty, or begins with `/` or `?`.
     path: String,
     /// The Unix socket that stands in for host and port.
     pub(super) socket: Option<PathBuf>,
@@ -85,7 +85,7 @@ impl fmt::Display for Endpoint {
 
 /// The text of an endpoint.
 ///
-/// Without a scheme it means plaintext in code and TLS in a variable, unless `insecure` says which.
+/// Without a scheme it means plaintext in code and TLS in a variable, unless `insecure` decides.
 pub(super) const fn kind(insecure: Option<bool>) -> Kind<String> {
     Kind {
         parse: match insecure {
@@ -179,7 +179,7 @@ fn parse_authority(text: &str, add_port: bool, is_tls: bool) -> Result<Authority
     Ok(text.parse().map_err(|_| EXPECTED)?)
 }
 
-/// Returns an error for what is no name of a host: a variable that was not replaced, an empty label.
+/// Returns an error for an invalid host name: a variable that was not replaced, an empty label.
 fn check_host(host: &str, is_tls: bool) -> Result<(), Reason> {
     let host = host.strip_suffix('.').unwrap_or(host);
     let is_label = |label: &str| {
@@ -189,7 +189,7 @@ fn check_host(host: &str, is_tls: bool) -> Result<(), Reason> {
     if host.len() > 253 || !host.split('.').all(is_label) {
         return Err("the host is neither a name nor an address".into());
     }
-    // Some resolvers take `127.1` for an address, but no certificate is for it.
+    // Some resolvers accept `127.1` as an address, but no certificate names it.
     let last = host.rsplit('.').next().unwrap_or_default();
     let is_number = last.bytes().all(|byte| byte.is_ascii_digit());
     if is_tls && is_number && host.parse::<std::net::Ipv4Addr>().is_err() {

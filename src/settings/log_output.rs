@@ -10,7 +10,7 @@ use super::value_kind::{ANYTHING, LOG_FORMAT, TEXT};
 #[derive(Clone, Debug)]
 pub(crate) struct LineSettings {
     pub(crate) format: LogFormat,
-    /// Text for people is not coloured, wherever it goes.
+    /// Text for people is not coloured, on any output.
     pub(crate) no_color: bool,
     pub(crate) filter: Directives,
 }

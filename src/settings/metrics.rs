@@ -26,7 +26,7 @@ pub(crate) struct MetricSettings {
 }
 
 settings! {
-    /// The time between two collections. The specification's default is 60 s, which is long for people who watch.
+    /// The time between two collections. The specification's default is 60 s, which is long during an incident.
     METRIC_INTERVAL: Duration =
         "metrics.interval", ["OTEL_METRIC_EXPORT_INTERVAL"], DURATION, Duration::from_secs(10);
     /// The limit for delivering one collection. The default is the specification's.

@@ -76,7 +76,7 @@ pub(crate) fn edit_distance(a: &str, b: &str) -> usize {
     last[b.len()]
 }
 
-/// Two letters off is a misspelling; more may be another program's variable.
+/// Two edits are a misspelling; more may be another program's variable.
 const MAX_DISTANCE: usize = 2;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A setting is one constant, a [`Setting`](setting::Setting): its setter, its variables, how values are read, and its
 //! default. To add one, define the constant beside those of its concept, add the setter to the builder, and use the value.
 //!
-//! [`Env`] is a snapshot of the variables, [`BuilderConfig`] is what was given in code, and [`resolve`] makes [`Settings`]
+//! [`Env`] is a snapshot of the variables, [`BuilderConfig`] holds the values given in code, and [`resolve`] makes [`Settings`]
 //! from both. The precedence is always the same:
 //!
 //! | first | then | then |
@@ -134,7 +134,7 @@ pub(crate) struct Settings {
     /// The least severe lines of this crate itself.
     pub(crate) diagnostic_level: LevelFilter,
     pub(crate) exception_signal: ExceptionSignal,
-    /// Mistakes in the environment, in words for the operator; logged once a log output exists.
+    /// Mistakes in the environment, as text for the operator; logged once a log output exists.
     pub(crate) warnings: Vec<String>,
     /// The variables and setters whose values are used: `OTEL_SERVICE_NAME`, `.endpoint()`.
     pub(crate) origins: Vec<String>,

@@ -1,6 +1,6 @@
 //! Files of certificates and keys. What cannot be used is found out here: tonic would pass some of it over.
 //!
-//! Nothing of what stands in a file is ever shown.
+//! The content of a file is never shown.
 
 use std::fs::File;
 use std::io::Read as _;

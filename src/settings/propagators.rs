@@ -1,4 +1,4 @@
-//! Which propagators are used.
+//! The propagators in use.
 
 use std::borrow::Cow;
 
@@ -95,7 +95,7 @@ const PROPAGATOR_LIST: Kind<Cow<'static, [Propagator]>> = Kind {
     quote: plain,
 };
 
-/// `none` is a name, too, but adds nothing.
+/// `none` is a valid name and adds nothing.
 const NAMES: [(&str, Option<Propagator>); 7] = [
     ("tracecontext", Some(Propagator::TraceContext)),
     ("baggage", Some(Propagator::Baggage)),

@@ -136,7 +136,7 @@ impl Resolver<'_> {
     }
 }
 
-/// What a signal may hold in memory while the collector is slow or away; this is the limit that counts.
+/// The memory of a signal's queue while the collector is slow or unreachable; this is the limit that counts.
 const DEFAULT_QUEUE_BYTES: usize = 32 << 20;
 /// Items beyond this wait for the next request: servers commonly refuse messages over 4 MiB.
 pub(crate) const DEFAULT_BATCH_BYTES: usize = 2 << 20;

@@ -13,7 +13,7 @@ use crate::settings::types::Directives;
 use crate::settings::value_kind::Reason;
 use crate::settings::values::Values;
 
-/// Resolves settings one by one and collects what is wrong with them.
+/// Resolves settings one by one and collects their mistakes.
 #[derive(Debug)]
 pub(in crate::settings) struct Resolver<'a> {
     pub(in crate::settings) env: &'a Env,
@@ -34,11 +34,11 @@ pub(in crate::settings) struct Resolver<'a> {
 /// A setting, with the values of the part of the builder that has its setter.
 pub(in crate::settings) type Source<'a, T> = (&'a Setting<T>, &'a Values);
 
-/// A value, and what it is from.
+/// A value, and its origin.
 #[derive(Debug)]
 pub(in crate::settings) struct Chosen<T> {
     pub(in crate::settings) value: T,
-    /// The variable, or the setter as one would write it.
+    /// The variable, or the setter as it is written in code.
     pub(in crate::settings) origin: Cow<'static, str>,
     pub(in crate::settings) is_from_code: bool,
 }
@@ -107,7 +107,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Returns the warnings, the origins of values, and everything that is wrong in code.
+    /// Returns the warnings, the origins of values, and all mistakes in code.
     pub(in crate::settings) fn finish(self) -> (Vec<String>, Vec<String>, Vec<InitError>) {
         (self.warnings, self.origins.into_iter().collect(), self.errors)
     }

@@ -1,4 +1,4 @@
-//! What a setting is: one constant that the builder, the environment and the documentation share.
+//! The definition of settings: one constant each, shared by the builder, the environment and the documentation.
 
 use super::value_kind::Kind;
 
@@ -47,7 +47,7 @@ impl<T> Setting<T> {
         setter.split_once('.').map_or((None, setter), |(scope, name)| (Some(scope), name))
     }
 
-    /// Returns what the documentation must say about this setting.
+    /// Returns the facts that the documentation must have about this setting.
     #[cfg(test)]
     pub(super) fn describe(&self) -> Description {
         let default = (self.kind.show)(&self.default);

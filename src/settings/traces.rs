@@ -68,7 +68,7 @@ impl Resolver<'_> {
         self.resolve_env(&SAMPLER_ARG)
     }
 
-    /// The operator probably expects sampling to be in effect.
+    /// The operator probably expects sampling.
     fn warn_unused_sampler_arg(&mut self, sampler: &SamplerSetting) {
         let [variable] = SAMPLER_ARG.variables else { return };
         if self.env.get(variable).is_some() {

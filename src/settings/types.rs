@@ -122,7 +122,7 @@ impl TlsSettings {
         self
     }
 
-    /// This side's certificate chain, where the collector asks for one. Goes with [`client_key`](Self::client_key).
+    /// The client's certificate chain, for collectors that request one. Requires [`client_key`](Self::client_key).
     ///
     /// Overridden by `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE` and its form for one signal.
     pub fn client_certificate(mut self, path: impl Into<PathBuf>) -> Self {
@@ -172,7 +172,7 @@ pub enum HistogramAggregation {
     /// Fixed boundaries: those of the instrument, or the SDK's.
     #[default]
     ExplicitBuckets,
-    /// Boundaries that adapt to the values: no choice to make, more precise, not known to every backend.
+    /// Boundaries that adapt to the values: more precise and without configuration, but not supported by every backend.
     Base2Exponential,
 }
 
@@ -198,7 +198,7 @@ pub enum Propagator {
     XRay,
 }
 
-/// Which names RPC telemetry carries: `OTEL_SEMCONV_STABILITY_OPT_IN`.
+/// The names in RPC telemetry: `OTEL_SEMCONV_STABILITY_OPT_IN`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum RpcConventions {
     #[default]

@@ -15,12 +15,12 @@ use super::types::{Compression, HistogramAggregation, LogFormat};
 #[cfg(test)]
 mod tests;
 
-/// What is wrong with a value, as the end of a sentence: "not a whole number".
+/// The fault of a value, as the end of a sentence: "not a whole number".
 pub(super) type Reason = Cow<'static, str>;
 
 pub(super) struct Kind<T> {
     pub(super) parse: fn(&str) -> Result<T, Reason>,
-    /// What `parse` cannot know of, or a value from code may violate.
+    /// Checks what `parse` cannot check, or what a value from code may violate.
     pub(super) check: fn(&T) -> Result<(), Reason>,
     pub(super) show: fn(&T) -> String,
     /// The text of a variable as it may be shown.
@@ -294,7 +294,7 @@ fn is_hex(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// What OTLP calls no limit must still be a time that can be added to another.
+/// A zero limit means none in OTLP, but must still be a time that can be added to another.
 pub(super) fn or_unlimited(timeout: Duration) -> Duration {
     if timeout.is_zero() { YEAR } else { timeout }
 }
@@ -325,7 +325,7 @@ pub(super) fn plain(text: &str) -> String {
     quoted(text)
 }
 
-/// Longer is a mistake, and would overflow where times are added.
+/// The longest time: more would overflow in additions.
 pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const NOT_A_NUMBER: &str = "not a whole number";
 const RESERVED_HEADERS: [&str; 5] = ["content-type", "te", "host", "connection", "transfer-encoding"];

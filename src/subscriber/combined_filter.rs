@@ -1,4 +1,4 @@
-//! What any of the outputs wants: the union of their filters.
+//! The union of the filters of all outputs.
 
 use tracing_core::{Dispatch, Interest, LevelFilter, Metadata, span};
 use tracing_subscriber::layer::Context;
@@ -8,7 +8,7 @@ use super::filter::FilterHandle;
 use super::spans::is_handler_span;
 use crate::semconv::{PANIC_TARGET, RECORDED_ERROR_TARGET};
 
-/// The filters of the outputs that are there.
+/// The filters of the existing outputs.
 #[derive(Clone, Debug)]
 pub(super) struct CombinedFilter {
     pub(super) lines: Option<FilterHandle>,
@@ -54,7 +54,7 @@ impl CombinedFilter {
         self.all().map(FilterHandle::ceiling).max().unwrap_or(LevelFilter::OFF)
     }
 
-    /// The filter of spans, if it has a say: it decides about spans, and about the events that mark them.
+    /// The filter of spans, where it applies: to spans, and to the events that mark them.
     fn for_spans(&self, metadata: &Metadata<'_>) -> Option<&FilterHandle> {
         self.spans
             .as_ref()
@@ -86,7 +86,7 @@ impl CombinedFilter {
     }
 }
 
-/// Whether an output is there and its filter lets this pass.
+/// Whether the output exists and its filter passes this.
 pub(super) fn passes<S>(
     filter: Option<&FilterHandle>,
     metadata: &Metadata<'_>,

@@ -1,23 +1,23 @@
-//! What errors do to spans.
+//! The effect of errors on spans.
 //!
-//! **Which events are errors**: those of level ERROR, and those that have nothing but a field `error`, which is what
+//! **Which events are errors**: those of level ERROR, and those with a field `error` alone, which is what
 //! `#[instrument(err)]` emits at any level.
 //!
-//! **Which span**: the `tracing` span that the event belongs to, or the nearest around it that became an
+//! **Which span**: the `tracing` span that the event belongs to, or its nearest ancestor that became an
 //! OpenTelemetry span; for an event without an explicit parent only if that span is the current one of
 //! OpenTelemetry. An ERROR event inside a handler does not mark the call itself, whose status follows from its
-//! status code. [`record_error`](crate::subscriber::record_error) is explicit and marks whatever span is current.
+//! status code. [`record_error`](crate::subscriber::record_error) is explicit and marks the current span.
 //!
 //! **What is set**: status Error with the event's message, or else the error's text, as description; `error.type`. A
 //! user's own status, description or `error.type` stays; of several errors the first counts.
 //!
 //! **Exceptions**: an error (a field that holds an error value, the field `error`, or fields `exception.*`) is recorded as one `exception`
-//! span event, unless it is known. Known is an error whose text, or the text of one of its causes, was recorded on
+//! span event, unless it is known. An error is known if its text, or the text of one of its causes, was recorded on
 //! this span or on a span below it: the same text, or one that ends with `: ` and the recorded text, as wrappers
 //! write it. Every span remembers the last [`REMEMBERED`] such texts. So an error that passes through five functions
 //! is one exception, on the span where it arose; the spans above it get status and type alone.
 //!
-//! **Redacted fields** are passed over: an error in one leaves the status without its text, and no exception.
+//! **Redacted fields** are skipped: an error in one sets the status without its text, and records no exception.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -56,7 +56,7 @@ pub(super) fn is_error(metadata: &Metadata<'_>) -> bool {
     *metadata.level() == Level::ERROR || is_returned_error(metadata)
 }
 
-/// The shape of what `#[instrument(err)]` emits.
+/// The form of the events of `#[instrument(err)]`.
 fn is_returned_error(metadata: &Metadata<'_>) -> bool {
     metadata.fields().len() == 1 && metadata.fields().field(ERROR_FIELD).is_some()
 }
@@ -131,7 +131,7 @@ pub(super) fn mark_panicked(context: &OtelContext, is_call: bool) {
     }
 }
 
-/// Returns `true` while the event of an explicitly recorded error is under way and its span is not marked.
+/// Returns `true` while the event of an explicitly recorded error is being emitted and its span is not marked.
 pub(super) fn is_explicit() -> bool {
     STATE.get() == State::Explicit
 }
@@ -223,7 +223,7 @@ impl Exception {
 }
 
 impl EventError {
-    /// Whether the error was recorded on the way here. If not, it will have been: the spans around it remember it.
+    /// Returns whether the error was recorded before. If not, the spans around it remember it now.
     fn is_known(&self, state: &Arc<SpanState>) -> bool {
         let Some(error) = &self.error else { return false };
         let known = state.lock_errors().knows(error);
@@ -293,7 +293,7 @@ impl Visit for EventError {
         if self.redaction.is_redacted(field.name()) {
             return;
         }
-        // A value says more than a text.
+        // An error value has more information than a text.
         if self.error.as_ref().is_none_or(|error| error.kind.is_none()) {
             self.error = Some(Exception::new(value));
         }
@@ -304,7 +304,7 @@ impl Visit for EventError {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // A value whose `Debug` or `Display` panics is no reason to end the program.
+        // A value whose `Debug` or `Display` panics must not end the program.
         let format = || catch_unwind(AssertUnwindSafe(|| format!("{value:?}")));
         self.text(field, || format().unwrap_or_else(|_| PANICKED.to_owned()));
     }
@@ -354,12 +354,12 @@ impl ErrorFingerprint {
     }
 }
 
-/// How far an explicitly recorded error has come on this thread.
+/// The progress of an explicitly recorded error on this thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// There is none.
     Idle,
-    /// Its event is under way, its span is not marked.
+    /// Its event is being emitted, its span is not marked.
     Explicit,
     /// Its span is marked.
     Done,
@@ -375,7 +375,7 @@ const MESSAGE_FIELD: &str = "message";
 const ERROR_FIELD: &str = "error";
 /// Texts that a span remembers.
 const REMEMBERED: usize = 8;
-/// As much of a text as is remembered, in bytes.
+/// The limit of a remembered text, in bytes.
 const MAX_TAIL: usize = 1024;
 
 #[cfg(test)]

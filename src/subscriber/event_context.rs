@@ -1,10 +1,10 @@
-//! When an event happened, and to which span it belongs.
+//! The time of an event, and the span it belongs to.
 
 use std::time::SystemTime;
 
 use crate::trace_ids::TraceIds;
 
-/// Computed once per event and given to every output, so that line and record agree.
+/// Computed once per event and passed to every output, so that line and record agree.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EventContext {
     pub(crate) time: SystemTime,

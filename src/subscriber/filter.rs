@@ -57,7 +57,7 @@ impl fmt::Debug for FilterError {
 
 impl Error for FilterError {}
 
-/// What one output wants, as parsed from directives.
+/// The filter of one output, as parsed from directives.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
@@ -71,7 +71,7 @@ pub(crate) enum Filter {
 }
 
 impl Filter {
-    /// Reads directives separated by commas. What is wrong is corrected or ignored, and reported. If nothing is left,
+    /// Parses directives separated by commas. Mistakes are corrected or ignored, and reported. If nothing is left,
     /// the filter is [`DEFAULT_LEVEL`].
     pub(crate) fn parse(text: &str) -> (Self, Vec<BadDirective>) {
         directives::parse(text, STATIC_MAX_LEVEL)
@@ -151,7 +151,7 @@ impl FilterHandle {
             return Err(FilterError::new(mistakes));
         }
         self.shared.replace(filter);
-        // Where a process has one subscriber, only the one of this thread would be asked again.
+        // If a process has one subscriber, only that of this thread would be evaluated again.
         match self.dispatch() {
             Some(dispatch) => dispatcher::with_default(&dispatch, callsite::rebuild_interest_cache),
             None => callsite::rebuild_interest_cache(),
@@ -159,7 +159,7 @@ impl FilterHandle {
         Ok(())
     }
 
-    /// Says which subscriber the filter works in.
+    /// Sets the subscriber that the filter belongs to.
     pub(crate) fn on_register_dispatch(&self, dispatch: &Dispatch) {
         let _ = self.shared.dispatch.set(dispatch.downgrade());
     }
@@ -222,7 +222,7 @@ impl Shared {
     fn replace(&self, filter: Filter) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let (floor, ceiling) = (number(filter.floor()), number(filter.ceiling()));
-        // Meanwhile the shortcuts decide nothing.
+        // Disables the shortcuts meanwhile.
         self.floor.store(OFF, Ordering::Release);
         self.ceiling.store(number(LevelFilter::TRACE), Ordering::Release);
         self.filter.store(Arc::new(filter));
@@ -243,7 +243,7 @@ fn number(level: LevelFilter) -> usize {
     }
 }
 
-/// What passes where no usable directive is given.
+/// The level without a usable directive.
 pub(crate) const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;
 
 const OFF: usize = 0;

@@ -28,7 +28,7 @@ use crate::lines::shared_visit::SharedVisit;
 use crate::semconv::PANIC_TARGET;
 use crate::trace_ids::{TraceIds, is_sdk_target, is_suppressed};
 
-/// What a telemetry layer is made of. What is not there costs nothing.
+/// The parts of a telemetry layer. Absent parts cost nothing.
 pub(crate) struct LayerParts<S> {
     pub(crate) lines: Option<(Lines<S>, FilterHandle)>,
     pub(crate) records: Option<(Records<S>, FilterHandle)>,
@@ -38,7 +38,7 @@ pub(crate) struct LayerParts<S> {
     pub(crate) marks: Marks,
 }
 
-/// What makes OpenTelemetry spans.
+/// The bridge that creates OpenTelemetry spans.
 pub(crate) enum Spans<S> {
     Own(Arc<SpanBridge>),
     /// That of `tracing-opentelemetry`.
@@ -68,7 +68,7 @@ impl<S> LayerParts<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    /// The layer for a subscriber without other layers: callsites that no output needs are disabled for good, at the
+    /// The layer for a subscriber without other layers: callsites that no output needs are disabled permanently, at the
     /// cost of `tracing` alone.
     pub(crate) fn into_only_layer(self) -> impl Layer<S> + Send + Sync {
         self.stack(Filtering::Global).0
@@ -199,7 +199,7 @@ where
         }
         match self.filtering {
             Filtering::Global => self.wants.interest(metadata),
-            // The filter around this layer has answered.
+            // The filter around this layer has decided.
             Filtering::PerLayer => Interest::always(),
         }
     }
@@ -265,7 +265,7 @@ where
             let span = late.as_mut().map(|late| &mut late.fields as _);
             let mut others = SharedVisit::new([span, record, None]);
             match &self.lines {
-                // Lines know their spans: those that their filter left out have no fields to add to.
+                // Lines keep only spans that pass their filter; others have no fields to add to.
                 Some(lines) => lines.keep_values(id, values, &mut others),
                 None => others.visit(None, &|visitor| values.record(visitor)),
             }
@@ -374,7 +374,7 @@ where
                 None => others.visit(None, &|visitor| event.record(visitor)),
             }
         };
-        // The line comes first: whatever happens afterwards, a panic has been written.
+        // The line comes first: a panic is written even if a later step fails.
         match self.records.as_ref().filter(|_| record) {
             Some(records) => records(event, &moment, &ctx, &mut visit),
             None => visit(None),
@@ -390,7 +390,7 @@ where
         }
     }
 
-    /// What the SDK says, as a line without anything that touches the current context.
+    /// Writes an event of the SDK as a line, without access to the current context.
     fn write_sdk_line(&self, event: &Event<'_>, metadata: &Metadata<'_>, ctx: Context<'_, S>) {
         if let Some(lines) = &self.lines
             && passes(self.wants.lines.as_ref(), metadata, &ctx)

@@ -18,7 +18,7 @@ use crate::lines::shared_visit::SharedVisit;
 /// Writes lines of any format.
 pub(crate) type Lines<S> = Box<dyn LineFormat<S> + Send + Sync>;
 
-/// A layer that is given the spans of its filter, and its events with the moment that their records carry.
+/// A layer that receives the spans of its filter, and its events with the time that their records have.
 pub(crate) trait LineFormat<S: Subscriber>: Layer<S> {
     /// Writes the line of an event. Shows its fields to the visitors of other outputs, too.
     fn write_event(
@@ -61,7 +61,7 @@ where
     (Box::new(Shared(format)), Box::new(write))
 }
 
-/// A format that is held elsewhere too. Passes on what the formats listen to.
+/// A shared format. Passes on the callbacks that formats use.
 struct Shared<F>(Arc<F>);
 
 impl<S: Subscriber, F: Layer<S>> Layer<S> for Shared<F> {

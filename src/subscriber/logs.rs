@@ -60,7 +60,7 @@ enum Way {
     Sdk(SdkLogs),
 }
 
-/// Which events become records, and what of them.
+/// Which events become records, with which content.
 #[derive(Clone)]
 pub(crate) struct LogOptions {
     pub(crate) limits: AttributeLimits,
@@ -68,7 +68,7 @@ pub(crate) struct LogOptions {
     pub(crate) minimum: LevelFilter,
     /// Leaves out records of traces that are not sampled.
     pub(crate) sampled_traces_only: bool,
-    /// Says of which fields the value must not leave the process.
+    /// Decides which fields have values that must not leave the process.
     pub(crate) is_redacted: Option<Arc<IsRedacted>>,
 }
 

@@ -1,7 +1,7 @@
 //! From `tracing` to the log output, to OTLP log records and to OpenTelemetry spans.
 //!
-//! One layer of ours stands for three outputs, because each layer with a filter of its own costs every event 25 to
-//! 90 ns. It asks each output's filter once per callsite where that settles it, computes time and ids of an event
+//! One layer of ours serves three outputs, because each layer with a filter of its own costs every event 25 to
+//! 90 ns. It evaluates each output's filter once per callsite where possible, computes time and ids of an event
 //! once, and hands both to line and record, so that they agree.
 //!
 //! | what happens where | lines | OTLP records | OpenTelemetry spans |
@@ -46,5 +46,5 @@ use tracing_subscriber::Layer;
 
 /// Everything this crate does with `tracing`, as one layer for a subscriber of your own.
 ///
-/// It filters for itself alone: what it does not want still reaches the layers beside it.
+/// Its filters apply to itself alone: what they exclude still reaches the layers beside it.
 pub type TelemetryLayer<S> = Box<dyn Layer<S> + Send + Sync>;

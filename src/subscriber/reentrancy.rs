@@ -1,11 +1,11 @@
-//! Whether this thread is inside telemetry's own code.
+//! Tracks whether this thread is inside telemetry's own code.
 
 use std::cell::Cell;
 
 /// Held while this thread is where locks of spans may be held, or values of the user are being formatted.
 ///
 /// What is logged meanwhile (by a sampler, a processor, a `Debug` implementation, a panic) still becomes a line, but
-/// must not ask for a span: its lock could be this thread's own.
+/// must not access a span: this thread may hold its lock.
 #[derive(Debug)]
 pub(crate) struct ReentrancyGuard(());
 
@@ -15,7 +15,7 @@ impl ReentrancyGuard {
         Self(())
     }
 
-    /// Whether any is held on this thread.
+    /// Returns whether any is held on this thread.
     pub(crate) fn is_held() -> bool {
         DEPTH.get() > 0
     }

@@ -1,4 +1,4 @@
-//! What a test expects of received telemetry. Failures show what was there instead.
+//! Assertions on received telemetry. Failures show the telemetry that was found.
 
 use std::fmt::Write;
 
@@ -60,7 +60,7 @@ impl CollectedTelemetry {
         panic!("{what}; received were {self}:\n{}", self.picture());
     }
 
-    /// Everything, for people.
+    /// Everything, as text.
     fn picture(&self) -> String {
         let mut picture: String = self.trace_ids().iter().map(|id| self.render_trace(id)).collect();
         for log in self.logs().iter().filter(|log| log.trace_id().is_none()) {

@@ -1,4 +1,4 @@
-//! The telemetry of one test, in memory: the way of production, up to the bytes that would be sent.
+//! The telemetry of one test, in memory: the path of production, up to the bytes that would be sent.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -97,7 +97,7 @@ impl Capture {
         })
     }
 
-    /// Everything until now: spans that have ended, log records, and metrics, which are collected by this call.
+    /// Returns everything so far: spans that have ended, log records, and metrics, which are collected by this call.
     #[must_use]
     #[expect(clippy::expect_used, reason = "this crate has encoded it")]
     pub fn received(&self) -> CollectedTelemetry {
@@ -173,7 +173,7 @@ impl Capture {
         self.received().assert_no_errors();
     }
 
-    /// For what takes a provider: `ServerLayer::new().tracer_provider(telemetry.tracer_provider().clone())`.
+    /// The tracer provider, for layers: `ServerLayer::new().tracer_provider(telemetry.tracer_provider().clone())`.
     #[must_use]
     pub fn tracer_provider(&self) -> &SdkTracerProvider {
         &self.providers.tracer

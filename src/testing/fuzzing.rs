@@ -26,7 +26,7 @@ pub fn environment<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) 
     text
 }
 
-/// Returns what is wrong with filter directives.
+/// Returns the faults of filter directives.
 pub fn directives(text: &str) -> Vec<String> {
     Filter::parse(text).1.iter().map(ToString::to_string).collect()
 }

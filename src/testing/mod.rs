@@ -1,6 +1,6 @@
-//! Tools to test telemetry with: captured in memory, or received by a collector inside the test, with faults.
+//! Tools for tests of telemetry: captured in memory, or received by a collector inside the test, with faults.
 //!
-//! Needs the feature `testing`, which belongs into `[dev-dependencies]`:
+//! Needs the feature `testing`, which belongs in `[dev-dependencies]`:
 //!
 //! ```toml
 //! [dev-dependencies]

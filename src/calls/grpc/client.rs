@@ -97,7 +97,7 @@ impl<S> Layer<S> for ClientLayer {
     }
 }
 
-/// A channel whose calls are traced and measured. Made by [`ClientLayer`].
+/// A channel whose calls are traced and measured. Created by [`ClientLayer`].
 #[derive(Clone, Debug)]
 pub struct ClientService<S> {
     inner: S,

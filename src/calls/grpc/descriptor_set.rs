@@ -20,7 +20,7 @@ pub(super) fn methods_of(descriptor_set: &[u8]) -> Result<Vec<String>, Descripto
     Ok(names)
 }
 
-/// Bytes that are no encoded `FileDescriptorSet`.
+/// The error for bytes that are no encoded `FileDescriptorSet`.
 #[derive(Debug)]
 pub struct DescriptorSetError(Box<dyn Error + Send + Sync>);
 

@@ -60,7 +60,7 @@ impl Method {
 
 /// The methods of one layer.
 ///
-/// A path that a peer made up must cost neither memory nor a time series. So a method is stored, and has metrics of its
+/// A path invented by a peer must cost neither memory nor a time series. So a method is stored, and has metrics of its
 /// own, only if it is listed, if this program calls it, or once a handler answered it. The number is limited.
 pub(super) struct Methods {
     /// By name. Read by every call, replaced when one is added. A few comparisons cost less than hashing a name.
@@ -121,7 +121,7 @@ impl Methods {
         if method.is_known() { method } else { &self.other }
     }
 
-    /// Returns `true` if it must be found out whether a handler exists for the method.
+    /// Returns `true` if it is unknown whether a handler exists for the method.
     pub(super) fn is_undecided(&self, method: &Method) -> bool {
         !method.is_known() && matches!(self.discovery, MethodDiscovery::Answered)
     }

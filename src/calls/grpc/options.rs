@@ -137,7 +137,7 @@ impl fmt::Debug for Options {
     }
 }
 
-/// The settings that both layers have. They differ in nothing but the side.
+/// The settings of both layers, which differ in the side alone.
 macro_rules! common_settings {
     ($layer:ident) => {
         impl $layer {
@@ -280,7 +280,7 @@ macro_rules! common_settings {
             ///
             /// # Errors
             ///
-            /// When the bytes are no such set.
+            /// If the bytes are no such set.
             ///
             /// ```
             #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]

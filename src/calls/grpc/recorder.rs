@@ -1,4 +1,4 @@
-//! Everything that the calls of one layer share.
+//! The state that the calls of one layer share.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

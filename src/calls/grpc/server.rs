@@ -128,7 +128,7 @@ impl<S> Layer<S> for ServerLayer {
     }
 }
 
-/// A service whose calls are traced and measured. Made by [`ServerLayer`].
+/// A service whose calls are traced and measured. Created by [`ServerLayer`].
 #[derive(Clone, Debug)]
 pub struct ServerService<S> {
     inner: S,

@@ -73,7 +73,7 @@ pub(super) fn outgoing_attributes<B>(
     attributes
 }
 
-/// Where a client's request goes.
+/// The target of a client's request.
 pub(super) struct Target {
     pub(super) scheme: &'static str,
     pub(super) authority: Option<Authority>,

@@ -31,7 +31,7 @@ pub(in crate::calls) struct Call {
     /// The version of the protocol.
     pub(super) version: Option<&'static str>,
     pub(super) route: Option<Arc<KnownRoute>>,
-    /// Where inner layers report the route of a request that arrived without one.
+    /// Receives the route from inner layers if the request arrived without one.
     pub(super) inner_route: Option<RouteSlot>,
     pub(super) named: bool,
     status: Option<StatusCode>,
@@ -56,11 +56,11 @@ pub(super) enum MetricTarget {
     Unknown,
 }
 
-/// How a request ended.
+/// The end of a request.
 pub(super) enum Outcome {
     /// The response was complete.
     Complete,
-    /// The response, or the future of it, was dropped before its end.
+    /// The response, or its future, was dropped before its end.
     Dropped,
     /// The service or the body of the response returned an error.
     Failed {
@@ -218,7 +218,7 @@ impl Call {
         };
         match outcome {
             Outcome::Complete => of_status(),
-            // A client may stop reading; a server is not supposed to be stopped.
+            // A client may stop reading, but a server is not expected to be cancelled.
             Outcome::Dropped => of_status().or(match self.recorder.options.side {
                 Side::Server => Some(Cow::Borrowed(CANCELLED)),
                 Side::Client => None,
@@ -367,7 +367,7 @@ fn status_code(status: StatusCode) -> KeyValue {
     KeyValue::new(semconv::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()))
 }
 
-/// Returns `true` for responses that end with their head: an upgrade hands the connection over.
+/// Returns `true` for responses that end with their head: an upgrade takes over the connection.
 fn has_no_body(status: StatusCode) -> bool {
     status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }

@@ -1,4 +1,4 @@
-//! What proxies in front of a server report about the caller.
+//! The caller's address and scheme, as proxies in front of a server report them.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! Everything that the requests of one layer share.
+//! The state that the requests of one layer share.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Metrics, and what they say now.
+//! Metrics, and their current values.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -20,7 +20,7 @@ use crate::collector::export::Export;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CollectedMetric {
-    /// What recorded it.
+    /// The resource that recorded it.
     pub resource: Arc<Resource>,
     /// The instrumentation that recorded it.
     pub scope: Arc<InstrumentationScope>,
@@ -53,7 +53,7 @@ impl CollectedMetric {
         points(&self.metric).iter().map(|point| attributes::line(point.attributes)).collect()
     }
 
-    /// When its collection was made; each of its points says the same.
+    /// The time of its collection, which all of its points have.
     fn time(&self) -> u64 {
         points(&self.metric).first().map(|point| point.time).unwrap_or_default()
     }
@@ -161,7 +161,7 @@ impl From<&HistogramDataPoint> for HistogramValue {
     }
 }
 
-/// How the collections of one series make its value.
+/// How the collections of one series combine to its value.
 #[derive(Clone, Copy)]
 enum Temporality {
     LastCounts,
@@ -290,7 +290,7 @@ fn histogram_series<'a>(
     series
 }
 
-/// Requests that were on their way at the same time arrive in any order.
+/// Requests that were in flight at the same time arrive in any order.
 fn in_order<'a>(metrics: impl Iterator<Item = &'a CollectedMetric>) -> Vec<&'a CollectedMetric> {
     let mut metrics: Vec<_> = metrics.collect();
     metrics.sort_by_key(|metric| metric.time());

@@ -26,7 +26,7 @@ use super::export::Export;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CollectedSpan {
-    /// What recorded it.
+    /// The resource that recorded it.
     pub resource: Arc<Resource>,
     /// The instrumentation that recorded it.
     pub scope: Arc<InstrumentationScope>,
@@ -117,7 +117,7 @@ impl CollectedSpan {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CollectedLog {
-    /// What recorded it.
+    /// The resource that recorded it.
     pub resource: Arc<Resource>,
     /// Its target.
     pub scope: Arc<InstrumentationScope>,

@@ -63,7 +63,7 @@ struct Tree<'a> {
 }
 
 impl Tree<'_> {
-    /// `depth_left`: parents in a circle must not recurse for ever.
+    /// `depth_left` bounds the recursion if parents form a cycle.
     fn branch(&mut self, entry: &Entry<'_>, lead: &str, below: &str, depth_left: usize) {
         // Writing to a `String` cannot fail.
         let _ = writeln!(self.text, "{lead}{}", entry.line());

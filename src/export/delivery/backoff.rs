@@ -1,4 +1,4 @@
-//! How long to wait before the next try: exponential, with jitter, as the OTLP specification asks.
+//! The pause before the next try: exponential, with jitter, as the OTLP specification requires.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl Backoff {
         *self = Self::default();
     }
 
-    /// Waits longer than before, but not longer than `limit`, or as long as the collector asks.
+    /// Waits longer than before, but not longer than `limit`, or as long as the collector requests.
     pub(super) fn failed(&mut self, retry_after: Option<Duration>, limit: Duration) {
         let own = || self.next_wait().min(limit).max(MIN);
         let wait = retry_after.map_or_else(own, |asked| asked.clamp(MIN_ASKED, MAX_ASKED));
@@ -34,8 +34,8 @@ impl Backoff {
         self.until = Some(Instant::now() + wait);
     }
 
-    /// Another request that was on its way has failed too: it does not make the pause longer, unless the collector
-    /// asks for that.
+    /// Another request in flight has failed too: it does not make the pause longer, unless the collector
+    /// requests that.
     pub(super) fn failed_too(&mut self, retry_after: Option<Duration>) {
         let Some(asked) = retry_after else { return };
         let until = Instant::now() + asked.clamp(MIN_ASKED, MAX_ASKED);
@@ -44,7 +44,7 @@ impl Backoff {
 
     fn next_wait(&self) -> Duration {
         let ceiling = FIRST.saturating_mul(1 << self.failures.min(10)).min(MAX);
-        // Between half and the whole: many services must not come back in step.
+        // Between half and the whole, so that many services do not retry at the same time.
         ceiling.mul_f64(0.5 + 0.5 * random_fraction())
     }
 }
@@ -59,7 +59,7 @@ const FIRST: Duration = Duration::from_millis(100);
 const MAX: Duration = Duration::from_secs(5);
 /// However little time is left.
 const MIN: Duration = Duration::from_millis(10);
-/// A collector that asks for less would be hammered; one that asks for more is asked again after this.
+/// The limits of the pause that a collector may request.
 const MIN_ASKED: Duration = Duration::from_millis(50);
 const MAX_ASKED: Duration = Duration::from_secs(600);
 

@@ -86,8 +86,8 @@ impl Exporter {
         &self.workers
     }
 
-    /// Delivers what is there until the deadline, then ends the thread. Never waits longer than that, give or take
-    /// the time it takes to wake up. Says whether the thread has ended.
+    /// Delivers queued items until the deadline, then ends the thread. Never waits longer than that, except for
+    /// the time it takes to wake up. Returns whether the thread has ended.
     pub(crate) fn shutdown(&mut self, deadline: Instant) -> bool {
         let Some(thread) = self.thread.take() else { return true };
         self.workers.shut_down(deadline);
@@ -111,7 +111,7 @@ impl Drop for Exporter {
     }
 }
 
-/// What the thread needs to begin.
+/// The parts that the thread starts with.
 struct Plan {
     routes: Vec<Route>,
     commands: Vec<UnboundedReceiver<Command>>,
@@ -174,7 +174,7 @@ fn run(plan: Plan, started: &SyncSender<std::io::Result<()>>, alive: SyncSender<
     };
     let _ = started.send(Ok(()));
     runtime.block_on(join_all(workers.into_iter().map(|(worker, commands)| worker.run(commands))));
-    // A name that is still being resolved must not hold the exit up.
+    // A name that is still being resolved must not delay the exit.
     runtime.shutdown_background();
     drop(alive);
 }
@@ -227,5 +227,5 @@ fn has_descriptors() -> std::io::Result<()> {
 
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 const THREAD_NAME: &str = "telemetry-io";
-/// What ending may take beyond the deadline.
+/// The time that the end may take beyond the deadline.
 const GRACE: Duration = Duration::from_millis(30);

@@ -1,9 +1,9 @@
 //! Sends one signal's batches and records their outcome.
 //!
-//! While the collector is healthy, up to [`MAX_IN_FLIGHT`] requests are on their way at once; of metrics only one, so that they arrive in
+//! While the collector is healthy, up to [`MAX_IN_FLIGHT`] requests are in flight at once; of metrics only one, so that they arrive in
 //! order. After a failure the batch goes back to its place and one request at a time probes the collector, with growing
-//! pauses. A flush or the shutdown takes what is there at once; the shutdown does not wait for a collector that cannot
-//! be reached, and it does not trust a connection on which nothing comes: what is still on its way there shortly before
+//! pauses. A flush or the shutdown sends everything queued at once; the shutdown does not wait for a collector that cannot
+//! be reached, and does not rely on a connection without any answer: what is still in flight there shortly before
 //! the deadline is sent on a new one too.
 //!
 //! However a worker ends, pending items have failed by then, and waiting flushes have returned. A panic costs one turn of
@@ -29,22 +29,22 @@ use crate::export::destination::{Cause, Destination, Failure, Outcome};
 use crate::export::queue::{Batch, Consumer, Take};
 use crate::settings::Signal;
 
-/// What a worker can be asked to do.
+/// The commands of a worker.
 pub(super) enum Command {
-    /// Send what is there now; answer when all of it is gone, when a try has failed, or at the deadline.
+    /// Send everything queued; answer when all of it is gone, when a try has failed, or at the deadline.
     Flush(Instant, FlushReply),
-    /// Send what is there until the deadline, give up the rest, and end.
+    /// Send everything queued until the deadline, give up the rest, and end.
     Shutdown(Instant),
 }
 
 pub(super) type FlushReply = Box<dyn FnOnce(Result<(), FlushError>) + Send>;
 
-/// Why something that was there at a flush has not been delivered.
+/// The reason why an item of a flush has not been delivered.
 #[derive(Debug)]
 pub(super) enum FlushError {
     /// There was no time.
     Timeout,
-    /// The reason, in words. What can be tried again is still in the queue.
+    /// The reason, as text. Items that can be retried are still in the queue.
     Failed(String),
 }
 
@@ -65,7 +65,7 @@ pub(super) struct Worker {
     /// Requests that were sent before the last failure was noticed fail together with it, as one failure.
     epoch: u64,
     next_tick: Instant,
-    /// A flush waits: the next try does not wait for the pause to end.
+    /// A flush is waiting: the next try does not wait for the pause to end.
     flush_requested: bool,
     flushes: Vec<Flush>,
     shutdown: Option<Shutdown>,
@@ -181,10 +181,10 @@ impl Worker {
         }
     }
 
-    /// Whether not too many requests are on their way.
+    /// Whether another request may be in flight.
     fn may_send(&self) -> bool {
         let ends = self.shutdown.is_some();
-        // What was sent before the failure may hang for longer than there is time.
+        // Requests sent before the failure may take longer than the time left.
         let none_since_failure = || self.in_flight_batches.iter().all(|batch| batch.epoch != self.epoch);
         match self.backoff.is_failing() {
             _ if self.is_in_order() && ends => none_since_failure(),
@@ -328,7 +328,7 @@ impl Worker {
         self.fail_flushes(sequence, &failure.text);
     }
 
-    /// Tells those who wait for this batch.
+    /// Notifies the flushes that wait for this batch.
     fn fail_flushes(&mut self, sequence: u64, reason: &str) {
         for flush in self.flushes.extract_if(.., |flush| sequence <= flush.last_sequence) {
             (flush.reply)(Err(FlushError::Failed(reason.to_owned())));
@@ -429,14 +429,14 @@ fn hedge_before(deadline: Instant) -> Instant {
     deadline - (left / 4).min(HEDGE_BEFORE_DEADLINE)
 }
 
-/// Requests of one signal on their way at once: more than one, so that a distant collector does not limit
+/// Requests of one signal in flight at once: more than one, so that a distant collector does not limit
 /// throughput to one batch a round trip.
 const MAX_IN_FLIGHT: usize = 8;
-/// A collector that could be reached a moment ago gets a second chance at shutdown.
+/// A collector that was reachable before gets a second try at shutdown.
 const TRIES_UNREACHABLE: u32 = 2;
 /// The longest try takes so many doublings of the limit that was configured.
 const MAX_TIMEOUT_DOUBLINGS: u32 = 3;
-/// Enough to connect to a collector and hand over a few requests.
+/// Enough to connect to a collector and send a few requests.
 const HEDGE_BEFORE_DEADLINE: Duration = Duration::from_secs(1);
 /// Between panics.
 const PANIC_PAUSE: Duration = Duration::from_millis(100);

@@ -19,7 +19,7 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// Keeps the one end of a worker's channel, and gives back the worker's.
+    /// Keeps one end of a worker's channel, and returns the worker's end.
     pub(super) fn add(
         &mut self,
         signal: Signal,
@@ -29,7 +29,7 @@ impl Workers {
         receiver
     }
 
-    /// Asks the worker of each signal, or of one, to send what is there, and waits for the answer. Once the workers
+    /// Makes the worker of each signal, or of one, send everything queued, and waits for the answer. Once the workers
     /// have ended there is nothing left to flush.
     pub(crate) fn flush(&self, only: Option<Signal>, timeout: Duration) -> Result<(), ExportError> {
         // The answer would have to come from the thread that waits for it.
@@ -65,7 +65,7 @@ impl Workers {
         })
     }
 
-    /// Tells every worker to end.
+    /// Sends every worker the command to end.
     pub(super) fn shut_down(&self, deadline: Instant) {
         for (_, sender) in self.selected(None) {
             let _ = sender.send(Command::Shutdown(deadline.into()));

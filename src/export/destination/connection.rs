@@ -1,4 +1,4 @@
-//! Connections to receivers, and what is known of them.
+//! Connections to receivers, and their state.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -26,7 +26,7 @@ pub(in crate::export) struct Connections {
     diagnostics: Diagnostics,
 }
 
-/// What is spoken on a connection.
+/// The protocol of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Http {
     /// HTTP/2, as gRPC needs it.
@@ -55,7 +55,7 @@ impl Connections {
     }
 }
 
-/// What signals with one target share. Connects when there is something to send, and again after it was closed.
+/// The connection that signals with one target share. Connects when there is something to send, and again after it was closed.
 ///
 /// A connection whose packets are dropped (a firewall that forgot it, a host that is gone) is never closed: every
 /// request on it would time out, for as long as TCP repeats itself. So a connection that did not answer in time is not
@@ -131,10 +131,10 @@ impl Generation {
         self.responses.load(Ordering::Relaxed)
     }
 
-    /// Finds out why a request failed.
+    /// Returns why a request failed.
     pub(super) fn explain(&self, error: &(dyn Error + 'static)) -> Failure {
         match self.peer.connect_failure() {
-            // It waited for a connection that another request was making.
+            // The request waited for a connection that another one was making.
             Some(failure) if is_canceled(error) => failure,
             // A peer that does not accept the client's certificate closes the connection, with or without a word.
             _ if self.is_tls && self.responses() == 0 && is_canceled(error) => {

@@ -52,7 +52,7 @@ impl Connector {
         let mut tcp = HttpConnector::new_with_resolver(resolver.clone());
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
-        // So that a gateway between does not forget an idle connection.
+        // Keeps gateways from closing an idle connection.
         tcp.set_keepalive(Some(KEEP_ALIVE));
         tcp.set_connect_timeout(Some(timeout));
         #[cfg(not(feature = "tls"))]
@@ -167,10 +167,10 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// What the peer of a connection speaks, by its first bytes.
+/// The protocol of a connection's peer, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FirstBytes {
-    /// Nothing has come yet.
+    /// Nothing was received yet.
     None,
     Http1,
     Http2,
@@ -199,7 +199,7 @@ impl FirstBytes {
     }
 }
 
-/// What the newest connection has shown of the peer.
+/// The peer's protocol, from the newest connection.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Peer(Arc<PeerState>);
 

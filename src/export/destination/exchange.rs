@@ -54,7 +54,7 @@ pub(super) async fn exchange(on: &Generation, request: Request<RequestBody>) -> 
     while let Some(frame) = next_frame(&mut body).await {
         let frame = match frame {
             Ok(frame) => frame,
-            // The status has decided already; only a success needs the rest.
+            // The status decides; only a success needs the rest.
             Err(_) if answer.status != StatusCode::OK => break,
             Err(error) => return Err(on.explain(&error)),
         };
@@ -160,7 +160,7 @@ pub(super) fn plain_text(body: &[u8]) -> String {
     shortened(&plain.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// At most as much as a log line should hold.
+/// The limit for text in a log line.
 pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_TEXT_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -77,7 +77,7 @@ fn http2_cause(error: &h2::Error) -> Cause {
 
 fn text(cause: Cause, deepest: &(dyn Error + 'static)) -> String {
     match cause {
-        // Its own words are "deadline has elapsed".
+        // The error's own text is "deadline has elapsed".
         Cause::ConnectTimeout => "no answer to the attempt to connect".to_owned(),
         Cause::PeerSpeaksHttp => "the peer answers in HTTP/1".to_owned(),
         Cause::PeerSpeaksGrpc => "the peer answers in HTTP/2".to_owned(),
@@ -87,7 +87,7 @@ fn text(cause: Cause, deepest: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// The deepest source says what happened: "Connection refused", what is wrong with a certificate.
+/// The deepest source has the reason: "Connection refused", the fault of a certificate.
 pub(super) fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     let mut deepest = error;
     while let Some(source) = source(deepest) {

@@ -1,4 +1,4 @@
-//! An OTLP receiver: the requests of one signal, by the protocol that it speaks.
+//! An OTLP receiver of one signal, with the protocol in use.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
@@ -30,9 +30,9 @@ pub(in crate::export) struct Destination {
     grpc: Connection,
     http: Connection,
     credentials: Credentials,
-    /// Whether the other protocol is spoken than the settings begin with.
+    /// Whether the protocol was switched from the one of the settings.
     is_switched: AtomicBool,
-    /// Whether the receiver has taken anything: then it speaks this protocol.
+    /// Whether the receiver has accepted anything, which confirms the protocol.
     is_proven: AtomicBool,
     diagnostics: Diagnostics,
 }
@@ -139,7 +139,7 @@ impl Destination {
         }
     }
 
-    /// What is spoken now.
+    /// The protocol in use.
     fn protocol(&self) -> Protocol {
         match (self.settings.protocol.first, self.is_switched.load(Ordering::Relaxed)) {
             (first, false) => first,
@@ -311,7 +311,7 @@ async fn first_answer(
     }
 }
 
-/// Our name in front of the exporter's, as the specification allows a distribution.
+/// Our name before the exporter's, as the specification allows for a distribution.
 const USER_AGENT: &str =
     concat!("telemetry-bootstrap/", env!("CARGO_PKG_VERSION"), " OTel-OTLP-Exporter-Rust/0.33");
 /// Connections that were closed under a request, one after the other.

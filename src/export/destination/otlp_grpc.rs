@@ -110,14 +110,14 @@ fn classify(code: Code, message: &str, retry_after: Option<Duration>) -> Outcome
 }
 
 /// Servers refuse a message over their limit with OUT_OF_RANGE (tonic) or RESOURCE_EXHAUSTED (Go, C, Java, .NET), and
-/// only their words distinguish this from other causes.
+/// only their messages distinguish this from other causes.
 fn is_about_size(message: &str) -> bool {
     ["too large", "larger than max", "exceeds maximum size", "exceeds the maximum"]
         .iter()
         .any(|words| message.contains(words))
 }
 
-/// An answer of something in front of the collector, which need not know gRPC.
+/// An answer from a gateway in front of the collector, which may not support gRPC.
 fn gateway_outcome(answer: &Answer) -> Outcome {
     let cause = status_cause(answer.status).unwrap_or(Cause::NotOtlp);
     let page = plain_text(&answer.body);
@@ -151,7 +151,7 @@ fn retry_info(details: &[u8]) -> Option<Duration> {
 /// The response message. Its length prefix is not trusted.
 fn message(body: &[u8]) -> &[u8] {
     match body.split_at_checked(5) {
-        // A compressed one was not asked for.
+        // A compressed answer was not requested.
         Some(([0, length @ ..], rest)) => {
             let length = length.iter().fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte));
             rest.get(..length).unwrap_or(rest)

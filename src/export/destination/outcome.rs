@@ -1,16 +1,16 @@
-//! What became of a request, in terms that no protocol owns.
+//! The outcome of a request, in terms of no particular protocol.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::settings::Signal;
 
-/// What became of one request.
+/// The outcome of one request.
 #[derive(Debug)]
 pub(in crate::export) enum Outcome {
-    /// The receiver took it.
+    /// The receiver accepted it.
     Delivered {
-        /// Items that the receiver refused, with its reason.
+        /// The number of items that the receiver rejected, with its reason.
         rejected: u64,
         message: String,
     },
@@ -48,9 +48,9 @@ impl Outcome {
 #[derive(Clone, Debug)]
 pub(in crate::export) struct Failure {
     pub(in crate::export) cause: Cause,
-    /// One line, in words.
+    /// One line of text.
     pub(in crate::export) text: String,
-    /// How long the receiver asks clients to wait before the next try.
+    /// The pause before the next try that the receiver requests.
     pub(in crate::export) retry_after: Option<Duration>,
     /// The request was sent, and there is no answer: the receiver may have taken it.
     pub(in crate::export) is_unanswered: bool,
@@ -62,7 +62,7 @@ impl Failure {
     }
 }
 
-/// The cause of a failure, as far as it decides what to do about it.
+/// The cause of a failure, as far as it determines what to do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "some causes come from TLS alone"))]
 pub(in crate::export) enum Cause {
@@ -90,7 +90,7 @@ pub(in crate::export) enum Cause {
     CertificateExpired,
     /// The peer's certificate is for another host.
     CertificateName,
-    /// The peer wants a client certificate, or does not trust the one it got.
+    /// The peer requires a client certificate, or does not trust the one it received.
     ClientCertificate,
     /// Another failure of the TLS handshake.
     Tls,

@@ -1,4 +1,4 @@
-//! The messages of answers, read field by field: whatever a peer sends, reading ends and nothing panics.
+//! The messages of answers, read field by field: for any input, reading ends and nothing panics.
 
 use std::time::Duration;
 

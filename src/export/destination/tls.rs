@@ -36,7 +36,7 @@ struct Loaded {
     problem: Option<String>,
 }
 
-/// What stands in the files.
+/// The content of the files.
 #[derive(Clone, PartialEq, Eq)]
 struct Contents {
     roots: Option<Vec<u8>>,
@@ -167,7 +167,7 @@ fn native_roots() -> &'static RootCertStore {
     })
 }
 
-/// What a failed handshake means for the operator.
+/// The cause of a failed handshake.
 pub(super) fn cause(error: &Error) -> Cause {
     match error {
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => Cause::PlaintextPeer,

@@ -41,7 +41,7 @@ impl LogFields {
     /// Field number of an attribute.
     pub(crate) const ATTRIBUTE: u8 = ATTRIBUTES;
 
-    /// What every record begins with. It was observed when it happened.
+    /// The first fields of every record. The observed time equals the time.
     pub(crate) fn write_header(
         out: &mut Vec<u8>,
         time: SystemTime,

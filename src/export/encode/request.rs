@@ -1,4 +1,4 @@
-//! What surrounds the items: resource, scopes, and the request itself.
+//! The frame of the items: resource, scopes, and the request itself.
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::Resource;

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-/// What one item is encoded into.
+/// The buffers of one item.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     pub(crate) scope: Vec<u8>,

@@ -55,7 +55,7 @@ pub(super) fn link(out: &mut Vec<u8>, link: &Link, limits: AttributeLimits) {
     fixed32(out, LINK_FLAGS, flags(context, context.is_remote()));
 }
 
-/// Returns `true` for a link that leads nowhere and says nothing. The specification has it ignored.
+/// Returns `true` for a link without a span context and without attributes, which the specification ignores.
 pub(crate) fn is_empty_link(link: &Link) -> bool {
     !link.span_context.is_valid()
         && link.attributes.is_empty()

@@ -28,7 +28,7 @@ impl Encode for Value {
             Self::Array(Array::String(values)) => {
                 array(out, values, |out, value| str(out, value.as_str(), limit))
             }
-            // A kind that a later version adds is better read as text than lost.
+            // A kind that a later version adds becomes text.
             other => str(out, &other.as_str(), limit),
         }
     }
@@ -57,8 +57,8 @@ fn any_value(out: &mut Vec<u8>, value: &AnyValue, limit: Option<usize>, depth: u
     }
 }
 
-/// Appends the attributes, the last of those with the same key, at most as many as the limit allows. Answers how
-/// many were left out for the limit.
+/// Appends the attributes, the last of those with the same key, at most as many as the limit allows. Returns how
+/// many were dropped because of the limit.
 ///
 /// `attributes` is called once for each attribute: comparing the few keys of a span costs less than a set of them.
 pub(super) fn attributes<'a, V, I>(

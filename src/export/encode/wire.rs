@@ -15,7 +15,7 @@ fn varint_len(value: u64) -> usize {
     (u64::BITS - (value | 1).leading_zeros()).div_ceil(7) as usize
 }
 
-/// The byte that a varint below 128 is.
+/// The byte of a varint below 128.
 fn short(value: usize) -> Option<u8> {
     u8::try_from(value).ok().filter(|byte| *byte < 0x80)
 }
@@ -94,7 +94,7 @@ pub(super) fn bytes_field(out: &mut Vec<u8>, field: u8, value: &[u8]) {
 /// The head of a field whose content of `length` bytes follows.
 pub(super) fn length(out: &mut Vec<u8>, field: u8, length: usize) {
     let tag = field << 3 | LENGTH;
-    // Nearly all are short, and appending both bytes at once asks only once for room.
+    // Nearly all are short, and appending both bytes at once checks the capacity only once.
     match short(length) {
         Some(length) => out.extend_from_slice(&[tag, length]),
         None => {
@@ -104,7 +104,7 @@ pub(super) fn length(out: &mut Vec<u8>, field: u8, length: usize) {
     }
 }
 
-/// What [`length`] and `content` bytes take together, for fields below 16.
+/// The size of [`length`] and `content` bytes together, for fields below 16.
 pub(super) fn framed_len(content: usize) -> usize {
     1 + varint_len(content as u64) + content
 }

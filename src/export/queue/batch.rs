@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::export::encode::{self, points};
 
-/// Encoded items in the order in which they came, each run of items with the scope they share.
+/// Encoded items in order of arrival, each run of items with the scope they share.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ItemBuffer {
     /// For each run: the encoded scope, then its items, each framed as a field of the scope's message.
@@ -94,7 +94,7 @@ impl ItemBuffer {
     }
 }
 
-/// What one request carries.
+/// The content of one request.
 #[derive(Debug)]
 pub(crate) struct Batch {
     sequence: u64,
@@ -141,7 +141,7 @@ impl Batch {
         }
     }
 
-    /// What the batch takes of the queue's limit in items: requests count as one.
+    /// The share of the queue's limit in items: requests count as one.
     pub(in crate::export) fn slots(&self) -> usize {
         match &self.content {
             Content::Items(items) => items.count,
@@ -149,7 +149,7 @@ impl Batch {
         }
     }
 
-    /// What the batch takes of the queue's limit in bytes.
+    /// The share of the queue's limit in bytes.
     pub(in crate::export) fn size(&self) -> usize {
         match &self.content {
             Content::Items(items) => items.size(),
@@ -159,7 +159,7 @@ impl Batch {
 
     /// The OTLP export request, as protobuf. `resource` is the encoded resource.
     ///
-    /// Made anew for each try: kept, it would double the memory of a batch that waits for the collector.
+    /// Created for each try: if it were kept, it would double the memory of a batch that waits for the collector.
     pub(crate) fn to_request(&self, resource: &[u8]) -> Bytes {
         match &self.content {
             Content::Items(items) => Bytes::from(encode::request(resource, &items.by_scope())),

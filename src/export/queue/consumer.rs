@@ -32,7 +32,7 @@ impl Consumer {
         &self.outlet().ledger
     }
 
-    /// The oldest batch, if there is one of the wanted kind.
+    /// The oldest batch of the requested kind, if any.
     pub(crate) fn take(&self, what: Take) -> Option<Batch> {
         let mut state = self.queue.lock();
         let has_closed =
@@ -56,7 +56,7 @@ impl Consumer {
         }
     }
 
-    /// Takes back the memory of a batch that is done with.
+    /// Takes back the memory of a finished batch.
     pub(crate) fn recycle(&self, batch: Batch) {
         let Some(items) = batch.into_spare() else { return };
         let mut state = self.queue.lock();
@@ -119,7 +119,7 @@ impl Consumer {
         }
     }
 
-    /// Ends deliveries: what is pending has failed, on its way or not, and every later item counts as dropped.
+    /// Ends deliveries: pending items have failed, in flight or not, and every later item counts as dropped.
     pub(crate) fn abandon(&self) {
         let mut state = self.queue.lock();
         if self.lane_in(&mut state).phase == Phase::Abandoned {
@@ -135,7 +135,7 @@ impl Consumer {
         if state.lanes.iter().all(|lane| lane.phase == Phase::Abandoned) {
             state.spares.clear();
         }
-        // Under the lock, so that no item is between its acceptance and its fate.
+        // Under the lock, so that no item is between its acceptance and its outcome.
         let ledger = self.ledger();
         ledger.fail(ledger.snapshot().pending);
     }
@@ -151,7 +151,7 @@ impl Consumer {
 
 #[cfg(test)]
 impl Consumer {
-    /// All that waits, as requests.
+    /// All waiting batches, as requests.
     pub(crate) fn drain(&self) -> Vec<Bytes> {
         std::iter::from_fn(|| self.take(Take::Any)).map(|batch| batch.to_request(&[])).collect()
     }
@@ -164,7 +164,7 @@ impl Consumer {
         lane.full.iter().map(Batch::count).sum::<u64>() + if lane.takes_open { open } else { 0 }
     }
 
-    /// What is taken of the limits.
+    /// The used part of the limits.
     pub(in crate::export) fn occupied(&self) -> (usize, usize) {
         let mut state = self.queue.lock();
         let lane = self.lane_in(&mut state);
@@ -172,5 +172,5 @@ impl Consumer {
     }
 }
 
-/// As many as are on their way while the next one fills up.
+/// As many as are in flight while the next one fills up.
 const MAX_SPARES: usize = 3;

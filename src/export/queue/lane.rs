@@ -12,7 +12,7 @@ use crate::settings::QueueSettings;
 pub(super) struct Lane {
     /// Ordered by sequence number.
     pub(super) full: VecDeque<Batch>,
-    /// Of everything that waits here, open and full.
+    /// The totals of all batches here, open and full.
     pub(super) items: usize,
     pub(super) bytes: usize,
     /// Whether what is in the open batch is for this destination.
@@ -26,9 +26,9 @@ pub(super) struct Lane {
 pub(super) enum Phase {
     #[default]
     Open,
-    /// Nothing new is taken.
+    /// No new items are accepted.
     Closed,
-    /// Nothing is taken back either.
+    /// No batches are taken back either.
     Abandoned,
 }
 
@@ -46,7 +46,7 @@ impl Lane {
         limits: &QueueSettings,
         ledger: &Ledger,
     ) {
-        // Nothing makes room for it then, and what waits must not be dropped for it.
+        // No room can be made for it then, and waiting items must not be dropped for it.
         if self.phase != Phase::Open || request.len() > limits.max_bytes {
             ledger.record_dropped(items);
             return;

@@ -1,4 +1,4 @@
-//! The counts: what became of every item that was recorded.
+//! The counts of every item that was recorded, by outcome.
 //!
 //! Per signal, at any moment: accepted = delivered + rejected + failed + dropped + pending.
 

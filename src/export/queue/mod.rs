@@ -14,7 +14,7 @@
 //! Of metrics the oldest requests are dropped: a cumulative one contains its predecessors, except for the times
 //! between. Dropped items are counted in either case.
 //!
-//! The limits hold for what waits. What is on its way comes on top, which is bounded too: a few batches.
+//! The limits apply to waiting items. Items in flight come on top; they are bounded too: a few batches.
 
 pub(super) mod batch;
 mod consumer;
@@ -163,7 +163,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, QueueState> {
-        // Nothing panics while the lock is held; if it did, the counts would still add up.
+        // Nothing panics while the lock is held; if something did, the counts would still add up.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

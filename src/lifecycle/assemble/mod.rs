@@ -42,7 +42,7 @@ pub(crate) struct Assembled<S> {
     pub(crate) globals: Globals,
 }
 
-/// Whatever `build()` makes global, beside the providers.
+/// The values that `build()` makes global, beside the providers.
 pub(crate) struct Globals {
     /// `OTEL_SDK_DISABLED`: nothing is recorded.
     pub(crate) disabled: bool,

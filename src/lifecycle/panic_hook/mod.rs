@@ -24,7 +24,7 @@ use crate::subscriber::reentrancy::ReentrancyGuard;
 
 /// The actions of the hook besides reporting the panic.
 pub(crate) struct PanicHook {
-    /// Writes the line where `tracing` cannot be asked.
+    /// Writes the line where `tracing` cannot be used.
     pub(crate) diagnostics: Diagnostics,
     pub(crate) previous: PreviousHook,
     /// Flushes the line writer, within a bound.

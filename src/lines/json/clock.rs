@@ -1,6 +1,6 @@
 //! RFC 3339 timestamps in UTC with microseconds: `2026-11-24T14:20:44.123456Z`.
 //!
-//! The part up to the second is kept, because thousands of lines share it.
+//! The part up to the second is cached, because thousands of lines share it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -50,7 +50,7 @@ pub(crate) struct Numbers {
 }
 
 impl Numbers {
-    /// What JSON can express.
+    /// The numbers that JSON can express.
     pub(crate) const ALL: Self = Self { max: u64::MAX, max_float: f64::MAX, non_finite_as_text: true };
     pub(crate) const SIGNED_64: Self =
         Self { max: i64::MAX as u64, max_float: f64::MAX, non_finite_as_text: false };
@@ -201,7 +201,7 @@ pub(crate) fn hex<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N]) {
 #[derive(Debug)]
 pub(crate) struct Escaped<'a> {
     out: &'a mut Vec<u8>,
-    /// Bytes of text that are still taken.
+    /// Bytes of text that are still accepted.
     left: usize,
     is_cut: bool,
 }
@@ -303,17 +303,17 @@ pub(crate) fn is_harmful(character: char) -> bool {
         )
 }
 
-/// What follows a text that was cut.
+/// The mark at the end of a text that was cut.
 const ELLIPSIS: &str = "…";
 
-/// Entry of [`ESCAPES`] for a byte that stands for itself.
+/// Entry of [`ESCAPES`] for a byte without an escape.
 const PLAIN: u8 = 0;
 /// Entry for a byte that is written as `\u00XX`.
 const UNICODE: u8 = b'u';
 /// Entry for the first byte of harmful characters, and of thousands of others.
 const LEAD: u8 = 1;
 
-/// What follows the backslash, for each byte.
+/// The characters after the backslash, for each byte.
 static ESCAPES: [u8; 256] = {
     let mut table = [PLAIN; 256];
     let mut control = 0;

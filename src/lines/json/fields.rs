@@ -5,9 +5,9 @@ use std::ops::Range;
 use super::encode;
 use super::reserved::{Reserved, Shape, bit, hash, renamed};
 
-/// Fields as text, `,"key":value,"key":value`, and where each of them lies.
+/// Fields as text, `,"key":value,"key":value`, with the position of each.
 ///
-/// Whether a key is there already is asked for each field of each line. A 64-bit set of key hashes answers "surely
+/// Each field of each line is checked for a key that is there already. A 64-bit set of key hashes answers "surely
 /// not" nearly always; only then are keys compared, and never is JSON read again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fields {
@@ -18,7 +18,7 @@ pub(super) struct Fields {
     dotted: bool,
 }
 
-/// Where a field starts (at its comma) and where its key ends. It ends where the next one starts.
+/// The start of a field (at its comma) and the end of its key. The field ends where the next one starts.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     hash: u64,
@@ -74,7 +74,7 @@ impl Fields {
         &mut self.text
     }
 
-    /// Gives the key that was just written at the end another name, and returns its hash.
+    /// Renames the key that was just written at the end, and returns its hash.
     #[cold]
     fn rename_last(&mut self, start: usize, shape: Shape, reserved: &Reserved) -> u64 {
         let key = self.text[start + 2..self.text.len() - 2].to_vec();

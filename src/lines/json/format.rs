@@ -103,7 +103,7 @@ impl Format {
             SpanFields::Nested => {
                 let mut reserved = Reserved::new(preset.unfolds);
                 reserved.insert(SPAN_NAME, Role::Owned);
-                // Where renamed keys go.
+                // The names for renamed keys.
                 reserved.insert("field", Role::Object);
                 reserved
             }
@@ -282,7 +282,7 @@ fn constants(options: &Options, preset: &Preset, reserved: &mut Reserved) -> Vec
     if preset.unfolds {
         fields.keys().for_each(|key| reserved.insert_with_parents(key));
     }
-    // A field that is left out of lines keeps its meaning in the backend.
+    // A field that is omitted from lines keeps its meaning in the backend.
     for name in preset.fields.into_iter().flatten() {
         reserved.insert(name, Role::Owned);
     }

@@ -1,4 +1,4 @@
-//! Which fields stand in every line, and under which names.
+//! The fields of every line, and their names.
 
 /// A field that is part of every line; see [`JsonLayer::rename`](super::JsonLayer::rename) and
 /// [`JsonLayer::without`](super::JsonLayer::without).
@@ -87,11 +87,11 @@ pub enum FieldNames {
     Datadog,
 }
 
-/// What stands in place of the ids of an event that belongs to no OpenTelemetry span.
+/// The replacement of the ids of an event that belongs to no OpenTelemetry span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MissingIds {
-    /// Nothing: the keys are left out, as the specification wants it.
+    /// Omits the keys, as the specification requires.
     #[default]
     Omit,
     /// `"0"` for trace and span, and no flags.
@@ -100,11 +100,11 @@ pub enum MissingIds {
     Null,
 }
 
-/// Whether and how the fields of the spans around an event stand in its line.
+/// Whether and how a line includes the fields of the spans around its event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpanFields {
-    /// Beside the event's own; an inner span's field wins over an outer span's.
+    /// Beside the event's own; an inner span's field overrides an outer span's.
     #[default]
     Merged,
     /// As a list of objects under `spans`, from the outermost to the innermost, each with the span's `name`.

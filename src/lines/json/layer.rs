@@ -31,7 +31,7 @@ use crate::redaction::Redaction;
 use crate::semconv::OWN_TARGET;
 use crate::trace_ids::{TraceIds, may_touch_context};
 
-/// Writes each event as one line of JSON. See the [module](super) for what stands in it.
+/// Writes each event as one line of JSON. See the [module](super) for its content.
 #[must_use = "a layer does nothing until it is added to a subscriber"]
 pub struct JsonLayer<W> {
     make_writer: W,
@@ -279,7 +279,7 @@ impl<W> JsonLayer<W>
 where
     W: for<'w> MakeWriter<'w> + 'static,
 {
-    /// Writes the line of an event with a time and ids that the caller knows.
+    /// Writes the line of an event with the caller's time and ids.
     pub(crate) fn write_event<S>(
         &self,
         event: &Event<'_>,
@@ -413,7 +413,7 @@ where
         let dispatch = self.dispatch();
         let dispatch = dispatch.as_ref();
         TraceIds::from_event(event, dispatch).or_else(|| {
-            // A bridge that does not activate the contexts of its spans still knows them.
+            // A bridge that does not activate the contexts of its spans still provides them.
             let known = event.is_contextual() && may_touch_context(event.metadata().target());
             let span = context.event_span(event).filter(|_| known)?;
             TraceIds::from_span(&span.id(), dispatch?)

@@ -1,7 +1,7 @@
 //! Log lines as JSON: one object, one line feed, for each event.
 //!
 //! [`JsonLayer`] is an ordinary `tracing_subscriber` layer. [`init()`](crate::init) uses it for its log output; alone
-//! it goes into anybody's subscriber:
+//! it works in any subscriber:
 //!
 //! ```
 //! use telemetry_bootstrap::json::JsonLayer;
@@ -15,7 +15,7 @@
 //! {"timestamp":"2026-11-24T14:20:44.123456Z","level":"INFO","message":"order placed","trace_id":"0af7651916cd43dd8448eb211c80319c","span_id":"b7ad6b7169203331","trace_flags":"01","target":"shop","items":3,"tenant":"acme"}
 //! ```
 //!
-//! # What stands in a line, in this order
+//! # Content of a line, in this order
 //!
 //! | part | |
 //! |---|---|
@@ -39,11 +39,11 @@
 //! - Integers are exact JSON numbers up to 64 bit; `i128` and `u128` are strings. `NaN` and the infinities are
 //!   `"NaN"`, `"Infinity"` and `"-Infinity"`. Bytes are base64.
 //! - A field that holds an error (`error = &err as &dyn Error`) is written under its own key as its message, and adds
-//!   `exception.type` (as far as its `Debug` tells), `exception.message` and, when it has causes,
+//!   `exception.type` (as far as its `Debug` form shows it), `exception.message` and, if it has causes,
 //!   `exception.stacktrace` with all of them.
 //! - Fields that [`JsonLayer::redact`] names have the value `"[redacted]"`.
-//! - A line is given to the writer in one `write` call. Errors of the writer are not reported: there is no place left
-//!   to say them. [`NonBlockingWriter`](crate::NonBlockingWriter) counts what it could not write.
+//! - A line is passed to the writer in one `write` call. Errors of the writer are not reported, because there is no place left
+//!   to report them. [`NonBlockingWriter`](crate::NonBlockingWriter) counts the lines that it could not write.
 //!
 //! # Cost
 //!

@@ -1,4 +1,4 @@
-//! One table for each backend: names, forms, and what it refuses.
+//! One table for each backend: names, forms, and the values it refuses.
 
 use super::encode::Numbers;
 use super::keys::{Field, FieldNames};

@@ -17,7 +17,7 @@ pub(super) enum Role {
     Address,
 }
 
-/// What is known of a value before it is written.
+/// The kind of a value, before it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     Number,

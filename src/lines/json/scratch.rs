@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::clock::Clock;
 use super::fields::Fields;
 
-/// What is needed to encode one line.
+/// The buffers for encoding one line.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     pub(super) line: Vec<u8>,
@@ -34,7 +34,7 @@ impl Scratch {
         self.line.clear();
         self.fields.clear();
         self.spans.clear();
-        // One huge line must not be paid for as long as the thread lives.
+        // The memory of one huge line must not be kept for the thread's life.
         if self.line.capacity() + self.fields.capacity() + self.spans.capacity() > MAX_KEPT_BYTES {
             *self = Self::default();
         }

@@ -16,7 +16,7 @@ use super::format::{Format, SPAN_NAME, SPANS};
 use super::keys::SpanFields;
 use super::reserved::Reserved;
 
-/// What a layer keeps of one span.
+/// The state that a layer keeps of one span.
 #[derive(Debug)]
 pub(super) struct SpanLine {
     name: &'static str,

@@ -1,4 +1,4 @@
-//! From the values of a span or an event to encoded fields.
+//! A visitor that encodes the values of a span or an event.
 
 use std::error::Error;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::exception::{ErrorText, describe};
 use crate::lines::event_field::{EventField, MESSAGE};
 use crate::redaction::{REDACTED, Redaction};
 
-/// Encodes the values it is shown.
+/// Encodes the values that it visits.
 pub(super) struct Values<'a> {
     pub(super) format: &'a Format,
     pub(super) redaction: &'a Redaction,

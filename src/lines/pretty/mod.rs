@@ -37,7 +37,7 @@ use crate::redaction::{REDACTED, Redaction};
 use crate::semconv::OWN_TARGET;
 use crate::trace_ids::TraceIds;
 
-/// Whether lines are coloured: for a terminal, unless the user does not want it.
+/// Whether lines are coloured: for a terminal, unless colours are turned off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Colors {
     On,
@@ -124,7 +124,7 @@ impl<W> PrettyLayer<W>
 where
     W: for<'w> MakeWriter<'w> + 'static,
 {
-    /// Writes the line of an event with a time and ids that the caller knows.
+    /// Writes the line of an event with the caller's time and ids.
     pub(crate) fn write_event<S>(
         &self,
         event: &Event<'_>,
@@ -294,7 +294,7 @@ impl Values<'_> {
         }
     }
 
-    /// A span's field called `message` is a field like any other.
+    /// A span's field named `message` has no special meaning.
     fn into_fields(self) -> Vec<(String, String)> {
         let message = self.message.map(|message| ("message".to_owned(), message));
         message.into_iter().chain(self.fields).collect()
@@ -331,7 +331,7 @@ const MAGENTA: &str = "\x1b[35m";
 const DIM: &str = "\x1b[2m";
 const RESET: &str = "\x1b[0m";
 
-/// Digits of a trace id that tell the traces of one screen apart.
+/// Digits of a trace id that distinguish the traces of one screen.
 const SHORT_ID: usize = 8;
 
 #[cfg(test)]

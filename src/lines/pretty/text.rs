@@ -6,17 +6,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::exception::PANICKED;
 use crate::lines::json::encode::is_harmful;
 
-/// What `write` writes, escaped; `[panicked]` when it panics.
+/// Returns the output of `write`, escaped; `[panicked]` if it panics.
 pub(super) fn shown(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
     let mut text = String::new();
-    // What an implementation has written before it returns an error stays.
+    // Text that an implementation has written before an error is kept.
     match catch_unwind(AssertUnwindSafe(|| write(&mut text))) {
         Ok(_) => escape(&text),
         Err(_) => PANICKED.to_owned(),
     }
 }
 
-/// Shows what could act on the terminal as an escape, and goes on behind a bar after each line end.
+/// Escapes characters that could act on the terminal, and continues behind a bar after each line end.
 pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.trim_end_matches('\n').chars() {
@@ -30,5 +30,5 @@ pub(super) fn escape(text: &str) -> String {
     safe
 }
 
-/// The beginning of a line that belongs to the one before.
+/// The prefix of a continued line.
 pub(super) const NEXT_LINE: &str = "\n    │ ";

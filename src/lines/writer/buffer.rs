@@ -19,7 +19,7 @@ pub(super) struct Buffer {
     max_bytes: usize,
 }
 
-/// What became of lines.
+/// The counts of lines.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Pushed {
     Taken,
@@ -31,23 +31,23 @@ pub(super) enum Pushed {
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
-    /// Bytes that the reader has taken and not yet finished with.
+    /// Bytes that the reader has taken and not yet written.
     in_flight: usize,
     /// Bytes of a line that is longer than the buffer, in `waiting` or taken by the reader. The room for other lines
     /// does not depend on it.
     oversized: Oversized,
     lines_in_flight: u64,
-    /// Bytes ever taken in, and ever finished with.
+    /// Bytes accepted and bytes written, in total.
     accepted: u64,
     finished: u64,
     reader: Reader,
-    /// A flush is under way: the reader must not wait for more lines.
+    /// A flush is in progress: the reader must not wait for more lines.
     flushing: usize,
     blocked: usize,
     /// The program is ending: no caller waits for room any more.
     ending: bool,
     closed: bool,
-    /// A wait for the output was in vain; cleared by progress.
+    /// A wait for the output timed out; cleared by progress.
     stuck: bool,
     /// Whether a line of the reader's own thread is there, such as the report of a panic in the output.
     own_line: OwnLine,
@@ -73,7 +73,7 @@ enum OwnLine {
 
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Reader {
-    /// Writing, or about to look by itself.
+    /// Writing, or about to check without being woken.
     #[default]
     Busy,
     /// Must be woken.
@@ -138,8 +138,8 @@ impl Buffer {
         state
     }
 
-    /// For the reader: exchanges what waits for `spare`, which is empty; `false` when there is nothing and no writer can
-    /// add to it any more. `written` is the number of bytes that it has finished with since the last call.
+    /// For the reader: exchanges the waiting bytes for `spare`, which is empty; `false` if there are none and no writer can
+    /// add any. `written` is the number of bytes that it has written since the last call.
     ///
     /// After a write it lingers: lines that come soon after each other then need no wake-up, and share a write.
     pub(super) fn take(&self, spare: &mut Vec<u8>, written: usize) -> bool {
@@ -169,7 +169,7 @@ impl Buffer {
         true
     }
 
-    /// Waits until everything accepted so far is finished with.
+    /// Waits until everything accepted so far is written or dropped.
     ///
     /// The reader would wait for itself, and the I/O thread has telemetry to deliver: they do not wait.
     pub(super) fn flush(&self, deadline: Instant) -> bool {
@@ -242,7 +242,7 @@ impl Buffer {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// A panic while this lock is held leaves nothing half done.
+    /// A panic while this lock is held leaves a valid state.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! The writer handed to layers.
+//! The writer that layers receive.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::{NonBlockingWriter, Urgency};
 use crate::export::own_threads::on_line_writer;
 
-/// Collects one line for a [`NonBlockingWriter`]: whatever is written in pieces becomes visible as a whole, with its line
+/// Collects one line for a [`NonBlockingWriter`]: pieces become visible as a whole, with the line
 /// feed or when this is dropped.
 #[derive(Debug)]
 pub struct LineWriter<'a> {

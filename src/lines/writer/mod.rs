@@ -17,7 +17,7 @@
 //!
 //! # What never happens
 //!
-//! - A line is never torn: not by another thread, not by an interrupted or partial write, not by `println!` or
+//! - Lines are not torn: not by another thread, not by an interrupted or partial write, not by `println!` or
 //!   `eprintln!` elsewhere in the program.
 //! - Lines of several processes that share a pipe are not torn either: to a pipe, whole lines are written in pieces of
 //!   at most `PIPE_BUF` bytes (4 096 on Linux), which the operating system keeps together. This does not hold for a
@@ -72,7 +72,7 @@ pub struct NonBlockingWriter {
     handle: Arc<Handle>,
 }
 
-/// What all clones share, and the thread does not: it is dropped with the last writer.
+/// The part that all clones share without the thread: it is dropped with the last writer.
 struct Handle {
     shared: Arc<Shared>,
 }
@@ -96,7 +96,7 @@ enum Urgency {
 }
 
 impl NonBlockingWriter {
-    /// Bytes that may wait for the output by default: 4 MiB, some ten thousand lines.
+    /// Bytes that may wait for the output by default: 4 MiB, about ten thousand lines.
     pub const DEFAULT_MAX_BYTES: usize = 4 * 1024 * 1024;
 
     /// Opens the output and starts the thread. At most `max_bytes` wait, and beside them one line that is longer.
@@ -105,7 +105,7 @@ impl NonBlockingWriter {
     ///
     /// # Errors
     ///
-    /// When a file cannot be opened.
+    /// If a file cannot be opened.
     pub fn new(output: LogDestination, overflow: OverflowPolicy, max_bytes: usize) -> io::Result<Self> {
         let destination = Arc::new(output.absolute()?);
         let sink = Sink::open(Arc::clone(&destination))?;
@@ -206,7 +206,7 @@ impl Shared {
 }
 
 impl Drop for Handle {
-    /// What waits is still written; the thread ends by itself.
+    /// Waiting lines are still written; then the thread ends.
     fn drop(&mut self) {
         if !self.shared.fork.is_child() {
             self.shared.buffer.close();
@@ -221,7 +221,7 @@ impl fmt::Debug for NonBlockingWriter {
     }
 }
 
-/// How long the end of a program waits for an output that may be stuck, where no other limit was given.
+/// The time that the end of a program waits for an output that may be stuck, without another limit.
 const PATIENCE_AT_THE_END: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ impl LogDestination {
         Self::Writer(BoxMakeWriter::new(make_writer))
     }
 
-    /// Whether a person looks at it.
+    /// Whether the output is a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         match self {
             Self::Stderr => io::stderr().is_terminal(),

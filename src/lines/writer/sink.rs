@@ -22,7 +22,7 @@ pub(super) struct Sink {
     /// The longest write of several lines. Other processes can write to a pipe as well, and only writes up to
     /// `PIPE_BUF` bytes are not mixed with theirs.
     max_write: usize,
-    /// The last write failed inside a line: the next one must not be glued to its beginning.
+    /// The last write failed inside a line: the next line must not be appended to it.
     mid_line: bool,
 }
 
@@ -120,7 +120,7 @@ fn carry(
         *mid_line = false;
     }
     carry_bytes(out, rest, max_write, patient)?;
-    // Standard output may keep the end of a partial write back.
+    // Standard output may hold back the end of a partial write.
     insist(patient, || out.flush())
 }
 
@@ -150,7 +150,7 @@ fn whole_lines(lines: &[u8], max: usize) -> &[u8] {
     end.map_or(lines, |end| &lines[..=end])
 }
 
-/// Repeats what a signal interrupted, and what an output in non-blocking mode was not ready for.
+/// Repeats writes that a signal interrupted, or that a non-blocking output was not ready for.
 fn insist<T>(patient: &mut dyn FnMut() -> bool, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match attempt() {

@@ -1,4 +1,4 @@
-//! The thread that writes.
+//! The writer's thread.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! What describes this process, on all signals alike.
+//! The resource, which describes this process on all signals.
 
 use std::sync::LazyLock;
 
@@ -29,5 +29,5 @@ pub(crate) fn resource(settings: &Settings) -> Resource {
         .build()
 }
 
-/// Tells this process from others of the same service, however often telemetry is built in it.
+/// Distinguishes this process from others of the same service, and stays the same if telemetry is built again.
 static INSTANCE_ID: LazyLock<String> = LazyLock::new(|| Uuid::new_v4().to_string());

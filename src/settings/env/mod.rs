@@ -25,7 +25,7 @@ impl Env {
         Self::from_os(std::env::vars_os())
     }
 
-    /// No variables at all.
+    /// An empty environment.
     pub(crate) fn none() -> Self {
         Self::default()
     }

@@ -319,7 +319,7 @@ pub(super) const EXPORTERS: Kind<Cow<'static, [ExporterName]>> = Kind {
     quote: plain,
 };
 
-/// `none` is a name, too, but adds nothing.
+/// `none` is a valid name and adds nothing.
 pub(super) const NAMES: [(&str, Option<ExporterName>); 4] = [
     ("otlp", Some(ExporterName::Otlp)),
     ("otlp/stdout", Some(ExporterName::OtlpStdout)),

@@ -128,7 +128,7 @@ macro_rules! exporter_settings {
                     $compression,
                     COMPRESSION,
                     Compression::None;
-                /// The protocol that is spoken first.
+                /// The protocol that is used first.
                 REQUEST_PROTOCOL: Protocol =
                     concat!($scope, "protocol"),
                     $protocol,
@@ -195,7 +195,7 @@ macro_rules! exporter_settings {
 }
 
 exporter_settings!(
-    /// What is common to all signals.
+    /// The settings common to all signals.
     OTLP, all, "", "", [
         [opentelemetry_otlp::OTEL_EXPORTER_OTLP_ENDPOINT],
         [opentelemetry_otlp::OTEL_EXPORTER_OTLP_HEADERS],
@@ -205,15 +205,15 @@ exporter_settings!(
     ]
 );
 exporter_settings!(
-    /// What is set for traces alone.
+    /// The settings of traces alone.
     OTLP_TRACES, traces, "traces.", "TRACES_"
 );
 exporter_settings!(
-    /// What is set for metrics alone.
+    /// The settings of metrics alone.
     OTLP_METRICS, metrics, "metrics.", "METRICS_"
 );
 exporter_settings!(
-    /// What is set for logs alone.
+    /// The settings of logs alone.
     OTLP_LOGS, logs, "logs.", "LOGS_"
 );
 exporter_settings!(
@@ -251,7 +251,7 @@ pub(super) const LOGS: SignalExporter =
 /// The places that the settings of an exporter may come from.
 pub(super) struct Scopes<'a> {
     own: (&'a ExporterSetting, &'a Values),
-    /// What counts where the own scope has nothing.
+    /// The place to look if the signal's own scope has no value.
     common: Option<(&'a ExporterSetting, &'a Values)>,
 }
 

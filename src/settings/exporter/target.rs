@@ -51,16 +51,16 @@ impl Target {
     }
 }
 
-/// Which protocol is spoken.
+/// The protocol in use.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct ProtocolSetting {
     /// Never [`Protocol::Auto`].
     pub(crate) first: Protocol,
-    /// Nothing was configured: if the peer turns out to speak the other protocol, that one is used.
+    /// No protocol was configured: if the peer turns out to speak the other one, that one is used.
     pub(crate) may_switch: bool,
 }
 
-/// What requests know of their endpoint.
+/// The parts of an endpoint that requests need.
 pub(super) struct Request {
     pub(super) uri: Uri,
     pub(super) socket: Option<PathBuf>,
@@ -97,7 +97,7 @@ impl Resolver<'_> {
         Some(Chosen { value, origin, is_from_code })
     }
 
-    /// Returns what requests need to know: the protocol goes by the endpoint, and the path by both.
+    /// Returns the parts that requests need: the protocol depends on the endpoint, and the path on both.
     pub(super) fn request(
         &mut self,
         endpoint: Option<Chosen<Endpoint>>,

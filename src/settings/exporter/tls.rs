@@ -14,7 +14,7 @@ pub(crate) struct TlsFiles {
     pub(crate) certificate: Option<PathBuf>,
     pub(crate) client_key: Option<PathBuf>,
     pub(crate) client_certificate: Option<PathBuf>,
-    /// The operator named one of them: a mistake in it must not keep the program from starting.
+    /// The environment names one of them: a mistake in it must not keep the program from starting.
     pub(crate) from_env: bool,
 }
 
@@ -56,7 +56,7 @@ impl Resolver<'_> {
 
 impl fmt::Debug for TlsFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // In place of a path there may be the content of the file.
+        // The value may be the content of the file instead of its path.
         let path =
             |path: &Option<PathBuf>| path.as_ref().map(|path| shown(&path.to_string_lossy()).into_owned());
         f.debug_struct("TlsFiles")

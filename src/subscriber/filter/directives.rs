@@ -1,7 +1,7 @@
 //! The syntax of filters: what directives mean, which of them are mistakes, and what is used in their place.
 //!
 //! The syntax is that of `tracing-subscriber`, which takes nearly every text as the name of a target: `RUST_LOG=warning`
-//! turns everything off, without a word. Here each directive is checked first.
+//! turns everything off, without a warning. Here each directive is checked first.
 //!
 //! | written | used | because |
 //! |---|---|---|
@@ -77,7 +77,7 @@ pub(super) fn parse(text: &str, compiled: LevelFilter) -> (Filter, Vec<BadDirect
     (parser.filter(), parser.bad)
 }
 
-/// One directive, understood.
+/// A parsed directive.
 #[derive(Clone, Debug)]
 struct Parsed {
     /// Empty for everything.
@@ -207,7 +207,7 @@ impl Parser {
 
     /// The level that a word names or probably means.
     fn level(&mut self, part: &str, word: &str, used: impl Fn(&str) -> String) -> Option<LevelFilter> {
-        // `tracing-subscriber` and `env_logger` let everything of a target pass that has no level behind the `=`.
+        // `tracing-subscriber` and `env_logger` pass everything of a target without a level after the `=`.
         if word.is_empty() {
             return Some(LevelFilter::TRACE);
         }
@@ -292,7 +292,7 @@ impl Parser {
         }
     }
 
-    /// Lowers what the build has left out, which `EnvFilter` would report on standard error, in colours.
+    /// Lowers levels that the build left out, which `EnvFilter` would report on standard error, in colours.
     fn limit_to(&mut self, compiled: LevelFilter) {
         let Some(beyond) = self.good.iter().find(|it| it.level > compiled) else { return };
         let text = beyond.text.clone();
@@ -301,7 +301,7 @@ impl Parser {
              {:?} is used",
             name(compiled)
         );
-        // Directives without a level mean as much as there is.
+        // Directives without a level mean the most verbose one.
         if text.contains('=') || text.parse::<LevelFilter>().is_ok() {
             self.hint(&text, &reason);
         }
@@ -334,7 +334,7 @@ impl fmt::Display for Parsed {
     }
 }
 
-/// `EnvFilter`'s own parser knows that a directive with field names also opens what is inside such a span, but cuts it
+/// The parser of `EnvFilter` accepts that a directive with field names also enables what is inside such a span, but cuts it
 /// at each comma; `add_directive` the other way round.
 fn dynamic(directives: &[Parsed]) -> EnvFilter {
     let texts = directives.iter().map(ToString::to_string);
@@ -434,5 +434,5 @@ const SIMILAR_CRATES: [&str; 3] = ["warp", "tract", "tracer"];
 /// Words that are meant as a switch.
 const NEITHER: [&str; 8] = ["true", "yes", "on", "enabled", "default", "verbose", "null", "undefined"];
 
-/// What is written before a level for everything.
+/// The targets that mean everything.
 const LEVEL_KEYS: [&str; 7] = ["level", "log_level", "log-level", "loglevel", "rust_log", "default", "*"];

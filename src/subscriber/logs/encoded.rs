@@ -1,4 +1,4 @@
-//! A record that is written as OTLP bytes.
+//! A record that is encoded as OTLP bytes.
 
 use std::fmt::Write;
 
@@ -23,7 +23,7 @@ impl<'a> EncodedRecord<'a> {
 impl Record for EncodedRecord<'_> {
     fn body(&mut self, value: Value<'_>) {
         LogFields::body(self.out, |text| {
-            // What a failing implementation has written until then is better than nothing.
+            // The text that a failing implementation has written until then is kept.
             let _ = write!(text, "{value}");
         });
     }

@@ -17,7 +17,7 @@ use crate::semconv::{
     CODE_FILE_PATH, CODE_LINE_NUMBER, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE,
 };
 
-/// What a record is written into.
+/// The output of a record.
 pub(super) trait Record {
     fn body(&mut self, value: Value<'_>);
     fn event_name(&mut self, value: Value<'_>);
@@ -26,13 +26,13 @@ pub(super) trait Record {
     fn encoded_attribute(&mut self, attribute: &[u8]);
     /// Attributes left out for the limit.
     fn dropped_attributes(&mut self, count: u32);
-    /// What is written after this can be taken back.
+    /// Starts a part that can be taken back.
     fn begin(&mut self) {}
-    /// Takes back what was written since [`begin`](Self::begin), when that was not finished.
+    /// Takes back what was written since [`begin`](Self::begin), if it was not finished.
     fn undo(&mut self) {}
 }
 
-/// The name that the macro was given, unless a field says another one. Otherwise it is `event file:line`.
+/// The name given to the macro, unless a field overrides it. Otherwise it is `event file:line`.
 fn given_name(event: &Event<'_>) -> Option<&'static str> {
     let metadata = event.metadata();
     let is_made_up = |rest: &str| metadata.file().is_some_and(|file| rest.starts_with(file));
@@ -68,7 +68,7 @@ impl<'a, R: Record> EventFields<'a, R> {
         if let Some(name) = given_name(self.event) {
             self.record.event_name(Value::Str(name));
         }
-        // An event that knows better says so: of an error that is recorded, the place is the caller's.
+        // The place of a recorded error is that of the caller, which its event has as fields.
         let fields = self.event.metadata().fields();
         let has_field = |key: &str| fields.field(key).is_some();
         if let Some(file) = metadata.file().filter(|_| !has_field(CODE_FILE_PATH)) {
@@ -101,7 +101,7 @@ impl<'a, R: Record> EventFields<'a, R> {
         match name {
             "message" => self.guarded(value, R::body),
             "otel.event.name" | "event.name" => self.guarded(value, R::event_name),
-            // These say where the record comes from, which has its own place.
+            // These hold the origin of the record, which has fields of its own.
             "log.target" | "log.module_path" | "log.file" | "log.line" if self.is_log => {}
             _ => self.attribute(name, value),
         }
@@ -156,7 +156,7 @@ impl<'a, R: Record> EventFields<'a, R> {
         }
     }
 
-    /// Counts one more attribute, as written or as dropped.
+    /// Counts an attribute as written or as dropped.
     fn has_room(&mut self) -> bool {
         let has_room = self.written < self.options.limits.count;
         let count = if has_room { &mut self.written } else { &mut self.dropped };

@@ -1,4 +1,4 @@
-//! Records by way of the SDK, for the log processors that the user has added.
+//! Records through the SDK, for the log processors that the user has added.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -41,7 +41,7 @@ impl SdkLogs {
         record.set_severity_text(severity.name());
         match ids {
             Some(ids) => record.set_trace_context(ids.trace_id, ids.span_id, Some(ids.flags)),
-            // Left alone, the SDK would take the ids of the current context, which are not the event's.
+            // Otherwise the SDK would take the ids of the current context, which are not the event's.
             None => record.set_trace_context(TraceId::INVALID, SpanId::INVALID, None),
         }
         write(&mut record);
@@ -86,7 +86,7 @@ impl Record for SdkLogRecord {
         }
     }
 
-    /// Limits are kept, and counted, where the record is encoded.
+    /// Limits apply, and are counted, where the record is encoded.
     fn dropped_attributes(&mut self, _count: u32) {}
 }
 
@@ -100,8 +100,8 @@ fn any_value(value: Value<'_>) -> AnyValue {
     }
 }
 
-/// The name for as long as the program runs, as the SDK wants it. Names of events are few, by their definition; a
-/// program that makes them up gets no more than [`MAX_KEPT`].
+/// The name with a `'static` lifetime, as the SDK requires it. Names of events are few, by their definition; a
+/// program that generates them gets no more than [`MAX_KEPT`].
 fn interned(name: &str) -> Option<&'static str> {
     static NAMES: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);

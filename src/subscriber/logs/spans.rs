@@ -1,4 +1,4 @@
-//! The fields of spans, for records that are to carry them.
+//! The fields of spans, for records that include them.
 //!
 //! A span keeps its fields as encoded attributes, which each record inside it copies. An inner span's field wins over
 //! an outer span's, and what is recorded later over what was there.

@@ -31,7 +31,7 @@ impl fmt::Display for Value<'_> {
     }
 }
 
-/// Is shown values by [`Each`].
+/// A visitor of values, for [`Each`].
 pub(super) trait Values {
     fn value(&mut self, field: &Field, value: Value<'_>);
 
@@ -40,7 +40,7 @@ pub(super) trait Values {
     }
 }
 
-/// Shows each value that it visits. Numbers that OTLP has no type for are shown as text.
+/// Passes on each value that it visits. Numbers that OTLP has no type for are passed on as text.
 pub(super) struct Each<'a, V>(pub(super) &'a mut V);
 
 impl<V: Values> Visit for Each<'_, V> {
@@ -88,7 +88,7 @@ impl<V: Values> Visit for Each<'_, V> {
     }
 }
 
-/// A raw identifier is only a way to write the name.
+/// A raw identifier stands for the name without its prefix.
 pub(super) fn plain(name: &'static str) -> &'static str {
     name.strip_prefix("r#").unwrap_or(name)
 }

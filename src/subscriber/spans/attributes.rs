@@ -55,7 +55,7 @@ impl AttributeBuffer {
                 let start = out.len();
                 let write = || {
                     encode::attribute_text(out, SpanFields::ATTRIBUTE, key, limit, |text| {
-                        // What a failing implementation has written until then is better than nothing.
+                        // The text that a failing implementation has written until then is kept.
                         let _ = write!(text, "{value}");
                     });
                 };

@@ -17,7 +17,7 @@ use crate::export::encode::{self, RecordedSpan, SpanFields, with_scratch};
 use crate::semconv::ERROR_TYPE;
 use crate::subscriber::reentrancy::ReentrancyGuard;
 
-/// A span that keeps its status to itself until it ends.
+/// A span that keeps its status until it ends.
 #[derive(Debug)]
 pub(super) struct BridgeSpan {
     pub(super) context: SpanContext,

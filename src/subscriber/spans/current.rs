@@ -19,7 +19,7 @@ struct Entered {
     _context: Attached,
 }
 
-/// A context that is attached while this lives.
+/// A context that is attached until this is dropped.
 struct Attached(Option<ContextGuard>);
 
 /// Notes that a span is entered, and makes `context` the current one.

@@ -1,4 +1,4 @@
-//! What can be done with the OpenTelemetry span of a `tracing` span.
+//! Methods for the OpenTelemetry span of a `tracing` span.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use super::state::{PendingSpan, SpanState, Stage};
 /// span.in_scope(|| { /* … */ });
 /// ```
 pub trait SpanExt: private::Sealed {
-    /// Makes the span of `parent` the parent of this one, and hands on its baggage.
+    /// Makes the span of `parent` the parent of this one, and passes on its baggage.
     ///
     /// # Errors
     ///
@@ -139,7 +139,7 @@ impl SpanExt for tracing::Span {
                 return OpenTelemetrySpanExt::set_parent(self, parent);
             };
             if access.with_span(id, |_, state| state.has_twin()) == Some(true) {
-                // What is set on the twin counts in the end.
+                // Values set on the twin count in the end.
                 return OpenTelemetrySpanExt::set_parent(self, parent);
             }
             let set = |bridge: &Arc<SpanBridge>, state: &Arc<SpanState>| bridge.set_parent(state, parent);
@@ -257,7 +257,7 @@ impl SpanBridge {
     }
 }
 
-/// Finds the bridge of a subscriber. A layer that does nothing else.
+/// A layer that gives access to the bridge of a subscriber. It does nothing else.
 #[derive(Debug)]
 pub(crate) struct SpanAccess(Arc<SpanBridge>);
 

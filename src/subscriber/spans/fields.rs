@@ -20,7 +20,7 @@ use super::status::SpanStatus;
 use crate::semconv::ERROR_TYPE;
 use crate::settings::AttributeLimits;
 
-/// What the fields of a span, or of one `record`, say.
+/// The parsed fields of a span, or of one `record` call.
 #[derive(Debug)]
 pub(in crate::subscriber) struct SpanFields {
     pub(super) attributes: AttributeBuffer,

@@ -67,7 +67,7 @@ pub(super) fn take_adopted(metadata: &Metadata<'_>) -> Option<OtelContext> {
     is_handler_span(metadata).then(|| ADOPTED.try_with(Cell::take).ok().flatten()).flatten()
 }
 
-/// Returns a shared state, in an allocation that an earlier handler's span of this thread has left if there is one.
+/// Returns a shared state, in the allocation of an earlier handler span of this thread if possible.
 pub(super) fn share(state: SpanState) -> Arc<SpanState> {
     let spare =
         if is_handler_span(state.metadata) { SPARE.try_with(Cell::take).ok().flatten() } else { None };
@@ -79,7 +79,7 @@ pub(super) fn share(state: SpanState) -> Arc<SpanState> {
     spare
 }
 
-/// Leaves the allocation of a handler's span that was closed to the next one of this thread.
+/// Keeps the allocation of a closed handler span for the next one of this thread.
 pub(super) fn recycle(mut state: Arc<SpanState>) {
     if is_handler_span(state.metadata)
         && let Some(closed) = Arc::get_mut(&mut state)

@@ -287,7 +287,7 @@ impl SpanBridge {
                 started.context.span().end_with_timestamp(state.start.end());
             }
         }
-        // Only now: a twin finds its span by this table.
+        // After the start: a twin finds its span by this table.
         self.table.remove(id);
         if let Some(twin) = state.twin.get() {
             self.close_twin(twin);
@@ -361,7 +361,7 @@ impl SpanBridge {
     fn settle(&self, state: &SpanState, pending: PendingSpan) -> Started {
         let around = pending.parent.clone();
         let start = || {
-            // What is logged by a sampler or a span processor must not need this span.
+            // Events of a sampler or a span processor must not need this span.
             let _inside = self.source.runs_user_code().then(ReentrancyGuard::enter);
             self.source.start(pending, state.start, state.metadata)
         };
@@ -381,7 +381,7 @@ impl SpanBridge {
         self.start(state).context.span().add_link(link.span_context, link.attributes);
     }
 
-    /// Tells bridges apart on a thread where spans of several are entered.
+    /// Distinguishes bridges on a thread where spans of several are entered.
     fn number(&self) -> usize {
         std::ptr::from_ref(self).addr()
     }
@@ -404,7 +404,7 @@ fn wait_for(state: &SpanState) -> Option<Started> {
     state.started.get().cloned()
 }
 
-/// Hands fields to a span that has started.
+/// Passes fields to a span that has started.
 fn record_late(context: &OtelContext, mut fields: SpanFields, metadata: &'static Metadata<'static>) {
     let span = context.span();
     if let Some(name) = fields.name.take() {

@@ -41,7 +41,7 @@ pub(crate) struct DirectSource {
 }
 
 impl SpanSource {
-    /// The short way.
+    /// The direct way.
     pub(crate) fn direct(source: DirectSource, shortcut: SamplingShortcut) -> Self {
         Self { way: Way::Direct(Arc::new(source)), shortcut }
     }

@@ -1,4 +1,4 @@
-//! What is known of one open span.
+//! The state of one open span.
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -25,24 +25,24 @@ pub(crate) struct SpanState {
     pub(super) is_included: bool,
     pub(super) stage: Mutex<Stage>,
     pub(super) started: OnceLock<Started>,
-    /// The span that answers for this one to the extensions of `tracing-opentelemetry`.
+    /// The span that represents this one for the extensions of `tracing-opentelemetry`.
     pub(super) twin: OnceLock<span::Id>,
     /// Errors that were recorded on this span or below it.
     pub(crate) errors: Mutex<RecordedErrors>,
 }
 
-/// How far a span has come.
+/// The stage of a span.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
     reason = "the usual one is the large one, and it is in an allocation anyway"
 )]
 pub(super) enum Stage {
-    /// Its ids and its sampling are open.
+    /// Its ids and its sampling are not decided.
     Pending(PendingSpan),
     /// This thread is calling the sampler, the span processors and the id generator of the user.
     Starting(ThreadId, OtelContext),
-    /// It has started, or it is none.
+    /// It has started, or is no OpenTelemetry span.
     Settled,
 }
 
@@ -71,7 +71,7 @@ pub(super) struct Started {
 }
 
 impl Started {
-    /// A span that has none of its own in OpenTelemetry, and stands for the one around it.
+    /// A span without an OpenTelemetry span of its own, which represents the one around it.
     pub(super) fn transparent(context: OtelContext) -> Self {
         Self { context, is_own: false, is_recording: false }
     }

@@ -1,6 +1,6 @@
 //! The bridge of `tracing-opentelemetry`, in the place of ours, for users who select it.
 //!
-//! Its layer is told of the spans that pass the span filter, and of the events that its spans are to have. The filter is
+//! Its layer receives the spans that pass the span filter, and the events for its spans. The filter is
 //! applied here, because [`Filtered`](tracing_subscriber::filter::Filtered) loses spans. Everything else is as that
 //! crate does it.
 

@@ -12,7 +12,7 @@ use super::super::SpanBridge;
 use super::super::stock::{StockBridge, StockLayer};
 use super::{Stock, stock};
 
-/// A layer that shows the stock layer to those who look for it. It does nothing else.
+/// A layer that makes the stock layer visible to downcasts. It does nothing else.
 pub(in crate::subscriber) struct StockExtensions<S> {
     target: Target<S>,
 }
@@ -21,7 +21,7 @@ pub(in crate::subscriber) struct StockExtensions<S> {
 enum Target<S> {
     /// Over the registry of twins.
     Twins(Arc<Stock>),
-    /// In the place of our bridge.
+    /// Instead of our bridge.
     Bridge(Arc<StockLayer<S>>),
 }
 

@@ -30,7 +30,7 @@ use crate::trace_ids::context_lives;
 /// A stock layer over the registry of twins.
 pub(super) type Stock = Layered<OpenTelemetryLayer<TwinRegistry, TwinTracer>, TwinRegistry>;
 
-/// The bridge's way to the stock layer, which holds the bridge.
+/// A reference from the bridge to the stock layer, which holds the bridge.
 #[derive(Clone)]
 pub(super) struct WeakStock(Weak<Stock>);
 
@@ -88,14 +88,14 @@ impl SpanBridge {
         Some(first.clone())
     }
 
-    /// Starts a span with what its twin has been given. `None` if the twin cannot be reached any more.
+    /// Starts a span with the parent, attributes and links of its twin. `None` if the twin is not available any more.
     pub(super) fn start_through_twin(&self, state: &Arc<SpanState>) -> Option<Started> {
         let dispatch = self.dispatch()?;
         let _context = get_otel_context(&state.id, &dispatch)?;
         state.started.get().cloned()
     }
 
-    /// The subscriber that the bridge works in. Not every wrapper of layers announces it.
+    /// The subscriber of the bridge. Not every wrapper of layers passes it on.
     fn dispatch(&self) -> Option<Dispatch> {
         match self.dispatch.get() {
             Some(dispatch) => dispatch.upgrade(),

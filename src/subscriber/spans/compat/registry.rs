@@ -1,4 +1,4 @@
-//! The subscriber that the stock layer stands on.
+//! The subscriber under the stock layer.
 
 use std::cell::Cell;
 use std::fmt;
@@ -20,12 +20,12 @@ type NoFields<'a> = [(&'a Field, Option<&'a dyn tracing_core::field::Value>); 0]
 
 type Twins = Layered<Identity, Registry>;
 
-/// A registry of twins. It is asked for a span by the id of the span whose twin it is.
+/// A registry of twins. Each is found by the id of the span whose twin it is.
 pub(in crate::subscriber::spans) struct TwinRegistry {
     /// Only a stack of layers closes spans of a registry.
     twins: Twins,
     bridge: Arc<SpanBridge>,
-    /// Stands for spans that have no twin: the stock layer requires that every span is found.
+    /// Represents spans without a twin: the stock layer requires that every span is found.
     without_data: Id,
 }
 
@@ -73,7 +73,7 @@ pub(super) fn span_of_new_twin() -> Option<Id> {
     NEW.try_with(Cell::get).ok().flatten().and_then(NonZeroU64::new).map(Id::from_non_zero_u64)
 }
 
-/// Runs `f`, in which ids are those of twins.
+/// Runs `f`, in which ids refer to twins.
 fn among_twins<T>(new: Option<&Id>, f: impl FnOnce() -> T) -> T {
     let before = (AMONG_TWINS.replace(true), NEW.replace(new.map(Id::into_u64)));
     let result = f();

@@ -23,7 +23,7 @@ impl TwinTracer {
 impl Tracer for TwinTracer {
     type Span = TwinSpan;
 
-    /// The builder carries the id of the span as its first attribute: there is no other way through the stock layer.
+    /// The builder holds the id of the span as its first attribute: there is no other way through the stock layer.
     fn span_builder<T>(&self, name: T) -> SpanBuilder
     where
         T: Into<Cow<'static, str>>,
@@ -56,7 +56,7 @@ impl Tracer for TwinTracer {
     }
 }
 
-/// Hands everything to the span of a context.
+/// Passes everything to the span of a context.
 #[derive(Debug)]
 pub(in crate::subscriber::spans) struct TwinSpan {
     context: OtelContext,
