@@ -45,7 +45,7 @@
 )]
 //!
 //! Every variable of the environment is listed at [`Builder`]. The chapters [`_documentation::configuration_file`],
-//! [`_documentation::in_a_handler`], [`_documentation::own_subscriber`], [`_documentation::migrating`] and
+//! [`_documentation::destinations`], [`_documentation::in_a_handler`], [`_documentation::own_subscriber`], [`_documentation::migrating`] and
 //! [`_documentation::operating`] go into detail.
 //!
 //! # Features
