@@ -118,8 +118,8 @@ pub use propagation::{context_from_headers, context_headers};
 pub use provider::{TelemetryMeterProvider, duration_histogram};
 pub use redaction::Redaction;
 pub use settings::{
-    Compression, Destination, HeaderSource, HeaderToken, HistogramAggregation, LogFormat, OtlpDestination,
-    Propagator, Protocol, Signal, TlsSettings,
+    BuiltInMetrics, Compression, Destination, HeaderSource, HeaderToken, HistogramAggregation, LogFormat,
+    OtlpDestination, Propagator, Protocol, ResourceDetector, Signal, TlsSettings,
 };
 #[cfg(feature = "config-file")]
 pub use settings::{ConfigDocument, ConfigMistake};

@@ -8,7 +8,8 @@ use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, PeriodicReade
 
 use crate::provider::{BuilderHooks, View};
 use crate::settings::{
-    self, Compression, Destination, HeaderSource, HistogramAggregation, Protocol, SignalConfig, TlsSettings,
+    self, BuiltInMetrics, Compression, Destination, HeaderSource, HistogramAggregation, Protocol,
+    SignalConfig, TlsSettings,
 };
 
 /// Settings of metrics alone; given to the closure of [`Builder::metrics`](crate::Builder::metrics).
@@ -102,6 +103,23 @@ impl Metrics {
     /// ```
     pub fn histogram_aggregation(mut self, aggregation: HistogramAggregation) -> Self {
         self.config.values.set(&settings::HISTOGRAM_AGGREGATION, aggregation);
+        self
+    }
+
+    /// Sets which metrics about the program itself are exported: of its telemetry, of its process, of its runtime.
+    ///
+    /// Overridden by `OTEL_RUST_BUILT_IN_METRICS`, a list of `sdk`, `process` and `tokio`, or `all`. Default: none.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::BuiltInMetrics;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init()
+    ///     .metrics(|metrics| metrics.built_in([BuiltInMetrics::Sdk, BuiltInMetrics::Process]));
+    /// ```
+    pub fn built_in(mut self, groups: impl IntoIterator<Item = BuiltInMetrics>) -> Self {
+        let groups: Vec<_> = groups.into_iter().collect();
+        self.config.values.set(&settings::BUILT_IN_METRICS, groups.into());
         self
     }
 

@@ -32,7 +32,7 @@ use crate::lifecycle::TelemetryGuard;
 use crate::lifecycle::assemble::mistakes_in_code;
 use crate::redaction::Redaction;
 use crate::semconv;
-use crate::settings::{self, BuilderConfig, Env, Propagator, Settings};
+use crate::settings::{self, BuilderConfig, Env, Propagator, ResourceDetector, Settings};
 use crate::subscriber::TelemetryLayer;
 
 /// Starts the description of this program's telemetry.
@@ -184,6 +184,26 @@ impl Builder {
     pub fn propagators(mut self, propagators: impl IntoIterator<Item = Propagator>) -> Self {
         let propagators: Vec<_> = propagators.into_iter().collect();
         self.config.common.values.set(&settings::PROPAGATORS, propagators.into());
+        self
+    }
+
+    /// Sets what is read from the system for the resource: process, host, operating system, container, Kubernetes.
+    ///
+    /// Attributes that are set in code or by `OTEL_RESOURCE_ATTRIBUTES` win. Each detector reads a few small files, and
+    /// what cannot be read is left out. `service.instance.id` is always there.
+    ///
+    /// Overridden by `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS`, a list of `process`, `host`, `os`, `container` and `k8s`, or
+    /// `all`. Default: none.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::ResourceDetector;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().resource_detectors([ResourceDetector::Container, ResourceDetector::Kubernetes]);
+    /// ```
+    pub fn resource_detectors(mut self, detectors: impl IntoIterator<Item = ResourceDetector>) -> Self {
+        let detectors: Vec<_> = detectors.into_iter().collect();
+        self.config.common.values.set(&settings::RESOURCE_DETECTORS, detectors.into());
         self
     }
 

@@ -20,7 +20,7 @@ mod views;
 pub(crate) use builder_hooks::{BuilderHooks, View};
 pub(crate) use ids::RandomIds;
 pub(crate) use log::logger_provider;
-pub(crate) use metrics::meter_provider;
 pub use metrics::{TelemetryMeterProvider, duration_histogram};
+pub(crate) use metrics::{built_in, meter_provider};
 pub(crate) use sampler::{CustomSampler, SamplingShortcut, SharedSampler};
 pub(crate) use trace::tracer_provider;

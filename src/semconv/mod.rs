@@ -11,8 +11,12 @@
 mod code;
 #[cfg(feature = "http")]
 mod http;
+pub(crate) mod process;
+pub(crate) mod resource;
 #[cfg(feature = "grpc")]
 mod rpc;
+pub(crate) mod sdk;
+pub(crate) mod tokio;
 
 #[cfg(feature = "http")]
 pub(crate) use self::http::*;

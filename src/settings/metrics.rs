@@ -1,15 +1,17 @@
 //! Settings of metrics.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use opentelemetry_sdk::metrics::Temporality;
 
 use super::builder_config::BuilderConfig;
+use super::choices;
 use super::exporter::{self, DestinationSettings};
 use super::resolve::Resolver;
 use super::setting::settings;
-use super::types::HistogramAggregation;
-use super::value_kind::{DURATION, HISTOGRAMS, TEMPORALITY, TIMEOUT, or_unlimited};
+use super::types::{BuiltInMetrics, HistogramAggregation};
+use super::value_kind::{DURATION, HISTOGRAMS, Kind, TEMPORALITY, TIMEOUT, any, or_unlimited, plain};
 use super::views::{CardinalityLimits, ViewSetting};
 
 /// Resolved settings of metrics.
@@ -23,6 +25,7 @@ pub(crate) struct MetricSettings {
     /// Each view that fits an instrument makes a metric of its own.
     pub(crate) views: Vec<ViewSetting>,
     pub(crate) cardinality: CardinalityLimits,
+    pub(crate) built_in: Vec<BuiltInMetrics>,
 }
 
 settings! {
@@ -44,6 +47,9 @@ settings! {
         ["OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"],
         HISTOGRAMS,
         HistogramAggregation::ExplicitBuckets;
+    /// Metrics about the program itself.
+    BUILT_IN_METRICS: Cow<'static, [BuiltInMetrics]> =
+        "metrics.built_in", ["OTEL_RUST_BUILT_IN_METRICS"], BUILT_IN_LIST, Cow::Borrowed(&[]);
 }
 
 impl Resolver<'_> {
@@ -59,6 +65,22 @@ impl Resolver<'_> {
             histograms: self.resolve(&HISTOGRAM_AGGREGATION, values),
             views: Vec::new(),
             cardinality: CardinalityLimits::default(),
+            built_in: self.choices(&BUILT_IN_METRICS, &BUILT_IN_NAMES, values),
         }
     }
 }
+
+const BUILT_IN_LIST: Kind<Cow<'static, [BuiltInMetrics]>> = Kind {
+    parse: |list| Ok(choices::parse(list, &BUILT_IN_NAMES).0.unwrap_or_default().into()),
+    check: any,
+    show: |groups| choices::show(groups, &BUILT_IN_NAMES),
+    quote: plain,
+};
+
+static BUILT_IN_NAMES: [(&str, &[BuiltInMetrics]); 5] = [
+    ("sdk", &[BuiltInMetrics::Sdk]),
+    ("process", &[BuiltInMetrics::Process]),
+    ("tokio", &[BuiltInMetrics::Tokio]),
+    ("all", &BuiltInMetrics::ALL),
+    ("none", &[]),
+];

@@ -3,8 +3,8 @@
 use super::env::names;
 use super::resolve::Resolver;
 use super::{
-    conventions, exporter, lifecycle, limits, log_output, logs, metrics, propagators, proxy, queue, resource,
-    traces,
+    conventions, detectors, exporter, lifecycle, limits, log_output, logs, metrics, propagators, proxy,
+    queue, resource, traces,
 };
 
 /// Warns about each variable whose name is nearly one that is read.
@@ -38,6 +38,7 @@ pub(crate) fn known_variables() -> Vec<&'static str> {
         metrics::variables(),
         propagators::variables(),
         proxy::variables(),
+        detectors::variables(),
         queue::spans::variables(),
         queue::records::variables(),
         resource::variables(),

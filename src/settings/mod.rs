@@ -15,9 +15,11 @@
 //! neither shows a secret.
 
 mod builder_config;
+mod choices;
 mod conventions;
 mod credentials;
 mod deadline;
+mod detectors;
 mod endpoint;
 mod env;
 mod exporter;
@@ -55,6 +57,7 @@ pub(crate) use self::conventions::rpc_conventions;
 pub(crate) use self::credentials::{Credentials, RequestSigner};
 pub use self::credentials::{HeaderSource, HeaderToken};
 pub(crate) use self::deadline::deadline_after;
+pub(crate) use self::detectors::RESOURCE_DETECTORS;
 pub(crate) use self::env::Env;
 #[cfg(feature = "grpc")]
 pub(crate) use self::env::grpc_captured_headers;
@@ -88,7 +91,8 @@ pub(crate) use self::logs::{
     INCLUDE_SPAN_FIELDS, LogSettings, MINIMUM_SEVERITY, RECORD_FILTER, SAMPLED_TRACES_ONLY,
 };
 pub(crate) use self::metrics::{
-    HISTOGRAM_AGGREGATION, METRIC_EXPORT_TIMEOUT, METRIC_INTERVAL, METRIC_TEMPORALITY, MetricSettings,
+    BUILT_IN_METRICS, HISTOGRAM_AGGREGATION, METRIC_EXPORT_TIMEOUT, METRIC_INTERVAL, METRIC_TEMPORALITY,
+    MetricSettings,
 };
 pub(crate) use self::misspelt::edit_distance;
 #[cfg(test)]
@@ -102,7 +106,10 @@ pub(crate) use self::signal::PerSignal;
 pub use self::signal::Signal;
 pub(crate) use self::traces::{SAMPLER, SPAN_FILTER, TraceSettings};
 pub(crate) use self::types::*;
-pub use self::types::{Compression, HistogramAggregation, LogFormat, Propagator, Protocol, TlsSettings};
+pub use self::types::{
+    BuiltInMetrics, Compression, HistogramAggregation, LogFormat, Propagator, Protocol, ResourceDetector,
+    TlsSettings,
+};
 pub(crate) use self::value_kind::YEAR;
 pub(crate) use self::values::Values;
 pub(crate) use self::views::{CardinalityLimits, ViewSelector, ViewSetting, ViewStream};
@@ -120,6 +127,7 @@ pub(crate) struct Settings {
     pub(crate) resource: Vec<KeyValue>,
     /// The conventions that the attributes follow, if not those of this crate.
     pub(crate) schema_url: Option<String>,
+    pub(crate) resource_detectors: Vec<ResourceDetector>,
     pub(crate) propagators: Vec<Propagator>,
     /// Whether propagators that the user wrote are used beside these.
     pub(crate) uses_custom_propagators: bool,
@@ -183,6 +191,7 @@ fn settings(resolver: &mut Resolver<'_>, config: &BuilderConfig) -> Settings {
         disabled: resolver.resolve_env(&SDK_DISABLED),
         resource: resolver.resource(config),
         schema_url: None,
+        resource_detectors: resolver.resource_detectors(config),
         propagators,
         uses_custom_propagators,
         traces: resolver.traces(config),
@@ -203,6 +212,7 @@ fn settings(resolver: &mut Resolver<'_>, config: &BuilderConfig) -> Settings {
 fn all_keys() -> Vec<&'static str> {
     [
         conventions::keys(),
+        detectors::keys(),
         exporter::keys(),
         exporter::all::keys(),
         exporter::in_code::keys(),

@@ -1,5 +1,6 @@
 //! What is asked for, by builder and environment, and what comes of it.
 
+mod detectors;
 mod documentation;
 mod export;
 mod files;

@@ -198,6 +198,58 @@ pub enum Propagator {
     XRay,
 }
 
+/// Metrics about the program itself; see [`Metrics::built_in`](crate::Metrics::built_in).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuiltInMetrics {
+    /// What became of telemetry, the numbers of [`ExportStats`](crate::ExportStats), by the conventions for SDKs
+    /// (`otel.sdk.…`), which are in development: `….exporter.span.exported`, `….processor.span.processed`,
+    /// `….processor.span.queue.size` and `.capacity`, the same of `log`, `….exporter.metric_data_point.exported` and
+    /// `….log.created`. In the environment `sdk`.
+    Sdk,
+    /// `process.cpu.time`, `process.memory.usage`, `process.memory.virtual`, `process.thread.count`,
+    /// `process.unix.file_descriptor.count`, `process.paging.faults`, `process.uptime`. On Linux alone. In the
+    /// environment `process`.
+    Process,
+    /// `tokio.runtime.worker.count`, `tokio.runtime.task.count` (of tasks that have not ended) and
+    /// `tokio.runtime.global_queue.size` of the runtime in which telemetry was started. In the environment `tokio`.
+    Tokio,
+}
+
+impl BuiltInMetrics {
+    /// Every group.
+    pub const ALL: [Self; 3] = [Self::Sdk, Self::Process, Self::Tokio];
+}
+
+/// What is read from the system for the resource; see
+/// [`Builder::resource_detectors`](crate::Builder::resource_detectors).
+///
+/// Each detector reads a few small files and variables at the start. What cannot be read is left out. None reads command
+/// lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResourceDetector {
+    /// `process.pid`, `process.parent_pid`, `process.executable.name`, `process.executable.path`, `process.owner`. In the
+    /// environment `process`.
+    Process,
+    /// `host.name`, `host.id`, `host.arch`. In the environment `host`.
+    Host,
+    /// `os.type`, `os.name`, `os.version`, `os.description`, `os.build_id`. In the environment `os`.
+    Os,
+    /// `container.id`, from the control groups or the mounts of Docker, containerd, CRI-O, Podman and Amazon ECS. In the
+    /// environment `container`.
+    Container,
+    /// `k8s.pod.name`, `k8s.pod.uid`, `k8s.namespace.name`, `k8s.node.name`, `k8s.container.name`, from variables of the
+    /// downward API (`K8S_POD_NAME` or `POD_NAME`, `…_POD_UID`, `…_NAMESPACE_NAME`, `…_NODE_NAME`, `…_CONTAINER_NAME`)
+    /// or its files in `/etc/podinfo`, and from the service account. In the environment `k8s`.
+    Kubernetes,
+}
+
+impl ResourceDetector {
+    /// Every detector.
+    pub const ALL: [Self; 5] = [Self::Process, Self::Host, Self::Os, Self::Container, Self::Kubernetes];
+}
+
 /// The names in RPC telemetry: `OTEL_SEMCONV_STABILITY_OPT_IN`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum RpcConventions {

@@ -159,6 +159,7 @@ fn meter_provider(pipeline: &Pipeline) -> TelemetryMeterProvider {
         histograms: HistogramAggregation::ExplicitBuckets,
         views: Vec::new(),
         cardinality: Default::default(),
+        built_in: Vec::new(),
     };
     let diagnostics = Diagnostics::default();
     let workers = pipeline.exporter.workers().clone();

@@ -6,6 +6,7 @@ use opentelemetry_sdk::metrics::Temporality;
 
 use crate::export::{Consumer, MetricQueue, Queue, Route};
 use crate::lifecycle::guard::Ledgers;
+use crate::provider::built_in::ObservedPipeline;
 use crate::settings::{DestinationSettings, PerSignal, QueueSettings, Settings, Signal};
 
 /// Where encoded telemetry goes.
@@ -72,6 +73,20 @@ impl Pipelines {
             let ledgers = self.consumers(signal).iter().map(|consumer| Arc::clone(consumer.ledger()));
             destinations.iter().map(|destination| destination.name()).zip(ledgers).collect()
         })
+    }
+
+    /// Returns every destination with its ledger, for metrics about telemetry.
+    pub(super) fn observed(&self, settings: &Settings) -> Vec<ObservedPipeline> {
+        let mut observed = Vec::new();
+        for (signal, destinations) in settings.destinations().iter() {
+            let capacity = limits(settings, signal).max_items;
+            let parts = destinations.iter().cloned().zip(self.consumers(signal)).enumerate();
+            observed.extend(parts.map(|(index, (destination, consumer))| {
+                let ledger = Arc::clone(consumer.ledger());
+                ObservedPipeline { signal, index, ledger, capacity, destination }
+            }));
+        }
+        observed
     }
 
     fn consumers(&self, signal: Signal) -> &[Consumer] {

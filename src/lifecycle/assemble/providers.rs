@@ -45,6 +45,8 @@ pub(super) fn providers(
     if has_readers {
         check_readers_run(&meter)?;
     }
+    let observed = pipelines.observed(settings);
+    provider::built_in::observe(&settings.metrics.built_in, &meter, observed, diagnostics);
     let providers = Providers {
         tracer: provider::tracer_provider(
             &settings.traces,

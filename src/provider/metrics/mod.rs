@@ -1,6 +1,7 @@
 //! The meter provider: the SDK's, with one reader that hands each collection to the queue, one view, and checks in front.
 
 mod attributes;
+pub(crate) mod built_in;
 mod duration_histogram;
 mod identity;
 mod meter;

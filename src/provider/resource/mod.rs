@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::semconv;
 use crate::settings::Settings;
 
+mod detect;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ pub(crate) fn resource(settings: &Settings) -> Resource {
     Resource::builder_empty()
         .with_schema_url([], settings.schema_url.clone().unwrap_or_else(|| semconv::SCHEMA_URL.to_owned()))
         .with_detector(Box::new(TelemetryResourceDetector))
+        .with_attributes(detect::detect(&settings.resource_detectors))
         .with_attributes(own)
         .with_attributes(settings.resource.iter().cloned())
         .build()

@@ -77,3 +77,17 @@ fn the_encoded_message_holds_every_attribute_with_its_type() {
     assert_eq!(values["count"], Any::IntValue(7));
     assert_eq!(values["ratio"], Any::DoubleValue(0.5));
 }
+
+#[test]
+fn detected_attributes_are_there_on_request_and_lose_to_those_that_are_set() {
+    let none = resource(&settings(&BuilderConfig::default(), &Env::none()));
+    assert!(none.get(&"process.pid".into()).is_none(), "{none:?}");
+    let env = Env::from_pairs([
+        ("OTEL_EXPERIMENTAL_RESOURCE_DETECTORS", "all"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "host.arch=own"),
+    ]);
+    let all = resource(&settings(&BuilderConfig::default(), &env));
+    assert_eq!(all.get(&"process.pid".into()), Some(i64::from(std::process::id()).into()));
+    assert_eq!(text(&all, "host.arch"), "own");
+    assert_eq!(Uuid::parse_str(&text(&all, "service.instance.id")).unwrap().get_version_num(), 4);
+}

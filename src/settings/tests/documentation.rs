@@ -7,8 +7,8 @@ use crate::settings::env::names::WITHOUT_EFFECT;
 use crate::settings::misspelt::known_variables;
 use crate::settings::setting::Description;
 use crate::settings::{
-    conventions, exporter, lifecycle, limits, log_output, logs, metrics, propagators, proxy, queue, resource,
-    traces,
+    conventions, detectors, exporter, lifecycle, limits, log_output, logs, metrics, propagators, proxy,
+    queue, resource, traces,
 };
 
 const DOCUMENT: &str = include_str!("../environment.md");
@@ -34,6 +34,7 @@ fn descriptions() -> Vec<Description> {
     all.extend(exporter::logs::descriptions());
     all.extend(exporter::in_code::descriptions());
     all.extend(exporter::destination::descriptions());
+    all.extend(detectors::descriptions());
     all.extend(lifecycle::descriptions());
     all.extend(limits::descriptions());
     all.extend(log_output::descriptions());

@@ -110,8 +110,16 @@ const RENAMED: [(&str, &str); 3] = [
     ("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "exception_signal"),
 ];
 
-/// Settings that a file cannot have yet: of the network between, and those that only code can give.
-const WITHOUT_PLACE: [&str; 5] = ["max_request_size", "proxy", "NO_PROXY", "header_source", "request_signer"];
+/// Settings that a file cannot have yet: of the network between, about the program, and those that only code can give.
+const WITHOUT_PLACE: [&str; 7] = [
+    "max_request_size",
+    "proxy",
+    "NO_PROXY",
+    "header_source",
+    "request_signer",
+    "resource_detectors",
+    "built_in",
+];
 
 const EXPORTER_SETTERS: [&str; 9] = [
     "endpoint",

@@ -1,0 +1,42 @@
+//! Metrics about the program itself, on request: of its telemetry, its process and its runtime.
+
+mod process;
+mod sdk;
+mod tokio;
+
+use opentelemetry::InstrumentationScope;
+use opentelemetry::metrics::MeterProvider as _;
+
+pub(crate) use self::sdk::ObservedPipeline;
+use super::TelemetryMeterProvider;
+use crate::diagnostics::Diagnostics;
+use crate::semconv;
+use crate::settings::BuiltInMetrics;
+
+/// Creates the instruments of these groups.
+pub(crate) fn observe(
+    groups: &[BuiltInMetrics],
+    provider: &TelemetryMeterProvider,
+    pipelines: Vec<ObservedPipeline>,
+    diagnostics: &Diagnostics,
+) {
+    let scope = InstrumentationScope::builder(semconv::SCOPE_NAME)
+        .with_version(semconv::SCOPE_VERSION)
+        .with_schema_url(semconv::SCHEMA_URL);
+    let meter = provider.meter_with_scope(scope.build());
+    if groups.contains(&BuiltInMetrics::Sdk) {
+        sdk::observe(&meter, &pipelines);
+    }
+    if groups.contains(&BuiltInMetrics::Process) {
+        process::observe(&meter);
+    }
+    if groups.contains(&BuiltInMetrics::Tokio) {
+        match ::tokio::runtime::Handle::try_current() {
+            Ok(runtime) => tokio::observe(&meter, &runtime),
+            Err(_) => diagnostics.warn(
+                "there are no metrics of the tokio runtime: telemetry was started outside of one; call build() inside",
+                &[],
+            ),
+        }
+    }
+}

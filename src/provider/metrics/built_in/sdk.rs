@@ -1,0 +1,135 @@
+//! What became of telemetry, by the conventions for SDKs, which are in development. The numbers are those of
+//! [`ExportStats`](crate::ExportStats).
+
+use std::sync::Arc;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{AsyncInstrument, Meter};
+
+use crate::export::{Ledger, SignalStats};
+use crate::semconv::{self, sdk as names};
+use crate::settings::{DestinationSettings, Protocol, Signal};
+
+/// A destination of a signal, whose ledger is observed.
+#[derive(Clone, Debug)]
+pub(crate) struct ObservedPipeline {
+    pub(crate) signal: Signal,
+    /// Its number among those of the signal.
+    pub(crate) index: usize,
+    pub(crate) ledger: Arc<Ledger>,
+    /// Items that the queue holds.
+    pub(crate) capacity: usize,
+    pub(crate) destination: DestinationSettings,
+}
+
+/// A number of one pipeline.
+type Count = fn(&SignalStats) -> u64;
+
+pub(super) fn observe(meter: &Meter, pipelines: &[ObservedPipeline]) {
+    for pipeline in pipelines {
+        let exported: Vec<(Option<&'static str>, Count)> = vec![
+            (None, |stats| stats.delivered),
+            (Some(names::REJECTED), |stats| stats.rejected),
+            (Some(names::TIMEOUT), |stats| stats.unanswered),
+            (Some(semconv::OTHER), |stats| stats.failed.saturating_sub(stats.unanswered)),
+        ];
+        let (name, unit) = match pipeline.signal {
+            Signal::Traces => (names::SPAN_EXPORTED, "{span}"),
+            Signal::Logs => (names::LOG_EXPORTED, "{log_record}"),
+            Signal::Metrics => (names::DATA_POINT_EXPORTED, "{data_point}"),
+        };
+        let counter = meter.u64_observable_counter(name).with_unit(unit);
+        let _ = counter.with_callback(pipeline.counts(exporter(pipeline), exported)).build();
+        processor(meter, pipeline);
+    }
+}
+
+/// Collections of metrics have no processor.
+fn processor(meter: &Meter, pipeline: &ObservedPipeline) {
+    let (component, unit, [processed, size, capacity]) = match pipeline.signal {
+        Signal::Traces => (names::SPAN_PROCESSOR, "{span}", names::SPAN_QUEUE),
+        Signal::Logs => (names::LOG_PROCESSOR, "{log_record}", names::LOG_QUEUE),
+        Signal::Metrics => return,
+    };
+    let attributes = pipeline.component(component);
+    // An item that was handed to the exporter is processed, whatever became of it there.
+    let counts: Vec<(Option<&'static str>, Count)> = vec![
+        (None, |stats| stats.delivered + stats.rejected + stats.failed),
+        (Some(names::QUEUE_FULL), |stats| stats.dropped),
+    ];
+    let counter = meter.u64_observable_counter(processed).with_unit(unit);
+    let _ = counter.with_callback(pipeline.counts(attributes.clone(), counts)).build();
+    let (ledger, of_queue) = (Arc::clone(&pipeline.ledger), attributes.clone());
+    let pending = move |queue: &dyn AsyncInstrument<i64>| {
+        queue.observe(saturated(ledger.snapshot().pending), &of_queue);
+    };
+    let _ = meter.i64_observable_up_down_counter(size).with_unit(unit).with_callback(pending).build();
+    let most = saturated(pipeline.capacity as u64);
+    let limit = move |queue: &dyn AsyncInstrument<i64>| queue.observe(most, &attributes);
+    let _ = meter.i64_observable_up_down_counter(capacity).with_unit(unit).with_callback(limit).build();
+    // Every destination gets the same records.
+    if pipeline.signal == Signal::Logs && pipeline.index == 0 {
+        let ledger = Arc::clone(&pipeline.ledger);
+        let created =
+            move |counter: &dyn AsyncInstrument<u64>| counter.observe(ledger.snapshot().accepted, &[]);
+        let _ =
+            meter.u64_observable_counter(names::LOG_CREATED).with_unit(unit).with_callback(created).build();
+    }
+}
+
+impl ObservedPipeline {
+    fn component(&self, component: &str) -> Vec<KeyValue> {
+        vec![
+            KeyValue::new(names::COMPONENT_TYPE, component.to_owned()),
+            KeyValue::new(names::COMPONENT_NAME, format!("{component}/{}", self.index)),
+        ]
+    }
+
+    /// Returns a callback that observes each number with its `error.type`; errors that never happened are left out.
+    fn counts(
+        &self,
+        attributes: Vec<KeyValue>,
+        counts: Vec<(Option<&'static str>, Count)>,
+    ) -> impl Fn(&dyn AsyncInstrument<u64>) + Send + Sync + 'static {
+        let ledger = Arc::clone(&self.ledger);
+        move |counter| {
+            let stats = ledger.snapshot();
+            for (error, count) in &counts {
+                let count = count(&stats);
+                if error.is_none() || count > 0 {
+                    let error = error.map(|error| KeyValue::new(semconv::ERROR_TYPE, error));
+                    let attributes: Vec<_> = attributes.iter().cloned().chain(error).collect();
+                    counter.observe(count, &attributes);
+                }
+            }
+        }
+    }
+}
+
+fn exporter(pipeline: &ObservedPipeline) -> Vec<KeyValue> {
+    let signal = match pipeline.signal {
+        Signal::Traces => "span",
+        Signal::Logs => "log",
+        Signal::Metrics => "metric",
+    };
+    let DestinationSettings::Otlp(export) = &pipeline.destination else {
+        return pipeline.component(&format!("file_{signal}_exporter"));
+    };
+    let protocol = match export.protocol.first {
+        Protocol::HttpProtobuf => "http",
+        Protocol::HttpJson => "http_json",
+        _ => "grpc",
+    };
+    let mut attributes = pipeline.component(&format!("otlp_{protocol}_{signal}_exporter"));
+    let uri = &export.target.uri;
+    if let Some(host) = uri.host() {
+        attributes.push(KeyValue::new(names::SERVER_ADDRESS, host.trim_matches(['[', ']']).to_owned()));
+    }
+    let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    attributes.push(KeyValue::new(names::SERVER_PORT, i64::from(uri.port_u16().unwrap_or(default_port))));
+    attributes
+}
+
+fn saturated(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

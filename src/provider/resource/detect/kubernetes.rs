@@ -1,0 +1,66 @@
+//! The pod, as the downward API gives it to the container: in variables, or in the files of a volume at `/etc/podinfo`.
+//!
+//! Neither has names that Kubernetes sets; these are those that its documentation and the OpenTelemetry operator use.
+//! Without them there remain the namespace of the service account, the name of the host, and the id of the pod in the
+//! names of control groups and mounts.
+
+use super::{Attributes, Source};
+use crate::semconv::resource::{
+    K8S_CONTAINER_NAME, K8S_NAMESPACE_NAME, K8S_NODE_NAME, K8S_POD_NAME, K8S_POD_UID,
+};
+
+pub(super) fn detect(source: &Source, found: &mut Attributes) {
+    if source.variable(&["KUBERNETES_SERVICE_HOST"]).is_none() && source.read_line(NAMESPACE).is_none() {
+        return;
+    }
+    let name =
+        source.variable(&["K8S_POD_NAME", "OTEL_RESOURCE_ATTRIBUTES_POD_NAME", "POD_NAME", "MY_POD_NAME"]);
+    let name = name.or_else(|| file(source, &["name", "pod_name", "podname"]));
+    // The name of the host is that of the pod, as long as the pod does not use the network of the node.
+    found.add(K8S_POD_NAME, name.or_else(|| source.variable(&["HOSTNAME"])));
+    let namespace = source.variable(&[
+        "K8S_NAMESPACE_NAME",
+        "K8S_POD_NAMESPACE",
+        "OTEL_RESOURCE_ATTRIBUTES_POD_NAMESPACE",
+        "POD_NAMESPACE",
+        "MY_POD_NAMESPACE",
+    ]);
+    let namespace = namespace.or_else(|| file(source, &["namespace", "pod_namespace"]));
+    found.add(K8S_NAMESPACE_NAME, namespace.or_else(|| source.read_line(NAMESPACE)));
+    let uid = source.variable(&["K8S_POD_UID", "OTEL_RESOURCE_ATTRIBUTES_POD_UID", "POD_UID", "MY_POD_UID"]);
+    found
+        .add(K8S_POD_UID, uid.or_else(|| file(source, &["uid", "pod_uid"])).or_else(|| detected_uid(source)));
+    let node = source.variable(&[
+        "K8S_NODE_NAME",
+        "OTEL_RESOURCE_ATTRIBUTES_NODE_NAME",
+        "NODE_NAME",
+        "MY_NODE_NAME",
+    ]);
+    found.add(K8S_NODE_NAME, node.or_else(|| file(source, &["node_name", "nodename"])));
+    found.add(K8S_CONTAINER_NAME, source.variable(&["K8S_CONTAINER_NAME", "CONTAINER_NAME"]));
+}
+
+fn file(source: &Source, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| source.read_line(&format!("etc/podinfo/{name}")))
+}
+
+/// Returns the id in `…/kubepods-burstable-pod<id>.slice/…`, or in `/var/lib/kubelet/pods/<id>/etc-hosts`.
+fn detected_uid(source: &Source) -> Option<String> {
+    let groups = source.read("proc/self/cgroup").unwrap_or_default();
+    let group = |segment: &str| {
+        let segment = segment.strip_suffix(".slice").unwrap_or(segment);
+        uid(segment.rsplit_once("pod")?.1)
+    };
+    let mounts = source.read("proc/self/mountinfo").unwrap_or_default();
+    let mount = |line: &str| uid(line.split_once("/pods/")?.1.split('/').next()?);
+    let of_group = groups.lines().filter(|line| line.contains("kubepods")).flat_map(|line| line.split('/'));
+    of_group.filter_map(group).next().or_else(|| mounts.lines().find_map(mount))
+}
+
+/// Returns a UUID in its usual form. Systemd has underscores for its dashes.
+fn uid(text: &str) -> Option<String> {
+    let text = text.replace('_', "-");
+    uuid::Uuid::try_parse(&text).ok().filter(|_| text.len() == 36).map(|_| text)
+}
+
+const NAMESPACE: &str = "var/run/secrets/kubernetes.io/serviceaccount/namespace";

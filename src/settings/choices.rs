@@ -1,0 +1,71 @@
+//! Settings that are a list of choices from a closed set, such as resource detectors.
+
+use std::borrow::Cow;
+
+use super::env::items;
+use super::resolve::Resolver;
+use super::secrets::quoted;
+use super::setting::Setting;
+use super::values::Values;
+
+/// The names of choices, each with what it stands for: one, none or all.
+pub(super) type Names<T> = [(&'static str, &'static [T])];
+
+impl Resolver<'_> {
+    /// Returns the choices, each once: those of the environment, or else those in code. Unknown names are left out.
+    pub(super) fn choices<T: Copy + PartialEq + 'static>(
+        &mut self,
+        setting: &Setting<Cow<'static, [T]>>,
+        names: &'static Names<T>,
+        values: &Values,
+    ) -> Vec<T> {
+        let from_code = once(values.get(setting).as_deref().unwrap_or(&setting.default));
+        let [variable] = setting.variables else { return from_code };
+        let Some(list) = self.env.get(variable) else { return from_code };
+        self.used(variable);
+        let (known, unknown) = parse(list, names);
+        let chosen = known.unwrap_or(from_code);
+        if !unknown.is_empty() {
+            let all: Vec<_> = names.iter().map(|(name, _)| *name).collect();
+            let (unknown, instead) = (quoted(&unknown.join(", ")), show(&chosen, names));
+            self.warn_once(variable, format!("{unknown} is not one of {}; using {instead}", all.join(", ")));
+        }
+        chosen
+    }
+}
+
+/// Returns the known choices, or `None` if there is no known name, and the unknown names.
+pub(super) fn parse<'a, T: Copy + PartialEq>(
+    list: &'a str,
+    names: &Names<T>,
+) -> (Option<Vec<T>>, Vec<&'a str>) {
+    let (mut known, mut unknown) = (None, Vec::new());
+    for item in items(list) {
+        match names.iter().find(|(name, _)| name.eq_ignore_ascii_case(item)) {
+            Some((_, choices)) => known.get_or_insert_with(Vec::new).extend_from_slice(choices),
+            None => unknown.push(item),
+        }
+    }
+    (known.map(|known| once(&known)), unknown)
+}
+
+/// Returns the first name of each choice.
+pub(super) fn show<T: PartialEq>(choices: &[T], names: &Names<T>) -> String {
+    let name = |choice: &T| {
+        let is_name = |(_, known): &&(&str, &[T])| matches!(known, [known] if known == choice);
+        names.iter().find(is_name).map_or("", |(name, _)| name)
+    };
+    match choices {
+        [] => "none".to_owned(),
+        choices => choices.iter().map(name).collect::<Vec<_>>().join(", "),
+    }
+}
+
+fn once<T: Copy + PartialEq>(choices: &[T]) -> Vec<T> {
+    choices.iter().fold(Vec::new(), |mut chosen, choice| {
+        if !chosen.contains(choice) {
+            chosen.push(*choice);
+        }
+        chosen
+    })
+}
