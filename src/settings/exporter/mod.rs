@@ -299,7 +299,9 @@ impl Resolver<'_> {
     ) -> Vec<DestinationSettings> {
         let chosen = self.exporters(&signal.exporters, &own.values);
         let is_on = chosen.as_ref().map(|(exporters, _)| exporters.contains(&ExporterName::Otlp));
-        let scopes = Scopes { own: (&signal.otlp, &own.values), common: Some((&OTLP, &common.values)) };
+        // Rust 1.88 does not keep a constant in the arguments of `Some` for long enough.
+        let for_all = &OTLP;
+        let scopes = Scopes { own: (&signal.otlp, &own.values), common: Some((for_all, &common.values)) };
         let standard = self.export(&scopes, signal, is_on);
         let in_code: Vec<_> = [common, own]
             .into_iter()

@@ -1,8 +1,10 @@
 //! The process: its ids, its executable and its owner.
 
 use super::{Attributes, Source};
+#[cfg(unix)]
+use crate::semconv::resource::PROCESS_PARENT_PID;
 use crate::semconv::resource::{
-    PROCESS_EXECUTABLE_NAME, PROCESS_EXECUTABLE_PATH, PROCESS_OWNER, PROCESS_PARENT_PID, PROCESS_PID,
+    PROCESS_EXECUTABLE_NAME, PROCESS_EXECUTABLE_PATH, PROCESS_OWNER, PROCESS_PID,
 };
 
 pub(super) fn detect(source: &Source, found: &mut Attributes) {
