@@ -94,7 +94,7 @@ impl Builder {
         self
     }
 
-    /// Changes the document of the configuration file before it is checked, whoever named the file. Without a file the
+    /// Changes the document of the configuration file before it is checked, wherever the file was named. Without a file the
     /// closure is not called.
     ///
     /// ```

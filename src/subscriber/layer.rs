@@ -94,7 +94,7 @@ where
         let records_events = records_events.unwrap_or_default();
         let wants = CombinedFilter::new(line_filter, record_filter, span_filter, records_events);
         let extensions = match &stock {
-            Some(stock) => Some(StockExtensions::of_stock_bridge(stock)),
+            Some(stock) => Some(StockExtensions::from_stock_bridge(stock)),
             None => bridge.as_ref().map(StockExtensions::new),
         };
         let outputs = Outputs {
@@ -362,7 +362,7 @@ where
         let is_panic = metadata.target() == PANIC_TARGET;
         let events = events.filter(|_| !is_panic);
         let mut mark = bridge.filter(|_| !is_panic).and_then(|it| Mark::new(event, it, &self.marks));
-        let mut span_event = events.map(|_| SpanFields::of_event());
+        let mut span_event = events.map(|_| SpanFields::for_event());
         let lines = self.lines.as_ref().filter(|_| line);
         let mut visit = |record: Option<&mut dyn Visit>| {
             let record = record.map(|visitor| visitor as _);

@@ -11,7 +11,7 @@ use super::*;
 
 const LONG: Duration = Duration::from_secs(20);
 
-/// An output that does as it is told, one answer for each write; without an answer it takes everything.
+/// An output with prepared results, one for each write; without one it accepts everything.
 #[derive(Clone, Default)]
 struct Scripted {
     answers: Arc<Mutex<VecDeque<io::Result<usize>>>>,

@@ -1,7 +1,7 @@
 //! The callbacks of observable instruments.
 //!
 //! The SDK calls them while it holds the lock that the creation of an instrument needs: a slow callback holds up every
-//! thread that creates one, and a callback that creates one hangs for ever. So they run here before each collection, on
+//! thread that creates one, and a callback that creates one never returns. So they run here before each collection, on
 //! a thread of their own and without a lock; what the SDK calls only hands on what they have observed.
 //!
 //! A callback that has not returned within its limit is reported, and the collection goes on without it. It is not
@@ -153,7 +153,7 @@ impl Work {
     fn run(self) {
         for instrument in self.instruments {
             instrument.observe();
-            // Nobody waits any more, and another thread does the rest.
+            // The caller has given up waiting, and another thread does the rest.
             if self.done.send(()).is_err() {
                 return;
             }

@@ -7,13 +7,13 @@ use super::*;
 fn a_file_that_is_not_there_is_named() {
     let missing = "/does/not/exist.pem";
     let variable = [("OTEL_EXPORTER_OTLP_CERTIFICATE", missing)];
-    let told = warnings(variable);
-    assert_eq!(told.len(), 1);
+    let messages = warnings(variable);
+    assert_eq!(messages.len(), 1);
     assert!(
-        told[0].starts_with(
+        messages[0].starts_with(
             "invalid OTEL_EXPORTER_OTLP_CERTIFICATE=\"/does/not/exist.pem\": the file cannot be read: "
         ),
-        "{told:?}"
+        "{messages:?}"
     );
     let error = error(init().tls(TlsSettings::new().certificate(missing))).to_string();
     assert!(
@@ -57,8 +57,8 @@ fn malformed_pem_file_is_reported_without_its_content() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         let path = file.path().to_str().unwrap();
-        let told = warnings([("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c:1"), (variable, path)]);
-        assert_eq!(told, [format!("invalid {variable}={path:?}: {reason}; using the default, none")]);
+        let messages = warnings([("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c:1"), (variable, path)]);
+        assert_eq!(messages, [format!("invalid {variable}={path:?}: {reason}; using the default, none")]);
     }
 }
 
@@ -68,10 +68,10 @@ fn a_key_needs_its_certificate() {
     std::fs::write(file.path(), ["PRIVATE KEY", "CERTIFICATE"].map(|label| section(label, "AAAA")).concat())
         .unwrap();
     let path = file.path().to_str().unwrap();
-    let told =
+    let messages =
         warnings([("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1"), ("OTEL_EXPORTER_OTLP_CLIENT_KEY", path)]);
     assert_eq!(
-        told,
+        messages,
         [format!(
             "OTEL_EXPORTER_OTLP_CLIENT_KEY: {path:?} has no client certificate that belongs to it; it is ignored"
         )]

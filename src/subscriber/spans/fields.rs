@@ -31,7 +31,7 @@ pub(in crate::subscriber) struct SpanFields {
 
 impl SpanFields {
     /// Fields of an event, whose limits apply later.
-    pub(in crate::subscriber) fn of_event() -> Self {
+    pub(in crate::subscriber) fn for_event() -> Self {
         Self::new(AttributeLimits { count: u32::MAX, value_length: None })
     }
 

@@ -33,7 +33,7 @@ where
         Self { target: Target::Twins(stock(bridge)) }
     }
 
-    pub(in crate::subscriber) fn of_stock_bridge(bridge: &StockBridge<S>) -> Self {
+    pub(in crate::subscriber) fn from_stock_bridge(bridge: &StockBridge<S>) -> Self {
         Self { target: Target::Bridge(Arc::clone(bridge.layer())) }
     }
 }
