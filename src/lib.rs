@@ -97,6 +97,7 @@ mod semconv;
 mod settings;
 mod spawn;
 mod subscriber;
+mod terminal;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod trace_ids;

@@ -19,6 +19,7 @@ mod logs;
 mod metrics;
 pub(crate) mod own_threads;
 mod queue;
+pub(crate) mod render;
 mod spans;
 mod stats;
 #[cfg(test)]
@@ -26,7 +27,7 @@ mod stats;
 mod tests;
 
 pub(crate) use delivery::{Exporter, Route, Workers};
-pub(crate) use destination::hints;
+pub(crate) use destination::{CONSOLE_DELAY, hints};
 pub use error::ExportError;
 pub(crate) use logs::LogQueue;
 pub(crate) use metrics::MetricQueue;

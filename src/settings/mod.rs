@@ -69,11 +69,11 @@ pub(crate) use self::env::{http_captured_headers, http_known_methods};
 pub(crate) use self::exporter::ProtocolSetting;
 #[cfg(any(test, feature = "tls"))]
 pub(crate) use self::exporter::TlsFiles;
-pub use self::exporter::{Destination, OtlpDestination};
 pub(crate) use self::exporter::{
-    DestinationSettings, ExportSettings, ExporterName, LOGS_EXPORTER, METRICS_EXPORTER, OTLP, OTLP_LOGS,
-    OTLP_METRICS, OTLP_TRACES, OutputTarget, TRACES_EXPORTER, Target,
+    CONSOLE, DestinationSettings, ExportSettings, ExporterName, LOGS_EXPORTER, METRICS_EXPORTER, OTLP,
+    OTLP_LOGS, OTLP_METRICS, OTLP_TRACES, OutputTarget, TRACES_EXPORTER, Target,
 };
+pub use self::exporter::{Destination, OtlpDestination};
 #[cfg(feature = "config-file")]
 pub(crate) use self::file::ConfigFile;
 #[cfg(all(fuzzing, feature = "config-file"))]

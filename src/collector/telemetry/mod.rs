@@ -1,7 +1,6 @@
 //! Spans, log records and metrics, each with its resource and scope.
 
 mod metric;
-mod tree;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,14 +12,16 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use prost::Message as _;
 
 pub use self::metric::{CollectedMetric, HistogramValue};
 pub(super) use self::metric::{histogram, metrics, points, table, value};
-pub(super) use self::tree::tree;
 pub(super) use super::attributes::hex;
 
 use super::attributes;
 use super::export::Export;
+use crate::export::render;
+use crate::terminal::Colors;
 
 /// A span as it was exported.
 #[derive(Clone, Debug, PartialEq)]
@@ -207,4 +208,12 @@ pub(super) fn logs(export: &Export) -> Vec<CollectedLog> {
         }
     }
     logs
+}
+
+/// The spans and log records of one trace as a tree.
+pub(super) fn tree(spans: &[CollectedSpan], logs: &[CollectedLog]) -> String {
+    let spans: Vec<_> = spans.iter().map(|span| render::Span::decode(&span.span.encode_to_vec())).collect();
+    let records: Vec<_> =
+        logs.iter().map(|log| render::LogRecord::decode(&log.record.encode_to_vec())).collect();
+    render::tree(&spans, &records, Colors::Off)
 }

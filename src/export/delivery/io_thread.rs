@@ -55,10 +55,12 @@ struct Thread {
 
 impl Exporter {
     /// Starts the thread. Connections are made when there is something to send. `resource` is encoded.
+    /// `no_color`: colours on the console are turned off.
     pub(crate) fn start(
         #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "only TLS files change a route"))]
         mut routes: Vec<Route>,
         resource: Arc<[u8]>,
+        no_color: bool,
         diagnostics: &Diagnostics,
     ) -> Result<Self, InitError> {
         if routes.is_empty() {
@@ -68,7 +70,7 @@ impl Exporter {
         routes.iter_mut().try_for_each(|route| check_tls_files(route, diagnostics))?;
         let mut workers = Workers::default();
         let commands = routes.iter().map(|route| workers.add(route.signal, unbounded_channel())).collect();
-        let plan = Plan { routes, commands, resource, diagnostics: diagnostics.clone() };
+        let plan = Plan { routes, commands, resource, no_color, diagnostics: diagnostics.clone() };
         let (started, has_started) = sync_channel(1);
         let (alive, ended) = sync_channel(0);
         let handle = std::thread::Builder::new()
@@ -116,13 +118,14 @@ struct Plan {
     routes: Vec<Route>,
     commands: Vec<UnboundedReceiver<Command>>,
     resource: Arc<[u8]>,
+    no_color: bool,
     diagnostics: Diagnostics,
 }
 
 impl Plan {
     /// The workers, with their connections. These spawn tasks on the runtime that is current.
     fn workers(self) -> Vec<(Worker, UnboundedReceiver<Command>)> {
-        let mut connections = Connections::new(self.diagnostics.clone());
+        let mut connections = Connections::new(self.diagnostics.clone()).without_color(self.no_color);
         let mut outage_logs = OutageLogs::new(self.diagnostics.clone());
         let parts = self.routes.into_iter().zip(self.commands);
         parts

@@ -134,12 +134,17 @@ impl Worker {
     pub(super) async fn run(mut self, mut commands: UnboundedReceiver<Command>) {
         loop {
             match AssertUnwindSafe(self.turn(&mut commands)).catch_unwind().await {
-                Ok(ControlFlow::Break(())) => return,
+                Ok(ControlFlow::Break(())) => return self.finish().await,
                 Ok(ControlFlow::Continue(())) => {}
                 // The panic hook has reported it. A pause, in case that the next turn panics as well.
                 Err(_) => sleep(PANIC_PAUSE).await,
             }
         }
+    }
+
+    async fn finish(&self) {
+        let deadline = self.shutdown.as_ref().map_or_else(Instant::now, |shutdown| shutdown.deadline);
+        self.destination.finish(deadline).await;
     }
 
     async fn turn(&mut self, commands: &mut UnboundedReceiver<Command>) -> ControlFlow<()> {

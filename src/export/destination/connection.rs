@@ -10,6 +10,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::connector::{Connector, Peer};
+use super::console::Printer;
 use super::credentials::{Credentials, Source};
 use super::exchange::RequestBody;
 use super::explain::{explain, is_canceled};
@@ -18,11 +19,14 @@ use super::resolver::Resolver;
 use crate::diagnostics::Diagnostics;
 use crate::settings::{ExportSettings, Proxy, Target};
 
-/// One connection for each distinct target and protocol. Must be used inside the I/O runtime.
+/// What destinations share: one connection for each distinct target and protocol, credentials, the console. Must be used
+/// inside the I/O runtime.
 pub(in crate::export) struct Connections {
     open: HashMap<(Target, Http), Connection>,
     resolver: Resolver,
     sources: Vec<Arc<Source>>,
+    no_color: bool,
+    printer: Option<Printer>,
     diagnostics: Diagnostics,
 }
 
@@ -37,7 +41,25 @@ pub(super) enum Http {
 
 impl Connections {
     pub(in crate::export) fn new(diagnostics: Diagnostics) -> Self {
-        Self { open: HashMap::new(), resolver: Resolver::default(), sources: Vec::new(), diagnostics }
+        Self {
+            open: HashMap::new(),
+            resolver: Resolver::default(),
+            sources: Vec::new(),
+            no_color: false,
+            printer: None,
+            diagnostics,
+        }
+    }
+
+    /// Turns colours on the console off.
+    pub(in crate::export) fn without_color(self, no_color: bool) -> Self {
+        Self { no_color, ..self }
+    }
+
+    /// Prints to the console, for all signals together.
+    pub(super) fn printer(&mut self) -> Printer {
+        let new = || Printer::new(self.no_color, self.diagnostics.clone());
+        self.printer.get_or_insert_with(new).clone()
     }
 
     pub(super) fn connection(&mut self, settings: &ExportSettings, http: Http) -> Connection {

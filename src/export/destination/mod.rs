@@ -6,7 +6,8 @@
 //! | `otlp_http` | OTLP over HTTP: paths, status codes, `Retry-After`, protobuf and JSON |
 //! | `exchange` | one HTTP request and its answer |
 //! | `connection`, `connector`, `resolver`, `proxy`, `tls` | names, sockets, proxies, TLS; one connection per target |
-//! | `output` | OTLP as lines of JSON, in a file or on standard output |
+//! | `output` | files and standard output; OTLP as lines of JSON on them |
+//! | `console` | traces and metrics as text for people |
 //! | `credentials` | values of headers that change, signatures |
 //! | `compression` | gzip and zstd |
 //! | `explain` | from an error of the transport to its [`Cause`] |
@@ -16,6 +17,7 @@
 mod compression;
 mod connection;
 mod connector;
+mod console;
 mod credentials;
 mod exchange;
 mod explain;
@@ -35,6 +37,7 @@ mod tests;
 mod tls;
 
 pub(super) use connection::Connections;
+pub(crate) use console::DELAY as CONSOLE_DELAY;
 pub(crate) use hints::hints;
 pub(super) use outcome::{Cause, Failure, Outcome};
 #[cfg(feature = "tls")]
@@ -45,15 +48,18 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
+use self::console::Console;
 use self::output::{JsonLines, WRITE_TIMEOUT};
 use crate::diagnostics::Diagnostics;
-use crate::settings::{DestinationSettings, Signal};
+use crate::settings::{CONSOLE, DestinationSettings, Signal};
 
 /// One signal's way to one destination.
 pub(super) enum Destination {
     Otlp(Box<otlp::Destination>),
     Output(JsonLines),
+    Console(Console),
 }
 
 impl Destination {
@@ -68,6 +74,7 @@ impl Destination {
                 Self::Otlp(Box::new(otlp::Destination::new(signal, *export, connections, diagnostics)))
             }
             DestinationSettings::Output(target) => Self::Output(JsonLines::new(signal, target)),
+            DestinationSettings::Console => Self::Console(Console::new(signal, connections.printer())),
         }
     }
 
@@ -75,6 +82,7 @@ impl Destination {
         match self {
             Self::Otlp(otlp) => otlp.signal(),
             Self::Output(lines) => lines.signal(),
+            Self::Console(console) => console.signal(),
         }
     }
 
@@ -82,7 +90,7 @@ impl Destination {
     pub(super) fn timeout(&self) -> Duration {
         match self {
             Self::Otlp(otlp) => otlp.timeout(),
-            Self::Output(_) => WRITE_TIMEOUT,
+            Self::Output(_) | Self::Console(_) => WRITE_TIMEOUT,
         }
     }
 
@@ -91,6 +99,7 @@ impl Destination {
         match self {
             Self::Otlp(otlp) => otlp.endpoint(),
             Self::Output(lines) => lines.name(),
+            Self::Console(_) => CONSOLE.to_owned(),
         }
     }
 
@@ -105,6 +114,14 @@ impl Destination {
         match self {
             Self::Otlp(otlp) => otlp.send(request, timeout, hedge_after, is_unanswered).await,
             Self::Output(lines) => lines.send(request, timeout, is_unanswered).await,
+            Self::Console(console) => console.send(request, timeout, is_unanswered).await,
+        }
+    }
+
+    /// Completes what was sent, before the deadline: nothing more is sent.
+    pub(super) async fn finish(&self, deadline: Instant) {
+        if let Self::Console(console) = self {
+            console.finish(deadline).await;
         }
     }
 }

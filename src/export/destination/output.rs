@@ -1,4 +1,4 @@
-//! OTLP as lines of JSON, in a file or on standard output: one export request a line, as the OpenTelemetry Collector
+//! Files and standard output. On them, OTLP as lines of JSON: one export request a line, as the OpenTelemetry Collector
 //! reads it (`otlpjsonfile`).
 
 use std::fs::OpenOptions;
@@ -15,25 +15,16 @@ use crate::export::encode::json;
 use crate::settings::{OutputTarget, Signal};
 
 /// One signal's way to a file or to standard output.
-///
-/// A write can take long, for example to a pipe that is full. So it runs on a thread beside the I/O thread, which other
-/// destinations need. There is one at a time, and requests that wait for it need no thread.
 pub(in crate::export) struct JsonLines {
     signal: Signal,
-    output: Arc<Mutex<Output>>,
+    output: Output,
     name: String,
-}
-
-struct Output {
-    target: OutputTarget,
-    /// The last write has failed, and may have left a part of a line.
-    may_be_torn: bool,
 }
 
 impl JsonLines {
     pub(super) fn new(signal: Signal, target: OutputTarget) -> Self {
         let name = target.name();
-        Self { signal, output: Arc::new(Mutex::new(Output { target, may_be_torn: false })), name }
+        Self { signal, output: Output::new(target), name }
     }
 
     pub(super) fn signal(&self) -> Signal {
@@ -51,12 +42,48 @@ impl JsonLines {
         timeout: Duration,
         is_unanswered: Arc<AtomicBool>,
     ) -> Outcome {
-        let (signal, has_started) = (self.signal, Arc::new(AtomicBool::new(false)));
-        let (output, started) = (Arc::clone(&self.output), Arc::clone(&has_started));
+        let signal = self.signal;
+        let line = move || {
+            let mut line = json::request(signal, &request);
+            line.push(b'\n');
+            line
+        };
+        self.output.write(line, timeout, &is_unanswered).await
+    }
+}
+
+/// A file or standard output, to which whole lines are written. Cheap to clone.
+///
+/// A write can take long, for example to a pipe that is full. So it runs on a thread beside the I/O thread, which other
+/// destinations need. There is one at a time, and requests that wait for it need no thread.
+#[derive(Clone)]
+pub(super) struct Output(Arc<Mutex<State>>);
+
+struct State {
+    target: OutputTarget,
+    /// The last write has failed, and may have left a part of a line.
+    may_be_torn: bool,
+}
+
+impl Output {
+    pub(super) fn new(target: OutputTarget) -> Self {
+        Self(Arc::new(Mutex::new(State { target, may_be_torn: false })))
+    }
+
+    /// Writes the lines that `lines` returns, on the thread that writes. `is_unanswered` becomes `true` if they may have
+    /// been written in part.
+    pub(super) async fn write(
+        &self,
+        lines: impl FnOnce() -> Vec<u8> + Send + 'static,
+        timeout: Duration,
+        is_unanswered: &AtomicBool,
+    ) -> Outcome {
+        let has_started = Arc::new(AtomicBool::new(false));
+        let (state, started) = (Arc::clone(&self.0), Arc::clone(&has_started));
         let writing = async move {
-            let mut output = output.lock_owned().await;
+            let mut state = state.lock_owned().await;
             started.store(true, Ordering::Relaxed);
-            tokio::task::spawn_blocking(move || write(signal, &request, &mut output)).await
+            tokio::task::spawn_blocking(move || state.write(&lines())).await
         };
         match tokio::time::timeout(timeout, writing).await {
             Ok(Ok(Ok(()))) => Outcome::Delivered { rejected: 0, message: String::new() },
@@ -72,27 +99,25 @@ impl JsonLines {
     }
 }
 
-fn write(signal: Signal, request: &[u8], output: &mut Output) -> io::Result<()> {
-    let mut line = Vec::new();
-    if output.may_be_torn {
-        // What is left of the last line does not spoil this one.
-        line.push(b'\n');
+impl State {
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        // What is left of the last line does not spoil these.
+        let end_of_torn: &[u8] = if self.may_be_torn { b"\n" } else { b"" };
+        let text = [end_of_torn, lines].concat();
+        let written = match &self.target {
+            OutputTarget::Stdout => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(&text).and_then(|()| stdout.flush())
+            }
+            // Opened each time: it may have been moved away, as log rotation does.
+            OutputTarget::File(path) => {
+                let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+                file.write_all(&text)
+            }
+        };
+        self.may_be_torn = written.is_err();
+        written
     }
-    line.extend(json::request(signal, request));
-    line.push(b'\n');
-    let written = match &output.target {
-        OutputTarget::Stdout => {
-            let mut stdout = io::stdout().lock();
-            stdout.write_all(&line).and_then(|()| stdout.flush())
-        }
-        // Opened each time: it may have been moved away, as log rotation does.
-        OutputTarget::File(path) => {
-            let mut file = OpenOptions::new().append(true).create(true).open(path)?;
-            file.write_all(&line)
-        }
-    };
-    output.may_be_torn = written.is_err();
-    written
 }
 
 /// The limit for one write.

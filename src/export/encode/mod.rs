@@ -44,5 +44,5 @@ pub(crate) use value::{
     attribute_bool, attribute_bytes, attribute_f64, attribute_i64, attribute_str, attribute_text,
     attribute_value, decoded_attribute, decoded_key_value, encoded_attributes,
 };
-use wire::read_varint;
+pub(super) use wire::read_varint;
 pub(super) use wire::{MAX_HEAD, WireValue, fields};

@@ -208,7 +208,7 @@ pub(super) fn message_fields(mut message: &[u8]) -> impl Iterator<Item = Message
     })
 }
 
-pub(super) fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+pub(in crate::export) fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0;
     for (index, &byte) in bytes.iter().enumerate().take(MAX_VARINT_LEN) {
         value |= u64::from(byte & 0x7f).checked_shl(7 * index as u32).unwrap_or(0);

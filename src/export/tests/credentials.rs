@@ -81,7 +81,7 @@ fn a_token_is_used_until_it_is_no_longer_valid(protocol: Protocol) {
         queue: consumer.clone(),
         delay: QUEUE.delay,
     });
-    let exporter = Exporter::start(routes.collect(), resource(), &Diagnostics::default()).unwrap();
+    let exporter = Exporter::start(routes.collect(), resource(), false, &Diagnostics::default()).unwrap();
     for _ in 0..3 {
         queues.iter().for_each(|(queue, _)| push_span(queue, "0"));
         exporter.workers().flush(None, PATIENCE).unwrap();

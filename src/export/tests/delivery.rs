@@ -260,7 +260,7 @@ fn signals_with_one_target_share_a_connection(protocol: Protocol) {
         queue: consumer.clone(),
         delay: QUEUE.delay,
     });
-    let mut exporter = Exporter::start(routes.collect(), resource(), &Diagnostics::default()).unwrap();
+    let mut exporter = Exporter::start(routes.collect(), resource(), false, &Diagnostics::default()).unwrap();
     for (_, (queue, _)) in &queues {
         queue.push(&[], &[]);
     }

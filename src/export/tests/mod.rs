@@ -59,7 +59,7 @@ impl Pipeline {
         let ledger = Arc::clone(consumer.ledger());
         let settings = DestinationSettings::Otlp(Box::new(settings));
         let route = Route { signal, settings, queue: consumer, delay: limits.delay };
-        let exporter = Exporter::start(vec![route], resource(), diagnostics).unwrap();
+        let exporter = Exporter::start(vec![route], resource(), false, diagnostics).unwrap();
         Self { queue, ledger, exporter, lines: Arc::default() }
     }
 

@@ -14,7 +14,7 @@ fn pipeline(path: &std::path::Path) -> Pipeline {
     let route = Route { signal: Signal::Traces, settings, queue: consumer, delay: QUEUE.delay };
     let lines = Arc::default();
     let diagnostics = diagnostics(&lines);
-    let exporter = Exporter::start(vec![route], resource(), &diagnostics).unwrap();
+    let exporter = Exporter::start(vec![route], resource(), false, &diagnostics).unwrap();
     Pipeline { queue, ledger, exporter, lines }
 }
 

@@ -30,7 +30,7 @@ impl Pipelines {
             queue,
             delay: limits.delay,
         });
-        let exporter = Exporter::start(routes.collect(), resource(), &Diagnostics::default()).unwrap();
+        let exporter = Exporter::start(routes.collect(), resource(), false, &Diagnostics::default()).unwrap();
         Self { queue, ledgers, exporter }
     }
 

@@ -8,10 +8,11 @@ use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
 use crate::lifecycle::Additions;
 use crate::lines::json::JsonLayer;
-use crate::lines::pretty::{Colors, PrettyLayer};
+use crate::lines::pretty::PrettyLayer;
 use crate::lines::writer::{LogDestination, NonBlockingWriter};
-use crate::settings::{LineSettings, LogFormat, Settings};
+use crate::settings::{LogFormat, Settings};
 use crate::subscriber::{Lines, shared};
+use crate::terminal::Colors;
 
 /// An open log output.
 pub(crate) struct LineOutput<S> {
@@ -34,7 +35,7 @@ where
         diagnostics: &Diagnostics,
     ) -> Result<Self, InitError> {
         let output = additions.log_destination.take().unwrap_or_default();
-        let (is_terminal, shows_colors) = (output.is_terminal(), output.shows_colors());
+        let is_terminal = output.is_terminal();
         let is_json = match settings.lines.format {
             LogFormat::Off => {
                 return Ok(Self {
@@ -54,7 +55,7 @@ where
         let (format, write) = if is_json {
             shared(json(writer.clone(), additions))
         } else {
-            shared(pretty(writer.clone(), colors(shows_colors, &settings.lines), additions))
+            shared(pretty(writer.clone(), Colors::new(is_terminal, settings.lines.no_color), additions))
         };
         diagnostics.write_with(write);
         Ok(Self { writer: Some(writer), format: Some(format), writes_to_console, description })
@@ -95,8 +96,4 @@ fn pretty(
     PrettyLayer::new(writer, colors)
         .redact(additions.redaction.clone())
         .baggage_keys(BaggageKeys::new(additions.baggage_keys.iter().cloned()))
-}
-
-fn colors(shows_colors: bool, settings: &LineSettings) -> Colors {
-    if shows_colors && !settings.no_color { Colors::On } else { Colors::Off }
 }

@@ -76,7 +76,8 @@ where
     let pipelines = Pipelines::new(&settings, export_to);
     let resource = resource::resource(&settings);
     let resource_bytes = encode::resource(&resource);
-    let exporter = Exporter::start(pipelines.routes(&settings), resource_bytes.into(), &diagnostics)?;
+    let routes = pipelines.routes(&settings);
+    let exporter = Exporter::start(routes, resource_bytes.into(), settings.lines.no_color, &diagnostics)?;
     let start_line = StartLine::new(&settings, lines.description);
     let globals = globals(&settings, &mut additions, start_line, lines.writes_to_console);
     let events_on_spans = additions.events_on_spans;

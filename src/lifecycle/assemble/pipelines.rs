@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use opentelemetry_sdk::metrics::Temporality;
 
-use crate::export::{Consumer, MetricQueue, Queue, Route};
+use crate::export::{CONSOLE_DELAY, Consumer, MetricQueue, Queue, Route};
 use crate::lifecycle::guard::Ledgers;
 use crate::provider::built_in::ObservedPipeline;
 use crate::settings::{DestinationSettings, PerSignal, QueueSettings, Settings, Signal};
@@ -57,7 +57,11 @@ impl Pipelines {
         for (signal, destinations) in settings.destinations().iter() {
             let delay = limits(settings, signal).delay;
             let parts = destinations.iter().cloned().zip(self.consumers(signal).iter().cloned());
-            routes.extend(parts.map(|(settings, queue)| Route { signal, settings, queue, delay }));
+            routes.extend(parts.map(|(settings, queue)| {
+                let is_console = settings == DestinationSettings::Console;
+                let delay = if is_console { delay.min(CONSOLE_DELAY) } else { delay };
+                Route { signal, settings, queue, delay }
+            }));
         }
         routes
     }

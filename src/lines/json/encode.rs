@@ -17,6 +17,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use opentelemetry::{Array, Value};
 
 use crate::exception::PANICKED;
+use crate::terminal::is_harmful;
 
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
@@ -283,24 +284,6 @@ fn escape_units(out: &mut Vec<u8>, character: char) {
         out.extend_from_slice(b"\\u");
         hex(out, unit.to_be_bytes());
     }
-}
-
-/// Returns `true` for characters that act on a terminal, end a line for some readers, or change or hide what a person
-/// reads: control characters, bidirectional controls, characters without width, tags.
-pub(crate) fn is_harmful(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 /// The mark at the end of a text that was cut.

@@ -16,7 +16,7 @@ use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use tracing_core::field::Visit;
 use tracing_core::span::{Attributes, Id, Record};
@@ -35,14 +35,8 @@ use crate::lines::shared_visit::SharedVisit;
 use crate::lines::span_table::SpanTable;
 use crate::redaction::{REDACTED, Redaction};
 use crate::semconv::OWN_TARGET;
+use crate::terminal::{BLUE, Colors, DIM, GREEN, MAGENTA, RED, YELLOW, time_of_day};
 use crate::trace_ids::TraceIds;
-
-/// Whether lines are coloured: for a terminal, unless colours are turned off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Colors {
-    On,
-    Off,
-}
 
 /// Writes each event as a line for people. See the [module](self) for what it looks like.
 #[derive(Debug)]
@@ -87,10 +81,7 @@ impl<W> PrettyLayer<W> {
 
     /// Time and level.
     fn head(&self, time: SystemTime, level: Level) -> String {
-        let day = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let (seconds, millis) = (day.as_secs() % 86_400, day.subsec_millis());
-        let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-        let mut line = self.dimmed(&format!("{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z"));
+        let mut line = self.dimmed(&time_of_day(time));
         let color = match level {
             Level::ERROR => RED,
             Level::WARN => YELLOW,
@@ -113,10 +104,7 @@ impl<W> PrettyLayer<W> {
     }
 
     fn painted(&self, color: &str, text: &str) -> String {
-        match self.colors {
-            Colors::On => format!("{color}{text}{RESET}"),
-            Colors::Off => text.to_owned(),
-        }
+        self.colors.paint(color, text)
     }
 }
 
@@ -322,14 +310,6 @@ impl Visit for Values<'_> {
         self.add(field.name(), || shown(|text| write!(text, "{value:?}")));
     }
 }
-
-const RED: &str = "\x1b[31m";
-const GREEN: &str = "\x1b[32m";
-const YELLOW: &str = "\x1b[33m";
-const BLUE: &str = "\x1b[34m";
-const MAGENTA: &str = "\x1b[35m";
-const DIM: &str = "\x1b[2m";
-const RESET: &str = "\x1b[0m";
 
 /// Digits of a trace id that distinguish the traces of one screen.
 const SHORT_ID: usize = 8;

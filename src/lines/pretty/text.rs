@@ -1,10 +1,10 @@
 //! Text that is safe to show on a terminal.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::exception::PANICKED;
-use crate::lines::json::encode::is_harmful;
+use crate::terminal;
 
 /// Returns the output of `write`, escaped; `[panicked]` if it panics.
 pub(super) fn shown(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
@@ -18,16 +18,7 @@ pub(super) fn shown(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
 
 /// Escapes characters that could act on the terminal, and continues behind a bar after each line end.
 pub(super) fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.trim_end_matches('\n').chars() {
-        match character {
-            '\n' => safe.push_str(NEXT_LINE),
-            '\t' => safe.push('\t'),
-            character if is_harmful(character) => drop(write!(safe, "{}", character.escape_unicode())),
-            character => safe.push(character),
-        }
-    }
-    safe
+    terminal::escape(text, NEXT_LINE)
 }
 
 /// The prefix of a continued line.

@@ -1,7 +1,5 @@
 //! Where lines go.
 
-use std::env;
-use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
@@ -67,11 +65,6 @@ impl LogDestination {
         }
     }
 
-    /// Whether it is a terminal that shows colours.
-    pub(crate) fn shows_colors(&self) -> bool {
-        self.is_terminal() && has_colors(env::var_os("TERM").as_deref(), env::var_os("CLICOLOR").as_deref())
-    }
-
     /// The same output, wherever the current directory is later.
     pub(super) fn absolute(self) -> io::Result<Self> {
         match self {
@@ -102,24 +95,4 @@ pub enum OverflowPolicy {
     /// The caller waits for room: no line is lost, but an output that is stuck stops the program, until
     /// [`shutdown`](super::NonBlockingWriter::shutdown).
     Block,
-}
-
-/// What a terminal says of itself: <https://bixense.com/clicolors>.
-fn has_colors(term: Option<&OsStr>, clicolor: Option<&OsStr>) -> bool {
-    term != Some(OsStr::new("dumb")) && clicolor != Some(OsStr::new("0"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn terminals_without_colors_get_none() {
-        let has_colors = |term: &str, clicolor: &str| {
-            let set = |value| Some(OsStr::new(value)).filter(|value| !value.is_empty());
-            has_colors(set(term), set(clicolor))
-        };
-        assert!(has_colors("xterm-256color", "") && has_colors("", "") && has_colors("xterm", "1"));
-        assert!(!has_colors("dumb", "") && !has_colors("dumb", "1") && !has_colors("xterm", "0"));
-    }
 }

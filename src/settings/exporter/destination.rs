@@ -20,6 +20,8 @@ pub(crate) enum DestinationSettings {
     Otlp(Box<ExportSettings>),
     /// OTLP as lines of JSON.
     Output(OutputTarget),
+    /// Standard output, for people.
+    Console,
 }
 
 /// Where lines of JSON go.
@@ -45,6 +47,7 @@ impl DestinationSettings {
         match self {
             Self::Otlp(export) => export.target.address(),
             Self::Output(target) => target.name(),
+            Self::Console => CONSOLE.to_owned(),
         }
     }
 
@@ -52,7 +55,7 @@ impl DestinationSettings {
     pub(crate) fn max_request_size(&self) -> usize {
         match self {
             Self::Otlp(export) => export.max_request_size,
-            Self::Output(_) => usize::MAX,
+            Self::Output(_) | Self::Console => usize::MAX,
         }
     }
 
@@ -63,7 +66,7 @@ impl DestinationSettings {
                 let timeout = export.timeout.min(limit);
                 Self::Otlp(Box::new(ExportSettings { timeout, ..*export }))
             }
-            Self::Output(_) => self,
+            Self::Output(_) | Self::Console => self,
         }
     }
 }
@@ -95,6 +98,7 @@ pub(super) enum DestinationKind {
     Otlp(Values),
     OtlpStdout,
     OtlpFile(Values),
+    Console,
 }
 
 impl Destination {
@@ -122,6 +126,23 @@ impl Destination {
     /// ```
     pub fn otlp_stdout() -> Self {
         Self { kind: DestinationKind::OtlpStdout }
+    }
+
+    /// Standard output, for people: each trace as a tree when it has ended, with the log records in it, and metrics as a
+    /// table. Coloured on a terminal, unless `NO_COLOR` is set.
+    ///
+    /// In the environment `console`, as in `OTEL_TRACES_EXPORTER=console`. Log lines go to standard error by default;
+    /// [`LogFormat::Off`](crate::LogFormat::Off) turns them off where the log records are printed here.
+    ///
+    /// A trace that has not ended after 5 seconds is printed as far as it has come, the rest of it later.
+    ///
+    /// ```
+    /// # use telemetry_bootstrap::Destination;
+    /// # let _ =
+    /// telemetry_bootstrap::init().destination(Destination::console());
+    /// ```
+    pub fn console() -> Self {
+        Self { kind: DestinationKind::Console }
     }
 
     /// A file, as OTLP in JSON: one export request a line, as the receiver `otlpjsonfile` of the OpenTelemetry Collector
@@ -280,6 +301,7 @@ pub(crate) enum ExporterName {
     Otlp,
     OtlpStdout,
     OtlpFile,
+    Console,
 }
 
 /// What the value of `OTEL_TRACES_EXPORTER` and its siblings names.
@@ -287,13 +309,17 @@ pub(super) struct Listed<'a> {
     /// Without duplicates; `None` if there is no known name.
     pub(super) exporters: Option<Vec<ExporterName>>,
     pub(super) unknown: Vec<&'a str>,
+    /// The former name of `console` is among them.
+    pub(super) has_logging: bool,
 }
 
 impl<'a> Listed<'a> {
     pub(super) fn new(list: &'a str) -> Self {
-        let mut listed = Self { exporters: None, unknown: Vec::new() };
+        let mut listed = Self { exporters: None, unknown: Vec::new(), has_logging: false };
         for item in items(list) {
-            match one_of(item, &NAMES) {
+            let is_logging = item.eq_ignore_ascii_case(LOGGING);
+            listed.has_logging |= is_logging;
+            match one_of(if is_logging { CONSOLE } else { item }, &NAMES) {
                 Ok(exporter) => {
                     let exporters = listed.exporters.get_or_insert_default();
                     exporters.extend(exporter.filter(|exporter| !exporters.contains(exporter)));
@@ -319,11 +345,17 @@ pub(super) const EXPORTERS: Kind<Cow<'static, [ExporterName]>> = Kind {
     quote: plain,
 };
 
+/// The name of the exporter for people, also in messages and statistics.
+pub(crate) const CONSOLE: &str = "console";
+/// What some SDKs call it, or have called it.
+pub(super) const LOGGING: &str = "logging";
+
 /// `none` is a valid name and adds nothing.
-pub(super) const NAMES: [(&str, Option<ExporterName>); 4] = [
+pub(super) const NAMES: [(&str, Option<ExporterName>); 5] = [
     ("otlp", Some(ExporterName::Otlp)),
     ("otlp/stdout", Some(ExporterName::OtlpStdout)),
     ("otlp_file", Some(ExporterName::OtlpFile)),
+    (CONSOLE, Some(ExporterName::Console)),
     ("none", None),
 ];
 

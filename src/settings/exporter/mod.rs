@@ -12,9 +12,9 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Uri};
 
+pub(crate) use self::destination::{CONSOLE, DestinationSettings, ExporterName, OutputTarget};
 pub use self::destination::{Destination, OtlpDestination};
-use self::destination::{DestinationKind, EXPORTERS, Listed, NAMES, OTLP_FILE};
-pub(crate) use self::destination::{DestinationSettings, ExporterName, OutputTarget};
+use self::destination::{DestinationKind, EXPORTERS, LOGGING, Listed, NAMES, OTLP_FILE};
 use self::target::{PROTOCOL, Request};
 pub(crate) use self::target::{ProtocolSetting, Target};
 pub(crate) use self::tls::TlsFiles;
@@ -338,6 +338,7 @@ impl Resolver<'_> {
     fn output(&mut self, exporter: ExporterName, signal: &SignalExporter) -> Option<DestinationSettings> {
         let target = match exporter {
             ExporterName::Otlp => return None,
+            ExporterName::Console => return Some(DestinationSettings::Console),
             ExporterName::OtlpStdout => OutputTarget::Stdout,
             ExporterName::OtlpFile => {
                 let path = self.resolve_env(&OTLP_FILE);
@@ -370,6 +371,7 @@ impl Resolver<'_> {
                 let scopes = Scopes { own: (&OTLP_DESTINATION, values), common: None };
                 self.export(&scopes, signal, None).map(|export| DestinationSettings::Otlp(Box::new(export)))
             }
+            DestinationKind::Console => Some(DestinationSettings::Console),
             DestinationKind::OtlpStdout => Some(DestinationSettings::Output(OutputTarget::Stdout)),
             DestinationKind::OtlpFile(values) => {
                 let path = self.find_in_code(&OTLP_FILE, values)?.value?;
@@ -478,6 +480,9 @@ impl Resolver<'_> {
             let unknown = quoted(&unknown.join(", "));
             let known = NAMES.map(|(name, _)| name).join(", ");
             self.warn_once(variable, format!("{unknown} is not one of {known}; it is ignored"));
+        }
+        if listed.as_ref().is_some_and(|listed| listed.has_logging) {
+            self.warn_once(variable, format!("{LOGGING} is the former name of {CONSOLE}; {CONSOLE} is used"));
         }
         match listed.and_then(|listed| listed.exporters) {
             Some(exporters) => {

@@ -302,6 +302,12 @@ fn listed_outputs_are_used_beside_the_collector() {
     let settings = from_env([("OTEL_TRACES_EXPORTER", "otlp,otlp/stdout, OTLP_FILE"), file_path]);
     assert_eq!(names(&settings), ["http://localhost:4317", "stdout", path]);
     assert_eq!(settings.warnings, [""; 0]);
+    let settings = from_env([("OTEL_TRACES_EXPORTER", "Console,otlp,console")]);
+    assert_eq!(names(&settings), ["http://localhost:4317", "console"]);
+    let settings = from_env([("OTEL_TRACES_EXPORTER", "logging")]);
+    assert_eq!(names(&settings), ["console"]);
+    let replaced = "logging is the former name of console; console is used";
+    assert_eq!(settings.warnings, [format!("OTEL_TRACES_EXPORTER: {replaced}")]);
     // Without `otlp` in the list, the endpoint is not used.
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1");
     let settings = from_env([("OTEL_TRACES_EXPORTER", "otlp/stdout"), endpoint]);

@@ -66,8 +66,8 @@ fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
         ),
         (
             "OTEL_TRACES_EXPORTER",
-            "console",
-            "OTEL_TRACES_EXPORTER: \"console\" is not one of otlp, otlp/stdout, otlp_file, none; it is ignored",
+            "zipkin",
+            "OTEL_TRACES_EXPORTER: \"zipkin\" is not one of otlp, otlp/stdout, otlp_file, console, none; it is ignored",
         ),
         (
             "OTEL_EXPORTER_OTLP_PROTOCOL",
@@ -168,7 +168,7 @@ fn without_a_known_propagator_the_usual_ones_are_used() {
 #[test]
 fn exporters_that_are_known_are_used_beside_those_that_are_not() {
     let settings =
-        from_env([("OTEL_TRACES_EXPORTER", "console,otlp"), ("OTEL_METRICS_EXPORTER", "prometheus")]);
+        from_env([("OTEL_TRACES_EXPORTER", "zipkin,otlp"), ("OTEL_METRICS_EXPORTER", "prometheus")]);
     assert!(otlp(&settings.traces.destinations).is_some());
     assert!(settings.metrics.destinations.is_empty());
     assert_eq!(settings.warnings.len(), 2);

@@ -112,8 +112,10 @@ fn exporter(pipeline: &ObservedPipeline) -> Vec<KeyValue> {
         Signal::Logs => "log",
         Signal::Metrics => "metric",
     };
-    let DestinationSettings::Otlp(export) = &pipeline.destination else {
-        return pipeline.component(&format!("file_{signal}_exporter"));
+    let export = match &pipeline.destination {
+        DestinationSettings::Otlp(export) => export,
+        DestinationSettings::Output(_) => return pipeline.component(&format!("file_{signal}_exporter")),
+        DestinationSettings::Console => return pipeline.component(&format!("console_{signal}_exporter")),
     };
     let protocol = match export.protocol.first {
         Protocol::HttpProtobuf => "http",

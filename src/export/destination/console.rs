@@ -1,0 +1,345 @@
+//! Telemetry as text for people, on standard output: each trace as a tree when it has ended, metrics as a table.
+//!
+//! ```text
+//! ── trace 5b8efff798038103d269b633813fc60c  14:20:44.123Z
+//! checkout  12.3 ms  basket=b1
+//! ├─ · INFO paid  items=3
+//! └─ query [client]  4.1 ms
+//! ```
+//!
+//! Spans and log records arrive one by one and in separate requests. Those of a trace are held until its root has ended
+//! and nothing of it has arrived for [`SETTLE`]; the root is the span that no other span of this process contains. What
+//! is held for longer than [`MAX_AGE`] is printed as far as it is there, as are the oldest traces once [`MAX_HELD`] items
+//! are held. At the end everything is printed.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::outcome::Outcome;
+use super::output::{Output, WRITE_TIMEOUT};
+use crate::diagnostics::{Diagnostics, FieldValue};
+use crate::export::render::{self, LogRecord, Span, hex};
+use crate::settings::{OutputTarget, Signal};
+use crate::terminal::{Colors, DIM, time_of_day};
+
+/// One signal's way to the console.
+pub(in crate::export) struct Console {
+    signal: Signal,
+    printer: Printer,
+}
+
+impl Console {
+    pub(super) fn new(signal: Signal, printer: Printer) -> Self {
+        printer.0.signals.fetch_add(1, Ordering::Relaxed);
+        if signal == Signal::Traces {
+            printer.0.has_traces.store(true, Ordering::Relaxed);
+        }
+        Self { signal, printer }
+    }
+
+    pub(super) fn signal(&self) -> Signal {
+        self.signal
+    }
+
+    /// Prints one request, or holds what belongs to a trace that has not ended.
+    pub(super) async fn send(
+        &self,
+        request: Bytes,
+        timeout: Duration,
+        is_unanswered: Arc<AtomicBool>,
+    ) -> Outcome {
+        let printer = &self.printer;
+        let (mut spans, mut records, mut text) = (Vec::new(), Vec::new(), String::new());
+        match self.signal {
+            Signal::Traces => spans.extend(render::items(&request).map(Span::decode)),
+            Signal::Logs => {
+                let all = render::items(&request).map(LogRecord::decode);
+                let (in_traces, others): (Vec<_>, Vec<_>) =
+                    all.partition(|record| printer.has_trace_of(record));
+                records = in_traces;
+                others.iter().for_each(|record| text.push_str(&record_text(record, printer.0.colors)));
+            }
+            Signal::Metrics => text = metrics_text(&request, printer.0.colors),
+        }
+        let outcome = printer.print(Due::Now, text, timeout, &is_unanswered).await;
+        if outcome.failure().is_some() {
+            return outcome;
+        }
+        if printer.hold(spans, records) {
+            tokio::time::sleep(SETTLE).await;
+            // What cannot be printed is still held, and the next request waits for it.
+            let _ = printer.print(Due::Now, String::new(), timeout, &is_unanswered).await;
+        }
+        outcome
+    }
+
+    /// Prints what is held, once no signal sends any more.
+    pub(super) async fn finish(&self, deadline: Instant) {
+        let shared = &self.printer.0;
+        if shared.signals.fetch_sub(1, Ordering::Relaxed) > 1 {
+            return;
+        }
+        let left = deadline.saturating_duration_since(Instant::now()).max(LAST_WRITE);
+        let printed = self.printer.print(Due::All, String::new(), left, &AtomicBool::new(false)).await;
+        if let Some(failure) = printed.failure() {
+            shared.diagnostics.warn(
+                "the last traces were not printed to the console",
+                &[
+                    ("items", FieldValue::Count(shared.held().items as u64)),
+                    ("error", FieldValue::Text(&failure.text)),
+                ],
+            );
+        }
+    }
+}
+
+/// Prints what all signals send to the console, and holds the traces that have not ended. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Printer(Arc<Shared>);
+
+struct Shared {
+    output: Output,
+    colors: Colors,
+    held: Mutex<Held>,
+    /// The signals that still send.
+    signals: AtomicUsize,
+    /// Spans are printed too, with the records in them.
+    has_traces: AtomicBool,
+    age_check: Once,
+    diagnostics: Diagnostics,
+}
+
+impl Shared {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is printed of the traces that are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    /// Those that have ended or are held for too long.
+    Now,
+    All,
+}
+
+impl Printer {
+    pub(super) fn new(no_color: bool, diagnostics: Diagnostics) -> Self {
+        let colors = Colors::new(io::stdout().is_terminal(), no_color);
+        Self::with_output(Output::new(OutputTarget::Stdout), colors, diagnostics)
+    }
+
+    fn with_output(output: Output, colors: Colors, diagnostics: Diagnostics) -> Self {
+        Self(Arc::new(Shared {
+            output,
+            colors,
+            held: Mutex::default(),
+            signals: AtomicUsize::new(0),
+            has_traces: AtomicBool::new(false),
+            age_check: Once::new(),
+            diagnostics,
+        }))
+    }
+
+    fn has_trace_of(&self, record: &LogRecord) -> bool {
+        self.0.has_traces.load(Ordering::Relaxed) && record.is_sampled && !record.trace_id.is_empty()
+    }
+
+    /// Keeps spans and records until their traces have ended. Returns `true` if one of them has.
+    fn hold(&self, spans: Vec<Span>, records: Vec<LogRecord>) -> bool {
+        if spans.is_empty() && records.is_empty() {
+            return false;
+        }
+        let weak = Arc::downgrade(&self.0);
+        self.0.age_check.call_once(|| drop(tokio::spawn(print_aged(weak))));
+        let mut held = self.0.held();
+        let mut has_ended = false;
+        for span in spans {
+            has_ended |= held.add(span.trace_id.clone(), |trace| trace.add_span(span));
+        }
+        for record in records {
+            has_ended |= held.add(record.trace_id.clone(), |trace| {
+                trace.records.push(record);
+                1
+            });
+        }
+        has_ended
+    }
+
+    /// Prints the traces that are due, and then `text`. What cannot be printed is held again.
+    async fn print(&self, due: Due, text: String, timeout: Duration, is_unanswered: &AtomicBool) -> Outcome {
+        let traces = self.0.held().take(due);
+        let mut all: String = traces.iter().map(|trace| trace.text(self.0.colors)).collect();
+        all.push_str(&text);
+        let outcome = self.0.output.write(|| all.into_bytes(), timeout, is_unanswered).await;
+        if outcome.failure().is_some() {
+            self.0.held().put_back(traces);
+        }
+        outcome
+    }
+}
+
+/// Prints traces that are held for too long, until nothing is sent to the console any more.
+async fn print_aged(shared: Weak<Shared>) {
+    loop {
+        tokio::time::sleep(MAX_AGE / 5).await;
+        let Some(shared) = shared.upgrade() else { return };
+        if shared.held().has_due() {
+            let is_unanswered = AtomicBool::new(false);
+            let _ = Printer(shared).print(Due::Now, String::new(), WRITE_TIMEOUT, &is_unanswered).await;
+        }
+    }
+}
+
+/// The traces that have not been printed, by their ids.
+#[derive(Default)]
+struct Held {
+    traces: HashMap<Vec<u8>, Trace>,
+    items: usize,
+}
+
+struct Trace {
+    id: Vec<u8>,
+    spans: Vec<Span>,
+    records: Vec<LogRecord>,
+    has_ended: bool,
+    first_arrival: Instant,
+    last_arrival: Instant,
+}
+
+impl Held {
+    /// Changes a trace by `add`, which returns the number of items added. Returns `true` if the trace has ended.
+    fn add(&mut self, id: Vec<u8>, add: impl FnOnce(&mut Trace) -> usize) -> bool {
+        let now = Instant::now();
+        let trace = self.traces.entry(id).or_insert_with_key(|id| Trace {
+            id: id.clone(),
+            spans: Vec::new(),
+            records: Vec::new(),
+            has_ended: false,
+            first_arrival: now,
+            last_arrival: now,
+        });
+        trace.last_arrival = now;
+        self.items += add(trace);
+        trace.has_ended
+    }
+
+    fn has_due(&self) -> bool {
+        let now = Instant::now();
+        self.items > MAX_HELD || self.traces.values().any(|trace| trace.is_due(now))
+    }
+
+    /// Takes out the traces that are due, in the order of their start.
+    fn take(&mut self, due: Due) -> Vec<Trace> {
+        let now = Instant::now();
+        let is_due = |_: &Vec<u8>, trace: &mut Trace| due == Due::All || trace.is_due(now);
+        let mut taken: Vec<_> = self.traces.extract_if(is_due).map(|(_, trace)| trace).collect();
+        self.items -= taken.iter().map(Trace::items).sum::<usize>();
+        while self.items > MAX_HELD
+            && let Some(oldest) = self.traces.values().min_by_key(|trace| trace.first_arrival)
+            && let Some(oldest) = self.traces.remove(&oldest.id.clone())
+        {
+            self.items -= oldest.items();
+            taken.push(oldest);
+        }
+        taken.sort_by_key(Trace::start);
+        taken
+    }
+
+    fn put_back(&mut self, traces: Vec<Trace>) {
+        for trace in traces {
+            self.items += trace.items();
+            match self.traces.get_mut(&trace.id) {
+                Some(later) => later.merge(trace),
+                None => drop(self.traces.insert(trace.id.clone(), trace)),
+            }
+        }
+    }
+}
+
+impl Trace {
+    /// Returns the number of spans added: a request that is sent again does not add its spans twice.
+    fn add_span(&mut self, span: Span) -> usize {
+        if self.spans.iter().any(|known| known.span_id == span.span_id) {
+            return 0;
+        }
+        self.has_ended |= span.is_local_root();
+        self.spans.push(span);
+        1
+    }
+
+    fn merge(&mut self, earlier: Self) {
+        self.spans.extend(earlier.spans);
+        self.records.extend(earlier.records);
+        self.has_ended |= earlier.has_ended;
+        self.first_arrival = earlier.first_arrival;
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        let age = |arrival| now.saturating_duration_since(arrival);
+        (self.has_ended && age(self.last_arrival) >= SETTLE) || age(self.first_arrival) >= MAX_AGE
+    }
+
+    fn items(&self) -> usize {
+        self.spans.len() + self.records.len()
+    }
+
+    fn start(&self) -> u64 {
+        let times = self.spans.iter().map(|span| span.start);
+        times.chain(self.records.iter().map(|record| record.time)).min().unwrap_or_default()
+    }
+
+    fn text(&self, colors: Colors) -> String {
+        let title = format!("trace {}  {}", hex(&self.id), clock(self.start()));
+        format!("{}{}", headline(&title, colors), render::tree(&self.spans, &self.records, colors))
+    }
+}
+
+/// A log record that belongs to no trace, or whose trace is not printed.
+fn record_text(record: &LogRecord, colors: Colors) -> String {
+    let mut text =
+        format!("{} {}", colors.paint(DIM, &clock(record.time)), render::record_line(record, colors));
+    if !record.trace_id.is_empty() {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "  {}", colors.paint(DIM, &format!("trace {}", hex(&record.trace_id))));
+    }
+    text.push('\n');
+    text
+}
+
+fn metrics_text(request: &[u8], colors: Colors) -> String {
+    let metrics = render::metrics(request);
+    let times = metrics.iter().flat_map(|collected| &collected.metric.points).map(|point| point.time);
+    let title = format!("metrics  {}", clock(times.max().unwrap_or_default()));
+    format!("{}{}", headline(&title, colors), render::table(&metrics, colors))
+}
+
+fn headline(title: &str, colors: Colors) -> String {
+    format!("\n{}\n", colors.paint(DIM, &format!("── {title}")))
+}
+
+fn clock(nanos: u64) -> String {
+    time_of_day(UNIX_EPOCH.checked_add(Duration::from_nanos(nanos)).unwrap_or(SystemTime::UNIX_EPOCH))
+}
+
+/// A trace that has ended is printed when nothing of it has arrived for so long: its records come on another way than
+/// its spans, and each of them waits for [`DELAY`] at most.
+const SETTLE: Duration = Duration::from_millis(100);
+/// The longest wait of an item for others: a person watches.
+pub(crate) const DELAY: Duration = Duration::from_millis(50);
+/// A trace that has not ended for so long is printed as far as it is there.
+const MAX_AGE: Duration = Duration::from_secs(5);
+/// Spans and records of traces that have not ended.
+const MAX_HELD: usize = 10_000;
+/// The least time for the last write.
+const LAST_WRITE: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests;

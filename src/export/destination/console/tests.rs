@@ -1,0 +1,186 @@
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use prost::Message as _;
+
+use super::*;
+
+/// A console that prints into a file.
+struct ToFile {
+    directory: tempfile::TempDir,
+    traces: Console,
+    logs: Console,
+}
+
+impl ToFile {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let output = Output::new(OutputTarget::File(directory.path().join("folder/text")));
+        let printer = Printer::with_output(output, Colors::Off, Diagnostics::default());
+        let console = |signal| Console::new(signal, printer.clone());
+        let console = Self { directory, traces: console(Signal::Traces), logs: console(Signal::Logs) };
+        console.let_in();
+        console
+    }
+
+    fn let_in(&self) {
+        std::fs::create_dir_all(self.directory.path().join("folder")).unwrap();
+    }
+
+    async fn spans(&self, spans: Vec<Span>) -> Outcome {
+        let scope_spans = vec![ScopeSpans { spans, ..Default::default() }];
+        let resource_spans = vec![ResourceSpans { scope_spans, ..Default::default() }];
+        let request = ExportTraceServiceRequest { resource_spans }.encode_to_vec();
+        self.traces.send(request.into(), WRITE_TIMEOUT, Arc::default()).await
+    }
+
+    async fn logs(&self, log_records: Vec<LogRecord>) -> Outcome {
+        let scope_logs = vec![ScopeLogs { log_records, ..Default::default() }];
+        let resource_logs = vec![ResourceLogs { scope_logs, ..Default::default() }];
+        let request = ExportLogsServiceRequest { resource_logs }.encode_to_vec();
+        self.logs.send(request.into(), WRITE_TIMEOUT, Arc::default()).await
+    }
+
+    async fn finish(&self) {
+        let deadline = Instant::now() + WRITE_TIMEOUT;
+        self.traces.finish(deadline).await;
+        self.logs.finish(deadline).await;
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("folder/text")).unwrap_or_default()
+    }
+}
+
+fn span(trace: u8, id: u8, parent: u8) -> Span {
+    Span {
+        trace_id: vec![trace; 16],
+        span_id: vec![id; 8],
+        parent_span_id: if parent == 0 { Vec::new() } else { vec![parent; 8] },
+        name: format!("span {id}"),
+        start_time_unix_nano: u64::from(id),
+        end_time_unix_nano: u64::from(id) + 1_500_000,
+        ..Default::default()
+    }
+}
+
+fn record(trace: u8, span: u8, body: &str) -> LogRecord {
+    LogRecord {
+        trace_id: if trace == 0 { Vec::new() } else { vec![trace; 16] },
+        span_id: if span == 0 { Vec::new() } else { vec![span; 8] },
+        severity_text: "INFO".to_owned(),
+        time_unix_nano: 3_723_004_000_000,
+        body: Some(text(body)),
+        flags: 1,
+        ..Default::default()
+    }
+}
+
+fn text(text: &str) -> AnyValue {
+    AnyValue { value: Some(Value::StringValue(text.to_owned())) }
+}
+
+fn is_delivered(outcome: &Outcome) -> bool {
+    outcome.failure().is_none()
+}
+
+#[tokio::test]
+async fn a_trace_is_printed_when_its_root_has_ended_with_its_records() {
+    let console = ToFile::new();
+    assert!(is_delivered(&console.spans(vec![span(1, 2, 1)]).await));
+    assert_eq!(console.text(), "");
+    // The records arrive while the trace settles, and after its root.
+    let (spans, logs) =
+        tokio::join!(console.spans(vec![span(1, 1, 0)]), console.logs(vec![record(1, 2, "inside")]));
+    assert!(is_delivered(&spans) && is_delivered(&logs));
+    assert_eq!(
+        console.text(),
+        "\n── trace 01010101010101010101010101010101  00:00:00.000Z\n\
+         span 1  1.5 ms\n\
+         └─ span 2  1.5 ms\n   \
+         └─ · INFO inside\n"
+    );
+}
+
+#[tokio::test]
+async fn a_span_whose_parent_is_remote_ends_the_trace() {
+    let console = ToFile::new();
+    let server = Span { flags: 0x301, kind: 2, ..span(1, 2, 1) };
+    assert!(is_delivered(&console.spans(vec![server]).await));
+    assert!(console.text().ends_with("\nspan 2 [server]  1.5 ms\n"), "{}", console.text());
+}
+
+#[tokio::test]
+async fn records_outside_of_printed_traces_are_lines() {
+    let console = ToFile::new();
+    let unsampled = LogRecord { flags: 0, ..record(7, 8, "unsampled") };
+    assert!(is_delivered(&console.logs(vec![record(0, 0, "alone"), unsampled]).await));
+    assert_eq!(
+        console.text(),
+        "01:02:03.004Z · INFO alone\n\
+         01:02:03.004Z · INFO unsampled  trace 07070707070707070707070707070707\n"
+    );
+}
+
+#[tokio::test]
+async fn what_has_not_ended_is_printed_at_the_end() {
+    let console = ToFile::new();
+    assert!(is_delivered(&console.spans(vec![span(1, 2, 1), span(2, 3, 1)]).await));
+    assert!(is_delivered(&console.logs(vec![record(3, 1, "late")]).await));
+    assert_eq!(console.text(), "");
+    console.finish().await;
+    let text = console.text();
+    assert_eq!(text.lines().filter(|line| line.starts_with("── trace")).count(), 3, "{text}");
+    assert!(
+        text.contains("\nspan 2") && text.contains("\nspan 3") && text.contains("\n· INFO late"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_printed_is_kept_and_keeps_later_requests_in_the_queue() {
+    let console = ToFile::new();
+    let folder = console.directory.path().join("folder");
+    std::fs::remove_dir(&folder).unwrap();
+    // Nothing is to be written yet.
+    assert!(!is_delivered(&console.spans(vec![span(1, 1, 0)]).await));
+    assert!(!is_delivered(&console.spans(vec![span(2, 1, 0)]).await));
+    console.let_in();
+    assert!(is_delivered(&console.spans(vec![span(1, 1, 0), span(2, 1, 0)]).await));
+    assert_eq!(console.text().matches("── trace").count(), 2);
+    // A request that is sent again, because its answer was lost, is printed once.
+    assert!(is_delivered(&console.spans(vec![span(3, 2, 1)]).await));
+    assert!(is_delivered(&console.spans(vec![span(3, 2, 1), span(3, 1, 0)]).await));
+    assert_eq!(console.text().matches("── trace 0303").count(), 1);
+    assert_eq!(console.text().matches("span 2").count(), 1);
+}
+
+#[tokio::test]
+async fn the_oldest_traces_are_printed_when_too_many_have_not_ended() {
+    let console = ToFile::new();
+    let spans = |count: usize| -> Vec<Span> {
+        let id = |number: usize| number.to_be_bytes().to_vec();
+        let span =
+            |number| Span { trace_id: [id(number), id(0)].concat(), span_id: id(number), ..span(1, 1, 1) };
+        (1..=count).map(span).collect()
+    };
+    assert!(is_delivered(&console.spans(spans(MAX_HELD)).await));
+    assert!(is_delivered(&console.spans(Vec::new()).await));
+    assert_eq!(console.text(), "");
+    assert!(is_delivered(&console.spans(vec![span(255, 2, 1), span(254, 2, 1)]).await));
+    assert!(is_delivered(&console.spans(Vec::new()).await));
+    assert_eq!(console.text().matches("── trace").count(), 2);
+}
+
+#[tokio::test]
+async fn names_and_values_cannot_act_on_the_terminal() {
+    let console = ToFile::new();
+    let attributes =
+        vec![KeyValue { key: "k\u{1b}".to_owned(), value: Some(text("a\nb")), ..Default::default() }];
+    let hostile = Span { name: "evil\u{1b}[2J".to_owned(), attributes, ..span(1, 1, 0) };
+    assert!(is_delivered(&console.spans(vec![hostile]).await));
+    assert!(console.text().ends_with("\nevil\\u{1b}[2J  1.5 ms  k\\u{1b}=a\\nb\n"), "{}", console.text());
+}

@@ -1,0 +1,208 @@
+//! Metrics of any kind, read from their encoded form.
+
+use super::attributes::{self, Attribute};
+use super::text;
+use crate::export::encode::{WireValue, fields, read_varint};
+
+/// A metric of one collection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Metric {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) unit: String,
+    /// Its points hold what came since the last collection, not since the start.
+    pub(crate) is_delta: bool,
+    /// A sum that only grows.
+    pub(crate) is_monotonic: bool,
+    pub(crate) points: Vec<Point>,
+}
+
+/// A data point.
+#[derive(Clone, Debug)]
+pub(crate) struct Point {
+    pub(crate) attributes: Vec<Attribute>,
+    /// Nanoseconds since 1970.
+    pub(crate) time: u64,
+    pub(crate) value: PointValue,
+}
+
+/// The value of a data point.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum PointValue {
+    Int(i64),
+    Double(f64),
+    /// With explicit buckets.
+    Histogram {
+        count: u64,
+        sum: f64,
+        /// Upper boundaries; one more bucket is above the last.
+        boundaries: Vec<f64>,
+        buckets: Vec<u64>,
+    },
+    /// Base-2 exponential.
+    Exponential(Box<Exponential>),
+    Summary {
+        count: u64,
+        sum: f64,
+    },
+}
+
+/// A base-2 exponential histogram: bucket `index` holds values up to `2^((index + 1) / 2^scale)`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Exponential {
+    pub(crate) count: u64,
+    pub(crate) sum: f64,
+    pub(crate) scale: i32,
+    pub(crate) zero_count: u64,
+    pub(crate) positive: Buckets,
+    pub(crate) negative: Buckets,
+}
+
+/// Counts of buckets in a row, from the index `offset` on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Buckets {
+    pub(crate) offset: i32,
+    pub(crate) counts: Vec<u64>,
+}
+
+impl Metric {
+    pub(crate) fn decode(metric: &[u8]) -> Self {
+        let mut decoded = Self::default();
+        for field in fields(metric) {
+            match field {
+                (1, WireValue::Bytes(name)) => decoded.name = text(name),
+                (2, WireValue::Bytes(description)) => decoded.description = text(description),
+                (3, WireValue::Bytes(unit)) => decoded.unit = text(unit),
+                (GAUGE | SUM, WireValue::Bytes(data)) => decoded.read(data, number),
+                (HISTOGRAM, WireValue::Bytes(data)) => decoded.read(data, histogram),
+                (EXPONENTIAL, WireValue::Bytes(data)) => decoded.read(data, exponential),
+                (SUMMARY, WireValue::Bytes(data)) => decoded.read(data, summary),
+                _ => {}
+            }
+        }
+        decoded
+    }
+
+    fn read(&mut self, data: &[u8], point: fn(&[u8]) -> Point) {
+        for field in fields(data) {
+            match field {
+                (1, WireValue::Bytes(encoded)) => self.points.push(point(encoded)),
+                (2, WireValue::Varint(temporality)) => self.is_delta = temporality == DELTA,
+                (3, WireValue::Varint(is_monotonic)) => self.is_monotonic = is_monotonic != 0,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn number(point: &[u8]) -> Point {
+    let mut value = PointValue::Double(f64::NAN);
+    for field in fields(point) {
+        match field {
+            (4, WireValue::Fixed64(bits)) => value = PointValue::Double(f64::from_bits(bits)),
+            (6, WireValue::Fixed64(int)) => value = PointValue::Int(int as i64),
+            _ => {}
+        }
+    }
+    Point { attributes: attributes::decode(point, 7), time: time(point), value }
+}
+
+fn histogram(point: &[u8]) -> Point {
+    let (mut boundaries, mut buckets) = (Vec::new(), Vec::new());
+    for field in fields(point) {
+        match field {
+            (6, WireValue::Bytes(packed)) => buckets.extend(fixed64s(packed)),
+            (6, WireValue::Fixed64(count)) => buckets.push(count),
+            (7, WireValue::Bytes(packed)) => boundaries.extend(fixed64s(packed).map(f64::from_bits)),
+            (7, WireValue::Fixed64(bits)) => boundaries.push(f64::from_bits(bits)),
+            _ => {}
+        }
+    }
+    let (count, sum) = count_and_sum(point);
+    let value = PointValue::Histogram { count, sum, boundaries, buckets };
+    Point { attributes: attributes::decode(point, 9), time: time(point), value }
+}
+
+fn exponential(point: &[u8]) -> Point {
+    let (count, sum) = count_and_sum(point);
+    let mut value = Exponential { count, sum, ..Exponential::default() };
+    for field in fields(point) {
+        match field {
+            (6, WireValue::Varint(scale)) => value.scale = zigzag(scale),
+            (7, WireValue::Fixed64(count)) => value.zero_count = count,
+            (8, WireValue::Bytes(buckets)) => value.positive = Buckets::decode(buckets),
+            (9, WireValue::Bytes(buckets)) => value.negative = Buckets::decode(buckets),
+            _ => {}
+        }
+    }
+    let value = PointValue::Exponential(Box::new(value));
+    Point { attributes: attributes::decode(point, 1), time: time(point), value }
+}
+
+fn summary(point: &[u8]) -> Point {
+    let (count, sum) = count_and_sum(point);
+    let value = PointValue::Summary { count, sum };
+    Point { attributes: attributes::decode(point, 7), time: time(point), value }
+}
+
+impl Buckets {
+    fn decode(buckets: &[u8]) -> Self {
+        let mut decoded = Self::default();
+        for field in fields(buckets) {
+            match field {
+                (1, WireValue::Varint(offset)) => decoded.offset = zigzag(offset),
+                (2, WireValue::Varint(count)) => decoded.counts.push(count),
+                (2, WireValue::Bytes(packed)) => decoded.counts.extend(varints(packed)),
+                _ => {}
+            }
+        }
+        decoded
+    }
+}
+
+/// All kinds of points have their time in the same field.
+fn time(point: &[u8]) -> u64 {
+    let of_time = |(field, value)| match value {
+        WireValue::Fixed64(time) if field == 3 => Some(time),
+        _ => None,
+    };
+    fields(point).find_map(of_time).unwrap_or_default()
+}
+
+/// All kinds of points that have them have them in the same fields.
+fn count_and_sum(point: &[u8]) -> (u64, f64) {
+    let (mut count, mut sum) = (0, 0.0);
+    for field in fields(point) {
+        match field {
+            (4, WireValue::Fixed64(value)) => count = value,
+            (5, WireValue::Fixed64(bits)) => sum = f64::from_bits(bits),
+            _ => {}
+        }
+    }
+    (count, sum)
+}
+
+fn fixed64s(packed: &[u8]) -> impl Iterator<Item = u64> {
+    packed.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
+fn varints(mut packed: &[u8]) -> impl Iterator<Item = u64> {
+    std::iter::from_fn(move || {
+        let (value, rest) = read_varint(packed)?;
+        packed = rest;
+        Some(value)
+    })
+}
+
+fn zigzag(value: u64) -> i32 {
+    ((value >> 1) as i64 ^ -((value & 1) as i64)) as i32
+}
+
+// Metric
+const GAUGE: u32 = 5;
+const SUM: u32 = 7;
+const HISTOGRAM: u32 = 9;
+const EXPONENTIAL: u32 = 10;
+const SUMMARY: u32 = 11;
+// AggregationTemporality
+const DELTA: u64 = 1;

@@ -1,0 +1,165 @@
+//! Metrics as a table of text.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::attributes::{shown, sorted_line};
+use super::metric::{Metric, Point, PointValue};
+use crate::terminal::{BOLD, Colors, DIM};
+
+/// A metric, and where it was recorded.
+#[derive(Clone, Debug)]
+pub(crate) struct Collected {
+    /// The attributes of the resource, as text.
+    pub(crate) resource: String,
+    /// The name of the instrumentation scope.
+    pub(crate) scope: String,
+    pub(crate) metric: Metric,
+}
+
+/// The identity of a series.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Series {
+    name: String,
+    attributes: String,
+    scope: String,
+    resource: String,
+}
+
+/// The value of a series.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum SeriesValue {
+    Number(f64),
+    Histogram {
+        count: u64,
+        sum: f64,
+        boundaries: Vec<f64>,
+        buckets: Vec<u64>,
+    },
+    /// What has no explicit buckets.
+    Distribution {
+        count: u64,
+        sum: f64,
+    },
+}
+
+impl SeriesValue {
+    fn new(value: &PointValue) -> Self {
+        match value {
+            PointValue::Int(value) => Self::Number(*value as f64),
+            PointValue::Double(value) => Self::Number(*value),
+            PointValue::Histogram { count, sum, boundaries, buckets } => Self::Histogram {
+                count: *count,
+                sum: *sum,
+                boundaries: boundaries.clone(),
+                buckets: buckets.clone(),
+            },
+            PointValue::Exponential(value) => Self::Distribution { count: value.count, sum: value.sum },
+            PointValue::Summary { count, sum } => Self::Distribution { count: *count, sum: *sum },
+        }
+    }
+
+    /// Adds what another collection, or another series, has. Buckets with other boundaries cannot be added.
+    pub(crate) fn add(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Number(sum), Self::Number(value)) => *sum += value,
+            (
+                Self::Histogram { count, sum, boundaries, buckets },
+                Self::Histogram { count: more, sum: more_sum, boundaries: others, buckets: added },
+            ) => {
+                *count += more;
+                *sum += more_sum;
+                if boundaries == others {
+                    buckets.iter_mut().zip(added).for_each(|(sum, count)| *sum += count);
+                }
+            }
+            (Self::Distribution { count, sum }, Self::Distribution { count: more, sum: more_sum }) => {
+                *count += more;
+                *sum += more_sum;
+            }
+            _ => {}
+        }
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Self::Number(value) => value.to_string(),
+            Self::Histogram { count, sum, boundaries, .. } if boundaries.is_empty() => mean(*count, *sum),
+            Self::Histogram { count, boundaries, buckets, .. } => {
+                let quantile = |of: f64| quantile(*count, boundaries, buckets, of).unwrap_or_default();
+                format!("{count} measured, p50 {:.4}, p95 {:.4}", quantile(0.5), quantile(0.95))
+            }
+            Self::Distribution { count, sum } => mean(*count, *sum),
+        }
+    }
+}
+
+fn mean(count: u64, sum: f64) -> String {
+    format!("{count} measured, mean {:.4}", if count == 0 { 0.0 } else { sum / count as f64 })
+}
+
+/// The quantile as Prometheus' `histogram_quantile` estimates it: linear within a bucket. `None` without measurements;
+/// the last boundary for what lies above it.
+pub(crate) fn quantile(count: u64, boundaries: &[f64], buckets: &[u64], quantile: f64) -> Option<f64> {
+    let rank = quantile * count as f64;
+    let (mut below, mut lower) = (0.0, 0.0);
+    for (count, upper) in buckets.iter().zip(boundaries) {
+        let in_bucket = *count as f64;
+        if in_bucket > 0.0 && below + in_bucket >= rank {
+            return Some(lower + (upper - lower) * ((rank - below) / in_bucket));
+        }
+        below += in_bucket;
+        lower = *upper;
+    }
+    (count > 0).then_some(lower)
+}
+
+/// The value of each series now, of the points that `is_wanted`. Of cumulative series the last collection counts, those
+/// of delta series are added up.
+pub(crate) fn series(
+    collected: &[Collected],
+    is_wanted: impl Fn(&Metric, &Point) -> bool,
+) -> BTreeMap<Series, SeriesValue> {
+    let mut points: Vec<_> = collected
+        .iter()
+        .flat_map(|collected| collected.metric.points.iter().map(move |point| (collected, point)))
+        .filter(|(collected, point)| is_wanted(&collected.metric, point))
+        .collect();
+    // Requests that were in flight at the same time arrive in any order.
+    points.sort_by_key(|(_, point)| point.time);
+    let mut series: BTreeMap<Series, SeriesValue> = BTreeMap::new();
+    for (Collected { resource, scope, metric }, point) in points {
+        let identity = Series {
+            name: metric.name.clone(),
+            attributes: sorted_line(&point.attributes),
+            scope: scope.clone(),
+            resource: resource.clone(),
+        };
+        let value = SeriesValue::new(&point.value);
+        match series.get_mut(&identity).filter(|_| metric.is_delta) {
+            Some(sum) => sum.add(&value),
+            None => drop(series.insert(identity, value)),
+        }
+    }
+    series
+}
+
+/// A headline for each metric, and a line for each of its series: the value, then the attributes.
+pub(crate) fn table(collected: &[Collected], colors: Colors) -> String {
+    let units: BTreeMap<&str, &str> =
+        collected.iter().map(|collected| (&*collected.metric.name, &*collected.metric.unit)).collect();
+    let mut table = String::new();
+    let mut headline = None;
+    let series = series(collected, |_, _| true);
+    for (Series { name, attributes, .. }, value) in &series {
+        // Writing to a `String` cannot fail.
+        if headline.replace(name) != Some(name) {
+            let unit = units.get(&**name).copied().unwrap_or_default();
+            let unit = if unit.is_empty() { String::new() } else { format!(" in {}", shown(unit)) };
+            let _ = writeln!(table, "{}{unit}", colors.paint(BOLD, &shown(name)));
+        }
+        let row = format!("   {}  {}", value.shown(), colors.paint(DIM, attributes));
+        let _ = writeln!(table, "{}", row.trim_end());
+    }
+    table
+}

@@ -1,0 +1,110 @@
+//! Text for people at a terminal: colours, times, and characters that must not act on the terminal.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Whether text is coloured: on a terminal, unless colours are turned off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Colors {
+    On,
+    Off,
+}
+
+impl Colors {
+    /// Returns the colours of an output. `no_color`: they are turned off by the user.
+    pub(crate) fn new(is_terminal: bool, no_color: bool) -> Self {
+        let variable = |name| env::var_os(name);
+        let shows = || has_colors(variable("TERM").as_deref(), variable("CLICOLOR").as_deref());
+        if is_terminal && !no_color && shows() { Self::On } else { Self::Off }
+    }
+
+    /// Returns the text in this colour, which is an escape sequence such as [`RED`].
+    pub(crate) fn paint(self, color: &str, text: &str) -> String {
+        match self {
+            Self::On if !text.is_empty() => format!("{color}{text}{RESET}"),
+            _ => text.to_owned(),
+        }
+    }
+}
+
+/// What a terminal says of itself: <https://bixense.com/clicolors>.
+fn has_colors(term: Option<&OsStr>, clicolor: Option<&OsStr>) -> bool {
+    term != Some(OsStr::new("dumb")) && clicolor != Some(OsStr::new("0"))
+}
+
+/// Returns the time of day, in UTC: `14:20:44.123Z`.
+pub(crate) fn time_of_day(time: SystemTime) -> String {
+    let day = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let (seconds, millis) = (day.as_secs() % 86_400, day.subsec_millis());
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    format!("{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z")
+}
+
+/// Escapes characters that could act on the terminal. `next_line` takes the place of each line end within the text.
+pub(crate) fn escape(text: &str, next_line: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.trim_end_matches('\n').chars() {
+        match character {
+            '\n' => safe.push_str(next_line),
+            '\t' => safe.push('\t'),
+            character if is_harmful(character) => drop(write!(safe, "{}", character.escape_unicode())),
+            character => safe.push(character),
+        }
+    }
+    safe
+}
+
+/// Returns `true` for characters that act on a terminal, end a line for some readers, or change or hide what a person
+/// reads: control characters, bidirectional controls, characters without width, tags.
+pub(crate) fn is_harmful(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+pub(crate) const RED: &str = "\x1b[31m";
+pub(crate) const GREEN: &str = "\x1b[32m";
+pub(crate) const YELLOW: &str = "\x1b[33m";
+pub(crate) const BLUE: &str = "\x1b[34m";
+pub(crate) const MAGENTA: &str = "\x1b[35m";
+pub(crate) const BOLD: &str = "\x1b[1m";
+pub(crate) const DIM: &str = "\x1b[2m";
+const RESET: &str = "\x1b[0m";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminals_without_colors_get_none() {
+        let has_colors = |term: &str, clicolor: &str| {
+            let set = |value| Some(OsStr::new(value)).filter(|value| !value.is_empty());
+            has_colors(set(term), set(clicolor))
+        };
+        assert!(has_colors("xterm-256color", "") && has_colors("", "") && has_colors("xterm", "1"));
+        assert!(!has_colors("dumb", "") && !has_colors("dumb", "1") && !has_colors("xterm", "0"));
+    }
+
+    #[test]
+    fn a_time_is_shown_without_its_day() {
+        let time = UNIX_EPOCH + Duration::from_millis(86_400_000 * 3 + 3_723_004);
+        assert_eq!(time_of_day(time), "01:02:03.004Z");
+    }
+
+    #[test]
+    fn escapes_leave_nothing_that_acts() {
+        assert_eq!(escape("a\nb\u{1b}[31m\tc\n", " / "), "a / b\\u{1b}[31m\tc");
+    }
+}

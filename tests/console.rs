@@ -1,0 +1,85 @@
+//! The exporter `console`, chosen by the environment: each case in a process of its own.
+
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+use std::process::Command;
+
+use telemetry_bootstrap::opentelemetry::{KeyValue, global};
+use telemetry_bootstrap::tracing::{info, info_span};
+use telemetry_bootstrap::tracing_subscriber::Registry;
+use telemetry_bootstrap::{LogFormat, SignalStats};
+
+#[test]
+#[ignore = "run by the tests below, in a process of its own"]
+fn child() {
+    println!();
+    let telemetry = telemetry_bootstrap::init().service_name("shop").build().unwrap();
+    let checkout = info_span!("checkout", basket = "b1");
+    checkout.in_scope(|| {
+        info!(items = 3, "paid");
+        info_span!("ship").in_scope(|| ());
+    });
+    drop(checkout);
+    info!("outside");
+    global::meter("shop").u64_counter("shop.orders").build().add(2, &[KeyValue::new("kind", "book")]);
+    let stats = telemetry.shutdown().unwrap();
+    for SignalStats { accepted, delivered, .. } in [stats.traces, stats.metrics, stats.logs] {
+        assert!(accepted > 0 && accepted == delivered);
+    }
+}
+
+/// Runs `child` with these variables. Returns what it wrote to standard output and to standard error.
+fn run(variables: &[(&str, &str)]) -> (String, String) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--ignored", "--nocapture"])
+        .env_remove("RUST_LOG")
+        .env("OTEL_RUST_LOG_FORMAT", "json")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(output.status.success() && stdout.contains("running 1 test\n"), "{stdout}{stderr}");
+    (stdout, stderr)
+}
+
+const CONSOLE: [(&str, &str); 3] = [
+    ("OTEL_TRACES_EXPORTER", "console"),
+    ("OTEL_METRICS_EXPORTER", "console"),
+    ("OTEL_LOGS_EXPORTER", "console"),
+];
+
+#[test]
+fn all_signals_are_printed_to_standard_output() {
+    let (stdout, stderr) = run(&CONSOLE);
+    let trace = stdout.split("── trace ").nth(1).unwrap();
+    let lines: Vec<_> = trace.lines().skip(1).take(3).collect();
+    assert!(lines[0].starts_with("checkout  ") && lines[0].contains("  basket=b1"), "{stdout}");
+    assert!(lines[1].starts_with("├─ · INFO paid  items=3"), "{stdout}");
+    assert!(lines[2].starts_with("└─ ship  "), "{stdout}");
+    assert!(stdout.lines().any(|line| line.contains("Z · INFO outside")), "{stdout}");
+    assert!(stdout.contains("\nshop.orders\n   2  kind=book\n"), "{stdout}");
+    // It is no terminal.
+    assert!(!stdout.contains('\u{1b}'), "{stdout}");
+    let start = stderr.lines().find(|line| line.contains("telemetry started")).unwrap();
+    assert!(start.contains("\"traces\":\"console\""), "{start}");
+}
+
+#[test]
+fn the_former_name_is_understood_with_a_warning() {
+    let (stdout, stderr) = run(&[CONSOLE[1], CONSOLE[2], ("OTEL_TRACES_EXPORTER", "Logging")]);
+    assert!(stdout.contains("── trace "), "{stdout}");
+    let warning = "OTEL_TRACES_EXPORTER: logging is the former name of console; console is used";
+    assert!(stderr.contains(warning), "{stderr}");
+}
+
+#[test]
+fn a_destination_in_code_prints_too() {
+    let builder = telemetry_bootstrap::init()
+        .ignore_env()
+        .log_output(|output| output.format(LogFormat::Off))
+        .destination(telemetry_bootstrap::Destination::console());
+    let (_, telemetry) = builder.build_local::<Registry>().unwrap();
+    let stats = telemetry.shutdown().unwrap();
+    let names: Vec<_> = stats.destinations.iter().map(|destination| &*destination.name).collect();
+    assert_eq!(names, ["console"; 3]);
+}
