@@ -4,8 +4,6 @@ use std::error::Error;
 use std::fmt;
 
 use crate::exception::causes;
-#[cfg(feature = "config-file")]
-use crate::settings::ConfigMistake;
 
 type Source = Box<dyn Error + Send + Sync + 'static>;
 
@@ -80,6 +78,53 @@ impl fmt::Debug for InitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")?;
         causes(self).try_for_each(|cause| write!(f, ": {cause}"))
+    }
+}
+
+/// One mistake in a configuration file.
+///
+/// `Display` gives the place, the path in the document, and what is wrong:
+/// `line 12, column 9: tracer_provider.sampler: …`. Values that may hold a secret are hidden.
+#[cfg(feature = "config-file")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigMistake {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+    pub(crate) path: String,
+    pub(crate) reason: String,
+}
+
+#[cfg(feature = "config-file")]
+impl ConfigMistake {
+    /// Returns the line, counted from 1.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// Returns the column, counted in characters from 1.
+    pub fn column(&self) -> usize {
+        self.column
+    }
+
+    /// Returns the path in the document: `tracer_provider.processors[0].batch`. Empty for the document itself.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Returns what is wrong, and what is allowed.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+#[cfg(feature = "config-file")]
+impl fmt::Display for ConfigMistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, column, path, reason } = self;
+        match path.is_empty() {
+            true => write!(f, "line {line}, column {column}: {reason}"),
+            false => write!(f, "line {line}, column {column}: {path}: {reason}"),
+        }
     }
 }
 

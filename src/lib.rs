@@ -87,7 +87,6 @@ mod diagnostics;
 mod error;
 mod exception;
 mod export;
-mod fork;
 mod lifecycle;
 mod lines;
 mod propagation;
@@ -95,7 +94,6 @@ mod provider;
 mod redaction;
 mod semconv;
 mod settings;
-mod spawn;
 mod subscriber;
 mod terminal;
 #[cfg(feature = "testing")]
@@ -108,6 +106,8 @@ pub use calls::grpc;
 #[cfg(feature = "http")]
 pub use calls::http;
 pub use context_fields::with_fields;
+#[cfg(feature = "config-file")]
+pub use error::ConfigMistake;
 pub use error::InitError;
 pub use export::{DestinationStats, ExportError, ExportStats, SignalStats};
 pub use lifecycle::{ShutdownError, TelemetryGuard, shutdown_signal, shutdown_signal_blocking};
@@ -115,16 +115,17 @@ pub use lines::json;
 pub use lines::writer::{LineWriter, LogDestination, NonBlockingWriter, OverflowPolicy};
 pub use opentelemetry;
 pub use opentelemetry_sdk;
-pub use propagation::{context_from_headers, context_headers};
+pub use propagation::{context_from_headers, context_headers, spawn, spawn_blocking};
 pub use provider::{TelemetryMeterProvider, duration_histogram};
 pub use redaction::Redaction;
+#[cfg(any(feature = "grpc", feature = "testing"))]
+pub use semconv::GrpcCode;
+#[cfg(feature = "config-file")]
+pub use settings::ConfigDocument;
 pub use settings::{
     BuiltInMetrics, Compression, Destination, HeaderSource, HeaderToken, HistogramAggregation, LogFormat,
     OtlpDestination, Propagator, Protocol, ResourceDetector, Signal, TlsSettings,
 };
-#[cfg(feature = "config-file")]
-pub use settings::{ConfigDocument, ConfigMistake};
-pub use spawn::{spawn, spawn_blocking};
 pub use subscriber::{FilterError, SpanExt, TelemetryLayer, record_error};
 pub use tracing;
 pub use tracing_subscriber;

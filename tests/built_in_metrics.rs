@@ -7,9 +7,10 @@ mod local;
 use std::collections::BTreeMap;
 
 use local::{Local, PATIENCE};
+use telemetry_bootstrap::Signal;
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
-use telemetry_bootstrap::testing::{CollectedTelemetry, Collector, Fault, Signal};
+use telemetry_bootstrap::testing::{CollectedTelemetry, Collector, Fault};
 use telemetry_bootstrap::{BuiltInMetrics, Destination, Protocol, tracing};
 
 /// Instrument, unit, type and the attributes of every metric, as the semantic conventions have them (for tokio, which

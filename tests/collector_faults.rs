@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
-use telemetry_bootstrap::testing::{Code, Collector, Fault, Signal};
+use telemetry_bootstrap::testing::{Collector, Fault};
+use telemetry_bootstrap::{GrpcCode, Signal};
 use tonic::transport::Channel;
 use tonic_types::StatusExt;
 
@@ -25,7 +26,7 @@ async fn client(collector: &Collector) -> TraceServiceClient<Channel> {
 async fn status_fault_is_answered_as_often_as_requested_and_nothing_is_kept() {
     let collector = Collector::start().unwrap();
     let mut client = client(&collector).await;
-    collector.inject_fault(Fault::status(Code::Unavailable, "try later").times(2));
+    collector.inject_fault(Fault::status(GrpcCode::Unavailable, "try later").times(2));
     for _ in 0..2 {
         let status = client.export(otlp::spans(1)).await.unwrap_err();
         assert_eq!((status.code(), status.message()), (tonic::Code::Unavailable, "try later"));
@@ -38,7 +39,7 @@ async fn status_fault_is_answered_as_often_as_requested_and_nothing_is_kept() {
 async fn a_fault_stays_until_it_is_healed() {
     let collector = Collector::start().unwrap();
     let mut client = client(&collector).await;
-    collector.inject_fault(Fault::status(Code::PermissionDenied, "no"));
+    collector.inject_fault(Fault::status(GrpcCode::PermissionDenied, "no"));
     for _ in 0..3 {
         client.export(otlp::spans(1)).await.unwrap_err();
     }
@@ -50,7 +51,7 @@ async fn a_fault_stays_until_it_is_healed() {
 async fn a_fault_of_one_signal_leaves_the_others_alone() {
     let collector = Collector::start().unwrap();
     let mut clients = otlp::Clients::new(collector.endpoint());
-    collector.inject_fault(Fault::status(Code::Unavailable, "").on(Signal::Logs));
+    collector.inject_fault(Fault::status(GrpcCode::Unavailable, "").on(Signal::Logs));
     clients.traces.export(otlp::spans(1)).await.unwrap();
     clients.logs.export(otlp::logs(&["lost"])).await.unwrap_err();
 }
@@ -125,7 +126,7 @@ async fn a_delay_goes_together_with_another_fault() {
     let collector = Collector::start().unwrap();
     let mut client = client(&collector).await;
     collector.inject_fault(Fault::Delay(Duration::from_millis(30)));
-    collector.inject_fault(Fault::status(Code::Internal, "late and wrong"));
+    collector.inject_fault(Fault::status(GrpcCode::Internal, "late and wrong"));
     let start = Instant::now();
     let status = client.export(otlp::spans(1)).await.unwrap_err();
     assert!(start.elapsed() >= Duration::from_millis(30));

@@ -9,9 +9,10 @@ use std::time::Duration;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use telemetry_bootstrap::Signal;
 use telemetry_bootstrap::opentelemetry::KeyValue;
 use telemetry_bootstrap::opentelemetry::trace::Tracer;
-use telemetry_bootstrap::testing::{self, Collector, Export, Signal, StatusCode};
+use telemetry_bootstrap::testing::{self, Collector, Export, StatusCode};
 
 const LIMIT: Duration = Duration::from_secs(10);
 

@@ -6,7 +6,8 @@ mod local;
 
 use std::collections::HashSet;
 
-use telemetry_bootstrap::testing::{Collector, Signal};
+use telemetry_bootstrap::Signal;
+use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{Destination, Protocol, SignalStats};
 
 use self::local::{Local, numbers, own};

@@ -12,7 +12,8 @@ use grpc_support::*;
 use opentelemetry::trace::{SpanId, SpanKind, TraceContextExt, TracerProvider};
 use opentelemetry::{Array, Context, KeyValue, Value};
 use opentelemetry_sdk::trace::{Sampler, SpanData};
-use telemetry_bootstrap::grpc::{Code, ServerLayer};
+use telemetry_bootstrap::GrpcCode;
+use telemetry_bootstrap::grpc::ServerLayer;
 use tonic::body::Body;
 use tonic::codegen::http;
 use tower::{Layer, ServiceExt};
@@ -287,12 +288,12 @@ async fn closures_name_the_span_and_add_attributes_that_the_sampler_sees() {
 #[tokio::test]
 async fn the_error_rule_can_be_replaced() {
     let recorded = Recorded::new();
-    let layer = recorded.server().is_error(|code| code == Code::NotFound);
+    let layer = recorded.server().is_error(|code| code == GrpcCode::NotFound);
     serve(&layer, answering(&[("grpc-status", "5")]), request("/a.B/C")).await;
     one_call(&recorded, "server", "NOT_FOUND", true).await;
 
     let recorded = Recorded::new();
-    let layer = recorded.server().is_error(|code| code == Code::NotFound);
+    let layer = recorded.server().is_error(|code| code == GrpcCode::NotFound);
     serve(&layer, answering(&[("grpc-status", "13")]), request("/a.B/C")).await;
     one_call(&recorded, "server", "INTERNAL", false).await;
 }

@@ -16,11 +16,12 @@ use opentelemetry_sdk::metrics::{
     Aggregation, InMemoryMetricExporter, Instrument, PeriodicReader, Stream, Temporality,
 };
 use serde_json::Value;
+use telemetry_bootstrap::Signal;
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::{
     NumberDataPoint, number_data_point,
 };
-use telemetry_bootstrap::testing::{CollectedTelemetry, Collector, Fault, Signal};
+use telemetry_bootstrap::testing::{CollectedTelemetry, Collector, Fault};
 use telemetry_bootstrap::{
     Builder, LogDestination, LogFormat, Protocol, opentelemetry, opentelemetry_sdk, tracing,
 };

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use local::{Local, PATIENCE, assert_nothing_lost, numbers, own, with_message};
 use opentelemetry::KeyValue;
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use telemetry_bootstrap::testing::{Code, CollectedMetric, Collector, Fault, FaultPlan, Signal};
+use telemetry_bootstrap::testing::{CollectedMetric, Collector, Fault, FaultPlan};
 use telemetry_bootstrap::{Compression, Protocol, opentelemetry};
+use telemetry_bootstrap::{GrpcCode, Signal};
 
 const FAILING: &str = "telemetry is not being delivered";
 const AGAIN: &str = "telemetry is being delivered again";
@@ -140,7 +141,7 @@ fn unavailable_is_tried_again_until_it_is_over() {
     let collector = Collector::start().unwrap();
     let local = Local::start(&collector.endpoint());
     let recorded = local.under_load(|| {
-        collector.inject_fault(Fault::status(Code::Unavailable, "rolling update"));
+        collector.inject_fault(Fault::status(GrpcCode::Unavailable, "rolling update"));
         local.wait_until(|delivery| delivery.traces.pending > 100);
         collector.clear_faults();
     });
@@ -167,13 +168,13 @@ fn a_collector_that_asks_for_a_pause_gets_it_and_then_everything() {
 fn final_answers_are_counted_and_logged_once() {
     // Some of these are answered to each request for hours: a line each would bury the program's own.
     let cases = [
-        (Code::ResourceExhausted, "quota", "the collector limits the rate"),
+        (GrpcCode::ResourceExhausted, "quota", "the collector limits the rate"),
         (
-            Code::Unimplemented,
+            GrpcCode::Unimplemented,
             "Content is compressed with `gzip` which isn't supported",
             "is the compression supported",
         ),
-        (Code::Unauthenticated, "who are you", "OTEL_EXPORTER_OTLP_HEADERS"),
+        (GrpcCode::Unauthenticated, "who are you", "OTEL_EXPORTER_OTLP_HEADERS"),
     ];
     for (code, message, check) in cases {
         let collector = Collector::start().unwrap();
@@ -454,7 +455,7 @@ fn situations() -> Vec<Situation> {
             signals: &["metrics"],
             ..situation(
                 "no pipeline for metrics",
-                collector(Fault::status(Code::Unimplemented, "unknown service").on(Signal::Metrics)),
+                collector(Fault::status(GrpcCode::Unimplemented, "unknown service").on(Signal::Metrics)),
                 "",
                 ["a pipeline", "OTEL_METRICS_EXPORTER=none"],
             )

@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use local::{Local, own};
 use telemetry_bootstrap::Protocol;
+use telemetry_bootstrap::Signal;
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use telemetry_bootstrap::testing::{Collector, HttpAnswer, Signal};
+use telemetry_bootstrap::testing::{Collector, HttpAnswer};
 
 const SWITCHING: &str = "the collector speaks another protocol than expected, switching";
 

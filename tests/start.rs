@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use opentelemetry::trace::{Tracer as _, TracerProvider as _};
 use opentelemetry::{InstrumentationScope, KeyValue, global};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use telemetry_bootstrap::testing::{Collector, Signal};
+use telemetry_bootstrap::Signal;
+use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{InitError, LogFormat, init, tracing};
 
 #[test]

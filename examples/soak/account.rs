@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
+use telemetry_bootstrap::Signal;
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use telemetry_bootstrap::testing::{CollectedMetric, CollectedTelemetry, Signal};
+use telemetry_bootstrap::testing::{CollectedMetric, CollectedTelemetry};
 use telemetry_bootstrap::{ExportStats, SignalStats};
 
 /// Distinct items: a request whose answer was lost is sent again, so the collector may have it twice.

@@ -30,7 +30,8 @@ use std::time::{Duration, Instant};
 
 use account::Seen;
 use gateway::Gateway;
-use telemetry_bootstrap::testing::{Code, Collector, Fault};
+use telemetry_bootstrap::GrpcCode;
+use telemetry_bootstrap::testing::{Collector, Fault};
 use telemetry_bootstrap::{
     ExportStats, LogFormat, Protocol, SignalStats, TelemetryGuard, opentelemetry, tracing,
 };
@@ -162,8 +163,10 @@ impl Soak {
 
     fn suffer(&mut self, trouble: Trouble, lasting: Duration) -> Result<(), Box<dyn Error>> {
         match trouble {
-            Trouble::Unavailable => self.collector.inject_fault(Fault::status(Code::Unavailable, "soak")),
-            Trouble::Refused => self.collector.inject_fault(Fault::status(Code::Internal, "soak").times(3)),
+            Trouble::Unavailable => self.collector.inject_fault(Fault::status(GrpcCode::Unavailable, "soak")),
+            Trouble::Refused => {
+                self.collector.inject_fault(Fault::status(GrpcCode::Internal, "soak").times(3))
+            }
             Trouble::Busy => {
                 self.collector.inject_fault(Fault::retry_after(Duration::from_millis(100)).times(3))
             }

@@ -1,4 +1,6 @@
 //! Attributes as OTLP, as values of the OpenTelemetry API, and as text.
+//!
+//! All of them take the list as OTLP has it: keys can repeat (then the first counts), and the order is that of the sender.
 
 use opentelemetry::logs::AnyValue;
 use opentelemetry_proto::tonic::common::v1::{AnyValue as ProtoValue, KeyValue};
@@ -44,6 +46,7 @@ pub(super) fn value(value: &ProtoValue) -> Option<AnyValue> {
     encode::decoded_value(&value.encode_to_vec())
 }
 
+/// Returns the value of the first attribute of this key as OTLP has it. `None` as well if the attribute has no value.
 fn raw<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a ProtoValue> {
     attributes.iter().find(|attribute| attribute.key == key)?.value.as_ref()
 }

@@ -24,6 +24,7 @@ pub struct Request {
 }
 
 impl Request {
+    /// Creates a request that was accepted now.
     pub(crate) fn new(metadata: HeaderMap, export: Export) -> Self {
         Self { metadata, export, time: SystemTime::now() }
     }
@@ -38,13 +39,18 @@ impl Request {
 /// A snapshot of the telemetry that a [`Collector`](super::Collector) has received. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct CollectedTelemetry {
+    /// In the order of arrival. Shared between snapshots, so that a snapshot copies only pointers.
     requests: Vec<Arc<Request>>,
+    /// Counted as requests arrive, because conditions of `wait_for` ask for the numbers at every arrival.
     spans: usize,
+    /// Data points; see `spans`.
     points: usize,
+    /// Log records; see `spans`.
     logs: usize,
 }
 
 impl CollectedTelemetry {
+    /// Appends a request and counts its items.
     pub(crate) fn push(&mut self, request: Request) {
         let count = match request.export.signal() {
             Signal::Traces => &mut self.spans,
@@ -163,6 +169,7 @@ impl CollectedTelemetry {
         telemetry::histogram(&self.metrics(), metric, attributes)
     }
 
+    /// Returns the messages in the order of arrival.
     fn exports(&self) -> impl Iterator<Item = &Export> {
         self.requests.iter().map(|request| &request.export)
     }

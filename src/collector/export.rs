@@ -52,6 +52,8 @@ impl Export {
         }
     }
 
+    /// Decodes the message that requests of this signal carry: binary protobuf, without a gRPC prefix and without
+    /// compression.
     pub(crate) fn decode(signal: Signal, request: &[u8]) -> Result<Self, DecodeError> {
         Ok(match signal {
             Signal::Traces => Self::Traces(ExportTraceServiceRequest::decode(request)?),
@@ -61,6 +63,8 @@ impl Export {
     }
 
     /// Removes the last items.
+    /// Of metrics these are data points, and a metric whose points are all removed stays, without points. More than
+    /// there are removes all.
     pub(crate) fn reject(&mut self, items: usize) {
         let mut left = items;
         match self {
@@ -88,6 +92,7 @@ impl Export {
     }
 }
 
+/// Removes the last points of one metric. `left` counts down what is still to be removed over the whole request.
 fn cut_points(data: &mut Data, left: &mut usize) {
     match data {
         Data::Gauge(gauge) => cut(&mut gauge.data_points, left),
@@ -98,6 +103,7 @@ fn cut_points(data: &mut Data, left: &mut usize) {
     }
 }
 
+/// Removes up to `left` items from the end, and subtracts what was removed.
 fn cut<T>(items: &mut Vec<T>, left: &mut usize) {
     let removed = items.len().min(*left);
     items.truncate(items.len() - removed);

@@ -1,19 +1,24 @@
 //! Faults of a collector, on demand.
+//!
+//! Faults form a list in the order in which they were injected. For each request the list is read from its beginning: a
+//! fault that does not apply (another signal, used up, a message below the limit) is passed over, a delay is added up, and
+//! the first fault that answers ends the reading. [`FaultPlan`]s that are used up are removed.
 
 use std::time::Duration;
 
-use crate::semconv::Code;
+use crate::semconv::GrpcCode;
 use crate::settings::Signal;
 
 /// What happens to a request.
 ///
 /// ```
 /// use std::time::Duration;
-/// use telemetry_bootstrap::testing::{Code, Collector, Fault, Signal};
+/// use telemetry_bootstrap::testing::{Collector, Fault};
+/// use telemetry_bootstrap::{GrpcCode, Signal};
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let collector = Collector::start()?;
-/// // Every request, until `heal()`:
+/// // Every request, until `clear_faults()`:
 /// collector.inject_fault(Fault::Silence);
 /// collector.clear_faults();
 /// // The next three requests with log records:
@@ -29,10 +34,10 @@ pub enum Fault {
     #[non_exhaustive]
     Status {
         /// The code of the answer.
-        code: Code,
+        code: GrpcCode,
         /// Its message.
         message: String,
-        /// Asks for a pause of this length, by `RetryInfo` or `Retry-After` (in whole seconds).
+        /// Requests a pause of this length, by `RetryInfo` or `Retry-After` (in whole seconds).
         retry_after: Option<Duration>,
     },
     /// Answers as a gateway in front of the collector does, with this HTTP answer, whatever the protocol; nothing is
@@ -59,15 +64,15 @@ pub enum Fault {
 impl Fault {
     /// Answers with this code and message.
     #[must_use]
-    pub fn status(code: Code, message: impl Into<String>) -> Self {
+    pub fn status(code: GrpcCode, message: impl Into<String>) -> Self {
         Self::Status { code, message: message.into(), retry_after: None }
     }
 
-    /// Answers RESOURCE_EXHAUSTED (over HTTP 429) and asks for a pause of this length.
+    /// Answers RESOURCE_EXHAUSTED (over HTTP 429) and requests a pause of this length.
     #[must_use]
     pub fn retry_after(pause: Duration) -> Self {
         let message = "too many requests".to_owned();
-        Self::Status { code: Code::ResourceExhausted, message, retry_after: Some(pause) }
+        Self::Status { code: GrpcCode::ResourceExhausted, message, retry_after: Some(pause) }
     }
 
     /// Answers with this HTTP status, as a gateway does; see [`HttpAnswer`] for headers and a body.
@@ -93,6 +98,8 @@ impl Fault {
     }
 
     /// Whether it applies to a request of that size.
+    /// Only [`MaxMessageSize`](Self::MaxMessageSize) depends on the size; a request that is passed over does not
+    /// count for `times`.
     fn concerns(&self, size: usize) -> bool {
         !matches!(self, Self::MaxMessageSize(limit) if size <= *limit)
     }
@@ -153,6 +160,7 @@ impl From<HttpAnswer> for FaultPlan {
 #[must_use = "a fault does nothing until it is given to `Collector::inject_fault`"]
 pub struct FaultPlan {
     fault: Fault,
+    /// All signals if `None`.
     signal: Option<Signal>,
     /// Requests left, if limited.
     remaining: Option<usize>,
@@ -189,35 +197,41 @@ impl From<Fault> for FaultPlan {
     }
 }
 
-/// The treatment of one request.
+/// What the faults decide about one request.
 #[derive(Debug, Default)]
-pub(super) struct Fate {
+pub(super) struct FaultDecision {
+    /// The sum of all delays, waited for before the answer.
     pub(super) delay: Duration,
+    /// The answer to give after the delay.
     pub(super) answer: Answer,
 }
 
+/// The answer to one request.
 #[derive(Debug, Default)]
 pub(super) enum Answer {
+    /// Keep everything.
     #[default]
     Accept,
-    Reject {
-        items: usize,
-        message: String,
-    },
+    /// Keep all but the last `items`, and report the others as rejected with this message.
+    Reject { items: usize, message: String },
+    /// Keep nothing, and answer with this status in the protocol of the request.
     Refuse(Refusal),
+    /// Keep nothing, and answer as a gateway does.
     Http(HttpAnswer),
+    /// Keep nothing, and do not answer.
     Never,
 }
 
-impl Fate {
+impl FaultDecision {
     /// Applies the faults in order, up to the first that answers.
+    /// The limit of 4 MiB, which every collector has by default, applies after the faults.
     pub(super) fn from_plans(plans: &mut Vec<FaultPlan>, signal: Signal, size: usize) -> Self {
-        let mut fate = Self::default();
+        let mut decision = Self::default();
         for plan in plans.iter_mut() {
-            fate.answer = match plan.due(signal, size) {
+            decision.answer = match plan.due(signal, size) {
                 None => continue,
                 Some(Fault::Delay(delay)) => {
-                    fate.delay += delay;
+                    decision.delay += delay;
                     continue;
                 }
                 Some(Fault::Status { code, message, retry_after }) => {
@@ -233,33 +247,36 @@ impl Fate {
             break;
         }
         plans.retain(|plan| plan.remaining != Some(0));
-        if size > MAX_MESSAGE_BYTES && matches!(fate.answer, Answer::Accept | Answer::Reject { .. }) {
-            fate.answer = Answer::Refuse(too_large(size, MAX_MESSAGE_BYTES));
+        if size > MAX_MESSAGE_BYTES && matches!(decision.answer, Answer::Accept | Answer::Reject { .. }) {
+            decision.answer = Answer::Refuse(too_large(size, MAX_MESSAGE_BYTES));
         }
-        fate
+        decision
     }
 }
 
-/// A refused request.
+/// A request that is not accepted, as a gRPC status; [`http_status`](super::receiver::http_status) maps it for HTTP.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    pub(super) code: Code,
+    pub(super) code: GrpcCode,
     pub(super) message: String,
     pub(super) retry_after: Option<Duration>,
     /// Over HTTP this has a status of its own.
+    /// 413, where the code alone would mean 429.
     pub(super) is_about_size: bool,
 }
 
 impl Refusal {
-    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
+    /// Creates a refusal without a pause.
+    pub(super) fn new(code: GrpcCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), retry_after: None, is_about_size: false }
     }
 }
 
+/// Creates the refusal of a message of `size` bytes.
 fn too_large(size: usize, limit: usize) -> Refusal {
     // The exact text of grpc-go, which the Go collector uses.
     let message = format!("grpc: received message larger than max ({size} vs. {limit})");
-    Refusal { is_about_size: true, ..Refusal::new(Code::ResourceExhausted, message) }
+    Refusal { is_about_size: true, ..Refusal::new(GrpcCode::ResourceExhausted, message) }
 }
 
 /// The default of collectors.

@@ -1,4 +1,16 @@
 //! An OTLP receiver in process, on the loopback interface, for gRPC and HTTP, on a thread and runtime of its own.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `server` | the thread, its runtime, connections, and how they end |
+//! | `receiver` | from the bytes of a request to an [`Export`], whatever the protocol and compression |
+//! | `fault` | the faults that were injected, and which of them applies to a request |
+//! | `reply` | the answer, in the protocol of the request; a request is kept when its answer has gone out |
+//! | `state` | what the thread and the handle share: kept requests, faults, counts |
+//! | `collected`, `telemetry`, `attributes` | queries on what was kept, and its rendering as text |
+//!
+//! The receiver shares the decoders of `export::encode` (OTLP/JSON, values) but not its encoders: what arrives is decoded
+//! by `opentelemetry-proto`, so that an encoder that is wrong cannot agree with itself.
 
 mod attributes;
 mod collected;
@@ -67,6 +79,7 @@ pub struct Collector {
     address: SocketAddr,
     /// Bound, never listening: while the collector is stopped, connections are refused and the port stays reserved.
     _reservation: TcpSocket,
+    /// `None` while the collector is stopped.
     server: Mutex<Option<Server>>,
 }
 
@@ -178,7 +191,7 @@ impl Collector {
 
     /// Applies this fault to requests from now on, after those that were injected before.
     ///
-    /// A bare [`Fault`] is for all signals, until [`heal`](Self::clear_faults).
+    /// A bare [`Fault`] is for all signals, until [`clear_faults`](Self::clear_faults).
     pub fn inject_fault(&self, fault: impl Into<FaultPlan>) {
         self.state.add_fault(fault.into());
     }

@@ -1,4 +1,7 @@
 //! Receives requests over gRPC and HTTP, and applies the current faults to them.
+//!
+//! A request that cannot be read (unknown path, body cut off, unknown compression, no OTLP) is answered without a look at
+//! the faults, and counts neither as received nor for [`times`](super::FaultPlan::times).
 
 #[cfg(feature = "gzip")]
 use std::io::Read as _;
@@ -12,21 +15,22 @@ use hyper::body::Incoming;
 
 use super::collected::Request;
 use super::export::Export;
-use super::fault::{Answer, Fate, Refusal};
+use super::fault::{Answer, FaultDecision, Refusal};
 use super::reply::{Protocol, Reply, ReplyBody};
 use super::server::{Ended, end_of};
 use super::state::State;
 use crate::export::encode::json;
-use crate::semconv::Code;
+use crate::semconv::GrpcCode;
 use crate::settings::Signal;
 
+/// Receives the requests of one connection.
 #[derive(Clone)]
 pub(super) struct Receiver {
     state: Arc<State>,
     ended: Ended,
 }
 
-/// A request that is being received.
+/// A request that was accepted, and is kept when its answer has gone out.
 #[derive(Debug)]
 pub(super) struct Pending {
     state: Arc<State>,
@@ -34,6 +38,7 @@ pub(super) struct Pending {
 }
 
 impl Pending {
+    /// Records the request as received and wakes the threads that wait for it.
     pub(super) fn keep(self) {
         self.state.keep(self.request);
     }
@@ -44,36 +49,38 @@ impl Receiver {
         Self { state, ended }
     }
 
+    /// Answers one request. If the server is stopped meanwhile, the answer is UNAVAILABLE, which clients retry.
     pub(super) async fn receive(&self, request: HttpRequest<Incoming>) -> Response<ReplyBody> {
         let (head, body) = request.into_parts();
         let protocol = Protocol::from_headers(&head.headers);
         let Some(signal) = signal(protocol, head.uri.path()) else {
-            let refusal = Refusal::new(Code::Unimplemented, "no such path");
+            let refusal = Refusal::new(GrpcCode::Unimplemented, "no such path");
             return Reply::Refused(refusal).into_response(protocol, Signal::Traces);
         };
         let reply = tokio::select! {
             biased;
             () = end_of(self.ended.clone()) => {
-                Reply::Refused(Refusal::new(Code::Unavailable, "the collector was stopped"))
+                Reply::Refused(Refusal::new(GrpcCode::Unavailable, "the collector was stopped"))
             }
             reply = self.reply(protocol, signal, head.headers, body) => reply,
         };
         reply.into_response(protocol, signal)
     }
 
+    /// Reads and decodes the request, and applies the faults to it.
     async fn reply(&self, protocol: Protocol, signal: Signal, headers: HeaderMap, body: Incoming) -> Reply {
         let Some(body) = read(body).await else {
-            return Reply::Refused(Refusal::new(Code::Cancelled, "the request was cut off"));
+            return Reply::Refused(Refusal::new(GrpcCode::Cancelled, "the request was cut off"));
         };
         let Some(message) = message(protocol, signal, &headers, &body) else {
-            return Reply::Refused(Refusal::new(Code::InvalidArgument, "the request cannot be read"));
+            return Reply::Refused(Refusal::new(GrpcCode::InvalidArgument, "the request cannot be read"));
         };
         let Ok(export) = Export::decode(signal, &message) else {
-            return Reply::Refused(Refusal::new(Code::InvalidArgument, "the request is not OTLP"));
+            return Reply::Refused(Refusal::new(GrpcCode::InvalidArgument, "the request is not OTLP"));
         };
         let mut request = Request::new(headers, export);
-        let fate = self.state.fate_of(signal, message.len());
-        match suffer(fate, &mut request.export).await {
+        let decision = self.state.decide(signal, message.len());
+        match apply(decision, &mut request.export).await {
             Ok(rejected) => {
                 request.time = SystemTime::now();
                 Reply::Accepted { pending: Pending { state: Arc::clone(&self.state), request }, rejected }
@@ -83,12 +90,13 @@ impl Receiver {
     }
 }
 
-/// Returns how many items were rejected, and why.
-async fn suffer(fate: Fate, export: &mut Export) -> Result<Option<(i64, String)>, Reply> {
-    if !fate.delay.is_zero() {
-        tokio::time::sleep(fate.delay).await;
+/// Carries out what the faults decided: waits, removes rejected items, or refuses. Returns how many items were
+/// rejected, and why.
+async fn apply(decision: FaultDecision, export: &mut Export) -> Result<Option<(i64, String)>, Reply> {
+    if !decision.delay.is_zero() {
+        tokio::time::sleep(decision.delay).await;
     }
-    match fate.answer {
+    match decision.answer {
         Answer::Accept => Ok(None),
         Answer::Refuse(refusal) => Err(Reply::Refused(refusal)),
         Answer::Http(answer) => Err(Reply::Raw(answer)),
@@ -115,6 +123,7 @@ fn signal(protocol: Protocol, path: &str) -> Option<Signal> {
     [Signal::Traces, Signal::Metrics, Signal::Logs].get(index).copied()
 }
 
+/// Returns the whole body, or `None` if the client reset the stream or closed the connection before its end.
 async fn read(mut body: Incoming) -> Option<Bytes> {
     let mut content = BytesMut::new();
     loop {
@@ -132,6 +141,7 @@ async fn read(mut body: Incoming) -> Option<Bytes> {
 }
 
 /// The request as protobuf, without compression.
+/// `None` if the gRPC prefix is missing, the compression unknown or the JSON wrong.
 fn message(protocol: Protocol, signal: Signal, headers: &HeaderMap, body: &Bytes) -> Option<Bytes> {
     let encoding = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match protocol {
@@ -167,18 +177,22 @@ fn decompressed(body: &Bytes, encoding: Option<&str>) -> Option<Bytes> {
 }
 
 /// The HTTP status that stands for a gRPC code, so that a client may retry over one what it may over the other.
-pub(super) fn http_status(code: Code) -> StatusCode {
+pub(super) fn http_status(code: GrpcCode) -> StatusCode {
     match code {
-        Code::Ok => StatusCode::OK,
-        Code::Unavailable | Code::Cancelled | Code::Aborted | Code::OutOfRange | Code::DataLoss => {
-            StatusCode::SERVICE_UNAVAILABLE
+        GrpcCode::Ok => StatusCode::OK,
+        GrpcCode::Unavailable
+        | GrpcCode::Cancelled
+        | GrpcCode::Aborted
+        | GrpcCode::OutOfRange
+        | GrpcCode::DataLoss => StatusCode::SERVICE_UNAVAILABLE,
+        GrpcCode::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        GrpcCode::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        GrpcCode::Unauthenticated => StatusCode::UNAUTHORIZED,
+        GrpcCode::PermissionDenied => StatusCode::FORBIDDEN,
+        GrpcCode::Unimplemented | GrpcCode::NotFound => StatusCode::NOT_FOUND,
+        GrpcCode::InvalidArgument | GrpcCode::FailedPrecondition | GrpcCode::AlreadyExists => {
+            StatusCode::BAD_REQUEST
         }
-        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
-        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
-        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Code::PermissionDenied => StatusCode::FORBIDDEN,
-        Code::Unimplemented | Code::NotFound => StatusCode::NOT_FOUND,
-        Code::InvalidArgument | Code::FailedPrecondition | Code::AlreadyExists => StatusCode::BAD_REQUEST,
-        Code::Internal | Code::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
+        GrpcCode::Internal | GrpcCode::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

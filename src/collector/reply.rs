@@ -36,6 +36,7 @@ impl Protocol {
         }
     }
 
+    /// Answers have the content type of the request, as OTLP requires.
     fn content_type(self) -> &'static str {
         match self {
             Self::Grpc => "application/grpc",
@@ -45,18 +46,22 @@ impl Protocol {
     }
 }
 
-/// The answer to a request.
+/// The answer to a request, before it is written in the client's protocol.
 pub(super) enum Reply {
+    /// Kept when the answer has gone out.
     Accepted {
         pending: Pending,
+        /// Count and reason of a partial success.
         rejected: Option<(i64, String)>,
     },
+    /// Not kept.
     Refused(Refusal),
     /// An answer of a gateway in front of the collector.
     Raw(HttpAnswer),
 }
 
 impl Reply {
+    /// The signal decides the type of a JSON answer; the protobuf answers of all signals are alike.
     pub(super) fn into_response(self, protocol: Protocol, signal: Signal) -> Response<ReplyBody> {
         match self {
             Self::Accepted { pending, rejected } => accepted(protocol, signal, pending, rejected),
@@ -67,6 +72,8 @@ impl Reply {
     }
 }
 
+/// Writes `Export…ServiceResponse`: over gRPC as one framed message with the trailers of success, over HTTP as the
+/// body.
 fn accepted(
     protocol: Protocol,
     signal: Signal,
@@ -96,6 +103,7 @@ fn accepted(
     response
 }
 
+/// Writes a trailers-only response. A pause goes out as `google.rpc.RetryInfo` in `grpc-status-details-bin`.
 fn refused_grpc(refusal: &Refusal) -> Response<ReplyBody> {
     let mut response = Response::new(ReplyBody::default());
     let headers = response.headers_mut();
@@ -110,6 +118,8 @@ fn refused_grpc(refusal: &Refusal) -> Response<ReplyBody> {
     response
 }
 
+/// Writes `google.rpc.Status` as the body, as OTLP/HTTP requires of errors. A pause is rounded up to whole seconds,
+/// which is all that `Retry-After` can hold.
 fn refused_http(protocol: Protocol, refusal: &Refusal) -> Response<ReplyBody> {
     let body = match protocol {
         Protocol::HttpJson => json::status(refusal.code as i32, &refusal.message).into_bytes(),
@@ -127,6 +137,7 @@ fn refused_http(protocol: Protocol, refusal: &Refusal) -> Response<ReplyBody> {
     response
 }
 
+/// Writes the answer of a gateway. A status outside of 100 to 999 becomes 502.
 fn raw(answer: HttpAnswer) -> Response<ReplyBody> {
     let mut response = Response::new(ReplyBody::from_bytes(answer.body.into()));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
@@ -136,7 +147,7 @@ fn raw(answer: HttpAnswer) -> Response<ReplyBody> {
     response
 }
 
-/// Characters that no header can hold are omitted.
+/// Sets a header. A name or value that no header can hold is left out.
 fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
     if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
         headers.insert(name, value);
@@ -146,11 +157,14 @@ fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
 /// The body of an answer, with the request that is kept when all of it has gone out.
 #[derive(Default)]
 pub(super) struct ReplyBody {
+    /// Not sent yet.
     frames: VecDeque<Frame<Bytes>>,
+    /// Kept when `frames` has become empty; discarded with the body if the client is gone before.
     pending: Option<Pending>,
 }
 
 impl ReplyBody {
+    /// Creates a body that keeps nothing.
     fn from_bytes(body: Bytes) -> Self {
         let frames = if body.is_empty() { VecDeque::new() } else { VecDeque::from([Frame::data(body)]) };
         Self { frames, pending: None }

@@ -1,4 +1,7 @@
 //! The server: one thread with its own runtime, which takes gRPC and HTTP on one port.
+//!
+//! The thread counts as one of this crate's own ([`own_threads`](crate::export::own_threads)), because a subscriber that
+//! is under test would otherwise export the server's own events to the server.
 
 use std::convert::Infallible;
 use std::io;
@@ -22,6 +25,7 @@ use crate::export::own_threads::become_io_thread;
 
 /// A running server.
 pub(super) struct Server {
+    /// Set once, when the server is to end; read by the accept loop, all connections and all requests.
     ending: watch::Sender<Option<Ending>>,
     thread: JoinHandle<()>,
 }
@@ -29,11 +33,13 @@ pub(super) struct Server {
 /// How a server ends.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Ending {
-    /// Acknowledgements reach the client.
+    /// Answers that were given reach the client, within [`GRACE`].
     AnswersGoOut,
+    /// Connections are closed whether or not the clients have their answers.
     AtOnce,
 }
 
+/// How the server ends, as soon as that is known.
 pub(super) type Ended = watch::Receiver<Option<Ending>>;
 
 impl Server {
@@ -58,6 +64,7 @@ impl Server {
     }
 }
 
+/// The thread's function. An error before the server listens is passed to `ready`.
 fn run(address: SocketAddr, state: &Arc<State>, ended: &Ended, ready: &Sender<io::Result<()>>) {
     // A subscriber of the program under test would see the server's own events, and export them to it.
     become_io_thread();
@@ -67,6 +74,7 @@ fn run(address: SocketAddr, state: &Arc<State>, ended: &Ended, ready: &Sender<io
     }
 }
 
+/// Returns when the server was ended and its connections are closed.
 fn listen_and_serve(
     address: SocketAddr,
     state: &Arc<State>,
@@ -82,6 +90,7 @@ fn listen_and_serve(
     })
 }
 
+/// The address is already reserved by the collector, which is why both sockets need `SO_REUSEADDR`.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
@@ -89,6 +98,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// Accepts connections until the end, and then waits for those that are open.
 async fn serve(listener: TcpListener, state: &Arc<State>, ended: &Ended) {
     let mut connections = JoinSet::new();
     let mut end = pin!(end_of(ended.clone()));
@@ -105,10 +115,11 @@ async fn serve(listener: TcpListener, state: &Arc<State>, ended: &Ended) {
     drop(listener);
     tokio::select! {
         () = async { while connections.join_next().await.is_some() {} } => {}
-        () = patience(ended.clone()) => {}
+        () = clients_are_done(ended.clone()) => {}
     }
 }
 
+/// Serves HTTP/1 and HTTP/2, whichever the client begins with. At the end of the server, HTTP/2 clients get a GOAWAY.
 async fn serve_connection(stream: TcpStream, state: Arc<State>, ended: Ended) {
     let _ = stream.set_nodelay(true);
     let receiver = Receiver::new(state, ended.clone());
@@ -132,13 +143,14 @@ pub(super) async fn end_of(mut ended: Ended) {
 }
 
 /// Resolves when the connections must be closed, whether or not the clients have taken their answers.
-async fn patience(mut ended: Ended) {
+async fn clients_are_done(mut ended: Ended) {
     let ending = ended.wait_for(Option::is_some).await.map_or(None, |ending| *ending);
     if ending == Some(Ending::AnswersGoOut) {
         tokio::time::sleep(GRACE).await;
     }
 }
 
+/// Connections that the kernel completes before they are accepted.
 const BACKLOG: u32 = 1024;
 /// The time that a stopping server waits for clients to read their answers.
 const GRACE: Duration = Duration::from_secs(1);

@@ -3,11 +3,12 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::fault::{Fate, FaultPlan};
+use super::fault::{FaultDecision, FaultPlan};
 use crate::collector::collected::{CollectedTelemetry, Request, WaitError};
 use crate::settings::Signal;
 use crate::settings::deadline_after;
 
+/// Kept requests, faults and counters of one collector. Survives restarts of the server.
 #[derive(Debug, Default)]
 pub(super) struct State {
     inner: Mutex<Inner>,
@@ -19,14 +20,19 @@ pub(super) struct State {
 struct Inner {
     received: CollectedTelemetry,
     /// Requests ever kept.
+    /// Unlike the number of requests in `received` it never falls, so that a waiting thread notices an arrival after
+    /// a `take`.
     arrivals: u64,
+    /// In the order in which they were injected.
     faults: Vec<FaultPlan>,
+    /// Connections ever accepted.
     connections: usize,
     /// Requests that are finished, answered or not.
     requests: usize,
 }
 
 impl State {
+    /// Records a request as received and wakes the threads that wait.
     pub(super) fn keep(&self, request: Request) {
         let mut inner = self.lock();
         inner.received.push(request);
@@ -35,14 +41,18 @@ impl State {
         self.arrived.notify_all();
     }
 
+    /// Returns a snapshot.
     pub(super) fn received(&self) -> CollectedTelemetry {
         self.lock().received.clone()
     }
 
+    /// Returns everything kept, and keeps nothing of it.
     pub(super) fn take(&self) -> CollectedTelemetry {
         std::mem::take(&mut self.lock().received)
     }
 
+    /// Blocks until the condition is true or the time is over. The condition is called once at the beginning, and
+    /// again after each arrival.
     pub(super) fn wait_for(
         &self,
         timeout: Duration,
@@ -64,6 +74,7 @@ impl State {
         }
     }
 
+    /// Both at the same moment, so that an arrival between the check and the wait is not missed.
     fn received_and_arrivals(&self) -> (CollectedTelemetry, u64) {
         let inner = self.lock();
         (inner.received.clone(), inner.arrivals)
@@ -77,10 +88,11 @@ impl State {
         self.lock().faults.clear();
     }
 
-    pub(super) fn fate_of(&self, signal: Signal, size: usize) -> Fate {
+    /// Counts the request, and decides what happens to it.
+    pub(super) fn decide(&self, signal: Signal, size: usize) -> FaultDecision {
         let mut inner = self.lock();
         inner.requests += 1;
-        Fate::from_plans(&mut inner.faults, signal, size)
+        FaultDecision::from_plans(&mut inner.faults, signal, size)
     }
 
     pub(super) fn connected(&self) {

@@ -119,7 +119,7 @@ fn special_kind(error: &(dyn Error + 'static)) -> Option<String> {
     }
     #[cfg(feature = "grpc")]
     if let Some(status) = error.downcast_ref::<tonic::Status>() {
-        return Some(crate::semconv::Code::from_tonic(status.code()).name().to_owned());
+        return Some(crate::semconv::GrpcCode::from_tonic(status.code()).name().to_owned());
     }
     None
 }

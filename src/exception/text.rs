@@ -143,7 +143,7 @@ fn keep_for_reuse(text: &Rc<ErrorText>) {
 #[cfg(feature = "grpc")]
 fn status_text(error: &(dyn Error + 'static)) -> Option<String> {
     let status = error.downcast_ref::<tonic::Status>()?;
-    let code = crate::semconv::Code::from_tonic(status.code()).name();
+    let code = crate::semconv::GrpcCode::from_tonic(status.code()).name();
     Some(match status.message() {
         "" => code.to_owned(),
         message => format!("{code}: {message}"),

@@ -23,6 +23,7 @@ mod baggage;
 mod headers;
 mod jaeger;
 mod remote_parent;
+mod spawn;
 mod tracestate;
 mod xray;
 
@@ -37,6 +38,7 @@ use self::b3::B3;
 pub(crate) use self::baggage::Baggage;
 pub use self::headers::{context_from_headers, context_headers};
 use self::jaeger::Jaeger;
+pub use self::spawn::{spawn, spawn_blocking};
 use self::tracestate::ReceivedTraceState;
 use self::xray::XRay;
 use crate::settings::Propagator;
@@ -65,7 +67,9 @@ pub(crate) fn propagator(chosen: &[Propagator], custom: Vec<Boxed>) -> TextMapCo
 /// the traits for them, which pass every name and value as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Standard {
+    /// `traceparent` and `tracestate`.
     pub(crate) trace_context: bool,
+    /// The header `baggage`.
     pub(crate) baggage: bool,
 }
 
@@ -80,7 +84,7 @@ impl Standard {
     }
 }
 
-/// W3C Trace Context, Level 2.
+/// The propagator of W3C Trace Context, Level 2. The SDK's, in version 0.33, implements Level 1.
 #[derive(Clone, Copy, Debug)]
 struct TraceContext;
 
@@ -112,6 +116,7 @@ impl TextMapPropagator for TraceContext {
     }
 }
 
+/// Reads the caller's span from a carrier of any type.
 fn extract(extractor: &dyn Extractor) -> Option<RemoteSpan> {
     let parents = extractor.get_all(TRACEPARENT)?;
     let states = || extractor.get_all(TRACESTATE).unwrap_or_default();
@@ -120,6 +125,7 @@ fn extract(extractor: &dyn Extractor) -> Option<RemoteSpan> {
 
 /// The caller's span as it was received.
 pub(crate) struct RemoteSpan {
+    /// Remote and valid. Its state has the members that [`TraceState`](opentelemetry::trace::TraceState) can hold.
     pub(crate) span: SpanContext,
     /// The members of `tracestate` that the type of the API cannot hold.
     received: Option<ReceivedTraceState>,
@@ -134,6 +140,7 @@ impl RemoteSpan {
         }
     }
 
+    /// Returns a copy of `context` in which this is the current span.
     fn into_context(self, context: &Context) -> Context {
         let (span, context) = self.split(context.clone());
         context.with_remote_span_context(span)
@@ -180,7 +187,7 @@ pub(crate) fn parse_traceparent(header: &[u8]) -> Option<(TraceId, SpanId, Trace
     valid.then(|| (trace_id, span_id, TraceFlags::new(flags & KNOWN_FLAGS)))
 }
 
-/// The `traceparent` header of a valid span context.
+/// Returns the `traceparent` header of a valid span context, in version `00`.
 pub(crate) fn format_traceparent(span: &SpanContext) -> [u8; TRACEPARENT_LENGTH] {
     let mut header = *b"00-00000000000000000000000000000000-0000000000000000-00";
     write_hex(&mut header[3..35], &span.trace_id().to_bytes());
@@ -189,7 +196,7 @@ pub(crate) fn format_traceparent(span: &SpanContext) -> [u8; TRACEPARENT_LENGTH]
     header
 }
 
-/// Bytes of their hexadecimal form; upper case is not allowed.
+/// Reads pairs of lower-case digits. Returns `None` if any character is not one.
 fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let mut all = 0;
@@ -201,6 +208,7 @@ fn hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     (all != NO_DIGIT).then_some(bytes)
 }
 
+/// Writes two lower-case digits for each byte. `text` is twice as long as `bytes`.
 fn write_hex(text: &mut [u8], bytes: &[u8]) {
     for (digits, byte) in text.chunks_exact_mut(2).zip(bytes) {
         digits[0] = DIGITS[usize::from(byte >> 4)];
@@ -210,9 +218,11 @@ fn write_hex(text: &mut [u8], bytes: &[u8]) {
 
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
+/// Two digits of version, 32 of the trace, 16 of the span and two of flags, with three dashes between them.
 const TRACEPARENT_LENGTH: usize = 55;
 /// Sampled, and random (Level 2).
 const KNOWN_FLAGS: u8 = 0x03;
+/// Lower case: the specification forbids others.
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 /// The value of each character. A table lookup costs less than comparisons, 54 times for each call.
 const VALUES: [u8; 256] = {

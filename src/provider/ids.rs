@@ -1,4 +1,7 @@
 //! Trace and span ids that a forked process does not share with its parent.
+//!
+//! A fork copies the state of the random generator of the thread that forks. Without a change, parent and child would go on
+//! with the same ids.
 
 use std::sync::{Arc, LazyLock};
 
@@ -7,7 +10,7 @@ use opentelemetry::{SpanId, TraceId};
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
 use uuid::Uuid;
 
-use crate::fork::Fork;
+use crate::export::own_threads::Fork;
 
 /// The SDK's random ids.
 ///
@@ -33,11 +36,13 @@ pub(crate) fn remember_process() {
     LazyLock::force(&FIRST_PROCESS);
 }
 
+/// Combines the id with the bits of this process: ids stay random, and differ from those of the parent.
 #[cold]
 fn changed_trace_id(id: TraceId) -> TraceId {
     TraceId::from(u128::from_be_bytes(id.to_bytes()) ^ bits())
 }
 
+/// Like [`changed_trace_id`].
 #[cold]
 fn changed_span_id(id: SpanId) -> SpanId {
     // The last bytes of a UUID of version 4 hold its variant, and 62 random bits.
@@ -56,10 +61,14 @@ fn bits() -> u128 {
     bits
 }
 
+/// A forked process, with its bits.
 struct Child {
+    /// Tells whether the current process is a child of that one again.
     fork: Fork,
     bits: u128,
 }
 
+/// The process in which telemetry started; ids are not changed there.
 static FIRST_PROCESS: LazyLock<Fork> = LazyLock::new(Fork::new);
+/// Bits of the process that asked last. A child of it finds them outdated.
 static CHILD: ArcSwapOption<Child> = ArcSwapOption::const_empty();

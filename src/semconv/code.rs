@@ -10,7 +10,7 @@ use std::fmt;
     any(feature = "grpc", feature = "testing"),
     expect(clippy::exhaustive_enums, reason = "the protocol's codes are a closed set")
 )]
-pub enum Code {
+pub enum GrpcCode {
     /// The call completed.
     Ok = 0,
     /// The caller gave up.
@@ -47,7 +47,7 @@ pub enum Code {
     Unauthenticated = 16,
 }
 
-impl Code {
+impl GrpcCode {
     pub(crate) const COUNT: usize = 17;
 
     pub(crate) const ALL: [Self; Self::COUNT] = [
@@ -110,7 +110,7 @@ impl Code {
     }
 }
 
-impl fmt::Display for Code {
+impl fmt::Display for GrpcCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -122,10 +122,10 @@ mod tests {
 
     #[test]
     fn codes_and_names_agree_with_their_numbers() {
-        for (number, code) in Code::ALL.into_iter().enumerate() {
+        for (number, code) in GrpcCode::ALL.into_iter().enumerate() {
             assert_eq!(code as usize, number);
             let tonic = tonic::Code::from(number as i32);
-            assert_eq!(Code::from_tonic(tonic), code);
+            assert_eq!(GrpcCode::from_tonic(tonic), code);
             assert_eq!(code.to_tonic(), tonic);
             assert_eq!(format!("{tonic:?}").to_uppercase(), code.name().replace('_', ""));
         }

@@ -26,7 +26,7 @@ pub(crate) use self::rpc::*;
     not(any(feature = "grpc", feature = "testing")),
     expect(unreachable_pub, reason = "public in these modules")
 )]
-pub use code::Code;
+pub use code::GrpcCode;
 pub(crate) use opentelemetry_semantic_conventions::attribute::{
     CODE_FILE_PATH, CODE_LINE_NUMBER, ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE,
     SERVICE_NAME, SERVICE_VERSION,

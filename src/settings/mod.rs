@@ -75,11 +75,11 @@ pub(crate) use self::exporter::{
 };
 pub use self::exporter::{Destination, OtlpDestination};
 #[cfg(feature = "config-file")]
+pub use self::file::ConfigDocument;
+#[cfg(feature = "config-file")]
 pub(crate) use self::file::ConfigFile;
 #[cfg(all(fuzzing, feature = "config-file"))]
 pub(crate) use self::file::settings_of;
-#[cfg(feature = "config-file")]
-pub use self::file::{ConfigDocument, ConfigMistake};
 pub(crate) use self::lifecycle::{SDK_DISABLED, SHUTDOWN_TIMEOUT};
 pub(crate) use self::limits::{
     AttributeLimits, EVENT_ATTRIBUTE_COUNT, LINK_ATTRIBUTE_COUNT, RECORD_ATTRIBUTE_COUNT,

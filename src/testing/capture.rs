@@ -71,7 +71,7 @@ pub struct Capture {
 
 impl Capture {
     fn new() -> Result<Self, InitError> {
-        let (settings, additions) = crate::init().service_name("test").ignore_env().resolve()?;
+        let (settings, additions) = crate::builder::init().service_name("test").ignore_env().resolve()?;
         let resource = encode::resource(&resource::resource(&settings));
         let lines = Lines::default();
         let open_lines = |_: &Settings, _: &mut Additions, _: &Diagnostics| {

@@ -33,6 +33,6 @@ pub fn directives(text: &str) -> Vec<String> {
 
 /// Returns the settings of a configuration file as `Debug` shows them, or its mistakes. Each variable holds its name.
 #[cfg(feature = "config-file")]
-pub fn configuration_file(bytes: &[u8]) -> Result<String, Vec<crate::ConfigMistake>> {
+pub fn configuration_file(bytes: &[u8]) -> Result<String, Vec<crate::error::ConfigMistake>> {
     settings::settings_of(bytes, &|name| Some(name.to_owned()))
 }

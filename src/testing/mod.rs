@@ -31,5 +31,3 @@ pub use crate::collector::{
     CollectedLog, CollectedMetric, CollectedSpan, CollectedTelemetry, Collector, Export, Fault, FaultPlan,
     HistogramValue, HttpAnswer, Request, UnresponsiveEndpoint, WaitError,
 };
-pub use crate::semconv::Code;
-pub use crate::settings::Signal;

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::metrics::Counter;
 use serde_json::Value;
-use telemetry_bootstrap::testing::{CollectedTelemetry, Signal};
+use telemetry_bootstrap::Signal;
+use telemetry_bootstrap::testing::CollectedTelemetry;
 use telemetry_bootstrap::{
     Builder, ExportStats, LogDestination, LogFormat, TelemetryGuard, opentelemetry, tracing,
 };

@@ -11,7 +11,7 @@ use super::options::RequestHead;
 use super::recorder::CallRecorder;
 use crate::calls::address::{self, Address};
 use crate::semconv;
-use crate::semconv::Code;
+use crate::semconv::GrpcCode;
 use crate::settings::RpcConventions;
 
 /// The attributes that the sampler sees.
@@ -62,7 +62,7 @@ pub(super) fn set_peer(conventions: RpcConventions, peer: SocketAddr, set: &mut 
 }
 
 /// Sets the status code.
-pub(super) fn status(conventions: RpcConventions, code: Code, set: impl Fn(KeyValue)) {
+pub(super) fn status(conventions: RpcConventions, code: GrpcCode, set: impl Fn(KeyValue)) {
     if conventions != RpcConventions::Old {
         set(KeyValue::new(semconv::RPC_STATUS_CODE, code.name()));
     }

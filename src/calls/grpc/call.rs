@@ -22,7 +22,7 @@ use super::status::CallStatus;
 use crate::calls::context::{self, Parent, RemoteContext};
 use crate::calls::span::CallSpan;
 use crate::semconv;
-use crate::semconv::Code;
+use crate::semconv::GrpcCode;
 
 /// An open gRPC call. Dropping it finishes it as cancelled.
 pub(in crate::calls) struct Call {
@@ -179,8 +179,8 @@ impl Call {
     fn is_answer_of_handler<B>(&self, response: &Response<B>, status: Option<&CallStatus<'_>>) -> bool {
         match status.map(|status| status.code) {
             None => self.http_status == StatusCode::OK && metadata::is_grpc(response.headers()),
-            Some(Code::Ok) => true,
-            Some(Code::Unimplemented) => false,
+            Some(GrpcCode::Ok) => true,
+            Some(GrpcCode::Unimplemented) => false,
             Some(_) => self.request_read.as_ref().is_some_and(|read| read.load(Ordering::Relaxed)),
         }
     }
@@ -208,12 +208,12 @@ impl Call {
     pub(in crate::calls) fn on_error<E: 'static>(&mut self, error: &E) {
         let default = match self.recorder.options.side {
             // hyper resets the stream with INTERNAL_ERROR, which a caller reads as this code.
-            Side::Server => Code::Internal,
-            Side::Client => Code::Unknown,
+            Side::Server => GrpcCode::Internal,
+            Side::Client => GrpcCode::Unknown,
         };
         let status = CallStatus::from_error(error, default);
         // At the deadline the peer may reset the stream first, which looks like a cancellation.
-        let timed_out = status.code == Code::Cancelled && self.is_past_deadline();
+        let timed_out = status.code == GrpcCode::Cancelled && self.is_past_deadline();
         self.finish(&if timed_out { CallStatus::deadline_exceeded() } else { status });
     }
 

@@ -26,7 +26,7 @@ use crate::calls::call::Call as AnyCall;
 use crate::calls::future::ResponseFuture;
 use crate::calls::ready::ReadyTimer;
 use crate::calls::span::SharedMeterProvider;
-use crate::semconv::Code;
+use crate::semconv::GrpcCode;
 
 /// Traces and measures every gRPC call that a client makes, and sends the trace context along.
 ///

@@ -9,7 +9,7 @@ use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter, Histogram, Mete
 use super::options::{IsError, MetricOptions, Side};
 use crate::calls::address::Address;
 use crate::semconv;
-use crate::semconv::Code;
+use crate::semconv::GrpcCode;
 use crate::settings::RpcConventions;
 
 /// The instruments of one layer.
@@ -60,7 +60,7 @@ impl Instruments {
     }
 
     /// The attributes of a method's metrics, with the status if it is known.
-    fn attributes(&self, method: &str, code: Option<Code>) -> Vec<KeyValue> {
+    fn attributes(&self, method: &str, code: Option<GrpcCode>) -> Vec<KeyValue> {
         let mut attributes = Vec::with_capacity(8);
         if self.conventions == RpcConventions::Old {
             old_attributes(&mut attributes, method, code);
@@ -70,7 +70,7 @@ impl Instruments {
         attributes
     }
 
-    fn stable_attributes(&self, attributes: &mut Vec<KeyValue>, method: &str, code: Option<Code>) {
+    fn stable_attributes(&self, attributes: &mut Vec<KeyValue>, method: &str, code: Option<GrpcCode>) {
         attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::GRPC));
         attributes.push(KeyValue::new(semconv::RPC_METHOD, method.to_owned()));
         if let Some(code) = code {
@@ -84,7 +84,7 @@ impl Instruments {
         }
     }
 
-    fn bind_duration(&self, method: &str, code: Code) -> BoundDuration {
+    fn bind_duration(&self, method: &str, code: GrpcCode) -> BoundDuration {
         let old = |histogram: &Histogram<f64>| {
             let mut attributes = Vec::new();
             old_attributes(&mut attributes, method, Some(code));
@@ -105,7 +105,7 @@ impl Instruments {
 }
 
 /// The names before 1.39, as the Python instrumentation uses them.
-fn old_attributes(attributes: &mut Vec<KeyValue>, method: &str, code: Option<Code>) {
+fn old_attributes(attributes: &mut Vec<KeyValue>, method: &str, code: Option<GrpcCode>) {
     let (service, short) = split(method);
     attributes.push(KeyValue::new(semconv::OLD_RPC_SYSTEM, semconv::GRPC));
     attributes.push(KeyValue::new(semconv::OLD_RPC_SERVICE, service.to_owned()));
@@ -123,7 +123,7 @@ pub(super) fn split(method: &str) -> (&str, &str) {
 /// The bound instruments of one method, created when they are first needed.
 #[derive(Default)]
 pub(super) struct MethodInstruments {
-    durations: [OnceLock<BoundDuration>; Code::COUNT],
+    durations: [OnceLock<BoundDuration>; GrpcCode::COUNT],
     active: OnceLock<Option<BoundUpDownCounter<i64>>>,
     sizes: BoundPair,
     counts: BoundPair,
@@ -146,7 +146,7 @@ impl MethodInstruments {
         &self,
         instruments: &Instruments,
         method: &str,
-        code: Code,
+        code: GrpcCode,
         duration: Duration,
     ) {
         let Some(slot) = self.durations.get(code as usize) else {

@@ -222,4 +222,3 @@ pub use server::{ServerLayer, ServerService};
 pub use super::body::ResponseBody;
 pub use super::context::RemoteContext;
 pub use super::future::ResponseFuture;
-pub use crate::semconv::Code;

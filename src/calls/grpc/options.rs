@@ -12,7 +12,7 @@ pub(super) use crate::calls::Side;
 use crate::calls::address::Address;
 use crate::calls::context::RemoteContext;
 use crate::calls::span::SharedMeterProvider;
-use crate::semconv::Code;
+use crate::semconv::GrpcCode;
 
 /// The head of a request, for closures that name spans and add attributes.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +62,7 @@ pub(super) struct MetricOptions {
     pub(super) counts: bool,
 }
 
-pub(super) type IsError = Arc<dyn Fn(Code) -> bool + Send + Sync>;
+pub(super) type IsError = Arc<dyn Fn(GrpcCode) -> bool + Send + Sync>;
 type Filter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
 type SpanName = Arc<dyn Fn(&RequestHead<'_>) -> String + Send + Sync>;
 type RequestAttributes = Arc<dyn Fn(&RequestHead<'_>, &mut Vec<KeyValue>) + Send + Sync>;
@@ -101,8 +101,8 @@ pub(super) struct CapturedNames {
 impl Options {
     pub(super) fn new(side: Side) -> Self {
         let is_error: IsError = match side {
-            Side::Server => Arc::new(Code::is_server_error),
-            Side::Client => Arc::new(Code::is_client_error),
+            Side::Server => Arc::new(GrpcCode::is_server_error),
+            Side::Client => Arc::new(GrpcCode::is_client_error),
         };
         Self {
             side,
@@ -302,12 +302,12 @@ macro_rules! common_settings {
             ///
             /// ```
             #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
-            /// use telemetry_bootstrap::grpc::Code;
+            /// use telemetry_bootstrap::GrpcCode;
             ///
-            #[doc = concat!("let layer = ", stringify!($layer), "::new().is_error(|code| code == Code::Internal);")]
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().is_error(|code| code == GrpcCode::Internal);")]
             /// # let _ = layer;
             /// ```
-            pub fn is_error(self, is_error: impl Fn(Code) -> bool + Send + Sync + 'static) -> Self {
+            pub fn is_error(self, is_error: impl Fn(GrpcCode) -> bool + Send + Sync + 'static) -> Self {
                 self.with(|options| options.is_error = Arc::new(is_error))
             }
 

@@ -27,7 +27,7 @@ use crate::calls::context::RemoteContext;
 use crate::calls::future::ResponseFuture;
 use crate::calls::ready::ReadyTimer;
 use crate::calls::span::SharedMeterProvider;
-use crate::semconv::Code;
+use crate::semconv::GrpcCode;
 
 /// Traces and measures every gRPC call that a server answers.
 ///

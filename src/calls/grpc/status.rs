@@ -8,9 +8,9 @@ use percent_encoding::percent_decode;
 use tower::load_shed::error::Overloaded;
 
 use crate::calls::error::{as_error, chain};
-use crate::semconv::Code;
+use crate::semconv::GrpcCode;
 
-impl Code {
+impl GrpcCode {
     /// Parses the number in `grpc-status`: decimal, without sign or leading zeros, as tonic reads it. Everything else
     /// is `UNKNOWN`, as the protocol requires.
     fn from_header(value: &[u8]) -> Self {
@@ -44,7 +44,7 @@ impl Code {
 /// The status that a call ended with.
 #[derive(Clone, Copy)]
 pub(super) struct CallStatus<'a> {
-    pub(super) code: Code,
+    pub(super) code: GrpcCode,
     message: Message<'a>,
 }
 
@@ -63,10 +63,10 @@ enum Message<'a> {
 impl<'a> CallStatus<'a> {
     /// The status in trailers, or in the head of a trailers-only response.
     pub(super) fn from_headers(headers: &'a HeaderMap) -> Option<Self> {
-        let code = Code::from_header(headers.get(&GRPC_STATUS)?.as_bytes());
+        let code = GrpcCode::from_header(headers.get(&GRPC_STATUS)?.as_bytes());
         // The message of a success is not recorded.
         let message = match code {
-            Code::Ok => None,
+            GrpcCode::Ok => None,
             _ => headers.get(&GRPC_MESSAGE),
         };
         let message = message.map_or(Message::None, |text| Message::Encoded(text.as_bytes()));
@@ -76,32 +76,32 @@ impl<'a> CallStatus<'a> {
     /// The status of a response without one: what the HTTP status implies by the protocol's table.
     pub(super) fn missing(http: StatusCode) -> Self {
         let code = match http {
-            StatusCode::BAD_REQUEST => Code::Internal,
-            StatusCode::UNAUTHORIZED => Code::Unauthenticated,
-            StatusCode::FORBIDDEN => Code::PermissionDenied,
-            StatusCode::NOT_FOUND => Code::Unimplemented,
+            StatusCode::BAD_REQUEST => GrpcCode::Internal,
+            StatusCode::UNAUTHORIZED => GrpcCode::Unauthenticated,
+            StatusCode::FORBIDDEN => GrpcCode::PermissionDenied,
+            StatusCode::NOT_FOUND => GrpcCode::Unimplemented,
             StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => Code::Unavailable,
-            _ => Code::Unknown,
+            | StatusCode::GATEWAY_TIMEOUT => GrpcCode::Unavailable,
+            _ => GrpcCode::Unknown,
         };
         Self { code, message: Message::HttpStatus(http) }
     }
 
     /// The status of a failed service or body. The code is the one that tonic reports to its caller, except that an
     /// expired timeout is a `DEADLINE_EXCEEDED` (tonic reports `CANCELLED`); `default` for unknown errors.
-    pub(super) fn from_error<E: 'static>(error: &'a E, default: Code) -> Self {
+    pub(super) fn from_error<E: 'static>(error: &'a E, default: GrpcCode) -> Self {
         let Some(error) = as_error(error) else {
             return Self { code: default, message: Message::Fixed(std::any::type_name::<E>()) };
         };
         if error.is::<Overloaded>() {
-            return Self { code: Code::ResourceExhausted, message: Message::Chain(error) };
+            return Self { code: GrpcCode::ResourceExhausted, message: Message::Chain(error) };
         }
         let mut source = Some(error);
         while let Some(cause) = source {
             if let Some(status) = cause.downcast_ref::<tonic::Status>() {
-                let code = Code::from_tonic(status.code());
+                let code = GrpcCode::from_tonic(status.code());
                 return Self { code, message: Message::Text(status.message()) };
             }
             if let Some(code) = code_of_failure(cause) {
@@ -113,15 +113,15 @@ impl<'a> CallStatus<'a> {
     }
 
     pub(super) const fn cancelled() -> Self {
-        Self { code: Code::Cancelled, message: Message::Fixed("dropped before it completed") }
+        Self { code: GrpcCode::Cancelled, message: Message::Fixed("dropped before it completed") }
     }
 
     pub(super) const fn deadline_exceeded() -> Self {
-        Self { code: Code::DeadlineExceeded, message: Message::Fixed("deadline exceeded") }
+        Self { code: GrpcCode::DeadlineExceeded, message: Message::Fixed("deadline exceeded") }
     }
 
     pub(super) const fn panicked() -> Self {
-        Self { code: Code::Internal, message: Message::Fixed("panicked") }
+        Self { code: GrpcCode::Internal, message: Message::Fixed("panicked") }
     }
 
     /// The message alone, for the description of a span's status.
@@ -140,25 +140,25 @@ impl<'a> CallStatus<'a> {
     }
 }
 
-fn code_of_failure(error: &(dyn Error + 'static)) -> Option<Code> {
+fn code_of_failure(error: &(dyn Error + 'static)) -> Option<GrpcCode> {
     if error.is::<tonic::TimeoutExpired>() {
-        return Some(Code::DeadlineExceeded);
+        return Some(GrpcCode::DeadlineExceeded);
     }
     if error.is::<tonic::ConnectError>() {
-        return Some(Code::Unavailable);
+        return Some(GrpcCode::Unavailable);
     }
     if let Some(http) = error.downcast_ref::<hyper::Error>() {
         // A keep-alive ping without an answer.
         if http.is_timeout() {
-            return Some(Code::Unavailable);
+            return Some(GrpcCode::Unavailable);
         }
-        return http.is_canceled().then_some(Code::Cancelled);
+        return http.is_canceled().then_some(GrpcCode::Cancelled);
     }
     error.downcast_ref::<h2::Error>().map(code_of_reset)
 }
 
 /// The protocol's table from HTTP/2 error codes.
-fn code_of_reset(error: &h2::Error) -> Code {
+fn code_of_reset(error: &h2::Error) -> GrpcCode {
     match error.reason() {
         Some(
             h2::Reason::NO_ERROR
@@ -169,12 +169,12 @@ fn code_of_reset(error: &h2::Error) -> Code {
             | h2::Reason::FRAME_SIZE_ERROR
             | h2::Reason::COMPRESSION_ERROR
             | h2::Reason::CONNECT_ERROR,
-        ) => Code::Internal,
-        Some(h2::Reason::REFUSED_STREAM) => Code::Unavailable,
-        Some(h2::Reason::CANCEL) => Code::Cancelled,
-        Some(h2::Reason::ENHANCE_YOUR_CALM) => Code::ResourceExhausted,
-        Some(h2::Reason::INADEQUATE_SECURITY) => Code::PermissionDenied,
-        _ => Code::Unknown,
+        ) => GrpcCode::Internal,
+        Some(h2::Reason::REFUSED_STREAM) => GrpcCode::Unavailable,
+        Some(h2::Reason::CANCEL) => GrpcCode::Cancelled,
+        Some(h2::Reason::ENHANCE_YOUR_CALM) => GrpcCode::ResourceExhausted,
+        Some(h2::Reason::INADEQUATE_SECURITY) => GrpcCode::PermissionDenied,
+        _ => GrpcCode::Unknown,
     }
 }
 
@@ -190,21 +190,21 @@ mod tests {
         pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
     }
 
-    fn of(pairs: &[(&'static str, &str)]) -> Option<(Code, String)> {
+    fn of(pairs: &[(&'static str, &str)]) -> Option<(GrpcCode, String)> {
         CallStatus::from_headers(&headers(pairs)).map(|status| (status.code, status.message().into_owned()))
     }
 
     #[test]
     fn codes_are_read_from_their_numbers() {
-        for code in Code::ALL {
-            assert_eq!(Code::from_header((code as usize).to_string().as_bytes()), code);
+        for code in GrpcCode::ALL {
+            assert_eq!(GrpcCode::from_header((code as usize).to_string().as_bytes()), code);
         }
     }
 
     #[test]
     fn invalid_status_code_maps_to_unknown() {
         for text in ["17", "-1", "+5", "05", "00", "5 ", "", "x", "99999999999999999999"] {
-            assert_eq!(of(&[("grpc-status", text)]), Some((Code::Unknown, String::new())), "{text:?}");
+            assert_eq!(of(&[("grpc-status", text)]), Some((GrpcCode::Unknown, String::new())), "{text:?}");
         }
         assert_eq!(of(&[("grpc-message", "no status")]), None);
     }
@@ -220,6 +220,6 @@ mod tests {
     #[test]
     fn an_expired_timeout_is_a_deadline() {
         let error: Box<dyn Error + Send + Sync> = Box::new(tonic::TimeoutExpired(()));
-        assert_eq!(CallStatus::from_error(&error, Code::Unknown).code, Code::DeadlineExceeded);
+        assert_eq!(CallStatus::from_error(&error, GrpcCode::Unknown).code, GrpcCode::DeadlineExceeded);
     }
 }

@@ -1,4 +1,13 @@
 //! Metrics, and their current values.
+//!
+//! A metric arrives once for each collection. Its value *now* depends on its temporality:
+//!
+//! | temporality | value |
+//! |---|---|
+//! | gauge, cumulative | that of the last collection |
+//! | delta | the sum over all collections |
+//!
+//! Series are told apart by name, attributes, scope and resource: of two scopes that have the same series, both count.
 
 use std::sync::Arc;
 
@@ -124,6 +133,7 @@ pub(in crate::collector) fn metrics(export: &Export) -> Vec<CollectedMetric> {
     metrics
 }
 
+/// Returns the sum of all series with this name and at least these attributes.
 pub(in crate::collector) fn value(
     metrics: &[CollectedMetric],
     name: &str,
@@ -135,6 +145,7 @@ pub(in crate::collector) fn value(
     }
 }
 
+/// Returns the sum of all histograms with this name and at least these attributes.
 pub(in crate::collector) fn histogram(
     metrics: &[CollectedMetric],
     name: &str,

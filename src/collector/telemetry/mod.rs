@@ -1,4 +1,7 @@
 //! Spans, log records and metrics, each with its resource and scope.
+//!
+//! A [`CollectedSpan`] and its siblings are the OTLP message with what OTLP states once for many of them: the resource and
+//! the scope. The methods answer the questions of a test; everything else is in the public fields.
 
 mod metric;
 
@@ -176,6 +179,7 @@ impl CollectedLog {
     }
 }
 
+/// Returns the spans of a request, in its order. Empty for other signals.
 pub(super) fn spans(export: &Export) -> Vec<CollectedSpan> {
     let Export::Traces(request) = export else { return Vec::new() };
     let mut spans = Vec::new();
@@ -193,6 +197,7 @@ pub(super) fn spans(export: &Export) -> Vec<CollectedSpan> {
     spans
 }
 
+/// Returns the log records of a request, in its order. Empty for other signals.
 pub(super) fn logs(export: &Export) -> Vec<CollectedLog> {
     let Export::Logs(request) = export else { return Vec::new() };
     let mut logs = Vec::new();

@@ -16,7 +16,7 @@ use super::exchange::{Answer, RequestBody, plain_text, shortened, status_cause};
 use super::otlp_http::retry_after;
 use super::outcome::{Cause, Failure, Outcome};
 use super::responses;
-use crate::semconv::Code;
+use crate::semconv::GrpcCode;
 use crate::settings::Signal;
 
 /// The method that takes a signal's requests.
@@ -62,14 +62,14 @@ pub(super) fn outcome(answer: &Answer) -> Outcome {
     }
 }
 
-fn grpc_status(answer: &Answer) -> Option<Code> {
+fn grpc_status(answer: &Answer) -> Option<GrpcCode> {
     let value = answer.trailers.get("grpc-status").or_else(|| answer.headers.get("grpc-status"))?;
     let number = value.to_str().ok()?.trim().parse::<i32>().ok()?;
-    Some(Code::from_number(number))
+    Some(GrpcCode::from_number(number))
 }
 
-fn status_outcome(code: Code, answer: &Answer) -> Outcome {
-    if code == Code::Ok {
+fn status_outcome(code: GrpcCode, answer: &Answer) -> Outcome {
+    if code == GrpcCode::Ok {
         return responses::delivered(message(&answer.body));
     }
     let source = if answer.trailers.contains_key("grpc-status") { &answer.trailers } else { &answer.headers };
@@ -79,14 +79,17 @@ fn status_outcome(code: Code, answer: &Answer) -> Outcome {
 }
 
 /// OTLP specification, "OTLP/gRPC Response": which codes may be retried.
-fn classify(code: Code, message: &str, retry_after: Option<Duration>) -> Outcome {
-    let is_too_large = matches!(code, Code::OutOfRange | Code::ResourceExhausted) && is_about_size(message);
+fn classify(code: GrpcCode, message: &str, retry_after: Option<Duration>) -> Outcome {
+    let is_too_large =
+        matches!(code, GrpcCode::OutOfRange | GrpcCode::ResourceExhausted) && is_about_size(message);
     let cause = match code {
         _ if is_too_large => Cause::ItemTooLarge,
-        Code::Unauthenticated | Code::PermissionDenied => Cause::Unauthenticated,
-        Code::Unimplemented => Cause::Unsupported,
-        Code::ResourceExhausted => Cause::Throttled,
-        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Aborted => Cause::Unavailable,
+        GrpcCode::Unauthenticated | GrpcCode::PermissionDenied => Cause::Unauthenticated,
+        GrpcCode::Unimplemented => Cause::Unsupported,
+        GrpcCode::ResourceExhausted => Cause::Throttled,
+        GrpcCode::Unavailable | GrpcCode::DeadlineExceeded | GrpcCode::Cancelled | GrpcCode::Aborted => {
+            Cause::Unavailable
+        }
         _ => Cause::Refused,
     };
     let name = code.name();
@@ -94,14 +97,14 @@ fn classify(code: Code, message: &str, retry_after: Option<Duration>) -> Outcome
     let failure = Failure { retry_after, ..Failure::new(cause, text) };
     match code {
         _ if is_too_large => Outcome::TooLarge(failure),
-        Code::Cancelled
-        | Code::DeadlineExceeded
-        | Code::Aborted
-        | Code::OutOfRange
-        | Code::Unavailable
-        | Code::DataLoss => Outcome::Retry(failure),
-        Code::ResourceExhausted if retry_after.is_some() => Outcome::Retry(failure),
-        Code::ResourceExhausted => Outcome::Refused(Failure {
+        GrpcCode::Cancelled
+        | GrpcCode::DeadlineExceeded
+        | GrpcCode::Aborted
+        | GrpcCode::OutOfRange
+        | GrpcCode::Unavailable
+        | GrpcCode::DataLoss => Outcome::Retry(failure),
+        GrpcCode::ResourceExhausted if retry_after.is_some() => Outcome::Retry(failure),
+        GrpcCode::ResourceExhausted => Outcome::Refused(Failure {
             text: format!("{} (it does not say when to come back)", failure.text),
             ..failure
         }),

@@ -8,7 +8,7 @@ use http::Request;
 
 use super::*;
 use crate::collector::Fault;
-use crate::semconv::Code;
+use crate::semconv::GrpcCode;
 use crate::settings::{HeaderSource, HeaderToken, RequestSigner};
 
 over_each_protocol! {
@@ -95,7 +95,7 @@ fn a_refused_token_is_replaced_at_once_and_nothing_is_lost(protocol: Protocol) {
     let (source, _) = counting(Duration::from_secs(3600));
     let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, with_source(&collector, protocol, source));
     flushed(&pipeline, 1);
-    for refusal in [Fault::status(Code::Unauthenticated, "expired"), Fault::http(401), Fault::http(403)] {
+    for refusal in [Fault::status(GrpcCode::Unauthenticated, "expired"), Fault::http(401), Fault::http(403)] {
         collector.inject_fault(refusal.times(1));
         flushed(&pipeline, 1);
     }

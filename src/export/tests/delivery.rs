@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::collector::{Fault, HttpAnswer};
-use crate::semconv::Code;
+use crate::semconv::GrpcCode;
 
 over_each_protocol! {
     everything_arrives_and_is_counted,
@@ -131,12 +131,12 @@ fn a_collector_that_restarts_loses_nothing_that_fits(protocol: Protocol) {
 
 fn retryable_answers_lose_nothing(protocol: Protocol) {
     for code in [
-        Code::Unavailable,
-        Code::Cancelled,
-        Code::DeadlineExceeded,
-        Code::Aborted,
-        Code::OutOfRange,
-        Code::DataLoss,
+        GrpcCode::Unavailable,
+        GrpcCode::Cancelled,
+        GrpcCode::DeadlineExceeded,
+        GrpcCode::Aborted,
+        GrpcCode::OutOfRange,
+        GrpcCode::DataLoss,
     ] {
         let collector = Collector::start().unwrap();
         collector.inject_fault(Fault::status(code, "not now").times(1));
@@ -150,11 +150,11 @@ fn retryable_answers_lose_nothing(protocol: Protocol) {
 
 fn final_answers_are_not_repeated(protocol: Protocol) {
     for code in [
-        Code::InvalidArgument,
-        Code::Unimplemented,
-        Code::Unauthenticated,
-        Code::PermissionDenied,
-        Code::Internal,
+        GrpcCode::InvalidArgument,
+        GrpcCode::Unimplemented,
+        GrpcCode::Unauthenticated,
+        GrpcCode::PermissionDenied,
+        GrpcCode::Internal,
     ] {
         let collector = Collector::start().unwrap();
         collector.inject_fault(Fault::status(code, "never").times(1));
@@ -346,7 +346,7 @@ fn an_item_over_the_limit_of_requests_fails_alone_and_is_explained_once(protocol
 
 fn a_batch_that_failed_is_sent_before_later_ones(protocol: Protocol) {
     let collector = Collector::start().unwrap();
-    collector.inject_fault(Fault::status(Code::Unavailable, "later"));
+    collector.inject_fault(Fault::status(GrpcCode::Unavailable, "later"));
     let pipeline = Pipeline::to(&collector, protocol);
     pipeline.push_spans(0, 100);
     pipeline.flush().unwrap_err();
@@ -414,7 +414,7 @@ fn without_a_delay_items_are_sent_at_once(protocol: Protocol) {
         pipeline.wait_until(|counts| counts.delivered == number as u64 + 1);
     }
     // What comes while requests are under way is sent after them.
-    collector.inject_fault(Fault::status(Code::Unavailable, "not now").times(3));
+    collector.inject_fault(Fault::status(GrpcCode::Unavailable, "not now").times(3));
     pipeline.push_spans(5, 500);
     pipeline.wait_until(|counts| counts.delivered == 505);
     let (_, counts) = pipeline.shutdown(PATIENCE);
@@ -423,7 +423,7 @@ fn without_a_delay_items_are_sent_at_once(protocol: Protocol) {
 
 fn a_panic_while_an_outage_is_reported_costs_no_item(protocol: Protocol) {
     let collector = Collector::start().unwrap();
-    collector.inject_fault(Fault::status(Code::Unavailable, "not now").times(1));
+    collector.inject_fault(Fault::status(GrpcCode::Unavailable, "not now").times(1));
     let diagnostics = Diagnostics::default();
     diagnostics.write_with(Box::new(|_, message, _| panic!("on purpose: {message}")));
     let settings = export_settings(&collector.endpoint(), protocol);

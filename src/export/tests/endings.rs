@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::collector::Fault;
-use crate::semconv::Code;
+use crate::semconv::GrpcCode;
 
 over_each_protocol! {
     a_collector_that_is_not_there_costs_little_time_and_everything_is_counted,
@@ -89,7 +89,7 @@ fn a_request_that_hangs_beside_others_that_are_answered_is_not_repeated(protocol
 fn a_request_that_hangs_does_not_keep_the_last_ones_from_being_tried_again(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     collector.inject_fault(Fault::Silence.times(1));
-    collector.inject_fault(Fault::status(Code::Unavailable, "not now").times(1));
+    collector.inject_fault(Fault::status(GrpcCode::Unavailable, "not now").times(1));
     let mut pipeline = Pipeline::to(&collector, protocol);
     pipeline.push_spans(0, 100);
     wait_for_requests(&collector, 1);
@@ -171,7 +171,7 @@ fn an_exporter_can_start_and_end_inside_a_runtime(protocol: Protocol) {
 fn items_without_an_answer_are_counted_apart_whatever_comes_later(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     collector.inject_fault(Fault::Silence.times(1));
-    collector.inject_fault(Fault::status(Code::Unavailable, "not now"));
+    collector.inject_fault(Fault::status(GrpcCode::Unavailable, "not now"));
     let settings = ExportSettings {
         timeout: Duration::from_millis(200),
         ..export_settings(&collector.endpoint(), protocol)

@@ -9,7 +9,7 @@ use super::*;
 use crate::collector::Fault;
 use crate::export::queue::Take;
 use crate::export::queue::batch::{self, Batch};
-use crate::semconv::Code;
+use crate::semconv::GrpcCode;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -134,9 +134,9 @@ fn under_load_and_faults_the_ledger_agrees_with_the_collector() {
     let protocol = Protocol::Grpc;
     let collector = Collector::start().unwrap();
     for _ in 0..10 {
-        collector.inject_fault(Fault::status(Code::Unavailable, "later").times(1));
+        collector.inject_fault(Fault::status(GrpcCode::Unavailable, "later").times(1));
         collector.inject_fault(Fault::Delay(Duration::ZERO).times(1));
-        collector.inject_fault(Fault::status(Code::Internal, "no").times(1));
+        collector.inject_fault(Fault::status(GrpcCode::Internal, "no").times(1));
         collector.inject_fault(Fault::partial_success(7, "old").times(1));
     }
     let limits = QueueSettings { max_items: 1000, max_export_batch_size: 50, ..QUEUE };

@@ -75,7 +75,7 @@ fn a_destination_that_is_down_costs_the_others_nothing(protocol: Protocol) {
 
 fn what_one_destination_refuses_the_others_deliver(protocol: Protocol) {
     let collectors = [(); 3].map(|()| Collector::start().unwrap());
-    collectors[1].inject_fault(Fault::status(crate::semconv::Code::InvalidArgument, "no").times(1));
+    collectors[1].inject_fault(Fault::status(crate::semconv::GrpcCode::InvalidArgument, "no").times(1));
     let endpoints = collectors.each_ref().map(Collector::endpoint);
     let mut pipelines = Pipelines::to(QUEUE, protocol, endpoints.each_ref().map(String::as_str));
     pipelines.push_spans(0..250);

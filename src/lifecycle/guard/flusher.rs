@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::providers::Providers;
 use super::{left_until, user_code_share};
+use crate::export::own_threads::Fork;
 use crate::export::own_threads::on_io_thread;
 use crate::export::{ExportError, Workers};
-use crate::fork::Fork;
 use crate::lifecycle::tasks::{self, BackgroundTasks};
 use crate::lines::writer::NonBlockingWriter;
 use crate::settings::deadline_after;

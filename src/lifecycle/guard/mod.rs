@@ -20,7 +20,7 @@ use self::running::{Started, stats};
 use super::shutdown_error::ShutdownError;
 use crate::export::ExportError;
 use crate::export::ExportStats;
-use crate::fork::Fork;
+use crate::export::own_threads::Fork;
 use crate::lifecycle::tasks;
 use crate::lines::writer::NonBlockingWriter;
 use crate::provider::TelemetryMeterProvider;

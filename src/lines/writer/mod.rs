@@ -48,7 +48,7 @@ use self::buffer::{Buffer, Pushed, count_lines};
 pub use self::line::LineWriter;
 pub use self::output::{LogDestination, OverflowPolicy};
 use self::sink::Sink;
-use crate::fork::Fork;
+use crate::export::own_threads::Fork;
 use crate::settings::deadline_after;
 
 /// Writes lines on its own thread. Cheap to clone; all clones share one buffer and one thread.

@@ -28,7 +28,6 @@ use std::path::{Path, PathBuf};
 pub(super) use self::apply::distribution_keys;
 pub use self::document::ConfigDocument;
 pub(super) use self::report::At;
-pub use self::report::ConfigMistake;
 use self::report::Report;
 pub(super) use self::values::FileValues;
 use self::yaml::{Node, Variable};
@@ -133,7 +132,7 @@ impl ConfigFile {
 pub(crate) fn settings_of(
     bytes: &[u8],
     env: &dyn Fn(&str) -> Option<String>,
-) -> Result<String, Vec<ConfigMistake>> {
+) -> Result<String, Vec<crate::error::ConfigMistake>> {
     let lookup = |name: &str| env(name).map_or(Variable::Unset, Variable::Set);
     let mut report = Report::default();
     let root = yaml::parse(bytes, &lookup, &mut report).filter(|_| report.is_empty());

@@ -1,52 +1,8 @@
 //! What is wrong with a file, each mistake with its place.
 
-use std::fmt;
-
 use super::yaml::Position;
+use crate::error::ConfigMistake;
 use crate::settings::secrets::shown_name;
-
-/// One mistake in a configuration file.
-///
-/// `Display` gives the place, the path in the document, and what is wrong:
-/// `line 12, column 9: tracer_provider.sampler: …`. Values that may hold a secret are hidden.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigMistake {
-    at: Position,
-    path: String,
-    reason: String,
-}
-
-impl ConfigMistake {
-    /// Returns the line, counted from 1.
-    pub fn line(&self) -> usize {
-        self.at.line
-    }
-
-    /// Returns the column, counted in characters from 1.
-    pub fn column(&self) -> usize {
-        self.at.column
-    }
-
-    /// Returns the path in the document: `tracer_provider.processors[0].batch`. Empty for the document itself.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// Returns what is wrong, and what is allowed.
-    pub fn reason(&self) -> &str {
-        &self.reason
-    }
-}
-
-impl fmt::Display for ConfigMistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, path, reason } = self;
-        match path.is_empty() {
-            true => write!(f, "{at}: {reason}"),
-            false => write!(f, "{at}: {path}: {reason}"),
-        }
-    }
-}
 
 /// Collects mistakes.
 #[derive(Debug, Default)]
@@ -62,7 +18,7 @@ impl Report {
             self.omitted += 1;
             return;
         }
-        self.mistakes.push(ConfigMistake { at, path: path.0.clone(), reason });
+        self.mistakes.push(ConfigMistake { line: at.line, column: at.column, path: path.0.clone(), reason });
     }
 
     pub(in crate::settings) fn extend(&mut self, other: Self) {
@@ -81,7 +37,7 @@ impl Report {
 
     /// Returns the mistakes in the order of the file.
     pub(in crate::settings) fn into_mistakes(mut self) -> Vec<ConfigMistake> {
-        self.mistakes.sort_by_key(|mistake| mistake.at);
+        self.mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
         if let (Some(last), 1..) = (self.mistakes.last().cloned(), self.omitted) {
             let reason = format!("{} more mistakes", self.omitted);
             self.mistakes.push(ConfigMistake { path: String::new(), reason, ..last });

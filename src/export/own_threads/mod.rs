@@ -1,6 +1,15 @@
-//! Which threads are the I/O thread.
+//! The threads that this crate starts, and whether they still exist.
+//!
+//! | question | answered by |
+//! |---|---|
+//! | Is what happens here our own work, which must not become telemetry? | [`on_io_thread`], [`on_line_writer`] |
+//! | Is this a forked child, in which none of the threads runs? | [`Fork::is_child`] |
+
+mod fork;
 
 use std::cell::Cell;
+
+pub(crate) use self::fork::Fork;
 
 /// Returns `true` on the I/O thread, on a helper of its runtime, and on the thread of a line writer. Spans and events
 /// made here would be exported or written by the very work that makes them; `opentelemetry`'s own suppression is lost
