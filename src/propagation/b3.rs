@@ -24,7 +24,9 @@ mod tests;
 /// The B3 propagator, by what it writes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum B3 {
+    /// Writes `b3`.
     SingleHeader,
+    /// Writes `X-B3-TraceId` and its siblings.
     MultipleHeaders,
 }
 
@@ -60,6 +62,7 @@ impl TextMapPropagator for B3 {
     }
 }
 
+/// Writes all parts in one header. The parent id, which is optional, is not sent.
 fn inject_single(span: &SpanContext, is_debug: bool, injector: &mut dyn Injector) {
     let decision = match (is_debug, span.is_sampled()) {
         (true, _) => "d",
@@ -69,6 +72,7 @@ fn inject_single(span: &SpanContext, is_debug: bool, injector: &mut dyn Injector
     injector.set(SINGLE, format!("{}-{}-{decision}", span.trace_id(), span.span_id()));
 }
 
+/// Writes one header for each part.
 fn inject_multiple(span: &SpanContext, is_debug: bool, injector: &mut dyn Injector) {
     injector.set(TRACE_ID, span.trace_id().to_string());
     injector.set(SPAN_ID, span.span_id().to_string());
@@ -79,6 +83,7 @@ fn inject_multiple(span: &SpanContext, is_debug: bool, injector: &mut dyn Inject
     }
 }
 
+/// Parses `b3`. A header of one part (`b3: 0`, a decision without ids) is no parent.
 fn parse_single(header: &str) -> Option<RemoteParent> {
     let mut parts = header.splitn(4, '-');
     let (trace_id, span_id) = (b3_trace_id(parts.next()?)?, b3_span_id(parts.next()?)?);
@@ -89,6 +94,8 @@ fn parse_single(header: &str) -> Option<RemoteParent> {
     Some(RemoteParent { trace_id, span_id, decision })
 }
 
+/// Reads the headers `X-B3-…`. `X-B3-Flags: 1` means debug and outweighs `X-B3-Sampled`. An invalid decision makes
+/// the whole invalid.
 fn extract_multiple(extractor: &dyn Extractor) -> Option<RemoteParent> {
     let trace_id = b3_trace_id(single_value(extractor, TRACE_ID)?)?;
     let span_id = b3_span_id(single_value(extractor, SPAN_ID)?)?;
@@ -112,10 +119,12 @@ fn parse_decision(text: &str) -> Option<Decision> {
     }
 }
 
+/// Accepts ids of 64 and 128 bits, as old and new tracers send them.
 fn b3_trace_id(text: &str) -> Option<TraceId> {
     if matches!(text.len(), 16 | 32) { parse_trace_id(text) } else { None }
 }
 
+/// Accepts 16 digits only.
 fn b3_span_id(text: &str) -> Option<SpanId> {
     if text.len() == 16 { parse_span_id(text) } else { None }
 }

@@ -11,6 +11,7 @@ use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
+/// The propagator of the header `baggage`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Baggage;
 
@@ -47,6 +48,8 @@ impl TextMapPropagator for Baggage {
     }
 }
 
+/// Returns one member of the header: `key=value;properties`. The key of an entry is a token already, which the API
+/// checks.
 fn member(key: &str, value: &str, properties: &str) -> String {
     let separator = if properties.is_empty() { "" } else { ";" };
     let (value, properties) =
@@ -54,7 +57,8 @@ fn member(key: &str, value: &str, properties: &str) -> String {
     format!("{key}={value}{separator}{properties}")
 }
 
-/// Bytes that are not UTF-8 after decoding are replaced, as the specification requires.
+/// Parses one member, or returns `None` if it has no `=`. Bytes that are not UTF-8 after decoding are replaced, as
+/// the specification requires.
 fn entry(member: &str) -> Option<KeyValueMetadata> {
     let (entry, properties) = member.split_once(';').unwrap_or((member, ""));
     let (key, value) = entry.split_once('=')?;
@@ -63,9 +67,11 @@ fn entry(member: &str) -> Option<KeyValueMetadata> {
 }
 
 const BAGGAGE: &str = "baggage";
+/// Optional white space around members, keys and values.
 const SPACE: [char; 2] = [' ', '\t'];
 /// The specification's limits; longer or further entries need not be passed on.
 const MAX_BYTES: usize = 8192;
+/// Entries that are read; further ones are ignored.
 const MAX_ENTRIES: usize = 64;
 /// What the specification asks for, and what some receivers take for something else: the SDK's an `=`, Python's a `+`.
 const VALUE: AsciiSet = PROPERTIES.add(b' ').add(b';').add(b'%').add(b'=').add(b'+');

@@ -46,6 +46,7 @@ where
     global::get_text_map_propagator(|propagator| propagator.extract(&headers))
 }
 
+/// Collects the headers that propagators set.
 struct Outgoing(Vec<(String, String)>);
 
 impl Injector for Outgoing {
@@ -57,9 +58,11 @@ impl Injector for Outgoing {
     }
 }
 
+/// The headers of a message, with names in lower case, in their order.
 struct Incoming(Vec<(String, String)>);
 
 impl Incoming {
+    /// Returns all values of a header, of which a propagator may want more than the first.
     fn values(&self, key: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| &**value)
     }

@@ -54,6 +54,7 @@ impl TextMapPropagator for Jaeger {
     }
 }
 
+/// Parses `uber-trace-id`. Debug counts only together with *sampled*, as Jaeger's own clients read it.
 fn parse(header: &str) -> Option<RemoteParent> {
     if header.len() > MAX_HEADER {
         return None;
@@ -116,17 +117,20 @@ fn baggage_key(header: &str) -> Option<&str> {
     (prefix.eq_ignore_ascii_case(UBERCTX) && !key.is_empty()).then_some(key)
 }
 
+/// A key becomes a part of the header's name, so that not every key of the baggage can be sent.
 fn is_header_name(key: &str) -> bool {
     http::HeaderName::from_bytes(key.as_bytes()).is_ok()
 }
 
 const UBER_TRACE_ID: &str = "uber-trace-id";
+/// Prefix of the headers of the baggage.
 const UBERCTX: &str = "uberctx-";
 const SAMPLED: u8 = 1;
 const DEBUG: u8 = 2;
 /// Two ids of a trace, two of spans, flags, and each separator percent-encoded: with room to spare.
 const MAX_HEADER: usize = 128;
 const MAX_ENTRIES: usize = 64;
+/// Bytes of all keys and values together.
 const MAX_BYTES: usize = 8192;
 /// The same as in other languages: letters, digits and `-_.~` stay.
 const BAGGAGE_VALUE: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

@@ -23,8 +23,11 @@ pub(super) struct RemoteParent {
 /// The sampling decision of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
+    /// The caller left it to this service.
     Deferred,
+    /// The caller does not record the trace.
     Denied,
+    /// The caller records the trace.
     Accepted,
     /// Accepted, and every service downstream should record as well.
     Debug,
@@ -71,6 +74,7 @@ pub(super) fn parse_span_id(text: &str) -> Option<SpanId> {
     u64::try_from(id).ok().map(SpanId::from)
 }
 
+/// Parses up to 128 bits. Shorter texts are padded with zeros on the left.
 fn parse_hex(text: &str, max_digits: usize) -> Option<u128> {
     // `from_str_radix` accepts a sign.
     let is_hex = text.len() <= max_digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());

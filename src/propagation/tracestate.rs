@@ -10,6 +10,7 @@ use opentelemetry::trace::{SpanContext, TraceId, TraceState};
 /// A received `tracestate` with members that [`TraceState`] cannot hold.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ReceivedTraceState {
+    /// The trace that the header belongs to; it is not sent on with a span of another one.
     trace_id: TraceId,
     /// The whole header, normalized.
     header: String,
@@ -70,6 +71,7 @@ fn members(header: &str) -> Option<Vec<(&str, &str)>> {
     Some(members)
 }
 
+/// Keys of Level 2: a lower-case letter or a digit, then 255 characters at most.
 fn is_key(key: &[u8]) -> bool {
     let rest = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/' | b'@');
     matches!(key, [b'a'..=b'z' | b'0'..=b'9', ..]) && key.len() <= MAX_LENGTH && key.iter().all(rest)
@@ -87,6 +89,7 @@ fn is_held(member: (&str, &str)) -> bool {
     TraceState::from_key_value([member]).is_ok()
 }
 
+/// Writes members without blanks around them.
 fn write(members: &[(&str, &str)]) -> String {
     members.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }

@@ -50,6 +50,7 @@ impl TextMapPropagator for XRay {
     }
 }
 
+/// Parses the header. Returns `None` without `Root` or `Parent`, and if any part that is known is invalid.
 fn parse(header: &str) -> Option<RemoteParent> {
     if header.len() > MAX_HEADER {
         return None;
@@ -75,6 +76,7 @@ fn parse_root(root: &str) -> Option<TraceId> {
     if has_length { parse_trace_id(&format!("{time}{unique}")) } else { None }
 }
 
+/// `?` requests a decision of the receiver.
 fn parse_decision(text: &str) -> Option<Decision> {
     match text {
         "1" => Some(Decision::Accepted),
@@ -85,6 +87,8 @@ fn parse_decision(text: &str) -> Option<Decision> {
 }
 
 const HEADER: &str = "x-amzn-trace-id";
+/// Seconds since 1970, which X-Ray writes into the first 32 bits of a trace id. Ids of other services hold random
+/// digits there, which X-Ray accepts.
 const TIME_DIGITS: usize = 8;
 const UNIQUE_DIGITS: usize = 24;
 const SPAN_DIGITS: usize = 16;

@@ -1,4 +1,7 @@
 //! Additions of the user to the SDK's builders.
+//!
+//! The SDK's builders change their type or consume themselves with each call, and exist only once the settings are
+//! resolved. Until then, each addition is kept as a closure.
 
 use std::fmt;
 
@@ -11,14 +14,17 @@ pub(crate) type View = Box<dyn Fn(&Instrument) -> Option<Stream> + Send + Sync>;
 pub(crate) struct BuilderHooks<B>(Vec<Box<dyn FnOnce(B) -> B + Send>>);
 
 impl<B> BuilderHooks<B> {
+    /// Adds a step, which runs after the earlier ones.
     pub(crate) fn push(&mut self, step: impl FnOnce(B) -> B + Send + 'static) {
         self.0.push(Box::new(step));
     }
 
+    /// Runs all steps in their order.
     pub(crate) fn apply(self, builder: B) -> B {
         self.0.into_iter().fold(builder, |builder, step| step(builder))
     }
 
+    /// Returns `true` if the user added nothing, so that shortcuts are possible.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,4 +1,7 @@
 //! The installation by `build()`, for the parts of this crate that are created without a guard.
+//!
+//! A [`grpc::ServerLayer`](crate::grpc::ServerLayer), for example, can be created anywhere in the program, before or after
+//! `build()`. It looks here when the first call arrives, not when it is created.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,10 +28,12 @@ pub(crate) struct Installed {
     pub(crate) layer_env: Option<Env>,
     /// The standard propagators of the global propagator, if it has no others.
     pub(crate) propagators: Option<Standard>,
+    /// Where layers log what is wrong with their options.
     pub(crate) diagnostics: Diagnostics,
 }
 
 impl Installed {
+    /// Returns the installation, or `None` before `build()`.
     pub(crate) fn get() -> Option<&'static Self> {
         INSTALLED.get()
     }
@@ -73,5 +78,7 @@ impl Drop for GlobalPropagator {
     }
 }
 
+/// Never cleared: after the end of telemetry its providers do nothing, and a second `build()` is an error.
 static INSTALLED: OnceLock<Installed> = OnceLock::new();
+/// Another propagator was made global after ours.
 static PROPAGATOR_REPLACED: AtomicBool = AtomicBool::new(false);

@@ -6,6 +6,7 @@ use opentelemetry_sdk::logs::{LoggerProviderBuilder, SdkLoggerProvider};
 use super::builder_hooks::BuilderHooks;
 use crate::export::LogQueue;
 
+/// Creates the provider. `queue` is `None` if nothing is exported.
 pub(crate) fn logger_provider(
     resource: Resource,
     queue: Option<LogQueue>,

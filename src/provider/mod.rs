@@ -2,6 +2,15 @@
 //!
 //! The SDK's builders read some variables themselves, differently from the specification. Whatever they read is set
 //! here, so that `settings` alone decides.
+//!
+//! | provider | samples, aggregates or passes on | exports through |
+//! |---|---|---|
+//! | `trace` | the user's sampler, or one of the SDK's, behind `sampler` | `export::SpanQueue`, unless the bridge encodes spans itself |
+//! | `metrics` | the SDK's aggregations, with the views of `views` | `metrics::reader`, which collects into `export::MetricQueue` |
+//! | `log` | nothing | `export::LogQueue`; `tracing` events take the direct way past it |
+//!
+//! `resource` describes the process on all of them. `installed` keeps what `build()` installed, for layers that are
+//! created without a guard.
 
 mod builder_hooks;
 mod ids;

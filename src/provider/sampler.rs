@@ -1,4 +1,13 @@
 //! The sampler, and its decisions that are known in advance.
+//!
+//! | sampler | needs no call for | runs user code |
+//! |---|---|---|
+//! | `always_off` | any span | no |
+//! | parent-based, with unsampled parents dropped | children of an unsampled span | no |
+//! | one of the SDK's, set in code | the same, found by its type | no |
+//! | any other, set in code | nothing | yes: a panic drops the span |
+//!
+//! A shortcut must never decide otherwise than the sampler would; what is not certain is left to the sampler.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,9 +20,10 @@ use opentelemetry_sdk::trace::{IdGenerator as _, Sampler, SamplingDecision, Samp
 use super::ids::RandomIds;
 use crate::settings::{ParentSampling, SamplerSetting};
 
-/// Spans that are known not to be sampled without calling the sampler.
+/// Which spans are known not to be sampled, without a call of the sampler. Such a span costs only its ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum SamplingShortcut {
+    /// No span: the sampler is called for all.
     #[default]
     None,
     /// Children of a span that is not sampled.
@@ -23,6 +33,8 @@ pub(crate) enum SamplingShortcut {
 }
 
 impl SamplingShortcut {
+    /// Returns the shortcut of a setting. `custom` is the sampler that was set in code, and counts only if the
+    /// setting says so: the environment can replace it.
     pub(crate) fn new(setting: &SamplerSetting, custom: Option<&CustomSampler>) -> Self {
         match setting {
             SamplerSetting::AlwaysOn | SamplerSetting::TraceIdRatio(_) => Self::None,
@@ -41,6 +53,7 @@ impl SamplingShortcut {
         }
     }
 
+    /// Returns the shortcut of a sampler that was set in code.
     fn from_custom(sampler: &dyn Any) -> Self {
         match sampler.downcast_ref() {
             Some(Sampler::ParentBased(_)) => Self::DropUnsampledParent,
@@ -86,6 +99,7 @@ pub(crate) struct CustomSampler {
 }
 
 impl CustomSampler {
+    /// Keeps the sampler, and finds out whether it is one of the SDK's while its type is still known.
     pub(crate) fn new(sampler: impl ShouldSample + 'static) -> Self {
         let any: &dyn Any = &sampler;
         let is_built_in = match any.downcast_ref() {
@@ -114,6 +128,7 @@ pub(crate) struct SharedSampler {
 }
 
 impl SharedSampler {
+    /// Creates the sampler of a provider.
     pub(crate) fn new(setting: &SamplerSetting, custom: Option<CustomSampler>) -> Self {
         if let (SamplerSetting::Custom, Some(CustomSampler { sampler, is_built_in, .. })) = (setting, custom)
         {
@@ -136,9 +151,11 @@ fn built_in(setting: &SamplerSetting) -> Arc<dyn ShouldSample> {
     })
 }
 
-/// A sampler for each kind of parent.
+/// A sampler for each kind of parent, as `parent_based` of a configuration file describes them. The SDK's own type
+/// has no choice for remote and local parents.
 #[derive(Clone, Debug)]
 struct ParentBasedSampler {
+    /// Without a valid parent.
     root: Arc<dyn ShouldSample>,
     remote_sampled: Arc<dyn ShouldSample>,
     remote_not_sampled: Arc<dyn ShouldSample>,

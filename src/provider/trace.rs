@@ -9,7 +9,9 @@ use super::sampler::SharedSampler;
 use crate::export::SpanQueue;
 use crate::settings::{SpanLimitSettings, TraceSettings};
 
-/// `additions` are the user's components: processors, an id generator.
+/// Creates the provider. `queue` is `None` if nothing is exported; `additions` are the user's components: processors,
+/// an id generator. They come first, so that the export sees what the user's processors have changed, and our sampler
+/// and limits replace theirs.
 pub(crate) fn tracer_provider(
     settings: &TraceSettings,
     resource: Resource,
@@ -27,6 +29,7 @@ pub(crate) fn tracer_provider(
     }
 }
 
+/// Translates the limits of the settings to those of the SDK.
 fn limits(settings: &SpanLimitSettings) -> SpanLimits {
     SpanLimits {
         max_events_per_span: settings.events,

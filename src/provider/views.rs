@@ -35,7 +35,7 @@ pub(super) fn views(settings: &MetricSettings, user: Vec<View>) -> Vec<View> {
     views
 }
 
-/// What applies where a view says nothing.
+/// What applies where a view leaves something open, and to instruments without a view.
 #[derive(Clone, Copy, Debug)]
 struct Defaults {
     histograms: HistogramAggregation,
@@ -43,11 +43,13 @@ struct Defaults {
 }
 
 impl Defaults {
+    /// Returns `true` if the defaults differ from those of the SDK, so that a view is needed to apply them.
     fn change_anything(&self) -> bool {
         self.histograms != HistogramAggregation::ExplicitBuckets
             || self.cardinality != CardinalityLimits::default()
     }
 
+    /// Returns the stream of an instrument that no view is for, or `None` if the SDK's own default is right.
     fn stream(&self, instrument: &Instrument) -> Option<Stream> {
         let aggregation = self.aggregation(instrument.kind());
         let limit = self.cardinality.get(instrument.kind());
@@ -58,6 +60,7 @@ impl Defaults {
         with(stream, limit, StreamBuilder::with_cardinality_limit).build().ok()
     }
 
+    /// Returns the aggregation that the settings choose for instruments of this kind.
     fn aggregation(&self, kind: InstrumentKind) -> Option<Aggregation> {
         match self.histograms {
             HistogramAggregation::Base2Exponential if kind == InstrumentKind::Histogram => Some(EXPONENTIAL),
@@ -66,6 +69,8 @@ impl Defaults {
     }
 }
 
+/// Makes a stream of a view. What the view leaves open comes from the defaults. `None` for combinations that the SDK
+/// refuses: the instrument then gets its default.
 fn build(stream: &ViewStream, instrument: &Instrument, defaults: &Defaults) -> Option<Stream> {
     let ViewStream { name, description, aggregation, cardinality_limit, attribute_keys } = stream.clone();
     let kind = instrument.kind();
@@ -94,6 +99,8 @@ fn with<T>(
     }
 }
 
+/// Returns `true` if all conditions of the selector hold. Names match without regard to case, and can have the
+/// wildcards `*` and `?`.
 fn fits(selector: &ViewSelector, instrument: &Instrument) -> bool {
     let ViewSelector { instrument_name, instrument_kind, unit, meter_name, meter_version, meter_schema_url } =
         selector;

@@ -81,6 +81,7 @@ impl SyncInstrument<u64> for AsFloat {
     }
 }
 
+/// A handle on one attribute set of a histogram of integers.
 struct BoundAsFloat(BoundHistogram<f64>);
 
 impl BoundSyncInstrument<u64> for BoundAsFloat {

@@ -1,4 +1,7 @@
 //! What tells instruments of one name apart.
+//!
+//! The SDK aggregates instruments of one name and scope into one stream if they agree, and exports two streams of one name
+//! if they do not, which backends refuse or mix. The second of them is therefore reported when it is created.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,20 +13,25 @@ use crate::diagnostics::{Diagnostics, FieldValue};
 #[derive(Debug, Default)]
 pub(super) struct Identities(Mutex<HashMap<String, Known>>);
 
+/// The first instrument of a name.
 #[derive(Debug)]
 struct Known {
     first: Identity,
+    /// A conflict is reported once for each name.
     is_reported: bool,
 }
 
 /// What an instrument was created with.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Identity {
+    /// As it was given; names are compared without regard to case.
     pub(super) name: String,
     /// The kind of the instrument, with the type of its measurements.
     pub(super) kind: &'static str,
+    /// Empty if none was given, like the description.
     pub(super) unit: String,
     pub(super) description: String,
+    /// Of a histogram, if it was created with any.
     pub(super) boundaries: Option<Vec<f64>>,
 }
 

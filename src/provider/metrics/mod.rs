@@ -1,4 +1,18 @@
 //! The meter provider: the SDK's, with one reader that hands each collection to the queue, one view, and checks in front.
+//!
+//! ```text
+//! instrument → meter (checks) → SDK aggregation → reader → export::MetricQueue
+//!                observer (callbacks) ─┘             └ collects every interval, at a flush, at the shutdown
+//! ```
+//!
+//! | file | adds to the SDK |
+//! |---|---|
+//! | `provider` | the public type; hands out checked meters |
+//! | `meter`, `identity` | warnings about instruments of one name that differ; boundaries for seconds |
+//! | `attributes` | the last value of a repeated key |
+//! | `observer` | callbacks on a thread of their own, without the SDK's lock |
+//! | `reader` | collections bounded in time, and none while the queue is full |
+//! | `built_in` | metrics of the process, the tokio runtime and the export itself, on request |
 
 mod attributes;
 pub(crate) mod built_in;
@@ -29,6 +43,8 @@ use crate::settings::MetricSettings;
 /// # Errors
 ///
 /// [`InitError::Thread`] if the system refuses one to the reader.
+/// Creates the provider and starts its reader's thread, if there is a queue. `views` and `additions` are the user's.
+///
 pub(crate) fn meter_provider(
     settings: &MetricSettings,
     resource: Resource,

@@ -37,6 +37,7 @@ trait Observe: Send + Sync + fmt::Debug {
     /// Calls the callbacks, unless they are being called, or what they observed has not been collected yet.
     fn observe(&self);
 
+    /// Returns the name of the instrument, for reports.
     fn name(&self) -> &str;
 
     /// Returns `true` the first time.
@@ -46,14 +47,20 @@ trait Observe: Send + Sync + fmt::Debug {
 /// An observable instrument: its callbacks, and what they have observed since the last collection.
 pub(super) struct Observed<T> {
     name: String,
+    /// All callbacks of the instrument, in the order in which they were added.
     callbacks: Vec<Callback<T>>,
+    /// Set while the callbacks run, on whichever thread.
     is_running: AtomicBool,
+    /// Reported as slow; once is enough.
     is_slow: AtomicBool,
+    /// Reported as panicking; once is enough.
     has_panicked: AtomicBool,
+    /// `None` until the callbacks have run, and after a collection took them.
     observations: Mutex<Option<Vec<Observation<T>>>>,
     diagnostics: Diagnostics,
 }
 
+/// A value and its attributes.
 type Observation<T> = (T, Vec<KeyValue>);
 
 /// The instruments to observe, from the first on, and where each that is done is reported.
@@ -63,6 +70,7 @@ struct Work {
 }
 
 impl Observer {
+    /// Starts without a thread; the first collection with an observable instrument starts it.
     pub(crate) fn new(diagnostics: Diagnostics) -> Self {
         Self { instruments: Mutex::default(), thread: Mutex::default(), diagnostics }
     }
@@ -83,7 +91,7 @@ impl Observer {
             diagnostics: self.diagnostics.clone(),
         });
         lock(&self.instruments).push(Arc::clone(&observed) as _);
-        move |instrument| observed.hand_on(instrument)
+        move |instrument| observed.on_collect(instrument)
     }
 
     /// Calls all callbacks, each for at most `limit` and all of them until the deadline, and then `collect`.
@@ -95,6 +103,8 @@ impl Observer {
         collect()
     }
 
+    /// Runs all callbacks. Each time one exceeds the limit, its thread is left to it, and the others continue on a
+    /// new one.
     fn observe(&self, thread: &mut Option<Sender<Work>>, limit: Duration, deadline: Instant) {
         let mut left = lock(&self.instruments).clone();
         while !left.is_empty() {
@@ -141,6 +151,7 @@ fn start(thread: &mut Option<Sender<Work>>, work: Work) {
     }
 }
 
+/// The thread's function. Ends when the observer drops its sender.
 fn run(work: &Receiver<Work>) {
     // Spans and records of the export's own doing are not telemetry.
     let _suppressed = Context::enter_telemetry_suppressed_scope();
@@ -176,7 +187,7 @@ fn wait(observed: &Receiver<()>, count: usize, limit: Duration, deadline: Instan
 
 impl<T: Copy + Send + Sync + 'static> Observed<T> {
     /// What the SDK calls during a collection.
-    fn hand_on(&self, instrument: &dyn AsyncInstrument<T>) {
+    fn on_collect(&self, instrument: &dyn AsyncInstrument<T>) {
         if COLLECTION.with(Cell::get) == Collection::Own {
             for (value, attributes) in lock(&self.observations).take().unwrap_or_default() {
                 instrument.observe(value, &attributes);
@@ -188,6 +199,7 @@ impl<T: Copy + Send + Sync + 'static> Observed<T> {
         self.call(&UniqueKeys(instrument));
     }
 
+    /// Calls the callbacks. A panic ends the calls of this instrument, for this collection.
     fn call(&self, instrument: &dyn AsyncInstrument<T>) {
         let call = || self.callbacks.iter().for_each(|callback| callback(instrument));
         // The panic hook has reported where it happened.
@@ -261,6 +273,7 @@ enum Collection {
     Callback,
 }
 
+/// Resets [`COLLECTION`] when the collection ends, by a panic too.
 struct ResetCollection;
 
 impl Drop for ResetCollection {
@@ -275,12 +288,15 @@ pub(super) fn is_inside_locked_callback() -> bool {
     COLLECTION.with(Cell::get) == Collection::Callback
 }
 
+/// Locks also after a panic: each value is complete at any moment.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 thread_local! {
+    /// Set by the thread that collects, read by the callbacks that the SDK calls on it.
     static COLLECTION: Cell<Collection> = const { Cell::new(Collection::None) };
 }
 
-const THREAD_NAME: &str = "telemetry-observe";
+/// Linux shows 15 bytes of it.
+const THREAD_NAME: &str = "otel-observe";

@@ -47,12 +47,14 @@ pub struct TelemetryMeterProvider(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    /// Aggregates and collects.
     sdk: SdkMeterProvider,
     readers: Readers,
     /// The reader of the export.
     reader: Option<QueueReader>,
     observer: Arc<Observer>,
     diagnostics: Diagnostics,
+    /// By scope: the checks compare all instruments of one scope, whichever handle creates them.
     meters: Mutex<HashMap<InstrumentationScope, Meter>>,
 }
 
@@ -68,6 +70,7 @@ pub(super) enum Readers {
 }
 
 impl TelemetryMeterProvider {
+    /// Puts the checks in front of the SDK's provider.
     pub(super) fn new(
         sdk: SdkMeterProvider,
         readers: Readers,

@@ -2,6 +2,14 @@
 //!
 //! While collections wait for the collector, further ones follow at least a second apart, and none is made while the
 //! queue is full: counters and histograms go on adding up, so nothing is lost but the times between.
+//!
+//! The thread alternates between waiting for a command and, when the interval is over, a collection. Intervals that were
+//! missed, because a callback was slow or the machine slept, are not made up for.
+//!
+//! | moment | limit for each callback | limit for all |
+//! |---|---|---|
+//! | interval | half of it, within 0.1 to 5 s | the interval, at least 0.1 s |
+//! | flush, shutdown | the same | three quarters of the time that is left; the rest is for the delivery |
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,24 +32,31 @@ use crate::settings::deadline_after;
 #[derive(Clone, Debug)]
 pub(crate) struct QueueReader(Arc<Shared>);
 
+/// What the thread and the handles share.
 #[derive(Debug)]
 struct Shared {
+    /// The SDK's reader, which collects when it is called.
     manual: ManualReader,
     queue: MetricQueue,
     observer: Arc<Observer>,
+    /// From one collection to the next.
     interval: Duration,
     diagnostics: Diagnostics,
+    /// A failed collection was reported; further ones are not.
     has_failed: AtomicBool,
     /// To the reader's thread; `None` after the shutdown, and where the system refused the thread.
     commands: Mutex<Option<Sender<Command>>>,
 }
 
+/// What a handle requests of the thread, and where the result goes.
 enum Command {
+    /// Collect now.
     Flush(Deadlines, Sender<OTelSdkResult>),
     /// Collect once more, and end.
     Shutdown(Deadlines, Sender<OTelSdkResult>),
 }
 
+/// How long a command may take.
 #[derive(Clone, Copy)]
 struct Deadlines {
     /// Callbacks that have not returned by then are left out.
@@ -50,6 +65,7 @@ struct Deadlines {
 }
 
 impl Deadlines {
+    /// Divides the time: callbacks may use three quarters of it.
     fn new(timeout: Duration) -> Self {
         Self { callbacks: deadline_after(timeout / 4 * 3), all: deadline_after(timeout) }
     }
@@ -87,6 +103,8 @@ impl QueueReader {
         collected
     }
 
+    /// Sends a command and waits for its result. A thread that is busy with a callback answers late, which is a
+    /// timeout.
     fn command(
         &self,
         timeout: Duration,
@@ -168,6 +186,7 @@ fn run(reader: &Shared, commands: &Receiver<Command>) {
 }
 
 impl Shared {
+    /// Calls the callbacks, collects, and queues the result. A panic of the SDK fails this collection only.
     fn collect(&self, metrics: &mut ResourceMetrics, deadline: Instant) -> OTelSdkResult {
         let limit = (self.interval / 2).clamp(MIN_CALLBACK_LIMIT, MAX_CALLBACK_LIMIT);
         let collect =
@@ -189,7 +208,8 @@ impl Shared {
     }
 }
 
-const THREAD_NAME: &str = "telemetry-metrics";
+/// Linux shows 15 bytes of it.
+const THREAD_NAME: &str = "otel-metrics";
 /// How long a callback may take: half an interval, within these.
 const MIN_CALLBACK_LIMIT: Duration = Duration::from_millis(100);
 const MAX_CALLBACK_LIMIT: Duration = Duration::from_secs(5);

@@ -1,4 +1,7 @@
 //! The resource, which describes this process on all signals.
+//!
+//! Attributes in the order of increasing precedence: the SDK's name and version, what detectors find, the instance id and
+//! the name of this distribution, and the settings (environment over code).
 
 use std::sync::LazyLock;
 

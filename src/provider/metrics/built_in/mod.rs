@@ -1,4 +1,12 @@
 //! Metrics about the program itself, on request: of its telemetry, its process and its runtime.
+//!
+//! | group | source | names |
+//! |---|---|---|
+//! | `Sdk` | the ledgers of the pipelines | `otel.sdk.*` |
+//! | `Process` | `/proc/self` | `process.*` |
+//! | `Tokio` | the runtime in which `build()` was called | `tokio.*` |
+//!
+//! All are observable instruments: they cost nothing between collections.
 
 mod process;
 mod sdk;

@@ -1,4 +1,6 @@
 //! The process, as Linux describes it in `/proc`. Other systems have no such metrics here.
+//!
+//! Each instrument reads its file anew at each collection; a file that cannot be read yields no measurement.
 
 use std::fs;
 
@@ -7,6 +9,7 @@ use opentelemetry::metrics::{AsyncInstrument, Meter};
 
 use crate::semconv::process as names;
 
+/// Creates the instruments.
 pub(super) fn observe(meter: &Meter) {
     let cpu = |counter: &dyn AsyncInstrument<f64>| {
         if let Some(stat) = Stat::read() {
@@ -38,6 +41,7 @@ pub(super) fn observe(meter: &Meter) {
     });
 }
 
+/// Creates one instrument with one series, whose value is read by `value`.
 fn amount(meter: &Meter, name: &'static str, unit: &'static str, value: fn() -> Option<i64>) {
     let observe = move |amount: &dyn AsyncInstrument<i64>| {
         if let Some(value) = value() {
@@ -63,15 +67,20 @@ fn uptime() -> Option<f64> {
 
 /// A part of `/proc/self/stat`. Times are seconds.
 struct Stat {
+    /// Page faults that needed no I/O.
     minor_faults: u64,
+    /// Page faults that read from a disk.
     major_faults: u64,
+    /// CPU time in user mode, of all threads.
     user: f64,
+    /// CPU time in the kernel, of all threads.
     system: f64,
     /// After the system's.
     start: f64,
 }
 
 impl Stat {
+    /// Reads the file. `None` on systems without it.
     fn read() -> Option<Self> {
         let stat = fs::read_to_string("/proc/self/stat").ok()?;
         // The second field, the name in parentheses, may contain anything.

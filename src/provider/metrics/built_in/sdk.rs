@@ -25,6 +25,7 @@ pub(crate) struct ObservedPipeline {
 /// A number of one pipeline.
 type Count = fn(&SignalStats) -> u64;
 
+/// Creates the instruments for the exporter of each pipeline, and for its queue.
 pub(super) fn observe(meter: &Meter, pipelines: &[ObservedPipeline]) {
     for pipeline in pipelines {
         let exported: Vec<(Option<&'static str>, Count)> = vec![
@@ -45,6 +46,7 @@ pub(super) fn observe(meter: &Meter, pipelines: &[ObservedPipeline]) {
 }
 
 /// Collections of metrics have no processor.
+/// Creates the instruments of a queue, which the conventions call a processor.
 fn processor(meter: &Meter, pipeline: &ObservedPipeline) {
     let (component, unit, [processed, size, capacity]) = match pipeline.signal {
         Signal::Traces => (names::SPAN_PROCESSOR, "{span}", names::SPAN_QUEUE),
@@ -78,6 +80,7 @@ fn processor(meter: &Meter, pipeline: &ObservedPipeline) {
 }
 
 impl ObservedPipeline {
+    /// Returns the attributes that identify a component among those of its type.
     fn component(&self, component: &str) -> Vec<KeyValue> {
         vec![
             KeyValue::new(names::COMPONENT_TYPE, component.to_owned()),
@@ -106,6 +109,7 @@ impl ObservedPipeline {
     }
 }
 
+/// Returns the attributes of an exporter: its type by protocol and signal, and the address of its destination.
 fn exporter(pipeline: &ObservedPipeline) -> Vec<KeyValue> {
     let signal = match pipeline.signal {
         Signal::Traces => "span",
@@ -132,6 +136,7 @@ fn exporter(pipeline: &ObservedPipeline) -> Vec<KeyValue> {
     attributes
 }
 
+/// Up-down counters are signed.
 fn saturated(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

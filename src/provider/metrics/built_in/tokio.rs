@@ -5,8 +5,10 @@ use tokio::runtime::{Handle, RuntimeMetrics};
 
 use crate::semconv::tokio as names;
 
+/// Reads one number of the runtime. Only those that tokio offers without `tokio_unstable` are there.
 type Amount = fn(&RuntimeMetrics) -> usize;
 
+/// Creates the instruments. They read the runtime's counters also after it has ended.
 pub(super) fn observe(meter: &Meter, runtime: &Handle) {
     let amounts: [(&'static str, &'static str, Amount); 3] = [
         (names::WORKER_COUNT, "{worker}", RuntimeMetrics::num_workers),

@@ -4,6 +4,7 @@
 use super::{Attributes, Source};
 use crate::semconv::resource::CONTAINER_ID;
 
+/// Finds nothing outside of a container.
 pub(super) fn detect(source: &Source, found: &mut Attributes) {
     let from_groups = || source.read("proc/self/cgroup")?.lines().find_map(id_of_group);
     let from_mounts = || source.read("proc/self/mountinfo")?.lines().find_map(id_of_mount);
@@ -46,8 +47,10 @@ fn id_of_mount(line: &str) -> Option<String> {
     Some(id.to_owned())
 }
 
+/// Ids are hexadecimal digits of a fixed number.
 fn is_hex(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+/// Files that runtimes mount from a directory whose name is the id of the container.
 const MOUNTED: [&str; 4] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/run/.containerenv"];

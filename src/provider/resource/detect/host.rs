@@ -3,6 +3,7 @@
 use super::{Attributes, Source};
 use crate::semconv::resource::{HOST_ARCH, HOST_ID, HOST_NAME};
 
+/// Reads the name, the id of the installation, and the architecture.
 pub(super) fn detect(source: &Source, found: &mut Attributes) {
     let name = source.read_line("proc/sys/kernel/hostname").or_else(|| source.read_line("etc/hostname"));
     found.add(HOST_NAME, name.or_else(|| source.variable(&["HOSTNAME", "COMPUTERNAME"])));

@@ -9,6 +9,7 @@ use crate::semconv::resource::{
     K8S_CONTAINER_NAME, K8S_NAMESPACE_NAME, K8S_NODE_NAME, K8S_POD_NAME, K8S_POD_UID,
 };
 
+/// Finds nothing outside of Kubernetes, where variables such as `POD_NAME` may mean something else.
 pub(super) fn detect(source: &Source, found: &mut Attributes) {
     if source.variable(&["KUBERNETES_SERVICE_HOST"]).is_none() && source.read_line(NAMESPACE).is_none() {
         return;
@@ -40,6 +41,7 @@ pub(super) fn detect(source: &Source, found: &mut Attributes) {
     found.add(K8S_CONTAINER_NAME, source.variable(&["K8S_CONTAINER_NAME", "CONTAINER_NAME"]));
 }
 
+/// Returns the first line of the first of these files of the volume.
 fn file(source: &Source, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| source.read_line(&format!("etc/podinfo/{name}")))
 }
@@ -63,4 +65,5 @@ fn uid(text: &str) -> Option<String> {
     uuid::Uuid::try_parse(&text).ok().filter(|_| text.len() == 36).map(|_| text)
 }
 
+/// Mounted into every pod with a service account.
 const NAMESPACE: &str = "var/run/secrets/kubernetes.io/serviceaccount/namespace";

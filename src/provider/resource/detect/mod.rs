@@ -24,9 +24,11 @@ pub(super) fn detect(detectors: &[ResourceDetector]) -> Vec<KeyValue> {
     Source::default().detect(detectors)
 }
 
-/// Where detectors look.
+/// Where detectors look. Tests replace the root directory and the variables.
 struct Source {
+    /// Paths of files are relative to it.
     root: PathBuf,
+    /// Reads a variable of the environment.
     variable: fn(&str) -> Option<String>,
 }
 
@@ -37,6 +39,7 @@ impl Default for Source {
 }
 
 impl Source {
+    /// Runs the detectors in the order of the list. Of a key that two of them find, the later value counts.
     fn detect(&self, detectors: &[ResourceDetector]) -> Vec<KeyValue> {
         let mut found = Attributes::default();
         for detector in detectors {
@@ -80,9 +83,11 @@ impl Source {
 struct Attributes(Vec<KeyValue>);
 
 impl Attributes {
+    /// Adds an attribute if there is a value.
     fn add<V: Into<Value>>(&mut self, key: &'static str, value: Option<V>) {
         self.0.extend(value.map(|value| KeyValue::new(key, value)));
     }
 }
 
+/// More of a file is not read.
 const MAX_FILE_SIZE: u64 = 1 << 20;

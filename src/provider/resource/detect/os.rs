@@ -3,6 +3,7 @@
 use super::{Attributes, Source};
 use crate::semconv::resource::{OS_BUILD_ID, OS_DESCRIPTION, OS_NAME, OS_TYPE, OS_VERSION};
 
+/// Reads the type of the system, and what its distribution says about itself.
 pub(super) fn detect(source: &Source, found: &mut Attributes) {
     found.add(OS_TYPE, Some(kind()));
     let release = source.read("etc/os-release").or_else(|| source.read("usr/lib/os-release"));

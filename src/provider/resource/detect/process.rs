@@ -7,6 +7,7 @@ use crate::semconv::resource::{
     PROCESS_EXECUTABLE_NAME, PROCESS_EXECUTABLE_PATH, PROCESS_OWNER, PROCESS_PID,
 };
 
+/// Reads ids, path and owner. The command line is left out because it can hold secrets.
 pub(super) fn detect(source: &Source, found: &mut Attributes) {
     found.add(PROCESS_PID, Some(i64::from(std::process::id())));
     #[cfg(unix)]
