@@ -95,7 +95,6 @@ mod redaction;
 mod semconv;
 mod settings;
 mod subscriber;
-mod terminal;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod trace_ids;

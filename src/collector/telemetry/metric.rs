@@ -20,8 +20,8 @@ use prost::Message as _;
 
 use crate::collector::attributes;
 use crate::collector::export::Export;
+use crate::export::render::terminal::Colors;
 use crate::export::render::{self, SeriesValue};
-use crate::terminal::Colors;
 
 /// A metric of one collection, as it was exported.
 #[derive(Clone, Debug, PartialEq)]

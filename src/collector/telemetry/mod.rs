@@ -24,7 +24,7 @@ pub(super) use super::attributes::hex;
 use super::attributes;
 use super::export::Export;
 use crate::export::render;
-use crate::terminal::Colors;
+use crate::export::render::terminal::Colors;
 
 /// A span as it was exported.
 #[derive(Clone, Debug, PartialEq)]

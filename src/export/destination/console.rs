@@ -25,9 +25,9 @@ use tokio::time::Instant;
 use super::outcome::Outcome;
 use super::output::{Output, WRITE_TIMEOUT};
 use crate::diagnostics::{Diagnostics, FieldValue};
+use crate::export::render::terminal::{Colors, DIM, time_of_day};
 use crate::export::render::{self, LogRecord, Span, hex};
 use crate::settings::{OutputTarget, Signal};
-use crate::terminal::{Colors, DIM, time_of_day};
 
 /// One signal's way to the console.
 pub(in crate::export) struct Console {

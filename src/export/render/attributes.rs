@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{messages, text};
 use crate::export::encode::{WireValue, fields};
-use crate::terminal::escape;
+use crate::export::render::terminal::escape;
 
 /// A key, and the text of its value.
 pub(crate) type Attribute = (String, String);

@@ -6,6 +6,7 @@
 //! | `table` | metrics: a headline each, and a line a series |
 //! | `item`, `metric` | spans, log records and metrics, read from their encoded form |
 //! | `attributes` | attributes as `key=value` |
+//! | `terminal` | colours, times and escaping, for log lines as well |
 //!
 //! Names and values come from the program, and from its callers: whatever could act on a terminal is escaped.
 
@@ -13,6 +14,7 @@ mod attributes;
 mod item;
 mod metric;
 mod table;
+pub(crate) mod terminal;
 mod tree;
 
 pub(crate) use self::attributes::hex;

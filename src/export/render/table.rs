@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::attributes::{shown, sorted_line};
 use super::metric::{Metric, Point, PointValue};
-use crate::terminal::{BOLD, Colors, DIM};
+use crate::export::render::terminal::{BOLD, Colors, DIM};
 
 /// A metric, and where it was recorded.
 #[derive(Clone, Debug)]

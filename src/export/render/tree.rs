@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::attributes::{short_line, shown};
 use super::item::{LogRecord, Span};
-use crate::terminal::{BLUE, BOLD, Colors, DIM, GREEN, MAGENTA, RED, YELLOW};
+use crate::export::render::terminal::{BLUE, BOLD, Colors, DIM, GREEN, MAGENTA, RED, YELLOW};
 
 /// The spans and log records of one trace as a tree; what has no parent among them is a root.
 pub(crate) fn tree(spans: &[Span], records: &[LogRecord], colors: Colors) -> String {

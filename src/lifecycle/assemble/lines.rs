@@ -6,13 +6,13 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::context_fields::BaggageKeys;
 use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
+use crate::export::render::terminal::Colors;
 use crate::lifecycle::Additions;
 use crate::lines::json::JsonLayer;
 use crate::lines::pretty::PrettyLayer;
 use crate::lines::writer::{LogDestination, NonBlockingWriter};
 use crate::settings::{LogFormat, Settings};
 use crate::subscriber::{Lines, shared};
-use crate::terminal::Colors;
 
 /// An open log output.
 pub(crate) struct LineOutput<S> {

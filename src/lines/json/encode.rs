@@ -17,7 +17,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use opentelemetry::{Array, Value};
 
 use crate::exception::PANICKED;
-use crate::terminal::is_harmful;
+use crate::export::render::terminal::is_harmful;
 
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');

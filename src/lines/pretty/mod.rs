@@ -31,11 +31,11 @@ use self::text::{escape, shown};
 use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::Field;
 use crate::exception::describe;
+use crate::export::render::terminal::{BLUE, Colors, DIM, GREEN, MAGENTA, RED, YELLOW, time_of_day};
 use crate::lines::shared_visit::SharedVisit;
 use crate::lines::span_table::SpanTable;
 use crate::redaction::{REDACTED, Redaction};
 use crate::semconv::OWN_TARGET;
-use crate::terminal::{BLUE, Colors, DIM, GREEN, MAGENTA, RED, YELLOW, time_of_day};
 use crate::trace_ids::TraceIds;
 
 /// Writes each event as a line for people. See the [module](self) for what it looks like.

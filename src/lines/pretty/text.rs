@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::exception::PANICKED;
-use crate::terminal;
+use crate::export::render::terminal;
 
 /// Returns the output of `write`, escaped; `[panicked]` if it panics.
 pub(super) fn shown(write: impl FnOnce(&mut String) -> fmt::Result) -> String {
