@@ -20,7 +20,10 @@ pub(crate) fn tracer_provider(
     additions: BuilderHooks<TracerProviderBuilder>,
 ) -> SdkTracerProvider {
     remember_process();
-    let builder = additions.apply(SdkTracerProvider::builder().with_id_generator(RandomIds));
+    let mut builder = additions.apply(SdkTracerProvider::builder().with_id_generator(RandomIds));
+    if settings.requires_random_ids {
+        builder = builder.with_id_generator(RandomIds);
+    }
     let builder =
         builder.with_resource(resource).with_sampler(sampler).with_span_limits(limits(&settings.limits));
     match queue {

@@ -19,6 +19,8 @@ pub(crate) struct TraceSettings {
     /// No spans are made at all: contexts pass through as they come.
     pub(crate) is_off: bool,
     pub(crate) sampler: SamplerSetting,
+    /// A file names the generator of random ids, which then replaces one that was given in code.
+    pub(crate) requires_random_ids: bool,
     pub(crate) limits: SpanLimitSettings,
     pub(crate) queue: QueueSettings,
 }
@@ -46,6 +48,7 @@ impl Resolver<'_> {
             ),
             is_off: false,
             sampler: self.sampler(config),
+            requires_random_ids: false,
             limits: limits::span_limits(self, values),
             queue: self.queue(&SPAN_QUEUE, values),
         }

@@ -70,6 +70,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
     let filters = filters::parse(&mut settings);
+    additions.custom_ids &= !settings.traces.requires_random_ids;
     let diagnostics = Diagnostics::default();
     diagnostics.limit_to(settings.diagnostic_level);
     let lines = open_lines(&settings, &mut additions, &diagnostics)?;

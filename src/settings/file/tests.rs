@@ -10,6 +10,11 @@ use crate::settings::{
     DestinationSettings, ExportSettings, HistogramAggregation, Propagator, Protocol, SamplerSetting,
 };
 
+mod instrumentation;
+mod mistakes;
+mod mutated;
+mod nodes;
+
 fn resolve(text: &str) -> (Result<Settings, Vec<String>>, Env) {
     resolve_over(text, crate::init())
 }
@@ -321,109 +326,6 @@ fn every_setting_has_a_place_in_a_file() {
 }
 
 #[test]
-fn mistakes_beyond_the_schema_have_their_place() {
-    let exporter =
-        |text: &str| format!("tracer_provider: {{processors: [{{simple: {{exporter: {text}}}}}]}}");
-    let view = |text: &str| {
-        format!(
-            "meter_provider: {{readers: [{{periodic: {{exporter: {{otlp_http: }}}}}}], views: [{{{text}}}]}}"
-        )
-    };
-    for (text, expected) in [
-        (exporter("{otlp_http: {endpoint: 'ftp://x'}}"), "line 2, column 75: tracer_provider.processors[0].simple.exporter.otlp_http.endpoint: \"ftp://x\": the scheme is neither http nor https"),
-        (exporter("{otlp_http: {endpoint: 'collector:4318'}}"), "is not a URL: must begin with http:// or https://"),
-        (exporter("{otlp_http: {endpoint: 'http://user:hunter2@collector'}}"), "credentials do not belong in the address"),
-        (exporter("{otlp_http: {compression: deflate}}"), "otlp_http.compression: \"deflate\": not one of none, gzip, zstd"),
-        (exporter("{otlp_http: {tls: {ca_file: ca.pem}}}"), "tls.ca_file: \"ca.pem\" is not an absolute path"),
-        (exporter("{otlp_http: {endpoint: 'https://x', tls: {ca_file: /nowhere/ca.pem}}}"), "the file cannot be read"),
-        (exporter("{otlp_http: {tls: {key_file: /nowhere/key.pem}}}"), "tls.key_file: `cert_file` is missing: a key needs its certificate"),
-        (exporter("{otlp_http: {headers: [{name: 'a b', value: hunter2}]}}"), "a header's name is not valid"),
-        (exporter("{otlp_http: {headers_list: hunter2}}"), "headers_list: [redacted] entry 1 has no `=`"),
-        ("tracer_provider: {processors: [{batch: {exporter: {otlp_http: }, max_queue_size: 5, max_export_batch_size: 6}}]}".into(), "max_export_batch_size: 6 is more than max_queue_size, 5"),
-        ("resource: {attributes: [{name: a, value: x, type: int}]}".into(), "resource.attributes[0]: `value` does not have the type that `type` says"),
-        ("resource: {attributes: [{name: '', value: x}]}".into(), "`name` is empty"),
-        ("resource: {attributes_list: 'a'}".into(), "resource.attributes_list: \"a\" entry 1 has no `=`"),
-        ("propagator: {composite_list: 'tracecontext,ot-trace'}".into(), "composite_list: \"ot-trace\" is not known; allowed are tracecontext, "),
-        ("distribution: {telemetry_bootstrap: {log_filtr: x}}".into(), "distribution.telemetry_bootstrap: the key `log_filtr` is not known; did you mean `log_filter`?"),
-        ("distribution: {telemetry_bootstrap: {log_output: json}}".into(), "log_output: \"json\" is not allowed here: must be a mapping"),
-        ("distribution: {telemetry_bootstrap: {log_output: {format: xml}}}".into(), "log_output.format: \"xml\": not one of auto, json"),
-        ("distribution: {telemetry_bootstrap: {log_filter: [a]}}".into(), "log_filter: a list is not allowed here: must be a single value"),
-        ("distribution: {telemetry_bootstrap: {shutdown_timeout: 0}}".into(), "shutdown_timeout: \"0\": must be at least 1 ms"),
-        (view("selector: {instrument_name: 'a*'}, stream: {name: b}"), "stream.name: a name needs a selector for one instrument"),
-        (view("selector: {}, stream: {aggregation: {explicit_bucket_histogram: {boundaries: [2, 1]}}}"), "views[0].stream: the aggregation cannot be used"),
-        ("meter_provider: {readers: [{periodic: {exporter: {otlp_http: }}}], exemplar_filter: always_on}".into(), "exemplar_filter: not supported"),
-        ("meter_provider: {readers: [{periodic: {interval: 0, exporter: {otlp_http: }}}]}".into(), "interval: \"0\": must be at least 1 ms"),
-        ("instrumentation/development: {general: {http: {server: {request_captured_headers: ['a b']}}}}".into(), "\"a b\" is not the name of a header"),
-    ] {
-        let mut found = mistakes(&text);
-        // The files are looked at all the same.
-        found.retain(|mistake| !mistake.contains("cannot be read") || expected.contains("cannot be read"));
-        assert!(found.len() == 1 && found[0].contains(expected), "{text}\n{found:#?}");
-        assert!(!found[0].contains("hunter2"), "{found:?}");
-    }
-}
-
-#[test]
-fn layers_read_the_file_in_place_of_the_environment() {
-    let text = "
-instrumentation/development:
-  general:
-    stability_opt_in_list: http/dup,database
-    rpc: {semconv: {dual_emit: true}}
-    http:
-      server: {request_captured_headers: [X-Tenant, accept], known_methods: [GET, QUERY]}
-      client: {response_captured_headers: [content-type]}
-";
-    let (settings, layers) = resolve(text);
-    settings.unwrap();
-    assert_eq!(
-        crate::settings::rpc_conventions(&layers, &mut Vec::new()),
-        crate::settings::RpcConventions::Both
-    );
-    #[cfg(feature = "http")]
-    {
-        use crate::settings::{http_captured_headers, http_known_methods};
-        assert_eq!(http_known_methods(&layers).unwrap(), ["GET", "QUERY"]);
-        let [server_request, server_response, client_request, client_response] =
-            http_captured_headers(&layers, &mut Vec::new());
-        assert_eq!(server_request, ["x-tenant", "accept"]);
-        assert_eq!(client_response, ["content-type"]);
-        assert!(server_response.is_empty() && client_request.is_empty());
-    }
-}
-
-#[test]
-fn a_file_that_cannot_be_read_is_an_error_with_the_reason() {
-    let read = |path: &str| {
-        let (resolved, errors) =
-            ConfigFile::new(path.into(), "OTEL_CONFIG_FILE").resolve(&BuilderConfig::default(), None);
-        assert!(resolved.is_none());
-        format!("{:?}", errors[0])
-    };
-    let missing = read("/nowhere/otel.yaml");
-    assert!(
-        missing.contains("\"/nowhere/otel.yaml\" (set by OTEL_CONFIG_FILE): the file cannot be read: "),
-        "{missing}"
-    );
-    let directory = read("/");
-    assert!(directory.contains("not a regular file"), "{directory}");
-}
-
-#[test]
-fn the_error_lists_each_mistake_in_a_line_of_its_own() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("otel.yaml");
-    std::fs::write(&path, "file_format: \"1.1\"\ndisabled: 1\nlog_level: x\n").unwrap();
-    let (_, errors) = ConfigFile::new(path, ".config_file()").resolve(&BuilderConfig::default(), None);
-    let text = errors[0].to_string();
-    assert!(
-        text.contains("(set by .config_file()) cannot be used: \n  line 2, column 11: disabled: "),
-        "{text}"
-    );
-    assert_eq!(text.lines().count(), 3, "{text}");
-}
-
-#[test]
 fn a_signal_has_as_many_destinations_as_processors() {
     let processor = |batch: &str, endpoint: &str| {
         format!(
@@ -442,53 +344,6 @@ fn a_signal_has_as_many_destinations_as_processors() {
             && found[0].contains("processors[1].batch: not supported: the processors of a signal share"),
         "{found:?}"
     );
-}
-
-/// Bytes that mean something in YAML, or nothing anywhere.
-const MARKS: &[u8] = b"{}[]:,-#&*!|>'\"%@`$ \n\t\xff0~";
-
-/// The official examples with bytes exchanged, removed, doubled and moved.
-#[test]
-fn mutated_files_are_settings_or_mistakes_with_places() {
-    let examples = ["otel-sdk-config", "otel-sdk-migration-config", "otel-getting-started"].map(|name| {
-        let path = format!("{}/tests/configuration/v1.1.0/examples/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(path).unwrap();
-        // Comments are most of it.
-        text.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n")
-    });
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut random = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % below as u64).unwrap()
-    };
-    let (mut settings, mut mistakes) = (0, 0);
-    for round in 0..600 {
-        let mut bytes = examples[round % 3].clone().into_bytes();
-        for _ in 0..=random(3) {
-            let place = random(bytes.len());
-            match random(5) {
-                0 => bytes[place] = MARKS[random(MARKS.len())],
-                1 => _ = bytes.remove(place),
-                2 => bytes.insert(place, bytes[place]),
-                3 => bytes.truncate(place.max(1)),
-                _ => {
-                    let other = random(bytes.len());
-                    bytes.swap(place, other);
-                }
-            }
-        }
-        match settings_of(&bytes, &|_| None) {
-            Ok(shown) => settings += usize::from(!shown.is_empty()),
-            Err(found) => {
-                mistakes += 1;
-                assert!(found.iter().all(|mistake| mistake.line() > 0 && mistake.column() > 0), "{found:?}");
-                assert!(!found.is_empty());
-            }
-        }
-    }
-    assert!(settings > 20 && mistakes > 200, "{settings} {mistakes}");
 }
 
 #[test]

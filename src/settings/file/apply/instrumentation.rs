@@ -3,24 +3,26 @@
 use http::HeaderName;
 
 use super::Apply;
-use crate::settings::conventions::RPC_CONVENTIONS;
-use crate::settings::env::{Env, names};
-use crate::settings::file::model::{At, Http, List, Semconv};
+use crate::settings::conventions::{RPC_CONVENTIONS, rpc_conventions};
+use crate::settings::env::{Env, items, names};
+use crate::settings::file::model::{At, General, Http, List, Located, Raw, Semconv};
+use crate::settings::file::report::Path;
 use crate::settings::secrets::quoted;
 
 impl Apply<'_> {
     /// Returns what the layers read in place of the environment.
     pub(super) fn layers(&mut self) -> Env {
         let mut env = Env::none();
-        let instrumentation = self.document.instrumentation.as_ref();
-        let Some(general) = instrumentation.and_then(|instrumentation| instrumentation.general.as_ref())
-        else {
-            return env;
-        };
-        let listed = general.stability_opt_in_list.as_ref().map(|list| list.value.as_str());
-        let rpc = general.rpc.as_ref().and_then(|rpc| rpc.semconv.as_ref()).and_then(rpc_opt_in);
-        let opt_in: Vec<_> = listed.into_iter().chain(rpc).collect();
-        env.set(RPC_CONVENTIONS.key(), opt_in.join(","));
+        let Some(instrumentation) = &self.document.instrumentation else { return env };
+        for (name, Raw(node)) in instrumentation.rust.iter().flat_map(|named| &named.0) {
+            let mut path = Path::default();
+            path.push_key("instrumentation/development");
+            path.push_key("rust");
+            path.push_key(name);
+            self.warn(&At { position: node.at, path }, "has no effect: no instrumentation has a name here");
+        }
+        let Some(general) = &instrumentation.general else { return env };
+        self.conventions(&mut env, general);
         if let Some(http) = &general.http {
             self.http(&mut env, http);
         }
@@ -28,6 +30,92 @@ impl Apply<'_> {
             self.unsupported(&sanitization.at, "the parameters of URLs that are hidden cannot be changed");
         }
         env
+    }
+
+    /// Chooses the conventions of RPC, the only domain with a choice, and warns where another version is expected than
+    /// the one that is emitted.
+    fn conventions(&mut self, env: &mut Env, general: &General) {
+        let General { http, code, db, gen_ai, messaging, rpc, .. } = general;
+        let semconv = |given: Option<&Option<Semconv>>| given.and_then(|semconv| semconv.clone());
+        let emitted = [
+            semconv(http.as_ref().map(|http| &http.semconv)),
+            semconv(code.as_ref().map(|code| &code.semconv)),
+        ];
+        for semconv in emitted.into_iter().flatten() {
+            self.only_stable(&semconv);
+        }
+        let absent = [
+            (semconv(db.as_ref().map(|db| &db.semconv)), "databases"),
+            (semconv(gen_ai.as_ref().map(|gen_ai| &gen_ai.semconv)), "language models"),
+            (semconv(messaging.as_ref().map(|messaging| &messaging.semconv)), "messaging"),
+        ];
+        for (semconv, what) in absent {
+            if let Some(Semconv { at, .. }) = semconv {
+                self.warn(&at, format!("has no effect: telemetry-bootstrap does not instrument {what}"));
+            }
+        }
+        let rpc = rpc.as_ref().and_then(|rpc| rpc.semconv.as_ref());
+        if let Some(rpc) = rpc {
+            self.rpc(env, rpc);
+        }
+        if let Some(list) = &general.stability_opt_in_list {
+            self.opt_in_list(env, list, rpc.is_some());
+        }
+    }
+
+    /// What is specific wins over the list, as the schema demands.
+    fn opt_in_list(&mut self, env: &mut Env, list: &Located<String>, has_rpc: bool) {
+        let (rpc, others): (Vec<_>, Vec<_>) =
+            items(&list.value).partition(|item| item.to_ascii_lowercase().starts_with("rpc"));
+        if !has_rpc {
+            env.set(RPC_CONVENTIONS.key(), rpc.join(","));
+            let mut unknown = Vec::new();
+            rpc_conventions(env, &mut unknown);
+            if !unknown.is_empty() {
+                let rpc = quoted(&rpc.join(","));
+                self.warn(&list.at, format!("of {rpc} only rpc, rpc/dup and rpc/old have an effect"));
+            }
+        }
+        // The stable conventions are those that are emitted.
+        let others: Vec<_> = others.into_iter().filter(|item| !["http", "code"].contains(item)).collect();
+        if !others.is_empty() {
+            let others = quoted(&others.join(","));
+            self.warn(&list.at, format!("{others} has no effect: only the conventions of RPC can be chosen"));
+        }
+    }
+
+    /// Version 1 is the stable one. Before it there was one that had no version.
+    fn rpc(&mut self, env: &mut Env, semconv: &Semconv) {
+        let Semconv { version, experimental, dual_emit, .. } = semconv;
+        let is_dual = dual_emit.as_ref().is_some_and(|dual_emit| dual_emit.value);
+        let chosen = match (version.as_ref().map(|version| version.value.unsigned()), is_dual) {
+            (Some(0 | 1) | None, true) => "rpc/dup",
+            (Some(0), false) => "rpc/old",
+            _ => "rpc",
+        };
+        env.set(RPC_CONVENTIONS.key(), chosen.to_owned());
+        if let Some(version) = version.as_ref().filter(|version| version.value.unsigned() > 1) {
+            self.warn(&version.at, "has no effect: versions 0 and 1 can be chosen, and 1 is used");
+        }
+        self.no_experimental(experimental.as_ref());
+    }
+
+    /// Warns of everything but version 1 of the conventions.
+    fn only_stable(&mut self, semconv: &Semconv) {
+        let Semconv { version, experimental, dual_emit, .. } = semconv;
+        if let Some(version) = version.as_ref().filter(|version| version.value.unsigned() != 1) {
+            self.warn(&version.at, "has no effect: version 1 is the only one that is emitted");
+        }
+        if let Some(dual_emit) = dual_emit.as_ref().filter(|dual_emit| dual_emit.value) {
+            self.warn(&dual_emit.at, "has no effect: names from before version 1 are not emitted");
+        }
+        self.no_experimental(experimental.as_ref());
+    }
+
+    fn no_experimental(&mut self, experimental: Option<&Located<bool>>) {
+        if let Some(experimental) = experimental.filter(|experimental| experimental.value) {
+            self.warn(&experimental.at, "has no effect: conventions in development are not emitted");
+        }
     }
 
     fn http(&mut self, env: &mut Env, Http { server, client, .. }: &Http) {
@@ -61,15 +149,5 @@ impl Apply<'_> {
             self.mistake(at, format!("{} is not the name of a header", quoted(header)));
         }
         env.set(variable, headers.join(","));
-    }
-}
-
-/// Version 1 is the stable one. Before it there was one that had no version.
-fn rpc_opt_in(semconv: &Semconv) -> Option<&'static str> {
-    let version = semconv.version.map(|version| version.unsigned());
-    match (version, semconv.dual_emit.unwrap_or_default()) {
-        (_, true) => Some("rpc/dup"),
-        (Some(0), false) => Some("rpc/old"),
-        _ => None,
     }
 }

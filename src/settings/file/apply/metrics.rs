@@ -80,10 +80,18 @@ impl Apply<'_> {
             settings.metrics.destinations.extend(destination.map(|destination| destination.within(timeout)));
         }
         settings.metrics.views = self.views();
-        if let Some(filter) = &provider.exemplar_filter
-            && filter.value == ExemplarFilter::AlwaysOn
-        {
-            self.unsupported(&filter.at, "the SDK records no exemplars; leave it out, or use `always_off`");
+        if let Some(filter) = &provider.exemplar_filter {
+            match filter.value {
+                ExemplarFilter::AlwaysOff => {}
+                // The default of the schema: files that spell it out must not be refused for it.
+                ExemplarFilter::TraceBased => {
+                    self.warn(&filter.at, "has no effect: the SDK records no exemplars")
+                }
+                ExemplarFilter::AlwaysOn => self.unsupported(
+                    &filter.at,
+                    "the SDK records no exemplars; leave it out, or use `always_off`",
+                ),
+            }
         }
     }
 }

@@ -99,6 +99,12 @@ impl Apply<'_> {
         self.mistake(at, format!("not supported: {reason}"));
     }
 
+    /// Notes that a node has no effect, or not the whole of it.
+    fn warn(&mut self, at: &At, reason: impl std::fmt::Display) {
+        let At { position, path } = at;
+        self.warnings.push(format!("{}, {position}: {}: {reason}", self.values.name, path.as_str()));
+    }
+
     /// Hands a number to a setting: the one in the file, or the default of the schema.
     fn number(&mut self, key: &str, given: Option<(&At, u64)>, default: u64, owner: &At) {
         let (at, number) = given.unwrap_or((owner, default));

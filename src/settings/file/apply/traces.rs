@@ -147,6 +147,7 @@ impl Apply<'_> {
             let limit = batch(processor).export_timeout();
             settings.traces.destinations.extend(destination.map(|destination| destination.within(limit)));
         }
+        settings.traces.requires_random_ids = provider.id_generator.is_some();
         match &provider.sampler {
             Some(given) => settings.traces.sampler = sampler(given),
             // The file cannot name a sampler that is code.

@@ -44,65 +44,58 @@ object! {
     }
 }
 
-object! {
+/// Declares the side of HTTP calls; the schema has one type for each, and both have the same keys.
+macro_rules! http_sides {
+    ($($(#[$doc:meta])* $name:ident = $schema:literal;)*) => {$(
+        object! {
+            $(#[$doc])*
+            $name = $schema, null refused {
+                request_captured_headers: Option<List<String>>,
+                response_captured_headers: Option<List<String>>,
+                known_methods: Option<List<String, 0>>,
+            }
+        }
+    )*};
+}
+
+http_sides! {
     /// HTTP calls to others.
-    HttpClient = "ExperimentalHttpClientInstrumentation", null refused {
-        request_captured_headers: Option<List<String>>,
-        response_captured_headers: Option<List<String>>,
-        known_methods: Option<List<String, 0>>,
-    }
-}
-
-object! {
+    HttpClient = "ExperimentalHttpClientInstrumentation";
     /// HTTP calls from others.
-    HttpServer = "ExperimentalHttpServerInstrumentation", null refused {
-        request_captured_headers: Option<List<String>>,
-        response_captured_headers: Option<List<String>>,
-        known_methods: Option<List<String, 0>>,
-    }
+    HttpServer = "ExperimentalHttpServerInstrumentation";
 }
 
-object! {
+/// Declares domains of the conventions of which only the version can be chosen.
+macro_rules! domains {
+    ($($(#[$doc:meta])* $name:ident = $schema:literal;)*) => {$(
+        object! {
+            $(#[$doc])*
+            $name = $schema, null refused {
+                semconv: Option<Semconv>,
+            }
+        }
+    )*};
+}
+
+domains! {
     /// Remote procedure calls.
-    Rpc = "ExperimentalRpcInstrumentation", null refused {
-        semconv: Option<Semconv>,
-    }
-}
-
-object! {
+    Rpc = "ExperimentalRpcInstrumentation";
     /// Source code attributes.
-    Code = "ExperimentalCodeInstrumentation", null refused {
-        semconv: Option<Semconv>,
-    }
-}
-
-object! {
+    Code = "ExperimentalCodeInstrumentation";
     /// Databases.
-    Db = "ExperimentalDbInstrumentation", null refused {
-        semconv: Option<Semconv>,
-    }
-}
-
-object! {
+    Db = "ExperimentalDbInstrumentation";
     /// Language models.
-    GenAi = "ExperimentalGenAiInstrumentation", null refused {
-        semconv: Option<Semconv>,
-    }
-}
-
-object! {
+    GenAi = "ExperimentalGenAiInstrumentation";
     /// Messages.
-    Messaging = "ExperimentalMessagingInstrumentation", null refused {
-        semconv: Option<Semconv>,
-    }
+    Messaging = "ExperimentalMessagingInstrumentation";
 }
 
 object! {
     /// Which version of the conventions is followed.
     Semconv = "ExperimentalSemconvConfig", null refused {
-        version: Option<Unsigned>,
-        experimental: Option<bool>,
-        dual_emit: Option<bool>,
+        version: Option<Located<Unsigned>>,
+        experimental: Option<Located<bool>>,
+        dual_emit: Option<Located<bool>>,
     }
 }
 
