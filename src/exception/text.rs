@@ -83,7 +83,7 @@ pub(crate) fn describe(error: &(dyn Error + 'static)) -> Rc<ErrorText> {
     #[expect(ambiguous_wide_pointer_comparisons, reason = "a false negative costs one more formatting")]
     let known =
         |texts: &Texts| texts.iter().find(|(known, _)| *known == key).map(|(_, text)| Rc::clone(text));
-    let known = TEXTS.try_with(|texts| texts.borrow().as_ref().and_then(known)).ok().flatten();
+    let known = TEXTS.try_with(|texts| texts.current.borrow().as_ref().and_then(known)).ok().flatten();
     known.unwrap_or_else(|| {
         let mut text = unused_text();
         if let Some(text) = Rc::get_mut(&mut text) {
@@ -91,7 +91,7 @@ pub(crate) fn describe(error: &(dyn Error + 'static)) -> Rc<ErrorText> {
         }
         keep_for_reuse(&text);
         let _ = TEXTS.try_with(|texts| {
-            if let Some(texts) = &mut *texts.borrow_mut() {
+            if let Some(texts) = &mut *texts.current.borrow_mut() {
                 texts.push((key, Rc::clone(&text)));
             }
         });
@@ -101,11 +101,10 @@ pub(crate) fn describe(error: &(dyn Error + 'static)) -> Rc<ErrorText> {
 
 /// Runs `f`, in which each error value is formatted once. The values must live as long as `f` runs.
 pub(crate) fn once_per_event<T>(f: impl FnOnce() -> T) -> T {
-    let texts = PREPARED.try_with(RefCell::take).unwrap_or_default();
-    let outer = TEXTS.try_with(|current| current.replace(Some(texts))).ok();
+    let outer = TEXTS.try_with(|texts| texts.current.replace(Some(texts.prepared.take()))).ok();
     let result = f();
     if let Some(outer) = outer {
-        let _ = TEXTS.try_with(|current| current.replace(outer));
+        let _ = TEXTS.try_with(|texts| texts.current.replace(outer));
     }
     result
 }
@@ -113,9 +112,9 @@ pub(crate) fn once_per_event<T>(f: impl FnOnce() -> T) -> T {
 /// Runs `emit`, which emits an event about `error`, with the error's text. The event uses the same text.
 pub(crate) fn with_text(error: &(dyn Error + 'static), emit: impl FnOnce(&ErrorText)) {
     let text = describe(error);
-    let _ = PREPARED.try_with(|prepared| prepared.replace(vec![(error, Rc::clone(&text))]));
+    let _ = TEXTS.try_with(|texts| texts.prepared.replace(vec![(error, Rc::clone(&text))]));
     emit(&text);
-    let _ = PREPARED.try_with(RefCell::take);
+    let _ = TEXTS.try_with(|texts| texts.prepared.take());
 }
 
 /// A text that nothing refers to any more, or a new one.
@@ -124,12 +123,12 @@ fn unused_text() -> Rc<ErrorText> {
         let place = texts.iter().position(|text| Rc::strong_count(text) == 1)?;
         Some(texts.swap_remove(place))
     };
-    UNUSED.try_with(|texts| unused(&mut texts.borrow_mut())).ok().flatten().unwrap_or_default()
+    TEXTS.try_with(|texts| unused(&mut texts.unused.borrow_mut())).ok().flatten().unwrap_or_default()
 }
 
 fn keep_for_reuse(text: &Rc<ErrorText>) {
-    let _ = UNUSED.try_with(|texts| {
-        let texts = &mut *texts.borrow_mut();
+    let _ = TEXTS.try_with(|texts| {
+        let texts = &mut *texts.unused.borrow_mut();
         if texts.len() < MAX_KEPT
             && text.debug.capacity() <= MAX_DEBUG
             && text.message.capacity() <= MAX_DEBUG
@@ -170,15 +169,27 @@ fn formatted(out: &mut String, limit: usize, write: impl FnOnce(&mut Prefix<'_>)
     catch_unwind(AssertUnwindSafe(|| _ = write(&mut prefix))).is_ok()
 }
 
+/// Texts with the errors that they are of. The pointers are compared, never followed.
 type Texts = Vec<(*const (dyn Error + 'static), Rc<ErrorText>)>;
 
-thread_local! {
-    /// Of the event that is being written. The pointers are compared, never followed.
-    static TEXTS: RefCell<Option<Texts>> = const { RefCell::new(None) };
+/// The texts of a thread.
+struct ThreadTexts {
+    /// Of the event that is being written; `None` outside of [`once_per_event`].
+    current: RefCell<Option<Texts>>,
+    /// For the next event; see [`with_text`].
+    prepared: RefCell<Texts>,
     /// Texts whose memory can be used again. Those that are in use are referred to elsewhere as well.
-    static UNUSED: RefCell<Vec<Rc<ErrorText>>> = const { RefCell::new(Vec::new()) };
-    /// For the next event.
-    static PREPARED: RefCell<Texts> = const { RefCell::new(Vec::new()) };
+    unused: RefCell<Vec<Rc<ErrorText>>>,
+}
+
+thread_local! {
+    static TEXTS: ThreadTexts = const {
+        ThreadTexts {
+            current: RefCell::new(None),
+            prepared: RefCell::new(Vec::new()),
+            unused: RefCell::new(Vec::new()),
+        }
+    };
 }
 
 /// As much of a `Debug` form as is searched for a backtrace.

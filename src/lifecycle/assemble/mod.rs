@@ -1,4 +1,15 @@
 //! Builds telemetry from settings, without installing it globally.
+//!
+//! | file | builds |
+//! |---|---|
+//! | `filters` | the three filters, for lines, records and spans, with what is wrong with them |
+//! | `lines` | the output of log lines: format, writer, colours |
+//! | `pipelines` | a queue and a ledger for each destination of each signal |
+//! | `providers` | the SDK's providers, which feed the queues |
+//! | `records` | what makes log records of events |
+//!
+//! The order matters: lines are opened first, so that warnings of everything after them are seen, and threads are started
+//! before anything that is visible from outside.
 
 mod filters;
 mod lines;
@@ -11,6 +22,7 @@ use std::sync::Arc;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::propagation::TextMapCompositePropagator;
 use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_core::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
 
@@ -28,13 +40,15 @@ use crate::lifecycle::start_line::StartLine;
 use crate::provider::{SamplingShortcut, SharedSampler, resource};
 use crate::settings::{Env, Settings, Signal};
 use crate::subscriber::{
-    DirectSource, LayerParts, Marks, SpanAttributes, SpanBridge, SpanSource, Spans, StockBridge,
+    DirectSource, Filters, LayerParts, Marks, SpanAttributes, SpanBridge, SpanSource, Spans, StockBridge,
 };
 use crate::{propagation, semconv};
 
 /// Telemetry that runs and that no global refers to yet.
 pub(crate) struct Assembled<S> {
+    /// For the subscriber.
     pub(crate) layer: LayerParts<S>,
+    /// For the guard, which ends it.
     pub(crate) running: Running,
     /// For tests that take what is queued.
     #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only captures read it"))]
@@ -46,12 +60,15 @@ pub(crate) struct Assembled<S> {
 pub(crate) struct Globals {
     /// `OTEL_SDK_DISABLED`: nothing is recorded.
     pub(crate) disabled: bool,
+    /// Spans are recorded, for an exporter or for the user's processors.
     pub(crate) has_spans: bool,
+    /// What layers read in place of the environment of the process.
     pub(crate) layer_env: Option<Env>,
     pub(crate) propagator: TextMapCompositePropagator,
     /// The propagators it consists of, if all of them are standard ones.
     pub(crate) standard: Option<propagation::Standard>,
     pub(crate) sampling_shortcut: SamplingShortcut,
+    /// The line that says where telemetry goes.
     pub(crate) start_line: StartLine,
     /// Whether lines go to standard error or standard output, where a panic need not be reported twice.
     pub(crate) writes_to_console: bool,
@@ -81,10 +98,7 @@ where
     let exporter = Exporter::start(routes, resource_bytes.into(), settings.lines.no_color, &diagnostics)?;
     let start_line = StartLine::new(&settings, lines.description);
     let globals = globals(&settings, &mut additions, start_line, lines.writes_to_console);
-    let events_on_spans = additions.events_on_spans;
-    let uses_stock_bridge = additions.uses_stock_bridge;
-    let has_random_ids = !additions.custom_ids;
-    let has_tracer_hooks = !additions.tracer_provider.is_empty();
+    let bridge_options = BridgeOptions::new(&additions, globals.sampling_shortcut);
     let sampler = SharedSampler::new(&settings.traces.sampler, additions.sampler.take());
     let has_log_processors = !additions.log_processors.is_empty();
     let context = record_context(&settings, &mut additions);
@@ -104,23 +118,16 @@ where
     for warning in &settings.warnings {
         diagnostics.warn(warning, &[]);
     }
-    let source = match has_tracer_hooks {
-        true => {
-            let tracer = providers.tracer.tracer_with_scope(scope());
-            SpanSource::sdk(tracer, globals.sampling_shortcut, has_random_ids)
-        }
-        false => SpanSource::direct(direct, globals.sampling_shortcut),
+    let (spans, bridge) = if settings.has_spans() {
+        bridge_options.bridge(&providers.tracer, direct, &filters)
+    } else {
+        (None, None)
     };
-    let tracer = || providers.tracer.tracer_with_scope(scope());
-    let stock = (uses_stock_bridge && settings.has_spans())
-        .then(|| StockBridge::new(tracer(), filters.spans.clone(), events_on_spans));
-    let bridge = (!uses_stock_bridge && settings.has_spans())
-        .then(|| Arc::new(SpanBridge::new(source, filters.spans.clone()).with_events(events_on_spans)));
     let layer = LayerParts {
         lines: lines.format.map(|format| (format, filters.lines.clone())),
         span_attributes: span_attributes.filter(|_| records.is_some()),
         records: records.map(|records| (records, filters.records.clone())),
-        spans: stock.map(Spans::Stock).or_else(|| bridge.clone().map(Spans::Own)),
+        spans,
         marks,
     };
     let running = Running {
@@ -139,6 +146,55 @@ where
     Ok(Assembled { layer, running, pipelines, globals })
 }
 
+/// How `tracing` spans become spans of the API, as far as the user's additions decide it. Read before the providers take
+/// the additions.
+struct BridgeOptions {
+    /// The bridge of `tracing-opentelemetry`, instead of ours.
+    is_stock: bool,
+    /// The user added span processors or changed the SDK's builder: spans must be the SDK's.
+    needs_sdk_spans: bool,
+    has_random_ids: bool,
+    /// Events are span events as well.
+    has_events: bool,
+    shortcut: SamplingShortcut,
+}
+
+impl BridgeOptions {
+    fn new(additions: &Additions, shortcut: SamplingShortcut) -> Self {
+        Self {
+            is_stock: additions.uses_stock_bridge,
+            needs_sdk_spans: !additions.tracer_provider.is_empty(),
+            has_random_ids: !additions.custom_ids,
+            has_events: additions.events_on_spans,
+            shortcut,
+        }
+    }
+
+    /// Returns the bridge for the layer, and ours once more for the guard, which counts the spans that are open at the end.
+    fn bridge<S>(
+        self,
+        provider: &SdkTracerProvider,
+        direct: DirectSource,
+        filters: &Filters,
+    ) -> (Option<Spans<S>>, Option<Arc<SpanBridge>>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let tracer = || provider.tracer_with_scope(scope());
+        if self.is_stock {
+            let stock = StockBridge::new(tracer(), filters.spans.clone(), self.has_events);
+            return (Some(Spans::Stock(stock)), None);
+        }
+        let source = match self.needs_sdk_spans {
+            true => SpanSource::sdk(tracer(), self.shortcut, self.has_random_ids),
+            false => SpanSource::direct(direct, self.shortcut),
+        };
+        let bridge = Arc::new(SpanBridge::new(source, filters.spans.clone()).with_events(self.has_events));
+        (Some(Spans::Own(Arc::clone(&bridge))), Some(bridge))
+    }
+}
+
+/// Takes what becomes global from settings and additions.
 fn globals(
     settings: &Settings,
     additions: &mut Additions,
@@ -161,6 +217,7 @@ fn globals(
     }
 }
 
+/// What lines and records take from outside of an event: redaction, baggage, fields of spans.
 fn record_context(settings: &Settings, additions: &mut Additions) -> RecordContext {
     let value_length = settings.logs.limits.value_length;
     RecordContext {
