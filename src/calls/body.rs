@@ -1,4 +1,12 @@
 //! The response body, through which a call is followed to its end.
+//!
+//! | the body | the call |
+//! |---|---|
+//! | yields data | counts it |
+//! | yields trailers | reads the status from them, and is finished |
+//! | ends, or reports its end by `is_end_stream` | is finished |
+//! | fails | is finished with the error |
+//! | is dropped | is finished as cancelled |
 
 use std::fmt;
 use std::pin::Pin;
@@ -35,6 +43,7 @@ pin_project! {
 }
 
 impl<B> ResponseBody<B> {
+    /// Wraps the body of a response.
     pub(super) fn new(inner: B, call: Option<Call>) -> Self {
         Self { inner: Some(inner), call }
     }
@@ -89,6 +98,7 @@ where
     }
 }
 
+/// Passes the content of a frame on to the call.
 fn observe<D: bytes::Buf>(call: &mut Call, frame: &Frame<D>) {
     if let Some(data) = frame.data_ref() {
         call.on_data(data);

@@ -1,4 +1,7 @@
 //! A recorded call of either protocol, for the response future and the response body.
+//!
+//! An enum of the protocols and not a trait: there are two of them, and the public types of the layers stay free of a type
+//! parameter.
 
 use bytes::Buf;
 use http::{HeaderMap, Response};
@@ -13,8 +16,10 @@ use super::span::CallSpan;
 
 /// An open call. Dropping it finishes it as cancelled.
 pub(super) enum Call {
+    /// Finished by `grpc-status`, or by the absence of one.
     #[cfg(feature = "grpc")]
     Grpc(grpc::Call),
+    /// Finished by the end of the body.
     #[cfg(feature = "http")]
     Http(http_calls::Call),
 }
@@ -36,6 +41,7 @@ impl Call {
         Entered { attached, call: self, was_panicking: std::thread::panicking() }
     }
 
+    /// Returns the span, which also exists if it is not recorded.
     fn span(&self) -> &CallSpan {
         match self {
             #[cfg(feature = "grpc")]
@@ -105,6 +111,7 @@ impl Call {
         }
     }
 
+    /// Finishes the call with the outcome that the protocol gives to a panic of the service.
     fn on_panic(&mut self) {
         match self {
             #[cfg(feature = "grpc")]
@@ -118,6 +125,7 @@ impl Call {
 /// A guard that keeps the call's context current.
 pub(super) struct Entered<'a> {
     call: &'a mut Call,
+    /// `None` if the handler's `tracing` span brings the context along.
     attached: Option<ContextGuard>,
     /// A panic that was under way before does not come from this call.
     was_panicking: bool,

@@ -1,4 +1,7 @@
 //! The errors of services and bodies, whose type is only known to be `'static`.
+//!
+//! `tower` services have an error type without bounds. Where it is one of the well-known ones, its causes and its type are
+//! recorded; otherwise only the name of the type is known.
 
 use std::any::Any;
 #[cfg(feature = "http")]

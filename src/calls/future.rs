@@ -1,4 +1,7 @@
 //! The response future, which passes the call on to the response body.
+//!
+//! The service, its destructor included, always runs while the call's context is current. Errors and panics finish the call;
+//! a response passes it to the body, unless the head ended it already.
 
 use std::fmt;
 use std::future::Future;
@@ -36,6 +39,7 @@ pin_project! {
 }
 
 impl<F> ResponseFuture<F> {
+    /// Wraps the future of a service. Without a call it only changes the type of the body.
     pub(super) fn new(inner: F, call: Option<Call>) -> Self {
         Self { inner: Some(inner), call }
     }
@@ -98,6 +102,7 @@ fn poll_catching<F: Future>(
     }
 }
 
+/// Returns the response that replaces a panic of an HTTP handler.
 fn internal_server_error<B>() -> Response<ResponseBody<B>> {
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

@@ -1,4 +1,7 @@
 //! Headers that are recorded as attributes.
+//!
+//! No header is recorded unless it is listed, because headers hold credentials. Names come from code, or from
+//! `OTEL_INSTRUMENTATION_…_CAPTURE_…_HEADERS`, which replaces the list in code.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

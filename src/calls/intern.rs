@@ -62,4 +62,5 @@ pub(super) fn static_name(name: &str) -> Option<&'static str> {
     Some(known)
 }
 
+/// Enough for the routes and methods of one program.
 const MAX_NAMES: usize = 1000;

@@ -1,4 +1,7 @@
 //! The state that a layer shares between its services, created at the first call.
+//!
+//! A layer is often created before `build()`, in a static or while a router is assembled. The global providers are therefore
+//! looked up at the first call. All clones of a layer, and all services that it makes, share the result.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -11,6 +14,7 @@ pub(super) struct LazyRecorder<O, R> {
 }
 
 impl<O: Clone, R> LazyRecorder<O, R> {
+    /// Keeps the options; nothing is looked up.
     pub(super) fn new(options: O) -> Self {
         Self { options: Arc::new(options), recorder: Arc::default() }
     }
@@ -21,6 +25,7 @@ impl<O: Clone, R> LazyRecorder<O, R> {
         self.recorder = Arc::default();
     }
 
+    /// Returns the options as they are now.
     pub(super) fn options(&self) -> &O {
         &self.options
     }

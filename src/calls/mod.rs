@@ -2,6 +2,22 @@
 //!
 //! A module per protocol; what they share is here: the span of a call, the trace context in its headers, captured
 //! headers, addresses, and the future and body that follow a call to its end.
+//!
+//! # A call from its beginning to its end
+//!
+//! | step | file | what happens |
+//! |---|---|---|
+//! | ready | `ready` | the wait for a concurrency limit inside the layer is measured |
+//! | start | `grpc::server`, `http::start`, … | context extracted (`context`), span started (`span`), attributes of the request set |
+//! | first call | `lazy` | providers are looked up, instruments created |
+//! | service | `future` | the call's context is current while the service is polled |
+//! | head | `call` | status, headers, trace id header; the call passes to the body |
+//! | body | `body` | data and trailers are observed, frames pass unchanged |
+//! | end | `grpc::call`, `http::call` | once: span ended, duration recorded, access log written |
+//!
+//! Whoever owns the [`Call`](call::Call), future or body, finishes it. If it is dropped before, because a client is gone or a
+//! task was cancelled, the call is finished as cancelled. A layer is generic over the inner service alone: its options are
+//! one `Arc`.
 
 mod address;
 mod body;

@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 /// the layer is part of the call. A clone starts without a wait, because it serves another request.
 #[derive(Debug, Default)]
 pub(super) struct ReadyTimer {
+    /// Set at the first `Pending`, cleared when the service is ready.
     pending_since: Option<Instant>,
+    /// The wait before the next request.
     waited: Duration,
 }
 
 impl ReadyTimer {
+    /// Called with the result of each `poll_ready` of the inner service.
     pub(super) fn observe<E>(&mut self, poll: &Poll<Result<(), E>>) {
         match poll {
             Poll::Pending => {

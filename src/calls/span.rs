@@ -1,4 +1,7 @@
 //! The span of a call, and the tracer that starts it.
+//!
+//! The span is one of the OpenTelemetry API, so that a log filter cannot remove it. At servers a `tracing` span stands for it
+//! in the handler: `Span::current()`, `#[instrument]` and `in_current_span` work there as everywhere.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,19 +29,23 @@ use crate::subscriber::handler_span;
 pub(super) struct CallSpan {
     /// Holds the span; current while the service and the bodies are polled.
     context: Context,
+    /// Known once the sampler has decided. Attributes of a span that is not recorded are not made.
     recording: bool,
     /// The `tracing` span of a handler, disabled at clients and where no subscriber of ours is.
     handler: tracing::Span,
+    /// Moments on the monotonic clock; durations never come from the wall clock.
     started: Instant,
     /// The same moment on the wall clock, so that the span lasts exactly as long as the measured duration.
     start_time: SystemTime,
 }
 
 impl CallSpan {
+    /// Returns the context to extract from, to inject, and to attach.
     pub(super) fn context(&self) -> &Context {
         &self.context
     }
 
+    /// Returns `true` if attributes and status have an effect.
     pub(super) fn is_recording(&self) -> bool {
         self.recording
     }
@@ -70,19 +77,23 @@ impl CallSpan {
         }
     }
 
+    /// Sets an attribute, or does nothing if the span is not recorded.
     pub(super) fn set_attribute(&self, attribute: KeyValue) {
         self.context.span().set_attribute(attribute);
     }
 
+    /// Sets attributes, or does nothing if the span is not recorded.
     pub(super) fn set_attributes(&self, attributes: impl IntoIterator<Item = KeyValue>) {
         let span = self.context.span();
         attributes.into_iter().for_each(|attribute| span.set_attribute(attribute));
     }
 
+    /// Sets the status. Called once, when the call is finished.
     pub(super) fn set_status(&self, status: Status) {
         self.context.span().set_status(status);
     }
 
+    /// Replaces the name, once the route is known.
     #[cfg(feature = "http")]
     pub(super) fn update_name(&self, name: Cow<'static, str>) {
         self.context.span().update_name(name);
@@ -111,6 +122,7 @@ impl CallSpan {
 pub(super) struct CallTracer {
     side: Side,
     inner: Inner,
+    /// Of the installed sampler; none for a provider of the user.
     sampling_shortcut: SamplingShortcut,
 }
 
@@ -154,6 +166,7 @@ impl CallTracer {
         CallSpan { context, recording, handler, started, start_time }
     }
 
+    /// Returns the context with the new span, and whether it is recorded.
     fn context(
         &self,
         start_time: SystemTime,
@@ -173,6 +186,7 @@ impl CallTracer {
     }
 }
 
+/// Puts a started span into the context, with the attributes that only recorded spans get.
 fn within<S: Span + Send + Sync + 'static>(
     mut span: S,
     parent: &Context,
@@ -245,6 +259,7 @@ impl<S: Span> Span for RandomSpan<S> {
 }
 
 /// The *random* flag.
+/// Of W3C Trace Context, Level 2.
 const RANDOM: u8 = 0x02;
 
 /// A meter provider of any type.
@@ -252,6 +267,7 @@ const RANDOM: u8 = 0x02;
 pub(super) struct SharedMeterProvider(Arc<dyn MeterProvider + Send + Sync>);
 
 impl SharedMeterProvider {
+    /// Wraps a provider of any type.
     pub(super) fn new(provider: impl MeterProvider + Send + Sync + 'static) -> Self {
         Self(Arc::new(provider))
     }
@@ -271,6 +287,7 @@ pub(super) fn meter(provider: Option<&SharedMeterProvider>) -> Meter {
     }
 }
 
+/// The instrumentation scope of all spans and instruments of the layers.
 fn scope() -> InstrumentationScope {
     InstrumentationScope::builder(semconv::SCOPE_NAME)
         .with_version(semconv::SCOPE_VERSION)

@@ -1,4 +1,15 @@
 //! Installs telemetry in the process, completely or not at all. This is the only file that writes a global.
+//!
+//! | step | if it fails |
+//! |---|---|
+//! | take the lock | `AlreadyInitialized` |
+//! | no global subscriber yet | `SubscriberInstalled`, and nothing was started |
+//! | resolve the settings | all mistakes in code together |
+//! | build everything | what was started ends with the error |
+//! | set the global subscriber | `SubscriberInstalled`; everything ends, within the shutdown deadline |
+//! | `log` logger, propagator, providers, signal and panic hooks | cannot fail |
+//!
+//! The lock is released after a failure, so that a program can try again with other settings.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -72,6 +83,7 @@ where
     Ok((layer.into_filtered_layer(), TelemetryGuard::new(running)))
 }
 
+/// Sets every global but the subscriber, which is set already.
 fn set_globals(guard: &TelemetryGuard, globals: Globals) {
     let Globals {
         start_line,
@@ -134,10 +146,12 @@ fn panic_hook(guard: &TelemetryGuard, writes_to_console: bool) -> PanicHook {
 /// The lock of the installation, released unless the installation succeeds.
 #[derive(Debug)]
 struct InstallLock {
+    /// The installation succeeded.
     is_kept: bool,
 }
 
 impl InstallLock {
+    /// Takes the lock, and checks that no subscriber is in the way.
     fn take() -> Result<Self, InitError> {
         if CLAIMED.swap(true, Ordering::AcqRel) {
             return Err(InitError::AlreadyInitialized);
@@ -146,6 +160,7 @@ impl InstallLock {
         if has_global_subscriber() { Err(InitError::SubscriberInstalled) } else { Ok(lock) }
     }
 
+    /// Builds, sets the globals, and returns the guard.
     fn install<S>(
         self,
         settings: Settings,
@@ -184,4 +199,5 @@ impl Drop for InstallLock {
 /// How long a thread that panics waits for its lines to be written.
 const PANIC_LINES_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// Taken by the first installation, or by one that is under way.
 static CLAIMED: AtomicBool = AtomicBool::new(false);

@@ -1,4 +1,10 @@
 //! The one line that is logged at start: where each signal goes, and which settings are in effect.
+//!
+//! ```text
+//! telemetry started traces=http://collector:4317 metrics=… logs=… sampler=parentbased_always_on log_output="JSON to standard error"
+//! ```
+//!
+//! Hints follow it, about destinations that are known not to take what they are sent: a signal, or cumulative metrics.
 
 use tracing_core::callsite::Callsite;
 use tracing_core::metadata::Kind;
@@ -17,19 +23,28 @@ pub(crate) struct StartLine {
     destinations: PerSignal<String>,
     /// Why nothing is exported, if nothing is.
     nothing_exported: Option<&'static str>,
+    /// As the setting is written.
     sampler: String,
+    /// `JSON to standard error`.
     lines: String,
+    /// Variables, setters and files that set something.
     origins: String,
+    /// One for each destination and mistake.
     hints: Vec<Hint>,
 }
 
 /// What a destination does not take, of one signal or several.
 #[derive(Debug)]
 struct Hint {
+    /// Its name, such as that of a backend.
     destination: &'static str,
+    /// What it takes instead.
     takes: String,
+    /// The signals that it concerns.
     signals: String,
+    /// The settings that would be right: `NAME=value`.
     settings: String,
+    /// Where its documentation says so.
     source: &'static str,
 }
 
@@ -81,6 +96,7 @@ impl StartLine {
 }
 
 impl Hint {
+    /// Logs the hint.
     fn write(&self, diagnostics: &Diagnostics) {
         let message = format!("this destination takes {}", self.takes);
         diagnostics.info(
@@ -144,6 +160,7 @@ static METADATA: Metadata<'static> = tracing_core::metadata! {
     kind: Kind::EVENT
 };
 
+/// Returns why nothing is exported, and what to set.
 fn reason(settings: &Settings) -> &'static str {
     let is_turned_off = |origin: &String| origin.ends_with("_EXPORTER") || origin.ends_with("export())");
     if settings.disabled {

@@ -15,12 +15,16 @@ pub(crate) type Task = (&'static str, Box<dyn FnOnce() + Send>);
 /// Running tasks, each on a thread of its own. If this is dropped, they continue.
 pub(crate) struct BackgroundTasks {
     /// Tasks that have not ended, those without a thread included.
+    /// Names, for the report.
     running: Vec<&'static str>,
+    /// Gets the name of each task that ends.
     ended: Receiver<&'static str>,
+    /// Tasks for which the system refused a thread.
     without_thread: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 impl BackgroundTasks {
+    /// Starts all tasks at once.
     pub(crate) fn start(tasks: Vec<Task>) -> Self {
         Self::start_with(|task| spawn("otel-shutdown", task), tasks)
     }

@@ -54,6 +54,7 @@ impl CollectedTelemetry {
         }
     }
 
+    /// Fails the test with everything that was received, as trees of spans and a table of metrics.
     #[track_caller]
     #[expect(clippy::panic, reason = "an assertion")]
     fn fail(&self, what: &str) -> ! {

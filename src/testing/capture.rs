@@ -1,4 +1,8 @@
 //! The telemetry of one test, in memory: the path of production, up to the bytes that would be sent.
+//!
+//! A capture is assembled by the same function as telemetry of a process, with two differences: batches stay in the queues
+//! until [`Capture::received`] takes them, and log lines go to memory. What a test sees was therefore encoded, and decoded
+//! again by `opentelemetry-proto`.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,12 +64,19 @@ pub fn capture() -> Capture {
 #[derive(Debug)]
 #[must_use = "dropping the capture ends it: bind it to a named variable"]
 pub struct Capture {
+    /// What earlier calls have taken from the queues.
     received: Mutex<CollectedTelemetry>,
+    /// Queues without workers.
     pipelines: Pipelines,
+    /// The encoded resource, which is part of every request.
     resource: Vec<u8>,
+    /// Log lines so far.
     lines: Lines,
+    /// For [`Capture::tracer_provider`] and its siblings.
     providers: Providers,
+    /// The subscriber, for other threads.
     dispatch: Dispatch,
+    /// Makes the subscriber that of this thread.
     _installed: DefaultGuard,
 }
 
@@ -216,6 +227,7 @@ impl Capture {
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
 impl Lines {
+    /// Returns the lines so far.
     fn all(&self) -> Vec<String> {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()

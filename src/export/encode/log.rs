@@ -11,7 +11,8 @@ use super::wire::{bytes, fixed32, fixed64, message, nanos, uint};
 use crate::settings::AttributeLimits;
 use crate::trace_ids::TraceIds;
 
-/// Appends a record of the SDK.
+/// Appends a record that was made with the OpenTelemetry API. Records of `tracing` events are written with
+/// [`LogFields`], without one of the SDK.
 pub(crate) fn log_record(out: &mut Vec<u8>, record: &SdkLogRecord, limits: AttributeLimits) {
     fixed64(out, TIME, record.timestamp().map_or(0, nanos));
     uint(out, SEVERITY_NUMBER, record.severity_number().map_or(0, |severity| severity as u64));
@@ -41,7 +42,8 @@ impl LogFields {
     /// Field number of an attribute.
     pub(crate) const ATTRIBUTE: u8 = ATTRIBUTES;
 
-    /// The first fields of every record. The observed time equals the time.
+    /// Appends the first fields of every record. The observed time equals the time: the event is observed where it
+    /// happens.
     pub(crate) fn write_header(
         out: &mut Vec<u8>,
         time: SystemTime,
@@ -60,16 +62,17 @@ impl LogFields {
         }
     }
 
-    /// The message, formatted in place.
+    /// Appends the message as the body, formatted in place by `write`.
     pub(crate) fn body(out: &mut Vec<u8>, write: impl FnOnce(&mut Text<'_>)) {
         message(out, BODY, |out| text(out, None, write));
     }
 
-    /// The name of the event, formatted in place.
+    /// Appends the name of the event, formatted in place by `write`.
     pub(crate) fn event_name(out: &mut Vec<u8>, write: impl FnOnce(&mut Text<'_>)) {
         unlimited_text(out, EVENT_NAME, write);
     }
 
+    /// Appends the number of fields beyond the limit.
     pub(crate) fn dropped_attributes(out: &mut Vec<u8>, dropped: u32) {
         uint(out, DROPPED_ATTRIBUTES, u64::from(dropped));
     }

@@ -24,10 +24,12 @@ use crate::settings::AttributeLimits;
 #[derive(Debug, Default)]
 pub(crate) struct EncodedMetrics {
     /// The request.
+    /// An `ExportMetricsServiceRequest` with one resource.
     pub(crate) request: Vec<u8>,
     /// Its data points.
     pub(crate) points: u64,
-    /// The streams that had more attribute sets than their limit, as `(scope, instrument)`.
+    /// The streams that had more attribute sets than their limit, as `(scope, instrument)`. What exceeds the limit is
+    /// added up under `otel.metric.overflow`, and each such stream is reported once.
     pub(crate) overflowing: Vec<(String, String)>,
 }
 
@@ -48,15 +50,20 @@ pub(crate) fn metrics(
     EncodedMetrics { request, points, overflowing }
 }
 
+/// What is gathered over all metrics of a collection while it is encoded.
 struct Encoder<'a> {
+    /// Data points so far.
     points: u64,
     /// The current metric has a point for what exceeded the limit of attribute sets.
     overflows: bool,
+    /// See [`EncodedMetrics::overflowing`].
     overflowing: Vec<(String, String)>,
+    /// The last values of observed counters, if the destination requires deltas.
     observed_counters: Option<&'a mut ObservedCounters>,
 }
 
 impl Encoder<'_> {
+    /// Appends the fields of a `ScopeMetrics`.
     fn scope(&mut self, out: &mut Vec<u8>, scope: &ScopeMetrics) {
         let start = out.len();
         request::scope(out, scope.scope(), None);
@@ -69,6 +76,8 @@ impl Encoder<'_> {
         }
     }
 
+    /// Appends the fields of a `Metric`. `scope` is the encoded scope, which identifies the metric together with its
+    /// name.
     fn metric(&mut self, out: &mut Vec<u8>, metric: &Metric, scope: &[u8]) {
         bytes(out, METRIC_NAME, metric.name().as_bytes());
         bytes(out, METRIC_DESCRIPTION, metric.description().as_bytes());
@@ -80,6 +89,7 @@ impl Encoder<'_> {
         }
     }
 
+    /// Appends the one field that holds the points, by the kind of the aggregation.
     fn data<T: Number>(&mut self, out: &mut Vec<u8>, metric: &Metric, data: &MetricData<T>, scope: &[u8]) {
         match data {
             MetricData::Gauge(data) => message(out, GAUGE, |out| self.gauge(out, data)),
@@ -91,6 +101,7 @@ impl Encoder<'_> {
         }
     }
 
+    /// Appends the fields of a `Gauge`, which has no temporality.
     fn gauge<T: Number>(&mut self, out: &mut Vec<u8>, gauge: &Gauge<T>) {
         let start = gauge.start_time().map_or(0, nanos);
         for point in gauge.data_points() {
@@ -104,6 +115,8 @@ impl Encoder<'_> {
         }
     }
 
+    /// Appends the fields of a `Sum`. Cumulative values of observed counters become differences where deltas are
+    /// required: the SDK computes them without a check, and panics when a counter was reset.
     fn sum<T: Number>(&mut self, out: &mut Vec<u8>, metric: &Metric, sum: &Sum<T>, scope: &[u8]) {
         let is_observed = sum.is_monotonic() && sum.temporality() == Temporality::Cumulative;
         let mut stream = match &mut self.observed_counters {
@@ -137,6 +150,8 @@ impl Encoder<'_> {
         }
     }
 
+    /// Appends the fields of a `Histogram`. Minimum and maximum of a point without measurements would be infinities,
+    /// and are left out.
     fn histogram<T: Number>(&mut self, out: &mut Vec<u8>, histogram: &Histogram<T>) {
         for point in histogram.data_points() {
             message(out, DATA_POINTS, |out| {
@@ -156,6 +171,8 @@ impl Encoder<'_> {
         uint(out, TEMPORALITY, temporality(histogram.temporality()));
     }
 
+    /// Appends the fields of an `ExponentialHistogram`. The fields are in the order of `opentelemetry-proto`, so that
+    /// the tests can compare bytes.
     fn exponential_histogram<T: Number>(&mut self, out: &mut Vec<u8>, histogram: &ExponentialHistogram<T>) {
         for point in histogram.data_points() {
             message(out, DATA_POINTS, |out| {
@@ -195,16 +212,19 @@ fn is_overflow(attribute: &KeyValue) -> bool {
     attribute.key.as_str() == OVERFLOW && attribute.value == Value::Bool(true)
 }
 
+/// Appends start and time of a point.
 fn times(out: &mut Vec<u8>, start: SystemTime, time: SystemTime) {
     fixed64(out, START_TIME, nanos(start));
     fixed64(out, TIME, nanos(time));
 }
 
+/// Appends one side of an exponential histogram: the offset of its first bucket, and the counts.
 fn buckets(out: &mut Vec<u8>, bucket: &ExponentialBucket) {
     sint32(out, OFFSET, bucket.offset());
     packed_varints(out, BUCKETS, bucket.counts());
 }
 
+/// Appends an exemplar, with the attributes that a view removed from its point.
 fn exemplar<T: Number>(out: &mut Vec<u8>, field: u8, exemplar: &Exemplar<T>) {
     message(out, field, |out| {
         fixed64(out, EXEMPLAR_TIME, nanos(exemplar.time()));
@@ -219,6 +239,7 @@ fn exemplar<T: Number>(out: &mut Vec<u8>, field: u8, exemplar: &Exemplar<T>) {
     });
 }
 
+/// Appends a field with presence: a value of 0 is written, none is not.
 fn optional_double<T: Number>(out: &mut Vec<u8>, field: u8, value: Option<T>) {
     if let Some(value) = value {
         double(out, field, value.as_f64());
@@ -238,10 +259,13 @@ pub(super) trait Number: Copy + Default {
     /// Appends the field of a `oneof` that holds the value.
     fn encode(self, out: &mut Vec<u8>, double_field: u8, int_field: u8);
 
+    /// Returns the nearest double.
     fn as_f64(self) -> f64;
 
+    /// Returns the value as bits, to keep it in a table of all types.
     fn to_bits(self) -> u64;
 
+    /// Returns the value of [`to_bits`](Self::to_bits).
     fn from_bits(bits: u64) -> Self;
 
     /// Returns what was added since `earlier`, or everything if the counter was reset in between.

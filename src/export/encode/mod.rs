@@ -11,6 +11,20 @@
 //! | resource | the fields of `ResourceSpans` / `ResourceLogs` other than the scopes | [`resource()`] |
 //! | scope | the fields of `ScopeSpans` / `ScopeLogs` other than the items | [`scope()`], [`scope_name()`] |
 //! | item | one `Span` or `LogRecord`, without its frame | [`span()`], [`log_record()`] |
+//!
+//! How an item becomes a request:
+//!
+//! ```text
+//! on the thread that ends the span          on the I/O thread
+//! scope + item ──push_item──▶ ItemBuffer ──by_scope──▶ request(resource, scopes) ──▶ destination
+//! ```
+//!
+//! Rules that hold for every function, so that receivers of any language read the result:
+//!
+//! - Fields with their default value (0, empty) are left out, except inside a `oneof`, where they choose the variant.
+//! - A key occurs once for each item; of repeated ones the last value counts.
+//! - Values nest at most 32 levels. Strings are cut at the configured length, between characters.
+//! - Times before 1970 become 0.
 
 #[cfg(feature = "testing")]
 mod answer;

@@ -17,16 +17,24 @@ use crate::settings::{AttributeLimits, SpanLimitSettings};
 #[derive(Debug)]
 pub(crate) struct RecordedSpan<'a> {
     pub(crate) context: &'a SpanContext,
+    /// Invalid for a root.
     pub(crate) parent: SpanId,
+    /// The parent is a span of another process.
     pub(crate) parent_is_remote: bool,
     pub(crate) name: &'a str,
     pub(crate) kind: &'a SpanKind,
+    /// By the wall clock.
     pub(crate) start: SystemTime,
+    /// The start and the measured duration.
     pub(crate) end: SystemTime,
+    /// Fields of `Span` with their frames, ready to be copied.
     pub(crate) attributes: &'a [u8],
+    /// Attributes beyond the limit.
     pub(crate) dropped_attributes: u32,
+    /// Fields of `Span` with their frames, as `attributes`.
     pub(crate) events: &'a [u8],
     pub(crate) dropped_events: u32,
+    /// Fields of `Span` with their frames, as `attributes`.
     pub(crate) links: &'a [u8],
     pub(crate) dropped_links: u32,
     pub(crate) status: &'a Status,

@@ -5,7 +5,9 @@ use std::cell::Cell;
 /// The buffers of one item.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
+    /// The encoded scope.
     pub(crate) scope: Vec<u8>,
+    /// The encoded item.
     pub(crate) item: Vec<u8>,
 }
 
@@ -25,6 +27,7 @@ pub(crate) fn with_scratch<R>(encode: impl FnOnce(&mut Scratch) -> R) -> R {
 }
 
 thread_local! {
+    /// `None` while the buffers are in use.
     static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
 }
 

@@ -1,4 +1,7 @@
 //! `SpanData` as OTLP's `Span`.
+//!
+//! The SDK's spans come here if the user added span processors. Those of the bridge are encoded while they are recorded
+//! (see `recorded_span`) with the same functions for events, links, status and flags.
 
 use opentelemetry::SpanId;
 use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status, TraceState};
@@ -8,7 +11,8 @@ use super::value::{attributes, key_values};
 use super::wire::{bytes, fixed32, fixed64, message, nanos, uint};
 use crate::settings::{AttributeLimits, SpanLimitSettings};
 
-/// Appends the span.
+/// Appends the fields of a `Span`, within the limits. What the SDK dropped before and what is dropped here is counted
+/// together.
 pub(crate) fn span(out: &mut Vec<u8>, span: &SpanData, limits: &SpanLimitSettings) {
     let context = &span.span_context;
     bytes(out, TRACE_ID, &context.trace_id().to_bytes());
@@ -38,6 +42,7 @@ pub(crate) fn span(out: &mut Vec<u8>, span: &SpanData, limits: &SpanLimitSetting
     fixed32(out, FLAGS, flags(context, span.parent_span_is_remote));
 }
 
+/// Appends the fields of a `Span.Event`.
 pub(super) fn event(out: &mut Vec<u8>, event: &Event, limits: AttributeLimits) {
     fixed64(out, EVENT_TIME, nanos(event.timestamp));
     bytes(out, EVENT_NAME, event.name.as_bytes());
@@ -45,6 +50,7 @@ pub(super) fn event(out: &mut Vec<u8>, event: &Event, limits: AttributeLimits) {
     uint(out, EVENT_DROPPED_ATTRIBUTES, sum(event.dropped_attributes_count, dropped));
 }
 
+/// Appends the fields of a `Span.Link`.
 pub(super) fn link(out: &mut Vec<u8>, link: &Link, limits: AttributeLimits) {
     let context = &link.span_context;
     bytes(out, TRACE_ID, &context.trace_id().to_bytes());
@@ -62,6 +68,7 @@ pub(crate) fn is_empty_link(link: &Link) -> bool {
         && *link.span_context.trace_state() == TraceState::NONE
 }
 
+/// Appends the fields of a `Status`. Only errors have a message.
 pub(super) fn status(out: &mut Vec<u8>, status: &Status) {
     match status {
         Status::Unset => {}
@@ -73,6 +80,7 @@ pub(super) fn status(out: &mut Vec<u8>, status: &Status) {
     }
 }
 
+/// Appends the header form of a `tracestate`, if there is one.
 pub(super) fn trace_state(out: &mut Vec<u8>, field: u8, state: &TraceState) {
     // Rendering it allocates, and most have none.
     if *state != TraceState::NONE {
@@ -86,6 +94,7 @@ pub(super) fn flags(context: &SpanContext, is_remote: bool) -> u32 {
     u32::from(context.trace_flags().to_u8()) | HAS_IS_REMOTE | remote
 }
 
+/// Returns the number of `SpanKind`.
 pub(super) fn kind(kind: &SpanKind) -> u64 {
     match kind {
         SpanKind::Internal => 1,
@@ -96,6 +105,7 @@ pub(super) fn kind(kind: &SpanKind) -> u64 {
     }
 }
 
+/// Adds the attributes that the SDK dropped to those that were dropped here.
 fn sum(by_sdk: u32, by_us: u32) -> u64 {
     u64::from(by_sdk.saturating_add(by_us))
 }
@@ -130,5 +140,6 @@ pub(super) const LINK_FLAGS: u8 = 6;
 pub(super) const STATUS_MESSAGE: u8 = 2;
 pub(super) const STATUS_CODE: u8 = 3;
 // SpanFlags
+/// The bit that says whether [`IS_REMOTE`] is known. Here it always is.
 pub(super) const HAS_IS_REMOTE: u32 = 0x100;
 pub(super) const IS_REMOTE: u32 = 0x200;

@@ -1,4 +1,13 @@
 //! Attributes and their values.
+//!
+//! | API | OTLP |
+//! |---|---|
+//! | `Value`, `AnyValue` | `AnyValue` |
+//! | `KeyValue` | `KeyValue` |
+//! | a list of either | repeated fields, each key once |
+//!
+//! Values are also read back here: [`encoded_attributes`] and its siblings serve the code that keeps a span's attributes
+//! encoded and must show one of them to a user, and the collector of tests.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -104,6 +113,7 @@ where
     Some(attributes().enumerate().map(|(place, (key, _))| (key, place)).collect())
 }
 
+/// Returns keys and values as [`attributes`] takes them.
 pub(super) fn key_values(attributes: &[KeyValue]) -> impl Iterator<Item = (&str, &Value)> {
     attributes.iter().map(|attribute| (attribute.key.as_str(), &attribute.value))
 }
@@ -116,27 +126,32 @@ fn attribute(out: &mut Vec<u8>, field: u8, key: &str, value: impl FnOnce(&mut Ve
     });
 }
 
-/// An attribute of the API, as contexts and spans hold them.
+/// Appends an attribute of the API, as contexts and spans hold them.
 pub(crate) fn attribute_value(out: &mut Vec<u8>, field: u8, key: &str, value: &Value, limit: Option<usize>) {
     attribute(out, field, key, |out| value.encode(out, limit));
 }
 
+/// Appends an attribute with a string, cut after `limit` characters.
 pub(crate) fn attribute_str(out: &mut Vec<u8>, field: u8, key: &str, value: &str, limit: Option<usize>) {
     attribute(out, field, key, |out| str(out, value, limit));
 }
 
+/// Appends an attribute with an integer.
 pub(crate) fn attribute_i64(out: &mut Vec<u8>, field: u8, key: &str, value: i64) {
     attribute(out, field, key, |out| i64(out, value));
 }
 
+/// Appends an attribute with a double, which may be NaN or infinite.
 pub(crate) fn attribute_f64(out: &mut Vec<u8>, field: u8, key: &str, value: f64) {
     attribute(out, field, key, |out| f64(out, value));
 }
 
+/// Appends an attribute with a boolean.
 pub(crate) fn attribute_bool(out: &mut Vec<u8>, field: u8, key: &str, value: bool) {
     attribute(out, field, key, |out| bool(out, value));
 }
 
+/// Appends an attribute with bytes, cut after `limit` of them.
 pub(crate) fn attribute_bytes(out: &mut Vec<u8>, field: u8, key: &str, value: &[u8], limit: Option<usize>) {
     attribute(out, field, key, |out| bytes_value(out, value, limit));
 }
@@ -229,6 +244,7 @@ fn decoded_pair(pair: &[u8]) -> Option<(String, AnyValue)> {
     Some((key, value?))
 }
 
+/// Returns the messages in a list of either kind.
 fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     fields(list).filter_map(|(_, element)| match element {
         WireValue::Bytes(element) => Some(element),
@@ -268,29 +284,35 @@ pub(super) fn truncated(text: &str, limit: Option<usize>) -> &str {
     }
 }
 
+/// Appends the string variant of `AnyValue`.
 pub(super) fn str(out: &mut Vec<u8>, value: &str, limit: Option<usize>) {
     bytes_field(out, STRING, truncated(value, limit).as_bytes());
 }
 
+/// Appends the boolean variant of `AnyValue`, also for `false`.
 fn bool(out: &mut Vec<u8>, value: bool) {
     out.extend_from_slice(&[BOOL << 3, u8::from(value)]);
 }
 
+/// Appends the integer variant of `AnyValue`. Negative numbers take ten bytes.
 fn i64(out: &mut Vec<u8>, value: i64) {
     out.push(INT << 3);
     varint(out, value as u64);
 }
 
+/// Appends the double variant of `AnyValue`.
 fn f64(out: &mut Vec<u8>, value: f64) {
     out.push(DOUBLE << 3 | 1);
     out.extend_from_slice(&value.to_le_bytes());
 }
 
+/// Appends the bytes variant of `AnyValue`.
 fn bytes_value(out: &mut Vec<u8>, value: &[u8], limit: Option<usize>) {
     let end = limit.map_or(value.len(), |limit| limit.min(value.len()));
     bytes_field(out, BYTES, &value[..end]);
 }
 
+/// Appends the array variant of `AnyValue`.
 fn array<T>(out: &mut Vec<u8>, values: &[T], element: impl Fn(&mut Vec<u8>, &T)) {
     message(out, ARRAY, |out| {
         for value in values {
@@ -299,6 +321,7 @@ fn array<T>(out: &mut Vec<u8>, values: &[T], element: impl Fn(&mut Vec<u8>, &T))
     });
 }
 
+/// Appends the variant of `AnyValue` for maps, whose values may be maps again.
 fn map(out: &mut Vec<u8>, values: &HashMap<Key, AnyValue>, limit: Option<usize>, depth: u32) {
     message(out, MAP, |out| {
         for (key, value) in values {

@@ -1,7 +1,17 @@
 //! Protobuf's wire format, as far as OTLP needs it.
+//!
+//! A field is a tag (its number and wire type) and a value. Field numbers below 16 make a tag of one byte; all but
+//! `Span.flags` are below, which is why most functions take the number as `u8` and write the tag without a loop.
+//!
+//! | wire type | value |
+//! |---|---|
+//! | 0 varint | seven bits a byte, the lowest first |
+//! | 1, 5 fixed | 8 or 4 bytes, little-endian |
+//! | 2 length-delimited | a varint of the length, then a message, string, bytes or packed list |
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// Appends a varint: one byte for values below 128, ten at most.
 pub(super) fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -28,6 +38,7 @@ pub(super) fn uint(out: &mut Vec<u8>, field: u8, value: u64) {
     }
 }
 
+/// A field of eight bytes, left out when it is zero.
 pub(super) fn fixed64(out: &mut Vec<u8>, field: u8, value: u64) {
     if value != 0 {
         let mut bytes = [field << 3 | FIXED64; 9];
@@ -36,7 +47,7 @@ pub(super) fn fixed64(out: &mut Vec<u8>, field: u8, value: u64) {
     }
 }
 
-/// Field numbers from 16 on take two bytes.
+/// A field of four bytes, left out when it is zero. Its number may be 16 or more, which takes two bytes.
 pub(super) fn fixed32(out: &mut Vec<u8>, field: u8, value: u32) {
     if value != 0 {
         varint(out, u64::from(field) << 3 | u64::from(FIXED32));
@@ -109,8 +120,8 @@ pub(super) fn framed_len(content: usize) -> usize {
     1 + varint_len(content as u64) + content
 }
 
-/// A message message, or a string, that `content` appends. Its length is known only then: one byte is kept for it,
-/// and content that needs more (from 128 bytes on) is moved up.
+/// A message, or a string, that `content` appends. Its length is known only afterwards: one byte is kept for it, and
+/// content that needs more (from 128 bytes on) is moved up.
 pub(super) fn message(out: &mut Vec<u8>, field: u8, content: impl FnOnce(&mut Vec<u8>)) {
     length(out, field, 0);
     let start = out.len();
@@ -208,6 +219,7 @@ pub(super) fn message_fields(mut message: &[u8]) -> impl Iterator<Item = Message
     })
 }
 
+/// Reads a varint, and returns it with the bytes after it. `None` if it does not end.
 pub(in crate::export) fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0;
     for (index, &byte) in bytes.iter().enumerate().take(MAX_VARINT_LEN) {

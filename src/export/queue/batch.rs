@@ -1,4 +1,12 @@
 //! A batch: encoded items with their instrumentation scopes, from which an OTLP request is framed.
+//!
+//! ```text
+//! ItemBuffer.bytes:  scope A │ item │ item │ scope B │ item │ scope A │ item
+//!                    └── run ──────────────┘└── run ────────┘└── run ───────┘
+//! ```
+//!
+//! Items stay in the order of arrival, and runs of one scope are brought together only when the request is framed. A batch
+//! is immutable once it was closed, so that destinations can share it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,12 +20,16 @@ use crate::export::encode::{self, points};
 pub(crate) struct ItemBuffer {
     /// For each run: the encoded scope, then its items, each framed as a field of the scope's message.
     bytes: Vec<u8>,
+    /// In the order of `bytes`.
     runs: Vec<ScopeRun>,
+    /// Items, over all runs.
     count: usize,
 }
 
+/// Where a run is in `bytes`.
 #[derive(Clone, Copy, Debug)]
 struct ScopeRun {
+    /// The scope ends where the items begin.
     scope_start: usize,
     items_start: usize,
     end: usize,
@@ -42,6 +54,7 @@ impl ItemBuffer {
         }
     }
 
+    /// Returns the number of items.
     pub(crate) fn count(&self) -> usize {
         self.count
     }
@@ -51,10 +64,12 @@ impl ItemBuffer {
         self.bytes.len() + self.runs.len() * size_of::<ScopeRun>()
     }
 
+    /// Returns the scope of the last run, which the next item probably has too.
     fn last_scope(&self) -> Option<&[u8]> {
         self.runs.last().map(|run| &self.bytes[run.scope_start..run.items_start])
     }
 
+    /// Returns scope and items of each run.
     fn runs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.runs
             .iter()
@@ -75,6 +90,7 @@ impl ItemBuffer {
         groups
     }
 
+    /// Divides the items in their order; the first half has the odd one.
     fn halves(&self) -> (Self, Self) {
         let (mut first, mut second) = (Self::default(), Self::default());
         let half = self.count.div_ceil(2);
@@ -87,6 +103,7 @@ impl ItemBuffer {
         (first, second)
     }
 
+    /// Removes all items and keeps the memory.
     fn clear(&mut self) {
         self.bytes.clear();
         self.runs.clear();
@@ -97,6 +114,7 @@ impl ItemBuffer {
 /// The content of one request.
 #[derive(Debug)]
 pub(crate) struct Batch {
+    /// Position in the queue.
     sequence: u64,
     content: Content,
     /// At least one try was sent and not answered, so that the receiver may have the items.
@@ -112,10 +130,12 @@ enum Content {
 }
 
 impl Batch {
+    /// Creates a batch of items, of spans or log records.
     pub(in crate::export) fn items(sequence: u64, items: Arc<ItemBuffer>) -> Self {
         Self { sequence, content: Content::Items(items), is_unanswered: false }
     }
 
+    /// Creates a batch of a request that was complete already, as those of metrics are.
     pub(in crate::export) fn request(sequence: u64, request: Bytes, items: u64) -> Self {
         Self { sequence, content: Content::Request(request, items), is_unanswered: false }
     }
@@ -125,10 +145,13 @@ impl Batch {
         self.sequence
     }
 
+    /// Records that a try was sent and not answered.
     pub(in crate::export) fn mark_unanswered(&mut self) {
         self.is_unanswered = true;
     }
 
+    /// Returns `true` if the receiver may have the items although no answer came: a failure is then not certain to be
+    /// a loss.
     pub(in crate::export) fn is_unanswered(&self) -> bool {
         self.is_unanswered
     }
@@ -195,4 +218,5 @@ impl Batch {
     }
 }
 
+/// Memory of more bytes is freed instead of being kept for the next batch.
 const MAX_SPARE_BYTES: usize = 1 << 20;

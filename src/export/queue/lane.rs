@@ -22,8 +22,10 @@ pub(super) struct Lane {
     pub(super) phase: Phase,
 }
 
+/// Which batches a lane still takes. Phases follow each other in this order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
+    /// New items are accepted.
     #[default]
     Open,
     /// No new items are accepted.
@@ -33,6 +35,7 @@ pub(super) enum Phase {
 }
 
 impl Lane {
+    /// Returns `true` if one more item or request of this size fits.
     pub(super) fn has_room(&self, limits: &QueueSettings, bytes: usize) -> bool {
         self.phase == Phase::Open && self.items < limits.max_items && self.bytes + bytes <= limits.max_bytes
     }
@@ -61,6 +64,7 @@ impl Lane {
         self.insert(Batch::request(sequence, request.clone(), items));
     }
 
+    /// Removes the oldest batch.
     pub(super) fn pop_full(&mut self) -> Option<Batch> {
         let batch = self.full.pop_front()?;
         self.items -= batch.slots();
@@ -68,6 +72,7 @@ impl Lane {
         Some(batch)
     }
 
+    /// Adds a batch at its place: one that comes back after a failed try is older than those that wait.
     pub(super) fn insert(&mut self, batch: Batch) {
         self.items += batch.slots();
         self.bytes += batch.size();

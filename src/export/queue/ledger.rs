@@ -1,6 +1,15 @@
 //! The counts of every item that was recorded, by outcome.
 //!
 //! Per signal, at any moment: accepted = delivered + rejected + failed + dropped + pending.
+//!
+//! | count | when |
+//! |---|---|
+//! | accepted | the item is recorded, whether or not there is room for it |
+//! | delivered | the receiver acknowledged it |
+//! | rejected | the receiver answered with a partial success that leaves it out |
+//! | failed | it was given up: after an error that no retry mends, or at the end |
+//! | dropped | there was no room for it |
+//! | pending | everything else: the difference |
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,18 +28,22 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
+    /// Counts items before anything else becomes of them.
     pub(crate) fn accept(&self, items: u64) {
         self.accepted.fetch_add(items, Ordering::Release);
     }
 
+    /// Counts items that the receiver acknowledged.
     pub(crate) fn deliver(&self, items: u64) {
         self.delivered.fetch_add(items, Ordering::Release);
     }
 
+    /// Counts items that the receiver left out.
     pub(crate) fn reject(&self, items: u64) {
         self.rejected.fetch_add(items, Ordering::Release);
     }
 
+    /// Counts items that were given up.
     pub(crate) fn fail(&self, items: u64) {
         self.failed.fetch_add(items, Ordering::Release);
     }
@@ -40,10 +53,12 @@ impl Ledger {
         self.unanswered.fetch_add(items, Ordering::Release);
     }
 
+    /// Counts items for which there was no room.
     pub(crate) fn record_dropped(&self, items: u64) {
         self.dropped.fetch_add(items, Ordering::Release);
     }
 
+    /// Returns all counts. They always add up, although they are not read at the same moment.
     pub(crate) fn snapshot(&self) -> SignalStats {
         let delivered = self.delivered.load(Ordering::Acquire);
         let rejected = self.rejected.load(Ordering::Acquire);

@@ -1,4 +1,7 @@
 //! The filter of each output, and what is wrong with their directives.
+//!
+//! Mistakes in code are errors, which [`mistakes_in_code`] returns before anything is built; the same mistakes in the
+//! environment, and hints about directives that are valid but do nothing, are warnings.
 
 use std::collections::HashSet;
 

@@ -41,6 +41,7 @@ use crate::error::InitError;
 /// A configuration file that was named, not yet read.
 #[derive(Clone, Debug)]
 pub(crate) struct ConfigFile {
+    /// As it was given: relative to the working directory of the process.
     pub(crate) path: PathBuf,
     /// The variable or setter that named it.
     pub(crate) origin: &'static str,
@@ -49,6 +50,7 @@ pub(crate) struct ConfigFile {
 }
 
 impl ConfigFile {
+    /// Names a file without reading it.
     pub(crate) fn new(path: PathBuf, origin: &'static str) -> Self {
         Self { path, origin, referenced: RefCell::default() }
     }
@@ -97,10 +99,12 @@ impl ConfigFile {
         })
     }
 
+    /// Returns the path, as messages show it.
     fn name(&self) -> String {
         self.path.display().to_string()
     }
 
+    /// Reads the file and replaces references to variables, of which it takes note.
     fn read(&self) -> Result<Node, InitError> {
         let bytes = read_bounded(&self.path).map_err(|error| InitError::InvalidSetting {
             setting: "config_file",
@@ -118,6 +122,7 @@ impl ConfigFile {
         root.filter(|_| report.is_empty()).ok_or_else(|| self.invalid(report))
     }
 
+    /// Returns the error that lists all mistakes.
     fn invalid(&self, report: Report) -> InitError {
         InitError::ConfigFile {
             path: self.name(),

@@ -2,6 +2,9 @@
 //!
 //! The rules are those of the OTLP specification, "JSON Protobuf Encoding": names in lowerCamelCase, ids in
 //! hexadecimal, 64-bit integers as text, enumerations as numbers, NaN and infinities as text.
+//!
+//! A schema (`schema`) describes each message once, for both directions: `write` walks over protobuf bytes and looks up
+//! names, `read` walks over JSON and looks up numbers. There is no tree of messages in between.
 
 mod read;
 mod schema;
@@ -58,6 +61,7 @@ pub(crate) fn status(code: i32, message: &str) -> String {
     format!("{{\"code\":{code},\"message\":{}}}", write::quoted_text(message))
 }
 
+/// Returns the schema of the request message of a signal.
 fn request_schema(signal: Signal) -> &'static Message {
     match signal {
         Signal::Traces => &schema::TRACES,

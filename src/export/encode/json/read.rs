@@ -18,12 +18,17 @@ pub(super) fn message(schema: &Message, json: &[u8]) -> Option<Vec<u8>> {
     reader.rest.trim_start().is_empty().then_some(out)
 }
 
+/// A position in a JSON text. Every method reads what it is named after, with blanks before it, and returns `None` at
+/// a mistake; the position is then of no use.
 struct Reader<'a> {
+    /// What was not read yet.
     rest: &'a str,
+    /// Objects and arrays that are open.
     depth: usize,
 }
 
 impl<'a> Reader<'a> {
+    /// Reads an object and appends its fields, in the order of the text.
     fn object(&mut self, schema: &Message, out: &mut Vec<u8>) -> Option<()> {
         self.members(|reader, key| match schema.0.iter().find(|field| field.name == key) {
             Some(field) => reader.field(field, out),
@@ -31,6 +36,7 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Reads the value of a field, or an array of values.
     fn field(&mut self, field: &Field, out: &mut Vec<u8>) -> Option<()> {
         if self.take("null") {
             return Some(());
@@ -41,6 +47,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads one value, and appends it as a field of its number.
     fn value(&mut self, field: &Field, out: &mut Vec<u8>) -> Option<()> {
         let number = field.number;
         match field.kind {
@@ -68,6 +75,7 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
+    /// Reads `true` or `false`.
     fn boolean(&mut self) -> Option<bool> {
         match self.take("true") {
             true => Some(true),
@@ -89,6 +97,7 @@ impl<'a> Reader<'a> {
         (!number.is_empty()).then(|| number.to_owned())
     }
 
+    /// Reads a text in quotes.
     fn string(&mut self) -> Option<String> {
         self.expect('"')?;
         let mut text = String::new();
@@ -104,6 +113,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads an escape after its backslash.
     fn escape(&mut self) -> Option<char> {
         let mut characters = self.rest.chars();
         let character = match characters.next()? {
@@ -122,7 +132,7 @@ impl<'a> Reader<'a> {
         Some(character)
     }
 
-    /// A character beyond the basic plane comes as two escapes.
+    /// Reads the digits of `\u`. A character beyond the basic plane comes as two escapes.
     fn unicode_escape(&mut self) -> Option<char> {
         let first = self.four_digits()?;
         if !(0xd800..0xdc00).contains(&first) {
@@ -134,12 +144,14 @@ impl<'a> Reader<'a> {
         char::from_u32(0x10000 + ((first - 0xd800) << 10) + low)
     }
 
+    /// Reads four hexadecimal digits.
     fn four_digits(&mut self) -> Option<u32> {
         let digits = self.rest.get(..4)?;
         self.rest = &self.rest[4..];
         u32::from_str_radix(digits, 16).ok()
     }
 
+    /// Passes over a value of any form.
     fn skip(&mut self) -> Option<()> {
         match self.peek()? {
             b'{' => self.members(|reader, _| reader.skip()),
@@ -150,6 +162,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads an object, and calls `member` after each key.
     fn members(&mut self, mut member: impl FnMut(&mut Self, &str) -> Option<()>) -> Option<()> {
         self.expect('{')?;
         self.list('}', |reader| {
@@ -159,11 +172,13 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Reads an array, and calls `element` for each element.
     fn elements(&mut self, element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.expect('[')?;
         self.list(']', element)
     }
 
+    /// Reads what object and array have in common: commas, the end, and the limit of depth.
     fn list(&mut self, end: char, mut element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -181,16 +196,19 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
+    /// Returns the next byte that is not a blank, without reading it.
     fn peek(&mut self) -> Option<u8> {
         self.rest = self.rest.trim_start();
         self.rest.bytes().next()
     }
 
+    /// Reads the word if it comes next.
     fn take(&mut self, word: &str) -> bool {
         self.rest = self.rest.trim_start();
         self.rest.strip_prefix(word).map(|rest| self.rest = rest).is_some()
     }
 
+    /// Reads the character if it comes next.
     fn expect(&mut self, character: char) -> Option<()> {
         self.rest = self.rest.trim_start();
         self.rest = self.rest.strip_prefix(character)?;
@@ -198,6 +216,8 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Appends number and wire type. Unlike those of `wire`, these functions take any field number and write default
+/// values too.
 fn tag(out: &mut Vec<u8>, number: u32, wire_type: u8) {
     varint(out, u64::from(number) << 3 | u64::from(wire_type));
 }
@@ -223,6 +243,7 @@ fn fixed32_field(out: &mut Vec<u8>, number: u32, value: u32) {
     out.extend_from_slice(&value.to_le_bytes());
 }
 
+/// Decodes pairs of digits, in either case.
 fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let pairs = text.as_bytes().chunks(2);

@@ -30,6 +30,7 @@ pub(super) fn message(out: &mut Vec<u8>, schema: &Message, bytes: &[u8]) {
     out.push(b'}');
 }
 
+/// Appends a repeated field as an array, whether it was packed or not.
 fn array<'a>(out: &mut Vec<u8>, field: &Field, values: impl Iterator<Item = WireValue<'a>>) {
     out.push(b'[');
     let start = out.len();
@@ -50,6 +51,7 @@ fn array<'a>(out: &mut Vec<u8>, field: &Field, values: impl Iterator<Item = Wire
     out.push(b']');
 }
 
+/// Returns `true` for kinds that protobuf may pack.
 fn is_number(kind: Kind) -> bool {
     !matches!(kind, Kind::Message(_) | Kind::String | Kind::Id | Kind::Bytes)
 }
@@ -76,6 +78,7 @@ fn unpacked(kind: Kind, mut packed: &[u8]) -> impl Iterator<Item = WireValue<'_>
     })
 }
 
+/// Appends one value. `null` if the wire type does not belong to the kind, which no encoder of ours produces.
 fn one(out: &mut Vec<u8>, kind: Kind, value: WireValue<'_>) {
     match (kind, value) {
         (Kind::Message(schema), WireValue::Bytes(bytes)) => message(out, schema, bytes),
@@ -97,10 +100,12 @@ fn one(out: &mut Vec<u8>, kind: Kind, value: WireValue<'_>) {
     }
 }
 
+/// Appends a number of up to 32 bits.
 fn integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
+/// Appends a number of 64 bits as text: JSON readers lose digits beyond 2⁵³.
 fn quoted(out: &mut Vec<u8>, value: impl itoa::Integer) {
     out.push(b'"');
     integer(out, value);

@@ -1,4 +1,8 @@
 //! OTLP exporters.
+//!
+//! The four models of the schema (gRPC and HTTP, each with and without the preferences of metrics) have the same fields but
+//! for a few. They become one [`Exporter`], whose values are then checked by the settings of the environment: an endpoint
+//! or a timeout is right or wrong for the same reasons, wherever it comes from.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -17,9 +21,12 @@ use crate::settings::value_kind::pairs;
 
 /// What the OTLP exporters of all signals have.
 pub(super) struct Exporter<'a> {
+    /// The node of the exporter; mistakes without a place of their own are reported there.
     at: &'a At,
+    /// As `OTEL_EXPORTER_OTLP_PROTOCOL` names it.
     protocol: &'static str,
     endpoint: Option<&'a Located<String>>,
+    /// Only gRPC has it: HTTP says it with the scheme.
     insecure: Option<bool>,
     ca_file: Option<&'a Located<String>>,
     key_file: Option<&'a Located<String>>,
@@ -27,6 +34,7 @@ pub(super) struct Exporter<'a> {
     headers: Option<&'a List<Header>>,
     headers_list: Option<&'a Located<Secret>>,
     compression: Option<&'a Located<String>>,
+    /// Milliseconds; 0 is no limit.
     timeout: Option<&'a Located<Unsigned>>,
 }
 
@@ -83,6 +91,7 @@ http!(OtlpHttp, OtlpHttpMetrics);
 grpc!(OtlpGrpc, OtlpGrpcMetrics);
 
 impl Exporter<'_> {
+    /// Returns `true` for protobuf and JSON over HTTP.
     fn is_http(&self) -> bool {
         self.protocol != "grpc"
     }

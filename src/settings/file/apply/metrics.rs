@@ -17,6 +17,7 @@ use crate::settings::views::CardinalityLimits;
 use crate::settings::{Settings, exporter as exporters};
 
 impl Apply<'_> {
+    /// The first pass: interval, timeout and preferences of the periodic reader.
     pub(super) fn metric_values(&mut self) {
         let Some(provider) = &self.document.meter_provider else { return };
         let periodic = provider.readers.0.iter().find_map(|reader| match reader {
@@ -40,6 +41,7 @@ impl Apply<'_> {
         self.values.set(HISTOGRAM_AGGREGATION.key(), histograms, &periodic.at);
     }
 
+    /// The second pass: the exporter, views, and limits of cardinality.
     pub(super) fn metrics(&mut self, settings: &mut Settings) {
         settings.metrics.destinations.clear();
         let Some(provider) = &self.document.meter_provider else { return };
@@ -96,6 +98,7 @@ impl Apply<'_> {
     }
 }
 
+/// Returns what the exporter prefers, which the schema has for every kind of exporter.
 fn preferences(
     exporter: &PushMetricExporter,
 ) -> (Option<TemporalityPreference>, Option<DefaultHistogramAggregation>) {
@@ -115,6 +118,7 @@ fn preferences(
     }
 }
 
+/// Returns the limit of each kind of instrument: its own, or else the default of the reader.
 fn cardinality(limits: &Limits) -> CardinalityLimits {
     let limit = |own: Option<Positive>| {
         own.or(limits.default)

@@ -2,6 +2,12 @@
 //!
 //! What the environment could say is handed to the same settings as text ([`FileValues`]), so that values are checked
 //! and shown in one way. What only a file can say becomes data directly.
+//!
+//! Two passes: the first collects values for settings that the environment has too ([`Apply::collect_values`]) and resolves
+//! them together; the second sets what has a structure of its own: exporters, samplers, views, the resource.
+//!
+//! What the schema allows and this crate does not have is a mistake with its position, not a warning: an operator who wrote
+//! it relies on it.
 
 mod distribution;
 mod exporters;
@@ -28,9 +34,13 @@ use crate::settings::{Settings, settings};
 
 /// What is collected while the model is turned into settings.
 pub(super) struct Apply<'a> {
+    /// The model of the whole file.
     document: &'a Document,
+    /// Values for settings, as text.
     values: FileValues,
+    /// Mistakes, with their positions.
     report: Report,
+    /// What is ignored, but does no harm.
     warnings: Vec<String>,
 }
 
@@ -83,6 +93,7 @@ pub(super) fn apply(document: &Document, name: &str, config: &BuilderConfig) -> 
 }
 
 impl Apply<'_> {
+    /// The first pass.
     fn collect_values(&mut self) {
         self.limit_values();
         self.trace_values();
@@ -91,10 +102,12 @@ impl Apply<'_> {
         self.distribution_values();
     }
 
+    /// Reports a value that cannot be used.
     fn mistake(&mut self, at: &At, reason: impl Into<String>) {
         self.report.add(at.position, &at.path, reason.into());
     }
 
+    /// Reports what the schema allows and this crate does not have.
     fn unsupported(&mut self, at: &At, reason: &str) {
         self.mistake(at, format!("not supported: {reason}"));
     }

@@ -14,10 +14,15 @@ use crate::settings::{Settings, exporter};
 
 /// What both batch processors have.
 pub(super) struct Batch<'a> {
+    /// The node of the processor.
     pub(super) at: &'a At,
+    /// Milliseconds from one batch to the next.
     pub(super) delay: Option<(&'a At, u64)>,
+    /// Milliseconds; 0 is no limit.
     pub(super) export_timeout: Option<(&'a At, u64)>,
+    /// Items.
     pub(super) queue_size: Option<(&'a At, u64)>,
+    /// Items.
     pub(super) batch_size: Option<(&'a At, u64)>,
     /// The schema's.
     pub(super) default_delay: u64,
@@ -26,6 +31,7 @@ pub(super) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
+    /// Describes a simple processor as a batch processor with batches of one.
     pub(super) fn simple(at: &'a At) -> Self {
         let batch_size = Some((at, 1));
         let none = (None, None, None);
@@ -77,11 +83,13 @@ fn batch(processor: &SpanProcessor) -> Batch<'_> {
     }
 }
 
+/// Returns a number with its place.
 pub(super) fn located<const MIN: i64>(value: &Option<Located<Int<MIN>>>) -> Option<(&At, u64)> {
     value.as_ref().map(|located| (&located.at, located.value.unsigned()))
 }
 
 impl Apply<'_> {
+    /// The first pass: limits of the queue.
     pub(super) fn trace_values(&mut self) {
         let Some(provider) = &self.document.tracer_provider else { return };
         let batches: Vec<_> = provider.processors.0.iter().map(batch).collect();
@@ -120,6 +128,7 @@ impl Apply<'_> {
         self.number(queue.max_export_batch_size.key(), batch_size, DEFAULT_BATCH_SIZE, batch.at);
     }
 
+    /// The second pass: exporters and sampler. Without a provider in the file, traces are off.
     pub(super) fn traces(&mut self, settings: &mut Settings) {
         settings.traces.destinations.clear();
         let Some(provider) = &self.document.tracer_provider else {
