@@ -57,6 +57,7 @@
 //! | `axum` | no | `http.route` from axum's router, and the peer's address from its `ConnectInfo` |
 //! | `otlp-grpc` | yes | export over OTLP/gRPC |
 //! | `otlp-http` | yes | export over OTLP/HTTP, as protobuf or JSON |
+//! | `prometheus` | yes | metrics for scrapers: `OTEL_METRICS_EXPORTER=prometheus`, [`Metrics`]`::prometheus` |
 //! | `tls` | yes | `https://` endpoints, with rustls and the system's root certificates |
 //! | `config-file` | yes | the standard configuration file: `OTEL_CONFIG_FILE`, [`Builder`]`::config_file` |
 //! | `gzip` | yes | `OTEL_EXPORTER_OTLP_COMPRESSION=gzip` |
@@ -108,6 +109,8 @@ pub use context_fields::with_fields;
 #[cfg(feature = "config-file")]
 pub use error::ConfigMistake;
 pub use error::InitError;
+#[cfg(feature = "prometheus")]
+pub use export::prometheus::PrometheusHandler;
 pub use export::{DestinationStats, ExportError, ExportStats, SignalStats};
 pub use lifecycle::{ShutdownError, TelemetryGuard, shutdown_signal, shutdown_signal_blocking};
 pub use lines::json;
@@ -121,6 +124,8 @@ pub use redaction::Redaction;
 pub use semconv::GrpcCode;
 #[cfg(feature = "config-file")]
 pub use settings::ConfigDocument;
+#[cfg(feature = "prometheus")]
+pub use settings::PrometheusExporter;
 pub use settings::{
     BuiltInMetrics, Compression, Destination, HeaderSource, HeaderToken, HistogramAggregation, LogFormat,
     OtlpDestination, Propagator, Protocol, ResourceDetector, Signal, TlsSettings,

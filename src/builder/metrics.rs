@@ -7,6 +7,8 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{Instrument, MeterProviderBuilder, PeriodicReader, Stream, Temporality};
 
 use crate::provider::{BuilderHooks, View};
+#[cfg(feature = "prometheus")]
+use crate::settings::PrometheusExporter;
 use crate::settings::{
     self, BuiltInMetrics, Compression, Destination, HeaderSource, HistogramAggregation, Protocol,
     SignalConfig, TlsSettings,
@@ -120,6 +122,22 @@ impl Metrics {
     pub fn built_in(mut self, groups: impl IntoIterator<Item = BuiltInMetrics>) -> Self {
         let groups: Vec<_> = groups.into_iter().collect();
         self.config.values.set(&settings::BUILT_IN_METRICS, groups.into());
+        self
+    }
+
+    /// Lets Prometheus scrape the metrics, beside the export if there is one. Needs the feature `prometheus`.
+    ///
+    /// Overridden by `OTEL_METRICS_EXPORTER`: `prometheus` in its list turns it on, a list without it off. Default: off.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::PrometheusExporter;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().metrics(|metrics| metrics.prometheus(PrometheusExporter::new().port(9100)));
+    /// ```
+    #[cfg(feature = "prometheus")]
+    pub fn prometheus(mut self, exporter: PrometheusExporter) -> Self {
+        self.config.values.extend(exporter.into_values());
         self
     }
 

@@ -24,15 +24,13 @@ pub(crate) struct MetricQueue {
     queue: Arc<Queue>,
     workers: Workers,
     temporality: Temporality,
-    diagnostics: Diagnostics,
+    overflow: OverflowReports,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     observed_counters: ObservedCounters,
-    /// The streams that were reported because they have too many attribute sets.
-    overflowing: HashSet<(String, String)>,
     last_push: Option<Instant>,
 }
 
@@ -53,9 +51,9 @@ impl MetricQueue {
         queue: Arc<Queue>,
         workers: Workers,
         temporality: Temporality,
-        diagnostics: Diagnostics,
+        overflow: OverflowReports,
     ) -> Self {
-        Self { queue, workers, temporality, diagnostics, state: Mutex::default() }
+        Self { queue, workers, temporality, overflow, state: Mutex::default() }
     }
 
     pub(crate) fn temporality(&self) -> Temporality {
@@ -84,9 +82,32 @@ impl MetricQueue {
             self.queue.push_request(&request.into(), points);
             state.last_push = Some(Instant::now());
         }
-        let new: Vec<_> =
-            overflowing.into_iter().filter(|stream| state.overflowing.insert(stream.clone())).collect();
         drop(state);
+        self.overflow.report(overflowing);
+    }
+
+    pub(crate) fn flush(&self, timeout: Duration) -> OTelSdkResult {
+        self.workers.flush_for_sdk(Signal::Metrics, timeout)
+    }
+}
+
+/// Reports each stream with too many attribute sets once, whoever collects it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct OverflowReports {
+    reported: Arc<Mutex<HashSet<(String, String)>>>,
+    diagnostics: Diagnostics,
+}
+
+impl OverflowReports {
+    pub(crate) fn new(diagnostics: Diagnostics) -> Self {
+        Self { reported: Arc::default(), diagnostics }
+    }
+
+    /// Reports streams, given as `(scope, instrument)`.
+    pub(crate) fn report(&self, overflowing: Vec<(String, String)>) {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        let new: Vec<_> = overflowing.into_iter().filter(|stream| reported.insert(stream.clone())).collect();
+        drop(reported);
         for (scope, instrument) in new {
             self.diagnostics.warn(
                 "an instrument has more attribute sets than its limit: the rest is exported as one point",
@@ -97,10 +118,6 @@ impl MetricQueue {
                 ],
             );
         }
-    }
-
-    pub(crate) fn flush(&self, timeout: Duration) -> OTelSdkResult {
-        self.workers.flush_for_sdk(Signal::Metrics, timeout)
     }
 }
 

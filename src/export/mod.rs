@@ -18,6 +18,8 @@ mod error;
 mod logs;
 mod metrics;
 pub(crate) mod own_threads;
+#[cfg(feature = "prometheus")]
+pub(crate) mod prometheus;
 mod queue;
 pub(crate) mod render;
 mod spans;
@@ -30,7 +32,7 @@ pub(crate) use delivery::{Exporter, Route, Workers};
 pub(crate) use destination::{CONSOLE_DELAY, hints};
 pub use error::ExportError;
 pub(crate) use logs::LogQueue;
-pub(crate) use metrics::MetricQueue;
+pub(crate) use metrics::{MetricQueue, OverflowReports};
 #[cfg(feature = "testing")]
 pub(crate) use queue::Take;
 pub(crate) use queue::{Consumer, Ledger, Queue};

@@ -13,7 +13,7 @@ use tracing_core::{Level, Metadata};
 
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
 use crate::semconv::OWN_TARGET;
-use crate::settings::{DestinationSettings, PerSignal, Settings};
+use crate::settings::{DestinationSettings, PerSignal, PrometheusSettings, Settings, Signal};
 use crate::subscriber::filter::FilterHandle;
 
 /// A summary of what was started.
@@ -51,12 +51,16 @@ struct Hint {
 impl StartLine {
     /// `lines` describes the log output: `JSON to standard error`.
     pub(crate) fn new(settings: &Settings, lines: String) -> Self {
-        let destinations = settings.destinations();
-        let is_exported = destinations.iter().any(|(_, destinations)| !destinations.is_empty());
+        let names = settings.destinations().map(|signal, destinations| {
+            let scraped = settings.metrics.prometheus.as_ref().filter(|_| signal == Signal::Metrics);
+            let scraped = scraped.filter(|_| !settings.disabled).map(PrometheusSettings::name);
+            destinations.iter().map(DestinationSettings::name).chain(scraped).collect::<Vec<_>>()
+        });
+        let is_exported = names.iter().any(|(_, names)| !names.is_empty());
         Self {
-            destinations: destinations.map(|_, destinations| match destinations {
+            destinations: names.map(|_, names| match &names[..] {
                 [] => "off".to_owned(),
-                some => some.iter().map(DestinationSettings::name).collect::<Vec<_>>().join(", "),
+                names => names.join(", "),
             }),
             nothing_exported: (!is_exported).then(|| reason(settings)),
             sampler: settings.traces.sampler.to_string(),

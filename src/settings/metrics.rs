@@ -7,7 +7,7 @@ use opentelemetry_sdk::metrics::Temporality;
 
 use super::builder_config::BuilderConfig;
 use super::choices;
-use super::exporter::{self, DestinationSettings};
+use super::exporter::{self, DestinationSettings, PrometheusSettings};
 use super::resolve::Resolver;
 use super::setting::settings;
 use super::types::{BuiltInMetrics, HistogramAggregation};
@@ -18,6 +18,8 @@ use super::views::{CardinalityLimits, ViewSetting};
 #[derive(Clone, Debug)]
 pub(crate) struct MetricSettings {
     pub(crate) destinations: Vec<DestinationSettings>,
+    /// The exporter that Prometheus scrapes.
+    pub(crate) prometheus: Option<PrometheusSettings>,
     /// The time between two collections.
     pub(crate) interval: Duration,
     pub(crate) temporality: Temporality,
@@ -55,11 +57,14 @@ settings! {
 impl Resolver<'_> {
     pub(super) fn metrics(&mut self, config: &BuilderConfig) -> MetricSettings {
         let values = &config.metrics.values;
-        let destinations = self.destinations(&exporter::METRICS, &config.metrics, &config.common);
+        let chosen = self.exporters(&exporter::METRICS, values);
+        let prometheus = self.prometheus(chosen.as_ref(), &config.metrics);
+        let destinations = self.destinations(&exporter::METRICS, &config.metrics, &config.common, chosen);
         let timeout = or_unlimited(self.resolve_limit(&[(&METRIC_EXPORT_TIMEOUT, values)]));
         MetricSettings {
             // A collection is one request.
             destinations: destinations.into_iter().map(|destination| destination.within(timeout)).collect(),
+            prometheus,
             interval: self.resolve_limit(&[(&METRIC_INTERVAL, values)]),
             temporality: self.resolve(&METRIC_TEMPORALITY, values),
             histograms: self.resolve(&HISTOGRAM_AGGREGATION, values),

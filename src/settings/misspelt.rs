@@ -31,6 +31,7 @@ pub(crate) fn known_variables() -> Vec<&'static str> {
         exporter::logs::variables(),
         exporter::in_code::variables(),
         exporter::destination::variables(),
+        exporter::prometheus::variables(),
         lifecycle::variables(),
         limits::variables(),
         log_output::variables(),

@@ -65,13 +65,17 @@ pub(crate) use self::env::grpc_captured_headers;
 pub(crate) use self::env::names::{CONFIG_FILE, EXPERIMENTAL_CONFIG_FILE};
 #[cfg(feature = "http")]
 pub(crate) use self::env::{http_captured_headers, http_known_methods};
+#[cfg(feature = "prometheus")]
+pub use self::exporter::PrometheusExporter;
 #[cfg(test)]
 pub(crate) use self::exporter::ProtocolSetting;
+#[cfg(feature = "prometheus")]
+pub(crate) use self::exporter::ServerAddress;
 #[cfg(any(test, feature = "tls"))]
 pub(crate) use self::exporter::TlsFiles;
 pub(crate) use self::exporter::{
     CONSOLE, DestinationSettings, ExportSettings, ExporterName, LOGS_EXPORTER, METRICS_EXPORTER, OTLP,
-    OTLP_LOGS, OTLP_METRICS, OTLP_TRACES, OutputTarget, TRACES_EXPORTER, Target,
+    OTLP_LOGS, OTLP_METRICS, OTLP_TRACES, OutputTarget, PrometheusSettings, TRACES_EXPORTER, Target,
 };
 pub use self::exporter::{Destination, OtlpDestination};
 #[cfg(feature = "config-file")]
@@ -217,6 +221,7 @@ fn all_keys() -> Vec<&'static str> {
         exporter::all::keys(),
         exporter::in_code::keys(),
         exporter::destination::keys(),
+        exporter::prometheus::keys(),
         exporter::traces::keys(),
         exporter::metrics::keys(),
         exporter::logs::keys(),

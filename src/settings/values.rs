@@ -34,6 +34,12 @@ impl Values {
         self.set(setting, value);
     }
 
+    /// Adds all values of another part of the configuration, which replace those of the same settings.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     /// Removes a value, as if it had not been given.
     pub(super) fn remove<T>(&mut self, setting: &Setting<T>) {
         self.0.remove(setting.setter);

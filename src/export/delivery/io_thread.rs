@@ -182,15 +182,20 @@ fn run(plan: Plan, started: &SyncSender<std::io::Result<()>>, alive: SyncSender<
     drop(alive);
 }
 
-fn runtime(routes: &[Route]) -> std::io::Result<Runtime> {
+/// Returns a runtime for a thread of ours.
+pub(in crate::export) fn new_runtime() -> std::io::Result<Runtime> {
     has_descriptors()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name(THREAD_NAME)
         // Also the helper threads that resolve names.
         .on_thread_start(become_io_thread)
         .thread_keep_alive(FOREVER)
-        .build()?;
+        .build()
+}
+
+fn runtime(routes: &[Route]) -> std::io::Result<Runtime> {
+    let runtime = new_runtime()?;
     if routes.iter().any(needs_helper) {
         keep_helper(&runtime)?;
     }

@@ -10,7 +10,7 @@ use crate::export::render::terminal::escape;
 pub(crate) type Attribute = (String, String);
 
 /// Reads the attributes that a message has in the fields of this number.
-pub(super) fn decode(message: &[u8], number: u32) -> Vec<Attribute> {
+pub(in crate::export) fn decode(message: &[u8], number: u32) -> Vec<Attribute> {
     messages(message, number).map(pair).collect()
 }
 

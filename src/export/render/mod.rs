@@ -17,13 +17,19 @@ mod table;
 pub(crate) mod terminal;
 mod tree;
 
+#[cfg(any(feature = "testing", feature = "prometheus"))]
+pub(crate) use self::attributes::Attribute;
+#[cfg(feature = "prometheus")]
+pub(super) use self::attributes::decode as decode_attributes;
 pub(crate) use self::attributes::hex;
 #[cfg(feature = "testing")]
-pub(crate) use self::attributes::{Attribute, line, value_text};
+pub(crate) use self::attributes::{line, value_text};
 pub(crate) use self::item::{LogRecord, Span};
 pub(crate) use self::metric::Metric;
-#[cfg(feature = "testing")]
+#[cfg(any(feature = "testing", feature = "prometheus"))]
 pub(crate) use self::metric::Point;
+#[cfg(feature = "prometheus")]
+pub(super) use self::metric::{Exponential, PointValue};
 pub(crate) use self::table::{Collected, table};
 #[cfg(feature = "testing")]
 pub(crate) use self::table::{SeriesValue, quantile, series};
@@ -56,7 +62,7 @@ pub(crate) fn metrics(request: &[u8]) -> Vec<Collected> {
 }
 
 /// The fields of a message that have this number and hold messages, text or bytes.
-fn messages(message: &[u8], number: u32) -> impl Iterator<Item = &[u8]> {
+pub(super) fn messages(message: &[u8], number: u32) -> impl Iterator<Item = &[u8]> {
     fields(message).filter_map(move |(field, value)| match value {
         WireValue::Bytes(content) if field == number => Some(content),
         _ => None,

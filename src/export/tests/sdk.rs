@@ -153,6 +153,7 @@ fn metrics_to(endpoint: &str) -> Pipeline {
 
 fn meter_provider(pipeline: &Pipeline) -> TelemetryMeterProvider {
     let settings = MetricSettings {
+        prometheus: None,
         destinations: Vec::new(),
         interval: Duration::from_secs(3600),
         temporality: Temporality::Cumulative,
@@ -163,11 +164,13 @@ fn meter_provider(pipeline: &Pipeline) -> TelemetryMeterProvider {
     };
     let diagnostics = Diagnostics::default();
     let workers = pipeline.exporter.workers().clone();
+    let overflow = OverflowReports::new(diagnostics.clone());
     let queue =
-        MetricQueue::new(Arc::clone(&pipeline.queue), workers, Temporality::Cumulative, diagnostics.clone());
+        MetricQueue::new(Arc::clone(&pipeline.queue), workers, Temporality::Cumulative, overflow.clone());
     let resource = opentelemetry_sdk::Resource::builder_empty().build();
     let (views, additions) = (Vec::new(), Default::default());
-    provider::meter_provider(&settings, resource, Some(queue), views, additions, &diagnostics).unwrap()
+    provider::meter_provider(&settings, resource, Some(queue), views, additions, overflow, &diagnostics)
+        .unwrap()
 }
 
 #[derive(Clone, Debug)]

@@ -14,6 +14,8 @@
 mod filters;
 mod lines;
 mod pipelines;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 mod providers;
 mod records;
 
@@ -29,6 +31,8 @@ use tracing_subscriber::registry::LookupSpan;
 pub(crate) use self::filters::mistakes_in_code;
 pub(crate) use self::lines::LineOutput;
 pub(crate) use self::pipelines::{ExportTo, Pipelines};
+#[cfg(feature = "prometheus")]
+pub(crate) use self::prometheus::Prometheus;
 use self::records::RecordContext;
 use crate::context_fields::BaggageKeys;
 use crate::diagnostics::Diagnostics;
@@ -113,6 +117,8 @@ where
         exporter.workers(),
         &diagnostics,
     )?;
+    #[cfg(feature = "prometheus")]
+    let prometheus = Prometheus::start(&settings, &providers.meter, &diagnostics)?;
     let span_attributes = context.spans.clone();
     let records = records::records(&settings, &pipelines, &providers, has_log_processors, context);
     for warning in &settings.warnings {
@@ -133,6 +139,8 @@ where
     let running = Running {
         providers,
         exporter,
+        #[cfg(feature = "prometheus")]
+        prometheus,
         ledgers: pipelines.ledgers(&settings),
         lines: lines.writer,
         has_ended: false,

@@ -7,7 +7,7 @@ use opentelemetry_sdk::Resource;
 use super::pipelines::Pipelines;
 use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
-use crate::export::{LogQueue, MetricQueue, SpanQueue, Workers};
+use crate::export::{LogQueue, MetricQueue, OverflowReports, SpanQueue, Workers};
 use crate::lifecycle::guard::Providers;
 use crate::lifecycle::{Additions, tasks};
 use crate::provider::{self, SharedSampler, TelemetryMeterProvider};
@@ -26,9 +26,10 @@ pub(super) fn providers(
         .queue(Signal::Traces)
         .map(|queue| SpanQueue::new(Arc::clone(queue), workers.clone(), settings.traces.limits))
         .map(|queue| queue.with_random_ids(!additions.custom_ids));
+    let overflow = OverflowReports::new(diagnostics.clone());
     let metric_queue = pipelines.queue(Signal::Metrics).map(|queue| {
         let temporality = settings.metrics.temporality;
-        MetricQueue::new(Arc::clone(queue), workers.clone(), temporality, diagnostics.clone())
+        MetricQueue::new(Arc::clone(queue), workers.clone(), temporality, overflow.clone())
     });
     let log_queue = pipelines
         .queue(Signal::Logs)
@@ -40,6 +41,7 @@ pub(super) fn providers(
         metric_queue,
         additions.views,
         additions.meter_provider,
+        overflow,
         diagnostics,
     )?;
     if has_readers {

@@ -21,6 +21,8 @@ use super::shutdown_error::ShutdownError;
 use crate::export::ExportError;
 use crate::export::ExportStats;
 use crate::export::own_threads::Fork;
+#[cfg(feature = "prometheus")]
+use crate::export::prometheus::PrometheusHandler;
 use crate::lifecycle::tasks;
 use crate::lines::writer::NonBlockingWriter;
 use crate::provider::TelemetryMeterProvider;
@@ -109,6 +111,19 @@ impl TelemetryGuard {
     #[must_use]
     pub fn meter_provider(&self) -> &TelemetryMeterProvider {
         &self.running.providers.meter
+    }
+
+    /// Returns what answers scrapes of Prometheus, to mount it in a server of the program. `None` if the exporter is off.
+    ///
+    /// ```
+    /// # let (_, telemetry) = telemetry_bootstrap::init().ignore_env().build_local::<tracing_subscriber::Registry>()?;
+    /// assert!(telemetry.prometheus().is_none());
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
+    #[cfg(feature = "prometheus")]
+    #[must_use]
+    pub fn prometheus(&self) -> Option<PrometheusHandler> {
+        Some(self.running.prometheus.as_ref()?.handler.clone())
     }
 
     /// Returns the logger provider, for bridges from other logging libraries.

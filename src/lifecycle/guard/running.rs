@@ -9,6 +9,8 @@ use super::providers::Providers;
 use super::user_code_share;
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
 use crate::export::{DestinationStats, ExportStats, Exporter, Ledger, SignalStats};
+#[cfg(feature = "prometheus")]
+use crate::lifecycle::assemble::Prometheus;
 use crate::lifecycle::tasks::BackgroundTasks;
 use crate::lines::writer::NonBlockingWriter;
 use crate::settings::{PerSignal, deadline_after};
@@ -18,6 +20,8 @@ use crate::subscriber::{Filters, SpanBridge};
 pub(crate) struct Running {
     pub(crate) providers: Providers,
     pub(crate) exporter: Exporter,
+    #[cfg(feature = "prometheus")]
+    pub(crate) prometheus: Option<Prometheus>,
     pub(crate) ledgers: Ledgers,
     pub(crate) lines: Option<NonBlockingWriter>,
     /// Pending items will not be delivered any more.
@@ -95,6 +99,8 @@ impl Running {
         if has_ended {
             self.warn_unfinished(flushing.wait_until(deadline), stopping.wait_until(deadline));
         }
+        #[cfg(feature = "prometheus")]
+        drop(self.prometheus.take());
         self.has_ended = true;
         self.warn_uncollected_metrics(collected.load(Ordering::Acquire));
         self.warn_lost();

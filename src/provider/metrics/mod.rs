@@ -21,6 +21,8 @@ mod identity;
 mod meter;
 mod observer;
 mod provider;
+#[cfg(feature = "prometheus")]
+mod pull;
 mod reader;
 
 use std::sync::Arc;
@@ -32,12 +34,14 @@ pub use self::duration_histogram::duration_histogram;
 use self::observer::Observer;
 use self::provider::Readers;
 pub use self::provider::TelemetryMeterProvider;
+#[cfg(feature = "prometheus")]
+pub(crate) use self::pull::PullReader;
 use self::reader::QueueReader;
 use super::builder_hooks::{BuilderHooks, View};
 use super::views;
 use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
-use crate::export::MetricQueue;
+use crate::export::{MetricQueue, OverflowReports};
 use crate::settings::MetricSettings;
 
 /// # Errors
@@ -51,12 +55,15 @@ pub(crate) fn meter_provider(
     queue: Option<MetricQueue>,
     views: Vec<View>,
     additions: BuilderHooks<MeterProviderBuilder>,
+    #[cfg_attr(not(feature = "prometheus"), expect(unused_variables, reason = "the queue has it"))]
+    overflow: OverflowReports,
     diagnostics: &Diagnostics,
 ) -> Result<TelemetryMeterProvider, InitError> {
-    let readers = match (additions.is_empty(), &queue) {
+    let has_own = queue.is_some() || settings.prometheus.is_some();
+    let readers = match (additions.is_empty(), has_own) {
         (false, _) => Readers::Custom,
-        (true, Some(_)) => Readers::Own,
-        (true, None) => Readers::None,
+        (true, true) => Readers::Own,
+        (true, false) => Readers::None,
     };
     let observer = Arc::new(Observer::new(diagnostics.clone()));
     let builder = additions.apply(SdkMeterProvider::builder());
@@ -72,5 +79,15 @@ pub(crate) fn meter_provider(
     if let Some(reader) = &reader {
         builder = builder.with_reader(reader.clone());
     }
-    Ok(TelemetryMeterProvider::new(builder.build(), readers, reader, observer, diagnostics.clone()))
+    #[cfg(feature = "prometheus")]
+    let pull = settings.prometheus.as_ref().map(|_| PullReader::new(Arc::clone(&observer), overflow));
+    #[cfg(feature = "prometheus")]
+    if let Some(pull) = &pull {
+        builder = builder.with_reader(pull.clone());
+    }
+    let provider =
+        TelemetryMeterProvider::new(builder.build(), readers, reader, observer, diagnostics.clone());
+    #[cfg(feature = "prometheus")]
+    let provider = provider.with_pull_reader(pull);
+    Ok(provider)
 }

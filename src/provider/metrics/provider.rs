@@ -14,6 +14,8 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use super::identity::Identities;
 use super::meter::CheckedMeter;
 use super::observer::Observer;
+#[cfg(feature = "prometheus")]
+use super::pull::PullReader;
 use super::reader::QueueReader;
 use crate::diagnostics::Diagnostics;
 use crate::semconv;
@@ -52,6 +54,9 @@ struct Inner {
     readers: Readers,
     /// The reader of the export.
     reader: Option<QueueReader>,
+    /// The reader for scrapes.
+    #[cfg(feature = "prometheus")]
+    pull: Option<PullReader>,
     observer: Arc<Observer>,
     diagnostics: Diagnostics,
     /// By scope: the checks compare all instruments of one scope, whichever handle creates them.
@@ -78,7 +83,32 @@ impl TelemetryMeterProvider {
         observer: Arc<Observer>,
         diagnostics: Diagnostics,
     ) -> Self {
-        Self(Arc::new(Inner { sdk, readers, reader, observer, diagnostics, meters: Mutex::default() }))
+        Self(Arc::new(Inner {
+            sdk,
+            readers,
+            reader,
+            #[cfg(feature = "prometheus")]
+            pull: None,
+            observer,
+            diagnostics,
+            meters: Mutex::default(),
+        }))
+    }
+
+    /// Keeps the reader for scrapes.
+    #[cfg(feature = "prometheus")]
+    pub(super) fn with_pull_reader(mut self, pull: Option<PullReader>) -> Self {
+        // Nothing else refers to a provider that is being built.
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.pull = pull;
+        }
+        self
+    }
+
+    /// Returns the reader for scrapes, if there is one.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn pull_reader(&self) -> Option<&PullReader> {
+        self.0.pull.as_ref()
     }
 
     /// Collects once more within this time, for the export, and shuts the SDK's provider down, with readers of the user.

@@ -22,8 +22,6 @@ pub(in crate::settings) const WITHOUT_EFFECT: &[(&str, &str)] = &[
     ),
     ("OTEL_ENTITIES", "describe the service in OTEL_RESOURCE_ATTRIBUTES"),
     ("OTEL_METRICS_EXEMPLAR_FILTER", "metrics have no exemplars: always_off is used"),
-    ("OTEL_EXPORTER_PROMETHEUS_HOST", "metrics are sent by OTLP, which Prometheus can receive"),
-    ("OTEL_EXPORTER_PROMETHEUS_PORT", "metrics are sent by OTLP, which Prometheus can receive"),
 ];
 
 /// The path of a configuration file.

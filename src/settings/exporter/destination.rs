@@ -302,6 +302,8 @@ pub(crate) enum ExporterName {
     OtlpStdout,
     OtlpFile,
     Console,
+    /// Of metrics alone.
+    Prometheus,
 }
 
 /// What the value of `OTEL_TRACES_EXPORTER` and its siblings names.
@@ -314,12 +316,13 @@ pub(super) struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    pub(super) fn new(list: &'a str) -> Self {
+    /// `names`: those that the signal has.
+    pub(super) fn new(list: &'a str, names: &[(&str, Option<ExporterName>)]) -> Self {
         let mut listed = Self { exporters: None, unknown: Vec::new(), has_logging: false };
         for item in items(list) {
             let is_logging = item.eq_ignore_ascii_case(LOGGING);
             listed.has_logging |= is_logging;
-            match one_of(if is_logging { CONSOLE } else { item }, &NAMES) {
+            match one_of(if is_logging { CONSOLE } else { item }, names) {
                 Ok(exporter) => {
                     let exporters = listed.exporters.get_or_insert_default();
                     exporters.extend(exporter.filter(|exporter| !exporters.contains(exporter)));
@@ -332,7 +335,7 @@ impl<'a> Listed<'a> {
 }
 
 pub(super) const EXPORTERS: Kind<Cow<'static, [ExporterName]>> = Kind {
-    parse: |list| Ok(Listed::new(list).exporters.unwrap_or_default().into()),
+    parse: |list| Ok(Listed::new(list, &NAMES).exporters.unwrap_or_default().into()),
     check: any,
     show: |exporters| match exporters.is_empty() {
         true => "none".to_owned(),
@@ -351,12 +354,14 @@ pub(crate) const CONSOLE: &str = "console";
 pub(super) const LOGGING: &str = "logging";
 
 /// `none` is a valid name and adds nothing.
-pub(super) const NAMES: [(&str, Option<ExporterName>); 5] = [
+pub(super) const NAMES: [(&str, Option<ExporterName>); 6] = [
     ("otlp", Some(ExporterName::Otlp)),
     ("otlp/stdout", Some(ExporterName::OtlpStdout)),
     ("otlp_file", Some(ExporterName::OtlpFile)),
     (CONSOLE, Some(ExporterName::Console)),
     ("none", None),
+    // The last one, so that the other signals can leave it out.
+    ("prometheus", Some(ExporterName::Prometheus)),
 ];
 
 settings! {

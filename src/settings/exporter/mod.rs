@@ -1,6 +1,7 @@
 //! Settings of the OTLP exporters: where and how each signal is sent.
 
 pub(super) mod destination;
+pub(super) mod prometheus;
 mod target;
 mod tls;
 
@@ -15,6 +16,11 @@ use http::{HeaderName, HeaderValue, Uri};
 pub(crate) use self::destination::{CONSOLE, DestinationSettings, ExporterName, OutputTarget};
 pub use self::destination::{Destination, OtlpDestination};
 use self::destination::{DestinationKind, EXPORTERS, LOGGING, Listed, NAMES, OTLP_FILE};
+#[cfg(feature = "prometheus")]
+pub use self::prometheus::PrometheusExporter;
+pub(crate) use self::prometheus::PrometheusSettings;
+#[cfg(feature = "prometheus")]
+pub(crate) use self::prometheus::ServerAddress;
 use self::target::{PROTOCOL, Request};
 pub(crate) use self::target::{ProtocolSetting, Target};
 pub(crate) use self::tls::TlsFiles;
@@ -290,14 +296,15 @@ impl ExporterSetting {
 impl Resolver<'_> {
     /// Returns the destinations of a signal; there is none if its exporters are off, or if nothing says where to send.
     ///
-    /// Everything is read, also what is not used: mistakes are reported in any case.
+    /// Everything is read, also what is not used: mistakes are reported in any case. `chosen`: see
+    /// [`exporters`](Self::exporters).
     pub(super) fn destinations(
         &mut self,
         signal: &SignalExporter,
         own: &SignalConfig,
         common: &SignalConfig,
+        chosen: Option<(Vec<ExporterName>, bool)>,
     ) -> Vec<DestinationSettings> {
-        let chosen = self.exporters(&signal.exporters, &own.values);
         let is_on = chosen.as_ref().map(|(exporters, _)| exporters.contains(&ExporterName::Otlp));
         // Rust 1.88 does not keep a constant in the arguments of `Some` for long enough.
         let for_all = &OTLP;
@@ -337,7 +344,7 @@ impl Resolver<'_> {
     /// Returns where an exporter writes that the environment lists.
     fn output(&mut self, exporter: ExporterName, signal: &SignalExporter) -> Option<DestinationSettings> {
         let target = match exporter {
-            ExporterName::Otlp => return None,
+            ExporterName::Otlp | ExporterName::Prometheus => return None,
             ExporterName::Console => return Some(DestinationSettings::Console),
             ExporterName::OtlpStdout => OutputTarget::Stdout,
             ExporterName::OtlpFile => {
@@ -360,7 +367,8 @@ impl Resolver<'_> {
         common: &SignalConfig,
         queue: &QueueSetting,
     ) -> Vec<DestinationSettings> {
-        let destinations = self.destinations(signal, own, common);
+        let chosen = self.exporters(signal, &own.values);
+        let destinations = self.destinations(signal, own, common, chosen);
         let limit = or_unlimited(self.resolve_limit(&[(&queue.export_timeout, &Values::default())]));
         destinations.into_iter().map(|destination| destination.within(limit)).collect()
     }
@@ -467,18 +475,21 @@ impl Resolver<'_> {
 
     /// Returns the exporters of a signal, if they were chosen, and whether the environment chose them. Names that are
     /// not known do not keep the others from being used.
-    fn exporters(
+    pub(super) fn exporters(
         &mut self,
-        setting: &Setting<Cow<'static, [ExporterName]>>,
+        signal: &SignalExporter,
         values: &Values,
     ) -> Option<(Vec<ExporterName>, bool)> {
+        let setting = &signal.exporters;
         let [variable] = setting.variables else { return None };
-        let listed = self.env.get(variable).map(Listed::new);
+        let has_all = signal.path == METRICS.path;
+        let names = if has_all { &NAMES[..] } else { &NAMES[..NAMES.len() - 1] };
+        let listed = self.env.get(variable).map(|list| Listed::new(list, names));
         if let Some(Listed { unknown, .. }) = &listed
             && !unknown.is_empty()
         {
             let unknown = quoted(&unknown.join(", "));
-            let known = NAMES.map(|(name, _)| name).join(", ");
+            let known = names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
             self.warn_once(variable, format!("{unknown} is not one of {known}; it is ignored"));
         }
         if listed.as_ref().is_some_and(|listed| listed.has_logging) {

@@ -34,6 +34,7 @@ fn descriptions() -> Vec<Description> {
     all.extend(exporter::logs::descriptions());
     all.extend(exporter::in_code::descriptions());
     all.extend(exporter::destination::descriptions());
+    all.extend(exporter::prometheus::descriptions());
     all.extend(detectors::descriptions());
     all.extend(lifecycle::descriptions());
     all.extend(limits::descriptions());

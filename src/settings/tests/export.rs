@@ -321,6 +321,49 @@ fn listed_outputs_are_used_beside_the_collector() {
 }
 
 #[test]
+#[cfg(feature = "prometheus")]
+fn prometheus_is_turned_on_and_off_by_code_and_environment() {
+    let in_code = |exporter: PrometheusExporter| init().metrics(|metrics| metrics.prometheus(exporter));
+    let resolved =
+        |builder: Builder, env: &[(&str, &str)]| resolved(builder, &Env::from_pairs(env.iter().copied()));
+    let address = |settings: &Settings| {
+        let server = settings.metrics.prometheus.as_ref()?.server.as_ref()?;
+        Some((server.host.clone(), server.port, server.origin.clone()))
+    };
+    let (variable, host, port) =
+        ("OTEL_METRICS_EXPORTER", "OTEL_EXPORTER_PROMETHEUS_HOST", "OTEL_EXPORTER_PROMETHEUS_PORT");
+    let settings = resolved(init(), &[(variable, "prometheus")]);
+    assert_eq!(address(&settings), Some(("localhost".into(), 9464, port.into())));
+    assert_eq!(settings.metrics.destinations, []);
+    let settings = resolved(init(), &[(variable, "otlp,Prometheus"), (host, "h"), (port, "1")]);
+    assert_eq!(address(&settings), Some(("h".into(), 1, format!("{host}, {port}"))));
+    assert_eq!(settings.metrics.destinations.len(), 1);
+    // Without the exporter, its address does nothing.
+    assert_eq!(resolved(init(), &[(port, "1")]).metrics.prometheus, None);
+    let settings = resolved(init(), &[(variable, "prometheus"), (port, "65536")]);
+    let expected = "invalid OTEL_EXPORTER_PROMETHEUS_PORT=\"65536\": not a port, a whole number from 0 to 65535; \
+                    using the default, 9464";
+    assert_eq!(settings.warnings, [expected]);
+
+    let settings = resolved(in_code(PrometheusExporter::new().host("a").port(2)), &[(port, "3")]);
+    let origin = format!(".metrics(|m| m.prometheus()), {port}");
+    assert_eq!(address(&settings), Some(("a".into(), 3, origin)));
+    let without_server = || in_code(PrometheusExporter::new().without_server());
+    let settings = resolved(without_server(), &[]);
+    assert_eq!((settings.metrics.prometheus.is_some(), address(&settings)), (true, None));
+    assert!(address(&resolved(without_server(), &[(port, "4")])).is_some());
+    let settings = resolved(without_server(), &[(variable, "none")]);
+    assert_eq!(settings.metrics.prometheus, None);
+    let expected = "OTEL_METRICS_EXPORTER: it replaces the exporter for Prometheus that was given in code";
+    assert_eq!(settings.warnings, [expected]);
+    // It is an exporter of metrics alone.
+    let settings = resolved(init(), &[("OTEL_TRACES_EXPORTER", "prometheus")]);
+    let expected = "OTEL_TRACES_EXPORTER: \"prometheus\" is not one of otlp, otlp/stdout, otlp_file, console, none; \
+                    it is ignored";
+    assert_eq!(settings.warnings, [expected]);
+}
+
+#[test]
 fn a_file_that_cannot_be_opened_is_a_warning_or_an_error() {
     let path = "/does/not/exist/lines";
     let settings =

@@ -162,4 +162,8 @@ pub(in crate::settings::file) const STANDARD: &[&str] = &[
     "metrics.export_timeout",
     "metrics.temporality",
     "metrics.histogram_aggregation",
+    "metrics.prometheus",
+    "metrics.prometheus/host",
+    "metrics.prometheus/port",
+    "metrics.prometheus/server",
 ];

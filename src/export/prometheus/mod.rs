@@ -1,0 +1,21 @@
+//! Metrics for scrapers: the text format of Prometheus, and OpenMetrics.
+//!
+//! There is no queue here. A scrape makes the reader collect, and the collection is encoded as for all other
+//! destinations; what this module does begins with these bytes.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `names` | names of metrics and labels, units as words |
+//! | `text` | the formats |
+//! | `format` | which of them a scraper accepts |
+//! | `handler` | scrapes, one collection at a time, as HTTP responses; mountable in any server |
+//! | `server` | the server of its own |
+
+mod format;
+mod handler;
+mod names;
+mod server;
+mod text;
+
+pub use self::handler::PrometheusHandler;
+pub(crate) use self::server::Server;

@@ -1,0 +1,191 @@
+//! Names as Prometheus has them. A metric gets the name that Prometheus gives it when it arrives by OTLP: characters that
+//! are not allowed become underscores, the unit follows as a word, and counters end with `_total`.
+
+use std::borrow::Cow;
+
+/// What decides on the suffix of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+/// The name of a metric.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct MetricName {
+    /// With its unit, without `_total`.
+    pub(super) family: String,
+    /// The unit as words, if the name ends with it.
+    pub(super) unit: String,
+}
+
+impl MetricName {
+    pub(super) fn new(name: &str, unit: &str, kind: Kind) -> Self {
+        let is_separator = |character: char| !character.is_ascii_alphanumeric() && character != ':';
+        let mut words: Vec<&str> = name.split(is_separator).filter(|word| !word.is_empty()).collect();
+        if kind == Kind::Counter {
+            words.retain(|word| *word != "total");
+        }
+        let (main, per) = unit_words(unit, kind);
+        let mut of_unit: Vec<&str> = Vec::new();
+        if !main.is_empty() {
+            of_unit.push(&main);
+        }
+        if !per.is_empty() {
+            of_unit.extend(["per", &*per]);
+        }
+        if main == RATIO {
+            words.retain(|word| *word != RATIO);
+        }
+        if !words.ends_with(&of_unit) {
+            // What the name contains elsewhere is not repeated.
+            words.extend(of_unit.iter().filter(|word| !name_contains(name, word)));
+        }
+        let mut family = words.join("_");
+        if family.is_empty() || family.starts_with(|first: char| first.is_ascii_digit()) {
+            family.insert(0, '_');
+        }
+        let unit = of_unit.join("_");
+        let has_unit = !unit.is_empty() && family.ends_with(&format!("_{unit}"));
+        Self { family, unit: if has_unit { unit } else { String::new() } }
+    }
+}
+
+fn name_contains(name: &str, word: &str) -> bool {
+    word != RATIO && name.split(|character: char| !character.is_ascii_alphanumeric()).any(|part| part == word)
+}
+
+/// A unit of UCUM as words: `By/s` is `bytes` per `second`. Annotations in braces are left out.
+fn unit_words(unit: &str, kind: Kind) -> (Cow<'_, str>, Cow<'_, str>) {
+    if unit == "1" {
+        let main = if kind == Kind::Gauge { RATIO } else { "" };
+        return (main.into(), "".into());
+    }
+    let (main, per) = unit.split_once('/').unwrap_or((unit, ""));
+    (word(main, &UNITS), word(per, &PER_UNITS))
+}
+
+fn word<'a>(unit: &'a str, known: &[(&str, &'static str)]) -> Cow<'a, str> {
+    let unit = unit.trim();
+    if unit.is_empty() || unit.contains(['{', '}']) {
+        return "".into();
+    }
+    match known.iter().find(|(symbol, _)| *symbol == unit) {
+        Some((_, word)) => Cow::Borrowed(word),
+        None => {
+            sanitized(unit, |character| character.is_ascii_alphanumeric()).trim_matches('_').to_owned().into()
+        }
+    }
+}
+
+/// The name of a label. A name that Prometheus keeps for itself, or that others of this exporter have, is none.
+pub(super) fn label(key: &str) -> String {
+    let mut label = sanitized(key, |character| character.is_ascii_alphanumeric() || character == '_');
+    if label.is_empty() || label.starts_with(|first: char| first.is_ascii_digit()) {
+        label.insert(0, '_');
+    }
+    label
+}
+
+/// Replaces characters that are not allowed; of several underscores in a row one is left.
+fn sanitized(text: &str, is_allowed: impl Fn(char) -> bool) -> String {
+    let mut sanitized = String::with_capacity(text.len());
+    for character in text.chars() {
+        let character = if is_allowed(character) { character } else { '_' };
+        if character != '_' || !sanitized.ends_with('_') {
+            sanitized.push(character);
+        }
+    }
+    sanitized
+}
+
+const RATIO: &str = "ratio";
+
+/// As in Prometheus: <https://github.com/prometheus/otlptranslator>.
+const UNITS: [(&str, &str); 27] = [
+    ("d", "days"),
+    ("h", "hours"),
+    ("min", "minutes"),
+    ("s", "seconds"),
+    ("ms", "milliseconds"),
+    ("us", "microseconds"),
+    ("ns", "nanoseconds"),
+    ("By", "bytes"),
+    ("KiBy", "kibibytes"),
+    ("MiBy", "mebibytes"),
+    ("GiBy", "gibibytes"),
+    ("TiBy", "tibibytes"),
+    ("KBy", "kilobytes"),
+    ("MBy", "megabytes"),
+    ("GBy", "gigabytes"),
+    ("TBy", "terabytes"),
+    ("kBy", "kilobytes"),
+    ("m", "meters"),
+    ("V", "volts"),
+    ("A", "amperes"),
+    ("J", "joules"),
+    ("W", "watts"),
+    ("g", "grams"),
+    ("Cel", "celsius"),
+    ("Hz", "hertz"),
+    ("1", ""),
+    ("%", "percent"),
+];
+
+const PER_UNITS: [(&str, &str); 8] = [
+    ("s", "second"),
+    ("m", "minute"),
+    ("min", "minute"),
+    ("h", "hour"),
+    ("d", "day"),
+    ("w", "week"),
+    ("mo", "month"),
+    ("y", "year"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_has_the_name_that_prometheus_gives_it() {
+        use Kind::{Counter, Gauge, Histogram};
+        for (name, unit, kind, family, expected_unit) in [
+            ("shop.requests.total", "{request}", Counter, "shop_requests", ""),
+            ("shop.requests", "", Counter, "shop_requests", ""),
+            ("shop.requests_total.seconds", "s", Counter, "shop_requests_seconds", "seconds"),
+            ("rpc.server.call.duration", "s", Histogram, "rpc_server_call_duration_seconds", "seconds"),
+            ("call_duration_seconds", "s", Histogram, "call_duration_seconds", "seconds"),
+            ("process.cpu.utilization", "1", Gauge, "process_cpu_utilization_ratio", "ratio"),
+            ("hit.ratio", "1", Gauge, "hit_ratio", "ratio"),
+            ("hits", "1", Counter, "hits", ""),
+            ("disk.io", "By", Counter, "disk_io_bytes", "bytes"),
+            ("disk.speed", "By/s", Gauge, "disk_speed_bytes_per_second", "bytes_per_second"),
+            ("rate", "{request}/s", Gauge, "rate_per_second", "per_second"),
+            ("température..été", "Cel", Gauge, "temp_rature_t_celsius", "celsius"),
+            ("__a__b__", "", Gauge, "a_b", ""),
+            ("ns:a", "", Gauge, "ns:a", ""),
+            ("9lives", "", Gauge, "_9lives", ""),
+            ("size", "foo.bar", Gauge, "size_foo_bar", "foo_bar"),
+            ("bytes.used", "By", Gauge, "bytes_used", ""),
+        ] {
+            let expected = MetricName { family: family.to_owned(), unit: expected_unit.to_owned() };
+            assert_eq!(MetricName::new(name, unit, kind), expected, "{name} in {unit}");
+        }
+    }
+
+    #[test]
+    fn labels_are_valid() {
+        for (key, expected) in [
+            ("http.route", "http_route"),
+            ("a..b", "a_b"),
+            ("__name__", "_name_"),
+            ("1st", "_1st"),
+            ("", "_"),
+            ("ключ", "_"),
+        ] {
+            assert_eq!(label(key), expected, "{key}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The exporter's own server: `GET /metrics`, on a thread of its own.
+//!
+//! Anyone who can reach the port can connect: connections are limited in number and in time, and headers in size. Each
+//! connection serves one request, so that an idle one takes no place.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::Either;
+use http::{Method, Request, StatusCode};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, watch};
+use tower_service::Service as _;
+
+use super::handler::{PrometheusHandler, plain};
+use crate::export::delivery::new_runtime;
+use crate::export::own_threads::become_io_thread;
+
+/// A server that listens until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    stop: watch::Sender<bool>,
+    /// Closed at the end of the thread. Locked only so that the server can be shared.
+    ended: Mutex<Receiver<()>>,
+}
+
+impl Server {
+    /// Binds the first address of a host that can be bound.
+    pub(crate) fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
+        let host = host.trim_matches(['[', ']']);
+        let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+        TcpListener::bind(&*addresses)
+    }
+
+    /// Starts the server's thread.
+    pub(crate) fn start(listener: TcpListener, handler: PrometheusHandler) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let (stop, stopped) = watch::channel(false);
+        let (alive, ended) = sync_channel(0);
+        let (started, has_started) = sync_channel(1);
+        std::thread::Builder::new()
+            .name(THREAD_NAME.to_owned())
+            .spawn(move || run(listener, handler, stopped, &started, alive))?;
+        has_started.recv().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?;
+        Ok(Self { stop, ended: Mutex::new(ended) })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        // The port is free afterwards.
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _: Result<(), RecvTimeoutError> = ended.recv_timeout(GRACE);
+    }
+}
+
+/// The thread. `alive` is dropped at its end.
+fn run(
+    listener: TcpListener,
+    handler: PrometheusHandler,
+    mut stopped: watch::Receiver<bool>,
+    started: &SyncSender<io::Result<()>>,
+    alive: SyncSender<()>,
+) {
+    become_io_thread();
+    let _suppressed = opentelemetry::Context::enter_telemetry_suppressed_scope();
+    let start = new_runtime().and_then(|runtime| {
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::TcpListener::from_std(listener)?
+        };
+        Ok((runtime, listener))
+    });
+    let (runtime, listener) = match start {
+        Ok(started) => started,
+        Err(error) => return drop(started.send(Err(error))),
+    };
+    let _ = started.send(Ok(()));
+    runtime.block_on(async {
+        tokio::select! {
+            () = accept(&listener, &handler) => {}
+            _ = stopped.wait_for(|stopped| *stopped) => {}
+        }
+    });
+    drop(listener);
+    runtime.shutdown_background();
+    drop(alive);
+}
+
+async fn accept(listener: &tokio::net::TcpListener, handler: &PrometheusHandler) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        // Further connections wait in the system's queue.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let serving = serve(stream, handler.clone());
+                tokio::spawn(async move {
+                    let _ = tokio::time::timeout(CONNECTION_LIMIT, serving).await;
+                    drop(place);
+                });
+            }
+            // Out of descriptors, for example.
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+/// Answers one request.
+async fn serve(stream: TcpStream, handler: PrometheusHandler) {
+    let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
+        let mut handler = handler.clone();
+        match request.uri().path() {
+            "/metrics" => Either::Left(handler.call(request)),
+            "/" if request.method() == Method::GET => {
+                Either::Right(std::future::ready(Ok(plain(StatusCode::OK, "see /metrics\n"))))
+            }
+            _ => Either::Right(std::future::ready(Ok(plain(StatusCode::NOT_FOUND, "see /metrics\n")))),
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .keep_alive(false)
+        .header_read_timeout(HEADER_LIMIT)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .serve_connection(TokioIo::new(stream), answer);
+    // A connection that fails is the scraper's matter.
+    connection.map(drop).await;
+}
+
+const THREAD_NAME: &str = "telemetry-prom";
+/// Scrapers are few.
+const MAX_CONNECTIONS: usize = 32;
+/// The time for a request's head.
+const HEADER_LIMIT: Duration = Duration::from_secs(5);
+/// The time for a whole connection: head, collection and answer. Scrapers give up after 10 seconds.
+const CONNECTION_LIMIT: Duration = Duration::from_secs(30);
+const MAX_HEADER_BYTES: usize = 16 << 10;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The time to wait for the end of the thread.
+const GRACE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests;

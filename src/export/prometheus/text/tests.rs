@@ -1,0 +1,207 @@
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as ProtoValue;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
+use opentelemetry_proto::tonic::metrics::v1::{
+    ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint, Metric,
+    NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
+};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message as _;
+
+use super::*;
+
+fn attributes(pairs: &[(&str, &str)]) -> Vec<KeyValue> {
+    let attribute = |(key, value): &(&str, &str)| {
+        let value = Some(AnyValue { value: Some(ProtoValue::StringValue((*value).to_owned())) });
+        KeyValue { key: (*key).to_owned(), value, ..Default::default() }
+    };
+    pairs.iter().map(attribute).collect()
+}
+
+fn point(value: Number, pairs: &[(&str, &str)]) -> NumberDataPoint {
+    NumberDataPoint { attributes: attributes(pairs), value: Some(value), ..Default::default() }
+}
+
+fn metric(name: &str, unit: &str, description: &str, data: Data) -> Metric {
+    let text = str::to_owned;
+    Metric {
+        name: text(name),
+        unit: text(unit),
+        description: text(description),
+        data: Some(data),
+        ..Default::default()
+    }
+}
+
+fn counter(points: Vec<NumberDataPoint>) -> Data {
+    Data::Sum(Sum { data_points: points, aggregation_temporality: 2, is_monotonic: true })
+}
+
+fn gauge(points: Vec<NumberDataPoint>) -> Data {
+    Data::Gauge(Gauge { data_points: points })
+}
+
+fn families(scopes: Vec<(&str, Vec<Metric>)>) -> Families {
+    let scope_metrics = scopes.into_iter().map(|(name, metrics)| ScopeMetrics {
+        scope: Some(InstrumentationScope {
+            name: name.to_owned(),
+            version: "1.2".to_owned(),
+            attributes: attributes(&[("team", "a"), ("name", "shadowed")]),
+            ..Default::default()
+        }),
+        metrics,
+        schema_url: String::new(),
+    });
+    let resource = Resource { attributes: attributes(&[("service.name", "shop")]), ..Default::default() };
+    let resource_metrics = vec![ResourceMetrics {
+        resource: Some(resource),
+        scope_metrics: scope_metrics.collect(),
+        schema_url: String::new(),
+    }];
+    Families::new(&ExportMetricsServiceRequest { resource_metrics }.encode_to_vec())
+}
+
+const SCOPE: &str = r#"otel_scope_name="shop",otel_scope_team="a",otel_scope_version="1.2""#;
+
+#[test]
+fn counters_and_gauges_in_both_formats() {
+    let points = vec![
+        point(Number::AsInt(3), &[("http.route", "/a\"b\\c\nd"), ("z", "1")]),
+        point(Number::AsDouble(0.5), &[("z", "2")]),
+    ];
+    let requests = metric("shop.requests", "{request}", "Requests\\,\n\"all\"", counter(points));
+    let gauges = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, 2.0];
+    let gauges = gauges.iter().enumerate();
+    let gauges = gauges.map(|(index, value)| point(Number::AsDouble(*value), &[("i", &index.to_string())]));
+    let used = metric("memory.used", "By", "", gauge(gauges.collect()));
+    let families = families(vec![("shop", vec![requests, used])]);
+    assert_eq!(families.conflicts, []);
+    let text = format!(
+        "# TYPE target_info gauge\n\
+         # HELP target_info Target metadata\n\
+         target_info{{service_name=\"shop\"}} 1\n\
+         # TYPE memory_used_bytes gauge\n\
+         memory_used_bytes{{i=\"0\",{SCOPE}}} NaN\n\
+         memory_used_bytes{{i=\"1\",{SCOPE}}} +Inf\n\
+         memory_used_bytes{{i=\"2\",{SCOPE}}} -Inf\n\
+         memory_used_bytes{{i=\"3\",{SCOPE}}} 1e+300\n\
+         memory_used_bytes{{i=\"4\",{SCOPE}}} 2\n\
+         # TYPE shop_requests_total counter\n\
+         # HELP shop_requests_total Requests\\\\,\\n\"all\"\n\
+         shop_requests_total{{http_route=\"/a\\\"b\\\\c\\nd\",{SCOPE},z=\"1\"}} 3\n\
+         shop_requests_total{{{SCOPE},z=\"2\"}} 0.5\n"
+    );
+    assert_eq!(families.to_text(Format::Text), text);
+    let open = text
+        .replace("# TYPE target_info gauge\n# HELP target_info", "# TYPE target info\n# HELP target")
+        .replace("bytes gauge\n", "bytes gauge\n# UNIT memory_used_bytes bytes\n")
+        .replace("shop_requests_total counter", "shop_requests counter")
+        .replace("# HELP shop_requests_total", "# HELP shop_requests")
+        .replace("n\"all\"", "n\\\"all\\\"")
+        + "# EOF\n";
+    assert_eq!(families.to_text(Format::OpenMetrics), open);
+}
+
+#[test]
+fn buckets_are_cumulative_and_end_at_infinity() {
+    let data_points = vec![HistogramDataPoint {
+        count: 6,
+        sum: Some(12.5),
+        explicit_bounds: vec![0.5, 1.0],
+        bucket_counts: vec![1, 2, 3],
+        attributes: attributes(&[("le", "mine")]),
+        ..Default::default()
+    }];
+    let histogram = Data::Histogram(Histogram { data_points, aggregation_temporality: 2 });
+    let families = families(vec![("shop", vec![metric("call.duration", "s", "", histogram)])]);
+    let text = families.to_text(Format::Text);
+    let labels = format!("exported_le=\"mine\",{SCOPE}");
+    let expected = format!(
+        "# TYPE call_duration_seconds histogram\n\
+         call_duration_seconds_bucket{{{labels},le=\"0.5\"}} 1\n\
+         call_duration_seconds_bucket{{{labels},le=\"1\"}} 3\n\
+         call_duration_seconds_bucket{{{labels},le=\"+Inf\"}} 6\n\
+         call_duration_seconds_sum{{{labels}}} 12.5\n\
+         call_duration_seconds_count{{{labels}}} 6\n"
+    );
+    assert!(text.ends_with(&expected), "{text}");
+    assert!(families.to_text(Format::OpenMetrics).contains("le=\"1.0\""));
+}
+
+#[test]
+fn exponential_histograms_have_powers_of_two_as_boundaries() {
+    let data_points = vec![ExponentialHistogramDataPoint {
+        count: 13,
+        sum: Some(40.0),
+        scale: 1,
+        zero_count: 1,
+        // (2^0, 2^0.5], (2^0.5, 2^1], (2^1, 2^1.5], none, (2^2, 2^2.5]
+        positive: Some(Buckets { offset: 0, bucket_counts: vec![1, 2, 4, 0, 3] }),
+        negative: Some(Buckets { offset: 0, bucket_counts: vec![2] }),
+        ..Default::default()
+    }];
+    let histogram =
+        Data::ExponentialHistogram(ExponentialHistogram { data_points, aggregation_temporality: 2 });
+    let text = families(vec![("shop", vec![metric("size", "", "", histogram)])]).to_text(Format::Text);
+    let buckets: Vec<_> =
+        text.lines().filter_map(|line| Some(line.split_once("le=\"")?.1.replace("\"}", ""))).collect();
+    assert_eq!(buckets, ["0 3", "2 6", "4 10", "8 13", "+Inf 13"]);
+}
+
+#[test]
+fn indices_of_any_scale_find_their_power_of_two() {
+    for (index, scale, expected) in [
+        (0, 0, 1),
+        (-1, 0, 0),
+        (-2, 0, -1),
+        (0, 1, 1),
+        (1, 1, 1),
+        (2, 1, 2),
+        (-1, 1, 0),
+        (-2, 1, 0),
+        (-3, 1, -1),
+        (0, -1, 2),
+        (-1, -1, 0),
+        (i64::MAX, 20, 1024),
+        (i64::MIN, 20, -1074),
+        (5, i32::MIN, 1024),
+    ] {
+        assert_eq!(exponent(index, scale), expected, "{index} {scale}");
+    }
+}
+
+#[test]
+fn scopes_share_a_family_and_other_types_of_its_name_are_left_out() {
+    let one = || vec![point(Number::AsInt(1), &[])];
+    let families = families(vec![
+        (
+            "shop",
+            vec![metric("jobs", "", "Jobs", counter(one())), metric("jobs", "", "Again", counter(one()))],
+        ),
+        ("other", vec![metric("jobs", "", "Others", counter(one()))]),
+        ("gauges", vec![metric("jobs.total", "", "", gauge(one())), metric("target", "", "", gauge(one()))]),
+    ]);
+    let conflict = |metric: &str, name: &str| Conflict {
+        scope: "gauges".to_owned(),
+        metric: metric.to_owned(),
+        name: name.to_owned(),
+    };
+    assert_eq!(families.conflicts, [conflict("jobs.total", "jobs_total"), conflict("target", "target")]);
+    let text = families.to_text(Format::Text);
+    assert_eq!(text.matches("# TYPE jobs_total counter\n# HELP jobs_total Jobs\n").count(), 1, "{text}");
+    // The second metric of one scope has the same series, which is not allowed twice.
+    assert_eq!(text.matches("\njobs_total{").count(), 2, "{text}");
+}
+
+#[test]
+fn keys_that_become_one_label_have_their_values_joined() {
+    let points = vec![point(Number::AsInt(1), &[("b_c", "2"), ("b.c", "1"), ("otel.scope.name", "mine")])];
+    let text = families(vec![("shop", vec![metric("g", "", "", gauge(points))])]).to_text(Format::Text);
+    assert!(
+        text.contains("g{b_c=\"1;2\",exported_otel_scope_name=\"mine\",otel_scope_name=\"shop\""),
+        "{text}"
+    );
+}

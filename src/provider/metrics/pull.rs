@@ -1,0 +1,83 @@
+//! The reader for scrapers: it collects when it is asked to.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
+
+use super::observer::Observer;
+use crate::export::OverflowReports;
+use crate::export::encode::{self, EncodedMetrics};
+use crate::settings::deadline_after;
+
+/// A reader whose values are counted since the start, as scrapers need them, whatever those of the export are.
+#[derive(Clone, Debug)]
+pub(crate) struct PullReader(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    manual: ManualReader,
+    observer: Arc<Observer>,
+    overflow: OverflowReports,
+    is_shut_down: AtomicBool,
+}
+
+impl PullReader {
+    pub(super) fn new(observer: Arc<Observer>, overflow: OverflowReports) -> Self {
+        let manual = ManualReader::builder().with_temporality(Temporality::Cumulative).build();
+        Self(Arc::new(Shared { manual, observer, overflow, is_shut_down: AtomicBool::new(false) }))
+    }
+
+    /// Collects, and returns the export request. `None` if the metrics cannot be collected, as after the shutdown.
+    ///
+    /// Callbacks of the user may block: do not call this on a thread of the user.
+    pub(crate) fn collect_request(&self) -> Option<Vec<u8>> {
+        let Shared { manual, observer, overflow, is_shut_down } = &*self.0;
+        if is_shut_down.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut metrics = ResourceMetrics::default();
+        let collect = || {
+            observer
+                .collect(CALLBACK_LIMIT, deadline_after(ALL_CALLBACKS_LIMIT), || manual.collect(&mut metrics))
+        };
+        catch_unwind(AssertUnwindSafe(collect)).ok()?.ok()?;
+        let EncodedMetrics { request, overflowing, .. } = encode::metrics(&metrics, None);
+        overflow.report(overflowing);
+        Some(request)
+    }
+}
+
+impl MetricReader for PullReader {
+    fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+        self.0.manual.register_pipeline(pipeline);
+    }
+
+    fn collect(&self, metrics: &mut ResourceMetrics) -> OTelSdkResult {
+        self.0.manual.collect(metrics)
+    }
+
+    /// Nothing is waiting to be sent.
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.is_shut_down.store(true, Ordering::Release);
+        self.0.manual.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self, kind: InstrumentKind) -> Temporality {
+        self.0.manual.temporality(kind)
+    }
+}
+
+/// The time for one callback.
+const CALLBACK_LIMIT: Duration = Duration::from_secs(1);
+/// The time for all callbacks: scrapers give up after 10 seconds.
+const ALL_CALLBACKS_LIMIT: Duration = Duration::from_secs(5);
