@@ -13,6 +13,7 @@ import checks
 import peers
 import programs
 import propagation
+import scrapes
 from checks import RPC, RUST, Telemetry
 
 PYTHON_RPC = f"/{RPC}"
@@ -197,6 +198,7 @@ TESTS = [
     our_client_calls_the_python_server,
     nothing_is_lost_while_the_collector_is_killed,
     an_agent_takes_all_three_signals,
+    *scrapes.TESTS,
     *peers.TESTS,
 ]
 
