@@ -21,7 +21,6 @@ mod server;
 use std::error::Error;
 use std::net::SocketAddr;
 
-use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{InitError, TelemetryGuard, shutdown_signal};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -30,7 +29,7 @@ use tokio::sync::oneshot;
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &*arguments.iter().map(String::as_str).collect::<Vec<_>>() {
-        [] => everything().await,
+        [] => report::run(init, serve_and_call).await,
         ["serve"] => serve(DEFAULT_ADDRESS).await,
         ["serve", address] => serve(address).await,
         ["call"] => call(DEFAULT_ADDRESS, None).await,
@@ -38,22 +37,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ["call", address, rounds] => call(address, Some(rounds.parse()?)).await,
         _ => Err("usage: grpc_service [serve [address] | call [address] [rounds]]".into()),
     }
-}
-
-/// All of it in this process, and then a look at what arrived.
-async fn everything() -> Result<(), Box<dyn Error>> {
-    if let Ok(endpoint) = std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT") {
-        let telemetry = init(None)?;
-        serve_and_call().await?;
-        println!("\nSent to {endpoint}: {}", telemetry.shutdown()?);
-        return Ok(());
-    }
-    let collector = Collector::start()?;
-    let telemetry = init(Some(collector.endpoint()))?;
-    serve_and_call().await?;
-    let delivery = telemetry.shutdown()?;
-    report::print(&collector.received(), &delivery);
-    Ok(())
 }
 
 async fn serve_and_call() -> Result<(), Box<dyn Error>> {

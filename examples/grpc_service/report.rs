@@ -1,10 +1,32 @@
-//! Shows a person what the collector received.
+//! Runs a program with a collector in the same process, and shows a person what the collector received.
 
-use telemetry_bootstrap::ExportStats;
-use telemetry_bootstrap::testing::CollectedTelemetry;
+use std::error::Error;
+
+use telemetry_bootstrap::testing::{CollectedTelemetry, Collector};
+use telemetry_bootstrap::{ExportStats, InitError, TelemetryGuard};
+
+/// Runs `program` with the telemetry that `init` starts for an endpoint. If `OTEL_EXPORTER_OTLP_ENDPOINT` is set,
+/// telemetry goes there, and only its amount is shown.
+pub(crate) async fn run(
+    init: impl FnOnce(Option<String>) -> Result<TelemetryGuard, InitError>,
+    program: impl AsyncFnOnce() -> Result<(), Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
+    if let Ok(endpoint) = std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT") {
+        let telemetry = init(None)?;
+        program().await?;
+        println!("\nSent to {endpoint}: {}", telemetry.shutdown()?);
+        return Ok(());
+    }
+    let collector = Collector::start()?;
+    let telemetry = init(Some(collector.endpoint()))?;
+    program().await?;
+    let stats = telemetry.shutdown()?;
+    print(&collector.received(), &stats);
+    Ok(())
+}
 
 /// Traces with the log records in them, then metrics, then what became of everything that was recorded.
-pub(crate) fn print(received: &CollectedTelemetry, delivery: &ExportStats) {
+fn print(received: &CollectedTelemetry, stats: &ExportStats) {
     for trace_id in received.trace_ids() {
         headline(&format!("trace {trace_id}"));
         print!("{}", received.render_trace(&trace_id));
@@ -16,7 +38,7 @@ pub(crate) fn print(received: &CollectedTelemetry, delivery: &ExportStats) {
     headline("metrics");
     print!("{}", received.render_metrics());
     headline("delivered");
-    println!("{delivery}");
+    println!("{stats}");
 }
 
 fn headline(text: &str) {

@@ -28,7 +28,6 @@ mod stock;
 
 use std::error::Error;
 
-use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{InitError, TelemetryGuard, shutdown_signal};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -37,27 +36,11 @@ use tokio::sync::oneshot;
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match &*arguments.iter().map(String::as_str).collect::<Vec<_>>() {
-        [] => everything().await,
+        [] => report::run(init, serve_and_order).await,
         ["serve"] => serve(DEFAULT_ADDRESS).await,
         ["serve", address] => serve(address).await,
         _ => Err("usage: http_service [serve [address]]".into()),
     }
-}
-
-/// All of it in this process, and then a look at what arrived.
-async fn everything() -> Result<(), Box<dyn Error>> {
-    if let Ok(endpoint) = std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT") {
-        let telemetry = init(None)?;
-        serve_and_order().await?;
-        println!("\nSent to {endpoint}: {}", telemetry.shutdown()?);
-        return Ok(());
-    }
-    let collector = Collector::start()?;
-    let telemetry = init(Some(collector.endpoint()))?;
-    serve_and_order().await?;
-    let stats = telemetry.shutdown()?;
-    report::print(&collector.received(), &stats);
-    Ok(())
 }
 
 async fn serve_and_order() -> Result<(), Box<dyn Error>> {

@@ -58,6 +58,7 @@ pub(super) struct Parent {
 }
 
 impl Parent {
+    /// A parent in this process, which may be no span at all.
     pub(super) fn local(context: Context) -> Self {
         Self { context, remote: None }
     }
@@ -75,6 +76,7 @@ impl Parent {
         &self.context
     }
 
+    /// Returns the context in which the span is started.
     pub(super) fn into_context(self) -> Context {
         match self.remote {
             Some(remote) => self.context.with_remote_span_context(remote),
@@ -127,6 +129,7 @@ pub(super) fn inject(context: &Context, headers: &mut HeaderMap) {
     }
 }
 
+/// Writes `traceparent` and `tracestate` without the detour over text.
 fn inject_span(context: &Context, headers: &mut HeaderMap) {
     let span = context.span();
     let span = span.span_context();
@@ -160,6 +163,7 @@ fn shared(bytes: &[u8]) -> Bytes {
 /// Small, because one header that is kept alive keeps the whole buffer alive.
 const SHARED_BUFFER: usize = 2048;
 
+/// The headers of a request, for propagators.
 struct Incoming<'a> {
     headers: &'a HeaderMap,
     /// Several `tracestate` headers are one list (W3C Trace Context, 3.3.1.1).
@@ -167,6 +171,7 @@ struct Incoming<'a> {
 }
 
 impl Incoming<'_> {
+    /// Returns all values of a header. Names of the standard propagators are looked up without parsing them.
     fn values(&self, key: &str) -> ValueIter<'_, HeaderValue> {
         match standard_name(key) {
             Some(name) => self.headers.get_all(name).iter(),
@@ -174,10 +179,12 @@ impl Incoming<'_> {
         }
     }
 
+    /// Returns the values that are text.
     fn texts(&self, key: &str) -> Vec<&str> {
         self.values(key).filter_map(|value| value.to_str().ok()).collect()
     }
 
+    /// Returns the values as one list, which is kept for the time of the extraction.
     fn joined(&self, key: &str) -> &str {
         self.tracestate.get_or_init(|| self.texts(key).join(","))
     }

@@ -25,7 +25,7 @@ pub(super) fn line(attributes: &[KeyValue]) -> String {
     render::line(&attributes.iter().map(pair).collect::<Vec<_>>())
 }
 
-/// [`line`] in the order of the keys.
+/// [`line()`] in the order of the keys.
 pub(super) fn sorted_line(attributes: &[KeyValue]) -> String {
     let mut sorted: Vec<_> = attributes.iter().map(pair).collect();
     sorted.sort();

@@ -9,6 +9,13 @@
 //!
 //! A path has a meaning for OTLP/HTTP alone. The endpoint of all signals is a base, to which the signal's part is
 //! added; the endpoint of one signal is used as it is.
+//!
+//! | text | gRPC | HTTP |
+//! |---|---|---|
+//! | `http://host:port` | plaintext | plaintext; the signal's path is added to the endpoint of all signals |
+//! | `https://host:port` | TLS | TLS; paths likewise |
+//! | `host:port` | plaintext in code, TLS in a variable, unless `insecure` decides | the same |
+//! | `unix:/path` | a socket | a socket |
 
 use std::borrow::Cow;
 use std::fmt;
@@ -151,6 +158,7 @@ fn parse_socket(text: &str) -> Result<Endpoint, Reason> {
     }
 }
 
+/// Reads the scheme, in any case.
 fn known_scheme(scheme: &str) -> Result<Scheme, Reason> {
     match scheme.to_ascii_lowercase().as_str() {
         "http" => Ok(Scheme::HTTP),
@@ -159,6 +167,7 @@ fn known_scheme(scheme: &str) -> Result<Scheme, Reason> {
     }
 }
 
+/// Reads host and port. The port may only be missing where the scheme has one of its own.
 fn parse_authority(text: &str, add_port: bool, is_tls: bool) -> Result<Authority, Reason> {
     if text.contains('@') {
         return Err("credentials do not belong in the address: send them as a header".into());

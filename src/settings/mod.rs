@@ -3,7 +3,7 @@
 //! A setting is one constant, a [`Setting`](setting::Setting): its setter, its variables, how values are read, and its
 //! default. To add one, define the constant beside those of its concept, add the setter to the builder, and use the value.
 //!
-//! [`Env`] is a snapshot of the variables, [`BuilderConfig`] holds the values given in code, and [`resolve`] makes [`Settings`]
+//! [`Env`] is a snapshot of the variables, [`BuilderConfig`] holds the values given in code, and [`resolve()`] makes [`Settings`]
 //! from both. The precedence is always the same:
 //!
 //! | first | then | then |

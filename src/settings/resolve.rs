@@ -1,4 +1,14 @@
 //! Resolves one setting: environment over code over default.
+//!
+//! For each setting, sources are read in this order, and the first valid value counts:
+//!
+//! 1. the configuration file, if there is one: then the environment is not read at all;
+//! 2. its variables, those of the signal before those of all signals;
+//! 3. its setters;
+//! 4. the default.
+//!
+//! An invalid variable is a warning, and the next source is read. An invalid setter is an error, also if a variable
+//! overrides it: the code is wrong in any case.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
@@ -23,7 +33,9 @@ pub(in crate::settings) struct Resolver<'a> {
     /// Mistakes in the file, with their places.
     #[cfg(feature = "config-file")]
     file_mistakes: Vec<(At, String)>,
+    /// Mistakes in the environment.
     warnings: Vec<String>,
+    /// Mistakes in code.
     errors: Vec<InitError>,
     /// The variables and setters whose values are used, in alphabetical order.
     origins: BTreeSet<String>,
@@ -46,6 +58,7 @@ pub(in crate::settings) struct Chosen<T> {
 /// A variable whose value cannot be used.
 struct InvalidVar {
     variable: &'static str,
+    /// The value, without secrets.
     quoted: String,
     reason: Reason,
 }

@@ -1,4 +1,15 @@
 //! Kinds of values: how each is parsed, checked and displayed.
+//!
+//! | kind | zero | text |
+//! |---|---|---|
+//! | [`DURATION`] | refused | milliseconds |
+//! | [`DELAY`] | at once | milliseconds |
+//! | [`TIMEOUT`] | no limit | milliseconds |
+//! | [`COUNT`] | refused | a whole number |
+//! | [`LIMIT`] | nothing is kept | a whole number |
+//! | [`LENGTH`] | empty texts | a whole number; absent for no limit |
+//!
+//! A kind that may hold a secret has a `quote` that hides it, so that no message can show it by mistake.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -18,10 +29,13 @@ mod tests;
 /// The fault of a value, as the end of a sentence: "not a whole number".
 pub(super) type Reason = Cow<'static, str>;
 
+/// How values of one kind are read, checked and shown. All settings of a kind share one constant.
 pub(super) struct Kind<T> {
+    /// Reads the text of a variable. Blanks around it are gone already.
     pub(super) parse: fn(&str) -> Result<T, Reason>,
     /// Checks what `parse` cannot check, or what a value from code may violate.
     pub(super) check: fn(&T) -> Result<(), Reason>,
+    /// The value as the documentation and messages show it.
     pub(super) show: fn(&T) -> String,
     /// The text of a variable as it may be shown.
     pub(super) quote: fn(&str) -> String,
@@ -130,6 +144,7 @@ pub(super) const RATIO: Kind<f64> = Kind {
     quote: plain,
 };
 
+/// A compression. Which are available depends on the features of this crate.
 pub(super) const COMPRESSION: Kind<Compression> = Kind {
     parse: |text| {
         one_of(text, &[("none", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)])
@@ -147,6 +162,7 @@ pub(super) const COMPRESSION: Kind<Compression> = Kind {
     quote: plain,
 };
 
+/// The temporality of exported metrics.
 pub(super) const TEMPORALITY: Kind<Temporality> = Kind {
     parse: |text| {
         one_of(
@@ -163,6 +179,7 @@ pub(super) const TEMPORALITY: Kind<Temporality> = Kind {
     quote: plain,
 };
 
+/// The aggregation of histograms that no view is for.
 pub(super) const HISTOGRAMS: Kind<HistogramAggregation> = Kind {
     parse: |text| {
         one_of(
@@ -181,6 +198,7 @@ pub(super) const HISTOGRAMS: Kind<HistogramAggregation> = Kind {
     quote: plain,
 };
 
+/// The format of log lines.
 pub(super) const LOG_FORMAT: Kind<LogFormat> = Kind {
     parse: |text| {
         one_of(
@@ -267,6 +285,7 @@ pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, Reason> {
         .collect()
 }
 
+/// Reads one `key=value`.
 fn pair(entry: &str) -> Result<(String, String), &'static str> {
     let (key, value) = entry.split_once('=').ok_or("has no `=`")?;
     let key = percent_decoded(key.trim())?;
@@ -276,10 +295,12 @@ fn pair(entry: &str) -> Result<(String, String), &'static str> {
     Ok((key, percent_decoded(value.trim())?))
 }
 
+/// Says which entry of a list is wrong, without showing it.
 fn at_entry(index: usize, reason: &str) -> Reason {
     format!("entry {} {reason}", index + 1).into()
 }
 
+/// Decodes escapes.
 fn percent_decoded(text: &str) -> Result<String, &'static str> {
     // The library passes over an escape that is none; the specification calls it an error.
     let broken = text.split('%').skip(1).any(|rest| !rest.as_bytes().get(..2).is_some_and(is_hex));
@@ -290,6 +311,7 @@ fn percent_decoded(text: &str) -> Result<String, &'static str> {
     Ok(decoded.into_owned())
 }
 
+/// Returns `true` if all bytes are hexadecimal digits.
 fn is_hex(bytes: &[u8]) -> bool {
     bytes.iter().all(u8::is_ascii_hexdigit)
 }
@@ -299,10 +321,12 @@ pub(super) fn or_unlimited(timeout: Duration) -> Duration {
     if timeout.is_zero() { YEAR } else { timeout }
 }
 
+/// Reads a whole number of milliseconds, as the specification's variables have it.
 fn milliseconds(text: &str) -> Result<Duration, Reason> {
     text.parse().map(Duration::from_millis).map_err(|_| "not a whole number of milliseconds".into())
 }
 
+/// Refuses longer times: they are mistakes, and would overflow when they are added to a clock.
 fn at_most_a_year(duration: Duration) -> Result<(), Reason> {
     if duration > YEAR { Err("more than a year".into()) } else { Ok(()) }
 }
@@ -316,6 +340,7 @@ pub(super) fn one_of<T: Clone>(text: &str, choices: &[(&str, T)]) -> Result<T, R
     })
 }
 
+/// Accepts every value.
 pub(super) fn any<T>(_: &T) -> Result<(), Reason> {
     Ok(())
 }
@@ -328,4 +353,5 @@ pub(super) fn plain(text: &str) -> String {
 /// The longest time: more would overflow in additions.
 pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const NOT_A_NUMBER: &str = "not a whole number";
+/// Headers that the transport sets itself.
 const RESERVED_HEADERS: [&str; 5] = ["content-type", "te", "host", "connection", "transfer-encoding"];

@@ -6,7 +6,7 @@
 //! **Which span**: the `tracing` span that the event belongs to, or its nearest ancestor that became an
 //! OpenTelemetry span; for an event without an explicit parent only if that span is the current one of
 //! OpenTelemetry. An ERROR event inside a handler does not mark the call itself, whose status follows from its
-//! status code. [`record_error`](crate::subscriber::record_error) is explicit and marks the current span.
+//! status code. [`record_error()`](crate::subscriber::record_error()) is explicit and marks the current span.
 //!
 //! **What is set**: status Error with the event's message, or else the error's text, as description; `error.type`. A
 //! user's own status, description or `error.type` stays; of several errors the first counts.

@@ -9,7 +9,7 @@
 //! | anywhere | by their filter | by their filter | by their filter |
 //! | on the I/O thread | nothing | nothing | nothing |
 //! | in a suppressed context | by their filter | nothing | nothing |
-//! | targets `opentelemetry*`, which may hold the current context borrowed | by their filter, [a few a minute](RateLimit), without ids | nothing | |
+//! | targets `opentelemetry*`, which may hold the current context borrowed | by their filter, a few a minute (`rate_limit`), without ids | nothing | |
 
 mod combined_filter;
 pub(crate) mod errors;

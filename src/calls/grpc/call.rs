@@ -1,4 +1,13 @@
 //! One gRPC call, from its start to its end. Whatever happens, it is finished exactly once.
+//!
+//! | what happens | recorded status |
+//! |---|---|
+//! | trailers, or a head with `grpc-status` | that status |
+//! | the body ends without trailers | UNKNOWN, or what the HTTP status means |
+//! | the service or the body fails | what the error means: see `status` |
+//! | the service panics | INTERNAL |
+//! | future or body dropped after the caller's deadline | DEADLINE_EXCEEDED |
+//! | dropped before | CANCELLED; at a client after an HTTP error, what that means |
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,18 +35,23 @@ use crate::semconv::GrpcCode;
 
 /// An open gRPC call. Dropping it finishes it as cancelled.
 pub(in crate::calls) struct Call {
+    /// Options, tracer and instruments of the layer.
     recorder: Arc<CallRecorder>,
     method: Arc<Method>,
     span: CallSpan,
     /// The caller's deadline, from the start of the call.
     timeout: Option<Duration>,
+    /// At a client known once the response is there, from the connection that carried it.
     peer: Option<SocketAddr>,
+    /// 200 until the head of the response is there.
     http_status: StatusCode,
     /// The method under which the call counts as active, until it is finished.
     active: Option<Arc<Method>>,
+    /// `Some` if messages are counted, for metrics, attributes or the access log.
     messages: Option<CallMessages>,
     /// See [`Self::request_read`].
     request_read: Option<Arc<AtomicBool>>,
+    /// `false` once the call is finished.
     open: bool,
 }
 
@@ -62,6 +76,8 @@ impl Call {
         call
     }
 
+    /// Starts the span and counts the call as active. Attributes of the request are made only if the span can be
+    /// recorded.
     fn start<B>(
         recorder: &Arc<CallRecorder>,
         request: &Request<B>,
@@ -106,6 +122,7 @@ impl Call {
         Self::new(recorder, method, span)
     }
 
+    /// Creates the state of a call whose span was started.
     fn new(recorder: &Arc<CallRecorder>, method: Arc<Method>, span: CallSpan) -> Self {
         Self {
             active: count_active(recorder, &method),
@@ -132,6 +149,7 @@ impl Call {
         self.request_read.clone()
     }
 
+    /// Returns `false` once the call is finished.
     pub(in crate::calls) fn is_open(&self) -> bool {
         self.open
     }
@@ -197,6 +215,7 @@ impl Call {
         }
     }
 
+    /// Counts the messages in a piece of the body, wherever the frames are cut.
     pub(in crate::calls) fn on_data(&mut self, data: &impl Buf) {
         if let Some(messages) = &mut self.messages {
             let method = self.recorder.methods.metric_method(&self.method);
@@ -222,10 +241,12 @@ impl Call {
         self.finish(&CallStatus::missing(self.http_status));
     }
 
+    /// Observes a panic of the service, which goes on.
     pub(in crate::calls) fn on_panic(&mut self) {
         self.finish(&CallStatus::panicked());
     }
 
+    /// Returns `true` if the time that the caller allows is over, or as good as over.
     fn is_past_deadline(&self) -> bool {
         self.timeout.is_some_and(|timeout| self.span.elapsed() + deadline_tolerance(timeout) >= timeout)
     }
@@ -242,6 +263,7 @@ impl Call {
         }
     }
 
+    /// Measures the call and ends its span, the first time that it is called.
     fn finish(&mut self, status: &CallStatus<'_>) {
         if !std::mem::replace(&mut self.open, false) {
             return;
@@ -259,6 +281,7 @@ impl Call {
         }
     }
 
+    /// Records duration and counts, under a method that the program is known to have.
     fn measure(&mut self, status: &CallStatus<'_>, duration: Duration) {
         let instruments = &self.recorder.instruments;
         let method = self.recorder.methods.metric_method(&self.method);
@@ -272,6 +295,7 @@ impl Call {
         }
     }
 
+    /// Sets what is known only now, and ends the span after exactly the measured duration.
     fn end_span(&self, status: &CallStatus<'_>, duration: Duration) {
         attributes::status(self.recorder.conventions, status.code, |attribute| {
             self.span.set_attribute(attribute);
@@ -291,6 +315,7 @@ impl Call {
         self.span.end(duration);
     }
 
+    /// Records the captured headers. A trailers-only response has its trailers in the head.
     fn record_headers(&self, headers: &HeaderMap, with_trailers: bool) {
         self.span.set_attributes(self.recorder.response_headers.attributes(headers));
         if with_trailers {
@@ -299,6 +324,7 @@ impl Call {
         self.record_response_attributes(headers);
     }
 
+    /// Calls the user's hook, once for the head and once for the trailers.
     fn record_response_attributes(&self, headers: &HeaderMap) {
         if let Some(hook) = &self.recorder.options.response_attributes {
             let mut attributes = Vec::new();
@@ -322,6 +348,7 @@ fn deadline_tolerance(timeout: Duration) -> Duration {
     (timeout / 10).clamp(Duration::from_millis(2), Duration::from_millis(50))
 }
 
+/// Returns name, kind, links, and the attributes that a sampler may decide by.
 fn span_builder<B>(
     recorder: &CallRecorder,
     request: &Request<B>,
@@ -342,6 +369,7 @@ fn span_builder<B>(
     }
 }
 
+/// Returns the kind of span for a side.
 fn span_kind(side: Side) -> SpanKind {
     match side {
         Side::Server => SpanKind::Server,

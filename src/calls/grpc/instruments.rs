@@ -1,4 +1,8 @@
 //! The metrics of calls, bound once for each method and status.
+//!
+//! Binding an instrument to its attributes takes far longer than a measurement. Each method therefore keeps its bound
+//! instruments ([`MethodInstruments`]): a duration for each status code, the others once. They are bound when they are
+//! first needed, so that only what happened is exported.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -14,14 +18,21 @@ use crate::settings::RpcConventions;
 
 /// The instruments of one layer.
 pub(super) struct Instruments {
+    /// Which names are emitted: the stable ones, those before 1.39, or both.
     conventions: RpcConventions,
+    /// Which codes get `error.type`.
     is_error: IsError,
     /// The address of a client's target. A server's address comes from its callers, so it is not on metrics.
     address: Option<Address>,
+    /// Seconds, under the stable name.
     duration: Option<Histogram<f64>>,
+    /// Milliseconds, under the old name.
     old_duration: Option<Histogram<f64>>,
+    /// Calls under way, if requested.
     active: Option<UpDownCounter<i64>>,
+    /// Bytes of each message, if requested.
     sizes: Option<Pair>,
+    /// Messages of each call, if requested.
     counts: Option<Pair>,
 }
 
@@ -32,6 +43,7 @@ struct Pair {
 }
 
 impl Instruments {
+    /// Creates the instruments that the options and the conventions require.
     pub(super) fn new(
         meter: &Meter,
         side: Side,
@@ -70,6 +82,7 @@ impl Instruments {
         attributes
     }
 
+    /// Appends the attributes of the stable conventions.
     fn stable_attributes(&self, attributes: &mut Vec<KeyValue>, method: &str, code: Option<GrpcCode>) {
         attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::GRPC));
         attributes.push(KeyValue::new(semconv::RPC_METHOD, method.to_owned()));
@@ -84,6 +97,7 @@ impl Instruments {
         }
     }
 
+    /// Binds the histograms of durations to a method and a code.
     fn bind_duration(&self, method: &str, code: GrpcCode) -> BoundDuration {
         let old = |histogram: &Histogram<f64>| {
             let mut attributes = Vec::new();
@@ -99,6 +113,7 @@ impl Instruments {
         }
     }
 
+    /// Binds a histogram to a method.
     fn bind(&self, histogram: Option<&Histogram<u64>>, method: &str) -> Option<BoundHistogram<u64>> {
         Some(histogram?.bind(&self.attributes(method, None)))
     }
@@ -123,18 +138,21 @@ pub(super) fn split(method: &str) -> (&str, &str) {
 /// The bound instruments of one method, created when they are first needed.
 #[derive(Default)]
 pub(super) struct MethodInstruments {
+    /// By the number of the code.
     durations: [OnceLock<BoundDuration>; GrpcCode::COUNT],
     active: OnceLock<Option<BoundUpDownCounter<i64>>>,
     sizes: BoundPair,
     counts: BoundPair,
 }
 
+/// The histograms of durations of one method and code.
 struct BoundDuration {
     seconds: Option<BoundHistogram<f64>>,
     milliseconds: Option<BoundHistogram<f64>>,
 }
 
-/// Bound at the first measurement, because a bound histogram is exported even if it is empty.
+/// The histograms of requests and responses of one method, bound at the first measurement: a bound histogram is
+/// exported even if it is empty.
 #[derive(Default)]
 struct BoundPair {
     request: OnceLock<Option<BoundHistogram<u64>>>,
@@ -142,6 +160,7 @@ struct BoundPair {
 }
 
 impl MethodInstruments {
+    /// Records a finished call.
     pub(super) fn record_duration(
         &self,
         instruments: &Instruments,
@@ -173,16 +192,19 @@ impl MethodInstruments {
         }
     }
 
+    /// Records the size of one message of a request.
     pub(super) fn record_request_size(&self, instruments: &Instruments, method: &str, size: u64) {
         let histogram = instruments.sizes.as_ref().map(|sizes| &sizes.request);
         self.record(instruments, method, histogram, &self.sizes.request, size);
     }
 
+    /// Records the size of one message of a response.
     pub(super) fn record_response_size(&self, instruments: &Instruments, method: &str, size: u64) {
         let histogram = instruments.sizes.as_ref().map(|sizes| &sizes.response);
         self.record(instruments, method, histogram, &self.sizes.response, size);
     }
 
+    /// Records how many messages a finished call had.
     pub(super) fn record_counts(
         &self,
         instruments: &Instruments,
@@ -198,6 +220,7 @@ impl MethodInstruments {
         self.record(instruments, method, Some(&counts.response), &bound.response, responses);
     }
 
+    /// Records a value, after binding the histogram if this is the first one.
     fn record(
         &self,
         instruments: &Instruments,

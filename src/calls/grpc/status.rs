@@ -1,4 +1,15 @@
 //! The status of a call, from headers, HTTP status and errors.
+//!
+//! | source | rule |
+//! |---|---|
+//! | `grpc-status` | its number; anything else is UNKNOWN |
+//! | an HTTP status without `grpc-status` | [the protocol's table](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md) |
+//! | an error with a `tonic::Status` among its causes | that status |
+//! | load shed by `tower` | RESOURCE_EXHAUSTED |
+//! | an expired timeout | DEADLINE_EXCEEDED |
+//! | no connection, a keep-alive ping without an answer | UNAVAILABLE |
+//! | a reset of the HTTP/2 stream | the code that gRPC assigns to its reason |
+//! | another error | INTERNAL at a server, UNKNOWN at a client |
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -51,12 +62,17 @@ pub(super) struct CallStatus<'a> {
 /// The message of a status. It is decoded only if it is recorded.
 #[derive(Clone, Copy)]
 enum Message<'a> {
+    /// The message of a success.
     None,
+    /// A text of this crate, or the name of an error's type.
     Fixed(&'static str),
     /// The percent-encoded bytes of `grpc-message`.
     Encoded(&'a [u8]),
+    /// The message of a `tonic::Status`.
     Text(&'a str),
+    /// The error with its causes.
     Chain(&'a (dyn Error + 'static)),
+    /// There was no `grpc-status`; the HTTP status takes its place.
     HttpStatus(StatusCode),
 }
 
@@ -112,14 +128,17 @@ impl<'a> CallStatus<'a> {
         Self { code: default, message: Message::Chain(error) }
     }
 
+    /// The status of a call that was dropped.
     pub(super) const fn cancelled() -> Self {
         Self { code: GrpcCode::Cancelled, message: Message::Fixed("dropped before it completed") }
     }
 
+    /// The status of a call that was dropped or reset after its deadline.
     pub(super) const fn deadline_exceeded() -> Self {
         Self { code: GrpcCode::DeadlineExceeded, message: Message::Fixed("deadline exceeded") }
     }
 
+    /// The status of a call whose service panicked.
     pub(super) const fn panicked() -> Self {
         Self { code: GrpcCode::Internal, message: Message::Fixed("panicked") }
     }
@@ -140,6 +159,7 @@ impl<'a> CallStatus<'a> {
     }
 }
 
+/// Returns the code of an error of the transport, if it is one.
 fn code_of_failure(error: &(dyn Error + 'static)) -> Option<GrpcCode> {
     if error.is::<tonic::TimeoutExpired>() {
         return Some(GrpcCode::DeadlineExceeded);

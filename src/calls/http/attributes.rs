@@ -1,4 +1,7 @@
 //! The attributes of a request's span.
+//!
+//! Names, and which of them are required, are those of the stable HTTP conventions. Queries and credentials in URLs are
+//! redacted before anything else sees them.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -75,10 +78,14 @@ pub(super) fn outgoing_attributes<B>(
 
 /// The target of a client's request.
 pub(super) struct Target {
+    /// `http` or `https`.
     pub(super) scheme: &'static str,
+    /// Host and port as the request has them.
     pub(super) authority: Option<Authority>,
     pub(super) address: TargetAddress,
+    /// The low-cardinality form of the path, if the program gave one.
     pub(super) template: Option<Arc<str>>,
+    /// Earlier attempts of the same request.
     pub(super) resends: u32,
 }
 
@@ -103,6 +110,7 @@ impl TargetAddress {
         }
     }
 
+    /// Appends `server.address` and `server.port`.
     pub(super) fn push_attributes(&self, attributes: &mut Vec<KeyValue>) {
         match self {
             Self::Interned(address) => address.push_attributes(attributes),
@@ -112,6 +120,7 @@ impl TargetAddress {
     }
 }
 
+/// Appends the method, and the original name of one that is not known.
 fn push_method<B>(attributes: &mut Vec<KeyValue>, request: &Request<B>, method: &ReportedMethod) {
     attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, method.value()));
     if matches!(method, ReportedMethod::Other) {
@@ -121,6 +130,7 @@ fn push_method<B>(attributes: &mut Vec<KeyValue>, request: &Request<B>, method: 
     }
 }
 
+/// Appends the attributes of the user's hook.
 fn push_hook<B>(options: &Options, request: &Request<B>, attributes: &mut Vec<KeyValue>) {
     if let Some(hook) = &options.request_attributes {
         hook(&RequestHead::new(request), attributes);

@@ -1,4 +1,14 @@
 //! One HTTP request, from its start to the end of its response. Whatever happens, it is finished exactly once.
+//!
+//! | what happens | `error.type` | status of the span |
+//! |---|---|---|
+//! | the response is complete | the status code, if it is an error | Error, if it is an error |
+//! | dropped early at a server | the status code if it is an error, or else `cancelled` | Error only for an error |
+//! | dropped early at a client | the status code, if it is an error | Error, if it is an error |
+//! | the service or the body fails | the type of the error | Error, with the message |
+//! | the service panics | `panic` | Error |
+//!
+//! A response of known length that was dropped after its last byte is complete: hyper does not poll it to its end.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -24,25 +34,37 @@ use crate::semconv;
 
 /// A request that is not finished. Dropping it finishes it as cancelled.
 pub(in crate::calls) struct Call {
+    /// Options, tracer and instruments of the layer.
     pub(super) recorder: Arc<CallRecorder>,
+    /// Ended when the call is finished.
     pub(super) span: CallSpan,
+    /// `_OTHER` for methods that are not known.
     method: ReportedMethod,
+    /// See [`MetricTarget`].
     target: MetricTarget,
     /// The version of the protocol.
     pub(super) version: Option<&'static str>,
+    /// From the router, at a server; `None` until it is known.
     pub(super) route: Option<Arc<KnownRoute>>,
     /// Receives the route from inner layers if the request arrived without one.
     pub(super) inner_route: Option<RouteSlot>,
+    /// The user's hook has named the span, so the route does not.
     pub(super) named: bool,
+    /// `None` until the head of the response is there.
     status: Option<StatusCode>,
+    /// The response ends with its head: an answer to HEAD or CONNECT.
     pub(super) has_no_body: bool,
+    /// The response is an event stream, whose duration says nothing about the service.
     is_stream: bool,
+    /// The length that the request declares.
     pub(super) request_bytes: Option<u64>,
+    /// Bytes of the response so far.
     response_bytes: u64,
     /// Bytes of the response that are still to come, if that is known.
     remaining: Option<u64>,
     /// The series under which the request counts as active.
     active: Option<Arc<Series>>,
+    /// `false` once the call is finished.
     open: bool,
 }
 
@@ -63,14 +85,13 @@ pub(super) enum Outcome {
     /// The response, or its future, was dropped before its end.
     Dropped,
     /// The service or the body of the response returned an error.
-    Failed {
-        error_type: Cow<'static, str>,
-        message: String,
-    },
+    Failed { error_type: Cow<'static, str>, message: String },
+    /// The service panicked.
     Panicked,
 }
 
 impl Call {
+    /// Creates the state of a call whose span was started, and counts it as active.
     pub(super) fn new(
         recorder: &Arc<CallRecorder>,
         span: CallSpan,
@@ -99,6 +120,7 @@ impl Call {
         call
     }
 
+    /// Returns `false` once the call is finished.
     pub(in crate::calls) fn is_open(&self) -> bool {
         self.open
     }
@@ -135,6 +157,7 @@ impl Call {
         }
     }
 
+    /// Records what the head of the response says.
     fn record_response<B>(&self, response: &Response<B>) {
         self.span.set_attributes(self.recorder.response_headers.attributes(response.headers()));
         if self.recorder.options.side == Side::Client {
@@ -150,6 +173,7 @@ impl Call {
         }
     }
 
+    /// Counts the bytes of a piece of the body.
     pub(in crate::calls) fn on_data(&mut self, data: &impl Buf) {
         let bytes = data.remaining() as u64;
         self.response_bytes = self.response_bytes.saturating_add(bytes);
@@ -172,6 +196,7 @@ impl Call {
         self.finish(&Outcome::Failed { error_type, message });
     }
 
+    /// Observes a panic of the service. If it was before the head, and panics are caught, the caller gets status 500.
     pub(in crate::calls) fn on_panic(&mut self) {
         if self.recorder.options.catch_panics && self.status.is_none() {
             self.status = Some(StatusCode::INTERNAL_SERVER_ERROR);
@@ -179,6 +204,7 @@ impl Call {
         self.finish(&Outcome::Panicked);
     }
 
+    /// Measures the call and ends its span, the first time that it is called.
     fn finish(&mut self, outcome: &Outcome) {
         if !std::mem::replace(&mut self.open, false) {
             return;
@@ -228,6 +254,7 @@ impl Call {
         }
     }
 
+    /// Sets what is known only now, and ends the span after exactly the measured duration.
     fn end_span(
         &self,
         outcome: &Outcome,
@@ -264,6 +291,7 @@ impl Call {
 
 /// Metrics.
 impl Call {
+    /// Counts the call as active, under what is known when it starts.
     fn count_active(&self) -> Arc<Series> {
         let key = SeriesKey { method: self.method.key(), ..self.target_key().unwrap_or_default() };
         let attributes = || self.metric_attributes(false, None);
@@ -275,6 +303,7 @@ impl Call {
         series
     }
 
+    /// Records duration and sizes.
     fn measure(&self, duration: Duration, outcome: &Outcome, error_type: Option<&Cow<'static, str>>) {
         let attributes = || self.metric_attributes(true, error_type);
         let series = match self.series_key(outcome, error_type.is_some()) {
@@ -306,6 +335,7 @@ impl Call {
         })
     }
 
+    /// Returns the part of the key that is known at the start, or `None` for a target that is not stored.
     fn target_key(&self) -> Option<SeriesKey> {
         let target = match &self.target {
             MetricTarget::Scheme(scheme) => address_of(scheme),
@@ -341,6 +371,7 @@ impl Call {
         attributes
     }
 
+    /// Returns `true` if the status is an error by the options of the layer.
     fn is_error_status(&self) -> bool {
         self.status.is_some_and(|status| (self.recorder.options.is_error)(status))
     }
@@ -351,6 +382,7 @@ fn address_of(text: &str) -> usize {
     text.as_ptr().addr()
 }
 
+/// The protocol's version as an attribute.
 fn version_attribute(version: &'static str) -> KeyValue {
     KeyValue::new(semconv::NETWORK_PROTOCOL_VERSION, version)
 }
@@ -363,6 +395,7 @@ impl Drop for Call {
     }
 }
 
+/// The status as an attribute.
 fn status_code(status: StatusCode) -> KeyValue {
     KeyValue::new(semconv::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()))
 }
@@ -372,12 +405,14 @@ fn has_no_body(status: StatusCode) -> bool {
     status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
+/// Returns `true` for server-sent events.
 fn is_event_stream(headers: &HeaderMap) -> bool {
     headers
         .get(http::header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"))
 }
 
+/// Returns the length that headers declare.
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

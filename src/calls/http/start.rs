@@ -1,4 +1,6 @@
 //! The start of a request: its parent, its span and what it is measured under.
+//!
+//! What a sampler may decide by is set when the span is created; the rest (peer, captured headers) only if it is recorded.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -124,6 +126,7 @@ impl Call {
         Self::new(recorder, span, method, MetricTarget::Unknown)
     }
 
+    /// Notes what decides later when the response is complete.
     fn observe_request<B>(&mut self, request: &Request<B>) {
         self.has_no_body = request.method() == Method::HEAD;
         self.request_bytes = content_length(request.headers());
@@ -134,16 +137,21 @@ impl Call {
     }
 }
 
+/// `{method} {route}`, or the method alone while the route is not known: a path would make a name of its own for each
+/// id.
 fn default_name(method: &ReportedMethod, route: Option<&KnownRoute>) -> Cow<'static, str> {
     route.map_or_else(|| method.span_name(None), |route| route.span_name(method))
 }
 
+/// The scheme that the user's client used: from `Forwarded` or `X-Forwarded-Proto` if proxies are trusted, or else
+/// that of the request.
 fn scheme_of<B>(recorder: &CallRecorder, request: &Request<B>) -> &'static str {
     let trusted = recorder.options.trusted_proxies;
     let forwarded = (trusted > 0).then(|| forwarded::scheme(request.headers(), trusted)).flatten();
     forwarded.or_else(|| request.uri().scheme_str().and_then(attributes::known_scheme)).unwrap_or("http")
 }
 
+/// Where a client's request goes. The authority is that of the URL, or else the header `Host`.
 fn target_of<B>(recorder: &CallRecorder, request: &Request<B>) -> Target {
     let uri = request.uri();
     let scheme = uri.scheme_str().and_then(attributes::known_scheme).unwrap_or("http");

@@ -2,7 +2,7 @@
 //!
 //! Exporting from the application's runtime loses data when that runtime is blocked, has one thread, or is gone.
 //! Here everything that a connection needs lives on this thread, so a flush works from a plain thread, from inside
-//! any runtime, and after it. Nothing that happens on this thread is telemetry: see [`on_io_thread`](crate::export::own_threads::on_io_thread).
+//! any runtime, and after it. Nothing that happens on this thread is telemetry: see [`on_io_thread`].
 
 use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};

@@ -1,4 +1,9 @@
 //! From nodes to types: one trait for values, one for the presence of a property.
+//!
+//! [`Read`] says how a value of a type is read, [`Property`] what it means that a key is missing or null. The macros of
+//! `macros` implement the first for each type of the schema; the second is implemented here, for `T` and `Option<T>`.
+//!
+//! Reading goes on after a mistake, so that all of them are reported at once; a type whose part is wrong is `None`.
 
 use std::fmt::Display;
 
@@ -49,11 +54,13 @@ fn read_null<T: Read>(node: &Node, reader: &mut Reader) -> Option<T> {
 
 /// A property: required if it is a plain type, optional as `Option`.
 pub(in crate::settings::file) trait Property: Sized {
+    /// The key must be there.
     const IS_REQUIRED: bool;
 
     /// The value of a property that is not there.
     fn absent() -> Option<Self>;
 
+    /// Reads the value of a key that is there, which may be null.
     fn read_property(node: &Node, reader: &mut Reader) -> Option<Self>;
 
     #[cfg(test)]
@@ -104,14 +111,18 @@ impl<T: Read> Property for Option<T> {
 /// What is known while a document is read.
 #[derive(Debug, Default)]
 pub(in crate::settings::file) struct Reader {
+    /// The path of the node that is being read.
     pub(in crate::settings::file) path: Path,
+    /// Mistakes so far.
     pub(in crate::settings::file) report: Report,
     /// The file is of a newer minor version: keys that are not known are warnings.
     pub(in crate::settings::file) is_newer: bool,
+    /// What is worth a warning so far.
     pub(in crate::settings::file) warnings: Vec<String>,
 }
 
 impl Reader {
+    /// Returns the place of a node, for mistakes that are found later.
     pub(in crate::settings::file) fn at(&self, node: &Node) -> At {
         At { position: node.at, path: self.path.clone() }
     }

@@ -1,4 +1,15 @@
 //! Scalars and lists of the schema.
+//!
+//! | type | accepts | null |
+//! |---|---|---|
+//! | `bool`, `String`, [`Int`], [`Ratio`], [`Secret`] | one scalar of that type | like an absent property |
+//! | [`Number`] | an integer or a float | refused |
+//! | [`List`] | a list with enough items, all of which are read even if one is wrong | refused |
+//! | [`Located`] | what its content accepts; keeps the position for later mistakes | as its content |
+//! | [`Raw`], [`Named`] | mappings that a later step reads | refused |
+//!
+//! Text that YAML reads as a number or a boolean is not text: `version: 1.0` is refused where text is required, with the
+//! advice to quote it.
 
 use std::fmt;
 
@@ -15,6 +26,7 @@ pub(in crate::settings::file) fn text_of(node: &Node) -> Option<&str> {
     }
 }
 
+/// Returns the value of a scalar by YAML's core schema.
 fn typed(node: &Node) -> Option<Typed<'_>> {
     match &node.value {
         Value::Scalar(scalar) => Some(scalar.typed()),
@@ -68,12 +80,14 @@ pub(in crate::settings::file) type Unsigned = Int<0>;
 pub(in crate::settings::file) type Positive = Int<1>;
 
 impl<const MIN: i64, const MAX: i64> Int<MIN, MAX> {
+    /// Returns the number, which is within its bounds.
     pub(in crate::settings::file) fn get(self) -> i64 {
         self.0
     }
 }
 
 impl<const MIN: i64> Int<MIN> {
+    /// Returns the number, which is not negative.
     pub(in crate::settings::file) fn unsigned(self) -> u64 {
         self.0.unsigned_abs()
     }

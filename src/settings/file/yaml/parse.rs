@@ -1,4 +1,11 @@
 //! From bytes to a tree.
+//!
+//! The parser yields events (scalar, start and end of lists and mappings, alias). [`Builder`] makes nodes of them, and
+//! keeps an account of what the tree costs: a node has a fixed price, a text that of its bytes, and an alias that of what it
+//! copies. A document of a few hundred bytes can expand to gigabytes; here it ends when the budget is used up.
+//!
+//! Mistakes that leave the structure intact (a duplicate key, a wrong tag, an unknown variable) are collected; others end
+//! the parsing.
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -56,13 +63,16 @@ fn end_of(bytes: &[u8]) -> Position {
 #[derive(Debug)]
 struct Stop;
 
+/// Makes the tree of one document.
 struct Builder<'a> {
     parser: Parser<'a, StrInput<'a>>,
+    /// Looks up the variables that are referred to.
     env: EnvLookup<'a>,
     /// Complete nodes with an anchor, and what a copy of each costs.
     anchors: HashMap<usize, (Node, usize)>,
     /// What the document may still cost.
     budget: usize,
+    /// The path of the current node, for mistakes.
     path: Path,
     report: Report,
 }
@@ -79,6 +89,7 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Reads the only document of the stream.
     fn document(&mut self) -> Result<Node, Stop> {
         let root = loop {
             match self.next()? {
@@ -98,6 +109,7 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Returns the next event. The end of the stream comes again and again.
     fn next(&mut self) -> Result<(Event<'a>, Span), Stop> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
@@ -108,11 +120,13 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Reports a mistake that ends the parsing.
     fn stop<T>(&mut self, at: Position, reason: impl Into<String>) -> Result<T, Stop> {
         self.report.add(at, &self.path, reason.into());
         Err(Stop)
     }
 
+    /// Reads the node that begins with this event, and keeps a copy if it has an anchor.
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Stop> {
         let at = position(span.start);
         if depth > MAX_DEPTH {
@@ -145,6 +159,7 @@ impl<'a> Builder<'a> {
         Ok(node)
     }
 
+    /// Reads the items up to the end of the list.
     fn list(&mut self, depth: usize) -> Result<Vec<Node>, Stop> {
         let mut items = Vec::new();
         loop {
@@ -159,6 +174,7 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Reads the entries up to the end of the mapping. Keys are texts, and occur once.
     fn map(&mut self, depth: usize) -> Result<Vec<Entry>, Stop> {
         let mut entries = Vec::new();
         let mut keys = HashSet::new();
@@ -192,6 +208,7 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Copies an earlier node. One that is not complete contains the alias: the document would be infinite.
     fn alias(&mut self, anchor: usize, at: Position) -> Result<Node, Stop> {
         let Some((_, cost)) = self.anchors.get(&anchor) else {
             return self.stop(at, "the alias refers to the value that it is a part of");
@@ -203,6 +220,7 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Replaces the references in a scalar.
     fn scalar(&mut self, text: &str, style: Style, tag: Option<&Tag>, at: Position) -> Result<Scalar, Stop> {
         let text = match substitute(text, self.env, self.budget) {
             Ok(text) => text.into_owned(),
@@ -238,6 +256,7 @@ impl<'a> Builder<'a> {
         plain
     }
 
+    /// Reports a tag that does not name the kind of the node.
     fn check_tag(&mut self, tag: Option<&Tag>, expected: &str, at: Position) {
         if let Some(tag) = tag
             && core_tag(tag) != Some(expected)
@@ -246,6 +265,7 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Takes a cost from the budget.
     fn pay(&mut self, cost: usize, at: Position) -> Result<(), Stop> {
         match self.budget.checked_sub(cost) {
             Some(left) => {
@@ -257,6 +277,7 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// Returns the message about a tag.
 fn misplaced(tag: &Tag) -> String {
     let tag = match core_tag(tag) {
         Some(name) => format!("!!{name}"),
