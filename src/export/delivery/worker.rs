@@ -8,6 +8,18 @@
 //!
 //! However a worker ends, pending items have failed by then, and waiting flushes have returned. A panic costs one turn of
 //! its loop: the ledger is written before any code that might panic.
+//!
+//! # States
+//!
+//! | state | requests in flight | what is taken from the queue | leaves it when |
+//! |---|---|---|---|
+//! | healthy | up to 8; metrics one | full batches; all of it when the delay is over | a try fails |
+//! | failing | one, after each pause | the batch that failed, again | a try succeeds |
+//! | flush requested | as above, but without waiting for the pause | everything | one try was made |
+//! | shutdown | one that is new since the last failure | everything, until the deadline | nothing is left, no receiver can be reached, or the deadline |
+//!
+//! Each turn of the loop does what is possible now (fill the window, answer flushes) and then waits for one of four events:
+//! an answer, a command, a full batch, or the next moment at which something is due.
 
 use std::future::{Future, pending};
 use std::ops::ControlFlow;
@@ -48,6 +60,7 @@ pub(super) enum FlushError {
     Failed(String),
 }
 
+/// The worker of one destination of one signal.
 pub(super) struct Worker {
     queue: Consumer,
     destination: Arc<Destination>,
@@ -55,24 +68,31 @@ pub(super) struct Worker {
     resource: Arc<[u8]>,
     /// Longest wait before a batch that is not full is sent.
     delay: Duration,
+    /// Logs failures and recoveries, limited in rate.
     outage_log: OutageLog,
+    /// The pause after failures; empty while the receiver is healthy.
     backoff: Backoff,
     /// Tries in a row that were sent and not answered in time.
     timeouts: u32,
+    /// Tries under way. Each resolves to its outcome, and never fails otherwise.
     in_flight: FuturesUnordered<Pin<Box<dyn Future<Output = Sent> + Send>>>,
     /// Of the batches in flight.
     in_flight_batches: Vec<InFlight>,
     /// Requests that were sent before the last failure was noticed fail together with it, as one failure.
     epoch: u64,
+    /// When a batch that is not full is sent at the latest.
     next_tick: Instant,
     /// A flush is waiting: the next try does not wait for the pause to end.
     flush_requested: bool,
+    /// Flushes without an answer.
     flushes: Vec<Flush>,
+    /// `Some` from the command on.
     shutdown: Option<Shutdown>,
     /// That of the shutdown, for the requests in flight.
     last_deadline: watch::Sender<Option<Instant>>,
 }
 
+/// What must be known of a batch if its try is abandoned.
 struct InFlight {
     sequence: u64,
     epoch: u64,
@@ -81,6 +101,7 @@ struct InFlight {
     is_unanswered: Arc<AtomicBool>,
 }
 
+/// A finished try.
 struct Sent {
     epoch: u64,
     at: Instant,
@@ -88,6 +109,7 @@ struct Sent {
     outcome: Outcome,
 }
 
+/// A flush that waits for its batches.
 struct Flush {
     /// Batches up to this one are waited for.
     last_sequence: u64,
@@ -95,6 +117,7 @@ struct Flush {
     reply: FlushReply,
 }
 
+/// What changes once telemetry ends.
 struct Shutdown {
     deadline: Instant,
     /// From then on a request that is not answered holds up no other. `None` afterwards.
@@ -104,6 +127,7 @@ struct Shutdown {
 }
 
 impl Worker {
+    /// Creates a worker that has not started.
     pub(super) fn new(
         queue: Consumer,
         destination: Arc<Destination>,
@@ -142,11 +166,13 @@ impl Worker {
         }
     }
 
+    /// Ends the destination, which may have to write what it holds.
     async fn finish(&self) {
         let deadline = self.shutdown.as_ref().map_or_else(Instant::now, |shutdown| shutdown.deadline);
         self.destination.finish(deadline).await;
     }
 
+    /// Does what is possible now, and waits for the next event.
     async fn turn(&mut self, commands: &mut UnboundedReceiver<Command>) -> ControlFlow<()> {
         self.overtake_before_deadline();
         self.fill_window();
@@ -167,6 +193,7 @@ impl Worker {
         ControlFlow::Continue(())
     }
 
+    /// Sends batches as long as another request may be in flight.
     fn fill_window(&mut self) {
         if self.should_stop() || (self.backoff.until().is_some() && !self.flush_requested) {
             return;
@@ -214,6 +241,7 @@ impl Worker {
         }
     }
 
+    /// Starts a try of this batch.
     fn send(&mut self, batch: Batch) {
         let request = batch.to_request(&self.resource);
         let (epoch, at) = (self.epoch, Instant::now());
@@ -233,6 +261,7 @@ impl Worker {
         }));
     }
 
+    /// Records the outcome of a try, and decides on the next one.
     fn on_response(&mut self, Sent { epoch, at, mut batch, outcome }: Sent) {
         let sequence = batch.sequence();
         if let Some(place) = self.in_flight_batches.iter().position(|sent| sent.sequence == sequence) {
@@ -270,6 +299,7 @@ impl Worker {
         }
     }
 
+    /// Counts a batch that was acknowledged, in part or as a whole.
     fn delivered(&mut self, batch: Batch, rejected: u64, message: &str) {
         let sequence = batch.sequence();
         let rejected = rejected.min(batch.count());
@@ -285,6 +315,7 @@ impl Worker {
         }
     }
 
+    /// Counts a batch that no retry can deliver.
     fn refused(&mut self, batch: &Batch, failure: &Failure, sent: Instant) {
         self.queue.ledger().fail(batch.count());
         if batch.is_unanswered() {
@@ -314,6 +345,7 @@ impl Worker {
         deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()) / 4)
     }
 
+    /// Begins or prolongs the pause.
     fn back_off(&mut self, failure: &Failure) {
         if failure.cause == Cause::Timeout {
             self.timeouts = (self.timeouts + 1).min(MAX_TIMEOUT_DOUBLINGS);
@@ -328,6 +360,7 @@ impl Worker {
         }
     }
 
+    /// Logs a failure, and answers the flushes that waited for the batch.
     fn failed(&mut self, sequence: u64, failure: &Failure, sent: Instant) {
         self.outage_log.failed(failure, sent, Instant::now());
         self.fail_flushes(sequence, &failure.text);
@@ -340,6 +373,7 @@ impl Worker {
         }
     }
 
+    /// Answers the flushes whose batches are gone, or whose time is over.
     fn answer_flushes(&mut self) {
         if self.flushes.is_empty() {
             return;
@@ -355,6 +389,7 @@ impl Worker {
         }
     }
 
+    /// Notes what was requested; the next turn acts on it.
     fn handle_command(&mut self, command: Command) {
         self.flush_requested = true;
         match command {
@@ -371,6 +406,7 @@ impl Worker {
         }
     }
 
+    /// Returns `true` if the worker can end: after a shutdown command, when nothing is left to do or no time.
     fn is_done(&self) -> bool {
         let Some(shutdown) = &self.shutdown else { return false };
         let idle = self.in_flight.is_empty();
@@ -384,6 +420,7 @@ impl Worker {
         shutdown.tries_unreachable == 0 || (pause_ends_too_late && !self.flush_requested)
     }
 
+    /// Returns the next moment at which something is due.
     fn next_wake(&self) -> Instant {
         let deadline = self.shutdown.as_ref().map(|shutdown| shutdown.deadline);
         let hedge = self.shutdown.as_ref().and_then(|shutdown| shutdown.hedge_at);
@@ -429,6 +466,7 @@ async fn hedge_deadline(mut deadline: watch::Receiver<Option<Instant>>) {
     }
 }
 
+/// A second before the deadline, or a quarter of the time if that is less.
 fn hedge_before(deadline: Instant) -> Instant {
     let left = deadline.saturating_duration_since(Instant::now());
     deadline - (left / 4).min(HEDGE_BEFORE_DEADLINE)
@@ -445,4 +483,5 @@ const MAX_TIMEOUT_DOUBLINGS: u32 = 3;
 const HEDGE_BEFORE_DEADLINE: Duration = Duration::from_secs(1);
 /// Between panics.
 const PANIC_PAUSE: Duration = Duration::from_millis(100);
+/// An upper bound, where nothing is due.
 const MAX_SLEEP: Duration = Duration::from_secs(3600);

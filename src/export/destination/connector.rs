@@ -1,4 +1,15 @@
 //! How a connection is made: name or Unix socket, proxy, TLS.
+//!
+//! | target | steps |
+//! |---|---|
+//! | `http://` | name → TCP |
+//! | `https://` | name → TCP → TLS, with `h2` negotiated where gRPC is spoken |
+//! | `https://`, or gRPC, through a proxy | proxy → `CONNECT` → TLS |
+//! | `http://` through a proxy | proxy; each request has the whole address |
+//! | `unix:` | socket |
+//!
+//! The first bytes of each peer are noted: they tell a receiver of the other protocol, or one that speaks TLS, from one that
+//! is down, where the error of the library would be the same.
 
 use std::future::Future;
 use std::io;
@@ -30,17 +41,23 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Makes connections to one target. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Connector {
+    /// Resolves names and connects.
     tcp: HttpConnector<Resolver>,
+    /// For all steps together.
     timeout: Duration,
+    /// Which versions of HTTP the connection may speak.
     http: Http,
     proxy: Option<Proxy>,
+    /// A Unix socket in place of host and port.
     socket: Option<PathBuf>,
+    /// What is known about the peer, for explanations of errors.
     peer: Peer,
     #[cfg(feature = "tls")]
     tls: Option<Arc<Tls>>,
 }
 
 impl Connector {
+    /// Prepares connections to a target. `diagnostics` gets warnings about certificates.
     pub(super) fn new(
         target: &Target,
         http: Http,
@@ -69,10 +86,12 @@ impl Connector {
         }
     }
 
+    /// Returns a connector whose connections report to this peer.
     pub(super) fn with_peer(&self, peer: Peer) -> Self {
         Self { peer, ..self.clone() }
     }
 
+    /// Returns `true` if connections are encrypted.
     pub(super) fn is_tls(&self) -> bool {
         #[cfg(feature = "tls")]
         return self.tls.is_some();
@@ -85,6 +104,7 @@ impl Connector {
         self.proxy.as_ref().filter(|_| self.http == Http::Any && !self.is_tls())
     }
 
+    /// Connects, and negotiates TLS if required.
     async fn connect(mut self, uri: Uri) -> Result<TokioIo<Stream>, BoxError> {
         let io = self.open(&uri).await?;
         let is_forwarded = self.forwarding_proxy().is_some();
@@ -131,6 +151,7 @@ impl Connector {
     }
 }
 
+/// Connects to a Unix socket.
 #[cfg(unix)]
 async fn open_socket(path: &Path) -> Result<Box<dyn Io>, BoxError> {
     Ok(Box::new(tokio::net::UnixStream::connect(path).await?))
@@ -172,14 +193,18 @@ impl Service<Uri> for Connector {
 pub(super) enum FirstBytes {
     /// Nothing was received yet.
     None,
+    /// A response of HTTP/1.
     Http1,
+    /// The first frame of HTTP/2.
     Http2,
     /// A TLS alert or handshake.
     Tls,
+    /// Something else, which is no OTLP receiver.
     Other,
 }
 
 impl FirstBytes {
+    /// Classifies the first bytes, of which nine are enough.
     fn from_bytes(bytes: &[u8]) -> Self {
         match bytes {
             [] => Self::None,
@@ -191,6 +216,7 @@ impl FirstBytes {
         }
     }
 
+    /// Returns the value that was stored as a number.
     fn from_number(number: u8) -> Self {
         [Self::None, Self::Http1, Self::Http2, Self::Tls, Self::Other]
             .into_iter()
@@ -205,12 +231,14 @@ pub(super) struct Peer(Arc<PeerState>);
 
 #[derive(Debug, Default)]
 struct PeerState {
+    /// A [`FirstBytes`] as a number.
     first_bytes: AtomicU8,
     /// Why the last attempt to connect failed.
     connect_failure: Mutex<Option<Failure>>,
 }
 
 impl Peer {
+    /// Returns what the peer of the newest connection has sent first.
     pub(super) fn first_bytes(&self) -> FirstBytes {
         FirstBytes::from_number(self.0.first_bytes.load(Ordering::Relaxed))
     }
@@ -219,6 +247,7 @@ impl Peer {
         self.0.first_bytes.store(first as u8, Ordering::Relaxed);
     }
 
+    /// Returns why there is no connection.
     pub(super) fn connect_failure(&self) -> Option<Failure> {
         self.lock_failure().clone()
     }
@@ -241,6 +270,7 @@ impl<S> Watched<S> {
     }
 }
 
+/// What TCP, Unix sockets and TLS have in common.
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
@@ -248,6 +278,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 /// A connection of any kind.
 pub(super) struct Stream {
     io: Box<dyn Io>,
+    /// TLS has negotiated `h2`.
     is_http2: bool,
     /// The peer is a proxy that passes requests on: it needs the whole address in each.
     is_forwarded: bool,
@@ -324,4 +355,5 @@ impl AsyncRead for Stream {
 
 /// Without a limit, a host that drops packets holds an export for minutes.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time without traffic until the system probes a connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);

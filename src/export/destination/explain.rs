@@ -1,4 +1,12 @@
 //! From an error of the transport to its cause.
+//!
+//! | evidence | example |
+//! |---|---|
+//! | the first bytes of the peer | `HTTP/1.1 400` in answer to HTTP/2: the port is that of OTLP/HTTP |
+//! | an error of TLS among the sources | the certificate is for another name |
+//! | an error of this crate | the name was not resolved; the proxy refused |
+//! | an error of HTTP/2 | GOAWAY without an error: the receiver ends |
+//! | the deepest source | connection refused, too many open files |
 
 use std::error::Error;
 use std::io;
@@ -22,6 +30,7 @@ pub(super) fn explain(error: &(dyn Error + 'static), first: FirstBytes, http: Ht
     Failure::new(cause, text(cause, deepest))
 }
 
+/// Returns the cause by the errors that are among the sources.
 fn cause(error: &(dyn Error + 'static), deepest: &(dyn Error + 'static)) -> Cause {
     #[cfg(feature = "tls")]
     if let Some(cause) = find::<rustls::Error>(error).map(super::tls::cause) {
@@ -75,6 +84,7 @@ fn http2_cause(error: &h2::Error) -> Cause {
     if is_orderly || is_refused { Cause::NotProcessed } else { Cause::Disconnected }
 }
 
+/// Returns the words for the log: those of the deepest source, unless they say too little.
 fn text(cause: Cause, deepest: &(dyn Error + 'static)) -> String {
     match cause {
         // The error's own text is "deadline has elapsed".
@@ -96,6 +106,7 @@ pub(super) fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 
     deepest
 }
 
+/// Returns the first error of this type among an error and its sources.
 fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {

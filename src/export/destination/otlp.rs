@@ -1,4 +1,13 @@
 //! An OTLP receiver of one signal, with the protocol in use.
+//!
+//! One request passes through [`Destination::send`], which tries again at once, without a pause, only where the receiver has
+//! certainly not processed it:
+//!
+//! - the peer speaks the other protocol, and the settings leave the choice open: the protocol is switched, for good;
+//! - the peer has closed the connection in an orderly way, as servers do when they end;
+//! - the credentials were refused: they may have expired, so new ones are requested from their source, once.
+//!
+//! Everything else is an [`Outcome`], on which the worker decides.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
@@ -26,9 +35,13 @@ use crate::settings::{ExportSettings, Protocol, Signal};
 /// One signal's way to its receiver.
 pub(in crate::export) struct Destination {
     signal: Signal,
+    /// Target, protocol, limits and compression.
     settings: ExportSettings,
+    /// HTTP/2 alone. Connected when it is first used.
     grpc: Connection,
+    /// HTTP/1 or HTTP/2. Connected when it is first used.
     http: Connection,
+    /// Headers of the settings, and those of a source.
     credentials: Credentials,
     /// Whether the protocol was switched from the one of the settings.
     is_switched: AtomicBool,
@@ -38,6 +51,7 @@ pub(in crate::export) struct Destination {
 }
 
 impl Destination {
+    /// Prepares the destination without connecting. Equal targets share a connection.
     pub(in crate::export) fn new(
         signal: Signal,
         settings: ExportSettings,
@@ -56,6 +70,7 @@ impl Destination {
         }
     }
 
+    /// Returns the signal, which decides the path.
     pub(in crate::export) fn signal(&self) -> Signal {
         self.signal
     }
@@ -90,6 +105,7 @@ impl Destination {
         })
     }
 
+    /// Sends until there is an outcome that a further try at once cannot change.
     async fn send_any(
         &self,
         request: Bytes,

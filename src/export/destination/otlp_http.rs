@@ -1,4 +1,11 @@
 //! OTLP over HTTP: one `POST` per request, as protobuf or JSON.
+//!
+//! | answer | outcome |
+//! |---|---|
+//! | 2xx | delivered, with what a partial success rejects |
+//! | 429, 502, 503, 504 | retry, after `Retry-After` |
+//! | 413 | split |
+//! | a page, a redirect, another status | refused |
 
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +17,7 @@ use super::outcome::{Cause, Failure, Outcome};
 use super::{json_response, responses};
 use crate::settings::Protocol;
 
+/// Sets the content type, and the encoding of a compressed body.
 pub(super) fn add_headers(headers: &mut HeaderMap, protocol: Protocol, encoding: Option<&'static str>) {
     let content_type = if protocol == Protocol::HttpJson { JSON } else { PROTOBUF };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -18,6 +26,7 @@ pub(super) fn add_headers(headers: &mut HeaderMap, protocol: Protocol, encoding:
     }
 }
 
+/// Returns the body, which is the message alone.
 pub(super) fn body(message: Bytes) -> RequestBody {
     RequestBody::new(Bytes::new(), message)
 }

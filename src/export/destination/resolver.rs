@@ -17,10 +17,13 @@ use tower_service::Service;
 /// connections share one resolver. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Resolver {
+    /// Lookups that have no answer yet, by host.
     running: Arc<Mutex<HashMap<String, Lookup>>>,
+    /// Resolves a name; another one in tests.
     resolve: fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>,
 }
 
+/// A lookup that several connections wait for.
 type Lookup = Shared<BoxFuture<'static, Result<Vec<SocketAddr>, NameNotResolved>>>;
 
 /// Why a name has no address.
@@ -29,6 +32,7 @@ type Lookup = Shared<BoxFuture<'static, Result<Vec<SocketAddr>, NameNotResolved>
 pub(super) struct NameNotResolved(String);
 
 impl Resolver {
+    /// Joins the lookup that is under way for this host, or begins one.
     fn lookup(&self, host: String) -> Lookup {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let (key, shared, resolve) = (host.clone(), Arc::clone(&self.running), self.resolve);
