@@ -242,7 +242,10 @@ fn all_keys() -> Vec<&'static str> {
 
 fn warn_variables_without_effect(resolver: &mut Resolver<'_>) {
     for (name, instead) in env::names::WITHOUT_EFFECT {
-        if resolver.env.get(name).is_some() {
+        let is_in_effect = |value: &str| {
+            *name == env::names::EXEMPLAR_FILTER && value.eq_ignore_ascii_case(env::names::NO_EXEMPLARS)
+        };
+        if resolver.env.get(name).is_some_and(|value| !is_in_effect(value)) {
             resolver.warn_once(name, format!("this variable has no effect here: {instead}"));
         }
     }

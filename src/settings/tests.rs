@@ -8,6 +8,7 @@ mod mistakes;
 mod network;
 mod precedence;
 mod secrets;
+mod specification;
 
 use super::*;
 use crate::builder::{Builder, init};

@@ -21,8 +21,17 @@ pub(in crate::settings) const WITHOUT_EFFECT: &[(&str, &str)] = &[
         "it needs the feature `config-file` of telemetry-bootstrap; the other variables are used",
     ),
     ("OTEL_ENTITIES", "describe the service in OTEL_RESOURCE_ATTRIBUTES"),
-    ("OTEL_METRICS_EXEMPLAR_FILTER", "metrics have no exemplars: always_off is used"),
+    (EXEMPLAR_FILTER, "metrics have no exemplars: always_off is used"),
+    ("OTEL_EXPORTER_ZIPKIN_ENDPOINT", ZIPKIN),
+    ("OTEL_EXPORTER_ZIPKIN_TIMEOUT", ZIPKIN),
 ];
+
+/// The measurements that are kept as exemplars.
+pub(in crate::settings) const EXEMPLAR_FILTER: &str = "OTEL_METRICS_EXEMPLAR_FILTER";
+/// The only filter there is.
+pub(in crate::settings) const NO_EXEMPLARS: &str = "always_off";
+
+const ZIPKIN: &str = "there is no exporter for Zipkin; an OpenTelemetry Collector can pass traces on to it";
 
 /// The path of a configuration file.
 pub(crate) const CONFIG_FILE: &str = "OTEL_CONFIG_FILE";
