@@ -1,13 +1,20 @@
 //! Several destinations of each signal, through the public interface.
 
-#![expect(clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod local;
 
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use telemetry_bootstrap::Signal;
-use telemetry_bootstrap::testing::Collector;
+use telemetry_bootstrap::opentelemetry_sdk::metrics::Temporality;
+use telemetry_bootstrap::testing::{CollectedMetric, Collector};
 use telemetry_bootstrap::{Destination, Protocol, SignalStats};
 
 use self::local::{Local, numbers, own};
@@ -84,6 +91,67 @@ fn a_destination_that_is_down_is_named_and_costs_the_others_nothing() {
     let places = lost["destinations"].as_str().unwrap();
     assert!(places.contains(&format!("traces to {closed}: 0 of 200 delivered, 200 failed")), "{places}");
     assert!(!places.contains(&collector.endpoint()), "{places}");
+}
+
+/// The sums of a metric that arrived, one after the other, and whether each is a delta.
+fn sums(collector: &Collector, name: &str) -> Vec<(i64, bool)> {
+    let metrics = collector.received().metrics().into_iter().filter(|metric| metric.name() == name);
+    let sum = |metric: CollectedMetric| match metric.metric.data {
+        Some(Data::Sum(sum)) => {
+            let is_delta = sum.aggregation_temporality() == AggregationTemporality::Delta;
+            match sum.data_points[0].value {
+                Some(Value::AsInt(value)) => (value, is_delta),
+                _ => panic!("an integer"),
+            }
+        }
+        _ => panic!("a sum"),
+    };
+    metrics.map(sum).collect()
+}
+
+#[test]
+fn each_destination_has_its_own_temporality() {
+    let [totals, deltas, also_deltas] = [(); 3].map(|()| Collector::start().unwrap());
+    let silent = Collector::silent().unwrap();
+    let local = Local::with(&totals.endpoint(), |builder| {
+        builder.shutdown_timeout(Duration::from_secs(2)).metrics(|metrics| {
+            let to = |endpoint: String| Destination::otlp(endpoint).protocol(Protocol::Grpc);
+            metrics
+                .interval(Duration::from_secs(3600))
+                .destination(to(deltas.endpoint()).temporality(Temporality::Delta))
+                .destination(to(also_deltas.endpoint()).temporality(Temporality::Delta))
+                .destination(to(silent.endpoint()).temporality(Temporality::LowMemory))
+        })
+    });
+    let meter = local.guard.meter("shop");
+    let counter = meter.u64_counter("orders").build();
+    let visits = Arc::new(AtomicU64::new(0));
+    let observed = Arc::clone(&visits);
+    let _observed = meter
+        .u64_observable_counter("visits")
+        .with_callback(move |visits| visits.observe(observed.load(Ordering::Relaxed), &[]))
+        .build();
+    for round in 1..=2 {
+        counter.add(2, &[]);
+        visits.fetch_add(2, Ordering::Relaxed);
+        // One of them does not answer, the others have got everything.
+        local.guard.force_flush(Duration::from_millis(200)).unwrap_err();
+        local.wait_until(|stats| {
+            let of_metrics = stats.destinations.iter().filter(|one| one.signal == Signal::Metrics);
+            of_metrics.filter(|one| one.counts.delivered == 2 * round).count() == 3
+        });
+    }
+    counter.add(2, &[]);
+    visits.fetch_add(2, Ordering::Relaxed);
+    let (stats, _) = local.shutdown();
+    for name in ["orders", "visits"] {
+        assert_eq!(sums(&totals, name), [(2, false), (4, false), (6, false)], "{name}");
+        assert_eq!(sums(&deltas, name), [(2, true); 3], "{name}");
+        assert_eq!(sums(&also_deltas, name), [(2, true); 3], "{name}");
+    }
+    let metrics = stats.destinations.iter().filter(|destination| destination.signal == Signal::Metrics);
+    let accepted: Vec<_> = metrics.map(|destination| destination.counts.accepted).collect();
+    assert_eq!(accepted, [6; 4]);
 }
 
 #[test]

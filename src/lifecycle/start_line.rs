@@ -122,7 +122,7 @@ fn hints(settings: &Settings) -> Vec<Hint> {
     let each = destinations.iter().flat_map(|(signal, some)| some.iter().map(move |one| (signal, one)));
     for (signal, destination) in each {
         let DestinationSettings::Otlp(export) = destination else { continue };
-        for hint in crate::export::hints(signal, export, settings.metrics.temporality) {
+        for hint in crate::export::hints(signal, export, settings.metrics.temporality_of(destination)) {
             let known = all
                 .iter_mut()
                 .find(|known| known.destination == hint.destination && known.takes == hint.takes);

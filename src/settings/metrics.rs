@@ -22,12 +22,24 @@ pub(crate) struct MetricSettings {
     pub(crate) prometheus: Option<PrometheusSettings>,
     /// The time between two collections.
     pub(crate) interval: Duration,
+    /// That of destinations without one of their own.
     pub(crate) temporality: Temporality,
     pub(crate) histograms: HistogramAggregation,
     /// Each view that fits an instrument makes a metric of its own.
     pub(crate) views: Vec<ViewSetting>,
     pub(crate) cardinality: CardinalityLimits,
     pub(crate) built_in: Vec<BuiltInMetrics>,
+}
+
+impl MetricSettings {
+    /// Returns the temporality of one of the destinations. People read totals.
+    pub(crate) fn temporality_of(&self, destination: &DestinationSettings) -> Temporality {
+        match destination {
+            DestinationSettings::Otlp(export) => export.temporality.unwrap_or(self.temporality),
+            DestinationSettings::Output(_) => self.temporality,
+            DestinationSettings::Console => Temporality::Cumulative,
+        }
+    }
 }
 
 settings! {

@@ -243,6 +243,7 @@ async fn hedge_that_has_fired_is_not_polled_again() {
         compression: Compression::None,
         credentials: Credentials::default(),
         max_request_size: 64 << 20,
+        temporality: None,
     };
     let diagnostics = crate::diagnostics::Diagnostics::default();
     let mut connections = super::Connections::new(diagnostics.clone());

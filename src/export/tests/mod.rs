@@ -127,6 +127,7 @@ fn export_settings(uri: &str, protocol: Protocol) -> ExportSettings {
         compression: Compression::None,
         credentials: Credentials::default(),
         max_request_size: 64 << 20,
+        temporality: None,
     }
 }
 

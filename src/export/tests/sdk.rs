@@ -169,7 +169,7 @@ fn meter_provider(pipeline: &Pipeline) -> TelemetryMeterProvider {
         MetricQueue::new(Arc::clone(&pipeline.queue), workers, Temporality::Cumulative, overflow.clone());
     let resource = opentelemetry_sdk::Resource::builder_empty().build();
     let (views, additions) = (Vec::new(), Default::default());
-    provider::meter_provider(&settings, resource, Some(queue), views, additions, overflow, &diagnostics)
+    provider::meter_provider(&settings, resource, vec![queue], views, additions, overflow, &diagnostics)
         .unwrap()
 }
 

@@ -21,34 +21,63 @@ pub(crate) enum ExportTo {
 
 /// The queues of each signal that is exported.
 #[derive(Clone, Debug)]
-pub(crate) struct Pipelines(PerSignal<Option<Pipeline>>);
+pub(crate) struct Pipelines(PerSignal<Pipeline>);
 
-/// The recording side of one signal's queues, and what each of its destinations takes from.
-#[derive(Clone, Debug)]
+/// The recording side of one signal's queues, and what each of its destinations takes from. Nothing is in it if the
+/// signal is not exported.
+#[derive(Clone, Debug, Default)]
 struct Pipeline {
-    queue: Arc<Queue>,
+    /// One for all destinations; of metrics, one for those of each temporality.
+    queues: Vec<(Temporality, Arc<Queue>)>,
+    /// In the order of the destinations.
     consumers: Vec<Consumer>,
+}
+
+impl Pipeline {
+    /// Creates the queues. `temporalities`: those of the destinations.
+    fn new(limits: QueueSettings, temporalities: &[Temporality]) -> Self {
+        let (mut queues, mut consumers): (Vec<(Temporality, Arc<Queue>)>, Vec<_>) = (Vec::new(), Vec::new());
+        for temporality in temporalities {
+            if queues.iter().any(|(known, _)| known == temporality) {
+                continue;
+            }
+            let count = temporalities.iter().filter(|other| *other == temporality).count();
+            let is_cumulative = *temporality == Temporality::Cumulative;
+            let (queue, of_queue) = Queue::with_cumulative_requests(limits, count, is_cumulative);
+            queues.push((*temporality, queue));
+            let places = temporalities.iter().enumerate().filter(|(_, other)| *other == temporality);
+            consumers.extend(places.map(|(place, _)| place).zip(of_queue));
+        }
+        consumers.sort_by_key(|(place, _)| *place);
+        Self { queues, consumers: consumers.into_iter().map(|(_, consumer)| consumer).collect() }
+    }
 }
 
 impl Pipelines {
     pub(super) fn new(settings: &Settings, export_to: ExportTo) -> Self {
-        let pipelines = settings.destinations().map(|signal, destinations| {
-            let (limits, count) = match export_to {
-                ExportTo::Network => (limits(settings, signal), destinations.len()),
-                #[cfg(feature = "testing")]
-                ExportTo::Memory => (UNLIMITED, 1),
-            };
-            let is_cumulative =
-                signal == Signal::Metrics && settings.metrics.temporality == Temporality::Cumulative;
-            let (queue, consumers) = Queue::with_cumulative_requests(limits, count, is_cumulative);
-            (count > 0).then_some(Pipeline { queue, consumers })
-        });
-        Self(pipelines)
+        let temporality = |signal, destination: &DestinationSettings| match signal {
+            Signal::Metrics => settings.metrics.temporality_of(destination),
+            // No request contains what an earlier one holds.
+            Signal::Traces | Signal::Logs => Temporality::Delta,
+        };
+        Self(settings.destinations().map(|signal, destinations| match export_to {
+            ExportTo::Network => {
+                let temporalities = destinations.iter().map(|destination| temporality(signal, destination));
+                Pipeline::new(limits(settings, signal), &temporalities.collect::<Vec<_>>())
+            }
+            #[cfg(feature = "testing")]
+            ExportTo::Memory => Pipeline::new(UNLIMITED, &[settings.metrics.temporality]),
+        }))
     }
 
     /// Returns where a signal is recorded, if it is exported.
     pub(crate) fn queue(&self, signal: Signal) -> Option<&Arc<Queue>> {
-        Some(&self.0.get(signal).as_ref()?.queue)
+        self.0.get(signal).queues.first().map(|(_, queue)| queue)
+    }
+
+    /// Returns where metrics of each temporality are recorded.
+    pub(super) fn metric_queues(&self) -> impl Iterator<Item = (Temporality, &Arc<Queue>)> {
+        self.0.get(Signal::Metrics).queues.iter().map(|(temporality, queue)| (*temporality, queue))
     }
 
     /// Returns the way of each queue to its destination.
@@ -69,7 +98,7 @@ impl Pipelines {
     /// Returns the signals, each with one of its queues.
     #[cfg(feature = "testing")]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Signal, &Consumer)> {
-        self.0.iter().filter_map(|(signal, pipeline)| Some((signal, pipeline.as_ref()?.consumers.first()?)))
+        self.0.iter().filter_map(|(signal, pipeline)| Some((signal, pipeline.consumers.first()?)))
     }
 
     pub(super) fn ledgers(&self, settings: &Settings) -> Ledgers {
@@ -94,7 +123,7 @@ impl Pipelines {
     }
 
     fn consumers(&self, signal: Signal) -> &[Consumer] {
-        self.0.get(signal).as_ref().map_or(&[], |pipeline| &pipeline.consumers)
+        &self.0.get(signal).consumers
     }
 }
 

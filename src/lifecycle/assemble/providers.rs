@@ -27,10 +27,10 @@ pub(super) fn providers(
         .map(|queue| SpanQueue::new(Arc::clone(queue), workers.clone(), settings.traces.limits))
         .map(|queue| queue.with_random_ids(!additions.custom_ids));
     let overflow = OverflowReports::new(diagnostics.clone());
-    let metric_queue = pipelines.queue(Signal::Metrics).map(|queue| {
-        let temporality = settings.metrics.temporality;
+    let metric_queue = |(temporality, queue): (_, &Arc<_>)| {
         MetricQueue::new(Arc::clone(queue), workers.clone(), temporality, overflow.clone())
-    });
+    };
+    let metric_queues = pipelines.metric_queues().map(metric_queue).collect();
     let log_queue = pipelines
         .queue(Signal::Logs)
         .map(|queue| LogQueue::new(Arc::clone(queue), workers.clone(), settings.logs.limits));
@@ -38,7 +38,7 @@ pub(super) fn providers(
     let meter = provider::meter_provider(
         &settings.metrics,
         resource.clone(),
-        metric_queue,
+        metric_queues,
         additions.views,
         additions.meter_provider,
         overflow,

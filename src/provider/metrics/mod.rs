@@ -52,14 +52,14 @@ use crate::settings::MetricSettings;
 pub(crate) fn meter_provider(
     settings: &MetricSettings,
     resource: Resource,
-    queue: Option<MetricQueue>,
+    queues: Vec<MetricQueue>,
     views: Vec<View>,
     additions: BuilderHooks<MeterProviderBuilder>,
     #[cfg_attr(not(feature = "prometheus"), expect(unused_variables, reason = "the queue has it"))]
     overflow: OverflowReports,
     diagnostics: &Diagnostics,
 ) -> Result<TelemetryMeterProvider, InitError> {
-    let has_own = queue.is_some() || settings.prometheus.is_some();
+    let has_own = !queues.is_empty() || settings.prometheus.is_some();
     let readers = match (additions.is_empty(), has_own) {
         (false, _) => Readers::Custom,
         (true, true) => Readers::Own,
@@ -70,23 +70,19 @@ pub(crate) fn meter_provider(
     let builder = builder.with_resource(resource);
     let views = views::views(settings, views).into_iter();
     let mut builder = views.fold(builder, |builder, view| builder.with_view(view));
-    let reader = queue
-        .map(|queue| QueueReader::start(queue, Arc::clone(&observer), settings.interval, diagnostics.clone()))
-        .transpose()
-        .map_err(|error| {
-            InitError::Thread(format!("the system refused one for the metric reader: {error}").into())
-        })?;
-    if let Some(reader) = &reader {
-        builder = builder.with_reader(reader.clone());
-    }
+    let start =
+        |queue| QueueReader::start(queue, Arc::clone(&observer), settings.interval, diagnostics.clone());
+    let own = queues.into_iter().map(start).collect::<Result<Vec<_>, _>>().map_err(|error| {
+        InitError::Thread(format!("the system refused one for the metric reader: {error}").into())
+    })?;
+    builder = own.iter().cloned().fold(builder, MeterProviderBuilder::with_reader);
     #[cfg(feature = "prometheus")]
     let pull = settings.prometheus.as_ref().map(|_| PullReader::new(Arc::clone(&observer), overflow));
     #[cfg(feature = "prometheus")]
     if let Some(pull) = &pull {
         builder = builder.with_reader(pull.clone());
     }
-    let provider =
-        TelemetryMeterProvider::new(builder.build(), readers, reader, observer, diagnostics.clone());
+    let provider = TelemetryMeterProvider::new(builder.build(), readers, own, observer, diagnostics.clone());
     #[cfg(feature = "prometheus")]
     let provider = provider.with_pull_reader(pull);
     Ok(provider)

@@ -16,7 +16,7 @@ use super::meter::CheckedMeter;
 use super::observer::Observer;
 #[cfg(feature = "prometheus")]
 use super::pull::PullReader;
-use super::reader::QueueReader;
+use super::reader::{Answer, QueueReader};
 use crate::diagnostics::Diagnostics;
 use crate::semconv;
 
@@ -52,8 +52,8 @@ struct Inner {
     /// Aggregates and collects.
     sdk: SdkMeterProvider,
     readers: Readers,
-    /// The reader of the export.
-    reader: Option<QueueReader>,
+    /// The readers of the export: one for each temporality.
+    own: Vec<QueueReader>,
     /// The reader for scrapes.
     #[cfg(feature = "prometheus")]
     pull: Option<PullReader>,
@@ -79,14 +79,14 @@ impl TelemetryMeterProvider {
     pub(super) fn new(
         sdk: SdkMeterProvider,
         readers: Readers,
-        reader: Option<QueueReader>,
+        own: Vec<QueueReader>,
         observer: Arc<Observer>,
         diagnostics: Diagnostics,
     ) -> Self {
         Self(Arc::new(Inner {
             sdk,
             readers,
-            reader,
+            own,
             #[cfg(feature = "prometheus")]
             pull: None,
             observer,
@@ -113,7 +113,9 @@ impl TelemetryMeterProvider {
 
     /// Collects once more within this time, for the export, and shuts the SDK's provider down, with readers of the user.
     pub(crate) fn end(&self, timeout: Duration) -> OTelSdkResult {
-        let collected = self.0.reader.as_ref().map_or(Ok(()), |reader| reader.end(timeout));
+        // All at once: one whose destinations do not answer must not cost the others their last collection.
+        let ending: Vec<_> = self.0.own.iter().map(|reader| reader.begin_end(timeout)).collect();
+        let collected = ending.into_iter().map(Answer::wait).fold(Ok(()), Result::and);
         let ended = self.0.sdk.shutdown();
         match self.0.readers {
             Readers::Custom => collected.and(ended),

@@ -96,37 +96,54 @@ impl QueueReader {
         Ok(reader)
     }
 
-    /// Collects once more, delivers what waits, and ends, within this time.
-    pub(crate) fn end(&self, timeout: Duration) -> OTelSdkResult {
-        let collected = self.command(timeout, Command::Shutdown);
-        let _ = self.0.manual.shutdown();
-        collected
+    /// Collects once more, delivers what waits, and ends, within this time. Returns what to wait for.
+    pub(crate) fn begin_end(&self, timeout: Duration) -> Answer {
+        self.command(timeout, Command::Shutdown)
     }
 
-    /// Sends a command and waits for its result. A thread that is busy with a callback answers late, which is a
-    /// timeout.
     fn command(
         &self,
         timeout: Duration,
         command: impl FnOnce(Deadlines, Sender<OTelSdkResult>) -> Command,
-    ) -> OTelSdkResult {
+    ) -> Answer {
         let deadlines = Deadlines::new(timeout);
-        let (reply, answer) = channel();
+        let (reply, result) = channel();
         let command = command(deadlines, reply);
         let is_last = matches!(command, Command::Shutdown(..));
         let mut commands = self.0.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = commands.as_ref().map(|commands| commands.send(command));
+        // If the thread has ended, the reply ends with the command.
+        if let Some(commands) = &*commands {
+            let _ = commands.send(command);
+        }
         if is_last {
             *commands = None;
         }
-        drop(commands);
-        let Some(Ok(())) = sent else { return Err(OTelSdkError::AlreadyShutdown) };
-        let left = deadlines.all.saturating_duration_since(Instant::now());
-        match answer.recv_timeout(left + GRACE) {
+        Answer { result, timeout, deadline: deadlines.all, ended: is_last.then(|| Arc::clone(&self.0)) }
+    }
+}
+
+/// The result of a command that the reader's thread works on.
+#[must_use = "the command may not be done before `wait` returns"]
+pub(crate) struct Answer {
+    result: Receiver<OTelSdkResult>,
+    timeout: Duration,
+    deadline: Instant,
+    /// The reader, if this is its end.
+    ended: Option<Arc<Shared>>,
+}
+
+impl Answer {
+    pub(crate) fn wait(self) -> OTelSdkResult {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let result = match self.result.recv_timeout(left + GRACE) {
             Ok(result) => result,
-            Err(RecvTimeoutError::Timeout) => Err(OTelSdkError::Timeout(timeout)),
+            Err(RecvTimeoutError::Timeout) => Err(OTelSdkError::Timeout(self.timeout)),
             Err(RecvTimeoutError::Disconnected) => Err(OTelSdkError::AlreadyShutdown),
+        };
+        if let Some(reader) = self.ended {
+            let _ = reader.manual.shutdown();
         }
+        result
     }
 }
 
@@ -140,11 +157,11 @@ impl MetricReader for QueueReader {
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.command(MetricQueue::FLUSH_TIMEOUT, Command::Flush)
+        self.command(MetricQueue::FLUSH_TIMEOUT, Command::Flush).wait()
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.end(timeout)
+        self.begin_end(timeout).wait()
     }
 
     /// Observed counters are always cumulative: the queue makes deltas of them where these are wanted.

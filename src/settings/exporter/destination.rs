@@ -5,13 +5,15 @@ use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use opentelemetry_sdk::metrics::Temporality;
+
 use super::{ExportSettings, OTLP_DESTINATION};
 use crate::settings::credentials::{HeaderSource, RequestSigner};
 use crate::settings::env::items;
 use crate::settings::secrets::shown;
 use crate::settings::setting::settings;
 use crate::settings::types::{Compression, Protocol, TlsSettings};
-use crate::settings::value_kind::{Kind, any, one_of, plain};
+use crate::settings::value_kind::{Kind, TEMPORALITY, any, one_of, plain};
 use crate::settings::values::Values;
 
 /// Where one signal is sent.
@@ -129,7 +131,7 @@ impl Destination {
     }
 
     /// Standard output, for people: each trace as a tree when it has ended, with the log records in it, and metrics as a
-    /// table. Coloured on a terminal, unless `NO_COLOR` is set.
+    /// table of totals. Coloured on a terminal, unless `NO_COLOR` is set.
     ///
     /// In the environment `console`, as in `OTEL_TRACES_EXPORTER=console`. Log lines go to standard error by default;
     /// [`LogFormat::Off`](crate::LogFormat::Off) turns them off where the log records are printed here.
@@ -229,6 +231,24 @@ impl OtlpDestination {
     /// ```
     pub fn max_request_size(mut self, bytes: usize) -> Self {
         self.values.set(&OTLP_DESTINATION.max_request_size, bytes);
+        self
+    }
+
+    /// Whether sums and histograms are sent since the start or since the last collection; other destinations keep theirs.
+    /// Has no effect on traces and logs.
+    ///
+    /// Each temporality that is used costs the memory and time of all instruments once more.
+    ///
+    /// Default: that of [`Metrics::temporality`](crate::Metrics::temporality).
+    ///
+    /// ```
+    /// # use telemetry_bootstrap::Destination;
+    /// use telemetry_bootstrap::opentelemetry_sdk::metrics::Temporality;
+    ///
+    /// let _ = Destination::otlp("https://otlp.example.com").temporality(Temporality::Delta);
+    /// ```
+    pub fn temporality(mut self, temporality: Temporality) -> Self {
+        self.values.set(&DESTINATION_TEMPORALITY, Some(temporality));
         self
     }
 
@@ -368,7 +388,16 @@ settings! {
     /// The file of lines in JSON.
     OTLP_FILE: Option<PathBuf> =
         "destination.otlp_file", ["OTEL_RUST_EXPORTER_OTLP_FILE_PATH"], OUTPUT_FILE, None;
+    /// The temporality of the metrics of one destination.
+    DESTINATION_TEMPORALITY: Option<Temporality> = "destination.temporality", [], OWN_TEMPORALITY, None;
 }
+
+const OWN_TEMPORALITY: Kind<Option<Temporality>> = Kind {
+    parse: |text| TEMPORALITY.read(text).map(Some),
+    check: any,
+    show: |temporality| temporality.as_ref().map_or_else(|| "that of metrics".to_owned(), TEMPORALITY.show),
+    quote: plain,
+};
 
 const OUTPUT_FILE: Kind<Option<PathBuf>> = Kind {
     parse: |text| Ok(Some(text.into())),

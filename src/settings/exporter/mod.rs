@@ -12,10 +12,13 @@ use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Uri};
+use opentelemetry_sdk::metrics::Temporality;
 
 pub(crate) use self::destination::{CONSOLE, DestinationSettings, ExporterName, OutputTarget};
+use self::destination::{
+    DESTINATION_TEMPORALITY, DestinationKind, EXPORTERS, LOGGING, Listed, NAMES, OTLP_FILE,
+};
 pub use self::destination::{Destination, OtlpDestination};
-use self::destination::{DestinationKind, EXPORTERS, LOGGING, Listed, NAMES, OTLP_FILE};
 #[cfg(feature = "prometheus")]
 pub use self::prometheus::PrometheusExporter;
 pub(crate) use self::prometheus::PrometheusSettings;
@@ -54,6 +57,8 @@ pub(crate) struct ExportSettings {
     pub(crate) credentials: Credentials,
     /// The bytes of one request, before compression.
     pub(crate) max_request_size: usize,
+    /// Of metrics, if it is not that of the signal.
+    pub(crate) temporality: Option<Temporality>,
     /// The path of requests over HTTP, with the signal's part. May hold a secret: not in `Debug`.
     pub(crate) http_path: PathAndQuery,
 }
@@ -411,7 +416,9 @@ impl Resolver<'_> {
         let Request { uri, socket, protocol, http_path } = self.request(endpoint, protocol, signal.path);
         let proxy = self.proxy(scopes, socket.is_none().then_some(&uri));
         let headers = headers.map(|chosen| chosen.value).unwrap_or_default();
+        let temporality = self.find_in_code(&DESTINATION_TEMPORALITY, scopes.own.1);
         Some(ExportSettings {
+            temporality: temporality.and_then(|given| given.value),
             target: Target { proxy, socket, ..Target::new(uri, tls) },
             headers: headers.iter().filter_map(|(name, value)| header(name, value).ok()).collect(),
             timeout: or_unlimited(timeout),

@@ -140,6 +140,7 @@ pub(in crate::settings::file) const STANDARD: &[&str] = &[
     "traces.sampler",
     "OTEL_TRACES_SAMPLER_ARG",
     "destination.otlp_file",
+    "destination.temporality",
     "OTEL_SDK_DISABLED",
     "OTEL_SEMCONV_STABILITY_OPT_IN",
     "OTEL_BSP_EXPORT_TIMEOUT",
