@@ -79,6 +79,21 @@ mod programs {
         }
     }
 
+    mod reqwest_client {
+        use super::address;
+        include!("readme/reqwest_client.rs");
+
+        pub(super) fn run() -> Result<(), Box<dyn std::error::Error>> {
+            let telemetry = telemetry_bootstrap::init().service_name("client").build()?;
+            tokio::runtime::Runtime::new()?.block_on(async {
+                client().get(format!("http://{}/orders/7", address())).send().await?.bytes().await?;
+                Ok::<_, Box<dyn std::error::Error>>(())
+            })?;
+            telemetry.shutdown()?;
+            Ok(())
+        }
+    }
+
     mod shop {
         include!("readme/shop.rs");
         include!("readme/shop_test.rs");
@@ -101,6 +116,7 @@ mod programs {
             Ok("grpc_client") => grpc_client::run(),
             Ok("http_server") => http_server::run(),
             Ok("http_client") => http_client::run(),
+            Ok("reqwest_client") => reqwest_client::run(),
             Ok("shop") => shop::run(),
             other => Err(format!("no such program: {other:?}").into()),
         }
@@ -116,6 +132,7 @@ fn the_readme_contains_the_code_that_is_tested_here() {
         ("grpc_client", include_str!("readme/grpc_client.rs")),
         ("http_server", include_str!("readme/http_server.rs")),
         ("http_client", include_str!("readme/http_client.rs")),
+        ("reqwest_client", include_str!("readme/reqwest_client.rs")),
         ("shop", include_str!("readme/shop.rs")),
         ("shop_test", include_str!("readme/shop_test.rs")),
     ] {
@@ -175,20 +192,22 @@ fn http_server_records_the_route() {
 }
 
 #[test]
-fn http_server_and_client_record_one_trace() {
-    let collector = Collector::start().unwrap();
-    let address = free_address();
-    let server = start("http_server", &collector, &address);
-    wait_for_listener(&address);
-    assert!(start("http_client", &collector, &address).wait().success());
-    assert!(server.terminate().success());
+fn http_server_and_clients_record_one_trace() {
+    for client in ["http_client", "reqwest_client"] {
+        let collector = Collector::start().unwrap();
+        let address = free_address();
+        let server = start("http_server", &collector, &address);
+        wait_for_listener(&address);
+        assert!(start(client, &collector, &address).wait().success());
+        assert!(server.terminate().success());
 
-    let received = collector.received();
-    let spans = received.spans();
-    let [sent] = &of_kind(&spans, SpanKind::Client)[..] else { panic!("{spans:?}") };
-    let [served] = &of_kind(&spans, SpanKind::Server)[..] else { panic!("{spans:?}") };
-    assert!(sent.is_parent_of(served), "{spans:?}");
-    assert_eq!(count(&received, "http.client.request.duration"), 1);
+        let received = collector.received();
+        let spans = received.spans();
+        let [sent] = &of_kind(&spans, SpanKind::Client)[..] else { panic!("{spans:?}") };
+        let [served] = &of_kind(&spans, SpanKind::Server)[..] else { panic!("{spans:?}") };
+        assert!(sent.is_parent_of(served), "{spans:?}");
+        assert_eq!(count(&received, "http.client.request.duration"), 1);
+    }
 }
 
 #[test]

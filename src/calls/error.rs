@@ -22,6 +22,9 @@ pub(super) fn as_error(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
         .or_else(|| is::<std::io::Error>(error))
         .or_else(|| is::<hyper::Error>(error))
         .or_else(|| is::<hyper_util::client::legacy::Error>(error));
+    #[cfg(feature = "reqwest")]
+    let found =
+        found.or_else(|| is::<reqwest::Error>(error)).or_else(|| is::<super::http::RequestError>(error));
     #[cfg(feature = "axum")]
     let found = found.or_else(|| is::<axum::Error>(error));
     #[cfg(feature = "grpc")]

@@ -7,8 +7,10 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 mod text;
+mod transport;
 
 pub(crate) use self::text::{ErrorText, describe, once_per_event, with_text};
+use self::transport::{system_kind, transport_kind};
 use crate::semconv::OTHER;
 
 /// The name of an error's type, as far as it can be known.
@@ -97,7 +99,7 @@ pub(crate) fn causes<'a>(
 /// A name of low cardinality for the kind of an error: of a gRPC status its code, of [`io::Error`] its kind, of others
 /// the name of their type or variant, as far as `Debug` shows it. Wrappers without a name of their own are passed over.
 fn kind_from(error: &(dyn Error + 'static), type_name: Option<&str>) -> Cow<'static, str> {
-    let own = special_kind(error).or_else(|| specific(type_name.map(str::to_owned)));
+    let own = special_kind(error).or_else(|| named_kind(error, type_name.map(str::to_owned)));
     own.or_else(|| causes(error).find_map(kind_of_cause)).map_or(Cow::Borrowed(OTHER), Cow::Owned)
 }
 
@@ -107,8 +109,16 @@ fn kind_of_cause(error: &(dyn Error + 'static)) -> Option<String> {
         let write = || _ = write!(Prefix { text: &mut debug, limit: MAX_NAME }, "{error:?}");
         catch_unwind(AssertUnwindSafe(write)).ok()?;
         TypeName::parse(error, &debug, &mut name);
-        specific(Some(name).filter(|name| !name.is_empty()))
+        named_kind(error, Some(name).filter(|name| !name.is_empty()))
     })
+}
+
+/// The kind of an error whose type has this name. `Error` has no meaning: wrappers of dynamic errors are called so. The
+/// `ConnectError` of an HTTP client is the same whatever happened: the system's reason says more.
+fn named_kind(error: &(dyn Error + 'static), type_name: Option<String>) -> Option<String> {
+    let name = type_name.filter(|name| name != "Error")?;
+    let reason = || causes(error).find_map(|cause| system_kind(cause.downcast_ref()?));
+    Some(if name == "ConnectError" { reason().unwrap_or(name) } else { name })
 }
 
 fn special_kind(error: &(dyn Error + 'static)) -> Option<String> {
@@ -121,12 +131,7 @@ fn special_kind(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(status) = error.downcast_ref::<tonic::Status>() {
         return Some(crate::semconv::GrpcCode::from_tonic(status.code()).name().to_owned());
     }
-    None
-}
-
-/// `Error` has no meaning: wrappers of dynamic errors are called so.
-fn specific(type_name: Option<String>) -> Option<String> {
-    type_name.filter(|name| name != "Error")
+    transport_kind(error)
 }
 
 /// The beginning of a text; formatting ends where there is enough of it.

@@ -63,7 +63,8 @@ impl ClientLayer {
         }
     }
 
-    /// Reads the peer's address from the extensions of the response. Default: a `SocketAddr` in them.
+    /// Reads the peer's address from the extensions of the response. Default: what hyper-util's client and reqwest
+    /// attach, or a `SocketAddr`.
     ///
     /// ```
     /// use std::net::SocketAddr;
@@ -102,7 +103,7 @@ impl ClientLayer {
     }
 
     /// Starts the call of a request, unless it is not recorded.
-    fn start<B: 'static>(&self, request: &mut Request<B>, waited: Duration) -> Option<AnyCall> {
+    pub(super) fn start<B: 'static>(&self, request: &mut Request<B>, waited: Duration) -> Option<AnyCall> {
         #[cfg(feature = "grpc")]
         if grpc::is_grpc(request.headers()) {
             return self.grpc.start(request, waited);

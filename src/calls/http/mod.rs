@@ -57,6 +57,22 @@
 //! The global propagator injects the context; other headers stay as they are. Put the layer inside of retry and redirect
 //! layers, so that each attempt has a span; see [`ResendCounter`] for `http.request.resend_count`.
 //!
+//! With the feature `reqwest` the layer is also a middleware of `reqwest-middleware` 0.5, for reqwest 0.13:
+//!
+#![cfg_attr(feature = "reqwest", doc = "```")]
+#![cfg_attr(not(feature = "reqwest"), doc = "```ignore")]
+//! use reqwest_middleware::ClientBuilder;
+//! use telemetry_bootstrap::http::{ClientLayer, UrlTemplate};
+//!
+//! let client = ClientBuilder::new(reqwest::Client::new()).with(ClientLayer::new()).build();
+//! let request = client.get("http://users:8080/users/7").with_extension(UrlTemplate::new("/users/{id}"));
+//! # let _ = request;
+//! ```
+//!
+//! Add it after a retry middleware, and attempts are counted without further settings. Closures of the layer receive the
+//! extensions of the middleware. Redirects that reqwest follows by itself are part of one request, with the URL of the
+//! first and the status of the last; with `redirect::Policy::none()` each response is a request of its own.
+//!
 //! # What is recorded
 //!
 //! | | server | client |
@@ -90,7 +106,7 @@
 //! | future dropped: the client left, or a timeout outside the layer | none | server `cancelled`, client none | unset |
 //! | service fails, such as by a timeout or load shedding inside the layer | none | the type of the error | `Error` |
 //! | service fails before it is ready (method `_OTHER`) | none | the type of the error | `Error` |
-//! | connection refused, reset or lost; stream reset by the peer; GOAWAY that excludes the request | client: the response's, if its head arrived; server: as if the client left | client: the type of the error | client: `Error` |
+//! | connection refused, reset or lost (`ConnectionRefused`, `ConnectionReset`, `IncompleteMessage`, …); stream reset by the peer; GOAWAY that excludes the request | client: the response's, if its head arrived; server: as if the client left | client: the type of the error | client: `Error` |
 //! | panic | none, or 500 with [`catch_panics`](ServerLayer::catch_panics) | `panic` | `Error` |
 //! | `text/event-stream` and other endless responses | as for other bodies, at the end of the stream; [can be left out of the duration](ServerLayer::exclude_streams_from_duration) | | |
 //!
@@ -114,6 +130,8 @@ mod client;
 mod forwarded;
 mod instruments;
 mod method;
+#[cfg(feature = "reqwest")]
+mod middleware;
 mod options;
 mod recorder;
 mod route;
@@ -124,6 +142,8 @@ mod url;
 
 pub(super) use call::Call;
 pub use client::{ClientLayer, ClientService, ResendCounter, UrlTemplate};
+#[cfg(feature = "reqwest")]
+pub(super) use middleware::RequestError;
 pub use options::RequestHead;
 #[cfg(feature = "grpc")]
 pub(super) use route::Recorded;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::uri::Authority;
 use http::{Extensions, Request};
+use hyper_util::client::legacy::connect::HttpInfo;
 use opentelemetry::Context;
 
 use super::attributes::TargetAddress;
@@ -118,6 +119,10 @@ fn connect_info(extensions: &Extensions) -> Option<SocketAddr> {
     #[cfg(feature = "grpc")]
     if let Some(info) = extensions.get::<tonic::transport::server::TcpConnectInfo>() {
         return info.remote_addr();
+    }
+    // What hyper-util's client and reqwest attach to responses.
+    if let Some(info) = extensions.get::<HttpInfo>() {
+        return Some(info.remote_addr());
     }
     extensions.get::<SocketAddr>().copied()
 }
