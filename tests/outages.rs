@@ -60,6 +60,29 @@ fn five_seconds_without_a_collector_under_load_lose_nothing_that_fits() {
     nothing_is_lost(local, recorded, &collector);
 }
 
+/// A rolling restart of both.
+#[test]
+fn a_collector_that_restarts_while_the_program_ends_gets_everything() {
+    for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
+        let collector = Collector::start().unwrap();
+        let local = Local::with(&collector.endpoint(), |builder| {
+            builder.protocol(protocol).shutdown_timeout(PATIENCE)
+        });
+        local.record(0..100);
+        local.guard.force_flush(PATIENCE).unwrap();
+        collector.stop();
+        local.record(100..300);
+        let lines = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                pause(700);
+                collector.restart().unwrap();
+            });
+            nothing_is_lost(local, 300, &collector)
+        });
+        assert_eq!(with_message(&lines, FAILING).len(), 1, "{:#?}", own(&lines));
+    }
+}
+
 #[test]
 fn a_collector_that_flaps_loses_nothing() {
     let collector = Collector::start().unwrap();

@@ -2,9 +2,12 @@
 //!
 //! While the collector is healthy, up to [`MAX_IN_FLIGHT`] requests are in flight at once; of metrics only one, so that they arrive in
 //! order. After a failure the batch goes back to its place and one request at a time probes the collector, with growing
-//! pauses. A flush or the shutdown sends everything queued at once; the shutdown does not wait for a collector that cannot
-//! be reached, and does not rely on a connection without any answer: what is still in flight there shortly before
-//! the deadline is sent on a new one too.
+//! pauses. A flush or the shutdown sends everything queued at once.
+//!
+//! Both use their deadline for a collector that is *restarting*: it answered within [`RESTART_WINDOW`], and now refuses
+//! connections, resets them, or answers that it is unavailable. They do not wait for one that is *absent*: it never
+//! answered, or not for longer than that, and cannot be reached. The shutdown does not rely on a connection without any
+//! answer: what is still in flight there shortly before the deadline is sent on a new one too.
 //!
 //! However a worker ends, pending items have failed by then, and waiting flushes have returned. A panic costs one turn of
 //! its loop: the ledger is written before any code that might panic.
@@ -43,7 +46,8 @@ use crate::settings::Signal;
 
 /// The commands of a worker.
 pub(super) enum Command {
-    /// Send everything queued; answer when all of it is gone, when a try has failed, or at the deadline.
+    /// Send everything queued; answer when all of it is gone, when a try has failed against a collector that is not
+    /// restarting, or at the deadline.
     Flush(Instant, FlushReply),
     /// Send everything queued until the deadline, give up the rest, and end.
     Shutdown(Instant),
@@ -122,8 +126,8 @@ struct Shutdown {
     deadline: Instant,
     /// From then on a request that is not answered holds up no other. `None` afterwards.
     hedge_at: Option<Instant>,
-    /// Tries left against a peer that is unreachable.
-    tries_unreachable: u32,
+    /// Tries left against a peer that is absent.
+    tries_absent: u32,
 }
 
 impl Worker {
@@ -286,7 +290,8 @@ impl Worker {
                 } else {
                     self.backoff.failed_too(failure.retry_after);
                 }
-                self.failed(sequence, &failure, at);
+                self.outage_log.failed(&failure, at, Instant::now());
+                self.fail_hopeless_flushes(sequence, &failure);
             }
             Outcome::TooLarge(failure) => match batch.split() {
                 Ok((first, second)) => {
@@ -311,7 +316,8 @@ impl Worker {
             self.outage_log.rejected(rejected, message, Instant::now());
         }
         if rejected > 0 {
-            self.fail_flushes(sequence, &format!("the collector rejected {rejected}: {message}"));
+            let reason = format!("the collector rejected {rejected}: {message}");
+            self.fail_flushes(&reason, |flush| sequence <= flush.last_sequence);
         }
     }
 
@@ -321,7 +327,8 @@ impl Worker {
         if batch.is_unanswered() {
             self.queue.ledger().record_unanswered(batch.count());
         }
-        self.failed(batch.sequence(), failure, sent);
+        self.outage_log.failed(failure, sent, Instant::now());
+        self.fail_flushes(&failure.text, |flush| batch.sequence() <= flush.last_sequence);
     }
 
     /// The limit for the next try. It grows with each one that was not answered: a collector that needs longer would
@@ -339,10 +346,22 @@ impl Worker {
         }
     }
 
-    /// At the end a pause must leave time for more than one further try.
+    /// The end of the time that there is for what waits, if it is limited.
+    fn next_deadline(&self) -> Option<Instant> {
+        let flushes = self.flushes.iter().map(|flush| flush.deadline);
+        flushes.chain(self.shutdown.as_ref().map(|shutdown| shutdown.deadline)).min()
+    }
+
+    /// Before a deadline a pause must leave time for more than one further try.
     fn longest_pause(&self) -> Duration {
-        let deadline = self.shutdown.as_ref().map(|shutdown| shutdown.deadline);
-        deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(Instant::now()) / 4)
+        let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
+        self.next_deadline().map_or(Duration::MAX, |deadline| left(deadline) / 4)
+    }
+
+    /// Returns `true` if the collector answered a short time ago, so that a failure to reach it is likely to be a
+    /// restart.
+    fn has_answered_lately(&self) -> bool {
+        self.destination.last_response().is_some_and(|last| last.elapsed() < RESTART_WINDOW)
     }
 
     /// Begins or prolongs the pause.
@@ -352,23 +371,29 @@ impl Worker {
         }
         let known_to_be_down = self.backoff.is_failing();
         self.backoff.failed(failure.retry_after, self.longest_pause());
+        let is_absent = failure.cause.is_absence() && !self.has_answered_lately();
         if let Some(shutdown) = &mut self.shutdown
-            && failure.cause.is_absence()
+            && is_absent
         {
-            let used = if known_to_be_down { shutdown.tries_unreachable } else { 1 };
-            shutdown.tries_unreachable = shutdown.tries_unreachable.saturating_sub(used);
+            let used = if known_to_be_down { shutdown.tries_absent } else { 1 };
+            shutdown.tries_absent = shutdown.tries_absent.saturating_sub(used);
         }
     }
 
-    /// Logs a failure, and answers the flushes that waited for the batch.
-    fn failed(&mut self, sequence: u64, failure: &Failure, sent: Instant) {
-        self.outage_log.failed(failure, sent, Instant::now());
-        self.fail_flushes(sequence, &failure.text);
+    /// Answers the flushes that wait for this batch, which will be tried again, unless that may succeed before their
+    /// deadline: the collector is restarting, and the pause that it requests ends in time.
+    fn fail_hopeless_flushes(&mut self, sequence: u64, failure: &Failure) {
+        let is_restarting = self.has_answered_lately();
+        let requested = failure.retry_after.and(self.backoff.until());
+        let ends_in_time = |deadline| requested.is_none_or(|until| until < deadline);
+        self.fail_flushes(&failure.text, |flush| {
+            sequence <= flush.last_sequence && !(is_restarting && ends_in_time(flush.deadline))
+        });
     }
 
-    /// Notifies the flushes that wait for this batch.
-    fn fail_flushes(&mut self, sequence: u64, reason: &str) {
-        for flush in self.flushes.extract_if(.., |flush| sequence <= flush.last_sequence) {
+    /// Answers these flushes with the reason.
+    fn fail_flushes(&mut self, reason: &str, fails: impl Fn(&Flush) -> bool) {
+        for flush in self.flushes.extract_if(.., |flush| fails(flush)) {
             (flush.reply)(Err(FlushError::Failed(reason.to_owned())));
         }
     }
@@ -401,7 +426,7 @@ impl Worker {
                 self.queue.close();
                 self.last_deadline.send_replace(Some(deadline));
                 let hedge_at = Some(hedge_before(deadline));
-                self.shutdown = Some(Shutdown { deadline, hedge_at, tries_unreachable: TRIES_UNREACHABLE });
+                self.shutdown = Some(Shutdown { deadline, hedge_at, tries_absent: TRIES_ABSENT });
             }
         }
     }
@@ -413,11 +438,11 @@ impl Worker {
         Instant::now() >= shutdown.deadline || (idle && (self.should_stop() || self.queue.is_empty()))
     }
 
-    /// Whether nothing more is sent: the collector cannot be reached, or asks for a pause beyond the deadline.
+    /// Whether nothing more is sent: the collector is absent, or asks for a pause beyond the deadline.
     fn should_stop(&self) -> bool {
         let Some(shutdown) = &self.shutdown else { return false };
         let pause_ends_too_late = self.backoff.until().is_some_and(|until| until >= shutdown.deadline);
-        shutdown.tries_unreachable == 0 || (pause_ends_too_late && !self.flush_requested)
+        shutdown.tries_absent == 0 || (pause_ends_too_late && !self.flush_requested)
     }
 
     /// Returns the next moment at which something is due.
@@ -475,8 +500,11 @@ fn hedge_before(deadline: Instant) -> Instant {
 /// Requests of one signal in flight at once: more than one, so that a distant collector does not limit
 /// throughput to one batch a round trip.
 const MAX_IN_FLIGHT: usize = 8;
-/// A collector that was reachable before gets a second try at shutdown.
-const TRIES_UNREACHABLE: u32 = 2;
+/// A collector that was not known to be absent before gets a second try at shutdown.
+const TRIES_ABSENT: u32 = 2;
+/// How long after its last answer a collector that cannot be reached counts as restarting. Enough for a container to be
+/// replaced; after that, a program should not spend its shutdown on it.
+const RESTART_WINDOW: Duration = Duration::from_secs(30);
 /// The longest try takes so many doublings of the limit that was configured.
 const MAX_TIMEOUT_DOUBLINGS: u32 = 3;
 /// Enough to connect to a collector and send a few requests.

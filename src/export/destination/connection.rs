@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::Instant;
 
 use super::connector::{Connector, Peer};
 use super::console::Printer;
@@ -81,16 +82,21 @@ impl Connections {
 ///
 /// A connection whose packets are dropped (a firewall that forgot it, a host that is gone) is never closed: every
 /// request on it would time out, for as long as TCP repeats itself. So a connection that did not answer in time is not
-/// used again. Pings would find out too, but servers commonly treat them as an attack: those in Go end a connection
+/// used again. Neither is one on which the peer does not process requests any more: a collector that is being replaced
+/// goes on to answer UNAVAILABLE on its old connections, while new ones lead to its successor. Pings would find out too, but servers commonly treat them as an attack: those in Go end a connection
 /// that pings more than every five minutes.
 #[derive(Clone)]
 pub(super) struct Connection {
     connector: Connector,
     http: Http,
     current: Arc<Mutex<Generation>>,
+    last_response: LastResponse,
 }
 
-/// The connections since the last one that did not answer. With HTTP/2 it is one, with HTTP/1 one for each request
+/// When the peer answered last, on any connection to it.
+type LastResponse = Arc<Mutex<Option<Instant>>>;
+
+/// The connections since the last one that was given up. With HTTP/2 it is one, with HTTP/1 one for each request
 /// under way.
 #[derive(Clone)]
 pub(super) struct Generation {
@@ -98,6 +104,7 @@ pub(super) struct Generation {
     number: u64,
     /// Answers received on them.
     responses: Arc<AtomicU64>,
+    last_response: LastResponse,
     peer: Peer,
     is_tls: bool,
     http: Http,
@@ -105,12 +112,18 @@ pub(super) struct Generation {
 
 impl Connection {
     fn new(connector: Connector, http: Http) -> Self {
-        let current = Arc::new(Mutex::new(Generation::new(&connector, http, 0)));
-        Self { connector, http, current }
+        let last_response = LastResponse::default();
+        let current = Arc::new(Mutex::new(Generation::new(&connector, http, 0, &last_response)));
+        Self { connector, http, current, last_response }
     }
 
     pub(super) fn current(&self) -> Generation {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns when the peer answered last, whatever the answer was.
+    pub(super) fn last_response(&self) -> Option<Instant> {
+        *self.last_response.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the proxy if requests are sent to it as they are.
@@ -122,13 +135,13 @@ impl Connection {
     pub(super) fn replace(&self, failed: &Generation) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.number == failed.number {
-            *current = Generation::new(&self.connector, self.http, failed.number + 1);
+            *current = Generation::new(&self.connector, self.http, failed.number + 1, &self.last_response);
         }
     }
 }
 
 impl Generation {
-    fn new(connector: &Connector, http: Http, number: u64) -> Self {
+    fn new(connector: &Connector, http: Http, number: u64, last_response: &LastResponse) -> Self {
         let peer = Peer::default();
         let connector = connector.with_peer(peer.clone());
         let is_tls = connector.is_tls();
@@ -142,11 +155,20 @@ impl Generation {
             .http2_only(http == Http::Two)
             .http2_initial_stream_window_size(WINDOW)
             .http2_max_header_list_size(MAX_HEADER_BYTES);
-        Self { client: builder.build(connector), number, responses: Arc::default(), peer, is_tls, http }
+        Self {
+            client: builder.build(connector),
+            number,
+            responses: Arc::default(),
+            last_response: Arc::clone(last_response),
+            peer,
+            is_tls,
+            http,
+        }
     }
 
     pub(super) fn record_response(&self) {
         self.responses.fetch_add(1, Ordering::Relaxed);
+        *self.last_response.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     pub(super) fn responses(&self) -> u64 {

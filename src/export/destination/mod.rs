@@ -103,6 +103,14 @@ impl Destination {
         }
     }
 
+    /// Returns when the receiver answered last, whatever the answer was.
+    pub(super) fn last_response(&self) -> Option<Instant> {
+        match self {
+            Self::Otlp(otlp) => otlp.last_response(),
+            Self::Output(_) | Self::Console(_) => None,
+        }
+    }
+
     /// Sends one request; see [`otlp::Destination::send`].
     pub(super) async fn send(
         &self,

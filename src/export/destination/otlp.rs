@@ -85,6 +85,11 @@ impl Destination {
         self.settings.target.address()
     }
 
+    /// Returns when the peer answered last, whatever the answer was.
+    pub(in crate::export) fn last_response(&self) -> Option<Instant> {
+        self.grpc.last_response().max(self.http.last_response())
+    }
+
     /// Sends one request. Once `hedge_after` resolves, if the peer has sent nothing since the request went out, the
     /// same request is sent on a new connection as well, and the first answer counts.
     ///
@@ -271,7 +276,6 @@ impl Destination {
                 Outcome::Retry(Failure { is_unanswered, ..failure })
             }
             Err(_) => {
-                connection.replace(current);
                 let failure = match is_sent() {
                     true => Failure::new(Cause::Timeout, format!("no answer within {timeout:?}")),
                     false => Failure::new(Cause::ConnectTimeout, format!("no connection within {timeout:?}")),
@@ -279,6 +283,9 @@ impl Destination {
                 Outcome::Retry(Failure { is_unanswered: is_sent(), ..failure })
             }
         };
+        if outcome.failure().is_some_and(|failure| failure.cause.needs_new_connection()) {
+            connection.replace(current);
+        }
         // The answer may be the proxy's own.
         match proxy.filter(|_| outcome.is_answer()) {
             Some(proxy) => outcome.with_context(|| format!("through the proxy {proxy}")),

@@ -148,8 +148,8 @@ impl Cause {
         )
     }
 
-    /// Returns `true` if another try before the end of the program has no prospect: no receiver is there, or the
-    /// configuration does not fit the one that is.
+    /// Returns `true` if no receiver is there, or the configuration does not fit the one that is. Unless it answered
+    /// shortly before, another try soon has no prospect.
     pub(in crate::export) fn is_absence(self) -> bool {
         matches!(
             self,
@@ -166,6 +166,19 @@ impl Cause {
                 | Self::ProxyUnreachable
                 | Self::ProxyRefused
                 | Self::ProxyAuthentication
+        )
+    }
+
+    /// Returns `true` if the connection may be the reason: the peer behind it is silent, stops, or is about to be
+    /// replaced. A new one may lead to another.
+    pub(super) fn needs_new_connection(self) -> bool {
+        matches!(
+            self,
+            Self::Timeout
+                | Self::ConnectTimeout
+                | Self::Disconnected
+                | Self::NotProcessed
+                | Self::Unavailable
         )
     }
 

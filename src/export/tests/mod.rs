@@ -6,6 +6,7 @@ mod endings;
 mod ledger;
 mod network;
 mod output;
+mod restarts;
 mod sdk;
 mod several;
 

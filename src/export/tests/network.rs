@@ -74,7 +74,7 @@ fn serve(mut client: TcpStream, target: &str, refusal: Option<&str>, heads: &Mut
 }
 
 /// Copies in both directions until both ends have closed.
-fn splice<A, B>(
+pub(super) fn splice<A, B>(
     mut a: A,
     mut b: B,
     (mut other_a, mut other_b): (A, B),
@@ -101,7 +101,7 @@ fn read_head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-fn address(collector: &Collector) -> String {
+pub(super) fn address(collector: &Collector) -> String {
     collector.endpoint().strip_prefix("http://").unwrap().to_owned()
 }
 

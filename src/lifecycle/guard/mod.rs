@@ -35,6 +35,10 @@ use crate::subscriber::FilterError;
 /// which reports what was lost. That works from a plain thread, from inside any runtime, and after it; it never panics.
 /// Inside a runtime it blocks the thread for that time; [`shutdown_async`](Self::shutdown_async) does not.
 ///
+/// How long it takes depends on the collector. One that is healthy costs milliseconds. One that never answered and cannot
+/// be reached (connection refused, unknown host name) is given up at once. All others are retried until the deadline:
+/// one that answered in the last 30 seconds and cannot be reached now is probably restarting.
+///
 /// ```
 /// fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     let telemetry = telemetry_bootstrap::init().service_name("greeter").build()?;
@@ -184,7 +188,8 @@ impl TelemetryGuard {
     /// # Errors
     ///
     /// [`ExportError::Timeout`] if the time was too short, [`ExportError::Failed`] if a collector could not be reached
-    /// or refused something. What can be retried stays pending.
+    /// or refused something. One that answered in the last 30 seconds is retried until `timeout` is over, since it may be
+    /// restarting. What can be retried stays pending.
     pub fn force_flush(&self, timeout: Duration) -> Result<(), ExportError> {
         self.flusher.flush(timeout)
     }
