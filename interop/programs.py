@@ -113,7 +113,7 @@ def built(name):
 
 
 def build_examples():
-    examples = [f"--example={name}" for name in ("grpc_service", "grpc_peer", "propagation_peer")]
+    examples = [f"--example={name}" for name in ("grpc_service", "grpc_peer", "propagation_peer", "settings_peer")]
     command = ["cargo", "build", "--locked", "--quiet", *examples]
     subprocess.run(command, cwd=REPOSITORY, check=True)
 

@@ -14,6 +14,7 @@ import peers
 import programs
 import propagation
 import scrapes
+import settings
 from checks import RPC, RUST, Telemetry
 
 PYTHON_RPC = f"/{RPC}"
@@ -199,6 +200,7 @@ TESTS = [
     nothing_is_lost_while_the_collector_is_killed,
     an_agent_takes_all_three_signals,
     *scrapes.TESTS,
+    settings.the_environment_means_the_same_as_in_python,
     *peers.TESTS,
 ]
 

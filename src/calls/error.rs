@@ -8,7 +8,6 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::error::Error;
 
-#[cfg(feature = "http")]
 use crate::exception;
 
 /// Downcasts to the error types that services of this ecosystem have, because `E: Error` is not known here.
@@ -47,15 +46,13 @@ pub(super) fn describe<E: 'static>(error: &E) -> (Cow<'static, str>, String) {
 
 /// Returns an error's message with its causes, each once: some errors repeat the text of their source.
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
+    let described = exception::describe(error);
+    let mut text = described.message.clone();
+    for cause in &described.causes {
+        if !text.contains(cause) {
             text.push_str(": ");
-            text.push_str(&words);
+            text.push_str(cause);
         }
-        source = cause.source();
     }
     text
 }

@@ -93,7 +93,12 @@ pub(crate) fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     const MAX_CAUSES: usize = 32;
-    std::iter::successors(error.source(), |cause| (**cause).source()).take(MAX_CAUSES)
+    std::iter::successors(source(error), |cause| source(*cause)).take(MAX_CAUSES)
+}
+
+/// The error's own answer; none if its implementation panics.
+fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    catch_unwind(AssertUnwindSafe(|| error.source())).ok().flatten()
 }
 
 /// A name of low cardinality for the kind of an error: of a gRPC status its code, of [`io::Error`] its kind, of others

@@ -114,8 +114,7 @@ impl<'a> CallStatus<'a> {
         if error.is::<Overloaded>() {
             return Self { code: GrpcCode::ResourceExhausted, message: Message::Chain(error) };
         }
-        let mut source = Some(error);
-        while let Some(cause) = source {
+        for cause in std::iter::once(error).chain(exception::causes(error)) {
             if let Some(status) = cause.downcast_ref::<tonic::Status>() {
                 let code = GrpcCode::from_tonic(status.code());
                 return Self { code, message: Message::Text(status.message()) };
@@ -123,7 +122,6 @@ impl<'a> CallStatus<'a> {
             if let Some(code) = code_of_failure(cause) {
                 return Self { code, message: Message::Chain(error) };
             }
-            source = cause.source();
         }
         Self { code: default, message: Message::Chain(error) }
     }
