@@ -1,6 +1,6 @@
 //! Errors as an observer sees them: at the collector, after the whole way.
 
-#![expect(clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "test code")]
 
 use std::error::Error;
 use std::io;
@@ -87,4 +87,33 @@ fn grpc_status_is_recorded_by_code_and_message_and_once() {
     assert!(text.contains("UNAVAILABLE: no greeter"), "{text}");
     assert!(!text.contains("shard 7") && !text.contains("MetadataMap"), "{text}");
     assert_eq!(received.log("UNAVAILABLE: no greeter").body(), "UNAVAILABLE: no greeter");
+}
+
+/// An error whose causes cannot be asked for.
+#[derive(Debug)]
+struct SourcePanics;
+
+impl std::fmt::Display for SourcePanics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no sources")
+    }
+}
+
+impl Error for SourcePanics {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        panic!("a source that panics")
+    }
+}
+
+#[test]
+fn a_source_that_panics_costs_neither_the_event_nor_the_span() {
+    let received = record(|| {
+        let error = &SourcePanics as &(dyn Error + 'static);
+        let span = tracing::info_span!("failing", error);
+        span.record("error", error);
+        span.in_scope(|| telemetry_bootstrap::record_error(&SourcePanics));
+        span.in_scope(|| tracing::error!(error, "event"));
+    });
+    assert_eq!(received.span("failing").span.status.as_ref().unwrap().message, "no sources");
+    assert_eq!(received.log_count(), 2);
 }

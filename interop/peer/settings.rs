@@ -23,11 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let tracer = global::tracer("settings");
     let links = (1..=MANY).map(link).collect();
-    let span = tracer
-        .span_builder("operation")
-        .with_attributes(attributes())
-        .with_links(links)
-        .start(&tracer);
+    let span =
+        tracer.span_builder("operation").with_attributes(attributes()).with_links(links).start(&tracer);
     let context = Context::new().with_baggage([KeyValue::new("tenant", "acme")]).with_span(span);
     for _ in 0..MANY {
         context.span().add_event("step", attributes());
@@ -52,7 +49,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn attributes() -> Vec<KeyValue> {
-    (0..MANY).map(|number| KeyValue::new(Key::new(format!("key.{number}")), "0123456789".repeat(20))).collect()
+    (0..MANY)
+        .map(|number| KeyValue::new(Key::new(format!("key.{number}")), "0123456789".repeat(20)))
+        .collect()
 }
 
 fn link(number: u16) -> Link {

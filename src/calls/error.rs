@@ -61,6 +61,27 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
 mod tests {
     use super::*;
 
+    /// Names itself as its source.
+    #[derive(Debug)]
+    struct Circular;
+
+    impl std::fmt::Display for Circular {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("circular")
+        }
+    }
+
+    impl Error for Circular {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(self)
+        }
+    }
+
+    #[test]
+    fn chain_of_an_error_that_is_its_own_source_ends() {
+        assert_eq!(chain(&Circular), "circular");
+    }
+
     #[test]
     fn chain_contains_each_cause_once() {
         #[derive(Debug, thiserror::Error)]

@@ -19,6 +19,7 @@ use percent_encoding::percent_decode;
 use tower::load_shed::error::Overloaded;
 
 use crate::calls::error::{as_error, chain};
+use crate::exception;
 use crate::semconv::GrpcCode;
 
 impl GrpcCode {
