@@ -6,6 +6,7 @@ use super::env::items;
 use super::resolve::Resolver;
 use super::secrets::quoted;
 use super::setting::Setting;
+use super::value_kind::Reason;
 use super::values::Values;
 
 /// The names of choices, each with what it stands for: one, none or all.
@@ -19,6 +20,9 @@ impl Resolver<'_> {
         names: &'static Names<T>,
         values: &Values,
     ) -> Vec<T> {
+        if let Some(chosen) = self.find_in_file(&[(setting, values)]) {
+            return once(&chosen.value);
+        }
         let from_code = once(values.get(setting).as_deref().unwrap_or(&setting.default));
         let [variable] = setting.variables else { return from_code };
         let Some(list) = self.env.get(variable) else { return from_code };
@@ -47,6 +51,16 @@ pub(super) fn parse<'a, T: Copy + PartialEq>(
         }
     }
     (known.map(|known| once(&known)), unknown)
+}
+
+/// Returns the choices of a list in which every name must be known.
+pub(super) fn parse_known<T: Copy + PartialEq>(list: &str, names: &Names<T>) -> Result<Vec<T>, Reason> {
+    let (known, unknown) = parse(list, names);
+    if unknown.is_empty() {
+        return Ok(known.unwrap_or_default());
+    }
+    let all: Vec<_> = names.iter().map(|(name, _)| *name).collect();
+    Err(format!("{} is not one of {}", quoted(&unknown.join(", ")), all.join(", ")).into())
 }
 
 /// Returns the first name of each choice.

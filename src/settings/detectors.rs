@@ -22,7 +22,7 @@ impl Resolver<'_> {
 }
 
 const DETECTOR_LIST: Kind<Cow<'static, [ResourceDetector]>> = Kind {
-    parse: |list| Ok(choices::parse(list, &NAMES).0.unwrap_or_default().into()),
+    parse: |list| choices::parse_known(list, &NAMES).map(Into::into),
     check: any,
     show: |detectors| choices::show(detectors, &NAMES),
     quote: plain,

@@ -88,7 +88,7 @@ impl Resolver<'_> {
 }
 
 const BUILT_IN_LIST: Kind<Cow<'static, [BuiltInMetrics]>> = Kind {
-    parse: |list| Ok(choices::parse(list, &BUILT_IN_NAMES).0.unwrap_or_default().into()),
+    parse: |list| choices::parse_known(list, &BUILT_IN_NAMES).map(Into::into),
     check: any,
     show: |groups| choices::show(groups, &BUILT_IN_NAMES),
     quote: plain,

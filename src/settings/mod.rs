@@ -105,7 +105,7 @@ pub(crate) use self::propagators::PROPAGATORS;
 pub(crate) use self::proxy::Proxy;
 pub(crate) use self::queue::{DEFAULT_BATCH_BYTES, LOG_QUEUE, QueueSettings, SPAN_QUEUE};
 use self::resolve::Resolver;
-pub(crate) use self::resource::SERVICE_NAME;
+pub(crate) use self::resource::{DetectedAttributes, SERVICE_NAME};
 pub(crate) use self::signal::PerSignal;
 pub use self::signal::Signal;
 pub(crate) use self::traces::{SAMPLER, SPAN_FILTER, TraceSettings};
@@ -132,6 +132,7 @@ pub(crate) struct Settings {
     /// The conventions that the attributes follow, if not those of this crate.
     pub(crate) schema_url: Option<String>,
     pub(crate) resource_detectors: Vec<ResourceDetector>,
+    pub(crate) detected_attributes: DetectedAttributes,
     pub(crate) propagators: Vec<Propagator>,
     /// Whether propagators that the user wrote are used beside these.
     pub(crate) uses_custom_propagators: bool,
@@ -196,6 +197,7 @@ fn settings(resolver: &mut Resolver<'_>, config: &BuilderConfig) -> Settings {
         resource: resolver.resource(config),
         schema_url: None,
         resource_detectors: resolver.resource_detectors(config),
+        detected_attributes: DetectedAttributes::default(),
         propagators,
         uses_custom_propagators,
         traces: resolver.traces(config),

@@ -113,12 +113,11 @@ pub(super) fn setting_for(target: &Uri, env: &Env) -> Setting<String> {
     }
 }
 
-/// Returns `true` if a target is reached without a proxy: it is on this machine, or listed in `NO_PROXY`.
-pub(super) fn is_exempt(target: &Uri, env: &Env) -> bool {
+/// Returns `true` if a target is reached without a proxy: it is on this machine, or on the list of `NO_PROXY`.
+pub(super) fn is_exempt(target: &Uri, list: &str) -> bool {
     let host = target.host().unwrap_or_default().trim_matches(['[', ']']).trim_end_matches('.');
     let host = host.to_ascii_lowercase();
     let port = target.port_u16().unwrap_or(if target.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
-    let list = NO_PROXY.variables.iter().find_map(|name| env.get(name)).unwrap_or_default();
     is_loopback(&host)
         || list
             .split(|c: char| c == ',' || c.is_whitespace())

@@ -94,7 +94,7 @@ impl<'a> Resolver<'a> {
 
     /// Returns the value of a configuration file.
     #[cfg(feature = "config-file")]
-    fn find_in_file<T>(&mut self, sources: &[Source<'_, T>]) -> Option<Chosen<T>> {
+    pub(in crate::settings) fn find_in_file<T>(&mut self, sources: &[Source<'_, T>]) -> Option<Chosen<T>> {
         let file = self.file?;
         let (kind, found) =
             sources.iter().find_map(|(setting, _)| Some((&setting.kind, file.get(setting.key())?)))?;
@@ -109,7 +109,7 @@ impl<'a> Resolver<'a> {
     }
 
     #[cfg(not(feature = "config-file"))]
-    fn find_in_file<T>(&mut self, _: &[Source<'_, T>]) -> Option<Chosen<T>> {
+    pub(in crate::settings) fn find_in_file<T>(&mut self, _: &[Source<'_, T>]) -> Option<Chosen<T>> {
         None
     }
 

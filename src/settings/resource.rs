@@ -5,6 +5,7 @@ use std::path::Path;
 use opentelemetry::{Key, KeyValue, Value};
 
 use super::builder_config::BuilderConfig;
+use super::pattern::Pattern;
 use super::resolve::{Chosen, Resolver};
 use super::setting::settings;
 use super::value_kind::{Kind, NAME, any, pairs, plain};
@@ -40,6 +41,24 @@ impl Resolver<'_> {
         }
         attributes.set_name(from_env);
         attributes.0
+    }
+}
+
+/// Which of the attributes that detectors find are kept, by patterns of their keys.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DetectedAttributes {
+    /// All of them, if this is empty.
+    pub(crate) included: Vec<Pattern>,
+    /// Wins over what is included.
+    pub(crate) excluded: Vec<Pattern>,
+}
+
+impl DetectedAttributes {
+    /// Returns `true` if the attribute is a part of the resource.
+    pub(crate) fn keeps(&self, key: &str) -> bool {
+        let Self { included, excluded } = self;
+        let fits = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(key));
+        (included.is_empty() || fits(included)) && !fits(excluded)
     }
 }
 

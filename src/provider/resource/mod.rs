@@ -24,11 +24,13 @@ pub(crate) fn resource(settings: &Settings) -> Resource {
         KeyValue::new(semconv::TELEMETRY_DISTRO_NAME, semconv::SCOPE_NAME),
         KeyValue::new(semconv::TELEMETRY_DISTRO_VERSION, semconv::SCOPE_VERSION),
     ];
+    let mut detected = detect::detect(&settings.resource_detectors);
+    detected.retain(|attribute| settings.detected_attributes.keeps(attribute.key.as_str()));
     // The SDK's own detector of variables is left out: it does not decode, and lets OTEL_SERVICE_NAME lose.
     Resource::builder_empty()
         .with_schema_url([], settings.schema_url.clone().unwrap_or_else(|| semconv::SCHEMA_URL.to_owned()))
         .with_detector(Box::new(TelemetryResourceDetector))
-        .with_attributes(detect::detect(&settings.resource_detectors))
+        .with_attributes(detected)
         .with_attributes(own)
         .with_attributes(settings.resource.iter().cloned())
         .build()

@@ -31,7 +31,7 @@ use super::builder_config::SignalConfig;
 use super::credentials::{Credentials, HeaderSource, RequestSigner};
 use super::endpoint;
 use super::pem;
-use super::proxy::{self, PROXY, Proxy};
+use super::proxy::{self, NO_PROXY, PROXY, Proxy};
 use super::queue::QueueSetting;
 use super::resolve::{Chosen, Resolver};
 use super::secrets::{quoted, shown_name};
@@ -340,10 +340,10 @@ impl Resolver<'_> {
 
     /// Returns the OTLP exporter that a configuration file describes.
     #[cfg(feature = "config-file")]
-    pub(super) fn destination_of_file(&mut self, signal: &SignalExporter) -> Option<DestinationSettings> {
+    pub(super) fn destination_of_file(&mut self, signal: &SignalExporter) -> Option<ExportSettings> {
         let none = Values::default();
         let scopes = Scopes { own: (&signal.otlp, &none), common: None };
-        self.export(&scopes, signal, Some(true)).map(|export| DestinationSettings::Otlp(Box::new(export)))
+        self.export(&scopes, signal, Some(true))
     }
 
     /// Returns where an exporter writes that the environment lists.
@@ -461,7 +461,8 @@ impl Resolver<'_> {
     /// Returns the proxy in front of a target. Without a target the setters alone are checked.
     fn proxy(&mut self, scopes: &Scopes<'_>, target: Option<&Uri>) -> Option<Proxy> {
         let code = scopes.sources(|otlp| &otlp.proxy);
-        let Some(target) = target.filter(|target| !proxy::is_exempt(target, self.env)) else {
+        let exempt = self.resolve_env(&NO_PROXY);
+        let Some(target) = target.filter(|target| !proxy::is_exempt(target, &exempt)) else {
             self.find_first(&code);
             return None;
         };

@@ -72,7 +72,7 @@ impl ConfigFile {
         let mut report = Report::default();
         let (model, warnings) = model::read(&document.root, &mut report);
         let Some(model) = model else { return (None, vec![self.invalid(report)]) };
-        let applied = apply::apply(&model, &self.name(), config);
+        let applied = apply::apply(&model, &self.name(), config, &|name| self.variable(name));
         let mut errors = applied.errors;
         if !applied.report.is_empty() {
             errors.push(self.invalid(applied.report));
@@ -114,12 +114,14 @@ impl ConfigFile {
             source: Some(error.into()),
         })?;
         let mut report = Report::default();
-        let lookup = |name: &str| {
-            self.referenced.borrow_mut().insert(name.to_owned());
-            variable(name)
-        };
-        let root = yaml::parse(&bytes, &lookup, &mut report);
+        let root = yaml::parse(&bytes, &|name| self.variable(name), &mut report);
         root.filter(|_| report.is_empty()).ok_or_else(|| self.invalid(report))
+    }
+
+    /// Looks a variable up that the file refers to.
+    fn variable(&self, name: &str) -> Variable {
+        self.referenced.borrow_mut().insert(name.to_owned());
+        variable(name)
     }
 
     /// Returns the error that lists all mistakes.
@@ -143,7 +145,7 @@ pub(crate) fn settings_of(
     let root = yaml::parse(bytes, &lookup, &mut report).filter(|_| report.is_empty());
     let model = root.and_then(|root| model::read(&root, &mut report).0);
     let Some(model) = model else { return Err(report.into_mistakes()) };
-    let applied = apply::apply(&model, "otel.yaml", &BuilderConfig::default());
+    let applied = apply::apply(&model, "otel.yaml", &BuilderConfig::default(), &lookup);
     match applied.report.is_empty() {
         true => Ok(format!("{:?}", applied.settings)),
         false => Err(applied.report.into_mistakes()),

@@ -14,6 +14,14 @@ pub(in crate::settings) struct Report {
 
 impl Report {
     pub(in crate::settings) fn add(&mut self, at: Position, path: &Path, reason: String) {
+        let is_same = |known: &ConfigMistake| {
+            (known.line, known.column, &*known.path) == (at.line, at.column, &path.0)
+                && known.reason == reason
+        };
+        // What concerns several signals is read for each of them.
+        if self.mistakes.iter().any(is_same) {
+            return;
+        }
         if self.mistakes.len() == MAX_MISTAKES {
             self.omitted += 1;
             return;

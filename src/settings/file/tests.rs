@@ -7,7 +7,8 @@ use opentelemetry_sdk::metrics::Temporality;
 
 use super::*;
 use crate::settings::{
-    DestinationSettings, ExportSettings, HistogramAggregation, Propagator, Protocol, SamplerSetting,
+    BuiltInMetrics, DestinationSettings, ExportSettings, HistogramAggregation, OutputTarget, Propagator,
+    Protocol, ResourceDetector, SamplerSetting,
 };
 
 mod instrumentation;
@@ -177,7 +178,7 @@ logger_provider:
     let headers: Vec<_> =
         traces.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
     assert_eq!(headers, [("d", " 4"), ("a", "1"), ("b", "x,y=z ")]);
-    assert_eq!(settings.traces.queue.delay, Duration::from_millis(1));
+    assert_eq!(settings.traces.queue.delay, Duration::ZERO);
     assert_eq!(settings.traces.queue.max_export_batch_size, 100, "never more than the queue holds");
     let metrics = otlp(&settings.metrics.destinations);
     assert_eq!(metrics.target.uri.to_string(), "http://collector:1234/");
@@ -186,10 +187,7 @@ logger_provider:
     assert_eq!(settings.metrics.histograms, HistogramAggregation::Base2Exponential);
     let logs = otlp(&settings.logs.destinations);
     assert_eq!(logs.target.uri.to_string(), "https://collector:1234/", "TLS unless insecure");
-    assert_eq!(
-        (settings.logs.queue.max_export_batch_size, settings.logs.queue.delay),
-        (1, Duration::from_millis(1))
-    );
+    assert_eq!((settings.logs.queue.max_export_batch_size, settings.logs.queue.delay), (1, Duration::ZERO));
 }
 
 #[test]
@@ -299,6 +297,7 @@ distribution:
     exception_signal: logs
     log_output: {format: json, filter: error}
     traces: {max_queue_bytes: 1000}
+    metrics: {built_in: 'process,sdk'}
     logs: {filter: warn, minimum_severity: error, sampled_traces_only: true, include_span_fields: true, max_queue_bytes: }
 ",
     );
@@ -309,6 +308,7 @@ distribution:
     assert!(settings.logs.sampled_traces_only && settings.logs.span_fields && settings.lines.no_color);
     assert_eq!(settings.logs.minimum_severity, tracing_core::LevelFilter::ERROR);
     assert_eq!(settings.traces.queue.max_bytes, 1000);
+    assert_eq!(settings.metrics.built_in, [BuiltInMetrics::Process, BuiltInMetrics::Sdk]);
 }
 
 #[test]
@@ -347,8 +347,104 @@ fn a_signal_has_as_many_destinations_as_processors() {
 }
 
 #[test]
-fn a_level_of_own_messages_that_is_not_supported_is_a_warning() {
-    assert!(settings("log_level: info").warnings.is_empty());
-    let warnings = settings("log_level: debug2").warnings;
-    assert!(warnings[0].contains("log_level: Debug2 is not supported"), "{warnings:?}");
+fn log_level_is_the_level_of_own_lines() {
+    use tracing_core::LevelFilter;
+    for (text, expected) in [
+        ("", LevelFilter::INFO),
+        ("log_level: trace", LevelFilter::TRACE),
+        ("log_level: debug", LevelFilter::DEBUG),
+        ("log_level: debug2", LevelFilter::INFO),
+        ("log_level: info", LevelFilter::INFO),
+        ("log_level: info2", LevelFilter::WARN),
+        ("log_level: warn", LevelFilter::WARN),
+        ("log_level: error", LevelFilter::ERROR),
+        ("log_level: fatal", LevelFilter::OFF),
+    ] {
+        assert_eq!(settings(text).diagnostic_level, expected, "{text}");
+    }
+}
+
+#[test]
+fn outputs_are_written_by_all_signals() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a b.jsonl");
+    let stream = format!("file://{}", path.display()).replace(' ', "%20");
+    let settings = settings(&format!(
+        "
+tracer_provider: {{processors: [{{batch: {{exporter: {{otlp_file/development: }}}}}}, {{batch: {{exporter: {{console: }}}}}}]}}
+meter_provider: {{readers: [{{periodic: {{exporter: {{console: {{temporality_preference: delta}}}}}}}}]}}
+logger_provider: {{processors: [{{batch: {{exporter: {{otlp_file/development: {{output_stream: '{stream}'}}}}}}}}]}}
+"
+    ));
+    let stdout = DestinationSettings::Output(OutputTarget::Stdout);
+    assert_eq!(settings.traces.destinations, [stdout, DestinationSettings::Console]);
+    assert_eq!(settings.metrics.destinations, [DestinationSettings::Console]);
+    assert_eq!(settings.metrics.temporality, Temporality::Delta);
+    assert_eq!(settings.logs.destinations, [DestinationSettings::Output(OutputTarget::File(path.clone()))]);
+    assert!(!path.exists(), "reading a file leaves nothing behind");
+}
+
+#[test]
+fn detectors_run_and_their_attributes_are_chosen() {
+    let found = settings(
+        "
+resource:
+  detection/development:
+    detectors: [{host: }, {process: {}}, {container: }, {service: }]
+    attributes: {included: ['process.*', host.name], excluded: [process.owner]}
+distribution: {telemetry_bootstrap: {resource_detectors: [k8s, process]}}
+",
+    );
+    let mut detectors = found.resource_detectors.clone();
+    detectors.sort_by_key(|detector| format!("{detector:?}"));
+    let expected = [
+        ResourceDetector::Container,
+        ResourceDetector::Host,
+        ResourceDetector::Kubernetes,
+        ResourceDetector::Os,
+        ResourceDetector::Process,
+    ];
+    assert_eq!(detectors, expected);
+    for (key, is_kept) in
+        [("process.pid", true), ("process.owner", false), ("host.name", true), ("host.id", false)]
+    {
+        assert_eq!(found.detected_attributes.keeps(key), is_kept, "{key}");
+    }
+    assert!(settings("").detected_attributes.keeps("host.id"));
+}
+
+#[test]
+fn the_network_between_is_described_under_distribution() {
+    let text = format!(
+        "{MINIMAL}
+distribution:
+  telemetry_bootstrap:
+    proxy: http://proxy:3128
+    no_proxy: [other.example.com, 10.0.0.0/8]
+    max_request_size: 1000000
+    header_files: {{authorization: {{file: /var/run/token, prefix: 'Bearer '}}, x-tenant: {{file: /tenant}}}}
+    traces: {{proxy: 'http://user:hunter2@traces:3128', max_request_size: 5000, header_files: {{x-tenant: {{file: /own}}}}}}
+"
+    )
+    .replace("otlp_http: }", "otlp_http: {endpoint: 'https://collector.example.com/v1/traces', headers: [{name: a, value: b}]}}")
+    .replace("otlp_grpc: }", "otlp_grpc: {endpoint: 'http://collector.example.com:4317'}}")
+    .replace("otlp_http: {}", "otlp_http: {endpoint: 'https://other.example.com/v1/logs'}");
+    let settings = settings(&text);
+    let (traces, metrics, logs) = (
+        otlp(&settings.traces.destinations),
+        otlp(&settings.metrics.destinations),
+        otlp(&settings.logs.destinations),
+    );
+    let proxy = |export: &ExportSettings| export.target.proxy.as_ref().map(|proxy| proxy.uri.to_string());
+    assert_eq!(proxy(traces).as_deref(), Some("http://traces:3128/"));
+    assert!(traces.target.proxy.as_ref().unwrap().authorization.is_some());
+    assert_eq!(proxy(metrics).as_deref(), Some("http://proxy:3128/"));
+    assert_eq!(proxy(logs), None);
+    assert_eq!((traces.max_request_size, metrics.max_request_size), (5_000, 1_000_000));
+    let names = |export: &ExportSettings| {
+        export.credentials.sources.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(traces), ["x-tenant", "authorization"]);
+    assert_eq!(names(logs), ["authorization", "x-tenant"]);
+    assert!(!traces.credentials.sources[0].1.is_same(&logs.credentials.sources[1].1));
 }

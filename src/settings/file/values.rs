@@ -12,7 +12,7 @@ pub(in crate::settings) struct FileValues {
     values: BTreeMap<String, FileValue>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::settings) struct FileValue {
     pub(in crate::settings) text: String,
     pub(in crate::settings) at: At,
@@ -28,6 +28,13 @@ impl FileValues {
     pub(super) fn set(&mut self, key: &str, text: impl Into<String>, at: &At) {
         let origin = format!("line {} of {}", at.position.line, self.name);
         self.values.insert(key.to_owned(), FileValue { text: text.into(), at: at.clone(), origin });
+    }
+
+    /// Takes the first of some values of another file under a key of its own.
+    pub(super) fn copy(&mut self, from: &Self, keys: &[&str], to: &str) {
+        if let Some(value) = keys.iter().find_map(|key| from.get(key)) {
+            self.values.insert(to.to_owned(), value.clone());
+        }
     }
 
     pub(in crate::settings) fn get(&self, key: &str) -> Option<&FileValue> {

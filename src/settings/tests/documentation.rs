@@ -108,7 +108,6 @@ fn every_setting_has_its_place_in_the_chapter_about_files() {
         .filter(|variable| {
             !WITHOUT_EFFECT.iter().any(|(name, _)| name == variable) && !without_place.contains(variable)
         })
-        .filter(|variable| !variable.starts_with("OTEL_RUST_GRPC_CAPTURE"))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
     for (key, _) in crate::settings::file::distribution_keys() {

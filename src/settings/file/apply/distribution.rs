@@ -3,10 +3,18 @@
 //! Keys are the paths of the setters, `log_output.format` as `log_output: {format: …}`. A setting without a setter has
 //! a name of its own here. What the schema has a place for is not a key.
 
+use std::path::PathBuf;
+
+use http::{HeaderName, HeaderValue};
+
 use super::Apply;
-use crate::settings::file::model::{At, Raw, describe, unknown_key};
+use crate::settings::credentials::HeaderSource;
+#[cfg(feature = "grpc")]
+use crate::settings::env::names;
+use crate::settings::file::model::{At, Raw, describe, text_of, unknown_key};
 use crate::settings::file::report::Path;
 use crate::settings::file::yaml::{Entry, Node, Typed, Value};
+use crate::settings::value_kind::header;
 
 impl Apply<'_> {
     pub(super) fn distribution_values(&mut self) {
@@ -26,6 +34,11 @@ impl Apply<'_> {
             let outer = path.push_key(key);
             let at = At { position: value.at, path: path.clone() };
             let is_scope = keys.iter().any(|(known, _)| known.starts_with(&format!("{full}.")));
+            if key == HEADER_FILES && HEADER_FILE_SCOPES.contains(&scope) {
+                self.header_files(value, scope, path);
+                path.pop(outer);
+                continue;
+            }
             match keys.iter().find(|(known, _)| *known == full) {
                 Some((_, setting)) => self.distribution_value(setting, value, &at),
                 None if is_scope && matches!(value.value, Value::Map(_)) => {
@@ -54,11 +67,92 @@ impl Apply<'_> {
                 Typed::Null => {}
                 _ => self.values.set(setting, &*scalar.text, at),
             },
+            Value::List(items) if LISTS.contains(&setting) || is_capture(setting) => {
+                let texts = items.iter().map(|item| match &item.value {
+                    Value::Scalar(scalar) if !item.is_null() => Some(scalar.text.as_str()),
+                    _ => None,
+                });
+                match texts.collect::<Option<Vec<_>>>() {
+                    Some(texts) => self.values.set(setting, texts.join(","), at),
+                    None => self.mistake(at, "must be a list of single values"),
+                }
+            }
             Value::List(_) | Value::Map(_) => {
                 self.mistake(at, format!("{} is not allowed here: must be a single value", describe(node)));
             }
         }
     }
+
+    /// Reads `header_files: {name: {file: /path, prefix: "Bearer "}}`.
+    fn header_files(&mut self, node: &Node, scope: &str, path: &mut Path) {
+        let Value::Map(entries) = &node.value else {
+            let at = At { position: node.at, path: path.clone() };
+            self.mistake(&at, format!("{} is not allowed here: must be a mapping", describe(node)));
+            return;
+        };
+        for Entry { key, key_at, value } in entries {
+            let outer = path.push_key(key);
+            let at = At { position: value.at, path: path.clone() };
+            let text = |key| value.get(key).and_then(text_of);
+            let unknown = match &value.value {
+                Value::Map(entries) => {
+                    entries.iter().find(|entry| !["file", "prefix"].contains(&&*entry.key))
+                }
+                _ => None,
+            };
+            match (header(key, ""), text("file").map(PathBuf::from)) {
+                _ if unknown.is_some() => {
+                    let key = unknown.map_or("", |entry| &*entry.key);
+                    self.mistake(&at, unknown_key(key, &["file", "prefix"]));
+                }
+                (Err(reason), _) => self.mistake(&At { position: *key_at, ..at }, reason),
+                (Ok((name, _)), Some(file))
+                    if file.is_absolute() && (text("prefix").is_some() || value.get("prefix").is_none()) =>
+                {
+                    let prefix = text("prefix").unwrap_or_default();
+                    let source = HeaderSource::from_file(file).prefix(prefix);
+                    self.header_files.push(HeaderFile { scope: scope.to_owned(), name, source });
+                }
+                _ => self.mistake(
+                    &at,
+                    "must be a mapping with the key `file`, an absolute path, and at will `prefix`",
+                ),
+            }
+            path.pop(outer);
+        }
+    }
+
+    /// Returns the headers that are read from files for an exporter. Its own headers win, then the files of its signal.
+    pub(super) fn header_sources(
+        &self,
+        signal: &str,
+        headers: &[(HeaderName, HeaderValue)],
+    ) -> Vec<(HeaderName, HeaderSource)> {
+        let mut sources: Vec<(HeaderName, HeaderSource)> = Vec::new();
+        for scope in [signal, ""] {
+            for file in self.header_files.iter().filter(|file| file.scope == scope) {
+                let is_set = headers.iter().any(|(name, _)| *name == file.name)
+                    || sources.iter().any(|(name, _)| *name == file.name);
+                if !is_set {
+                    sources.push((file.name.clone(), file.source.clone()));
+                }
+            }
+        }
+        sources
+    }
+}
+
+/// A header whose value is read from a file for each request.
+pub(super) struct HeaderFile {
+    /// The signal that it is for; empty for all of them.
+    scope: String,
+    name: HeaderName,
+    source: HeaderSource,
+}
+
+/// Returns `true` for the headers and trailers of gRPC calls that are recorded.
+fn is_capture(setting: &str) -> bool {
+    setting.starts_with("OTEL_RUST_GRPC_CAPTURE_")
 }
 
 /// Returns the keys of a scope.
@@ -70,6 +164,9 @@ fn siblings(scope: &str, keys: &[(String, String)]) -> Vec<String> {
         .filter_map(|rest| rest.split('.').next())
         .map(str::to_owned)
         .collect();
+    if HEADER_FILE_SCOPES.contains(&scope) {
+        names.push(HEADER_FILES.to_owned());
+    }
     names.sort();
     names.dedup();
     names
@@ -77,9 +174,14 @@ fn siblings(scope: &str, keys: &[(String, String)]) -> Vec<String> {
 
 /// Returns the keys of the own settings, each with the key of its setting.
 pub(in crate::settings) fn keys() -> Vec<(String, String)> {
+    #[cfg(feature = "grpc")]
+    let captures = names::GRPC_CAPTURES;
+    #[cfg(not(feature = "grpc"))]
+    let captures: [&str; 0] = [];
     let all = crate::settings::all_keys();
     all.into_iter()
         .filter(|key| !is_standard(key))
+        .chain(captures)
         .map(|key| {
             let renamed = RENAMED.iter().find(|(setting, _)| *setting == key);
             (renamed.map_or(key, |(_, name)| name).to_owned(), key.to_owned())
@@ -96,7 +198,8 @@ pub(in crate::settings::file) fn is_standard(key: &str) -> bool {
     key.is_empty()
         || is_exporter
         || STANDARD.contains(&key)
-        || WITHOUT_PLACE.contains(&setter)
+        || CODE_ONLY.contains(&setter)
+        || key.starts_with("destination.")
         || (key.starts_with("OTEL_EXPORTER_OTLP_") && key.ends_with("INSECURE"))
 }
 
@@ -104,22 +207,27 @@ pub(in crate::settings::file) fn is_standard(key: &str) -> bool {
 const NAME: &str = "telemetry_bootstrap";
 
 /// Settings without a setter, with their names here.
-const RENAMED: [(&str, &str); 3] = [
+const RENAMED: [(&str, &str); 9] = [
     ("NO_COLOR", "no_color"),
-    ("OTEL_LOG_LEVEL", "diagnostic_level"),
+    ("NO_PROXY", "no_proxy"),
     ("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "exception_signal"),
+    ("OTEL_RUST_GRPC_CAPTURE_SERVER_REQUEST_HEADERS", "grpc.server.request_captured_headers"),
+    ("OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_HEADERS", "grpc.server.response_captured_headers"),
+    ("OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_TRAILERS", "grpc.server.response_captured_trailers"),
+    ("OTEL_RUST_GRPC_CAPTURE_CLIENT_REQUEST_HEADERS", "grpc.client.request_captured_headers"),
+    ("OTEL_RUST_GRPC_CAPTURE_CLIENT_RESPONSE_HEADERS", "grpc.client.response_captured_headers"),
+    ("OTEL_RUST_GRPC_CAPTURE_CLIENT_RESPONSE_TRAILERS", "grpc.client.response_captured_trailers"),
 ];
 
-/// Settings that a file cannot have yet: of the network between, about the program, and those that only code can give.
-const WITHOUT_PLACE: [&str; 7] = [
-    "max_request_size",
-    "proxy",
-    "NO_PROXY",
-    "header_source",
-    "request_signer",
-    "resource_detectors",
-    "built_in",
-];
+/// Headers from files; the only key that holds a mapping of any names.
+const HEADER_FILES: &str = "header_files";
+const HEADER_FILE_SCOPES: [&str; 4] = ["", "traces", "metrics", "logs"];
+
+/// Settings whose values are lists, in YAML or as the variables have them. So are the captured headers of gRPC.
+const LISTS: [&str; 3] = ["resource_detectors", "metrics.built_in", "NO_PROXY"];
+
+/// Settings that are closures.
+const CODE_ONLY: [&str; 2] = ["header_source", "request_signer"];
 
 const EXPORTER_SETTERS: [&str; 9] = [
     "endpoint",
@@ -142,6 +250,7 @@ pub(in crate::settings::file) const STANDARD: &[&str] = &[
     "destination.otlp_file",
     "destination.temporality",
     "OTEL_SDK_DISABLED",
+    "OTEL_LOG_LEVEL",
     "OTEL_SEMCONV_STABILITY_OPT_IN",
     "OTEL_BSP_EXPORT_TIMEOUT",
     "OTEL_BLRP_EXPORT_TIMEOUT",

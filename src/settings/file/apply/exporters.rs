@@ -1,26 +1,55 @@
-//! OTLP exporters.
+//! Exporters.
 //!
-//! The four models of the schema (gRPC and HTTP, each with and without the preferences of metrics) have the same fields but
-//! for a few. They become one [`Exporter`], whose values are then checked by the settings of the environment: an endpoint
+//! The four OTLP models of the schema (gRPC and HTTP, each with and without the preferences of metrics) have the same fields but
+//! for a few. They become one [`Otlp`], whose values are then checked by the settings of the environment: an endpoint
 //! or a timeout is right or wrong for the same reasons, wherever it comes from.
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::Apply;
 use crate::settings::endpoint;
 use crate::settings::env::Env;
-use crate::settings::exporter::{DestinationSettings, ExporterSetting, SignalExporter};
+use crate::settings::exporter::{DestinationSettings, ExporterSetting, OTLP, OutputTarget, SignalExporter};
 use crate::settings::file::model::{
-    At, Encoding, Header, List, Located, OtlpGrpc, OtlpGrpcMetrics, OtlpHttp, OtlpHttpMetrics, Secret,
-    Unsigned,
+    At, Encoding, Header, List, Located, LogRecordExporter, OtlpGrpc, OtlpGrpcMetrics, OtlpHttp,
+    OtlpHttpMetrics, PushMetricExporter, Secret, SpanExporter, Unsigned,
 };
 use crate::settings::file::values::FileValues;
+use crate::settings::proxy::{HTTPS_PROXY, NO_PROXY};
 use crate::settings::resolve::Resolver;
 use crate::settings::secrets::quoted;
 use crate::settings::value_kind::pairs;
 
+/// The exporter of a processor or reader.
+pub(super) enum Exporter<'a> {
+    Otlp(Box<Otlp<'a>>),
+    /// OTLP as lines of JSON: `stdout`, the default, or `file:///path`.
+    File(Option<&'a Located<String>>),
+    Console,
+}
+
+macro_rules! exporters {
+    ($($model:ident),*) => {$(
+        impl<'a> From<&'a $model> for Exporter<'a> {
+            fn from(model: &'a $model) -> Self {
+                match model {
+                    $model::OtlpHttp(otlp) => Self::Otlp(Box::new(otlp.into())),
+                    $model::OtlpGrpc(otlp) => Self::Otlp(Box::new(otlp.into())),
+                    $model::OtlpFile(file) => Self::File(file.output_stream.as_ref()),
+                    $model::Console(_) => Self::Console,
+                }
+            }
+        }
+    )*};
+}
+
+exporters!(SpanExporter, LogRecordExporter, PushMetricExporter);
+
 /// What the OTLP exporters of all signals have.
-pub(super) struct Exporter<'a> {
+pub(super) struct Otlp<'a> {
     /// The node of the exporter; mistakes without a place of their own are reported there.
     at: &'a At,
     /// As `OTEL_EXPORTER_OTLP_PROTOCOL` names it.
@@ -40,7 +69,7 @@ pub(super) struct Exporter<'a> {
 
 macro_rules! http {
     ($($model:ident),*) => {$(
-        impl<'a> From<&'a $model> for Exporter<'a> {
+        impl<'a> From<&'a $model> for Otlp<'a> {
             fn from(model: &'a $model) -> Self {
                 let tls = model.tls.as_ref();
                 Self {
@@ -66,7 +95,7 @@ macro_rules! http {
 
 macro_rules! grpc {
     ($($model:ident),*) => {$(
-        impl<'a> From<&'a $model> for Exporter<'a> {
+        impl<'a> From<&'a $model> for Otlp<'a> {
             fn from(model: &'a $model) -> Self {
                 let tls = model.tls.as_ref();
                 Self {
@@ -90,7 +119,7 @@ macro_rules! grpc {
 http!(OtlpHttp, OtlpHttpMetrics);
 grpc!(OtlpGrpc, OtlpGrpcMetrics);
 
-impl Exporter<'_> {
+impl Otlp<'_> {
     /// Returns `true` for protobuf and JSON over HTTP.
     fn is_http(&self) -> bool {
         self.protocol != "grpc"
@@ -98,12 +127,47 @@ impl Exporter<'_> {
 }
 
 impl Apply<'_> {
-    /// Returns the settings of an OTLP exporter: those of the environment, given by the file.
-    pub(super) fn otlp(
+    /// Returns where a signal is sent, if the exporter can be used. `limit` is that of the processor for one batch.
+    pub(super) fn destination(
         &mut self,
         signal: &SignalExporter,
         exporter: &Exporter<'_>,
+        limit: Duration,
     ) -> Option<DestinationSettings> {
+        match exporter {
+            Exporter::Console => Some(DestinationSettings::Console),
+            Exporter::File(None) => Some(DestinationSettings::Output(OutputTarget::Stdout)),
+            Exporter::File(Some(stream)) => self.output(stream).map(DestinationSettings::Output),
+            Exporter::Otlp(otlp) => self.otlp(signal, otlp).map(|destination| destination.within(limit)),
+        }
+    }
+
+    /// Reads `stdout` or `file:///path`. A file that is not there is created at the first export, so that a document
+    /// with mistakes leaves nothing behind.
+    fn output(&mut self, stream: &Located<String>) -> Option<OutputTarget> {
+        if stream.value == "stdout" {
+            return Some(OutputTarget::Stdout);
+        }
+        let path = stream.value.strip_prefix("file://").map(|path| percent_decode_str(path).decode_utf8());
+        let Some(Ok(path)) = path.filter(|path| path.as_ref().is_ok_and(|path| path.starts_with('/'))) else {
+            let shown = quoted(&stream.value);
+            self.mistake(&stream.at, format!("{shown} is not allowed here: must be stdout or file:///path"));
+            return None;
+        };
+        let path = PathBuf::from(path.into_owned());
+        let folder = path.parent().unwrap_or(&path);
+        if path.is_dir() || !folder.is_dir() {
+            self.mistake(
+                &stream.at,
+                "the file cannot be written: its folder is not there, or it is a folder",
+            );
+            return None;
+        }
+        Some(OutputTarget::File(path))
+    }
+
+    /// Returns the settings of an OTLP exporter: those of the environment, given by the file.
+    fn otlp(&mut self, signal: &SignalExporter, exporter: &Otlp<'_>) -> Option<DestinationSettings> {
         let mut values = FileValues::new(self.values.name.clone());
         let otlp = &signal.otlp;
         values.set(otlp.protocol.key(), exporter.protocol, exporter.at);
@@ -116,6 +180,11 @@ impl Apply<'_> {
         if let Some(timeout) = exporter.timeout {
             values.set(otlp.timeout.key(), timeout.value.unsigned().to_string(), &timeout.at);
         }
+        // What the schema has no place for is under `distribution`, for all signals or for one.
+        values.copy(&self.values, &[otlp.proxy.key(), OTLP.proxy.key()], HTTPS_PROXY.key());
+        values.copy(&self.values, &[NO_PROXY.key()], NO_PROXY.key());
+        let sizes = [otlp.max_request_size.key(), OTLP.max_request_size.key()];
+        values.copy(&self.values, &sizes, otlp.max_request_size.key());
         let none = Env::none();
         let mut resolver = Resolver::new(&none).with_file(&values);
         let settings = resolver.destination_of_file(signal);
@@ -125,11 +194,15 @@ impl Apply<'_> {
         for (at, reason) in mistakes {
             self.mistake(&at, reason);
         }
-        settings
+        let scope = otlp.proxy.key().split('.').next().unwrap_or_default();
+        settings.map(|mut export| {
+            export.credentials.sources = self.header_sources(scope, &export.headers);
+            DestinationSettings::Otlp(Box::new(export))
+        })
     }
 
     /// The endpoint of HTTP is a whole URL: nothing is added to it.
-    fn endpoint(&mut self, values: &mut FileValues, signal: &SignalExporter, exporter: &Exporter<'_>) {
+    fn endpoint(&mut self, values: &mut FileValues, signal: &SignalExporter, exporter: &Otlp<'_>) {
         let otlp = &signal.otlp;
         values.set(otlp.insecure.key(), exporter.insecure.unwrap_or_default().to_string(), exporter.at);
         let Some(given) = exporter.endpoint else {
@@ -140,7 +213,7 @@ impl Apply<'_> {
             values.set(otlp.endpoint.key(), default, exporter.at);
             return;
         };
-        if exporter.is_http() && !given.value.contains("://") {
+        if exporter.is_http() && !given.value.contains("://") && !given.value.starts_with("unix:") {
             let shown = endpoint::redacted(&given.value);
             self.mistake(&given.at, format!("{shown:?} is not a URL: must begin with http:// or https://"));
         }
@@ -148,7 +221,7 @@ impl Apply<'_> {
     }
 
     /// Headers of `headers` win over those of `headers_list`.
-    fn headers(&mut self, values: &mut FileValues, otlp: &ExporterSetting, exporter: &Exporter<'_>) {
+    fn headers(&mut self, values: &mut FileValues, otlp: &ExporterSetting, exporter: &Otlp<'_>) {
         let mut headers: Vec<(String, String)> = Vec::new();
         if let Some(list) = exporter.headers_list {
             match pairs(&list.value.0) {
@@ -173,7 +246,7 @@ impl Apply<'_> {
         values.set(otlp.headers.key(), list.join(","), at);
     }
 
-    fn tls_files(&mut self, values: &mut FileValues, otlp: &ExporterSetting, exporter: &Exporter<'_>) {
+    fn tls_files(&mut self, values: &mut FileValues, otlp: &ExporterSetting, exporter: &Otlp<'_>) {
         let files = [
             (otlp.certificate.key(), exporter.ca_file),
             (otlp.client_key.key(), exporter.key_file),

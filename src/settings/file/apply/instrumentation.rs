@@ -13,6 +13,8 @@ impl Apply<'_> {
     /// Returns what the layers read in place of the environment.
     pub(super) fn layers(&mut self) -> Env {
         let mut env = Env::none();
+        #[cfg(feature = "grpc")]
+        self.grpc_captures(&mut env);
         let Some(instrumentation) = &self.document.instrumentation else { return env };
         for (name, Raw(node)) in instrumentation.rust.iter().flat_map(|named| &named.0) {
             let mut path = Path::default();
@@ -143,9 +145,26 @@ impl Apply<'_> {
         }
     }
 
+    /// The standard has no place for them: they are under `distribution`.
+    #[cfg(feature = "grpc")]
+    fn grpc_captures(&mut self, env: &mut Env) {
+        for variable in names::GRPC_CAPTURES {
+            let Some((list, at)) =
+                self.values.get(variable).map(|value| (value.text.clone(), value.at.clone()))
+            else {
+                continue;
+            };
+            let headers = List(items(&list).map(str::to_owned).collect());
+            self.captured(env, variable, Some(&headers), &at);
+        }
+    }
+
     fn captured(&mut self, env: &mut Env, variable: &str, headers: Option<&List<String>>, at: &At) {
         let Some(List(headers)) = headers else { return };
-        for header in headers.iter().filter(|header| HeaderName::try_from(header.as_str()).is_err()) {
+        for header in headers
+            .iter()
+            .filter(|header| HeaderName::try_from(header.as_str()).is_err() || header.contains('*'))
+        {
             self.mistake(at, format!("{} is not the name of a header", quoted(header)));
         }
         env.set(variable, headers.join(","));

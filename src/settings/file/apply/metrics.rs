@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Apply;
 use super::exporters::Exporter;
-use super::traces::{NO_SUCH_EXPORTER, located};
+use super::processors::located;
 use crate::settings::file::model::{
     CardinalityLimits as Limits, DefaultHistogramAggregation, ExemplarFilter, MetricReader, Positive,
     PushMetricExporter, TemporalityPreference,
@@ -63,23 +63,18 @@ impl Apply<'_> {
             }
             settings.metrics.cardinality =
                 periodic.cardinality_limits.as_ref().map(cardinality).unwrap_or_default();
-            let exporter = match &periodic.exporter {
-                PushMetricExporter::OtlpHttp(otlp) => Exporter::from(otlp),
-                PushMetricExporter::OtlpGrpc(otlp) => Exporter::from(otlp),
-                PushMetricExporter::OtlpFile(file) => {
-                    self.unsupported(&file.at, NO_SUCH_EXPORTER);
-                    continue;
-                }
-                PushMetricExporter::Console(console) => {
-                    self.unsupported(&console.at, NO_SUCH_EXPORTER);
-                    continue;
-                }
-            };
             let timeout =
                 periodic.timeout.as_ref().map_or(DEFAULT_TIMEOUT, |timeout| timeout.value.unsigned());
             let timeout = or_unlimited(Duration::from_millis(timeout));
-            let destination = self.otlp(&exporters::METRICS, &exporter);
-            settings.metrics.destinations.extend(destination.map(|destination| destination.within(timeout)));
+            if let PushMetricExporter::Console(console) = &periodic.exporter
+                && console
+                    .temporality_preference
+                    .is_some_and(|given| given != TemporalityPreference::Cumulative)
+            {
+                self.warn(&console.at, "temporality_preference has no effect: totals are printed");
+            }
+            let exporter = Exporter::from(&periodic.exporter);
+            settings.metrics.destinations.extend(self.destination(&exporters::METRICS, &exporter, timeout));
         }
         settings.metrics.views = self.views();
         if let Some(filter) = &provider.exemplar_filter {

@@ -15,6 +15,7 @@ mod instrumentation;
 mod limits;
 mod logs;
 mod metrics;
+mod processors;
 mod resource;
 mod traces;
 mod views;
@@ -24,9 +25,13 @@ pub(in crate::settings) use self::distribution::keys as distribution_keys;
 #[cfg(test)]
 pub(super) use self::distribution::{STANDARD, is_standard};
 
+use tracing_core::LevelFilter;
+
+use self::distribution::HeaderFile;
 use super::model::{At, Document, SeverityNumber};
 use super::report::Report;
 use super::values::FileValues;
+use super::yaml::Variable;
 use crate::settings::builder_config::BuilderConfig;
 use crate::settings::env::Env;
 use crate::settings::resolve::Resolver;
@@ -42,6 +47,9 @@ pub(super) struct Apply<'a> {
     report: Report,
     /// What is ignored, but does no harm.
     warnings: Vec<String>,
+    header_files: Vec<HeaderFile>,
+    /// Looks a variable of the environment up.
+    env: &'a dyn Fn(&str) -> Variable,
 }
 
 /// The settings of a file, and what is wrong with it.
@@ -55,12 +63,19 @@ pub(super) struct Applied {
 }
 
 /// Returns the settings of a document. What it cannot say is taken from code.
-pub(super) fn apply(document: &Document, name: &str, config: &BuilderConfig) -> Applied {
+pub(super) fn apply(
+    document: &Document,
+    name: &str,
+    config: &BuilderConfig,
+    env: &dyn Fn(&str) -> Variable,
+) -> Applied {
     let mut apply = Apply {
         document,
         values: FileValues::new(name.to_owned()),
         report: Report::default(),
         warnings: Vec::new(),
+        header_files: Vec::new(),
+        env,
     };
     apply.collect_values();
     let none = Env::none();
@@ -81,15 +96,23 @@ pub(super) fn apply(document: &Document, name: &str, config: &BuilderConfig) -> 
     apply.logs(&mut settings);
     let layers = apply.layers();
     settings.warnings = warnings;
-    if let Some(level) = document.log_level.filter(|level| *level != SeverityNumber::Info) {
-        let words = format!(
-            "{name}: log_level: {level:?} is not supported: this crate's own messages are INFO and above"
-        );
-        apply.warnings.push(words);
-    }
+    settings.diagnostic_level = document.log_level.map_or(LevelFilter::INFO, least_severe);
     settings.warnings.append(&mut apply.warnings);
     settings.origins = origins;
     Applied { settings, report: apply.report, errors, layers }
+}
+
+/// Returns the level of the least severe lines of a severity. Lines have the first number of their level, so that
+/// `info2` leaves out those of INFO.
+fn least_severe(severity: SeverityNumber) -> LevelFilter {
+    match severity as u8 + 1 {
+        1 => LevelFilter::TRACE,
+        2..=5 => LevelFilter::DEBUG,
+        6..=9 => LevelFilter::INFO,
+        10..=13 => LevelFilter::WARN,
+        14..=17 => LevelFilter::ERROR,
+        _ => LevelFilter::OFF,
+    }
 }
 
 impl Apply<'_> {

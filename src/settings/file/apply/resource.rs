@@ -3,12 +3,16 @@
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 
 use super::Apply;
+use crate::semconv;
 use crate::settings::file::model::{
-    Attribute, AttributeScalar, AttributeType, AttributeValue, Document, TextMapPropagator,
+    Attribute, AttributeScalar, AttributeType, AttributeValue, Detection, Detector, Document, IncludeExclude,
+    List, TextMapPropagator,
 };
+use crate::settings::file::yaml::Variable;
+use crate::settings::pattern::Pattern;
 use crate::settings::secrets::quoted;
 use crate::settings::value_kind::pairs;
-use crate::settings::{Propagator, Settings, propagators};
+use crate::settings::{DetectedAttributes, Propagator, ResourceDetector, Settings, propagators};
 
 impl Apply<'_> {
     /// Attributes of the file win over those of code; those of `attributes` win over those of `attributes_list`.
@@ -31,14 +35,47 @@ impl Apply<'_> {
         for attribute in resource.attributes.iter().flat_map(|attributes| &attributes.0) {
             attributes.extend(self.attribute(attribute));
         }
+        if let Some(detection) = &resource.detection {
+            self.detection(settings, detection);
+        }
         for attribute in attributes {
-            settings.resource.retain(|other| other.key != attribute.key);
-            settings.resource.push(attribute);
+            set(&mut settings.resource, attribute);
         }
         settings.schema_url.clone_from(&resource.schema_url);
-        if let Some(detection) = &resource.detection {
-            self.unsupported(&detection.at, "resource detection");
+    }
+
+    /// Chooses detectors. `host` stands for `os` as well, as the schema says.
+    fn detection(&mut self, settings: &mut Settings, Detection { attributes, detectors, .. }: &Detection) {
+        for detector in detectors.iter().flat_map(|List(detectors)| detectors) {
+            let found: &[_] = match detector {
+                Detector::Container(_) => &[ResourceDetector::Container],
+                Detector::Host(_) => &[ResourceDetector::Host, ResourceDetector::Os],
+                Detector::Process(_) => &[ResourceDetector::Process],
+                // An instance id is always there; the name is the only thing that the schema takes from a variable.
+                Detector::Service(_) => {
+                    if let Variable::Set(name) = (self.env)(SERVICE_NAME_VARIABLE)
+                        && !name.trim().is_empty()
+                    {
+                        set(
+                            &mut settings.resource,
+                            KeyValue::new(semconv::SERVICE_NAME, name.trim().to_owned()),
+                        );
+                    }
+                    &[]
+                }
+            };
+            for detector in found {
+                if !settings.resource_detectors.contains(detector) {
+                    settings.resource_detectors.push(*detector);
+                }
+            }
         }
+        let Some(IncludeExclude { included, excluded, .. }) = attributes else { return };
+        let patterns = |list: &Option<List<String>>| {
+            list.iter().flat_map(|List(patterns)| patterns).map(Pattern::new).collect()
+        };
+        settings.detected_attributes =
+            DetectedAttributes { included: patterns(included), excluded: patterns(excluded) };
     }
 
     fn attribute(&mut self, attribute: &Attribute) -> Option<KeyValue> {
@@ -85,6 +122,12 @@ impl Apply<'_> {
             propagators::push_once(&mut settings.propagators, propagator);
         }
     }
+}
+
+/// Adds an attribute, in place of an earlier one of its key.
+fn set(resource: &mut Vec<KeyValue>, attribute: KeyValue) {
+    resource.retain(|other| other.key != attribute.key);
+    resource.push(attribute);
 }
 
 /// Returns a value of a type, which is that of the value unless it is given.
@@ -155,3 +198,6 @@ fn as_float(value: &Value) -> Option<f64> {
         _ => None,
     }
 }
+
+/// The variable that the schema's `service` detector reads.
+const SERVICE_NAME_VARIABLE: &str = "OTEL_SERVICE_NAME";

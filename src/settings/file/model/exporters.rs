@@ -3,39 +3,52 @@
 use super::macros::{choice, component, object};
 use super::values::{List, Located, Secret, Unsigned};
 
-component! {
+/// Declares the exporters of a signal: the schema has a type for each signal, with the same names.
+macro_rules! exporters {
+    ($($(#[$doc:meta])* $name:ident = $schema:literal: $http:ident, $grpc:ident, $file:ident, $console:ident;)*) => {$(
+        component! {
+            $(#[$doc])*
+            $name = $schema, open {
+                "otlp_http" => OtlpHttp($http),
+                "otlp_grpc" => OtlpGrpc($grpc),
+                "otlp_file/development" => OtlpFile($file),
+                "console" => Console($console),
+            }
+        }
+    )*};
+}
+
+exporters! {
     /// Where a processor of spans sends them.
-    SpanExporter = "SpanExporter", open {
-        "otlp_http" => OtlpHttp(OtlpHttp),
-        "otlp_grpc" => OtlpGrpc(OtlpGrpc),
-        "otlp_file/development" => OtlpFile(OtlpFile),
-        "console" => Console(Console),
-    }
-}
-
-component! {
+    SpanExporter = "SpanExporter": OtlpHttp, OtlpGrpc, OtlpFile, Console;
     /// Where a processor of log records sends them.
-    LogRecordExporter = "LogRecordExporter", open {
-        "otlp_http" => OtlpHttp(OtlpHttp),
-        "otlp_grpc" => OtlpGrpc(OtlpGrpc),
-        "otlp_file/development" => OtlpFile(OtlpFile),
-        "console" => Console(Console),
-    }
-}
-
-component! {
+    LogRecordExporter = "LogRecordExporter": OtlpHttp, OtlpGrpc, OtlpFile, Console;
     /// Where a periodic reader sends metrics.
-    PushMetricExporter = "PushMetricExporter", open {
-        "otlp_http" => OtlpHttp(OtlpHttpMetrics),
-        "otlp_grpc" => OtlpGrpc(OtlpGrpcMetrics),
-        "otlp_file/development" => OtlpFile(OtlpFileMetrics),
-        "console" => Console(ConsoleMetrics),
-    }
+    PushMetricExporter = "PushMetricExporter": OtlpHttpMetrics, OtlpGrpcMetrics, OtlpFileMetrics, ConsoleMetrics;
 }
 
-object! {
+/// Declares an exporter for spans and records, and the same one for metrics, which has two properties more.
+macro_rules! with_metrics {
+    ($(#[$doc:meta])* $name:ident = $schema:literal, $metrics:ident = $metrics_schema:literal { $($fields:tt)* }) => {
+        object! {
+            $(#[$doc])*
+            $name = $schema, null default { $($fields)* }
+        }
+
+        object! {
+            /// The same for metrics.
+            $metrics = $metrics_schema, null default {
+                $($fields)*
+                temporality_preference: Option<TemporalityPreference>,
+                default_histogram_aggregation: Option<DefaultHistogramAggregation>,
+            }
+        }
+    };
+}
+
+with_metrics! {
     /// OTLP over HTTP.
-    OtlpHttp = "OtlpHttpExporter", null default {
+    OtlpHttp = "OtlpHttpExporter", OtlpHttpMetrics = "OtlpHttpMetricExporter" {
         endpoint: Option<Located<String>>,
         tls: Option<HttpTls>,
         headers: Option<List<Header>>,
@@ -46,9 +59,9 @@ object! {
     }
 }
 
-object! {
+with_metrics! {
     /// OTLP over gRPC.
-    OtlpGrpc = "OtlpGrpcExporter", null default {
+    OtlpGrpc = "OtlpGrpcExporter", OtlpGrpcMetrics = "OtlpGrpcMetricExporter" {
         endpoint: Option<Located<String>>,
         tls: Option<GrpcTls>,
         headers: Option<List<Header>>,
@@ -58,33 +71,16 @@ object! {
     }
 }
 
-object! {
-    /// Metrics by OTLP over HTTP.
-    OtlpHttpMetrics = "OtlpHttpMetricExporter", null default {
-        endpoint: Option<Located<String>>,
-        tls: Option<HttpTls>,
-        headers: Option<List<Header>>,
-        headers_list: Option<Located<Secret>>,
-        compression: Option<Located<String>>,
-        timeout: Option<Located<Unsigned>>,
-        encoding: Option<Located<Encoding>>,
-        temporality_preference: Option<TemporalityPreference>,
-        default_histogram_aggregation: Option<DefaultHistogramAggregation>,
+with_metrics! {
+    /// OTLP as lines of JSON, in a file or on standard output.
+    OtlpFile = "ExperimentalOtlpFileExporter", OtlpFileMetrics = "ExperimentalOtlpFileMetricExporter" {
+        output_stream: Option<Located<String>>,
     }
 }
 
-object! {
-    /// Metrics by OTLP over gRPC.
-    OtlpGrpcMetrics = "OtlpGrpcMetricExporter", null default {
-        endpoint: Option<Located<String>>,
-        tls: Option<GrpcTls>,
-        headers: Option<List<Header>>,
-        headers_list: Option<Located<Secret>>,
-        compression: Option<Located<String>>,
-        timeout: Option<Located<Unsigned>>,
-        temporality_preference: Option<TemporalityPreference>,
-        default_histogram_aggregation: Option<DefaultHistogramAggregation>,
-    }
+with_metrics! {
+    /// Standard output, for people.
+    Console = "ConsoleExporter", ConsoleMetrics = "ConsoleMetricExporter" {}
 }
 
 object! {
@@ -111,35 +107,6 @@ object! {
     Header = "NameStringValuePair", null refused {
         name: String,
         value: NullableSecret,
-    }
-}
-
-object! {
-    /// OTLP JSON lines in a file or on standard output.
-    OtlpFile = "ExperimentalOtlpFileExporter", null default {
-        output_stream: Option<Located<String>>,
-    }
-}
-
-object! {
-    /// Metrics as OTLP JSON lines.
-    OtlpFileMetrics = "ExperimentalOtlpFileMetricExporter", null default {
-        output_stream: Option<Located<String>>,
-        temporality_preference: Option<TemporalityPreference>,
-        default_histogram_aggregation: Option<DefaultHistogramAggregation>,
-    }
-}
-
-object! {
-    /// Standard output, for people.
-    Console = "ConsoleExporter", null default {}
-}
-
-object! {
-    /// Metrics on standard output, for people.
-    ConsoleMetrics = "ConsoleMetricExporter", null default {
-        temporality_preference: Option<TemporalityPreference>,
-        default_histogram_aggregation: Option<DefaultHistogramAggregation>,
     }
 }
 

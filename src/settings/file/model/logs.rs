@@ -1,8 +1,8 @@
 //! The logger provider.
 
-use super::exporters::LogRecordExporter;
 use super::macros::{component, object, unsupported};
-use super::values::{List, Located, Positive, Unsigned};
+use super::processors::{BatchLogRecordProcessor, SimpleLogRecordProcessor};
+use super::values::{List, Unsigned};
 
 object! {
     /// Where log records go.
@@ -19,24 +19,6 @@ component! {
         "batch" => Batch(Box<BatchLogRecordProcessor>),
         "simple" => Simple(Box<SimpleLogRecordProcessor>),
         "event_to_span_event_bridge/development" => EventToSpanEvent(EventToSpanEventBridge),
-    }
-}
-
-object! {
-    /// Sends log records in batches.
-    BatchLogRecordProcessor = "BatchLogRecordProcessor", null refused {
-        schedule_delay: Option<Located<Unsigned>>,
-        export_timeout: Option<Located<Unsigned>>,
-        max_queue_size: Option<Located<Positive>>,
-        max_export_batch_size: Option<Located<Positive>>,
-        exporter: LogRecordExporter,
-    }
-}
-
-object! {
-    /// Sends each log record at once.
-    SimpleLogRecordProcessor = "SimpleLogRecordProcessor", null refused {
-        exporter: LogRecordExporter,
     }
 }
 

@@ -8,6 +8,7 @@ mod logs;
 mod macros;
 mod metrics;
 mod nullable;
+mod processors;
 mod read;
 mod resource;
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The tracer provider.
 
-use super::exporters::SpanExporter;
 use super::macros::{component, object, unsupported};
-use super::values::{List, Located, Positive, Ratio, Unsigned};
+use super::processors::{BatchSpanProcessor, SimpleSpanProcessor};
+use super::values::{List, Ratio, Unsigned};
 
 object! {
     /// Where spans go, and which are recorded.
@@ -20,24 +20,6 @@ component! {
     SpanProcessor = "SpanProcessor", open {
         "batch" => Batch(Box<BatchSpanProcessor>),
         "simple" => Simple(Box<SimpleSpanProcessor>),
-    }
-}
-
-object! {
-    /// Sends spans in batches.
-    BatchSpanProcessor = "BatchSpanProcessor", null refused {
-        schedule_delay: Option<Located<Unsigned>>,
-        export_timeout: Option<Located<Unsigned>>,
-        max_queue_size: Option<Located<Positive>>,
-        max_export_batch_size: Option<Located<Positive>>,
-        exporter: SpanExporter,
-    }
-}
-
-object! {
-    /// Sends each span at once.
-    SimpleSpanProcessor = "SimpleSpanProcessor", null refused {
-        exporter: SpanExporter,
     }
 }
 

@@ -83,3 +83,16 @@ fn conventions_that_are_not_emitted_are_warnings_with_their_path() {
             .is_empty()
     );
 }
+
+#[test]
+#[cfg(feature = "grpc")]
+fn captured_headers_of_grpc_are_under_distribution() {
+    let (settings, layers) = resolve(
+        "distribution: {telemetry_bootstrap: {grpc: {server: {request_captured_headers: [X-Tenant, a]},
+            client: {response_captured_trailers: 'b'}}}}",
+    );
+    settings.unwrap();
+    let captured = crate::settings::grpc_captured_headers(&layers, &mut Vec::new());
+    assert_eq!(captured.server_request, ["x-tenant", "a"]);
+    assert_eq!(captured.client_trailers, ["b"]);
+}

@@ -268,7 +268,7 @@ fn outcome(document: &Json, path: &str) -> Outcome {
     let root = yaml::parse(document.to_string().as_bytes(), &lookup, &mut report);
     let (model, warnings) = root.map_or((None, Vec::new()), |root| model::read(&root, &mut report));
     let Some(model) = model else { return answer(report, path) };
-    let applied = apply::apply(&model, "otel.yaml", &BuilderConfig::default());
+    let applied = apply::apply(&model, "otel.yaml", &BuilderConfig::default(), &lookup);
     if !applied.report.is_empty() {
         return answer(applied.report, path);
     }

@@ -1,0 +1,147 @@
+//! Processors of spans and log records: batches, and where they go.
+
+use std::time::Duration;
+
+use super::Apply;
+use super::exporters::Exporter;
+use crate::settings::exporter::{DestinationSettings, SignalExporter};
+use crate::settings::file::model::{At, Int, Located, LogRecordProcessor, SpanProcessor};
+use crate::settings::queue::QueueSetting;
+use crate::settings::value_kind::or_unlimited;
+
+/// A processor of any signal.
+pub(super) struct Processor<'a> {
+    batch: Batch<'a>,
+    exporter: Exporter<'a>,
+}
+
+/// Implements the conversion for the processors of a signal, whose default delay is that of the schema in milliseconds.
+macro_rules! processors {
+    ($($model:ident, $default_delay:literal $(, $never:ident)?;)*) => {$(
+        impl<'a> From<&'a $model> for Processor<'a> {
+            fn from(model: &'a $model) -> Self {
+                match model {
+                    $model::Simple(simple) => {
+                        Self { batch: Batch::simple(&simple.at), exporter: Exporter::from(&simple.exporter) }
+                    }
+                    $model::Batch(batch) => Self {
+                        batch: Batch {
+                            at: &batch.at,
+                            delay: located(&batch.schedule_delay),
+                            export_timeout: located(&batch.export_timeout),
+                            queue_size: located(&batch.max_queue_size),
+                            batch_size: located(&batch.max_export_batch_size),
+                            default_delay: $default_delay,
+                            is_simple: false,
+                        },
+                        exporter: Exporter::from(&batch.exporter),
+                    },
+                    $($model::$never(never) => match *never {},)?
+                }
+            }
+        }
+    )*};
+}
+
+processors! {
+    SpanProcessor, 5_000;
+    LogRecordProcessor, 1_000, EventToSpanEvent;
+}
+
+/// The properties of a processor that have to do with batches.
+struct Batch<'a> {
+    /// The node of the processor.
+    at: &'a At,
+    /// Milliseconds from one batch to the next.
+    delay: Option<(&'a At, u64)>,
+    /// Milliseconds; 0 is no limit.
+    export_timeout: Option<(&'a At, u64)>,
+    /// Items.
+    queue_size: Option<(&'a At, u64)>,
+    /// Items.
+    batch_size: Option<(&'a At, u64)>,
+    /// The schema's.
+    default_delay: u64,
+    /// A simple processor: its queue is sent item by item, at once.
+    is_simple: bool,
+}
+
+impl<'a> Batch<'a> {
+    /// Describes a simple processor as a batch processor with batches of one.
+    fn simple(at: &'a At) -> Self {
+        let batch_size = Some((at, 1));
+        let (delay, export_timeout, queue_size) = (None, None, None);
+        Self { at, delay, export_timeout, queue_size, batch_size, default_delay: 0, is_simple: true }
+    }
+
+    /// What the processors of a signal must have in common.
+    fn limits(&self) -> [u64; 3] {
+        let number = |given: Option<(&At, u64)>, default| given.map_or(default, |(_, number)| number);
+        [
+            number(self.delay, self.default_delay),
+            number(self.queue_size, DEFAULT_QUEUE_SIZE),
+            number(self.batch_size, DEFAULT_BATCH_SIZE),
+        ]
+    }
+
+    /// The limit for one batch.
+    fn export_timeout(&self) -> Duration {
+        or_unlimited(Duration::from_millis(
+            self.export_timeout.map_or(DEFAULT_EXPORT_TIMEOUT, |(_, limit)| limit),
+        ))
+    }
+}
+
+impl Apply<'_> {
+    /// The limits of a signal's queue, which all of its processors share.
+    pub(super) fn queue_values(&mut self, queue: &QueueSetting, processors: &[Processor<'_>]) {
+        let Some(Processor { batch: first, .. }) = processors.first() else { return };
+        self.batch_values(queue, first);
+        for Processor { batch: other, .. } in processors {
+            if other.limits() != first.limits() {
+                self.unsupported(
+                    other.at,
+                    "the processors of a signal share a queue: its delay and sizes must be those of the first",
+                );
+            }
+        }
+    }
+
+    /// The limits of a queue. Both batch processors have the same.
+    fn batch_values(&mut self, queue: &QueueSetting, batch: &Batch<'_>) {
+        let (_, size) = batch.queue_size.unwrap_or((batch.at, DEFAULT_QUEUE_SIZE));
+        if let Some((at, batch_size)) = batch.batch_size
+            && batch_size > size
+        {
+            self.mistake(at, format!("{batch_size} is more than max_queue_size, {size}"));
+        }
+        self.number(queue.scheduled_delay.key(), batch.delay, batch.default_delay, batch.at);
+        if !batch.is_simple {
+            self.number(queue.max_queue_size.key(), batch.queue_size, DEFAULT_QUEUE_SIZE, batch.at);
+        }
+        let batch_size = batch.batch_size.or(Some((batch.at, DEFAULT_BATCH_SIZE.min(size))));
+        self.number(queue.max_export_batch_size.key(), batch_size, DEFAULT_BATCH_SIZE, batch.at);
+    }
+
+    /// Returns where the processors of a signal send, one destination each.
+    pub(super) fn processor_destinations(
+        &mut self,
+        signal: &SignalExporter,
+        processors: &[Processor<'_>],
+    ) -> Vec<DestinationSettings> {
+        let destination = |processor: &Processor<'_>| {
+            self.destination(signal, &processor.exporter, processor.batch.export_timeout())
+        };
+        processors.iter().filter_map(destination).collect()
+    }
+}
+
+/// Returns a number with its place.
+pub(super) fn located<const MIN: i64>(value: &Option<Located<Int<MIN>>>) -> Option<(&At, u64)> {
+    value.as_ref().map(|located| (&located.at, located.value.unsigned()))
+}
+
+// The schema's defaults.
+const DEFAULT_QUEUE_SIZE: u64 = 2_048;
+const DEFAULT_BATCH_SIZE: u64 = 512;
+const DEFAULT_EXPORT_TIMEOUT: u64 = 30_000;
