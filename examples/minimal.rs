@@ -2,6 +2,10 @@
 //!
 //! `cargo run --example minimal` prints log lines. With `OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317` the spans
 //! and log records are exported there as well.
+//!
+//! With `OTEL_TRACES_EXPORTER=console` and `OTEL_LOGS_EXPORTER=console` they are printed as a tree, with
+//! `OTEL_TRACES_EXPORTER=otlp_file` and a path in `OTEL_RUST_EXPORTER_OTLP_FILE_PATH` written to a file that the
+//! OpenTelemetry Collector reads.
 
 use telemetry_bootstrap::tracing::{info, instrument};
 

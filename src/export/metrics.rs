@@ -91,7 +91,7 @@ impl MetricQueue {
     }
 }
 
-/// Reports each stream with too many attribute sets once, whoever collects it. Cheap to clone.
+/// Reports each stream with too many attribute sets once, for all readers together. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct OverflowReports {
     reported: Arc<Mutex<HashSet<(String, String)>>>,

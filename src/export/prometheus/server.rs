@@ -1,6 +1,6 @@
 //! The exporter's own server: `GET /metrics`, on a thread of its own.
 //!
-//! Anyone who can reach the port can connect: connections are limited in number and in time, and headers in size. Each
+//! Every client that reaches the port can connect. So connections are limited in number and in time, and headers in size. Each
 //! connection serves one request, so that an idle one takes no place.
 
 use std::io;
@@ -132,7 +132,7 @@ async fn serve(stream: TcpStream, handler: PrometheusHandler) {
         .header_read_timeout(HEADER_LIMIT)
         .max_buf_size(MAX_HEADER_BYTES)
         .serve_connection(TokioIo::new(stream), answer);
-    // A connection that fails is the scraper's matter.
+    // The scraper notices a connection that fails, and tries again.
     connection.map(drop).await;
 }
 

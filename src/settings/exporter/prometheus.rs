@@ -66,8 +66,8 @@ impl PrometheusExporter {
         Self { values }
     }
 
-    /// The host that the server listens at: a name or an address. `0.0.0.0` and `::` are all addresses of the machine;
-    /// whoever reaches one of them reads the metrics.
+    /// The host that the server listens at: a name or an address. `0.0.0.0` and `::` are all addresses of the machine:
+    /// every client that reaches one of them can read the metrics.
     ///
     /// Overridden by `OTEL_EXPORTER_PROMETHEUS_HOST`. Default: `localhost`.
     ///
