@@ -55,7 +55,7 @@ class Program:
             self.changed.wait_for(lambda: find() or self.process.poll() is not None, LIMIT)
             result = find()
         if not result:
-            raise AssertionError(f"{self.name}: no {what} in\n" + "\n".join(self.all_lines()))
+            raise AssertionError(f"{self.name}: no {what} in\n" + "\n".join(self.all_lines()[-50:]))
         return result
 
     def all_lines(self):
@@ -74,6 +74,23 @@ class Program:
         self.process.send_signal(signal.SIGTERM)
         self.finish()
         return time.monotonic() - start
+
+    def wait_until_listening(self, port):
+        deadline = time.monotonic() + LIMIT
+        while True:
+            try:
+                return socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    lines = "\n".join(self.all_lines())
+                    raise AssertionError(f"{self.name} does not listen on port {port}:\n{lines}") from None
+                time.sleep(0.05)
+
+    def freeze(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
 
     def finish(self):
         code = self.process.wait(LIMIT)
@@ -107,14 +124,17 @@ def environment(variables):
     return {**inherited, **variables}
 
 
+def target():
+    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
+
+
 def built(name):
-    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-    return target / "debug/examples" / name
+    return target() / "debug/examples" / name
 
 
-def build_examples():
-    examples = [f"--example={name}" for name in ("grpc_service", "grpc_peer", "propagation_peer", "settings_peer")]
-    command = ["cargo", "build", "--locked", "--quiet", *examples]
+def build_examples(*names, features=""):
+    examples = [f"--example={name}" for name in names]
+    command = ["cargo", "build", "--locked", "--quiet", f"--features={features}", *examples]
     subprocess.run(command, cwd=REPOSITORY, check=True)
 
 

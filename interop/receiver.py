@@ -1,7 +1,7 @@
 """An OTLP/gRPC receiver that shares no code with the crate.
 
 Writes one JSON object for each span, log record and metric that it takes to standard output, with the resource and
-the scope it came with. The first line is where it listens: {"port": 40001}. An argument asks for this port.
+the scope it came with, and the connection as `peer`. The first line is where it listens: {"port": 40001}. An argument asks for this port.
 """
 
 import json
@@ -55,7 +55,7 @@ class Traces(trace_service_pb2_grpc.TraceServiceServicer):
         for of_resource in request.resource_spans:
             for of_scope in of_resource.scope_spans:
                 for span in of_scope.spans:
-                    write(signal="traces", **origin(of_resource, of_scope), **self.item(span))
+                    write(signal="traces", peer=context.peer(), **origin(of_resource, of_scope), **self.item(span))
         return trace_service_pb2.ExportTraceServiceResponse()
 
     @staticmethod
@@ -80,7 +80,7 @@ class Logs(logs_service_pb2_grpc.LogsServiceServicer):
         for of_resource in request.resource_logs:
             for of_scope in of_resource.scope_logs:
                 for record in of_scope.log_records:
-                    write(signal="logs", **origin(of_resource, of_scope), **self.item(record))
+                    write(signal="logs", peer=context.peer(), **origin(of_resource, of_scope), **self.item(record))
         return logs_service_pb2.ExportLogsServiceResponse()
 
     @staticmethod
@@ -88,6 +88,8 @@ class Logs(logs_service_pb2_grpc.LogsServiceServicer):
         return {
             "body": value_of(record.body),
             "severity": record.severity_text,
+            "severity_number": record.severity_number,
+            "flags": record.flags,
             "time": record.time_unix_nano,
             "event_name": record.event_name,
             "trace_id": record.trace_id.hex(),
@@ -101,7 +103,7 @@ class Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
         for of_resource in request.resource_metrics:
             for of_scope in of_resource.scope_metrics:
                 for metric in of_scope.metrics:
-                    write(signal="metrics", **origin(of_resource, of_scope), **self.item(metric))
+                    write(signal="metrics", peer=context.peer(), **origin(of_resource, of_scope), **self.item(metric))
         return metrics_service_pb2.ExportMetricsServiceResponse()
 
     @staticmethod

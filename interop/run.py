@@ -5,9 +5,7 @@ Needs the packages of requirements.txt. Says SKIPPED where a tool is missing.
 
 import importlib.util
 import pathlib
-import socket
 import sys
-import time
 
 import checks
 import peers
@@ -153,7 +151,7 @@ def an_agent_takes_all_three_signals():
         "--debug-log-verbosity=detailed",
     ]
     with programs.Program(*command) as agent:
-        wait_until_listening(port)
+        agent.wait_until_listening(port)
         with programs.example(otlp=f"http://127.0.0.1:{port}") as example:
             example.finish()
             lines = example.json("stderr")
@@ -172,16 +170,6 @@ def rotel():
     package = importlib.util.find_spec("rotel")
     path = package and pathlib.Path(package.origin).with_name("rotel-agent")
     return path if path and path.exists() else None
-
-
-def wait_until_listening(port):
-    deadline = time.monotonic() + programs.LIMIT
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            assert time.monotonic() < deadline, "the agent does not listen"
-            time.sleep(0.05)
 
 
 def logged(program, message):
@@ -210,7 +198,7 @@ def main():
     if missing:
         print(f"SKIPPED: {', '.join(missing)} not installed (pip install -r interop/requirements.txt)")
         return
-    programs.build_examples()
+    programs.build_examples("grpc_service", "grpc_peer", "propagation_peer", "settings_peer")
     for test in TESTS:
         outcome = test() or "ok"
         print(f"{test.__name__.replace('_', ' ')}: {outcome}", flush=True)

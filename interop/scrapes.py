@@ -122,6 +122,6 @@ def server_address(server):
 TESTS = [a_real_prometheus_scrapes_our_service]
 
 if __name__ == "__main__":
-    programs.build_examples()
+    programs.build_examples("grpc_service")
     for test in TESTS:
         print(f"{test.__name__.replace('_', ' ')}: {test() or 'ok'}")

@@ -1,0 +1,410 @@
+"""Programs that export to the OpenTelemetry Collector, through the configurations of examples/collector/.
+
+    program → nginx → agent → two gateways → a receiver of ours
+
+Builds the Collector from its Go modules, which takes minutes the first time. Says SKIPPED where a tool is missing.
+"""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import Counter, defaultdict
+from contextlib import ExitStack
+
+import checks
+import programs
+from checks import Telemetry
+
+EXAMPLES = programs.REPOSITORY / "examples/collector"
+BUILT = programs.target() / "collector"
+# The releases of the builder that fit the manifests.
+BUILDERS = {"fleet": "v0.161.0", "lines": "v0.165.0"}
+SEVERITIES = {"INFO": 9, "WARN": 13, "WARNING": 13, "ERROR": 17}
+
+
+class Fleet:
+    """An agent and two gateways behind nginx, and the receiver that they deliver to."""
+
+    def __init__(self, *, sampled_percent, decision_wait, limits=""):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="fleet-"))
+        self.limits = limits
+        ports = ("grpc", "http", "agent_grpc", "agent_http", "gateway_1", "gateway_2")
+        self.ports = {name: programs.free_port() for name in ports}
+        self.sampling = {"SAMPLED_PERCENT": str(sampled_percent), "DECISION_WAIT": decision_wait}
+        self.running = {}
+        self.said_by_nginx = []
+
+    def __enter__(self):
+        try:
+            self.running["receiver"] = programs.python("receiver.py")
+            self.backend = f"127.0.0.1:{self.receiver.port()}"
+            for name in ("gateway_1", "gateway_2", "agent", "nginx"):
+                self.start(name)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for program in reversed(self.running.values()):
+            program.__exit__()
+        shutil.rmtree(self.directory)
+
+    @property
+    def receiver(self):
+        return self.running["receiver"]
+
+    def address(self, name):
+        return f"127.0.0.1:{self.ports[name]}"
+
+    def start(self, name):
+        self.running[name] = {"agent": self.agent, "nginx": self.nginx}.get(name, lambda: self.gateway(name))()
+
+    def agent(self):
+        gateways = f"[{self.address('gateway_1')}, {self.address('gateway_2')}]"
+        return collector(
+            "fleet",
+            "agent.yaml",
+            GATEWAYS=gateways,
+            AGENT_GRPC=self.address("agent_grpc"),
+            AGENT_HTTP=self.address("agent_http"),
+            AGENT_STORAGE=str(self.directory / "agent"),
+        )
+
+    def gateway(self, name):
+        return collector(
+            "fleet",
+            "gateway.yaml",
+            GATEWAY_GRPC=self.address(name),
+            GATEWAY_STORAGE=str(self.directory / name),
+            BACKEND=self.backend,
+            **self.sampling,
+        )
+
+    def nginx(self):
+        """nginx with the example's configuration: other ports, files in our directory, and the test's own limits."""
+        text = (EXAMPLES / "nginx.conf").read_text()
+        names = {"4317": "grpc", "4318": "http", "5317": "agent_grpc", "5318": "agent_http"}
+        text = re.sub(r"127\.0\.0\.1:(\d+)", lambda found: self.address(names[found[1]]), text)
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        paths = "".join(f"    {kind}_temp_path {self.directory}/{kind};\n" for kind in kinds)
+        text = text.replace("\nhttp {\n", f"\nhttp {{\n{paths}{self.limits}")
+        if "client_max_body_size" in self.limits:
+            text = text.replace("    client_max_body_size 64m;\n", "")
+        (self.directory / "nginx.conf").write_text(text)
+        program = programs.Program(
+            "nginx", "-p", self.directory, "-c", "nginx.conf", "-g", "daemon off; master_process off;", "-e", "stderr"
+        )
+        self.running["nginx"] = program
+        for name in ("grpc", "http"):
+            program.wait_until_listening(self.ports[name])
+        return program
+
+    def kill(self, name):
+        self.running[name].process.kill()
+        self.running[name].join()
+        if name == "nginx":
+            self.said_by_nginx += self.running[name].lines["stderr"]
+
+    def drain(self):
+        """Ends the programs in the direction of the telemetry, so that each delivers what it holds."""
+        for name in ("nginx", "agent", "gateway_1", "gateway_2", "receiver"):
+            self.running[name].terminate()
+        return Telemetry(self.receiver.json("stdout"))
+
+    def environment(self, protocol, compression):
+        port = "grpc" if protocol == "grpc" else "http"
+        return {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{self.address(port)}",
+            "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+            "OTEL_EXPORTER_OTLP_COMPRESSION": compression,
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
+            "OTEL_BLRP_SCHEDULE_DELAY": "200",
+            "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        }
+
+
+def collector(binary, configuration, **env):
+    program = programs.Program(BUILT / binary / f"otelcol-{binary}", "--config", EXAMPLES / configuration, env=env)
+    try:
+        program.wait_for(lambda: [line for line in program.all_lines() if "Everything is ready" in line], "start")
+    except BaseException:
+        program.__exit__()
+        raise
+    return program
+
+
+def sender(name, traces, pause, *keys, env):
+    return programs.Program(programs.built("collector_sender"), name, str(traces), str(pause), *keys, env=env)
+
+
+# Milliseconds from one trace to the next, so that all senders are at the same one.
+PAUSE = 5
+SENDERS = {"first": ("grpc", "gzip"), "second": ("http/protobuf", "zstd"), "third": ("http/json", "gzip")}
+
+
+def whole_traces_come_out_of_agent_and_gateways():
+    traces, spans_of_each = 200, 3
+    senders = [*SENDERS, "file"]
+    kept = {trace_id(number) for number in range(1, traces + 1) if number % 10 in (0, 1)}
+    with Fleet(sampled_percent=20, decision_wait="6s") as fleet:
+        with ExitStack() as stack:
+            running = {
+                name: stack.enter_context(sender(name, traces, PAUSE, env=fleet.environment(*how)))
+                for name, how in SENDERS.items()
+            }
+            lines_of_a_file_are_requests(fleet, traces)
+            for name, program in running.items():
+                program.finish()
+                for signal, counts in program.json("stdout")[0].items():
+                    assert counts["delivered"] == counts["accepted"] > 0, (name, signal, counts)
+        # What waits for its decision when a gateway ends is not sampled by its errors and duration.
+        arrived = SpansOfTraces(fleet.receiver)
+        whole = spans_of_each * len(senders)
+        fleet.receiver.wait_for(lambda: all(len(arrived()[trace]) == whole for trace in kept), "errors and slow traces")
+        telemetry = fleet.drain()
+
+    out = defaultdict(list)
+    for span in telemetry.of("traces"):
+        out[span["trace_id"]].append(span)
+    for spans in out.values():
+        assert len({span["span_id"] for span in spans}) == len(spans) == whole, spans
+        assert len({span["peer"] for span in spans}) == 1, spans
+        assert Counter(span["resource"]["service.name"] for span in spans) == Counter(senders * spans_of_each)
+    assert kept <= set(out), kept - set(out)
+    assert len(kept) < len(out) < traces, len(out)
+    assert len({span["peer"] for span in telemetry.of("traces")}) == 2, "one gateway has got all traces"
+    for name in senders:
+        records = Counter(record["attributes"]["number"] for record in telemetry.of("logs", name))
+        assert set(records) == set(range(1, traces + 1)), (name, records)
+        assert sum(records.values()) == events(name, traces), (name, records)
+        assert checks.value(telemetry, name, "sender.traces") == traces
+    return f"ok ({len(out)} of {traces} traces kept)"
+
+
+class SpansOfTraces:
+    """The ids of the spans of each trace that a receiver has got until now."""
+
+    def __init__(self, receiver):
+        self.lines = receiver.lines["stdout"]
+        self.read = 0
+        self.spans = defaultdict(set)
+
+    def __call__(self):
+        lines = self.lines[self.read :]
+        self.read += len(lines)
+        for item in map(json.loads, lines):
+            if item.get("signal") == "traces":
+                self.spans[item["trace_id"]].add(item["span_id"])
+        return self.spans
+
+
+def lines_of_a_file_are_requests(fleet, traces):
+    """A line of OTLP as JSON is what the Collector's receivers read, over HTTP as from a file."""
+    path = fleet.directory / "file.jsonl"
+    exporters = {f"OTEL_{signal}_EXPORTER": "otlp_file" for signal in ("TRACES", "METRICS", "LOGS")}
+    env = {**exporters, "OTEL_RUST_EXPORTER_OTLP_FILE_PATH": str(path)}
+    with sender("file", traces, PAUSE, env=env) as program:
+        program.finish()
+    signals = {"resourceSpans": "traces", "resourceMetrics": "metrics", "resourceLogs": "logs"}
+    sent = Counter()
+    for line in path.read_text().splitlines():
+        signal = next(signal for key, signal in signals.items() if key in json.loads(line))
+        request = urllib.request.Request(
+            f"http://{fleet.address('http')}/v1/{signal}", line.encode(), {"content-type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert json.loads(answer.read()) in ({}, {"partialSuccess": {}}), answer
+        sent[signal] += 1
+    assert set(sent) == set(signals.values()), sent
+
+
+def lines_of_each_preset_become_records():
+    traces = 40
+    with tempfile.TemporaryDirectory() as directory, programs.python("receiver.py") as receiver:
+        lines = {}
+        for preset in ("otel", "ecs", "gcp", "datadog"):
+            with sender(preset, traces, 0, preset, env={}) as program:
+                program.finish()
+                lines[preset] = program.lines["stderr"]
+            text = "\n".join(["not JSON", *lines[preset], ""])
+            (pathlib.Path(directory) / f"{preset}.{preset}.log").write_text(text)
+        env = {"LOG_DIRECTORY": directory, "LINES_STORAGE": f"{directory}/storage"}
+        count = sum(map(len, lines.values())) + len(lines)
+        with collector("lines", "lines.yaml", BACKEND=f"127.0.0.1:{receiver.port()}", **env) as reader:
+            receiver.wait_for(lambda: len(receiver.lines["stdout"]) > count, f"{count} records")
+            reader.terminate()
+        receiver.terminate()
+        telemetry = Telemetry(receiver.json("stdout"))
+
+    assert len(telemetry.of("logs")) == count, len(telemetry.of("logs"))
+    assert len([record for record in telemetry.of("logs") if record["body"] == "not JSON"]) == len(lines)
+    for preset in lines:
+        records = [record for record in telemetry.of("logs", preset) if "number" in record["attributes"]]
+        assert len(records) == events(preset, traces), (preset, len(records))
+        assert {record["severity_number"] for record in records} == {9, 13}, preset
+        expected = [as_record(preset, json.loads(line)) for line in lines[preset]]
+        got = Counter((r["body"], r["severity_number"], r["trace_id"], r["span_id"]) for r in telemetry.of("logs", preset))
+        assert got == Counter(expected), (preset, got - Counter(expected), Counter(expected) - got)
+        assert all(record["time"] > 1_700_000_000 * 10**9 for record in records), preset
+        flags = 0 if preset in ("ecs", "datadog") else 1
+        assert {record["flags"] for record in records} == {flags}, preset
+        kept = {"number", "target", "log.logger", "logger.name", "dd.trace_id", "dd.span_id", "log.file.name"}
+        surplus = {key for record in records for key in record["attributes"]} - kept
+        assert not surplus, (preset, surplus)
+
+
+def as_record(preset, line):
+    """Body, severity and ids of a line, by the names that the backends publish."""
+    severity, trace, span = {
+        "otel": ("level", "trace_id", "span_id"),
+        "ecs": ("log.level", "trace.id", "span.id"),
+        "gcp": ("severity", "logging.googleapis.com/trace", "logging.googleapis.com/spanId"),
+        "datadog": ("status", "dd.trace_id", "dd.span_id"),
+    }[preset]
+    trace_id, span_id = line.get(trace, ""), line.get(span, "")
+    if preset == "datadog" and span_id:
+        trace_id, span_id = f"{int(trace_id):032x}", f"{int(span_id):016x}"
+    return line["message"], SEVERITIES[line[severity]], trace_id, span_id
+
+
+LIMITS = """
+    client_max_body_size 64k;
+    limit_req_zone $server_port zone=programs:1m rate=30r/s;
+    limit_req zone=programs burst=5 nodelay;
+    limit_req_status 429;
+"""
+
+
+def the_ledger_is_right_while_the_collector_is_killed_and_frozen():
+    """Whatever happens on the way, what a program counts as delivered comes out at the other end."""
+    traces, pause = 5_000, 10
+    with Fleet(sampled_percent=100, decision_wait="2s", limits=LIMITS) as fleet, ExitStack() as stack:
+        own = {"OTEL_EXPORTER_OTLP_TIMEOUT": "2000", "OTEL_RUST_SHUTDOWN_TIMEOUT": "20000"}
+        running = {
+            name: stack.enter_context(sender(name, traces, pause, env={**fleet.environment(protocol, "none"), **own}))
+            for name, (protocol, _) in SENDERS.items()
+        }
+        for trouble in (killed("agent"), frozen("agent"), frozen("gateway_1", "gateway_2"), killed("nginx"), killed("agent")):
+            time.sleep(5)
+            trouble(fleet)
+        for program in running.values():
+            program.process.wait(programs.LIMIT)
+            program.finish()
+        # Gateways hold spans in memory until their decision.
+        delivered = sum(program.json("stdout")[0]["traces"]["delivered"] for program in running.values())
+        arrived = SpansOfTraces(fleet.receiver)
+        fleet.receiver.wait_for(lambda: sum(map(len, arrived().values())) >= delivered, f"{delivered} spans")
+        said = "\n".join(fleet.said_by_nginx + fleet.running["nginx"].lines["stderr"])
+        for limit in ("limiting requests", "client intended to send too large body", "Connection refused"):
+            assert limit in said, f"nginx has not said '{limit}':\n{said[-2000:]}"
+        telemetry = fleet.drain()
+
+    outcome = []
+    for name, program in running.items():
+        ledger = program.json("stdout")[0]
+        spans = {span["span_id"] for span in telemetry.of("traces", name)}
+        records = {(r["time"], r["span_id"], r["body"]) for r in telemetry.of("logs", name)}
+        for signal, came_out in (("traces", len(spans)), ("logs", len(records))):
+            counts = ledger[signal]
+            assert counts["accepted"] == sum(counts[key] for key in ("delivered", "rejected", "failed", "dropped")), counts
+            assert counts["delivered"] <= came_out <= counts["delivered"] + counts["unanswered"], (name, signal, counts, came_out)
+            # What the limits of nginx held up until the shutdown's deadline is lost, and reported.
+            is_reported = any("telemetry was lost" in line for line in own_lines(program))
+            assert is_reported or counts["delivered"] == counts["accepted"], (name, signal, counts)
+        if ledger["metrics"]["delivered"] == ledger["metrics"]["accepted"]:
+            assert checks.value(telemetry, name, "sender.traces") == traces
+        outcome.append(f"{name} {ledger['traces']['delivered']} of {ledger['traces']['accepted']}")
+    return f"ok (spans: {', '.join(outcome)})"
+
+
+def own_lines(program):
+    """What the crate logged about the delivery."""
+    return [line for line in program.lines["stderr"] if '"target":"telemetry_bootstrap' in line]
+
+
+def killed(name):
+    """A trouble: the program is killed, and another one starts in its place."""
+
+    def trouble(fleet):
+        fleet.kill(name)
+        time.sleep(3)
+        fleet.start(name)
+
+    return trouble
+
+
+def frozen(*names):
+    """A trouble: the programs keep their connections and do nothing."""
+
+    def trouble(fleet):
+        for name in names:
+            fleet.running[name].freeze()
+        time.sleep(5)
+        for name in names:
+            fleet.running[name].thaw()
+
+    return trouble
+
+
+def trace_id(number):
+    """As the sender makes it of a number."""
+    return f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128:032x}"
+
+
+def events(name, traces):
+    """How many a sender logs inside its traces."""
+    return traces + traces // 10 * (2 if name == "first" else 1)
+
+
+def build():
+    """Builds both Collectors, and returns why that is impossible, if it is."""
+    missing = [tool for tool in ("go", "nginx") if shutil.which(tool) is None]
+    if missing:
+        return f"no {' and no '.join(missing)} here"
+    for name, release in BUILDERS.items():
+        directory = BUILT / name
+        manifest = (EXAMPLES / f"{name}.builder.yaml").read_text()
+        stamp = directory / "manifest.yaml"
+        if stamp.exists() and stamp.read_text() == manifest:
+            continue
+        directory.mkdir(parents=True, exist_ok=True)
+        own = directory / "own.yaml"
+        own.write_text(manifest.replace(f"./build/{name}", str(directory)))
+        begin = time.monotonic()
+        builder = f"go.opentelemetry.io/collector/cmd/builder@{release}"
+        done = subprocess.run(["go", "run", builder, "--config", own], capture_output=True, text=True)
+        if done.returncode != 0:
+            return f"the Collector cannot be built:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        stamp.write_text(manifest)
+        print(f"built otelcol-{name} in {time.monotonic() - begin:.0f} s", flush=True)
+    return None
+
+
+TESTS = [
+    whole_traces_come_out_of_agent_and_gateways,
+    lines_of_each_preset_become_records,
+    the_ledger_is_right_while_the_collector_is_killed_and_frozen,
+]
+
+
+def main(*names):
+    reason = build()
+    if reason:
+        print(f"SKIPPED: {reason}")
+        return
+    programs.build_examples("collector_sender", features="zstd")
+    for test in TESTS:
+        if not names or test.__name__ in names:
+            outcome = test() or "ok"
+            print(f"{test.__name__.replace('_', ' ')}: {outcome}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
