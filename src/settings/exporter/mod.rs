@@ -208,11 +208,11 @@ macro_rules! exporter_settings {
 exporter_settings!(
     /// The settings common to all signals.
     OTLP, all, "", "", [
-        [opentelemetry_otlp::OTEL_EXPORTER_OTLP_ENDPOINT],
-        [opentelemetry_otlp::OTEL_EXPORTER_OTLP_HEADERS],
-        [opentelemetry_otlp::OTEL_EXPORTER_OTLP_TIMEOUT],
-        [opentelemetry_otlp::OTEL_EXPORTER_OTLP_COMPRESSION],
-        [opentelemetry_otlp::OTEL_EXPORTER_OTLP_PROTOCOL]
+        ["OTEL_EXPORTER_OTLP_ENDPOINT"],
+        ["OTEL_EXPORTER_OTLP_HEADERS"],
+        ["OTEL_EXPORTER_OTLP_TIMEOUT"],
+        ["OTEL_EXPORTER_OTLP_COMPRESSION"],
+        ["OTEL_EXPORTER_OTLP_PROTOCOL"]
     ]
 );
 exporter_settings!(
