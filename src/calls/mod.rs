@@ -15,7 +15,7 @@
 //! | body | `body` | data and trailers are observed, frames pass unchanged |
 //! | end | `grpc::call`, `http::call` | once: span ended, duration recorded, access log written |
 //!
-//! Whoever owns the [`Call`](call::Call), future or body, finishes it. If it is dropped before, because a client is gone or a
+//! The owner of the [`Call`](call::Call) (future or body) finishes it. If it is dropped before, because a client is gone or a
 //! task was cancelled, the call is finished as cancelled. A layer is generic over the inner service alone: its options are
 //! one `Arc`.
 

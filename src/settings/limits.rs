@@ -8,8 +8,11 @@ use super::values::Values;
 /// Limits of one span.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct SpanLimitSettings {
+    /// Of the span itself.
     pub(crate) attributes: AttributeLimits,
+    /// Further events are dropped and counted.
     pub(crate) events: u32,
+    /// Further links are dropped and counted.
     pub(crate) links: u32,
     pub(crate) attributes_per_event: u32,
     pub(crate) attributes_per_link: u32,
@@ -18,12 +21,14 @@ pub(crate) struct SpanLimitSettings {
 /// Limits of one set of attributes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct AttributeLimits {
+    /// Keys; further ones are dropped and counted.
     pub(crate) count: u32,
     /// In characters; longer strings are cut.
     pub(crate) value_length: Option<usize>,
 }
 
 impl AttributeLimits {
+    /// For what is not the program's data, such as points of metrics.
     pub(crate) const UNLIMITED: Self = Self { count: u32::MAX, value_length: None };
 }
 

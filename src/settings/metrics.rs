@@ -17,6 +17,7 @@ use super::views::{CardinalityLimits, ViewSetting};
 /// Resolved settings of metrics.
 #[derive(Clone, Debug)]
 pub(crate) struct MetricSettings {
+    /// Each gets every collection.
     pub(crate) destinations: Vec<DestinationSettings>,
     /// The exporter that Prometheus scrapes.
     pub(crate) prometheus: Option<PrometheusSettings>,
@@ -24,10 +25,13 @@ pub(crate) struct MetricSettings {
     pub(crate) interval: Duration,
     /// That of destinations without one of their own.
     pub(crate) temporality: Temporality,
+    /// For histograms that no view is for.
     pub(crate) histograms: HistogramAggregation,
     /// Each view that fits an instrument makes a metric of its own.
     pub(crate) views: Vec<ViewSetting>,
+    /// Limits of attribute sets, by kind of instrument.
     pub(crate) cardinality: CardinalityLimits,
+    /// Groups of metrics about the program itself.
     pub(crate) built_in: Vec<BuiltInMetrics>,
 }
 
@@ -67,6 +71,7 @@ settings! {
 }
 
 impl Resolver<'_> {
+    /// Resolves the settings of metrics.
     pub(super) fn metrics(&mut self, config: &BuilderConfig) -> MetricSettings {
         let values = &config.metrics.values;
         let chosen = self.exporters(&exporter::METRICS, values);
@@ -87,6 +92,7 @@ impl Resolver<'_> {
     }
 }
 
+/// A list of groups, separated by commas.
 const BUILT_IN_LIST: Kind<Cow<'static, [BuiltInMetrics]>> = Kind {
     parse: |list| choices::parse_known(list, &BUILT_IN_NAMES).map(Into::into),
     check: any,
@@ -94,6 +100,7 @@ const BUILT_IN_LIST: Kind<Cow<'static, [BuiltInMetrics]>> = Kind {
     quote: plain,
 };
 
+/// The names of groups, and what each stands for.
 static BUILT_IN_NAMES: [(&str, &[BuiltInMetrics]); 5] = [
     ("sdk", &[BuiltInMetrics::Sdk]),
     ("process", &[BuiltInMetrics::Process]),

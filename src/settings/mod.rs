@@ -13,6 +13,16 @@
 //! A mistake in code is an error. A mistake in the environment is a warning, and the variable counts as not set: the
 //! OpenTelemetry specification requires that the program goes on. Both name the setting, the value and its origin;
 //! neither shows a secret.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `setting`, `value_kind` | what a setting is, and how values are read, checked and shown |
+//! | `traces`, `metrics`, `logs`, `queue`, `limits`, `exporter/`, … | the settings of one concept, and their resolved form |
+//! | `env` | the variables of the process, read once |
+//! | `values`, `builder_config` | what setters have stored |
+//! | `resolve` | the precedence, warnings and errors |
+//! | `file/` | the configuration file, which takes the place of the environment |
+//! | `environment.md` | the table of all variables, which a test compares with the constants |
 
 mod builder_config;
 mod choices;
@@ -131,8 +141,10 @@ pub(crate) struct Settings {
     pub(crate) resource: Vec<KeyValue>,
     /// The conventions that the attributes follow, if not those of this crate.
     pub(crate) schema_url: Option<String>,
+    /// In the order in which they run.
     pub(crate) resource_detectors: Vec<ResourceDetector>,
     pub(crate) detected_attributes: DetectedAttributes,
+    /// In the order in which they are called.
     pub(crate) propagators: Vec<Propagator>,
     /// Whether propagators that the user wrote are used beside these.
     pub(crate) uses_custom_propagators: bool,
@@ -146,6 +158,7 @@ pub(crate) struct Settings {
     pub(crate) shutdown_timeout: Duration,
     /// The least severe lines of this crate itself.
     pub(crate) diagnostic_level: LevelFilter,
+    /// Whether exceptions are recorded as span events, as log records, or as both.
     pub(crate) exception_signal: ExceptionSignal,
     /// Mistakes in the environment, as text for the operator; logged once a log output exists.
     pub(crate) warnings: Vec<String>,
@@ -189,6 +202,7 @@ pub(crate) fn resolve(config: &BuilderConfig, env: &Env) -> (Settings, Vec<InitE
     (settings, errors)
 }
 
+/// Resolves every setting, from the environment or from a configuration file.
 fn settings(resolver: &mut Resolver<'_>, config: &BuilderConfig) -> Settings {
     let common = &config.common.values;
     let (propagators, uses_custom_propagators) = resolver.propagators(config);
@@ -242,6 +256,7 @@ fn all_keys() -> Vec<&'static str> {
     .concat()
 }
 
+/// Warns about variables of the specification that this crate does not read, and names what takes their place.
 fn warn_variables_without_effect(resolver: &mut Resolver<'_>) {
     for (name, instead) in env::names::WITHOUT_EFFECT {
         let is_in_effect = |value: &str| {

@@ -1,4 +1,7 @@
 //! The propagators in use.
+//!
+//! Names that are not known are reported, and the known ones are used. A list without a known name counts as not set; `none`
+//! alone turns propagation off.
 
 use std::borrow::Cow;
 
@@ -52,6 +55,7 @@ impl Resolver<'_> {
     }
 }
 
+/// Appends a propagator that is not in the list yet.
 pub(super) fn push_once(chosen: &mut Vec<Propagator>, propagator: Propagator) {
     if !chosen.contains(&propagator) {
         chosen.push(propagator);
@@ -80,6 +84,7 @@ pub(super) fn names() -> String {
     NAMES.map(|(name, _)| name).join(", ")
 }
 
+/// A list of names, separated by commas.
 const PROPAGATOR_LIST: Kind<Cow<'static, [Propagator]>> = Kind {
     parse: |list| Ok(parse(list).0.unwrap_or_default().into()),
     check: any,

@@ -62,14 +62,17 @@ impl DetectedAttributes {
     }
 }
 
+/// Attributes in the order in which they were set, each key once.
 struct Attributes(Vec<KeyValue>);
 
 impl Attributes {
+    /// Sets an attribute, in place of an earlier one.
     fn set(&mut self, key: Key, value: Value) {
         self.0.retain(|attribute| attribute.key != key);
         self.0.push(KeyValue::new(key, value));
     }
 
+    /// Sets the name of the service, if there is one.
     fn set_name(&mut self, name: Option<String>) {
         if let Some(name) = name {
             self.set(semconv::SERVICE_NAME.into(), name.into());
@@ -77,6 +80,7 @@ impl Attributes {
     }
 }
 
+/// `OTEL_RESOURCE_ATTRIBUTES`: a list of `key=value`, percent-encoded.
 const ATTRIBUTE_LIST: Kind<Vec<(String, String)>> = Kind {
     parse: pairs,
     check: any,

@@ -29,6 +29,7 @@ impl<T> PerSignal<T> {
         [(Signal::Traces, traces), (Signal::Metrics, metrics), (Signal::Logs, logs)].into_iter()
     }
 
+    /// Returns what one signal has.
     pub(crate) fn get(&self, signal: Signal) -> &T {
         match signal {
             Signal::Traces => &self.traces,
@@ -53,6 +54,7 @@ impl<T> PerSignal<T> {
 }
 
 impl Signal {
+    /// Returns the name as setters, paths and messages have it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Traces => "traces",

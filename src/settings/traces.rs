@@ -18,10 +18,13 @@ pub(crate) struct TraceSettings {
     pub(crate) destinations: Vec<DestinationSettings>,
     /// No spans are made at all: contexts pass through as they come.
     pub(crate) is_off: bool,
+    /// Decides on roots and on children of remote parents.
     pub(crate) sampler: SamplerSetting,
     /// A file names the generator of random ids, which then replaces one that was given in code.
     pub(crate) requires_random_ids: bool,
+    /// Applied when a span is encoded.
     pub(crate) limits: SpanLimitSettings,
+    /// Shared by the destinations, each with limits of its own.
     pub(crate) queue: QueueSettings,
 }
 
@@ -37,6 +40,7 @@ settings! {
 }
 
 impl Resolver<'_> {
+    /// Resolves the settings of traces.
     pub(super) fn traces(&mut self, config: &BuilderConfig) -> TraceSettings {
         let values = &config.traces.values;
         TraceSettings {
@@ -54,6 +58,7 @@ impl Resolver<'_> {
         }
     }
 
+    /// Returns the sampler, with its argument if it takes one.
     fn sampler(&mut self, config: &BuilderConfig) -> SamplerSetting {
         match self.resolve(&SAMPLER, &config.traces.values) {
             SamplerSetting::TraceIdRatio(_) => SamplerSetting::TraceIdRatio(self.sampler_arg()),
@@ -67,11 +72,12 @@ impl Resolver<'_> {
         }
     }
 
+    /// Returns the argument of a sampler, which is a variable of its own.
     fn sampler_arg(&mut self) -> f64 {
         self.resolve_env(&SAMPLER_ARG)
     }
 
-    /// The operator probably expects sampling.
+    /// Warns about an argument without effect: the operator probably expects sampling.
     fn warn_unused_sampler_arg(&mut self, sampler: &SamplerSetting) {
         let [variable] = SAMPLER_ARG.variables else { return };
         if self.env.get(variable).is_some() {
@@ -97,6 +103,7 @@ impl fmt::Display for SamplerSetting {
     }
 }
 
+/// A sampler by its name in the specification.
 const SAMPLER_KIND: Kind<SamplerSetting> = Kind {
     parse: |text| one_of(text, &SAMPLERS),
     check: any,
@@ -108,6 +115,7 @@ const SAMPLER_KIND: Kind<SamplerSetting> = Kind {
     quote: plain,
 };
 
+/// The names that `OTEL_TRACES_SAMPLER` can have.
 const SAMPLERS: [(&str, SamplerSetting); 6] = [
     ("always_on", SamplerSetting::AlwaysOn),
     ("always_off", SamplerSetting::AlwaysOff),

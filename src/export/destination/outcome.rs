@@ -62,72 +62,141 @@ impl Failure {
     }
 }
 
-/// The cause of a failure, as far as it determines what to do about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "some causes come from TLS alone"))]
-pub(in crate::export) enum Cause {
+/// Declares the causes of failures, each with what to do about it. The advice names the setting to change; `{signal}` and
+/// `{SIGNAL}` in it are replaced.
+macro_rules! causes {
+    ($($(#[$doc:meta])* $cause:ident: $advice:literal;)*) => {
+        /// The cause of a failure, as far as it determines what to do about it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "some causes come from TLS alone"))]
+        pub(in crate::export) enum Cause {
+            $($(#[$doc])* $cause,)*
+        }
+
+        const fn advice(cause: Cause) -> &'static str {
+            match cause {
+                $(Cause::$cause => $advice,)*
+            }
+        }
+    };
+}
+
+causes! {
     /// No process listens at the address.
-    ConnectionRefused,
+    ConnectionRefused:
+        "no process listens there: is the collector running, and is OTEL_EXPORTER_OTLP_ENDPOINT right?";
     /// The host's name has no address.
-    NameNotResolved,
+    NameNotResolved:
+        "the name has no address: is the host in OTEL_EXPORTER_OTLP_ENDPOINT right, and does the name server answer?";
     /// The process has no file descriptor left.
-    NoDescriptor,
+    NoDescriptor:
+        "the limit of open files is reached: raise it (ulimit -n), or close what the program has opened";
     /// No answer to the attempt to connect.
-    ConnectTimeout,
+    ConnectTimeout:
+        "no answer from the host in OTEL_EXPORTER_OTLP_ENDPOINT: is it up, and does a firewall drop packets?";
     /// Closed or reset before the answer came.
-    Disconnected,
+    Disconnected:
+        "the connection was closed before the answer: did the collector restart, does the scheme (http or https) in \
+         OTEL_EXPORTER_OTLP_ENDPOINT match it, does it want a client certificate \
+         (OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE)?";
     /// The peer has closed the connection and did not process the request.
-    NotProcessed,
+    NotProcessed:
+        "the collector at OTEL_EXPORTER_OTLP_ENDPOINT closes its connections: is it shutting down?";
     /// Sent, but not answered in time.
-    Timeout,
+    Timeout:
+        "the collector did not answer in time: is it overloaded, does a firewall drop packets, or is \
+         OTEL_EXPORTER_OTLP_TIMEOUT (milliseconds) too short?";
     /// `https://`, but the peer does not speak TLS.
-    PlaintextPeer,
+    PlaintextPeer:
+        "the scheme (http or https) does not match: the collector does not speak TLS, so write http:// in \
+         OTEL_EXPORTER_OTLP_ENDPOINT";
     /// `http://`, but the peer speaks TLS.
-    TlsPeer,
+    TlsPeer:
+        "the scheme (http or https) does not match: the collector speaks TLS, so write https:// in \
+         OTEL_EXPORTER_OTLP_ENDPOINT";
     /// The peer's certificate was not signed by a trusted authority.
-    CertificateUnknown,
+    CertificateUnknown:
+        "the collector's certificate comes from an authority that is not trusted: name its certificate in \
+         OTEL_EXPORTER_OTLP_CERTIFICATE";
     /// The peer's certificate is not valid now.
-    CertificateExpired,
+    CertificateExpired:
+        "the certificate of the collector that OTEL_EXPORTER_OTLP_ENDPOINT names is not valid now: renew it, and \
+         check the clocks of both machines";
     /// The peer's certificate is for another host.
-    CertificateName,
+    CertificateName:
+        "the collector's certificate is for another name: write one of its names in OTEL_EXPORTER_OTLP_ENDPOINT";
     /// The peer requires a client certificate, or does not trust the one it received.
-    ClientCertificate,
+    ClientCertificate:
+        "the collector wants a client certificate that it trusts: set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE and \
+         OTEL_EXPORTER_OTLP_CLIENT_KEY";
     /// Another failure of the TLS handshake.
-    Tls,
+    Tls:
+        "the TLS handshake failed: does the scheme (http or https) in OTEL_EXPORTER_OTLP_ENDPOINT match, and which \
+         TLS versions does the collector allow?";
     /// The peer speaks HTTP/1, but the request is gRPC.
-    PeerSpeaksHttp,
+    PeerSpeaksHttp:
+        "the peer speaks HTTP, not gRPC (port 4318 is that of HTTP): set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf or \
+         use the gRPC port, 4317";
     /// The peer speaks gRPC, but the request is HTTP.
-    PeerSpeaksGrpc,
+    PeerSpeaksGrpc:
+        "the peer speaks gRPC, not HTTP (port 4317 is that of gRPC): set OTEL_EXPORTER_OTLP_PROTOCOL=grpc or use the \
+         HTTP port, 4318";
     /// Larger than any request that may be sent.
-    RequestTooLarge,
+    RequestTooLarge:
+        "one span, record or data point is larger than a request may be: limit its attributes \
+         (OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT), or raise OTEL_RUST_EXPORTER_OTLP_MAX_REQUEST_SIZE (bytes) if the \
+         collector takes more";
     /// The receiver refused the request for its size.
-    ItemTooLarge,
+    ItemTooLarge:
+        "one span, record or data point is over the limit: limit its attributes (OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT), \
+         or raise the collector's max_recv_msg_size_mib or max_request_body_size";
     /// No credentials, or wrong ones.
-    Unauthenticated,
+    Unauthenticated:
+        "the credentials were not accepted: check OTEL_EXPORTER_OTLP_HEADERS, or the source of the token";
     /// The source of the credentials, which is code of the program, has failed.
-    CredentialSource,
+    CredentialSource:
+        "the program's own source of credentials fails (header_source or request_signer in code, or the file that it \
+         reads): telemetry waits until it returns a value";
     /// The receiver limits the rate.
-    Throttled,
+    Throttled:
+        "the collector limits the rate: raise its limits, or sample traces (OTEL_TRACES_SAMPLER)";
     /// A file or standard output does not take it.
-    OutputFailed,
+    OutputFailed:
+        "the output cannot be written: is the disk full, may the program write there, is the pipe read?";
     /// A gateway has no receiver behind it, or the receiver is starting.
-    Unavailable,
+    Unavailable:
+        "the collector, or the gateway in front of it, cannot take data now: what does its own log say, and does \
+         OTEL_EXPORTER_OTLP_ENDPOINT name the right one?";
     /// The receiver does not take this signal at this address.
-    Unsupported,
+    Unsupported:
+        "nothing takes {signal} there: does the collector have a pipeline for them (if not, set \
+         OTEL_{SIGNAL}_EXPORTER=none), is the path in OTEL_EXPORTER_OTLP_ENDPOINT right, is the compression \
+         supported?";
     /// The answer redirects to another address.
-    Redirected,
+    Redirected:
+        "redirects are not followed, because they would pass the credentials on: write the final address in \
+         OTEL_EXPORTER_OTLP_ENDPOINT";
     /// The answer does not come from an OTLP receiver.
-    NotOtlp,
+    NotOtlp:
+        "the answer is not that of an OTLP receiver: check host, port and path in OTEL_EXPORTER_OTLP_ENDPOINT";
     /// No connection to the proxy, or no answer of it.
-    ProxyUnreachable,
+    ProxyUnreachable:
+        "the proxy cannot be reached: check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or list the host of the collector \
+         in NO_PROXY to connect without a proxy";
     /// The proxy does not connect to the receiver.
-    ProxyRefused,
+    ProxyRefused:
+        "the proxy does not connect to the collector: allow its host and port there, or list the host in NO_PROXY to \
+         connect without a proxy";
     /// The proxy did not accept the credentials, or got none.
-    ProxyAuthentication,
+    ProxyAuthentication:
+        "the proxy did not accept the credentials: write user and password in HTTPS_PROXY or HTTP_PROXY, as in \
+         http://user:password@proxy:3128";
     /// The receiver refused the data.
-    Refused,
+    Refused:
+        "what does the collector's own log say?";
     /// An answer that cannot be understood, or a fault of this crate.
-    Unexpected,
+    Unexpected:
+        "what does the collector's own log say?";
 }
 
 impl Cause {
@@ -187,126 +256,13 @@ impl Cause {
         matches!(self, Self::RequestTooLarge | Self::ItemTooLarge | Self::Unsupported | Self::Refused)
     }
 
-    /// What to do about it. Each sentence names the setting to change.
+    /// Returns what to do about it.
     pub(in crate::export) fn advice(self, signal: Signal) -> Cow<'static, str> {
-        if self == Self::Unsupported {
-            let variable = signal.name().to_uppercase();
-            return format!(
-                "nothing takes {signal} there: does the collector have a pipeline for them (if not, set \
-                 OTEL_{variable}_EXPORTER=none), is the path in OTEL_EXPORTER_OTLP_ENDPOINT right, is the compression \
-                 supported?"
-            )
-            .into();
+        let advice = advice(self);
+        if !advice.contains('{') {
+            return Cow::Borrowed(advice);
         }
-        Cow::Borrowed(match self {
-            Self::ConnectionRefused => {
-                "no process listens there: is the collector running, and is OTEL_EXPORTER_OTLP_ENDPOINT right?"
-            }
-            Self::NameNotResolved => {
-                "the name has no address: is the host in OTEL_EXPORTER_OTLP_ENDPOINT right, and does the name server \
-                 answer?"
-            }
-            Self::NoDescriptor => {
-                "the limit of open files is reached: raise it (ulimit -n), or close what the program has opened"
-            }
-            Self::ConnectTimeout => {
-                "no answer from the host in OTEL_EXPORTER_OTLP_ENDPOINT: is it up, and does a firewall drop packets?"
-            }
-            Self::Disconnected => {
-                "the connection was closed before the answer: did the collector restart, does the scheme (http or \
-                 https) in OTEL_EXPORTER_OTLP_ENDPOINT match it, does it want a client certificate \
-                 (OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE)?"
-            }
-            Self::OutputFailed => {
-                "the output cannot be written: is the disk full, may the program write there, is the pipe read?"
-            }
-            Self::NotProcessed => {
-                "the collector at OTEL_EXPORTER_OTLP_ENDPOINT closes its connections: is it shutting down?"
-            }
-            Self::Timeout => {
-                "the collector did not answer in time: is it overloaded, does a firewall drop packets, or is \
-                 OTEL_EXPORTER_OTLP_TIMEOUT (milliseconds) too short?"
-            }
-            Self::PlaintextPeer => {
-                "the scheme (http or https) does not match: the collector does not speak TLS, so write http:// in \
-                 OTEL_EXPORTER_OTLP_ENDPOINT"
-            }
-            Self::TlsPeer => {
-                "the scheme (http or https) does not match: the collector speaks TLS, so write https:// in \
-                 OTEL_EXPORTER_OTLP_ENDPOINT"
-            }
-            Self::CertificateUnknown => {
-                "the collector's certificate comes from an authority that is not trusted: name its certificate in \
-                 OTEL_EXPORTER_OTLP_CERTIFICATE"
-            }
-            Self::CertificateExpired => {
-                "the certificate of the collector that OTEL_EXPORTER_OTLP_ENDPOINT names is not valid now: renew it, \
-                 and check the clocks of both machines"
-            }
-            Self::CertificateName => {
-                "the collector's certificate is for another name: write one of its names in \
-                 OTEL_EXPORTER_OTLP_ENDPOINT"
-            }
-            Self::ClientCertificate => {
-                "the collector wants a client certificate that it trusts: set OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE \
-                 and OTEL_EXPORTER_OTLP_CLIENT_KEY"
-            }
-            Self::Tls => {
-                "the TLS handshake failed: does the scheme (http or https) in OTEL_EXPORTER_OTLP_ENDPOINT match, and \
-                 which TLS versions does the collector allow?"
-            }
-            Self::PeerSpeaksHttp => {
-                "the peer speaks HTTP, not gRPC (port 4318 is that of HTTP): set \
-                 OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf or use the gRPC port, 4317"
-            }
-            Self::PeerSpeaksGrpc => {
-                "the peer speaks gRPC, not HTTP (port 4317 is that of gRPC): set OTEL_EXPORTER_OTLP_PROTOCOL=grpc or \
-                 use the HTTP port, 4318"
-            }
-            Self::CredentialSource => {
-                "the program's own source of credentials fails (header_source or request_signer in code, or the file \
-                 that it reads): telemetry waits until it returns a value"
-            }
-            Self::RequestTooLarge => {
-                "one span, record or data point is larger than a request may be: limit its attributes \
-                 (OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT), or raise OTEL_RUST_EXPORTER_OTLP_MAX_REQUEST_SIZE (bytes) if the \
-                 collector takes more"
-            }
-            Self::ItemTooLarge => {
-                "one span, record or data point is over the limit: limit its attributes \
-                 (OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT), or raise the collector's max_recv_msg_size_mib or \
-                 max_request_body_size"
-            }
-            Self::Unauthenticated => {
-                "the credentials were not accepted: check OTEL_EXPORTER_OTLP_HEADERS, or the source of the token"
-            }
-            Self::Throttled => {
-                "the collector limits the rate: raise its limits, or sample traces (OTEL_TRACES_SAMPLER)"
-            }
-            Self::Unavailable => {
-                "the collector, or the gateway in front of it, cannot take data now: what does its own log say, and \
-                 does OTEL_EXPORTER_OTLP_ENDPOINT name the right one?"
-            }
-            Self::Redirected => {
-                "redirects are not followed, because they would pass the credentials on: write the final address in \
-                 OTEL_EXPORTER_OTLP_ENDPOINT"
-            }
-            Self::NotOtlp => {
-                "the answer is not that of an OTLP receiver: check host, port and path in OTEL_EXPORTER_OTLP_ENDPOINT"
-            }
-            Self::ProxyUnreachable => {
-                "the proxy cannot be reached: check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or list the host of the \
-                 collector in NO_PROXY to connect without a proxy"
-            }
-            Self::ProxyRefused => {
-                "the proxy does not connect to the collector: allow its host and port there, or list the host in \
-                 NO_PROXY to connect without a proxy"
-            }
-            Self::ProxyAuthentication => {
-                "the proxy did not accept the credentials: write user and password in HTTPS_PROXY or HTTP_PROXY, as in \
-                 http://user:password@proxy:3128"
-            }
-            Self::Refused | Self::Unexpected | Self::Unsupported => "what does the collector's own log say?",
-        })
+        let name = signal.name();
+        advice.replace("{signal}", name).replace("{SIGNAL}", &name.to_uppercase()).into()
     }
 }

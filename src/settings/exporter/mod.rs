@@ -1,22 +1,44 @@
 //! Settings of the OTLP exporters: where and how each signal is sent.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `definitions` | the constants |
+//! | `target` | from an endpoint and a protocol to the address and path of requests |
+//! | `destination` | destinations that are given in code, and the names in `OTEL_…_EXPORTER` |
+//! | `tls` | files with certificates and keys, which must exist and fit together |
+//! | `prometheus` | the exporter that is scraped, which has no destination |
+//!
+//! A signal has the exporter of its variables and setters, if there is an endpoint, and those that its list of exporters
+//! or the code adds. What the environment lists replaces what the code lists.
 
+mod definitions;
 pub(super) mod destination;
 pub(super) mod prometheus;
 mod target;
 mod tls;
 
-use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Uri};
 use opentelemetry_sdk::metrics::Temporality;
 
+use self::definitions::OTLP_DESTINATION;
+#[cfg(test)]
+pub(super) use self::definitions::descriptions;
+#[cfg(feature = "config-file")]
+pub(super) use self::definitions::keys;
+pub(crate) use self::definitions::{
+    ExporterSetting, LOGS_EXPORTER, METRICS_EXPORTER, OTLP, OTLP_LOGS, OTLP_METRICS, OTLP_TRACES,
+    TRACES_EXPORTER,
+};
+pub(super) use self::definitions::{
+    LOGS, METRICS, SignalExporter, TRACES, all, in_code, logs, metrics, traces, variables,
+};
 pub(crate) use self::destination::{CONSOLE, DestinationSettings, ExporterName, OutputTarget};
 use self::destination::{
-    DESTINATION_TEMPORALITY, DestinationKind, EXPORTERS, LOGGING, Listed, NAMES, OTLP_FILE,
+    DESTINATION_TEMPORALITY, DestinationKind, LOGGING, Listed, NAMES, OTLP_FILE,
 };
 pub use self::destination::{Destination, OtlpDestination};
 #[cfg(feature = "prometheus")]
@@ -24,34 +46,31 @@ pub use self::prometheus::PrometheusExporter;
 pub(crate) use self::prometheus::PrometheusSettings;
 #[cfg(feature = "prometheus")]
 pub(crate) use self::prometheus::ServerAddress;
-use self::target::{PROTOCOL, Request};
+use self::target::Request;
 pub(crate) use self::target::{ProtocolSetting, Target};
 pub(crate) use self::tls::TlsFiles;
 use super::builder_config::SignalConfig;
-use super::credentials::{Credentials, HeaderSource, RequestSigner};
-use super::endpoint;
-use super::pem;
-use super::proxy::{self, NO_PROXY, PROXY, Proxy};
+use super::credentials::Credentials;
+use super::proxy::{self, NO_PROXY, Proxy};
 use super::queue::QueueSetting;
 use super::resolve::{Chosen, Resolver};
-use super::secrets::{quoted, shown_name};
-use super::setting::{Setting, settings};
-use super::types::{Compression, Protocol};
-use super::value_kind::{
-    COMPRESSION, COUNT, FLAG, HEADERS, Headers, Kind, TIMEOUT, any, header, header_list, or_unlimited, plain,
-    push_header,
-};
+use super::secrets::quoted;
+use super::setting::Setting;
+use super::types::Compression;
+use super::value_kind::{Headers, header, header_list, or_unlimited, push_header};
 use super::values::Values;
 
 /// Where and how one signal is sent.
 #[derive(Clone, PartialEq)]
 pub(crate) struct ExportSettings {
+    /// Where connections go.
     pub(crate) target: Target,
     /// Values are secrets: not in `Debug`.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Limit for one export of one batch.
     pub(crate) timeout: Duration,
     pub(crate) compression: Compression,
+    /// The protocol, and whether the other one may be tried.
     pub(crate) protocol: ProtocolSetting,
     /// Headers that change, and signatures.
     pub(crate) credentials: Credentials,
@@ -63,204 +82,9 @@ pub(crate) struct ExportSettings {
     pub(crate) http_path: PathAndQuery,
 }
 
-/// The settings of one OTLP exporter: those common to all signals, or those of one of them.
-pub(crate) struct ExporterSetting {
-    pub(crate) endpoint: Setting<String>,
-    pub(crate) insecure: Setting<bool>,
-    pub(crate) headers: Setting<Headers>,
-    pub(crate) timeout: Setting<Duration>,
-    pub(crate) compression: Setting<Compression>,
-    pub(crate) protocol: Setting<Protocol>,
-    pub(crate) certificate: Setting<Option<PathBuf>>,
-    pub(crate) client_key: Setting<Option<PathBuf>>,
-    pub(crate) client_certificate: Setting<Option<PathBuf>>,
-    pub(crate) max_request_size: Setting<usize>,
-    pub(crate) proxy: Setting<String>,
-    pub(crate) header_sources: Setting<HeaderSources>,
-    pub(crate) request_signer: Setting<Option<RequestSigner>>,
-}
-
-/// Defines the settings of one exporter. `$scope` begins the names of setters, `$signal` is a part of the names of
-/// variables; the first five of these are listed where the official exporter names them.
-macro_rules! exporter_settings {
-    ($(#[$doc:meta])* $exporter:ident, $module:ident, $scope:literal, no_variables) => {
-        exporter_settings!($(#[$doc])* $exporter, $module, $scope, [[], [], [], [], []], [[], [], [], [], []]);
-    };
-    ($(#[$doc:meta])* $exporter:ident, $module:ident, $scope:literal, $signal:literal) => {
-        exporter_settings!($(#[$doc])* $exporter, $module, $scope, $signal, [
-            [concat!("OTEL_EXPORTER_OTLP_", $signal, "ENDPOINT")],
-            [concat!("OTEL_EXPORTER_OTLP_", $signal, "HEADERS")],
-            [concat!("OTEL_EXPORTER_OTLP_", $signal, "TIMEOUT")],
-            [concat!("OTEL_EXPORTER_OTLP_", $signal, "COMPRESSION")],
-            [concat!("OTEL_EXPORTER_OTLP_", $signal, "PROTOCOL")]
-        ]);
-    };
-    ($(#[$doc:meta])* $exporter:ident, $module:ident, $scope:literal, $signal:literal, $first:tt) => {
-        exporter_settings!($(#[$doc])* $exporter, $module, $scope, $first, [
-            [concat!("OTEL_EXPORTER_OTLP_", $signal, "INSECURE")],
-            [concat!("OTEL_EXPORTER_OTLP_", $signal, "CERTIFICATE")],
-            [concat!("OTEL_EXPORTER_OTLP_", $signal, "CLIENT_KEY")],
-            [concat!("OTEL_EXPORTER_OTLP_", $signal, "CLIENT_CERTIFICATE")],
-            [concat!("OTEL_RUST_EXPORTER_OTLP_", $signal, "MAX_REQUEST_SIZE")]
-        ]);
-    };
-    (
-        $(#[$doc:meta])* $exporter:ident, $module:ident, $scope:literal,
-        [$endpoint:expr, $headers:expr, $timeout:expr, $compression:expr, $protocol:expr],
-        [$insecure:expr, $certificate:expr, $client_key:expr, $client_certificate:expr, $max_request_size:expr]
-    ) => {
-        pub(super) mod $module {
-            use super::*;
-
-            settings! {
-                /// The address of the collector.
-                ENDPOINT_TEXT: String =
-                    concat!($scope, "endpoint"),
-                    $endpoint,
-                    endpoint::kind(None),
-                    String::new();
-                /// Whether an address without a scheme means plaintext.
-                INSECURE: bool = "", $insecure, FLAG, false;
-                /// Headers of each request.
-                HEADER_LIST: Headers =
-                    concat!($scope, "header"),
-                    $headers,
-                    HEADERS,
-                    Headers::new();
-                /// The limit for one export of one batch; the default is the specification's.
-                REQUEST_TIMEOUT: Duration =
-                    concat!($scope, "timeout"),
-                    $timeout,
-                    TIMEOUT,
-                    Duration::from_secs(10);
-                /// How requests are compressed.
-                REQUEST_COMPRESSION: Compression =
-                    concat!($scope, "compression"),
-                    $compression,
-                    COMPRESSION,
-                    Compression::None;
-                /// The protocol that is used first.
-                REQUEST_PROTOCOL: Protocol =
-                    concat!($scope, "protocol"),
-                    $protocol,
-                    PROTOCOL,
-                    Protocol::Auto;
-                /// Certificates of authorities to trust beside the system's.
-                CERTIFICATE: Option<PathBuf> =
-                    concat!($scope, "tls/certificate"),
-                    $certificate,
-                    pem::ROOTS,
-                    None;
-                /// The private key of the client's certificate.
-                CLIENT_KEY: Option<PathBuf> =
-                    concat!($scope, "tls/client_key"),
-                    $client_key,
-                    pem::KEY,
-                    None;
-                /// The client's certificate, with those between it and its authority.
-                CLIENT_CERTIFICATE: Option<PathBuf> =
-                    concat!($scope, "tls/client_certificate"),
-                    $client_certificate,
-                    pem::CHAIN,
-                    None;
-                /// The bytes of one request, before compression; the default is the specification's.
-                MAX_REQUEST_SIZE: usize =
-                    concat!($scope, "max_request_size"),
-                    $max_request_size,
-                    COUNT,
-                    64 << 20;
-                /// The proxy that connections go through. Its variables are those of all programs.
-                PROXY_ADDRESS: String = concat!($scope, "proxy"), [], PROXY, String::new();
-                /// Headers whose values change.
-                HEADER_SOURCE: HeaderSources =
-                    concat!($scope, "header_source"),
-                    [],
-                    HEADER_SOURCES,
-                    HeaderSources::new();
-                /// What signs requests.
-                REQUEST_SIGNER: Option<RequestSigner> =
-                    concat!($scope, "request_signer"),
-                    [],
-                    SIGNER,
-                    None;
-            }
-        }
-
-        $(#[$doc])*
-        pub(crate) const $exporter: ExporterSetting = ExporterSetting {
-            endpoint: $module::ENDPOINT_TEXT,
-            insecure: $module::INSECURE,
-            headers: $module::HEADER_LIST,
-            timeout: $module::REQUEST_TIMEOUT,
-            compression: $module::REQUEST_COMPRESSION,
-            protocol: $module::REQUEST_PROTOCOL,
-            certificate: $module::CERTIFICATE,
-            client_key: $module::CLIENT_KEY,
-            client_certificate: $module::CLIENT_CERTIFICATE,
-            max_request_size: $module::MAX_REQUEST_SIZE,
-            proxy: $module::PROXY_ADDRESS,
-            header_sources: $module::HEADER_SOURCE,
-            request_signer: $module::REQUEST_SIGNER,
-        };
-    };
-}
-
-exporter_settings!(
-    /// The settings common to all signals.
-    OTLP, all, "", "", [
-        ["OTEL_EXPORTER_OTLP_ENDPOINT"],
-        ["OTEL_EXPORTER_OTLP_HEADERS"],
-        ["OTEL_EXPORTER_OTLP_TIMEOUT"],
-        ["OTEL_EXPORTER_OTLP_COMPRESSION"],
-        ["OTEL_EXPORTER_OTLP_PROTOCOL"]
-    ]
-);
-exporter_settings!(
-    /// The settings of traces alone.
-    OTLP_TRACES, traces, "traces.", "TRACES_"
-);
-exporter_settings!(
-    /// The settings of metrics alone.
-    OTLP_METRICS, metrics, "metrics.", "METRICS_"
-);
-exporter_settings!(
-    /// The settings of logs alone.
-    OTLP_LOGS, logs, "logs.", "LOGS_"
-);
-exporter_settings!(
-    /// What is set for a destination in code.
-    OTLP_DESTINATION, in_code, "destination.", no_variables
-);
-
-settings! {
-    /// The exporters of traces, once they are chosen.
-    TRACES_EXPORTER: Cow<'static, [ExporterName]> =
-        "traces.export", ["OTEL_TRACES_EXPORTER"], EXPORTERS, Cow::Borrowed(&[ExporterName::Otlp]);
-    /// The exporters of metrics, once they are chosen.
-    METRICS_EXPORTER: Cow<'static, [ExporterName]> =
-        "metrics.export", ["OTEL_METRICS_EXPORTER"], EXPORTERS, Cow::Borrowed(&[ExporterName::Otlp]);
-    /// The exporters of log records, once they are chosen.
-    LOGS_EXPORTER: Cow<'static, [ExporterName]> =
-        "logs.export", ["OTEL_LOGS_EXPORTER"], EXPORTERS, Cow::Borrowed(&[ExporterName::Otlp]);
-}
-
-/// One signal with the settings of its exporter.
-pub(super) struct SignalExporter {
-    /// The last part of the path of requests over HTTP: `v1/traces`.
-    pub(super) path: &'static str,
-    exporters: Setting<Cow<'static, [ExporterName]>>,
-    pub(super) otlp: ExporterSetting,
-}
-
-pub(super) const TRACES: SignalExporter =
-    SignalExporter { path: "v1/traces", exporters: TRACES_EXPORTER, otlp: OTLP_TRACES };
-pub(super) const METRICS: SignalExporter =
-    SignalExporter { path: "v1/metrics", exporters: METRICS_EXPORTER, otlp: OTLP_METRICS };
-pub(super) const LOGS: SignalExporter =
-    SignalExporter { path: "v1/logs", exporters: LOGS_EXPORTER, otlp: OTLP_LOGS };
-
 /// The places that the settings of an exporter may come from.
 pub(super) struct Scopes<'a> {
+    /// The place to look first.
     own: (&'a ExporterSetting, &'a Values),
     /// The place to look if the signal's own scope has no value.
     common: Option<(&'a ExporterSetting, &'a Values)>,
@@ -275,26 +99,9 @@ impl<'a> Scopes<'a> {
         self.exporters().map(|(exporter, values)| (setting(exporter), values)).collect()
     }
 
+    /// Returns the places in their order.
     fn exporters(&self) -> impl Iterator<Item = (&'a ExporterSetting, &'a Values)> {
         [self.own].into_iter().chain(self.common)
-    }
-}
-
-impl ExporterSetting {
-    /// Stores the files; those of an earlier call are replaced as a whole.
-    pub(crate) fn set_tls(&self, values: &mut Values, files: TlsFiles) {
-        let TlsFiles { certificate, client_key, client_certificate, from_env: _ } = files;
-        let settings = [
-            (&self.certificate, certificate),
-            (&self.client_key, client_key),
-            (&self.client_certificate, client_certificate),
-        ];
-        for (setting, file) in settings {
-            match file {
-                Some(_) => values.set(setting, file),
-                None => values.remove(setting),
-            }
-        }
     }
 }
 
@@ -378,6 +185,7 @@ impl Resolver<'_> {
         destinations.into_iter().map(|destination| destination.within(limit)).collect()
     }
 
+    /// Returns the settings of a destination that was given in code.
     fn destination(&mut self, signal: &SignalExporter, given: &Destination) -> Option<DestinationSettings> {
         match &given.kind {
             DestinationKind::Otlp(values) => {
@@ -472,6 +280,7 @@ impl Resolver<'_> {
         Some(Proxy { origin, ..proxy::parse(&value).ok()? })
     }
 
+    /// Returns the value of one setting: from the first place that has one, or its default.
     fn resolve_in<'a, T: Clone + 'static>(
         &mut self,
         scopes: &Scopes<'a>,
@@ -516,26 +325,6 @@ impl Resolver<'_> {
         }
     }
 }
-
-type HeaderSources = Vec<(String, HeaderSource)>;
-
-/// Sources are given in code alone.
-const HEADER_SOURCES: Kind<HeaderSources> = Kind {
-    parse: |_| Err("only code can give a source".into()),
-    check: |sources| sources.iter().try_for_each(|(name, _)| header(name, "").map(drop)),
-    show: |sources| {
-        let names: Vec<_> = sources.iter().map(|(name, _)| shown_name(name)).collect();
-        if names.is_empty() { "none".into() } else { names.join(", ") }
-    },
-    quote: plain,
-};
-
-const SIGNER: Kind<Option<RequestSigner>> = Kind {
-    parse: |_| Err("only code can give a signer".into()),
-    check: any,
-    show: |signer| if signer.is_some() { "a signer".into() } else { "none".into() },
-    quote: plain,
-};
 
 impl fmt::Debug for ExportSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

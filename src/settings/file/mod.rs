@@ -134,7 +134,7 @@ impl ConfigFile {
     }
 }
 
-/// Returns what is said about a file with these bytes, and its settings as `Debug` shows them.
+/// Returns the mistakes in a file with these bytes, or its settings as `Debug` shows them.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn settings_of(
     bytes: &[u8],
