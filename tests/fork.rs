@@ -121,7 +121,7 @@ struct StuckOnItsThread;
 
 impl io::Write for StuckOnItsThread {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        if std::thread::current().name() == Some("log-writer") {
+        if std::thread::current().name() == Some("otel-log-writer") {
             loop {
                 std::thread::park();
             }

@@ -346,7 +346,7 @@ fn resolver() -> Outcome {
         let parts = init().ignore_env().endpoint(endpoint).build_local::<Registry>()?;
         let begin = Instant::now();
         // A thread that begins has its name a moment later, and one that has ended may be listed for a moment longer.
-        while threads()?.iter().filter(|name| name.as_str() == "telemetry-io").count() != expected {
+        while threads()?.iter().filter(|name| name.as_str() == "otel-export").count() != expected {
             assert!(begin.elapsed() < Duration::from_secs(5), "{endpoint}: {:?}", threads()?);
             std::thread::yield_now();
         }

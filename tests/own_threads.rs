@@ -16,7 +16,7 @@ struct Watching(Arc<Mutex<BTreeSet<(String, String)>>>);
 
 /// The I/O thread, and the helpers of its runtime.
 fn is_of_export(thread: &str) -> bool {
-    thread == "telemetry-io"
+    thread == "otel-export"
 }
 
 impl Watching {

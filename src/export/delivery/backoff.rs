@@ -1,13 +1,19 @@
 //! The pause before the next try: exponential, with jitter, as the OTLP specification requires.
+//!
+//! The pause begins at 50 to 100 ms and doubles with each failure, up to 2.5 to 5 s. What the collector requests by
+//! `RetryInfo` or `Retry-After` counts instead, within 50 ms and 10 minutes.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// The failures in a row, and the pause after the last one.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
+    /// Failures since the last success.
     failures: u32,
+    /// The end of the pause.
     until: Option<Instant>,
 }
 
@@ -22,6 +28,7 @@ impl Backoff {
         self.until.filter(|until| *until > Instant::now())
     }
 
+    /// Ends the pause: the next failure starts with a short one.
     pub(super) fn succeeded(&mut self) {
         *self = Self::default();
     }
@@ -42,6 +49,7 @@ impl Backoff {
         self.until = self.until.max(Some(until));
     }
 
+    /// Returns the next pause.
     fn next_wait(&self) -> Duration {
         let ceiling = FIRST.saturating_mul(1 << self.failures.min(10)).min(MAX);
         // Between half and the whole, so that many services do not retry at the same time.
@@ -55,7 +63,9 @@ fn random_fraction() -> f64 {
     f64::from(u32::try_from(bits >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
+/// The longest first pause.
 const FIRST: Duration = Duration::from_millis(100);
+/// The longest pause that is not requested by the collector.
 const MAX: Duration = Duration::from_secs(5);
 /// However little time is left.
 const MIN: Duration = Duration::from_millis(10);

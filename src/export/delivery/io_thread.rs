@@ -42,10 +42,13 @@ pub(crate) struct Route {
 /// The handle on the I/O thread. Dropping it ends the thread without a flush.
 #[derive(Debug)]
 pub(crate) struct Exporter {
+    /// Reaches the workers, also after the thread has ended.
     workers: Workers,
+    /// `None` if nothing is exported, and after the shutdown.
     thread: Option<Thread>,
 }
 
+/// The running thread.
 #[derive(Debug)]
 struct Thread {
     handle: JoinHandle<()>,
@@ -84,6 +87,7 @@ impl Exporter {
         }
     }
 
+    /// Returns the way to the workers.
     pub(crate) fn workers(&self) -> &Workers {
         &self.workers
     }
@@ -194,6 +198,7 @@ pub(in crate::export) fn new_runtime() -> std::io::Result<Runtime> {
         .build()
 }
 
+/// Returns the runtime, with a helper thread if one is needed.
 fn runtime(routes: &[Route]) -> std::io::Result<Runtime> {
     let runtime = new_runtime()?;
     if routes.iter().any(needs_helper) {
@@ -233,7 +238,8 @@ fn has_descriptors() -> std::io::Result<()> {
     Ok(())
 }
 
+/// The helper thread is never given back, because a later one could be refused.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-const THREAD_NAME: &str = "telemetry-io";
+const THREAD_NAME: &str = "otel-export";
 /// The time that the end may take beyond the deadline.
 const GRACE: Duration = Duration::from_millis(30);

@@ -6,6 +6,13 @@
 //!
 //! A signal that alone is refused, while others are delivered to the same endpoint, has an outage of its own: the
 //! collector has no pipeline for it, for example.
+//!
+//! | event | line |
+//! |---|---|
+//! | the first failure | WARN `telemetry is not being delivered`, with the error and what to check |
+//! | failures a minute later | WARN `telemetry is still not being delivered`, with pending and lost items |
+//! | a success, once no signal fails any more | INFO `telemetry is being delivered again`, with the duration and the losses |
+//! | a partial success | WARN `the collector rejected a part of the telemetry`, once a minute |
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +29,7 @@ use crate::settings::Signal;
 /// The logs of all endpoints.
 pub(super) struct OutageLogs {
     diagnostics: Diagnostics,
+    /// By the address, as it is shown in lines.
     endpoints: HashMap<String, Arc<Mutex<EndpointLog>>>,
 }
 
@@ -32,6 +40,7 @@ pub(super) struct OutageLog {
     index: usize,
 }
 
+/// What is known about one endpoint.
 struct EndpointLog {
     diagnostics: Diagnostics,
     endpoint: String,
@@ -40,9 +49,11 @@ struct EndpointLog {
     outage: OutageState,
 }
 
+/// What is known about one signal at its endpoint.
 struct SignalLog {
     signal: Signal,
     ledger: Arc<Ledger>,
+    /// A request of it was accepted at least once.
     has_delivered: bool,
     /// The last request failed, in an outage of the endpoint.
     is_failing: bool,
@@ -50,11 +61,14 @@ struct SignalLog {
     is_affected: bool,
     /// Of this signal alone.
     outage: OutageState,
+    /// When a partial success was last reported.
     last_partial: Option<Instant>,
 }
 
+/// The current outage, and what later reports depend on.
 #[derive(Default)]
 struct OutageState {
+    /// `None` while requests succeed.
     current: Option<Outage>,
     /// When an outage was last reported, this one or an earlier one.
     last_reported: Option<Instant>,
@@ -62,6 +76,7 @@ struct OutageState {
     lost_before: u64,
 }
 
+/// A time without a success.
 struct Outage {
     /// When the first request that failed was sent.
     since: Instant,
@@ -165,6 +180,7 @@ impl EndpointLog {
         (0..self.signals.len()).filter(|index| self.signals[*index].is_affected).collect()
     }
 
+    /// Logs the beginning of an outage, or a reminder.
     fn report(&self, message: &str, failure: &Failure, failed: usize, signals: &[usize]) {
         let counts = || signals.iter().map(|index| self.signals[*index].ledger.snapshot());
         self.diagnostics.warn(
@@ -180,6 +196,7 @@ impl EndpointLog {
         );
     }
 
+    /// Logs the end of an outage. Tenths of a second are enough.
     fn report_end(&self, outage: &Outage, lost: u64, now: Instant, signals: &[usize]) {
         let tenths = ((now - outage.since).as_secs_f64() * 10.0).round();
         self.diagnostics.info(
@@ -193,6 +210,7 @@ impl EndpointLog {
         );
     }
 
+    /// Returns the names of signals, for a line.
     fn names(&self, signals: &[usize]) -> String {
         let names: Vec<_> = signals.iter().map(|index| self.signals[*index].signal.name()).collect();
         names.join(", ")
@@ -225,6 +243,7 @@ fn lock(log: &Mutex<EndpointLog>) -> MutexGuard<'_, EndpointLog> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// From one line about the same outage to the next.
 const REMINDER: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

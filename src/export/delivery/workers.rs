@@ -15,6 +15,7 @@ use crate::settings::deadline_after;
 /// Reaches the workers of the I/O thread. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Workers {
+    /// One for each destination, so that a signal can occur several times.
     senders: Vec<(Signal, UnboundedSender<Command>)>,
 }
 
@@ -72,6 +73,7 @@ impl Workers {
         }
     }
 
+    /// Returns the workers of one signal, or all.
     fn selected(&self, only: Option<Signal>) -> impl Iterator<Item = (Signal, &UnboundedSender<Command>)> {
         self.senders
             .iter()
@@ -80,6 +82,7 @@ impl Workers {
     }
 }
 
+/// Returns the public error for what a worker has answered.
 fn error(signal: Signal, unflushed: FlushError, timeout: Duration) -> ExportError {
     match unflushed {
         FlushError::Timeout => ExportError::Timeout(timeout),

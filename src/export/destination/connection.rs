@@ -23,8 +23,11 @@ use crate::settings::{ExportSettings, Proxy, Target};
 /// What destinations share: one connection for each distinct target and protocol, credentials, the console. Must be used
 /// inside the I/O runtime.
 pub(in crate::export) struct Connections {
+    /// By target and version, so that signals with one target share a connection.
     open: HashMap<(Target, Http), Connection>,
+    /// Shared, so that one lookup serves all connections.
     resolver: Resolver,
+    /// Sources of credentials that destinations share.
     sources: Vec<Arc<Source>>,
     no_color: bool,
     printer: Option<Printer>,
@@ -41,6 +44,7 @@ pub(super) enum Http {
 }
 
 impl Connections {
+    /// Knows no connection yet.
     pub(in crate::export) fn new(diagnostics: Diagnostics) -> Self {
         Self {
             open: HashMap::new(),
@@ -63,6 +67,7 @@ impl Connections {
         self.printer.get_or_insert_with(new).clone()
     }
 
+    /// Returns the connection to a target, which may be shared.
     pub(super) fn connection(&mut self, settings: &ExportSettings, http: Http) -> Connection {
         let new = || {
             let (resolver, diagnostics) = (&self.resolver, &self.diagnostics);
@@ -89,6 +94,7 @@ impl Connections {
 pub(super) struct Connection {
     connector: Connector,
     http: Http,
+    /// The generation that new requests use.
     current: Arc<Mutex<Generation>>,
     last_response: LastResponse,
 }
@@ -101,10 +107,12 @@ type LastResponse = Arc<Mutex<Option<Instant>>>;
 #[derive(Clone)]
 pub(super) struct Generation {
     pub(super) client: Client<Connector, RequestBody>,
+    /// Counts the replacements.
     number: u64,
     /// Answers received on them.
     responses: Arc<AtomicU64>,
     last_response: LastResponse,
+    /// What the newest of the connections has received first.
     peer: Peer,
     is_tls: bool,
     http: Http,
@@ -117,6 +125,7 @@ impl Connection {
         Self { connector, http, current, last_response }
     }
 
+    /// Returns the generation to use now.
     pub(super) fn current(&self) -> Generation {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -166,11 +175,13 @@ impl Generation {
         }
     }
 
+    /// Counts an answer, which shows that the connection works.
     pub(super) fn record_response(&self) {
         self.responses.fetch_add(1, Ordering::Relaxed);
         *self.last_response.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
+    /// Returns the answers so far.
     pub(super) fn responses(&self) -> u64 {
         self.responses.load(Ordering::Relaxed)
     }
@@ -189,6 +200,7 @@ impl Generation {
     }
 }
 
+/// After this time without a request, a connection is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 /// Answers are small.
 #[cfg(feature = "otlp-grpc")]

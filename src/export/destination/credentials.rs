@@ -22,7 +22,9 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The credentials of one signal's requests that change.
 pub(super) struct Credentials {
+    /// The headers whose values come from a source.
     sources: Vec<(HeaderName, Arc<Source>)>,
+    /// Called last, with all other headers in place.
     signer: Option<Signer>,
 }
 
@@ -33,6 +35,7 @@ impl Credentials {
         Self { sources: sources.collect(), signer: settings.signer.clone().map(Signer::new) }
     }
 
+    /// Returns `true` if requests are sent as they are.
     pub(super) fn is_empty(&self) -> bool {
         self.sources.is_empty() && self.signer.is_none()
     }
@@ -64,6 +67,7 @@ impl Credentials {
     }
 }
 
+/// Returns the state of a source, which all destinations that use it share.
 fn shared(source: &HeaderSource, known: &mut Vec<Arc<Source>>) -> Arc<Source> {
     if let Some(known) = known.iter().find(|known| known.source.is_same(source)) {
         return Arc::clone(known);
@@ -81,11 +85,13 @@ pub(super) struct Source {
 
 #[derive(Default)]
 struct SourceState {
+    /// `None` before the first call, and after a refusal.
     current: Option<Fetched>,
     /// A call that has not returned yet.
     running: Option<JoinHandle<Result<HeaderToken, BoxError>>>,
 }
 
+/// A value that a source has returned.
 struct Fetched {
     value: HeaderValue,
     at: Instant,
@@ -93,6 +99,7 @@ struct Fetched {
 }
 
 impl Source {
+    /// Returns the value, from the source if the last one is not valid any more.
     async fn value(&self, limit: Duration) -> Result<HeaderValue, String> {
         timeout(limit, self.fetch()).await.unwrap_or_else(|_| Err(not_answered(limit)))
     }
@@ -119,6 +126,7 @@ impl Source {
         Ok(value)
     }
 
+    /// Forgets a value that a receiver has refused, so that the next request gets a new one.
     fn refused(&self, made: Instant) {
         // While it is locked, a new value is on its way.
         let Ok(mut state) = self.state.try_lock() else { return };
@@ -132,6 +140,7 @@ impl Source {
 /// Signs requests, a few at a time.
 struct Signer {
     signer: RequestSigner,
+    /// Calls that may run at once.
     threads: Arc<Semaphore>,
 }
 
@@ -164,10 +173,12 @@ impl Signer {
     }
 }
 
+/// Returns the reason without what looks like a secret.
 fn failed(error: &BoxError) -> String {
     format!("failed: {}", plain_text(shown_words(&error.to_string()).as_bytes()))
 }
 
+/// Returns the reason for a call that takes too long.
 fn not_answered(limit: Duration) -> String {
     format!("has not returned within {limit:?}")
 }

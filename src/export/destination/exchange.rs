@@ -27,6 +27,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// Returns the value of a header, if it is text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }

@@ -2,6 +2,14 @@
 //!
 //! The call is made on the HTTP client directly. A gRPC client would read the message before the HTTP status, and so
 //! take a gateway's error page for a broken message; and it would decode `grpc-status-details-bin` whatever it holds.
+//!
+//! | answer | outcome |
+//! |---|---|
+//! | OK | delivered, with what a partial success rejects |
+//! | UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED, ABORTED, OUT_OF_RANGE, DATA_LOSS | retry, after `RetryInfo` |
+//! | RESOURCE_EXHAUSTED | retry with `RetryInfo`; refused without it; split if the message is about the size |
+//! | another code | refused |
+//! | no gRPC status, but an HTTP error | that of a gateway: as over HTTP |
 
 use std::time::Duration;
 
@@ -28,6 +36,7 @@ pub(super) fn path(signal: Signal) -> &'static str {
     }
 }
 
+/// Sets the headers that every call has.
 pub(super) fn add_headers(headers: &mut HeaderMap, encoding: Option<&'static str>) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -62,12 +71,14 @@ pub(super) fn outcome(answer: &Answer) -> Outcome {
     }
 }
 
+/// Returns the status of the trailers, or that of a response without a body.
 fn grpc_status(answer: &Answer) -> Option<GrpcCode> {
     let value = answer.trailers.get("grpc-status").or_else(|| answer.headers.get("grpc-status"))?;
     let number = value.to_str().ok()?.trim().parse::<i32>().ok()?;
     Some(GrpcCode::from_number(number))
 }
 
+/// Returns the outcome for a gRPC status.
 fn status_outcome(code: GrpcCode, answer: &Answer) -> Outcome {
     if code == GrpcCode::Ok {
         return responses::delivered(message(&answer.body));
@@ -134,6 +145,7 @@ fn gateway_outcome(answer: &Answer) -> Outcome {
     }
 }
 
+/// Returns the content type, for messages.
 fn content_type_text(answer: &Answer) -> String {
     match answer.content_type() {
         none if none.is_empty() => "of no content type".to_owned(),
@@ -141,6 +153,7 @@ fn content_type_text(answer: &Answer) -> String {
     }
 }
 
+/// Returns the message, decoded and shortened for a line.
 fn grpc_message(headers: &HeaderMap) -> String {
     let Some(value) = headers.get("grpc-message") else { return String::new() };
     plain_text(&percent_decode(value.as_bytes()).collect::<Vec<_>>())
@@ -163,6 +176,7 @@ fn message(body: &[u8]) -> &[u8] {
     }
 }
 
+/// Servers differ in padding.
 const LENIENT_BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new()

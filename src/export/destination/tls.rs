@@ -1,4 +1,11 @@
 //! TLS for `https` targets: trusted roots, client certificates, and files that change while the program runs.
+//!
+//! | what | source |
+//! |---|---|
+//! | trusted authorities | the system's, and those of the certificate file |
+//! | the client's identity | certificate and key, both or none |
+//! | versions and ciphers | the safe defaults of rustls, with `ring` |
+//! | protocol | ALPN: `h2`, and `http/1.1` where HTTP/1 will do |
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,12 +30,16 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// The files are read again for each new connection, because certificates are renewed on disk. Where they cannot be
 /// used, the ones from before stay in use, and a warning is logged once for each change.
 pub(super) struct Tls {
+    /// Paths, not contents.
     files: TlsFiles,
+    /// gRPC, which needs HTTP/2.
     only_http2: bool,
+    /// `None` before the first connection.
     current: Mutex<Option<Loaded>>,
     diagnostics: Diagnostics,
 }
 
+/// Files that could be used, and what was made of them.
 struct Loaded {
     contents: Contents,
     config: Arc<ClientConfig>,
@@ -39,7 +50,9 @@ struct Loaded {
 /// The content of the files.
 #[derive(Clone, PartialEq, Eq)]
 struct Contents {
+    /// Certificates of authorities.
     roots: Option<Vec<u8>>,
+    /// The chain of certificates and the key.
     identity: Option<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -54,6 +67,7 @@ impl Tls {
         })
     }
 
+    /// Negotiates TLS on a connection. `host` is the name that the certificate must have.
     pub(super) async fn connect<S>(&self, host: &str, stream: S) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -64,6 +78,7 @@ impl Tls {
         TlsConnector::from(config).connect(name, stream).await
     }
 
+    /// Returns the configuration for a new connection, after a look at the files.
     fn config(&self) -> Result<Arc<ClientConfig>, BoxError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = Contents::read(&self.files).and_then(|contents| match &*current {
@@ -87,6 +102,7 @@ impl Tls {
         current.as_ref().map(|loaded| Arc::clone(&loaded.config)).ok_or_else(|| "no configuration".into())
     }
 
+    /// Makes a configuration of the files' contents.
     fn build(&self, contents: &Contents) -> Result<Arc<ClientConfig>, BoxError> {
         let mut config = client_config(contents, native_roots())?;
         config.alpn_protocols = match self.only_http2 {
@@ -96,6 +112,7 @@ impl Tls {
         Ok(Arc::new(config))
     }
 
+    /// Reports that changed files cannot be used.
     fn warn(&self, error: &BoxError) {
         self.diagnostics.warn(
             "changed certificate files cannot be used, keeping the previous ones",
@@ -108,6 +125,7 @@ impl Tls {
 }
 
 impl Contents {
+    /// Reads all files.
     fn read(files: &TlsFiles) -> Result<Self, BoxError> {
         let read = |path: &PathBuf| read(path);
         let identity = files.client_certificate.as_ref().zip(files.client_key.as_ref());
@@ -120,6 +138,7 @@ impl Contents {
     }
 }
 
+/// Reads a file; the error names it.
 fn read(path: &Path) -> Result<Vec<u8>, BoxError> {
     std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
@@ -133,6 +152,7 @@ pub(in crate::export) fn check(target: &Target) -> Result<(), BoxError> {
     client_config(&contents, &RootCertStore::empty()).map(drop)
 }
 
+/// Makes the configuration that `check` and connections share.
 fn client_config(contents: &Contents, system: &RootCertStore) -> Result<ClientConfig, BoxError> {
     let mut roots = system.clone();
     if let Some(pem) = &contents.roots {
@@ -153,6 +173,7 @@ fn client_config(contents: &Contents, system: &RootCertStore) -> Result<ClientCo
     })
 }
 
+/// Parses all certificates of a PEM file.
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, BoxError> {
     Ok(CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>()?)
 }

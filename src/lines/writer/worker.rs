@@ -41,6 +41,6 @@ fn run(shared: &Shared, mut sink: Sink) {
     }
 }
 
-const THREAD_NAME: &str = "log-writer";
+const THREAD_NAME: &str = "otel-log-writer";
 const PATIENCE_AFTER_CLOSE: Duration = Duration::from_secs(1);
 const MAX_KEPT_BYTES: usize = 512 * 1024;
