@@ -37,9 +37,7 @@ pub(super) use self::definitions::{
     LOGS, METRICS, SignalExporter, TRACES, all, in_code, logs, metrics, traces, variables,
 };
 pub(crate) use self::destination::{CONSOLE, DestinationSettings, ExporterName, OutputTarget};
-use self::destination::{
-    DESTINATION_TEMPORALITY, DestinationKind, LOGGING, Listed, NAMES, OTLP_FILE,
-};
+use self::destination::{DESTINATION_TEMPORALITY, DestinationKind, LOGGING, Listed, NAMES, OTLP_FILE};
 pub use self::destination::{Destination, OtlpDestination};
 #[cfg(feature = "prometheus")]
 pub use self::prometheus::PrometheusExporter;
