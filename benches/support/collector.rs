@@ -40,7 +40,7 @@ impl Drop for Collector {
 }
 
 /// Is the collector, if this process was started for that.
-pub(super) fn play() -> bool {
+pub(crate) fn play() -> bool {
     if env::var_os(COLLECTOR).is_none() {
         return false;
     }

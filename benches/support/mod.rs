@@ -19,7 +19,7 @@ mod collector;
 mod ratio;
 mod side;
 
-pub(crate) use self::collector::Collector;
+pub(crate) use self::collector::{Collector, play as play_collector};
 pub(crate) use self::ratio::{Budget, compare};
 pub(crate) use self::side::{Role, Side, Work};
 
@@ -27,7 +27,7 @@ use criterion::Criterion;
 
 /// Plays the role that this process was started for, or else runs the benches.
 pub(crate) fn main(roles: &[Role], bench: fn(&mut Criterion)) {
-    if collector::play() || side::play(roles) {
+    if play_collector() || side::play(roles) {
         return;
     }
     let mut criterion = Criterion::default().configure_from_args();
