@@ -42,6 +42,11 @@ impl Redaction {
         self.0.is_some()
     }
 
+    /// Returns `true` while a rule is running on this thread, when everything is redacted.
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(self.0, Some(Rule::Matching(_))) && ASKED.get()
+    }
+
     pub(crate) fn is_redacted(&self, key: &str) -> bool {
         match &self.0 {
             None => false,

@@ -317,6 +317,10 @@ pub(crate) struct RecordedErrors {
 }
 
 impl RecordedErrors {
+    pub(super) fn clear(&mut self) {
+        self.texts.clear();
+    }
+
     fn knows(&self, error: &Exception) -> bool {
         self.texts.iter().any(|known| error.texts.iter().any(|text| known.is_of(text)))
     }

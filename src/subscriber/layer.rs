@@ -17,23 +17,25 @@ use super::errors::{Mark, Marks};
 use super::event_context::EventContext;
 use super::filter::FilterHandle;
 use super::lines::Lines;
-use super::logs::{SpanAttributes, VisitEvent};
+use super::logs::VisitEvent;
 use super::rate_limit::RateLimit;
 use super::reentrancy::ReentrancyGuard;
-use super::spans::{SpanAccess, SpanBridge, SpanFields, StockBridge, StockExtensions};
+use super::spans::{OpenSpans, SpanAccess, SpanBridge, SpanState, StockBridge, StockExtensions};
 use super::{TelemetryLayer, errors};
 use crate::exception::once_per_event;
 use crate::export::own_threads::{on_io_thread, on_line_writer};
+use crate::lines::kept_fields::KeptFields;
 use crate::lines::shared_visit::SharedVisit;
+use crate::lines::span::SpanChain;
 use crate::semconv::PANIC_TARGET;
 use crate::trace_ids::{TraceIds, is_sdk_target, is_suppressed};
 
 /// The parts of a telemetry layer. Absent parts cost nothing.
 pub(crate) struct LayerParts<S> {
-    pub(crate) lines: Option<(Lines<S>, FilterHandle)>,
-    pub(crate) records: Option<(Records<S>, FilterHandle)>,
-    /// For records that carry the fields of the spans around them.
-    pub(crate) span_attributes: Option<Arc<SpanAttributes>>,
+    pub(crate) lines: Option<(Lines, FilterHandle)>,
+    pub(crate) records: Option<(Records, FilterHandle)>,
+    /// Records carry the fields of the spans around them.
+    pub(crate) has_span_fields_in_records: bool,
     pub(crate) spans: Option<Spans<S>>,
     pub(crate) marks: Marks,
 }
@@ -60,9 +62,9 @@ impl<S> From<Arc<SpanBridge>> for Spans<S> {
     }
 }
 
-/// Writes an event as an OTLP record. Shows its fields to the visitors of other outputs, too.
-pub(crate) type Records<S> =
-    Box<dyn Fn(&Event<'_>, &EventContext, &Context<'_, S>, &mut VisitEvent<'_>) + Send + Sync>;
+/// Writes an event in a span as an OTLP record. Shows its fields to the visitors of other outputs, too.
+pub(crate) type Records =
+    Box<dyn Fn(&Event<'_>, &EventContext, Option<&dyn SpanChain>, &mut VisitEvent<'_>) + Send + Sync>;
 
 impl<S> LayerParts<S>
 where
@@ -100,7 +102,10 @@ where
         let outputs = Outputs {
             lines,
             records,
-            span_attributes: self.span_attributes,
+            spans: bridge
+                .as_ref()
+                .map_or_else(|| Arc::new(OpenSpans::new()), |bridge| Arc::clone(bridge.spans())),
+            has_span_fields_in_records: self.has_span_fields_in_records,
             wants: wants.clone(),
             marks: self.marks,
             filtering,
@@ -162,9 +167,10 @@ fn is_of_transport(metadata: &Metadata<'_>) -> bool {
 }
 
 struct Outputs<S> {
-    lines: Option<Lines<S>>,
-    records: Option<Records<S>>,
-    span_attributes: Option<Arc<SpanAttributes>>,
+    lines: Option<Lines>,
+    records: Option<Records>,
+    spans: Arc<OpenSpans>,
+    has_span_fields_in_records: bool,
     wants: CombinedFilter,
     marks: Marks,
     filtering: Filtering,
@@ -182,21 +188,9 @@ where
         if let Some(bridge) = &self.bridge {
             bridge.on_register_dispatch(dispatch);
         }
-        if let Some(lines) = &self.lines {
-            lines.on_register_dispatch(dispatch);
-        }
-    }
-
-    fn on_layer(&mut self, subscriber: &mut S) {
-        if let Some(lines) = &mut self.lines {
-            lines.on_layer(subscriber);
-        }
     }
 
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if let Some(lines) = &self.lines {
-            let _ = lines.register_callsite(metadata);
-        }
         match self.filtering {
             Filtering::Global => self.wants.interest(metadata),
             // The filter around this layer has decided.
@@ -224,28 +218,8 @@ where
         if let Some(stock) = &self.stock {
             stock.on_new_span(attrs, id, &ctx);
         }
-        let metadata = attrs.metadata();
-        let mut fields = self.bridge.as_ref().and_then(|bridge| bridge.new_fields(metadata, &ctx));
-        let records =
-            self.span_attributes.as_ref().filter(|_| passes(self.wants.records.as_ref(), metadata, &ctx));
-        let mut for_records = records.map(|records| records.fields());
-        let lines = self.lines.as_ref().filter(|_| passes(self.wants.lines.as_ref(), metadata, &ctx));
-        {
-            // Values of the user are formatted here.
-            let _inside = ReentrancyGuard::enter();
-            let mut record = for_records.as_mut().map(|fields| fields.visitor());
-            let record = record.as_mut().map(|visitor| visitor as _);
-            let mut others = SharedVisit::new([fields.as_mut().map(|fields| fields as _), record, None]);
-            match lines {
-                Some(lines) => lines.keep_span(attrs, id, &ctx, &mut others),
-                None => others.visit(None, &|visitor| attrs.record(visitor)),
-            }
-        }
-        if let Some((records, fields)) = records.zip(for_records) {
-            records.keep(id, fields);
-        }
-        if let Some(bridge) = &self.bridge {
-            bridge.on_new_span(attrs, id, fields);
+        if self.keeps_spans() {
+            self.keep(attrs, id, &ctx);
         }
     }
 
@@ -254,28 +228,23 @@ where
         if let Some(stock) = &self.stock {
             stock.on_record(id, values, &ctx);
         }
-        let mut late = self.bridge.as_ref().and_then(|bridge| bridge.late_fields(id));
-        let records = self.span_attributes.as_ref().filter(|records| records.knows(id));
-        let mut for_records = records.map(|records| records.fields());
-        {
-            // Values of the user are formatted here.
-            let _inside = ReentrancyGuard::enter();
-            let mut record = for_records.as_mut().map(|fields| fields.visitor());
-            let record = record.as_mut().map(|visitor| visitor as _);
-            let span = late.as_mut().map(|late| &mut late.fields as _);
-            let mut others = SharedVisit::new([span, record, None]);
-            match &self.lines {
-                // Lines keep only spans that pass their filter; others have no fields to add to.
-                Some(lines) => lines.keep_values(id, values, &mut others),
-                None => others.visit(None, &|visitor| values.record(visitor)),
+        let Some(state) = self.spans.get(id) else { return };
+        let bridge = self.bridge.as_ref().filter(|bridge| bridge.takes_fields(&state));
+        let is_kept = state.kept.is_in_lines || state.kept.is_in_records;
+        if bridge.is_none() && !is_kept {
+            return;
+        }
+        KeptFields::with_buffer(|fields| {
+            {
+                // Values of the user are formatted here, which must not need this span.
+                let _inside = ReentrancyGuard::enter();
+                values.record(&mut fields.visitor());
             }
-        }
-        if let Some((records, fields)) = records.zip(for_records) {
-            records.add(id, &fields);
-        }
-        if let Some((bridge, late)) = self.bridge.as_ref().zip(late) {
-            bridge.on_record(late);
-        }
+            match bridge {
+                Some(bridge) => bridge.on_record(&state, fields),
+                None => state.kept.record(fields),
+            }
+        });
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
@@ -296,8 +265,11 @@ where
 
     fn on_enter(&self, id: &span::Id, ctx: Context<'_, S>) {
         self.wants.on_enter(id, &ctx);
-        if let Some(bridge) = &self.bridge {
-            bridge.on_enter(id);
+        if let Some(state) = self.spans.get(id) {
+            match &self.bridge {
+                Some(bridge) => bridge.on_enter(state),
+                None => self.spans.enter(state),
+            }
         }
         if let Some(stock) = &self.stock {
             stock.on_enter(id, &ctx);
@@ -306,8 +278,10 @@ where
 
     fn on_exit(&self, id: &span::Id, ctx: Context<'_, S>) {
         self.wants.on_exit(id, &ctx);
-        if let Some(bridge) = &self.bridge {
-            bridge.on_exit(id);
+        if let Some(state) = self.spans.exit(id)
+            && let Some(bridge) = &self.bridge
+        {
+            bridge.on_exit(&state);
         }
         if let Some(stock) = &self.stock {
             stock.on_exit(id, &ctx);
@@ -325,18 +299,18 @@ where
 
     fn on_close(&self, id: span::Id, ctx: Context<'_, S>) {
         self.wants.on_close(&id, &ctx);
-        if let Some(kept) = &self.span_attributes {
-            kept.on_close(&id);
-        }
-        if let Some(bridge) = &self.bridge {
-            bridge.on_close(&id);
-        }
         if let Some(stock) = &self.stock {
             stock.on_close(&id, &ctx);
         }
-        if let Some(lines) = &self.lines {
-            lines.on_close(id, ctx);
+        let Some(state) = self.spans.get(&id) else { return };
+        if let Some(bridge) = &self.bridge {
+            bridge.on_close(&state);
         }
+        self.spans.remove(&id);
+        if let Some(bridge) = &self.bridge {
+            bridge.after_close(&state);
+        }
+        state.recycle();
     }
 }
 
@@ -344,6 +318,32 @@ impl<S> Outputs<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    fn keeps_spans(&self) -> bool {
+        self.bridge.is_some() || self.lines.is_some() || self.has_span_fields_in_records
+    }
+
+    /// Visits the fields of a new span, once for all outputs, and keeps it.
+    fn keep(&self, attrs: &span::Attributes<'_>, id: &span::Id, ctx: &Context<'_, S>) {
+        let metadata = attrs.metadata();
+        let is_included = self.bridge.as_ref().is_some_and(|bridge| bridge.includes(metadata, ctx));
+        let mut shared = SpanState::renewed(id, metadata);
+        let Some(state) = Arc::get_mut(&mut shared) else { return };
+        state.parent = self.spans.parent_of(attrs);
+        state.kept.name = metadata.name();
+        state.kept.is_in_lines = passes(self.wants.lines.as_ref(), metadata, ctx);
+        state.kept.is_in_records =
+            self.has_span_fields_in_records && passes(self.wants.records.as_ref(), metadata, ctx);
+        if is_included || state.kept.is_in_lines || state.kept.is_in_records {
+            // Values of the user are formatted here.
+            let _inside = ReentrancyGuard::enter();
+            attrs.record(&mut state.kept.new_fields().visitor());
+        }
+        if let Some(bridge) = &self.bridge {
+            bridge.on_new_span(attrs, state, is_included);
+        }
+        self.spans.insert(id, shared);
+    }
+
     fn write(&self, event: &Event<'_>, metadata: &Metadata<'_>, ctx: Context<'_, S>, nested: bool) {
         let line = passes(self.wants.lines.as_ref(), metadata, &ctx);
         let suppressed = is_suppressed();
@@ -362,21 +362,24 @@ where
         let is_panic = metadata.target() == PANIC_TARGET;
         let events = events.filter(|_| !is_panic);
         let mut mark = bridge.filter(|_| !is_panic).and_then(|it| Mark::new(event, it, &self.marks));
-        let mut span_event = events.map(|_| SpanFields::for_event());
+        let mut span_event = events.map(|_| KeptFields::default());
         let lines = self.lines.as_ref().filter(|_| line);
+        let span = self.spans.of_event(event);
+        let span = span.as_deref().map(|span| span as &dyn SpanChain);
         let mut visit = |record: Option<&mut dyn Visit>| {
             let record = record.map(|visitor| visitor as _);
             let mark = mark.as_mut().map(|mark| mark.visitor() as _);
-            let span_event = span_event.as_mut().map(|fields| fields as _);
+            let mut span_event = span_event.as_mut().map(KeptFields::visitor);
+            let span_event = span_event.as_mut().map(|visitor| visitor as _);
             let mut others = SharedVisit::new([record, mark, span_event]);
             match lines {
-                Some(lines) => lines.write_event(event, &ctx, &moment, &mut others),
+                Some(lines) => lines.write_event(event, span, &moment, &mut others),
                 None => others.visit(None, &|visitor| event.record(visitor)),
             }
         };
         // The line comes first: a panic is written even if a later step fails.
         match self.records.as_ref().filter(|_| record) {
-            Some(records) => records(event, &moment, &ctx, &mut visit),
+            Some(records) => records(event, &moment, span, &mut visit),
             None => visit(None),
         }
         if let Some((bridge, fields)) = events.zip(span_event) {
@@ -397,7 +400,9 @@ where
             && self.sdk_lines.allows(Instant::now())
         {
             let moment = EventContext { time: SystemTime::now(), ids: None };
-            lines.write_event(event, &ctx, &moment, &mut SharedVisit::default());
+            let span = self.spans.of_event(event);
+            let span = span.as_deref().map(|span| span as &dyn SpanChain);
+            lines.write_event(event, span, &moment, &mut SharedVisit::default());
         }
     }
 

@@ -2,45 +2,29 @@
 
 use std::sync::Arc;
 
-use tracing_core::span::{Attributes, Id, Record};
-use tracing_core::{Dispatch, Event, Level, Subscriber};
-use tracing_subscriber::Layer;
+use tracing_core::{Event, Level};
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::LookupSpan;
 
 use super::event_context::EventContext;
 use crate::diagnostics::{Field, Write};
 use crate::lines::json::JsonLayer;
 use crate::lines::pretty::PrettyLayer;
 use crate::lines::shared_visit::SharedVisit;
+use crate::lines::span::SpanChain;
 
 /// Writes lines of any format.
-pub(crate) type Lines<S> = Box<dyn LineFormat<S> + Send + Sync>;
+pub(crate) type Lines = Arc<dyn LineFormat>;
 
-/// A layer that receives the spans of its filter, and its events with the time that their records have.
-pub(crate) trait LineFormat<S: Subscriber>: Layer<S> {
+/// A format of log lines.
+pub(crate) trait LineFormat: Send + Sync {
     /// Writes the line of an event. Shows its fields to the visitors of other outputs, too.
     fn write_event(
         &self,
         event: &Event<'_>,
-        ctx: &Context<'_, S>,
+        span: Option<&dyn SpanChain>,
         moment: &EventContext,
         others: &mut SharedVisit<'_>,
     );
-
-    /// Keeps the fields of a span. Shows them to the visitors of other outputs, too.
-    fn keep_span(
-        &self,
-        attributes: &Attributes<'_>,
-        id: &Id,
-        ctx: &Context<'_, S>,
-        others: &mut SharedVisit<'_>,
-    );
-
-    /// Keeps fields that are recorded later, if those of the span are kept. Shows them to the visitors of other
-    /// outputs in any case.
-    fn keep_values(&self, id: &Id, values: &Record<'_>, others: &mut SharedVisit<'_>);
 }
 
 /// A format that can write this crate's own lines too.
@@ -49,86 +33,31 @@ pub(crate) trait OwnLines: Send + Sync + 'static {
 }
 
 /// The two ways into one format: for the subscriber's events, and for our own lines.
-pub(crate) fn shared<S, F>(format: F) -> (Lines<S>, Box<Write>)
+pub(crate) fn shared<F>(format: F) -> (Lines, Box<Write>)
 where
-    S: Subscriber,
-    F: LineFormat<S> + OwnLines,
+    F: LineFormat + OwnLines,
 {
     let format = Arc::new(format);
     let own = Arc::clone(&format);
     let write =
         move |level: Level, message: &str, fields: &[Field<'_>]| own.write_own(level, message, fields);
-    (Box::new(Shared(format)), Box::new(write))
-}
-
-/// A shared format. Passes on the callbacks that formats use.
-struct Shared<F>(Arc<F>);
-
-impl<S: Subscriber, F: Layer<S>> Layer<S> for Shared<F> {
-    fn on_register_dispatch(&self, dispatch: &Dispatch) {
-        self.0.on_register_dispatch(dispatch);
-    }
-
-    fn on_close(&self, id: Id, ctx: Context<'_, S>) {
-        self.0.on_close(id, ctx);
-    }
-}
-
-impl<S: Subscriber, F: LineFormat<S> + Send + Sync> LineFormat<S> for Shared<F> {
-    fn write_event(
-        &self,
-        event: &Event<'_>,
-        ctx: &Context<'_, S>,
-        moment: &EventContext,
-        others: &mut SharedVisit<'_>,
-    ) {
-        self.0.write_event(event, ctx, moment, others);
-    }
-
-    fn keep_span(
-        &self,
-        attributes: &Attributes<'_>,
-        id: &Id,
-        ctx: &Context<'_, S>,
-        others: &mut SharedVisit<'_>,
-    ) {
-        self.0.keep_span(attributes, id, ctx, others);
-    }
-
-    fn keep_values(&self, id: &Id, values: &Record<'_>, others: &mut SharedVisit<'_>) {
-        self.0.keep_values(id, values, others);
-    }
+    (format, Box::new(write))
 }
 
 macro_rules! line_format {
     ($layer:ident) => {
-        impl<S, W> LineFormat<S> for $layer<W>
+        impl<W> LineFormat for $layer<W>
         where
-            S: Subscriber + for<'a> LookupSpan<'a>,
-            W: for<'w> MakeWriter<'w> + 'static,
+            W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
         {
             fn write_event(
                 &self,
                 event: &Event<'_>,
-                ctx: &Context<'_, S>,
+                span: Option<&dyn SpanChain>,
                 moment: &EventContext,
                 others: &mut SharedVisit<'_>,
             ) {
-                Self::write_event(self, event, ctx, moment.time, moment.ids, others);
-            }
-
-            fn keep_span(
-                &self,
-                attributes: &Attributes<'_>,
-                id: &Id,
-                ctx: &Context<'_, S>,
-                others: &mut SharedVisit<'_>,
-            ) {
-                Self::keep_span(self, attributes, id, ctx, others);
-            }
-
-            fn keep_values(&self, id: &Id, values: &Record<'_>, others: &mut SharedVisit<'_>) {
-                Self::keep_values(self, id, values, others);
+                Self::write_event(self, event, span, moment.time, moment.ids, others);
             }
         }
 

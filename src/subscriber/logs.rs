@@ -22,7 +22,6 @@
 mod encoded;
 mod fields;
 mod sdk;
-mod spans;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -38,12 +37,13 @@ use tracing_core::{Event, Level, LevelFilter};
 use tracing_log::NormalizeEvent;
 
 use self::encoded::EncodedRecord;
-use self::fields::EventFields;
+use self::fields::{EventFields, Record as _};
 use self::sdk::SdkLogs;
-pub(crate) use self::spans::SpanAttributes;
-use self::value::Each;
+use self::value::{Each, Value};
 use crate::export::Queue;
 use crate::export::encode::{self, LogFields};
+use crate::lines::kept_fields::KeptValue;
+use crate::lines::span::{SpanChain, scope};
 use crate::settings::AttributeLimits;
 use crate::trace_ids::TraceIds;
 
@@ -124,6 +124,29 @@ impl OtlpLogs {
                 visit(Some(&mut Each(&mut fields)));
                 fields.finish(metadata, extra);
             }),
+        }
+    }
+}
+
+/// Appends the fields of the spans around an event as attributes of its record, from the innermost to the outermost.
+/// `value_length` is the limit of a text, in characters.
+pub(crate) fn write_span_fields(span: &dyn SpanChain, value_length: Option<usize>, out: &mut Vec<u8>) {
+    let mut record = EncodedRecord::new(out, value_length);
+    for span in scope(span).filter(|span| span.is_in_records) {
+        for (name, value) in span.fields().iter() {
+            match value {
+                KeptValue::Bool(value) => record.attribute(name, Value::Bool(value)),
+                KeptValue::I64(value) => record.attribute(name, Value::I64(value)),
+                KeptValue::F64(value) => record.attribute(name, Value::F64(value)),
+                KeptValue::Bytes(value) => record.attribute(name, Value::Bytes(value)),
+                KeptValue::Text(text) | KeptValue::Error { display: text, .. } => {
+                    record.attribute(name, Value::Str(text));
+                }
+                KeptValue::U64(value) => match i64::try_from(value) {
+                    Ok(value) => record.attribute(name, Value::I64(value)),
+                    Err(_) => record.attribute(name, Value::Display(&value)),
+                },
+            }
         }
     }
 }

@@ -33,7 +33,7 @@ pub use filter::FilterError;
 pub(crate) use filters::Filters;
 pub(crate) use layer::{LayerParts, Records, Spans};
 pub(crate) use lines::{Lines, shared};
-pub(crate) use logs::{LogOptions, OtlpLogs, SpanAttributes};
+pub(crate) use logs::{LogOptions, OtlpLogs, write_span_fields};
 pub use record_error::record_error;
 pub use spans::SpanExt;
 #[cfg_attr(

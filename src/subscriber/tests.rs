@@ -141,7 +141,7 @@ fn layers_beside_ours_are_not_affected_by_our_filters() {
     let parts = LayerParts {
         lines: Some((lines_into(&ours), handle("warn"))),
         records: None,
-        span_attributes: None,
+        has_span_fields_in_records: false,
         spans: Some(
             Arc::new(SpanBridge::new(
                 SpanSource::sdk(provider.tracer("test"), SamplingShortcut::None, true),

@@ -86,7 +86,7 @@ impl Capture {
         let resource = encode::resource(&resource::resource(&settings));
         let lines = Lines::default();
         let open_lines = |_: &Settings, _: &mut Additions, _: &Diagnostics| {
-            let format: subscriber::Lines<Registry> = Box::new(JsonLayer::new(lines.clone()));
+            let format: subscriber::Lines = Arc::new(JsonLayer::new(lines.clone()));
             Ok(LineOutput {
                 writer: None,
                 format: Some(format),

@@ -6,8 +6,8 @@ use opentelemetry::TraceId;
 use opentelemetry::logs::Severity;
 use opentelemetry_sdk::logs::SdkLogRecord;
 
-use super::value::{Encode, Text, attributes, text, unlimited_text};
-use super::wire::{bytes, fixed32, fixed64, message, nanos, uint};
+use super::value::{Encode, Text, attributes, str, text, unlimited_text};
+use super::wire::{FixedFields, bytes, fixed32, fixed64, framed_len, length, message, nanos, uint};
 use crate::settings::AttributeLimits;
 use crate::trace_ids::TraceIds;
 
@@ -51,15 +51,23 @@ impl LogFields {
         ids: Option<TraceIds>,
     ) {
         let time = nanos(time);
-        fixed64(out, TIME, time);
-        fixed64(out, OBSERVED_TIME, time);
-        uint(out, SEVERITY_NUMBER, severity as u64);
-        bytes(out, SEVERITY_TEXT, severity.name().as_bytes());
+        let mut fields = FixedFields::new();
+        fields.fixed64(TIME, time);
+        fields.fixed64(OBSERVED_TIME, time);
+        fields.small_uint(SEVERITY_NUMBER, severity as u8);
         if let Some(ids) = ids {
-            fixed32(out, FLAGS, u32::from(ids.flags.to_u8()));
-            bytes(out, TRACE_ID, &ids.trace_id.to_bytes());
-            bytes(out, SPAN_ID, &ids.span_id.to_bytes());
+            fields.fixed32(FLAGS, u32::from(ids.flags.to_u8()));
+            fields.bytes(TRACE_ID, ids.trace_id.to_bytes());
+            fields.bytes(SPAN_ID, ids.span_id.to_bytes());
         }
+        fields.write(out);
+        bytes(out, SEVERITY_TEXT, severity.name().as_bytes());
+    }
+
+    /// The message as it is.
+    pub(crate) fn body_str(out: &mut Vec<u8>, text: &str) {
+        length(out, BODY, framed_len(text.len()));
+        str(out, text, None);
     }
 
     /// Appends the message as the body, formatted in place by `write`.

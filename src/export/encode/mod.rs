@@ -56,7 +56,7 @@ pub(crate) use span::{is_empty_link, span};
 pub(crate) use value::decoded_value;
 pub(crate) use value::{
     attribute_bool, attribute_bytes, attribute_f64, attribute_i64, attribute_str, attribute_text,
-    attribute_value, decoded_attribute, decoded_key_value, encoded_attributes,
+    attribute_value, decoded_attribute, encoded_attributes,
 };
 pub(super) use wire::read_varint;
 pub(super) use wire::{MAX_HEAD, WireValue, fields};

@@ -3,14 +3,14 @@
 use std::time::SystemTime;
 
 use opentelemetry::SpanId;
-use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status};
+use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status, TraceState};
 
 use super::span::{
     ATTRIBUTES, DROPPED_ATTRIBUTES, DROPPED_EVENTS, DROPPED_LINKS, END_TIME, EVENTS, FLAGS, KIND, LINKS,
     NAME, PARENT_SPAN_ID, SPAN_ID, START_TIME, STATUS, TRACE_ID, TRACE_STATE, event, flags, kind, link,
     status, trace_state,
 };
-use super::wire::{bytes, fixed32, fixed64, message, nanos, uint};
+use super::wire::{FixedFields, bytes, fixed32, message, nanos, uint};
 use crate::settings::{AttributeLimits, SpanLimitSettings};
 
 /// A finished span whose attributes, events and links are encoded already, by [`SpanFields`].
@@ -43,16 +43,24 @@ pub(crate) struct RecordedSpan<'a> {
 impl RecordedSpan<'_> {
     /// Appends the span.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        bytes(out, TRACE_ID, &self.context.trace_id().to_bytes());
-        bytes(out, SPAN_ID, &self.context.span_id().to_bytes());
-        trace_state(out, TRACE_STATE, self.context.trace_state());
-        if self.parent != SpanId::INVALID {
-            bytes(out, PARENT_SPAN_ID, &self.parent.to_bytes());
+        let mut ids = FixedFields::new();
+        ids.bytes(TRACE_ID, self.context.trace_id().to_bytes());
+        ids.bytes(SPAN_ID, self.context.span_id().to_bytes());
+        if *self.context.trace_state() != TraceState::NONE {
+            ids.write(out);
+            trace_state(out, TRACE_STATE, self.context.trace_state());
+            ids = FixedFields::new();
         }
+        if self.parent != SpanId::INVALID {
+            ids.bytes(PARENT_SPAN_ID, self.parent.to_bytes());
+        }
+        ids.write(out);
         bytes(out, NAME, self.name.as_bytes());
-        uint(out, KIND, kind(self.kind));
-        fixed64(out, START_TIME, nanos(self.start));
-        fixed64(out, END_TIME, nanos(self.end.max(self.start)));
+        let mut times = FixedFields::new();
+        times.small_uint(KIND, kind(self.kind));
+        times.fixed64(START_TIME, nanos(self.start));
+        times.fixed64(END_TIME, nanos(self.end.max(self.start)));
+        times.write(out);
         out.extend_from_slice(self.attributes);
         uint(out, DROPPED_ATTRIBUTES, u64::from(self.dropped_attributes));
         out.extend_from_slice(self.events);

@@ -22,7 +22,7 @@ pub(crate) fn span(out: &mut Vec<u8>, span: &SpanData, limits: &SpanLimitSetting
         bytes(out, PARENT_SPAN_ID, &span.parent_span_id.to_bytes());
     }
     bytes(out, NAME, span.name.as_bytes());
-    uint(out, KIND, kind(&span.span_kind));
+    uint(out, KIND, u64::from(kind(&span.span_kind)));
     fixed64(out, START_TIME, nanos(span.start_time));
     // The wall clock may have been set back meanwhile.
     fixed64(out, END_TIME, nanos(span.end_time.max(span.start_time)));
@@ -95,7 +95,7 @@ pub(super) fn flags(context: &SpanContext, is_remote: bool) -> u32 {
 }
 
 /// Returns the number of `SpanKind`.
-pub(super) fn kind(kind: &SpanKind) -> u64 {
+pub(super) fn kind(kind: &SpanKind) -> u8 {
     match kind {
         SpanKind::Internal => 1,
         SpanKind::Server => 2,

@@ -15,7 +15,10 @@ use std::fmt;
 use opentelemetry::logs::AnyValue;
 use opentelemetry::{Array, Key, KeyValue, Value};
 
-use super::wire::{WireValue, bytes, bytes_field, fields, message, next_length_delimited, varint};
+use super::wire::{
+    LENGTH, SHORT, WireValue, bytes, bytes_field, fields, framed_len, length as message_head, message,
+    next_length_delimited, varint, varint_len,
+};
 use crate::settings::AttributeLimits;
 
 /// A value that has a place in OTLP's `AnyValue`.
@@ -128,32 +131,61 @@ fn attribute(out: &mut Vec<u8>, field: u8, key: &str, value: impl FnOnce(&mut Ve
 
 /// Appends an attribute of the API, as contexts and spans hold them.
 pub(crate) fn attribute_value(out: &mut Vec<u8>, field: u8, key: &str, value: &Value, limit: Option<usize>) {
-    attribute(out, field, key, |out| value.encode(out, limit));
+    match value {
+        Value::Bool(value) => attribute_bool(out, field, key, *value),
+        Value::I64(value) => attribute_i64(out, field, key, *value),
+        Value::F64(value) => attribute_f64(out, field, key, *value),
+        Value::String(value) => attribute_str(out, field, key, value.as_str(), limit),
+        other => attribute(out, field, key, |out| other.encode(out, limit)),
+    }
 }
 
 /// Appends an attribute with a string, cut after `limit` characters.
 pub(crate) fn attribute_str(out: &mut Vec<u8>, field: u8, key: &str, value: &str, limit: Option<usize>) {
-    attribute(out, field, key, |out| str(out, value, limit));
+    let value = truncated(value, limit);
+    attribute_head(out, field, key, framed_len(value.len()));
+    bytes_field(out, STRING, value.as_bytes());
 }
 
 /// Appends an attribute with an integer.
 pub(crate) fn attribute_i64(out: &mut Vec<u8>, field: u8, key: &str, value: i64) {
-    attribute(out, field, key, |out| i64(out, value));
+    attribute_head(out, field, key, 1 + varint_len(value as u64));
+    i64(out, value);
 }
 
 /// Appends an attribute with a double, which may be NaN or infinite.
 pub(crate) fn attribute_f64(out: &mut Vec<u8>, field: u8, key: &str, value: f64) {
-    attribute(out, field, key, |out| f64(out, value));
+    attribute_head(out, field, key, 1 + size_of::<f64>());
+    f64(out, value);
 }
 
 /// Appends an attribute with a boolean.
 pub(crate) fn attribute_bool(out: &mut Vec<u8>, field: u8, key: &str, value: bool) {
-    attribute(out, field, key, |out| bool(out, value));
+    attribute_head(out, field, key, 2);
+    bool(out, value);
 }
 
 /// Appends an attribute with bytes, cut after `limit` of them.
 pub(crate) fn attribute_bytes(out: &mut Vec<u8>, field: u8, key: &str, value: &[u8], limit: Option<usize>) {
     attribute(out, field, key, |out| bytes_value(out, value, limit));
+}
+
+/// Everything of an attribute up to the content of its value, which has `length` bytes.
+#[inline]
+fn attribute_head(out: &mut Vec<u8>, field: u8, key: &str, length: usize) {
+    let key = key.as_bytes();
+    let whole = framed_len(key.len()) + framed_len(length);
+    if whole < SHORT && !key.is_empty() {
+        // Then the lengths inside are short, too.
+        let [tag, key_tag, value_tag] = [field, KEY, VALUE].map(|field| field << 3 | LENGTH);
+        out.extend_from_slice(&[tag, whole as u8, key_tag, key.len() as u8]);
+        out.extend_from_slice(key);
+        out.extend_from_slice(&[value_tag, length as u8]);
+        return;
+    }
+    message_head(out, field, if key.is_empty() { framed_len(length) } else { whole });
+    bytes(out, KEY, key);
+    message_head(out, VALUE, length);
 }
 
 /// An attribute whose text `write` formats in place.
@@ -194,19 +226,6 @@ pub(crate) fn encoded_attributes(mut attributes: &[u8]) -> impl Iterator<Item = 
 pub(crate) fn decoded_attribute(attribute: &[u8]) -> Option<(String, AnyValue)> {
     let (_, content, _) = next_length_delimited(attribute)?;
     decoded_pair(content)
-}
-
-/// One of [`encoded_attributes`] with a value of the kinds that spans have. `None` for a list, bytes or an error.
-pub(crate) fn decoded_key_value(attribute: &[u8]) -> Option<(String, Value)> {
-    let (key, value) = decoded_attribute(attribute)?;
-    let value = match value {
-        AnyValue::String(value) => Value::String(value),
-        AnyValue::Boolean(value) => Value::Bool(value),
-        AnyValue::Int(value) => Value::I64(value),
-        AnyValue::Double(value) => Value::F64(value),
-        _ => return None,
-    };
-    Some((key, value))
 }
 
 /// Returns the value of an encoded `AnyValue`, or `None` if it is empty.
@@ -296,8 +315,13 @@ fn bool(out: &mut Vec<u8>, value: bool) {
 
 /// Appends the integer variant of `AnyValue`. Negative numbers take ten bytes.
 fn i64(out: &mut Vec<u8>, value: i64) {
-    out.push(INT << 3);
-    varint(out, value as u64);
+    match u8::try_from(value) {
+        Ok(byte) if byte < SHORT as u8 => out.extend_from_slice(&[INT << 3, byte]),
+        _ => {
+            out.push(INT << 3);
+            varint(out, value as u64);
+        }
+    }
 }
 
 /// Appends the double variant of `AnyValue`.

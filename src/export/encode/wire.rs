@@ -21,13 +21,14 @@ pub(super) fn varint(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Bytes that `value` takes as a varint.
-fn varint_len(value: u64) -> usize {
+#[inline]
+pub(super) fn varint_len(value: u64) -> usize {
     (u64::BITS - (value | 1).leading_zeros()).div_ceil(7) as usize
 }
 
 /// The byte of a varint below 128.
 fn short(value: usize) -> Option<u8> {
-    u8::try_from(value).ok().filter(|byte| *byte < 0x80)
+    (value < SHORT).then_some(value as u8)
 }
 
 /// A field of a number type, left out when it is zero, as protobuf's defaults are.
@@ -103,6 +104,7 @@ pub(super) fn bytes_field(out: &mut Vec<u8>, field: u8, value: &[u8]) {
 }
 
 /// The head of a field whose content of `length` bytes follows.
+#[inline]
 pub(super) fn length(out: &mut Vec<u8>, field: u8, length: usize) {
     let tag = field << 3 | LENGTH;
     // Nearly all are short, and appending both bytes at once checks the capacity only once.
@@ -116,6 +118,7 @@ pub(super) fn length(out: &mut Vec<u8>, field: u8, length: usize) {
 }
 
 /// The size of [`length`] and `content` bytes together, for fields below 16.
+#[inline]
 pub(super) fn framed_len(content: usize) -> usize {
     1 + varint_len(content as u64) + content
 }
@@ -144,6 +147,67 @@ fn shift_for_length(out: &mut Vec<u8>, start: usize) {
         rest >>= 7;
     }
     out[start - 1 + more] &= 0x7f;
+}
+
+/// Fields of fixed size, which are appended to a message together: that costs less than to append each.
+pub(super) struct FixedFields {
+    bytes: [u8; Self::CAPACITY],
+    len: usize,
+}
+
+impl FixedFields {
+    /// The fixed fields of a log record, which has most of them.
+    const CAPACITY: usize = 64;
+
+    pub(super) fn new() -> Self {
+        Self { bytes: [0; Self::CAPACITY], len: 0 }
+    }
+
+    /// A 64-bit field, left out when it is zero. For fields below 16.
+    #[inline]
+    pub(super) fn fixed64(&mut self, field: u8, value: u64) {
+        if value != 0 {
+            self.append([field << 3 | FIXED64]);
+            self.append(value.to_le_bytes());
+        }
+    }
+
+    /// A 32-bit field, left out when it is zero. For fields below 16.
+    #[inline]
+    pub(super) fn fixed32(&mut self, field: u8, value: u32) {
+        if value != 0 {
+            self.append([field << 3 | FIXED32]);
+            self.append(value.to_le_bytes());
+        }
+    }
+
+    /// A number below 128, left out when it is zero.
+    #[inline]
+    pub(super) fn small_uint(&mut self, field: u8, value: u8) {
+        if value != 0 {
+            self.append([field << 3 | VARINT, value & 0x7f]);
+        }
+    }
+
+    #[inline]
+    pub(super) fn bytes<const N: usize>(&mut self, field: u8, value: [u8; N]) {
+        self.append([field << 3 | LENGTH, N as u8]);
+        self.append(value);
+    }
+
+    /// Appends the fields to the message.
+    #[inline]
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bytes[..self.len]);
+    }
+
+    #[inline]
+    fn append<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some(place) = self.bytes[self.len..].first_chunk_mut() {
+            *place = bytes;
+            self.len += N;
+        }
+    }
 }
 
 /// Nanoseconds since 1970: 0 for earlier times, the largest number for times that do not fit.
@@ -236,5 +300,7 @@ pub(super) const FIXED64: u8 = 1;
 pub(super) const LENGTH: u8 = 2;
 pub(super) const FIXED32: u8 = 5;
 const MAX_VARINT_LEN: usize = 10;
+/// Numbers below this take one byte.
+pub(super) const SHORT: usize = 0x80;
 /// Number and length of a field below 16.
 pub(crate) const MAX_HEAD: usize = 1 + MAX_VARINT_LEN;

@@ -1,8 +1,5 @@
 //! The log output: where lines go, and in which format.
 
-use tracing_core::Subscriber;
-use tracing_subscriber::registry::LookupSpan;
-
 use crate::context_fields::BaggageKeys;
 use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
@@ -15,19 +12,16 @@ use crate::settings::{LogFormat, Settings};
 use crate::subscriber::{Lines, shared};
 
 /// An open log output.
-pub(crate) struct LineOutput<S> {
+pub(crate) struct LineOutput {
     pub(crate) writer: Option<NonBlockingWriter>,
-    pub(crate) format: Option<Lines<S>>,
+    pub(crate) format: Option<Lines>,
     /// Whether lines go to standard error or standard output.
     pub(crate) writes_to_console: bool,
     /// `JSON to standard error`.
     pub(crate) description: String,
 }
 
-impl<S> LineOutput<S>
-where
-    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
-{
+impl LineOutput {
     /// Opens the output of the settings, to which `diagnostics` are written too.
     pub(crate) fn open(
         settings: &Settings,

@@ -44,7 +44,7 @@ use crate::lifecycle::start_line::StartLine;
 use crate::provider::{SamplingShortcut, SharedSampler, resource};
 use crate::settings::{Env, Settings, Signal};
 use crate::subscriber::{
-    DirectSource, Filters, LayerParts, Marks, SpanAttributes, SpanBridge, SpanSource, Spans, StockBridge,
+    DirectSource, Filters, LayerParts, Marks, SpanBridge, SpanSource, Spans, StockBridge,
 };
 use crate::{propagation, semconv};
 
@@ -85,7 +85,7 @@ pub(crate) fn assemble<S>(
     mut settings: Settings,
     mut additions: Additions,
     export_to: ExportTo,
-    open_lines: impl FnOnce(&Settings, &mut Additions, &Diagnostics) -> Result<LineOutput<S>, InitError>,
+    open_lines: impl FnOnce(&Settings, &mut Additions, &Diagnostics) -> Result<LineOutput, InitError>,
 ) -> Result<Assembled<S>, InitError>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
@@ -119,7 +119,7 @@ where
     )?;
     #[cfg(feature = "prometheus")]
     let prometheus = Prometheus::start(&settings, &providers.meter, &diagnostics)?;
-    let span_attributes = context.spans.clone();
+    let has_span_fields = context.has_span_fields;
     let records = records::records(&settings, &pipelines, &providers, has_log_processors, context);
     for warning in &settings.warnings {
         diagnostics.warn(warning, &[]);
@@ -131,7 +131,7 @@ where
     };
     let layer = LayerParts {
         lines: lines.format.map(|format| (format, filters.lines.clone())),
-        span_attributes: span_attributes.filter(|_| records.is_some()),
+        has_span_fields_in_records: has_span_fields && records.is_some(),
         records: records.map(|records| (records, filters.records.clone())),
         spans,
         marks,
@@ -231,7 +231,7 @@ fn record_context(settings: &Settings, additions: &mut Additions) -> RecordConte
     RecordContext {
         redaction: additions.redaction.clone(),
         baggage: BaggageKeys::new(std::mem::take(&mut additions.baggage_keys)),
-        spans: settings.logs.span_fields.then(|| Arc::new(SpanAttributes::new(value_length))),
+        has_span_fields: settings.logs.span_fields,
         value_length,
     }
 }

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use opentelemetry::Value;
-use tracing_core::Subscriber;
-use tracing_subscriber::registry::LookupSpan;
 
 use super::pipelines::Pipelines;
 use crate::context_fields::{self, BaggageKeys};
@@ -12,19 +10,16 @@ use crate::export::encode::{self, LogFields};
 use crate::lifecycle::guard::Providers;
 use crate::redaction::{REDACTED, Redaction};
 use crate::settings::{Settings, Signal};
-use crate::subscriber::{LogOptions, OtlpLogs, Records, SpanAttributes};
+use crate::subscriber::{LogOptions, OtlpLogs, Records, write_span_fields};
 
 /// Returns the output for log records: straight into the queue, or through the processors that the user added.
-pub(super) fn records<S>(
+pub(super) fn records(
     settings: &Settings,
     pipelines: &Pipelines,
     providers: &Providers,
     has_processors: bool,
     around: RecordContext,
-) -> Option<Records<S>>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
+) -> Option<Records> {
     let redaction = around.redaction.clone();
     let options = LogOptions {
         limits: settings.logs.limits,
@@ -46,18 +41,15 @@ where
 pub(super) struct RecordContext {
     pub(super) redaction: Redaction,
     pub(super) baggage: BaggageKeys,
-    pub(super) spans: Option<Arc<SpanAttributes>>,
+    pub(super) has_span_fields: bool,
     /// Characters of one text.
     pub(super) value_length: Option<usize>,
 }
 
 impl RecordContext {
     /// Adds the fields of the context, and those of the spans if requested, to each record.
-    fn with<S>(self, logs: OtlpLogs) -> Records<S>
-    where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
-        Box::new(move |event, moment, ctx, visit| {
+    fn with(self, logs: OtlpLogs) -> Records {
+        Box::new(move |event, moment, span, visit| {
             // Without any such fields nothing is allocated.
             let mut around = Vec::new();
             context_fields::for_each(event.metadata().target(), &self.baggage, &mut |key, value| {
@@ -65,8 +57,8 @@ impl RecordContext {
                 let value = if self.redaction.is_redacted(key) { &redacted } else { value };
                 encode::attribute_value(&mut around, LogFields::ATTRIBUTE, key, value, self.value_length);
             });
-            if let Some(spans) = &self.spans {
-                spans.write(event, ctx, &mut around);
+            if let Some(span) = span.filter(|_| self.has_span_fields) {
+                write_span_fields(span, self.value_length, &mut around);
             }
             logs.on_event(event, moment.time, moment.ids, &around, visit);
         })

@@ -46,7 +46,7 @@ fn install_printing(previous: PreviousHook) -> Written {
         // A filter that does not name the target: the panic is written all the same.
         lines: Some((lines_into(&written), FilterHandle::new(Filter::parse("some_crate=info").0))),
         records: None,
-        span_attributes: None,
+        has_span_fields_in_records: false,
         spans: None,
         marks: Marks::default(),
     };

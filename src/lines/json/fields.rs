@@ -127,16 +127,6 @@ impl Fields {
         }
     }
 
-    /// Adds all fields, in the place of those with equal keys.
-    pub(super) fn replace_with(&mut self, others: &Self, reserved: &Reserved) {
-        for (index, mark) in others.marks.iter().enumerate() {
-            if let Some(old) = self.position(mark.hash, others.key(mark)) {
-                self.remove(old);
-            }
-            self.push(others, index, *mark, reserved);
-        }
-    }
-
     /// Appends to `out` the text of the fields whose keys are not in `others`.
     pub(super) fn write_missing_in(&self, others: &Self, reserved: &Reserved, out: &mut Vec<u8>) {
         let is_dotted = self.dotted || others.dotted;
@@ -186,11 +176,6 @@ impl Fields {
         let length = end - self.marks[index].start;
         self.take_out(index, end);
         start - length
-    }
-
-    fn remove(&mut self, index: usize) {
-        let end = self.range(index).end;
-        self.take_out(index, end);
     }
 
     fn take_out(&mut self, index: usize, end: usize) {

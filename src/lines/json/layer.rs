@@ -7,7 +7,6 @@ use std::time::SystemTime;
 
 use opentelemetry::Value;
 use tracing_core::dispatcher::WeakDispatch;
-use tracing_core::field::Visit;
 use tracing_core::span::{Attributes, Id, Record};
 use tracing_core::{Dispatch, Event, Level, Subscriber};
 use tracing_log::NormalizeEvent as _;
@@ -21,11 +20,13 @@ use super::fields::Fields;
 use super::format::{Format, Options};
 use super::keys::{Field, FieldNames, MissingIds, SpanFields};
 use super::scratch::Scratch;
-use super::spans::SpanLine;
+use super::spans::SpanText;
 use super::visit::{Exceptions, Values};
 use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::{self, FieldValue};
+use crate::lines::kept_fields::KeptFields;
 use crate::lines::shared_visit::SharedVisit;
+use crate::lines::span::{KeptSpan, SpanChain};
 use crate::lines::span_table::SpanTable;
 use crate::redaction::Redaction;
 use crate::semconv::OWN_TARGET;
@@ -39,7 +40,8 @@ pub struct JsonLayer<W> {
     format: Format,
     redaction: Redaction,
     baggage: BaggageKeys,
-    spans: SpanTable<SpanLine>,
+    /// In a subscriber of the user. Within `init()` the spans come with the events.
+    spans: SpanTable<OwnSpan>,
     dispatch: OnceLock<WeakDispatch>,
 }
 
@@ -279,19 +281,17 @@ impl<W> JsonLayer<W>
 where
     W: for<'w> MakeWriter<'w> + 'static,
 {
-    /// Writes the line of an event with the caller's time and ids.
-    pub(crate) fn write_event<S>(
+    /// Writes the line of an event with the caller's time, ids and spans.
+    pub(crate) fn write_event(
         &self,
         event: &Event<'_>,
-        context: &Context<'_, S>,
+        span: Option<&dyn SpanChain>,
         time: SystemTime,
         ids: Option<TraceIds>,
         others: &mut SharedVisit<'_>,
-    ) where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
+    ) {
         let metadata = event.metadata();
-        let fill = |scratch: &mut Scratch| self.fill(scratch, event, context, ids, others);
+        let fill = |scratch: &mut Scratch| self.fill(scratch, event, span, ids, others);
         self.line(*metadata.level(), time, fill, |line| {
             let _ = self.make_writer.make_writer_for(metadata).write_all(line);
         });
@@ -324,17 +324,15 @@ where
     }
 
     /// Everything of a line but time and level.
-    fn fill<S>(
+    fn fill(
         &self,
         scratch: &mut Scratch,
         event: &Event<'_>,
-        context: &Context<'_, S>,
+        span: Option<&dyn SpanChain>,
         ids: Option<TraceIds>,
         others: &mut SharedVisit<'_>,
-    ) where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
-        let Scratch { line, fields, spans, .. } = scratch;
+    ) {
+        let Scratch { line, fields, spans, kept, .. } = scratch;
         let log_record = event.is_log();
         let mut values = Values {
             reserved: &self.format.reserved,
@@ -360,44 +358,20 @@ where
             fields.add_missing(spans, &self.format.reserved);
         });
         line.extend_from_slice(fields.text());
-        if self.format.span_fields != SpanFields::Off
-            && let Some(span) = context.event_span(event).and_then(|span| self.spans.nearest(&span))
-        {
-            span.write(&self.format, fields, line, spans);
+        if let Some(span) = span.filter(|_| self.format.span_fields != SpanFields::Off) {
+            let text = SpanText {
+                encode: &|kept, fields| self.encode_kept(kept, fields),
+                reserved: &self.format.span_reserved,
+                is_nested: self.format.span_fields == SpanFields::Nested,
+                is_cached: !self.redaction.is_running(),
+            };
+            text.write(span, fields, line, spans, kept);
         }
     }
 
-    /// Keeps the fields of a span, and shows them to `others`.
-    pub(crate) fn keep_span<S>(
-        &self,
-        attributes: &Attributes<'_>,
-        id: &Id,
-        context: &Context<'_, S>,
-        others: &mut SharedVisit<'_>,
-    ) where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
-        let record = |visitor: &mut dyn Visit| attributes.record(visitor);
-        let is_kept = self.format.span_fields != SpanFields::Off;
-        let Some(span) = context.span(id).filter(|_| is_kept) else { return others.visit(None, &record) };
-        Scratch::with(|Scratch { fields, .. }| {
-            others.visit(Some(&mut self.values(fields)), &record);
-            let parent = span.parent().and_then(|parent| self.spans.nearest(&parent));
-            self.spans.insert(id, Arc::new(SpanLine::new(span.name(), parent, fields)));
-        });
-    }
-
-    /// Keeps fields that are recorded later, if those of the span are kept, and shows them to `others`.
-    pub(crate) fn keep_values(&self, id: &Id, values: &Record<'_>, others: &mut SharedVisit<'_>) {
-        let record = |visitor: &mut dyn Visit| values.record(visitor);
-        let is_kept = self.format.span_fields != SpanFields::Off;
-        let Some(span) = is_kept.then(|| self.spans.get(id)).flatten() else {
-            return others.visit(None, &record);
-        };
-        Scratch::with(|Scratch { fields, .. }| {
-            others.visit(Some(&mut self.values(fields)), &record);
-            span.record(fields, &self.format.span_reserved);
-        });
+    fn encode_kept(&self, kept: &KeptFields, fields: &mut Fields) {
+        let mut values = self.values(fields);
+        kept.iter().for_each(|(name, value)| values.kept(name, value));
     }
 
     /// The subscriber that the layer works in. `None` inside of an `Option` or `Vec` of layers, which do not announce it.
@@ -431,11 +405,23 @@ where
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        self.keep_span(attributes, id, &context, &mut SharedVisit::default());
+        let Some(span) = context.span(id).filter(|_| self.format.span_fields != SpanFields::Off) else {
+            return;
+        };
+        let parent = span.parent().and_then(|parent| self.spans.nearest(&parent));
+        let mut fields = KeptFields::default();
+        attributes.record(&mut fields.visitor());
+        let kept = KeptSpan::in_lines(span.name(), fields);
+        self.spans.insert(id, Arc::new(OwnSpan { kept, parent }));
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, _: Context<'_, S>) {
-        self.keep_values(id, values, &mut SharedVisit::default());
+        let Some(span) = self.spans.get(id) else { return };
+        // Values are formatted by code of the program, which may log: no lock is held while that happens.
+        KeptFields::with_buffer(|fields| {
+            values.record(&mut fields.visitor());
+            span.kept.record(fields);
+        });
     }
 
     fn on_close(&self, id: Id, _: Context<'_, S>) {
@@ -445,7 +431,26 @@ where
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let time = SystemTime::now();
         let ids = self.ids(event, &context);
-        self.write_event(event, &context, time, ids, &mut SharedVisit::default());
+        let span = context.event_span(event).and_then(|span| self.spans.nearest(&span));
+        let span = span.as_deref().map(|span| span as _);
+        self.write_event(event, span, time, ids, &mut SharedVisit::default());
+    }
+}
+
+/// A span of a subscriber of the user.
+#[derive(Debug)]
+struct OwnSpan {
+    kept: KeptSpan,
+    parent: Option<Arc<Self>>,
+}
+
+impl SpanChain for OwnSpan {
+    fn kept(&self) -> &KeptSpan {
+        &self.kept
+    }
+
+    fn parent(&self) -> Option<&dyn SpanChain> {
+        self.parent.as_deref().map(|parent| parent as _)
     }
 }
 

@@ -48,7 +48,7 @@
 //! # Cost
 //!
 //! Events are encoded straight to bytes in a buffer of their thread: no allocation in the steady state. The fields of
-//! a span are encoded when they are recorded, merged with those of its ancestors once, and copied to each line.
+//! a span are encoded by the first event inside it, merged with those of its ancestors, and copied to each line.
 
 mod clock;
 pub(crate) mod encode;
@@ -64,3 +64,4 @@ mod visit;
 
 pub use keys::{Field, FieldNames, MissingIds, SpanFields};
 pub use layer::JsonLayer;
+pub(crate) use spans::SpanCache;

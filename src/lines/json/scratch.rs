@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use super::clock::Clock;
 use super::fields::Fields;
+use super::spans::SpanScratch;
 
 /// The buffers for encoding one line.
 #[derive(Debug, Default)]
@@ -11,6 +12,7 @@ pub(super) struct Scratch {
     pub(super) line: Vec<u8>,
     pub(super) fields: Fields,
     pub(super) spans: Fields,
+    pub(super) kept: SpanScratch,
     pub(super) clock: Clock,
 }
 
@@ -34,8 +36,10 @@ impl Scratch {
         self.line.clear();
         self.fields.clear();
         self.spans.clear();
+        self.kept.clear();
         // The memory of one huge line must not be kept for the thread's life.
-        if self.line.capacity() + self.fields.capacity() + self.spans.capacity() > MAX_KEPT_BYTES {
+        let fields = self.fields.capacity() + self.spans.capacity() + self.kept.capacity();
+        if self.line.capacity() + fields > MAX_KEPT_BYTES {
             *self = Self::default();
         }
     }

@@ -1,86 +1,133 @@
-//! The encoded fields of spans, and the line's share of them.
+//! The line's share of the spans around its event.
 //!
-//! A span keeps its own fields, and those of itself and all its ancestors merged. The merged ones are made by the first
-//! event inside the span and hold as long as nothing is recorded in that tree of spans: every tree has a generation,
-//! which [`SpanLine::record`] raises.
-//!
-//! Nothing is kept in the extensions of a span, whose lock can be held by other layers, and is poisoned when one of them
-//! panics. The locks here are held while bytes are copied, never while a value is formatted.
-
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+//! The fields of a span are kept as values ([`KeptSpan`]) and encoded by the first event inside it, merged with those of
+//! the spans around it. The text holds as long as nothing is recorded in these spans. Spans without events cost nothing.
 
 use super::encode;
 use super::fields::Fields;
-use super::format::{Format, SPAN_NAME, SPANS};
-use super::keys::SpanFields;
+use super::format::{SPAN_NAME, SPANS};
 use super::reserved::Reserved;
+use crate::lines::kept_fields::KeptFields;
+use crate::lines::span::{KeptSpan, SpanChain, scope};
 
-/// The state that a layer keeps of one span.
-#[derive(Debug)]
-pub(super) struct SpanLine {
-    name: &'static str,
-    parent: Option<Arc<Self>>,
-    own: Mutex<Fields>,
-    merged: Mutex<Merged>,
-    tree: Arc<AtomicU64>,
-}
-
+/// The encoded fields of a span and of those around it.
 #[derive(Debug, Default)]
-struct Merged {
+pub(crate) struct SpanCache {
     fields: Fields,
-    /// Generation of the tree that `fields` were merged in.
+    /// The generation of the spans whose fields these are. Zero: there are none.
     generation: u64,
 }
 
-impl SpanLine {
-    /// Keeps the fields that a span is created with. `parent` is the nearest span around it that the layer knows.
-    pub(super) fn new(name: &'static str, parent: Option<Arc<Self>>, own: &Fields) -> Self {
-        let tree = parent.as_ref().map(|parent| Arc::clone(&parent.tree));
-        Self {
-            name,
-            parent,
-            own: Mutex::new(own.clone()),
-            merged: Mutex::default(),
-            tree: tree.unwrap_or_else(|| Arc::new(AtomicU64::new(FIRST_GENERATION))),
-        }
+impl SpanCache {
+    pub(crate) fn clear(&mut self) {
+        self.fields.clear();
+        self.generation = 0;
     }
 
-    /// Keeps fields that are recorded later.
-    pub(super) fn record(&self, values: &Fields, reserved: &Reserved) {
-        lock(&self.own).replace_with(values, reserved);
-        self.tree.fetch_add(1, Ordering::Release);
+    pub(crate) fn capacity(&self) -> usize {
+        self.fields.capacity()
+    }
+}
+
+/// Buffers for encoding.
+#[derive(Debug, Default)]
+pub(super) struct SpanScratch {
+    kept: KeptFields,
+    own: Fields,
+}
+
+impl SpanScratch {
+    pub(super) fn clear(&mut self) {
+        self.kept.clear();
+        self.own.clear();
     }
 
-    /// Appends to `line` the fields of the span and its ancestors, except those whose keys are in `event`.
-    pub(super) fn write(&self, format: &Format, event: &Fields, line: &mut Vec<u8>, scratch: &mut Fields) {
-        let reserved = &format.span_reserved;
-        let generation = self.tree.load(Ordering::Acquire);
-        let merged = lock(&self.merged);
-        if merged.generation == generation {
-            return merged.fields.write_missing_in(event, reserved, line);
+    pub(super) fn capacity(&self) -> usize {
+        self.kept.capacity() + self.own.capacity()
+    }
+
+    /// Encodes the own fields of a span. No lock is held meanwhile: redaction may be code of the user.
+    fn own(&mut self, span: &KeptSpan, encode: &EncodeKept<'_>) -> &Fields {
+        self.clear();
+        self.kept.append(&span.fields());
+        encode(&self.kept, &mut self.own);
+        &self.own
+    }
+}
+
+/// Encodes the kept fields of one span.
+pub(super) type EncodeKept<'a> = dyn Fn(&KeptFields, &mut Fields) + 'a;
+
+/// How the fields of spans stand in a line.
+pub(super) struct SpanText<'a> {
+    pub(super) encode: &'a EncodeKept<'a>,
+    pub(super) reserved: &'a Reserved,
+    /// A list of spans instead of merged fields.
+    pub(super) is_nested: bool,
+    /// The text holds for later events, too. What a rule of redaction logs is redacted as a whole.
+    pub(super) is_cached: bool,
+}
+
+impl SpanText<'_> {
+    /// Appends to `line` the fields of the spans, except those whose keys are in `event`.
+    pub(super) fn write(
+        &self,
+        innermost: &dyn SpanChain,
+        event: &Fields,
+        line: &mut Vec<u8>,
+        merged: &mut Fields,
+        scratch: &mut SpanScratch,
+    ) {
+        // Whenever a field is recorded, the sum grows.
+        let generation = 1 + scope(innermost).map(KeptSpan::version).sum::<u64>();
+        let cache = innermost.kept().json();
+        if cache.generation == generation {
+            return cache.fields.write_missing_in(event, self.reserved, line);
         }
-        drop(merged);
-        match format.span_fields {
-            SpanFields::Nested => scratch.set_opaque(|text| self.nest(text)),
-            _ => self.merge(scratch, reserved),
+        drop(cache);
+        match self.is_nested {
+            true => merged.set_opaque(|text| self.nest(innermost, text, scratch)),
+            false => self.merge(innermost, generation, merged, scratch),
         }
-        scratch.write_missing_in(event, reserved, line);
+        merged.write_missing_in(event, self.reserved, line);
+        if !self.is_cached {
+            return;
+        }
         // If anything is recorded meanwhile, the generation is out of date, and the next event merges again.
-        let mut merged = lock(&self.merged);
-        merged.fields.copy_from(scratch);
-        merged.generation = generation;
+        let mut cache = innermost.kept().json();
+        cache.fields.copy_from(merged);
+        cache.generation = generation;
     }
 
     /// From the innermost to the outermost: the first one with a key wins.
-    fn merge(&self, merged: &mut Fields, reserved: &Reserved) {
+    fn merge(
+        &self,
+        innermost: &dyn SpanChain,
+        mut generation: u64,
+        merged: &mut Fields,
+        scratch: &mut SpanScratch,
+    ) {
         merged.clear();
-        self.scope().for_each(|span| merged.add_missing(&lock(&span.own), reserved));
+        for span in scope(innermost) {
+            let cache = span.json();
+            if cache.generation == generation {
+                // Those of the spans around it are there, too.
+                return merged.add_missing(&cache.fields, self.reserved);
+            }
+            drop(cache);
+            if span.is_in_lines {
+                merged.add_missing(scratch.own(span, self.encode), self.reserved);
+            }
+            generation = generation.saturating_sub(span.version());
+        }
     }
 
     /// `,"spans":[{"name":"outer","a":1},{"name":"inner"}]`
-    fn nest(&self, text: &mut Vec<u8>) {
-        let spans: Vec<&Self> = self.scope().collect();
+    fn nest(&self, innermost: &dyn SpanChain, text: &mut Vec<u8>, scratch: &mut SpanScratch) {
+        let spans: Vec<&KeptSpan> = scope(innermost).filter(|span| span.is_in_lines).collect();
+        if spans.is_empty() {
+            return;
+        }
         text.push(b',');
         encode::string(text, SPANS);
         text.push(b':');
@@ -90,21 +137,10 @@ impl SpanLine {
             encode::string(text, SPAN_NAME);
             text.push(b':');
             encode::string(text, span.name);
-            text.extend_from_slice(lock(&span.own).text());
+            text.extend_from_slice(scratch.own(span, self.encode).text());
             text.push(b'}');
             separator = b',';
         }
         text.push(b']');
     }
-
-    fn scope(&self) -> impl Iterator<Item = &Self> {
-        std::iter::successors(Some(self), |span| span.parent.as_deref())
-    }
 }
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Zero is the generation of nothing merged yet.
-const FIRST_GENERATION: u64 = 1;

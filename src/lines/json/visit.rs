@@ -12,6 +12,7 @@ use super::format::Format;
 use super::reserved::{Reserved, Shape};
 use crate::exception::{ErrorText, describe};
 use crate::lines::event_field::{EventField, MESSAGE};
+use crate::lines::kept_fields::KeptValue;
 use crate::redaction::{REDACTED, Redaction};
 
 /// Encodes the values that it visits.
@@ -41,8 +42,8 @@ pub(super) enum Exceptions {
 
 impl Values<'_> {
     /// Writes the key and returns the place for the value; `None` if the value must not be written.
-    fn begin(&mut self, field: &Field, shape: Shape, is_text: bool) -> Option<&mut Vec<u8>> {
-        match EventField::new(field.name(), self.log_record) {
+    fn begin(&mut self, name: &str, shape: Shape, is_text: bool) -> Option<&mut Vec<u8>> {
+        match EventField::new(name, self.log_record) {
             EventField::LogMetadata => None,
             EventField::Message if self.message.is_some() => self.begin_message(),
             EventField::Message => self.begin_key(MESSAGE, shape),
@@ -58,12 +59,8 @@ impl Values<'_> {
         }
     }
 
-    fn begin_text(&mut self, field: &Field) -> Option<&mut Vec<u8>> {
-        self.begin(field, Shape::Other, true)
-    }
-
-    fn begin_number(&mut self, field: &Field) -> Option<&mut Vec<u8>> {
-        self.begin(field, Shape::Number, false)
+    fn begin_text(&mut self, name: &str) -> Option<&mut Vec<u8>> {
+        self.begin(name, Shape::Other, true)
     }
 
     fn begin_message(&mut self) -> Option<&mut Vec<u8>> {
@@ -113,67 +110,105 @@ impl Values<'_> {
     }
 }
 
-impl Visit for Values<'_> {
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        let numbers = self.format.preset.numbers;
-        let shape = if numbers.holds_float(value) { Shape::Number } else { Shape::Other };
-        if let Some(out) = self.begin(field, shape, false) {
-            numbers.float(out, value);
+impl Values<'_> {
+    /// Encodes a field that was kept.
+    pub(super) fn kept(&mut self, name: &str, value: KeptValue<'_>) {
+        match value {
+            KeptValue::Bool(value) => self.bool(name, value),
+            KeptValue::I64(value) => self.signed(name, value),
+            KeptValue::U64(value) => self.unsigned(name, value),
+            KeptValue::F64(value) => self.float(name, value),
+            KeptValue::Text(text) | KeptValue::Error { message: text, .. } => self.text(name, text),
+            KeptValue::Bytes(value) => self.bytes(name, value),
         }
     }
 
-    fn record_i64(&mut self, field: &Field, value: i64) {
+    fn bool(&mut self, name: &str, value: bool) {
+        if let Some(out) = self.begin(name, Shape::Other, false) {
+            encode::bool(out, value);
+        }
+    }
+
+    fn signed(&mut self, name: &str, value: i64) {
         let numbers = self.format.preset.numbers;
-        if let Some(out) = self.begin_number(field) {
+        if let Some(out) = self.begin(name, Shape::Number, false) {
             numbers.signed(out, value);
         }
     }
 
-    fn record_u64(&mut self, field: &Field, value: u64) {
+    fn unsigned(&mut self, name: &str, value: u64) {
         let numbers = self.format.preset.numbers;
         let shape = if numbers.holds_integer(value) { Shape::Number } else { Shape::Other };
-        if let Some(out) = self.begin(field, shape, false) {
+        if let Some(out) = self.begin(name, shape, false) {
             numbers.unsigned(out, value);
         }
     }
 
+    fn float(&mut self, name: &str, value: f64) {
+        let numbers = self.format.preset.numbers;
+        let shape = if numbers.holds_float(value) { Shape::Number } else { Shape::Other };
+        if let Some(out) = self.begin(name, shape, false) {
+            numbers.float(out, value);
+        }
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        let max = self.format.max_field_length;
+        let shape = if self.format.is_address(value) { Shape::Address } else { Shape::Other };
+        if let Some(out) = self.begin(name, shape, true) {
+            encode::string_up_to(out, value, max);
+        }
+    }
+
+    fn bytes(&mut self, name: &str, value: &[u8]) {
+        // Base64 makes four bytes of three.
+        let max = self.format.max_field_length / 4 * 3;
+        if let Some(out) = self.begin(name, Shape::Other, false) {
+            encode::bytes(out, &value[..value.len().min(max)]);
+        }
+    }
+}
+
+impl Visit for Values<'_> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.float(field.name(), value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.signed(field.name(), value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.unsigned(field.name(), value);
+    }
+
     fn record_i128(&mut self, field: &Field, value: i128) {
-        if let Some(out) = self.begin(field, Shape::Other, false) {
+        if let Some(out) = self.begin(field.name(), Shape::Other, false) {
             encode::wide_integer(out, value);
         }
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        if let Some(out) = self.begin(field, Shape::Other, false) {
+        if let Some(out) = self.begin(field.name(), Shape::Other, false) {
             encode::wide_integer(out, value);
         }
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        if let Some(out) = self.begin(field, Shape::Other, false) {
-            encode::bool(out, value);
-        }
+        self.bool(field.name(), value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        let max = self.format.max_field_length;
-        let shape = if self.format.is_address(value) { Shape::Address } else { Shape::Other };
-        if let Some(out) = self.begin(field, shape, true) {
-            encode::string_up_to(out, value, max);
-        }
+        self.text(field.name(), value);
     }
 
     fn record_bytes(&mut self, field: &Field, value: &[u8]) {
-        // Base64 makes four bytes of three.
-        let max = self.format.max_field_length / 4 * 3;
-        if let Some(out) = self.begin(field, Shape::Other, false) {
-            encode::bytes(out, &value[..value.len().min(max)]);
-        }
+        self.bytes(field.name(), value);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         let max = self.format.max_field_length;
-        let Some(out) = self.begin_text(field) else { return };
+        let Some(out) = self.begin_text(field.name()) else { return };
         let text = describe(value);
         encode::string_up_to(out, &text.message, max);
         if self.exceptions == Exceptions::First {
@@ -184,7 +219,7 @@ impl Visit for Values<'_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let max = self.format.max_field_length;
-        if let Some(out) = self.begin_text(field) {
+        if let Some(out) = self.begin_text(field.name()) {
             encode::debug(out, value, max);
         }
     }

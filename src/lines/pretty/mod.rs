@@ -15,25 +15,21 @@ mod text;
 use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use tracing_core::field::Visit;
-use tracing_core::span::{Attributes, Id, Record};
-use tracing_core::{Event, Level, Subscriber};
+use tracing_core::{Event, Level};
 use tracing_log::NormalizeEvent as _;
-use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::LookupSpan;
 
 use self::text::{escape, shown};
 use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::Field;
 use crate::exception::describe;
 use crate::export::render::terminal::{BLUE, Colors, DIM, GREEN, MAGENTA, RED, YELLOW, time_of_day};
+use crate::lines::kept_fields::{HexBytes, KeptValue};
 use crate::lines::shared_visit::SharedVisit;
-use crate::lines::span_table::SpanTable;
+use crate::lines::span::{SpanChain, scope};
 use crate::redaction::{REDACTED, Redaction};
 use crate::semconv::OWN_TARGET;
 use crate::trace_ids::TraceIds;
@@ -45,18 +41,11 @@ pub(crate) struct PrettyLayer<W> {
     colors: Colors,
     redaction: Redaction,
     baggage: BaggageKeys,
-    spans: SpanTable<SpanText>,
 }
 
 impl<W> PrettyLayer<W> {
     pub(crate) fn new(make_writer: W, colors: Colors) -> Self {
-        Self {
-            make_writer,
-            colors,
-            redaction: Redaction::default(),
-            baggage: BaggageKeys::default(),
-            spans: SpanTable::new(),
-        }
+        Self { make_writer, colors, redaction: Redaction::default(), baggage: BaggageKeys::default() }
     }
 
     /// Fields whose values must not be written.
@@ -112,17 +101,15 @@ impl<W> PrettyLayer<W>
 where
     W: for<'w> MakeWriter<'w> + 'static,
 {
-    /// Writes the line of an event with the caller's time and ids.
-    pub(crate) fn write_event<S>(
+    /// Writes the line of an event with the caller's time, ids and spans.
+    pub(crate) fn write_event(
         &self,
         event: &Event<'_>,
-        context: &Context<'_, S>,
+        span: Option<&dyn SpanChain>,
         time: SystemTime,
         ids: Option<TraceIds>,
         others: &mut SharedVisit<'_>,
-    ) where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
+    ) {
         let metadata = event.metadata();
         let normalized = event.normalized_metadata();
         let target = normalized.as_ref().map_or(metadata.target(), |normalized| normalized.target());
@@ -136,7 +123,7 @@ where
         let mut line = self.head(time, *metadata.level());
         self.body(&mut line, &values);
         let mut place = escape(target);
-        if let Some(path) = span_path(&self.spans, event, context) {
+        if let Some(path) = span.and_then(|span| self.span_path(span)) {
             let _ = write!(place, "  {path}");
         }
         if let Some(ids) = ids {
@@ -165,34 +152,26 @@ where
         let _ = self.make_writer.make_writer().write_all(line.as_bytes());
     }
 
-    /// Keeps the fields of a span, and shows them to `others`.
-    pub(crate) fn keep_span<S>(
-        &self,
-        attributes: &Attributes<'_>,
-        id: &Id,
-        _: &Context<'_, S>,
-        others: &mut SharedVisit<'_>,
-    ) where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
-        let mut values = self.values(false);
-        others.visit(Some(&mut values), &|visitor| attributes.record(visitor));
-        self.spans.insert(id, Arc::new(Mutex::new(values.into_fields())));
-    }
-
-    /// Keeps fields that are recorded later, if those of the span are kept, and shows them to `others`.
-    ///
-    /// Values are formatted by code of the program, which may log: no lock is held while that happens.
-    pub(crate) fn keep_values(&self, id: &Id, record: &Record<'_>, others: &mut SharedVisit<'_>) {
-        let Some(span) = self.spans.get(id) else {
-            return others.visit(None, &|visitor| record.record(visitor));
-        };
-        let mut values = self.values(false);
-        others.visit(Some(&mut values), &|visitor| record.record(visitor));
-        let recorded = values.into_fields();
-        let mut fields = lock(&span);
-        fields.retain(|(old, _)| recorded.iter().all(|(new, _)| new != old));
-        fields.extend(recorded);
+    /// `request{tenant=acme}:query`
+    fn span_path(&self, innermost: &dyn SpanChain) -> Option<String> {
+        let spans: Vec<_> = scope(innermost).filter(|span| span.is_in_lines).collect();
+        let mut path = String::new();
+        for span in spans.into_iter().rev() {
+            if !path.is_empty() {
+                path.push(':');
+            }
+            path.push_str(&escape(span.name));
+            // Redaction may be code of the user: no lock is held meanwhile.
+            let kept = span.fields().clone();
+            let mut values = self.values(false);
+            kept.iter().for_each(|(name, value)| values.kept(name, value));
+            let fields: Vec<_> =
+                values.into_fields().iter().map(|(key, value)| format!("{key}={value}")).collect();
+            if !fields.is_empty() {
+                let _ = write!(path, "{{{}}}", fields.join(" "));
+            }
+        }
+        (!path.is_empty()).then_some(path)
     }
 
     /// Message and fields.
@@ -208,57 +187,6 @@ where
             separator = " ";
         }
     }
-}
-
-impl<S, W> Layer<S> for PrettyLayer<W>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    W: for<'w> MakeWriter<'w> + 'static,
-{
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        self.keep_span(attributes, id, &context, &mut SharedVisit::default());
-    }
-
-    fn on_record(&self, id: &Id, record: &Record<'_>, _: Context<'_, S>) {
-        self.keep_values(id, record, &mut SharedVisit::default());
-    }
-
-    fn on_close(&self, id: Id, _: Context<'_, S>) {
-        self.spans.remove(&id);
-    }
-
-    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let (now, ids) = (SystemTime::now(), TraceIds::from_event(event, None));
-        self.write_event(event, &context, now, ids, &mut SharedVisit::default());
-    }
-}
-
-/// The fields that the layer keeps of one span.
-type SpanText = Mutex<Vec<(String, String)>>;
-
-fn lock(fields: &SpanText) -> MutexGuard<'_, Vec<(String, String)>> {
-    fields.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// `request{tenant=acme}:query`, of the spans that the layer knows.
-fn span_path<S>(spans: &SpanTable<SpanText>, event: &Event<'_>, context: &Context<'_, S>) -> Option<String>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    let mut path = String::new();
-    for span in context.event_scope(event)?.from_root() {
-        let Some(fields) = spans.get(&span.id()) else { continue };
-        if !path.is_empty() {
-            path.push(':');
-        }
-        path.push_str(&escape(span.name()));
-        let fields = lock(&fields);
-        if !fields.is_empty() {
-            let fields: Vec<_> = fields.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            let _ = write!(path, "{{{}}}", fields.join(" "));
-        }
-    }
-    (!path.is_empty()).then_some(path)
 }
 
 /// Collects values as text that is safe to show.
@@ -280,6 +208,20 @@ impl Values<'_> {
             key if self.log_record && key.starts_with("log.") => {}
             key => self.fields.push((escape(key.strip_prefix("r#").unwrap_or(key)), value)),
         }
+    }
+
+    /// Adds a field of a span that was kept.
+    fn kept(&mut self, name: &str, value: KeptValue<'_>) {
+        self.add(name, || match value {
+            KeptValue::Bool(value) => value.to_string(),
+            KeptValue::I64(value) => value.to_string(),
+            KeptValue::U64(value) => value.to_string(),
+            KeptValue::F64(value) => shown(|text| write!(text, "{value:?}")),
+            KeptValue::Text(text) | KeptValue::Error { message: text, .. } => {
+                shown(|out| out.write_str(text))
+            }
+            KeptValue::Bytes(value) => shown(|text| write!(text, "{}", HexBytes(value))),
+        });
     }
 
     /// A span's field named `message` has no special meaning.

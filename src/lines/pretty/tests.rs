@@ -9,6 +9,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::*;
 use crate::diagnostics::FieldValue;
+use crate::subscriber::filter::{Filter, FilterHandle};
+use crate::subscriber::{LayerParts, Marks, shared};
 
 #[derive(Clone, Default)]
 struct Output(Arc<Mutex<Vec<u8>>>);
@@ -35,8 +37,16 @@ impl<'a> MakeWriter<'a> for Output {
 /// What `work` logs, without the times of day.
 fn text(configure: impl FnOnce(PrettyLayer<Output>) -> PrettyLayer<Output>, work: impl FnOnce()) -> String {
     let output = Output::default();
-    let layer = configure(PrettyLayer::new(output.clone(), Colors::Off));
-    with_default(tracing_subscriber::registry().with(layer), work);
+    let (lines, _) = shared(configure(PrettyLayer::new(output.clone(), Colors::Off)));
+    let everything = FilterHandle::new(Filter::parse("trace").0);
+    let parts = LayerParts {
+        lines: Some((lines, everything)),
+        records: None,
+        has_span_fields_in_records: false,
+        spans: None,
+        marks: Marks::default(),
+    };
+    with_default(tracing_subscriber::registry().with(parts.into_only_layer()), work);
     let text = String::from_utf8(output.0.lock().unwrap().clone()).unwrap();
     let without_time = |line: &str| match line.split_once("Z ") {
         Some((time, rest)) if time.len() == "14:20:44.123".len() => format!("{rest}\n"),

@@ -22,6 +22,9 @@ impl<'a> EncodedRecord<'a> {
 
 impl Record for EncodedRecord<'_> {
     fn body(&mut self, value: Value<'_>) {
+        if let Value::Str(text) = value {
+            return LogFields::body_str(self.out, text);
+        }
         LogFields::body(self.out, |text| {
             // The text that a failing implementation has written until then is kept.
             let _ = write!(text, "{value}");

@@ -1,15 +1,13 @@
 //! The attributes of a span, encoded as they are recorded.
 
 use std::cell::Cell;
-use std::fmt::Write as _;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use opentelemetry::KeyValue;
 
-use super::fields::FieldValue;
-use crate::exception::PANICKED;
+use super::fields::attributes;
 use crate::export::encode::{self, SpanFields};
+use crate::lines::kept_fields::{HexBytes, KeptFields, KeptValue};
 use crate::settings::AttributeLimits;
 
 /// Encoded attributes, no key twice: the last value counts. The limit counts keys.
@@ -38,82 +36,66 @@ impl AttributeBuffer {
         self.dropped
     }
 
-    /// Sets a field. Formatting its value is user code, which may panic.
-    pub(super) fn set_field(&mut self, key: &str, value: &FieldValue<'_>) {
-        match *value {
-            FieldValue::Str(text) => self.set_str(key, text),
-            FieldValue::Bool(value) => self.set(key, |out, key, _| {
-                encode::attribute_bool(out, SpanFields::ATTRIBUTE, key, value);
-            }),
-            FieldValue::I64(value) => self.set(key, |out, key, _| {
-                encode::attribute_i64(out, SpanFields::ATTRIBUTE, key, value);
-            }),
-            FieldValue::F64(value) => self.set(key, |out, key, _| {
-                encode::attribute_f64(out, SpanFields::ATTRIBUTE, key, value);
-            }),
-            FieldValue::Text(value) => self.set(key, |out, key, limit| {
-                let start = out.len();
-                let write = || {
-                    encode::attribute_text(out, SpanFields::ATTRIBUTE, key, limit, |text| {
-                        // The text that a failing implementation has written until then is kept.
-                        let _ = write!(text, "{value}");
-                    });
-                };
-                if catch_unwind(AssertUnwindSafe(write)).is_err() {
-                    out.truncate(start);
-                    encode::attribute_str(out, SpanFields::ATTRIBUTE, key, PANICKED, limit);
-                }
-            }),
+    /// Adds the fields of a span, which has no other attributes yet.
+    pub(super) fn fill(&mut self, fields: &KeptFields) {
+        for (key, value) in attributes(fields) {
+            self.add(key, |out, limit| encode_kept(out, key, value, limit));
         }
     }
 
-    pub(super) fn set_str(&mut self, key: &str, text: &str) {
-        self.set(key, |out, key, limit| encode::attribute_str(out, SpanFields::ATTRIBUTE, key, text, limit));
-    }
-
     pub(super) fn set_key_value(&mut self, attribute: &KeyValue) {
-        self.set(attribute.key.as_str(), |out, key, limit| {
+        let key = attribute.key.as_str();
+        self.set(key, |out, limit| {
             encode::attribute_value(out, SpanFields::ATTRIBUTE, key, &attribute.value, limit);
         });
     }
 
-    /// Adds the attributes of another buffer. Its values count.
-    pub(super) fn append(&mut self, later: &Self) {
-        for (key, attribute) in encode::encoded_attributes(&later.bytes) {
-            self.set(key, |out, _, _| out.extend_from_slice(attribute));
+    fn set(&mut self, key: &str, encode: impl FnOnce(&mut Vec<u8>, Option<usize>)) {
+        match self.position(key).filter(|_| !key.is_empty()) {
+            Some(old) => {
+                encode(&mut self.bytes, self.limits.value_length);
+                self.bytes.drain(old);
+            }
+            None => self.add(key, encode),
         }
-        self.dropped = self.dropped.saturating_add(later.dropped);
     }
 
-    /// Each attribute with its key.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        encode::encoded_attributes(&self.bytes)
-    }
-
-    fn set(&mut self, key: &str, encode: impl FnOnce(&mut Vec<u8>, &str, Option<usize>)) {
-        if key.is_empty() {
+    /// Adds an attribute whose key is not there.
+    fn add(&mut self, key: &str, encode: impl FnOnce(&mut Vec<u8>, Option<usize>)) {
+        if key.is_empty() || self.count >= self.limits.count {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
-        match self.position(key) {
-            Some(old) => {
-                encode(&mut self.bytes, key, self.limits.value_length);
-                self.bytes.drain(old);
-            }
-            None if self.count >= self.limits.count => self.dropped = self.dropped.saturating_add(1),
-            None => {
-                encode(&mut self.bytes, key, self.limits.value_length);
-                self.count += 1;
-            }
-        }
+        encode(&mut self.bytes, self.limits.value_length);
+        self.count += 1;
     }
 
     fn position(&self, key: &str) -> Option<Range<usize>> {
         let mut end = 0;
-        self.iter().find_map(|(known, attribute)| {
+        encode::encoded_attributes(&self.bytes).find_map(|(known, attribute)| {
             end += attribute.len();
             (known == key).then(|| end - attribute.len()..end)
         })
+    }
+}
+
+fn encode_kept(out: &mut Vec<u8>, key: &str, value: KeptValue<'_>, limit: Option<usize>) {
+    const FIELD: u8 = SpanFields::ATTRIBUTE;
+    match value {
+        KeptValue::Bool(value) => encode::attribute_bool(out, FIELD, key, value),
+        KeptValue::I64(value) => encode::attribute_i64(out, FIELD, key, value),
+        KeptValue::F64(value) => encode::attribute_f64(out, FIELD, key, value),
+        KeptValue::Text(text) | KeptValue::Error { display: text, .. } => {
+            encode::attribute_str(out, FIELD, key, text, limit);
+        }
+        KeptValue::U64(value) => match i64::try_from(value) {
+            Ok(value) => encode::attribute_i64(out, FIELD, key, value),
+            // OTLP has no type for it.
+            Err(_) => encode::attribute_str(out, FIELD, key, &value.to_string(), limit),
+        },
+        KeptValue::Bytes(value) => {
+            encode::attribute_str(out, FIELD, key, &HexBytes(value).to_string(), limit);
+        }
     }
 }
 

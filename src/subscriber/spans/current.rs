@@ -9,42 +9,55 @@ use tracing_core::span;
 use super::state::SpanState;
 use crate::trace_ids::context_lives;
 
-/// Entered spans of all bridges, the innermost last.
+/// Entered spans of all subscribers, the innermost last.
 struct EnteredSpans(Vec<Entered>);
 
 struct Entered {
-    bridge: usize,
-    id: span::Id,
+    /// Distinguishes the subscribers of a thread.
+    subscriber: usize,
     state: Arc<SpanState>,
-    _context: Attached,
+    context: Attached,
 }
 
 /// A context that is attached until this is dropped.
 struct Attached(Option<ContextGuard>);
 
-/// Notes that a span is entered, and makes `context` the current one.
-pub(super) fn enter(bridge: usize, id: &span::Id, state: Arc<SpanState>, context: Option<OtelContext>) {
-    // Without the thread's stack of contexts there is nothing to attach to.
-    let context = Attached(context.filter(|_| context_lives()).map(OtelContext::attach));
-    let entered = Entered { bridge, id: id.clone(), state, _context: context };
-    let mut entered = Some(entered);
+/// Notes that a span is entered.
+pub(super) fn enter(subscriber: usize, state: Arc<SpanState>) {
+    let mut entered = Some(Entered { subscriber, state, context: Attached(None) });
     let _ = ENTERED.try_with(|spans| spans.borrow_mut().0.extend(entered.take()));
 }
 
+/// Makes `context` the current one until a span is exited that is entered.
+pub(super) fn attach(state: &Arc<SpanState>, context: OtelContext) {
+    // Without the thread's stack of contexts there is nothing to attach to.
+    if !context_lives() {
+        return;
+    }
+    let mut attached = Attached(Some(context.attach()));
+    let _ = ENTERED.try_with(|spans| {
+        let spans = &mut spans.borrow_mut().0;
+        if let Some(entered) = spans.iter_mut().rfind(|entered| Arc::ptr_eq(&entered.state, state)) {
+            std::mem::swap(&mut entered.context, &mut attached);
+        }
+    });
+}
+
 /// Notes that a span is exited. Returns its state.
-pub(super) fn exit(bridge: usize, id: &span::Id) -> Option<Arc<SpanState>> {
+pub(super) fn exit(subscriber: usize, id: &span::Id) -> Option<Arc<SpanState>> {
     let exited = ENTERED.try_with(|spans| {
         let spans = &mut spans.borrow_mut().0;
-        let place = spans.iter().rposition(|entered| entered.bridge == bridge && entered.id == *id)?;
+        let place =
+            spans.iter().rposition(|entered| entered.subscriber == subscriber && entered.state.id == *id)?;
         Some(spans.remove(place))
     });
     // Dropped without the borrow: a context can hold values of the user.
     exited.ok().flatten().map(|exited| exited.state)
 }
 
-/// The innermost span of a bridge.
-pub(super) fn innermost(bridge: usize) -> Option<Arc<SpanState>> {
-    find(|entered| entered.bridge == bridge)
+/// The innermost span of a subscriber.
+pub(super) fn innermost(subscriber: usize) -> Option<Arc<SpanState>> {
+    find(|entered| entered.subscriber == subscriber)
 }
 
 /// Returns `true` if the span is entered on this thread.

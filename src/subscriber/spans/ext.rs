@@ -185,7 +185,7 @@ impl SpanExt for tracing::Span {
             bridge.change(
                 state,
                 status,
-                |pending, status| pending.fields.status.set(status),
+                |pending, status| pending.meaning.status.set(status),
                 |span, status| span.set_status(status),
             );
         });
@@ -271,7 +271,7 @@ impl SpanAccess {
         id: &tracing_core::span::Id,
         f: impl FnOnce(&Arc<SpanBridge>, &Arc<SpanState>) -> T,
     ) -> Option<T> {
-        Some(f(&self.0, &self.0.table.get(id)?))
+        Some(f(&self.0, &self.0.spans.get(id)?))
     }
 }
 

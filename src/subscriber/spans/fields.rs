@@ -8,83 +8,83 @@
 //! | `otel.status_description`, `otel.status_message` | status Error with this description |
 //! | others, and those of the above with an unknown value | attributes |
 
-use std::error::Error;
-use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
+use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanKind, Status};
-use tracing_core::field::{Field, Visit};
 
-use super::attributes::AttributeBuffer;
 use super::status::SpanStatus;
+use crate::lines::kept_fields::{HexBytes, KeptFields, KeptValue};
 use crate::semconv::ERROR_TYPE;
-use crate::settings::AttributeLimits;
 
-/// The parsed fields of a span, or of one `record` call.
-#[derive(Debug)]
-pub(in crate::subscriber) struct SpanFields {
-    pub(super) attributes: AttributeBuffer,
+/// What the fields of a span say about it, beside its attributes.
+#[derive(Debug, Default)]
+pub(super) struct SpanMeaning {
     pub(super) name: Option<String>,
     pub(super) kind: Option<SpanKind>,
     pub(super) status: SpanStatus,
 }
 
-impl SpanFields {
-    /// Fields of an event, whose limits apply later.
-    pub(in crate::subscriber) fn for_event() -> Self {
-        Self::new(AttributeLimits { count: u32::MAX, value_length: None })
-    }
-
-    pub(super) fn new(limits: AttributeLimits) -> Self {
-        Self {
-            attributes: AttributeBuffer::new(limits),
-            name: None,
-            kind: None,
-            status: SpanStatus::default(),
-        }
-    }
-
-    /// Adds fields that were recorded later. Their values count.
-    pub(super) fn append(&mut self, later: Self) {
-        self.attributes.append(&later.attributes);
-        self.name = later.name.or_else(|| self.name.take());
-        self.kind = later.kind.or_else(|| self.kind.take());
-        self.status.append(later.status);
-    }
-
-    fn field(&mut self, field: &Field, value: &FieldValue<'_>) {
-        let key = field.name();
-        let key = key.strip_prefix("r#").unwrap_or(key);
-        if key.starts_with(SPECIAL_PREFIX) && is_special(key) {
-            if let Some(text) = value.to_text()
-                && !self.special(key, &text)
-            {
-                self.attributes.set_str(key, &text);
+impl SpanMeaning {
+    /// Takes over what the fields say.
+    pub(super) fn read(&mut self, fields: &KeptFields) {
+        for (key, value) in fields.iter() {
+            if key == ERROR_TYPE {
+                self.status.set_own_type();
             }
-            return;
+            match Special::parse(key, value) {
+                Some(Special::Name(name)) if name.is_empty() => {}
+                Some(Special::Name(name)) => self.name = Some(name),
+                Some(Special::Kind(kind)) => self.kind = Some(kind),
+                Some(Special::Status(status)) => self.status.set(status),
+                None => {}
+            }
         }
-        if key == ERROR_TYPE {
-            self.status.set_own_type();
-        }
-        self.attributes.set_field(key, value);
     }
+}
 
-    /// Returns `false` if the value is unknown.
-    fn special(&mut self, key: &str, text: &str) -> bool {
-        match key {
-            NAME if text.is_empty() => {}
-            NAME => self.name = Some(text.to_owned()),
-            KIND => match parse_kind(text) {
-                Some(kind) => self.kind = Some(kind),
-                None => return false,
-            },
-            STATUS_CODE => match parse_status(text) {
-                Some(status) => self.status.set(status),
-                None => return false,
-            },
-            _ => self.status.set(Status::error(text.to_owned())),
+/// The fields that are attributes.
+pub(super) fn attributes(fields: &KeptFields) -> impl Iterator<Item = (&'static str, KeptValue<'_>)> {
+    fields.iter().filter(|(key, value)| Special::parse(key, *value).is_none())
+}
+
+/// An attribute of the API.
+pub(super) fn key_value(key: &'static str, value: KeptValue<'_>) -> KeyValue {
+    match value {
+        KeptValue::Bool(value) => KeyValue::new(key, value),
+        KeptValue::I64(value) => KeyValue::new(key, value),
+        KeptValue::F64(value) => KeyValue::new(key, value),
+        KeptValue::U64(value) => match i64::try_from(value) {
+            Ok(value) => KeyValue::new(key, value),
+            // OTLP has no type for it.
+            Err(_) => KeyValue::new(key, value.to_string()),
+        },
+        KeptValue::Text(text) | KeptValue::Error { display: text, .. } => KeyValue::new(key, text.to_owned()),
+        KeptValue::Bytes(value) => KeyValue::new(key, HexBytes(value).to_string()),
+    }
+}
+
+/// The value of a field that is no attribute.
+enum Special {
+    Name(String),
+    Kind(SpanKind),
+    Status(Status),
+}
+
+impl Special {
+    /// `None` for other fields, and if the value is unknown.
+    fn parse(key: &str, value: KeptValue<'_>) -> Option<Self> {
+        if !key.starts_with(SPECIAL_PREFIX) || !is_special(key) {
+            return None;
         }
-        true
+        let text = match value {
+            KeptValue::Text(text) | KeptValue::Error { display: text, .. } => text.to_owned(),
+            other => key_value("", other).value.to_string(),
+        };
+        match key {
+            NAME => Some(Self::Name(text)),
+            KIND => parse_kind(&text).map(Self::Kind),
+            STATUS_CODE => parse_status(&text).map(Self::Status),
+            _ => Some(Self::Status(Status::error(text))),
+        }
     }
 }
 
@@ -118,65 +118,6 @@ fn without_prefix<'a>(text: &'a str, prefix: &str) -> &'a str {
     match text.split_at_checked(prefix.len()) {
         Some((start, rest)) if start.eq_ignore_ascii_case(prefix) => rest,
         _ => text,
-    }
-}
-
-/// The value of a field, as a span can hold it.
-#[derive(Clone, Copy)]
-pub(super) enum FieldValue<'a> {
-    Str(&'a str),
-    Bool(bool),
-    I64(i64),
-    F64(f64),
-    /// Formatted by code of the user.
-    Text(fmt::Arguments<'a>),
-}
-
-impl FieldValue<'_> {
-    /// `None` if formatting it panics.
-    fn to_text(self) -> Option<String> {
-        catch_unwind(AssertUnwindSafe(|| match self {
-            Self::Str(text) => text.to_owned(),
-            Self::Bool(value) => value.to_string(),
-            Self::I64(value) => value.to_string(),
-            Self::F64(value) => value.to_string(),
-            Self::Text(value) => value.to_string(),
-        }))
-        .ok()
-    }
-}
-
-impl Visit for SpanFields {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.field(field, &FieldValue::Str(value));
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.field(field, &FieldValue::Bool(value));
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.field(field, &FieldValue::I64(value));
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        match i64::try_from(value) {
-            Ok(value) => self.field(field, &FieldValue::I64(value)),
-            // OTLP has no type for it.
-            Err(_) => self.field(field, &FieldValue::Text(format_args!("{value}"))),
-        }
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.field(field, &FieldValue::F64(value));
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.field(field, &FieldValue::Text(format_args!("{value}")));
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.field(field, &FieldValue::Text(format_args!("{value:?}")));
     }
 }
 

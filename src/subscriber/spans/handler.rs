@@ -1,14 +1,12 @@
 //! `tracing` spans for OpenTelemetry spans that have started already, as the layers for calls start them.
 
 use std::cell::Cell;
-use std::sync::{Arc, OnceLock};
 
 use opentelemetry::Context as OtelContext;
 use opentelemetry::trace::TraceContextExt as _;
 use tracing_core::Metadata;
 
 use super::ext::SpanAccess;
-use super::state::SpanState;
 
 /// Returns a `tracing` span whose OpenTelemetry span is the one of `context`.
 ///
@@ -67,31 +65,7 @@ pub(super) fn take_adopted(metadata: &Metadata<'_>) -> Option<OtelContext> {
     is_handler_span(metadata).then(|| ADOPTED.try_with(Cell::take).ok().flatten()).flatten()
 }
 
-/// Returns a shared state, in the allocation of an earlier handler span of this thread if possible.
-pub(super) fn share(state: SpanState) -> Arc<SpanState> {
-    let spare =
-        if is_handler_span(state.metadata) { SPARE.try_with(Cell::take).ok().flatten() } else { None };
-    let Some(mut spare) = spare else { return Arc::new(state) };
-    match Arc::get_mut(&mut spare) {
-        Some(slot) => *slot = state,
-        None => return Arc::new(state),
-    }
-    spare
-}
-
-/// Keeps the allocation of a closed handler span for the next one of this thread.
-pub(super) fn recycle(mut state: Arc<SpanState>) {
-    if is_handler_span(state.metadata)
-        && let Some(closed) = Arc::get_mut(&mut state)
-    {
-        closed.parent = None;
-        closed.started = OnceLock::new();
-        let _ = SPARE.try_with(|spare| spare.set(Some(state)));
-    }
-}
-
 thread_local! {
-    static SPARE: Cell<Option<Arc<SpanState>>> = const { Cell::new(None) };
     static ADOPTED: Cell<Option<OtelContext>> = const { Cell::new(None) };
 }
 

@@ -57,6 +57,7 @@ mod current;
 mod ext;
 mod fields;
 mod handler;
+mod open;
 mod source;
 mod state;
 mod status;
@@ -75,14 +76,15 @@ use tracing_subscriber::layer::Context;
 pub(super) use self::compat::StockExtensions;
 pub(super) use self::ext::SpanAccess;
 pub use self::ext::SpanExt;
-pub(super) use self::fields::SpanFields;
 pub(crate) use self::handler::handler_span;
 pub(super) use self::handler::is_handler_span;
+pub(crate) use self::open::OpenSpans;
 pub(crate) use self::source::{DirectSource, SpanSource};
 pub(crate) use self::state::SpanState;
 pub(crate) use self::status::as_inferred;
 pub(crate) use self::stock::StockBridge;
 
+use self::fields::{SpanMeaning, attributes, key_value};
 use self::state::{PendingSpan, Stage, StartTime, Started};
 use super::combined_filter::passes;
 use super::errors;
@@ -90,7 +92,7 @@ use super::filter::FilterHandle;
 use super::reentrancy::ReentrancyGuard;
 use crate::export::encode;
 use crate::export::own_threads::on_io_thread;
-use crate::lines::span_table::SpanTable;
+use crate::lines::kept_fields::KeptFields;
 use crate::trace_ids::{TraceIds, is_suppressed, with_current};
 
 /// Makes OpenTelemetry spans of the `tracing` spans of one subscriber.
@@ -99,7 +101,7 @@ pub(crate) struct SpanBridge {
     source: SpanSource,
     filter: FilterHandle,
     records_events: bool,
-    table: SpanTable<SpanState>,
+    spans: Arc<OpenSpans>,
     dispatch: OnceLock<WeakDispatch>,
     stock: OnceLock<compat::WeakStock>,
 }
@@ -110,7 +112,7 @@ impl SpanBridge {
             source,
             filter,
             records_events: false,
-            table: SpanTable::new(),
+            spans: Arc::new(OpenSpans::new()),
             dispatch: OnceLock::new(),
             stock: OnceLock::new(),
         }
@@ -126,26 +128,26 @@ impl SpanBridge {
     }
 
     /// Adds an event with these fields to the span that it belongs to, or to the nearest one around it.
-    pub(super) fn add_event(&self, event: &Event<'_>, fields: &SpanFields, time: SystemTime) {
-        let Some(context) = self.span_of_event(event).and_then(|state| self.context(&state)) else { return };
+    pub(super) fn add_event(&self, event: &Event<'_>, fields: &KeptFields, time: SystemTime) {
+        let Some(context) = self.spans.of_event(event).and_then(|state| self.context(&state)) else { return };
         let span = context.span();
         if !span.is_recording() {
             return;
         }
         let metadata = event.metadata();
         let mut name = metadata.name().to_owned();
-        let mut attributes = vec![
+        let mut recorded = vec![
             KeyValue::new("level", metadata.level().as_str()),
             KeyValue::new("target", metadata.target().to_owned()),
         ];
-        for (key, attribute) in fields.attributes.iter() {
-            match source::key_value(attribute, metadata) {
-                Some(message) if key == "message" => name = message.value.to_string(),
-                Some(attribute) => attributes.push(attribute),
-                None => {}
+        for (key, value) in attributes(fields) {
+            let attribute = key_value(key, value);
+            match key {
+                "message" => name = attribute.value.to_string(),
+                _ => recorded.push(attribute),
             }
         }
-        span.add_event_with_timestamp(name, time, attributes);
+        span.add_event_with_timestamp(name, time, recorded);
     }
 
     pub(super) fn filter(&self) -> &FilterHandle {
@@ -156,101 +158,83 @@ impl SpanBridge {
         let _ = self.dispatch.set(dispatch.downgrade());
     }
 
-    /// Returns what collects the fields of a new span. `None` if the span filter excludes it.
-    pub(super) fn new_fields<S>(
-        &self,
-        metadata: &'static Metadata<'static>,
-        ctx: &Context<'_, S>,
-    ) -> Option<SpanFields> {
-        let is_included = !is_handler_span(metadata) && passes(Some(&self.filter), metadata, ctx);
-        is_included.then(|| SpanFields::new(self.source.attribute_limits()))
+    /// The spans of the subscriber.
+    pub(super) fn spans(&self) -> &Arc<OpenSpans> {
+        &self.spans
     }
 
-    /// Begins a span with these fields; without any it is one that the filter excludes.
+    /// Returns `true` if the span filter passes a new span.
+    pub(super) fn includes<S>(&self, metadata: &'static Metadata<'static>, ctx: &Context<'_, S>) -> bool {
+        !is_handler_span(metadata) && passes(Some(&self.filter), metadata, ctx)
+    }
+
+    /// Begins a span whose fields are kept. `is_included` is `false` for one that the filter excludes.
     pub(super) fn on_new_span(
         &self,
         attributes: &span::Attributes<'_>,
-        id: &span::Id,
-        fields: Option<SpanFields>,
+        state: &mut SpanState,
+        is_included: bool,
     ) {
-        let metadata = attributes.metadata();
-        let parent = match attributes.parent() {
-            Some(parent) => self.table.get(parent),
-            None if attributes.is_contextual() => current::innermost(self.number()),
-            None => None,
-        };
-        let adopted = handler::take_adopted(metadata);
-        let is_included = adopted.is_some() || fields.is_some();
-        let (stage, started) = match (adopted, fields) {
-            (Some(context), _) => {
-                let is_recording = context.span().is_recording();
-                (Stage::Settled, Some(Started { is_recording, ..Started::transparent(context) }))
-            }
-            (None, Some(fields)) => self.first_stage(attributes, parent.as_ref(), fields),
-            (None, None) => (Stage::Settled, None),
-        };
-        let state = SpanState {
-            id: id.clone(),
-            metadata,
-            parent,
-            start: StartTime::now(),
-            is_included,
-            stage: Mutex::new(stage),
-            started: started.map_or_else(OnceLock::new, OnceLock::from),
-            twin: OnceLock::new(),
-            errors: Mutex::default(),
-        };
-        self.table.insert(id, handler::share(state));
+        if let Some(context) = handler::take_adopted(state.metadata) {
+            let is_recording = context.span().is_recording();
+            let started = Started { is_recording, ..Started::transparent(context) };
+            state.started = OnceLock::from(started);
+            state.is_included = true;
+        } else if is_included {
+            state.is_included = true;
+            state.start = StartTime::now();
+            self.begin(attributes, state);
+        }
     }
 
-    fn first_stage(
-        &self,
-        attributes: &span::Attributes<'_>,
-        parent: Option<&Arc<SpanState>>,
-        fields: SpanFields,
-    ) -> (Stage, Option<Started>) {
-        let parent = match parent {
+    fn begin(&self, attributes: &span::Attributes<'_>, state: &mut SpanState) {
+        let parent = match &state.parent {
             Some(parent) if !attributes.is_contextual() => self.context(parent),
             _ if attributes.is_contextual() => with_current(OtelContext::clone),
             _ => None,
         };
         let parent = parent.unwrap_or_default();
         if on_io_thread() || is_suppressed() {
-            return (Stage::Settled, Some(Started::transparent(parent.with_telemetry_suppressed())));
+            let started = Started::transparent(parent.with_telemetry_suppressed());
+            state.started = OnceLock::from(started);
+            return;
         }
-        let pending = PendingSpan {
+        let mut pending = PendingSpan {
             parent,
-            name: attributes.metadata().name().into(),
-            fields,
+            name: state.metadata.name().into(),
+            meaning: SpanMeaning::default(),
             attributes: Vec::new(),
             links: Vec::new(),
             events: Vec::new(),
             has_twin: false,
         };
-        (Stage::Pending(pending), None)
+        pending.meaning.read(state.kept.new_fields());
+        state.stage = Mutex::new(Stage::Pending(pending));
     }
 
-    /// Returns what collects fields that are recorded later. `None` if the span is not recorded.
-    pub(super) fn late_fields(&self, id: &span::Id) -> Option<LateFields> {
-        let state = self.table.get(id).filter(|state| state.is_included)?;
-        let is_recorded = state.started.get().is_none_or(|started| started.is_recording);
-        let fields = SpanFields::new(self.source.attribute_limits());
-        is_recorded.then_some(LateFields { state, fields })
+    /// Returns `true` if fields that are recorded later belong to an OpenTelemetry span.
+    pub(super) fn takes_fields(&self, state: &SpanState) -> bool {
+        state.is_included && state.started.get().is_none_or(|started| started.is_recording)
     }
 
-    pub(super) fn on_record(&self, LateFields { state, fields }: LateFields) {
+    /// Passes on fields that were recorded later.
+    pub(super) fn on_record(&self, state: &Arc<SpanState>, fields: &KeptFields) {
         let mut stage = state.lock_stage();
         if let Stage::Pending(pending) = &mut *stage {
-            return pending.fields.append(fields);
+            pending.meaning.read(fields);
+            return state.kept.record(fields);
         }
         drop(stage);
-        if let Some(context) = self.context(&state) {
-            record_late(&context, fields, state.metadata);
+        if state.kept.is_in_lines || state.kept.is_in_records {
+            state.kept.record(fields);
+        }
+        if let Some(context) = self.context(state) {
+            record_late(&context, fields);
         }
     }
 
     pub(super) fn on_follows_from(&self, id: &span::Id, follows: &span::Id) {
-        let (Some(state), Some(follows)) = (self.table.get(id), self.table.get(follows)) else { return };
+        let (Some(state), Some(follows)) = (self.spans.get(id), self.spans.get(follows)) else { return };
         if state.is_included
             && follows.is_included
             && let Some(followed) = self.context(&follows)
@@ -260,48 +244,43 @@ impl SpanBridge {
         }
     }
 
-    pub(super) fn on_enter(&self, id: &span::Id) {
-        let Some(state) = self.table.get(id) else { return };
-        let context = match state.nearest_included() {
-            Some(included) if Arc::ptr_eq(included, &state) || !current::is_entered(included) => {
-                self.context(included)
-            }
-            _ => None,
-        };
-        current::enter(self.number(), id, state, context);
+    /// Starts a span that is entered, and makes its context the current one.
+    pub(super) fn on_enter(&self, state: Arc<SpanState>) {
+        let around = state.nearest_included();
+        let is_attached = around.is_none_or(|it| !Arc::ptr_eq(it, &state) && current::is_entered(it));
+        // Before it starts: what a sampler logs is inside the span.
+        self.spans.enter(Arc::clone(&state));
+        if !is_attached && let Some(context) = self.context(&state) {
+            current::attach(&state, context);
+        }
     }
 
-    pub(super) fn on_exit(&self, id: &span::Id) {
-        if let Some(state) = current::exit(self.number(), id)
-            && let Some(started) = state.started.get()
-        {
+    pub(super) fn on_exit(&self, state: &Arc<SpanState>) {
+        if let Some(started) = state.started.get() {
             errors::mark_panicked(&started.context, state.stands_for_call());
         }
     }
 
-    pub(super) fn on_close(&self, id: &span::Id) {
-        let Some(state) = self.table.get(id) else { return };
+    /// Ends a span, which is still among the open ones: a twin finds it there.
+    pub(super) fn on_close(&self, state: &Arc<SpanState>) {
         if state.is_included {
-            let started = self.start(&state);
+            let started = self.start(state);
             if started.is_own {
                 started.context.span().end_with_timestamp(state.start.end());
             }
         }
-        // After the start: a twin finds its span by this table.
-        self.table.remove(id);
+    }
+
+    /// Closes the twin of a span that is not among the open ones any more.
+    pub(super) fn after_close(&self, state: &SpanState) {
         if let Some(twin) = state.twin.get() {
             self.close_twin(twin);
         }
-        handler::recycle(state);
     }
 
     /// The innermost span that an event belongs to.
     pub(super) fn span_of_event(&self, event: &Event<'_>) -> Option<Arc<SpanState>> {
-        match event.parent() {
-            Some(parent) => self.table.get(parent),
-            None if event.is_contextual() => current::innermost(self.number()),
-            None => None,
-        }
+        self.spans.of_event(event)
     }
 
     /// The ids of a span, or of the nearest OpenTelemetry span around it. Starts it.
@@ -316,7 +295,7 @@ impl SpanBridge {
 
     /// How many spans have not ended yet.
     pub(crate) fn open_spans(&self) -> u64 {
-        self.table.count(SpanState::is_recording)
+        self.spans.recording()
     }
 
     /// Starts a span, unless it has started.
@@ -363,7 +342,7 @@ impl SpanBridge {
         let start = || {
             // Events of a sampler or a span processor must not need this span.
             let _inside = self.source.runs_user_code().then(ReentrancyGuard::enter);
-            self.source.start(pending, state.start, state.metadata)
+            self.source.start(pending, state)
         };
         // The panic hook reports it when code of the user panics.
         let started = catch_unwind(AssertUnwindSafe(start)).unwrap_or_else(|_| Started::transparent(around));
@@ -380,17 +359,6 @@ impl SpanBridge {
         }
         self.start(state).context.span().add_link(link.span_context, link.attributes);
     }
-
-    /// Distinguishes bridges on a thread where spans of several are entered.
-    fn number(&self) -> usize {
-        std::ptr::from_ref(self).addr()
-    }
-}
-
-/// Fields that are recorded in a span after its creation.
-pub(super) struct LateFields {
-    state: Arc<SpanState>,
-    pub(super) fields: SpanFields,
 }
 
 /// Waits for another thread that is starting the span.
@@ -405,20 +373,20 @@ fn wait_for(state: &SpanState) -> Option<Started> {
 }
 
 /// Passes fields to a span that has started.
-fn record_late(context: &OtelContext, mut fields: SpanFields, metadata: &'static Metadata<'static>) {
+fn record_late(context: &OtelContext, fields: &KeptFields) {
     let span = context.span();
-    if let Some(name) = fields.name.take() {
+    let mut meaning = SpanMeaning::default();
+    meaning.read(fields);
+    if let Some(name) = meaning.name {
         span.update_name(name);
     }
-    if let Some(kind) = fields.kind.take() {
+    if let Some(kind) = meaning.kind {
         span.set_attribute(KeyValue::new("otel.kind", format!("{kind:?}").to_ascii_lowercase()));
     }
-    for (_, attribute) in fields.attributes.iter() {
-        if let Some(attribute) = source::key_value(attribute, metadata) {
-            span.set_attribute(attribute);
-        }
+    for (key, value) in attributes(fields) {
+        span.set_attribute(key_value(key, value));
     }
-    let (status, _) = fields.status.finish();
+    let (status, _) = meaning.status.finish();
     span.set_status(status);
 }
 

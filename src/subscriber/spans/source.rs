@@ -6,15 +6,16 @@ use opentelemetry::trace::{
     Link, Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, TraceContextExt as _, TraceFlags,
     Tracer as _,
 };
-use opentelemetry::{Context as OtelContext, Key, KeyValue};
+use opentelemetry::{Context as OtelContext, KeyValue};
 use opentelemetry_sdk::trace::{IdGenerator as _, SamplingDecision, SdkTracer, ShouldSample as _};
-use tracing_core::Metadata;
 
+use super::attributes::AttributeBuffer;
 use super::bridge_span::{BridgeSpan, EncodedItems, EncodedSpan, Recording};
-use super::state::{PendingSpan, StartTime, Started};
+use super::fields::{attributes, key_value};
+use super::state::{PendingSpan, SpanState, Started};
 use crate::export::{Queue, RANDOM_TRACE_ID, encode};
 use crate::provider::{RandomIds, SamplingShortcut, SharedSampler};
-use crate::settings::{AttributeLimits, SpanLimitSettings};
+use crate::settings::SpanLimitSettings;
 
 /// Starts spans. Both ways have the same results.
 #[derive(Clone, Debug)]
@@ -52,14 +53,6 @@ impl SpanSource {
         Self { way: Way::Sdk { tracer, root_flags }, shortcut }
     }
 
-    /// The limits that apply while attributes are recorded. Spans of the SDK are limited when they are encoded.
-    pub(super) fn attribute_limits(&self) -> AttributeLimits {
-        match &self.way {
-            Way::Direct(source) => source.limits.attributes,
-            Way::Sdk { .. } => AttributeLimits { count: u32::MAX, value_length: None },
-        }
-    }
-
     /// Returns `true` if starting a span may run code of the user.
     pub(super) fn runs_user_code(&self) -> bool {
         match &self.way {
@@ -68,12 +61,8 @@ impl SpanSource {
         }
     }
 
-    pub(super) fn start(
-        &self,
-        pending: PendingSpan,
-        start: StartTime,
-        metadata: &'static Metadata<'static>,
-    ) -> Started {
+    /// Starts a span. Its fields are locked only while they are encoded.
+    pub(super) fn start(&self, pending: PendingSpan, state: &SpanState) -> Started {
         let parent = pending.parent.span().span_context().clone();
         if self.shortcut.drops_child_of(&parent)
             && parent.is_valid()
@@ -86,10 +75,10 @@ impl SpanSource {
             return unsampled(&pending.parent, child);
         }
         match &self.way {
-            Way::Direct(source) => start_direct(source, pending, start, metadata, &parent),
+            Way::Direct(source) => start_direct(source, pending, state, &parent),
             Way::Sdk { tracer, root_flags } => {
                 let flags = if parent.is_valid() { parent.trace_flags() } else { *root_flags };
-                start_sdk(tracer, pending, start, metadata, flags)
+                start_sdk(tracer, pending, state, flags)
             }
         }
     }
@@ -102,21 +91,20 @@ fn unsampled(parent: &OtelContext, span: SpanContext) -> Started {
 fn start_direct(
     source: &Arc<DirectSource>,
     pending: PendingSpan,
-    start: StartTime,
-    metadata: &'static Metadata<'static>,
+    state: &SpanState,
     parent: &SpanContext,
 ) -> Started {
-    let kind = pending.fields.kind.clone().unwrap_or(SpanKind::Internal);
+    let kind = pending.meaning.kind.clone().unwrap_or(SpanKind::Internal);
     let ids = RandomIds;
     let (trace_id, flags, parent_id) = match parent.is_valid() {
         true => (parent.trace_id(), parent.trace_flags(), parent.span_id()),
         false => (ids.new_trace_id(), RANDOM_TRACE_ID, SpanId::INVALID),
     };
-    let name = pending.fields.name.as_deref().unwrap_or(&pending.name);
+    let name = pending.meaning.name.as_deref().unwrap_or(&pending.name);
     // Samplers of the SDK look at neither attributes nor links.
     let attributes = match source.sampler.is_built_in {
         true => Vec::new(),
-        false => key_values(&pending, metadata),
+        false => key_values(&pending, state),
     };
     let decision = source.sampler.should_sample(
         Some(&pending.parent),
@@ -132,18 +120,25 @@ fn start_direct(
     if decision.decision == SamplingDecision::Drop {
         return unsampled(&pending.parent, context);
     }
-    let PendingSpan { parent: around, name, fields, attributes, links, events, .. } = pending;
+    let PendingSpan { parent: around, name, meaning, attributes, links, events, .. } = pending;
+    let mut fields = AttributeBuffer::new(source.limits.attributes);
+    fields.fill(&state.kept.fields());
     let span = EncodedSpan {
         source: Arc::clone(source),
         parent: parent_id,
         parent_is_remote: parent.is_valid() && parent.is_remote(),
-        name: fields.name.map_or(name, Into::into),
+        name: meaning.name.map_or(name, Into::into),
         kind,
-        attributes: fields.attributes,
+        attributes: fields,
         events: EncodedItems::default(),
         links: EncodedItems::default(),
     };
-    let mut span = BridgeSpan { context, recording: Recording::Encoded(span), status: fields.status, start };
+    let mut span = BridgeSpan {
+        context,
+        recording: Recording::Encoded(span),
+        status: meaning.status,
+        start: state.start,
+    };
     attributes.into_iter().chain(decision.attributes).for_each(|attribute| span.set_attribute(attribute));
     links.into_iter().for_each(|link| span.add_link(link.span_context, link.attributes));
     for event in events {
@@ -152,18 +147,12 @@ fn start_direct(
     Started { context: around.with_span(span), is_own: true, is_recording: true }
 }
 
-fn start_sdk(
-    tracer: &SdkTracer,
-    pending: PendingSpan,
-    start: StartTime,
-    metadata: &'static Metadata<'static>,
-    flags: TraceFlags,
-) -> Started {
-    let attributes = key_values(&pending, metadata);
-    let PendingSpan { parent: around, name, fields, links, events, .. } = pending;
-    let mut builder = SpanBuilder::from_name(fields.name.map_or(name, Into::into))
-        .with_kind(fields.kind.unwrap_or(SpanKind::Internal))
-        .with_start_time(start.time);
+fn start_sdk(tracer: &SdkTracer, pending: PendingSpan, state: &SpanState, flags: TraceFlags) -> Started {
+    let attributes = key_values(&pending, state);
+    let PendingSpan { parent: around, name, meaning, links, events, .. } = pending;
+    let mut builder = SpanBuilder::from_name(meaning.name.map_or(name, Into::into))
+        .with_kind(meaning.kind.unwrap_or(SpanKind::Internal))
+        .with_start_time(state.start.time);
     builder.attributes = Some(attributes);
     let links: Vec<Link> = links.into_iter().filter(|link| !encode::is_empty_link(link)).collect();
     builder.links = (!links.is_empty()).then_some(links);
@@ -183,7 +172,8 @@ fn start_sdk(
     if !sdk.is_recording() {
         return unsampled(&around, context);
     }
-    let mut span = BridgeSpan { context, recording: Recording::Sdk(sdk), status: fields.status, start };
+    let mut span =
+        BridgeSpan { context, recording: Recording::Sdk(sdk), status: meaning.status, start: state.start };
     for event in events {
         span.add_event_with_timestamp(event.name, event.timestamp, event.attributes);
     }
@@ -191,16 +181,8 @@ fn start_sdk(
 }
 
 /// All attributes of a pending span.
-fn key_values(pending: &PendingSpan, metadata: &'static Metadata<'static>) -> Vec<KeyValue> {
-    let recorded = pending.fields.attributes.iter();
-    let recorded = recorded.filter_map(|(_, attribute)| key_value(attribute, metadata));
+fn key_values(pending: &PendingSpan, state: &SpanState) -> Vec<KeyValue> {
+    let fields = state.kept.fields();
+    let recorded = attributes(&fields).map(|(key, value)| key_value(key, value));
     recorded.chain(pending.attributes.iter().cloned()).collect()
-}
-
-/// An encoded attribute as one of the API, with the key of its field, which needs no allocation.
-pub(super) fn key_value(attribute: &[u8], metadata: &'static Metadata<'static>) -> Option<KeyValue> {
-    let (key, value) = encode::decoded_key_value(attribute)?;
-    let field = metadata.fields().field(key.as_str());
-    let key = field.map_or_else(|| Key::from(key), |field| Key::from_static_str(field.name()));
-    Some(KeyValue::new(key, value))
 }

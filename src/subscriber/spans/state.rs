@@ -1,6 +1,7 @@
 //! The state of one open span.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Instant, SystemTime};
@@ -9,8 +10,9 @@ use opentelemetry::trace::{Event, Link};
 use opentelemetry::{Context as OtelContext, KeyValue};
 use tracing_core::{Metadata, span};
 
-use super::fields::SpanFields;
+use super::fields::SpanMeaning;
 use super::handler::is_handler_span;
+use crate::lines::span::{KeptSpan, SpanChain};
 use crate::subscriber::errors::RecordedErrors;
 
 /// The state of a `tracing` span. See the [module](super) for how it changes.
@@ -18,8 +20,10 @@ use crate::subscriber::errors::RecordedErrors;
 pub(crate) struct SpanState {
     pub(super) id: span::Id,
     pub(super) metadata: &'static Metadata<'static>,
+    /// Its fields, for all outputs.
+    pub(crate) kept: KeptSpan,
     /// The `tracing` span around it.
-    pub(super) parent: Option<Arc<Self>>,
+    pub(in crate::subscriber) parent: Option<Arc<Self>>,
     pub(super) start: StartTime,
     /// The verdict of the span filter.
     pub(super) is_included: bool,
@@ -33,10 +37,6 @@ pub(crate) struct SpanState {
 
 /// The stage of a span.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the usual one is the large one, and it is in an allocation anyway"
-)]
 pub(super) enum Stage {
     /// Its ids and its sampling are not decided.
     Pending(PendingSpan),
@@ -51,7 +51,8 @@ pub(super) enum Stage {
 pub(super) struct PendingSpan {
     pub(super) parent: OtelContext,
     pub(super) name: Cow<'static, str>,
-    pub(super) fields: SpanFields,
+    /// What its fields say beside its attributes.
+    pub(super) meaning: SpanMeaning,
     /// Set through an extension trait.
     pub(super) attributes: Vec<KeyValue>,
     pub(super) links: Vec<Link>,
@@ -78,6 +79,52 @@ impl Started {
 }
 
 impl SpanState {
+    /// A new span that is none of OpenTelemetry, in the memory of an earlier one of this thread if possible. The caller
+    /// may change it: nothing else refers to it.
+    pub(in crate::subscriber) fn renewed(id: &span::Id, metadata: &'static Metadata<'static>) -> Arc<Self> {
+        let spare = SPARES.try_with(|spares| spares.borrow_mut().pop()).ok().flatten();
+        if let Some(mut spare) = spare
+            && let Some(state) = Arc::get_mut(&mut spare)
+        {
+            state.id = id.clone();
+            state.metadata = metadata;
+            return spare;
+        }
+        Arc::new(Self {
+            id: id.clone(),
+            metadata,
+            kept: KeptSpan::default(),
+            parent: None,
+            start: StartTime::now(),
+            is_included: false,
+            stage: Mutex::new(Stage::Settled),
+            started: OnceLock::new(),
+            twin: OnceLock::new(),
+            errors: Mutex::default(),
+        })
+    }
+
+    /// Keeps the memory of a closed span for another one of this thread, unless something still refers to it.
+    pub(in crate::subscriber) fn recycle(mut self: Arc<Self>) {
+        let Some(state) = Arc::get_mut(&mut self) else { return };
+        // What is dropped here can run code of the user, which can come back here.
+        state.parent = None;
+        state.is_included = false;
+        state.stage = Mutex::new(Stage::Settled);
+        state.started = OnceLock::new();
+        state.twin = OnceLock::new();
+        state.errors.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        if !state.kept.clear() {
+            return;
+        }
+        let _ = SPARES.try_with(|spares| {
+            let mut spares = spares.borrow_mut();
+            if spares.len() < MAX_SPARES {
+                spares.push(self);
+            }
+        });
+    }
+
     /// The span and those around it, from the inside to the outside.
     pub(crate) fn scope(self: &Arc<Self>) -> impl Iterator<Item = &Arc<Self>> {
         std::iter::successors(Some(self), |state| state.parent.as_ref())
@@ -114,6 +161,23 @@ impl SpanState {
         }
     }
 }
+
+impl SpanChain for SpanState {
+    fn kept(&self) -> &KeptSpan {
+        &self.kept
+    }
+
+    fn parent(&self) -> Option<&dyn SpanChain> {
+        self.parent.as_deref().map(|parent| parent as _)
+    }
+}
+
+thread_local! {
+    static SPARES: RefCell<Vec<Arc<SpanState>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Closed spans of a thread whose memory is kept.
+const MAX_SPARES: usize = 16;
 
 /// When a span started, by two clocks: one that can be set, and one that measures.
 #[derive(Clone, Copy, Debug)]

@@ -51,11 +51,6 @@ impl SpanStatus {
         Some(error_type)
     }
 
-    pub(super) fn append(&mut self, later: Self) {
-        self.set(later.own);
-        self.has_own_type |= later.has_own_type;
-    }
-
     /// The status that the span ends with, and the `error.type` that belongs to it.
     pub(super) fn finish(&mut self) -> (Status, Option<KeyValue>) {
         let inferred = self.inferred.take().map(|inferred| *inferred).unwrap_or_default();

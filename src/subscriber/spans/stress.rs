@@ -36,7 +36,7 @@ fn subscriber(bridge: &Arc<SpanBridge>) -> Dispatch {
     let parts = LayerParts {
         lines: None,
         records: None,
-        span_attributes: None,
+        has_span_fields_in_records: false,
         spans: Some(Arc::clone(bridge).into()),
         marks: Marks::default(),
     };

@@ -16,6 +16,7 @@ use super::super::filter::{Filter, FilterHandle};
 use super::super::lines::LineFormat;
 use super::super::{LayerParts, Lines, Marks, SpanBridge, SpanSource};
 use crate::lines::shared_visit::SharedVisit;
+use crate::lines::span::{SpanChain, scope};
 use crate::provider::SamplingShortcut;
 use crate::settings::ExceptionSignal;
 use crate::trace_ids::TraceIds;
@@ -81,7 +82,7 @@ impl Rig {
                 }),
                 handle(options.records),
             )),
-            span_attributes: None,
+            has_span_fields_in_records: false,
             spans: Some(
                 Arc::new(SpanBridge::new(
                     SpanSource::sdk(provider.tracer("test"), SamplingShortcut::None, true),
@@ -170,14 +171,12 @@ impl SpanProcessor for Chatter {
     }
 }
 
-/// A layer that writes each event with the names of the spans that it was shown.
-pub(crate) fn lines_into<S>(written: &Written) -> Lines<S>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    Box::new(SpanNames(Arc::clone(written)))
+/// Lines with the names of the spans around an event.
+pub(crate) fn lines_into(written: &Written) -> Lines {
+    Arc::new(SpanNameLines(Arc::clone(written)))
 }
 
+/// A layer that writes each event with the names of the spans that it was shown.
 pub(crate) struct SpanNames(pub(crate) Written);
 /// The layers that were shown a span.
 #[derive(Default)]
@@ -196,38 +195,6 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        let moment = EventContext { time: std::time::SystemTime::now(), ids: None };
-        self.write_event(event, &ctx, &moment, &mut SharedVisit::default());
-    }
-}
-
-impl<S> LineFormat<S> for SpanNames
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    fn keep_span(
-        &self,
-        attributes: &tracing::span::Attributes<'_>,
-        id: &tracing::Id,
-        ctx: &Context<'_, S>,
-        others: &mut SharedVisit<'_>,
-    ) {
-        self.on_new_span(attributes, id, ctx.clone());
-        others.visit(None, &|visitor| attributes.record(visitor));
-    }
-
-    fn keep_values(&self, _: &tracing::Id, values: &tracing::span::Record<'_>, others: &mut SharedVisit<'_>) {
-        others.visit(None, &|visitor| values.record(visitor));
-    }
-
-    fn write_event(
-        &self,
-        event: &Event<'_>,
-        ctx: &Context<'_, S>,
-        moment: &EventContext,
-        others: &mut SharedVisit<'_>,
-    ) {
-        others.visit(None, &|visitor| event.record(visitor));
         let mut text = message(event);
         for span in ctx.event_scope(event).into_iter().flatten() {
             let layer = Arc::as_ptr(&self.0).addr();
@@ -235,6 +202,25 @@ where
                 text.push_str(&format!(" in {}", span.name()));
             }
         }
+        self.0.lock().unwrap().push((text, None));
+    }
+}
+
+/// Writes each event with the names of the spans around it.
+struct SpanNameLines(Written);
+
+impl LineFormat for SpanNameLines {
+    fn write_event(
+        &self,
+        event: &Event<'_>,
+        span: Option<&dyn SpanChain>,
+        moment: &EventContext,
+        others: &mut SharedVisit<'_>,
+    ) {
+        others.visit(None, &|visitor| event.record(visitor));
+        let spans = span.into_iter().flat_map(scope).filter(|span| span.is_in_lines);
+        let names: String = spans.map(|span| format!(" in {}", span.name)).collect();
+        let text = message(event) + &names;
         self.0.lock().unwrap().push((text, moment.ids));
     }
 }

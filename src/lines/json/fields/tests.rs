@@ -44,14 +44,6 @@ fn missing_fields_are_added_and_present_ones_stay() {
 }
 
 #[test]
-fn later_values_replace_earlier_ones() {
-    let mut span = fields(&[("a", 1), ("b", 2), ("c", 3)]);
-    span.replace_with(&fields(&[("b", 20), ("d", 4)]), &Reserved::default());
-    span.replace_with(&fields(&[("d", 40), ("a", 10)]), &Reserved::default());
-    assert_eq!(text(&span), r#","c":3,"b":20,"d":40,"a":10"#);
-}
-
-#[test]
 fn only_fields_that_the_event_does_not_have_are_written() {
     let event = fields(&[("b", 1), ("x", 2)]);
     let mut out = Vec::new();

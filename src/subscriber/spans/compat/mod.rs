@@ -60,7 +60,7 @@ impl SpanBridge {
     /// The twin of a span, which is created by the first call. `None` for a span that is none of OpenTelemetry, or
     /// that has been closed.
     fn twin(&self, id: &span::Id) -> Option<span::Id> {
-        let state = self.table.get(id).filter(|state| state.is_included)?;
+        let state = self.spans.get(id).filter(|state| state.is_included)?;
         if let Some(twin) = state.twin.get() {
             return Some(twin.clone());
         }

@@ -42,7 +42,7 @@ impl Tracer for TwinTracer {
             }
             _ => 0,
         };
-        let state = std::num::NonZeroU64::new(id).and_then(|id| self.0.table.get(&Id::from_non_zero_u64(id)));
+        let state = std::num::NonZeroU64::new(id).and_then(|id| self.0.spans.get(&Id::from_non_zero_u64(id)));
         let Some(state) = state else { return TwinSpan::new(OtelContext::new()) };
         attributes.remove(0);
         let started = self.0.start_with(&state, |pending| {

@@ -1,0 +1,84 @@
+//! The spans around an event, as lines and records see them.
+
+use std::iter::successors;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::json::SpanCache;
+use super::kept_fields::KeptFields;
+
+/// What is kept of one span for the lines and records of the events inside it.
+#[derive(Debug, Default)]
+pub(crate) struct KeptSpan {
+    pub(crate) name: &'static str,
+    /// Its fields stand in lines.
+    pub(crate) is_in_lines: bool,
+    /// Its fields stand in records.
+    pub(crate) is_in_records: bool,
+    fields: Mutex<KeptFields>,
+    /// How often fields were recorded later.
+    version: AtomicU64,
+    json: Mutex<SpanCache>,
+}
+
+/// A span with those around it.
+pub(crate) trait SpanChain {
+    fn kept(&self) -> &KeptSpan;
+
+    fn parent(&self) -> Option<&dyn SpanChain>;
+}
+
+/// A span and those around it, from the inside to the outside.
+pub(crate) fn scope(innermost: &dyn SpanChain) -> impl Iterator<Item = &KeptSpan> {
+    successors(Some(innermost), |span| span.parent()).map(SpanChain::kept)
+}
+
+impl KeptSpan {
+    /// A span that is shown in lines.
+    pub(crate) fn in_lines(name: &'static str, fields: KeptFields) -> Self {
+        Self { name, is_in_lines: true, fields: Mutex::new(fields), ..Self::default() }
+    }
+
+    /// The fields of a span that is being created.
+    pub(crate) fn new_fields(&mut self) -> &mut KeptFields {
+        self.fields.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes everything, so that the memory can be that of another span. Returns `false` if it is unusually much.
+    pub(crate) fn clear(&mut self) -> bool {
+        self.is_in_lines = false;
+        self.is_in_records = false;
+        *self.version.get_mut() = 0;
+        let json = self.json.get_mut().unwrap_or_else(PoisonError::into_inner);
+        json.clear();
+        let fields = self.fields.get_mut().unwrap_or_else(PoisonError::into_inner);
+        fields.clear();
+        fields.capacity() + json.capacity() <= MAX_KEPT_BYTES
+    }
+
+    /// Adds fields that were recorded later.
+    pub(crate) fn record(&self, later: &KeptFields) {
+        self.fields().append(later);
+        self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// The fields. While they are locked no code of the user may run.
+    pub(crate) fn fields(&self) -> MutexGuard<'_, KeptFields> {
+        lock(&self.fields)
+    }
+
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    pub(super) fn json(&self) -> MutexGuard<'_, SpanCache> {
+        lock(&self.json)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One huge span must not hold its memory for as long as the thread lives.
+const MAX_KEPT_BYTES: usize = 16 << 10;

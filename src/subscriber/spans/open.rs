@@ -1,0 +1,74 @@
+//! The open spans of a subscriber.
+
+use std::sync::Arc;
+
+use tracing_core::{Event, span};
+
+use super::current;
+use super::state::SpanState;
+use crate::lines::span_table::SpanTable;
+
+/// The states of the open spans of one subscriber, and which of them are entered on this thread.
+#[derive(Debug)]
+pub(crate) struct OpenSpans {
+    table: SpanTable<SpanState>,
+}
+
+impl OpenSpans {
+    pub(crate) fn new() -> Self {
+        Self { table: SpanTable::new() }
+    }
+
+    pub(in crate::subscriber) fn get(&self, id: &span::Id) -> Option<Arc<SpanState>> {
+        self.table.get(id)
+    }
+
+    pub(in crate::subscriber) fn insert(&self, id: &span::Id, state: Arc<SpanState>) {
+        self.table.insert(id, state);
+    }
+
+    pub(in crate::subscriber) fn remove(&self, id: &span::Id) {
+        self.table.remove(id);
+    }
+
+    /// The span around a new one.
+    pub(in crate::subscriber) fn parent_of(
+        &self,
+        attributes: &span::Attributes<'_>,
+    ) -> Option<Arc<SpanState>> {
+        match attributes.parent() {
+            Some(parent) => self.table.get(parent),
+            None if attributes.is_contextual() => current::innermost(self.number()),
+            None => None,
+        }
+    }
+
+    /// The innermost span that an event belongs to.
+    pub(in crate::subscriber) fn of_event(&self, event: &Event<'_>) -> Option<Arc<SpanState>> {
+        match event.parent() {
+            Some(parent) => self.table.get(parent),
+            None if event.is_contextual() => current::innermost(self.number()),
+            None => None,
+        }
+    }
+
+    /// Notes that a span is entered.
+    pub(in crate::subscriber) fn enter(&self, state: Arc<SpanState>) {
+        current::enter(self.number(), state);
+    }
+
+    /// Notes that a span is exited. Returns its state.
+    pub(in crate::subscriber) fn exit(&self, id: &span::Id) -> Option<Arc<SpanState>> {
+        current::exit(self.number(), id)
+    }
+
+    /// How many spans have not ended yet.
+    pub(super) fn recording(&self) -> u64 {
+        self.table.count(SpanState::is_recording)
+    }
+
+    /// Distinguishes subscribers on a thread where spans of several are entered.
+    fn number(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
