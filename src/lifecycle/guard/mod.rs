@@ -56,9 +56,9 @@ use crate::subscriber::FilterError;
 ///   flushes before the process ends.
 /// - A guard in a `static`, or one that is leaked or forgotten (`std::mem::forget`), is never dropped. What was recorded
 ///   in the last seconds is lost without a word: keep the guard in `main`.
-/// - What is recorded after the guard was dropped, such as in a function that `atexit` calls or in the destructor of a
-///   thread-local variable, is counted as dropped at most. Some of these places cannot be traced at all: when a thread
-///   ends, `tracing` and OpenTelemetry discard their state for it.
+/// - What is recorded after the guard was dropped is counted as dropped at most. In a function that `atexit` calls, or in
+///   the destructor of a thread-local variable, a span can end the process with `SIGABRT`: `tracing-subscriber` and
+///   OpenTelemetry have discarded their state of the thread.
 /// - Items count as *failed* if the collector did not confirm them. If it took a request and was stopped before it
 ///   answered, they may have arrived nevertheless; [`SignalStats::unanswered`](crate::SignalStats) counts them.
 ///
@@ -232,6 +232,9 @@ impl TelemetryGuard {
 
     /// Does what [`shutdown`](Self::shutdown) does, without blocking the runtime, whichever it is. (Only if the system
     /// refuses the thread that this needs, it blocks.)
+    ///
+    /// Await it to its end: if the future is dropped, the shutdown goes on in the background, and a program that ends
+    /// before it is complete loses what is pending.
     ///
     /// ```
     /// # async fn end(telemetry: telemetry_bootstrap::TelemetryGuard) {
