@@ -90,7 +90,11 @@ func (c client) stream(ctx context.Context, method string, asks []ask, afterFirs
 		return 0, err
 	}
 	for _, a := range asks {
-		if err := stream.SendMsg(c.newAsk(a)); err != nil {
+		err := stream.SendMsg(c.newAsk(a))
+		if errors.Is(err, io.EOF) {
+			break // the server has ended the call: its status comes with the next message
+		}
+		if err != nil {
 			return 0, err
 		}
 	}
