@@ -2,9 +2,11 @@
 //!
 //! Exporting from the application's runtime loses data when that runtime is blocked, has one thread, or is gone.
 //! Here everything that a connection needs lives on this thread, so a flush works from a plain thread, from inside
-//! any runtime, and after it. Nothing that happens on this thread is telemetry: see [`on_io_thread`].
+//! any runtime, and after it. If the runtime fails (a panic that is not of a worker's turn), the thread builds another one,
+//! on which the workers go on with what they hold. Nothing that happens on this thread is telemetry: see [`on_io_thread`].
 
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -16,11 +18,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::outage_log::OutageLogs;
-use super::worker::{Command, Worker};
+use super::worker::{Command, PANIC_PAUSE, Worker, discard};
 use super::workers::Workers;
-use crate::diagnostics::Diagnostics;
 #[cfg(feature = "tls")]
-use crate::diagnostics::{Field, FieldValue};
+use crate::diagnostics::Field;
+use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::error::InitError;
 #[cfg(feature = "tls")]
 use crate::export::destination::check_tls;
@@ -44,6 +46,7 @@ pub(crate) struct Route {
 pub(crate) struct Exporter {
     /// Reaches the workers, also after the thread has ended.
     workers: Workers,
+    queues: Vec<Consumer>,
     /// `None` if nothing is exported, and after the shutdown.
     thread: Option<Thread>,
 }
@@ -67,12 +70,13 @@ impl Exporter {
         diagnostics: &Diagnostics,
     ) -> Result<Self, InitError> {
         if routes.is_empty() {
-            return Ok(Self { workers: Workers::default(), thread: None });
+            return Ok(Self { workers: Workers::default(), queues: Vec::new(), thread: None });
         }
         #[cfg(feature = "tls")]
         routes.iter_mut().try_for_each(|route| check_tls_files(route, diagnostics))?;
         let mut workers = Workers::default();
         let commands = routes.iter().map(|route| workers.add(route.signal, unbounded_channel())).collect();
+        let queues = routes.iter().map(|route| route.queue.clone()).collect();
         let plan = Plan { routes, commands, resource, no_color, diagnostics: diagnostics.clone() };
         let (started, has_started) = sync_channel(1);
         let (alive, ended) = sync_channel(0);
@@ -81,7 +85,9 @@ impl Exporter {
             .spawn(move || run(plan, &started, alive))
             .map_err(|error| InitError::Thread(error.into()))?;
         match has_started.recv() {
-            Ok(Ok(())) => Ok(Self { workers, thread: Some(Thread { handle, ended: Mutex::new(ended) }) }),
+            Ok(Ok(())) => {
+                Ok(Self { workers, queues, thread: Some(Thread { handle, ended: Mutex::new(ended) }) })
+            }
             Ok(Err(error)) => Err(InitError::Thread(error.into())),
             Err(error) => Err(InitError::Thread(error.into())),
         }
@@ -93,7 +99,8 @@ impl Exporter {
     }
 
     /// Delivers queued items until the deadline, then ends the thread. Never waits longer than that, except for
-    /// the time it takes to wake up. Returns whether the thread has ended.
+    /// the time it takes to wake up. Returns whether the thread has ended. If it has not, which is so on a machine so busy
+    /// that the thread gets no processor, what is pending counts as failed nevertheless.
     pub(crate) fn shutdown(&mut self, deadline: Instant) -> bool {
         let Some(thread) = self.thread.take() else { return true };
         self.workers.shut_down(deadline);
@@ -104,6 +111,7 @@ impl Exporter {
         let ended = thread.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
         // A thread that has reported its end has nothing left to do that takes time. One that has not is abandoned.
         let has_ended = ended.recv_timeout(left + GRACE) == Err(RecvTimeoutError::Disconnected);
+        self.queues.iter().for_each(Consumer::abandon);
         if has_ended {
             let _ = thread.handle.join();
         }
@@ -128,21 +136,56 @@ struct Plan {
 
 impl Plan {
     /// The workers, with their connections. These spawn tasks on the runtime that is current.
-    fn workers(self) -> Vec<(Worker, UnboundedReceiver<Command>)> {
+    fn stations(self) -> Vec<Option<Station>> {
         let mut connections = Connections::new(self.diagnostics.clone()).without_color(self.no_color);
         let mut outage_logs = OutageLogs::new(self.diagnostics.clone());
         let parts = self.routes.into_iter().zip(self.commands);
         parts
             .map(|(route, commands)| {
+                let Route { signal, settings, queue, delay } = route;
                 let destination =
-                    Destination::new(route.signal, route.settings, &mut connections, &self.diagnostics);
-                let ledger = Arc::clone(route.queue.ledger());
-                let outage_log = outage_logs.log(route.signal, destination.endpoint(), ledger);
+                    Destination::new(signal, settings.clone(), &mut connections, &self.diagnostics);
+                let outage_log = outage_logs.log(signal, destination.endpoint(), Arc::clone(queue.ledger()));
                 let resource = Arc::clone(&self.resource);
-                (Worker::new(route.queue, Arc::new(destination), resource, route.delay, outage_log), commands)
+                let worker = Worker::new(queue, Arc::new(destination), resource, delay, outage_log);
+                Some(Station { worker, commands, signal, settings })
             })
             .collect()
     }
+}
+
+/// A worker on the thread, with what it needs to go on after a failure of the runtime.
+struct Station {
+    worker: Worker,
+    commands: UnboundedReceiver<Command>,
+    signal: Signal,
+    settings: DestinationSettings,
+}
+
+impl Station {
+    /// Runs the worker to its end, then drops it.
+    async fn run(station: &mut Option<Self>) {
+        let Some(Self { worker, commands, .. }) = station else { return };
+        worker.run(commands).await;
+        drop_caught(station.take());
+    }
+
+    /// Makes new connections, on the runtime that is current.
+    fn reconnect(&mut self, connections: &mut Connections, diagnostics: &Diagnostics) {
+        let destination = Destination::new(self.signal, self.settings.clone(), connections, diagnostics);
+        self.worker.reconnect(Arc::new(destination));
+    }
+}
+
+/// Drops values that hold code of the user, such as a source of credentials: it may panic then, which must not reach the
+/// other workers.
+fn drop_caught<T>(value: T) {
+    let _ = caught(|| drop(value));
+}
+
+/// Returns `None` if `action` panics. The panic hook has reported it then.
+fn caught<T>(action: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(action)).map_err(discard).ok()
 }
 
 /// Files that cannot be used together, such as a key that does not belong to its certificate, are noticed only here.
@@ -171,19 +214,61 @@ fn check_tls_files(route: &mut Route, diagnostics: &Diagnostics) -> Result<(), I
 fn run(plan: Plan, started: &SyncSender<std::io::Result<()>>, alive: SyncSender<()>) {
     become_io_thread();
     let _suppressed = Context::enter_telemetry_suppressed_scope();
-    let runtime = match runtime(&plan.routes) {
+    let needs_helper = plan.routes.iter().any(|route| needs_helper(&route.settings));
+    let mut runtime = match runtime(needs_helper) {
         Ok(runtime) => runtime,
         Err(error) => return drop(started.send(Err(error))),
     };
-    let workers = {
+    let (no_color, diagnostics) = (plan.no_color, plan.diagnostics.clone());
+    let mut stations = {
         let _inside = runtime.enter();
-        plan.workers()
+        plan.stations()
     };
     let _ = started.send(Ok(()));
-    runtime.block_on(join_all(workers.into_iter().map(|(worker, commands)| worker.run(commands))));
-    // A name that is still being resolved must not delay the exit.
-    runtime.shutdown_background();
+    loop {
+        let work = join_all(stations.iter_mut().map(Station::run));
+        let has_ended = caught(|| runtime.block_on(work)).is_some();
+        // A name that is still being resolved must not delay the exit.
+        let _ = caught(|| runtime.shutdown_background());
+        if has_ended {
+            break;
+        }
+        std::thread::sleep(PANIC_PAUSE);
+        let Some(next) = next_runtime(needs_helper, &mut stations, &diagnostics) else { break };
+        runtime = next;
+        let _inside = runtime.enter();
+        let mut connections = Connections::new(diagnostics.clone()).without_color(no_color);
+        for station in stations.iter_mut().flatten() {
+            let _ = caught(|| station.reconnect(&mut connections, &diagnostics));
+        }
+    }
+    drop_caught(stations);
     drop(alive);
+}
+
+/// Builds a runtime after one has failed. While the system refuses it, commands are handled here. Returns `None` if the
+/// shutdown comes before.
+fn next_runtime(
+    needs_helper: bool,
+    stations: &mut [Option<Station>],
+    diagnostics: &Diagnostics,
+) -> Option<Runtime> {
+    let mut is_reported = false;
+    loop {
+        let error = match runtime(needs_helper) {
+            Ok(runtime) => return Some(runtime),
+            Err(error) => error,
+        };
+        if !std::mem::replace(&mut is_reported, true) {
+            let fields = [("error", FieldValue::Text(&error))];
+            diagnostics.error("the export thread cannot be started again, retrying", &fields);
+        }
+        let mut commands = stations.iter_mut().flatten();
+        if commands.any(|Station { worker, commands, .. }| worker.handle_without_runtime(commands)) {
+            return None;
+        }
+        std::thread::sleep(PANIC_PAUSE);
+    }
 }
 
 /// Returns a runtime for a thread of ours.
@@ -198,10 +283,10 @@ pub(in crate::export) fn new_runtime() -> std::io::Result<Runtime> {
         .build()
 }
 
-/// Returns the runtime, with a helper thread if one is needed.
-fn runtime(routes: &[Route]) -> std::io::Result<Runtime> {
+/// Returns the runtime of the I/O thread, with a helper thread if one is needed.
+fn runtime(needs_helper: bool) -> std::io::Result<Runtime> {
     let runtime = new_runtime()?;
-    if routes.iter().any(needs_helper) {
+    if needs_helper {
         keep_helper(&runtime)?;
     }
     Ok(runtime)
@@ -209,8 +294,8 @@ fn runtime(routes: &[Route]) -> std::io::Result<Runtime> {
 
 /// Whether there is work that blocks: a name has to be looked up, that of the endpoint's host or of its proxy, credentials
 /// have to be asked for, or a file is written.
-fn needs_helper(route: &Route) -> bool {
-    let DestinationSettings::Otlp(export) = &route.settings else { return true };
+fn needs_helper(settings: &DestinationSettings) -> bool {
+    let DestinationSettings::Otlp(export) = settings else { return true };
     let host = export.target.connects_to();
     let has_name = host.is_some_and(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().is_err());
     has_name || !export.credentials.is_empty()

@@ -10,7 +10,8 @@
 //! answer: what is still in flight there shortly before the deadline is sent on a new one too.
 //!
 //! However a worker ends, pending items have failed by then, and waiting flushes have returned. A panic costs one turn of
-//! its loop: the ledger is written before any code that might panic.
+//! its loop: the ledger is written before any code that might panic. If the runtime itself fails, the worker outlives it
+//! and goes on with [`reconnect`](Worker::reconnect).
 //!
 //! # States
 //!
@@ -24,6 +25,7 @@
 //! Each turn of the loop does what is possible now (fill the window, answer flushes) and then waits for one of four events:
 //! an answer, a command, a full batch, or the next moment at which something is due.
 
+use std::any::Any;
 use std::future::{Future, pending};
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
@@ -35,6 +37,7 @@ use std::time::Duration;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -51,6 +54,9 @@ pub(super) enum Command {
     Flush(Instant, FlushReply),
     /// Send everything queued until the deadline, give up the rest, and end.
     Shutdown(Instant),
+    /// Panic outside of a turn, as a runtime that fails does.
+    #[cfg(test)]
+    FailRuntime,
 }
 
 pub(super) type FlushReply = Box<dyn FnOnce(Result<(), FlushError>) + Send>;
@@ -80,8 +86,10 @@ pub(super) struct Worker {
     timeouts: u32,
     /// Tries under way. Each resolves to its outcome, and never fails otherwise.
     in_flight: FuturesUnordered<Pin<Box<dyn Future<Output = Sent> + Send>>>,
-    /// Of the batches in flight.
+    /// The batches of these tries.
     in_flight_batches: Vec<InFlight>,
+    /// Number of the last request.
+    last_request: u64,
     /// Requests that were sent before the last failure was noticed fail together with it, as one failure.
     epoch: u64,
     /// When a batch that is not full is sent at the latest.
@@ -94,22 +102,23 @@ pub(super) struct Worker {
     shutdown: Option<Shutdown>,
     /// That of the shutdown, for the requests in flight.
     last_deadline: watch::Sender<Option<Instant>>,
+    #[cfg(test)]
+    must_fail: bool,
 }
 
-/// What must be known of a batch if its try is abandoned.
+/// A try under way.
 struct InFlight {
-    sequence: u64,
+    request: u64,
+    batch: Batch,
     epoch: u64,
-    items: u64,
+    at: Instant,
     /// This try, or an earlier one, was sent and has no answer.
     is_unanswered: Arc<AtomicBool>,
 }
 
 /// A finished try.
 struct Sent {
-    epoch: u64,
-    at: Instant,
-    batch: Batch,
+    request: u64,
     outcome: Outcome,
 }
 
@@ -149,23 +158,64 @@ impl Worker {
             timeouts: 0,
             in_flight: FuturesUnordered::new(),
             in_flight_batches: Vec::new(),
+            last_request: 0,
             epoch: 0,
             next_tick: Instant::now() + delay,
             flush_requested: false,
             flushes: Vec::new(),
             shutdown: None,
             last_deadline: watch::Sender::default(),
+            #[cfg(test)]
+            must_fail: false,
         }
     }
 
     /// Runs until a shutdown command, or until all senders of commands are gone.
-    pub(super) async fn run(mut self, mut commands: UnboundedReceiver<Command>) {
+    pub(super) async fn run(&mut self, commands: &mut UnboundedReceiver<Command>) {
         loop {
-            match AssertUnwindSafe(self.turn(&mut commands)).catch_unwind().await {
+            match AssertUnwindSafe(self.turn(commands)).catch_unwind().await {
                 Ok(ControlFlow::Break(())) => return self.finish().await,
                 Ok(ControlFlow::Continue(())) => {}
                 // The panic hook has reported it. A pause, in case that the next turn panics as well.
-                Err(_) => sleep(PANIC_PAUSE).await,
+                Err(panic) => {
+                    discard(panic);
+                    sleep(PANIC_PAUSE).await;
+                }
+            }
+            #[cfg(test)]
+            if std::mem::take(&mut self.must_fail) {
+                std::panic::resume_unwind(Box::new("the runtime fails on purpose"));
+            }
+        }
+    }
+
+    /// Goes on after the runtime has failed, with connections on another one. Batches that were in flight are sent again.
+    pub(super) fn reconnect(&mut self, destination: Arc<Destination>) {
+        let old =
+            (std::mem::take(&mut self.in_flight), std::mem::replace(&mut self.destination, destination));
+        for InFlight { request, mut batch, is_unanswered, .. } in self.in_flight_batches.drain(..) {
+            self.queue.finished(request);
+            if is_unanswered.load(Ordering::Relaxed) {
+                batch.mark_unanswered();
+            }
+            self.queue.put_back(batch);
+        }
+        self.epoch += 1;
+        // Code of the user in there may panic.
+        drop(old);
+    }
+
+    /// Handles the commands that come while there is no runtime. Returns `true` if it is time to end.
+    pub(super) fn handle_without_runtime(&mut self, commands: &mut UnboundedReceiver<Command>) -> bool {
+        loop {
+            match commands.try_recv() {
+                Ok(Command::Shutdown(_)) | Err(TryRecvError::Disconnected) => return true,
+                Ok(Command::Flush(_, reply)) => {
+                    reply(Err(FlushError::Failed("the export thread is being started again".to_owned())));
+                }
+                #[cfg(test)]
+                Ok(Command::FailRuntime) => {}
+                Err(TryRecvError::Empty) => return false,
             }
         }
     }
@@ -247,30 +297,30 @@ impl Worker {
 
     /// Starts a try of this batch.
     fn send(&mut self, batch: Batch) {
-        let request = batch.to_request(&self.resource);
+        let message = batch.to_request(&self.resource);
         let (epoch, at) = (self.epoch, Instant::now());
         let is_unanswered = Arc::new(AtomicBool::new(batch.is_unanswered()));
-        self.in_flight_batches.push(InFlight {
-            sequence: batch.sequence(),
-            epoch,
-            items: batch.count(),
-            is_unanswered: Arc::clone(&is_unanswered),
-        });
+        self.last_request += 1;
+        let request = self.last_request;
+        self.queue.started(request, batch.count(), Arc::clone(&is_unanswered));
+        let unanswered = Arc::clone(&is_unanswered);
+        self.in_flight_batches.push(InFlight { request, batch, epoch, at, is_unanswered });
         let destination = Arc::clone(&self.destination);
         let timeout = self.timeout();
         let hedge_deadline = hedge_deadline(self.last_deadline.subscribe());
         self.in_flight.push(Box::pin(async move {
-            let outcome = destination.send(request, timeout, hedge_deadline, is_unanswered).await;
-            Sent { epoch, at, batch, outcome }
+            let outcome = destination.send(message, timeout, hedge_deadline, unanswered).await;
+            Sent { request, outcome }
         }));
     }
 
     /// Records the outcome of a try, and decides on the next one.
-    fn on_response(&mut self, Sent { epoch, at, mut batch, outcome }: Sent) {
+    fn on_response(&mut self, Sent { request, outcome }: Sent) {
+        let is_answered = |sent: &mut InFlight| sent.request == request;
+        let answered = self.in_flight_batches.extract_if(.., is_answered).next();
+        let Some(InFlight { mut batch, epoch, at, .. }) = answered else { return };
+        self.queue.finished(request);
         let sequence = batch.sequence();
-        if let Some(place) = self.in_flight_batches.iter().position(|sent| sent.sequence == sequence) {
-            self.in_flight_batches.swap_remove(place);
-        }
         if outcome.failure().is_some_and(|failure| failure.is_unanswered) {
             batch.mark_unanswered();
         }
@@ -308,8 +358,10 @@ impl Worker {
     fn delivered(&mut self, batch: Batch, rejected: u64, message: &str) {
         let sequence = batch.sequence();
         let rejected = rejected.min(batch.count());
-        self.queue.ledger().deliver(batch.count() - rejected);
-        self.queue.ledger().reject(rejected);
+        self.queue.record(|ledger| {
+            ledger.deliver(batch.count() - rejected);
+            ledger.reject(rejected);
+        });
         self.queue.recycle(batch);
         self.outage_log.delivered(Instant::now());
         if rejected > 0 || !message.is_empty() {
@@ -323,10 +375,12 @@ impl Worker {
 
     /// Counts a batch that no retry can deliver.
     fn refused(&mut self, batch: &Batch, failure: &Failure, sent: Instant) {
-        self.queue.ledger().fail(batch.count());
-        if batch.is_unanswered() {
-            self.queue.ledger().record_unanswered(batch.count());
-        }
+        self.queue.record(|ledger| {
+            ledger.fail(batch.count());
+            if batch.is_unanswered() {
+                ledger.record_unanswered(batch.count());
+            }
+        });
         self.outage_log.failed(failure, sent, Instant::now());
         self.fail_flushes(&failure.text, |flush| batch.sequence() <= flush.last_sequence);
     }
@@ -403,7 +457,7 @@ impl Worker {
         if self.flushes.is_empty() {
             return;
         }
-        let in_flight = self.in_flight_batches.iter().map(|batch| batch.sequence);
+        let in_flight = self.in_flight_batches.iter().map(|sent| sent.batch.sequence());
         let oldest = in_flight.chain(self.queue.first_sequence()).min().unwrap_or(u64::MAX);
         for flush in self.flushes.extract_if(.., |flush| flush.last_sequence < oldest) {
             (flush.reply)(Ok(()));
@@ -422,6 +476,8 @@ impl Worker {
                 let last_sequence = self.queue.last_sequence();
                 self.flushes.push(Flush { last_sequence, deadline, reply });
             }
+            #[cfg(test)]
+            Command::FailRuntime => self.must_fail = true,
             Command::Shutdown(deadline) => {
                 self.queue.close();
                 self.last_deadline.send_replace(Some(deadline));
@@ -464,11 +520,8 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         let is_in_flight = !self.in_flight.is_empty();
-        self.in_flight.clear();
-        let unanswered =
-            self.in_flight_batches.iter().filter(|sent| sent.is_unanswered.load(Ordering::Relaxed));
-        self.queue.ledger().record_unanswered(unanswered.map(|sent| sent.items).sum());
         self.queue.abandon();
+        self.in_flight.clear();
         // What is on its way has failed too: its answer will not be read.
         if self.shutdown.is_some() && is_in_flight {
             let failure = Failure::new(Cause::Timeout, "no answer before the deadline of the shutdown");
@@ -479,6 +532,11 @@ impl Drop for Worker {
             (flush.reply)(Err(FlushError::Failed("telemetry was shut down".to_owned())));
         }
     }
+}
+
+/// Discards what a panic carries. Dropping it could panic again.
+pub(super) fn discard(panic: Box<dyn Any + Send>) {
+    std::mem::forget(panic);
 }
 
 /// Resolves shortly before the shutdown deadline; used to send the last request once more. Not earlier: a collector that
@@ -510,6 +568,6 @@ const MAX_TIMEOUT_DOUBLINGS: u32 = 3;
 /// Enough to connect to a collector and send a few requests.
 const HEDGE_BEFORE_DEADLINE: Duration = Duration::from_secs(1);
 /// Between panics.
-const PANIC_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PANIC_PAUSE: Duration = Duration::from_millis(100);
 /// An upper bound, where nothing is due.
 const MAX_SLEEP: Duration = Duration::from_secs(3600);

@@ -73,6 +73,14 @@ impl Workers {
         }
     }
 
+    /// Makes the runtime fail under each worker.
+    #[cfg(test)]
+    pub(in crate::export) fn fail_runtime(&self) {
+        for (_, sender) in self.selected(None) {
+            let _ = sender.send(Command::FailRuntime);
+        }
+    }
+
     /// Returns the workers of one signal, or all.
     fn selected(&self, only: Option<Signal>) -> impl Iterator<Item = (Signal, &UnboundedSender<Command>)> {
         self.senders

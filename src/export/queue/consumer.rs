@@ -1,10 +1,12 @@
 //! One destination's side of the queues.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 #[cfg(test)]
 use bytes::Bytes;
 
+use super::lane::InFlight;
 use super::{Batch, Lane, Ledger, Outlet, Phase, Queue, QueueState};
 
 /// Takes the batches of one destination.
@@ -53,6 +55,24 @@ impl Consumer {
         // Otherwise it was still pending when the queue was abandoned, and has been counted as failed.
         if lane.phase != Phase::Abandoned {
             lane.insert(batch);
+        }
+    }
+
+    /// Notes a request under way; [`finished`](Self::finished) ends it.
+    pub(in crate::export) fn started(&self, number: u64, items: u64, is_unanswered: Arc<AtomicBool>) {
+        let mut state = self.queue.lock();
+        self.lane_in(&mut state).in_flight.push(InFlight::new(number, items, is_unanswered));
+    }
+
+    pub(in crate::export) fn finished(&self, number: u64) {
+        self.lane_in(&mut self.queue.lock()).in_flight.retain(|request| request.number != number);
+    }
+
+    /// Records what became of items, unless deliveries were abandoned meanwhile: then they have failed already.
+    pub(in crate::export) fn record(&self, record: impl FnOnce(&Ledger)) {
+        let mut state = self.queue.lock();
+        if self.lane_in(&mut state).phase != Phase::Abandoned {
+            record(self.ledger());
         }
     }
 
@@ -119,15 +139,15 @@ impl Consumer {
         }
     }
 
-    /// Ends deliveries: pending items have failed, in flight or not, and every later item counts as dropped.
+    /// Ends deliveries: pending items have failed, in flight or not, and every later item counts as dropped. May be called
+    /// from any thread, and more than once.
     pub(crate) fn abandon(&self) {
         let mut state = self.queue.lock();
         if self.lane_in(&mut state).phase == Phase::Abandoned {
             return;
         }
         let lane = self.lane_in(&mut state);
-        let unanswered = lane.full.iter().filter(|batch| batch.is_unanswered()).map(Batch::count).sum();
-        self.ledger().record_unanswered(unanswered);
+        self.ledger().record_unanswered(lane.unanswered());
         lane.abandon();
         if state.lanes.iter().all(|lane| !lane.takes_open) {
             state.open = Default::default();

@@ -1,6 +1,8 @@
 //! What waits for one destination.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
@@ -20,6 +22,23 @@ pub(super) struct Lane {
     /// Whether the item that is being appended is.
     pub(super) takes_next: bool,
     pub(super) phase: Phase,
+    /// The requests under way.
+    pub(super) in_flight: Vec<InFlight>,
+}
+
+/// A request under way, as far as the end of deliveries needs to know it.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    pub(super) number: u64,
+    items: u64,
+    /// This try, or an earlier one, was sent and has no answer.
+    is_unanswered: Arc<AtomicBool>,
+}
+
+impl InFlight {
+    pub(super) fn new(number: u64, items: u64, is_unanswered: Arc<AtomicBool>) -> Self {
+        Self { number, items, is_unanswered }
+    }
 }
 
 /// Which batches a lane still takes. Phases follow each other in this order.
@@ -78,6 +97,15 @@ impl Lane {
         self.bytes += batch.size();
         let place = self.full.partition_point(|waiting| waiting.sequence() <= batch.sequence());
         self.full.insert(place, batch);
+    }
+
+    /// Items that the receiver may have although it did not answer: those of unanswered requests, under way or waiting to
+    /// be tried again.
+    pub(super) fn unanswered(&self) -> u64 {
+        let waiting = self.full.iter().filter(|batch| batch.is_unanswered()).map(Batch::count);
+        let is_unanswered = |request: &&InFlight| request.is_unanswered.load(Ordering::Relaxed);
+        let in_flight = self.in_flight.iter().filter(is_unanswered).map(|request| request.items);
+        waiting.chain(in_flight).sum()
     }
 
     /// Discards everything, for good.

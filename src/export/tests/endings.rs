@@ -54,7 +54,7 @@ fn a_silent_collector_holds_the_shutdown_until_the_deadline_only(protocol: Proto
     let (took, counts) = pipeline.shutdown(limit);
     assert!(took >= limit && took < limit + Duration::from_millis(100), "{took:?}");
     assert_eq!(counts, SignalStats { accepted: 250, failed: 250, unanswered: 250, ..Default::default() });
-    assert!(pipeline.lines()[0].contains("no answer before the deadline"), "{:?}", pipeline.lines());
+    assert!(pipeline.first_line().contains("no answer before the deadline"), "{:?}", pipeline.lines());
 }
 
 fn a_request_that_hangs_at_the_end_is_sent_on_a_new_connection(protocol: Protocol) {

@@ -1,0 +1,103 @@
+//! Failures on the I/O thread itself: what it holds is delivered nevertheless, or counted.
+
+use std::time::Duration;
+
+use super::*;
+use crate::collector::Fault;
+use crate::settings::HeaderSource;
+
+over_each_protocol! {
+    a_runtime_that_fails_is_replaced_and_nothing_is_lost,
+    a_request_under_way_when_the_runtime_fails_is_sent_again,
+    a_source_of_credentials_that_panics_when_it_is_dropped_costs_no_other_signal,
+    a_source_of_credentials_whose_panics_cannot_be_dropped_costs_one_try,
+}
+
+fn a_runtime_that_fails_is_replaced_and_nothing_is_lost(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    let mut pipeline = Pipeline::to(&collector, protocol);
+    for round in 0..3 {
+        pipeline.push_spans(100 * round, 100);
+        // Confirmed, not only received: what is under way when the runtime fails is sent again.
+        pipeline.flush().unwrap();
+        pipeline.exporter.workers().fail_runtime();
+    }
+    pipeline.push_spans(300, 50);
+    pipeline.flush().unwrap();
+    let (_, counts) = pipeline.shutdown(PATIENCE);
+    assert_eq!(counts, SignalStats { accepted: 350, delivered: 350, ..Default::default() });
+    assert_eq!(sorted_spans(&collector), numbers(0..350));
+}
+
+fn a_request_under_way_when_the_runtime_fails_is_sent_again(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    collector.inject_fault(Fault::Silence.times(2));
+    let mut pipeline = Pipeline::to(&collector, protocol);
+    pipeline.push_spans(0, 200);
+    wait_for_requests(&collector, 2);
+    pipeline.exporter.workers().fail_runtime();
+    wait_for_spans(&collector, 200);
+    let (_, counts) = pipeline.shutdown(PATIENCE);
+    assert_eq!(counts, SignalStats { accepted: 200, delivered: 200, ..Default::default() });
+    assert_eq!(sorted_spans(&collector), numbers(0..200));
+}
+
+struct PanicsOnDrop;
+
+impl Drop for PanicsOnDrop {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("dropped on purpose");
+        }
+    }
+}
+
+fn a_source_of_credentials_that_panics_when_it_is_dropped_costs_no_other_signal(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    // The worker of the traces, which owns the source, ends long before that of the logs.
+    collector.inject_fault(Fault::Delay(Duration::from_millis(300)).on(Signal::Logs));
+    let queues = [Signal::Traces, Signal::Logs].map(|signal| (signal, queue(QUEUE)));
+    let routes = queues.iter().map(|(signal, (_, consumer))| {
+        let mut settings = ExportSettings {
+            http_path: format!("/v1/{signal}").parse().unwrap(),
+            ..export_settings(&collector.endpoint(), protocol)
+        };
+        if *signal == Signal::Traces {
+            let panics = PanicsOnDrop;
+            let source = move || {
+                let _ = &panics;
+                "token".to_owned()
+            };
+            settings.credentials.sources = vec![("x-token".parse().unwrap(), HeaderSource::from_fn(source))];
+        }
+        let settings = DestinationSettings::Otlp(Box::new(settings));
+        Route { signal: *signal, settings, queue: consumer.clone(), delay: QUEUE.delay }
+    });
+    let mut exporter = Exporter::start(routes.collect(), resource(), true, &Diagnostics::default()).unwrap();
+    for (_, (queue, _)) in &queues {
+        (0..10).for_each(|_| queue.push(&[], &[]));
+    }
+    assert!(exporter.shutdown(Instant::now() + PATIENCE), "the thread has ended");
+    let received = collector.received();
+    assert_eq!((received.span_count(), received.log_count()), (10, 10));
+    for (_, (_, consumer)) in &queues {
+        let expected = SignalStats { accepted: 10, delivered: 10, ..Default::default() };
+        assert_eq!(consumer.ledger().snapshot(), expected);
+    }
+}
+
+fn a_source_of_credentials_whose_panics_cannot_be_dropped_costs_one_try(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    let calls = std::sync::atomic::AtomicUsize::new(0);
+    let source = move || match calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+        0 => std::panic::panic_any(PanicsOnDrop),
+        _ => "token".to_owned(),
+    };
+    let mut settings = export_settings(&collector.endpoint(), protocol);
+    settings.credentials.sources = vec![("x-token".parse().unwrap(), HeaderSource::from_fn(source))];
+    let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
+    pipeline.push_spans(0, 100);
+    wait_for_spans(&collector, 100);
+    let (_, counts) = pipeline.shutdown(PATIENCE);
+    assert_eq!(counts, SignalStats { accepted: 100, delivered: 100, ..Default::default() });
+}
