@@ -364,7 +364,7 @@ where
         let mut mark = bridge.filter(|_| !is_panic).and_then(|it| Mark::new(event, it, &self.marks));
         let mut span_event = events.map(|_| KeptFields::default());
         let lines = self.lines.as_ref().filter(|_| line);
-        let span = self.spans.of_event(event);
+        let span = self.spans.state_for_event(event);
         let span = span.as_deref().map(|span| span as &dyn SpanChain);
         let mut visit = |record: Option<&mut dyn Visit>| {
             let record = record.map(|visitor| visitor as _);
@@ -400,7 +400,7 @@ where
             && self.sdk_lines.allows(Instant::now())
         {
             let moment = EventContext { time: SystemTime::now(), ids: None };
-            let span = self.spans.of_event(event);
+            let span = self.spans.state_for_event(event);
             let span = span.as_deref().map(|span| span as &dyn SpanChain);
             lines.write_event(event, span, &moment, &mut SharedVisit::default());
         }

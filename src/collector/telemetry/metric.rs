@@ -7,7 +7,7 @@
 //! | gauge, cumulative | that of the last collection |
 //! | delta | the sum over all collections |
 //!
-//! Series are told apart by name, attributes, scope and resource: the same series of two scopes counts twice.
+//! Series are distinguished by name, attributes, scope and resource: the same series of two scopes counts twice.
 
 use std::sync::Arc;
 

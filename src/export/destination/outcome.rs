@@ -97,7 +97,7 @@ causes! {
     /// Closed or reset before the answer came.
     Disconnected:
         "the connection was closed before the answer: did the collector restart, does the scheme (http or https) in \
-         OTEL_EXPORTER_OTLP_ENDPOINT match it, does it want a client certificate \
+         OTEL_EXPORTER_OTLP_ENDPOINT match it, does it require a client certificate \
          (OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE)?";
     /// The peer has closed the connection and did not process the request.
     NotProcessed:

@@ -129,7 +129,9 @@ impl SpanBridge {
 
     /// Adds an event with these fields to the span that it belongs to, or to the nearest one around it.
     pub(super) fn add_event(&self, event: &Event<'_>, fields: &KeptFields, time: SystemTime) {
-        let Some(context) = self.spans.of_event(event).and_then(|state| self.context(&state)) else { return };
+        let Some(context) = self.spans.state_for_event(event).and_then(|state| self.context(&state)) else {
+            return;
+        };
         let span = context.span();
         if !span.is_recording() {
             return;
@@ -280,7 +282,7 @@ impl SpanBridge {
 
     /// The innermost span that an event belongs to.
     pub(super) fn span_of_event(&self, event: &Event<'_>) -> Option<Arc<SpanState>> {
-        self.spans.of_event(event)
+        self.spans.state_for_event(event)
     }
 
     /// The ids of a span, or of the nearest OpenTelemetry span around it. Starts it.

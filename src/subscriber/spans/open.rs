@@ -44,7 +44,7 @@ impl OpenSpans {
     }
 
     /// The innermost span that an event belongs to.
-    pub(in crate::subscriber) fn of_event(&self, event: &Event<'_>) -> Option<Arc<SpanState>> {
+    pub(in crate::subscriber) fn state_for_event(&self, event: &Event<'_>) -> Option<Arc<SpanState>> {
         match event.parent() {
             Some(parent) => self.table.get(parent),
             None if event.is_contextual() => current::innermost(self.number()),
