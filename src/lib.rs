@@ -105,6 +105,8 @@ pub use builder::{Builder, LogOutput, Logs, Metrics, Traces, init};
 pub use calls::grpc;
 #[cfg(feature = "http")]
 pub use calls::http;
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub use calls::{RemoteContext, ResponseBody, ResponseFuture};
 pub use context_fields::with_fields;
 #[cfg(feature = "config-file")]
 pub use error::ConfigMistake;

@@ -16,7 +16,8 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::SpanData;
-use telemetry_bootstrap::grpc::{RemoteContext, ServerLayer};
+use telemetry_bootstrap::RemoteContext;
+use telemetry_bootstrap::grpc::ServerLayer;
 use tonic::body::Body;
 use tonic::codegen::http;
 use tonic::metadata::MetadataValue;

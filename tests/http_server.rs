@@ -18,7 +18,8 @@ use http_body_util::BodyExt;
 use http_support::*;
 use opentelemetry::Value;
 use opentelemetry::trace::{SpanId, SpanKind, Status};
-use telemetry_bootstrap::http::{RemoteContext, Route};
+use telemetry_bootstrap::RemoteContext;
+use telemetry_bootstrap::http::Route;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 

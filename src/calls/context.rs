@@ -17,7 +17,8 @@ use crate::provider::installed::Installed;
 ///
 /// ```
 /// # #[cfg(feature = "grpc")] {
-/// use telemetry_bootstrap::grpc::{RemoteContext, ServerLayer};
+/// use telemetry_bootstrap::RemoteContext;
+/// use telemetry_bootstrap::grpc::ServerLayer;
 ///
 /// let public_edge = ServerLayer::new().remote_context(|_method| RemoteContext::Link);
 /// # let _ = public_edge; }

@@ -36,6 +36,10 @@ pub mod grpc;
 #[cfg(feature = "http")]
 pub mod http;
 
+pub use body::ResponseBody;
+pub use context::RemoteContext;
+pub use future::ResponseFuture;
+
 /// In the extensions of a request that a layer records as gRPC: the layers inside do not record it again. There is one for
 /// each side, because a proxy hands a server's request to a client.
 #[cfg(feature = "grpc")]

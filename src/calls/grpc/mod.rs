@@ -29,7 +29,8 @@
 //! to the caller's span:
 //!
 //! ```
-//! use telemetry_bootstrap::grpc::{RemoteContext, ServerLayer};
+//! use telemetry_bootstrap::RemoteContext;
+//! use telemetry_bootstrap::grpc::ServerLayer;
 //!
 //! let edge = ServerLayer::new().remote_context(|_method| RemoteContext::Link);
 //! # let _ = edge;
@@ -218,7 +219,3 @@ pub use descriptor_set::DescriptorSetError;
 pub(super) use metadata::is_grpc;
 pub use options::RequestHead;
 pub use server::{ServerLayer, ServerService};
-
-pub use super::body::ResponseBody;
-pub use super::context::RemoteContext;
-pub use super::future::ResponseFuture;

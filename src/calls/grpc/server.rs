@@ -46,7 +46,8 @@ impl ServerLayer {
     /// Default: [`RemoteContext::Parent`].
     ///
     /// ```
-    /// use telemetry_bootstrap::grpc::{RemoteContext, ServerLayer};
+    /// use telemetry_bootstrap::RemoteContext;
+    /// use telemetry_bootstrap::grpc::ServerLayer;
     ///
     /// let layer = ServerLayer::new().remote_context(|method| match method.split_once('/') {
     ///     Some(("shop.Public", _)) => RemoteContext::Link,

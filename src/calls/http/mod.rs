@@ -34,7 +34,8 @@
 //! At a public endpoint, callers must not choose trace ids or sampling:
 //!
 //! ```
-//! use telemetry_bootstrap::http::{RemoteContext, ServerLayer};
+//! use telemetry_bootstrap::RemoteContext;
+//! use telemetry_bootstrap::http::ServerLayer;
 //!
 //! let edge = ServerLayer::new().remote_context(|_head| RemoteContext::Link);
 //! # let _ = edge;
@@ -149,7 +150,3 @@ pub use options::RequestHead;
 pub(super) use route::Recorded;
 pub use route::Route;
 pub use server::{ServerLayer, ServerService};
-
-pub use super::body::ResponseBody;
-pub use super::context::RemoteContext;
-pub use super::future::ResponseFuture;

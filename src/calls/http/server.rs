@@ -74,7 +74,8 @@ impl ServerLayer {
     /// Default: [`RemoteContext::Parent`].
     ///
     /// ```
-    /// use telemetry_bootstrap::http::{RemoteContext, ServerLayer};
+    /// use telemetry_bootstrap::RemoteContext;
+    /// use telemetry_bootstrap::http::ServerLayer;
     ///
     /// let public = ServerLayer::new().remote_context(|_head| RemoteContext::Link);
     /// # let _ = public;
