@@ -107,6 +107,37 @@ fn a_callback_that_hangs_costs_its_own_metric_alone() {
     drop(release);
 }
 
+#[cfg(feature = "config-file")]
+#[test]
+fn a_configuration_file_starts_the_server_and_shapes_its_text() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("otel.yaml");
+    let text = "file_format: '1.1'
+resource: {attributes: [{name: service.name, value: shop}, {name: region, value: north}]}
+meter_provider:
+  readers:
+    - pull:
+        exporter:
+          prometheus/development:
+            host: 127.0.0.1
+            port: 0
+            scope_info_enabled: false
+            target_info_enabled/development: false
+            resource_constant_labels: {included: [region]}
+            translation_strategy: underscore_escaping_without_suffixes/development
+";
+    std::fs::write(&path, text).unwrap();
+    let builder = telemetry_bootstrap::init().config_file(&path);
+    // The file replaces it.
+    let builder = builder.metrics(|metrics| metrics.prometheus(PrometheusExporter::new().without_server()));
+    let builder = builder.log_output(|output| output.format(LogFormat::Off));
+    let telemetry = builder.build_local::<Registry>().unwrap().1;
+    telemetry.meter("shop").u64_counter("shop.sent").with_unit("By").build().add(3, &[]);
+    let answer = scraped(&telemetry);
+    let body = answer.split("\r\n\r\n").nth(1).unwrap();
+    assert_eq!(body, "# TYPE shop_sent counter\nshop_sent{region=\"north\"} 3\n");
+}
+
 #[test]
 #[ignore = "run by the tests below, in a process of its own"]
 fn child() {

@@ -79,8 +79,6 @@ pub(crate) use self::env::{http_captured_headers, http_known_methods};
 pub use self::exporter::PrometheusExporter;
 #[cfg(test)]
 pub(crate) use self::exporter::ProtocolSetting;
-#[cfg(feature = "prometheus")]
-pub(crate) use self::exporter::ServerAddress;
 #[cfg(any(test, feature = "tls"))]
 pub(crate) use self::exporter::TlsFiles;
 pub(crate) use self::exporter::{
@@ -88,6 +86,8 @@ pub(crate) use self::exporter::{
     OTLP_LOGS, OTLP_METRICS, OTLP_TRACES, OutputTarget, PrometheusSettings, TRACES_EXPORTER, Target,
 };
 pub use self::exporter::{Destination, OtlpDestination};
+#[cfg(feature = "prometheus")]
+pub(crate) use self::exporter::{PrometheusText, ServerAddress};
 #[cfg(feature = "config-file")]
 pub use self::file::ConfigDocument;
 #[cfg(feature = "config-file")]
@@ -115,7 +115,7 @@ pub(crate) use self::propagators::PROPAGATORS;
 pub(crate) use self::proxy::Proxy;
 pub(crate) use self::queue::{DEFAULT_BATCH_BYTES, LOG_QUEUE, QueueSettings, SPAN_QUEUE};
 use self::resolve::Resolver;
-pub(crate) use self::resource::{DetectedAttributes, SERVICE_NAME};
+pub(crate) use self::resource::{AttributeSelection, SERVICE_NAME};
 pub(crate) use self::signal::PerSignal;
 pub use self::signal::Signal;
 pub(crate) use self::traces::{SAMPLER, SPAN_FILTER, TraceSettings};
@@ -143,7 +143,8 @@ pub(crate) struct Settings {
     pub(crate) schema_url: Option<String>,
     /// In the order in which they run.
     pub(crate) resource_detectors: Vec<ResourceDetector>,
-    pub(crate) detected_attributes: DetectedAttributes,
+    /// Which of the attributes that detectors find are kept.
+    pub(crate) detected_attributes: AttributeSelection,
     /// In the order in which they are called.
     pub(crate) propagators: Vec<Propagator>,
     /// Whether propagators that the user wrote are used beside these.
@@ -211,7 +212,7 @@ fn settings(resolver: &mut Resolver<'_>, config: &BuilderConfig) -> Settings {
         resource: resolver.resource(config),
         schema_url: None,
         resource_detectors: resolver.resource_detectors(config),
-        detected_attributes: DetectedAttributes::default(),
+        detected_attributes: AttributeSelection::default(),
         propagators,
         uses_custom_propagators,
         traces: resolver.traces(config),

@@ -44,17 +44,22 @@ impl Resolver<'_> {
     }
 }
 
-/// Which of the attributes that detectors find are kept, by patterns of their keys.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct DetectedAttributes {
+/// Selects attributes of the resource by patterns of their keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AttributeSelection {
     /// All of them, if this is empty.
     pub(crate) included: Vec<Pattern>,
     /// Wins over what is included.
     pub(crate) excluded: Vec<Pattern>,
 }
 
-impl DetectedAttributes {
-    /// Returns `true` if the attribute is a part of the resource.
+impl AttributeSelection {
+    #[cfg(test)]
+    pub(crate) fn including<const N: usize>(patterns: [&str; N]) -> Self {
+        Self { included: patterns.map(Pattern::new).into(), excluded: Vec::new() }
+    }
+
+    /// Returns `true` if the attribute is selected.
     pub(crate) fn keeps(&self, key: &str) -> bool {
         let Self { included, excluded } = self;
         let fits = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(key));

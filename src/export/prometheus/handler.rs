@@ -21,6 +21,7 @@ use super::format::Format;
 use super::text::{Conflict, Families};
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::own_threads::become_io_thread;
+use crate::settings::PrometheusText;
 
 /// Answers scrapes with the metrics of this program, in any HTTP server.
 ///
@@ -51,6 +52,8 @@ struct Shared {
     scrapes: Mutex<Option<SyncSender<Scrape>>>,
     /// Where the exporter's own server listens.
     address: Option<SocketAddr>,
+    /// OpenMetrics requires the suffix of counters.
+    is_open_metrics_allowed: bool,
 }
 
 /// A scraper that waits for its answer.
@@ -66,14 +69,17 @@ impl PrometheusHandler {
     /// Starts the thread that collects.
     pub(crate) fn start(
         collect: Collect,
+        text: PrometheusText,
         address: Option<SocketAddr>,
         diagnostics: Diagnostics,
     ) -> io::Result<Self> {
+        let is_open_metrics_allowed = text.name_suffixes;
         let (scrapes, waiting) = sync_channel(MAX_WAITING);
         std::thread::Builder::new()
             .name(THREAD_NAME.to_owned())
-            .spawn(move || run(collect, &waiting, &diagnostics))?;
-        Ok(Self(Arc::new(Shared { scrapes: Mutex::new(Some(scrapes)), address })))
+            .spawn(move || run(collect, &text, &waiting, &diagnostics))?;
+        let scrapes = Mutex::new(Some(scrapes));
+        Ok(Self(Arc::new(Shared { scrapes, address, is_open_metrics_allowed })))
     }
 
     /// Answers a scrape with these headers: collects, and returns the metrics in the format that they accept.
@@ -87,7 +93,10 @@ impl PrometheusHandler {
     /// }
     /// ```
     pub fn respond(&self, headers: &HeaderMap) -> impl Future<Output = Response<String>> + Send + 'static {
-        let format = Format::negotiate(headers);
+        let format = match self.0.is_open_metrics_allowed {
+            true => Format::negotiate(headers),
+            false => Format::Text,
+        };
         let (reply, answer) = oneshot::channel();
         let scrapes = self.0.scrapes.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = scrapes.as_ref().map(|scrapes| scrapes.try_send(Scrape { format, reply }));
@@ -153,7 +162,7 @@ impl fmt::Debug for PrometheusHandler {
 }
 
 /// The thread that collects.
-fn run(mut collect: Collect, waiting: &Receiver<Scrape>, diagnostics: &Diagnostics) {
+fn run(mut collect: Collect, text: &PrometheusText, waiting: &Receiver<Scrape>, diagnostics: &Diagnostics) {
     become_io_thread();
     let _suppressed = opentelemetry::Context::enter_telemetry_suppressed_scope();
     let mut reported = HashSet::new();
@@ -166,7 +175,7 @@ fn run(mut collect: Collect, waiting: &Receiver<Scrape>, diagnostics: &Diagnosti
         if scrapes.is_empty() {
             continue;
         }
-        let families = collect().map(|request| Families::new(&request));
+        let families = collect().map(|request| Families::new(&request, text));
         if let Some(families) = &families {
             report(&families.conflicts, &mut reported, diagnostics);
         }

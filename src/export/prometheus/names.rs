@@ -42,14 +42,27 @@ impl MetricName {
             // What the name contains elsewhere is not repeated.
             words.extend(of_unit.iter().filter(|word| !name_contains(name, word)));
         }
-        let mut family = words.join("_");
-        if family.is_empty() || family.starts_with(|first: char| first.is_ascii_digit()) {
-            family.insert(0, '_');
-        }
+        let family = with_valid_start(words.join("_"));
         let unit = of_unit.join("_");
         let has_unit = !unit.is_empty() && family.ends_with(&format!("_{unit}"));
         Self { family, unit: if has_unit { unit } else { String::new() } }
     }
+
+    /// The name alone: neither the unit nor the type of the metric is added.
+    pub(super) fn without_suffixes(name: &str) -> Self {
+        let is_allowed =
+            |character: char| character.is_ascii_alphanumeric() || matches!(character, ':' | '_');
+        let words = name.split(|character| !is_allowed(character)).filter(|word| !word.is_empty());
+        Self { family: with_valid_start(words.collect::<Vec<_>>().join("_")), unit: String::new() }
+    }
+}
+
+/// Puts an underscore before a digit, with which no name may begin.
+fn with_valid_start(mut name: String) -> String {
+    if name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
+        name.insert(0, '_');
+    }
+    name
 }
 
 fn name_contains(name: &str, word: &str) -> bool {
@@ -81,11 +94,7 @@ fn word<'a>(unit: &'a str, known: &[(&str, &'static str)]) -> Cow<'a, str> {
 
 /// The name of a label. A name that Prometheus keeps for itself, or that others of this exporter have, is none.
 pub(super) fn label(key: &str) -> String {
-    let mut label = sanitized(key, |character| character.is_ascii_alphanumeric() || character == '_');
-    if label.is_empty() || label.starts_with(|first: char| first.is_ascii_digit()) {
-        label.insert(0, '_');
-    }
-    label
+    with_valid_start(sanitized(key, |character| character.is_ascii_alphanumeric() || character == '_'))
 }
 
 /// Replaces characters that are not allowed; of several underscores in a row one is left.
@@ -172,6 +181,20 @@ mod tests {
         ] {
             let expected = MetricName { family: family.to_owned(), unit: expected_unit.to_owned() };
             assert_eq!(MetricName::new(name, unit, kind), expected, "{name} in {unit}");
+        }
+    }
+
+    #[test]
+    fn a_name_without_suffixes_has_valid_characters() {
+        for (name, expected) in [
+            ("disk.io", "disk_io"),
+            ("a..b", "a_b"),
+            ("a__b", "a__b"),
+            ("ns:a", "ns:a"),
+            ("9é", "_9"),
+            ("é", "_"),
+        ] {
+            assert_eq!(MetricName::without_suffixes(name).family, expected, "{name}");
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Metrics of one name, from several instrumentation scopes, are one family: with one type, one description, and the
 //! scope in the labels `otel_scope_…` of each series. What would make the whole answer invalid is left out and returned
-//! as a [`Conflict`]: another type under a name that is taken.
+//! as a [`Conflict`]: another type under a name that is taken, or the same series from another scope.
 //!
 //! Exponential histograms need a format that is not text. They get buckets with powers of two as boundaries, so that
 //! quantiles can be computed from them, if coarsely.
@@ -13,8 +13,9 @@ use std::fmt::{self, Write};
 use super::format::Format;
 use super::names::{Kind, MetricName, label};
 use crate::export::render::{self, Attribute, Exponential, Metric, PointValue};
+use crate::settings::PrometheusText;
 
-/// A metric that is left out because another one of a different type has its name.
+/// A metric that is left out because another one has its name, and a different type or the same labels.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Conflict {
     pub(super) scope: String,
@@ -31,6 +32,7 @@ pub(super) struct Families {
     /// Every name that a series has, with the family it belongs to.
     taken: HashMap<String, String>,
     target: Vec<Attribute>,
+    options: PrometheusText,
     pub(super) conflicts: Vec<Conflict>,
 }
 
@@ -53,15 +55,23 @@ enum Value {
 
 impl Families {
     /// Reads an encoded export request.
-    pub(super) fn new(request: &[u8]) -> Self {
-        let mut families = Self::default();
-        let own = [TARGET, TARGET_INFO].map(|name| (name.to_owned(), TARGET_INFO.to_owned()));
-        families.taken.extend(own);
+    pub(super) fn new(request: &[u8], options: &PrometheusText) -> Self {
+        let mut families = Self { options: options.clone(), ..Self::default() };
+        if options.target_info {
+            let own = [TARGET, TARGET_INFO].map(|name| (name.to_owned(), TARGET_INFO.to_owned()));
+            families.taken.extend(own);
+        }
         for of_resource in render::messages(request, 1) {
             let resource = render::messages(of_resource, 1).next().unwrap_or_default();
-            families.target = render::decode_attributes(resource, 1);
+            let target = render::decode_attributes(resource, 1);
+            let selection = options.resource_labels.as_ref();
+            let is_label = |(key, _): &&Attribute| selection.is_some_and(|selection| selection.keeps(key));
+            let resource_labels: Vec<_> = target.iter().filter(is_label).cloned().collect();
+            families.target = if options.target_info { target } else { Vec::new() };
             for of_scope in render::messages(of_resource, 2) {
-                let (scope, labels) = scope(of_scope);
+                let (scope, mut labels) = scope(of_scope);
+                labels.retain(|_| options.scope_labels);
+                labels.extend_from_slice(&resource_labels);
                 for metric in render::messages(of_scope, 2) {
                     families.add(&scope, &labels, Metric::decode(metric));
                 }
@@ -70,7 +80,8 @@ impl Families {
         families
     }
 
-    fn add(&mut self, scope: &str, scope_labels: &[Attribute], metric: Metric) {
+    /// `common_labels` are those of the scope and of the resource.
+    fn add(&mut self, scope: &str, common_labels: &[Attribute], metric: Metric) {
         let is_histogram =
             |point: &render::Point| !matches!(point.value, PointValue::Int(_) | PointValue::Double(_));
         let kind = match metric.points.first() {
@@ -79,11 +90,15 @@ impl Families {
             Some(_) if metric.is_monotonic => Kind::Counter,
             Some(_) => Kind::Gauge,
         };
-        let MetricName { family: name, unit } = MetricName::new(&metric.name, &metric.unit, kind);
-        let key = if kind == Kind::Counter { format!("{name}_total") } else { name.clone() };
+        let has_suffixes = self.options.name_suffixes;
+        let MetricName { family: name, unit } = match has_suffixes {
+            true => MetricName::new(&metric.name, &metric.unit, kind),
+            false => MetricName::without_suffixes(&metric.name),
+        };
+        let key = if has_suffixes && kind == Kind::Counter { format!("{name}_total") } else { name.clone() };
+        let conflict = Conflict { scope: scope.to_owned(), metric: metric.name, name: key.clone() };
         if !self.take(&name, &key, kind) {
-            let (scope, metric) = (scope.to_owned(), metric.name);
-            return self.conflicts.push(Conflict { scope, metric, name: key });
+            return self.conflicts.push(conflict);
         }
         let family = self.families.entry(key).or_insert_with(|| Family {
             kind,
@@ -92,11 +107,16 @@ impl Families {
             series: Vec::new(),
             labels: HashSet::new(),
         });
+        let mut is_shown = true;
         for point in metric.points {
-            let labels = labels(scope_labels, &point.attributes, kind);
-            if family.labels.insert(labels.clone()) {
-                family.series.push((labels, Value::new(point.value)));
+            let labels = labels(common_labels, &point.attributes, kind);
+            match family.labels.insert(labels.clone()) {
+                true => family.series.push((labels, Value::new(point.value))),
+                false => is_shown = false,
             }
+        }
+        if !is_shown {
+            self.conflicts.push(conflict);
         }
     }
 
@@ -106,8 +126,8 @@ impl Families {
             return family.kind == kind;
         }
         let suffixes: &[&str] = match kind {
-            Kind::Counter => &["", "_total"],
-            Kind::Gauge => &[""],
+            Kind::Counter if self.options.name_suffixes => &["", "_total"],
+            Kind::Counter | Kind::Gauge => &[""],
             Kind::Histogram => &["", "_bucket", "_sum", "_count"],
         };
         let names: Vec<_> = suffixes.iter().map(|suffix| format!("{name}{suffix}")).collect();
@@ -207,15 +227,15 @@ fn scope(of_scope: &[u8]) -> (String, Vec<Attribute>) {
 }
 
 /// The labels of a series: `a="1",b="2"`. Values of keys that become one label are joined with `;`.
-fn labels(of_scope: &[Attribute], attributes: &[Attribute], kind: Kind) -> String {
-    let scope_labels: BTreeMap<String, String> =
-        of_scope.iter().map(|(key, value)| (label(key), value.clone())).collect();
+fn labels(common: &[Attribute], attributes: &[Attribute], kind: Kind) -> String {
+    let common: BTreeMap<String, String> =
+        common.iter().map(|(key, value)| (label(key), value.clone())).collect();
     let mut sorted: Vec<_> = attributes.iter().collect();
     sorted.sort();
     let mut all: BTreeMap<String, String> = BTreeMap::new();
     for (key, value) in sorted {
         let mut name = label(key);
-        if scope_labels.contains_key(&name) || (kind == Kind::Histogram && name == "le") {
+        if common.contains_key(&name) || (kind == Kind::Histogram && name == "le") {
             name.insert_str(0, "exported_");
         }
         match all.get_mut(&name) {
@@ -223,7 +243,7 @@ fn labels(of_scope: &[Attribute], attributes: &[Attribute], kind: Kind) -> Strin
             None => drop(all.insert(name, value.clone())),
         }
     }
-    all.extend(scope_labels);
+    all.extend(common);
     let pairs = all.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value, true)));
     pairs.collect::<Vec<_>>().join(",")
 }

@@ -21,7 +21,7 @@ impl Prometheus {
         meter: &TelemetryMeterProvider,
         diagnostics: &Diagnostics,
     ) -> Result<Option<Self>, InitError> {
-        let (Some(PrometheusSettings { server }), Some(reader)) =
+        let (Some(PrometheusSettings { server, text }), Some(reader)) =
             (&settings.metrics.prometheus, meter.pull_reader())
         else {
             return Ok(None);
@@ -38,7 +38,8 @@ impl Prometheus {
         let refused = |error: std::io::Error| {
             InitError::Thread(format!("the system refused one for the Prometheus exporter: {error}").into())
         };
-        let handler = PrometheusHandler::start(collect, address, diagnostics.clone()).map_err(refused)?;
+        let handler =
+            PrometheusHandler::start(collect, text.clone(), address, diagnostics.clone()).map_err(refused)?;
         let server = listener.map(|listener| Server::start(listener, handler.clone()));
         Ok(Some(Self { handler, _server: server.transpose().map_err(refused)? }))
     }

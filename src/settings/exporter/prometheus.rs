@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::{ExporterName, METRICS};
 use crate::settings::builder_config::SignalConfig;
 use crate::settings::resolve::Resolver;
+use crate::settings::resource::AttributeSelection;
 use crate::settings::secrets::shown;
 use crate::settings::setting::settings;
 use crate::settings::value_kind::{FLAG, Kind, any, plain};
@@ -16,6 +17,34 @@ use crate::settings::values::Values;
 pub(crate) struct PrometheusSettings {
     /// Where its own server listens, if it has one.
     pub(crate) server: Option<ServerAddress>,
+    #[cfg_attr(
+        not(feature = "prometheus"),
+        expect(dead_code, reason = "nothing is written without the exporter")
+    )]
+    pub(crate) text: PrometheusText,
+}
+
+/// What the answers to scrapes contain. Only a configuration file can change it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "prometheus"),
+    expect(dead_code, reason = "nothing is written without the exporter")
+)]
+pub(crate) struct PrometheusText {
+    /// Each series has labels with the name and the attributes of its instrumentation scope.
+    pub(crate) scope_labels: bool,
+    /// The attributes of the resource are the labels of `target_info`.
+    pub(crate) target_info: bool,
+    /// Attributes of the resource that are labels of each series; `None` for none of them.
+    pub(crate) resource_labels: Option<AttributeSelection>,
+    /// Names end with their unit, and those of counters with `_total`.
+    pub(crate) name_suffixes: bool,
+}
+
+impl Default for PrometheusText {
+    fn default() -> Self {
+        Self { scope_labels: true, target_info: true, resource_labels: None, name_suffixes: true }
+    }
 }
 
 impl PrometheusSettings {
@@ -156,7 +185,7 @@ impl Resolver<'_> {
             port: port.map_or(PROMETHEUS_PORT.default, |port| port.value),
             origin: origins.join(", "),
         });
-        Some(PrometheusSettings { server })
+        Some(PrometheusSettings { server, text: PrometheusText::default() })
     }
 }
 

@@ -15,6 +15,8 @@ mod instrumentation;
 mod mistakes;
 mod mutated;
 mod nodes;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 
 fn resolve(text: &str) -> (Result<Settings, Vec<String>>, Env) {
     resolve_over(text, crate::init())

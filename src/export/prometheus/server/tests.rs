@@ -4,12 +4,15 @@ use std::time::Instant;
 
 use super::*;
 use crate::diagnostics::Diagnostics;
+use crate::settings::PrometheusText;
 
 fn start() -> (SocketAddr, Server) {
     let listener = Server::bind("127.0.0.1", 0).unwrap();
     let address = listener.local_addr().unwrap();
     let collect = Box::new(|| Some(Vec::new()));
-    let handler = PrometheusHandler::start(collect, Some(address), Diagnostics::default()).unwrap();
+    let handler =
+        PrometheusHandler::start(collect, PrometheusText::default(), Some(address), Diagnostics::default())
+            .unwrap();
     (address, Server::start(listener, handler).unwrap())
 }
 

@@ -45,6 +45,10 @@ fn gauge(points: Vec<NumberDataPoint>) -> Data {
 }
 
 fn families(scopes: Vec<(&str, Vec<Metric>)>) -> Families {
+    families_with(&PrometheusText::default(), scopes)
+}
+
+fn families_with(options: &PrometheusText, scopes: Vec<(&str, Vec<Metric>)>) -> Families {
     let scope_metrics = scopes.into_iter().map(|(name, metrics)| ScopeMetrics {
         scope: Some(InstrumentationScope {
             name: name.to_owned(),
@@ -61,7 +65,7 @@ fn families(scopes: Vec<(&str, Vec<Metric>)>) -> Families {
         scope_metrics: scope_metrics.collect(),
         schema_url: String::new(),
     }];
-    Families::new(&ExportMetricsServiceRequest { resource_metrics }.encode_to_vec())
+    Families::new(&ExportMetricsServiceRequest { resource_metrics }.encode_to_vec(), options)
 }
 
 const SCOPE: &str = r#"otel_scope_name="shop",otel_scope_team="a",otel_scope_version="1.2""#;
@@ -184,15 +188,20 @@ fn scopes_share_a_family_and_other_types_of_its_name_are_left_out() {
         ("other", vec![metric("jobs", "", "Others", counter(one()))]),
         ("gauges", vec![metric("jobs.total", "", "", gauge(one())), metric("target", "", "", gauge(one()))]),
     ]);
-    let conflict = |metric: &str, name: &str| Conflict {
-        scope: "gauges".to_owned(),
+    let conflict = |scope: &str, metric: &str, name: &str| Conflict {
+        scope: scope.to_owned(),
         metric: metric.to_owned(),
         name: name.to_owned(),
     };
-    assert_eq!(families.conflicts, [conflict("jobs.total", "jobs_total"), conflict("target", "target")]);
+    let expected = [
+        // The second metric of one scope has the same series, which is not allowed twice.
+        conflict("shop", "jobs", "jobs_total"),
+        conflict("gauges", "jobs.total", "jobs_total"),
+        conflict("gauges", "target", "target"),
+    ];
+    assert_eq!(families.conflicts, expected);
     let text = families.to_text(Format::Text);
     assert_eq!(text.matches("# TYPE jobs_total counter\n# HELP jobs_total Jobs\n").count(), 1, "{text}");
-    // The second metric of one scope has the same series, which is not allowed twice.
     assert_eq!(text.matches("\njobs_total{").count(), 2, "{text}");
 }
 
@@ -203,5 +212,51 @@ fn keys_that_become_one_label_have_their_values_joined() {
     assert!(
         text.contains("g{b_c=\"1;2\",exported_otel_scope_name=\"mine\",otel_scope_name=\"shop\""),
         "{text}"
+    );
+}
+
+#[test]
+fn labels_of_the_resource_replace_those_of_the_scope_and_target_info() {
+    let options = PrometheusText {
+        scope_labels: false,
+        target_info: false,
+        resource_labels: Some(crate::settings::AttributeSelection::including(["service.*"])),
+        name_suffixes: true,
+    };
+    let orders = |pairs| metric("shop.orders", "", "", counter(vec![point(Number::AsInt(1), pairs)]));
+    let target = metric("target.info", "", "", gauge(vec![point(Number::AsInt(5), &[])]));
+    let first = ("shop", vec![orders(&[("service.name", "own")]), target]);
+    let families = families_with(&options, vec![first, ("other", vec![orders(&[("service.name", "own")])])]);
+    assert_eq!(
+        families.to_text(Format::Text),
+        "# TYPE shop_orders_total counter
+shop_orders_total{exported_service_name=\"own\",service_name=\"shop\"} 1
+# TYPE target_info gauge
+target_info{service_name=\"shop\"} 5
+"
+    );
+    // Without labels of the scope both series are one.
+    let conflict = Conflict {
+        scope: "other".to_owned(),
+        metric: "shop.orders".to_owned(),
+        name: "shop_orders_total".to_owned(),
+    };
+    assert_eq!(families.conflicts, [conflict]);
+}
+
+#[test]
+fn names_without_suffixes_are_the_metrics_own() {
+    let options = PrometheusText { scope_labels: false, name_suffixes: false, ..PrometheusText::default() };
+    let one = || vec![point(Number::AsInt(1), &[])];
+    let metrics = vec![
+        metric("disk.io", "By", "", counter(one())),
+        metric("disk.io.total", "By", "", gauge(one())),
+        metric("hit..ratio", "1", "", gauge(one())),
+    ];
+    let text = families_with(&options, vec![("shop", metrics)]).to_text(Format::Text);
+    let series: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(
+        series,
+        ["target_info{service_name=\"shop\"} 1", "disk_io 1", "disk_io_total 1", "hit_ratio 1"]
     );
 }

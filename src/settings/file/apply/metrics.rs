@@ -6,15 +6,15 @@ use super::Apply;
 use super::exporters::Exporter;
 use super::processors::located;
 use crate::settings::file::model::{
-    CardinalityLimits as Limits, DefaultHistogramAggregation, ExemplarFilter, MetricReader, Positive,
-    PushMetricExporter, TemporalityPreference,
+    At, CardinalityLimits as Limits, DefaultHistogramAggregation, ExemplarFilter, Located, MetricReader,
+    PeriodicReader, Positive, PullMetricExporter, PushMetricExporter, TemporalityPreference,
 };
 use crate::settings::metrics::{
     HISTOGRAM_AGGREGATION, METRIC_EXPORT_TIMEOUT, METRIC_INTERVAL, METRIC_TEMPORALITY,
 };
 use crate::settings::value_kind::or_unlimited;
 use crate::settings::views::CardinalityLimits;
-use crate::settings::{Settings, exporter as exporters};
+use crate::settings::{DestinationSettings, Settings, exporter};
 
 impl Apply<'_> {
     /// The first pass: interval, timeout and preferences of the periodic reader.
@@ -41,54 +41,74 @@ impl Apply<'_> {
         self.values.set(HISTOGRAM_AGGREGATION.key(), histograms, &periodic.at);
     }
 
-    /// The second pass: the exporter, views, and limits of cardinality.
+    /// The second pass: readers with their exporters, views, and limits of cardinality.
     pub(super) fn metrics(&mut self, settings: &mut Settings) {
         settings.metrics.destinations.clear();
+        let prometheus_in_code = settings.metrics.prometheus.take();
         let Some(provider) = &self.document.meter_provider else { return };
-        let mut is_first = true;
+        let (mut has_periodic, mut limits) = (false, None);
         for reader in &provider.readers.0 {
-            let periodic = match reader {
-                MetricReader::Periodic(periodic) => periodic,
-                MetricReader::Pull(pull) => {
-                    self.unsupported(&pull.at, "metrics are sent, not fetched, so far");
-                    continue;
+            match reader {
+                MetricReader::Periodic(reader) if has_periodic => {
+                    self.unsupported(&reader.at, "more than one periodic reader");
                 }
-            };
-            if !std::mem::take(&mut is_first) {
-                self.unsupported(&periodic.at, "more than one reader");
-                continue;
+                MetricReader::Pull(reader) if settings.metrics.prometheus.is_some() => {
+                    self.unsupported(&reader.at, "more than one pull reader");
+                }
+                MetricReader::Periodic(reader) => {
+                    has_periodic = true;
+                    self.cardinality(reader.cardinality_limits.as_ref(), &reader.at, &mut limits);
+                    settings.metrics.destinations.extend(self.periodic(reader));
+                }
+                MetricReader::Pull(reader) => {
+                    self.cardinality(reader.cardinality_limits.as_ref(), &reader.at, &mut limits);
+                    let PullMetricExporter::Prometheus(exporter) = &reader.exporter;
+                    settings.metrics.prometheus = self.prometheus(exporter, prometheus_in_code.as_ref());
+                }
             }
-            if let Some(size) = &periodic.max_export_batch_size {
-                self.unsupported(&size.at, "a collection is sent as a whole");
-            }
-            settings.metrics.cardinality =
-                periodic.cardinality_limits.as_ref().map(cardinality).unwrap_or_default();
-            let timeout =
-                periodic.timeout.as_ref().map_or(DEFAULT_TIMEOUT, |timeout| timeout.value.unsigned());
-            let timeout = or_unlimited(Duration::from_millis(timeout));
-            if let PushMetricExporter::Console(console) = &periodic.exporter
-                && console
-                    .temporality_preference
-                    .is_some_and(|given| given != TemporalityPreference::Cumulative)
-            {
-                self.warn(&console.at, "temporality_preference has no effect: totals are printed");
-            }
-            let exporter = Exporter::from(&periodic.exporter);
-            settings.metrics.destinations.extend(self.destination(&exporters::METRICS, &exporter, timeout));
         }
+        settings.metrics.cardinality = limits.unwrap_or_default();
         settings.metrics.views = self.views();
         if let Some(filter) = &provider.exemplar_filter {
-            match filter.value {
-                ExemplarFilter::AlwaysOff => {}
-                // The default of the schema: files that spell it out must not be refused for it.
-                ExemplarFilter::TraceBased => {
-                    self.warn(&filter.at, "has no effect: the SDK records no exemplars")
-                }
-                ExemplarFilter::AlwaysOn => self.unsupported(
-                    &filter.at,
-                    "the SDK records no exemplars; leave it out, or use `always_off`",
-                ),
+            self.exemplar_filter(filter);
+        }
+    }
+
+    /// Returns the destination of a periodic reader.
+    fn periodic(&mut self, reader: &PeriodicReader) -> Option<DestinationSettings> {
+        if let Some(size) = &reader.max_export_batch_size {
+            self.unsupported(&size.at, "a collection is sent as a whole");
+        }
+        let timeout = reader.timeout.as_ref().map_or(DEFAULT_TIMEOUT, |timeout| timeout.value.unsigned());
+        let timeout = or_unlimited(Duration::from_millis(timeout));
+        if let PushMetricExporter::Console(console) = &reader.exporter
+            && console.temporality_preference.is_some_and(|given| given != TemporalityPreference::Cumulative)
+        {
+            self.warn(&console.at, "temporality_preference has no effect: totals are printed");
+        }
+        self.destination(&exporter::METRICS, &Exporter::from(&reader.exporter), timeout)
+    }
+
+    /// Reads the limits of a reader. Limits are those of views, so that all readers have the same.
+    fn cardinality(&mut self, limits: Option<&Limits>, at: &At, common: &mut Option<CardinalityLimits>) {
+        let limits = limits.map(cardinality).unwrap_or_default();
+        if *common.get_or_insert(limits) != limits {
+            self.unsupported(
+                at,
+                "the readers share their `cardinality_limits`: write the same for each of them",
+            );
+        }
+    }
+
+    fn exemplar_filter(&mut self, filter: &Located<ExemplarFilter>) {
+        match filter.value {
+            ExemplarFilter::AlwaysOff => {}
+            // The default of the schema: files that spell it out must not be refused for it.
+            ExemplarFilter::TraceBased => {
+                self.warn(&filter.at, "has no effect: the SDK records no exemplars");
             }
+            ExemplarFilter::AlwaysOn => self
+                .unsupported(&filter.at, "the SDK records no exemplars; leave it out, or use `always_off`"),
         }
     }
 }

@@ -16,6 +16,7 @@ mod limits;
 mod logs;
 mod metrics;
 mod processors;
+mod prometheus;
 mod resource;
 mod traces;
 mod views;

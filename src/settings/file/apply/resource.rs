@@ -12,7 +12,7 @@ use crate::settings::file::yaml::Variable;
 use crate::settings::pattern::Pattern;
 use crate::settings::secrets::quoted;
 use crate::settings::value_kind::pairs;
-use crate::settings::{DetectedAttributes, Propagator, ResourceDetector, Settings, propagators};
+use crate::settings::{AttributeSelection, Propagator, ResourceDetector, Settings, propagators};
 
 impl Apply<'_> {
     /// Attributes of the file win over those of code; those of `attributes` win over those of `attributes_list`.
@@ -70,12 +70,7 @@ impl Apply<'_> {
                 }
             }
         }
-        let Some(IncludeExclude { included, excluded, .. }) = attributes else { return };
-        let patterns = |list: &Option<List<String>>| {
-            list.iter().flat_map(|List(patterns)| patterns).map(Pattern::new).collect()
-        };
-        settings.detected_attributes =
-            DetectedAttributes { included: patterns(included), excluded: patterns(excluded) };
+        settings.detected_attributes = attributes.as_ref().map(Into::into).unwrap_or_default();
     }
 
     fn attribute(&mut self, attribute: &Attribute) -> Option<KeyValue> {
@@ -121,6 +116,15 @@ impl Apply<'_> {
         for propagator in chosen {
             propagators::push_once(&mut settings.propagators, propagator);
         }
+    }
+}
+
+impl From<&IncludeExclude> for AttributeSelection {
+    fn from(IncludeExclude { included, excluded, .. }: &IncludeExclude) -> Self {
+        let patterns = |list: &Option<List<String>>| {
+            list.iter().flat_map(|List(patterns)| patterns).map(Pattern::new).collect()
+        };
+        Self { included: patterns(included), excluded: patterns(excluded) }
     }
 }
 

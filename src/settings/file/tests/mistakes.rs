@@ -11,6 +11,9 @@ fn mistakes_beyond_the_schema_have_their_place() {
             "meter_provider: {{readers: [{{periodic: {{exporter: {{otlp_http: }}}}}}], views: [{{{text}}}]}}"
         )
     };
+    let readers = |readers: &str| format!("meter_provider: {{readers: [{readers}]}}");
+    let pull =
+        |options: &str| readers(&format!("{{pull: {{exporter: {{prometheus/development: {options}}}}}}}"));
     for (text, expected) in [
         (exporter("{otlp_http: {endpoint: 'ftp://x'}}"), "line 2, column 75: tracer_provider.processors[0].simple.exporter.otlp_http.endpoint: \"ftp://x\": the scheme is neither http nor https"),
         (exporter("{otlp_http: {endpoint: 'collector:4318'}}"), "is not a URL: must begin with http:// or https://"),
@@ -40,6 +43,15 @@ fn mistakes_beyond_the_schema_have_their_place() {
         ("distribution: {telemetry_bootstrap: {header_files: {a: {file: /a, prefx: b}}}}".into(), "header_files.a: the key `prefx` is not known; did you mean `prefix`?"),
         ("distribution: {telemetry_bootstrap: {header_files: {te: {file: /a}}}}".into(), "the header te belongs to gRPC itself"),
         ("distribution: {telemetry_bootstrap: {grpc: {client: {request_captured_headers: ['x-*']}}}}".into(), "\"x-*\" is not the name of a header"),
+        (pull("{host: ' '}"), "line 2, column 78: meter_provider.readers[0].pull.exporter.prometheus/development.host: \" \": empty"),
+        (pull("{port: 70000}"), "prometheus/development.port: 70000: not a port, a whole number from 0 to 65535"),
+        (pull("{translation_strategy: no_translation/development}"), "translation_strategy: not supported: the text formats"),
+        (pull("{translation_strategy: no_utf8_escaping_with_suffixes/development}"), "translation_strategy: not supported: the text formats"),
+        (pull("{scope_info_enabled: true, without_scope_info: true}"), "without_scope_info: is the former name of `scope_info_enabled`"),
+        (pull("{resource_constant_labels: {included: [a]}, with_resource_constant_labels: {included: [a]}}"), "with_resource_constant_labels: is the former name of `resource_constant_labels`"),
+        (readers("{pull: {exporter: {prometheus/development: }}}, {pull: {exporter: {prometheus/development: }}}"), "readers[1].pull: not supported: more than one pull reader"),
+        (readers("{pull: {exporter: {prometheus/development: }}}, {periodic: {exporter: {console: }, cardinality_limits: {default: 5}}}"), "readers[1].periodic: not supported: the readers share their `cardinality_limits`"),
+        (readers("{pull: {exporter: {prometheus/development: }, producers: [{opencensus: }]}}"), "producers[0].opencensus: not supported"),
         (view("selector: {instrument_name: 'a*'}, stream: {name: b}"), "stream.name: a name needs a selector for one instrument"),
         (view("selector: {}, stream: {aggregation: {explicit_bucket_histogram: {boundaries: [2, 1]}}}"), "views[0].stream: the aggregation cannot be used"),
         ("meter_provider: {readers: [{periodic: {exporter: {otlp_http: }}}], exemplar_filter: always_on}".into(), "exemplar_filter: not supported"),

@@ -140,7 +140,9 @@ impl Walk {
             .collect();
         let given = &outcomes[..outcomes.len() - usize::from(has_absent)];
         let is_answered = given.contains(&Outcome::Answered);
-        if settings.len() < 2 && !is_answered {
+        // A required choice with one variant has nothing to differ from.
+        let has_one_form = matches!(&outcomes[..], [Outcome::Settings(_)]);
+        if settings.len() < 2 && !is_answered && !has_one_form {
             let invalid = outcomes.iter().find(|outcome| matches!(outcome, Outcome::Invalid(_)));
             self.ignored.push(format!("{path} {invalid:?}"));
         }

@@ -1,0 +1,94 @@
+//! The exporter that Prometheus scrapes.
+
+use super::Apply;
+use crate::settings::exporter::prometheus::{
+    PROMETHEUS_HOST, PROMETHEUS_PORT, PrometheusSettings, PrometheusText, ServerAddress,
+};
+use crate::settings::file::model::{At, Located, Prometheus, TranslationStrategy};
+use crate::settings::secrets::quoted;
+
+impl Apply<'_> {
+    /// Returns the exporter of a pull reader. The one in code counts for what a file cannot say: that it has no server,
+    /// unless the file names an address.
+    pub(super) fn prometheus(
+        &mut self,
+        exporter: &Prometheus,
+        in_code: Option<&PrometheusSettings>,
+    ) -> Option<PrometheusSettings> {
+        if cfg!(not(feature = "prometheus")) {
+            self.unsupported(&exporter.at, "needs the feature `prometheus` of telemetry-bootstrap");
+            return None;
+        }
+        let is_named = exporter.host.is_some() || exporter.port.is_some();
+        let has_server = is_named || in_code.is_none_or(|exporter| exporter.server.is_some());
+        let address = self.server_address(exporter);
+        Some(PrometheusSettings {
+            server: has_server.then_some(address),
+            text: self.prometheus_text(exporter),
+        })
+    }
+
+    fn server_address(&mut self, Prometheus { at, host, port, .. }: &Prometheus) -> ServerAddress {
+        let named = port.as_ref().map(|port| &port.at).or(host.as_ref().map(|host| &host.at));
+        let line = named.unwrap_or(at).position.line;
+        let host = host.as_ref().and_then(|Located { at, value }| {
+            let read = PROMETHEUS_HOST.kind.read(value);
+            read.map_err(|reason| self.mistake(at, format!("{}: {reason}", quoted(value)))).ok()
+        });
+        let port = port.as_ref().and_then(|Located { at, value }| {
+            let read = PROMETHEUS_PORT.kind.read(&value.get().to_string());
+            read.map_err(|reason| self.mistake(at, format!("{}: {reason}", value.get()))).ok()
+        });
+        ServerAddress {
+            host: host.unwrap_or(PROMETHEUS_HOST.default).into_owned(),
+            port: port.unwrap_or(PROMETHEUS_PORT.default),
+            origin: format!("line {line} of {}", self.values.name),
+        }
+    }
+
+    fn prometheus_text(&mut self, exporter: &Prometheus) -> PrometheusText {
+        let Prometheus { scope_info_enabled, target_info_enabled, translation_strategy, .. } = exporter;
+        let Prometheus { without_scope_info, without_target_info, .. } = exporter;
+        let labels = [&exporter.resource_constant_labels, &exporter.with_resource_constant_labels];
+        if let [Some(_), Some(former)] = labels {
+            self.named_twice(&former.at, "resource_constant_labels");
+        }
+        let name_suffixes = match translation_strategy.as_ref().map(|strategy| (strategy.value, &strategy.at))
+        {
+            None | Some((TranslationStrategy::UnderscoresWithSuffixes, _)) => true,
+            Some((TranslationStrategy::Underscores, _)) => false,
+            Some((TranslationStrategy::Suffixes | TranslationStrategy::Unchanged, at)) => {
+                self.unsupported(at, "the text formats that are written have no UTF-8 in names");
+                true
+            }
+        };
+        PrometheusText {
+            scope_labels: self.enabled(scope_info_enabled, without_scope_info, "scope_info_enabled"),
+            target_info: self.enabled(
+                target_info_enabled,
+                without_target_info,
+                "target_info_enabled/development",
+            ),
+            resource_labels: labels.into_iter().flatten().next().map(Into::into),
+            name_suffixes,
+        }
+    }
+
+    /// Reads an option that has another name, with the opposite meaning, in version 1.0 of the schema.
+    fn enabled(
+        &mut self,
+        enabled: &Option<Located<bool>>,
+        without: &Option<Located<bool>>,
+        name: &str,
+    ) -> bool {
+        if let (Some(_), Some(former)) = (enabled, without) {
+            self.named_twice(&former.at, name);
+        }
+        let enabled = enabled.as_ref().map(|enabled| enabled.value);
+        enabled.or(without.as_ref().map(|without| !without.value)).unwrap_or(true)
+    }
+
+    fn named_twice(&mut self, at: &At, name: &str) {
+        self.mistake(at, format!("is the former name of `{name}`, which is there as well"));
+    }
+}
