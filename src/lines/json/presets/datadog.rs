@@ -1,0 +1,65 @@
+//! Datadog Log Management.
+
+use super::{IdForm, LEVELS, Preset, ServiceNames};
+use crate::lines::json::encode::Numbers;
+use crate::lines::json::reserved::Role;
+
+/// <https://docs.datadoghq.com/logs/log_configuration/attributes_naming_convention/>,
+/// <https://docs.datadoghq.com/logs/log_configuration/pipelines/#preprocessing>
+pub(super) static PRESET: Preset = Preset {
+    fields: [
+        Some("timestamp"),
+        Some("status"),
+        Some("message"),
+        Some("dd.trace_id"),
+        Some("dd.span_id"),
+        None,
+        Some("logger.name"),
+    ],
+    levels: LEVELS,
+    exception: ["error.kind", "error.message", "error.stack"],
+    service: ServiceNames::Flat(["dd.service", "dd.version", "dd.env"]),
+    constants: &[],
+    ids: IdForm::Decimal,
+    numbers: Numbers::SIGNED_64,
+    owned: &[
+        (
+            Role::Object,
+            &["contextMap", "db", "dd", "error", "field", "http", "logger", "network", "syslog", "usr"],
+        ),
+        (
+            Role::Owned,
+            &[
+                "@timestamp",
+                "Timestamp",
+                "_timestamp",
+                "contextMap.dd.span_id",
+                "contextMap.dd.trace_id",
+                "dd.env",
+                "dd.service",
+                "dd.version",
+                "date",
+                "ddsource",
+                "ddtags",
+                "eventTime",
+                "host",
+                "hostname",
+                "level",
+                "log",
+                "msg",
+                "published_date",
+                "service",
+                "severity",
+                "source",
+                "span_id",
+                "syslog.appname",
+                "syslog.hostname",
+                "syslog.severity",
+                "syslog.timestamp",
+                "tags",
+                "trace_id",
+            ],
+        ),
+    ],
+    unfolds: true,
+};
