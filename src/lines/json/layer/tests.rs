@@ -15,6 +15,7 @@ use tracing::{error, info, info_span, trace, warn};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::*;
+use crate::lines::json::keys::{Field, FieldNames, MissingIds};
 
 /// Collects what is written, one entry for each `write`.
 #[derive(Clone, Default)]
