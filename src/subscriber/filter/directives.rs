@@ -14,6 +14,16 @@
 //! | `info/text` | `info` | `env_logger`'s search in messages does not exist here |
 //! | `a=off` alone | `info,a=off` | otherwise nothing could pass |
 //! | `[span]=off` | nothing | span directives only add |
+//!
+//! Nothing is rejected: what can be understood is used, and every deviation is reported with what was used instead. A
+//! program in production must not run without logs for a misspelt level; one that is being developed gets the same
+//! message as an error.
+//!
+//! The result is a list of directives in the form that `tracing-subscriber` reads, so that what passes is decided by
+//! its code.
+
+mod levels;
+mod separators;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,9 +32,10 @@ use std::str::FromStr as _;
 use tracing_core::LevelFilter;
 use tracing_subscriber::filter::{Directive, EnvFilter, Targets};
 
+use self::levels::{NOT_A_LEVEL, meant, name};
+use self::separators::{split, split_at_slash, unquoted, without_blanks_at_equals};
 use super::{DEFAULT_LEVEL, Filter};
 use crate::redaction::{REDACTED, printable};
-use crate::settings::edit_distance;
 
 /// A directive that does not do what was probably intended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +89,8 @@ pub(super) fn parse(text: &str, compiled: LevelFilter) -> (Filter, Vec<BadDirect
 }
 
 /// A parsed directive.
+///
+/// A directive that was corrected has the corrected parts, and the text of the original for messages.
 #[derive(Clone, Debug)]
 struct Parsed {
     /// Empty for everything.
@@ -89,6 +102,7 @@ struct Parsed {
     text: String,
 }
 
+/// The directives read so far, and what was wrong with them.
 #[derive(Debug, Default)]
 struct Parser {
     good: Vec<Parsed>,
@@ -96,6 +110,7 @@ struct Parser {
 }
 
 impl Parser {
+    /// Reads a whole filter: quotes around it, a search behind a slash, and the directives between commas.
     fn all(&mut self, text: &str) {
         let text = text.trim();
         if let Some(inner) = unquoted(text) {
@@ -127,6 +142,7 @@ impl Parser {
         }
     }
 
+    /// Reads one directive.
     fn one(&mut self, part: &str) {
         match part.find(['[', '{']) {
             Some(start) => self.with_span(part, start),
@@ -243,23 +259,28 @@ impl Parser {
         }
     }
 
+    /// Adds a directive that is used.
     fn add(&mut self, text: &str, target: &str, span: &str, level: LevelFilter) {
         let (target, span, text) = (target.to_owned(), span.to_owned(), text.to_owned());
         self.good.push(Parsed { target, span, level, text });
     }
 
+    /// Reports a directive that is not used.
     fn ignored(&mut self, text: &str, reason: &str) {
         self.mistake(text, &format!("{reason}; it is ignored"));
     }
 
+    /// Reports a directive that is used in another form.
     fn mistake(&mut self, text: &str, reason: &str) {
         self.report(text, reason, Severity::Mistake);
     }
 
+    /// Reports a valid directive that may not do what is expected.
     fn hint(&mut self, text: &str, reason: &str) {
         self.report(text, reason, Severity::Hint);
     }
 
+    /// Adds a report.
     fn report(&mut self, text: &str, reason: &str, severity: Severity) {
         self.bad.push(BadDirective { text: text.to_owned(), reason: reason.to_owned(), severity });
     }
@@ -308,6 +329,7 @@ impl Parser {
         self.good.iter_mut().for_each(|it| it.level = it.level.min(compiled));
     }
 
+    /// Builds the filter: by targets alone, unless a directive names spans.
     fn filter(&self) -> Filter {
         if self.good.iter().all(|it| it.span.is_empty()) {
             return Filter::Static(self.good.iter().fold(Targets::new(), Parsed::add_to));
@@ -317,6 +339,7 @@ impl Parser {
 }
 
 impl Parsed {
+    /// Adds a directive without a span to those by target.
     fn add_to(targets: Targets, it: &Self) -> Targets {
         match &it.target[..] {
             "" => targets.with_default(it.level),
@@ -334,8 +357,10 @@ impl fmt::Display for Parsed {
     }
 }
 
-/// The parser of `EnvFilter` accepts that a directive with field names also enables what is inside such a span, but cuts it
-/// at each comma; `add_directive` the other way round.
+/// Builds a filter that follows spans.
+///
+/// The parser of `EnvFilter` accepts that a directive with field names also enables what is inside such a span, but
+/// cuts it at each comma; `add_directive` the other way round. So each directive goes the way that reads it whole.
 fn dynamic(directives: &[Parsed]) -> EnvFilter {
     let texts = directives.iter().map(ToString::to_string);
     let (listed, plain): (Vec<_>, Vec<_>) = texts.partition(|text| text.contains(','));
@@ -344,92 +369,10 @@ fn dynamic(directives: &[Parsed]) -> EnvFilter {
     listed.fold(filter, EnvFilter::add_directive)
 }
 
-/// Splits where `is_separator` holds outside of brackets and quotes, and leaves out empty parts.
-fn split(text: &str, is_separator: impl Fn(char) -> bool) -> impl Iterator<Item = &str> {
-    let mut outside = Outside::default();
-    text.split(move |c| outside.holds(c) && is_separator(c)).map(str::trim).filter(|part| !part.is_empty())
-}
-
-/// Text before and after the first `/` outside of brackets.
-fn split_at_slash(text: &str) -> Option<(&str, &str)> {
-    let mut outside = Outside::default();
-    let slash = text.find(|c| outside.holds(c) && c == '/')?;
-    Some((&text[..slash], &text[slash + 1..]))
-}
-
-/// Whether a place in a list of directives is outside of brackets and quotes.
-#[derive(Default)]
-struct Outside {
-    depth: usize,
-    quoted: bool,
-}
-
-impl Outside {
-    fn holds(&mut self, c: char) -> bool {
-        match c {
-            '"' if self.depth > 0 => self.quoted = !self.quoted,
-            '[' | '{' if !self.quoted => self.depth += 1,
-            ']' | '}' if !self.quoted => self.depth = self.depth.saturating_sub(1),
-            _ => {}
-        }
-        self.depth == 0 && !self.quoted
-    }
-}
-
-fn unquoted(text: &str) -> Option<&str> {
-    ['"', '\''].into_iter().find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))
-}
-
-/// `a = debug` is `a=debug`.
-fn without_blanks_at_equals(part: &str) -> Cow<'_, str> {
-    if !part.contains(" =") && !part.contains("= ") {
-        return part.into();
-    }
-    part.split('=').map(str::trim).collect::<Vec<_>>().join("=").into()
-}
-
-/// The level that a word probably means: another logger's name for it, or one letter away.
-fn meant(word: &str) -> Option<LevelFilter> {
-    let word = word.to_ascii_lowercase();
-    let synonym = SYNONYMS.iter().find(|(_, words)| words.contains(&&word[..])).map(|(level, _)| *level);
-    let is_crate = SIMILAR_CRATES.contains(&&word[..]);
-    let near = || LEVELS.into_iter().find(|level| edit_distance(&word, name(*level)) == 1);
-    synonym.or_else(|| near().filter(|_| !is_crate))
-}
-
-fn name(level: LevelFilter) -> &'static str {
-    level.into_level().map_or("off", |level| match level {
-        tracing_core::Level::ERROR => "error",
-        tracing_core::Level::WARN => "warn",
-        tracing_core::Level::INFO => "info",
-        tracing_core::Level::DEBUG => "debug",
-        tracing_core::Level::TRACE => "trace",
-    })
-}
-
 /// Module paths, and the names that programs give to targets of their own.
 fn is_in_targets(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | ':' | '.')
 }
-
-const NOT_A_LEVEL: &str = "is not a level: use error, warn, info, debug, trace or off";
-
-/// Levels by the names that other loggers give them.
-const SYNONYMS: [(LevelFilter, &[&str]); 6] = [
-    (LevelFilter::ERROR, &["err", "fatal", "critical", "crit", "severe", "emergency"]),
-    (LevelFilter::WARN, &["warning", "warnings"]),
-    (LevelFilter::INFO, &["information", "informational", "notice"]),
-    (LevelFilter::DEBUG, &["dbg"]),
-    (LevelFilter::TRACE, &["all", "any", "everything"]),
-    (LevelFilter::OFF, &["none", "no", "false", "never", "silent", "disabled"]),
-];
-
-/// Levels that are long enough for a misspelling to be recognized.
-const LEVELS: [LevelFilter; 5] =
-    [LevelFilter::ERROR, LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE];
-
-/// Crates whose names are one letter away from a level.
-const SIMILAR_CRATES: [&str; 3] = ["warp", "tract", "tracer"];
 
 /// Words that are meant as a switch.
 const NEITHER: [&str; 8] = ["true", "yes", "on", "enabled", "default", "verbose", "null", "undefined"];
