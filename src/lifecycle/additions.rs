@@ -1,4 +1,7 @@
 //! Components that the user adds: parts of the SDK, layers, outputs.
+//!
+//! Settings are data: they can be compared, printed, and come from a file as well. What is here cannot: it is code of
+//! the user. The builder stores each call in one of the two, and `assemble` takes both.
 
 use std::fmt;
 
@@ -16,6 +19,8 @@ use crate::redaction::Redaction;
 use crate::settings::Env;
 
 /// User-provided components, held until the providers and the subscriber are built.
+///
+/// Each component is moved out by the part that uses it. What is left when telemetry has been built is dropped.
 #[derive(Default)]
 pub(crate) struct Additions {
     /// Used if the settings say [`Custom`](crate::settings::SamplerSetting::Custom).

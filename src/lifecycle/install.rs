@@ -10,6 +10,9 @@
 //! | `log` logger, propagator, providers, signal and panic hooks | cannot fail |
 //!
 //! The lock is released after a failure, so that a program can try again with other settings.
+//!
+//! Between two installations of one process there is one lock and no queue: the second fails at once instead of
+//! waiting, because two parts of a program that both start telemetry are a mistake that must be seen.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -35,6 +38,10 @@ use crate::subscriber::{LayerParts, TelemetryLayer, log_crate};
 pub(crate) type Resolved = Result<(Settings, Additions), InitError>;
 
 /// Builds everything and makes it the process's telemetry.
+///
+/// # Errors
+///
+/// Those of the table above. After an error the process is as it was before.
 pub(crate) fn install(resolve: impl FnOnce() -> Resolved) -> Result<TelemetryGuard, InitError> {
     let lock = InstallLock::take()?;
     let (settings, mut additions) = resolve()?;
@@ -49,6 +56,10 @@ pub(crate) fn install(resolve: impl FnOnce() -> Resolved) -> Result<TelemetryGua
 }
 
 /// Builds everything and makes it the process's telemetry, with the subscriber that `subscriber` returns.
+///
+/// # Errors
+///
+/// As [`install`].
 pub(crate) fn install_with<S>(
     resolve: impl FnOnce() -> Resolved,
     subscriber: impl FnOnce(TelemetryLayer<S>) -> Dispatch,
@@ -62,6 +73,10 @@ where
 }
 
 /// Returns `true` if a global subscriber exists, before anything is started in vain.
+///
+/// `tracing` has no function for this. A subscriber of the calling thread alone does not count; it is told apart on a
+/// new thread. If the system refuses that thread, the answer is `false`, and the installation fails later, when it sets
+/// the subscriber.
 fn has_global_subscriber() -> bool {
     let is_set = || dispatcher::get_default(|current| !current.is::<NoSubscriber>());
     // It may be one for this thread alone; a new thread has none of these.
@@ -71,6 +86,10 @@ fn has_global_subscriber() -> bool {
 }
 
 /// Builds everything and leaves the process as it is.
+///
+/// # Errors
+///
+/// As [`install`], without those about globals.
 pub(crate) fn local<S>(
     resolve: impl FnOnce() -> Resolved,
 ) -> Result<(TelemetryLayer<S>, TelemetryGuard), InitError>
@@ -84,6 +103,9 @@ where
 }
 
 /// Sets every global but the subscriber, which is set already.
+///
+/// The order is that of visibility: the `log` logger first, since it only forwards to the subscriber; the panic hook
+/// last, so that a panic before it is reported by the hook that was there.
 fn set_globals(guard: &TelemetryGuard, globals: Globals) {
     let Globals {
         start_line,

@@ -1,4 +1,14 @@
 //! The life of telemetry: from settings to running telemetry to its end.
+//!
+//! | step | file | result |
+//! |---|---|---|
+//! | the builder collects code of the user | `additions` | samplers, processors, layers, outputs |
+//! | everything is built | `assemble` | telemetry that runs and that no global refers to |
+//! | everything is made global | `install`, `start_line`, `panic_hook`, `shutdown_signal` | the process's telemetry |
+//! | it runs | `guard` | flush and statistics |
+//! | it ends | `guard`, `tasks`, `shutdown_error` | one deadline for all signals, and a report of what was lost |
+//!
+//! `install` is the only file that writes a global, and the guard is the only owner of what has to end.
 
 mod additions;
 pub(crate) mod assemble;

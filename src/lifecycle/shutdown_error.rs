@@ -7,6 +7,18 @@ use crate::export::ExportStats;
 /// The losses at the end of telemetry.
 ///
 /// `Debug` reads as `Display` does: it is what an operator sees when `main` returns the error.
+///
+/// Returned by [`TelemetryGuard::shutdown`](crate::TelemetryGuard::shutdown). Telemetry has ended all the same: there
+/// is nothing to retry.
+///
+/// ```
+/// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+/// if let Err(error) = telemetry.shutdown() {
+///     let lost = error.stats();
+///     eprintln!("{error}: {} spans failed", lost.traces.failed);
+/// }
+/// # Ok::<(), telemetry_bootstrap::InitError>(())
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ShutdownError {

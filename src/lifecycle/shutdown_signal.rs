@@ -3,6 +3,17 @@
 //! They are received on a thread of our own, so that they arrive whatever the program's runtime is doing: a second one
 //! ends the process even if the program never reacted to the first. With a handler, SIGTERM also reaches a program that
 //! runs as process 1 of a container, where the kernel discards signals without one.
+//!
+//! ```text
+//! first call ─▶ handlers registered, thread `otel-signals` started, for the rest of the process
+//! 1st signal ─▶ flush in the background ─▶ futures resolve ─▶ the program returns from main ─▶ guard
+//! 2nd signal ─▶ exit(143 or 130)
+//! ```
+//!
+//! The thread has a runtime of its own, because tokio's signal handling needs one and the program's may be blocked or
+//! have ended. The `watch` channel resolves futures that are created later as well. Handlers are never removed: tokio
+//! cannot restore the previous disposition, so the second signal ends the process by `exit`, not by the signal's
+//! default action.
 
 use std::future::Future;
 use std::io;
@@ -59,6 +70,7 @@ pub fn shutdown_signal_blocking() {
     }
 }
 
+/// Wakes the thread that blocks in [`shutdown_signal_blocking`].
 struct Unpark(Thread);
 
 impl Wake for Unpark {
@@ -68,6 +80,12 @@ impl Wake for Unpark {
 }
 
 /// Registers the handlers and starts the thread.
+///
+/// Registration happens on the caller's thread, so that a signal that arrives right after the call is not missed.
+///
+/// # Errors
+///
+/// The operating system's, if it refuses a handler or the thread.
 fn listen() -> io::Result<watch::Receiver<bool>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = {
@@ -94,6 +112,7 @@ pub(super) fn flush_on_first_signal(flush: impl Fn() + Send + Sync + 'static) {
     let _ = FLUSH.set(Box::new(flush));
 }
 
+/// Ends the process without destructors: the user has asked twice.
 #[expect(clippy::exit, reason = "the second signal ends the process at once")]
 fn exit(code: i32) {
     std::process::exit(code);

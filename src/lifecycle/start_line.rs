@@ -5,6 +5,10 @@
 //! ```
 //!
 //! Hints follow it, about destinations that are known not to take what they are sent: a signal, or cumulative metrics.
+//!
+//! It answers the first question at an incident, where telemetry of this process goes, without a look at its
+//! environment. Header values and other secrets are not part of it: destinations are named by their URL without
+//! credentials.
 
 use tracing_core::callsite::Callsite;
 use tracing_core::metadata::Kind;

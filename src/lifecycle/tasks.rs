@@ -2,6 +2,11 @@
 //! can be abandoned.
 //!
 //! If the system refuses a thread, tasks run inline on the waiter, while there is time, and may exceed the deadline.
+//!
+//! A thread cannot be stopped from outside. So user code never runs on the thread that must return in time: it runs
+//! here, the waiter reads names of tasks that ended from a channel, and a task that hangs keeps its thread, and nothing
+//! else, until the process ends. `tokio::task::spawn_blocking` is no alternative: the runtime may be gone, and its own
+//! end waits for such tasks.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -68,6 +73,9 @@ impl fmt::Debug for BackgroundTasks {
 }
 
 /// Starts `work` on a thread of this name. Returns it if the system refuses a thread.
+///
+/// `std::thread::Builder::spawn` drops its closure on an error. Here the closure shares `work` with the caller, who
+/// gets it back and can run it elsewhere.
 pub(crate) fn spawn<W: FnOnce() + Send + 'static>(name: &str, work: W) -> Result<(), W> {
     let work = Arc::new(Mutex::new(Some(work)));
     let take = |work: &Mutex<Option<W>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -11,6 +11,8 @@ use crate::subscriber::Filters;
 use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
 
 /// Parses the filter of each output. Mistakes in the environment, and hints, become warnings.
+///
+/// Invalid directives are left out, so that the valid ones beside them are in effect.
 pub(super) fn parse(settings: &mut Settings) -> Filters {
     let warnings = reports(settings)
         .into_iter()
@@ -29,6 +31,8 @@ pub(super) fn parse(settings: &mut Settings) -> Filters {
 }
 
 /// Returns an error for each mistake in directives that were given in code.
+///
+/// Called before anything is built, so that they are reported together with the other mistakes in code.
 pub(crate) fn mistakes_in_code(settings: &Settings) -> Vec<InitError> {
     let in_code = reports(settings)
         .into_iter()

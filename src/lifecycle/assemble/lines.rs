@@ -1,4 +1,11 @@
 //! The log output: where lines go, and in which format.
+//!
+//! | format setting | output is a terminal | lines |
+//! |---|---|---|
+//! | `auto` | yes | text |
+//! | `auto` | no | JSON |
+//! | `json`, `pretty` | any | as set |
+//! | `off` | any | none, and no writer is started |
 
 use crate::context_fields::BaggageKeys;
 use crate::diagnostics::Diagnostics;
@@ -12,6 +19,9 @@ use crate::settings::{LogFormat, Settings};
 use crate::subscriber::{Lines, shared};
 
 /// An open log output.
+///
+/// `writer` and `format` are both there or both missing: a format that is written elsewhere has no part in the
+/// shutdown.
 pub(crate) struct LineOutput {
     pub(crate) writer: Option<NonBlockingWriter>,
     pub(crate) format: Option<Lines>,
@@ -23,6 +33,10 @@ pub(crate) struct LineOutput {
 
 impl LineOutput {
     /// Opens the output of the settings, to which `diagnostics` are written too.
+    ///
+    /// # Errors
+    ///
+    /// [`InitError::InvalidSetting`] if the log file cannot be opened.
     pub(crate) fn open(
         settings: &Settings,
         additions: &mut Additions,
@@ -56,6 +70,7 @@ impl LineOutput {
     }
 }
 
+/// Starts the line writer.
 fn start(output: LogDestination, additions: &Additions) -> Result<NonBlockingWriter, InitError> {
     let path = match &output {
         LogDestination::File(path) => path.display().to_string(),
@@ -72,6 +87,8 @@ fn start(output: LogDestination, additions: &Additions) -> Result<NonBlockingWri
     )
 }
 
+/// The layer for JSON lines. The user's options come last, so that they can change everything that the settings
+/// decided.
 fn json(writer: NonBlockingWriter, additions: &mut Additions) -> JsonLayer<NonBlockingWriter> {
     let layer = JsonLayer::new(writer)
         .redact(additions.redaction.clone())
@@ -82,6 +99,7 @@ fn json(writer: NonBlockingWriter, additions: &mut Additions) -> JsonLayer<NonBl
     }
 }
 
+/// The layer for text.
 fn pretty(
     writer: NonBlockingWriter,
     colors: Colors,

@@ -10,6 +10,14 @@
 //!
 //! The order matters: lines are opened first, so that warnings of everything after them are seen, and threads are started
 //! before anything that is visible from outside.
+//!
+//! ```text
+//! Settings + Additions ─▶ filters ─▶ lines ─▶ pipelines ─▶ Exporter (I/O thread) ─▶ providers ─▶ records, bridge
+//!                                                                                      │
+//!                                        Assembled { layer, running, globals } ◀───────┘
+//! ```
+//!
+//! If a step fails, what was started before it is dropped, and its threads end: nothing of it was visible.
 
 mod filters;
 mod lines;
@@ -61,6 +69,8 @@ pub(crate) struct Assembled<S> {
 }
 
 /// The values that `build()` makes global, beside the providers.
+///
+/// `build_local` drops them: a local subscriber leaves the process as it is.
 pub(crate) struct Globals {
     /// `OTEL_SDK_DISABLED`: nothing is recorded.
     pub(crate) disabled: bool,
@@ -81,6 +91,14 @@ pub(crate) struct Globals {
 /// Builds telemetry whose lines go to the output that `open_lines` opens.
 ///
 /// This is the only way from settings to telemetry: for the process, for a subscriber of the user, and for tests.
+///
+/// Warnings of the settings are written once the log output and the providers exist.
+///
+/// # Errors
+///
+/// - [`InitError::InvalidSetting`] if the log file cannot be opened;
+/// - [`InitError::Thread`] if the system refuses a thread;
+/// - what [`Exporter::start`] returns for a destination that cannot be configured.
 pub(crate) fn assemble<S>(
     mut settings: Settings,
     mut additions: Additions,
@@ -102,7 +120,8 @@ where
     let exporter = Exporter::start(routes, resource_bytes.into(), settings.lines.no_color, &diagnostics)?;
     let start_line = StartLine::new(&settings, lines.description);
     let globals = globals(&settings, &mut additions, start_line, lines.writes_to_console);
-    let bridge_options = BridgeOptions::new(&additions, globals.sampling_shortcut);
+    let bridge_options =
+        settings.has_spans().then(|| BridgeOptions::new(&additions, globals.sampling_shortcut));
     let sampler = SharedSampler::new(&settings.traces.sampler, additions.sampler.take());
     let has_log_processors = !additions.log_processors.is_empty();
     let context = record_context(&settings, &mut additions);
@@ -121,14 +140,9 @@ where
     let prometheus = Prometheus::start(&settings, &providers.meter, &diagnostics)?;
     let has_span_fields = context.has_span_fields;
     let records = records::records(&settings, &pipelines, &providers, has_log_processors, context);
-    for warning in &settings.warnings {
-        diagnostics.warn(warning, &[]);
-    }
-    let (spans, bridge) = if settings.has_spans() {
-        bridge_options.bridge(&providers.tracer, direct, &filters)
-    } else {
-        (None, None)
-    };
+    settings.warnings.iter().for_each(|warning| diagnostics.warn(warning, &[]));
+    let (spans, bridge) =
+        bridge_options.map_or((None, None), |options| options.bridge(&providers.tracer, direct, &filters));
     let layer = LayerParts {
         lines: lines.format.map(|format| (format, filters.lines.clone())),
         has_span_fields_in_records: has_span_fields && records.is_some(),

@@ -1,4 +1,13 @@
 //! Creates the queues and ledgers of each signal.
+//!
+//! ```text
+//! signal ─▶ Queue ─┬─▶ Consumer + Ledger ─▶ worker ─▶ destination 1
+//!                  └─▶ Consumer + Ledger ─▶ worker ─▶ destination 2
+//! ```
+//!
+//! Spans and records have one queue each, however many destinations they have: an item is encoded once, and each
+//! destination has a place in the queue and counts of its own. Metrics have one queue for each temporality, since a
+//! collection for a destination that takes deltas contains other bytes.
 
 use std::sync::Arc;
 
@@ -35,6 +44,9 @@ struct Pipeline {
 
 impl Pipeline {
     /// Creates the queues. `temporalities`: those of the destinations.
+    ///
+    /// Destinations keep their order: `consumers[i]` belongs to the destination `i` of the settings, on which ledgers,
+    /// routes and built-in metrics rely.
     fn new(limits: QueueSettings, temporalities: &[Temporality]) -> Self {
         let (mut queues, mut consumers): (Vec<(Temporality, Arc<Queue>)>, Vec<_>) = (Vec::new(), Vec::new());
         for temporality in temporalities {
@@ -54,6 +66,7 @@ impl Pipeline {
 }
 
 impl Pipelines {
+    /// Creates the queues and ledgers of every signal that has destinations.
     pub(super) fn new(settings: &Settings, export_to: ExportTo) -> Self {
         let temporality = |signal, destination: &DestinationSettings| match signal {
             Signal::Metrics => settings.metrics.temporality_of(destination),
@@ -81,6 +94,8 @@ impl Pipelines {
     }
 
     /// Returns the way of each queue to its destination.
+    ///
+    /// The console is written to at least every [`CONSOLE_DELAY`], because a person waits for it.
     pub(super) fn routes(&self, settings: &Settings) -> Vec<Route> {
         let mut routes = Vec::new();
         for (signal, destinations) in settings.destinations().iter() {
@@ -101,6 +116,7 @@ impl Pipelines {
         self.0.iter().filter_map(|(signal, pipeline)| Some((signal, pipeline.consumers.first()?)))
     }
 
+    /// Returns the ledger of each destination, by the name under which the statistics show it.
     pub(super) fn ledgers(&self, settings: &Settings) -> Ledgers {
         settings.destinations().map(|signal, destinations| {
             let ledgers = self.consumers(signal).iter().map(|consumer| Arc::clone(consumer.ledger()));
@@ -127,6 +143,8 @@ impl Pipelines {
     }
 }
 
+/// Returns the limits of a signal's queues.
+///
 /// The destinations of a signal share its batches, which fit into the smallest of their requests.
 fn limits(settings: &Settings, signal: Signal) -> QueueSettings {
     let limits = match signal {
@@ -140,6 +158,7 @@ fn limits(settings: &Settings, signal: Signal) -> QueueSettings {
 }
 
 /// A test records what it inspects at the end.
+/// For captures: nothing is dropped, and nothing is sent.
 #[cfg(feature = "testing")]
 const UNLIMITED: QueueSettings = QueueSettings {
     max_items: usize::MAX,

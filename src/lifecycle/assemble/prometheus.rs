@@ -1,4 +1,7 @@
 //! Starts the exporter that Prometheus scrapes.
+//!
+//! The address is bound first, so that the handler can return it, and the server is started last, so that no scrape
+//! comes before the handler can answer.
 
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::error::InitError;
@@ -16,6 +19,10 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Starts the exporter, if the settings have it. An address that cannot be used is a warning: the program goes on
     /// without its server.
+    ///
+    /// # Errors
+    ///
+    /// [`InitError::Thread`] if the system refuses one of the two threads.
     pub(super) fn start(
         settings: &Settings,
         meter: &TelemetryMeterProvider,
@@ -51,6 +58,7 @@ impl Drop for Prometheus {
     }
 }
 
+/// Warns that the address cannot be bound, with the setting it came from.
 fn warn(address: &ServerAddress, error: &std::io::Error, diagnostics: &Diagnostics) {
     let ServerAddress { host, port, origin } = address;
     diagnostics.warn(

@@ -13,6 +13,15 @@ use crate::lifecycle::{Additions, tasks};
 use crate::provider::{self, SharedSampler, TelemetryMeterProvider};
 use crate::settings::{Settings, Signal};
 
+/// Creates the three providers, and the instruments of the built-in metrics.
+///
+/// A signal without a queue gets a provider nevertheless: processors and readers of the user may be attached to it.
+/// Without any of these its spans are not recorded, because the provider is shut down at once, which makes its tracers
+/// no-ops.
+///
+/// # Errors
+///
+/// [`InitError::Thread`] if the system refuses a thread to a metric reader, ours or the user's.
 pub(super) fn providers(
     settings: &Settings,
     additions: Additions,

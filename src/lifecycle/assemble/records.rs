@@ -1,4 +1,7 @@
 //! Builds the output for OTLP log records.
+//!
+//! Fields that the event does not have itself, baggage and fields of spans, are encoded here and handed to the output
+//! as bytes: `subscriber::logs` needs no knowledge of their sources.
 
 use std::sync::Arc;
 
@@ -13,6 +16,8 @@ use crate::settings::{Settings, Signal};
 use crate::subscriber::{LogOptions, OtlpLogs, Records, write_span_fields};
 
 /// Returns the output for log records: straight into the queue, or through the processors that the user added.
+///
+/// `None` if log records are neither exported nor processed.
 pub(super) fn records(
     settings: &Settings,
     pipelines: &Pipelines,
@@ -48,6 +53,8 @@ pub(super) struct RecordContext {
 
 impl RecordContext {
     /// Adds the fields of the context, and those of the spans if requested, to each record.
+    ///
+    /// Runs on the thread that emits the event. The buffer allocates only if there is such a field.
     fn with(self, logs: OtlpLogs) -> Records {
         Box::new(move |event, moment, span, visit| {
             // Without any such fields nothing is allocated.

@@ -3,6 +3,23 @@
 //! One flush runs at a time. Calls that come while it runs share the next one, so that any number of calls at once
 //! costs the threads of one flush. A thread serves all calls that wait: it starts the flushes, and answers calls whose
 //! time is over. It ends when no call is left.
+//!
+//! ```text
+//!          request                      serve                       flush ends
+//! (none) ──────────▶ waiting ──────────────────▶ under way ──────────────────▶ answered
+//!                       └────────── deadline ───────┴───▶ answered: Timeout
+//! ```
+//!
+//! A flush that runs cannot take a new call: what the caller recorded just before may have missed the collection. So
+//! the call waits for the next flush, which covers it. A caller that leaves early costs nothing; a flush goes on
+//! without it.
+//!
+//! | flush | waits for |
+//! |---|---|
+//! | metric collection, processors of the user | the share of user code of the shortest limit |
+//! | delivery of what is queued then | the longest limit |
+//! | delivery of what was collected late | the longest limit |
+//! | lines | the longest limit |
 
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,6 +38,7 @@ use crate::settings::deadline_after;
 #[derive(Clone)]
 pub(crate) struct Flusher(Arc<Shared>);
 
+/// What the handles and the threads share.
 struct Shared {
     providers: Providers,
     workers: Workers,
@@ -30,6 +48,7 @@ struct Shared {
     fork: Fork,
 }
 
+/// Guarded by `Shared::state`, which is never held while code of the user or a flush runs.
 #[derive(Default)]
 struct FlushState {
     /// Calls that the next flush answers.
@@ -43,6 +62,7 @@ struct FlushState {
     is_served: bool,
 }
 
+/// One request to flush.
 struct Call {
     deadline: Instant,
     timeout: Duration,
@@ -58,6 +78,13 @@ impl Flusher {
     }
 
     /// Flushes, and waits for it.
+    ///
+    /// Returns at most 200 ms after `timeout`. In a forked child it returns at once: the parent delivers.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError::Timeout`] if not everything was collected, delivered and written in time, and always on the I/O
+    /// thread; else the first error of a destination.
     pub(crate) fn flush(&self, timeout: Duration) -> Result<(), ExportError> {
         // The answer would have to come from the thread that waits for it.
         if on_io_thread() {
@@ -102,7 +129,8 @@ impl Flusher {
         let _ = self.0.changed.wait_timeout_while(state, left_until(deadline), is_collecting);
     }
 
-    /// Returns what a thread has to do, if it is needed and the system refused it.
+    /// Adds a call, and starts the thread that serves calls unless it runs. Returns what a thread has to do, if it is
+    /// needed and the system refused it.
     fn request(&self, timeout: Duration, reply: Reply) -> Result<(), impl FnOnce() + use<>> {
         let mut state = self.0.lock();
         state.waiting.push(Call { deadline: deadline_after(timeout), timeout, reply });
@@ -119,7 +147,9 @@ impl Flusher {
 }
 
 impl Shared {
-    /// Answers all calls.
+    /// Starts flushes and answers calls until none is left.
+    ///
+    /// Each flush runs on another thread, so that this one can answer calls whose time is over while user code hangs.
     fn serve(self: Arc<Self>) {
         let mut state = self.lock();
         loop {
@@ -147,6 +177,11 @@ impl Shared {
         }
     }
 
+    /// Flushes everything once.
+    ///
+    /// # Errors
+    ///
+    /// The first error of a destination; [`ExportError::Timeout`] if user code or the line writer did not end in time.
     fn flush(self: &Arc<Self>, limits: Limits) -> Result<(), ExportError> {
         let deadline = limits.longest;
         let left = || left_until(deadline);
@@ -190,6 +225,8 @@ impl FlushState {
         Limits { shortest: deadlines().min().unwrap_or(now), longest: deadlines().max().unwrap_or(now) }
     }
 
+    /// Removes the calls whose time is over. Those under way have a little more: the flush keeps the same deadline
+    /// itself.
     fn take_overdue(&mut self) -> Vec<Call> {
         let now = Instant::now();
         let mut overdue: Vec<_> = self.waiting.extract_if(.., |call| call.deadline <= now).collect();
@@ -198,6 +235,7 @@ impl FlushState {
         overdue
     }
 
+    /// Returns when [`take_overdue`](Self::take_overdue) will next find a call.
     fn next_deadline(&self) -> Instant {
         let under_way = self.under_way.iter().map(|call| call.deadline + ANSWER_GRACE);
         let waiting = self.waiting.iter().map(|call| call.deadline);

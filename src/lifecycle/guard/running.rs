@@ -1,4 +1,18 @@
 //! Running telemetry and its shutdown.
+//!
+//! # The order of a shutdown
+//!
+//! | step | until |
+//! |---|---|
+//! | warn if nothing was recorded: the guard was probably not bound to a name | – |
+//! | collect metrics, flush processors of the user, each on a thread of its own | the share of user code |
+//! | deliver what is queued, all signals at the same time; the I/O thread ends | the deadline |
+//! | shut the tracer and logger providers down | the deadline, at least 20 ms |
+//! | end the Prometheus exporter, which answers until here | – |
+//! | log what did not end and what was lost | – |
+//! | write the last lines | the deadline, at least 40 ms |
+//!
+//! Lines come last, so that the report of the loss is among them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +31,8 @@ use crate::settings::{PerSignal, deadline_after};
 use crate::subscriber::{Filters, SpanBridge};
 
 /// The parts of telemetry that end with the guard.
+///
+/// Built by `assemble`, owned by the guard. Threads refer to its parts through handles that do not keep them running.
 pub(crate) struct Running {
     pub(crate) providers: Providers,
     pub(crate) exporter: Exporter,
@@ -53,6 +69,7 @@ impl Started {
 }
 
 impl Running {
+    /// Returns the statistics of this moment. After the end, items that are still pending count as failed.
     pub(super) fn stats(&self) -> ExportStats {
         let dropped = self.lines.as_ref().map_or(0, NonBlockingWriter::dropped);
         let open_spans = self.bridge.as_ref().filter(|_| !self.ledgers.traces.is_empty());
@@ -63,6 +80,7 @@ impl Running {
         if self.has_ended { delivery.after_the_end() } else { delivery }
     }
 
+    /// Returns the bytes of lines that were written or wait, which is how a program shows that it logged.
     fn line_bytes(&self) -> u64 {
         self.lines.as_ref().map_or(0, NonBlockingWriter::accepted_bytes)
     }
@@ -82,6 +100,8 @@ impl Running {
     }
 
     /// Shuts everything down within the deadline of the settings.
+    ///
+    /// Blocks the calling thread. See the order above.
     pub(super) fn end(&mut self, flusher: &Flusher) {
         self.warn_immediate_shutdown();
         let now = Instant::now();
@@ -129,6 +149,7 @@ impl Running {
         }
     }
 
+    /// Warns about items that were dropped, rejected or not delivered, and about spans that are still open.
     fn warn_lost(&self) {
         let ExportStats { traces, metrics, logs, log_lines_dropped, open_spans, destinations } = self.stats();
         let lost_at = lost_at(&destinations);

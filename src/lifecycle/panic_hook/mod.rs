@@ -9,6 +9,17 @@
 //! lines go to standard error or standard output: its text would repeat the line, and break JSON on standard error.
 //!
 //! **Then lines are flushed**, and telemetry as well if a panic aborts the process: nothing will run after that.
+//!
+//! | where the panic happens | reported through |
+//! |---|---|
+//! | anywhere in the program | `tracing`: line, record, mark on the span |
+//! | inside code of ours that handles an event or a span | the line writer |
+//! | on the I/O thread, or a thread of the exporter | the line writer |
+//! | where no subscriber is current | the line writer |
+//! | in this hook | nothing: the second panic of a thread is not reported |
+//!
+//! The hook stays for the rest of the process: another hook may have been set after it, which taking it out would drop.
+//! Its handles on the line writer and on the flusher keep nothing running that ends with the guard.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
@@ -43,6 +54,9 @@ pub(crate) enum PreviousHook {
 }
 
 /// Makes `hook` the process's panic hook.
+///
+/// The previous hook is compared with the standard library's by address: taking the hook twice returns the default one
+/// the second time.
 pub(crate) fn install(hook: PanicHook) {
     let previous = std::panic::take_hook();
     // With no hook set, this is the hook of the standard library.
@@ -66,6 +80,7 @@ pub(crate) fn install(hook: PanicHook) {
     }));
 }
 
+/// The description of a panic, as the event and the line have it.
 struct Panic {
     message: String,
     location: String,
@@ -76,6 +91,7 @@ struct Panic {
 }
 
 impl Panic {
+    /// Reads the panic. There is a backtrace if `RUST_LIB_BACKTRACE`, or else `RUST_BACKTRACE`, requests it.
     fn new(info: &PanicHookInfo<'_>) -> Self {
         let payload = info.payload();
         let text = payload.downcast_ref::<&str>().copied();
@@ -91,6 +107,7 @@ impl Panic {
         }
     }
 
+    /// Reports the panic through `tracing`, or only as a line where `tracing` cannot be used.
     fn report(&self, diagnostics: &Diagnostics) {
         if ReentrancyGuard::is_held() || on_io_thread() || !is_recorded() {
             self.write(diagnostics);
@@ -99,6 +116,7 @@ impl Panic {
         }
     }
 
+    /// Emits the event, with the names of the semantic conventions for exceptions.
     fn emit(&self) {
         tracing::error!(
             target: PANIC_TARGET,
@@ -116,6 +134,7 @@ impl Panic {
         );
     }
 
+    /// Writes the line past `tracing`: no lock of a span or of the user's layers is taken.
     fn write(&self, diagnostics: &Diagnostics) {
         let message = format!("thread '{}' panicked: {}", self.thread, self.message);
         let mut fields: Vec<Field<'_>> = vec![
