@@ -1,4 +1,13 @@
 //! Formats, and which of them a scraper accepts.
+//!
+//! Negotiation follows RFC 9110, section 12.5.1, as far as scrapers use it: media ranges with a `q` value. A range
+//! whose `version` is none of those that are written here is left out. So is one with a `q` that is no number.
+//!
+//! | `Accept` | answer |
+//! |---|---|
+//! | none, `*/*`, `text/plain`, `text/html` | text 0.0.4 |
+//! | `application/openmetrics-text` with version 1.0.0 or none | OpenMetrics |
+//! | both | the one with the higher `q`; of equal ones the first |
 
 use http::{HeaderMap, header};
 
@@ -24,6 +33,7 @@ impl Format {
         best.map_or(Self::Text, |(format, _)| format)
     }
 
+    /// Returns the value of the header `Content-Type`.
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
@@ -32,7 +42,8 @@ impl Format {
     }
 }
 
-/// Reads one media range: its format, and how much the scraper likes it.
+/// Reads one media range: its format, and its weight, more than 0 and up to 1. `None` if the format is neither of the
+/// two.
 fn accepted(range: &str) -> Option<(Format, f32)> {
     let mut parts = range.split(';').map(str::trim);
     let media_type = parts.next()?.to_ascii_lowercase();

@@ -1,4 +1,14 @@
 //! Answers to scrapes, as HTTP responses.
+//!
+//! ```text
+//! respond ─ try_send(Scrape) ─▶ thread: recv + what waits ─▶ collect once ─▶ one text for each format ─▶ all replies
+//! ```
+//!
+//! Scrapes that arrive while a collection runs wait for the next one, which all of them share: any number of scrapers
+//! costs one collection after the other. At most [`MAX_WAITING`] wait; further ones get 503 at once.
+//!
+//! The thread ends when the last handle is dropped, or at [`end`](PrometheusHandler::end), after the collection under
+//! way.
 
 use std::collections::HashSet;
 use std::convert::Infallible;
@@ -47,6 +57,7 @@ use crate::settings::PrometheusText;
 #[derive(Clone)]
 pub struct PrometheusHandler(Arc<Shared>);
 
+/// What all clones of a handler share.
 struct Shared {
     /// To the thread that collects; `None` after the end.
     scrapes: Mutex<Option<SyncSender<Scrape>>>,
@@ -67,6 +78,10 @@ pub(crate) type Collect = Box<dyn FnMut() -> Option<Vec<u8>> + Send>;
 
 impl PrometheusHandler {
     /// Starts the thread that collects.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's, if it refuses the thread.
     pub(crate) fn start(
         collect: Collect,
         text: PrometheusText,
@@ -143,6 +158,7 @@ impl<B> Service<Request<B>> for PrometheusHandler {
         Poll::Ready(Ok(()))
     }
 
+    /// Answers GET and HEAD, whatever the path; other methods get 405. The body of the request is not read.
     fn call(&mut self, request: Request<B>) -> Self::Future {
         match *request.method() {
             Method::GET | Method::HEAD => Box::pin(self.respond(request.headers()).map(Ok)),
@@ -161,6 +177,7 @@ impl fmt::Debug for PrometheusHandler {
     }
 }
 
+/// The thread that collects. Nothing that it does is telemetry.
 /// The thread that collects.
 fn run(mut collect: Collect, text: &PrometheusText, waiting: &Receiver<Scrape>, diagnostics: &Diagnostics) {
     become_io_thread();
@@ -196,6 +213,9 @@ fn run(mut collect: Collect, text: &PrometheusText, waiting: &Receiver<Scrape>, 
 }
 
 /// Warns of each conflict once.
+///
+/// At most [`MAX_REPORTS`] are remembered; further ones are not reported, so that metric names made from input cost no
+/// memory.
 fn report(conflicts: &[Conflict], reported: &mut HashSet<Conflict>, diagnostics: &Diagnostics) {
     for conflict in conflicts {
         if reported.len() < MAX_REPORTS && reported.insert(conflict.clone()) {
@@ -211,10 +231,12 @@ fn report(conflicts: &[Conflict], reported: &mut HashSet<Conflict>, diagnostics:
     }
 }
 
+/// Returns a response with a line of text, for people.
 pub(super) fn plain(status: StatusCode, text: &str) -> Response<String> {
     response(status, "text/plain; charset=utf-8", text.to_owned())
 }
 
+/// Returns 503, which a scraper counts as a failed scrape: it shows a gap, not zeros.
 fn unavailable() -> Response<String> {
     plain(StatusCode::SERVICE_UNAVAILABLE, "metrics are not available\n")
 }
@@ -226,7 +248,7 @@ fn response(status: StatusCode, content_type: &'static str, body: String) -> Res
     response
 }
 
-const THREAD_NAME: &str = "telemetry-scrape";
+const THREAD_NAME: &str = "otel-scrape";
 /// Scrapes that may wait for a collection.
 const MAX_WAITING: usize = 64;
 /// Conflicts that are remembered.

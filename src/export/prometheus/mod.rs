@@ -10,6 +10,15 @@
 //! | `format` | which of them a scraper accepts |
 //! | `handler` | scrapes, one collection at a time, as HTTP responses; mountable in any server |
 //! | `server` | the server of its own |
+//!
+//! ```text
+//! scraper ─▶ server ─▶ handler ─▶ thread `otel-scrape` ─▶ PullReader ─▶ OTLP bytes ─▶ text ─▶ answer
+//!            (or a router of the program)
+//! ```
+//!
+//! The sources of the rules are the compatibility document of the OpenTelemetry specification ("Prometheus and
+//! OpenMetrics Compatibility"), the text format 0.0.4 of Prometheus, OpenMetrics 1.0.0, and, for names and units, what
+//! Prometheus itself does with metrics that arrive by OTLP, so that a dashboard works whichever way they came.
 
 mod format;
 mod handler;

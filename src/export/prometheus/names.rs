@@ -1,5 +1,16 @@
 //! Names as Prometheus has them. A metric gets the name that Prometheus gives it when it arrives by OTLP: characters that
 //! are not allowed become underscores, the unit follows as a word, and counters end with `_total`.
+//!
+//! | instrument | unit | name |
+//! |---|---|---|
+//! | counter `requests` | `{request}` | `requests_total` |
+//! | histogram `http.server.request.duration` | `s` | `http_server_request_duration_seconds` |
+//! | counter `process.disk.io` | `By` | `process_disk_io_bytes_total` |
+//! | gauge `cpu.utilization` | `1` | `cpu_utilization_ratio` |
+//! | gauge `speed` | `m/s` | `speed_meters_per_second` |
+//! | counter `requests_total` | – | `requests_total`, not `requests_total_total` |
+//!
+//! Two metrics can get the same name in this way; [`text`](super::text) decides what is shown then.
 
 use std::borrow::Cow;
 
@@ -21,6 +32,7 @@ pub(super) struct MetricName {
 }
 
 impl MetricName {
+    /// Translates the name of an instrument, with its unit in UCUM.
     pub(super) fn new(name: &str, unit: &str, kind: Kind) -> Self {
         let is_separator = |character: char| !character.is_ascii_alphanumeric() && character != ':';
         let mut words: Vec<&str> = name.split(is_separator).filter(|word| !word.is_empty()).collect();
@@ -65,11 +77,14 @@ fn with_valid_start(mut name: String) -> String {
     name
 }
 
+/// Returns `true` if the name has this word of the unit already, as `request_seconds_max` has `seconds`.
 fn name_contains(name: &str, word: &str) -> bool {
     word != RATIO && name.split(|character: char| !character.is_ascii_alphanumeric()).any(|part| part == word)
 }
 
 /// A unit of UCUM as words: `By/s` is `bytes` per `second`. Annotations in braces are left out.
+///
+/// The unit `1` is `ratio` for gauges and nothing for all others, where it means a count.
 fn unit_words(unit: &str, kind: Kind) -> (Cow<'_, str>, Cow<'_, str>) {
     if unit == "1" {
         let main = if kind == Kind::Gauge { RATIO } else { "" };
@@ -79,6 +94,7 @@ fn unit_words(unit: &str, kind: Kind) -> (Cow<'_, str>, Cow<'_, str>) {
     (word(main, &UNITS), word(per, &PER_UNITS))
 }
 
+/// Returns the word for a symbol. One that is not known stays as it is, without characters that are not allowed.
 fn word<'a>(unit: &'a str, known: &[(&str, &'static str)]) -> Cow<'a, str> {
     let unit = unit.trim();
     if unit.is_empty() || unit.contains(['{', '}']) {

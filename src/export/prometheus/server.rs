@@ -2,6 +2,16 @@
 //!
 //! Every client that reaches the port can connect. So connections are limited in number and in time, and headers in size. Each
 //! connection serves one request, so that an idle one takes no place.
+//!
+//! | limit | value | against |
+//! |---|---|---|
+//! | connections | 32 | clients that open many |
+//! | time for the head | 5 s | clients that send nothing |
+//! | time for a connection | 30 s | clients that read nothing |
+//! | size of the head | 16 KiB | large headers |
+//!
+//! It listens on the loopback address unless the settings say otherwise, has no TLS and no authentication: a program
+//! that needs these mounts the [`PrometheusHandler`] in its own server.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
@@ -33,6 +43,12 @@ pub(crate) struct Server {
 
 impl Server {
     /// Binds the first address of a host that can be bound.
+    ///
+    /// Resolving the host may block. `host` may be an IPv6 address in brackets.
+    ///
+    /// # Errors
+    ///
+    /// Those of the resolution, or of the last address that was tried.
     pub(crate) fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
         let host = host.trim_matches(['[', ']']);
         let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
@@ -40,6 +56,12 @@ impl Server {
     }
 
     /// Starts the server's thread.
+    ///
+    /// Returns when the thread has its runtime and listens.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's, if it refuses the thread or the runtime's descriptors.
     pub(crate) fn start(listener: TcpListener, handler: PrometheusHandler) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let (stop, stopped) = watch::channel(false);
@@ -95,6 +117,7 @@ fn run(
     drop(alive);
 }
 
+/// Accepts connections until it is dropped, at most [`MAX_CONNECTIONS`] at once.
 async fn accept(listener: &tokio::net::TcpListener, handler: &PrometheusHandler) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
@@ -136,7 +159,7 @@ async fn serve(stream: TcpStream, handler: PrometheusHandler) {
     connection.map(drop).await;
 }
 
-const THREAD_NAME: &str = "telemetry-prom";
+const THREAD_NAME: &str = "otel-prometheus";
 /// Scrapers are few.
 const MAX_CONNECTIONS: usize = 32;
 /// The time for a request's head.

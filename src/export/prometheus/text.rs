@@ -6,6 +6,26 @@
 //!
 //! Exponential histograms need a format that is not text. They get buckets with powers of two as boundaries, so that
 //! quantiles can be computed from them, if coarsely.
+//!
+//! ```text
+//! # TYPE http_server_request_duration_seconds histogram
+//! # HELP http_server_request_duration_seconds Duration of HTTP server requests.
+//! http_server_request_duration_seconds_bucket{http_route="/items",otel_scope_name="shop",le="0.005"} 12
+//! http_server_request_duration_seconds_bucket{http_route="/items",otel_scope_name="shop",le="+Inf"} 13
+//! http_server_request_duration_seconds_sum{http_route="/items",otel_scope_name="shop"} 0.031
+//! http_server_request_duration_seconds_count{http_route="/items",otel_scope_name="shop"} 13
+//! ```
+//!
+//! | | text 0.0.4 | OpenMetrics 1.0.0 |
+//! |---|---|---|
+//! | name in the head of a counter | `requests_total` | `requests` |
+//! | unit | – | `# UNIT` |
+//! | quotes in descriptions | as they are | escaped |
+//! | boundary 1 | `le="1"` | `le="1.0"` |
+//! | attributes of the resource | gauge `target_info` | info `target` |
+//! | end | – | `# EOF` |
+//!
+//! Families and labels are sorted, so that two scrapes differ in their values alone.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::{self, Write};
@@ -25,6 +45,9 @@ pub(super) struct Conflict {
 }
 
 /// Families of metrics, ready to be written in any format.
+///
+/// The names of all series are known to it, not only those of families: a gauge `a_count` and a histogram `a` would
+/// both have the series `a_count`.
 #[derive(Debug, Default)]
 pub(super) struct Families {
     /// By their names.
@@ -36,6 +59,7 @@ pub(super) struct Families {
     pub(super) conflicts: Vec<Conflict>,
 }
 
+/// Metrics of one name and kind.
 #[derive(Debug)]
 struct Family {
     kind: Kind,
@@ -80,6 +104,8 @@ impl Families {
         families
     }
 
+    /// The kind comes from the first point; a metric without points is left out. Of two series with the same labels the
+    /// first is kept: Prometheus would refuse the whole answer.
     /// `common_labels` are those of the scope and of the resource.
     fn add(&mut self, scope: &str, common_labels: &[Attribute], metric: Metric) {
         let is_histogram =
@@ -138,6 +164,7 @@ impl Families {
         is_free
     }
 
+    /// Writes all families.
     pub(super) fn to_text(&self, format: Format) -> String {
         let mut text = Text { out: String::new(), format };
         // Writing to a `String` cannot fail.
@@ -147,6 +174,7 @@ impl Families {
 }
 
 impl Value {
+    /// Takes the value of a point. Buckets become cumulative: each counts what is at most its boundary.
     fn new(value: PointValue) -> Self {
         match value {
             PointValue::Histogram { count, sum, boundaries, buckets } => {
@@ -168,7 +196,11 @@ impl Value {
     }
 }
 
-/// The buckets of an exponential histogram with powers of two as upper boundaries, each with all below it.
+/// Returns the buckets of an exponential histogram with powers of two as upper boundaries, each with the count of all
+/// values up to it.
+///
+/// Buckets of a finer scale are added up, which is exact: a power of two is always a boundary of theirs. Zeros and
+/// negative values are in a bucket with the boundary 0.
 fn powers_of_two(histogram: &Exponential) -> Vec<(f64, u64)> {
     let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
     for (place, count) in histogram.positive.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
@@ -248,6 +280,7 @@ fn labels(common: &[Attribute], attributes: &[Attribute], kind: Kind) -> String 
     pairs.collect::<Vec<_>>().join(",")
 }
 
+/// Escapes backslashes and line feeds, and quotes where the text stands in them.
 fn escaped(text: &str, escapes_quotes: bool) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -261,12 +294,14 @@ fn escaped(text: &str, escapes_quotes: bool) -> String {
     escaped
 }
 
+/// The text under construction.
 struct Text {
     out: String,
     format: Format,
 }
 
 impl Text {
+    /// Writes the resource, then every family: its head, then its series.
     fn families(&mut self, families: &Families) -> fmt::Result {
         self.target(&families.target)?;
         for (key, family) in &families.families {
@@ -300,6 +335,7 @@ impl Text {
         writeln!(self.out, "{TARGET_INFO}{{{}}} 1", labels(&[], attributes, Kind::Gauge))
     }
 
+    /// Writes `# TYPE`, `# UNIT` and `# HELP`. A unit must be the end of the name, which [`MetricName`] has ensured.
     fn head(&mut self, name: &str, kind: &str, unit: &str, description: &str) -> fmt::Result {
         let is_open_metrics = self.format == Format::OpenMetrics;
         writeln!(self.out, "# TYPE {name} {kind}")?;
@@ -312,6 +348,8 @@ impl Text {
         Ok(())
     }
 
+    /// Writes the lines of one series. Of a histogram, the bucket `+Inf` has the count of all, also of values that have
+    /// no bucket.
     fn series(&mut self, name: &str, labels: &str, value: &Value) -> fmt::Result {
         let braced = |labels: &str| if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
         match value {
@@ -352,6 +390,7 @@ impl Kind {
     }
 }
 
+/// Returns the shortest text that reads as the same number, and the names of Prometheus for those that are not finite.
 fn number(value: f64) -> String {
     if value.is_nan() {
         "NaN".to_owned()
