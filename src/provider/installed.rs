@@ -2,6 +2,9 @@
 //!
 //! A [`grpc::ServerLayer`](crate::grpc::ServerLayer), for example, can be created anywhere in the program, before or after
 //! `build()`. It looks here when the first call arrives, not when it is created.
+//!
+//! What is read here is read on each first call of a layer and, for propagators, on each call: all of it is behind a
+//! `OnceLock` and an atomic flag, without a lock.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +47,9 @@ impl Installed {
     }
 
     /// The standard propagators of the global propagator, as long as it is the installed one.
+    ///
+    /// A program that makes another propagator global after `build()` must get that one: the drop of
+    /// [`GlobalPropagator`], which the API's replacement causes, turns the direct way off for good.
     pub(crate) fn propagators() -> Option<Standard> {
         Self::get()?.propagators.filter(|_| !PROPAGATOR_REPLACED.load(Ordering::Relaxed))
     }

@@ -164,6 +164,7 @@ struct ParentBasedSampler {
 }
 
 impl ParentBasedSampler {
+    /// Creates the five samplers, each of which may be parent-based itself.
     fn new(samplers: &ParentSampling) -> Self {
         let ParentSampling { root, remote_sampled, remote_not_sampled, local_sampled, local_not_sampled } =
             samplers;
@@ -228,6 +229,7 @@ impl ShouldSample for SharedSampler {
     }
 }
 
+/// The SDK's parent-based sampler with its usual rules: children follow their parents.
 fn parent_based(root: Sampler) -> Sampler {
     Sampler::ParentBased(Box::new(root))
 }

@@ -1,4 +1,13 @@
 //! Views: those of a configuration file, those of the user, and the defaults for instruments that none of them is for.
+//!
+//! | an instrument fits | streams |
+//! |---|---|
+//! | views of the file | one for each of them; the user's are not called |
+//! | a view of the user | the first that returns one |
+//! | none | the default aggregation and limit of the settings, if they differ from the SDK's |
+//!
+//! All of the user's views and the defaults are one view of the SDK, since the SDK would make a stream for each that
+//! fits.
 
 use std::sync::Arc;
 
@@ -71,6 +80,8 @@ impl Defaults {
 
 /// Makes a stream of a view. What the view leaves open comes from the defaults. `None` for combinations that the SDK
 /// refuses: the instrument then gets its default.
+///
+/// `Default` as an aggregation is left out: it means the default of the settings, not of the SDK.
 fn build(stream: &ViewStream, instrument: &Instrument, defaults: &Defaults) -> Option<Stream> {
     let ViewStream { name, description, aggregation, cardinality_limit, attribute_keys } = stream.clone();
     let kind = instrument.kind();

@@ -1,6 +1,13 @@
 //! Attribute sets in which a key comes twice: the last value counts, as for spans and log records.
 //!
 //! The SDK keeps the first value, or exports both, from one collection to the next.
+//!
+//! The data model of OpenTelemetry has attributes as a map, and leaves it to the API how a repeated key is treated. Two
+//! points with the same attributes in another form would be two series for a backend, so the keys are made unique in
+//! front of the SDK, which then hashes what is exported.
+//!
+//! Sets without a repeated key, which are nearly all of them, are borrowed: the check compares the keys with each other
+//! and allocates nothing. The instruments of this crate skip it (`CheckedMeter::is_trusted`).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -23,7 +30,10 @@ pub(super) fn unique(attributes: &[KeyValue]) -> Cow<'_, [KeyValue]> {
     Cow::Owned(unique.map(|(_, attribute)| attribute.clone()).collect())
 }
 
-/// Comparing the few keys of a measurement costs less than a set of them.
+/// Returns `true` if a key comes twice.
+///
+/// Compares each key with those after it, n² / 2 comparisons: for the few keys of a measurement this costs less than a
+/// set of them, which would allocate.
 fn has_duplicates(attributes: &[KeyValue]) -> bool {
     let mut rest = attributes;
     while let Some((first, others)) = rest.split_first() {
@@ -36,9 +46,15 @@ fn has_duplicates(attributes: &[KeyValue]) -> bool {
 }
 
 /// An instrument of the SDK that gets each key once.
+///
+/// It stands in front of counters, gauges and histograms, and hands each measurement on with [`unique`] attributes. A
+/// bound instrument has its attributes made unique once, when it is bound.
 pub(super) struct UniqueKeys<I>(pub(super) I);
 
 /// A histogram of integers that adds them up as `f64`, as they are exported: a sum of `u64` overflows.
+///
+/// OTLP has the sum of a histogram as `double` whatever the type of the measurements. The `u64` sum of the SDK's
+/// histogram can overflow before it is converted; an `f64` only loses precision.
 pub(super) struct AsFloat(pub(super) Histogram<f64>);
 
 /// A handle on one attribute set of such an instrument.

@@ -2,6 +2,15 @@
 //!
 //! The SDK aggregates instruments of one name and scope into one stream if they agree, and exports two streams of one name
 //! if they do not, which backends refuse or mix. The second of them is therefore reported when it is created.
+//!
+//! | differs | after the warning |
+//! |---|---|
+//! | kind, number type or unit | both streams are exported; backends may refuse or mix them |
+//! | description or boundaries | the first instrument decides |
+//! | case of the name alone | nothing: names are case-insensitive |
+//!
+//! The rule is the specification's "Duplicate instrument registration". A program that creates an instrument for each
+//! request in a differing form is warned once for each name, not for each request.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,6 +19,9 @@ use std::sync::{Mutex, PoisonError};
 use crate::diagnostics::{Diagnostics, FieldValue};
 
 /// The instruments of one meter.
+///
+/// The key is the name in lower case. Entries are never removed: instruments live as long as their meter, and a program
+/// has as many names as it has places that create instruments. The lock is not held while the warning is written.
 #[derive(Debug, Default)]
 pub(super) struct Identities(Mutex<HashMap<String, Known>>);
 

@@ -1,4 +1,18 @@
 //! Meters that check what instruments are created with, and complete it.
+//!
+//! Each method of `InstrumentProvider` does the same four steps:
+//!
+//! 1. [`CheckedMeter::check`] compares the instrument with the first one of its name, and warns of a difference;
+//! 2. the SDK's instrument is created, with the boundaries for seconds where the unit is `s` and none are given;
+//! 3. callbacks are registered with the [`Observer`], and the SDK gets one that hands on what they observed;
+//! 4. the instrument is wrapped so that each key of a measurement comes once ([`UniqueKeys`]).
+//!
+//! | instrument | wrapper |
+//! |---|---|
+//! | of this crate's own scope | none: its attributes are unique, and a measurement costs no further call |
+//! | counter, gauge, `f64` histogram | `UniqueKeys` |
+//! | `u64` histogram, without a reader of the user | `AsFloat` |
+//! | observable | none: the observer makes the keys unique |
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,6 +31,9 @@ use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::semconv::DURATION_BOUNDARIES;
 
 /// The instruments of one instrumentation scope, in front of those of the SDK.
+///
+/// The provider keeps one for each scope, shared by all handles on it: two parts of a program that ask for the same
+/// scope are compared with each other.
 pub(super) struct CheckedMeter {
     pub(super) scope: String,
     pub(super) inner: Meter,
@@ -32,7 +49,10 @@ pub(super) struct CheckedMeter {
 type Text = Cow<'static, str>;
 
 impl CheckedMeter {
-    /// Warns of another instrument of this name that differs. Returns the meter that creates the instrument.
+    /// Warns of another instrument of this name that differs, and returns the meter that creates the instrument.
+    ///
+    /// Inside a callback that the SDK calls under its lock, this is a meter that does nothing: the SDK's would wait for
+    /// the lock that this thread holds, and never return.
     fn check(
         &self,
         kind: &'static str,
@@ -62,12 +82,17 @@ impl CheckedMeter {
     }
 }
 
-/// The boundaries for durations in seconds, where an instrument has none. Those of the SDK are made for milliseconds.
+/// Returns the boundaries for durations in seconds, if the unit is `s` and the instrument has none of its own.
+///
+/// Those of the SDK, 0 to 10 000, are made for milliseconds: of durations in seconds nearly all are in the first
+/// bucket.
 fn boundaries(unit: Option<&Text>, boundaries: Option<Vec<f64>>) -> Option<Vec<f64>> {
     let in_seconds = || unit.is_some_and(|unit| unit == "s");
     boundaries.or_else(|| in_seconds().then(|| DURATION_BOUNDARIES.to_vec()))
 }
 
+/// Methods for instruments that record when the program calls them. The name of the method is the kind that is compared
+/// and reported: `u64_counter` and `f64_counter` of one name are a conflict.
 macro_rules! synchronous {
     ($($method:ident: $instrument:ident<$number:ty>;)*) => {$(
         fn $method(&self, builder: InstrumentBuilder<'_, $instrument<$number>>) -> $instrument<$number> {
@@ -84,6 +109,8 @@ macro_rules! synchronous {
     )*};
 }
 
+/// Methods for instruments that are observed at a collection. The user's callbacks go to the observer; the SDK gets one
+/// in their place, unless there are none.
 macro_rules! observable {
     ($($method:ident: $instrument:ident<$number:ty>;)*) => {$(
         fn $method(

@@ -44,11 +44,20 @@ use crate::error::InitError;
 use crate::export::{MetricQueue, OverflowReports};
 use crate::settings::MetricSettings;
 
+/// Creates the provider, and starts a reader's thread for each queue. `views` and `additions` are the user's.
+///
+/// The order in which the SDK gets its parts matters: the user's builder hooks come first, then the resource, so that
+/// the settings decide it, then the views, those of the settings before those of the user, and the readers last.
+///
+/// | readers of the user | queue or scraper | [`Readers`] |
+/// |---|---|---|
+/// | any | – | `Custom`: histograms of integers stay integers |
+/// | none | any | `Own` |
+/// | none | none | `None`: instruments do nothing |
+///
 /// # Errors
 ///
-/// [`InitError::Thread`] if the system refuses one to the reader.
-/// Creates the provider and starts its reader's thread, if there is a queue. `views` and `additions` are the user's.
-///
+/// [`InitError::Thread`] if the system refuses one to a reader.
 pub(crate) fn meter_provider(
     settings: &MetricSettings,
     resource: Resource,

@@ -8,6 +8,33 @@
 //! called again before it has returned; its late observations are part of the collection after that.
 //!
 //! Readers of the user collect by themselves. For them the callbacks are called as the SDK calls them.
+//!
+//! # A collection
+//!
+//! ```text
+//! collecting thread                         thread `otel-observe`
+//! lock `thread` ─ Work(all instruments) ──▶ observe(1): callbacks → observations
+//! wait ≤ limit ◀───────────────── done ──── observe(2) …
+//!    │ none in time: report instrument 2, leave this thread to it,
+//!    │ start another one with Work(instruments 3 …)
+//! collect(): the SDK calls `on_collect` of each, which takes the observations
+//! ```
+//!
+//! The lock `thread` is held for a whole collection, so that two readers that collect at the same time do not take each
+//! other's observations. No lock is held while code of the user runs: `instruments` is cloned before, and each
+//! instrument's `observations` are written after its callbacks have returned.
+//!
+//! # Limits
+//!
+//! Each callback of an instrument that is too slow costs one collection `limit`, and one thread, until it returns; then
+//! the thread ends, because its channel is closed. As many threads can hang as there are instruments with a callback
+//! that never returns: `is_running` keeps a further collection from calling them again.
+//!
+//! # Alternatives
+//!
+//! Asking a thread for each instrument would make a slow callback cost nothing at all, but start a thread for each of
+//! them at every collection. Callbacks on the collecting thread without a limit would be simpler, and one that waits
+//! for a lock would end the export of all metrics.
 
 use std::cell::Cell;
 use std::fmt;
@@ -24,6 +51,9 @@ use super::attributes::unique;
 use crate::diagnostics::{Diagnostics, FieldValue};
 
 /// Every observable instrument of a provider.
+///
+/// Owned by the provider and its readers. It has no thread before there is a callback to call, and its thread ends when
+/// it is dropped.
 #[derive(Debug)]
 pub(crate) struct Observer {
     instruments: Mutex<Vec<Arc<dyn Observe>>>,
@@ -45,6 +75,17 @@ trait Observe: Send + Sync + fmt::Debug {
 }
 
 /// An observable instrument: its callbacks, and what they have observed since the last collection.
+///
+/// `is_running` and `observations` are a small state machine:
+///
+/// | `is_running` | `observations` | state |
+/// |---|---|---|
+/// | false | `None` | idle: the next collection calls the callbacks |
+/// | true | `None` | callbacks run, perhaps for longer than their limit |
+/// | false | `Some` | waits for a collection, which takes them |
+///
+/// An instrument whose observations were not taken is not called again, so that a late result is exported before a new
+/// one is made.
 pub(super) struct Observed<T> {
     name: String,
     /// All callbacks of the instrument, in the order in which they were added.
@@ -95,6 +136,9 @@ impl Observer {
     }
 
     /// Calls all callbacks, each for at most `limit` and all of them until the deadline, and then `collect`.
+    ///
+    /// Blocks until the deadline at most, and while another collection runs: concurrent calls wait for each other. If
+    /// the system refuses a thread, there is no limit (see [`start`]).
     pub(super) fn collect<R>(&self, limit: Duration, deadline: Instant, collect: impl FnOnce() -> R) -> R {
         let mut thread = lock(&self.thread);
         self.observe(&mut thread, limit, deadline);
@@ -105,6 +149,9 @@ impl Observer {
 
     /// Runs all callbacks. Each time one exceeds the limit, its thread is left to it, and the others continue on a
     /// new one.
+    ///
+    /// Costs at most `limit` for each instrument that is too slow. After the deadline, those that are left are not
+    /// called in this collection.
     fn observe(&self, thread: &mut Option<Sender<Work>>, limit: Duration, deadline: Instant) {
         let mut left = lock(&self.instruments).clone();
         while !left.is_empty() {
@@ -132,7 +179,10 @@ impl Observer {
     }
 }
 
-/// Hands the work to the thread. If the system refuses one, the work is done here.
+/// Hands the work to the thread, and starts one if there is none or if it has ended.
+///
+/// If the system refuses a thread, the work is done here, without a limit: a collection that takes too long is better
+/// than none.
 fn start(thread: &mut Option<Sender<Work>>, work: Work) {
     let work = match thread {
         Some(thread) => match thread.send(work) {
@@ -186,7 +236,10 @@ fn wait(observed: &Receiver<()>, count: usize, limit: Duration, deadline: Instan
 }
 
 impl<T: Copy + Send + Sync + 'static> Observed<T> {
-    /// What the SDK calls during a collection.
+    /// The callback that the SDK calls during a collection, under its lock.
+    ///
+    /// For a reader of ours it hands on what was observed before, which takes no time. For a reader of the user nothing
+    /// was observed before: the user's callbacks are called here, and may not create instruments meanwhile.
     fn on_collect(&self, instrument: &dyn AsyncInstrument<T>) {
         if COLLECTION.with(Cell::get) == Collection::Own {
             for (value, attributes) in lock(&self.observations).take().unwrap_or_default() {

@@ -1,4 +1,8 @@
 //! The meter provider that programs and libraries get.
+//!
+//! It stands in front of the SDK's, because what it adds cannot be done behind it: a view does not see what an
+//! instrument was created with, and a reader does not see single measurements. The type is public, so that the guard
+//! can hand it out and a program can pass it to libraries that take a `MeterProvider`.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -96,6 +100,8 @@ impl TelemetryMeterProvider {
     }
 
     /// Keeps the reader for scrapes.
+    ///
+    /// Called once, before the provider is shared.
     #[cfg(feature = "prometheus")]
     pub(super) fn with_pull_reader(mut self, pull: Option<PullReader>) -> Self {
         // Nothing else refers to a provider that is being built.
@@ -112,6 +118,10 @@ impl TelemetryMeterProvider {
     }
 
     /// Collects once more within this time, for the export, and shuts the SDK's provider down, with readers of the user.
+    ///
+    /// Readers of ours end at the same time, each with the whole `timeout`, and are waited for one after the other.
+    /// What the SDK's shutdown returns counts only if the user has readers: ours were shut down before it, which the
+    /// SDK reports as an error.
     pub(crate) fn end(&self, timeout: Duration) -> OTelSdkResult {
         // All at once: one whose destinations do not answer must not cost the others their last collection.
         let ending: Vec<_> = self.0.own.iter().map(|reader| reader.begin_end(timeout)).collect();
@@ -125,6 +135,9 @@ impl TelemetryMeterProvider {
 }
 
 impl MeterProvider for TelemetryMeterProvider {
+    /// Returns the meter of a scope: the same one for the same name, version, schema URL and attributes.
+    ///
+    /// The lock is held while the SDK creates a meter, which calls no code of the user.
     fn meter_with_scope(&self, scope: InstrumentationScope) -> Meter {
         let Inner { sdk, readers, observer, diagnostics, meters, .. } = &*self.0;
         if *readers == Readers::None {

@@ -1,4 +1,8 @@
 //! The reader for scrapers: it collects when it is asked to.
+//!
+//! It differs from the [`QueueReader`](super::QueueReader) in three ways: it has no thread and no queue, since the
+//! scraper waits for the answer; its values are cumulative, since Prometheus computes rates from totals; and each
+//! callback has one second, all of them five, since a scraper gives up after ten.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +32,7 @@ struct Shared {
 }
 
 impl PullReader {
+    /// Creates the reader. `overflow` reports instruments that have reached their limit of series, as the export does.
     pub(super) fn new(observer: Arc<Observer>, overflow: OverflowReports) -> Self {
         let manual = ManualReader::builder().with_temporality(Temporality::Cumulative).build();
         Self(Arc::new(Shared { manual, observer, overflow, is_shut_down: AtomicBool::new(false) }))
@@ -36,6 +41,9 @@ impl PullReader {
     /// Collects, and returns the export request. `None` if the metrics cannot be collected, as after the shutdown.
     ///
     /// Callbacks of the user may block: do not call this on a thread of the user.
+    ///
+    /// The result is an encoded `ExportMetricsServiceRequest`, the same bytes as any other destination gets. A panic of
+    /// the SDK or of a view costs this scrape, not the thread.
     pub(crate) fn collect_request(&self) -> Option<Vec<u8>> {
         let Shared { manual, observer, overflow, is_shut_down } = &*self.0;
         if is_shut_down.load(Ordering::Acquire) {
@@ -58,6 +66,8 @@ impl MetricReader for PullReader {
         self.0.manual.register_pipeline(pipeline);
     }
 
+    /// Collects without calling the callbacks first; [`collect_request`](PullReader::collect_request) is what scrapes
+    /// use.
     fn collect(&self, metrics: &mut ResourceMetrics) -> OTelSdkResult {
         self.0.manual.collect(metrics)
     }

@@ -10,6 +10,17 @@
 //! |---|---|---|
 //! | interval | half of it, within 0.1 to 5 s | the interval, at least 0.1 s |
 //! | flush, shutdown | the same | three quarters of the time that is left; the rest is for the delivery |
+//!
+//! # Why not the SDK's `PeriodicReader`
+//!
+//! It exports on the thread that collects: while a collector does not answer, nothing is collected, and a flush waits
+//! for the answer. Here a collection ends when its bytes are in the queue, and delivery is the pipeline's. It also
+//! calls callbacks under the SDK's lock (see [`observer`](super::observer)).
+//!
+//! # Threads
+//!
+//! Each reader has one thread, `otel-metrics`. Handles send commands through a channel without a bound, which cannot
+//! grow: each sender waits for its answer. The thread ends at a shutdown, or when the last handle is dropped.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,6 +112,8 @@ impl QueueReader {
         self.command(timeout, Command::Shutdown)
     }
 
+    /// Returns at once. The lock is held for the send only. After the shutdown there is no thread to send to: the reply
+    /// is dropped with the command, and waiting for it returns `AlreadyShutdown`.
     fn command(
         &self,
         timeout: Duration,
@@ -123,6 +136,8 @@ impl QueueReader {
 }
 
 /// The result of a command that the reader's thread works on.
+///
+/// Splits a command from the wait for it, so that several readers can end at the same time.
 #[must_use = "the command may not be done before `wait` returns"]
 pub(crate) struct Answer {
     result: Receiver<OTelSdkResult>,
@@ -133,6 +148,15 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Waits for the result, at most until the deadline of the command and [`GRACE`] more.
+    ///
+    /// If this is the reader's end, the SDK's manual reader is shut down afterwards, also if the thread did not answer:
+    /// later collections then fail instead of blocking.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout` if the thread has not answered, `AlreadyShutdown` if it has ended, and the error of the collection or
+    /// of the delivery.
     pub(crate) fn wait(self) -> OTelSdkResult {
         let left = self.deadline.saturating_duration_since(Instant::now());
         let result = match self.result.recv_timeout(left + GRACE) {
@@ -156,6 +180,7 @@ impl MetricReader for QueueReader {
         self.0.manual.collect(metrics)
     }
 
+    /// Collects now, and returns when the collection is in the queue; delivering it is the pipeline's flush.
     fn force_flush(&self) -> OTelSdkResult {
         self.command(MetricQueue::FLUSH_TIMEOUT, Command::Flush).wait()
     }
@@ -173,7 +198,7 @@ impl MetricReader for QueueReader {
     }
 }
 
-/// The reader's thread.
+/// The reader's thread. Ends after a shutdown command, and when the last handle on the reader is dropped.
 fn run(reader: &Shared, commands: &Receiver<Command>) {
     // What exporting does is not telemetry.
     let _suppressed = Context::enter_telemetry_suppressed_scope();
@@ -204,6 +229,8 @@ fn run(reader: &Shared, commands: &Receiver<Command>) {
 
 impl Shared {
     /// Calls the callbacks, collects, and queues the result. A panic of the SDK fails this collection only.
+    ///
+    /// `metrics` is the memory of the last collection, which is used again.
     fn collect(&self, metrics: &mut ResourceMetrics, deadline: Instant) -> OTelSdkResult {
         let limit = (self.interval / 2).clamp(MIN_CALLBACK_LIMIT, MAX_CALLBACK_LIMIT);
         let collect =

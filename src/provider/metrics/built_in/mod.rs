@@ -7,6 +7,11 @@
 //! | `Tokio` | the runtime in which `build()` was called | `tokio.*` |
 //!
 //! All are observable instruments: they cost nothing between collections.
+//!
+//! Observable instruments read what exists anyway: counters of the ledger, files of `/proc`, counters of the runtime.
+//! Nothing is added to the paths that export or to the program's own work. None is on by default, because each series
+//! costs storage at the backend; [`Metrics::built_in`](crate::Metrics::built_in) and `OTEL_RUST_BUILT_IN_METRICS`
+//! choose the groups.
 
 mod process;
 mod sdk;

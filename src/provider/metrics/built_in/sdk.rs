@@ -45,8 +45,14 @@ pub(super) fn observe(meter: &Meter, pipelines: &[ObservedPipeline]) {
     }
 }
 
-/// Collections of metrics have no processor.
-/// Creates the instruments of a queue, which the conventions call a processor.
+/// Creates the instruments of a queue, which the conventions call a processor. Collections of metrics have none.
+///
+/// | instrument | value |
+/// |---|---|
+/// | `….processed` | items that left the queue, whatever became of them, and with `error.type=queue_full` those dropped |
+/// | `….queue.size` | items that wait |
+/// | `….queue.capacity` | the limit of items; the limit in bytes has no convention |
+/// | `otel.sdk.log.created` | records, counted once, not once for each destination |
 fn processor(meter: &Meter, pipeline: &ObservedPipeline) {
     let (component, unit, [processed, size, capacity]) = match pipeline.signal {
         Signal::Traces => (names::SPAN_PROCESSOR, "{span}", names::SPAN_QUEUE),
