@@ -23,6 +23,20 @@
 //! | `resolve` | the precedence, warnings and errors |
 //! | `file/` | the configuration file, which takes the place of the environment |
 //! | `environment.md` | the table of all variables, which a test compares with the constants |
+//!
+//! # From text to types
+//!
+//! Text is parsed here, once, into types that cannot be wrong: an endpoint is a URI with a protocol, a sampler an enum,
+//! a header a name and a value that HTTP accepts. Nothing behind this module checks a setting again, and nothing else
+//! reads a variable, but for the layers for calls, which work without `init()` (they use the parsers of this module).
+//!
+//! # Where a mistake is reported
+//!
+//! | made in | result | seen |
+//! |---|---|---|
+//! | code | [`InitError`], all of them together | by the developer, at the first start |
+//! | the environment | a warning in [`Settings::warnings`], and the next source counts | by the operator, in the log |
+//! | the configuration file | [`InitError::ConfigFile`], with line and column | by the operator; the program decides |
 
 mod builder_config;
 mod choices;
@@ -133,6 +147,9 @@ use crate::error::InitError;
 mod tests;
 
 /// The resolved settings.
+///
+/// Plain data without references to the environment or the builder: it can be cloned, compared in tests and printed.
+/// Secrets in it (headers, credentials of a proxy) are left out by the `Debug` of their types.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// `OTEL_SDK_DISABLED`: no providers, no export; context propagation and log lines stay.
@@ -229,6 +246,8 @@ fn settings(resolver: &mut Resolver<'_>, config: &BuilderConfig) -> Settings {
 }
 
 /// Returns the keys of all settings.
+///
+/// Each module of settings has a list of its own, made by the macro that defines them.
 #[cfg(feature = "config-file")]
 fn all_keys() -> Vec<&'static str> {
     [

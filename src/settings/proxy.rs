@@ -2,6 +2,16 @@
 //!
 //! The library that reads them elsewhere (`hyper-util`'s matcher) brings two crates, one of them a second version of
 //! `base64`, and takes proxies that it cannot speak to.
+//!
+//! | variable | for targets |
+//! |---|---|
+//! | `HTTPS_PROXY`, `https_proxy` | `https://` |
+//! | `HTTP_PROXY`, `http_proxy` | `http://` |
+//! | `ALL_PROXY`, `all_proxy` | both, after those above |
+//! | `NO_PROXY`, `no_proxy` | reached directly: hosts, domains, networks, or `*` |
+//!
+//! The proxy speaks HTTP, without TLS to the proxy itself; TLS to the receiver goes through a tunnel. The address may
+//! hold credentials, so that it is shown without them everywhere.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -9,6 +9,11 @@
 //!
 //! An invalid variable is a warning, and the next source is read. An invalid setter is an error, also if a variable
 //! overrides it: the code is wrong in any case.
+//!
+//! Warnings say what is used instead, since that is what an operator needs: `invalid OTEL_BSP_SCHEDULE_DELAY="5s": not
+//! a whole number of milliseconds; using the default, 5s`.
+//!
+//! A variable of all signals is read once for each signal, and a mistake in it is reported once.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
@@ -47,6 +52,8 @@ pub(in crate::settings) struct Resolver<'a> {
 pub(in crate::settings) type Source<'a, T> = (&'a Setting<T>, &'a Values);
 
 /// A value, and its origin.
+///
+/// Rules that depend on the origin, such as the scheme of an address without one, look at `origin` and `is_from_code`.
 #[derive(Debug)]
 pub(in crate::settings) struct Chosen<T> {
     pub(in crate::settings) value: T,
@@ -64,6 +71,7 @@ struct InvalidVar {
 }
 
 impl<'a> Resolver<'a> {
+    /// Creates a resolver. Variables that are not Unicode are warnings at once.
     pub(in crate::settings) fn new(env: &'a Env) -> Self {
         let unread = |name: &String| format!("{name} is not valid Unicode; it counts as not set");
         let warnings = env.not_unicode().iter().map(unread).collect();
@@ -223,6 +231,7 @@ impl<'a> Resolver<'a> {
         Directives { text, origin }
     }
 
+    /// Returns the first valid value of a variable, and the mistakes in those before it.
     fn look_up<T>(&self, sources: &[Source<'_, T>]) -> (Option<Chosen<T>>, Vec<InvalidVar>) {
         let mut mistakes = Vec::new();
         for (Setting { variables, kind, .. }, _) in sources {
@@ -240,6 +249,7 @@ impl<'a> Resolver<'a> {
         (None, mistakes)
     }
 
+    /// Warns about an invalid variable, once, with what is used in its place.
     fn report(&mut self, mistake: &InvalidVar, instead: &str) {
         let InvalidVar { variable, quoted, reason } = mistake;
         if self.reported.insert((*variable).to_owned()) {
@@ -254,12 +264,14 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// Adds a warning, once.
     pub(in crate::settings) fn warn(&mut self, warning: String) {
         if !self.warnings.contains(&warning) {
             self.warnings.push(warning);
         }
     }
 
+    /// Gives access to the warnings, for parsers that add theirs.
     pub(in crate::settings) fn warnings_mut(&mut self) -> &mut Vec<String> {
         &mut self.warnings
     }

@@ -30,6 +30,9 @@ mod tests;
 pub(super) type Reason = Cow<'static, str>;
 
 /// How values of one kind are read, checked and shown. All settings of a kind share one constant.
+///
+/// It is data, not a trait: a setting names its kind (`DURATION`), one kind extends another (`..TEXT`), and no type
+/// needs to be invented for a different check of the same value.
 pub(super) struct Kind<T> {
     /// Reads the text of a variable. Blanks around it are gone already.
     pub(super) parse: fn(&str) -> Result<T, Reason>,
@@ -43,6 +46,10 @@ pub(super) struct Kind<T> {
 
 impl<T> Kind<T> {
     /// Reads and checks.
+    ///
+    /// # Errors
+    ///
+    /// The reason, as the end of a sentence that begins with the value.
     pub(super) fn read(&self, text: &str) -> Result<T, Reason> {
         let value = (self.parse)(text)?;
         (self.check)(&value)?;
@@ -296,6 +303,8 @@ fn pair(entry: &str) -> Result<(String, String), &'static str> {
 }
 
 /// Says which entry of a list is wrong, without showing it.
+///
+/// Entries are counted from 1.
 fn at_entry(index: usize, reason: &str) -> Reason {
     format!("entry {} {reason}", index + 1).into()
 }
@@ -352,6 +361,7 @@ pub(super) fn plain(text: &str) -> String {
 
 /// The longest time: more would overflow in additions.
 pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// The reason that kinds of numbers share.
 const NOT_A_NUMBER: &str = "not a whole number";
 /// Headers that the transport sets itself.
 const RESERVED_HEADERS: [&str; 5] = ["content-type", "te", "host", "connection", "transfer-encoding"];

@@ -28,6 +28,9 @@ use crate::settings::value_kind::{
 use crate::settings::values::Values;
 
 /// The settings of one OTLP exporter: those common to all signals, or those of one of them.
+///
+/// A new setting of exporters is one field here and one entry in the macro below: it then exists for all signals, for
+/// each signal and for a destination in code.
 pub(crate) struct ExporterSetting {
     /// The address; empty means that nothing is sent.
     pub(crate) endpoint: Setting<String>,

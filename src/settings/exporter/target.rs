@@ -1,4 +1,13 @@
 //! Where one signal is sent: endpoint, protocol, and the path of its requests.
+//!
+//! | protocol | endpoint | requests |
+//! |---|---|---|
+//! | not configured | port 4317, or neither port 4318 nor a path | gRPC; may switch |
+//! | not configured | port 4318, or a path | HTTP with protobuf; may switch |
+//! | configured | any | that protocol |
+//!
+//! *May switch*: if the peer turns out to speak the other protocol, that one is used from then on. A request that met
+//! the wrong protocol was not processed, so that nothing is sent twice.
 
 use std::path::PathBuf;
 
@@ -14,6 +23,9 @@ use crate::settings::types::Protocol;
 use crate::settings::value_kind::{Kind, one_of, plain};
 
 /// One connection: signals with equal targets share it.
+///
+/// Equality decides whether connections are shared, so that everything that makes a difference on the way is part of
+/// it, and nothing that belongs to requests (headers, path, timeout).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Target {
     /// Scheme and authority; no credentials, no path.
@@ -169,11 +181,13 @@ fn protocol_setting(protocol: Protocol, endpoint: &Endpoint) -> ProtocolSetting 
     ProtocolSetting { first, may_switch: protocol == Protocol::Auto && has_both }
 }
 
+/// Returns the specification's endpoint, by the protocol.
 fn default_endpoint(protocol: Protocol) -> Endpoint {
     let is_http = matches!(protocol, Protocol::HttpProtobuf | Protocol::HttpJson);
     Endpoint::from_uri(Uri::from_static(if is_http { DEFAULT_HTTP_ENDPOINT } else { DEFAULT_ENDPOINT }))
 }
 
+/// The protocol of an exporter. Which are available depends on the features of this crate.
 pub(super) const PROTOCOL: Kind<Protocol> = Kind {
     parse: |text| {
         let known = [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson];

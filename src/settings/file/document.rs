@@ -1,4 +1,7 @@
 //! The document of a configuration file, open to changes from code.
+//!
+//! Changes are made on the tree, before the schema is checked: a change can so be as wrong as the file, and is reported
+//! in the same way. A node that was changed has no position; mistakes in it name the path, at line 0.
 
 use std::fmt;
 
@@ -135,6 +138,7 @@ impl fmt::Debug for ConfigDocument {
     }
 }
 
+/// One step of a path.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Step<'a> {
     Key(&'a str),
@@ -149,6 +153,7 @@ fn steps(path: &str) -> impl Iterator<Item = Step<'_>> {
     })
 }
 
+/// A node that [`node_mut`](ConfigDocument::node_mut) turns into what the next step of a path needs.
 fn null() -> Node {
     Node {
         at: Position::default(),

@@ -8,6 +8,21 @@
 //! | the types to settings | [`apply`] |
 //!
 //! A file replaces the environment as a whole. Where a node of the schema is present, the schema's defaults hold.
+//!
+//! ```text
+//! bytes ─ yaml::parse ─▶ Node ─ ConfigDocument ─▶ Node ─ model::read ─▶ Document ─ apply::apply ─▶ Settings, Env
+//!             │                                               │                        │
+//!             └──────────── mistakes with line, column and path ───────────────────────┘─▶ InitError::ConfigFile
+//! ```
+//!
+//! Each step reports all the mistakes that it can find, and the next one begins only if there were none: an operator
+//! mends a file in as few rounds as possible, and no message follows from an earlier one.
+//!
+//! A file with a mistake is refused as a whole. Starting with the part that is right would send telemetry somewhere
+//! else than the operator wrote, and show it in one line among many.
+//!
+//! The schema is that of `opentelemetry-configuration`, version 1.1; a test compares the declared types with the
+//! official JSON schema. The fuzz target runs all steps (`settings_of`).
 
 mod apply;
 mod document;
@@ -39,6 +54,8 @@ use super::misspelt::known_variables;
 use crate::error::InitError;
 
 /// A configuration file that was named, not yet read.
+///
+/// It is read when the settings are resolved, so that a builder can be made, cloned and tested without the file.
 #[derive(Clone, Debug)]
 pub(crate) struct ConfigFile {
     /// As it was given: relative to the working directory of the process.
@@ -56,6 +73,9 @@ impl ConfigFile {
     }
 
     /// Reads, checks and resolves the file. `change` sees the document before it is checked.
+    ///
+    /// Blocks while the file is read. The settings are `None` if the file has mistakes. Errors beside them are mistakes
+    /// in code, for settings that the file has no place for.
     pub(crate) fn resolve(
         &self,
         config: &BuilderConfig,
@@ -152,7 +172,13 @@ pub(crate) fn settings_of(
     }
 }
 
-/// Reads a regular file, and not more of it than is allowed. Anything else may never end.
+/// Reads a regular file, and one byte more than is allowed, by which the parser sees that it is too large.
+///
+/// Anything else, a pipe or a device, may never end.
+///
+/// # Errors
+///
+/// The operating system's, and `InvalidInput` if it is not a regular file.
 fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));

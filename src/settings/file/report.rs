@@ -1,4 +1,7 @@
 //! What is wrong with a file, each mistake with its place.
+//!
+//! Positions and paths are both given: editors jump to a line, and a path shows the same place in a file that was
+//! generated. A key that may hold a secret is redacted in paths, because they end in log lines.
 
 use super::yaml::Position;
 use crate::error::ConfigMistake;
@@ -13,6 +16,7 @@ pub(in crate::settings) struct Report {
 }
 
 impl Report {
+    /// The same mistake at the same place is kept once. Beyond [`MAX_MISTAKES`] they are only counted.
     pub(in crate::settings) fn add(&mut self, at: Position, path: &Path, reason: String) {
         let is_same = |known: &ConfigMistake| {
             (known.line, known.column, &*known.path) == (at.line, at.column, &path.0)
@@ -29,6 +33,7 @@ impl Report {
         self.mistakes.push(ConfigMistake { line: at.line, column: at.column, path: path.0.clone(), reason });
     }
 
+    /// Takes the mistakes of another report.
     pub(in crate::settings) fn extend(&mut self, other: Self) {
         for mistake in other.mistakes {
             match self.mistakes.len() {
@@ -39,6 +44,7 @@ impl Report {
         self.omitted += other.omitted;
     }
 
+    /// Returns `true` if there are no mistakes.
     pub(in crate::settings) fn is_empty(&self) -> bool {
         self.mistakes.is_empty()
     }
@@ -70,6 +76,7 @@ pub(in crate::settings) struct Path(String);
 pub(in crate::settings) struct Outer(usize);
 
 impl Path {
+    /// Goes down to a key. Give the result to [`pop`](Self::pop) to come back.
     pub(in crate::settings) fn push_key(&mut self, key: &str) -> Outer {
         let outer = Outer(self.0.len());
         if !self.0.is_empty() {
@@ -79,16 +86,19 @@ impl Path {
         outer
     }
 
+    /// Goes down to the item of a list.
     pub(in crate::settings) fn push_index(&mut self, index: usize) -> Outer {
         let outer = Outer(self.0.len());
         self.0.push_str(&format!("[{index}]"));
         outer
     }
 
+    /// Goes back up to where the path was.
     pub(in crate::settings) fn pop(&mut self, outer: Outer) {
         self.0.truncate(outer.0);
     }
 
+    /// Returns the path as messages show it. It is empty for the document itself.
     pub(in crate::settings) fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,8 @@
 //! Values that a file gives to settings.
+//!
+//! The same type of text is behind a setting whether a variable or a file gives it, so that both are parsed, bounded
+//! and reported in one place, [`Resolver`](crate::settings::resolve::Resolver). What differs is the origin: `line 12 of
+//! otel.yaml`.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +16,7 @@ pub(in crate::settings) struct FileValues {
     values: BTreeMap<String, FileValue>,
 }
 
+/// The text of a value, and where it stands.
 #[derive(Clone, Debug)]
 pub(in crate::settings) struct FileValue {
     pub(in crate::settings) text: String,
@@ -21,10 +26,12 @@ pub(in crate::settings) struct FileValue {
 }
 
 impl FileValues {
+    /// Creates an empty set for the file of this name.
     pub(super) fn new(name: String) -> Self {
         Self { name, values: BTreeMap::new() }
     }
 
+    /// Gives a setting its value; a later one takes the place of an earlier one.
     pub(super) fn set(&mut self, key: &str, text: impl Into<String>, at: &At) {
         let origin = format!("line {} of {}", at.position.line, self.name);
         self.values.insert(key.to_owned(), FileValue { text: text.into(), at: at.clone(), origin });
@@ -37,6 +44,7 @@ impl FileValues {
         }
     }
 
+    /// Returns the value of a setting.
     pub(in crate::settings) fn get(&self, key: &str) -> Option<&FileValue> {
         self.values.get(key)
     }

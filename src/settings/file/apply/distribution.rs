@@ -2,6 +2,20 @@
 //!
 //! Keys are the paths of the setters, `log_output.format` as `log_output: {format: …}`. A setting without a setter has
 //! a name of its own here. What the schema has a place for is not a key.
+//!
+//! ```yaml
+//! distribution:
+//!   telemetry_bootstrap:
+//!     log_output:
+//!       format: json
+//!     span_filter: info,noisy=off
+//!     header_files:
+//!       authorization: {file: /run/secrets/token, prefix: "Bearer "}
+//! ```
+//!
+//! The keys are not listed anywhere: they are computed from the settings ([`keys`]), without those for which the schema
+//! has a place ([`STANDARD`]), so that a new setting can be given in a file as soon as it exists. A test checks that
+//! `docs/configuration-file.md` names each of them.
 
 use std::path::PathBuf;
 
@@ -17,6 +31,7 @@ use crate::settings::file::yaml::{Entry, Node, Typed, Value};
 use crate::settings::value_kind::header;
 
 impl Apply<'_> {
+    /// Collects the values under `distribution.telemetry_bootstrap`. Sections of other vendors are left alone.
     pub(super) fn distribution_values(&mut self) {
         let own = self.document.distribution.iter().flat_map(|named| &named.0).find(|(name, _)| name == NAME);
         let Some((_, Raw(node))) = own else { return };
@@ -27,6 +42,7 @@ impl Apply<'_> {
         self.distribution_map(node, "", &mut path, &keys);
     }
 
+    /// Reads one mapping. `scope` is its key with those above it, `keys` all that are known.
     fn distribution_map(&mut self, node: &Node, scope: &str, path: &mut Path, keys: &[(String, String)]) {
         let Value::Map(entries) = &node.value else { return };
         for Entry { key, key_at, value } in entries {
@@ -60,6 +76,7 @@ impl Apply<'_> {
         }
     }
 
+    /// Hands one value to its setting. A list becomes the text that a variable would hold.
     fn distribution_value(&mut self, setting: &str, node: &Node, at: &At) {
         match &node.value {
             Value::Scalar(scalar) => match scalar.typed() {
@@ -84,6 +101,9 @@ impl Apply<'_> {
     }
 
     /// Reads `header_files: {name: {file: /path, prefix: "Bearer "}}`.
+    ///
+    /// Only the names and paths are read here; the files are read when requests are sent, so that a token can be
+    /// renewed.
     fn header_files(&mut self, node: &Node, scope: &str, path: &mut Path) {
         let Value::Map(entries) = &node.value else {
             let at = At { position: node.at, path: path.clone() };

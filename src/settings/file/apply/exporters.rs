@@ -3,6 +3,12 @@
 //! The four OTLP models of the schema (gRPC and HTTP, each with and without the preferences of metrics) have the same fields but
 //! for a few. They become one [`Otlp`], whose values are then checked by the settings of the environment: an endpoint
 //! or a timeout is right or wrong for the same reasons, wherever it comes from.
+//!
+//! | in the file | becomes |
+//! |---|---|
+//! | `otlp_grpc`, `otlp_http` | [`Otlp`], then [`DestinationSettings::Otlp`] |
+//! | `otlp_file/development` | [`DestinationSettings::Output`]: standard output or a file |
+//! | `console` | [`DestinationSettings::Console`] |
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,6 +30,8 @@ use crate::settings::secrets::quoted;
 use crate::settings::value_kind::pairs;
 
 /// The exporter of a processor or reader.
+///
+/// The schema has a type for each signal; the conversions are the same and made by a macro.
 pub(super) enum Exporter<'a> {
     Otlp(Box<Otlp<'a>>),
     /// OTLP as lines of JSON: `stdout`, the default, or `file:///path`.
@@ -31,6 +39,7 @@ pub(super) enum Exporter<'a> {
     Console,
 }
 
+/// Implements the conversion for the exporters of a signal.
 macro_rules! exporters {
     ($($model:ident),*) => {$(
         impl<'a> From<&'a $model> for Exporter<'a> {
@@ -49,6 +58,8 @@ macro_rules! exporters {
 exporters!(SpanExporter, LogRecordExporter, PushMetricExporter);
 
 /// What the OTLP exporters of all signals have.
+///
+/// It borrows from the document, with the positions of all values.
 pub(super) struct Otlp<'a> {
     /// The node of the exporter; mistakes without a place of their own are reported there.
     at: &'a At,
@@ -67,6 +78,7 @@ pub(super) struct Otlp<'a> {
     timeout: Option<&'a Located<Unsigned>>,
 }
 
+/// Implements the conversion for exporters over HTTP.
 macro_rules! http {
     ($($model:ident),*) => {$(
         impl<'a> From<&'a $model> for Otlp<'a> {
@@ -93,6 +105,7 @@ macro_rules! http {
     )*};
 }
 
+/// Implements the conversion for exporters over gRPC.
 macro_rules! grpc {
     ($($model:ident),*) => {$(
         impl<'a> From<&'a $model> for Otlp<'a> {
@@ -128,6 +141,9 @@ impl Otlp<'_> {
 
 impl Apply<'_> {
     /// Returns where a signal is sent, if the exporter can be used. `limit` is that of the processor for one batch.
+    ///
+    /// The limit of one request is that of the exporter, within that of the processor. `None` after a mistake, which is
+    /// reported.
     pub(super) fn destination(
         &mut self,
         signal: &SignalExporter,
@@ -201,7 +217,10 @@ impl Apply<'_> {
         })
     }
 
-    /// The endpoint of HTTP is a whole URL: nothing is added to it.
+    /// Gives the endpoint, or the schema's default, to the settings of the exporter.
+    ///
+    /// The endpoint of HTTP is a whole URL: nothing is added to it. One without a scheme is a mistake there, while gRPC
+    /// takes `insecure` for it.
     fn endpoint(&mut self, values: &mut FileValues, signal: &SignalExporter, exporter: &Otlp<'_>) {
         let otlp = &signal.otlp;
         values.set(otlp.insecure.key(), exporter.insecure.unwrap_or_default().to_string(), exporter.at);
@@ -220,7 +239,9 @@ impl Apply<'_> {
         values.set(otlp.endpoint.key(), &*given.value, &given.at);
     }
 
-    /// Headers of `headers` win over those of `headers_list`.
+    /// Gives the headers to the settings of the exporter, as the variable has them: percent-encoded, with commas.
+    ///
+    /// Headers of `headers` win over those of `headers_list`; one without a value leaves the header out.
     fn headers(&mut self, values: &mut FileValues, otlp: &ExporterSetting, exporter: &Otlp<'_>) {
         let mut headers: Vec<(String, String)> = Vec::new();
         if let Some(list) = exporter.headers_list {
@@ -246,6 +267,8 @@ impl Apply<'_> {
         values.set(otlp.headers.key(), list.join(","), at);
     }
 
+    /// Gives the paths of certificates and keys to the settings. They must be absolute, and key and certificate come
+    /// together.
     fn tls_files(&mut self, values: &mut FileValues, otlp: &ExporterSetting, exporter: &Otlp<'_>) {
         let files = [
             (otlp.certificate.key(), exporter.ca_file),

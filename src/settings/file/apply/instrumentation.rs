@@ -1,4 +1,15 @@
 //! Instrumentation: what the layers for calls read.
+//!
+//! The layers for calls are built by the program, after telemetry was started and often far from it. So what the file
+//! says about them is kept as an [`Env`] with the variables that they would otherwise read from the process: they need
+//! to know of no file.
+//!
+//! | in the file | variable |
+//! |---|---|
+//! | `general.http.{server,client}.known_methods` | one for both sides |
+//! | `general.http.….{request,response}_captured_headers` | one for each |
+//! | `general.rpc.semconv`, `general.stability_opt_in_list` | the conventions of RPC |
+//! | `distribution.….grpc.…` | captured metadata of gRPC |
 
 use http::HeaderName;
 
@@ -34,8 +45,8 @@ impl Apply<'_> {
         env
     }
 
-    /// Chooses the conventions of RPC, the only domain with a choice, and warns where another version is expected than
-    /// the one that is emitted.
+    /// Chooses the conventions of RPC, the only domain with a choice, and warns where the file expects another version
+    /// than the one that is emitted, or a domain that this crate does not instrument.
     fn conventions(&mut self, env: &mut Env, general: &General) {
         let General { http, code, db, gen_ai, messaging, rpc, .. } = general;
         let semconv = |given: Option<&Option<Semconv>>| given.and_then(|semconv| semconv.clone());
@@ -65,7 +76,7 @@ impl Apply<'_> {
         }
     }
 
-    /// What is specific wins over the list, as the schema demands.
+    /// Reads the list of domains that opt in. What is given for RPC alone wins over it, as the schema demands.
     fn opt_in_list(&mut self, env: &mut Env, list: &Located<String>, has_rpc: bool) {
         let (rpc, others): (Vec<_>, Vec<_>) =
             items(&list.value).partition(|item| item.to_ascii_lowercase().starts_with("rpc"));
@@ -86,7 +97,8 @@ impl Apply<'_> {
         }
     }
 
-    /// Version 1 is the stable one. Before it there was one that had no version.
+    /// Chooses the conventions of RPC by version: 1 is the stable one, 0 stands for the names before it, which had no
+    /// version.
     fn rpc(&mut self, env: &mut Env, semconv: &Semconv) {
         let Semconv { version, experimental, dual_emit, .. } = semconv;
         let is_dual = dual_emit.as_ref().is_some_and(|dual_emit| dual_emit.value);
@@ -114,12 +126,14 @@ impl Apply<'_> {
         self.no_experimental(experimental.as_ref());
     }
 
+    /// Warns if conventions in development are requested.
     fn no_experimental(&mut self, experimental: Option<&Located<bool>>) {
         if let Some(experimental) = experimental.filter(|experimental| experimental.value) {
             self.warn(&experimental.at, "has no effect: conventions in development are not emitted");
         }
     }
 
+    /// Hands on methods and captured headers. Both sides share the known methods, so that different ones are a mistake.
     fn http(&mut self, env: &mut Env, Http { server, client, .. }: &Http) {
         let methods = [
             server.as_ref().and_then(|server| server.known_methods.as_ref()),
@@ -145,7 +159,7 @@ impl Apply<'_> {
         }
     }
 
-    /// The standard has no place for them: they are under `distribution`.
+    /// Hands on the captured metadata of gRPC, for which the standard has no place: it is under `distribution`.
     #[cfg(feature = "grpc")]
     fn grpc_captures(&mut self, env: &mut Env) {
         for variable in names::GRPC_CAPTURES {
@@ -159,6 +173,7 @@ impl Apply<'_> {
         }
     }
 
+    /// Hands on the names of headers. A pattern, or what is no name of a header, is a mistake.
     fn captured(&mut self, env: &mut Env, variable: &str, headers: Option<&List<String>>, at: &At) {
         let Some(List(headers)) = headers else { return };
         for header in headers

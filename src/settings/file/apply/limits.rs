@@ -1,4 +1,10 @@
 //! Limits of attributes.
+//!
+//! | limit | of the provider | else of `attribute_limits` | else |
+//! |---|---|---|---|
+//! | attributes of a span, event, link, record | yes | yes | 128 |
+//! | length of values | yes | yes | none |
+//! | events and links of a span | yes | – | 128 |
 
 use super::Apply;
 use crate::settings::file::model::{AttributeLimits, Document, Unsigned};
@@ -8,7 +14,8 @@ use crate::settings::limits::{
 };
 
 impl Apply<'_> {
-    /// A provider's own limits win over the general ones.
+    /// Gives all eight limits to their settings, whether the file has them or not: it replaces the environment and the
+    /// defaults.
     pub(super) fn limit_values(&mut self) {
         let Document { attribute_limits, tracer_provider, logger_provider, at, .. } = self.document;
         let general = attribute_limits.as_ref();

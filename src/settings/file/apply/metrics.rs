@@ -41,7 +41,8 @@ impl Apply<'_> {
         self.values.set(HISTOGRAM_AGGREGATION.key(), histograms, &periodic.at);
     }
 
-    /// The second pass: readers with their exporters, views, and limits of cardinality.
+    /// The second pass: readers with their exporters, views, and limits of cardinality. Without a provider in the file
+    /// there is no destination.
     pub(super) fn metrics(&mut self, settings: &mut Settings) {
         settings.metrics.destinations.clear();
         let prometheus_in_code = settings.metrics.prometheus.take();

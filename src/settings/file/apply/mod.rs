@@ -8,6 +8,18 @@
 //!
 //! What the schema allows and this crate does not have is a mistake with its position, not a warning: an operator who wrote
 //! it relies on it.
+//!
+//! | pass | reads | writes |
+//! |---|---|---|
+//! | 1 | limits, processors, the periodic reader, `distribution` | [`FileValues`], then all settings at once |
+//! | 2 | exporters, samplers, views, resource, propagators | single fields of [`Settings`] |
+//! | 3 | `instrumentation` | an [`Env`] for the layers, which are built later by the program |
+//!
+//! The resolver runs with an empty environment: a file replaces it. What the file gives wins over code, as a variable
+//! would.
+//!
+//! Each exporter is resolved by a resolver of its own, because the same settings (endpoint, headers, timeout) have
+//! another value for each.
 
 mod distribution;
 mod exporters;
@@ -39,6 +51,8 @@ use crate::settings::resolve::Resolver;
 use crate::settings::{Settings, settings};
 
 /// What is collected while the model is turned into settings.
+///
+/// Each file of this module implements a part of it.
 pub(super) struct Apply<'a> {
     /// The model of the whole file.
     document: &'a Document,
@@ -64,6 +78,10 @@ pub(super) struct Applied {
 }
 
 /// Returns the settings of a document. What it cannot say is taken from code.
+///
+/// `name` is the path of the file, for origins. `env` serves the one detector that reads a variable.
+///
+/// Settings are returned even if there are mistakes; the caller discards them then.
 pub(super) fn apply(
     document: &Document,
     name: &str,

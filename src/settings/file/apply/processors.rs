@@ -1,4 +1,11 @@
 //! Processors of spans and log records: batches, and where they go.
+//!
+//! Processors do not become threads with a queue each, as in the SDK, but destinations of one queue: an item is encoded
+//! once, however many processors there are. So delay and sizes must be the same for all processors of a signal; only
+//! the limit of one export is the destination's own.
+//!
+//! A simple processor has batches of one item and no delay. It does not block the thread that ends a span, as the SDK's
+//! does.
 
 use std::time::Duration;
 
@@ -74,7 +81,7 @@ impl<'a> Batch<'a> {
         Self { at, delay, export_timeout, queue_size, batch_size, default_delay: 0, is_simple: true }
     }
 
-    /// What the processors of a signal must have in common.
+    /// What the processors of a signal must have in common: delay, size of the queue, size of a batch.
     fn limits(&self) -> [u64; 3] {
         let number = |given: Option<(&At, u64)>, default| given.map_or(default, |(_, number)| number);
         [

@@ -15,7 +15,8 @@ use crate::settings::value_kind::pairs;
 use crate::settings::{AttributeSelection, Propagator, ResourceDetector, Settings, propagators};
 
 impl Apply<'_> {
-    /// Attributes of the file win over those of code; those of `attributes` win over those of `attributes_list`.
+    /// Sets the attributes of the resource: those of the file win over those of code, and those of `attributes` win
+    /// over those of `attributes_list`.
     pub(super) fn resource(&mut self, settings: &mut Settings) {
         let Document { resource: Some(resource), .. } = self.document else { return };
         let mut attributes = Vec::new();
@@ -73,6 +74,7 @@ impl Apply<'_> {
         settings.detected_attributes = attributes.as_ref().map(Into::into).unwrap_or_default();
     }
 
+    /// Returns an attribute with its type. `None` if it is null, or after a mistake.
     fn attribute(&mut self, attribute: &Attribute) -> Option<KeyValue> {
         let Attribute { at, name, value, r#type } = attribute;
         if name.trim().is_empty() {
@@ -90,7 +92,9 @@ impl Apply<'_> {
         value.map(|value| KeyValue::new(name.clone(), value))
     }
 
-    /// Without propagators none is used, apart from those that are given in code.
+    /// Sets the propagators: those of `composite`, then those of `composite_list`, each once.
+    ///
+    /// Without any in the file none is used, apart from those that are given in code.
     pub(super) fn propagators(&mut self, settings: &mut Settings) {
         settings.propagators.clear();
         let Document { propagator: Some(propagator), .. } = self.document else { return };
@@ -149,6 +153,7 @@ fn one(scalar: &AttributeScalar, r#type: Option<AttributeType>) -> Option<Value>
     })
 }
 
+/// Returns an array. A list with both integers and floats is one of floats.
 fn list(scalars: &[AttributeScalar], r#type: Option<AttributeType>) -> Option<Value> {
     let has_float = scalars.iter().any(|scalar| matches!(scalar, AttributeScalar::Float(_)));
     let r#type = r#type.unwrap_or(match scalars.first()? {
@@ -174,6 +179,7 @@ fn list(scalars: &[AttributeScalar], r#type: Option<AttributeType>) -> Option<Va
     Some(Value::Array(array))
 }
 
+/// Takes the texts of an array, all of which are texts.
 fn texts(values: Vec<Value>) -> Vec<StringValue> {
     let text = |value| match value {
         Value::String(text) => Some(text),
@@ -182,6 +188,7 @@ fn texts(values: Vec<Value>) -> Vec<StringValue> {
     values.into_iter().filter_map(text).collect()
 }
 
+/// Takes the value of a type that was checked.
 fn as_bool(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(value) => Some(*value),
@@ -189,6 +196,7 @@ fn as_bool(value: &Value) -> Option<bool> {
     }
 }
 
+/// Takes the value of a type that was checked.
 fn as_int(value: &Value) -> Option<i64> {
     match value {
         Value::I64(number) => Some(*number),
@@ -196,6 +204,7 @@ fn as_int(value: &Value) -> Option<i64> {
     }
 }
 
+/// Takes the value of a type that was checked.
 fn as_float(value: &Value) -> Option<f64> {
     match value {
         Value::F64(number) => Some(*number),

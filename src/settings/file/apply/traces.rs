@@ -33,6 +33,7 @@ impl Apply<'_> {
 }
 
 impl<'a> Apply<'a> {
+    /// Returns the processors of spans, which live as long as the document.
     fn span_processors(&self) -> Vec<Processor<'a>> {
         let document = self.document;
         let processors = document.tracer_provider.iter().flat_map(|provider| &provider.processors.0);
@@ -40,7 +41,9 @@ impl<'a> Apply<'a> {
     }
 }
 
-/// Absent samplers are those of the schema.
+/// Converts a sampler. Where a part is missing, the schema's default holds.
+///
+/// Types of samplers that are not supported have no values: the model has reported them.
 fn sampler(model: &Sampler) -> SamplerSetting {
     match model {
         Sampler::AlwaysOn(_) => SamplerSetting::AlwaysOn,
@@ -73,6 +76,8 @@ fn sampler(model: &Sampler) -> SamplerSetting {
 }
 
 /// Returns the sampler by the name that the environment has for it, if children follow their parents.
+///
+/// The start line then shows `parentbased_traceidratio` instead of five samplers, and the sampler's shortcut applies.
 fn usual(samplers: ParentSampling) -> SamplerSetting {
     let ParentSampling { root, remote_sampled, remote_not_sampled, local_sampled, local_not_sampled } =
         &samplers;

@@ -1,4 +1,8 @@
 //! Views.
+//!
+//! The SDK's views are closures; here they are data, so that they can be compared and printed. Mistakes that the SDK
+//! would ignore silently are found here: an aggregation with boundaries that do not ascend, one name for several
+//! instruments, attributes by pattern.
 
 use opentelemetry_sdk::metrics::{Aggregation as SdkAggregation, InstrumentKind, Stream};
 
@@ -11,12 +15,14 @@ use crate::settings::pattern::Pattern;
 use crate::settings::views::{ViewSelector, ViewSetting, ViewStream};
 
 impl Apply<'_> {
+    /// Returns the views in the order of the file.
     pub(super) fn views(&mut self) -> Vec<ViewSetting> {
         let document = self.document;
         let views = document.meter_provider.as_ref().and_then(|provider| provider.views.as_ref());
         views.into_iter().flat_map(|views| &views.0).map(|view| self.view(view)).collect()
     }
 
+    /// Converts one view. A new name needs a selector that fits one instrument only, or several streams would get it.
     fn view(&mut self, View { selector, stream, .. }: &View) -> ViewSetting {
         let selector = ViewSelector {
             instrument_name: selector.instrument_name.as_deref().map(Pattern::new),
@@ -38,6 +44,7 @@ impl Apply<'_> {
         ViewSetting { selector, stream: self.stream(stream) }
     }
 
+    /// Converts what a view makes of an instrument.
     fn stream(&mut self, stream: &Model) -> ViewStream {
         let aggregation = stream.aggregation.as_ref().map(aggregation);
         if let Some(aggregation) = &aggregation {
@@ -58,7 +65,9 @@ impl Apply<'_> {
         }
     }
 
-    /// The SDK keeps attributes by their exact keys alone.
+    /// Returns the attributes that are kept: those included, without those excluded.
+    ///
+    /// The SDK keeps attributes by their exact keys alone: patterns, and `excluded` without `included`, are mistakes.
     fn attribute_keys(&mut self, keys: &IncludeExclude) -> Option<Vec<String>> {
         let IncludeExclude { included, excluded, at } = keys;
         let Some(List(included)) = included else {
@@ -79,6 +88,7 @@ impl Apply<'_> {
     }
 }
 
+/// Converts the kind of an instrument.
 fn instrument_kind(model: InstrumentType) -> InstrumentKind {
     match model {
         InstrumentType::Counter => InstrumentKind::Counter,
@@ -91,7 +101,7 @@ fn instrument_kind(model: InstrumentType) -> InstrumentKind {
     }
 }
 
-/// Absent values are those of the schema.
+/// Converts an aggregation. Where a value is missing, the schema's default holds.
 fn aggregation(model: &Aggregation) -> SdkAggregation {
     match model {
         Aggregation::Default(_) => SdkAggregation::Default,
@@ -113,5 +123,6 @@ fn aggregation(model: &Aggregation) -> SdkAggregation {
     }
 }
 
+/// The schema's, which are those of the SDK.
 const DEFAULT_BOUNDARIES: [f64; 15] =
     [0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0];

@@ -49,12 +49,19 @@ macro_rules! with_metrics {
 with_metrics! {
     /// OTLP over HTTP.
     OtlpHttp = "OtlpHttpExporter", OtlpHttpMetrics = "OtlpHttpMetricExporter" {
+        /// A whole URL, to which no path is added. Default: `http://localhost:4318/v1/…`.
         endpoint: Option<Located<String>>,
+        /// For `https://` endpoints.
         tls: Option<HttpTls>,
+        /// They win over `headers_list`.
         headers: Option<List<Header>>,
+        /// `name=value,name=value`, percent-encoded.
         headers_list: Option<Located<Secret>>,
+        /// `gzip` or `none`. Default: `none`.
         compression: Option<Located<String>>,
+        /// Milliseconds for one request; 0 is no limit. Default: 10 000.
         timeout: Option<Located<Unsigned>>,
+        /// Default: `protobuf`.
         encoding: Option<Located<Encoding>>,
     }
 }
@@ -62,11 +69,17 @@ with_metrics! {
 with_metrics! {
     /// OTLP over gRPC.
     OtlpGrpc = "OtlpGrpcExporter", OtlpGrpcMetrics = "OtlpGrpcMetricExporter" {
+        /// Default: `http://localhost:4317`.
         endpoint: Option<Located<String>>,
+        /// For `https://` endpoints, and `insecure` for those without a scheme.
         tls: Option<GrpcTls>,
+        /// They win over `headers_list`.
         headers: Option<List<Header>>,
+        /// `name=value,name=value`, percent-encoded.
         headers_list: Option<Located<Secret>>,
+        /// `gzip` or `none`. Default: `none`.
         compression: Option<Located<String>>,
+        /// Milliseconds for one request; 0 is no limit. Default: 10 000.
         timeout: Option<Located<Unsigned>>,
     }
 }
@@ -74,6 +87,7 @@ with_metrics! {
 with_metrics! {
     /// OTLP as lines of JSON, in a file or on standard output.
     OtlpFile = "ExperimentalOtlpFileExporter", OtlpFileMetrics = "ExperimentalOtlpFileMetricExporter" {
+        /// `stdout` or `file:///path`. Default: `stdout`.
         output_stream: Option<Located<String>>,
     }
 }
@@ -86,8 +100,11 @@ with_metrics! {
 object! {
     /// Certificates and keys of HTTP connections.
     HttpTls = "HttpTls", null default {
+        /// Certificates that are trusted, PEM. Default: the system's.
         ca_file: Option<Located<String>>,
+        /// The client's private key, PEM.
         key_file: Option<Located<String>>,
+        /// The client's certificates, PEM.
         cert_file: Option<Located<String>>,
     }
 }
@@ -95,9 +112,13 @@ object! {
 object! {
     /// Certificates and keys of gRPC connections.
     GrpcTls = "GrpcTls", null default {
+        /// Certificates that are trusted, PEM. Default: the system's.
         ca_file: Option<Located<String>>,
+        /// The client's private key, PEM.
         key_file: Option<Located<String>>,
+        /// The client's certificates, PEM.
         cert_file: Option<Located<String>>,
+        /// No TLS, for an endpoint without a scheme. Default: `false`.
         insecure: Option<bool>,
     }
 }
@@ -106,6 +127,7 @@ object! {
     /// One header. A null value leaves it out.
     Header = "NameStringValuePair", null refused {
         name: String,
+        /// Not shown in messages.
         value: NullableSecret,
     }
 }

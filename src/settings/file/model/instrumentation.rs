@@ -6,6 +6,7 @@ use super::values::{List, Located, Named, Unsigned};
 object! {
     /// Settings of instrumentation, for all languages.
     Instrumentation = "ExperimentalInstrumentation", null refused {
+        /// What applies here as well; the sections of languages but `rust` are for other programs.
         general: Option<General>,
         cpp: Option<Named>,
         dotnet: Option<Named>,
@@ -31,6 +32,7 @@ object! {
         messaging: Option<Messaging>,
         rpc: Option<Rpc>,
         sanitization: Option<Sanitization>,
+        /// As `OTEL_SEMCONV_STABILITY_OPT_IN`: `http,rpc/dup`.
         stability_opt_in_list: Option<Located<String>>,
     }
 }
@@ -50,8 +52,11 @@ macro_rules! http_sides {
         object! {
             $(#[$doc])*
             $name = $schema, null refused {
+                /// Names of headers that become attributes of spans.
                 request_captured_headers: Option<List<String>>,
+                /// Names of headers that become attributes of spans.
                 response_captured_headers: Option<List<String>>,
+                /// Methods that are recorded by name. An empty list is allowed.
                 known_methods: Option<List<String, 0>>,
             }
         }
@@ -93,8 +98,11 @@ domains! {
 object! {
     /// Which version of the conventions is followed.
     Semconv = "ExperimentalSemconvConfig", null refused {
+        /// The major version of the conventions.
         version: Option<Located<Unsigned>>,
+        /// Attributes in development as well. Default: `false`.
         experimental: Option<Located<bool>>,
+        /// The names of the version before as well. Default: `false`.
         dual_emit: Option<Located<bool>>,
     }
 }

@@ -7,7 +7,9 @@ use super::values::{List, Unsigned};
 object! {
     /// Where log records go.
     LoggerProvider = "LoggerProvider", null refused {
+        /// At least one; all of them share the queue of log records.
         processors: List<LogRecordProcessor>,
+        /// Where it leaves something open, `attribute_limits` of the document hold.
         limits: Option<LogRecordLimits>,
         configurator["logger_configurator/development"]: Option<LoggerConfigurator>,
     }
@@ -25,7 +27,9 @@ component! {
 object! {
     /// Limits of one log record.
     LogRecordLimits = "LogRecordLimits", null refused {
+        /// Characters of one text. Default: no limit.
         attribute_value_length_limit: Option<Unsigned>,
+        /// Attributes of one record. Default: 128.
         attribute_count_limit: Option<Unsigned>,
     }
 }

@@ -1,4 +1,10 @@
 //! Declares the types of the schema.
+//!
+//! Each macro generates the type, its [`Read`](super::Read), and, in tests, its shape: three forms of one declaration,
+//! which cannot drift apart.
+//!
+//! The names of fields are the keys of the schema; `field["key"]` gives the key of one that has a stability suffix or
+//! is a keyword of Rust.
 
 /// Declares a mapping with fixed keys: `Name = "SchemaName", null: refused|default { field: Type, "other/key" as field: Type }`.
 ///
@@ -53,6 +59,7 @@ macro_rules! object {
     };
 }
 
+/// The key of a field: its name, unless another one is given.
 macro_rules! key {
     ($field:ident) => {
         stringify!($field)
@@ -62,6 +69,7 @@ macro_rules! key {
     };
 }
 
+/// What null stands for: nothing that is allowed, or the mapping without keys.
 macro_rules! null {
     (refused) => {};
     (default) => {

@@ -7,8 +7,11 @@ use super::values::{Int, List, Located, Number, Positive, Unsigned};
 object! {
     /// Which metrics are collected, and where they go.
     MeterProvider = "MeterProvider", null refused {
+        /// At least one.
         readers: List<MetricReader>,
+        /// Each that fits an instrument makes a stream of it; instruments that none fits have the default.
         views: Option<List<View>>,
+        /// Default: `trace_based`.
         exemplar_filter: Option<Located<ExemplarFilter>>,
         configurator["meter_configurator/development"]: Option<MeterConfigurator>,
     }
@@ -25,11 +28,17 @@ component! {
 object! {
     /// Collects and sends metrics at intervals.
     PeriodicReader = "PeriodicMetricReader", null refused {
+        /// Milliseconds from one collection to the next. Default: 60 000.
         interval: Option<Located<Unsigned>>,
+        /// Milliseconds for one export; 0 is no limit. Default: 30 000.
         timeout: Option<Located<Unsigned>>,
+        /// Data points of one request. Default: no limit.
         max_export_batch_size["max_export_batch_size/development"]: Option<Located<Positive>>,
+        /// Where metrics go, and in which temporality.
         exporter: PushMetricExporter,
+        /// Sources beside the SDK.
         producers: Option<List<MetricProducer>>,
+        /// Default: those of the SDK.
         cardinality_limits: Option<CardinalityLimits>,
     }
 }
@@ -37,14 +46,17 @@ object! {
 object! {
     /// Collects metrics when it is asked.
     PullReader = "PullMetricReader", null refused {
+        /// The server that scrapers read from.
         exporter: PullMetricExporter,
+        /// Sources beside the SDK.
         producers: Option<List<MetricProducer>>,
+        /// Default: those of the SDK.
         cardinality_limits: Option<CardinalityLimits>,
     }
 }
 
 component! {
-    /// What asks a pull reader.
+    /// An exporter that collects when it is read.
     PullMetricExporter = "PullMetricExporter", open {
         "prometheus/development" => Prometheus(Prometheus),
     }
@@ -53,11 +65,17 @@ component! {
 object! {
     /// A page that Prometheus scrapes.
     Prometheus = "ExperimentalPrometheusMetricExporter", null default {
+        /// The address to listen at. Default: `localhost`.
         host: Option<Located<String>>,
+        /// Default: 9464.
         port: Option<Located<AnyInt>>,
+        /// Labels with name and version of the instrumentation scope. Default: `true`.
         scope_info_enabled: Option<Located<bool>>,
+        /// The metric `target_info` with the attributes of the resource. Default: `true`.
         target_info_enabled["target_info_enabled/development"]: Option<Located<bool>>,
+        /// Attributes of the resource that become labels of every series. Default: none.
         resource_constant_labels: Option<IncludeExclude>,
+        /// Default: `underscore_escaping_with_suffixes`.
         translation_strategy: Option<Located<TranslationStrategy>>,
         /// Of version 1.0 of the schema, as are the two that follow.
         without_scope_info: Option<Located<bool>>,
@@ -89,7 +107,9 @@ component! {
 object! {
     /// How many attribute sets a metric may have.
     CardinalityLimits = "CardinalityLimits", null refused {
+        /// For kinds without a limit of their own.
         default: Option<Positive>,
+        /// Attribute sets of one instrument of this kind, as for those that follow.
         counter: Option<Positive>,
         gauge: Option<Positive>,
         histogram: Option<Positive>,
@@ -112,7 +132,9 @@ choice! {
 object! {
     /// Changes what is made of the measurements of some instruments.
     View = "View", null refused {
+        /// Which instruments it is for.
         selector: ViewSelector,
+        /// What becomes of them.
         stream: ViewStream,
     }
 }
@@ -120,11 +142,17 @@ object! {
 object! {
     /// The instruments that a view is for: those that fit all that is given.
     ViewSelector = "ViewSelector", null refused {
+        /// A pattern with `*` and `?`.
         instrument_name: Option<String>,
+        /// The kind, whatever the type of its numbers.
         instrument_type: Option<InstrumentType>,
+        /// As the instrument has it, such as `ms`.
         unit: Option<String>,
+        /// The name of the instrumentation scope.
         meter_name: Option<String>,
+        /// The version of the instrumentation scope.
         meter_version: Option<String>,
+        /// The schema URL of the instrumentation scope.
         meter_schema_url: Option<String>,
     }
 }
@@ -145,10 +173,15 @@ choice! {
 object! {
     /// What a view makes of measurements.
     ViewStream = "ViewStream", null refused {
+        /// Default: that of the instrument.
         name: Option<Located<String>>,
+        /// Default: that of the instrument.
         description: Option<String>,
+        /// Default: the one that fits the instrument.
         aggregation: Option<Aggregation>,
+        /// Attribute sets. Default: the reader's limit.
         aggregation_cardinality_limit: Option<Positive>,
+        /// The attributes that are kept. Default: all.
         attribute_keys: Option<IncludeExclude>,
     }
 }
@@ -156,7 +189,9 @@ object! {
 object! {
     /// Patterns with `*` and `?`. What is excluded wins.
     IncludeExclude = "IncludeExclude", null refused {
+        /// Default: all.
         included: Option<List<String>>,
+        /// Default: none.
         excluded: Option<List<String>>,
     }
 }
@@ -186,7 +221,9 @@ object! {
 object! {
     /// A histogram with fixed boundaries.
     ExplicitBuckets = "ExplicitBucketHistogramAggregation", null default {
+        /// Upper boundaries, in ascending order. Default: 0 to 10 000, as the SDK has them.
         boundaries: Option<Located<List<Number, 0>>>,
+        /// Default: `true`.
         record_min_max: Option<bool>,
     }
 }
@@ -194,8 +231,11 @@ object! {
 object! {
     /// A histogram whose boundaries adapt.
     Base2Exponential = "Base2ExponentialBucketHistogramAggregation", null default {
+        /// The finest scale; it becomes coarser when values need it. Default: 20.
         max_scale: Option<Int<-10, 20>>,
+        /// Buckets of each sign. Default: 160.
         max_size: Option<Int<2>>,
+        /// Default: `true`.
         record_min_max: Option<bool>,
     }
 }

@@ -1,6 +1,19 @@
 //! The types of the configuration schema, version 1.1, and how they are read.
 //!
 //! Each type is declared once, in the words of the schema; a test compares the declarations with the official one.
+//!
+//! | macro | declares | in YAML |
+//! |---|---|---|
+//! | `object!` | a struct | a mapping with fixed keys |
+//! | `component!` | an enum with contents | a mapping with exactly one key, which chooses the variant |
+//! | `choice!` | an enum without contents | one of several texts |
+//! | `unsupported!` | a type without values | a mistake, with the reason and the way out |
+//!
+//! A type without values makes what is not supported visible to the compiler: a `match` on a sampler has an arm `match
+//! *never {}` for each, and becomes a real one when it is supported.
+//!
+//! Field documentation gives the unit and the schema's default; what this crate makes of a value is in
+//! [`apply`](super::apply).
 
 mod exporters;
 mod instrumentation;
@@ -37,16 +50,27 @@ use super::yaml::{Node, Value};
 object! {
     /// A whole file. The schema allows further keys.
     Document = "OpenTelemetryConfiguration", null refused {
+        /// `"1.1"`: quoted, since `1.1` alone is a number.
         file_format: String,
+        /// Default: `false`.
         disabled: Option<bool>,
+        /// The least severe of this crate's own log lines. Default: `info`.
         log_level: Option<SeverityNumber>,
+        /// Limits where a provider has none of its own.
         attribute_limits: Option<AttributeLimits>,
+        /// Without it, no log records are exported.
         logger_provider: Option<LoggerProvider>,
+        /// Without it, no metrics are exported.
         meter_provider: Option<MeterProvider>,
+        /// Without it, no context is propagated, apart from what code adds.
         propagator: Option<Propagator>,
+        /// Without it, no spans are recorded.
         tracer_provider: Option<TracerProvider>,
+        /// Attributes of the process; those of code are used beside them.
         resource: Option<Resource>,
+        /// Options of the layers for gRPC and HTTP.
         instrumentation["instrumentation/development"]: Option<Instrumentation>,
+        /// Settings of vendors; `telemetry_bootstrap` is this crate's.
         distribution: Option<Named<1>>,
     }
 }
@@ -54,7 +78,9 @@ object! {
 object! {
     /// Limits of the attributes of all signals.
     AttributeLimits = "AttributeLimits", null refused {
+        /// Characters of one text. Default: no limit.
         attribute_value_length_limit: Option<Unsigned>,
+        /// Attributes of one span, event, link or record. Default: 128.
         attribute_count_limit: Option<Unsigned>,
     }
 }
@@ -72,6 +98,8 @@ choice! {
 }
 
 /// Reads a document. Returns `None` after a mistake, and what is worth a warning.
+///
+/// Unknown keys of the document itself are warnings, and so are all unknown keys in a file of a newer minor version.
 pub(super) fn read(root: &Node, report: &mut Report) -> (Option<Document>, Vec<String>) {
     let mut reader = Reader::default();
     reader.is_newer = check_version(root, &mut reader);

@@ -1,4 +1,7 @@
 //! Required properties whose value may be null.
+//!
+//! The schema writes `value:` with nothing behind it for a header or attribute that is to be left out, mostly because a
+//! variable is not set: `value: ${API_KEY}`.
 
 use super::read::{Null, Read, Reader};
 #[cfg(test)]
@@ -38,6 +41,7 @@ pub(in crate::settings::file) enum AttributeValue {
     List(Vec<AttributeScalar>),
 }
 
+/// One value of an attribute, with the type that YAML gives it.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::settings::file) enum AttributeScalar {
     Text(String),
@@ -86,6 +90,7 @@ impl Read for AttributeValue {
     }
 }
 
+/// Returns the value of a scalar, or `None` for null. An integer beyond 64 bits becomes a float.
 fn attribute_scalar(scalar: &Scalar) -> Option<AttributeScalar> {
     Some(match scalar.typed() {
         Typed::Null => return None,
@@ -109,4 +114,5 @@ fn same_type(a: &AttributeScalar, b: &AttributeScalar) -> bool {
     kind(a) == kind(b)
 }
 
+/// The end of "must be …".
 const EXPECTED: &str = "text, a number, true or false, or a list of one of them that is not empty";

@@ -10,9 +10,13 @@ macro_rules! processors {
         object! {
             /// Sends items in batches. Times are in milliseconds; an export timeout of 0 means none.
             $batch = $batch_schema, null refused {
+                /// Milliseconds from one batch to the next. Default: 5 000 for spans, 1 000 for records.
                 schedule_delay: Option<Located<Unsigned>>,
+                /// Milliseconds for one batch. Default: 30 000.
                 export_timeout: Option<Located<Unsigned>>,
+                /// Items that may wait. Default: 2 048.
                 max_queue_size: Option<Located<Positive>>,
+                /// Items of one request, at most `max_queue_size`. Default: 512.
                 max_export_batch_size: Option<Located<Positive>>,
                 exporter: $exporter,
             }

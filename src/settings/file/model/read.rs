@@ -4,6 +4,14 @@
 //! `macros` implement the first for each type of the schema; the second is implemented here, for `T` and `Option<T>`.
 //!
 //! Reading goes on after a mistake, so that all of them are reported at once; a type whose part is wrong is `None`.
+//!
+//! | the property is | required | optional |
+//! |---|---|---|
+//! | missing | mistake | `None` |
+//! | null, and null is `Absent` | mistake | `None` |
+//! | null, and null is `Empty` | read as `{}` | read as `{}` |
+//! | null, and null is `Refused` | mistake | mistake |
+//! | null, and the type reads it | the type decides | the type decides |
 
 use std::fmt::Display;
 
@@ -63,6 +71,7 @@ pub(in crate::settings::file) trait Property: Sized {
     /// Reads the value of a key that is there, which may be null.
     fn read_property(node: &Node, reader: &mut Reader) -> Option<Self>;
 
+    /// Returns the form of the value.
     #[cfg(test)]
     fn property_shape(shapes: &mut Shapes) -> String;
 }
@@ -143,12 +152,14 @@ impl Reader {
         None
     }
 
+    /// Reports a null where a value must be given.
     fn refuse_null<T>(&mut self, node: &Node) -> Option<T> {
         self.mistake(node.at, "null is not allowed here: a value must be given");
         None
     }
 
     /// Returns the entries of a mapping.
+    /// Anything else is a mistake.
     pub(in crate::settings::file) fn entries<'a>(&mut self, node: &'a Node) -> Option<&'a [Entry]> {
         match &node.value {
             Value::Map(entries) => Some(entries),
@@ -262,11 +273,14 @@ pub(in crate::settings::file) fn one_of(names: &[&str]) -> String {
     format!("one of {}", list(names))
 }
 
+/// Returns names as a message shows them: quoted, with commas.
 fn list(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{}`", shown_name(name))).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the value as a message may show it.
+///
+/// Text is quoted, and redacted if it may hold a secret; of a list or mapping only the kind is shown.
 pub(in crate::settings::file) fn describe(node: &Node) -> String {
     match &node.value {
         Value::List(_) => "a list".to_owned(),

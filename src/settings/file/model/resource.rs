@@ -8,9 +8,13 @@ use super::values::{List, Located};
 object! {
     /// What describes this process.
     Resource = "Resource", null refused {
+        /// They win over `attributes_list`.
         attributes: Option<List<Attribute>>,
+        /// Default: none but those that code requests.
         detection["detection/development"]: Option<Detection>,
+        /// The schema that the attributes follow.
         schema_url: Option<String>,
+        /// `key=value,key=value`, as in `OTEL_RESOURCE_ATTRIBUTES`.
         attributes_list: Option<Located<String>>,
     }
 }
@@ -18,8 +22,11 @@ object! {
 object! {
     /// One attribute.
     Attribute = "AttributeNameValue", null refused {
+        /// Not empty.
         name: String,
+        /// Null leaves the attribute out.
         value: AttributeValue,
+        /// Default: the type that YAML gives the value.
         r#type["type"]: Option<AttributeType>,
     }
 }
@@ -41,7 +48,9 @@ choice! {
 object! {
     /// Attributes that are found out.
     Detection = "ExperimentalResourceDetection", null refused {
+        /// Which of the detected attributes are kept. Default: all.
         attributes: Option<IncludeExclude>,
+        /// Default: none.
         detectors: Option<List<Detector>>,
     }
 }
@@ -79,7 +88,9 @@ object! {
 object! {
     /// Formats in which contexts travel between services.
     Propagator = "Propagator", null refused {
+        /// Default: none.
         composite: Option<List<TextMapPropagator>>,
+        /// Further ones, with commas, as in `OTEL_PROPAGATORS`.
         composite_list: Option<Located<String>>,
     }
 }

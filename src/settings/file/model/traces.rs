@@ -7,9 +7,13 @@ use super::values::{List, Ratio, Unsigned};
 object! {
     /// Where spans go, and which are recorded.
     TracerProvider = "TracerProvider", null refused {
+        /// At least one; all of them share the queue of spans.
         processors: List<SpanProcessor>,
+        /// Where it leaves something open, `attribute_limits` of the document hold.
         limits: Option<SpanLimits>,
+        /// Default: parent based, with all roots sampled.
         sampler: Option<Sampler>,
+        /// Default: random ids, unless code has a generator. Naming `random` leaves that one out.
         id_generator: Option<IdGenerator>,
         configurator["tracer_configurator/development"]: Option<TracerConfigurator>,
     }
@@ -26,11 +30,17 @@ component! {
 object! {
     /// Limits of one span.
     SpanLimits = "SpanLimits", null refused {
+        /// Characters of one text. Default: no limit.
         attribute_value_length_limit: Option<Unsigned>,
+        /// Attributes of one span. Default: 128.
         attribute_count_limit: Option<Unsigned>,
+        /// Events of one span. Default: 128.
         event_count_limit: Option<Unsigned>,
+        /// Links of one span. Default: 128.
         link_count_limit: Option<Unsigned>,
+        /// Attributes of one event. Default: 128.
         event_attribute_count_limit: Option<Unsigned>,
+        /// Attributes of one link. Default: 128.
         link_attribute_count_limit: Option<Unsigned>,
     }
 }
@@ -61,6 +71,7 @@ object! {
 object! {
     /// Records a part of all traces.
     TraceIdRatio = "TraceIdRatioBasedSampler", null default {
+        /// The part that is recorded. Default: 1.0.
         ratio: Option<Ratio>,
     }
 }
@@ -68,10 +79,15 @@ object! {
 object! {
     /// Decides by the parent of a span.
     ParentBased = "ParentBasedSampler", null default {
+        /// For spans without a parent. Default: `always_on`.
         root: Option<Sampler>,
+        /// For a sampled parent in another process. Default: `always_on`.
         remote_parent_sampled: Option<Sampler>,
+        /// For a parent in another process that is not sampled. Default: `always_off`.
         remote_parent_not_sampled: Option<Sampler>,
+        /// For a sampled parent in this process. Default: `always_on`.
         local_parent_sampled: Option<Sampler>,
+        /// For a parent in this process that is not sampled. Default: `always_off`.
         local_parent_not_sampled: Option<Sampler>,
     }
 }

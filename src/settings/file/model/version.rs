@@ -1,4 +1,13 @@
 //! Versions of the schema: `file_format`.
+//!
+//! | `file_format` | result |
+//! |---|---|
+//! | 1.0, 1.1 | read |
+//! | 1.2 and later | a warning, and one for each key that is not known |
+//! | 0.x, 2.x | a mistake |
+//! | anything else | a mistake |
+//!
+//! Minor versions add keys only, so that a newer file loses what is new, and says so.
 
 use super::read::Reader;
 use super::values::text_of;

@@ -18,6 +18,7 @@ pub(in crate::settings) struct Node {
     pub(in crate::settings) value: Value,
 }
 
+/// The content of a node. Anchors, tags and comments are gone: the parser has applied them.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::settings) enum Value {
     Scalar(Scalar),

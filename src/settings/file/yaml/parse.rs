@@ -6,6 +6,15 @@
 //!
 //! Mistakes that leave the structure intact (a duplicate key, a wrong tag, an unknown variable) are collected; others end
 //! the parsing.
+//!
+//! | bound | value | against |
+//! |---|---|---|
+//! | bytes of the file | 1 MiB | files that are no configuration |
+//! | depth | 64 | stack overflow |
+//! | cost of the tree | 16 MiB | aliases of aliases, variables in aliases |
+//!
+//! Aliases are copied, not shared, so that every node has one path; the copy of a node is paid for when the node is
+//! kept and each time that it is used.
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -60,6 +69,8 @@ fn end_of(bytes: &[u8]) -> Position {
 }
 
 /// The document cannot be read on; the reason has been reported.
+///
+/// Distinct from a collected mistake: after it the parser's events have no known place in the structure.
 #[derive(Debug)]
 struct Stop;
 
@@ -78,6 +89,7 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
+    /// Begins a document with the whole budget.
     fn new(text: &'a str, env: EnvLookup<'a>) -> Self {
         Self {
             parser: Parser::new_from_str(text),
@@ -89,7 +101,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Reads the only document of the stream.
+    /// Reads the only document of the stream. An empty one and a second one are mistakes.
     fn document(&mut self) -> Result<Node, Stop> {
         let root = loop {
             match self.next()? {
@@ -237,6 +249,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Applies the tag of a scalar.
+    ///
+    /// `!!str` makes text of anything, `!!float` accepts an integer; other tags must name the type that the text has.
     fn tagged(&mut self, scalar: Scalar, tag: Option<&Tag>, at: Position) -> Scalar {
         let Some(tag) = tag else { return scalar };
         let text = Scalar { style: ScalarStyle::Text, ..scalar.clone() };
@@ -295,6 +309,7 @@ fn core_tag(tag: &Tag) -> Option<&str> {
     }
 }
 
+/// Converts a place of the parser, whose columns count from 0.
 fn position(marker: Marker) -> Position {
     Position { line: marker.line().max(1), column: marker.col() + 1 }
 }

@@ -1,4 +1,7 @@
 //! Scalars and their types by the core schema of YAML 1.2.
+//!
+//! The core schema is fixed by the specification of the configuration file. Its differences from YAML 1.1 matter: `no`,
+//! `on` and `y` are text, `010` is ten, and `1_000` is text.
 
 /// The text of a scalar, and how its type is found.
 #[derive(Clone, Debug, PartialEq)]
@@ -7,6 +10,7 @@ pub(in crate::settings) struct Scalar {
     pub(in crate::settings) style: ScalarStyle,
 }
 
+/// How a scalar was written, as far as it decides the type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::settings) enum ScalarStyle {
     /// The text decides the type.
@@ -26,6 +30,7 @@ pub(in crate::settings) enum Typed<'a> {
 }
 
 impl Scalar {
+    /// Returns the value. It is found anew at each call: references to variables may have changed the text.
     pub(in crate::settings) fn typed(&self) -> Typed<'_> {
         match self.style {
             ScalarStyle::Text => Typed::Text(&self.text),
@@ -86,6 +91,7 @@ fn float(text: &str) -> Option<Typed<'_>> {
     text.parse().ok().map(Typed::Float)
 }
 
+/// Returns `true` for ASCII digits, and for an empty text, which a part of a number may be.
 fn is_decimal(digits: &str) -> bool {
     digits.bytes().all(|digit| digit.is_ascii_digit())
 }

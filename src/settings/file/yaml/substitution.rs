@@ -3,6 +3,15 @@
 //! The rules are those of the specification ("Configuration Data Model", section "Environment variable substitution").
 //! `$$` stands for `$` and is found first, from left to right; it never begins a reference. What a variable holds is
 //! not looked at again.
+//!
+//! | in the file | variable | result |
+//! |---|---|---|
+//! | `${NAME}` | set | its value |
+//! | `${NAME}` | empty or not set | empty, which is null |
+//! | `${NAME:-text}` | empty or not set | `text` |
+//! | `$${NAME}` | any | `${NAME}` |
+//! | `${file:NAME}`, `${1A}` | any | a mistake |
+//! | `$NAME`, `${NAME` | any | unchanged |
 
 use std::borrow::Cow;
 
@@ -22,6 +31,13 @@ pub(in crate::settings) enum Variable {
 /// Returns the text with its references replaced, or what is wrong with it.
 ///
 /// A result of more than `max_bytes` is a mistake.
+///
+/// Text without `$` is borrowed.
+///
+/// # Errors
+///
+/// All mistakes in the text: references that are malformed, variables that are not Unicode, and a result that is too
+/// long.
 pub(super) fn substitute<'a>(
     text: &'a str,
     env: EnvLookup<'_>,
@@ -45,6 +61,7 @@ pub(super) fn substitute<'a>(
     }
 }
 
+/// The text so far, and what was wrong on the way.
 struct Output {
     text: String,
     mistakes: Vec<String>,
@@ -71,6 +88,7 @@ impl Output {
         self.push(text);
     }
 
+    /// Appends the value of a variable, or the default. The value is not searched for references.
     fn push_value(&mut self, reference: &Reference<'_>, env: EnvLookup<'_>) {
         match (env(reference.name), reference.default) {
             (Variable::Set(value), _) if !value.is_empty() => self.push(&value),
@@ -81,6 +99,7 @@ impl Output {
         }
     }
 
+    /// Appends text, unless the result becomes too long, which is reported once.
     fn push(&mut self, text: &str) {
         if text.len() > self.max_bytes.saturating_sub(self.text.len()) {
             let too_much = "its variables expand to too much text";
@@ -93,6 +112,7 @@ impl Output {
     }
 }
 
+/// A reference that follows the grammar.
 struct Reference<'a> {
     name: &'a str,
     default: Option<&'a str>,
@@ -105,6 +125,7 @@ impl<'a> Reference<'a> {
         with_prefix.or_else(|| Self::parse_unprefixed(content))
     }
 
+    /// Reads a name, and a default after `:-`. The default may be empty and may contain anything but `}` and line ends.
     fn parse_unprefixed(content: &'a str) -> Option<Self> {
         let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let (name, rest) = content.split_at(content.find(|c| !is_part(c)).unwrap_or(content.len()));
@@ -121,6 +142,7 @@ impl<'a> Reference<'a> {
     }
 }
 
+/// Returns the message about a malformed reference, with what was probably meant.
 fn explain(reference: &str, content: &str) -> String {
     let prefix = content
         .split_once(':')
