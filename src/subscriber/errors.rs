@@ -18,6 +18,12 @@
 //! is one exception, on the span where it arose; the spans above it get status and type alone.
 //!
 //! **Redacted fields** are skipped: an error in one sets the status without its text, and records no exception.
+//!
+//! # Panics
+//!
+//! A panic is an event as well, but marks its span later: the panic hook may run while this thread holds the lock of
+//! the span. The hook notes the panic ([`note_panic`]); when the unwinding exits the span, it is marked
+//! ([`mark_panicked`]).
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -185,6 +191,7 @@ struct Exception {
 }
 
 impl Exception {
+    /// Reads an error value, whose text is formatted once for all outputs.
     fn new(error: &(dyn Error + 'static)) -> Self {
         let text = describe(error);
         let mut texts = vec![text.message.clone()];
@@ -199,14 +206,17 @@ impl Exception {
         }
     }
 
+    /// Takes the text of an error that is none of Rust's type.
     fn from_text(text: String) -> Self {
         Self { texts: vec![text], ..Self::default() }
     }
 
+    /// Returns the error's own text.
     fn message(&self) -> &str {
         self.texts.first().map_or("", String::as_str)
     }
 
+    /// Returns the attributes of the `exception` event.
     fn attributes(&self, redaction: &Redaction) -> Vec<KeyValue> {
         let attribute = |key, value: &str| {
             KeyValue::new(
@@ -234,6 +244,7 @@ impl EventError {
         known
     }
 
+    /// Sets status and type, and adds the exception unless it is known. Does nothing to a span that is not recorded.
     fn mark(&self, span: &OtelSpanRef<'_>, time: SystemTime, signal: ExceptionSignal, known: bool) {
         if !span.is_recording() {
             return;
@@ -247,12 +258,14 @@ impl EventError {
         }
     }
 
+    /// Adds the span event `exception`.
     fn add_exception(&self, span: &OtelSpanRef<'_>, time: SystemTime) {
         if let Some(error) = &self.error {
             span.add_event_with_timestamp("exception", time, error.attributes(&self.redaction));
         }
     }
 
+    /// Returns the description of the status: the event's message, or else the error's text unless that is redacted.
     fn description(&self) -> String {
         let error = || {
             let error = self.error.as_ref().filter(|_| !self.redaction.is_redacted(EXCEPTION_MESSAGE))?;
@@ -261,15 +274,18 @@ impl EventError {
         self.message.clone().or_else(error).unwrap_or_default()
     }
 
+    /// Returns `error.type`: the user's, or else what the error value reveals.
     fn kind(&self) -> Cow<'static, str> {
         let own = self.kind.clone().map(Cow::Owned);
         own.or_else(|| self.error.as_ref()?.kind.clone()).unwrap_or(Cow::Borrowed(OTHER))
     }
 
+    /// Returns the exception that fields of the event describe.
     fn exception(&mut self) -> &mut Exception {
         self.error.get_or_insert_default()
     }
 
+    /// Takes a field by its name. `text` is called only for those that have a meaning.
     fn text(&mut self, field: &Field, text: impl FnOnce() -> String) {
         if self.redaction.is_redacted(field.name()) {
             return;
@@ -317,14 +333,17 @@ pub(crate) struct RecordedErrors {
 }
 
 impl RecordedErrors {
+    /// Removes all texts, for the next span in the same memory.
     pub(super) fn clear(&mut self) {
         self.texts.clear();
     }
 
+    /// Returns `true` if the error, or one that it wraps, was recorded.
     fn knows(&self, error: &Exception) -> bool {
         self.texts.iter().any(|known| error.texts.iter().any(|text| known.is_of(text)))
     }
 
+    /// Remembers a text; the oldest one goes when there are too many.
     fn add(&mut self, text: &ErrorFingerprint) {
         if self.texts.contains(text) {
             return;
@@ -345,6 +364,7 @@ struct ErrorFingerprint {
 }
 
 impl ErrorFingerprint {
+    /// Takes the end of a text, whole characters of it.
     fn new(text: &str) -> Self {
         let from = text.len().saturating_sub(MAX_TAIL);
         let from = (from..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or_default();

@@ -6,6 +6,22 @@
 //! | `my_crate[request{user=7}]=trace` | by [`EnvFilter`], which follows the spans that are entered |
 //!
 //! A replaced filter takes effect between two events: there is no moment without a filter.
+//!
+//! # Three answers
+//!
+//! | question | asked | answered by |
+//! |---|---|---|
+//! | can events of this callsite ever pass? | once, by `tracing`, and again when a filter changes | `interest` |
+//! | can events of this level pass? | at every event, by the macros | the global ceiling of all subscribers |
+//! | does this event pass? | at every event that is left | `enabled`: two comparisons, seldom the filter |
+//!
+//! `floor` and `ceiling` answer most of the last kind: a directive for everything (`info`) has both at the same level.
+//!
+//! # Replacing
+//!
+//! `set` stores the new filter and has `tracing` evaluate all callsites again, which takes milliseconds in a large program.
+//! Concurrent events see the old filter or the new one, and never a shortcut of one with the filter of the other: the
+//! shortcuts are off in between.
 
 mod directives;
 
@@ -34,6 +50,7 @@ pub struct FilterError {
 }
 
 impl FilterError {
+    /// Creates the error of these directives.
     pub(crate) fn new(bad: Vec<BadDirective>) -> Self {
         Self { bad }
     }
@@ -132,6 +149,7 @@ struct Shared {
 }
 
 impl FilterHandle {
+    /// Creates a handle with its first filter.
     pub(crate) fn new(filter: Filter) -> Self {
         let shared = Shared {
             floor: AtomicUsize::new(number(filter.floor())),
@@ -219,6 +237,7 @@ impl FilterHandle {
 }
 
 impl Shared {
+    /// Replaces the filter. Concurrent replacements come one after the other.
     fn replace(&self, filter: Filter) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let (floor, ceiling) = (number(filter.floor()), number(filter.ceiling()));

@@ -1,4 +1,26 @@
 //! Our layer: the outputs of events, and the hooks of spans that they need.
+//!
+//! # An event
+//!
+//! ```text
+//! macro ─ callsite interest ─ enabled(any output) ─▶ on_event
+//!    own thread? ─▶ nothing        target opentelemetry*? ─▶ line only, without the current context
+//!    ─▶ filters of line, record, span mark, span event ─▶ time and ids, once
+//!    ─▶ one visit of the fields: line ← leads, record, mark and span event follow
+//!    ─▶ line to the writer, record to the queue, span event added, span marked
+//! ```
+//!
+//! # A span
+//!
+//! `on_new_span` visits the fields once and keeps them in a [`SpanState`], if any output includes the span; the bridge
+//! adds what makes it a span of OpenTelemetry. The other hooks find the state by the id of `tracing`, in a table of
+//! this subscriber.
+//!
+//! # Two ways to filter
+//!
+//! A layer that is alone disables callsites for the whole subscriber: an event that no output takes costs one load.
+//! Beside layers of the user it must not: then a per-layer filter decides about callsites, and everything else is
+//! decided in the hooks, since the per-layer state of `tracing-subscriber` belongs to the thread and not to the event.
 
 use std::fmt;
 use std::sync::Arc;
@@ -82,6 +104,8 @@ where
         Box::new(Filtered::new(stack, CallsiteFilter(filter)))
     }
 
+    /// Puts the layers on each other: access for extension traits, then the outputs. Returns them with the filter of
+    /// all.
     fn stack(self, filtering: Filtering) -> (impl Layer<S> + Send + Sync + use<S>, CombinedFilter) {
         let (lines, line_filter) = self.lines.unzip();
         let (records, record_filter) = self.records.unzip();
@@ -166,6 +190,7 @@ fn is_of_transport(metadata: &Metadata<'_>) -> bool {
     ["h2", "hyper", "hyper_util", "rustls", "tokio", "tokio_rustls", "mio", "want"].contains(&library)
 }
 
+/// The layer that writes lines and records, and drives the bridge.
 struct Outputs<S> {
     lines: Option<Lines>,
     records: Option<Records>,
@@ -318,6 +343,7 @@ impl<S> Outputs<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    /// Returns `true` if some output needs the fields of spans.
     fn keeps_spans(&self) -> bool {
         self.bridge.is_some() || self.lines.is_some() || self.has_span_fields_in_records
     }
@@ -344,6 +370,8 @@ where
         self.spans.insert(id, shared);
     }
 
+    /// Writes an event to all outputs whose filters let it pass. `nested`: this thread is inside code of ours that an
+    /// event of the user interrupts; spans are left alone then.
     fn write(&self, event: &Event<'_>, metadata: &Metadata<'_>, ctx: Context<'_, S>, nested: bool) {
         let line = passes(self.wants.lines.as_ref(), metadata, &ctx);
         let suppressed = is_suppressed();
@@ -406,6 +434,7 @@ where
         }
     }
 
+    /// Returns the ids of an event: of the current context, or of the explicit parent, which is started for them.
     fn ids(&self, event: &Event<'_>, nested: bool) -> Option<TraceIds> {
         if event.is_contextual() {
             return TraceIds::current();

@@ -1,4 +1,18 @@
 //! An event's fields, sorted into the parts of a log record.
+//!
+//! | field | part of the record |
+//! |---|---|
+//! | `message` | body |
+//! | `otel.event.name`, `event.name` | event name |
+//! | an error value | `exception.*`, once for each event; the message under its own key if it is one more |
+//! | `log.*` of a record of the `log` crate | none: target, file and line are parts of their own |
+//! | all others | attributes |
+//!
+//! Fields are visited in their order, and written as they are visited; what the callsite knows (name, file, line)
+//! follows at the end. The limit of attributes therefore leaves out the last ones.
+//!
+//! A value of the user is formatted in place, between [`Record::begin`] and [`Record::undo`]: one that panics is taken
+//! back, and [`PANICKED`] is written instead.
 
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,8 +33,11 @@ use crate::semconv::{
 
 /// The output of a record.
 pub(super) trait Record {
+    /// Writes the body.
     fn body(&mut self, value: Value<'_>);
+    /// Writes the event name.
     fn event_name(&mut self, value: Value<'_>);
+    /// Writes an attribute.
     fn attribute(&mut self, key: &str, value: Value<'_>);
     /// An attribute with its frame.
     fn encoded_attribute(&mut self, attribute: &[u8]);
@@ -57,6 +74,7 @@ pub(super) struct EventFields<'a, R> {
 }
 
 impl<'a, R: Record> EventFields<'a, R> {
+    /// Begins a record of an event.
     pub(super) fn new(event: &'a Event<'a>, options: &'a LogOptions, record: &'a mut R) -> Self {
         let is_log = event.is_log();
         Self { event, options, record, is_log, has_exception: false, written: 0, dropped: 0 }
@@ -92,11 +110,13 @@ impl<'a, R: Record> EventFields<'a, R> {
         }
     }
 
+    /// Writes a field, or the replacement of a redacted value.
     fn field(&mut self, name: &str, value: Value<'_>) {
         let redacted = self.options.is_redacted(name);
         self.place(name, if redacted { Value::Str(REDACTED) } else { value });
     }
 
+    /// Writes a value to the part of the record that its name stands for.
     fn place(&mut self, name: &str, value: Value<'_>) {
         match name {
             "message" => self.guarded(value, R::body),
@@ -127,6 +147,8 @@ impl<'a, R: Record> EventFields<'a, R> {
         }
     }
 
+    /// Writes an error value. Only the first of an event becomes `exception.*`, and none if the event has such fields
+    /// itself.
     fn exception(&mut self, name: &str, error: &ErrorText) {
         let is_one_more = std::mem::replace(&mut self.has_exception, true);
         let has_own_exception = self.event.fields().any(|field| EXCEPTION.contains(&field.name()));
@@ -142,6 +164,7 @@ impl<'a, R: Record> EventFields<'a, R> {
         }
     }
 
+    /// Writes encoded attributes of the context, those that the event does not have. Of repeated ones the first counts.
     fn extra(&mut self, extra: &[u8]) {
         for (place, (key, attribute)) in encode::encoded_attributes(extra).enumerate() {
             let of_event = self.event.metadata().fields().field(key).is_some();

@@ -1,4 +1,14 @@
 //! The attributes of a span, encoded as they are recorded.
+//!
+//! ```text
+//! field 9, length, KeyValue │ field 9, length, KeyValue │ …      one run of bytes, copied into the span as it is
+//! ```
+//!
+//! A span that ends needs no conversion: its attributes are appended to its message. Finding a key means walking over
+//! the attributes, which is faster than a map for the few that a span has; it happens only for attributes that are set
+//! through the API. Fields of a new span have distinct keys already and are appended without a search.
+//!
+//! Replacing encodes the new value first and removes the old one then, so that the last position is the last value's.
 
 use std::cell::Cell;
 use std::ops::Range;
@@ -13,6 +23,9 @@ use crate::settings::AttributeLimits;
 /// Encoded attributes, no key twice: the last value counts. The limit counts keys.
 ///
 /// The buffer comes from a pool of the thread, and goes back there when it is dropped.
+///
+/// `count` is of keys that are there, `dropped` of those that did not fit: OTLP reports both, `dropped` as
+/// `dropped_attributes_count`.
 #[derive(Debug)]
 pub(super) struct AttributeBuffer {
     bytes: Vec<u8>,
@@ -22,6 +35,7 @@ pub(super) struct AttributeBuffer {
 }
 
 impl AttributeBuffer {
+    /// Creates an empty set, in memory of the thread's pool.
     pub(super) fn new(limits: AttributeLimits) -> Self {
         Self { bytes: take_buffer(), count: 0, dropped: 0, limits }
     }
@@ -43,6 +57,7 @@ impl AttributeBuffer {
         }
     }
 
+    /// Sets an attribute of the API.
     pub(super) fn set_key_value(&mut self, attribute: &KeyValue) {
         let key = attribute.key.as_str();
         self.set(key, |out, limit| {
@@ -50,6 +65,8 @@ impl AttributeBuffer {
         });
     }
 
+    /// Sets an attribute, in place of an earlier one of its key. `encode` gets the limit of a text's length, in
+    /// characters.
     fn set(&mut self, key: &str, encode: impl FnOnce(&mut Vec<u8>, Option<usize>)) {
         match self.position(key).filter(|_| !key.is_empty()) {
             Some(old) => {
@@ -70,6 +87,7 @@ impl AttributeBuffer {
         self.count += 1;
     }
 
+    /// Returns where the attribute of a key is.
     fn position(&self, key: &str) -> Option<Range<usize>> {
         let mut end = 0;
         encode::encoded_attributes(&self.bytes).find_map(|(known, attribute)| {
@@ -79,6 +97,7 @@ impl AttributeBuffer {
     }
 }
 
+/// Encodes a value in the type that OTLP has for it. Bytes become hexadecimal text.
 fn encode_kept(out: &mut Vec<u8>, key: &str, value: KeptValue<'_>, limit: Option<usize>) {
     const FIELD: u8 = SpanFields::ATTRIBUTE;
     match value {
@@ -105,6 +124,7 @@ impl Drop for AttributeBuffer {
     }
 }
 
+/// Takes a buffer of the thread's pool, or allocates one. The pool of a thread that ends may be gone.
 fn take_buffer() -> Vec<u8> {
     let with_pool = |pool: &Cell<Vec<Vec<u8>>>| {
         let mut buffers = pool.take();
@@ -115,6 +135,7 @@ fn take_buffer() -> Vec<u8> {
     BUFFERS.try_with(with_pool).ok().flatten().unwrap_or_else(|| Vec::with_capacity(USUAL_SIZE))
 }
 
+/// Gives a buffer to the pool of this thread, which may be another than it came from. Large ones are freed.
 fn give_buffer(mut buffer: Vec<u8>) {
     if buffer.capacity() == 0 || buffer.capacity() > MAX_KEPT_SIZE {
         return;
@@ -133,7 +154,9 @@ thread_local! {
     static BUFFERS: Cell<Vec<Vec<u8>>> = const { Cell::new(Vec::new()) };
 }
 
+/// Bytes of a new buffer.
 const USUAL_SIZE: usize = 256;
 /// One huge span must not hold its memory for as long as the thread lives.
 const MAX_KEPT_SIZE: usize = 16 << 10;
+/// Buffers in the pool of a thread.
 const MAX_KEPT: usize = 16;

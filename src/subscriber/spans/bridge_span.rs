@@ -1,4 +1,21 @@
 //! The OpenTelemetry span of a `tracing` span.
+//!
+//! A [`BridgeSpan`] is what the context of a `tracing` span holds. It implements the API's `Span`, so that
+//! `Span::current()` of OpenTelemetry, the layers for calls and extension traits reach it like any other.
+//!
+//! | | [`EncodedSpan`] | SDK span |
+//! |---|---|---|
+//! | used | without span processors of the user | with them |
+//! | attributes, events, links | encoded when they are recorded | kept by the SDK |
+//! | at the end | one message into the queue | processors are called |
+//! | limits | ours, of the same settings | the SDK's |
+//!
+//! The status is kept outside of both, in [`SpanStatus`], because an inferred one must be replaceable until the end.
+//!
+//! # Locks
+//!
+//! The API keeps a span behind a mutex, which is held while its methods run. A span processor that logs would need that
+//! lock again; [`ReentrancyGuard`] keeps such events away from the span.
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,6 +35,8 @@ use crate::semconv::ERROR_TYPE;
 use crate::subscriber::reentrancy::ReentrancyGuard;
 
 /// A span that keeps its status until it ends.
+///
+/// Dropping it ends it, at the monotonic time that has passed since its start.
 #[derive(Debug)]
 pub(super) struct BridgeSpan {
     pub(super) context: SpanContext,
@@ -58,6 +77,7 @@ pub(super) struct EncodedItems {
 }
 
 impl EncodedItems {
+    /// `limit` is the number of items; further ones are counted as dropped.
     fn push(&mut self, limit: u32, encode: impl FnOnce(&mut Vec<u8>)) {
         if self.count >= limit {
             self.dropped = self.dropped.saturating_add(1);
@@ -69,11 +89,13 @@ impl EncodedItems {
 }
 
 impl EncodedSpan {
+    /// Encodes an event, with the limits of its attributes.
     fn add_event(&mut self, event: &Event) {
         let limits = &self.source.limits;
         self.events.push(limits.events, |out| SpanFields::event(out, event, limits));
     }
 
+    /// Encodes a link. One that has neither a valid context nor attributes is left out.
     fn add_link(&mut self, link: &Link) {
         let limits = &self.source.limits;
         if !encode::is_empty_link(link) {
@@ -81,6 +103,9 @@ impl EncodedSpan {
         }
     }
 
+    /// Encodes the span into the buffer of the thread and pushes it into the queue, which copies it.
+    ///
+    /// A span that is recorded but not sampled, as a sampler may decide, is not exported.
     fn export(&self, context: &SpanContext, start: SystemTime, end: SystemTime, status: &Status) {
         let Some(queue) = self.source.queue.as_ref().filter(|_| context.is_sampled()) else { return };
         with_scratch(|scratch| {
@@ -107,6 +132,7 @@ impl EncodedSpan {
 }
 
 impl BridgeSpan {
+    /// Ends the span, once: later calls find it ended. An end before the start becomes the start.
     fn end_at(&mut self, end: SystemTime) {
         let (status, error_type) = self.status.finish();
         if let Some(error_type) = error_type {
@@ -130,6 +156,7 @@ impl BridgeSpan {
         }
     }
 
+    /// Sets an attribute that has no meaning for the status.
     fn set_plain_attribute(&mut self, attribute: KeyValue) {
         match &mut self.recording {
             Recording::Encoded(span) => span.attributes.set_key_value(&attribute),

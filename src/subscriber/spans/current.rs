@@ -1,4 +1,11 @@
 //! The spans that are entered on this thread.
+//!
+//! `tracing` allows spans to be exited in another order than they were entered, and one span to be entered twice: the
+//! stack is searched from its end, and what is exited is removed wherever it is.
+//!
+//! Two things are kept for each entered span: its state, which tells the parent of new spans and the span of an event,
+//! and the guard of its OpenTelemetry context, which is detached when the span is exited. The contexts of a thread are
+//! a stack as well, of the OpenTelemetry API; it tolerates guards that are dropped out of order.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -10,8 +17,12 @@ use super::state::SpanState;
 use crate::trace_ids::context_lives;
 
 /// Entered spans of all subscribers, the innermost last.
+///
+/// A thread has one stack for all subscribers, each of which has a number: a thread can use one subscriber inside
+/// another.
 struct EnteredSpans(Vec<Entered>);
 
+/// A span that was entered and not exited yet.
 struct Entered {
     /// Distinguishes the subscribers of a thread.
     subscriber: usize,
@@ -29,6 +40,8 @@ pub(super) fn enter(subscriber: usize, state: Arc<SpanState>) {
 }
 
 /// Makes `context` the current one until a span is exited that is entered.
+///
+/// If the span was exited meanwhile, the context is detached at once.
 pub(super) fn attach(state: &Arc<SpanState>, context: OtelContext) {
     // Without the thread's stack of contexts there is nothing to attach to.
     if !context_lives() {
@@ -65,6 +78,7 @@ pub(super) fn is_entered(state: &Arc<SpanState>) -> bool {
     find(|entered| Arc::ptr_eq(&entered.state, state)).is_some()
 }
 
+/// Returns the innermost entered span that matches.
 fn find(matches: impl Fn(&Entered) -> bool) -> Option<Arc<SpanState>> {
     ENTERED
         .try_with(|spans| {

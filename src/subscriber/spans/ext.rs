@@ -217,11 +217,17 @@ fn has_other_bridge(span: &tracing::Span) -> bool {
     span.with_subscriber(|(_, dispatch)| dispatch.downcast_ref::<SpanAccess>().is_none()).unwrap_or(false)
 }
 
+/// Runs `f` with the state of a span. `None` if its subscriber is not ours, or does not know it.
 fn with_span<T>(span: &tracing::Span, f: impl FnOnce(&Arc<SpanBridge>, &Arc<SpanState>) -> T) -> Option<T> {
     span.with_subscriber(|(id, dispatch)| dispatch.downcast_ref::<SpanAccess>()?.with_span(id, f)).flatten()
 }
 
 impl SpanBridge {
+    /// Sets the parent of a span that has not started.
+    ///
+    /// # Errors
+    ///
+    /// [`SetParentError::AlreadyStarted`]: its ids and its sampling are decided.
     pub(super) fn set_parent(
         self: &Arc<Self>,
         state: &Arc<SpanState>,
@@ -240,6 +246,8 @@ impl SpanBridge {
     }
 
     /// Changes a span, started or not.
+    ///
+    /// `pending` is called with the stage locked, `started` without a lock of ours.
     fn change<T>(
         self: &Arc<Self>,
         state: &Arc<SpanState>,
@@ -262,6 +270,7 @@ impl SpanBridge {
 pub(crate) struct SpanAccess(Arc<SpanBridge>);
 
 impl SpanAccess {
+    /// Creates the layer.
     pub(in crate::subscriber) fn new(bridge: Arc<SpanBridge>) -> Self {
         Self(bridge)
     }

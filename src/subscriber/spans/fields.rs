@@ -7,6 +7,9 @@
 //! | `otel.status_code` | `ok`, `error`, `unset`, also as `STATUS_CODE_OK` |
 //! | `otel.status_description`, `otel.status_message` | status Error with this description |
 //! | others, and those of the above with an unknown value | attributes |
+//!
+//! The names and values are those of `tracing-opentelemetry`, so that programs can change from one bridge to the other.
+//! A value that is unknown makes the field an attribute: a mistake stays visible at the backend.
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanKind, Status};
@@ -88,10 +91,12 @@ impl Special {
     }
 }
 
+/// Returns `true` for fields that can have a meaning.
 fn is_special(key: &str) -> bool {
     [NAME, KIND, STATUS_CODE, STATUS_DESCRIPTION, STATUS_MESSAGE].contains(&key)
 }
 
+/// Reads a kind, in any case, with or without the prefix of the protocol.
 fn parse_kind(text: &str) -> Option<SpanKind> {
     Some(match without_prefix(text, "SPAN_KIND_").to_ascii_lowercase().as_str() {
         "internal" => SpanKind::Internal,
@@ -103,6 +108,7 @@ fn parse_kind(text: &str) -> Option<SpanKind> {
     })
 }
 
+/// Reads a status, in any case, with or without the prefix of the protocol.
 fn parse_status(text: &str) -> Option<Status> {
     Some(match without_prefix(text, "STATUS_CODE_").to_ascii_lowercase().as_str() {
         "ok" => Status::Ok,

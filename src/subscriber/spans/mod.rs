@@ -96,6 +96,9 @@ use crate::lines::kept_fields::KeptFields;
 use crate::trace_ids::{TraceIds, is_suppressed, with_current};
 
 /// Makes OpenTelemetry spans of the `tracing` spans of one subscriber.
+///
+/// `dispatch` is the subscriber itself, to which twins belong; `stock` the layer of `tracing-opentelemetry` over them
+/// (`compat`). Both are held weakly, because they hold the bridge.
 #[derive(Debug)]
 pub(crate) struct SpanBridge {
     source: SpanSource,
@@ -107,6 +110,7 @@ pub(crate) struct SpanBridge {
 }
 
 impl SpanBridge {
+    /// Creates the bridge of one subscriber.
     pub(crate) fn new(source: SpanSource, filter: FilterHandle) -> Self {
         Self {
             source,
@@ -123,6 +127,7 @@ impl SpanBridge {
         Self { records_events, ..self }
     }
 
+    /// Returns `true` if events are span events as well.
     pub(super) fn records_events(&self) -> bool {
         self.records_events
     }
@@ -152,10 +157,12 @@ impl SpanBridge {
         span.add_event_with_timestamp(name, time, recorded);
     }
 
+    /// Returns the span filter.
     pub(super) fn filter(&self) -> &FilterHandle {
         &self.filter
     }
 
+    /// Remembers the subscriber.
     pub(super) fn on_register_dispatch(&self, dispatch: &Dispatch) {
         let _ = self.dispatch.set(dispatch.downgrade());
     }
@@ -189,6 +196,9 @@ impl SpanBridge {
         }
     }
 
+    /// Makes a new span a pending one. Its parent is the explicit one, or else the current OpenTelemetry span of the
+    /// thread, whoever started it. On threads of this crate, and where telemetry is suppressed, it stands for its
+    /// parent.
     fn begin(&self, attributes: &span::Attributes<'_>, state: &mut SpanState) {
         let parent = match &state.parent {
             Some(parent) if !attributes.is_contextual() => self.context(parent),
@@ -235,6 +245,7 @@ impl SpanBridge {
         }
     }
 
+    /// Links a span to another one, which is started for its ids.
     pub(super) fn on_follows_from(&self, id: &span::Id, follows: &span::Id) {
         let (Some(state), Some(follows)) = (self.spans.get(id), self.spans.get(follows)) else { return };
         if state.is_included
@@ -257,6 +268,7 @@ impl SpanBridge {
         }
     }
 
+    /// Marks the span if a panic was noted in it.
     pub(super) fn on_exit(&self, state: &Arc<SpanState>) {
         if let Some(started) = state.started.get() {
             errors::mark_panicked(&started.context, state.stands_for_call());
@@ -339,6 +351,7 @@ impl SpanBridge {
         }
     }
 
+    /// Starts a pending span, and stores the result. A panic of user code makes it stand for the span around it.
     fn settle(&self, state: &SpanState, pending: PendingSpan) -> Started {
         let around = pending.parent.clone();
         let start = || {

@@ -1,4 +1,15 @@
 //! Where spans come from: how a pending span becomes a started one.
+//!
+//! # Steps
+//!
+//! 1. If the parent alone decides against the span ([`SamplingShortcut`]): below a local unsampled span it stands for
+//!    that span, with the same ids; elsewhere it gets ids, and nothing else.
+//! 2. Ids are chosen: a root gets a random trace id, with the *random* flag.
+//! 3. The sampler is called. Attributes are made for it only if it is the user's.
+//! 4. Attributes are encoded, then those that the sampler adds, then links and events that were set before.
+//!
+//! The second way has the SDK do 2 to 4, and corrects its result: the SDK drops the *random* flag, and its span is
+//! wrapped to keep the status.
 
 use std::sync::Arc;
 
@@ -24,6 +35,7 @@ pub(crate) struct SpanSource {
     shortcut: SamplingShortcut,
 }
 
+/// Who starts spans.
 #[derive(Clone, Debug)]
 enum Way {
     Direct(Arc<DirectSource>),
@@ -84,10 +96,12 @@ impl SpanSource {
     }
 }
 
+/// Returns a span that has ids and records nothing.
 fn unsampled(parent: &OtelContext, span: SpanContext) -> Started {
     Started { context: parent.with_remote_span_context(span), is_own: true, is_recording: false }
 }
 
+/// Starts a span that is encoded as it is recorded.
 fn start_direct(
     source: &Arc<DirectSource>,
     pending: PendingSpan,
@@ -147,6 +161,9 @@ fn start_direct(
     Started { context: around.with_span(span), is_own: true, is_recording: true }
 }
 
+/// Starts a span of the SDK, which calls its sampler, id generator and processors.
+///
+/// `flags` are those that the SDK does not keep: the parent's, or those of a root.
 fn start_sdk(tracer: &SdkTracer, pending: PendingSpan, state: &SpanState, flags: TraceFlags) -> Started {
     let attributes = key_values(&pending, state);
     let PendingSpan { parent: around, name, meaning, links, events, .. } = pending;
@@ -181,6 +198,7 @@ fn start_sdk(tracer: &SdkTracer, pending: PendingSpan, state: &SpanState, flags:
 }
 
 /// All attributes of a pending span.
+/// Returns the fields, then what extension traits have set.
 fn key_values(pending: &PendingSpan, state: &SpanState) -> Vec<KeyValue> {
     let fields = state.kept.fields();
     let recorded = attributes(&fields).map(|(key, value)| key_value(key, value));

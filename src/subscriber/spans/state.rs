@@ -1,4 +1,21 @@
 //! The state of one open span.
+//!
+//! # Who owns a span
+//!
+//! | owner | until |
+//! |---|---|
+//! | [`OpenSpans`](super::OpenSpans), by the id of `tracing` | it is closed |
+//! | the stack of each thread that has entered it | it is exited there |
+//! | each child, as its parent | the child is closed |
+//!
+//! The last owner drops it. A state that nothing else refers to when its span is closed is emptied and kept for the
+//! next span of the thread: a span in a loop then allocates nothing for its state and its fields.
+//!
+//! # Who may change it
+//!
+//! `id`, `metadata`, `parent`, `start`, `is_included` and the verdicts in `kept` are written before the state is
+//! shared, and are read without a lock. `stage` and `errors` have locks of their own, which are held for a moment.
+//! `started` is written once.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -16,6 +33,8 @@ use crate::lines::span::{KeptSpan, SpanChain};
 use crate::subscriber::errors::RecordedErrors;
 
 /// The state of a `tracing` span. See the [module](super) for how it changes.
+///
+/// It exists for each span that an output needs, whether the span filter includes it or not.
 #[derive(Debug)]
 pub(crate) struct SpanState {
     pub(super) id: span::Id,
@@ -62,6 +81,8 @@ pub(super) struct PendingSpan {
 }
 
 /// A span that has started.
+///
+/// Cheap to clone: the context is reference-counted.
 #[derive(Clone, Debug)]
 pub(super) struct Started {
     /// Holds the OpenTelemetry span.
@@ -140,10 +161,12 @@ impl SpanState {
         self.nearest_included().is_some_and(|state| is_handler_span(state.metadata))
     }
 
+    /// Locks the stage. A panic of another thread cannot have left it half changed.
     pub(super) fn lock_stage(&self) -> MutexGuard<'_, Stage> {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Locks the errors that the span remembers.
     pub(crate) fn lock_errors(&self) -> MutexGuard<'_, RecordedErrors> {
         self.errors.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -187,6 +210,7 @@ pub(super) struct StartTime {
 }
 
 impl StartTime {
+    /// Reads both clocks.
     pub(super) fn now() -> Self {
         Self { time: wall_clock(), instant: Instant::now() }
     }

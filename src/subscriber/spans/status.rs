@@ -1,4 +1,16 @@
 //! The status of a span: the user's own wins over one that this crate infers from errors.
+//!
+//! | set by the user | inferred | the span ends with |
+//! |---|---|---|
+//! | nothing | nothing | Unset |
+//! | nothing | error `a`, then `b` | Error `a` |
+//! | Ok | any | Ok |
+//! | Error without description | error `a` | Error `a` |
+//! | Error `x`, then `y` | any | Error `x` |
+//! | Error, then Ok | any | Ok |
+//!
+//! The API has one method for both, so that whether a status is inferred is told by a flag of the thread, which
+//! [`as_inferred`] sets around the calls of this crate.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -18,6 +30,7 @@ pub(super) struct SpanStatus {
     inferred: Option<Box<Inferred>>,
 }
 
+/// What errors that were logged or returned say about the span.
 #[derive(Debug, Default)]
 struct Inferred {
     description: Option<Cow<'static, str>>,
@@ -25,6 +38,7 @@ struct Inferred {
 }
 
 impl SpanStatus {
+    /// Sets a status; it counts by the rules above.
     pub(super) fn set(&mut self, status: Status) {
         match status {
             Status::Unset => {}
@@ -66,6 +80,7 @@ impl SpanStatus {
     }
 }
 
+/// Returns `true` if a status of the user replaces an earlier one.
 fn outranks(new: &Status, old: &Status) -> bool {
     match old {
         Status::Ok => false,

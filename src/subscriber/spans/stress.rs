@@ -28,6 +28,7 @@ use crate::subscriber::{LayerParts, Marks};
 const THREADS: usize = 3;
 const ROUNDS: usize = if cfg!(miri) { 3 } else { 300 };
 
+/// A bridge whose filter includes everything of level INFO.
 fn bridge(source: SpanSource) -> Arc<SpanBridge> {
     Arc::new(SpanBridge::new(source, FilterHandle::new(Filter::parse("info").0)))
 }
@@ -78,6 +79,7 @@ fn reach(span: &tracing::Span, thread: usize) {
     }
 }
 
+/// Runs all threads at once on one span, again and again, and checks that no span stays open.
 fn run(bridge: &Arc<SpanBridge>) {
     let dispatch = subscriber(bridge);
     for _ in 0..ROUNDS {
