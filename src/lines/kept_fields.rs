@@ -1,4 +1,13 @@
 //! The fields of a span, as they were recorded, for every output that shows them.
+//!
+//! Three outputs show the fields of a span: lines, log records, and the span itself. Each value is visited once and
+//! stored in a form that all of them can encode: numbers as they are, texts in one buffer. A `Debug` value is formatted
+//! here, since it cannot be kept; it runs code of the user once, however many outputs there are.
+//!
+//! ```text
+//! fields: [ (name, I64 3), (name, Text 0..5), (name, Error 5..9, 9..14) ]
+//! text:   "first" "gone" "other"
+//! ```
 
 use std::cell::Cell;
 use std::error::Error;
@@ -14,6 +23,9 @@ use crate::exception::{PANICKED, describe};
 ///
 /// Values are stored and texts are formatted once, when the span is created or the field recorded. Every output then
 /// writes them in its own form, and only if it has something to write.
+///
+/// A span that records a field again and again does not grow: the earlier value is removed with its text. Clearing
+/// keeps the memory, which the next span of the thread uses.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeptFields {
     fields: Vec<KeptField>,
@@ -21,12 +33,14 @@ pub(crate) struct KeptFields {
     text: String,
 }
 
+/// One field.
 #[derive(Clone, Debug)]
 struct KeptField {
     name: &'static str,
     value: Kept,
 }
 
+/// A value as it is stored: texts are places in the buffer.
 #[derive(Clone, Debug)]
 enum Kept {
     Bool(bool),
@@ -65,6 +79,7 @@ impl KeptFields {
         outcome
     }
 
+    /// Removes all fields and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.fields.clear();
         self.text.clear();
@@ -99,6 +114,7 @@ impl KeptFields {
         KeepEach(self)
     }
 
+    /// Returns a value with its text.
     fn value<'a>(&'a self, value: &'a Kept) -> KeptValue<'a> {
         match value {
             Kept::Bool(value) => KeptValue::Bool(*value),
@@ -113,16 +129,19 @@ impl KeptFields {
         }
     }
 
+    /// Returns a text. A place that is not there, which no code produces, is empty.
     fn text(&self, range: &Range<usize>) -> &str {
         self.text.get(range.clone()).unwrap_or_default()
     }
 
+    /// Appends a text and returns its place.
     fn keep(&mut self, text: &str) -> Range<usize> {
         let start = self.text.len();
         self.text.push_str(text);
         start..self.text.len()
     }
 
+    /// Appends a field whose name is not there.
     fn set(&mut self, field: &Field, value: Kept) {
         self.fields.push(KeptField { name: name_of(field), value });
     }
@@ -170,6 +189,7 @@ fn name_of(field: &Field) -> &'static str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
+/// Keeps each value that it visits.
 struct KeepEach<'a>(&'a mut KeptFields);
 
 impl KeepEach<'_> {

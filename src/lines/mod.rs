@@ -1,4 +1,16 @@
 //! Log lines: their formats and the writer.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | `json` | the layer that writes JSON, public |
+//! | `pretty` | the layer that writes text for a terminal |
+//! | `writer` | where lines go, without blocking the thread that logs |
+//! | `event_field` | the roles of an event's fields, the same for all formats |
+//! | `kept_fields`, `span`, `span_table` | the fields of open spans, kept once for all outputs |
+//! | `shared_visit` | one visit of an event's fields for all outputs |
+//!
+//! A format is chosen once, when telemetry is started, and is used without a virtual call for each value: an event is
+//! visited by the visitor of its format, which writes straight into the line.
 
 pub(crate) mod event_field;
 pub mod json;

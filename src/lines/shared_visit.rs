@@ -1,4 +1,12 @@
 //! One visit of fields for several outputs.
+//!
+//! `Event::record` shows fields to one visitor. With one visit for each output, `Debug` implementations of the user
+//! would run as often as there are outputs, and a counter in one of them would count wrongly. Here the visit is led by
+//! the first output and passed on to the others: the line leads, and the record, the mark of an error and a span event
+//! follow.
+//!
+//! With one output alone nothing is in between: the event is shown to its visitor directly, which formats into its own
+//! buffer.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -22,6 +30,7 @@ pub(crate) struct SharedVisit<'a> {
 pub(crate) type ShowFields<'a> = dyn Fn(&mut dyn Visit) + 'a;
 
 impl<'a> SharedVisit<'a> {
+    /// Takes the visitors that follow; missing ones cost nothing.
     pub(crate) fn new(others: [Option<&'a mut (dyn Visit + 'a)>; MAX_OTHERS]) -> Self {
         Self { others }
     }
@@ -39,10 +48,12 @@ impl<'a> SharedVisit<'a> {
     }
 }
 
+/// Borrows a visitor for the time of one visit.
 fn reborrow<'s>(visitor: &'s mut Option<&mut (dyn Visit + '_)>) -> Option<&'s mut (dyn Visit + 's)> {
     visitor.as_deref_mut().map(shorten)
 }
 
+/// Shortens the lifetime of a visitor, which the compiler does not do inside an `Option`.
 fn shorten<'s>(visitor: &'s mut (dyn Visit + '_)) -> &'s mut (dyn Visit + 's) {
     visitor
 }
@@ -53,6 +64,7 @@ struct Fan<'a> {
 }
 
 impl Fan<'_> {
+    /// Shows one value to all visitors.
     fn each(&mut self, show: impl Fn(&mut dyn Visit)) {
         for visitor in self.visitors.iter_mut().flatten() {
             show(*visitor);
@@ -120,6 +132,7 @@ thread_local! {
 
 /// One huge value must not hold its memory for as long as the thread lives.
 const MAX_KEPT: usize = 64 << 10;
+/// Record, error mark, span event.
 const MAX_OTHERS: usize = 3;
 
 #[cfg(test)]

@@ -8,6 +8,15 @@
 //! | float | the shortest number that reads back equal; `"NaN"`, `"Infinity"`, `"-Infinity"`, or `null` |
 //! | bytes | base64 |
 //! | `Display`, `Debug` | what it writes, as a string; `"[panicked]"` when it panics |
+//!
+//! # Escaping
+//!
+//! Text is tested in words of eight bytes: a word without control characters, quotes, backslashes and bytes beyond
+//! ASCII needs no escape, and a text that consists of such words is copied. Otherwise each byte is looked up in a table
+//! of 256 entries. JSON demands escapes for quotes, backslashes and characters below U+0020; here characters that hide
+//! text or act on a terminal are escaped as well (see [`is_harmful`]), because lines are read in terminals.
+//!
+//! Encoding never fails and never panics: `write!` to a `Vec` is avoided for everything but values of the user.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,20 +28,24 @@ use opentelemetry::{Array, Value};
 use crate::exception::PANICKED;
 use crate::export::render::terminal::is_harmful;
 
+/// Writes a string with its quotes.
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     escaped(out, text);
     out.push(b'"');
 }
 
+/// Writes `true` or `false`.
 pub(crate) fn bool(out: &mut Vec<u8>, value: bool) {
     out.extend_from_slice(if value { b"true" } else { b"false" });
 }
 
+/// Writes an integer as a number.
 pub(crate) fn integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
+/// Writes an integer as a string.
 pub(crate) fn wide_integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
     out.push(b'"');
     integer(out, value);
@@ -53,6 +66,7 @@ pub(crate) struct Numbers {
 impl Numbers {
     /// The numbers that JSON can express.
     pub(crate) const ALL: Self = Self { max: u64::MAX, max_float: f64::MAX, non_finite_as_text: true };
+    /// Integers of 64 bits with a sign, floats of 64 bits; what is not finite is `null`.
     pub(crate) const SIGNED_64: Self =
         Self { max: i64::MAX as u64, max_float: f64::MAX, non_finite_as_text: false };
     /// Integers of 64 bits, and floats of 32 bits (in whatever precision they are written).
@@ -60,6 +74,7 @@ impl Numbers {
     /// Integers that a double holds exactly.
     pub(crate) const FLOAT_64: Self = Self { max: (1 << 53) - 1, ..Self::SIGNED_64 };
 
+    /// Returns `true` if the integer is written as a number.
     pub(crate) fn holds_integer(self, value: u64) -> bool {
         value <= self.max
     }
@@ -69,6 +84,7 @@ impl Numbers {
         value.abs() <= self.max_float
     }
 
+    /// Writes an integer as a number, or as a string if the backend cannot hold it.
     pub(crate) fn signed(self, out: &mut Vec<u8>, value: i64) {
         match value.unsigned_abs().saturating_sub(u64::from(value < 0)) <= self.max {
             true => integer(out, value),
@@ -76,6 +92,7 @@ impl Numbers {
         }
     }
 
+    /// Writes an integer as a number, or as a string if the backend cannot hold it.
     pub(crate) fn unsigned(self, out: &mut Vec<u8>, value: u64) {
         if self.holds_integer(value) { integer(out, value) } else { wide_integer(out, value) }
     }
@@ -99,6 +116,7 @@ impl Numbers {
         out.extend_from_slice(text);
     }
 
+    /// Writes a value of the API. Kinds that a later version of it may add are written as text.
     pub(crate) fn value(self, out: &mut Vec<u8>, value: &Value) {
         match value {
             Value::Bool(value) => bool(out, *value),
@@ -132,6 +150,7 @@ pub(crate) fn string_up_to(out: &mut Vec<u8>, text: &str, max: usize) {
     out.push(b'"');
 }
 
+/// Writes bytes as base64 with padding.
 pub(crate) fn bytes(out: &mut Vec<u8>, value: &[u8]) {
     out.push(b'"');
     let start = out.len();
@@ -181,6 +200,7 @@ pub(crate) fn formatted(out: &mut Vec<u8>, max: usize, write: impl FnOnce(&mut E
     out.push(b'"');
 }
 
+/// Writes an array.
 fn list<T>(out: &mut Vec<u8>, values: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
     out.push(b'[');
     for (index, value) in values.iter().enumerate() {
@@ -248,6 +268,7 @@ fn all_plain(word: u64) -> bool {
     (controls | quotes | backslashes | deletes | word) & HIGH_BITS == 0
 }
 
+/// Escapes a text of which some byte needs it, or begins a character that might.
 #[inline(never)]
 fn escape_each(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();

@@ -1,4 +1,21 @@
 //! Encoded fields, and how two sets of them become one without a key twice.
+//!
+//! # Keys
+//!
+//! | case | result |
+//! |---|---|
+//! | a key twice in one event | the later value replaces the earlier one |
+//! | a key of an event and of a span | the event's |
+//! | a key that the line or the backend owns | renamed, `field.key` |
+//! | `a` and `a.b`, where dots unfold | one of them renamed, since one object cannot be a value as well |
+//!
+//! Keys are compared as they stand in the text, escaped: equal keys have equal escapes.
+//!
+//! # Invariants
+//!
+//! `marks` are in the order of the text and cover it without gaps. A mark is pushed when its key has been written; its
+//! value is whatever is appended until the next mark. `keys` has at least the bits of all keys: bits of removed fields
+//! stay.
 
 use std::ops::Range;
 
@@ -27,6 +44,7 @@ struct Mark {
 }
 
 impl Fields {
+    /// Removes all fields and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.marks.clear();
@@ -44,6 +62,7 @@ impl Fields {
         self.marks.iter().map(|mark| self.key(mark))
     }
 
+    /// The memory that is kept when the fields are cleared, in bytes.
     pub(super) fn capacity(&self) -> usize {
         self.text.capacity() + self.marks.capacity() * size_of::<Mark>()
     }
@@ -158,6 +177,7 @@ impl Fields {
         self.dotted = other.dotted;
     }
 
+    /// Writes `,"key":` and returns the hash of the escaped key.
     fn write_key(&mut self, key: &str) -> u64 {
         self.text.extend_from_slice(b",\"");
         let start = self.text.len();
@@ -178,6 +198,7 @@ impl Fields {
         start - length
     }
 
+    /// Removes a field and moves those after it.
     fn take_out(&mut self, index: usize, end: usize) {
         let start = self.marks[index].start;
         self.text.drain(start..end);
@@ -188,6 +209,7 @@ impl Fields {
         }
     }
 
+    /// Appends a field of another set, under another key if it is related to one that is here.
     fn push(&mut self, from: &Self, index: usize, mark: Mark, reserved: &Reserved) {
         let start = self.text.len();
         let (hash, key_end) = match self.key_apart(from.key(&mark), from, &[], reserved) {
@@ -210,10 +232,12 @@ impl Fields {
         &self.text[self.marks[index].key_end..self.range(index).end]
     }
 
+    /// Returns `true` if there is a field of this key.
     fn contains(&self, hash: u64, key: &[u8]) -> bool {
         self.keys & bit(hash) != 0 && self.position(hash, key).is_some()
     }
 
+    /// Returns which field has this key.
     fn position(&self, hash: u64, key: &[u8]) -> Option<usize> {
         self.marks.iter().position(|mark| mark.hash == hash && self.key(mark) == key)
     }
@@ -223,6 +247,7 @@ impl Fields {
         &self.text[mark.start + 2..mark.key_end]
     }
 
+    /// Returns the part of the text that is a field, with its comma.
     fn range(&self, index: usize) -> Range<usize> {
         let end = self.marks.get(index + 1).map_or(self.text.len(), |next| next.start);
         self.marks[index].start..end

@@ -1,4 +1,12 @@
 //! The options of a layer, rendered once: the constant parts of a line, ready to be copied.
+//!
+//! | rendered at | what |
+//! |---|---|
+//! | construction | keys of the fixed fields with their punctuation; levels; constant fields; keys that are taken |
+//! | each line | time, message, ids, target, fields |
+//!
+//! Most of a line is therefore copied. A change of an option renders everything again, which costs microseconds and
+//! happens while the layer is built.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,6 +22,8 @@ use super::reserved::{Reserved, Role};
 use crate::trace_ids::TraceIds;
 
 /// The options of a layer.
+///
+/// It is kept beside the [`Format`] that is rendered from it, because a setter changes one option of all.
 #[derive(Clone)]
 pub(super) struct Options {
     pub(super) style: FieldNames,
@@ -91,6 +101,8 @@ pub(super) struct Format {
 type Text = Box<[u8]>;
 
 impl Format {
+    /// Renders the parts. The order is that of precedence: a fixed field gets its name first, then constants of the
+    /// backend, of the service and of the user; a later one that finds its name taken is renamed.
     pub(super) fn new(options: &Options) -> Self {
         let preset = options.style.preset();
         let mut reserved = Reserved::new(preset.unfolds);
@@ -137,6 +149,7 @@ impl Format {
     }
 
     /// `write` appends the time itself.
+    /// Writes key and value of the time.
     pub(super) fn timestamp(&self, line: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
         if !self.timestamp.is_empty() {
             line.extend_from_slice(&self.timestamp);
@@ -145,6 +158,7 @@ impl Format {
         }
     }
 
+    /// Writes key and value of the level.
     pub(super) fn level(&self, line: &mut Vec<u8>, level: Level) {
         let index = match level {
             Level::TRACE => 0,
@@ -162,6 +176,7 @@ impl Format {
         !self.message.is_empty()
     }
 
+    /// Writes the ids, or what stands for missing ones.
     pub(super) fn ids(&self, line: &mut Vec<u8>, ids: Option<TraceIds>) {
         let Some(ids) = ids else {
             line.extend_from_slice(&self.missing_ids);
@@ -183,6 +198,7 @@ impl Format {
         }
     }
 
+    /// Writes key and value of the target.
     pub(super) fn target(&self, line: &mut Vec<u8>, target: &str) {
         if !self.target.is_empty() {
             line.extend_from_slice(&self.target);
@@ -190,6 +206,7 @@ impl Format {
         }
     }
 
+    /// Writes the constant fields.
     pub(super) fn constants(&self, line: &mut Vec<u8>) {
         line.extend_from_slice(&self.constants);
     }
@@ -201,6 +218,7 @@ impl Format {
 }
 
 impl IdForm {
+    /// Writes the text of an id, without quotes.
     fn write<const N: usize>(self, line: &mut Vec<u8>, id: [u8; N]) {
         match (self, id.last_chunk::<8>()) {
             (Self::Decimal, Some(low)) => encode::integer(line, u64::from_be_bytes(*low)),
@@ -208,6 +226,7 @@ impl IdForm {
         }
     }
 
+    /// Writes the value of the flags, which is a text or, for some backends, a truth value.
     fn write_flags(self, line: &mut Vec<u8>, ids: TraceIds) {
         match self {
             Self::HexAndSampled => encode::bool(line, ids.flags.is_sampled()),
@@ -253,6 +272,7 @@ fn opened(mut key: Vec<u8>) -> Vec<u8> {
     key
 }
 
+/// `,"key":"value"`, or nothing when the field is left out.
 fn with_string(key: &[u8], value: &str) -> Text {
     let mut text = key.to_vec();
     if !key.is_empty() {
@@ -261,6 +281,7 @@ fn with_string(key: &[u8], value: &str) -> Text {
     text.into()
 }
 
+/// Renders what is written in place of ids. A key that is left out of lines has no replacement.
 fn missing_ids(absent: MissingIds, keys: &[Vec<u8>; 7]) -> Vec<u8> {
     let ids = [Field::TraceId, Field::SpanId, Field::TraceFlags];
     let (ids, value): (&[Field], &[u8]) = match absent {
@@ -300,6 +321,7 @@ fn constants(options: &Options, preset: &Preset, reserved: &mut Reserved) -> Vec
     fields.text().to_vec()
 }
 
+/// Writes name, version and environment of the service where the backend expects them.
 fn service(options: &Options, preset: &Preset, fields: &mut Fields, reserved: &Reserved) {
     let mut string = |key, value: &Option<String>| {
         if let Some(value) = value {

@@ -1,4 +1,9 @@
 //! A visitor that encodes the values of a span or an event.
+//!
+//! Each value takes the same way: the role of the field decides where it goes ([`EventField`]), the preset may rename
+//! it, redaction may replace it, and [`Fields`] makes its key unique. Only then is the value encoded, in place.
+//!
+//! Fields of a span have no roles: `message` is a field there, and errors add no `exception.*`.
 
 use std::error::Error;
 use std::fmt;
@@ -59,10 +64,12 @@ impl Values<'_> {
         }
     }
 
+    /// [`begin`](Self::begin) for a text.
     fn begin_text(&mut self, name: &str) -> Option<&mut Vec<u8>> {
         self.begin(name, Shape::Other, true)
     }
 
+    /// Begins the message, which stands in the line itself. A second one is a field.
     fn begin_message(&mut self) -> Option<&mut Vec<u8>> {
         let line = self.message.take()?;
         if !self.format.message(line) {
@@ -75,6 +82,7 @@ impl Values<'_> {
         Some(line)
     }
 
+    /// Writes a key, and the replacement of a redacted value.
     fn begin_key(&mut self, key: &str, shape: Shape) -> Option<&mut Vec<u8>> {
         let is_redacted = self.redaction.is_redacted(key);
         let out =
@@ -91,6 +99,7 @@ impl Values<'_> {
         if self.fields.has(key) { None } else { self.begin_key(key, Shape::Other) }
     }
 
+    /// Adds what is known of an error: type, message, and the chain of its causes if it has any.
     fn exception(&mut self, error: &ErrorText) {
         let max = self.format.max_field_length;
         let [type_key, message_key, stacktrace_key] = self.format.preset.exception;

@@ -9,6 +9,9 @@
 //! Time of day (UTC) and level, the message, the event's fields and those of the context; then, dimmed, target, the path
 //! of spans with their fields, and the beginning of the trace id. What is logged cannot act on the terminal or imitate
 //! a line: control characters are shown as escapes, and what follows a line end in a value is indented behind a bar.
+//!
+//! It is made for eyes, not for throughput: each line allocates several strings. The same values, redaction and context
+//! as in JSON lines are shown, so that a developer sees what production logs.
 
 mod text;
 
@@ -44,6 +47,7 @@ pub(crate) struct PrettyLayer<W> {
 }
 
 impl<W> PrettyLayer<W> {
+    /// Creates the layer; `colors` are those of the terminal that lines go to.
     pub(crate) fn new(make_writer: W, colors: Colors) -> Self {
         Self { make_writer, colors, redaction: Redaction::default(), baggage: BaggageKeys::default() }
     }
@@ -58,6 +62,7 @@ impl<W> PrettyLayer<W> {
         Self { baggage, ..self }
     }
 
+    /// Returns an empty collection of values for one event or span.
     fn values(&self, log_record: bool) -> Values<'_> {
         Values {
             redaction: &self.redaction,
@@ -83,15 +88,18 @@ impl<W> PrettyLayer<W> {
         line
     }
 
+    /// Appends `key=value`, which are escaped already.
     fn field(&self, line: &mut String, key: &str, value: &str) {
         line.push_str(&self.dimmed(&format!("{key}=")));
         line.push_str(value);
     }
 
+    /// Returns text in the background colour of what is not read first.
     fn dimmed(&self, text: &str) -> String {
         self.painted(DIM, text)
     }
 
+    /// Returns text in a colour, if there are colours.
     fn painted(&self, color: &str, text: &str) -> String {
         self.colors.paint(color, text)
     }
@@ -200,6 +208,7 @@ struct Values<'a> {
 }
 
 impl Values<'_> {
+    /// Adds a value. `value` is not called for a redacted field: its `Debug` does not run.
     fn add(&mut self, key: &str, value: impl FnOnce() -> String) {
         let redacted = self.redaction.is_redacted(key);
         let value = if redacted { REDACTED.to_owned() } else { value() };
