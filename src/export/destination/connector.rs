@@ -10,6 +10,16 @@
 //!
 //! The first bytes of each peer are noted: they tell a receiver of the other protocol, or one that speaks TLS, from one that
 //! is down, where the error of the library would be the same.
+//!
+//! # Time
+//!
+//! All steps together have one limit, the request's timeout, and at most [`CONNECT_TIMEOUT`]. A step that hangs, such
+//! as a proxy that accepts and never answers, therefore costs one try, not the worker.
+//!
+//! # Ownership
+//!
+//! The HTTP client (hyper-util's) owns the connections and decides when a new one is made: for HTTP/2 one that all
+//! requests share, for HTTP/1 as many as there are requests at a time. A connector is cloned for each.
 
 use std::future::Future;
 use std::io;
@@ -143,6 +153,8 @@ impl Connector {
     }
 
     /// The error of a connection that took too long.
+    ///
+    /// Behind a proxy the proxy is named: it is the peer that did not answer.
     fn timed_out(&self) -> BoxError {
         match &self.proxy {
             Some(proxy) => ProxyError::NoAnswer { proxy: proxy.clone() }.into(),

@@ -2,6 +2,18 @@
 //!
 //! Only facts that the operators of the destinations have published are here; each row names the page. What a
 //! destination merely advises against is not.
+//!
+//! A hint is logged once, after the start line, and changes nothing: the exporter sends what it was configured to send,
+//! because a destination may have changed, or a proxy in front of it may translate.
+//!
+//! | the settings | the destination | hint |
+//! |---|---|---|
+//! | gRPC | takes HTTP only | the protocol to set |
+//! | cumulative metrics | takes deltas only | the temporality to set |
+//! | a signal that it does not take | – | turn the exporter off |
+//! | no header with credentials | requires one | the name of the header, never a value |
+//!
+//! A signer of requests can add any header, so that nothing is said about headers where there is one.
 
 use opentelemetry_sdk::metrics::Temporality;
 
@@ -21,6 +33,7 @@ struct KnownDestination {
     source: &'static str,
 }
 
+/// What a destination does not take, or requires.
 enum Limit {
     /// No gRPC.
     HttpOnly,

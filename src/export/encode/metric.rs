@@ -2,6 +2,17 @@
 //!
 //! Compared with the conversion of `opentelemetry-proto`, integers above `i64::MAX` become doubles instead of 0, a key
 //! is written once per point, and a histogram point without measurements has no minimum and maximum.
+//!
+//! ```text
+//! ResourceMetrics ─ ScopeMetrics ─ Metric ─ Gauge | Sum | Histogram | ExponentialHistogram ─ data points
+//! ```
+//!
+//! One walk over the collection writes the request and gathers two things on the way: the number of data points, which
+//! the ledger counts, and the streams that have reached their limit of attribute sets. Metrics are not spread over
+//! requests: a collection is one item, whose points belong together.
+//!
+//! Temporality is the reader's, except for observed counters: these are always collected as totals, and the difference
+//! is made here ([`ObservedCounters`]) for a destination that takes deltas.
 
 use std::time::SystemTime;
 
@@ -21,9 +32,10 @@ use super::wire::{
 use crate::settings::AttributeLimits;
 
 /// An encoded collection.
+///
+/// A collection without data points has a request all the same, with the resource alone; the queue leaves it out.
 #[derive(Debug, Default)]
 pub(crate) struct EncodedMetrics {
-    /// The request.
     /// An `ExportMetricsServiceRequest` with one resource.
     pub(crate) request: Vec<u8>,
     /// Its data points.

@@ -8,6 +8,18 @@
 //!
 //! Values are also read back here: [`encoded_attributes`] and its siblings serve the code that keeps a span's attributes
 //! encoded and must show one of them to a user, and the collector of tests.
+//!
+//! # Sizes
+//!
+//! An attribute is a message in a message in a message, each with its length before it. For the usual types the lengths
+//! are known before anything is written ([`attribute_head`]); only for nested values and texts that are formatted in
+//! place is the content written first, and moved if its length needs more than one byte ([`message`]).
+//!
+//! # Limits
+//!
+//! `value_length` counts characters, as the specification says, and applies to strings, to strings in arrays and maps,
+//! and to bytes. The number of attributes counts keys: a repeated one takes no further place. An attribute without a
+//! key is dropped and counted, since the specification does not allow it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -108,6 +120,8 @@ where
 }
 
 /// Where each key comes last, if there are so many keys that comparing all with all would take long.
+///
+/// `None` for up to [`MANY`] attributes: then [`attributes`] compares them with each other.
 fn last_of_each_key<'a, V: 'a, I>(attributes: &impl Fn() -> I) -> Option<HashMap<&'a str, usize>>
 where
     I: Iterator<Item = (&'a str, &'a V)>,
@@ -171,6 +185,8 @@ pub(crate) fn attribute_bytes(out: &mut Vec<u8>, field: u8, key: &str, value: &[
 }
 
 /// Everything of an attribute up to the content of its value, which has `length` bytes.
+///
+/// The short form, for attributes of fewer than 128 bytes, is two appends to the buffer besides the key.
 #[inline]
 fn attribute_head(out: &mut Vec<u8>, field: u8, key: &str, length: usize) {
     let key = key.as_bytes();

@@ -8,6 +8,10 @@
 //! | 0 varint | seven bits a byte, the lowest first |
 //! | 1, 5 fixed | 8 or 4 bytes, little-endian |
 //! | 2 length-delimited | a varint of the length, then a message, string, bytes or packed list |
+//!
+//! Encoding appends to the caller's buffer and never fails. Decoding borrows from the message and ends at the first
+//! byte that is no protobuf: it reads what was encoded here, or answers of a collector, where what is malformed counts
+//! as missing.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -150,6 +154,8 @@ fn shift_for_length(out: &mut Vec<u8>, start: usize) {
 }
 
 /// Fields of fixed size, which are appended to a message together: that costs less than to append each.
+///
+/// A field that does not fit is left out; the capacity is enough for the fields that its users write.
 pub(super) struct FixedFields {
     bytes: [u8; Self::CAPACITY],
     len: usize,
@@ -159,6 +165,7 @@ impl FixedFields {
     /// The fixed fields of a log record, which has most of them.
     const CAPACITY: usize = 64;
 
+    /// Begins without fields.
     pub(super) fn new() -> Self {
         Self { bytes: [0; Self::CAPACITY], len: 0 }
     }
@@ -189,6 +196,7 @@ impl FixedFields {
         }
     }
 
+    /// A field of `N` bytes, fewer than 128, such as an id.
     #[inline]
     pub(super) fn bytes<const N: usize>(&mut self, field: u8, value: [u8; N]) {
         self.append([field << 3 | LENGTH, N as u8]);
@@ -201,6 +209,7 @@ impl FixedFields {
         out.extend_from_slice(&self.bytes[..self.len]);
     }
 
+    /// Appends bytes, if there is room for all of them.
     #[inline]
     fn append<const N: usize>(&mut self, bytes: [u8; N]) {
         if let Some(place) = self.bytes[self.len..].first_chunk_mut() {

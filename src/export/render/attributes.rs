@@ -41,6 +41,7 @@ pub(super) fn short_line(attributes: &[Attribute], title: &str) -> String {
     line_of(attributes.iter().filter(|(key, value)| !is_quiet(key) && value != title))
 }
 
+/// Joins attributes to one line. Keys and values are escaped: both can come from a peer.
 fn line_of<'a>(attributes: impl Iterator<Item = &'a Attribute>) -> String {
     attributes.map(|(key, value)| format!("{}={}", shown(key), shown(value))).collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,7 @@
 //! Spans and log records, as far as they are shown.
+//!
+//! Only the fields that a person is shown are kept. Events, links and limits of a span are not among them; tests that
+//! need these decode the request with `opentelemetry-proto`.
 
 use super::attributes::{self, Attribute, value_text};
 use super::text;
@@ -23,6 +26,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// Reads an encoded `Span`.
     pub(crate) fn decode(span: &[u8]) -> Self {
         let mut decoded = Self { attributes: attributes::decode(span, 9), ..Self::default() };
         for field in fields(span) {
@@ -42,6 +46,7 @@ impl Span {
         decoded
     }
 
+    /// Reads an encoded `Status`.
     fn set_status(&mut self, status: &[u8]) {
         for field in fields(status) {
             match field {
@@ -75,6 +80,8 @@ pub(crate) struct LogRecord {
 }
 
 impl LogRecord {
+    /// Reads an encoded `LogRecord`. Without a time of its own, the time at which it was observed counts, as the data
+    /// model advises.
     pub(crate) fn decode(record: &[u8]) -> Self {
         let mut decoded = Self { attributes: attributes::decode(record, 6), ..Self::default() };
         let mut observed = 0;

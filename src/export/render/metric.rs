@@ -1,4 +1,13 @@
 //! Metrics of any kind, read from their encoded form.
+//!
+//! | field of `Metric` | data | points |
+//! |---|---|---|
+//! | 5, 7 | `Gauge`, `Sum` | `NumberDataPoint` |
+//! | 9 | `Histogram` | `HistogramDataPoint` |
+//! | 10 | `ExponentialHistogram` | `ExponentialHistogramDataPoint` |
+//! | 11 | `Summary` | `SummaryDataPoint` |
+//!
+//! Repeated numbers are read packed and unpacked, as protobuf demands of every reader.
 
 use super::attributes::{self, Attribute};
 use super::text;
@@ -66,6 +75,7 @@ pub(crate) struct Buckets {
 }
 
 impl Metric {
+    /// Reads an encoded `Metric`.
     pub(crate) fn decode(metric: &[u8]) -> Self {
         let mut decoded = Self::default();
         for field in fields(metric) {
@@ -83,6 +93,8 @@ impl Metric {
         decoded
     }
 
+    /// Reads the data of any kind: points, temporality and monotonicity have the same field numbers in all that have
+    /// them.
     fn read(&mut self, data: &[u8], point: fn(&[u8]) -> Point) {
         for field in fields(data) {
             match field {
@@ -95,6 +107,7 @@ impl Metric {
     }
 }
 
+/// Reads a `NumberDataPoint`. Without a value it is NaN.
 fn number(point: &[u8]) -> Point {
     let mut value = PointValue::Double(f64::NAN);
     for field in fields(point) {
@@ -107,6 +120,7 @@ fn number(point: &[u8]) -> Point {
     Point { attributes: attributes::decode(point, 7), time: time(point), value }
 }
 
+/// Reads a `HistogramDataPoint`.
 fn histogram(point: &[u8]) -> Point {
     let (mut boundaries, mut buckets) = (Vec::new(), Vec::new());
     for field in fields(point) {
@@ -123,6 +137,7 @@ fn histogram(point: &[u8]) -> Point {
     Point { attributes: attributes::decode(point, 9), time: time(point), value }
 }
 
+/// Reads an `ExponentialHistogramDataPoint`.
 fn exponential(point: &[u8]) -> Point {
     let (count, sum) = count_and_sum(point);
     let mut value = Exponential { count, sum, ..Exponential::default() };
@@ -139,6 +154,7 @@ fn exponential(point: &[u8]) -> Point {
     Point { attributes: attributes::decode(point, 1), time: time(point), value }
 }
 
+/// Reads a `SummaryDataPoint`, without its quantiles.
 fn summary(point: &[u8]) -> Point {
     let (count, sum) = count_and_sum(point);
     let value = PointValue::Summary { count, sum };
@@ -146,6 +162,7 @@ fn summary(point: &[u8]) -> Point {
 }
 
 impl Buckets {
+    /// Reads encoded `Buckets`.
     fn decode(buckets: &[u8]) -> Self {
         let mut decoded = Self::default();
         for field in fields(buckets) {
@@ -182,10 +199,12 @@ fn count_and_sum(point: &[u8]) -> (u64, f64) {
     (count, sum)
 }
 
+/// Reads packed numbers of fixed size. A rest of fewer than eight bytes is left out.
 fn fixed64s(packed: &[u8]) -> impl Iterator<Item = u64> {
     packed.as_chunks().0.iter().map(|bytes| u64::from_le_bytes(*bytes))
 }
 
+/// Reads packed varints, up to the first that is malformed.
 fn varints(mut packed: &[u8]) -> impl Iterator<Item = u64> {
     std::iter::from_fn(move || {
         let (value, rest) = read_varint(packed)?;
@@ -194,6 +213,7 @@ fn varints(mut packed: &[u8]) -> impl Iterator<Item = u64> {
     })
 }
 
+/// Decodes a `sint32`: 0, 1, 2, 3 are 0, -1, 1, -2.
 fn zigzag(value: u64) -> i32 {
     ((value >> 1) as i64 ^ -((value & 1) as i64)) as i32
 }

@@ -9,6 +9,13 @@
 //! | `terminal` | colours, times and escaping, for log lines as well |
 //!
 //! Names and values come from the program, and from its callers: whatever could act on a terminal is escaped.
+//!
+//! It reads bytes instead of the SDK's types because bytes are what all sources have in common: the console exporter,
+//! the test collector, and captures. What is shown is therefore what was exported, with its limits, redaction and cut
+//! values.
+//!
+//! Fields are read by their numbers in `opentelemetry/proto/*/v1`. A field that is missing has its default, as protobuf
+//! prescribes; one that is malformed ends the reading of its message, without an error: nothing here decides anything.
 
 mod attributes;
 mod item;
@@ -69,6 +76,7 @@ pub(super) fn messages(message: &[u8], number: u32) -> impl Iterator<Item = &[u8
     })
 }
 
+/// Returns text as it is shown: protobuf strings are UTF-8, and whatever is not is replaced.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

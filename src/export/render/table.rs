@@ -1,4 +1,13 @@
 //! Metrics as a table of text.
+//!
+//! ```text
+//! http.server.request.duration in s
+//!    13 measured, p50 0.1750, p95 0.2425  http.route=/items
+//! orders
+//!    42  region=eu
+//! ```
+//!
+//! Quantiles are estimates from buckets: they cannot be finer than the boundaries.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -18,6 +27,8 @@ pub(crate) struct Collected {
 }
 
 /// The identity of a series.
+///
+/// Two series of the same name in different scopes or resources stay apart, though the table does not show these.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Series {
     name: String,
@@ -44,6 +55,7 @@ pub(crate) enum SeriesValue {
 }
 
 impl SeriesValue {
+    /// Takes the value of a point. Integers become `f64`, which is exact up to 2⁵³.
     fn new(value: &PointValue) -> Self {
         match value {
             PointValue::Int(value) => Self::Number(*value as f64),
@@ -81,6 +93,7 @@ impl SeriesValue {
         }
     }
 
+    /// Returns the text of a row. Without boundaries there is only a mean.
     fn shown(&self) -> String {
         match self {
             Self::Number(value) => value.to_string(),
@@ -94,6 +107,7 @@ impl SeriesValue {
     }
 }
 
+/// Returns count and mean. Without measurements the mean is 0.
 fn mean(count: u64, sum: f64) -> String {
     format!("{count} measured, mean {:.4}", if count == 0 { 0.0 } else { sum / count as f64 })
 }

@@ -43,6 +43,9 @@ pub(crate) fn time_of_day(time: SystemTime) -> String {
 }
 
 /// Escapes characters that could act on the terminal. `next_line` takes the place of each line end within the text.
+///
+/// Tabs stay, line ends at the very end are dropped, and everything that [`is_harmful`] becomes `\u{1b}`, as Rust
+/// writes it: the reader sees that something was there.
 pub(crate) fn escape(text: &str, next_line: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.trim_end_matches('\n').chars() {

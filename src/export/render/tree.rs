@@ -1,4 +1,14 @@
 //! A trace as a tree of text.
+//!
+//! ```text
+//! shop.Orders/Place [server]  12.3 ms
+//! ├─ check stock  1.2 ms  items=3
+//! │  └─ · INFO reserved  items=3
+//! └─ shop.Payments/Pay [client]  9.8 ms  ERROR deadline exceeded
+//! ```
+//!
+//! Spans and records of one trace are sorted by time. Ids come from anywhere, so that no shape of the parents may hang
+//! or overflow: a span that is its own parent is a root, and the depth is limited to the number of spans.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -23,6 +33,7 @@ pub(crate) fn tree(spans: &[Span], records: &[LogRecord], colors: Colors) -> Str
     tree.text
 }
 
+/// A span or a record: a line of the tree.
 #[derive(Clone, Copy)]
 enum Entry<'a> {
     Span(&'a Span),
@@ -37,6 +48,7 @@ impl Entry<'_> {
         }
     }
 
+    /// Returns the id of the span above: of a record, the span that it belongs to.
     fn parent(&self) -> &[u8] {
         match self {
             Self::Span(span) => &span.parent_id,
@@ -44,6 +56,7 @@ impl Entry<'_> {
         }
     }
 
+    /// Returns `true` for a span whose parent id is its own id, which only a broken exporter sends.
     fn is_own_parent(&self) -> bool {
         matches!(self, Self::Span(span) if span.span_id == span.parent_id)
     }
@@ -56,6 +69,7 @@ impl Entry<'_> {
     }
 }
 
+/// The tree under construction.
 struct Tree<'a> {
     entries: &'a [Entry<'a>],
     colors: Colors,
@@ -63,6 +77,8 @@ struct Tree<'a> {
 }
 
 impl Tree<'_> {
+    /// Writes an entry, and everything below it. `lead` stands before the entry, `below` before the lines under it.
+    ///
     /// `depth_left` bounds the recursion if parents form a cycle.
     fn branch(&mut self, entry: &Entry<'_>, lead: &str, below: &str, depth_left: usize) {
         // Writing to a `String` cannot fail.
@@ -82,6 +98,7 @@ impl Tree<'_> {
     }
 }
 
+/// Returns the line of a span: name, kind, duration, error, attributes.
 fn span_line(span: &Span, colors: Colors) -> String {
     let kind = match span.kind {
         2 => " [server]",
@@ -114,6 +131,7 @@ pub(crate) fn record_line(record: &LogRecord, colors: Colors) -> String {
     with_attributes(format!("· {severity} {}", shown(&record.body)), &attributes, colors)
 }
 
+/// Appends attributes, if there are any.
 fn with_attributes(line: String, attributes: &str, colors: Colors) -> String {
     if attributes.is_empty() { line } else { format!("{line}  {}", colors.paint(DIM, attributes)) }
 }

@@ -2,6 +2,9 @@
 //!
 //! Reading is lenient, as the specification asks: numbers may be text, unknown fields are passed over, `null` is
 //! absent. It ends at the first mistake and at a fixed depth.
+//!
+//! It is no general parser of JSON: it reads what a schema describes, into protobuf, without a tree in between. What it
+//! accepts is therefore bounded by the size of the text, and its recursion by [`MAX_DEPTH`].
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -222,22 +225,26 @@ fn tag(out: &mut Vec<u8>, number: u32, wire_type: u8) {
     varint(out, u64::from(number) << 3 | u64::from(wire_type));
 }
 
+/// Appends a length-delimited field.
 fn bytes_field(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     tag(out, number, LENGTH);
     varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
+/// Appends a varint field.
 fn varint_field(out: &mut Vec<u8>, number: u32, value: u64) {
     tag(out, number, VARINT);
     varint(out, value);
 }
 
+/// Appends a field of eight bytes.
 fn fixed64_field(out: &mut Vec<u8>, number: u32, value: u64) {
     tag(out, number, FIXED64);
     out.extend_from_slice(&value.to_le_bytes());
 }
 
+/// Appends a field of four bytes.
 fn fixed32_field(out: &mut Vec<u8>, number: u32, value: u32) {
     tag(out, number, FIXED32);
     out.extend_from_slice(&value.to_le_bytes());

@@ -1,8 +1,12 @@
 //! OTLP's messages, as far as JSON has to know them: names, numbers and kinds of their fields.
+//!
+//! The order of the fields of a message is the order in which they are written, that of the official examples. Fields
+//! that OTLP gets later are missing here: they are left out of JSON, and passed over when JSON is read.
 
 /// The fields of a message.
 pub(super) struct Message(pub(super) &'static [Field]);
 
+/// A field of a message: its number on the wire and its name in JSON.
 pub(super) struct Field {
     pub(super) number: u32,
     pub(super) name: &'static str,
@@ -34,10 +38,12 @@ pub(super) enum Kind {
     Double,
 }
 
+/// A field that occurs once.
 const fn one(number: u32, name: &'static str, kind: Kind) -> Field {
     Field { number, name, kind, is_repeated: false }
 }
 
+/// A field that is an array in JSON.
 const fn many(number: u32, name: &'static str, kind: Kind) -> Field {
     Field { number, name, kind, is_repeated: true }
 }

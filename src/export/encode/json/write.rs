@@ -1,4 +1,9 @@
 //! From protobuf to JSON.
+//!
+//! The bytes are those that would be sent as protobuf, so that both encodings of a request hold the same. Fields are
+//! written in the order of the schema, whatever their order on the wire.
+//!
+//! Text is escaped where JSON demands it, no more: a receiver reads it, not a person.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -112,6 +117,7 @@ fn quoted(out: &mut Vec<u8>, value: impl itoa::Integer) {
     out.push(b'"');
 }
 
+/// Appends a number. NaN and infinities are text, by the names of the protobuf mapping.
 fn double(out: &mut Vec<u8>, value: f64) {
     let text = match value {
         value if value.is_finite() => {
@@ -124,6 +130,7 @@ fn double(out: &mut Vec<u8>, value: f64) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// Appends an id, in lower case.
 fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     for byte in bytes {
@@ -132,6 +139,7 @@ fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
+/// Appends a string with its quotes.
 fn text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     for byte in text.bytes() {
@@ -148,6 +156,7 @@ fn text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// Returns a string with its quotes.
 #[cfg(feature = "testing")]
 pub(super) fn quoted_text(value: &str) -> String {
     let mut out = Vec::new();
