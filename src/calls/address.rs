@@ -1,4 +1,7 @@
 //! Addresses of servers and peers.
+//!
+//! Both protocols record the server's address and the peer's. Texts are shared (`Arc<str>`): a server has few names and
+//! a connection one peer, so that a call costs a comparison and no allocation.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
@@ -37,6 +40,9 @@ pub(super) fn without_brackets(host: &str) -> &str {
 }
 
 /// The address of the last authority, because nearly all callers of a server use the same name for it.
+///
+/// One for each layer, read without a lock. Callers that use different names in turn replace each other's entry, which
+/// costs what no cache would cost.
 #[derive(Default)]
 pub(super) struct AddressCache {
     last: ArcSwapOption<(Authority, Address)>,
@@ -44,6 +50,8 @@ pub(super) struct AddressCache {
 
 impl AddressCache {
     /// Returns the address in a request's URI or else in its `Host` header.
+    ///
+    /// HTTP/2 has the authority in the URI, HTTP/1 in the header. `None` if a request has neither, or an invalid one.
     pub(super) fn address_of<B>(&self, request: &Request<B>) -> Option<Address> {
         if let Some(authority) = request.uri().authority() {
             return Some(self.get(authority));
@@ -52,6 +60,7 @@ impl AddressCache {
         Some(self.get(&Authority::try_from(host.as_bytes()).ok()?))
     }
 
+    /// Returns the address of an authority, parsed unless it is the last one.
     fn get(&self, authority: &Authority) -> Address {
         // Compared as text: `Authority` compares case-insensitively, which takes ten times as long.
         if let Some(last) = &*self.last.load()
@@ -66,6 +75,9 @@ impl AddressCache {
 }
 
 /// Sets `network.peer.address` and `network.peer.port`.
+///
+/// By the conventions these are the address of the connection, also behind a proxy: headers such as `Forwarded` are not
+/// read.
 pub(super) fn set_peer(peer: SocketAddr, set: &mut dyn FnMut(KeyValue)) {
     set(KeyValue::new(semconv::NETWORK_PEER_ADDRESS, ip_text(peer.ip())));
     set(KeyValue::new(semconv::NETWORK_PEER_PORT, i64::from(peer.port())));

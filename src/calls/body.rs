@@ -99,6 +99,8 @@ where
 }
 
 /// Passes the content of a frame on to the call.
+///
+/// The content itself is not kept; gRPC reads the lengths of messages from it.
 fn observe<D: bytes::Buf>(call: &mut Call, frame: &Frame<D>) {
     if let Some(data) = frame.data_ref() {
         call.on_data(data);

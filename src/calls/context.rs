@@ -1,4 +1,8 @@
 //! The trace context in the headers of a call: extracted from a request, injected into a request.
+//!
+//! There are two ways. If all propagators are standard ones, `traceparent` and `tracestate` are read from and written
+//! to bytes directly, which saves the texts and the maps between; with propagators of the user, or without installed
+//! telemetry, the global one is called with [`Incoming`] and [`Outgoing`] as its carriers. Tests compare both.
 
 use std::cell::{OnceCell, RefCell};
 
@@ -38,6 +42,9 @@ pub enum RemoteContext {
 
 impl RemoteContext {
     /// The parent of a server's call, and its link to the caller's span if there is one.
+    ///
+    /// The local context is current on the calling thread: what an outer layer has attached, such as its baggage, is
+    /// kept.
     pub(super) fn resolve(self, headers: &HeaderMap) -> (Parent, Option<Link>) {
         let current = Context::current();
         match self {
@@ -108,6 +115,7 @@ fn extract(headers: &HeaderMap, current: Context) -> Parent {
     Parent { context, remote }
 }
 
+/// Reads the caller's span from `traceparent` and `tracestate`. `None` if there is no valid one.
 fn remote_span(headers: &HeaderMap) -> Option<RemoteSpan> {
     let parents = headers.get_all(&TRACEPARENT).iter().map(HeaderValue::as_bytes);
     let states = || headers.get_all(&TRACESTATE).iter().filter_map(|state| state.to_str().ok()).collect();
@@ -115,6 +123,8 @@ fn remote_span(headers: &HeaderMap) -> Option<RemoteSpan> {
 }
 
 /// Injects the context into a request's headers. Other headers stay as they are.
+///
+/// An earlier `traceparent` or `baggage` of the same request, such as that of a first attempt, is replaced.
 pub(super) fn inject(context: &Context, headers: &mut HeaderMap) {
     let Some(standard) = Installed::propagators() else {
         let mut carrier = Outgoing { headers };
@@ -145,6 +155,8 @@ fn inject_span(context: &Context, headers: &mut HeaderMap) {
 }
 
 /// Copies bytes into a buffer that many calls share: one allocation serves dozens of headers.
+///
+/// The slice keeps the buffer alive until its request is sent. Then the buffer is written again from its beginning.
 fn shared(bytes: &[u8]) -> Bytes {
     thread_local! {
         static BUFFER: RefCell<BytesMut> = RefCell::default();
@@ -211,6 +223,7 @@ impl Extractor for Incoming<'_> {
     }
 }
 
+/// The headers of an outgoing request, for propagators.
 struct Outgoing<'a> {
     headers: &'a mut HeaderMap,
 }
@@ -229,6 +242,7 @@ impl Injector for Outgoing<'_> {
     }
 }
 
+/// Returns the name of a header, or `None` for a key that no header can have: such a propagator writes nothing.
 fn header_name(key: &str) -> Option<HeaderName> {
     standard_name(key).cloned().or_else(|| HeaderName::try_from(key).ok())
 }

@@ -2,6 +2,13 @@
 //!
 //! The service, its destructor included, always runs while the call's context is current. Errors and panics finish the call;
 //! a response passes it to the body, unless the head ended it already.
+//!
+//! | the service | the call |
+//! |---|---|
+//! | returns a response | observes the head, and passes to the body if it is still open |
+//! | returns an error | is finished with it |
+//! | panics | is finished, and the panic goes on; at HTTP servers that catch panics it becomes a 500 |
+//! | is dropped | is finished as cancelled |
 
 use std::fmt;
 use std::future::Future;

@@ -12,6 +12,9 @@ use crate::diagnostics::FieldValue;
 use crate::provider::installed::Installed;
 
 /// The headers that a layer records as attributes, by an allow-list.
+///
+/// Keys are made once, `rpc.request.header.<name>` or `http.request.header.<name>`: a call clones them without
+/// a copy.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeaderCapture(Vec<(HeaderName, Key)>);
 

@@ -1,4 +1,8 @@
 //! Values that are stored once for each name, and names that live as long as the program.
+//!
+//! Names of routes and methods come from code in nearly all programs, but nothing guarantees it: a router without
+//! routes has the path of each request. So both collections stop to grow at [`MAX_NAMES`], and their callers use the
+//! name as it is then, without what is kept for it.
 
 #[cfg(feature = "http")]
 use std::collections::BTreeMap;
@@ -12,6 +16,9 @@ use arc_swap::ArcSwap;
 
 /// Values by their names. Their number is limited, in case names come from callers. A stored value stays as long as the
 /// layer, so that its address identifies it.
+///
+/// Reading takes no lock: the map is replaced as a whole when a name is added, which happens a few times at the start
+/// of a program.
 #[cfg(feature = "http")]
 pub(super) struct Interned<T>(ArcSwap<BTreeMap<Arc<str>, Arc<T>>>);
 
@@ -48,6 +55,8 @@ impl<T> Default for Interned<T> {
 
 /// Returns a name that lives as long as the program, so that it is not copied for every span. The number is limited, so
 /// that memory does not grow with what peers send.
+///
+/// Takes a lock; callers keep the result. The memory is leaked on purpose, at most [`MAX_NAMES`] names.
 pub(super) fn static_name(name: &str) -> Option<&'static str> {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);

@@ -20,6 +20,9 @@ impl<O: Clone, R> LazyRecorder<O, R> {
     }
 
     /// Changes the options. Services that were already created keep theirs.
+    ///
+    /// Used by the setters of a layer, which are called before the layer is applied. Options that clones share are
+    /// copied first.
     pub(super) fn change(&mut self, change: impl FnOnce(&mut O)) {
         change(Arc::make_mut(&mut self.options));
         self.recorder = Arc::default();
@@ -31,6 +34,8 @@ impl<O: Clone, R> LazyRecorder<O, R> {
     }
 
     /// Returns the recorder, creating it with `create` if this is the first call.
+    ///
+    /// Concurrent first calls wait for the one that creates it.
     pub(super) fn get_or_create(&self, create: impl FnOnce(Arc<O>) -> R) -> &Arc<R> {
         self.recorder.get_or_init(|| Arc::new(create(Arc::clone(&self.options))))
     }

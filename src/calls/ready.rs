@@ -1,4 +1,8 @@
 //! The time that a request waits for its service to become ready.
+//!
+//! A service such as tower's `ConcurrencyLimit` makes requests wait in `poll_ready`, before there is a call. A span
+//! that began at `call` would show a fast server while its callers wait. The start of the span is therefore moved back
+//! by this time.
 
 use std::task::Poll;
 use std::time::{Duration, Instant};

@@ -2,6 +2,18 @@
 //!
 //! The span is one of the OpenTelemetry API, so that a log filter cannot remove it. At servers a `tracing` span stands for it
 //! in the handler: `Span::current()`, `#[instrument]` and `in_current_span` work there as everywhere.
+//!
+//! # Times
+//!
+//! A span has a start on the wall clock, an end, and the call a measured duration. The duration comes from the
+//! monotonic clock, and the end is start + duration: a span never ends before it began, and it is exactly as long as
+//! the measurement in the histogram says.
+//!
+//! # Sampling
+//!
+//! If the sampler's decision about a child is known from its parent alone ([`SamplingShortcut`]), no span is built: the
+//! call gets a context with a random id that is not sampled, and attributes are never made. `late` attributes are those
+//! that a sampler does not see; they are made after a decision to record.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -46,6 +58,8 @@ impl CallSpan {
     }
 
     /// Returns `true` if attributes and status have an effect.
+    ///
+    /// Read once at the start: a span that is recorded stays so until it ends.
     pub(super) fn is_recording(&self) -> bool {
         self.recording
     }
@@ -113,6 +127,8 @@ impl CallSpan {
     }
 
     /// Ends the span `duration` after its start.
+    ///
+    /// Called once. The `tracing` span of a handler ends by itself when its last clone is dropped.
     pub(super) fn end(&self, duration: Duration) {
         self.context.span().end_with_timestamp(self.start_time + duration);
     }
@@ -127,6 +143,8 @@ pub(super) struct CallTracer {
 }
 
 /// The SDK's tracer where it is known, which saves one box per span.
+///
+/// The tracer of the installed provider is used past the global one, whose spans are boxed.
 enum Inner {
     Sdk(SdkTracer),
     Global(BoxedTracer),
@@ -258,11 +276,12 @@ impl<S: Span> Span for RandomSpan<S> {
     }
 }
 
-/// The *random* flag.
-/// Of W3C Trace Context, Level 2.
+/// The *random* flag of W3C Trace Context, Level 2.
 const RANDOM: u8 = 0x02;
 
 /// A meter provider of any type.
+///
+/// Layers take a provider for tests, and for programs with several; nearly all use the global one.
 #[derive(Clone)]
 pub(super) struct SharedMeterProvider(Arc<dyn MeterProvider + Send + Sync>);
 

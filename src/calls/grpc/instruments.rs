@@ -3,6 +3,17 @@
 //! Binding an instrument to its attributes takes far longer than a measurement. Each method therefore keeps its bound
 //! instruments ([`MethodInstruments`]): a duration for each status code, the others once. They are bound when they are
 //! first needed, so that only what happened is exported.
+//!
+//! | instrument | conventions | unit | attributes |
+//! |---|---|---|---|
+//! | `rpc.{server,client}.call.duration` | stable | s | system, method, status, `error.type`, a client's server |
+//! | `rpc.{server,client}.duration` | old | ms | system, service, method, status number |
+//! | `rpc.{server,client}.active_calls` | own | `{call}` | those of the duration, without status |
+//! | `rpc.{server,client}.{request,response}.size` | old names | By | those of the duration, without status |
+//! | `rpc.{server,client}.{requests,responses}_per_rpc` | old names | `{message}` | the same |
+//!
+//! A measurement is an atomic load for the bound instrument and an addition in the SDK: no attributes are made, hashed
+//! or compared. The number of series is bounded by methods × codes, because methods that are not known are `_OTHER`.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -235,6 +246,7 @@ impl MethodInstruments {
     }
 }
 
+/// Creates the stable histogram of durations.
 fn duration(meter: &Meter, side: Side) -> Histogram<f64> {
     let (name, description) = match side {
         Side::Server => (
@@ -254,6 +266,7 @@ fn duration(meter: &Meter, side: Side) -> Histogram<f64> {
         .build()
 }
 
+/// Creates the old histogram of durations, with the SDK's boundaries, which are made for milliseconds.
 fn old_duration(meter: &Meter, side: Side) -> Histogram<f64> {
     let (name, description) = match side {
         Side::Server => (semconv::OLD_RPC_SERVER_DURATION, "Measures the duration of inbound RPC."),
@@ -262,6 +275,7 @@ fn old_duration(meter: &Meter, side: Side) -> Histogram<f64> {
     meter.f64_histogram(name).with_unit("ms").with_description(description).build()
 }
 
+/// Creates the counter of calls under way.
 fn active(meter: &Meter, side: Side) -> UpDownCounter<i64> {
     let (name, description) = match side {
         Side::Server => (semconv::RPC_SERVER_ACTIVE_CALLS, "Incoming calls that have not ended."),
@@ -270,6 +284,7 @@ fn active(meter: &Meter, side: Side) -> UpDownCounter<i64> {
     meter.i64_up_down_counter(name).with_unit("{call}").with_description(description).build()
 }
 
+/// Creates the histograms of message sizes, for which only the old conventions have names.
 fn sizes(meter: &Meter, side: Side) -> Pair {
     let (request, response) = match side {
         Side::Server => (semconv::OLD_RPC_SERVER_REQUEST_SIZE, semconv::OLD_RPC_SERVER_RESPONSE_SIZE),
@@ -281,6 +296,7 @@ fn sizes(meter: &Meter, side: Side) -> Pair {
     }
 }
 
+/// Creates the histograms of message counts, for which only the old conventions have names.
 fn counts(meter: &Meter, side: Side) -> Pair {
     let (request, response) = match side {
         Side::Server => (semconv::OLD_RPC_SERVER_REQUESTS_PER_RPC, semconv::OLD_RPC_SERVER_RESPONSES_PER_RPC),
@@ -292,6 +308,7 @@ fn counts(meter: &Meter, side: Side) -> Pair {
     }
 }
 
+/// Creates a histogram with the SDK's boundaries.
 fn histogram(
     meter: &Meter,
     name: &'static str,

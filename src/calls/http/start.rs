@@ -1,6 +1,14 @@
 //! The start of a request: its parent, its span and what it is measured under.
 //!
 //! What a sampler may decide by is set when the span is created; the rest (peer, captured headers) only if it is recorded.
+//!
+//! | | server | client |
+//! |---|---|---|
+//! | parent | from the headers, as [`RemoteContext`] says | the current context |
+//! | name | `{method} {route}`; the method alone while the route is not known | `{method} {template}`, or the method |
+//! | at creation | method, scheme, address, path, query, route, … | method, URL, address, template, resends |
+//! | once it is recorded | peer, captured headers | captured headers |
+//! | then | the request is marked, so that inner layers do not record it again | the context is injected |
 
 use std::borrow::Cow;
 use std::sync::Arc;
