@@ -2,6 +2,16 @@
 //!
 //! A request that cannot be read (unknown path, body cut off, unknown compression, no OTLP) is answered without a look at
 //! the faults, and counts neither as received nor for [`times`](super::FaultPlan::times).
+//!
+//! A request passes through these steps, each of which can answer it:
+//!
+//! | step | answer if it fails |
+//! |---|---|
+//! | the path names a signal | UNIMPLEMENTED, 404 |
+//! | the body is complete | CANCELLED: the client is gone |
+//! | compression and framing are known | INVALID_ARGUMENT, 400 |
+//! | the body is OTLP | INVALID_ARGUMENT, 400 |
+//! | the current fault | what it says |
 
 #[cfg(feature = "gzip")]
 use std::io::Read as _;
@@ -24,6 +34,8 @@ use crate::semconv::GrpcCode;
 use crate::settings::Signal;
 
 /// Receives the requests of one connection.
+///
+/// Connections have one each; all share the state.
 #[derive(Clone)]
 pub(super) struct Receiver {
     state: Arc<State>,
@@ -45,6 +57,7 @@ impl Pending {
 }
 
 impl Receiver {
+    /// Creates the receiver of a connection. `ended` resolves when the server is stopped.
     pub(super) fn new(state: Arc<State>, ended: Ended) -> Self {
         Self { state, ended }
     }
@@ -140,8 +153,10 @@ async fn read(mut body: Incoming) -> Option<Bytes> {
     }
 }
 
-/// The request as protobuf, without compression.
-/// `None` if the gRPC prefix is missing, the compression unknown or the JSON wrong.
+/// Returns the request as protobuf, without compression.
+///
+/// `None` if the gRPC prefix is missing, the compression unknown or the JSON wrong. Of several gRPC messages in one
+/// body the first prefix is read and all that follows belongs to it: an export has one message.
 fn message(protocol: Protocol, signal: Signal, headers: &HeaderMap, body: &Bytes) -> Option<Bytes> {
     let encoding = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match protocol {
@@ -160,7 +175,8 @@ fn message(protocol: Protocol, signal: Signal, headers: &HeaderMap, body: &Bytes
     }
 }
 
-/// `None` for a compression that is not known.
+/// Returns the content. `None` for a compression that is not known or was not compiled in, and for content that is
+/// broken.
 fn decompressed(body: &Bytes, encoding: Option<&str>) -> Option<Bytes> {
     match encoding {
         None | Some("identity") => Some(body.clone()),

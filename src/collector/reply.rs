@@ -1,5 +1,13 @@
 //! Answers, over gRPC and HTTP alike. A request is kept when the end of its answer goes out, and not before: what is
 //! kept is what was acknowledged.
+//!
+//! | | gRPC | HTTP |
+//! |---|---|---|
+//! | success | message, trailers | 200 with the message |
+//! | partial success | the same, with counts | the same |
+//! | refusal | trailers only | status and `google.rpc.Status` |
+//! | pause before a retry | `RetryInfo` in the details | `Retry-After`, whole seconds |
+//! | answer of a gateway | as given | as given |
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -27,6 +35,7 @@ pub(super) enum Protocol {
 }
 
 impl Protocol {
+    /// Reads the content type. One that is missing or unknown is taken for protobuf over HTTP.
     pub(super) fn from_headers(headers: &HeaderMap) -> Self {
         let content_type = headers.get("content-type").and_then(|value| value.to_str().ok());
         match content_type.unwrap_or_default() {

@@ -44,6 +44,10 @@ pub(super) type Ended = watch::Receiver<Option<Ending>>;
 
 impl Server {
     /// Returns when the server listens.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's, if the address cannot be bound or a thread is refused.
     pub(super) fn start(address: SocketAddr, state: Arc<State>) -> io::Result<Self> {
         let (ending, ended) = watch::channel(None);
         let (ready, listening) = channel();
@@ -58,6 +62,8 @@ impl Server {
     }
 
     /// Returns when the thread has ended.
+    ///
+    /// Blocks the calling thread, within [`GRACE`] and the time that the thread needs to close its connections.
     pub(super) fn end(self, ending: Ending) {
         let _ = self.ending.send(Some(ending));
         let _ = self.thread.join();
@@ -90,7 +96,9 @@ fn listen_and_serve(
     })
 }
 
-/// The address is already reserved by the collector, which is why both sockets need `SO_REUSEADDR`.
+/// Binds the address and listens.
+///
+/// The collector itself holds the address with a socket that never listens, which is why both need `SO_REUSEADDR`.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;

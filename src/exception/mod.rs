@@ -1,4 +1,17 @@
 //! What an error value reveals: the values of `exception.*` and `error.type`.
+//!
+//! | of an error | comes from |
+//! |---|---|
+//! | `exception.type` | the name that its derived `Debug` begins with |
+//! | `exception.message` | its `Display` |
+//! | `exception.stacktrace` | the chain of its causes, and a backtrace that its `Debug` shows |
+//! | `error.type` | a name of low cardinality: gRPC code, I/O kind, type or variant |
+//!
+//! An error is user code. Its `Display`, `Debug` and `source` may panic, never end, or name the error itself as its
+//! source: each is called under `catch_unwind`, texts are bounded, and chains end after 32 causes.
+//!
+//! Rust has no name of a type behind `dyn Error`; `type_name_of_val` returns that of the trait object. `Debug` is the
+//! only source, and for types that write a sentence there is none.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -17,6 +30,9 @@ use crate::semconv::OTHER;
 ///
 /// The type of a `dyn Error` is unknown, but a derived `Debug` begins with its name (or, for an enum, with the
 /// variant's). Text that does not look like a name is not used.
+///
+/// It is an automaton that reads `Debug` output byte by byte: `Name`, `Name(`, `Name {` are names; anything else is
+/// not.
 #[derive(Clone, Copy)]
 struct TypeName {
     text: [u8; TypeName::MAX_LENGTH],
@@ -24,6 +40,7 @@ struct TypeName {
     state: State,
 }
 
+/// What was read so far.
 #[derive(Clone, Copy, PartialEq)]
 enum State {
     Name,
@@ -49,10 +66,12 @@ impl TypeName {
         }
     }
 
+    /// Returns the name, which consists of ASCII.
     fn as_str(&self) -> &str {
         std::str::from_utf8(&self.text[..self.length]).unwrap_or_default()
     }
 
+    /// Appends to the name. There is room: [`next`](Self::next) checks it.
     fn take(&mut self, bytes: impl Iterator<Item = u8>) {
         for byte in bytes {
             self.text[self.length] = byte;
@@ -60,6 +79,7 @@ impl TypeName {
         }
     }
 
+    /// Reads one byte.
     fn next(&mut self, byte: u8) {
         self.state = match (self.state, byte) {
             (State::Name, b'_' | b'0'..=b'9' | b'a'..=b'z') if self.length == 0 => State::NotAName,
@@ -96,7 +116,7 @@ pub(crate) fn causes<'a>(
     std::iter::successors(source(error), |cause| source(*cause)).take(MAX_CAUSES)
 }
 
-/// The error's own answer; none if its implementation panics.
+/// Returns what the error says is its source; `None` if its implementation panics.
 fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     catch_unwind(AssertUnwindSafe(|| error.source())).ok().flatten()
 }
@@ -108,6 +128,7 @@ fn kind_from(error: &(dyn Error + 'static), type_name: Option<&str>) -> Cow<'sta
     own.or_else(|| causes(error).find_map(kind_of_cause)).map_or(Cow::Borrowed(OTHER), Cow::Owned)
 }
 
+/// Returns the kind of a cause, of which only the beginning of its `Debug` form is formatted.
 fn kind_of_cause(error: &(dyn Error + 'static)) -> Option<String> {
     special_kind(error).or_else(|| {
         let (mut debug, mut name) = (String::new(), String::new());
@@ -126,6 +147,7 @@ fn named_kind(error: &(dyn Error + 'static), type_name: Option<String>) -> Optio
     Some(if name == "ConnectError" { reason().unwrap_or(name) } else { name })
 }
 
+/// Returns the kind of an error whose type is known to have a better one than its name.
 fn special_kind(error: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<io::Error>() {
         // An error that `io::Error` only carries has a better name.

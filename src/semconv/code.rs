@@ -48,8 +48,10 @@ pub enum GrpcCode {
 }
 
 impl GrpcCode {
+    /// How many codes there are: the size of a table by code.
     pub(crate) const COUNT: usize = 17;
 
+    /// All codes, each at the index that is its number.
     pub(crate) const ALL: [Self; Self::COUNT] = [
         Self::Ok,
         Self::Cancelled,
@@ -99,11 +101,13 @@ impl GrpcCode {
         usize::try_from(number).ok().and_then(|index| Self::ALL.get(index).copied()).unwrap_or(Self::Unknown)
     }
 
+    /// Converts tonic's type, whose variants have the same numbers.
     #[cfg(feature = "grpc")]
     pub(crate) fn from_tonic(code: tonic::Code) -> Self {
         Self::ALL.get(code as usize).copied().unwrap_or(Self::Unknown)
     }
 
+    /// Converts to tonic's type.
     #[cfg(test)]
     pub(crate) fn to_tonic(self) -> tonic::Code {
         tonic::Code::from(self as i32)

@@ -1,4 +1,7 @@
 //! Names of HTTP telemetry. Stable, but for body sizes, active requests and `url.template`.
+//!
+//! Names that end with a dot are prefixes: the name of a header follows. Source: "Semantic conventions for HTTP", spans
+//! and metrics.
 
 pub(crate) const HTTP_REQUEST_METHOD: &str = "http.request.method";
 pub(crate) const HTTP_REQUEST_METHOD_ORIGINAL: &str = "http.request.method_original";

@@ -1,4 +1,7 @@
 //! Names of the attributes that the resource detectors find.
+//!
+//! They are strings here, because most of them are in development and the semantic conventions crate gates these behind
+//! a feature that may change in a patch release.
 
 pub(crate) const CONTAINER_ID: &str = "container.id";
 pub(crate) const HOST_ARCH: &str = "host.arch";

@@ -1,4 +1,12 @@
 //! Names of RPC telemetry.
+//!
+//! | conventions | names | chosen by |
+//! |---|---|---|
+//! | stable, since 1.45 | `RPC_…` | default |
+//! | before 1.39 | `OLD_…` | `OTEL_SEMCONV_STABILITY_OPT_IN=rpc/old`, or both with `rpc/dup` |
+//! | none | active calls, message counts and sizes of calls | the options of a layer |
+//!
+//! Names that end with a dot are prefixes: the name of a header follows.
 
 // RPC, stable since 1.45
 pub(crate) const RPC_SYSTEM_NAME: &str = "rpc.system.name";
