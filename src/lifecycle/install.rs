@@ -74,9 +74,9 @@ where
 
 /// Returns `true` if a global subscriber exists, before anything is started in vain.
 ///
-/// `tracing` has no function for this. A subscriber of the calling thread alone does not count; it is told apart on a
-/// new thread. If the system refuses that thread, the answer is `false`, and the installation fails later, when it sets
-/// the subscriber.
+/// `tracing` has no function for this. A subscriber of the calling thread alone does not count: a new thread has none of
+/// these. If the system refuses that thread, the answer is `false`, and the installation fails later, when it sets the
+/// subscriber.
 fn has_global_subscriber() -> bool {
     let is_set = || dispatcher::get_default(|current| !current.is::<NoSubscriber>());
     // It may be one for this thread alone; a new thread has none of these.

@@ -13,7 +13,7 @@
 //! | a signal that it does not take | – | turn the exporter off |
 //! | no header with credentials | requires one | the name of the header, never a value |
 //!
-//! A signer of requests can add any header, so that nothing is said about headers where there is one.
+//! Headers are not checked where requests are signed: a signer can add any header.
 
 use opentelemetry_sdk::metrics::Temporality;
 

@@ -178,7 +178,6 @@ impl fmt::Debug for PrometheusHandler {
 }
 
 /// The thread that collects. Nothing that it does is telemetry.
-/// The thread that collects.
 fn run(mut collect: Collect, text: &PrometheusText, waiting: &Receiver<Scrape>, diagnostics: &Diagnostics) {
     become_io_thread();
     let _suppressed = opentelemetry::Context::enter_telemetry_suppressed_scope();

@@ -104,9 +104,10 @@ impl Families {
         families
     }
 
+    /// Adds a metric; `common_labels` are those of the scope and of the resource.
+    ///
     /// The kind comes from the first point; a metric without points is left out. Of two series with the same labels the
     /// first is kept: Prometheus would refuse the whole answer.
-    /// `common_labels` are those of the scope and of the resource.
     fn add(&mut self, scope: &str, common_labels: &[Attribute], metric: Metric) {
         let is_histogram =
             |point: &render::Point| !matches!(point.value, PointValue::Int(_) | PointValue::Double(_));

@@ -197,8 +197,7 @@ impl SpanBridge {
     }
 
     /// Makes a new span a pending one. Its parent is the explicit one, or else the current OpenTelemetry span of the
-    /// thread, whoever started it. On threads of this crate, and where telemetry is suppressed, it stands for its
-    /// parent.
+    /// thread. On threads of this crate, and where telemetry is suppressed, it stands for its parent.
     fn begin(&self, attributes: &span::Attributes<'_>, state: &mut SpanState) {
         let parent = match &state.parent {
             Some(parent) if !attributes.is_contextual() => self.context(parent),

@@ -9,8 +9,7 @@
 //! | Error `x`, then `y` | any | Error `x` |
 //! | Error, then Ok | any | Ok |
 //!
-//! The API has one method for both, so that whether a status is inferred is told by a flag of the thread, which
-//! [`as_inferred`] sets around the calls of this crate.
+//! The API has one method for both. [`as_inferred`] sets a flag of the thread, by which calls of this crate are known.
 
 use std::borrow::Cow;
 use std::cell::Cell;
