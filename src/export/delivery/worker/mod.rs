@@ -1,0 +1,350 @@
+//! Sends one signal's batches and records their outcome.
+//!
+//! While the collector is healthy, up to [`MAX_IN_FLIGHT`] requests are in flight at once; of metrics only one, so that they arrive in
+//! order. After a failure the batch goes back to its place and one request at a time probes the collector, with growing
+//! pauses. A flush or the shutdown sends everything queued at once.
+//!
+//! Both use their deadline for a collector that is *restarting*: it answered within [`RESTART_WINDOW`], and now refuses
+//! connections, resets them, or answers that it is unavailable. They do not wait for one that is *absent*: it never
+//! answered, or not for longer than that, and cannot be reached. The shutdown does not rely on a connection without any
+//! answer: what is still in flight there shortly before the deadline is sent on a new one too.
+//!
+//! However a worker ends, pending items have failed by then, and waiting flushes have returned. A panic costs one turn of
+//! its loop: the ledger is written before any code that might panic. If the runtime itself fails, the worker outlives it
+//! and goes on with [`reconnect`](Worker::reconnect).
+//!
+//! # States
+//!
+//! | state | requests in flight | what is taken from the queue | leaves it when |
+//! |---|---|---|---|
+//! | healthy | up to 8; metrics one | full batches; all of it when the delay is over | a try fails |
+//! | failing | one, after each pause | the batch that failed, again | a try succeeds |
+//! | flush requested | as above, but without waiting for the pause | everything | one try was made |
+//! | shutdown | one that is new since the last failure | everything, until the deadline | nothing is left, no receiver can be reached, or the deadline |
+//!
+//! Each turn of the loop does what is possible now (fill the window, answer flushes) and then waits for one of four events:
+//! an answer, a command, a full batch, or the next moment at which something is due.
+//!
+//! | file | concept |
+//! |---|---|
+//! | `mod` | the loop: commands, what is sent when, the end |
+//! | `tries` | requests in flight, their batches, and their limit of time |
+//! | `outcome` | what is done after a try |
+//! | `flushes` | callers that wait for batches |
+//! | `shutdown` | what changes once telemetry ends |
+
+mod flushes;
+mod outcome;
+mod shutdown;
+mod tries;
+
+pub(super) use self::flushes::{FlushError, FlushReply};
+
+use std::any::Any;
+use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use self::flushes::Flushes;
+use self::shutdown::{Shutdown, hedge_deadline};
+use self::tries::{Tries, TryLimit};
+use super::backoff::Backoff;
+use super::outage_log::OutageLog;
+use crate::export::destination::{Cause, Destination, Failure};
+use crate::export::queue::{Batch, Consumer, Take};
+use crate::settings::Signal;
+
+/// The commands of a worker.
+pub(super) enum Command {
+    /// Send everything queued; answer when all of it is gone, when a try has failed against a collector that is not
+    /// restarting, or at the deadline.
+    Flush(Instant, FlushReply),
+    /// Send everything queued until the deadline, give up the rest, and end.
+    Shutdown(Instant),
+    /// Panic outside of a turn, as a runtime that fails does.
+    #[cfg(test)]
+    FailRuntime,
+}
+
+/// The worker of one destination of one signal.
+pub(super) struct Worker {
+    queue: Consumer,
+    destination: Arc<Destination>,
+    /// The encoded resource, in each request.
+    resource: Arc<[u8]>,
+    /// Longest wait before a batch that is not full is sent.
+    delay: Duration,
+    /// Logs failures and recoveries, limited in rate.
+    outage_log: OutageLog,
+    /// The pause after failures; empty while the receiver is healthy.
+    backoff: Backoff,
+    /// The limit for the next try.
+    try_limit: TryLimit,
+    /// Tries under way.
+    tries: Tries,
+    /// When a batch that is not full is sent at the latest.
+    next_tick: Instant,
+    /// A flush is waiting: the next try does not wait for the pause to end.
+    flush_requested: bool,
+    /// Flushes without an answer.
+    flushes: Flushes,
+    /// `Some` from the command on.
+    shutdown: Option<Shutdown>,
+    /// That of the shutdown, for the requests in flight.
+    last_deadline: watch::Sender<Option<Instant>>,
+    #[cfg(test)]
+    must_fail: bool,
+}
+
+impl Worker {
+    /// Creates a worker that has not started.
+    pub(super) fn new(
+        queue: Consumer,
+        destination: Arc<Destination>,
+        resource: Arc<[u8]>,
+        delay: Duration,
+        outage_log: OutageLog,
+    ) -> Self {
+        Self {
+            queue,
+            destination,
+            resource,
+            delay,
+            outage_log,
+            backoff: Backoff::default(),
+            try_limit: TryLimit::default(),
+            tries: Tries::new(),
+            next_tick: Instant::now() + delay,
+            flush_requested: false,
+            flushes: Flushes::default(),
+            shutdown: None,
+            last_deadline: watch::Sender::default(),
+            #[cfg(test)]
+            must_fail: false,
+        }
+    }
+
+    /// Runs until a shutdown command, or until all senders of commands are gone.
+    pub(super) async fn run(&mut self, commands: &mut UnboundedReceiver<Command>) {
+        loop {
+            match AssertUnwindSafe(self.turn(commands)).catch_unwind().await {
+                Ok(ControlFlow::Break(())) => return self.finish().await,
+                Ok(ControlFlow::Continue(())) => {}
+                // The panic hook has reported it. A pause, in case that the next turn panics as well.
+                Err(panic) => {
+                    discard(panic);
+                    sleep(PANIC_PAUSE).await;
+                }
+            }
+            #[cfg(test)]
+            if std::mem::take(&mut self.must_fail) {
+                std::panic::resume_unwind(Box::new("the runtime fails on purpose"));
+            }
+        }
+    }
+
+    /// Goes on after the runtime has failed, with connections on another one. Batches that were in flight are sent again.
+    pub(super) fn reconnect(&mut self, destination: Arc<Destination>) {
+        let (in_flight, sending) = self.tries.take_all();
+        let old = (sending, std::mem::replace(&mut self.destination, destination));
+        for sent in in_flight {
+            self.queue.finished(sent.request);
+            self.queue.put_back(sent.batch);
+        }
+        self.tries.begin_epoch();
+        // Code of the user in there may panic.
+        drop(old);
+    }
+
+    /// Handles the commands that come while there is no runtime. Returns `true` if it is time to end.
+    pub(super) fn handle_without_runtime(&mut self, commands: &mut UnboundedReceiver<Command>) -> bool {
+        loop {
+            match commands.try_recv() {
+                Ok(Command::Shutdown(_)) | Err(TryRecvError::Disconnected) => return true,
+                Ok(Command::Flush(_, reply)) => {
+                    reply(Err(FlushError::Failed("the export thread is being started again".to_owned())));
+                }
+                #[cfg(test)]
+                Ok(Command::FailRuntime) => {}
+                Err(TryRecvError::Empty) => return false,
+            }
+        }
+    }
+
+    /// Ends the destination, which may have to write what it holds.
+    async fn finish(&self) {
+        let deadline = self.shutdown.as_ref().map_or_else(Instant::now, Shutdown::deadline);
+        self.destination.finish(deadline).await;
+    }
+
+    /// Does what is possible now, and waits for the next event.
+    async fn turn(&mut self, commands: &mut UnboundedReceiver<Command>) -> ControlFlow<()> {
+        self.overtake_before_deadline();
+        self.fill_window();
+        self.answer_flushes();
+        if self.is_done() {
+            return ControlFlow::Break(());
+        }
+        let wake = self.next_wake();
+        tokio::select! {
+            sent = self.tries.next() => self.on_response(sent),
+            command = commands.recv() => match command {
+                Some(command) => self.handle_command(command),
+                None => return ControlFlow::Break(()),
+            },
+            () = self.queue.filled() => {}
+            () = sleep_until(wake) => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Sends batches as long as another request may be in flight.
+    fn fill_window(&mut self) {
+        if self.should_stop() || (self.backoff.until().is_some() && !self.flush_requested) {
+            return;
+        }
+        let due = Instant::now() >= self.next_tick;
+        let take = if due { Take::Any } else { Take::FullOnly };
+        while self.may_send() {
+            let batch = self.queue.take(take);
+            self.flush_requested = false;
+            let Some(batch) = batch else {
+                if due {
+                    self.next_tick = Instant::now() + self.delay;
+                }
+                return;
+            };
+            self.send(batch);
+        }
+    }
+
+    /// Whether another request may be in flight.
+    fn may_send(&self) -> bool {
+        let is_one_at_a_time = self.backoff.is_failing() || self.is_in_order();
+        match self.shutdown {
+            // Requests sent before the failure may take longer than the time left.
+            Some(_) if is_one_at_a_time => self.tries.are_all_from_before(),
+            None if is_one_at_a_time => self.tries.is_empty(),
+            _ => self.tries.len() < MAX_IN_FLIGHT,
+        }
+    }
+
+    /// A database of metrics refuses points that are older than those it has.
+    fn is_in_order(&self) -> bool {
+        self.destination.signal() == Signal::Metrics
+    }
+
+    /// Shortly before the deadline, a collection that waits for its answer no longer holds up the later ones. If these
+    /// contain their predecessors, only the newest is sent.
+    fn overtake_before_deadline(&mut self) {
+        let is_in_order = self.is_in_order();
+        let Some(shutdown) = &mut self.shutdown else { return };
+        if is_in_order && shutdown.take_hedge() {
+            self.tries.begin_epoch();
+            self.queue.keep_newest_cumulative();
+        }
+    }
+
+    /// Starts a try of this batch.
+    fn send(&mut self, batch: Batch) {
+        let message = batch.to_request(&self.resource);
+        let destination = Arc::clone(&self.destination);
+        let timeout = self.try_limit.of(destination.timeout());
+        let hedge_deadline = hedge_deadline(self.last_deadline.subscribe());
+        let queue = &self.queue;
+        self.tries.add(batch, |request, batch, is_unanswered| {
+            queue.started(request, batch.count(), Arc::clone(&is_unanswered));
+            async move { destination.send(message, timeout, hedge_deadline, is_unanswered).await }
+        });
+    }
+
+    /// Answers the flushes whose batches are gone, or whose time is over.
+    fn answer_flushes(&mut self) {
+        if self.flushes.is_empty() {
+            return;
+        }
+        let oldest = self.tries.sequences().chain(self.queue.first_sequence()).min();
+        self.flushes.answer(oldest.unwrap_or(u64::MAX));
+    }
+
+    /// Notes what was requested; the next turn acts on it.
+    fn handle_command(&mut self, command: Command) {
+        self.flush_requested = true;
+        match command {
+            Command::Flush(deadline, reply) => {
+                self.flushes.add(self.queue.last_sequence(), deadline, reply);
+            }
+            #[cfg(test)]
+            Command::FailRuntime => self.must_fail = true,
+            Command::Shutdown(deadline) => {
+                self.queue.close();
+                self.last_deadline.send_replace(Some(deadline));
+                self.shutdown = Some(Shutdown::new(deadline));
+            }
+        }
+    }
+
+    /// Returns `true` if the worker can end: after a shutdown command, when nothing is left to do or no time.
+    fn is_done(&self) -> bool {
+        let Some(shutdown) = &self.shutdown else { return false };
+        let idle = self.tries.is_empty();
+        Instant::now() >= shutdown.deadline() || (idle && (self.should_stop() || self.queue.is_empty()))
+    }
+
+    /// Whether nothing more is sent: the collector is absent, or asks for a pause beyond the deadline.
+    fn should_stop(&self) -> bool {
+        let Some(shutdown) = &self.shutdown else { return false };
+        let pause_ends_too_late = self.backoff.until().is_some_and(|until| until >= shutdown.deadline());
+        shutdown.has_given_up() || (pause_ends_too_late && !self.flush_requested)
+    }
+
+    /// Returns the next moment at which something is due.
+    fn next_wake(&self) -> Instant {
+        let deadline = self.shutdown.as_ref().map(Shutdown::deadline);
+        let hedge = self.shutdown.as_ref().and_then(Shutdown::hedge_at);
+        let hedge = hedge.filter(|_| self.is_in_order());
+        let next_send = match self.backoff.until() {
+            Some(until) => Some(until),
+            // When all that may be on their way are, the first answer wakes. Without a delay, the queue wakes.
+            None => (self.may_send() && !self.delay.is_zero()).then_some(self.next_tick),
+        };
+        let far = Instant::now() + MAX_SLEEP;
+        let due = [deadline, hedge, next_send].into_iter().flatten();
+        due.chain(self.flushes.deadlines()).fold(far, Instant::min)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let is_in_flight = !self.tries.is_empty();
+        self.queue.abandon();
+        self.tries.clear();
+        // What is on its way has failed too: its answer will not be read.
+        if self.shutdown.is_some() && is_in_flight {
+            let failure = Failure::new(Cause::Timeout, "no answer before the deadline of the shutdown");
+            let now = Instant::now();
+            self.outage_log.failed(&failure, now, now);
+        }
+        self.flushes.fail("telemetry was shut down", |_| true);
+    }
+}
+
+/// Discards what a panic carries. Dropping it could panic again.
+pub(super) fn discard(panic: Box<dyn Any + Send>) {
+    std::mem::forget(panic);
+}
+
+/// Requests of one signal in flight at once: more than one, so that a distant collector does not limit
+/// throughput to one batch a round trip.
+const MAX_IN_FLIGHT: usize = 8;
+/// Between panics.
+pub(super) const PANIC_PAUSE: Duration = Duration::from_millis(100);
+/// An upper bound, where nothing is due.
+const MAX_SLEEP: Duration = Duration::from_secs(3600);
