@@ -269,7 +269,7 @@ impl Destination {
         let is_sent = || is_unanswered.load(Ordering::Relaxed);
         let outcome = match tokio::time::timeout(timeout, exchange(current, request)).await {
             Ok(Ok(answer)) if protocol == Protocol::Grpc => otlp_grpc::outcome(&answer),
-            Ok(Ok(answer)) => otlp_http::outcome(&answer),
+            Ok(Ok(answer)) => otlp_http::outcome(&answer, protocol),
             Ok(Err(failure)) => {
                 let cause = failure.cause;
                 let is_unanswered = is_sent() && !cause.is_answer() && !cause.is_absence();

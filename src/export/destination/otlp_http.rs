@@ -5,7 +5,7 @@
 //! | 2xx | delivered, with what a partial success rejects |
 //! | 429, 502, 503, 504 | retry, after `Retry-After` |
 //! | 413 | split |
-//! | a page, a redirect, another status | refused |
+//! | a page, a redirect, another status | refused; 400 and 415 may mean that JSON is not taken |
 
 use std::time::{Duration, SystemTime};
 
@@ -31,14 +31,21 @@ pub(super) fn body(message: Bytes) -> RequestBody {
     RequestBody::new(Bytes::new(), message)
 }
 
-/// Reads an answer: the status first, then the content type, then the body.
-pub(super) fn outcome(answer: &Answer) -> Outcome {
+/// Reads an answer to a request of this protocol: the status first, then the content type, then the body.
+pub(super) fn outcome(answer: &Answer, protocol: Protocol) -> Outcome {
     let content_type = answer.content_type();
     if content_type.starts_with("application/grpc") {
         let text = format!("the answer is {content_type}");
         return Outcome::Refused(Failure::new(Cause::PeerSpeaksGrpc, text));
     }
-    let Some(cause) = status_cause(answer.status) else { return success(answer, &content_type) };
+    let cause = match status_cause(answer.status) {
+        None => return success(answer, &content_type),
+        // VictoriaMetrics answers 400 to JSON.
+        Some(_) if protocol == Protocol::HttpJson && matches!(answer.status.as_u16(), 400 | 415) => {
+            Cause::JsonRefused
+        }
+        Some(cause) => cause,
+    };
     let text = match error_message(answer, &content_type) {
         none if none.is_empty() => format!("HTTP status {}", answer.status),
         message => format!("HTTP status {}: {message}", answer.status),

@@ -172,6 +172,9 @@ causes! {
         "nothing takes {signal} there: does the collector have a pipeline for them (if not, set \
          OTEL_{SIGNAL}_EXPORTER=none), is the path in OTEL_EXPORTER_OTLP_ENDPOINT right, is the compression \
          supported?";
+    /// The receiver refused a request of JSON: not every receiver takes that.
+    JsonRefused:
+        "does the receiver take JSON? If not, set OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf";
     /// The answer redirects to another address.
     Redirected:
         "redirects are not followed, because they would pass the credentials on: write the final address in \
@@ -209,6 +212,7 @@ impl Cause {
                 | Self::Throttled
                 | Self::Unavailable
                 | Self::Unsupported
+                | Self::JsonRefused
                 | Self::Redirected
                 | Self::NotOtlp
                 | Self::Refused
@@ -253,7 +257,14 @@ impl Cause {
 
     /// Returns `true` if it says something about the items, or about their signal, and not about the connection.
     pub(in crate::export) fn concerns_signal(self) -> bool {
-        matches!(self, Self::RequestTooLarge | Self::ItemTooLarge | Self::Unsupported | Self::Refused)
+        matches!(
+            self,
+            Self::RequestTooLarge
+                | Self::ItemTooLarge
+                | Self::Unsupported
+                | Self::JsonRefused
+                | Self::Refused
+        )
     }
 
     /// Returns what to do about it.

@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::exchange::Answer;
 use super::{Cause, Outcome, otlp_grpc, otlp_http};
+use crate::settings::{Protocol, Signal};
 
 fn headers(headers: &[(&'static str, &str)]) -> HeaderMap {
     let pairs = headers.iter().map(|(name, value)| {
@@ -21,6 +22,11 @@ fn answer(status: u16, head: &[(&'static str, &str)], body: &[u8]) -> Answer {
         is_cut: false,
         trailers: HeaderMap::new(),
     }
+}
+
+/// The outcome of an answer to protobuf over HTTP.
+fn over_http(answer: &Answer) -> Outcome {
+    otlp_http::outcome(answer, Protocol::HttpProtobuf)
 }
 
 const GRPC: (&str, &str) = ("content-type", "application/grpc");
@@ -65,12 +71,12 @@ fn the_status_decides_before_the_body() {
         for (content_type, body) in BODIES {
             let plain = answer(status, &[("content-type", content_type)], body.as_bytes());
             let expected = (kind, Some(cause), None);
-            assert_eq!(verdict(&otlp_http::outcome(&plain)), expected, "HTTP {status} {content_type}");
+            assert_eq!(verdict(&over_http(&plain)), expected, "HTTP {status} {content_type}");
             assert_eq!(verdict(&otlp_grpc::outcome(&plain)), expected, "gRPC {status} {content_type}");
             let pausing =
                 answer(status, &[("content-type", content_type), ("retry-after", "7")], body.as_bytes());
             let pause = Some(Duration::from_secs(7));
-            assert_eq!(verdict(&otlp_http::outcome(&pausing)).2, pause);
+            assert_eq!(verdict(&over_http(&pausing)).2, pause);
             assert_eq!(verdict(&otlp_grpc::outcome(&pausing)).2, pause);
         }
     }
@@ -79,7 +85,7 @@ fn the_status_decides_before_the_body() {
 #[test]
 fn pages_are_shown_as_one_short_line_without_markup() {
     let page = format!("<html>\n<b>{}</b>\u{1b}[31m</html>", "busy ".repeat(10_000));
-    for outcome in [otlp_http::outcome, otlp_grpc::outcome] {
+    for outcome in [over_http, otlp_grpc::outcome] {
         let outcome = outcome(&answer(503, &[("content-type", "text/html")], page.as_bytes()));
         let text = &outcome.failure().unwrap().text;
         assert!(text.starts_with("HTTP status 503 Service Unavailable: busy busy"), "{text}");
@@ -91,16 +97,30 @@ fn pages_are_shown_as_one_short_line_without_markup() {
 fn the_message_of_a_status_is_shown() {
     let json =
         answer(400, &[("content-type", "application/json; charset=utf-8")], br#"{"code":3,"message":"bad"}"#);
-    assert!(otlp_http::outcome(&json).failure().unwrap().text.ends_with(": bad"));
+    assert!(over_http(&json).failure().unwrap().text.ends_with(": bad"));
     let protobuf =
         answer(400, &[("content-type", "application/x-protobuf")], &[8, 3, 18, 3, b'b', b'a', b'd']);
-    assert!(otlp_http::outcome(&protobuf).failure().unwrap().text.ends_with(": bad"));
+    assert!(over_http(&protobuf).failure().unwrap().text.ends_with(": bad"));
+}
+
+#[test]
+fn a_refusal_of_json_names_the_setting_of_the_protocol() {
+    for status in [400, 415] {
+        let refused = answer(status, &[("content-type", "text/plain")], b"json encoding isn't supported");
+        let cause = |protocol| otlp_http::outcome(&refused, protocol).failure().unwrap().cause;
+        let advice = cause(Protocol::HttpJson).advice(Signal::Metrics);
+        assert!(advice.contains("OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"), "{status}: {advice}");
+        let advice = cause(Protocol::HttpProtobuf).advice(Signal::Metrics);
+        assert!(!advice.contains("OTEL_EXPORTER_OTLP_PROTOCOL"), "{status}: {advice}");
+    }
+    let unavailable = otlp_http::outcome(&answer(503, &[], b""), Protocol::HttpJson);
+    assert_eq!(unavailable.failure().unwrap().cause, Cause::Unavailable);
 }
 
 #[test]
 fn a_date_in_retry_after_is_a_pause_until_then() {
     let date = httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_secs(100));
-    let pause = |date: &str| verdict(&otlp_http::outcome(&answer(503, &[("retry-after", date)], b""))).2;
+    let pause = |date: &str| verdict(&over_http(&answer(503, &[("retry-after", date)], b""))).2;
     let left = pause(&date).unwrap();
     assert!(left > Duration::from_secs(90) && left <= Duration::from_secs(100), "{left:?}");
     assert_eq!(pause("Fri, 31 Dec 1999 23:59:59 GMT"), Some(Duration::ZERO));
@@ -118,8 +138,8 @@ fn a_partial_success_is_read_from_each_encoding() {
     let mut grpc = answer(200, &[GRPC], &framed);
     grpc.trailers = headers(&[("grpc-status", "0")]);
     for outcome in [
-        otlp_http::outcome(&answer(200, &[("content-type", "application/x-protobuf")], &protobuf)),
-        otlp_http::outcome(&answer(200, &[("content-type", "application/json")], json)),
+        over_http(&answer(200, &[("content-type", "application/x-protobuf")], &protobuf)),
+        over_http(&answer(200, &[("content-type", "application/json")], json)),
         otlp_grpc::outcome(&grpc),
     ] {
         let Outcome::Delivered { rejected: 3, message } = &outcome else { panic!("{outcome:?}") };
@@ -136,7 +156,7 @@ fn misleading_answers_are_read_to_their_end_without_a_panic() {
         let mut grpc = answer(200, &[GRPC], body);
         grpc.trailers = headers(&[("grpc-status", "0")]);
         assert_eq!(verdict(&otlp_grpc::outcome(&grpc)).0, "delivered", "{body:?}");
-        assert_eq!(verdict(&otlp_http::outcome(&answer(200, &[], body))).0, "delivered", "{body:?}");
+        assert_eq!(verdict(&over_http(&answer(200, &[], body))).0, "delivered", "{body:?}");
     }
 }
 
@@ -153,7 +173,7 @@ fn absurd_counts_of_rejected_items_are_read_as_none_or_all() {
         let mut grpc = answer(200, &[GRPC], &framed);
         grpc.trailers = headers(&[("grpc-status", "0")]);
         let protobuf = answer(200, &[("content-type", "application/x-protobuf")], &response);
-        for outcome in [otlp_grpc::outcome(&grpc), otlp_http::outcome(&protobuf)] {
+        for outcome in [otlp_grpc::outcome(&grpc), over_http(&protobuf)] {
             let Outcome::Delivered { rejected, .. } = outcome else { panic!("{outcome:?}") };
             assert_eq!(rejected, counted);
         }
@@ -188,10 +208,10 @@ fn misleading_length_is_not_a_request_that_is_too_large() {
 #[test]
 fn an_answer_of_the_other_protocol_is_recognized() {
     let grpc = answer(200, &[GRPC, ("grpc-status", "12")], b"");
-    assert_eq!(verdict(&otlp_http::outcome(&grpc)).1, Some(Cause::PeerSpeaksGrpc));
+    assert_eq!(verdict(&over_http(&grpc)).1, Some(Cause::PeerSpeaksGrpc));
     let page = answer(200, &[("content-type", "text/html")], b"<html>welcome</html>");
     assert_eq!(verdict(&otlp_grpc::outcome(&page)).1, Some(Cause::NotOtlp));
-    assert_eq!(verdict(&otlp_http::outcome(&page)).1, Some(Cause::NotOtlp));
+    assert_eq!(verdict(&over_http(&page)).1, Some(Cause::NotOtlp));
 }
 
 #[test]
@@ -218,9 +238,7 @@ fn grpc_codes_that_may_be_retried_are_those_of_the_specification() {
 async fn hedge_that_has_fired_is_not_polled_again() {
     use std::io::{Read as _, Write as _};
 
-    use crate::settings::{
-        Compression, Credentials, ExportSettings, Protocol, ProtocolSetting, Signal, Target, TlsFiles,
-    };
+    use crate::settings::{Compression, Credentials, ExportSettings, ProtocolSetting, Target, TlsFiles};
 
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
