@@ -19,15 +19,11 @@ over_each_protocol! {
     final_answers_are_not_repeated,
     a_pause_that_the_collector_asks_for_is_kept,
     partial_success_is_counted_and_logged_and_not_retried,
-    requests_too_large_for_the_collector_are_split,
-    one_item_too_large_for_the_collector_fails_alone,
     a_connection_that_did_not_answer_in_time_is_not_used_again,
     an_outage_is_counted_from_the_request_that_was_not_answered,
     signals_with_one_target_share_a_connection,
     headers_are_sent,
     compressed_requests_arrive,
-    batches_are_built_to_fit_into_the_limit_of_requests,
-    an_item_over_the_limit_of_requests_fails_alone_and_is_explained_once,
     a_batch_that_failed_is_sent_before_later_ones,
     what_is_recorded_during_an_outage_beyond_the_limits_is_dropped_and_the_oldest_kept,
     a_collector_slower_than_the_limit_gets_longer_limits_and_keeps_them,
@@ -195,29 +191,6 @@ fn partial_success_is_counted_and_logged_and_not_retried(protocol: Protocol) {
     assert!(pipeline.lines()[0].contains("rejected=4 reason=too old"), "{:?}", pipeline.lines());
 }
 
-fn requests_too_large_for_the_collector_are_split(protocol: Protocol) {
-    let collector = Collector::start().unwrap();
-    collector.inject_fault(Fault::MaxMessageSize(500));
-    let mut pipeline = Pipeline::to(&collector, protocol);
-    pipeline.push_spans(0, 100);
-    push_span(&pipeline.queue, &"x".repeat(120));
-    let (_, counts) = pipeline.shutdown(PATIENCE);
-    assert_eq!(counts, SignalStats { accepted: 101, delivered: 101, ..Default::default() });
-    assert_eq!(spans(&collector).len(), 101);
-    assert_eq!(pipeline.lines(), Vec::<String>::new(), "a split is no outage");
-}
-
-fn one_item_too_large_for_the_collector_fails_alone(protocol: Protocol) {
-    let collector = Collector::start().unwrap();
-    collector.inject_fault(Fault::MaxMessageSize(90));
-    let mut pipeline = Pipeline::to(&collector, protocol);
-    pipeline.push_spans(0, 5);
-    push_span(&pipeline.queue, &"x".repeat(120));
-    pipeline.push_spans(5, 5);
-    let (_, counts) = pipeline.shutdown(PATIENCE);
-    assert_eq!(counts, SignalStats { accepted: 11, delivered: 10, failed: 1, ..Default::default() });
-}
-
 fn a_connection_that_did_not_answer_in_time_is_not_used_again(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     collector.inject_fault(Fault::Silence.times(1));
@@ -297,51 +270,6 @@ fn compressed_requests_arrive(protocol: Protocol) {
         let received = collector.received();
         assert_eq!(received.requests(Signal::Traces).next().unwrap().header(name), Some(encoding));
     }
-}
-
-fn batches_are_built_to_fit_into_the_limit_of_requests(protocol: Protocol) {
-    let collector = Collector::start().unwrap();
-    collector.inject_fault(Fault::MaxMessageSize(2000));
-    let settings =
-        ExportSettings { max_request_size: 2000, ..export_settings(&collector.endpoint(), protocol) };
-    let limits = QueueSettings { max_export_batch_size: 1000, ..QUEUE }.within(settings.max_request_size);
-    let mut pipeline = Pipeline::with(Signal::Traces, limits, settings);
-    pipeline.push_spans(0, 500);
-    push_span(&pipeline.queue, &"x".repeat(120));
-    let (_, counts) = pipeline.shutdown(PATIENCE);
-    assert_eq!(counts, SignalStats { accepted: 501, delivered: 501, ..Default::default() });
-    // As JSON they are larger, and are split when they are sent.
-    if protocol != Protocol::HttpJson {
-        let received = collector.received();
-        let sizes: Vec<_> =
-            received.requests(Signal::Traces).map(|request| request.export.item_count()).collect();
-        assert!(sizes.len() <= 6, "few and full: {sizes:?}");
-    }
-    assert_eq!(pipeline.lines(), [""; 0]);
-}
-
-fn an_item_over_the_limit_of_requests_fails_alone_and_is_explained_once(protocol: Protocol) {
-    let collector = Collector::start().unwrap();
-    let settings =
-        ExportSettings { max_request_size: 300, ..export_settings(&collector.endpoint(), protocol) };
-    let limits = QUEUE.within(settings.max_request_size);
-    let mut pipeline = Pipeline::with(Signal::Traces, limits, settings);
-    pipeline.push_spans(0, 5);
-    (0..3).for_each(|_| push_span(&pipeline.queue, &"x".repeat(127)));
-    (0..3).for_each(|_| {
-        encode::with_scratch(|scratch| {
-            encode::scope_name(&mut scratch.scope, "tests");
-            scratch.item.extend([5 << 3 | 2, 0x90, 3]);
-            scratch.item.extend([b'x'; 400]);
-            pipeline.queue.push(&scratch.scope, &scratch.item);
-        })
-    });
-    pipeline.push_spans(5, 5);
-    let (_, counts) = pipeline.shutdown(PATIENCE);
-    assert_eq!(counts, SignalStats { accepted: 16, delivered: 13, failed: 3, ..Default::default() });
-    let lines = pipeline.lines();
-    let explained = lines.iter().filter(|line| line.contains("OTEL_RUST_EXPORTER_OTLP_MAX_REQUEST_SIZE"));
-    assert_eq!(explained.count(), 1, "{lines:?}");
 }
 
 fn a_batch_that_failed_is_sent_before_later_ones(protocol: Protocol) {

@@ -10,6 +10,7 @@ mod output;
 mod restarts;
 mod sdk;
 mod several;
+mod sizes;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
