@@ -3,11 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::process::Command;
+use std::time::Duration;
 
 use telemetry_bootstrap::opentelemetry::{KeyValue, global};
 use telemetry_bootstrap::tracing::{info, info_span};
 use telemetry_bootstrap::tracing_subscriber::Registry;
 use telemetry_bootstrap::{LogFormat, SignalStats};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 #[test]
 #[ignore = "run by the tests below, in a process of its own"]
@@ -70,6 +73,24 @@ fn the_former_name_is_understood_with_a_warning() {
     assert!(stdout.contains("── trace "), "{stdout}");
     let warning = "OTEL_TRACES_EXPORTER: logging is the former name of console; console is used";
     assert!(stderr.contains(warning), "{stderr}");
+}
+
+#[test]
+fn spans_of_a_trace_that_has_not_ended_are_pending() {
+    let builder = telemetry_bootstrap::init()
+        .ignore_env()
+        .log_output(|output| output.format(LogFormat::Off))
+        .traces(|traces| traces.destination(telemetry_bootstrap::Destination::console()));
+    let (subscriber, telemetry) = builder.build_local::<Registry>().unwrap();
+    let _default = tracing_subscriber::registry().with(subscriber).set_default();
+    let parent = info_span!("parent");
+    parent.in_scope(|| info_span!("child").in_scope(|| ()));
+    telemetry.force_flush(Duration::from_secs(10)).unwrap();
+    let SignalStats { accepted, delivered, pending, .. } = telemetry.stats().traces;
+    assert_eq!((accepted, delivered, pending), (1, 0, 1));
+    drop(parent);
+    let SignalStats { accepted, delivered, pending, .. } = telemetry.shutdown().unwrap().traces;
+    assert_eq!((accepted, delivered, pending), (2, 2, 0));
 }
 
 #[test]

@@ -63,7 +63,7 @@ pub struct SignalStats {
     pub failed: u64,
     /// Items that did not fit into the queue, or came after the shutdown had closed it.
     pub dropped: u64,
-    /// Items in the queue or in flight.
+    /// Items in the queue or in flight, and those of traces that the console has not printed yet.
     pub pending: u64,
     /// The part of `failed` that was sent at least once without an answer: the collector may have these items.
     pub unanswered: u64,

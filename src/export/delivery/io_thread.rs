@@ -144,7 +144,7 @@ impl Plan {
             .map(|(route, commands)| {
                 let Route { signal, settings, queue, delay } = route;
                 let destination =
-                    Destination::new(signal, settings.clone(), &mut connections, &self.diagnostics);
+                    Destination::new(signal, settings.clone(), &queue, &mut connections, &self.diagnostics);
                 let outage_log = outage_logs.log(signal, destination.endpoint(), Arc::clone(queue.ledger()));
                 let resource = Arc::clone(&self.resource);
                 let worker = Worker::new(queue, Arc::new(destination), resource, delay, outage_log);
@@ -172,7 +172,8 @@ impl Station {
 
     /// Makes new connections, on the runtime that is current.
     fn reconnect(&mut self, connections: &mut Connections, diagnostics: &Diagnostics) {
-        let destination = Destination::new(self.signal, self.settings.clone(), connections, diagnostics);
+        let (settings, queue) = (self.settings.clone(), self.worker.queue());
+        let destination = Destination::new(self.signal, settings, queue, connections, diagnostics);
         self.worker.reconnect(Arc::new(destination));
     }
 }

@@ -11,6 +11,9 @@
 //! and nothing of it has arrived for [`SETTLE`]; the root is the span that no other span of this process contains. What
 //! is held for longer than [`MAX_AGE`] is printed as far as it is there, as are the oldest traces once [`MAX_HELD`] items
 //! are held. At the end everything is printed.
+//!
+//! An item that is held is pending. It counts as delivered when it is printed, and as failed if that is not possible
+//! until the end of the shutdown.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -20,11 +23,13 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 use super::outcome::Outcome;
 use super::output::{Output, WRITE_TIMEOUT};
 use crate::diagnostics::{Diagnostics, FieldValue};
+use crate::export::queue::Consumer;
 use crate::export::render::terminal::{Colors, DIM, time_of_day};
 use crate::export::render::{self, LogRecord, Span, hex};
 use crate::settings::{OutputTarget, Signal};
@@ -32,16 +37,18 @@ use crate::settings::{OutputTarget, Signal};
 /// One signal's way to the console.
 pub(in crate::export) struct Console {
     signal: Signal,
+    /// Counts what was held, once it is printed.
+    queue: Consumer,
     printer: Printer,
 }
 
 impl Console {
-    pub(super) fn new(signal: Signal, printer: Printer) -> Self {
+    pub(super) fn new(signal: Signal, queue: Consumer, printer: Printer) -> Self {
         printer.0.signals.fetch_add(1, Ordering::Relaxed);
         if signal == Signal::Traces {
             printer.0.has_traces.store(true, Ordering::Relaxed);
         }
-        Self { signal, printer }
+        Self { signal, queue, printer }
     }
 
     pub(super) fn signal(&self) -> Signal {
@@ -72,21 +79,26 @@ impl Console {
         if outcome.failure().is_some() {
             return outcome;
         }
-        if printer.hold(spans, records) {
+        let (items, has_ended) = printer.hold(&self.queue, spans, records);
+        if has_ended {
             tokio::time::sleep(SETTLE).await;
             // What cannot be printed is still held, and the next request waits for it.
             let _ = printer.print(Due::Now, String::new(), timeout, &is_unanswered).await;
         }
-        outcome
+        if items > 0 { Outcome::Held { items } } else { outcome }
     }
 
-    /// Prints what is held, once no signal sends any more.
+    /// Prints what is held, once no signal sends any more. Returns when that is done: what a signal has held is counted
+    /// until then.
     pub(super) async fn finish(&self, deadline: Instant) {
         let shared = &self.printer.0;
+        let deadline = deadline.max(Instant::now() + LAST_WRITE);
         if shared.signals.fetch_sub(1, Ordering::Relaxed) > 1 {
+            let mut has_ended = shared.has_ended.subscribe();
+            let _ = timeout_at(deadline, has_ended.wait_for(|has_ended| *has_ended)).await;
             return;
         }
-        let left = deadline.saturating_duration_since(Instant::now()).max(LAST_WRITE);
+        let left = deadline.saturating_duration_since(Instant::now());
         let printed = self.printer.print(Due::All, String::new(), left, &AtomicBool::new(false)).await;
         if let Some(failure) = printed.failure() {
             shared.diagnostics.warn(
@@ -97,6 +109,7 @@ impl Console {
                 ],
             );
         }
+        shared.has_ended.send_replace(true);
     }
 }
 
@@ -110,6 +123,8 @@ struct Shared {
     held: Mutex<Held>,
     /// The signals that still send.
     signals: AtomicUsize,
+    /// What was held at the end is printed, or cannot be.
+    has_ended: watch::Sender<bool>,
     /// Spans are printed too, with the records in them.
     has_traces: AtomicBool,
     age_check: Once,
@@ -142,6 +157,7 @@ impl Printer {
             colors,
             held: Mutex::default(),
             signals: AtomicUsize::new(0),
+            has_ended: watch::Sender::new(false),
             has_traces: AtomicBool::new(false),
             age_check: Once::new(),
             diagnostics,
@@ -152,25 +168,27 @@ impl Printer {
         self.0.has_traces.load(Ordering::Relaxed) && record.is_sampled && !record.trace_id.is_empty()
     }
 
-    /// Keeps spans and records until their traces have ended. Returns `true` if one of them has.
-    fn hold(&self, spans: Vec<Span>, records: Vec<LogRecord>) -> bool {
+    /// Keeps spans and records until their traces have ended. Returns the number of those that it keeps, and whether a
+    /// trace has ended. `queue` counts them once they are printed.
+    fn hold(&self, queue: &Consumer, spans: Vec<Span>, records: Vec<LogRecord>) -> (u64, bool) {
         if spans.is_empty() && records.is_empty() {
-            return false;
+            return (0, false);
         }
         let weak = Arc::downgrade(&self.0);
         self.0.age_check.call_once(|| drop(tokio::spawn(print_aged(weak))));
         let mut held = self.0.held();
+        let before = held.items;
         let mut has_ended = false;
         for span in spans {
-            has_ended |= held.add(span.trace_id.clone(), |trace| trace.add_span(span));
+            has_ended |= held.add(queue, span.trace_id.clone(), |trace| trace.add_span(span));
         }
         for record in records {
-            has_ended |= held.add(record.trace_id.clone(), |trace| {
+            has_ended |= held.add(queue, record.trace_id.clone(), |trace| {
                 trace.records.push(record);
-                1
+                true
             });
         }
-        has_ended
+        ((held.items - before) as u64, has_ended)
     }
 
     /// Prints the traces that are due, and then `text`. What cannot be printed is held again.
@@ -181,6 +199,10 @@ impl Printer {
         let outcome = self.0.output.write(|| all.into_bytes(), timeout, is_unanswered).await;
         if outcome.failure().is_some() {
             self.0.held().put_back(traces);
+        } else {
+            traces.iter().flat_map(|trace| &trace.queues).for_each(|queue| {
+                queue.record(|ledger| ledger.deliver(1));
+            });
         }
         outcome
     }
@@ -209,25 +231,32 @@ struct Trace {
     id: Vec<u8>,
     spans: Vec<Span>,
     records: Vec<LogRecord>,
+    /// The queue of each item.
+    queues: Vec<Consumer>,
     has_ended: bool,
     first_arrival: Instant,
     last_arrival: Instant,
 }
 
 impl Held {
-    /// Changes a trace by `add`, which returns the number of items added. Returns `true` if the trace has ended.
-    fn add(&mut self, id: Vec<u8>, add: impl FnOnce(&mut Trace) -> usize) -> bool {
+    /// Changes a trace by `add`, which returns `true` if it adds an item of `queue`. Returns `true` if the trace has
+    /// ended.
+    fn add(&mut self, queue: &Consumer, id: Vec<u8>, add: impl FnOnce(&mut Trace) -> bool) -> bool {
         let now = Instant::now();
         let trace = self.traces.entry(id).or_insert_with_key(|id| Trace {
             id: id.clone(),
             spans: Vec::new(),
             records: Vec::new(),
+            queues: Vec::new(),
             has_ended: false,
             first_arrival: now,
             last_arrival: now,
         });
         trace.last_arrival = now;
-        self.items += add(trace);
+        if add(trace) {
+            trace.queues.push(queue.clone());
+            self.items += 1;
+        }
         trace.has_ended
     }
 
@@ -265,19 +294,20 @@ impl Held {
 }
 
 impl Trace {
-    /// Returns the number of spans added: a request that is sent again does not add its spans twice.
-    fn add_span(&mut self, span: Span) -> usize {
+    /// Returns `true` if the span is new: a request that is sent again does not add its spans twice.
+    fn add_span(&mut self, span: Span) -> bool {
         if self.spans.iter().any(|known| known.span_id == span.span_id) {
-            return 0;
+            return false;
         }
         self.has_ended |= span.is_local_root();
         self.spans.push(span);
-        1
+        true
     }
 
     fn merge(&mut self, earlier: Self) {
         self.spans.extend(earlier.spans);
         self.records.extend(earlier.records);
+        self.queues.extend(earlier.queues);
         self.has_ended |= earlier.has_ended;
         self.first_arrival = earlier.first_arrival;
     }
@@ -288,7 +318,7 @@ impl Trace {
     }
 
     fn items(&self) -> usize {
-        self.spans.len() + self.records.len()
+        self.queues.len()
     }
 
     fn start(&self) -> u64 {

@@ -53,6 +53,7 @@ use tokio::time::Instant;
 use self::console::Console;
 use self::output::{JsonLines, WRITE_TIMEOUT};
 use crate::diagnostics::Diagnostics;
+use crate::export::queue::Consumer;
 use crate::settings::{CONSOLE, DestinationSettings, Signal};
 
 /// One signal's way to one destination.
@@ -63,9 +64,11 @@ pub(super) enum Destination {
 }
 
 impl Destination {
+    /// Prepares the way. `queue` is where its items come from.
     pub(super) fn new(
         signal: Signal,
         settings: DestinationSettings,
+        queue: &Consumer,
         connections: &mut Connections,
         diagnostics: &Diagnostics,
     ) -> Self {
@@ -74,7 +77,9 @@ impl Destination {
                 Self::Otlp(Box::new(otlp::Destination::new(signal, *export, connections, diagnostics)))
             }
             DestinationSettings::Output(target) => Self::Output(JsonLines::new(signal, target)),
-            DestinationSettings::Console => Self::Console(Console::new(signal, connections.printer())),
+            DestinationSettings::Console => {
+                Self::Console(Console::new(signal, queue.clone(), connections.printer()))
+            }
         }
     }
 

@@ -14,6 +14,11 @@ pub(in crate::export) enum Outcome {
         rejected: u64,
         message: String,
     },
+    /// The destination took it, and holds a part that it counts itself, later.
+    Held {
+        /// The items that it holds. All others are delivered.
+        items: u64,
+    },
     /// A later try may succeed.
     Retry(Failure),
     /// Too large for the receiver: smaller requests may succeed.
@@ -25,7 +30,7 @@ pub(in crate::export) enum Outcome {
 impl Outcome {
     pub(in crate::export) fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::Delivered { .. } => None,
+            Self::Delivered { .. } | Self::Held { .. } => None,
             Self::Retry(failure) | Self::TooLarge(failure) | Self::Refused(failure) => Some(failure),
         }
     }

@@ -35,6 +35,7 @@ const GRPC: (&str, &str) = ("content-type", "application/grpc");
 fn verdict(outcome: &Outcome) -> (&'static str, Option<Cause>, Option<Duration>) {
     let kind = match outcome {
         Outcome::Delivered { .. } => "delivered",
+        Outcome::Held { .. } => "held",
         Outcome::Retry(_) => "retry",
         Outcome::TooLarge(_) => "split",
         Outcome::Refused(_) => "refused",

@@ -131,6 +131,11 @@ impl Worker {
         }
     }
 
+    /// Returns the queue that it takes batches from.
+    pub(super) fn queue(&self) -> &Consumer {
+        &self.queue
+    }
+
     /// Runs until a shutdown command, or until all senders of commands are gone.
     pub(super) async fn run(&mut self, commands: &mut UnboundedReceiver<Command>) {
         loop {

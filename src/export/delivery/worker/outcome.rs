@@ -21,11 +21,14 @@ impl Worker {
         }
         match outcome {
             Outcome::Delivered { rejected, message } => {
-                if epoch == self.tries.epoch() {
-                    self.backoff.succeeded();
-                    self.try_limit.answered_after(at.elapsed(), self.destination.timeout());
-                }
+                self.succeeded(epoch, at);
                 self.delivered(batch, rejected, &message);
+            }
+            Outcome::Held { items } => {
+                self.succeeded(epoch, at);
+                self.queue.record(|ledger| ledger.deliver(batch.count().saturating_sub(items)));
+                self.queue.recycle(batch);
+                self.outage_log.delivered(Instant::now());
             }
             Outcome::Retry(failure) => {
                 self.queue.put_back(batch);
@@ -46,6 +49,14 @@ impl Worker {
                 Err(single) => self.refused(&single, &failure, at),
             },
             Outcome::Refused(failure) => self.refused(&batch, &failure, at),
+        }
+    }
+
+    /// Ends the pause after failures, if the try began after the last one.
+    fn succeeded(&mut self, epoch: u64, sent: Instant) {
+        if epoch == self.tries.epoch() {
+            self.backoff.succeeded();
+            self.try_limit.answered_after(sent.elapsed(), self.destination.timeout());
         }
     }
 

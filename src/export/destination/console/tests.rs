@@ -7,6 +7,9 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
 
 use super::*;
+use crate::export::SignalStats;
+use crate::export::queue::Queue;
+use crate::settings::{DEFAULT_BATCH_BYTES, QueueSettings};
 
 /// A console that prints into a file.
 struct ToFile {
@@ -20,7 +23,7 @@ impl ToFile {
         let directory = tempfile::tempdir().unwrap();
         let output = Output::new(OutputTarget::File(directory.path().join("folder/text")));
         let printer = Printer::with_output(output, Colors::Off, Diagnostics::default());
-        let console = |signal| Console::new(signal, printer.clone());
+        let console = |signal| Console::new(signal, queue(), printer.clone());
         let console = Self { directory, traces: console(Signal::Traces), logs: console(Signal::Logs) };
         console.let_in();
         console
@@ -46,13 +49,24 @@ impl ToFile {
 
     async fn finish(&self) {
         let deadline = Instant::now() + WRITE_TIMEOUT;
-        self.traces.finish(deadline).await;
-        self.logs.finish(deadline).await;
+        tokio::join!(self.traces.finish(deadline), self.logs.finish(deadline));
     }
 
     fn text(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("folder/text")).unwrap_or_default()
     }
+}
+
+/// A queue that is only there for its counts.
+fn queue() -> Consumer {
+    let limits = QueueSettings {
+        max_items: 100,
+        max_bytes: 1 << 20,
+        max_export_batch_size: 100,
+        max_batch_bytes: DEFAULT_BATCH_BYTES,
+        delay: DELAY,
+    };
+    Queue::new(limits, 1).1.remove(0)
 }
 
 fn span(trace: u8, id: u8, parent: u8) -> Span {
@@ -156,6 +170,32 @@ async fn what_cannot_be_printed_is_kept_and_keeps_later_requests_in_the_queue() 
     assert!(is_delivered(&console.spans(vec![span(3, 2, 1), span(3, 1, 0)]).await));
     assert_eq!(console.text().matches("── trace 0303").count(), 1);
     assert_eq!(console.text().matches("span 2").count(), 1);
+}
+
+#[tokio::test]
+async fn items_count_as_delivered_when_they_are_printed_and_as_failed_if_they_cannot_be() {
+    for is_printed in [true, false] {
+        let console = ToFile::new();
+        let ledgers = [&console.traces, &console.logs].map(|console| console.queue.ledger());
+        let counts = || ledgers.each_ref().map(|ledger| ledger.snapshot());
+        ledgers.iter().for_each(|ledger| ledger.accept(2));
+        // The second span is known, and the second record belongs to no trace.
+        let outcome = console.spans(vec![span(1, 2, 1), span(1, 2, 1)]).await;
+        assert!(matches!(outcome, Outcome::Held { items: 1 }), "{outcome:?}");
+        let outcome = console.logs(vec![record(1, 2, "inside"), record(0, 0, "alone")]).await;
+        assert!(matches!(outcome, Outcome::Held { items: 1 }), "{outcome:?}");
+        // The worker counts those that are not held.
+        ledgers.iter().for_each(|ledger| ledger.deliver(1));
+        let expected = SignalStats { accepted: 2, delivered: 1, pending: 1, ..Default::default() };
+        assert_eq!(counts(), [expected; 2]);
+        if !is_printed {
+            std::fs::remove_dir_all(console.directory.path().join("folder")).unwrap();
+        }
+        console.finish().await;
+        [&console.traces, &console.logs].iter().for_each(|console| console.queue.abandon());
+        let (delivered, failed) = if is_printed { (2, 0) } else { (1, 1) };
+        assert_eq!(counts(), [SignalStats { accepted: 2, delivered, failed, ..Default::default() }; 2]);
+    }
 }
 
 #[tokio::test]
