@@ -3,6 +3,7 @@
 mod detectors;
 mod documentation;
 mod export;
+mod exporters;
 mod files;
 mod mistakes;
 mod network;
@@ -34,6 +35,11 @@ fn otlp(destinations: &[DestinationSettings]) -> Option<&ExportSettings> {
         [DestinationSettings::Otlp(export)] => Some(export),
         several => panic!("{several:?}"),
     }
+}
+
+fn headers(export: Option<&ExportSettings>) -> Vec<String> {
+    let headers = &export.unwrap().headers;
+    headers.iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap())).collect()
 }
 
 fn attribute(settings: &Settings, key: &str) -> Option<String> {

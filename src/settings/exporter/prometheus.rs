@@ -156,9 +156,15 @@ impl Resolver<'_> {
         let is_off = chosen.is_some_and(|(exporters, is_from_env)| *is_from_env || exporters.is_empty());
         let host = self.find(&PROMETHEUS_HOST, values);
         let port = self.find(&PROMETHEUS_PORT, values);
+        let host_origin = host.as_ref().map(|host| (host.is_from_code, host.origin.to_string()));
+        let port_origin = port.as_ref().map(|port| (port.is_from_code, port.origin.to_string()));
+        let mut origins: Vec<_> = host_origin.into_iter().chain(port_origin).collect();
         if !is_listed && (is_off || !is_in_code) {
             if let ([variable], true) = (METRICS.exporters.variables, is_in_code && is_off) {
                 self.warn_once(variable, "it replaces the exporter for Prometheus that was given in code");
+            }
+            for (_, variable) in origins.iter().filter(|(is_from_code, _)| !is_from_code) {
+                self.warn_once(variable, NOT_SCRAPED);
             }
             return None;
         }
@@ -170,9 +176,6 @@ impl Resolver<'_> {
             );
             return None;
         }
-        let host_origin = host.as_ref().map(|host| (host.is_from_code, host.origin.to_string()));
-        let port_origin = port.as_ref().map(|port| (port.is_from_code, port.origin.to_string()));
-        let mut origins: Vec<_> = host_origin.into_iter().chain(port_origin).collect();
         let is_in_env = origins.iter().any(|(is_from_code, _)| !is_from_code);
         let has_server = self.resolve(&PROMETHEUS_SERVER, values) || is_in_env;
         origins.dedup();
@@ -200,6 +203,10 @@ settings! {
     /// Whether it has a server.
     PROMETHEUS_SERVER: bool = "metrics.prometheus/server", [], FLAG, true;
 }
+
+/// The warning for an address that is given without the exporter.
+const NOT_SCRAPED: &str =
+    "ignored, since metrics are not exported to Prometheus: add prometheus to OTEL_METRICS_EXPORTER";
 
 const HOST: Kind<Cow<'static, str>> = Kind {
     parse: |text| Ok(text.to_owned().into()),
