@@ -24,16 +24,18 @@ use opentelemetry_sdk::trace::{
     SdkTracer, SdkTracerProvider, Span, SpanData, SpanExporter as Exporter, SpanProcessor,
 };
 use support::{Budget, Collector, Side, Work, compare};
-use telemetry_bootstrap::LogFormat;
+use telemetry_bootstrap::{LogFormat, Protocol};
 use tokio::runtime::Runtime;
 
 fn main() {
     support::main(
         &[
-            ("ours", |endpoint| ours(endpoint, STEADY)),
+            ("ours", |endpoint| ours(endpoint, Protocol::Grpc, STEADY)),
+            ("ours over HTTP", |endpoint| ours(endpoint, Protocol::HttpProtobuf, STEADY)),
             ("stock", |endpoint| stock(endpoint, STEADY)),
             ("none", |_| none(STEADY)),
-            ("ours, fast", |endpoint| ours(endpoint, FAST)),
+            ("ours, fast", |endpoint| ours(endpoint, Protocol::Grpc, FAST)),
+            ("ours over HTTP, fast", |endpoint| ours(endpoint, Protocol::HttpProtobuf, FAST)),
             ("stock, fast", |endpoint| stock(endpoint, FAST)),
         ],
         bench,
@@ -47,28 +49,35 @@ fn bench(criterion: &mut Criterion) {
 
 fn cost(criterion: &mut Criterion) {
     let collector = Collector::start();
-    let (mut ours, mut stock) = (Side::start("ours", &collector), Side::start("stock", &collector));
-    let none = RefCell::new(Side::start("none", &collector));
-    let beyond = |side: &mut Side, spans| {
-        let (with, without) = (side.cpu(spans), none.borrow_mut().cpu(spans));
+    let [ours, over_http, stock, none] =
+        ["ours", "ours over HTTP", "stock", "none"].map(|role| RefCell::new(Side::start(role, &collector)));
+    let beyond = |side: &RefCell<Side>, spans| {
+        let (with, without) = (side.borrow_mut().cpu(spans), none.borrow_mut().cpu(spans));
         // A single span is too little to measure.
         with.saturating_sub(without).max(Duration::from_nanos(1))
     };
-    let reference = ("SDK and opentelemetry-otlp", |spans| beyond(&mut stock, spans));
     compare(
         criterion,
         "export at 100 000 spans/s",
         Budget::of(0.45),
         STEADY.turn(),
-        |spans| beyond(&mut ours, spans),
-        reference,
+        |spans| beyond(&ours, spans),
+        ("SDK and opentelemetry-otlp", |spans| beyond(&stock, spans)),
+    );
+    compare(
+        criterion,
+        "export over HTTP at 100 000 spans/s",
+        Budget::of(1.0),
+        STEADY.turn(),
+        |spans| beyond(&over_http, spans),
+        ("gRPC", |spans| beyond(&ours, spans)),
     );
 }
 
 #[expect(clippy::print_stderr, reason = "a program for people")]
 fn losses() {
     let spans = if support::is_test() { 1 } else { 2 * FAST.per_second };
-    for role in ["ours, fast", "stock, fast"] {
+    for role in ["ours, fast", "ours over HTTP, fast", "stock, fast"] {
         let collector = Collector::start();
         let (_, lost) = Side::start(role, &collector).work(spans);
         eprintln!("{role}: {lost} lost of {spans} at {} spans/s", FAST.per_second);
@@ -116,11 +125,12 @@ fn span(tracer: &SdkTracer) {
     tracer.span_builder("query").with_attributes(attributes).start(tracer).end();
 }
 
-fn ours(endpoint: &str, rate: Rate) -> Work {
+fn ours(endpoint: &str, protocol: Protocol, rate: Rate) -> Work {
     let telemetry = telemetry_bootstrap::init()
         .ignore_env()
         .service_name("bench")
         .endpoint(endpoint)
+        .protocol(protocol)
         .metrics(|metrics| metrics.export(false))
         .logs(|logs| logs.export(false))
         .log_output(|output| output.format(LogFormat::Off))

@@ -15,7 +15,7 @@ use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use support::Collector;
-use telemetry_bootstrap::{LogFormat, TelemetryGuard};
+use telemetry_bootstrap::{LogFormat, Protocol, TelemetryGuard};
 use tokio::runtime::Runtime;
 use tracing_subscriber::Registry;
 
@@ -29,6 +29,10 @@ fn bench(criterion: &mut Criterion) {
     let start = |times: (Duration, Duration)| times.0;
     let end = |times: (Duration, Duration)| times.1;
     group.bench_function("build, ours", |bencher| bencher.iter_custom(|n| start(ours(&collector, n))));
+    for (name, protocol) in [("gRPC", Protocol::Grpc), ("HTTP", Protocol::HttpProtobuf)] {
+        let name = format!("build, ours, https, {name}");
+        group.bench_function(name, |bencher| bencher.iter_custom(|n| built_for_https(protocol, n)));
+    }
     group
         .bench_function("build, SDK by hand", |bencher| bencher.iter_custom(|n| start(stock(&collector, n))));
     group.bench_function("drop, ours", |bencher| bencher.iter_custom(|n| end(ours(&collector, n))));
@@ -40,7 +44,7 @@ fn bench(criterion: &mut Criterion) {
 fn ours(collector: &Collector, times: u64) -> (Duration, Duration) {
     sum(times, || {
         let begun = Instant::now();
-        let telemetry = start(collector.endpoint());
+        let telemetry = start(collector.endpoint(), Protocol::Grpc);
         let built = begun.elapsed();
         telemetry.tracer("bench").start("query").end();
         let begun = Instant::now();
@@ -49,9 +53,23 @@ fn ours(collector: &Collector, times: u64) -> (Duration, Duration) {
     })
 }
 
-fn start(endpoint: &str) -> TelemetryGuard {
-    let builder = telemetry_bootstrap::init().ignore_env().service_name("bench").endpoint(endpoint);
+/// Time for beginning, with an endpoint whose certificate is checked against the system's roots. Nothing is sent.
+fn built_for_https(protocol: Protocol, times: u64) -> Duration {
+    let builds = (0..times).map(|_| {
+        let begun = Instant::now();
+        let telemetry = start("https://localhost:1", protocol);
+        let built = begun.elapsed();
+        drop(telemetry);
+        built
+    });
+    builds.sum()
+}
+
+fn start(endpoint: &str, protocol: Protocol) -> TelemetryGuard {
+    let builder = telemetry_bootstrap::init().ignore_env().service_name("bench");
     builder
+        .endpoint(endpoint)
+        .protocol(protocol)
         .log_output(|output| output.format(LogFormat::Json))
         .build_local::<Registry>()
         .expect("telemetry")

@@ -1,10 +1,18 @@
-//! A collector that accepts everything and keeps nothing, in a process of its own.
+//! A collector that accepts everything and keeps nothing, over gRPC and HTTP, in a process of its own.
 
+use std::convert::Infallible;
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use http::{HeaderMap, HeaderValue, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Empty, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
 use tokio::net::{TcpListener, TcpStream};
 
 /// The process; ends when it is dropped.
@@ -57,26 +65,30 @@ pub(crate) fn play() -> bool {
 
 async fn serve(connection: TcpStream) {
     let _ = connection.set_nodelay(true);
-    let mut server = h2::server::Builder::new();
-    server.initial_window_size(WINDOW).initial_connection_window_size(WINDOW);
-    let Ok(mut connection) = server.handshake::<_, bytes::Bytes>(connection).await else { return };
-    while let Some(Ok((request, respond))) = connection.accept().await {
-        tokio::spawn(answer(request.into_body(), respond));
-    }
+    let mut server = Builder::new(TokioExecutor::new());
+    server.http2().initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
+    let _ = server.serve_connection(TokioIo::new(connection), service_fn(answer)).await;
 }
 
-async fn answer(mut body: h2::RecvStream, mut respond: h2::server::SendResponse<bytes::Bytes>) {
-    while let Some(Ok(data)) = body.data().await {
-        let _ = body.flow_control().release_capacity(data.len());
+/// Reads a request, and answers that everything was taken: an empty message.
+async fn answer(request: Request<Incoming>) -> Result<Response<BoxBody<Bytes, Infallible>>, hyper::Error> {
+    let (head, mut body) = request.into_parts();
+    while let Some(frame) = body.frame().await {
+        frame?;
     }
-    let head = Response::builder().header("content-type", "application/grpc").body(()).expect("a head");
-    let Ok(mut stream) = respond.send_response(head, false) else { return };
-    // An empty message: everything was taken.
-    let _ = stream.send_data(bytes::Bytes::from_static(&[0; 5]), false);
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    let _ = stream.send_trailers(trailers);
+    let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
+    let is_grpc = content_type.as_ref().is_some_and(|kind| kind == "application/grpc");
+    let body = if is_grpc {
+        let trailers = HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_static("0"))]);
+        Full::from(&[0; 5][..]).with_trailers(async { Some(Ok(trailers)) }).boxed()
+    } else {
+        Empty::new().boxed()
+    };
+    let mut response = Response::new(body);
+    response.headers_mut().extend(content_type.map(|kind| (header::CONTENT_TYPE, kind)));
+    Ok(response)
 }
 
 const COLLECTOR: &str = "BENCH_COLLECTOR";
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const WINDOW: u32 = 16 << 20;
