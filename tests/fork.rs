@@ -9,10 +9,12 @@
 use std::collections::HashSet;
 use std::io::{self, Read as _};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fork::{Fork, fork};
 use serde_json::Value as Json;
+use telemetry_bootstrap::opentelemetry::KeyValue;
 use telemetry_bootstrap::{LogDestination, LogFormat, OverflowPolicy, TelemetryGuard};
 use tracing::{error, info, info_span};
 
@@ -20,6 +22,8 @@ const TASK: &str = "FORK_TASK";
 /// The exit code of a child whose expectations hold.
 const HOLDS: i32 = 42;
 const LONG: Duration = Duration::from_secs(20);
+/// Enough that each lock is held at some of them.
+const FORKS: usize = 200;
 /// A shutdown that does not wait. The deadline is longer.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
@@ -31,6 +35,7 @@ fn child() {
         "log" => log_in_both(),
         "ids" => make_ids_in_both(),
         "full buffer" => fork_with_a_full_buffer(),
+        "busy" => fork_while_threads_record(),
         task => panic!("unknown task {task}"),
     }
 }
@@ -162,6 +167,65 @@ fn fork_with_a_full_buffer() {
     }
 }
 
+/// Any lock can be held by one of the threads when the process is forked, and stays locked in the child.
+fn fork_while_threads_record() {
+    let (_listener, endpoint) = silent_endpoint();
+    let guard = telemetry(&endpoint);
+    let meter = guard.meter("busy");
+    let counter = meter.u64_counter("busy.count").build();
+    let shared = info_span!("shared", name = "shared by all threads");
+    let number = AtomicU64::new(0);
+    let is_over = AtomicBool::new(false);
+    let record = |place: &'static str| {
+        shared.in_scope(|| {
+            let number = number.fetch_add(1, Ordering::Relaxed);
+            info_span!("work", number).in_scope(|| info!(place, number, "working"));
+            counter.add(1, &[KeyValue::new("number", (number % 1_000).to_string())]);
+            shared.record("name", number);
+        });
+    };
+    record("before");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    record("parent")
+                }
+            });
+        }
+        let flushing = scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                let _ = guard.meter_provider().force_flush();
+            }
+        });
+        let mut status = 0;
+        for _ in 0..FORKS {
+            match fork().unwrap() {
+                Fork::Child => {
+                    // Ends a child that hangs.
+                    std::thread::spawn(|| {
+                        std::thread::sleep(LONG / 2);
+                        std::process::abort();
+                    });
+                    record("child");
+                    meter.u64_gauge("busy.gauge").build().record(1, &[]);
+                    let flushed = guard.meter_provider().force_flush().is_ok();
+                    let flushed = flushed && guard.force_flush(LONG).is_ok();
+                    let _ = guard.stats();
+                    std::process::exit(i32::from(!flushed));
+                }
+                Fork::Parent(child) => status |= fork::waitpid(child).unwrap(),
+            }
+            if status != 0 {
+                break;
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        flushing.join().unwrap();
+        exit_after(status);
+    });
+}
+
 fn output_of(task: &str) -> Vec<Json> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["child", "--exact", "--nocapture", "--test-threads=1"])
@@ -224,4 +288,11 @@ fn parent_and_children_make_different_ids() {
 fn a_full_buffer_does_not_hang_the_child() {
     let lines = output_of("full buffer");
     assert_eq!(count(&lines, "in the child"), 1, "{lines:?}");
+}
+
+#[test]
+fn a_fork_while_threads_record_leaves_no_lock_to_the_child() {
+    let lines = output_of("busy");
+    let in_child = lines.iter().filter(|line| line["place"] == "child").count();
+    assert_eq!(in_child, FORKS);
 }

@@ -1,11 +1,12 @@
 //! The spans around an event, as lines and records see them.
 
 use std::iter::successors;
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::json::SpanCache;
 use super::kept_fields::KeptFields;
+use crate::export::own_threads::ForkMutex;
 
 /// What is kept of one span for the lines and records of the events inside it.
 #[derive(Debug, Default)]
@@ -15,10 +16,10 @@ pub(crate) struct KeptSpan {
     pub(crate) is_in_lines: bool,
     /// Its fields stand in records.
     pub(crate) is_in_records: bool,
-    fields: Mutex<KeptFields>,
+    fields: ForkMutex<KeptFields>,
     /// How often fields were recorded later.
     version: AtomicU64,
-    json: Mutex<SpanCache>,
+    json: ForkMutex<SpanCache>,
 }
 
 /// A span with those around it.
@@ -36,12 +37,12 @@ pub(crate) fn scope(innermost: &dyn SpanChain) -> impl Iterator<Item = &KeptSpan
 impl KeptSpan {
     /// A span that is shown in lines.
     pub(crate) fn in_lines(name: &'static str, fields: KeptFields) -> Self {
-        Self { name, is_in_lines: true, fields: Mutex::new(fields), ..Self::default() }
+        Self { name, is_in_lines: true, fields: ForkMutex::new(fields), ..Self::default() }
     }
 
     /// The fields of a span that is being created.
     pub(crate) fn new_fields(&mut self) -> &mut KeptFields {
-        self.fields.get_mut().unwrap_or_else(PoisonError::into_inner)
+        self.fields.get_mut()
     }
 
     /// Removes everything, so that the memory can be that of another span. Returns `false` if it is unusually much.
@@ -49,9 +50,9 @@ impl KeptSpan {
         self.is_in_lines = false;
         self.is_in_records = false;
         *self.version.get_mut() = 0;
-        let json = self.json.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let json = self.json.get_mut();
         json.clear();
-        let fields = self.fields.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let fields = self.fields.get_mut();
         fields.clear();
         fields.capacity() + json.capacity() <= MAX_KEPT_BYTES
     }
@@ -64,7 +65,7 @@ impl KeptSpan {
 
     /// The fields. While they are locked no code of the user may run.
     pub(crate) fn fields(&self) -> MutexGuard<'_, KeptFields> {
-        lock(&self.fields)
+        self.fields.lock()
     }
 
     pub(super) fn version(&self) -> u64 {
@@ -72,12 +73,8 @@ impl KeptSpan {
     }
 
     pub(super) fn json(&self) -> MutexGuard<'_, SpanCache> {
-        lock(&self.json)
+        self.json.lock()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One huge span must not hold its memory for as long as the thread lives.

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use tracing_core::span;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+use crate::export::own_threads::ForkMutex;
 
 /// Finds the value that belongs to an open span.
 ///
@@ -16,7 +18,7 @@ pub(crate) struct SpanTable<T> {
     shards: Box<[Shard<T>; SHARDS]>,
 }
 
-type Shard<T> = Mutex<Spans<T>>;
+type Shard<T> = ForkMutex<Spans<T>>;
 
 type Spans<T> = HashMap<u64, Arc<T>, BuildHasherDefault<IdHasher>>;
 
@@ -46,19 +48,15 @@ impl<T> SpanTable<T> {
 
     /// Counts the open spans for which `matches` returns `true`.
     pub(crate) fn count(&self, matches: impl Fn(&T) -> bool) -> u64 {
-        let matching = |shard: &Shard<T>| lock(shard).values().filter(|state| matches(state)).count() as u64;
+        let matching = |shard: &Shard<T>| shard.lock().values().filter(|state| matches(state)).count() as u64;
         self.shards.iter().map(matching).sum()
     }
 
     fn shard(&self, id: &span::Id) -> MutexGuard<'_, Spans<T>> {
         // The highest bits of the product are the best mixed ones.
         let shard = mix(id.into_u64()) >> (u64::BITS - SHARDS.ilog2());
-        lock(&self.shards[shard as usize])
+        self.shards[shard as usize].lock()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn mix(id: u64) -> u64 {

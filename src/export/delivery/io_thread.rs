@@ -27,7 +27,7 @@ use crate::error::InitError;
 #[cfg(feature = "tls")]
 use crate::export::destination::check_tls;
 use crate::export::destination::{Connections, Destination};
-use crate::export::own_threads::{become_io_thread, on_io_thread};
+use crate::export::own_threads::{Fork, become_io_thread, on_io_thread};
 use crate::export::queue::Consumer;
 use crate::settings::DestinationSettings;
 use crate::settings::Signal;
@@ -57,6 +57,7 @@ struct Thread {
     handle: JoinHandle<()>,
     /// Closed when the thread has nothing left to do. Locked only so that the handle can be shared.
     ended: Mutex<Receiver<()>>,
+    fork: Fork,
 }
 
 impl Exporter {
@@ -86,7 +87,8 @@ impl Exporter {
             .map_err(|error| InitError::Thread(error.into()))?;
         match has_started.recv() {
             Ok(Ok(())) => {
-                Ok(Self { workers, queues, thread: Some(Thread { handle, ended: Mutex::new(ended) }) })
+                let thread = Thread { handle, ended: Mutex::new(ended), fork: Fork::new() };
+                Ok(Self { workers, queues, thread: Some(thread) })
             }
             Ok(Err(error)) => Err(InitError::Thread(error.into())),
             Err(error) => Err(InitError::Thread(error.into())),
@@ -103,6 +105,11 @@ impl Exporter {
     /// that the thread gets no processor, what is pending counts as failed nevertheless.
     pub(crate) fn shutdown(&mut self, deadline: Instant) -> bool {
         let Some(thread) = self.thread.take() else { return true };
+        if thread.fork.is_child() {
+            // It runs in the parent alone, and must be neither joined nor detached here.
+            std::mem::forget(thread);
+            return true;
+        }
         self.workers.shut_down(deadline);
         if on_io_thread() {
             return false;

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::worker::{Command, FlushError};
 use crate::export::ExportError;
-use crate::export::own_threads::on_io_thread;
+use crate::export::own_threads::{Fork, on_io_thread};
 use crate::settings::Signal;
 use crate::settings::deadline_after;
 
@@ -17,6 +17,8 @@ use crate::settings::deadline_after;
 pub(crate) struct Workers {
     /// One for each destination, so that a signal can occur several times.
     senders: Vec<(Signal, UnboundedSender<Command>)>,
+    /// A child process has no workers.
+    fork: Fork,
 }
 
 impl Workers {
@@ -31,11 +33,14 @@ impl Workers {
     }
 
     /// Makes the worker of each signal, or of one, send everything queued, and waits for the answer. Once the workers
-    /// have ended there is nothing left to flush.
+    /// have ended there is nothing left to flush; in a child process there never is.
     pub(crate) fn flush(&self, only: Option<Signal>, timeout: Duration) -> Result<(), ExportError> {
         // The answer would have to come from the thread that waits for it.
         if on_io_thread() {
             return Err(ExportError::Timeout(Duration::ZERO));
+        }
+        if self.fork.is_child() {
+            return Ok(());
         }
         let deadline = deadline_after(timeout);
         let (reply, answers) = channel();

@@ -9,6 +9,12 @@ use forkguard::Guard;
 #[derive(Clone, Debug)]
 pub(crate) struct Fork(Option<Guard>);
 
+impl Default for Fork {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Fork {
     pub(crate) fn new() -> Self {
         // Without a handler a child is not noticed; that is no reason to fail.

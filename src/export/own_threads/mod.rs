@@ -4,12 +4,15 @@
 //! |---|---|
 //! | Is what happens here our own work, which must not become telemetry? | [`on_io_thread`], [`on_line_writer`] |
 //! | Is this a forked child, in which none of the threads runs? | [`Fork::is_child`] |
+//! | Can a forked child lock what one of the threads had locked? | [`ForkMutex`] |
 
 mod fork;
+mod fork_mutex;
 
 use std::cell::Cell;
 
 pub(crate) use self::fork::Fork;
+pub(crate) use self::fork_mutex::ForkMutex;
 
 /// Returns `true` on the I/O thread, on a helper of its runtime, and on the thread of a line writer. Spans and events
 /// made here would be exported or written by the very work that makes them; `opentelemetry`'s own suppression is lost

@@ -30,7 +30,7 @@ use tower_service::Service;
 use super::format::Format;
 use super::text::{Conflict, Families};
 use crate::diagnostics::{Diagnostics, FieldValue};
-use crate::export::own_threads::become_io_thread;
+use crate::export::own_threads::{Fork, become_io_thread};
 use crate::settings::PrometheusText;
 
 /// Answers scrapes with the metrics of this program, in any HTTP server.
@@ -65,6 +65,8 @@ struct Shared {
     address: Option<SocketAddr>,
     /// OpenMetrics requires the suffix of counters.
     is_open_metrics_allowed: bool,
+    /// A child process has no such thread.
+    fork: Fork,
 }
 
 /// A scraper that waits for its answer.
@@ -93,13 +95,13 @@ impl PrometheusHandler {
         std::thread::Builder::new()
             .name(THREAD_NAME.to_owned())
             .spawn(move || run(collect, &text, &waiting, &diagnostics))?;
-        let scrapes = Mutex::new(Some(scrapes));
-        Ok(Self(Arc::new(Shared { scrapes, address, is_open_metrics_allowed })))
+        let (scrapes, fork) = (Mutex::new(Some(scrapes)), Fork::new());
+        Ok(Self(Arc::new(Shared { scrapes, address, is_open_metrics_allowed, fork })))
     }
 
     /// Answers a scrape with these headers: collects, and returns the metrics in the format that they accept.
     ///
-    /// The status is 503 after the end of telemetry, and if too many scrapes are waiting.
+    /// The status is 503 after the end of telemetry, in a forked child process, and if too many scrapes are waiting.
     ///
     /// ```
     /// # use telemetry_bootstrap::PrometheusHandler;
@@ -108,6 +110,9 @@ impl PrometheusHandler {
     /// }
     /// ```
     pub fn respond(&self, headers: &HeaderMap) -> impl Future<Output = Response<String>> + Send + 'static {
+        if self.0.fork.is_child() {
+            return Either::Left(ready(unavailable()));
+        }
         let format = match self.0.is_open_metrics_allowed {
             true => Format::negotiate(headers),
             false => Format::Text,
@@ -145,6 +150,9 @@ impl PrometheusHandler {
 
     /// Answers no further scrape.
     pub(crate) fn end(&self) {
+        if self.0.fork.is_child() {
+            return;
+        }
         *self.0.scrapes.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }

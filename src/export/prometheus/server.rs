@@ -31,7 +31,7 @@ use tower_service::Service as _;
 
 use super::handler::{PrometheusHandler, plain};
 use crate::export::delivery::new_runtime;
-use crate::export::own_threads::become_io_thread;
+use crate::export::own_threads::{Fork, become_io_thread};
 
 /// A server that listens until it is dropped.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ pub(crate) struct Server {
     stop: watch::Sender<bool>,
     /// Closed at the end of the thread. Locked only so that the server can be shared.
     ended: Mutex<Receiver<()>>,
+    fork: Fork,
 }
 
 impl Server {
@@ -71,12 +72,15 @@ impl Server {
             .name(THREAD_NAME.to_owned())
             .spawn(move || run(listener, handler, stopped, &started, alive))?;
         has_started.recv().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?;
-        Ok(Self { stop, ended: Mutex::new(ended) })
+        Ok(Self { stop, ended: Mutex::new(ended), fork: Fork::new() })
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.fork.is_child() {
+            return;
+        }
         self.stop.send_replace(true);
         // The port is free afterwards.
         let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);

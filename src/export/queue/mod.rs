@@ -32,6 +32,7 @@ use self::batch::ItemBuffer;
 pub(crate) use self::consumer::{Consumer, Take};
 use self::lane::{Lane, Phase};
 pub(crate) use self::ledger::Ledger;
+use crate::export::own_threads::Fork;
 use crate::settings::QueueSettings;
 
 /// The queues of one signal, as the threads that record see them.
@@ -42,6 +43,8 @@ pub(crate) struct Queue {
     state: Mutex<QueueState>,
     /// One for each lane.
     outlets: Box<[Outlet]>,
+    /// In a child process no thread empties the queue, and the lock may be held by none that exists.
+    fork: Fork,
 }
 
 /// What a destination has beside its lane.
@@ -82,13 +85,17 @@ impl Queue {
             spares: Vec::new(),
         };
         let outlets = (0..destinations).map(|_| Outlet::default()).collect();
-        let queue = Arc::new(Self { limits, is_cumulative, state: Mutex::new(state), outlets });
+        let queue =
+            Arc::new(Self { limits, is_cumulative, state: Mutex::new(state), outlets, fork: Fork::new() });
         let consumers = (0..destinations).map(|lane| Consumer::new(Arc::clone(&queue), lane)).collect();
         (queue, consumers)
     }
 
     /// Appends one encoded item; `scope` is its encoded instrumentation scope.
     pub(crate) fn push(&self, scope: &[u8], item: &[u8]) {
+        if self.fork.is_child() {
+            return self.drop_in_child(1);
+        }
         let mut state = self.lock();
         let most = scope.len() + item.len() + ItemBuffer::OVERHEAD;
         // A batch that this item does not fit into is sent without it.
@@ -114,6 +121,14 @@ impl Queue {
         }
     }
 
+    #[cold]
+    fn drop_in_child(&self, items: u64) {
+        for Outlet { ledger, .. } in &self.outlets {
+            ledger.accept(items);
+            ledger.record_dropped(items);
+        }
+    }
+
     /// Counts an item for every destination, and decides which of them get it.
     fn admit(&self, state: &mut QueueState, bytes: usize) -> Admission {
         let (mut is_taken, mut is_same) = (false, true);
@@ -136,6 +151,9 @@ impl Queue {
 
     /// Appends a request that is complete already and holds `items` items. Older ones make room for it.
     pub(crate) fn push_request(&self, request: &Bytes, items: u64) {
+        if self.fork.is_child() {
+            return self.drop_in_child(items);
+        }
         let mut state = self.lock();
         state.last_sequence += 1;
         let sequence = state.last_sequence;

@@ -67,7 +67,7 @@ use crate::subscriber::FilterError;
 /// A child process that was forked while the guard lives has a copy of it, but none of the threads behind it. In the
 /// child, log lines are written by the thread that logs; spans, metrics and log records are not exported; ids of traces
 /// and spans differ from those of the parent; and flush, shutdown and drop return at once, because the parent delivers
-/// what was pending. [`build`](crate::Builder::build) fails there with
+/// what was pending. None of this waits for a lock that a thread of the parent held at the fork. [`build`](crate::Builder::build) fails there with
 /// [`InitError::AlreadyInitialized`](crate::InitError::AlreadyInitialized): a program that becomes a daemon should do so
 /// first, and start telemetry in the process that remains.
 #[must_use = "dropping the guard stops telemetry: bind it to a named variable that lives as long as `main`"]

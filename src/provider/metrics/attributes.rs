@@ -18,6 +18,8 @@ use opentelemetry::metrics::{
     Histogram, SyncInstrument, UpDownCounter,
 };
 
+use crate::export::own_threads::Fork;
+
 /// Returns the attributes with each key once.
 pub(super) fn unique(attributes: &[KeyValue]) -> Cow<'_, [KeyValue]> {
     if !has_duplicates(attributes) {
@@ -45,64 +47,94 @@ fn has_duplicates(attributes: &[KeyValue]) -> bool {
     false
 }
 
-/// An instrument of the SDK that gets each key once.
+/// An instrument of the SDK that gets each key once, and nothing in a forked child: a thread of the parent may hold the
+/// SDK's lock there for ever.
 ///
 /// It stands in front of counters, gauges and histograms, and hands each measurement on with [`unique`] attributes. A
 /// bound instrument has its attributes made unique once, when it is bound.
-pub(super) struct UniqueKeys<I>(pub(super) I);
+pub(super) struct Checked<I> {
+    pub(super) instrument: I,
+    /// The caller gives each key once.
+    pub(super) is_trusted: bool,
+    pub(super) fork: Fork,
+}
 
 /// A histogram of integers that adds them up as `f64`, as they are exported: a sum of `u64` overflows.
 ///
 /// OTLP has the sum of a histogram as `double` whatever the type of the measurements. The `u64` sum of the SDK's
 /// histogram can overflow before it is converted; an `f64` only loses precision.
-pub(super) struct AsFloat(pub(super) Histogram<f64>);
+pub(super) struct AsFloat(pub(super) Checked<Histogram<f64>>);
 
 /// A handle on one attribute set of such an instrument.
-struct Bound<B>(B);
+struct Bound<B> {
+    instrument: B,
+    fork: Fork,
+}
 
-macro_rules! unique_keys {
+impl<I> Checked<I> {
+    fn attributes<'a>(&self, attributes: &'a [KeyValue]) -> Cow<'a, [KeyValue]> {
+        if self.is_trusted { Cow::Borrowed(attributes) } else { unique(attributes) }
+    }
+}
+
+macro_rules! checked {
     ($($instrument:ident, $bound:ident, $record:ident;)*) => {$(
-        impl<T: Copy + Send + Sync + 'static> SyncInstrument<T> for UniqueKeys<$instrument<T>> {
+        impl<T: Copy + Send + Sync + 'static> SyncInstrument<T> for Checked<$instrument<T>> {
             fn measure(&self, measurement: T, attributes: &[KeyValue]) {
-                self.0.$record(measurement, &unique(attributes));
+                if !self.fork.is_child() {
+                    self.instrument.$record(measurement, &self.attributes(attributes));
+                }
             }
 
             fn bind(&self, attributes: &[KeyValue]) -> Box<dyn BoundSyncInstrument<T> + Send + Sync> {
-                Box::new(Bound(self.0.bind(&unique(attributes))))
+                if self.fork.is_child() {
+                    return Box::new(Unmeasured);
+                }
+                let instrument = self.instrument.bind(&self.attributes(attributes));
+                Box::new(Bound { instrument, fork: self.fork.clone() })
             }
         }
 
         impl<T: Copy + Send + Sync + 'static> BoundSyncInstrument<T> for Bound<$bound<T>> {
             fn measure(&self, measurement: T) {
-                self.0.$record(measurement);
+                if !self.fork.is_child() {
+                    self.instrument.$record(measurement);
+                }
             }
         }
     )*};
 }
 
-unique_keys! {
+checked! {
     Counter, BoundCounter, add;
     UpDownCounter, BoundUpDownCounter, add;
     Gauge, BoundGauge, record;
     Histogram, BoundHistogram, record;
 }
 
+/// A handle that ignores measurements.
+struct Unmeasured;
+
+impl<T> BoundSyncInstrument<T> for Unmeasured {
+    fn measure(&self, _: T) {}
+}
+
 impl SyncInstrument<u64> for AsFloat {
     fn measure(&self, measurement: u64, attributes: &[KeyValue]) {
-        self.0.record(measurement as f64, &unique(attributes));
+        self.0.measure(measurement as f64, attributes);
     }
 
     fn bind(&self, attributes: &[KeyValue]) -> Box<dyn BoundSyncInstrument<u64> + Send + Sync> {
-        Box::new(BoundAsFloat(self.0.bind(&unique(attributes))))
+        Box::new(BoundAsFloat(self.0.bind(attributes)))
     }
 }
 
 /// A handle on one attribute set of a histogram of integers.
-struct BoundAsFloat(BoundHistogram<f64>);
+struct BoundAsFloat(Box<dyn BoundSyncInstrument<f64> + Send + Sync>);
 
 impl BoundSyncInstrument<u64> for BoundAsFloat {
     fn measure(&self, measurement: u64) {
-        self.0.record(measurement as f64);
+        self.0.measure(measurement as f64);
     }
 }
 

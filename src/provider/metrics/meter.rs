@@ -24,10 +24,11 @@ use opentelemetry::metrics::{
     ObservableUpDownCounter, UpDownCounter,
 };
 
-use super::attributes::{AsFloat, UniqueKeys};
+use super::attributes::{AsFloat, Checked};
 use super::identity::{Identities, Identity};
 use super::observer::{Observer, is_inside_locked_callback};
 use crate::diagnostics::{Diagnostics, FieldValue};
+use crate::export::own_threads::Fork;
 use crate::semconv::DURATION_BOUNDARIES;
 
 /// The instruments of one instrumentation scope, in front of those of the SDK.
@@ -40,10 +41,12 @@ pub(super) struct CheckedMeter {
     pub(super) identities: Identities,
     pub(super) observer: Arc<Observer>,
     pub(super) diagnostics: Diagnostics,
-    /// Attribute sets are unique already, as those of this crate are: instruments are handed out as they are.
+    /// Attribute sets are unique already, as those of this crate are.
     pub(super) is_trusted: bool,
     /// Histograms of integers are added up as `f64`, because no reader of the user expects integers.
     pub(super) histograms_as_float: bool,
+    /// In a child process nothing is measured.
+    pub(super) fork: Fork,
 }
 
 type Text = Cow<'static, str>;
@@ -61,6 +64,9 @@ impl CheckedMeter {
         description: Option<&Text>,
         boundaries: Option<Vec<f64>>,
     ) -> Cow<'_, Meter> {
+        if self.fork.is_child() {
+            return Cow::Owned(NoopMeterProvider::new().meter(""));
+        }
         if is_inside_locked_callback() {
             self.diagnostics.warn(
                 "an instrument that a callback creates is discarded: create it before the callback runs, because a \
@@ -79,6 +85,10 @@ impl CheckedMeter {
         };
         self.identities.check(&self.scope, identity, &self.diagnostics);
         Cow::Borrowed(&self.inner)
+    }
+
+    fn checked<I>(&self, instrument: I) -> Checked<I> {
+        Checked { instrument, is_trusted: self.is_trusted, fork: self.fork.clone() }
     }
 }
 
@@ -100,11 +110,7 @@ macro_rules! synchronous {
             let meter = self.check(stringify!($method), &name, unit.as_ref(), description.as_ref(), None);
             let mut inner = meter.$method(name);
             (inner.description, inner.unit) = (description, unit);
-            let instrument = inner.build();
-            match self.is_trusted {
-                true => instrument,
-                false => $instrument::new(Arc::new(UniqueKeys(instrument))),
-            }
+            $instrument::new(Arc::new(self.checked(inner.build())))
         }
     )*};
 }
@@ -157,11 +163,7 @@ impl InstrumentProvider for CheckedMeter {
         let meter = self.check(kind, &name, unit.as_ref(), description.as_ref(), boundaries.clone());
         let mut inner = meter.f64_histogram(name);
         (inner.description, inner.unit, inner.boundaries) = (description, unit, boundaries);
-        let histogram = inner.build();
-        match self.is_trusted {
-            true => histogram,
-            false => Histogram::new(Arc::new(UniqueKeys(histogram))),
-        }
+        Histogram::new(Arc::new(self.checked(inner.build())))
     }
 
     fn u64_histogram(&self, builder: HistogramBuilder<'_, Histogram<u64>>) -> Histogram<u64> {
@@ -172,10 +174,10 @@ impl InstrumentProvider for CheckedMeter {
         if self.histograms_as_float {
             let mut inner = meter.f64_histogram(name);
             (inner.description, inner.unit, inner.boundaries) = (description, unit, boundaries);
-            return Histogram::new(Arc::new(AsFloat(inner.build())));
+            return Histogram::new(Arc::new(AsFloat(self.checked(inner.build()))));
         }
         let mut inner = meter.u64_histogram(name);
         (inner.description, inner.unit, inner.boundaries) = (description, unit, boundaries);
-        Histogram::new(Arc::new(UniqueKeys(inner.build())))
+        Histogram::new(Arc::new(self.checked(inner.build())))
     }
 }

@@ -49,6 +49,7 @@ use opentelemetry::{Context, KeyValue};
 
 use super::attributes::unique;
 use crate::diagnostics::{Diagnostics, FieldValue};
+use crate::export::own_threads::ForkMutex;
 
 /// Every observable instrument of a provider.
 ///
@@ -56,7 +57,7 @@ use crate::diagnostics::{Diagnostics, FieldValue};
 /// it is dropped.
 #[derive(Debug)]
 pub(crate) struct Observer {
-    instruments: Mutex<Vec<Arc<dyn Observe>>>,
+    instruments: ForkMutex<Vec<Arc<dyn Observe>>>,
     /// The thread that calls them. Locked for the time of a collection, so that each has its own observations.
     thread: Mutex<Option<Sender<Work>>>,
     diagnostics: Diagnostics,
@@ -113,7 +114,7 @@ struct Work {
 impl Observer {
     /// Starts without a thread; the first collection with an observable instrument starts it.
     pub(crate) fn new(diagnostics: Diagnostics) -> Self {
-        Self { instruments: Mutex::default(), thread: Mutex::default(), diagnostics }
+        Self { instruments: ForkMutex::default(), thread: Mutex::default(), diagnostics }
     }
 
     /// Adds an instrument, and returns the callback for the SDK.
@@ -131,7 +132,7 @@ impl Observer {
             observations: Mutex::default(),
             diagnostics: self.diagnostics.clone(),
         });
-        lock(&self.instruments).push(Arc::clone(&observed) as _);
+        self.instruments.lock().push(Arc::clone(&observed) as _);
         move |instrument| observed.on_collect(instrument)
     }
 
@@ -153,7 +154,7 @@ impl Observer {
     /// Costs at most `limit` for each instrument that is too slow. After the deadline, those that are left are not
     /// called in this collection.
     fn observe(&self, thread: &mut Option<Sender<Work>>, limit: Duration, deadline: Instant) {
-        let mut left = lock(&self.instruments).clone();
+        let mut left = self.instruments.lock().clone();
         while !left.is_empty() {
             let (done, observed) = channel();
             start(thread, Work { instruments: left.clone(), done });

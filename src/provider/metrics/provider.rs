@@ -22,6 +22,7 @@ use super::observer::Observer;
 use super::pull::PullReader;
 use super::reader::{Answer, QueueReader};
 use crate::diagnostics::Diagnostics;
+use crate::export::own_threads::Fork;
 use crate::semconv;
 
 /// The meter provider of running telemetry. Cheap to clone.
@@ -65,6 +66,8 @@ struct Inner {
     diagnostics: Diagnostics,
     /// By scope: the checks compare all instruments of one scope, whichever handle creates them.
     meters: Mutex<HashMap<InstrumentationScope, Meter>>,
+    /// In a child process nothing is collected, and locks of the SDK may stay held.
+    fork: Fork,
 }
 
 /// Who reads the metrics.
@@ -96,6 +99,7 @@ impl TelemetryMeterProvider {
             observer,
             diagnostics,
             meters: Mutex::default(),
+            fork: Fork::new(),
         }))
     }
 
@@ -139,8 +143,8 @@ impl MeterProvider for TelemetryMeterProvider {
     ///
     /// The lock is held while the SDK creates a meter, which calls no code of the user.
     fn meter_with_scope(&self, scope: InstrumentationScope) -> Meter {
-        let Inner { sdk, readers, observer, diagnostics, meters, .. } = &*self.0;
-        if *readers == Readers::None {
+        let Inner { sdk, readers, observer, diagnostics, meters, fork, .. } = &*self.0;
+        if *readers == Readers::None || fork.is_child() {
             // The SDK reports each observable instrument that no reader collects as an error.
             return NoopMeterProvider::new().meter_with_scope(scope);
         }
@@ -154,6 +158,7 @@ impl MeterProvider for TelemetryMeterProvider {
                 diagnostics: diagnostics.clone(),
                 is_trusted: scope.name() == semconv::SCOPE_NAME,
                 histograms_as_float: *readers == Readers::Own,
+                fork: fork.clone(),
             }))
         };
         meters.entry(scope.clone()).or_insert_with(create).clone()

@@ -37,6 +37,7 @@ use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Tempora
 use super::observer::Observer;
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::MetricQueue;
+use crate::export::own_threads::Fork;
 use crate::settings::deadline_after;
 
 /// A reader that hands each collection to the queue.
@@ -57,6 +58,8 @@ struct Shared {
     has_failed: AtomicBool,
     /// To the reader's thread; `None` after the shutdown, and where the system refused the thread.
     commands: Mutex<Option<Sender<Command>>>,
+    /// A child process has no such thread.
+    fork: Fork,
 }
 
 /// What a handle requests of the thread, and where the result goes.
@@ -100,6 +103,7 @@ impl QueueReader {
             diagnostics,
             has_failed: AtomicBool::new(false),
             commands: Mutex::new(Some(commands)),
+            fork: Fork::new(),
         };
         let reader = Self(Arc::new(shared));
         let of_thread = Arc::clone(&reader.0);
@@ -182,10 +186,16 @@ impl MetricReader for QueueReader {
 
     /// Collects now, and returns when the collection is in the queue; delivering it is the pipeline's flush.
     fn force_flush(&self) -> OTelSdkResult {
+        if self.0.fork.is_child() {
+            return Ok(());
+        }
         self.command(MetricQueue::FLUSH_TIMEOUT, Command::Flush).wait()
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        if self.0.fork.is_child() {
+            return Ok(());
+        }
         self.begin_end(timeout).wait()
     }
 

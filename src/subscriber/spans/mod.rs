@@ -91,6 +91,7 @@ use super::errors;
 use super::filter::FilterHandle;
 use super::reentrancy::ReentrancyGuard;
 use crate::export::encode;
+use crate::export::own_threads::ForkMutex;
 use crate::export::own_threads::on_io_thread;
 use crate::lines::kept_fields::KeptFields;
 use crate::trace_ids::{TraceIds, is_suppressed, with_current};
@@ -220,12 +221,14 @@ impl SpanBridge {
             has_twin: false,
         };
         pending.meaning.read(state.kept.new_fields());
-        state.stage = Mutex::new(Stage::Pending(pending));
+        state.stage = ForkMutex::new(Stage::Pending(pending));
     }
 
     /// Returns `true` if fields that are recorded later belong to an OpenTelemetry span.
     pub(super) fn takes_fields(&self, state: &SpanState) -> bool {
-        state.is_included && state.started.get().is_none_or(|started| started.is_recording)
+        state.is_included
+            && !state.is_inherited()
+            && state.started.get().is_none_or(|started| started.is_recording)
     }
 
     /// Passes on fields that were recorded later.
@@ -276,7 +279,7 @@ impl SpanBridge {
 
     /// Ends a span, which is still among the open ones: a twin finds it there.
     pub(super) fn on_close(&self, state: &Arc<SpanState>) {
-        if state.is_included {
+        if state.is_included && !state.is_inherited() {
             let started = self.start(state);
             if started.is_own {
                 started.context.span().end_with_timestamp(state.start.end());

@@ -19,7 +19,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, MutexGuard, OnceLock};
 use std::thread::ThreadId;
 use std::time::{Instant, SystemTime};
 
@@ -29,6 +29,7 @@ use tracing_core::{Metadata, span};
 
 use super::fields::SpanMeaning;
 use super::handler::is_handler_span;
+use crate::export::own_threads::ForkMutex;
 use crate::lines::span::{KeptSpan, SpanChain};
 use crate::subscriber::errors::RecordedErrors;
 
@@ -46,22 +47,23 @@ pub(crate) struct SpanState {
     pub(super) start: StartTime,
     /// The verdict of the span filter.
     pub(super) is_included: bool,
-    pub(super) stage: Mutex<Stage>,
+    pub(super) stage: ForkMutex<Stage>,
     pub(super) started: OnceLock<Started>,
     /// The span that represents this one for the extensions of `tracing-opentelemetry`.
     pub(super) twin: OnceLock<span::Id>,
     /// Errors that were recorded on this span or below it.
-    pub(crate) errors: Mutex<RecordedErrors>,
+    pub(crate) errors: ForkMutex<RecordedErrors>,
 }
 
 /// The stage of a span.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) enum Stage {
     /// Its ids and its sampling are not decided.
     Pending(PendingSpan),
     /// This thread is calling the sampler, the span processors and the id generator of the user.
     Starting(ThreadId, OtelContext),
     /// It has started, or is no OpenTelemetry span.
+    #[default]
     Settled,
 }
 
@@ -118,10 +120,10 @@ impl SpanState {
             parent: None,
             start: StartTime::now(),
             is_included: false,
-            stage: Mutex::new(Stage::Settled),
+            stage: ForkMutex::new(Stage::Settled),
             started: OnceLock::new(),
             twin: OnceLock::new(),
-            errors: Mutex::default(),
+            errors: ForkMutex::default(),
         })
     }
 
@@ -131,10 +133,10 @@ impl SpanState {
         // What is dropped here can run code of the user, which can come back here.
         state.parent = None;
         state.is_included = false;
-        state.stage = Mutex::new(Stage::Settled);
+        state.stage = ForkMutex::new(Stage::Settled);
         state.started = OnceLock::new();
         state.twin = OnceLock::new();
-        state.errors.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        state.errors.get_mut().clear();
         if !state.kept.clear() {
             return;
         }
@@ -161,14 +163,19 @@ impl SpanState {
         self.nearest_included().is_some_and(|state| is_handler_span(state.metadata))
     }
 
+    /// Returns `true` if the span was open when this process was forked. Only the parent records and ends it.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.stage.is_inherited()
+    }
+
     /// Locks the stage. A panic of another thread cannot have left it half changed.
     pub(super) fn lock_stage(&self) -> MutexGuard<'_, Stage> {
-        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stage.lock()
     }
 
     /// Locks the errors that the span remembers.
     pub(crate) fn lock_errors(&self) -> MutexGuard<'_, RecordedErrors> {
-        self.errors.lock().unwrap_or_else(PoisonError::into_inner)
+        self.errors.lock()
     }
 
     /// Returns `true` if a twin may hold a parent for this span.

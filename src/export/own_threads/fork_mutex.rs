@@ -1,0 +1,71 @@
+//! A mutex that a forked process can lock.
+
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
+
+use super::Fork;
+
+/// A mutex that does not hang a forked child: a thread of the parent that held it at the fork does not exist there, and
+/// never unlocks it.
+///
+/// If it stays locked, the child abandons the value and continues with a default one. A panic while it is locked leaves
+/// the value as it is.
+#[derive(Debug)]
+pub(crate) struct ForkMutex<T> {
+    value: Mutex<T>,
+    fork: Fork,
+    /// Replaces `value` in a child in which that stays locked.
+    replacement: OnceLock<Box<Self>>,
+}
+
+impl<T: Default> ForkMutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { value: Mutex::new(value), fork: Fork::new(), replacement: OnceLock::new() }
+    }
+
+    /// Returns `true` in a child of the process in which this was created.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.fork.is_child()
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        match self.fork.is_child() {
+            true => self.lock_in_child(),
+            false => self.value.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// Returns the value for a caller that no other thread competes with.
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        if let Some(replacement) = self.replacement.take() {
+            *self = *replacement;
+        }
+        // Whatever process this is, the value is its own from now on.
+        self.fork = Fork::new();
+        self.value.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Other threads of the child hold the lock for moments only.
+    #[cold]
+    fn lock_in_child(&self) -> MutexGuard<'_, T> {
+        let deadline = Instant::now() + MAX_WAIT;
+        while self.replacement.get().is_none() {
+            match self.value.try_lock() {
+                Ok(value) => return value,
+                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => break,
+                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+            }
+        }
+        self.replacement.get_or_init(|| Box::new(Self::new(T::default()))).lock()
+    }
+}
+
+impl<T: Default> Default for ForkMutex<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+/// How long a child waits for a lock before it takes it for one that stays locked.
+const MAX_WAIT: Duration = Duration::from_millis(50);
