@@ -78,6 +78,7 @@
 //! - The types of the interface are the official ones: `SdkTracerProvider`, `SpanProcessor`, `MakeWriter`,
 //!   `http::Request`. Any library that uses the `opentelemetry` or `tracing` API joins in.
 
+mod bounded_text;
 mod builder;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod calls;

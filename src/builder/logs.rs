@@ -97,7 +97,7 @@ impl Logs {
     /// Characters of one attribute's text; longer texts are cut.
     ///
     /// Overridden by `OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT`, then `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`. Default:
-    /// no limit.
+    /// only the limit of 4 MiB that every text has.
     ///
     /// ```
     /// # let _ =

@@ -68,8 +68,8 @@ impl Traces {
 
     /// Characters of one attribute's text; longer texts are cut.
     ///
-    /// Overridden by `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, then `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`. Default: no
-    /// limit.
+    /// Overridden by `OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT`, then `OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT`. Default: only
+    /// the limit of 4 MiB that every text has.
     ///
     /// ```
     /// # let _ =

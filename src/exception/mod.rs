@@ -24,6 +24,7 @@ mod transport;
 
 pub(crate) use self::text::{ErrorText, describe, once_per_event, with_text};
 use self::transport::{system_kind, transport_kind};
+use crate::bounded_text::BoundedText;
 use crate::semconv::OTHER;
 
 /// The name of an error's type, as far as it can be known.
@@ -132,7 +133,7 @@ fn kind_from(error: &(dyn Error + 'static), type_name: Option<&str>) -> Cow<'sta
 fn kind_of_cause(error: &(dyn Error + 'static)) -> Option<String> {
     special_kind(error).or_else(|| {
         let (mut debug, mut name) = (String::new(), String::new());
-        let write = || _ = write!(Prefix { text: &mut debug, limit: MAX_NAME }, "{error:?}");
+        let write = || _ = write!(BoundedText::new(&mut debug, MAX_NAME), "{error:?}");
         catch_unwind(AssertUnwindSafe(write)).ok()?;
         TypeName::parse(error, &debug, &mut name);
         named_kind(error, Some(name).filter(|name| !name.is_empty()))
@@ -159,25 +160,6 @@ fn special_kind(error: &(dyn Error + 'static)) -> Option<String> {
         return Some(crate::semconv::GrpcCode::from_tonic(status.code()).name().to_owned());
     }
     transport_kind(error)
-}
-
-/// The beginning of a text; formatting ends where there is enough of it.
-struct Prefix<'a> {
-    text: &'a mut String,
-    limit: usize,
-}
-
-impl Write for Prefix<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.limit - self.text.len();
-        if text.len() <= room {
-            self.text.push_str(text);
-            return Ok(());
-        }
-        let cut = (0..=room).rev().find(|&cut| text.is_char_boundary(cut)).unwrap_or(0);
-        self.text.push_str(&text[..cut]);
-        Err(fmt::Error)
-    }
 }
 
 /// The replacement of a value whose formatting panics.

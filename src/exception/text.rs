@@ -7,7 +7,8 @@ use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use super::{PANICKED, Prefix, TypeName, causes, kind_from};
+use super::{PANICKED, TypeName, causes, kind_from};
+use crate::bounded_text::{BoundedText, MAX_ERROR_TEXT, beginning};
 
 /// The text of an error value: its `Display` and `Debug` forms, and the `Display` forms of its causes.
 #[derive(Debug, Default)]
@@ -30,14 +31,19 @@ impl ErrorText {
         }
         self.type_name.clear();
         TypeName::parse(error, &self.debug, &mut self.type_name);
-        display(&mut self.message, error);
+        // The error and its causes share the limit.
+        let mut left = MAX_ERROR_TEXT;
+        display(&mut self.message, error, left);
         self.display = status_text(error).map(|text| std::mem::replace(&mut self.message, text));
+        left = left.saturating_sub(self.message.len());
         self.causes.clear();
-        self.causes.extend(causes(error).map(|cause| {
+        for cause in causes(error) {
             let mut text = String::new();
-            display(&mut text, cause);
-            status_text(cause).unwrap_or(text)
-        }));
+            display(&mut text, cause, left);
+            let text = status_text(cause).unwrap_or(text);
+            left = left.saturating_sub(text.len());
+            self.causes.push(text);
+        }
     }
 
     /// `exception.type`.
@@ -145,7 +151,7 @@ fn status_text(error: &(dyn Error + 'static)) -> Option<String> {
     let code = crate::semconv::GrpcCode::from_tonic(status.code()).name();
     Some(match status.message() {
         "" => code.to_owned(),
-        message => format!("{code}: {message}"),
+        message => format!("{code}: {}", beginning(message, MAX_ERROR_TEXT)),
     })
 }
 
@@ -154,19 +160,23 @@ fn status_text(_: &(dyn Error + 'static)) -> Option<String> {
     None
 }
 
-fn display(out: &mut String, error: &(dyn Error + 'static)) {
-    if !formatted(out, usize::MAX, |text| write!(text, "{error}")) {
+fn display(out: &mut String, error: &(dyn Error + 'static), limit: usize) {
+    if !formatted(out, limit, |text| write!(text, "{error}")) {
         out.clear();
         out.push_str(PANICKED);
     }
 }
 
 /// Replaces `out`, up to a limit. Returns `false` if formatting panics.
-fn formatted(out: &mut String, limit: usize, write: impl FnOnce(&mut Prefix<'_>) -> fmt::Result) -> bool {
+fn formatted(
+    out: &mut String,
+    limit: usize,
+    write: impl FnOnce(&mut BoundedText<'_>) -> fmt::Result,
+) -> bool {
     out.clear();
-    let mut prefix = Prefix { text: out, limit };
+    let mut text = BoundedText::new(out, limit);
     // Ends with an error when it is full. What a failing implementation has written until then is better than nothing.
-    catch_unwind(AssertUnwindSafe(|| _ = write(&mut prefix))).is_ok()
+    catch_unwind(AssertUnwindSafe(|| _ = write(&mut text))).is_ok()
 }
 
 /// Texts with the errors that they are of. The pointers are compared, never followed.

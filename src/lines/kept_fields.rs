@@ -17,6 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracing_core::field::{Field, Visit};
 
+use crate::bounded_text::{BoundedText, MAX_TEXT, beginning};
 use crate::exception::{PANICKED, describe};
 
 /// The fields of a span in the order in which they were recorded, no name twice: the last value counts.
@@ -203,7 +204,8 @@ impl KeepEach<'_> {
     fn formatted(&mut self, value: fmt::Arguments<'_>) -> Range<usize> {
         let start = self.0.text.len();
         // The text that a failing implementation has written until then is kept.
-        if catch_unwind(AssertUnwindSafe(|| _ = self.0.text.write_fmt(value))).is_err() {
+        let write = || _ = BoundedText::new(&mut self.0.text, MAX_TEXT).write_fmt(value);
+        if catch_unwind(AssertUnwindSafe(write)).is_err() {
             self.0.text.truncate(start);
             self.0.text.push_str(PANICKED);
         }
@@ -230,12 +232,12 @@ impl Visit for KeepEach<'_> {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         self.0.remove(name_of(field));
-        let text = self.0.keep(value);
+        let text = self.0.keep(beginning(value, MAX_TEXT));
         self.0.set(field, Kept::Text(text));
     }
 
     fn record_bytes(&mut self, field: &Field, value: &[u8]) {
-        self.set(field, Kept::Bytes(value.into()));
+        self.set(field, Kept::Bytes(value[..value.len().min(MAX_TEXT)].into()));
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {

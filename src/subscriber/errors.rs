@@ -41,6 +41,7 @@ use tracing_core::{Event, Level, Metadata};
 
 use super::reentrancy::ReentrancyGuard;
 use super::spans::{SpanBridge, SpanState, as_inferred};
+use crate::bounded_text::{MAX_TEXT, beginning, to_text};
 use crate::exception::{PANICKED, describe};
 use crate::redaction::{REDACTED, Redaction};
 use crate::semconv::{
@@ -316,12 +317,12 @@ impl Visit for EventError {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, || value.to_owned());
+        self.text(field, || beginning(value, MAX_TEXT).to_owned());
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         // A value whose `Debug` or `Display` panics must not end the program.
-        let format = || catch_unwind(AssertUnwindSafe(|| format!("{value:?}")));
+        let format = || catch_unwind(AssertUnwindSafe(|| to_text(&format_args!("{value:?}"))));
         self.text(field, || format().unwrap_or_else(|_| PANICKED.to_owned()));
     }
 }

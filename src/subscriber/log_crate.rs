@@ -9,6 +9,7 @@ use opentelemetry::{KeyValue, Value};
 use tracing_core::dispatcher::{self, Dispatch};
 use tracing_log::LogTracer;
 
+use crate::bounded_text::{MAX_TEXT, beginning, to_text};
 use crate::context_fields::with_fields;
 use crate::exception::PANICKED;
 use crate::trace_ids::may_touch_context;
@@ -77,7 +78,7 @@ struct FieldValue(Option<Value>);
 
 impl<'v> VisitValue<'v> for FieldValue {
     fn visit_any(&mut self, value: LogValue<'_>) -> Result<(), Error> {
-        self.0 = Some(value.to_string().into());
+        self.0 = Some(to_text(&value).into());
         Ok(())
     }
 
@@ -106,7 +107,7 @@ impl<'v> VisitValue<'v> for FieldValue {
     }
 
     fn visit_str(&mut self, value: &str) -> Result<(), Error> {
-        self.0 = Some(value.to_owned().into());
+        self.0 = Some(beginning(value, MAX_TEXT).to_owned().into());
         Ok(())
     }
 }

@@ -18,6 +18,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use percent_encoding::percent_decode;
 use tower::load_shed::error::Overloaded;
 
+use crate::bounded_text::{MAX_TEXT, beginning};
 use crate::calls::error::{as_error, chain};
 use crate::exception;
 use crate::semconv::GrpcCode;
@@ -148,7 +149,7 @@ impl<'a> CallStatus<'a> {
             Message::None => Cow::Borrowed(""),
             Message::Fixed(text) => Cow::Borrowed(text),
             Message::Encoded(bytes) => Cow::Owned(percent_decode(bytes).decode_utf8_lossy().into_owned()),
-            Message::Text(text) => Cow::Owned(text.to_owned()),
+            Message::Text(text) => Cow::Owned(beginning(text, MAX_TEXT).to_owned()),
             Message::Chain(error) => Cow::Owned(chain(error)),
             Message::HttpStatus(StatusCode::OK) => Cow::Borrowed("ended without grpc-status"),
             Message::HttpStatus(status) => {

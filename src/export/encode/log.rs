@@ -6,7 +6,7 @@ use opentelemetry::TraceId;
 use opentelemetry::logs::Severity;
 use opentelemetry_sdk::logs::SdkLogRecord;
 
-use super::value::{Encode, Text, attributes, str, text, unlimited_text};
+use super::value::{Encode, Text, attributes, str, text, text_field, truncated};
 use super::wire::{FixedFields, bytes, fixed32, fixed64, framed_len, length, message, nanos, uint};
 use crate::settings::AttributeLimits;
 use crate::trace_ids::TraceIds;
@@ -64,8 +64,9 @@ impl LogFields {
         bytes(out, SEVERITY_TEXT, severity.name().as_bytes());
     }
 
-    /// The message as it is.
+    /// Appends the message as the body.
     pub(crate) fn body_str(out: &mut Vec<u8>, text: &str) {
+        let text = truncated(text, None);
         length(out, BODY, framed_len(text.len()));
         str(out, text, None);
     }
@@ -77,7 +78,7 @@ impl LogFields {
 
     /// Appends the name of the event, formatted in place by `write`.
     pub(crate) fn event_name(out: &mut Vec<u8>, write: impl FnOnce(&mut Text<'_>)) {
-        unlimited_text(out, EVENT_NAME, write);
+        text_field(out, EVENT_NAME, write);
     }
 
     /// Appends the number of fields beyond the limit.

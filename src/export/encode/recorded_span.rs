@@ -10,6 +10,7 @@ use super::span::{
     NAME, PARENT_SPAN_ID, SPAN_ID, START_TIME, STATUS, TRACE_ID, TRACE_STATE, event, flags, kind, link,
     status, trace_state,
 };
+use super::value::truncated;
 use super::wire::{FixedFields, bytes, fixed32, message, nanos, uint};
 use crate::settings::{AttributeLimits, SpanLimitSettings};
 
@@ -55,7 +56,7 @@ impl RecordedSpan<'_> {
             ids.bytes(PARENT_SPAN_ID, self.parent.to_bytes());
         }
         ids.write(out);
-        bytes(out, NAME, self.name.as_bytes());
+        bytes(out, NAME, truncated(self.name, None).as_bytes());
         let mut times = FixedFields::new();
         times.small_uint(KIND, kind(self.kind));
         times.fixed64(START_TIME, nanos(self.start));

@@ -7,7 +7,7 @@ use opentelemetry::SpanId;
 use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status, TraceState};
 use opentelemetry_sdk::trace::SpanData;
 
-use super::value::{attributes, key_values};
+use super::value::{attributes, key_values, truncated};
 use super::wire::{bytes, fixed32, fixed64, message, nanos, uint};
 use crate::settings::{AttributeLimits, SpanLimitSettings};
 
@@ -21,7 +21,7 @@ pub(crate) fn span(out: &mut Vec<u8>, span: &SpanData, limits: &SpanLimitSetting
     if span.parent_span_id != SpanId::INVALID {
         bytes(out, PARENT_SPAN_ID, &span.parent_span_id.to_bytes());
     }
-    bytes(out, NAME, span.name.as_bytes());
+    bytes(out, NAME, truncated(&span.name, None).as_bytes());
     uint(out, KIND, u64::from(kind(&span.span_kind)));
     fixed64(out, START_TIME, nanos(span.start_time));
     // The wall clock may have been set back meanwhile.
@@ -45,7 +45,7 @@ pub(crate) fn span(out: &mut Vec<u8>, span: &SpanData, limits: &SpanLimitSetting
 /// Appends the fields of a `Span.Event`.
 pub(super) fn event(out: &mut Vec<u8>, event: &Event, limits: AttributeLimits) {
     fixed64(out, EVENT_TIME, nanos(event.timestamp));
-    bytes(out, EVENT_NAME, event.name.as_bytes());
+    bytes(out, EVENT_NAME, truncated(&event.name, None).as_bytes());
     let dropped = attributes(out, EVENT_ATTRIBUTES, limits, || key_values(&event.attributes));
     uint(out, EVENT_DROPPED_ATTRIBUTES, sum(event.dropped_attributes_count, dropped));
 }
@@ -74,7 +74,7 @@ pub(super) fn status(out: &mut Vec<u8>, status: &Status) {
         Status::Unset => {}
         Status::Ok => uint(out, STATUS_CODE, 1),
         Status::Error { description } => {
-            bytes(out, STATUS_MESSAGE, description.as_bytes());
+            bytes(out, STATUS_MESSAGE, truncated(description, None).as_bytes());
             uint(out, STATUS_CODE, 2);
         }
     }

@@ -31,6 +31,7 @@ use super::wire::{
     LENGTH, SHORT, WireValue, bytes, bytes_field, fields, framed_len, length as message_head, message,
     next_length_delimited, varint, varint_len,
 };
+use crate::bounded_text::{MAX_TEXT, beginning};
 use crate::settings::AttributeLimits;
 
 /// A value that has a place in OTLP's `AnyValue`.
@@ -216,13 +217,13 @@ pub(crate) fn attribute_text(
 }
 
 /// A string field that `write` formats in place.
-pub(super) fn unlimited_text(out: &mut Vec<u8>, field: u8, write: impl FnOnce(&mut Text<'_>)) {
-    message(out, field, |out| write(&mut Text { out, left: usize::MAX }));
+pub(super) fn text_field(out: &mut Vec<u8>, field: u8, write: impl FnOnce(&mut Text<'_>)) {
+    message(out, field, |out| write(&mut Text::new(out, None)));
 }
 
 /// A string value that `write` formats in place.
 pub(super) fn text(out: &mut Vec<u8>, limit: Option<usize>, write: impl FnOnce(&mut Text<'_>)) {
-    message(out, STRING, |out| write(&mut Text { out, left: limit.unwrap_or(usize::MAX) }));
+    message(out, STRING, |out| write(&mut Text::new(out, limit)));
 }
 
 /// Attributes that were encoded here, as fields of some message: their keys, and themselves with their frames.
@@ -292,23 +293,37 @@ fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub(crate) struct Text<'a> {
     out: &'a mut Vec<u8>,
     /// Characters until the limit.
-    left: usize,
+    left: Option<usize>,
+    /// Bytes until [`MAX_TEXT`].
+    bytes_left: usize,
+}
+
+impl<'a> Text<'a> {
+    fn new(out: &'a mut Vec<u8>, limit: Option<usize>) -> Self {
+        Self { out, left: limit, bytes_left: MAX_TEXT }
+    }
 }
 
 impl fmt::Write for Text<'_> {
+    /// Fails once a limit is reached, so that a huge value is not formatted to its end.
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let text = truncated(text, Some(self.left));
-        // Bytes are characters or more: nothing needs to be counted while there is no limit in sight.
-        if self.left != usize::MAX {
-            self.left -= text.chars().count();
+        let kept = truncated(beginning(text, self.bytes_left), self.left);
+        self.bytes_left -= kept.len();
+        if let Some(left) = &mut self.left {
+            *left -= kept.chars().count();
         }
-        self.out.extend_from_slice(text.as_bytes());
+        self.out.extend_from_slice(kept.as_bytes());
+        if kept.len() < text.len() {
+            self.bytes_left = 0;
+            return Err(fmt::Error);
+        }
         Ok(())
     }
 }
 
-/// The first `limit` characters.
+/// The first `limit` characters, and in any case at most [`MAX_TEXT`] bytes.
 pub(super) fn truncated(text: &str, limit: Option<usize>) -> &str {
+    let text = beginning(text, MAX_TEXT);
     match limit {
         // Text of so few bytes has no more characters than that.
         Some(limit) if text.len() > limit => {
@@ -348,15 +363,19 @@ fn f64(out: &mut Vec<u8>, value: f64) {
 
 /// Appends the bytes variant of `AnyValue`.
 fn bytes_value(out: &mut Vec<u8>, value: &[u8], limit: Option<usize>) {
-    let end = limit.map_or(value.len(), |limit| limit.min(value.len()));
+    let end = limit.unwrap_or(MAX_TEXT).min(MAX_TEXT).min(value.len());
     bytes_field(out, BYTES, &value[..end]);
 }
 
-/// Appends the array variant of `AnyValue`.
+/// Appends the array variant of `AnyValue`. What comes after [`MAX_TEXT`] bytes is left out.
 fn array<T>(out: &mut Vec<u8>, values: &[T], element: impl Fn(&mut Vec<u8>, &T)) {
     message(out, ARRAY, |out| {
+        let start = out.len();
         for value in values {
             message(out, VALUES, |out| element(out, value));
+            if out.len() - start > MAX_TEXT {
+                break;
+            }
         }
     });
 }

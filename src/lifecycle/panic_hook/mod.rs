@@ -28,6 +28,7 @@ use std::panic::{Location, PanicHookInfo};
 use tracing_core::dispatcher;
 use tracing_core::subscriber::NoSubscriber;
 
+use crate::bounded_text::{MAX_TEXT, beginning};
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
 use crate::export::own_threads::on_io_thread;
 use crate::semconv::PANIC_TARGET;
@@ -98,7 +99,7 @@ impl Panic {
         let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
         let backtrace = Backtrace::capture();
         Self {
-            message: text.unwrap_or("Box<dyn Any>").to_owned(),
+            message: beginning(text.unwrap_or("Box<dyn Any>"), MAX_TEXT).to_owned(),
             location: info.location().map(ToString::to_string).unwrap_or_default(),
             file: info.location().map(|location| location.file().to_owned()),
             line: info.location().map(Location::line),

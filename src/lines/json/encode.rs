@@ -25,6 +25,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use opentelemetry::{Array, Value};
 
+use crate::bounded_text::beginning;
 use crate::exception::PANICKED;
 use crate::export::render::terminal::is_harmful;
 
@@ -116,20 +117,21 @@ impl Numbers {
         out.extend_from_slice(text);
     }
 
-    /// Writes a value of the API. Kinds that a later version of it may add are written as text.
-    pub(crate) fn value(self, out: &mut Vec<u8>, value: &Value) {
+    /// Writes a value of the API, of which each text has at most `max` bytes. Kinds that a later version of it may add are
+    /// written as text.
+    pub(crate) fn value(self, out: &mut Vec<u8>, value: &Value, max: usize) {
         match value {
             Value::Bool(value) => bool(out, *value),
             Value::I64(value) => self.signed(out, *value),
             Value::F64(value) => self.float(out, *value),
-            Value::String(value) => string(out, value.as_str()),
+            Value::String(value) => string_up_to(out, value.as_str(), max),
             Value::Array(Array::Bool(values)) => list(out, values, |out, value| bool(out, *value)),
             Value::Array(Array::I64(values)) => list(out, values, |out, value| self.signed(out, *value)),
             Value::Array(Array::F64(values)) => list(out, values, |out, value| self.float(out, *value)),
             Value::Array(Array::String(values)) => {
-                list(out, values, |out, value| string(out, value.as_str()));
+                list(out, values, |out, value| string_up_to(out, value.as_str(), max));
             }
-            other => display(out, other, usize::MAX),
+            other => display(out, other, max),
         }
     }
 }
@@ -145,7 +147,7 @@ pub(crate) fn string_up_to(out: &mut Vec<u8>, text: &str, max: usize) {
         return string(out, text);
     }
     out.push(b'"');
-    escaped(out, up_to(text, max));
+    escaped(out, beginning(text, max));
     out.extend_from_slice(ELLIPSIS.as_bytes());
     out.push(b'"');
 }
@@ -159,15 +161,6 @@ pub(crate) fn bytes(out: &mut Vec<u8>, value: &[u8]) {
     let written = BASE64.encode_slice(value, &mut out[start..]).unwrap_or(0);
     out.truncate(start + written);
     out.push(b'"');
-}
-
-/// The beginning of `text`: at most `max` bytes, and no part of a character.
-fn up_to(text: &str, max: usize) -> &str {
-    let mut end = max.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 /// What `value` writes, as a string of at most `max` bytes.
@@ -230,7 +223,7 @@ pub(crate) struct Escaped<'a> {
 impl fmt::Write for Escaped<'_> {
     /// Fails once the limit is reached, so that a huge value is not formatted to its end.
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let taken = up_to(text, self.left);
+        let taken = beginning(text, self.left);
         escaped(self.out, taken);
         self.left -= taken.len();
         self.is_cut |= taken.len() < text.len();

@@ -19,6 +19,7 @@ use super::fields::Fields;
 use super::keys::{Field, FieldNames, MissingIds, SpanFields};
 use super::presets::{IdForm, Preset, ServiceNames};
 use super::reserved::{Reserved, Role};
+use crate::bounded_text::MAX_TEXT;
 use crate::trace_ids::TraceIds;
 
 /// The options of a layer.
@@ -49,7 +50,7 @@ impl Default for Options {
             google_cloud_project: None,
             missing_ids: MissingIds::default(),
             span_fields: SpanFields::default(),
-            max_field_length: usize::MAX,
+            max_field_length: MAX_TEXT,
         }
     }
 }
@@ -141,7 +142,7 @@ impl Format {
             target: target.into(),
             constants: constants.into(),
             preset,
-            max_field_length: options.max_field_length,
+            max_field_length: options.max_field_length.min(MAX_TEXT),
             reserved,
             span_reserved,
             span_fields: options.span_fields,
@@ -313,7 +314,7 @@ fn constants(options: &Options, preset: &Preset, reserved: &mut Reserved) -> Vec
         }
     }
     for (key, value) in &options.constants {
-        preset.numbers.value(fields.begin(key, reserved), value);
+        preset.numbers.value(fields.begin(key, reserved), value, options.max_field_length);
     }
     for key in fields.keys() {
         reserved.insert_with_parents(key);

@@ -216,7 +216,7 @@ where
             if self.redaction.is_redacted(key) {
                 encode::string(out, crate::redaction::REDACTED);
             } else {
-                self.format.preset.numbers.value(out, value);
+                self.format.preset.numbers.value(out, value, self.format.max_field_length);
             }
             fields.add_missing(spans, &self.format.reserved);
         });

@@ -125,7 +125,7 @@ where
         others.visit(Some(&mut values), &|visitor| event.record(visitor));
         context_fields::for_each(target, &self.baggage, &mut |key, value| {
             if values.fields.iter().all(|(there, _)| there != key) {
-                values.add(key, || escape(&value.to_string()));
+                values.add(key, || shown(|text| write!(text, "{value}")));
             }
         });
         let mut line = self.head(time, *metadata.level());

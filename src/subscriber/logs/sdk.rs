@@ -11,6 +11,7 @@ use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger, SdkLoggerProvider};
 
 use super::fields::Record;
 use super::value::Value;
+use crate::bounded_text::{MAX_TEXT, to_text};
 use crate::export::encode;
 use crate::trace_ids::TraceIds;
 
@@ -65,11 +66,11 @@ impl SdkLogs {
 
 impl Record for SdkLogRecord {
     fn body(&mut self, value: Value<'_>) {
-        self.set_body(value.to_string().into());
+        self.set_body(to_text(&value).into());
     }
 
     fn event_name(&mut self, value: Value<'_>) {
-        let name = value.to_string();
+        let name = to_text(&value);
         match interned(&name) {
             Some(name) => self.set_event_name(name),
             None => self.add_attribute("event.name", name),
@@ -95,8 +96,8 @@ fn any_value(value: Value<'_>) -> AnyValue {
         Value::Bool(value) => AnyValue::Boolean(value),
         Value::I64(value) => AnyValue::Int(value),
         Value::F64(value) => AnyValue::Double(value),
-        Value::Bytes(value) => AnyValue::Bytes(Box::new(value.to_vec())),
-        text => AnyValue::String(text.to_string().into()),
+        Value::Bytes(value) => AnyValue::Bytes(Box::new(value[..value.len().min(MAX_TEXT)].to_vec())),
+        text => AnyValue::String(to_text(&text).into()),
     }
 }
 

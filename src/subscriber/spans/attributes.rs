@@ -11,6 +11,7 @@
 //! Replacing encodes the new value first and removes the old one then, so that the last position is the last value's.
 
 use std::cell::Cell;
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use opentelemetry::KeyValue;
@@ -113,7 +114,7 @@ fn encode_kept(out: &mut Vec<u8>, key: &str, value: KeptValue<'_>, limit: Option
             Err(_) => encode::attribute_str(out, FIELD, key, &value.to_string(), limit),
         },
         KeptValue::Bytes(value) => {
-            encode::attribute_str(out, FIELD, key, &HexBytes(value).to_string(), limit);
+            encode::attribute_text(out, FIELD, key, limit, |text| _ = write!(text, "{}", HexBytes(value)));
         }
     }
 }

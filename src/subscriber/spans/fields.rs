@@ -11,10 +11,13 @@
 //! The names and values are those of `tracing-opentelemetry`, so that programs can change from one bridge to the other.
 //! A value that is unknown makes the field an attribute: a mistake stays visible at the backend.
 
+use std::borrow::Cow;
+
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanKind, Status};
 
 use super::status::SpanStatus;
+use crate::bounded_text::to_text;
 use crate::lines::kept_fields::{HexBytes, KeptFields, KeptValue};
 use crate::semconv::ERROR_TYPE;
 
@@ -35,9 +38,10 @@ impl SpanMeaning {
             }
             match Special::parse(key, value) {
                 Some(Special::Name(name)) if name.is_empty() => {}
-                Some(Special::Name(name)) => self.name = Some(name),
+                Some(Special::Name(name)) => self.name = Some(name.into_owned()),
                 Some(Special::Kind(kind)) => self.kind = Some(kind),
                 Some(Special::Status(status)) => self.status.set(status),
+                Some(Special::Description(text)) => self.status.set(Status::error(text.into_owned())),
                 None => {}
             }
         }
@@ -61,32 +65,34 @@ pub(super) fn key_value(key: &'static str, value: KeptValue<'_>) -> KeyValue {
             Err(_) => KeyValue::new(key, value.to_string()),
         },
         KeptValue::Text(text) | KeptValue::Error { display: text, .. } => KeyValue::new(key, text.to_owned()),
-        KeptValue::Bytes(value) => KeyValue::new(key, HexBytes(value).to_string()),
+        KeptValue::Bytes(value) => KeyValue::new(key, to_text(&HexBytes(value))),
     }
 }
 
 /// The value of a field that is no attribute.
-enum Special {
-    Name(String),
+enum Special<'a> {
+    Name(Cow<'a, str>),
     Kind(SpanKind),
     Status(Status),
+    /// Of a status Error.
+    Description(Cow<'a, str>),
 }
 
-impl Special {
+impl<'a> Special<'a> {
     /// `None` for other fields, and if the value is unknown.
-    fn parse(key: &str, value: KeptValue<'_>) -> Option<Self> {
+    fn parse(key: &str, value: KeptValue<'a>) -> Option<Self> {
         if !key.starts_with(SPECIAL_PREFIX) || !is_special(key) {
             return None;
         }
         let text = match value {
-            KeptValue::Text(text) | KeptValue::Error { display: text, .. } => text.to_owned(),
-            other => key_value("", other).value.to_string(),
+            KeptValue::Text(text) | KeptValue::Error { display: text, .. } => Cow::Borrowed(text),
+            other => Cow::Owned(key_value("", other).value.to_string()),
         };
         match key {
             NAME => Some(Self::Name(text)),
             KIND => parse_kind(&text).map(Self::Kind),
             STATUS_CODE => parse_status(&text).map(Self::Status),
-            _ => Some(Self::Status(Status::error(text))),
+            _ => Some(Self::Description(text)),
         }
     }
 }
@@ -98,24 +104,25 @@ fn is_special(key: &str) -> bool {
 
 /// Reads a kind, in any case, with or without the prefix of the protocol.
 fn parse_kind(text: &str) -> Option<SpanKind> {
-    Some(match without_prefix(text, "SPAN_KIND_").to_ascii_lowercase().as_str() {
-        "internal" => SpanKind::Internal,
-        "server" => SpanKind::Server,
-        "client" => SpanKind::Client,
-        "producer" => SpanKind::Producer,
-        "consumer" => SpanKind::Consumer,
-        _ => return None,
-    })
+    let kinds = [
+        ("internal", SpanKind::Internal),
+        ("server", SpanKind::Server),
+        ("client", SpanKind::Client),
+        ("producer", SpanKind::Producer),
+        ("consumer", SpanKind::Consumer),
+    ];
+    named(without_prefix(text, "SPAN_KIND_"), kinds)
 }
 
 /// Reads a status, in any case, with or without the prefix of the protocol.
 fn parse_status(text: &str) -> Option<Status> {
-    Some(match without_prefix(text, "STATUS_CODE_").to_ascii_lowercase().as_str() {
-        "ok" => Status::Ok,
-        "error" => Status::error(""),
-        "unset" => Status::Unset,
-        _ => return None,
-    })
+    let statuses = [("ok", Status::Ok), ("error", Status::error("")), ("unset", Status::Unset)];
+    named(without_prefix(text, "STATUS_CODE_"), statuses)
+}
+
+/// The value of this name, in whatever case.
+fn named<T, const N: usize>(name: &str, values: [(&str, T); N]) -> Option<T> {
+    values.into_iter().find_map(|(known, value)| known.eq_ignore_ascii_case(name).then_some(value))
 }
 
 /// Strips a prefix of the protocol's enum names, in whatever case.

@@ -93,13 +93,13 @@ fn a_failing_implementation_keeps_what_it_wrote() {
 #[test]
 fn opentelemetry_values_keep_their_types() {
     let list = Value::Array(vec![StringValue::from("a\""), StringValue::from("b")].into());
-    assert_eq!(encoded(|out| Numbers::ALL.value(out, &list)), r#"["a\"","b"]"#);
+    assert_eq!(encoded(|out| Numbers::ALL.value(out, &list, 9)), r#"["a\"","b"]"#);
     assert_eq!(
-        encoded(|out| Numbers::ALL.value(out, &Value::Array(vec![1.5, f64::NAN].into()))),
+        encoded(|out| Numbers::ALL.value(out, &Value::Array(vec![1.5, f64::NAN].into()), 9)),
         r#"[1.5,"NaN"]"#
     );
-    assert_eq!(encoded(|out| Numbers::ALL.value(out, &Value::Array(vec![true].into()))), "[true]");
-    assert_eq!(encoded(|out| Numbers::ALL.value(out, &Value::from(7_i64))), "7");
+    assert_eq!(encoded(|out| Numbers::ALL.value(out, &Value::Array(vec![true].into()), 9)), "[true]");
+    assert_eq!(encoded(|out| Numbers::ALL.value(out, &Value::from(7_i64), 9)), "7");
 }
 
 #[test]

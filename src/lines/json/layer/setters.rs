@@ -136,7 +136,8 @@ impl<W> JsonLayer<W> {
     /// Limits the message and each other text in a line to this many bytes, before they are escaped. A text that is
     /// cut ends with `…`.
     ///
-    /// Container runtimes split lines of more than 16 KiB, and a part of a line is no longer JSON. Default: no limit.
+    /// Container runtimes split lines of more than 16 KiB, and a part of a line is no longer JSON. Default, and at most:
+    /// 4 MiB.
     ///
     /// ```
     /// use telemetry_bootstrap::json::JsonLayer;

@@ -1,0 +1,77 @@
+//! Copies of text that the program or a stranger has made, never longer than a limit.
+
+use std::fmt::{self, Write};
+
+/// The longest text that is copied, in bytes: a message, a value, a name.
+///
+/// The OpenTelemetry Collector takes requests of 4 MiB, unless it is configured otherwise.
+pub(crate) const MAX_TEXT: usize = 4 << 20;
+
+/// The longest text of an error and its causes together, in bytes. One event shows it several times.
+pub(crate) const MAX_ERROR_TEXT: usize = 1 << 20;
+
+/// Returns the beginning of `text`: at most `max` bytes, and no part of a character.
+#[inline]
+pub(crate) fn beginning(text: &str, max: usize) -> &str {
+    if text.len() <= max {
+        return text;
+    }
+    let end = (0..=max).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default();
+    &text[..end]
+}
+
+/// Returns what `value` writes, cut at [`MAX_TEXT`].
+pub(crate) fn to_text(value: &dyn fmt::Display) -> String {
+    let mut text = String::new();
+    // Text that an implementation has written before an error is kept.
+    let _ = write!(BoundedText::new(&mut text, MAX_TEXT), "{value}");
+    text
+}
+
+/// Appends to a string up to a limit. What is formatted ends with an error when the limit is reached, so that a huge
+/// value is not formatted to its end.
+#[derive(Debug)]
+pub(crate) struct BoundedText<'a> {
+    text: &'a mut String,
+    /// Bytes that are still accepted.
+    left: usize,
+}
+
+impl<'a> BoundedText<'a> {
+    /// Appends at most `max` bytes.
+    pub(crate) fn new(text: &'a mut String, max: usize) -> Self {
+        Self { text, left: max }
+    }
+}
+
+impl Write for BoundedText<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let kept = beginning(text, self.left);
+        self.text.push_str(kept);
+        if kept.len() < text.len() {
+            self.left = 0;
+            return Err(fmt::Error);
+        }
+        self.left -= kept.len();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!(beginning("Köln", 2), "K");
+        assert_eq!(beginning("Köln", 3), "Kö");
+        assert_eq!(beginning("Köln", 5), "Köln");
+        let mut text = "In ".to_owned();
+        let mut bounded = BoundedText::new(&mut text, 3);
+        assert!(write!(bounded, "K").is_ok());
+        assert!(write!(bounded, "ölner Dom").is_err());
+        assert!(write!(bounded, "x").is_err());
+        assert_eq!(text, "In Kö");
+        assert_eq!(to_text(&"short"), "short");
+    }
+}
