@@ -19,9 +19,11 @@ use std::fmt::{self, Write};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+mod event;
 mod text;
 mod transport;
 
+pub(crate) use self::event::{ERROR_FIELD, EventException};
 pub(crate) use self::text::{ErrorText, describe, once_per_event, with_text};
 use self::transport::{system_kind, transport_kind};
 use crate::bounded_text::BoundedText;

@@ -59,17 +59,25 @@ impl ErrorText {
     /// The error's text, then that of each of its causes, and the backtrace. `None` if there is neither cause nor
     /// backtrace.
     pub(crate) fn stacktrace(&self) -> Option<String> {
-        let backtrace = self.debug.find("Stack backtrace:\n").map(|start| self.debug[start..].trim_end());
-        if self.causes.is_empty() && backtrace.is_none() {
-            return None;
-        }
         let mut text = String::new();
-        let _ = self.write_chain(&mut text);
-        if let Some(backtrace) = backtrace {
-            text.push('\n');
-            text.push_str(backtrace);
-        }
+        let _ = self.has_stacktrace().then(|| self.write_stacktrace(&mut text))?;
         Some(text)
+    }
+
+    /// Returns `true` if there is a cause or a backtrace.
+    pub(crate) fn has_stacktrace(&self) -> bool {
+        !self.causes.is_empty() || self.backtrace().is_some()
+    }
+
+    /// Writes what [`stacktrace`](Self::stacktrace) returns.
+    pub(crate) fn write_stacktrace(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        self.write_chain(out)?;
+        self.backtrace().map_or(Ok(()), |backtrace| write!(out, "\n{backtrace}"))
+    }
+
+    /// The backtrace that the `Debug` form of a dynamic error ends with.
+    fn backtrace(&self) -> Option<&str> {
+        self.debug.find("Stack backtrace:\n").map(|start| self.debug[start..].trim_end())
     }
 
     /// Writes the error and its causes, one a line, as a stack trace begins in most languages.

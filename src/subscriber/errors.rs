@@ -17,6 +17,9 @@
 //! write it. Every span remembers the last [`REMEMBERED`] such texts. So an error that passes through five functions
 //! is one exception, on the span where it arose; the spans above it get status and type alone.
 //!
+//! **Of several errors** in one event that of the field `error` counts, or else the first one; `exception.*` of the event
+//! itself wins. Line and record say the same ([`EventException`](crate::exception::EventException)).
+//!
 //! **Redacted fields** are skipped: an error in one sets the status without its text, and records no exception.
 //!
 //! # Panics
@@ -42,7 +45,7 @@ use tracing_core::{Event, Level, Metadata};
 use super::reentrancy::ReentrancyGuard;
 use super::spans::{SpanBridge, SpanState, as_inferred};
 use crate::bounded_text::{MAX_TEXT, beginning, to_text};
-use crate::exception::{PANICKED, describe};
+use crate::exception::{ERROR_FIELD, PANICKED, describe};
 use crate::redaction::{REDACTED, Redaction};
 use crate::semconv::{
     ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE, OTHER, PANIC_TARGET,
@@ -103,7 +106,8 @@ impl Mark {
 
     /// Marks the span.
     pub(super) fn set(self, time: SystemTime) {
-        let Self { state, span, explicit, exceptions, failure } = self;
+        let Self { state, span, explicit, exceptions, mut failure } = self;
+        failure.complete();
         let known = state.is_some_and(|state| failure.is_known(&state));
         match span {
             Some(context) => failure.mark(&context.span(), time, exceptions, known),
@@ -120,6 +124,7 @@ impl Mark {
 pub(super) fn note_panic(event: &Event<'_>, bridge: &SpanBridge, how: &Marks) {
     let Some(Mark { span: Some(span), mut failure, .. }) = Mark::new(event, bridge, how) else { return };
     event.record(&mut failure);
+    failure.complete();
     let span = span.span().span_context().span_id();
     let _ = PANIC.try_with(|panic| panic.replace(Some((span, failure))));
 }
@@ -175,7 +180,26 @@ struct EventError {
     /// `error.type`, set by the user.
     kind: Option<String>,
     error: Option<Exception>,
+    /// The name of the field that `error` comes from.
+    field: &'static str,
+    /// The field `error`, if it is a text.
+    text: Option<String>,
+    /// `exception.*`, set by the user.
+    own: OwnException,
     redaction: Redaction,
+}
+
+#[derive(Debug, Default)]
+struct OwnException {
+    type_name: Option<String>,
+    message: Option<String>,
+    stacktrace: Option<String>,
+}
+
+impl OwnException {
+    fn is_some(&self) -> bool {
+        self.type_name.is_some() || self.message.is_some() || self.stacktrace.is_some()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -212,7 +236,17 @@ impl Exception {
         Self { texts: vec![text], ..Self::default() }
     }
 
-    /// Returns the error's own text.
+    /// Puts what the user has set in the place of what the error says.
+    fn replace(&mut self, own: OwnException) {
+        if let Some(message) = own.message {
+            self.display = self.display.take().or_else(|| self.texts.first().cloned());
+            self.texts.insert(0, message);
+        }
+        self.type_name = own.type_name.or(self.type_name.take());
+        self.stacktrace = own.stacktrace.or(self.stacktrace.take());
+    }
+
+    /// Returns the error's own text, or the user's for it.
     fn message(&self) -> &str {
         self.texts.first().map_or("", String::as_str)
     }
@@ -234,6 +268,16 @@ impl Exception {
 }
 
 impl EventError {
+    /// Makes one exception of what the fields say, once all of them were visited.
+    fn complete(&mut self) {
+        let text = self.text.take().map(Exception::from_text);
+        let own = std::mem::take(&mut self.own);
+        self.error = self.error.take().or(text).or_else(|| own.is_some().then(Exception::default));
+        if let Some(error) = &mut self.error {
+            error.replace(own);
+        }
+    }
+
     /// Returns whether the error was recorded before. If not, the spans around it remember it now.
     fn is_known(&self, state: &Arc<SpanState>) -> bool {
         let Some(error) = &self.error else { return false };
@@ -281,11 +325,6 @@ impl EventError {
         own.or_else(|| self.error.as_ref()?.kind.clone()).unwrap_or(Cow::Borrowed(OTHER))
     }
 
-    /// Returns the exception that fields of the event describe.
-    fn exception(&mut self) -> &mut Exception {
-        self.error.get_or_insert_default()
-    }
-
     /// Takes a field by its name. `text` is called only for those that have a meaning.
     fn text(&mut self, field: &Field, text: impl FnOnce() -> String) {
         if self.redaction.is_redacted(field.name()) {
@@ -293,13 +332,11 @@ impl EventError {
         }
         match field.name() {
             MESSAGE_FIELD => self.message = Some(text()),
-            ERROR_FIELD => {
-                self.error.get_or_insert_with(|| Exception::from_text(text()));
-            }
+            ERROR_FIELD => self.text = Some(text()),
             ERROR_TYPE => self.kind = Some(text()),
-            EXCEPTION_MESSAGE => self.exception().texts = vec![text()],
-            EXCEPTION_TYPE => self.exception().type_name = Some(text()),
-            EXCEPTION_STACKTRACE => self.exception().stacktrace = Some(text()),
+            EXCEPTION_MESSAGE => self.own.message = Some(text()),
+            EXCEPTION_TYPE => self.own.type_name = Some(text()),
+            EXCEPTION_STACKTRACE => self.own.stacktrace = Some(text()),
             _ => {}
         }
     }
@@ -307,12 +344,12 @@ impl EventError {
 
 impl Visit for EventError {
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        if self.redaction.is_redacted(field.name()) {
-            return;
-        }
-        // An error value has more information than a text.
-        if self.error.as_ref().is_none_or(|error| error.kind.is_none()) {
+        let name = field.name();
+        // The rules of `EventException`.
+        let counts = self.error.is_none() || name == ERROR_FIELD || name == self.field;
+        if counts && !self.redaction.is_redacted(name) {
             self.error = Some(Exception::new(value));
+            self.field = name;
         }
     }
 
@@ -397,7 +434,6 @@ thread_local! {
 }
 
 const MESSAGE_FIELD: &str = "message";
-const ERROR_FIELD: &str = "error";
 /// Texts that a span remembers.
 const REMEMBERED: usize = 8;
 /// The limit of a remembered text, in bytes.

@@ -8,7 +8,7 @@
 //! | scope | the target |
 //! | ids, flags | what the caller found; no ids, no trace |
 //! | event name | the field `otel.event.name` or `event.name`, or the `name:` of the macro; without one the record is no event |
-//! | `exception.*` | the first field that is an error value |
+//! | `exception.*` | the field `error` if it is an error value, or else the first field that is one; fields of these names win |
 //! | `code.file.path`, `code.line.number` | the place of the macro |
 //! | other attributes | the other fields, then those that the caller has encoded already |
 //!

@@ -34,7 +34,7 @@ use super::format::{Format, Options};
 use super::keys::SpanFields;
 use super::scratch::Scratch;
 use super::spans::SpanText;
-use super::visit::{Exceptions, Values};
+use super::visit::Values;
 use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::{self, FieldValue};
 use crate::lines::kept_fields::KeptFields;
@@ -134,7 +134,7 @@ impl<W> JsonLayer<W> {
             reserved: &self.format.span_reserved,
             fields,
             message: None,
-            exceptions: Exceptions::Never,
+            event: None,
             log_record: false,
         }
     }
@@ -200,7 +200,7 @@ where
         let mut values = Values {
             reserved: &self.format.reserved,
             message: Some(line),
-            exceptions: Exceptions::First,
+            event: Some(event),
             log_record,
             ..self.values(fields)
         };

@@ -8,17 +8,18 @@
 use std::error::Error;
 use std::fmt;
 
-use tracing_core::Field;
 use tracing_core::field::Visit;
+use tracing_core::{Event, Field};
 
 use super::encode;
 use super::fields::Fields;
 use super::format::Format;
 use super::reserved::{Reserved, Shape};
-use crate::exception::{ErrorText, describe};
+use crate::exception::{ERROR_FIELD, ErrorText, EventException, describe};
 use crate::lines::event_field::{EventField, MESSAGE};
 use crate::lines::kept_fields::KeptValue;
 use crate::redaction::{REDACTED, Redaction};
+use crate::semconv::{EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE};
 
 /// Encodes the values that it visits.
 pub(super) struct Values<'a> {
@@ -28,21 +29,10 @@ pub(super) struct Values<'a> {
     pub(super) fields: &'a mut Fields,
     /// For an event, the line that its message goes to; afterwards, and for a span, nothing.
     pub(super) message: Option<&'a mut Vec<u8>>,
-    /// Which errors add `exception.*`.
-    pub(super) exceptions: Exceptions,
+    /// The event, whose exception is described by fields of its own, `exception.*`; `None` for a span.
+    pub(super) event: Option<&'a Event<'a>>,
     /// Whether the event was a record of the `log` crate.
     pub(super) log_record: bool,
-}
-
-/// Whether an error value is described by fields of its own, `exception.*`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Exceptions {
-    /// In a span.
-    Never,
-    /// In an event, which has had no error so far: the first one counts.
-    First,
-    /// In an event that has had one.
-    Done,
 }
 
 impl Values<'_> {
@@ -53,15 +43,28 @@ impl Values<'_> {
             EventField::Message if self.message.is_some() => self.begin_message(),
             EventField::Message => self.begin_key(MESSAGE, shape),
             EventField::Named(name) => {
-                let is_event = self.exceptions != Exceptions::Never;
-                let is_text = is_text && self.exceptions == Exceptions::First;
-                let renamed = is_event.then(|| self.format.preset.error_field(name, is_text)).flatten();
+                let renamed = self.event.and_then(|event| {
+                    let is_message = is_text && name == ERROR_FIELD && self.is_exception_message(event);
+                    self.format.preset.error_field(name, is_message)
+                });
                 match renamed {
                     Some(renamed) if !self.redaction.is_redacted(name) => self.begin_key(renamed, shape),
                     _ => self.begin_key(name, shape),
                 }
             }
         }
+    }
+
+    /// Returns `true` if the field `error` is the message of the event's exception.
+    fn is_exception_message(&self, event: &Event<'_>) -> bool {
+        let exception = self.exception(event);
+        let is_in_field = event.metadata().fields().field(ERROR_FIELD).is_some_and(|it| exception.is_in(&it));
+        !exception.has_own(EXCEPTION_MESSAGE) && (is_in_field || !exception.is_some())
+    }
+
+    /// Returns which error of the event is its exception.
+    fn exception(&self, event: &Event<'_>) -> EventException {
+        EventException::find(event, &|name| self.redaction.is_redacted(name))
     }
 
     /// [`begin`](Self::begin) for a text.
@@ -99,22 +102,26 @@ impl Values<'_> {
         if self.fields.has(key) { None } else { self.begin_key(key, Shape::Other) }
     }
 
-    /// Adds what is known of an error: type, message, and the chain of its causes if it has any.
-    fn exception(&mut self, error: &ErrorText) {
+    /// Adds what is known of the event's exception, beside the fields `exception.*` of the event itself: type, message, and
+    /// the chain of its causes with the backtrace, if it has any.
+    fn add_exception(&mut self, error: &ErrorText, exception: EventException) {
         let max = self.format.max_field_length;
         let [type_key, message_key, stacktrace_key] = self.format.preset.exception;
-        if let Some(name) = error.type_name()
+        if let Some(name) = error.type_name().filter(|_| !exception.has_own(EXCEPTION_TYPE))
             && let Some(out) = self.begin_exception(type_key)
         {
             encode::string(out, name);
         }
-        if let Some(out) = self.begin_exception(message_key) {
+        if !exception.has_own(EXCEPTION_MESSAGE)
+            && let Some(out) = self.begin_exception(message_key)
+        {
             encode::string_up_to(out, &error.message, max);
         }
-        if !error.causes.is_empty()
+        if error.has_stacktrace()
+            && !exception.has_own(EXCEPTION_STACKTRACE)
             && let Some(out) = self.begin_exception(stacktrace_key)
         {
-            encode::formatted(out, max, |text| error.write_chain(text));
+            encode::formatted(out, max, |text| error.write_stacktrace(text));
         }
     }
 }
@@ -220,9 +227,9 @@ impl Visit for Values<'_> {
         let Some(out) = self.begin_text(field.name()) else { return };
         let text = describe(value);
         encode::string_up_to(out, &text.message, max);
-        if self.exceptions == Exceptions::First {
-            self.exceptions = Exceptions::Done;
-            self.exception(&text);
+        let exception = self.event.map(|event| self.exception(event));
+        if let Some(exception) = exception.filter(|exception| exception.is_in(field)) {
+            self.add_exception(&text, exception);
         }
     }
 

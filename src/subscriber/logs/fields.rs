@@ -23,8 +23,7 @@ use tracing_log::NormalizeEvent;
 
 use super::LogOptions;
 use super::value::{Value, Values, plain};
-use crate::exception::PANICKED;
-use crate::exception::{ErrorText, describe};
+use crate::exception::{ErrorText, EventException, PANICKED, describe};
 use crate::export::encode;
 use crate::redaction::REDACTED;
 use crate::semconv::{
@@ -67,7 +66,6 @@ pub(super) struct EventFields<'a, R> {
     options: &'a LogOptions,
     record: &'a mut R,
     is_log: bool,
-    has_exception: bool,
     /// Attributes.
     written: u32,
     dropped: u32,
@@ -77,7 +75,7 @@ impl<'a, R: Record> EventFields<'a, R> {
     /// Begins a record of an event.
     pub(super) fn new(event: &'a Event<'a>, options: &'a LogOptions, record: &'a mut R) -> Self {
         let is_log = event.is_log();
-        Self { event, options, record, is_log, has_exception: false, written: 0, dropped: 0 }
+        Self { event, options, record, is_log, written: 0, dropped: 0 }
     }
 
     /// Adds what is not among the fields.
@@ -147,19 +145,24 @@ impl<'a, R: Record> EventFields<'a, R> {
         }
     }
 
-    /// Writes an error value. Only the first of an event becomes `exception.*`, and none if the event has such fields
-    /// itself.
-    fn exception(&mut self, name: &str, error: &ErrorText) {
-        let is_one_more = std::mem::replace(&mut self.has_exception, true);
-        let has_own_exception = self.event.fields().any(|field| EXCEPTION.contains(&field.name()));
-        if is_one_more || has_own_exception || self.options.is_redacted(name) {
-            return self.field(name, Value::Str(&error.message));
+    /// Writes an error value. That of the event's exception becomes `exception.*`, beside the fields of these names that the
+    /// event has itself.
+    fn error(&mut self, field: &Field, name: &str, error: &ErrorText) {
+        let exception = EventException::find(self.event, &|name| self.options.is_redacted(name));
+        let is_exception = exception.is_in(field);
+        if !is_exception || exception.has_own(EXCEPTION_MESSAGE) {
+            self.field(name, Value::Str(&error.message));
         }
-        if let Some(name) = error.type_name() {
+        if !is_exception {
+            return;
+        }
+        if let Some(name) = error.type_name().filter(|_| !exception.has_own(EXCEPTION_TYPE)) {
             self.field(EXCEPTION_TYPE, Value::Str(name));
         }
-        self.field(EXCEPTION_MESSAGE, Value::Str(&error.message));
-        if let Some(stacktrace) = error.stacktrace() {
+        if !exception.has_own(EXCEPTION_MESSAGE) {
+            self.field(EXCEPTION_MESSAGE, Value::Str(&error.message));
+        }
+        if let Some(stacktrace) = error.stacktrace().filter(|_| !exception.has_own(EXCEPTION_STACKTRACE)) {
             self.field(EXCEPTION_STACKTRACE, Value::Str(&stacktrace));
         }
     }
@@ -194,8 +197,6 @@ impl<R: Record> Values for EventFields<'_, R> {
     }
 
     fn error(&mut self, field: &Field, error: &(dyn Error + 'static)) {
-        self.last(field, |fields, name| fields.exception(name, &describe(error)));
+        self.last(field, |fields, name| fields.error(field, name, &describe(error)));
     }
 }
-
-const EXCEPTION: [&str; 3] = [EXCEPTION_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE];
