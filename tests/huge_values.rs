@@ -128,7 +128,8 @@ fn check(format: &str, what: &str, work: impl FnOnce()) {
 fn in_every_format(work: impl Fn(&str)) {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    for (name, format) in [("json", LogFormat::Json), ("pretty", LogFormat::Pretty), ("off", LogFormat::Off)] {
+    for (name, format) in [("json", LogFormat::Json), ("pretty", LogFormat::Pretty), ("off", LogFormat::Off)]
+    {
         let collector = Collector::start().unwrap();
         let builder = init().ignore_env().endpoint(collector.endpoint());
         let output = LogDestination::writer(std::io::sink);

@@ -28,6 +28,9 @@ impl<'a> EventField<'a> {
 /// The field that the text of an event arrives in.
 pub(crate) const MESSAGE: &str = "message";
 
+/// The name of a further field `message`: the first one is the text of the event.
+pub(crate) const LATER_MESSAGE: &str = "field.message";
+
 /// The prefix of the fields in which `tracing-log` passes on metadata.
 const LOG_METADATA: &str = "log.";
 

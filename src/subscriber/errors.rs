@@ -46,6 +46,7 @@ use super::reentrancy::ReentrancyGuard;
 use super::spans::{SpanBridge, SpanState, as_inferred};
 use crate::bounded_text::{MAX_TEXT, beginning, to_text};
 use crate::exception::{ERROR_FIELD, PANICKED, describe};
+use crate::lines::event_field::MESSAGE;
 use crate::redaction::{REDACTED, Redaction};
 use crate::semconv::{
     ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE, OTHER, PANIC_TARGET,
@@ -331,7 +332,9 @@ impl EventError {
             return;
         }
         match field.name() {
-            MESSAGE_FIELD => self.message = Some(text()),
+            MESSAGE => {
+                self.message.get_or_insert_with(text);
+            }
             ERROR_FIELD => self.text = Some(text()),
             ERROR_TYPE => self.kind = Some(text()),
             EXCEPTION_MESSAGE => self.own.message = Some(text()),
@@ -433,7 +436,6 @@ thread_local! {
     static PANIC: RefCell<Option<(SpanId, EventError)>> = const { RefCell::new(None) };
 }
 
-const MESSAGE_FIELD: &str = "message";
 /// Texts that a span remembers.
 const REMEMBERED: usize = 8;
 /// The limit of a remembered text, in bytes.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | time, observed time | the moment that the caller gives, which the log line shows too |
 //! | severity | the level: its number, and its name as text |
-//! | body | the message |
+//! | body | the message; a second field `message` is the attribute `field.message` |
 //! | scope | the target |
 //! | ids, flags | what the caller found; no ids, no trace |
 //! | event name | the field `otel.event.name` or `event.name`, or the `name:` of the macro; without one the record is no event |
@@ -14,7 +14,8 @@
 //!
 //! Numbers stay numbers where OTLP has a type for them; those beyond 64 signed bits become text. Of fields with
 //! one name the last counts, and an event's own fields win over the caller's. A field whose `Debug` or `Display`
-//! panics becomes `[panicked]`; the rest of the record is not touched by that.
+//! panics becomes `[panicked]`; the rest of the record is not touched by that. A field without a name is dropped, and
+//! counted as a dropped attribute.
 //!
 //! Records go as bytes straight into the queue, without an allocation once the thread's buffers have grown. Only
 //! where the user has added log processors they take the longer way through the SDK, with the same content.

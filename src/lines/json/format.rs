@@ -313,7 +313,7 @@ fn constants(options: &Options, preset: &Preset, reserved: &mut Reserved) -> Vec
             reserved.insert(name, *role);
         }
     }
-    for (key, value) in &options.constants {
+    for (key, value) in options.constants.iter().filter(|(key, _)| !key.is_empty()) {
         preset.numbers.value(fields.begin(key, reserved), value, options.max_field_length);
     }
     for key in fields.keys() {

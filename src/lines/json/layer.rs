@@ -211,6 +211,9 @@ where
         self.format.target(line, target);
         self.format.constants(line);
         context_fields::for_each(target, &self.baggage, &mut |key, value| {
+            if key.is_empty() {
+                return;
+            }
             spans.clear();
             let out = spans.begin(key, &self.format.reserved);
             if self.redaction.is_redacted(key) {

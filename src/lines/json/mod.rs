@@ -33,7 +33,8 @@
 //!
 //! - **A line is valid JSON, whatever is logged**, and holds no key twice: the event's field wins over the context's,
 //!   that over a span's, an inner span's over an outer span's, and the last of equal keys in one event. A field that
-//!   would take one of the keys above is written with the prefix `field.`.
+//!   would take one of the keys above is written with the prefix `field.`; so is a second `message` of one event, as in
+//!   the log record. A field without a name is left out.
 //! - A `Debug` or `Display` that panics gives the value `"[panicked]"`, and the program goes on. One that logs gives
 //!   two whole lines.
 //! - Integers are exact JSON numbers up to 64 bit; `i128` and `u128` are strings. `NaN` and the infinities are

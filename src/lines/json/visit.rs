@@ -87,6 +87,9 @@ impl Values<'_> {
 
     /// Writes a key, and the replacement of a redacted value.
     fn begin_key(&mut self, key: &str, shape: Shape) -> Option<&mut Vec<u8>> {
+        if key.is_empty() {
+            return None;
+        }
         let is_redacted = self.redaction.is_redacted(key);
         let out =
             self.fields.begin_shaped(key, if is_redacted { Shape::Other } else { shape }, self.reserved);

@@ -210,6 +210,9 @@ struct Values<'a> {
 impl Values<'_> {
     /// Adds a value. `value` is not called for a redacted field: its `Debug` does not run.
     fn add(&mut self, key: &str, value: impl FnOnce() -> String) {
+        if key.is_empty() {
+            return;
+        }
         let redacted = self.redaction.is_redacted(key);
         let value = if redacted { REDACTED.to_owned() } else { value() };
         match key {

@@ -20,15 +20,15 @@ use opentelemetry::metrics::{
 
 use crate::export::own_threads::Fork;
 
-/// Returns the attributes with each key once.
+/// Returns the attributes with each key once, and without those that have no key.
 pub(super) fn unique(attributes: &[KeyValue]) -> Cow<'_, [KeyValue]> {
-    if !has_duplicates(attributes) {
+    if attributes.iter().all(|attribute| !attribute.key.as_str().is_empty()) && !has_duplicates(attributes) {
         return Cow::Borrowed(attributes);
     }
     let last: HashMap<_, _> =
         attributes.iter().enumerate().map(|(place, attribute)| (&attribute.key, place)).collect();
-    let attributes = attributes.iter().enumerate();
-    let unique = attributes.filter(|(place, attribute)| last.get(&attribute.key) == Some(place));
+    let named = attributes.iter().enumerate().filter(|(_, attribute)| !attribute.key.as_str().is_empty());
+    let unique = named.filter(|(place, attribute)| last.get(&attribute.key) == Some(place));
     Cow::Owned(unique.map(|(_, attribute)| attribute.clone()).collect())
 }
 

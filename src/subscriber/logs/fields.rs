@@ -25,6 +25,7 @@ use super::LogOptions;
 use super::value::{Value, Values, plain};
 use crate::exception::{ErrorText, EventException, PANICKED, describe};
 use crate::export::encode;
+use crate::lines::event_field::{LATER_MESSAGE, MESSAGE};
 use crate::redaction::REDACTED;
 use crate::semconv::{
     CODE_FILE_PATH, CODE_LINE_NUMBER, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE,
@@ -66,6 +67,7 @@ pub(super) struct EventFields<'a, R> {
     options: &'a LogOptions,
     record: &'a mut R,
     is_log: bool,
+    has_message: bool,
     /// Attributes.
     written: u32,
     dropped: u32,
@@ -75,7 +77,7 @@ impl<'a, R: Record> EventFields<'a, R> {
     /// Begins a record of an event.
     pub(super) fn new(event: &'a Event<'a>, options: &'a LogOptions, record: &'a mut R) -> Self {
         let is_log = event.is_log();
-        Self { event, options, record, is_log, written: 0, dropped: 0 }
+        Self { event, options, record, is_log, has_message: false, written: 0, dropped: 0 }
     }
 
     /// Adds what is not among the fields.
@@ -98,26 +100,31 @@ impl<'a, R: Record> EventFields<'a, R> {
         }
     }
 
-    /// Calls `write` for a field, unless a later one has its name.
+    /// Calls `write` for a field, unless a later one has its name. Of several messages the first is that of the event.
     fn last(&mut self, field: &Field, write: impl FnOnce(&mut Self, &'static str)) {
         let name = field.name();
+        let is_message = name == MESSAGE;
+        if is_message && !std::mem::replace(&mut self.has_message, true) {
+            return write(self, MESSAGE);
+        }
         let is_replaced =
             self.event.metadata().fields().iter().skip(field.index() + 1).any(|later| later.name() == name);
         if !is_replaced {
-            write(self, plain(name));
+            write(self, if is_message { LATER_MESSAGE } else { plain(name) });
         }
     }
 
     /// Writes a field, or the replacement of a redacted value.
     fn field(&mut self, name: &str, value: Value<'_>) {
-        let redacted = self.options.is_redacted(name);
+        let is_later_message = name == LATER_MESSAGE && self.options.is_redacted(MESSAGE);
+        let redacted = is_later_message || self.options.is_redacted(name);
         self.place(name, if redacted { Value::Str(REDACTED) } else { value });
     }
 
     /// Writes a value to the part of the record that its name stands for.
     fn place(&mut self, name: &str, value: Value<'_>) {
         match name {
-            "message" => self.guarded(value, R::body),
+            MESSAGE => self.guarded(value, R::body),
             "otel.event.name" | "event.name" => self.guarded(value, R::event_name),
             // These hold the origin of the record, which has fields of its own.
             "log.target" | "log.module_path" | "log.file" | "log.line" if self.is_log => {}
@@ -126,7 +133,9 @@ impl<'a, R: Record> EventFields<'a, R> {
     }
 
     fn attribute(&mut self, key: &str, value: Value<'_>) {
-        if self.has_room() {
+        if key.is_empty() {
+            self.dropped += 1;
+        } else if self.has_room() {
             self.guarded(value, |record, value| record.attribute(key, value));
         }
     }
@@ -150,7 +159,7 @@ impl<'a, R: Record> EventFields<'a, R> {
     fn error(&mut self, field: &Field, name: &str, error: &ErrorText) {
         let exception = EventException::find(self.event, &|name| self.options.is_redacted(name));
         let is_exception = exception.is_in(field);
-        if !is_exception || exception.has_own(EXCEPTION_MESSAGE) {
+        if !is_exception || name == MESSAGE || exception.has_own(EXCEPTION_MESSAGE) {
             self.field(name, Value::Str(&error.message));
         }
         if !is_exception {
@@ -170,6 +179,10 @@ impl<'a, R: Record> EventFields<'a, R> {
     /// Writes encoded attributes of the context, those that the event does not have. Of repeated ones the first counts.
     fn extra(&mut self, extra: &[u8]) {
         for (place, (key, attribute)) in encode::encoded_attributes(extra).enumerate() {
+            if key.is_empty() {
+                self.dropped += 1;
+                continue;
+            }
             let of_event = self.event.metadata().fields().field(key).is_some();
             if of_event || encode::encoded_attributes(extra).take(place).any(|(earlier, _)| earlier == key) {
                 continue;

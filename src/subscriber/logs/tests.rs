@@ -266,7 +266,8 @@ fn fields_of_the_event_win_over_those_of_the_caller() {
     ]);
     let (_, record) = one_with(&options(), None, &extra, || tracing::info!(user = "inner"));
     let keys: Vec<_> = record.attributes.iter().map(|attribute| attribute.key.as_str()).collect();
-    assert_eq!(keys, ["user", "tenant", "", "code.file.path", "code.line.number"]);
+    assert_eq!(keys, ["user", "tenant", "code.file.path", "code.line.number"]);
+    assert_eq!(record.dropped_attributes_count, 1, "the one without a key");
     assert_eq!((texts(&record)["user"].as_str(), texts(&record)["tenant"].as_str()), ("inner", "acme"));
 }
 

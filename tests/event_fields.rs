@@ -1,0 +1,173 @@
+//! What an event's fields mean: the same in its line, its record and on its span.
+
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+use std::error::Error;
+
+use opentelemetry_proto::tonic::common::v1::any_value::Value as OtlpValue;
+use serde_json::Value;
+use telemetry_bootstrap::opentelemetry::KeyValue;
+use telemetry_bootstrap::testing::{Capture, Collector, capture};
+use telemetry_bootstrap::{LogDestination, LogFormat, Redaction, init, with_fields};
+use tracing::subscriber::with_default;
+use tracing::{error, info, info_span, warn};
+use tracing_subscriber::layer::SubscriberExt as _;
+
+#[derive(Debug, thiserror::Error)]
+#[error("first failed")]
+struct First(#[source] std::num::ParseIntError);
+
+#[derive(Debug, thiserror::Error)]
+#[error("second failed")]
+struct Second;
+
+fn first() -> First {
+    First("x".parse::<i32>().unwrap_err())
+}
+
+const KEYS: [&str; 3] = ["exception.type", "exception.message", "exception.stacktrace"];
+const STACK: &str = "First: first failed\nCaused by: invalid digit found in string";
+
+/// `exception.*` of one ERROR event inside a span: those of the line, of the record and of the span event.
+fn exceptions(event: impl FnOnce()) -> [[Option<String>; 3]; 3] {
+    let capture = capture();
+    info_span!("span").in_scope(event);
+    let line = line(&capture);
+    let of_line = KEYS.map(|key| line.get(key).map(|value| value.as_str().unwrap().to_owned()));
+    let record = capture.logs().remove(0);
+    let of_record = KEYS.map(|key| record.attribute_text(key));
+    let span = capture.span("span");
+    let events: Vec<_> = span.events("exception").collect();
+    assert_eq!(events.len(), 1);
+    let text = |key: &str| {
+        let attribute = events[0].attributes.iter().find(|attribute| attribute.key == key)?;
+        let value = attribute.value.clone()?.value?;
+        if let OtlpValue::StringValue(text) = value { Some(text) } else { None }
+    };
+    [of_line, of_record, KEYS.map(text)]
+}
+
+fn line(capture: &Capture) -> Value {
+    let lines = capture.lines();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    serde_json::from_str(&lines[0]).unwrap()
+}
+
+fn assert_same(what: &str, expected: [Option<&str>; 3], event: impl FnOnce()) {
+    let expected = expected.map(|text| text.map(str::to_owned));
+    let [line, record, span] = exceptions(event);
+    assert_eq!(line, expected, "{what}: line");
+    assert_eq!(record, expected, "{what}: record");
+    assert_eq!(span, expected, "{what}: span event");
+}
+
+#[test]
+fn of_several_errors_that_in_the_field_error_counts_in_any_order() {
+    let (a, b) = (first(), Second);
+    let (a, b) = (&a as &dyn Error, &b as &dyn Error);
+    let of_a = [Some("First"), Some("first failed"), Some(STACK)];
+    assert_same("error, cause", of_a, || error!(error = a, cause = b, "event"));
+    assert_same("cause, error", of_a, || error!(cause = b, error = a, "event"));
+    assert_same("other names", of_a, || error!(reason = a, cause = b, "event"));
+    assert_same("text and value", of_a, || error!(error = "text", cause = a, "event"));
+    assert_same("value and text", of_a, || error!(cause = a, error = "text", "event"));
+}
+
+#[test]
+fn the_users_own_exception_fields_win_each_for_itself_in_any_order() {
+    let error = first();
+    let error = &error as &dyn Error;
+    let message = [Some("First"), Some("own"), Some(STACK)];
+    assert_same("message first", message, || error!(exception.message = "own", error, "event"));
+    assert_same("message last", message, || error!(error, exception.message = "own", "event"));
+    let kind = [Some("Own"), Some("first failed"), Some(STACK)];
+    assert_same("type first", kind, || error!(exception.r#type = "Own", error, "event"));
+    assert_same("type last", kind, || error!(error, exception.r#type = "Own", "event"));
+    let stack = [Some("First"), Some("first failed"), Some("own")];
+    assert_same("stack first", stack, || error!(exception.stacktrace = "own", error, "event"));
+    assert_same("stack last", stack, || error!(error, exception.stacktrace = "own", "event"));
+    // An optional value that is not there is not the user's.
+    let none = None::<&str>;
+    let all = [Some("First"), Some("first failed"), Some(STACK)];
+    assert_same("none", all, || error!(exception.message = none, error, "event"));
+}
+
+#[test]
+fn a_record_whose_message_is_the_users_own_keeps_that_of_the_error() {
+    let capture = capture();
+    error!(error = &first() as &dyn Error, exception.message = "own", "event");
+    let record = capture.logs().remove(0);
+    assert_eq!(record.attribute_text("error").as_deref(), Some("first failed"));
+}
+
+#[test]
+fn the_first_message_is_the_text_of_the_event() {
+    let capture = capture();
+    info_span!("span").in_scope(|| error!(message = "two", "three"));
+    let (line, record) = (line(&capture), capture.logs().remove(0));
+    assert_eq!((&line["message"], &line["field.message"]), (&"three".into(), &"two".into()));
+    assert_eq!(record.body(), "three");
+    assert_eq!(record.attribute_text("field.message").as_deref(), Some("two"));
+    assert_eq!(capture.span("span").status_message(), "three");
+}
+
+#[test]
+fn empty_keys_are_dropped_everywhere() {
+    let capture = capture();
+    let attached = with_fields([KeyValue::new("", 1), KeyValue::new("tenant", "acme")]).attach();
+    info_span!("span", "" = 1, a = 2).in_scope(|| {
+        info!("" = 1, b = 2, "event");
+        warn!(name: "named", "" = "text");
+    });
+    drop(attached);
+    for line in capture.lines() {
+        assert!(!line.contains("\"\":"), "{line}");
+        assert!(line.contains("\"tenant\":\"acme\""), "{line}");
+    }
+    let records = capture.logs();
+    for record in &records {
+        assert!(record.record.attributes.iter().all(|attribute| !attribute.key.is_empty()));
+        assert_eq!(record.record.dropped_attributes_count, 2);
+    }
+    let span = capture.span("span").span;
+    assert!(span.attributes.iter().all(|attribute| !attribute.key.is_empty()));
+    assert_eq!(span.dropped_attributes_count, 1);
+}
+
+#[test]
+fn a_redacted_error_is_not_the_exception() {
+    let collector = Collector::start().unwrap();
+    let lines = tempfile::NamedTempFile::new().unwrap();
+    let (layer, guard) = init()
+        .ignore_env()
+        .endpoint(collector.endpoint())
+        .redact(Redaction::keys(["error"]))
+        .log_output(|output| output.format(LogFormat::Json).destination(LogDestination::file(lines.path())))
+        .build_local()
+        .unwrap();
+    with_default(tracing_subscriber::registry().with(layer), || {
+        let (a, b) = (first(), Second);
+        let (a, b) = (&a as &dyn Error, &b as &dyn Error);
+        info_span!("before").in_scope(|| error!(error = a, cause = b, "event"));
+        info_span!("after").in_scope(|| error!(cause = b, error = a, "event"));
+    });
+    guard.shutdown().unwrap();
+    let text = std::fs::read_to_string(lines.path()).unwrap();
+    assert!(!text.contains("first failed"), "{text}");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    for (line, record) in lines.iter().zip(collector.logs()) {
+        assert_eq!(
+            (&line["exception.type"], &line["exception.message"]),
+            (&"Second".into(), &"second failed".into())
+        );
+        assert_eq!(record.attribute_text("exception.message").as_deref(), Some("second failed"));
+        assert_eq!(record.attribute_text("error").as_deref(), Some("[redacted]"));
+    }
+    for name in ["before", "after"] {
+        let span = collector.received().span(name);
+        let messages: Vec<_> =
+            span.events("exception").map(|event| format!("{:?}", event.attributes)).collect();
+        assert!(matches!(&messages[..], [one] if one.contains("second failed")), "{messages:?}");
+    }
+}
