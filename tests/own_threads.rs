@@ -52,6 +52,14 @@ fn a_layer_beside_ours_sees_only_the_program_and_its_panics_cost_nothing() {
         .log_output(|output| output.format(LogFormat::Off))
         .build_with(|telemetry| registry().with(watching.clone()).with(telemetry))
         .unwrap();
+    let meter = telemetry_bootstrap::opentelemetry::global::meter("own_threads");
+    let _observed = meter
+        .u64_observable_gauge("observed")
+        .with_callback(|gauge| {
+            info!(target: "callback", "by the program");
+            gauge.observe(1, &[]);
+        })
+        .build();
     for number in 0..5 {
         info!(number, "by the program");
         // What the program does with the same libraries is its own.
@@ -59,9 +67,18 @@ fn a_layer_beside_ours_sees_only_the_program_and_its_panics_cost_nothing() {
         telemetry.force_flush(Duration::from_secs(10)).unwrap();
     }
     telemetry.shutdown().unwrap();
-    assert_eq!(collector.logs().len(), 5);
-    let seen = watching.0.lock().unwrap();
+    assert_eq!(collector.logs().iter().filter(|log| log.body() == "by the program").count(), 5);
+    // A failing assertion is logged, which the layer sees, too.
+    let seen = watching.0.lock().unwrap().clone();
     assert!(!seen.iter().any(|(thread, _)| is_of_export(thread)), "{seen:?}");
+    let is_sdk_on_own_thread = |(thread, target): &(String, String)| {
+        thread.starts_with("otel-") && target.starts_with("opentelemetry")
+    };
+    assert!(!seen.iter().any(is_sdk_on_own_thread), "{seen:?}");
+    assert!(
+        seen.iter().any(|(thread, target)| thread.starts_with("otel-") && target == "callback"),
+        "{seen:?}"
+    );
     assert!(seen.iter().any(|(_, target)| target == "h2::program"), "{seen:?}");
     assert!(seen.iter().any(|(_, target)| target == "own_threads"), "{seen:?}");
 }

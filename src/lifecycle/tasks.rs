@@ -14,6 +14,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::export::own_threads::become_background_thread;
+
 /// A task and the name under which it is reported.
 pub(crate) type Task = (&'static str, Box<dyn FnOnce() + Send>);
 
@@ -81,6 +83,7 @@ pub(crate) fn spawn<W: FnOnce() + Send + 'static>(name: &str, work: W) -> Result
     let take = |work: &Mutex<Option<W>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();
     let for_thread = Arc::clone(&work);
     let run = move || {
+        become_background_thread();
         if let Some(work) = take(&for_thread) {
             work();
         }

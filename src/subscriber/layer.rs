@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use tracing_core::field::Visit;
-use tracing_core::{Dispatch, Event, Interest, LevelFilter, Metadata, Subscriber, span};
+use tracing_core::{Dispatch, Event, Interest, Level, LevelFilter, Metadata, Subscriber, span};
 use tracing_log::NormalizeEvent;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Filtered;
@@ -45,7 +45,7 @@ use super::reentrancy::ReentrancyGuard;
 use super::spans::{OpenSpans, SpanAccess, SpanBridge, SpanState, StockBridge, StockExtensions};
 use super::{TelemetryLayer, errors};
 use crate::exception::once_per_event;
-use crate::export::own_threads::{on_io_thread, on_line_writer};
+use crate::export::own_threads::{on_background_thread, on_io_thread, on_line_writer};
 use crate::lines::kept_fields::KeptFields;
 use crate::lines::shared_visit::SharedVisit;
 use crate::lines::span::SpanChain;
@@ -176,7 +176,11 @@ impl<S> Filter<S> for CallsiteFilter {
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
         // So that `enabled` can keep the events of our own threads from the layers beside this one.
-        if is_of_transport(metadata) { Interest::sometimes() } else { self.0.interest(metadata) }
+        if is_of_transport(metadata) || is_sdk_chatter(metadata) {
+            Interest::sometimes()
+        } else {
+            self.0.interest(metadata)
+        }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -188,6 +192,11 @@ impl<S> Filter<S> for CallsiteFilter {
 fn is_of_transport(metadata: &Metadata<'_>) -> bool {
     let library = metadata.target().split("::").next().unwrap_or_default();
     ["h2", "hyper", "hyper_util", "rustls", "tokio", "tokio_rustls", "mio", "want"].contains(&library)
+}
+
+/// Returns `true` for what the SDK says about its own doing. Its warnings and errors are for everybody.
+fn is_sdk_chatter(metadata: &Metadata<'_>) -> bool {
+    is_sdk_target(metadata.target()) && *metadata.level() > Level::WARN
 }
 
 /// The layer that writes lines and records, and drives the bridge.
@@ -227,7 +236,9 @@ where
         match self.filtering {
             Filtering::Global => !on_io_thread() && self.wants.any(metadata, &ctx),
             // What the user's output does on the thread of a line writer is for the other layers.
-            Filtering::PerLayer => !on_io_thread() || on_line_writer(),
+            Filtering::PerLayer => {
+                (!on_io_thread() || on_line_writer()) && !(on_background_thread() && is_sdk_chatter(metadata))
+            }
         }
     }
 

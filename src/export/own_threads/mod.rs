@@ -3,6 +3,7 @@
 //! | question | answered by |
 //! |---|---|
 //! | Is what happens here our own work, which must not become telemetry? | [`on_io_thread`], [`on_line_writer`] |
+//! | Does it run code of the program and of the SDK in turns? | [`on_background_thread`] |
 //! | Is this a forked child, in which none of the threads runs? | [`Fork::is_child`] |
 //! | Can a forked child lock what one of the threads had locked? | [`ForkMutex`] |
 
@@ -18,12 +19,18 @@ pub(crate) use self::fork_mutex::ForkMutex;
 /// made here would be exported or written by the very work that makes them; `opentelemetry`'s own suppression is lost
 /// where a library enters a root span.
 pub(crate) fn on_io_thread() -> bool {
-    ROLE.get() != Role::None
+    matches!(ROLE.get(), Role::Io | Role::LineWriter)
 }
 
 /// Returns `true` on the thread of a line writer.
 pub(crate) fn on_line_writer() -> bool {
     ROLE.get() == Role::LineWriter
+}
+
+/// Returns `true` on a thread that collects metrics, flushes or shuts down. Code of the program runs there, too, and is
+/// treated as everywhere.
+pub(crate) fn on_background_thread() -> bool {
+    ROLE.get() == Role::Background
 }
 
 /// Runs `action` as if this were the I/O thread.
@@ -44,9 +51,15 @@ pub(crate) fn become_line_writer() {
     ROLE.set(Role::LineWriter);
 }
 
+/// Makes the current thread one on which code of the program and of the SDK runs in turns, until it ends.
+pub(crate) fn become_background_thread() {
+    ROLE.set(Role::Background);
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Role {
     None,
+    Background,
     Io,
     LineWriter,
 }
