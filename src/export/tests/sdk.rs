@@ -85,6 +85,24 @@ fn metrics_arrive_and_are_counted_by_data_point() {
 }
 
 #[test]
+fn a_panic_on_the_way_into_the_queue_ends_neither_the_reader_nor_the_counts() {
+    let collector = Collector::start().unwrap();
+    let mut pipeline = metrics_to(&collector.endpoint());
+    let diagnostics = Diagnostics::default();
+    diagnostics.write_with(Box::new(|_, _, _| panic!("an output panics on purpose")));
+    let provider = meter_provider_with(&pipeline, diagnostics);
+    let counter = provider.meter("tests").u64_counter("requests").build();
+    // So many that a line is written about them.
+    (0..3000).for_each(|number| counter.add(1, &[KeyValue::new("number", number)]));
+    provider.force_flush().unwrap_err();
+    provider.force_flush().unwrap();
+    let (_, counts) = pipeline.shutdown(PATIENCE);
+    assert_eq!(counts.accepted, counts.delivered);
+    let arrived = collector.received().point_count() as u64;
+    assert_eq!((counts.delivered, arrived), (2 * 2001, 2 * 2001));
+}
+
+#[test]
 fn empty_collections_are_not_sent() {
     let collector = Collector::start().unwrap();
     let mut pipeline = metrics_to(&collector.endpoint());
@@ -152,6 +170,10 @@ fn metrics_to(endpoint: &str) -> Pipeline {
 }
 
 fn meter_provider(pipeline: &Pipeline) -> TelemetryMeterProvider {
+    meter_provider_with(pipeline, Diagnostics::default())
+}
+
+fn meter_provider_with(pipeline: &Pipeline, diagnostics: Diagnostics) -> TelemetryMeterProvider {
     let settings = MetricSettings {
         prometheus: None,
         destinations: Vec::new(),
@@ -162,7 +184,6 @@ fn meter_provider(pipeline: &Pipeline) -> TelemetryMeterProvider {
         cardinality: Default::default(),
         built_in: Vec::new(),
     };
-    let diagnostics = Diagnostics::default();
     let workers = pipeline.exporter.workers().clone();
     let overflow = OverflowReports::new(diagnostics.clone());
     let queue =

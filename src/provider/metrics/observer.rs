@@ -49,7 +49,7 @@ use opentelemetry::{Context, KeyValue};
 
 use super::attributes::unique;
 use crate::diagnostics::{Diagnostics, FieldValue};
-use crate::export::own_threads::ForkMutex;
+use crate::export::own_threads::{ForkMutex, become_background_thread};
 
 /// Every observable instrument of a provider.
 ///
@@ -204,6 +204,7 @@ fn start(thread: &mut Option<Sender<Work>>, work: Work) {
 
 /// The thread's function. Ends when the observer drops its sender.
 fn run(work: &Receiver<Work>) {
+    become_background_thread();
     // Spans and records of the export's own doing are not telemetry.
     let _suppressed = Context::enter_telemetry_suppressed_scope();
     while let Ok(work) = work.recv() {

@@ -37,7 +37,7 @@ use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Tempora
 use super::observer::Observer;
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::MetricQueue;
-use crate::export::own_threads::Fork;
+use crate::export::own_threads::{Fork, become_background_thread};
 use crate::settings::deadline_after;
 
 /// A reader that hands each collection to the queue.
@@ -210,6 +210,7 @@ impl MetricReader for QueueReader {
 
 /// The reader's thread. Ends after a shutdown command, and when the last handle on the reader is dropped.
 fn run(reader: &Shared, commands: &Receiver<Command>) {
+    become_background_thread();
     // What exporting does is not telemetry.
     let _suppressed = Context::enter_telemetry_suppressed_scope();
     let mut metrics = ResourceMetrics::default();
@@ -238,30 +239,33 @@ fn run(reader: &Shared, commands: &Receiver<Command>) {
 }
 
 impl Shared {
-    /// Calls the callbacks, collects, and queues the result. A panic of the SDK fails this collection only.
+    /// Calls the callbacks, collects, and queues the result. A panic fails this collection only.
     ///
     /// `metrics` is the memory of the last collection, which is used again.
     fn collect(&self, metrics: &mut ResourceMetrics, deadline: Instant) -> OTelSdkResult {
         let limit = (self.interval / 2).clamp(MIN_CALLBACK_LIMIT, MAX_CALLBACK_LIMIT);
-        let collect =
-            AssertUnwindSafe(|| self.observer.collect(limit, deadline, || self.manual.collect(metrics)));
-        let panicked = |_| Err(OTelSdkError::InternalFailure("the SDK panicked".to_owned()));
-        match catch_unwind(collect).unwrap_or_else(panicked) {
-            Ok(()) => {
-                self.queue.push(metrics);
-                Ok(())
-            }
-            Err(error) => {
-                if !self.has_failed.swap(true, Ordering::Relaxed) {
-                    let fields = [("error", FieldValue::Text(&error))];
-                    self.diagnostics.warn("metrics could not be collected", &fields);
-                }
-                Err(error)
-            }
+        let collect = || {
+            self.observer.collect(limit, deadline, || self.manual.collect(metrics))?;
+            self.queue.push(metrics);
+            Ok(())
+        };
+        let panicked = |payload| {
+            // Dropping what it carries could panic again.
+            std::mem::forget(payload);
+            Err(OTelSdkError::InternalFailure("the collection panicked".to_owned()))
+        };
+        let result = catch_unwind(AssertUnwindSafe(collect)).unwrap_or_else(panicked);
+        if let Err(error) = &result
+            && !self.has_failed.swap(true, Ordering::Relaxed)
+        {
+            let warn = || self.diagnostics.warn(COLLECTION_FAILED, &[("error", FieldValue::Text(error))]);
+            let _ = catch_unwind(AssertUnwindSafe(warn));
         }
+        result
     }
 }
 
+const COLLECTION_FAILED: &str = "metrics could not be collected";
 /// Linux shows 15 bytes of it.
 const THREAD_NAME: &str = "otel-metrics";
 /// How long a callback may take: half an interval, within these.
