@@ -117,7 +117,7 @@ fn empty_keys_are_dropped_everywhere() {
     let attached = with_fields([KeyValue::new("", 1), KeyValue::new("tenant", "acme")]).attach();
     info_span!("span", "" = 1, a = 2).in_scope(|| {
         info!("" = 1, b = 2, "event");
-        warn!(name: "named", "" = "text");
+        warn!("" = "text", "other");
     });
     drop(attached);
     for line in capture.lines() {

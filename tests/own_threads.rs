@@ -52,7 +52,7 @@ fn a_layer_beside_ours_sees_only_the_program_and_its_panics_cost_nothing() {
         .log_output(|output| output.format(LogFormat::Off))
         .build_with(|telemetry| registry().with(watching.clone()).with(telemetry))
         .unwrap();
-    let meter = telemetry_bootstrap::opentelemetry::global::meter("own_threads");
+    let meter = opentelemetry::global::meter("own_threads");
     let _observed = meter
         .u64_observable_gauge("observed")
         .with_callback(|gauge| {

@@ -176,9 +176,18 @@ impl CallTracer {
         let now = Instant::now();
         let started = now.checked_sub(waited).unwrap_or(now);
         let start_time = SystemTime::now() - waited;
+        // The name of a call that is not recorded is not known.
+        let mut name = Cow::Borrowed("call");
+        let span = || {
+            let span = span();
+            if self.side == Side::Server {
+                name.clone_from(&span.name);
+            }
+            span
+        };
         let (context, recording) = self.context(start_time, parent, span, late);
         let handler = match self.side {
-            Side::Server => handler_span(&context),
+            Side::Server => handler_span(&context, name),
             Side::Client => tracing::Span::none(),
         };
         CallSpan { context, recording, handler, started, start_time }

@@ -1,5 +1,6 @@
 //! The spans around an event, as lines and records see them.
 
+use std::borrow::Cow;
 use std::iter::successors;
 use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use crate::export::own_threads::ForkMutex;
 /// What is kept of one span for the lines and records of the events inside it.
 #[derive(Debug, Default)]
 pub(crate) struct KeptSpan {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     /// Its fields stand in lines.
     pub(crate) is_in_lines: bool,
     /// Its fields stand in records.
@@ -37,7 +38,7 @@ pub(crate) fn scope(innermost: &dyn SpanChain) -> impl Iterator<Item = &KeptSpan
 impl KeptSpan {
     /// A span that is shown in lines.
     pub(crate) fn in_lines(name: &'static str, fields: KeptFields) -> Self {
-        Self { name, is_in_lines: true, fields: ForkMutex::new(fields), ..Self::default() }
+        Self { name: name.into(), is_in_lines: true, fields: ForkMutex::new(fields), ..Self::default() }
     }
 
     /// The fields of a span that is being created.

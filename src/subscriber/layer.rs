@@ -366,7 +366,7 @@ where
         let mut shared = SpanState::renewed(id, metadata);
         let Some(state) = Arc::get_mut(&mut shared) else { return };
         state.parent = self.spans.parent_of(attrs);
-        state.kept.name = metadata.name();
+        state.kept.name = metadata.name().into();
         state.kept.is_in_lines = passes(self.wants.lines.as_ref(), metadata, ctx);
         state.kept.is_in_records =
             self.has_span_fields_in_records && passes(self.wants.records.as_ref(), metadata, ctx);

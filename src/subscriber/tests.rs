@@ -391,7 +391,7 @@ fn a_handler_span_is_the_span_that_it_is_created_for() {
         });
         let span = rig.tracer().start("call");
         let context = opentelemetry::Context::new().with_span(span);
-        let handler = super::handler_span(&context);
+        let handler = super::handler_span(&context, "call".into());
         assert!(!handler.is_disabled());
         handler.in_scope(|| {
             let current = tracing::Span::current();
@@ -418,5 +418,5 @@ fn a_handler_span_is_the_span_that_it_is_created_for() {
         assert_eq!(rig.spans.named("follower").links.links[0].span_context.span_id(), id);
         assert_eq!(ids(&rig.records)[0].unwrap().span_id, id);
     }
-    assert!(super::handler_span(&opentelemetry::Context::new()).is_disabled());
+    assert!(super::handler_span(&opentelemetry::Context::new(), "none".into()).is_disabled());
 }

@@ -136,7 +136,7 @@ impl SpanText<'_> {
             text.extend_from_slice(&[separator, b'{']);
             encode::string(text, SPAN_NAME);
             text.push(b':');
-            encode::string(text, span.name);
+            encode::string(text, &span.name);
             text.extend_from_slice(scratch.own(span, self.encode).text());
             text.push(b'}');
             separator = b',';

@@ -28,7 +28,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use self::text::{escape, shown};
 use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::Field;
-use crate::exception::describe;
+use crate::exception::{ERROR_FIELD, describe};
 use crate::export::render::terminal::{BLUE, Colors, DIM, GREEN, MAGENTA, RED, YELLOW, time_of_day};
 use crate::lines::kept_fields::{HexBytes, KeptValue};
 use crate::lines::shared_visit::SharedVisit;
@@ -168,7 +168,7 @@ where
             if !path.is_empty() {
                 path.push(':');
             }
-            path.push_str(&escape(span.name));
+            path.push_str(&escape(&span.name));
             // Redaction may be code of the user: no lock is held meanwhile.
             let kept = span.fields().clone();
             let mut values = self.values(false);
@@ -189,7 +189,9 @@ where
             line.push_str(message);
         }
         let mut separator = "  ";
-        for (key, value) in &values.fields {
+        // `record_error` has the text of the error in both.
+        let is_message = |key: &str, value| key == ERROR_FIELD && values.message.as_ref() == Some(value);
+        for (key, value) in values.fields.iter().filter(|(key, value)| !is_message(key, value)) {
             line.push_str(separator);
             self.field(line, key, value);
             separator = " ";

@@ -104,6 +104,13 @@ fn the_causes_of_an_error_follow() {
 }
 
 #[test]
+fn an_error_that_is_the_message_is_shown_once() {
+    let error = "x".parse::<i32>().unwrap_err();
+    let text = plain(|| error!(target: "t", error = &error as &dyn Error, items = 1, "{error}"));
+    assert_eq!(text, "ERROR invalid digit found in string  items=1  t\n");
+}
+
+#[test]
 fn values_can_neither_act_on_the_terminal_nor_imitate_a_line() {
     let hostile = "\x1b[2Jgone\r\u{9b}31m\u{202e}\n14:20:44.123Z ERROR forged";
     let text = plain(|| info!(target: "t", value = hostile, "{hostile}"));

@@ -1,5 +1,6 @@
 //! `tracing` spans for OpenTelemetry spans that have started already, as the layers for calls start them.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use opentelemetry::Context as OtelContext;
@@ -8,7 +9,7 @@ use tracing_core::Metadata;
 
 use super::ext::SpanAccess;
 
-/// Returns a `tracing` span whose OpenTelemetry span is the one of `context`.
+/// Returns a `tracing` span whose OpenTelemetry span is the one of `context`, and which has its name.
 ///
 /// Entering it makes `context` the current one; closing it does not end the OpenTelemetry span. Returns a disabled span
 /// where the current subscriber is not ours, or where `context` has no valid span.
@@ -19,13 +20,13 @@ use super::ext::SpanAccess;
     not(any(test, feature = "grpc", feature = "http")),
     expect(dead_code, reason = "only the layers for calls need it")
 )]
-pub(crate) fn handler_span(context: &OtelContext) -> tracing::Span {
+pub(crate) fn handler_span(context: &OtelContext, name: Cow<'static, str>) -> tracing::Span {
     let is_ours =
         || tracing::dispatcher::get_default(|dispatch| dispatch.downcast_ref::<SpanAccess>().is_some());
     if !context.span().span_context().is_valid() || !is_ours() {
         return tracing::Span::none();
     }
-    ADOPTED.set(Some(context.clone()));
+    ADOPTED.set(Some(Adopted { context: context.clone(), name }));
     let span = tracing::error_span!(
         target: TARGET,
         NAME,
@@ -60,13 +61,19 @@ pub(crate) fn is_handler_span(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.target() == TARGET
 }
 
-/// The context of the handler span that is being created.
-pub(super) fn take_adopted(metadata: &Metadata<'_>) -> Option<OtelContext> {
+/// What a handler span is created for.
+pub(super) struct Adopted {
+    pub(super) context: OtelContext,
+    pub(super) name: Cow<'static, str>,
+}
+
+/// Returns what the handler span is for that is being created.
+pub(super) fn take_adopted(metadata: &Metadata<'_>) -> Option<Adopted> {
     is_handler_span(metadata).then(|| ADOPTED.try_with(Cell::take).ok().flatten()).flatten()
 }
 
 thread_local! {
-    static ADOPTED: Cell<Option<OtelContext>> = const { Cell::new(None) };
+    static ADOPTED: Cell<Option<Adopted>> = const { Cell::new(None) };
 }
 
 const TARGET: &str = "telemetry_bootstrap::call";

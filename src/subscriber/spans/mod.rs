@@ -85,6 +85,7 @@ pub(crate) use self::status::as_inferred;
 pub(crate) use self::stock::StockBridge;
 
 use self::fields::{SpanMeaning, attributes, key_value};
+use self::handler::Adopted;
 use self::state::{PendingSpan, Stage, StartTime, Started};
 use super::combined_filter::passes;
 use super::errors;
@@ -185,7 +186,8 @@ impl SpanBridge {
         state: &mut SpanState,
         is_included: bool,
     ) {
-        if let Some(context) = handler::take_adopted(state.metadata) {
+        if let Some(Adopted { context, name }) = handler::take_adopted(state.metadata) {
+            state.kept.name = name;
             let is_recording = context.span().is_recording();
             let started = Started { is_recording, ..Started::transparent(context) };
             state.started = OnceLock::from(started);
