@@ -112,6 +112,21 @@ fn program(name: &str) -> Outcome {
             record();
             panic!("on purpose");
         }
+        "panics in a destructor during a panic" => {
+            let _guard = start()?;
+            record();
+            let _panics = PanicsOnDrop;
+            panic!("on purpose");
+        }
+        "panics in a function that cannot unwind" => {
+            extern "C" fn called_by_foreign_code() {
+                panic!("on purpose");
+            }
+            let _guard = start()?;
+            record();
+            called_by_foreign_code();
+            Ok(())
+        }
         "waits for a signal" => {
             let guard = start()?;
             record();
@@ -177,6 +192,14 @@ impl Drop for Owner {
         let guard = self.0.take();
         // Once by its own word, and then by going out of scope.
         let _ = guard.map(TelemetryGuard::shutdown);
+    }
+}
+
+struct PanicsOnDrop;
+
+impl Drop for PanicsOnDrop {
+    fn drop(&mut self) {
+        panic!("in a destructor, on purpose");
     }
 }
 
@@ -266,6 +289,12 @@ fn trials() -> Vec<Trial> {
         // RUSTFLAGS="-C panic=abort" cargo test --target x86_64-unknown-linux-gnu --test endings aborts
         Trial::test("a_panic_that_aborts_delivers_everything", aborts)
             .with_ignored_flag(!cfg!(panic = "abort")),
+        Trial::test("a_panic_in_a_destructor_during_a_panic_delivers_everything", || {
+            aborts_after("panics in a destructor during a panic", 3)
+        }),
+        Trial::test("a_panic_in_a_function_that_cannot_unwind_delivers_everything", || {
+            aborts_after("panics in a function that cannot unwind", 2)
+        }),
         Trial::test("as_process_1_a_signal_ends_it_with_everything_delivered", process_1),
     ]);
     trials
@@ -368,16 +397,23 @@ fn aborts() -> Result<(), Failed> {
     if !cfg!(panic = "abort") {
         return Err("this program is not built with `-C panic=abort`".into());
     }
+    aborts_after("panics", 1)
+}
+
+#[cfg(unix)]
+fn aborts_after(name: &str, panics: usize) -> Result<(), Failed> {
+    // Where each panic aborts, there is no second one.
+    let panics = if cfg!(panic = "abort") { 1 } else { panics };
     let collector = Collector::start()?;
-    let ended = Program::start("panics", &collector.endpoint())?.wait()?;
+    let ended = Program::start(name, &collector.endpoint())?.wait()?;
     // By a signal, SIGABRT.
     equal("code", ended.code, None)?;
     equal("lines about the panic", ended.lines_with("thread 'main' panicked: on purpose"), 1)?;
     equal("spans", collector.spans().len(), RECORDED)?;
-    equal("log records", collector.logs().len(), RECORDED + 1)?;
+    equal("log records", collector.logs().len(), RECORDED + panics)?;
     let silent = Collector::silent()?;
     let begin = Instant::now();
-    Program::start("panics", &silent.endpoint())?.wait()?;
+    Program::start(name, &silent.endpoint())?.wait()?;
     less("it took", begin.elapsed(), LIMIT + AT_ONCE)
 }
 
@@ -453,8 +489,11 @@ impl Program {
         self.stdout.read_to_string(&mut stdout)?;
         let code = self.child.wait()?.code();
         let text = stderr.join().map_err(|_| "the reader panicked")??;
-        // Everything on the log output is one JSON object a line, but what `main` itself prints of its error.
-        let own = |line: &&str| !line.starts_with("Error: ");
+        // Everything on the log output is one JSON object a line, but what `main` prints of its error, and the last words
+        // of the standard library.
+        let own = |line: &&str| {
+            !line.starts_with("Error: ") && *line != "thread caused non-unwinding panic. aborting."
+        };
         let lines = text.lines().filter(own).map(|line| {
             serde_json::from_str(line).map_err(|error| Failed::from(format!("not JSON: {line:?}: {error}")))
         });

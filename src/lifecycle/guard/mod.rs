@@ -52,8 +52,9 @@ use crate::subscriber::FilterError;
 ///
 /// - `std::process::exit`, `abort` and a signal that kills run no destructor, so what is pending then is lost. Return
 ///   from `main`, or call [`shutdown`](Self::shutdown) first; for SIGTERM and Ctrl-C wait for
-///   [`shutdown_signal`](crate::shutdown_signal). A panic under `panic = "abort"` is covered by the panic hook, which
-///   flushes before the process ends.
+///   [`shutdown_signal`](crate::shutdown_signal). A panic that aborts is covered by the panic hook, which flushes
+///   before the process ends: under `panic = "abort"`, in a destructor during another panic, in a function that cannot
+///   unwind.
 /// - A guard in a `static`, or one that is leaked or forgotten (`std::mem::forget`), is never dropped. What was recorded
 ///   in the last seconds is lost without a word: keep the guard in `main`.
 /// - What is recorded after the guard was dropped is counted as dropped at most. In a function that `atexit` calls, or in

@@ -8,7 +8,9 @@
 //! **A hook that was set before** is called after the line is written. The standard library's own hook is not, if log
 //! lines go to standard error or standard output: its text would repeat the line, and break JSON on standard error.
 //!
-//! **Then lines are flushed**, and telemetry as well if a panic aborts the process: nothing will run after that.
+//! **Then lines are flushed**, and telemetry as well if a panic aborts the process: nothing will run after that. Where
+//! panics unwind, one aborts that leaves a destructor during another one, or a function that cannot unwind; the standard
+//! library reports it with one more panic, by whose message it is recognised.
 //!
 //! | where the panic happens | reported through |
 //! |---|---|
@@ -41,7 +43,7 @@ pub(crate) struct PanicHook {
     pub(crate) previous: PreviousHook,
     /// Flushes the line writer, within a bound.
     pub(crate) flush_lines: Box<dyn Fn() + Send + Sync>,
-    /// Delivers telemetry, within a bound. Called only where panics abort, and not on the I/O thread.
+    /// Delivers telemetry, within a bound. Called only before the process aborts, and not on the I/O thread.
     pub(crate) flush_telemetry: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -74,11 +76,19 @@ pub(crate) fn install(hook: PanicHook) {
             previous(info);
         }
         (hook.flush_lines)();
-        if cfg!(panic = "abort") && !on_io_thread() {
+        if (cfg!(panic = "abort") || aborts(info)) && !on_io_thread() {
             (hook.flush_telemetry)();
         }
         IN_HOOK.set(false);
     }));
+}
+
+/// Returns `true` for a panic of the standard library after which it aborts the process.
+fn aborts(info: &PanicHookInfo<'_>) -> bool {
+    let is_of_core =
+        info.location().is_some_and(|place| place.file().replace('\\', "/").ends_with(PANICKING));
+    let message = info.payload().downcast_ref::<&str>();
+    is_of_core && message.is_some_and(|message| ABORTING.contains(message))
 }
 
 /// The description of a panic, as the event and the line have it.
@@ -159,6 +169,10 @@ thread_local! {
     static IN_HOOK: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Where the standard library raises the panics that abort.
+const PANICKING: &str = "library/core/src/panicking.rs";
+const ABORTING: [&str; 2] =
+    ["panic in a destructor during cleanup", "panic in a function that cannot unwind"];
 const ERROR_TYPE_PANIC: &str = "panic";
 
 #[cfg(test)]
