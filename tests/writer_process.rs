@@ -2,13 +2,13 @@
 //!
 //! Each test starts this program again, for the one test `child`, with the task in a variable.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "test code")]
 #![expect(clippy::exit, reason = "the exit code is the result")]
 
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use telemetry_bootstrap::json::JsonLayer;
 use telemetry_bootstrap::{LogDestination, LogFormat, NonBlockingWriter, OverflowPolicy};
@@ -83,6 +83,14 @@ fn child() {
                 tracing::error!("giving up");
                 std::process::exit(HOLDS);
             });
+        }
+        "errors" => {
+            let writer =
+                NonBlockingWriter::new(LogDestination::Stderr, OverflowPolicy::Drop, max_bytes).unwrap();
+            with_default(tracing_subscriber::registry().with(JsonLayer::new(writer)), || {
+                (0..MEASURED).for_each(|number| tracing::error!(number, "cannot go on"));
+            });
+            std::process::exit(HOLDS);
         }
         "errors, and nobody reads" => {
             let writer =
@@ -252,6 +260,70 @@ fn an_error_right_before_the_exit_is_in_the_output() {
         assert!(ends_well(child));
         assert!(text.contains("starting") && text.contains("giving up"), "run {run}: {text:?}");
     }
+}
+
+/// An odd number, so that there is a median.
+const MEASURED: usize = 101;
+const PROMISED: Duration = Duration::from_millis(5);
+
+#[test]
+fn the_median_error_reaches_the_output_within_five_milliseconds() {
+    holds_once("of one process", || {
+        let mut child = start("errors", Stdio::null(), Stdio::piped());
+        let latencies = latencies(&mut child);
+        assert!(ends_well(child));
+        latencies
+    });
+}
+
+#[test]
+fn the_median_error_right_before_the_exit_reaches_the_output_within_five_milliseconds() {
+    holds_once("of one process each", || {
+        let last = |_| {
+            let mut child = start("error and exit", Stdio::null(), Stdio::piped());
+            let latencies = latencies(&mut child);
+            assert!(ends_well(child));
+            latencies[0]
+        };
+        (0..MEASURED).map(last).collect()
+    });
+}
+
+/// Measures until the median is as promised: other processes may take the processor meanwhile.
+fn holds_once(what: &str, measure: impl Fn() -> Vec<Duration>) {
+    let medians = (0..5).map(|_| {
+        let mut latencies = measure();
+        assert_eq!(latencies.len(), MEASURED, "{what}");
+        latencies.sort();
+        println!("{what}: median {:?}, longest {:?}", latencies[MEASURED / 2], latencies[MEASURED - 1]);
+        latencies[MEASURED / 2]
+    });
+    assert!(medians.into_iter().any(|median| median <= PROMISED), "{what}");
+}
+
+/// How long each line of the level `ERROR` took from its event to this process.
+fn latencies(child: &mut Child) -> Vec<Duration> {
+    let mut latencies = Vec::new();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        if line.contains("\"level\":\"ERROR\"") {
+            latencies.push(since(&line, now));
+        }
+    }
+    latencies
+}
+
+/// The time from the timestamp of a line until `now`, if both are of one day or of two that follow each other.
+fn since(line: &str, now: Duration) -> Duration {
+    const DAY: u64 = 86_400;
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    let time = line["timestamp"].as_str().unwrap().split_once('T').unwrap().1.trim_end_matches('Z');
+    let (seconds, micros) = time.split_once('.').unwrap();
+    let seconds = seconds.split(':').fold(0, |sum, part| sum * 60 + part.parse::<u64>().unwrap());
+    let event = Duration::new(seconds, 1000 * micros.parse::<u32>().unwrap());
+    let now = Duration::new(now.as_secs() % DAY, now.subsec_nanos());
+    now.checked_sub(event).unwrap_or_else(|| now + Duration::from_secs(DAY) - event)
 }
 
 #[test]
