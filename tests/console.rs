@@ -1,8 +1,7 @@
 //! The exporter `console`, chosen by the environment: each case in a process of its own.
 
-#![expect(clippy::unwrap_used, reason = "test code")]
+mod child_process;
 
-use std::process::Command;
 use std::time::Duration;
 
 use telemetry_bootstrap::opentelemetry::{KeyValue, global};
@@ -11,6 +10,8 @@ use telemetry_bootstrap::tracing_subscriber::Registry;
 use telemetry_bootstrap::{LogFormat, SignalStats};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+use child_process::passed;
 
 #[test]
 #[ignore = "run by the tests below, in a process of its own"]
@@ -31,18 +32,9 @@ fn child() {
     }
 }
 
-/// Runs `child` with these variables. Returns what it wrote to standard output and to standard error.
+/// Runs `child` with these variables and JSON lines. Returns what it wrote to standard output and to standard error.
 fn run(variables: &[(&str, &str)]) -> (String, String) {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--ignored", "--nocapture"])
-        .env_remove("RUST_LOG")
-        .env("OTEL_RUST_LOG_FORMAT", "json")
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap();
-    let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    assert!(output.status.success() && stdout.contains("running 1 test\n"), "{stdout}{stderr}");
-    (stdout, stderr)
+    passed("child", &[variables, &[("OTEL_RUST_LOG_FORMAT", "json")]].concat())
 }
 
 const CONSOLE: [(&str, &str); 3] = [

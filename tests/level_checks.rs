@@ -5,8 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
+mod child_process;
+
 use std::future::Future;
-use std::process::{Command, Stdio};
 use std::task::{Context, Waker};
 
 use serde_json::Value;
@@ -14,6 +15,8 @@ use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{TelemetryGuard, init, tracing, tracing_subscriber};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+
+use child_process::passed;
 
 const CHILDREN: [&str; 6] = [
     "child_with_build",
@@ -29,17 +32,9 @@ const SPANS: usize = 6 * ROUNDS;
 /// The lines of a child, and how many of its spans and records arrived.
 fn run(child: &str, env: &[(&str, &str)]) -> (Vec<Value>, usize, usize) {
     let collector = Collector::start().unwrap();
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "--nocapture", "--test-threads=1", child])
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
-        .envs(env.iter().copied())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
-    let text = std::str::from_utf8(&output.stderr).unwrap();
-    let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let (_, stderr) =
+        passed(child, &[env, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint())]].concat());
+    let lines = stderr.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     let received = collector.received();
     let spans = received.spans().iter().filter(|span| span.name().starts_with("after")).count();
     (lines, spans, received.log_count())

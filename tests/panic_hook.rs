@@ -4,22 +4,17 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
-use std::process::{Command, Output, Stdio};
+mod child_process;
+
+use std::process::Output;
 
 use serde_json::Value;
 use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{LogDestination, LogFormat, tracing};
 
 fn run(child: &str, collector: &Collector) -> Output {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "--nocapture", "--test-threads=1", child])
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
-        .env("RUST_BACKTRACE", "1")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(output.stdout.starts_with(b"\nrunning 1 test\n"), "{child}: {output:?}");
-    output
+    let endpoint = collector.endpoint();
+    child_process::ended(child, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint), ("RUST_BACKTRACE", "1")])
 }
 
 fn lines(output: &Output) -> Vec<Value> {

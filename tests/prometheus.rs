@@ -2,9 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
+mod child_process;
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::tracing_subscriber::Registry;
 use telemetry_bootstrap::{Builder, LogFormat, PrometheusExporter, TelemetryGuard};
 use tower::ServiceExt as _;
+
+use child_process::passed;
 
 fn local(change: impl FnOnce(Builder) -> Builder) -> TelemetryGuard {
     let builder = telemetry_bootstrap::init().service_name("shop").ignore_env();
@@ -151,18 +154,9 @@ fn child() {
     assert!(telemetry.stats().destinations.is_empty());
 }
 
-/// Runs `child` with these variables. Returns what it wrote to standard output and to standard error.
+/// Runs `child` with this exporter and these variables. Returns what it wrote to standard output and to standard error.
 fn run(variables: &[(&str, &str)]) -> (String, String) {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--ignored", "--nocapture"])
-        .env_remove("RUST_LOG")
-        .env("OTEL_METRICS_EXPORTER", "prometheus")
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap();
-    let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    assert!(output.status.success() && stdout.contains("running 1 test\n"), "{stdout}{stderr}");
-    (stdout, stderr)
+    passed("child", &[variables, &[("OTEL_METRICS_EXPORTER", "prometheus")]].concat())
 }
 
 #[test]
