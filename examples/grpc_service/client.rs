@@ -10,8 +10,8 @@ use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 use tower::Layer;
 
-use crate::proto::my_service_client::MyServiceClient;
-use crate::proto::{MyRequest, MyRequests};
+use super::proto::my_service_client::MyServiceClient;
+use super::proto::{MyRequest, MyRequests};
 
 /// A client whose every call is traced and measured, and carries the trace to the server.
 pub(crate) type Client = MyServiceClient<<ClientLayer as Layer<Channel>>::Service>;

@@ -17,19 +17,25 @@ mod instruments;
 mod proto;
 mod report;
 mod server;
+mod telemetry;
 
 use std::error::Error;
 use std::net::SocketAddr;
 
-use telemetry_bootstrap::{InitError, TelemetryGuard, shutdown_signal};
+use telemetry_bootstrap::shutdown_signal;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match &*arguments.iter().map(String::as_str).collect::<Vec<_>>() {
-        [] => report::run(init, serve_and_call).await,
+    run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await
+}
+
+/// Does what the arguments request; see the table above.
+pub(crate) async fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
+    match arguments {
+        [] => report::run(SERVICE, serve_and_call).await,
         ["serve"] => serve(DEFAULT_ADDRESS).await,
         ["serve", address] => serve(address).await,
         ["call"] => call(DEFAULT_ADDRESS, None).await,
@@ -52,7 +58,7 @@ async fn serve_and_call() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(address: &str) -> Result<(), Box<dyn Error>> {
-    let telemetry = init(None)?;
+    let telemetry = telemetry::init(SERVICE, None)?;
     let listener = TcpListener::bind(address).await?;
     server::serve(listener, shutdown_signal()).await?;
     telemetry.shutdown()?;
@@ -60,7 +66,7 @@ async fn serve(address: &str) -> Result<(), Box<dyn Error>> {
 }
 
 async fn call(address: &str, rounds: Option<u32>) -> Result<(), Box<dyn Error>> {
-    let telemetry = init(None)?;
+    let telemetry = telemetry::init(SERVICE, None)?;
     let address: SocketAddr = address.parse()?;
     let mut client = client::connect(address)?;
     tokio::select! {
@@ -71,15 +77,6 @@ async fn call(address: &str, rounds: Option<u32>) -> Result<(), Box<dyn Error>> 
     Ok(())
 }
 
-fn init(endpoint: Option<String>) -> Result<TelemetryGuard, InitError> {
-    let telemetry = telemetry_bootstrap::init()
-        .service_name("my-rust-service")
-        .service_version(env!("CARGO_PKG_VERSION"));
-    match endpoint {
-        Some(endpoint) => telemetry.endpoint(endpoint).build(),
-        None => telemetry.build(),
-    }
-}
-
+const SERVICE: &str = "my-rust-service";
 const DEFAULT_ADDRESS: &str = "127.0.0.1:50051";
 const ANY_PORT: &str = "127.0.0.1:0";

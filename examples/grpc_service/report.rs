@@ -2,23 +2,25 @@
 
 use std::error::Error;
 
+use telemetry_bootstrap::ExportStats;
 use telemetry_bootstrap::testing::{CollectedTelemetry, Collector};
-use telemetry_bootstrap::{ExportStats, InitError, TelemetryGuard};
 
-/// Runs `program` with the telemetry that `init` starts for an endpoint. If `OTEL_EXPORTER_OTLP_ENDPOINT` is set,
-/// telemetry goes there, and only its amount is shown.
+use super::telemetry;
+
+/// Runs `program` with the telemetry of `service`, which goes to a collector of its own. If `OTEL_EXPORTER_OTLP_ENDPOINT` is
+/// set, telemetry goes there, and only its amount is shown.
 pub(crate) async fn run(
-    init: impl FnOnce(Option<String>) -> Result<TelemetryGuard, InitError>,
+    service: &str,
     program: impl AsyncFnOnce() -> Result<(), Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
     if let Ok(endpoint) = std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT") {
-        let telemetry = init(None)?;
+        let telemetry = telemetry::init(service, None)?;
         program().await?;
         println!("\nSent to {endpoint}: {}", telemetry.shutdown()?);
         return Ok(());
     }
     let collector = Collector::start()?;
-    let telemetry = init(Some(collector.endpoint()))?;
+    let telemetry = telemetry::init(service, Some(collector.endpoint()))?;
     program().await?;
     let stats = telemetry.shutdown()?;
     print(&collector.received(), &stats);

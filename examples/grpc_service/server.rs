@@ -15,9 +15,9 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Code, Request, Response, Status};
 
-use crate::instruments::Instruments;
-use crate::proto::my_service_server::{MyService as Service, MyServiceServer};
-use crate::proto::{MyRequest, MyRequests, MyResponse};
+use super::instruments::Instruments;
+use super::proto::my_service_server::{MyService as Service, MyServiceServer};
+use super::proto::{MyRequest, MyRequests, MyResponse};
 
 /// Serves until `shutdown` resolves, then lets calls in progress end.
 pub(crate) async fn serve(

@@ -25,18 +25,25 @@ mod proto;
 mod report;
 mod shop;
 mod stock;
+#[path = "../grpc_service/telemetry.rs"]
+mod telemetry;
 
 use std::error::Error;
 
-use telemetry_bootstrap::{InitError, TelemetryGuard, shutdown_signal};
+use telemetry_bootstrap::shutdown_signal;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match &*arguments.iter().map(String::as_str).collect::<Vec<_>>() {
-        [] => report::run(init, serve_and_order).await,
+    run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).await
+}
+
+/// Does what the arguments request; see the table above.
+pub(crate) async fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
+    match arguments {
+        [] => report::run(SERVICE, serve_and_order).await,
         ["serve"] => serve(DEFAULT_ADDRESS).await,
         ["serve", address] => serve(address).await,
         _ => Err("usage: http_service [serve [address]]".into()),
@@ -56,20 +63,12 @@ async fn serve_and_order() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(address: &str) -> Result<(), Box<dyn Error>> {
-    let telemetry = init(None)?;
+    let telemetry = telemetry::init(SERVICE, None)?;
     shop::serve_all(TcpListener::bind(address).await?, shutdown_signal()).await?;
     telemetry.shutdown()?;
     Ok(())
 }
 
-fn init(endpoint: Option<String>) -> Result<TelemetryGuard, InitError> {
-    let telemetry =
-        telemetry_bootstrap::init().service_name("shop").service_version(env!("CARGO_PKG_VERSION"));
-    match endpoint {
-        Some(endpoint) => telemetry.endpoint(endpoint).build(),
-        None => telemetry.build(),
-    }
-}
-
+const SERVICE: &str = "shop";
 const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
 const ANY_PORT: &str = "127.0.0.1:0";

@@ -13,9 +13,9 @@ use tonic::{Request, Response, Status};
 use tower::Layer as _;
 use tracing::info;
 
-use crate::proto::my_service_client::MyServiceClient;
-use crate::proto::my_service_server::{MyService, MyServiceServer};
-use crate::proto::{MyRequest, MyRequests, MyResponse};
+use super::proto::my_service_client::MyServiceClient;
+use super::proto::my_service_server::{MyService, MyServiceServer};
+use super::proto::{MyRequest, MyRequests, MyResponse};
 
 pub(crate) async fn serve(
     listener: TcpListener,

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio_stream::{Stream, StreamExt as _};
 use tracing::{Span, info, instrument};
 
-use crate::{payments, stock};
+use super::{payments, stock};
 
 /// Serves the shop and the two services behind it until `shutdown` resolves, then lets requests in progress end.
 pub(crate) async fn serve_all(

@@ -19,8 +19,8 @@
 #![expect(clippy::print_stdout, reason = "the result is printed")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a surprise ends it")]
 
-mod account;
-mod gateway;
+pub(crate) mod account;
+pub(crate) mod gateway;
 
 use std::error::Error;
 use std::fmt;
@@ -37,7 +37,12 @@ use telemetry_bootstrap::{
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let end = Instant::now() + seconds()?;
+    run(seconds()?)
+}
+
+/// Makes trouble for so long, and then checks the account.
+pub(crate) fn run(lasting: Duration) -> Result<(), Box<dyn Error>> {
+    let end = Instant::now() + lasting;
     let collector = Collector::start()?;
     let gateway = Gateway::start(collector.port())?;
     let protocol = choose_protocol();
