@@ -14,11 +14,13 @@ use std::time::{Duration, Instant};
 
 use fork::{Fork, fork};
 use serde_json::Value as Json;
-use telemetry_bootstrap::opentelemetry::KeyValue;
-use telemetry_bootstrap::{LogDestination, LogFormat, OverflowPolicy, TelemetryGuard};
+use telemetry_bootstrap::opentelemetry::{KeyValue, global};
+use telemetry_bootstrap::testing::{CollectedLog, Collector};
+use telemetry_bootstrap::{InitError, LogDestination, LogFormat, OverflowPolicy, TelemetryGuard};
 use tracing::{error, info, info_span};
 
 const TASK: &str = "FORK_TASK";
+const ENDPOINT: &str = "FORK_ENDPOINT";
 /// The exit code of a child whose expectations hold.
 const HOLDS: i32 = 42;
 const LONG: Duration = Duration::from_secs(20);
@@ -36,6 +38,8 @@ fn child() {
         "ids" => make_ids_in_both(),
         "full buffer" => fork_with_a_full_buffer(),
         "busy" => fork_while_threads_record(),
+        "export" => export_in_all(),
+        "abort" => abort_in_the_child(),
         task => panic!("unknown task {task}"),
     }
 }
@@ -119,6 +123,66 @@ fn make_ids_in_both() {
     error!("flushed");
     std::mem::forget(guard);
     exit_after(status);
+}
+
+/// In the parent, in a child and in a child of the child.
+fn export_in_all() {
+    let endpoint = std::env::var(ENDPOINT).unwrap();
+    let parent = telemetry(&endpoint);
+    record("before");
+    let Fork::Parent(child) = fork().unwrap() else {
+        record("lost");
+        let own = telemetry(&endpoint);
+        let again = telemetry_bootstrap::init().ignore_env().endpoint(&endpoint).build();
+        assert!(matches!(again, Err(InitError::AlreadyInitialized)), "{again:?}");
+        record("child");
+        let grandchild = match fork().unwrap() {
+            Fork::Child => {
+                let own = telemetry(&endpoint);
+                record("grandchild");
+                end(own, 0);
+            }
+            Fork::Parent(grandchild) => fork::waitpid(grandchild).unwrap(),
+        };
+        drop(parent);
+        end(own, grandchild);
+    };
+    let status = fork::waitpid(child).unwrap();
+    record("after");
+    drop(parent);
+    exit_after(status);
+}
+
+/// The hook is that of the parent.
+fn abort_in_the_child() {
+    extern "C" fn called_by_foreign_code() {
+        panic!("on purpose");
+    }
+    let endpoint = std::env::var(ENDPOINT).unwrap();
+    let parent = telemetry(&endpoint);
+    let Fork::Parent(child) = fork().unwrap() else {
+        let _own = telemetry(&endpoint);
+        record("child");
+        called_by_foreign_code();
+        std::process::exit(1);
+    };
+    let status = fork::waitpid(child).unwrap();
+    drop(parent);
+    // By a signal, SIGABRT.
+    exit_after(i32::from(status == 0));
+}
+
+/// One item of each signal.
+fn record(name: &'static str) {
+    info_span!("work", name).in_scope(|| info!("{name}"));
+    global::meter("fork").u64_counter(name).build().add(1, &[]);
+}
+
+/// Ends a child. The code is 0 if everything was delivered, and if that of its own child is.
+fn end(guard: TelemetryGuard, child: i32) -> ! {
+    let delivered =
+        guard.shutdown().is_ok_and(|stats| stats.traces.delivered == 1 && stats.logs.delivered == 1);
+    std::process::exit(if delivered { child } else { 1 });
 }
 
 /// The output of the parent is stuck; in the child it is not.
@@ -227,9 +291,14 @@ fn fork_while_threads_record() {
 }
 
 fn output_of(task: &str) -> Vec<Json> {
+    output_with(task, "")
+}
+
+fn output_with(task: &str, endpoint: &str) -> Vec<Json> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["child", "--exact", "--nocapture", "--test-threads=1"])
         .env(TASK, task)
+        .env(ENDPOINT, endpoint)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -243,7 +312,11 @@ fn output_of(task: &str) -> Vec<Json> {
     });
     assert!(ends_well(&mut child), "{task}");
     let text = reading.join().unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect()
+    let own = |line: &&str| *line != "thread caused non-unwinding panic. aborting.";
+    text.lines()
+        .filter(own)
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
+        .collect()
 }
 
 fn ends_well(child: &mut Child) -> bool {
@@ -295,4 +368,42 @@ fn a_fork_while_threads_record_leaves_no_lock_to_the_child() {
     let lines = output_of("busy");
     let in_child = lines.iter().filter(|line| line["place"] == "child").count();
     assert_eq!(in_child, FORKS);
+}
+
+#[test]
+fn a_child_that_calls_init_exports_all_signals_as_an_instance_of_its_own() {
+    let collector = Collector::start().unwrap();
+    let lines = output_with("export", &collector.endpoint());
+    let exported = ["before", "child", "grandchild", "after"];
+    for name in exported {
+        assert_eq!(count(&lines, name), 1, "{name}: {lines:?}");
+    }
+    assert_eq!(count(&lines, "lost"), 1, "{lines:?}");
+    let received = collector.received();
+    let sorted = |mut names: Vec<String>| {
+        names.sort();
+        names
+    };
+    let expected = sorted(exported.map(str::to_owned).to_vec());
+    let spans = received.spans();
+    assert_eq!(sorted(spans.iter().filter_map(|span| span.attribute_text("name")).collect()), expected);
+    let bodies = received.logs().iter().map(CollectedLog::body).collect();
+    assert_eq!(sorted(bodies), expected);
+    for name in exported {
+        assert_eq!(received.value(name, &[]), Some(1.0), "{name}");
+    }
+    assert_eq!(received.value("lost", &[]), None);
+    let instances: HashSet<_> =
+        spans.iter().map(|span| format!("{:?}", span.resource_attribute("service.instance.id"))).collect();
+    assert_eq!(instances.len(), 3, "{instances:?}");
+    assert_eq!(received.trace_ids().len(), 4);
+}
+
+#[test]
+fn a_panic_that_aborts_a_child_delivers_what_is_pending() {
+    let collector = Collector::start().unwrap();
+    let lines = output_with("abort", &collector.endpoint());
+    assert_eq!(count(&lines, "thread 'child' panicked: on purpose"), 1, "{lines:?}");
+    assert_eq!(collector.received().span("work").attribute_text("name").as_deref(), Some("child"));
+    assert_eq!(collector.received().log("child").body(), "child");
 }

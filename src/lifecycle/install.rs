@@ -13,8 +13,15 @@
 //!
 //! Between two installations of one process there is one lock and no queue: the second fails at once instead of
 //! waiting, because two parts of a program that both start telemetry are a mistake that must be seen.
+//!
+//! # In a forked child
+//!
+//! Telemetry can be built once more. The subscriber is that of the parent, because a global one cannot be replaced: its
+//! spans and records go to the queues of the child. So its formats, limits and sampler are the parent's; filters, resource,
+//! destinations and providers are the child's.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use opentelemetry::global;
@@ -25,14 +32,16 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::error::InitError;
+use crate::export::Queue;
+use crate::export::own_threads::Fork;
 use crate::lifecycle::Additions;
-use crate::lifecycle::assemble::{Assembled, ExportTo, Globals, LineOutput, assemble};
-use crate::lifecycle::guard::TelemetryGuard;
+use crate::lifecycle::assemble::{Assembled, ExportTo, Globals, LineOutput, Pipelines, assemble};
+use crate::lifecycle::guard::{Flusher, TelemetryGuard};
 use crate::lifecycle::panic_hook::{self, PanicHook, PreviousHook};
 use crate::lifecycle::shutdown_signal::flush_on_first_signal;
 use crate::provider::installed::{GlobalPropagator, Installed};
-use crate::settings::Settings;
-use crate::subscriber::{LayerParts, TelemetryLayer, log_crate};
+use crate::settings::{Settings, Signal};
+use crate::subscriber::{Filters, LayerParts, TelemetryLayer, log_crate};
 
 /// Validated settings and user-provided components.
 pub(crate) type Resolved = Result<(Settings, Additions), InitError>;
@@ -105,8 +114,9 @@ where
 /// Sets every global but the subscriber, which is set already.
 ///
 /// The order is that of visibility: the `log` logger first, since it only forwards to the subscriber; the panic hook
-/// last, so that a panic before it is reported by the hook that was there.
-fn set_globals(guard: &TelemetryGuard, globals: Globals) {
+/// last, so that a panic before it is reported by the hook that was there. In a forked child, where `is_first` is `false`,
+/// what the parent has set and what cannot be set twice stays: the logger, the panic hook, the action of the first signal.
+fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
     let Globals {
         start_line,
         disabled,
@@ -118,7 +128,9 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals) {
         writes_to_console,
     } = globals;
     let diagnostics = guard.running().diagnostics.clone();
-    if log_crate::install().is_err() {
+    if !is_first {
+        // Installed by the parent.
+    } else if log_crate::install().is_err() {
         diagnostics.warn("records of the log crate are not captured: another logger is installed", &[]);
     } else if log_crate::has_log_always() {
         diagnostics.warn(
@@ -140,6 +152,9 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals) {
     let tracer_provider = has_spans.then(|| guard.tracer_provider().clone());
     start_line.write(&guard.running().filters.lines, &diagnostics);
     Installed { tracer_provider, sampling_shortcut, layer_env, propagators: standard, diagnostics }.set();
+    if !is_first {
+        return;
+    }
     let flusher = guard.flusher().clone();
     let timeout = guard.running().shutdown_timeout;
     flush_on_first_signal(move || flusher.flush_in_background(timeout));
@@ -166,19 +181,61 @@ fn panic_hook(guard: &TelemetryGuard, writes_to_console: bool) -> PanicHook {
 }
 
 /// The lock of the installation, released unless the installation succeeds.
-#[derive(Debug)]
 struct InstallLock {
     /// The installation succeeded.
     is_kept: bool,
+    /// The telemetry of the parent, in a forked child.
+    predecessor: Option<Predecessor>,
+}
+
+/// The part of installed telemetry that stays in a forked child.
+struct Predecessor {
+    fork: Fork,
+    queues: Vec<(Signal, Arc<Queue>)>,
+    filters: Filters,
+    /// That of the panic hook and of the action of the first signal.
+    flusher: Flusher,
+}
+
+impl Predecessor {
+    fn new(pipelines: &Pipelines, guard: &TelemetryGuard) -> Self {
+        let queue = |signal| Some((signal, Arc::clone(pipelines.queue(signal)?)));
+        let queues = [Signal::Traces, Signal::Logs].into_iter().filter_map(queue).collect();
+        let (filters, flusher) = (guard.running().filters.clone(), guard.flusher().clone());
+        Self { fork: Fork::new(), queues, filters, flusher }
+    }
+
+    /// Takes that of the parent. `None` in the process that installed it, and where another thread was first.
+    fn take() -> Option<Self> {
+        // A child may have a copy that is locked.
+        INSTALLED.try_lock().ok()?.take_if(|installed| installed.fork.is_child())
+    }
+
+    fn put_back(self) {
+        if let Ok(mut installed) = INSTALLED.try_lock() {
+            *installed = Some(self);
+        }
+    }
+
+    /// Makes this the front of telemetry that was built in a child.
+    fn continue_with(&self, pipelines: &Pipelines, flusher: &Flusher) {
+        for (signal, queue) in &self.queues {
+            if let Some(successor) = pipelines.queue(*signal) {
+                queue.continue_with(successor);
+            }
+        }
+        self.flusher.continue_with(flusher);
+    }
 }
 
 impl InstallLock {
     /// Takes the lock, and checks that no subscriber is in the way.
     fn take() -> Result<Self, InitError> {
         if CLAIMED.swap(true, Ordering::AcqRel) {
-            return Err(InitError::AlreadyInitialized);
+            let predecessor = Predecessor::take().ok_or(InitError::AlreadyInitialized)?;
+            return Ok(Self { is_kept: false, predecessor: Some(predecessor) });
         }
-        let lock = Self { is_kept: false };
+        let lock = Self { is_kept: false, predecessor: None };
         if has_global_subscriber() { Err(InitError::SubscriberInstalled) } else { Ok(lock) }
     }
 
@@ -192,28 +249,41 @@ impl InstallLock {
     where
         S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
     {
-        let Assembled { layer, running, globals, .. } =
+        let Assembled { layer, mut running, globals, pipelines } =
             assemble(settings, additions, ExportTo::Network, LineOutput::open)?;
+        if let Some(predecessor) = &self.predecessor {
+            predecessor.filters.take_over(&running.filters);
+            running.filters = predecessor.filters.clone();
+        }
         let mut guard = TelemetryGuard::new(running);
-        // Another subscriber was installed in the meantime: everything that runs ends here, with the guard.
-        dispatcher::set_global_default(subscriber(layer)).map_err(|_| InitError::SubscriberInstalled)?;
+        let installed = Predecessor::new(&pipelines, &guard);
+        if let Some(predecessor) = &self.predecessor {
+            predecessor.continue_with(&pipelines, guard.flusher());
+        } else {
+            // Another subscriber was installed in the meantime: everything that runs ends here, with the guard.
+            dispatcher::set_global_default(subscriber(layer)).map_err(|_| InitError::SubscriberInstalled)?;
+        }
         // Nothing fails from here on.
-        self.keep();
-        set_globals(&guard, globals);
+        let is_first = self.predecessor.is_none();
+        self.keep(installed);
+        set_globals(&guard, globals, is_first);
         guard.mark_started();
         Ok(guard)
     }
 
     /// Keeps the lock until the process ends: a global subscriber cannot be replaced.
-    fn keep(mut self) {
+    fn keep(mut self, installed: Predecessor) {
         self.is_kept = true;
+        installed.put_back();
     }
 }
 
 impl Drop for InstallLock {
     fn drop(&mut self) {
-        if !self.is_kept {
-            CLAIMED.store(false, Ordering::Release);
+        match self.predecessor.take() {
+            _ if self.is_kept => {}
+            Some(predecessor) => predecessor.put_back(),
+            None => CLAIMED.store(false, Ordering::Release),
         }
     }
 }
@@ -223,3 +293,6 @@ const PANIC_LINES_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Taken by the first installation, or by one that is under way.
 static CLAIMED: AtomicBool = AtomicBool::new(false);
+
+/// What a forked child continues. `None` before the first installation, and while a child installs its own.
+static INSTALLED: Mutex<Option<Predecessor>> = Mutex::new(None);

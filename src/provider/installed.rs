@@ -19,7 +19,7 @@ use crate::propagation::Standard;
 use crate::provider::SamplingShortcut;
 use crate::settings::Env;
 
-/// Set once, by `install`, until the process ends.
+/// Set once in each process, by `install`, until it ends.
 #[derive(Debug)]
 pub(crate) struct Installed {
     /// The global one without its indirection. `None` with `OTEL_SDK_DISABLED`.
@@ -38,7 +38,11 @@ pub(crate) struct Installed {
 impl Installed {
     /// Returns the installation, or `None` before `build()`.
     pub(crate) fn get() -> Option<&'static Self> {
-        INSTALLED.get()
+        let mut slot = INSTALLED.get()?;
+        while let Some(later) = slot.in_child.get() {
+            slot = later;
+        }
+        Some(&slot.installed)
     }
 
     /// Returns the variables that layers read.
@@ -54,10 +58,23 @@ impl Installed {
         Self::get()?.propagators.filter(|_| !PROPAGATOR_REPLACED.load(Ordering::Relaxed))
     }
 
-    /// Stores the installation; only the first call counts.
+    /// Stores the installation, in a forked child in place of the parent's.
     pub(crate) fn set(self) {
-        let _ = INSTALLED.set(self);
+        let Err(slot) = INSTALLED.set(Slot { installed: self, in_child: OnceLock::new() }) else { return };
+        let Some(mut last) = INSTALLED.get() else { return };
+        while let Some(later) = last.in_child.get() {
+            last = later;
+        }
+        let _ = last.in_child.set(Box::new(slot));
     }
+}
+
+/// The installation of one process.
+#[derive(Debug)]
+struct Slot {
+    installed: Installed,
+    /// That of a child of this process, in the child.
+    in_child: OnceLock<Box<Self>>,
 }
 
 /// The propagator that is made global. Once another one is, this one is dropped.
@@ -85,6 +102,6 @@ impl Drop for GlobalPropagator {
 }
 
 /// Never cleared: after the end of telemetry its providers do nothing, and a second `build()` is an error.
-static INSTALLED: OnceLock<Installed> = OnceLock::new();
+static INSTALLED: OnceLock<Slot> = OnceLock::new();
 /// Another propagator was made global after ours.
 static PROPAGATOR_REPLACED: AtomicBool = AtomicBool::new(false);

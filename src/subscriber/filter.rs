@@ -168,13 +168,24 @@ impl FilterHandle {
         if !mistakes.is_empty() {
             return Err(FilterError::new(mistakes));
         }
-        self.shared.replace(filter);
+        self.shared.replace(Arc::new(filter));
+        self.evaluate_again();
+        Ok(())
+    }
+
+    /// Has the filter decide about every callsite once more.
+    fn evaluate_again(&self) {
         // If a process has one subscriber, only that of this thread would be evaluated again.
         match self.dispatch() {
             Some(dispatch) => dispatcher::with_default(&dispatch, callsite::rebuild_interest_cache),
             None => callsite::rebuild_interest_cache(),
         }
-        Ok(())
+    }
+
+    /// Replaces the filter by that of another handle.
+    pub(crate) fn take_over(&self, other: &Self) {
+        self.shared.replace(other.shared.filter.load_full());
+        self.evaluate_again();
     }
 
     /// Sets the subscriber that the filter belongs to.
@@ -238,13 +249,13 @@ impl FilterHandle {
 
 impl Shared {
     /// Replaces the filter. Concurrent replacements come one after the other.
-    fn replace(&self, filter: Filter) {
+    fn replace(&self, filter: Arc<Filter>) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let (floor, ceiling) = (number(filter.floor()), number(filter.ceiling()));
         // Disables the shortcuts meanwhile.
         self.floor.store(OFF, Ordering::Release);
         self.ceiling.store(number(LevelFilter::TRACE), Ordering::Release);
-        self.filter.store(Arc::new(filter));
+        self.filter.store(filter);
         self.floor.store(floor, Ordering::Release);
         self.ceiling.store(ceiling, Ordering::Release);
     }

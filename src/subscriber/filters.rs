@@ -16,6 +16,13 @@ impl Filters {
         self.records.set(directives)
     }
 
+    /// Makes the filters those of `others`.
+    pub(crate) fn take_over(&self, others: &Self) {
+        self.lines.take_over(&others.lines);
+        self.records.take_over(&others.records);
+        self.spans.take_over(&others.spans);
+    }
+
     pub(crate) fn set_span_filter(&self, directives: &str) -> Result<(), FilterError> {
         self.spans.set(directives)
     }

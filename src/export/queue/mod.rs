@@ -15,6 +15,9 @@
 //! between. Dropped items are counted in either case.
 //!
 //! The limits apply to waiting items. Items in flight come on top; they are bounded too: a few batches.
+//!
+//! In a forked child nothing takes from a queue of the parent, and its lock may be held by a thread that does not exist
+//! there. Items go to the queue of the telemetry that was built in the child, or are discarded.
 
 pub(super) mod batch;
 mod consumer;
@@ -22,7 +25,7 @@ mod lane;
 mod ledger;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -45,6 +48,8 @@ pub(crate) struct Queue {
     outlets: Box<[Outlet]>,
     /// In a child process no thread empties the queue, and the lock may be held by none that exists.
     fork: Fork,
+    /// In a child process, the queue that takes the items there.
+    successor: OnceLock<Arc<Self>>,
 }
 
 /// What a destination has beside its lane.
@@ -85,16 +90,27 @@ impl Queue {
             spares: Vec::new(),
         };
         let outlets = (0..destinations).map(|_| Outlet::default()).collect();
-        let queue =
-            Arc::new(Self { limits, is_cumulative, state: Mutex::new(state), outlets, fork: Fork::new() });
+        let queue = Arc::new(Self {
+            limits,
+            is_cumulative,
+            state: Mutex::new(state),
+            outlets,
+            fork: Fork::new(),
+            successor: OnceLock::new(),
+        });
         let consumers = (0..destinations).map(|lane| Consumer::new(Arc::clone(&queue), lane)).collect();
         (queue, consumers)
+    }
+
+    /// Passes everything from now on to the queue of a forked child, which this process is.
+    pub(crate) fn continue_with(&self, successor: &Arc<Self>) {
+        let _ = self.successor.set(Arc::clone(successor));
     }
 
     /// Appends one encoded item; `scope` is its encoded instrumentation scope.
     pub(crate) fn push(&self, scope: &[u8], item: &[u8]) {
         if self.fork.is_child() {
-            return self.drop_in_child(1);
+            return self.push_in_child(scope, item);
         }
         let mut state = self.lock();
         let most = scope.len() + item.len() + ItemBuffer::OVERHEAD;
@@ -118,6 +134,14 @@ impl Queue {
         drop(state);
         if is_due {
             self.notify();
+        }
+    }
+
+    #[cold]
+    fn push_in_child(&self, scope: &[u8], item: &[u8]) {
+        match self.successor.get() {
+            Some(successor) => successor.push(scope, item),
+            None => self.drop_in_child(1),
         }
     }
 
@@ -151,6 +175,7 @@ impl Queue {
 
     /// Appends a request that is complete already and holds `items` items. Older ones make room for it.
     pub(crate) fn push_request(&self, request: &Bytes, items: u64) {
+        // Collections of the parent's instruments are not those of a child.
         if self.fork.is_child() {
             return self.drop_in_child(items);
         }

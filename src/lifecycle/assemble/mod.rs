@@ -62,8 +62,7 @@ pub(crate) struct Assembled<S> {
     pub(crate) layer: LayerParts<S>,
     /// For the guard, which ends it.
     pub(crate) running: Running,
-    /// For tests that take what is queued.
-    #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only captures read it"))]
+    /// For tests that take what is queued, and for what a forked child continues.
     pub(crate) pipelines: Pipelines,
     pub(crate) globals: Globals,
 }

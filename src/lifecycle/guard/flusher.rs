@@ -22,7 +22,7 @@
 //! | lines | the longest limit |
 
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::providers::Providers;
@@ -46,6 +46,8 @@ struct Shared {
     state: Mutex<FlushState>,
     changed: Condvar,
     fork: Fork,
+    /// In a forked child, the flusher of the telemetry that was built there.
+    successor: OnceLock<Flusher>,
 }
 
 /// Guarded by `Shared::state`, which is never held while code of the user or a flush runs.
@@ -74,12 +76,23 @@ type Reply = Box<dyn FnOnce(Result<(), ExportError>) + Send>;
 impl Flusher {
     pub(crate) fn new(providers: Providers, workers: Workers, lines: Option<NonBlockingWriter>) -> Self {
         let (state, changed) = (Mutex::default(), Condvar::new());
-        Self(Arc::new(Shared { providers, workers, lines, state, changed, fork: Fork::new() }))
+        let (fork, successor) = (Fork::new(), OnceLock::new());
+        Self(Arc::new(Shared { providers, workers, lines, state, changed, fork, successor }))
+    }
+
+    /// Passes flushes on to the flusher of a forked child, which this process is.
+    pub(crate) fn continue_with(&self, successor: &Self) {
+        let _ = self.0.successor.set(successor.clone());
+    }
+
+    /// Returns the flusher of this process. `None` in a forked child that has built no telemetry: the parent delivers.
+    fn current(&self) -> Option<&Self> {
+        if self.0.fork.is_child() { self.0.successor.get()?.current() } else { Some(self) }
     }
 
     /// Flushes, and waits for it.
     ///
-    /// Returns at most 200 ms after `timeout`. In a forked child it returns at once: the parent delivers.
+    /// Returns at most 200 ms after `timeout`, and at once where there is nothing of this process to flush.
     ///
     /// # Errors
     ///
@@ -90,11 +103,9 @@ impl Flusher {
         if on_io_thread() {
             return Err(ExportError::Timeout(Duration::ZERO));
         }
-        if self.0.fork.is_child() {
-            return Ok(());
-        }
+        let Some(flusher) = self.current() else { return Ok(()) };
         let (sender, answer) = channel();
-        self.flush_with(timeout, move |result| drop(sender.send(result)));
+        flusher.flush_with(timeout, move |result| drop(sender.send(result)));
         let limit = timeout.saturating_add(ANSWER_GRACE * 2);
         answer.recv_timeout(limit).unwrap_or(Err(ExportError::Timeout(timeout)))
     }
@@ -105,18 +116,17 @@ impl Flusher {
         timeout: Duration,
         reply: impl FnOnce(Result<(), ExportError>) + Send + 'static,
     ) {
-        if self.0.fork.is_child() {
-            return reply(Ok(()));
-        }
-        if let Err(serve) = self.request(timeout, Box::new(reply)) {
+        let Some(flusher) = self.current() else { return reply(Ok(())) };
+        if let Err(serve) = flusher.request(timeout, Box::new(reply)) {
             tasks::run_inline(serve);
         }
     }
 
     /// Flushes in the background, unless the system refuses a thread.
     pub(crate) fn flush_in_background(&self, timeout: Duration) {
-        if !self.0.fork.is_child() && self.request(timeout, Box::new(|_| ())).is_err() {
-            let mut state = self.0.lock();
+        let Some(flusher) = self.current() else { return };
+        if flusher.request(timeout, Box::new(|_| ())).is_err() {
+            let mut state = flusher.0.lock();
             state.waiting.clear();
             (state.is_served, state.is_collecting) = (false, false);
         }

@@ -66,11 +66,17 @@ use crate::subscriber::FilterError;
 /// # After a fork
 ///
 /// A child process that was forked while the guard lives has a copy of it, but none of the threads behind it. In the
-/// child, log lines are written by the thread that logs; spans, metrics and log records are not exported; ids of traces
-/// and spans differ from those of the parent; and flush, shutdown and drop return at once, because the parent delivers
-/// what was pending. None of this waits for a lock that a thread of the parent held at the fork. [`build`](crate::Builder::build) fails there with
-/// [`InitError::AlreadyInitialized`](crate::InitError::AlreadyInitialized): a program that becomes a daemon should do so
-/// first, and start telemetry in the process that remains.
+/// child, log lines are written by the thread that logs; ids of traces and spans differ from those of the parent; and
+/// flush, shutdown and drop return at once, because the parent delivers what was pending. Spans, metrics and log records
+/// are discarded until the child calls [`init()`](crate::init) and [`build`](crate::Builder::build) itself, which returns a
+/// guard of its own. None of this waits for a lock that a thread of the parent held at the fork.
+///
+/// - Filters, resource, destinations, metrics and the global providers are then those of the child. Spans and events go
+///   through the subscriber of the parent, with its formats, limits, sampler and layers, because a global one cannot be
+///   replaced; a signal that the parent does not export is not exported by the child either.
+/// - Instruments and providers that the child got before are those of the parent, and do nothing.
+///
+/// A program that becomes a daemon should do so first, and start telemetry in the process that remains.
 #[must_use = "dropping the guard stops telemetry: bind it to a named variable that lives as long as `main`"]
 pub struct TelemetryGuard {
     running: Running,

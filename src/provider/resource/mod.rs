@@ -20,7 +20,7 @@ mod tests;
 /// Returns the resource of all providers: the attributes of the settings, and those that are set automatically.
 pub(crate) fn resource(settings: &Settings) -> Resource {
     let own = [
-        KeyValue::new(semconv::SERVICE_INSTANCE_ID, INSTANCE_ID.clone()),
+        KeyValue::new(semconv::SERVICE_INSTANCE_ID, instance_id()),
         KeyValue::new(semconv::TELEMETRY_DISTRO_NAME, semconv::SCOPE_NAME),
         KeyValue::new(semconv::TELEMETRY_DISTRO_VERSION, semconv::SCOPE_VERSION),
     ];
@@ -36,5 +36,10 @@ pub(crate) fn resource(settings: &Settings) -> Resource {
         .build()
 }
 
-/// Distinguishes this process from others of the same service, and stays the same if telemetry is built again.
-static INSTANCE_ID: LazyLock<String> = LazyLock::new(|| Uuid::new_v4().to_string());
+/// Distinguishes this process from others of the same service, and stays the same if telemetry is built again. A forked
+/// child has one of its own.
+fn instance_id() -> String {
+    static ID: LazyLock<(Uuid, u32)> = LazyLock::new(|| (Uuid::new_v4(), std::process::id()));
+    let (id, made_in) = *ID;
+    Uuid::from_u128(id.as_u128() ^ u128::from(made_in ^ std::process::id())).to_string()
+}
