@@ -112,6 +112,23 @@ fn the_first_message_is_the_text_of_the_event() {
 }
 
 #[test]
+fn the_first_message_is_the_name_of_the_span_event() {
+    let collector = Collector::start().unwrap();
+    let builder = init().ignore_env().endpoint(collector.endpoint());
+    let (layer, guard) = builder.traces(|traces| traces.events_on_spans()).build_local().unwrap();
+    with_default(tracing_subscriber::registry().with(layer), || {
+        info_span!("span").in_scope(|| info!(message = "two", "three"));
+    });
+    guard.shutdown().unwrap();
+    let span = collector.received().span("span");
+    let events: Vec<_> = span.events("three").map(|event| format!("{:?}", event.attributes)).collect();
+    assert!(
+        matches!(&events[..], [one] if one.contains("field.message") && one.contains("two")),
+        "{events:?}"
+    );
+}
+
+#[test]
 fn empty_keys_are_dropped_everywhere() {
     let capture = capture();
     let attached = with_fields([KeyValue::new("", 1), KeyValue::new("tenant", "acme")]).attach();

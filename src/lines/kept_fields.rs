@@ -19,6 +19,7 @@ use tracing_core::field::{Field, Visit};
 
 use crate::bounded_text::{BoundedText, MAX_TEXT, beginning};
 use crate::exception::{PANICKED, describe};
+use crate::lines::event_field::{LATER_MESSAGE, MESSAGE};
 
 /// The fields of a span in the order in which they were recorded, no name twice: the last value counts.
 ///
@@ -32,6 +33,8 @@ pub(crate) struct KeptFields {
     fields: Vec<KeptField>,
     /// The texts of all fields.
     text: String,
+    /// A second `message` is kept under another name.
+    is_event: bool,
 }
 
 /// One field.
@@ -68,6 +71,11 @@ pub(crate) enum KeptValue<'a> {
 }
 
 impl KeptFields {
+    /// Returns a place for the fields of an event, of which the first `message` is the text.
+    pub(crate) fn for_event() -> Self {
+        Self { is_event: true, ..Self::default() }
+    }
+
     /// Runs `work` with empty fields in memory of this thread. While it runs that memory is away: a value that logs while
     /// it is being formatted gets other memory.
     pub(crate) fn with_buffer<T>(work: impl FnOnce(&mut Self) -> T) -> T {
@@ -142,9 +150,20 @@ impl KeptFields {
         start..self.text.len()
     }
 
+    /// Returns the name of a field, after an earlier value of this name was removed. The names of a callsite differ, unless
+    /// a macro repeats one.
+    fn begin(&mut self, field: &Field) -> &'static str {
+        let mut name = name_of(field);
+        if self.is_event && name == MESSAGE && self.fields.iter().any(|field| field.name == MESSAGE) {
+            name = LATER_MESSAGE;
+        }
+        self.remove(name);
+        name
+    }
+
     /// Appends a field whose name is not there.
-    fn set(&mut self, field: &Field, value: Kept) {
-        self.fields.push(KeptField { name: name_of(field), value });
+    fn set(&mut self, name: &'static str, value: Kept) {
+        self.fields.push(KeptField { name, value });
     }
 
     /// Removes an earlier value of a field, with its text: a field that is recorded again and again must not grow.
@@ -195,9 +214,8 @@ struct KeepEach<'a>(&'a mut KeptFields);
 
 impl KeepEach<'_> {
     fn set(&mut self, field: &Field, value: Kept) {
-        // The names of a callsite differ, unless a macro repeats one.
-        self.0.remove(name_of(field));
-        self.0.set(field, value);
+        let name = self.0.begin(field);
+        self.0.set(name, value);
     }
 
     /// Formats a value, which runs code of the user. It may panic; what it logs must not need these fields.
@@ -231,9 +249,9 @@ impl Visit for KeepEach<'_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.remove(name_of(field));
+        let name = self.0.begin(field);
         let text = self.0.keep(beginning(value, MAX_TEXT));
-        self.0.set(field, Kept::Text(text));
+        self.0.set(name, Kept::Text(text));
     }
 
     fn record_bytes(&mut self, field: &Field, value: &[u8]) {
@@ -241,7 +259,7 @@ impl Visit for KeepEach<'_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.0.remove(name_of(field));
+        let name = self.0.begin(field);
         let text = describe(value);
         let message = self.0.keep(&text.message);
         let error = match &text.display {
@@ -251,13 +269,13 @@ impl Visit for KeepEach<'_> {
                 Kept::Error(display, message)
             }
         };
-        self.0.set(field, error);
+        self.0.set(name, error);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.remove(name_of(field));
+        let name = self.0.begin(field);
         let text = self.formatted(format_args!("{value:?}"));
-        self.0.set(field, Kept::Text(text));
+        self.0.set(name, Kept::Text(text));
     }
 }
 

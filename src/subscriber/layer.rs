@@ -401,7 +401,7 @@ where
         let is_panic = metadata.target() == PANIC_TARGET;
         let events = events.filter(|_| !is_panic);
         let mut mark = bridge.filter(|_| !is_panic).and_then(|it| Mark::new(event, it, &self.marks));
-        let mut span_event = events.map(|_| KeptFields::default());
+        let mut span_event = events.map(|_| KeptFields::for_event());
         let lines = self.lines.as_ref().filter(|_| line);
         let span = self.spans.state_for_event(event);
         let span = span.as_deref().map(|span| span as &dyn SpanChain);
