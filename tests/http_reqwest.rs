@@ -269,6 +269,25 @@ async fn sizes_of_bodies_that_reqwest_holds_in_memory_are_measured() {
     }
 }
 
+/// A name that the system's resolver refuses without a query: a label has 63 characters at most.
+fn unresolvable() -> String {
+    format!("http://{}.invalid/?token=s3cret", "x".repeat(64))
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_resolved_is_a_dns_error() {
+    let recorded = Recorded::new();
+    traced(&recorded).get(unresolvable()).send().await.unwrap_err();
+    let span = finished(&recorded, "client", None, Some("DnsError")).await;
+    assert!(!format!("{:?}", span.status).contains("s3cret"), "{span:?}");
+
+    let recorded = Recorded::new();
+    let hyper = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build_http::<String>();
+    let request = http::Request::get(unresolvable()).body(String::new()).unwrap();
+    client(&recorded).layer(hyper).oneshot(request).await.unwrap_err();
+    finished(&recorded, "client", None, Some("DnsError")).await;
+}
+
 /// hyper-util's client has the same errors, without reqwest around them.
 #[tokio::test]
 async fn a_refused_connection_of_hyper_util_has_the_reason_of_the_system() {

@@ -25,7 +25,7 @@ mod transport;
 
 pub(crate) use self::event::{ERROR_FIELD, EventException};
 pub(crate) use self::text::{ErrorText, describe, once_per_event, with_text};
-use self::transport::{system_kind, transport_kind};
+use self::transport::{connect_kind, transport_kind};
 use crate::bounded_text::BoundedText;
 use crate::semconv::OTHER;
 
@@ -142,12 +142,10 @@ fn kind_of_cause(error: &(dyn Error + 'static)) -> Option<String> {
     })
 }
 
-/// The kind of an error whose type has this name. `Error` has no meaning: wrappers of dynamic errors are called so. The
-/// `ConnectError` of an HTTP client is the same whatever happened: the system's reason says more.
+/// The kind of an error whose type has this name. `Error` has no meaning: wrappers of dynamic errors are called so.
 fn named_kind(error: &(dyn Error + 'static), type_name: Option<String>) -> Option<String> {
     let name = type_name.filter(|name| name != "Error")?;
-    let reason = || causes(error).find_map(|cause| system_kind(cause.downcast_ref()?));
-    Some(if name == "ConnectError" { reason().unwrap_or(name) } else { name })
+    Some(if name == "ConnectError" { connect_kind(error).unwrap_or(name) } else { name })
 }
 
 /// Returns the kind of an error whose type is known to have a better one than its name.

@@ -2,6 +2,9 @@
 
 use std::error::Error;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::causes;
 
 /// Returns the kind of an error of hyper or h2: the reason of a reset stream, or the name of what went wrong. Errors that
 /// only carry another one have no kind of their own.
@@ -22,8 +25,17 @@ pub(super) fn transport_kind(error: &(dyn Error + 'static)) -> Option<String> {
     kinds.into_iter().find_map(|(applies, kind)| applies.then(|| kind.to_owned()))
 }
 
+/// Returns why hyper-util's client has no connection. Its `ConnectError` is the same whatever happened: the system's reason
+/// says more, or else that the name of the host was not resolved.
+pub(super) fn connect_kind(error: &(dyn Error + 'static)) -> Option<String> {
+    let reason = causes(error).find_map(|cause| system_kind(cause.downcast_ref()?));
+    // Another type may have this name, and its `Display` may panic.
+    let is_dns = || catch_unwind(AssertUnwindSafe(|| error.to_string() == "dns error")).unwrap_or(false);
+    reason.or_else(|| is_dns().then(|| "DnsError".to_owned()))
+}
+
 /// Returns the system's reason for an I/O error, such as `ConnectionRefused`, if it has one.
-pub(super) fn system_kind(error: &io::Error) -> Option<String> {
+fn system_kind(error: &io::Error) -> Option<String> {
     let kind = format!("{:?}", error.kind());
     (kind != "Other" && kind != "Uncategorized").then_some(kind)
 }
