@@ -45,9 +45,9 @@ pub(super) struct CallSpan {
     recording: bool,
     /// The `tracing` span of a handler, disabled at clients and where no subscriber of ours is.
     handler: tracing::Span,
-    /// Moments on the monotonic clock; durations never come from the wall clock.
+    /// The start on the monotonic clock, by which durations are measured.
     started: Instant,
-    /// The same moment on the wall clock, so that the span lasts exactly as long as the measured duration.
+    /// The start on the wall clock. The span ends at this time plus the measured duration.
     start_time: SystemTime,
 }
 

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use http::uri::Authority;
-use http::{Request, Version};
+use http::{Request, StatusCode, Version};
 use opentelemetry::KeyValue;
 
 use super::forwarded;
@@ -168,6 +168,16 @@ pub(super) fn version(version: Version) -> Option<&'static str> {
         Version::HTTP_3 => Some("3"),
         _ => None,
     }
+}
+
+/// The protocol's version as an attribute.
+pub(super) fn version_attribute(version: &'static str) -> KeyValue {
+    KeyValue::new(semconv::NETWORK_PROTOCOL_VERSION, version)
+}
+
+/// The status as an attribute.
+pub(super) fn status_code(status: StatusCode) -> KeyValue {
+    KeyValue::new(semconv::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()))
 }
 
 /// The capacity that a span without captured headers needs from start to end.

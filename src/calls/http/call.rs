@@ -21,11 +21,12 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::Status;
 
 use super::access_log;
-use super::attributes::{self, TargetAddress};
+use super::attributes::{self, status_code, version_attribute};
+use super::measure::MetricTarget;
 use super::method::ReportedMethod;
 use super::recorder::CallRecorder;
 use super::route::{KnownRoute, Route, RouteSlot};
-use super::series::{ErrorKey, Series, SeriesKey};
+use super::series::Series;
 use crate::calls::Side;
 use crate::calls::address;
 use crate::calls::error::describe;
@@ -39,9 +40,9 @@ pub(in crate::calls) struct Call {
     /// Ended when the call is finished.
     pub(super) span: CallSpan,
     /// `_OTHER` for methods that are not known.
-    method: ReportedMethod,
+    pub(super) method: ReportedMethod,
     /// See [`MetricTarget`].
-    target: MetricTarget,
+    pub(super) target: MetricTarget,
     /// The version of the protocol.
     pub(super) version: Option<&'static str>,
     /// From the router, at a server; `None` until it is known.
@@ -51,31 +52,21 @@ pub(in crate::calls) struct Call {
     /// The user's hook has named the span, so the route does not.
     pub(super) named: bool,
     /// `None` until the head of the response is there.
-    status: Option<StatusCode>,
+    pub(super) status: Option<StatusCode>,
     /// The response ends with its head: an answer to HEAD or CONNECT.
     pub(super) has_no_body: bool,
     /// The response is an event stream, whose duration says nothing about the service.
-    is_stream: bool,
+    pub(super) is_stream: bool,
     /// The length that the request declares.
     pub(super) request_bytes: Option<u64>,
     /// Bytes of the response so far.
-    response_bytes: u64,
+    pub(super) response_bytes: u64,
     /// Bytes of the response that are still to come, if that is known.
     remaining: Option<u64>,
     /// The series under which the request counts as active.
     active: Option<Arc<Series>>,
     /// `false` once the call is finished.
     open: bool,
-}
-
-/// What a request is measured under beside its method and outcome.
-pub(super) enum MetricTarget {
-    /// The scheme of a server's request.
-    Scheme(&'static str),
-    /// The address of a client's server.
-    Address(TargetAddress),
-    /// The request is not known.
-    Unknown,
 }
 
 /// The end of a request.
@@ -289,115 +280,12 @@ impl Call {
     }
 }
 
-/// Metrics.
-impl Call {
-    /// Counts the call as active, under what is known when it starts.
-    fn count_active(&self) -> Arc<Series> {
-        let key = SeriesKey { method: self.method.key(), ..self.target_key().unwrap_or_default() };
-        let attributes = || self.metric_attributes(false, None);
-        let series = match self.target_key() {
-            Some(_) => self.recorder.series.get(key, attributes),
-            None => Arc::new(Series::new(attributes())),
-        };
-        self.recorder.instruments.add_active(1, &series);
-        series
-    }
-
-    /// Records duration and sizes.
-    fn measure(&self, duration: Duration, outcome: &Outcome, error_type: Option<&Cow<'static, str>>) {
-        let attributes = || self.metric_attributes(true, error_type);
-        let series = match self.series_key(outcome, error_type.is_some()) {
-            Some(key) => self.recorder.series.get(key, attributes),
-            None => Arc::new(Series::new(attributes())),
-        };
-        if !(self.is_stream && self.recorder.options.without_streams) {
-            self.recorder.instruments.record_duration(duration, &series);
-        }
-        self.recorder.instruments.record_sizes(self.request_bytes, self.response_bytes, &series);
-    }
-
-    /// The key of the request's series, or `None` if it is not stored: the types of errors are not known beforehand.
-    fn series_key(&self, outcome: &Outcome, is_error: bool) -> Option<SeriesKey> {
-        let error = match outcome {
-            Outcome::Failed { .. } => return None,
-            Outcome::Panicked => ErrorKey::Panic,
-            Outcome::Complete | Outcome::Dropped if !is_error => ErrorKey::None,
-            Outcome::Complete | Outcome::Dropped if self.is_error_status() => ErrorKey::Status,
-            Outcome::Complete | Outcome::Dropped => ErrorKey::Cancelled,
-        };
-        Some(SeriesKey {
-            method: self.method.key(),
-            version: self.version.map_or(0, address_of),
-            route: self.route.as_ref().map_or(0, |route| address_of(&route.pattern)),
-            status: self.status.map_or(0, |status| status.as_u16()),
-            error,
-            ..self.target_key()?
-        })
-    }
-
-    /// Returns the part of the key that is known at the start, or `None` for a target that is not stored.
-    fn target_key(&self) -> Option<SeriesKey> {
-        let target = match &self.target {
-            MetricTarget::Scheme(scheme) => address_of(scheme),
-            MetricTarget::Address(address) => address.key()?,
-            MetricTarget::Unknown => 0,
-        };
-        Some(SeriesKey { target, ..SeriesKey::default() })
-    }
-
-    /// The attributes that the request is measured under, with or without those of its response.
-    fn metric_attributes(
-        &self,
-        with_response: bool,
-        error_type: Option<&Cow<'static, str>>,
-    ) -> Vec<KeyValue> {
-        let mut attributes = Vec::with_capacity(8);
-        match &self.target {
-            MetricTarget::Scheme(scheme) => attributes.push(KeyValue::new(semconv::URL_SCHEME, *scheme)),
-            MetricTarget::Address(address) => address.push_attributes(&mut attributes),
-            MetricTarget::Unknown => {}
-        }
-        attributes.push(KeyValue::new(semconv::HTTP_REQUEST_METHOD, self.method.value()));
-        if !with_response {
-            return attributes;
-        }
-        attributes.extend(self.version.map(version_attribute));
-        attributes.extend(self.status.map(status_code));
-        attributes.extend(
-            self.route.as_ref().map(|route| KeyValue::new(semconv::HTTP_ROUTE, Arc::clone(&route.pattern))),
-        );
-        attributes
-            .extend(error_type.map(|error_type| KeyValue::new(semconv::ERROR_TYPE, error_type.clone())));
-        attributes
-    }
-
-    /// Returns `true` if the status is an error by the options of the layer.
-    fn is_error_status(&self) -> bool {
-        self.status.is_some_and(|status| (self.recorder.options.is_error)(status))
-    }
-}
-
-/// The address of a text that a layer stores once.
-fn address_of(text: &str) -> usize {
-    text.as_ptr().addr()
-}
-
-/// The protocol's version as an attribute.
-fn version_attribute(version: &'static str) -> KeyValue {
-    KeyValue::new(semconv::NETWORK_PROTOCOL_VERSION, version)
-}
-
 impl Drop for Call {
     fn drop(&mut self) {
         // hyper drops a body of known length once it has all of its bytes.
         let complete = self.remaining == Some(0);
         self.finish(if complete { &Outcome::Complete } else { &Outcome::Dropped });
     }
-}
-
-/// The status as an attribute.
-fn status_code(status: StatusCode) -> KeyValue {
-    KeyValue::new(semconv::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()))
 }
 
 /// Returns `true` for responses that end with their head: an upgrade takes over the connection.

@@ -130,6 +130,7 @@ mod call;
 mod client;
 mod forwarded;
 mod instruments;
+mod measure;
 mod method;
 #[cfg(feature = "reqwest")]
 mod middleware;

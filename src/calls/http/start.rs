@@ -20,9 +20,10 @@ use opentelemetry::trace::{SpanBuilder, SpanKind};
 use opentelemetry::{Context, KeyValue};
 
 use super::attributes::{self, Target};
-use super::call::{Call, MetricTarget, content_length};
+use super::call::{Call, content_length};
 use super::client::{ResendCounter, UrlTemplate};
 use super::forwarded;
+use super::measure::MetricTarget;
 use super::method::ReportedMethod;
 use super::options::RequestHead;
 use super::recorder::CallRecorder;
