@@ -133,8 +133,10 @@ impl Call {
             self.version = attributes::version(response.version());
         }
         self.is_stream = is_event_stream(response.headers());
-        if let (Some(slot), Some(route)) = (&self.inner_route, response.extensions().get::<Route>()) {
-            slot.report(|| Some(route.as_str().into()));
+        if let (Some(slot), Some(route)) = (&self.inner_route, response.extensions().get::<Route>())
+            && slot.route().is_none()
+        {
+            self.route = self.recorder.routes.get(route.as_str());
         }
         if self.span.is_recording() {
             self.record_response(response);
@@ -204,10 +206,7 @@ impl Call {
         if let Some(active) = self.active.take() {
             self.recorder.instruments.add_active(-1, &active);
         }
-        // An inner layer may have other limits.
-        let learned = self.inner_route.as_ref().and_then(RouteSlot::route);
-        let learned = learned.and_then(|route| self.recorder.routes.get(route));
-        self.route = self.route.take().or_else(|| learned.clone());
+        let learned = self.learn_route();
         let error_type = self.error_type(outcome);
         self.measure(duration, outcome, error_type.as_ref());
         if self.recorder.options.access_log {
@@ -225,6 +224,17 @@ impl Call {
         if self.span.is_recording() {
             self.end_span(outcome, duration, error_type, learned);
         }
+    }
+
+    /// Returns the route, if the request arrived without one, and the response or an inner layer reported it.
+    fn learn_route(&mut self) -> Option<Arc<KnownRoute>> {
+        let slot = self.inner_route.take()?;
+        if self.route.is_none() {
+            // An inner layer may have other limits.
+            self.route = slot.route().and_then(|route| self.recorder.routes.get(route));
+        }
+        slot.recycle();
+        self.route.clone()
     }
 
     /// Returns the value of `error.type`, if the request counts as failed or as given up.

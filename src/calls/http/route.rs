@@ -1,6 +1,7 @@
 //! The route of a request: the pattern that a router matched, never the path.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
 use http::Extensions;
@@ -43,6 +44,12 @@ pub(in crate::calls) struct Recorded;
 pub(super) struct RouteSlot(Arc<OnceLock<Arc<str>>>);
 
 impl RouteSlot {
+    /// Returns an empty slot, one of a finished request if there is any.
+    pub(super) fn new() -> Self {
+        let unused = UNUSED_SLOTS.try_with(|slots| slots.borrow_mut().pop());
+        unused.ok().flatten().unwrap_or_default()
+    }
+
     /// Reports the route, if it is not known yet.
     pub(super) fn report(&self, route: impl FnOnce() -> Option<Arc<str>>) {
         if self.0.get().is_none()
@@ -56,7 +63,27 @@ impl RouteSlot {
     pub(super) fn route(&self) -> Option<&str> {
         self.0.get().map(|route| &**route)
     }
+
+    /// Keeps the slot for another request, unless an inner layer can still report to it.
+    pub(super) fn recycle(mut self) {
+        let Some(route) = Arc::get_mut(&mut self.0) else { return };
+        route.take();
+        let _ = UNUSED_SLOTS.try_with(|slots| {
+            let mut slots = slots.borrow_mut();
+            if slots.len() < MAX_UNUSED_SLOTS {
+                slots.push(self);
+            }
+        });
+    }
 }
+
+thread_local! {
+    /// Empty slots, which save an allocation for each request.
+    static UNUSED_SLOTS: RefCell<Vec<RouteSlot>> = const { RefCell::new(Vec::new()) };
+}
+
+/// As many as there are requests at once on a busy thread.
+const MAX_UNUSED_SLOTS: usize = 64;
 
 /// A route of one layer, with the names of its spans.
 #[derive(Debug)]
@@ -102,4 +129,24 @@ pub(super) fn matched_path(extensions: &Extensions) -> Option<&str> {
 #[cfg(not(feature = "axum"))]
 pub(super) fn matched_path(_: &Extensions) -> Option<&str> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slot_is_used_again_only_if_no_inner_layer_can_report_to_it() {
+        let (slot, held) = (RouteSlot::new(), RouteSlot::new());
+        let address = |slot: &RouteSlot| Arc::as_ptr(&slot.0);
+        let (first, second) = (address(&slot), address(&held));
+        let inner = held.clone();
+        slot.report(|| Some("/users/{id}".into()));
+        slot.recycle();
+        held.recycle();
+        inner.report(|| Some("/late".into()));
+        let slots: Vec<_> = (0..3).map(|_| RouteSlot::new()).collect();
+        assert!(slots.iter().any(|slot| address(slot) == first));
+        assert!(slots.iter().all(|slot| address(slot) != second && slot.route().is_none()));
+    }
 }

@@ -79,7 +79,7 @@ impl Call {
         call.version = attributes::version(request.version());
         request.extensions_mut().insert(Recorded);
         if route.is_none() {
-            let slot = RouteSlot::default();
+            let slot = RouteSlot::new();
             request.extensions_mut().insert(slot.clone());
             call.inner_route = Some(slot);
         }
