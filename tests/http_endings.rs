@@ -11,6 +11,7 @@
 //! | event streams | `an_event_stream_that_is_read`, `an_event_stream_that_the_client_leaves` |
 //! | handler fails, panics | `a_failing_body`, `a_panic_resets_the_connection` |
 //! | client leaves before the head, during the body | `a_client_that_leaves` |
+//! | client leaves while the handler keeps the request's body unread | `a_client_that_leaves_unnoticed` |
 //! | connection reset by either side, refused | `a_connection_that_is_reset`, `a_refused_connection` |
 //! | HTTP/2: stream reset by either side, GOAWAY | `http2_resets`, `http2_goaway` |
 //! | graceful shutdown with open streams | `a_graceful_shutdown_lets_streams_end` |
@@ -359,6 +360,36 @@ async fn a_client_that_leaves() {
         drop(body);
         world.both(200, Some("cancelled"), None).await;
     }
+}
+
+/// hyper reads no more than the first piece of a body that the handler keeps unread, and so not to the end of the
+/// connection.
+#[tokio::test]
+async fn a_client_that_leaves_unnoticed() {
+    let answer = Arc::new(Notify::new());
+    let waiting = Arc::clone(&answer);
+    let handler = move |unread: Body| {
+        let waiting = Arc::clone(&waiting);
+        async move {
+            waiting.notified().await;
+            drop(unread);
+        }
+    };
+    let world = World::start(Router::new().route("/wait", post(handler)).route("/", get(|| async {}))).await;
+    let mut connection = TcpStream::connect(world.address).await.unwrap();
+    connection.write_all(b"POST /wait HTTP/1.1\r\nhost: h\r\ncontent-length: 8\r\n\r\nhalf").await.unwrap();
+    until(|| active(&world.server, "server") == 1.0).await;
+    drop(connection);
+    // The server has had time to notice.
+    world.get("/").await;
+    world.server.ended(1).await;
+    assert_eq!(active(&world.server, "server"), 1.0);
+    answer.notify_one();
+    let span = world.server.ended(2).await.remove(1);
+    assert_eq!(span.name, "POST /wait");
+    assert_eq!(value(&span.attributes, "http.response.status_code"), Some(&Value::I64(200)));
+    assert_eq!(attribute(&span, "error.type"), None);
+    assert_eq!(active(&world.server, "server"), 0.0);
 }
 
 #[tokio::test]

@@ -111,6 +111,10 @@
 //! | panic | none, or 500 with [`catch_panics`](ServerLayer::catch_panics) | `panic` | `Error` |
 //! | `text/event-stream` and other endless responses | as for other bodies, at the end of the stream; [can be left out of the duration](ServerLayer::exclude_streams_from_duration) | | |
 //!
+//! Over HTTP/1.1, hyper notices that a client left only while it reads from the connection or writes to it, and it reads no
+//! more than the first piece of a body that the handler keeps unread. A handler that waits before it reads the rest does
+//! not end when its client leaves: the request is active until the handler answers, and has the status of the answer.
+//!
 //! Interim responses (103, or 100 after `Expect: 100-continue`) are not the response: the final one counts. A WebSocket
 //! ends with its handshake; what is sent over it is not part of the request. A graceful shutdown lets open requests and
 //! streams end as usual.
