@@ -19,6 +19,8 @@ use opentelemetry::Value;
 use opentelemetry::trace::{SpanKind, Status};
 use telemetry_bootstrap::http::{ResendCounter, UrlTemplate};
 use tower::{Layer, Service, ServiceExt};
+use tower_http::follow_redirect::FollowRedirectLayer;
+use tower_http::follow_redirect::policy::{Action, Attempt, Policy, PolicyExt, Standard};
 
 fn get(uri: &str) -> Request<Body> {
     Request::get(uri).body(Body::empty()).unwrap()
@@ -199,4 +201,51 @@ async fn grpc_is_recorded_as_grpc_once_whichever_layers_are_stacked() {
         assert_eq!(outer.points("http.client.request.duration").len(), 0);
         assert_eq!(inner.spans().len(), 0);
     }
+}
+
+/// Gives the requests that follow a redirect the counter of the first.
+#[derive(Clone, Default)]
+struct CountRedirects(Option<ResendCounter>);
+
+impl<B, E> Policy<B, E> for CountRedirects {
+    fn redirect(&mut self, _: &Attempt<'_>) -> Result<Action, E> {
+        Ok(Action::Follow)
+    }
+
+    fn on_request(&mut self, request: &mut Request<B>) {
+        request.extensions_mut().insert(self.0.get_or_insert_default().clone());
+    }
+}
+
+#[tokio::test]
+async fn each_redirect_that_a_layer_around_follows_has_a_span_with_its_number() {
+    let recorded = Recorded::new();
+    let parents = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&parents);
+    let server = tower::service_fn(move |request: Request<Body>| {
+        seen.lock().unwrap().push(request.headers().get_all("traceparent").iter().count());
+        let answer = match request.uri().path() {
+            "/old" => Response::builder().status(302).header("location", "/older"),
+            "/older" => Response::builder().status(308).header("location", "https://new/"),
+            _ => Response::builder(),
+        };
+        std::future::ready(Ok::<_, Infallible>(answer.body(Body::empty()).unwrap()))
+    });
+    let policy = PolicyExt::and::<_, Body, Infallible>(CountRedirects::default(), Standard::default());
+    let service = FollowRedirectLayer::with_policy(policy).layer(client(&recorded).layer(server));
+    for _ in 0..2 {
+        let response = service.clone().oneshot(get("http://h:8080/old")).await.unwrap();
+        assert_eq!(response.status(), 200);
+    }
+    let spans = recorded.ended(6).await;
+    let hop = |span: &opentelemetry_sdk::trace::SpanData| {
+        let text = |key| attribute(span, key).unwrap_or_default();
+        (text("url.full"), text("http.response.status_code"), text("http.request.resend_count"))
+    };
+    let expected =
+        [("http://h:8080/old", "302", ""), ("http://h:8080/older", "308", "1"), ("https://new/", "200", "2")];
+    let expected = expected.map(|(url, status, resends)| (url.into(), status.into(), resends.into()));
+    assert_eq!(spans.iter().map(hop).collect::<Vec<_>>(), [expected.clone(), expected].concat());
+    assert!(parents.lock().unwrap().iter().all(|&count| count <= 1));
+    assert_eq!(active(&recorded, "client"), 0.0);
 }

@@ -169,6 +169,36 @@ impl UrlTemplate {
 /// let request = http::Request::get("http://users:8080/users/7").extension(ResendCounter::default()).body(());
 /// # let _ = request;
 /// ```
+///
+/// `FollowRedirectLayer` of tower-http, around the layer, sends one request for each redirect, without the extensions of
+/// the first. A policy gives them a counter in common:
+///
+/// ```
+/// use http::Request;
+/// use telemetry_bootstrap::http::{ClientLayer, ResendCounter};
+/// use tower_http::follow_redirect::FollowRedirectLayer;
+/// use tower_http::follow_redirect::policy::{Action, Attempt, Policy, PolicyExt, Standard};
+///
+/// /// Cloned for each request of the caller, and kept for its redirects.
+/// #[derive(Clone, Default)]
+/// struct CountRedirects(Option<ResendCounter>);
+///
+/// impl<B, E> Policy<B, E> for CountRedirects {
+///     fn redirect(&mut self, _: &Attempt<'_>) -> Result<Action, E> {
+///         Ok(Action::Follow)
+///     }
+///
+///     fn on_request(&mut self, request: &mut Request<B>) {
+///         request.extensions_mut().insert(self.0.get_or_insert_default().clone());
+///     }
+/// }
+///
+/// # use tower::ServiceBuilder;
+/// # type Body = http_body_util::Empty<&'static [u8]>;
+/// let policy = PolicyExt::and::<_, Body, std::io::Error>(CountRedirects::default(), Standard::default());
+/// let layers = ServiceBuilder::new().layer(FollowRedirectLayer::with_policy(policy)).layer(ClientLayer::new());
+/// # let _ = layers;
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ResendCounter(pub(super) Arc<AtomicU32>);
 

@@ -71,8 +71,12 @@
 //! ```
 //!
 //! Add it after a retry middleware, and attempts are counted without further settings. Closures of the layer receive the
-//! extensions of the middleware. Redirects that reqwest follows by itself are part of one request, with the URL of the
-//! first and the status of the last; with `redirect::Policy::none()` each response is a request of its own.
+//! extensions of the middleware.
+//!
+//! Redirects that reqwest follows by itself do not reach its middleware: they are part of one request, with URL and
+//! `server.address` of the first, status and peer of the last, and the duration of all. Each of them carries the trace
+//! context of that request, to other hosts as well. With `redirect::Policy::none()` the response is the redirect itself,
+//! and a request that the program sends to its `Location` has a span of its own.
 //!
 //! # What is recorded
 //!
