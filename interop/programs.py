@@ -111,11 +111,15 @@ def python(script, *arguments, **options):
 
 
 def example(*arguments, **options):
-    return Program(built("grpc_service"), *arguments, **options)
+    return built_program("grpc_service", *arguments, **options)
 
 
 def our_peer(*arguments, **options):
-    return Program(built("grpc_peer"), *arguments, **options)
+    return built_program("grpc_peer", *arguments, **options)
+
+
+def built_program(name, *arguments, **options):
+    return Program(built(name), *arguments, **options)
 
 
 def environment(variables):

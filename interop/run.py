@@ -8,6 +8,8 @@ import pathlib
 import sys
 
 import checks
+import http_edges
+import http_peers
 import peers
 import programs
 import propagation
@@ -190,6 +192,8 @@ TESTS = [
     *scrapes.TESTS,
     settings.the_environment_means_the_same_as_in_python,
     *peers.TESTS,
+    *http_peers.TESTS,
+    *http_edges.TESTS,
 ]
 
 
@@ -198,7 +202,7 @@ def main():
     if missing:
         print(f"SKIPPED: {', '.join(missing)} not installed (pip install -r interop/requirements.txt)")
         return
-    programs.build_examples("grpc_service", "grpc_peer", "propagation_peer", "settings_peer")
+    programs.build_examples("grpc_service", "grpc_peer", "http_peer", "propagation_peer", "settings_peer", features="axum")
     for test in TESTS:
         outcome = test() or "ok"
         print(f"{test.__name__.replace('_', ' ')}: {outcome}", flush=True)

@@ -1,5 +1,6 @@
 // Command peer is the service of peer.proto and its client in Go: `peer serve`, until SIGTERM, and
-// `peer call ADDRESS SCENARIO...`. The first argument names the encoded descriptor set of peer.proto.
+// `peer call ADDRESS SCENARIO...`; `serve-http` and `call-http` are the same over HTTP. The first argument names the
+// encoded descriptor set of peer.proto.
 package main
 
 import (
@@ -24,7 +25,7 @@ import (
 
 func main() {
 	if len(os.Args) < 3 {
-		log.Fatal("usage: peer DESCRIPTOR_SET (serve | call ADDRESS SCENARIO...)")
+		log.Fatal("usage: peer DESCRIPTOR_SET (serve | call ADDRESS SCENARIO... | serve-http | call-http ADDRESS SCENARIO...)")
 	}
 	types, err := load(os.Args[1])
 	check(err)
@@ -34,6 +35,10 @@ func main() {
 		serve(types)
 	case "call":
 		call(types, os.Args[3], os.Args[4:])
+	case "serve-http":
+		serveHTTP()
+	case "call-http":
+		callHTTP(os.Args[3], os.Args[4:])
 	}
 	stop()
 }
