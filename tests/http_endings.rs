@@ -20,6 +20,7 @@
 //! | compression inside, outside | `compression` |
 //! | body size limits inside, outside, of axum | `body_limits` |
 //! | nested routers, fallbacks, unmatched paths | `routers` |
+//! | forwarded to another server | `a_proxy_that_forwards_a_request_continues_its_trace` |
 
 #![cfg(all(feature = "http", feature = "axum", feature = "grpc"))]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail with them")]
@@ -710,4 +711,39 @@ async fn routers() {
         assert_eq!(attribute(&span, "http.response.status_code"), Some(status.to_string()), "{path}");
     }
     assert_eq!(active(&world.server, "server"), 0.0);
+}
+
+/// The request goes on as it came, with the headers and extensions that the server's layer and its client left.
+#[tokio::test]
+async fn a_proxy_that_forwards_a_request_continues_its_trace() {
+    grpc_support::propagate();
+    for http2 in [false, true] {
+        let backend = World::start(Router::new().route("/items/{item}", get(|| async { "item" }))).await;
+        let (client, address) = (backend.http.clone(), backend.address);
+        let forward = move |mut request: Request<Body>| {
+            let uri = format!("http://{address}{}", request.uri().path()).parse().unwrap();
+            *request.uri_mut() = uri;
+            *request.version_mut() = http::Version::HTTP_11;
+            client.clone().oneshot(request)
+        };
+        let forward = move |request| {
+            let response = forward(request);
+            async { response.await.unwrap().map(Body::new) }
+        };
+        let proxy = World::with(http2, |layer| Router::new().fallback(forward).layer(layer)).await;
+        assert_eq!(proxy.get("/items/7").await, "item");
+        let mut chain = Vec::new();
+        for (recorded, side) in [
+            (&proxy.client, "client"),
+            (&proxy.server, "server"),
+            (&backend.client, "client"),
+            (&backend.server, "server"),
+        ] {
+            chain.push(finished(recorded, side, Some(200), None).await);
+        }
+        for pair in chain.windows(2) {
+            assert_eq!(pair[1].parent_span_id, pair[0].span_context.span_id(), "{chain:?}");
+            assert_eq!(pair[1].span_context.trace_id(), pair[0].span_context.trace_id());
+        }
+    }
 }

@@ -111,6 +111,24 @@ async fn client_and_server_are_one_trace_and_other_headers_stay_as_they_are() {
     assert_eq!(server_span.span_context.trace_id(), client_span.span_context.trace_id());
 }
 
+/// Some programs inject the context themselves: then the callee's parent was the caller's parent, or unclear.
+#[tokio::test]
+async fn a_context_that_the_program_injected_is_replaced() {
+    grpc_support::propagate();
+    let recorded = Recorded::new();
+    let handler = async |headers: HeaderMap| {
+        let parents = headers.get_all("traceparent").iter().map(|value| value.to_str().unwrap().to_owned());
+        parents.collect::<Vec<_>>().join(",")
+    };
+    let address = serve(Router::new().route("/", get(handler))).await;
+    let stale = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let request = traced(&recorded).get(format!("http://{address}/")).header("traceparent", stale);
+    let received = request.send().await.unwrap().text().await.unwrap();
+    let span = finished(&recorded, "client", Some(200), None).await;
+    let (trace, id) = (span.span_context.trace_id(), span.span_context.span_id());
+    assert_eq!(received, format!("00-{trace}-{id}-01"));
+}
+
 #[tokio::test]
 async fn each_attempt_of_a_retry_has_a_span_with_its_number() {
     let recorded = Recorded::new();
