@@ -28,6 +28,7 @@ use crate::settings::env::names;
 use crate::settings::file::model::{At, Raw, describe, text_of, unknown_key};
 use crate::settings::file::report::Path;
 use crate::settings::file::yaml::{Entry, Node, Typed, Value};
+use crate::settings::log_output::NO_COLOR;
 use crate::settings::value_kind::header;
 
 impl Apply<'_> {
@@ -82,6 +83,13 @@ impl Apply<'_> {
             Value::Scalar(scalar) => match scalar.typed() {
                 // As if the key were not there.
                 Typed::Null => {}
+                // The variable counts whatever its value, so that its setting takes `false` for set.
+                Typed::Bool(false) if setting == NO_COLOR.key() => {}
+                Typed::Bool(true) if setting == NO_COLOR.key() => self.values.set(setting, "true", at),
+                _ if setting == NO_COLOR.key() => {
+                    let found = describe(node);
+                    self.mistake(at, format!("{found} is not allowed here: must be true or false"));
+                }
                 _ => self.values.set(setting, &*scalar.text, at),
             },
             Value::List(items) if LISTS.contains(&setting) || is_capture(setting) => {
