@@ -18,6 +18,7 @@ mod nodes;
 mod own;
 #[cfg(feature = "prometheus")]
 mod prometheus;
+mod readers;
 
 fn resolve(text: &str) -> (Result<Settings, Vec<String>>, Env) {
     resolve_over(text, crate::init())

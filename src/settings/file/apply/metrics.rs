@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use opentelemetry_sdk::metrics::Temporality;
+
 use super::Apply;
 use super::exporters::Exporter;
 use super::processors::located;
@@ -47,19 +49,17 @@ impl Apply<'_> {
         settings.metrics.destinations.clear();
         let prometheus_in_code = settings.metrics.prometheus.take();
         let Some(provider) = &self.document.meter_provider else { return };
-        let (mut has_periodic, mut limits) = (false, None);
+        let (mut first, mut limits) = (None, None);
         for reader in &provider.readers.0 {
             match reader {
-                MetricReader::Periodic(reader) if has_periodic => {
-                    self.unsupported(&reader.at, "more than one periodic reader");
-                }
                 MetricReader::Pull(reader) if settings.metrics.prometheus.is_some() => {
                     self.unsupported(&reader.at, "more than one pull reader");
                 }
                 MetricReader::Periodic(reader) => {
-                    has_periodic = true;
+                    let first = *first.get_or_insert(reader);
                     self.cardinality(reader.cardinality_limits.as_ref(), &reader.at, &mut limits);
-                    settings.metrics.destinations.extend(self.periodic(reader));
+                    let destination = self.periodic(reader, first, settings.metrics.temporality);
+                    settings.metrics.destinations.extend(destination);
                 }
                 MetricReader::Pull(reader) => {
                     self.cardinality(reader.cardinality_limits.as_ref(), &reader.at, &mut limits);
@@ -75,8 +75,23 @@ impl Apply<'_> {
         }
     }
 
-    /// Returns the destination of a periodic reader.
-    fn periodic(&mut self, reader: &PeriodicReader) -> Option<DestinationSettings> {
+    /// Returns the destination of a periodic reader. `common` is the temporality of the first one.
+    fn periodic(
+        &mut self,
+        reader: &PeriodicReader,
+        first: &PeriodicReader,
+        common: Temporality,
+    ) -> Option<DestinationSettings> {
+        let interval = |reader: &PeriodicReader| {
+            located(&reader.interval).map_or(DEFAULT_INTERVAL, |(_, interval)| interval)
+        };
+        let (preferred, histograms) = preferences(&reader.exporter);
+        if interval(reader) != interval(first) || histograms != preferences(&first.exporter).1 {
+            self.unsupported(
+                &reader.at,
+                "the periodic readers share `interval` and `default_histogram_aggregation`: write the same for each",
+            );
+        }
         if let Some(size) = &reader.max_export_batch_size {
             self.unsupported(&size.at, "a collection is sent as a whole");
         }
@@ -87,7 +102,19 @@ impl Apply<'_> {
         {
             self.warn(&console.at, "temporality_preference has no effect: totals are printed");
         }
-        self.destination(&exporter::METRICS, &Exporter::from(&reader.exporter), timeout)
+        let temporality = preferred.map_or(Temporality::Cumulative, Temporality::from);
+        let mut destination =
+            self.destination(&exporter::METRICS, &Exporter::from(&reader.exporter), timeout)?;
+        match &mut destination {
+            DestinationSettings::Otlp(export) => {
+                export.temporality = (temporality != common).then_some(temporality);
+            }
+            DestinationSettings::Output(_) if temporality != common => {
+                self.unsupported(&reader.at, "a file has the temporality of the first reader");
+            }
+            DestinationSettings::Output(_) | DestinationSettings::Console => {}
+        }
+        Some(destination)
     }
 
     /// Reads the limits of a reader. Limits are those of views, so that all readers have the same.
@@ -110,6 +137,16 @@ impl Apply<'_> {
             }
             ExemplarFilter::AlwaysOn => self
                 .unsupported(&filter.at, "the SDK records no exemplars; leave it out, or use `always_off`"),
+        }
+    }
+}
+
+impl From<TemporalityPreference> for Temporality {
+    fn from(preference: TemporalityPreference) -> Self {
+        match preference {
+            TemporalityPreference::Cumulative => Self::Cumulative,
+            TemporalityPreference::Delta => Self::Delta,
+            TemporalityPreference::LowMemory => Self::LowMemory,
         }
     }
 }
