@@ -17,19 +17,11 @@ use crate::settings::values::Values;
 pub(crate) struct PrometheusSettings {
     /// Where its own server listens, if it has one.
     pub(crate) server: Option<ServerAddress>,
-    #[cfg_attr(
-        not(feature = "prometheus"),
-        expect(dead_code, reason = "nothing is written without the exporter")
-    )]
     pub(crate) text: PrometheusText,
 }
 
 /// What the answers to scrapes contain. Only a configuration file can change it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(
-    not(feature = "prometheus"),
-    expect(dead_code, reason = "nothing is written without the exporter")
-)]
 pub(crate) struct PrometheusText {
     /// Each series has labels with the name and the attributes of its instrumentation scope.
     pub(crate) scope_labels: bool,
