@@ -1,5 +1,6 @@
 //! Our half of `interop/settings.py`: one span, one log record and two metrics that exceed every limit which a variable
-//! can set, exported as the environment says. Standard output gets the headers that a call would send.
+//! can set, exported as the environment says. Standard output gets the headers that a call would send. `print` writes the
+//! settings as a configuration file instead, for `interop/files.py`.
 
 #![expect(clippy::print_stdout, reason = "another program reads it")]
 
@@ -15,6 +16,10 @@ use opentelemetry::{Context, Key, KeyValue, SpanId, TraceFlags, TraceId, global}
 const MANY: u16 = 140;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    if std::env::args().nth(1).as_deref() == Some("print") {
+        print!("{}", telemetry_bootstrap::init().effective_configuration()?);
+        return Ok(());
+    }
     let telemetry = telemetry_bootstrap::init().build()?;
     let requests = global::meter("settings").u64_counter("requests").with_unit("{request}").build();
     requests.add(3, &[KeyValue::new("kind", "read")]);

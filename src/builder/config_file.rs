@@ -9,7 +9,9 @@ use super::Builder;
 use crate::error::InitError;
 use crate::settings::{BuilderConfig, Env, Settings};
 #[cfg(feature = "config-file")]
-use crate::settings::{CONFIG_FILE, ConfigDocument, ConfigFile, EXPERIMENTAL_CONFIG_FILE};
+use crate::settings::{
+    CONFIG_FILE, ConfigDocument, ConfigFile, EXPERIMENTAL_CONFIG_FILE, EffectiveConfiguration,
+};
 
 /// Changes a document before it is checked.
 #[cfg(feature = "config-file")]
@@ -92,6 +94,32 @@ impl Builder {
     pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.config_file.path = Some(path.into());
         self
+    }
+
+    /// Returns the settings in effect as a configuration file, of which [`build`](Self::build) makes the same telemetry.
+    /// Starts nothing.
+    ///
+    /// With it a program moves from variables and code to a file: print the file, look through it, and name it by
+    /// `OTEL_CONFIG_FILE`. Comments say which variable or setter each value came from, and at the top, what a file has
+    /// no place for. Secrets, such as the values of headers, are references to variables; a comment says so where the
+    /// variable has to be set first.
+    ///
+    /// ```
+    /// let builder = || telemetry_bootstrap::init().service_name("greeter").endpoint("http://collector:4317");
+    /// let file = builder().effective_configuration()?;
+    /// assert!(file.contains("endpoint: http://collector:4317  # .endpoint()\n"));
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InitError`] for the mistakes in settings that `build()` would report.
+    pub fn effective_configuration(self) -> Result<String, InitError> {
+        let env = if self.ignore_env { Env::none() } else { Env::process() };
+        let (settings, additions) = self.resolve()?;
+        let layers = additions.layer_env.as_ref().unwrap_or(&env);
+        let in_code = additions.describe(&settings);
+        Ok(EffectiveConfiguration { settings: &settings, env: &env, layers, in_code }.to_file())
     }
 
     /// Changes the document of the configuration file before it is checked, wherever the file was named. Without a file the

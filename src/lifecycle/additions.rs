@@ -17,6 +17,8 @@ use crate::lines::writer::{LogDestination, NonBlockingWriter, OverflowPolicy};
 use crate::provider::{BuilderHooks, CustomSampler, View};
 use crate::redaction::Redaction;
 use crate::settings::Env;
+#[cfg(feature = "config-file")]
+use crate::settings::{SamplerSetting, Settings};
 
 /// User-provided components, held until the providers and the subscriber are built.
 ///
@@ -47,6 +49,35 @@ pub(crate) struct Additions {
     pub(crate) baggage_keys: Vec<String>,
     /// What the layers for calls read in place of the environment of the process.
     pub(crate) layer_env: Option<Env>,
+}
+
+impl Additions {
+    /// Returns what was added, in words: it stays in code when the settings move to a file.
+    #[cfg(feature = "config-file")]
+    pub(crate) fn describe(&self, settings: &Settings) -> Vec<&'static str> {
+        let is_sampler_used = settings.traces.sampler == SamplerSetting::Custom;
+        let has_propagators = settings.uses_custom_propagators && !self.propagators.is_empty();
+        [
+            (self.sampler.is_some() && is_sampler_used, "the sampler"),
+            (self.custom_ids, "the id generator"),
+            (!self.tracer_provider.is_empty() && !self.custom_ids, "span processors"),
+            (self.events_on_spans, "events on spans"),
+            (self.uses_stock_bridge, "the bridge of tracing-opentelemetry"),
+            (!self.meter_provider.is_empty(), "metric readers"),
+            (!self.views.is_empty(), "views"),
+            (!self.log_processors.is_empty(), "log processors"),
+            (has_propagators, "propagators of the program's own"),
+            (!self.layers.is_empty(), "layers"),
+            (self.log_destination.is_some(), "the destination of log lines"),
+            (self.overflow != OverflowPolicy::default(), "the overflow policy of log lines"),
+            (self.json.is_some(), "options of lines in JSON"),
+            (self.redaction.is_some(), "redaction"),
+            (!self.baggage_keys.is_empty(), "baggage keys"),
+        ]
+        .into_iter()
+        .filter_map(|(is_there, words)| is_there.then_some(words))
+        .collect()
+    }
 }
 
 /// A layer of the user beside ours.

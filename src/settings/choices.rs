@@ -21,12 +21,19 @@ impl Resolver<'_> {
         values: &Values,
     ) -> Vec<T> {
         if let Some(chosen) = self.find_in_file(&[(setting, values)]) {
+            self.used(setting.key(), &chosen.origin);
             return once(&chosen.value);
         }
-        let from_code = once(values.get(setting).as_deref().unwrap_or(&setting.default));
-        let [variable] = setting.variables else { return from_code };
-        let Some(list) = self.env.get(variable) else { return from_code };
-        self.used(variable);
+        let in_code = values.get(setting);
+        let from_code = once(in_code.as_deref().unwrap_or(&setting.default));
+        let listed = setting.variables.first().and_then(|variable| Some((variable, self.env.get(variable)?)));
+        let Some((variable, list)) = listed else {
+            if in_code.is_some() {
+                self.used(setting.key(), &setting.origin());
+            }
+            return from_code;
+        };
+        self.used(setting.key(), variable);
         let (known, unknown) = parse(list, names);
         let chosen = known.unwrap_or(from_code);
         if !unknown.is_empty() {
@@ -65,14 +72,16 @@ pub(super) fn parse_known<T: Copy + PartialEq>(list: &str, names: &Names<T>) -> 
 
 /// Returns the first name of each choice.
 pub(super) fn show<T: PartialEq>(choices: &[T], names: &Names<T>) -> String {
-    let name = |choice: &T| {
-        let is_name = |(_, known): &&(&str, &[T])| matches!(known, [known] if known == choice);
-        names.iter().find(is_name).map_or("", |(name, _)| name)
-    };
     match choices {
         [] => "none".to_owned(),
-        choices => choices.iter().map(name).collect::<Vec<_>>().join(", "),
+        choices => choices.iter().map(|choice| name(choice, names)).collect::<Vec<_>>().join(", "),
     }
+}
+
+/// Returns the first name of a choice.
+pub(super) fn name<T: PartialEq>(choice: &T, names: &Names<T>) -> &'static str {
+    let is_name = |(_, known): &&(&str, &[T])| matches!(known, [known] if known == choice);
+    names.iter().find(is_name).map_or("", |(name, _)| name)
 }
 
 fn once<T: Copy + PartialEq>(choices: &[T]) -> Vec<T> {

@@ -42,6 +42,8 @@ type Sign = dyn Fn(&mut Request<Bytes>) -> Result<(), BoxError> + Send + Sync;
 pub struct HeaderSource {
     fetch: Arc<Fetch>,
     prefix: String,
+    /// The file that is read, if it is one.
+    file: Option<PathBuf>,
 }
 
 impl HeaderSource {
@@ -86,15 +88,17 @@ impl HeaderSource {
     /// # let _ = telemetry_bootstrap::init().header_source("authorization", token);
     /// ```
     pub fn from_file(path: impl Into<PathBuf>) -> Self {
-        let (path, last) = (path.into(), Mutex::new(None));
-        Self::from_fetch(move || {
+        let path = path.into();
+        let (file, last) = (Some(path.clone()), Mutex::new(None));
+        let source = Self::from_fetch(move || {
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
             match (read(&path), &*last) {
                 (Ok(value), _) => Ok(HeaderToken::new(last.insert(value).clone())),
                 (Err(_), Some(value)) => Ok(HeaderToken::new(String::clone(value))),
                 (Err(error), None) => Err(error),
             }
-        })
+        });
+        Self { file, ..source }
     }
 
     /// Puts a text such as `Bearer ` before each value.
@@ -111,13 +115,25 @@ impl HeaderSource {
     }
 
     fn from_fetch(fetch: impl Fn() -> Result<HeaderToken, BoxError> + Send + Sync + 'static) -> Self {
-        Self { fetch: Arc::new(fetch), prefix: String::new() }
+        Self { fetch: Arc::new(fetch), prefix: String::new(), file: None }
     }
 
     /// Returns the value, with its prefix.
     pub(crate) fn fetch(&self) -> Result<HeaderToken, BoxError> {
         let HeaderToken { value, valid_for } = (self.fetch)()?;
         Ok(HeaderToken { value: format!("{}{value}", self.prefix), valid_for })
+    }
+
+    /// Returns the file that is read, if it is one.
+    #[cfg(feature = "config-file")]
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Returns what is put before each value.
+    #[cfg(feature = "config-file")]
+    pub(crate) fn prefix_text(&self) -> &str {
+        &self.prefix
     }
 
     /// Returns `true` for clones of one source, which share what was fetched.

@@ -21,6 +21,12 @@ impl Resolver<'_> {
     }
 }
 
+/// Returns the name of a detector.
+#[cfg(feature = "config-file")]
+pub(super) fn name(detector: &ResourceDetector) -> &'static str {
+    choices::name(detector, &NAMES)
+}
+
 const DETECTOR_LIST: Kind<Cow<'static, [ResourceDetector]>> = Kind {
     parse: |list| choices::parse_known(list, &NAMES).map(Into::into),
     check: any,

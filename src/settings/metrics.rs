@@ -92,6 +92,12 @@ impl Resolver<'_> {
     }
 }
 
+/// Returns the name of a group.
+#[cfg(feature = "config-file")]
+pub(super) fn built_in_name(group: &BuiltInMetrics) -> &'static str {
+    choices::name(group, &BUILT_IN_NAMES)
+}
+
 /// A list of groups, separated by commas.
 const BUILT_IN_LIST: Kind<Cow<'static, [BuiltInMetrics]>> = Kind {
     parse: |list| choices::parse_known(list, &BUILT_IN_NAMES).map(Into::into),

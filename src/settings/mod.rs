@@ -71,6 +71,7 @@ mod value_kind;
 mod values;
 mod views;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
@@ -104,10 +105,10 @@ pub use self::exporter::{Destination, OtlpDestination};
 pub(crate) use self::exporter::{PrometheusText, ServerAddress};
 #[cfg(feature = "config-file")]
 pub use self::file::ConfigDocument;
-#[cfg(feature = "config-file")]
-pub(crate) use self::file::ConfigFile;
 #[cfg(all(fuzzing, feature = "config-file"))]
 pub(crate) use self::file::settings_of;
+#[cfg(feature = "config-file")]
+pub(crate) use self::file::{ConfigFile, EffectiveConfiguration};
 pub(crate) use self::lifecycle::{SDK_DISABLED, SHUTDOWN_TIMEOUT};
 pub(crate) use self::limits::{
     AttributeLimits, EVENT_ATTRIBUTE_COUNT, LINK_ATTRIBUTE_COUNT, RECORD_ATTRIBUTE_COUNT,
@@ -182,6 +183,10 @@ pub(crate) struct Settings {
     pub(crate) warnings: Vec<String>,
     /// The variables and setters whose values are used: `OTEL_SERVICE_NAME`, `.endpoint()`.
     pub(crate) origins: Vec<String>,
+    /// The variable, setter or line of a file that each setting has its value from, by its key. The others have their
+    /// default.
+    #[cfg_attr(not(feature = "config-file"), expect(dead_code, reason = "only a file is written with them"))]
+    pub(crate) value_origins: BTreeMap<&'static str, String>,
 }
 
 impl Settings {
@@ -242,6 +247,7 @@ fn settings(resolver: &mut Resolver<'_>, config: &BuilderConfig) -> Settings {
         exception_signal: resolver.resolve_env(&conventions::EXCEPTION_SIGNAL),
         warnings: Vec::new(),
         origins: Vec::new(),
+        value_origins: resolver.take_value_origins(),
     }
 }
 

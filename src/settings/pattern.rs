@@ -10,6 +10,10 @@ impl Pattern {
         Self(text.into())
     }
 
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Returns `true` if the pattern has no `*` and no `?`.
     pub(crate) fn is_exact(&self) -> bool {
         !self.0.contains(['*', '?'])

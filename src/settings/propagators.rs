@@ -29,9 +29,15 @@ impl Resolver<'_> {
             from_code.iter().for_each(|propagator| push_once(&mut chosen, *propagator));
             chosen
         };
-        let [variable] = PROPAGATORS.variables else { return (otherwise(), true) };
-        let Some(list) = self.env.get(variable) else { return (otherwise(), true) };
-        self.used(variable);
+        let listed =
+            PROPAGATORS.variables.first().and_then(|variable| Some((variable, self.env.get(variable)?)));
+        let Some((variable, list)) = listed else {
+            if config.common.values.get(&PROPAGATORS).is_some() {
+                self.used(PROPAGATORS.key(), &PROPAGATORS.origin());
+            }
+            return (otherwise(), true);
+        };
+        self.used(PROPAGATORS.key(), variable);
         let (chosen, unknown) = parse(list);
         if !unknown.is_empty() {
             let instead = match chosen {
@@ -84,19 +90,17 @@ pub(super) fn names() -> String {
     NAMES.map(|(name, _)| name).join(", ")
 }
 
+/// Returns the name of a propagator.
+pub(super) fn name(propagator: Propagator) -> &'static str {
+    let found = NAMES.iter().find(|(_, known)| *known == Some(propagator));
+    found.map_or("none", |(name, _)| name)
+}
+
 /// A list of names, separated by commas.
 const PROPAGATOR_LIST: Kind<Cow<'static, [Propagator]>> = Kind {
     parse: |list| Ok(parse(list).0.unwrap_or_default().into()),
     check: any,
-    show: |propagators| {
-        let name = |propagator: &Propagator| {
-            NAMES
-                .iter()
-                .find(|(_, known)| known.as_ref() == Some(propagator))
-                .map_or("none", |(name, _)| name)
-        };
-        propagators.iter().map(name).collect::<Vec<_>>().join(", ")
-    },
+    show: |propagators| propagators.iter().map(|propagator| name(*propagator)).collect::<Vec<_>>().join(", "),
     quote: plain,
 };
 

@@ -16,7 +16,7 @@
 //! A variable of all signals is read once for each signal, and a mistake in it is reported once.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use crate::error::InitError;
@@ -44,6 +44,8 @@ pub(in crate::settings) struct Resolver<'a> {
     errors: Vec<InitError>,
     /// The variables and setters whose values are used, in alphabetical order.
     origins: BTreeSet<String>,
+    /// The same by the keys of their settings.
+    value_origins: BTreeMap<&'static str, String>,
     /// Variables whose mistake has been reported: those of all signals are read three times.
     reported: HashSet<String>,
 }
@@ -84,6 +86,7 @@ impl<'a> Resolver<'a> {
             warnings,
             errors: Vec::new(),
             origins: BTreeSet::new(),
+            value_origins: BTreeMap::new(),
             reported: HashSet::new(),
         }
     }
@@ -121,11 +124,17 @@ impl<'a> Resolver<'a> {
         None
     }
 
-    /// Notes that the value of a variable or setter is used.
-    pub(in crate::settings) fn used(&mut self, origin: &str) {
+    /// Notes that a setting has its value from a variable or setter.
+    pub(in crate::settings) fn used(&mut self, key: &'static str, origin: &str) {
+        self.value_origins.insert(key, origin.to_owned());
         if !self.origins.contains(origin) {
             self.origins.insert(origin.to_owned());
         }
+    }
+
+    /// Returns the variable, setter or line of a file that each setting has its value from, by its key.
+    pub(in crate::settings) fn take_value_origins(&mut self) -> BTreeMap<&'static str, String> {
+        std::mem::take(&mut self.value_origins)
     }
 
     /// Returns the warnings, the origins of values, and all mistakes in code.
@@ -174,6 +183,7 @@ impl<'a> Resolver<'a> {
         &mut self,
         sources: &[Source<'_, T>],
     ) -> Option<Chosen<T>> {
+        let [(first, _), ..] = sources else { return None };
         let (last, _) = sources.last()?;
         let in_code: Vec<_> =
             sources.iter().filter_map(|(setting, values)| self.find_in_code(setting, values)).collect();
@@ -188,7 +198,7 @@ impl<'a> Resolver<'a> {
             self.report(&mistake, &instead);
         }
         if let Some(chosen) = &chosen {
-            self.used(&chosen.origin);
+            self.used(first.key(), &chosen.origin);
         }
         chosen
     }
@@ -224,8 +234,8 @@ impl<'a> Resolver<'a> {
         let sources = settings.iter().map(|(setting, values)| (*setting, *values)).collect::<Vec<_>>();
         let from_file = self.find_in_file(&sources).map(|chosen| (chosen.value, chosen.origin));
         let found: Option<(String, Cow<'static, str>)> = from_file.or(from_env).or_else(from_code);
-        if let Some((_, origin)) = &found {
-            self.used(origin);
+        if let (Some((_, origin)), [(first, _), ..]) = (&found, settings) {
+            self.used(first.key(), origin);
         }
         let (text, origin) = found.unwrap_or_else(|| (DEFAULT_FILTER.to_owned(), "default".into()));
         Directives { text, origin }

@@ -100,9 +100,13 @@ pub(super) const LIMIT: Kind<u32> = Kind {
     quote: plain,
 };
 
-/// A limit that may be absent.
+/// A limit that may be absent; the largest number stands for none.
 pub(super) const LENGTH: Kind<Option<usize>> = Kind {
-    parse: |text| text.parse().map(Some).map_err(|_| NOT_A_NUMBER.into()),
+    parse: |text| match text.parse() {
+        Ok(usize::MAX) => Ok(None),
+        Ok(length) => Ok(Some(length)),
+        Err(_) => Err(NOT_A_NUMBER.into()),
+    },
     check: any,
     show: |length| length.map_or_else(|| "no limit".into(), |length| length.to_string()),
     quote: plain,

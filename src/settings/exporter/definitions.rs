@@ -222,7 +222,7 @@ pub(in crate::settings) struct SignalExporter {
     /// The last part of the path of requests over HTTP: `v1/traces`.
     pub(in crate::settings) path: &'static str,
     /// The list of exporters: `OTEL_TRACES_EXPORTER` and its siblings.
-    pub(super) exporters: Setting<Cow<'static, [ExporterName]>>,
+    pub(in crate::settings) exporters: Setting<Cow<'static, [ExporterName]>>,
     pub(in crate::settings) otlp: ExporterSetting,
 }
 

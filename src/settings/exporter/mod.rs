@@ -312,12 +312,12 @@ impl Resolver<'_> {
         }
         match listed.and_then(|listed| listed.exporters) {
             Some(exporters) => {
-                self.used(variable);
+                self.used(setting.key(), variable);
                 Some((exporters, true))
             }
             None => {
                 let in_code = self.find_in_code(setting, values)?;
-                self.used(&in_code.origin);
+                self.used(setting.key(), &in_code.origin);
                 Some((in_code.value.into_owned(), false))
             }
         }

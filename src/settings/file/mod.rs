@@ -6,6 +6,7 @@
 //! | the caller's changes | [`ConfigDocument`] |
 //! | a tree to the types of the schema, all mistakes at once | [`model`] |
 //! | the types to settings | [`apply`] |
+//! | settings to a file, the way back | [`write`] |
 //!
 //! A file replaces the environment as a whole. Where a node of the schema is present, the schema's defaults hold.
 //!
@@ -31,6 +32,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 mod values;
+mod write;
 mod yaml;
 
 use std::cell::RefCell;
@@ -45,6 +47,7 @@ pub use self::document::ConfigDocument;
 pub(super) use self::report::At;
 use self::report::Report;
 pub(super) use self::values::FileValues;
+pub(crate) use self::write::EffectiveConfiguration;
 use self::yaml::{Node, Variable};
 use super::Settings;
 use super::builder_config::BuilderConfig;

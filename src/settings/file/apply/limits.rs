@@ -54,8 +54,9 @@ impl Apply<'_> {
         for (key, limit, at) in limits {
             let is_length = key == SPAN_VALUE_LENGTH.key() || key == RECORD_VALUE_LENGTH.key();
             match limit {
+                Some(limit) if is_length => self.values.set(key, limit.unsigned().to_string(), at),
                 Some(limit) => self.values.set(key, limit.unsigned().min(MAX_LIMIT).to_string(), at),
-                None if is_length => self.values.set(key, u64::MAX.to_string(), at),
+                None if is_length => self.values.set(key, usize::MAX.to_string(), at),
                 None => self.values.set(key, DEFAULT_COUNT.to_string(), at),
             }
         }

@@ -1,0 +1,183 @@
+//! Exporters, and the places of their secrets.
+
+use std::path::{Path, PathBuf};
+
+use http::uri::Scheme;
+use http::{HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
+use super::Writer;
+use super::traces_and_logs::limit;
+use super::yaml::{Map, Yaml};
+use crate::settings::endpoint;
+use crate::settings::exporter::{
+    DestinationSettings, ExportSettings, OTLP, OutputTarget, SignalExporter, TlsFiles,
+};
+use crate::settings::types::{Compression, Protocol};
+use crate::settings::value_kind::{header, header_list};
+
+/// Variables that are named in the place of secrets that have none.
+#[derive(Default)]
+pub(super) struct Placeholders(Vec<(String, Vec<u8>)>);
+
+impl Placeholders {
+    /// Returns a reference to the variable of a secret: the same one for the same value.
+    pub(super) fn reference(&mut self, name: &str, secret: &[u8]) -> Yaml {
+        let same =
+            |known: &str| known == name || known.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'));
+        let known =
+            self.0.iter().find(|(known, value)| same(known) && value == secret).map(|(known, _)| known);
+        let variable = known.cloned().unwrap_or_else(|| {
+            let names =
+                (1..).map(|number| if number == 1 { name.to_owned() } else { format!("{name}_{number}") });
+            let is_free = |variable: &String| self.0.iter().all(|(known, _)| known != variable);
+            names.into_iter().find(is_free).unwrap_or_default()
+        });
+        if known.is_none() {
+            self.0.push((variable.clone(), secret.to_owned()));
+        }
+        Yaml::Reference(format!("${{{variable}}}"))
+    }
+}
+
+impl Writer<'_> {
+    /// Returns the name of an exporter and its options. `index` is the place among the destinations of the signal.
+    pub(super) fn exporter(
+        &mut self,
+        signal: &SignalExporter,
+        index: usize,
+        destination: &DestinationSettings,
+    ) -> (&'static str, Map) {
+        match destination {
+            DestinationSettings::Console => ("console", Map::default()),
+            DestinationSettings::Output(target) => {
+                let stream = match target {
+                    OutputTarget::Stdout => "stdout".to_owned(),
+                    OutputTarget::File(path) => file_url(path),
+                };
+                ("otlp_file/development", Map::of("output_stream", stream))
+            }
+            DestinationSettings::Otlp(export) => {
+                let name = if export.protocol.first == Protocol::Grpc { "otlp_grpc" } else { "otlp_http" };
+                (name, self.otlp(signal, index, export))
+            }
+        }
+    }
+
+    fn otlp(&mut self, signal: &SignalExporter, index: usize, export: &ExportSettings) -> Map {
+        let otlp = &signal.otlp;
+        let is_standard =
+            index == 0 && (self.is_given(otlp.endpoint.key()) || self.is_given(signal.exporters.key()));
+        let origin = |writer: &Self, key| if is_standard { writer.origin(key) } else { IN_CODE.to_owned() };
+        let mut map = Map::default();
+        let (address, comment) = self.endpoint(signal, export);
+        let comment = comment.map_or_else(|| origin(self, otlp.endpoint.key()), str::to_owned);
+        map.set_from("endpoint", address, comment);
+        map.set_some("tls", Some(tls(&export.target.tls)));
+        self.headers(&mut map, signal, &export.headers);
+        if export.compression != Compression::None {
+            let name = (otlp.compression.kind.show)(&export.compression);
+            map.set_from("compression", name, origin(self, otlp.compression.key()));
+        }
+        map.set_from("timeout", limit(export.timeout), origin(self, otlp.timeout.key()));
+        let encoding = match export.protocol.first {
+            Protocol::HttpJson => "json",
+            Protocol::HttpProtobuf => "protobuf",
+            Protocol::Grpc | Protocol::Auto => return map,
+        };
+        map.set_from("encoding", encoding, origin(self, otlp.protocol.key()));
+        map
+    }
+
+    /// Returns the address, and what is to be said about it. A path may hold a secret.
+    fn endpoint(&mut self, signal: &SignalExporter, export: &ExportSettings) -> (Yaml, Option<&'static str>) {
+        let ExportSettings { target, http_path, .. } = export;
+        if let Some(socket) = &target.socket {
+            return (format!("unix:{}", absolute(socket).display()).into(), None);
+        }
+        let mut address = target.uri.to_string().trim_end_matches('/').to_owned();
+        if export.protocol.first != Protocol::Grpc {
+            address.push_str(http_path.as_str());
+        }
+        if endpoint::redacted(&address) == address {
+            return (address.into(), None);
+        }
+        let is_same = |text: &str, part: Option<&str>| {
+            let endpoint = endpoint::parse(text, Scheme::HTTPS).ok();
+            endpoint.is_some_and(|endpoint| {
+                endpoint.uri == target.uri && endpoint.http_path(part).as_ref() == Some(http_path)
+            })
+        };
+        let given = |variable: &str| self.env.get(variable).filter(|text| text.contains("://"));
+        let own = signal.otlp.endpoint.variables;
+        if let Some(variable) =
+            own.iter().find(|variable| given(variable).is_some_and(|text| is_same(text, None)))
+        {
+            return (Yaml::Reference(format!("${{{variable}}}")), Some(SECRET));
+        }
+        for variable in OTLP.endpoint.variables {
+            let Some(text) = given(variable).filter(|text| !text.contains(['?', '#'])) else { continue };
+            let separator = if text.ends_with('/') { "" } else { "/" };
+            let whole = format!("{text}{separator}{}", signal.path);
+            if is_same(&whole, None) {
+                let reference = format!("${{{variable}}}{separator}{}", signal.path);
+                return (Yaml::Reference(reference), Some(SECRET));
+            }
+        }
+        let name = format!("OTLP_{}_ENDPOINT", variable_name(signal.path.trim_start_matches("v1/")));
+        (self.placeholders.reference(&name, address.as_bytes()), Some(TO_BE_SET))
+    }
+
+    fn headers(&mut self, map: &mut Map, signal: &SignalExporter, headers: &[(HeaderName, HeaderValue)]) {
+        if headers.is_empty() {
+            return;
+        }
+        // Of a list with mistakes a file would use nothing.
+        let is_same = |text: &str| {
+            let (listed, mistakes) = header_list(text);
+            let listed = listed.iter().map(|(name, value)| header(name, value).ok());
+            mistakes.is_empty() && listed.eq(headers.iter().cloned().map(Some))
+        };
+        let mut variables = signal.otlp.headers.variables.iter().chain(OTLP.headers.variables);
+        let same = variables.find(|variable| self.env.get(variable).is_some_and(is_same));
+        if let Some(variable) = same {
+            return map.set_from("headers_list", Yaml::Reference(format!("${{{variable}}}")), SECRET);
+        }
+        let mut list = Vec::new();
+        for (name, value) in headers {
+            let variable = format!("OTLP_HEADER_{}", variable_name(name.as_str()));
+            let value = self.placeholders.reference(&variable, value.as_bytes());
+            list.push(Map::of("name", name.as_str()).with("value", value));
+        }
+        map.set_from("headers", list, TO_BE_SET);
+    }
+}
+
+fn tls(TlsFiles { certificate, client_key, client_certificate, .. }: &TlsFiles) -> Map {
+    let mut map = Map::default();
+    for (key, file) in [("ca_file", certificate), ("key_file", client_key), ("cert_file", client_certificate)]
+    {
+        map.set_some(key, file.as_ref().map(|file| absolute(file).to_string_lossy().into_owned()));
+    }
+    map
+}
+
+/// Files of a configuration file do not depend on the working directory.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn file_url(path: &Path) -> String {
+    format!("file://{}", percent_encode(absolute(path).as_os_str().as_encoded_bytes(), IN_PATHS))
+}
+
+/// Returns a part of a variable's name.
+fn variable_name(text: &str) -> String {
+    text.replace(|character: char| !character.is_ascii_alphanumeric(), "_").to_ascii_uppercase()
+}
+
+const IN_PATHS: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const SECRET: &str = "may hold a secret";
+pub(super) const TO_BE_SET: &str = "may hold a secret: set the variable to what the program has";
+const IN_CODE: &str = ".destination()";

@@ -1,0 +1,113 @@
+//! The meter provider.
+
+use opentelemetry_sdk::metrics::Temporality;
+
+use super::Writer;
+use super::traces_and_logs::{component, limit};
+use super::yaml::{Map, Yaml};
+use crate::settings::exporter::prometheus::{PrometheusSettings, PrometheusText};
+use crate::settings::exporter::{DestinationSettings, METRICS};
+use crate::settings::metrics::{HISTOGRAM_AGGREGATION, METRIC_INTERVAL, METRIC_TEMPORALITY, MetricSettings};
+use crate::settings::views::CardinalityLimits;
+use crate::settings::{AttributeSelection, Signal};
+
+impl Writer<'_> {
+    pub(super) fn meter_provider(&mut self) -> Option<Map> {
+        let metrics = &self.settings.metrics;
+        let limits = cardinality(&metrics.cardinality);
+        let mut readers = Vec::new();
+        for (index, destination) in metrics.destinations.iter().enumerate() {
+            let mut reader = self.periodic(metrics, index, destination);
+            reader.set_some("cardinality_limits", Some(limits.clone()));
+            readers.push(Map::of("periodic", reader));
+        }
+        if let Some(prometheus) = &metrics.prometheus {
+            let exporter = component("prometheus/development", self.prometheus(prometheus));
+            let mut reader = Map::of("exporter", exporter);
+            reader.set_some("cardinality_limits", Some(limits));
+            readers.push(Map::of("pull", reader));
+        }
+        if readers.is_empty() {
+            self.note_absent(Signal::Metrics, "the file has no `meter_provider`");
+            return None;
+        }
+        let mut provider = Map::of("readers", readers);
+        provider.set_some("views", Some(self.views(&metrics.views)));
+        Some(provider)
+    }
+
+    fn periodic(&mut self, metrics: &MetricSettings, index: usize, destination: &DestinationSettings) -> Map {
+        let mut reader = Map::default();
+        reader.set_from("interval", metrics.interval, self.origin(METRIC_INTERVAL.key()));
+        if let DestinationSettings::Otlp(export) = destination {
+            reader.set("timeout", limit(export.timeout));
+        }
+        let (name, mut exporter) = self.exporter(&METRICS, index, destination);
+        if !matches!(destination, DestinationSettings::Console) {
+            let temporality = match metrics.temporality_of(destination) {
+                Temporality::Delta => "delta",
+                Temporality::LowMemory => "low_memory",
+                _ => "cumulative",
+            };
+            let origin = self.origin(METRIC_TEMPORALITY.key());
+            exporter.set_from("temporality_preference", temporality, origin);
+        }
+        let histograms = (HISTOGRAM_AGGREGATION.kind.show)(&metrics.histograms);
+        let origin = self.origin(HISTOGRAM_AGGREGATION.key());
+        exporter.set_from("default_histogram_aggregation", histograms, origin);
+        reader.set("exporter", component(name, exporter));
+        reader
+    }
+
+    fn prometheus(&mut self, PrometheusSettings { server, text }: &PrometheusSettings) -> Map {
+        let mut exporter = Map::default();
+        match server {
+            Some(server) => {
+                exporter.set_from("host", &*server.host, &*server.origin);
+                exporter.set_from("port", server.port, &*server.origin);
+            }
+            None => self.note("the exporter for Prometheus has no server: keep `without_server` in code"),
+        }
+        let PrometheusText { scope_labels, target_info, resource_labels, name_suffixes } = text;
+        if !scope_labels {
+            exporter.set("scope_info_enabled", false);
+        }
+        if !target_info {
+            exporter.set("target_info_enabled/development", false);
+        }
+        exporter.set_some("resource_constant_labels", resource_labels.as_ref().map(selection));
+        if !name_suffixes {
+            exporter.set("translation_strategy", "underscore_escaping_without_suffixes/development");
+        }
+        exporter
+    }
+}
+
+/// Patterns of attributes. All of them are selected if nothing is given.
+pub(super) fn selection(AttributeSelection { included, excluded }: &AttributeSelection) -> Map {
+    let mut map = Map::default();
+    for (key, patterns) in [("included", included), ("excluded", excluded)] {
+        let patterns: Vec<Yaml> = patterns.iter().map(|pattern| pattern.as_str().into()).collect();
+        map.set_some(key, Some(patterns));
+    }
+    if map.is_empty() {
+        map.set("included", vec!["*"]);
+    }
+    map
+}
+
+fn cardinality(limits: &CardinalityLimits) -> Map {
+    let mut map = Map::default();
+    for (key, limit) in [
+        ("counter", limits.counter),
+        ("gauge", limits.gauge),
+        ("histogram", limits.histogram),
+        ("observable_counter", limits.observable_counter),
+        ("observable_gauge", limits.observable_gauge),
+        ("observable_up_down_counter", limits.observable_up_down_counter),
+        ("up_down_counter", limits.up_down_counter),
+    ] {
+        map.set_some(key, limit);
+    }
+    map
+}

@@ -1,0 +1,125 @@
+//! From resolved settings to a configuration file.
+//!
+//! What is written has the same settings when it is read, so that a program can be moved from variables to a file. Comments
+//! at the end of lines name the variable or setter of each value. What a file cannot hold is listed at its top.
+//!
+//! Secrets are not written. A reference to a variable takes their place: to the one that the value came from, or else to a
+//! new one, which a comment asks the user to set.
+
+mod exporters;
+mod instrumentation;
+mod metrics;
+mod own;
+mod resource;
+#[cfg(test)]
+mod tests;
+mod traces_and_logs;
+mod views;
+mod yaml;
+
+use tracing_core::LevelFilter;
+
+use self::exporters::Placeholders;
+use self::yaml::Map;
+use crate::settings::env::Env;
+use crate::settings::lifecycle::{DIAGNOSTIC_LEVEL, SDK_DISABLED};
+use crate::settings::{Settings, Signal};
+
+/// The settings of a program, and what is beside them.
+pub(crate) struct EffectiveConfiguration<'a> {
+    pub(crate) settings: &'a Settings,
+    /// The variables that a file can refer to.
+    pub(crate) env: &'a Env,
+    /// What the layers for calls read.
+    pub(crate) layers: &'a Env,
+    /// Setters that have an effect beside a file, which has no place for them.
+    pub(crate) in_code: Vec<&'static str>,
+}
+
+impl EffectiveConfiguration<'_> {
+    /// Returns the file.
+    pub(crate) fn to_file(&self) -> String {
+        let mut writer = Writer {
+            settings: self.settings,
+            env: self.env,
+            layers: self.layers,
+            notes: Vec::new(),
+            placeholders: Placeholders::default(),
+        };
+        let document = writer.document();
+        let mut text = String::from(HEAD);
+        if !self.in_code.is_empty() {
+            text.push_str(&format!("# Stays in code: {}\n", self.in_code.join(", ")));
+        }
+        for note in &writer.notes {
+            text.push_str(&format!("# {note}\n"));
+        }
+        text.push_str(&document.to_text());
+        text
+    }
+}
+
+/// What is known while a file is written.
+struct Writer<'a> {
+    settings: &'a Settings,
+    env: &'a Env,
+    layers: &'a Env,
+    /// What the file cannot say, each a comment at its top.
+    notes: Vec<String>,
+    placeholders: Placeholders,
+}
+
+impl Writer<'_> {
+    fn document(&mut self) -> Map {
+        let mut document = Map::of("file_format", "1.1");
+        document.set_from("disabled", self.settings.disabled, self.origin(SDK_DISABLED.key()));
+        let level = log_level(self.settings.diagnostic_level);
+        document.set_from("log_level", level, self.origin(DIAGNOSTIC_LEVEL.key()));
+        document.set_some("resource", Some(self.resource()));
+        document.set_some("propagator", self.propagator());
+        document.set_some("tracer_provider", self.tracer_provider());
+        document.set_some("meter_provider", self.meter_provider());
+        document.set_some("logger_provider", self.logger_provider());
+        document.set_some("instrumentation/development", self.instrumentation());
+        document.set("distribution", Map::of("telemetry_bootstrap", self.own()));
+        document
+    }
+
+    /// Returns the variable, the setter or the line of a file that a setting has its value from.
+    fn origin(&self, key: &str) -> String {
+        self.settings.value_origins.get(key).map_or("default", |origin| origin).to_owned()
+    }
+
+    /// Returns `true` unless the value of a setting is the default.
+    fn is_given(&self, key: &str) -> bool {
+        self.settings.value_origins.contains_key(key)
+    }
+
+    fn note(&mut self, note: impl Into<String>) {
+        let note = note.into();
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Notes that a signal is not exported.
+    fn note_absent(&mut self, signal: Signal, effect: &str) {
+        self.note(format!("{signal} are not exported: {effect}"));
+    }
+}
+
+/// The severity of the first lines that a level lets pass.
+fn log_level(level: LevelFilter) -> &'static str {
+    match level {
+        LevelFilter::TRACE => "trace",
+        LevelFilter::DEBUG => "debug",
+        LevelFilter::INFO => "info",
+        LevelFilter::WARN => "warn",
+        LevelFilter::ERROR => "error",
+        LevelFilter::OFF => "fatal",
+    }
+}
+
+const HEAD: &str = "\
+# The settings in effect. Comments at the end of a line name the variable or the setter of its value.
+";

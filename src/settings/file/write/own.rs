@@ -1,0 +1,196 @@
+//! `distribution.telemetry_bootstrap`: this crate's own settings.
+
+use super::Writer;
+use super::exporters::{SECRET, TO_BE_SET, absolute};
+use super::yaml::{Map, Yaml};
+use crate::settings::Target;
+use crate::settings::conventions::EXCEPTION_SIGNAL;
+use crate::settings::credentials::HeaderSource;
+use crate::settings::detectors::{self, RESOURCE_DETECTORS};
+use crate::settings::exporter::{DestinationSettings, ExportSettings, LOGS, METRICS, SignalExporter, TRACES};
+use crate::settings::lifecycle::SHUTDOWN_TIMEOUT;
+use crate::settings::log_output::{LINE_FORMAT, NO_COLOR};
+use crate::settings::logs::{INCLUDE_SPAN_FIELDS, MINIMUM_SEVERITY, SAMPLED_TRACES_ONLY};
+use crate::settings::metrics::{self, BUILT_IN_METRICS};
+use crate::settings::proxy::{self, HTTP_PROXY, HTTPS_PROXY, NO_PROXY, Proxy};
+use crate::settings::queue::{LOG_QUEUE, SPAN_QUEUE};
+use crate::settings::types::ExceptionSignal;
+
+impl Writer<'_> {
+    pub(super) fn own(&mut self) -> Map {
+        let settings = self.settings;
+        let mut own = Map::default();
+        let [lines, records, spans] = [&settings.lines.filter, &settings.logs.filter, &settings.span_filter];
+        let is_common = lines == records;
+        if is_common {
+            own.set_from("log_filter", &*lines.text, &*lines.origin);
+        }
+        own.set_from("span_filter", &*spans.text, &*spans.origin);
+        own.set_from("shutdown_timeout", settings.shutdown_timeout, self.origin(SHUTDOWN_TIMEOUT.key()));
+        own.set_from("no_color", settings.lines.no_color, self.origin(NO_COLOR.key()));
+        let exceptions = match settings.exception_signal {
+            ExceptionSignal::SpanEvent => None,
+            ExceptionSignal::Logs => Some("logs"),
+            ExceptionSignal::Both => Some("logs/dup"),
+        };
+        if let Some(signal) = exceptions {
+            own.set_from("exception_signal", signal, self.origin(EXCEPTION_SIGNAL.key()));
+        }
+        if !settings.resource_detectors.is_empty() {
+            let names: Vec<_> = settings.resource_detectors.iter().map(detectors::name).collect();
+            own.set_from("resource_detectors", names, self.origin(RESOURCE_DETECTORS.key()));
+        }
+        if let Some(list) = self.no_proxy() {
+            own.set_from("no_proxy", list, NO_PROXY.key());
+        }
+        let mut output = Map::default();
+        let format = (LINE_FORMAT.kind.show)(&settings.lines.format);
+        output.set_from("format", format, self.origin(LINE_FORMAT.key()));
+        if !is_common {
+            output.set_from("filter", &*lines.text, &*lines.origin);
+        }
+        own.set("log_output", output);
+        own.set_some("traces", Some(self.own_of_traces()));
+        own.set_some("metrics", Some(self.own_of_metrics()));
+        own.set_some("logs", Some(self.own_of_logs(is_common)));
+        own.set_some("grpc", Some(self.grpc_captures()));
+        own
+    }
+
+    /// Returns the hosts that are reached directly.
+    fn no_proxy(&self) -> Option<&str> {
+        NO_PROXY.variables.iter().find_map(|variable| self.env.get(variable))
+    }
+
+    fn own_of_traces(&mut self) -> Map {
+        let traces = &self.settings.traces;
+        let mut own = self.own_of_exporters(&TRACES, &traces.destinations);
+        let origin = self.origin(SPAN_QUEUE.max_queue_bytes.key());
+        own.set_from("max_queue_bytes", traces.queue.max_bytes, origin);
+        own
+    }
+
+    fn own_of_metrics(&mut self) -> Map {
+        let metrics = &self.settings.metrics;
+        let mut own = self.own_of_exporters(&METRICS, &metrics.destinations);
+        if !metrics.built_in.is_empty() {
+            let names: Vec<_> = metrics.built_in.iter().map(metrics::built_in_name).collect();
+            own.set_from("built_in", names, self.origin(BUILT_IN_METRICS.key()));
+        }
+        own
+    }
+
+    fn own_of_logs(&mut self, is_filter_common: bool) -> Map {
+        let logs = &self.settings.logs;
+        let mut own = self.own_of_exporters(&LOGS, &logs.destinations);
+        if !is_filter_common {
+            own.set_from("filter", &*logs.filter.text, &*logs.filter.origin);
+        }
+        let origin = self.origin(LOG_QUEUE.max_queue_bytes.key());
+        own.set_from("max_queue_bytes", logs.queue.max_bytes, origin);
+        if self.is_given(MINIMUM_SEVERITY.key()) {
+            let level = (MINIMUM_SEVERITY.kind.show)(&logs.minimum_severity);
+            own.set_from("minimum_severity", level, self.origin(MINIMUM_SEVERITY.key()));
+        }
+        if logs.sampled_traces_only {
+            own.set_from("sampled_traces_only", true, self.origin(SAMPLED_TRACES_ONLY.key()));
+        }
+        if logs.span_fields {
+            own.set_from("include_span_fields", true, self.origin(INCLUDE_SPAN_FIELDS.key()));
+        }
+        own
+    }
+
+    /// What the schema has no place for in exporters. A file has it for all destinations of a signal.
+    fn own_of_exporters(&mut self, signal: &SignalExporter, destinations: &[DestinationSettings]) -> Map {
+        let mut own = Map::default();
+        let exports: Vec<_> = destinations
+            .iter()
+            .filter_map(|destination| match destination {
+                DestinationSettings::Otlp(export) => Some(&**export),
+                DestinationSettings::Output(_) | DestinationSettings::Console => None,
+            })
+            .collect();
+        let Some(first) = exports.first() else { return own };
+        let proxy = exports.iter().find_map(|export| export.target.proxy.as_ref());
+        let no_proxy = self.no_proxy().unwrap_or_default();
+        let has_other_proxy = |Target { uri, proxy: own, socket, .. }: &Target| {
+            let may_be_without = socket.is_some() || proxy::is_exempt(uri, no_proxy);
+            own.as_ref() != proxy && !(own.is_none() && may_be_without)
+        };
+        let differs = |export: &ExportSettings| {
+            export.credentials != first.credentials
+                || export.max_request_size != first.max_request_size
+                || has_other_proxy(&export.target)
+        };
+        if exports.iter().any(|export| differs(export)) {
+            self.note(format!(
+                "the destinations for {} have different proxies, sources of headers or sizes of requests: with a file \
+                 they share them",
+                signal.path
+            ));
+        }
+        if let Some(proxy) = proxy {
+            self.proxy(&mut own, proxy);
+        }
+        let origin = self.origin(signal.otlp.max_request_size.key());
+        own.set_from("max_request_size", first.max_request_size, origin);
+        let mut files = Map::default();
+        for (name, source) in &first.credentials.sources {
+            match source.file() {
+                Some(_) => files.set(name.as_str(), self.header_file(name.as_str(), source)),
+                None => self.note(format!(
+                    "the header {name} has a source in code, which a file replaces: write its value to a file, and \
+                     name that below `header_files`"
+                )),
+            }
+        }
+        own.set_some("header_files", Some(files));
+        if first.credentials.signer.is_some() {
+            self.note(
+                "requests are signed in code, which no file can do: destinations of a file are not signed",
+            );
+        }
+        own
+    }
+
+    fn header_file(&mut self, header: &str, source: &HeaderSource) -> Map {
+        let path = source.file().map(absolute).unwrap_or_default();
+        let mut file = Map::of("file", path.to_string_lossy().into_owned());
+        match source.prefix_text() {
+            "" => {}
+            // The name of a scheme, such as `Bearer`. Anything else may be a part of the secret.
+            scheme if is_scheme(scheme) => file.set("prefix", scheme),
+            secret => {
+                let variable = format!("OTLP_PREFIX_{}", header.to_ascii_uppercase().replace('-', "_"));
+                file.set_from("prefix", self.placeholders.reference(&variable, secret.as_bytes()), TO_BE_SET);
+            }
+        }
+        file
+    }
+
+    fn proxy(&mut self, own: &mut Map, proxy: &Proxy) {
+        let address = proxy.uri.to_string().trim_end_matches('/').to_owned();
+        if proxy.authorization.is_none() {
+            return own.set_from("proxy", address, &*proxy.origin);
+        }
+        let is_same = |text: &str| {
+            proxy::parse(text)
+                .is_ok_and(|other| other.uri == proxy.uri && other.authorization == proxy.authorization)
+        };
+        let mut variables = HTTPS_PROXY.variables.iter().chain(HTTP_PROXY.variables);
+        match variables.find(|variable| self.env.get(variable).is_some_and(is_same)) {
+            Some(variable) => own.set_from("proxy", Yaml::Reference(format!("${{{variable}}}")), SECRET),
+            None => {
+                let secret = proxy.authorization.as_ref().map(|value| value.as_bytes()).unwrap_or_default();
+                own.set_from("proxy", self.placeholders.reference("OTLP_PROXY", secret), TO_BE_SET);
+            }
+        }
+    }
+}
+
+/// Returns `true` for the name of an authentication scheme with a blank.
+fn is_scheme(prefix: &str) -> bool {
+    let name = prefix.strip_suffix(' ').unwrap_or_default();
+    ["bearer", "basic", "apikey", "api-token", "token"].iter().any(|known| known.eq_ignore_ascii_case(name))
+}
