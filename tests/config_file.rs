@@ -3,9 +3,10 @@
 #![cfg(all(feature = "testing", feature = "config-file"))]
 #![expect(clippy::unwrap_used, reason = "test code")]
 
+mod config_support;
+
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -16,43 +17,9 @@ use opentelemetry::{Context, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use telemetry_bootstrap::Signal;
 use telemetry_bootstrap::testing::{CollectedMetric, CollectedTelemetry, Collector};
-use telemetry_bootstrap::{Builder, InitError, LogFormat, SpanExt as _, TelemetryGuard, init, tracing};
-use tempfile::TempDir;
-use tracing_subscriber::layer::SubscriberExt as _;
+use telemetry_bootstrap::{InitError, SpanExt as _, init, tracing};
 
-/// Telemetry under a file.
-struct Run {
-    guard: TelemetryGuard,
-    subscriber: tracing::Dispatch,
-    _directory: TempDir,
-}
-
-fn start(text: &str, adjust: impl FnOnce(Builder) -> Builder) -> Result<Run, InitError> {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("otel.yaml");
-    fs::write(&path, text).unwrap();
-    let builder = init().config_file(path).log_output(|output| output.format(LogFormat::Off));
-    let (layer, guard) = adjust(builder).build_local()?;
-    let subscriber = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
-    Ok(Run { guard, subscriber, _directory: directory })
-}
-
-impl Run {
-    fn with(&self, record: impl FnOnce()) {
-        tracing::dispatcher::with_default(&self.subscriber, record);
-    }
-
-    /// Records an item of each signal and ends.
-    fn record_and_end(self) -> String {
-        self.with(|| {
-            let _span = tracing::info_span!("work", answer = 42).entered();
-            tracing::info!("in the span");
-        });
-        self.guard.meter("test").u64_counter("orders").build().add(1, &[KeyValue::new("kind", "big")]);
-        let stats = self.guard.shutdown();
-        stats.map(|stats| stats.to_string()).unwrap_or_else(|error| error.to_string())
-    }
-}
+use self::config_support::{aim, official, start};
 
 /// Runs a file and returns what arrived at the collector, which stands in place of `localhost:4318` and `4317`.
 fn run(text: &str) -> CollectedTelemetry {
@@ -61,18 +28,6 @@ fn run(text: &str) -> CollectedTelemetry {
     let received = collector.received();
     assert!(received.span_count() + received.log_count() + received.point_count() > 0, "{stats}");
     received
-}
-
-fn aim(text: &str, collector: &Collector) -> String {
-    let address = format!("localhost:{}", collector.port());
-    text.replace("localhost:4318", &address)
-        .replace("localhost:4317", &address)
-        .replace("127.0.0.1", "localhost")
-}
-
-fn official(path: &str) -> String {
-    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests/configuration", path].iter().collect();
-    fs::read_to_string(path).unwrap()
 }
 
 /// One provider after the other, all of them simple.
