@@ -19,7 +19,7 @@ use std::pin::Pin;
 use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
-use calls::{Client, SAMPLED, TURN, serve};
+use calls::{Client, serve};
 use criterion::Criterion;
 use opentelemetry::metrics::{Counter, Histogram, MeterProvider as _};
 use opentelemetry::propagation::Extractor;
@@ -33,6 +33,7 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use proto::my_service_server::{MyService, MyServiceServer};
 use proto::{MyRequest, MyRequests, MyResponse};
+use support::load::{SAMPLED, TURN};
 use support::{Budget, Collector, Side, Work, compare};
 use telemetry_bootstrap::grpc::ServerLayer;
 use telemetry_bootstrap::{Builder, LogDestination, LogFormat};

@@ -17,8 +17,9 @@ mod stack;
 
 use std::cell::RefCell;
 
-use calls::{Client, SAMPLED, TURN, UNSAMPLED};
+use calls::Client;
 use criterion::Criterion;
+use support::load::{SAMPLED, TURN, UNSAMPLED};
 use support::{Budget, Collector, Side, compare};
 
 fn main() {

@@ -10,8 +10,6 @@
 use std::thread;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tonic::Request;
@@ -21,6 +19,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::proto::MyRequest;
 use crate::proto::my_service_client::MyServiceClient;
+use crate::support::load::{current_thread, make_calls};
 use crate::support::{Side, Work};
 
 /// Calls a server.
@@ -48,16 +47,7 @@ impl Client {
     pub(crate) fn cpu(&mut self, calls: u64) -> Duration {
         self.server.cpu(0);
         let Self { stub, traceparent, .. } = &*self;
-        self.runtime.block_on(async {
-            let mut at_once = FuturesUnordered::new();
-            for number in 0..calls {
-                if at_once.len() == AT_ONCE {
-                    at_once.next().await;
-                }
-                at_once.push(call(stub.clone(), number, traceparent.clone()));
-            }
-            while at_once.next().await.is_some() {}
-        });
+        self.runtime.block_on(make_calls(calls, |number| call(stub.clone(), number, traceparent.clone())));
         self.server.cpu(0)
     }
 }
@@ -87,17 +77,3 @@ where
         port.into()
     })
 }
-
-/// One thread serves: there is least noise then, and the call without telemetry is cheapest.
-fn current_thread() -> Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
-}
-
-/// The caller's context, when the caller has sampled the call.
-pub(crate) const SAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-/// And when it has not.
-pub(crate) const UNSAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
-/// Calls that are measured together.
-pub(crate) const TURN: u64 = 2_000;
-/// Calls on their way at once, as one busy client has them.
-const AT_ONCE: usize = 16;

@@ -16,6 +16,7 @@
 )]
 
 mod collector;
+pub(crate) mod load;
 mod ratio;
 mod side;
 
