@@ -1,19 +1,30 @@
 //! `init()` and its builder: setters that only store. Every check happens in `build()`.
+//!
+//! | file | setters |
+//! |---|---|
+//! | `identity` | who the service is |
+//! | `signals` | traces, metrics and logs, propagators, detectors |
+//! | `traces`, `metrics`, `logs`, `log_output` | the builders that their closures get |
+//! | `exporter`, `queue` | what signals share, made by macros for each of them |
+//! | `config_file` | which file is read, and changes to it |
+//!
+//! A value that a variable can override is stored under its setting ([`Values`](crate::settings::Values)); a component
+//! that is code goes to the [`Additions`]. `build()` then resolves all settings and returns every mistake.
 
 mod config_file;
 mod exporter;
+mod identity;
 mod log_output;
 mod logs;
 mod metrics;
 mod queue;
+mod signals;
 #[cfg(test)]
 mod tests;
 mod traces;
 
 use std::time::Duration;
 
-use opentelemetry::propagation::TextMapPropagator;
-use opentelemetry::{Key, Value};
 use tracing_core::{Dispatch, Subscriber};
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::Layer;
@@ -31,8 +42,7 @@ use crate::lifecycle::Additions;
 use crate::lifecycle::TelemetryGuard;
 use crate::lifecycle::assemble::mistakes_in_code;
 use crate::redaction::Redaction;
-use crate::semconv;
-use crate::settings::{self, BuilderConfig, Env, Propagator, ResourceDetector, Settings};
+use crate::settings::{self, BuilderConfig, Env, Settings};
 use crate::subscriber::TelemetryLayer;
 
 /// Starts the description of this program's telemetry.
@@ -65,176 +75,6 @@ pub struct Builder {
     additions: Additions,
     ignore_env: bool,
     config_file: ConfigFileChoice,
-}
-
-/// The sender.
-impl Builder {
-    /// The name of the service (`service.name`).
-    ///
-    /// Overridden by `OTEL_SERVICE_NAME`, then by `service.name` in `OTEL_RESOURCE_ATTRIBUTES`. Default:
-    /// `unknown_service:` and the name of the executable.
-    ///
-    /// ```
-    /// # let _ =
-    /// telemetry_bootstrap::init().service_name("greeter");
-    /// ```
-    pub fn service_name(mut self, name: impl Into<String>) -> Self {
-        self.config.common.values.set(&settings::SERVICE_NAME, name.into());
-        self
-    }
-
-    /// The version of the service (`service.version`): `env!("CARGO_PKG_VERSION")`.
-    ///
-    /// Overridden by `service.version` in `OTEL_RESOURCE_ATTRIBUTES`. Default: none.
-    ///
-    /// ```
-    /// # let _ =
-    /// telemetry_bootstrap::init().service_version(env!("CARGO_PKG_VERSION"));
-    /// ```
-    pub fn service_version(self, version: impl Into<String>) -> Self {
-        self.resource_attribute(semconv::SERVICE_VERSION, version.into())
-    }
-
-    /// The group that the service belongs to (`service.namespace`).
-    ///
-    /// Overridden by `service.namespace` in `OTEL_RESOURCE_ATTRIBUTES`. Default: none.
-    ///
-    /// ```
-    /// # let _ =
-    /// telemetry_bootstrap::init().service_namespace("shop");
-    /// ```
-    pub fn service_namespace(self, namespace: impl Into<String>) -> Self {
-        self.resource_attribute(semconv::SERVICE_NAMESPACE, namespace.into())
-    }
-
-    /// Where the service runs (`deployment.environment.name`): `production`, `staging`, `test`, `development`.
-    ///
-    /// Overridden by `deployment.environment.name` in `OTEL_RESOURCE_ATTRIBUTES`. Default: none.
-    ///
-    /// ```
-    /// # let _ =
-    /// telemetry_bootstrap::init().environment("production");
-    /// ```
-    pub fn environment(self, name: impl Into<String>) -> Self {
-        self.resource_attribute(semconv::DEPLOYMENT_ENVIRONMENT_NAME, name.into())
-    }
-
-    /// An attribute of everything that this process sends. A later one replaces an earlier one of the same key.
-    ///
-    /// Overridden by the same key in `OTEL_RESOURCE_ATTRIBUTES`. Default: none beside `service.instance.id` (random,
-    /// new for each process) and what names the SDK and this crate.
-    ///
-    /// ```
-    /// # let _ =
-    /// telemetry_bootstrap::init().resource_attribute("team", "payments");
-    /// ```
-    pub fn resource_attribute(mut self, key: impl Into<Key>, value: impl Into<Value>) -> Self {
-        self.config.resource.push((key.into(), value.into()));
-        self
-    }
-}
-
-/// The signals, one by one.
-impl Builder {
-    /// Settings of traces alone.
-    ///
-    /// ```
-    /// # let _ =
-    /// telemetry_bootstrap::init().traces(|traces| traces.max_events(32));
-    /// ```
-    pub fn traces(mut self, settings: impl FnOnce(Traces) -> Traces) -> Self {
-        self.traces = settings(self.traces);
-        self
-    }
-
-    /// Settings of metrics alone.
-    ///
-    /// ```
-    /// # let _ =
-    /// telemetry_bootstrap::init().metrics(|metrics| metrics.export(false));
-    /// ```
-    pub fn metrics(mut self, settings: impl FnOnce(Metrics) -> Metrics) -> Self {
-        self.metrics = settings(self.metrics);
-        self
-    }
-
-    /// Settings of exported log records alone.
-    ///
-    /// ```
-    /// # let _ =
-    /// telemetry_bootstrap::init().logs(|logs| logs.filter("warn"));
-    /// ```
-    pub fn logs(mut self, settings: impl FnOnce(Logs) -> Logs) -> Self {
-        self.logs = settings(self.logs);
-        self
-    }
-
-    /// Formats in which contexts travel between services. All of them are sent, and read in this order: where several
-    /// find a parent, the last one counts.
-    ///
-    /// Overridden by `OTEL_PROPAGATORS` (`tracecontext`, `baggage`, `b3`, `b3multi`, `jaeger`, `xray`, `none`). Default:
-    /// W3C Trace Context and Baggage.
-    ///
-    /// ```
-    /// use telemetry_bootstrap::Propagator;
-    ///
-    /// # let _ =
-    /// telemetry_bootstrap::init().propagators([Propagator::B3, Propagator::TraceContext, Propagator::Baggage]);
-    /// ```
-    pub fn propagators(mut self, propagators: impl IntoIterator<Item = Propagator>) -> Self {
-        let propagators: Vec<_> = propagators.into_iter().collect();
-        self.config.common.values.set(&settings::PROPAGATORS, propagators.into());
-        self
-    }
-
-    /// Sets what is read from the system for the resource: process, host, operating system, container, Kubernetes.
-    ///
-    /// Attributes that are set in code or by `OTEL_RESOURCE_ATTRIBUTES` win. Each detector reads a few small files, and
-    /// what cannot be read is left out. `service.instance.id` is always there.
-    ///
-    /// Overridden by `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS`, a list of `process`, `host`, `os`, `container` and `k8s`, or
-    /// `all`. Default: none.
-    ///
-    /// ```
-    /// use telemetry_bootstrap::ResourceDetector;
-    ///
-    /// # let _ =
-    /// telemetry_bootstrap::init().resource_detectors([ResourceDetector::Container, ResourceDetector::Kubernetes]);
-    /// ```
-    pub fn resource_detectors(mut self, detectors: impl IntoIterator<Item = ResourceDetector>) -> Self {
-        let detectors: Vec<_> = detectors.into_iter().collect();
-        self.config.common.values.set(&settings::RESOURCE_DETECTORS, detectors.into());
-        self
-    }
-
-    /// Adds a propagator beside those of [`propagators`](Self::propagators).
-    ///
-    /// Overridden by `OTEL_PROPAGATORS`, which then names all that are used. Default: none.
-    ///
-    /// ```
-    /// # let own = telemetry_bootstrap::opentelemetry::propagation::TextMapCompositePropagator::new(Vec::new());
-    /// # let _ =
-    /// telemetry_bootstrap::init().propagator(own);
-    /// ```
-    pub fn propagator(mut self, propagator: impl TextMapPropagator + Send + Sync + 'static) -> Self {
-        self.additions.propagators.push(Box::new(propagator));
-        self
-    }
-
-    /// Directives that decide which `tracing` spans become OpenTelemetry spans, in the syntax of `RUST_LOG`. They are
-    /// separate from the log filter: `RUST_LOG=warn` must not end the traces.
-    ///
-    /// Overridden by `OTEL_RUST_SPAN_FILTER`. Default: `info`, which has the spans of `#[instrument]` and leaves out the
-    /// DEBUG and TRACE spans of HTTP and gRPC libraries.
-    ///
-    /// ```
-    /// # let _ =
-    /// telemetry_bootstrap::init().span_filter("info,my_crate=debug");
-    /// ```
-    pub fn span_filter(mut self, directives: impl Into<String>) -> Self {
-        self.config.common.values.set(&settings::SPAN_FILTER, directives.into());
-        self
-    }
 }
 
 /// Log lines.
