@@ -14,7 +14,7 @@
 //! **Exceptions**: an error (a field that holds an error value, the field `error`, or fields `exception.*`) is recorded as one `exception`
 //! span event, unless it is known. An error is known if its text, or the text of one of its causes, was recorded on
 //! this span or on a span below it: the same text, or one that ends with `: ` and the recorded text, as wrappers
-//! write it. Every span remembers the last [`REMEMBERED`] such texts. So an error that passes through five functions
+//! write it. Every span remembers the last [`REMEMBERED`](recorded::REMEMBERED) such texts. So an error that passes through five functions
 //! is one exception, on the span where it arose; the spans above it get status and type alone.
 //!
 //! **Of several errors** in one event that of the field `error` counts, or else the first one; `exception.*` of the event
@@ -28,9 +28,10 @@
 //! the span. The hook notes the panic ([`note_panic`]); when the unwinding exits the span, it is marked
 //! ([`mark_panicked`]).
 
+mod recorded;
+
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,6 +43,8 @@ use opentelemetry::{Context as OtelContext, KeyValue};
 use tracing_core::field::{Field, Visit};
 use tracing_core::{Event, Level, Metadata};
 
+use self::recorded::ErrorFingerprint;
+pub(crate) use self::recorded::RecordedErrors;
 use super::reentrancy::ReentrancyGuard;
 use super::spans::{SpanBridge, SpanState, as_inferred};
 use crate::bounded_text::{MAX_TEXT, beginning, to_text};
@@ -282,7 +285,7 @@ impl EventError {
     /// Returns whether the error was recorded before. If not, the spans around it remember it now.
     fn is_known(&self, state: &Arc<SpanState>) -> bool {
         let Some(error) = &self.error else { return false };
-        let known = state.lock_errors().knows(error);
+        let known = state.lock_errors().knows(&error.texts);
         let forms = [Some(error.message()), error.display.as_deref()];
         for text in forms.into_iter().flatten().map(ErrorFingerprint::new) {
             state.scope().for_each(|state| state.lock_errors().add(&text));
@@ -367,58 +370,6 @@ impl Visit for EventError {
     }
 }
 
-/// Errors that were recorded on a span or below it, the newest last.
-#[derive(Debug, Default)]
-pub(crate) struct RecordedErrors {
-    texts: VecDeque<ErrorFingerprint>,
-}
-
-impl RecordedErrors {
-    /// Removes all texts, for the next span in the same memory.
-    pub(super) fn clear(&mut self) {
-        self.texts.clear();
-    }
-
-    /// Returns `true` if the error, or one that it wraps, was recorded.
-    fn knows(&self, error: &Exception) -> bool {
-        self.texts.iter().any(|known| error.texts.iter().any(|text| known.is_of(text)))
-    }
-
-    /// Remembers a text; the oldest one goes when there are too many.
-    fn add(&mut self, text: &ErrorFingerprint) {
-        if self.texts.contains(text) {
-            return;
-        }
-        if self.texts.len() == REMEMBERED {
-            self.texts.pop_front();
-        }
-        self.texts.push_back(text.clone());
-    }
-}
-
-/// The end of an error's text, where wrappers put what they wrap.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct ErrorFingerprint {
-    text: Arc<str>,
-    /// The text is longer.
-    is_cut: bool,
-}
-
-impl ErrorFingerprint {
-    /// Takes the end of a text, whole characters of it.
-    fn new(text: &str) -> Self {
-        let from = text.len().saturating_sub(MAX_TAIL);
-        let from = (from..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or_default();
-        Self { text: text[from..].into(), is_cut: from > 0 }
-    }
-
-    /// Whether a text is the one remembered, or that of an error that wraps it.
-    fn is_of(&self, text: &str) -> bool {
-        text.strip_suffix(&*self.text)
-            .is_some_and(|before| before.is_empty() || self.is_cut || before.ends_with(": "))
-    }
-}
-
 /// The progress of an explicitly recorded error on this thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -435,11 +386,6 @@ thread_local! {
     /// A panic in this span, whose status is set when it is exited.
     static PANIC: RefCell<Option<(SpanId, EventError)>> = const { RefCell::new(None) };
 }
-
-/// Texts that a span remembers.
-const REMEMBERED: usize = 8;
-/// The limit of a remembered text, in bytes.
-const MAX_TAIL: usize = 1024;
 
 #[cfg(test)]
 mod tests;
