@@ -1,3 +1,6 @@
+mod errors;
+mod shutdown;
+
 use std::collections::VecDeque;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::sync::Arc;
@@ -292,29 +295,6 @@ fn threads_do_not_tear_each_others_lines() {
 }
 
 #[test]
-fn after_shutdown_a_line_is_out_when_the_call_returns() {
-    let output = Scripted::default();
-    let writer = output.start();
-    log(&writer, "before\n");
-    assert!(writer.shutdown(Instant::now() + LONG));
-    assert_eq!(output.text(), "before\n");
-    log(&writer, "after\n");
-    assert_eq!(output.text(), "before\nafter\n");
-}
-
-#[test]
-fn dropping_the_last_handle_writes_what_waits() {
-    let output = Scripted::default();
-    let writer = output.start();
-    let other = writer.clone();
-    log(&writer, "first\n");
-    drop(writer);
-    log(&other, "second\n");
-    drop(other);
-    assert_eq!(output.text(), "first\nsecond\n");
-}
-
-#[test]
 fn without_a_thread_the_caller_writes() {
     let output = Scripted::answering([Ok(100), error(io::ErrorKind::BrokenPipe)]);
     let writer = NonBlockingWriter::without_thread(LogDestination::writer(output.clone()));
@@ -340,29 +320,6 @@ fn a_file_is_appended_to() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "first\nsecond\n");
     let nowhere = LogDestination::file(directory.path().join("no/such/service.log"));
     assert!(NonBlockingWriter::new(nowhere, OverflowPolicy::Drop, 1).is_err());
-}
-
-#[test]
-fn the_longest_timeout_is_no_panic() {
-    let writer = Scripted::default().start();
-    assert!(writer.flush(Duration::MAX));
-}
-
-#[test]
-fn shutdown_releases_callers_that_wait_for_a_stuck_output() {
-    let (gate, asks, open) = Gate::new();
-    let writer = start(gate, OverflowPolicy::Block, 11);
-    log(&writer, "0123456789\n");
-    asks.recv_timeout(LONG).unwrap();
-    let waiting = {
-        let writer = writer.clone();
-        thread::spawn(move || log(&writer, "0123456789\n"))
-    };
-    assert!(!writer.shutdown(Instant::now() + Duration::from_millis(20)));
-    waiting.join().unwrap();
-    log(&writer, "0123456789\n");
-    assert_eq!(writer.dropped(), 2);
-    drop(open);
 }
 
 #[test]
@@ -413,61 +370,4 @@ fn a_line_longer_than_the_buffer_costs_no_other_line() {
     log(&writer, &long);
     assert!(writer.flush(LONG));
     assert_eq!(writer.dropped(), 1);
-}
-
-#[test]
-fn an_error_is_written_when_the_call_returns() {
-    use tracing_subscriber::layer::SubscriberExt as _;
-    let output = Scripted::default();
-    let writer = output.start();
-    let layer = crate::json::JsonLayer::new(writer);
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-        let written = |number: u32| {
-            tracing::error!(number, "failed");
-            // The thread may be late on a busy machine, but not always.
-            output.text().contains(&format!("\"number\":{number}}}"))
-        };
-        assert!((0..50).filter(|number| written(*number)).count() >= 25);
-    });
-}
-
-#[test]
-fn an_error_waits_once_for_an_output_that_is_stuck() {
-    use tracing_subscriber::layer::SubscriberExt as _;
-    let (gate, asks, open) = Gate::new();
-    let writer = start(gate, OverflowPolicy::Drop, 1 << 20);
-    let layer = crate::json::JsonLayer::new(writer.clone());
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-        tracing::info!("stuck");
-        asks.recv_timeout(LONG).unwrap();
-        let begun = Instant::now();
-        (0..10_000).for_each(|_| tracing::error!("failed"));
-        assert!(begun.elapsed() < Duration::from_millis(50) * 100, "{:?}", begun.elapsed());
-    });
-    drop(open);
-    assert!(writer.flush(LONG));
-}
-
-#[test]
-fn waits_for_errors_take_a_tenth_of_the_time() {
-    let slow = || SlowOutput;
-    let writer = start(slow, OverflowPolicy::Drop, 1 << 20);
-    let begun = Instant::now();
-    (0..500).for_each(|_| writer.push(b"failed\n", Urgency::Immediate));
-    // Each write takes two milliseconds: waiting for all of them would take a second.
-    assert!(begun.elapsed() < Duration::from_millis(600), "{:?}", begun.elapsed());
-    assert!(writer.flush(LONG));
-}
-
-struct SlowOutput;
-
-impl io::Write for SlowOutput {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        thread::sleep(Duration::from_millis(2));
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -1,0 +1,49 @@
+//! The end of a writer.
+
+use super::*;
+
+#[test]
+fn after_shutdown_a_line_is_out_when_the_call_returns() {
+    let output = Scripted::default();
+    let writer = output.start();
+    log(&writer, "before\n");
+    assert!(writer.shutdown(Instant::now() + LONG));
+    assert_eq!(output.text(), "before\n");
+    log(&writer, "after\n");
+    assert_eq!(output.text(), "before\nafter\n");
+}
+
+#[test]
+fn dropping_the_last_handle_writes_what_waits() {
+    let output = Scripted::default();
+    let writer = output.start();
+    let other = writer.clone();
+    log(&writer, "first\n");
+    drop(writer);
+    log(&other, "second\n");
+    drop(other);
+    assert_eq!(output.text(), "first\nsecond\n");
+}
+
+#[test]
+fn the_longest_timeout_is_no_panic() {
+    let writer = Scripted::default().start();
+    assert!(writer.flush(Duration::MAX));
+}
+
+#[test]
+fn shutdown_releases_callers_that_wait_for_a_stuck_output() {
+    let (gate, asks, open) = Gate::new();
+    let writer = start(gate, OverflowPolicy::Block, 11);
+    log(&writer, "0123456789\n");
+    asks.recv_timeout(LONG).unwrap();
+    let waiting = {
+        let writer = writer.clone();
+        thread::spawn(move || log(&writer, "0123456789\n"))
+    };
+    assert!(!writer.shutdown(Instant::now() + Duration::from_millis(20)));
+    waiting.join().unwrap();
+    log(&writer, "0123456789\n");
+    assert_eq!(writer.dropped(), 2);
+    drop(open);
+}
