@@ -1,4 +1,4 @@
-"""What must be true of the telemetry that a receiver took."""
+"""Assertions about the telemetry that a receiver has stored."""
 
 from collections import Counter
 
@@ -7,7 +7,7 @@ RUST = "my-rust-service"
 
 
 class Telemetry:
-    """What a receiver wrote, for questions."""
+    """Everything a receiver has written, with queries."""
 
     def __init__(self, items):
         errors = [item for item in items if item.get("signal") == "error"]
@@ -32,7 +32,7 @@ def one(items, **wanted):
 
 
 def path(spans, *steps):
-    """The spans of these names and kinds, each the parent of the next, beginning at the root of the trace."""
+    """Returns the spans with these names and kinds, each the parent of the next, from the root of the trace."""
     parent, found = "", []
     for name, kind in steps:
         span = one(spans, name=name, kind=kind, parent_span_id=parent)
@@ -60,7 +60,7 @@ def every_record_belongs_to_its_span(telemetry, service):
 
 
 def lines_and_records_are_the_same(telemetry, service, lines):
-    """Each event once on each output, with equal ids. What telemetry logs about itself is never exported."""
+    """Checks that each event is in each output once, with equal ids, and that lines about telemetry are not exported."""
     exported = [line for line in lines if not line["target"].startswith(("opentelemetry", "telemetry_bootstrap"))]
     of_line = [(line["message"], line.get("trace_id", ""), line.get("span_id", "")) for line in exported]
     records = telemetry.of("logs", service)
@@ -71,7 +71,7 @@ def lines_and_records_are_the_same(telemetry, service, lines):
 
 
 def value(telemetry, service, metric, **attributes):
-    """The last value of the series of a sum, or its count of a histogram."""
+    """Returns the last value of a series: of a sum its value, of a histogram its count."""
     points = []
     for item in telemetry.of("metrics", service):
         if item["name"] == metric:
@@ -82,7 +82,7 @@ def value(telemetry, service, metric, **attributes):
 
 
 def last_points(telemetry, service, metric):
-    """The points of the last export of a metric."""
+    """Returns the points of the last export of a metric."""
     exports = [item["points"] for item in telemetry.of("metrics", service) if item["name"] == metric]
     assert exports, f"no {metric}"
     return max(exports, key=lambda points: int(points[0]["timeUnixNano"]))

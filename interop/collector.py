@@ -88,7 +88,7 @@ class Fleet:
         )
 
     def nginx(self):
-        """nginx with the example's configuration: other ports, files in our directory, and the test's own limits."""
+        """Starts nginx with the example's configuration, with other ports, files in our directory and the test's limits."""
         text = (EXAMPLES / "nginx.conf").read_text()
         names = {"4317": "grpc", "4318": "http", "5317": "agent_grpc", "5318": "agent_http"}
         text = re.sub(r"127\.0\.0\.1:(\d+)", lambda found: self.address(names[found[1]]), text)
@@ -113,7 +113,7 @@ class Fleet:
             self.said_by_nginx += self.running[name].lines["stderr"]
 
     def drain(self):
-        """Ends the programs in the direction of the telemetry, so that each delivers what it holds."""
+        """Ends the programs in the order in which telemetry passes them, so that each delivers what it holds."""
         for name in ("nginx", "agent", "gateway_1", "gateway_2", "receiver"):
             self.running[name].terminate()
         return Telemetry(self.receiver.json("stdout"))
@@ -144,7 +144,7 @@ def sender(name, traces, pause, *keys, env):
     return programs.Program(programs.built("collector_sender"), name, str(traces), str(pause), *keys, env=env)
 
 
-# Milliseconds from one trace to the next, so that all senders are at the same one.
+# Milliseconds between traces, so that all senders send the same trace at the same time.
 PAUSE = 5
 SENDERS = {"first": ("grpc", "gzip"), "second": ("http/protobuf", "zstd"), "third": ("http/json", "gzip")}
 
@@ -164,7 +164,7 @@ def whole_traces_come_out_of_agent_and_gateways():
                 program.finish()
                 for signal, counts in program.json("stdout")[0].items():
                     assert counts["delivered"] == counts["accepted"] > 0, (name, signal, counts)
-        # What waits for its decision when a gateway ends is not sampled by its errors and duration.
+        # A trace that waits for its sampling decision when a gateway ends is decided without its errors and duration.
         arrived = SpansOfTraces(fleet.receiver)
         whole = spans_of_each * len(senders)
         fleet.receiver.wait_for(lambda: all(len(arrived()[trace]) == whole for trace in kept), "errors and slow traces")
@@ -189,7 +189,7 @@ def whole_traces_come_out_of_agent_and_gateways():
 
 
 class SpansOfTraces:
-    """The ids of the spans of each trace that a receiver has got until now."""
+    """Returns the ids of the spans of each trace that a receiver has so far."""
 
     def __init__(self, receiver):
         self.lines = receiver.lines["stdout"]
@@ -206,7 +206,7 @@ class SpansOfTraces:
 
 
 def lines_of_a_file_are_requests(fleet, traces):
-    """A line of OTLP as JSON is what the Collector's receivers read, over HTTP as from a file."""
+    """Checks that the Collector reads a line of OTLP/JSON, over HTTP and from a file."""
     path = fleet.directory / "file.jsonl"
     exporters = {f"OTEL_{signal}_EXPORTER": "otlp_file" for signal in ("TRACES", "METRICS", "LOGS")}
     env = {**exporters, "OTEL_RUST_EXPORTER_OTLP_FILE_PATH": str(path)}
@@ -261,7 +261,7 @@ def lines_of_each_preset_become_records():
 
 
 def as_record(preset, line):
-    """Body, severity and ids of a line, by the names that the backends publish."""
+    """Returns body, severity and ids of a line, by the names that the backends document."""
     severity, trace, span = {
         "otel": ("level", "trace_id", "span_id"),
         "ecs": ("log.level", "trace.id", "span.id"),
@@ -283,7 +283,7 @@ LIMITS = """
 
 
 def the_ledger_is_right_while_the_collector_is_killed_and_frozen():
-    """Whatever happens on the way, what a program counts as delivered comes out at the other end."""
+    """Checks that everything a program counts as delivered arrives, whatever fails on the way."""
     traces, pause = 5_000, 10
     with Fleet(sampled_percent=100, decision_wait="2s", limits=LIMITS) as fleet, ExitStack() as stack:
         own = {"OTEL_EXPORTER_OTLP_TIMEOUT": "2000", "OTEL_RUST_SHUTDOWN_TIMEOUT": "20000"}
@@ -315,7 +315,7 @@ def the_ledger_is_right_while_the_collector_is_killed_and_frozen():
             counts = ledger[signal]
             assert counts["accepted"] == sum(counts[key] for key in ("delivered", "rejected", "failed", "dropped")), counts
             assert counts["delivered"] <= came_out <= counts["delivered"] + counts["unanswered"], (name, signal, counts, came_out)
-            # What the limits of nginx held up until the shutdown's deadline is lost, and reported.
+            # Items that the limits of nginx delay beyond the shutdown's deadline are lost, and reported.
             is_reported = any("telemetry was lost" in line for line in own_lines(program))
             assert is_reported or counts["delivered"] == counts["accepted"], (name, signal, counts)
         if ledger["metrics"]["delivered"] == ledger["metrics"]["accepted"]:
@@ -325,12 +325,12 @@ def the_ledger_is_right_while_the_collector_is_killed_and_frozen():
 
 
 def own_lines(program):
-    """What the crate logged about the delivery."""
+    """Returns the log lines of the crate about delivery."""
     return [line for line in program.lines["stderr"] if '"target":"telemetry_bootstrap' in line]
 
 
 def killed(name):
-    """A trouble: the program is killed, and another one starts in its place."""
+    """Fault: the program is killed, and another one is started in its place."""
 
     def trouble(fleet):
         fleet.kill(name)
@@ -341,7 +341,7 @@ def killed(name):
 
 
 def frozen(*names):
-    """A trouble: the programs keep their connections and do nothing."""
+    """Fault: the programs are frozen; their connections stay open."""
 
     def trouble(fleet):
         for name in names:
@@ -354,12 +354,12 @@ def frozen(*names):
 
 
 def trace_id(number):
-    """As the sender makes it of a number."""
+    """Returns the trace id that the sender makes from a number."""
     return f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128:032x}"
 
 
 def events(name, traces):
-    """How many a sender logs inside its traces."""
+    """Returns how many records a sender logs inside its traces."""
     return traces + traces // 10 * (2 if name == "first" else 1)
 
 

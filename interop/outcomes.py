@@ -1,4 +1,4 @@
-"""What must be recorded of each call between the peers, whichever language the other side speaks."""
+"""The expected telemetry of each call between the peers, the same for every language of the other side."""
 
 from collections import Counter
 
@@ -33,7 +33,7 @@ def the_caller_saw(calls, outcomes):
 
 
 def our_side(telemetry, calls, outcomes, kind):
-    """One span of ours for each call, in the caller's trace, and one measurement."""
+    """Checks that we record one span for each call, in the caller's trace, and one measurement."""
     spans = {}
     for call in calls:
         scenario = call["scenario"]
@@ -63,7 +63,7 @@ def it_ended(span, code, kind):
 def measured(telemetry, outcomes, side):
     calls = Counter((method, code) for method, code, _ in outcomes.values())
     for (method, code), count in calls.items():
-        # Nobody implements it: a server counts it with all others of its kind.
+        # The method is not implemented: a server counts it under _OTHER.
         method = "_OTHER" if (side, method) == ("server", "Nothing") else f"test.Test/{method}"
         attributes = {"rpc.method": method, "rpc.status_code": code}
         value = checks.value(telemetry, "rust-peer", f"rpc.{side}.call.duration", **attributes)
@@ -75,7 +75,7 @@ def measured(telemetry, outcomes, side):
 
 
 def their_side(telemetry, calls, ours, service):
-    """What they recorded as servers is below our span. Python records nothing of calls that reach no handler."""
+    """Checks that the spans of their servers are below ours. Python records no call that does not reach a handler."""
     for call in calls:
         servers = [span for span in telemetry.trace(call["trace_id"]) if span["kind"] == "SERVER"]
         assert len(servers) == 1 or call["scenario"] in ("unknown-method", "too-large"), servers

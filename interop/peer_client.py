@@ -33,7 +33,7 @@ def call(channel, scenario):
 
 
 class Ended(Exception):
-    """A stream ended with this many messages and this code."""
+    """The end of a stream: the number of messages and the code."""
 
 
 def make(channel, service, scenario):
@@ -53,7 +53,7 @@ def make(channel, service, scenario):
     elif scenario == "cancel":
         stream = service.ServerStream(ask(1, "hang"))
         next(stream)
-        # The instrumentation makes a generator of it: this is how such a one is given up.
+        # The instrumentation returns a generator, which is closed to cancel the call.
         stream.close()
         raise Ended(1, grpc.StatusCode.CANCELLED)
     elif scenario == "client-stream":

@@ -54,7 +54,7 @@ def end(ask, context):
 
 
 def note_metadata(context):
-    """On the server's span, so that the receiver sees what arrived."""
+    """Sets an attribute of the server's span, so that the receiver shows what arrived."""
     span, metadata = trace.get_current_span(), context.invocation_metadata()
     span.set_attribute("received.k", [value for key, value in metadata if key == "k"])
     span.set_attribute("received.data-bin", [value.hex() for key, value in metadata if key == "data-bin"])

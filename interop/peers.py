@@ -19,19 +19,19 @@ from outcomes import OUTCOMES
 GRPCURL = "github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4"
 
 
-def python_calls_us_and_ends_in_every_way():
+def python_calls_us_with_every_outcome():
     expected = OUTCOMES | {"panic": ("Unary", "INTERNAL", 0), "too-large": ("Unary", "OUT_OF_RANGE", 0)}
     spans = they_call_us(functools.partial(programs.python, "peer_client.py"), expected)
-    # Of two values under one key the instrumentation there sends the last.
+    # The instrumentation there sends only the last of two values with one key.
     received_metadata(spans, ["2"])
 
 
-def we_call_python_and_end_in_every_way():
+def we_call_python_with_every_outcome():
     expected = OUTCOMES | {"panic": ("Unary", "UNKNOWN", 0), "too-large": ("Unary", "RESOURCE_EXHAUSTED", 0)}
     we_call_them(functools.partial(programs.python, "peer_service.py"), expected, "python-peer")
 
 
-def go_calls_us_and_ends_in_every_way():
+def go_calls_us_with_every_outcome():
     with go_peer() as peer:
         if not peer:
             return "SKIPPED: no Go here, or its modules cannot be had"
@@ -39,14 +39,14 @@ def go_calls_us_and_ends_in_every_way():
     received_metadata(spans, ["1", "2"])
 
 
-def we_call_go_and_end_in_every_way():
+def we_call_go_with_every_outcome():
     with go_peer() as peer:
         if not peer:
             return "SKIPPED: no Go here, or its modules cannot be had"
         we_call_them(peer, OUTCOMES | {"too-large": ("Unary", "RESOURCE_EXHAUSTED", 0)}, "go-peer", "serve")
 
 
-def we_call_where_nobody_listens():
+def we_call_a_closed_port():
     expected = {"ok": ("Unary", "UNAVAILABLE", 0), "stream": ("ServerStream", "UNAVAILABLE", 0)}
     with receiving() as (receiver, otlp):
         calls = our_calls(programs.free_port(), expected, otlp)
@@ -54,7 +54,7 @@ def we_call_where_nobody_listens():
     outcomes.our_side(received(receiver), calls, expected, "CLIENT")
 
 
-def grpcurl_asks_what_we_offer_and_calls_it():
+def grpcurl_lists_our_services_and_calls_one():
     path = grpcurl()
     if path is None:
         return "SKIPPED: no grpcurl here, and it cannot be installed"
@@ -148,7 +148,7 @@ def received(receiver):
 
 @contextlib.contextmanager
 def go_peer():
-    """Starts the peer in Go, built anew; nothing where that cannot be done."""
+    """Builds and starts the peer in Go; yields nothing if Go is not installed."""
     with tempfile.TemporaryDirectory() as folder:
         built, descriptors = pathlib.Path(folder) / "peer", pathlib.Path(folder) / "peer.bin"
         arguments = ["protoc", f"-I{stubs.HERE}", f"--descriptor_set_out={descriptors}", "peer.proto"]
@@ -175,10 +175,10 @@ def _go(*arguments, cwd=None):
 
 
 TESTS = [
-    python_calls_us_and_ends_in_every_way,
-    we_call_python_and_end_in_every_way,
-    go_calls_us_and_ends_in_every_way,
-    we_call_go_and_end_in_every_way,
-    we_call_where_nobody_listens,
-    grpcurl_asks_what_we_offer_and_calls_it,
+    python_calls_us_with_every_outcome,
+    we_call_python_with_every_outcome,
+    go_calls_us_with_every_outcome,
+    we_call_go_with_every_outcome,
+    we_call_a_closed_port,
+    grpcurl_lists_our_services_and_calls_one,
 ]

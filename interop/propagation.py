@@ -1,4 +1,4 @@
-"""Contexts that Python sends are read here, and sent back to Python, by every propagator."""
+"""Contexts from Python are extracted by our crate and injected back to Python, with every propagator."""
 
 import json
 import subprocess

@@ -13,7 +13,7 @@ import urllib.request
 import programs
 
 ROUNDS = 3
-# Of the method ProcessRequest; three more requests are in one stream.
+# Requests of the method ProcessRequest; three more are in one stream.
 CALLS_A_ROUND = 4
 REQUESTS_A_ROUND = CALLS_A_ROUND + 3
 CONFIGURATION = """
@@ -22,7 +22,7 @@ scrape_configs:
   - job_name: shop
     static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
 """
-# What it says of metrics without a description, and of names of the semantic conventions (process.thread.count).
+# Its messages about metrics without a description, and about names of the semantic conventions (process.thread.count).
 STYLE = ("no help text", 'non-histogram and non-summary metrics should not have "_count" suffix')
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 

@@ -26,12 +26,12 @@ REQUESTS = {
     "metrics": (metrics.ExportMetricsServiceRequest, metrics.ExportMetricsServiceResponse),
     "logs": (logs.ExportLogsServiceRequest, logs.ExportLogsServiceResponse),
 }
-# Of the SDK itself, or different in each run.
+# Attributes of the SDK itself, or different in each run.
 OF_THE_SDK = ("telemetry.", "service.instance.id")
 
 
 class Receiver:
-    """OTLP over gRPC and over HTTP: keeps what a request says, and how it was sent."""
+    """An OTLP receiver for gRPC and HTTP that keeps the content of each request and how it was sent."""
 
     def __init__(self):
         self.seen = []
@@ -133,7 +133,7 @@ def run(command, environment):
 
 
 def summary_of(seen):
-    """What must be equal, as a flat table."""
+    """Returns everything that must be equal, as a flat table."""
     summary = {}
     for signal, how, headers, message in seen:
         summary[f"{signal}.how"] = how
@@ -200,7 +200,7 @@ HTTP = {
 
 
 def case(base=HTTP, meant=None, **changes):
-    """`changes` begin after `OTEL_`; None removes a variable. `meant` is what we send where it differs on purpose."""
+    """Returns a case. Names in `changes` go without `OTEL_`; None removes a variable. `meant`: differences on purpose."""
     changed = {f"OTEL_{name}": value for name, value in changes.items()}
     environment = {name: value for name, value in {**base, **changed}.items() if value is not None}
     return environment, changed, meant or {}
@@ -210,7 +210,7 @@ def each(name, *values):
     return [case(**{name: value}) for value in values]
 
 
-# The specification: a limit that is empty is not set, so its default holds. Python takes away the limit.
+# The specification: an empty limit is not set, so the default holds. Python then has no limit.
 EMPTY_LIMITS = {
     "SPAN_ATTRIBUTE_COUNT_LIMIT": "span.attributes",
     "LOGRECORD_ATTRIBUTE_COUNT_LIMIT": "record.attributes",

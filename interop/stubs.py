@@ -1,4 +1,4 @@
-"""The code of a .proto file, made anew in a temporary folder each time."""
+"""Generates the code of a .proto file in a temporary folder."""
 
 import importlib
 import pathlib

@@ -1,4 +1,4 @@
-"""OpenTelemetry in a Python program, set up as its users do; where to send comes from the environment."""
+"""Sets up OpenTelemetry in a Python program as its documentation shows; the environment has the endpoint."""
 
 import logging
 
@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 
 def start(service_name):
-    """Returns a tracer, a meter, and what must be called at the end."""
+    """Returns a tracer, a meter, and a function that shuts telemetry down."""
     resource = Resource.create({SERVICE_NAME: service_name, SERVICE_VERSION: "1.0.0"})
 
     traces = TracerProvider(resource=resource)
