@@ -36,7 +36,7 @@ async fn status_fault_is_answered_as_often_as_requested_and_nothing_is_kept() {
 }
 
 #[tokio::test]
-async fn a_fault_stays_until_it_is_healed() {
+async fn a_fault_stays_until_it_is_cleared() {
     let collector = Collector::start().unwrap();
     let mut client = client(&collector).await;
     collector.inject_fault(Fault::status(GrpcCode::PermissionDenied, "no"));

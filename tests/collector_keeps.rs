@@ -213,7 +213,7 @@ async fn the_only_span_and_record_are_found_by_name() {
 }
 
 #[tokio::test]
-async fn an_error_is_found() {
+async fn assert_no_errors_names_a_span_with_status_error() {
     let collector = Collector::start().unwrap();
     let mut clients = otlp::Clients::new(collector.endpoint());
     let mut failed = otlp::span(1, 0, "root");

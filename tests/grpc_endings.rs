@@ -64,7 +64,7 @@ async fn server_streaming_without_messages_ok() {
 }
 
 #[tokio::test]
-async fn bidi_ok() {
+async fn bidirectional_streaming_ok() {
     let world = World::start().await;
     let stream = world.grpc().bidi(tokio_stream::iter(vec![ask(2, "ok"); 2])).await.unwrap().into_inner();
     assert_eq!(drain(stream).await.0, 2);
@@ -127,7 +127,7 @@ async fn client_streaming_status() {
 }
 
 #[tokio::test]
-async fn bidi_status() {
+async fn bidirectional_streaming_status() {
     let world = World::start().await;
     let stream = world.grpc().bidi(tokio_stream::iter([ask(1, "10")])).await.unwrap().into_inner();
     drain(stream).await.1.unwrap_err();

@@ -50,7 +50,7 @@ fn channel(address: SocketAddr) -> Channel {
 }
 
 #[tokio::test]
-async fn interceptors_on_either_side() {
+async fn calls_with_interceptors_on_either_side_are_recorded() {
     let (recorded, client) = (Recorded::new(), Recorded::new());
     let (address, incoming) = listen().await;
     let refuse = |request: Request<()>| match request.metadata().get("token") {
@@ -205,7 +205,7 @@ async fn request_messages_in_a_router_are_followed_in_tonics_body() {
 }
 
 #[tokio::test]
-async fn balanced_channels() {
+async fn target_names_the_server_of_a_balanced_channel() {
     let (address, incoming) = listen().await;
     tokio::spawn(Server::builder().add_service(TestService::new()).serve_with_incoming(incoming));
     let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();

@@ -64,7 +64,7 @@ fn call(headers: &[(&str, &str)]) -> http::Request<Body> {
 }
 
 #[tokio::test]
-async fn context_goes_through_whole() {
+async fn trace_state_and_baggage_pass_through_a_service() {
     let _telemetry = telemetry_bootstrap::init().ignore_env().build().unwrap();
 
     let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03";

@@ -103,7 +103,7 @@ async fn the_caller_can_be_ignored_per_method() {
 }
 
 #[tokio::test]
-async fn broken_headers_are_ignored() {
+async fn malformed_trace_headers_start_a_new_trace() {
     for broken in ["", "00-0af7", "00-00000000000000000000000000000000-b7ad6b7169203331-01", "\u{fc}", "ff-x"]
     {
         let value = http::HeaderValue::from_bytes(broken.as_bytes()).unwrap();

@@ -36,7 +36,7 @@ fn two_hundred_fields_and_sixty_spans() {
 }
 
 #[test]
-fn a_megabyte_of_everything() {
+fn text_of_all_characters_and_a_megabyte_of_bytes_read_back() {
     let text: String = (0..0x11_0000).filter_map(char::from_u32).collect();
     let event = vec![
         ("message".to_owned(), Logged::Text(text.clone())),

@@ -174,7 +174,7 @@ fn unavailable_is_tried_again_until_it_is_over() {
 }
 
 #[test]
-fn a_collector_that_asks_for_a_pause_gets_it_and_then_everything() {
+fn requested_pause_is_kept_and_everything_arrives_afterwards() {
     let collector = Collector::start().unwrap();
     let local = Local::start(&collector.endpoint());
     let pause = Duration::from_millis(800);

@@ -169,7 +169,7 @@ fn unknown_authority_is_reported_with_its_cause() {
 }
 
 #[test]
-fn a_collector_that_asks_for_a_certificate_is_shown_one() {
+fn client_certificate_is_sent_to_a_collector_that_requires_one() {
     let authority = Authority::new();
     let asking = || identity(&authority).client_ca_root(Certificate::from_pem(authority.pem()));
     let collector = Collector::start(asking());

@@ -92,7 +92,7 @@ fn child() {
             });
             std::process::exit(HOLDS);
         }
-        "errors, and nobody reads" => {
+        "errors without a reader" => {
             let writer =
                 NonBlockingWriter::new(LogDestination::Stderr, OverflowPolicy::Drop, max_bytes).unwrap();
             let begun = Instant::now();
@@ -346,7 +346,7 @@ fn an_output_that_panics_costs_its_lines_and_is_reported_once() {
 }
 
 #[test]
-fn errors_do_not_wait_for_an_output_that_nobody_reads() {
+fn errors_do_not_wait_for_an_output_without_a_reader() {
     let (_unread, stderr) = io::pipe().unwrap();
-    assert!(ends_well(start("errors, and nobody reads", Stdio::null(), stderr.into())));
+    assert!(ends_well(start("errors without a reader", Stdio::null(), stderr.into())));
 }

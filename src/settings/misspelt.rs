@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distance_counts_edits() {
+    fn edit_distance_counts_single_edits() {
         for (a, b, expected) in [
             ("", "", 0),
             ("abc", "abc", 0),

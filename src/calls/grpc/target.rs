@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn the_conventions_vectors() {
+    fn examples_of_the_conventions_are_read() {
         parses("grpc.io:50051", "grpc.io", Some(50051));
         parses("dns://1.2.3.4/grpc.io:50051", "grpc.io", Some(50051));
         parses("unix:///run/containerd/containerd.sock", "/run/containerd/containerd.sock", None);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn other_forms_in_use() {
+    fn schemes_and_forms_of_other_resolvers_are_read() {
         parses("grpc.io", "grpc.io", None);
         parses("dns:grpc.io:50051", "grpc.io", Some(50051));
         parses("dns:///grpc.io:50051", "grpc.io", Some(50051));

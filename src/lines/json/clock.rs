@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn known_instants() {
+    fn known_instants_are_written_as_rfc_3339() {
         // seconds from `date -u -d … +%s`
         let table = [
             (at(0, 0), "1970-01-01T00:00:00.000000Z"),

@@ -40,7 +40,7 @@ fn every_form_is_understood() {
 
 #[cfg(feature = "tls")]
 #[test]
-fn https_is_tls() {
+fn https_endpoints_use_tls() {
     assert_eq!(uri("https://collector:4317"), "https://collector:4317/");
     assert_eq!(uri("HTTPS://[::1]"), "https://[::1]/");
     assert_eq!(reason("https://127.1:4317"), "the host is not an IPv4 address of four numbers");

@@ -100,7 +100,7 @@ fn a_variable_without_scheme_means_tls_unless_insecure() {
 
 #[cfg(feature = "tls")]
 #[test]
-fn a_scheme_beats_insecure() {
+fn scheme_of_the_endpoint_overrides_insecure() {
     let insecure = |value| ("OTEL_EXPORTER_OTLP_INSECURE", value);
     let settings = resolved(init().endpoint("https://c:1"), &Env::from_pairs([insecure("true")]));
     assert_eq!(uris(&settings), at(["https://c:1"; 3]));

@@ -269,7 +269,7 @@ fn shown(builder: Builder, env: &Env) -> String {
 }
 
 #[test]
-fn no_secret_is_shown() {
+fn secrets_are_in_no_message() {
     let builder = || {
         let all = init().header("authorization", "S3CRET").endpoint("http://c:1");
         all.traces(|traces| traces.header("x-token", "S3CRET"))

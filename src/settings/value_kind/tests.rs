@@ -76,7 +76,7 @@ fn what_is_shown_can_be_given() {
 
 #[cfg(feature = "gzip")]
 #[test]
-fn gzip_is_there() {
+fn gzip_is_accepted_with_its_feature() {
     assert_eq!(COMPRESSION.read("GZIP"), Ok(Compression::Gzip));
 }
 

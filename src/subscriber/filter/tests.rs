@@ -40,7 +40,7 @@ fn wrong_directives_are_named_and_the_rest_is_kept() {
 }
 
 #[test]
-fn the_reason_says_which_levels_there_are() {
+fn reason_for_an_unknown_level_lists_the_levels() {
     let (_, bad) = Filter::parse("my_crate=verbose");
     assert_eq!(
         FilterError::new(bad).to_string(),

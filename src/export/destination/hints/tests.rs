@@ -98,7 +98,7 @@ fn configurations_that_cannot_work_name_the_setting_that_would() {
 }
 
 #[test]
-fn every_destination_is_named_with_the_page_that_says_so() {
+fn every_destination_has_hosts_limits_and_a_source() {
     for destination in DESTINATIONS {
         assert!(destination.source.starts_with("https://"), "{}", destination.name);
         assert!(

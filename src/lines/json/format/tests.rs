@@ -34,7 +34,7 @@ fn line(options: &Options, ids: Option<TraceIds>) -> String {
 }
 
 #[test]
-fn opentelemetry() {
+fn default_lines_have_the_documented_names() {
     assert_eq!(
         line(&with_service(FieldNames::OpenTelemetry), Some(IDS)),
         concat!(
@@ -47,7 +47,7 @@ fn opentelemetry() {
 }
 
 #[test]
-fn elastic_common_schema() {
+fn ecs_lines_have_the_names_of_the_schema() {
     assert_eq!(
         line(&with_service(FieldNames::ElasticCommonSchema), Some(IDS)),
         concat!(
@@ -60,7 +60,7 @@ fn elastic_common_schema() {
 }
 
 #[test]
-fn google_cloud_logging() {
+fn google_cloud_lines_have_the_special_fields() {
     let mut options = with_service(FieldNames::GoogleCloudLogging);
     options.google_cloud_project = Some("my-project".to_owned());
     let unsampled = TraceIds { flags: TraceFlags::NOT_SAMPLED, ..IDS };
@@ -84,7 +84,7 @@ fn google_cloud_logging_without_a_project_has_the_bare_trace_id() {
 }
 
 #[test]
-fn datadog() {
+fn datadog_lines_have_the_names_of_its_log_format() {
     assert_eq!(
         line(&with_service(FieldNames::Datadog), Some(IDS)),
         concat!(

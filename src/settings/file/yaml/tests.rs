@@ -99,7 +99,7 @@ fn an_alias_is_a_copy() {
 }
 
 #[test]
-fn json_is_yaml() {
+fn json_documents_are_read_as_yaml() {
     let root = parsed("{\"file_format\": \"1.0\", \"a\": [true, null, 1.5]}").unwrap();
     assert!(matches!(&root.get("a").unwrap().value, Value::List(items) if items.len() == 3));
 }
