@@ -1,4 +1,6 @@
 //! Compression of requests.
+//!
+//! A message that cannot be compressed is sent as it is, without the header that names an encoding.
 
 use bytes::Bytes;
 
@@ -26,6 +28,7 @@ pub(super) fn compressed(message: Bytes, compression: Compression) -> Encoded {
 
 #[cfg(feature = "gzip")]
 fn gzip(message: &[u8]) -> Option<Vec<u8>> {
+    /// Compresses at the default level. Writing to memory does not fail.
     use std::io::Write as _;
 
     let buffer = Vec::with_capacity(message.len() / 4);

@@ -119,6 +119,7 @@ pub(super) struct Generation {
 }
 
 impl Connection {
+    /// Prepares a connection; nothing is sent.
     fn new(connector: Connector, http: Http) -> Self {
         let last_response = LastResponse::default();
         let current = Arc::new(Mutex::new(Generation::new(&connector, http, 0, &last_response)));
@@ -150,6 +151,7 @@ impl Connection {
 }
 
 impl Generation {
+    /// Begins a generation, without a connection yet.
     fn new(connector: &Connector, http: Http, number: u64, last_response: &LastResponse) -> Self {
         let peer = Peer::default();
         let connector = connector.with_peer(peer.clone());
@@ -187,6 +189,8 @@ impl Generation {
     }
 
     /// Returns why a request failed.
+    ///
+    /// It knows more than the error: whether a connection was made at all, and what the peer has sent on it.
     pub(super) fn explain(&self, error: &(dyn Error + 'static)) -> Failure {
         match self.peer.connect_failure() {
             // The request waited for a connection that another one was making.
@@ -205,5 +209,6 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 /// Answers are small.
 #[cfg(feature = "otlp-grpc")]
 const WINDOW: u32 = 64 << 10;
+/// Bytes of the headers of an answer. A larger list is an error of the stream.
 #[cfg(feature = "otlp-grpc")]
 const MAX_HEADER_BYTES: u32 = 64 << 10;

@@ -3,6 +3,15 @@
 //! A source is code of the user: it may block, hang or panic. It runs on a helper thread of the runtime. A call that
 //! has not returned within its limit fails the requests that wait for it, which are tried again later; these then wait
 //! for the same call instead of starting another one. So a source that hangs takes one thread and no more.
+//!
+//! ```text
+//! request ─▶ headers of sources: cached value, or one call per source that all requests wait for
+//!         ─▶ signer: one call per request, at most MAX_SIGNING at once
+//!         ─▶ sent; after 401 or 403: values fetched before the request was made are discarded
+//! ```
+//!
+//! A value is kept for as long as its source says. A refusal ends that early, once for each value: the next request
+//! gets a new one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +50,11 @@ impl Credentials {
     }
 
     /// Adds the headers of the sources, then those of the signer, which signs them too.
+    ///
+    /// # Errors
+    ///
+    /// A [`Failure`] that names the header or the signer. Texts of user code are shortened, and words that may be
+    /// secrets are left out.
     pub(super) async fn add_to(
         &self,
         mut request: Request<RequestBody>,
@@ -145,6 +159,7 @@ struct Signer {
 }
 
 impl Signer {
+    /// Prepares a signer.
     fn new(signer: RequestSigner) -> Self {
         Self { signer, threads: Arc::new(Semaphore::new(MAX_SIGNING)) }
     }

@@ -1,4 +1,8 @@
 //! One HTTP request and its answer, for both protocols.
+//!
+//! The head decides first: a request with an error status needs no body. Answers are bounded in size, because a wrong
+//! address can lead to any page. The time limit is the caller's: dropping the future of [`exchange`] resets the stream,
+//! or closes the connection for HTTP/1.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -40,6 +44,10 @@ impl Answer {
 }
 
 /// Sends a request on a connection, and reads the answer.
+///
+/// # Errors
+///
+/// A [`Failure`] if there is no connection, or if it breaks before the status is known.
 pub(super) async fn exchange(on: &Generation, request: Request<RequestBody>) -> Result<Answer, Failure> {
     let response = on.client.request(request).await.map_err(|error| on.explain(&error))?;
     on.record_response();
@@ -72,6 +80,7 @@ pub(super) async fn exchange(on: &Generation, request: Request<RequestBody>) -> 
     Ok(answer)
 }
 
+/// Returns the next frame of a body.
 async fn next_frame(body: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::Error>> {
     poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
 }
@@ -85,6 +94,7 @@ pub(super) struct RequestBody {
 }
 
 impl RequestBody {
+    /// Creates the body of a request from its two parts.
     pub(super) fn new(prefix: Bytes, message: Bytes) -> Self {
         Self { prefix, message, is_sent: Arc::default() }
     }

@@ -7,6 +7,13 @@
 //! | an error of this crate | the name was not resolved; the proxy refused |
 //! | an error of HTTP/2 | GOAWAY without an error: the receiver ends |
 //! | the deepest source | connection refused, too many open files |
+//!
+//! Libraries report the same error for different faults: an HTTP/2 client that meets HTTP/1, TLS or a proxy's page says
+//! "connection closed" for all of them. An operator needs to know which setting is wrong, so that the evidence is
+//! weighed here: what the peer has sent first comes before what the library made of it.
+//!
+//! A [`Cause`] decides two things, whether the request is tried again and which advice the outage log gives. The text
+//! beside it is for people only.
 
 use std::error::Error;
 use std::io;
@@ -31,6 +38,8 @@ pub(super) fn explain(error: &(dyn Error + 'static), first: FirstBytes, http: Ht
 }
 
 /// Returns the cause by the errors that are among the sources.
+///
+/// The order matters: an error of TLS or of a proxy wraps one of I/O, which alone would be a lost connection.
 fn cause(error: &(dyn Error + 'static), deepest: &(dyn Error + 'static)) -> Cause {
     #[cfg(feature = "tls")]
     if let Some(cause) = find::<rustls::Error>(error).map(super::tls::cause) {

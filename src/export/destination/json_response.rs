@@ -1,4 +1,6 @@
 //! Answers in JSON.
+//!
+//! They are converted to protobuf and read by [`responses`], so that both encodings are understood in the same way.
 
 use super::outcome::Outcome;
 use super::responses;

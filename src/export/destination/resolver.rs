@@ -1,4 +1,10 @@
 //! Names to addresses.
+//!
+//! Addresses are not cached: each new connection resolves the name anew, so that a collector that has moved is found.
+//! Connections are few and long-lived, so that this costs nothing.
+//!
+//! `getaddrinfo` blocks a thread of the runtime's pool for as long as a name server takes, up to half a minute. Lookups
+//! of one host are joined for that time.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -33,6 +39,8 @@ pub(super) struct NameNotResolved(String);
 
 impl Resolver {
     /// Joins the lookup that is under way for this host, or begins one.
+    ///
+    /// Must be called inside the runtime.
     fn lookup(&self, host: String) -> Lookup {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let (key, shared, resolve) = (host.clone(), Arc::clone(&self.running), self.resolve);

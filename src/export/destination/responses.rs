@@ -1,4 +1,12 @@
 //! The messages of answers, read field by field: for any input, reading ends and nothing panics.
+//!
+//! | message | read of it | if it is malformed |
+//! |---|---|---|
+//! | `Export…ServiceResponse` | rejected items and the reason | a success: the status decides |
+//! | `google.rpc.Status` | the message, the requested pause | no message, no pause |
+//!
+//! Texts come from the network and go to the log: markup and control characters are removed, and their length is
+//! limited.
 
 use std::time::Duration;
 
@@ -41,6 +49,7 @@ pub(super) fn retry_delay(status: &[u8]) -> Option<Duration> {
     Some(seconds.saturating_add(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))))
 }
 
+/// The contents of the fields of this number.
 fn nested(message: &[u8], wanted: u32) -> impl Iterator<Item = &[u8]> {
     fields(message).filter_map(move |(field, value)| match value {
         WireValue::Bytes(bytes) if field == wanted => Some(bytes),

@@ -16,6 +16,9 @@ use bytes::Bytes;
 use crate::export::encode::{self, points};
 
 /// Encoded items in order of arrival, each run of items with the scope they share.
+///
+/// Two allocations hold any number of items. Emptied buffers are used again, so that recording allocates nothing in the
+/// steady state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ItemBuffer {
     /// For each run: the encoded scope, then its items, each framed as a field of the scope's message.
@@ -40,6 +43,9 @@ impl ItemBuffer {
     pub(in crate::export) const OVERHEAD: usize = size_of::<ScopeRun>() + encode::MAX_HEAD;
 
     /// Appends an encoded item, in the frame that a request has around it.
+    ///
+    /// The scope is compared with that of the last run, byte by byte: nearly all items of a program follow one of their
+    /// own scope.
     pub(crate) fn push(&mut self, scope: &[u8], item: &[u8]) {
         if self.last_scope() != Some(scope) {
             let scope_start = self.bytes.len();
@@ -121,6 +127,7 @@ pub(crate) struct Batch {
     is_unanswered: bool,
 }
 
+/// What is sent: items that are framed for each try, or a complete request.
 #[derive(Debug)]
 enum Content {
     /// Shared by the destinations that it waits for.

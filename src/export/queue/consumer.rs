@@ -1,4 +1,8 @@
 //! One destination's side of the queues.
+//!
+//! All methods take the queue's lock for a moment, and none of them while anything is awaited. A batch is at one place
+//! at any time: in the lane, with the worker, or gone; the ledger is written under the lock when it is gone, so that
+//! the equation holds at every moment for those who look.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -26,10 +30,12 @@ pub(crate) enum Take {
 }
 
 impl Consumer {
+    /// Creates the side of one lane.
     pub(super) fn new(queue: Arc<Queue>, lane: usize) -> Self {
         Self { queue, lane }
     }
 
+    /// Returns the counts of this destination.
     pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.outlet().ledger
     }
@@ -64,6 +70,7 @@ impl Consumer {
         self.lane_in(&mut state).in_flight.push(InFlight::new(number, items, is_unanswered));
     }
 
+    /// Notes that a request is not under way any more.
     pub(in crate::export) fn finished(&self, number: u64) {
         self.lane_in(&mut self.queue.lock()).in_flight.retain(|request| request.number != number);
     }
@@ -86,6 +93,7 @@ impl Consumer {
         }
     }
 
+    /// Returns `true` if nothing waits, full or open.
     pub(crate) fn is_empty(&self) -> bool {
         self.lane_in(&mut self.queue.lock()).items == 0
     }
@@ -160,10 +168,12 @@ impl Consumer {
         ledger.fail(ledger.snapshot().pending);
     }
 
+    /// Returns what this destination has beside its lane.
     fn outlet(&self) -> &Outlet {
         &self.queue.outlets[self.lane]
     }
 
+    /// Returns this destination's lane.
     fn lane_in<'a>(&self, state: &'a mut QueueState) -> &'a mut Lane {
         &mut state.lanes[self.lane]
     }

@@ -1,4 +1,11 @@
 //! What waits for one destination.
+//!
+//! ```text
+//! open batch (shared) ──full or delay──▶ full: sequence 7 │ 8 │ 9 ──take──▶ worker ──put back──▶ at its place
+//! ```
+//!
+//! Sequence numbers order batches over all lanes. A batch that comes back is older than those that wait, and is sent
+//! before them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -36,6 +43,7 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
+    /// Notes a request that is about to be sent.
     pub(super) fn new(number: u64, items: u64, is_unanswered: Arc<AtomicBool>) -> Self {
         Self { number, items, is_unanswered }
     }

@@ -10,6 +10,12 @@
 //! | failed | it was given up: after an error that no retry mends, or at the end |
 //! | dropped | there was no room for it |
 //! | pending | everything else: the difference |
+//!
+//! # Why the counts always add up
+//!
+//! `pending` is the rest, so that no count has to be moved. Counters are only incremented, an item is accepted before
+//! anything else becomes of it, and `accepted` is read last: the sum of the others, read before, cannot exceed it. No
+//! lock is taken.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

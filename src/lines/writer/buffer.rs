@@ -1,4 +1,27 @@
 //! The bytes that wait, and the threads that wait for them.
+//!
+//! # The parts
+//!
+//! | part | waits | woken by |
+//! |---|---|---|
+//! | callers that log | never, unless the policy is [`Block`](OverflowPolicy::Block) or the line is an error | – |
+//! | the reader, the writer's thread | for lines | the first line, or half a buffer |
+//! | callers that flush | for the reader's progress | each write that has ended |
+//!
+//! A caller appends its line and leaves; the reader takes everything at once and exchanges the buffer for an empty one,
+//! so that the lock is held for a copy at most, never for a write. After a write the reader waits for a millisecond
+//! before it sleeps: lines that follow each other closely then share a write and cost no wake-up.
+//!
+//! # Counting
+//!
+//! `accepted` and `finished` are bytes since the start. A flush notes `accepted` and waits until `finished` has reached
+//! it, whatever is appended meanwhile. Lines that the output refuses count as finished, and as dropped.
+//!
+//! # Lines that are urgent
+//!
+//! An error should be in the output when the program ends right after it. Its caller waits for the write, within a
+//! budget: at most 50 ms for one line, and a tenth of the time in the long run, so that an output that hangs does not
+//! stop a program that logs errors.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -28,6 +51,7 @@ pub(super) enum Pushed {
     Dropped,
 }
 
+/// Guarded by the buffer's lock.
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
@@ -55,6 +79,7 @@ struct State {
     patience: Option<(Duration, Instant)>,
 }
 
+/// Bytes of a line that is longer than the buffer.
 #[derive(Clone, Copy, Default)]
 struct Oversized {
     waiting: usize,
@@ -81,6 +106,7 @@ enum Reader {
 }
 
 impl Buffer {
+    /// Creates an empty buffer.
     pub(super) fn new(overflow: OverflowPolicy, max_bytes: usize) -> Self {
         Self {
             state: Mutex::default(),
@@ -125,6 +151,7 @@ impl Buffer {
         self.lock().accepted
     }
 
+    /// Waits until there is room, or the program ends.
     fn wait_for_room<'a>(&self, mut state: MutexGuard<'a, State>, length: usize) -> MutexGuard<'a, State> {
         if state.ending || state.has_room(length, self.max_bytes) {
             return state;
@@ -224,10 +251,12 @@ impl Buffer {
         self.filled.notify_one();
     }
 
+    /// Returns `true` once no more lines can come.
     pub(super) fn is_closed(&self) -> bool {
         self.lock().closed
     }
 
+    /// Counts lines that are lost.
     pub(super) fn count_dropped(&self, lines: u64) {
         self.dropped.fetch_add(lines, Ordering::Relaxed);
     }
@@ -238,6 +267,7 @@ impl Buffer {
         state.lines_in_flight + count_lines(&state.waiting)
     }
 
+    /// Returns the lines that were lost so far.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -249,6 +279,7 @@ impl Buffer {
 }
 
 impl State {
+    /// Returns the bytes that are not written.
     fn pending(&self) -> usize {
         self.waiting.len() + self.in_flight
     }
@@ -259,6 +290,7 @@ impl State {
         if length > max_bytes { oversized == 0 } else { self.pending() - oversized + length <= max_bytes }
     }
 
+    /// Lets one line of the reader's own thread through.
     fn admit_own_line(&mut self) -> bool {
         let is_admitted = self.own_line == OwnLine::None;
         if is_admitted {
@@ -267,6 +299,7 @@ impl State {
         is_admitted
     }
 
+    /// Returns `true` if a caller may wait for an urgent line. The budget grows by a tenth of the time that has passed.
     fn has_patience(&mut self, now: Instant) -> bool {
         let (left, since) = self.patience.unwrap_or((MAX_PATIENCE, now));
         let left = MAX_PATIENCE.min(left + now.saturating_duration_since(since) / 10);
@@ -274,12 +307,14 @@ impl State {
         left >= URGENT_PATIENCE
     }
 
+    /// Takes a wait from the budget.
     fn use_patience(&mut self, waited: Duration) {
         if let Some((left, _)) = &mut self.patience {
             *left = left.saturating_sub(waited);
         }
     }
 
+    /// Returns `true` if the reader should be woken before the buffer is full.
     fn is_half_full(&self, max_bytes: usize) -> bool {
         self.waiting.len() > max_bytes / 2
     }
@@ -289,6 +324,7 @@ impl State {
         self.flushing > 0 || self.blocked > 0 || self.closed || self.is_half_full(max_bytes)
     }
 
+    /// Notes that what the reader had taken is written.
     fn finish(&mut self, bytes: usize) {
         self.in_flight = 0;
         self.lines_in_flight = 0;

@@ -1,4 +1,7 @@
 //! A log file, which may be moved away or deleted while it is written.
+//!
+//! Before each write the path is looked up, one system call for a group of lines, and compared by device and inode with
+//! what is open. So rotation needs no signal, and a file that was deleted is created again.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
@@ -24,6 +27,7 @@ impl LogFile {
         Ok(Self { path: path.to_owned(), open, is_fifo })
     }
 
+    /// Returns `true` if the path was a FIFO when it was opened.
     pub(super) fn is_fifo(&self) -> bool {
         self.is_fifo
     }
@@ -53,6 +57,7 @@ impl LogFile {
     }
 }
 
+/// Opens a path at its end.
 fn open(path: &Path) -> io::Result<(File, Identity)> {
     let file = OpenOptions::new().append(true).create(true).open(path)?;
     let identity = identity(&file.metadata()?);

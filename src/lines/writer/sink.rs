@@ -1,4 +1,15 @@
 //! An open output, and how a write is carried to its end.
+//!
+//! | what happens | result |
+//! |---|---|
+//! | the output takes a part | the rest is written |
+//! | a signal interrupts, or the output is not ready | tried again, while `patient` allows it |
+//! | an error | the rest is counted as lost |
+//! | an error inside a line | the next line begins with a line feed |
+//! | a panic of the user's output | as an error |
+//!
+//! Lines to a pipe go out in pieces of at most `PIPE_BUF` bytes, which the system does not mix with what other
+//! processes write to the same pipe. A longer line is written alone.
 
 use std::fmt;
 use std::fs::File;
@@ -26,12 +37,18 @@ pub(super) struct Sink {
     mid_line: bool,
 }
 
+/// An output that is written without the lock of a standard stream.
 enum OpenFile {
     Log(LogFile),
     Stream(File),
 }
 
 impl Sink {
+    /// Opens the output.
+    ///
+    /// # Errors
+    ///
+    /// Those of opening a file.
     pub(super) fn open(destination: Arc<LogDestination>) -> io::Result<Self> {
         let (file, is_pipe) = match &*destination {
             LogDestination::File(path) => {
@@ -103,6 +120,7 @@ fn stream_copy(_: &LogDestination) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Returns `true` for a pipe or FIFO.
 fn is_pipe(file: &File) -> bool {
     file.metadata().is_ok_and(|metadata| is_fifo(&metadata))
 }
@@ -124,6 +142,7 @@ fn carry(
     insist(patient, || out.flush())
 }
 
+/// Writes bytes in pieces of whole lines.
 fn carry_bytes(
     out: &mut dyn Write,
     rest: &mut &[u8],

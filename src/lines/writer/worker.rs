@@ -1,4 +1,10 @@
 //! The writer's thread.
+//!
+//! It owns the [`Sink`] and its buffer. It is marked as a thread of this crate: what the user's output logs there is
+//! not recorded by the telemetry that it is the output of, but for one line (see [`buffer`](super::buffer)).
+//!
+//! It ends when the last handle on the writer is dropped and everything is written, or a second later if the output is
+//! not ready.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +26,7 @@ pub(super) fn spawn(shared: Arc<Shared>, sink: Arc<Mutex<Option<Sink>>>) -> io::
     thread::Builder::new().name(THREAD_NAME.into()).spawn(run).map(drop)
 }
 
+/// The thread's function.
 fn run(shared: &Shared, mut sink: Sink) {
     become_line_writer();
     let mut lines = Vec::new();
@@ -43,4 +50,5 @@ fn run(shared: &Shared, mut sink: Sink) {
 
 const THREAD_NAME: &str = "otel-log-writer";
 const PATIENCE_AFTER_CLOSE: Duration = Duration::from_secs(1);
+/// Bytes of memory that are kept after a burst.
 const MAX_KEPT_BYTES: usize = 512 * 1024;

@@ -5,7 +5,7 @@
 //! 1. [`CheckedMeter::check`] compares the instrument with the first one of its name, and warns of a difference;
 //! 2. the SDK's instrument is created, with the boundaries for seconds where the unit is `s` and none are given;
 //! 3. callbacks are registered with the [`Observer`], and the SDK gets one that hands on what they observed;
-//! 4. the instrument is wrapped so that each key of a measurement comes once ([`UniqueKeys`]).
+//! 4. the instrument is wrapped so that each key of a measurement comes once (`UniqueKeys`).
 //!
 //! | instrument | wrapper |
 //! |---|---|

@@ -6,7 +6,7 @@
 //! | the caller's changes | [`ConfigDocument`] |
 //! | a tree to the types of the schema, all mistakes at once | [`model`] |
 //! | the types to settings | [`apply`] |
-//! | settings to a file, the way back | [`write`] |
+//! | settings to a file, the way back | [`mod@write`] |
 //!
 //! A file replaces the environment as a whole. Where a node of the schema is present, the schema's defaults hold.
 //!

@@ -4,7 +4,7 @@
 //! order. After a failure the batch goes back to its place and one request at a time probes the collector, with growing
 //! pauses. A flush or the shutdown sends everything queued at once.
 //!
-//! Both use their deadline for a collector that is *restarting*: it answered within [`RESTART_WINDOW`], and now refuses
+//! Both use their deadline for a collector that is *restarting*: it answered within `RESTART_WINDOW`, and now refuses
 //! connections, resets them, or answers that it is unavailable. They do not wait for one that is *absent*: it never
 //! answered, or not for longer than that, and cannot be reached. The shutdown does not rely on a connection without any
 //! answer: what is still in flight there shortly before the deadline is sent on a new one too.
@@ -261,7 +261,7 @@ impl Worker {
     fn send(&mut self, batch: Batch) {
         let message = batch.to_request(&self.resource);
         let destination = Arc::clone(&self.destination);
-        let timeout = self.try_limit.of(destination.timeout());
+        let timeout = self.try_limit.next(destination.timeout());
         let hedge_deadline = hedge_deadline(self.last_deadline.subscribe());
         let queue = &self.queue;
         self.tries.add(batch, |request, batch, is_unanswered| {

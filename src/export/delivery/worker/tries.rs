@@ -136,7 +136,7 @@ pub(super) struct TryLimit {
 
 impl TryLimit {
     /// Returns the limit for the next try.
-    pub(super) fn of(&self, configured: Duration) -> Duration {
+    pub(super) fn next(&self, configured: Duration) -> Duration {
         doubled(configured, self.timeouts)
     }
 

@@ -55,7 +55,7 @@ impl Writer<'_> {
                     OutputTarget::Stdout => "stdout".to_owned(),
                     OutputTarget::File(path) => file_url(path),
                 };
-                ("otlp_file/development", Map::of("output_stream", stream))
+                ("otlp_file/development", Map::from_entry("output_stream", stream))
             }
             DestinationSettings::Otlp(export) => {
                 let name = if export.protocol.first == Protocol::Grpc { "otlp_grpc" } else { "otlp_http" };
@@ -89,7 +89,7 @@ impl Writer<'_> {
         map
     }
 
-    /// Returns the address, and what is to be said about it. A path may hold a secret.
+    /// Returns the address, or a reference to its variable, with a comment, if it may hold a secret.
     fn endpoint(&mut self, signal: &SignalExporter, export: &ExportSettings) -> (Yaml, Option<&'static str>) {
         let ExportSettings { target, http_path, .. } = export;
         if let Some(socket) = &target.socket {
@@ -147,7 +147,7 @@ impl Writer<'_> {
         for (name, value) in headers {
             let variable = format!("OTLP_HEADER_{}", variable_name(name.as_str()));
             let value = self.placeholders.reference(&variable, value.as_bytes());
-            list.push(Map::of("name", name.as_str()).with("value", value));
+            list.push(Map::from_entry("name", name.as_str()).with("value", value));
         }
         map.set_from("headers", list, TO_BE_SET);
     }

@@ -15,15 +15,15 @@ impl Writer<'_> {
         general.set_some("http", Some(self.http()));
         let semconv = match rpc_conventions(self.layers, &mut Vec::new()) {
             RpcConventions::Stable => Map::default(),
-            RpcConventions::Old => Map::of("version", 0_u32),
-            RpcConventions::Both => Map::of("version", 1_u32).with("dual_emit", true),
+            RpcConventions::Old => Map::from_entry("version", 0_u32),
+            RpcConventions::Both => Map::from_entry("version", 1_u32).with("dual_emit", true),
         };
         if !semconv.is_empty() {
             let mut rpc = Map::default();
             rpc.set_from("semconv", semconv, RPC_CONVENTIONS.key());
             general.set("rpc", rpc);
         }
-        (!general.is_empty()).then(|| Map::of("general", general))
+        (!general.is_empty()).then(|| Map::from_entry("general", general))
     }
 
     #[cfg(feature = "http")]

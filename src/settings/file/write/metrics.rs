@@ -19,19 +19,19 @@ impl Writer<'_> {
         for (index, destination) in metrics.destinations.iter().enumerate() {
             let mut reader = self.periodic(metrics, index, destination);
             reader.set_some("cardinality_limits", Some(limits.clone()));
-            readers.push(Map::of("periodic", reader));
+            readers.push(Map::from_entry("periodic", reader));
         }
         if let Some(prometheus) = &metrics.prometheus {
             let exporter = component("prometheus/development", self.prometheus(prometheus));
-            let mut reader = Map::of("exporter", exporter);
+            let mut reader = Map::from_entry("exporter", exporter);
             reader.set_some("cardinality_limits", Some(limits));
-            readers.push(Map::of("pull", reader));
+            readers.push(Map::from_entry("pull", reader));
         }
         if readers.is_empty() {
             self.note_absent(Signal::Metrics, "the file has no `meter_provider`");
             return None;
         }
-        let mut provider = Map::of("readers", readers);
+        let mut provider = Map::from_entry("readers", readers);
         provider.set_some("views", Some(self.views(&metrics.views)));
         Some(provider)
     }

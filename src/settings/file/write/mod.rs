@@ -71,7 +71,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn document(&mut self) -> Map {
-        let mut document = Map::of("file_format", "1.1");
+        let mut document = Map::from_entry("file_format", "1.1");
         document.set_from("disabled", self.settings.disabled, self.origin(SDK_DISABLED.key()));
         let level = log_level(self.settings.diagnostic_level);
         document.set_from("log_level", level, self.origin(DIAGNOSTIC_LEVEL.key()));
@@ -81,7 +81,7 @@ impl Writer<'_> {
         document.set_some("meter_provider", self.meter_provider());
         document.set_some("logger_provider", self.logger_provider());
         document.set_some("instrumentation/development", self.instrumentation());
-        document.set("distribution", Map::of("telemetry_bootstrap", self.own()));
+        document.set("distribution", Map::from_entry("telemetry_bootstrap", self.own()));
         document
     }
 

@@ -156,7 +156,7 @@ impl Writer<'_> {
 
     fn header_file(&mut self, header: &str, source: &HeaderSource) -> Map {
         let path = source.file().map(absolute).unwrap_or_default();
-        let mut file = Map::of("file", path.to_string_lossy().into_owned());
+        let mut file = Map::from_entry("file", path.to_string_lossy().into_owned());
         match source.prefix_text() {
             "" => {}
             // The name of a scheme, such as `Bearer`. Anything else may be a part of the secret.

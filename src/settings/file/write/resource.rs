@@ -17,7 +17,7 @@ impl Writer<'_> {
         let mut attributes = Vec::new();
         for KeyValue { key, value, .. } in &settings.resource {
             match attribute_value(value) {
-                Some(value) => attributes.push(Map::of("name", key.as_str()).with("value", value)),
+                Some(value) => attributes.push(Map::from_entry("name", key.as_str()).with("value", value)),
                 None => self
                     .note(format!("the attribute {:?} has no items, which a file cannot say", key.as_str())),
             }
@@ -31,7 +31,7 @@ impl Writer<'_> {
         }
         resource.set_some("schema_url", settings.schema_url.as_deref());
         if settings.detected_attributes != AttributeSelection::default() {
-            let attributes = Map::of("attributes", selection(&settings.detected_attributes));
+            let attributes = Map::from_entry("attributes", selection(&settings.detected_attributes));
             resource.set("detection/development", attributes);
         }
         resource

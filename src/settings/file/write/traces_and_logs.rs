@@ -48,7 +48,7 @@ impl Writer<'_> {
             provider.set_from("sampler", sampler, self.origin(SAMPLER.key()));
         }
         if traces.requires_random_ids {
-            provider.set("id_generator", Map::of("random", Yaml::Null));
+            provider.set("id_generator", Map::from_entry("random", Yaml::Null));
         }
         Some(provider)
     }
@@ -66,7 +66,7 @@ impl Writer<'_> {
         let count = self.origin(RECORD_ATTRIBUTE_COUNT.key());
         limits.set_from("attribute_count_limit", logs.limits.count, count);
         let processors = self.processors(&LOGS, &LOG_QUEUE, logs.queue, &logs.destinations);
-        Some(Map::of("processors", processors).with("limits", limits))
+        Some(Map::from_entry("processors", processors).with("limits", limits))
     }
 
     /// One processor for each destination, all with the limits of the queue that they share.
@@ -91,7 +91,7 @@ impl Writer<'_> {
             batch.set_from("max_export_batch_size", queue.max_export_batch_size, origin);
             let (name, exporter) = self.exporter(signal, index, destination);
             batch.set("exporter", component(name, exporter));
-            processors.push(Map::of("batch", batch));
+            processors.push(Map::from_entry("batch", batch));
         }
         processors
     }
@@ -100,7 +100,7 @@ impl Writer<'_> {
 /// A component with its options, or the bare name of one without any.
 pub(super) fn component(name: &str, options: Map) -> Map {
     let options = if options.is_empty() { Yaml::Null } else { options.into() };
-    Map::of(name, options)
+    Map::from_entry(name, options)
 }
 
 /// In a file, no limit is zero.
@@ -110,12 +110,14 @@ pub(super) fn limit(timeout: Duration) -> Duration {
 
 /// Returns a sampler. `None` for one in code, which counts if the file names none.
 fn sampler(setting: &SamplerSetting) -> Option<Map> {
-    let parent_based = |root: &SamplerSetting| Some(Map::of("parent_based", Map::of("root", sampler(root)?)));
+    let parent_based = |root: &SamplerSetting| {
+        Some(Map::from_entry("parent_based", Map::from_entry("root", sampler(root)?)))
+    };
     match setting {
         SamplerSetting::AlwaysOn => Some(component("always_on", Map::default())),
         SamplerSetting::AlwaysOff => Some(component("always_off", Map::default())),
         SamplerSetting::TraceIdRatio(ratio) => {
-            Some(Map::of("trace_id_ratio_based", Map::of("ratio", *ratio)))
+            Some(Map::from_entry("trace_id_ratio_based", Map::from_entry("ratio", *ratio)))
         }
         SamplerSetting::ParentBasedAlwaysOn => parent_based(&SamplerSetting::AlwaysOn),
         SamplerSetting::ParentBasedAlwaysOff => parent_based(&SamplerSetting::AlwaysOff),
@@ -133,7 +135,7 @@ fn sampler(setting: &SamplerSetting) -> Option<Map> {
             ] {
                 options.set_some(key, sampler(setting));
             }
-            Some(Map::of("parent_based", options))
+            Some(Map::from_entry("parent_based", options))
         }
         SamplerSetting::Custom => None,
     }

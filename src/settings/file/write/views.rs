@@ -10,7 +10,7 @@ use crate::settings::views::{ViewSelector, ViewSetting, ViewStream};
 impl Writer<'_> {
     pub(super) fn views(&mut self, views: &[ViewSetting]) -> Vec<Map> {
         let view = |ViewSetting { selector: from, stream: to }: &ViewSetting| {
-            Map::of("selector", selector(from)).with("stream", stream(to))
+            Map::from_entry("selector", selector(from)).with("stream", stream(to))
         };
         views.iter().map(view).collect()
     }
@@ -53,8 +53,8 @@ fn stream(to: &ViewStream) -> Map {
 fn attribute_keys(keys: &[String]) -> Map {
     let listed = |keys: &[String]| keys.iter().map(|key| Yaml::from(&**key)).collect::<Vec<_>>();
     match keys {
-        [] => Map::of("included", vec!["none"]).with("excluded", vec!["none"]),
-        keys => Map::of("included", listed(keys)),
+        [] => Map::from_entry("included", vec!["none"]).with("excluded", vec!["none"]),
+        keys => Map::from_entry("included", listed(keys)),
     }
 }
 
@@ -66,11 +66,11 @@ fn aggregation(aggregation: &Aggregation) -> Option<Map> {
         Aggregation::LastValue => ("last_value", Map::default()),
         Aggregation::ExplicitBucketHistogram { boundaries, record_min_max } => (
             "explicit_bucket_histogram",
-            Map::of("boundaries", boundaries.clone()).with("record_min_max", *record_min_max),
+            Map::from_entry("boundaries", boundaries.clone()).with("record_min_max", *record_min_max),
         ),
         Aggregation::Base2ExponentialHistogram { max_size, max_scale, record_min_max } => (
             "base2_exponential_bucket_histogram",
-            Map::of("max_scale", *max_scale)
+            Map::from_entry("max_scale", *max_scale)
                 .with("max_size", *max_size)
                 .with("record_min_max", *record_min_max),
         ),

@@ -36,7 +36,7 @@ struct Entry {
 
 impl Map {
     /// Returns a mapping with one key, as components are named.
-    pub(super) fn of(key: &str, value: impl Into<Yaml>) -> Self {
+    pub(super) fn from_entry(key: &str, value: impl Into<Yaml>) -> Self {
         Self::default().with(key, value)
     }
 

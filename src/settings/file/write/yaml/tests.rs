@@ -100,7 +100,7 @@ fn any_yaml() -> impl Strategy<Value = Yaml> {
 proptest! {
     #[test]
     fn what_is_written_reads_back(value in any_yaml()) {
-        let map = Map::of("root", value);
+        let map = Map::from_entry("root", value);
         let text = map.to_text();
         assert_same(&Yaml::Map(map), &read(&text));
     }
@@ -108,17 +108,21 @@ proptest! {
 
 #[test]
 fn documents_look_as_people_write_them() {
-    let exporter = Map::of("otlp_http", Map::of("endpoint", "http://collector:4318/v1/traces"));
+    let exporter =
+        Map::from_entry("otlp_http", Map::from_entry("endpoint", "http://collector:4318/v1/traces"));
     let mut batch = Map::default();
     batch.set_from("schedule_delay", Duration::from_micros(1_500), "OTEL_BSP_SCHEDULE_DELAY");
     batch.set("exporter", exporter);
-    let attribute = Map::of("name", "price").with("value", "5 $");
-    let map = Map::of("file_format", "1.1")
+    let attribute = Map::from_entry("name", "price").with("value", "5 $");
+    let map = Map::from_entry("file_format", "1.1")
         .with(
             "processors",
             vec![
-                Map::of("batch", batch),
-                Map::of("simple", Map::of("exporter", Map::of("console", Yaml::Null))),
+                Map::from_entry("batch", batch),
+                Map::from_entry(
+                    "simple",
+                    Map::from_entry("exporter", Map::from_entry("console", Yaml::Null)),
+                ),
             ],
         )
         .with("attributes", vec![attribute])
