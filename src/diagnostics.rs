@@ -9,12 +9,14 @@ use std::sync::{Arc, OnceLock};
 
 use tracing_core::{Level, LevelFilter};
 
+use crate::shared_level::SharedLevel;
+
 /// Writes log lines of this crate. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Diagnostics {
     write: Arc<OnceLock<Box<Write>>>,
     /// The least severe lines that are written; INFO unless set.
-    level: Arc<OnceLock<LevelFilter>>,
+    level: SharedLevel,
 }
 
 /// `level, message, fields`.
@@ -41,15 +43,21 @@ impl fmt::Display for FieldValue<'_> {
     }
 }
 
+impl Default for Diagnostics {
+    fn default() -> Self {
+        Self { write: Arc::default(), level: SharedLevel::new(LevelFilter::INFO) }
+    }
+}
+
 impl Diagnostics {
     /// Sets the function that writes lines. Only the first call counts; before it, and without it, lines are discarded.
     pub(crate) fn write_with(&self, write: Box<Write>) {
         let _ = self.write.set(write);
     }
 
-    /// Discards lines that are less severe. Only the first call counts.
+    /// Discards lines that are less severe, from now on.
     pub(crate) fn limit_to(&self, level: LevelFilter) {
-        let _ = self.level.set(level);
+        self.level.set(level);
     }
 
     pub(crate) fn error(&self, message: &str, fields: &[Field<'_>]) {
@@ -65,7 +73,7 @@ impl Diagnostics {
     }
 
     fn write(&self, level: Level, message: &str, fields: &[Field<'_>]) {
-        if self.level.get().is_some_and(|least| level > *least) {
+        if !self.level.allows(level) {
             return;
         }
         if let Some(write) = self.write.get() {
@@ -104,5 +112,19 @@ mod tests {
         assert_eq!(written(Some(LevelFilter::INFO)), ["info", "warn", "error"]);
         assert_eq!(written(Some(LevelFilter::WARN)), ["warn", "error"]);
         assert_eq!(written(Some(LevelFilter::OFF)), [""; 0]);
+    }
+
+    #[test]
+    fn the_last_limit_counts_for_all_clones() {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let diagnostics = Diagnostics::default();
+        let out = Arc::clone(&lines);
+        diagnostics.write_with(Box::new(move |_, message, _| out.lock().unwrap().push(message.to_owned())));
+        let clone = diagnostics.clone();
+        for (limit, message) in [(LevelFilter::OFF, "first"), (LevelFilter::INFO, "second")] {
+            diagnostics.limit_to(limit);
+            clone.info(message, &[]);
+        }
+        assert_eq!(*lines.lock().unwrap(), ["second"]);
     }
 }

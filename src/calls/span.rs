@@ -32,7 +32,7 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use super::Side;
 use super::context::Parent;
 use crate::propagation::format_traceparent;
-use crate::provider::SamplingShortcut;
+use crate::provider::SharedSampler;
 use crate::provider::installed::Installed;
 use crate::semconv;
 use crate::subscriber::handler_span;
@@ -138,8 +138,8 @@ impl CallSpan {
 pub(super) struct CallTracer {
     side: Side,
     inner: Inner,
-    /// Of the installed sampler; none for a provider of the user.
-    sampling_shortcut: SamplingShortcut,
+    /// The installed one; none for a provider of the user.
+    sampler: Option<SharedSampler>,
 }
 
 /// The SDK's tracer where it is known, which saves one box per span.
@@ -154,14 +154,14 @@ impl CallTracer {
     /// Creates a tracer of `provider`, or else of the provider that was installed.
     pub(super) fn new(side: Side, provider: Option<&SdkTracerProvider>) -> Self {
         let sdk = |provider: &SdkTracerProvider| Inner::Sdk(provider.tracer_with_scope(scope()));
-        let (inner, sampling_shortcut) = match (provider, Installed::get()) {
-            (Some(provider), _) => (sdk(provider), SamplingShortcut::default()),
-            (None, Some(Installed { tracer_provider: Some(provider), sampling_shortcut, .. })) => {
-                (sdk(provider), *sampling_shortcut)
+        let (inner, sampler) = match (provider, Installed::get()) {
+            (Some(provider), _) => (sdk(provider), None),
+            (None, Some(Installed { tracer_provider: Some(provider), sampler, .. })) => {
+                (sdk(provider), Some(sampler.clone()))
             }
-            _ => (Inner::Global(global::tracer_with_scope(scope())), SamplingShortcut::default()),
+            _ => (Inner::Global(global::tracer_with_scope(scope())), None),
         };
-        Self { side, inner, sampling_shortcut }
+        Self { side, inner, sampler }
     }
 
     /// Starts a span under `parent`, `waited` ago. `span` is called unless it is known beforehand that the span is not
@@ -201,7 +201,10 @@ impl CallTracer {
         span: impl FnOnce() -> SpanBuilder,
         late: impl FnOnce(&mut dyn FnMut(KeyValue)),
     ) -> (Context, bool) {
-        if let Some(child) = parent.with_span(|parent| self.sampling_shortcut.unsampled_child_of(parent)) {
+        let shortcut = self.sampler.as_ref().map(SharedSampler::shortcut);
+        let unsampled =
+            shortcut.and_then(|shortcut| parent.with_span(|parent| shortcut.unsampled_child_of(parent)));
+        if let Some(child) = unsampled {
             return (parent.local_context().with_remote_span_context(child), false);
         }
         let parent = parent.into_context();

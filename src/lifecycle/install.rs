@@ -124,7 +124,7 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
         layer_env,
         propagator,
         standard,
-        sampling_shortcut,
+        sampler,
         writes_to_console,
     } = globals;
     let diagnostics = guard.running().diagnostics.clone();
@@ -151,7 +151,7 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
     });
     let tracer_provider = has_spans.then(|| guard.tracer_provider().clone());
     start_line.write(&guard.running().filters.lines, &diagnostics);
-    Installed { tracer_provider, sampling_shortcut, layer_env, propagators: standard, diagnostics }.set();
+    Installed { tracer_provider, sampler, layer_env, propagators: standard, diagnostics }.set();
     if !is_first {
         return;
     }

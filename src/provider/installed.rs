@@ -16,7 +16,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 
 use crate::diagnostics::Diagnostics;
 use crate::propagation::Standard;
-use crate::provider::SamplingShortcut;
+use crate::provider::SharedSampler;
 use crate::settings::Env;
 
 /// Set once in each process, by `install`, until it ends.
@@ -24,8 +24,8 @@ use crate::settings::Env;
 pub(crate) struct Installed {
     /// The global one without its indirection. `None` with `OTEL_SDK_DISABLED`.
     pub(crate) tracer_provider: Option<SdkTracerProvider>,
-    /// Which of its spans are known not to be recorded.
-    pub(crate) sampling_shortcut: SamplingShortcut,
+    /// Its sampler, which knows of some spans that they are not recorded.
+    pub(crate) sampler: SharedSampler,
     /// What counts instead of the environment of the process: nothing after `Builder::ignore_env`, or the parts of a
     /// configuration file.
     pub(crate) layer_env: Option<Env>,

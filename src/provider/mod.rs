@@ -5,7 +5,7 @@
 //!
 //! | provider | samples, aggregates or passes on | exports through |
 //! |---|---|---|
-//! | `trace` | the user's sampler, or one of the SDK's, behind `sampler` | `export::SpanQueue`, unless the bridge encodes spans itself |
+//! | `trace` | the user's sampler, or one of the SDK's, behind `shared_sampler`, which can replace it; what is known in advance is in `sampler` | `export::SpanQueue`, unless the bridge encodes spans itself |
 //! | `metrics` | the SDK's aggregations, with the views of `views` | `metrics::reader`, which collects into `export::MetricQueue` |
 //! | `log` | nothing | `export::LogQueue`; `tracing` events take the direct way past it |
 //!
@@ -23,6 +23,7 @@ mod log;
 mod metrics;
 pub(crate) mod resource;
 mod sampler;
+mod shared_sampler;
 mod trace;
 mod views;
 
@@ -31,5 +32,6 @@ pub(crate) use ids::RandomIds;
 pub(crate) use log::logger_provider;
 pub use metrics::{TelemetryMeterProvider, duration_histogram};
 pub(crate) use metrics::{built_in, meter_provider};
-pub(crate) use sampler::{CustomSampler, SamplingShortcut, SharedSampler};
+pub(crate) use sampler::CustomSampler;
+pub(crate) use shared_sampler::SharedSampler;
 pub(crate) use trace::tracer_provider;

@@ -10,12 +10,11 @@
 //! A shortcut must never decide otherwise than the sampler would; what is not certain is left to the sampler.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_sdk::trace::{IdGenerator as _, Sampler, SamplingDecision, SamplingResult, ShouldSample};
+use opentelemetry_sdk::trace::{IdGenerator as _, Sampler, SamplingResult, ShouldSample};
 
 use super::ids::RandomIds;
 use crate::settings::{ParentSampling, SamplerSetting};
@@ -92,10 +91,10 @@ impl SamplingShortcut {
 /// A sampler that was set in code.
 #[derive(Debug)]
 pub(crate) struct CustomSampler {
-    sampler: Arc<dyn ShouldSample>,
+    pub(super) sampler: Arc<dyn ShouldSample>,
     shortcut: SamplingShortcut,
     /// It is one of the SDK's.
-    is_built_in: bool,
+    pub(super) is_built_in: bool,
 }
 
 impl CustomSampler {
@@ -117,29 +116,8 @@ fn is_built_in_root(root: &dyn ShouldSample) -> bool {
     ["AlwaysOn", "AlwaysOff"].contains(&name.as_str()) || name.starts_with("TraceIdRatioBased(")
 }
 
-/// The sampler of a provider. Clones share it.
-///
-/// A parent whose span context is invalid is no parent: the root sampler decides. A sampler that panics drops the span.
-#[derive(Clone, Debug)]
-pub(crate) struct SharedSampler {
-    sampler: Arc<dyn ShouldSample>,
-    /// It runs no code of the user and looks at neither attributes nor links.
-    pub(crate) is_built_in: bool,
-}
-
-impl SharedSampler {
-    /// Creates the sampler of a provider.
-    pub(crate) fn new(setting: &SamplerSetting, custom: Option<CustomSampler>) -> Self {
-        if let (SamplerSetting::Custom, Some(CustomSampler { sampler, is_built_in, .. })) = (setting, custom)
-        {
-            return Self { sampler, is_built_in };
-        }
-        Self { sampler: built_in(setting), is_built_in: true }
-    }
-}
-
 /// Returns the sampler of a setting; in place of a custom one the default.
-fn built_in(setting: &SamplerSetting) -> Arc<dyn ShouldSample> {
+pub(super) fn built_in(setting: &SamplerSetting) -> Arc<dyn ShouldSample> {
     Arc::new(match setting {
         SamplerSetting::AlwaysOn => Sampler::AlwaysOn,
         SamplerSetting::AlwaysOff => Sampler::AlwaysOff,
@@ -201,31 +179,6 @@ impl ShouldSample for ParentBasedSampler {
             },
         };
         sampler.should_sample(parent, trace_id, name, kind, attributes, links)
-    }
-}
-
-impl ShouldSample for SharedSampler {
-    fn should_sample(
-        &self,
-        parent: Option<&Context>,
-        trace_id: TraceId,
-        name: &str,
-        kind: &SpanKind,
-        attributes: &[KeyValue],
-        links: &[Link],
-    ) -> SamplingResult {
-        let parent =
-            parent.filter(|parent| !parent.has_active_span() || parent.span().span_context().is_valid());
-        let decide = || self.sampler.should_sample(parent, trace_id, name, kind, attributes, links);
-        if self.is_built_in {
-            return decide();
-        }
-        // The panic hook has reported it.
-        catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| SamplingResult {
-            decision: SamplingDecision::Drop,
-            attributes: Vec::new(),
-            trace_state: TraceState::default(),
-        })
     }
 }
 

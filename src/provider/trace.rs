@@ -5,7 +5,7 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, SpanLimits, TracerProviderBuil
 
 use super::builder_hooks::BuilderHooks;
 use super::ids::{RandomIds, remember_process};
-use super::sampler::SharedSampler;
+use super::shared_sampler::SharedSampler;
 use crate::export::SpanQueue;
 use crate::settings::{SpanLimitSettings, TraceSettings};
 

@@ -33,12 +33,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use arc_swap::ArcSwap;
 use tracing::level_filters::STATIC_MAX_LEVEL;
 use tracing_core::dispatcher::{self, WeakDispatch};
-use tracing_core::{Dispatch, Interest, Level, LevelFilter, Metadata, callsite, span};
+use tracing_core::{Dispatch, Interest, LevelFilter, Metadata, callsite, span};
 use tracing_subscriber::filter::{EnvFilter, Targets};
 use tracing_subscriber::layer::{Context, Filter as LayerFilter};
 use tracing_subscriber::registry::Registry;
 
 pub(crate) use self::directives::BadDirective;
+use crate::shared_level::{OFF, number};
 
 /// Directives that cannot be used, each with the reason. The filter is unchanged.
 ///
@@ -261,22 +262,8 @@ impl Shared {
     }
 }
 
-/// Higher is more verbose.
-fn number(level: LevelFilter) -> usize {
-    match level.into_level() {
-        None => OFF,
-        Some(Level::ERROR) => 1,
-        Some(Level::WARN) => 2,
-        Some(Level::INFO) => 3,
-        Some(Level::DEBUG) => 4,
-        Some(Level::TRACE) => 5,
-    }
-}
-
 /// The level without a usable directive.
 pub(crate) const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;
-
-const OFF: usize = 0;
 
 #[cfg(test)]
 mod tests;

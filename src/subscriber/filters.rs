@@ -1,6 +1,7 @@
 //! The filters that the guard can replace.
 
 use super::filter::{FilterError, FilterHandle};
+use crate::shared_level::SharedLevel;
 
 /// One for each output.
 #[derive(Clone, Debug)]
@@ -8,6 +9,8 @@ pub(crate) struct Filters {
     pub(crate) lines: FilterHandle,
     pub(crate) records: FilterHandle,
     pub(crate) spans: FilterHandle,
+    /// The most verbose level of records, of what their filter lets pass.
+    pub(crate) record_level: SharedLevel,
 }
 
 impl Filters {
@@ -21,6 +24,7 @@ impl Filters {
         self.lines.take_over(&others.lines);
         self.records.take_over(&others.records);
         self.spans.take_over(&others.spans);
+        self.record_level.take_over(&others.record_level);
     }
 
     pub(crate) fn set_span_filter(&self, directives: &str) -> Result<(), FilterError> {

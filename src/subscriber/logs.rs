@@ -34,7 +34,7 @@ use std::time::SystemTime;
 use opentelemetry::logs::Severity;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use tracing_core::field::Visit;
-use tracing_core::{Event, Level, LevelFilter};
+use tracing_core::{Event, Level};
 use tracing_log::NormalizeEvent;
 
 use self::encoded::EncodedRecord;
@@ -46,6 +46,7 @@ use crate::export::encode::{self, LogFields};
 use crate::lines::kept_fields::KeptValue;
 use crate::lines::span::{SpanChain, scope};
 use crate::settings::AttributeLimits;
+use crate::shared_level::SharedLevel;
 use crate::trace_ids::TraceIds;
 
 /// Turns events into OTLP log records.
@@ -66,7 +67,7 @@ enum Way {
 pub(crate) struct LogOptions {
     pub(crate) limits: AttributeLimits,
     /// The most verbose level that becomes a record.
-    pub(crate) minimum: LevelFilter,
+    pub(crate) minimum: SharedLevel,
     /// Leaves out records of traces that are not sampled.
     pub(crate) sampled_traces_only: bool,
     /// Decides which fields have values that must not leave the process.
@@ -154,7 +155,8 @@ pub(crate) fn write_span_fields(span: &dyn SpanChain, value_length: Option<usize
 
 impl LogOptions {
     fn wants(&self, level: Level, ids: Option<TraceIds>) -> bool {
-        level <= self.minimum && !(self.sampled_traces_only && ids.is_some_and(|ids| !ids.flags.is_sampled()))
+        self.minimum.allows(level)
+            && !(self.sampled_traces_only && ids.is_some_and(|ids| !ids.flags.is_sampled()))
     }
 
     fn is_redacted(&self, key: &str) -> bool {

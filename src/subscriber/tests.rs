@@ -12,7 +12,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use self::rig::{Options, Rig, SpanNames, Spans, Written, ids, lines_into, texts};
 use super::filter::{Filter, FilterHandle};
 use super::{LayerParts, SpanBridge, SpanSource};
-use crate::provider::SamplingShortcut;
+use crate::provider::SharedSampler;
+use crate::settings::SamplerSetting;
 
 pub(crate) mod rig;
 
@@ -144,7 +145,11 @@ fn layers_beside_ours_are_not_affected_by_our_filters() {
         has_span_fields_in_records: false,
         spans: Some(
             Arc::new(SpanBridge::new(
-                SpanSource::sdk(provider.tracer("test"), SamplingShortcut::None, true),
+                SpanSource::sdk(
+                    provider.tracer("test"),
+                    SharedSampler::new(&SamplerSetting::AlwaysOn, None),
+                    true,
+                ),
                 handle("warn"),
             ))
             .into(),

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use crate::error::InitError;
 use crate::settings::{Directives, Settings};
+use crate::shared_level::SharedLevel;
 use crate::subscriber::Filters;
 use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
 
@@ -14,20 +15,26 @@ use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
 ///
 /// Invalid directives are left out, so that the valid ones beside them are in effect.
 pub(super) fn parse(settings: &mut Settings) -> Filters {
-    let warnings = reports(settings)
-        .into_iter()
-        .filter(|(_, directives, bad)| !directives.is_strict() || !bad.is_mistake())
-        .map(|(_, directives, bad)| {
-            format!("filter directive {:?} (set by {}): {}", bad.shown(), directives.origin, bad.reason)
-        })
-        .collect::<Vec<_>>();
+    let warnings = filter_warnings(settings);
     settings.warnings.extend(warnings);
     let handle = |directives: &Directives| FilterHandle::new(Filter::parse(&directives.text).0);
     Filters {
         lines: handle(&settings.lines.filter),
         records: handle(&settings.logs.filter),
         spans: handle(&settings.span_filter),
+        record_level: SharedLevel::new(settings.logs.minimum_severity),
     }
+}
+
+/// Returns the mistakes in directives of the environment, and hints about others.
+fn filter_warnings(settings: &Settings) -> Vec<String> {
+    reports(settings)
+        .into_iter()
+        .filter(|(_, directives, bad)| !directives.is_strict() || !bad.is_mistake())
+        .map(|(_, directives, bad)| {
+            format!("filter directive {:?} (set by {}): {}", bad.shown(), directives.origin, bad.reason)
+        })
+        .collect()
 }
 
 /// Returns an error for each mistake in directives that were given in code.

@@ -49,7 +49,7 @@ use crate::export::{Exporter, encode};
 use crate::lifecycle::Additions;
 use crate::lifecycle::guard::Running;
 use crate::lifecycle::start_line::StartLine;
-use crate::provider::{SamplingShortcut, SharedSampler, resource};
+use crate::provider::{SharedSampler, resource};
 use crate::settings::{Env, Settings, Signal};
 use crate::subscriber::{
     DirectSource, Filters, LayerParts, Marks, SpanBridge, SpanSource, Spans, StockBridge,
@@ -80,7 +80,7 @@ pub(crate) struct Globals {
     pub(crate) propagator: TextMapCompositePropagator,
     /// The propagators it consists of, if all of them are standard ones.
     pub(crate) standard: Option<propagation::Standard>,
-    pub(crate) sampling_shortcut: SamplingShortcut,
+    pub(crate) sampler: SharedSampler,
     /// The line that says where telemetry goes.
     pub(crate) start_line: StartLine,
     /// Whether lines go to standard error or standard output, where a panic need not be reported twice.
@@ -118,14 +118,16 @@ where
     let routes = pipelines.routes(&settings);
     let exporter = Exporter::start(routes, resource_bytes.into(), settings.lines.no_color, &diagnostics)?;
     let start_line = StartLine::new(&settings, lines.description);
-    let globals = globals(&settings, &mut additions, start_line, lines.writes_to_console);
-    let bridge_options =
-        settings.has_spans().then(|| BridgeOptions::new(&additions, globals.sampling_shortcut));
-    let sampler = SharedSampler::new(&settings.traces.sampler, additions.sampler.take());
+    // The ids of a user's generator are not known in advance.
+    let has_shortcuts = !additions.custom_ids;
+    let custom = additions.sampler.take();
+    let sampler = SharedSampler::with_shortcuts(&settings.traces.sampler, custom, has_shortcuts);
+    let globals = globals(&settings, &mut additions, start_line, lines.writes_to_console, sampler.clone());
+    let bridge_options = settings.has_spans().then(|| BridgeOptions::new(&additions, sampler.clone()));
     let has_log_processors = !additions.log_processors.is_empty();
     let context = record_context(&settings, &mut additions);
     let marks = Marks { exceptions: settings.exception_signal, redaction: context.redaction.clone() };
-    let direct = direct_source(&settings, &pipelines, sampler.clone());
+    let direct = direct_source(&settings, &pipelines);
     let providers = providers::providers(
         &settings,
         additions,
@@ -138,7 +140,8 @@ where
     #[cfg(feature = "prometheus")]
     let prometheus = Prometheus::start(&settings, &providers.meter, &diagnostics)?;
     let has_span_fields = context.has_span_fields;
-    let records = records::records(&settings, &pipelines, &providers, has_log_processors, context);
+    let level = filters.record_level.clone();
+    let records = records::records(&settings, &pipelines, &providers, has_log_processors, context, level);
     settings.warnings.iter().for_each(|warning| diagnostics.warn(warning, &[]));
     let (spans, bridge) =
         bridge_options.map_or((None, None), |options| options.bridge(&providers.tracer, direct, &filters));
@@ -177,17 +180,17 @@ struct BridgeOptions {
     has_random_ids: bool,
     /// Events are span events as well.
     has_events: bool,
-    shortcut: SamplingShortcut,
+    sampler: SharedSampler,
 }
 
 impl BridgeOptions {
-    fn new(additions: &Additions, shortcut: SamplingShortcut) -> Self {
+    fn new(additions: &Additions, sampler: SharedSampler) -> Self {
         Self {
             is_stock: additions.uses_stock_bridge,
             needs_sdk_spans: !additions.tracer_provider.is_empty(),
             has_random_ids: !additions.custom_ids,
             has_events: additions.events_on_spans,
-            shortcut,
+            sampler,
         }
     }
 
@@ -207,8 +210,8 @@ impl BridgeOptions {
             return (Some(Spans::Stock(stock)), None);
         }
         let source = match self.needs_sdk_spans {
-            true => SpanSource::sdk(tracer(), self.shortcut, self.has_random_ids),
-            false => SpanSource::direct(direct, self.shortcut),
+            true => SpanSource::sdk(tracer(), self.sampler, self.has_random_ids),
+            false => SpanSource::direct(direct, self.sampler),
         };
         let bridge = Arc::new(SpanBridge::new(source, filters.spans.clone()).with_events(self.has_events));
         (Some(Spans::Own(Arc::clone(&bridge))), Some(bridge))
@@ -221,6 +224,7 @@ fn globals(
     additions: &mut Additions,
     start_line: StartLine,
     writes_to_console: bool,
+    sampler: SharedSampler,
 ) -> Globals {
     let mut custom = std::mem::take(&mut additions.propagators);
     if !settings.uses_custom_propagators {
@@ -232,7 +236,7 @@ fn globals(
         layer_env: additions.layer_env.take(),
         standard: propagation::Standard::from_propagators(&settings.propagators, &custom),
         propagator: propagation::propagator(&settings.propagators, custom),
-        sampling_shortcut: sampling_shortcut(settings, additions),
+        sampler,
         start_line,
         writes_to_console,
     }
@@ -249,20 +253,12 @@ fn record_context(settings: &Settings, additions: &mut Additions) -> RecordConte
     }
 }
 
-/// Returns which sampling decisions are known in advance. The ids of a user's generator are not.
-fn sampling_shortcut(settings: &Settings, additions: &Additions) -> SamplingShortcut {
-    match additions.custom_ids {
-        true => SamplingShortcut::None,
-        false => SamplingShortcut::new(&settings.traces.sampler, additions.sampler.as_ref()),
-    }
-}
-
 /// Spans that are encoded when they are recorded, and go straight into the queue.
-fn direct_source(settings: &Settings, pipelines: &Pipelines, sampler: SharedSampler) -> DirectSource {
+fn direct_source(settings: &Settings, pipelines: &Pipelines) -> DirectSource {
     let mut encoded_scope = Vec::new();
     encode::scope(&mut encoded_scope, &scope(), None);
     let queue = pipelines.queue(Signal::Traces).cloned();
-    DirectSource { queue, scope: encoded_scope, limits: settings.traces.limits, sampler }
+    DirectSource { queue, scope: encoded_scope, limits: settings.traces.limits }
 }
 
 /// The instrumentation scope of spans that come from `tracing`.

@@ -13,6 +13,7 @@ use crate::export::encode::{self, LogFields};
 use crate::lifecycle::guard::Providers;
 use crate::redaction::{REDACTED, Redaction};
 use crate::settings::{Settings, Signal};
+use crate::shared_level::SharedLevel;
 use crate::subscriber::{LogOptions, OtlpLogs, Records, write_span_fields};
 
 /// Returns the output for log records: straight into the queue, or through the processors that the user added.
@@ -24,11 +25,12 @@ pub(super) fn records(
     providers: &Providers,
     has_processors: bool,
     around: RecordContext,
+    minimum: SharedLevel,
 ) -> Option<Records> {
     let redaction = around.redaction.clone();
     let options = LogOptions {
         limits: settings.logs.limits,
-        minimum: settings.logs.minimum_severity,
+        minimum,
         sampled_traces_only: settings.logs.sampled_traces_only,
         is_redacted: redaction.is_some().then(|| Arc::new(move |key: &str| redaction.is_redacted(key)) as _),
     };

@@ -1,3 +1,5 @@
+use tracing_core::Level;
+
 use super::*;
 
 fn bad(text: &str) -> Vec<String> {

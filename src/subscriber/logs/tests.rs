@@ -6,6 +6,7 @@ use std::fmt;
 use opentelemetry::trace::TraceFlags;
 use opentelemetry::{Array, StringValue};
 use opentelemetry_proto::tonic::common::v1::any_value;
+use tracing_core::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
 
@@ -273,7 +274,7 @@ fn fields_of_the_event_win_over_those_of_the_caller() {
 
 #[test]
 fn less_severe_and_unsampled_records_can_be_left_out() {
-    let warnings = LogOptions { minimum: LevelFilter::WARN, ..options() };
+    let warnings = LogOptions { minimum: SharedLevel::new(LevelFilter::WARN), ..options() };
     let records = run(direct, &warnings, None, &[], || {
         tracing::info!("less");
         tracing::warn!("enough");

@@ -25,14 +25,14 @@ use super::bridge_span::{BridgeSpan, EncodedItems, EncodedSpan, Recording};
 use super::fields::{attributes, key_value};
 use super::state::{PendingSpan, SpanState, Started};
 use crate::export::{Queue, RANDOM_TRACE_ID, encode};
-use crate::provider::{RandomIds, SamplingShortcut, SharedSampler};
+use crate::provider::{RandomIds, SharedSampler};
 use crate::settings::SpanLimitSettings;
 
 /// Starts spans. Both ways have the same results.
 #[derive(Clone, Debug)]
 pub(crate) struct SpanSource {
     way: Way,
-    shortcut: SamplingShortcut,
+    sampler: SharedSampler,
 }
 
 /// Who starts spans.
@@ -50,25 +50,25 @@ pub(crate) struct DirectSource {
     /// The encoded instrumentation scope.
     pub(crate) scope: Vec<u8>,
     pub(crate) limits: SpanLimitSettings,
-    pub(crate) sampler: SharedSampler,
 }
 
 impl SpanSource {
     /// The direct way.
-    pub(crate) fn direct(source: DirectSource, shortcut: SamplingShortcut) -> Self {
-        Self { way: Way::Direct(Arc::new(source)), shortcut }
+    pub(crate) fn direct(source: DirectSource, sampler: SharedSampler) -> Self {
+        Self { way: Way::Direct(Arc::new(source)), sampler }
     }
 
     /// Through the SDK's tracer, for span processors and an id generator of the user, whose ids may not be random.
-    pub(crate) fn sdk(tracer: SdkTracer, shortcut: SamplingShortcut, has_random_ids: bool) -> Self {
+    /// `sampler` is that of its provider.
+    pub(crate) fn sdk(tracer: SdkTracer, sampler: SharedSampler, has_random_ids: bool) -> Self {
         let root_flags = if has_random_ids { RANDOM_TRACE_ID } else { TraceFlags::default() };
-        Self { way: Way::Sdk { tracer, root_flags }, shortcut }
+        Self { way: Way::Sdk { tracer, root_flags }, sampler }
     }
 
     /// Returns `true` if starting a span may run code of the user.
     pub(super) fn runs_user_code(&self) -> bool {
         match &self.way {
-            Way::Direct(source) => !source.sampler.is_built_in,
+            Way::Direct(_) => self.sampler.may_run_user_code(),
             Way::Sdk { .. } => true,
         }
     }
@@ -76,18 +76,19 @@ impl SpanSource {
     /// Starts a span. Its fields are locked only while they are encoded.
     pub(super) fn start(&self, pending: PendingSpan, state: &SpanState) -> Started {
         let parent = pending.parent.span().span_context().clone();
-        if self.shortcut.drops_child_of(&parent)
+        let shortcut = self.sampler.shortcut();
+        if shortcut.drops_child_of(&parent)
             && parent.is_valid()
             && !parent.is_sampled()
             && !parent.is_remote()
         {
             return Started::transparent(pending.parent);
         }
-        if let Some(child) = self.shortcut.unsampled_child_of(&parent) {
+        if let Some(child) = shortcut.unsampled_child_of(&parent) {
             return unsampled(&pending.parent, child);
         }
         match &self.way {
-            Way::Direct(source) => start_direct(source, pending, state, &parent),
+            Way::Direct(source) => start_direct(source, &self.sampler, pending, state, &parent),
             Way::Sdk { tracer, root_flags } => {
                 let flags = if parent.is_valid() { parent.trace_flags() } else { *root_flags };
                 start_sdk(tracer, pending, state, flags)
@@ -104,6 +105,7 @@ fn unsampled(parent: &OtelContext, span: SpanContext) -> Started {
 /// Starts a span that is encoded as it is recorded.
 fn start_direct(
     source: &Arc<DirectSource>,
+    sampler: &SharedSampler,
     pending: PendingSpan,
     state: &SpanState,
     parent: &SpanContext,
@@ -115,19 +117,14 @@ fn start_direct(
         false => (ids.new_trace_id(), RANDOM_TRACE_ID, SpanId::INVALID),
     };
     let name = pending.meaning.name.as_deref().unwrap_or(&pending.name);
+    let sampler = sampler.current();
     // Samplers of the SDK look at neither attributes nor links.
-    let attributes = match source.sampler.is_built_in {
+    let attributes = match sampler.is_built_in {
         true => Vec::new(),
         false => key_values(&pending, state),
     };
-    let decision = source.sampler.should_sample(
-        Some(&pending.parent),
-        trace_id,
-        name,
-        &kind,
-        &attributes,
-        &pending.links,
-    );
+    let decision =
+        sampler.should_sample(Some(&pending.parent), trace_id, name, &kind, &attributes, &pending.links);
     let is_sampled = decision.decision == SamplingDecision::RecordAndSample;
     let flags = flags.with_sampled(is_sampled);
     let context = SpanContext::new(trace_id, ids.new_span_id(), flags, false, decision.trace_state);

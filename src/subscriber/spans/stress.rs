@@ -19,7 +19,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::{DirectSource, SpanBridge, SpanExt as _, SpanSource};
 use crate::export::Queue;
-use crate::provider::{SamplingShortcut, SharedSampler};
+use crate::provider::SharedSampler;
 use crate::settings::{AttributeLimits, QueueSettings, SamplerSetting, SpanLimitSettings};
 use crate::subscriber::filter::{Filter, FilterHandle};
 use crate::subscriber::tests::rig::Spans;
@@ -125,9 +125,8 @@ fn a_span_that_threads_share_is_encoded_once_with_everything() {
             attributes_per_event: 128,
             attributes_per_link: 128,
         },
-        sampler: SharedSampler::new(&SamplerSetting::AlwaysOn, None),
     };
-    run(&bridge(SpanSource::direct(source, SamplingShortcut::None)));
+    run(&bridge(SpanSource::direct(source, SharedSampler::new(&SamplerSetting::AlwaysOn, None))));
     let mut spans = Vec::new();
     for request in consumers[0].drain() {
         let request = ExportTraceServiceRequest::decode(&*request).unwrap();
@@ -156,7 +155,11 @@ fn parent_number(id: &[u8]) -> String {
 fn a_span_that_threads_share_reaches_the_span_processors_once_with_everything() {
     let spans = Spans::default();
     let provider = SdkTracerProvider::builder().with_span_processor(spans.clone()).build();
-    run(&bridge(SpanSource::sdk(provider.tracer("test"), SamplingShortcut::None, true)));
+    run(&bridge(SpanSource::sdk(
+        provider.tracer("test"),
+        SharedSampler::new(&SamplerSetting::AlwaysOn, None),
+        true,
+    )));
     let shared = spans.all("shared");
     assert_eq!((shared.len(), spans.all("child").len()), (ROUNDS, ROUNDS));
     for span in shared {

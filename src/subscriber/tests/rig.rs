@@ -17,8 +17,9 @@ use super::super::lines::LineFormat;
 use super::super::{LayerParts, Lines, Marks, SpanBridge, SpanSource};
 use crate::lines::shared_visit::SharedVisit;
 use crate::lines::span::{SpanChain, scope};
-use crate::provider::SamplingShortcut;
+use crate::provider::SharedSampler;
 use crate::settings::ExceptionSignal;
+use crate::settings::SamplerSetting;
 use crate::trace_ids::TraceIds;
 
 /// The layer, installed for this thread, and what its outputs were given.
@@ -85,7 +86,11 @@ impl Rig {
             has_span_fields_in_records: false,
             spans: Some(
                 Arc::new(SpanBridge::new(
-                    SpanSource::sdk(provider.tracer("test"), SamplingShortcut::None, true),
+                    SpanSource::sdk(
+                        provider.tracer("test"),
+                        SharedSampler::new(&SamplerSetting::AlwaysOn, None),
+                        true,
+                    ),
                     span_filter.clone(),
                 ))
                 .into(),

@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue as ProtoValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ScopeLogs};
 use prost::Message;
+use tracing_core::LevelFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::Registry;
@@ -143,7 +144,12 @@ pub(super) fn queue() -> (Arc<Queue>, Consumer) {
 
 pub(super) fn options() -> LogOptions {
     let limits = AttributeLimits { count: 128, value_length: None };
-    LogOptions { limits, minimum: LevelFilter::TRACE, sampled_traces_only: false, is_redacted: None }
+    LogOptions {
+        limits,
+        minimum: SharedLevel::new(LevelFilter::TRACE),
+        sampled_traces_only: false,
+        is_redacted: None,
+    }
 }
 
 pub(super) const NANOS: u64 = 1_700_000_000_123_456_789;

@@ -9,12 +9,14 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{Layer, Registry};
 
 use super::StockExtensions;
-use crate::provider::SamplingShortcut;
+use crate::provider::SharedSampler;
+use crate::settings::SamplerSetting;
 use crate::subscriber::filter::{Filter, FilterHandle};
 use crate::subscriber::spans::{SpanAccess, SpanBridge, SpanSource};
 
 fn bridge(provider: &SdkTracerProvider) -> Arc<SpanBridge> {
-    let source = SpanSource::sdk(provider.tracer("test"), SamplingShortcut::None, true);
+    let source =
+        SpanSource::sdk(provider.tracer("test"), SharedSampler::new(&SamplerSetting::AlwaysOn, None), true);
     Arc::new(SpanBridge::new(source, FilterHandle::new(Filter::parse("info").0)))
 }
 

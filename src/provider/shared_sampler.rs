@@ -1,0 +1,224 @@
+//! The sampler that a provider and everything before it share, replaceable while the program runs.
+//!
+//! A span is decided by the sampler or by its shortcut. Both change together, but not at one moment: a span that starts
+//! meanwhile is decided by one of the two samplers, never by a mixture. So the shortcut is off while the sampler changes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+use opentelemetry::trace::{Link, SpanKind, TraceContextExt, TraceId, TraceState};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
+
+use super::sampler::{CustomSampler, SamplingShortcut, built_in};
+use crate::settings::SamplerSetting;
+
+/// The sampler of a provider. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedSampler {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// The [`SamplingShortcut`] of the current sampler, as a number.
+    shortcut: AtomicU8,
+    current: ArcSwap<CurrentSampler>,
+    /// The sampler that was set in code, used while the settings say so.
+    custom: Option<CustomSampler>,
+    /// The ids of a user's generator are not known in advance.
+    has_shortcuts: bool,
+    /// Held while the first two change.
+    changing: Mutex<()>,
+}
+
+impl SharedSampler {
+    /// Creates the sampler of a setting. `custom` is the one that was set in code.
+    #[cfg(test)]
+    pub(crate) fn new(setting: &SamplerSetting, custom: Option<CustomSampler>) -> Self {
+        Self::with_shortcuts(setting, custom, true)
+    }
+
+    /// Creates the sampler of a setting, which decides on all spans itself unless it has shortcuts.
+    pub(crate) fn with_shortcuts(
+        setting: &SamplerSetting,
+        custom: Option<CustomSampler>,
+        has_shortcuts: bool,
+    ) -> Self {
+        let shared = Shared {
+            shortcut: AtomicU8::new(NO_SHORTCUT),
+            current: ArcSwap::from_pointee(CurrentSampler::new(setting, custom.as_ref())),
+            custom,
+            has_shortcuts,
+            changing: Mutex::new(()),
+        };
+        shared.set_shortcut(setting);
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Replaces the sampler for every span that starts from now on.
+    pub(crate) fn set(&self, setting: &SamplerSetting) {
+        let shared = &self.shared;
+        let current = Arc::new(CurrentSampler::new(setting, shared.custom.as_ref()));
+        let _changing = shared.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.shortcut.store(NO_SHORTCUT, Ordering::Release);
+        shared.current.store(current);
+        shared.set_shortcut(setting);
+    }
+
+    /// Returns which spans are known not to be sampled.
+    pub(crate) fn shortcut(&self) -> SamplingShortcut {
+        match self.shared.shortcut.load(Ordering::Acquire) {
+            DROP_UNSAMPLED_PARENT => SamplingShortcut::DropUnsampledParent,
+            DROP_ALL => SamplingShortcut::DropAll,
+            _ => SamplingShortcut::None,
+        }
+    }
+
+    /// Returns `true` if a call can run code of the user, now or after a change.
+    pub(crate) fn may_run_user_code(&self) -> bool {
+        self.shared.custom.as_ref().is_some_and(|custom| !custom.is_built_in)
+    }
+
+    /// Returns the sampler as it is now.
+    pub(crate) fn current(&self) -> Guard<Arc<CurrentSampler>> {
+        self.shared.current.load()
+    }
+}
+
+impl Shared {
+    fn set_shortcut(&self, setting: &SamplerSetting) {
+        let shortcut = match SamplingShortcut::new(setting, self.custom.as_ref()) {
+            _ if !self.has_shortcuts => NO_SHORTCUT,
+            SamplingShortcut::None => NO_SHORTCUT,
+            SamplingShortcut::DropUnsampledParent => DROP_UNSAMPLED_PARENT,
+            SamplingShortcut::DropAll => DROP_ALL,
+        };
+        self.shortcut.store(shortcut, Ordering::Release);
+    }
+}
+
+impl ShouldSample for SharedSampler {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        trace_id: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        self.current().should_sample(parent, trace_id, name, kind, attributes, links)
+    }
+}
+
+/// A sampler between two changes.
+///
+/// A parent whose span context is invalid is no parent: the root sampler decides. A sampler that panics drops the span.
+#[derive(Clone, Debug)]
+pub(crate) struct CurrentSampler {
+    sampler: Arc<dyn ShouldSample>,
+    /// It runs no code of the user and looks at neither attributes nor links.
+    pub(crate) is_built_in: bool,
+}
+
+impl CurrentSampler {
+    fn new(setting: &SamplerSetting, custom: Option<&CustomSampler>) -> Self {
+        match (setting, custom) {
+            (SamplerSetting::Custom, Some(CustomSampler { sampler, is_built_in, .. })) => {
+                Self { sampler: Arc::clone(sampler), is_built_in: *is_built_in }
+            }
+            _ => Self { sampler: built_in(setting), is_built_in: true },
+        }
+    }
+}
+
+impl ShouldSample for CurrentSampler {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        trace_id: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        let parent =
+            parent.filter(|parent| !parent.has_active_span() || parent.span().span_context().is_valid());
+        let decide = || self.sampler.should_sample(parent, trace_id, name, kind, attributes, links);
+        if self.is_built_in {
+            return decide();
+        }
+        // The panic hook has reported it.
+        catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| SamplingResult {
+            decision: SamplingDecision::Drop,
+            attributes: Vec::new(),
+            trace_state: TraceState::default(),
+        })
+    }
+}
+
+const NO_SHORTCUT: u8 = 0;
+const DROP_UNSAMPLED_PARENT: u8 = 1;
+const DROP_ALL: u8 = 2;
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_sdk::trace::Sampler;
+
+    use super::*;
+
+    fn decision(sampler: &SharedSampler) -> SamplingDecision {
+        sampler.should_sample(None, TraceId::from(1), "span", &SpanKind::Internal, &[], &[]).decision
+    }
+
+    #[test]
+    fn a_change_replaces_the_decision_and_its_shortcut() {
+        let sampler = SharedSampler::new(&SamplerSetting::AlwaysOff, None);
+        let clone = sampler.clone();
+        assert_eq!((decision(&clone), clone.shortcut()), (SamplingDecision::Drop, SamplingShortcut::DropAll));
+        sampler.set(&SamplerSetting::AlwaysOn);
+        let recorded = SamplingDecision::RecordAndSample;
+        assert_eq!((decision(&clone), clone.shortcut()), (recorded, SamplingShortcut::None));
+        sampler.set(&SamplerSetting::ParentBasedAlwaysOff);
+        let dropped = SamplingDecision::Drop;
+        assert_eq!((decision(&clone), clone.shortcut()), (dropped, SamplingShortcut::DropUnsampledParent));
+    }
+
+    #[test]
+    fn a_sampler_of_the_user_comes_back() {
+        #[derive(Clone, Debug)]
+        struct Own;
+        impl ShouldSample for Own {
+            fn should_sample(
+                &self,
+                _: Option<&Context>,
+                _: TraceId,
+                _: &str,
+                _: &SpanKind,
+                _: &[KeyValue],
+                _: &[Link],
+            ) -> SamplingResult {
+                panic!("costs the span alone")
+            }
+        }
+        let sampler = SharedSampler::new(&SamplerSetting::AlwaysOn, Some(CustomSampler::new(Own)));
+        assert!(sampler.may_run_user_code() && sampler.current().is_built_in);
+        sampler.set(&SamplerSetting::Custom);
+        assert!(!sampler.current().is_built_in);
+        assert_eq!(decision(&sampler), SamplingDecision::Drop);
+        let of_the_sdk =
+            SharedSampler::new(&SamplerSetting::Custom, Some(CustomSampler::new(Sampler::AlwaysOn)));
+        assert!(!of_the_sdk.may_run_user_code());
+    }
+
+    #[test]
+    fn ids_of_a_user_leave_no_shortcut() {
+        let sampler = SharedSampler::with_shortcuts(&SamplerSetting::AlwaysOff, None, false);
+        assert_eq!(sampler.shortcut(), SamplingShortcut::None);
+        sampler.set(&SamplerSetting::ParentBasedAlwaysOff);
+        assert_eq!(sampler.shortcut(), SamplingShortcut::None);
+    }
+}
