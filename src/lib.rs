@@ -116,6 +116,8 @@ pub use error::InitError;
 #[cfg(feature = "prometheus")]
 pub use export::prometheus::PrometheusHandler;
 pub use export::{DestinationStats, ExportError, ExportStats, SignalStats};
+#[cfg(feature = "config-file")]
+pub use lifecycle::{ReloadError, ReloadSummary};
 pub use lifecycle::{ShutdownError, TelemetryGuard, shutdown_signal, shutdown_signal_blocking};
 pub use lines::json;
 pub use lines::writer::{LineWriter, LogDestination, NonBlockingWriter, OverflowPolicy};

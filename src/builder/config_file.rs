@@ -3,19 +3,18 @@
 use std::fmt;
 #[cfg(feature = "config-file")]
 use std::path::PathBuf;
+#[cfg(feature = "config-file")]
+use std::time::Duration;
 
 #[cfg(feature = "config-file")]
 use super::Builder;
 use crate::error::InitError;
-use crate::settings::{BuilderConfig, Env, Settings};
+use crate::settings::{self, BuilderConfig, Env, Settings};
 #[cfg(feature = "config-file")]
 use crate::settings::{
-    CONFIG_FILE, ConfigDocument, ConfigFile, EXPERIMENTAL_CONFIG_FILE, EffectiveConfiguration,
+    CONFIG_FILE, ConfigChange, ConfigDocument, ConfigFile, EXPERIMENTAL_CONFIG_FILE, EffectiveConfiguration,
+    LoadedFile, ResolvedFile,
 };
-
-/// Changes a document before it is checked.
-#[cfg(feature = "config-file")]
-type Change = Box<dyn Fn(&mut ConfigDocument) + Send + Sync>;
 
 /// The file that is named in code, and what is done to it.
 #[derive(Default)]
@@ -23,45 +22,49 @@ pub(super) struct ConfigFileChoice {
     #[cfg(feature = "config-file")]
     path: Option<PathBuf>,
     #[cfg(feature = "config-file")]
-    change: Option<Change>,
+    change: Option<ConfigChange>,
 }
 
-/// Settings, what layers read in place of the environment, and mistakes in code.
-type Resolved = (Settings, Env, Vec<InitError>);
+/// What the environment or a file says, together with code.
+pub(super) struct Resolution {
+    pub(super) settings: Settings,
+    /// Mistakes in code.
+    pub(super) errors: Vec<InitError>,
+    /// What layers read in place of the environment, if a file replaces it.
+    pub(super) layer_env: Option<Env>,
+    #[cfg(feature = "config-file")]
+    pub(super) file: Option<LoadedFile>,
+}
 
 impl ConfigFileChoice {
-    /// Returns the settings of the file, if one is named.
+    /// Resolves the settings: from the file if one is named, otherwise from the environment.
     #[cfg(feature = "config-file")]
-    pub(super) fn resolve(
-        &mut self,
-        config: &BuilderConfig,
-        env: &Env,
-    ) -> Option<Result<Resolved, Vec<InitError>>> {
+    pub(super) fn resolve(self, config: BuilderConfig, env: &Env) -> Result<Resolution, Vec<InitError>> {
         if let Some(path) = env.config_file(EXPERIMENTAL_CONFIG_FILE) {
-            return Some(Err(vec![InitError::InvalidSetting {
+            return Err(vec![InitError::InvalidSetting {
                 setting: "config_file",
                 value: path.display().to_string(),
                 origin: EXPERIMENTAL_CONFIG_FILE.to_owned(),
                 reason: format!("this variable is no longer read: name the file by {CONFIG_FILE}"),
                 source: None,
-            }]));
+            }]);
         }
         let from_env = env.config_file(CONFIG_FILE).map(|path| ConfigFile::new(path, CONFIG_FILE));
-        let from_code = || self.path.take().map(|path| ConfigFile::new(path, ".config_file()"));
-        let file = from_env.or_else(from_code)?;
-        let (resolved, errors) = file.resolve(config, self.change.as_deref());
-        Some(match resolved {
-            Some((mut settings, layers)) => {
-                settings.warnings.extend(file.ignored_variables(env));
-                Ok((settings, layers, errors))
-            }
-            None => Err(errors),
-        })
+        let from_code = self.path.map(|path| ConfigFile::new(path, ".config_file()"));
+        let Some(file) = from_env.or(from_code) else {
+            let (settings, errors) = settings::resolve(&config, env);
+            return Ok(Resolution { settings, errors, layer_env: None, file: None });
+        };
+        let (file, resolved) = LoadedFile::load(file, config, self.change)?;
+        let ResolvedFile { mut settings, layers, errors, .. } = resolved;
+        settings.warnings.extend(file.ignored_variables(env));
+        Ok(Resolution { settings, errors, layer_env: Some(layers), file: Some(file) })
     }
 
     #[cfg(not(feature = "config-file"))]
-    pub(super) fn resolve(&mut self, _: &BuilderConfig, _: &Env) -> Option<Result<Resolved, Vec<InitError>>> {
-        None
+    pub(super) fn resolve(self, config: BuilderConfig, env: &Env) -> Result<Resolution, Vec<InitError>> {
+        let (settings, errors) = settings::resolve(&config, env);
+        Ok(Resolution { settings, errors, layer_env: None })
     }
 }
 
@@ -123,7 +126,7 @@ impl Builder {
     }
 
     /// Changes the document of the configuration file before it is checked, wherever the file was named. Without a file the
-    /// closure is not called.
+    /// closure is not called; it is called again for each version of the file that is read later.
     ///
     /// ```
     /// # let _ =
@@ -136,6 +139,25 @@ impl Builder {
         change: impl Fn(&mut ConfigDocument) + Send + Sync + 'static,
     ) -> Self {
         self.config_file.change = Some(Box::new(change));
+        self
+    }
+
+    /// Watches the configuration file: reads it again every `interval`, and applies what has changed, as
+    /// [`TelemetryGuard::reload`](crate::TelemetryGuard::reload) does. Zero: not watched. Without a file nothing is watched.
+    ///
+    /// The content is compared, so that files which are replaced or mounted (a Kubernetes `ConfigMap`) are noticed as well.
+    /// What changed, what changes only at the next start, and what is wrong with a version of the file, is logged once.
+    ///
+    /// Overridden by `distribution.telemetry_bootstrap.reload_interval` in the file (milliseconds). Default: zero.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// # let _ =
+    /// telemetry_bootstrap::init().config_file("/etc/otel/config.yaml").reload_interval(Duration::from_secs(5));
+    /// ```
+    pub fn reload_interval(mut self, interval: Duration) -> Self {
+        self.config.common.values.set(&settings::RELOAD_INTERVAL, interval);
         self
     }
 }

@@ -253,17 +253,15 @@ impl Builder {
     pub(crate) fn resolve(mut self) -> Result<(Settings, Additions), InitError> {
         let ignores_env = self.ignore_env;
         let env = if ignores_env { Env::none() } else { Env::process() };
-        let mut file = std::mem::take(&mut self.config_file);
+        let file = std::mem::take(&mut self.config_file);
         let (config, mut additions) = self.into_parts();
-        additions.layer_env = ignores_env.then(Env::none);
-        let (settings, mut errors) = match file.resolve(&config, &env) {
-            Some(Err(errors)) => return Err(InitError::from_several(errors)),
-            Some(Ok((settings, layer_env, errors))) => {
-                additions.layer_env = Some(layer_env);
-                (settings, errors)
-            }
-            None => settings::resolve(&config, &env),
-        };
+        let resolution = file.resolve(config, &env).map_err(InitError::from_several)?;
+        let (settings, mut errors) = (resolution.settings, resolution.errors);
+        additions.layer_env = resolution.layer_env.or(ignores_env.then(Env::none));
+        #[cfg(feature = "config-file")]
+        {
+            additions.config_file = resolution.file;
+        }
         errors.extend(mistakes_in_code(&settings));
         InitError::from_all(errors).map_or(Ok((settings, additions)), Err)
     }

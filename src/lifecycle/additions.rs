@@ -18,7 +18,7 @@ use crate::provider::{BuilderHooks, CustomSampler, View};
 use crate::redaction::Redaction;
 use crate::settings::Env;
 #[cfg(feature = "config-file")]
-use crate::settings::{SamplerSetting, Settings};
+use crate::settings::{LoadedFile, SamplerSetting, Settings};
 
 /// User-provided components, held until the providers and the subscriber are built.
 ///
@@ -49,6 +49,9 @@ pub(crate) struct Additions {
     pub(crate) baggage_keys: Vec<String>,
     /// What the layers for calls read in place of the environment of the process.
     pub(crate) layer_env: Option<Env>,
+    /// Where the settings come from, if not from the environment.
+    #[cfg(feature = "config-file")]
+    pub(crate) config_file: Option<LoadedFile>,
 }
 
 impl Additions {

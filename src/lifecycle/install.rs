@@ -39,6 +39,7 @@ use crate::lifecycle::assemble::{Assembled, ExportTo, Globals, LineOutput, Pipel
 use crate::lifecycle::guard::{Flusher, TelemetryGuard};
 use crate::lifecycle::panic_hook::{self, PanicHook, PreviousHook};
 use crate::lifecycle::shutdown_signal::flush_on_first_signal;
+use crate::provider::SharedSampler;
 use crate::provider::installed::{GlobalPropagator, Installed};
 use crate::settings::{Settings, Signal};
 use crate::subscriber::{Filters, LayerParts, TelemetryLayer, log_crate};
@@ -108,7 +109,11 @@ where
     let (settings, additions) = resolve()?;
     let Assembled { layer, running, .. } =
         assemble(settings, additions, ExportTo::Network, LineOutput::open)?;
-    Ok((layer.into_filtered_layer(), TelemetryGuard::new(running)))
+    #[cfg_attr(not(feature = "config-file"), expect(unused_mut, reason = "only a file can be watched"))]
+    let mut guard = TelemetryGuard::new(running);
+    #[cfg(feature = "config-file")]
+    guard.watch_config_file();
+    Ok((layer.into_filtered_layer(), guard))
 }
 
 /// Sets every global but the subscriber, which is set already.
@@ -193,16 +198,19 @@ struct Predecessor {
     fork: Fork,
     queues: Vec<(Signal, Arc<Queue>)>,
     filters: Filters,
+    /// That of the subscriber.
+    #[cfg_attr(not(feature = "config-file"), expect(dead_code, reason = "only a file can change it"))]
+    sampler: SharedSampler,
     /// That of the panic hook and of the action of the first signal.
     flusher: Flusher,
 }
 
 impl Predecessor {
-    fn new(pipelines: &Pipelines, guard: &TelemetryGuard) -> Self {
+    fn new(pipelines: &Pipelines, guard: &TelemetryGuard, sampler: SharedSampler) -> Self {
         let queue = |signal| Some((signal, Arc::clone(pipelines.queue(signal)?)));
         let queues = [Signal::Traces, Signal::Logs].into_iter().filter_map(queue).collect();
         let (filters, flusher) = (guard.running().filters.clone(), guard.flusher().clone());
-        Self { fork: Fork::new(), queues, filters, flusher }
+        Self { fork: Fork::new(), queues, filters, sampler, flusher }
     }
 
     /// Takes that of the parent. `None` in the process that installed it, and where another thread was first.
@@ -254,9 +262,17 @@ impl InstallLock {
         if let Some(predecessor) = &self.predecessor {
             predecessor.filters.take_over(&running.filters);
             running.filters = predecessor.filters.clone();
+            #[cfg(feature = "config-file")]
+            if let Some(reloader) = running.reloader.as_mut().and_then(Arc::get_mut) {
+                reloader.continue_with(predecessor.filters.clone(), predecessor.sampler.clone());
+            }
         }
         let mut guard = TelemetryGuard::new(running);
-        let installed = Predecessor::new(&pipelines, &guard);
+        let sampler = match &self.predecessor {
+            Some(predecessor) => predecessor.sampler.clone(),
+            None => globals.sampler.clone(),
+        };
+        let installed = Predecessor::new(&pipelines, &guard, sampler);
         if let Some(predecessor) = &self.predecessor {
             predecessor.continue_with(&pipelines, guard.flusher());
         } else {
@@ -268,6 +284,8 @@ impl InstallLock {
         self.keep(installed);
         set_globals(&guard, globals, is_first);
         guard.mark_started();
+        #[cfg(feature = "config-file")]
+        guard.watch_config_file();
         Ok(guard)
     }
 

@@ -15,6 +15,8 @@ pub(crate) mod assemble;
 mod guard;
 mod install;
 mod panic_hook;
+#[cfg(feature = "config-file")]
+mod reload;
 mod shutdown_error;
 mod shutdown_signal;
 mod start_line;
@@ -25,5 +27,7 @@ pub(crate) use additions::{Additions, JsonOptions};
 pub(crate) use guard::Providers;
 pub use guard::TelemetryGuard;
 pub(crate) use install::{install, install_with, local};
+#[cfg(feature = "config-file")]
+pub use reload::{ReloadError, ReloadSummary};
 pub use shutdown_error::ShutdownError;
 pub use shutdown_signal::{shutdown_signal, shutdown_signal_blocking};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tracing_core::LevelFilter;
 
 use super::setting::settings;
-use super::value_kind::{DURATION, FLAG, Kind, LEVEL, one_of};
+use super::value_kind::{DELAY, DURATION, FLAG, Kind, LEVEL, one_of};
 
 settings! {
     /// Turns providers and export off; context propagation and log lines stay.
@@ -13,6 +13,8 @@ settings! {
     /// One deadline for the whole shutdown.
     SHUTDOWN_TIMEOUT: Duration =
         "shutdown_timeout", ["OTEL_RUST_SHUTDOWN_TIMEOUT"], DURATION, Duration::from_secs(5);
+    /// How often the configuration file is read again; 0: never.
+    RELOAD_INTERVAL: Duration = "reload_interval", [], DELAY, Duration::ZERO;
     /// The least severe lines that this crate writes about itself.
     DIAGNOSTIC_LEVEL: LevelFilter = "", ["OTEL_LOG_LEVEL"], DIAGNOSTIC_LEVELS, LevelFilter::INFO;
 }

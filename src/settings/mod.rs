@@ -108,8 +108,10 @@ pub use self::file::ConfigDocument;
 #[cfg(all(fuzzing, feature = "config-file"))]
 pub(crate) use self::file::settings_of;
 #[cfg(feature = "config-file")]
-pub(crate) use self::file::{ConfigFile, EffectiveConfiguration};
-pub(crate) use self::lifecycle::{SDK_DISABLED, SHUTDOWN_TIMEOUT};
+pub(crate) use self::file::{
+    ConfigChange, ConfigFile, EffectiveConfiguration, LoadedFile, Resolved as ResolvedFile, read_config_file,
+};
+pub(crate) use self::lifecycle::{RELOAD_INTERVAL, SDK_DISABLED, SHUTDOWN_TIMEOUT};
 pub(crate) use self::limits::{
     AttributeLimits, EVENT_ATTRIBUTE_COUNT, LINK_ATTRIBUTE_COUNT, RECORD_ATTRIBUTE_COUNT,
     RECORD_VALUE_LENGTH, SPAN_ATTRIBUTE_COUNT, SPAN_EVENT_COUNT, SPAN_LINK_COUNT, SPAN_VALUE_LENGTH,
@@ -175,6 +177,8 @@ pub(crate) struct Settings {
     pub(crate) span_filter: Directives,
     /// One deadline for the whole shutdown.
     pub(crate) shutdown_timeout: Duration,
+    /// How often the configuration file is read again; `None`: only when the program calls for it.
+    pub(crate) reload_interval: Option<Duration>,
     /// The least severe lines of this crate itself.
     pub(crate) diagnostic_level: LevelFilter,
     /// Whether exceptions are recorded as span events, as log records, or as both.
@@ -243,6 +247,8 @@ fn settings(resolver: &mut Resolver<'_>, config: &BuilderConfig) -> Settings {
         lines: resolver.lines(config),
         span_filter: resolver.directives(&[(&SPAN_FILTER, common)]),
         shutdown_timeout: resolver.resolve_limit(&[(&SHUTDOWN_TIMEOUT, common)]),
+        reload_interval: Some(resolver.resolve(&RELOAD_INTERVAL, common))
+            .filter(|interval| !interval.is_zero()),
         diagnostic_level: resolver.resolve_env(&lifecycle::DIAGNOSTIC_LEVEL),
         exception_signal: resolver.resolve_env(&conventions::EXCEPTION_SIGNAL),
         warnings: Vec::new(),

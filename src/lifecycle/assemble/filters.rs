@@ -27,7 +27,7 @@ pub(super) fn parse(settings: &mut Settings) -> Filters {
 }
 
 /// Returns the mistakes in directives of the environment, and hints about others.
-fn filter_warnings(settings: &Settings) -> Vec<String> {
+pub(crate) fn filter_warnings(settings: &Settings) -> Vec<String> {
     reports(settings)
         .into_iter()
         .filter(|(_, directives, bad)| !directives.is_strict() || !bad.is_mistake())

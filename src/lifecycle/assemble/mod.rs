@@ -36,6 +36,8 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_core::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
 
+#[cfg(feature = "config-file")]
+pub(crate) use self::filters::filter_warnings;
 pub(crate) use self::filters::mistakes_in_code;
 pub(crate) use self::lines::LineOutput;
 pub(crate) use self::pipelines::{ExportTo, Pipelines};
@@ -48,6 +50,8 @@ use crate::error::InitError;
 use crate::export::{Exporter, encode};
 use crate::lifecycle::Additions;
 use crate::lifecycle::guard::Running;
+#[cfg(feature = "config-file")]
+use crate::lifecycle::reload::{LiveParts, Reloader};
 use crate::lifecycle::start_line::StartLine;
 use crate::provider::{SharedSampler, resource};
 use crate::settings::{Env, Settings, Signal};
@@ -123,6 +127,12 @@ where
     let custom = additions.sampler.take();
     let sampler = SharedSampler::with_shortcuts(&settings.traces.sampler, custom, has_shortcuts);
     let globals = globals(&settings, &mut additions, start_line, lines.writes_to_console, sampler.clone());
+    #[cfg(feature = "config-file")]
+    let reloader = additions.config_file.take().map(|file| {
+        let (filters, samplers) = (filters.clone(), vec![sampler.clone()]);
+        let parts = LiveParts { filters, samplers, diagnostics: diagnostics.clone() };
+        Arc::new(Reloader::new(file, &settings, parts))
+    });
     let bridge_options = settings.has_spans().then(|| BridgeOptions::new(&additions, sampler.clone()));
     let has_log_processors = !additions.log_processors.is_empty();
     let context = record_context(&settings, &mut additions);
@@ -164,6 +174,10 @@ where
         filters,
         bridge,
         diagnostics,
+        #[cfg(feature = "config-file")]
+        reloader,
+        #[cfg(feature = "config-file")]
+        reload_interval: settings.reload_interval,
         shutdown_timeout: settings.shutdown_timeout,
         started: None,
     };

@@ -23,6 +23,8 @@ use crate::export::ExportStats;
 use crate::export::own_threads::Fork;
 #[cfg(feature = "prometheus")]
 use crate::export::prometheus::PrometheusHandler;
+#[cfg(feature = "config-file")]
+use crate::lifecycle::reload::{ReloadError, ReloadSummary, Watcher};
 use crate::lifecycle::tasks;
 use crate::lines::writer::NonBlockingWriter;
 use crate::provider::TelemetryMeterProvider;
@@ -83,12 +85,28 @@ pub struct TelemetryGuard {
     flusher: Flusher,
     is_shut_down: bool,
     fork: Fork,
+    #[cfg(feature = "config-file")]
+    watcher: Option<Watcher>,
 }
+
 impl TelemetryGuard {
     pub(crate) fn new(running: Running) -> Self {
         let workers = running.exporter.workers().clone();
         let flusher = Flusher::new(running.providers.clone(), workers, running.lines.clone());
-        Self { running, flusher, is_shut_down: false, fork: Fork::new() }
+        Self {
+            running,
+            flusher,
+            is_shut_down: false,
+            fork: Fork::new(),
+            #[cfg(feature = "config-file")]
+            watcher: None,
+        }
+    }
+
+    /// Watches the configuration file from now on, if the settings say so. Nothing can fail any more.
+    #[cfg(feature = "config-file")]
+    pub(crate) fn watch_config_file(&mut self) {
+        self.watcher = self.running.watch_config_file();
     }
 
     /// Marks the start of telemetry that belongs to the process.
@@ -313,6 +331,37 @@ impl TelemetryGuard {
         self.running.filters.set_span_filter(directives)
     }
 
+    /// Reads the configuration file again and applies what has changed, at once.
+    ///
+    /// The file is checked completely, as at the start, with the closure of
+    /// [`config_file_changes`](crate::Builder::config_file_changes). Then filters, levels and the sampler change, for
+    /// everything that is recorded from now on; nothing that was recorded is lost. All other settings take effect at the
+    /// next start, and are listed. Both are logged as well. [`reload_interval`](crate::Builder::reload_interval) does this
+    /// by itself.
+    ///
+    /// Blocks the thread while the file is read, and while another thread reloads.
+    ///
+    /// ```no_run
+    /// let telemetry = telemetry_bootstrap::init().config_file("/etc/otel/config.yaml").build()?;
+    /// match telemetry.reload() {
+    ///     Ok(summary) => println!("{summary}"),
+    ///     Err(error) => eprintln!("{error}"),
+    /// }
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ReloadError`], and then nothing was changed: the file is missing or wrong, with all mistakes listed.
+    #[cfg(feature = "config-file")]
+    pub fn reload(&self) -> Result<ReloadSummary, ReloadError> {
+        if self.fork.is_child() {
+            // A thread of the parent may have held the locks.
+            return Err(ReloadError::Forked);
+        }
+        self.running.reloader.as_ref().ok_or(ReloadError::NoConfigFile)?.reload()
+    }
+
     pub(crate) fn flusher(&self) -> &Flusher {
         &self.flusher
     }
@@ -323,6 +372,8 @@ impl TelemetryGuard {
             return Ok(ExportStats::default());
         }
         if !std::mem::replace(&mut self.is_shut_down, true) {
+            #[cfg(feature = "config-file")]
+            drop(self.watcher.take());
             self.running.end(&self.flusher);
         }
         outcome(self.running.stats())

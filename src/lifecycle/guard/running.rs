@@ -25,6 +25,8 @@ use crate::diagnostics::{Diagnostics, Field, FieldValue};
 use crate::export::{DestinationStats, ExportStats, Exporter, Ledger, SignalStats};
 #[cfg(feature = "prometheus")]
 use crate::lifecycle::assemble::Prometheus;
+#[cfg(feature = "config-file")]
+use crate::lifecycle::reload::{Reloader, Watcher};
 use crate::lifecycle::tasks::BackgroundTasks;
 use crate::lines::writer::NonBlockingWriter;
 use crate::settings::{PerSignal, deadline_after};
@@ -47,6 +49,11 @@ pub(crate) struct Running {
     pub(crate) filters: Filters,
     pub(crate) bridge: Option<Arc<SpanBridge>>,
     pub(crate) diagnostics: Diagnostics,
+    /// Applies later versions of the configuration file, if there is one.
+    #[cfg(feature = "config-file")]
+    pub(crate) reloader: Option<Arc<Reloader>>,
+    #[cfg(feature = "config-file")]
+    pub(crate) reload_interval: Option<Duration>,
     pub(crate) shutdown_timeout: Duration,
     /// The start of telemetry that belongs to the process.
     pub(crate) started: Option<Started>,
@@ -69,6 +76,15 @@ impl Started {
 }
 
 impl Running {
+    /// Starts to watch the configuration file, if there is one and this was asked for.
+    #[cfg(feature = "config-file")]
+    pub(super) fn watch_config_file(&self) -> Option<Watcher> {
+        self.reloader
+            .as_ref()
+            .zip(self.reload_interval)
+            .and_then(|(reloader, interval)| Watcher::start(reloader, interval))
+    }
+
     /// Returns the statistics of this moment. After the end, items that are still pending count as failed.
     pub(super) fn stats(&self) -> ExportStats {
         let dropped = self.lines.as_ref().map_or(0, NonBlockingWriter::dropped);

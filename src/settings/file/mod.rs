@@ -8,6 +8,8 @@
 //! | the types to settings | [`apply`] |
 //! | settings to a file, the way back | [`mod@write`] |
 //!
+//! [`LoadedFile`] keeps what a later version of the file is compared with ([`changes`]).
+//!
 //! A file replaces the environment as a whole. Where a node of the schema is present, the schema's defaults hold.
 //!
 //! ```text
@@ -26,7 +28,9 @@
 //! official JSON schema. The fuzz target runs all steps (`settings_of`).
 
 mod apply;
+mod changes;
 mod document;
+mod loaded;
 mod model;
 mod report;
 #[cfg(test)]
@@ -44,6 +48,7 @@ use std::path::{Path, PathBuf};
 #[cfg(test)]
 pub(super) use self::apply::distribution_keys;
 pub use self::document::ConfigDocument;
+pub(crate) use self::loaded::{ConfigChange, LoadedFile, read_config_file};
 pub(super) use self::report::At;
 use self::report::Report;
 pub(super) use self::values::FileValues;
@@ -75,40 +80,36 @@ impl ConfigFile {
         Self { path, origin, referenced: RefCell::default() }
     }
 
-    /// Reads, checks and resolves the file. `change` sees the document before it is checked.
+    /// Checks and resolves what the file holds. `change` sees the document before it is checked.
     ///
-    /// Blocks while the file is read. The settings are `None` if the file has mistakes. Errors beside them are mistakes
-    /// in code, for settings that the file has no place for.
-    pub(crate) fn resolve(
+    /// Errors beside the settings are mistakes in code, for settings that the file has no place for.
+    fn resolve(
         &self,
+        content: &[u8],
         config: &BuilderConfig,
         change: Option<&(dyn Fn(&mut ConfigDocument) + Send + Sync)>,
-    ) -> (Option<(Settings, Env)>, Vec<InitError>) {
-        let root = match self.read() {
-            Ok(root) => root,
-            Err(error) => return (None, vec![error]),
-        };
-        let mut document = ConfigDocument::new(root);
+    ) -> Result<Resolved, Vec<InitError>> {
+        let mut document = ConfigDocument::new(self.parse(content).map_err(|error| vec![error])?);
         if let Some(change) = change {
             change(&mut document);
         }
         let mut report = Report::default();
         let (model, warnings) = model::read(&document.root, &mut report);
-        let Some(model) = model else { return (None, vec![self.invalid(report)]) };
+        let Some(model) = model else { return Err(vec![self.invalid(report)]) };
         let applied = apply::apply(&model, &self.name(), config, &|name| self.variable(name));
         let mut errors = applied.errors;
         if !applied.report.is_empty() {
             errors.push(self.invalid(applied.report));
-            return (None, errors);
+            return Err(errors);
         }
         let mut settings = applied.settings;
         let warnings = warnings.into_iter().map(|warning| format!("{}, {warning}", self.name()));
         settings.warnings.extend(warnings);
-        (Some((settings, applied.layers)), errors)
+        Ok(Resolved { settings, layers: applied.layers, errors, root: document.root })
     }
 
     /// Returns a warning about variables that the file replaces and does not refer to.
-    pub(crate) fn ignored_variables(&self, env: &Env) -> Option<String> {
+    fn ignored_variables(&self, env: &Env) -> Option<String> {
         let known = known_variables();
         let referenced = self.referenced.borrow();
         let mut names: Vec<_> = env
@@ -127,17 +128,21 @@ impl ConfigFile {
         self.path.display().to_string()
     }
 
-    /// Reads the file and replaces references to variables, of which it takes note.
-    fn read(&self) -> Result<Node, InitError> {
-        let bytes = read_bounded(&self.path).map_err(|error| InitError::InvalidSetting {
+    /// Returns the error for a file that cannot be read.
+    fn unreadable(&self, error: io::Error) -> InitError {
+        InitError::InvalidSetting {
             setting: "config_file",
             value: self.name(),
             origin: self.origin.to_owned(),
             reason: "the file cannot be read".to_owned(),
             source: Some(error.into()),
-        })?;
+        }
+    }
+
+    /// Parses a file and replaces references to variables, of which it takes note.
+    fn parse(&self, content: &[u8]) -> Result<Node, InitError> {
         let mut report = Report::default();
-        let root = yaml::parse(&bytes, &|name| self.variable(name), &mut report);
+        let root = yaml::parse(content, &|name| self.variable(name), &mut report);
         root.filter(|_| report.is_empty()).ok_or_else(|| self.invalid(report))
     }
 
@@ -155,6 +160,17 @@ impl ConfigFile {
             mistakes: report.into_mistakes(),
         }
     }
+}
+
+/// What a valid file says.
+pub(crate) struct Resolved {
+    pub(crate) settings: Settings,
+    /// What the layers for calls read instead of the environment.
+    pub(crate) layers: Env,
+    /// Mistakes in code.
+    pub(crate) errors: Vec<InitError>,
+    /// The document, with the caller's changes.
+    root: Node,
 }
 
 /// Returns the mistakes in a file with these bytes, or its settings as `Debug` shows them.

@@ -29,17 +29,17 @@ fn resolve_over(text: &str, builder: crate::Builder) -> (Result<Settings, Vec<St
     let path = directory.path().join("otel.yaml");
     std::fs::write(&path, format!("file_format: \"1.1\"\n{text}")).unwrap();
     let file = ConfigFile::new(path, ".config_file()");
-    let (resolved, errors) = file.resolve(&builder.into_parts().0, None);
-    match resolved {
-        Some((settings, layers)) if errors.is_empty() => (Ok(settings), layers),
-        _ => {
-            let errors = errors.iter().flat_map(|error| match error {
-                InitError::ConfigFile { mistakes, .. } => mistakes.iter().map(ToString::to_string).collect(),
-                other => vec![other.to_string()],
-            });
-            (Err(errors.collect()), Env::none())
+    let errors = match LoadedFile::load(file, builder.into_parts().0, None) {
+        Ok((_, Resolved { settings, layers, errors, .. })) if errors.is_empty() => {
+            return (Ok(settings), layers);
         }
-    }
+        Ok((_, Resolved { errors, .. })) | Err(errors) => errors,
+    };
+    let errors = errors.iter().flat_map(|error| match error {
+        InitError::ConfigFile { mistakes, .. } => mistakes.iter().map(ToString::to_string).collect(),
+        other => vec![other.to_string()],
+    });
+    (Err(errors.collect()), Env::none())
 }
 
 fn settings(text: &str) -> Settings {

@@ -70,9 +70,10 @@ fn mistakes_beyond_the_schema_have_their_place() {
 #[test]
 fn a_file_that_cannot_be_read_is_an_error_with_the_reason() {
     let read = |path: &str| {
-        let (resolved, errors) =
-            ConfigFile::new(path.into(), "OTEL_CONFIG_FILE").resolve(&BuilderConfig::default(), None);
-        assert!(resolved.is_none());
+        let file = ConfigFile::new(path.into(), "OTEL_CONFIG_FILE");
+        let Err(errors) = LoadedFile::load(file, BuilderConfig::default(), None) else {
+            panic!("it was read")
+        };
         format!("{:?}", errors[0])
     };
     let missing = read("/nowhere/otel.yaml");
@@ -89,7 +90,8 @@ fn the_error_lists_each_mistake_in_a_line_of_its_own() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("otel.yaml");
     std::fs::write(&path, "file_format: \"1.1\"\ndisabled: 1\nlog_level: x\n").unwrap();
-    let (_, errors) = ConfigFile::new(path, ".config_file()").resolve(&BuilderConfig::default(), None);
+    let file = ConfigFile::new(path, ".config_file()");
+    let Err(errors) = LoadedFile::load(file, BuilderConfig::default(), None) else { panic!("it was read") };
     let text = errors[0].to_string();
     assert!(
         text.contains("(set by .config_file()) cannot be used: \n  line 2, column 11: disabled: "),

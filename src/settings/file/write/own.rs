@@ -8,7 +8,7 @@ use crate::settings::conventions::EXCEPTION_SIGNAL;
 use crate::settings::credentials::HeaderSource;
 use crate::settings::detectors::{self, RESOURCE_DETECTORS};
 use crate::settings::exporter::{DestinationSettings, ExportSettings, LOGS, METRICS, SignalExporter, TRACES};
-use crate::settings::lifecycle::SHUTDOWN_TIMEOUT;
+use crate::settings::lifecycle::{RELOAD_INTERVAL, SHUTDOWN_TIMEOUT};
 use crate::settings::log_output::{LINE_FORMAT, NO_COLOR};
 use crate::settings::logs::{INCLUDE_SPAN_FIELDS, MINIMUM_SEVERITY, SAMPLED_TRACES_ONLY};
 use crate::settings::metrics::{self, BUILT_IN_METRICS};
@@ -27,6 +27,9 @@ impl Writer<'_> {
         }
         own.set_from("span_filter", &*spans.text, &*spans.origin);
         own.set_from("shutdown_timeout", settings.shutdown_timeout, self.origin(SHUTDOWN_TIMEOUT.key()));
+        if let Some(interval) = settings.reload_interval {
+            own.set_from("reload_interval", interval, self.origin(RELOAD_INTERVAL.key()));
+        }
         own.set_from("no_color", settings.lines.no_color, self.origin(NO_COLOR.key()));
         let exceptions = match settings.exception_signal {
             ExceptionSignal::SpanEvent => None,

@@ -1,0 +1,34 @@
+//! Why the configuration file was not applied.
+
+use std::fmt;
+
+use crate::error::InitError;
+
+/// Why a version of the configuration file was not applied. Nothing was changed then.
+///
+/// `Debug` reads as `Display` does, with the causes.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// The settings come from the environment and from code: no file was named.
+    #[error("there is no configuration file: set OTEL_CONFIG_FILE, or call .config_file()")]
+    NoConfigFile,
+    /// The file cannot be read, or is wrong; each mistake is listed with its place.
+    #[error(transparent)]
+    Invalid(InitError),
+    /// This is a forked child process: telemetry belongs to its parent.
+    #[error("the configuration file is not reloaded in a forked process, whose parent has the telemetry")]
+    Forked,
+    /// The closure of [`config_file_changes`](crate::Builder::config_file_changes) called for a reload itself.
+    #[error("the configuration file is being reloaded by this thread already")]
+    InProgress,
+}
+
+impl fmt::Debug for ReloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(error) => fmt::Debug::fmt(error, f),
+            other => write!(f, "{other}"),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The settings that can change while the program runs.
+
+use tracing_core::LevelFilter;
+
+use super::summary::Change;
+use crate::diagnostics::Diagnostics;
+use crate::provider::SharedSampler;
+use crate::redaction::printable;
+use crate::settings::{SamplerSetting, Settings};
+use crate::subscriber::Filters;
+
+/// The values that are in effect.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct LiveSettings {
+    line_filter: String,
+    record_filter: String,
+    span_filter: String,
+    /// The most verbose level of records.
+    record_level: LevelFilter,
+    /// `None` if no spans are made: the sampler stays as it is.
+    sampler: Option<SamplerSetting>,
+    /// The least severe lines of this crate itself.
+    diagnostic_level: LevelFilter,
+}
+
+/// What these settings change.
+#[derive(Debug)]
+pub(crate) struct LiveParts {
+    pub(crate) filters: Filters,
+    /// In a forked child two: that of its providers, and that of the subscriber, which is the parent's.
+    pub(crate) samplers: Vec<SharedSampler>,
+    pub(crate) diagnostics: Diagnostics,
+}
+
+impl LiveSettings {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self {
+            line_filter: settings.lines.filter.text.clone(),
+            record_filter: settings.logs.filter.text.clone(),
+            span_filter: settings.span_filter.text.clone(),
+            record_level: settings.logs.minimum_severity,
+            sampler: settings.has_spans().then(|| settings.traces.sampler.clone()),
+            diagnostic_level: settings.diagnostic_level,
+        }
+    }
+
+    /// Applies what differs in `new`, and returns it. The settings are valid.
+    ///
+    /// A filter that is the same is left alone: setting it again would cost it the open spans that it follows.
+    pub(super) fn apply(&mut self, mut new: Self, parts: &LiveParts) -> Vec<Change> {
+        // Whether spans are made is decided at the start.
+        new.sampler = self.sampler.as_ref().map(|old| new.sampler.take().unwrap_or_else(|| old.clone()));
+        if new.diagnostic_level != self.diagnostic_level {
+            parts.diagnostics.limit_to(new.diagnostic_level);
+        }
+        if let Some(sampler) = new.sampler.as_ref().filter(|_| new.sampler != self.sampler) {
+            parts.samplers.iter().for_each(|shared| shared.set(sampler));
+        }
+        if new.record_level != self.record_level {
+            parts.filters.record_level.set(new.record_level);
+        }
+        let filters = [
+            (&parts.filters.lines, &self.line_filter, &new.line_filter),
+            (&parts.filters.records, &self.record_filter, &new.record_filter),
+            (&parts.filters.spans, &self.span_filter, &new.span_filter),
+        ];
+        for (filter, _, new) in filters.into_iter().filter(|(_, old, new)| old != new) {
+            // Directives with mistakes do not come here.
+            let _ = filter.set(new);
+        }
+        let changes = self.changes(&new);
+        *self = new;
+        changes
+    }
+
+    /// Returns what differs in `new`, by paths in the file.
+    fn changes(&self, new: &Self) -> Vec<Change> {
+        let filter = |text: &str| printable(text).into_owned();
+        let (lines, records) = (self.line_filter != new.line_filter, self.record_filter != new.record_filter);
+        let is_common = lines && records && new.line_filter == new.record_filter;
+        let sampler = new.sampler.as_ref().map(ToString::to_string).unwrap_or_default();
+        let all = [
+            (is_common, LOG_FILTER, filter(&new.line_filter)),
+            (lines && !is_common, LINE_FILTER, filter(&new.line_filter)),
+            (records && !is_common, RECORD_FILTER, filter(&new.record_filter)),
+            (self.span_filter != new.span_filter, SPAN_FILTER, filter(&new.span_filter)),
+            (self.record_level != new.record_level, RECORD_LEVEL, new.record_level.to_string()),
+            (self.sampler != new.sampler, SAMPLER, sampler),
+            (self.diagnostic_level != new.diagnostic_level, LOG_LEVEL, new.diagnostic_level.to_string()),
+        ];
+        let changed = all.into_iter().filter(|(is_changed, ..)| *is_changed);
+        changed.map(|(_, (path, name), value)| Change { path, name, value }).collect()
+    }
+}
+
+/// A path in the file, and the name of the field in the log line.
+type Named = (&'static str, &'static str);
+
+const LOG_FILTER: Named = ("distribution.telemetry_bootstrap.log_filter", "log_filter");
+const LINE_FILTER: Named = ("distribution.telemetry_bootstrap.log_output.filter", "log_output.filter");
+const RECORD_FILTER: Named = ("distribution.telemetry_bootstrap.logs.filter", "logs.filter");
+const SPAN_FILTER: Named = ("distribution.telemetry_bootstrap.span_filter", "span_filter");
+const RECORD_LEVEL: Named =
+    ("distribution.telemetry_bootstrap.logs.minimum_severity", "logs.minimum_severity");
+const SAMPLER: Named = ("tracer_provider.sampler", "sampler");
+const LOG_LEVEL: Named = ("log_level", "log_level");

@@ -1,0 +1,203 @@
+//! The configuration file, read again while the program runs.
+//!
+//! | part | does |
+//! |---|---|
+//! | [`Reloader`] | checks a version of the file completely, then applies what can change |
+//! | `live` | the settings that can change, and what they change |
+//! | `watch` | reads the file again and again, if that was asked for |
+//!
+//! A version with a mistake changes nothing. Each version is reported once, by whichever of the guard and the watching
+//! thread sees it first.
+
+mod error;
+mod live;
+mod summary;
+mod watch;
+
+use std::cell::Cell;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use self::error::ReloadError;
+pub(crate) use self::live::LiveParts;
+use self::live::LiveSettings;
+pub use self::summary::ReloadSummary;
+pub(crate) use self::watch::Watcher;
+use crate::diagnostics::{Diagnostics, Field, FieldValue};
+use crate::error::InitError;
+use crate::lifecycle::assemble::{filter_warnings, mistakes_in_code};
+use crate::provider::SharedSampler;
+use crate::settings::{LoadedFile, Settings, read_config_file};
+use crate::subscriber::Filters;
+
+/// Applies later versions of the configuration file.
+#[derive(Debug)]
+pub(crate) struct Reloader {
+    path: PathBuf,
+    parts: LiveParts,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    file: LoadedFile,
+    live: LiveSettings,
+    /// What was examined last.
+    version: Version,
+    /// What the last valid version was warned about.
+    warnings: Vec<String>,
+}
+
+/// What is found at the path of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Version {
+    Content(Vec<u8>),
+    /// It cannot be read, for this reason.
+    Unreadable(String),
+}
+
+impl Reloader {
+    /// `settings` are those of `file`, with which telemetry is started.
+    pub(crate) fn new(mut file: LoadedFile, settings: &Settings, parts: LiveParts) -> Self {
+        let state = State {
+            version: Version::Content(file.take_content()),
+            live: LiveSettings::new(settings),
+            warnings: settings.warnings.clone(),
+            file,
+        };
+        Self { path: state.file.path().to_owned(), parts, state: Mutex::new(state) }
+    }
+
+    /// Makes changes reach the subscriber of the parent, in a forked child that built telemetry of its own.
+    pub(crate) fn continue_with(&mut self, filters: Filters, sampler: SharedSampler) {
+        self.parts.filters = filters;
+        self.parts.samplers.push(sampler);
+    }
+
+    /// Reads the file and applies it, also if it is the same as before: what it refers to may have changed.
+    pub(crate) fn reload(&self) -> Result<ReloadSummary, ReloadError> {
+        let _reloading = Reloading::enter().ok_or(ReloadError::InProgress)?;
+        let mut state = self.state();
+        // Read under the lock, so that an older version cannot replace a newer one.
+        let content = read_config_file(&self.path);
+        let summary = state.apply(content, &self.parts).map_err(ReloadError::Invalid)?;
+        if summary != ReloadSummary::default() {
+            log_summary(&summary, &state.file.name(), &self.parts.diagnostics);
+        }
+        Ok(summary)
+    }
+
+    /// Reads the file, and applies and reports it if it is another version than the last one.
+    fn apply_new_version(&self) {
+        let Some(_reloading) = Reloading::enter() else { return };
+        let mut state = self.state();
+        let content = read_config_file(&self.path);
+        if Version::new(&content) == state.version {
+            return;
+        }
+        let name = state.file.name();
+        match state.apply(content, &self.parts) {
+            Ok(summary) => log_summary(&summary, &name, &self.parts.diagnostics),
+            Err(error) => log_error(&error, &name, &self.parts.diagnostics),
+        }
+    }
+
+    /// Returns `true` if the file is not what was examined last.
+    fn is_new(&self, version: &Version) -> bool {
+        self.state().version != *version
+    }
+
+    fn read(&self) -> Version {
+        Version::new(&read_config_file(&self.path))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Checks what was read completely, then applies it.
+    fn apply(&mut self, content: io::Result<Vec<u8>>, parts: &LiveParts) -> Result<ReloadSummary, InitError> {
+        self.version = Version::new(&content);
+        let new = self.file.resolve(content.as_deref().map_err(copy_of))?;
+        if let Some(error) = InitError::from_all(mistakes_in_code(&new.settings)) {
+            return Err(error);
+        }
+        let mut warnings = new.settings.warnings.clone();
+        warnings.extend(filter_warnings(&new.settings));
+        let changed = self.live.apply(LiveSettings::new(&new.settings), parts);
+        for warning in warnings.iter().filter(|warning| !self.warnings.contains(warning)) {
+            parts.diagnostics.warn(warning, &[]);
+        }
+        self.warnings = warnings;
+        Ok(ReloadSummary { changed, needs_restart: new.needs_restart })
+    }
+}
+
+impl Version {
+    fn new(content: &io::Result<Vec<u8>>) -> Self {
+        match content {
+            Ok(content) => Self::Content(content.clone()),
+            Err(error) => Self::Unreadable(error.to_string()),
+        }
+    }
+}
+
+/// Marks the thread that reloads, which calls a closure of the user.
+struct Reloading;
+
+impl Reloading {
+    /// Returns `None` if the thread does so already.
+    fn enter() -> Option<Self> {
+        (!IS_RELOADING.replace(true)).then_some(Self)
+    }
+}
+
+impl Drop for Reloading {
+    fn drop(&mut self) {
+        IS_RELOADING.set(false);
+    }
+}
+
+thread_local! {
+    static IS_RELOADING: Cell<bool> = const { Cell::new(false) };
+}
+
+fn copy_of(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+/// Logs what changed, and, in a line of its own, what needs a new start.
+fn log_summary(summary: &ReloadSummary, name: &str, diagnostics: &Diagnostics) {
+    let mut fields: Vec<Field<'_>> = vec![("path", FieldValue::Text(&name))];
+    fields.extend(summary.changed.iter().map(|change| (change.name, FieldValue::Text(&change.value) as _)));
+    diagnostics.info("configuration file reloaded", &fields);
+    if !summary.needs_restart.is_empty() {
+        let settings = summary.needs_restart.join(", ");
+        let fields = [("path", FieldValue::Text(&name)), ("settings", FieldValue::Text(&settings))];
+        diagnostics.warn("changes of the configuration file take effect only at the next start", &fields);
+    }
+}
+
+/// Logs why a version is not applied, in one line.
+fn log_error(error: &InitError, name: &str, diagnostics: &Diagnostics) {
+    let text = one_line(error);
+    let fields = [("path", FieldValue::Text(&name)), ("error", FieldValue::Text(&text))];
+    diagnostics.warn("the configuration file cannot be used, the settings stay as they are", &fields);
+}
+
+/// Returns the text of an error with its causes, the mistakes of a file separated by semicolons.
+fn one_line(error: &InitError) -> String {
+    let text = format!("{error:?}");
+    let mut lines = text.lines().map(str::trim);
+    let first = lines.next().unwrap_or_default();
+    match lines.collect::<Vec<_>>()[..] {
+        [] => first.to_owned(),
+        ref mistakes => format!("{first} {}", mistakes.join("; ")),
+    }
+}

@@ -1,0 +1,65 @@
+//! What a reload changed.
+
+use std::fmt;
+
+/// What another version of the configuration file changed, and what it will change only at the next start.
+///
+/// Returned by [`TelemetryGuard::reload`](crate::TelemetryGuard::reload).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReloadSummary {
+    pub(super) changed: Vec<Change>,
+    pub(super) needs_restart: Vec<String>,
+}
+
+/// A setting with its new value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    /// Where it is in the file.
+    pub(super) path: &'static str,
+    /// The name of its field in the log line.
+    pub(super) name: &'static str,
+    pub(super) value: String,
+}
+
+impl ReloadSummary {
+    /// Returns the settings that have another value now, each by its path in the file, with the value.
+    pub fn changed(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.changed.iter().map(|change| (change.path, change.value.as_str()))
+    }
+
+    /// Returns the paths of what differs from the file that telemetry was started with and takes effect only at the next
+    /// start, such as `tracer_provider.processors[0].batch.schedule_delay`.
+    pub fn needs_restart(&self) -> &[String] {
+        &self.needs_restart
+    }
+}
+
+impl fmt::Display for ReloadSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.changed[..] {
+            [] => f.write_str("nothing changed")?,
+            changed => {
+                let changed = changed.iter().map(|Change { path, value, .. }| format!("{path}: {value}"));
+                write!(f, "changed: {}", changed.collect::<Vec<_>>().join(", "))?;
+            }
+        }
+        match &self.needs_restart[..] {
+            [] => Ok(()),
+            paths => write!(f, "; at the next start: {}", paths.join(", ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_lists_changes_with_their_values() {
+        assert_eq!(ReloadSummary::default().to_string(), "nothing changed");
+        let change = Change { path: "log_level", name: "log_level", value: "warn".to_owned() };
+        let summary = ReloadSummary { changed: vec![change], needs_restart: vec!["disabled".to_owned()] };
+        assert_eq!(summary.to_string(), "changed: log_level: warn; at the next start: disabled");
+        assert_eq!(summary.changed().collect::<Vec<_>>(), [("log_level", "warn")]);
+    }
+}

@@ -1,0 +1,104 @@
+//! A configuration file that is in effect, with everything that is needed to read it again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+use super::changes::fixed_changes;
+use super::yaml::Node;
+use super::{ConfigDocument, ConfigFile, Resolved, read_bounded};
+use crate::error::InitError;
+use crate::settings::Settings;
+use crate::settings::builder_config::BuilderConfig;
+use crate::settings::env::Env;
+
+/// Changes a document before it is checked.
+pub(crate) type ConfigChange = Box<dyn Fn(&mut ConfigDocument) + Send + Sync>;
+
+/// A configuration file that is in effect.
+pub(crate) struct LoadedFile {
+    file: ConfigFile,
+    /// The path at the start, when the working directory may have been another one.
+    path: PathBuf,
+    config: BuilderConfig,
+    change: Option<ConfigChange>,
+    /// What was read last.
+    content: Vec<u8>,
+    /// The document that telemetry was started with, after `change`.
+    started: Node,
+}
+
+/// Another version of a file, checked.
+pub(crate) struct NewVersion {
+    pub(crate) settings: Settings,
+    /// The paths of what differs from the start and does not take effect.
+    pub(crate) needs_restart: Vec<String>,
+}
+
+impl LoadedFile {
+    /// Reads a file. Returns it with its settings, or everything that is wrong.
+    pub(crate) fn load(
+        file: ConfigFile,
+        config: BuilderConfig,
+        change: Option<ConfigChange>,
+    ) -> Result<(Self, Resolved), Vec<InitError>> {
+        let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
+        let content = read_bounded(&path).map_err(|error| vec![file.unreadable(error)])?;
+        let resolved = file.resolve(&content, &config, change.as_deref())?;
+        let started = resolved.root.clone();
+        Ok((Self { file, path, config, change, content, started }, resolved))
+    }
+
+    /// Returns the path, as messages show it.
+    pub(crate) fn name(&self) -> String {
+        self.file.name()
+    }
+
+    /// Returns a warning about variables that the file replaces and does not refer to.
+    pub(crate) fn ignored_variables(&self, env: &Env) -> Option<String> {
+        self.file.ignored_variables(env)
+    }
+
+    /// Returns where the file is, independent of the working directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns what was read at the start.
+    pub(crate) fn take_content(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.content)
+    }
+
+    /// Checks another version of the file completely. Nothing is changed by it.
+    pub(crate) fn resolve(&self, content: io::Result<&[u8]>) -> Result<NewVersion, InitError> {
+        let content = content.map_err(|error| self.file.unreadable(error))?;
+        let resolve = || self.file.resolve(content, &self.config, self.change.as_deref());
+        let resolved = catch_unwind(AssertUnwindSafe(resolve)).unwrap_or_else(|_| Err(vec![self.panicked()]));
+        let Resolved { settings, errors, root, .. } = resolved.map_err(InitError::from_several)?;
+        match InitError::from_all(errors) {
+            Some(error) => Err(error),
+            None => Ok(NewVersion { needs_restart: fixed_changes(&self.started, &root), settings }),
+        }
+    }
+
+    fn panicked(&self) -> InitError {
+        InitError::InvalidSetting {
+            setting: "config_file_changes",
+            value: self.name(),
+            origin: ".config_file_changes()".to_owned(),
+            reason: "the closure panicked".to_owned(),
+            source: None,
+        }
+    }
+}
+
+impl fmt::Debug for LoadedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoadedFile").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+/// Reads the file at a path: a regular one, up to the largest size that is allowed.
+pub(crate) fn read_config_file(path: &Path) -> io::Result<Vec<u8>> {
+    read_bounded(path)
+}

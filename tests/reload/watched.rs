@@ -1,0 +1,231 @@
+//! The file under watch: however it changes, it is noticed, and reported once.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use telemetry_bootstrap::tracing;
+
+use super::{LIMIT, Run, document};
+
+const RELOADED: &str = "configuration file reloaded";
+const UNUSABLE: &str = "the configuration file cannot be used, the settings stay as they are";
+/// So short that many readings happen in each test.
+const INTERVAL: Duration = Duration::from_millis(3);
+
+fn start(text: &str) -> Run {
+    Run::start_with(text, |builder| builder.reload_interval(INTERVAL))
+}
+
+/// Waits for several readings of the file.
+fn several_readings() {
+    std::thread::sleep(INTERVAL * 30);
+}
+
+#[test]
+fn a_file_that_is_written_again_takes_effect_by_itself() {
+    let run = start("");
+    assert_eq!(run.seen(), "coarse | warning | warning");
+    run.write("own: log_filter: debug");
+    let line = run.wait_for_line(RELOADED, 1);
+    assert_eq!(line["log_filter"], "debug");
+    assert_eq!(run.seen(), "coarse | detail warning | detail warning");
+    several_readings();
+    run.wait_for_line(RELOADED, 1);
+}
+
+#[test]
+fn the_interval_can_be_in_the_file() {
+    let run = Run::start("own: reload_interval: 3");
+    run.write("own: reload_interval: 3, log_filter: debug");
+    run.wait_for_line(RELOADED, 1);
+}
+
+#[test]
+fn a_file_is_not_watched_unless_that_was_asked_for() {
+    let run = Run::start("");
+    run.write("own: log_filter: debug");
+    several_readings();
+    assert_eq!(run.seen(), "coarse | warning | warning");
+}
+
+#[test]
+fn a_version_of_the_same_length_and_time_is_noticed() {
+    let run = start("own: log_filter: debug");
+    let time = fs::metadata(run.path()).unwrap().modified().unwrap();
+    let file = fs::File::options().write(true).open(run.path()).unwrap();
+    std::os::unix::fs::FileExt::write_at(
+        &file,
+        document("own: log_filter: trace", run.collector.port()).as_bytes(),
+        0,
+    )
+    .unwrap();
+    file.set_modified(time).unwrap();
+    assert_eq!(run.wait_for_line(RELOADED, 1)["log_filter"], "trace");
+}
+
+#[test]
+fn a_file_that_another_one_replaces_takes_effect() {
+    let run = start("");
+    let new = run.directory.path().join("new.yaml");
+    fs::write(&new, document("own: log_filter: debug", run.collector.port())).unwrap();
+    fs::rename(&new, run.path()).unwrap();
+    assert_eq!(run.wait_for_line(RELOADED, 1)["log_filter"], "debug");
+}
+
+/// A `ConfigMap` is mounted as `otel.yaml → ..data/otel.yaml`, and `..data` is swapped.
+#[test]
+fn a_swapped_symlink_on_the_way_to_the_file_takes_effect() {
+    let run = start("");
+    let directory = run.directory.path();
+    let version = |name: &str, text: &str| {
+        fs::create_dir(directory.join(name)).unwrap();
+        fs::write(directory.join(name).join("otel.yaml"), document(text, run.collector.port())).unwrap();
+        symlink(name, directory.join("..new")).unwrap();
+        fs::rename(directory.join("..new"), directory.join("..data")).unwrap();
+    };
+    version("..1", "");
+    symlink("..data/otel.yaml", directory.join("link")).unwrap();
+    fs::rename(directory.join("link"), run.path()).unwrap();
+    several_readings();
+    version("..2", "own: log_filter: debug");
+    fs::remove_dir_all(directory.join("..1")).unwrap();
+    assert_eq!(run.wait_for_line(RELOADED, 1)["log_filter"], "debug");
+    version("..3", "own: log_filter: warn");
+    assert_eq!(run.wait_for_line(RELOADED, 2)["log_filter"], "warn");
+}
+
+#[test]
+fn each_version_that_cannot_be_used_is_reported_once() {
+    let run = start("own: log_filter: debug");
+    let good = fs::read(run.path()).unwrap();
+    fs::write(run.path(), "file_format: '1.1'\ndisabled: 7\nlog_level: loud\n").unwrap();
+    let line = run.wait_for_line(UNUSABLE, 1);
+    assert_eq!(line["level"], "WARN");
+    let error = line["error"].as_str().unwrap();
+    assert!(
+        error.contains("line 2, column 11: disabled: ") && error.contains("; line 3, column 12: log_level: "),
+        "{error}"
+    );
+    assert!(!error.contains('\n'), "{error}");
+    several_readings();
+    fs::remove_file(run.path()).unwrap();
+    let line = run.wait_for_line(UNUSABLE, 2);
+    assert!(line["error"].as_str().unwrap().contains("the file cannot be read: No such file"), "{line}");
+    several_readings();
+    fs::create_dir(run.path()).unwrap();
+    let line = run.wait_for_line(UNUSABLE, 3);
+    assert!(line["error"].as_str().unwrap().contains("not a regular file"), "{line}");
+    several_readings();
+    run.wait_for_line(UNUSABLE, 3);
+    assert_eq!(run.seen(), "coarse | detail warning | detail warning");
+    fs::remove_dir(run.path()).unwrap();
+    run.wait_for_line(UNUSABLE, 4);
+    // The file that is in effect comes back: nothing changes, but that it can be read is said.
+    fs::write(run.path(), good).unwrap();
+    let line = run.wait_for_line(RELOADED, 1);
+    assert_eq!(line.get("log_filter"), None);
+}
+
+#[test]
+fn a_file_without_permission_is_reported_once() {
+    let run = start("");
+    fs::set_permissions(run.path(), fs::Permissions::from_mode(0o000)).unwrap();
+    if fs::read(run.path()).is_ok() {
+        // The superuser may read everything.
+        several_readings();
+        assert_eq!(run.lines("telemetry_bootstrap"), [""; 0]);
+        return;
+    }
+    let line = run.wait_for_line(UNUSABLE, 1);
+    assert!(line["error"].as_str().unwrap().contains("Permission denied"), "{line}");
+    fs::set_permissions(run.path(), fs::Permissions::from_mode(0o600)).unwrap();
+    run.wait_for_line(RELOADED, 1);
+}
+
+#[test]
+fn a_version_that_the_program_has_reloaded_is_not_reported_again() {
+    let run = start("");
+    run.write("own: log_filter: debug");
+    let _ = run.guard().reload().unwrap();
+    several_readings();
+    run.wait_for_line(RELOADED, 1);
+}
+
+#[test]
+fn a_file_that_is_being_written_is_not_applied_before_it_stays_the_same() {
+    use std::io::Write as _;
+
+    let interval = Duration::from_millis(60);
+    let run = Run::start_with("", |builder| builder.reload_interval(interval));
+    let text = document("own: log_filter: debug", run.collector.port());
+    let mut file = fs::File::create(run.path()).unwrap();
+    let started = Instant::now();
+    // Each piece alone is a version with mistakes.
+    for piece in text.as_bytes().chunks(text.len() / 20) {
+        file.write_all(piece).unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let is_slow = started.elapsed() > Duration::from_millis(400);
+    assert_eq!(run.wait_for_line(RELOADED, 1)["log_filter"], "debug");
+    let mistakes = run.json_lines().into_iter().filter(|line| line["message"] == UNUSABLE);
+    // On a machine that stops this thread for longer than an interval, half a file stays the same.
+    assert!(mistakes.count() == 0 || is_slow);
+}
+
+#[test]
+fn the_shutdown_waits_for_no_reload_and_loses_nothing() {
+    for _ in 0..20 {
+        let mut run = Run::start_with("", |builder| builder.reload_interval(Duration::from_millis(1)));
+        let is_done = AtomicBool::new(false);
+        let path = run.path();
+        let port = run.collector.port();
+        let guard = run.guard.take().unwrap();
+        let took = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for version in ["", "own: log_filter: debug", "sampler: {always_off: }", "own: nonsense: 1"]
+                    .iter()
+                    .cycle()
+                {
+                    fs::write(&path, document(version, port)).unwrap();
+                    if is_done.load(Ordering::Acquire) {
+                        break;
+                    }
+                }
+            });
+            run.with(|| (0..100).for_each(|_| tracing::warn!("done")));
+            let started = Instant::now();
+            let stats = guard.shutdown().unwrap();
+            is_done.store(true, Ordering::Release);
+            assert_eq!(stats.logs.delivered, 100);
+            started.elapsed()
+        });
+        assert!(took < LIMIT / 5, "{took:?}");
+    }
+}
+
+/// A closure that never returns holds up neither the shutdown nor what is recorded.
+#[test]
+fn a_closure_that_hangs_costs_only_the_reload() {
+    static IS_STUCK: AtomicBool = AtomicBool::new(false);
+    static CALLS: AtomicBool = AtomicBool::new(false);
+    let mut run = Run::start_with("", |builder| {
+        builder.reload_interval(INTERVAL).config_file_changes(|_| {
+            if CALLS.swap(true, Ordering::SeqCst) {
+                IS_STUCK.store(true, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_secs(3600));
+            }
+        })
+    });
+    run.write("own: log_filter: debug");
+    let deadline = Instant::now() + LIMIT;
+    while !IS_STUCK.load(Ordering::SeqCst) {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    assert_eq!(run.seen(), "coarse | warning | warning");
+    let started = Instant::now();
+    run.guard.take().unwrap().shutdown().unwrap();
+    assert!(started.elapsed() < LIMIT / 5);
+}
