@@ -29,6 +29,8 @@ mod stats;
 mod tests;
 
 pub(crate) use delivery::{Exporter, Route, Workers};
+#[cfg(all(fuzzing, feature = "otlp-grpc", feature = "otlp-http"))]
+pub(crate) use destination::fuzzing;
 pub(crate) use destination::{CONSOLE_DELAY, hints};
 pub use error::ExportError;
 pub(crate) use logs::LogQueue;

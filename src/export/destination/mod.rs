@@ -21,6 +21,8 @@ mod console;
 mod credentials;
 mod exchange;
 mod explain;
+#[cfg(all(fuzzing, feature = "otlp-grpc", feature = "otlp-http"))]
+pub(crate) mod fuzzing;
 mod hints;
 mod json_response;
 mod otlp;

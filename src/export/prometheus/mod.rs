@@ -28,3 +28,9 @@ mod text;
 
 pub use self::handler::PrometheusHandler;
 pub(crate) use self::server::Server;
+
+/// Returns the content type of the answer to a scraper with these headers.
+#[cfg(fuzzing)]
+pub(crate) fn content_type(headers: &http::HeaderMap) -> &'static str {
+    format::Format::negotiate(headers).content_type()
+}

@@ -16,7 +16,7 @@ use self::schema::Message;
 use crate::settings::Signal;
 
 /// An export request as JSON. `request` is the same as protobuf.
-pub(in crate::export) fn request(signal: Signal, request: &[u8]) -> Vec<u8> {
+pub(crate) fn request(signal: Signal, request: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(request.len() * 2);
     write::message(&mut out, request_schema(signal), request);
     out
