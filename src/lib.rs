@@ -84,7 +84,6 @@ mod builder;
 mod calls;
 #[cfg(feature = "testing")]
 mod collector;
-mod context_fields;
 mod diagnostics;
 mod error;
 mod exception;
@@ -109,7 +108,6 @@ pub use calls::grpc;
 pub use calls::http;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub use calls::{RemoteContext, ResponseBody, ResponseFuture};
-pub use context_fields::with_fields;
 #[cfg(feature = "config-file")]
 pub use error::ConfigMistake;
 pub use error::InitError;
@@ -119,6 +117,7 @@ pub use export::{DestinationStats, ExportError, ExportStats, SignalStats};
 #[cfg(feature = "config-file")]
 pub use lifecycle::{ReloadError, ReloadSummary};
 pub use lifecycle::{ShutdownError, TelemetryGuard, shutdown_signal, shutdown_signal_blocking};
+pub use lines::context_fields::with_fields;
 pub use lines::json;
 pub use lines::writer::{LineWriter, LogDestination, NonBlockingWriter, OverflowPolicy};
 pub use opentelemetry;

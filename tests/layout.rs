@@ -20,7 +20,6 @@ const ORDER: [&str; 20] = [
     "export",
     "propagation",
     "settings",
-    "context_fields",
     "trace_ids",
     "redaction",
     "diagnostics",

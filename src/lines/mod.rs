@@ -5,6 +5,7 @@
 //! | `json` | the layer that writes JSON, public |
 //! | `pretty` | the layer that writes text for a terminal |
 //! | `writer` | where lines go, without blocking the thread that logs |
+//! | `context_fields` | fields of the OpenTelemetry context, for lines and records |
 //! | `event_field` | the roles of an event's fields, the same for all formats |
 //! | `kept_fields`, `span`, `span_table` | the fields of open spans, kept once for all outputs |
 //! | `shared_visit` | one visit of an event's fields for all outputs |
@@ -12,6 +13,7 @@
 //! A format is chosen once, when telemetry is started, and is used without a virtual call for each value: an event is
 //! visited by the visitor of its format, which writes straight into the line.
 
+pub(crate) mod context_fields;
 pub(crate) mod event_field;
 pub mod json;
 pub(crate) mod kept_fields;

@@ -10,8 +10,8 @@ use tracing_core::dispatcher::{self, Dispatch};
 use tracing_log::LogTracer;
 
 use crate::bounded_text::{MAX_TEXT, beginning, to_text};
-use crate::context_fields::with_fields;
 use crate::exception::PANICKED;
+use crate::lines::context_fields::with_fields;
 use crate::trace_ids::may_touch_context;
 
 /// Makes records of the `log` crate `tracing` events.

@@ -7,11 +7,11 @@
 //! | `json`, `pretty` | any | as set |
 //! | `off` | any | none, and no writer is started |
 
-use crate::context_fields::BaggageKeys;
 use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
 use crate::export::render::terminal::Colors;
 use crate::lifecycle::Additions;
+use crate::lines::context_fields::BaggageKeys;
 use crate::lines::json::JsonLayer;
 use crate::lines::pretty::PrettyLayer;
 use crate::lines::writer::{LogDestination, NonBlockingWriter};

@@ -44,7 +44,6 @@ pub(crate) use self::pipelines::{ExportTo, Pipelines};
 #[cfg(feature = "prometheus")]
 pub(crate) use self::prometheus::Prometheus;
 use self::records::RecordContext;
-use crate::context_fields::BaggageKeys;
 use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
 use crate::export::{Exporter, encode};
@@ -53,6 +52,7 @@ use crate::lifecycle::guard::Running;
 #[cfg(feature = "config-file")]
 use crate::lifecycle::reload::{LiveParts, Reloader};
 use crate::lifecycle::start_line::StartLine;
+use crate::lines::context_fields::BaggageKeys;
 use crate::provider::{SharedSampler, resource};
 use crate::settings::{Env, Settings, Signal};
 use crate::subscriber::{

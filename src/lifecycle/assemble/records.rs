@@ -8,9 +8,9 @@ use std::sync::Arc;
 use opentelemetry::Value;
 
 use super::pipelines::Pipelines;
-use crate::context_fields::{self, BaggageKeys};
 use crate::export::encode::{self, LogFields};
 use crate::lifecycle::guard::Providers;
+use crate::lines::context_fields::{self, BaggageKeys};
 use crate::redaction::{REDACTED, Redaction};
 use crate::settings::{Settings, Signal};
 use crate::shared_level::SharedLevel;

@@ -26,10 +26,10 @@ use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::fmt::MakeWriter;
 
 use self::text::{escape, shown};
-use crate::context_fields::{self, BaggageKeys};
 use crate::diagnostics::Field;
 use crate::exception::{ERROR_FIELD, describe};
 use crate::export::render::terminal::{BLUE, Colors, DIM, GREEN, MAGENTA, RED, YELLOW, time_of_day};
+use crate::lines::context_fields::{self, BaggageKeys};
 use crate::lines::kept_fields::{HexBytes, KeptValue};
 use crate::lines::shared_visit::SharedVisit;
 use crate::lines::span::{SpanChain, scope};

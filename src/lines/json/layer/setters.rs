@@ -3,7 +3,7 @@
 use opentelemetry::Value;
 
 use super::JsonLayer;
-use crate::context_fields::BaggageKeys;
+use crate::lines::context_fields::BaggageKeys;
 use crate::lines::json::keys::{Field, FieldNames, MissingIds, SpanFields};
 use crate::redaction::Redaction;
 
