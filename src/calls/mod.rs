@@ -7,7 +7,7 @@
 //!
 //! | step | file | what happens |
 //! |---|---|---|
-//! | ready | `ready` | the wait for a concurrency limit inside the layer is measured |
+//! | ready | `service`, `ready` | the wait for a concurrency limit inside the layer is measured |
 //! | start | `grpc::server`, `http::start`, … | context extracted (`context`), span started (`span`), attributes of the request set |
 //! | first call | `lazy` | providers are looked up, instruments created |
 //! | service | `future` | the call's context is current while the service is polled |
@@ -29,6 +29,7 @@ mod headers;
 mod intern;
 mod lazy;
 mod ready;
+mod service;
 mod span;
 
 #[cfg(feature = "grpc")]

@@ -25,6 +25,7 @@ use crate::calls::body::ResponseBody;
 use crate::calls::call::Call as AnyCall;
 use crate::calls::future::ResponseFuture;
 use crate::calls::ready::ReadyTimer;
+use crate::calls::service::{layer_service, provider_settings};
 use crate::calls::span::SharedMeterProvider;
 use crate::semconv::GrpcCode;
 
@@ -83,57 +84,8 @@ impl ClientLayer {
     }
 }
 
-impl Default for ClientLayer {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<S> Layer<S> for ClientLayer {
-    type Service = ClientService<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        ClientService { inner, layer: self.clone(), ready: ReadyTimer::default() }
-    }
-}
-
-/// A channel whose calls are traced and measured. Created by [`ClientLayer`].
-#[derive(Clone, Debug)]
-pub struct ClientService<S> {
-    inner: S,
-    layer: ClientLayer,
-    ready: ReadyTimer,
-}
-
-impl<S, B, R> Service<Request<B>> for ClientService<S>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-    S::Error: 'static,
-    B: 'static,
-    R: Body,
-    R::Error: 'static,
-{
-    type Response = Response<ResponseBody<R>>;
-    type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        let poll = self.inner.poll_ready(cx);
-        self.ready.observe(&poll);
-        if let Poll::Ready(Err(error)) = &poll {
-            self.layer.0.record_not_ready(self.ready.take(), error);
-        }
-        poll
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let waited = self.ready.take();
-        let Some(mut call) = self.layer.start(&mut request, waited) else {
-            return ResponseFuture::new(self.inner.call(request), None);
-        };
-        let entered = call.enter();
-        let future = self.inner.call(request);
-        drop(entered);
-        ResponseFuture::new(future, Some(call))
-    }
+layer_service! {
+    ClientLayer makes
+    /// A channel whose calls are traced and measured. Created by [`ClientLayer`].
+    ClientService
 }

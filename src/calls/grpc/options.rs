@@ -140,6 +140,8 @@ impl fmt::Debug for Options {
 /// The settings of both layers, which differ in the side alone.
 macro_rules! common_settings {
     ($layer:ident) => {
+        provider_settings!($layer, "grpc", "call");
+
         impl $layer {
             /// Records only the calls for whose method (`pkg.Service/Method`) `filter` returns `true`. The others pass
             /// untouched: no span, no measurement, no context. Default: all.
@@ -382,36 +384,26 @@ macro_rules! common_settings {
                 self.with(|options| options.access_log = true)
             }
 
-            /// Sets the provider of spans. Default: the one that [`build`](crate::Builder::build) installed, or else the
-            /// global one at the time of the first call.
-            ///
-            /// ```
-            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
-            /// use telemetry_bootstrap::opentelemetry_sdk::trace::SdkTracerProvider;
-            ///
-            #[doc = concat!("let layer = ", stringify!($layer), "::new().tracer_provider(SdkTracerProvider::builder().build());")]
-            /// # let _ = layer;
-            /// ```
-            pub fn tracer_provider(self, provider: SdkTracerProvider) -> Self {
-                self.with(|options| options.tracer_provider = Some(provider))
-            }
-
-            /// Sets the provider of metrics. Default: the global one at the time of the first call.
-            ///
-            /// ```
-            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
-            /// use telemetry_bootstrap::opentelemetry_sdk::metrics::SdkMeterProvider;
-            ///
-            #[doc = concat!("let layer = ", stringify!($layer), "::new().meter_provider(SdkMeterProvider::builder().build());")]
-            /// # let _ = layer;
-            /// ```
-            pub fn meter_provider(self, provider: impl MeterProvider + Send + Sync + 'static) -> Self {
-                self.with(|options| options.meter_provider = Some(SharedMeterProvider::new(provider)))
-            }
-
             fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
                 self.0.change(change);
                 self
+            }
+
+            /// Sets the providers of the HTTP layer that this one belongs to, as far as it has any.
+            #[cfg(feature = "http")]
+            pub(in crate::calls) fn with_providers(
+                self,
+                tracer: Option<&SdkTracerProvider>,
+                meter: Option<&SharedMeterProvider>,
+            ) -> Self {
+                self.with(|options| {
+                    options.tracer_provider = tracer.or(options.tracer_provider.as_ref()).cloned();
+                    options.meter_provider = meter.or(options.meter_provider.as_ref()).cloned();
+                })
+            }
+
+            fn record_not_ready<E: 'static>(&self, waited: Duration, error: &E) {
+                self.0.record_not_ready(waited, error);
             }
         }
     };

@@ -26,6 +26,7 @@ use crate::calls::call::Call as AnyCall;
 use crate::calls::context::RemoteContext;
 use crate::calls::future::ResponseFuture;
 use crate::calls::ready::ReadyTimer;
+use crate::calls::service::{layer_service, provider_settings};
 use crate::calls::span::SharedMeterProvider;
 use crate::semconv::GrpcCode;
 
@@ -115,57 +116,8 @@ fn is_recorded(extensions: &Extensions) -> bool {
     extensions.get::<RecordedByServer>().is_some()
 }
 
-impl Default for ServerLayer {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<S> Layer<S> for ServerLayer {
-    type Service = ServerService<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        ServerService { inner, layer: self.clone(), ready: ReadyTimer::default() }
-    }
-}
-
-/// A service whose calls are traced and measured. Created by [`ServerLayer`].
-#[derive(Clone, Debug)]
-pub struct ServerService<S> {
-    inner: S,
-    layer: ServerLayer,
-    ready: ReadyTimer,
-}
-
-impl<S, B, R> Service<Request<B>> for ServerService<S>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-    S::Error: 'static,
-    B: 'static,
-    R: Body,
-    R::Error: 'static,
-{
-    type Response = Response<ResponseBody<R>>;
-    type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        let poll = self.inner.poll_ready(cx);
-        self.ready.observe(&poll);
-        if let Poll::Ready(Err(error)) = &poll {
-            self.layer.0.record_not_ready(self.ready.take(), error);
-        }
-        poll
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let waited = self.ready.take();
-        let Some(mut call) = self.layer.start(&mut request, waited) else {
-            return ResponseFuture::new(self.inner.call(request), None);
-        };
-        let entered = call.enter();
-        let future = self.inner.call(request);
-        drop(entered);
-        ResponseFuture::new(future, Some(call))
-    }
+layer_service! {
+    ServerLayer makes
+    /// A service whose calls are traced and measured. Created by [`ServerLayer`].
+    ServerService
 }

@@ -24,6 +24,7 @@ use crate::calls::future::ResponseFuture;
 #[cfg(feature = "grpc")]
 use crate::calls::grpc;
 use crate::calls::ready::ReadyTimer;
+use crate::calls::service::{layer_service, provider_settings};
 use crate::calls::span::SharedMeterProvider;
 
 /// Traces and measures every request that a client sends, and injects the trace context.
@@ -93,15 +94,6 @@ impl ClientLayer {
         self
     }
 
-    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
-        self.recorder.change(change);
-        #[cfg(feature = "grpc")]
-        {
-            self.grpc = share_providers(self.grpc, self.recorder.options());
-        }
-        self
-    }
-
     /// Starts the call of a request, unless it is not recorded.
     pub(super) fn start<B: 'static>(&self, request: &mut Request<B>, waited: Duration) -> Option<AnyCall> {
         #[cfg(feature = "grpc")]
@@ -113,32 +105,7 @@ impl ClientLayer {
     }
 }
 
-#[cfg(feature = "grpc")]
-fn share_providers(mut grpc: grpc::ClientLayer, options: &Options) -> grpc::ClientLayer {
-    if let Some(provider) = &options.tracer_provider {
-        grpc = grpc.tracer_provider(provider.clone());
-    }
-    if let Some(provider) = &options.meter_provider {
-        grpc = grpc.meter_provider(provider.clone());
-    }
-    grpc
-}
-
 common_settings!(ClientLayer);
-
-impl Default for ClientLayer {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<S> Layer<S> for ClientLayer {
-    type Service = ClientService<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        ClientService { inner, layer: self.clone(), ready: ReadyTimer::default() }
-    }
-}
 
 /// The template of a request's URL, in the request's extensions: `url.template` and the target in the span's name.
 ///
@@ -202,43 +169,8 @@ impl UrlTemplate {
 #[derive(Clone, Debug, Default)]
 pub struct ResendCounter(pub(super) Arc<AtomicU32>);
 
-/// A service whose requests are traced and measured. Created by [`ClientLayer`].
-#[derive(Clone, Debug)]
-pub struct ClientService<S> {
-    inner: S,
-    layer: ClientLayer,
-    ready: ReadyTimer,
-}
-
-impl<S, B, R> Service<Request<B>> for ClientService<S>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-    S::Error: 'static,
-    B: 'static,
-    R: Body,
-    R::Error: 'static,
-{
-    type Response = Response<ResponseBody<R>>;
-    type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        let poll = self.inner.poll_ready(cx);
-        self.ready.observe(&poll);
-        if let Poll::Ready(Err(error)) = &poll {
-            self.layer.recorder.record_not_ready(self.ready.take(), error);
-        }
-        poll
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let waited = self.ready.take();
-        let Some(mut call) = self.layer.start(&mut request, waited) else {
-            return ResponseFuture::new(self.inner.call(request), None);
-        };
-        let entered = call.enter();
-        let future = self.inner.call(request);
-        drop(entered);
-        ResponseFuture::new(future, Some(call))
-    }
+layer_service! {
+    ClientLayer makes
+    /// A service whose requests are traced and measured. Created by [`ClientLayer`].
+    ClientService
 }

@@ -139,6 +139,8 @@ impl fmt::Debug for Options {
 /// The setters that both layers have.
 macro_rules! common_settings {
     ($layer:ident) => {
+        provider_settings!($layer, "http", "request");
+
         impl $layer {
             #[doc = concat!("Records only the requests for which `filter` returns `true`. The others pass untouched:")]
             /// no span, no measurement, no context. Default: all.
@@ -313,31 +315,19 @@ macro_rules! common_settings {
                 self.with(|options| options.access_log = true)
             }
 
-            /// Sets the provider of spans. Default: the one that [`build`](crate::Builder::build) installed, or else
-            /// the global one at the time of the first request.
-            ///
-            /// ```
-            #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]
-            /// use telemetry_bootstrap::opentelemetry_sdk::trace::SdkTracerProvider;
-            ///
-            #[doc = concat!("let layer = ", stringify!($layer), "::new().tracer_provider(SdkTracerProvider::builder().build());")]
-            /// # let _ = layer;
-            /// ```
-            pub fn tracer_provider(self, provider: SdkTracerProvider) -> Self {
-                self.with(|options| options.tracer_provider = Some(provider))
+            fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
+                self.recorder.change(change);
+                #[cfg(feature = "grpc")]
+                {
+                    let options = self.recorder.options();
+                    let (tracer, meter) = (options.tracer_provider.as_ref(), options.meter_provider.as_ref());
+                    self.grpc = self.grpc.with_providers(tracer, meter);
+                }
+                self
             }
 
-            /// Sets the provider of metrics. Default: the global one at the time of the first request.
-            ///
-            /// ```
-            #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]
-            /// use telemetry_bootstrap::opentelemetry_sdk::metrics::SdkMeterProvider;
-            ///
-            #[doc = concat!("let layer = ", stringify!($layer), "::new().meter_provider(SdkMeterProvider::builder().build());")]
-            /// # let _ = layer;
-            /// ```
-            pub fn meter_provider(self, provider: impl MeterProvider + Send + Sync + 'static) -> Self {
-                self.with(|options| options.meter_provider = Some(SharedMeterProvider::new(provider)))
+            fn record_not_ready<E: 'static>(&self, waited: Duration, error: &E) {
+                self.recorder.record_not_ready(waited, error);
             }
         }
     };

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Extensions, HeaderMap, HeaderName, Request, Response, StatusCode};
 use http_body::Body;
@@ -24,6 +25,7 @@ use crate::calls::future::ResponseFuture;
 #[cfg(feature = "grpc")]
 use crate::calls::grpc;
 use crate::calls::ready::ReadyTimer;
+use crate::calls::service::{layer_service, provider_settings};
 use crate::calls::span::SharedMeterProvider;
 
 /// Traces and measures every request that a server answers.
@@ -153,108 +155,37 @@ impl ServerLayer {
         self.grpc = configure(self.grpc);
         self
     }
-
-    fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
-        self.recorder.change(change);
-        #[cfg(feature = "grpc")]
-        {
-            self.grpc = share_providers(self.grpc, self.recorder.options());
-        }
-        self
-    }
-}
-
-#[cfg(feature = "grpc")]
-fn share_providers(mut grpc: grpc::ServerLayer, options: &Options) -> grpc::ServerLayer {
-    if let Some(provider) = &options.tracer_provider {
-        grpc = grpc.tracer_provider(provider.clone());
-    }
-    if let Some(provider) = &options.meter_provider {
-        grpc = grpc.meter_provider(provider.clone());
-    }
-    grpc
 }
 
 common_settings!(ServerLayer);
 
-impl Default for ServerLayer {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<S> Layer<S> for ServerLayer {
-    type Service = ServerService<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        ServerService { inner, layer: self.clone(), ready: ReadyTimer::default() }
-    }
-}
-
-/// A service whose requests are traced and measured. Created by [`ServerLayer`].
-#[derive(Clone, Debug)]
-pub struct ServerService<S> {
-    inner: S,
-    layer: ServerLayer,
-    ready: ReadyTimer,
-}
-
-impl<S> ServerService<S> {
+impl ServerLayer {
     /// Starts the call of a request, unless it is not recorded or an outer layer records it.
-    fn start<B: 'static>(&mut self, request: &mut Request<B>) -> Option<AnyCall> {
-        let waited = self.ready.take();
+    fn start<B: 'static>(&self, request: &mut Request<B>, waited: Duration) -> Option<AnyCall> {
         if request.extensions().get::<Recorded>().is_some() {
             self.report_route(request);
             return None;
         }
         #[cfg(feature = "grpc")]
         if grpc::is_grpc(request.headers()) {
-            return self.layer.grpc.start(request, waited);
+            return self.grpc.start(request, waited);
         }
-        let recorder = self.layer.recorder.recorder_for(request)?;
+        let recorder = self.recorder.recorder_for(request)?;
         Some(AnyCall::Http(Call::incoming(recorder, request, waited)))
     }
-}
 
-impl<S> ServerService<S> {
     /// Reports the route to the layer that records the request, if that does not know it.
     fn report_route<B>(&self, request: &Request<B>) {
         let Some(slot) = request.extensions().get::<RouteSlot>() else { return };
-        slot.report(|| match &self.layer.recorder.options().route {
+        slot.report(|| match &self.recorder.options().route {
             Some(route) => route(&RequestHead::new(request)).map(Into::into),
             None => matched_path(request.extensions()).map(Into::into),
         });
     }
 }
 
-impl<S, B, R> Service<Request<B>> for ServerService<S>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-    S::Error: 'static,
-    B: 'static,
-    R: Body,
-    R::Error: 'static,
-{
-    type Response = Response<ResponseBody<R>>;
-    type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        let poll = self.inner.poll_ready(cx);
-        self.ready.observe(&poll);
-        if let Poll::Ready(Err(error)) = &poll {
-            self.layer.recorder.record_not_ready(self.ready.take(), error);
-        }
-        poll
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Some(mut call) = self.start(&mut request) else {
-            return ResponseFuture::new(self.inner.call(request), None);
-        };
-        let entered = call.enter();
-        let future = self.inner.call(request);
-        drop(entered);
-        ResponseFuture::new(future, Some(call))
-    }
+layer_service! {
+    ServerLayer makes
+    /// A service whose requests are traced and measured. Created by [`ServerLayer`].
+    ServerService
 }

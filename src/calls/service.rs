@@ -1,0 +1,100 @@
+//! What the layers of both protocols and both sides have in common: the service that they make, and their providers.
+
+/// Defines the service of a layer, and how the layer makes it.
+///
+/// The layer has `start`, which starts the call of a request unless it is not recorded, and `record_not_ready`, which records
+/// a service that failed before it accepted a request.
+macro_rules! layer_service {
+    ($layer:ident makes $(#[$docs:meta])* $service:ident) => {
+        impl Default for $layer {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl<S> Layer<S> for $layer {
+            type Service = $service<S>;
+
+            fn layer(&self, inner: S) -> Self::Service {
+                $service { inner, layer: self.clone(), ready: ReadyTimer::default() }
+            }
+        }
+
+        $(#[$docs])*
+        #[derive(Clone, Debug)]
+        pub struct $service<S> {
+            inner: S,
+            layer: $layer,
+            ready: ReadyTimer,
+        }
+
+        impl<S, B, R> Service<Request<B>> for $service<S>
+        where
+            S: Service<Request<B>, Response = Response<R>>,
+            S::Error: 'static,
+            B: 'static,
+            R: Body,
+            R::Error: 'static,
+        {
+            type Response = Response<ResponseBody<R>>;
+            type Error = S::Error;
+            type Future = ResponseFuture<S::Future>;
+
+            fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+                let poll = self.inner.poll_ready(cx);
+                self.ready.observe(&poll);
+                if let Poll::Ready(Err(error)) = &poll {
+                    self.layer.record_not_ready(self.ready.take(), error);
+                }
+                poll
+            }
+
+            fn call(&mut self, mut request: Request<B>) -> Self::Future {
+                let waited = self.ready.take();
+                let Some(mut call) = self.layer.start(&mut request, waited) else {
+                    return ResponseFuture::new(self.inner.call(request), None);
+                };
+                let entered = call.enter();
+                let future = self.inner.call(request);
+                drop(entered);
+                ResponseFuture::new(future, Some(call))
+            }
+        }
+    };
+}
+
+/// The settings of a layer that name its providers, with the module and what it calls a request.
+macro_rules! provider_settings {
+    ($layer:ident, $module:literal, $call:literal) => {
+        impl $layer {
+            #[doc = "Sets the provider of spans. Default: the one that [`build`](crate::Builder::build) installed, or else"]
+            #[doc = concat!("the global one at the time of the first ", $call, ".")]
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::", $module, "::", stringify!($layer), ";")]
+            /// use telemetry_bootstrap::opentelemetry_sdk::trace::SdkTracerProvider;
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().tracer_provider(SdkTracerProvider::builder().build());")]
+            /// # let _ = layer;
+            /// ```
+            pub fn tracer_provider(self, provider: SdkTracerProvider) -> Self {
+                self.with(|options| options.tracer_provider = Some(provider))
+            }
+
+            #[doc = concat!("Sets the provider of metrics. Default: the global one at the time of the first ", $call, ".")]
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::", $module, "::", stringify!($layer), ";")]
+            /// use telemetry_bootstrap::opentelemetry_sdk::metrics::SdkMeterProvider;
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().meter_provider(SdkMeterProvider::builder().build());")]
+            /// # let _ = layer;
+            /// ```
+            pub fn meter_provider(self, provider: impl MeterProvider + Send + Sync + 'static) -> Self {
+                self.with(|options| options.meter_provider = Some(SharedMeterProvider::new(provider)))
+            }
+        }
+    };
+}
+
+pub(super) use {layer_service, provider_settings};
