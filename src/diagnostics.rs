@@ -9,7 +9,9 @@ use std::sync::{Arc, OnceLock};
 
 use tracing_core::{Level, LevelFilter};
 
-use crate::shared_level::SharedLevel;
+use self::shared_level::SharedLevel;
+
+pub(crate) mod shared_level;
 
 /// Writes log lines of this crate. Cheap to clone.
 #[derive(Clone)]

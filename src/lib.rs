@@ -95,7 +95,6 @@ mod provider;
 mod redaction;
 mod semconv;
 mod settings;
-mod shared_level;
 mod subscriber;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 /// The modules at the top of `src`, from the one that depends on the most to those that depend on nothing.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 18] = [
     "testing",
     "builder",
     "lifecycle",
@@ -23,7 +23,6 @@ const ORDER: [&str; 20] = [
     "trace_ids",
     "redaction",
     "diagnostics",
-    "shared_level",
     "error",
     "exception",
     "bounded_text",

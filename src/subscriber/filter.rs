@@ -39,7 +39,7 @@ use tracing_subscriber::layer::{Context, Filter as LayerFilter};
 use tracing_subscriber::registry::Registry;
 
 pub(crate) use self::directives::BadDirective;
-use crate::shared_level::{OFF, number};
+use crate::diagnostics::shared_level::{OFF, number};
 
 /// Directives that cannot be used, each with the reason. The filter is unchanged.
 ///

@@ -1,7 +1,7 @@
 //! The filters that the guard can replace.
 
 use super::filter::{FilterError, FilterHandle};
-use crate::shared_level::SharedLevel;
+use crate::diagnostics::shared_level::SharedLevel;
 
 /// One for each output.
 #[derive(Clone, Debug)]

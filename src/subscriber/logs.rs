@@ -41,12 +41,12 @@ use self::encoded::EncodedRecord;
 use self::fields::{EventFields, Record as _};
 use self::sdk::SdkLogs;
 use self::value::{Each, Value};
+use crate::diagnostics::shared_level::SharedLevel;
 use crate::export::Queue;
 use crate::export::encode::{self, LogFields};
 use crate::lines::kept_fields::KeptValue;
 use crate::lines::span::{SpanChain, scope};
 use crate::settings::AttributeLimits;
-use crate::shared_level::SharedLevel;
 use crate::trace_ids::TraceIds;
 
 /// Turns events into OTLP log records.

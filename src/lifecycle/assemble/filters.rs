@@ -5,9 +5,9 @@
 
 use std::collections::HashSet;
 
+use crate::diagnostics::shared_level::SharedLevel;
 use crate::error::InitError;
 use crate::settings::{Directives, Settings};
-use crate::shared_level::SharedLevel;
 use crate::subscriber::Filters;
 use crate::subscriber::filter::{BadDirective, Filter, FilterHandle};
 

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use opentelemetry::Value;
 
 use super::pipelines::Pipelines;
+use crate::diagnostics::shared_level::SharedLevel;
 use crate::export::encode::{self, LogFields};
 use crate::lifecycle::guard::Providers;
 use crate::lines::context_fields::{self, BaggageKeys};
 use crate::redaction::{REDACTED, Redaction};
 use crate::settings::{Settings, Signal};
-use crate::shared_level::SharedLevel;
 use crate::subscriber::{LogOptions, OtlpLogs, Records, write_span_fields};
 
 /// Returns the output for log records: straight into the queue, or through the processors that the user added.
