@@ -43,6 +43,10 @@ pub struct HeaderSource {
     fetch: Arc<Fetch>,
     prefix: String,
     /// The file that is read, if it is one.
+    #[cfg_attr(
+        not(feature = "config-file"),
+        expect(dead_code, reason = "only a configuration file that is written names it")
+    )]
     file: Option<PathBuf>,
 }
 
