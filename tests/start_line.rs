@@ -118,6 +118,21 @@ fn first_line_names_the_reason_why_nothing_is_exported() {
     }
 }
 
+#[cfg(feature = "config-file")]
+#[test]
+fn first_line_names_what_in_a_file_exports_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("otel.yaml");
+    for (text, expected) in [
+        ("file_format: '1.1'", "the configuration file names no exporter"),
+        ("{file_format: '1.1', disabled: true}", "the configuration file says `disabled: true`"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let lines = lines(&[("OTEL_CONFIG_FILE", path.to_str().unwrap())]);
+        assert_eq!(lines[0]["reason"], expected);
+    }
+}
+
 #[test]
 fn the_filter_turns_the_first_line_off() {
     for filter in ["warn", "telemetry_bootstrap=off,info"] {

@@ -17,7 +17,7 @@ use tracing_core::{Level, Metadata};
 
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
 use crate::semconv::OWN_TARGET;
-use crate::settings::{DestinationSettings, PerSignal, PrometheusSettings, Settings, Signal};
+use crate::settings::{DestinationSettings, PerSignal, PrometheusSettings, SDK_DISABLED, Settings, Signal};
 use crate::subscriber::filter::FilterHandle;
 
 /// A summary of what was started.
@@ -171,10 +171,13 @@ static METADATA: Metadata<'static> = tracing_core::metadata! {
 /// Returns why nothing is exported, and what to set.
 fn reason(settings: &Settings) -> &'static str {
     let is_turned_off = |origin: &String| origin.ends_with("_EXPORTER") || origin.ends_with("export())");
+    let is_in_env = settings.value_origins.contains_key(SDK_DISABLED.key());
     if settings.disabled {
-        "OTEL_SDK_DISABLED is true"
+        if is_in_env { "OTEL_SDK_DISABLED is true" } else { "the configuration file says `disabled: true`" }
     } else if settings.origins.iter().filter(|origin| is_turned_off(origin)).count() == 3 {
         "every exporter is turned off"
+    } else if settings.traces.is_off {
+        "the configuration file names no exporter"
     } else {
         "no endpoint is set: set OTEL_EXPORTER_OTLP_ENDPOINT, or call .endpoint()"
     }

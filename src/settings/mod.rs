@@ -189,7 +189,6 @@ pub(crate) struct Settings {
     pub(crate) origins: Vec<String>,
     /// The variable, setter or line of a file that each setting has its value from, by its key. The others have their
     /// default.
-    #[cfg_attr(not(feature = "config-file"), expect(dead_code, reason = "only a file is written with them"))]
     pub(crate) value_origins: BTreeMap<&'static str, String>,
 }
 

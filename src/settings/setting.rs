@@ -23,7 +23,7 @@ impl<T> Setting<T> {
     }
 
     /// What the setting is called in a configuration file and in lists: the path of its setter, or its variable.
-    pub(super) const fn key(&self) -> &'static str {
+    pub(crate) const fn key(&self) -> &'static str {
         match self.variables {
             [variable, ..] if self.setter.is_empty() => variable,
             _ => self.setter,
