@@ -63,7 +63,7 @@ impl Additions {
         [
             (self.sampler.is_some() && is_sampler_used, "the sampler"),
             (self.custom_ids, "the id generator"),
-            (!self.tracer_provider.is_empty() && !self.custom_ids, "span processors"),
+            (self.tracer_provider.len() > usize::from(self.custom_ids), "span processors"),
             (self.events_on_spans, "events on spans"),
             (self.uses_stock_bridge, "the bridge of tracing-opentelemetry"),
             (!self.meter_provider.is_empty(), "metric readers"),

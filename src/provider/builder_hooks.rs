@@ -24,6 +24,11 @@ impl<B> BuilderHooks<B> {
         self.0.into_iter().fold(builder, |builder, step| step(builder))
     }
 
+    #[cfg(feature = "config-file")]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Returns `true` if the user added nothing, so that shortcuts are possible.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
