@@ -8,6 +8,7 @@ import pathlib
 import sys
 
 import checks
+import files
 import http_edges
 import http_peers
 import peers
@@ -191,6 +192,7 @@ TESTS = [
     an_agent_takes_all_three_signals,
     *scrapes.TESTS,
     settings.the_environment_means_the_same_as_in_python,
+    *files.TESTS,
     *peers.TESTS,
     *http_peers.TESTS,
     *http_edges.TESTS,

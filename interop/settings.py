@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from concurrent import futures
 
 import grpc
@@ -175,6 +176,11 @@ def metric_summary(scope, summary):
     for metric in scope.metrics:
         kind = metric.WhichOneof("data")
         data = getattr(metric, kind)
+        summary[f"metric.{metric.name}.description"] = metric.description
+        for point in data.data_points:
+            keys = sorted(attribute.key for attribute in point.attributes)
+            shape = getattr(point, "explicit_bounds", getattr(point, "scale", None))
+            summary[f"metric.{metric.name}.points"] = (keys, list(shape) if isinstance(shape, Iterable) else shape)
         summary[f"metric.{metric.name}"] = (kind, data.aggregation_temporality, metric.unit)
 
 
