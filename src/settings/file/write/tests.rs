@@ -60,7 +60,8 @@ fn shown(mut settings: Settings) -> String {
     let rest = (
         (settings.disabled, &settings.resource, &settings.schema_url, &settings.resource_detectors),
         (&settings.detected_attributes, &settings.propagators, &settings.lines, &settings.span_filter),
-        (settings.shutdown_timeout, settings.diagnostic_level, settings.exception_signal),
+        (settings.shutdown_timeout, settings.reload_interval),
+        (settings.diagnostic_level, settings.exception_signal),
         (&logs.destinations, &logs.filter, logs.minimum_severity, logs.sampled_traces_only, logs.span_fields),
     );
     let text = format!("{traces:#?}\n{metrics:#?}\n{log_limits:#?}\n{rest:#?}\n{hidden:#?}");
@@ -332,5 +333,33 @@ fn settings_of_the_official_files_are_written() {
             written += 1;
         }
         assert!(written >= 2, "{folder}: {written}");
+    }
+}
+
+#[test]
+fn own_settings_of_the_chapter_are_written() {
+    let chapter = include_str!("../../../../docs/configuration-file.md");
+    let own = chapter.split("## Own settings").nth(1).and_then(|rest| rest.split("```yaml\n").nth(1));
+    let own = own.and_then(|rest| rest.split("```").next()).unwrap();
+    let exporter = "{otlp_http: {endpoint: 'http://collector:4318/x'}}";
+    let text = format!(
+        "file_format: '1.1'
+tracer_provider: {{processors: [{{batch: {{exporter: {exporter}}}}}]}}
+meter_provider: {{readers: [{{periodic: {{exporter: {exporter}}}}}]}}
+logger_provider: {{processors: [{{batch: {{exporter: {exporter}}}}}]}}
+{own}"
+    );
+    let (settings, layers) = read(&text, &[], &BuilderConfig::default());
+    let written = write(&settings, &Env::none(), &layers);
+    // The path may hold a secret.
+    let endpoints = ["OTLP_TRACES_ENDPOINT", "OTLP_METRICS_ENDPOINT", "OTLP_LOGS_ENDPOINT"];
+    let variables = endpoints.map(|name| (name, "http://collector:4318/x"));
+    let (again, layers_again) = read(&written, &variables, &BuilderConfig::default());
+    assert_same_lines(&shown(settings), &shown(again), &written);
+    assert_eq!(shown_layers(&layers), shown_layers(&layers_again), "{written}");
+    // Which hosts are reached directly shows in the proxy of each destination. Lines and records have filters of their own.
+    let keys = own.lines().filter_map(|line| line.trim().split_once(':')).map(|(key, _)| key);
+    for key in keys.filter(|key| !["no_proxy", "log_filter"].contains(key)) {
+        assert!(written.contains(&format!("{key}:")), "{key}\n{written}");
     }
 }
