@@ -199,7 +199,6 @@ struct Predecessor {
     queues: Vec<(Signal, Arc<Queue>)>,
     filters: Filters,
     /// That of the subscriber.
-    #[cfg_attr(not(feature = "config-file"), expect(dead_code, reason = "only a file can change it"))]
     sampler: SharedSampler,
     /// That of the panic hook and of the action of the first signal.
     flusher: Flusher,

@@ -59,6 +59,10 @@ impl SharedSampler {
     }
 
     /// Replaces the sampler for every span that starts from now on.
+    #[cfg_attr(
+        not(any(test, feature = "config-file")),
+        expect(dead_code, reason = "only a file can change it")
+    )]
     pub(crate) fn set(&self, setting: &SamplerSetting) {
         let shared = &self.shared;
         let current = Arc::new(CurrentSampler::new(setting, shared.custom.as_ref()));

@@ -178,6 +178,7 @@ pub(crate) struct Settings {
     /// One deadline for the whole shutdown.
     pub(crate) shutdown_timeout: Duration,
     /// How often the configuration file is read again; `None`: only when the program calls for it.
+    #[cfg_attr(not(feature = "config-file"), expect(dead_code, reason = "only a file can be read again"))]
     pub(crate) reload_interval: Option<Duration>,
     /// The least severe lines of this crate itself.
     pub(crate) diagnostic_level: LevelFilter,
