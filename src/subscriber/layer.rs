@@ -22,18 +22,21 @@
 //! Beside layers of the user it must not: then a per-layer filter decides about callsites, and everything else is
 //! decided in the hooks, since the per-layer state of `tracing-subscriber` belongs to the thread and not to the event.
 
+mod callsites;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use tracing_core::field::Visit;
-use tracing_core::{Dispatch, Event, Interest, Level, LevelFilter, Metadata, Subscriber, span};
+use tracing_core::{Dispatch, Event, Interest, LevelFilter, Metadata, Subscriber, span};
 use tracing_log::NormalizeEvent;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Filtered;
-use tracing_subscriber::layer::{Context, Filter};
+use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
+use self::callsites::{CallsiteFilter, Filtering, is_sdk_chatter};
 use super::combined_filter::{CombinedFilter, passes};
 use super::errors::{Mark, Marks};
 use super::event_context::EventContext;
@@ -152,51 +155,6 @@ impl<S> fmt::Debug for LayerParts<S> {
             .field("marks", &self.marks)
             .finish()
     }
-}
-
-/// How the filters apply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Filtering {
-    /// To the whole subscriber.
-    Global,
-    /// To this layer.
-    PerLayer,
-}
-
-/// The filter of a layer beside others. It decides about callsites only.
-///
-/// Its verdict about a single span or event would travel in a thread-local value of `tracing-subscriber`, which level
-/// checks and nested macros overwrite. The layer takes that verdict itself.
-struct CallsiteFilter(CombinedFilter);
-
-impl<S> Filter<S> for CallsiteFilter {
-    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        true
-    }
-
-    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        // So that `enabled` can keep the events of our own threads from the layers beside this one.
-        if is_of_transport(metadata) || is_sdk_chatter(metadata) {
-            Interest::sometimes()
-        } else {
-            self.0.interest(metadata)
-        }
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.0.ceiling())
-    }
-}
-
-/// Returns `true` for spans and events of the libraries that export uses.
-fn is_of_transport(metadata: &Metadata<'_>) -> bool {
-    let library = metadata.target().split("::").next().unwrap_or_default();
-    ["h2", "hyper", "hyper_util", "rustls", "tokio", "tokio_rustls", "mio", "want"].contains(&library)
-}
-
-/// Returns `true` for what the SDK says about its own doing. Its warnings and errors are for everybody.
-fn is_sdk_chatter(metadata: &Metadata<'_>) -> bool {
-    is_sdk_target(metadata.target()) && *metadata.level() > Level::WARN
 }
 
 /// The layer that writes lines and records, and drives the bridge.
