@@ -16,8 +16,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use opentelemetry::KeyValue;
 
-/// Bytes of each value.
-const HUGE: usize = 128 << 20;
+/// Bytes of each value, more than all copies together may have.
+const HUGE: usize = 64 << 20;
 /// The longest text that is copied.
 const LIMIT: u64 = 4 << 20;
 /// Copies for span, line and record, and buffers that double as they grow.
