@@ -2,13 +2,23 @@
 
 use std::fmt::{self, Write};
 
-/// The longest text that is copied, in bytes: a message, a value, a name.
+/// The longest text that is kept or exported, in bytes: a message, a value, a name.
 ///
 /// The OpenTelemetry Collector takes requests of 4 MiB, unless it is configured otherwise.
 pub(crate) const MAX_TEXT: usize = 4 << 20;
 
+/// The longest text in a log line, in bytes. Lines go to files as well, which take more than a collector.
+pub(crate) const MAX_LINE_TEXT: usize = 16 << 20;
+
 /// The longest text of an error and its causes together, in bytes. One event shows it several times.
 pub(crate) const MAX_ERROR_TEXT: usize = 1 << 20;
+
+/// Returns how long one more text may be beside others of `used` bytes. Together they have at most `max` bytes, but short
+/// ones are not cut.
+#[inline]
+pub(crate) fn room_beside(used: usize, max: usize) -> usize {
+    max.saturating_sub(used).max(SHORT)
+}
 
 /// Returns the beginning of `text`: at most `max` bytes, and no part of a character.
 #[inline]
@@ -19,6 +29,9 @@ pub(crate) fn beginning(text: &str, max: usize) -> &str {
     let end = (0..=max).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default();
     &text[..end]
 }
+
+/// Bytes that every text may have.
+const SHORT: usize = 1024;
 
 /// Returns what `value` writes, cut at [`MAX_TEXT`].
 pub(crate) fn to_text(value: &dyn fmt::Display) -> String {

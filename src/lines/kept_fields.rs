@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracing_core::field::{Field, Visit};
 
-use crate::bounded_text::{BoundedText, MAX_TEXT, beginning};
+use crate::bounded_text::{BoundedText, MAX_TEXT, beginning, room_beside};
 use crate::exception::{PANICKED, describe};
 use crate::lines::event_field::{LATER_MESSAGE, MESSAGE};
 
@@ -146,7 +146,7 @@ impl KeptFields {
     /// Appends a text and returns its place.
     fn keep(&mut self, text: &str) -> Range<usize> {
         let start = self.text.len();
-        self.text.push_str(text);
+        self.text.push_str(beginning(text, room_beside(start, MAX_TEXT)));
         start..self.text.len()
     }
 
@@ -222,7 +222,7 @@ impl KeepEach<'_> {
     fn formatted(&mut self, value: fmt::Arguments<'_>) -> Range<usize> {
         let start = self.0.text.len();
         // The text that a failing implementation has written until then is kept.
-        let write = || _ = BoundedText::new(&mut self.0.text, MAX_TEXT).write_fmt(value);
+        let write = || _ = BoundedText::new(&mut self.0.text, room_beside(start, MAX_TEXT)).write_fmt(value);
         if catch_unwind(AssertUnwindSafe(write)).is_err() {
             self.0.text.truncate(start);
             self.0.text.push_str(PANICKED);
@@ -250,7 +250,7 @@ impl Visit for KeepEach<'_> {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         let name = self.0.begin(field);
-        let text = self.0.keep(beginning(value, MAX_TEXT));
+        let text = self.0.keep(value);
         self.0.set(name, Kept::Text(text));
     }
 

@@ -15,7 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracing_core::field::{Field, Visit};
 
-use crate::bounded_text::{BoundedText, MAX_TEXT};
+use crate::bounded_text::{BoundedText, MAX_LINE_TEXT};
 use crate::exception::PANICKED;
 
 /// The visitors that need the same fields as the one that leads the visit.
@@ -115,7 +115,7 @@ impl Visit for Fan<'_> {
         let mut text = TEXT.try_with(Cell::take).unwrap_or_default();
         text.clear();
         // The text that a failing implementation has written until then is kept.
-        let write = || _ = write!(BoundedText::new(&mut text, MAX_TEXT), "{value:?}");
+        let write = || _ = write!(BoundedText::new(&mut text, MAX_LINE_TEXT), "{value:?}");
         if catch_unwind(AssertUnwindSafe(write)).is_err() {
             text.clear();
             text.push_str(PANICKED);

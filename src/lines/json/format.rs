@@ -19,7 +19,7 @@ use super::fields::Fields;
 use super::keys::{Field, FieldNames, MissingIds, SpanFields};
 use super::presets::{IdForm, Preset, ServiceNames};
 use super::reserved::{Reserved, Role};
-use crate::bounded_text::MAX_TEXT;
+use crate::bounded_text::MAX_LINE_TEXT;
 use crate::trace_ids::TraceIds;
 
 /// The options of a layer.
@@ -50,7 +50,7 @@ impl Default for Options {
             google_cloud_project: None,
             missing_ids: MissingIds::default(),
             span_fields: SpanFields::default(),
-            max_field_length: MAX_TEXT,
+            max_field_length: MAX_LINE_TEXT,
         }
     }
 }
@@ -142,7 +142,7 @@ impl Format {
             target: target.into(),
             constants: constants.into(),
             preset,
-            max_field_length: options.max_field_length.min(MAX_TEXT),
+            max_field_length: options.max_field_length.min(MAX_LINE_TEXT),
             reserved,
             span_reserved,
             span_fields: options.span_fields,

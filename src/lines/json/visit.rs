@@ -15,6 +15,7 @@ use super::encode;
 use super::fields::Fields;
 use super::format::Format;
 use super::reserved::{Reserved, Shape};
+use crate::bounded_text::{MAX_LINE_TEXT, room_beside};
 use crate::exception::{ERROR_FIELD, ErrorText, EventException, describe};
 use crate::lines::event_field::{EventField, MESSAGE};
 use crate::lines::kept_fields::KeptValue;
@@ -105,10 +106,15 @@ impl Values<'_> {
         if self.fields.has(key) { None } else { self.begin_key(key, Shape::Other) }
     }
 
+    /// Returns how long the next text may be, in bytes.
+    fn max_length(&self) -> usize {
+        self.format.max_field_length.min(room_beside(self.fields.text().len(), MAX_LINE_TEXT))
+    }
+
     /// Adds what is known of the event's exception, beside the fields `exception.*` of the event itself: type, message, and
     /// the chain of its causes with the backtrace, if it has any.
     fn add_exception(&mut self, error: &ErrorText, exception: EventException) {
-        let max = self.format.max_field_length;
+        let max = self.max_length();
         let [type_key, message_key, stacktrace_key] = self.format.preset.exception;
         if let Some(name) = error.type_name().filter(|_| !exception.has_own(EXCEPTION_TYPE))
             && let Some(out) = self.begin_exception(type_key)
@@ -172,7 +178,7 @@ impl Values<'_> {
     }
 
     fn text(&mut self, name: &str, value: &str) {
-        let max = self.format.max_field_length;
+        let max = self.max_length();
         let shape = if self.format.is_address(value) { Shape::Address } else { Shape::Other };
         if let Some(out) = self.begin(name, shape, true) {
             encode::string_up_to(out, value, max);
@@ -181,7 +187,7 @@ impl Values<'_> {
 
     fn bytes(&mut self, name: &str, value: &[u8]) {
         // Base64 makes four bytes of three.
-        let max = self.format.max_field_length / 4 * 3;
+        let max = self.max_length() / 4 * 3;
         if let Some(out) = self.begin(name, Shape::Other, false) {
             encode::bytes(out, &value[..value.len().min(max)]);
         }
@@ -226,7 +232,7 @@ impl Visit for Values<'_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let max = self.format.max_field_length;
+        let max = self.max_length();
         let Some(out) = self.begin_text(field.name()) else { return };
         let text = describe(value);
         encode::string_up_to(out, &text.message, max);
@@ -237,7 +243,7 @@ impl Visit for Values<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let max = self.format.max_field_length;
+        let max = self.max_length();
         if let Some(out) = self.begin_text(field.name()) {
             encode::debug(out, value, max);
         }

@@ -26,6 +26,7 @@ use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::fmt::MakeWriter;
 
 use self::text::{escape, shown};
+use crate::bounded_text::{MAX_LINE_TEXT, beginning, room_beside};
 use crate::diagnostics::Field;
 use crate::exception::{ERROR_FIELD, describe};
 use crate::export::render::terminal::{BLUE, Colors, DIM, GREEN, MAGENTA, RED, YELLOW, time_of_day};
@@ -69,6 +70,7 @@ impl<W> PrettyLayer<W> {
             log_record,
             message: None,
             fields: Vec::new(),
+            length: 0,
             causes: String::new(),
         }
     }
@@ -205,6 +207,8 @@ struct Values<'a> {
     log_record: bool,
     message: Option<String>,
     fields: Vec<(String, String)>,
+    /// Bytes of the values.
+    length: usize,
     /// Lines that follow the event's.
     causes: String,
 }
@@ -216,7 +220,13 @@ impl Values<'_> {
             return;
         }
         let redacted = self.redaction.is_redacted(key);
-        let value = if redacted { REDACTED.to_owned() } else { value() };
+        let mut value = if redacted { REDACTED.to_owned() } else { value() };
+        let room = room_beside(self.length, MAX_LINE_TEXT);
+        if value.len() > room {
+            value.truncate(beginning(&value, room).len());
+            value.shrink_to_fit();
+        }
+        self.length += value.len();
         match key {
             "message" if self.message.is_none() => self.message = Some(value),
             key if self.log_record && key.starts_with("log.") => {}

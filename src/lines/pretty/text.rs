@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::bounded_text::{BoundedText, MAX_TEXT, beginning};
+use crate::bounded_text::{BoundedText, MAX_LINE_TEXT, beginning};
 use crate::exception::PANICKED;
 use crate::export::render::terminal;
 
@@ -11,7 +11,7 @@ use crate::export::render::terminal;
 pub(super) fn shown(write: impl FnOnce(&mut BoundedText<'_>) -> fmt::Result) -> String {
     let mut text = String::new();
     // Text that an implementation has written before an error is kept.
-    match catch_unwind(AssertUnwindSafe(|| write(&mut BoundedText::new(&mut text, MAX_TEXT)))) {
+    match catch_unwind(AssertUnwindSafe(|| write(&mut BoundedText::new(&mut text, MAX_LINE_TEXT)))) {
         Ok(_) => escape(&text),
         Err(_) => PANICKED.to_owned(),
     }
@@ -19,7 +19,7 @@ pub(super) fn shown(write: impl FnOnce(&mut BoundedText<'_>) -> fmt::Result) -> 
 
 /// Escapes characters that could act on the terminal, and continues behind a bar after each line end.
 pub(super) fn escape(text: &str) -> String {
-    terminal::escape(beginning(text, MAX_TEXT), NEXT_LINE)
+    terminal::escape(beginning(text, MAX_LINE_TEXT), NEXT_LINE)
 }
 
 /// The prefix of a continued line.

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::fields::Record;
 use super::value::Value;
+use crate::bounded_text::{MAX_TEXT, beginning, room_beside};
 use crate::export::encode::{self, LogFields};
 
 pub(super) struct EncodedRecord<'a> {
@@ -11,12 +12,14 @@ pub(super) struct EncodedRecord<'a> {
     /// Longest value of an attribute, in characters.
     limit: Option<usize>,
     begun: usize,
+    /// Bytes of its attributes.
+    attributes: usize,
 }
 
 impl<'a> EncodedRecord<'a> {
     pub(super) fn new(out: &'a mut Vec<u8>, limit: Option<usize>) -> Self {
         let begun = out.len();
-        Self { out, limit, begun }
+        Self { out, limit, begun, attributes: 0 }
     }
 }
 
@@ -39,16 +42,22 @@ impl Record for EncodedRecord<'_> {
 
     fn attribute(&mut self, key: &str, value: Value<'_>) {
         let (out, field, limit) = (&mut *self.out, LogFields::ATTRIBUTE, self.limit);
+        let start = out.len();
+        let room = room_beside(self.attributes, MAX_TEXT);
         match value {
-            Value::Str(value) => encode::attribute_str(out, field, key, value, limit),
+            Value::Str(value) => encode::attribute_str(out, field, key, beginning(value, room), limit),
             Value::Bool(value) => encode::attribute_bool(out, field, key, value),
             Value::I64(value) => encode::attribute_i64(out, field, key, value),
             Value::F64(value) => encode::attribute_f64(out, field, key, value),
-            Value::Bytes(value) => encode::attribute_bytes(out, field, key, value, limit),
-            Value::Debug(_) | Value::Display(_) => encode::attribute_text(out, field, key, limit, |text| {
-                let _ = write!(text, "{value}");
-            }),
+            Value::Bytes(value) => {
+                encode::attribute_bytes(out, field, key, &value[..value.len().min(room)], limit);
+            }
+            Value::Debug(_) | Value::Display(_) => {
+                let limit = Some(limit.unwrap_or(room).min(room));
+                encode::attribute_text(out, field, key, limit, |text| _ = write!(text, "{value}"));
+            }
         }
+        self.attributes += out.len() - start;
     }
 
     fn encoded_attribute(&mut self, attribute: &[u8]) {

@@ -137,7 +137,7 @@ impl<W> JsonLayer<W> {
     /// cut ends with `…`.
     ///
     /// Container runtimes split lines of more than 16 KiB, and a part of a line is no longer JSON. Default, and at most:
-    /// 4 MiB.
+    /// 16 MiB.
     ///
     /// ```
     /// use telemetry_bootstrap::json::JsonLayer;
