@@ -2,17 +2,24 @@
 //!
 //! The pause begins at 50 to 100 ms and doubles with each failure, up to 2.5 to 5 s. What the collector requests by
 //! `RetryInfo` or `Retry-After` counts instead, within 50 ms and 10 minutes.
+//!
+//! A limit of the rate has pauses of its own. After an outage all programs send at once, and gateways limit them: a try that
+//! is throttled then shows that the collector is back, and must not wait as long as if it were not.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::export::destination::{Cause, Failure};
+
 /// The failures in a row, and the pause after the last one.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
-    /// Failures since the last success.
+    /// Failures since the last success, without those below.
     failures: u32,
+    /// Tries since the last success that met a limit of the rate.
+    throttled: u32,
     /// The end of the pause.
     until: Option<Instant>,
 }
@@ -20,7 +27,7 @@ pub(super) struct Backoff {
 impl Backoff {
     /// Whether the last try failed: the collector is probed by one request at a time.
     pub(super) fn is_failing(&self) -> bool {
-        self.failures > 0
+        self.failures > 0 || self.throttled > 0
     }
 
     /// When the next request may be sent, if not now.
@@ -33,11 +40,14 @@ impl Backoff {
         *self = Self::default();
     }
 
-    /// Waits longer than before, but not longer than `limit`, or as long as the collector requests.
-    pub(super) fn failed(&mut self, retry_after: Option<Duration>, limit: Duration) {
-        let own = || self.next_wait().min(limit).max(MIN);
-        let wait = retry_after.map_or_else(own, |asked| asked.clamp(MIN_ASKED, MAX_ASKED));
-        self.failures = self.failures.saturating_add(1);
+    /// Waits longer than after the last failure of this kind, but not longer than `limit`, or as long as the collector
+    /// requests.
+    pub(super) fn failed(&mut self, failure: &Failure, limit: Duration) {
+        let in_a_row =
+            if failure.cause == Cause::Throttled { &mut self.throttled } else { &mut self.failures };
+        let own = wait_after(*in_a_row).min(limit).max(MIN);
+        let wait = failure.retry_after.map_or(own, |asked| asked.clamp(MIN_ASKED, MAX_ASKED));
+        *in_a_row = in_a_row.saturating_add(1);
         self.until = Some(Instant::now() + wait);
     }
 
@@ -48,13 +58,13 @@ impl Backoff {
         let until = Instant::now() + asked.clamp(MIN_ASKED, MAX_ASKED);
         self.until = self.until.max(Some(until));
     }
+}
 
-    /// Returns the next pause.
-    fn next_wait(&self) -> Duration {
-        let ceiling = FIRST.saturating_mul(1 << self.failures.min(10)).min(MAX);
-        // Between half and the whole, so that many services do not retry at the same time.
-        ceiling.mul_f64(0.5 + 0.5 * random_fraction())
-    }
+/// Returns the pause after one more failure.
+fn wait_after(failures: u32) -> Duration {
+    let ceiling = FIRST.saturating_mul(1 << failures.min(10)).min(MAX);
+    // Between half and the whole, so that many services do not retry at the same time.
+    ceiling.mul_f64(0.5 + 0.5 * random_fraction())
 }
 
 /// Each `RandomState` has keys of its own, from the operating system's randomness.
@@ -77,34 +87,58 @@ const MAX_ASKED: Duration = Duration::from_secs(600);
 mod tests {
     use super::*;
 
+    fn failure(cause: Cause, retry_after: Option<Duration>) -> Failure {
+        Failure { retry_after, ..Failure::new(cause, "") }
+    }
+
+    fn left(backoff: &Backoff) -> Duration {
+        backoff.until().unwrap() - Instant::now()
+    }
+
     #[test]
     fn pauses_double_up_to_the_longest_with_jitter_and_begin_anew_after_a_success() {
         let mut backoff = Backoff::default();
         let mut expected = FIRST;
         for _ in 0..40 {
-            let wait = backoff.next_wait();
-            assert!(wait >= expected / 2 && wait <= expected, "{wait:?} of {expected:?}");
-            backoff.failed(None, Duration::MAX);
+            let begin = Instant::now();
+            backoff.failed(&failure(Cause::ConnectionRefused, None), Duration::MAX);
+            let wait = backoff.until.unwrap() - begin;
+            // The clock goes on between the two calls.
+            assert!(wait >= expected / 2 && wait <= expected + FIRST / 2, "{wait:?} of {expected:?}");
             expected = (expected * 2).min(MAX);
         }
         backoff.succeeded();
-        assert!(!backoff.is_failing() && backoff.until().is_none() && backoff.next_wait() <= FIRST);
+        assert!(!backoff.is_failing() && backoff.until().is_none() && wait_after(0) <= FIRST);
+    }
+
+    #[test]
+    fn a_limit_of_the_rate_after_an_outage_begins_with_a_short_pause() {
+        let mut backoff = Backoff::default();
+        for _ in 0..10 {
+            backoff.failed(&failure(Cause::ConnectionRefused, None), Duration::MAX);
+        }
+        backoff.failed(&failure(Cause::Throttled, None), Duration::MAX);
+        assert!(backoff.is_failing() && left(&backoff) <= FIRST, "{backoff:?}");
+        for _ in 0..10 {
+            backoff.failed(&failure(Cause::Throttled, None), Duration::MAX);
+        }
+        assert!(left(&backoff) > MAX / 4, "{backoff:?}");
     }
 
     #[test]
     fn longest_requested_pause_counts_up_to_a_limit() {
-        let left = |backoff: &Backoff| backoff.until().unwrap() - Instant::now();
+        let asked = |pause| failure(Cause::Unavailable, Some(pause));
         let mut backoff = Backoff::default();
-        backoff.failed(Some(Duration::from_secs(20)), Duration::ZERO);
+        backoff.failed(&asked(Duration::from_secs(20)), Duration::ZERO);
         backoff.failed_too(Some(Duration::from_secs(30)));
         backoff.failed_too(Some(Duration::from_secs(1)));
         backoff.failed_too(None);
         assert!(left(&backoff) > Duration::from_secs(29) && left(&backoff) <= Duration::from_secs(30));
-        backoff.failed(Some(Duration::MAX), Duration::ZERO);
+        backoff.failed(&asked(Duration::MAX), Duration::ZERO);
         assert!(left(&backoff) <= MAX_ASKED);
-        backoff.failed(Some(Duration::ZERO), Duration::MAX);
+        backoff.failed(&asked(Duration::ZERO), Duration::MAX);
         assert!(left(&backoff) > Duration::ZERO);
-        backoff.failed(None, Duration::from_millis(20));
+        backoff.failed(&failure(Cause::Unavailable, None), Duration::from_millis(20));
         assert!(left(&backoff) <= Duration::from_millis(20));
     }
 }

@@ -114,7 +114,7 @@ impl Worker {
             self.try_limit.timed_out();
         }
         let known_to_be_down = self.backoff.is_failing();
-        self.backoff.failed(failure.retry_after, self.longest_pause());
+        self.backoff.failed(failure, self.longest_pause());
         let is_absent = failure.cause.is_absence() && !self.has_answered_lately();
         if let Some(shutdown) = &mut self.shutdown
             && is_absent
