@@ -8,7 +8,6 @@ use std::sync::{Arc, LazyLock};
 use arc_swap::ArcSwapOption;
 use opentelemetry::{SpanId, TraceId};
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
-use uuid::Uuid;
 
 use crate::export::own_threads::Fork;
 
@@ -45,7 +44,6 @@ fn changed_trace_id(id: TraceId) -> TraceId {
 /// Like [`changed_trace_id`].
 #[cold]
 fn changed_span_id(id: SpanId) -> SpanId {
-    // The last bytes of a UUID of version 4 hold its variant, and 62 random bits.
     let [.., a, b, c, d, e, f, g, h] = bits().to_be_bytes();
     SpanId::from(u64::from_be_bytes(id.to_bytes()) ^ u64::from_be_bytes([a, b, c, d, e, f, g, h]))
 }
@@ -55,10 +53,20 @@ fn bits() -> u128 {
     if let Some(child) = CHILD.load_full().filter(|child| !child.fork.is_child()) {
         return child.bits;
     }
-    let child = Child { fork: Fork::new(), bits: Uuid::new_v4().as_u128() };
+    let child = Child { fork: Fork::new(), bits: random_bits() };
     let bits = child.bits;
     CHILD.store(Some(Arc::new(child)));
     bits
+}
+
+/// Returns random bits of the operating system. If it has none, those of the SDK's generator, and the process id.
+pub(super) fn random_bits() -> u128 {
+    let mut bytes = [0; 16];
+    if getrandom::fill(&mut bytes).is_err() {
+        bytes = RandomIdGenerator::default().new_trace_id().to_bytes();
+        return u128::from_be_bytes(bytes) ^ u128::from(std::process::id());
+    }
+    u128::from_be_bytes(bytes)
 }
 
 /// A forked process, with its bits.

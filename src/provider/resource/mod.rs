@@ -10,6 +10,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::resource::TelemetryResourceDetector;
 use uuid::Uuid;
 
+use super::ids::random_bits;
 use crate::semconv;
 use crate::settings::Settings;
 
@@ -39,7 +40,12 @@ pub(crate) fn resource(settings: &Settings) -> Resource {
 /// Distinguishes this process from others of the same service, and stays the same if telemetry is built again. A forked
 /// child has one of its own.
 fn instance_id() -> String {
-    static ID: LazyLock<(Uuid, u32)> = LazyLock::new(|| (Uuid::new_v4(), std::process::id()));
+    static ID: LazyLock<(Uuid, u32)> = LazyLock::new(|| (random_id(), std::process::id()));
     let (id, made_in) = *ID;
     Uuid::from_u128(id.as_u128() ^ u128::from(made_in ^ std::process::id())).to_string()
+}
+
+/// Returns a UUID of version 4.
+fn random_id() -> Uuid {
+    uuid::Builder::from_random_bytes(random_bits().to_be_bytes()).into_uuid()
 }
