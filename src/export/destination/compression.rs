@@ -26,9 +26,9 @@ pub(super) fn compressed(message: Bytes, compression: Compression) -> Encoded {
     }
 }
 
+/// Compresses at the default level. Writing to memory does not fail. `None` without the feature.
 #[cfg(feature = "gzip")]
-fn gzip(message: &[u8]) -> Option<Vec<u8>> {
-    /// Compresses at the default level. Writing to memory does not fail.
+pub(in crate::export) fn gzip(message: &[u8]) -> Option<Vec<u8>> {
     use std::io::Write as _;
 
     let buffer = Vec::with_capacity(message.len() / 4);
@@ -45,7 +45,7 @@ fn zstd(message: &[u8]) -> Option<Vec<u8>> {
 // Without the feature, the compression was refused when the settings were read.
 
 #[cfg(not(feature = "gzip"))]
-fn gzip(_message: &[u8]) -> Option<Vec<u8>> {
+pub(in crate::export) fn gzip(_message: &[u8]) -> Option<Vec<u8>> {
     None
 }
 

@@ -38,6 +38,8 @@ mod tests;
 #[cfg(feature = "tls")]
 mod tls;
 
+#[cfg(feature = "prometheus")]
+pub(super) use compression::gzip;
 pub(super) use connection::Connections;
 pub(crate) use console::DELAY as CONSOLE_DELAY;
 pub(crate) use hints::hints;

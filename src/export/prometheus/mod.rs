@@ -10,6 +10,7 @@
 //! | `format` | which of them a scraper accepts |
 //! | `handler` | scrapes, one collection at a time, as HTTP responses; mountable in any server |
 //! | `server` | the server of its own |
+//! | `compression` | gzip, for the scrapers of that server |
 //!
 //! ```text
 //! scraper ─▶ server ─▶ handler ─▶ thread `otel-scrape` ─▶ PullReader ─▶ OTLP bytes ─▶ text ─▶ answer
@@ -20,6 +21,7 @@
 //! OpenMetrics Compatibility"), the text format 0.0.4 of Prometheus, OpenMetrics 1.0.0, and, for names and units, what
 //! Prometheus itself does with metrics that arrive by OTLP, so that a dashboard works whichever way they came.
 
+mod compression;
 mod format;
 mod handler;
 mod names;

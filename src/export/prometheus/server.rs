@@ -19,8 +19,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use futures_util::future::Either;
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use http::{Method, Request, StatusCode};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -29,6 +29,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 use tower_service::Service as _;
 
+use super::compression::{accepts_gzip, compressed};
 use super::handler::{PrometheusHandler, plain};
 use crate::export::delivery::new_runtime;
 use crate::export::own_threads::{Fork, become_io_thread};
@@ -145,13 +146,15 @@ async fn accept(listener: &tokio::net::TcpListener, handler: &PrometheusHandler)
 async fn serve(stream: TcpStream, handler: PrometheusHandler) {
     let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
         let mut handler = handler.clone();
-        match request.uri().path() {
+        let accepts_gzip = accepts_gzip(request.headers());
+        let answer = match request.uri().path() {
             "/metrics" => Either::Left(handler.call(request)),
             "/" if request.method() == Method::GET => {
                 Either::Right(std::future::ready(Ok(plain(StatusCode::OK, "see /metrics\n"))))
             }
             _ => Either::Right(std::future::ready(Ok(plain(StatusCode::NOT_FOUND, "see /metrics\n")))),
-        }
+        };
+        answer.map_ok(move |response| compressed(response, accepts_gzip))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

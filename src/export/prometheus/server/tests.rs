@@ -7,12 +7,20 @@ use crate::diagnostics::Diagnostics;
 use crate::settings::PrometheusText;
 
 fn start() -> (SocketAddr, Server) {
+    start_with(|| Some(Vec::new()))
+}
+
+/// A server whose collections are what `collect` returns.
+fn start_with(collect: impl FnMut() -> Option<Vec<u8>> + Send + 'static) -> (SocketAddr, Server) {
     let listener = Server::bind("127.0.0.1", 0).unwrap();
     let address = listener.local_addr().unwrap();
-    let collect = Box::new(|| Some(Vec::new()));
-    let handler =
-        PrometheusHandler::start(collect, PrometheusText::default(), Some(address), Diagnostics::default())
-            .unwrap();
+    let handler = PrometheusHandler::start(
+        Box::new(collect),
+        PrometheusText::default(),
+        Some(address),
+        Diagnostics::default(),
+    )
+    .unwrap();
     (address, Server::start(listener, handler).unwrap())
 }
 
@@ -44,6 +52,35 @@ fn only_scrapes_are_answered_with_metrics() {
     let large = format!("GET /metrics HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(1 << 20));
     let answer = exchange(address, &large);
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer:.100}");
+}
+
+#[test]
+#[cfg(feature = "gzip")]
+fn a_scraper_that_accepts_gzip_gets_it() {
+    let attributes = [opentelemetry::KeyValue::new("comment", "x".repeat(2000))];
+    let resource = opentelemetry_sdk::Resource::builder_empty().with_attributes(attributes).build();
+    // The resource is field 1 of `ResourceMetrics`, which is field 1 of a request.
+    let field = |message: Vec<u8>| {
+        let mut field = vec![1 << 3 | 2];
+        prost::encode_length_delimiter(message.len(), &mut field).unwrap();
+        [field, message].concat()
+    };
+    let request = field(field(crate::export::encode::resource(&resource)));
+    let (address, _server) = start_with(move || Some(request.clone()));
+    let head = "GET /metrics HTTP/1.1\r\nhost: a\r\n";
+    let plain = exchange(address, &format!("{head}\r\n"));
+    assert!(plain.len() > 2000 && !plain.contains("content-encoding"), "{plain}");
+
+    let mut stream = StdStream::connect(address).unwrap();
+    write!(stream, "{head}accept-encoding: gzip\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    let head = std::str::from_utf8(&answer[..end]).unwrap();
+    assert!(head.contains("content-encoding: gzip\r\n") && answer.len() < 1000, "{head}");
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&answer[end..]).read_to_string(&mut text).unwrap();
+    assert!(plain.ends_with(&text), "{text}");
 }
 
 #[test]
