@@ -129,7 +129,7 @@ pub(crate) use self::misspelt::edit_distance;
 #[cfg(test)]
 pub(crate) use self::misspelt::known_variables;
 pub(crate) use self::propagators::PROPAGATORS;
-pub(crate) use self::proxy::Proxy;
+pub(crate) use self::proxy::{Proxy, ProxyLogin, ProxyProtocol};
 pub(crate) use self::queue::{DEFAULT_BATCH_BYTES, LOG_QUEUE, QueueSettings, SPAN_QUEUE};
 use self::resolve::Resolver;
 pub(crate) use self::resource::{AttributeSelection, SERVICE_NAME};

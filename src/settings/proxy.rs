@@ -10,8 +10,14 @@
 //! | `ALL_PROXY`, `all_proxy` | both, after those above |
 //! | `NO_PROXY`, `no_proxy` | reached directly: hosts, domains, networks, or `*` |
 //!
-//! The proxy speaks HTTP, without TLS to the proxy itself; TLS to the receiver goes through a tunnel. The address may
-//! hold credentials, so that it is shown without them everywhere.
+//! | address | the proxy speaks |
+//! |---|---|
+//! | `http://host:port`, `host:port` | HTTP |
+//! | `https://host:port` | HTTP inside of TLS |
+//! | `socks5://host:port`, `socks5h://host:port` | SOCKS5; it resolves names in both cases |
+//!
+//! TLS to the receiver goes through a tunnel of the proxy. The address may hold credentials, so that it is shown without
+//! them everywhere.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -31,15 +37,63 @@ use super::value_kind::{Kind, Reason, TEXT};
 #[cfg(test)]
 mod tests;
 
-/// A proxy that speaks HTTP.
+/// A proxy.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Proxy {
-    /// `http://host:port/`.
+    /// `http://host:port/`, or `https` where connections to the proxy itself have TLS.
     pub(crate) uri: Uri,
-    /// The value of `Proxy-Authorization`, which is a secret.
-    pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) protocol: ProxyProtocol,
     /// The variable or setter that names it, for messages.
     pub(crate) origin: Cow<'static, str>,
+}
+
+/// What a proxy speaks, and its credentials, which are secrets.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) enum ProxyProtocol {
+    Http {
+        /// The value of `Proxy-Authorization`.
+        authorization: Option<HeaderValue>,
+    },
+    Socks5 {
+        login: Option<ProxyLogin>,
+    },
+}
+
+/// User and password for SOCKS5, each of 1 to 255 bytes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct ProxyLogin {
+    pub(crate) user: Vec<u8>,
+    pub(crate) password: Vec<u8>,
+}
+
+impl Proxy {
+    /// Returns the value of `Proxy-Authorization`, if there is one.
+    pub(crate) fn authorization(&self) -> Option<&HeaderValue> {
+        match &self.protocol {
+            ProxyProtocol::Http { authorization } => authorization.as_ref(),
+            ProxyProtocol::Socks5 { .. } => None,
+        }
+    }
+
+    /// Returns the credentials as bytes, if there are some.
+    pub(crate) fn secret(&self) -> Option<Vec<u8>> {
+        match &self.protocol {
+            ProxyProtocol::Http { authorization } => Some(authorization.as_ref()?.as_bytes().to_vec()),
+            ProxyProtocol::Socks5 { login } => {
+                login.as_ref().map(|login| [&*login.user, b":", &*login.password].concat())
+            }
+        }
+    }
+
+    /// Returns the address as it is given, without credentials.
+    pub(crate) fn address(&self) -> String {
+        let address = self.uri.to_string();
+        let address = address.trim_end_matches('/');
+        match &self.protocol {
+            ProxyProtocol::Http { .. } => address.to_owned(),
+            ProxyProtocol::Socks5 { .. } => address.replacen("http", "socks5", 1),
+        }
+    }
 }
 
 impl fmt::Display for Proxy {
@@ -55,7 +109,8 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// The address of a proxy: `http://host:port`, `http://user:password@host:port`, `host:port`. Empty: none.
+/// The address of a proxy: `http://host:port`, `http://user:password@host:port`, `host:port`, and the same with the
+/// schemes `https`, `socks5` and `socks5h`. Empty: none.
 pub(super) const PROXY: Kind<String> = Kind {
     parse: |text| parse(text).map(|_| text.to_owned()),
     check: |text| parse(text).map(drop),
@@ -74,13 +129,14 @@ settings! {
 
 /// Reads the address of a proxy. Its origin is left open.
 pub(super) fn parse(text: &str) -> Result<Proxy, Reason> {
-    let rest = match text.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-        Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => {
-            return Err("a connection to the proxy itself cannot use TLS here: write http://".into());
-        }
-        Some(_) => return Err("only proxies that speak HTTP can be used".into()),
-        None => text,
+    let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+    let scheme = scheme.to_ascii_lowercase();
+    let is_socks = match &*scheme {
+        "http" => false,
+        "https" if cfg!(feature = "tls") => false,
+        "https" => return Err("https:// needs the feature `tls` of telemetry-bootstrap".into()),
+        "socks5" | "socks5h" => true,
+        _ => return Err("only proxies that speak HTTP or SOCKS5 can be used".into()),
     };
     let (credentials, rest) = match rest.rsplit_once('@') {
         Some((credentials, rest)) => (Some(credentials), rest),
@@ -93,20 +149,38 @@ pub(super) fn parse(text: &str) -> Result<Proxy, Reason> {
     if authority.host().is_empty() || !is_port(after_host.trim_start_matches(':')) {
         return Err(EXPECTED.into());
     }
-    let uri = Uri::builder().scheme(Scheme::HTTP).authority(authority).path_and_query("/").build();
-    Ok(Proxy {
-        uri: uri.map_err(|_| EXPECTED)?,
-        authorization: credentials.map(basic).transpose()?,
-        origin: Cow::Borrowed(""),
-    })
+    let authority = match authority.port() {
+        None if is_socks => format!("{}:{SOCKS_PORT}", authority.host()).parse().map_err(|_| EXPECTED)?,
+        _ => authority,
+    };
+    let scheme = if scheme == "https" { Scheme::HTTPS } else { Scheme::HTTP };
+    let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build();
+    let protocol = match is_socks {
+        true => ProxyProtocol::Socks5 { login: credentials.map(login).transpose()? },
+        false => ProxyProtocol::Http { authorization: credentials.map(basic).transpose()? },
+    };
+    Ok(Proxy { uri: uri.map_err(|_| EXPECTED)?, protocol, origin: Cow::Borrowed("") })
 }
 
-/// `Basic` credentials, which are percent-encoded in an address.
-fn basic(credentials: &str) -> Result<HeaderValue, Reason> {
+/// User and password, which are percent-encoded in an address.
+fn decoded(credentials: &str) -> (Vec<u8>, Vec<u8>) {
     let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
-    let mut plain: Vec<u8> = percent_decode_str(user).collect();
-    plain.push(b':');
-    plain.extend(percent_decode_str(password));
+    (percent_decode_str(user).collect(), percent_decode_str(password).collect())
+}
+
+/// The credentials for SOCKS5.
+fn login(credentials: &str) -> Result<ProxyLogin, Reason> {
+    let (user, password) = decoded(credentials);
+    match [&user, &password].iter().all(|text| (1..=255).contains(&text.len())) {
+        true => Ok(ProxyLogin { user, password }),
+        false => Err("user and password for SOCKS5 have 1 to 255 bytes".into()),
+    }
+}
+
+/// `Basic` credentials.
+fn basic(credentials: &str) -> Result<HeaderValue, Reason> {
+    let (user, password) = decoded(credentials);
+    let plain = [user, b":".to_vec(), password].concat();
     let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(plain)))
         .map_err(|_| "the credentials cannot be sent")?;
     value.set_sensitive(true);
@@ -186,4 +260,6 @@ fn is_in_network(address: IpAddr, network: IpAddr, bits: u32) -> bool {
 }
 
 const HTTP_UNDER_CGI: [&str; 3] = ["http_proxy", "ALL_PROXY", "all_proxy"];
+/// The port that RFC 1928 assigns.
+const SOCKS_PORT: u16 = 1080;
 const EXPECTED: &str = "not http://host:port or http://user:password@host:port";

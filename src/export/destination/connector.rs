@@ -4,9 +4,12 @@
 //! |---|---|
 //! | `http://` | name → TCP |
 //! | `https://` | name → TCP → TLS, with `h2` negotiated where gRPC is spoken |
-//! | `https://`, or gRPC, through a proxy | proxy → `CONNECT` → TLS |
+//! | `https://`, or gRPC, through a proxy | proxy → `CONNECT` → TLS where it is `https://` |
 //! | `http://` through a proxy | proxy; each request has the whole address |
+//! | through a proxy of SOCKS5 | proxy → its handshake → TLS where the target is `https://` |
 //! | `unix:` | socket |
+//!
+//! A proxy whose own address is `https://` has TLS before these steps.
 //!
 //! The first bytes of each peer are noted: they tell a receiver of the other protocol, or one that speaks TLS, from one that
 //! is down, where the error of the library would be the same.
@@ -41,10 +44,11 @@ use super::explain::{deepest, explain};
 use super::outcome::Failure;
 use super::proxy::{ProxyError, open_tunnel};
 use super::resolver::Resolver;
+use super::socks5;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::diagnostics::Diagnostics;
-use crate::settings::{Proxy, Target};
+use crate::settings::{Proxy, ProxyProtocol, Target};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -64,6 +68,9 @@ pub(super) struct Connector {
     peer: Peer,
     #[cfg(feature = "tls")]
     tls: Option<Arc<Tls>>,
+    /// For connections to the proxy itself.
+    #[cfg(feature = "tls")]
+    proxy_tls: Option<Arc<Tls>>,
 }
 
 impl Connector {
@@ -93,6 +100,8 @@ impl Connector {
             peer: Peer::default(),
             #[cfg(feature = "tls")]
             tls: Tls::for_target(target, http == Http::Two, diagnostics).map(Arc::new),
+            #[cfg(feature = "tls")]
+            proxy_tls: Tls::for_proxy(target, diagnostics).map(Arc::new),
         }
     }
 
@@ -111,7 +120,8 @@ impl Connector {
 
     /// Returns the proxy if requests are sent to it as they are, with the whole address of the receiver.
     pub(super) fn forwarding_proxy(&self) -> Option<&Proxy> {
-        self.proxy.as_ref().filter(|_| self.http == Http::Any && !self.is_tls())
+        let speaks_http = |proxy: &&Proxy| matches!(proxy.protocol, ProxyProtocol::Http { .. });
+        self.proxy.as_ref().filter(speaks_http).filter(|_| self.http == Http::Any && !self.is_tls())
     }
 
     /// Connects, and negotiates TLS if required.
@@ -135,19 +145,36 @@ impl Connector {
         if let Some(path) = &self.socket {
             return open_socket(path).await;
         }
-        let Some(proxy) = &self.proxy else {
+        let Some(proxy) = self.proxy.clone() else {
             return Ok(Box::new(self.tcp.call(uri.clone()).await?.into_inner()));
         };
-        let stream = match self.tcp.call(proxy.uri.clone()).await {
-            Ok(stream) => stream.into_inner(),
-            Err(error) => {
-                let reason = deepest(&error).to_string();
-                return Err(ProxyError::Unreachable { proxy: proxy.clone(), reason }.into());
+        let mut stream = self.open_proxy(&proxy).await?;
+        let host = uri.host().unwrap_or_default();
+        let port = uri.port_u16().unwrap_or(if self.is_tls() { 443 } else { 80 });
+        match &proxy.protocol {
+            ProxyProtocol::Socks5 { login } => {
+                socks5::open(&mut stream, &proxy, login.as_ref(), host, port).await?;
             }
-        };
-        if self.forwarding_proxy().is_none() {
-            let port = uri.port_u16().unwrap_or(if self.is_tls() { 443 } else { 80 });
-            open_tunnel(&stream, proxy, uri.host().unwrap_or_default(), port).await?;
+            ProxyProtocol::Http { .. } if self.forwarding_proxy().is_none() => {
+                open_tunnel(&mut stream, &proxy, host, port).await?;
+            }
+            ProxyProtocol::Http { .. } => {}
+        }
+        Ok(stream)
+    }
+
+    /// Connects to a proxy, and negotiates TLS with it if its address says so.
+    async fn open_proxy(&mut self, proxy: &Proxy) -> Result<Box<dyn Io>, ProxyError> {
+        let unreachable = |reason: String| ProxyError::Unreachable { proxy: proxy.clone(), reason };
+        let connected = self.tcp.call(proxy.uri.clone()).await;
+        let stream = connected.map_err(|error| unreachable(deepest(&error).to_string()))?.into_inner();
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.proxy_tls {
+            let secured = tls.connect(proxy.uri.host().unwrap_or_default(), stream).await;
+            return match secured {
+                Ok(stream) => Ok(Box::new(stream)),
+                Err(error) => Err(unreachable(deepest(&error).to_string())),
+            };
         }
         Ok(Box::new(stream))
     }

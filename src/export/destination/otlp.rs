@@ -262,7 +262,7 @@ impl Destination {
             };
         }
         let proxy = connection.forwarding_proxy();
-        if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization.clone()) {
+        if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization().cloned()) {
             request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization);
         }
         let request = request.map(|body| body.reporting_to(Arc::clone(is_unanswered)));

@@ -1,15 +1,15 @@
-//! A tunnel through a proxy: `CONNECT` of HTTP/1.1.
+//! A tunnel through a proxy that speaks HTTP: `CONNECT` of HTTP/1.1.
 //!
 //! The answer is read byte by byte. What follows it belongs to the receiver, and a receiver of HTTP/2 may send first.
 
 use std::io;
 
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::outcome::Cause;
 use crate::settings::Proxy;
 
-/// Why there is no tunnel.
+/// Why there is no way through the proxy.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProxyError {
     #[error("cannot connect to the proxy {proxy}: {reason}")]
@@ -19,14 +19,13 @@ pub(super) enum ProxyError {
     #[error("the proxy {proxy} closed the connection instead of opening a tunnel: {reason}")]
     Closed { proxy: Proxy, reason: String },
     #[error("the proxy {proxy} answered {answer}")]
-    Refused { proxy: Proxy, status: u16, answer: String },
+    Refused { proxy: Proxy, cause: Cause, answer: String },
 }
 
 impl ProxyError {
     pub(super) fn cause(&self) -> Cause {
         match self {
-            Self::Refused { status: 407, .. } => Cause::ProxyAuthentication,
-            Self::Refused { .. } => Cause::ProxyRefused,
+            Self::Refused { cause, .. } => *cause,
             Self::Unreachable { .. } | Self::NoAnswer { .. } | Self::Closed { .. } => Cause::ProxyUnreachable,
         }
     }
@@ -34,28 +33,29 @@ impl ProxyError {
 
 /// Turns a connection to the proxy into one to `host` and `port`.
 pub(super) async fn open_tunnel(
-    stream: &TcpStream,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     proxy: &Proxy,
     host: &str,
     port: u16,
 ) -> Result<(), ProxyError> {
     let closed = |error: io::Error| ProxyError::Closed { proxy: proxy.clone(), reason: error.to_string() };
-    write_all(stream, &request(proxy, host, port)).await.map_err(closed)?;
+    stream.write_all(&request(proxy, host, port)).await.map_err(closed)?;
+    stream.flush().await.map_err(closed)?;
     let head = read_head(stream).await.map_err(closed)?;
     let answer = head.lines().next().unwrap_or_default();
     let answer = answer.split_once(' ').map_or("something else than HTTP", |(_, answer)| answer.trim());
-    match answer.get(..3).and_then(|status| status.parse().ok()) {
-        Some(200..=299) => Ok(()),
-        status => {
-            let answer = super::exchange::plain_text(answer.as_bytes());
-            Err(ProxyError::Refused { proxy: proxy.clone(), status: status.unwrap_or_default(), answer })
-        }
+    let status = answer.get(..3).and_then(|status| status.parse::<u16>().ok());
+    if matches!(status, Some(200..=299)) {
+        return Ok(());
     }
+    let cause = if status == Some(407) { Cause::ProxyAuthentication } else { Cause::ProxyRefused };
+    let answer = super::exchange::plain_text(answer.as_bytes());
+    Err(ProxyError::Refused { proxy: proxy.clone(), cause, answer })
 }
 
 fn request(proxy: &Proxy, host: &str, port: u16) -> Vec<u8> {
     let mut request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n").into_bytes();
-    if let Some(authorization) = &proxy.authorization {
+    if let Some(authorization) = proxy.authorization() {
         request.extend_from_slice(b"Proxy-Authorization: ");
         request.extend_from_slice(authorization.as_bytes());
         request.extend_from_slice(b"\r\n");
@@ -64,31 +64,14 @@ fn request(proxy: &Proxy, host: &str, port: u16) -> Vec<u8> {
     request
 }
 
-async fn write_all(stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        stream.writable().await?;
-        match stream.try_write(bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
 /// Status line and headers.
-async fn read_head(stream: &TcpStream) -> io::Result<String> {
+async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") && !head.ends_with(b"\n\n") {
-        stream.readable().await?;
-        let mut byte = [0];
-        match stream.try_read(&mut byte) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) if head.len() == MAX_HEAD => return Err(io::Error::other("the answer is too long")),
-            Ok(_) => head.push(byte[0]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+        if head.len() == MAX_HEAD {
+            return Err(io::Error::other("the answer is too long"));
         }
+        head.push(stream.read_u8().await?);
     }
     Ok(String::from_utf8_lossy(&head).into_owned())
 }

@@ -6,6 +6,9 @@
 //! | the client's identity | certificate and key, both or none |
 //! | versions and ciphers | the safe defaults of rustls, with `ring` |
 //! | protocol | ALPN: `h2`, and `http/1.1` where HTTP/1 will do |
+//!
+//! A proxy that is reached by TLS is checked by the same authorities. It gets no certificate of the client, which is for the
+//! receiver.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,8 +35,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(super) struct Tls {
     /// Paths, not contents.
     files: TlsFiles,
-    /// gRPC, which needs HTTP/2.
-    only_http2: bool,
+    /// The protocols to choose from, by their names in ALPN.
+    protocols: &'static [&'static [u8]],
     /// `None` before the first connection.
     current: Mutex<Option<Loaded>>,
     diagnostics: Diagnostics,
@@ -61,7 +64,18 @@ impl Tls {
     pub(super) fn for_target(target: &Target, only_http2: bool, diagnostics: &Diagnostics) -> Option<Self> {
         (target.uri.scheme() == Some(&Scheme::HTTPS)).then(|| Self {
             files: target.tls.clone(),
-            only_http2,
+            protocols: if only_http2 { &[b"h2"] } else { &[b"h2", b"http/1.1"] },
+            current: Mutex::new(None),
+            diagnostics: diagnostics.clone(),
+        })
+    }
+
+    /// `None` if connections to the proxy of a target have no TLS, or if there is no proxy.
+    pub(super) fn for_proxy(target: &Target, diagnostics: &Diagnostics) -> Option<Self> {
+        let is_https = target.proxy.as_ref().is_some_and(|proxy| proxy.uri.scheme() == Some(&Scheme::HTTPS));
+        is_https.then(|| Self {
+            files: TlsFiles { certificate: target.tls.certificate.clone(), ..TlsFiles::default() },
+            protocols: &[b"http/1.1"],
             current: Mutex::new(None),
             diagnostics: diagnostics.clone(),
         })
@@ -105,10 +119,7 @@ impl Tls {
     /// Makes a configuration of the files' contents.
     fn build(&self, contents: &Contents) -> Result<Arc<ClientConfig>, BoxError> {
         let mut config = client_config(contents, native_roots())?;
-        config.alpn_protocols = match self.only_http2 {
-            true => vec![b"h2".to_vec()],
-            false => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-        };
+        config.alpn_protocols = self.protocols.iter().map(|name| name.to_vec()).collect();
         Ok(Arc::new(config))
     }
 

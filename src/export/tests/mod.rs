@@ -7,6 +7,7 @@ mod failures;
 mod ledger;
 mod network;
 mod output;
+mod proxies;
 mod restarts;
 mod sdk;
 mod several;

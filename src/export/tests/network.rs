@@ -6,7 +6,7 @@ use std::net::{Ipv6Addr, Shutdown, TcpListener, TcpStream};
 use http::HeaderValue;
 
 use super::*;
-use crate::settings::Proxy;
+use crate::settings::{Proxy, ProxyProtocol};
 
 over_each_protocol! {
     requests_go_through_a_proxy,
@@ -18,8 +18,8 @@ over_each_protocol! {
 }
 
 /// Passes connections on, and keeps the head of the first request on each.
-struct TestProxy {
-    address: String,
+pub(super) struct TestProxy {
+    pub(super) address: String,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
@@ -38,7 +38,7 @@ impl TestProxy {
         proxy
     }
 
-    fn to(collector: &Collector) -> Self {
+    pub(super) fn to(collector: &Collector) -> Self {
         Self::start(address(collector), None)
     }
 
@@ -106,12 +106,12 @@ pub(super) fn address(collector: &Collector) -> String {
 }
 
 /// For a collector whose name only the proxy can resolve.
-fn through_proxy(address: &str, protocol: Protocol) -> ExportSettings {
+pub(super) fn through_proxy(address: &str, protocol: Protocol) -> ExportSettings {
     let mut authorization = HeaderValue::from_static("Basic aHVudGVyMg==");
     authorization.set_sensitive(true);
     let proxy = Proxy {
         uri: format!("http://{address}/").parse().unwrap(),
-        authorization: Some(authorization),
+        protocol: ProxyProtocol::Http { authorization: Some(authorization) },
         origin: "HTTP_PROXY".into(),
     };
     let mut settings = export_settings("http://collector.invalid:4317/", protocol);

@@ -399,7 +399,7 @@ distribution:
     );
     let proxy = |export: &ExportSettings| export.target.proxy.as_ref().map(|proxy| proxy.uri.to_string());
     assert_eq!(proxy(traces).as_deref(), Some("http://traces:3128/"));
-    assert!(traces.target.proxy.as_ref().unwrap().authorization.is_some());
+    assert!(traces.target.proxy.as_ref().unwrap().authorization().is_some());
     assert_eq!(proxy(metrics).as_deref(), Some("http://proxy:3128/"));
     assert_eq!(proxy(logs), None);
     assert_eq!((traces.max_request_size, metrics.max_request_size), (5_000, 1_000_000));

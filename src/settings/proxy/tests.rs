@@ -1,7 +1,8 @@
 use super::*;
 
 fn authorization(text: &str) -> Option<String> {
-    let value = parse(text).unwrap().authorization?;
+    let proxy = parse(text).unwrap();
+    let value = proxy.authorization()?;
     assert!(value.is_sensitive());
     Some(value.to_str().unwrap().to_owned())
 }
@@ -28,10 +29,31 @@ fn addresses_of_proxies_are_read_with_and_without_scheme_and_credentials() {
 }
 
 #[test]
+#[cfg(feature = "tls")]
+fn the_scheme_says_what_the_proxy_speaks() {
+    for (text, uri, is_socks) in [
+        ("https://proxy:3128", "https://proxy:3128/", false),
+        ("https://proxy", "https://proxy/", false),
+        ("socks5://proxy:1081", "http://proxy:1081/", true),
+        ("SOCKS5H://proxy", "http://proxy:1080/", true),
+        ("socks5://[::1]", "http://[::1]:1080/", true),
+    ] {
+        let proxy = parse(text).unwrap();
+        let socks = matches!(proxy.protocol, ProxyProtocol::Socks5 { login: None });
+        assert_eq!((proxy.uri.to_string().as_str(), socks), (uri, is_socks), "{text}");
+    }
+    let ProxyProtocol::Socks5 { login } = parse("socks5://us%3Aer:p%40ss@proxy").unwrap().protocol else {
+        panic!("SOCKS5")
+    };
+    assert!(login == Some(ProxyLogin { user: b"us:er".to_vec(), password: b"p@ss".to_vec() }));
+}
+
+#[test]
 fn a_proxy_that_cannot_be_used_is_refused_without_its_password() {
     for text in [
-        "https://user:hunter2@proxy:3128",
-        "socks5://user:hunter2@proxy:1080",
+        "ftp://user:hunter2@proxy:3128",
+        "socks4://user:hunter2@proxy:1080",
+        "socks5://:hunter2@proxy:1080",
         "http://user:hunter2@",
         "http://user:hunter2@proxy:0",
         "http://user:hunter2@proxy:99999",

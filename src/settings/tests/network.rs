@@ -80,14 +80,14 @@ fn variables_override_the_setters_and_a_signals_setter_the_common_one() {
 
 #[test]
 fn a_proxy_that_cannot_be_used_is_reported_without_its_password() {
-    let env = Env::from_pairs([("ALL_PROXY", "socks5://user:hunter2@proxy:1080")]);
+    let env = Env::from_pairs([("ALL_PROXY", "socks4://user:hunter2@proxy:1080")]);
     let settings = resolved(init().endpoint("http://c:1"), &env);
     assert_eq!(traces(&settings).target.proxy, None);
     let [warning] = &settings.warnings[..] else { panic!("{:?}", settings.warnings) };
     assert!(warning.starts_with("invalid ALL_PROXY=") && warning.contains("speak HTTP"), "{warning}");
     assert!(!warning.contains("hunter2"), "{warning}");
     for builder in [init().endpoint("http://c:1"), init().endpoint("http://localhost:1"), init()] {
-        let builder = builder.proxy("https://user:hunter2@proxy");
+        let builder = builder.proxy("ftp://user:hunter2@proxy");
         let error = resolve(&builder.into_parts().0, &Env::none()).unwrap_err().to_string();
         assert!(error.contains("proxy") && !error.contains("hunter2"), "{error}");
     }

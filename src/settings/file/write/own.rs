@@ -173,21 +173,16 @@ impl Writer<'_> {
     }
 
     fn proxy(&mut self, own: &mut Map, proxy: &Proxy) {
-        let address = proxy.uri.to_string().trim_end_matches('/').to_owned();
-        if proxy.authorization.is_none() {
-            return own.set_from("proxy", address, &*proxy.origin);
-        }
+        let Some(secret) = proxy.secret() else {
+            return own.set_from("proxy", proxy.address(), &*proxy.origin);
+        };
         let is_same = |text: &str| {
-            proxy::parse(text)
-                .is_ok_and(|other| other.uri == proxy.uri && other.authorization == proxy.authorization)
+            proxy::parse(text).is_ok_and(|other| other.uri == proxy.uri && other.protocol == proxy.protocol)
         };
         let mut variables = HTTPS_PROXY.variables.iter().chain(HTTP_PROXY.variables);
         match variables.find(|variable| self.env.get(variable).is_some_and(is_same)) {
             Some(variable) => own.set_from("proxy", Yaml::Reference(format!("${{{variable}}}")), SECRET),
-            None => {
-                let secret = proxy.authorization.as_ref().map(|value| value.as_bytes()).unwrap_or_default();
-                own.set_from("proxy", self.placeholders.reference("OTLP_PROXY", secret), TO_BE_SET);
-            }
+            None => own.set_from("proxy", self.placeholders.reference("OTLP_PROXY", &secret), TO_BE_SET),
         }
     }
 }

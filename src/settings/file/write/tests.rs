@@ -38,7 +38,7 @@ fn shown(mut settings: Settings) -> String {
         }
         let is_grpc = export.protocol.first == Protocol::Grpc;
         let path = if is_grpc { String::new() } else { export.http_path.to_string() };
-        let proxy = export.target.proxy.as_ref().map(|proxy| proxy.authorization.clone());
+        let proxy = export.target.proxy.as_ref().map(|proxy| (proxy.address(), proxy.secret()));
         let values: Vec<_> = export.headers.iter().map(|(_, value)| value.as_bytes().to_owned()).collect();
         let sources: Vec<_> = export
             .credentials
@@ -142,7 +142,7 @@ fn code_is_written_as_well() {
             .endpoint("http://collector:4318")
             .compression(Compression::Gzip)
             .timeout(Duration::ZERO)
-            .proxy("proxy:3128")
+            .proxy("socks5://proxy:3128")
             .header_source("x.token", HeaderSource::from_file("/var/run/token").prefix("Bearer "))
             .propagators([Propagator::XRay, Propagator::TraceContext])
             .resource_detectors([ResourceDetector::Host, ResourceDetector::Kubernetes])

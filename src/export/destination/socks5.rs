@@ -1,0 +1,133 @@
+//! A connection through a SOCKS5 proxy: RFC 1928, and RFC 1929 for user and password.
+//!
+//! | step | sent | answer |
+//! |---|---|---|
+//! | methods | none, and user and password if there are some | the method that the proxy chooses |
+//! | login | user and password, if chosen | 0 if they are right |
+//! | request | CONNECT to a name or an address | 0 and the proxy's own address, or the reason why not |
+//!
+//! Names are sent as they are, so that the proxy resolves them.
+
+use std::io;
+use std::net::IpAddr;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use super::outcome::Cause;
+use super::proxy::ProxyError;
+use crate::settings::{Proxy, ProxyLogin};
+
+/// Turns a connection to the proxy into one to `host` and `port`.
+pub(super) async fn open(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    proxy: &Proxy,
+    login: Option<&ProxyLogin>,
+    host: &str,
+    port: u16,
+) -> Result<(), ProxyError> {
+    let mut connection = Connection { stream, proxy };
+    let methods: &[u8] = if login.is_some() { &[NO_LOGIN, LOGIN] } else { &[NO_LOGIN] };
+    connection.send(&[&[VERSION, length(methods)], methods].concat()).await?;
+    let [version, method] = connection.receive().await?;
+    if version != VERSION {
+        return Err(connection.refused(Cause::ProxyRefused, "something else than SOCKS5"));
+    }
+    match (method, login) {
+        (NO_LOGIN, _) => {}
+        (LOGIN, Some(login)) => connection.log_in(login).await?,
+        _ => return Err(connection.refused(Cause::ProxyAuthentication, "that it wants other credentials")),
+    }
+    connection.connect_to(host, port).await
+}
+
+struct Connection<'a, S> {
+    stream: &'a mut S,
+    proxy: &'a Proxy,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
+    async fn log_in(&mut self, ProxyLogin { user, password }: &ProxyLogin) -> Result<(), ProxyError> {
+        let message = [&[LOGIN_VERSION, length(user)], &**user, &[length(password)], &**password].concat();
+        self.send(&message).await?;
+        match self.receive().await? {
+            [_, 0] => Ok(()),
+            _ => Err(self.refused(Cause::ProxyAuthentication, "that user or password are wrong")),
+        }
+    }
+
+    async fn connect_to(&mut self, host: &str, port: u16) -> Result<(), ProxyError> {
+        let host = host.trim_matches(['[', ']']);
+        let address = match host.parse::<IpAddr>() {
+            Ok(IpAddr::V4(address)) => [&[IPV4][..], &address.octets()].concat(),
+            Ok(IpAddr::V6(address)) => [&[IPV6][..], &address.octets()].concat(),
+            // The names of DNS are shorter than 256 bytes.
+            Err(_) => [&[NAME, length(host.as_bytes())], host.as_bytes()].concat(),
+        };
+        self.send(&[&[VERSION, CONNECT, 0][..], &address, &port.to_be_bytes()].concat()).await?;
+        let [_, reply, _, kind] = self.receive().await?;
+        if reply != 0 {
+            return Err(self.refused(Cause::ProxyRefused, reason(reply)));
+        }
+        // The address and port that the proxy connects from.
+        match kind {
+            IPV4 => drop(self.receive::<6>().await?),
+            IPV6 => drop(self.receive::<18>().await?),
+            _ => {
+                let [length] = self.receive().await?;
+                for _ in 0..u32::from(length) + 2 {
+                    self.receive::<1>().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, message: &[u8]) -> Result<(), ProxyError> {
+        self.stream.write_all(message).await.map_err(|error| self.closed(&error))?;
+        self.stream.flush().await.map_err(|error| self.closed(&error))
+    }
+
+    /// Reads exactly so many bytes: what follows them belongs to the receiver.
+    async fn receive<const N: usize>(&mut self) -> Result<[u8; N], ProxyError> {
+        let mut bytes = [0; N];
+        self.stream.read_exact(&mut bytes).await.map_err(|error| self.closed(&error))?;
+        Ok(bytes)
+    }
+
+    fn closed(&self, error: &io::Error) -> ProxyError {
+        ProxyError::Closed { proxy: self.proxy.clone(), reason: error.to_string() }
+    }
+
+    fn refused(&self, cause: Cause, answer: &str) -> ProxyError {
+        ProxyError::Refused { proxy: self.proxy.clone(), cause, answer: answer.to_owned() }
+    }
+}
+
+/// The length of text that is limited to 255 bytes.
+fn length(text: &[u8]) -> u8 {
+    u8::try_from(text.len()).unwrap_or(u8::MAX)
+}
+
+/// The words of RFC 1928 for the reply to a request.
+fn reason(reply: u8) -> &'static str {
+    match reply {
+        1 => "general SOCKS server failure",
+        2 => "connection not allowed by ruleset",
+        3 => "network unreachable",
+        4 => "host unreachable",
+        5 => "connection refused",
+        6 => "TTL expired",
+        7 => "command not supported",
+        8 => "address type not supported",
+        _ => "an unknown reply",
+    }
+}
+
+const VERSION: u8 = 5;
+const NO_LOGIN: u8 = 0;
+const LOGIN: u8 = 2;
+const LOGIN_VERSION: u8 = 1;
+const CONNECT: u8 = 1;
+const IPV4: u8 = 1;
+const NAME: u8 = 3;
+const IPV6: u8 = 4;
