@@ -141,8 +141,8 @@ impl Builder {
         self
     }
 
-    /// The proxy that connections go through: `http://host:port` or `http://user:password@host:port`. TLS and gRPC go
-    /// through a tunnel (`CONNECT`). Loopback addresses, `localhost` and the hosts in `NO_PROXY` are reached directly.
+    /// The proxy that connections go through: `http://host:port` or `http://user:password@host:port`; `https://` where
+    /// connections to the proxy itself have TLS, `socks5://` where it speaks SOCKS5. TLS and gRPC go through a tunnel. Loopback addresses, `localhost` and the hosts in `NO_PROXY` are reached directly.
     ///
     /// Overridden by `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`. Default: none.
     ///
