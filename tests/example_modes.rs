@@ -89,12 +89,20 @@ impl Example {
             if let Some(status) = self.process.try_wait().unwrap() {
                 self.seen.extend(self.lines.iter());
                 assert!(status.success(), "{status}: {:?}", self.seen);
-                return self.seen;
+                return std::mem::take(&mut self.seen);
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        self.process.kill().unwrap();
         panic!("the example did not end: {:?}", self.seen);
+    }
+}
+
+/// An example outlives no test, whatever the test found.
+impl Drop for Example {
+    fn drop(&mut self) {
+        // It has ended, unless the test failed.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
