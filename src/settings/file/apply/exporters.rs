@@ -79,58 +79,42 @@ pub(super) struct Otlp<'a> {
 }
 
 /// Implements the conversion for exporters over HTTP.
-macro_rules! http {
-    ($($model:ident),*) => {$(
+macro_rules! otlp {
+    ($($model:ident, |$otlp:ident| $protocol:expr, $insecure:expr;)*) => {$(
         impl<'a> From<&'a $model> for Otlp<'a> {
-            fn from(model: &'a $model) -> Self {
-                let tls = model.tls.as_ref();
+            fn from($otlp: &'a $model) -> Self {
+                let tls = $otlp.tls.as_ref();
                 Self {
-                    at: &model.at,
-                    protocol: match model.encoding.as_ref().map(|encoding| encoding.value) {
-                        Some(Encoding::Json) => "http/json",
-                        Some(Encoding::Protobuf) | None => "http/protobuf",
-                    },
-                    endpoint: model.endpoint.as_ref(),
-                    insecure: None,
+                    at: &$otlp.at,
+                    protocol: $protocol,
+                    endpoint: $otlp.endpoint.as_ref(),
+                    insecure: $insecure,
                     ca_file: tls.and_then(|tls| tls.ca_file.as_ref()),
                     key_file: tls.and_then(|tls| tls.key_file.as_ref()),
                     cert_file: tls.and_then(|tls| tls.cert_file.as_ref()),
-                    headers: model.headers.as_ref(),
-                    headers_list: model.headers_list.as_ref(),
-                    compression: model.compression.as_ref(),
-                    timeout: model.timeout.as_ref(),
+                    headers: $otlp.headers.as_ref(),
+                    headers_list: $otlp.headers_list.as_ref(),
+                    compression: $otlp.compression.as_ref(),
+                    timeout: $otlp.timeout.as_ref(),
                 }
             }
         }
     )*};
 }
 
-/// Implements the conversion for exporters over gRPC.
-macro_rules! grpc {
-    ($($model:ident),*) => {$(
-        impl<'a> From<&'a $model> for Otlp<'a> {
-            fn from(model: &'a $model) -> Self {
-                let tls = model.tls.as_ref();
-                Self {
-                    at: &model.at,
-                    protocol: "grpc",
-                    endpoint: model.endpoint.as_ref(),
-                    insecure: tls.and_then(|tls| tls.insecure),
-                    ca_file: tls.and_then(|tls| tls.ca_file.as_ref()),
-                    key_file: tls.and_then(|tls| tls.key_file.as_ref()),
-                    cert_file: tls.and_then(|tls| tls.cert_file.as_ref()),
-                    headers: model.headers.as_ref(),
-                    headers_list: model.headers_list.as_ref(),
-                    compression: model.compression.as_ref(),
-                    timeout: model.timeout.as_ref(),
-                }
-            }
-        }
-    )*};
+otlp! {
+    OtlpHttp, |otlp| http_protocol(otlp.encoding.as_ref()), None;
+    OtlpHttpMetrics, |otlp| http_protocol(otlp.encoding.as_ref()), None;
+    OtlpGrpc, |otlp| "grpc", otlp.tls.as_ref().and_then(|tls| tls.insecure);
+    OtlpGrpcMetrics, |otlp| "grpc", otlp.tls.as_ref().and_then(|tls| tls.insecure);
 }
 
-http!(OtlpHttp, OtlpHttpMetrics);
-grpc!(OtlpGrpc, OtlpGrpcMetrics);
+fn http_protocol(encoding: Option<&Located<Encoding>>) -> &'static str {
+    match encoding.map(|encoding| encoding.value) {
+        Some(Encoding::Json) => "http/json",
+        Some(Encoding::Protobuf) | None => "http/protobuf",
+    }
+}
 
 impl Otlp<'_> {
     /// Returns `true` for protobuf and JSON over HTTP.

@@ -32,7 +32,7 @@ pub(crate) struct EffectiveConfiguration<'a> {
     pub(crate) env: &'a Env,
     /// What the layers for calls read.
     pub(crate) layers: &'a Env,
-    /// Setters that have an effect beside a file, which has no place for them.
+    /// What the program added in code and a file has no place for, in words.
     pub(crate) in_code: Vec<&'static str>,
 }
 

@@ -103,7 +103,7 @@ pub(super) fn component(name: &str, options: Map) -> Map {
     Map::from_entry(name, options)
 }
 
-/// In a file, no limit is zero.
+/// In a file, zero stands for no limit.
 pub(super) fn limit(timeout: Duration) -> Duration {
     if timeout >= YEAR { Duration::ZERO } else { timeout }
 }
