@@ -146,13 +146,16 @@ fn ours(parts: Parts, endpoint: &str) -> Flush {
         return Box::new(|| {});
     }
     let format = if parts.lines == Lines::All { LogFormat::Json } else { LogFormat::Off };
-    let sampler = if parts.spans == Spans::Unsampled { unsampled() } else { sampled() };
     let telemetry = telemetry_bootstrap::init()
         .ignore_env()
         .service_name("bench")
         .endpoint(endpoint)
         .metrics(|metrics| metrics.export(false))
-        .traces(|traces| traces.export(parts.spans != Spans::None).sampler(sampler))
+        .traces(|traces| match parts.spans {
+            Spans::None => traces.export(false),
+            Spans::Sampled => traces,
+            Spans::Unsampled => traces.sampler(unsampled()),
+        })
         .logs(|logs| logs.export(parts.records))
         .log_output(|output| output.format(format).destination(LogDestination::writer(io::sink)))
         .build()

@@ -50,6 +50,25 @@ impl TraceIds {
     }
 }
 
+/// What an event needs to know of the current context.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Current {
+    /// Telemetry is suppressed.
+    pub(crate) is_suppressed: bool,
+    pub(crate) ids: Option<TraceIds>,
+}
+
+impl Current {
+    /// Reads the current context, unless the thread has lost it.
+    pub(crate) fn read() -> Self {
+        let read = |context: &Context| Self {
+            is_suppressed: context.is_telemetry_suppressed(),
+            ids: TraceIds::from_context(context),
+        };
+        with_current(read).unwrap_or_default()
+    }
+}
+
 /// Whether events of this target come from the OpenTelemetry crates.
 pub(crate) fn is_sdk_target(target: &str) -> bool {
     target.starts_with("opentelemetry")
@@ -66,11 +85,6 @@ pub(crate) fn may_touch_context(target: &str) -> bool {
 /// Calls `ask` with the current context, unless the thread has lost it.
 pub(crate) fn with_current<T>(ask: impl FnOnce(&Context) -> T) -> Option<T> {
     context_lives().then(|| Context::map_current(ask))
-}
-
-/// Returns `true` if telemetry is suppressed in the current context.
-pub(crate) fn is_suppressed() -> bool {
-    context_lives() && Context::is_current_telemetry_suppressed()
 }
 
 pub(crate) fn context_lives() -> bool {

@@ -424,6 +424,35 @@ fn roots_have_the_random_flag_and_children_inherit_flags() {
 }
 
 #[test]
+fn a_span_below_an_unsampled_one_keeps_its_fields_for_a_sampled_parent() {
+    in_both_ways(
+        same,
+        || {
+            let remote = |trace: u64, flags| {
+                let (trace, flags) = (TraceId::from(u128::from(trace)), TraceFlags::new(flags));
+                let parent = SpanContext::new(trace, SpanId::from(9), flags, true, TraceState::default());
+                Context::new().with_remote_span_context(parent)
+            };
+            let consumer = tracing::info_span!("consumer");
+            consumer.set_parent(remote(7, 0)).unwrap();
+            let _consuming = consumer.enter();
+            let message = tracing::info_span!("message", otel.name = "process", queue = "orders");
+            message.set_parent(remote(8, 1)).unwrap();
+            message.in_scope(|| drop(tracing::info_span!("inner")));
+        },
+        |received, _, _| {
+            assert!(received.spans_named("consumer").is_empty());
+            let message = span(received, "process");
+            assert_eq!(message.attribute_text("queue").as_deref(), Some("orders"));
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
+            let age = now - u128::from(message.span.start_time_unix_nano);
+            assert!(age < Duration::from_secs(60).as_nanos(), "{age} ns old");
+            assert_eq!(span(received, "inner").span.parent_span_id, message.span.span_id);
+        },
+    );
+}
+
+#[test]
 fn open_spans_are_counted_and_reported() {
     for way in WAYS {
         let collector = Collector::start().unwrap();

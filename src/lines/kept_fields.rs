@@ -20,6 +20,7 @@ use tracing_core::field::{Field, Visit};
 use crate::bounded_text::{BoundedText, MAX_TEXT, beginning, room_beside};
 use crate::exception::{PANICKED, describe};
 use crate::lines::event_field::{LATER_MESSAGE, MESSAGE};
+use crate::semconv::ERROR_TYPE;
 
 /// The fields of a span in the order in which they were recorded, no name twice: the last value counts.
 ///
@@ -35,6 +36,8 @@ pub(crate) struct KeptFields {
     text: String,
     /// A second `message` is kept under another name.
     is_event: bool,
+    /// A field says more about a span than an attribute does.
+    has_special: bool,
 }
 
 /// One field.
@@ -92,6 +95,12 @@ impl KeptFields {
     pub(crate) fn clear(&mut self) {
         self.fields.clear();
         self.text.clear();
+        self.has_special = false;
+    }
+
+    /// Returns `false` if no field says more about a span than an attribute does.
+    pub(crate) fn has_special(&self) -> bool {
+        self.has_special
     }
 
     /// The memory that is kept when the fields are cleared, in bytes.
@@ -106,7 +115,7 @@ impl KeptFields {
 
     /// Adds fields that were recorded later. Their values count.
     pub(crate) fn append(&mut self, later: &Self) {
-        for KeptField { name, value } in &later.fields {
+        for &KeptField { name, ref value } in &later.fields {
             self.remove(name);
             let mut moved = |range: &Range<usize>| self.keep(later.text(range));
             let value = match value {
@@ -114,7 +123,7 @@ impl KeptFields {
                 Kept::Error(display, message) => Kept::Error(moved(display), moved(message)),
                 other => other.clone(),
             };
-            self.fields.push(KeptField { name, value });
+            self.set(name, value);
         }
     }
 
@@ -152,6 +161,7 @@ impl KeptFields {
 
     /// Returns the name of a field, after an earlier value of this name was removed. The names of a callsite differ, unless
     /// a macro repeats one.
+    #[inline]
     fn begin(&mut self, field: &Field) -> &'static str {
         let mut name = name_of(field);
         if self.is_event && name == MESSAGE && self.fields.iter().any(|field| field.name == MESSAGE) {
@@ -162,13 +172,22 @@ impl KeptFields {
     }
 
     /// Appends a field whose name is not there.
+    #[inline]
     fn set(&mut self, name: &'static str, value: Kept) {
+        self.has_special |= is_special(name);
         self.fields.push(KeptField { name, value });
     }
 
     /// Removes an earlier value of a field, with its text: a field that is recorded again and again must not grow.
+    #[inline]
     fn remove(&mut self, name: &str) {
-        let Some(place) = self.fields.iter().position(|field| field.name == name) else { return };
+        if let Some(place) = self.fields.iter().position(|field| field.name == name) {
+            self.remove_at(place);
+        }
+    }
+
+    #[inline(never)]
+    fn remove_at(&mut self, place: usize) {
         let texts = match self.fields.remove(place).value {
             Kept::Text(text) => text,
             // They were kept one after the other.
@@ -209,10 +228,16 @@ fn name_of(field: &Field) -> &'static str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
+/// Whether a field of this name can say more about a span than an attribute does, as `otel.name` and `error.type` do.
+fn is_special(name: &str) -> bool {
+    name.starts_with("otel.") || name == ERROR_TYPE
+}
+
 /// Keeps each value that it visits.
 struct KeepEach<'a>(&'a mut KeptFields);
 
 impl KeepEach<'_> {
+    #[inline]
     fn set(&mut self, field: &Field, value: Kept) {
         let name = self.0.begin(field);
         self.0.set(name, value);

@@ -14,6 +14,7 @@
 //! visited by the visitor of its format, which writes straight into the line.
 
 pub(crate) mod context_fields;
+pub(crate) mod event_context;
 pub(crate) mod event_field;
 pub mod json;
 pub(crate) mod kept_fields;

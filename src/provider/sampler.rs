@@ -88,11 +88,59 @@ impl SamplingShortcut {
     }
 }
 
+/// Which spans are known to be sampled, with the trace state of their parent and without further attributes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kept {
+    #[default]
+    None,
+    /// Children of a sampled span.
+    SampledParent,
+    /// Those and roots.
+    SampledParentAndRoots,
+}
+
+impl Kept {
+    /// Of a setting; in place of a custom sampler the default.
+    pub(super) fn from_setting(setting: &SamplerSetting) -> Self {
+        match setting {
+            SamplerSetting::AlwaysOn | SamplerSetting::ParentBasedAlwaysOn | SamplerSetting::Custom => {
+                Self::SampledParentAndRoots
+            }
+            SamplerSetting::ParentBasedAlwaysOff | SamplerSetting::ParentBasedTraceIdRatio(_) => {
+                Self::SampledParent
+            }
+            SamplerSetting::AlwaysOff | SamplerSetting::TraceIdRatio(_) | SamplerSetting::ParentBased(_) => {
+                Self::None
+            }
+        }
+    }
+
+    /// Of a sampler that was set in code.
+    fn from_custom(sampler: &dyn Any) -> Self {
+        match sampler.downcast_ref() {
+            Some(Sampler::AlwaysOn) => Self::SampledParentAndRoots,
+            // Which the sampler of roots is shows in its `Debug` form alone.
+            Some(Sampler::ParentBased(_)) => Self::SampledParent,
+            _ => Self::None,
+        }
+    }
+
+    /// Returns `true` if each child of this span is known to be sampled; for an invalid span context, each root.
+    pub(super) fn includes_child_of(self, parent: &SpanContext) -> bool {
+        match self {
+            Self::None => false,
+            Self::SampledParent => parent.is_valid() && parent.is_sampled(),
+            Self::SampledParentAndRoots => !parent.is_valid() || parent.is_sampled(),
+        }
+    }
+}
+
 /// A sampler that was set in code.
 #[derive(Debug)]
 pub(crate) struct CustomSampler {
     pub(super) sampler: Arc<dyn ShouldSample>,
     shortcut: SamplingShortcut,
+    pub(super) kept: Kept,
     /// It is one of the SDK's.
     pub(super) is_built_in: bool,
 }
@@ -106,7 +154,7 @@ impl CustomSampler {
             built_in => built_in.is_some(),
         };
         let shortcut = SamplingShortcut::from_custom(any);
-        Self { is_built_in, shortcut, sampler: Arc::new(sampler) }
+        Self { is_built_in, shortcut, kept: Kept::from_custom(any), sampler: Arc::new(sampler) }
     }
 }
 
@@ -190,8 +238,10 @@ fn parent_based(root: Sampler) -> Sampler {
 #[cfg(test)]
 mod tests {
     use opentelemetry::trace::{SpanId, TraceId};
+    use opentelemetry_sdk::trace::SamplingDecision;
 
     use super::*;
+    use crate::provider::SharedSampler;
 
     fn parent(flags: u8) -> SpanContext {
         let flags = TraceFlags::new(flags);
@@ -230,6 +280,45 @@ mod tests {
         ] {
             assert_eq!(shortcut.unsampled_child_of(parent).is_some(), decided, "{shortcut:?}, {parent:?}");
         }
+    }
+
+    #[test]
+    fn spans_that_are_known_to_be_sampled_are_those_that_the_sampler_samples() {
+        let settings = [
+            SamplerSetting::AlwaysOn,
+            SamplerSetting::AlwaysOff,
+            SamplerSetting::TraceIdRatio(0.0),
+            SamplerSetting::ParentBasedAlwaysOn,
+            SamplerSetting::ParentBasedAlwaysOff,
+            SamplerSetting::ParentBasedTraceIdRatio(0.0),
+            SamplerSetting::Custom,
+        ];
+        let of_settings = settings.map(|setting| SharedSampler::new(&setting, None));
+        let of_code = [
+            Sampler::AlwaysOn,
+            Sampler::AlwaysOff,
+            Sampler::TraceIdRatioBased(0.0),
+            parent_based(Sampler::AlwaysOn),
+            parent_based(Sampler::AlwaysOff),
+        ]
+        .map(|it| SharedSampler::new(&SamplerSetting::Custom, Some(CustomSampler::new(it))));
+        let mut known = 0;
+        for sampler in of_settings.iter().chain(&of_code) {
+            for parent in [parent(0), parent(1), SpanContext::NONE] {
+                let around = Context::new().with_remote_span_context(parent.clone());
+                let (id, kind) = (TraceId::from(1), SpanKind::Internal);
+                let sampler = sampler.current();
+                let result = sampler.should_sample(Some(&around), id, "", &kind, &[], &[]);
+                if sampler.keeps_child_of(&parent) {
+                    known += 1;
+                    assert_eq!(result.decision, SamplingDecision::RecordAndSample, "{sampler:?}, {parent:?}");
+                    assert_eq!(result.trace_state, *parent.trace_state(), "{sampler:?}, {parent:?}");
+                    assert!(result.attributes.is_empty());
+                }
+            }
+        }
+        // Sampled parents of eight samplers, roots of four.
+        assert_eq!(known, 12);
     }
 
     #[test]

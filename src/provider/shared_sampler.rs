@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use opentelemetry::trace::{Link, SpanKind, TraceContextExt, TraceId, TraceState};
+use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
 
-use super::sampler::{CustomSampler, SamplingShortcut, built_in};
+use super::sampler::{CustomSampler, Kept, SamplingShortcut, built_in};
 use crate::settings::SamplerSetting;
 
 /// The sampler of a provider. Clones share it.
@@ -124,6 +124,7 @@ impl ShouldSample for SharedSampler {
 #[derive(Clone, Debug)]
 pub(crate) struct CurrentSampler {
     sampler: Arc<dyn ShouldSample>,
+    kept: Kept,
     /// It runs no code of the user and looks at neither attributes nor links.
     pub(crate) is_built_in: bool,
 }
@@ -131,11 +132,17 @@ pub(crate) struct CurrentSampler {
 impl CurrentSampler {
     fn new(setting: &SamplerSetting, custom: Option<&CustomSampler>) -> Self {
         match (setting, custom) {
-            (SamplerSetting::Custom, Some(CustomSampler { sampler, is_built_in, .. })) => {
-                Self { sampler: Arc::clone(sampler), is_built_in: *is_built_in }
+            (SamplerSetting::Custom, Some(CustomSampler { sampler, kept, is_built_in, .. })) => {
+                Self { sampler: Arc::clone(sampler), kept: *kept, is_built_in: *is_built_in }
             }
-            _ => Self { sampler: built_in(setting), is_built_in: true },
+            _ => Self { sampler: built_in(setting), kept: Kept::from_setting(setting), is_built_in: true },
         }
+    }
+
+    /// Returns `true` if each child of this span is known to be sampled, with its trace state and no further attributes;
+    /// for an invalid span context, each root.
+    pub(crate) fn keeps_child_of(&self, parent: &SpanContext) -> bool {
+        self.kept.includes_child_of(parent)
     }
 }
 

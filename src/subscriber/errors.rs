@@ -134,13 +134,12 @@ pub(super) fn note_panic(event: &Event<'_>, bridge: &SpanBridge, how: &Marks) {
 }
 
 /// Marks a span that is exited, if it panicked. That of a call gets the exception only, because the call sets its status.
-pub(super) fn mark_panicked(context: &OtelContext, is_call: bool) {
+pub(super) fn mark_panicked(context: &OtelContext, is_call: impl FnOnce() -> bool) {
     let span = context.span();
-    let id = span.span_context().span_id();
-    let take =
-        |panic: &RefCell<Option<(SpanId, EventError)>>| panic.borrow_mut().take_if(|(span, _)| *span == id);
+    let is_span = |(id, _): &mut (SpanId, EventError)| *id == span.span_context().span_id();
+    let take = |panic: &RefCell<Option<(SpanId, EventError)>>| panic.borrow_mut().take_if(is_span);
     if let Some((_, failure)) = PANIC.try_with(take).ok().flatten() {
-        match is_call {
+        match is_call() {
             true => failure.add_exception(&span, SystemTime::now()),
             false => failure.mark(&span, SystemTime::now(), ExceptionSignal::SpanEvent, false),
         }

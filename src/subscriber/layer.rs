@@ -39,7 +39,6 @@ use tracing_subscriber::registry::LookupSpan;
 use self::callsites::{CallsiteFilter, Filtering, is_sdk_chatter};
 use super::combined_filter::{CombinedFilter, passes};
 use super::errors::{Mark, Marks};
-use super::event_context::EventContext;
 use super::filter::FilterHandle;
 use super::lines::Lines;
 use super::logs::VisitEvent;
@@ -49,11 +48,12 @@ use super::spans::{OpenSpans, SpanAccess, SpanBridge, SpanState, StockBridge, St
 use super::{TelemetryLayer, errors};
 use crate::exception::once_per_event;
 use crate::export::own_threads::{on_background_thread, on_io_thread, on_line_writer};
+use crate::lines::event_context::EventContext;
 use crate::lines::kept_fields::KeptFields;
 use crate::lines::shared_visit::SharedVisit;
 use crate::lines::span::SpanChain;
 use crate::semconv::PANIC_TARGET;
-use crate::trace_ids::{TraceIds, is_sdk_target, is_suppressed};
+use crate::trace_ids::{Current, TraceIds, is_sdk_target};
 
 /// The parts of a telemetry layer. Absent parts cost nothing.
 pub(crate) struct LayerParts<S> {
@@ -89,7 +89,7 @@ impl<S> From<Arc<SpanBridge>> for Spans<S> {
 
 /// Writes an event in a span as an OTLP record. Shows its fields to the visitors of other outputs, too.
 pub(crate) type Records =
-    Box<dyn Fn(&Event<'_>, &EventContext, Option<&dyn SpanChain>, &mut VisitEvent<'_>) + Send + Sync>;
+    Box<dyn Fn(&Event<'_>, &EventContext<'_>, Option<&dyn SpanChain>, &mut VisitEvent<'_>) + Send + Sync>;
 
 impl<S> LayerParts<S>
 where
@@ -250,10 +250,11 @@ where
         // Records of the `log` crate share one callsite for each level; the filters mean their real target.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
+        let is_log_record = normalized.is_some();
         if is_sdk_target(metadata.target()) {
-            self.write_sdk_line(event, metadata, ctx);
+            self.write_sdk_line(event, metadata, is_log_record, ctx);
         } else {
-            once_per_event(|| self.write(event, metadata, ctx, nested));
+            once_per_event(|| self.write(event, metadata, is_log_record, ctx, nested));
         }
     }
 
@@ -262,7 +263,7 @@ where
         if let Some(state) = self.spans.get(id) {
             match &self.bridge {
                 Some(bridge) => bridge.on_enter(state),
-                None => self.spans.enter(state),
+                None => self.spans.enter(state, None),
             }
         }
         if let Some(stock) = &self.stock {
@@ -296,12 +297,22 @@ where
         if let Some(stock) = &self.stock {
             stock.on_close(&id, &ctx);
         }
-        let Some(state) = self.spans.get(&id) else { return };
-        if let Some(bridge) = &self.bridge {
+        let bridge = self.bridge.as_deref();
+        let ends_alone = |state: &SpanState| bridge.is_none_or(|bridge| bridge.ends_alone(state));
+        let (state, is_removed) = match self.spans.remove_if(&id, ends_alone) {
+            Some(state) => (state, true),
+            None => match self.spans.get(&id) {
+                Some(state) => (state, false),
+                None => return,
+            },
+        };
+        if let Some(bridge) = bridge {
             bridge.on_close(&state);
         }
-        self.spans.remove(&id);
-        if let Some(bridge) = &self.bridge {
+        if !is_removed {
+            self.spans.remove(&id);
+        }
+        if let Some(bridge) = bridge {
             bridge.after_close(&state);
         }
         state.recycle();
@@ -341,9 +352,16 @@ where
 
     /// Writes an event to all outputs whose filters let it pass. `nested`: this thread is inside code of ours that an
     /// event of the user interrupts; spans are left alone then.
-    fn write(&self, event: &Event<'_>, metadata: &Metadata<'_>, ctx: Context<'_, S>, nested: bool) {
+    fn write(
+        &self,
+        event: &Event<'_>,
+        metadata: &Metadata<'_>,
+        is_log_record: bool,
+        ctx: Context<'_, S>,
+        nested: bool,
+    ) {
         let line = passes(self.wants.lines.as_ref(), metadata, &ctx);
-        let suppressed = is_suppressed();
+        let Current { is_suppressed: suppressed, ids } = Current::read();
         let record = !suppressed && passes(self.wants.records.as_ref(), metadata, &ctx);
         let bridge = self.bridge.as_deref().filter(|_| !suppressed && !nested && errors::is_error(metadata));
         let events = self.bridge.as_deref().filter(|bridge| {
@@ -355,7 +373,12 @@ where
         if !line && !record && bridge.is_none() && events.is_none() {
             return;
         }
-        let moment = EventContext { time: SystemTime::now(), ids: self.ids(event, nested) };
+        let moment = EventContext {
+            time: SystemTime::now(),
+            ids: if event.is_contextual() { ids } else { self.ids_of_parent(event, nested) },
+            metadata,
+            is_log_record,
+        };
         let is_panic = metadata.target() == PANIC_TARGET;
         let events = events.filter(|_| !is_panic);
         let mut mark = bridge.filter(|_| !is_panic).and_then(|it| Mark::new(event, it, &self.marks));
@@ -391,23 +414,26 @@ where
     }
 
     /// Writes an event of the SDK as a line, without access to the current context.
-    fn write_sdk_line(&self, event: &Event<'_>, metadata: &Metadata<'_>, ctx: Context<'_, S>) {
+    fn write_sdk_line(
+        &self,
+        event: &Event<'_>,
+        metadata: &Metadata<'_>,
+        is_log_record: bool,
+        ctx: Context<'_, S>,
+    ) {
         if let Some(lines) = &self.lines
             && passes(self.wants.lines.as_ref(), metadata, &ctx)
             && self.sdk_lines.allows(Instant::now())
         {
-            let moment = EventContext { time: SystemTime::now(), ids: None };
+            let moment = EventContext { time: SystemTime::now(), ids: None, metadata, is_log_record };
             let span = self.spans.state_for_event(event);
             let span = span.as_deref().map(|span| span as &dyn SpanChain);
             lines.write_event(event, span, &moment, &mut SharedVisit::default());
         }
     }
 
-    /// Returns the ids of an event: of the current context, or of the explicit parent, which is started for them.
-    fn ids(&self, event: &Event<'_>, nested: bool) -> Option<TraceIds> {
-        if event.is_contextual() {
-            return TraceIds::current();
-        }
+    /// The ids of the span that an event names as its parent.
+    fn ids_of_parent(&self, event: &Event<'_>, nested: bool) -> Option<TraceIds> {
         if let Some(stock) = &self.stock {
             return stock.ids(event);
         }

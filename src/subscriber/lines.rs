@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tracing_core::{Event, Level};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::event_context::EventContext;
 use crate::diagnostics::{Field, Write};
+use crate::lines::event_context::EventContext;
 use crate::lines::json::JsonLayer;
 use crate::lines::pretty::PrettyLayer;
 use crate::lines::shared_visit::SharedVisit;
@@ -22,7 +22,7 @@ pub(crate) trait LineFormat: Send + Sync {
         &self,
         event: &Event<'_>,
         span: Option<&dyn SpanChain>,
-        moment: &EventContext,
+        moment: &EventContext<'_>,
         others: &mut SharedVisit<'_>,
     );
 }
@@ -54,10 +54,10 @@ macro_rules! line_format {
                 &self,
                 event: &Event<'_>,
                 span: Option<&dyn SpanChain>,
-                moment: &EventContext,
+                moment: &EventContext<'_>,
                 others: &mut SharedVisit<'_>,
             ) {
-                Self::write_event(self, event, span, moment.time, moment.ids, others);
+                Self::write_event(self, event, span, moment, others);
             }
         }
 

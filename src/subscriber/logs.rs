@@ -29,13 +29,11 @@ mod value;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use opentelemetry::logs::Severity;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use tracing_core::field::Visit;
 use tracing_core::{Event, Level};
-use tracing_log::NormalizeEvent;
 
 use self::encoded::EncodedRecord;
 use self::fields::{EventFields, Record as _};
@@ -44,6 +42,7 @@ use self::value::{Each, Value};
 use crate::diagnostics::shared_level::SharedLevel;
 use crate::export::Queue;
 use crate::export::encode::{self, LogFields};
+use crate::lines::event_context::EventContext;
 use crate::lines::kept_fields::KeptValue;
 use crate::lines::span::{SpanChain, scope};
 use crate::settings::AttributeLimits;
@@ -100,31 +99,29 @@ impl OtlpLogs {
     pub(crate) fn on_event(
         &self,
         event: &Event<'_>,
-        time: SystemTime,
-        ids: Option<TraceIds>,
+        moment: &EventContext<'_>,
         extra: &[u8],
         visit: &mut VisitEvent<'_>,
     ) {
-        if !self.options.wants(*event.metadata().level(), ids) {
+        let EventContext { time, ids, metadata, .. } = *moment;
+        if !self.options.wants(*metadata.level(), ids) {
             return visit(None);
         }
-        let of_log_crate = event.normalized_metadata();
-        let metadata = of_log_crate.as_ref().unwrap_or_else(|| event.metadata());
         let severity = severity(*metadata.level());
         match &self.way {
             Way::Direct(queue) => encode::with_scratch(|scratch| {
                 encode::scope_name(&mut scratch.scope, metadata.target());
                 LogFields::write_header(&mut scratch.item, time, severity, ids);
                 let mut record = EncodedRecord::new(&mut scratch.item, self.options.limits.value_length);
-                let mut fields = EventFields::new(event, &self.options, &mut record);
+                let mut fields = EventFields::new(event, moment, &self.options, &mut record);
                 visit(Some(&mut Each(&mut fields)));
-                fields.finish(metadata, extra);
+                fields.finish(extra);
                 queue.push(&scratch.scope, &scratch.item);
             }),
             Way::Sdk(sdk) => sdk.emit(metadata.target(), time, severity, ids, |record| {
-                let mut fields = EventFields::new(event, &self.options, record);
+                let mut fields = EventFields::new(event, moment, &self.options, record);
                 visit(Some(&mut Each(&mut fields)));
-                fields.finish(metadata, extra);
+                fields.finish(extra);
             }),
         }
     }

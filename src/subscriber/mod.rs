@@ -13,7 +13,6 @@
 
 mod combined_filter;
 pub(crate) mod errors;
-pub(crate) mod event_context;
 pub(crate) mod filter;
 mod filters;
 mod layer;

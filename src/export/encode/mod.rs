@@ -47,7 +47,7 @@ pub(crate) use answer::{response, rpc_status};
 pub(crate) use log::{LogFields, log_record};
 pub(crate) use metric::{EncodedMetrics, metrics};
 pub(crate) use observed_counters::ObservedCounters;
-pub(crate) use recorded_span::{RecordedSpan, SpanFields};
+pub(crate) use recorded_span::{RecordedSpan, SpanFields, SpanItems};
 pub(super) use request::{framed_items, push_item, request};
 pub(crate) use request::{resource, scope, scope_name};
 pub(crate) use scratch::with_scratch;

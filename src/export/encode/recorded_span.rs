@@ -32,13 +32,27 @@ pub(crate) struct RecordedSpan<'a> {
     pub(crate) attributes: &'a [u8],
     /// Attributes beyond the limit.
     pub(crate) dropped_attributes: u32,
-    /// Fields of `Span` with their frames, as `attributes`.
+    /// Most spans have none.
+    pub(crate) items: Option<SpanItems<'a>>,
+    pub(crate) status: &'a Status,
+}
+
+/// Events and links: fields of `Span` with their frames, ready to be copied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SpanItems<'a> {
     pub(crate) events: &'a [u8],
     pub(crate) dropped_events: u32,
-    /// Fields of `Span` with their frames, as `attributes`.
     pub(crate) links: &'a [u8],
     pub(crate) dropped_links: u32,
-    pub(crate) status: &'a Status,
+}
+
+impl SpanItems<'_> {
+    fn encode(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.events);
+        uint(out, DROPPED_EVENTS, u64::from(self.dropped_events));
+        out.extend_from_slice(self.links);
+        uint(out, DROPPED_LINKS, u64::from(self.dropped_links));
+    }
 }
 
 impl RecordedSpan<'_> {
@@ -64,10 +78,9 @@ impl RecordedSpan<'_> {
         times.write(out);
         out.extend_from_slice(self.attributes);
         uint(out, DROPPED_ATTRIBUTES, u64::from(self.dropped_attributes));
-        out.extend_from_slice(self.events);
-        uint(out, DROPPED_EVENTS, u64::from(self.dropped_events));
-        out.extend_from_slice(self.links);
-        uint(out, DROPPED_LINKS, u64::from(self.dropped_links));
+        if let Some(items) = self.items {
+            items.encode(out);
+        }
         message(out, STATUS, |out| status(out, self.status));
         fixed32(out, FLAGS, flags(self.context, self.parent_is_remote));
     }

@@ -156,6 +156,7 @@ pub(crate) fn attribute_value(out: &mut Vec<u8>, field: u8, key: &str, value: &V
 }
 
 /// Appends an attribute with a string, cut after `limit` characters.
+#[inline]
 pub(crate) fn attribute_str(out: &mut Vec<u8>, field: u8, key: &str, value: &str, limit: Option<usize>) {
     let value = truncated(value, limit);
     attribute_head(out, field, key, framed_len(value.len()));
@@ -163,6 +164,7 @@ pub(crate) fn attribute_str(out: &mut Vec<u8>, field: u8, key: &str, value: &str
 }
 
 /// Appends an attribute with an integer.
+#[inline]
 pub(crate) fn attribute_i64(out: &mut Vec<u8>, field: u8, key: &str, value: i64) {
     attribute_head(out, field, key, 1 + varint_len(value as u64));
     i64(out, value);
@@ -191,15 +193,21 @@ pub(crate) fn attribute_bytes(out: &mut Vec<u8>, field: u8, key: &str, value: &[
 #[inline]
 fn attribute_head(out: &mut Vec<u8>, field: u8, key: &str, length: usize) {
     let key = key.as_bytes();
-    let whole = framed_len(key.len()) + framed_len(length);
+    // Key and value have a tag and a length each. If all of it is short, they are too.
+    let whole = key.len().saturating_add(length).saturating_add(4);
     if whole < SHORT && !key.is_empty() {
-        // Then the lengths inside are short, too.
         let [tag, key_tag, value_tag] = [field, KEY, VALUE].map(|field| field << 3 | LENGTH);
         out.extend_from_slice(&[tag, whole as u8, key_tag, key.len() as u8]);
         out.extend_from_slice(key);
         out.extend_from_slice(&[value_tag, length as u8]);
         return;
     }
+    long_attribute_head(out, field, key, length);
+}
+
+#[inline(never)]
+fn long_attribute_head(out: &mut Vec<u8>, field: u8, key: &[u8], length: usize) {
+    let whole = framed_len(key.len()) + framed_len(length);
     message_head(out, field, if key.is_empty() { framed_len(length) } else { whole });
     bytes(out, KEY, key);
     message_head(out, VALUE, length);
@@ -322,6 +330,7 @@ impl fmt::Write for Text<'_> {
 }
 
 /// The first `limit` characters, and in any case at most [`MAX_TEXT`] bytes.
+#[inline]
 pub(super) fn truncated(text: &str, limit: Option<usize>) -> &str {
     let text = beginning(text, MAX_TEXT);
     match limit {
@@ -345,6 +354,7 @@ fn bool(out: &mut Vec<u8>, value: bool) {
 }
 
 /// Appends the integer variant of `AnyValue`. Negative numbers take ten bytes.
+#[inline]
 fn i64(out: &mut Vec<u8>, value: i64) {
     match u8::try_from(value) {
         Ok(byte) if byte < SHORT as u8 => out.extend_from_slice(&[INT << 3, byte]),

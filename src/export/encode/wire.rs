@@ -16,6 +16,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Appends a varint: one byte for values below 128, ten at most.
+#[inline]
 pub(super) fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -27,15 +28,21 @@ pub(super) fn varint(out: &mut Vec<u8>, mut value: u64) {
 /// Bytes that `value` takes as a varint.
 #[inline]
 pub(super) fn varint_len(value: u64) -> usize {
-    (u64::BITS - (value | 1).leading_zeros()).div_ceil(7) as usize
+    // Nearly all values are lengths of one byte.
+    if value < SHORT as u64 {
+        return 1;
+    }
+    (u64::BITS - value.leading_zeros()).div_ceil(7) as usize
 }
 
 /// The byte of a varint below 128.
+#[inline]
 fn short(value: usize) -> Option<u8> {
     (value < SHORT).then_some(value as u8)
 }
 
 /// A field of a number type, left out when it is zero, as protobuf's defaults are.
+#[inline]
 pub(super) fn uint(out: &mut Vec<u8>, field: u8, value: u64) {
     if value != 0 {
         out.push(field << 3 | VARINT);
@@ -95,6 +102,7 @@ fn packed(out: &mut Vec<u8>, field: u8, values: impl Iterator<Item = u64>, one: 
 }
 
 /// A `string` or `bytes` field, left out when it is empty.
+#[inline]
 pub(super) fn bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
     if !value.is_empty() {
         bytes_field(out, field, value);
@@ -102,6 +110,7 @@ pub(super) fn bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
 }
 
 /// A `string` or `bytes` field that is there even when it is empty, as inside a `oneof`.
+#[inline]
 pub(super) fn bytes_field(out: &mut Vec<u8>, field: u8, value: &[u8]) {
     length(out, field, value.len());
     out.extend_from_slice(value);
@@ -129,6 +138,7 @@ pub(super) fn framed_len(content: usize) -> usize {
 
 /// A message, or a string, that `content` appends. Its length is known only afterwards: one byte is kept for it, and
 /// content that needs more (from 128 bytes on) is moved up.
+#[inline]
 pub(super) fn message(out: &mut Vec<u8>, field: u8, content: impl FnOnce(&mut Vec<u8>)) {
     length(out, field, 0);
     let start = out.len();
@@ -140,6 +150,7 @@ pub(super) fn message(out: &mut Vec<u8>, field: u8, content: impl FnOnce(&mut Ve
 }
 
 /// Makes room for the length of the content from `start` on, which needs more than the one byte before it.
+#[inline(never)]
 fn shift_for_length(out: &mut Vec<u8>, start: usize) {
     let length = out.len() - start;
     let more = varint_len(length as u64) - 1;

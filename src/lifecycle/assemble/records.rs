@@ -69,7 +69,7 @@ impl RecordContext {
             if let Some(span) = span.filter(|_| self.has_span_fields) {
                 write_span_fields(span, self.value_length, &mut around);
             }
-            logs.on_event(event, moment.time, moment.ids, &around, visit);
+            logs.on_event(event, moment, &around, visit);
         })
     }
 }

@@ -37,6 +37,7 @@ use super::spans::SpanText;
 use super::visit::Values;
 use crate::diagnostics::{self, FieldValue};
 use crate::lines::context_fields::{self, BaggageKeys};
+use crate::lines::event_context::EventContext;
 use crate::lines::kept_fields::KeptFields;
 use crate::lines::shared_visit::SharedVisit;
 use crate::lines::span::{KeptSpan, SpanChain};
@@ -149,13 +150,12 @@ where
         &self,
         event: &Event<'_>,
         span: Option<&dyn SpanChain>,
-        time: SystemTime,
-        ids: Option<TraceIds>,
+        moment: &EventContext<'_>,
         others: &mut SharedVisit<'_>,
     ) {
         let metadata = event.metadata();
-        let fill = |scratch: &mut Scratch| self.fill(scratch, event, span, ids, others);
-        self.line(*metadata.level(), time, fill, |line| {
+        let fill = |scratch: &mut Scratch| self.fill(scratch, event, span, moment, others);
+        self.line(*metadata.level(), moment.time, fill, |line| {
             let _ = self.make_writer.make_writer_for(metadata).write_all(line);
         });
     }
@@ -192,22 +192,20 @@ where
         scratch: &mut Scratch,
         event: &Event<'_>,
         span: Option<&dyn SpanChain>,
-        ids: Option<TraceIds>,
+        moment: &EventContext<'_>,
         others: &mut SharedVisit<'_>,
     ) {
         let Scratch { line, fields, spans, kept, .. } = scratch;
-        let log_record = event.is_log();
         let mut values = Values {
             reserved: &self.format.reserved,
             message: Some(line),
             event: Some(event),
-            log_record,
+            log_record: moment.is_log_record,
             ..self.values(fields)
         };
         others.visit(Some(&mut values), &|visitor| event.record(visitor));
-        self.format.ids(line, ids);
-        let normalized = if log_record { event.normalized_metadata() } else { None };
-        let target = normalized.as_ref().map_or(event.metadata().target(), |metadata| metadata.target());
+        self.format.ids(line, moment.ids);
+        let target = moment.metadata.target();
         self.format.target(line, target);
         self.format.constants(line);
         context_fields::for_each(target, &self.baggage, &mut |key, value| {
@@ -296,11 +294,16 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let time = SystemTime::now();
-        let ids = self.ids(event, &context);
+        let normalized = event.normalized_metadata();
+        let moment = EventContext {
+            time: SystemTime::now(),
+            ids: self.ids(event, &context),
+            metadata: normalized.as_ref().unwrap_or_else(|| event.metadata()),
+            is_log_record: normalized.is_some(),
+        };
         let span = context.event_span(event).and_then(|span| self.spans.nearest(&span));
         let span = span.as_deref().map(|span| span as _);
-        self.write_event(event, span, time, ids, &mut SharedVisit::default());
+        self.write_event(event, span, &moment, &mut SharedVisit::default());
     }
 }
 

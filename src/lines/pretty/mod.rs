@@ -22,7 +22,6 @@ use std::time::SystemTime;
 
 use tracing_core::field::Visit;
 use tracing_core::{Event, Level};
-use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::fmt::MakeWriter;
 
 use self::text::{escape, shown};
@@ -31,12 +30,12 @@ use crate::diagnostics::Field;
 use crate::exception::{ERROR_FIELD, describe};
 use crate::export::render::terminal::{BLUE, Colors, DIM, GREEN, MAGENTA, RED, YELLOW, time_of_day};
 use crate::lines::context_fields::{self, BaggageKeys};
+use crate::lines::event_context::EventContext;
 use crate::lines::kept_fields::{HexBytes, KeptValue};
 use crate::lines::shared_visit::SharedVisit;
 use crate::lines::span::{SpanChain, scope};
 use crate::redaction::{REDACTED, Redaction};
 use crate::semconv::OWN_TARGET;
-use crate::trace_ids::TraceIds;
 
 /// Writes each event as a line for people. See the [module](self) for what it looks like.
 #[derive(Debug)]
@@ -116,27 +115,25 @@ where
         &self,
         event: &Event<'_>,
         span: Option<&dyn SpanChain>,
-        time: SystemTime,
-        ids: Option<TraceIds>,
+        moment: &EventContext<'_>,
         others: &mut SharedVisit<'_>,
     ) {
         let metadata = event.metadata();
-        let normalized = event.normalized_metadata();
-        let target = normalized.as_ref().map_or(metadata.target(), |normalized| normalized.target());
-        let mut values = self.values(normalized.is_some());
+        let target = moment.metadata.target();
+        let mut values = self.values(moment.is_log_record);
         others.visit(Some(&mut values), &|visitor| event.record(visitor));
         context_fields::for_each(target, &self.baggage, &mut |key, value| {
             if values.fields.iter().all(|(there, _)| there != key) {
                 values.add(key, || shown(|text| write!(text, "{value}")));
             }
         });
-        let mut line = self.head(time, *metadata.level());
+        let mut line = self.head(moment.time, *metadata.level());
         self.body(&mut line, &values);
         let mut place = escape(target);
         if let Some(path) = span.and_then(|span| self.span_path(span)) {
             let _ = write!(place, "  {path}");
         }
-        if let Some(ids) = ids {
+        if let Some(ids) = moment.ids {
             let id = ids.trace_id.to_string();
             let _ = write!(place, "  {}", &id[..SHORT_ID]);
         }

@@ -17,14 +17,14 @@
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tracing_core::field::Field;
+use tracing_core::field::{Field, FieldSet};
 use tracing_core::{Event, Metadata};
-use tracing_log::NormalizeEvent;
 
 use super::LogOptions;
 use super::value::{Value, Values, plain};
 use crate::exception::{ErrorText, EventException, PANICKED, describe};
 use crate::export::encode;
+use crate::lines::event_context::EventContext;
 use crate::lines::event_field::{LATER_MESSAGE, MESSAGE};
 use crate::redaction::REDACTED;
 use crate::semconv::{
@@ -49,14 +49,37 @@ pub(super) trait Record {
     fn undo(&mut self) {}
 }
 
-/// The name given to the macro, unless a field overrides it. Otherwise it is `event file:line`.
-fn given_name(event: &Event<'_>) -> Option<&'static str> {
-    let metadata = event.metadata();
-    let is_made_up = |rest: &str| metadata.file().is_some_and(|file| rest.starts_with(file));
-    let has_field = || EVENT_NAME_FIELDS.iter().any(|name| metadata.fields().field(*name).is_some());
-    let name = metadata.name();
-    let is_given = !event.is_log() && !name.strip_prefix("event ").is_some_and(is_made_up);
-    (is_given && !has_field()).then_some(name)
+/// The names of an event's fields, as a set of hashes: that a name is not there is known without comparing any.
+#[derive(Clone, Copy, Debug)]
+struct FieldNames {
+    hashes: u64,
+    /// Two of them may be equal.
+    may_repeat: bool,
+}
+
+impl FieldNames {
+    fn of(fields: &FieldSet) -> Self {
+        let mut names = Self { hashes: 0, may_repeat: false };
+        for field in fields {
+            let hash = Self::hash(field.name());
+            names.may_repeat |= names.hashes & hash != 0;
+            names.hashes |= hash;
+        }
+        names
+    }
+
+    /// Returns `false` if no field has this name.
+    fn may_contain(self, name: &str) -> bool {
+        self.hashes & Self::hash(name) != 0
+    }
+
+    /// One of 64 bits.
+    #[inline]
+    fn hash(name: &str) -> u64 {
+        let (first, last) = (name.as_bytes().first(), name.as_bytes().last());
+        let [first, last] = [first, last].map(|byte| u32::from(byte.copied().unwrap_or_default()));
+        1 << ((name.len() as u32 * 23 + first * 5 + last * 11) % u64::BITS)
+    }
 }
 
 const EVENT_NAME_FIELDS: [&str; 2] = ["otel.event.name", "event.name"];
@@ -64,8 +87,10 @@ const EVENT_NAME_FIELDS: [&str; 2] = ["otel.event.name", "event.name"];
 /// Sorts the fields of an event into a record.
 pub(super) struct EventFields<'a, R> {
     event: &'a Event<'a>,
+    metadata: &'a Metadata<'a>,
     options: &'a LogOptions,
     record: &'a mut R,
+    names: FieldNames,
     is_log: bool,
     has_message: bool,
     /// Attributes.
@@ -75,29 +100,54 @@ pub(super) struct EventFields<'a, R> {
 
 impl<'a, R: Record> EventFields<'a, R> {
     /// Begins a record of an event.
-    pub(super) fn new(event: &'a Event<'a>, options: &'a LogOptions, record: &'a mut R) -> Self {
-        let is_log = event.is_log();
-        Self { event, options, record, is_log, has_message: false, written: 0, dropped: 0 }
+    pub(super) fn new(
+        event: &'a Event<'a>,
+        context: &EventContext<'a>,
+        options: &'a LogOptions,
+        record: &'a mut R,
+    ) -> Self {
+        Self {
+            event,
+            metadata: context.metadata,
+            options,
+            record,
+            names: FieldNames::of(event.metadata().fields()),
+            is_log: context.is_log_record,
+            has_message: false,
+            written: 0,
+            dropped: 0,
+        }
     }
 
     /// Adds what is not among the fields.
-    pub(super) fn finish(mut self, metadata: &Metadata<'_>, extra: &[u8]) {
+    pub(super) fn finish(mut self, extra: &[u8]) {
         self.extra(extra);
-        if let Some(name) = given_name(self.event) {
+        if let Some(name) = self.given_name() {
             self.record.event_name(Value::Str(name));
         }
         // The place of a recorded error is that of the caller, which its event has as fields.
-        let fields = self.event.metadata().fields();
-        let has_field = |key: &str| fields.field(key).is_some();
-        if let Some(file) = metadata.file().filter(|_| !has_field(CODE_FILE_PATH)) {
+        if let Some(file) = self.metadata.file().filter(|_| !self.has_field(CODE_FILE_PATH)) {
             self.attribute(CODE_FILE_PATH, Value::Str(file));
         }
-        if let Some(line) = metadata.line().filter(|_| !has_field(CODE_LINE_NUMBER)) {
+        if let Some(line) = self.metadata.line().filter(|_| !self.has_field(CODE_LINE_NUMBER)) {
             self.attribute(CODE_LINE_NUMBER, Value::I64(i64::from(line)));
         }
         if self.dropped > 0 {
             self.record.dropped_attributes(self.dropped);
         }
+    }
+
+    /// The name given to the macro, unless a field overrides it. Otherwise it is `event file:line`.
+    fn given_name(&self) -> Option<&'static str> {
+        let metadata = self.event.metadata();
+        let is_made_up = |rest: &str| metadata.file().is_some_and(|file| rest.starts_with(file));
+        let name = metadata.name();
+        let is_given = !self.is_log && !name.strip_prefix("event ").is_some_and(is_made_up);
+        (is_given && !EVENT_NAME_FIELDS.iter().any(|name| self.has_field(name))).then_some(name)
+    }
+
+    fn has_field(&self, name: &str) -> bool {
+        self.names.may_contain(name) && self.event.metadata().fields().field(name).is_some()
     }
 
     /// Calls `write` for a field, unless a later one has its name. Of several messages the first is that of the event.
@@ -107,11 +157,15 @@ impl<'a, R: Record> EventFields<'a, R> {
         if is_message && !std::mem::replace(&mut self.has_message, true) {
             return write(self, MESSAGE);
         }
-        let is_replaced =
-            self.event.metadata().fields().iter().skip(field.index() + 1).any(|later| later.name() == name);
-        if !is_replaced {
+        if !self.names.may_repeat || !self.is_replaced(field) {
             write(self, if is_message { LATER_MESSAGE } else { plain(name) });
         }
+    }
+
+    #[inline(never)]
+    fn is_replaced(&self, field: &Field) -> bool {
+        let mut later = self.event.metadata().fields().iter().skip(field.index() + 1);
+        later.any(|later| later.name() == field.name())
     }
 
     /// Writes a field, or the replacement of a redacted value.
@@ -183,8 +237,9 @@ impl<'a, R: Record> EventFields<'a, R> {
                 self.dropped += 1;
                 continue;
             }
-            let of_event = self.event.metadata().fields().field(key).is_some();
-            if of_event || encode::encoded_attributes(extra).take(place).any(|(earlier, _)| earlier == key) {
+            let is_repeated =
+                || encode::encoded_attributes(extra).take(place).any(|(earlier, _)| earlier == key);
+            if self.has_field(key) || is_repeated() {
                 continue;
             }
             if self.options.is_redacted(key) {

@@ -32,13 +32,12 @@ pub(super) struct AttributeBuffer {
     bytes: Vec<u8>,
     count: u32,
     dropped: u32,
-    limits: AttributeLimits,
 }
 
 impl AttributeBuffer {
     /// Creates an empty set, in memory of the thread's pool.
-    pub(super) fn new(limits: AttributeLimits) -> Self {
-        Self { bytes: take_buffer(), count: 0, dropped: 0, limits }
+    pub(super) fn new() -> Self {
+        Self { bytes: take_buffer(), count: 0, dropped: 0 }
     }
 
     /// The attributes as fields of a `Span`.
@@ -52,39 +51,39 @@ impl AttributeBuffer {
     }
 
     /// Adds the fields of a span, which has no other attributes yet.
-    pub(super) fn fill(&mut self, fields: &KeptFields) {
+    pub(super) fn fill(&mut self, fields: &KeptFields, limits: AttributeLimits) {
         for (key, value) in attributes(fields) {
-            self.add(key, |out, limit| encode_kept(out, key, value, limit));
+            self.add(key, limits, |out, limit| encode_kept(out, key, value, limit));
         }
     }
 
     /// Sets an attribute of the API.
-    pub(super) fn set_key_value(&mut self, attribute: &KeyValue) {
+    pub(super) fn set_key_value(&mut self, attribute: &KeyValue, limits: AttributeLimits) {
         let key = attribute.key.as_str();
-        self.set(key, |out, limit| {
+        self.set(key, limits, |out, limit| {
             encode::attribute_value(out, SpanFields::ATTRIBUTE, key, &attribute.value, limit);
         });
     }
 
     /// Sets an attribute, in place of an earlier one of its key. `encode` gets the limit of a text's length, in
     /// characters.
-    fn set(&mut self, key: &str, encode: impl FnOnce(&mut Vec<u8>, Option<usize>)) {
+    fn set(&mut self, key: &str, limits: AttributeLimits, encode: impl FnOnce(&mut Vec<u8>, Option<usize>)) {
         match self.position(key).filter(|_| !key.is_empty()) {
             Some(old) => {
-                encode(&mut self.bytes, self.limits.value_length);
+                encode(&mut self.bytes, limits.value_length);
                 self.bytes.drain(old);
             }
-            None => self.add(key, encode),
+            None => self.add(key, limits, encode),
         }
     }
 
     /// Adds an attribute whose key is not there.
-    fn add(&mut self, key: &str, encode: impl FnOnce(&mut Vec<u8>, Option<usize>)) {
-        if key.is_empty() || self.count >= self.limits.count {
+    fn add(&mut self, key: &str, limits: AttributeLimits, encode: impl FnOnce(&mut Vec<u8>, Option<usize>)) {
+        if key.is_empty() || self.count >= limits.count {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
-        encode(&mut self.bytes, self.limits.value_length);
+        encode(&mut self.bytes, limits.value_length);
         self.count += 1;
     }
 

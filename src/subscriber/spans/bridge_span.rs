@@ -30,7 +30,7 @@ use super::attributes::AttributeBuffer;
 use super::source::DirectSource;
 use super::state::StartTime;
 use super::status::SpanStatus;
-use crate::export::encode::{self, RecordedSpan, SpanFields, with_scratch};
+use crate::export::encode::{self, RecordedSpan, SpanFields, SpanItems, with_scratch};
 use crate::semconv::ERROR_TYPE;
 use crate::subscriber::reentrancy::ReentrancyGuard;
 
@@ -50,8 +50,8 @@ pub(super) struct BridgeSpan {
 pub(super) enum Recording {
     /// In the form that is exported.
     Encoded(EncodedSpan),
-    /// In a span of the SDK, for the span processors of the user.
-    Sdk(SdkSpan),
+    /// In a span of the SDK, for the span processors of the user. It is large, and would make every span so.
+    Sdk(Box<SdkSpan>),
     Ended,
 }
 
@@ -64,16 +64,34 @@ pub(super) struct EncodedSpan {
     pub(super) name: Cow<'static, str>,
     pub(super) kind: SpanKind,
     pub(super) attributes: AttributeBuffer,
-    pub(super) events: EncodedItems,
-    pub(super) links: EncodedItems,
+    /// Most spans have none.
+    pub(super) items: Option<Box<RecordedItems>>,
+}
+
+/// The events and links of a span.
+#[derive(Debug, Default)]
+pub(super) struct RecordedItems {
+    events: EncodedItems,
+    links: EncodedItems,
 }
 
 /// Encoded events or links.
 #[derive(Debug, Default)]
-pub(super) struct EncodedItems {
+struct EncodedItems {
     bytes: Vec<u8>,
     count: u32,
     dropped: u32,
+}
+
+impl RecordedItems {
+    fn encoded(&self) -> SpanItems<'_> {
+        SpanItems {
+            events: &self.events.bytes,
+            dropped_events: self.events.dropped,
+            links: &self.links.bytes,
+            dropped_links: self.links.dropped,
+        }
+    }
 }
 
 impl EncodedItems {
@@ -92,14 +110,20 @@ impl EncodedSpan {
     /// Encodes an event, with the limits of its attributes.
     fn add_event(&mut self, event: &Event) {
         let limits = &self.source.limits;
-        self.events.push(limits.events, |out| SpanFields::event(out, event, limits));
+        self.items
+            .get_or_insert_default()
+            .events
+            .push(limits.events, |out| SpanFields::event(out, event, limits));
     }
 
     /// Encodes a link. One that has neither a valid context nor attributes is left out.
     fn add_link(&mut self, link: &Link) {
         let limits = &self.source.limits;
         if !encode::is_empty_link(link) {
-            self.links.push(limits.links, |out| SpanFields::link(out, link, limits));
+            self.items
+                .get_or_insert_default()
+                .links
+                .push(limits.links, |out| SpanFields::link(out, link, limits));
         }
     }
 
@@ -119,10 +143,7 @@ impl EncodedSpan {
                 end,
                 attributes: self.attributes.bytes(),
                 dropped_attributes: self.attributes.dropped(),
-                events: &self.events.bytes,
-                dropped_events: self.events.dropped,
-                links: &self.links.bytes,
-                dropped_links: self.links.dropped,
+                items: self.items.as_deref().map(RecordedItems::encoded),
                 status,
             };
             span.encode(&mut scratch.item);
@@ -159,7 +180,9 @@ impl BridgeSpan {
     /// Sets an attribute that has no meaning for the status.
     fn set_plain_attribute(&mut self, attribute: KeyValue) {
         match &mut self.recording {
-            Recording::Encoded(span) => span.attributes.set_key_value(&attribute),
+            Recording::Encoded(span) => {
+                span.attributes.set_key_value(&attribute, span.source.limits.attributes)
+            }
             Recording::Sdk(span) => span.set_attribute(attribute),
             Recording::Ended => {}
         }

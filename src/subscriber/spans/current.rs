@@ -33,21 +33,17 @@ struct Entered {
 /// A context that is attached until this is dropped.
 struct Attached(Option<ContextGuard>);
 
-/// Notes that a span is entered.
-pub(super) fn enter(subscriber: usize, state: Arc<SpanState>) {
-    let mut entered = Some(Entered { subscriber, state, context: Attached(None) });
-    let _ = ENTERED.try_with(|spans| spans.borrow_mut().0.extend(entered.take()));
+/// Notes that a span is entered. `context` is the current one until it is exited.
+pub(super) fn enter(subscriber: usize, state: Arc<SpanState>, context: Option<OtelContext>) {
+    let entered = Entered { subscriber, state, context: Attached::new(context) };
+    let _ = ENTERED.try_with(move |spans| spans.borrow_mut().0.push(entered));
 }
 
 /// Makes `context` the current one until a span is exited that is entered.
 ///
 /// If the span was exited meanwhile, the context is detached at once.
 pub(super) fn attach(state: &Arc<SpanState>, context: OtelContext) {
-    // Without the thread's stack of contexts there is nothing to attach to.
-    if !context_lives() {
-        return;
-    }
-    let mut attached = Attached(Some(context.attach()));
+    let mut attached = Attached::new(Some(context));
     let _ = ENTERED.try_with(|spans| {
         let spans = &mut spans.borrow_mut().0;
         if let Some(entered) = spans.iter_mut().rfind(|entered| Arc::ptr_eq(&entered.state, state)) {
@@ -87,6 +83,13 @@ fn find(matches: impl Fn(&Entered) -> bool) -> Option<Arc<SpanState>> {
         })
         .ok()
         .flatten()
+}
+
+impl Attached {
+    fn new(context: Option<OtelContext>) -> Self {
+        // Without the thread's stack of contexts there is nothing to attach to.
+        Self(context.filter(|_| context_lives()).map(OtelContext::attach))
+    }
 }
 
 impl Drop for Attached {

@@ -138,7 +138,7 @@ impl SpanExt for tracing::Span {
             let Some(access) = dispatch.downcast_ref::<SpanAccess>() else {
                 return OpenTelemetrySpanExt::set_parent(self, parent);
             };
-            if access.with_span(id, |_, state| state.has_twin()) == Some(true) {
+            if access.with_span(id, |_, state| state.lock_stage().has_twin()) == Some(true) {
                 // Values set on the twin count in the end.
                 return OpenTelemetrySpanExt::set_parent(self, parent);
             }
@@ -171,7 +171,7 @@ impl SpanExt for tracing::Span {
             bridge.change(
                 state,
                 attribute,
-                |pending, attribute| pending.attributes.push(attribute),
+                |pending, attribute| pending.additions().attributes.push(attribute),
                 |span, attribute| span.set_attribute(attribute),
             );
         });
@@ -205,7 +205,7 @@ impl SpanExt for tracing::Span {
             bridge.change(
                 state,
                 event,
-                |pending, event| pending.events.push(event),
+                |pending, event| pending.additions().events.push(event),
                 |span, event| span.add_event_with_timestamp(event.name, event.timestamp, event.attributes),
             );
         });
@@ -238,7 +238,7 @@ impl SpanBridge {
         }
         match &mut *state.lock_stage() {
             Stage::Pending(pending) => {
-                pending.parent = parent;
+                pending.set_parent(parent);
                 Ok(())
             }
             _ => Err(SetParentError::AlreadyStarted),

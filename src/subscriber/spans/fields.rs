@@ -15,6 +15,7 @@ use std::borrow::Cow;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanKind, Status};
+use tracing_core::Metadata;
 
 use super::status::SpanStatus;
 use crate::bounded_text::to_text;
@@ -30,8 +31,20 @@ pub(super) struct SpanMeaning {
 }
 
 impl SpanMeaning {
+    /// Takes the name and the kind that a span starts with.
+    pub(super) fn take_name_and_kind(
+        &mut self,
+        metadata: &Metadata<'static>,
+    ) -> (Cow<'static, str>, SpanKind) {
+        let name = self.name.take().map_or(Cow::Borrowed(metadata.name()), Cow::Owned);
+        (name, self.kind.take().unwrap_or(SpanKind::Internal))
+    }
+
     /// Takes over what the fields say.
     pub(super) fn read(&mut self, fields: &KeptFields) {
+        if !fields.has_special() {
+            return;
+        }
         for (key, value) in fields.iter() {
             if key == ERROR_TYPE {
                 self.status.set_own_type();
@@ -50,7 +63,8 @@ impl SpanMeaning {
 
 /// The fields that are attributes.
 pub(super) fn attributes(fields: &KeptFields) -> impl Iterator<Item = (&'static str, KeptValue<'_>)> {
-    fields.iter().filter(|(key, value)| Special::parse(key, *value).is_none())
+    let has_special = fields.has_special();
+    fields.iter().filter(move |(key, value)| !has_special || Special::parse(key, *value).is_none())
 }
 
 /// An attribute of the API.

@@ -64,7 +64,7 @@ mod status;
 mod stock;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{Link, TraceContextExt};
@@ -86,16 +86,15 @@ pub(crate) use self::stock::StockBridge;
 
 use self::fields::{SpanMeaning, attributes, key_value};
 use self::handler::Adopted;
-use self::state::{PendingSpan, Stage, StartTime, Started};
+use self::state::{PendingSpan, Stage, Started};
 use super::combined_filter::passes;
 use super::errors;
 use super::filter::FilterHandle;
 use super::reentrancy::ReentrancyGuard;
 use crate::export::encode;
-use crate::export::own_threads::ForkMutex;
-use crate::export::own_threads::on_io_thread;
+use crate::export::own_threads::{ForkMutex, on_io_thread};
 use crate::lines::kept_fields::KeptFields;
-use crate::trace_ids::{TraceIds, is_suppressed, with_current};
+use crate::trace_ids::{TraceIds, with_current};
 
 /// Makes OpenTelemetry spans of the `tracing` spans of one subscriber.
 ///
@@ -194,7 +193,6 @@ impl SpanBridge {
             state.is_included = true;
         } else if is_included {
             state.is_included = true;
-            state.start = StartTime::now();
             self.begin(attributes, state);
         }
     }
@@ -202,27 +200,27 @@ impl SpanBridge {
     /// Makes a new span a pending one. Its parent is the explicit one, or else the current OpenTelemetry span of the
     /// thread. On threads of this crate, and where telemetry is suppressed, it stands for its parent.
     fn begin(&self, attributes: &span::Attributes<'_>, state: &mut SpanState) {
+        let is_contextual = attributes.is_contextual();
+        let read = |context: &OtelContext| {
+            (context.is_telemetry_suppressed(), is_contextual.then(|| context.clone()))
+        };
+        let (is_suppressed, current) = with_current(read).unwrap_or_default();
         let parent = match &state.parent {
-            Some(parent) if !attributes.is_contextual() => self.context(parent),
-            _ if attributes.is_contextual() => with_current(OtelContext::clone),
-            _ => None,
+            Some(parent) if !is_contextual => self.context(parent),
+            _ => current,
         };
         let parent = parent.unwrap_or_default();
-        if on_io_thread() || is_suppressed() {
+        if on_io_thread() || is_suppressed {
             let started = Started::transparent(parent.with_telemetry_suppressed());
             state.started = OnceLock::from(started);
             return;
         }
-        let mut pending = PendingSpan {
-            parent,
-            name: state.metadata.name().into(),
-            meaning: SpanMeaning::default(),
-            attributes: Vec::new(),
-            links: Vec::new(),
-            events: Vec::new(),
-            has_twin: false,
-        };
-        pending.meaning.read(state.kept.new_fields());
+        let is_dropped = self.source.drops_child_of(parent.span().span_context());
+        let mut pending = PendingSpan::new(parent, state.kept.new_fields());
+        // Another parent may be set, from which on it counts.
+        if !is_dropped {
+            pending.start();
+        }
         state.stage = ForkMutex::new(Stage::Pending(pending));
     }
 
@@ -265,9 +263,14 @@ impl SpanBridge {
     pub(super) fn on_enter(&self, state: Arc<SpanState>) {
         let around = state.nearest_included();
         let is_attached = around.is_none_or(|it| !Arc::ptr_eq(it, &state) && current::is_entered(it));
+        let context = |state| if is_attached { None } else { self.context(state) };
+        if !self.source.runs_user_code() {
+            let context = context(&state);
+            return self.spans.enter(state, context);
+        }
         // Before it starts: what a sampler logs is inside the span.
-        self.spans.enter(Arc::clone(&state));
-        if !is_attached && let Some(context) = self.context(&state) {
+        self.spans.enter(Arc::clone(&state), None);
+        if let Some(context) = context(&state) {
             current::attach(&state, context);
         }
     }
@@ -275,16 +278,23 @@ impl SpanBridge {
     /// Marks the span if a panic was noted in it.
     pub(super) fn on_exit(&self, state: &Arc<SpanState>) {
         if let Some(started) = state.started.get() {
-            errors::mark_panicked(&started.context, state.stands_for_call());
+            errors::mark_panicked(&started.context, || state.stands_for_call());
         }
     }
 
-    /// Ends a span, which is still among the open ones: a twin finds it there.
+    /// Returns `true` if nothing looks for the span among the open ones while it ends, as a twin does, or code of the
+    /// user.
+    pub(super) fn ends_alone(&self, state: &SpanState) -> bool {
+        !state.is_included
+            || !self.source.runs_user_code() && state.started.get().is_some() && state.twin.get().is_none()
+    }
+
+    /// Ends a span.
     pub(super) fn on_close(&self, state: &Arc<SpanState>) {
         if state.is_included && !state.is_inherited() {
             let started = self.start(state);
-            if started.is_own {
-                started.context.span().end_with_timestamp(state.start.end());
+            if let Some(start) = started.own {
+                started.context.span().end_with_timestamp(start.end());
             }
         }
     }
@@ -321,32 +331,44 @@ impl SpanBridge {
         if let Some(started) = state.started.get() {
             return started.clone();
         }
-        match state.has_twin().then(|| self.start_through_twin(state)).flatten() {
-            Some(started) => started,
-            None => self.start_with(state, |_| {}),
+        let stage = state.lock_stage();
+        if !stage.has_twin() {
+            return self.start_locked(state, stage, |_| {});
         }
+        drop(stage);
+        self.start_through_twin(state).unwrap_or_else(|| self.start_with(state, |_| {}))
     }
 
     /// Starts a span, unless it has started. `change` is called before.
     fn start_with(&self, state: &Arc<SpanState>, change: impl FnOnce(&mut PendingSpan)) -> Started {
-        let mut stage = state.lock_stage();
-        match std::mem::replace(&mut *stage, Stage::Settled) {
-            Stage::Pending(mut pending) => {
-                change(&mut pending);
+        self.start_locked(state, state.lock_stage(), change)
+    }
+
+    fn start_locked(
+        &self,
+        state: &Arc<SpanState>,
+        mut stage: MutexGuard<'_, Stage>,
+        change: impl FnOnce(&mut PendingSpan),
+    ) -> Started {
+        match &mut *stage {
+            Stage::Pending(pending) => {
+                change(pending);
                 if !self.source.runs_user_code() {
-                    return self.settle(state, pending);
+                    let started = self.settle(state, pending);
+                    *stage = Stage::Settled;
+                    return started;
                 }
+                let mut pending = std::mem::take(pending);
                 *stage = Stage::Starting(std::thread::current().id(), pending.parent.clone());
                 drop(stage);
-                let started = self.settle(state, pending);
+                let started = self.settle(state, &mut pending);
                 *state.lock_stage() = Stage::Settled;
                 STARTED.1.notify_all();
                 started
             }
             Stage::Starting(thread, around) => {
-                *stage = Stage::Starting(thread, around.clone());
+                let (is_own, around) = (*thread == std::thread::current().id(), around.clone());
                 drop(stage);
-                let is_own = thread == std::thread::current().id();
                 (!is_own).then(|| wait_for(state)).flatten().unwrap_or_else(|| Started::transparent(around))
             }
             Stage::Settled => {
@@ -356,15 +378,15 @@ impl SpanBridge {
     }
 
     /// Starts a pending span, and stores the result. A panic of user code makes it stand for the span around it.
-    fn settle(&self, state: &SpanState, pending: PendingSpan) -> Started {
-        let around = pending.parent.clone();
+    fn settle(&self, state: &SpanState, pending: &mut PendingSpan) -> Started {
         let start = || {
             // Events of a sampler or a span processor must not need this span.
             let _inside = self.source.runs_user_code().then(ReentrancyGuard::enter);
-            self.source.start(pending, state)
+            self.source.start(&mut *pending, state)
         };
         // The panic hook reports it when code of the user panics.
-        let started = catch_unwind(AssertUnwindSafe(start)).unwrap_or_else(|_| Started::transparent(around));
+        let started = catch_unwind(AssertUnwindSafe(start));
+        let started = started.unwrap_or_else(|_| Started::transparent(pending.parent.clone()));
         state.started.get_or_init(|| started).clone()
     }
 
@@ -374,7 +396,7 @@ impl SpanBridge {
             return;
         }
         if let Stage::Pending(pending) = &mut *state.lock_stage() {
-            return pending.links.push(link);
+            return pending.additions().links.push(link);
         }
         self.start(state).context.span().add_link(link.span_context, link.attributes);
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use opentelemetry::Context as OtelContext;
 use tracing_core::{Event, span};
 
 use super::current;
@@ -31,6 +32,15 @@ impl OpenSpans {
         self.table.remove(id);
     }
 
+    /// Removes a span for which `matches` returns `true`.
+    pub(in crate::subscriber) fn remove_if(
+        &self,
+        id: &span::Id,
+        matches: impl FnOnce(&SpanState) -> bool,
+    ) -> Option<Arc<SpanState>> {
+        self.table.remove_if(id, matches)
+    }
+
     /// The span around a new one.
     pub(in crate::subscriber) fn parent_of(
         &self,
@@ -52,9 +62,9 @@ impl OpenSpans {
         }
     }
 
-    /// Notes that a span is entered.
-    pub(in crate::subscriber) fn enter(&self, state: Arc<SpanState>) {
-        current::enter(self.number(), state);
+    /// Notes that a span is entered. `context` is the current one until it is exited.
+    pub(in crate::subscriber) fn enter(&self, state: Arc<SpanState>, context: Option<OtelContext>) {
+        current::enter(self.number(), state, context);
     }
 
     /// Notes that a span is exited. Returns its state.

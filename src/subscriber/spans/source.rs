@@ -14,16 +14,18 @@
 use std::sync::Arc;
 
 use opentelemetry::trace::{
-    Link, Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, TraceContextExt as _, TraceFlags,
+    Link, Span as _, SpanBuilder, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceState,
     Tracer as _,
 };
 use opentelemetry::{Context as OtelContext, KeyValue};
-use opentelemetry_sdk::trace::{IdGenerator as _, SamplingDecision, SdkTracer, ShouldSample as _};
+use opentelemetry_sdk::trace::{
+    IdGenerator as _, SamplingDecision, SamplingResult, SdkTracer, ShouldSample as _,
+};
 
 use super::attributes::AttributeBuffer;
-use super::bridge_span::{BridgeSpan, EncodedItems, EncodedSpan, Recording};
+use super::bridge_span::{BridgeSpan, EncodedSpan, Recording};
 use super::fields::{attributes, key_value};
-use super::state::{PendingSpan, SpanState, Started};
+use super::state::{Additions, PendingSpan, SpanState, Started};
 use crate::export::{Queue, RANDOM_TRACE_ID, encode};
 use crate::provider::{RandomIds, SharedSampler};
 use crate::settings::SpanLimitSettings;
@@ -73,22 +75,26 @@ impl SpanSource {
         }
     }
 
-    /// Starts a span. Its fields are locked only while they are encoded.
-    pub(super) fn start(&self, pending: PendingSpan, state: &SpanState) -> Started {
-        let parent = pending.parent.span().span_context().clone();
-        let shortcut = self.sampler.shortcut();
-        if shortcut.drops_child_of(&parent)
+    /// Returns `true` if a child of this span is known not to be sampled, and stands for it.
+    pub(super) fn drops_child_of(&self, parent: &SpanContext) -> bool {
+        self.sampler.shortcut().drops_child_of(parent)
             && parent.is_valid()
             && !parent.is_sampled()
             && !parent.is_remote()
-        {
-            return Started::transparent(pending.parent);
+    }
+
+    /// Starts a span. Its fields are locked only while they are encoded.
+    pub(super) fn start(&self, pending: &mut PendingSpan, state: &SpanState) -> Started {
+        let parent = pending.parent.span();
+        let parent = parent.span_context();
+        if self.drops_child_of(parent) {
+            return Started::transparent(pending.parent.clone());
         }
-        if let Some(child) = shortcut.unsampled_child_of(&parent) {
+        if let Some(child) = self.sampler.shortcut().unsampled_child_of(parent) {
             return unsampled(&pending.parent, child);
         }
         match &self.way {
-            Way::Direct(source) => start_direct(source, &self.sampler, pending, state, &parent),
+            Way::Direct(source) => start_direct(source, &self.sampler, pending, state),
             Way::Sdk { tracer, root_flags } => {
                 let flags = if parent.is_valid() { parent.trace_flags() } else { *root_flags };
                 start_sdk(tracer, pending, state, flags)
@@ -99,82 +105,104 @@ impl SpanSource {
 
 /// Returns a span that has ids and records nothing.
 fn unsampled(parent: &OtelContext, span: SpanContext) -> Started {
-    Started { context: parent.with_remote_span_context(span), is_own: true, is_recording: false }
+    Started { context: parent.with_remote_span_context(span), own: None, is_recording: false }
 }
 
 /// Starts a span that is encoded as it is recorded.
 fn start_direct(
     source: &Arc<DirectSource>,
     sampler: &SharedSampler,
-    pending: PendingSpan,
+    pending: &mut PendingSpan,
     state: &SpanState,
-    parent: &SpanContext,
 ) -> Started {
-    let kind = pending.meaning.kind.clone().unwrap_or(SpanKind::Internal);
+    let start = pending.start();
+    let PendingSpan { parent: around, meaning, additions, .. } = pending;
+    let parent = around.span();
+    let parent = parent.span_context();
     let ids = RandomIds;
     let (trace_id, flags, parent_id) = match parent.is_valid() {
         true => (parent.trace_id(), parent.trace_flags(), parent.span_id()),
         false => (ids.new_trace_id(), RANDOM_TRACE_ID, SpanId::INVALID),
     };
-    let name = pending.meaning.name.as_deref().unwrap_or(&pending.name);
+    let (name, kind) = meaning.take_name_and_kind(state.metadata);
+    let additions = additions.take();
     let sampler = sampler.current();
-    // Samplers of the SDK look at neither attributes nor links.
-    let attributes = match sampler.is_built_in {
-        true => Vec::new(),
-        false => key_values(&pending, state),
+    let decision = match sampler.keeps_child_of(parent) {
+        true => keep(parent),
+        false => {
+            // Samplers of the SDK look at neither attributes nor links.
+            let attributes = match sampler.is_built_in {
+                true => Vec::new(),
+                false => key_values(additions.as_deref(), state),
+            };
+            let links = additions.as_deref().map_or(&[][..], |additions| &additions.links);
+            sampler.should_sample(Some(around), trace_id, &name, &kind, &attributes, links)
+        }
     };
-    let decision =
-        sampler.should_sample(Some(&pending.parent), trace_id, name, &kind, &attributes, &pending.links);
     let is_sampled = decision.decision == SamplingDecision::RecordAndSample;
     let flags = flags.with_sampled(is_sampled);
     let context = SpanContext::new(trace_id, ids.new_span_id(), flags, false, decision.trace_state);
     if decision.decision == SamplingDecision::Drop {
-        return unsampled(&pending.parent, context);
+        return unsampled(around, context);
     }
-    let PendingSpan { parent: around, name, meaning, attributes, links, events, .. } = pending;
-    let mut fields = AttributeBuffer::new(source.limits.attributes);
-    fields.fill(&state.kept.fields());
+    let mut attributes = AttributeBuffer::new();
+    attributes.fill(&state.kept.fields(), source.limits.attributes);
     let span = EncodedSpan {
         source: Arc::clone(source),
         parent: parent_id,
         parent_is_remote: parent.is_valid() && parent.is_remote(),
-        name: meaning.name.map_or(name, Into::into),
+        name,
         kind,
-        attributes: fields,
-        events: EncodedItems::default(),
-        links: EncodedItems::default(),
+        attributes,
+        items: None,
     };
     let mut span = BridgeSpan {
         context,
         recording: Recording::Encoded(span),
-        status: meaning.status,
-        start: state.start,
+        status: std::mem::take(&mut meaning.status),
+        start,
     };
-    attributes.into_iter().chain(decision.attributes).for_each(|attribute| span.set_attribute(attribute));
+    if additions.is_some() || !decision.attributes.is_empty() {
+        add(&mut span, additions, decision.attributes);
+    }
+    Started { context: around.with_span(span), own: Some(start), is_recording: true }
+}
+
+/// The decision for a child of this span that is known to be sampled.
+fn keep(parent: &SpanContext) -> SamplingResult {
+    let trace_state = if parent.is_valid() { parent.trace_state().clone() } else { TraceState::default() };
+    SamplingResult { decision: SamplingDecision::RecordAndSample, attributes: Vec::new(), trace_state }
+}
+
+/// Adds what was set before the span started, and what the sampler has set.
+#[inline(never)]
+fn add(span: &mut BridgeSpan, additions: Option<Box<Additions>>, sampled: Vec<KeyValue>) {
+    let Additions { attributes, links, events } = additions.map(|additions| *additions).unwrap_or_default();
+    attributes.into_iter().chain(sampled).for_each(|attribute| span.set_attribute(attribute));
     links.into_iter().for_each(|link| span.add_link(link.span_context, link.attributes));
     for event in events {
         span.add_event_with_timestamp(event.name, event.timestamp, event.attributes);
     }
-    Started { context: around.with_span(span), is_own: true, is_recording: true }
 }
 
 /// Starts a span of the SDK, which calls its sampler, id generator and processors.
 ///
 /// `flags` are those that the SDK does not keep: the parent's, or those of a root.
-fn start_sdk(tracer: &SdkTracer, pending: PendingSpan, state: &SpanState, flags: TraceFlags) -> Started {
-    let attributes = key_values(&pending, state);
-    let PendingSpan { parent: around, name, meaning, links, events, .. } = pending;
-    let mut builder = SpanBuilder::from_name(meaning.name.map_or(name, Into::into))
-        .with_kind(meaning.kind.unwrap_or(SpanKind::Internal))
-        .with_start_time(state.start.time);
-    builder.attributes = Some(attributes);
+fn start_sdk(tracer: &SdkTracer, pending: &mut PendingSpan, state: &SpanState, flags: TraceFlags) -> Started {
+    let start = pending.start();
+    let PendingSpan { parent: around, meaning, additions, .. } = pending;
+    let additions = additions.take();
+    let (name, kind) = meaning.take_name_and_kind(state.metadata);
+    let mut builder = SpanBuilder::from_name(name).with_kind(kind).with_start_time(start.time);
+    builder.attributes = Some(key_values(additions.as_deref(), state));
+    let Additions { links, events, .. } = additions.map(|additions| *additions).unwrap_or_default();
     let links: Vec<Link> = links.into_iter().filter(|link| !encode::is_empty_link(link)).collect();
     builder.links = (!links.is_empty()).then_some(links);
-    let sdk = tracer.build_with_context(builder, &around);
+    let sdk = tracer.build_with_context(builder, around);
     let made = sdk.span_context();
     if !made.is_valid() {
         // The provider has been shut down.
-        return Started::transparent(around);
+        return Started::transparent(around.clone());
     }
     let context = SpanContext::new(
         made.trace_id(),
@@ -184,20 +212,25 @@ fn start_sdk(tracer: &SdkTracer, pending: PendingSpan, state: &SpanState, flags:
         made.trace_state().clone(),
     );
     if !sdk.is_recording() {
-        return unsampled(&around, context);
+        return unsampled(around, context);
     }
-    let mut span =
-        BridgeSpan { context, recording: Recording::Sdk(sdk), status: meaning.status, start: state.start };
+    let mut span = BridgeSpan {
+        context,
+        recording: Recording::Sdk(Box::new(sdk)),
+        status: std::mem::take(&mut meaning.status),
+        start,
+    };
     for event in events {
         span.add_event_with_timestamp(event.name, event.timestamp, event.attributes);
     }
-    Started { context: around.with_span(span), is_own: true, is_recording: true }
+    Started { context: around.with_span(span), own: Some(start), is_recording: true }
 }
 
 /// All attributes of a pending span.
 /// Returns the fields, then what extension traits have set.
-fn key_values(pending: &PendingSpan, state: &SpanState) -> Vec<KeyValue> {
+fn key_values(additions: Option<&Additions>, state: &SpanState) -> Vec<KeyValue> {
     let fields = state.kept.fields();
     let recorded = attributes(&fields).map(|(key, value)| key_value(key, value));
-    recorded.chain(pending.attributes.iter().cloned()).collect()
+    let added = additions.map_or(&[][..], |additions| &additions.attributes);
+    recorded.chain(added.iter().cloned()).collect()
 }

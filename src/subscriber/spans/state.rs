@@ -13,11 +13,10 @@
 //!
 //! # Who may change it
 //!
-//! `id`, `metadata`, `parent`, `start`, `is_included` and the verdicts in `kept` are written before the state is
+//! `id`, `metadata`, `parent`, `is_included` and the verdicts in `kept` are written before the state is
 //! shared, and are read without a lock. `stage` and `errors` have locks of their own, which are held for a moment.
 //! `started` is written once.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::{Arc, MutexGuard, OnceLock};
 use std::thread::ThreadId;
@@ -30,6 +29,7 @@ use tracing_core::{Metadata, span};
 use super::fields::SpanMeaning;
 use super::handler::is_handler_span;
 use crate::export::own_threads::ForkMutex;
+use crate::lines::kept_fields::KeptFields;
 use crate::lines::span::{KeptSpan, SpanChain};
 use crate::subscriber::errors::RecordedErrors;
 
@@ -44,7 +44,6 @@ pub(crate) struct SpanState {
     pub(crate) kept: KeptSpan,
     /// The `tracing` span around it.
     pub(in crate::subscriber) parent: Option<Arc<Self>>,
-    pub(super) start: StartTime,
     /// The verdict of the span filter.
     pub(super) is_included: bool,
     pub(super) stage: ForkMutex<Stage>,
@@ -67,19 +66,55 @@ pub(super) enum Stage {
     Settled,
 }
 
+impl Stage {
+    /// Returns `true` if a twin may hold a parent for the span.
+    pub(super) fn has_twin(&self) -> bool {
+        matches!(self, Self::Pending(pending) if pending.has_twin)
+    }
+}
+
 /// A span that has not started.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct PendingSpan {
     pub(super) parent: OtelContext,
-    pub(super) name: Cow<'static, str>,
     /// What its fields say beside its attributes.
     pub(super) meaning: SpanMeaning,
-    /// Set through an extension trait.
+    pub(super) additions: Option<Box<Additions>>,
+    /// `None` while the span is expected to be dropped.
+    start: Option<StartTime>,
+    /// A twin may hold a parent, attributes or links.
+    pub(super) has_twin: bool,
+}
+
+/// What was set through an extension trait before the span started.
+#[derive(Debug, Default)]
+pub(super) struct Additions {
     pub(super) attributes: Vec<KeyValue>,
     pub(super) links: Vec<Link>,
     pub(super) events: Vec<Event>,
-    /// A twin may hold a parent, attributes or links.
-    pub(super) has_twin: bool,
+}
+
+impl PendingSpan {
+    /// A span below `parent`, with nothing but its fields.
+    pub(super) fn new(parent: OtelContext, fields: &KeptFields) -> Self {
+        let mut meaning = SpanMeaning::default();
+        meaning.read(fields);
+        Self { parent, meaning, ..Self::default() }
+    }
+
+    /// When the span was created, or got the parent with which it is not dropped.
+    pub(super) fn start(&mut self) -> StartTime {
+        *self.start.get_or_insert_with(StartTime::now)
+    }
+
+    pub(super) fn set_parent(&mut self, parent: OtelContext) {
+        self.parent = parent;
+        self.start();
+    }
+
+    pub(super) fn additions(&mut self) -> &mut Additions {
+        self.additions.get_or_insert_default()
+    }
 }
 
 /// A span that has started.
@@ -89,15 +124,15 @@ pub(super) struct PendingSpan {
 pub(super) struct Started {
     /// Holds the OpenTelemetry span.
     pub(super) context: OtelContext,
-    /// Closing the `tracing` span ends the OpenTelemetry span.
-    pub(super) is_own: bool,
+    /// When the OpenTelemetry span started, if closing the `tracing` span ends it.
+    pub(super) own: Option<StartTime>,
     pub(super) is_recording: bool,
 }
 
 impl Started {
     /// A span without an OpenTelemetry span of its own, which represents the one around it.
     pub(super) fn transparent(context: OtelContext) -> Self {
-        Self { context, is_own: false, is_recording: false }
+        Self { context, own: None, is_recording: false }
     }
 }
 
@@ -118,7 +153,6 @@ impl SpanState {
             metadata,
             kept: KeptSpan::default(),
             parent: None,
-            start: StartTime::now(),
             is_included: false,
             stage: ForkMutex::new(Stage::Settled),
             started: OnceLock::new(),
@@ -178,15 +212,10 @@ impl SpanState {
         self.errors.lock()
     }
 
-    /// Returns `true` if a twin may hold a parent for this span.
-    pub(super) fn has_twin(&self) -> bool {
-        matches!(&*self.lock_stage(), Stage::Pending(pending) if pending.has_twin)
-    }
-
     /// Returns `true` while the span may still be exported.
     pub(super) fn is_recording(&self) -> bool {
         match self.started.get() {
-            Some(started) => started.is_own && started.is_recording,
+            Some(started) => started.own.is_some() && started.is_recording,
             None => self.is_included,
         }
     }

@@ -66,7 +66,8 @@ impl SpanStatus {
 
     /// The status that the span ends with, and the `error.type` that belongs to it.
     pub(super) fn finish(&mut self) -> (Status, Option<KeyValue>) {
-        let inferred = self.inferred.take().map(|inferred| *inferred).unwrap_or_default();
+        let Some(inferred) = self.inferred.take() else { return (std::mem::take(&mut self.own), None) };
+        let inferred = *inferred;
         let status = match (std::mem::take(&mut self.own), inferred.description) {
             (Status::Error { description }, Some(better)) if description.is_empty() => Status::error(better),
             (Status::Unset, Some(description)) => Status::error(description),

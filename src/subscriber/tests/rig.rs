@@ -11,10 +11,10 @@ use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
-use super::super::event_context::EventContext;
 use super::super::filter::{Filter, FilterHandle};
 use super::super::lines::LineFormat;
 use super::super::{LayerParts, Lines, Marks, SpanBridge, SpanSource};
+use crate::lines::event_context::EventContext;
 use crate::lines::shared_visit::SharedVisit;
 use crate::lines::span::{SpanChain, scope};
 use crate::provider::SharedSampler;
@@ -219,7 +219,7 @@ impl LineFormat for SpanNameLines {
         &self,
         event: &Event<'_>,
         span: Option<&dyn SpanChain>,
-        moment: &EventContext,
+        moment: &EventContext<'_>,
         others: &mut SharedVisit<'_>,
     ) {
         others.visit(None, &|visitor| event.record(visitor));

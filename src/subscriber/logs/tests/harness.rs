@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{SpanId, TraceFlags, TraceId};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -10,6 +10,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue as ProtoValue, any_value};
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ScopeLogs};
 use prost::Message;
 use tracing_core::LevelFilter;
+use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::Registry;
@@ -33,7 +34,14 @@ impl<S: tracing::Subscriber> Layer<S> for ToLogs {
                 event.record(visitor);
             }
         };
-        self.logs.on_event(event, time, self.ids, &self.extra, &mut visit);
+        let normalized = event.normalized_metadata();
+        let moment = EventContext {
+            time,
+            ids: self.ids,
+            metadata: normalized.as_ref().unwrap_or_else(|| event.metadata()),
+            is_log_record: normalized.is_some(),
+        };
+        self.logs.on_event(event, &moment, &self.extra, &mut visit);
     }
 }
 

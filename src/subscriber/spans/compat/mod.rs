@@ -68,6 +68,7 @@ impl SpanBridge {
         let parent = match &mut *state.lock_stage() {
             Stage::Pending(pending) => {
                 pending.has_twin = true;
+                pending.start();
                 Some(pending.parent.clone())
             }
             _ => None,

@@ -46,9 +46,10 @@ impl Tracer for TwinTracer {
         let Some(state) = state else { return TwinSpan::new(OtelContext::new()) };
         attributes.remove(0);
         let started = self.0.start_with(&state, |pending| {
-            pending.attributes.extend(attributes);
-            pending.links.extend(builder.links.take().unwrap_or_default());
-            pending.events.extend(builder.events.take().unwrap_or_default());
+            let additions = pending.additions();
+            additions.attributes.extend(attributes);
+            additions.links.extend(builder.links.take().unwrap_or_default());
+            additions.events.extend(builder.events.take().unwrap_or_default());
             // The span's own, unless another one was set on the twin.
             pending.parent = parent.clone();
         });
