@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use super::{PANICKED, TypeName, causes, kind_from};
-use crate::bounded_text::{BoundedText, MAX_ERROR_TEXT, beginning};
+use crate::bounded_text::{BoundedText, MAX_ERROR_TEXT};
 
 /// The text of an error value: its `Display` and `Debug` forms, and the `Display` forms of its causes.
 #[derive(Debug, Default)]
@@ -159,7 +159,7 @@ fn status_text(error: &(dyn Error + 'static)) -> Option<String> {
     let code = crate::semconv::GrpcCode::from_tonic(status.code()).name();
     Some(match status.message() {
         "" => code.to_owned(),
-        message => format!("{code}: {}", beginning(message, MAX_ERROR_TEXT)),
+        message => format!("{code}: {}", crate::bounded_text::beginning(message, MAX_ERROR_TEXT)),
     })
 }
 
