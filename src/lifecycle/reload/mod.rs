@@ -14,10 +14,10 @@ mod live;
 mod summary;
 mod watch;
 
-use std::cell::Cell;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 
 pub use self::error::ReloadError;
 pub(crate) use self::live::LiveParts;
@@ -37,6 +37,8 @@ pub(crate) struct Reloader {
     path: PathBuf,
     parts: LiveParts,
     state: Mutex<State>,
+    /// The thread that has locked the state for a reload.
+    thread: Mutex<Option<ThreadId>>,
 }
 
 #[derive(Debug)]
@@ -66,7 +68,7 @@ impl Reloader {
             warnings: settings.warnings.clone(),
             file,
         };
-        Self { path: state.file.path().to_owned(), parts, state: Mutex::new(state) }
+        Self { path: state.file.path().to_owned(), parts, state: Mutex::new(state), thread: Mutex::default() }
     }
 
     /// Makes changes reach the subscriber of the parent, in a forked child that built telemetry of its own.
@@ -77,8 +79,8 @@ impl Reloader {
 
     /// Reads the file and applies it, also if it is the same as before: what it refers to may have changed.
     pub(crate) fn reload(&self) -> Result<ReloadSummary, ReloadError> {
-        let _reloading = Reloading::enter().ok_or(ReloadError::InProgress)?;
-        let mut state = self.state();
+        let mut reloading = self.start().ok_or(ReloadError::InProgress)?;
+        let state = &mut *reloading.state;
         // Read under the lock, so that an older version cannot replace a newer one.
         let content = read_config_file(&self.path);
         let summary = state.apply(content, &self.parts).map_err(ReloadError::Invalid)?;
@@ -90,8 +92,8 @@ impl Reloader {
 
     /// Reads the file, and applies and reports it if it is another version than the last one.
     fn apply_new_version(&self) {
-        let Some(_reloading) = Reloading::enter() else { return };
-        let mut state = self.state();
+        let Some(mut reloading) = self.start() else { return };
+        let state = &mut *reloading.state;
         let content = read_config_file(&self.path);
         if Version::new(&content) == state.version {
             return;
@@ -105,15 +107,22 @@ impl Reloader {
 
     /// Returns `true` if the file is not what was examined last.
     fn is_new(&self, version: &Version) -> bool {
-        self.state().version != *version
+        lock(&self.state).version != *version
     }
 
     fn read(&self) -> Version {
         Version::new(&read_config_file(&self.path))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until no other thread reloads. Returns `None` if this thread does so already.
+    fn start(&self) -> Option<Reloading<'_>> {
+        let current = std::thread::current().id();
+        if *lock(&self.thread) == Some(current) {
+            return None;
+        }
+        let state = lock(&self.state);
+        *lock(&self.thread) = Some(current);
+        Some(Reloading { state, thread: &self.thread })
     }
 }
 
@@ -145,24 +154,20 @@ impl Version {
     }
 }
 
-/// Marks the thread that reloads, which calls a closure of the user.
-struct Reloading;
-
-impl Reloading {
-    /// Returns `None` if the thread does so already.
-    fn enter() -> Option<Self> {
-        (!IS_RELOADING.replace(true)).then_some(Self)
-    }
+/// The state, locked by the thread that reloads, which calls a closure of the user.
+struct Reloading<'a> {
+    state: MutexGuard<'a, State>,
+    thread: &'a Mutex<Option<ThreadId>>,
 }
 
-impl Drop for Reloading {
+impl Drop for Reloading<'_> {
     fn drop(&mut self) {
-        IS_RELOADING.set(false);
+        *lock(self.thread) = None;
     }
 }
 
-thread_local! {
-    static IS_RELOADING: Cell<bool> = const { Cell::new(false) };
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn copy_of(error: &io::Error) -> io::Error {
