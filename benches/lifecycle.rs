@@ -1,6 +1,7 @@
 //! How long a program waits for telemetry to start, and to end with a live collector.
 //!
-//! The reference is what a program does by hand: three exporters and providers of the SDK, and their shutdown.
+//! The reference is what a program does by hand: three exporters and providers of the SDK, the layers that record to
+//! them and write lines, and the providers' shutdown.
 
 #![expect(clippy::expect_used, reason = "a program for people")]
 
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use criterion::Criterion;
 use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -17,7 +19,9 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use support::Collector;
 use telemetry_bootstrap::{LogFormat, Protocol, TelemetryGuard};
 use tokio::runtime::Runtime;
-use tracing_subscriber::Registry;
+use tracing::Dispatch;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::{EnvFilter, Registry};
 
 fn main() {
     support::main(&[], bench);
@@ -33,10 +37,11 @@ fn bench(criterion: &mut Criterion) {
         let name = format!("build, ours, https, {name}");
         group.bench_function(name, |bencher| bencher.iter_custom(|n| built_for_https(protocol, n)));
     }
-    group
-        .bench_function("build, SDK by hand", |bencher| bencher.iter_custom(|n| start(stock(&collector, n))));
+    group.bench_function("build, stock by hand", |bencher| {
+        bencher.iter_custom(|n| start(stock(&collector, n)))
+    });
     group.bench_function("drop, ours", |bencher| bencher.iter_custom(|n| end(ours(&collector, n))));
-    group.bench_function("drop, SDK by hand", |bencher| bencher.iter_custom(|n| end(stock(&collector, n))));
+    group.bench_function("drop, stock by hand", |bencher| bencher.iter_custom(|n| end(stock(&collector, n))));
     group.finish();
 }
 
@@ -89,12 +94,19 @@ fn stock(collector: &Collector, times: u64) -> (Duration, Duration) {
         let metrics = MetricExporter::builder().with_tonic().with_endpoint(endpoint).build();
         let meters =
             SdkMeterProvider::builder().with_periodic_exporter(metrics.expect("an exporter")).build();
+        let subscriber = Registry::default()
+            .with(EnvFilter::new("info"))
+            .with(tracing_opentelemetry::layer().with_tracer(tracers.tracer("bench")))
+            .with(OpenTelemetryTracingBridge::new(&loggers))
+            .with(tracing_subscriber::fmt::layer().json());
+        let subscriber = Dispatch::new(subscriber);
         let built = begun.elapsed();
         tracers.tracer("bench").start("query").end();
         let begun = Instant::now();
         tracers.shutdown().expect("a live collector");
         loggers.shutdown().expect("a live collector");
         meters.shutdown().expect("a live collector");
+        drop(subscriber);
         (built, begun.elapsed())
     })
 }
