@@ -37,7 +37,7 @@ fn mistakes_beyond_the_schema_have_their_place() {
         ("distribution: {telemetry_bootstrap: {shutdown_timeout: 0}}".into(), "shutdown_timeout: \"0\": must be at least 1 ms"),
         (exporter("{otlp_file/development: {output_stream: out.jsonl}}"), "output_stream: \"out.jsonl\" is not allowed here: must be stdout or file:///path"),
         (exporter("{otlp_file/development: {output_stream: 'file:///nowhere/out.jsonl'}}"), "the file cannot be written: its folder is not there"),
-        ("distribution: {telemetry_bootstrap: {proxy: 'socks5://user:hunter2@proxy'}}".into(), "telemetry_bootstrap.proxy: "),
+        ("distribution: {telemetry_bootstrap: {proxy: 'socks4://user:hunter2@proxy'}}".into(), "telemetry_bootstrap.proxy: "),
         ("distribution: {telemetry_bootstrap: {resource_detectors: [host, gpu]}}".into(), "resource_detectors: \"host,gpu\": \"gpu\" is not one of process, host, os"),
         ("distribution: {telemetry_bootstrap: {metrics: {built_in: [{a: b}]}}}".into(), "built_in: must be a list of single values"),
         ("distribution: {telemetry_bootstrap: {header_files: {a: token}}}".into(), "header_files.a: must be a mapping with the key `file`"),
