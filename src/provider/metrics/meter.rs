@@ -5,13 +5,13 @@
 //! 1. [`CheckedMeter::check`] compares the instrument with the first one of its name, and warns of a difference;
 //! 2. the SDK's instrument is created, with the boundaries for seconds where the unit is `s` and none are given;
 //! 3. callbacks are registered with the [`Observer`], and the SDK gets one that hands on what they observed;
-//! 4. the instrument is wrapped so that each key of a measurement comes once (`UniqueKeys`).
+//! 4. the instrument is wrapped ([`Checked`]): each key of a measurement comes once, and a forked child measures nothing.
 //!
 //! | instrument | wrapper |
 //! |---|---|
-//! | of this crate's own scope | none: its attributes are unique, and a measurement costs no further call |
-//! | counter, gauge, `f64` histogram | `UniqueKeys` |
-//! | `u64` histogram, without a reader of the user | `AsFloat` |
+//! | of this crate's own scope | `Checked`, which trusts its attributes: they are unique |
+//! | counter, gauge, `f64` histogram | `Checked` |
+//! | `u64` histogram, without a reader of the user | `AsFloat` around it |
 //! | observable | none: the observer makes the keys unique |
 
 use std::borrow::Cow;
