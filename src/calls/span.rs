@@ -11,7 +11,7 @@
 //!
 //! # Sampling
 //!
-//! If the sampler's decision about a child is known from its parent alone ([`SamplingShortcut`]), no span is built: the
+//! If the sampler's decision about a child is known from its parent alone (`SamplingShortcut`), no span is built: the
 //! call gets a context with a random id that is not sampled, and attributes are never made. `late` attributes are those
 //! that a sampler does not see; they are made after a decision to record.
 

@@ -2,7 +2,7 @@
 //!
 //! # Steps
 //!
-//! 1. If the parent alone decides against the span ([`SamplingShortcut`]): below a local unsampled span it stands for
+//! 1. If the parent alone decides against the span (`SamplingShortcut`): below a local unsampled span it stands for
 //!    that span, with the same ids; elsewhere it gets ids, and nothing else.
 //! 2. Ids are chosen: a root gets a random trace id, with the *random* flag.
 //! 3. The sampler is called. Attributes are made for it only if it is the user's.
