@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::OnceLock;
@@ -14,6 +15,8 @@ use axum::body::Body;
 use axum::extract::Path;
 use axum::routing::get;
 use http::{Request, Response};
+use opentelemetry::Context;
+use opentelemetry::trace::{Span as _, SpanBuilder, SpanContext, TraceContextExt as _, Tracer as _};
 use telemetry_bootstrap::http::{ClientLayer, ServerLayer};
 use telemetry_bootstrap::{LogFormat, TelemetryGuard};
 use tower::{Layer as _, Service as _};
@@ -53,7 +56,7 @@ async fn forward(Path(calls): Path<usize>) -> String {
             format!("{name}: {}\n", value.to_str().unwrap())
         };
         let sent: String = request.headers().iter().map(line).collect();
-        std::future::ready(Ok::<_, std::convert::Infallible>(Response::new(Body::from(sent))))
+        std::future::ready(Ok::<_, Infallible>(Response::new(Body::from(sent))))
     });
     let mut client = ClientLayer::new().layer(next);
     let mut all = String::new();
@@ -146,6 +149,8 @@ fn member(key: &str, value: &str) -> (String, String) {
 fn without_a_parent_a_new_trace_begins() {
     let sent = call(&[]);
     assert!(sent.state.is_empty(), "{sent:?}");
+    // Sampled, with a random id.
+    assert_eq!(sent.flags, 3, "{sent:?}");
 }
 
 #[test]
@@ -355,4 +360,29 @@ fn random_flag_travels_on() {
     assert_eq!(sent.trace_id, TRACE_ID);
     assert_ne!(sent.parent_id, PARENT_ID);
     assert_eq!(sent.flags & 2, 2, "{sent:?}");
+}
+
+#[test]
+fn response_names_the_random_trace_of_a_call_without_a_parent() {
+    let _ = forwarder();
+    let mut server =
+        ServerLayer::new().trace_id_header(http::HeaderName::from_static("traceresponse")).layer(
+            tower::service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::empty())) }),
+        );
+    let request = Request::builder().uri("/").body(Body::empty()).unwrap();
+    let response = futures_util::FutureExt::now_or_never(server.call(request)).unwrap().unwrap();
+    let header = response.headers()["traceresponse"].to_str().unwrap();
+    assert!(header.ends_with("-03"), "{header}");
+}
+
+#[test]
+fn spans_of_the_api_have_the_random_flag() {
+    let _ = forwarder();
+    let tracer = opentelemetry::global::tracer("api");
+    let root =
+        Context::new().with_span(tracer.build_with_context(SpanBuilder::from_name("root"), &Context::new()));
+    let child = tracer.build_with_context(SpanBuilder::from_name("child"), &root);
+    let flags = |context: &SpanContext| context.trace_flags().to_u8();
+    assert_eq!(flags(root.span().span_context()), 3);
+    assert_eq!(flags(child.span_context()), 3);
 }

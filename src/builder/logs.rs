@@ -5,7 +5,7 @@ use std::time::Duration;
 use opentelemetry_sdk::logs::{LogProcessor, LoggerProviderBuilder};
 use tracing_core::{Level, LevelFilter};
 
-use crate::provider::BuilderHooks;
+use crate::provider::{BuilderHooks, Caught};
 use crate::settings::{self, Compression, Destination, HeaderSource, Protocol, SignalConfig, TlsSettings};
 
 /// Settings of exported log records alone; given to the closure of [`Builder::logs`](crate::Builder::logs).
@@ -109,7 +109,7 @@ impl Logs {
     }
 
     /// Adds a log processor of the SDK beside the export. Processors are called in the order in which they are added,
-    /// before the export, so that what they change is exported.
+    /// before the export, so that what they change is exported. One that panics costs only what it would have changed.
     ///
     /// ```
     /// use telemetry_bootstrap::opentelemetry_sdk::logs::LogProcessor;
@@ -120,7 +120,7 @@ impl Logs {
     /// # }
     /// ```
     pub fn log_processor(mut self, processor: impl LogProcessor + 'static) -> Self {
-        self.hooks.push(move |builder| builder.with_log_processor(processor));
+        self.hooks.push(move |builder| builder.with_log_processor(Caught(processor)));
         self
     }
 }

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use opentelemetry_sdk::trace::{IdGenerator, ShouldSample, SpanProcessor, TracerProviderBuilder};
 
-use crate::provider::BuilderHooks;
-use crate::provider::CustomSampler;
+use crate::provider::{BuilderHooks, Caught, CustomSampler};
 use crate::settings::{
     self, Compression, Destination, HeaderSource, Protocol, SamplerSetting, SignalConfig, TlsSettings,
 };
@@ -133,7 +132,7 @@ impl Traces {
     }
 
     /// Adds a span processor of the SDK beside the export. Processors are called in the order in which they are added,
-    /// before the export, so that what they change is exported.
+    /// before the export, so that what they change is exported. One that panics costs only what it would have changed.
     ///
     /// ```
     /// use telemetry_bootstrap::opentelemetry_sdk::trace::SpanProcessor;
@@ -144,7 +143,7 @@ impl Traces {
     /// # }
     /// ```
     pub fn span_processor(mut self, processor: impl SpanProcessor + 'static) -> Self {
-        self.hooks.push(move |builder| builder.with_span_processor(processor));
+        self.hooks.push(move |builder| builder.with_span_processor(Caught(processor)));
         self
     }
 
@@ -169,8 +168,7 @@ impl Traces {
     ///   `error.type` is not set, and a panic does not change the status.
     /// - Unsigned numbers become text, and a repeated attribute counts more than once against the limit. An unknown
     ///   `otel.status_code` and an empty `otel.name` are not corrected.
-    /// - A field whose `Debug` or `Display` panics, a sampler that panics and a span processor that panics can end the
-    ///   program.
+    /// - A field whose `Debug` or `Display` panics can end the program.
     /// - Ends of spans are read from the wall clock.
     /// - Links to an invalid span context are dropped even if they have attributes.
     /// - The context of a root has no *random* flag. It is exported all the same.
@@ -186,7 +184,8 @@ impl Traces {
         self
     }
 
-    /// Makes the ids of traces and spans. Default: random ids.
+    /// Makes the ids of traces and spans. In place of one whose generator panics, a random id is used. Default: random
+    /// ids.
     ///
     /// ```
     /// use telemetry_bootstrap::opentelemetry_sdk::trace::RandomIdGenerator;
@@ -196,7 +195,7 @@ impl Traces {
     /// ```
     pub fn id_generator(mut self, generator: impl IdGenerator + 'static) -> Self {
         self.custom_ids = true;
-        self.hooks.push(move |builder| builder.with_id_generator(generator));
+        self.hooks.push(move |builder| builder.with_id_generator(Caught(generator)));
         self
     }
 }

@@ -23,8 +23,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::global::{self, BoxedTracer};
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::{
-    Span, SpanBuilder, SpanContext, Status, TraceContextExt as _, TraceFlags, Tracer as _,
-    TracerProvider as _,
+    Span, SpanBuilder, Status, TraceContextExt as _, Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Context, ContextGuard, InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
@@ -32,8 +31,8 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use super::Side;
 use super::context::Parent;
 use crate::propagation::format_traceparent;
-use crate::provider::SharedSampler;
 use crate::provider::installed::Installed;
+use crate::provider::{SharedSampler, with_flagged_span};
 use crate::semconv;
 use crate::subscriber::handler_span;
 
@@ -140,6 +139,8 @@ pub(super) struct CallTracer {
     inner: Inner,
     /// The installed one; none for a provider of the user.
     sampler: Option<SharedSampler>,
+    /// The trace ids of roots are known to be random.
+    has_random_ids: bool,
 }
 
 /// The SDK's tracer where it is known, which saves one box per span.
@@ -154,14 +155,14 @@ impl CallTracer {
     /// Creates a tracer of `provider`, or else of the provider that was installed.
     pub(super) fn new(side: Side, provider: Option<&SdkTracerProvider>) -> Self {
         let sdk = |provider: &SdkTracerProvider| Inner::Sdk(provider.tracer_with_scope(scope()));
-        let (inner, sampler) = match (provider, Installed::get()) {
-            (Some(provider), _) => (sdk(provider), None),
-            (None, Some(Installed { tracer_provider: Some(provider), sampler, .. })) => {
-                (sdk(provider), Some(sampler.clone()))
+        let (inner, sampler, has_random_ids) = match (provider, Installed::get()) {
+            (Some(provider), _) => (sdk(provider), None, false),
+            (None, Some(installed @ Installed { tracer_provider: Some(provider), .. })) => {
+                (sdk(provider), Some(installed.sampler.clone()), installed.has_random_ids)
             }
-            _ => (Inner::Global(global::tracer_with_scope(scope())), None),
+            _ => (Inner::Global(global::tracer_with_scope(scope())), None, false),
         };
-        Self { side, inner, sampler }
+        Self { side, inner, sampler, has_random_ids }
     }
 
     /// Starts a span under `parent`, `waited` ago. `span` is called unless it is known beforehand that the span is not
@@ -210,86 +211,25 @@ impl CallTracer {
         let parent = parent.into_context();
         let span = SpanBuilder { start_time: Some(start_time), ..span() };
         match &self.inner {
-            Inner::Sdk(tracer) => within(tracer.build_with_context(span, &parent), &parent, late),
-            Inner::Global(tracer) => within(tracer.build_with_context(span, &parent), &parent, late),
+            Inner::Sdk(tracer) => self.within(tracer.build_with_context(span, &parent), &parent, late),
+            Inner::Global(tracer) => self.within(tracer.build_with_context(span, &parent), &parent, late),
         }
     }
-}
 
-/// Puts a started span into the context, with the attributes that only recorded spans get.
-fn within<S: Span + Send + Sync + 'static>(
-    mut span: S,
-    parent: &Context,
-    late: impl FnOnce(&mut dyn FnMut(KeyValue)),
-) -> (Context, bool) {
-    let recording = span.is_recording();
-    if recording {
-        late(&mut |attribute| span.set_attribute(attribute));
-    }
-    let context = match with_random_flag(parent.span().span_context(), span.span_context()) {
-        Some(span_context) => parent.with_span(RandomSpan { inner: span, span_context }),
-        None => parent.with_span(span),
-    };
-    (context, recording)
-}
-
-/// Returns the context of a child with the *random* flag of its trace (W3C Trace Context, Level 2), which the SDK drops.
-fn with_random_flag(parent: &SpanContext, child: &SpanContext) -> Option<SpanContext> {
-    let flags = child.trace_flags() | TraceFlags::new(parent.trace_flags().to_u8() & RANDOM);
-    (flags != child.trace_flags() && parent.trace_id() == child.trace_id()).then(|| {
-        let state = child.trace_state().clone();
-        SpanContext::new(child.trace_id(), child.span_id(), flags, false, state)
-    })
-}
-
-/// A span of the SDK in a trace whose ids are random.
-struct RandomSpan<S> {
-    inner: S,
-    span_context: SpanContext,
-}
-
-impl<S: Span> Span for RandomSpan<S> {
-    fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, attributes: Vec<KeyValue>)
-    where
-        T: Into<Cow<'static, str>>,
-    {
-        self.inner.add_event_with_timestamp(name, timestamp, attributes);
-    }
-
-    fn span_context(&self) -> &SpanContext {
-        &self.span_context
-    }
-
-    fn is_recording(&self) -> bool {
-        self.inner.is_recording()
-    }
-
-    fn set_attribute(&mut self, attribute: KeyValue) {
-        self.inner.set_attribute(attribute);
-    }
-
-    fn set_status(&mut self, status: Status) {
-        self.inner.set_status(status);
-    }
-
-    fn update_name<T>(&mut self, new_name: T)
-    where
-        T: Into<Cow<'static, str>>,
-    {
-        self.inner.update_name(new_name);
-    }
-
-    fn add_link(&mut self, span_context: SpanContext, attributes: Vec<KeyValue>) {
-        self.inner.add_link(span_context, attributes);
-    }
-
-    fn end_with_timestamp(&mut self, timestamp: SystemTime) {
-        self.inner.end_with_timestamp(timestamp);
+    /// Puts a started span into the context, with the attributes that only recorded spans get.
+    fn within<S: Span + Send + Sync + 'static>(
+        &self,
+        mut span: S,
+        parent: &Context,
+        late: impl FnOnce(&mut dyn FnMut(KeyValue)),
+    ) -> (Context, bool) {
+        let recording = span.is_recording();
+        if recording {
+            late(&mut |attribute| span.set_attribute(attribute));
+        }
+        (with_flagged_span(parent, span, self.has_random_ids), recording)
     }
 }
-
-/// The *random* flag of W3C Trace Context, Level 2.
-const RANDOM: u8 = 0x02;
 
 /// A meter provider of any type.
 ///

@@ -35,7 +35,8 @@ impl SpanQueue {
     }
 }
 
-fn with_random_flag(context: &SpanContext) -> SpanContext {
+/// Returns the context with [`RANDOM_TRACE_ID`].
+pub(crate) fn with_random_flag(context: &SpanContext) -> SpanContext {
     SpanContext::new(
         context.trace_id(),
         context.span_id(),

@@ -39,8 +39,8 @@ use crate::lifecycle::assemble::{Assembled, ExportTo, Globals, LineOutput, Pipel
 use crate::lifecycle::guard::{Flusher, TelemetryGuard};
 use crate::lifecycle::panic_hook::{self, PanicHook, PreviousHook};
 use crate::lifecycle::shutdown_signal::flush_on_first_signal;
-use crate::provider::SharedSampler;
 use crate::provider::installed::{GlobalPropagator, Installed};
+use crate::provider::{GlobalTracerProvider, SharedSampler};
 use crate::settings::{Settings, Signal};
 use crate::subscriber::{Filters, LayerParts, TelemetryLayer, log_crate};
 
@@ -126,6 +126,7 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
         start_line,
         disabled,
         has_spans,
+        has_random_ids,
         layer_env,
         propagator,
         standard,
@@ -148,7 +149,8 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
         global::set_text_map_propagator(GlobalPropagator(propagator));
         // Without providers the API still hands contexts on.
         if has_spans {
-            global::set_tracer_provider(guard.tracer_provider().clone());
+            let inner = guard.tracer_provider().clone();
+            global::set_tracer_provider(GlobalTracerProvider { inner, has_random_ids });
         }
         if !disabled {
             global::set_meter_provider(guard.meter_provider().clone());
@@ -156,7 +158,8 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
     });
     let tracer_provider = has_spans.then(|| guard.tracer_provider().clone());
     start_line.write(&guard.running().filters.lines, &diagnostics);
-    Installed { tracer_provider, sampler, layer_env, propagators: standard, diagnostics }.set();
+    Installed { tracer_provider, has_random_ids, sampler, layer_env, propagators: standard, diagnostics }
+        .set();
     if !is_first {
         return;
     }

@@ -26,6 +26,8 @@ pub(crate) struct Installed {
     pub(crate) tracer_provider: Option<SdkTracerProvider>,
     /// Its sampler, which knows of some spans that they are not recorded.
     pub(crate) sampler: SharedSampler,
+    /// The trace ids of its roots are random.
+    pub(crate) has_random_ids: bool,
     /// What counts instead of the environment of the process: nothing after `Builder::ignore_env`, or the parts of a
     /// configuration file.
     pub(crate) layer_env: Option<Env>,

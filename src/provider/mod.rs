@@ -13,6 +13,8 @@
 //! created without a guard.
 
 mod builder_hooks;
+mod caught;
+mod flagged_span;
 mod ids;
 #[cfg_attr(
     not(any(feature = "grpc", feature = "http")),
@@ -28,6 +30,8 @@ mod trace;
 mod views;
 
 pub(crate) use builder_hooks::{BuilderHooks, View};
+pub(crate) use caught::Caught;
+pub(crate) use flagged_span::{GlobalTracerProvider, with_flagged_span};
 pub(crate) use ids::RandomIds;
 pub(crate) use log::logger_provider;
 pub use metrics::{TelemetryMeterProvider, duration_histogram};

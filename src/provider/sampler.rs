@@ -12,11 +12,12 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{IdGenerator as _, Sampler, SamplingResult, ShouldSample};
 
 use super::ids::RandomIds;
+use crate::export::RANDOM_TRACE_ID;
 use crate::settings::{ParentSampling, SamplerSetting};
 
 /// Which spans are known not to be sampled, without a call of the sampler. Such a span costs only its ids.
@@ -82,7 +83,7 @@ impl SamplingShortcut {
             let flags = parent.trace_flags().with_sampled(false);
             SpanContext::new(parent.trace_id(), span_id, flags, false, parent.trace_state().clone())
         } else {
-            SpanContext::new(ids.new_trace_id(), span_id, TraceFlags::default(), false, TraceState::default())
+            SpanContext::new(ids.new_trace_id(), span_id, RANDOM_TRACE_ID, false, TraceState::default())
         };
         Some(child)
     }
@@ -237,7 +238,7 @@ fn parent_based(root: Sampler) -> Sampler {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry::trace::{SpanId, TraceId};
+    use opentelemetry::trace::{SpanId, TraceFlags, TraceId};
     use opentelemetry_sdk::trace::SamplingDecision;
 
     use super::*;
@@ -329,5 +330,6 @@ mod tests {
         assert_ne!(child.span_id(), SpanId::from(2));
         let root = SamplingShortcut::DropAll.unsampled_child_of(&SpanContext::NONE).unwrap();
         assert!(root.is_valid() && !root.is_sampled());
+        assert_eq!(root.trace_flags(), TraceFlags::new(2));
     }
 }

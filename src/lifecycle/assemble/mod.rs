@@ -79,6 +79,8 @@ pub(crate) struct Globals {
     pub(crate) disabled: bool,
     /// Spans are recorded, for an exporter or for the user's processors.
     pub(crate) has_spans: bool,
+    /// The trace ids of roots are random.
+    pub(crate) has_random_ids: bool,
     /// What layers read in place of the environment of the process.
     pub(crate) layer_env: Option<Env>,
     pub(crate) propagator: TextMapCompositePropagator,
@@ -247,6 +249,7 @@ fn globals(
     Globals {
         disabled: settings.disabled,
         has_spans: settings.has_spans(),
+        has_random_ids: !additions.custom_ids,
         layer_env: additions.layer_env.take(),
         standard: propagation::Standard::from_propagators(&settings.propagators, &custom),
         propagator: propagation::propagator(&settings.propagators, custom),

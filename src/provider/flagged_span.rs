@@ -1,0 +1,118 @@
+//! Spans of the SDK with the *random* flag of their trace (W3C Trace Context, level 2), so that it reaches other services.
+//! The SDK sets it on no root, and drops it on spans that are not recorded.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use opentelemetry::trace::{
+    Span, SpanBuilder, SpanContext, Status, TraceContextExt as _, Tracer, TracerProvider,
+};
+use opentelemetry::{Context, InstrumentationScope, KeyValue};
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span as SdkSpan};
+
+use crate::export::{RANDOM_TRACE_ID, with_random_flag};
+
+/// Puts a started span into the context of its parent. `has_random_ids`: the trace id of a root is random.
+pub(crate) fn with_flagged_span<S>(parent: &Context, span: S, has_random_ids: bool) -> Context
+where
+    S: Span + Send + Sync + 'static,
+{
+    match flagged(parent.span().span_context(), span.span_context(), has_random_ids) {
+        Some(span_context) => parent.with_span(FlaggedSpan { inner: span, span_context }),
+        None => parent.with_span(span),
+    }
+}
+
+/// Returns the context of a span with the flag, if it lacks it.
+fn flagged(parent: &SpanContext, span: &SpanContext, has_random_ids: bool) -> Option<SpanContext> {
+    let is_random = match parent.is_valid() {
+        true => parent.trace_id() == span.trace_id() && has_flag(parent),
+        false => has_random_ids,
+    };
+    (is_random && span.is_valid() && !has_flag(span)).then(|| with_random_flag(span))
+}
+
+fn has_flag(span: &SpanContext) -> bool {
+    span.trace_flags() & RANDOM_TRACE_ID == RANDOM_TRACE_ID
+}
+
+/// The SDK's tracer provider, as it is made global.
+#[derive(Debug)]
+pub(crate) struct GlobalTracerProvider {
+    pub(crate) inner: SdkTracerProvider,
+    /// The trace ids of roots are random.
+    pub(crate) has_random_ids: bool,
+}
+
+impl TracerProvider for GlobalTracerProvider {
+    type Tracer = GlobalTracer;
+
+    fn tracer_with_scope(&self, scope: InstrumentationScope) -> GlobalTracer {
+        GlobalTracer { inner: self.inner.tracer_with_scope(scope), has_random_ids: self.has_random_ids }
+    }
+}
+
+/// A tracer of the global provider.
+#[derive(Debug)]
+pub(crate) struct GlobalTracer {
+    inner: SdkTracer,
+    has_random_ids: bool,
+}
+
+impl Tracer for GlobalTracer {
+    type Span = FlaggedSpan<SdkSpan>;
+
+    fn build_with_context(&self, builder: SpanBuilder, parent: &Context) -> Self::Span {
+        let inner = self.inner.build_with_context(builder, parent);
+        let flagged = flagged(parent.span().span_context(), inner.span_context(), self.has_random_ids);
+        let span_context = flagged.unwrap_or_else(|| inner.span_context().clone());
+        FlaggedSpan { inner, span_context }
+    }
+}
+
+/// A span with another span context than its own.
+#[derive(Debug)]
+pub(crate) struct FlaggedSpan<S> {
+    inner: S,
+    span_context: SpanContext,
+}
+
+impl<S: Span> Span for FlaggedSpan<S> {
+    fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, attributes: Vec<KeyValue>)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        self.inner.add_event_with_timestamp(name, timestamp, attributes);
+    }
+
+    fn span_context(&self) -> &SpanContext {
+        &self.span_context
+    }
+
+    fn is_recording(&self) -> bool {
+        self.inner.is_recording()
+    }
+
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        self.inner.set_attribute(attribute);
+    }
+
+    fn set_status(&mut self, status: Status) {
+        self.inner.set_status(status);
+    }
+
+    fn update_name<T>(&mut self, new_name: T)
+    where
+        T: Into<Cow<'static, str>>,
+    {
+        self.inner.update_name(new_name);
+    }
+
+    fn add_link(&mut self, span_context: SpanContext, attributes: Vec<KeyValue>) {
+        self.inner.add_link(span_context, attributes);
+    }
+
+    fn end_with_timestamp(&mut self, timestamp: SystemTime) {
+        self.inner.end_with_timestamp(timestamp);
+    }
+}
