@@ -1,10 +1,11 @@
 //! An OTLP receiver of one signal, with the protocol in use.
 //!
-//! One request passes through [`Destination::send`], which tries again at once, without a pause, only where the receiver has
-//! certainly not processed it:
+//! One request passes through [`Destination::send`], which tries again at once, without a pause, only where that is no
+//! failure of the receiver:
 //!
 //! - the peer speaks the other protocol, and the settings leave the choice open: the protocol is switched, for good;
 //! - the peer has closed the connection in an orderly way, as servers do when they end;
+//! - a connection of HTTP/1 that had carried answers was closed, as servers do with those that are idle or old;
 //! - the credentials were refused: they may have expired, so new ones are requested from their source, once.
 //!
 //! Everything else is an [`Outcome`], on which the worker decides.
@@ -124,6 +125,7 @@ impl Destination {
         let (mut resends, mut has_asked_again) = (0, false);
         loop {
             let protocol = self.protocol();
+            let had_answers = self.connection(protocol).current().responses() > 0;
             let begin = Instant::now();
             let body = match self.body(protocol, &request) {
                 Ok(body) => body,
@@ -144,6 +146,13 @@ impl Destination {
                     resends += 1;
                     continue;
                 }
+                // Under this request, which had not reached the peer or is sent again in any case.
+                Outcome::Retry(Failure { cause: Cause::Disconnected, .. })
+                    if protocol != Protocol::Grpc && had_answers && resends < MAX_RESENDS =>
+                {
+                    resends += 1;
+                    continue;
+                }
                 Outcome::Refused(failure)
                     if failure.cause == Cause::Unauthenticated && !self.credentials.is_empty() =>
                 {
@@ -158,6 +167,10 @@ impl Destination {
             }
             return outcome;
         }
+    }
+
+    fn connection(&self, protocol: Protocol) -> &Connection {
+        if protocol == Protocol::Grpc { &self.grpc } else { &self.http }
     }
 
     /// The protocol in use.
@@ -223,7 +236,7 @@ impl Destination {
         hedge_after: Pin<&mut impl Future<Output = ()>>,
         is_unanswered: &Arc<AtomicBool>,
     ) -> Outcome {
-        let connection = if protocol == Protocol::Grpc { &self.grpc } else { &self.http };
+        let connection = self.connection(protocol);
         let on = |generation: Generation| {
             let body = body.clone();
             async move { self.send_on(protocol, connection, &generation, body, timeout, is_unanswered).await }

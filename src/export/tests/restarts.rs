@@ -1,8 +1,12 @@
 //! A collector that is replaced while a program flushes or ends: nothing is lost that the deadline allows for.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
+
+use bytes::Bytes;
 
 use super::network::{address, splice};
 use super::*;
@@ -138,4 +142,141 @@ fn after_unavailable_a_new_connection_reaches_the_successor(protocol: Protocol) 
     assert_eq!(counts, SignalStats { accepted: 350, delivered: 350, ..Default::default() });
     assert_eq!(sorted_spans(&old), numbers(0..100));
     assert_eq!(sorted_spans(&new), numbers(100..350));
+}
+
+/// What a peer does with a request of HTTP/2.
+#[derive(Clone, Copy, PartialEq)]
+enum Answer {
+    Accept,
+    /// Accepts it, and announces that it takes no further one on this connection.
+    AcceptAndGoAway,
+    RefuseStream,
+}
+
+/// A receiver of OTLP/gRPC. `answer` gets the number of the request. Returns its endpoint, and how many it accepted.
+fn http2_peer(answer: fn(usize) -> Answer) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (requests, accepted) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counter = Arc::clone(&accepted);
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            listener.set_nonblocking(true).unwrap();
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (requests, accepted) = (Arc::clone(&requests), Arc::clone(&counter));
+                tokio::spawn(async move {
+                    let mut connection = h2::server::handshake(stream).await.unwrap();
+                    while let Some(Ok((request, mut respond))) = connection.accept().await {
+                        let answer = answer(requests.fetch_add(1, Ordering::SeqCst));
+                        if answer == Answer::RefuseStream {
+                            respond.send_reset(h2::Reason::REFUSED_STREAM);
+                            continue;
+                        }
+                        if answer == Answer::AcceptAndGoAway {
+                            connection.graceful_shutdown();
+                        }
+                        let accepted = Arc::clone(&accepted);
+                        tokio::spawn(async move { accept(request.into_body(), respond, &accepted).await });
+                    }
+                });
+            }
+        });
+    });
+    (endpoint, accepted)
+}
+
+async fn accept(
+    mut body: h2::RecvStream,
+    mut respond: h2::server::SendResponse<Bytes>,
+    accepted: &AtomicUsize,
+) {
+    while let Some(Ok(data)) = body.data().await {
+        body.flow_control().release_capacity(data.len()).unwrap();
+    }
+    let head = http::Response::builder().header("content-type", "application/grpc").body(()).unwrap();
+    let mut stream = respond.send_response(head, false).unwrap();
+    stream.send_data(Bytes::from_static(&[0; 5]), false).unwrap();
+    accepted.fetch_add(1, Ordering::SeqCst);
+    let mut trailers = http::HeaderMap::new();
+    trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
+    stream.send_trailers(trailers).unwrap();
+}
+
+#[test]
+fn a_collector_that_limits_the_age_of_connections_is_no_outage() {
+    let (endpoint, accepted) = http2_peer(|_| Answer::AcceptAndGoAway);
+    let settings = export_settings(&endpoint, Protocol::Grpc);
+    let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
+    for round in 0..10 {
+        pipeline.push_spans(100 * round, 100);
+        if round % 2 == 0 {
+            pipeline.flush().unwrap();
+        }
+    }
+    let (_, counts) = pipeline.shutdown(PATIENCE);
+    assert_eq!(counts, SignalStats { accepted: 1_000, delivered: 1_000, ..Default::default() });
+    assert_eq!(accepted.load(Ordering::SeqCst), 10, "each batch once");
+    assert_eq!(pipeline.lines(), [""; 0]);
+}
+
+#[test]
+fn streams_that_are_refused_during_the_shutdown_are_sent_again() {
+    let (endpoint, accepted) = http2_peer(|request| match request {
+        1..=4 => Answer::RefuseStream,
+        _ => Answer::Accept,
+    });
+    let settings = export_settings(&endpoint, Protocol::Grpc);
+    let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
+    pipeline.push_spans(0, 100);
+    pipeline.wait_until(|counts| counts.delivered == 100);
+    pipeline.push_spans(100, 100);
+    let (took, counts) = pipeline.shutdown(PATIENCE);
+    assert_eq!(counts, SignalStats { accepted: 200, delivered: 200, ..Default::default() });
+    assert_eq!(accepted.load(Ordering::SeqCst), 2);
+    assert!(took < PATIENCE / 2, "{took:?}");
+}
+
+/// A receiver of OTLP/HTTP that closes each connection under its second request, without an answer.
+fn forgetful_peer() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                for is_answered in [true, false] {
+                    let mut length = 0;
+                    for line in
+                        reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty())
+                    {
+                        if let Some((_, value)) = line.to_lowercase().split_once("content-length: ") {
+                            length = value.parse().unwrap();
+                        }
+                    }
+                    reader.read_exact(&mut vec![0; length]).unwrap();
+                    if is_answered {
+                        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
+                        stream.write_all(head.as_bytes()).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    endpoint
+}
+
+#[test]
+fn a_connection_that_is_closed_under_a_request_is_no_outage_if_the_next_one_works() {
+    let settings = export_settings(&forgetful_peer(), Protocol::HttpProtobuf);
+    let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
+    for round in 0..5 {
+        pipeline.push_spans(100 * round, 100);
+        pipeline.flush().unwrap();
+    }
+    let (_, counts) = pipeline.shutdown(PATIENCE);
+    assert_eq!(counts, SignalStats { accepted: 500, delivered: 500, ..Default::default() });
+    assert_eq!(pipeline.lines(), [""; 0]);
 }
