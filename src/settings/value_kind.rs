@@ -336,7 +336,18 @@ pub(super) fn or_unlimited(timeout: Duration) -> Duration {
 
 /// Reads a whole number of milliseconds, as the specification's variables have it.
 fn milliseconds(text: &str) -> Result<Duration, Reason> {
-    text.parse().map(Duration::from_millis).map_err(|_| "not a whole number of milliseconds".into())
+    text.parse().map(Duration::from_millis).map_err(|_| match with_unit(text) {
+        Some(milliseconds) => format!("{NOT_MILLISECONDS}: write {milliseconds}").into(),
+        None => NOT_MILLISECONDS.into(),
+    })
+}
+
+/// Returns the milliseconds of a time that was written with a unit, such as `10s`.
+fn with_unit(text: &str) -> Option<u64> {
+    let (number, unit) = text.split_at(text.find(|character: char| character.is_ascii_alphabetic())?);
+    let units = [("ms", 1.0), ("s", 1e3), ("sec", 1e3), ("m", 6e4), ("min", 6e4), ("h", 3.6e6)];
+    let milliseconds = number.trim().parse::<f64>().ok()? * one_of(unit, &units).ok()?;
+    (0.0..=YEAR.as_millis() as f64).contains(&milliseconds).then_some(milliseconds.round() as u64)
 }
 
 /// Refuses longer times: they are mistakes, and would overflow when they are added to a clock.
@@ -366,6 +377,7 @@ pub(super) fn plain(text: &str) -> String {
 /// The longest time: more would overflow in additions.
 pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// The reason that kinds of numbers share.
+const NOT_MILLISECONDS: &str = "not a whole number of milliseconds";
 const NOT_A_NUMBER: &str = "not a whole number";
 /// Headers that the transport sets itself.
 const RESERVED_HEADERS: [&str; 5] = ["content-type", "te", "host", "connection", "transfer-encoding"];

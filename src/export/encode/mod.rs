@@ -28,6 +28,7 @@
 
 #[cfg(feature = "testing")]
 mod answer;
+mod item_name;
 pub(crate) mod json;
 mod log;
 mod metric;
@@ -44,6 +45,7 @@ mod wire;
 
 #[cfg(feature = "testing")]
 pub(crate) use answer::{response, rpc_status};
+pub(super) use item_name::describe_item;
 pub(crate) use log::{LogFields, log_record};
 pub(crate) use metric::{EncodedMetrics, metrics};
 pub(crate) use observed_counters::ObservedCounters;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::collector::Fault;
+use crate::semconv::GrpcCode;
 use crate::settings::HeaderSource;
 
 over_each_protocol! {
@@ -11,6 +12,7 @@ over_each_protocol! {
     a_request_under_way_when_the_runtime_fails_is_sent_again,
     a_source_of_credentials_that_panics_when_it_is_dropped_costs_no_other_signal,
     a_source_of_credentials_whose_panics_cannot_be_dropped_costs_one_try,
+    an_item_over_the_limit_of_the_collector_is_named,
 }
 
 fn a_runtime_that_fails_is_replaced_and_nothing_is_lost(protocol: Protocol) {
@@ -100,4 +102,30 @@ fn a_source_of_credentials_whose_panics_cannot_be_dropped_costs_one_try(protocol
     wait_for_spans(&collector, 100);
     let (_, counts) = pipeline.shutdown(PATIENCE);
     assert_eq!(counts, SignalStats { accepted: 100, delivered: 100, ..Default::default() });
+}
+
+fn an_item_over_the_limit_of_the_collector_is_named(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    collector.inject_fault(Fault::MaxMessageSize(120));
+    let pipeline = Pipeline::to(&collector, protocol);
+    push_span(&pipeline.queue, "small");
+    push_span(&pipeline.queue, &"long".repeat(30));
+    assert!(pipeline.flush().is_err());
+    let line = pipeline.first_line();
+    let name = format!("the span \"{}…\" of 122 bytes", "long".repeat(20));
+    assert!(line.contains(&name), "{line}");
+    assert_eq!(spans(&collector), ["small"]);
+}
+
+#[test]
+fn a_collector_that_limits_without_a_time_to_come_back_is_explained() {
+    let collector = Collector::start().unwrap();
+    collector.inject_fault(Fault::status(GrpcCode::ResourceExhausted, "quota"));
+    let pipeline = Pipeline::to(&collector, Protocol::Grpc);
+    pipeline.push_spans(0, 1);
+    assert!(pipeline.flush().is_err());
+    let line = pipeline.first_line();
+    for words in ["quota", "it does not say when to come back", "the collector limits the rate"] {
+        assert!(line.contains(words), "{line}");
+    }
 }

@@ -20,7 +20,7 @@ mod tls;
 use std::fmt;
 use std::time::Duration;
 
-use http::uri::PathAndQuery;
+use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderName, HeaderValue, Uri};
 use opentelemetry_sdk::metrics::Temporality;
 
@@ -208,7 +208,7 @@ impl Resolver<'_> {
         is_on: Option<bool>,
     ) -> Option<ExportSettings> {
         let endpoint = self.endpoint(scopes, is_on);
-        let tls = self.tls(scopes);
+        let (tls, tls_origin) = self.tls(scopes);
         let headers = self.headers(scopes);
         let credentials = self.credentials(scopes, headers.as_ref());
         let max_request_size = self.resolve_in(scopes, |otlp| &otlp.max_request_size);
@@ -221,11 +221,20 @@ impl Resolver<'_> {
         }
         let Request { uri, socket, protocol, http_path } = self.request(endpoint, protocol, signal.path);
         let proxy = self.proxy(scopes, socket.is_none().then_some(&uri));
+        let target = Target { proxy, socket, ..Target::new(uri, tls) };
+        if let Some(origin) = tls_origin
+            && target.uri.scheme() != Some(&Scheme::HTTPS)
+        {
+            let address = target.address();
+            let words =
+                format!("no TLS is used, because {address} does not begin with https://; it is ignored");
+            self.warn_once(&origin, words);
+        }
         let headers = headers.map(|chosen| chosen.value).unwrap_or_default();
         let temporality = self.find_in_code(&DESTINATION_TEMPORALITY, scopes.own.1);
         Some(ExportSettings {
             temporality: temporality.and_then(|given| given.value),
-            target: Target { proxy, socket, ..Target::new(uri, tls) },
+            target,
             headers: headers.iter().filter_map(|(name, value)| header(name, value).ok()).collect(),
             timeout: or_unlimited(timeout),
             compression,
@@ -305,7 +314,14 @@ impl Resolver<'_> {
         {
             let unknown = quoted(&unknown.join(", "));
             let known = names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-            self.warn_once(variable, format!("{unknown} is not one of {known}; it is ignored"));
+            let instead = match listed.as_ref().and_then(|listed| listed.exporters.clone()) {
+                Some(exporters) => (setting.kind.show)(&exporters.into()),
+                None => match self.find_in_code(setting, values) {
+                    Some(in_code) => format!("{} of {}", (setting.kind.show)(&in_code.value), in_code.origin),
+                    None => "otlp if an endpoint is set".to_owned(),
+                },
+            };
+            self.warn_once(variable, format!("{unknown} is not one of {known}; using {instead}"));
         }
         if listed.as_ref().is_some_and(|listed| listed.has_logging) {
             self.warn_once(variable, format!("{LOGGING} is the former name of {CONSOLE}; {CONSOLE} is used"));

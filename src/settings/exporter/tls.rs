@@ -1,5 +1,6 @@
 //! The PEM files of one exporter, and which of them belong together.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -19,7 +20,8 @@ pub(crate) struct TlsFiles {
 }
 
 impl Resolver<'_> {
-    pub(super) fn tls(&mut self, scopes: &Scopes<'_>) -> TlsFiles {
+    /// Returns the files, and the setting that one of them comes from.
+    pub(super) fn tls(&mut self, scopes: &Scopes<'_>) -> (TlsFiles, Option<Cow<'static, str>>) {
         let certificate = self.find_first(&scopes.sources(|otlp| &otlp.certificate));
         let key = self.find_first(&scopes.sources(|otlp| &otlp.client_key));
         let chain = self.find_first(&scopes.sources(|otlp| &otlp.client_certificate));
@@ -29,9 +31,11 @@ impl Resolver<'_> {
             (None, Some(chain)) => self.report_half(scopes, chain, "client key"),
             _ => {}
         }
+        let pair = key.as_ref().zip(chain.as_ref()).map(|(key, _)| key);
+        let origin = certificate.as_ref().or(pair).map(|chosen| chosen.origin.clone());
         let path = |chosen: Option<Chosen<_>>| chosen.and_then(|chosen| chosen.value);
         let (client_key, client_certificate) = path(key).zip(path(chain)).unzip();
-        TlsFiles { certificate: path(certificate), client_key, client_certificate, from_env }
+        (TlsFiles { certificate: path(certificate), client_key, client_certificate, from_env }, origin)
     }
 
     /// Reports a key without its certificate, or the other way round, which is not used.

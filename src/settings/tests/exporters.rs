@@ -136,7 +136,7 @@ fn prometheus_is_turned_on_and_off_by_code_and_environment() {
     // It is an exporter of metrics alone.
     let settings = resolved(init(), &[("OTEL_TRACES_EXPORTER", "prometheus")]);
     let expected = "OTEL_TRACES_EXPORTER: \"prometheus\" is not one of otlp, otlp/stdout, otlp_file, console, none; \
-                    it is ignored";
+                    using otlp if an endpoint is set";
     assert_eq!(settings.warnings, [expected]);
 }
 

@@ -85,3 +85,23 @@ fn a_key_needs_its_certificate() {
         )
     );
 }
+
+#[test]
+fn files_for_tls_at_an_endpoint_without_it_are_reported() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), ["PRIVATE KEY", "CERTIFICATE"].map(|label| section(label, "AAAA")).concat())
+        .unwrap();
+    let path = file.path().to_str().unwrap();
+    let endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    let [key, chain] =
+        ["OTEL_EXPORTER_OTLP_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"].map(|it| (it, path));
+    let unused = |origin: &str| {
+        format!("{origin}: no TLS is used, because http://c:1 does not begin with https://; it is ignored")
+    };
+    assert_eq!(warnings([(endpoint, "http://c:1"), key, chain]), [unused(key.0)]);
+    assert_eq!(warnings([(endpoint, "https://c:1"), key, chain]), [""; 0]);
+    let tls = TlsSettings::new().client_key(path).client_certificate(path);
+    assert_eq!(resolved(init().endpoint("http://c:1").tls(tls), &Env::none()).warnings, [unused(".tls()")]);
+    // Without an endpoint nothing is sent.
+    assert_eq!(warnings([key, chain]), [""; 0]);
+}

@@ -67,7 +67,17 @@ fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
         (
             "OTEL_TRACES_EXPORTER",
             "zipkin",
-            "OTEL_TRACES_EXPORTER: \"zipkin\" is not one of otlp, otlp/stdout, otlp_file, console, none; it is ignored",
+            "OTEL_TRACES_EXPORTER: \"zipkin\" is not one of otlp, otlp/stdout, otlp_file, console, none; using otlp if an endpoint is set",
+        ),
+        (
+            "OTEL_TRACES_EXPORTER",
+            "zipkin,console, otlp",
+            "OTEL_TRACES_EXPORTER: \"zipkin\" is not one of otlp, otlp/stdout, otlp_file, console, none; using otlp,console",
+        ),
+        (
+            "OTEL_TRACES_EXPORTER",
+            "none,zipkin",
+            "OTEL_TRACES_EXPORTER: \"zipkin\" is not one of otlp, otlp/stdout, otlp_file, console, none; using none",
         ),
         (
             "OTEL_EXPORTER_OTLP_PROTOCOL",

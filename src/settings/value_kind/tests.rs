@@ -13,8 +13,21 @@ fn err<T>(result: Result<T, Reason>) -> String {
 fn durations_are_whole_milliseconds() {
     assert_eq!(DURATION.read("1500"), Ok(Duration::from_millis(1500)));
     assert_eq!(DURATION.read("1"), Ok(Duration::from_millis(1)));
-    for text in ["1.5", "-1", "5s", "ten", "1e3", "18446744073709551616"] {
+    for text in ["1.5", "-1", "ten", "1e3", "18446744073709551616", "s", "5 apples", "-5s", "999999999h"] {
         assert_eq!(err(DURATION.read(text)), "not a whole number of milliseconds", "{text}");
+    }
+    for (text, milliseconds) in [
+        ("10s", 10_000),
+        ("500ms", 500),
+        ("1m", 60_000),
+        ("1.5 min", 90_000),
+        ("2h", 7_200_000),
+        ("5 S", 5_000),
+    ] {
+        let expected = format!("not a whole number of milliseconds: write {milliseconds}");
+        for kind in [DURATION, DELAY, TIMEOUT] {
+            assert_eq!(err(kind.read(text)), expected, "{text}");
+        }
     }
     assert_eq!(err(DURATION.read("0")), "must be at least 1 ms");
     assert_eq!(err(DURATION.read("18446744073709551615")), "more than a year");

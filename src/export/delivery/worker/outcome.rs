@@ -8,6 +8,7 @@ use super::Worker;
 use super::shutdown::Shutdown;
 use super::tries::{InFlight, Sent};
 use crate::export::destination::{Cause, Failure, Outcome};
+use crate::export::encode;
 use crate::export::queue::Batch;
 
 impl Worker {
@@ -46,7 +47,7 @@ impl Worker {
                     self.queue.put_back(first);
                     self.queue.put_back(second);
                 }
-                Err(single) => self.refused(&single, &failure, at),
+                Err(single) => self.refused(&single, &self.naming_item(failure, &single), at),
             },
             Outcome::Refused(failure) => self.refused(&batch, &failure, at),
         }
@@ -89,6 +90,14 @@ impl Worker {
         });
         self.outage_log.failed(failure, sent, Instant::now());
         self.flushes.fail(&failure.text, |flush| flush.covers(batch.sequence()));
+    }
+
+    /// Adds the name and the size of the item that is too large by itself.
+    fn naming_item(&self, failure: Failure, single: &Batch) -> Failure {
+        match encode::describe_item(self.destination.signal(), &single.to_request(&[])) {
+            Some(item) => Failure { text: format!("{} ({item})", failure.text), ..failure },
+            None => failure,
+        }
     }
 
     /// The end of the time that there is for what waits, if it is limited.
