@@ -223,6 +223,43 @@ fn shop_records_its_span_record_and_metrics() {
     assert_eq!(count(&received, "shop.order.duration"), 1);
 }
 
+#[test]
+fn servers_end_without_an_error_while_the_collector_is_down() {
+    let collector = Collector::start().unwrap();
+    collector.stop();
+    for program in ["grpc_server", "http_server"] {
+        let address = free_address();
+        let server = start(program, &collector, &address);
+        wait_for_listener(&address);
+        if program == "http_server" {
+            assert_eq!(get(&address, "/orders/7"), "shipped");
+        }
+        assert!(server.terminate().success(), "{program}");
+    }
+}
+
+/// Calls that are open when the signal comes get five seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_stream_does_not_keep_the_grpc_server_alive() {
+    let collector = Collector::start().unwrap();
+    let address = free_address();
+    let server = start("grpc_server", &collector, &address);
+    wait_for_listener(&address);
+    let channel = tonic::transport::Channel::from_shared(format!("http://{address}")).unwrap();
+    let mut client = tonic_health::pb::health_client::HealthClient::new(channel.connect_lazy());
+    let request = tonic_health::pb::HealthCheckRequest::default();
+    let mut states = client.watch(request).await.unwrap().into_inner();
+    states.message().await.unwrap().unwrap();
+    let begin = Instant::now();
+    let status = tokio::task::spawn_blocking(|| server.terminate()).await.unwrap();
+    assert!(status.success());
+    assert!(
+        (Duration::from_secs(4)..Duration::from_secs(15)).contains(&begin.elapsed()),
+        "{:?}",
+        begin.elapsed()
+    );
+}
+
 /// A program of the README that runs in a child process.
 struct Program(Child);
 

@@ -21,6 +21,7 @@ mod telemetry;
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use telemetry_bootstrap::shutdown_signal;
 use tokio::net::TcpListener;
@@ -60,8 +61,12 @@ async fn serve_and_call() -> Result<(), Box<dyn Error>> {
 async fn serve(address: &str) -> Result<(), Box<dyn Error>> {
     let telemetry = telemetry::init(SERVICE, None)?;
     let listener = TcpListener::bind(address).await?;
-    server::serve(listener, shutdown_signal()).await?;
-    telemetry.shutdown()?;
+    tokio::select! {
+        served = server::serve(listener, shutdown_signal()) => served?,
+        () = grace_period() => {}
+    }
+    // What is lost is logged; it is no failure of the program.
+    drop(telemetry);
     Ok(())
 }
 
@@ -73,8 +78,15 @@ async fn call(address: &str, rounds: Option<u32>) -> Result<(), Box<dyn Error>> 
         () = client::rounds(&mut client, rounds) => {}
         () = shutdown_signal() => {}
     }
-    telemetry.shutdown()?;
+    // What is lost is logged; it is no failure of the program.
+    drop(telemetry);
     Ok(())
+}
+
+/// Ends five seconds after the signal: streams that are still open then end with the program.
+async fn grace_period() {
+    shutdown_signal().await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
 }
 
 const SERVICE: &str = "my-rust-service";

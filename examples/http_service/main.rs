@@ -29,6 +29,7 @@ mod stock;
 mod telemetry;
 
 use std::error::Error;
+use std::time::Duration;
 
 use telemetry_bootstrap::shutdown_signal;
 use tokio::net::TcpListener;
@@ -64,9 +65,20 @@ async fn serve_and_order() -> Result<(), Box<dyn Error>> {
 
 async fn serve(address: &str) -> Result<(), Box<dyn Error>> {
     let telemetry = telemetry::init(SERVICE, None)?;
-    shop::serve_all(TcpListener::bind(address).await?, shutdown_signal()).await?;
-    telemetry.shutdown()?;
+    let listener = TcpListener::bind(address).await?;
+    tokio::select! {
+        served = shop::serve_all(listener, shutdown_signal()) => served?,
+        () = grace_period() => {}
+    }
+    // What is lost is logged; it is no failure of the program.
+    drop(telemetry);
     Ok(())
+}
+
+/// Ends five seconds after the signal: streams that are still open then end with the program.
+async fn grace_period() {
+    shutdown_signal().await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
 }
 
 const SERVICE: &str = "shop";

@@ -5,14 +5,23 @@ use tonic::transport::Server;
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let telemetry = telemetry_bootstrap::init().service_name("greeter").build()?;
     let (_reporter, health) = tonic_health::server::health_reporter();
-    Server::builder()
+    let server = Server::builder()
         .layer(ServerLayer::new())
         .add_service(health) // and your own
-        .serve_with_shutdown(address().parse()?, telemetry_bootstrap::shutdown_signal())
-        .await?;
+        .serve_with_shutdown(address().parse()?, telemetry_bootstrap::shutdown_signal());
+    tokio::select! {
+        served = server => served?,
+        () = grace_period() => {}
+    }
     // A loss is logged, too; it need not be the program's failure.
     if let Err(loss) = telemetry.shutdown_async().await {
         eprintln!("{loss}");
     }
     Ok(())
+}
+
+/// Ends five seconds after the signal: streams that are still open then end with the program.
+async fn grace_period() {
+    telemetry_bootstrap::shutdown_signal().await;
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
 }

@@ -6,6 +6,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let _telemetry = telemetry_bootstrap::init().service_name("shop").build()?;
     let app = Router::new().route("/orders/{id}", get(|| async { "shipped" })).layer(ServerLayer::new());
     let listener = tokio::net::TcpListener::bind(address()).await?;
-    axum::serve(listener, app).with_graceful_shutdown(telemetry_bootstrap::shutdown_signal()).await?;
+    let server = axum::serve(listener, app).with_graceful_shutdown(telemetry_bootstrap::shutdown_signal());
+    tokio::select! {
+        served = server => served?,
+        () = grace_period() => {}
+    }
     Ok(())
+}
+
+/// Ends five seconds after the signal: streams that are still open then end with the program.
+async fn grace_period() {
+    telemetry_bootstrap::shutdown_signal().await;
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
 }
