@@ -21,7 +21,8 @@ use std::time::SystemTime;
 
 use tracing_core::dispatcher::WeakDispatch;
 use tracing_core::span::{Attributes, Id, Record};
-use tracing_core::{Dispatch, Event, Level, Subscriber};
+use tracing_core::subscriber::NoSubscriber;
+use tracing_core::{Dispatch, Event, Level, Subscriber, dispatcher};
 use tracing_log::NormalizeEvent as _;
 use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::MakeWriter;
@@ -50,6 +51,9 @@ use crate::trace_ids::{TraceIds, may_touch_context};
 ///
 /// Setters return the layer, so that they can be chained; each renders the constant parts of lines anew, and none
 /// fails.
+///
+/// Inside of an `Option` or a `Vec` of layers, an event with an explicit parent (`parent: &span`) has ids only if the
+/// subscriber is the global default: `tracing-subscriber` does not announce the subscriber to such a layer.
 ///
 /// ```
 /// use telemetry_bootstrap::json::{FieldNames, JsonLayer, SpanFields};
@@ -239,9 +243,13 @@ where
         kept.iter().for_each(|(name, value)| values.kept(name, value));
     }
 
-    /// The subscriber that the layer works in. `None` inside of an `Option` or `Vec` of layers, which do not announce it.
+    /// The subscriber that the layer works in. An `Option` or `Vec` of layers does not announce it: then it is the
+    /// global default, unless the thread has one of its own, which is not known while it handles an event.
     fn dispatch(&self) -> Option<Dispatch> {
-        self.dispatch.get()?.upgrade()
+        match self.dispatch.get() {
+            Some(dispatch) => dispatch.upgrade(),
+            None => dispatcher::get_default(|it| (!it.is::<NoSubscriber>()).then(|| it.clone())),
+        }
     }
 
     /// The ids of an event, in a subscriber of the user.
