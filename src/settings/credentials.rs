@@ -10,6 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, Request};
 
+use super::opened_file::open_to_read;
+
 type BoxError = Box<dyn Error + Send + Sync>;
 type Fetch = dyn Fn() -> Result<HeaderToken, BoxError> + Send + Sync;
 type Sign = dyn Fn(&mut Request<Bytes>) -> Result<(), BoxError> + Send + Sync;
@@ -149,7 +151,7 @@ impl HeaderSource {
 fn read(path: &Path) -> Result<String, BoxError> {
     let at = |error: &dyn fmt::Display| BoxError::from(format!("{}: {error}", path.display()));
     let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(|error| at(&error))?;
+    let file = open_to_read(path).map_err(|error| at(&error))?;
     file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(|error| at(&error))?;
     match text.trim_end() {
         "" => Err(at(&"the file is empty")),

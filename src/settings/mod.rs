@@ -55,6 +55,7 @@ mod log_output;
 mod logs;
 mod metrics;
 mod misspelt;
+mod opened_file;
 mod pattern;
 mod pem;
 mod propagators;
@@ -128,6 +129,7 @@ pub(crate) use self::metrics::{
 pub(crate) use self::misspelt::edit_distance;
 #[cfg(test)]
 pub(crate) use self::misspelt::known_variables;
+pub(crate) use self::opened_file::{is_fifo, open_to_append, open_to_read};
 pub(crate) use self::propagators::PROPAGATORS;
 pub(crate) use self::proxy::{Proxy, ProxyLogin, ProxyProtocol};
 pub(crate) use self::queue::{DEFAULT_BATCH_BYTES, LOG_QUEUE, QueueSettings, SPAN_QUEUE};

@@ -2,10 +2,10 @@
 //!
 //! The content of a file is never shown.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use super::opened_file::open_to_read;
 use super::secrets::shown;
 use super::value_kind::{Kind, Reason, any, plain};
 
@@ -32,7 +32,7 @@ fn checked(file: &Option<PathBuf>, check: fn(&[u8]) -> Result<(), Reason>) -> Re
 
 fn read(path: &Path) -> Result<Vec<u8>, Reason> {
     let mut text = Vec::new();
-    match File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut text)) {
+    match open_to_read(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut text)) {
         Err(error) => Err(format!("the file cannot be read: {error}").into()),
         Ok(_) if !text.windows(BEGIN.len()).any(|part| part == BEGIN) => {
             Err("the file holds nothing in PEM format".into())

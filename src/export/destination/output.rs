@@ -1,7 +1,6 @@
 //! Files and standard output. On them, OTLP as lines of JSON: one export request a line, as the OpenTelemetry Collector
 //! reads it (`otlpjsonfile`).
 
-use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +11,7 @@ use tokio::sync::Mutex;
 
 use super::outcome::{Cause, Failure, Outcome};
 use crate::export::encode::json;
-use crate::settings::{OutputTarget, Signal};
+use crate::settings::{OutputTarget, Signal, open_to_append};
 
 /// One signal's way to a file or to standard output.
 pub(in crate::export) struct JsonLines {
@@ -111,7 +110,7 @@ impl State {
             }
             // Opened each time: it may have been moved away, as log rotation does.
             OutputTarget::File(path) => {
-                let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+                let mut file = open_to_append(path)?;
                 file.write_all(&text)
             }
         };

@@ -10,7 +10,7 @@
 //! A proxy that is reached by TLS is checked by the same authorities. It gets no certificate of the client, which is for the
 //! receiver.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -24,7 +24,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::outcome::Cause;
 use crate::diagnostics::{Diagnostics, FieldValue};
-use crate::settings::{Target, TlsFiles};
+use crate::settings::{Target, TlsFiles, open_to_read};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -151,7 +151,9 @@ impl Contents {
 
 /// Reads a file; the error names it.
 fn read(path: &Path) -> Result<Vec<u8>, BoxError> {
-    std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()).into())
+    let mut text = Vec::new();
+    let read = open_to_read(path).and_then(|mut file| file.read_to_end(&mut text));
+    read.map(|_| text).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
 /// Returns an error if the files of an `https` target cannot be used. The system's roots are not read.

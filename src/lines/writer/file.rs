@@ -7,6 +7,8 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::settings::is_fifo;
+
 /// The end of the file at a path. If another file has taken the path, or none is there, the path is opened again.
 #[derive(Debug)]
 pub(super) struct LogFile {
@@ -92,17 +94,6 @@ fn has_name(file: &File) -> bool {
 #[cfg(not(unix))]
 fn has_name(_: &File) -> bool {
     true
-}
-
-#[cfg(unix)]
-pub(super) fn is_fifo(metadata: &Metadata) -> bool {
-    use std::os::unix::fs::FileTypeExt as _;
-    metadata.file_type().is_fifo()
-}
-
-#[cfg(not(unix))]
-pub(super) fn is_fifo(_: &Metadata) -> bool {
-    false
 }
 
 #[cfg(test)]

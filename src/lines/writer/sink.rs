@@ -22,8 +22,9 @@ use std::time::Duration;
 use tracing_subscriber::fmt::MakeWriter as _;
 
 use super::buffer::count_lines;
-use super::file::{LogFile, is_fifo};
+use super::file::LogFile;
 use super::output::LogDestination;
+use crate::settings::is_fifo;
 
 /// An open output.
 pub(super) struct Sink {

@@ -1,7 +1,6 @@
 //! The destinations of a signal: those that the environment lists, and those that were given in code.
 
 use std::borrow::Cow;
-use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use opentelemetry_sdk::metrics::Temporality;
 use super::{ExportSettings, OTLP_DESTINATION};
 use crate::settings::credentials::{HeaderSource, RequestSigner};
 use crate::settings::env::items;
+use crate::settings::opened_file::open_to_append;
 use crate::settings::secrets::shown;
 use crate::settings::setting::settings;
 use crate::settings::types::{Compression, Protocol, TlsSettings};
@@ -161,7 +161,7 @@ impl Destination {
     ///
     /// # Errors
     ///
-    /// `build()` returns an [`InitError`](crate::InitError) if the file cannot be opened.
+    /// `build()` returns an [`InitError`](crate::InitError) if the file cannot be opened, or is a FIFO.
     pub fn otlp_file(path: impl Into<PathBuf>) -> Self {
         let mut values = Values::default();
         values.set(&OTLP_FILE, Some(path.into()));
@@ -402,7 +402,7 @@ const OWN_TEMPORALITY: Kind<Option<Temporality>> = Kind {
 const OUTPUT_FILE: Kind<Option<PathBuf>> = Kind {
     parse: |text| Ok(Some(text.into())),
     check: |file| match file {
-        Some(path) => match OpenOptions::new().append(true).create(true).open(path) {
+        Some(path) => match open_to_append(path) {
             Ok(_) => Ok(()),
             Err(error) => Err(format!("the file cannot be opened: {error}").into()),
         },

@@ -105,3 +105,30 @@ fn files_for_tls_at_an_endpoint_without_it_are_reported() {
     // Without an endpoint nothing is sent.
     assert_eq!(warnings([key, chain]), [""; 0]);
 }
+
+/// Opening one would wait for its other end, and `build()` with it.
+#[cfg(unix)]
+#[test]
+fn a_fifo_in_the_place_of_a_file_is_reported() {
+    let directory = tempfile::tempdir().unwrap();
+    let fifo = directory.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let path = fifo.to_str().unwrap().to_owned();
+    let (sender, resolved) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for (exporter, variable) in [
+            (("OTEL_TRACES_EXPORTER", "otlp_file"), "OTEL_RUST_EXPORTER_OTLP_FILE_PATH"),
+            (("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c:1"), "OTEL_EXPORTER_OTLP_CERTIFICATE"),
+            (("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c:1"), "OTEL_EXPORTER_OTLP_CLIENT_KEY"),
+        ] {
+            sender.send((variable, warnings([exporter, (variable, &path)]))).unwrap();
+        }
+        let token = HeaderSource::from_file(&fifo).fetch();
+        sender.send(("token", vec![token.map(|_| ()).unwrap_err().to_string()])).unwrap();
+    });
+    for _ in 0..4 {
+        let (name, messages) = resolved.recv_timeout(Duration::from_secs(20)).expect("it waits");
+        let [message, ..] = &messages[..] else { panic!("no warning: {name}") };
+        assert!(message.contains("it is a FIFO"), "{name}: {message}");
+    }
+}
