@@ -14,6 +14,50 @@ fn work(round: u32) {
     });
 }
 
+/// The variables of spans and of exported records, each beside `RUST_LOG`, in a process of its own.
+#[test]
+fn each_output_has_a_variable_of_its_own() {
+    for (variable, value, spans, records, warning) in [
+        ("OTEL_RUST_SPAN_FILTER", "debug", &["coarse", "fine"][..], &["warning 1"][..], None),
+        ("OTEL_RUST_SPAN_FILTER", "debu", &["coarse", "fine"], &["warning 1"], Some("\"debug\" is used")),
+        ("OTEL_RUST_SPAN_FILTER", "10", &["coarse"], &["warning 1"], Some("\"info\" is used")),
+        ("OTEL_RUST_OTLP_LOG_FILTER", "debug", &["coarse"], &["detail 1", "warning 1"], None),
+        ("OTEL_RUST_OTLP_LOG_FILTER", "of", &["coarse"], &[], Some("\"off\" is used")),
+    ] {
+        let collector = Collector::start().unwrap();
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child", "--ignored", "--nocapture"])
+            .env("RUST_LOG", "warn")
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
+            .env(variable, value)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let received = collector.received();
+        let mut names: Vec<_> = received.spans().iter().map(|span| span.name().to_owned()).collect();
+        names.sort();
+        assert_eq!(names, spans, "{variable}={value}");
+        let bodies: Vec<_> = received.logs().iter().map(|log| log.body()).collect();
+        assert_eq!(bodies, records, "{variable}={value}");
+        let lines = String::from_utf8(output.stderr).unwrap();
+        assert!(lines.contains("warning 1") && !lines.contains("detail 1"), "{lines}");
+        let report = lines.lines().find(|line| line.contains("filter directive"));
+        assert_eq!(report.is_some(), warning.is_some(), "{lines}");
+        let is_named =
+            |line: &str| line.contains(variable) && line.replace('\\', "").contains(warning.unwrap());
+        assert!(report.is_none_or(is_named), "{lines}");
+    }
+}
+
+#[test]
+#[ignore = "run by the test above, in a process of its own"]
+fn child() {
+    let guard =
+        telemetry_bootstrap::init().log_output(|output| output.format(LogFormat::Json)).build().unwrap();
+    work(1);
+    guard.shutdown().unwrap();
+}
+
 /// One test: the filters belong to the process.
 #[test]
 fn filters_are_replaced_while_the_program_runs() {

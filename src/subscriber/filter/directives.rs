@@ -6,7 +6,7 @@
 //! | written | used | because |
 //! |---|---|---|
 //! | `warning`, `inof`, `none` | `warn`, `info`, `off` | close to a level |
-//! | `true`, `verbose` | nothing | neither a level nor a target |
+//! | `true`, `verbose`, `10` | nothing | neither a level nor a target |
 //! | `my-crate=debug` | `my-crate=debug` and `my_crate=debug` | targets are module paths |
 //! | `my_crate::*=debug`, `*=debug` | `my_crate=debug`, `debug` | targets match by their beginning |
 //! | `my_crate:debug`, `level=info` | `my_crate=debug`, `info` | a directive is `target=level` |
@@ -177,9 +177,21 @@ impl Parser {
         if NEITHER.iter().any(|word| word.eq_ignore_ascii_case(part)) {
             return self.ignored(part, NOT_A_LEVEL);
         }
+        // Levels may be numbers, from 0 (off) to 5 (trace).
+        if part.parse::<i64>().is_ok() {
+            return self.ignored(part, NOT_A_LEVEL);
+        }
+        // An empty level would be read as `error`.
+        if let Some(word) = part.strip_suffix(':').filter(|word| !word.is_empty())
+            && let Some(level) = word.parse().ok().or_else(|| meant(word))
+        {
+            self.mistake(part, &format!("{part:?} is not a level; {:?} is used", name(level)));
+            return self.add(part, "", "", level);
+        }
         if let Some((target, level)) = part.rsplit_once(':')
             && !target.is_empty()
             && !target.ends_with(':')
+            && !level.is_empty()
             && let Some(level) = level.parse().ok().or_else(|| meant(level))
         {
             let used = format!("{target}={}", name(level));

@@ -34,7 +34,7 @@ const SYNONYMS: [(LevelFilter, &[&str]); 6] = [
     (LevelFilter::INFO, &["information", "informational", "notice"]),
     (LevelFilter::DEBUG, &["dbg"]),
     (LevelFilter::TRACE, &["all", "any", "everything"]),
-    (LevelFilter::OFF, &["none", "no", "false", "never", "silent", "disabled"]),
+    (LevelFilter::OFF, &["none", "no", "false", "never", "silent", "disabled", "of"]),
 ];
 
 /// Levels that are long enough for a misspelling to be recognized.
