@@ -612,3 +612,35 @@ fn deltas_survive_an_outage_that_is_longer_than_the_queue() {
     assert_eq!(collector.received().value("counter", &[]), Some(f64::from(added)));
     let _ = global::meter("unused");
 }
+
+#[test]
+fn an_observable_instrument_that_is_not_exported_is_no_error() {
+    let drops = |instrument: &Instrument| {
+        let is_dropped = instrument.name() == "dropped";
+        is_dropped.then(|| Stream::builder().with_aggregation(Aggregation::Drop).build().unwrap())
+    };
+    let without_metrics = |builder: Builder| builder.metrics(|metrics| metrics.export(false));
+    let with_view = move |builder: Builder| builder.metrics(|metrics| metrics.view(drops));
+    let adjustments: [Box<dyn Fn(Builder) -> Builder>; 2] = [Box::new(without_metrics), Box::new(with_view)];
+    for adjust in adjustments {
+        let collector = Collector::start().unwrap();
+        let local = start_with(&collector, KINDS[0], NEVER, &*adjust);
+        tracing::dispatcher::with_default(&local.subscriber, || {
+            let meter = local.guard.meter("shop");
+            meter.u64_observable_counter("dropped").with_callback(|counter| counter.observe(1, &[])).build();
+            meter.i64_observable_gauge("dropped").with_callback(|gauge| gauge.observe(1, &[])).build();
+            meter.i64_observable_up_down_counter("dropped").with_callback(|it| it.observe(1, &[])).build();
+        });
+        let (_, lines) = local.shutdown();
+        let of_sdk = |line: &&Value| line["target"].as_str().unwrap().starts_with("opentelemetry");
+        assert_eq!(lines.iter().filter(of_sdk).count(), 0, "{lines:#?}");
+    }
+    // A mistake in the name is still reported.
+    let collector = Collector::start().unwrap();
+    let local = start(&collector, KINDS[0]);
+    tracing::dispatcher::with_default(&local.subscriber, || {
+        local.guard.meter("shop").u64_observable_counter("").with_callback(|it| it.observe(1, &[])).build();
+    });
+    let (_, lines) = local.shutdown();
+    assert!(lines.iter().any(|line| line.to_string().contains("will not be invoked")), "{lines:#?}");
+}
