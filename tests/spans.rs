@@ -5,22 +5,30 @@
 
 mod local;
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
+use std::future::{Future as _, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task;
 use std::time::{Duration, SystemTime};
 
+use axum::body::Body;
+use http::{Request, Response};
 use local::Local;
 use opentelemetry::trace::{
-    Link, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+    Link, Span as _, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, Tracer as _,
+    TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SamplingResult, ShouldSample, Span as SdkSpan, SpanData, SpanProcessor};
+use telemetry_bootstrap::http::ServerLayer;
 use telemetry_bootstrap::testing::{CollectedSpan, CollectedTelemetry, Collector, SpanKind, StatusCode};
 use telemetry_bootstrap::{Builder, ExportStats, SpanExt as _, opentelemetry, opentelemetry_sdk, tracing};
+use tower::{Layer as _, Service as _};
 use tracing::dispatcher::with_default;
 
 /// A span processor that does nothing: with one, spans are recorded by the SDK.
@@ -463,13 +471,20 @@ fn open_spans_are_counted_and_reported() {
             entered.in_scope(|| ());
             [entered, tracing::info_span!("never entered")]
         });
-        assert_eq!(local.guard.stats().open_spans, 2);
+        let provider = local.guard.tracer_provider().clone();
+        provider.tracer("api").start("ended").end();
+        let api = provider.tracer("api").start("of the API");
+        let handler = tower::service_fn(|_: Request<Body>| pending::<Result<Response<Body>, Infallible>>());
+        let mut server = ServerLayer::new().tracer_provider(provider).layer(handler);
+        let mut call = Box::pin(server.call(Request::new(Body::empty())));
+        assert!(call.as_mut().poll(&mut task::Context::from_waker(task::Waker::noop())).is_pending());
+        assert_eq!(local.guard.stats().open_spans, 4);
         let (stats, lines) = local.shutdown();
-        assert_eq!(stats.open_spans, 2);
+        assert_eq!(stats.open_spans, 4);
         let reported =
             lines.iter().find(|line| line["message"].as_str().unwrap().contains("still open")).unwrap();
-        assert_eq!(reported["spans"], 2);
-        drop(open);
+        assert_eq!(reported["spans"], 4);
+        drop((open, api, call));
     }
 }
 
@@ -668,4 +683,24 @@ fn the_bridge_of_tracing_opentelemetry_sets_the_status_itself() {
     assert_eq!(explicit["trace_id"], span(&received, "parent").trace_id());
     assert!(received.spans_named("excluded").is_empty());
     assert_eq!(span(&received, "child of none").parent_span_id(), None);
+}
+
+#[test]
+fn the_place_in_the_code_is_recorded_on_request() {
+    in_both_ways(
+        |builder| builder.traces(|traces| traces.record_code_location()),
+        || drop(tracing::info_span!("work", number = 7)),
+        |received, _, _| {
+            let work = span(received, "work");
+            assert_eq!(work.attribute_text("code.file.path").as_deref(), Some("tests/spans.rs"));
+            assert!(work.attribute_text("code.line.number").unwrap().parse::<u32>().unwrap() > 600);
+            assert_eq!(work.attribute_text("code.module.name").as_deref(), Some("spans"));
+            assert_eq!(work.attribute_text("number").as_deref(), Some("7"));
+        },
+    );
+    in_both_ways(
+        same,
+        || drop(tracing::info_span!("work")),
+        |received, _, _| assert_eq!(span(received, "work").attribute_text("code.file.path"), None),
+    );
 }

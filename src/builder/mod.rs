@@ -280,6 +280,7 @@ impl Builder {
             sampler: traces.sampler,
             custom_ids: traces.custom_ids,
             events_on_spans: traces.events_on_spans,
+            records_code_location: traces.records_code_location,
             uses_stock_bridge: traces.uses_stock_bridge,
             tracer_provider: traces.hooks,
             meter_provider: metrics.hooks,

@@ -27,6 +27,7 @@ pub struct Traces {
     pub(super) sampler: Option<CustomSampler>,
     pub(super) custom_ids: bool,
     pub(super) events_on_spans: bool,
+    pub(super) records_code_location: bool,
     pub(super) uses_stock_bridge: bool,
     pub(super) hooks: BuilderHooks<TracerProviderBuilder>,
 }
@@ -159,6 +160,18 @@ impl Traces {
         self
     }
 
+    /// Records where each `tracing` span is in the code: `code.file.path`, `code.line.number` and `code.module.name`.
+    /// Default: log records alone have it.
+    ///
+    /// ```
+    /// # let _ =
+    /// telemetry_bootstrap::init().traces(|traces| traces.record_code_location());
+    /// ```
+    pub fn record_code_location(mut self) -> Self {
+        self.records_code_location = true;
+        self
+    }
+
     /// Uses `tracing_opentelemetry::layer()` to turn `tracing` spans into OpenTelemetry spans, instead of this crate's
     /// own bridge: a way out if the two differ and you need the behaviour of the former. Default: the own bridge.
     ///
@@ -173,7 +186,8 @@ impl Traces {
     /// - Links to an invalid span context are dropped even if they have attributes.
     /// - The context of a root has no *random* flag. It is exported all the same.
     /// - In a handler under a server layer, `Span::current()` is disabled.
-    /// - [`ExportStats::open_spans`](crate::ExportStats::open_spans) is always 0.
+    /// - [`record_code_location`](Self::record_code_location) has no effect.
+    /// - [`ExportStats::open_spans`](crate::ExportStats::open_spans) has only spans that have started.
     ///
     /// ```
     /// # let _ =

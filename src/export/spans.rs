@@ -1,10 +1,11 @@
 //! The SDK's spans, on their way into the queue.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use opentelemetry::Context;
-use opentelemetry::trace::{SpanContext, SpanId, TraceFlags};
+use opentelemetry::trace::{Span as _, SpanContext, SpanId, TraceFlags};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
@@ -22,16 +23,23 @@ pub(crate) struct SpanQueue {
     limits: SpanLimitSettings,
     /// Trace ids are random, which the SDK does not note in the flags of root spans.
     has_random_ids: bool,
+    /// Sampled spans that have started and not ended.
+    open: Arc<AtomicU64>,
 }
 
 impl SpanQueue {
     pub(crate) fn new(queue: Arc<Queue>, workers: Workers, limits: SpanLimitSettings) -> Self {
-        Self { queue, workers, limits, has_random_ids: false }
+        Self { queue, workers, limits, has_random_ids: false, open: Arc::default() }
     }
 
     /// Marks the trace ids of root spans as random.
     pub(crate) fn with_random_ids(self, has_random_ids: bool) -> Self {
         Self { has_random_ids, ..self }
+    }
+
+    /// Counts open spans here.
+    pub(crate) fn with_open_spans(self, open: Arc<AtomicU64>) -> Self {
+        Self { open, ..self }
     }
 }
 
@@ -50,13 +58,18 @@ pub(crate) fn with_random_flag(context: &SpanContext) -> SpanContext {
 pub(crate) const RANDOM_TRACE_ID: TraceFlags = TraceFlags::new(0x02);
 
 impl SpanProcessor for SpanQueue {
-    fn on_start(&self, _span: &mut Span, _context: &Context) {}
+    fn on_start(&self, span: &mut Span, _context: &Context) {
+        if span.span_context().is_sampled() {
+            self.open.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 
     fn on_end(&self, mut span: SpanData) {
         // A span can be recorded for local use only.
         if !span.span_context.is_sampled() {
             return;
         }
+        self.open.fetch_sub(1, Ordering::Relaxed);
         if self.has_random_ids && span.parent_span_id == SpanId::INVALID {
             span.span_context = with_random_flag(&span.span_context);
         }

@@ -30,7 +30,7 @@ pub struct ExportStats {
     /// Log lines that were not written: they found the line writer full, the output refused them, or they still waited
     /// for it when the shutdown's time was over.
     pub log_lines_dropped: u64,
-    /// Spans of `tracing` that have not ended yet. After the shutdown: those that were still open, and are not exported.
+    /// Sampled spans that have not ended yet: those of `tracing`, of the API, and of calls. After the shutdown: those that were still open, and are not exported.
     pub open_spans: u64,
     /// The same counts, for each destination of each signal.
     pub destinations: Vec<DestinationStats>,

@@ -31,6 +31,8 @@ pub(crate) struct Additions {
     pub(crate) custom_ids: bool,
     /// Events are span events as well.
     pub(crate) events_on_spans: bool,
+    /// Spans have the place in the code as attributes.
+    pub(crate) records_code_location: bool,
     /// The bridge of `tracing-opentelemetry` makes the spans.
     pub(crate) uses_stock_bridge: bool,
     /// Span processors and the id generator, in the order of the calls.
@@ -65,6 +67,7 @@ impl Additions {
             (self.custom_ids, "the id generator"),
             (self.tracer_provider.len() > usize::from(self.custom_ids), "span processors"),
             (self.events_on_spans, "events on spans"),
+            (self.records_code_location, "the place of spans in the code"),
             (self.uses_stock_bridge, "the bridge of tracing-opentelemetry"),
             (!self.meter_provider.is_empty(), "metric readers"),
             (!self.views.is_empty(), "views"),

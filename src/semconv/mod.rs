@@ -57,6 +57,9 @@ pub(crate) const DEPLOYMENT_ENVIRONMENT_NAME: &str = "deployment.environment.nam
 pub(crate) const TELEMETRY_DISTRO_NAME: &str = "telemetry.distro.name";
 pub(crate) const TELEMETRY_DISTRO_VERSION: &str = "telemetry.distro.version";
 
+/// Not in the conventions; the name that `tracing-opentelemetry` gives it.
+pub(crate) const CODE_MODULE_NAME: &str = "code.module.name";
+
 /// Stands for values that are not known, such as methods and error types.
 pub(crate) const OTHER: &str = "_OTHER";
 

@@ -196,6 +196,7 @@ struct BridgeOptions {
     has_random_ids: bool,
     /// Events are span events as well.
     has_events: bool,
+    has_code_location: bool,
     sampler: SharedSampler,
 }
 
@@ -206,6 +207,7 @@ impl BridgeOptions {
             needs_sdk_spans: !additions.tracer_provider.is_empty(),
             has_random_ids: !additions.custom_ids,
             has_events: additions.events_on_spans,
+            has_code_location: additions.records_code_location,
             sampler,
         }
     }
@@ -229,7 +231,10 @@ impl BridgeOptions {
             true => SpanSource::sdk(tracer(), self.sampler, self.has_random_ids),
             false => SpanSource::direct(direct, self.sampler),
         };
-        let bridge = Arc::new(SpanBridge::new(source, filters.spans.clone()).with_events(self.has_events));
+        let bridge = SpanBridge::new(source, filters.spans.clone())
+            .with_events(self.has_events)
+            .with_code_location(self.has_code_location);
+        let bridge = Arc::new(bridge);
         (Some(Spans::Own(Arc::clone(&bridge))), Some(bridge))
     }
 }

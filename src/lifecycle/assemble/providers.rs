@@ -1,6 +1,7 @@
 //! Builds the SDK's providers on top of the queues.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use opentelemetry_sdk::Resource;
 
@@ -31,10 +32,11 @@ pub(super) fn providers(
     workers: &Workers,
     diagnostics: &Diagnostics,
 ) -> Result<Providers, InitError> {
+    let open_spans = Arc::<AtomicU64>::default();
     let span_queue = pipelines
         .queue(Signal::Traces)
         .map(|queue| SpanQueue::new(Arc::clone(queue), workers.clone(), settings.traces.limits))
-        .map(|queue| queue.with_random_ids(!additions.custom_ids));
+        .map(|queue| queue.with_random_ids(!additions.custom_ids).with_open_spans(Arc::clone(&open_spans)));
     let overflow = OverflowReports::new(diagnostics.clone());
     let metric_queue = |(temporality, queue): (_, &Arc<_>)| {
         MetricQueue::new(Arc::clone(queue), workers.clone(), temporality, overflow.clone())
@@ -68,6 +70,7 @@ pub(super) fn providers(
         ),
         meter,
         logger: provider::logger_provider(resource.clone(), log_queue, additions.log_processors),
+        open_spans,
     };
     if settings.disabled {
         providers.disable();

@@ -1,7 +1,7 @@
 //! The SDK's providers, and their tasks at a flush and at shutdown.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use opentelemetry_sdk::error::OTelSdkError;
@@ -19,6 +19,8 @@ pub(crate) struct Providers {
     pub(crate) tracer: SdkTracerProvider,
     pub(crate) meter: TelemetryMeterProvider,
     pub(crate) logger: SdkLoggerProvider,
+    /// Sampled spans of the SDK that have started and not ended.
+    pub(crate) open_spans: Arc<AtomicU64>,
 }
 
 impl Providers {
@@ -37,7 +39,7 @@ impl Providers {
         flusher: &Flusher,
         collected: &Arc<AtomicBool>,
     ) -> Vec<Task> {
-        let Self { tracer, meter, logger } = self.clone();
+        let Self { tracer, meter, logger, .. } = self.clone();
         let (flusher, collected) = (flusher.clone(), Arc::clone(collected));
         let collect = move || {
             flusher.wait_until_collected(deadline);
@@ -65,7 +67,7 @@ impl Providers {
     /// Returns the tasks that collect the metrics and flush processors and readers of the user. `collected` is dropped
     /// when the metrics are collected.
     pub(super) fn flush_tasks(&self, collected: Collected) -> Vec<Task> {
-        let Self { tracer, meter, logger } = self.clone();
+        let Self { tracer, meter, logger, .. } = self.clone();
         let collect = move || {
             let _collected = collected;
             let _ = meter.force_flush();

@@ -88,9 +88,10 @@ impl Running {
     /// Returns the statistics of this moment. After the end, items that are still pending count as failed.
     pub(super) fn stats(&self) -> ExportStats {
         let dropped = self.lines.as_ref().map_or(0, NonBlockingWriter::dropped);
-        let open_spans = self.bridge.as_ref().filter(|_| !self.ledgers.traces.is_empty());
+        let bridge = self.bridge.as_ref().filter(|_| !self.ledgers.traces.is_empty());
+        let of_tracing = bridge.map_or(0, |bridge| bridge.open_spans());
         let delivery = ExportStats {
-            open_spans: open_spans.map_or(0, |bridge| bridge.open_spans()),
+            open_spans: of_tracing + self.providers.open_spans.load(Ordering::Relaxed),
             ..stats(&self.ledgers, dropped + self.lines_given_up)
         };
         if self.has_ended { delivery.after_the_end() } else { delivery }

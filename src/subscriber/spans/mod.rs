@@ -94,6 +94,7 @@ use super::reentrancy::ReentrancyGuard;
 use crate::export::encode;
 use crate::export::own_threads::{ForkMutex, on_io_thread};
 use crate::lines::kept_fields::KeptFields;
+use crate::semconv;
 use crate::trace_ids::{TraceIds, with_current};
 
 /// Makes OpenTelemetry spans of the `tracing` spans of one subscriber.
@@ -105,6 +106,7 @@ pub(crate) struct SpanBridge {
     source: SpanSource,
     filter: FilterHandle,
     records_events: bool,
+    records_code_location: bool,
     spans: Arc<OpenSpans>,
     dispatch: OnceLock<WeakDispatch>,
     stock: OnceLock<compat::WeakStock>,
@@ -117,6 +119,7 @@ impl SpanBridge {
             source,
             filter,
             records_events: false,
+            records_code_location: false,
             spans: Arc::new(OpenSpans::new()),
             dispatch: OnceLock::new(),
             stock: OnceLock::new(),
@@ -126,6 +129,11 @@ impl SpanBridge {
     /// Makes events span events as well.
     pub(crate) fn with_events(self, records_events: bool) -> Self {
         Self { records_events, ..self }
+    }
+
+    /// Makes the place of each span in the code its attributes.
+    pub(crate) fn with_code_location(self, records_code_location: bool) -> Self {
+        Self { records_code_location, ..self }
     }
 
     /// Returns `true` if events are span events as well.
@@ -220,6 +228,9 @@ impl SpanBridge {
         // Another parent may be set, from which on it counts.
         if !is_dropped {
             pending.start();
+        }
+        if self.records_code_location {
+            pending.additions().attributes = code_location(state.metadata);
         }
         state.stage = ForkMutex::new(Stage::Pending(pending));
     }
@@ -321,9 +332,12 @@ impl SpanBridge {
         state.nearest_included().map(|state| self.start(state).context)
     }
 
-    /// How many spans have not ended yet.
+    /// How many spans have not ended yet, without those that are spans of the SDK.
     pub(crate) fn open_spans(&self) -> u64 {
-        self.spans.recording()
+        match self.source.is_sdk() {
+            true => self.spans.pending(),
+            false => self.spans.recording(),
+        }
     }
 
     /// Starts a span, unless it has started.
@@ -429,6 +443,14 @@ fn record_late(context: &OtelContext, fields: &KeptFields) {
     }
     let (status, _) = meaning.status.finish();
     span.set_status(status);
+}
+
+/// Where a span is in the code.
+fn code_location(metadata: &'static Metadata<'static>) -> Vec<KeyValue> {
+    let file = metadata.file().map(|file| KeyValue::new(semconv::CODE_FILE_PATH, file));
+    let line = metadata.line().map(|line| KeyValue::new(semconv::CODE_LINE_NUMBER, i64::from(line)));
+    let module = metadata.module_path().map(|module| KeyValue::new(semconv::CODE_MODULE_NAME, module));
+    [file, line, module].into_iter().flatten().collect()
 }
 
 /// Notified when a span has started; which one, the waiting thread sees itself.

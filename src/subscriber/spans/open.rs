@@ -77,6 +77,11 @@ impl OpenSpans {
         self.table.count(SpanState::is_recording)
     }
 
+    /// How many spans have not started yet.
+    pub(super) fn pending(&self) -> u64 {
+        self.table.count(SpanState::is_pending)
+    }
+
     /// Distinguishes subscribers on a thread where spans of several are entered.
     fn number(&self) -> usize {
         std::ptr::from_ref(self).addr()

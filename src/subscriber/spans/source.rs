@@ -67,6 +67,11 @@ impl SpanSource {
         Self { way: Way::Sdk { tracer, root_flags }, sampler }
     }
 
+    /// Returns `true` if spans are those of the SDK's tracer.
+    pub(super) fn is_sdk(&self) -> bool {
+        matches!(self.way, Way::Sdk { .. })
+    }
+
     /// Returns `true` if starting a span may run code of the user.
     pub(super) fn runs_user_code(&self) -> bool {
         match &self.way {

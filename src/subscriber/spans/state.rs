@@ -212,6 +212,11 @@ impl SpanState {
         self.errors.lock()
     }
 
+    /// Returns `true` until the span starts.
+    pub(super) fn is_pending(&self) -> bool {
+        self.is_included && self.started.get().is_none()
+    }
+
     /// Returns `true` while the span may still be exported.
     pub(super) fn is_recording(&self) -> bool {
         match self.started.get() {
