@@ -1,5 +1,7 @@
 //! Filters of a running program, seen at the collector and in the lines.
 
+mod child_process;
+
 use std::time::Duration;
 
 use telemetry_bootstrap::testing::Collector;
@@ -25,21 +27,16 @@ fn each_output_has_a_variable_of_its_own() {
         ("OTEL_RUST_OTLP_LOG_FILTER", "of", &["coarse"], &[], Some("\"off\" is used")),
     ] {
         let collector = Collector::start().unwrap();
-        let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--ignored", "--nocapture"])
-            .env("RUST_LOG", "warn")
-            .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
-            .env(variable, value)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
+        let endpoint = collector.endpoint();
+        let variables =
+            [("RUST_LOG", "warn"), ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), (variable, value)];
+        let (_, lines) = child_process::passed("child", &variables);
         let received = collector.received();
         let mut names: Vec<_> = received.spans().iter().map(|span| span.name().to_owned()).collect();
         names.sort();
         assert_eq!(names, spans, "{variable}={value}");
         let bodies: Vec<_> = received.logs().iter().map(|log| log.body()).collect();
         assert_eq!(bodies, records, "{variable}={value}");
-        let lines = String::from_utf8(output.stderr).unwrap();
         assert!(lines.contains("warning 1") && !lines.contains("detail 1"), "{lines}");
         let report = lines.lines().find(|line| line.contains("filter directive"));
         assert_eq!(report.is_some(), warning.is_some(), "{lines}");
