@@ -644,3 +644,21 @@ fn an_observable_instrument_that_is_not_exported_is_no_error() {
     let (_, lines) = local.shutdown();
     assert!(lines.iter().any(|line| line.to_string().contains("will not be invoked")), "{lines:#?}");
 }
+
+#[test]
+fn huge_measurements_do_not_panic_where_a_reader_of_the_user_gets_integers() {
+    let collector = Collector::start().unwrap();
+    let reader = PeriodicReader::builder(InMemoryMetricExporter::default()).with_interval(NEVER).build();
+    let local =
+        start_with(&collector, KINDS[0], NEVER, |builder| builder.metrics(|metrics| metrics.reader(reader)));
+    let histogram = local.guard.meter("test").u64_histogram("sizes").build();
+    let bound = histogram.bind(&[]);
+    for _ in 0..3_000 {
+        histogram.record(u64::MAX, &[]);
+        bound.record(u64::MAX);
+    }
+    histogram.record(5, &[]);
+    local.shutdown();
+    let histogram = collector.received().histogram("sizes", &[]).unwrap();
+    assert!(histogram.count > 1_000 && histogram.sum > 9e18, "{histogram:?}");
+}

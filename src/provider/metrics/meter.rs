@@ -24,7 +24,7 @@ use opentelemetry::metrics::{
     ObservableUpDownCounter, UpDownCounter,
 };
 
-use super::attributes::{AsFloat, Checked};
+use super::attributes::{AsFloat, Bounded, Checked};
 use super::identity::{Identities, Identity};
 use super::observer::{Observer, is_inside_locked_callback};
 use crate::diagnostics::{Diagnostics, FieldValue};
@@ -178,6 +178,6 @@ impl InstrumentProvider for CheckedMeter {
         }
         let mut inner = meter.u64_histogram(name);
         (inner.description, inner.unit, inner.boundaries) = (description, unit, boundaries);
-        Histogram::new(Arc::new(self.checked(inner.build())))
+        Histogram::new(Arc::new(Bounded::new(self.checked(inner.build()))))
     }
 }
