@@ -37,12 +37,19 @@ impl<T: Default> ForkMutex<T> {
 
     /// Returns the value for a caller that no other thread competes with.
     pub(crate) fn get_mut(&mut self) -> &mut T {
-        if let Some(replacement) = self.replacement.take() {
+        if self.fork.is_child() {
+            self.adopt();
+        }
+        self.value.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the value that of this process, a child.
+    #[cold]
+    fn adopt(&mut self) {
+        while let Some(replacement) = self.replacement.take() {
             *self = *replacement;
         }
-        // Whatever process this is, the value is its own from now on.
         self.fork = Fork::new();
-        self.value.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Other threads of the child hold the lock for moments only.

@@ -92,7 +92,7 @@ use super::errors;
 use super::filter::FilterHandle;
 use super::reentrancy::ReentrancyGuard;
 use crate::export::encode;
-use crate::export::own_threads::{ForkMutex, on_io_thread};
+use crate::export::own_threads::on_io_thread;
 use crate::lines::kept_fields::KeptFields;
 use crate::semconv;
 use crate::trace_ids::{TraceIds, with_current};
@@ -232,7 +232,7 @@ impl SpanBridge {
         if self.records_code_location {
             pending.additions().attributes = code_location(state.metadata);
         }
-        state.stage = ForkMutex::new(Stage::Pending(pending));
+        *state.stage.get_mut() = Stage::Pending(pending);
     }
 
     /// Returns `true` if fields that are recorded later belong to an OpenTelemetry span.

@@ -146,6 +146,8 @@ impl SpanState {
         {
             state.id = id.clone();
             state.metadata = metadata;
+            // The thread may be that of a child now, and the memory from before the fork.
+            *state.stage.get_mut() = Stage::Settled;
             return spare;
         }
         Arc::new(Self {
@@ -167,7 +169,7 @@ impl SpanState {
         // What is dropped here can run code of the user, which can come back here.
         state.parent = None;
         state.is_included = false;
-        state.stage = ForkMutex::new(Stage::Settled);
+        *state.stage.get_mut() = Stage::Settled;
         state.started = OnceLock::new();
         state.twin = OnceLock::new();
         state.errors.get_mut().clear();
