@@ -31,7 +31,9 @@ mod views;
 
 pub(crate) use builder_hooks::{BuilderHooks, View};
 pub(crate) use caught::Caught;
-pub(crate) use flagged_span::{GlobalTracerProvider, with_flagged_span};
+pub(crate) use flagged_span::GlobalTracerProvider;
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub(crate) use flagged_span::with_flagged_span;
 pub(crate) use ids::RandomIds;
 pub(crate) use log::logger_provider;
 pub use metrics::{TelemetryMeterProvider, duration_histogram};

@@ -76,6 +76,7 @@ impl Proxy {
     }
 
     /// Returns the credentials as bytes, if there are some.
+    #[cfg(feature = "config-file")]
     pub(crate) fn secret(&self) -> Option<Vec<u8>> {
         match &self.protocol {
             ProxyProtocol::Http { authorization } => Some(authorization.as_ref()?.as_bytes().to_vec()),
@@ -86,6 +87,7 @@ impl Proxy {
     }
 
     /// Returns the address as it is given, without credentials.
+    #[cfg(feature = "config-file")]
     pub(crate) fn address(&self) -> String {
         let address = self.uri.to_string();
         let address = address.trim_end_matches('/');

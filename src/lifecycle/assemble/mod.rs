@@ -2,6 +2,7 @@
 //!
 //! | file | builds |
 //! |---|---|
+//! | `bridge` | the bridge from `tracing` spans to OpenTelemetry, of the kind that the user's additions need |
 //! | `filters` | the three filters, for lines, records and spans, with what is wrong with them |
 //! | `lines` | the output of log lines: format, writer, colours |
 //! | `pipelines` | a queue and a ledger for each destination of each signal |
@@ -19,6 +20,7 @@
 //!
 //! If a step fails, what was started before it is dropped, and its threads end: nothing of it was visible.
 
+mod bridge;
 mod filters;
 mod lines;
 mod pipelines;
@@ -27,15 +29,11 @@ mod prometheus;
 mod providers;
 mod records;
 
-use std::sync::Arc;
-
-use opentelemetry::InstrumentationScope;
 use opentelemetry::propagation::TextMapCompositePropagator;
-use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing_core::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
 
+use self::bridge::{BridgeOptions, direct_source};
 #[cfg(feature = "config-file")]
 pub(crate) use self::filters::filter_warnings;
 pub(crate) use self::filters::mistakes_in_code;
@@ -50,15 +48,13 @@ use crate::export::{Exporter, encode};
 use crate::lifecycle::Additions;
 use crate::lifecycle::guard::Running;
 #[cfg(feature = "config-file")]
-use crate::lifecycle::reload::{LiveParts, Reloader};
+use crate::lifecycle::reload::reloader;
 use crate::lifecycle::start_line::StartLine;
 use crate::lines::context_fields::BaggageKeys;
+use crate::propagation;
 use crate::provider::{SharedSampler, resource};
-use crate::settings::{Env, Settings, Signal};
-use crate::subscriber::{
-    DirectSource, Filters, LayerParts, Marks, SpanBridge, SpanSource, Spans, StockBridge,
-};
-use crate::{propagation, semconv};
+use crate::settings::{Env, Settings};
+use crate::subscriber::{LayerParts, Marks};
 
 /// Telemetry that runs and that no global refers to yet.
 pub(crate) struct Assembled<S> {
@@ -124,17 +120,10 @@ where
     let routes = pipelines.routes(&settings);
     let exporter = Exporter::start(routes, resource_bytes.into(), settings.lines.no_color, &diagnostics)?;
     let start_line = StartLine::new(&settings, lines.description);
-    // The ids of a user's generator are not known in advance.
-    let has_shortcuts = !additions.custom_ids;
-    let custom = additions.sampler.take();
-    let sampler = SharedSampler::with_shortcuts(&settings.traces.sampler, custom, has_shortcuts);
+    let sampler = sampler(&settings, &mut additions);
     let globals = globals(&settings, &mut additions, start_line, lines.writes_to_console, sampler.clone());
     #[cfg(feature = "config-file")]
-    let reloader = additions.config_file.take().map(|file| {
-        let (filters, samplers) = (filters.clone(), vec![sampler.clone()]);
-        let parts = LiveParts { filters, samplers, diagnostics: diagnostics.clone() };
-        Arc::new(Reloader::new(file, &settings, parts))
-    });
+    let reloader = reloader(additions.config_file.take(), &settings, &filters, &sampler, &diagnostics);
     let bridge_options = settings.has_spans().then(|| BridgeOptions::new(&additions, sampler.clone()));
     let has_log_processors = !additions.log_processors.is_empty();
     let context = record_context(&settings, &mut additions);
@@ -186,57 +175,11 @@ where
     Ok(Assembled { layer, running, pipelines, globals })
 }
 
-/// How `tracing` spans become spans of the API, as far as the user's additions decide it. Read before the providers take
-/// the additions.
-struct BridgeOptions {
-    /// The bridge of `tracing-opentelemetry`, instead of ours.
-    is_stock: bool,
-    /// The user added span processors or changed the SDK's builder: spans must be the SDK's.
-    needs_sdk_spans: bool,
-    has_random_ids: bool,
-    /// Events are span events as well.
-    has_events: bool,
-    has_code_location: bool,
-    sampler: SharedSampler,
-}
-
-impl BridgeOptions {
-    fn new(additions: &Additions, sampler: SharedSampler) -> Self {
-        Self {
-            is_stock: additions.uses_stock_bridge,
-            needs_sdk_spans: !additions.tracer_provider.is_empty(),
-            has_random_ids: !additions.custom_ids,
-            has_events: additions.events_on_spans,
-            has_code_location: additions.records_code_location,
-            sampler,
-        }
-    }
-
-    /// Returns the bridge for the layer, and ours once more for the guard, which counts the spans that are open at the end.
-    fn bridge<S>(
-        self,
-        provider: &SdkTracerProvider,
-        direct: DirectSource,
-        filters: &Filters,
-    ) -> (Option<Spans<S>>, Option<Arc<SpanBridge>>)
-    where
-        S: Subscriber + for<'a> LookupSpan<'a>,
-    {
-        let tracer = || provider.tracer_with_scope(scope());
-        if self.is_stock {
-            let stock = StockBridge::new(tracer(), filters.spans.clone(), self.has_events);
-            return (Some(Spans::Stock(stock)), None);
-        }
-        let source = match self.needs_sdk_spans {
-            true => SpanSource::sdk(tracer(), self.sampler, self.has_random_ids),
-            false => SpanSource::direct(direct, self.sampler),
-        };
-        let bridge = SpanBridge::new(source, filters.spans.clone())
-            .with_events(self.has_events)
-            .with_code_location(self.has_code_location);
-        let bridge = Arc::new(bridge);
-        (Some(Spans::Own(Arc::clone(&bridge))), Some(bridge))
-    }
+/// Returns the sampler, which can be replaced. The ids of a user's generator are not known in advance, so that no decision
+/// can be taken before there is one.
+fn sampler(settings: &Settings, additions: &mut Additions) -> SharedSampler {
+    let has_shortcuts = !additions.custom_ids;
+    SharedSampler::with_shortcuts(&settings.traces.sampler, additions.sampler.take(), has_shortcuts)
 }
 
 /// Takes what becomes global from settings and additions.
@@ -273,17 +216,4 @@ fn record_context(settings: &Settings, additions: &mut Additions) -> RecordConte
         has_span_fields: settings.logs.span_fields,
         value_length,
     }
-}
-
-/// Spans that are encoded when they are recorded, and go straight into the queue.
-fn direct_source(settings: &Settings, pipelines: &Pipelines) -> DirectSource {
-    let mut encoded_scope = Vec::new();
-    encode::scope(&mut encoded_scope, &scope(), None);
-    let queue = pipelines.queue(Signal::Traces).cloned();
-    DirectSource { queue, scope: encoded_scope, limits: settings.traces.limits }
-}
-
-/// The instrumentation scope of spans that come from `tracing`.
-fn scope() -> InstrumentationScope {
-    InstrumentationScope::builder(semconv::SCOPE_NAME).with_version(semconv::SCOPE_VERSION).build()
 }

@@ -16,12 +16,11 @@ mod watch;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
 pub use self::error::ReloadError;
-pub(crate) use self::live::LiveParts;
-use self::live::LiveSettings;
+use self::live::{LiveParts, LiveSettings};
 pub use self::summary::ReloadSummary;
 pub(crate) use self::watch::Watcher;
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
@@ -61,7 +60,7 @@ enum Version {
 
 impl Reloader {
     /// `settings` are those of `file`, with which telemetry is started.
-    pub(crate) fn new(mut file: LoadedFile, settings: &Settings, parts: LiveParts) -> Self {
+    fn new(mut file: LoadedFile, settings: &Settings, parts: LiveParts) -> Self {
         let state = State {
             version: Version::Content(file.take_content()),
             live: LiveSettings::new(settings),
@@ -124,6 +123,19 @@ impl Reloader {
         *lock(&self.thread) = Some(current);
         Some(Reloading { state, thread: &self.thread })
     }
+}
+
+/// Returns what applies later versions of the file, if there is one.
+pub(crate) fn reloader(
+    file: Option<LoadedFile>,
+    settings: &Settings,
+    filters: &Filters,
+    sampler: &SharedSampler,
+    diagnostics: &Diagnostics,
+) -> Option<Arc<Reloader>> {
+    let (filters, samplers) = (filters.clone(), vec![sampler.clone()]);
+    let parts = LiveParts { filters, samplers, diagnostics: diagnostics.clone() };
+    Some(Arc::new(Reloader::new(file?, settings, parts)))
 }
 
 impl State {

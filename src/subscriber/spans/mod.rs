@@ -29,7 +29,7 @@
 //! # Locks
 //!
 //! No lock is held while code of the user runs: samplers, span processors, `Debug` implementations. While a thread
-//! runs a sampler, another one that needs the same span waits for at most [`MAX_START`]. Attributes are encoded without
+//! runs a sampler, another one that needs the same span waits for at most [`MAX_START`](start). Attributes are encoded without
 //! a lock, and added under one.
 //!
 //! # What differs from `tracing-opentelemetry`
@@ -59,13 +59,13 @@ mod fields;
 mod handler;
 mod open;
 mod source;
+mod start;
 mod state;
 mod status;
 mod stock;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use opentelemetry::trace::{Link, TraceContextExt};
 use opentelemetry::{Context as OtelContext, KeyValue};
@@ -90,7 +90,6 @@ use self::state::{PendingSpan, Stage, Started};
 use super::combined_filter::passes;
 use super::errors;
 use super::filter::FilterHandle;
-use super::reentrancy::ReentrancyGuard;
 use crate::export::encode;
 use crate::export::own_threads::on_io_thread;
 use crate::lines::kept_fields::KeptFields;
@@ -340,70 +339,6 @@ impl SpanBridge {
         }
     }
 
-    /// Starts a span, unless it has started.
-    fn start(&self, state: &Arc<SpanState>) -> Started {
-        if let Some(started) = state.started.get() {
-            return started.clone();
-        }
-        let stage = state.lock_stage();
-        if !stage.has_twin() {
-            return self.start_locked(state, stage, |_| {});
-        }
-        drop(stage);
-        self.start_through_twin(state).unwrap_or_else(|| self.start_with(state, |_| {}))
-    }
-
-    /// Starts a span, unless it has started. `change` is called before.
-    fn start_with(&self, state: &Arc<SpanState>, change: impl FnOnce(&mut PendingSpan)) -> Started {
-        self.start_locked(state, state.lock_stage(), change)
-    }
-
-    fn start_locked(
-        &self,
-        state: &Arc<SpanState>,
-        mut stage: MutexGuard<'_, Stage>,
-        change: impl FnOnce(&mut PendingSpan),
-    ) -> Started {
-        match &mut *stage {
-            Stage::Pending(pending) => {
-                change(pending);
-                if !self.source.runs_user_code() {
-                    let started = self.settle(state, pending);
-                    *stage = Stage::Settled;
-                    return started;
-                }
-                let mut pending = std::mem::take(pending);
-                *stage = Stage::Starting(std::thread::current().id(), pending.parent.clone());
-                drop(stage);
-                let started = self.settle(state, &mut pending);
-                *state.lock_stage() = Stage::Settled;
-                STARTED.1.notify_all();
-                started
-            }
-            Stage::Starting(thread, around) => {
-                let (is_own, around) = (*thread == std::thread::current().id(), around.clone());
-                drop(stage);
-                (!is_own).then(|| wait_for(state)).flatten().unwrap_or_else(|| Started::transparent(around))
-            }
-            Stage::Settled => {
-                state.started.get().cloned().unwrap_or_else(|| Started::transparent(OtelContext::new()))
-            }
-        }
-    }
-
-    /// Starts a pending span, and stores the result. A panic of user code makes it stand for the span around it.
-    fn settle(&self, state: &SpanState, pending: &mut PendingSpan) -> Started {
-        let start = || {
-            // Events of a sampler or a span processor must not need this span.
-            let _inside = self.source.runs_user_code().then(ReentrancyGuard::enter);
-            self.source.start(&mut *pending, state)
-        };
-        // The panic hook reports it when code of the user panics.
-        let started = catch_unwind(AssertUnwindSafe(start));
-        let started = started.unwrap_or_else(|_| Started::transparent(pending.parent.clone()));
-        state.started.get_or_init(|| started).clone()
-    }
-
     /// Adds a link to a span, started or not.
     fn add_link(&self, state: &Arc<SpanState>, link: Link) {
         if !state.is_included || encode::is_empty_link(&link) {
@@ -414,17 +349,6 @@ impl SpanBridge {
         }
         self.start(state).context.span().add_link(link.span_context, link.attributes);
     }
-}
-
-/// Waits for another thread that is starting the span.
-fn wait_for(state: &SpanState) -> Option<Started> {
-    let deadline = std::time::Instant::now() + MAX_START;
-    let mut waiting = STARTED.0.lock().unwrap_or_else(PoisonError::into_inner);
-    while state.started.get().is_none() && std::time::Instant::now() < deadline {
-        let wait = STARTED.1.wait_timeout(waiting, Duration::from_millis(10));
-        waiting = wait.unwrap_or_else(PoisonError::into_inner).0;
-    }
-    state.started.get().cloned()
 }
 
 /// Passes fields to a span that has started.
@@ -452,12 +376,6 @@ fn code_location(metadata: &'static Metadata<'static>) -> Vec<KeyValue> {
     let module = metadata.module_path().map(|module| KeyValue::new(semconv::CODE_MODULE_NAME, module));
     [file, line, module].into_iter().flatten().collect()
 }
-
-/// Notified when a span has started; which one, the waiting thread sees itself.
-static STARTED: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
-
-/// How long a thread waits for another one that is starting the same span. Then it goes on with the span around it.
-const MAX_START: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod stress;
