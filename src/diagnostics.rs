@@ -2,7 +2,7 @@
 //!
 //! A line about telemetry itself (a collector that is down, an invalid variable, items that were lost) must reach a
 //! person, must not be exported by the exporter that it is about, and must be as valid as any other line. So it does not
-//! pass through `tracing`: the assembler hands down a function that writes one line.
+//! pass through `tracing`: the assembler provides a function that writes one line.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

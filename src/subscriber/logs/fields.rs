@@ -58,7 +58,7 @@ struct FieldNames {
 }
 
 impl FieldNames {
-    fn of(fields: &FieldSet) -> Self {
+    fn new(fields: &FieldSet) -> Self {
         let mut names = Self { hashes: 0, may_repeat: false };
         for field in fields {
             let hash = Self::hash(field.name());
@@ -111,7 +111,7 @@ impl<'a, R: Record> EventFields<'a, R> {
             metadata: context.metadata,
             options,
             record,
-            names: FieldNames::of(event.metadata().fields()),
+            names: FieldNames::new(event.metadata().fields()),
             is_log: context.is_log_record,
             has_message: false,
             written: 0,
