@@ -30,9 +30,16 @@ impl Backoff {
         self.failures > 0 || self.throttled > 0
     }
 
-    /// When the next request may be sent, if not now.
+    /// When the next request may be sent. A moment that is over stays until it is noticed by [`Self::is_pausing`]: one
+    /// that passes between two looks at the clock must not be slept through.
     pub(super) fn until(&self) -> Option<Instant> {
-        self.until.filter(|until| *until > Instant::now())
+        self.until
+    }
+
+    /// Returns `true` during a pause, and ends one whose time is over.
+    pub(super) fn is_pausing(&mut self) -> bool {
+        self.until = self.until.filter(|until| *until > Instant::now());
+        self.until.is_some()
     }
 
     /// Ends the pause: the next failure starts with a short one.
@@ -123,6 +130,17 @@ mod tests {
             backoff.failed(&failure(Cause::Throttled, None), Duration::MAX);
         }
         assert!(left(&backoff) > MAX / 4, "{backoff:?}");
+    }
+
+    #[test]
+    fn a_pause_that_is_over_is_due_until_it_is_noticed() {
+        let mut backoff = Backoff::default();
+        backoff.failed(&failure(Cause::ConnectionRefused, None), MIN);
+        assert!(backoff.is_pausing());
+        std::thread::sleep(MIN);
+        assert!(backoff.until().is_some_and(|until| until <= Instant::now()));
+        assert!(!backoff.is_pausing());
+        assert_eq!(backoff.until(), None);
     }
 
     #[test]

@@ -212,7 +212,8 @@ impl Worker {
 
     /// Sends batches as long as another request may be in flight.
     fn fill_window(&mut self) {
-        if self.should_stop() || (self.backoff.until().is_some() && !self.flush_requested) {
+        let is_pausing = self.backoff.is_pausing();
+        if self.should_stop() || (is_pausing && !self.flush_requested) {
             return;
         }
         let due = Instant::now() >= self.next_tick;
