@@ -19,7 +19,7 @@ impl SharedLevel {
         self.0.store(number(level), Ordering::Relaxed);
     }
 
-    /// Makes the level that of `other`, once.
+    /// Copies the level that `other` has now.
     pub(crate) fn take_over(&self, other: &Self) {
         self.0.store(other.0.load(Ordering::Relaxed), Ordering::Relaxed);
     }

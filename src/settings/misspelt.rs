@@ -1,6 +1,6 @@
 //! Finds misspelt names of variables.
 //!
-//! A variable with a typo would otherwise be ignored without a word. Only names within two edits of a known one are
+//! A variable with a typo would otherwise be ignored silently. Only names within two edits of a known one are
 //! reported: `OTEL_…` also belongs to other programs and to other languages' SDKs.
 
 use super::env::names;

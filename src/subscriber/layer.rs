@@ -379,7 +379,7 @@ where
         if !line && !record && bridge.is_none() && events.is_none() {
             return;
         }
-        let moment = EventContext {
+        let context = EventContext {
             time: SystemTime::now(),
             ids: if event.is_contextual() { ids } else { self.ids_of_parent(event, nested) },
             metadata,
@@ -399,20 +399,20 @@ where
             let span_event = span_event.as_mut().map(|visitor| visitor as _);
             let mut others = SharedVisit::new([record, mark, span_event]);
             match lines {
-                Some(lines) => lines.write_event(event, span, &moment, &mut others),
+                Some(lines) => lines.write_event(event, span, &context, &mut others),
                 None => others.visit(None, &|visitor| event.record(visitor)),
             }
         };
         // The line comes first: a panic is written even if a later step fails.
         match self.records.as_ref().filter(|_| record) {
-            Some(records) => records(event, &moment, span, &mut visit),
+            Some(records) => records(event, &context, span, &mut visit),
             None => visit(None),
         }
         if let Some((bridge, fields)) = events.zip(span_event) {
-            bridge.add_event(event, &fields, moment.time);
+            bridge.add_event(event, &fields, context.time);
         }
         if let Some(mark) = mark {
-            mark.set(moment.time);
+            mark.set(context.time);
         }
         if let Some(bridge) = bridge.filter(|_| is_panic) {
             errors::note_panic(event, bridge, &self.marks);
@@ -432,10 +432,10 @@ where
             && passes(self.wants.lines.as_ref(), metadata, &ctx)
             && self.sdk_lines.allows(Instant::now())
         {
-            let moment = EventContext { time: SystemTime::now(), ids: None, metadata, is_log_record };
+            let context = EventContext { time: SystemTime::now(), ids: None, metadata, is_log_record };
             let span = self.spans.state_for_event(event);
             let span = span.as_deref().map(|span| span as &dyn SpanChain);
-            lines.write_event(event, span, &moment, &mut SharedVisit::default());
+            lines.write_event(event, span, &context, &mut SharedVisit::default());
         }
     }
 

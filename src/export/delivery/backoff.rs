@@ -3,7 +3,7 @@
 //! The pause begins at 50 to 100 ms and doubles with each failure, up to 2.5 to 5 s. What the collector requests by
 //! `RetryInfo` or `Retry-After` counts instead, within 50 ms and 10 minutes.
 //!
-//! A limit of the rate has pauses of its own. After an outage all programs send at once, and gateways limit them: a try that
+//! Rate limiting has pauses of its own. After an outage all programs send at once, and gateways limit them: a try that
 //! is throttled then shows that the collector is back, and must not wait as long as if it were not.
 
 use std::hash::{BuildHasher, RandomState};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Fork;
 
-/// A mutex that does not hang a forked child: a thread of the parent that held it at the fork does not exist there, and
+/// A mutex that cannot hang a forked child: a thread of the parent that held it at the fork does not exist in the child, and
 /// never unlocks it.
 ///
 /// If it stays locked, the child abandons the value and continues with a default one. A panic while it is locked leaves

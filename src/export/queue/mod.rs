@@ -46,7 +46,7 @@ pub(crate) struct Queue {
     state: Mutex<QueueState>,
     /// One for each lane.
     outlets: Box<[Outlet]>,
-    /// In a child process no thread empties the queue, and the lock may be held by none that exists.
+    /// In a child process no thread empties the queue, and the lock may be held by a thread that does not exist there.
     fork: Fork,
     /// In a child process, the queue that takes the items there.
     successor: OnceLock<Arc<Self>>,

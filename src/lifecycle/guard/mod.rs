@@ -58,7 +58,7 @@ use crate::subscriber::FilterError;
 ///   before the process ends: under `panic = "abort"`, in a destructor during another panic, in a function that cannot
 ///   unwind.
 /// - A guard in a `static`, or one that is leaked or forgotten (`std::mem::forget`), is never dropped. What was recorded
-///   in the last seconds is lost without a word: keep the guard in `main`.
+///   in the last seconds is lost silently: keep the guard in `main`.
 /// - What is recorded after the guard was dropped is counted as dropped at most. In a function that `atexit` calls, or in
 ///   the destructor of a thread-local variable, a span can end the process with `SIGABRT`: `tracing-subscriber` and
 ///   OpenTelemetry have discarded their state of the thread.
@@ -395,6 +395,7 @@ impl fmt::Debug for TelemetryGuard {
             .finish_non_exhaustive()
     }
 }
+
 fn left_until(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }

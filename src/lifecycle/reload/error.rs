@@ -16,7 +16,7 @@ pub enum ReloadError {
     /// The file cannot be read, or is wrong; each mistake is listed with its place.
     #[error(transparent)]
     Invalid(InitError),
-    /// This is a forked child process: telemetry belongs to its parent.
+    /// The guard belongs to the parent of this forked process.
     #[error("the configuration file is not reloaded in a forked process, whose parent has the telemetry")]
     Forked,
     /// The closure of [`config_file_changes`](crate::Builder::config_file_changes) called for a reload itself.

@@ -4,10 +4,10 @@
 //! |---|---|
 //! | [`Reloader`] | checks a version of the file completely, then applies what can change |
 //! | `live` | the settings that can change, and what they change |
-//! | `watch` | reads the file again and again, if that was asked for |
+//! | `watch` | reads the file again and again, if `reload_interval` is set |
 //!
-//! A version with a mistake changes nothing. Each version is reported once, by whichever of the guard and the watching
-//! thread sees it first.
+//! A version with a mistake changes nothing. While the file is watched, each version is logged once; the guard's
+//! `reload` logs what it applied each time, and returns errors.
 
 mod error;
 mod live;

@@ -46,7 +46,7 @@ fn watch(reloader: &Reloader, interval: Duration, ended: &Receiver<()>) {
     }
 }
 
-/// Waits until the file is written completely: until two readings are the same, but not for ever. Returns `false` if
+/// Waits until the file is written completely: until two readings are the same, but not forever. Returns `false` if
 /// telemetry ends meanwhile.
 fn is_settled(
     reloader: &Reloader,

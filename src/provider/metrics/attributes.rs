@@ -50,7 +50,7 @@ fn has_duplicates(attributes: &[KeyValue]) -> bool {
 }
 
 /// An instrument of the SDK that gets each key once, and nothing in a forked child: a thread of the parent may hold the
-/// SDK's lock there for ever.
+/// SDK's lock there forever.
 ///
 /// It stands in front of counters, gauges and histograms, and hands each measurement on with [`unique`] attributes. A
 /// bound instrument has its attributes made unique once, when it is bound.
