@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 /// The longest text that is kept or exported, in bytes: a message, a value, a name.
 ///
-/// The OpenTelemetry Collector takes requests of 4 MiB, unless it is configured otherwise.
+/// More than a receiver takes in one request as it comes: the OpenTelemetry Collector accepts 4 MiB.
 pub(crate) const MAX_TEXT: usize = 4 << 20;
 
 /// The longest text in a log line, in bytes. Lines go to files as well, which take more than a collector.
@@ -13,8 +13,8 @@ pub(crate) const MAX_LINE_TEXT: usize = 16 << 20;
 /// The longest text of an error and its causes together, in bytes. One event shows it several times.
 pub(crate) const MAX_ERROR_TEXT: usize = 1 << 20;
 
-/// Returns how long one more text may be beside others of `used` bytes. Together they have at most `max` bytes, but short
-/// ones are not cut.
+/// Returns how long one more text may be beside others of `used` bytes. Together they have at most `max` bytes, and
+/// [`SHORT`] more for each further text.
 #[inline]
 pub(crate) fn room_beside(used: usize, max: usize) -> usize {
     max.saturating_sub(used).max(SHORT)

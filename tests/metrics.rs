@@ -662,3 +662,23 @@ fn huge_measurements_do_not_panic_where_a_reader_of_the_user_gets_integers() {
     let histogram = collector.received().histogram("sizes", &[]).unwrap();
     assert!(histogram.count > 1_000 && histogram.sum > 9e18, "{histogram:?}");
 }
+
+#[test]
+fn a_flush_without_time_does_not_hold_up_the_shutdown() {
+    let collector = Collector::start().unwrap();
+    let local = Local::with(&collector.endpoint(), |builder| {
+        builder
+            .metrics(|metrics| metrics.interval(Duration::from_secs(600)))
+            .shutdown_timeout(Duration::from_secs(600))
+    });
+    local.record(0..1);
+    for _ in 0..10 {
+        // It is over before it begins.
+        local.guard.force_flush(Duration::ZERO).unwrap_err();
+    }
+    let begin = Instant::now();
+    let (delivery, _) = local.shutdown();
+    assert!(begin.elapsed() < PATIENCE, "{:?}", begin.elapsed());
+    assert_eq!(delivery.lost(), 0, "{delivery}");
+    assert_eq!(collector.received().value("recorded", &[]), Some(1.0));
+}

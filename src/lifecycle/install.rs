@@ -21,7 +21,7 @@
 //! destinations and providers are the child's.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use opentelemetry::global;
@@ -222,9 +222,7 @@ impl Predecessor {
     }
 
     fn put_back(self) {
-        if let Ok(mut installed) = INSTALLED.try_lock() {
-            *installed = Some(self);
-        }
+        *INSTALLED.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
     }
 
     /// Makes this the front of telemetry that was built in a child.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use opentelemetry::baggage::BaggageExt as _;
 use opentelemetry::{Context, KeyValue, Value};
 
-use crate::trace_ids::may_touch_context;
+use crate::trace_ids::{may_touch_context, with_current};
 
 /// The current context with fields that stand in every log line and every log record made while it is attached.
 ///
@@ -39,12 +39,14 @@ use crate::trace_ids::may_touch_context;
 #[must_use = "the fields count while the context is attached"]
 pub fn with_fields(fields: impl IntoIterator<Item = KeyValue>) -> Context {
     let fields: Vec<KeyValue> = fields.into_iter().collect();
-    Context::map_current(|context| {
+    let extended = |context: &Context| {
         let outer = context.get::<Fields>().map_or(&[][..], |outer| &outer.0);
         let kept = outer.iter().filter(|old| fields.iter().all(|new| new.key != old.key));
         let all = fields.iter().chain(kept).cloned().collect();
         context.with_value(Fields(all))
-    })
+    };
+    // On a thread that is ending there may be no current context.
+    with_current(extended).unwrap_or_else(|| extended(&Context::new()))
 }
 
 /// The fields in the context.

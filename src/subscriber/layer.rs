@@ -157,13 +157,13 @@ impl<S> fmt::Debug for LayerParts<S> {
     }
 }
 
-/// The layer that writes lines and records, and drives the bridge.
 /// Returns `true` for the SDK's error about an observable instrument that a view drops, as the view is meant to. Its errors
 /// about instruments that cannot be created have a reason.
 fn is_about_dropping_view(metadata: &Metadata<'_>) -> bool {
     metadata.name() == "InstrumentCreationFailed" && metadata.fields().field("reason").is_none()
 }
 
+/// The layer that writes lines and records, and drives the bridge.
 struct Outputs<S> {
     lines: Option<Lines>,
     records: Option<Records>,

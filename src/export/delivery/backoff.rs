@@ -30,8 +30,8 @@ impl Backoff {
         self.failures > 0 || self.throttled > 0
     }
 
-    /// When the next request may be sent. A moment that is over stays until it is noticed by [`Self::is_pausing`]: one
-    /// that passes between two looks at the clock must not be slept through.
+    /// When the next request may be sent. An expired pause is returned until
+    /// [`is_pausing`](Self::is_pausing) clears it, so that the worker wakes at once.
     pub(super) fn until(&self) -> Option<Instant> {
         self.until
     }

@@ -218,7 +218,12 @@ fn powers_of_two(histogram: &Exponential) -> Vec<(f64, u64)> {
         // Without gaps, so that the set of series changes only when the range grows.
         for exponent in first..=last {
             below += counts.get(&exponent).copied().unwrap_or_default();
-            buckets.push((2_f64.powi(i32::try_from(exponent).unwrap_or(i32::MAX)), below));
+            // `powi` cannot compute the smallest powers.
+            let boundary = f64::from(i32::try_from(exponent).unwrap_or(i32::MAX)).exp2();
+            // The bucket without a boundary follows in any case.
+            if boundary.is_finite() {
+                buckets.push((boundary, below));
+            }
         }
     }
     buckets
@@ -231,7 +236,7 @@ fn exponent(index: i64, scale: i32) -> i64 {
         Ok(scale) => upper.saturating_add((1_i64 << scale.min(62)) - 1) >> scale.min(62),
         Err(_) => upper.saturating_mul(1_i64 << scale.unsigned_abs().min(62)),
     };
-    // The exponents of finite numbers.
+    // The exponents of finite numbers, and one more.
     exponent.clamp(-1074, 1024)
 }
 

@@ -127,8 +127,10 @@ impl Flusher {
         let Some(flusher) = self.current() else { return };
         if flusher.request(timeout, Box::new(|_| ())).is_err() {
             let mut state = flusher.0.lock();
-            state.waiting.clear();
-            (state.is_served, state.is_collecting) = (false, false);
+            // Others may have joined meanwhile.
+            let calls = std::mem::take(&mut state.waiting);
+            flusher.0.end_serving(state);
+            answer(calls, &Err(ExportError::Timeout(Duration::ZERO)));
         }
     }
 
@@ -173,8 +175,7 @@ impl Shared {
                 let waited = self.changed.wait_timeout(state, wait);
                 state = waited.unwrap_or_else(PoisonError::into_inner).0;
             } else if state.waiting.is_empty() {
-                state.is_served = false;
-                return;
+                return self.end_serving(state);
             } else {
                 let limits = state.begin();
                 drop(state);
@@ -185,6 +186,13 @@ impl Shared {
                 state = self.lock();
             }
         }
+    }
+
+    /// Notes that no thread serves calls. Nothing is collected for those that were answered before their flush began.
+    fn end_serving(&self, mut state: MutexGuard<'_, FlushState>) {
+        (state.is_served, state.is_collecting) = (false, false);
+        drop(state);
+        self.changed.notify_all();
     }
 
     /// Flushes everything once.

@@ -14,10 +14,10 @@ mod live;
 mod summary;
 mod watch;
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
+use std::{fmt, io};
 
 pub use self::error::ReloadError;
 use self::live::{LiveParts, LiveSettings};
@@ -31,7 +31,6 @@ use crate::settings::{LoadedFile, Settings, read_config_file};
 use crate::subscriber::Filters;
 
 /// Applies later versions of the configuration file.
-#[derive(Debug)]
 pub(crate) struct Reloader {
     path: PathBuf,
     parts: LiveParts,
@@ -40,7 +39,6 @@ pub(crate) struct Reloader {
     thread: Mutex<Option<ThreadId>>,
 }
 
-#[derive(Debug)]
 struct State {
     file: LoadedFile,
     live: LiveSettings,
@@ -51,7 +49,7 @@ struct State {
 }
 
 /// What is found at the path of the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 enum Version {
     Content(Vec<u8>),
     /// It cannot be read, for this reason.
@@ -136,6 +134,13 @@ pub(crate) fn reloader(
     let (filters, samplers) = (filters.clone(), vec![sampler.clone()]);
     let parts = LiveParts { filters, samplers, diagnostics: diagnostics.clone() };
     Some(Arc::new(Reloader::new(file?, settings, parts)))
+}
+
+/// Without the content of the file, which may hold secrets.
+impl fmt::Debug for Reloader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reloader").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl State {

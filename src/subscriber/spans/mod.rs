@@ -301,7 +301,10 @@ impl SpanBridge {
 
     /// Ends a span.
     pub(super) fn on_close(&self, state: &Arc<SpanState>) {
-        if state.is_included && !state.is_inherited() {
+        if state.is_included && state.is_inherited() {
+            // The parent ends it. To drop it here would end it, too.
+            std::mem::forget(state.started.get().cloned());
+        } else if state.is_included {
             let started = self.start(state);
             if let Some(start) = started.own {
                 started.context.span().end_with_timestamp(start.end());

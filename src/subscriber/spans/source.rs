@@ -231,8 +231,7 @@ fn start_sdk(tracer: &SdkTracer, pending: &mut PendingSpan, state: &SpanState, f
     Started { context: around.with_span(span), own: Some(start), is_recording: true }
 }
 
-/// All attributes of a pending span.
-/// Returns the fields, then what extension traits have set.
+/// Returns all attributes of a pending span: the fields, then what extension traits have set.
 fn key_values(additions: Option<&Additions>, state: &SpanState) -> Vec<KeyValue> {
     let fields = state.kept.fields();
     let recorded = attributes(&fields).map(|(key, value)| key_value(key, value));

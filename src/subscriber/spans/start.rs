@@ -43,6 +43,11 @@ impl SpanBridge {
         change: impl FnOnce(&mut PendingSpan),
     ) -> Started {
         match &mut *stage {
+            Stage::Pending(pending) if state.is_inherited() => {
+                // The parent starts it, with ids of its own.
+                let around = pending.parent.clone();
+                state.started.get_or_init(|| Started::transparent(around)).clone()
+            }
             Stage::Pending(pending) => {
                 change(pending);
                 if !self.source.runs_user_code() {

@@ -260,3 +260,15 @@ fn names_without_suffixes_are_the_metrics_own() {
         ["target_info{service_name=\"shop\"} 1", "disk_io 1", "disk_io_total 1", "hit_ratio 1"]
     );
 }
+
+#[test]
+fn boundaries_at_the_ends_of_the_range_are_positive_and_finite() {
+    let with_one_at = |offset| {
+        let mut histogram = Exponential::default();
+        histogram.positive.offset = offset;
+        histogram.positive.counts = vec![1];
+        powers_of_two(&histogram)
+    };
+    assert_eq!(with_one_at(1023), []);
+    assert_eq!(with_one_at(-1075), [(f64::from_bits(1), 1)]);
+}
