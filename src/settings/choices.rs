@@ -1,4 +1,15 @@
 //! Settings that are a list of choices from a closed set, such as resource detectors.
+//!
+//! The variable is a list of names, such as `process,host`. `none` is a name without choices, `all` one with all of
+//! them.
+//!
+//! | the list has | result |
+//! |---|---|
+//! | known names | their choices |
+//! | known and unknown names | the known choices, and a warning that lists the names there are |
+//! | only unknown names | what code has chosen, or else the default, and the warning |
+//!
+//! In a configuration file and in code, an unknown name is a mistake.
 
 use std::borrow::Cow;
 
@@ -79,11 +90,14 @@ pub(super) fn show<T: PartialEq>(choices: &[T], names: &Names<T>) -> String {
 }
 
 /// Returns the first name of a choice.
+///
+/// Names for several choices, such as `all`, are not considered.
 pub(super) fn name<T: PartialEq>(choice: &T, names: &Names<T>) -> &'static str {
     let is_name = |(_, known): &&(&str, &[T])| matches!(known, [known] if known == choice);
     names.iter().find(is_name).map_or("", |(name, _)| name)
 }
 
+/// Returns the choices in their order, without duplicates.
 fn once<T: Copy + PartialEq>(choices: &[T]) -> Vec<T> {
     choices.iter().fold(Vec::new(), |mut chosen, choice| {
         if !chosen.contains(choice) {

@@ -1,4 +1,15 @@
 //! The semantic conventions in use.
+//!
+//! Both variables are the specification's, and both are lists that the instrumentation of other libraries reads too.
+//!
+//! | variable | value | effect |
+//! |---|---|---|
+//! | `OTEL_SEMCONV_STABILITY_OPT_IN` | `rpc` | the stable names, which are the default |
+//! | | `rpc/dup` | the stable and the old names |
+//! | | `rpc/old` | the names before the first stable version; an addition of this crate |
+//! | | `http`, `database`, … | none: HTTP has its stable names only |
+//! | `OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN` | `logs` | errors are log records, not span events |
+//! | | `logs/dup` | both |
 
 use super::env::{Env, items};
 use super::secrets::quoted;
@@ -16,6 +27,8 @@ settings! {
 }
 
 /// Returns the names in RPC telemetry, for layers that work without `init()` too.
+///
+/// Warnings are added for items that begin with `rpc/` and are unknown; all others belong to someone else.
 pub(crate) fn rpc_conventions(env: &Env, warnings: &mut Vec<String>) -> RpcConventions {
     let [variable] = RPC_CONVENTIONS.variables else { return RpcConventions::default() };
     let list = env.get(variable).unwrap_or_default();
@@ -28,6 +41,7 @@ pub(crate) fn rpc_conventions(env: &Env, warnings: &mut Vec<String>) -> RpcConve
     (RPC_CONVENTION_LIST.parse)(list).unwrap_or_default()
 }
 
+/// Returns `true` for an item about RPC that is not one of [`RPC_NAMES`], such as `rpc/new`.
 fn is_unknown_rpc_convention(item: &str) -> bool {
     let prefix = item.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("rpc/"));
     prefix && one_of(item, &RPC_NAMES).is_err()
@@ -47,9 +61,11 @@ const RPC_CONVENTION_LIST: Kind<RpcConventions> = Kind {
     quote: plain,
 };
 
+/// The names in the variable, which are compared without regard to case.
 const RPC_NAMES: [(&str, RpcConventions); 3] =
     [("rpc", RpcConventions::Stable), ("rpc/dup", RpcConventions::Both), ("rpc/old", RpcConventions::Old)];
 
+/// Where an error is recorded. The default has no name in the specification: the variable is left unset.
 const EXCEPTION_SIGNALS: Kind<ExceptionSignal> = Kind {
     parse: |text| one_of(text, &[("logs", ExceptionSignal::Logs), ("logs/dup", ExceptionSignal::Both)]),
     check: any,

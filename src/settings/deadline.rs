@@ -8,4 +8,5 @@ pub(crate) fn deadline_after(timeout: Duration) -> Instant {
     now.checked_add(timeout).unwrap_or(now + FOR_EVER)
 }
 
+/// A year. Every clock can hold it.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);

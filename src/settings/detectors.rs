@@ -16,6 +16,8 @@ settings! {
 }
 
 impl Resolver<'_> {
+    /// Returns the detectors in the order in which they run. None by default: each attribute costs bytes in every
+    /// request.
     pub(super) fn resource_detectors(&mut self, config: &BuilderConfig) -> Vec<ResourceDetector> {
         self.choices(&RESOURCE_DETECTORS, &NAMES, &config.common.values)
     }
@@ -27,6 +29,7 @@ pub(super) fn name(detector: &ResourceDetector) -> &'static str {
     choices::name(detector, &NAMES)
 }
 
+/// A list of names, separated by commas.
 const DETECTOR_LIST: Kind<Cow<'static, [ResourceDetector]>> = Kind {
     parse: |list| choices::parse_known(list, &NAMES).map(Into::into),
     check: any,

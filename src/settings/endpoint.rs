@@ -16,6 +16,10 @@
 //! | `https://host:port` | TLS | TLS; paths likewise |
 //! | `host:port` | plaintext in code, TLS in a variable, unless `insecure` decides | the same |
 //! | `unix:/path` | a socket | a socket |
+//!
+//! What is refused, with a message for each: other schemes, credentials (they belong into a header), a missing host,
+//! labels of a host that no name has (`$(HOST_IP)`, `col..lector`), ports outside of 1 to 65535, IPv6 addresses without
+//! brackets, paths with characters that must be escaped, sockets on systems without them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -43,6 +47,7 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
+    /// Creates an endpoint without a path.
     pub(super) fn from_uri(uri: Uri) -> Self {
         Self { uri, has_scheme: true, path: String::new(), socket: None }
     }
@@ -265,4 +270,5 @@ const MAX_SOCKET_PATH: usize = 103;
 const MAX_SCHEME: usize = 6;
 /// OTLP/gRPC's.
 const DEFAULT_PORT: u16 = 4317;
+/// The message for a text that is none of the forms.
 const EXPECTED: &str = "not host:port, http://host:port, https://host:port or unix:/path";

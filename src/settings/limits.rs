@@ -14,7 +14,9 @@ pub(crate) struct SpanLimitSettings {
     pub(crate) events: u32,
     /// Further links are dropped and counted.
     pub(crate) links: u32,
+    /// Keys of one event; further ones are dropped and counted in the event.
     pub(crate) attributes_per_event: u32,
+    /// Keys of one link; further ones are dropped and counted in the link.
     pub(crate) attributes_per_link: u32,
 }
 
@@ -70,6 +72,7 @@ settings! {
         None;
 }
 
+/// Resolves the limits of spans; `values` are those of `Builder::traces`.
 pub(super) fn span_limits(resolver: &mut Resolver<'_>, values: &Values) -> SpanLimitSettings {
     SpanLimitSettings {
         attributes: AttributeLimits {
@@ -83,6 +86,7 @@ pub(super) fn span_limits(resolver: &mut Resolver<'_>, values: &Values) -> SpanL
     }
 }
 
+/// Resolves the limits of log records; `values` are those of `Builder::logs`.
 pub(super) fn record_limits(resolver: &mut Resolver<'_>, values: &Values) -> AttributeLimits {
     AttributeLimits {
         count: resolver.resolve(&RECORD_ATTRIBUTE_COUNT, values),

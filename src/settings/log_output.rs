@@ -9,9 +9,11 @@ use super::value_kind::{ANYTHING, LOG_FORMAT, TEXT};
 /// Resolved settings of the log output.
 #[derive(Clone, Debug)]
 pub(crate) struct LineSettings {
+    /// JSON or text, or the choice by the kind of output.
     pub(crate) format: LogFormat,
     /// Text for people is not coloured, on any output.
     pub(crate) no_color: bool,
+    /// Which events become lines.
     pub(crate) filter: Directives,
 }
 
@@ -27,6 +29,7 @@ settings! {
 }
 
 impl Resolver<'_> {
+    /// Resolves the settings of the log output.
     pub(super) fn lines(&mut self, config: &BuilderConfig) -> LineSettings {
         LineSettings {
             format: self.resolve(&LINE_FORMAT, &config.log_output),

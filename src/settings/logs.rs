@@ -15,6 +15,7 @@ use super::value_kind::{FLAG, LEVEL, TEXT};
 /// Resolved settings of log records.
 #[derive(Clone, Debug)]
 pub(crate) struct LogSettings {
+    /// Where records are sent; none by default.
     pub(crate) destinations: Vec<DestinationSettings>,
     /// Directives that decide which events become OTLP log records.
     pub(crate) filter: Directives,
@@ -24,7 +25,9 @@ pub(crate) struct LogSettings {
     pub(crate) sampled_traces_only: bool,
     /// Records carry the fields of the spans around them.
     pub(crate) span_fields: bool,
+    /// Of the attributes of one record.
     pub(crate) limits: AttributeLimits,
+    /// Shared by the destinations, each with limits of its own.
     pub(crate) queue: QueueSettings,
 }
 
@@ -40,6 +43,7 @@ settings! {
 }
 
 impl Resolver<'_> {
+    /// Resolves the settings of log records.
     pub(super) fn logs(&mut self, config: &BuilderConfig) -> LogSettings {
         let values = &config.logs.values;
         LogSettings {

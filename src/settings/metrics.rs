@@ -1,4 +1,7 @@
 //! Settings of metrics.
+//!
+//! Views and limits of cardinality come from a configuration file only. Views that a program adds in code are closures
+//! of the SDK's type, and are kept beside the settings.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -37,6 +40,8 @@ pub(crate) struct MetricSettings {
 
 impl MetricSettings {
     /// Returns the temporality of one of the destinations. People read totals.
+    ///
+    /// A stream of JSON lines has the temporality of all, since `Destination` has no setter for it there.
     pub(crate) fn temporality_of(&self, destination: &DestinationSettings) -> Temporality {
         match destination {
             DestinationSettings::Otlp(export) => export.temporality.unwrap_or(self.temporality),

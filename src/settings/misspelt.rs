@@ -2,6 +2,9 @@
 //!
 //! A variable with a typo would otherwise be ignored silently. Only names within two edits of a known one are
 //! reported: `OTEL_…` also belongs to other programs and to other languages' SDKs.
+//!
+//! The nearest known name is suggested: `OTEL_EXPORTER_OTLP_ENDPIONT: this variable is not known; did you mean
+//! OTEL_EXPORTER_OTLP_ENDPOINT?`. The value of such a variable is never shown: what it was meant for is a guess.
 
 use super::env::names;
 use super::resolve::Resolver;
@@ -59,6 +62,9 @@ pub(crate) fn known_variables() -> Vec<&'static str> {
 }
 
 /// The number of letters to insert, remove, replace or exchange with their neighbour (Damerau-Levenshtein, restricted).
+///
+/// Returns `usize::MAX` where the lengths alone differ by more than [`MAX_DISTANCE`]. Bytes are counted, which is exact
+/// for the ASCII names that are compared.
 pub(crate) fn edit_distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len().abs_diff(b.len()) > MAX_DISTANCE {

@@ -1,4 +1,7 @@
 //! Patterns with `*` for any characters and `?` for one.
+//!
+//! The configuration file has them for names of instruments, attributes of the resource and labels. A pattern is
+//! anchored at both ends: `http.*` fits `http.server` and not `my.http.server`. There is no escape, as in the schema.
 
 /// A pattern that a whole text must fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -6,10 +9,12 @@ pub(crate) struct Pattern(String);
 
 #[cfg_attr(not(any(test, feature = "config-file")), expect(dead_code, reason = "only a file has patterns"))]
 impl Pattern {
+    /// Creates a pattern. Every text is one.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
+    /// Returns the pattern as it was given.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,6 +1,15 @@
 //! Files of certificates and keys. What cannot be used is found out here: tonic would pass some of it over.
 //!
 //! The content of a file is never shown.
+//!
+//! Files are checked when settings are resolved, and read again for each connection: a
+//! certificate that was renewed counts without a restart.
+//!
+//! | file | refused if |
+//! |---|---|
+//! | authorities | no certificate in it can be used; others beside it may be invalid, as in bundles of systems |
+//! | client certificate | it has none, or one that cannot be decoded |
+//! | client key | it has none, or one in an unknown format |
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +25,7 @@ pub(super) const CHAIN: Kind<Option<PathBuf>> = Kind { check: |file| checked(fil
 /// The private key of a client's certificate.
 pub(super) const KEY: Kind<Option<PathBuf>> = Kind { check: |file| checked(file, check::key), ..FILE };
 
+/// A path. `shown` hides one that is the content of a file by mistake.
 const FILE: Kind<Option<PathBuf>> = Kind {
     parse: |text| Ok(Some(text.into())),
     check: any,
@@ -26,10 +36,12 @@ const FILE: Kind<Option<PathBuf>> = Kind {
     quote: plain,
 };
 
+/// Checks the content of a file, if there is one.
 fn checked(file: &Option<PathBuf>, check: fn(&[u8]) -> Result<(), Reason>) -> Result<(), Reason> {
     file.as_deref().map_or(Ok(()), |path| check(&read(path)?))
 }
 
+/// Returns the content of a file that holds something in PEM format, up to [`MAX_BYTES`].
 fn read(path: &Path) -> Result<Vec<u8>, Reason> {
     let mut text = Vec::new();
     match open_to_read(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut text)) {
@@ -62,6 +74,7 @@ mod check {
         PrivateKeyDer::from_pem_slice(text).map(drop).map_err(|error| reason(&error, "private key"))
     }
 
+    /// Returns all certificates, or what is wrong with the first that cannot be decoded.
     fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Reason> {
         let all = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>();
         match all {
@@ -71,6 +84,7 @@ mod check {
         }
     }
 
+    /// Returns a message without any of the content, which may be a key.
     fn reason(error: &Error, wanted: &str) -> Reason {
         match error {
             Error::NoItemsFound => format!("the file holds no {wanted}").into(),
@@ -94,6 +108,7 @@ mod check {
     pub(super) use roots as key;
 }
 
+/// What every section in PEM format begins with.
 const BEGIN: &[u8] = b"-----BEGIN ";
 /// A bundle of all public authorities has a sixtieth of it.
 const MAX_BYTES: u64 = 16 << 20;

@@ -2,6 +2,19 @@
 //!
 //! Names that are not known are reported, and the known ones are used. A list without a known name counts as not set; `none`
 //! alone turns propagation off.
+//!
+//! | name | reads and writes |
+//! |---|---|
+//! | `tracecontext` | `traceparent`, `tracestate` (W3C) |
+//! | `baggage` | `baggage` (W3C) |
+//! | `b3` | `b3`; reads `X-B3-…` too |
+//! | `b3multi` | `X-B3-TraceId`, `X-B3-SpanId`, `X-B3-Sampled`; reads `b3` too |
+//! | `jaeger` | `uber-trace-id` |
+//! | `xray` | `X-Amzn-Trace-Id` |
+//!
+//! The order matters for reading: a later propagator that finds a context replaces that of an earlier one. Propagators
+//! that the program wrote itself are used beside those of code, and not beside those of the environment, which are the
+//! operator's choice.
 
 use std::borrow::Cow;
 

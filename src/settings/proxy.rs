@@ -18,6 +18,18 @@
 //!
 //! TLS to the receiver goes through a tunnel of the proxy. The address may hold credentials, so that it is shown without
 //! them everywhere.
+//!
+//! `NO_PROXY` is a list with commas or white space between its entries:
+//!
+//! | entry | exempts |
+//! |---|---|
+//! | `example.com`, `.example.com`, `*.example.com` | the domain and all below it |
+//! | `example.com:4317` | the same, for this port alone |
+//! | `10.1.2.3`, `[::1]` | an address |
+//! | `10.0.0.0/8`, `fd00::/8` | a network; names are not resolved for it |
+//! | `*` | everything |
+//!
+//! Targets on this machine are always exempt.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -42,6 +54,7 @@ mod tests;
 pub(crate) struct Proxy {
     /// `http://host:port/`, or `https` where connections to the proxy itself have TLS.
     pub(crate) uri: Uri,
+    /// What is spoken with the proxy.
     pub(crate) protocol: ProxyProtocol,
     /// The variable or setter that names it, for messages.
     pub(crate) origin: Cow<'static, str>,
@@ -50,18 +63,19 @@ pub(crate) struct Proxy {
 /// What a proxy speaks, and its credentials, which are secrets.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) enum ProxyProtocol {
+    /// HTTP/1.1: requests are passed on for `http` targets with HTTP, tunnels are opened by CONNECT for TLS and gRPC.
     Http {
         /// The value of `Proxy-Authorization`.
         authorization: Option<HeaderValue>,
     },
-    Socks5 {
-        login: Option<ProxyLogin>,
-    },
+    /// SOCKS version 5 (RFC 1928).
+    Socks5 { login: Option<ProxyLogin> },
 }
 
 /// User and password for SOCKS5, each of 1 to 255 bytes.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ProxyLogin {
+    /// Percent-decoded.
     pub(crate) user: Vec<u8>,
     pub(crate) password: Vec<u8>,
 }
@@ -210,6 +224,7 @@ pub(super) fn is_exempt(target: &Uri, list: &str) -> bool {
             .any(|entry| !entry.is_empty() && matches(entry, &host, port))
 }
 
+/// Returns `true` for `localhost`, names below it (RFC 6761), and loopback addresses, also those of IPv4 in IPv6.
 fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host.ends_with(".localhost")
@@ -246,6 +261,8 @@ fn matches(entry: &str, host: &str, port: u16) -> bool {
     name == "*" || (!domain.is_empty() && (host == domain || is_subdomain()))
 }
 
+/// Returns `true` if the first `bits` of both are the same. Addresses of different versions never are, and no network
+/// has more bits than its addresses.
 fn is_in_network(address: IpAddr, network: IpAddr, bits: u32) -> bool {
     let keep = |width: u32| width.checked_sub(bits);
     match (address, network) {
@@ -261,7 +278,9 @@ fn is_in_network(address: IpAddr, network: IpAddr, bits: u32) -> bool {
     }
 }
 
+/// The variables without `HTTP_PROXY`, which a CGI program must not trust (CVE-2016-5385).
 const HTTP_UNDER_CGI: [&str; 3] = ["http_proxy", "ALL_PROXY", "all_proxy"];
 /// The port that RFC 1928 assigns.
 const SOCKS_PORT: u16 = 1080;
+/// The message for a text that is no address of a proxy.
 const EXPECTED: &str = "not http://host:port or http://user:password@host:port";

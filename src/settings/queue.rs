@@ -1,4 +1,14 @@
 //! Settings of a batch processor: what may wait to be sent, and how it is batched.
+//!
+//! | setting | variable for spans | for records | default |
+//! |---|---|---|---|
+//! | `max_queue_size` | `OTEL_BSP_MAX_QUEUE_SIZE` | `OTEL_BLRP_…` | 262,144 items, more than the specification's 2,048 |
+//! | `max_queue_bytes` | `OTEL_RUST_BSP_MAX_QUEUE_BYTES` | `OTEL_RUST_BLRP_…` | 32 MiB |
+//! | `max_export_batch_size` | `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` | `OTEL_BLRP_…` | 512 items |
+//! | `scheduled_delay` | `OTEL_BSP_SCHEDULE_DELAY` | `OTEL_BLRP_…` | 5 s for spans, 1 s for records |
+//! | – | `OTEL_BSP_EXPORT_TIMEOUT` | `OTEL_BLRP_…` | that of the exporter |
+//!
+//! Memory is allocated as items come, so that a large limit costs nothing until it is needed.
 
 use std::time::Duration;
 
@@ -25,10 +35,15 @@ pub(crate) struct QueueSettings {
 
 /// The settings of one signal's queue.
 pub(crate) struct QueueSetting {
+    /// Items that may wait.
     pub(crate) max_queue_size: Setting<usize>,
+    /// Bytes that may wait.
     pub(crate) max_queue_bytes: Setting<usize>,
+    /// Items in one request.
     pub(crate) max_export_batch_size: Setting<usize>,
+    /// The longest wait of an item before its batch is sent.
     pub(crate) scheduled_delay: Setting<Duration>,
+    /// The limit for one batch, which only the environment has.
     pub(crate) export_timeout: Setting<Duration>,
 }
 
@@ -50,6 +65,8 @@ pub(crate) const LOG_QUEUE: QueueSetting = QueueSetting {
     export_timeout: records::EXPORT_TIMEOUT,
 };
 
+/// Defines the settings of one signal's queue. `$processor` is the part of the variables' names that stands for the
+/// processor.
 macro_rules! queue_settings {
     ($module:ident, $scope:literal, $processor:literal, $delay:expr) => {
         pub(super) mod $module {
@@ -101,6 +118,7 @@ impl QueueSettings {
 }
 
 impl Resolver<'_> {
+    /// Resolves the limits of one signal's queue.
     pub(super) fn queue(&mut self, setting: &QueueSetting, values: &Values) -> QueueSettings {
         self.check_batch_in_code(setting, values);
         let max_items = self.resolve(&setting.max_queue_size, values);
@@ -125,6 +143,7 @@ impl Resolver<'_> {
         batch.value.min(max_items)
     }
 
+    /// Returns an error in code for batches that are larger than the queue. Which of the two was meant is unknown.
     fn check_batch_in_code(&mut self, setting: &QueueSetting, values: &Values) {
         let setter = &setting.max_export_batch_size;
         if let (Some(batch), Some(queue)) = (values.get(setter), values.get(&setting.max_queue_size))

@@ -104,6 +104,9 @@ impl<'a> Resolver<'a> {
     }
 
     /// Returns the value of a configuration file.
+    ///
+    /// A value that cannot be read is a mistake of the file at its place, and counts as absent here: the caller refuses
+    /// the file.
     #[cfg(feature = "config-file")]
     pub(in crate::settings) fn find_in_file<T>(&mut self, sources: &[Source<'_, T>]) -> Option<Chosen<T>> {
         let file = self.file?;
@@ -125,6 +128,8 @@ impl<'a> Resolver<'a> {
     }
 
     /// Notes that a setting has its value from a variable or setter.
+    ///
+    /// The start line lists the origins, and the effective configuration shows one for each value.
     pub(in crate::settings) fn used(&mut self, key: &'static str, origin: &str) {
         self.value_origins.insert(key, origin.to_owned());
         if !self.origins.contains(origin) {
@@ -204,6 +209,8 @@ impl<'a> Resolver<'a> {
     }
 
     /// Returns the value that was given in code. A mistake in it is an error.
+    ///
+    /// The error names the setter as it is written in code, and shows the value without secrets.
     pub(in crate::settings) fn find_in_code<T: Clone>(
         &mut self,
         setting: &Setting<T>,
@@ -221,6 +228,8 @@ impl<'a> Resolver<'a> {
 
     /// Returns filter directives: of the first variable that is set, or else of the first setter that was called. Their
     /// syntax is checked by the filter.
+    ///
+    /// An empty text, which passes nothing, is valid in code. Without any source the filter is [`DEFAULT_FILTER`].
     pub(in crate::settings) fn directives(&mut self, settings: &[(&Setting<String>, &Values)]) -> Directives {
         let variables = settings.iter().flat_map(|(setting, _)| setting.variables);
         let mut from_env =
@@ -242,6 +251,8 @@ impl<'a> Resolver<'a> {
     }
 
     /// Returns the first valid value of a variable, and the mistakes in those before it.
+    ///
+    /// Variables behind the valid one are not read: they are not used, and may be meant for another program.
     fn look_up<T>(&self, sources: &[Source<'_, T>]) -> (Option<Chosen<T>>, Vec<InvalidVar>) {
         let mut mistakes = Vec::new();
         for (Setting { variables, kind, .. }, _) in sources {

@@ -1,4 +1,15 @@
 //! Which values may be shown: a secret can be put into any variable by mistake.
+//!
+//! Warnings and errors show the value that is wrong, since that is what an operator looks for. This module decides what
+//! "show" means: the text, or `[redacted]`.
+//!
+//! | kind of text | function | redacted if it |
+//! |---|---|---|
+//! | the value of a variable or setter | [`shown`], [`quoted`] | is PEM, has several lines, is long, has `@`, a word like `token`, or looks like a token |
+//! | the message of another library or of a receiver | [`shown_words`] | (single words) has credentials, a value with such a name, or looks like a token |
+//! | the name of a header or key | [`shown_name`] | looks like a token, or is no name at all |
+//!
+//! Values of headers never get here: their types show none.
 
 use std::borrow::Cow;
 
@@ -49,6 +60,7 @@ pub(crate) fn shown_name(name: &str) -> Cow<'_, str> {
     if is_name && !looks_like_token(name) { name.into() } else { shown(name) }
 }
 
+/// Returns `true` for the content of a certificate or key in place of its path.
 fn is_pem(text: &str) -> bool {
     text.contains("-----BEGIN")
 }
@@ -70,11 +82,16 @@ fn looks_like_token(word: &str) -> bool {
     has_prefix || word.len() >= MIN_TOKEN && has(u8::is_ascii_digit) >= 2 && has(u8::is_ascii_alphabetic) >= 2
 }
 
+/// Bytes. A longer value explains no more, and may be the content of a file.
 const MAX_SHOWN: usize = 256;
+/// Bytes of a name.
 const MAX_NAME: usize = 64;
+/// Bytes. Shorter secrets are found by the words around them.
 const MIN_TOKEN: usize = 16;
+/// Words that stand before secrets, in lower case.
 const SECRET_WORDS: [&str; 9] =
     ["bearer ", "basic ", "password", "passwd", "secret", "token", "api_key", "api-key", "authorization"];
+/// JSON Web Tokens, OpenAI and Stripe, GitHub, GitLab, Slack, AWS, Dynatrace.
 const TOKEN_PREFIXES: [&str; 8] = ["eyJ", "sk-", "sk_", "ghp_", "glpat-", "xox", "AKIA", "dt0c01"];
 
 #[cfg(test)]

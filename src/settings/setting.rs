@@ -1,4 +1,19 @@
 //! The definition of settings: one constant each, shared by the builder, the environment and the documentation.
+//!
+//! ```text
+//! settings! {
+//!     /// The limit for one export of one batch.
+//!     TIMEOUT: Duration = "timeout", ["OTEL_EXPORTER_OTLP_TIMEOUT"], TIMEOUT_KIND, Duration::from_secs(10);
+//! }
+//! ```
+//!
+//! | read by | for |
+//! |---|---|
+//! | setters | the place of the value in [`Values`](super::values::Values) |
+//! | [`Resolver`](super::resolve::Resolver) | variables, parser, default, and the origin in messages |
+//! | the configuration file | its key below `distribution` |
+//! | `misspelt` | the list of known variables |
+//! | a test | the table in `environment.md` and the docs of the setters |
 
 use super::value_kind::Kind;
 
@@ -11,7 +26,9 @@ pub(crate) struct Setting<T: 'static> {
     pub(super) setter: &'static str,
     /// The variables that override the setter; the first one that is set and valid wins.
     pub(super) variables: &'static [&'static str],
+    /// How values are read, checked and shown.
     pub(super) kind: Kind<T>,
+    /// The value if no source has one.
     pub(super) default: T,
 }
 
@@ -42,6 +59,7 @@ impl<T> Setting<T> {
         format!(".{scope}(|{initial}| {initial}.{setter}())")
     }
 
+    /// Splits the path of the setter: `traces.sampler` into `traces` and `sampler`, without what follows a `/`.
     fn scope_and_name(&self) -> (Option<&'static str>, &'static str) {
         let setter = self.setter.split('/').next().unwrap_or_default();
         setter.split_once('.').map_or((None, setter), |(scope, name)| (Some(scope), name))

@@ -17,8 +17,11 @@ pub enum Signal {
 /// Something that each signal has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PerSignal<T> {
+    /// That of traces.
     pub(crate) traces: T,
+    /// That of metrics.
     pub(crate) metrics: T,
+    /// That of log records.
     pub(crate) logs: T,
 }
 

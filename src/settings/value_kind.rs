@@ -10,6 +10,13 @@
 //! | [`LENGTH`] | empty texts | a whole number; absent for no limit |
 //!
 //! A kind that may hold a secret has a `quote` that hides it, so that no message can show it by mistake.
+//!
+//! A setting with a kind of its own, which no other shares, defines it beside itself (`SAMPLER_KIND`, `PROTOCOL`). The
+//! functions at the end of this file are the parts that such kinds are made of.
+//!
+//! Times are whole milliseconds, as the specification has them for all of its variables. A unit behind the number,
+//! which people write, is refused with the number that was probably meant: `10s: not a whole number of milliseconds:
+//! write 10000`.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -101,6 +108,8 @@ pub(super) const LIMIT: Kind<u32> = Kind {
 };
 
 /// A limit that may be absent; the largest number stands for none.
+///
+/// Lengths are counted in characters. The specification has no word for "no limit": an absent variable means that.
 pub(super) const LENGTH: Kind<Option<usize>> = Kind {
     parse: |text| match text.parse() {
         Ok(usize::MAX) => Ok(None),
@@ -137,6 +146,8 @@ pub(super) const FLAG: Kind<bool> = Kind {
 pub(super) const ANYTHING: Kind<bool> = Kind { parse: |_| Ok(true), ..FLAG };
 
 /// A level of severity.
+///
+/// `trace`, `debug`, `info`, `warn`, `error`, `off`, or their numbers, in any case.
 pub(super) const LEVEL: Kind<LevelFilter> = Kind {
     parse: |text| text.parse().map_err(|_| "not a level".into()),
     check: any,
@@ -145,6 +156,8 @@ pub(super) const LEVEL: Kind<LevelFilter> = Kind {
 };
 
 /// The sampled part of all traces.
+///
+/// From 0, none, to 1, all of them. NaN is refused.
 pub(super) const RATIO: Kind<f64> = Kind {
     parse: |text| text.parse().map_err(|_| "not a number from 0.0 to 1.0".into()),
     check: |ratio| match ratio {
@@ -156,6 +169,9 @@ pub(super) const RATIO: Kind<f64> = Kind {
 };
 
 /// A compression. Which are available depends on the features of this crate.
+///
+/// A compression that was left out of the build is refused with the name of its feature, so that an operator learns why
+/// a valid word is not accepted.
 pub(super) const COMPRESSION: Kind<Compression> = Kind {
     parse: |text| {
         one_of(text, &[("none", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)])
@@ -210,6 +226,8 @@ pub(super) const HISTOGRAMS: Kind<HistogramAggregation> = Kind {
 };
 
 /// The format of log lines.
+///
+/// `none` is what other languages call `off`.
 pub(super) const LOG_FORMAT: Kind<LogFormat> = Kind {
     parse: |text| {
         one_of(
@@ -232,6 +250,9 @@ pub(super) const LOG_FORMAT: Kind<LogFormat> = Kind {
 pub(super) type Headers = Vec<(String, String)>;
 
 /// A list of `name=value`, percent-encoded; values are secrets.
+///
+/// In a variable, entries with mistakes are left out and reported by [`header_list`]'s callers; only a variable without
+/// any good entry is invalid as a whole. In code, each mistake is an error.
 pub(super) const HEADERS: Kind<Headers> = Kind {
     parse: |text| {
         let (headers, mistakes) = header_list(text);
@@ -254,6 +275,11 @@ pub(super) const HEADERS: Kind<Headers> = Kind {
 };
 
 /// One header of an export request. The reason names the header at most, never its value.
+///
+/// # Errors
+///
+/// A name that HTTP does not allow, a header that the transport sets itself, and a value with characters outside of
+/// printable ASCII, which receivers decode differently.
 pub(super) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Reason> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a header's name is not valid")?;
     if RESERVED_HEADERS.contains(&name.as_str()) || name.as_str().starts_with("grpc-") {
@@ -314,6 +340,10 @@ fn at_entry(index: usize, reason: &str) -> Reason {
 }
 
 /// Decodes escapes.
+///
+/// # Errors
+///
+/// A `%` without two hexadecimal digits behind it, and bytes that are not UTF-8.
 fn percent_decoded(text: &str) -> Result<String, &'static str> {
     // The library passes over an escape that is none; the specification calls it an error.
     let broken = text.split('%').skip(1).any(|rest| !rest.as_bytes().get(..2).is_some_and(is_hex));
@@ -343,6 +373,8 @@ fn milliseconds(text: &str) -> Result<Duration, Reason> {
 }
 
 /// Returns the milliseconds of a time that was written with a unit, such as `10s`.
+///
+/// `None` if the text is no time, or one longer than a year.
 fn with_unit(text: &str) -> Option<u64> {
     let (number, unit) = text.split_at(text.find(|character: char| character.is_ascii_alphabetic())?);
     let units = [("ms", 1.0), ("s", 1e3), ("sec", 1e3), ("m", 6e4), ("min", 6e4), ("h", 3.6e6)];

@@ -1,4 +1,7 @@
 //! Values that were given in code, unchecked.
+//!
+//! Values have the types of their settings, which are many, so that each is stored as `Any` under the path of its
+//! setter; only the setting itself can get it back. A setter therefore is one line, and needs no field of its own.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -11,6 +14,7 @@ use super::setting::Setting;
 pub(crate) struct Values(BTreeMap<&'static str, Value>);
 
 struct Value {
+    /// Of the type of the setting with this setter.
     value: Box<dyn Any + Send + Sync>,
     /// For `Debug`: without secrets.
     shown: String,

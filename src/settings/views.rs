@@ -1,4 +1,7 @@
 //! Views as data.
+//!
+//! The SDK's views are closures that return a stream for an instrument. As data, a view of a configuration file can be
+//! compared between two versions of it and written out again; `provider` makes the closures.
 
 use opentelemetry_sdk::metrics::{Aggregation, InstrumentKind};
 
@@ -7,7 +10,9 @@ use super::pattern::Pattern;
 /// A view: which instruments it is for, and what becomes of their measurements.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ViewSetting {
+    /// Which instruments it is for.
     pub(crate) selector: ViewSelector,
+    /// What becomes of their measurements.
     pub(crate) stream: ViewStream,
 }
 
@@ -16,8 +21,11 @@ pub(crate) struct ViewSetting {
 pub(crate) struct ViewSelector {
     /// Compared without regard to case, as names of instruments are.
     pub(crate) instrument_name: Option<Pattern>,
+    /// Any, if absent.
     pub(crate) instrument_kind: Option<InstrumentKind>,
+    /// The exact text, as the instrument has it.
     pub(crate) unit: Option<String>,
+    /// The scope of the instrument, compared exactly.
     pub(crate) meter_name: Option<String>,
     pub(crate) meter_version: Option<String>,
     pub(crate) meter_schema_url: Option<String>,
@@ -26,9 +34,12 @@ pub(crate) struct ViewSelector {
 /// What is changed; the instrument decides what is not given.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ViewStream {
+    /// Of the metric, in place of the instrument's.
     pub(crate) name: Option<String>,
     pub(crate) description: Option<String>,
+    /// Such as other boundaries of a histogram, or `Drop`.
     pub(crate) aggregation: Option<Aggregation>,
+    /// Attribute sets; further ones become one with `otel.metric.overflow`.
     pub(crate) cardinality_limit: Option<usize>,
     /// The attributes that are kept.
     pub(crate) attribute_keys: Option<Vec<String>>,

@@ -1,4 +1,16 @@
 //! The environment: a snapshot of the variables, and typed readers for parts that work without `init()`.
+//!
+//! The process's variables are read once, at the start of `build()`: another thread may change them, and two settings
+//! must not see two environments. Only variables that can be settings are copied (`OTEL_…` and a few shared ones), so
+//! that a password in another variable is never in our memory.
+//!
+//! | variable | counts as |
+//! |---|---|
+//! | absent, empty, only white space | not set |
+//! | not Unicode | not set, with a warning |
+//! | anything else | its value without white space around it |
+//!
+//! The same type holds what a configuration file says to the layers for calls, under the names of their variables.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -14,8 +26,11 @@ mod tests;
 /// A snapshot of the variables that this crate may read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Env {
+    /// By name, values as they were found.
     variables: HashMap<String, String>,
+    /// Names of variables that were set and could not be read.
     not_unicode: Vec<String>,
+    /// `REQUEST_METHOD` is set, which is how a web server starts a CGI program.
     is_cgi: bool,
 }
 
@@ -42,6 +57,7 @@ impl Env {
         Self::from_os(variables.into_iter().map(|(name, value)| (name.into(), value.into())))
     }
 
+    /// Copies what can be a setting. A name that is not Unicode is no variable of ours.
     fn from_os(variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
         let mut env = Self::default();
         for (name, value) in variables {
@@ -88,6 +104,7 @@ impl Env {
         &self.not_unicode
     }
 
+    /// Returns the items of a variable in lower case; none if it is not set.
     #[cfg(any(feature = "grpc", feature = "http"))]
     fn list(&self, name: &str) -> Vec<String> {
         self.get(name).map(|value| items(value).map(str::to_ascii_lowercase).collect()).unwrap_or_default()
@@ -103,9 +120,13 @@ pub(in crate::settings) fn items(list: &str) -> impl Iterator<Item = &str> {
 #[cfg(feature = "grpc")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CapturedHeaders {
+    /// Of requests to a server.
     pub(crate) server_request: Vec<String>,
+    /// Of its answers: the metadata before the first message.
     pub(crate) server_response: Vec<String>,
+    /// Of its answers: the metadata behind the last message.
     pub(crate) server_trailers: Vec<String>,
+    /// The same three of a client.
     pub(crate) client_request: Vec<String>,
     pub(crate) client_response: Vec<String>,
     pub(crate) client_trailers: Vec<String>,
@@ -132,6 +153,7 @@ pub(crate) fn http_captured_headers(env: &Env, warnings: &mut Vec<String>) -> [V
     names::HTTP_CAPTURES.map(|variable| header_names(env, variable, warnings))
 }
 
+/// Returns the names in a variable that headers can have. Each other name adds a warning.
 #[cfg(any(feature = "grpc", feature = "http"))]
 fn header_names(env: &Env, variable: &str, warnings: &mut Vec<String>) -> Vec<String> {
     let mut listed = env.list(variable);

@@ -1,4 +1,12 @@
 //! Variables that are no settings: those of the layers, and those without effect.
+//!
+//! | group | read by |
+//! |---|---|
+//! | captured headers, known methods | the layers for gRPC and HTTP, also without `init()` |
+//! | the configuration file | [`Builder::build`](crate::Builder::build), before everything else |
+//! | variables without effect | nothing; a warning says what there is instead |
+//!
+//! Every other variable belongs to a [`Setting`](super::super::setting::Setting).
 
 /// Names of captured metadata: of a server's requests, responses and trailers, then of a client's.
 #[cfg(feature = "grpc")]
@@ -31,6 +39,7 @@ pub(in crate::settings) const EXEMPLAR_FILTER: &str = "OTEL_METRICS_EXEMPLAR_FIL
 /// The only filter there is.
 pub(in crate::settings) const NO_EXEMPLARS: &str = "always_off";
 
+/// What takes the place of Zipkin's exporter, which the specification has deprecated.
 const ZIPKIN: &str = "there is no exporter for Zipkin; an OpenTelemetry Collector can pass traces on to it";
 
 /// The path of a configuration file.

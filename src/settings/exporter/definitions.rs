@@ -40,12 +40,19 @@ pub(crate) struct ExporterSetting {
     pub(crate) headers: Setting<Headers>,
     /// For one try of one request.
     pub(crate) timeout: Setting<Duration>,
+    /// How bodies are compressed.
     pub(crate) compression: Setting<Compression>,
+    /// gRPC, or HTTP with protobuf or JSON.
     pub(crate) protocol: Setting<Protocol>,
+    /// The path of PEM certificates to trust.
     pub(crate) certificate: Setting<Option<PathBuf>>,
+    /// The path of the client's private key.
     pub(crate) client_key: Setting<Option<PathBuf>>,
+    /// The path of the client's certificate.
     pub(crate) client_certificate: Setting<Option<PathBuf>>,
+    /// Bytes of one request before compression.
     pub(crate) max_request_size: Setting<usize>,
+    /// The address of a proxy, which may hold credentials.
     pub(crate) proxy: Setting<String>,
     /// Headers whose values are read anew, such as tokens.
     pub(crate) header_sources: Setting<HeaderSources>,
@@ -223,13 +230,17 @@ pub(in crate::settings) struct SignalExporter {
     pub(in crate::settings) path: &'static str,
     /// The list of exporters: `OTEL_TRACES_EXPORTER` and its siblings.
     pub(in crate::settings) exporters: Setting<Cow<'static, [ExporterName]>>,
+    /// The settings of its OTLP exporter.
     pub(in crate::settings) otlp: ExporterSetting,
 }
 
+/// Traces.
 pub(in crate::settings) const TRACES: SignalExporter =
     SignalExporter { path: "v1/traces", exporters: TRACES_EXPORTER, otlp: OTLP_TRACES };
+/// Metrics.
 pub(in crate::settings) const METRICS: SignalExporter =
     SignalExporter { path: "v1/metrics", exporters: METRICS_EXPORTER, otlp: OTLP_METRICS };
+/// Log records.
 pub(in crate::settings) const LOGS: SignalExporter =
     SignalExporter { path: "v1/logs", exporters: LOGS_EXPORTER, otlp: OTLP_LOGS };
 
@@ -251,6 +262,7 @@ impl ExporterSetting {
     }
 }
 
+/// Names of headers, each with the source of its value.
 pub(super) type HeaderSources = Vec<(String, HeaderSource)>;
 
 /// Sources are given in code alone.

@@ -10,6 +10,29 @@
 //!
 //! A signal has the exporter of its variables and setters, if there is an endpoint, and those that its list of exporters
 //! or the code adds. What the environment lists replaces what the code lists.
+//!
+//! # Which destinations a signal has
+//!
+//! | `OTEL_TRACES_EXPORTER` | endpoint | result |
+//! |---|---|---|
+//! | not set | set | that endpoint, and the destinations in code |
+//! | not set | not set | the destinations in code; nothing is sent if there are none |
+//! | `otlp` | set or not | that endpoint, or the specification's default |
+//! | `console`, `otlp/stdout`, `otlp_file` | ignored | standard output or a file |
+//! | `none` | ignored | nothing, also of what code has added |
+//!
+//! `.export(false)` of a signal does in code what `none` does. The same rules hold for metrics and log records.
+//!
+//! # Where the values of an exporter come from
+//!
+//! | exporter | looks in |
+//! |---|---|
+//! | of a signal | the variables of the signal, those of all signals, the setters of the signal, those of the builder |
+//! | a [`Destination`] in code | its own setters alone |
+//! | of a configuration file | its node in the file, then `distribution` for what the schema has no place for |
+//!
+//! Each value is looked for on its own: a signal can have its own endpoint and the headers of all signals, as the
+//! specification demands.
 
 mod definitions;
 pub(super) mod destination;
@@ -67,6 +90,7 @@ pub(crate) struct ExportSettings {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// Limit for one export of one batch.
     pub(crate) timeout: Duration,
+    /// How the bodies of requests are compressed.
     pub(crate) compression: Compression,
     /// The protocol, and whether the other one may be tried.
     pub(crate) protocol: ProtocolSetting,
@@ -152,6 +176,8 @@ impl Resolver<'_> {
     }
 
     /// Returns where an exporter writes that the environment lists.
+    ///
+    /// `None` for the exporters that are no output, and for a file without a path, which is reported.
     fn output(&mut self, exporter: ExporterName, signal: &SignalExporter) -> Option<DestinationSettings> {
         let target = match exporter {
             ExporterName::Otlp | ExporterName::Prometheus => return None,
@@ -170,6 +196,8 @@ impl Resolver<'_> {
     }
 
     /// The processor's limit for a batch and the exporter's for a request are one here: the shorter counts.
+    ///
+    /// Metrics have no batches; their limit is that of a collection.
     pub(super) fn batched_destinations(
         &mut self,
         signal: &SignalExporter,
@@ -201,6 +229,9 @@ impl Resolver<'_> {
 
     /// Returns `None` if nothing is sent: the exporter is off, or there is no endpoint. `is_on`: whether it was turned
     /// on or off.
+    ///
+    /// Headers, files and limits are checked even then: a mistake in code is an error at the first start, not on the
+    /// day when the exporter is turned on.
     fn export(
         &mut self,
         scopes: &Scopes<'_>,
@@ -246,6 +277,8 @@ impl Resolver<'_> {
     }
 
     /// Returns the headers, of each name the last one. Entries of a variable that cannot be used are left out.
+    ///
+    /// Names are compared without regard to case. The warning counts the entries with mistakes and shows none of them.
     fn headers(&mut self, scopes: &Scopes<'_>) -> Option<Chosen<Headers>> {
         let chosen = self.find_first(&scopes.sources(|otlp| &otlp.headers))?;
         let text = (!chosen.is_from_code).then(|| self.env.get(&chosen.origin)).flatten();
@@ -259,6 +292,8 @@ impl Resolver<'_> {
     }
 
     /// Returns what changes. A header that a variable sets is not asked of its source.
+    ///
+    /// So the operator has the last word about each single header.
     fn credentials(&mut self, scopes: &Scopes<'_>, headers: Option<&Chosen<Headers>>) -> Credentials {
         let sources = self.resolve_in(scopes, |otlp| &otlp.header_sources);
         let from_env = headers.filter(|headers| !headers.is_from_code).map(|headers| &headers.value);
@@ -274,6 +309,9 @@ impl Resolver<'_> {
     }
 
     /// Returns the proxy in front of a target. Without a target the setters alone are checked.
+    ///
+    /// The variables come first, as everywhere. Targets on this machine, Unix sockets, and what `NO_PROXY` lists, are
+    /// reached directly.
     fn proxy(&mut self, scopes: &Scopes<'_>, target: Option<&Uri>) -> Option<Proxy> {
         let code = scopes.sources(|otlp| &otlp.proxy);
         let exempt = self.resolve_env(&NO_PROXY);

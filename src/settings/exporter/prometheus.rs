@@ -17,6 +17,7 @@ use crate::settings::values::Values;
 pub(crate) struct PrometheusSettings {
     /// Where its own server listens, if it has one.
     pub(crate) server: Option<ServerAddress>,
+    /// What scrapes contain.
     pub(crate) text: PrometheusText,
 }
 
@@ -52,7 +53,9 @@ impl PrometheusSettings {
 /// A host and a port to listen at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServerAddress {
+    /// A name or an address; it is resolved when the server starts.
     pub(crate) host: String,
+    /// Zero lets the system choose.
     pub(crate) port: u16,
     /// The variables or setters to change, if it cannot be used.
     pub(crate) origin: String,

@@ -8,6 +8,17 @@
 //!
 //! *May switch*: if the peer turns out to speak the other protocol, that one is used from then on. A request that met
 //! the wrong protocol was not processed, so that nothing is sent twice.
+//!
+//! The path of requests over HTTP:
+//!
+//! | endpoint of | path |
+//! |---|---|
+//! | all signals | a base: `/v1/traces` is added, a query is dropped |
+//! | one signal, or in a file | used as it is; `/` if there is none |
+//! | a [`Destination`](super::Destination) | a base, unless it ends with the signal's part |
+//! | a Unix socket | the signal's part alone |
+//!
+//! Source: specification "OpenTelemetry Protocol Exporter", section "Endpoint URLs for OTLP/HTTP".
 
 use std::path::PathBuf;
 
@@ -30,6 +41,7 @@ use crate::settings::value_kind::{Kind, one_of, plain};
 pub(crate) struct Target {
     /// Scheme and authority; no credentials, no path.
     pub(crate) uri: Uri,
+    /// Certificates and keys, for `https` alone.
     pub(crate) tls: TlsFiles,
     /// The proxy that connections go through.
     pub(crate) proxy: Option<Proxy>,
@@ -74,14 +86,20 @@ pub(crate) struct ProtocolSetting {
 
 /// The parts of an endpoint that requests need.
 pub(super) struct Request {
+    /// Scheme and authority.
     pub(super) uri: Uri,
     pub(super) socket: Option<PathBuf>,
+    /// What is spoken first.
     pub(super) protocol: ProtocolSetting,
+    /// The path if HTTP is spoken.
     pub(super) http_path: PathAndQuery,
 }
 
 impl Resolver<'_> {
     /// Returns the endpoint that was given, if any. `is_on`: whether the exporter was turned on or off.
+    ///
+    /// An address without a scheme means TLS in a variable, as the specification's `INSECURE=false` has it, and
+    /// plaintext in code, where it is mostly `localhost:4317` in a test.
     pub(super) fn endpoint(&mut self, scopes: &Scopes<'_>, is_on: Option<bool>) -> Option<Chosen<Endpoint>> {
         let insecure = self.find_first(&scopes.sources(|otlp| &otlp.insecure)).map(|chosen| chosen.value);
         let chosen = {
@@ -157,6 +175,8 @@ impl Resolver<'_> {
 }
 
 /// Whether the signal's part is added to the path.
+///
+/// It is added to the endpoint of all signals, and not to that of one.
 fn is_base(chosen: &Chosen<Endpoint>, signal_path: &str) -> bool {
     if chosen.origin == OTLP_DESTINATION.endpoint.origin() {
         return !chosen.value.path_ends_with(signal_path);
@@ -209,7 +229,11 @@ pub(super) const PROTOCOL: Kind<Protocol> = Kind {
     quote: plain,
 };
 
+/// The port that is registered for OTLP over gRPC.
 const GRPC_PORT: u16 = 4317;
+/// The port that is registered for OTLP over HTTP.
 const HTTP_PORT: u16 = 4318;
+/// Where an exporter sends that is turned on without an endpoint.
 const DEFAULT_ENDPOINT: &str = "http://localhost:4317";
+/// The same if HTTP is the protocol.
 const DEFAULT_HTTP_ENDPOINT: &str = "http://localhost:4318";

@@ -1,4 +1,10 @@
 //! The PEM files of one exporter, and which of them belong together.
+//!
+//! A client's key and its certificate come together or not at all. Each may come from another place, the key from a
+//! variable and the certificate from code; half a pair is ignored with a warning, or an error if only code is involved.
+//!
+//! Paths, not contents, are kept: files are read again when they change, so that renewed certificates count for the
+//! next connection.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +19,9 @@ use crate::settings::secrets::shown;
 pub(crate) struct TlsFiles {
     /// Trusted roots, beside the system's.
     pub(crate) certificate: Option<PathBuf>,
+    /// The private key. Present if and only if there is a certificate.
     pub(crate) client_key: Option<PathBuf>,
+    /// The certificate that belongs to the key, with those between it and its authority.
     pub(crate) client_certificate: Option<PathBuf>,
     /// The environment names one of them: a mistake in it must not keep the program from starting.
     pub(crate) from_env: bool,

@@ -1,4 +1,18 @@
 //! What differs between two versions of a document and cannot change while the program runs.
+//!
+//! A file can be read again while the program runs ([`TelemetryGuard::reload`](crate::TelemetryGuard::reload)).
+//! Filters, the sampler and levels change at once; exporters, queues and the resource are built once. A new version
+//! that changes something else is applied as far as it can be, and the warning lists the paths found here.
+//!
+//! The version at the start is compared with the newest one, not each version with the one before: a change that was
+//! undone needs no restart.
+//!
+//! | node | differs by |
+//! |---|---|
+//! | scalar | its typed value: `10` and `0xA` are the same number, `true` and `'true'` are not the same |
+//! | list | the items at the same places, and items that one of the lists lacks |
+//! | mapping | the keys of both, in any order |
+//! | a section with something live in it | as a mapping; absent, null and empty are the same |
 
 use super::report::Path;
 use super::yaml::{Node, Value};
@@ -10,6 +24,7 @@ pub(super) fn fixed_changes(started: &Node, new: &Node) -> Vec<String> {
     changes.0
 }
 
+/// The paths found so far, in the order of the old document.
 struct Changes(Vec<String>);
 
 impl Changes {
@@ -38,6 +53,7 @@ impl Changes {
         }
     }
 
+    /// Compares the values of all keys that either mapping has: those of the old one first, then those that were added.
     fn compare_keys(&mut self, old: Option<&Node>, new: Option<&Node>, path: &mut Path) {
         let keys_of_old = keys(old);
         let added = keys(new).into_iter().filter(|key| !keys_of_old.contains(key));
@@ -49,6 +65,7 @@ impl Changes {
     }
 }
 
+/// Returns the keys of a mapping; none for any other node.
 fn keys(node: Option<&Node>) -> Vec<&str> {
     match node.map(|node| &node.value) {
         Some(Value::Map(entries)) => entries.iter().map(|entry| entry.key.as_str()).collect(),
@@ -77,6 +94,9 @@ fn is_same(a: Option<&Node>, b: Option<&Node>) -> bool {
 }
 
 /// Returns `true` if a change at this path, or below it, needs a new start.
+///
+/// Under `distribution` and `instrumentation/development`, sections of other vendors and languages are not read, so
+/// that a change in them has no effect.
 fn is_relevant(path: &str) -> bool {
     let is_read = |parent: &str, known: &[&str]| {
         let key = match parent.is_empty() {

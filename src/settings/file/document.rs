@@ -22,10 +22,12 @@ use super::yaml::{Entry, Node, Position, Scalar, ScalarStyle, Value};
 /// });
 /// ```
 pub struct ConfigDocument {
+    /// The tree, with references to variables replaced.
     pub(super) root: Node,
 }
 
 impl ConfigDocument {
+    /// Creates a document from a parsed file.
     pub(super) fn new(root: Node) -> Self {
         Self { root }
     }
@@ -141,7 +143,9 @@ impl fmt::Debug for ConfigDocument {
 /// One step of a path.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Step<'a> {
+    /// The value of a key of a mapping.
     Key(&'a str),
+    /// An item of a list, counted from zero.
     Index(usize),
 }
 

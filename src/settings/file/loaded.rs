@@ -30,6 +30,7 @@ pub(crate) struct LoadedFile {
 
 /// Another version of a file, checked.
 pub(crate) struct NewVersion {
+    /// All settings of the new version. Of these the caller applies what can change at run time.
     pub(crate) settings: Settings,
     /// The paths of what differs from the start and does not take effect.
     pub(crate) needs_restart: Vec<String>,
@@ -37,6 +38,9 @@ pub(crate) struct NewVersion {
 
 impl LoadedFile {
     /// Reads a file. Returns it with its settings, or everything that is wrong.
+    ///
+    /// The path is made absolute here, so that a program that changes its working directory, as daemons do, still finds
+    /// the file later.
     pub(crate) fn load(
         file: ConfigFile,
         config: BuilderConfig,
@@ -70,6 +74,11 @@ impl LoadedFile {
     }
 
     /// Checks another version of the file completely. Nothing is changed by it.
+    ///
+    /// # Errors
+    ///
+    /// One error for everything that is wrong: the file cannot be read, has mistakes, or the closure that changes it
+    /// panicked. The version in effect stays.
     pub(crate) fn resolve(&self, content: io::Result<&[u8]>) -> Result<NewVersion, InitError> {
         let content = content.map_err(|error| self.file.unreadable(error))?;
         let resolve = || self.file.resolve(content, &self.config, self.change.as_deref());
@@ -81,6 +90,7 @@ impl LoadedFile {
         }
     }
 
+    /// Returns the error for a closure that panicked on a new version. At the start, the panic reaches the program.
     fn panicked(&self) -> InitError {
         InitError::InvalidSetting {
             setting: "config_file_changes",

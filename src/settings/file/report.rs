@@ -10,6 +10,7 @@ use crate::settings::secrets::shown_name;
 /// Collects mistakes.
 #[derive(Debug, Default)]
 pub(in crate::settings) struct Report {
+    /// At most [`MAX_MISTAKES`], in the order in which they were found.
     mistakes: Vec<ConfigMistake>,
     /// Mistakes beyond those that are kept.
     omitted: usize,
@@ -63,7 +64,9 @@ impl Report {
 /// The place of a value in its file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::settings) struct At {
+    /// The line and column, which are 0 for a node that the program has set.
     pub(in crate::settings) position: Position,
+    /// The way to the node, as messages show it.
     pub(in crate::settings) path: Path,
 }
 

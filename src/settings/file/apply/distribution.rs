@@ -44,6 +44,9 @@ impl Apply<'_> {
     }
 
     /// Reads one mapping. `scope` is its key with those above it, `keys` all that are known.
+    ///
+    /// A key is the name of a setting, a scope with settings below it, `header_files`, or a mistake. A list of the keys
+    /// that would be right at this place goes with the mistake.
     fn distribution_map(&mut self, node: &Node, scope: &str, path: &mut Path, keys: &[(String, String)]) {
         let Value::Map(entries) = &node.value else { return };
         for Entry { key, key_at, value } in entries {
@@ -78,6 +81,9 @@ impl Apply<'_> {
     }
 
     /// Hands one value to its setting. A list becomes the text that a variable would hold.
+    ///
+    /// `no_color` is the exception among the values: its variable has an effect whatever it holds, but in a file
+    /// `false` must mean what it says.
     fn distribution_value(&mut self, setting: &str, node: &Node, at: &At) {
         match &node.value {
             Value::Scalar(scalar) => match scalar.typed() {
@@ -112,6 +118,12 @@ impl Apply<'_> {
     ///
     /// Only the names and paths are read here; the files are read when requests are sent, so that a token can be
     /// renewed.
+    ///
+    /// | mistake | why |
+    /// |---|---|
+    /// | a name that no header can have | the request could not be sent |
+    /// | a relative path | it would depend on the working directory of the program |
+    /// | another key than `file` and `prefix` | as everywhere in the file |
     fn header_files(&mut self, node: &Node, scope: &str, path: &mut Path) {
         let Value::Map(entries) = &node.value else {
             let at = At { position: node.at, path: path.clone() };
@@ -174,7 +186,9 @@ impl Apply<'_> {
 pub(super) struct HeaderFile {
     /// The signal that it is for; empty for all of them.
     scope: String,
+    /// The header.
     name: HeaderName,
+    /// The file, with the text before its content.
     source: HeaderSource,
 }
 
@@ -184,6 +198,9 @@ fn is_capture(setting: &str) -> bool {
 }
 
 /// Returns the keys of a scope.
+///
+/// They are listed when a key is unknown: each once, in alphabetical order, `header_files` among them where it is
+/// allowed.
 fn siblings(scope: &str, keys: &[(String, String)]) -> Vec<String> {
     let prefix = if scope.is_empty() { String::new() } else { format!("{scope}.") };
     let mut names: Vec<_> = keys
@@ -201,6 +218,8 @@ fn siblings(scope: &str, keys: &[(String, String)]) -> Vec<String> {
 }
 
 /// Returns the keys of the own settings, each with the key of its setting.
+///
+/// The path of a setter is the key, except for the settings that only the environment has: those are [`RENAMED`].
 pub(in crate::settings) fn keys() -> Vec<(String, String)> {
     #[cfg(feature = "grpc")]
     let captures = names::GRPC_CAPTURES;
@@ -218,6 +237,8 @@ pub(in crate::settings) fn keys() -> Vec<(String, String)> {
 }
 
 /// Returns `true` for settings that the schema has a place for.
+///
+/// They are refused below `distribution`, so that no value can be given in two places that contradict each other.
 pub(in crate::settings::file) fn is_standard(key: &str) -> bool {
     let scopes = ["traces.", "metrics.", "logs.", "destination."];
     let setter = scopes.iter().find_map(|scope| key.strip_prefix(scope)).unwrap_or(key);
@@ -249,6 +270,7 @@ const RENAMED: [(&str, &str); 9] = [
 
 /// Headers from files; the only key that holds a mapping of any names.
 const HEADER_FILES: &str = "header_files";
+/// Where header files are allowed: for all signals, or for one.
 const HEADER_FILE_SCOPES: [&str; 4] = ["", "traces", "metrics", "logs"];
 
 /// Settings whose values are lists, in YAML or as the variables have them. So are the captured headers of gRPC.
@@ -257,6 +279,7 @@ const LISTS: [&str; 3] = ["resource_detectors", "metrics.built_in", "NO_PROXY"];
 /// Settings that are closures.
 const CODE_ONLY: [&str; 2] = ["header_source", "request_signer"];
 
+/// Setters whose values the schema's exporters hold, whatever the signal.
 const EXPORTER_SETTERS: [&str; 9] = [
     "endpoint",
     "export",
@@ -269,6 +292,7 @@ const EXPORTER_SETTERS: [&str; 9] = [
     "tls/client_certificate",
 ];
 
+/// The keys of settings that the schema has a place for, apart from those of exporters.
 pub(in crate::settings::file) const STANDARD: &[&str] = &[
     "service_name",
     "resource_attribute",

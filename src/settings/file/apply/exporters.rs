@@ -9,6 +9,13 @@
 //! | `otlp_grpc`, `otlp_http` | [`Otlp`], then [`DestinationSettings::Otlp`] |
 //! | `otlp_file/development` | [`DestinationSettings::Output`]: standard output or a file |
 //! | `console` | [`DestinationSettings::Console`] |
+//!
+//! A destination of a file is complete in itself: nothing comes from the environment or from setters, so that no header
+//! reaches a receiver that it is not for. What the schema has no place for (proxy, header files, size of requests)
+//! comes from `distribution`, for one signal or for all.
+//!
+//! A mistake in an exporter has the position of the value. A value that the schema accepts and the settings refuse,
+//! such as an endpoint with a scheme that does not exist, is found by the resolver and reported at the same position.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,9 +40,11 @@ use crate::settings::value_kind::pairs;
 ///
 /// The schema has a type for each signal; the conversions are the same and made by a macro.
 pub(super) enum Exporter<'a> {
+    /// OTLP over gRPC or HTTP.
     Otlp(Box<Otlp<'a>>),
     /// OTLP as lines of JSON: `stdout`, the default, or `file:///path`.
     File(Option<&'a Located<String>>),
+    /// Standard output, for people.
     Console,
 }
 
@@ -65,14 +74,19 @@ pub(super) struct Otlp<'a> {
     at: &'a At,
     /// As `OTEL_EXPORTER_OTLP_PROTOCOL` names it.
     protocol: &'static str,
+    /// A whole URL for HTTP, scheme and authority for gRPC, or `unix:` with a path.
     endpoint: Option<&'a Located<String>>,
     /// Only gRPC has it: HTTP says it with the scheme.
     insecure: Option<bool>,
+    /// PEM files, by absolute paths.
     ca_file: Option<&'a Located<String>>,
     key_file: Option<&'a Located<String>>,
     cert_file: Option<&'a Located<String>>,
+    /// Headers one by one, with their positions.
     headers: Option<&'a List<Header>>,
+    /// The same as the variable has them: `name=value,name=value`.
     headers_list: Option<&'a Located<Secret>>,
+    /// `gzip`, `zstd` or `none`.
     compression: Option<&'a Located<String>>,
     /// Milliseconds; 0 is no limit.
     timeout: Option<&'a Located<Unsigned>>,
@@ -109,6 +123,7 @@ otlp! {
     OtlpGrpcMetrics, |otlp| "grpc", otlp.tls.as_ref().and_then(|tls| tls.insecure);
 }
 
+/// Returns the protocol of an exporter over HTTP. Protobuf is the schema's default.
 fn http_protocol(encoding: Option<&Located<Encoding>>) -> &'static str {
     match encoding.map(|encoding| encoding.value) {
         Some(Encoding::Json) => "http/json",
@@ -167,6 +182,9 @@ impl Apply<'_> {
     }
 
     /// Returns the settings of an OTLP exporter: those of the environment, given by the file.
+    ///
+    /// Each exporter has values and a resolver of its own, since several exporters of one signal give the same settings
+    /// different values.
     fn otlp(&mut self, signal: &SignalExporter, exporter: &Otlp<'_>) -> Option<DestinationSettings> {
         let mut values = FileValues::new(self.values.name.clone());
         let otlp = &signal.otlp;

@@ -5,6 +5,9 @@
 //! | attributes of a span, event, link, record | yes | yes | 128 |
 //! | length of values | yes | yes | none |
 //! | events and links of a span | yes | – | 128 |
+//!
+//! The number of attributes is a count; the length of values is in characters, counted as Unicode scalar values. A
+//! limit of zero discards everything it counts.
 
 use super::Apply;
 use crate::settings::file::model::{AttributeLimits, Document, Unsigned};
@@ -64,6 +67,8 @@ impl Apply<'_> {
 }
 
 /// The schema's.
+///
+/// It is also the specification's for spans and records.
 const DEFAULT_COUNT: u32 = 128;
 /// Settings hold counts in 32 bits; more cannot be reached.
 const MAX_LIMIT: u64 = u32::MAX as u64;

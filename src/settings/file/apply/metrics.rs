@@ -1,4 +1,16 @@
 //! The meter provider.
+//!
+//! | in the file | here |
+//! |---|---|
+//! | `periodic` readers | a destination each; interval and histogram aggregation are those of the first, and of all |
+//! | `pull` reader with `prometheus/development` | the exporter for Prometheus; at most one |
+//! | `cardinality_limits` | the same for all readers, applied by views |
+//! | `views` | see `views` |
+//! | `exemplar_filter` | `always_off`; the SDK records no exemplars |
+//! | `producers` | refused by the model |
+//!
+//! The SDK has one set of streams for all readers, which is why readers share what would otherwise need a pipeline
+//! each. Temporality is the exception: destinations with another one get streams of their own.
 
 use std::time::Duration;
 
@@ -20,6 +32,9 @@ use crate::settings::{DestinationSettings, Settings, exporter};
 
 impl Apply<'_> {
     /// The first pass: interval, timeout and preferences of the periodic reader.
+    ///
+    /// Values of the first periodic reader become those of the settings. With pull readers alone, there is nothing to
+    /// collect periodically, and the settings keep their defaults.
     pub(super) fn metric_values(&mut self) {
         let Some(provider) = &self.document.meter_provider else { return };
         let periodic = provider.readers.0.iter().find_map(|reader| match reader {
@@ -128,6 +143,8 @@ impl Apply<'_> {
         }
     }
 
+    /// Accepts a filter under which no exemplars are recorded, warns of the schema's default, and refuses `always_on`:
+    /// a file that asks for it expects exemplars.
     fn exemplar_filter(&mut self, filter: &Located<ExemplarFilter>) {
         match filter.value {
             ExemplarFilter::AlwaysOff => {}
@@ -152,6 +169,8 @@ impl From<TemporalityPreference> for Temporality {
 }
 
 /// Returns what the exporter prefers, which the schema has for every kind of exporter.
+///
+/// The first is the temporality, the second the aggregation of histograms.
 fn preferences(
     exporter: &PushMetricExporter,
 ) -> (Option<TemporalityPreference>, Option<DefaultHistogramAggregation>) {
@@ -189,7 +208,11 @@ fn cardinality(limits: &Limits) -> CardinalityLimits {
 }
 
 // The schema's defaults.
+/// Milliseconds between two collections.
 const DEFAULT_INTERVAL: u64 = 60_000;
+/// Milliseconds for one collection with its export.
 const DEFAULT_TIMEOUT: u64 = 30_000;
 /// The SDK reserves memory for as many.
+///
+/// More attribute sets than this cost gigabytes; a larger limit in a file counts as this one.
 pub(super) const MAX_CARDINALITY: usize = 10_000_000;

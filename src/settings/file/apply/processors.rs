@@ -18,7 +18,9 @@ use crate::settings::value_kind::or_unlimited;
 
 /// A processor of any signal.
 pub(super) struct Processor<'a> {
+    /// How items are batched.
     batch: Batch<'a>,
+    /// Where batches are sent.
     exporter: Exporter<'a>,
 }
 
@@ -144,11 +146,16 @@ impl Apply<'_> {
 }
 
 /// Returns a number with its place.
+///
+/// `MIN` is not negative for the numbers of processors and readers.
 pub(super) fn located<const MIN: i64>(value: &Option<Located<Int<MIN>>>) -> Option<(&At, u64)> {
     value.as_ref().map(|located| (&located.at, located.value.unsigned()))
 }
 
 // The schema's defaults.
+/// Items.
 const DEFAULT_QUEUE_SIZE: u64 = 2_048;
+/// Items.
 const DEFAULT_BATCH_SIZE: u64 = 512;
+/// Milliseconds for one batch.
 const DEFAULT_EXPORT_TIMEOUT: u64 = 30_000;

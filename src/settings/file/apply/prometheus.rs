@@ -1,4 +1,13 @@
 //! The exporter that Prometheus scrapes.
+//!
+//! Version 1.0 of the schema names the options by what they leave out (`without_scope_info`), version 1.1 by what they
+//! add (`scope_info_enabled`). Both are read, since a file of either version is valid; both at once are a mistake.
+//!
+//! | `translation_strategy` | here |
+//! |---|---|
+//! | `underscore_escaping_with_suffixes`, absent | names with units and `_total` |
+//! | `underscore_escaping_without_suffixes` | names without them |
+//! | the two with UTF-8 | refused |
 
 use super::Apply;
 use crate::settings::exporter::prometheus::{
@@ -28,6 +37,8 @@ impl Apply<'_> {
         })
     }
 
+    /// Returns the address to listen on. Host and port are checked as their variables are; what the file leaves out has
+    /// the default of the variable.
     fn server_address(&mut self, Prometheus { at, host, port, .. }: &Prometheus) -> ServerAddress {
         let named = port.as_ref().map(|port| &port.at).or(host.as_ref().map(|host| &host.at));
         let line = named.unwrap_or(at).position.line;
@@ -46,6 +57,7 @@ impl Apply<'_> {
         }
     }
 
+    /// Returns the options of the text: labels of scopes and of the resource, `target_info`, suffixes of names.
     fn prometheus_text(&mut self, exporter: &Prometheus) -> PrometheusText {
         let Prometheus { scope_info_enabled, target_info_enabled, translation_strategy, .. } = exporter;
         let Prometheus { without_scope_info, without_target_info, .. } = exporter;
@@ -88,6 +100,7 @@ impl Apply<'_> {
         enabled.or(without.as_ref().map(|without| !without.value)).unwrap_or(true)
     }
 
+    /// Reports that an option has two names, both of which are given.
     fn named_twice(&mut self, at: &At, name: &str) {
         self.mistake(at, format!("is the former name of `{name}`, which is there as well"));
     }

@@ -1,4 +1,14 @@
 //! The resource and the propagators.
+//!
+//! | attributes of | win over |
+//! |---|---|
+//! | `resource.attributes` | all others |
+//! | `resource.attributes_list` | those in code and of detectors |
+//! | code | those of detectors |
+//! | detectors | – |
+//!
+//! Detected attributes are added when telemetry starts; the settings hold the names of the detectors and the selection
+//! of attributes.
 
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 

@@ -1,4 +1,11 @@
 //! The tracer provider.
+//!
+//! | sampler in the file | here |
+//! |---|---|
+//! | none | `parentbased_always_on`, or the one in code |
+//! | `always_on`, `always_off`, `trace_id_ratio_based` | the same; the ratio is 1 by default |
+//! | `parent_based` | five samplers, or the environment's name if children follow their parents |
+//! | `composite/development`, `jaeger_remote/development`, `probability/development` | refused by the model, with their positions |
 
 use super::Apply;
 use super::processors::Processor;

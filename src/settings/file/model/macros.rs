@@ -5,6 +5,17 @@
 //!
 //! The names of fields are the keys of the schema; `field["key"]` gives the key of one that has a stability suffix or
 //! is a keyword of Rust.
+//!
+//! | macro | declares | the node must be |
+//! |---|---|---|
+//! | [`object`] | a mapping with fixed keys | a mapping |
+//! | [`component`] | a choice between named components | a mapping with exactly one key |
+//! | [`choice`] | an enumeration | text |
+//! | [`unsupported`] | a component that is refused with a reason | anything |
+//!
+//! For example, `choice! { Encoding = "OtlpHttpEncoding" { "protobuf" => Protobuf, "json" => Json, } }` generates `enum
+//! Encoding`, which reads `encoding: json` as `Encoding::Json`, lists both words if it finds another, and whose shape
+//! is `one of json, protobuf`.
 
 /// Declares a mapping with fixed keys: `Name = "SchemaName", null: refused|default { field: Type, "other/key" as field: Type }`.
 ///

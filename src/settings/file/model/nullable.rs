@@ -44,9 +44,13 @@ pub(in crate::settings::file) enum AttributeValue {
 /// One value of an attribute, with the type that YAML gives it.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::settings::file) enum AttributeScalar {
+    /// Quoted, or nothing that YAML has another type for.
     Text(String),
+    /// `true` or `false`.
     Bool(bool),
+    /// An integer within 64 bits.
     Int(i64),
+    /// A number with a point or an exponent, or an integer beyond 64 bits.
     Float(f64),
 }
 

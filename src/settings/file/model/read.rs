@@ -52,6 +52,8 @@ pub(in crate::settings::file) enum Null {
 }
 
 /// Reads what null stands for.
+///
+/// Optional properties have handled [`Null::Absent`] before.
 fn read_null<T: Read>(node: &Node, reader: &mut Reader) -> Option<T> {
     match T::null() {
         Null::Read => T::read(node, reader),
@@ -180,6 +182,9 @@ impl Reader {
     }
 
     /// Checks the keys of a mapping against those of its type.
+    ///
+    /// An unknown key is a mistake, because a typo would otherwise be a setting that silently has no effect. In the
+    /// document itself, and in a file of a newer minor version, it is a warning.
     pub(super) fn known_keys<'a>(&mut self, node: &'a Node, known: &[&str]) -> Option<&'a [Entry]> {
         let entries = self.entries(node)?;
         // The schema allows any key in the document itself.

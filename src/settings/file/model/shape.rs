@@ -1,4 +1,16 @@
 //! The declared types in a form that can be compared with the official schema.
+//!
+//! Only tests use it. Each type writes one line about itself; the same lines are made from the JSON schema of
+//! `opentelemetry-configuration`, and the two sets must be equal. A key that the schema has and the model lacks, a
+//! bound that differs, or a type that became nullable, is found by that.
+//!
+//! ```text
+//! object null=false {max_queue_size: integer >=1, exporter!: SpanExporter}
+//! component open=true {console: ConsoleExporter, otlp_http: OtlpHttpExporter}
+//! one of cumulative, delta, low_memory
+//! ```
+//!
+//! `!` marks a required property, `open` a choice to which programs may add components.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +22,8 @@ pub(in crate::settings::file) struct Shapes(pub(super) BTreeMap<String, String>)
 pub(super) type PropertyShape = (&'static str, bool, String);
 
 impl Shapes {
+    /// Adds a mapping with its properties, once, and returns its name. The name is reserved first, because types can
+    /// contain themselves: a sampler holds samplers.
     pub(super) fn object(
         &mut self,
         name: &str,
@@ -24,6 +38,7 @@ impl Shapes {
         name.to_owned()
     }
 
+    /// Adds a choice between components, once, and returns its name.
     pub(super) fn component(
         &mut self,
         name: &str,
@@ -38,12 +53,14 @@ impl Shapes {
         name.to_owned()
     }
 
+    /// Adds an enumeration and returns its name.
     pub(super) fn choice(&mut self, name: &str, texts: &[&str]) -> String {
         self.0.insert(name.to_owned(), choice_line(texts));
         name.to_owned()
     }
 }
 
+/// Returns the line of a mapping, its properties in alphabetical order.
 pub(super) fn object_line(allows_null: bool, properties: &[(impl AsRef<str>, bool, String)]) -> String {
     let mut lines: Vec<_> = properties
         .iter()
@@ -55,12 +72,14 @@ pub(super) fn object_line(allows_null: bool, properties: &[(impl AsRef<str>, boo
     format!("object null={allows_null} {{{}}}", lines.join(", "))
 }
 
+/// Returns the line of a choice between components, in alphabetical order.
 pub(super) fn component_line(is_open: bool, variants: &[(impl AsRef<str>, String)]) -> String {
     let mut lines: Vec<_> = variants.iter().map(|(key, form)| format!("{}: {form}", key.as_ref())).collect();
     lines.sort();
     format!("component open={is_open} {{{}}}", lines.join(", "))
 }
 
+/// Returns the line of an enumeration, its words in alphabetical order.
 pub(super) fn choice_line(texts: &[&str]) -> String {
     let mut texts = texts.to_vec();
     texts.sort_unstable();

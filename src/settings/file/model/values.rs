@@ -189,7 +189,9 @@ impl<T: Property, const MIN: usize> Read for List<T, MIN> {
 /// A value that knows its place.
 #[derive(Clone, PartialEq)]
 pub(in crate::settings::file) struct Located<T> {
+    /// Where the value begins.
     pub(in crate::settings::file) at: At,
+    /// The value itself. `Debug` shows it alone.
     pub(in crate::settings::file) value: T,
 }
 

@@ -1,4 +1,14 @@
 //! Exporters, and the places of their secrets.
+//!
+//! A secret never reaches the text. It is replaced in this order:
+//!
+//! 1. by a reference to the variable that holds it now, if the whole value came from one:
+//!    `${OTEL_EXPORTER_OTLP_HEADERS}`;
+//! 2. by a reference to a new variable with a name made from the header or the signal: `${OTLP_HEADER_AUTHORIZATION}`.
+//!    A comment asks the user to set it.
+//!
+//! Every header's value counts as a secret, and so does an endpoint that `Debug` would redact (credentials, a query, a
+//! token in its path).
 
 use std::path::{Path, PathBuf};
 
@@ -64,6 +74,10 @@ impl Writer<'_> {
         }
     }
 
+    /// Returns the options of an OTLP exporter.
+    ///
+    /// Only the first destination can have its values from variables or from setters of the builder; those of the
+    /// others come from [`Destination::otlp`](crate::Destination::otlp), which their comments say.
     fn otlp(&mut self, signal: &SignalExporter, index: usize, export: &ExportSettings) -> Map {
         let otlp = &signal.otlp;
         let is_standard =
@@ -90,6 +104,9 @@ impl Writer<'_> {
     }
 
     /// Returns the address, or a reference to its variable, with a comment, if it may hold a secret.
+    ///
+    /// A file has the whole URL of each signal. A variable for all signals lacks the signal's part of the path, which
+    /// is written behind the reference, unless a query or a fragment would come to stand before it.
     fn endpoint(&mut self, signal: &SignalExporter, export: &ExportSettings) -> (Yaml, Option<&'static str>) {
         let ExportSettings { target, http_path, .. } = export;
         if let Some(socket) = &target.socket {
@@ -128,6 +145,8 @@ impl Writer<'_> {
         (self.placeholders.reference(&name, address.as_bytes()), Some(TO_BE_SET))
     }
 
+    /// Sets the headers: `headers_list` with a reference, if one variable holds all of them, or else `headers` with a
+    /// reference for each value.
     fn headers(&mut self, map: &mut Map, signal: &SignalExporter, headers: &[(HeaderName, HeaderValue)]) {
         if headers.is_empty() {
             return;
@@ -153,6 +172,7 @@ impl Writer<'_> {
     }
 }
 
+/// Returns the paths of certificates and keys. Their contents are never written.
 fn tls(TlsFiles { certificate, client_key, client_certificate, .. }: &TlsFiles) -> Map {
     let mut map = Map::default();
     for (key, file) in [("ca_file", certificate), ("key_file", client_key), ("cert_file", client_certificate)]
@@ -163,21 +183,31 @@ fn tls(TlsFiles { certificate, client_key, client_certificate, .. }: &TlsFiles) 
 }
 
 /// Files of a configuration file do not depend on the working directory.
+///
+/// A path that cannot be made absolute, such as an empty one, stays as it is.
 pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
+/// Returns a path as a `file:` URL, as the schema has it for `output_stream`. Bytes that a path in a URL cannot have
+/// are percent-encoded.
 fn file_url(path: &Path) -> String {
     format!("file://{}", percent_encode(absolute(path).as_os_str().as_encoded_bytes(), IN_PATHS))
 }
 
 /// Returns a part of a variable's name.
+///
+/// Every other character becomes `_`: `x-api-key` gives `X_API_KEY`.
 fn variable_name(text: &str) -> String {
     text.replace(|character: char| !character.is_ascii_alphanumeric(), "_").to_ascii_uppercase()
 }
 
+/// Characters that RFC 3986 reserves in paths or does not allow; `/` separates segments and stays.
 const IN_PATHS: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The comment behind a reference to a variable that is set.
 pub(super) const SECRET: &str = "may hold a secret";
+/// The comment behind a reference to a variable that does not exist yet.
 pub(super) const TO_BE_SET: &str = "may hold a secret: set the variable to what the program has";
+/// The origin of every value of a destination that was added in code.
 const IN_CODE: &str = ".destination()";

@@ -1,4 +1,7 @@
 //! Instrumentation: what the layers for calls read.
+//!
+//! The layers read variables, or the [`Env`](crate::settings::env::Env) that a file gave in their place; both are
+//! written in the same way. What follows the default is left out.
 
 use super::Writer;
 use super::yaml::Map;
@@ -10,6 +13,10 @@ use crate::settings::env::{http_captured_headers, http_known_methods};
 use crate::settings::types::RpcConventions;
 
 impl Writer<'_> {
+    /// Returns what differs from the defaults, or `None` if nothing does.
+    ///
+    /// Version 0 of the RPC conventions stands for the names before the first stable version, as
+    /// `OTEL_SEMCONV_STABILITY_OPT_IN=rpc/old` does; `dual_emit` for both at once.
     pub(super) fn instrumentation(&mut self) -> Option<Map> {
         let mut general = Map::default();
         general.set_some("http", Some(self.http()));
@@ -26,6 +33,8 @@ impl Writer<'_> {
         (!general.is_empty()).then(|| Map::from_entry("general", general))
     }
 
+    /// Returns captured headers and known methods of HTTP calls. Methods are known to both sides; the schema's reader
+    /// accepts them at the server.
     #[cfg(feature = "http")]
     fn http(&self) -> Map {
         let [server_request, server_response, client_request, client_response] =
@@ -51,6 +60,8 @@ impl Writer<'_> {
     }
 
     /// Headers and trailers of gRPC calls, for which the schema has no place.
+    ///
+    /// They stand below `distribution`.
     #[cfg(feature = "grpc")]
     pub(super) fn grpc_captures(&self) -> Map {
         let captured = grpc_captured_headers(self.layers, &mut Vec::new());

@@ -1,4 +1,8 @@
 //! The meter provider.
+//!
+//! Each destination becomes a periodic reader, and the exporter for Prometheus a pull reader. Interval, histograms and
+//! limits of cardinality are the same for all readers here, so that each repeats them: a file in which they differ is
+//! refused.
 
 use opentelemetry_sdk::metrics::Temporality;
 
@@ -12,6 +16,8 @@ use crate::settings::views::CardinalityLimits;
 use crate::settings::{AttributeSelection, Signal};
 
 impl Writer<'_> {
+    /// Returns the meter provider, or `None` and a note if metrics are neither exported nor scraped. A file without one
+    /// has no metrics.
     pub(super) fn meter_provider(&mut self) -> Option<Map> {
         let metrics = &self.settings.metrics;
         let limits = cardinality(&metrics.cardinality);
@@ -36,6 +42,10 @@ impl Writer<'_> {
         Some(provider)
     }
 
+    /// Returns the options of a periodic reader.
+    ///
+    /// Its `timeout` is that of the exporter, which is never longer than the reader's. The console prints totals, so
+    /// that it has no preference for a temporality.
     fn periodic(&mut self, metrics: &MetricSettings, index: usize, destination: &DestinationSettings) -> Map {
         let mut reader = Map::default();
         reader.set_from("interval", metrics.interval, self.origin(METRIC_INTERVAL.key()));
@@ -59,6 +69,11 @@ impl Writer<'_> {
         reader
     }
 
+    /// Returns the options of the exporter for Prometheus. Those of the text are left out where they are the schema's
+    /// default.
+    ///
+    /// An exporter without a server, which the program mounts in its own, cannot be written: reading the file would
+    /// start one. A note says so.
     fn prometheus(&mut self, PrometheusSettings { server, text }: &PrometheusSettings) -> Map {
         let mut exporter = Map::default();
         match server {
@@ -96,6 +111,7 @@ pub(super) fn selection(AttributeSelection { included, excluded }: &AttributeSel
     map
 }
 
+/// Returns the limits that were given, by the kind of the instrument.
 fn cardinality(limits: &CardinalityLimits) -> Map {
     let mut map = Map::default();
     for (key, limit) in [

@@ -5,6 +5,18 @@
 //!
 //! Secrets are not written. A reference to a variable takes their place: to the one that the value came from, or else to a
 //! new one, which a comment asks the user to set.
+//!
+//! | file | writes |
+//! |---|---|
+//! | `traces_and_logs`, `metrics`, `views` | the providers with their processors, readers, limits and views |
+//! | `exporters` | an exporter with its endpoint, headers, TLS files |
+//! | `resource` | the resource's attributes, and the propagators |
+//! | `instrumentation` | what the layers for calls read |
+//! | `own` | `distribution.telemetry_bootstrap` |
+//! | `yaml` | a tree, as text |
+//!
+//! The functions of these files return [`Map`]s, in the order in which their keys are written. Nothing here validates:
+//! settings were valid when they were resolved.
 
 mod exporters;
 mod instrumentation;
@@ -27,6 +39,7 @@ use crate::settings::{Settings, Signal};
 
 /// The settings of a program, and what is beside them.
 pub(crate) struct EffectiveConfiguration<'a> {
+    /// The settings in effect, as [`resolve`](crate::settings::resolve()) or a file has made them.
     pub(crate) settings: &'a Settings,
     /// The variables that a file can refer to.
     pub(crate) env: &'a Env,
@@ -38,6 +51,8 @@ pub(crate) struct EffectiveConfiguration<'a> {
 
 impl EffectiveConfiguration<'_> {
     /// Returns the file.
+    ///
+    /// Comments at the top say what the program does in code, and what a file cannot express.
     pub(crate) fn to_file(&self) -> String {
         let mut writer = Writer {
             settings: self.settings,
@@ -61,15 +76,20 @@ impl EffectiveConfiguration<'_> {
 
 /// What is known while a file is written.
 struct Writer<'a> {
+    /// What is written.
     settings: &'a Settings,
+    /// The variables that secrets may have come from; references to them take the secrets' places.
     env: &'a Env,
+    /// The variables of the layers for calls, or what a file gave in their place.
     layers: &'a Env,
     /// What the file cannot say, each a comment at its top.
     notes: Vec<String>,
+    /// Names in the place of secrets that came from code.
     placeholders: Placeholders,
 }
 
 impl Writer<'_> {
+    /// Returns the whole document. Keys stand in the order of the schema's examples; `distribution` comes last.
     fn document(&mut self) -> Map {
         let mut document = Map::from_entry("file_format", "1.1");
         document.set_from("disabled", self.settings.disabled, self.origin(SDK_DISABLED.key()));
@@ -86,6 +106,8 @@ impl Writer<'_> {
     }
 
     /// Returns the variable, the setter or the line of a file that a setting has its value from.
+    ///
+    /// It becomes the comment behind the value, and is `default` if the setting has its default.
     fn origin(&self, key: &str) -> String {
         self.settings.value_origins.get(key).map_or("default", |origin| origin).to_owned()
     }
@@ -95,6 +117,7 @@ impl Writer<'_> {
         self.settings.value_origins.contains_key(key)
     }
 
+    /// Adds a comment at the top of the file, once: several destinations can have the same reason for it.
     fn note(&mut self, note: impl Into<String>) {
         let note = note.into();
         if !self.notes.contains(&note) {
@@ -120,6 +143,7 @@ fn log_level(level: LevelFilter) -> &'static str {
     }
 }
 
+/// The first line of each file.
 const HEAD: &str = "\
 # The settings in effect. Comments at the end of a line name the variable or the setter of its value.
 ";

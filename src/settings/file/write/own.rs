@@ -1,4 +1,14 @@
 //! `distribution.telemetry_bootstrap`: this crate's own settings.
+//!
+//! The counterpart of `apply/distribution.rs`: each key that is written here is one that is read there, and a test
+//! reads every written file back.
+//!
+//! A value stands below `distribution` only if the schema has no place for it. Options that are off by default are left
+//! out while they are off; values with a default are written, so that the file shows what is in effect.
+//!
+//! The schema describes exporters one by one, and `distribution` one signal at a time. Where the destinations of a
+//! signal differ in what stands here (proxy, sources of headers, size of requests), the file cannot say so, and a note
+//! at its top does.
 
 use super::Writer;
 use super::exporters::{SECRET, TO_BE_SET, absolute};
@@ -17,6 +27,11 @@ use crate::settings::queue::{LOG_QUEUE, SPAN_QUEUE};
 use crate::settings::types::ExceptionSignal;
 
 impl Writer<'_> {
+    /// Returns the settings below `distribution.telemetry_bootstrap`.
+    ///
+    /// The filters of lines and of records are one key, `log_filter`, while they are the same, and two keys below
+    /// `log_output` and `logs` otherwise. Captured headers of gRPC calls are here, and those of HTTP calls are not: the
+    /// schema has keys for them.
     pub(super) fn own(&mut self) -> Map {
         let settings = self.settings;
         let mut own = Map::default();
@@ -61,10 +76,14 @@ impl Writer<'_> {
     }
 
     /// Returns the hosts that are reached directly.
+    ///
+    /// The setting is read from the environment again, because [`Settings`](crate::settings::Settings) hold only its
+    /// effect: a target on the list has no proxy.
     fn no_proxy(&self) -> Option<&str> {
         NO_PROXY.variables.iter().find_map(|variable| self.env.get(variable))
     }
 
+    /// Returns what the schema has no place for in traces: the bytes of the queue, and the options of its exporters.
     fn own_of_traces(&mut self) -> Map {
         let traces = &self.settings.traces;
         let mut own = self.own_of_exporters(&TRACES, &traces.destinations);
@@ -73,6 +92,7 @@ impl Writer<'_> {
         own
     }
 
+    /// Returns what the schema has no place for in metrics: the built-in ones, and the options of their exporters.
     fn own_of_metrics(&mut self) -> Map {
         let metrics = &self.settings.metrics;
         let mut own = self.own_of_exporters(&METRICS, &metrics.destinations);
@@ -83,6 +103,10 @@ impl Writer<'_> {
         own
     }
 
+    /// Returns what the schema has no place for in log records.
+    ///
+    /// The severity is written only if it was given: by default every record passes. `is_filter_common` leaves the filter to
+    /// `log_filter`.
     fn own_of_logs(&mut self, is_filter_common: bool) -> Map {
         let logs = &self.settings.logs;
         let mut own = self.own_of_exporters(&LOGS, &logs.destinations);
@@ -105,6 +129,10 @@ impl Writer<'_> {
     }
 
     /// What the schema has no place for in exporters. A file has it for all destinations of a signal.
+    ///
+    /// The first OTLP destination stands for the signal. A destination without a proxy counts as equal if `NO_PROXY` or
+    /// a Unix socket explains the difference. Sources of headers in code, and signers, become notes: no file can hold a
+    /// closure.
     fn own_of_exporters(&mut self, signal: &SignalExporter, destinations: &[DestinationSettings]) -> Map {
         let mut own = Map::default();
         let exports: Vec<_> = destinations
@@ -157,6 +185,10 @@ impl Writer<'_> {
         own
     }
 
+    /// Returns the entry of a header that is read from a file: its path, and the text before the value.
+    ///
+    /// A prefix that is not the name of an authentication scheme may itself be a secret, so that a variable takes its
+    /// place.
     fn header_file(&mut self, header: &str, source: &HeaderSource) -> Map {
         let path = source.file().map(absolute).unwrap_or_default();
         let mut file = Map::from_entry("file", path.to_string_lossy().into_owned());
@@ -172,6 +204,10 @@ impl Writer<'_> {
         file
     }
 
+    /// Sets the proxy: its address, or a reference to a variable if the address has credentials.
+    ///
+    /// The reference is to the variable that the proxy came from, if there is one with the same address and
+    /// credentials.
     fn proxy(&mut self, own: &mut Map, proxy: &Proxy) {
         let Some(secret) = proxy.secret() else {
             return own.set_from("proxy", proxy.address(), &*proxy.origin);

@@ -1,4 +1,7 @@
 //! The resource and the propagators.
+//!
+//! What detectors found is not among the attributes: another machine has other values. A file names the detectors
+//! instead, below `distribution`.
 
 use opentelemetry::{Array, KeyValue, Value};
 
@@ -11,6 +14,11 @@ use crate::settings::propagators::{self, PROPAGATORS};
 use crate::settings::resource::{RESOURCE_ATTRIBUTES, SERVICE_NAME};
 
 impl Writer<'_> {
+    /// Returns the resource. Its attributes are all those that were given, by whatever source, each with the type of
+    /// its value.
+    ///
+    /// Variables and setters that gave some of them are named at the list, since an attribute has no place for a
+    /// comment of its own.
     pub(super) fn resource(&mut self) -> Map {
         let settings = self.settings;
         let mut resource = Map::default();
@@ -37,6 +45,10 @@ impl Writer<'_> {
         resource
     }
 
+    /// Returns the propagators in their order, or `None` if there are none.
+    ///
+    /// All of them are a `composite_list` if one has no component in the schema, as `jaeger` and `xray` have none: the
+    /// order of the two keys would not be kept.
     pub(super) fn propagator(&mut self) -> Option<Map> {
         let chosen = &self.settings.propagators;
         if chosen.is_empty() {

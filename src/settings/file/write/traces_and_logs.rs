@@ -1,4 +1,14 @@
 //! The tracer provider and the logger provider.
+//!
+//! A file has a processor for each destination. Here destinations of a signal share the limits of a queue, so that each
+//! processor repeats them.
+//!
+//! | setting | in the file |
+//! |---|---|
+//! | `max_queue_size`, `max_export_batch_size` | the keys of these names |
+//! | `scheduled_delay` | `schedule_delay`, in milliseconds |
+//! | the exporter's timeout | `export_timeout` of the processor and `timeout` of the exporter |
+//! | `max_queue_bytes` | below `distribution` |
 
 use std::time::Duration;
 
@@ -16,6 +26,10 @@ use crate::settings::value_kind::YEAR;
 use crate::settings::{Signal, SpanLimitSettings};
 
 impl Writer<'_> {
+    /// Returns the tracer provider, or `None` and a note if traces are not exported.
+    ///
+    /// Without exporters, a program still makes spans, so that its lines have ids. The schema cannot express that: a
+    /// file without a tracer provider makes none.
     pub(super) fn tracer_provider(&mut self) -> Option<Map> {
         let traces = &self.settings.traces;
         if traces.destinations.is_empty() {
@@ -53,6 +67,7 @@ impl Writer<'_> {
         Some(provider)
     }
 
+    /// Returns the logger provider, or `None` and a note if log records are not exported.
     pub(super) fn logger_provider(&mut self) -> Option<Map> {
         let logs = &self.settings.logs;
         if logs.destinations.is_empty() {
@@ -104,11 +119,16 @@ pub(super) fn component(name: &str, options: Map) -> Map {
 }
 
 /// In a file, zero stands for no limit.
+///
+/// A year or more is how settings hold "no limit".
 pub(super) fn limit(timeout: Duration) -> Duration {
     if timeout >= YEAR { Duration::ZERO } else { timeout }
 }
 
 /// Returns a sampler. `None` for one in code, which counts if the file names none.
+///
+/// The environment's `parentbased_…` names become `parent_based` with a root alone: the schema's defaults for its other
+/// parts are the same.
 fn sampler(setting: &SamplerSetting) -> Option<Map> {
     let parent_based = |root: &SamplerSetting| {
         Some(Map::from_entry("parent_based", Map::from_entry("root", sampler(root)?)))

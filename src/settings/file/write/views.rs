@@ -1,4 +1,7 @@
 //! Views.
+//!
+//! Only the views of a file are data and can be written. Those that the program added in code are closures; the head of
+//! the file says that they stay there.
 
 use opentelemetry_sdk::metrics::{Aggregation, InstrumentKind};
 
@@ -8,6 +11,7 @@ use super::yaml::{Map, Yaml};
 use crate::settings::views::{ViewSelector, ViewSetting, ViewStream};
 
 impl Writer<'_> {
+    /// Returns the views in the order in which they are tried.
     pub(super) fn views(&mut self, views: &[ViewSetting]) -> Vec<Map> {
         let view = |ViewSetting { selector: from, stream: to }: &ViewSetting| {
             Map::from_entry("selector", selector(from)).with("stream", stream(to))
@@ -16,6 +20,7 @@ impl Writer<'_> {
     }
 }
 
+/// Returns what an instrument must have for the view to apply. What is left out fits every instrument.
 fn selector(from: &ViewSelector) -> Map {
     let mut map = Map::default();
     map.set_some("instrument_name", from.instrument_name.as_ref().map(|name| name.as_str()));
@@ -27,6 +32,7 @@ fn selector(from: &ViewSelector) -> Map {
     map
 }
 
+/// Returns the schema's name of a kind of instrument.
 fn instrument_type(kind: InstrumentKind) -> &'static str {
     match kind {
         InstrumentKind::Counter => "counter",
@@ -39,6 +45,7 @@ fn instrument_type(kind: InstrumentKind) -> &'static str {
     }
 }
 
+/// Returns what the view changes. What is left out stays as the instrument has it.
 fn stream(to: &ViewStream) -> Map {
     let mut map = Map::default();
     map.set_some("name", to.name.as_deref());
@@ -58,6 +65,7 @@ fn attribute_keys(keys: &[String]) -> Map {
     }
 }
 
+/// Returns an aggregation with all its options, or `None` for one that the SDK may add later.
 fn aggregation(aggregation: &Aggregation) -> Option<Map> {
     let (name, options) = match aggregation {
         Aggregation::Default => ("default", Map::default()),

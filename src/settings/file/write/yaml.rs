@@ -2,6 +2,9 @@
 //!
 //! A scalar is written plain only if it is text for YAML 1.2 and for YAML 1.1 alike, which some readers still follow; all
 //! other text is quoted. `$` is doubled, so that nothing becomes a reference to a variable by accident.
+//!
+//! Only block style is written: one key or item a line, two columns deeper at each level. A mapping in a list begins on
+//! the line of its dash. Comments stand behind the key whose value they explain, and never on lines of their own.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -15,10 +18,13 @@ pub(in crate::settings::file) enum Yaml {
     Null,
     /// A number, `true` or `false`, as it is written.
     Plain(String),
+    /// Text that stands for itself: a `$` in it is doubled.
     Text(String),
     /// Text with references to variables, which take effect.
     Reference(String),
+    /// Items of any kind, each behind a dash. Without items it is written `[]`, which the schema takes for a value.
     List(Vec<Self>),
+    /// Keys with their values. Without keys it is written `{}`.
     Map(Map),
 }
 
@@ -26,6 +32,7 @@ pub(in crate::settings::file) enum Yaml {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::settings::file) struct Map(Vec<Entry>);
 
+/// One key of a mapping.
 #[derive(Clone, Debug, PartialEq)]
 struct Entry {
     key: String,
@@ -46,6 +53,7 @@ impl Map {
         self
     }
 
+    /// Adds a key at the end. The caller sets each key once.
     pub(super) fn set(&mut self, key: &str, value: impl Into<Yaml>) {
         self.0.push(Entry { key: key.to_owned(), value: value.into(), comment: None });
     }
@@ -62,6 +70,7 @@ impl Map {
         }
     }
 
+    /// Returns `true` if there are no keys, as for a section whose settings all have their defaults.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -87,6 +96,7 @@ impl Map {
 }
 
 impl Yaml {
+    /// Returns `true` for a list or a mapping with nothing in it. An empty text, and null, are values.
     fn is_empty(&self) -> bool {
         match self {
             Self::List(items) => items.is_empty(),
@@ -137,6 +147,7 @@ impl Yaml {
     }
 }
 
+/// Adds the blanks before a key or a dash.
 fn pad(text: &mut String, indent: usize) {
     text.extend(std::iter::repeat_n(' ', indent));
 }
@@ -147,6 +158,8 @@ fn scalar(text: &str) -> String {
 }
 
 /// Returns `true` for text that no reader takes for anything else.
+///
+/// The set of characters is smaller than YAML's: a text that only might be read differently is quoted.
 fn is_plain(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:@%+=-,".contains(&byte);
     let is_text = || {
@@ -160,6 +173,8 @@ fn is_plain(text: &str) -> bool {
         && is_text()
 }
 
+/// Returns a text in double quotes. What is not printable is escaped by its code point, with eight digits, which YAML
+/// 1.1 and 1.2 both read.
 fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
@@ -182,6 +197,7 @@ fn is_printable(character: char) -> bool {
     matches!(character, ' '..='\u{7e}' | '\u{a0}'..='\u{2027}' | '\u{202a}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{10000}'..)
 }
 
+/// Implements the conversion for values whose `Display` is a YAML scalar of their type.
 macro_rules! plain {
     ($($type:ty),*) => {$(
         impl From<$type> for Yaml {

@@ -7,6 +7,7 @@ use super::scalar::{Scalar, Typed};
 /// A place in a file. Lines and columns count from 1, columns in characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::settings) struct Position {
+    /// From 1; 0 for what was set in code.
     pub(in crate::settings) line: usize,
     pub(in crate::settings) column: usize,
 }
@@ -14,6 +15,7 @@ pub(in crate::settings) struct Position {
 /// A value, and where it begins.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::settings) struct Node {
+    /// The first character of the value, behind its tag and anchor.
     pub(in crate::settings) at: Position,
     pub(in crate::settings) value: Value,
 }
@@ -21,8 +23,11 @@ pub(in crate::settings) struct Node {
 /// The content of a node. Anchors, tags and comments are gone: the parser has applied them.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::settings) enum Value {
+    /// Text, a number, a boolean or null.
     Scalar(Scalar),
+    /// A sequence.
     List(Vec<Node>),
+    /// A mapping, in the order of the file.
     Map(Vec<Entry>),
 }
 
@@ -30,6 +35,7 @@ pub(in crate::settings) enum Value {
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::settings) struct Entry {
     pub(in crate::settings) key: String,
+    /// The first character of the key, for mistakes in the key itself.
     pub(in crate::settings) key_at: Position,
     pub(in crate::settings) value: Node,
 }

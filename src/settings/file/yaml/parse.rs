@@ -29,6 +29,9 @@ use crate::settings::secrets::shown;
 
 /// Returns the tree of the document, or `None` if it has none; mistakes are reported. A tree with mistakes is not to be
 /// used.
+///
+/// Bytes are UTF-8, with or without a byte order mark; UTF-16, which editors on Windows write, has a message of its
+/// own. A panic of the parser is caught and reported as a mistake of the file.
 pub(in crate::settings) fn parse(bytes: &[u8], env: EnvLookup<'_>, report: &mut Report) -> Option<Node> {
     let start = Position { line: 1, column: 1 };
     if bytes.len() > MAX_BYTES {
@@ -102,6 +105,9 @@ impl<'a> Builder<'a> {
     }
 
     /// Reads the only document of the stream. An empty one and a second one are mistakes.
+    ///
+    /// A file with a comment alone is empty. Two documents, which YAML allows, would leave it open which of them
+    /// counts.
     fn document(&mut self) -> Result<Node, Stop> {
         let root = loop {
             match self.next()? {
@@ -172,6 +178,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Reads the items up to the end of the list.
+    ///
+    /// On a mistake that ends the parsing, the path stays where it was: the report needs it.
     fn list(&mut self, depth: usize) -> Result<Vec<Node>, Stop> {
         let mut items = Vec::new();
         loop {
@@ -233,6 +241,9 @@ impl<'a> Builder<'a> {
     }
 
     /// Replaces the references in a scalar.
+    ///
+    /// Quoted and plain text are treated alike, as the specification says; the result of a reference is never looked at
+    /// for references again.
     fn scalar(&mut self, text: &str, style: Style, tag: Option<&Tag>, at: Position) -> Result<Scalar, Stop> {
         let text = match substitute(text, self.env, self.budget) {
             Ok(text) => text.into_owned(),
@@ -320,4 +331,5 @@ pub(in crate::settings) const MAX_BYTES: usize = 1 << 20;
 const MAX_DEPTH: usize = 64;
 /// About the memory of the tree: text, and a constant for each node.
 const MAX_COST: usize = 16 << 20;
+/// What a node costs without its text: about its size in memory, with an entry of a mapping around it.
 const NODE_COST: usize = 128;

@@ -6,7 +6,9 @@
 /// The text of a scalar, and how its type is found.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::settings) struct Scalar {
+    /// The content, without quotes and escapes.
     pub(in crate::settings) text: String,
+    /// Whether the text decides on the type.
     pub(in crate::settings) style: ScalarStyle,
 }
 
@@ -22,10 +24,15 @@ pub(in crate::settings) enum ScalarStyle {
 /// A scalar's value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::settings) enum Typed<'a> {
+    /// No text, `~` or `null`.
     Null,
+    /// `true` or `false`, in lower case, upper case or capitalised.
     Bool(bool),
+    /// Decimal, octal with `0o`, or hexadecimal with `0x`.
     Int(i128),
+    /// With a point or an exponent, `.inf` or `.nan`, or an integer beyond 128 bits.
     Float(f64),
+    /// Everything else.
     Text(&'a str),
 }
 
