@@ -1,4 +1,13 @@
 //! Copies of text that the program or a stranger has made, never longer than a limit.
+//!
+//! | text | limit |
+//! |---|---|
+//! | a value in a record or span | 4 MiB, or the setting for the length of values |
+//! | a value in a line | 16 MiB, or the setting of the layer |
+//! | an error with its causes | 1 MiB |
+//!
+//! Limits apply while a text is copied, so that a huge value never exists twice in memory. They count bytes; a
+//! character is never cut in half.
 
 use std::fmt::{self, Write};
 

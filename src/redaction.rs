@@ -1,4 +1,8 @@
 //! Values that must not be written.
+//!
+//! Two kinds of secrets are kept out of the output. Fields of the program are redacted by [`Redaction`], which the user
+//! configures: by their names or by a rule. Values that were put into the wrong setting by mistake are found by
+//! [`printable`], which guesses.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -20,7 +24,9 @@ pub struct Redaction(Option<Rule>);
 
 #[derive(Clone)]
 enum Rule {
+    /// Names, compared without regard to case.
     Keys(Arc<[String]>),
+    /// A rule of the user, which may log and panic.
     Matching(Arc<dyn Fn(&str) -> bool + Send + Sync>),
 }
 
@@ -47,6 +53,7 @@ impl Redaction {
         matches!(self.0, Some(Rule::Matching(_))) && ASKED.get()
     }
 
+    /// Returns `true` if the value of the field of this name must not be written.
     pub(crate) fn is_redacted(&self, key: &str) -> bool {
         match &self.0 {
             None => false,
@@ -103,6 +110,7 @@ fn looks_random(word: &str) -> bool {
     word.len() >= 16 && has(u8::is_ascii_digit) && (is_hex || is_mixed)
 }
 
+/// Returns `true` if a text contains an ASCII word in any case.
 fn contains_ignoring_case(text: &str, word: &str) -> bool {
     text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }

@@ -1,4 +1,11 @@
 //! The trace and span ids of an event.
+//!
+//! | event | ids of |
+//! |---|---|
+//! | without a named parent | the current OpenTelemetry context, which the bridge, the layers for calls and the API set |
+//! | `parent: &span` | that span, which is started for it |
+//! | `parent: None` | none |
+//! | of the SDK, or on a thread that is ending | none: the context must not be touched |
 
 use std::panic::catch_unwind;
 
@@ -9,8 +16,11 @@ use tracing_core::{Dispatch, Event, span};
 /// Trace, span and flags of the span that was current.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TraceIds {
+    /// Never zero.
     pub(crate) trace_id: TraceId,
+    /// Never zero.
     pub(crate) span_id: SpanId,
+    /// *Sampled* and *random*.
     pub(crate) flags: TraceFlags,
 }
 
@@ -37,10 +47,12 @@ impl TraceIds {
         Self::from_span_context(context.span().span_context())
     }
 
+    /// Returns the ids of the span of a context; `None` if it has no valid one.
     pub(crate) fn from_context(context: &Context) -> Option<Self> {
         Self::from_span_context(context.span().span_context())
     }
 
+    /// Returns the ids of a valid span context.
     fn from_span_context(span: &SpanContext) -> Option<Self> {
         span.is_valid().then(|| Self {
             trace_id: span.trace_id(),
@@ -55,6 +67,7 @@ impl TraceIds {
 pub(crate) struct Current {
     /// Telemetry is suppressed.
     pub(crate) is_suppressed: bool,
+    /// `None` outside of spans.
     pub(crate) ids: Option<TraceIds>,
 }
 
@@ -87,6 +100,7 @@ pub(crate) fn with_current<T>(ask: impl FnOnce(&Context) -> T) -> Option<T> {
     context_lives().then(|| Context::map_current(ask))
 }
 
+/// Returns `false` on a thread that is ending and has dropped its context.
 pub(crate) fn context_lives() -> bool {
     CONTEXT_LIVES.try_with(|lives| lives.0).unwrap_or(false)
 }
@@ -107,5 +121,6 @@ impl Drop for ContextLives {
 }
 
 thread_local! {
+    /// Made together with the thread's context, and dropped before it.
     static CONTEXT_LIVES: ContextLives = ContextLives::watch();
 }

@@ -15,6 +15,7 @@ use crate::semconv::{EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE};
 /// fields does not matter.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct EventException {
+    /// Index and name of the field with the exception.
     error: Option<(usize, &'static str)>,
     /// Which of [`KEYS`] the event has itself.
     own: [bool; KEYS.len()],
@@ -44,6 +45,7 @@ impl EventException {
     }
 }
 
+/// A visitor that notes where errors are, and formats nothing.
 struct Search<'a> {
     is_redacted: &'a dyn Fn(&str) -> bool,
     found: EventException,
@@ -69,4 +71,5 @@ impl Visit for Search<'_> {
 /// The field that errors are usually in.
 pub(crate) const ERROR_FIELD: &str = "error";
 
+/// Attributes of an exception, which an event can have itself.
 const KEYS: [&str; 3] = [EXCEPTION_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE];

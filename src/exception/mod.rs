@@ -12,6 +12,12 @@
 //!
 //! Rust has no name of a type behind `dyn Error`; `type_name_of_val` returns that of the trait object. `Debug` is the
 //! only source, and for types that write a sentence there is none.
+//!
+//! | `Debug` begins with | type |
+//! |---|---|
+//! | `ParseIntError { kind: … }` | `ParseIntError` |
+//! | `Timeout(…)`, `Timeout` | `Timeout`: of an enum, the variant |
+//! | `No such file …`, `"text"` | none: it is a sentence or a value |
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -38,7 +44,9 @@ use crate::semconv::OTHER;
 /// not.
 #[derive(Clone, Copy)]
 struct TypeName {
+    /// The name so far. On the stack, since most errors are described for a line of a few hundred bytes.
     text: [u8; TypeName::MAX_LENGTH],
+    /// Bytes of `text` in use.
     length: usize,
     state: State,
 }
@@ -46,10 +54,13 @@ struct TypeName {
 /// What was read so far.
 #[derive(Clone, Copy, PartialEq)]
 enum State {
+    /// Within the name.
     Name,
     /// After a blank: a `{` must follow.
     Blank,
+    /// A `(` or `{` has ended the name.
     Complete,
+    /// The text is no name of a type.
     NotAName,
 }
 

@@ -1,4 +1,10 @@
 //! The text of an error value, which is user code, formatted once for all outputs of an event.
+//!
+//! One event shows an error in its line, in its record and on its span, and `record_error` looks at it first. Within
+//! [`once_per_event`] the first of them formats it, and the others find the text by the error's address: `Display` and
+//! `Debug` of the user run once each.
+//!
+//! Texts are bounded: `Debug` at 64 KiB, message and causes together at 1 MiB.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -15,10 +21,13 @@ use crate::bounded_text::{BoundedText, MAX_ERROR_TEXT};
 pub(crate) struct ErrorText {
     /// Empty if the name of the type is unknown.
     type_name: String,
+    /// What `Display` writes, or code and message of a gRPC status.
     pub(crate) message: String,
     /// What `Display` says, if `message` is something else.
     pub(crate) display: Option<String>,
+    /// The `Display` form of each source, nearest first.
     pub(crate) causes: Vec<String>,
+    /// The beginning of the `Debug` form, for the type's name and a backtrace.
     debug: String,
 }
 
@@ -140,6 +149,7 @@ fn unused_text() -> Rc<ErrorText> {
     TEXTS.try_with(|texts| unused(&mut texts.unused.borrow_mut())).ok().flatten().unwrap_or_default()
 }
 
+/// Keeps the memory of a text for a later error, unless it is unusually large.
 fn keep_for_reuse(text: &Rc<ErrorText>) {
     let _ = TEXTS.try_with(|texts| {
         let texts = &mut *texts.unused.borrow_mut();
@@ -168,6 +178,7 @@ fn status_text(_: &(dyn Error + 'static)) -> Option<String> {
     None
 }
 
+/// Replaces `out` by the error's message, or by [`PANICKED`].
 fn display(out: &mut String, error: &(dyn Error + 'static), limit: usize) {
     if !formatted(out, limit, |text| write!(text, "{error}")) {
         out.clear();

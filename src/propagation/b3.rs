@@ -8,6 +8,13 @@
 //! Both are read, and the single header counts where both are valid; the variant decides what is written. Decisions are
 //! `0`, `1` and `d` (debug); the last two parts of the single header may be missing. Trace ids of 64 bits are padded with
 //! zeros. The caller's own parent is not read, and not sent on.
+//!
+//! | decision received | the local span | sent on |
+//! |---|---|---|
+//! | `d`, or `X-B3-Flags: 1` | sampled | debug, within the trace |
+//! | `1`, `true` | sampled | `1` |
+//! | `0`, `false` | not sampled | `0` |
+//! | none | sampled: the decision is this service's, whose default is to record | `1` |
 
 use std::sync::LazyLock;
 
@@ -129,7 +136,9 @@ fn b3_span_id(text: &str) -> Option<SpanId> {
     if text.len() == 16 { parse_span_id(text) } else { None }
 }
 
+/// The header of the single format.
 const SINGLE: &str = "b3";
+/// Headers of the multiple format, in lower case: carriers compare names without regard to case.
 const TRACE_ID: &str = "x-b3-traceid";
 const SPAN_ID: &str = "x-b3-spanid";
 const SAMPLED: &str = "x-b3-sampled";

@@ -2,6 +2,18 @@
 //! encode `%`, cuts values at `=` and trims them.
 //!
 //! Properties (`;ttl=30`) are passed on as they came, without being decoded.
+//!
+//! ```text
+//! baggage: user=J%C3%BCrgen;internal,tenant=acme
+//!          └key └value       └properties
+//! ```
+//!
+//! | limit | received | sent |
+//! |---|---|---|
+//! | 8192 bytes of the header | none of it is read | entries that do not fit are left out |
+//! | 64 entries | further ones are ignored | – |
+//!
+//! Entries are not authenticated: every caller can set them.
 
 use std::sync::LazyLock;
 
@@ -66,6 +78,7 @@ fn entry(member: &str) -> Option<KeyValueMetadata> {
     Some(KeyValueMetadata::new(key.trim_matches(SPACE).to_owned(), value, properties))
 }
 
+/// The header.
 const BAGGAGE: &str = "baggage";
 /// Optional white space around members, keys and values.
 const SPACE: [char; 2] = [' ', '\t'];

@@ -122,13 +122,17 @@ fn is_header_name(key: &str) -> bool {
     http::HeaderName::from_bytes(key.as_bytes()).is_ok()
 }
 
+/// The header of the span.
 const UBER_TRACE_ID: &str = "uber-trace-id";
 /// Prefix of the headers of the baggage.
 const UBERCTX: &str = "uberctx-";
+/// The flag of a trace that is recorded.
 const SAMPLED: u8 = 1;
+/// The flag of a trace that every service should record.
 const DEBUG: u8 = 2;
 /// Two ids of a trace, two of spans, flags, and each separator percent-encoded: with room to spare.
 const MAX_HEADER: usize = 128;
+/// Entries of the baggage that are read or sent.
 const MAX_ENTRIES: usize = 64;
 /// Bytes of all keys and values together.
 const MAX_BYTES: usize = 8192;

@@ -49,6 +49,9 @@ mod tests;
 type Boxed = Box<dyn TextMapPropagator + Send + Sync>;
 
 /// Joins the chosen propagators and those of the user into one.
+///
+/// They are called in this order, to read as to write. Each writes headers of its own; of those that read, the last one
+/// that finds a context wins.
 pub(crate) fn propagator(chosen: &[Propagator], custom: Vec<Boxed>) -> TextMapCompositePropagator {
     let chosen = chosen.iter().map(|propagator| -> Boxed {
         match propagator {
@@ -160,6 +163,8 @@ pub(crate) fn remote_span<'a>(
 }
 
 /// Returns the `tracestate` header of a span in its context; empty if there is no state.
+///
+/// An empty header is never sent: receivers must treat it like none, and some do not.
 pub(crate) fn tracestate_header(context: &Context, span: &SpanContext) -> String {
     match context.get::<ReceivedTraceState>() {
         Some(received) => received.header_for(span),
@@ -168,6 +173,8 @@ pub(crate) fn tracestate_header(context: &Context, span: &SpanContext) -> String
 }
 
 /// Parses the ids and flags of a `traceparent` header. Returns `None` if it is not valid.
+///
+/// Ids are lower case and not zero; unknown flags are cleared, as Level 2 requires.
 pub(crate) fn parse_traceparent(header: &[u8]) -> Option<(TraceId, SpanId, TraceFlags)> {
     let header = header.trim_ascii();
     let (known, unknown) = header.split_at_checked(TRACEPARENT_LENGTH)?;

@@ -2,6 +2,16 @@
 //!
 //! The API's [`TraceState`] supports the keys of Level 1 alone. Other members travel in the context, beside the span,
 //! and are written again after the members of the span's own state.
+//!
+//! | received | kept |
+//! |---|---|
+//! | several headers | joined, in their order |
+//! | keys of Level 2 that Level 1 lacks (`foo@@bar`, `9key`, 256 characters) | beside the API's state |
+//! | more than 32 members, a member without `=`, an invalid key or value | nothing |
+//! | empty members, blanks around members | the rest |
+//!
+//! If the program changes the state of a span, its members come first, as the specification demands for what was
+//! changed last.
 
 use std::borrow::Cow;
 
@@ -94,6 +104,7 @@ fn write(members: &[(&str, &str)]) -> String {
     members.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
+/// Members of one header; the specification drops those with more.
 const MAX_MEMBERS: usize = 32;
 /// Of a key, and of a value.
 const MAX_LENGTH: usize = 256;

@@ -86,11 +86,14 @@ fn parse_decision(text: &str) -> Option<Decision> {
     }
 }
 
+/// The header; X-Ray writes it `X-Amzn-Trace-Id`.
 const HEADER: &str = "x-amzn-trace-id";
 /// Seconds since 1970, which X-Ray writes into the first 32 bits of a trace id. Ids of other services hold random
 /// digits there, which X-Ray accepts.
 const TIME_DIGITS: usize = 8;
+/// Digits of the rest of a trace id.
 const UNIQUE_DIGITS: usize = 24;
+/// Digits of a span id.
 const SPAN_DIGITS: usize = 16;
 /// Enough for what AWS services add.
 const MAX_HEADER: usize = 1024;

@@ -1,4 +1,13 @@
 //! The union of the filters of all outputs.
+//!
+//! | question of `tracing` | answer |
+//! |---|---|
+//! | interest of a callsite | the widest of the outputs': `always` beats `sometimes` beats `never` |
+//! | most verbose level | the most verbose of the outputs' |
+//! | does this pass | if any output takes it; each output then looks at its own filter |
+//!
+//! A filter of spans takes part for spans and for events that can change one: errors, which set its status, and all
+//! events if they become span events.
 
 use tracing_core::{Dispatch, Interest, LevelFilter, Metadata, span};
 use tracing_subscriber::layer::Context;
@@ -11,14 +20,18 @@ use crate::semconv::{PANIC_TARGET, RECORDED_ERROR_TARGET};
 /// The filters of the existing outputs.
 #[derive(Clone, Debug)]
 pub(super) struct CombinedFilter {
+    /// That of the log output.
     pub(super) lines: Option<FilterHandle>,
+    /// That of log records.
     pub(super) records: Option<FilterHandle>,
+    /// That of the bridge.
     pub(super) spans: Option<FilterHandle>,
     /// Events become span events.
     records_events: bool,
 }
 
 impl CombinedFilter {
+    /// Combines the filters of the outputs that exist.
     pub(super) fn new(
         lines: Option<FilterHandle>,
         records: Option<FilterHandle>,
@@ -28,16 +41,20 @@ impl CombinedFilter {
         Self { lines, records, spans, records_events }
     }
 
+    /// Returns the filters that exist.
     fn all(&self) -> impl Iterator<Item = &FilterHandle> {
         [&self.lines, &self.records, &self.spans].into_iter().flatten()
     }
 
+    /// Returns `true` if at least one output takes this span or event.
     pub(super) fn any<S>(&self, metadata: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {
         passes(self.lines.as_ref(), metadata, ctx)
             || passes(self.records.as_ref(), metadata, ctx)
             || self.for_spans(metadata).is_some_and(|filter| filter.enabled(metadata, ctx))
     }
 
+    /// Returns the interest in a callsite. Our own events are decided each time, by their level alone, and spans of
+    /// handlers are always made.
     pub(super) fn interest(&self, metadata: &'static Metadata<'static>) -> Interest {
         if is_own(metadata) {
             return Interest::sometimes();
@@ -50,6 +67,7 @@ impl CombinedFilter {
         interests.reduce(widest).unwrap_or_else(Interest::never)
     }
 
+    /// Returns the most verbose level that any output takes; `OFF` without outputs.
     pub(super) fn ceiling(&self) -> LevelFilter {
         self.all().map(FilterHandle::ceiling).max().unwrap_or(LevelFilter::OFF)
     }
@@ -99,10 +117,12 @@ pub(super) fn passes<S>(
     })
 }
 
+/// Returns `true` for panics and for errors that `record_error` reports.
 fn is_own(metadata: &Metadata<'_>) -> bool {
     metadata.is_event() && OWN_TARGETS.contains(&metadata.target())
 }
 
+/// Returns the interest that excludes less.
 fn widest(a: Interest, b: Interest) -> Interest {
     match (a, b) {
         (a, _) if a.is_always() => a,
@@ -112,4 +132,5 @@ fn widest(a: Interest, b: Interest) -> Interest {
     }
 }
 
+/// Targets of events that this crate emits for the user.
 const OWN_TARGETS: [&str; 2] = [PANIC_TARGET, RECORDED_ERROR_TARGET];

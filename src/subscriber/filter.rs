@@ -95,6 +95,7 @@ impl Filter {
         directives::parse(text, STATIC_MAX_LEVEL)
     }
 
+    /// Returns `true` if the span or event passes.
     fn enabled<S>(&self, metadata: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {
         match self {
             Self::Static(targets) => targets.would_enable(metadata.target(), metadata.level()),
@@ -102,6 +103,7 @@ impl Filter {
         }
     }
 
+    /// Returns whether the callsite can ever pass. A dynamic filter often answers `sometimes`.
     fn interest(&self, metadata: &'static Metadata<'static>) -> Interest {
         // The filter does not look at the subscriber: any type will do.
         match self {
@@ -143,9 +145,11 @@ struct Shared {
     floor: AtomicUsize,
     /// Nothing beyond this level passes.
     ceiling: AtomicUsize,
+    /// The filter itself, for what the two levels leave open.
     filter: ArcSwap<Filter>,
     /// Held while the three above change.
     changing: Mutex<()>,
+    /// The subscriber, set once it is complete. Weak, since it owns this filter.
     dispatch: OnceLock<WeakDispatch>,
 }
 
@@ -163,6 +167,10 @@ impl FilterHandle {
     }
 
     /// Replaces the filter for every event from now on, or leaves it as it was if a directive is wrong.
+    ///
+    /// # Errors
+    ///
+    /// The directives that cannot be used, with the reason for each. Those that only have no effect are no error.
     pub(crate) fn set(&self, directives: &str) -> Result<(), FilterError> {
         let (filter, bad) = Filter::parse(directives);
         let mistakes: Vec<_> = bad.into_iter().filter(BadDirective::is_mistake).collect();
@@ -175,6 +183,8 @@ impl FilterHandle {
     }
 
     /// Has the filter decide about every callsite once more.
+    ///
+    /// Without it, callsites that were disabled for good would stay so.
     fn evaluate_again(&self) {
         // If a process has one subscriber, only that of this thread would be evaluated again.
         match self.dispatch() {
@@ -194,10 +204,13 @@ impl FilterHandle {
         let _ = self.shared.dispatch.set(dispatch.downgrade());
     }
 
+    /// Returns the subscriber that the filter belongs to, while it exists.
     pub(crate) fn dispatch(&self) -> Option<Dispatch> {
         self.shared.dispatch.get()?.upgrade()
     }
 
+    /// Returns `true` if the span or event passes. Floor and ceiling decide without a look at the filter, which is an
+    /// atomic load and a reference count more.
     pub(crate) fn enabled<S>(&self, metadata: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {
         let level = number(LevelFilter::from_level(*metadata.level()));
         if level <= self.shared.floor.load(Ordering::Relaxed) {
@@ -209,10 +222,12 @@ impl FilterHandle {
         self.shared.filter.load().enabled(metadata, ctx)
     }
 
+    /// Returns the filter's interest in a callsite, which `tracing` caches.
     pub(crate) fn interest(&self, metadata: &'static Metadata<'static>) -> Interest {
         self.shared.filter.load().interest(metadata)
     }
 
+    /// Returns the most verbose level that can pass.
     pub(crate) fn ceiling(&self) -> LevelFilter {
         self.shared.filter.load().ceiling()
     }

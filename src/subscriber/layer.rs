@@ -57,16 +57,21 @@ use crate::trace_ids::{Current, TraceIds, is_sdk_target};
 
 /// The parts of a telemetry layer. Absent parts cost nothing.
 pub(crate) struct LayerParts<S> {
+    /// The log output with its filter.
     pub(crate) lines: Option<(Lines, FilterHandle)>,
+    /// The output of log records with its filter.
     pub(crate) records: Option<(Records, FilterHandle)>,
     /// Records carry the fields of the spans around them.
     pub(crate) has_span_fields_in_records: bool,
+    /// What makes OpenTelemetry spans; it has its filter itself.
     pub(crate) spans: Option<Spans<S>>,
+    /// What an error event sets on its span.
     pub(crate) marks: Marks,
 }
 
 /// The bridge that creates OpenTelemetry spans.
 pub(crate) enum Spans<S> {
+    /// Ours, the default.
     Own(Arc<SpanBridge>),
     /// That of `tracing-opentelemetry`.
     Stock(StockBridge<S>),
@@ -159,21 +164,30 @@ impl<S> fmt::Debug for LayerParts<S> {
 
 /// Returns `true` for the SDK's error about an observable instrument that a view drops, as the view is meant to. Its errors
 /// about instruments that cannot be created have a reason.
+///
+/// A view that drops instruments on purpose must not cost a line for each of them.
 fn is_about_dropping_view(metadata: &Metadata<'_>) -> bool {
     metadata.name() == "InstrumentCreationFailed" && metadata.fields().field("reason").is_none()
 }
 
 /// The layer that writes lines and records, and drives the bridge.
 struct Outputs<S> {
+    /// Writes events as lines.
     lines: Option<Lines>,
+    /// Writes events as log records.
     records: Option<Records>,
+    /// The spans of this subscriber that have not been closed, by their ids.
     spans: Arc<OpenSpans>,
     has_span_fields_in_records: bool,
     wants: CombinedFilter,
     marks: Marks,
+    /// Whether this layer may disable callsites for the whole subscriber.
     filtering: Filtering,
+    /// Our bridge, if spans are made by it.
     bridge: Option<Arc<SpanBridge>>,
+    /// The bridge of `tracing-opentelemetry`, if the user chose it. At most one of the two is there.
     stock: Option<StockBridge<S>>,
+    /// Keeps messages of the SDK, which can come from a hot path, from filling the log.
     sdk_lines: RateLimit,
 }
 
@@ -247,6 +261,10 @@ where
         });
     }
 
+    /// Writes the event once to each output that takes it.
+    ///
+    /// An event that is emitted while our code runs on this thread, such as one from a `Debug` of the user, is written
+    /// too, but leaves spans alone: the code that it interrupts may hold them.
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
         if on_io_thread() {
             return;
@@ -298,6 +316,9 @@ where
         }
     }
 
+    /// Ends the span and forgets its state.
+    ///
+    /// The state leaves the table before the span ends, unless ending runs code of the user, which may look for it.
     fn on_close(&self, id: span::Id, ctx: Context<'_, S>) {
         self.wants.on_close(&id, &ctx);
         if let Some(stock) = &self.stock {
@@ -440,6 +461,9 @@ where
     }
 
     /// The ids of the span that an event names as its parent.
+    ///
+    /// The span is started for it, if it was not yet. `None` if the span is excluded by the filter or another
+    /// subscriber's.
     fn ids_of_parent(&self, event: &Event<'_>, nested: bool) -> Option<TraceIds> {
         if let Some(stock) = &self.stock {
             return stock.ids(event);

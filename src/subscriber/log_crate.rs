@@ -1,4 +1,11 @@
 //! Records of the `log` crate, with their key-values.
+//!
+//! ```text
+//! log::info!(user = 7; "…") ─▶ LogRecords ─ key-values into the context ─▶ LogTracer ─▶ event `log event` ─▶ our layer
+//! ```
+//!
+//! The event has the text, level, target and place of the record as fields, which the outputs take for their own; the
+//! key-values come back from the context as fields beside them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +22,12 @@ use crate::lines::context_fields::with_fields;
 use crate::trace_ids::may_touch_context;
 
 /// Makes records of the `log` crate `tracing` events.
+///
+/// The maximum level stays open: our filters decide, and they can be replaced.
+///
+/// # Errors
+///
+/// Another logger is installed already.
 pub(crate) fn install() -> Result<(), SetLoggerError> {
     log::set_boxed_logger(Box::new(LogRecords(LogTracer::new())))?;
     log::set_max_level(LevelFilter::max());
@@ -56,8 +69,10 @@ impl Log for LogRecords {
 
 /// Target of the event of [`has_log_always`].
 const PROBE: &str = "telemetry_bootstrap::log_probe";
+/// The probe has come back as a record.
 static SAW_PROBE: AtomicBool = AtomicBool::new(false);
 
+/// The key-values of one record; of one key the last value.
 struct Fields(Vec<KeyValue>);
 
 impl<'kvs> VisitSource<'kvs> for Fields {

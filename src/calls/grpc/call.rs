@@ -37,7 +37,9 @@ use crate::semconv::GrpcCode;
 pub(in crate::calls) struct Call {
     /// Options, tracer and instruments of the layer.
     recorder: Arc<CallRecorder>,
+    /// The method as the path names it; metrics count it under a [known one](super::method::Methods::metric_method).
     method: Arc<Method>,
+    /// Ended when the call is finished.
     span: CallSpan,
     /// The caller's deadline, from the start of the call.
     timeout: Option<Duration>,
@@ -105,6 +107,8 @@ impl Call {
     }
 
     /// Starts a call whose request is not known, because the service failed before it accepted one.
+    ///
+    /// Its span began when the caller started to wait.
     pub(super) fn not_ready(recorder: &Arc<CallRecorder>, waited: Duration) -> Self {
         let method = Arc::clone(recorder.methods.unknown());
         let parent = Parent::local(Context::current());
@@ -154,10 +158,12 @@ impl Call {
         self.open
     }
 
+    /// Returns the span of the call.
     pub(in crate::calls) fn span(&self) -> &CallSpan {
         &self.span
     }
 
+    /// Returns the context with the span, which is attached while the service runs.
     pub(super) fn context(&self) -> &Context {
         self.span.context()
     }
@@ -224,6 +230,8 @@ impl Call {
     }
 
     /// Observes a failure of the service or of the response body.
+    ///
+    /// An error that carries a status, such as that of a shed call, counts with its code.
     pub(in crate::calls) fn on_error<E: 'static>(&mut self, error: &E) {
         let default = match self.recorder.options.side {
             // hyper resets the stream with INTERNAL_ERROR, which a caller reads as this code.
@@ -264,6 +272,8 @@ impl Call {
     }
 
     /// Measures the call and ends its span, the first time that it is called.
+    ///
+    /// Measurements come first: they are complete even if the user's hook for attributes panics.
     fn finish(&mut self, status: &CallStatus<'_>) {
         if !std::mem::replace(&mut self.open, false) {
             return;

@@ -49,7 +49,9 @@ pub(super) struct Instruments {
 
 /// A histogram for requests and one for responses.
 struct Pair {
+    /// Of messages from the client.
     request: Histogram<u64>,
+    /// Of messages from the server.
     response: Histogram<u64>,
 }
 
@@ -151,14 +153,19 @@ pub(super) fn split(method: &str) -> (&str, &str) {
 pub(super) struct MethodInstruments {
     /// By the number of the code.
     durations: [OnceLock<BoundDuration>; GrpcCode::COUNT],
+    /// `None` inside if the instrument is not enabled.
     active: OnceLock<Option<BoundUpDownCounter<i64>>>,
+    /// Bytes of each message.
     sizes: BoundPair,
+    /// Messages of each call.
     counts: BoundPair,
 }
 
 /// The histograms of durations of one method and code.
 struct BoundDuration {
+    /// Of the stable conventions.
     seconds: Option<BoundHistogram<f64>>,
+    /// Of the old ones.
     milliseconds: Option<BoundHistogram<f64>>,
 }
 

@@ -2,6 +2,19 @@
 //!
 //! Names, and which of them are required, are those of the stable HTTP conventions. Queries and credentials in URLs are
 //! redacted before anything else sees them.
+//!
+//! | attribute | server | client |
+//! |---|---|---|
+//! | `http.request.method`, `…_original` | yes | yes |
+//! | `url.path`, `url.scheme`, `url.query` | yes, the query redacted | – |
+//! | `url.full` | – | yes, without credentials, the query redacted |
+//! | `url.template` | – | if the program gives one |
+//! | `http.route` | from the router | – |
+//! | `server.address`, `server.port` | from the request's URI, or else `Host` | from the URL |
+//! | `client.address` | the trusted hop's client, or the peer | – |
+//! | `user_agent.original` | yes | – |
+//! | `network.protocol.version` | at the start | with the response |
+//! | `http.request.resend_count` | – | from the second attempt |
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -82,6 +95,7 @@ pub(super) struct Target {
     pub(super) scheme: &'static str,
     /// Host and port as the request has them.
     pub(super) authority: Option<Authority>,
+    /// Host and port as attributes.
     pub(super) address: TargetAddress,
     /// The low-cardinality form of the path, if the program gave one.
     pub(super) template: Option<Arc<str>>,

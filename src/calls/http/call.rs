@@ -9,6 +9,16 @@
 //! | the service panics | `panic` | Error |
 //!
 //! A response of known length that was dropped after its last byte is complete: hyper does not poll it to its end.
+//!
+//! ```text
+//! start ─▶ on_response ─▶ on_data … ─▶ on_trailers / on_eos ─▶ finish
+//!    │          │             └─ on_error, Drop ─────────────────▲
+//!    │          └─ HEAD, 204, 304, 101, empty body ──────────────┤
+//!    └─ on_error, on_panic, Drop (the future) ───────────────────┘
+//! ```
+//!
+//! `finish` runs once, for the first of these: duration and sizes are measured, the gauge of active requests goes back,
+//! the access line is written inside of the span, and the span ends after exactly the measured duration.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -116,6 +126,7 @@ impl Call {
         self.open
     }
 
+    /// Returns the span of the request.
     pub(in crate::calls) fn span(&self) -> &CallSpan {
         &self.span
     }
@@ -227,6 +238,9 @@ impl Call {
     }
 
     /// Returns the route, if the request arrived without one, and the response or an inner layer reported it.
+    ///
+    /// axum knows the route after a layer around the router has started the span; name and attribute are then set at
+    /// the end. A sampler does not see it in that case.
     fn learn_route(&mut self) -> Option<Arc<KnownRoute>> {
         let slot = self.inner_route.take()?;
         if self.route.is_none() {
@@ -238,6 +252,8 @@ impl Call {
     }
 
     /// Returns the value of `error.type`, if the request counts as failed or as given up.
+    ///
+    /// Conventions: the type of the error, or else the status code as text.
     fn error_type(&self, outcome: &Outcome) -> Option<Cow<'static, str>> {
         let of_status = || {
             let status = self.status.filter(|status| (self.recorder.options.is_error)(*status))?;

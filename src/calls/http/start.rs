@@ -9,6 +9,9 @@
 //! | at creation | method, scheme, address, path, query, route, … | method, URL, address, template, resends |
 //! | once it is recorded | peer, captured headers | captured headers |
 //! | then | the request is marked, so that inner layers do not record it again | the context is injected |
+//!
+//! The request's method, its URL and its headers come from strangers. Whatever becomes a name of a span or an attribute
+//! of a metric has a bounded set of values: known methods, routes of the router, templates of the program.
 
 use std::borrow::Cow;
 use std::sync::Arc;

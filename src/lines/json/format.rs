@@ -27,13 +27,17 @@ use crate::trace_ids::TraceIds;
 /// It is kept beside the [`Format`] that is rendered from it, because a setter changes one option of all.
 #[derive(Clone)]
 pub(super) struct Options {
+    /// The preset.
     pub(super) style: FieldNames,
     /// Names that replace those of the preset; `None`: the field is left out. The last one counts.
     pub(super) renamed: Vec<(Field, Option<String>)>,
     /// Name, version and environment.
     pub(super) service: [Option<String>; 3],
+    /// Fields of every line that the user has added, in their order.
     pub(super) constants: Vec<(String, Value)>,
+    /// Put before trace ids, as Google Cloud requires it: `projects/…/traces/…`.
     pub(super) google_cloud_project: Option<String>,
+    /// What is written outside of a span.
     pub(super) missing_ids: MissingIds,
     pub(super) span_fields: SpanFields,
     /// In bytes, of one value.
@@ -85,10 +89,13 @@ pub(super) struct Format {
     span_id: Text,
     /// `,"trace_flags":`
     trace_flags: Text,
+    /// The keys of ids with their replacement; empty if they are left out.
     missing_ids: Text,
     /// `,"target":`
     target: Text,
+    /// All constant fields with their values.
     constants: Text,
+    /// The rules of the backend.
     pub(super) preset: &'static Preset,
     /// Keys that fields of events may not take.
     pub(super) reserved: Reserved,
@@ -99,6 +106,7 @@ pub(super) struct Format {
     pub(super) max_field_length: usize,
 }
 
+/// A rendered part of a line.
 type Text = Box<[u8]>;
 
 impl Format {
@@ -245,9 +253,12 @@ const MAX_ADDRESS_LENGTH: usize = 45;
 
 /// Key of the list of spans, and in it of the name of each.
 pub(super) const SPANS: &str = "spans";
+/// The key of a span's name in the list [`SPANS`].
 pub(super) const SPAN_NAME: &str = "name";
 
 /// `,"key":`, or nothing when the field is left out.
+///
+/// A name that the user has chosen and the backend owns gets the prefix of a renamed field.
 fn key_text(field: Field, options: &Options, preset: &Preset, reserved: &mut Reserved) -> Vec<u8> {
     let chosen = options.renamed.iter().rev().find(|(renamed, _)| *renamed == field);
     match chosen {
@@ -283,6 +294,8 @@ fn with_string(key: &[u8], value: &str) -> Text {
 }
 
 /// Renders what is written in place of ids. A key that is left out of lines has no replacement.
+///
+/// Zero stands for ids that are not there, and never for flags, for which it would be a value.
 fn missing_ids(absent: MissingIds, keys: &[Vec<u8>; 7]) -> Vec<u8> {
     let ids = [Field::TraceId, Field::SpanId, Field::TraceFlags];
     let (ids, value): (&[Field], &[u8]) = match absent {

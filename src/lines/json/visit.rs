@@ -4,6 +4,14 @@
 //! it, redaction may replace it, and [`Fields`] makes its key unique. Only then is the value encoded, in place.
 //!
 //! Fields of a span have no roles: `message` is a field there, and errors add no `exception.*`.
+//!
+//! | step | function | ends the field if |
+//! |---|---|---|
+//! | role: message, metadata of `log`, named | [`EventField::new`] | it is metadata, which the line has elsewhere |
+//! | name of the preset for errors | `error_field` | – |
+//! | redaction | [`Redaction::is_redacted`] | it is redacted: `"[redacted]"` is written |
+//! | unique key | [`Fields::begin_shaped`] | – : a later key replaces an earlier one |
+//! | value | `encode` | – : it is cut at the limit of the line |
 
 use std::error::Error;
 use std::fmt;
@@ -24,9 +32,13 @@ use crate::semconv::{EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE};
 
 /// Encodes the values that it visits.
 pub(super) struct Values<'a> {
+    /// Names and limits of the layer.
     pub(super) format: &'a Format,
+    /// Which values are replaced.
     pub(super) redaction: &'a Redaction,
+    /// Keys that are taken: those of the line for events, fewer inside of the list of spans.
     pub(super) reserved: &'a Reserved,
+    /// What was written so far.
     pub(super) fields: &'a mut Fields,
     /// For an event, the line that its message goes to; afterwards, and for a span, nothing.
     pub(super) message: Option<&'a mut Vec<u8>>,
@@ -148,12 +160,14 @@ impl Values<'_> {
         }
     }
 
+    /// Writes `true` or `false`.
     fn bool(&mut self, name: &str, value: bool) {
         if let Some(out) = self.begin(name, Shape::Other, false) {
             encode::bool(out, value);
         }
     }
 
+    /// Writes a number, as text where the backend cannot hold it.
     fn signed(&mut self, name: &str, value: i64) {
         let numbers = self.format.preset.numbers;
         if let Some(out) = self.begin(name, Shape::Number, false) {
@@ -161,6 +175,7 @@ impl Values<'_> {
         }
     }
 
+    /// Writes a number. Its shape tells fields for numbers of the backend whether they can have it.
     fn unsigned(&mut self, name: &str, value: u64) {
         let numbers = self.format.preset.numbers;
         let shape = if numbers.holds_integer(value) { Shape::Number } else { Shape::Other };
@@ -169,6 +184,7 @@ impl Values<'_> {
         }
     }
 
+    /// Writes a number; `null` for one that is not finite.
     fn float(&mut self, name: &str, value: f64) {
         let numbers = self.format.preset.numbers;
         let shape = if numbers.holds_float(value) { Shape::Number } else { Shape::Other };
@@ -177,6 +193,7 @@ impl Values<'_> {
         }
     }
 
+    /// Writes a text, cut at the limit for one value.
     fn text(&mut self, name: &str, value: &str) {
         let max = self.max_length();
         let shape = if self.format.is_address(value) { Shape::Address } else { Shape::Other };
@@ -185,6 +202,7 @@ impl Values<'_> {
         }
     }
 
+    /// Writes bytes in Base64, so many that the text keeps to the limit.
     fn bytes(&mut self, name: &str, value: &[u8]) {
         // Base64 makes four bytes of three.
         let max = self.max_length() / 4 * 3;

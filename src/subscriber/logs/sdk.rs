@@ -1,4 +1,7 @@
 //! Records through the SDK, for the log processors that the user has added.
+//!
+//! With log processors of the user, a record must be the SDK's type: processors change it, and its last processor is
+//! ours, which encodes it. It costs more than the direct way, and is used only then.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -15,17 +18,21 @@ use crate::bounded_text::{MAX_TEXT, to_text};
 use crate::export::encode;
 use crate::trace_ids::TraceIds;
 
+/// The loggers of one provider.
 pub(super) struct SdkLogs {
+    /// Has the user's processors and ours.
     provider: SdkLoggerProvider,
     /// One for each target: a record's scope is that of its logger.
     loggers: RwLock<HashMap<String, SdkLogger>>,
 }
 
 impl SdkLogs {
+    /// Creates the output of a provider, without loggers yet.
     pub(super) fn new(provider: SdkLoggerProvider) -> Self {
         Self { provider, loggers: RwLock::default() }
     }
 
+    /// Makes a record, has `write` add body and attributes, and gives it to the processors.
     pub(super) fn emit(
         &self,
         target: &str,
@@ -49,11 +56,14 @@ impl SdkLogs {
         logger.emit(record);
     }
 
+    /// Returns the logger of a target. It is kept, since making one takes a lock of the SDK.
     fn logger(&self, target: &str) -> SdkLogger {
         let known = self.loggers.read().unwrap_or_else(PoisonError::into_inner).get(target).cloned();
         known.unwrap_or_else(|| self.new_logger(target))
     }
 
+    /// Makes a logger, and keeps it as long as there are fewer than [`MAX_KEPT`]: targets of `log` records can be made
+    /// at run time.
     fn new_logger(&self, target: &str) -> SdkLogger {
         let logger = self.provider.logger(target.to_owned());
         let mut loggers = self.loggers.write().unwrap_or_else(PoisonError::into_inner);
@@ -91,6 +101,7 @@ impl Record for SdkLogRecord {
     fn dropped_attributes(&mut self, _count: u32) {}
 }
 
+/// Converts to the SDK's type. Integers beyond 64 bits and other types of Rust become text.
 fn any_value(value: Value<'_>) -> AnyValue {
     match value {
         Value::Bool(value) => AnyValue::Boolean(value),

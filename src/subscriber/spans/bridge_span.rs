@@ -39,9 +39,13 @@ use crate::subscriber::reentrancy::ReentrancyGuard;
 /// Dropping it ends it, at the monotonic time that has passed since its start.
 #[derive(Debug)]
 pub(super) struct BridgeSpan {
+    /// Trace id, span id, flags and trace state.
     pub(super) context: SpanContext,
+    /// What was recorded so far.
     pub(super) recording: Recording,
+    /// Explicit or inferred.
     pub(super) status: SpanStatus,
+    /// Wall clock and monotonic clock, read together.
     pub(super) start: StartTime,
 }
 
@@ -52,17 +56,22 @@ pub(super) enum Recording {
     Encoded(EncodedSpan),
     /// In a span of the SDK, for the span processors of the user. It is large, and would make every span so.
     Sdk(Box<SdkSpan>),
+    /// Nothing is recorded any more.
     Ended,
 }
 
 /// A span of which attributes, events and links are encoded when they are recorded.
 #[derive(Debug)]
 pub(super) struct EncodedSpan {
+    /// Queue, scope and limits.
     pub(super) source: Arc<DirectSource>,
+    /// Zero for a root.
     pub(super) parent: SpanId,
     pub(super) parent_is_remote: bool,
+    /// That of the callsite, unless it was changed.
     pub(super) name: Cow<'static, str>,
     pub(super) kind: SpanKind,
+    /// Encoded, each key once.
     pub(super) attributes: AttributeBuffer,
     /// Most spans have none.
     pub(super) items: Option<Box<RecordedItems>>,
@@ -78,12 +87,16 @@ pub(super) struct RecordedItems {
 /// Encoded events or links.
 #[derive(Debug, Default)]
 struct EncodedItems {
+    /// Fields of the message `Span`, with their tags.
     bytes: Vec<u8>,
+    /// Items in `bytes`.
     count: u32,
+    /// Items beyond the limit.
     dropped: u32,
 }
 
 impl RecordedItems {
+    /// Returns the items as the encoder takes them.
     fn encoded(&self) -> SpanItems<'_> {
         SpanItems {
             events: &self.events.bytes,

@@ -33,14 +33,18 @@ use crate::settings::SpanLimitSettings;
 /// Starts spans. Both ways have the same results.
 #[derive(Clone, Debug)]
 pub(crate) struct SpanSource {
+    /// Who starts spans.
     way: Way,
+    /// The sampler, which a configuration file that is read again can replace.
     sampler: SharedSampler,
 }
 
 /// Who starts spans.
 #[derive(Clone, Debug)]
 enum Way {
+    /// This crate: spans are encoded as they are recorded.
     Direct(Arc<DirectSource>),
+    /// The SDK, for the user's span processors. `root_flags` has the *random* flag if ids are random.
     Sdk { tracer: SdkTracer, root_flags: TraceFlags },
 }
 
@@ -51,6 +55,7 @@ pub(crate) struct DirectSource {
     pub(crate) queue: Option<Arc<Queue>>,
     /// The encoded instrumentation scope.
     pub(crate) scope: Vec<u8>,
+    /// Of attributes, events and links.
     pub(crate) limits: SpanLimitSettings,
 }
 

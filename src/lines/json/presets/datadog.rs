@@ -1,4 +1,11 @@
 //! Datadog Log Management.
+//!
+//! Datadog reads some attributes of a line as those of the log itself: host, service, status, date, message. A field of
+//! the program with such a name would replace them silently; it is renamed instead, to `field.host`, `field.service`,
+//! and so on.
+//!
+//! Ids are decimal numbers of 64 bits, which is how Datadog connects a line with its trace; the upper half of a trace
+//! id is left out.
 
 use super::{IdForm, LEVELS, Preset, ServiceNames};
 use crate::lines::json::encode::Numbers;

@@ -1,4 +1,18 @@
 //! The Elastic Common Schema 8.11.
+//!
+//! A line is a flat object whose keys have dots; Filebeat and Elasticsearch unfold them into objects (`expand_keys`).
+//! Two things make Elasticsearch refuse such a line: a value where the schema has an object, and a value of another
+//! type than the field's. The table says for each name of the schema which of them would happen:
+//!
+//! | role | names | a field of the program with this name |
+//! |---|---|---|
+//! | object | field sets (`http`) and the objects in them (`http.request`) | is renamed to `field.http`, because it is a value |
+//! | number | `http.response.status_code`, … | keeps its name if its value is a number that the field can hold |
+//! | address | `client.ip`, … | keeps its name if its value is an IP address |
+//! | owned | dates, metadata fields of Elasticsearch, `tags` | is renamed |
+//!
+//! All other fields of the schema are keywords, which take every value. Numbers beyond what the `float` of a dynamic
+//! mapping holds are written as text.
 
 use super::{IdForm, LEVELS, Preset, ServiceNames};
 use crate::lines::json::encode::Numbers;
