@@ -45,6 +45,12 @@ impl RemoteContext {
     ///
     /// The local context is current on the calling thread: what an outer layer has attached, such as its baggage, is
     /// kept.
+    ///
+    /// | choice | parent | link | baggage of the caller |
+    /// |---|---|---|---|
+    /// | [`Parent`](Self::Parent) | the caller's span, or else the local one | – | kept |
+    /// | [`Link`](Self::Link) | the local one, mostly none | to the caller's span | dropped |
+    /// | [`Ignore`](Self::Ignore) | the local one, mostly none | – | dropped |
     pub(super) fn resolve(self, headers: &HeaderMap) -> (Parent, Option<Link>) {
         let current = Context::current();
         match self {
@@ -60,6 +66,7 @@ impl RemoteContext {
 
 /// The parent of a call's span, and the rest of the context that the call inherits.
 pub(super) struct Parent {
+    /// Everything but the remote span: baggage, values, the local parent.
     context: Context,
     /// The caller's span. It is not in `context` yet, because that takes an allocation which not every call needs.
     remote: Option<SpanContext>,

@@ -16,28 +16,34 @@ use crate::export::own_threads::ForkMutex;
 /// poisoned when that layer panics. The locks here are held for one lookup, never while other code runs.
 #[derive(Debug)]
 pub(crate) struct SpanTable<T> {
+    /// By the mixed bits of the id: threads that work on different spans seldom meet.
     shards: Box<[Shard<T>; SHARDS]>,
 }
 
+/// A part of the table. In a forked child its lock is free, whatever thread of the parent held it.
 type Shard<T> = ForkMutex<Spans<T>>;
 
 type Spans<T> = HashMap<u64, Arc<T>, BuildHasherDefault<IdHasher>>;
 
 impl<T> SpanTable<T> {
+    /// Creates an empty table.
     pub(crate) fn new() -> Self {
         Self { shards: Box::new(std::array::from_fn(|_| Shard::default())) }
     }
 
+    /// Stores the value of a new span.
     pub(crate) fn insert(&self, id: &span::Id, state: Arc<T>) {
         let replaced = self.shard(id).insert(id.into_u64(), state);
         // Dropped without the lock.
         drop(replaced);
     }
 
+    /// Returns the value of an open span.
     pub(crate) fn get(&self, id: &span::Id) -> Option<Arc<T>> {
         self.shard(id).get(&id.into_u64()).cloned()
     }
 
+    /// Removes the value of a span that was closed.
     pub(crate) fn remove(&self, id: &span::Id) -> Option<Arc<T>> {
         self.shard(id).remove(&id.into_u64())
     }
@@ -61,6 +67,7 @@ impl<T> SpanTable<T> {
         self.shards.iter().map(matching).sum()
     }
 
+    /// Locks the shard of an id.
     fn shard(&self, id: &span::Id) -> MutexGuard<'_, Spans<T>> {
         // The highest bits of the product are the best mixed ones.
         let shard = mix(id.into_u64()) >> (u64::BITS - SHARDS.ilog2());
@@ -68,6 +75,7 @@ impl<T> SpanTable<T> {
     }
 }
 
+/// Spreads consecutive numbers over all bits.
 fn mix(id: u64) -> u64 {
     id.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
@@ -93,4 +101,5 @@ impl Hasher for IdHasher {
     }
 }
 
+/// A power of two, so that a shard is chosen by bits.
 const SHARDS: usize = 64;

@@ -77,10 +77,14 @@ fn is_returned_error(metadata: &Metadata<'_>) -> bool {
 
 /// What an error event does to the span that it belongs to.
 pub(super) struct Mark {
+    /// The `tracing` span of the event.
     state: Option<Arc<SpanState>>,
+    /// The span that is marked; `None` for the current one of OpenTelemetry.
     span: Option<OtelContext>,
+    /// `record_error` emitted the event.
     explicit: bool,
     exceptions: ExceptionSignal,
+    /// What the fields of the event say.
     failure: EventError,
 }
 

@@ -1,4 +1,8 @@
 //! The formats of log lines, as our layer uses them.
+//!
+//! JSON and text are layers by themselves; inside of ours they only format. The subscriber writes events through
+//! [`LineFormat`], and this crate writes its own lines through [`OwnLines`], with the same names, colours and
+//! redaction.
 
 use std::sync::Arc;
 
@@ -29,6 +33,7 @@ pub(crate) trait LineFormat: Send + Sync {
 
 /// A format that can write this crate's own lines too.
 pub(crate) trait OwnLines: Send + Sync + 'static {
+    /// Writes one line, now, on this thread.
     fn write_own(&self, level: Level, message: &str, fields: &[Field<'_>]);
 }
 
@@ -44,6 +49,7 @@ where
     (format, Box::new(write))
 }
 
+/// Implements both traits for a layer, by its own methods.
 macro_rules! line_format {
     ($layer:ident) => {
         impl<W> LineFormat for $layer<W>

@@ -1,5 +1,14 @@
 //! The messages of a call: gRPC's length-prefixed framing, parsed across the boundaries of HTTP frames, and the totals
 //! of both directions.
+//!
+//! ```text
+//! DATA │ 0 │ 0 0 0 7 │ 7 bytes … │ 0 │ 0 0 0 │      frames of HTTP/2 end anywhere
+//! DATA │ 3 │ 3 bytes │
+//!        └ compressed?  └ length, big endian
+//! ```
+//!
+//! Sizes are those on the wire: compressed if the message is, without the five bytes of its prefix. Nothing is decoded
+//! or kept, so that a message of 4 GiB costs what one of 4 bytes does.
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -19,6 +28,7 @@ use crate::semconv;
 pub(super) struct CallMessages {
     requests: Arc<MessageCounter>,
     responses: MessageCounter,
+    /// Where the response is within its current message.
     response_framer: MessageFramer,
 }
 
@@ -42,10 +52,12 @@ impl CallMessages {
         }
     }
 
+    /// Returns the messages from the client so far.
     pub(super) fn requests(&self) -> MessageTotals {
         self.requests.totals()
     }
 
+    /// Returns the messages from the server so far.
     pub(super) fn responses(&self) -> MessageTotals {
         self.responses.totals()
     }
@@ -68,10 +80,13 @@ impl CallMessages {
 /// Messages that went in one direction, and their bytes on the wire.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct MessageTotals {
+    /// Complete messages.
     pub(super) count: u64,
+    /// Bytes of those, without prefixes.
     pub(super) bytes: u64,
 }
 
+/// The messages of one direction. Relaxed: the totals are read after the last message, or as a snapshot.
 #[derive(Default)]
 struct MessageCounter {
     count: AtomicU64,
@@ -79,11 +94,13 @@ struct MessageCounter {
 }
 
 impl MessageCounter {
+    /// Counts one message.
     fn add(&self, size: u64) {
         self.count.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(size, Ordering::Relaxed);
     }
 
+    /// Returns what was counted so far.
     fn totals(&self) -> MessageTotals {
         MessageTotals { count: self.count.load(Ordering::Relaxed), bytes: self.bytes.load(Ordering::Relaxed) }
     }
@@ -98,6 +115,7 @@ pub(super) struct RequestMessages {
 }
 
 impl RequestMessages {
+    /// Counts the messages that a data frame of the request completes.
     pub(super) fn push(&mut self, data: &impl Buf) {
         let Self { recorder, method, framer, requests } = self;
         framer.push(data, |size| {
@@ -110,6 +128,7 @@ impl RequestMessages {
 /// Finds where each message of a stream ends, without keeping any of its bytes.
 #[derive(Clone, Debug, Default)]
 struct MessageFramer {
+    /// The prefix of the current message, as far as it was received.
     prefix: [u8; PREFIX],
     /// Bytes of the prefix that were received.
     filled: usize,
@@ -134,6 +153,7 @@ impl MessageFramer {
         }
     }
 
+    /// Parses contiguous bytes. A message without content ends with its prefix.
     fn feed(&mut self, mut bytes: &[u8], message: &mut impl FnMut(u64)) {
         while !bytes.is_empty() {
             bytes = if self.filled < PREFIX { self.fill_prefix(bytes) } else { self.skip(bytes) };
@@ -144,6 +164,7 @@ impl MessageFramer {
         }
     }
 
+    /// Takes bytes of the prefix and returns the rest.
     fn fill_prefix<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let taken = (PREFIX - self.filled).min(bytes.len());
         let (head, rest) = bytes.split_at(taken);
@@ -155,12 +176,14 @@ impl MessageFramer {
         rest
     }
 
+    /// Passes over bytes of the message and returns the rest.
     fn skip<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let skipped = self.remaining.min(bytes.len());
         self.remaining -= skipped;
         bytes.split_at(skipped).1
     }
 
+    /// Returns the length in a complete prefix.
     fn size(&self) -> u32 {
         let [_, length @ ..] = self.prefix;
         u32::from_be_bytes(length)

@@ -44,18 +44,28 @@ impl GrpcRecorder {
 
 /// Records the calls of one layer.
 pub(in crate::calls) struct CallRecorder {
+    /// As the program has set them.
     pub(super) options: Arc<Options>,
+    /// Stable names, old names, or both.
     pub(super) conventions: RpcConventions,
+    /// Starts spans.
     pub(super) tracer: CallTracer,
+    /// Duration, and those that were requested.
     pub(super) instruments: Instruments,
+    /// Names of methods, and which of them metrics may have.
     pub(super) methods: Methods,
+    /// Metadata of requests that become attributes.
     pub(super) request_headers: HeaderCapture,
+    /// Metadata before the first message of a response.
     pub(super) response_headers: HeaderCapture,
+    /// Metadata behind its last message.
     pub(super) response_trailers: HeaderCapture,
+    /// The last address of a server, parsed.
     addresses: AddressCache,
 }
 
 impl CallRecorder {
+    /// Creates the recorder from the options, and from the environment or what a configuration file says in its place.
     fn new(options: Arc<Options>) -> Self {
         let conventions = environment::conventions();
         let names = environment::captured(options.side, &options.captured);
@@ -106,6 +116,7 @@ impl CallRecorder {
     }
 }
 
+/// Returns `true` if the request came over a Unix socket.
 #[cfg(unix)]
 fn is_unix_socket(extensions: &Extensions) -> bool {
     extensions.get::<tonic::transport::server::UdsConnectInfo>().is_some()

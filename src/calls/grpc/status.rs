@@ -57,6 +57,7 @@ impl GrpcCode {
 /// The status that a call ended with.
 #[derive(Clone, Copy)]
 pub(super) struct CallStatus<'a> {
+    /// The code, which is `rpc.status_code`.
     pub(super) code: GrpcCode,
     message: Message<'a>,
 }
@@ -160,6 +161,8 @@ impl<'a> CallStatus<'a> {
 }
 
 /// Returns the code of an error of the transport, if it is one.
+///
+/// Each of them is found wherever it is in the chain of causes: transports wrap them several times.
 fn code_of_failure(error: &(dyn Error + 'static)) -> Option<GrpcCode> {
     if error.is::<tonic::TimeoutExpired>() {
         return Some(GrpcCode::DeadlineExceeded);
@@ -178,6 +181,8 @@ fn code_of_failure(error: &(dyn Error + 'static)) -> Option<GrpcCode> {
 }
 
 /// The protocol's table from HTTP/2 error codes.
+///
+/// Source: "gRPC over HTTP2", section "HTTP2 Transport Mapping, Errors".
 fn code_of_reset(error: &h2::Error) -> GrpcCode {
     match error.reason() {
         Some(

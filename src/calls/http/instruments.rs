@@ -1,4 +1,13 @@
 //! The metrics of requests.
+//!
+//! | instrument | unit | kind | made |
+//! |---|---|---|---|
+//! | `http.{server,client}.request.duration` | s | histogram with the advised boundaries | always |
+//! | `http.{server,client}.active_requests` | `{request}` | up-down counter | on request |
+//! | `http.{server,client}.request.body.size` | By | histogram | on request |
+//! | `http.{server,client}.response.body.size` | By | histogram | on request |
+//!
+//! Source: "Semantic conventions for HTTP metrics".
 
 use std::time::Duration;
 
@@ -11,12 +20,16 @@ use crate::semconv;
 
 /// The instruments of one layer.
 pub(super) struct Instruments {
+    /// Seconds from the start to the end of the response.
     duration: Histogram<f64>,
+    /// Requests under way.
     active: Option<UpDownCounter<i64>>,
+    /// Bytes of bodies: of requests, then of responses.
     sizes: Option<(Histogram<u64>, Histogram<u64>)>,
 }
 
 impl Instruments {
+    /// Creates the instruments that the options request.
     pub(super) fn new(meter: &Meter, options: &Options) -> Self {
         let names = match options.side {
             Side::Server => &SERVER,
@@ -40,17 +53,20 @@ impl Instruments {
         }
     }
 
+    /// Records the duration of a finished request.
     pub(super) fn record_duration(&self, duration: Duration, series: &Series) {
         let bound = series.duration.get_or_init(|| self.duration.bind(&series.attributes));
         bound.record(duration.as_secs_f64());
     }
 
+    /// Adds `change` to the number of requests under way.
     pub(super) fn add_active(&self, change: i64, series: &Series) {
         if let Some(counter) = &self.active {
             series.active.get_or_init(|| counter.bind(&series.attributes)).add(change);
         }
     }
 
+    /// Records the sizes of both bodies; `request` is `None` if its length was not declared.
     pub(super) fn record_sizes(&self, request: Option<u64>, response: u64, series: &Series) {
         if let Some((requests, responses)) = &self.sizes {
             if let Some(size) = request {
@@ -69,6 +85,7 @@ struct Names {
     response_size: (&'static str, &'static str),
 }
 
+/// Descriptions are those of the conventions.
 const SERVER: Names = Names {
     duration: (semconv::HTTP_SERVER_REQUEST_DURATION, "Duration of HTTP server requests."),
     active: (semconv::HTTP_SERVER_ACTIVE_REQUESTS, "Number of active HTTP server requests."),

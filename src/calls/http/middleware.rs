@@ -1,4 +1,9 @@
 //! [`ClientLayer`] as a middleware of reqwest.
+//!
+//! The middleware runs once for each attempt that reaches it. Behind a middleware that retries, each attempt has a span
+//! of its own, with `http.request.resend_count` from the second one; in front of it, one span covers all attempts.
+//! Redirects are followed inside of reqwest, below all middleware: one span covers them, and its address is that of the
+//! first request.
 
 use std::error::Error;
 use std::fmt;
@@ -76,16 +81,20 @@ fn with_url(response: http::Response<Body>, url: Option<Url>) -> Response {
 
 /// An error of a request without its URL, which may hold credentials, for as long as it is recorded.
 pub(in crate::calls) struct RequestError {
+    /// Without its URL.
     error: reqwest_middleware::Error,
+    /// Given back to the caller.
     url: Option<Url>,
 }
 
 impl RequestError {
+    /// Takes the URL out of an error.
     fn new(error: reqwest_middleware::Error) -> Self {
         let url = error.url().cloned();
         Self { error: error.without_url(), url }
     }
 
+    /// Returns the error as the caller expects it, with its URL.
     fn into_inner(self) -> reqwest_middleware::Error {
         match self.url {
             Some(url) => self.error.with_url(url),

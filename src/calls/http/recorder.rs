@@ -1,4 +1,11 @@
 //! The state that the requests of one layer share.
+//!
+//! A layer is built before the providers may exist, and is cloned for each connection. What its requests need is
+//! therefore made once, at the first of them, and shared by all clones: tracer, instruments, the tables of routes,
+//! addresses and series.
+//!
+//! The tables are bounded. A route or an address beyond the bound is reported like any other; only its memory is not
+//! kept.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,20 +55,29 @@ impl HttpRecorder {
 
 /// Records the requests of one layer.
 pub(in crate::calls) struct CallRecorder {
+    /// As the program has set them.
     pub(super) options: Arc<Options>,
+    /// Starts spans.
     pub(super) tracer: CallTracer,
+    /// Duration, and those that were requested.
     pub(super) instruments: Instruments,
+    /// Methods that are reported by their name.
     pub(super) methods: KnownMethods,
+    /// Patterns of routes, each stored once.
     pub(super) routes: Routes,
+    /// Headers that become attributes.
     pub(super) request_headers: HeaderCapture,
     pub(super) response_headers: HeaderCapture,
+    /// The last address of a server, parsed.
     pub(super) addresses: AddressCache,
+    /// Bound instruments by what a request is measured under.
     pub(super) series: SeriesTable,
     /// The addresses that a client sends requests to, by authority: for `http`, then for `https`.
     targets: [Interned<Address>; 2],
 }
 
 impl CallRecorder {
+    /// Creates the recorder from the options and the environment, or what a configuration file says in its place.
     pub(super) fn new(options: Arc<Options>) -> Self {
         let env = Installed::env();
         let listed = settings::http_known_methods(&env).or_else(|| options.known_methods.clone());
@@ -111,6 +127,8 @@ impl CallRecorder {
     }
 }
 
+/// Returns the peer's address as axum, tonic, hyper-util, or the program itself attaches it. The first that is there
+/// counts.
 fn connect_info(extensions: &Extensions) -> Option<SocketAddr> {
     #[cfg(feature = "axum")]
     if let Some(info) = extensions.get::<axum::extract::ConnectInfo<SocketAddr>>() {

@@ -11,12 +11,17 @@ use opentelemetry::metrics::{BoundHistogram, BoundUpDownCounter};
 /// What a request is measured under. Texts are compared by their addresses, because a layer stores each of them once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct SeriesKey {
+    /// The address of the method's name.
     pub(super) method: usize,
     /// The scheme at a server, the address at a client.
     pub(super) target: usize,
+    /// The address of the version's text; 0 if it is not known.
     pub(super) version: usize,
+    /// The address of the route's pattern; 0 without one.
     pub(super) route: usize,
+    /// 0 without a response.
     pub(super) status: u16,
+    /// The value of `error.type`.
     pub(super) error: ErrorKey,
 }
 
@@ -27,13 +32,16 @@ pub(super) enum ErrorKey {
     None,
     /// The status code.
     Status,
+    /// The client went away.
     Cancelled,
+    /// The handler panicked.
     Panic,
 }
 
 /// The bound instruments of one series. Each is bound at its first measurement, because a bound histogram is exported even
 /// if it is empty.
 pub(super) struct Series {
+    /// What instruments are bound to.
     pub(super) attributes: Vec<KeyValue>,
     pub(super) duration: OnceLock<BoundHistogram<f64>>,
     pub(super) request_size: OnceLock<BoundHistogram<u64>>,
@@ -42,6 +50,7 @@ pub(super) struct Series {
 }
 
 impl Series {
+    /// Creates a series of which nothing is bound yet.
     pub(super) fn new(attributes: Vec<KeyValue>) -> Self {
         Self {
             attributes,
@@ -57,6 +66,7 @@ impl Series {
 #[derive(Default)]
 pub(super) struct SeriesTable(ArcSwap<Table>);
 
+/// Read without a lock; a new series copies the table, which happens a bounded number of times.
 type Table = HashMap<SeriesKey, Arc<Series>, BuildHasherDefault<AddressHasher>>;
 
 impl SeriesTable {

@@ -214,9 +214,11 @@ pub(crate) fn hex<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N]) {
 /// Escapes what is written to it, for the inside of a JSON string.
 #[derive(Debug)]
 pub(crate) struct Escaped<'a> {
+    /// Where the string goes; its quotes are written elsewhere.
     out: &'a mut Vec<u8>,
     /// Bytes of text that are still accepted.
     left: usize,
+    /// Something did not fit, and an ellipsis follows.
     is_cut: bool,
 }
 
@@ -335,6 +337,7 @@ static ESCAPES: [u8; 256] = {
     table
 };
 
+/// Both digits of each byte.
 static HEX_PAIRS: [[u8; 2]; 256] = {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut table = [[0; 2]; 256];

@@ -66,13 +66,19 @@ use crate::trace_ids::{TraceIds, may_touch_context};
 /// ```
 #[must_use = "a layer does nothing until it is added to a subscriber"]
 pub struct JsonLayer<W> {
+    /// Where lines go.
     make_writer: W,
+    /// As the setters have them.
     options: Options,
+    /// The constant parts of lines, rendered from the options.
     format: Format,
+    /// Which values are replaced.
     redaction: Redaction,
+    /// Entries of the baggage that become fields.
     baggage: BaggageKeys,
     /// In a subscriber of the user. Within `init()` the spans come with the events.
     spans: SpanTable<OwnSpan>,
+    /// The subscriber, through which ids of explicit parents are found.
     dispatch: OnceLock<WeakDispatch>,
 }
 
@@ -318,7 +324,9 @@ where
 /// A span of a subscriber of the user.
 #[derive(Debug)]
 struct OwnSpan {
+    /// Its fields.
     kept: KeptSpan,
+    /// The span around it.
     parent: Option<Arc<Self>>,
 }
 

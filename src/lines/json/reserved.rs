@@ -1,4 +1,13 @@
 //! Keys that fields of the program may not take, and those that they may take in one form only.
+//!
+//! For example, with the names of the Elastic Common Schema:
+//!
+//! | field | becomes | because |
+//! |---|---|---|
+//! | `http = "GET"` | `field.http` | `http` is an object |
+//! | `http.request.method = "GET"` | the same | members of objects are free |
+//! | `message.text = "x"` | `field.message.text` | `message` is a value, and has no members |
+//! | `client.ip = "unknown"` | `field.client.ip` | the field holds addresses only |
 
 use std::borrow::Cow;
 
@@ -27,6 +36,7 @@ pub(super) enum Shape {
 }
 
 impl Role {
+    /// Returns `true` if a value of this shape may have a key of this role.
     fn admits(self, shape: Shape) -> bool {
         match self {
             Self::Owned | Self::Object => false,
@@ -44,7 +54,9 @@ impl Role {
 pub(super) struct Reserved {
     /// By hash. Keys are escaped, as they stand in the line.
     keys: Vec<(u64, Box<[u8]>, Role)>,
+    /// A set of hash bits: 16 words of 64.
     bits: [u64; 16],
+    /// Dotted keys become objects.
     unfolds: bool,
 }
 
@@ -66,6 +78,7 @@ impl Reserved {
         self.insert_escaped(&text, role)
     }
 
+    /// Reserves a key as it stands in the line; the first role of a key stays.
     fn insert_escaped(&mut self, key: &[u8], role: Role) -> bool {
         let hash = hash(key);
         if self.role(hash, key).is_some() {
@@ -113,6 +126,7 @@ impl Reserved {
             .any(|parent| self.role(hash(parent), parent).is_some_and(|role| role != Role::Object))
     }
 
+    /// Returns the role of a key, or `None` if it is free.
     fn role(&self, hash: u64, key: &[u8]) -> Option<Role> {
         if self.bits[word(hash)] & bit(hash) == 0 {
             return None;
@@ -156,10 +170,12 @@ pub(super) fn hash(key: &[u8]) -> u64 {
     mixed ^ mixed >> 32
 }
 
+/// Returns the bit of a hash within a word.
 pub(super) fn bit(hash: u64) -> u64 {
     1 << (hash & 63)
 }
 
+/// Returns the index of the word in which a hash has its bit.
 fn word(hash: u64) -> usize {
     (hash >> 6 & 15) as usize
 }

@@ -2,6 +2,14 @@
 //!
 //! The fields of a span are kept as values ([`KeptSpan`]) and encoded by the first event inside it, merged with those of
 //! the spans around it. The text holds as long as nothing is recorded in these spans. Spans without events cost nothing.
+//!
+//! ```text
+//! event in inner in outer:   line ◀─ own fields of inner ◀─ merged with those of outer
+//!                                    └ cached in inner, valid while version(inner) + version(outer) stays the same
+//! ```
+//!
+//! A span's version grows with each `record`, so that the sum of the versions, the *generation*, tells whether the
+//! cached text still holds. It cannot come back to an earlier value.
 
 use super::encode;
 use super::fields::Fields;
@@ -19,11 +27,13 @@ pub(crate) struct SpanCache {
 }
 
 impl SpanCache {
+    /// Discards the text and keeps its memory.
     pub(crate) fn clear(&mut self) {
         self.fields.clear();
         self.generation = 0;
     }
 
+    /// Returns the memory in use, in bytes.
     pub(crate) fn capacity(&self) -> usize {
         self.fields.capacity()
     }
@@ -32,7 +42,9 @@ impl SpanCache {
 /// Buffers for encoding.
 #[derive(Debug, Default)]
 pub(super) struct SpanScratch {
+    /// A copy of a span's fields, so that no lock is held while they are encoded.
     kept: KeptFields,
+    /// The encoded fields of one span.
     own: Fields,
 }
 
@@ -60,7 +72,9 @@ pub(super) type EncodeKept<'a> = dyn Fn(&KeptFields, &mut Fields) + 'a;
 
 /// How the fields of spans stand in a line.
 pub(super) struct SpanText<'a> {
+    /// Encodes with the names and the redaction of the layer.
     pub(super) encode: &'a EncodeKept<'a>,
+    /// Keys that merged fields may not take.
     pub(super) reserved: &'a Reserved,
     /// A list of spans instead of merged fields.
     pub(super) is_nested: bool,

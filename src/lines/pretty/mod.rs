@@ -40,9 +40,13 @@ use crate::semconv::OWN_TARGET;
 /// Writes each event as a line for people. See the [module](self) for what it looks like.
 #[derive(Debug)]
 pub(crate) struct PrettyLayer<W> {
+    /// Where lines go.
     make_writer: W,
+    /// Escape sequences, or none for files, `NO_COLOR` and `TERM=dumb`.
     colors: Colors,
+    /// Which values are replaced.
     redaction: Redaction,
+    /// Entries of the baggage that are shown as fields.
     baggage: BaggageKeys,
 }
 
@@ -201,8 +205,11 @@ where
 /// Collects values as text that is safe to show.
 struct Values<'a> {
     redaction: &'a Redaction,
+    /// The event was a record of the `log` crate, whose own fields are not shown.
     log_record: bool,
+    /// The text of the event, escaped.
     message: Option<String>,
+    /// Names and values, escaped, in the order in which they were visited.
     fields: Vec<(String, String)>,
     /// Bytes of the values.
     length: usize,

@@ -12,9 +12,11 @@ use crate::settings::is_fifo;
 /// The end of the file at a path. If another file has taken the path, or none is there, the path is opened again.
 #[derive(Debug)]
 pub(super) struct LogFile {
+    /// As it was given; looked up before each write.
     path: PathBuf,
     /// `None` for a FIFO before its first line and after a failure.
     open: Option<(File, Identity)>,
+    /// The path was a FIFO at the start.
     is_fifo: bool,
 }
 
@@ -35,6 +37,10 @@ impl LogFile {
     }
 
     /// Returns the file that lines go to now.
+    ///
+    /// # Errors
+    ///
+    /// Those of opening a new file, if the old one is gone.
     pub(super) fn current(&mut self) -> io::Result<&mut File> {
         let is_gone = self.open.as_ref().is_some_and(|(_, identity)| is_replaced(&self.path, *identity));
         if is_gone || self.open.is_none() {
@@ -74,6 +80,7 @@ fn is_replaced(path: &Path, known: Identity) -> bool {
     }
 }
 
+/// Returns device and inode.
 #[cfg(unix)]
 fn identity(metadata: &Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt as _;
@@ -85,6 +92,7 @@ fn identity(_: &Metadata) -> Identity {
     (0, 0)
 }
 
+/// Returns `false` for a file that was deleted: lines written to it would be lost.
 #[cfg(unix)]
 fn has_name(file: &File) -> bool {
     use std::os::unix::fs::MetadataExt as _;

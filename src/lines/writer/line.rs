@@ -1,4 +1,7 @@
 //! The writer that layers receive.
+//!
+//! Layers of `tracing-subscriber` write a line in one call; writers of users may do it in pieces. A line that comes
+//! whole is passed on without a copy. Lines never mix: what a piece belongs to is known only when its line feed comes.
 
 use std::io;
 
@@ -14,11 +17,14 @@ use crate::export::own_threads::on_line_writer;
 pub struct LineWriter<'a> {
     /// `None`: the line is discarded.
     writer: Option<&'a NonBlockingWriter>,
+    /// Whether the caller waits until the line is written.
     urgency: Urgency,
+    /// The beginning of a line that is not complete.
     pieces: Vec<u8>,
 }
 
 impl LineWriter<'_> {
+    /// Passes the collected pieces on as one line.
     fn hand_over(&mut self) {
         if !self.pieces.is_empty() {
             self.push(&self.pieces);
@@ -26,6 +32,7 @@ impl LineWriter<'_> {
         }
     }
 
+    /// Gives whole lines to the writer's buffer.
     fn push(&self, lines: &[u8]) {
         if let Some(writer) = self.writer {
             writer.push(lines, self.urgency);

@@ -28,6 +28,7 @@ use crate::settings::is_fifo;
 
 /// An open output.
 pub(super) struct Sink {
+    /// What the user has chosen.
     destination: Arc<LogDestination>,
     /// What lines are written to instead of the destination itself: its file, or a copy of a standard stream.
     file: Option<OpenFile>,
@@ -40,7 +41,9 @@ pub(super) struct Sink {
 
 /// An output that is written without the lock of a standard stream.
 enum OpenFile {
+    /// A file by its path, which rotation may replace.
     Log(LogFile),
+    /// A copy of a standard stream, in a forked child.
     Stream(File),
 }
 

@@ -1,4 +1,7 @@
 //! A record that is encoded as OTLP bytes.
+//!
+//! Fields are appended to the message `LogRecord` in the order in which they come; protobuf allows any order. A field
+//! whose formatting panics is taken back ([`Record::undo`]) before its replacement is written.
 
 use std::fmt::Write;
 
@@ -7,16 +10,20 @@ use super::value::Value;
 use crate::bounded_text::{MAX_TEXT, beginning, room_beside};
 use crate::export::encode::{self, LogFields};
 
+/// A record that is written to a buffer of the thread.
 pub(super) struct EncodedRecord<'a> {
+    /// The message `LogRecord` so far.
     out: &'a mut Vec<u8>,
     /// Longest value of an attribute, in characters.
     limit: Option<usize>,
+    /// Where the field begins that is being written.
     begun: usize,
     /// Bytes of its attributes.
     attributes: usize,
 }
 
 impl<'a> EncodedRecord<'a> {
+    /// Continues a record whose header was written.
     pub(super) fn new(out: &'a mut Vec<u8>, limit: Option<usize>) -> Self {
         let begun = out.len();
         Self { out, limit, begun, attributes: 0 }

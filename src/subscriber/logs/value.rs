@@ -1,4 +1,8 @@
 //! The values of fields, in the forms that a log record has.
+//!
+//! OTLP knows text, booleans, integers of 64 bits with a sign, floats and bytes. Other numbers become text, so that no
+//! digit is lost. Values that are formatted by code of the program stay unformatted until their attribute is known to
+//! be kept.
 
 use std::error::Error;
 use std::fmt;
@@ -12,8 +16,11 @@ pub(super) enum Value<'a> {
     Bool(bool),
     I64(i64),
     F64(f64),
+    /// Bytes, which OTLP has a type for.
     Bytes(&'a [u8]),
+    /// Formatted where it is written, straight into the record.
     Debug(&'a dyn fmt::Debug),
+    /// The same for `Display`.
     Display(&'a dyn fmt::Display),
 }
 
@@ -33,8 +40,10 @@ impl fmt::Display for Value<'_> {
 
 /// A visitor of values, for [`Each`].
 pub(super) trait Values {
+    /// Takes the value of a field.
     fn value(&mut self, field: &Field, value: Value<'_>);
 
+    /// Takes an error value; its text by default.
     fn error(&mut self, field: &Field, error: &(dyn Error + 'static)) {
         self.value(field, Value::Display(&error));
     }

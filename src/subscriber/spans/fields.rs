@@ -25,8 +25,11 @@ use crate::semconv::ERROR_TYPE;
 /// What the fields of a span say about it, beside its attributes.
 #[derive(Debug, Default)]
 pub(super) struct SpanMeaning {
+    /// The name from `otel.name`, if it is not that of the callsite.
     pub(super) name: Option<String>,
+    /// The kind from `otel.kind`; INTERNAL if there is none.
     pub(super) kind: Option<SpanKind>,
+    /// From `otel.status_code` and its description, which count as set by the user.
     pub(super) status: SpanStatus,
 }
 
@@ -148,6 +151,7 @@ fn without_prefix<'a>(text: &'a str, prefix: &str) -> &'a str {
     }
 }
 
+/// Tested first: hardly any field has it.
 const SPECIAL_PREFIX: &str = "otel.";
 const NAME: &str = "otel.name";
 const KIND: &str = "otel.kind";

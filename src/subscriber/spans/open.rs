@@ -1,4 +1,7 @@
 //! The open spans of a subscriber.
+//!
+//! The table finds the state of a span by its id, from any thread. The spans that are entered on this thread are a
+//! stack of their own (`current`), so that the innermost one is found without a look-up.
 
 use std::sync::Arc;
 
@@ -16,18 +19,22 @@ pub(crate) struct OpenSpans {
 }
 
 impl OpenSpans {
+    /// Creates an empty table.
     pub(crate) fn new() -> Self {
         Self { table: SpanTable::new() }
     }
 
+    /// Returns the state of an open span.
     pub(in crate::subscriber) fn get(&self, id: &span::Id) -> Option<Arc<SpanState>> {
         self.table.get(id)
     }
 
+    /// Stores the state of a new span.
     pub(in crate::subscriber) fn insert(&self, id: &span::Id, state: Arc<SpanState>) {
         self.table.insert(id, state);
     }
 
+    /// Forgets a span that was closed.
     pub(in crate::subscriber) fn remove(&self, id: &span::Id) {
         self.table.remove(id);
     }

@@ -2,6 +2,12 @@
 //!
 //! Who starts it, and whether through a twin, is decided under the lock of the stage. Without code of the user the span is
 //! started under that lock, too; with it the stage says which thread is at it, and others wait.
+//!
+//! | the span is | another thread | this thread |
+//! |---|---|---|
+//! | pending | – | starts it |
+//! | being started by user code (sampler, processor) | waits for at most [`MAX_START`] | gets the span around it: it is inside of that code |
+//! | started | gets it, without a lock | the same |
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -36,6 +42,9 @@ impl SpanBridge {
         self.start_locked(state, state.lock_stage(), change)
     }
 
+    /// Starts a span under the lock of its stage, or waits for the thread that is starting it.
+    ///
+    /// `change` is called once, and only if this thread starts the span.
     fn start_locked(
         &self,
         state: &Arc<SpanState>,

@@ -3,6 +3,10 @@
 //! Its layer receives the spans that pass the span filter, and the events for its spans. The filter is
 //! applied here, because [`Filtered`](tracing_subscriber::filter::Filtered) loses spans. Everything else is as that
 //! crate does it.
+//!
+//! Selected by [`Traces::use_tracing_opentelemetry`](crate::Traces::use_tracing_opentelemetry), as a way out for programs that depend on something our bridge
+//! does differently (see [the table](super)). Lines, records and the layers for calls work in the same way; spans cost
+//! several times as much.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,17 +26,22 @@ use crate::trace_ids::TraceIds;
 
 /// The layer of `tracing-opentelemetry`, behind the span filter.
 pub(crate) struct StockBridge<S> {
+    /// Shared with `compat`, which makes it visible to extension traits.
     layer: Arc<StockLayer<S>>,
+    /// The span filter.
     filter: FilterHandle,
+    /// All events become span events, not only errors.
     records_events: bool,
 }
 
+/// The layer with the SDK's tracer.
 pub(super) type StockLayer<S> = OpenTelemetryLayer<S, SdkTracer>;
 
 impl<S> StockBridge<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    /// Creates the bridge. Options of the stock layer that add attributes are off, as ours adds none.
     pub(crate) fn new(tracer: SdkTracer, filter: FilterHandle, records_events: bool) -> Self {
         let layer = tracing_opentelemetry::layer()
             .with_tracer(tracer)
@@ -44,6 +53,7 @@ where
         Self { layer: Arc::new(layer), filter, records_events }
     }
 
+    /// Returns the stock layer.
     pub(super) fn layer(&self) -> &Arc<StockLayer<S>> {
         &self.layer
     }

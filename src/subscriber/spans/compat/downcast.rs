@@ -1,4 +1,11 @@
 //! The one place with unsafe code: how the stock layer is found in a subscriber.
+//!
+//! `tracing_opentelemetry::OpenTelemetrySpanExt` and `get_otel_context` ask the subscriber of a span for the layer of
+//! that crate, by its type. [`StockExtensions`] answers: with the stock layer over the registry of twins, or with the
+//! user's stock bridge. Redirecting such a question is possible only in `Layer::downcast_raw`, which is an unsafe
+//! function.
+//!
+//! Miri runs the tests of this module in `.ci/run`.
 
 use std::any::TypeId;
 use std::fmt;
@@ -14,6 +21,7 @@ use super::{Stock, stock};
 
 /// A layer that makes the stock layer visible to downcasts. It does nothing else.
 pub(in crate::subscriber) struct StockExtensions<S> {
+    /// What is found in place of this layer.
     target: Target<S>,
 }
 
@@ -29,10 +37,12 @@ impl<S> StockExtensions<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    /// Makes the stock layer over the twins of our bridge's spans visible.
     pub(in crate::subscriber) fn new(bridge: &Arc<SpanBridge>) -> Self {
         Self { target: Target::Twins(stock(bridge)) }
     }
 
+    /// Makes the layer of the user's stock bridge visible.
     pub(in crate::subscriber) fn from_stock_bridge(bridge: &StockBridge<S>) -> Self {
         Self { target: Target::Bridge(Arc::clone(bridge.layer())) }
     }

@@ -1,4 +1,11 @@
 //! The subscriber under the stock layer.
+//!
+//! | call of the stock layer | answered by |
+//! |---|---|
+//! | `span_data(id)` from an extension trait | the twin of our span with this id, which is created now |
+//! | the same while a twin is created or started | the twin itself: ids are those of the registry of twins |
+//! | a span that is excluded, closed or another subscriber's | an empty span without data, which is never started |
+//! | events, records, `follows_from` | nothing: our bridge sees them |
 
 use std::cell::Cell;
 use std::fmt;
@@ -16,6 +23,7 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 use super::super::SpanBridge;
 use super::Stock;
 
+/// The fields of a twin: none. Those of its span are kept by our bridge.
 type NoFields<'a> = [(&'a Field, Option<&'a dyn tracing_core::field::Value>); 0];
 
 type Twins = Layered<Identity, Registry>;
@@ -24,12 +32,14 @@ type Twins = Layered<Identity, Registry>;
 pub(in crate::subscriber::spans) struct TwinRegistry {
     /// Only a stack of layers closes spans of a registry.
     twins: Twins,
+    /// Knows the spans and their twins.
     bridge: Arc<SpanBridge>,
     /// Represents spans without a twin: the stock layer requires that every span is found.
     without_data: Id,
 }
 
 impl TwinRegistry {
+    /// Creates a registry without twins.
     pub(super) fn new(bridge: Arc<SpanBridge>) -> Self {
         let twins = Registry::default().with(Identity::new());
         let no_fields: NoFields<'_> = [];
@@ -61,6 +71,7 @@ pub(super) fn start_twin(stock: &Stock, twin: &Id) {
     });
 }
 
+/// Removes a twin, without the stock layer: it would end a span that our bridge ends.
 pub(super) fn close_twin(stock: &Stock, twin: &Id) {
     let stock: &dyn Subscriber = stock;
     if let Some(registry) = stock.downcast_ref::<TwinRegistry>() {
@@ -118,6 +129,7 @@ impl<'a> LookupSpan<'a> for TwinRegistry {
     }
 }
 
+/// The callsite of the span that has no data; no macro made it.
 struct NoCallsite;
 
 impl Callsite for NoCallsite {

@@ -1,4 +1,12 @@
 //! The tracer of the stock layer: it starts our spans.
+//!
+//! ```text
+//! OpenTelemetrySpanExt ─▶ stock layer ─ span_builder ─ parent, attributes, links ─▶ build_with_context ─▶ SpanBridge::start_with
+//!                                           └ id of our span, as its first attribute
+//! ```
+//!
+//! A twin collects what an extension trait sets before the start, and starts our span with it. Afterwards it passes
+//! calls on to the span that our bridge has started.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -61,10 +69,12 @@ impl Tracer for TwinTracer {
 #[derive(Debug)]
 pub(in crate::subscriber::spans) struct TwinSpan {
     context: OtelContext,
+    /// A copy: the API returns a reference, which no lock may guard.
     span_context: SpanContext,
 }
 
 impl TwinSpan {
+    /// Represents the span of a context.
     fn new(context: OtelContext) -> Self {
         Self { span_context: context.span().span_context().clone(), context }
     }
@@ -111,4 +121,5 @@ impl Span for TwinSpan {
     }
 }
 
+/// The attribute that carries the id of our span. It is removed before the span starts.
 const SPAN_ID: &str = "telemetry_bootstrap.span";
