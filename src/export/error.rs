@@ -1,14 +1,17 @@
-//! Why a flush failed.
+//! The error of a flush.
 
 use std::time::Duration;
 
 use crate::settings::Signal;
 
 /// Why a flush did not deliver everything.
+///
+/// Returned by [`TelemetryGuard::force_flush`](crate::TelemetryGuard::force_flush) and its relatives. A flush that
+/// failed has lost nothing by itself: items that can be retried are still in the queue and go on being retried.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
-    /// Not everything was delivered within the time given.
+    /// Not everything was delivered within the time given. It contains the limit of the flush.
     #[error("not everything was delivered within {0:?}")]
     Timeout(Duration),
     /// The collector could not be reached, or refused the request. What can be retried is still pending.
@@ -23,6 +26,7 @@ pub enum ExportError {
 }
 
 impl ExportError {
+    /// Creates the error of one signal. `reason` is a line of text without credentials.
     pub(crate) fn failed(signal: Signal, reason: String) -> Self {
         Self::Failed { signal: signal.name(), reason }
     }

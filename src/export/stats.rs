@@ -1,4 +1,7 @@
-//! Statistics of what was recorded.
+//! Statistics of what was recorded, as users see them.
+//!
+//! They are snapshots of the [ledgers](super::queue), summed up by signal. Taking one locks nothing that a recording
+//! thread needs.
 
 use std::fmt;
 
@@ -70,12 +73,14 @@ pub struct SignalStats {
 }
 
 impl ExportStats {
-    /// Items of all signals that will never arrive, and lines that were never written.
+    /// Items of all signals that will never arrive, and lines that were never written. Pending items are not among
+    /// them.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.traces.lost() + self.metrics.lost() + self.logs.lost() + self.log_lines_dropped
     }
 
+    /// Returns the counts as they are once nothing more is delivered: what was still pending has failed.
     pub(crate) fn after_the_end(self) -> Self {
         Self {
             traces: self.traces.after_the_end(),
@@ -88,6 +93,7 @@ impl ExportStats {
 }
 
 impl DestinationStats {
+    /// As [`ExportStats::after_the_end`].
     fn after_the_end(self) -> Self {
         Self { counts: self.counts.after_the_end(), ..self }
     }

@@ -5,6 +5,16 @@
 //!
 //! Rate limiting has pauses of its own. After an outage all programs send at once, and gateways limit them: a try that
 //! is throttled then shows that the collector is back, and must not wait as long as if it were not.
+//!
+//! | failure in a row | 1 | 2 | 3 | 4 | 5 | 6 | from 7 on |
+//! |---|---|---|---|---|---|---|---|
+//! | pause, ms | 50–100 | 100–200 | 200–400 | 400–800 | 800–1600 | 1600–3200 | 2500–5000 |
+//!
+//! Before a deadline (a flush waits, or the shutdown), the pause is cut so that further tries fit, but never below 10
+//! ms. A requested pause is never cut: the specification requires it. One that ends after the deadline ends the
+//! attempts instead.
+//!
+//! A flush or the shutdown may skip the rest of a pause once; see the worker's [states](super::worker).
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -16,22 +26,26 @@ use crate::export::destination::{Cause, Failure};
 /// The failures in a row, and the pause after the last one.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
-    /// Failures since the last success, without those below.
+    /// Failures since the last success, without those that are counted in `throttled`.
     failures: u32,
-    /// Tries since the last success that met a limit of the rate.
+    /// Tries since the last success that the receiver refused because it limits the rate. Counted on their own, so that
+    /// the first one after an outage is followed by a short pause.
     throttled: u32,
-    /// The end of the pause.
+    /// The end of the pause. `None` outside of one.
     until: Option<Instant>,
 }
 
 impl Backoff {
-    /// Whether the last try failed: the collector is probed by one request at a time.
+    /// Returns `true` if the last try failed, also after the pause: the collector is then probed by one request at a
+    /// time.
     pub(super) fn is_failing(&self) -> bool {
         self.failures > 0 || self.throttled > 0
     }
 
-    /// When the next request may be sent. An expired pause is returned until
-    /// [`is_pausing`](Self::is_pausing) clears it, so that the worker wakes at once.
+    /// Returns when the next request may be sent, or `None` outside of a pause.
+    ///
+    /// A pause that is over is returned until [`is_pausing`](Self::is_pausing) clears it, so that the worker wakes at
+    /// once.
     pub(super) fn until(&self) -> Option<Instant> {
         self.until
     }
@@ -42,13 +56,15 @@ impl Backoff {
         self.until.is_some()
     }
 
-    /// Ends the pause: the next failure starts with a short one.
+    /// Forgets all failures and ends the pause: the next failure starts with a short one.
     pub(super) fn succeeded(&mut self) {
         *self = Self::default();
     }
 
-    /// Waits longer than after the last failure of this kind, but not longer than `limit`, or as long as the collector
-    /// requests.
+    /// Begins a pause after a failure that is the first of its epoch.
+    ///
+    /// It is longer than the one after the last failure of this kind, but not longer than `limit`. If the failure
+    /// carries a requested pause, that one counts instead, within [`MIN_ASKED`] and [`MAX_ASKED`].
     pub(super) fn failed(&mut self, failure: &Failure, limit: Duration) {
         let in_a_row =
             if failure.cause == Cause::Throttled { &mut self.throttled } else { &mut self.failures };
@@ -58,8 +74,9 @@ impl Backoff {
         self.until = Some(Instant::now() + wait);
     }
 
-    /// Another request in flight has failed too: it does not make the pause longer, unless the collector
-    /// requests that.
+    /// Records the failure of another request that was in flight at the same time.
+    ///
+    /// It does not make the pause longer, unless the collector requests a longer one with it.
     pub(super) fn failed_too(&mut self, retry_after: Option<Duration>) {
         let Some(asked) = retry_after else { return };
         let until = Instant::now() + asked.clamp(MIN_ASKED, MAX_ASKED);
@@ -67,27 +84,32 @@ impl Backoff {
     }
 }
 
-/// Returns the pause after one more failure.
+/// Returns the pause after this many earlier failures in a row.
 fn wait_after(failures: u32) -> Duration {
     let ceiling = FIRST.saturating_mul(1 << failures.min(10)).min(MAX);
     // Between half and the whole, so that many services do not retry at the same time.
     ceiling.mul_f64(0.5 + 0.5 * random_fraction())
 }
 
-/// Each `RandomState` has keys of its own, from the operating system's randomness.
+/// Returns a random number from 0 to 1, both included.
+///
+/// Each `RandomState` has keys of its own, which come from the operating system, so that no generator is needed as a
+/// dependency.
 fn random_fraction() -> f64 {
     let bits = RandomState::new().hash_one(0_u8);
     f64::from(u32::try_from(bits >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
-/// The longest first pause.
+/// The upper end of the first pause.
 const FIRST: Duration = Duration::from_millis(100);
-/// The longest pause that is not requested by the collector.
+/// The upper end of the longest pause that is not requested by the collector.
 const MAX: Duration = Duration::from_secs(5);
-/// However little time is left.
+/// The shortest pause, however close a deadline is.
 const MIN: Duration = Duration::from_millis(10);
-/// The limits of the pause that a collector may request.
+/// The shortest pause that a collector can request: `Retry-After: 0` must not become a busy loop.
 const MIN_ASKED: Duration = Duration::from_millis(50);
+/// The longest pause that a collector can request. A longer value, such as a date in a wrong time zone, must not
+/// silence the exporter for hours.
 const MAX_ASKED: Duration = Duration::from_secs(600);
 
 #[cfg(test)]

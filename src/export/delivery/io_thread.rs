@@ -4,6 +4,29 @@
 //! Here everything that a connection needs lives on this thread, so a flush works from a plain thread, from inside
 //! any runtime, and after it. If the runtime fails (a panic that is not of a worker's turn), the thread builds another one,
 //! on which the workers go on with what they hold. Nothing that happens on this thread is telemetry: see [`on_io_thread`].
+//!
+//! # Life of the thread
+//!
+//! ```text
+//! start ──▶ runtime ──▶ stations (worker + commands + settings) ──▶ block_on(all workers) ──▶ end
+//!              ▲                                                        │ the runtime panics
+//!              └──── reconnect each station ◀── next runtime ◀──────────┘ after PANIC_PAUSE
+//! ```
+//!
+//! A worker survives its runtime: connections and timers are bound to a runtime, batches and counts are not. While the
+//! system refuses another runtime, commands are handled without one, so that neither a flush nor the shutdown hangs.
+//!
+//! # The end
+//!
+//! [`Exporter::shutdown`] sends the command, and waits on a rendezvous channel that the thread closes as its last act.
+//! A plain `join` would have no limit of time. A thread that misses the deadline is left alone, and its pending items
+//! count as failed; if it wakes up later, it finds its queues abandoned and counts nothing twice.
+//!
+//! # Resources that must not be missing later
+//!
+//! Some parts of tokio panic when the system refuses a thread or a descriptor, and a panic ends programs that abort on
+//! it. What could be refused later is therefore claimed when the runtime is built: the helper thread for work that
+//! blocks, and a probe of the descriptors.
 
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,10 +55,13 @@ use crate::export::queue::Consumer;
 use crate::settings::DestinationSettings;
 use crate::settings::Signal;
 
-/// One signal's way to its collector.
+/// The way of one signal to one of its destinations.
 pub(crate) struct Route {
+    /// What is sent.
     pub(crate) signal: Signal,
+    /// Where to, and how.
     pub(crate) settings: DestinationSettings,
+    /// The lane of the queue that this destination empties.
     pub(crate) queue: Consumer,
     /// Longest wait before a batch that is not full is sent.
     pub(crate) delay: Duration,
@@ -46,6 +72,7 @@ pub(crate) struct Route {
 pub(crate) struct Exporter {
     /// Reaches the workers, also after the thread has ended.
     workers: Workers,
+    /// One for each route, to count what is pending when the thread misses the deadline.
     queues: Vec<Consumer>,
     /// `None` if nothing is exported, and after the shutdown.
     thread: Option<Thread>,
@@ -54,15 +81,24 @@ pub(crate) struct Exporter {
 /// The running thread.
 #[derive(Debug)]
 struct Thread {
+    /// Joined only after the thread has reported its end. Dropped, and so detached, otherwise.
     handle: JoinHandle<()>,
     /// Closed when the thread has nothing left to do. Locked only so that the handle can be shared.
     ended: Mutex<Receiver<()>>,
+    /// The process that the thread runs in. A forked child has the handle, but not the thread.
     fork: Fork,
 }
 
 impl Exporter {
     /// Starts the thread. Connections are made when there is something to send. `resource` is encoded.
     /// `no_color`: colours on the console are turned off.
+    ///
+    /// Returns once the thread has its runtime. Without routes no thread is started, and everything else is a no-op.
+    ///
+    /// # Errors
+    ///
+    /// [`InitError::Thread`] if the system refuses the thread or its runtime, and [`InitError::InvalidSetting`] if
+    /// certificates and keys that were set in code cannot be used.
     pub(crate) fn start(
         #[cfg_attr(not(feature = "tls"), expect(unused_mut, reason = "only TLS files change a route"))]
         mut routes: Vec<Route>,
@@ -95,7 +131,7 @@ impl Exporter {
         }
     }
 
-    /// Returns the way to the workers.
+    /// Returns the handle that reaches the workers. Clones of it outlive the exporter.
     pub(crate) fn workers(&self) -> &Workers {
         &self.workers
     }
@@ -103,6 +139,9 @@ impl Exporter {
     /// Delivers queued items until the deadline, then ends the thread. Never waits longer than that, except for
     /// the time it takes to wake up. Returns whether the thread has ended. If it has not, which is so on a machine so busy
     /// that the thread gets no processor, what is pending counts as failed nevertheless.
+    ///
+    /// A second call, and a call in a forked child, return `true` at once. A call on the I/O thread itself sends the
+    /// command and returns `false`: waiting would be for itself.
     pub(crate) fn shutdown(&mut self, deadline: Instant) -> bool {
         let Some(thread) = self.thread.take() else { return true };
         if thread.fork.is_child() {
@@ -134,15 +173,21 @@ impl Drop for Exporter {
 
 /// The parts that the thread starts with.
 struct Plan {
+    /// What to send where.
     routes: Vec<Route>,
+    /// The receiving end for each route, in the same order.
     commands: Vec<UnboundedReceiver<Command>>,
+    /// The encoded resource, for all requests.
     resource: Arc<[u8]>,
+    /// Colours on the console are turned off.
     no_color: bool,
+    /// Gets the warnings of connections and outage logs.
     diagnostics: Diagnostics,
 }
 
 impl Plan {
-    /// The workers, with their connections. These spawn tasks on the runtime that is current.
+    /// Returns the workers, with their connections. Must be called inside the runtime: connections spawn tasks on the
+    /// one that is current.
     fn stations(self) -> Vec<Option<Station>> {
         let mut connections = Connections::new(self.diagnostics.clone()).without_color(self.no_color);
         let mut outage_logs = OutageLogs::new(self.diagnostics.clone());
@@ -163,21 +208,26 @@ impl Plan {
 
 /// A worker on the thread, with what it needs to go on after a failure of the runtime.
 struct Station {
+    /// The worker, across all runtimes.
     worker: Worker,
+    /// Read by the worker, or by [`next_runtime`] while there is none.
     commands: UnboundedReceiver<Command>,
+    /// For the destination that is made again.
     signal: Signal,
+    /// As `signal`.
     settings: DestinationSettings,
 }
 
 impl Station {
-    /// Runs the worker to its end, then drops it.
+    /// Runs the worker to its end, then drops it and leaves `None`. If the runtime fails before that, the station is
+    /// still there.
     async fn run(station: &mut Option<Self>) {
         let Some(Self { worker, commands, .. }) = station else { return };
         worker.run(commands).await;
         drop_caught(station.take());
     }
 
-    /// Makes new connections, on the runtime that is current.
+    /// Makes the destination again, with connections on the runtime that is current.
     fn reconnect(&mut self, connections: &mut Connections, diagnostics: &Diagnostics) {
         let (settings, queue) = (self.settings.clone(), self.worker.queue());
         let destination = Destination::new(self.signal, settings, queue, connections, diagnostics);
@@ -191,13 +241,15 @@ fn drop_caught<T>(value: T) {
     let _ = caught(|| drop(value));
 }
 
-/// Returns `None` if `action` panics. The panic hook has reported it then.
+/// Runs `action`, and returns `None` if it panics. The panic hook has reported the panic by then.
 fn caught<T>(action: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(action)).map_err(discard).ok()
 }
 
-/// Files that cannot be used together, such as a key that does not belong to its certificate, are noticed only here.
-/// Those that the environment names are then left out, as any other wrong value of a variable.
+/// Checks that the certificates and keys of a route can be used together, before the thread starts.
+///
+/// A key that does not belong to its certificate is noticed only here. Files that the environment names are left out
+/// with a warning, as any other invalid value of a variable; files that are set in code are an error.
 #[cfg(feature = "tls")]
 fn check_tls_files(route: &mut Route, diagnostics: &Diagnostics) -> Result<(), InitError> {
     let DestinationSettings::Otlp(export) = &mut route.settings else { return Ok(()) };
@@ -217,8 +269,11 @@ fn check_tls_files(route: &mut Route, diagnostics: &Diagnostics) -> Result<(), I
     })
 }
 
-/// The thread. The runtime is made and dropped here: neither is allowed inside the application's runtime, where
-/// telemetry may have been started.
+/// The body of the thread, from its start to its end.
+///
+/// The runtime is made and dropped here: neither is allowed inside the application's runtime, where telemetry may have
+/// been started. `started` receives one message, after the runtime was built or refused. `alive` is dropped at the end,
+/// which [`Exporter::shutdown`] waits for.
 fn run(plan: Plan, started: &SyncSender<std::io::Result<()>>, alive: SyncSender<()>) {
     become_io_thread();
     let _suppressed = Context::enter_telemetry_suppressed_scope();
@@ -256,6 +311,8 @@ fn run(plan: Plan, started: &SyncSender<std::io::Result<()>>, alive: SyncSender<
 
 /// Builds a runtime after one has failed. While the system refuses it, commands are handled here. Returns `None` if the
 /// shutdown comes before.
+///
+/// The failure is logged once, not for each attempt. Attempts are [`PANIC_PAUSE`] apart.
 fn next_runtime(
     needs_helper: bool,
     stations: &mut [Option<Station>],
@@ -279,7 +336,14 @@ fn next_runtime(
     }
 }
 
-/// Returns a runtime for a thread of ours.
+/// Returns a runtime for a thread of ours, with one thread, I/O and timers.
+///
+/// Its helper threads are marked as ours, too, so that nothing on them is recorded as telemetry. The Prometheus server
+/// has one of its own.
+///
+/// # Errors
+///
+/// If the system has no descriptors left, or refuses what the runtime needs.
 pub(in crate::export) fn new_runtime() -> std::io::Result<Runtime> {
     has_descriptors()?;
     tokio::runtime::Builder::new_current_thread()
@@ -300,8 +364,8 @@ fn runtime(needs_helper: bool) -> std::io::Result<Runtime> {
     Ok(runtime)
 }
 
-/// Whether there is work that blocks: a name has to be looked up, that of the endpoint's host or of its proxy, credentials
-/// have to be asked for, or a file is written.
+/// Returns `true` if there is work that blocks, which needs a helper thread: a name has to be looked up (that of the
+/// endpoint's host or of its proxy), a source of credentials is called, or a file is written.
 fn needs_helper(settings: &DestinationSettings) -> bool {
     let DestinationSettings::Otlp(export) = settings else { return true };
     let host = export.target.connects_to();
@@ -309,8 +373,10 @@ fn needs_helper(settings: &DestinationSettings) -> bool {
     has_name || !export.credentials.is_empty()
 }
 
-/// Tokio's runtime panics when it gets no thread for work that blocks and has none yet, which ends a program that
-/// aborts on panics. So it gets its first one now, while there are some, and keeps it.
+/// Makes the runtime start its first helper thread now, and keep it.
+///
+/// Tokio panics when it gets no thread for work that blocks and has none yet. A thread of the standard library is
+/// started first, because that reports a refusal as an error.
 fn keep_helper(runtime: &Runtime) -> std::io::Result<()> {
     let probe = std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(|| {})?;
     let _ = probe.join();
@@ -318,8 +384,8 @@ fn keep_helper(runtime: &Runtime) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Tokio's runtime panics when it gets no descriptor for its signals, so it is asked beforehand: for its five, and one
-/// to connect with.
+/// Fails if the process has fewer than six descriptors left: tokio needs five for its driver and signals, and panics
+/// without them; one more is needed to connect.
 #[cfg(unix)]
 fn has_descriptors() -> std::io::Result<()> {
     let pairs: std::io::Result<Vec<_>> = (0..3).map(|_| std::os::unix::net::UnixStream::pair()).collect();
@@ -333,6 +399,7 @@ fn has_descriptors() -> std::io::Result<()> {
 
 /// The helper thread is never given back, because a later one could be refused.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+/// The name of the thread and its helpers, as `top -H` and debuggers show it. Linux shows 15 bytes.
 const THREAD_NAME: &str = "otel-export";
-/// The time that the end may take beyond the deadline.
+/// The time that the end may take beyond the deadline: for the thread to wake up and to drop its connections.
 const GRACE: Duration = Duration::from_millis(30);

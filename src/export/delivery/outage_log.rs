@@ -13,6 +13,30 @@
 //! | failures a minute later | WARN `telemetry is still not being delivered`, with pending and lost items |
 //! | a success, once no signal fails any more | INFO `telemetry is being delivered again`, with the duration and the losses |
 //! | a partial success | WARN `the collector rejected a part of the telemetry`, once a minute |
+//!
+//! # Whose outage it is
+//!
+//! | cause of the failure | other signals at this endpoint | recorded as an outage of |
+//! |---|---|---|
+//! | concerns the connection (refused, timeout, TLS, credentials, …) | any | the endpoint |
+//! | concerns the signal (unsupported, refused, too large) | at least one was delivered and is not failing | the signal |
+//! | concerns the signal | none was delivered yet, or all fail | the endpoint |
+//!
+//! # States of an outage
+//!
+//! ```text
+//!           failed: WARN unless the last report is under a minute old
+//!  none ───────────────────────────────────────────▶ current ──┐ failed: WARN once a minute
+//!    ▲                                                   │     │
+//!    └───────────────────────────────────────────────────┘ ◀───┘
+//!           delivered: INFO if the outage was reported
+//! ```
+//!
+//! The minute runs across outages, so that an outage which begins shortly after the report of an earlier one is silent
+//! at first, and stays silent if it ends within that minute. What a silent outage has
+//! cost is in no line about an end; the counts of the guard have it.
+//!
+//! `lost` is the sum since the start in a warning, and the loss of this outage alone in the line about its end.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,32 +50,39 @@ use crate::export::destination::Failure;
 use crate::export::queue::Ledger;
 use crate::settings::Signal;
 
-/// The logs of all endpoints.
+/// The logs of all endpoints. Only needed while the workers are created: each keeps its endpoint alive.
 pub(super) struct OutageLogs {
+    /// Gets the lines.
     diagnostics: Diagnostics,
     /// By the address, as it is shown in lines.
     endpoints: HashMap<String, Arc<Mutex<EndpointLog>>>,
 }
 
-/// One signal's part in the log of its endpoint.
+/// One signal's part in the log of its endpoint, held by its worker.
 pub(super) struct OutageLog {
+    /// Shared by the signals that go there. All workers run on one thread, so that the lock is never contended.
     endpoint: Arc<Mutex<EndpointLog>>,
-    /// The place of the signal.
+    /// The index of the signal in [`EndpointLog::signals`].
     index: usize,
 }
 
 /// What is known about one endpoint.
 struct EndpointLog {
+    /// Gets the lines.
     diagnostics: Diagnostics,
+    /// The address without credentials, for the field `endpoint`.
     endpoint: String,
+    /// In the order in which their workers were created.
     signals: Vec<SignalLog>,
-    /// Of the endpoint as a whole.
+    /// The outage of the endpoint as a whole.
     outage: OutageState,
 }
 
 /// What is known about one signal at its endpoint.
 struct SignalLog {
+    /// Named in the lines.
     signal: Signal,
+    /// Read for the counts in the lines: pending and lost items.
     ledger: Arc<Ledger>,
     /// A request of it was accepted at least once.
     has_delivered: bool,
@@ -59,7 +90,7 @@ struct SignalLog {
     is_failing: bool,
     /// The signal failed at least once in the current outage of the endpoint.
     is_affected: bool,
-    /// Of this signal alone.
+    /// The outage of this signal alone, while others are delivered to the same endpoint.
     outage: OutageState,
     /// When a partial success was last reported.
     last_partial: Option<Instant>,
@@ -72,24 +103,28 @@ struct OutageState {
     current: Option<Outage>,
     /// When an outage was last reported, this one or an earlier one.
     last_reported: Option<Instant>,
-    /// Items that were lost before the next outage.
+    /// The sum of lost items at the last success: what an outage has cost is the difference to it.
     lost_before: u64,
 }
 
 /// A time without a success.
 struct Outage {
-    /// When the first request that failed was sent.
+    /// When the first request that failed was sent, not when its failure was noticed: with a timeout of 10 s that is
+    /// earlier.
     since: Instant,
-    /// Whether the outage was reported: then its end is, too.
+    /// `true` if the outage was reported: only then its end is, too.
     is_reported: bool,
 }
 
 impl OutageLogs {
+    /// Creates the collection without any endpoint.
     pub(super) fn new(diagnostics: Diagnostics) -> Self {
         Self { diagnostics, endpoints: HashMap::new() }
     }
 
     /// Returns the log of a signal that goes to `endpoint`.
+    ///
+    /// Signals with equal `endpoint` share one log. `ledger` is that of the signal at this destination.
     pub(super) fn log(&mut self, signal: Signal, endpoint: String, ledger: Arc<Ledger>) -> OutageLog {
         let new = || EndpointLog {
             diagnostics: self.diagnostics.clone(),
@@ -114,6 +149,8 @@ impl OutageLogs {
 
 impl OutageLog {
     /// Records a failed request.
+    ///
+    /// `sent` is when the request was sent, `now` when its failure was noticed. Logs a warning if one is due.
     pub(super) fn failed(&self, failure: &Failure, sent: Instant, now: Instant) {
         let mut log = lock(&self.endpoint);
         if failure.cause.concerns_signal() && log.delivers_others(self.index) {
@@ -129,6 +166,8 @@ impl OutageLog {
     }
 
     /// Records a successful request.
+    ///
+    /// Ends the outage of the signal at once, and that of the endpoint once no signal is failing there any more.
     pub(super) fn delivered(&self, now: Instant) {
         let mut log = lock(&self.endpoint);
         let signal = &mut log.signals[self.index];
@@ -148,7 +187,9 @@ impl OutageLog {
         log.signals.iter_mut().for_each(|signal| signal.is_affected = false);
     }
 
-    /// Records that the collector took a request, but not all of it.
+    /// Records that the collector accepted a request but not all of it. Logged at most once a minute for each signal.
+    ///
+    /// `rejected` is 0 if the collector only sent a warning, which is in `message`.
     pub(super) fn rejected(&self, rejected: u64, message: &str, now: Instant) {
         let mut log = lock(&self.endpoint);
         let signal = &mut log.signals[self.index];
@@ -175,12 +216,13 @@ impl EndpointLog {
         others.any(|(_, other)| other.has_delivered && !other.is_failing)
     }
 
-    /// The signals that failed in the current outage.
+    /// Returns the indices of the signals that failed in the current outage.
     fn affected(&self) -> Vec<usize> {
         (0..self.signals.len()).filter(|index| self.signals[*index].is_affected).collect()
     }
 
-    /// Logs the beginning of an outage, or a reminder.
+    /// Logs the beginning of an outage, or a reminder. `failed` is the index of the signal whose failure is shown, and
+    /// `signals` are all whose counts are summed.
     fn report(&self, message: &str, failure: &Failure, failed: usize, signals: &[usize]) {
         let counts = || signals.iter().map(|index| self.signals[*index].ledger.snapshot());
         self.diagnostics.warn(
@@ -196,7 +238,7 @@ impl EndpointLog {
         );
     }
 
-    /// Logs the end of an outage. Tenths of a second are enough.
+    /// Logs the end of an outage, with its duration in tenths of a second.
     fn report_end(&self, outage: &Outage, lost: u64, now: Instant, signals: &[usize]) {
         let tenths = ((now - outage.since).as_secs_f64() * 10.0).round();
         self.diagnostics.info(
@@ -210,7 +252,7 @@ impl EndpointLog {
         );
     }
 
-    /// Returns the names of signals, for a line.
+    /// Returns the names of the signals with these indices, separated by commas.
     fn names(&self, signals: &[usize]) -> String {
         let names: Vec<_> = signals.iter().map(|index| self.signals[*index].signal.name()).collect();
         names.join(", ")
@@ -218,7 +260,7 @@ impl EndpointLog {
 }
 
 impl OutageState {
-    /// Returns the message, if it is time for one.
+    /// Begins an outage unless there is one, and returns the message if a line is due.
     fn failed(&mut self, sent: Instant, now: Instant) -> Option<&'static str> {
         let outage = self.current.get_or_insert(Outage { since: sent, is_reported: false });
         if self.last_reported.is_some_and(|last| now - last < REMINDER) {
@@ -232,6 +274,9 @@ impl OutageState {
     }
 
     /// Returns the outage that is over, if it was reported, and what was lost in it. `lost` is the sum until now.
+    ///
+    /// `lost` counts all items of the signals that were ever lost. Returns `None` if there was no outage, or a silent
+    /// one.
     fn delivered(&mut self, lost: u64) -> Option<(Outage, u64)> {
         let before = std::mem::replace(&mut self.lost_before, lost);
         let outage = self.current.take().filter(|outage| outage.is_reported)?;
@@ -239,11 +284,12 @@ impl OutageState {
     }
 }
 
+/// Locks the log of an endpoint. A poisoned lock is used as it is: the fields are valid at any time.
 fn lock(log: &Mutex<EndpointLog>) -> MutexGuard<'_, EndpointLog> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From one line about the same outage to the next.
+/// The time from one line about an endpoint or signal to the next.
 const REMINDER: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

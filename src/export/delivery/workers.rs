@@ -1,4 +1,13 @@
-//! The way to the workers from anywhere: flush and shutdown.
+//! The handle that reaches the workers from any thread, for flushes and the shutdown.
+//!
+//! | the flush is called | result |
+//! |---|---|
+//! | from any thread of the application, inside or outside of a runtime | the workers' answers, at the latest 50 ms after the deadline |
+//! | from the I/O thread, such as by a source of credentials | a timeout at once: the thread cannot wait for itself |
+//! | in a forked child | success: a child has no workers, and items of the parent are not its own |
+//! | after the workers have ended | success: nothing is left |
+//!
+//! The senders stay valid after the thread has ended; sending then fails, and the worker is left out.
 
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -15,14 +24,14 @@ use crate::settings::deadline_after;
 /// Reaches the workers of the I/O thread. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Workers {
-    /// One for each destination, so that a signal can occur several times.
+    /// The command channel of each worker, with its signal. A signal with several destinations occurs several times.
     senders: Vec<(Signal, UnboundedSender<Command>)>,
-    /// A child process has no workers.
+    /// The process that the workers run in.
     fork: Fork,
 }
 
 impl Workers {
-    /// Keeps one end of a worker's channel, and returns the worker's end.
+    /// Keeps the sending end of a worker's channel, and returns the receiving end.
     pub(super) fn add(
         &mut self,
         signal: Signal,
@@ -34,6 +43,13 @@ impl Workers {
 
     /// Makes the worker of each signal, or of one, send everything queued, and waits for the answer. Once the workers
     /// have ended there is nothing left to flush; in a child process there never is.
+    ///
+    /// The workers flush at the same time, within one `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError::Timeout`] if an answer did not come in time, and otherwise the first failure that a worker
+    /// reports. All answers are awaited before, so that the other signals are flushed in either case.
     pub(crate) fn flush(&self, only: Option<Signal>, timeout: Duration) -> Result<(), ExportError> {
         // The answer would have to come from the thread that waits for it.
         if on_io_thread() {
@@ -63,7 +79,7 @@ impl Workers {
         outcome
     }
 
-    /// [`flush`](Self::flush) of one signal, as the SDK's traits have it.
+    /// [`flush`](Self::flush) of one signal, as the SDK's traits have it. The reason of a failure becomes text there.
     pub(in crate::export) fn flush_for_sdk(&self, signal: Signal, timeout: Duration) -> OTelSdkResult {
         self.flush(Some(signal), timeout).map_err(|error| match error {
             ExportError::Timeout(timeout) => OTelSdkError::Timeout(timeout),
@@ -71,7 +87,7 @@ impl Workers {
         })
     }
 
-    /// Sends every worker the command to end.
+    /// Sends every worker the command to end by the deadline. Does not wait.
     pub(super) fn shut_down(&self, deadline: Instant) {
         for (_, sender) in self.selected(None) {
             let _ = sender.send(Command::Shutdown(deadline.into()));
@@ -86,7 +102,7 @@ impl Workers {
         }
     }
 
-    /// Returns the workers of one signal, or all.
+    /// Returns the workers of the signal `only`, or all if it is `None`.
     fn selected(&self, only: Option<Signal>) -> impl Iterator<Item = (Signal, &UnboundedSender<Command>)> {
         self.senders
             .iter()
@@ -95,7 +111,7 @@ impl Workers {
     }
 }
 
-/// Returns the public error for what a worker has answered.
+/// Converts the answer of a worker into the public error. `timeout` is the one of the flush.
 fn error(signal: Signal, unflushed: FlushError, timeout: Duration) -> ExportError {
     match unflushed {
         FlushError::Timeout => ExportError::Timeout(timeout),
@@ -103,7 +119,7 @@ fn error(signal: Signal, unflushed: FlushError, timeout: Duration) -> ExportErro
     }
 }
 
-/// For flushes that come through the SDK without a limit of their own: the SDK's.
+/// The limit of flushes that come through the SDK's traits without one of their own: the SDK's own default.
 pub(in crate::export) const DEFAULT_FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
-/// How much later than the deadline an answer may come.
+/// How much later than the deadline an answer may come before the flush returns without it.
 const GRACE: Duration = Duration::from_millis(50);

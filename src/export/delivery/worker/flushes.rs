@@ -6,19 +6,21 @@
 
 use tokio::time::Instant;
 
-/// The way back to the caller of a flush.
+/// The way back to the caller of a flush. Called on the I/O thread; must not block.
 pub(in crate::export::delivery) type FlushReply = Box<dyn FnOnce(Result<(), FlushError>) + Send>;
 
 /// The reason why an item of a flush has not been delivered.
+///
+/// A flush that failed loses nothing by itself: what can be retried stays in the queue.
 #[derive(Debug)]
 pub(in crate::export::delivery) enum FlushError {
-    /// There was no time.
+    /// The deadline passed while some of the batches were still pending.
     Timeout,
     /// The reason, as text. Items that can be retried are still in the queue.
     Failed(String),
 }
 
-/// Flushes without an answer.
+/// The flushes that have not been answered. There are few: one for each thread that waits.
 #[derive(Default)]
 pub(super) struct Flushes(Vec<Flush>);
 
@@ -26,7 +28,9 @@ pub(super) struct Flushes(Vec<Flush>);
 pub(super) struct Flush {
     /// The sequence number of the last batch that the flush covers.
     last_sequence: u64,
+    /// When the caller stops waiting.
     deadline: Instant,
+    /// Consumed by the answer, so that there is only one.
     reply: FlushReply,
 }
 
@@ -43,7 +47,8 @@ impl Flush {
 }
 
 impl Flushes {
-    /// Adds a flush of all batches up to this sequence number.
+    /// Adds a flush of all batches up to this sequence number. `last_sequence` is that of the newest batch in the
+    /// queue.
     pub(super) fn add(&mut self, last_sequence: u64, deadline: Instant, reply: FlushReply) {
         self.0.push(Flush { last_sequence, deadline, reply });
     }
@@ -58,8 +63,10 @@ impl Flushes {
         self.0.iter().map(Flush::deadline)
     }
 
-    /// Answers the flushes whose batches are gone, or whose time is over. `oldest` is the sequence number of the oldest
-    /// batch that is left.
+    /// Answers the flushes whose batches are gone, and those whose deadline has passed.
+    ///
+    /// `oldest` is the sequence number of the oldest batch that is left, in the queue or in flight; `u64::MAX` if none
+    /// is. A flush whose batches are all gone succeeds even if it is late.
     pub(super) fn answer(&mut self, oldest: u64) {
         for flush in self.0.extract_if(.., |flush| !flush.covers(oldest)) {
             (flush.reply)(Ok(()));
@@ -70,7 +77,7 @@ impl Flushes {
         }
     }
 
-    /// Answers these flushes with the reason of a failure.
+    /// Answers the flushes that `fails` selects with the reason of a failure. All others go on waiting.
     pub(super) fn fail(&mut self, reason: &str, fails: impl Fn(&Flush) -> bool) {
         for flush in self.0.extract_if(.., |flush| fails(flush)) {
             (flush.reply)(Err(FlushError::Failed(reason.to_owned())));

@@ -65,8 +65,12 @@ use crate::settings::Signal;
 pub(super) enum Command {
     /// Send everything queued; answer when all of it is gone, when a try has failed against a collector that is not
     /// restarting, or at the deadline.
+    ///
+    /// The reply is called on the I/O thread, exactly once.
     Flush(Instant, FlushReply),
     /// Send everything queued until the deadline, give up the rest, and end.
+    ///
+    /// The queue is closed when the command is handled: items recorded later count as dropped.
     Shutdown(Instant),
     /// Panic outside of a turn, as a runtime that fails does.
     #[cfg(test)]
@@ -74,10 +78,16 @@ pub(super) enum Command {
 }
 
 /// The worker of one destination of one signal.
+///
+/// It is owned by the I/O thread and moves between runtimes: if one fails, [`reconnect`](Self::reconnect) prepares the
+/// worker for the next. Everything that must survive a panic (batches in flight, flushes, counts) is in its fields,
+/// never in a future.
 pub(super) struct Worker {
+    /// The source of batches, and the ledger that their outcome is recorded in.
     queue: Consumer,
+    /// Where requests go. Shared with the futures of the tries, and replaced by [`reconnect`](Self::reconnect).
     destination: Arc<Destination>,
-    /// The encoded resource, in each request.
+    /// The encoded resource, the first part of each request. Shared by all workers.
     resource: Arc<[u8]>,
     /// Longest wait before a batch that is not full is sent.
     delay: Duration,
@@ -89,22 +99,29 @@ pub(super) struct Worker {
     try_limit: TryLimit,
     /// Tries under way.
     tries: Tries,
-    /// When a batch that is not full is sent at the latest.
+    /// When a batch that is not full is sent at the latest. Only advanced by a turn that found nothing more to take, so
+    /// that a worker that was busy catches up at once.
     next_tick: Instant,
-    /// A flush is waiting: the next try does not wait for the pause to end.
+    /// A flush or the shutdown is waiting: the next try does not wait for the pause to end. Cleared when the queue is
+    /// next asked for a batch, so that one command grants one try ahead of the pause.
     flush_requested: bool,
-    /// Flushes without an answer.
+    /// Flushes without an answer. A flush leaves this list in the moment in which it is answered.
     flushes: Flushes,
     /// `Some` from the command on.
     shutdown: Option<Shutdown>,
-    /// That of the shutdown, for the requests in flight.
+    /// The deadline of the shutdown, `None` before the command. Each try in flight watches it, to know when to send its
+    /// request again on another connection; see [`hedge_deadline`].
     last_deadline: watch::Sender<Option<Instant>>,
+    /// Set by [`Command::FailRuntime`]: the loop panics after this turn.
     #[cfg(test)]
     must_fail: bool,
 }
 
 impl Worker {
     /// Creates a worker that has not started.
+    ///
+    /// `delay` is the longest wait before a batch that is not full is sent. If it is zero, the queue wakes the worker
+    /// for the first item of each batch.
     pub(super) fn new(
         queue: Consumer,
         destination: Arc<Destination>,
@@ -137,6 +154,9 @@ impl Worker {
     }
 
     /// Runs until a shutdown command, or until all senders of commands are gone.
+    ///
+    /// Panics inside a turn are caught, and the next turn follows after [`PANIC_PAUSE`]. Must be called inside the
+    /// runtime that the destination's connections were made on.
     pub(super) async fn run(&mut self, commands: &mut UnboundedReceiver<Command>) {
         loop {
             match AssertUnwindSafe(self.turn(commands)).catch_unwind().await {
@@ -156,6 +176,8 @@ impl Worker {
     }
 
     /// Goes on after the runtime has failed, with connections on another one. Batches that were in flight are sent again.
+    ///
+    /// Those batches are marked as unanswered if their request had left the process: the receiver may have taken them.
     pub(super) fn reconnect(&mut self, destination: Arc<Destination>) {
         let (in_flight, sending) = self.tries.take_all();
         let old = (sending, std::mem::replace(&mut self.destination, destination));
@@ -169,6 +191,9 @@ impl Worker {
     }
 
     /// Handles the commands that come while there is no runtime. Returns `true` if it is time to end.
+    ///
+    /// Flushes fail at once, because nothing can be sent; the items stay in the queue. Called between attempts to build
+    /// a runtime.
     pub(super) fn handle_without_runtime(&mut self, commands: &mut UnboundedReceiver<Command>) -> bool {
         loop {
             match commands.try_recv() {
@@ -183,13 +208,17 @@ impl Worker {
         }
     }
 
-    /// Ends the destination, which may have to write what it holds.
+    /// Ends the destination, which may have to write what it holds. Only the console does: traces that are not complete
+    /// yet are printed as they are.
     async fn finish(&self) {
         let deadline = self.shutdown.as_ref().map_or_else(Instant::now, Shutdown::deadline);
         self.destination.finish(deadline).await;
     }
 
     /// Does what is possible now, and waits for the next event.
+    ///
+    /// Returns `Break` if the worker has nothing more to do: after a shutdown, or because every sender of commands is
+    /// gone. Cancelling it between events is safe, because all waiting is done on state that outlives the future.
     async fn turn(&mut self, commands: &mut UnboundedReceiver<Command>) -> ControlFlow<()> {
         self.overtake_before_deadline();
         self.fill_window();
@@ -211,6 +240,9 @@ impl Worker {
     }
 
     /// Sends batches as long as another request may be in flight.
+    ///
+    /// Does nothing during a pause, unless a flush or the shutdown was requested since the last try. When the delay is
+    /// over, a batch that is not full is taken as well; the tick moves on only after the queue had nothing left.
     fn fill_window(&mut self) {
         let is_pausing = self.backoff.is_pausing();
         if self.should_stop() || (is_pausing && !self.flush_requested) {
@@ -231,7 +263,12 @@ impl Worker {
         }
     }
 
-    /// Whether another request may be in flight.
+    /// Returns `true` if another request may be in flight.
+    ///
+    /// | | healthy | after a failure, or metrics |
+    /// |---|---|---|
+    /// | running | fewer than [`MAX_IN_FLIGHT`] are | none is |
+    /// | shutdown | fewer than [`MAX_IN_FLIGHT`] are | none is that was sent since the last failure |
     fn may_send(&self) -> bool {
         let is_one_at_a_time = self.backoff.is_failing() || self.is_in_order();
         match self.shutdown {
@@ -242,13 +279,19 @@ impl Worker {
         }
     }
 
-    /// A database of metrics refuses points that are older than those it has.
+    /// Returns `true` if a batch must not overtake an earlier one.
+    ///
+    /// True of metrics: databases refuse points that are older than those they have. Spans and log records carry their
+    /// own time, and receivers sort them.
     fn is_in_order(&self) -> bool {
         self.destination.signal() == Signal::Metrics
     }
 
     /// Shortly before the deadline, a collection that waits for its answer no longer holds up the later ones. If these
     /// contain their predecessors, only the newest is sent.
+    ///
+    /// Runs at most once for each shutdown, at [`Shutdown::hedge_at`]. The collections that are given up count as
+    /// failed, the tries in flight stay under way, and their answers still count.
     fn overtake_before_deadline(&mut self) {
         let is_in_order = self.is_in_order();
         let Some(shutdown) = &mut self.shutdown else { return };
@@ -258,7 +301,11 @@ impl Worker {
         }
     }
 
-    /// Starts a try of this batch.
+    /// Starts a try of this batch, on the current connections.
+    ///
+    /// The request is framed here, once for each try. The queue keeps a note of it until [`Consumer::finished`], so
+    /// that the end of deliveries counts items that are in flight without an answer, even if this worker never runs
+    /// again.
     fn send(&mut self, batch: Batch) {
         let message = batch.to_request(&self.resource);
         let destination = Arc::clone(&self.destination);
@@ -272,6 +319,9 @@ impl Worker {
     }
 
     /// Answers the flushes whose batches are gone, or whose time is over.
+    ///
+    /// Batches leave in any order while several are in flight, so that the oldest one left, in flight or in the queue,
+    /// decides.
     fn answer_flushes(&mut self) {
         if self.flushes.is_empty() {
             return;
@@ -280,7 +330,9 @@ impl Worker {
         self.flushes.answer(oldest.unwrap_or(u64::MAX));
     }
 
-    /// Notes what was requested; the next turn acts on it.
+    /// Records a command; the next turn acts on it.
+    ///
+    /// Both commands set `flush_requested`, so that a worker that pauses after a failure tries once more at once.
     fn handle_command(&mut self, command: Command) {
         self.flush_requested = true;
         match command {
@@ -298,13 +350,18 @@ impl Worker {
     }
 
     /// Returns `true` if the worker can end: after a shutdown command, when nothing is left to do or no time.
+    ///
+    /// At the deadline it ends whatever is left; [`Drop`] then counts that as failed.
     fn is_done(&self) -> bool {
         let Some(shutdown) = &self.shutdown else { return false };
         let idle = self.tries.is_empty();
         Instant::now() >= shutdown.deadline() || (idle && (self.should_stop() || self.queue.is_empty()))
     }
 
-    /// Whether nothing more is sent: the collector is absent, or asks for a pause beyond the deadline.
+    /// Returns `true` if nothing more is sent: the collector is absent, or requires a pause that ends after the
+    /// deadline.
+    ///
+    /// Always `false` before the shutdown: until then, retrying has no end.
     fn should_stop(&self) -> bool {
         let Some(shutdown) = &self.shutdown else { return false };
         let pause_ends_too_late = self.backoff.until().is_some_and(|until| until >= shutdown.deadline());
@@ -312,6 +369,9 @@ impl Worker {
     }
 
     /// Returns the next moment at which something is due.
+    ///
+    /// That is the earliest of: the deadline of the shutdown, the moment to overtake a collection (metrics alone), the
+    /// end of the pause or the next tick, and the deadline of each flush. Never later than [`MAX_SLEEP`] from now.
     fn next_wake(&self) -> Instant {
         let deadline = self.shutdown.as_ref().map(Shutdown::deadline);
         let hedge = self.shutdown.as_ref().and_then(Shutdown::hedge_at);
@@ -342,7 +402,9 @@ impl Drop for Worker {
     }
 }
 
-/// Discards what a panic carries. Dropping it could panic again.
+/// Discards the payload of a panic without dropping it: its destructor is code of the user, and could panic again.
+///
+/// The payload is leaked. That is a few bytes for each panic, and panics are followed by a pause.
 pub(super) fn discard(panic: Box<dyn Any + Send>) {
     std::mem::forget(panic);
 }
@@ -350,7 +412,7 @@ pub(super) fn discard(panic: Box<dyn Any + Send>) {
 /// Requests of one signal in flight at once: more than one, so that a distant collector does not limit
 /// throughput to one batch a round trip.
 const MAX_IN_FLIGHT: usize = 8;
-/// Between panics.
+/// The pause after a panic, before the next turn or the next runtime: code that panics each time costs no busy loop.
 pub(super) const PANIC_PAUSE: Duration = Duration::from_millis(100);
-/// An upper bound, where nothing is due.
+/// The longest wait for an event. A timer needs some end, and an hour costs nothing.
 const MAX_SLEEP: Duration = Duration::from_secs(3600);

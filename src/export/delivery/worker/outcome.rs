@@ -1,4 +1,29 @@
 //! What a worker does after a try: count, split, retry, pause.
+//!
+//! A batch is in flight until its outcome is known, and then either back in the queue or gone; a batch that is gone has
+//! been recorded in the ledger.
+//!
+//! | outcome | the batch | ledger | pause | flushes that cover the batch |
+//! |---|---|---|---|---|
+//! | delivered | its memory is kept for another | delivered, and rejected if a partial success says so | ends | fail if something was rejected |
+//! | held (console) | its memory is kept for another | delivered, without the items that the console counts later | ends | go on |
+//! | retry | back to its place | – (still pending) | begins, or doubles | fail, unless the collector is restarting |
+//! | too large, several items | two halves, back to its place | – | – | go on |
+//! | too large, one item | gone | failed | – | fail |
+//! | refused | gone | failed, and unanswered if an earlier try had no answer | – | fail |
+//!
+//! # Failures that belong together
+//!
+//! Up to eight requests are in flight when a collector goes away, and all of them fail. They count as one failure: each
+//! try carries the *epoch* in which it was sent, the first failure of an epoch begins the next one and doubles the
+//! pause, and failures of older epochs only prolong the pause if the receiver requests it. For the same reason, a
+//! success of an older epoch does not end the pause: it was sent before the collector went away.
+//!
+//! # A collector that restarts
+//!
+//! Within [`RESTART_WINDOW`] after its last answer, a collector that cannot be reached is likely to be restarting. A
+//! flush then keeps retrying until its deadline. Otherwise it fails at the first failure, so that a program without a
+//! collector does not spend its deadline on it.
 
 use std::time::Duration;
 
@@ -13,6 +38,8 @@ use crate::export::queue::Batch;
 
 impl Worker {
     /// Records the outcome of a try, and decides on the next one.
+    ///
+    /// Ignores a request that is not in flight any more.
     pub(super) fn on_response(&mut self, Sent { request, outcome }: Sent) {
         let Some(InFlight { mut batch, epoch, at, .. }) = self.tries.take(request) else { return };
         self.queue.finished(request);
@@ -54,6 +81,9 @@ impl Worker {
     }
 
     /// Ends the pause after failures, if the try began after the last one.
+    ///
+    /// `epoch` and `sent` are those of the try. Also records how long the answer took, which can shorten the limit for
+    /// the next try.
     fn succeeded(&mut self, epoch: u64, sent: Instant) {
         if epoch == self.tries.epoch() {
             self.backoff.succeeded();
@@ -62,6 +92,10 @@ impl Worker {
     }
 
     /// Counts a batch that was acknowledged, in part or as a whole.
+    ///
+    /// `rejected` and `message` come from OTLP's partial success. More rejected items than the batch holds are a fault
+    /// of the receiver, and count as the whole batch. A message without rejected items is a warning of the receiver,
+    /// and is logged.
     fn delivered(&mut self, batch: Batch, rejected: u64, message: &str) {
         let sequence = batch.sequence();
         let rejected = rejected.min(batch.count());
@@ -80,7 +114,7 @@ impl Worker {
         }
     }
 
-    /// Counts a batch that no retry can deliver.
+    /// Counts a batch that no retry can deliver. Waiting flushes that cover it fail with its reason.
     fn refused(&mut self, batch: &Batch, failure: &Failure, sent: Instant) {
         self.queue.record(|ledger| {
             ledger.fail(batch.count());
@@ -92,7 +126,8 @@ impl Worker {
         self.flushes.fail(&failure.text, |flush| flush.covers(batch.sequence()));
     }
 
-    /// Adds the name and the size of the item that is too large by itself.
+    /// Appends the name and the size of the item that is too large by itself to the failure's text, so that the user
+    /// finds it.
     fn naming_item(&self, failure: Failure, single: &Batch) -> Failure {
         match encode::describe_item(self.destination.signal(), &single.to_request(&[])) {
             Some(item) => Failure { text: format!("{} ({item})", failure.text), ..failure },
@@ -100,12 +135,15 @@ impl Worker {
         }
     }
 
-    /// The end of the time that there is for what waits, if it is limited.
+    /// Returns the earliest deadline of a waiting flush or of the shutdown, or `None` if nothing waits.
     fn next_deadline(&self) -> Option<Instant> {
         self.flushes.deadlines().chain(self.shutdown.as_ref().map(Shutdown::deadline)).min()
     }
 
-    /// Before a deadline a pause must leave time for more than one further try.
+    /// Returns the upper limit of a pause: a quarter of the time until the next deadline, so that more than one further
+    /// try fits.
+    ///
+    /// Without a deadline there is no limit but that of the backoff itself.
     fn longest_pause(&self) -> Duration {
         let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now());
         self.next_deadline().map_or(Duration::MAX, |deadline| left(deadline) / 4)
@@ -117,7 +155,10 @@ impl Worker {
         self.destination.last_response().is_some_and(|last| last.elapsed() < RESTART_WINDOW)
     }
 
-    /// Begins or prolongs the pause.
+    /// Begins or prolongs the pause after the first failure of an epoch.
+    ///
+    /// A timeout also raises the limit for the next try. During a shutdown, an absent receiver uses up one of the tries
+    /// that it gets.
     fn back_off(&mut self, failure: &Failure) {
         if failure.cause == Cause::Timeout {
             self.try_limit.timed_out();

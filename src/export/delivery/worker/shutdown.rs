@@ -3,6 +3,14 @@
 //! Everything queued is sent until the deadline. A receiver that is absent gets [`TRIES_ABSENT`] tries. Shortly before the
 //! deadline the shutdown no longer relies on a request that has no answer: it is sent once more on a new connection (the
 //! *hedge*), and a collection of metrics that waits for its answer no longer holds up the later ones.
+//!
+//! ```text
+//! command                                 hedge_at          deadline
+//!   │  send all, retry as usual             │  resend on a new  │  pending items
+//!   ├───────────────────────────────────────┤  connection, skip ├─ count as failed
+//!   │                                       │  old collections  │
+//!   └── ends early: queue empty and nothing in flight, or receiver absent
+//! ```
 
 use std::future::pending;
 use std::time::Duration;
@@ -12,10 +20,11 @@ use tokio::time::{Instant, sleep_until};
 
 /// The state of a shutdown.
 pub(super) struct Shutdown {
+    /// When the worker ends, whatever is left.
     deadline: Instant,
-    /// From then on a request that is not answered holds up no other. `None` afterwards.
+    /// When a request without an answer stops holding up others. `None` once that moment was used.
     hedge_at: Option<Instant>,
-    /// Tries left against a peer that is absent.
+    /// The tries that a receiver which is absent still gets. At 0 the shutdown gives up.
     tries_absent: u32,
 }
 
@@ -35,12 +44,14 @@ impl Shutdown {
         self.hedge_at
     }
 
-    /// Returns `true` once, when that moment has come.
+    /// Returns `true` once, when that moment has come. `false` before that moment, and on every later call.
     pub(super) fn take_hedge(&mut self) -> bool {
         self.hedge_at.take_if(|at| *at <= Instant::now()).is_some()
     }
 
-    /// Records that the receiver was absent. One that was known to be down before gets no second try.
+    /// Records that a try found no receiver.
+    ///
+    /// A receiver that was known to be down before this try (`known_to_be_down`) gets no second one.
     pub(super) fn record_absence(&mut self, known_to_be_down: bool) {
         let used = if known_to_be_down { self.tries_absent } else { 1 };
         self.tries_absent = self.tries_absent.saturating_sub(used);
@@ -52,8 +63,10 @@ impl Shutdown {
     }
 }
 
-/// Resolves shortly before the shutdown deadline; used to send the last request once more. Not earlier: a collector that
-/// is only slow would get it twice.
+/// Resolves shortly before the deadline of the shutdown, which the channel announces. Never resolves if there is no
+/// shutdown.
+///
+/// Used to send the last request once more. Not earlier: a collector that is only slow would get it twice.
 pub(super) async fn hedge_deadline(mut deadline: watch::Receiver<Option<Instant>>) {
     let known = deadline.wait_for(Option::is_some).await.ok().and_then(|deadline| *deadline);
     match known {
@@ -62,13 +75,14 @@ pub(super) async fn hedge_deadline(mut deadline: watch::Receiver<Option<Instant>
     }
 }
 
-/// A second before the deadline, or a quarter of the time if that is less.
+/// Returns the moment to hedge: [`HEDGE_BEFORE_DEADLINE`] before the deadline, or later if less than four times that is
+/// left.
 fn hedge_before(deadline: Instant) -> Instant {
     let left = deadline.saturating_duration_since(Instant::now());
     deadline - (left / 4).min(HEDGE_BEFORE_DEADLINE)
 }
 
-/// A collector that was not known to be absent before gets a second try at shutdown.
+/// The tries that a receiver gets at shutdown if it is absent: a second one, because the first may have met a restart.
 const TRIES_ABSENT: u32 = 2;
-/// Enough to connect to a collector and send a few requests.
+/// The time before the deadline that the hedge gets: enough to connect to a collector and send a few requests.
 const HEDGE_BEFORE_DEADLINE: Duration = Duration::from_secs(1);

@@ -1,4 +1,13 @@
 //! The tries under way: requests that were sent and have no outcome yet, and their limit of time.
+//!
+//! Each try has two halves, joined by a request number that is never reused: the future that sends, and the batch that
+//! it sends. The halves are kept apart because the future runs code of the user (sources of credentials, signers) and
+//! may panic or be dropped with its runtime. The batch then is still here, and goes back to the queue.
+//!
+//! ```text
+//!             add ──▶ futures:   #7 ◌   #8 ◌   #9 ◌      polled by next()
+//!                     in_flight: #7 ▣   #8 ▣   #9 ▣      taken by take(7), or by take_all()
+//! ```
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,13 +24,13 @@ use crate::export::queue::Batch;
 
 /// The tries under way.
 pub(super) struct Tries {
-    /// Each resolves to its outcome, and never fails otherwise.
+    /// The sending halves. Each resolves to its outcome; failures are outcomes too.
     futures: FuturesUnordered<Sending>,
-    /// Their batches. They are kept apart from the futures, so that a panic in one of these loses nothing.
+    /// The batches of `futures`. At most a handful, so that a vector is searched faster than a map.
     in_flight: Vec<InFlight>,
-    /// Number of the last request.
+    /// The number of the newest request. The first one has 1.
     last_request: u64,
-    /// Requests that were sent before the last failure was noticed fail together with it, as one failure.
+    /// The number of failures so far. Requests that were sent in one epoch fail together, as one failure.
     epoch: u64,
 }
 
@@ -30,18 +39,24 @@ type Sending = Pin<Box<dyn Future<Output = Sent> + Send>>;
 
 /// A try under way.
 pub(super) struct InFlight {
+    /// The number that joins it with its future and with the note in the queue.
     pub(super) request: u64,
+    /// What is being sent. Goes back to the queue unless it was delivered or refused.
     pub(super) batch: Batch,
+    /// The epoch in which it was sent.
     pub(super) epoch: u64,
     /// When it was sent.
     pub(super) at: Instant,
-    /// This try, or an earlier one, was sent and has no answer.
+    /// `true` if this try, or an earlier one of the same batch, was sent and has no answer. Set by the request's body
+    /// as soon as a connection takes its first bytes.
     is_unanswered: Arc<AtomicBool>,
 }
 
 /// A finished try.
 pub(super) struct Sent {
+    /// The number of the request, for [`Tries::take`].
     pub(super) request: u64,
+    /// What became of it.
     pub(super) outcome: Outcome,
 }
 
@@ -51,7 +66,10 @@ impl Tries {
         Self { futures: FuturesUnordered::new(), in_flight: Vec::new(), last_request: 0, epoch: 0 }
     }
 
-    /// Adds a try of this batch. `start` gets the number of the request, and returns its sending.
+    /// Adds a try of this batch.
+    ///
+    /// `start` is called at once, with the number of the request, the batch, and the flag that it has to set while the
+    /// request is without an answer. It returns the future that sends.
     pub(super) fn add<F>(&mut self, batch: Batch, start: impl FnOnce(u64, &Batch, Arc<AtomicBool>) -> F)
     where
         F: Future<Output = Outcome> + Send + 'static,
@@ -66,6 +84,8 @@ impl Tries {
     }
 
     /// Waits for the next outcome. Does not resolve while no try is under way.
+    ///
+    /// Dropping the returned future loses nothing: the tries stay under way.
     pub(super) async fn next(&mut self) -> Sent {
         match self.futures.next().await {
             Some(sent) => sent,
@@ -73,7 +93,7 @@ impl Tries {
         }
     }
 
-    /// Removes a try that has its outcome.
+    /// Removes a try that has its outcome, and returns its batch. `None` if the try was removed before.
     pub(super) fn take(&mut self, request: u64) -> Option<InFlight> {
         self.in_flight.extract_if(.., |sent| sent.request == request).next()
     }
@@ -90,7 +110,9 @@ impl Tries {
         (in_flight, std::mem::take(&mut self.futures))
     }
 
-    /// Drops all tries.
+    /// Drops the sending halves of all tries, which aborts their requests. The batches stay.
+    ///
+    /// Used at the end alone, when the ledger has already counted them as failed.
     pub(super) fn clear(&mut self) {
         self.futures.clear();
     }
@@ -105,7 +127,7 @@ impl Tries {
         self.futures.is_empty()
     }
 
-    /// Returns the sequence number of each batch.
+    /// Returns the sequence number of each batch under way, in no particular order.
     pub(super) fn sequences(&self) -> impl Iterator<Item = u64> {
         self.in_flight.iter().map(|sent| sent.batch.sequence())
     }
@@ -115,27 +137,29 @@ impl Tries {
         self.epoch
     }
 
-    /// Begins another epoch: later tries have nothing to do with the failure of earlier ones.
+    /// Begins another epoch: outcomes of tries that are under way now no longer affect the pause.
     pub(super) fn begin_epoch(&mut self) {
         self.epoch += 1;
     }
 
-    /// Returns `true` if all tries under way are from an earlier epoch.
+    /// Returns `true` if every try under way was sent in an earlier epoch, or if none is under way.
     pub(super) fn are_all_from_before(&self) -> bool {
         self.in_flight.iter().all(|sent| sent.epoch != self.epoch)
     }
 }
 
-/// The limit for one try. It grows with each one that was not answered: a collector that needs longer would otherwise get
-/// the same data again and again, and none of it would count as delivered.
+/// The limit for one try, which grows with each timeout.
+///
+/// A collector that needs longer than the limit would otherwise get the same data again and again, and none of it would
+/// count as delivered. With a configured timeout of 10 s, the limits are 10, 20, 40 and 80 s.
 #[derive(Default)]
 pub(super) struct TryLimit {
-    /// Tries in a row that were sent and not answered in time.
+    /// How often the configured limit is doubled, at most [`MAX_TIMEOUT_DOUBLINGS`].
     timeouts: u32,
 }
 
 impl TryLimit {
-    /// Returns the limit for the next try.
+    /// Returns the limit for the next try. `configured` is the destination's timeout (`OTEL_EXPORTER_OTLP_TIMEOUT`).
     pub(super) fn next(&self, configured: Duration) -> Duration {
         doubled(configured, self.timeouts)
     }
@@ -145,8 +169,10 @@ impl TryLimit {
         self.timeouts = (self.timeouts + 1).min(MAX_TIMEOUT_DOUBLINGS);
     }
 
-    /// Records an answer. After one that came within half of a shorter limit, that limit is enough. A collector that is
-    /// always slow keeps the longer one: with the shorter one it would get every request several times.
+    /// Records an answer that took this long, and returns to a shorter limit where that is safe.
+    ///
+    /// A limit is lowered by one step at a time, as long as the answer came within half of the lower one. A collector
+    /// that is always slow keeps the longer limit: with the shorter one it would get every request several times.
     pub(super) fn answered_after(&mut self, took: Duration, configured: Duration) {
         while self.timeouts > 0 && took < doubled(configured, self.timeouts - 1) / 2 {
             self.timeouts -= 1;
@@ -154,9 +180,10 @@ impl TryLimit {
     }
 }
 
+/// Returns the configured limit times 2 to the power of `times`.
 fn doubled(configured: Duration, times: u32) -> Duration {
     configured.saturating_mul(1 << times)
 }
 
-/// The longest limit is the configured one, doubled so often.
+/// The highest number of doublings: the longest limit is eight times the configured one.
 const MAX_TIMEOUT_DOUBLINGS: u32 = 3;
