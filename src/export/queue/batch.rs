@@ -21,25 +21,28 @@ use crate::export::encode::{self, points};
 /// steady state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ItemBuffer {
-    /// For each run: the encoded scope, then its items, each framed as a field of the scope's message.
+    /// For each run: the encoded scope, then its items, each framed as a field of the scope's message. The resource is
+    /// not among them: it is added to each request.
     bytes: Vec<u8>,
-    /// In the order of `bytes`.
+    /// Where the runs are, in the order of `bytes`.
     runs: Vec<ScopeRun>,
-    /// Items, over all runs.
+    /// The number of items, over all runs.
     count: usize,
 }
 
-/// Where a run is in `bytes`.
+/// The position of a run in [`ItemBuffer::bytes`], as offsets in bytes.
 #[derive(Clone, Copy, Debug)]
 struct ScopeRun {
-    /// The scope ends where the items begin.
+    /// Where the encoded scope begins. It ends where the items begin.
     scope_start: usize,
+    /// Where the first item begins.
     items_start: usize,
+    /// Behind the last item, which for the newest run is the end of the buffer.
     end: usize,
 }
 
 impl ItemBuffer {
-    /// The most that an item takes beside itself and its scope.
+    /// The most bytes that an item takes beside itself and its scope: the head of its field, and a new run.
     pub(in crate::export) const OVERHEAD: usize = size_of::<ScopeRun>() + encode::MAX_HEAD;
 
     /// Appends an encoded item, in the frame that a request has around it.
@@ -65,7 +68,8 @@ impl ItemBuffer {
         self.count
     }
 
-    /// The memory they need, in bytes: scopes that alternate cost as much as items.
+    /// Returns the memory in use, in bytes. Runs count as well, because scopes that alternate cost as much as small
+    /// items.
     pub(crate) fn size(&self) -> usize {
         self.bytes.len() + self.runs.len() * size_of::<ScopeRun>()
     }
@@ -82,7 +86,9 @@ impl ItemBuffer {
             .map(|run| (&self.bytes[run.scope_start..run.items_start], &self.bytes[run.items_start..run.end]))
     }
 
-    /// Runs of one scope brought together, in the order in which the scopes first came.
+    /// Returns the runs of each scope brought together, in the order in which the scopes first came.
+    ///
+    /// A request then has one `ScopeSpans` (or its counterpart) for each scope, as receivers expect.
     fn by_scope(&self) -> Vec<(&[u8], Vec<&[u8]>)> {
         let mut groups: Vec<(&[u8], Vec<&[u8]>)> = Vec::new();
         let mut places: HashMap<&[u8], usize> = HashMap::new();
@@ -96,7 +102,7 @@ impl ItemBuffer {
         groups
     }
 
-    /// Divides the items in their order; the first half has the odd one.
+    /// Divides the items into two buffers, in their order. The first has the odd one.
     fn halves(&self) -> (Self, Self) {
         let (mut first, mut second) = (Self::default(), Self::default());
         let half = self.count.div_ceil(2);
@@ -117,22 +123,27 @@ impl ItemBuffer {
     }
 }
 
-/// The content of one request.
+/// The content of one request, and its place in the queue.
+///
+/// Its items are counted in a ledger as pending from their acceptance on, wherever the batch is. The owner (lane or
+/// worker) has to record an outcome before it drops the batch.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// Position in the queue.
+    /// The position in the queue. Both halves of a split batch have that of the whole.
     sequence: u64,
+    /// The items or the request. Immutable.
     content: Content,
-    /// At least one try was sent and not answered, so that the receiver may have the items.
+    /// At least one try was sent and not answered, so that the receiver may have the items. Never reset, and passed on
+    /// to both halves of a split.
     is_unanswered: bool,
 }
 
 /// What is sent: items that are framed for each try, or a complete request.
 #[derive(Debug)]
 enum Content {
-    /// Shared by the destinations that it waits for.
+    /// Items of spans or log records, shared by the destinations that the batch waits for.
     Items(Arc<ItemBuffer>),
-    /// A request that came as one, with the sequence of its items.
+    /// A request of metrics that was complete when it was pushed, with the number of data points in it.
     Request(Bytes, u64),
 }
 
@@ -147,7 +158,7 @@ impl Batch {
         Self { sequence, content: Content::Request(request, items), is_unanswered: false }
     }
 
-    /// Position in the queue: batches are sent in this order.
+    /// Returns the position in the queue: batches are sent in this order, as far as they do not overlap.
     pub(in crate::export) fn sequence(&self) -> u64 {
         self.sequence
     }
@@ -163,7 +174,7 @@ impl Batch {
         self.is_unanswered
     }
 
-    /// Spans, log records or data points.
+    /// Returns the number of spans, log records or data points, as the ledger counts them.
     pub(crate) fn count(&self) -> u64 {
         match &self.content {
             Content::Items(items) => items.count as u64,
@@ -171,7 +182,7 @@ impl Batch {
         }
     }
 
-    /// The share of the queue's limit in items: requests count as one.
+    /// Returns the share of the queue's limit in items: a request of metrics counts as one.
     pub(in crate::export) fn slots(&self) -> usize {
         match &self.content {
             Content::Items(items) => items.count,
@@ -179,7 +190,7 @@ impl Batch {
         }
     }
 
-    /// The share of the queue's limit in bytes.
+    /// Returns the share of the queue's limit in bytes.
     pub(in crate::export) fn size(&self) -> usize {
         match &self.content {
             Content::Items(items) => items.size(),
@@ -187,7 +198,8 @@ impl Batch {
         }
     }
 
-    /// The OTLP export request, as protobuf. `resource` is the encoded resource.
+    /// Returns the OTLP export request, as protobuf. `resource` is the encoded resource; requests of metrics contain it
+    /// already.
     ///
     /// Created for each try: if it were kept, it would double the memory of a batch that waits for the collector.
     pub(crate) fn to_request(&self, resource: &[u8]) -> Bytes {
@@ -197,7 +209,11 @@ impl Batch {
         }
     }
 
-    /// Two batches of about half the items, or the batch itself where there is nothing to split.
+    /// Divides the batch into two of about half the items each.
+    ///
+    /// # Errors
+    ///
+    /// The batch itself, if it holds a single item, or a request that cannot be divided.
     pub(crate) fn split(self) -> Result<(Self, Self), Self> {
         let Self { sequence, is_unanswered, .. } = self;
         let half = |content| Self { sequence, content, is_unanswered };
@@ -216,7 +232,8 @@ impl Batch {
         }
     }
 
-    /// Emptied items whose memory can be used again, unless it is unusually much or still needed by others.
+    /// Returns the emptied buffer for another batch. `None` if another destination still needs it, if it is unusually
+    /// large, or if the content is a request.
     pub(in crate::export) fn into_spare(self) -> Option<Arc<ItemBuffer>> {
         let Content::Items(mut shared) = self.content else { return None };
         let items = Arc::get_mut(&mut shared)?;
@@ -225,5 +242,6 @@ impl Batch {
     }
 }
 
-/// Memory of more bytes is freed instead of being kept for the next batch.
+/// The largest capacity of a buffer that is kept. Larger ones are freed, so that one burst does not occupy memory for
+/// ever.
 const MAX_SPARE_BYTES: usize = 1 << 20;

@@ -3,6 +3,29 @@
 //! All methods take the queue's lock for a moment, and none of them while anything is awaited. A batch is at one place
 //! at any time: in the lane, with the worker, or gone; the ledger is written under the lock when it is gone, so that
 //! the equation holds at every moment for those who look.
+//!
+//! # The way of a batch
+//!
+//! ```text
+//!         take                      started            outcome known        finished
+//! lane ───────────▶ worker holds it ───────▶ in flight ─────────────┬─ recorded, recycled
+//!   ▲                                                               │
+//!   └────────────────────── put_back ◀──────────────────────────────┘ to be tried again
+//! ```
+//!
+//! After [`abandon`](Consumer::abandon) the lane takes nothing and records nothing: every pending item has been counted
+//! as failed at that moment, whether it was in the lane or with the worker. A worker that goes on nevertheless, because
+//! the thread that waited for it gave up, changes no count any more.
+//!
+//! # Who calls what
+//!
+//! | caller | methods |
+//! |---|---|
+//! | worker, while it runs | `take`, `put_back`, `started`, `finished`, `record`, `recycle`, `filled` |
+//! | worker, for flushes | `last_sequence`, `first_sequence` |
+//! | worker, at the shutdown | `close`, `keep_newest_cumulative`, `is_empty`, `abandon` |
+//! | the thread that drops the guard | `abandon`, if the worker missed the deadline |
+//! | the console | `record`, for traces that it prints later |
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -13,10 +36,12 @@ use bytes::Bytes;
 use super::lane::InFlight;
 use super::{Batch, Lane, Ledger, Outlet, Phase, Queue, QueueState};
 
-/// Takes the batches of one destination.
+/// Takes the batches of one destination. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Consumer {
+    /// The queues of all destinations of the signal.
     queue: Arc<Queue>,
+    /// The index of this destination's lane and outlet.
     lane: usize,
 }
 
@@ -40,7 +65,9 @@ impl Consumer {
         &self.outlet().ledger
     }
 
-    /// The oldest batch of the requested kind, if any.
+    /// Removes and returns the oldest batch of the requested kind, if there is one.
+    ///
+    /// Closing the open batch for one destination closes it for all; the others are woken for it.
     pub(crate) fn take(&self, what: Take) -> Option<Batch> {
         let mut state = self.queue.lock();
         let has_closed =
@@ -65,6 +92,8 @@ impl Consumer {
     }
 
     /// Notes a request under way; [`finished`](Self::finished) ends it.
+    ///
+    /// `number` identifies the request, `items` is what its batch holds, and `is_unanswered` is shared with the try.
     pub(in crate::export) fn started(&self, number: u64, items: u64, is_unanswered: Arc<AtomicBool>) {
         let mut state = self.queue.lock();
         self.lane_in(&mut state).in_flight.push(InFlight::new(number, items, is_unanswered));
@@ -76,6 +105,8 @@ impl Consumer {
     }
 
     /// Records what became of items, unless deliveries were abandoned meanwhile: then they have failed already.
+    ///
+    /// `record` runs under the lock, so that it cannot race with [`abandon`](Self::abandon). It must only count.
     pub(in crate::export) fn record(&self, record: impl FnOnce(&Ledger)) {
         let mut state = self.queue.lock();
         if self.lane_in(&mut state).phase != Phase::Abandoned {
@@ -84,6 +115,8 @@ impl Consumer {
     }
 
     /// Takes back the memory of a finished batch.
+    ///
+    /// Kept are at most [`MAX_SPARES`] buffers, and none once every lane is closed.
     pub(crate) fn recycle(&self, batch: Batch) {
         let Some(items) = batch.into_spare() else { return };
         let mut state = self.queue.lock();
@@ -98,7 +131,7 @@ impl Consumer {
         self.lane_in(&mut self.queue.lock()).items == 0
     }
 
-    /// Gives up all requests that wait but the newest, if that contains them.
+    /// Gives up all waiting requests but the newest, if that one contains the earlier ones. They count as failed.
     pub(in crate::export) fn keep_newest_cumulative(&self) {
         if !self.queue.is_cumulative {
             return;
@@ -113,7 +146,8 @@ impl Consumer {
         }
     }
 
-    /// Number of the newest batch, so that whatever is here now is in this one or in an older one.
+    /// Returns the sequence number of the newest batch, after closing the open one: everything that was recorded before
+    /// the call is in this batch or in an older one.
     pub(in crate::export) fn last_sequence(&self) -> u64 {
         let mut state = self.queue.lock();
         let has_closed = state.close_open_batch();
@@ -125,17 +159,17 @@ impl Consumer {
         sequence
     }
 
-    /// Number of the oldest batch that waits.
+    /// Returns the sequence number of the oldest batch in this lane, or `None` if it is empty.
     pub(in crate::export) fn first_sequence(&self) -> Option<u64> {
         self.lane_in(&mut self.queue.lock()).full.front().map(Batch::sequence)
     }
 
-    /// Resolves once a batch has filled up since the last time.
+    /// Waits until a batch has filled up since the last call. Resolves at once if that happened between two calls.
     pub(crate) async fn filled(&self) {
         self.outlet().full.notified().await;
     }
 
-    /// Takes nothing more: every later item counts as dropped for this destination.
+    /// Closes the lane: every later item counts as dropped for this destination. What is in it stays.
     pub(crate) fn close(&self) {
         let mut state = self.queue.lock();
         let has_closed = state.close_open_batch();
@@ -147,8 +181,9 @@ impl Consumer {
         }
     }
 
-    /// Ends deliveries: pending items have failed, in flight or not, and every later item counts as dropped. May be called
-    /// from any thread, and more than once.
+    /// Ends deliveries: pending items have failed, in flight or not, and every later item counts as dropped.
+    ///
+    /// May be called from any thread, and more than once; later calls have no effect.
     pub(crate) fn abandon(&self) {
         let mut state = self.queue.lock();
         if self.lane_in(&mut state).phase == Phase::Abandoned {
@@ -202,5 +237,5 @@ impl Consumer {
     }
 }
 
-/// As many as are in flight while the next one fills up.
+/// The most buffers that are kept: as many as are in flight while the next one fills up.
 const MAX_SPARES: usize = 3;

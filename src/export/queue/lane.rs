@@ -6,6 +6,14 @@
 //!
 //! Sequence numbers order batches over all lanes. A batch that comes back is older than those that wait, and is sent
 //! before them.
+//!
+//! | phase | new items | batches that come back | outcomes |
+//! |---|---|---|---|
+//! | open | accepted while there is room | inserted at their place | recorded |
+//! | closed | dropped | inserted at their place | recorded |
+//! | abandoned | dropped | discarded: they have been counted as failed | ignored |
+//!
+//! All fields are protected by the lock of the [`Queue`](super::Queue).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,24 +29,29 @@ use crate::settings::QueueSettings;
 pub(super) struct Lane {
     /// Ordered by sequence number.
     pub(super) full: VecDeque<Batch>,
-    /// The totals of all batches here, open and full.
+    /// The items in all batches here, open and full: what `max_items` limits.
     pub(super) items: usize,
+    /// The memory of all batches here, in bytes: what `max_bytes` limits. Shared buffers count in full for each lane.
     pub(super) bytes: usize,
-    /// Whether what is in the open batch is for this destination.
+    /// `true` if the items in the open batch are for this destination.
     pub(super) takes_open: bool,
-    /// Whether the item that is being appended is.
+    /// `true` if the item that is being appended is. Only meaningful within one call of
+    /// [`Queue::push`](super::Queue::push).
     pub(super) takes_next: bool,
+    /// What is still accepted.
     pub(super) phase: Phase,
-    /// The requests under way.
+    /// The requests under way, so that the end can count the ones without an answer.
     pub(super) in_flight: Vec<InFlight>,
 }
 
 /// A request under way, as far as the end of deliveries needs to know it.
 #[derive(Debug)]
 pub(super) struct InFlight {
+    /// The number that the worker has given to the request.
     pub(super) number: u64,
+    /// The items of its batch.
     items: u64,
-    /// This try, or an earlier one, was sent and has no answer.
+    /// `true` if this try, or an earlier one, was sent and has no answer. Set by the request's body, read at the end.
     is_unanswered: Arc<AtomicBool>,
 }
 
@@ -63,11 +76,15 @@ pub(super) enum Phase {
 
 impl Lane {
     /// Returns `true` if one more item or request of this size fits.
+    ///
+    /// A lane that is closed has no room.
     pub(super) fn has_room(&self, limits: &QueueSettings, bytes: usize) -> bool {
         self.phase == Phase::Open && self.items < limits.max_items && self.bytes + bytes <= limits.max_bytes
     }
 
-    /// Appends a request. Older ones make room for it.
+    /// Appends a complete request of `items` items. Older requests make room for it, and count as dropped.
+    ///
+    /// The request itself is dropped if the lane is closed, or if it is larger than the whole lane.
     pub(super) fn push_request(
         &mut self,
         sequence: u64,
@@ -91,7 +108,7 @@ impl Lane {
         self.insert(Batch::request(sequence, request.clone(), items));
     }
 
-    /// Removes the oldest batch.
+    /// Removes and returns the oldest full batch.
     pub(super) fn pop_full(&mut self) -> Option<Batch> {
         let batch = self.full.pop_front()?;
         self.items -= batch.slots();
@@ -100,6 +117,9 @@ impl Lane {
     }
 
     /// Adds a batch at its place: one that comes back after a failed try is older than those that wait.
+    ///
+    /// The limits do not apply, because its items have been accepted before. The halves of a split batch have one
+    /// sequence number, and stay in the order in which they are inserted.
     pub(super) fn insert(&mut self, batch: Batch) {
         self.items += batch.slots();
         self.bytes += batch.size();
@@ -107,8 +127,8 @@ impl Lane {
         self.full.insert(place, batch);
     }
 
-    /// Items that the receiver may have although it did not answer: those of unanswered requests, under way or waiting to
-    /// be tried again.
+    /// Returns the number of items that the receiver may have although it did not answer: those of unanswered requests,
+    /// under way or waiting to be tried again.
     pub(super) fn unanswered(&self) -> u64 {
         let waiting = self.full.iter().filter(|batch| batch.is_unanswered()).map(Batch::count);
         let is_unanswered = |request: &&InFlight| request.is_unanswered.load(Ordering::Relaxed);
@@ -116,7 +136,7 @@ impl Lane {
         waiting.chain(in_flight).sum()
     }
 
-    /// Discards everything, for good.
+    /// Discards everything, and refuses everything from now on.
     pub(super) fn abandon(&mut self) {
         *self = Self { phase: Phase::Abandoned, ..Self::default() };
     }

@@ -16,6 +16,24 @@
 //! `pending` is the rest, so that no count has to be moved. Counters are only incremented, an item is accepted before
 //! anything else becomes of it, and `accepted` is read last: the sum of the others, read before, cannot exceed it. No
 //! lock is taken.
+//!
+//! # What troubles do to the counts
+//!
+//! | trouble | counted as |
+//! |---|---|
+//! | the collector is away for a while | pending, then delivered |
+//! | … for so long that the queue fills up | dropped, for what comes then |
+//! | … until the end | failed at the deadline of the shutdown |
+//! | an answer is lost, and the next try succeeds | delivered, once |
+//! | no try is ever answered | failed, and as a part of it unanswered |
+//! | the collector refuses the request for good (status 400, `INVALID_ARGUMENT`) | failed |
+//! | a request is too large | split; a single item that is too large has failed |
+//! | partial success | rejected, and delivered for the others |
+//! | recorded after the shutdown | dropped |
+//! | recorded in a forked child that has no telemetry of its own | dropped, in the child's copy |
+//! | a panic in code of the user during a try | pending: the batch is tried again |
+//!
+//! Items count for each destination of their signal: there is one ledger for each.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,17 +42,22 @@ use crate::export::SignalStats;
 /// The counters behind one [`SignalStats`].
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
+    /// Everything that was recorded. Incremented first.
     accepted: AtomicU64,
+    /// Acknowledged items.
     delivered: AtomicU64,
+    /// Items that a partial success leaves out.
     rejected: AtomicU64,
+    /// Items that were given up.
     failed: AtomicU64,
+    /// Items without room.
     dropped: AtomicU64,
-    /// A part of `failed`.
+    /// The part of `failed` that was sent at least once without an answer.
     unanswered: AtomicU64,
 }
 
 impl Ledger {
-    /// Counts items before anything else becomes of them.
+    /// Counts items before anything else becomes of them. Must be called first.
     pub(crate) fn accept(&self, items: u64) {
         self.accepted.fetch_add(items, Ordering::Release);
     }
@@ -54,7 +77,7 @@ impl Ledger {
         self.failed.fetch_add(items, Ordering::Release);
     }
 
-    /// Records that items that fail were sent and not answered.
+    /// Records that items that fail were sent and not answered. Called in addition to [`fail`](Self::fail).
     pub(crate) fn record_unanswered(&self, items: u64) {
         self.unanswered.fetch_add(items, Ordering::Release);
     }
@@ -64,7 +87,7 @@ impl Ledger {
         self.dropped.fetch_add(items, Ordering::Release);
     }
 
-    /// Returns all counts. They always add up, although they are not read at the same moment.
+    /// Returns all counts, as of one moment: they add up although they are not read at once.
     pub(crate) fn snapshot(&self) -> SignalStats {
         let delivered = self.delivered.load(Ordering::Acquire);
         let rejected = self.rejected.load(Ordering::Acquire);

@@ -18,6 +18,44 @@
 //!
 //! In a forked child nothing takes from a queue of the parent, and its lock may be held by a thread that does not exist
 //! there. Items go to the queue of the telemetry that was built in the child, or are discarded.
+//!
+//! # Lanes
+//!
+//! ```text
+//!                          ┌─ lane 0 ─ full: 4 │ 6 │ 7 ──▶ Consumer ──▶ worker of destination 0
+//!  push ──▶ open batch ────┤
+//!   (lock)   (shared)      └─ lane 1 ─ full: 6 │ 7     ──▶ Consumer ──▶ worker of destination 1
+//!                               the batches 6 and 7 are one buffer each, behind an `Arc`
+//! ```
+//!
+//! # What happens to an item
+//!
+//! | state of a lane | spans and log records | requests of metrics |
+//! |---|---|---|
+//! | room for it | appended to the open batch | appended as a batch |
+//! | over `max_items` or `max_bytes` | the new item counts as dropped | the oldest requests count as dropped, until it fits |
+//! | larger than `max_bytes` by itself | dropped | dropped; the waiting ones stay |
+//! | closed by the shutdown | dropped | dropped |
+//!
+//! Every item is accepted first in every ledger, so that the counts add up in each row.
+//!
+//! # When the worker is woken
+//!
+//! | event | woken |
+//! |---|---|
+//! | the open batch has `max_export_batch_size` items | all workers of the signal |
+//! | an item does not fit into the open batch, which would exceed `max_batch_bytes` | all |
+//! | the first item of a batch, if there is no delay | all |
+//! | one worker takes, flushes or closes the open batch before it is full | the others |
+//! | a request of metrics | all |
+//!
+//! Everything else waits for the worker's own timer.
+//!
+//! # Locking
+//!
+//! One mutex for each signal, held for a copy of the item's bytes and never across I/O, a wake-up or a call into code
+//! of the user. Nothing is allocated under it in the steady state: emptied buffers come back through
+//! [`Consumer::recycle`].
 
 pub(super) mod batch;
 mod consumer;
@@ -39,12 +77,17 @@ use crate::export::own_threads::Fork;
 use crate::settings::QueueSettings;
 
 /// The queues of one signal, as the threads that record see them.
+///
+/// Shared by every recording thread and by one [`Consumer`] for each destination.
 pub(crate) struct Queue {
+    /// The limits of each lane, the size of a batch, and the delay.
     limits: QueueSettings,
-    /// Each request contains what the earlier ones hold, as cumulative metrics do.
+    /// Each request contains what the earlier ones hold, as cumulative metrics do: at the end only the newest is
+    /// needed.
     is_cumulative: bool,
+    /// Everything that changes. Locked for a moment at a time.
     state: Mutex<QueueState>,
-    /// One for each lane.
+    /// One for each lane, in the same order. Outside of the lock, because waiting and counting need none.
     outlets: Box<[Outlet]>,
     /// In a child process no thread empties the queue, and the lock may be held by a thread that does not exist there.
     fork: Fork,
@@ -52,32 +95,38 @@ pub(crate) struct Queue {
     successor: OnceLock<Arc<Self>>,
 }
 
-/// What a destination has beside its lane.
+/// What a destination has beside its lane, reachable without the lock.
 #[derive(Default)]
 struct Outlet {
+    /// The counts of this destination.
     ledger: Arc<Ledger>,
-    /// Notified once for each batch that fills up, or begins if there is no delay.
+    /// Notified once for each batch that fills up, or begins if there is no delay. A notification that comes while the
+    /// worker is busy is kept.
     full: Notify,
 }
 
+/// What the lock of a queue protects.
 struct QueueState {
+    /// The batch that items are appended to, shared by the lanes with `takes_open`.
     open: ItemBuffer,
+    /// One for each destination.
     lanes: Box<[Lane]>,
-    /// Number of the newest batch.
+    /// The sequence number of the newest batch. The first batch has 1; the open batch has none until it is closed.
     last_sequence: u64,
-    /// Emptied batches, for their memory.
+    /// Emptied batches, whose memory the next ones use.
     spares: Vec<Arc<ItemBuffer>>,
 }
 
 impl Queue {
-    /// Queues of items.
+    /// Creates queues of items, as those of spans and log records are.
     #[cfg(test)]
     pub(crate) fn new(limits: QueueSettings, destinations: usize) -> (Arc<Self>, Vec<Consumer>) {
         Self::with_cumulative_requests(limits, destinations, false)
     }
 
-    /// Returns the recording side, and what each of `destinations` takes its batches from. `is_cumulative`: whether each
-    /// request contains what the earlier ones hold.
+    /// Creates the recording side, and a consumer for each of `destinations`.
+    ///
+    /// `is_cumulative` is `true` if each request contains what the earlier ones hold.
     pub(crate) fn with_cumulative_requests(
         limits: QueueSettings,
         destinations: usize,
@@ -102,12 +151,16 @@ impl Queue {
         (queue, consumers)
     }
 
-    /// Passes everything from now on to the queue of a forked child, which this process is.
+    /// Passes everything from now on to the queue of a forked child, which this process is. Only the first call has an
+    /// effect.
     pub(crate) fn continue_with(&self, successor: &Arc<Self>) {
         let _ = self.successor.set(Arc::clone(successor));
     }
 
     /// Appends one encoded item; `scope` is its encoded instrumentation scope.
+    ///
+    /// Called by the thread that ends a span or logs a record. Never blocks for longer than the lock, and never fails:
+    /// an item without room is counted as dropped.
     pub(crate) fn push(&self, scope: &[u8], item: &[u8]) {
         if self.fork.is_child() {
             return self.push_in_child(scope, item);
@@ -137,6 +190,7 @@ impl Queue {
         }
     }
 
+    /// Appends an item in a forked child: to the queue that was built there, if any.
     #[cold]
     fn push_in_child(&self, scope: &[u8], item: &[u8]) {
         match self.successor.get() {
@@ -145,6 +199,8 @@ impl Queue {
         }
     }
 
+    /// Counts items of a child without telemetry of its own as dropped. The ledgers are lock-free, so that this is safe
+    /// after a fork.
     #[cold]
     fn drop_in_child(&self, items: u64) {
         for Outlet { ledger, .. } in &self.outlets {
@@ -154,6 +210,9 @@ impl Queue {
     }
 
     /// Counts an item for every destination, and decides which of them get it.
+    ///
+    /// Where the lanes that take this item differ from those of the open batch, the open batch is closed, so that a
+    /// batch belongs to its lanes as a whole. `bytes` is the most that the item takes.
     fn admit(&self, state: &mut QueueState, bytes: usize) -> Admission {
         let (mut is_taken, mut is_same) = (false, true);
         for (lane, outlet) in state.lanes.iter_mut().zip(&self.outlets) {
@@ -173,7 +232,8 @@ impl Queue {
         if has_closed { Admission::AfterOpenBatch } else { Admission::ToOpenBatch }
     }
 
-    /// Appends a request that is complete already and holds `items` items. Older ones make room for it.
+    /// Appends a complete request that holds `items` items. In each lane, older requests are dropped until there is
+    /// room for it.
     pub(crate) fn push_request(&self, request: &Bytes, items: u64) {
         // Collections of the parent's instruments are not those of a child.
         if self.fork.is_child() {
@@ -190,21 +250,26 @@ impl Queue {
         self.notify();
     }
 
-    /// Requests that wait, without those on their way, for the destination that has the fewest.
+    /// Returns the number of requests that wait, without those in flight, at the destination that has the fewest.
+    ///
+    /// Asked before each collection of metrics: it is left out while every destination is behind.
     pub(in crate::export) fn waiting_requests(&self) -> usize {
         self.lock().lanes.iter().map(|lane| lane.full.len()).min().unwrap_or_default()
     }
 
+    /// Wakes every worker of the signal.
     fn notify(&self) {
         self.outlets.iter().for_each(|outlet| outlet.full.notify_one());
     }
 
-    /// A batch was closed for one destination before it was full: the others need not wait either.
+    /// Wakes the workers of all lanes but this one: a batch was closed for that one before it was full, and is there
+    /// for the others as well.
     fn notify_others(&self, lane: usize) {
         let others = self.outlets.iter().enumerate().filter(|(other, _)| *other != lane);
         others.for_each(|(_, outlet)| outlet.full.notify_one());
     }
 
+    /// Locks the state. A poisoned lock is used as it is.
     fn lock(&self) -> MutexGuard<'_, QueueState> {
         // Nothing panics while the lock is held; if something did, the counts would still add up.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -216,12 +281,14 @@ impl Queue {
 enum Admission {
     /// No destination has room for it.
     Nowhere,
+    /// Into the open batch, for the lanes that it already has.
     ToOpenBatch,
     /// Into a new batch: the open one was for other destinations, and is closed.
     AfterOpenBatch,
 }
 
 impl QueueState {
+    /// Appends an item to the open batch, and adds its size to the totals of the lanes that take it.
     fn push(&mut self, scope: &[u8], item: &[u8]) {
         let before = self.open.size();
         self.open.push(scope, item);
@@ -232,7 +299,9 @@ impl QueueState {
         }
     }
 
-    /// Returns `false` if there is nothing in it.
+    /// Moves the open batch to its lanes as a full one, and begins another. Returns `false` if there is nothing in it.
+    ///
+    /// The buffer of the new one comes from `spares` if possible.
     fn close_open_batch(&mut self) -> bool {
         if self.open.count() == 0 {
             return false;
