@@ -1,10 +1,13 @@
-//! Answers of a receiver, for the collector in tests.
+//! Answers of a receiver in protobuf, for the in-process collector of tests.
+//!
+//! The exporter's own reader of these messages is `destination::responses`; the tests of both meet over real
+//! connections.
 
 use std::time::Duration;
 
 use super::wire::{bytes, message, uint};
 
-/// An `Export…ServiceResponse`.
+/// Returns an `Export…ServiceResponse` with a partial success, or an empty one if there is nothing to report.
 pub(crate) fn response(rejected: i64, reason: &str) -> Vec<u8> {
     let mut out = Vec::new();
     if rejected != 0 || !reason.is_empty() {
@@ -16,7 +19,7 @@ pub(crate) fn response(rejected: i64, reason: &str) -> Vec<u8> {
     out
 }
 
-/// A `google.rpc.Status`, with a `RetryInfo`.
+/// Returns a `google.rpc.Status`. With `retry_after`, its details have a `RetryInfo`, as OTLP uses it for throttling.
 pub(crate) fn rpc_status(code: i32, text: &str, retry_after: Option<Duration>) -> Vec<u8> {
     let mut out = Vec::new();
     uint(&mut out, 1, code as u64);

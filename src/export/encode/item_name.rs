@@ -1,10 +1,12 @@
-//! The name of an encoded item, for messages.
+//! The name of an encoded item, for messages about an item that cannot be delivered.
+//!
+//! Only the bytes are left when a receiver refuses an item, so that the name is read back from them.
 
 use super::wire::message_fields;
 use crate::settings::Signal;
 
-/// Describes the first item of an export request: `the span "checkout" of 12345 bytes`. A log record has the name of its
-/// event, or else that of its scope.
+/// Describes the first item of an export request: `the span "checkout" of 12345 bytes`. A log record has the name of
+/// its event, or else that of its scope. Returns `None` if the request has no item.
 pub(in crate::export) fn describe_item(signal: Signal, request: &[u8]) -> Option<String> {
     let scope_items = field(field(request, 1)?, 2)?;
     let item = field(scope_items, 2)?;
@@ -18,11 +20,12 @@ pub(in crate::export) fn describe_item(signal: Signal, request: &[u8]) -> Option
     Some(format!("the {kind} {name:?} of {} bytes", item.len()))
 }
 
-/// Returns the content of the first field with this number.
+/// Returns the content of the first length-delimited field with this number.
 fn field(message: &[u8], number: u32) -> Option<&[u8]> {
     message_fields(message).find_map(|field| field.content_of(&[number]))
 }
 
+/// Returns the first [`MAX_NAME_CHARS`] characters, with an ellipsis if there are more.
 fn shortened(name: &str) -> String {
     match name.char_indices().nth(MAX_NAME_CHARS) {
         Some((end, _)) => format!("{}…", &name[..end]),
@@ -30,4 +33,5 @@ fn shortened(name: &str) -> String {
     }
 }
 
+/// The longest name in a message, in characters.
 const MAX_NAME_CHARS: usize = 80;

@@ -1,4 +1,12 @@
 //! Log records as OTLP's `LogRecord`.
+//!
+//! | record | source | written by |
+//! |---|---|---|
+//! | of a `tracing` or `log` event | the event itself, field by field, while it is logged | [`LogFields`] |
+//! | of the OpenTelemetry Logs API | an [`SdkLogRecord`] that its processors have seen | [`log_record`] |
+//!
+//! Both write the same fields. Their order on the wire differs, which protobuf allows: a record of an event begins with
+//! the fields of fixed size, in one append.
 
 use std::time::SystemTime;
 
@@ -13,6 +21,8 @@ use crate::trace_ids::TraceIds;
 
 /// Appends a record that was made with the OpenTelemetry API. Records of `tracing` events are written with
 /// [`LogFields`], without one of the SDK.
+///
+/// `limits` apply to the attributes. Those beyond the limit are counted in `dropped_attributes_count`.
 pub(crate) fn log_record(out: &mut Vec<u8>, record: &SdkLogRecord, limits: AttributeLimits) {
     fixed64(out, TIME, record.timestamp().map_or(0, nanos));
     uint(out, SEVERITY_NUMBER, record.severity_number().map_or(0, |severity| severity as u64));
@@ -36,6 +46,9 @@ pub(crate) fn log_record(out: &mut Vec<u8>, record: &SdkLogRecord, limits: Attri
 }
 
 /// The fields of a record that is written without one of the SDK.
+///
+/// A caller writes the header first, then the attributes while it visits the fields of the event, and the body when it
+/// comes to the message. The order after the header is free.
 pub(crate) struct LogFields;
 
 impl LogFields {
@@ -44,6 +57,8 @@ impl LogFields {
 
     /// Appends the first fields of every record. The observed time equals the time: the event is observed where it
     /// happens.
+    ///
+    /// Without `ids` the record belongs to no trace.
     pub(crate) fn write_header(
         out: &mut Vec<u8>,
         time: SystemTime,
@@ -64,7 +79,7 @@ impl LogFields {
         bytes(out, SEVERITY_TEXT, severity.name().as_bytes());
     }
 
-    /// Appends the message as the body.
+    /// Appends the message as the body. It is not cut at the limit of attributes, only at the limit of any text.
     pub(crate) fn body_str(out: &mut Vec<u8>, text: &str) {
         let text = truncated(text, None);
         length(out, BODY, framed_len(text.len()));
@@ -81,7 +96,7 @@ impl LogFields {
         text_field(out, EVENT_NAME, write);
     }
 
-    /// Appends the number of fields beyond the limit.
+    /// Appends the number of fields beyond the limit. Writes nothing for 0.
     pub(crate) fn dropped_attributes(out: &mut Vec<u8>, dropped: u32) {
         uint(out, DROPPED_ATTRIBUTES, u64::from(dropped));
     }

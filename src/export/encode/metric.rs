@@ -13,6 +13,21 @@
 //!
 //! Temporality is the reader's, except for observed counters: these are always collected as totals, and the difference
 //! is made here ([`ObservedCounters`]) for a destination that takes deltas.
+//!
+//! | aggregation of the SDK | message | points |
+//! |---|---|---|
+//! | last value | `Gauge` | `NumberDataPoint` |
+//! | sum | `Sum`, with temporality and monotonicity | `NumberDataPoint` |
+//! | explicit buckets | `Histogram`, with temporality | `HistogramDataPoint` |
+//! | base-2 exponential buckets | `ExponentialHistogram`, with temporality | `ExponentialHistogramDataPoint` |
+//!
+//! | value | written as |
+//! |---|---|
+//! | `f64` | `as_double`, also for 0, NaN and infinities |
+//! | `i64` | `as_int` |
+//! | `u64` up to `i64::MAX` | `as_int` |
+//! | larger `u64` | `as_double`, the nearest one |
+//! | sum, minimum, maximum of a histogram | doubles, whatever the instrument's type |
 
 use std::time::SystemTime;
 
@@ -76,6 +91,8 @@ struct Encoder<'a> {
 
 impl Encoder<'_> {
     /// Appends the fields of a `ScopeMetrics`.
+    ///
+    /// The encoded scope is copied once, as a part of the identity of observed counters.
     fn scope(&mut self, out: &mut Vec<u8>, scope: &ScopeMetrics) {
         let start = out.len();
         request::scope(out, scope.scope(), None);
@@ -219,7 +236,7 @@ impl Encoder<'_> {
     }
 }
 
-/// Whether it is the one attribute of the point that holds what exceeded the limit of attribute sets.
+/// Returns `true` for the one attribute of the point that holds what exceeded the limit of attribute sets.
 fn is_overflow(attribute: &KeyValue) -> bool {
     attribute.key.as_str() == OVERFLOW && attribute.value == Value::Bool(true)
 }
@@ -230,7 +247,8 @@ fn times(out: &mut Vec<u8>, start: SystemTime, time: SystemTime) {
     fixed64(out, TIME, nanos(time));
 }
 
-/// Appends one side of an exponential histogram: the offset of its first bucket, and the counts.
+/// Appends one side of an exponential histogram: the offset of its first bucket, and the counts. Each count is a
+/// varint.
 fn buckets(out: &mut Vec<u8>, bucket: &ExponentialBucket) {
     sint32(out, OFFSET, bucket.offset());
     packed_varints(out, BUCKETS, bucket.counts());
@@ -258,7 +276,7 @@ fn optional_double<T: Number>(out: &mut Vec<u8>, field: u8, value: Option<T>) {
     }
 }
 
-/// The SDK resolves its preferences to one of the two for each instrument.
+/// Returns the number of a temporality. The SDK resolves its preferences to one of the two for each instrument.
 fn temporality(temporality: Temporality) -> u64 {
     match temporality {
         Temporality::Delta => DELTA,
@@ -266,7 +284,7 @@ fn temporality(temporality: Temporality) -> u64 {
     }
 }
 
-/// A type of measurements.
+/// A type of measurements: `f64`, `i64` or `u64`.
 pub(super) trait Number: Copy + Default {
     /// Appends the field of a `oneof` that holds the value.
     fn encode(self, out: &mut Vec<u8>, double_field: u8, int_field: u8);
@@ -354,7 +372,8 @@ impl Number for u64 {
     }
 }
 
-/// The attribute of the point that holds what exceeded the limit of attribute sets.
+/// The key of the attribute that marks the point for everything that exceeded the limit of attribute sets (metrics SDK
+/// specification, "Overflow attribute").
 const OVERFLOW: &str = "otel.metric.overflow";
 
 // AggregationTemporality

@@ -25,6 +25,22 @@
 //! - A key occurs once for each item; of repeated ones the last value counts.
 //! - Values nest at most 32 levels. Strings are cut at the configured length, between characters.
 //! - Times before 1970 become 0.
+//!
+//! | file | what it encodes |
+//! |---|---|
+//! | `wire` | tags, varints, lengths; reading fields back |
+//! | `value` | attributes and `AnyValue` |
+//! | `span`, `recorded_span` | `Span`, from the SDK's data and from the bridge's |
+//! | `log` | `LogRecord`, from the SDK's record and from an event |
+//! | `metric`, `observed_counters` | a whole `ExportMetricsServiceRequest` |
+//! | `request` | what is around the items: resource, scopes, request |
+//! | `points` | a metrics request, cut into halves |
+//! | `json` | OTLP/JSON, from the same bytes and back |
+//! | `item_name` | the name of an item, for messages about it |
+//! | `scratch` | the buffers of a thread |
+//! | `answer` | answers of a receiver, for tests |
+//!
+//! Field numbers are constants at the end of each file, grouped by message, under the names of the `.proto` files.
 
 #[cfg(feature = "testing")]
 mod answer;

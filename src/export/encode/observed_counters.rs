@@ -2,6 +2,15 @@
 //!
 //! The SDK subtracts the last observation from the newest one, which overflows when a counter was reset. So it is asked
 //! for cumulative values of observed counters, and the difference is taken here.
+//!
+//! | the counter | value of the delta |
+//! |---|---|
+//! | grew from 10 to 15 | 5 |
+//! | was reset, and is 3 now | 3 |
+//! | is observed for the first time at 7 | 7, since the start of the SDK's own stream |
+//! | was not observed last time, and is 9 now | 9: its last value was discarded with that collection |
+//!
+//! The time of the previous collection is the start of each delta, so that the deltas of a stream join without a gap.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -11,23 +20,28 @@ use opentelemetry_sdk::metrics::data::Metric;
 
 use super::metric::Number;
 
-/// The last observations of every observed counter.
+/// The last observations of every observed counter. Owned by the queue of metrics, which encodes one collection at a
+/// time.
 #[derive(Debug, Default)]
 pub(crate) struct ObservedCounters(HashMap<Identity, State>);
 
-/// The encoded scope, the name, the unit and the description.
+/// The identity of a counter: the encoded scope, the name, the unit and the description.
 type Identity = (Vec<u8>, String, String, String);
 
+/// What is kept of a counter between two collections.
 #[derive(Debug)]
 struct State {
     /// The time of the last collection.
     time: SystemTime,
-    /// The bits of the last value of each attribute set.
+    /// The bits of the last value of each attribute set. See [`Number::to_bits`].
     values: HashMap<Vec<KeyValue>, u64>,
 }
 
 impl ObservedCounters {
-    /// Returns the stream of a metric that was collected at `time`. Give it back with [`put_back`](Self::put_back).
+    /// Returns the stream of a metric that was collected at `time`, which must be given back with
+    /// [`put_back`](Self::put_back).
+    ///
+    /// `first_start` is the start of the first delta, if the counter is not known yet.
     pub(super) fn stream(
         &mut self,
         scope: &[u8],
@@ -42,7 +56,8 @@ impl ObservedCounters {
         Stream { identity, last, next: State { time, values: HashMap::new() } }
     }
 
-    /// Remembers what the stream has observed. Attribute sets that were not observed this time start again at zero.
+    /// Keeps what the stream has observed for the next collection. Attribute sets that were not observed this time
+    /// start again at zero.
     pub(super) fn put_back(&mut self, stream: Stream) {
         self.0.insert(stream.identity, stream.next);
     }
@@ -51,8 +66,11 @@ impl ObservedCounters {
 /// One counter during a collection.
 #[derive(Debug)]
 pub(super) struct Stream {
+    /// What the stream is kept under.
     identity: Identity,
+    /// The previous collection.
     last: State,
+    /// This collection, as far as it was walked over.
     next: State,
 }
 

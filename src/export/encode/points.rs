@@ -1,4 +1,14 @@
-//! The data points of an encoded metrics request: counted, and parted where a request is too large.
+//! The data points of an encoded metrics request: counted, and cut into halves where a request is too large.
+//!
+//! A collector that answers 413 or "message too large" gets the points of a collection in several requests. The request
+//! is cut as bytes, because the collection that it was made of is gone by then.
+//!
+//! ```text
+//! request ─ resource_metrics ─ scope_metrics ─ metrics ─ gauge | sum | … ─ data_points: 0 1 2 │ 3 4
+//!                                                                           first half ──────┘ └─ second
+//! ```
+//!
+//! What is around a point (resource, scope, name, unit, temporality) is in each half that has a point of it.
 
 use std::ops::Range;
 
@@ -6,7 +16,8 @@ use bytes::Bytes;
 
 use super::wire::{MessageField, length, message_fields};
 
-/// Returns two requests with half of the points each, and their numbers of points, unless there is only one point.
+/// Returns two requests with half of the points each, and their numbers of points. `None` if there is only one point,
+/// or none.
 pub(in crate::export) fn halves(request: &[u8]) -> Option<[(Bytes, u64); 2]> {
     let count = count(request, PATH);
     let half = count / 2;
@@ -18,14 +29,16 @@ pub(in crate::export) fn halves(request: &[u8]) -> Option<[(Bytes, u64); 2]> {
     (half > 0).then(|| [part(0..half), part(half..count)])
 }
 
-/// Returns the number of points below a message that this path leads on from.
+/// Returns the number of points below a message. `path` leads on from it.
 fn count(message: &[u8], path: &[&[u32]]) -> usize {
     let [level, below @ ..] = path else { return 1 };
     let parts = message_fields(message).filter_map(|field| field.content_of(level));
     parts.map(|content| count(content, below)).sum()
 }
 
-/// Appends a message with only the points at these positions, and with what is around them. Returns whether any is.
+/// Appends a message with only the points in `range`, and with what is around them. Returns `true` if there is one.
+///
+/// `position` counts the points that were passed, over the whole request.
 fn keep(
     message: &[u8],
     path: &[&[u32]],
@@ -53,6 +66,7 @@ fn keep(
     any
 }
 
+/// Appends a field with other content than it had.
 fn push(field: MessageField<'_>, content: &[u8], out: &mut Vec<u8>) {
     // The numbers of the path are small.
     length(out, field.number as u8, content.len());

@@ -1,4 +1,10 @@
-//! A span that was recorded in encoded form.
+//! A span that the bridge from `tracing` recorded in encoded form.
+//!
+//! Its attributes, events and links are encoded at the moment in which they are recorded, with [`SpanFields`]. When the
+//! span ends, [`RecordedSpan`] writes the fields that are known only then and copies the rest, so that ending a span
+//! costs little and needs no second walk over its data.
+//!
+//! The fields are in the order of their numbers, as `opentelemetry-proto` writes them, so that tests can compare bytes.
 
 use std::time::SystemTime;
 
@@ -17,36 +23,45 @@ use crate::settings::{AttributeLimits, SpanLimitSettings};
 /// A finished span whose attributes, events and links are encoded already, by [`SpanFields`].
 #[derive(Debug)]
 pub(crate) struct RecordedSpan<'a> {
+    /// Ids, flags and `tracestate`.
     pub(crate) context: &'a SpanContext,
     /// Invalid for a root.
     pub(crate) parent: SpanId,
     /// The parent is a span of another process.
     pub(crate) parent_is_remote: bool,
+    /// Not cut at the limit of attributes.
     pub(crate) name: &'a str,
+    /// Client, server, internal and so on.
     pub(crate) kind: &'a SpanKind,
     /// By the wall clock.
     pub(crate) start: SystemTime,
-    /// The start and the measured duration.
+    /// The start and the measured duration. Unaffected by steps of the wall clock.
     pub(crate) end: SystemTime,
     /// Fields of `Span` with their frames, ready to be copied.
     pub(crate) attributes: &'a [u8],
     /// Attributes beyond the limit.
     pub(crate) dropped_attributes: u32,
-    /// Most spans have none.
+    /// Events and links. `None` if there are none, as in most spans.
     pub(crate) items: Option<SpanItems<'a>>,
+    /// Unset, ok, or an error with its description.
     pub(crate) status: &'a Status,
 }
 
 /// Events and links: fields of `Span` with their frames, ready to be copied.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SpanItems<'a> {
+    /// Encoded with [`SpanFields::event`].
     pub(crate) events: &'a [u8],
+    /// Events beyond the limit.
     pub(crate) dropped_events: u32,
+    /// Encoded with [`SpanFields::link`].
     pub(crate) links: &'a [u8],
+    /// Links beyond the limit.
     pub(crate) dropped_links: u32,
 }
 
 impl SpanItems<'_> {
+    /// Appends both lists with their counts of dropped items.
     fn encode(self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.events);
         uint(out, DROPPED_EVENTS, u64::from(self.dropped_events));
@@ -57,6 +72,8 @@ impl SpanItems<'_> {
 
 impl RecordedSpan<'_> {
     /// Appends the span.
+    ///
+    /// An end before the start becomes the start.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let mut ids = FixedFields::new();
         ids.bytes(TRACE_ID, self.context.trace_id().to_bytes());
@@ -93,13 +110,13 @@ impl SpanFields {
     /// Field number of an attribute.
     pub(crate) const ATTRIBUTE: u8 = ATTRIBUTES;
 
-    /// Appends an event.
+    /// Appends an event. Its attributes beyond `limits` are counted.
     pub(crate) fn event(out: &mut Vec<u8>, recorded: &Event, limits: &SpanLimitSettings) {
         let limits = AttributeLimits { count: limits.attributes_per_event, ..limits.attributes };
         message(out, EVENTS, |out| event(out, recorded, limits));
     }
 
-    /// Appends a link.
+    /// Appends a link. Its attributes beyond `limits` are counted.
     pub(crate) fn link(out: &mut Vec<u8>, recorded: &Link, limits: &SpanLimitSettings) {
         let limits = AttributeLimits { count: limits.attributes_per_link, ..limits.attributes };
         message(out, LINKS, |out| link(out, recorded, limits));

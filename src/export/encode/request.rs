@@ -1,4 +1,18 @@
 //! The frame of the items: resource, scopes, and the request itself.
+//!
+//! ```text
+//! ExportTraceServiceRequest
+//! └─ 1 ResourceSpans                 RESOURCE_ITEMS
+//!    ├─ 1 Resource                   ┐ resource(): encoded once
+//!    ├─ 3 schema_url                 ┘
+//!    └─ 2 ScopeSpans                 SCOPE_ITEMS
+//!       ├─ 1 InstrumentationScope    ┐ scope(): encoded for each item, stored once for each run
+//!       ├─ 3 schema_url              ┘
+//!       └─ 2 Span …                  ITEMS: push_item() adds the head
+//! ```
+//!
+//! The messages of log records and metrics have the same numbers. Protobuf allows fields in any order, and so the
+//! schema URLs come before the list that they belong to: then both parts can be copied as they are.
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::Resource;
@@ -7,7 +21,7 @@ use super::value::attributes;
 use super::wire::{bytes, framed_len, length, message, next_length_delimited};
 use crate::settings::AttributeLimits;
 
-/// The resource, with its schema URL.
+/// Returns the encoded resource, with its schema URL: the first fields of a `Resource…` message.
 pub(crate) fn resource(resource: &Resource) -> Vec<u8> {
     let mut out = Vec::new();
     message(&mut out, RESOURCE, |out| {
@@ -20,6 +34,7 @@ pub(crate) fn resource(resource: &Resource) -> Vec<u8> {
 }
 
 /// Appends a scope, with its schema URL. `name` stands in for the scope's own, as the target of a log record does.
+/// Scopes with equal bytes are the same scope.
 pub(crate) fn scope(out: &mut Vec<u8>, scope: &InstrumentationScope, name: Option<&str>) {
     message(out, SCOPE, |out| {
         bytes(out, SCOPE_NAME, name.unwrap_or_else(|| scope.name()).as_bytes());
@@ -30,18 +45,18 @@ pub(crate) fn scope(out: &mut Vec<u8>, scope: &InstrumentationScope, name: Optio
     bytes(out, SCHEMA_URL, scope.schema_url().unwrap_or_default().as_bytes());
 }
 
-/// Appends a scope that has nothing but a name.
+/// Appends a scope that has nothing but a name, as those of `tracing` targets are.
 pub(crate) fn scope_name(out: &mut Vec<u8>, name: &str) {
     message(out, SCOPE, |out| bytes(out, SCOPE_NAME, name.as_bytes()));
 }
 
-/// Appends an item with its frame.
+/// Appends an item with the head of its field.
 pub(crate) fn push_item(out: &mut Vec<u8>, item: &[u8]) {
     length(out, ITEMS, item.len());
     out.extend_from_slice(item);
 }
 
-/// The items of a run of framed ones, without their frames.
+/// Returns the items of a run, without the heads that [`push_item`] added.
 pub(crate) fn framed_items(mut run: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (_, item, whole) = next_length_delimited(run)?;
@@ -50,7 +65,9 @@ pub(crate) fn framed_items(mut run: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// An export request: for each scope, the runs of framed items that belong to it.
+/// Returns an export request: for each scope, the runs of framed items that belong to it.
+///
+/// All sizes are known before, so that the buffer is allocated once and nothing is moved.
 pub(crate) fn request(resource: &[u8], scopes: &[(&[u8], Vec<&[u8]>)]) -> Vec<u8> {
     let sizes =
         scopes.iter().map(|(scope, runs)| scope.len() + runs.iter().map(|run| run.len()).sum::<usize>());

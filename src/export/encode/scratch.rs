@@ -1,4 +1,7 @@
-//! Buffers of the current thread.
+//! The buffers that a thread encodes its items in.
+//!
+//! Recording allocates nothing in the steady state: an item is encoded here and then copied into the queue, under its
+//! lock. It is not encoded under the lock, because that calls code of the user, such as `Debug` implementations.
 
 use std::cell::Cell;
 
@@ -31,5 +34,6 @@ thread_local! {
     static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
 }
 
-/// One huge item must not hold its memory for as long as the thread lives.
+/// The largest capacity, in bytes, that a thread keeps: one huge item must not hold its memory for as long as the
+/// thread lives.
 const MAX_KEPT: usize = 64 << 10;

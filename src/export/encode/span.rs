@@ -2,6 +2,13 @@
 //!
 //! The SDK's spans come here if the user added span processors. Those of the bridge are encoded while they are recorded
 //! (see `recorded_span`) with the same functions for events, links, status and flags.
+//!
+//! Rules that are kept here, from the trace specification:
+//!
+//! - `flags` has the W3C trace flags in its lowest eight bits, and says whether the parent is remote (bits 8 and 9).
+//! - A root has no parent id. A link without context and attributes is left out.
+//! - The end is never before the start.
+//! - Only the status `Error` has a description.
 
 use opentelemetry::SpanId;
 use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status, TraceState};
@@ -88,13 +95,14 @@ pub(super) fn trace_state(out: &mut Vec<u8>, field: u8, state: &TraceState) {
     }
 }
 
-/// The W3C flags, and whether the parent (for a link: the other span) came from another process.
+/// Returns the field `flags`: the W3C flags, and whether the parent (for a link: the other span) came from another
+/// process.
 pub(super) fn flags(context: &SpanContext, is_remote: bool) -> u32 {
     let remote = if is_remote { IS_REMOTE } else { 0 };
     u32::from(context.trace_flags().to_u8()) | HAS_IS_REMOTE | remote
 }
 
-/// Returns the number of `SpanKind`.
+/// Returns the number of `SpanKind` in OTLP, where 0 means unspecified.
 pub(super) fn kind(kind: &SpanKind) -> u8 {
     match kind {
         SpanKind::Internal => 1,
@@ -105,7 +113,7 @@ pub(super) fn kind(kind: &SpanKind) -> u8 {
     }
 }
 
-/// Adds the attributes that the SDK dropped to those that were dropped here.
+/// Returns the sum of the attributes that the SDK dropped and those that were dropped here.
 fn sum(by_sdk: u32, by_us: u32) -> u64 {
     u64::from(by_sdk.saturating_add(by_us))
 }
@@ -142,4 +150,5 @@ pub(super) const STATUS_CODE: u8 = 3;
 // SpanFlags
 /// The bit that says whether [`IS_REMOTE`] is known. Here it always is.
 pub(super) const HAS_IS_REMOTE: u32 = 0x100;
+/// The bit that is set if the parent, or the other span of a link, is remote.
 pub(super) const IS_REMOTE: u32 = 0x200;

@@ -34,7 +34,7 @@ use super::wire::{
 use crate::bounded_text::{MAX_TEXT, beginning};
 use crate::settings::AttributeLimits;
 
-/// A value that has a place in OTLP's `AnyValue`.
+/// A type with a place in OTLP's `AnyValue`: [`Value`] of spans and metrics, [`AnyValue`] of log records.
 pub(super) trait Encode {
     /// Appends the one field of `AnyValue` that holds it. `limit` is the longest string, in characters.
     fn encode(&self, out: &mut Vec<u8>, limit: Option<usize>);
@@ -65,7 +65,7 @@ impl Encode for AnyValue {
     }
 }
 
-/// Appends a value that may contain others, `depth` levels of them.
+/// Appends a value that may contain others, at most `depth` levels of them. Deeper ones become [`TOO_DEEP`].
 fn any_value(out: &mut Vec<u8>, value: &AnyValue, limit: Option<usize>, depth: u32) {
     match value {
         AnyValue::Boolean(value) => bool(out, *value),
@@ -120,9 +120,7 @@ where
     dropped
 }
 
-/// Where each key comes last, if there are so many keys that comparing all with all would take long.
-///
-/// `None` for up to [`MANY`] attributes: then [`attributes`] compares them with each other.
+/// Returns where each key comes last, if there are so many keys that comparing all with all would take long.
 fn last_of_each_key<'a, V: 'a, I>(attributes: &impl Fn() -> I) -> Option<HashMap<&'a str, usize>>
 where
     I: Iterator<Item = (&'a str, &'a V)>,
@@ -187,9 +185,7 @@ pub(crate) fn attribute_bytes(out: &mut Vec<u8>, field: u8, key: &str, value: &[
     attribute(out, field, key, |out| bytes_value(out, value, limit));
 }
 
-/// Everything of an attribute up to the content of its value, which has `length` bytes.
-///
-/// The short form, for attributes of fewer than 128 bytes, is two appends to the buffer besides the key.
+/// Appends everything of an attribute up to the content of its value, which has `length` bytes.
 #[inline]
 fn attribute_head(out: &mut Vec<u8>, field: u8, key: &str, length: usize) {
     let key = key.as_bytes();
@@ -205,6 +201,7 @@ fn attribute_head(out: &mut Vec<u8>, field: u8, key: &str, length: usize) {
     long_attribute_head(out, field, key, length);
 }
 
+/// The long form: an attribute of 128 bytes or more, or one without a key. Kept out of line, because it is rare.
 #[inline(never)]
 fn long_attribute_head(out: &mut Vec<u8>, field: u8, key: &[u8], length: usize) {
     let whole = framed_len(key.len()) + framed_len(length);
@@ -213,7 +210,7 @@ fn long_attribute_head(out: &mut Vec<u8>, field: u8, key: &[u8], length: usize) 
     message_head(out, VALUE, length);
 }
 
-/// An attribute whose text `write` formats in place.
+/// Appends an attribute whose text `write` formats in place, without a `String` in between.
 pub(crate) fn attribute_text(
     out: &mut Vec<u8>,
     field: u8,
@@ -224,17 +221,18 @@ pub(crate) fn attribute_text(
     attribute(out, field, key, |out| text(out, limit, write));
 }
 
-/// A string field that `write` formats in place.
+/// Appends a string field that `write` formats in place.
 pub(super) fn text_field(out: &mut Vec<u8>, field: u8, write: impl FnOnce(&mut Text<'_>)) {
     message(out, field, |out| write(&mut Text::new(out, None)));
 }
 
-/// A string value that `write` formats in place.
+/// Appends the string variant of `AnyValue`, which `write` formats in place.
 pub(super) fn text(out: &mut Vec<u8>, limit: Option<usize>, write: impl FnOnce(&mut Text<'_>)) {
     message(out, STRING, |out| write(&mut Text::new(out, limit)));
 }
 
-/// Attributes that were encoded here, as fields of some message: their keys, and themselves with their frames.
+/// Returns the attributes that were encoded here, as fields of some message: their keys, and themselves with their
+/// frames.
 pub(crate) fn encoded_attributes(mut attributes: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
     std::iter::from_fn(move || {
         let (_, content, whole) = next_length_delimited(attributes)?;
@@ -247,7 +245,7 @@ pub(crate) fn encoded_attributes(mut attributes: &[u8]) -> impl Iterator<Item = 
     })
 }
 
-/// One of [`encoded_attributes`] as the API has it.
+/// Returns one of [`encoded_attributes`] as the API has it. `None` if its value is empty.
 pub(crate) fn decoded_attribute(attribute: &[u8]) -> Option<(String, AnyValue)> {
     let (_, content, _) = next_length_delimited(attribute)?;
     decoded_pair(content)
@@ -296,17 +294,19 @@ fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Text that is appended to a message, cut at the limit.
+/// A writer of text that is appended to a message, and cut at the limit between two characters.
 #[derive(Debug)]
 pub(crate) struct Text<'a> {
+    /// The message.
     out: &'a mut Vec<u8>,
-    /// Characters until the limit.
+    /// Characters until the limit of attributes, if there is one.
     left: Option<usize>,
-    /// Bytes until [`MAX_TEXT`].
+    /// Bytes until [`MAX_TEXT`]; 0 once a limit was reached.
     bytes_left: usize,
 }
 
 impl<'a> Text<'a> {
+    /// Creates a writer behind what the message has.
     fn new(out: &'a mut Vec<u8>, limit: Option<usize>) -> Self {
         Self { out, left: limit, bytes_left: MAX_TEXT }
     }
@@ -329,7 +329,7 @@ impl fmt::Write for Text<'_> {
     }
 }
 
-/// The first `limit` characters, and in any case at most [`MAX_TEXT`] bytes.
+/// Returns the first `limit` characters, and in any case at most [`MAX_TEXT`] bytes.
 #[inline]
 pub(super) fn truncated(text: &str, limit: Option<usize>) -> &str {
     let text = beginning(text, MAX_TEXT);
@@ -403,10 +403,10 @@ fn map(out: &mut Vec<u8>, values: &HashMap<Key, AnyValue>, limit: Option<usize>,
 /// request around it five.
 const MAX_DEPTH: u32 = 32;
 
-/// What takes the place of a list or a map at the last level.
+/// The text that takes the place of a list or a map at the last level.
 const TOO_DEEP: &str = "[nested too deep]";
 
-/// From here on a set of keys is cheaper than comparing all with all.
+/// The number of attributes from which a map of keys is cheaper than comparing all with all.
 const MANY: usize = 48;
 
 // KeyValue

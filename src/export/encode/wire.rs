@@ -12,6 +12,21 @@
 //! Encoding appends to the caller's buffer and never fails. Decoding borrows from the message and ends at the first
 //! byte that is no protobuf: it reads what was encoded here, or answers of a collector, where what is malformed counts
 //! as missing.
+//!
+//! # Messages whose length is not known yet
+//!
+//! The length of a message comes before its content. [`message`] keeps one byte for it, and patches it afterwards:
+//!
+//! ```text
+//! length(out, field, 0)     … │ tag │ 0 │
+//! content(out)              … │ tag │ 0 │ content ………………│
+//! fewer than 128 bytes      … │ tag │ n │ content ………………│            the byte is written
+//! 128 bytes or more         … │ tag │ n₁ n₂ │ content ………………│        the content is moved up
+//! ```
+//!
+//! Moving costs a copy of the content for each level that is long, which is cheaper than a walk that measures
+//! everything first: most messages are attributes and ids of a few bytes. Requests, which are long, are framed by their
+//! known sizes instead.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -25,7 +40,7 @@ pub(super) fn varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Bytes that `value` takes as a varint.
+/// Returns the number of bytes that `value` takes as a varint.
 #[inline]
 pub(super) fn varint_len(value: u64) -> usize {
     // Nearly all values are lengths of one byte.
@@ -35,13 +50,13 @@ pub(super) fn varint_len(value: u64) -> usize {
     (u64::BITS - value.leading_zeros()).div_ceil(7) as usize
 }
 
-/// The byte of a varint below 128.
+/// Returns the one byte of a varint below 128. `None` for larger values.
 #[inline]
 fn short(value: usize) -> Option<u8> {
     (value < SHORT).then_some(value as u8)
 }
 
-/// A field of a number type, left out when it is zero, as protobuf's defaults are.
+/// Appends a field of a number type. Left out when it is zero, as protobuf's defaults are.
 #[inline]
 pub(super) fn uint(out: &mut Vec<u8>, field: u8, value: u64) {
     if value != 0 {
@@ -50,7 +65,7 @@ pub(super) fn uint(out: &mut Vec<u8>, field: u8, value: u64) {
     }
 }
 
-/// A field of eight bytes, left out when it is zero.
+/// Appends a field of eight bytes, left out when it is zero.
 pub(super) fn fixed64(out: &mut Vec<u8>, field: u8, value: u64) {
     if value != 0 {
         let mut bytes = [field << 3 | FIXED64; 9];
@@ -59,7 +74,7 @@ pub(super) fn fixed64(out: &mut Vec<u8>, field: u8, value: u64) {
     }
 }
 
-/// A field of four bytes, left out when it is zero. Its number may be 16 or more, which takes two bytes.
+/// Appends a field of four bytes, left out when it is zero. Its number may be 16 or more, which takes two bytes.
 pub(super) fn fixed32(out: &mut Vec<u8>, field: u8, value: u32) {
     if value != 0 {
         varint(out, u64::from(field) << 3 | u64::from(FIXED32));
@@ -67,33 +82,33 @@ pub(super) fn fixed32(out: &mut Vec<u8>, field: u8, value: u32) {
     }
 }
 
-/// A 64-bit field that is there even when it is zero, as inside a `oneof`.
+/// Appends a 64-bit field that is there even when it is zero, as inside a `oneof`.
 pub(super) fn fixed64_value(out: &mut Vec<u8>, field: u8, value: u64) {
     out.push(field << 3 | FIXED64);
     out.extend_from_slice(&value.to_le_bytes());
 }
 
-/// A floating-point field that is there even when it is zero.
+/// Appends a floating-point field that is there even when it is zero.
 pub(super) fn double(out: &mut Vec<u8>, field: u8, value: f64) {
     fixed64_value(out, field, value.to_bits());
 }
 
-/// A signed field in zigzag form.
+/// Appends a signed field in zigzag form, left out when it is zero.
 pub(super) fn sint32(out: &mut Vec<u8>, field: u8, value: i32) {
     uint(out, field, u64::from((value << 1 ^ value >> 31) as u32));
 }
 
-/// A packed list of 64-bit numbers.
+/// Appends a packed list of 64-bit numbers.
 pub(super) fn packed_fixed64(out: &mut Vec<u8>, field: u8, values: impl Iterator<Item = u64>) {
     packed(out, field, values, |out, value| out.extend_from_slice(&value.to_le_bytes()));
 }
 
-/// A packed list of varints.
+/// Appends a packed list of varints.
 pub(super) fn packed_varints(out: &mut Vec<u8>, field: u8, values: impl Iterator<Item = u64>) {
     packed(out, field, values, varint);
 }
 
-/// A packed list, left out when it is empty.
+/// Appends a packed list, left out when it is empty.
 fn packed(out: &mut Vec<u8>, field: u8, values: impl Iterator<Item = u64>, one: impl Fn(&mut Vec<u8>, u64)) {
     let mut values = values.peekable();
     if values.peek().is_some() {
@@ -101,7 +116,7 @@ fn packed(out: &mut Vec<u8>, field: u8, values: impl Iterator<Item = u64>, one: 
     }
 }
 
-/// A `string` or `bytes` field, left out when it is empty.
+/// Appends a `string` or `bytes` field, left out when it is empty.
 #[inline]
 pub(super) fn bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
     if !value.is_empty() {
@@ -109,14 +124,14 @@ pub(super) fn bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
     }
 }
 
-/// A `string` or `bytes` field that is there even when it is empty, as inside a `oneof`.
+/// Appends a `string` or `bytes` field that is there even when it is empty, as inside a `oneof`.
 #[inline]
 pub(super) fn bytes_field(out: &mut Vec<u8>, field: u8, value: &[u8]) {
     length(out, field, value.len());
     out.extend_from_slice(value);
 }
 
-/// The head of a field whose content of `length` bytes follows.
+/// Appends the head of a field whose content of `length` bytes follows.
 #[inline]
 pub(super) fn length(out: &mut Vec<u8>, field: u8, length: usize) {
     let tag = field << 3 | LENGTH;
@@ -130,14 +145,16 @@ pub(super) fn length(out: &mut Vec<u8>, field: u8, length: usize) {
     }
 }
 
-/// The size of [`length`] and `content` bytes together, for fields below 16.
+/// Returns the size of [`length`] and `content` bytes together, for fields below 16.
 #[inline]
 pub(super) fn framed_len(content: usize) -> usize {
     1 + varint_len(content as u64) + content
 }
 
-/// A message, or a string, that `content` appends. Its length is known only afterwards: one byte is kept for it, and
-/// content that needs more (from 128 bytes on) is moved up.
+/// Appends a message, or a string, that `content` writes. Its length is known only afterwards: one byte is kept for it,
+/// and content that needs more (from 128 bytes on) is moved up.
+///
+/// `content` must only append. A message without content is written too, with length 0.
 #[inline]
 pub(super) fn message(out: &mut Vec<u8>, field: u8, content: impl FnOnce(&mut Vec<u8>)) {
     length(out, field, 0);
@@ -168,7 +185,9 @@ fn shift_for_length(out: &mut Vec<u8>, start: usize) {
 ///
 /// A field that does not fit is left out; the capacity is enough for the fields that its users write.
 pub(super) struct FixedFields {
+    /// The encoded fields, in the first `len` bytes.
     bytes: [u8; Self::CAPACITY],
+    /// The number of bytes in use.
     len: usize,
 }
 
@@ -181,7 +200,7 @@ impl FixedFields {
         Self { bytes: [0; Self::CAPACITY], len: 0 }
     }
 
-    /// A 64-bit field, left out when it is zero. For fields below 16.
+    /// Adds a 64-bit field, left out when it is zero. For fields below 16.
     #[inline]
     pub(super) fn fixed64(&mut self, field: u8, value: u64) {
         if value != 0 {
@@ -190,7 +209,7 @@ impl FixedFields {
         }
     }
 
-    /// A 32-bit field, left out when it is zero. For fields below 16.
+    /// Adds a 32-bit field, left out when it is zero. For fields below 16.
     #[inline]
     pub(super) fn fixed32(&mut self, field: u8, value: u32) {
         if value != 0 {
@@ -199,7 +218,7 @@ impl FixedFields {
         }
     }
 
-    /// A number below 128, left out when it is zero.
+    /// Adds a number below 128, left out when it is zero.
     #[inline]
     pub(super) fn small_uint(&mut self, field: u8, value: u8) {
         if value != 0 {
@@ -207,7 +226,7 @@ impl FixedFields {
         }
     }
 
-    /// A field of `N` bytes, fewer than 128, such as an id.
+    /// Adds a field of `N` bytes, fewer than 128, such as an id.
     #[inline]
     pub(super) fn bytes<const N: usize>(&mut self, field: u8, value: [u8; N]) {
         self.append([field << 3 | LENGTH, N as u8]);
@@ -220,7 +239,7 @@ impl FixedFields {
         out.extend_from_slice(&self.bytes[..self.len]);
     }
 
-    /// Appends bytes, if there is room for all of them.
+    /// Adds bytes, if there is room for all of them.
     #[inline]
     fn append<const N: usize>(&mut self, bytes: [u8; N]) {
         if let Some(place) = self.bytes[self.len..].first_chunk_mut() {
@@ -230,12 +249,15 @@ impl FixedFields {
     }
 }
 
-/// Nanoseconds since 1970: 0 for earlier times, the largest number for times that do not fit.
+/// Returns the nanoseconds since 1970: 0 for earlier times, and `u64::MAX` for times that do not fit (from the year
+/// 2554 on).
 pub(super) fn nanos(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// The next field of a message that was written here: its number, its content, and all of it with the head.
+/// Returns the next field of a message that was written here: its number, its content, and all of it with the head.
+///
+/// Every field must be length-delimited and below 16, which lists of attributes and items are.
 pub(super) fn next_length_delimited(message: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&head, rest) = message.split_first()?;
     let (length, rest) = read_varint(rest)?;
@@ -247,13 +269,17 @@ pub(super) fn next_length_delimited(message: &[u8]) -> Option<(u8, &[u8], &[u8])
 /// The value of a field, by its wire type.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::export) enum WireValue<'a> {
+    /// Wire type 0.
     Varint(u64),
+    /// Wire type 1.
     Fixed64(u64),
+    /// Wire type 2: a message, a string, bytes or a packed list.
     Bytes(&'a [u8]),
+    /// Wire type 5.
     Fixed32(u32),
 }
 
-/// The fields of any message, with their numbers. Ends at the first byte that is not protobuf.
+/// Returns the fields of any message, with their numbers. Ends at the first byte that is not protobuf.
 pub(in crate::export) fn fields(message: &[u8]) -> impl Iterator<Item = (u32, WireValue<'_>)> {
     message_fields(message).map(|field| (field.number, field.value))
 }
@@ -261,8 +287,11 @@ pub(in crate::export) fn fields(message: &[u8]) -> impl Iterator<Item = (u32, Wi
 /// A field of a message, and its bytes with the head.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MessageField<'a> {
+    /// The field number.
     pub(super) number: u32,
+    /// The value, borrowed from the message.
     pub(super) value: WireValue<'a>,
+    /// Tag, length and value, to copy the field as it is.
     pub(super) whole: &'a [u8],
 }
 
@@ -276,7 +305,7 @@ impl<'a> MessageField<'a> {
     }
 }
 
-/// The fields of any message. Ends at the first byte that is not protobuf.
+/// Returns the fields of any message, in their order. Ends at the first byte that is not protobuf.
 pub(super) fn message_fields(mut message: &[u8]) -> impl Iterator<Item = MessageField<'_>> {
     std::iter::from_fn(move || {
         let (tag, rest) = read_varint(message)?;
@@ -315,12 +344,14 @@ pub(in crate::export) fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     None
 }
 
+/// Wire types, the lowest three bits of a tag.
 pub(super) const VARINT: u8 = 0;
 pub(super) const FIXED64: u8 = 1;
 pub(super) const LENGTH: u8 = 2;
 pub(super) const FIXED32: u8 = 5;
+/// The longest varint: 64 bits in groups of seven.
 const MAX_VARINT_LEN: usize = 10;
-/// Numbers below this take one byte.
+/// The numbers below this take one byte as a varint.
 pub(super) const SHORT: usize = 0x80;
-/// Number and length of a field below 16.
+/// The most bytes of tag and length, for a field below 16.
 pub(crate) const MAX_HEAD: usize = 1 + MAX_VARINT_LEN;

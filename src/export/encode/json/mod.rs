@@ -5,6 +5,21 @@
 //!
 //! A schema (`schema`) describes each message once, for both directions: `write` walks over protobuf bytes and looks up
 //! names, `read` walks over JSON and looks up numbers. There is no tree of messages in between.
+//!
+//! | protobuf | JSON |
+//! |---|---|
+//! | `int64`, `uint64`, `fixed64`, `sfixed64` | text with digits: readers lose digits beyond 2⁵³ otherwise |
+//! | `int32`, `uint32`, `fixed32`, `sint32`, enumerations | number |
+//! | `double` | number; `"NaN"`, `"Infinity"`, `"-Infinity"` |
+//! | trace and span ids | text of hexadecimal digits (an exception of OTLP from the general mapping) |
+//! | other `bytes` | text in base64 |
+//! | a field with its default value | left out, as in the protobuf bytes |
+//!
+//! | direction | used for |
+//! |---|---|
+//! | request to JSON | `http/json`, OTLP lines in files and on standard output |
+//! | response and status from JSON | the answers of `http/json` receivers |
+//! | request from JSON, response to JSON | the in-process collector |
 
 mod read;
 mod schema;
@@ -15,30 +30,30 @@ mod write;
 use self::schema::Message;
 use crate::settings::Signal;
 
-/// An export request as JSON. `request` is the same as protobuf.
+/// Returns an export request as JSON, in one line. `request` is the same as protobuf.
 pub(crate) fn request(signal: Signal, request: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(request.len() * 2);
     write::message(&mut out, request_schema(signal), request);
     out
 }
 
-/// An export request as protobuf. Returns `None` if it is not JSON, or does not have the form of a request.
+/// Returns an export request as protobuf. `None` if `json` is not JSON, or does not have the form of a request.
 #[cfg(any(feature = "testing", test))]
 pub(crate) fn request_to_protobuf(signal: Signal, json: &[u8]) -> Option<Vec<u8>> {
     read::message(request_schema(signal), json)
 }
 
-/// An `Export…ServiceResponse` as protobuf.
+/// Returns an `Export…ServiceResponse` as protobuf. `None` if it cannot be parsed.
 pub(in crate::export) fn response_to_protobuf(json: &[u8]) -> Option<Vec<u8>> {
     read::message(&schema::RESPONSE, json)
 }
 
-/// A `google.rpc.Status` as protobuf, without its details.
+/// Returns a `google.rpc.Status` as protobuf, without its details. `None` if it cannot be parsed.
 pub(in crate::export) fn status_to_protobuf(json: &[u8]) -> Option<Vec<u8>> {
     read::message(&schema::STATUS, json)
 }
 
-/// An `Export…ServiceResponse`.
+/// Returns an `Export…ServiceResponse`. The name of the rejected items depends on the signal.
 #[cfg(feature = "testing")]
 pub(crate) fn response(signal: Signal, rejected: i64, reason: &str) -> String {
     let name = match signal {
@@ -55,7 +70,7 @@ pub(crate) fn response(signal: Signal, rejected: i64, reason: &str) -> String {
     }
 }
 
-/// A `google.rpc.Status`.
+/// Returns a `google.rpc.Status` without details.
 #[cfg(feature = "testing")]
 pub(crate) fn status(code: i32, message: &str) -> String {
     format!("{{\"code\":{code},\"message\":{}}}", write::quoted_text(message))

@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The text of a number, which may stand in quotes.
+    /// Reads the text of a number, which may stand in quotes. What it may be is decided by the kind of its field.
     fn number(&mut self) -> Option<String> {
         if self.peek()? == b'"' {
             return self.string();
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads an escape after its backslash.
+    /// Reads an escape, after its backslash. An unknown one stands for its character.
     fn escape(&mut self) -> Option<char> {
         let mut characters = self.rest.chars();
         let character = match characters.next()? {
@@ -135,7 +135,8 @@ impl<'a> Reader<'a> {
         Some(character)
     }
 
-    /// Reads the digits of `\u`. A character beyond the basic plane comes as two escapes.
+    /// Reads the digits after `\u`. A character beyond the basic plane comes as two escapes; half of such a pair alone
+    /// is replaced or refused.
     fn unicode_escape(&mut self) -> Option<char> {
         let first = self.four_digits()?;
         if !(0xd800..0xdc00).contains(&first) {
@@ -250,12 +251,12 @@ fn fixed32_field(out: &mut Vec<u8>, number: u32, value: u32) {
     out.extend_from_slice(&value.to_le_bytes());
 }
 
-/// Decodes pairs of digits, in either case.
+/// Decodes pairs of hexadecimal digits, in either case. `None` for anything else.
 fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let pairs = text.as_bytes().chunks(2);
     pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect()
 }
 
-/// OTLP's messages nest less than twenty deep, but for values in values.
+/// The deepest nesting of objects and arrays. OTLP's messages nest less than twenty deep, but for values in values.
 const MAX_DEPTH: usize = 128;

@@ -2,39 +2,56 @@
 //!
 //! The order of the fields of a message is the order in which they are written, that of the official examples. Fields
 //! that OTLP gets later are missing here: they are left out of JSON, and passed over when JSON is read.
+//!
+//! A message is a `static` that lists its fields. Messages refer to each other, and to themselves where values nest, so
+//! that the whole of OTLP is one graph without any code.
+//!
+//! The three response messages differ in the name of one field alone, which has number 1 in each. [`RESPONSE`] has all
+//! three names.
 
-/// The fields of a message.
+/// The fields of a message, in the order in which they are written.
 pub(super) struct Message(pub(super) &'static [Field]);
 
 /// A field of a message: its number on the wire and its name in JSON.
 pub(super) struct Field {
+    /// The field number of the `.proto` file.
     pub(super) number: u32,
+    /// The name in lowerCamelCase.
     pub(super) name: &'static str,
+    /// How its value is written.
     pub(super) kind: Kind,
+    /// `true` if it is an array in JSON. On the wire, repeated numbers may be packed.
     pub(super) is_repeated: bool,
 }
 
 /// How a field is written on the wire and in JSON.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
+    /// A message inside: an object.
     Message(&'static Message),
+    /// Text in UTF-8.
     String,
     /// Bytes in hexadecimal: trace and span ids.
     Id,
     /// Bytes in base64.
     Bytes,
+    /// A varint of 0 or 1: `true` or `false`.
     Bool,
     /// A varint that JSON has as a number: 32-bit integers and enumerations.
     Uint32,
-    /// A zigzag varint.
+    /// A zigzag varint that JSON has as a number.
     Sint32,
     /// A varint that JSON has as a text, with its sign.
     Int64,
     /// A varint that JSON has as a text, without a sign.
     Uint64,
+    /// Four bytes that JSON has as a number.
     Fixed32,
+    /// Eight bytes that JSON has as a text, without a sign.
     Fixed64,
+    /// Eight bytes that JSON has as a text, with its sign.
     Sfixed64,
+    /// Eight bytes that JSON has as a number, or as a text if it is not finite.
     Double,
 }
 
@@ -50,12 +67,16 @@ const fn many(number: u32, name: &'static str, kind: Kind) -> Field {
 
 use Kind::{Bool, Bytes, Double, Fixed32, Fixed64, Id, Int64, Sfixed64, Sint32, String, Uint32, Uint64};
 
+/// `ExportTraceServiceRequest`.
 pub(super) static TRACES: Message = Message(&[many(1, "resourceSpans", Kind::Message(&RESOURCE_SPANS))]);
+/// `ExportMetricsServiceRequest`.
 pub(super) static METRICS: Message = Message(&[many(1, "resourceMetrics", Kind::Message(&RESOURCE_METRICS))]);
+/// `ExportLogsServiceRequest`.
 pub(super) static LOGS: Message = Message(&[many(1, "resourceLogs", Kind::Message(&RESOURCE_LOGS))]);
 
 /// The answers of the three services, which differ in one name.
 pub(super) static RESPONSE: Message = Message(&[one(1, "partialSuccess", Kind::Message(&PARTIAL_SUCCESS))]);
+/// `ExportTracePartialSuccess` and its two siblings.
 static PARTIAL_SUCCESS: Message = Message(&[
     one(1, "rejectedSpans", Int64),
     one(1, "rejectedDataPoints", Int64),

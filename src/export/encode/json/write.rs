@@ -4,6 +4,9 @@
 //! written in the order of the schema, whatever their order on the wire.
 //!
 //! Text is escaped where JSON demands it, no more: a receiver reads it, not a person.
+//!
+//! The cost is one pass over the fields of each message for each field of its schema. That is quadratic in the number
+//! of distinct fields, which is at most fifteen; repeated fields are only compared by their numbers.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -61,7 +64,7 @@ fn is_number(kind: Kind) -> bool {
     !matches!(kind, Kind::Message(_) | Kind::String | Kind::Id | Kind::Bytes)
 }
 
-/// The numbers of a packed field.
+/// Returns the numbers of a packed field, up to the first that is cut short.
 fn unpacked(kind: Kind, mut packed: &[u8]) -> impl Iterator<Item = WireValue<'_>> {
     std::iter::from_fn(move || {
         let (value, rest) = match kind {
@@ -83,7 +86,8 @@ fn unpacked(kind: Kind, mut packed: &[u8]) -> impl Iterator<Item = WireValue<'_>
     })
 }
 
-/// Appends one value. `null` if the wire type does not belong to the kind, which no encoder of ours produces.
+/// Appends one value. It becomes `null` if its wire type does not belong to the kind, which no encoder of ours
+/// produces.
 fn one(out: &mut Vec<u8>, kind: Kind, value: WireValue<'_>) {
     match (kind, value) {
         (Kind::Message(schema), WireValue::Bytes(bytes)) => message(out, schema, bytes),
@@ -139,7 +143,7 @@ fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-/// Appends a string with its quotes.
+/// Appends a string with its quotes. Control characters and the quote are escaped, everything else is UTF-8 as it is.
 fn text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     for byte in text.bytes() {
@@ -164,4 +168,5 @@ pub(super) fn quoted_text(value: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// The hexadecimal digits, in lower case.
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
