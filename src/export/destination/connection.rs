@@ -1,4 +1,22 @@
-//! Connections to receivers, and their state.
+//! Connections to receivers, and their generations.
+//!
+//! A [`Connection`] outlives the sockets behind it. It has a current *generation*: an HTTP client with its pool.
+//! Requests take the current generation and keep it until their end; a failure replaces it for later requests.
+//!
+//! ```text
+//! generation 0 ── requests ── answers ──✗ timeout, reset, GOAWAY, UNAVAILABLE
+//!                                        └─ replace ─▶ generation 1 ── requests …
+//!                           requests still under way on 0 may finish there
+//! ```
+//!
+//! | event | new generation |
+//! |---|---|
+//! | no answer in time, connection lost or closed in an orderly way, UNAVAILABLE or 502–504 | yes |
+//! | another answer, whatever it says | no |
+//! | the hedge shortly before the deadline of the shutdown, if nothing was received since the request was sent | yes |
+//! | idle for 50 s | no: the client closes the socket and connects anew in the same generation |
+//!
+//! Several requests that fail together replace it once: only the generation that failed is replaced.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -20,17 +38,22 @@ use super::resolver::Resolver;
 use crate::diagnostics::Diagnostics;
 use crate::settings::{ExportSettings, Proxy, Target};
 
-/// What destinations share: one connection for each distinct target and protocol, credentials, the console. Must be used
-/// inside the I/O runtime.
+/// What destinations share: one connection for each distinct target and protocol, credentials, the console.
+///
+/// Created once for each runtime, and must be used inside it.
 pub(in crate::export) struct Connections {
-    /// By target and version, so that signals with one target share a connection.
+    /// By target and version, so that signals with one target share a connection. Only the `Arc`s inside are cloned.
     open: HashMap<(Target, Http), Connection>,
-    /// Shared, so that one lookup serves all connections.
+    /// Shared, so that one lookup serves all connections. A lookup that hangs costs one thread, not one for each
+    /// target.
     resolver: Resolver,
     /// Sources of credentials that destinations share.
     sources: Vec<Arc<Source>>,
+    /// Colours on the console are turned off.
     no_color: bool,
+    /// The console, once a signal is sent there.
     printer: Option<Printer>,
+    /// Gets warnings, such as those about certificates that cannot be read again.
     diagnostics: Diagnostics,
 }
 
@@ -44,7 +67,7 @@ pub(super) enum Http {
 }
 
 impl Connections {
-    /// Knows no connection yet.
+    /// Creates the collection without any connection.
     pub(in crate::export) fn new(diagnostics: Diagnostics) -> Self {
         Self {
             open: HashMap::new(),
@@ -56,18 +79,21 @@ impl Connections {
         }
     }
 
-    /// Turns colours on the console off.
+    /// Turns colours on the console off if `no_color` is `true`.
     pub(in crate::export) fn without_color(self, no_color: bool) -> Self {
         Self { no_color, ..self }
     }
 
-    /// Prints to the console, for all signals together.
+    /// Returns the printer of the console, which all signals share.
     pub(super) fn printer(&mut self) -> Printer {
         let new = || Printer::new(self.no_color, self.diagnostics.clone());
         self.printer.get_or_insert_with(new).clone()
     }
 
     /// Returns the connection to a target, which may be shared.
+    ///
+    /// Targets are equal if address, proxy, TLS files and socket are. The limit of time to connect is that of the first
+    /// destination.
     pub(super) fn connection(&mut self, settings: &ExportSettings, http: Http) -> Connection {
         let new = || {
             let (resolver, diagnostics) = (&self.resolver, &self.diagnostics);
@@ -77,7 +103,7 @@ impl Connections {
         self.open.entry((settings.target.clone(), http)).or_insert_with(new).clone()
     }
 
-    /// The credentials of a destination. Destinations with one source share what it has returned.
+    /// Returns the credentials of a destination. Destinations with one source share what it has returned.
     pub(super) fn credentials(&mut self, settings: &ExportSettings) -> Credentials {
         Credentials::new(&settings.credentials, &mut self.sources)
     }
@@ -92,29 +118,36 @@ impl Connections {
 /// that pings more than every five minutes.
 #[derive(Clone)]
 pub(super) struct Connection {
+    /// Makes the sockets of each generation.
     connector: Connector,
+    /// The version of HTTP that all generations speak.
     http: Http,
     /// The generation that new requests use.
     current: Arc<Mutex<Generation>>,
+    /// Shared by all generations.
     last_response: LastResponse,
 }
 
-/// When the peer answered last, on any connection to it.
+/// When the peer answered last, on any connection to it; `None` before its first answer.
 type LastResponse = Arc<Mutex<Option<Instant>>>;
 
 /// The connections since the last one that was given up. With HTTP/2 it is one, with HTTP/1 one for each request
 /// under way.
 #[derive(Clone)]
 pub(super) struct Generation {
+    /// The HTTP client, which pools connections. Dropping it closes those that are idle.
     pub(super) client: Client<Connector, RequestBody>,
-    /// Counts the replacements.
+    /// The number of replacements before it.
     number: u64,
-    /// Answers received on them.
+    /// The number of answers received on it. A peer that has answered speaks the right protocol.
     responses: Arc<AtomicU64>,
+    /// That of the connection.
     last_response: LastResponse,
-    /// What the newest of the connections has received first.
+    /// What the newest of its sockets has received first, and why the last attempt to connect failed.
     peer: Peer,
+    /// Sockets are encrypted.
     is_tls: bool,
+    /// The version of HTTP.
     http: Http,
 }
 
@@ -141,7 +174,7 @@ impl Connection {
         self.connector.forwarding_proxy()
     }
 
-    /// Later requests get a new connection, unless they have one already. Requests under way keep the old one.
+    /// Begins a new generation, unless the one that failed was replaced before. Requests under way keep theirs.
     pub(super) fn replace(&self, failed: &Generation) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.number == failed.number {
@@ -177,20 +210,21 @@ impl Generation {
         }
     }
 
-    /// Counts an answer, which shows that the connection works.
+    /// Counts an answer, which shows that the connection works, and notes its time.
     pub(super) fn record_response(&self) {
         self.responses.fetch_add(1, Ordering::Relaxed);
         *self.last_response.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Returns the answers so far.
+    /// Returns the number of answers so far.
     pub(super) fn responses(&self) -> u64 {
         self.responses.load(Ordering::Relaxed)
     }
 
     /// Returns why a request failed.
     ///
-    /// It knows more than the error: whether a connection was made at all, and what the peer has sent on it.
+    /// It knows more than the error: whether a connection was made at all, and what the peer has sent on it. See
+    /// [`explain`](mod@super::explain) for the evidence.
     pub(super) fn explain(&self, error: &(dyn Error + 'static)) -> Failure {
         match self.peer.connect_failure() {
             // The request waited for a connection that another one was making.
@@ -204,11 +238,12 @@ impl Generation {
     }
 }
 
-/// After this time without a request, a connection is closed.
+/// The time without a request after which a connection is closed. Shorter than the idle timeout of common load
+/// balancers.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
-/// Answers are small.
+/// The flow-control window of a stream, in bytes. Answers are small.
 #[cfg(feature = "otlp-grpc")]
 const WINDOW: u32 = 64 << 10;
-/// Bytes of the headers of an answer. A larger list is an error of the stream.
+/// The largest list of headers of an answer, in bytes. A larger one is an error of the stream.
 #[cfg(feature = "otlp-grpc")]
 const MAX_HEADER_BYTES: u32 = 64 << 10;

@@ -50,22 +50,25 @@ use super::tls::Tls;
 use crate::diagnostics::Diagnostics;
 use crate::settings::{Proxy, ProxyProtocol, Target};
 
+/// The error of a step, as hyper-util takes it.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Makes connections to one target. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Connector {
-    /// Resolves names and connects.
+    /// Resolves names and connects. Tries all addresses of a name, IPv6 and IPv4 in turns.
     tcp: HttpConnector<Resolver>,
-    /// For all steps together.
+    /// The limit for all steps together.
     timeout: Duration,
-    /// Which versions of HTTP the connection may speak.
+    /// Which versions of HTTP the connection may speak, for ALPN and for the choice between forwarding and a tunnel.
     http: Http,
+    /// The proxy to connect through. `NO_PROXY` was applied when the settings were read.
     proxy: Option<Proxy>,
     /// A Unix socket in place of host and port.
     socket: Option<PathBuf>,
     /// What is known about the peer, for explanations of errors.
     peer: Peer,
+    /// `None` for `http://`.
     #[cfg(feature = "tls")]
     tls: Option<Arc<Tls>>,
     /// For connections to the proxy itself.
@@ -110,7 +113,7 @@ impl Connector {
         Self { peer, ..self.clone() }
     }
 
-    /// Returns `true` if connections are encrypted.
+    /// Returns `true` if connections to the receiver are encrypted. TLS to a proxy does not count.
     pub(super) fn is_tls(&self) -> bool {
         #[cfg(feature = "tls")]
         return self.tls.is_some();
@@ -119,12 +122,18 @@ impl Connector {
     }
 
     /// Returns the proxy if requests are sent to it as they are, with the whole address of the receiver.
+    ///
+    /// That is so for `http://` and HTTP/1. Everything else goes through a tunnel, in which the proxy sees no requests.
     pub(super) fn forwarding_proxy(&self) -> Option<&Proxy> {
         let speaks_http = |proxy: &&Proxy| matches!(proxy.protocol, ProxyProtocol::Http { .. });
         self.proxy.as_ref().filter(speaks_http).filter(|_| self.http == Http::Any && !self.is_tls())
     }
 
     /// Connects, and negotiates TLS if required.
+    ///
+    /// # Errors
+    ///
+    /// Those of any step. The caller has the limit of time.
     async fn connect(mut self, uri: Uri) -> Result<TokioIo<Stream>, BoxError> {
         let io = self.open(&uri).await?;
         let is_forwarded = self.forwarding_proxy().is_some();
@@ -140,7 +149,8 @@ impl Connector {
         Ok(TokioIo::new(Stream { io: Box::new(watched), is_http2: false, is_forwarded }))
     }
 
-    /// Opens the connection on which the receiver is spoken to.
+    /// Opens the connection on which the receiver is spoken to: a socket, or a tunnel through a proxy. TLS with the
+    /// receiver follows.
     async fn open(&mut self, uri: &Uri) -> Result<Box<dyn Io>, BoxError> {
         if let Some(path) = &self.socket {
             return open_socket(path).await;
@@ -179,9 +189,8 @@ impl Connector {
         Ok(Box::new(stream))
     }
 
-    /// The error of a connection that took too long.
-    ///
-    /// Behind a proxy the proxy is named: it is the peer that did not answer.
+    /// Returns the error of a connection that took too long. Behind a proxy the proxy is named: it is the peer that did
+    /// not answer.
     fn timed_out(&self) -> BoxError {
         match &self.proxy {
             Some(proxy) => ProxyError::NoAnswer { proxy: proxy.clone() }.into(),
@@ -228,6 +237,8 @@ impl Service<Uri> for Connector {
 }
 
 /// The protocol of a connection's peer, by its first bytes.
+///
+/// It is stored as a number in [`PeerState`]; variants are numbered in the order in which they stand here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FirstBytes {
     /// Nothing was received yet.
@@ -255,7 +266,7 @@ impl FirstBytes {
         }
     }
 
-    /// Returns the value that was stored as a number.
+    /// Returns the variant that was stored as a number.
     fn from_number(number: u8) -> Self {
         [Self::None, Self::Http1, Self::Http2, Self::Tls, Self::Other]
             .into_iter()
@@ -264,10 +275,11 @@ impl FirstBytes {
     }
 }
 
-/// The peer's protocol, from the newest connection.
+/// What is known about the peer of the newest connection. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Peer(Arc<PeerState>);
 
+/// Written by connections, read when a request has failed.
 #[derive(Debug, Default)]
 struct PeerState {
     /// A [`FirstBytes`] as a number.
@@ -282,28 +294,35 @@ impl Peer {
         FirstBytes::from_number(self.0.first_bytes.load(Ordering::Relaxed))
     }
 
+    /// Records the first bytes of a connection.
     fn set_first_bytes(&self, first: FirstBytes) {
         self.0.first_bytes.store(first as u8, Ordering::Relaxed);
     }
 
-    /// Returns why there is no connection.
+    /// Returns why there is no connection. `None` if the last attempt succeeded, or before the first one.
     pub(super) fn connect_failure(&self) -> Option<Failure> {
         self.lock_failure().clone()
     }
 
+    /// Locks the failure. A poisoned lock is used as it is.
     fn lock_failure(&self) -> MutexGuard<'_, Option<Failure>> {
         self.0.connect_failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A connection that notes the first bytes of the peer.
+///
+/// With TLS it is applied twice, below and above: the encrypted bytes show whether the peer speaks TLS, the decrypted
+/// ones which HTTP.
 pub(super) struct Watched<S> {
+    /// The connection, unchanged.
     inner: S,
-    /// `None` once they have come.
+    /// Gets the first bytes; `None` once they have come.
     peer: Option<Peer>,
 }
 
 impl<S> Watched<S> {
+    /// Watches a connection from its beginning.
     fn new(inner: S, peer: Peer) -> Self {
         Self { inner, peer: Some(peer) }
     }
@@ -316,6 +335,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// A connection of any kind.
 pub(super) struct Stream {
+    /// The connection, with everything below it.
     io: Box<dyn Io>,
     /// TLS has negotiated `h2`.
     is_http2: bool,
@@ -349,6 +369,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
+/// Implements `AsyncWrite` by passing everything on to a field, vectored writes included.
 macro_rules! write_through {
     ($type:ty, $field:ident $(, $bound:ident)?) => {
         impl $(<$bound: AsyncWrite + Unpin>)? AsyncWrite for $type {
@@ -392,7 +413,7 @@ impl AsyncRead for Stream {
     }
 }
 
-/// Without a limit, a host that drops packets holds an export for minutes.
+/// The longest time to connect. Without it, a host that drops packets holds an export for minutes.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time without traffic until the system probes a connection.
+/// The time without traffic until the system probes a connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);

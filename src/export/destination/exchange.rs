@@ -3,6 +3,18 @@
 //! The head decides first: a request with an error status needs no body. Answers are bounded in size, because a wrong
 //! address can lead to any page. The time limit is the caller's: dropping the future of [`exchange`] resets the stream,
 //! or closes the connection for HTTP/1.
+//!
+//! | status | cause | outcome |
+//! |---|---|---|
+//! | 2xx | – | by the body |
+//! | 3xx | redirected | refused |
+//! | 401, 403 | unauthenticated | refused, or once more with new credentials |
+//! | 404, 405, 406, 415, 501 | unsupported | refused |
+//! | 407 | proxy authentication | refused |
+//! | 413 | item too large | split |
+//! | 429 | throttled | retry |
+//! | 502, 503, 504 | unavailable | retry |
+//! | other | refused | refused |
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -21,22 +33,25 @@ use super::outcome::{Cause, Failure};
 /// An answer, read to its end.
 #[derive(Debug)]
 pub(super) struct Answer {
+    /// The HTTP status.
     pub(super) status: StatusCode,
+    /// The headers of the head.
     pub(super) headers: HeaderMap,
     /// At most [`MAX_ANSWER_BYTES`].
     pub(super) body: Bytes,
-    /// Whether the body was longer.
+    /// `true` if the body was longer.
     pub(super) is_cut: bool,
+    /// The trailers, where gRPC has its status. Empty if the body was cut.
     pub(super) trailers: HeaderMap,
 }
 
 impl Answer {
-    /// Returns the value of a header, if it is text.
+    /// Returns the value of a header, if it is text. `None` if it is missing or not text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The media type, without parameters, in lower case.
+    /// Returns the media type, without parameters, in lower case. Empty if there is none.
     pub(super) fn content_type(&self) -> String {
         let text = self.header("content-type").unwrap_or_default();
         text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
@@ -48,6 +63,8 @@ impl Answer {
 /// # Errors
 ///
 /// A [`Failure`] if there is no connection, or if it breaks before the status is known.
+///
+/// A connection that breaks after an error status is no failure of its own: the status decides.
 pub(super) async fn exchange(on: &Generation, request: Request<RequestBody>) -> Result<Answer, Failure> {
     let response = on.client.request(request).await.map_err(|error| on.explain(&error))?;
     on.record_response();
@@ -88,8 +105,11 @@ async fn next_frame(body: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::E
 /// The bytes of a request: what its protocol puts first, and the message, which is not copied.
 #[derive(Clone, Debug)]
 pub(super) struct RequestBody {
+    /// What the protocol puts first: gRPC's length. Empty over HTTP.
     prefix: Bytes,
+    /// The message. A reference to the batch's bytes, or to the compressed ones.
     message: Bytes,
+    /// Set when the connection asks for the first bytes.
     is_sent: Arc<AtomicBool>,
 }
 
@@ -99,12 +119,13 @@ impl RequestBody {
         Self { prefix, message, is_sent: Arc::default() }
     }
 
-    /// Sets `is_sent` as soon as a connection takes the first bytes.
+    /// Sets `is_sent` as soon as a connection takes the first bytes. From then on, a missing answer does not mean that
+    /// the receiver has nothing.
     pub(super) fn reporting_to(self, is_sent: Arc<AtomicBool>) -> Self {
         Self { is_sent, ..self }
     }
 
-    /// The bytes in one piece.
+    /// Returns the bytes in one piece, for a signer.
     pub(super) fn into_bytes(self) -> Bytes {
         if self.prefix.is_empty() { self.message } else { [self.prefix, self.message].concat().into() }
     }
@@ -134,7 +155,7 @@ impl Body for RequestBody {
     }
 }
 
-/// What an HTTP status means for a request, before its body is looked at. `None` for a success.
+/// Returns what an HTTP status means for a request, before its body is looked at. `None` for a success.
 ///
 /// OTLP specification, "OTLP/HTTP Response": 429, 502, 503 and 504 may be retried, all other errors must not.
 pub(super) fn status_cause(status: StatusCode) -> Option<Cause> {
@@ -151,7 +172,7 @@ pub(super) fn status_cause(status: StatusCode) -> Option<Cause> {
     })
 }
 
-/// The text of an error page, shortened to one line without markup.
+/// Returns the text of an error page, shortened to one line without markup. Control characters become blanks.
 pub(super) fn plain_text(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(MAX_PAGE_BYTES)]);
     let mut plain = String::new();
@@ -171,7 +192,7 @@ pub(super) fn plain_text(body: &[u8]) -> String {
     shortened(&plain.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// The limit for text in a log line.
+/// Returns the first [`MAX_TEXT_CHARS`] characters, with an ellipsis if there are more.
 pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_TEXT_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -179,7 +200,9 @@ pub(super) fn shortened(text: &str) -> String {
     }
 }
 
-/// The specification's limit.
+/// The longest body that is read: 4 MiB, the limit that the specification advises.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
+/// The part of a page that is searched for text, in bytes.
 const MAX_PAGE_BYTES: usize = 4 << 10;
+/// The longest text of a peer in a log line, in characters.
 const MAX_TEXT_CHARS: usize = 300;

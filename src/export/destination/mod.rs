@@ -13,6 +13,22 @@
 //! | `explain` | from an error of the transport to its [`Cause`] |
 //! | `hints` | what well-known destinations cannot take |
 //! | `outcome` | what became of a request, and what to do about it |
+//!
+//! # What becomes of a request
+//!
+//! | failure | over gRPC | over HTTP | outcome |
+//! |---|---|---|---|
+//! | no connection, connection lost | – | – | retry, on a new connection |
+//! | no answer in time | – | – | retry, unanswered, on a new connection, with a longer limit |
+//! | unavailable | `UNAVAILABLE`, `DEADLINE_EXCEEDED`, `CANCELLED`, `ABORTED` | 502, 503, 504 | retry |
+//! | throttled | `RESOURCE_EXHAUSTED` with `RetryInfo` | 429 | retry, after the requested pause |
+//! | too large | `RESOURCE_EXHAUSTED` or `OUT_OF_RANGE`, by the message | 413 | split |
+//! | credentials refused | `UNAUTHENTICATED`, `PERMISSION_DENIED` | 401, 403 | refused; with a source of credentials, once more with new ones, then retry |
+//! | not taken here | `UNIMPLEMENTED` | 404, 405, 406, 415, 501 | refused |
+//! | redirect | – | 3xx | refused |
+//! | anything else | other codes | other statuses | refused |
+//!
+//! Refused means that the items have failed: the OTLP specification forbids to retry them.
 
 mod compression;
 mod connection;
@@ -61,15 +77,22 @@ use crate::diagnostics::Diagnostics;
 use crate::export::queue::Consumer;
 use crate::settings::{CONSOLE, DestinationSettings, Signal};
 
-/// One signal's way to one destination.
+/// The way of one signal to one destination, of any kind.
+///
+/// The worker knows nothing about a destination but these methods.
 pub(super) enum Destination {
+    /// An OTLP receiver, over gRPC or HTTP.
     Otlp(Box<otlp::Destination>),
+    /// OTLP as lines of JSON, in a file or on standard output.
     Output(JsonLines),
+    /// Text for people, on standard output.
     Console(Console),
 }
 
 impl Destination {
-    /// Prepares the way. `queue` is where its items come from.
+    /// Prepares the way, without connecting. Must be called inside the I/O runtime.
+    ///
+    /// `queue` is where its items come from: a destination that holds items back counts them there later.
     pub(super) fn new(
         signal: Signal,
         settings: DestinationSettings,
@@ -88,6 +111,7 @@ impl Destination {
         }
     }
 
+    /// Returns the signal that is sent.
     pub(super) fn signal(&self) -> Signal {
         match self {
             Self::Otlp(otlp) => otlp.signal(),
@@ -96,7 +120,7 @@ impl Destination {
         }
     }
 
-    /// The limit for one try.
+    /// Returns the limit for one try, as configured.
     pub(super) fn timeout(&self) -> Duration {
         match self {
             Self::Otlp(otlp) => otlp.timeout(),
@@ -104,7 +128,7 @@ impl Destination {
         }
     }
 
-    /// For messages; holds no credentials.
+    /// Returns the address for messages and statistics. It holds no credentials.
     pub(super) fn endpoint(&self) -> String {
         match self {
             Self::Otlp(otlp) => otlp.endpoint(),
@@ -113,7 +137,8 @@ impl Destination {
         }
     }
 
-    /// Returns when the receiver answered last, whatever the answer was.
+    /// Returns when the receiver answered last, whatever the answer was. `None` if it never did, and for outputs, which
+    /// do not answer.
     pub(super) fn last_response(&self) -> Option<Instant> {
         match self {
             Self::Otlp(otlp) => otlp.last_response(),
@@ -122,6 +147,9 @@ impl Destination {
     }
 
     /// Sends one request; see [`otlp::Destination::send`].
+    ///
+    /// `request` is protobuf and `timeout` the limit for this try. `hedge_after` has no effect on outputs.
+    /// `is_unanswered` is shared with the worker; see [`Failure::is_unanswered`].
     pub(super) async fn send(
         &self,
         request: Bytes,
@@ -136,7 +164,7 @@ impl Destination {
         }
     }
 
-    /// Completes what was sent, before the deadline: nothing more is sent.
+    /// Completes what was sent, before the deadline. Nothing more is sent afterwards.
     pub(super) async fn finish(&self, deadline: Instant) {
         if let Self::Console(console) = self {
             console.finish(deadline).await;

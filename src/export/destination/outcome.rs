@@ -1,4 +1,14 @@
 //! The outcome of a request, in terms of no particular protocol.
+//!
+//! An [`Outcome`] says what to do with the batch; the [`Cause`] in its [`Failure`] says what to tell the operator, and
+//! how the worker and the connection react:
+//!
+//! | question | causes | effect |
+//! |---|---|---|
+//! | [`is_answer`](Cause::is_answer) | a receiver or gateway has answered | the request is not unanswered any more |
+//! | [`is_absence`](Cause::is_absence) | nothing is there, or it cannot be spoken to | a flush fails at once, the shutdown gives up |
+//! | [`needs_new_connection`](Cause::needs_new_connection) | the connection may be at fault | the next request connects anew |
+//! | [`concerns_signal`](Cause::concerns_signal) | the items or their signal are at fault | an outage of the signal alone |
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -6,12 +16,15 @@ use std::time::Duration;
 use crate::settings::Signal;
 
 /// The outcome of one request.
+///
+/// What a worker does for each of them is a table in `delivery::worker::outcome`.
 #[derive(Debug)]
 pub(in crate::export) enum Outcome {
-    /// The receiver accepted it.
+    /// The receiver accepted it, in part or as a whole.
     Delivered {
-        /// The number of items that the receiver rejected, with its reason.
+        /// The number of items that the receiver rejected, with its reason. 0 if it took all.
         rejected: u64,
+        /// The reason, or a warning of the receiver. Empty if there is none.
         message: String,
     },
     /// The destination took it, and holds a part that it counts itself, later.
@@ -28,6 +41,7 @@ pub(in crate::export) enum Outcome {
 }
 
 impl Outcome {
+    /// Returns the failure, of whatever kind. `None` for a success.
     pub(in crate::export) fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Delivered { .. } | Self::Held { .. } => None,
@@ -35,7 +49,7 @@ impl Outcome {
         }
     }
 
-    /// Adds to the words of a failure.
+    /// Appends to the text of a failure, in parentheses. `context` is not called for a success.
     pub(super) fn with_context(mut self, context: impl FnOnce() -> String) -> Self {
         if let Self::Retry(failure) | Self::TooLarge(failure) | Self::Refused(failure) = &mut self {
             failure.text = format!("{} ({})", failure.text, context());
@@ -43,7 +57,7 @@ impl Outcome {
         self
     }
 
-    /// Returns `true` if the outcome is the receiver's own answer.
+    /// Returns `true` if the outcome is the receiver's own answer. A success always is.
     pub(super) fn is_answer(&self) -> bool {
         self.failure().is_none_or(|failure| failure.cause.is_answer())
     }
@@ -52,16 +66,19 @@ impl Outcome {
 /// Why a request was not taken.
 #[derive(Clone, Debug)]
 pub(in crate::export) struct Failure {
+    /// What kind of failure it is.
     pub(in crate::export) cause: Cause,
-    /// One line of text.
+    /// One line of text for the operator, without credentials. Texts of a peer are shortened, without markup and
+    /// control characters.
     pub(in crate::export) text: String,
-    /// The pause before the next try that the receiver requests.
+    /// The pause before the next try that the receiver requests, by `Retry-After` or `RetryInfo`.
     pub(in crate::export) retry_after: Option<Duration>,
-    /// The request was sent, and there is no answer: the receiver may have taken it.
+    /// `true` if the request was sent and there is no answer: the receiver may have taken it.
     pub(in crate::export) is_unanswered: bool,
 }
 
 impl Failure {
+    /// Creates a failure without a requested pause, whose request was not sent or was answered.
     pub(in crate::export) fn new(cause: Cause, text: impl Into<String>) -> Self {
         Self { cause, text: text.into(), retry_after: None, is_unanswered: false }
     }
@@ -272,7 +289,7 @@ impl Cause {
         )
     }
 
-    /// Returns what to do about it.
+    /// Returns what to do about it. `signal` fills in the names of variables.
     pub(in crate::export) fn advice(self, signal: Signal) -> Cow<'static, str> {
         let advice = advice(self);
         if !advice.contains('{') {
