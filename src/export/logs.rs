@@ -1,4 +1,7 @@
-//! The SDK's log records, on their way into the queue.
+//! The log records of the OpenTelemetry API, on their way into the queue.
+//!
+//! Records of `tracing` and `log` events normally do not pass here: the subscriber encodes them itself. They do if the
+//! user added log processors, which must see them as the SDK's records first.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +17,20 @@ use crate::settings::AttributeLimits;
 use crate::settings::Signal;
 
 /// Encodes each log record on the thread that emits it, straight into the queue.
+///
+/// It is the last processor of the provider, so that it gets what the others left.
 #[derive(Debug)]
 pub(crate) struct LogQueue {
+    /// The queue of log records, for all destinations.
     queue: Arc<Queue>,
+    /// Reached for flushes.
     workers: Workers,
+    /// The number of attributes of a record, and the length of their values.
     limits: AttributeLimits,
 }
 
 impl LogQueue {
+    /// Creates the processor; the queue and the workers exist already.
     pub(crate) fn new(queue: Arc<Queue>, workers: Workers, limits: AttributeLimits) -> Self {
         Self { queue, workers, limits }
     }

@@ -1,4 +1,15 @@
 //! Collected metrics, on their way into the queue.
+//!
+//! ```text
+//! reader (interval or flush) ─ has_room? ─▶ collect ─▶ push: encode ─▶ push_request ─▶ worker
+//!                               └─ no: the collection is left out; cumulative values are not lost by that
+//! ```
+//!
+//! | collections that wait at every destination | the next one is collected |
+//! |---|---|
+//! | 0 to 3 | always |
+//! | 4 to 118 | if the last one is at least a second old |
+//! | 119 | not until one was sent: the last place is for the collection at the end |
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,21 +32,30 @@ use crate::settings::{DEFAULT_BATCH_BYTES, QueueSettings, Signal};
 /// adds one too many, the oldest is dropped: see [`Queue::push_request`].
 #[derive(Debug)]
 pub(crate) struct MetricQueue {
+    /// The queue of requests, for all destinations with this temporality.
     queue: Arc<Queue>,
+    /// Reached for flushes.
     workers: Workers,
+    /// The temporality that the destinations take.
     temporality: Temporality,
+    /// Shared with the other readers.
     overflow: OverflowReports,
+    /// Locked for the whole of a [`push`](Self::push), so that collections are encoded and queued in one order.
     state: Mutex<State>,
 }
 
+/// What changes from one collection to the next.
 #[derive(Debug, Default)]
 struct State {
+    /// The last values of observed counters. Only used for deltas.
     observed_counters: ObservedCounters,
+    /// When a collection was last queued.
     last_push: Option<Instant>,
 }
 
 impl MetricQueue {
-    /// Limits for a queue of collections. `delay` has no meaning there: requests are complete.
+    /// The limits of a queue of collections: 120 of them, and 16 MiB. An item is a whole request here. `delay` has no
+    /// meaning, because requests are complete.
     pub(crate) const LIMITS: QueueSettings = QueueSettings {
         max_items: 120,
         max_bytes: 16 << 20,
@@ -44,9 +64,10 @@ impl MetricQueue {
         delay: Duration::from_secs(60),
     };
 
-    /// For flushes that come through the SDK.
+    /// The limit of flushes that come through the SDK without one of their own.
     pub(crate) const FLUSH_TIMEOUT: Duration = DEFAULT_FLUSH_TIMEOUT;
 
+    /// Creates the queue's recording side. `overflow` is shared by all readers.
     pub(crate) fn new(
         queue: Arc<Queue>,
         workers: Workers,
@@ -56,11 +77,12 @@ impl MetricQueue {
         Self { queue, workers, temporality, overflow, state: Mutex::default() }
     }
 
+    /// Returns the temporality that the reader has to collect with.
     pub(crate) fn temporality(&self) -> Temporality {
         self.temporality
     }
 
-    /// Returns whether the next collection is wanted now: neither is the queue full, nor do some of the last second wait.
+    /// Returns `true` if the next collection may be made now; see the table of this module.
     pub(crate) fn has_room(&self) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match self.queue.waiting_requests() {
@@ -73,7 +95,7 @@ impl MetricQueue {
         }
     }
 
-    /// Appends a collection.
+    /// Encodes and appends a collection. One without data points is left out.
     pub(crate) fn push(&self, metrics: &ResourceMetrics) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let counters = (self.temporality == Temporality::Delta).then_some(&mut state.observed_counters);
@@ -86,6 +108,7 @@ impl MetricQueue {
         self.overflow.report(overflowing);
     }
 
+    /// Sends everything queued, and waits for it. Collecting first is the reader's part.
     pub(crate) fn flush(&self, timeout: Duration) -> OTelSdkResult {
         self.workers.flush_for_sdk(Signal::Metrics, timeout)
     }
@@ -94,11 +117,14 @@ impl MetricQueue {
 /// Reports each stream with too many attribute sets once, for all readers together. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct OverflowReports {
+    /// The streams that were reported, as `(scope, instrument)`. Their number is bounded by that of the instruments.
     reported: Arc<Mutex<HashSet<(String, String)>>>,
+    /// Gets the warnings.
     diagnostics: Diagnostics,
 }
 
 impl OverflowReports {
+    /// Creates the reports before the first one.
     pub(crate) fn new(diagnostics: Diagnostics) -> Self {
         Self { reported: Arc::default(), diagnostics }
     }
@@ -121,8 +147,10 @@ impl OverflowReports {
     }
 }
 
-/// So many collections may wait at whatever distance.
+/// The number of waiting collections up to which another one is made at any time.
 const MANY_WAITING: usize = 4;
+/// The least time between two collections if more wait: an outage must not fill the queue with those of a few seconds.
 const DISTANCE_IF_MANY_WAIT: Duration = Duration::from_secs(1);
+/// What to check, in the warning.
 const OVERFLOW_ADVICE: &str =
     "are there ids or addresses among its attributes? a view can raise the limit of 2000 or drop attributes";

@@ -1,4 +1,7 @@
 //! The SDK's spans, on their way into the queue.
+//!
+//! Spans of `tracing` come here only if the user added span processors; otherwise the bridge encodes them itself. Spans
+//! of the OpenTelemetry API, and with them those of calls, always do.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,34 +19,41 @@ use crate::settings::Signal;
 use crate::settings::SpanLimitSettings;
 
 /// Encodes each sampled span when it ends, on the thread that ends it, straight into the queue.
+///
+/// It is the last processor of the provider. Spans that are not sampled pass it without a trace.
 #[derive(Debug)]
 pub(crate) struct SpanQueue {
+    /// The queue of spans, for all destinations.
     queue: Arc<Queue>,
+    /// Reached for flushes.
     workers: Workers,
+    /// The limits of attributes, events and links.
     limits: SpanLimitSettings,
     /// Trace ids are random, which the SDK does not note in the flags of root spans.
     has_random_ids: bool,
-    /// Sampled spans that have started and not ended.
+    /// Sampled spans that have started and not ended. Shared with the bridge, which counts its own, and reported as
+    /// `open_spans`.
     open: Arc<AtomicU64>,
 }
 
 impl SpanQueue {
+    /// Creates the processor; the queue and the workers exist already.
     pub(crate) fn new(queue: Arc<Queue>, workers: Workers, limits: SpanLimitSettings) -> Self {
         Self { queue, workers, limits, has_random_ids: false, open: Arc::default() }
     }
 
-    /// Marks the trace ids of root spans as random.
+    /// Marks the trace ids of root spans as random. False with an id generator of the user, which may do anything.
     pub(crate) fn with_random_ids(self, has_random_ids: bool) -> Self {
         Self { has_random_ids, ..self }
     }
 
-    /// Counts open spans here.
+    /// Counts open spans in `open`, together with others.
     pub(crate) fn with_open_spans(self, open: Arc<AtomicU64>) -> Self {
         Self { open, ..self }
     }
 }
 
-/// Returns the context with [`RANDOM_TRACE_ID`].
+/// Returns the context with [`RANDOM_TRACE_ID`], and unchanged otherwise.
 pub(crate) fn with_random_flag(context: &SpanContext) -> SpanContext {
     SpanContext::new(
         context.trace_id(),

@@ -1,11 +1,17 @@
 //! Whether this process is a fork of the one in which something was created.
+//!
+//! Everything that owns a thread, or shares a lock with one, keeps a [`Fork`] and asks it first.
+//!
+//! | in the child | instead |
+//! |---|---|
+//! | join a thread, wait for its answer | return at once |
+//! | push into a queue that a thread empties | pass it to the queue that was built in the child, or count it as dropped |
+//! | lock a mutex that a thread may have held | [`ForkMutex`](super::ForkMutex) |
+//! | drop a handle | forget it: its channels may be locked as well |
 
 use forkguard::Guard;
 
-/// Remembers the process that created it.
-///
-/// A child has a copy of all memory, but only the thread that called `fork`: none of our threads runs in it, and a lock
-/// that one of them held stays locked.
+/// The process in which it was created.
 #[derive(Clone, Debug)]
 pub(crate) struct Fork(Option<Guard>);
 
@@ -16,6 +22,7 @@ impl Default for Fork {
 }
 
 impl Fork {
+    /// Creates a mark of this process. A clone marks the same process, not the one that clones.
     pub(crate) fn new() -> Self {
         // Without a handler a child is not noticed; that is no reason to fail.
         Self(Guard::try_new().ok())

@@ -1,4 +1,10 @@
 //! A mutex that a forked process can lock.
+//!
+//! ```text
+//! lock ─▶ same process ─────────────────────────▶ value
+//!     └─▶ child ─▶ try for MAX_WAIT ─ free ─────▶ value        (its holder, if any, lives in the child)
+//!                                   └ locked ───▶ replacement  (from now on, for every caller in this child)
+//! ```
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
@@ -12,22 +18,28 @@ use super::Fork;
 /// the value as it is.
 #[derive(Debug)]
 pub(crate) struct ForkMutex<T> {
+    /// The value, as long as it can be locked.
     value: Mutex<T>,
+    /// The process in which the mutex was created.
     fork: Fork,
     /// Replaces `value` in a child in which that stays locked.
     replacement: OnceLock<Box<Self>>,
 }
 
 impl<T: Default> ForkMutex<T> {
+    /// Creates an unlocked mutex of this process.
     pub(crate) fn new(value: T) -> Self {
         Self { value: Mutex::new(value), fork: Fork::new(), replacement: OnceLock::new() }
     }
 
-    /// Returns `true` in a child of the process in which this was created.
+    /// Returns `true` in a child of the process in which this was created. Values that describe threads or sockets are
+    /// then those of the parent.
     pub(crate) fn is_inherited(&self) -> bool {
         self.fork.is_child()
     }
 
+    /// Locks the value. Waits for as long as it takes in the process that created the mutex, and at most [`MAX_WAIT`]
+    /// for the inherited value in a child.
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         match self.fork.is_child() {
             true => self.lock_in_child(),
@@ -43,7 +55,7 @@ impl<T: Default> ForkMutex<T> {
         self.value.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the value that of this process, a child.
+    /// Makes this process, a child, the one that the mutex belongs to, and the replacement its value.
     #[cold]
     fn adopt(&mut self) {
         while let Some(replacement) = self.replacement.take() {
@@ -52,7 +64,8 @@ impl<T: Default> ForkMutex<T> {
         self.fork = Fork::new();
     }
 
-    /// Other threads of the child hold the lock for moments only.
+    /// Locks the inherited value, or the replacement if that stays locked. Other threads of the child hold the lock for
+    /// moments only.
     #[cold]
     fn lock_in_child(&self) -> MutexGuard<'_, T> {
         let deadline = Instant::now() + MAX_WAIT;
@@ -74,5 +87,5 @@ impl<T: Default> Default for ForkMutex<T> {
     }
 }
 
-/// How long a child waits for a lock before it takes it for one that stays locked.
+/// The time after which a child regards a lock as one that is never released.
 const MAX_WAIT: Duration = Duration::from_millis(50);

@@ -6,6 +6,17 @@
 //! | Does it run code of the program and of the SDK in turns? | [`on_background_thread`] |
 //! | Is this a forked child, in which none of the threads runs? | [`Fork::is_child`] |
 //! | Can a forked child lock what one of the threads had locked? | [`ForkMutex`] |
+//!
+//! | thread | role | started by |
+//! |---|---|---|
+//! | `otel-export`, and helpers of its runtime | I/O | the exporter |
+//! | `otel-scrape`, `otel-prometheus` | I/O | the Prometheus exporter |
+//! | the writer of log lines | line writer | the log output |
+//! | collection, flush, shutdown | background | the metric reader, the guard |
+//! | everything else | none | the program |
+//!
+//! The role is a thread-local value that is set once, at the start of the thread. Reading it costs no more than reading
+//! a variable, which matters: every span and every event asks.
 
 mod fork;
 mod fork_mutex;
@@ -56,14 +67,20 @@ pub(crate) fn become_background_thread() {
     ROLE.set(Role::Background);
 }
 
+/// What the current thread is for.
 #[derive(Clone, Copy, PartialEq)]
 enum Role {
+    /// A thread of the program.
     None,
+    /// Runs code of the program and of the SDK in turns, with a limit of time.
     Background,
+    /// Sends telemetry, or answers scrapes.
     Io,
+    /// Writes log lines.
     LineWriter,
 }
 
 thread_local! {
+    /// [`Role::None`], unless one of the functions above was called on this thread.
     static ROLE: Cell<Role> = const { Cell::new(Role::None) };
 }

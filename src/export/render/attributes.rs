@@ -1,4 +1,7 @@
 //! Attributes as text.
+//!
+//! Values are shown as they would be written in code, without quotes around strings. This is for people: the form
+//! cannot be read back, because a string may look like a number.
 
 use std::fmt::Write as _;
 
@@ -6,10 +9,10 @@ use super::{messages, text};
 use crate::export::encode::{WireValue, fields};
 use crate::export::render::terminal::escape;
 
-/// A key, and the text of its value.
+/// A key, and the text of its value. Neither is escaped yet.
 pub(crate) type Attribute = (String, String);
 
-/// Reads the attributes that a message has in the fields of this number.
+/// Reads the attributes that a message has in the fields of this number, in their order.
 pub(in crate::export) fn decode(message: &[u8], number: u32) -> Vec<Attribute> {
     messages(message, number).map(pair).collect()
 }
@@ -20,22 +23,23 @@ pub(super) fn pair(encoded: &[u8]) -> Attribute {
     (key, messages(encoded, 2).last().map(value_text).unwrap_or_default())
 }
 
-/// `key=value key=value`.
+/// Returns `key=value key=value`, in the order of export.
 #[cfg(feature = "testing")]
 pub(crate) fn line(attributes: &[Attribute]) -> String {
     line_of(attributes.iter())
 }
 
-/// `key=value key=value`, in the order of the keys, which tells sets of attributes apart: the order in which a series is exported
-/// may change.
+/// Returns `key=value key=value`, in the order of the keys.
+///
+/// It identifies a set of attributes: the order in which those of a series are exported may change.
 pub(super) fn sorted_line(attributes: &[Attribute]) -> String {
     let mut sorted: Vec<_> = attributes.iter().collect();
     sorted.sort();
     line_of(sorted.into_iter())
 }
 
-/// `key=value key=value`, without what says nothing beside the title of a span or record: the title again, the method, addresses,
-/// source code locations, stack traces.
+/// Returns `key=value key=value`, without what adds nothing to the title of a span or record: the title again, the
+/// method, addresses, source code locations, stack traces.
 pub(super) fn short_line(attributes: &[Attribute], title: &str) -> String {
     let is_quiet = |key: &str| QUIET.iter().any(|prefix| key.starts_with(prefix));
     line_of(attributes.iter().filter(|(key, value)| !is_quiet(key) && value != title))
@@ -46,13 +50,13 @@ fn line_of<'a>(attributes: impl Iterator<Item = &'a Attribute>) -> String {
     attributes.map(|(key, value)| format!("{}={}", shown(key), shown(value))).collect::<Vec<_>>().join(" ")
 }
 
-/// Text in one line that cannot act on the terminal.
+/// Returns the text in one line that cannot act on a terminal.
 pub(super) fn shown(text: &str) -> String {
     escape(text, "\\n")
 }
 
-/// The printed form of an encoded `AnyValue`: `text`, `42`, `true`, `[1, 2]`, `{a: 1}`, bytes in hexadecimal. Empty if
-/// there is no value.
+/// Returns the printed form of an encoded `AnyValue`: `text`, `42`, `true`, `[1, 2]`, `{a: 1}`, bytes in hexadecimal.
+/// Empty if there is no value.
 pub(crate) fn value_text(value: &[u8]) -> String {
     let list = |values: &[u8]| messages(values, 1).map(value_text).collect::<Vec<_>>().join(", ");
     let map = |pairs: &[u8]| {
@@ -71,7 +75,7 @@ pub(crate) fn value_text(value: &[u8]) -> String {
     }
 }
 
-/// Lower case, as ids are written.
+/// Returns the bytes as hexadecimal digits in lower case, as ids are written.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a `String` cannot fail.
@@ -80,7 +84,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Prefixes of keys. Attributes that the user requested, such as captured headers, are not among them.
+/// The prefixes of keys that [`short_line`] leaves out. Attributes that the user requested, such as captured headers,
+/// are not among them.
 const QUIET: [&str; 8] = [
     "rpc.system",
     "rpc.service",

@@ -7,21 +7,28 @@ use super::attributes::{self, Attribute, value_text};
 use super::text;
 use crate::export::encode::{WireValue, fields};
 
-/// A span that was encoded.
+/// A span, decoded from its encoded form.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Span {
+    /// 16 bytes; anything else comes from a peer that is no exporter of ours.
     pub(crate) trace_id: Vec<u8>,
+    /// 8 bytes.
     pub(crate) span_id: Vec<u8>,
+    /// Empty for the root of a trace.
     pub(crate) parent_id: Vec<u8>,
     pub(crate) name: String,
-    /// OTLP's number.
+    /// The number of OTLP's `SpanKind`.
     pub(super) kind: u64,
     /// Nanoseconds since 1970.
     pub(crate) start: u64,
+    /// Nanoseconds since 1970.
     pub(super) end: u64,
     pub(super) attributes: Vec<Attribute>,
+    /// `true` for the status `Error`.
     pub(super) is_error: bool,
+    /// The description of the error; empty without one.
     pub(super) status_message: String,
+    /// The parent is a span of another process.
     is_parent_remote: bool,
 }
 
@@ -63,16 +70,20 @@ impl Span {
     }
 }
 
-/// A log record that was encoded.
+/// A log record, decoded from its encoded form.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LogRecord {
     /// Empty outside of spans.
     pub(crate) trace_id: Vec<u8>,
+    /// Empty outside of spans.
     pub(super) span_id: Vec<u8>,
     /// Nanoseconds since 1970.
     pub(crate) time: u64,
+    /// The number of OTLP's `SeverityNumber`: 1 is TRACE, 9 is INFO, 17 is ERROR.
     pub(super) severity: u64,
+    /// The name of the level.
     pub(super) severity_text: String,
+    /// The message, as text whatever its type was.
     pub(super) body: String,
     pub(super) attributes: Vec<Attribute>,
     /// Its span is exported too.
@@ -105,7 +116,9 @@ impl LogRecord {
     }
 }
 
+/// `STATUS_CODE_ERROR`.
 const STATUS_ERROR: u64 = 2;
+/// The W3C flag of sampled traces.
 const SAMPLED: u32 = 1;
-/// Bits of a span's flags: whether it is known where the parent is, and that it is in another process.
+/// `SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK`: the parent is in another process.
 const PARENT_IS_REMOTE: u32 = 0x200;

@@ -16,44 +16,51 @@ use crate::export::encode::{WireValue, fields, read_varint};
 /// A metric of one collection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metric {
+    /// The name of the instrument, or the one that a view gave it.
     pub(crate) name: String,
+    /// May be empty.
     pub(crate) description: String,
+    /// In UCUM, such as `s` or `By`; empty without one.
     pub(crate) unit: String,
-    /// Its points hold what came since the last collection, not since the start.
+    /// `true` if its points hold what came since the last collection, not since the start.
     pub(crate) is_delta: bool,
-    /// A sum that only grows.
+    /// `true` for a sum that only grows, as that of a counter.
     pub(crate) is_monotonic: bool,
+    /// One for each set of attributes.
     pub(crate) points: Vec<Point>,
 }
 
-/// A data point.
+/// A data point of any kind.
 #[derive(Clone, Debug)]
 pub(crate) struct Point {
+    /// What identifies the series within its metric.
     pub(crate) attributes: Vec<Attribute>,
-    /// Nanoseconds since 1970.
+    /// Nanoseconds since 1970. The time of the collection.
     pub(crate) time: u64,
+    /// The measured value or distribution.
     pub(crate) value: PointValue,
 }
 
 /// The value of a data point.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum PointValue {
+    /// Of a sum or gauge of integers.
     Int(i64),
+    /// Of a sum or gauge of floating-point numbers. NaN if the point has no value.
     Double(f64),
-    /// With explicit buckets.
+    /// A histogram with explicit buckets.
     Histogram {
         count: u64,
         sum: f64,
         /// Upper boundaries; one more bucket is above the last.
         boundaries: Vec<f64>,
+        /// Counts of each bucket, one more than boundaries.
         buckets: Vec<u64>,
     },
-    /// Base-2 exponential.
+    /// A base-2 exponential histogram. Boxed, because it is much larger than the others.
     Exponential(Box<Exponential>),
-    Summary {
-        count: u64,
-        sum: f64,
-    },
+    /// A summary, as other systems produce it. Its quantiles are not read.
+    Summary { count: u64, sum: f64 },
 }
 
 /// A base-2 exponential histogram: bucket `index` holds values up to `2^((index + 1) / 2^scale)`.
@@ -61,16 +68,22 @@ pub(crate) enum PointValue {
 pub(crate) struct Exponential {
     pub(crate) count: u64,
     pub(crate) sum: f64,
+    /// The resolution: buckets grow by the factor `2^(2^-scale)`.
     pub(crate) scale: i32,
+    /// Measurements that were zero, or too close to it.
     pub(crate) zero_count: u64,
+    /// The buckets of positive values.
     pub(crate) positive: Buckets,
+    /// The buckets of negative values, by their absolute value.
     pub(crate) negative: Buckets,
 }
 
 /// Counts of buckets in a row, from the index `offset` on.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Buckets {
+    /// The index of the first bucket.
     pub(crate) offset: i32,
+    /// The counts, one for each index.
     pub(crate) counts: Vec<u64>,
 }
 
@@ -177,7 +190,7 @@ impl Buckets {
     }
 }
 
-/// All kinds of points have their time in the same field.
+/// Reads the time of a point, which is in the same field for all kinds.
 fn time(point: &[u8]) -> u64 {
     let of_time = |(field, value)| match value {
         WireValue::Fixed64(time) if field == 3 => Some(time),
@@ -186,7 +199,7 @@ fn time(point: &[u8]) -> u64 {
     fields(point).find_map(of_time).unwrap_or_default()
 }
 
-/// All kinds of points that have them have them in the same fields.
+/// Reads count and sum of a point, which are in the same fields for all kinds that have them.
 fn count_and_sum(point: &[u8]) -> (u64, f64) {
     let (mut count, mut sum) = (0, 0.0);
     for field in fields(point) {

@@ -16,6 +16,12 @@
 //!
 //! Fields are read by their numbers in `opentelemetry/proto/*/v1`. A field that is missing has its default, as protobuf
 //! prescribes; one that is malformed ends the reading of its message, without an error: nothing here decides anything.
+//!
+//! | who shows it | what |
+//! |---|---|
+//! | the console exporter | traces as trees, metrics as tables, on standard output |
+//! | `testing::Collector`, `testing::capture` | the same as strings, and single values for assertions |
+//! | the Prometheus exporter | the decoded metrics, in its own format |
 
 mod attributes;
 mod item;
@@ -44,12 +50,12 @@ pub(crate) use self::tree::{record_line, tree};
 
 use super::encode::{WireValue, fields};
 
-/// The items of an export request: spans or log records, each encoded.
+/// Returns the items of an export request: spans or log records, each encoded.
 pub(crate) fn items(request: &[u8]) -> impl Iterator<Item = &[u8]> {
     messages(request, 1).flat_map(|resource| messages(resource, 2)).flat_map(|scope| messages(scope, 2))
 }
 
-/// The metrics of an export request, with the text of their resource and of their scope.
+/// Returns the metrics of an export request, with the text of their resource and the name of their scope.
 pub(crate) fn metrics(request: &[u8]) -> Vec<Collected> {
     let mut all = Vec::new();
     for of_resource in messages(request, 1) {
@@ -68,7 +74,7 @@ pub(crate) fn metrics(request: &[u8]) -> Vec<Collected> {
     all
 }
 
-/// The fields of a message that have this number and hold messages, text or bytes.
+/// Returns the fields of a message that have this number and hold messages, text or bytes.
 pub(super) fn messages(message: &[u8], number: u32) -> impl Iterator<Item = &[u8]> {
     fields(message).filter_map(move |(field, value)| match value {
         WireValue::Bytes(content) if field == number => Some(content),

@@ -16,13 +16,14 @@ use super::attributes::{shown, sorted_line};
 use super::metric::{Metric, Point, PointValue};
 use crate::export::render::terminal::{BOLD, Colors, DIM};
 
-/// A metric, and where it was recorded.
+/// A metric of one collection, and where it was recorded.
 #[derive(Clone, Debug)]
 pub(crate) struct Collected {
     /// The attributes of the resource, as text.
     pub(crate) resource: String,
     /// The name of the instrumentation scope.
     pub(crate) scope: String,
+    /// The metric with its points.
     pub(crate) metric: Metric,
 }
 
@@ -31,27 +32,25 @@ pub(crate) struct Collected {
 /// Two series of the same name in different scopes or resources stay apart, though the table does not show these.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Series {
+    /// The name of the metric.
     name: String,
+    /// The attributes of the point, in the order of their keys.
     attributes: String,
+    /// The name of the instrumentation scope.
     scope: String,
+    /// The attributes of the resource.
     resource: String,
 }
 
 /// The value of a series.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum SeriesValue {
+    /// Of a sum or gauge.
     Number(f64),
-    Histogram {
-        count: u64,
-        sum: f64,
-        boundaries: Vec<f64>,
-        buckets: Vec<u64>,
-    },
-    /// What has no explicit buckets.
-    Distribution {
-        count: u64,
-        sum: f64,
-    },
+    /// With explicit buckets, one more than boundaries.
+    Histogram { count: u64, sum: f64, boundaries: Vec<f64>, buckets: Vec<u64> },
+    /// A distribution without explicit buckets: an exponential histogram or a summary.
+    Distribution { count: u64, sum: f64 },
 }
 
 impl SeriesValue {
@@ -71,7 +70,8 @@ impl SeriesValue {
         }
     }
 
-    /// Adds what another collection, or another series, has. Buckets with other boundaries cannot be added.
+    /// Adds what another collection, or another series, has. Buckets with other boundaries cannot be added. Values of
+    /// different kinds are left as they are.
     pub(crate) fn add(&mut self, other: &Self) {
         match (self, other) {
             (Self::Number(sum), Self::Number(value)) => *sum += value,
@@ -93,7 +93,7 @@ impl SeriesValue {
         }
     }
 
-    /// Returns the text of a row. Without boundaries there is only a mean.
+    /// Returns the text of a row: a number, or the count with two quantiles. Without boundaries there is only a mean.
     fn shown(&self) -> String {
         match self {
             Self::Number(value) => value.to_string(),
@@ -112,8 +112,10 @@ fn mean(count: u64, sum: f64) -> String {
     format!("{count} measured, mean {:.4}", if count == 0 { 0.0 } else { sum / count as f64 })
 }
 
-/// The quantile as Prometheus' `histogram_quantile` estimates it: linear within a bucket. `None` without measurements;
-/// the last boundary for what lies above it.
+/// Returns the quantile as Prometheus' `histogram_quantile` estimates it: linear within a bucket, from 0 in the first
+/// one.
+///
+/// `None` without measurements. For what lies above the last boundary, it is that boundary.
 pub(crate) fn quantile(count: u64, boundaries: &[f64], buckets: &[u64], quantile: f64) -> Option<f64> {
     let rank = quantile * count as f64;
     let (mut below, mut lower) = (0.0, 0.0);
@@ -128,8 +130,9 @@ pub(crate) fn quantile(count: u64, boundaries: &[f64], buckets: &[u64], quantile
     (count > 0).then_some(lower)
 }
 
-/// The value of each series now, of the points that `is_wanted`. Of cumulative series the last collection counts, those
-/// of delta series are added up.
+/// Returns the value of each series now, from the points that `is_wanted` selects.
+///
+/// Of cumulative series the last collection counts, and those of delta series are added up.
 pub(crate) fn series(
     collected: &[Collected],
     is_wanted: impl Fn(&Metric, &Point) -> bool,
@@ -158,7 +161,7 @@ pub(crate) fn series(
     series
 }
 
-/// A headline for each metric, and a line for each of its series: the value, then the attributes.
+/// Returns a headline for each metric, and a line for each of its series: the value, then the attributes.
 pub(crate) fn table(collected: &[Collected], colors: Colors) -> String {
     let units: BTreeMap<&str, &str> =
         collected.iter().map(|collected| (&*collected.metric.name, &*collected.metric.unit)).collect();

@@ -1,19 +1,28 @@
 //! Text for people at a terminal: colours, times, and characters that must not act on the terminal.
+//!
+//! Names and values can come from a peer. An escape sequence in them could clear the screen, change the window's title
+//! or fake a line, and bidirectional controls could show a line differently from what it is: [`escape`] makes both
+//! visible.
+//!
+//! Colours are on if the output is a terminal, no setting turns them off (`NO_COLOR`, `no_color`), `TERM` is not
+//! `dumb`, and `CLICOLOR` is not 0.
 
 use std::env;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Whether text is coloured: on a terminal, unless colours are turned off.
+/// The colours of an output, on or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Colors {
+    /// Text is painted with escape sequences.
     On,
+    /// Text is left as it is.
     Off,
 }
 
 impl Colors {
-    /// Returns the colours of an output. `no_color`: they are turned off by the user.
+    /// Returns the colours of an output. `no_color` is `true` if they are turned off by a setting.
     pub(crate) fn new(is_terminal: bool, no_color: bool) -> Self {
         let variable = |name| env::var_os(name);
         let shows = || has_colors(variable("TERM").as_deref(), variable("CLICOLOR").as_deref());
@@ -29,12 +38,12 @@ impl Colors {
     }
 }
 
-/// What a terminal says of itself: <https://bixense.com/clicolors>.
+/// Returns `true` unless the environment declares a terminal without colours: <https://bixense.com/clicolors>.
 fn has_colors(term: Option<&OsStr>, clicolor: Option<&OsStr>) -> bool {
     term != Some(OsStr::new("dumb")) && clicolor != Some(OsStr::new("0"))
 }
 
-/// Returns the time of day, in UTC: `14:20:44.123Z`.
+/// Returns the time of day, in UTC: `14:20:44.123Z`. Times before 1970 are shown as midnight.
 pub(crate) fn time_of_day(time: SystemTime) -> String {
     let day = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let (seconds, millis) = (day.as_secs() % 86_400, day.subsec_millis());
@@ -77,6 +86,7 @@ pub(crate) fn is_harmful(character: char) -> bool {
         )
 }
 
+/// Escape sequences of ANSI (SGR), each in effect until [`RESET`].
 pub(crate) const RED: &str = "\x1b[31m";
 pub(crate) const GREEN: &str = "\x1b[32m";
 pub(crate) const YELLOW: &str = "\x1b[33m";
@@ -84,6 +94,7 @@ pub(crate) const BLUE: &str = "\x1b[34m";
 pub(crate) const MAGENTA: &str = "\x1b[35m";
 pub(crate) const BOLD: &str = "\x1b[1m";
 pub(crate) const DIM: &str = "\x1b[2m";
+/// Ends all colours and styles.
 const RESET: &str = "\x1b[0m";
 
 #[cfg(test)]

@@ -9,6 +9,13 @@
 //!
 //! Spans and records of one trace are sorted by time. Ids come from anywhere, so that no shape of the parents may hang
 //! or overflow: a span that is its own parent is a root, and the depth is limited to the number of spans.
+//!
+//! | entry | placed below |
+//! |---|---|
+//! | a span | its parent, if that is among the spans; otherwise it is a root |
+//! | a log record | its span, if that is among the spans; otherwise it is a root |
+//! | a span that is its own parent | nothing: it is a root |
+//! | spans whose parents form a cycle | nothing: they are not reached from any root, and left out |
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -18,7 +25,7 @@ use super::attributes::{short_line, shown};
 use super::item::{LogRecord, Span};
 use crate::export::render::terminal::{BLUE, BOLD, Colors, DIM, GREEN, MAGENTA, RED, YELLOW};
 
-/// The spans and log records of one trace as a tree; what has no parent among them is a root.
+/// Returns the spans and log records of one trace as a tree. What has no parent among them is a root.
 pub(crate) fn tree(spans: &[Span], records: &[LogRecord], colors: Colors) -> String {
     let mut entries: Vec<_> =
         spans.iter().map(Entry::Span).chain(records.iter().map(Entry::Record)).collect();
@@ -36,11 +43,14 @@ pub(crate) fn tree(spans: &[Span], records: &[LogRecord], colors: Colors) -> Str
 /// A span or a record: a line of the tree.
 #[derive(Clone, Copy)]
 enum Entry<'a> {
+    /// A line with name, kind, duration and error.
     Span(&'a Span),
+    /// A line with severity and message.
     Record(&'a LogRecord),
 }
 
 impl Entry<'_> {
+    /// Returns what entries are sorted by: the start of a span, the time of a record.
     fn time(&self) -> u64 {
         match self {
             Self::Span(span) => span.start,
@@ -61,6 +71,7 @@ impl Entry<'_> {
         matches!(self, Self::Span(span) if span.span_id == span.parent_id)
     }
 
+    /// Returns the entry as text, without the branches before it.
     fn line(&self, colors: Colors) -> String {
         match self {
             Self::Span(span) => span_line(span, colors),
@@ -71,8 +82,11 @@ impl Entry<'_> {
 
 /// The tree under construction.
 struct Tree<'a> {
+    /// All entries, sorted by time.
     entries: &'a [Entry<'a>],
+    /// The colours of names, durations and errors.
     colors: Colors,
+    /// The lines so far.
     text: String,
 }
 
@@ -117,7 +131,7 @@ fn span_line(span: &Span, colors: Colors) -> String {
     with_attributes(line, &short_line(&span.attributes, &span.name), colors)
 }
 
-/// A log record as one line: `· INFO hello  items=3`.
+/// Returns a log record as one line: `· INFO hello  items=3`. The colour is that of its severity.
 pub(crate) fn record_line(record: &LogRecord, colors: Colors) -> String {
     let color = match record.severity {
         17.. => RED,
@@ -136,7 +150,7 @@ fn with_attributes(line: String, attributes: &str, colors: Colors) -> String {
     if attributes.is_empty() { line } else { format!("{line}  {}", colors.paint(DIM, attributes)) }
 }
 
-/// To three significant digits or so: `12.3 ms`.
+/// Returns a duration to three significant digits or so: `12.3 ms`.
 fn rounded(duration: Duration) -> String {
     match duration.as_nanos() {
         nanos @ 0..1_000_000 => format!("{} µs", nanos / 1_000),
