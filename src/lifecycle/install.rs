@@ -129,7 +129,7 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
         has_random_ids,
         layer_env,
         propagator,
-        standard,
+        standard: propagators,
         sampler,
         writes_to_console,
     } = globals;
@@ -144,9 +144,11 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
             &[],
         );
     }
+    let is_propagator_replaced = Arc::new(AtomicBool::new(false));
+    let is_replaced = Arc::clone(&is_propagator_replaced);
     // The SDK logs each change of a global, which is noise at every start.
     dispatcher::with_default(&Dispatch::none(), || {
-        global::set_text_map_propagator(GlobalPropagator(propagator));
+        global::set_text_map_propagator(GlobalPropagator { inner: propagator, is_replaced });
         // Without providers the API still hands contexts on.
         if has_spans {
             let inner = guard.tracer_provider().clone();
@@ -158,8 +160,16 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
     });
     let tracer_provider = has_spans.then(|| guard.tracer_provider().clone());
     start_line.write(&guard.running().filters.lines, &diagnostics);
-    Installed { tracer_provider, has_random_ids, sampler, layer_env, propagators: standard, diagnostics }
-        .set();
+    Installed {
+        tracer_provider,
+        has_random_ids,
+        sampler,
+        layer_env,
+        propagators,
+        is_propagator_replaced,
+        diagnostics,
+    }
+    .set();
     if !is_first {
         return;
     }

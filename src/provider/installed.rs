@@ -6,8 +6,8 @@
 //! What is read here is read on each first call of a layer and, for propagators, on each call: all of it is behind a
 //! `OnceLock` and an atomic flag, without a lock.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use opentelemetry::Context;
 use opentelemetry::propagation::text_map_propagator::FieldIter;
@@ -33,6 +33,8 @@ pub(crate) struct Installed {
     pub(crate) layer_env: Option<Env>,
     /// The standard propagators of the global propagator, if it has no others.
     pub(crate) propagators: Option<Standard>,
+    /// Another propagator was made global after that of this installation.
+    pub(crate) is_propagator_replaced: Arc<AtomicBool>,
     /// Where layers log what is wrong with their options.
     pub(crate) diagnostics: Diagnostics,
 }
@@ -57,7 +59,8 @@ impl Installed {
     /// A program that makes another propagator global after `build()` must get that one: the drop of
     /// [`GlobalPropagator`], which the API's replacement causes, turns the direct way off for good.
     pub(crate) fn propagators() -> Option<Standard> {
-        Self::get()?.propagators.filter(|_| !PROPAGATOR_REPLACED.load(Ordering::Relaxed))
+        let installed = Self::get()?;
+        installed.propagators.filter(|_| !installed.is_propagator_replaced.load(Ordering::Relaxed))
     }
 
     /// Stores the installation, in a forked child in place of the parent's.
@@ -81,29 +84,31 @@ struct Slot {
 
 /// The propagator that is made global. Once another one is, this one is dropped.
 #[derive(Debug)]
-pub(crate) struct GlobalPropagator(pub(crate) TextMapCompositePropagator);
+pub(crate) struct GlobalPropagator {
+    pub(crate) inner: TextMapCompositePropagator,
+    /// Of the [`Installed`] that it belongs to: a forked child replaces that of its parent.
+    pub(crate) is_replaced: Arc<AtomicBool>,
+}
 
 impl TextMapPropagator for GlobalPropagator {
     fn inject_context(&self, context: &Context, injector: &mut dyn Injector) {
-        self.0.inject_context(context, injector);
+        self.inner.inject_context(context, injector);
     }
 
     fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
-        self.0.extract_with_context(context, extractor)
+        self.inner.extract_with_context(context, extractor)
     }
 
     fn fields(&self) -> FieldIter<'_> {
-        self.0.fields()
+        self.inner.fields()
     }
 }
 
 impl Drop for GlobalPropagator {
     fn drop(&mut self) {
-        PROPAGATOR_REPLACED.store(true, Ordering::Relaxed);
+        self.is_replaced.store(true, Ordering::Relaxed);
     }
 }
 
 /// Never cleared: after the end of telemetry its providers do nothing, and a second `build()` is an error.
 static INSTALLED: OnceLock<Slot> = OnceLock::new();
-/// Another propagator was made global after ours.
-static PROPAGATOR_REPLACED: AtomicBool = AtomicBool::new(false);
