@@ -29,6 +29,12 @@ impl EventException {
         search.found
     }
 
+    /// Returns `true` if the error in the field `name` takes the place of the one in the field `earlier`. Of fields with
+    /// one name the last counts.
+    pub(crate) fn counts(name: &str, earlier: Option<&str>) -> bool {
+        earlier.is_none_or(|earlier| name == ERROR_FIELD || name == earlier)
+    }
+
     /// Returns `true` if the event has an exception.
     pub(crate) fn is_some(&self) -> bool {
         self.error.is_some()
@@ -54,9 +60,8 @@ struct Search<'a> {
 impl Visit for Search<'_> {
     fn record_error(&mut self, field: &Field, _: &(dyn Error + 'static)) {
         let name = field.name();
-        // Of fields with one name the last counts.
-        let counts = self.found.error.is_none_or(|(_, earlier)| name == ERROR_FIELD || name == earlier);
-        if counts && !(self.is_redacted)(name) {
+        let earlier = self.found.error.map(|(_, earlier)| earlier);
+        if EventException::counts(name, earlier) && !(self.is_redacted)(name) {
             self.found.error = Some((field.index(), name));
         }
     }

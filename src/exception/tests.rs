@@ -120,3 +120,34 @@ fn the_stack_trace_is_the_chain_of_causes_and_the_backtrace_that_the_error_shows
     assert_eq!(trace(&Dynamic("cannot load", None)), "cannot load\nStack backtrace:\n   0: main");
     assert_eq!(stacktrace(&OrderError::OutOfStock { item: 7 }), None);
 }
+
+#[test]
+fn a_panic_while_an_event_is_written_leaves_no_texts_of_its_errors() {
+    struct Counts(std::cell::Cell<u32>);
+    impl fmt::Debug for Counts {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("Counts")
+        }
+    }
+    impl fmt::Display for Counts {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.set(self.0.get() + 1);
+            write!(f, "text {}", self.0.get())
+        }
+    }
+    impl Error for Counts {}
+    fn panics(work: impl FnOnce()) {
+        assert!(catch_unwind(AssertUnwindSafe(work)).is_err());
+    }
+    let error = Counts(std::cell::Cell::new(0));
+    panics(|| {
+        once_per_event(|| {
+            assert_eq!(describe(&error).message, "text 1");
+            panic!("on purpose")
+        });
+    });
+    assert_eq!(describe(&error).message, "text 2");
+    assert_eq!(describe(&error).message, "text 3");
+    panics(|| with_text(&error, |_| panic!("on purpose")));
+    once_per_event(|| assert_eq!(describe(&error).message, "text 5"));
+}

@@ -125,19 +125,37 @@ pub(crate) fn describe(error: &(dyn Error + 'static)) -> Rc<ErrorText> {
 /// Runs `f`, in which each error value is formatted once. The values must live as long as `f` runs.
 pub(crate) fn once_per_event<T>(f: impl FnOnce() -> T) -> T {
     let outer = TEXTS.try_with(|texts| texts.current.replace(Some(texts.prepared.take()))).ok();
-    let result = f();
-    if let Some(outer) = outer {
-        let _ = TEXTS.try_with(|texts| texts.current.replace(outer));
+    let _restore = Restore(outer);
+    f()
+}
+
+/// Puts the texts of the event around another one back, after a panic as well: they refer to values that live as long as
+/// their event is written.
+struct Restore(Option<Option<Texts>>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        if let Some(outer) = self.0.take() {
+            let _ = TEXTS.try_with(|texts| texts.current.replace(outer));
+        }
     }
-    result
 }
 
 /// Runs `emit`, which emits an event about `error`, with the error's text. The event uses the same text.
 pub(crate) fn with_text(error: &(dyn Error + 'static), emit: impl FnOnce(&ErrorText)) {
     let text = describe(error);
     let _ = TEXTS.try_with(|texts| texts.prepared.replace(vec![(error, Rc::clone(&text))]));
+    let _forget = Forget;
     emit(&text);
-    let _ = TEXTS.try_with(|texts| texts.prepared.take());
+}
+
+/// Removes a prepared text that no event has taken, after a panic as well.
+struct Forget;
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        let _ = TEXTS.try_with(|texts| texts.prepared.take());
+    }
 }
 
 /// A text that nothing refers to any more, or a new one.
