@@ -169,6 +169,9 @@ impl TelemetryGuard {
 
     /// Returns a tracer whose instrumentation scope has this name, by convention that of the crate or module.
     ///
+    /// It is the SDK's, which sets the *random* flag (W3C Trace Context, level 2) on no root. Roots of
+    /// `opentelemetry::global::tracer`, of `tracing` and of calls have it.
+    ///
     /// ```
     /// use telemetry_bootstrap::opentelemetry::trace::Tracer as _;
     ///
