@@ -38,6 +38,6 @@ pub(crate) use ids::RandomIds;
 pub(crate) use log::logger_provider;
 pub use metrics::{TelemetryMeterProvider, duration_histogram};
 pub(crate) use metrics::{built_in, meter_provider};
-pub(crate) use sampler::CustomSampler;
+pub(crate) use sampler::{CustomSampler, SamplingShortcut};
 pub(crate) use shared_sampler::SharedSampler;
 pub(crate) use trace::tracer_provider;

@@ -20,54 +20,72 @@ use super::ids::RandomIds;
 use crate::export::RANDOM_TRACE_ID;
 use crate::settings::{ParentSampling, SamplerSetting};
 
-/// Which spans are known not to be sampled, without a call of the sampler. Such a span costs only its ids.
+/// What is known of a sampler's decisions without a call. A span that is known not to be sampled costs only its ids.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum SamplingShortcut {
-    /// No span: the sampler is called for all.
+pub(crate) struct SamplingShortcut {
+    pub(super) dropped: Dropped,
+    pub(super) kept: Kept,
+}
+
+/// Which spans are known not to be sampled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Dropped {
     #[default]
     None,
     /// Children of a span that is not sampled.
-    DropUnsampledParent,
-    /// All spans.
-    DropAll,
+    UnsampledParent,
+    All,
+}
+
+/// Which spans are known to be sampled, with the trace state of their parent and without further attributes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kept {
+    #[default]
+    None,
+    /// Children of a sampled span.
+    SampledParent,
+    /// Those and roots.
+    SampledParentAndRoots,
 }
 
 impl SamplingShortcut {
     /// Returns the shortcut of a setting. `custom` is the sampler that was set in code, and counts only if the
     /// setting says so: the environment can replace it.
     pub(crate) fn new(setting: &SamplerSetting, custom: Option<&CustomSampler>) -> Self {
-        match setting {
-            SamplerSetting::AlwaysOn | SamplerSetting::TraceIdRatio(_) => Self::None,
-            SamplerSetting::Custom => custom.map_or(Self::DropUnsampledParent, |custom| custom.shortcut),
-            SamplerSetting::AlwaysOff => Self::DropAll,
-            SamplerSetting::ParentBasedAlwaysOn
-            | SamplerSetting::ParentBasedAlwaysOff
-            | SamplerSetting::ParentBasedTraceIdRatio(_) => Self::DropUnsampledParent,
-            SamplerSetting::ParentBased(samplers) => {
-                let is_off = |setting| matches!(setting, &SamplerSetting::AlwaysOff);
-                match is_off(&samplers.local_not_sampled) && is_off(&samplers.remote_not_sampled) {
-                    true => Self::DropUnsampledParent,
-                    false => Self::None,
-                }
-            }
+        match (setting, custom) {
+            (SamplerSetting::Custom, Some(custom)) => custom.shortcut,
+            _ => Self { dropped: Dropped::from_setting(setting), kept: Kept::from_setting(setting) },
         }
     }
 
     /// Returns the shortcut of a sampler that was set in code.
     fn from_custom(sampler: &dyn Any) -> Self {
-        match sampler.downcast_ref() {
-            Some(Sampler::ParentBased(_)) => Self::DropUnsampledParent,
-            Some(Sampler::AlwaysOff) => Self::DropAll,
-            _ => Self::None,
-        }
+        let (dropped, kept) = match sampler.downcast_ref() {
+            // Which the sampler of roots is shows in its `Debug` form alone.
+            Some(Sampler::ParentBased(_)) => (Dropped::UnsampledParent, Kept::SampledParent),
+            Some(Sampler::AlwaysOff) => (Dropped::All, Kept::None),
+            Some(Sampler::AlwaysOn) => (Dropped::None, Kept::SampledParentAndRoots),
+            _ => (Dropped::None, Kept::None),
+        };
+        Self { dropped, kept }
     }
 
     /// Returns `true` if no child of this span is sampled; for an invalid span context, if no root is sampled.
     pub(crate) fn drops_child_of(self, parent: &SpanContext) -> bool {
-        match self {
-            Self::None => false,
-            Self::DropUnsampledParent => parent.is_valid() && !parent.is_sampled(),
-            Self::DropAll => true,
+        match self.dropped {
+            Dropped::None => false,
+            Dropped::UnsampledParent => parent.is_valid() && !parent.is_sampled(),
+            Dropped::All => true,
+        }
+    }
+
+    /// Returns `true` if each child of this span is sampled, with its trace state and without further attributes; for an
+    /// invalid span context, each root.
+    pub(crate) fn keeps_child_of(self, parent: &SpanContext) -> bool {
+        match self.kept {
+            Kept::None => false,
+            Kept::SampledParent => parent.is_valid() && parent.is_sampled(),
+            Kept::SampledParentAndRoots => !parent.is_valid() || parent.is_sampled(),
         }
     }
 
@@ -87,22 +105,51 @@ impl SamplingShortcut {
         };
         Some(child)
     }
+
+    /// The shortcut as a number, for an atomic value.
+    pub(super) fn to_number(self) -> u8 {
+        self.dropped as u8 | (self.kept as u8) << 2
+    }
+
+    /// The shortcut of a number.
+    pub(super) fn from_number(number: u8) -> Self {
+        let dropped = match number & 3 {
+            1 => Dropped::UnsampledParent,
+            2 => Dropped::All,
+            _ => Dropped::None,
+        };
+        let kept = match number >> 2 {
+            1 => Kept::SampledParent,
+            2 => Kept::SampledParentAndRoots,
+            _ => Kept::None,
+        };
+        Self { dropped, kept }
+    }
 }
 
-/// Which spans are known to be sampled, with the trace state of their parent and without further attributes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Kept {
-    #[default]
-    None,
-    /// Children of a sampled span.
-    SampledParent,
-    /// Those and roots.
-    SampledParentAndRoots,
+impl Dropped {
+    fn from_setting(setting: &SamplerSetting) -> Self {
+        match setting {
+            SamplerSetting::AlwaysOn | SamplerSetting::TraceIdRatio(_) => Self::None,
+            SamplerSetting::AlwaysOff => Self::All,
+            SamplerSetting::Custom
+            | SamplerSetting::ParentBasedAlwaysOn
+            | SamplerSetting::ParentBasedAlwaysOff
+            | SamplerSetting::ParentBasedTraceIdRatio(_) => Self::UnsampledParent,
+            SamplerSetting::ParentBased(samplers) => {
+                let is_off = |setting| matches!(setting, &SamplerSetting::AlwaysOff);
+                match is_off(&samplers.local_not_sampled) && is_off(&samplers.remote_not_sampled) {
+                    true => Self::UnsampledParent,
+                    false => Self::None,
+                }
+            }
+        }
+    }
 }
 
 impl Kept {
     /// Of a setting; in place of a custom sampler the default.
-    pub(super) fn from_setting(setting: &SamplerSetting) -> Self {
+    fn from_setting(setting: &SamplerSetting) -> Self {
         match setting {
             SamplerSetting::AlwaysOn | SamplerSetting::ParentBasedAlwaysOn | SamplerSetting::Custom => {
                 Self::SampledParentAndRoots
@@ -115,25 +162,6 @@ impl Kept {
             }
         }
     }
-
-    /// Of a sampler that was set in code.
-    fn from_custom(sampler: &dyn Any) -> Self {
-        match sampler.downcast_ref() {
-            Some(Sampler::AlwaysOn) => Self::SampledParentAndRoots,
-            // Which the sampler of roots is shows in its `Debug` form alone.
-            Some(Sampler::ParentBased(_)) => Self::SampledParent,
-            _ => Self::None,
-        }
-    }
-
-    /// Returns `true` if each child of this span is known to be sampled; for an invalid span context, each root.
-    pub(super) fn includes_child_of(self, parent: &SpanContext) -> bool {
-        match self {
-            Self::None => false,
-            Self::SampledParent => parent.is_valid() && parent.is_sampled(),
-            Self::SampledParentAndRoots => !parent.is_valid() || parent.is_sampled(),
-        }
-    }
 }
 
 /// A sampler that was set in code.
@@ -141,7 +169,6 @@ impl Kept {
 pub(crate) struct CustomSampler {
     pub(super) sampler: Arc<dyn ShouldSample>,
     shortcut: SamplingShortcut,
-    pub(super) kept: Kept,
     /// It is one of the SDK's.
     pub(super) is_built_in: bool,
 }
@@ -155,12 +182,16 @@ impl CustomSampler {
             built_in => built_in.is_some(),
         };
         let shortcut = SamplingShortcut::from_custom(any);
-        Self { is_built_in, shortcut, kept: Kept::from_custom(any), sampler: Arc::new(sampler) }
+        Self { is_built_in, shortcut, sampler: Arc::new(sampler) }
     }
 }
 
-/// The root sampler of a `ParentBased` one is a trait object, which shows its type only in its `Debug` form.
+/// The root sampler of a `ParentBased` one is a trait object without a way to its type. The SDK's has the size of its
+/// type and one of these `Debug` forms; a sampler of the user that has both would have to wrap it.
 fn is_built_in_root(root: &dyn ShouldSample) -> bool {
+    if size_of_val(root) != size_of::<Sampler>() || align_of_val(root) != align_of::<Sampler>() {
+        return false;
+    }
     let name = format!("{root:?}");
     ["AlwaysOn", "AlwaysOff"].contains(&name.as_str()) || name.starts_with("TraceIdRatioBased(")
 }
@@ -237,99 +268,4 @@ fn parent_based(root: Sampler) -> Sampler {
 }
 
 #[cfg(test)]
-mod tests {
-    use opentelemetry::trace::{SpanId, TraceFlags, TraceId};
-    use opentelemetry_sdk::trace::SamplingDecision;
-
-    use super::*;
-    use crate::provider::SharedSampler;
-
-    fn parent(flags: u8) -> SpanContext {
-        let flags = TraceFlags::new(flags);
-        SpanContext::new(TraceId::from(1), SpanId::from(2), flags, true, "a=1".parse().unwrap())
-    }
-
-    fn custom(sampler: impl ShouldSample + 'static) -> SamplingShortcut {
-        SamplingShortcut::new(&SamplerSetting::Custom, Some(&CustomSampler::new(sampler)))
-    }
-
-    #[test]
-    fn built_in_samplers_have_a_shortcut() {
-        assert_eq!(custom(Sampler::AlwaysOff), SamplingShortcut::DropAll);
-        assert_eq!(custom(parent_based(Sampler::AlwaysOn)), SamplingShortcut::DropUnsampledParent);
-        assert_eq!(custom(Sampler::AlwaysOn), SamplingShortcut::None);
-        assert_eq!(custom(Sampler::TraceIdRatioBased(0.0)), SamplingShortcut::None);
-        assert_eq!(SamplingShortcut::new(&SamplerSetting::AlwaysOn, None), SamplingShortcut::None);
-        // The environment takes precedence.
-        let replaced = CustomSampler::new(Sampler::AlwaysOff);
-        assert_eq!(
-            SamplingShortcut::new(&SamplerSetting::TraceIdRatio(0.5), Some(&replaced)),
-            SamplingShortcut::None
-        );
-    }
-
-    #[test]
-    fn shortcuts_decide_only_what_is_certain() {
-        let sampled = parent(1);
-        for (shortcut, parent, decided) in [
-            (SamplingShortcut::None, &parent(0), false),
-            (SamplingShortcut::DropUnsampledParent, &parent(0), true),
-            (SamplingShortcut::DropUnsampledParent, &sampled, false),
-            (SamplingShortcut::DropUnsampledParent, &SpanContext::NONE, false),
-            (SamplingShortcut::DropAll, &sampled, true),
-            (SamplingShortcut::DropAll, &SpanContext::NONE, true),
-        ] {
-            assert_eq!(shortcut.unsampled_child_of(parent).is_some(), decided, "{shortcut:?}, {parent:?}");
-        }
-    }
-
-    #[test]
-    fn spans_that_are_known_to_be_sampled_are_those_that_the_sampler_samples() {
-        let settings = [
-            SamplerSetting::AlwaysOn,
-            SamplerSetting::AlwaysOff,
-            SamplerSetting::TraceIdRatio(0.0),
-            SamplerSetting::ParentBasedAlwaysOn,
-            SamplerSetting::ParentBasedAlwaysOff,
-            SamplerSetting::ParentBasedTraceIdRatio(0.0),
-            SamplerSetting::Custom,
-        ];
-        let of_settings = settings.map(|setting| SharedSampler::new(&setting, None));
-        let of_code = [
-            Sampler::AlwaysOn,
-            Sampler::AlwaysOff,
-            Sampler::TraceIdRatioBased(0.0),
-            parent_based(Sampler::AlwaysOn),
-            parent_based(Sampler::AlwaysOff),
-        ]
-        .map(|it| SharedSampler::new(&SamplerSetting::Custom, Some(CustomSampler::new(it))));
-        let mut known = 0;
-        for sampler in of_settings.iter().chain(&of_code) {
-            for parent in [parent(0), parent(1), SpanContext::NONE] {
-                let around = Context::new().with_remote_span_context(parent.clone());
-                let (id, kind) = (TraceId::from(1), SpanKind::Internal);
-                let sampler = sampler.current();
-                let result = sampler.should_sample(Some(&around), id, "", &kind, &[], &[]);
-                if sampler.keeps_child_of(&parent) {
-                    known += 1;
-                    assert_eq!(result.decision, SamplingDecision::RecordAndSample, "{sampler:?}, {parent:?}");
-                    assert_eq!(result.trace_state, *parent.trace_state(), "{sampler:?}, {parent:?}");
-                    assert!(result.attributes.is_empty());
-                }
-            }
-        }
-        // Sampled parents of eight samplers, roots of four.
-        assert_eq!(known, 12);
-    }
-
-    #[test]
-    fn a_child_belongs_to_its_parents_trace() {
-        let child = SamplingShortcut::DropAll.unsampled_child_of(&parent(3)).unwrap();
-        assert_eq!((child.trace_id(), child.trace_flags()), (TraceId::from(1), TraceFlags::new(2)));
-        assert_eq!((child.trace_state().header().as_str(), child.is_remote()), ("a=1", false));
-        assert_ne!(child.span_id(), SpanId::from(2));
-        let root = SamplingShortcut::DropAll.unsampled_child_of(&SpanContext::NONE).unwrap();
-        assert!(root.is_valid() && !root.is_sampled());
-        assert_eq!(root.trace_flags(), TraceFlags::new(2));
-    }
-}
+mod tests;

@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceId, TraceState};
+use opentelemetry::trace::{Link, SpanKind, TraceContextExt, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
 
-use super::sampler::{CustomSampler, Kept, SamplingShortcut, built_in};
+use super::sampler::{CustomSampler, SamplingShortcut, built_in};
 use crate::settings::SamplerSetting;
 
 /// The sampler of a provider. Clones share it.
@@ -48,7 +48,7 @@ impl SharedSampler {
         has_shortcuts: bool,
     ) -> Self {
         let shared = Shared {
-            shortcut: AtomicU8::new(NO_SHORTCUT),
+            shortcut: AtomicU8::new(SamplingShortcut::default().to_number()),
             current: ArcSwap::from_pointee(CurrentSampler::new(setting, custom.as_ref())),
             custom,
             has_shortcuts,
@@ -67,18 +67,14 @@ impl SharedSampler {
         let shared = &self.shared;
         let current = Arc::new(CurrentSampler::new(setting, shared.custom.as_ref()));
         let _changing = shared.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.shortcut.store(NO_SHORTCUT, Ordering::Release);
+        shared.shortcut.store(SamplingShortcut::default().to_number(), Ordering::Release);
         shared.current.store(current);
         shared.set_shortcut(setting);
     }
 
-    /// Returns which spans are known not to be sampled.
+    /// Returns what is known of the decisions.
     pub(crate) fn shortcut(&self) -> SamplingShortcut {
-        match self.shared.shortcut.load(Ordering::Acquire) {
-            DROP_UNSAMPLED_PARENT => SamplingShortcut::DropUnsampledParent,
-            DROP_ALL => SamplingShortcut::DropAll,
-            _ => SamplingShortcut::None,
-        }
+        SamplingShortcut::from_number(self.shared.shortcut.load(Ordering::Acquire))
     }
 
     /// Returns `true` if a call can run code of the user, now or after a change.
@@ -94,13 +90,11 @@ impl SharedSampler {
 
 impl Shared {
     fn set_shortcut(&self, setting: &SamplerSetting) {
-        let shortcut = match SamplingShortcut::new(setting, self.custom.as_ref()) {
-            _ if !self.has_shortcuts => NO_SHORTCUT,
-            SamplingShortcut::None => NO_SHORTCUT,
-            SamplingShortcut::DropUnsampledParent => DROP_UNSAMPLED_PARENT,
-            SamplingShortcut::DropAll => DROP_ALL,
+        let shortcut = match self.has_shortcuts {
+            true => SamplingShortcut::new(setting, self.custom.as_ref()),
+            false => SamplingShortcut::default(),
         };
-        self.shortcut.store(shortcut, Ordering::Release);
+        self.shortcut.store(shortcut.to_number(), Ordering::Release);
     }
 }
 
@@ -124,7 +118,6 @@ impl ShouldSample for SharedSampler {
 #[derive(Clone, Debug)]
 pub(crate) struct CurrentSampler {
     sampler: Arc<dyn ShouldSample>,
-    kept: Kept,
     /// It runs no code of the user and looks at neither attributes nor links.
     pub(crate) is_built_in: bool,
 }
@@ -132,17 +125,11 @@ pub(crate) struct CurrentSampler {
 impl CurrentSampler {
     fn new(setting: &SamplerSetting, custom: Option<&CustomSampler>) -> Self {
         match (setting, custom) {
-            (SamplerSetting::Custom, Some(CustomSampler { sampler, kept, is_built_in, .. })) => {
-                Self { sampler: Arc::clone(sampler), kept: *kept, is_built_in: *is_built_in }
+            (SamplerSetting::Custom, Some(CustomSampler { sampler, is_built_in, .. })) => {
+                Self { sampler: Arc::clone(sampler), is_built_in: *is_built_in }
             }
-            _ => Self { sampler: built_in(setting), kept: Kept::from_setting(setting), is_built_in: true },
+            _ => Self { sampler: built_in(setting), is_built_in: true },
         }
-    }
-
-    /// Returns `true` if each child of this span is known to be sampled, with its trace state and no further attributes;
-    /// for an invalid span context, each root.
-    pub(crate) fn keeps_child_of(&self, parent: &SpanContext) -> bool {
-        self.kept.includes_child_of(parent)
     }
 }
 
@@ -171,15 +158,12 @@ impl ShouldSample for CurrentSampler {
     }
 }
 
-const NO_SHORTCUT: u8 = 0;
-const DROP_UNSAMPLED_PARENT: u8 = 1;
-const DROP_ALL: u8 = 2;
-
 #[cfg(test)]
 mod tests {
     use opentelemetry_sdk::trace::Sampler;
 
     use super::*;
+    use crate::provider::sampler::Dropped;
 
     fn decision(sampler: &SharedSampler) -> SamplingDecision {
         sampler.should_sample(None, TraceId::from(1), "span", &SpanKind::Internal, &[], &[]).decision
@@ -189,13 +173,13 @@ mod tests {
     fn a_change_replaces_the_decision_and_its_shortcut() {
         let sampler = SharedSampler::new(&SamplerSetting::AlwaysOff, None);
         let clone = sampler.clone();
-        assert_eq!((decision(&clone), clone.shortcut()), (SamplingDecision::Drop, SamplingShortcut::DropAll));
+        let dropped = |sampler: &SharedSampler| sampler.shortcut().dropped;
+        assert_eq!((decision(&clone), dropped(&clone)), (SamplingDecision::Drop, Dropped::All));
         sampler.set(&SamplerSetting::AlwaysOn);
         let recorded = SamplingDecision::RecordAndSample;
-        assert_eq!((decision(&clone), clone.shortcut()), (recorded, SamplingShortcut::None));
+        assert_eq!((decision(&clone), dropped(&clone)), (recorded, Dropped::None));
         sampler.set(&SamplerSetting::ParentBasedAlwaysOff);
-        let dropped = SamplingDecision::Drop;
-        assert_eq!((decision(&clone), clone.shortcut()), (dropped, SamplingShortcut::DropUnsampledParent));
+        assert_eq!((decision(&clone), dropped(&clone)), (SamplingDecision::Drop, Dropped::UnsampledParent));
     }
 
     #[test]
@@ -228,8 +212,8 @@ mod tests {
     #[test]
     fn ids_of_a_user_leave_no_shortcut() {
         let sampler = SharedSampler::with_shortcuts(&SamplerSetting::AlwaysOff, None, false);
-        assert_eq!(sampler.shortcut(), SamplingShortcut::None);
+        assert_eq!(sampler.shortcut(), SamplingShortcut::default());
         sampler.set(&SamplerSetting::ParentBasedAlwaysOff);
-        assert_eq!(sampler.shortcut(), SamplingShortcut::None);
+        assert_eq!(sampler.shortcut(), SamplingShortcut::default());
     }
 }

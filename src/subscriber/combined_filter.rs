@@ -13,7 +13,7 @@ use tracing_core::{Dispatch, Interest, LevelFilter, Metadata, span};
 use tracing_subscriber::layer::Context;
 
 use super::errors;
-use super::filter::FilterHandle;
+use super::filter::{FilterHandle, any_follows_spans};
 use super::spans::is_handler_span;
 use crate::semconv::{PANIC_TARGET, RECORDED_ERROR_TARGET};
 
@@ -44,6 +44,11 @@ impl CombinedFilter {
     /// Returns the filters that exist.
     fn all(&self) -> impl Iterator<Item = &FilterHandle> {
         [&self.lines, &self.records, &self.spans].into_iter().flatten()
+    }
+
+    /// Those that may follow spans.
+    fn followers(&self) -> impl Iterator<Item = &FilterHandle> {
+        any_follows_spans().then(|| self.all()).into_iter().flatten()
     }
 
     /// Returns `true` if at least one output takes this span or event.
@@ -84,23 +89,23 @@ impl CombinedFilter {
     }
 
     pub(super) fn on_new_span<S>(&self, attrs: &span::Attributes<'_>, id: &span::Id, ctx: &Context<'_, S>) {
-        self.all().for_each(|filter| filter.on_new_span(attrs, id, ctx));
+        self.followers().for_each(|filter| filter.on_new_span(attrs, id, ctx));
     }
 
     pub(super) fn on_record<S>(&self, id: &span::Id, values: &span::Record<'_>, ctx: &Context<'_, S>) {
-        self.all().for_each(|filter| filter.on_record(id, values, ctx));
+        self.followers().for_each(|filter| filter.on_record(id, values, ctx));
     }
 
     pub(super) fn on_enter<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
-        self.all().for_each(|filter| filter.on_enter(id, ctx));
+        self.followers().for_each(|filter| filter.on_enter(id, ctx));
     }
 
     pub(super) fn on_exit<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
-        self.all().for_each(|filter| filter.on_exit(id, ctx));
+        self.followers().for_each(|filter| filter.on_exit(id, ctx));
     }
 
     pub(super) fn on_close<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
-        self.all().for_each(|filter| filter.on_close(id, ctx));
+        self.followers().for_each(|filter| filter.on_close(id, ctx));
     }
 }
 

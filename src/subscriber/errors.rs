@@ -21,34 +21,30 @@
 //! itself wins. Line and record say the same ([`EventException`](crate::exception::EventException)).
 //!
 //! **Redacted fields** are skipped: an error in one sets the status without its text, and records no exception.
-//!
-//! # Panics
-//!
-//! A panic is an event as well, but marks its span later: the panic hook may run while this thread holds the lock of
-//! the span. The hook notes the panic ([`note_panic`]); when the unwinding exits the span, it is marked
-//! ([`mark_panicked`]).
 
+mod panics;
 mod recorded;
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use opentelemetry::trace::{SpanId, SpanRef as OtelSpanRef, Status, TraceContextExt};
+use opentelemetry::trace::{SpanRef as OtelSpanRef, Status, TraceContextExt};
 use opentelemetry::{Context as OtelContext, KeyValue};
 use tracing_core::field::{Field, Visit};
 use tracing_core::{Event, Level, Metadata};
 
+pub(super) use self::panics::{NotedPanic, mark_panicked, note_panic};
 use self::recorded::ErrorFingerprint;
 pub(crate) use self::recorded::RecordedErrors;
 use super::reentrancy::ReentrancyGuard;
 use super::spans::{SpanBridge, SpanState, as_inferred};
+use super::thread_state::{FLAGS, with_flag};
 use crate::bounded_text::{MAX_TEXT, beginning, to_text};
-use crate::exception::{ERROR_FIELD, PANICKED, describe};
+use crate::exception::{ERROR_FIELD, EventException, PANICKED, describe};
 use crate::lines::event_field::MESSAGE;
 use crate::redaction::{REDACTED, Redaction};
 use crate::semconv::{
@@ -93,6 +89,13 @@ impl Mark {
     pub(super) fn new(event: &Event<'_>, bridge: &SpanBridge, how: &Marks) -> Option<Self> {
         let explicit = is_explicit();
         let state = bridge.span_of_event(event);
+        if state.as_ref().is_some_and(|state| state.belongs_to_parent_process()) {
+            // There it may be locked, for ever in this process.
+            if explicit {
+                FLAGS.with(|flags| flags.explicit.set(Explicit::Marked));
+            }
+            return None;
+        }
         let is_panic = event.metadata().target() == PANIC_TARGET;
         // The status of a call follows from its status code.
         let marked = state.as_ref().filter(|state| explicit || is_panic || !state.stands_for_call());
@@ -122,46 +125,29 @@ impl Mark {
             None => _ = with_current(|context| failure.mark(&context.span(), time, exceptions, known)),
         }
         if explicit {
-            STATE.set(State::Done);
-        }
-    }
-}
-
-/// Notes a panic in the span that `event` belongs to, for [`mark_panicked`]: the panic hook must not wait for the span's
-/// lock, which this thread may hold.
-pub(super) fn note_panic(event: &Event<'_>, bridge: &SpanBridge, how: &Marks) {
-    let Some(Mark { span: Some(span), mut failure, .. }) = Mark::new(event, bridge, how) else { return };
-    event.record(&mut failure);
-    failure.complete();
-    let span = span.span().span_context().span_id();
-    let _ = PANIC.try_with(|panic| panic.replace(Some((span, failure))));
-}
-
-/// Marks a span that is exited, if it panicked. That of a call gets the exception only, because the call sets its status.
-pub(super) fn mark_panicked(context: &OtelContext, is_call: impl FnOnce() -> bool) {
-    let span = context.span();
-    let is_span = |(id, _): &mut (SpanId, EventError)| *id == span.span_context().span_id();
-    let take = |panic: &RefCell<Option<(SpanId, EventError)>>| panic.borrow_mut().take_if(is_span);
-    if let Some((_, failure)) = PANIC.try_with(take).ok().flatten() {
-        match is_call() {
-            true => failure.add_exception(&span, SystemTime::now()),
-            false => failure.mark(&span, SystemTime::now(), ExceptionSignal::SpanEvent, false),
+            FLAGS.with(|flags| flags.explicit.set(Explicit::Marked));
         }
     }
 }
 
 /// Returns `true` while the event of an explicitly recorded error is being emitted and its span is not marked.
 pub(super) fn is_explicit() -> bool {
-    STATE.get() == State::Explicit
+    FLAGS.with(|flags| flags.explicit.get()) == Explicit::Emitting
 }
 
 /// Runs `emit`, which emits the event of an explicitly recorded error; where no layer of ours has marked the current
 /// span on the way, marks it here.
 pub(crate) fn explicitly(error: &(dyn Error + 'static), emit: impl FnOnce()) {
-    let before = STATE.replace(State::Explicit);
-    emit();
+    let is_unmarked = with_flag(
+        |flags| &flags.explicit,
+        Explicit::Emitting,
+        || {
+            emit();
+            is_explicit()
+        },
+    );
     // Inside telemetry's own code the current span may be locked by this thread.
-    if STATE.replace(before) == State::Explicit && !ReentrancyGuard::is_held() {
+    if is_unmarked && !ReentrancyGuard::is_held() {
         let failure = EventError { error: Some(Exception::new(error)), ..EventError::default() };
         let now = SystemTime::now();
         with_current(|context| {
@@ -172,7 +158,7 @@ pub(crate) fn explicitly(error: &(dyn Error + 'static), emit: impl FnOnce()) {
 
 /// The OpenTelemetry span that an event's error concerns.
 fn span_of(event: &Event<'_>, state: &Arc<SpanState>, bridge: &SpanBridge) -> Option<OtelContext> {
-    let nearest = bridge.context(state)?;
+    let nearest = bridge.recording(state)?;
     let is_current = || {
         let id = nearest.span().span_context().span_id();
         with_current(|current| current.span().span_context().span_id() == id).unwrap_or(false)
@@ -354,9 +340,8 @@ impl EventError {
 impl Visit for EventError {
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         let name = field.name();
-        // The rules of `EventException`.
-        let counts = self.error.is_none() || name == ERROR_FIELD || name == self.field;
-        if counts && !self.redaction.is_redacted(name) {
+        let earlier = self.error.as_ref().map(|_| self.field);
+        if EventException::counts(name, earlier) && !self.redaction.is_redacted(name) {
             self.error = Some(Exception::new(value));
             self.field = name;
         }
@@ -375,19 +360,13 @@ impl Visit for EventError {
 
 /// The progress of an explicitly recorded error on this thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum Explicit {
     /// There is none.
     Idle,
     /// Its event is being emitted, its span is not marked.
-    Explicit,
+    Emitting,
     /// Its span is marked.
-    Done,
-}
-
-thread_local! {
-    static STATE: Cell<State> = const { Cell::new(State::Idle) };
-    /// A panic in this span, whose status is set when it is exited.
-    static PANIC: RefCell<Option<(SpanId, EventError)>> = const { RefCell::new(None) };
+    Marked,
 }
 
 #[cfg(test)]

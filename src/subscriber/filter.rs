@@ -27,7 +27,7 @@ mod directives;
 
 use std::error::Error;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -112,6 +112,13 @@ impl Filter {
         }
     }
 
+    /// Remembers that a filter of this process follows spans.
+    fn note_kind(&self) {
+        if matches!(self, Self::Dynamic(_)) {
+            FOLLOWS_SPANS.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// The most verbose level that can pass.
     fn ceiling(&self) -> LevelFilter {
         match self {
@@ -156,6 +163,7 @@ struct Shared {
 impl FilterHandle {
     /// Creates a handle with its first filter.
     pub(crate) fn new(filter: Filter) -> Self {
+        filter.note_kind();
         let shared = Shared {
             floor: AtomicUsize::new(number(filter.floor())),
             ceiling: AtomicUsize::new(number(filter.ceiling())),
@@ -267,6 +275,7 @@ impl Shared {
     /// Replaces the filter. Concurrent replacements come one after the other.
     fn replace(&self, filter: Arc<Filter>) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        filter.note_kind();
         let (floor, ceiling) = (number(filter.floor()), number(filter.ceiling()));
         // Disables the shortcuts meanwhile.
         self.floor.store(OFF, Ordering::Release);
@@ -276,6 +285,13 @@ impl Shared {
         self.ceiling.store(ceiling, Ordering::Release);
     }
 }
+
+/// Returns `false` as long as no filter of this process follows spans, as in most programs.
+pub(super) fn any_follows_spans() -> bool {
+    FOLLOWS_SPANS.load(Ordering::Relaxed)
+}
+
+static FOLLOWS_SPANS: AtomicBool = AtomicBool::new(false);
 
 /// The level without a usable directive.
 pub(crate) const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;

@@ -250,22 +250,22 @@ where
     fn keep(&self, attrs: &span::Attributes<'_>, id: &span::Id, ctx: &Context<'_, S>) {
         let metadata = attrs.metadata();
         let is_included = self.bridge.as_ref().is_some_and(|bridge| bridge.includes(metadata, ctx));
-        let mut shared = SpanState::renewed(id, metadata);
-        let Some(state) = Arc::get_mut(&mut shared) else { return };
-        state.parent = self.spans.parent_of(attrs);
-        state.kept.name = metadata.name().into();
-        state.kept.is_in_lines = passes(self.wants.lines.as_ref(), metadata, ctx);
-        state.kept.is_in_records =
-            self.has_span_fields_in_records && passes(self.wants.records.as_ref(), metadata, ctx);
-        if is_included || state.kept.is_in_lines || state.kept.is_in_records {
-            // Values of the user are formatted here.
-            let _inside = ReentrancyGuard::enter();
-            attrs.record(&mut state.kept.new_fields().visitor());
-        }
-        if let Some(bridge) = &self.bridge {
-            bridge.on_new_span(attrs, state, is_included);
-        }
-        self.spans.insert(id, shared);
+        let state = SpanState::create(id, metadata, |state| {
+            state.parent = self.spans.parent_of(attrs);
+            state.kept.name = metadata.name().into();
+            state.kept.is_in_lines = passes(self.wants.lines.as_ref(), metadata, ctx);
+            state.kept.is_in_records =
+                self.has_span_fields_in_records && passes(self.wants.records.as_ref(), metadata, ctx);
+            if is_included || state.kept.is_in_lines || state.kept.is_in_records {
+                // Values of the user are formatted here.
+                let _inside = ReentrancyGuard::enter();
+                attrs.record(&mut state.kept.new_fields().visitor());
+            }
+            if let Some(bridge) = &self.bridge {
+                bridge.on_new_span(attrs, state, is_included);
+            }
+        });
+        self.spans.insert(id, state);
     }
 
     /// Writes an event to all outputs whose filters let it pass. `nested`: this thread is inside code of ours that an

@@ -23,6 +23,7 @@ mod rate_limit;
 mod record_error;
 pub(crate) mod reentrancy;
 mod spans;
+mod thread_state;
 
 #[cfg(test)]
 pub(crate) mod tests;

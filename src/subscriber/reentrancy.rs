@@ -1,6 +1,6 @@
 //! Tracks whether this thread is inside telemetry's own code.
 
-use std::cell::Cell;
+use super::thread_state::FLAGS;
 
 /// Held while this thread is where locks of spans may be held, or values of the user are being formatted.
 ///
@@ -11,22 +11,18 @@ pub(crate) struct ReentrancyGuard(());
 
 impl ReentrancyGuard {
     pub(crate) fn enter() -> Self {
-        DEPTH.set(DEPTH.get() + 1);
+        FLAGS.with(|flags| flags.depth.update(|depth| depth + 1));
         Self(())
     }
 
     /// Returns whether any is held on this thread.
     pub(crate) fn is_held() -> bool {
-        DEPTH.get() > 0
+        FLAGS.with(|flags| flags.depth.get() > 0)
     }
 }
 
 impl Drop for ReentrancyGuard {
     fn drop(&mut self) {
-        DEPTH.set(DEPTH.get() - 1);
+        FLAGS.with(|flags| flags.depth.update(|depth| depth - 1));
     }
-}
-
-thread_local! {
-    static DEPTH: Cell<u32> = const { Cell::new(0) };
 }

@@ -354,3 +354,41 @@ fn an_error_whose_text_panics_ends_nothing() {
     tracing::info_span!("work").in_scope(|| tracing::error!(error = ?Hostile));
     assert_eq!(rig.spans.named("work").status, Status::error("[panicked]"));
 }
+
+#[test]
+fn a_panic_is_no_exception_of_its_span_where_exceptions_are_left_to_records() {
+    let panics = || {
+        tracing::error!(
+            target: crate::semconv::PANIC_TARGET,
+            location = "here",
+            exception.message = "boom",
+            exception.type = "panic",
+            "thread panicked"
+        );
+    };
+    for (exceptions, recorded) in
+        [(ExceptionSignal::SpanEvent, 1), (ExceptionSignal::Both, 1), (ExceptionSignal::Logs, 0)]
+    {
+        let rig = Rig::with(Options { exceptions, ..Options::default() });
+        tracing::info_span!("work").in_scope(panics);
+        let work = rig.spans.named("work");
+        assert_eq!(work.status, Status::error("thread panicked"));
+        assert_eq!(work.events.len(), recorded, "{exceptions:?}");
+        let call = Context::new().with_span(rig.tracer().start("call"));
+        crate::subscriber::handler_span(&call, "call".into()).in_scope(panics);
+        call.span().end();
+        assert_eq!(rig.spans.named("call").events.len(), recorded, "{exceptions:?}, call");
+    }
+}
+
+#[test]
+fn a_panic_while_a_status_is_inferred_does_not_make_later_ones_so() {
+    let rig = Rig::new();
+    let panicked = std::panic::catch_unwind(|| super::as_inferred(|| panic!("on purpose")));
+    assert!(panicked.is_err());
+    tracing::info_span!("work").in_scope(|| {
+        tracing::error!("inferred");
+        crate::SpanExt::set_status(&tracing::Span::current(), Status::error("own"));
+    });
+    assert_eq!(rig.spans.named("work").status, Status::error("own"));
+}

@@ -10,7 +10,6 @@
 //!
 //! Replacing encodes the new value first and removes the old one then, so that the last position is the last value's.
 
-use std::cell::Cell;
 use std::fmt::Write as _;
 use std::ops::Range;
 
@@ -20,6 +19,7 @@ use super::fields::attributes;
 use crate::export::encode::{self, SpanFields};
 use crate::lines::kept_fields::{HexBytes, KeptFields, KeptValue};
 use crate::settings::AttributeLimits;
+use crate::subscriber::thread_state::with_thread;
 
 /// Encoded attributes, no key twice: the last value counts. The limit counts keys.
 ///
@@ -126,13 +126,8 @@ impl Drop for AttributeBuffer {
 
 /// Takes a buffer of the thread's pool, or allocates one. The pool of a thread that ends may be gone.
 fn take_buffer() -> Vec<u8> {
-    let with_pool = |pool: &Cell<Vec<Vec<u8>>>| {
-        let mut buffers = pool.take();
-        let buffer = buffers.pop();
-        pool.set(buffers);
-        buffer
-    };
-    BUFFERS.try_with(with_pool).ok().flatten().unwrap_or_else(|| Vec::with_capacity(USUAL_SIZE))
+    let kept = with_thread(|thread| thread.buffers.borrow_mut().pop());
+    kept.flatten().unwrap_or_else(|| Vec::with_capacity(USUAL_SIZE))
 }
 
 /// Gives a buffer to the pool of this thread, which may be another than it came from. Large ones are freed.
@@ -141,17 +136,12 @@ fn give_buffer(mut buffer: Vec<u8>) {
         return;
     }
     buffer.clear();
-    let _ = BUFFERS.try_with(|pool| {
-        let mut buffers = pool.take();
+    with_thread(|thread| {
+        let mut buffers = thread.buffers.borrow_mut();
         if buffers.len() < MAX_KEPT {
             buffers.push(buffer);
         }
-        pool.set(buffers);
     });
-}
-
-thread_local! {
-    static BUFFERS: Cell<Vec<Vec<u8>>> = const { Cell::new(Vec::new()) };
 }
 
 /// Bytes of a new buffer.

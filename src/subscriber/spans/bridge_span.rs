@@ -173,13 +173,13 @@ impl BridgeSpan {
             self.set_plain_attribute(error_type);
         }
         let end = end.max(self.start.time);
-        match std::mem::replace(&mut self.recording, Recording::Ended) {
+        match &mut self.recording {
             Recording::Encoded(span) => span.export(&self.context, self.start.time, end, &status),
-            Recording::Sdk(mut span) => {
+            Recording::Sdk(span) => {
                 // The span's lock is held: what span processors log must not need it.
                 let _inside = ReentrancyGuard::enter();
                 // The panic hook reports it when a span processor panics.
-                let _ = catch_unwind(AssertUnwindSafe(move || {
+                let _ = catch_unwind(AssertUnwindSafe(|| {
                     if status != Status::Unset {
                         span.set_status(status);
                     }
@@ -188,6 +188,7 @@ impl BridgeSpan {
             }
             Recording::Ended => {}
         }
+        self.recording = Recording::Ended;
     }
 
     /// Sets an attribute that has no meaning for the status.

@@ -7,24 +7,18 @@
 //! and the guard of its OpenTelemetry context, which is detached when the span is exited. The contexts of a thread are
 //! a stack as well, of the OpenTelemetry API; it tolerates guards that are dropped out of order.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use opentelemetry::{Context as OtelContext, ContextGuard};
 use tracing_core::span;
 
 use super::state::SpanState;
+use crate::subscriber::thread_state::with_thread;
 use crate::trace_ids::context_lives;
 
-/// Entered spans of all subscribers, the innermost last.
-///
-/// A thread has one stack for all subscribers, each of which has a number: a thread can use one subscriber inside
-/// another.
-struct EnteredSpans(Vec<Entered>);
-
 /// A span that was entered and not exited yet.
-struct Entered {
-    /// Distinguishes the subscribers of a thread.
+pub(in crate::subscriber) struct Entered {
+    /// Distinguishes the subscribers of a thread, which has one stack for all: it can use one inside another.
     subscriber: usize,
     state: Arc<SpanState>,
     context: Attached,
@@ -36,7 +30,7 @@ struct Attached(Option<ContextGuard>);
 /// Notes that a span is entered. `context` is the current one until it is exited.
 pub(super) fn enter(subscriber: usize, state: Arc<SpanState>, context: Option<OtelContext>) {
     let entered = Entered { subscriber, state, context: Attached::new(context) };
-    let _ = ENTERED.try_with(move |spans| spans.borrow_mut().0.push(entered));
+    with_thread(move |thread| thread.entered.borrow_mut().push(entered));
 }
 
 /// Makes `context` the current one until a span is exited that is entered.
@@ -44,8 +38,8 @@ pub(super) fn enter(subscriber: usize, state: Arc<SpanState>, context: Option<Ot
 /// If the span was exited meanwhile, the context is detached at once.
 pub(super) fn attach(state: &Arc<SpanState>, context: OtelContext) {
     let mut attached = Attached::new(Some(context));
-    let _ = ENTERED.try_with(|spans| {
-        let spans = &mut spans.borrow_mut().0;
+    with_thread(|thread| {
+        let mut spans = thread.entered.borrow_mut();
         if let Some(entered) = spans.iter_mut().rfind(|entered| Arc::ptr_eq(&entered.state, state)) {
             std::mem::swap(&mut entered.context, &mut attached);
         }
@@ -54,35 +48,27 @@ pub(super) fn attach(state: &Arc<SpanState>, context: OtelContext) {
 
 /// Notes that a span is exited. Returns its state.
 pub(super) fn exit(subscriber: usize, id: &span::Id) -> Option<Arc<SpanState>> {
-    let exited = ENTERED.try_with(|spans| {
-        let spans = &mut spans.borrow_mut().0;
+    let exited = with_thread(|thread| {
+        let mut spans = thread.entered.borrow_mut();
         let place =
             spans.iter().rposition(|entered| entered.subscriber == subscriber && entered.state.id == *id)?;
         Some(spans.remove(place))
     });
     // Dropped without the borrow: a context can hold values of the user.
-    exited.ok().flatten().map(|exited| exited.state)
+    exited.flatten().map(|exited| exited.state)
 }
 
 /// The innermost span of a subscriber.
 pub(super) fn innermost(subscriber: usize) -> Option<Arc<SpanState>> {
-    find(|entered| entered.subscriber == subscriber)
+    let of_subscriber = |entered: &&Entered| entered.subscriber == subscriber;
+    let find = |spans: &[Entered]| Some(Arc::clone(&spans.iter().rev().find(of_subscriber)?.state));
+    with_thread(|thread| find(&thread.entered.borrow())).flatten()
 }
 
 /// Returns `true` if the span is entered on this thread.
 pub(super) fn is_entered(state: &Arc<SpanState>) -> bool {
-    find(|entered| Arc::ptr_eq(&entered.state, state)).is_some()
-}
-
-/// Returns the innermost entered span that matches.
-fn find(matches: impl Fn(&Entered) -> bool) -> Option<Arc<SpanState>> {
-    ENTERED
-        .try_with(|spans| {
-            let spans = &spans.borrow().0;
-            spans.iter().rev().find(|entered| matches(entered)).map(|entered| Arc::clone(&entered.state))
-        })
-        .ok()
-        .flatten()
+    let is_state = |entered: &Entered| Arc::ptr_eq(&entered.state, state);
+    with_thread(|thread| thread.entered.borrow().iter().rev().any(is_state)).unwrap_or(false)
 }
 
 impl Attached {
@@ -101,8 +87,4 @@ impl Drop for Attached {
             std::mem::forget(guard);
         }
     }
-}
-
-thread_local! {
-    static ENTERED: RefCell<EnteredSpans> = const { RefCell::new(EnteredSpans(Vec::new())) };
 }

@@ -185,7 +185,7 @@ impl SpanExt for tracing::Span {
             bridge.change(
                 state,
                 status,
-                |pending, status| pending.meaning.status.set(status),
+                |pending, status| pending.additions().meaning.status.set(status),
                 |span, status| span.set_status(status),
             );
         });
@@ -238,6 +238,7 @@ impl SpanBridge {
         }
         match &mut *state.lock_stage() {
             Stage::Pending(pending) => {
+                state.stop_following();
                 pending.set_parent(parent);
                 Ok(())
             }
@@ -261,7 +262,9 @@ impl SpanBridge {
         if let Stage::Pending(span) = &mut *state.lock_stage() {
             return pending(span, value);
         }
-        started(&self.start(state).context.span(), value);
+        if let Some(context) = self.recording(state) {
+            started(&context.span(), value);
+        }
     }
 }
 

@@ -13,14 +13,14 @@
 
 use std::borrow::Cow;
 
-use opentelemetry::KeyValue;
-use opentelemetry::trace::{SpanKind, Status};
+use opentelemetry::trace::{SpanKind, Status, TraceContextExt as _};
+use opentelemetry::{Context, KeyValue};
 use tracing_core::Metadata;
 
 use super::status::SpanStatus;
 use crate::bounded_text::to_text;
 use crate::lines::kept_fields::{HexBytes, KeptFields, KeptValue};
-use crate::semconv::ERROR_TYPE;
+use crate::semconv::{CODE_FILE_PATH, CODE_LINE_NUMBER, CODE_MODULE_NAME, ERROR_TYPE};
 
 /// What the fields of a span say about it, beside its attributes.
 #[derive(Debug, Default)]
@@ -84,6 +84,32 @@ pub(super) fn key_value(key: &'static str, value: KeptValue<'_>) -> KeyValue {
         KeptValue::Text(text) | KeptValue::Error { display: text, .. } => KeyValue::new(key, text.to_owned()),
         KeptValue::Bytes(value) => KeyValue::new(key, to_text(&HexBytes(value))),
     }
+}
+
+/// Passes fields to a span that has started.
+pub(super) fn record_late(context: &Context, fields: &KeptFields) {
+    let span = context.span();
+    let mut meaning = SpanMeaning::default();
+    meaning.read(fields);
+    if let Some(name) = meaning.name {
+        span.update_name(name);
+    }
+    if let Some(kind) = meaning.kind {
+        span.set_attribute(KeyValue::new("otel.kind", format!("{kind:?}").to_ascii_lowercase()));
+    }
+    for (key, value) in attributes(fields) {
+        span.set_attribute(key_value(key, value));
+    }
+    let (status, _) = meaning.status.finish();
+    span.set_status(status);
+}
+
+/// Where a span is in the code.
+pub(super) fn code_location(metadata: &'static Metadata<'static>) -> Vec<KeyValue> {
+    let file = metadata.file().map(|file| KeyValue::new(CODE_FILE_PATH, file));
+    let line = metadata.line().map(|line| KeyValue::new(CODE_LINE_NUMBER, i64::from(line)));
+    let module = metadata.module_path().map(|module| KeyValue::new(CODE_MODULE_NAME, module));
+    [file, line, module].into_iter().flatten().collect()
 }
 
 /// The value of a field that is no attribute.

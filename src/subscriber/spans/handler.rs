@@ -1,13 +1,13 @@
 //! `tracing` spans for OpenTelemetry spans that have started already, as the layers for calls start them.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 
 use opentelemetry::Context as OtelContext;
 use opentelemetry::trace::TraceContextExt as _;
 use tracing_core::Metadata;
 
 use super::ext::SpanAccess;
+use crate::subscriber::thread_state::with_thread;
 
 /// Returns a `tracing` span whose OpenTelemetry span is the one of `context`, and which has its name.
 ///
@@ -26,7 +26,8 @@ pub(crate) fn handler_span(context: &OtelContext, name: Cow<'static, str>) -> tr
     if !context.span().span_context().is_valid() || !is_ours() {
         return tracing::Span::none();
     }
-    ADOPTED.set(Some(Adopted { context: context.clone(), name }));
+    let adopted = Adopted { context: context.clone(), name };
+    with_thread(|thread| thread.adopted.set(Some(adopted)));
     let span = tracing::error_span!(
         target: TARGET,
         NAME,
@@ -52,7 +53,7 @@ pub(crate) fn handler_span(context: &OtelContext, name: Cow<'static, str>) -> tr
         user.roles = tracing::field::Empty,
         user_id = tracing::field::Empty,
     );
-    ADOPTED.take();
+    with_thread(|thread| thread.adopted.take());
     span
 }
 
@@ -62,18 +63,14 @@ pub(crate) fn is_handler_span(metadata: &Metadata<'_>) -> bool {
 }
 
 /// What a handler span is created for.
-pub(super) struct Adopted {
+pub(in crate::subscriber) struct Adopted {
     pub(super) context: OtelContext,
     pub(super) name: Cow<'static, str>,
 }
 
 /// Returns what the handler span is for that is being created.
 pub(super) fn take_adopted(metadata: &Metadata<'_>) -> Option<Adopted> {
-    is_handler_span(metadata).then(|| ADOPTED.try_with(Cell::take).ok().flatten()).flatten()
-}
-
-thread_local! {
-    static ADOPTED: Cell<Option<Adopted>> = const { Cell::new(None) };
+    is_handler_span(metadata).then(|| with_thread(|thread| thread.adopted.take()).flatten()).flatten()
 }
 
 const TARGET: &str = "telemetry_bootstrap::call";

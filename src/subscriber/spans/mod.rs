@@ -13,6 +13,9 @@
 //!             are kept in `PendingSpan`
 //! ```
 //!
+//! A span below one of this process that is not sampled is entered without a start: it *follows* its parent, unless
+//! another one is set before.
+//!
 //! A span starts late because its parent may be set between its creation and its first enter, as servers do that read
 //! it from a request. Until then it has no ids, and the sampler has not been called. Its fields are encoded at once,
 //! into a buffer of the thread; if the sampler drops the span, the buffer goes back.
@@ -74,26 +77,25 @@ use tracing_core::{Dispatch, Event, Metadata, span};
 use tracing_subscriber::layer::Context;
 
 pub(super) use self::compat::StockExtensions;
+pub(super) use self::current::Entered;
 pub(super) use self::ext::SpanAccess;
 pub use self::ext::SpanExt;
 pub(crate) use self::handler::handler_span;
-pub(super) use self::handler::is_handler_span;
+pub(super) use self::handler::{Adopted, is_handler_span};
 pub(crate) use self::open::OpenSpans;
 pub(crate) use self::source::{DirectSource, SpanSource};
 pub(crate) use self::state::SpanState;
 pub(crate) use self::status::as_inferred;
 pub(crate) use self::stock::StockBridge;
 
-use self::fields::{SpanMeaning, attributes, key_value};
-use self::handler::Adopted;
+use self::fields::{attributes, code_location, key_value, record_late};
+use self::start::follow_parent;
 use self::state::{PendingSpan, Stage, Started};
 use super::combined_filter::passes;
 use super::errors;
 use super::filter::FilterHandle;
 use crate::export::encode;
-use crate::export::own_threads::on_io_thread;
 use crate::lines::kept_fields::KeptFields;
-use crate::semconv;
 use crate::trace_ids::{TraceIds, with_current};
 
 /// Makes OpenTelemetry spans of the `tracing` spans of one subscriber.
@@ -142,7 +144,7 @@ impl SpanBridge {
 
     /// Adds an event with these fields to the span that it belongs to, or to the nearest one around it.
     pub(super) fn add_event(&self, event: &Event<'_>, fields: &KeptFields, time: SystemTime) {
-        let Some(context) = self.spans.state_for_event(event).and_then(|state| self.context(&state)) else {
+        let Some(context) = self.spans.state_for_event(event).and_then(|state| self.recording(&state)) else {
             return;
         };
         let span = context.span();
@@ -205,7 +207,7 @@ impl SpanBridge {
     }
 
     /// Makes a new span a pending one. Its parent is the explicit one, or else the current OpenTelemetry span of the
-    /// thread. On threads of this crate, and where telemetry is suppressed, it stands for its parent.
+    /// thread. Where telemetry is suppressed, it stands for its parent.
     fn begin(&self, attributes: &span::Attributes<'_>, state: &mut SpanState) {
         let is_contextual = attributes.is_contextual();
         let read = |context: &OtelContext| {
@@ -217,15 +219,18 @@ impl SpanBridge {
             _ => current,
         };
         let parent = parent.unwrap_or_default();
-        if on_io_thread() || is_suppressed {
+        if is_suppressed {
             let started = Started::transparent(parent.with_telemetry_suppressed());
             state.started = OnceLock::from(started);
             return;
         }
         let is_dropped = self.source.drops_child_of(parent.span().span_context());
-        let mut pending = PendingSpan::new(parent, state.kept.new_fields());
+        let mut pending = PendingSpan::new(parent);
+        pending.read(state.kept.new_fields());
         // Another parent may be set, from which on it counts.
-        if !is_dropped {
+        if is_dropped {
+            *state.follows_parent.get_mut() = true;
+        } else {
             pending.start();
         }
         if self.records_code_location {
@@ -245,14 +250,14 @@ impl SpanBridge {
     pub(super) fn on_record(&self, state: &Arc<SpanState>, fields: &KeptFields) {
         let mut stage = state.lock_stage();
         if let Stage::Pending(pending) = &mut *stage {
-            pending.meaning.read(fields);
+            pending.read(fields);
             return state.kept.record(fields);
         }
         drop(stage);
         if state.kept.is_in_lines || state.kept.is_in_records {
             state.kept.record(fields);
         }
-        if let Some(context) = self.context(state) {
+        if let Some(context) = self.recording(state) {
             record_late(&context, fields);
         }
     }
@@ -260,12 +265,12 @@ impl SpanBridge {
     /// Links a span to another one, which is started for its ids.
     pub(super) fn on_follows_from(&self, id: &span::Id, follows: &span::Id) {
         let (Some(state), Some(follows)) = (self.spans.get(id), self.spans.get(follows)) else { return };
-        if state.is_included
-            && follows.is_included
-            && let Some(followed) = self.context(&follows)
-        {
-            let followed = followed.span().span_context().clone();
-            self.add_link(&state, Link::with_context(followed));
+        if !state.is_included || !follows.is_included {
+            return;
+        }
+        // One that another thread is starting has no ids yet.
+        if let Ok(followed) = self.start(&follows) {
+            self.add_link(&state, Link::with_context(followed.context.span().span_context().clone()));
         }
     }
 
@@ -273,7 +278,10 @@ impl SpanBridge {
     pub(super) fn on_enter(&self, state: Arc<SpanState>) {
         let around = state.nearest_included();
         let is_attached = around.is_none_or(|it| !Arc::ptr_eq(it, &state) && current::is_entered(it));
-        let context = |state| if is_attached { None } else { self.context(state) };
+        let context = |state: &Arc<SpanState>| match is_attached {
+            true => None,
+            false => follow_parent(state).or_else(|| self.context(state)),
+        };
         if !self.source.runs_user_code() {
             let context = context(&state);
             return self.spans.enter(state, context);
@@ -287,7 +295,9 @@ impl SpanBridge {
 
     /// Marks the span if a panic was noted in it.
     pub(super) fn on_exit(&self, state: &Arc<SpanState>) {
-        if let Some(started) = state.started.get() {
+        if let Some(started) = state.started.get()
+            && !state.is_inherited()
+        {
             errors::mark_panicked(&started.context, || state.stands_for_call());
         }
     }
@@ -296,6 +306,7 @@ impl SpanBridge {
     /// user.
     pub(super) fn ends_alone(&self, state: &SpanState) -> bool {
         !state.is_included
+            || state.follows_parent()
             || !self.source.runs_user_code() && state.started.get().is_some() && state.twin.get().is_none()
     }
 
@@ -304,11 +315,11 @@ impl SpanBridge {
         if state.is_included && state.is_inherited() {
             // The parent ends it. To drop it here would end it, too.
             std::mem::forget(state.started.get().cloned());
-        } else if state.is_included {
-            let started = self.start(state);
-            if let Some(start) = started.own {
-                started.context.span().end_with_timestamp(start.end());
-            }
+        } else if state.is_included
+            && !state.follows_parent()
+            && let Ok(Started { context, own: Some(start), .. }) = self.start(state)
+        {
+            context.span().end_with_timestamp(start.end());
         }
     }
 
@@ -331,7 +342,18 @@ impl SpanBridge {
 
     /// The context with a span, or with the nearest around it that is one of OpenTelemetry. Starts it.
     pub(crate) fn context(&self, state: &Arc<SpanState>) -> Option<OtelContext> {
-        state.nearest_included().map(|state| self.start(state).context)
+        let started = self.start(state.nearest_included()?);
+        Some(started.map_or_else(|around| around, |started| started.context.clone()))
+    }
+
+    /// The context with a span, or with the nearest around it that is one of OpenTelemetry, if what is recorded there
+    /// becomes part of it. Starts it.
+    ///
+    /// `None` for a span that is not recorded, and for one that another thread is still starting: the span around it must
+    /// not get its values. `None` in a forked child for a span of its parent, which may be locked for ever there.
+    pub(super) fn recording(&self, state: &Arc<SpanState>) -> Option<OtelContext> {
+        let state = state.nearest_included().filter(|state| !state.is_inherited())?;
+        self.start(state).ok().filter(|started| started.is_recording).map(|started| started.context.clone())
     }
 
     /// How many spans have not ended yet, without those that are spans of the SDK.
@@ -350,34 +372,10 @@ impl SpanBridge {
         if let Stage::Pending(pending) = &mut *state.lock_stage() {
             return pending.additions().links.push(link);
         }
-        self.start(state).context.span().add_link(link.span_context, link.attributes);
+        if let Some(context) = self.recording(state) {
+            context.span().add_link(link.span_context, link.attributes);
+        }
     }
-}
-
-/// Passes fields to a span that has started.
-fn record_late(context: &OtelContext, fields: &KeptFields) {
-    let span = context.span();
-    let mut meaning = SpanMeaning::default();
-    meaning.read(fields);
-    if let Some(name) = meaning.name {
-        span.update_name(name);
-    }
-    if let Some(kind) = meaning.kind {
-        span.set_attribute(KeyValue::new("otel.kind", format!("{kind:?}").to_ascii_lowercase()));
-    }
-    for (key, value) in attributes(fields) {
-        span.set_attribute(key_value(key, value));
-    }
-    let (status, _) = meaning.status.finish();
-    span.set_status(status);
-}
-
-/// Where a span is in the code.
-fn code_location(metadata: &'static Metadata<'static>) -> Vec<KeyValue> {
-    let file = metadata.file().map(|file| KeyValue::new(semconv::CODE_FILE_PATH, file));
-    let line = metadata.line().map(|line| KeyValue::new(semconv::CODE_LINE_NUMBER, i64::from(line)));
-    let module = metadata.module_path().map(|module| KeyValue::new(semconv::CODE_MODULE_NAME, module));
-    [file, line, module].into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -11,11 +11,12 @@
 //! The second way has the SDK do 2 to 4, and corrects its result: the SDK drops the *random* flag, and its span is
 //! wrapped to keep the status.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use opentelemetry::trace::{
-    Link, Span as _, SpanBuilder, SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceState,
-    Tracer as _,
+    Link, Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, TraceContextExt as _, TraceFlags,
+    TraceState, Tracer as _,
 };
 use opentelemetry::{Context as OtelContext, KeyValue};
 use opentelemetry_sdk::trace::{
@@ -26,8 +27,9 @@ use super::attributes::AttributeBuffer;
 use super::bridge_span::{BridgeSpan, EncodedSpan, Recording};
 use super::fields::{attributes, key_value};
 use super::state::{Additions, PendingSpan, SpanState, Started};
+use super::status::SpanStatus;
 use crate::export::{Queue, RANDOM_TRACE_ID, encode};
-use crate::provider::{RandomIds, SharedSampler};
+use crate::provider::{RandomIds, SamplingShortcut, SharedSampler};
 use crate::settings::SpanLimitSettings;
 
 /// Starts spans. Both ways have the same results.
@@ -87,30 +89,33 @@ impl SpanSource {
 
     /// Returns `true` if a child of this span is known not to be sampled, and stands for it.
     pub(super) fn drops_child_of(&self, parent: &SpanContext) -> bool {
-        self.sampler.shortcut().drops_child_of(parent)
-            && parent.is_valid()
-            && !parent.is_sampled()
-            && !parent.is_remote()
+        is_local_unsampled(parent) && self.sampler.shortcut().drops_child_of(parent)
     }
 
     /// Starts a span. Its fields are locked only while they are encoded.
     pub(super) fn start(&self, pending: &mut PendingSpan, state: &SpanState) -> Started {
         let parent = pending.parent.span();
         let parent = parent.span_context();
-        if self.drops_child_of(parent) {
-            return Started::transparent(pending.parent.clone());
+        let known = self.sampler.shortcut();
+        if known.drops_child_of(parent) && is_local_unsampled(parent) {
+            return Started::transparent(std::mem::take(&mut pending.parent));
         }
-        if let Some(child) = self.sampler.shortcut().unsampled_child_of(parent) {
+        if let Some(child) = known.unsampled_child_of(parent) {
             return unsampled(&pending.parent, child);
         }
         match &self.way {
-            Way::Direct(source) => start_direct(source, &self.sampler, pending, state),
+            Way::Direct(source) => start_direct(source, &self.sampler, known, pending, state),
             Way::Sdk { tracer, root_flags } => {
                 let flags = if parent.is_valid() { parent.trace_flags() } else { *root_flags };
                 start_sdk(tracer, pending, state, flags)
             }
         }
     }
+}
+
+/// Returns `true` for a span of this process that has ids and records nothing.
+fn is_local_unsampled(span: &SpanContext) -> bool {
+    span.is_valid() && !span.is_sampled() && !span.is_remote()
 }
 
 /// Returns a span that has ids and records nothing.
@@ -122,11 +127,12 @@ fn unsampled(parent: &OtelContext, span: SpanContext) -> Started {
 fn start_direct(
     source: &Arc<DirectSource>,
     sampler: &SharedSampler,
+    known: SamplingShortcut,
     pending: &mut PendingSpan,
     state: &SpanState,
 ) -> Started {
     let start = pending.start();
-    let PendingSpan { parent: around, meaning, additions, .. } = pending;
+    let PendingSpan { parent: around, additions, .. } = pending;
     let parent = around.span();
     let parent = parent.span_context();
     let ids = RandomIds;
@@ -134,12 +140,12 @@ fn start_direct(
         true => (parent.trace_id(), parent.trace_flags(), parent.span_id()),
         false => (ids.new_trace_id(), RANDOM_TRACE_ID, SpanId::INVALID),
     };
-    let (name, kind) = meaning.take_name_and_kind(state.metadata);
-    let additions = additions.take();
-    let sampler = sampler.current();
-    let decision = match sampler.keeps_child_of(parent) {
+    let mut additions = additions.take();
+    let (name, kind) = name_and_kind(additions.as_deref_mut(), state);
+    let decision = match known.keeps_child_of(parent) {
         true => keep(parent),
         false => {
+            let sampler = sampler.current();
             // Samplers of the SDK look at neither attributes nor links.
             let attributes = match sampler.is_built_in {
                 true => Vec::new(),
@@ -169,13 +175,26 @@ fn start_direct(
     let mut span = BridgeSpan {
         context,
         recording: Recording::Encoded(span),
-        status: std::mem::take(&mut meaning.status),
+        status: status(additions.as_deref_mut()),
         start,
     };
     if additions.is_some() || !decision.attributes.is_empty() {
         add(&mut span, additions, decision.attributes);
     }
     Started { context: around.with_span(span), own: Some(start), is_recording: true }
+}
+
+/// Takes the name and the kind that a span starts with.
+fn name_and_kind(additions: Option<&mut Additions>, state: &SpanState) -> (Cow<'static, str>, SpanKind) {
+    match additions {
+        Some(additions) => additions.meaning.take_name_and_kind(state.metadata),
+        None => (Cow::Borrowed(state.metadata.name()), SpanKind::Internal),
+    }
+}
+
+/// Takes the status that was set before the start.
+fn status(additions: Option<&mut Additions>) -> SpanStatus {
+    additions.map(|additions| std::mem::take(&mut additions.meaning.status)).unwrap_or_default()
 }
 
 /// The decision for a child of this span that is known to be sampled.
@@ -187,7 +206,8 @@ fn keep(parent: &SpanContext) -> SamplingResult {
 /// Adds what was set before the span started, and what the sampler has set.
 #[inline(never)]
 fn add(span: &mut BridgeSpan, additions: Option<Box<Additions>>, sampled: Vec<KeyValue>) {
-    let Additions { attributes, links, events } = additions.map(|additions| *additions).unwrap_or_default();
+    let Additions { attributes, links, events, .. } =
+        additions.map(|additions| *additions).unwrap_or_default();
     attributes.into_iter().chain(sampled).for_each(|attribute| span.set_attribute(attribute));
     links.into_iter().for_each(|link| span.add_link(link.span_context, link.attributes));
     for event in events {
@@ -200,11 +220,12 @@ fn add(span: &mut BridgeSpan, additions: Option<Box<Additions>>, sampled: Vec<Ke
 /// `flags` are those that the SDK does not keep: the parent's, or those of a root.
 fn start_sdk(tracer: &SdkTracer, pending: &mut PendingSpan, state: &SpanState, flags: TraceFlags) -> Started {
     let start = pending.start();
-    let PendingSpan { parent: around, meaning, additions, .. } = pending;
-    let additions = additions.take();
-    let (name, kind) = meaning.take_name_and_kind(state.metadata);
+    let PendingSpan { parent: around, additions, .. } = pending;
+    let mut additions = additions.take();
+    let (name, kind) = name_and_kind(additions.as_deref_mut(), state);
     let mut builder = SpanBuilder::from_name(name).with_kind(kind).with_start_time(start.time);
     builder.attributes = Some(key_values(additions.as_deref(), state));
+    let status = status(additions.as_deref_mut());
     let Additions { links, events, .. } = additions.map(|additions| *additions).unwrap_or_default();
     let links: Vec<Link> = links.into_iter().filter(|link| !encode::is_empty_link(link)).collect();
     builder.links = (!links.is_empty()).then_some(links);
@@ -224,12 +245,7 @@ fn start_sdk(tracer: &SdkTracer, pending: &mut PendingSpan, state: &SpanState, f
     if !sdk.is_recording() {
         return unsampled(around, context);
     }
-    let mut span = BridgeSpan {
-        context,
-        recording: Recording::Sdk(Box::new(sdk)),
-        status: std::mem::take(&mut meaning.status),
-        start,
-    };
+    let mut span = BridgeSpan { context, recording: Recording::Sdk(Box::new(sdk)), status, start };
     for event in events {
         span.add_event_with_timestamp(event.name, event.timestamp, event.attributes);
     }

@@ -10,7 +10,8 @@
 //! | started | gets it, without a lock | the same |
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use opentelemetry::Context as OtelContext;
@@ -21,70 +22,86 @@ use crate::subscriber::reentrancy::ReentrancyGuard;
 
 impl SpanBridge {
     /// Starts a span, unless it has started.
-    pub(super) fn start(&self, state: &Arc<SpanState>) -> Started {
+    ///
+    /// # Errors
+    ///
+    /// The context around a span that is still being started: by another thread, or by this one, whose sampler needs it.
+    pub(super) fn start<'a>(&self, state: &'a Arc<SpanState>) -> Result<&'a Started, OtelContext> {
         if let Some(started) = state.started.get() {
-            return started.clone();
+            return Ok(started);
         }
         let stage = state.lock_stage();
         if !stage.has_twin() {
             return self.start_locked(state, stage, |_| {});
         }
         drop(stage);
-        self.start_through_twin(state).unwrap_or_else(|| self.start_with(state, |_| {}))
+        self.start_through_twin(state);
+        self.start_with(state, |_| {})
     }
 
     /// Starts a span, unless it has started. `change` is called before.
-    pub(super) fn start_with(
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub(super) fn start_with<'a>(
         &self,
-        state: &Arc<SpanState>,
+        state: &'a Arc<SpanState>,
         change: impl FnOnce(&mut PendingSpan),
-    ) -> Started {
+    ) -> Result<&'a Started, OtelContext> {
         self.start_locked(state, state.lock_stage(), change)
     }
 
     /// Starts a span under the lock of its stage, or waits for the thread that is starting it.
     ///
     /// `change` is called once, and only if this thread starts the span.
-    fn start_locked(
+    fn start_locked<'a>(
         &self,
-        state: &Arc<SpanState>,
+        state: &'a Arc<SpanState>,
         mut stage: MutexGuard<'_, Stage>,
         change: impl FnOnce(&mut PendingSpan),
-    ) -> Started {
+    ) -> Result<&'a Started, OtelContext> {
         match &mut *stage {
             Stage::Pending(pending) if state.is_inherited() => {
                 // The parent starts it, with ids of its own.
                 let around = pending.parent.clone();
-                state.started.get_or_init(|| Started::transparent(around)).clone()
+                Ok(state.started.get_or_init(|| Started::transparent(around)))
             }
             Stage::Pending(pending) => {
+                state.stop_following();
                 change(pending);
                 if !self.source.runs_user_code() {
                     let started = self.settle(state, pending);
                     *stage = Stage::Settled;
-                    return started;
+                    return Ok(started);
                 }
                 let mut pending = std::mem::take(pending);
-                *stage = Stage::Starting(std::thread::current().id(), pending.parent.clone());
+                *stage = Stage::Starting(thread::current().id(), pending.parent.clone());
                 drop(stage);
                 let started = self.settle(state, &mut pending);
                 *state.lock_stage() = Stage::Settled;
-                STARTED.1.notify_all();
-                started
+                Ok(started)
+            }
+            Stage::Following(around) => {
+                let started = Started::transparent(around.clone());
+                Ok(state.started.get_or_init(|| started))
             }
             Stage::Starting(thread, around) => {
-                let (is_own, around) = (*thread == std::thread::current().id(), around.clone());
+                // In a forked child, the thread of the parent does not exist.
+                let is_alone = *thread == thread::current().id() || state.is_inherited();
+                let around = around.clone();
                 drop(stage);
-                (!is_own).then(|| wait_for(state)).flatten().unwrap_or_else(|| Started::transparent(around))
+                if !is_alone {
+                    wait_for(state);
+                }
+                state.started.get().ok_or(around)
             }
-            Stage::Settled => {
-                state.started.get().cloned().unwrap_or_else(|| Started::transparent(OtelContext::new()))
-            }
+            Stage::Settled => state.started.get().ok_or_else(OtelContext::new),
         }
     }
 
     /// Starts a pending span, and stores the result. A panic of user code makes it stand for the span around it.
-    fn settle(&self, state: &SpanState, pending: &mut PendingSpan) -> Started {
+    fn settle<'a>(&self, state: &'a SpanState, pending: &mut PendingSpan) -> &'a Started {
         let start = || {
             // Events of a sampler or a span processor must not need this span.
             let _inside = self.source.runs_user_code().then(ReentrancyGuard::enter);
@@ -93,23 +110,41 @@ impl SpanBridge {
         // The panic hook reports it when code of the user panics.
         let started = catch_unwind(AssertUnwindSafe(start));
         let started = started.unwrap_or_else(|_| Started::transparent(pending.parent.clone()));
-        state.started.get_or_init(|| started).clone()
+        state.started.get_or_init(|| started)
     }
 }
 
-/// Waits for another thread that is starting the span.
-fn wait_for(state: &SpanState) -> Option<Started> {
+/// Returns the context to enter a span with that stands for the span around it. From then on it keeps its parent. `None`
+/// for any other span.
+pub(super) fn follow_parent(state: &SpanState) -> Option<OtelContext> {
+    if !state.follows_parent() || state.is_inherited() {
+        return None;
+    }
+    let mut stage = state.lock_stage();
+    match &mut *stage {
+        Stage::Pending(pending) if state.follows_parent() => {
+            let around = std::mem::take(&mut pending.parent);
+            *stage = Stage::Following(around.clone());
+            Some(around)
+        }
+        Stage::Following(around) => Some(around.clone()),
+        _ => None,
+    }
+}
+
+/// Waits for another thread that is starting the span. It looks again and again, because a lock of all spans could stay
+/// locked in a forked child; that two threads need a span at the moment of its start is rare.
+fn wait_for(state: &SpanState) {
     let deadline = Instant::now() + MAX_START;
-    let mut waiting = STARTED.0.lock().unwrap_or_else(PoisonError::into_inner);
     while state.started.get().is_none() && Instant::now() < deadline {
-        let wait = STARTED.1.wait_timeout(waiting, Duration::from_millis(10));
-        waiting = wait.unwrap_or_else(PoisonError::into_inner).0;
+        thread::sleep(PAUSE);
     }
-    state.started.get().cloned()
 }
-
-/// Notified when a span has started; which one, the waiting thread sees itself.
-static STARTED: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
 
 /// How long a thread waits for another one that is starting the same span. Then it goes on with the span around it.
 const MAX_START: Duration = Duration::from_secs(1);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_micros(100);
+
+#[cfg(test)]
+mod tests;

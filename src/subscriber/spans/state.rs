@@ -17,7 +17,7 @@
 //! shared, and are read without a lock. `stage` and `errors` have locks of their own, which are held for a moment.
 //! `started` is written once.
 
-use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard, OnceLock};
 use std::thread::ThreadId;
 use std::time::{Instant, SystemTime};
@@ -32,6 +32,7 @@ use crate::export::own_threads::ForkMutex;
 use crate::lines::kept_fields::KeptFields;
 use crate::lines::span::{KeptSpan, SpanChain};
 use crate::subscriber::errors::RecordedErrors;
+use crate::subscriber::thread_state::with_thread;
 
 /// The state of a `tracing` span. See the [module](super) for how it changes.
 ///
@@ -46,6 +47,9 @@ pub(crate) struct SpanState {
     pub(in crate::subscriber) parent: Option<Arc<Self>>,
     /// The verdict of the span filter.
     pub(super) is_included: bool,
+    /// The span is known not to be sampled, and stands for the span around it: it needs no start. Another parent, and a
+    /// start that something else needs, change that.
+    pub(super) follows_parent: AtomicBool,
     pub(super) stage: ForkMutex<Stage>,
     pub(super) started: OnceLock<Started>,
     /// The span that represents this one for the extensions of `tracing-opentelemetry`.
@@ -59,6 +63,8 @@ pub(crate) struct SpanState {
 pub(super) enum Stage {
     /// Its ids and its sampling are not decided.
     Pending(PendingSpan),
+    /// It was entered, and stands for the span around it, of which this is the context.
+    Following(OtelContext),
     /// This thread is calling the sampler, the span processors and the id generator of the user.
     Starting(ThreadId, OtelContext),
     /// It has started, or is no OpenTelemetry span.
@@ -77,8 +83,7 @@ impl Stage {
 #[derive(Debug, Default)]
 pub(super) struct PendingSpan {
     pub(super) parent: OtelContext,
-    /// What its fields say beside its attributes.
-    pub(super) meaning: SpanMeaning,
+    /// Most spans have none.
     pub(super) additions: Option<Box<Additions>>,
     /// `None` while the span is expected to be dropped.
     start: Option<StartTime>,
@@ -86,9 +91,12 @@ pub(super) struct PendingSpan {
     pub(super) has_twin: bool,
 }
 
-/// What was set through an extension trait before the span started.
+/// What is known of a span beside its fields before it starts.
 #[derive(Debug, Default)]
 pub(super) struct Additions {
+    /// What its fields say beside its attributes.
+    pub(super) meaning: SpanMeaning,
+    // Set through an extension trait:
     pub(super) attributes: Vec<KeyValue>,
     pub(super) links: Vec<Link>,
     pub(super) events: Vec<Event>,
@@ -96,10 +104,15 @@ pub(super) struct Additions {
 
 impl PendingSpan {
     /// A span below `parent`, with nothing but its fields.
-    pub(super) fn new(parent: OtelContext, fields: &KeptFields) -> Self {
-        let mut meaning = SpanMeaning::default();
-        meaning.read(fields);
-        Self { parent, meaning, ..Self::default() }
+    pub(super) fn new(parent: OtelContext) -> Self {
+        Self { parent, ..Self::default() }
+    }
+
+    /// Takes over what fields say beside being attributes.
+    pub(super) fn read(&mut self, fields: &KeptFields) {
+        if fields.has_special() {
+            self.additions().meaning.read(fields);
+        }
     }
 
     /// When the span was created, or got the parent with which it is not dropped.
@@ -137,30 +150,38 @@ impl Started {
 }
 
 impl SpanState {
-    /// A new span that is none of OpenTelemetry, in the memory of an earlier one of this thread if possible. The caller
-    /// may change it: nothing else refers to it.
-    pub(in crate::subscriber) fn renewed(id: &span::Id, metadata: &'static Metadata<'static>) -> Arc<Self> {
-        let spare = SPARES.try_with(|spares| spares.borrow_mut().pop()).ok().flatten();
+    /// A new span, in the memory of an earlier one of this thread if possible. `fill` is given one that is none of
+    /// OpenTelemetry and has no fields.
+    pub(in crate::subscriber) fn create(
+        id: &span::Id,
+        metadata: &'static Metadata<'static>,
+        fill: impl FnOnce(&mut Self),
+    ) -> Arc<Self> {
+        let spare = with_thread(|thread| thread.spares.borrow_mut().pop()).flatten();
         if let Some(mut spare) = spare
             && let Some(state) = Arc::get_mut(&mut spare)
         {
             state.id = id.clone();
             state.metadata = metadata;
-            // The thread may be that of a child now, and the memory from before the fork.
-            *state.stage.get_mut() = Stage::Settled;
+            // The thread may be that of a child now, and the memory from before the fork: the lock becomes the child's.
+            state.stage.get_mut();
+            fill(state);
             return spare;
         }
-        Arc::new(Self {
+        let mut state = Self {
             id: id.clone(),
             metadata,
             kept: KeptSpan::default(),
             parent: None,
             is_included: false,
+            follows_parent: AtomicBool::new(false),
             stage: ForkMutex::new(Stage::Settled),
             started: OnceLock::new(),
             twin: OnceLock::new(),
             errors: ForkMutex::default(),
-        })
+        };
+        fill(&mut state);
+        Arc::new(state)
     }
 
     /// Keeps the memory of a closed span for another one of this thread, unless something still refers to it.
@@ -169,6 +190,7 @@ impl SpanState {
         // What is dropped here can run code of the user, which can come back here.
         state.parent = None;
         state.is_included = false;
+        *state.follows_parent.get_mut() = false;
         *state.stage.get_mut() = Stage::Settled;
         state.started = OnceLock::new();
         state.twin = OnceLock::new();
@@ -176,8 +198,8 @@ impl SpanState {
         if !state.kept.clear() {
             return;
         }
-        let _ = SPARES.try_with(|spares| {
-            let mut spares = spares.borrow_mut();
+        with_thread(|thread| {
+            let mut spares = thread.spares.borrow_mut();
             if spares.len() < MAX_SPARES {
                 spares.push(self);
             }
@@ -204,6 +226,12 @@ impl SpanState {
         self.stage.is_inherited()
     }
 
+    /// Returns `true` if the span, or the nearest around it that is one of OpenTelemetry, was open when this process was
+    /// forked.
+    pub(in crate::subscriber) fn belongs_to_parent_process(self: &Arc<Self>) -> bool {
+        self.nearest_included().is_some_and(|state| state.is_inherited())
+    }
+
     /// Locks the stage. A panic of another thread cannot have left it half changed.
     pub(super) fn lock_stage(&self) -> MutexGuard<'_, Stage> {
         self.stage.lock()
@@ -216,14 +244,24 @@ impl SpanState {
 
     /// Returns `true` until the span starts.
     pub(super) fn is_pending(&self) -> bool {
-        self.is_included && self.started.get().is_none()
+        self.is_included && self.started.get().is_none() && !self.follows_parent()
+    }
+
+    /// Returns `true` if the span stands for the span around it and has not started.
+    pub(super) fn follows_parent(&self) -> bool {
+        self.follows_parent.load(Ordering::Relaxed)
+    }
+
+    /// Makes the span one that starts. The stage is locked, so that it is not entered meanwhile.
+    pub(super) fn stop_following(&self) {
+        self.follows_parent.store(false, Ordering::Relaxed);
     }
 
     /// Returns `true` while the span may still be exported.
     pub(super) fn is_recording(&self) -> bool {
         match self.started.get() {
             Some(started) => started.own.is_some() && started.is_recording,
-            None => self.is_included,
+            None => self.is_pending(),
         }
     }
 }
@@ -236,10 +274,6 @@ impl SpanChain for SpanState {
     fn parent(&self) -> Option<&dyn SpanChain> {
         self.parent.as_deref().map(|parent| parent as _)
     }
-}
-
-thread_local! {
-    static SPARES: RefCell<Vec<Arc<SpanState>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Closed spans of a thread whose memory is kept.

@@ -12,71 +12,77 @@
 //! The API has one method for both. [`as_inferred`] sets a flag of the thread, by which calls of this crate are known.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::Status;
 
+use crate::subscriber::thread_state::{FLAGS, with_flag};
+
 /// The status while the span is recorded.
 ///
 /// Success is final. Of several errors the first one with a description counts. An inferred status and its `error.type`
-/// count only where the user has set none.
+/// count only where the user has set none. Most spans have no status, which takes one word.
 #[derive(Debug, Default)]
-pub(super) struct SpanStatus {
+pub(super) struct SpanStatus(Option<Box<Statuses>>);
+
+/// What was set, by the user and by this crate.
+#[derive(Debug, Default)]
+struct Statuses {
     own: Status,
     /// The user has set `error.type`.
     has_own_type: bool,
-    inferred: Option<Box<Inferred>>,
-}
-
-/// What errors that were logged or returned say about the span.
-#[derive(Debug, Default)]
-struct Inferred {
-    description: Option<Cow<'static, str>>,
-    error_type: Option<KeyValue>,
+    // What errors that were logged or returned say about the span:
+    inferred: Option<Cow<'static, str>>,
+    inferred_type: Option<KeyValue>,
 }
 
 impl SpanStatus {
     /// Sets a status; it counts by the rules above.
     pub(super) fn set(&mut self, status: Status) {
+        if status == Status::Unset {
+            return;
+        }
+        let statuses = self.statuses();
         match status {
-            Status::Unset => {}
-            Status::Error { description } if INFERRED.get() => {
-                self.inferred.get_or_insert_default().description.get_or_insert(description);
+            Status::Error { description } if is_inferred() => {
+                statuses.inferred.get_or_insert(description);
             }
-            status if outranks(&status, &self.own) => self.own = status,
+            status if outranks(&status, &statuses.own) => statuses.own = status,
             _ => {}
         }
     }
 
     /// Notes that the user has set `error.type`.
     pub(super) fn set_own_type(&mut self) {
-        self.has_own_type = true;
+        self.statuses().has_own_type = true;
     }
 
     /// Takes an `error.type`. Returns it if it is the user's, which is an attribute like any other.
     pub(super) fn take_error_type(&mut self, error_type: KeyValue) -> Option<KeyValue> {
-        if INFERRED.get() {
-            self.inferred.get_or_insert_default().error_type.get_or_insert(error_type);
+        if is_inferred() {
+            self.statuses().inferred_type.get_or_insert(error_type);
             return None;
         }
-        self.has_own_type = true;
+        self.set_own_type();
         Some(error_type)
     }
 
     /// The status that the span ends with, and the `error.type` that belongs to it.
     pub(super) fn finish(&mut self) -> (Status, Option<KeyValue>) {
-        let Some(inferred) = self.inferred.take() else { return (std::mem::take(&mut self.own), None) };
-        let inferred = *inferred;
-        let status = match (std::mem::take(&mut self.own), inferred.description) {
+        let Some(statuses) = self.0.take() else { return (Status::Unset, None) };
+        let Statuses { own, has_own_type, inferred, inferred_type } = *statuses;
+        let status = match (own, inferred) {
             (Status::Error { description }, Some(better)) if description.is_empty() => Status::error(better),
             (Status::Unset, Some(description)) => Status::error(description),
             (own, _) => own,
         };
         // A success has no type of error, whatever was logged on the way.
         let is_error = matches!(status, Status::Error { .. });
-        let error_type = inferred.error_type.filter(|_| is_error && !self.has_own_type);
-        (status, error_type)
+        (status, inferred_type.filter(|_| is_error && !has_own_type))
+    }
+
+    fn statuses(&mut self) -> &mut Statuses {
+        self.0.get_or_insert_default()
     }
 }
 
@@ -91,11 +97,9 @@ fn outranks(new: &Status, old: &Status) -> bool {
 
 /// Runs `set`, in which statuses and `error.type` are inferred by this crate.
 pub(crate) fn as_inferred(set: impl FnOnce()) {
-    let before = INFERRED.replace(true);
-    set();
-    INFERRED.set(before);
+    with_flag(|flags| &flags.is_inferred, true, set);
 }
 
-thread_local! {
-    static INFERRED: Cell<bool> = const { Cell::new(false) };
+fn is_inferred() -> bool {
+    FLAGS.with(|flags| flags.is_inferred.get())
 }

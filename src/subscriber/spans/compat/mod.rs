@@ -24,7 +24,7 @@ pub(in crate::subscriber) use self::downcast::StockExtensions;
 use self::registry::TwinRegistry;
 use self::tracer::TwinTracer;
 use super::SpanBridge;
-use super::state::{SpanState, Stage, Started};
+use super::state::{SpanState, Stage};
 use crate::trace_ids::context_lives;
 
 /// A stock layer over the registry of twins.
@@ -67,6 +67,7 @@ impl SpanBridge {
         let stock = self.stock()?;
         let parent = match &mut *state.lock_stage() {
             Stage::Pending(pending) => {
+                state.stop_following();
                 pending.has_twin = true;
                 pending.start();
                 Some(pending.parent.clone())
@@ -89,11 +90,11 @@ impl SpanBridge {
         Some(first.clone())
     }
 
-    /// Starts a span with the parent, attributes and links of its twin. `None` if the twin is not available any more.
-    pub(super) fn start_through_twin(&self, state: &Arc<SpanState>) -> Option<Started> {
-        let dispatch = self.dispatch()?;
-        let _context = get_otel_context(&state.id, &dispatch)?;
-        state.started.get().cloned()
+    /// Starts a span with the parent, attributes and links of its twin, if that is available.
+    pub(super) fn start_through_twin(&self, state: &Arc<SpanState>) {
+        if let Some(dispatch) = self.dispatch() {
+            let _ = get_otel_context(&state.id, &dispatch);
+        }
     }
 
     /// The subscriber of the bridge. Not every wrapper of layers passes it on.

@@ -7,9 +7,7 @@
 //! | a span that is excluded, closed or another subscriber's | an empty span without data, which is never started |
 //! | events, records, `follows_from` | nothing: our bridge sees them |
 
-use std::cell::Cell;
 use std::fmt;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use tracing_core::callsite::Callsite;
@@ -22,6 +20,7 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use super::super::SpanBridge;
 use super::Stock;
+use crate::subscriber::thread_state::{FLAGS, IdMeaning, with_flag};
 
 /// The fields of a twin: none. Those of its span are kept by our bridge.
 type NoFields<'a> = [(&'a Field, Option<&'a dyn tracing_core::field::Value>); 0];
@@ -58,17 +57,24 @@ impl fmt::Debug for TwinRegistry {
 /// Creates the twin of the span with this id, below the current context. It has no fields, and is not started.
 pub(super) fn create_twin(stock: &Stock, id: &Id, metadata: &'static Metadata<'static>) -> Id {
     let no_fields: NoFields<'_> = [];
-    among_twins(Some(id), || {
-        stock.new_span(&Attributes::new(metadata, &metadata.fields().value_set(&no_fields)))
-    })
+    let meaning = IdMeaning::NewTwin(id.into_non_zero_u64());
+    with_flag(
+        |flags| &flags.ids,
+        meaning,
+        || stock.new_span(&Attributes::new(metadata, &metadata.fields().value_set(&no_fields))),
+    )
 }
 
 /// Starts a twin whose span has started.
 pub(super) fn start_twin(stock: &Stock, twin: &Id) {
-    among_twins(None, || {
-        stock.enter(twin);
-        stock.exit(twin);
-    });
+    with_flag(
+        |flags| &flags.ids,
+        IdMeaning::Twins,
+        || {
+            stock.enter(twin);
+            stock.exit(twin);
+        },
+    );
 }
 
 /// Removes a twin, without the stock layer: it would end a span that our bridge ends.
@@ -81,16 +87,10 @@ pub(super) fn close_twin(stock: &Stock, twin: &Id) {
 
 /// The id of the span whose twin is being created on this thread.
 pub(super) fn span_of_new_twin() -> Option<Id> {
-    NEW.try_with(Cell::get).ok().flatten().and_then(NonZeroU64::new).map(Id::from_non_zero_u64)
-}
-
-/// Runs `f`, in which ids refer to twins.
-fn among_twins<T>(new: Option<&Id>, f: impl FnOnce() -> T) -> T {
-    let before = (AMONG_TWINS.replace(true), NEW.replace(new.map(Id::into_u64)));
-    let result = f();
-    AMONG_TWINS.set(before.0);
-    NEW.set(before.1);
-    result
+    match FLAGS.with(|flags| flags.ids.get()) {
+        IdMeaning::NewTwin(id) => Some(Id::from_non_zero_u64(id)),
+        IdMeaning::Spans | IdMeaning::Twins => None,
+    }
 }
 
 impl Subscriber for TwinRegistry {
@@ -121,7 +121,7 @@ impl<'a> LookupSpan<'a> for TwinRegistry {
     type Data = <Twins as LookupSpan<'a>>::Data;
 
     fn span_data(&'a self, id: &Id) -> Option<Self::Data> {
-        if AMONG_TWINS.get() {
+        if !matches!(FLAGS.with(|flags| flags.ids.get()), IdMeaning::Spans) {
             return self.twins.span_data(id);
         }
         let twin = self.bridge.twin(id);
@@ -150,8 +150,3 @@ static NO_SPAN: Metadata<'static> = tracing_core::metadata! {
     callsite: &NO_CALLSITE,
     kind: Kind::SPAN
 };
-
-thread_local! {
-    static AMONG_TWINS: Cell<bool> = const { Cell::new(false) };
-    static NEW: Cell<Option<u64>> = const { Cell::new(None) };
-}

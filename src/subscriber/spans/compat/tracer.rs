@@ -61,7 +61,7 @@ impl Tracer for TwinTracer {
             // The span's own, unless another one was set on the twin.
             pending.parent = parent.clone();
         });
-        TwinSpan::new(started.context)
+        TwinSpan::new(started.map_or_else(|around| around, |started| started.context.clone()))
     }
 }
 

@@ -1,0 +1,50 @@
+//! Panics in spans.
+//!
+//! A panic is an event as well, but marks its span later: the panic hook may run while this thread holds the lock of
+//! the span. The hook notes the panic ([`note_panic`]); when the unwinding exits the span, it is marked
+//! ([`mark_panicked`]).
+
+use std::time::SystemTime;
+
+use opentelemetry::Context as OtelContext;
+use opentelemetry::trace::{SpanId, TraceContextExt as _};
+use tracing_core::Event;
+
+use super::{EventError, Mark, Marks};
+use crate::settings::ExceptionSignal;
+use crate::subscriber::spans::SpanBridge;
+use crate::subscriber::thread_state::with_thread;
+
+/// A panic in this span.
+#[derive(Debug)]
+pub(in crate::subscriber) struct NotedPanic {
+    span: SpanId,
+    exceptions: ExceptionSignal,
+    failure: EventError,
+}
+
+/// Notes a panic in the span that `event` belongs to, for [`mark_panicked`]: the panic hook must not wait for the span's
+/// lock, which this thread may hold.
+pub(in crate::subscriber) fn note_panic(event: &Event<'_>, bridge: &SpanBridge, how: &Marks) {
+    let Some(Mark { span: Some(span), exceptions, mut failure, .. }) = Mark::new(event, bridge, how) else {
+        return;
+    };
+    event.record(&mut failure);
+    failure.complete();
+    let span = span.span().span_context().span_id();
+    with_thread(|thread| thread.panic.replace(Some(NotedPanic { span, exceptions, failure })));
+}
+
+/// Marks a span that is exited, if it panicked. That of a call gets the exception only, because the call sets its status.
+pub(in crate::subscriber) fn mark_panicked(context: &OtelContext, is_call: impl FnOnce() -> bool) {
+    let span = context.span();
+    let is_span = |noted: &mut NotedPanic| noted.span == span.span_context().span_id();
+    let noted = with_thread(|thread| thread.panic.borrow_mut().take_if(is_span)).flatten();
+    if let Some(NotedPanic { exceptions, failure, .. }) = noted {
+        match is_call() {
+            true if exceptions == ExceptionSignal::Logs => {}
+            true => failure.add_exception(&span, SystemTime::now()),
+            false => failure.mark(&span, SystemTime::now(), exceptions, false),
+        }
+    }
+}
