@@ -77,6 +77,9 @@ use crate::subscriber::FilterError;
 ///   through the subscriber of the parent, with its formats, limits, sampler and layers, because a global one cannot be
 ///   replaced; a signal that the parent does not export is not exported by the child either.
 /// - Instruments and providers that the child got before are those of the parent, and do nothing.
+/// - Spans that were open at the fork are those of the parent, which records and ends them. In the child, `tracing` and
+///   [`SpanExt`](crate::SpanExt) leave them as they are. Do not change one there through the OpenTelemetry API
+///   (`Context::current().span()`): a thread of the parent may have held its lock, which then stays locked.
 ///
 /// A program that becomes a daemon should do so first, and start telemetry in the process that remains.
 #[must_use = "dropping the guard stops telemetry: bind it to a named variable that lives as long as `main`"]
