@@ -29,6 +29,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
 
 use arc_swap::ArcSwap;
 use tracing::level_filters::STATIC_MAX_LEVEL;
@@ -190,14 +191,16 @@ impl FilterHandle {
         Ok(())
     }
 
-    /// Has the filter decide about every callsite once more.
-    ///
-    /// Without it, callsites that were disabled for good would stay so.
+    /// Has the filter decide about every callsite once more. Without it, callsites that were disabled for good would
+    /// stay so.
     fn evaluate_again(&self) {
-        // If a process has one subscriber, only that of this thread would be evaluated again.
-        match self.dispatch() {
-            Some(dispatch) => dispatcher::with_default(&dispatch, callsite::rebuild_interest_cache),
-            None => callsite::rebuild_interest_cache(),
+        let Some(dispatch) = self.dispatch() else { return callsite::rebuild_interest_cache() };
+        // If a process has one subscriber, only that of the thread would be evaluated again: it has to be ours. This
+        // thread may be inside of a callback of the subscriber, and `tracing` panics if the default is replaced there.
+        let evaluate = move || dispatcher::with_default(&dispatch, callsite::rebuild_interest_cache);
+        match thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(evaluate) {
+            Ok(evaluation) => _ = evaluation.join(),
+            Err(_) => callsite::rebuild_interest_cache(),
         }
     }
 
@@ -293,6 +296,8 @@ pub(super) fn any_follows_spans() -> bool {
 
 static FOLLOWS_SPANS: AtomicBool = AtomicBool::new(false);
 
+/// At most 15 bytes, which is what Linux shows.
+const THREAD_NAME: &str = "otel-filter";
 /// The level without a usable directive.
 pub(crate) const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;
 

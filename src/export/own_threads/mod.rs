@@ -67,6 +67,25 @@ pub(crate) fn become_background_thread() {
     ROLE.set(Role::Background);
 }
 
+/// Runs `action`, in which the SDK holds a lock while it emits events of its own.
+///
+/// As on a background thread, layers of the user do not see these: one that creates a meter or an instrument for each
+/// event would wait for the lock that this very thread holds.
+pub(crate) fn without_sdk_chatter<T>(action: impl FnOnce() -> T) -> T {
+    struct Restore(Role);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            ROLE.set(self.0);
+        }
+    }
+    let before = ROLE.get();
+    let _restore = Restore(before);
+    if before == Role::None {
+        ROLE.set(Role::Background);
+    }
+    action()
+}
+
 /// What the current thread is for.
 #[derive(Clone, Copy, PartialEq)]
 enum Role {

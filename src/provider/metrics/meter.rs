@@ -28,7 +28,7 @@ use super::attributes::{AsFloat, Bounded, Checked};
 use super::identity::{Identities, Identity};
 use super::observer::{Observer, is_inside_locked_callback};
 use crate::diagnostics::{Diagnostics, FieldValue};
-use crate::export::own_threads::Fork;
+use crate::export::own_threads::{Fork, without_sdk_chatter};
 use crate::semconv::DURATION_BOUNDARIES;
 
 /// The instruments of one instrumentation scope, in front of those of the SDK.
@@ -110,7 +110,7 @@ macro_rules! synchronous {
             let meter = self.check(stringify!($method), &name, unit.as_ref(), description.as_ref(), None);
             let mut inner = meter.$method(name);
             (inner.description, inner.unit) = (description, unit);
-            $instrument::new(Arc::new(self.checked(inner.build())))
+            $instrument::new(Arc::new(self.checked(without_sdk_chatter(|| inner.build()))))
         }
     )*};
 }
@@ -130,7 +130,7 @@ macro_rules! observable {
             if !callbacks.is_empty() {
                 inner = inner.with_callback(self.observer.add(&name, callbacks));
             }
-            inner.build()
+            without_sdk_chatter(|| inner.build())
         }
     )*};
 }
@@ -163,7 +163,7 @@ impl InstrumentProvider for CheckedMeter {
         let meter = self.check(kind, &name, unit.as_ref(), description.as_ref(), boundaries.clone());
         let mut inner = meter.f64_histogram(name);
         (inner.description, inner.unit, inner.boundaries) = (description, unit, boundaries);
-        Histogram::new(Arc::new(self.checked(inner.build())))
+        Histogram::new(Arc::new(self.checked(without_sdk_chatter(|| inner.build()))))
     }
 
     fn u64_histogram(&self, builder: HistogramBuilder<'_, Histogram<u64>>) -> Histogram<u64> {
@@ -174,10 +174,10 @@ impl InstrumentProvider for CheckedMeter {
         if self.histograms_as_float {
             let mut inner = meter.f64_histogram(name);
             (inner.description, inner.unit, inner.boundaries) = (description, unit, boundaries);
-            return Histogram::new(Arc::new(AsFloat(self.checked(inner.build()))));
+            return Histogram::new(Arc::new(AsFloat(self.checked(without_sdk_chatter(|| inner.build())))));
         }
         let mut inner = meter.u64_histogram(name);
         (inner.description, inner.unit, inner.boundaries) = (description, unit, boundaries);
-        Histogram::new(Arc::new(Bounded::new(self.checked(inner.build()))))
+        Histogram::new(Arc::new(Bounded::new(self.checked(without_sdk_chatter(|| inner.build())))))
     }
 }

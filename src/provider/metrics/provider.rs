@@ -22,7 +22,7 @@ use super::observer::Observer;
 use super::pull::PullReader;
 use super::reader::{Answer, QueueReader};
 use crate::diagnostics::Diagnostics;
-use crate::export::own_threads::Fork;
+use crate::export::own_threads::{Fork, without_sdk_chatter};
 use crate::semconv;
 
 /// The meter provider of running telemetry. Cheap to clone.
@@ -141,27 +141,29 @@ impl TelemetryMeterProvider {
 impl MeterProvider for TelemetryMeterProvider {
     /// Returns the meter of a scope: the same one for the same name, version, schema URL and attributes.
     ///
-    /// The lock is held while the SDK creates a meter, which calls no code of the user.
+    /// No lock of ours is held while the SDK creates a meter. If two threads create one at the same time, the first one
+    /// stays; behind both is the same meter of the SDK.
     fn meter_with_scope(&self, scope: InstrumentationScope) -> Meter {
         let Inner { sdk, readers, observer, diagnostics, meters, fork, .. } = &*self.0;
         if *readers == Readers::None || fork.is_child() {
             // The SDK reports each observable instrument that no reader collects as an error.
             return NoopMeterProvider::new().meter_with_scope(scope);
         }
-        let mut meters = meters.lock().unwrap_or_else(PoisonError::into_inner);
-        let create = || {
-            Meter::new(Arc::new(CheckedMeter {
-                scope: scope.name().to_owned(),
-                inner: sdk.meter_with_scope(scope.clone()),
-                identities: Identities::default(),
-                observer: Arc::clone(observer),
-                diagnostics: diagnostics.clone(),
-                is_trusted: scope.name() == semconv::SCOPE_NAME,
-                histograms_as_float: *readers == Readers::Own,
-                fork: fork.clone(),
-            }))
-        };
-        meters.entry(scope.clone()).or_insert_with(create).clone()
+        let meters = || meters.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = meters().get(&scope) {
+            return known.clone();
+        }
+        let created = Meter::new(Arc::new(CheckedMeter {
+            scope: scope.name().to_owned(),
+            inner: without_sdk_chatter(|| sdk.meter_with_scope(scope.clone())),
+            identities: Identities::default(),
+            observer: Arc::clone(observer),
+            diagnostics: diagnostics.clone(),
+            is_trusted: scope.name() == semconv::SCOPE_NAME,
+            histograms_as_float: *readers == Readers::Own,
+            fork: fork.clone(),
+        }));
+        meters().entry(scope).or_insert(created).clone()
     }
 }
 
