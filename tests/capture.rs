@@ -72,7 +72,7 @@ fn an_error_is_seen_on_the_span() {
 }
 
 #[test]
-fn the_defaults_of_production_filter() {
+fn capture_uses_the_filters_of_production() {
     let telemetry = testing::capture();
     debug!("too much");
     info!("enough");
@@ -81,7 +81,7 @@ fn the_defaults_of_production_filter() {
 }
 
 #[test]
-fn captures_of_two_threads_do_not_mix() {
+fn captures_of_two_threads_stay_separate() {
     let telemetry = testing::capture();
     info!("mine");
     std::thread::spawn(|| {

@@ -152,7 +152,7 @@ async fn silence_never_answers_but_ends_with_the_collector() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stopped_it_refuses_connections_and_comes_back_on_its_port() {
+async fn stopped_collector_refuses_connections_and_restarts_on_its_port() {
     let collector = Collector::start().unwrap();
     let endpoint = collector.endpoint();
     let mut first = client(&collector).await;
@@ -170,7 +170,7 @@ async fn stopped_it_refuses_connections_and_comes_back_on_its_port() {
 
 /// The heart of every test of delivery: what was acknowledged to clients, no more and no less, is what was kept.
 #[test]
-fn kept_is_what_was_acknowledged_while_it_restarts_under_load() {
+fn exactly_the_acknowledged_spans_are_kept_across_restarts_under_load() {
     let collector = Collector::start().unwrap();
     let done = Arc::new(AtomicBool::new(false));
     let clients = [(); 4].map(|()| {
@@ -210,7 +210,7 @@ fn a_taken_port_is_an_error() {
 }
 
 #[test]
-fn dropping_it_closes_the_listener_and_the_connections() {
+fn dropping_the_collector_closes_listener_and_connections() {
     let collector = Collector::start().unwrap();
     let endpoint = collector.endpoint();
     let mut stream = connect(&endpoint).unwrap();
@@ -225,7 +225,7 @@ fn dropping_it_closes_the_listener_and_the_connections() {
 
 /// As in a `current_thread` test whose client shares the thread that is blocked: it must not be waited for.
 #[tokio::test]
-async fn dropping_it_does_not_wait_for_clients() {
+async fn dropping_the_collector_does_not_wait_for_clients() {
     let collector = Collector::start().unwrap();
     let mut client = client(&collector).await;
     client.export(otlp::spans(1)).await.unwrap();

@@ -97,7 +97,7 @@ fn wait_timeout_reports_what_had_arrived() {
 }
 
 #[tokio::test]
-async fn take_hands_over_everything_once() {
+async fn take_returns_everything_once() {
     let collector = Collector::start().unwrap();
     let mut client = TraceServiceClient::connect(collector.endpoint()).await.unwrap();
     client.export(otlp::traces(vec![otlp::span(1, 0, "first")])).await.unwrap();

@@ -360,7 +360,7 @@ resource: {attributes: [{name: region, value: '${OTEL_SERVICE_NAME}'}]}
 }
 
 #[test]
-fn the_former_variable_is_answered_with_what_to_do() {
+fn former_variable_is_reported_with_its_replacement() {
     let lines = build_in_child(&[("OTEL_EXPERIMENTAL_CONFIG_FILE", "/etc/otel.yaml")]);
     assert!(lines.contains("OTEL_EXPERIMENTAL_CONFIG_FILE"), "{lines}");
     assert!(lines.contains("this variable is no longer read: name the file by OTEL_CONFIG_FILE"), "{lines}");

@@ -60,7 +60,7 @@ fn all_signals_are_printed_to_standard_output() {
 }
 
 #[test]
-fn the_former_name_is_understood_with_a_warning() {
+fn former_exporter_name_is_accepted_with_a_warning() {
     let (stdout, stderr) = run(&[CONSOLE[1], CONSOLE[2], ("OTEL_TRACES_EXPORTER", "Logging")]);
     assert!(stdout.contains("── trace "), "{stdout}");
     let warning = "OTEL_TRACES_EXPORTER: logging is the former name of console; console is used";

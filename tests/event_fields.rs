@@ -62,7 +62,7 @@ fn assert_same(what: &str, expected: [Option<&str>; 3], event: impl FnOnce()) {
 }
 
 #[test]
-fn of_several_errors_that_in_the_field_error_counts_in_any_order() {
+fn error_field_takes_precedence_over_other_errors() {
     let (a, b) = (first(), Second);
     let (a, b) = (&a as &dyn Error, &b as &dyn Error);
     let of_a = [Some("First"), Some("first failed"), Some(STACK)];
@@ -74,7 +74,7 @@ fn of_several_errors_that_in_the_field_error_counts_in_any_order() {
 }
 
 #[test]
-fn the_users_own_exception_fields_win_each_for_itself_in_any_order() {
+fn each_explicit_exception_field_wins_in_any_order() {
     let error = first();
     let error = &error as &dyn Error;
     let message = [Some("First"), Some("own"), Some(STACK)];
@@ -93,7 +93,7 @@ fn the_users_own_exception_fields_win_each_for_itself_in_any_order() {
 }
 
 #[test]
-fn a_record_whose_message_is_the_users_own_keeps_that_of_the_error() {
+fn text_of_the_error_is_kept_beside_an_explicit_exception_message() {
     let capture = capture();
     error!(error = &first() as &dyn Error, exception.message = "own", "event");
     let record = capture.logs().remove(0);

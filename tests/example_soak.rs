@@ -20,13 +20,13 @@ fn child() {
 }
 
 #[test]
-fn the_account_balances_after_some_troubles() {
+fn counts_add_up_after_faults() {
     let (stdout, _) = child_process::passed("child", &[]);
     assert_eq!(stdout.matches(": balanced (").count(), 3, "{stdout}");
 }
 
 #[test]
-fn an_item_that_is_missing_or_made_up_is_noticed() {
+fn missing_and_invented_items_are_detected() {
     let collector = Collector::start().unwrap();
     let builder = telemetry_bootstrap::init()
         .ignore_env()
@@ -48,7 +48,7 @@ fn an_item_that_is_missing_or_made_up_is_noticed() {
 }
 
 #[test]
-fn the_gateway_answers_late_itself_or_not_at_all_only_in_trouble() {
+fn gateway_fails_only_while_faults_are_injected() {
     let collector = Collector::start().unwrap();
     let gateway = Gateway::start(collector.port()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

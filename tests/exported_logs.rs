@@ -49,7 +49,7 @@ fn log_record(level: log::Level, text: &str) {
 }
 
 #[test]
-fn trace_based_leaves_out_the_records_of_unsampled_traces_alone() {
+fn sampled_traces_only_drops_records_of_unsampled_traces_alone() {
     let events = || {
         tracing::info!("outside of any trace");
         tracing::info_span!("work").in_scope(|| tracing::info!("inside"));
@@ -115,7 +115,7 @@ fn records_have_span_fields_on_request() {
 }
 
 #[test]
-fn a_field_of_a_span_that_panics_spoils_nothing_else() {
+fn panicking_span_field_leaves_the_rest_of_the_record() {
     struct Panics;
     impl std::fmt::Debug for Panics {
         fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -50,17 +50,17 @@ where
 }
 
 #[tokio::test]
-async fn a_reset_at_the_deadline_is_the_deadline() {
+async fn reset_at_the_deadline_is_recorded_as_deadline_exceeded() {
     assert_eq!(recorded("5m", 5).await, vec![Some("DEADLINE_EXCEEDED".to_owned()); 2]);
 }
 
 #[tokio::test]
-async fn a_reset_in_the_last_tenth_of_the_time_is_the_deadline() {
+async fn reset_in_the_last_tenth_of_the_time_is_recorded_as_deadline_exceeded() {
     assert_eq!(recorded("400m", 362).await, vec![Some("DEADLINE_EXCEEDED".to_owned()); 2]);
     assert_eq!(recorded("400m", 5).await, vec![Some("CANCELLED".to_owned()); 2]);
 }
 
 #[tokio::test]
-async fn a_reset_long_before_the_deadline_is_a_cancellation() {
+async fn reset_long_before_the_deadline_is_recorded_as_cancelled() {
     assert_eq!(recorded("1H", 5).await, vec![Some("CANCELLED".to_owned()); 2]);
 }

@@ -6,20 +6,20 @@
 //! |---|---|---|
 //! | trailers with a status | `status_in_the_trailers_after_messages` | the same |
 //! | a head with the status | `every_status_of_a_handler` | the same |
-//! | no status | f `an_answer_without_a_status_ends_by_its_http_status` | t `http_errors_without_a_status`, `a_body_that_ends_without_trailers`, `trailers_without_a_status`, m `bodies_that_are_no_grpc` |
-//! | a status that is no code | f `an_answer_with_a_status_that_is_no_code_is_unknown` | t `a_status_that_is_no_number`, m `statuses_that_are_none` |
+//! | no status | f `an_answer_without_a_status_ends_by_its_http_status` | t `http_errors_without_a_status`, `a_body_that_ends_without_trailers`, `trailers_without_a_status`, m `response_bodies_that_are_not_grpc` |
+//! | a status that is no code | f `an_answer_with_a_status_that_is_no_code_is_unknown` | t `a_status_that_is_no_number`, m `invalid_grpc_statuses` |
 //! | the service returns an error | f `a_boxed_error_keeps_its_code`, `an_error_of_any_type_is_internal_at_a_server_and_unknown_at_a_client` | the latter |
 //! | connection refused | | `connection_refused` |
 //! | stream reset by the peer | t `client_resets_the_stream` | t `reset_before_the_head`, `reset_in_the_stream`, m `resets_by_every_code` |
-//! | the peer breaks HTTP/2 | m `frames_where_none_belong` and the others of `server` | m `frames_in_the_middle_of_an_answer` and the others of `client` |
-//! | connection lost, the peer went away | t `client_hangs_up`, `status_of_a_handler_counts_although_the_client_hung_up` | t `connection_lost_before_the_head`, `connection_lost_in_the_stream`, `go_away_before_the_head`, `go_away_in_the_stream`, `a_graceful_go_away_in_the_stream_changes_nothing`, m `go_away_frames_of_every_code` |
+//! | the peer breaks HTTP/2 | m `unexpected_frames` and the others of `server` | m `frames_in_the_middle_of_an_answer` and the others of `client` |
+//! | connection lost, the peer went away | t `client_closes_the_connection`, `handler_status_is_recorded_although_the_client_disconnected` | t `connection_lost_before_the_head`, `connection_lost_in_the_stream`, `go_away_before_the_head`, `go_away_in_the_stream`, `a_graceful_go_away_in_the_stream_changes_nothing`, m `go_away_frames_of_every_code` |
 //! | dropped | `client_drops_the_call_before_the_head`, `client_drops_the_response_unread`, `client_drops_the_stream_half_read`, `client_drops_a_request_stream_that_never_ends` | the same |
 //! | deadline | `deadline_before_the_head`, `deadline_in_the_stream`, `cancelled_long_before_the_deadline_is_cancelled` | the same |
 //! | tonic's timeout | `a_servers_own_timeout_drops_the_call` | `a_channels_timeout_is_a_deadline` |
-//! | panic | `handler_panics_before_the_head`, `handler_panics_in_the_stream`, f `a_panic_goes_on_through_the_layer` | f the last |
+//! | panic | `handler_panics_before_the_head`, `handler_panics_in_the_stream`, f `panic_propagates_through_the_layer` | f the last |
 //! | unknown method | `unknown_method` | the same |
 //! | too large | `request_too_large_for_the_server`, `response_too_large_for_the_server`, `response_too_large_for_the_client_is_a_response_dropped` | the same |
-//! | cannot be decoded | m `bodies_that_are_no_message` | m `bodies_that_are_no_grpc` |
+//! | cannot be decoded | m `malformed_messages` | m `response_bodies_that_are_not_grpc` |
 
 #![cfg(feature = "grpc")]
 

@@ -32,7 +32,7 @@ struct Application {
 }
 
 #[test]
-fn layers_and_services_go_anywhere() {
+fn layers_and_services_are_clone_send_sync_and_debug() {
     fn anywhere<T: Clone + Send + Sync + std::fmt::Debug + 'static>() {}
     anywhere::<ServerLayer>();
     anywhere::<ClientLayer>();
@@ -347,7 +347,7 @@ where
 }
 
 #[tokio::test]
-async fn a_panic_goes_on_through_the_layer() {
+async fn panic_propagates_through_the_layer() {
     let (server, client) = (Recorded::new(), Recorded::new());
     let service = tower::service_fn(|_: http::Request<Body>| async {
         if true {

@@ -337,8 +337,8 @@ async fn received_behind(headers: &[(&str, &str)]) -> http::HeaderMap {
 }
 
 #[tokio::test]
-async fn what_level_2_of_trace_context_added_reaches_the_next_service() {
-    if !in_child("what_level_2_of_trace_context_added_reaches_the_next_service", "LEVEL", "2") {
+async fn trace_context_level_2_additions_reach_the_next_service() {
+    if !in_child("trace_context_level_2_additions_reach_the_next_service", "LEVEL", "2") {
         return;
     }
     let _telemetry = telemetry_bootstrap::init().ignore_env().build().unwrap();

@@ -207,7 +207,7 @@ async fn listed_headers_are_captured_all_values_in_order_binary_as_base64() {
 }
 
 #[tokio::test]
-async fn filtered_methods_leave_no_trace() {
+async fn filtered_methods_are_not_recorded() {
     let recorded = Recorded::new();
     let layer = recorded.server().filter(|method| !method.starts_with("grpc.health.v1.Health/"));
     serve(&layer, answering(OK), request("/grpc.health.v1.Health/Check")).await;
@@ -233,7 +233,7 @@ async fn requests_that_are_not_grpc_pass_untouched() {
 }
 
 #[tokio::test]
-async fn calls_in_a_suppressed_context_leave_no_trace() {
+async fn calls_in_a_suppressed_context_are_not_recorded() {
     let recorded = Recorded::new();
     let service = recorded.client().layer(answering(OK));
     let _suppressed = Context::enter_telemetry_suppressed_scope();
@@ -299,7 +299,7 @@ async fn the_error_rule_can_be_replaced() {
 }
 
 #[tokio::test]
-async fn the_peer_may_be_found_elsewhere() {
+async fn peer_address_can_come_from_an_extension() {
     let span = served(
         |layer| layer.peer_address(|extensions| extensions.get::<std::net::SocketAddr>().copied()),
         request("/a.B/C").extension(std::net::SocketAddr::from(([192, 0, 2, 7], 1234))),
@@ -320,7 +320,7 @@ async fn unsampled_calls_are_measured_but_not_recorded() {
 }
 
 #[tokio::test]
-async fn open_calls_are_active() {
+async fn open_calls_count_as_active() {
     let world = World::start().await;
     let mut client = world.grpc();
     let call = tokio::spawn(async move { client.unary(ask(0, "hang")).await });
@@ -380,7 +380,7 @@ async fn messages_are_counted_and_sized_both_ways() {
 }
 
 #[tokio::test]
-async fn one_access_line_per_call_in_the_calls_span() {
+async fn each_call_logs_one_access_line_in_its_span() {
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<(String, SpanId)>>>);
     impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Lines {
@@ -420,7 +420,7 @@ async fn one_access_line_per_call_in_the_calls_span() {
 }
 
 #[tokio::test]
-async fn made_up_paths_cost_one_series() {
+async fn unknown_paths_share_one_series() {
     let recorded = Recorded::new();
     let layer = recorded.server();
     for number in 0..3000 {
@@ -439,7 +439,7 @@ async fn made_up_paths_cost_one_series() {
 }
 
 #[tokio::test]
-async fn a_made_up_path_that_is_dropped_is_not_learned() {
+async fn unknown_path_that_is_dropped_is_not_learned() {
     let recorded = Recorded::new();
     let hanging = tower::service_fn(|_: http::Request<Body>| {
         std::future::pending::<Result<http::Response<Body>, Infallible>>()

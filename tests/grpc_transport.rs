@@ -290,7 +290,7 @@ async fn client_resets_the_stream() {
 }
 
 #[tokio::test]
-async fn client_hangs_up() {
+async fn client_closes_the_connection() {
     use prost::Message as _;
     let world = World::start().await;
     let (response, mut stream, connection) = raw_call(&world).await;
@@ -303,7 +303,7 @@ async fn client_hangs_up() {
 }
 
 #[tokio::test]
-async fn status_of_a_handler_counts_although_the_client_hung_up() {
+async fn handler_status_is_recorded_although_the_client_disconnected() {
     let world = World::start().await;
     let (_response, _stream, connection) = raw_call(&world).await;
     world.service.has_begun(1).await;

@@ -27,7 +27,7 @@ fn get(uri: &str) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn stable_names_of_a_request() {
+async fn request_has_the_stable_names() {
     let recorded = Recorded::new();
     let service = client(&recorded).layer(answer(|| Response::new(Body::from("Ada"))));
     let request = get("https://user:pw@users/users/7?sig=s3cret&page=2");

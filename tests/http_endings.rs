@@ -8,10 +8,10 @@
 //! | 1xx before the response | `an_interim_response_is_not_the_response` |
 //! | `Expect: 100-continue`, accepted and refused | `expect_continue` |
 //! | 101, WebSockets | `a_websocket_ends_with_its_handshake`, `an_upgrade_ends_with_its_head` |
-//! | event streams | `an_event_stream_that_is_read`, `an_event_stream_that_the_client_leaves` |
+//! | event streams | `event_stream_that_is_read_to_its_end`, `event_stream_that_the_client_aborts` |
 //! | handler fails, panics | `a_failing_body`, `a_panic_resets_the_connection` |
-//! | client leaves before the head, during the body | `a_client_that_leaves` |
-//! | client leaves while the handler keeps the request's body unread | `a_client_that_leaves_unnoticed` |
+//! | client leaves before the head, during the body | `disconnect_cancels_the_request` |
+//! | client leaves while the handler keeps the request's body unread | `disconnect_with_unread_body_is_not_detected` |
 //! | connection reset by either side, refused | `a_connection_that_is_reset`, `a_refused_connection` |
 //! | HTTP/2: stream reset by either side, GOAWAY | `http2_resets`, `http2_goaway` |
 //! | graceful shutdown with open streams | `a_graceful_shutdown_lets_streams_end` |
@@ -300,14 +300,14 @@ fn events() -> Router {
 }
 
 #[tokio::test]
-async fn an_event_stream_that_is_read() {
+async fn event_stream_that_is_read_to_its_end() {
     let world = World::start(events()).await;
     assert_eq!(world.get("/finite").await, "data: 1\n\n");
     world.both(200, None, None).await;
 }
 
 #[tokio::test]
-async fn an_event_stream_that_the_client_leaves() {
+async fn event_stream_that_the_client_aborts() {
     let world = World::with(false, |layer| events().layer(layer.exclude_streams_from_duration())).await;
     let mut body = world.send(Method::GET, "/endless").await.into_body();
     body.frame().await.unwrap().unwrap();
@@ -345,7 +345,7 @@ async fn a_panic_resets_the_connection() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves() {
+async fn disconnect_cancels_the_request() {
     for http2 in [false, true] {
         let world = World::with(http2, |layer| endless().layer(layer)).await;
         let request = world.http.clone().oneshot(world.request(Method::GET, "/never"));
@@ -366,7 +366,7 @@ async fn a_client_that_leaves() {
 /// hyper reads no more than the first piece of a body that the handler keeps unread, and so not to the end of the
 /// connection.
 #[tokio::test]
-async fn a_client_that_leaves_unnoticed() {
+async fn disconnect_with_unread_body_is_not_detected() {
     let answer = Arc::new(Notify::new());
     let waiting = Arc::clone(&answer);
     let handler = move |unread: Body| {

@@ -63,7 +63,7 @@ fn resends(spans: &[opentelemetry_sdk::trace::SpanData]) -> Vec<Option<Value>> {
 }
 
 #[tokio::test]
-async fn stable_names_of_a_request() {
+async fn request_has_the_stable_names() {
     let recorded = Recorded::new();
     let address = serve(Router::new().route("/users/{id}", get(async || "Ada"))).await;
     let request = traced(&recorded)
@@ -213,7 +213,7 @@ async fn a_body_is_followed_to_its_end() {
 }
 
 #[tokio::test]
-async fn errors_have_the_reason_of_the_transport_and_no_url() {
+async fn errors_have_the_transport_reason_and_no_url() {
     let closed_at_once = serve_raw(b"").await;
     let garbage = serve_raw(b"not HTTP\r\n\r\n").await;
     for (address, error_type) in
@@ -235,7 +235,7 @@ async fn errors_have_the_reason_of_the_transport_and_no_url() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_a_failure() {
+async fn truncated_body_is_a_failure() {
     let recorded = Recorded::new();
     let address = serve_raw(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort").await;
     let response = traced(&recorded).get(format!("http://{address}/")).send().await.unwrap();

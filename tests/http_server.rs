@@ -58,7 +58,7 @@ fn request(method: &str, uri: &str) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn stable_names_of_a_request() {
+async fn request_has_the_stable_names() {
     let recorded = Recorded::new();
     let mut request = request("GET", "/users/7?sig=s3cret&page=2");
     request.headers_mut().insert("user-agent", "curl/8".parse().unwrap());
@@ -144,7 +144,7 @@ async fn a_router_of_another_kind_reports_its_route_with_the_response() {
 }
 
 #[tokio::test]
-async fn made_up_methods_and_schemes_cost_one_series() {
+async fn unknown_methods_and_schemes_share_one_series() {
     let recorded = Recorded::new();
     for n in 0..100 {
         let request = request(&format!("MADE{n}"), &format!("made-up{n}://h{n}/"));
@@ -171,7 +171,7 @@ async fn routes_that_a_closure_makes_of_paths_are_bounded() {
 }
 
 #[tokio::test]
-async fn client_errors_are_no_errors_of_a_server() {
+async fn client_errors_are_not_errors_of_a_server() {
     let recorded = Recorded::new();
     drop(router(&recorded).oneshot(request("PUT", "/users/7")).await.unwrap());
     let span = finished(&recorded, "server", Some(405), None).await;
@@ -210,7 +210,7 @@ async fn a_body_that_fails_is_an_error_with_the_status_that_was_sent() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_before_the_head_is_cancelled() {
+async fn disconnect_before_the_head_is_cancelled() {
     let recorded = Recorded::new();
     let service = server(&recorded).layer(tower::service_fn(|_: Request<Body>| {
         std::future::pending::<Result<Response<Body>, Infallible>>()
@@ -222,7 +222,7 @@ async fn a_client_that_leaves_before_the_head_is_cancelled() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_during_the_body_is_cancelled() {
+async fn disconnect_during_the_body_is_cancelled() {
     let recorded = Recorded::new();
     let service = server(&recorded).layer(answer(|| Response::new(stream(["a", "b"], false))));
     let mut body = service.oneshot(request("GET", "/")).await.unwrap().into_body();
@@ -257,7 +257,7 @@ async fn a_service_that_fails_before_the_head_has_no_status() {
 }
 
 #[tokio::test]
-async fn a_panic_goes_on_and_is_an_error() {
+async fn panic_is_recorded_and_propagates() {
     let recorded = Recorded::new();
     let service = server(&recorded).layer(tower::service_fn(|_: Request<Body>| async {
         if true {
@@ -314,7 +314,7 @@ async fn trailers_end_a_response() {
 }
 
 #[tokio::test]
-async fn limits_inside_and_outside() {
+async fn limits_inside_and_outside_the_layer() {
     let hang =
         || tower::service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
     let inside = Recorded::new();

@@ -28,11 +28,11 @@ const CASES: [(&str, Case); 12] = [
     ("a_tls_file_that_is_missing_is_named", missing_tls_file),
     ("a_log_file_that_cannot_be_opened_is_named", unwritable_log_file),
     ("after_a_failure_the_next_build_succeeds", failure_then_success),
-    ("of_two_builds_at_once_one_succeeds", race),
-    ("build_returns_at_once_whatever_the_collector_does", quick),
+    ("one_of_two_concurrent_builds_succeeds", race),
+    ("build_does_not_wait_for_the_collector", quick),
     ("build_local_changes_no_global", local),
-    ("whatever_threads_the_system_refuses_metrics_arrive_or_build_fails", few_threads),
-    ("what_resolves_names_is_there_from_the_start", resolver),
+    ("refused_threads_fail_the_build_or_cost_no_metrics", few_threads),
+    ("resolver_thread_exists_from_the_start", resolver),
 ];
 
 fn main() -> Outcome {

@@ -41,7 +41,7 @@ proptest! {
     }
 
     #[test]
-    fn datadog_reads_every_line_as_it_was_meant(event in fields(12), spans in spans(), setup in setup()) {
+    fn datadog_reads_every_line_as_intended(event in fields(12), spans in spans(), setup in setup()) {
         let line = logged(|layer| setup.apply(layer, FieldNames::Datadog), &event, &spans);
         prop_assert_eq!(datadog(&line), Ok(()), "{:?}", line);
     }

@@ -52,7 +52,7 @@ impl fmt::Display for Talkative {
 }
 
 #[test]
-fn a_value_that_logs_gives_two_whole_lines() {
+fn value_that_logs_yields_two_complete_lines() {
     let lines = lines(|| info!(value = %Talkative, outer = 2, "message {}", Talkative));
     assert_eq!(lines.len(), 3);
     for line in &lines[..2] {

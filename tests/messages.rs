@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tracing::{Instrument as _, info, info_span};
 
 #[tokio::test]
-async fn a_queue_a_task_and_a_thread_keep_the_trace() {
+async fn queues_tasks_and_threads_keep_the_trace() {
     let collector = Collector::start().unwrap();
     let telemetry = telemetry_bootstrap::init()
         .ignore_env()

@@ -102,7 +102,7 @@ fn a_collector_that_flaps_loses_nothing() {
 }
 
 #[test]
-fn what_does_not_fit_during_an_outage_is_counted_and_the_oldest_kept() {
+fn outage_beyond_the_limits_counts_the_dropped_and_keeps_the_oldest() {
     let collector = Collector::start().unwrap();
     collector.stop();
     let local = Local::with(&collector.endpoint(), |builder| {
@@ -160,7 +160,7 @@ fn outage_is_logged_once_with_advice_and_its_end_with_the_losses() {
 }
 
 #[test]
-fn unavailable_is_tried_again_until_it_is_over() {
+fn unavailable_is_retried_until_it_is_over() {
     let collector = Collector::start().unwrap();
     let local = Local::start(&collector.endpoint());
     let recorded = local.under_load(|| {
@@ -281,7 +281,7 @@ fn a_collection_of_metrics_that_is_too_large_is_split() {
 
 /// A database refuses points that are older than those it has.
 #[test]
-fn collections_that_waited_arrive_in_their_order() {
+fn queued_collections_arrive_in_order() {
     let collector = Collector::start().unwrap();
     collector.stop();
     let local = Local::with(&collector.endpoint(), |builder| {
@@ -302,7 +302,7 @@ fn collections_that_waited_arrive_in_their_order() {
 }
 
 #[test]
-fn a_flush_with_a_limit_that_no_clock_can_reach_has_none() {
+fn flush_with_the_longest_limit_waits_without_one() {
     let collector = Collector::start().unwrap();
     let local = Local::start(&collector.endpoint());
     local.record(0..10);

@@ -180,7 +180,7 @@ fn filters_levels_and_sampler_change_at_once() {
 }
 
 #[test]
-fn each_sampler_takes_the_place_of_each_other() {
+fn every_sampler_can_replace_every_other() {
     let samplers = [
         ("{always_on: }", "always_on", true),
         ("{always_off: }", "always_off", false),
@@ -220,7 +220,7 @@ fn each_sampler_takes_the_place_of_each_other() {
 }
 
 #[test]
-fn a_sampler_of_the_program_counts_while_the_file_names_none() {
+fn sampler_in_code_is_used_while_the_file_names_none() {
     let own = opentelemetry_sdk::trace::Sampler::AlwaysOff;
     let run = Run::start_with("", |builder| builder.traces(|traces| traces.sampler(own)));
     assert_eq!(run.seen(), " | warning | warning");
@@ -241,7 +241,7 @@ fn the_level_of_our_own_lines_changes() {
 }
 
 #[test]
-fn what_cannot_change_is_listed_by_its_path() {
+fn settings_that_need_a_restart_are_listed_by_path() {
     let run = Run::start("sampler: {always_on: }");
     for (text, path) in [
         ("disabled: true", "disabled"),
@@ -348,7 +348,7 @@ fn without_a_file_there_is_nothing_to_reload() {
 }
 
 #[test]
-fn a_filter_that_was_set_by_the_program_stays_while_the_files_is_the_same() {
+fn filter_set_by_the_program_stays_while_the_file_keeps_its_own() {
     let run = Run::start("own: log_filter: info");
     run.guard().set_log_filter("debug").unwrap();
     run.reload("own: log_filter: info, span_filter: debug");

@@ -50,7 +50,7 @@ fn messages(lines: &[serde_json::Value]) -> Vec<&str> {
 }
 
 #[test]
-fn what_a_destination_cannot_take_is_reported_once_with_the_setting_that_it_needs() {
+fn unsupported_data_is_reported_once_with_the_setting_that_the_destination_needs() {
     let lines = lines(&[
         ("CASE", "drop"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://abc.live.dynatrace.com/api/v2/otlp"),

@@ -128,7 +128,7 @@ fn readers_and_views_reach_the_provider() {
 }
 
 #[test]
-fn a_sampler_and_propagators_are_announced_to_the_settings() {
+fn sampler_and_propagators_reach_the_settings() {
     let (config, parts) = init().into_parts();
     let settings = settings::resolve(&config, &Env::none()).0;
     assert_ne!(settings.traces.sampler, SamplerSetting::Custom);

@@ -36,7 +36,7 @@ fn derived_debug_yields_the_type() {
 }
 
 #[test]
-fn a_debug_that_is_a_sentence_is_no_type() {
+fn debug_output_that_is_a_sentence_yields_no_type() {
     for text in ["No such thing", "no", "", "Köln", &"X".repeat(100)] {
         let error: Box<dyn Error> = text.into();
         assert_eq!(name(&*error), None, "{text}");
@@ -103,7 +103,7 @@ fn the_type_of_an_io_error_is_its_kind() {
 }
 
 #[test]
-fn wrappers_without_a_name_are_looked_through() {
+fn unnamed_wrappers_are_skipped() {
     let wrapped = Dynamic("Cannot load", Some(io::ErrorKind::NotFound.into()));
     assert_eq!(error_type(&wrapped), "NotFound");
     assert_eq!(error_type(&Dynamic("Cannot load", None)), OTHER);
@@ -113,7 +113,7 @@ fn wrappers_without_a_name_are_looked_through() {
 }
 
 #[test]
-fn the_stack_trace_is_the_chain_of_causes_and_the_backtrace_that_the_error_shows() {
+fn stack_trace_holds_the_causes_and_the_backtrace_that_the_error_shows() {
     let error = OrderError::Payment(io::Error::other("card refused"));
     let trace = |error: &(dyn Error + 'static)| stacktrace(error).unwrap_or_default();
     assert_eq!(trace(&error), "Payment: payment failed: card refused\nCaused by: card refused");

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_visitor_is_shown_the_values_themselves() {
+    fn single_visitor_receives_the_values_unformatted() {
         let (texts, formatted) = visited(0);
         assert_eq!(formatted, 1);
         assert_eq!(texts[0].0, ["counted=counted", "hostile=caught", "after=7"]);

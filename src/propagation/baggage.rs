@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_header_cannot_hold_is_percent_encoded() {
+    fn characters_invalid_in_a_header_are_percent_encoded() {
         let header = sent(&Context::new().with_baggage([KeyValue::new("k", "100% a,b;c=d+\"e\\é")]));
         assert_eq!(header.unwrap(), "k=100%25%20a%2Cb%3Bc%3Dd%2B%22e%5C%C3%A9");
     }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_holds_nothing_leaves_what_was_there() {
+    fn header_without_entries_leaves_existing_baggage() {
         let before = Context::new().with_baggage([KeyValue::new("k", "v")]);
         for header in ["", ",", "a", &format!("a={}", "b".repeat(MAX_BYTES))] {
             let headers = HashMap::from([(BAGGAGE.to_owned(), header.to_owned())]);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_into_a_header_is_left_out_alone() {
+    fn only_entries_that_do_not_fit_are_left_out() {
         let half = "%".repeat(2000);
         let baggage = ["a", "b"].map(|key| KeyValue::new(key, half.clone()));
         let header = sent(&Context::new().with_baggage(baggage)).unwrap();

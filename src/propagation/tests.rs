@@ -161,7 +161,7 @@ fn sampled_and_random_flags_travel_on() {
 }
 
 #[test]
-fn a_later_version_is_answered_in_ours() {
+fn later_version_is_forwarded_in_our_version() {
     let context = extracted(&[("traceparent", &format!("{}-more", traceparent("42", "ff")))]);
     assert_eq!(injected(&context)["traceparent"], traceparent("00", "03"));
 }
@@ -261,7 +261,7 @@ fn a_broken_tracestate_does_not_cost_the_parent() {
 }
 
 #[test]
-fn tracestate_without_a_parent_is_nothing() {
+fn tracestate_without_a_parent_is_ignored() {
     for traceparent in ["", "broken"] {
         let context = extracted(&[("traceparent", traceparent), ("tracestate", "foo=1")]);
         assert!(!context.span().span_context().is_valid());
@@ -269,7 +269,7 @@ fn tracestate_without_a_parent_is_nothing() {
 }
 
 #[test]
-fn two_parents_are_no_parent() {
+fn duplicate_traceparent_is_ignored() {
     let other = "00-11111111111111111111111111111111-2222222222222222-01";
     let context = extracted(&[("traceparent", &traceparent("00", "01")), ("traceparent", other)]);
     assert!(!context.span().span_context().is_valid());
@@ -297,7 +297,7 @@ fn baggage_travels_on_from_several_headers() {
 }
 
 #[test]
-fn only_what_was_chosen_is_used() {
+fn only_configured_propagators_are_used() {
     let context =
         Context::new().with_remote_span_context(span(1, "")).with_baggage([KeyValue::new("tenant", "acme")]);
     let sent = |chosen: &[Propagator], custom: Vec<Boxed>| {
@@ -346,7 +346,7 @@ fn fields_name_every_header() {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_again(trace_id in 1u128.., span_id in 1u64.., flags: u8) {
+    fn injected_headers_are_extracted_unchanged(trace_id in 1u128.., span_id in 1u64.., flags: u8) {
         let span = SpanContext::new(
             trace_id.into(), span_id.into(), TraceFlags::new(flags), false, TraceState::NONE,
         );
@@ -358,7 +358,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(header: Vec<u8>) {
+    fn parsing_any_bytes_does_not_panic(header: Vec<u8>) {
         prop_assert_eq!(parse_traceparent(&header).is_some(), is_valid(&header));
     }
 

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sampler_of_the_user_comes_back() {
+    fn user_sampler_is_restored() {
         #[derive(Clone, Debug)]
         struct Own;
         impl ShouldSample for Own {
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_a_user_leave_no_shortcut() {
+    fn custom_id_generator_disables_the_shortcut() {
         let sampler = SharedSampler::with_shortcuts(&SamplerSetting::AlwaysOff, None, false);
         assert_eq!(sampler.shortcut(), SamplingShortcut::default());
         sampler.set(&SamplerSetting::ParentBasedAlwaysOff);

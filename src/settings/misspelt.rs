@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn known_variables_are_not_taken_for_misspelt_ones() {
+    fn known_variables_are_not_reported_as_misspelt() {
         let known = known_variables();
         let distinct: std::collections::HashSet<_> = known.iter().collect();
         assert!(distinct.len() > 70, "{}", distinct.len());

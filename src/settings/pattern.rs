@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_fits_whole_texts() {
+    fn pattern_matches_the_whole_text() {
         for (pattern, text, expected) in [
             ("", "", true),
             ("", "a", false),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_of_many_stars_takes_no_long_time() {
+    fn pattern_with_many_stars_is_matched_quickly() {
         let pattern = Pattern::new("*a".repeat(200) + "b");
         assert!(!pattern.matches(&"a".repeat(2_000)));
     }

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_that_is_a_record_as_well_is_noticed() {
+    fn event_that_is_also_a_log_record_is_detected() {
         assert!(!has_log_always());
         let probe = Record::builder().level(log::Level::Error).target(PROBE).build();
         LogRecords(LogTracer::new()).log(&probe);

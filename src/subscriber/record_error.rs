@@ -71,7 +71,7 @@ mod tests {
     impl Error for Hostile {}
 
     #[test]
-    fn an_error_whose_text_panics_is_no_panic_of_the_caller() {
+    fn error_whose_display_panics_does_not_panic_the_caller() {
         record_error(&Hostile);
     }
 }

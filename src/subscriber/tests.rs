@@ -308,7 +308,7 @@ fn a_suppressed_context_leaves_lines_alone() {
 }
 
 #[test]
-fn nothing_from_the_io_thread_goes_anywhere() {
+fn events_of_the_io_thread_are_discarded() {
     for beside_others in [false, true] {
         let rig = Rig::with(Options { beside_others, ..Options::default() });
         crate::export::own_threads::as_io_thread(|| {

@@ -11,7 +11,7 @@ async fn run(replies: Vec<Reply>) {
 }
 
 #[tokio::test]
-async fn heads_that_are_no_response() {
+async fn malformed_response_heads() {
     let only = |fields: Fields<'_>| headers(STREAM, 0, fields);
     run(vec![
         Reply::new("an uppercase name", "INTERNAL", only(&[(":status", b"200"), ("X-Shout", b"y")])),
@@ -50,7 +50,7 @@ async fn interim_responses() {
 }
 
 #[tokio::test]
-async fn statuses_that_are_none() {
+async fn invalid_grpc_statuses() {
     let mut replies = Vec::new();
     for status in "|-1|+5|05|00|17|99|5 | 5|5,7|0x5|NOT_FOUND|18446744073709551621".split('|') {
         let fields: [(&str, &[u8]); 1] = [("grpc-status", status.as_bytes())];
@@ -69,7 +69,7 @@ async fn statuses_that_are_none() {
 }
 
 #[tokio::test]
-async fn messages_of_a_status_that_cannot_be_read() {
+async fn unreadable_status_messages() {
     let answer = |message| answered(&[("grpc-status", b"5"), ("grpc-message", message)]);
     run(vec![
         Reply::new("percent at the end", "NOT_FOUND", answer(b"50%")),
@@ -87,7 +87,7 @@ async fn messages_of_a_status_that_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_grpc() {
+async fn response_bodies_that_are_not_grpc() {
     let html = |status: &[u8], flags| {
         [
             headers(STREAM, 0, &[(":status", status), ("content-type", b"text/html")]),

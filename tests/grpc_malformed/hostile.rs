@@ -14,7 +14,7 @@ fn call_with(name: &str, value: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_timeout_that_cannot_be_read_is_none() {
+async fn invalid_timeout_is_ignored() {
     let garbage: [&[u8]; 10] =
         [b"", b"S", b"1", b"-1S", b"+1n", b"1x", b"1.5S", b" 1n", b"000000001n", &[0xff, 0x80, b'n']];
     for value in garbage {
@@ -24,7 +24,7 @@ async fn a_timeout_that_cannot_be_read_is_none() {
 
 /// Neither ends the call, and neither is anybody's parent.
 #[tokio::test]
-async fn a_context_that_cannot_be_read_is_none() {
+async fn invalid_context_is_ignored() {
     let bytes: Vec<u8> = (0x80..=0xff).collect();
     let long = vec![b'0'; 8_000];
     let garbage: [&[u8]; 9] = [
@@ -64,7 +64,7 @@ async fn a_context_survives_garbage_beside_it() {
 
 /// What four bytes can claim is on no histogram.
 #[tokio::test]
-async fn a_message_that_is_only_announced_is_not_measured() {
+async fn announced_but_incomplete_message_is_not_measured() {
     let call = [open(OWN, UNARY), data(OWN, END_STREAM, prefixed(0, u32::MAX, b"xx"))].concat();
     let served = Served::start().await;
     let mut peer = Connection::connect(served.address).await;
@@ -79,7 +79,7 @@ async fn a_message_that_is_only_announced_is_not_measured() {
 }
 
 #[tokio::test]
-async fn what_is_no_http2_is_no_call() {
+async fn bytes_that_are_not_http2_are_not_a_call() {
     let of_http1 = b"POST /test.Test/Unary HTTP/1.1\r\ncontent-type: application/grpc\r\n\r\n";
     let hello = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
     let almost = [&PREFACE[..23], b"x"].concat();

@@ -31,7 +31,7 @@ async fn run(attacks: Vec<Attack>) {
 }
 
 #[tokio::test]
-async fn frames_where_none_belong() {
+async fn unexpected_frames() {
     let half = |stream| frame(HEADERS, 0, stream, block(&request(BIDI, &[])));
     run(vec![
         Attack::closes("data on a stream that was never opened", data(OWN, 0, b"x")),
@@ -57,7 +57,7 @@ async fn frames_where_none_belong() {
 }
 
 #[tokio::test]
-async fn frames_of_a_wrong_form() {
+async fn malformed_frames() {
     run(vec![
         Attack::closes("settings of five bytes", frame(SETTINGS, 0, 0, [0; 5])),
         Attack::closes("settings on a stream", frame(SETTINGS, 0, WAITING, [])),
@@ -80,7 +80,7 @@ async fn frames_of_a_wrong_form() {
 }
 
 #[tokio::test]
-async fn streams_out_of_bounds() {
+async fn frames_beyond_the_limits_of_a_stream() {
     // A connection may have 1 MiB of unread data.
     let much = vec![data(OWN, 0, vec![0; 16_384]); 65].concat();
     run(vec![
@@ -99,7 +99,7 @@ async fn streams_out_of_bounds() {
 }
 
 #[tokio::test]
-async fn heads_that_are_no_request() {
+async fn malformed_request_heads() {
     let long = block(&request(UNARY, &[("x", &[b'x'; 20_000])]));
     let (begin, rest) = long.split_at(10_000);
     let begin = frame(HEADERS, END_STREAM, OWN, begin);
@@ -132,7 +132,7 @@ async fn heads_that_are_no_request() {
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_message() {
+async fn malformed_messages() {
     let body = |bytes: &[u8]| [open(OWN, UNARY), data(OWN, END_STREAM, bytes)].concat();
     let sized = |length: &[u8]| {
         let head = headers(OWN, 0, &request(UNARY, &[("content-length", length)]));

@@ -43,7 +43,7 @@ async fn silence_in_the_stream_ends_at_the_deadline_of_a_caller_who_gives_up() {
 
 /// No stream may be opened: the call waits in the client until the server hangs up.
 #[tokio::test]
-async fn a_server_that_allows_no_streams_and_hangs_up() {
+async fn server_that_allows_no_streams_and_closes_the_connection() {
     let side = Side::new("client");
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut client = channel(&side, listener.local_addr().unwrap());
@@ -63,7 +63,7 @@ async fn a_server_that_allows_no_streams_and_hangs_up() {
 
 /// tonic takes it for granted that details are base64. The call has ended by then.
 #[tokio::test]
-async fn details_that_make_the_caller_panic_leave_no_call_open() {
+async fn details_that_panic_the_caller_leave_no_call_open() {
     let details: [(&str, &[u8]); 3] =
         [(":status", b"200"), ("grpc-status", b"5"), ("grpc-status-details-bin", b"%%%")];
     for answer in [trailers(&details), answered(&details[1..])] {

@@ -24,7 +24,7 @@ fn several_readings() {
 }
 
 #[test]
-fn a_file_that_is_written_again_takes_effect_by_itself() {
+fn rewritten_file_takes_effect_by_itself() {
     let run = start("");
     assert_eq!(run.seen(), "coarse | warning | warning");
     run.write("own: log_filter: debug");
@@ -43,7 +43,7 @@ fn the_interval_can_be_in_the_file() {
 }
 
 #[test]
-fn a_file_is_not_watched_unless_that_was_asked_for() {
+fn file_is_not_watched_by_default() {
     let run = Run::start("");
     run.write("own: log_filter: debug");
     several_readings();
@@ -66,7 +66,7 @@ fn a_version_of_the_same_length_and_time_is_noticed() {
 }
 
 #[test]
-fn a_file_that_another_one_replaces_takes_effect() {
+fn renamed_file_takes_effect() {
     let run = start("");
     let new = run.directory.path().join("new.yaml");
     fs::write(&new, document("own: log_filter: debug", run.collector.port())).unwrap();
@@ -76,7 +76,7 @@ fn a_file_that_another_one_replaces_takes_effect() {
 
 /// A `ConfigMap` is mounted as `otel.yaml → ..data/otel.yaml`, and `..data` is swapped.
 #[test]
-fn a_swapped_symlink_on_the_way_to_the_file_takes_effect() {
+fn swapped_symlink_in_the_path_takes_effect() {
     let run = start("");
     let directory = run.directory.path();
     let version = |name: &str, text: &str| {
@@ -145,7 +145,7 @@ fn a_file_without_permission_is_reported_once() {
 }
 
 #[test]
-fn a_version_that_the_program_has_reloaded_is_not_reported_again() {
+fn version_reloaded_by_the_program_is_not_reported_again() {
     let run = start("");
     run.write("own: log_filter: debug");
     let _ = run.guard().reload().unwrap();
@@ -154,7 +154,7 @@ fn a_version_that_the_program_has_reloaded_is_not_reported_again() {
 }
 
 #[test]
-fn a_file_that_is_being_written_is_not_applied_before_it_stays_the_same() {
+fn file_is_not_applied_while_it_is_being_written() {
     use std::io::Write as _;
 
     let interval = Duration::from_millis(60);
@@ -175,7 +175,7 @@ fn a_file_that_is_being_written_is_not_applied_before_it_stays_the_same() {
 }
 
 #[test]
-fn the_shutdown_waits_for_no_reload_and_loses_nothing() {
+fn shutdown_waits_for_no_reload_and_loses_nothing() {
     for _ in 0..20 {
         let mut run = Run::start_with("", |builder| builder.reload_interval(Duration::from_millis(1)));
         let is_done = AtomicBool::new(false);

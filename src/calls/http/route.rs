@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slot_is_used_again_only_if_no_inner_layer_can_report_to_it() {
+    fn slot_is_reused_only_if_no_inner_layer_can_report_to_it() {
         let (slot, held) = (RouteSlot::new(), RouteSlot::new());
         let address = |slot: &RouteSlot| Arc::as_ptr(&slot.0);
         let (first, second) = (address(&slot), address(&held));

@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_that_alone_is_refused_has_a_report_of_its_own() {
+    fn refusal_of_one_signal_is_reported_separately() {
         let (_logs, [(traces, _), (logs, ledger)], lines) = logs();
         let now = Instant::now();
         traces.failed(&failure(Cause::ConnectionRefused), now, now);
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn signals_that_are_all_refused_are_one_report() {
+    fn refusal_of_all_signals_is_reported_once() {
         let (_logs, [(traces, _), (logs, _)], lines) = logs();
         let now = Instant::now();
         traces.failed(&failure(Cause::Unsupported), now, now);

@@ -149,7 +149,7 @@ fn a_partial_success_is_read_from_each_encoding() {
 }
 
 #[test]
-fn misleading_answers_are_read_to_their_end_without_a_panic() {
+fn misleading_answers_do_not_panic() {
     let negative = [10, 11, 8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1];
     let lengths =
         [&[0, 0xff, 0xff, 0xff, 0xff][..], &[0, 0, 0], &[1, 0, 0, 0, 2, 31, 139], &[0xff; 30], &negative];
@@ -163,7 +163,7 @@ fn misleading_answers_are_read_to_their_end_without_a_panic() {
 
 /// The worker limits them to the items that were sent.
 #[test]
-fn absurd_counts_of_rejected_items_are_read_as_none_or_all() {
+fn absurd_rejected_counts_are_read_as_none_or_all() {
     for (rejected, counted) in [(i64::MIN, 0), (-1, 0), (0, 0), (i64::MAX, i64::MAX as u64)] {
         let mut partial = vec![8];
         prost::encode_length_delimiter(rejected as u64 as usize, &mut partial).unwrap();
@@ -199,7 +199,7 @@ fn details_that_cannot_be_read_are_ignored() {
 }
 
 #[test]
-fn misleading_length_is_not_a_request_that_is_too_large() {
+fn misleading_length_does_not_mean_that_the_request_is_too_large() {
     let mut grpc = answer(200, &[GRPC], &[0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3]);
     assert_eq!(verdict(&otlp_grpc::outcome(&grpc)).0, "refused");
     grpc.trailers = headers(&[("grpc-status", "14")]);

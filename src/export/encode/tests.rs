@@ -29,7 +29,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
     #[test]
-    fn spans_are_what_the_oracle_makes_of_them(resource in resource(), spans in vec(span_data(), 1..8)) {
+    fn spans_are_encoded_like_the_oracle(resource in resource(), spans in vec(span_data(), 1..8)) {
         let ours = ExportTraceServiceRequest { resource_spans: decoded_spans(&resource, &spans) };
         let resource_spans = group_spans_by_resource_and_scope(spans, &(&resource).into());
         let oracle = ExportTraceServiceRequest { resource_spans };
@@ -38,7 +38,7 @@ proptest! {
     }
 
     #[test]
-    fn log_records_are_what_the_oracle_makes_of_them(
+    fn log_records_are_encoded_like_the_oracle(
         resource in resource(),
         records in vec((log_record(), scope()), 1..8),
     ) {
@@ -70,7 +70,7 @@ proptest! {
     }
 
     #[test]
-    fn framed_items_are_those_that_were_framed(items in vec(vec(any::<u8>(), 0..300), 0..20)) {
+    fn framed_items_read_back_unchanged(items in vec(vec(any::<u8>(), 0..300), 0..20)) {
         let mut run = Vec::new();
         items.iter().for_each(|item| super::push_item(&mut run, item));
         let found: Vec<_> = super::framed_items(&run).map(<[u8]>::to_vec).collect();

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_suffixes_has_valid_characters() {
+    fn name_without_suffixes_has_valid_characters() {
         for (name, expected) in [
             ("disk.io", "disk_io"),
             ("a..b", "a_b"),

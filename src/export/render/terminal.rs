@@ -112,13 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_shown_without_its_day() {
+    fn time_is_shown_without_the_date() {
         let time = UNIX_EPOCH + Duration::from_millis(86_400_000 * 3 + 3_723_004);
         assert_eq!(time_of_day(time), "01:02:03.004Z");
     }
 
     #[test]
-    fn escapes_leave_nothing_that_acts() {
+    fn escaping_removes_all_control_characters() {
         assert_eq!(escape("a\nb\u{1b}[31m\tc\n", " / "), "a / b\\u{1b}[31m\tc");
     }
 }

@@ -12,14 +12,14 @@ use crate::semconv::GrpcCode;
 use crate::settings::{HeaderSource, HeaderToken, RequestSigner};
 
 over_each_protocol! {
-    a_value_from_a_closure_is_asked_for_before_each_request,
+    closure_is_called_before_each_request,
     a_token_is_used_until_it_is_no_longer_valid,
     a_refused_token_is_replaced_at_once_and_nothing_is_lost,
     credentials_that_stay_refused_are_tried_again_later,
     static_credentials_that_are_refused_fail,
     a_source_that_fails_or_panics_costs_retries,
     a_source_that_hangs_costs_neither_the_program_nor_more_than_one_thread,
-    a_file_that_is_replaced_counts_from_then_on,
+    replaced_file_is_used_from_then_on,
     a_signer_sees_the_whole_request,
     a_signer_that_fails_costs_retries,
 }
@@ -58,7 +58,7 @@ fn flushed(pipeline: &Pipeline, count: usize) {
     pipeline.flush().unwrap();
 }
 
-fn a_value_from_a_closure_is_asked_for_before_each_request(protocol: Protocol) {
+fn closure_is_called_before_each_request(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     let calls = AtomicUsize::new(0);
     let source = HeaderSource::from_fn(move || calls.fetch_add(1, Ordering::SeqCst).to_string());
@@ -194,7 +194,7 @@ fn a_source_that_hangs_costs_neither_the_program_nor_more_than_one_thread(protoc
     pipeline.wait_until(|counts| counts == SignalStats { accepted: 5, failed: 5, ..Default::default() });
 }
 
-fn a_file_that_is_replaced_counts_from_then_on(protocol: Protocol) {
+fn replaced_file_is_used_from_then_on(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("token");

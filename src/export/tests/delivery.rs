@@ -12,11 +12,11 @@ over_each_protocol! {
     a_batch_that_is_not_full_is_sent_after_the_delay,
     a_flush_answers_when_the_collector_has_everything,
     flush_reports_failures_and_keeps_what_can_be_retried,
-    a_flush_does_not_take_items_dropped_meanwhile_for_delivered_ones,
-    a_collector_that_comes_later_gets_everything,
+    flush_does_not_count_items_dropped_meanwhile_as_delivered,
+    collector_that_starts_late_gets_everything,
     a_collector_that_restarts_loses_nothing_that_fits,
     retryable_answers_lose_nothing,
-    final_answers_are_not_repeated,
+    final_answers_are_not_retried,
     a_pause_that_the_collector_asks_for_is_kept,
     partial_success_is_counted_and_logged_and_not_retried,
     a_connection_that_did_not_answer_in_time_is_not_used_again,
@@ -25,7 +25,7 @@ over_each_protocol! {
     headers_are_sent,
     compressed_requests_arrive,
     a_batch_that_failed_is_sent_before_later_ones,
-    what_is_recorded_during_an_outage_beyond_the_limits_is_dropped_and_the_oldest_kept,
+    outage_beyond_the_limits_drops_the_newest_and_keeps_the_oldest,
     a_collector_slower_than_the_limit_gets_longer_limits_and_keeps_them,
     without_a_delay_items_are_sent_at_once,
     a_panic_while_an_outage_is_reported_costs_no_item,
@@ -78,7 +78,7 @@ fn flush_reports_failures_and_keeps_what_can_be_retried(protocol: Protocol) {
     assert_eq!(pipeline.counts(), SignalStats { accepted: 3, pending: 3, ..Default::default() });
 }
 
-fn a_flush_does_not_take_items_dropped_meanwhile_for_delivered_ones(protocol: Protocol) {
+fn flush_does_not_count_items_dropped_meanwhile_as_delivered(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     collector.inject_fault(Fault::Silence);
     let limits = QueueSettings { max_items: 10, ..QUEUE };
@@ -93,7 +93,7 @@ fn a_flush_does_not_take_items_dropped_meanwhile_for_delivered_ones(protocol: Pr
     assert!(matches!(flush.join().unwrap(), Err(ExportError::Timeout(_))));
 }
 
-fn a_collector_that_comes_later_gets_everything(protocol: Protocol) {
+fn collector_that_starts_late_gets_everything(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     collector.stop();
     let mut pipeline = Pipeline::to(&collector, protocol);
@@ -144,7 +144,7 @@ fn retryable_answers_lose_nothing(protocol: Protocol) {
     }
 }
 
-fn final_answers_are_not_repeated(protocol: Protocol) {
+fn final_answers_are_not_retried(protocol: Protocol) {
     for code in [
         GrpcCode::InvalidArgument,
         GrpcCode::Unimplemented,
@@ -286,7 +286,7 @@ fn a_batch_that_failed_is_sent_before_later_ones(protocol: Protocol) {
     assert_eq!(spans(&collector)[..100], numbers(0..100));
 }
 
-fn what_is_recorded_during_an_outage_beyond_the_limits_is_dropped_and_the_oldest_kept(protocol: Protocol) {
+fn outage_beyond_the_limits_drops_the_newest_and_keeps_the_oldest(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     collector.stop();
     let pipeline = Pipeline::with(

@@ -7,7 +7,7 @@ use crate::collector::Fault;
 use crate::semconv::GrpcCode;
 
 over_each_protocol! {
-    a_collector_that_is_not_there_costs_little_time_and_everything_is_counted,
+    absent_collector_ends_the_shutdown_soon_with_everything_counted,
     a_pause_beyond_the_deadline_ends_the_shutdown,
     a_silent_collector_holds_the_shutdown_until_the_deadline_only,
     a_request_that_hangs_at_the_end_is_sent_on_a_new_connection,
@@ -19,11 +19,11 @@ over_each_protocol! {
     dropping_the_exporter_ends_the_thread_and_fails_what_is_pending,
     shutdown_works_inside_a_runtime_of_one_thread,
     an_exporter_can_start_and_end_inside_a_runtime,
-    items_without_an_answer_are_counted_apart_whatever_comes_later,
+    unanswered_items_stay_counted_separately,
     a_connection_that_is_closed_without_an_answer_leaves_items_unanswered,
 }
 
-fn a_collector_that_is_not_there_costs_little_time_and_everything_is_counted(protocol: Protocol) {
+fn absent_collector_ends_the_shutdown_soon_with_everything_counted(protocol: Protocol) {
     let mut pipeline = Pipeline::to_nowhere(protocol);
     pipeline.push_spans(0, 250);
     let (took, counts) = pipeline.shutdown(Duration::from_secs(5));
@@ -168,7 +168,7 @@ fn an_exporter_can_start_and_end_inside_a_runtime(protocol: Protocol) {
     runtime.block_on(async { drop(Pipeline::to_nowhere(protocol)) });
 }
 
-fn items_without_an_answer_are_counted_apart_whatever_comes_later(protocol: Protocol) {
+fn unanswered_items_stay_counted_separately(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     collector.inject_fault(Fault::Silence.times(1));
     collector.inject_fault(Fault::status(GrpcCode::Unavailable, "not now"));

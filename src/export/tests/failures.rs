@@ -9,9 +9,9 @@ use crate::settings::HeaderSource;
 
 over_each_protocol! {
     a_runtime_that_fails_is_replaced_and_nothing_is_lost,
-    a_request_under_way_when_the_runtime_fails_is_sent_again,
-    a_source_of_credentials_that_panics_when_it_is_dropped_costs_no_other_signal,
-    a_source_of_credentials_whose_panics_cannot_be_dropped_costs_one_try,
+    request_in_flight_when_the_runtime_fails_is_retried,
+    credential_source_that_panics_on_drop_costs_no_other_signal,
+    credential_source_with_an_undroppable_panic_costs_one_try,
     an_item_over_the_limit_of_the_collector_is_named,
 }
 
@@ -31,7 +31,7 @@ fn a_runtime_that_fails_is_replaced_and_nothing_is_lost(protocol: Protocol) {
     assert_eq!(sorted_spans(&collector), numbers(0..350));
 }
 
-fn a_request_under_way_when_the_runtime_fails_is_sent_again(protocol: Protocol) {
+fn request_in_flight_when_the_runtime_fails_is_retried(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     collector.inject_fault(Fault::Silence.times(2));
     let mut pipeline = Pipeline::to(&collector, protocol);
@@ -54,7 +54,7 @@ impl Drop for PanicsOnDrop {
     }
 }
 
-fn a_source_of_credentials_that_panics_when_it_is_dropped_costs_no_other_signal(protocol: Protocol) {
+fn credential_source_that_panics_on_drop_costs_no_other_signal(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     // The worker of the traces, which owns the source, ends long before that of the logs.
     collector.inject_fault(Fault::Delay(Duration::from_millis(300)).on(Signal::Logs));
@@ -88,7 +88,7 @@ fn a_source_of_credentials_that_panics_when_it_is_dropped_costs_no_other_signal(
     }
 }
 
-fn a_source_of_credentials_whose_panics_cannot_be_dropped_costs_one_try(protocol: Protocol) {
+fn credential_source_with_an_undroppable_panic_costs_one_try(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     let calls = std::sync::atomic::AtomicUsize::new(0);
     let source = move || match calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
@@ -118,7 +118,7 @@ fn an_item_over_the_limit_of_the_collector_is_named(protocol: Protocol) {
 }
 
 #[test]
-fn a_collector_that_limits_without_a_time_to_come_back_is_explained() {
+fn rate_limit_without_retry_after_is_explained() {
     let collector = Collector::start().unwrap();
     collector.inject_fault(Fault::status(GrpcCode::ResourceExhausted, "quota"));
     let pipeline = Pipeline::to(&collector, Protocol::Grpc);

@@ -46,7 +46,7 @@ proptest! {
 
     /// The test plays the worker, and counts by hand what waits and what is on its way.
     #[test]
-    fn the_equation_holds_at_every_step(steps in vec(step(), 0..300)) {
+    fn ledger_balances_at_every_step(steps in vec(step(), 0..300)) {
         let limits = QueueSettings { max_items: 40, max_bytes: 3000, max_export_batch_size: 7, ..QUEUE };
         let (recorder, queue) = queue(limits);
         let mut in_flight: Vec<Batch> = Vec::new();
@@ -169,7 +169,7 @@ fn under_load_and_faults_the_ledger_agrees_with_the_collector() {
 }
 
 #[test]
-fn a_collection_that_comes_too_late_or_is_too_large_pushes_nothing_out() {
+fn late_or_oversized_collection_evicts_nothing() {
     let limits = QueueSettings { max_items: 10, max_bytes: 1_000, max_export_batch_size: 1, ..QUEUE };
     let (recorder, queue) = queue(limits);
     recorder.push_request(&vec![0; 100].into(), 3);

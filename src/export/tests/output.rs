@@ -50,7 +50,7 @@ fn each_request_is_a_line_that_can_be_read_back() {
 }
 
 #[test]
-fn what_cannot_be_written_waits_and_is_reported() {
+fn failed_write_is_retried_and_reported() {
     let directory = tempfile::tempdir().unwrap();
     let folder = directory.path().join("folder");
     let mut pipeline = pipeline(&folder.join("lines"));

@@ -206,7 +206,7 @@ async fn accept(
 }
 
 #[test]
-fn a_collector_that_limits_the_age_of_connections_is_no_outage() {
+fn connection_age_limit_of_the_collector_is_not_an_outage() {
     let (endpoint, accepted) = http2_peer(|_| Answer::AcceptAndGoAway);
     let settings = export_settings(&endpoint, Protocol::Grpc);
     let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
@@ -223,7 +223,7 @@ fn a_collector_that_limits_the_age_of_connections_is_no_outage() {
 }
 
 #[test]
-fn streams_that_are_refused_during_the_shutdown_are_sent_again() {
+fn streams_refused_during_shutdown_are_retried() {
     let (endpoint, accepted) = http2_peer(|request| match request {
         1..=4 => Answer::RefuseStream,
         _ => Answer::Accept,
@@ -269,7 +269,7 @@ fn forgetful_peer() -> String {
 }
 
 #[test]
-fn a_connection_that_is_closed_under_a_request_is_no_outage_if_the_next_one_works() {
+fn connection_closed_during_a_request_is_not_an_outage_if_the_next_one_works() {
     let settings = export_settings(&forgetful_peer(), Protocol::HttpProtobuf);
     let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
     for round in 0..5 {

@@ -85,7 +85,7 @@ fn metrics_arrive_and_are_counted_by_data_point() {
 }
 
 #[test]
-fn a_panic_on_the_way_into_the_queue_ends_neither_the_reader_nor_the_counts() {
+fn panic_while_queueing_stops_neither_reader_nor_counts() {
     let collector = Collector::start().unwrap();
     let mut pipeline = metrics_to(&collector.endpoint());
     let diagnostics = Diagnostics::default();

@@ -10,7 +10,7 @@ use crate::export::queue::{Batch, Take};
 over_each_protocol!(
     a_destination_that_never_answers_costs_the_others_nothing,
     a_destination_that_is_down_costs_the_others_nothing,
-    what_one_destination_refuses_the_others_deliver,
+    items_refused_by_one_destination_are_delivered_by_the_others,
 );
 
 /// One signal's queues with several destinations, and their ledgers.
@@ -73,7 +73,7 @@ fn a_destination_that_is_down_costs_the_others_nothing(protocol: Protocol) {
     assert!(down.dropped >= 500, "{down:?}");
 }
 
-fn what_one_destination_refuses_the_others_deliver(protocol: Protocol) {
+fn items_refused_by_one_destination_are_delivered_by_the_others(protocol: Protocol) {
     let collectors = [(); 3].map(|()| Collector::start().unwrap());
     collectors[1].inject_fault(Fault::status(crate::semconv::GrpcCode::InvalidArgument, "no").times(1));
     let endpoints = collectors.each_ref().map(Collector::endpoint);
@@ -136,7 +136,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
 
     #[test]
-    fn the_equation_holds_for_each_destination_at_every_step(steps in vec(step(), 0..300)) {
+    fn ledger_of_each_destination_balances_at_every_step(steps in vec(step(), 0..300)) {
         let limits = QueueSettings { max_items: 30, max_bytes: 3000, max_export_batch_size: 7, ..QUEUE };
         let (queue, consumers) = Queue::new(limits, 3);
         let mut in_flight: [Vec<Batch>; 3] = Default::default();

@@ -78,7 +78,7 @@ mod tests {
     use crate::settings::{Env, resolve};
 
     #[test]
-    fn a_mistake_in_a_filter_of_lines_and_records_is_reported_once() {
+    fn mistake_in_the_common_log_filter_is_reported_once() {
         let resolved = |builder: crate::Builder, env| resolve(&builder.into_parts().0, &env).0;
         let wrong = "a=b=c,info,d=e=f";
 

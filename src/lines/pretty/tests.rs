@@ -111,7 +111,7 @@ fn an_error_that_is_the_message_is_shown_once() {
 }
 
 #[test]
-fn values_can_neither_act_on_the_terminal_nor_imitate_a_line() {
+fn values_can_neither_control_the_terminal_nor_fake_a_line() {
     let hostile = "\x1b[2Jgone\r\u{9b}31m\u{202e}\n14:20:44.123Z ERROR forged";
     let text = plain(|| info!(target: "t", value = hostile, "{hostile}"));
     let escaped = "\\u{1b}[2Jgone\\u{d}\\u{9b}31m\\u{202e}\n    │ 14:20:44.123Z ERROR forged";

@@ -111,7 +111,7 @@ fn lines_arrive_in_their_order() {
 }
 
 #[test]
-fn what_came_during_a_write_goes_out_in_one_write() {
+fn lines_queued_during_a_write_are_written_together() {
     let (gate, asks, open) = Gate::new();
     let writer = start(gate, OverflowPolicy::Drop, 1 << 20);
     log(&writer, "first\n");
@@ -136,7 +136,7 @@ fn a_full_buffer_drops_the_newest_lines_and_counts_them() {
 }
 
 #[test]
-fn a_line_longer_than_the_buffer_is_let_through_when_nothing_waits() {
+fn line_longer_than_the_buffer_is_accepted_when_the_buffer_is_empty() {
     let output = Scripted::default();
     let writer = start(output.clone(), OverflowPolicy::Drop, 10);
     let line = format!("{}\n", "x".repeat(1 << 20));
@@ -164,7 +164,7 @@ fn blocking_waits_for_room_and_loses_nothing() {
 }
 
 #[test]
-fn interrupted_partial_and_unready_writes_are_carried_to_their_end() {
+fn interrupted_partial_and_would_block_writes_are_completed() {
     use io::ErrorKind::{Interrupted, WouldBlock};
     let answers =
         [error(Interrupted), Ok(3), error(WouldBlock), error(WouldBlock), Ok(1), error(Interrupted), Ok(4)];
@@ -189,7 +189,7 @@ fn lines_that_the_output_refuses_are_counted() {
 }
 
 #[test]
-fn a_line_after_half_a_line_begins_a_new_one() {
+fn line_after_a_partial_line_starts_on_a_new_line() {
     let output = Scripted::answering([Ok(4), error(io::ErrorKind::StorageFull)]);
     let writer = output.start();
     log(&writer, "lost in the middle\n");
@@ -218,7 +218,7 @@ fn an_output_that_panics_is_an_output_that_fails() {
 }
 
 #[test]
-fn pieces_become_one_line() {
+fn partial_writes_become_one_line() {
     let output = Scripted::default();
     let writer = output.start();
     let mut line = writer.make_writer();
@@ -323,7 +323,7 @@ fn a_file_is_appended_to() {
 }
 
 #[test]
-fn an_output_that_logs_does_not_wait_for_itself() {
+fn output_that_logs_does_not_deadlock() {
     #[derive(Clone, Default)]
     struct Logs(Arc<std::sync::OnceLock<NonBlockingWriter>>);
     impl io::Write for Logs {

@@ -56,7 +56,7 @@ fn broken_headers_are_no_parent() {
 }
 
 #[test]
-fn the_header_has_a_parent_of_zero_and_two_digits_of_flags() {
+fn header_has_a_zero_parent_and_two_flag_digits() {
     for (sampled, flags) in [(true, "01"), (false, "00")] {
         let sent = injected_by(&Jaeger, &remote(T, S, sampled));
         assert_eq!(sent, [("uber-trace-id".to_owned(), format!("{T}:{S}:0:{flags}"))]);
@@ -72,7 +72,7 @@ fn the_debug_flag_travels_on() {
 }
 
 #[test]
-fn baggage_is_added_to_what_is_there() {
+fn baggage_is_added_to_existing_entries() {
     let before = Context::new().with_baggage([KeyValue::new("old", "1"), KeyValue::new("both", "1")]);
     let headers = Headers::of(&[
         ("Uberctx-both", "2"),
@@ -103,7 +103,7 @@ fn baggage_has_limits_in_both_directions() {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_again(trace_id in 1u128.., span_id in 1u64.., sampled: bool, value: String) {
+    fn injected_headers_are_extracted_unchanged(trace_id in 1u128.., span_id in 1u64.., sampled: bool, value: String) {
         let context = remote(&format!("{trace_id:032x}"), &format!("{span_id:016x}"), sampled);
         let context = context.with_baggage([KeyValue::new("key", value.clone())]);
         let sent = injected_by(&Jaeger, &context).into_iter().collect::<std::collections::HashMap<_, _>>();
@@ -114,7 +114,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(header in ".{0,130}", other in "[0-9a-f:%3A+-]{0,80}") {
+    fn parsing_any_text_does_not_panic(header in ".{0,130}", other in "[0-9a-f:%3A+-]{0,80}") {
         for header in [header, other] {
             let found = parent_of(&Jaeger, &[("uber-trace-id", &header), ("uberctx-key", &header)]);
             prop_assert!(found.is_none_or(|span| span.is_valid()));

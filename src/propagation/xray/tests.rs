@@ -31,7 +31,7 @@ fn valid_headers_are_read() {
 }
 
 #[test]
-fn what_a_load_balancer_sends_is_no_parent() {
+fn header_without_a_parent_span_is_no_parent() {
     for header in [
         "Root=1-5759e988-bd862e3fe1be46a994272793",
         "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1",
@@ -80,7 +80,7 @@ fn the_header_has_the_form_of_the_documentation() {
 
 proptest! {
     #[test]
-    fn what_is_written_is_read_again(trace_id in 1u128.., span_id in 1u64.., sampled: bool) {
+    fn injected_headers_are_extracted_unchanged(trace_id in 1u128.., span_id in 1u64.., sampled: bool) {
         let context = remote(&format!("{trace_id:032x}"), &format!("{span_id:016x}"), sampled);
         let sent = injected_by(&XRay, &context).into_iter().collect::<std::collections::HashMap<_, _>>();
         let found = XRay.extract_with_context(&Context::new(), &sent);
@@ -89,7 +89,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(
+    fn parsing_any_text_does_not_panic(
         text in ".{0,90}",
         nearly in "(Root=1-[0-9a-f]{7,9}-[0-9a-fg]{24}|Parent=[0-9a-f]{15,17}|Sampled=[012?]|;|=){0,6}"
     ) {

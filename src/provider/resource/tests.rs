@@ -18,7 +18,7 @@ fn text(resource: &Resource, key: &'static str) -> String {
 }
 
 #[test]
-fn names_the_service_the_sdk_and_this_crate() {
+fn resource_names_the_service_the_sdk_and_this_crate() {
     let mut config = BuilderConfig {
         resource: vec![("service.version".into(), "1.2.3".into())],
         ..BuilderConfig::default()
@@ -79,7 +79,7 @@ fn the_encoded_message_holds_every_attribute_with_its_type() {
 }
 
 #[test]
-fn detected_attributes_are_there_on_request_and_lose_to_those_that_are_set() {
+fn detected_attributes_are_opt_in_and_yield_to_explicit_ones() {
     let none = resource(&settings(&BuilderConfig::default(), &Env::none()));
     assert!(none.get(&"process.pid".into()).is_none(), "{none:?}");
     let env = Env::from_pairs([

@@ -59,7 +59,7 @@ fn shortcuts_decide_only_what_is_certain() {
 }
 
 #[test]
-fn spans_that_are_known_to_be_sampled_are_those_that_the_sampler_samples() {
+fn shortcut_agrees_with_the_sampler() {
     let settings = [
         SamplerSetting::AlwaysOn,
         SamplerSetting::AlwaysOff,

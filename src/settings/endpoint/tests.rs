@@ -75,7 +75,7 @@ fn path_without_meaning_is_reported() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn error_names_what_is_wrong() {
     let cases = [
         ("", "the host is missing"),
         ("http://", "the host is missing"),
@@ -135,7 +135,7 @@ fn credentials_paths_and_queries_are_not_shown() {
 
 proptest! {
     #[test]
-    fn any_text_is_an_endpoint_or_not(text in "\\PC{0,60}") {
+    fn parsing_any_endpoint_does_not_panic(text in "\\PC{0,60}") {
         let _ = parse(&text, Scheme::HTTP);
     }
 

@@ -20,7 +20,7 @@ fn only_variables_of_telemetry_are_kept() {
 
 #[cfg(unix)]
 #[test]
-fn a_value_that_is_not_unicode_is_named_but_not_used() {
+fn non_unicode_value_is_reported_and_ignored() {
     use std::os::unix::ffi::OsStringExt;
 
     let broken = OsString::from_vec(vec![b'a', 0xff]);

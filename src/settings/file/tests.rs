@@ -195,7 +195,7 @@ logger_provider:
 }
 
 #[test]
-fn samplers_nest_at_will() {
+fn samplers_can_be_nested() {
     let text = "tracer_provider: {processors: [{simple: {exporter: {otlp_http: }}}], sampler: {parent_based: {
         root: {trace_id_ratio_based: {ratio: 0.25}},
         remote_parent_sampled: {parent_based: {root: {always_off: }, local_parent_sampled: {trace_id_ratio_based: }}},
@@ -309,7 +309,7 @@ fn a_signal_has_as_many_destinations_as_processors() {
 }
 
 #[test]
-fn log_level_is_the_level_of_own_lines() {
+fn log_level_limits_our_own_lines() {
     use tracing_core::LevelFilter;
     for (text, expected) in [
         ("", LevelFilter::INFO),
@@ -376,7 +376,7 @@ distribution: {telemetry_bootstrap: {resource_detectors: [k8s, process]}}
 }
 
 #[test]
-fn the_network_between_is_described_under_distribution() {
+fn network_settings_are_under_distribution() {
     let text = format!(
         "{MINIMAL}
 distribution:

@@ -30,7 +30,7 @@ fn addresses_of_proxies_are_read_with_and_without_scheme_and_credentials() {
 
 #[test]
 #[cfg(feature = "tls")]
-fn the_scheme_says_what_the_proxy_speaks() {
+fn scheme_selects_the_protocol_of_the_proxy() {
     for (text, uri, is_socks) in [
         ("https://proxy:3128", "https://proxy:3128/", false),
         ("https://proxy", "https://proxy/", false),

@@ -47,7 +47,7 @@ fn a_signal_can_be_turned_off() {
 }
 
 #[test]
-fn the_endpoint_of_the_signal_comes_before_that_for_all() {
+fn endpoint_of_a_signal_overrides_the_common_one() {
     let builder = || init().endpoint("http://code:1").logs(|logs| logs.endpoint("http://logs:1"));
     assert_eq!(
         uris(&resolved(builder(), &Env::none())),
@@ -66,7 +66,7 @@ fn the_endpoint_of_the_signal_comes_before_that_for_all() {
 }
 
 #[test]
-fn the_form_of_the_python_program_is_plaintext() {
+fn host_and_port_in_code_are_plaintext() {
     let settings = resolved(init().endpoint("otel-collector:4317"), &Env::none());
     assert_eq!(uris(&settings), at(["http://otel-collector:4317"; 3]));
     let settings = from_env([
@@ -337,7 +337,7 @@ fn limit_that_was_probably_meant_in_seconds_is_used_and_reported() {
 }
 
 #[test]
-fn endpoint_whose_host_can_be_none_is_a_warning_in_the_environment_and_an_error_in_code() {
+fn impossible_host_is_a_warning_in_the_environment_and_an_error_in_code() {
     for endpoint in ["$(HOST_IP):4317", "http://${COLLECTOR}:4317", "http://col..lector:4317"] {
         let settings = from_env([("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)]);
         assert_eq!(exports(&settings), [None, None, None], "{endpoint}");

@@ -118,7 +118,7 @@ fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
 }
 
 #[test]
-fn a_wrong_variable_makes_way_for_the_next_source() {
+fn invalid_variable_falls_back_to_the_next_source() {
     let builder = || {
         init()
             .endpoint("http://code:1")
@@ -261,7 +261,7 @@ fn a_mistake_in_code_is_an_error_even_where_the_environment_decides() {
 
 #[cfg(feature = "grpc")]
 #[test]
-fn a_captured_header_that_no_message_can_have_is_named() {
+fn invalid_name_of_a_captured_header_is_reported() {
     let variable = "OTEL_RUST_GRPC_CAPTURE_CLIENT_REQUEST_HEADERS";
     let told = warnings([(variable, "x-team, Team Name,x-user:")]);
     let ignored = |name| format!("{variable}: {name:?} is not the name of a header; it is ignored");
@@ -325,7 +325,7 @@ const NUMBERS_AND_NAMES: [&str; 16] = [
 proptest! {
     /// Whatever an operator writes, the program starts, and the settings hold together.
     #[test]
-    fn no_environment_stops_the_program(
+    fn any_environment_yields_settings(
         values in prop::collection::vec(
             prop_oneof!["\\PC{0,30}", "[0-9]{1,20}", "[a-z_]{1,12}", "(http://)?[a-z:@/0-9]{1,20}"],
             NUMBERS_AND_NAMES.len(),
@@ -366,7 +366,7 @@ fn a_misspelt_variable_is_reported_with_the_right_name() {
 }
 
 #[test]
-fn an_endpoint_of_http_is_reported_where_grpc_is_configured() {
+fn http_endpoint_with_grpc_configured_is_reported() {
     let endpoint = |endpoint| {
         warnings([("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")])
     };

@@ -138,7 +138,7 @@ fn requests_are_limited_by_the_variable_then_the_setter_then_the_default() {
 }
 
 #[test]
-fn sources_of_headers_yield_to_variables_that_set_the_same_header() {
+fn header_variables_override_header_sources() {
     let source = || HeaderSource::from_fn(|| "hunter2".to_owned());
     let builder = || {
         init()

@@ -55,7 +55,12 @@ fn defaults_apply_where_nothing_is_configured() {
 #[test]
 fn the_environment_of_the_process_is_read_unless_it_is_ignored() {
     let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "settings::tests::precedence::say_the_name", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "settings::tests::precedence::child_prints_the_service_name",
+            "--ignored",
+            "--nocapture",
+        ])
         .env("OTEL_SERVICE_NAME", "of-the-process")
         .output()
         .unwrap();
@@ -66,7 +71,7 @@ fn the_environment_of_the_process_is_read_unless_it_is_ignored() {
 
 #[test]
 #[ignore = "run by the test above, in a process with a variable"]
-fn say_the_name() {
+fn child_prints_the_service_name() {
     let name = |builder: Builder| {
         let settings = builder.service_name("in-code").resolve().unwrap().0;
         attribute(&settings, "service.name").unwrap()
@@ -75,7 +80,7 @@ fn say_the_name() {
 }
 
 #[test]
-fn the_name_of_the_service() {
+fn service_name_follows_the_precedence() {
     let name = |builder: Builder, env| attribute(&resolved(builder, &env), "service.name").unwrap();
     let code = || init().service_name("code");
     let attributes = ("OTEL_RESOURCE_ATTRIBUTES", "service.name=attributes");
@@ -148,7 +153,7 @@ fn the_sampler_of_the_environment_counts() {
 }
 
 #[test]
-fn queues_of_spans_and_records_are_set_apart() {
+fn queues_of_spans_and_records_are_configured_separately() {
     let builder = || {
         init()
             .traces(|traces| {
@@ -197,7 +202,7 @@ fn a_small_queue_makes_small_batches() {
 }
 
 #[test]
-fn limits_of_one_kind_come_before_those_for_all() {
+fn specific_limits_override_general_ones() {
     let settings = from_env([
         ("OTEL_ATTRIBUTE_COUNT_LIMIT", "1"),
         ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "2"),
@@ -276,7 +281,7 @@ fn metrics_are_configured_by_code_and_environment() {
 }
 
 #[test]
-fn filters_are_apart_for_lines_records_and_spans() {
+fn lines_records_and_spans_have_separate_filters() {
     let texts = |builder, env| {
         let settings = resolved(builder, &env);
         [settings.lines.filter, settings.logs.filter, settings.span_filter]
@@ -307,7 +312,7 @@ fn filters_are_apart_for_lines_records_and_spans() {
 }
 
 #[test]
-fn the_rest_of_the_variables() {
+fn remaining_variables_are_read() {
     let builder = init().log_output(|output| output.format(LogFormat::Json)).shutdown_timeout(MS_250);
     let code = resolved(builder, &Env::none());
     assert_eq!((code.lines.format, code.shutdown_timeout), (LogFormat::Json, MS_250));

@@ -109,7 +109,7 @@ fn variables_of_features_change_a_setting() {
 }
 
 #[test]
-fn what_is_not_supported_is_answered_by_name() {
+fn unsupported_variables_are_reported_by_name() {
     let unsupported = ANSWERED.iter().map(|variable| (*variable, "value"));
     for (variable, value) in unsupported.chain(UNSUPPORTED_VALUES.iter().copied()) {
         let warnings = with(variable, value).warnings;

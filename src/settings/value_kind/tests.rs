@@ -75,7 +75,7 @@ fn names_may_have_any_case() {
 }
 
 #[test]
-fn what_is_shown_can_be_given() {
+fn displayed_values_parse_back() {
     for temporality in [Temporality::Cumulative, Temporality::Delta, Temporality::LowMemory] {
         assert_eq!(TEMPORALITY.read(&(TEMPORALITY.show)(&temporality)), Ok(temporality));
     }
@@ -145,7 +145,7 @@ fn header_values_are_marked_as_secrets() {
 
 proptest! {
     #[test]
-    fn any_text_is_headers_or_not(text in "\\PC{0,60}") {
+    fn parsing_any_headers_does_not_panic(text in "\\PC{0,60}") {
         let _ = HEADERS.read(&text);
     }
 

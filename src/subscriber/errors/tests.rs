@@ -152,7 +152,7 @@ fn returned_errors_count_at_any_level() {
 }
 
 #[test]
-fn the_users_own_words_win_in_any_order() {
+fn explicit_status_and_error_type_win_in_any_order() {
     let rig = Rig::new();
     let said = |name: &str, speak: &dyn Fn(&tracing::Span)| {
         let span = tracing::info_span!("own", otel.name = name, otel.status_code = tracing::field::Empty,
@@ -289,7 +289,7 @@ fn record_error_needs_no_layer() {
 }
 
 #[test]
-fn an_unsampled_span_costs_no_exception_and_no_panic() {
+fn suppressed_span_records_no_exception() {
     let rig = Rig::new();
     let remote = Context::new().with_remote_span_context(SpanContext::empty_context());
     let mut span = rig.tracer().start_with_context("x", &remote.with_telemetry_suppressed());
@@ -302,7 +302,7 @@ fn an_unsampled_span_costs_no_exception_and_no_panic() {
 }
 
 #[test]
-fn very_long_texts_are_recognised_by_their_end() {
+fn very_long_texts_are_compared_by_their_end() {
     let rig = Rig::new();
     let long = "x".repeat(100_000);
     tracing::info_span!("outer").in_scope(|| {
@@ -332,7 +332,7 @@ fn the_description_of_a_status_may_have_its_older_name() {
 }
 
 #[test]
-fn what_samplers_and_processors_log_does_not_lock_their_span_twice() {
+fn samplers_and_processors_that_log_do_not_deadlock() {
     let rig = Rig::with(Options { logs_in_processor: true, ..Options::default() });
     let span = tracing::info_span!("work").entered();
     Context::current().span().end();
@@ -342,7 +342,7 @@ fn what_samplers_and_processors_log_does_not_lock_their_span_twice() {
 }
 
 #[test]
-fn an_error_whose_text_panics_ends_nothing() {
+fn error_whose_display_panics_does_no_harm() {
     struct Hostile;
     impl std::fmt::Debug for Hostile {
         fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -182,7 +182,7 @@ fn span_directives_without_effect_are_hints() {
 }
 
 #[test]
-fn levels_that_the_build_left_out_are_reported_once_and_lowered() {
+fn statically_disabled_levels_are_reported_once_and_lowered() {
     let parsed = |text| directives::parse(text, LevelFilter::INFO);
     for text in ["debug", "warn,a=trace,b=debug", "info,[request]=debug"] {
         let (filter, bad) = parsed(text);

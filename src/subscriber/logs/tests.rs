@@ -195,7 +195,7 @@ impl fmt::Display for Panics {
 }
 
 #[test]
-fn a_value_that_panics_spoils_nothing_else() {
+fn panicking_value_leaves_the_rest_of_the_record() {
     for path in [direct, through] {
         let records = run(path, &options(), None, &[], || {
             tracing::info!(before = 1, first = ?Panics, between = 2, second = %Panics, after = 3, "{}", Panics);
@@ -289,7 +289,7 @@ fn less_severe_and_unsampled_records_can_be_left_out() {
 }
 
 #[test]
-fn both_ways_make_the_same_records() {
+fn queue_and_provider_receive_the_same_records() {
     let error = OrderFailed("x".parse::<u8>().unwrap_err());
     let extra = extra(&[
         ("array", opentelemetry::Value::Array(Array::String(vec![StringValue::from("a"), "b".into()]))),

@@ -5,7 +5,7 @@ use opentelemetry::trace::{TraceContextExt as _, Tracer as _};
 use super::rig::{Options, Rig, ids};
 
 #[test]
-fn a_handler_span_is_the_span_that_it_is_created_for() {
+fn handler_span_is_the_span_of_its_call() {
     for filtered in [false, true] {
         let rig = Rig::with(Options {
             spans: "error",

@@ -140,7 +140,7 @@ async fn records_outside_of_printed_traces_are_lines() {
 }
 
 #[tokio::test]
-async fn what_has_not_ended_is_printed_at_the_end() {
+async fn unfinished_traces_are_printed_at_shutdown() {
     let console = ToFile::new();
     assert!(is_delivered(&console.spans(vec![span(1, 2, 1), span(2, 3, 1)]).await));
     assert!(is_delivered(&console.logs(vec![record(3, 1, "late")]).await));
@@ -155,7 +155,7 @@ async fn what_has_not_ended_is_printed_at_the_end() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_printed_is_kept_and_keeps_later_requests_in_the_queue() {
+async fn failed_print_is_retried_together_with_later_requests() {
     let console = ToFile::new();
     let folder = console.directory.path().join("folder");
     std::fs::remove_dir(&folder).unwrap();
@@ -216,7 +216,7 @@ async fn the_oldest_traces_are_printed_when_too_many_have_not_ended() {
 }
 
 #[tokio::test]
-async fn names_and_values_cannot_act_on_the_terminal() {
+async fn names_and_values_cannot_control_the_terminal() {
     let console = ToFile::new();
     let attributes =
         vec![KeyValue { key: "k\u{1b}".to_owned(), value: Some(text("a\nb")), ..Default::default() }];

@@ -27,7 +27,7 @@ fn said(host: &str, signal: Signal, protocol: Protocol, headers: &[&str]) -> Vec
 }
 
 #[test]
-fn configurations_that_cannot_work_name_the_setting_that_would() {
+fn impossible_configuration_names_the_setting_to_change() {
     use Protocol::{Grpc, HttpJson, HttpProtobuf};
     use Signal::{Logs, Metrics, Traces};
     let authorized = &["authorization"][..];

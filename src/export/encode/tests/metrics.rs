@@ -23,7 +23,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
     #[test]
-    fn metrics_are_what_the_oracle_makes_of_them(
+    fn metrics_are_encoded_like_the_oracle(
         resource in resource(),
         delta in any::<bool>(),
         exponential in any::<bool>(),
@@ -44,7 +44,7 @@ proptest! {
     }
 
     #[test]
-    fn halves_hold_every_point_once(instruments in vec(instrument(), 0..6)) {
+    fn splitting_keeps_every_point_once(instruments in vec(instrument(), 0..6)) {
         let sdk = Sdk::new(Resource::builder_empty().build(), Temporality::Cumulative, false);
         instruments.iter().for_each(|instrument| instrument.record(&sdk.provider));
         let EncodedMetrics { request, points, .. } = metrics(&sdk.collect(), None);

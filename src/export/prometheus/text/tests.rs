@@ -206,7 +206,7 @@ fn scopes_share_a_family_and_other_types_of_its_name_are_left_out() {
 }
 
 #[test]
-fn keys_that_become_one_label_have_their_values_joined() {
+fn keys_that_map_to_one_label_have_their_values_joined() {
     let points = vec![point(Number::AsInt(1), &[("b_c", "2"), ("b.c", "1"), ("otel.scope.name", "mine")])];
     let text = families(vec![("shop", vec![metric("g", "", "", gauge(points))])]).to_text(Format::Text);
     assert!(
@@ -245,7 +245,7 @@ target_info{service_name=\"shop\"} 5
 }
 
 #[test]
-fn names_without_suffixes_are_the_metrics_own() {
+fn without_suffixes_metrics_keep_their_names() {
     let options = PrometheusText { scope_labels: false, name_suffixes: false, ..PrometheusText::default() };
     let one = || vec![point(Number::AsInt(1), &[])];
     let metrics = vec![

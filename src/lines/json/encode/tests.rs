@@ -23,7 +23,7 @@ fn every_character_reads_back_at_every_position_of_a_word() {
 }
 
 #[test]
-fn control_characters_and_line_separators_never_stand_in_the_text() {
+fn control_characters_and_line_separators_are_always_escaped() {
     let text: String = (0..0x20).filter_map(char::from_u32).chain("\u{2028}\u{2029}\"\\".chars()).collect();
     let json = encoded(|out| string(out, &text));
     assert!(json.is_ascii());
@@ -67,7 +67,7 @@ fn bytes_are_base64() {
 }
 
 #[test]
-fn a_panicking_implementation_leaves_a_whole_value() {
+fn panicking_implementation_leaves_a_complete_value() {
     struct Panics;
     impl fmt::Debug for Panics {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -103,7 +103,7 @@ fn opentelemetry_values_keep_their_types() {
 }
 
 #[test]
-fn characters_that_act_on_a_terminal_or_hide_text_are_escaped() {
+fn terminal_control_and_hidden_characters_are_escaped() {
     let text = "a\u{7f}b\u{80}c\u{9b}31md\u{61c}e\u{202e}f\u{2066}g\u{200b}h\u{feff}i\u{e0041}é€😀";
     let json = encoded(|out| string(out, text));
     let raw = json.chars().filter(|character| !character.is_ascii()).collect::<String>();

@@ -26,7 +26,7 @@ fn the_last_of_equal_keys_stays() {
 }
 
 #[test]
-fn equal_beginnings_and_ends_are_not_equal_keys() {
+fn keys_with_equal_beginning_and_end_stay_distinct() {
     let keys: Vec<String> = (0..300).map(|number| format!("beginning-{number:05}-the-end")).collect();
     let mut all = Fields::default();
     for key in keys.iter().chain(&keys) {

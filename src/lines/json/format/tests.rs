@@ -123,7 +123,7 @@ fn keys_can_be_renamed_and_left_out() {
 }
 
 #[test]
-fn no_choice_of_names_makes_a_key_come_twice() {
+fn no_choice_of_names_duplicates_a_key() {
     let mut options = with_service(FieldNames::OpenTelemetry);
     options.renamed = Field::ALL.iter().map(|field| (*field, Some("same".to_owned()))).collect();
     options.constants = vec![("same".to_owned(), 1.into()), ("service.name".to_owned(), 2.into())];

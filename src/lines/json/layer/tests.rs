@@ -91,7 +91,7 @@ fn in_opentelemetry_span<T>(flags: TraceFlags, work: impl FnOnce() -> T) -> T {
 }
 
 #[test]
-fn keys_stand_in_their_order() {
+fn keys_are_in_the_documented_order() {
     let texts = texts(
         |layer| layer.service_name("shop"),
         || {
@@ -190,7 +190,7 @@ fn events_of_the_sdk_do_not_touch_the_context() {
 }
 
 #[test]
-fn redacted_values_are_nowhere() {
+fn redacted_values_appear_nowhere() {
     #[derive(Debug, thiserror::Error)]
     #[error("token 4711 is wrong")]
     struct TokenError;
@@ -229,7 +229,7 @@ fn error_value_has_its_type_and_causes() {
 }
 
 #[test]
-fn values_that_panic_leave_a_whole_line() {
+fn panicking_values_leave_a_complete_line() {
     struct Panics;
     impl fmt::Display for Panics {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -307,7 +307,7 @@ fn our_own_lines_look_like_the_others() {
 }
 
 #[test]
-fn the_words_of_the_levels() {
+fn levels_have_the_names_of_each_preset() {
     let levels = |style| {
         let lines = lines_with(
             |layer| layer.field_names(style).rename(Field::Level, "level"),
@@ -327,7 +327,7 @@ fn the_words_of_the_levels() {
 }
 
 #[test]
-fn a_value_does_not_stand_where_the_schema_has_an_object() {
+fn value_does_not_replace_an_object_of_the_schema() {
     let failure = io::Error::from(io::ErrorKind::NotFound);
     let line = &lines_with(
         |layer| layer.field_names(FieldNames::ElasticCommonSchema),

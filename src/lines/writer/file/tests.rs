@@ -59,7 +59,7 @@ fn lines_go_on_to_a_moved_file_if_no_new_one_can_be_made() {
 }
 
 #[test]
-fn lines_for_a_file_that_is_gone_with_its_directory_are_counted() {
+fn lines_for_a_file_in_a_removed_directory_are_counted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("logs/shop.log");
     fs::create_dir(path.parent().unwrap()).unwrap();
@@ -74,7 +74,7 @@ fn lines_for_a_file_that_is_gone_with_its_directory_are_counted() {
 }
 
 #[test]
-fn a_fifo_without_a_reader_holds_nothing_up() {
+fn fifo_without_a_reader_does_not_block() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("shop.fifo");
     assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn after_shutdown_a_line_is_out_when_the_call_returns() {
+fn after_shutdown_lines_are_written_synchronously() {
     let output = Scripted::default();
     let writer = output.start();
     log(&writer, "before\n");
@@ -14,7 +14,7 @@ fn after_shutdown_a_line_is_out_when_the_call_returns() {
 }
 
 #[test]
-fn dropping_the_last_handle_writes_what_waits() {
+fn dropping_the_last_handle_writes_pending_lines() {
     let output = Scripted::default();
     let writer = output.start();
     let other = writer.clone();
@@ -26,7 +26,7 @@ fn dropping_the_last_handle_writes_what_waits() {
 }
 
 #[test]
-fn the_longest_timeout_is_no_panic() {
+fn longest_timeout_does_not_panic() {
     let writer = Scripted::default().start();
     assert!(writer.flush(Duration::MAX));
 }

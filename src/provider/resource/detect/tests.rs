@@ -77,7 +77,7 @@ fn container_ids_are_found_in_the_groups_and_mounts_of_every_runtime() {
 }
 
 #[test]
-fn what_is_no_container_has_no_id() {
+fn no_container_id_is_found_outside_a_container() {
     let sandbox = format!(
         "1 2 0:1 /var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/{ID}/hostname /etc/hostname rw - ext4 a rw\n\
          1 2 0:1 /var/lib/docker/overlay2/{ID}/merged / rw - overlay overlay rw\n"
@@ -148,7 +148,7 @@ fn pods_are_described_by_variables_by_files_or_by_what_the_kubelet_leaves() {
 }
 
 #[test]
-fn outside_of_kubernetes_nothing_is_a_pod() {
+fn no_pod_is_detected_outside_kubernetes() {
     let variable = |name: &str| ["HOSTNAME", "POD_NAME"].contains(&name).then(|| "laptop".to_owned());
     assert!(detect(ResourceDetector::Kubernetes, &[], variable).is_empty());
 }
@@ -205,7 +205,7 @@ fn all_detectors_together_are_quick_and_never_fail() {
 
 #[test]
 #[cfg(unix)]
-fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
+fn fifo_in_place_of_a_file_does_not_block() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("etc")).unwrap();
     let made = std::process::Command::new("mkfifo").arg(root.path().join("etc/machine-id")).status();

@@ -73,7 +73,7 @@ fn options_of_both_versions_of_the_schema_are_used() {
 }
 
 #[test]
-fn it_stands_beside_a_periodic_reader() {
+fn pull_and_periodic_readers_coexist() {
     let settings = settings(
         "meter_provider: {readers: [
             {pull: {exporter: {prometheus/development: }, cardinality_limits: {default: 7}}},

@@ -243,7 +243,7 @@ fn secrets_are_references_and_never_written() {
 }
 
 #[test]
-fn what_a_file_cannot_hold_is_listed() {
+fn settings_that_a_file_cannot_hold_are_listed() {
     use crate::settings::HeaderSource;
     let builder = || {
         init()

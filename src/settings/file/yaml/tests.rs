@@ -84,7 +84,7 @@ fn plain_scalars_have_the_types_of_the_core_schema() {
 }
 
 #[test]
-fn nodes_know_where_they_begin() {
+fn nodes_have_their_position() {
     let root = parsed("# a comment\nlist:\n  - name: ä\n    value: \"b\"\n").unwrap();
     let list = root.get("list").unwrap();
     let Value::List(items) = &list.value else { panic!("{list:?}") };

@@ -99,7 +99,7 @@ fn any_yaml() -> impl Strategy<Value = Yaml> {
 
 proptest! {
     #[test]
-    fn what_is_written_reads_back(value in any_yaml()) {
+    fn written_documents_read_back(value in any_yaml()) {
         let map = Map::from_entry("root", value);
         let text = map.to_text();
         assert_same(&Yaml::Map(map), &read(&text));
@@ -107,7 +107,7 @@ proptest! {
 }
 
 #[test]
-fn documents_look_as_people_write_them() {
+fn documents_look_handwritten() {
     let exporter =
         Map::from_entry("otlp_http", Map::from_entry("endpoint", "http://collector:4318/v1/traces"));
     let mut batch = Map::default();

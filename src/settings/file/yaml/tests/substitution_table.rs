@@ -81,7 +81,7 @@ fn the_table_holds_in_flow_context_where_it_is_quoted() {
 }
 
 #[test]
-fn the_grammar_decides_what_the_table_does_not() {
+fn grammar_decides_cases_beyond_the_table() {
     for (input, expected) in [
         ("key: ${EMPTY_VALUE:-fallback}", Some(Typed::Text("fallback"))),
         ("key: ${EMPTY_VALUE}", Some(Typed::Null)),
