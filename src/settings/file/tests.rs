@@ -11,11 +11,11 @@ use crate::settings::{
     Protocol, ResourceDetector, SamplerSetting,
 };
 
+mod distribution;
 mod instrumentation;
 mod mistakes;
 mod mutated;
 mod nodes;
-mod own;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 mod readers;

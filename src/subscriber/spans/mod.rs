@@ -379,4 +379,4 @@ impl SpanBridge {
 }
 
 #[cfg(test)]
-mod stress;
+mod tests;

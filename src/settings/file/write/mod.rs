@@ -18,10 +18,10 @@
 //! The functions of these files return [`Map`]s, in the order in which their keys are written. Nothing here validates:
 //! settings were valid when they were resolved.
 
+mod distribution;
 mod exporters;
 mod instrumentation;
 mod metrics;
-mod own;
 mod resource;
 #[cfg(test)]
 mod tests;
@@ -101,7 +101,7 @@ impl Writer<'_> {
         document.set_some("meter_provider", self.meter_provider());
         document.set_some("logger_provider", self.logger_provider());
         document.set_some("instrumentation/development", self.instrumentation());
-        document.set("distribution", Map::from_entry("telemetry_bootstrap", self.own()));
+        document.set("distribution", Map::from_entry("telemetry_bootstrap", self.distribution()));
         document
     }
 

@@ -42,7 +42,7 @@ fn colours_are_off_only_where_the_file_says_so() {
 #[test]
 fn every_setting_has_a_place_in_a_file() {
     let keys = distribution_keys();
-    let all: BTreeSet<_> = crate::settings::all_keys().into_iter().collect();
+    let all: BTreeSet<_> = crate::settings::descriptions().iter().map(|setting| setting.key).collect();
     for key in &all {
         let is_own = keys.iter().any(|(_, setting)| setting == key);
         assert_ne!(is_own, apply::is_standard(key), "{key}");

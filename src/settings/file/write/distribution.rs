@@ -32,7 +32,7 @@ impl Writer<'_> {
     /// The filters of lines and of records are one key, `log_filter`, while they are the same, and two keys below
     /// `log_output` and `logs` otherwise. Captured headers of gRPC calls are here, and those of HTTP calls are not: the
     /// schema has keys for them.
-    pub(super) fn own(&mut self) -> Map {
+    pub(super) fn distribution(&mut self) -> Map {
         let settings = self.settings;
         let mut own = Map::default();
         let [lines, records, spans] = [&settings.lines.filter, &settings.logs.filter, &settings.span_filter];
@@ -68,9 +68,9 @@ impl Writer<'_> {
             output.set_from("filter", &*lines.text, &*lines.origin);
         }
         own.set("log_output", output);
-        own.set_some("traces", Some(self.own_of_traces()));
-        own.set_some("metrics", Some(self.own_of_metrics()));
-        own.set_some("logs", Some(self.own_of_logs(is_common)));
+        own.set_some("traces", Some(self.distribution_of_traces()));
+        own.set_some("metrics", Some(self.distribution_of_metrics()));
+        own.set_some("logs", Some(self.distribution_of_logs(is_common)));
         own.set_some("grpc", Some(self.grpc_captures()));
         own
     }
@@ -84,18 +84,18 @@ impl Writer<'_> {
     }
 
     /// Returns what the schema has no place for in traces: the bytes of the queue, and the options of its exporters.
-    fn own_of_traces(&mut self) -> Map {
+    fn distribution_of_traces(&mut self) -> Map {
         let traces = &self.settings.traces;
-        let mut own = self.own_of_exporters(&TRACES, &traces.destinations);
+        let mut own = self.distribution_of_exporters(&TRACES, &traces.destinations);
         let origin = self.origin(SPAN_QUEUE.max_queue_bytes.key());
         own.set_from("max_queue_bytes", traces.queue.max_bytes, origin);
         own
     }
 
     /// Returns what the schema has no place for in metrics: the built-in ones, and the options of their exporters.
-    fn own_of_metrics(&mut self) -> Map {
+    fn distribution_of_metrics(&mut self) -> Map {
         let metrics = &self.settings.metrics;
-        let mut own = self.own_of_exporters(&METRICS, &metrics.destinations);
+        let mut own = self.distribution_of_exporters(&METRICS, &metrics.destinations);
         if !metrics.built_in.is_empty() {
             let names: Vec<_> = metrics.built_in.iter().map(metrics::built_in_name).collect();
             own.set_from("built_in", names, self.origin(BUILT_IN_METRICS.key()));
@@ -107,9 +107,9 @@ impl Writer<'_> {
     ///
     /// The severity is written only if it was given: by default every record passes. `is_filter_common` leaves the filter to
     /// `log_filter`.
-    fn own_of_logs(&mut self, is_filter_common: bool) -> Map {
+    fn distribution_of_logs(&mut self, is_filter_common: bool) -> Map {
         let logs = &self.settings.logs;
-        let mut own = self.own_of_exporters(&LOGS, &logs.destinations);
+        let mut own = self.distribution_of_exporters(&LOGS, &logs.destinations);
         if !is_filter_common {
             own.set_from("filter", &*logs.filter.text, &*logs.filter.origin);
         }
@@ -133,7 +133,11 @@ impl Writer<'_> {
     /// The first OTLP destination stands for the signal. A destination without a proxy counts as equal if `NO_PROXY` or
     /// a Unix socket explains the difference. Sources of headers in code, and signers, become notes: no file can hold a
     /// closure.
-    fn own_of_exporters(&mut self, signal: &SignalExporter, destinations: &[DestinationSettings]) -> Map {
+    fn distribution_of_exporters(
+        &mut self,
+        signal: &SignalExporter,
+        destinations: &[DestinationSettings],
+    ) -> Map {
         let mut own = Map::default();
         let exports: Vec<_> = destinations
             .iter()
