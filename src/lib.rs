@@ -55,6 +55,7 @@
 //! | `grpc` | yes | the tower layers for gRPC |
 //! | `http` | yes | the tower layers for HTTP |
 //! | `axum` | no | `http.route` from axum's router, and the peer's address from its `ConnectInfo` |
+//! | `reqwest` | no | `http::ClientLayer` as a middleware of reqwest 0.13 |
 //! | `otlp-grpc` | yes | export over OTLP/gRPC |
 //! | `otlp-http` | yes | export over OTLP/HTTP, as protobuf or JSON |
 //! | `prometheus` | yes | metrics for scrapers: `OTEL_METRICS_EXPORTER=prometheus`, [`Metrics`]`::prometheus` |
@@ -136,6 +137,7 @@ pub use settings::{
 };
 pub use subscriber::{FilterError, SpanExt, TelemetryLayer, record_error};
 pub use tracing;
+pub use tracing_opentelemetry::SetParentError;
 pub use tracing_subscriber;
 
 /// Chapters of the documentation. The text lives in the folder `docs` of the repository.
