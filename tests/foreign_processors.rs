@@ -7,6 +7,8 @@
 mod local;
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -21,17 +23,39 @@ use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{grpc, http as http_layers, opentelemetry, opentelemetry_sdk};
 use tower::{Layer as _, Service as _};
 
-/// Panics wherever it is called while a span or record is made.
-#[derive(Debug)]
-struct PanicsAlways;
+/// Panics wherever it is called while a span or record is made, and counts these calls.
+#[derive(Clone, Debug, Default)]
+struct PanicsAlways(Arc<Calls>);
+
+#[derive(Debug, Default)]
+struct Calls {
+    starts: AtomicUsize,
+    ends: AtomicUsize,
+    records: AtomicUsize,
+    trace_ids: AtomicUsize,
+    span_ids: AtomicUsize,
+}
+
+impl PanicsAlways {
+    /// Returns the calls: starts and ends of spans, records, trace ids, span ids.
+    fn calls(&self) -> [usize; 5] {
+        let Calls { starts, ends, records, trace_ids, span_ids } = &*self.0;
+        [starts, ends, records, trace_ids, span_ids].map(|count| count.load(Ordering::Relaxed))
+    }
+}
+
+fn count_and_panic(count: &AtomicUsize) -> ! {
+    count.fetch_add(1, Ordering::Relaxed);
+    panic!("on purpose");
+}
 
 impl SpanProcessor for PanicsAlways {
     fn on_start(&self, _: &mut Span, _: &Context) {
-        panic!("on purpose, at the start");
+        count_and_panic(&self.0.starts);
     }
 
     fn on_end(&self, _: SpanData) {
-        panic!("on purpose, at the end");
+        count_and_panic(&self.0.ends);
     }
 
     fn force_flush(&self) -> OTelSdkResult {
@@ -45,7 +69,7 @@ impl SpanProcessor for PanicsAlways {
 
 impl LogProcessor for PanicsAlways {
     fn emit(&self, _: &mut SdkLogRecord, _: &InstrumentationScope) {
-        panic!("on purpose, in a record");
+        count_and_panic(&self.0.records);
     }
 
     fn force_flush(&self) -> OTelSdkResult {
@@ -59,20 +83,22 @@ impl LogProcessor for PanicsAlways {
 
 impl IdGenerator for PanicsAlways {
     fn new_trace_id(&self) -> TraceId {
-        panic!("on purpose, in a trace id");
+        count_and_panic(&self.0.trace_ids);
     }
 
     fn new_span_id(&self) -> SpanId {
-        panic!("on purpose, in a span id");
+        count_and_panic(&self.0.span_ids);
     }
 }
 
-fn with_panics(collector: &Collector) -> Local {
-    Local::with(&collector.endpoint(), |builder| {
+fn with_panics(collector: &Collector) -> (Local, PanicsAlways) {
+    let panics = PanicsAlways::default();
+    let local = Local::with(&collector.endpoint(), |builder| {
         builder
-            .traces(|traces| traces.span_processor(PanicsAlways).id_generator(PanicsAlways))
-            .logs(|logs| logs.log_processor(PanicsAlways))
-    })
+            .traces(|traces| traces.span_processor(panics.clone()).id_generator(panics.clone()))
+            .logs(|logs| logs.log_processor(panics.clone()))
+    });
+    (local, panics)
 }
 
 /// A handler that panics at some paths.
@@ -89,7 +115,7 @@ fn request(path: &str) -> Request<Body> {
 #[tokio::test]
 async fn processors_and_ids_that_panic_do_not_reach_calls_and_spans_of_the_api() {
     let collector = Collector::start().unwrap();
-    let local = with_panics(&collector);
+    let (local, panics) = with_panics(&collector);
     let provider = local.guard.tracer_provider().clone();
     let mut http =
         http_layers::ServerLayer::new().tracer_provider(provider.clone()).layer(tower::service_fn(handle));
@@ -105,16 +131,18 @@ async fn processors_and_ids_that_panic_do_not_reach_calls_and_spans_of_the_api()
     let (delivery, _) = tokio::task::spawn_blocking(|| local.shutdown()).await.unwrap();
     assert_eq!(delivery.lost(), 0, "{delivery}");
     assert_eq!(collector.received().span_count(), 5);
+    assert_eq!(panics.calls(), [5, 5, 0, 5, 5]);
     assert!(collector.received().spans().iter().all(|span| span.trace_id() != "0".repeat(32)));
 }
 
 #[test]
 fn a_log_processor_that_panics_does_not_reach_the_caller() {
     let collector = Collector::start().unwrap();
-    let local = with_panics(&collector);
+    let (local, panics) = with_panics(&collector);
     local.record(0..10);
     let (delivery, lines) = local.shutdown();
     assert_eq!(delivery.lost(), 0, "{delivery}");
     assert_eq!(lines.len(), 10, "{lines:#?}");
     assert_eq!((collector.received().span_count(), collector.received().log_count()), (10, 10));
+    assert_eq!(panics.calls(), [10, 10, 10, 10, 10]);
 }
