@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use std::time::Instant;
+use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use telemetry_bootstrap::testing::fuzzing;
@@ -44,8 +44,16 @@ fuzz_target!(|answer: Answer<'_>| {
     };
     assert!(!text.contains(|c: char| c.is_control()), "{text:?}");
     assert!(text.chars().count() < 500, "{text:?}");
-    // Later than any clock can say is what the caller limits.
-    let _ = pause.and_then(|pause| Instant::now().checked_add(pause));
+    let seconds = std::str::from_utf8(answer.retry_after).ok();
+    let seconds = seconds.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    // A page that names gRPC as its type is refused, whatever its status.
+    let is_busy = answer.protocol % 3 != 0 && [429, 503].contains(&status) && content_type != CONTENT_TYPES[0];
+    let names_one = !answer.more.0.eq_ignore_ascii_case("retry-after")
+        && !answer.more.0.eq_ignore_ascii_case("content-type");
+    if let (true, true, Some(seconds)) = (is_busy, names_one, seconds.and_then(|text| text.parse().ok())) {
+        assert_eq!(pause, Some(Duration::from_secs(seconds)));
+    }
+    assert!(pause.is_none() || status != 200 || answer.protocol % 3 == 0, "a success with a pause: {pause:?}");
 });
 
 const CONTENT_TYPES: [&str; 6] =
