@@ -1,4 +1,4 @@
-//! Settings that are a list of choices from a closed set, such as resource detectors.
+//! Settings that are a list of choices from a closed set, such as propagators and resource detectors.
 //!
 //! The variable is a list of names, such as `process,host`. `none` is a name without choices, `all` one with all of
 //! them.
@@ -22,6 +22,20 @@ use super::values::Values;
 
 /// The names of choices, each with what it stands for: one, none or all.
 pub(super) type Names<T> = [(&'static str, &'static [T])];
+
+/// Makes the kind of lists of choices that have these names: `a,b`.
+macro_rules! list_of {
+    ($names:ident) => {
+        $crate::settings::value_kind::Kind {
+            parse: |list| $crate::settings::choices::parse_known(list, &$names).map(Into::into),
+            check: $crate::settings::value_kind::any,
+            show: |chosen| $crate::settings::choices::show(chosen, &$names),
+            quote: $crate::settings::value_kind::plain,
+        }
+    };
+}
+
+pub(super) use list_of;
 
 impl Resolver<'_> {
     /// Returns the choices, each once: those of the environment, or else those in code. Unknown names are left out.
@@ -98,7 +112,7 @@ pub(super) fn name<T: PartialEq>(choice: &T, names: &Names<T>) -> &'static str {
 }
 
 /// Returns the choices in their order, without duplicates.
-fn once<T: Copy + PartialEq>(choices: &[T]) -> Vec<T> {
+pub(super) fn once<T: Copy + PartialEq>(choices: &[T]) -> Vec<T> {
     choices.iter().fold(Vec::new(), |mut chosen, choice| {
         if !chosen.contains(choice) {
             chosen.push(*choice);

@@ -9,12 +9,12 @@ use std::time::Duration;
 use opentelemetry_sdk::metrics::Temporality;
 
 use super::builder_config::BuilderConfig;
-use super::choices;
+use super::choices::list_of;
 use super::exporter::{self, DestinationSettings, PrometheusSettings};
 use super::resolve::Resolver;
 use super::setting::settings;
 use super::types::{BuiltInMetrics, HistogramAggregation};
-use super::value_kind::{DURATION, HISTOGRAMS, Kind, TEMPORALITY, TIMEOUT, any, or_unlimited, plain};
+use super::value_kind::{DURATION, HISTOGRAMS, TEMPORALITY, TIMEOUT, or_unlimited};
 use super::views::{CardinalityLimits, ViewSetting};
 
 /// Resolved settings of metrics.
@@ -72,7 +72,7 @@ settings! {
         HistogramAggregation::ExplicitBuckets;
     /// Metrics about the program itself.
     BUILT_IN_METRICS: Cow<'static, [BuiltInMetrics]> =
-        "metrics.built_in", ["OTEL_RUST_BUILT_IN_METRICS"], BUILT_IN_LIST, Cow::Borrowed(&[]);
+        "metrics.built_in", ["OTEL_RUST_BUILT_IN_METRICS"], list_of!(BUILT_IN_NAMES), Cow::Borrowed(&[]);
 }
 
 impl Resolver<'_> {
@@ -97,22 +97,8 @@ impl Resolver<'_> {
     }
 }
 
-/// Returns the name of a group.
-#[cfg(feature = "config-file")]
-pub(super) fn built_in_name(group: &BuiltInMetrics) -> &'static str {
-    choices::name(group, &BUILT_IN_NAMES)
-}
-
-/// A list of groups, separated by commas.
-const BUILT_IN_LIST: Kind<Cow<'static, [BuiltInMetrics]>> = Kind {
-    parse: |list| choices::parse_known(list, &BUILT_IN_NAMES).map(Into::into),
-    check: any,
-    show: |groups| choices::show(groups, &BUILT_IN_NAMES),
-    quote: plain,
-};
-
 /// The names of groups, and what each stands for.
-static BUILT_IN_NAMES: [(&str, &[BuiltInMetrics]); 5] = [
+pub(super) static BUILT_IN_NAMES: [(&str, &[BuiltInMetrics]); 5] = [
     ("sdk", &[BuiltInMetrics::Sdk]),
     ("process", &[BuiltInMetrics::Process]),
     ("tokio", &[BuiltInMetrics::Tokio]),

@@ -6,12 +6,9 @@
 //! The nearest known name is suggested: `OTEL_EXPORTER_OTLP_ENDPIONT: this variable is not known; did you mean
 //! OTEL_EXPORTER_OTLP_ENDPOINT?`. The value of such a variable is never shown: what it was meant for is a guess.
 
+use super::descriptions;
 use super::env::names;
 use super::resolve::Resolver;
-use super::{
-    conventions, detectors, exporter, lifecycle, limits, log_output, logs, metrics, propagators, proxy,
-    queue, resource, traces,
-};
 
 /// Warns about each variable whose name is nearly one that is read.
 pub(super) fn warn_misspelt_variables(resolver: &mut Resolver<'_>) {
@@ -28,31 +25,8 @@ pub(super) fn warn_misspelt_variables(resolver: &mut Resolver<'_>) {
 
 /// Returns every variable that is read, or that is known to have no effect.
 pub(crate) fn known_variables() -> Vec<&'static str> {
-    let mut known = [
-        conventions::variables(),
-        exporter::variables(),
-        exporter::all::variables(),
-        exporter::traces::variables(),
-        exporter::metrics::variables(),
-        exporter::logs::variables(),
-        exporter::in_code::variables(),
-        exporter::destination::variables(),
-        exporter::prometheus::variables(),
-        lifecycle::variables(),
-        limits::variables(),
-        log_output::variables(),
-        logs::variables(),
-        metrics::variables(),
-        propagators::variables(),
-        proxy::variables(),
-        detectors::variables(),
-        queue::spans::variables(),
-        queue::records::variables(),
-        resource::variables(),
-        traces::variables(),
-        names::WITHOUT_EFFECT.iter().map(|(name, _)| *name).collect(),
-    ]
-    .concat();
+    let mut known: Vec<_> = descriptions().iter().flat_map(|setting| setting.variables).copied().collect();
+    known.extend(names::WITHOUT_EFFECT.iter().map(|(name, _)| *name));
     #[cfg(feature = "grpc")]
     known.extend(names::GRPC_CAPTURES);
     known.push(names::HTTP_KNOWN_METHODS);

@@ -137,6 +137,7 @@ pub(crate) use self::proxy::{Proxy, ProxyLogin, ProxyProtocol};
 pub(crate) use self::queue::{DEFAULT_BATCH_BYTES, LOG_QUEUE, QueueSettings, SPAN_QUEUE};
 use self::resolve::Resolver;
 pub(crate) use self::resource::{AttributeSelection, SERVICE_NAME};
+use self::setting::Description;
 pub(crate) use self::signal::PerSignal;
 pub use self::signal::Signal;
 pub(crate) use self::traces::{SAMPLER, SPAN_FILTER, TraceSettings};
@@ -261,35 +262,36 @@ fn settings(resolver: &mut Resolver<'_>, config: &BuilderConfig) -> Settings {
     }
 }
 
-/// Returns the keys of all settings.
+/// Returns a description of every setting.
 ///
 /// Each module of settings has a list of its own, made by the macro that defines them.
-#[cfg(feature = "config-file")]
-fn all_keys() -> Vec<&'static str> {
+fn descriptions() -> Vec<Description> {
     [
-        conventions::keys(),
-        detectors::keys(),
-        exporter::keys(),
-        exporter::all::keys(),
-        exporter::in_code::keys(),
-        exporter::destination::keys(),
-        exporter::prometheus::keys(),
-        exporter::traces::keys(),
-        exporter::metrics::keys(),
-        exporter::logs::keys(),
-        lifecycle::keys(),
-        limits::keys(),
-        log_output::keys(),
-        logs::keys(),
-        metrics::keys(),
-        propagators::keys(),
-        proxy::keys(),
-        queue::spans::keys(),
-        queue::records::keys(),
-        resource::keys(),
-        traces::keys(),
+        conventions::descriptions(),
+        detectors::descriptions(),
+        exporter::descriptions(),
+        exporter::all::descriptions(),
+        exporter::in_code::descriptions(),
+        exporter::destination::descriptions(),
+        exporter::prometheus::descriptions(),
+        exporter::traces::descriptions(),
+        exporter::metrics::descriptions(),
+        exporter::logs::descriptions(),
+        lifecycle::descriptions(),
+        limits::descriptions(),
+        log_output::descriptions(),
+        logs::descriptions(),
+        metrics::descriptions(),
+        propagators::descriptions(),
+        proxy::descriptions(),
+        queue::spans::descriptions(),
+        queue::records::descriptions(),
+        resource::descriptions(),
+        traces::descriptions(),
     ]
-    .concat()
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Warns about variables of the specification that this crate does not read, and names what takes their place.

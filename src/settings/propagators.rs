@@ -19,111 +19,34 @@
 use std::borrow::Cow;
 
 use super::builder_config::BuilderConfig;
-use super::env::items;
+use super::choices::{self, list_of};
 use super::resolve::Resolver;
-use super::secrets::quoted;
 use super::setting::settings;
 use super::types::Propagator;
-use super::value_kind::{Kind, any, plain};
 
 settings! {
     /// Propagators in the order in which they are called.
     PROPAGATORS: Cow<'static, [Propagator]> =
-        "propagators", ["OTEL_PROPAGATORS"], PROPAGATOR_LIST, Cow::Borrowed(&[Propagator::TraceContext, Propagator::Baggage]);
+        "propagators", ["OTEL_PROPAGATORS"], list_of!(PROPAGATOR_NAMES), Cow::Borrowed(&[Propagator::TraceContext, Propagator::Baggage]);
 }
 
 impl Resolver<'_> {
     /// Returns propagators in their order, without duplicates, and whether those that the user wrote are used as well:
     /// the environment replaces them.
     pub(super) fn propagators(&mut self, config: &BuilderConfig) -> (Vec<Propagator>, bool) {
-        let otherwise = || {
-            let mut chosen = Vec::new();
-            let from_code = config.common.values.get(&PROPAGATORS).unwrap_or(PROPAGATORS.default);
-            from_code.iter().for_each(|propagator| push_once(&mut chosen, *propagator));
-            chosen
-        };
-        let listed =
-            PROPAGATORS.variables.first().and_then(|variable| Some((variable, self.env.get(variable)?)));
-        let Some((variable, list)) = listed else {
-            if config.common.values.get(&PROPAGATORS).is_some() {
-                self.used(PROPAGATORS.key(), &PROPAGATORS.origin());
-            }
-            return (otherwise(), true);
-        };
-        self.used(PROPAGATORS.key(), variable);
-        let (chosen, unknown) = parse(list);
-        if !unknown.is_empty() {
-            let instead = match chosen {
-                Some(_) => "it is ignored".to_owned(),
-                None => format!("using {}", (PROPAGATOR_LIST.show)(&otherwise().into())),
-            };
-            let unknown = unknown.join(", ");
-            self.warn_once(
-                variable,
-                format!(
-                    "{} is not one of {}; {instead}",
-                    quoted(&unknown),
-                    NAMES.map(|(name, _)| name).join(", ")
-                ),
-            );
-        }
-        match chosen {
-            Some(chosen) => (chosen, false),
-            None => (otherwise(), true),
-        }
+        let mut listed = PROPAGATORS.variables.iter().filter_map(|variable| self.env.get(variable));
+        let is_replaced = listed.any(|list| choices::parse(list, &PROPAGATOR_NAMES).0.is_some());
+        (self.choices(&PROPAGATORS, &PROPAGATOR_NAMES, &config.common.values), !is_replaced)
     }
 }
 
-/// Appends a propagator that is not in the list yet.
-pub(super) fn push_once(chosen: &mut Vec<Propagator>, propagator: Propagator) {
-    if !chosen.contains(&propagator) {
-        chosen.push(propagator);
-    }
-}
-
-/// Returns the known propagators, or `None` if there is no known name, and the unknown names.
-pub(super) fn parse(list: &str) -> (Option<Vec<Propagator>>, Vec<&str>) {
-    let mut chosen = None;
-    let mut unknown = Vec::new();
-    for item in items(list) {
-        match NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(item)) {
-            Some((_, propagator)) => {
-                let chosen: &mut Vec<_> = chosen.get_or_insert_default();
-                propagator.iter().for_each(|propagator| push_once(chosen, *propagator));
-            }
-            None => unknown.push(item),
-        }
-    }
-    (chosen, unknown)
-}
-
-/// Returns the names of all propagators.
-#[cfg(feature = "config-file")]
-pub(super) fn names() -> String {
-    NAMES.map(|(name, _)| name).join(", ")
-}
-
-/// Returns the name of a propagator.
-pub(super) fn name(propagator: Propagator) -> &'static str {
-    let found = NAMES.iter().find(|(_, known)| *known == Some(propagator));
-    found.map_or("none", |(name, _)| name)
-}
-
-/// A list of names, separated by commas.
-const PROPAGATOR_LIST: Kind<Cow<'static, [Propagator]>> = Kind {
-    parse: |list| Ok(parse(list).0.unwrap_or_default().into()),
-    check: any,
-    show: |propagators| propagators.iter().map(|propagator| name(*propagator)).collect::<Vec<_>>().join(", "),
-    quote: plain,
-};
-
-/// `none` is a valid name and adds nothing.
-const NAMES: [(&str, Option<Propagator>); 7] = [
-    ("tracecontext", Some(Propagator::TraceContext)),
-    ("baggage", Some(Propagator::Baggage)),
-    ("b3", Some(Propagator::B3)),
-    ("b3multi", Some(Propagator::B3Multi)),
-    ("jaeger", Some(Propagator::Jaeger)),
-    ("xray", Some(Propagator::XRay)),
-    ("none", None),
+/// The names of the specification. `none` is a valid name and adds nothing.
+pub(super) static PROPAGATOR_NAMES: [(&str, &[Propagator]); 7] = [
+    ("tracecontext", &[Propagator::TraceContext]),
+    ("baggage", &[Propagator::Baggage]),
+    ("b3", &[Propagator::B3]),
+    ("b3multi", &[Propagator::B3Multi]),
+    ("jaeger", &[Propagator::Jaeger]),
+    ("xray", &[Propagator::XRay]),
+    ("none", &[]),
 ];

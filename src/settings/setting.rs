@@ -65,29 +65,41 @@ impl<T> Setting<T> {
         setter.split_once('.').map_or((None, setter), |(scope, name)| (Some(scope), name))
     }
 
-    /// Returns the facts that the documentation must have about this setting.
-    #[cfg(test)]
+    /// Returns what lists of settings need of this one.
     pub(super) fn describe(&self) -> Description {
-        let default = (self.kind.show)(&self.default);
-        Description { setter: self.name(), variables: self.variables, default }
+        Description {
+            key: self.key(),
+            variables: self.variables,
+            #[cfg(test)]
+            setter: self.name(),
+            #[cfg(test)]
+            default: (self.kind.show)(&self.default),
+        }
     }
 }
 
 /// The scope of the settings of one destination, which are not in a closure.
 const DESTINATION: &str = "destination";
 
-/// The documented facts of one setting.
-#[cfg(test)]
+/// One setting in a list of all of them.
 #[derive(Debug)]
 pub(super) struct Description {
-    pub(super) setter: &'static str,
+    #[cfg_attr(
+        not(feature = "config-file"),
+        expect(dead_code, reason = "a file names settings by their keys")
+    )]
+    pub(super) key: &'static str,
     pub(super) variables: &'static [&'static str],
+    /// Documented, as is the default.
+    #[cfg(test)]
+    pub(super) setter: &'static str,
+    #[cfg(test)]
     pub(super) default: String,
 }
 
 /// Defines settings as constants: `NAME: Type = setter, variables, kind, default;`.
 ///
-/// Besides the constants it defines `variables()` and, for the test of the documentation, `descriptions()`.
+/// Besides the constants it defines `descriptions()`, which [`all`](super::descriptions) of them are listed by.
 macro_rules! settings {
     ($(
         $(#[$doc:meta])*
@@ -103,18 +115,7 @@ macro_rules! settings {
             };
         )*
 
-        /// Returns every variable of these settings.
-        pub(in crate::settings) fn variables() -> Vec<&'static str> {
-            [$($name.variables),*].concat()
-        }
-
-        /// Returns the key of each of these settings.
-        #[cfg_attr(not(feature = "config-file"), expect(dead_code, reason = "a file names settings by their keys"))]
-        pub(in crate::settings) fn keys() -> Vec<&'static str> {
-            vec![$($name.key()),*]
-        }
-
-        #[cfg(test)]
+        /// Returns a description of each of these settings.
         pub(in crate::settings) fn descriptions() -> Vec<$crate::settings::setting::Description> {
             vec![$($name.describe()),*]
         }

@@ -168,14 +168,26 @@ pub(super) const RATIO: Kind<f64> = Kind {
     quote: plain,
 };
 
+/// Makes the kind of values that have names. The first name of a value is the one that is shown.
+macro_rules! named {
+    ($($name:literal => $value:expr,)*) => {
+        Kind {
+            parse: |text| one_of(text, &[$(($name, $value)),*]),
+            check: any,
+            show: |value| {
+                let mut names = [$(($name, $value)),*].into_iter();
+                names.find(|(_, known)| known == value).map_or("", |(name, _)| name).to_owned()
+            },
+            quote: plain,
+        }
+    };
+}
+
 /// A compression. Which are available depends on the features of this crate.
 ///
 /// A compression that was left out of the build is refused with the name of its feature, so that an operator learns why
 /// a valid word is not accepted.
 pub(super) const COMPRESSION: Kind<Compression> = Kind {
-    parse: |text| {
-        one_of(text, &[("none", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)])
-    },
     check: |compression| match compression {
         Compression::Gzip if !cfg!(feature = "gzip") => {
             Err("needs the feature `gzip` of telemetry-bootstrap".into())
@@ -185,65 +197,35 @@ pub(super) const COMPRESSION: Kind<Compression> = Kind {
         }
         _ => Ok(()),
     },
-    show: |compression| format!("{compression:?}").to_lowercase(),
-    quote: plain,
+    ..named! {
+        "none" => Compression::None,
+        "gzip" => Compression::Gzip,
+        "zstd" => Compression::Zstd,
+    }
 };
 
 /// The temporality of exported metrics.
-pub(super) const TEMPORALITY: Kind<Temporality> = Kind {
-    parse: |text| {
-        one_of(
-            text,
-            &[
-                ("cumulative", Temporality::Cumulative),
-                ("delta", Temporality::Delta),
-                ("lowmemory", Temporality::LowMemory),
-            ],
-        )
-    },
-    check: any,
-    show: |temporality| format!("{temporality:?}").to_lowercase(),
-    quote: plain,
+pub(super) const TEMPORALITY: Kind<Temporality> = named! {
+    "cumulative" => Temporality::Cumulative,
+    "delta" => Temporality::Delta,
+    "lowmemory" => Temporality::LowMemory,
 };
 
 /// The aggregation of histograms that no view is for.
-pub(super) const HISTOGRAMS: Kind<HistogramAggregation> = Kind {
-    parse: |text| {
-        one_of(
-            text,
-            &[
-                ("explicit_bucket_histogram", HistogramAggregation::ExplicitBuckets),
-                ("base2_exponential_bucket_histogram", HistogramAggregation::Base2Exponential),
-            ],
-        )
-    },
-    check: any,
-    show: |aggregation| match aggregation {
-        HistogramAggregation::ExplicitBuckets => "explicit_bucket_histogram".into(),
-        HistogramAggregation::Base2Exponential => "base2_exponential_bucket_histogram".into(),
-    },
-    quote: plain,
+pub(super) const HISTOGRAMS: Kind<HistogramAggregation> = named! {
+    "explicit_bucket_histogram" => HistogramAggregation::ExplicitBuckets,
+    "base2_exponential_bucket_histogram" => HistogramAggregation::Base2Exponential,
 };
 
 /// The format of log lines.
 ///
 /// `none` is what other languages call `off`.
-pub(super) const LOG_FORMAT: Kind<LogFormat> = Kind {
-    parse: |text| {
-        one_of(
-            text,
-            &[
-                ("auto", LogFormat::Auto),
-                ("json", LogFormat::Json),
-                ("pretty", LogFormat::Pretty),
-                ("off", LogFormat::Off),
-                ("none", LogFormat::Off),
-            ],
-        )
-    },
-    check: any,
-    show: |format| format!("{format:?}").to_lowercase(),
-    quote: plain,
+pub(super) const LOG_FORMAT: Kind<LogFormat> = named! {
+    "auto" => LogFormat::Auto,
+    "json" => LogFormat::Json,
+    "pretty" => LogFormat::Pretty,
+    "off" => LogFormat::Off,
+    "none" => LogFormat::Off,
 };
 
 /// Names and values of headers, each of which [`header`] accepts.

@@ -48,16 +48,12 @@ use http::{HeaderName, HeaderValue, Uri};
 use opentelemetry_sdk::metrics::Temporality;
 
 use self::definitions::OTLP_DESTINATION;
-#[cfg(test)]
-pub(super) use self::definitions::descriptions;
-#[cfg(feature = "config-file")]
-pub(super) use self::definitions::keys;
 pub(crate) use self::definitions::{
     ExporterSetting, LOGS_EXPORTER, METRICS_EXPORTER, OTLP, OTLP_LOGS, OTLP_METRICS, OTLP_TRACES,
     TRACES_EXPORTER,
 };
 pub(super) use self::definitions::{
-    LOGS, METRICS, SignalExporter, TRACES, all, in_code, logs, metrics, traces, variables,
+    LOGS, METRICS, SignalExporter, TRACES, all, descriptions, in_code, logs, metrics, traces,
 };
 pub(crate) use self::destination::{CONSOLE, DestinationSettings, ExporterName, OutputTarget};
 use self::destination::{DESTINATION_TEMPORALITY, DestinationKind, LOGGING, Listed, NAMES, OTLP_FILE};

@@ -2,14 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::settings::descriptions;
 #[cfg(feature = "config-file")]
 use crate::settings::env::names::WITHOUT_EFFECT;
 use crate::settings::misspelt::known_variables;
 use crate::settings::setting::Description;
-use crate::settings::{
-    conventions, detectors, exporter, lifecycle, limits, log_output, logs, metrics, propagators, proxy,
-    queue, resource, traces,
-};
 
 const DOCUMENT: &str = include_str!("../environment.md");
 
@@ -23,31 +20,6 @@ fn variables(text: &str) -> BTreeSet<&str> {
     })
     .filter(|word| !word.ends_with('_'))
     .collect()
-}
-
-fn descriptions() -> Vec<Description> {
-    let mut all = conventions::descriptions();
-    all.extend(exporter::descriptions());
-    all.extend(exporter::all::descriptions());
-    all.extend(exporter::traces::descriptions());
-    all.extend(exporter::metrics::descriptions());
-    all.extend(exporter::logs::descriptions());
-    all.extend(exporter::in_code::descriptions());
-    all.extend(exporter::destination::descriptions());
-    all.extend(exporter::prometheus::descriptions());
-    all.extend(detectors::descriptions());
-    all.extend(lifecycle::descriptions());
-    all.extend(limits::descriptions());
-    all.extend(log_output::descriptions());
-    all.extend(logs::descriptions());
-    all.extend(metrics::descriptions());
-    all.extend(propagators::descriptions());
-    all.extend(proxy::descriptions());
-    all.extend(queue::spans::descriptions());
-    all.extend(queue::records::descriptions());
-    all.extend(resource::descriptions());
-    all.extend(traces::descriptions());
-    all
 }
 
 /// The forms for one signal are described by a footnote, and those in lower case in their row.
@@ -81,7 +53,7 @@ fn every_variable_that_is_documented_is_read() {
 
 #[test]
 fn the_row_of_a_variable_has_its_setter_and_its_default() {
-    for Description { setter, variables: names, default } in descriptions() {
+    for Description { setter, variables: names, default, .. } in descriptions() {
         let Some(first) = names.first().filter(|name| is_common(name)) else { continue };
         let row = DOCUMENT.lines().find(|line| line.contains(&format!("`{first}`"))).unwrap();
         let cells: Vec<_> = row.split(" | ").collect();

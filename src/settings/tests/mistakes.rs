@@ -62,7 +62,7 @@ fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
         (
             "OTEL_PROPAGATORS",
             "ottrace,baggage,b4",
-            "OTEL_PROPAGATORS: \"ottrace, b4\" is not one of tracecontext, baggage, b3, b3multi, jaeger, xray, none; it is ignored",
+            "OTEL_PROPAGATORS: \"ottrace, b4\" is not one of tracecontext, baggage, b3, b3multi, jaeger, xray, none; using baggage",
         ),
         (
             "OTEL_TRACES_EXPORTER",

@@ -23,6 +23,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::Apply;
 use crate::settings::credentials::HeaderSource;
+use crate::settings::descriptions;
 #[cfg(feature = "grpc")]
 use crate::settings::env::names;
 use crate::settings::file::model::{At, Raw, describe, text_of, unknown_key};
@@ -225,8 +226,9 @@ pub(in crate::settings) fn keys() -> Vec<(String, String)> {
     let captures = names::GRPC_CAPTURES;
     #[cfg(not(feature = "grpc"))]
     let captures: [&str; 0] = [];
-    let all = crate::settings::all_keys();
-    all.into_iter()
+    descriptions()
+        .into_iter()
+        .map(|setting| setting.key)
         .filter(|key| !is_standard(key))
         .chain(captures)
         .map(|key| {

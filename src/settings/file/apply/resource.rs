@@ -20,9 +20,10 @@ use crate::settings::file::model::{
 };
 use crate::settings::file::yaml::Variable;
 use crate::settings::pattern::Pattern;
+use crate::settings::propagators::PROPAGATOR_NAMES;
 use crate::settings::secrets::quoted;
 use crate::settings::value_kind::pairs;
-use crate::settings::{AttributeSelection, Propagator, ResourceDetector, Settings, propagators};
+use crate::settings::{AttributeSelection, Propagator, ResourceDetector, Settings, choices};
 
 impl Apply<'_> {
     /// Sets the attributes of the resource: those of the file win over those of code, and those of `attributes` win
@@ -117,19 +118,12 @@ impl Apply<'_> {
             });
         let mut chosen: Vec<_> = composite.collect();
         if let Some(list) = &propagator.composite_list {
-            let (listed, unknown) = propagators::parse(&list.value);
-            if !unknown.is_empty() {
-                let unknown = quoted(&unknown.join(", "));
-                self.mistake(
-                    &list.at,
-                    format!("{unknown} is not known; allowed are {}", propagators::names()),
-                );
+            match choices::parse_known(&list.value, &PROPAGATOR_NAMES) {
+                Ok(listed) => chosen.extend(listed),
+                Err(reason) => self.mistake(&list.at, reason),
             }
-            chosen.extend(listed.unwrap_or_default());
         }
-        for propagator in chosen {
-            propagators::push_once(&mut settings.propagators, propagator);
-        }
+        settings.propagators = choices::once(&chosen);
     }
 }
 

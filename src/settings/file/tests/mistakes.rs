@@ -28,7 +28,7 @@ fn mistakes_beyond_the_schema_have_their_place() {
         ("resource: {attributes: [{name: a, value: x, type: int}]}".into(), "resource.attributes[0]: `value` does not have the type that `type` says"),
         ("resource: {attributes: [{name: '', value: x}]}".into(), "`name` is empty"),
         ("resource: {attributes_list: 'a'}".into(), "resource.attributes_list: \"a\" entry 1 has no `=`"),
-        ("propagator: {composite_list: 'tracecontext,ot-trace'}".into(), "composite_list: \"ot-trace\" is not known; allowed are tracecontext, "),
+        ("propagator: {composite_list: 'tracecontext,ot-trace'}".into(), "composite_list: \"ot-trace\" is not one of tracecontext, "),
         ("distribution: {telemetry_bootstrap: {log_filtr: x}}".into(), "distribution.telemetry_bootstrap: the key `log_filtr` is not known; did you mean `log_filter`?"),
         ("distribution: {telemetry_bootstrap: {no_color: 'false'}}".into(), "no_color: \"false\" is not allowed here: must be true or false"),
         ("distribution: {telemetry_bootstrap: {log_output: json}}".into(), "log_output: \"json\" is not allowed here: must be a mapping"),

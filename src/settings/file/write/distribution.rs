@@ -13,18 +13,18 @@
 use super::Writer;
 use super::exporters::{SECRET, TO_BE_SET, absolute};
 use super::yaml::{Map, Yaml};
-use crate::settings::Target;
 use crate::settings::conventions::EXCEPTION_SIGNAL;
 use crate::settings::credentials::HeaderSource;
-use crate::settings::detectors::{self, RESOURCE_DETECTORS};
+use crate::settings::detectors::{NAMES, RESOURCE_DETECTORS};
 use crate::settings::exporter::{DestinationSettings, ExportSettings, LOGS, METRICS, SignalExporter, TRACES};
 use crate::settings::lifecycle::{RELOAD_INTERVAL, SHUTDOWN_TIMEOUT};
 use crate::settings::log_output::{LINE_FORMAT, NO_COLOR};
 use crate::settings::logs::{INCLUDE_SPAN_FIELDS, MINIMUM_SEVERITY, SAMPLED_TRACES_ONLY};
-use crate::settings::metrics::{self, BUILT_IN_METRICS};
+use crate::settings::metrics::{BUILT_IN_METRICS, BUILT_IN_NAMES};
 use crate::settings::proxy::{self, HTTP_PROXY, HTTPS_PROXY, NO_PROXY, Proxy};
 use crate::settings::queue::{LOG_QUEUE, SPAN_QUEUE};
 use crate::settings::types::ExceptionSignal;
+use crate::settings::{Target, choices};
 
 impl Writer<'_> {
     /// Returns the settings below `distribution.telemetry_bootstrap`.
@@ -55,7 +55,8 @@ impl Writer<'_> {
             own.set_from("exception_signal", signal, self.origin(EXCEPTION_SIGNAL.key()));
         }
         if !settings.resource_detectors.is_empty() {
-            let names: Vec<_> = settings.resource_detectors.iter().map(detectors::name).collect();
+            let names: Vec<_> =
+                settings.resource_detectors.iter().map(|detector| choices::name(detector, &NAMES)).collect();
             own.set_from("resource_detectors", names, self.origin(RESOURCE_DETECTORS.key()));
         }
         if let Some(list) = self.no_proxy() {
@@ -97,7 +98,8 @@ impl Writer<'_> {
         let metrics = &self.settings.metrics;
         let mut own = self.distribution_of_exporters(&METRICS, &metrics.destinations);
         if !metrics.built_in.is_empty() {
-            let names: Vec<_> = metrics.built_in.iter().map(metrics::built_in_name).collect();
+            let names: Vec<_> =
+                metrics.built_in.iter().map(|group| choices::name(group, &BUILT_IN_NAMES)).collect();
             own.set_from("built_in", names, self.origin(BUILT_IN_METRICS.key()));
         }
         own

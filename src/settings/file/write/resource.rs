@@ -10,7 +10,8 @@ use super::metrics::selection;
 use super::traces_and_logs::component;
 use super::yaml::{Map, Yaml};
 use crate::settings::AttributeSelection;
-use crate::settings::propagators::{self, PROPAGATORS};
+use crate::settings::choices;
+use crate::settings::propagators::{PROPAGATOR_NAMES, PROPAGATORS};
 use crate::settings::resource::{RESOURCE_ATTRIBUTES, SERVICE_NAME};
 
 impl Writer<'_> {
@@ -54,7 +55,8 @@ impl Writer<'_> {
         if chosen.is_empty() {
             return None;
         }
-        let names: Vec<_> = chosen.iter().map(|propagator| propagators::name(*propagator)).collect();
+        let names: Vec<_> =
+            chosen.iter().map(|propagator| choices::name(propagator, &PROPAGATOR_NAMES)).collect();
         let origin = self.origin(PROPAGATORS.key());
         let mut propagator = Map::default();
         // The schema has components for these alone.
