@@ -13,12 +13,13 @@ mod grpc_service;
 mod http_service;
 
 use std::error::Error;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::process::Stdio;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use child_process::Running;
 use serde_json::Value;
 use telemetry_bootstrap::testing::{Collector, SpanKind};
 
@@ -38,22 +39,22 @@ fn child() {
 
 /// An example that runs in a process of its own.
 struct Example {
-    process: Child,
+    process: Running,
     /// Its log lines, as they are written.
-    lines: Receiver<Value>,
+    lines: Receiver<String>,
     seen: Vec<Value>,
 }
 
 impl Example {
     /// Starts an example with these arguments. Telemetry goes to `endpoint`, unless that is empty.
     fn start(arguments: &str, endpoint: &str) -> Self {
-        let mut process = child_process::command("child")
-            .envs([(ARGUMENTS, arguments), ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = read_lines(process.stderr.take().unwrap());
+        let mut process = Running::start(
+            child_process::command("child")
+                .envs([(ARGUMENTS, arguments), ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)])
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped()),
+        );
+        let lines = child_process::read_lines(process.stderr.take().unwrap());
         Self { process, lines, seen: Vec::new() }
     }
 
@@ -64,60 +65,41 @@ impl Example {
             if let Some(line) = self.seen.iter().find(is_wanted) {
                 return line.clone();
             }
-            let line = self.lines.recv_timeout(LIMIT);
-            self.seen.push(line.unwrap_or_else(|_| panic!("no line {message:?} in {:?}", self.seen)));
+            assert!(self.read_line(), "no line {message:?} in {:?}", self.seen);
         }
     }
 
     /// Waits for so many lines with this message.
     fn wait_for_lines(&mut self, message: &str, count: usize) {
         while self.seen.iter().filter(|line| line["message"] == message).count() < count {
-            self.seen.push(self.lines.recv_timeout(LIMIT).unwrap());
+            assert!(self.read_line(), "too few lines {message:?} in {:?}", self.seen);
         }
+    }
+
+    /// Waits for one more line. Returns `false` if none comes.
+    fn read_line(&mut self) -> bool {
+        let line = self.lines.recv_timeout(LIMIT);
+        self.seen.extend(line.iter().map(|line| json(line)));
+        line.is_ok()
     }
 
     /// Requests the end with SIGTERM.
     fn terminate(&self) {
-        let id = self.process.id();
-        assert!(Command::new("sh").arg("-c").arg(format!("kill -TERM {id}")).status().unwrap().success());
+        self.process.signal("TERM");
     }
 
     /// Waits for the end, which must be a success. Returns all lines.
-    fn end(mut self) -> Vec<Value> {
-        let deadline = Instant::now() + LIMIT;
-        while Instant::now() < deadline {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                self.seen.extend(self.lines.iter());
-                assert!(status.success(), "{status}: {:?}", self.seen);
-                return std::mem::take(&mut self.seen);
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        panic!("the example did not end: {:?}", self.seen);
+    fn end(self) -> Vec<Value> {
+        let Self { process, lines, mut seen } = self;
+        let status = process.end_within(LIMIT);
+        seen.extend(lines.iter().map(|line| json(&line)));
+        assert!(status.success(), "{status}: {seen:?}");
+        seen
     }
 }
 
-/// An example outlives no test, whatever the test found.
-impl Drop for Example {
-    fn drop(&mut self) {
-        // It has ended, unless the test failed.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Reads JSON lines on a thread, so that the program never waits for its reader.
-fn read_lines(stderr: ChildStderr) -> Receiver<Value> {
-    let (sender, lines) = channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            let line = serde_json::from_str(&line).unwrap_or(Value::String(line));
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    lines
+fn json(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|_| line.into())
 }
 
 /// Sends a request by hand, and returns the whole response.
@@ -202,7 +184,7 @@ fn http_service_answers_as_its_documentation_shows() {
         let id = header(&response, "x-trace-id").to_owned();
         let is_in_trace = |line: &Value| line["trace_id"] == *id;
         while !services.seen.iter().any(is_in_trace) {
-            services.seen.push(services.lines.recv_timeout(LIMIT).unwrap());
+            assert!(services.read_line(), "no line of the trace {id}: {:?}", services.seen);
         }
     }
     let progress = request(&address, "GET /orders/tea/progress");

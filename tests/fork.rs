@@ -1,27 +1,33 @@
 //! A child process that is forked while telemetry runs.
 //!
-//! Each test starts this program again, for the one test `child`, with the task in a variable.
+//! Each test runs `child` in a process of its own, with the task in a variable.
 
 #![cfg(unix)]
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test says by them what must hold")]
 #![expect(clippy::exit, reason = "the code is what the other process tells")]
 
+mod child_process;
+
 use std::collections::HashSet;
 use std::io::{self, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use child_process::Running;
 use fork::{Fork, fork};
 use serde_json::Value as Json;
 use telemetry_bootstrap::opentelemetry::{KeyValue, global};
 use telemetry_bootstrap::testing::{CollectedLog, Collector};
-use telemetry_bootstrap::{InitError, LogDestination, LogFormat, OverflowPolicy, TelemetryGuard};
-use tracing::{error, info, info_span};
+use telemetry_bootstrap::{
+    InitError, LogDestination, LogFormat, OverflowPolicy, ReloadError, TelemetryGuard,
+};
+use tracing::{debug, error, info, info_span};
 
 const TASK: &str = "FORK_TASK";
-const ENDPOINT: &str = "FORK_ENDPOINT";
+/// The endpoint of the collector, or the path of the configuration file.
+const ARGUMENT: &str = "FORK_ARGUMENT";
 /// The exit code of a child whose expectations hold.
 const HOLDS: i32 = 42;
 const LONG: Duration = Duration::from_secs(20);
@@ -30,17 +36,18 @@ const FORKS: usize = 200;
 /// A shutdown that does not wait. The deadline is longer.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
-/// What the other tests start. Ends with [`HOLDS`] if its expectations hold: a harness that runs no test ends with 0.
+/// Ends with [`HOLDS`] if its expectations hold: a harness that runs no test ends with 0.
 #[test]
+#[ignore = "run by the tests below, in a process of its own"]
 fn child() {
-    let Ok(task) = std::env::var(TASK) else { return };
-    match task.as_str() {
+    match std::env::var(TASK).unwrap().as_str() {
         "log" => log_in_both(),
         "ids" => make_ids_in_both(),
         "full buffer" => fork_with_a_full_buffer(),
         "busy" => fork_while_threads_record(),
         "export" => export_in_all(),
         "abort" => abort_in_the_child(),
+        "reload" => reload_in_both(),
         task => panic!("unknown task {task}"),
     }
 }
@@ -138,7 +145,7 @@ fn make_ids_in_both() {
 
 /// In the parent, in a child and in a child of the child.
 fn export_in_all() {
-    let endpoint = std::env::var(ENDPOINT).unwrap();
+    let endpoint = std::env::var(ARGUMENT).unwrap();
     let parent = telemetry(&endpoint);
     record("before");
     let open = info_span!("open").entered();
@@ -168,12 +175,49 @@ fn export_in_all() {
     exit_after(status);
 }
 
+/// Each process reloads with the guard that it built, and none reloads with a guard of its parent.
+fn reload_in_both() {
+    let path = std::env::var(ARGUMENT).unwrap();
+    let start = || {
+        let builder = telemetry_bootstrap::init().ignore_env().config_file(&path);
+        builder.log_output(|output| output.format(LogFormat::Json)).build().unwrap()
+    };
+    let reload = |guard: &TelemetryGuard, filter: &str| {
+        std::fs::write(&path, configuration(filter)).unwrap();
+        let summary = guard.reload().unwrap();
+        let changed: Vec<_> = summary.changed().collect();
+        assert_eq!(changed, [("distribution.telemetry_bootstrap.log_filter", filter)]);
+    };
+    let parent = start();
+    let Fork::Parent(child) = fork().unwrap() else {
+        assert!(matches!(parent.reload(), Err(ReloadError::Forked)));
+        let own = start();
+        debug!("child, before");
+        reload(&own, "debug");
+        debug!("child, after");
+        assert!(matches!(parent.reload(), Err(ReloadError::Forked)));
+        drop(own);
+        std::process::exit(0);
+    };
+    let status = code(child);
+    // The file has changed, and this process has not read it again.
+    debug!("parent, before");
+    reload(&parent, "trace");
+    debug!("parent, after");
+    drop(parent);
+    exit_after(status);
+}
+
+fn configuration(filter: &str) -> String {
+    format!("file_format: '1.1'\ndistribution: {{telemetry_bootstrap: {{log_filter: {filter}}}}}\n")
+}
+
 /// The hook is that of the parent.
 fn abort_in_the_child() {
     extern "C" fn called_by_foreign_code() {
         panic!("on purpose");
     }
-    let endpoint = std::env::var(ENDPOINT).unwrap();
+    let endpoint = std::env::var(ARGUMENT).unwrap();
     let parent = telemetry(&endpoint);
     let Fork::Parent(child) = fork().unwrap() else {
         let _own = telemetry(&endpoint);
@@ -309,41 +353,26 @@ fn output_of(task: &str) -> Vec<Json> {
     output_with(task, "")
 }
 
-fn output_with(task: &str, endpoint: &str) -> Vec<Json> {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["child", "--exact", "--nocapture", "--test-threads=1"])
-        .env(TASK, task)
-        .env(ENDPOINT, endpoint)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+fn output_with(task: &str, argument: &str) -> Vec<Json> {
+    let mut child = Running::start(
+        child_process::command("child")
+            .envs([(TASK, task), (ARGUMENT, argument)])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped()),
+    );
     let mut text = String::new();
     let mut stderr = child.stderr.take().unwrap();
     let reading = std::thread::spawn(move || {
         stderr.read_to_string(&mut text).unwrap();
         text
     });
-    assert!(ends_well(&mut child), "{task}");
+    assert_eq!(child.end_within(LONG * 2).code(), Some(HOLDS), "{task}");
     let text = reading.join().unwrap();
     let own = |line: &&str| *line != "thread caused non-unwinding panic. aborting.";
     text.lines()
         .filter(own)
         .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}")))
         .collect()
-}
-
-fn ends_well(child: &mut Child) -> bool {
-    let begun = Instant::now();
-    while begun.elapsed() < LONG * 2 {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code() == Some(HOLDS);
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.kill().unwrap();
-    false
 }
 
 fn count(lines: &[Json], message: &str) -> usize {
@@ -416,6 +445,18 @@ fn a_child_that_calls_init_exports_all_signals_as_an_instance_of_its_own() {
         assert_eq!(spans.iter().filter(|span| span.name() == name).count(), 1, "{name}");
     }
     assert_eq!(received.trace_ids().len(), 5);
+}
+
+#[test]
+fn forked_processes_reload_each_with_its_own_guard() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("otel.yaml");
+    std::fs::write(&path, configuration("info")).unwrap();
+    let lines = output_with("reload", path.to_str().unwrap());
+    for message in ["child", "parent"] {
+        assert_eq!(count(&lines, &format!("{message}, before")), 0, "{lines:?}");
+        assert_eq!(count(&lines, &format!("{message}, after")), 1, "{lines:?}");
+    }
 }
 
 #[test]

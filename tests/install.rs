@@ -5,6 +5,8 @@
 #![expect(clippy::panic, reason = "test code")]
 #![expect(clippy::print_stdout, reason = "the programs speak to their parent")]
 
+mod child_process;
+
 use std::error::Error;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -49,10 +51,7 @@ fn main() -> Outcome {
 
 fn run(name: &str) -> Result<(), Failed> {
     let mut command = Command::new(std::env::current_exe()?);
-    for (variable, _) in std::env::vars().filter(|(name, _)| name.starts_with("OTEL_") || name == "RUST_LOG")
-    {
-        command.env_remove(variable);
-    }
+    child_process::without_telemetry_variables(&mut command);
     let output = command.env("INSTALL_CASE", name).stdin(Stdio::null()).output()?;
     if output.status.success() {
         Ok(())

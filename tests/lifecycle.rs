@@ -6,13 +6,16 @@
 #![expect(clippy::print_stdout, reason = "the programs speak to their parent")]
 #![expect(clippy::panic, reason = "one of them ends with a panic")]
 
+mod child_process;
+
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use child_process::Running;
 use libtest_mimic::{Arguments, Failed, Trial};
 use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{TelemetryGuard, opentelemetry, tracing};
@@ -203,7 +206,7 @@ fn unresolvable(row: &str, protocol: &str) -> Result<Ended, Failed> {
 
 struct Program {
     row: String,
-    child: Child,
+    child: Running,
 }
 
 struct Ended {
@@ -215,17 +218,17 @@ struct Ended {
 
 impl Program {
     fn start(row: &str, protocol: &str, endpoint: &str) -> Result<Self, Failed> {
-        let child = Command::new(std::env::current_exe()?)
+        let mut command = Command::new(std::env::current_exe()?);
+        child_process::without_telemetry_variables(&mut command);
+        command
             .env("LIFECYCLE_ROW", row)
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
             .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
             // Resolving the symbols of a debug build takes longer than everything that is measured here.
             .env("RUST_BACKTRACE", "0")
-            .env_remove("RUST_LOG")
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        Ok(Self { row: row.to_owned(), child })
+            .stderr(Stdio::piped());
+        Ok(Self { row: row.to_owned(), child: Running::start(&mut command) })
     }
 
     /// Waits for the end, and measures it from the moment at which the guard is about to be dropped.
@@ -238,8 +241,7 @@ impl Program {
         });
         if self.row == "sigterm" {
             expect_word(&mut stdout, "waiting")?;
-            let kill = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status()?;
-            equal("kill", kill.success(), true)?;
+            self.child.signal("TERM");
         }
         expect_word(&mut stdout, "ending")?;
         let (ending, lateness) = (Instant::now(), Lateness::start());

@@ -1,11 +1,14 @@
 //! The README's code, run as it stands there, each program in a process of its own and seen from a collector.
 
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "test code")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "test code")]
 
-use std::process::{Child, Command, ExitStatus};
+mod child_process;
+
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use child_process::Running;
 use telemetry_bootstrap::testing::{CollectedSpan, CollectedTelemetry, Collector, SpanKind};
 
 /// The files in `tests/readme` hold the README's code. An address there is a function, so that a test can choose a port.
@@ -261,36 +264,23 @@ async fn an_open_stream_does_not_keep_the_grpc_server_alive() {
 }
 
 /// A program of the README that runs in a child process.
-struct Program(Child);
+struct Program(Running);
 
 fn start(program: &str, collector: &Collector, address: &str) -> Program {
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "programs::child", "--ignored", "--nocapture"])
-        .env_remove("RUST_LOG")
-        .env("README_PROGRAM", program)
-        .env("README_ADDRESS", address)
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint())
-        .spawn();
-    Program(child.unwrap())
+    Program(Running::start(child_process::command("programs::child").envs([
+        ("README_PROGRAM", program),
+        ("README_ADDRESS", address),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint()),
+    ])))
 }
 
 impl Program {
-    fn wait(mut self) -> ExitStatus {
-        let deadline = Instant::now() + LIMIT;
-        loop {
-            match self.0.try_wait().unwrap() {
-                Some(status) => return status,
-                None if Instant::now() > deadline => break,
-                None => std::thread::sleep(Duration::from_millis(5)),
-            }
-        }
-        self.0.kill().unwrap();
-        panic!("the program did not end within {LIMIT:?}");
+    fn wait(self) -> ExitStatus {
+        self.0.end_within(LIMIT)
     }
 
     fn terminate(self) -> ExitStatus {
-        let sent = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.0.id())).status();
-        assert!(sent.unwrap().success());
+        self.0.signal("TERM");
         self.wait()
     }
 }

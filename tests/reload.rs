@@ -3,9 +3,12 @@
 #![cfg(all(feature = "testing", feature = "config-file"))]
 #![expect(clippy::unwrap_used, reason = "test code")]
 
+mod child_process;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use opentelemetry::trace::TraceContextExt as _;
@@ -19,6 +22,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 #[path = "reload/process.rs"]
 mod process;
+// Seen from outside as Linux shows threads.
+#[cfg(target_os = "linux")]
 #[path = "reload/watched.rs"]
 mod watched;
 
@@ -408,9 +413,12 @@ fn two_guards_have_each_their_own_file() {
 fn nothing_that_was_recorded_is_lost_while_the_file_changes() {
     let mut run = Run::start("own: log_output: {filter: off}");
     let port = run.collector.port();
-    let is_done = AtomicBool::new(false);
     let (sampled, records, reloads) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
+        // Dropped by a panic as well, for which the scope would wait forever.
+        let recording = Arc::new(());
+        let is_recording = Arc::downgrade(&recording);
+        let (run, reloads) = (&run, &reloads);
         let workers = [0, 1].map(|_| {
             scope.spawn(|| {
                 run.with(|| {
@@ -424,7 +432,7 @@ fn nothing_that_was_recorded_is_lost_while_the_file_changes() {
                 });
             })
         });
-        scope.spawn(|| {
+        scope.spawn(move || {
             let versions = [
                 "sampler: {always_off: }\nown: log_output: {filter: off}",
                 "sampler: {trace_id_ratio_based: {ratio: 0.5}}\nown: log_output: {filter: off}, log_filter: 'warn,other=trace'",
@@ -437,7 +445,7 @@ fn nothing_that_was_recorded_is_lost_while_the_file_changes() {
                 run.guard().reload().unwrap();
                 reloads.fetch_add(1, Ordering::Relaxed);
                 at_least -= i32::from(at_least > 0);
-                if at_least == 0 && is_done.load(Ordering::Acquire) {
+                if at_least == 0 && is_recording.strong_count() == 0 {
                     break;
                 }
             }
@@ -445,7 +453,7 @@ fn nothing_that_was_recorded_is_lost_while_the_file_changes() {
         for worker in workers {
             worker.join().unwrap();
         }
-        is_done.store(true, Ordering::Release);
+        drop(recording);
     });
     run.guard().force_flush(LIMIT * 3).unwrap();
     let stats = run.guard.take().unwrap().shutdown().unwrap();

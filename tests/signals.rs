@@ -2,18 +2,22 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "test code")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+mod child_process;
 
+use std::io::Write;
+use std::process::{ExitStatus, Stdio};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use child_process::Running;
 use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{opentelemetry, tracing};
 use telemetry_bootstrap::{shutdown_signal, shutdown_signal_blocking};
 
 /// A process that runs one ignored test of this file.
 struct Program {
-    child: Child,
-    output: BufReader<std::process::ChildStdout>,
+    process: Running,
+    output: Receiver<String>,
 }
 
 impl Program {
@@ -22,44 +26,35 @@ impl Program {
     }
 
     fn start_with(test: &str, endpoint: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "--nocapture", "--test-threads=1", test])
-            .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let mut program = Self { child, output };
+        let mut process = Running::start(
+            child_process::command(test).env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint).stdout(Stdio::piped()),
+        );
+        let output = child_process::read_lines(process.stdout.take().unwrap());
+        let program = Self { process, output };
         program.wait_for("running 1 test");
         program
     }
 
-    fn wait_for(&mut self, expected: &str) {
-        for line in self.output.by_ref().lines() {
-            if line.unwrap() == expected {
+    fn wait_for(&self, expected: &str) {
+        while let Ok(line) = self.output.recv_timeout(LIMIT) {
+            if line == expected {
                 return;
             }
         }
-        panic!("the program ended without printing {expected:?}");
+        panic!("the program does not print {expected:?}, or has ended");
     }
 
     fn signal(&self, name: &str) {
-        let status = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.child.id())).status();
-        assert!(status.unwrap().success());
+        self.process.signal(name);
     }
 
-    fn wait(mut self) -> ExitStatus {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            std::thread::yield_now();
-        }
-        self.child.kill().unwrap();
-        panic!("the program did not end");
+    fn wait(self) -> ExitStatus {
+        self.process.end_within(LIMIT)
     }
 }
+
+/// The limit of every wait.
+const LIMIT: Duration = Duration::from_secs(10);
 
 fn print_line(text: &str) {
     // The test harness has written half a line before.
@@ -75,7 +70,7 @@ fn current_thread() -> tokio::runtime::Runtime {
 fn the_first_signal_resolves_and_the_program_ends_by_itself() {
     for signal in ["TERM", "INT"] {
         for test in ["child_awaits", "child_blocks"] {
-            let mut program = Program::start(test);
+            let program = Program::start(test);
             program.wait_for("ready");
             program.signal(signal);
             program.wait_for("requested");
@@ -87,7 +82,7 @@ fn the_first_signal_resolves_and_the_program_ends_by_itself() {
 #[test]
 fn the_second_signal_ends_a_blocked_program_at_once() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
-        let mut program = Program::start("child_hangs_after_the_first");
+        let program = Program::start("child_hangs_after_the_first");
         program.wait_for("ready");
         program.signal(signal);
         program.wait_for("requested");
@@ -98,7 +93,7 @@ fn the_second_signal_ends_a_blocked_program_at_once() {
 
 #[test]
 fn second_signal_counts_although_the_only_thread_is_blocked() {
-    let mut program = Program::start("child_is_blocked_from_the_start");
+    let program = Program::start("child_is_blocked_from_the_start");
     program.wait_for("ready");
     // Equal signals in quick succession are one to the kernel.
     program.signal("TERM");
@@ -110,7 +105,7 @@ fn second_signal_counts_although_the_only_thread_is_blocked() {
 #[test]
 fn the_first_signal_flushes_while_the_program_still_drains() {
     let collector = Collector::start().unwrap();
-    let mut program = Program::start_with("child_never_finishes_draining", &collector.endpoint());
+    let program = Program::start_with("child_never_finishes_draining", &collector.endpoint());
     program.wait_for("ready");
     program.signal("TERM");
     let arrived = collector.wait_for(Duration::from_secs(10), |received| {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
-use std::process::Command;
+mod child_process;
 
 use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{LogDestination, LogFormat, TelemetryGuard};
@@ -31,14 +31,7 @@ fn child() {
 
 /// Runs `child` with these variables and returns its log lines.
 fn lines(variables: &[(&str, &str)]) -> Vec<serde_json::Value> {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--ignored", "--nocapture"])
-        .env_remove("RUST_LOG")
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && text.contains("running 1 test\n"), "{text}");
+    let (text, _) = child_process::passed("child", variables);
     text.lines()
         .filter(|line| line.starts_with('{'))
         .map(|line| serde_json::from_str(line).unwrap())

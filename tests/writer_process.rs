@@ -1,15 +1,18 @@
 //! Standard output and error as the operating system has them: full, closed, shared with `println!`.
 //!
-//! Each test starts this program again, for the one test `child`, with the task in a variable.
+//! Each test runs `child` in a process of its own, with the task in a variable.
 
 #![expect(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "test code")]
 #![expect(clippy::exit, reason = "the exit code is the result")]
 
+mod child_process;
+
 use std::io::{self, BufRead as _, BufReader, Read as _};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use child_process::Running;
 use telemetry_bootstrap::json::JsonLayer;
 use telemetry_bootstrap::{LogDestination, LogFormat, NonBlockingWriter, OverflowPolicy};
 use tracing::info;
@@ -21,23 +24,16 @@ const TASK: &str = "WRITER_PROCESS_TASK";
 const HOLDS: i32 = 42;
 const LONG: Duration = Duration::from_secs(20);
 
-fn start(task: &str, stdout: Stdio, stderr: Stdio) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["child", "--exact", "--nocapture", "--test-threads=1"])
-        .env(TASK, task)
-        .stdin(Stdio::null())
-        .stdout(stdout)
-        .stderr(stderr)
-        .spawn()
-        .unwrap()
+fn start(task: &str, stdout: Stdio, stderr: Stdio) -> Running {
+    Running::start(child_process::command("child").env(TASK, task).stdout(stdout).stderr(stderr))
 }
 
-/// What the other tests start. Ends with [`HOLDS`] if its expectations hold: a harness that runs no test ends with 0.
+/// Ends with [`HOLDS`] if its expectations hold: a harness that runs no test ends with 0.
 #[test]
+#[ignore = "run by the tests below, in a process of its own"]
 fn child() {
-    let Ok(task) = std::env::var(TASK) else { return };
     let max_bytes = 1 << 20;
-    match task.as_str() {
+    match std::env::var(TASK).unwrap().as_str() {
         "fill stdout" => {
             let writer =
                 NonBlockingWriter::new(LogDestination::Stdout, OverflowPolicy::Drop, max_bytes).unwrap();
@@ -194,16 +190,8 @@ const OTHER_BYTES: usize = 115;
 const LINES_OF_EACH: usize = 25_000;
 
 /// Waits for the end of a process that may hang.
-fn ends_well(mut child: Child) -> bool {
-    let begun = Instant::now();
-    while begun.elapsed() < LONG * 2 {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status.code() == Some(HOLDS);
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.kill().unwrap();
-    false
+fn ends_well(child: Running) -> bool {
+    child.end_within(LONG * 2).code() == Some(HOLDS)
 }
 
 #[test]
@@ -302,7 +290,7 @@ fn holds_once(what: &str, measure: impl Fn() -> Vec<Duration>) {
 }
 
 /// How long each line of the level `ERROR` took from its event to this process.
-fn latencies(child: &mut Child) -> Vec<Duration> {
+fn latencies(child: &mut Running) -> Vec<Duration> {
     let mut latencies = Vec::new();
     for line in BufReader::new(child.stderr.take().unwrap()).lines() {
         let line = line.unwrap();

@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 use std::io::Write;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -62,14 +61,16 @@ impl Local {
         });
     }
 
-    /// Records some hundred numbers a second until `trouble` returns, and gives back how many. Checks all the while
-    /// that the account covers what was recorded.
+    /// Records some hundred numbers a second until `trouble` returns, and returns how many. Checks all the while that the
+    /// statistics cover what was recorded.
     pub fn under_load(&self, trouble: impl FnOnce()) -> u64 {
-        let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let load = scope.spawn(|| {
+            // Dropped by a panic as well, for which the scope would wait forever.
+            let running = Arc::new(());
+            let is_running = Arc::downgrade(&running);
+            let load = scope.spawn(move || {
                 let mut recorded = 0;
-                while !over.load(Ordering::Relaxed) {
+                while is_running.strong_count() > 0 {
                     self.record(recorded..recorded + 5);
                     recorded += 5;
                     let ExportStats { traces, logs, .. } = self.guard.stats();
@@ -83,7 +84,7 @@ impl Local {
                 recorded
             });
             trouble();
-            over.store(true, Ordering::Relaxed);
+            drop(running);
             load.join().unwrap()
         })
     }

@@ -2,14 +2,13 @@
 //! cache, and the spans of calls.
 
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{LogDestination, LogFormat, TelemetryGuard, init, tracing};
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use super::document;
+use super::{child_process, document};
 
 struct Quiet;
 
@@ -94,14 +93,7 @@ fn child() {
 }
 
 fn run(case: &str) {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "process::child", "--ignored", "--nocapture"])
-        .env("CASE", case)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("running 1 test\n"), "{text}\n{errors}");
+    child_process::passed("process::child", &[("CASE", case)]);
 }
 
 #[test]
