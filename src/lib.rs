@@ -79,6 +79,8 @@
 //! - The types of the interface are the official ones: `SdkTracerProvider`, `SpanProcessor`, `MakeWriter`,
 //!   `http::Request`. Any library that uses the `opentelemetry` or `tracing` API joins in.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod bounded_text;
 mod builder;
 #[cfg(any(feature = "grpc", feature = "http"))]
