@@ -1,15 +1,24 @@
-//! Compression of requests.
+//! Compression of requests, before they are sent.
 //!
-//! A message that cannot be compressed is sent as it is, without the header that names an encoding.
+//! | setting | library | level | needs the feature |
+//! |---|---|---|---|
+//! | `none` | – | – | – |
+//! | `gzip` | flate2 | its default, 6 | `gzip` |
+//! | `zstd` | zstd | its default, 3 | `zstd` |
+//!
+//! A message is compressed once for each try, on the I/O thread, and never on the threads of the program. One that
+//! cannot be compressed is sent as it is, without the header that names an encoding.
 
 use bytes::Bytes;
 
 use crate::settings::Compression;
 
-/// A message as it is sent, and the name of its encoding if it has one.
+/// A message as it is sent, and the name of its encoding.
 #[derive(Clone)]
 pub(super) struct Encoded {
+    /// The body of the request.
     pub(super) bytes: Bytes,
+    /// For `Content-Encoding` or `grpc-encoding`; `None` if it is not compressed.
     pub(super) encoding: Option<&'static str>,
 }
 

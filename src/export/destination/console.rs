@@ -14,6 +14,29 @@
 //!
 //! An item that is held is pending. It counts as delivered when it is printed, and as failed if that is not possible
 //! until the end of the shutdown.
+//!
+//! # Life of a trace
+//!
+//! ```text
+//!               root ended            SETTLE without an arrival
+//!  collecting ─────────────▶ ended ────────────────────────────▶ printed ─▶ delivered
+//!       │                                                           ▲
+//!       ├── MAX_AGE after its first item ───────────────────────────┤
+//!       ├── more than MAX_HELD items are held, and it is the oldest ┤
+//!       └── the shutdown ───────────────────────────────────────────┘
+//! ```
+//!
+//! A write that fails puts its traces back, and they are printed together with what has arrived meanwhile.
+//!
+//! | item | shown |
+//! |---|---|
+//! | span | in the tree of its trace |
+//! | log record of a sampled trace, if spans are printed too | in the tree, below its span |
+//! | other log record | at once, as a line of its own |
+//! | collection of metrics | at once, as a table |
+//!
+//! Traces, records and metrics are workers of their own, with one [`Printer`] between them, so that their output does
+//! not interleave.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -34,15 +57,18 @@ use crate::export::render::terminal::{Colors, DIM, time_of_day};
 use crate::export::render::{self, LogRecord, Span, hex};
 use crate::settings::{OutputTarget, Signal};
 
-/// One signal's way to the console.
+/// The way of one signal to the console.
 pub(in crate::export) struct Console {
+    /// The signal that is printed.
     signal: Signal,
-    /// Counts what was held, once it is printed.
+    /// The lane of this signal, in whose ledger held items are counted once they are printed.
     queue: Consumer,
+    /// Shared by all signals.
     printer: Printer,
 }
 
 impl Console {
+    /// Adds a signal to the printer.
     pub(super) fn new(signal: Signal, queue: Consumer, printer: Printer) -> Self {
         printer.0.signals.fetch_add(1, Ordering::Relaxed);
         if signal == Signal::Traces {
@@ -51,11 +77,15 @@ impl Console {
         Self { signal, queue, printer }
     }
 
+    /// Returns the signal that is printed.
     pub(super) fn signal(&self) -> Signal {
         self.signal
     }
 
     /// Prints one request, or holds what belongs to a trace that has not ended.
+    ///
+    /// Returns [`Outcome::Held`] if items are held. If a trace has ended, the call lasts [`SETTLE`] longer and prints
+    /// it.
     pub(super) async fn send(
         &self,
         request: Bytes,
@@ -90,6 +120,9 @@ impl Console {
 
     /// Prints what is held, once no signal sends any more. Returns when that is done: what a signal has held is counted
     /// until then.
+    ///
+    /// The last signal to end prints; the others wait for it. There is always time for one write, even after the
+    /// deadline.
     pub(super) async fn finish(&self, deadline: Instant) {
         let shared = &self.printer.0;
         let deadline = deadline.max(Instant::now() + LAST_WRITE);
@@ -117,40 +150,50 @@ impl Console {
 #[derive(Clone)]
 pub(super) struct Printer(Arc<Shared>);
 
+/// What all clones of a printer share.
 struct Shared {
+    /// Standard output; something else in tests.
     output: Output,
+    /// On at a terminal, unless they are turned off.
     colors: Colors,
+    /// The traces that have not been printed. Locked for moments, never during a write.
     held: Mutex<Held>,
-    /// The signals that still send.
+    /// The number of signals that still send.
     signals: AtomicUsize,
-    /// What was held at the end is printed, or cannot be.
+    /// `true` once what was held at the end is printed, or cannot be.
     has_ended: watch::Sender<bool>,
-    /// Spans are printed too, with the records in them.
+    /// `true` if spans are printed as well: records are then held for their trees.
     has_traces: AtomicBool,
+    /// Starts [`print_aged`] with the first item that is held.
     age_check: Once,
+    /// Gets a warning if the last traces cannot be printed.
     diagnostics: Diagnostics,
 }
 
 impl Shared {
+    /// Locks the held traces. A poisoned lock is used as it is.
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What is printed of the traces that are held.
+/// Which of the held traces are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
     /// Those that have ended or are held for too long.
     Now,
+    /// Every trace, as far as it is there.
     All,
 }
 
 impl Printer {
+    /// Creates the printer for standard output. `no_color` is `true` if a setting turns colours off.
     pub(super) fn new(no_color: bool, diagnostics: Diagnostics) -> Self {
         let colors = Colors::new(io::stdout().is_terminal(), no_color);
         Self::with_output(Output::new(OutputTarget::Stdout), colors, diagnostics)
     }
 
+    /// Creates a printer for any output.
     fn with_output(output: Output, colors: Colors, diagnostics: Diagnostics) -> Self {
         Self(Arc::new(Shared {
             output,
@@ -164,6 +207,7 @@ impl Printer {
         }))
     }
 
+    /// Returns `true` if the record is shown in the tree of its trace.
     fn has_trace_of(&self, record: &LogRecord) -> bool {
         self.0.has_traces.load(Ordering::Relaxed) && record.is_sampled && !record.trace_id.is_empty()
     }
@@ -192,6 +236,8 @@ impl Printer {
     }
 
     /// Prints the traces that are due, and then `text`. What cannot be printed is held again.
+    ///
+    /// On success the items count as delivered, each in the ledger of its signal.
     async fn print(&self, due: Due, text: String, timeout: Duration, is_unanswered: &AtomicBool) -> Outcome {
         let traces = self.0.held().take(due);
         let mut all: String = traces.iter().map(|trace| trace.text(self.0.colors)).collect();
@@ -220,27 +266,38 @@ async fn print_aged(shared: Weak<Shared>) {
     }
 }
 
-/// The traces that have not been printed, by their ids.
+/// The traces that have not been printed.
 #[derive(Default)]
 struct Held {
+    /// By trace id.
     traces: HashMap<Vec<u8>, Trace>,
+    /// The number of spans and records in them.
     items: usize,
 }
 
+/// A trace that is held, with what has arrived of it.
 struct Trace {
+    /// The trace id.
     id: Vec<u8>,
+    /// In the order of arrival; a span that was sent twice is here once.
     spans: Vec<Span>,
+    /// In the order of arrival.
     records: Vec<LogRecord>,
-    /// The queue of each item.
+    /// The lane of each item, in no particular order: there are as many as spans and records together.
     queues: Vec<Consumer>,
+    /// `true` if a span without a parent in this process has ended.
     has_ended: bool,
+    /// When its first item came, for [`MAX_AGE`].
     first_arrival: Instant,
+    /// When its newest item came, for [`SETTLE`].
     last_arrival: Instant,
 }
 
 impl Held {
     /// Changes a trace by `add`, which returns `true` if it adds an item of `queue`. Returns `true` if the trace has
     /// ended.
+    ///
+    /// The trace is created if there is none with this id.
     fn add(&mut self, queue: &Consumer, id: Vec<u8>, add: impl FnOnce(&mut Trace) -> bool) -> bool {
         let now = Instant::now();
         let trace = self.traces.entry(id).or_insert_with_key(|id| Trace {
@@ -260,12 +317,14 @@ impl Held {
         trace.has_ended
     }
 
+    /// Returns `true` if [`take`](Self::take) with [`Due::Now`] would return a trace.
     fn has_due(&self) -> bool {
         let now = Instant::now();
         self.items > MAX_HELD || self.traces.values().any(|trace| trace.is_due(now))
     }
 
-    /// Takes out the traces that are due, in the order of their start.
+    /// Takes out the traces that are due, in the order of their start. If too many items are held, the oldest traces
+    /// are among them.
     fn take(&mut self, due: Due) -> Vec<Trace> {
         let now = Instant::now();
         let is_due = |_: &Vec<u8>, trace: &mut Trace| due == Due::All || trace.is_due(now);
@@ -282,6 +341,7 @@ impl Held {
         taken
     }
 
+    /// Holds traces again that could not be printed, and joins them with what has arrived of them since.
     fn put_back(&mut self, traces: Vec<Trace>) {
         for trace in traces {
             self.items += trace.items();
@@ -304,6 +364,7 @@ impl Trace {
         true
     }
 
+    /// Adds the items that were taken out before.
     fn merge(&mut self, earlier: Self) {
         self.spans.extend(earlier.spans);
         self.records.extend(earlier.records);
@@ -312,27 +373,31 @@ impl Trace {
         self.first_arrival = earlier.first_arrival;
     }
 
+    /// Returns `true` if the trace has ended and settled, or is held for too long.
     fn is_due(&self, now: Instant) -> bool {
         let age = |arrival| now.saturating_duration_since(arrival);
         (self.has_ended && age(self.last_arrival) >= SETTLE) || age(self.first_arrival) >= MAX_AGE
     }
 
+    /// Returns the number of spans and records.
     fn items(&self) -> usize {
         self.queues.len()
     }
 
+    /// Returns the earliest time in the trace, in nanoseconds since 1970.
     fn start(&self) -> u64 {
         let times = self.spans.iter().map(|span| span.start);
         times.chain(self.records.iter().map(|record| record.time)).min().unwrap_or_default()
     }
 
+    /// Returns the trace as a headline and a tree.
     fn text(&self, colors: Colors) -> String {
         let title = format!("trace {}  {}", hex(&self.id), clock(self.start()));
         format!("{}{}", headline(&title, colors), render::tree(&self.spans, &self.records, colors))
     }
 }
 
-/// A log record that belongs to no trace, or whose trace is not printed.
+/// Returns the line of a log record that belongs to no trace, or whose trace is not printed.
 fn record_text(record: &LogRecord, colors: Colors) -> String {
     let mut text =
         format!("{} {}", colors.paint(DIM, &clock(record.time)), render::record_line(record, colors));
@@ -344,6 +409,7 @@ fn record_text(record: &LogRecord, colors: Colors) -> String {
     text
 }
 
+/// Returns a collection as a headline and a table. The time is that of its newest point.
 fn metrics_text(request: &[u8], colors: Colors) -> String {
     let metrics = render::metrics(request);
     let times = metrics.iter().flat_map(|collected| &collected.metric.points).map(|point| point.time);
@@ -351,24 +417,26 @@ fn metrics_text(request: &[u8], colors: Colors) -> String {
     format!("{}{}", headline(&title, colors), render::table(&metrics, colors))
 }
 
+/// Returns a line that separates one printout from the next.
 fn headline(title: &str, colors: Colors) -> String {
     format!("\n{}\n", colors.paint(DIM, &format!("── {title}")))
 }
 
+/// Returns the time of day, from nanoseconds since 1970.
 fn clock(nanos: u64) -> String {
     time_of_day(UNIX_EPOCH.checked_add(Duration::from_nanos(nanos)).unwrap_or(SystemTime::UNIX_EPOCH))
 }
 
-/// A trace that has ended is printed when nothing of it has arrived for so long: its records come on another way than
-/// its spans, and each of them waits for [`DELAY`] at most.
+/// The time without an arrival after which a trace that has ended is printed. Its records come on another way than its
+/// spans, and each of them waits for [`DELAY`] at most.
 const SETTLE: Duration = Duration::from_millis(100);
-/// The longest wait of an item for others: a person watches.
+/// The delay of batches to the console: a person watches.
 pub(crate) const DELAY: Duration = Duration::from_millis(50);
-/// A trace that has not ended for so long is printed as far as it is there.
+/// The longest time that a trace is held. One that has not ended by then is printed as far as it is there.
 const MAX_AGE: Duration = Duration::from_secs(5);
-/// Spans and records of traces that have not ended.
+/// The most spans and records that are held.
 const MAX_HELD: usize = 10_000;
-/// The least time for the last write.
+/// The least time for the last write, after the deadline too.
 const LAST_WRITE: Duration = Duration::from_millis(20);
 
 #[cfg(test)]

@@ -1,17 +1,4 @@
-//! Asks the sources of credentials, off the I/O thread and with a limit.
-//!
-//! A source is code of the user: it may block, hang or panic. It runs on a helper thread of the runtime. A call that
-//! has not returned within its limit fails the requests that wait for it, which are tried again later; these then wait
-//! for the same call instead of starting another one. So a source that hangs takes one thread and no more.
-//!
-//! ```text
-//! request ─▶ headers of sources: cached value, or one call per source that all requests wait for
-//!         ─▶ signer: one call per request, at most MAX_SIGNING at once
-//!         ─▶ sent; after 401 or 403: values fetched before the request was made are discarded
-//! ```
-//!
-//! A value is kept for as long as its source says. A refusal ends that early, once for each value: the next request
-//! gets a new one.
+//! Credentials that change while the program runs, from sources that are called off the I/O thread and with a limit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,14 +18,15 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The credentials of one signal's requests that change.
 pub(super) struct Credentials {
-    /// The headers whose values come from a source.
+    /// The headers whose values come from a source. Called in this order.
     sources: Vec<(HeaderName, Arc<Source>)>,
-    /// Called last, with all other headers in place.
+    /// Called last, with all other headers in place. It signs the body as well.
     signer: Option<Signer>,
 }
 
 impl Credentials {
-    /// `known` holds the sources of other signals: signals with one source share what it has returned.
+    /// Prepares the credentials of one signal. `known` holds the sources of the others: those with one source share its
+    /// value.
     pub(super) fn new(settings: &settings::Credentials, known: &mut Vec<Arc<Source>>) -> Self {
         let sources = settings.sources.iter().map(|(name, source)| (name.clone(), shared(source, known)));
         Self { sources: sources.collect(), signer: settings.signer.clone().map(Signer::new) }
@@ -55,6 +43,8 @@ impl Credentials {
     ///
     /// A [`Failure`] that names the header or the signer. Texts of user code are shortened, and words that may be
     /// secrets are left out.
+    ///
+    /// `limit` is that of a try, for each call of user code, and at most [`MAX_WAIT`].
     pub(super) async fn add_to(
         &self,
         mut request: Request<RequestBody>,
@@ -75,7 +65,7 @@ impl Credentials {
         Ok(signed.map(|body| RequestBody::new(Bytes::new(), body)))
     }
 
-    /// The receiver has refused what a request that was made at this time carried.
+    /// Records that the receiver has refused the credentials of a request that was made at this time.
     pub(super) fn refused(&self, made: Instant) {
         self.sources.iter().for_each(|(_, source)| source.refused(made));
     }
@@ -93,32 +83,43 @@ fn shared(source: &HeaderSource, known: &mut Vec<Arc<Source>>) -> Arc<Source> {
 
 /// One source, with what it has returned.
 pub(super) struct Source {
+    /// The closure or file.
     source: HeaderSource,
+    /// Locked while the source is called, so that all requests wait for one call.
     state: Mutex<SourceState>,
 }
 
+/// What a source has returned, and whether it is being called.
 #[derive(Default)]
 struct SourceState {
     /// `None` before the first call, and after a refusal.
     current: Option<Fetched>,
-    /// A call that has not returned yet.
+    /// A call that has not returned yet. It goes on if the requests that wait for it give up.
     running: Option<JoinHandle<Result<HeaderToken, BoxError>>>,
 }
 
 /// A value that a source has returned.
 struct Fetched {
+    /// The header's value, marked as sensitive.
     value: HeaderValue,
+    /// When it was returned.
     at: Instant,
+    /// When the source must be called again.
     valid_until: Instant,
 }
 
 impl Source {
     /// Returns the value, from the source if the last one is not valid any more.
+    ///
+    /// # Errors
+    ///
+    /// The reason as text, if the source fails, panics, or does not return within `limit`.
     async fn value(&self, limit: Duration) -> Result<HeaderValue, String> {
         timeout(limit, self.fetch()).await.unwrap_or_else(|_| Err(not_answered(limit)))
     }
 
-    /// May be dropped at any time.
+    /// Returns the kept value, or calls the source. Dropping the future at any time leaves the call running for the
+    /// next request.
     async fn fetch(&self) -> Result<HeaderValue, String> {
         let mut state = self.state.lock().await;
         if let Some(current) = &state.current
@@ -140,7 +141,7 @@ impl Source {
         Ok(value)
     }
 
-    /// Forgets a value that a receiver has refused, so that the next request gets a new one.
+    /// Discards a value that a receiver has refused, so that the next request gets a new one.
     fn refused(&self, made: Instant) {
         // While it is locked, a new value is on its way.
         let Ok(mut state) = self.state.try_lock() else { return };
@@ -153,18 +154,27 @@ impl Source {
 
 /// Signs requests, a few at a time.
 struct Signer {
+    /// The closure.
     signer: RequestSigner,
-    /// Calls that may run at once.
+    /// Calls that may run at once. A call that hangs keeps its place, so that hanging calls cannot use up all threads.
     threads: Arc<Semaphore>,
 }
 
 impl Signer {
-    /// Prepares a signer.
+    /// Creates a signer without calls under way.
     fn new(signer: RequestSigner) -> Self {
         Self { signer, threads: Arc::new(Semaphore::new(MAX_SIGNING)) }
     }
 
     /// Returns the request with the headers that the signer has added. What else it has changed is not sent.
+    ///
+    /// The signer works on a copy. Values that it has added or changed are marked as sensitive, so that they are in no
+    /// message.
+    ///
+    /// # Errors
+    ///
+    /// The reason as text, if the signer fails, panics, or does not return within `limit`, the wait for its turn
+    /// included.
     async fn sign(&self, request: Request<Bytes>, limit: Duration) -> Result<Request<Bytes>, String> {
         let signing = async {
             let thread =
@@ -188,7 +198,7 @@ impl Signer {
     }
 }
 
-/// Returns the reason without what looks like a secret.
+/// Returns the reason of a failure without words that look like secrets.
 fn failed(error: &BoxError) -> String {
     format!("failed: {}", plain_text(shown_words(&error.to_string()).as_bytes()))
 }
@@ -198,8 +208,9 @@ fn not_answered(limit: Duration) -> String {
     format!("has not returned within {limit:?}")
 }
 
+/// The reason for a call that panicked; the panic hook has reported the rest.
 const PANICKED: &str = "panicked";
-/// A source has so long, if an export may take longer.
+/// The longest wait for a source or signer, if the limit of a try is longer.
 const MAX_WAIT: Duration = Duration::from_secs(10);
-/// As many as there are requests of one signal under way.
+/// The most calls of a signer at once: as many as there are requests of one signal in flight.
 const MAX_SIGNING: usize = 8;

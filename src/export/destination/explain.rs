@@ -24,7 +24,9 @@ use super::outcome::{Cause, Failure};
 use super::proxy::ProxyError;
 use super::resolver::NameNotResolved;
 
-/// Finds out why a request failed: from the first bytes of the peer, then from the deepest source of the error.
+/// Returns why a request failed: by the first bytes of the peer, then by the errors among the sources of `error`.
+///
+/// `first` and `is_tls` are of the newest connection, `http` is the version that was spoken to it.
 pub(super) fn explain(error: &(dyn Error + 'static), first: FirstBytes, http: Http, is_tls: bool) -> Failure {
     let deepest = deepest(error);
     let cause = match (first, http) {
@@ -85,7 +87,8 @@ pub(super) fn is_canceled(error: &(dyn Error + 'static)) -> bool {
     }
 }
 
-/// A peer that closes its connections in an orderly way has not processed the requests that it names.
+/// Returns the cause of an error of HTTP/2. A peer that closes its connections in an orderly way has not processed the
+/// requests that it names.
 #[cfg(feature = "otlp-grpc")]
 fn http2_cause(error: &h2::Error) -> Cause {
     let is_orderly = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
@@ -93,7 +96,7 @@ fn http2_cause(error: &h2::Error) -> Cause {
     if is_orderly || is_refused { Cause::NotProcessed } else { Cause::Disconnected }
 }
 
-/// Returns the words for the log: those of the deepest source, unless they say too little.
+/// Returns the text for the log: that of the deepest source, unless it says too little.
 fn text(cause: Cause, deepest: &(dyn Error + 'static)) -> String {
     match cause {
         // The error's own text is "deadline has elapsed".
@@ -106,7 +109,7 @@ fn text(cause: Cause, deepest: &(dyn Error + 'static)) -> String {
     }
 }
 
-/// The deepest source has the reason: "Connection refused", the fault of a certificate.
+/// Returns the deepest source, which has the reason: "Connection refused", the fault of a certificate.
 pub(super) fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     let mut deepest = error;
     while let Some(source) = source(deepest) {
@@ -127,7 +130,8 @@ fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
     None
 }
 
-/// The next error inside. An `io::Error` passes over the one that it wraps.
+/// Returns the next error inside. `io::Error::source` passes over the error that it wraps, so that this is asked for
+/// first.
 fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(wrapped) => Some(wrapped),
@@ -135,7 +139,8 @@ fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stat
     }
 }
 
-/// ENFILE and EMFILE, which are the same everywhere and have no kind of their own.
+/// Returns `true` for `ENFILE` and `EMFILE`, which are the same numbers on all Unix systems and have no kind of their
+/// own.
 fn is_out_of_descriptors(error: &io::Error) -> bool {
     cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
 }

@@ -1,4 +1,4 @@
-//! Answers of any peer, for a fuzz target.
+//! Answers of any peer, for the fuzz target `answer`.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::settings::Protocol;
 /// Headers as a peer sends them. Invalid ones do not get as far as here.
 pub(crate) type Headers<'a> = &'a [(&'a str, &'a [u8])];
 
-/// What an answer says, as it is logged and acted upon.
+/// The text of an answer that is logged, and the pause that is kept.
 pub(crate) struct AnswerText {
     pub(crate) text: String,
     pub(crate) retry_after: Option<Duration>,
 }
 
-/// Reads an answer to a request of this protocol.
+/// Reads an answer to a request of this protocol. `None` if `status` is none.
 pub(crate) fn read_answer(
     protocol: Protocol,
     status: u16,
@@ -47,6 +47,7 @@ pub(crate) fn read_answer(
     Some(AnswerText { text, retry_after })
 }
 
+/// Returns the headers that are valid.
 fn header_map(headers: Headers<'_>) -> HeaderMap {
     let valid = headers.iter().filter_map(|(name, value)| {
         Some((HeaderName::try_from(*name).ok()?, HeaderValue::from_bytes(value).ok()?))

@@ -22,18 +22,21 @@ use crate::settings::{ExportSettings, Protocol, Signal};
 #[cfg(test)]
 mod tests;
 
-/// What a destination takes, where it does not take everything.
+/// A row of the table: what a destination takes, where it does not take everything.
 struct KnownDestination {
+    /// The name that people know it by.
     name: &'static str,
     /// Hosts, each with all names below it. A `*` stands for one label.
     hosts: &'static [&'static str],
+    /// The signals that the row is about. A destination may have one row for each.
     signals: &'static [Signal],
+    /// Everything that it does not take or that it requires.
     limits: &'static [Limit],
-    /// The page that says so.
+    /// The page that says so, logged with the hint.
     source: &'static str,
 }
 
-/// What a destination does not take, or requires.
+/// Something that a destination does not take, or requires.
 enum Limit {
     /// No gRPC.
     HttpOnly,
@@ -47,13 +50,16 @@ enum Limit {
     Header(&'static str),
 }
 
-/// What cannot work at a destination, and the setting that would.
+/// Something that cannot work at a destination, and the setting that would.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Hint {
+    /// The name of the destination.
     pub(crate) destination: &'static str,
     /// What the destination takes: `metrics of delta temporality only`.
     pub(crate) takes: String,
+    /// The variable and the value to set. A header has no value here.
     pub(crate) setting: String,
+    /// The page that says so.
     pub(crate) source: &'static str,
 }
 
@@ -71,7 +77,7 @@ pub(crate) fn hints(signal: Signal, settings: &ExportSettings, temporality: Temp
 }
 
 impl Limit {
-    /// What the destination takes, and what to set, if the settings do not fit.
+    /// Returns what the destination takes, and what to set instead. `None` if the settings fit.
     fn violated_by(
         &self,
         signal: Signal,
@@ -110,14 +116,16 @@ impl Limit {
     }
 }
 
-/// `pattern` is a name, and so are all names below it.
+/// Returns `true` if `host` is `pattern`, or a name below it. A `*` in the pattern stands for one label.
 fn is_below(host: &str, pattern: &str) -> bool {
     let mut labels = host.rsplit('.');
     pattern.rsplit('.').all(|wanted| labels.next().is_some_and(|label| wanted == "*" || wanted == label))
 }
 
+/// Every signal.
 const ALL: &[Signal] = &[Signal::Traces, Signal::Metrics, Signal::Logs];
 
+/// The destinations, by name.
 const DESTINATIONS: &[KnownDestination] = &[
     KnownDestination {
         name: "Axiom",

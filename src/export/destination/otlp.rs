@@ -9,6 +9,23 @@
 //! - the credentials were refused: they may have expired, so new ones are requested from their source, once.
 //!
 //! Everything else is an [`Outcome`], on which the worker decides.
+//!
+//! # Protocols
+//!
+//! | settings | first | switches to | when |
+//! |---|---|---|---|
+//! | a protocol | that one | – | never |
+//! | none, port 4318 or a path | `http/protobuf` | `grpc` | the peer sends frames of HTTP/2 |
+//! | none, another port | `grpc` | `http/protobuf` | the peer answers in HTTP/1, or with a page instead of gRPC |
+//!
+//! A switch happens at most once, before the receiver has accepted anything, and is logged with the setting that makes
+//! it permanent. Nothing is lost by it: a request that met the wrong protocol was not processed.
+//!
+//! # Unanswered requests
+//!
+//! A request whose first bytes were taken by a connection may have arrived. Its flag stays set until an answer comes,
+//! whatever it says, and goes with the batch to the next try. If no try is ever answered, the items count as failed
+//! *and* unanswered.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
@@ -33,21 +50,22 @@ use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::encode;
 use crate::settings::{ExportSettings, Protocol, Signal};
 
-/// One signal's way to its receiver.
+/// The way of one signal to its receiver.
 pub(in crate::export) struct Destination {
     signal: Signal,
     /// Target, protocol, limits and compression.
     settings: ExportSettings,
-    /// HTTP/2 alone. Connected when it is first used.
+    /// HTTP/2 alone. Connected when it is first used. Never connects if only HTTP is used.
     grpc: Connection,
-    /// HTTP/1 or HTTP/2. Connected when it is first used.
+    /// HTTP/1 or HTTP/2. Connected when it is first used. Never connects if only gRPC is used.
     http: Connection,
     /// Headers of the settings, and those of a source.
     credentials: Credentials,
-    /// Whether the protocol was switched from the one of the settings.
+    /// `true` if the protocol was switched from the one of the settings.
     is_switched: AtomicBool,
-    /// Whether the receiver has accepted anything, which confirms the protocol.
+    /// `true` if the receiver has accepted anything, which confirms the protocol.
     is_proven: AtomicBool,
+    /// Gets the line about a switch.
     diagnostics: Diagnostics,
 }
 
@@ -76,12 +94,12 @@ impl Destination {
         self.signal
     }
 
-    /// The limit for one try.
+    /// Returns the limit for one try (`OTEL_EXPORTER_OTLP_TIMEOUT`).
     pub(in crate::export) fn timeout(&self) -> Duration {
         self.settings.timeout
     }
 
-    /// For messages; holds no credentials.
+    /// Returns the address for messages. It holds no credentials.
     pub(in crate::export) fn endpoint(&self) -> String {
         self.settings.target.address()
     }
@@ -112,6 +130,9 @@ impl Destination {
     }
 
     /// Sends until there is an outcome that a further try at once cannot change.
+    ///
+    /// There is a bound on each kind of repetition: one switch, [`MAX_RESENDS`] closed connections, one request with
+    /// new credentials.
     async fn send_any(
         &self,
         request: Bytes,
@@ -169,11 +190,12 @@ impl Destination {
         }
     }
 
+    /// Returns the connection that speaks this protocol.
     fn connection(&self, protocol: Protocol) -> &Connection {
         if protocol == Protocol::Grpc { &self.grpc } else { &self.http }
     }
 
-    /// The protocol in use.
+    /// Returns the protocol in use, which is never [`Protocol::Auto`].
     fn protocol(&self) -> Protocol {
         match (self.settings.protocol.first, self.is_switched.load(Ordering::Relaxed)) {
             (first, false) => first,
@@ -182,7 +204,10 @@ impl Destination {
         }
     }
 
-    /// The request met the wrong protocol, so it was not processed.
+    /// Returns `true` if the request met the wrong protocol and a switch is allowed.
+    ///
+    /// `tried` may differ from the protocol in use: another request that was in flight may have switched it meanwhile.
+    /// This one is then sent again in any case.
     fn should_switch(&self, tried: Protocol, outcome: &Outcome) -> bool {
         let Some(failure) = outcome.failure() else { return false };
         let may_switch = self.settings.protocol.may_switch
@@ -198,6 +223,7 @@ impl Destination {
         may_switch && is_wrong
     }
 
+    /// Switches the protocol and logs it, unless another request has done so.
     fn switch(&self, tried: Protocol) {
         if tried != self.protocol() || self.is_switched.swap(true, Ordering::Relaxed) {
             return;
@@ -214,6 +240,11 @@ impl Destination {
         );
     }
 
+    /// Returns the message as it is sent: as JSON if required, and compressed.
+    ///
+    /// # Errors
+    ///
+    /// A failure if it is larger than `max_request_size` before compression. The batch is then split.
     fn body(&self, protocol: Protocol, request: &Bytes) -> Result<Encoded, Failure> {
         let message = match protocol {
             Protocol::HttpJson => Bytes::from(encode::json::request(self.signal, request)),
@@ -228,6 +259,10 @@ impl Destination {
         Ok(compressed(message, self.settings.compression))
     }
 
+    /// Sends by one protocol, on one connection or on two.
+    ///
+    /// The second one is the hedge: shortly before the deadline of the shutdown, a request on a connection that has
+    /// sent nothing since is repeated on a new one, because the old one may be dead without anything to show it.
     async fn send_by(
         &self,
         protocol: Protocol,
@@ -255,6 +290,10 @@ impl Destination {
         first_answer(first, pin!(on(connection.current()))).await
     }
 
+    /// Sends on one generation of a connection, and waits for the answer.
+    ///
+    /// Adds credentials, which may wait for their source, and `Proxy-Authorization` where the proxy sees the request.
+    /// The limit of time for the exchange begins afterwards.
     async fn send_on(
         &self,
         protocol: Protocol,
@@ -306,6 +345,9 @@ impl Destination {
         }
     }
 
+    /// Returns the request with all headers but those of credentials.
+    ///
+    /// The headers of the settings come first: those that the protocol requires replace them.
     fn http_request(&self, protocol: Protocol, body: Encoded) -> Result<Request<RequestBody>, http::Error> {
         let Encoded { bytes: body, encoding } = body;
         let mut headers = HeaderMap::with_capacity(self.settings.headers.len() + 5);
@@ -335,7 +377,8 @@ impl Destination {
     }
 }
 
-/// Of two requests that are under way: the outcome of the one that is answered first.
+/// Returns the outcome of the request that is answered first, of two under way. If one fails without an answer, the
+/// other decides.
 async fn first_answer(
     one: impl Future<Output = Outcome> + Unpin,
     other: impl Future<Output = Outcome> + Unpin,
@@ -347,8 +390,8 @@ async fn first_answer(
     }
 }
 
-/// Our name before the exporter's, as the specification allows for a distribution.
+/// The name of this exporter: that of the distribution before that of the exporter, as the specification allows.
 const USER_AGENT: &str =
     concat!("telemetry-bootstrap/", env!("CARGO_PKG_VERSION"), " OTel-OTLP-Exporter-Rust/0.33");
-/// Connections that were closed under a request, one after the other.
+/// The most connections that may be closed under one request, one after the other, before that is a failure.
 const MAX_RESENDS: u32 = 3;

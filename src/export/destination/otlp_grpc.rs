@@ -10,6 +10,15 @@
 //! | RESOURCE_EXHAUSTED | retry with `RetryInfo`; refused without it; split if the message is about the size |
 //! | another code | refused |
 //! | no gRPC status, but an HTTP error | that of a gateway: as over HTTP |
+//!
+//! An answer consists of up to four parts, read in this order:
+//!
+//! | part | decides |
+//! |---|---|
+//! | `grpc-status` in the trailers, or in the head if there is no body | the outcome, where the content type is gRPC |
+//! | HTTP status | the outcome, if there is no gRPC status |
+//! | content type | that the peer is no gRPC server |
+//! | message, `grpc-message`, `grpc-status-details-bin` | partial success, text, `RetryInfo` |
 
 use std::time::Duration;
 
@@ -27,7 +36,7 @@ use super::responses;
 use crate::semconv::GrpcCode;
 use crate::settings::Signal;
 
-/// The method that takes a signal's requests.
+/// Returns the path of the method that takes a signal's requests.
 pub(super) fn path(signal: Signal) -> &'static str {
     match signal {
         Signal::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
@@ -36,7 +45,7 @@ pub(super) fn path(signal: Signal) -> &'static str {
     }
 }
 
-/// Sets the headers that every call has.
+/// Sets the headers that every call has. `encoding` names the compression of the message.
 pub(super) fn add_headers(headers: &mut HeaderMap, encoding: Option<&'static str>) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(header::TE, HeaderValue::from_static("trailers"));
@@ -45,7 +54,7 @@ pub(super) fn add_headers(headers: &mut HeaderMap, encoding: Option<&'static str
     }
 }
 
-/// The message behind its length.
+/// Returns the body of a call: a flag and the length in five bytes, then the message, which is not copied.
 pub(super) fn body(message: Bytes, is_compressed: bool) -> RequestBody {
     let mut prefix = BytesMut::with_capacity(5);
     prefix.put_u8(u8::from(is_compressed));
@@ -54,7 +63,8 @@ pub(super) fn body(message: Bytes, is_compressed: bool) -> RequestBody {
     RequestBody::new(prefix.freeze(), message)
 }
 
-/// Reads an answer: the HTTP status and the content type first, then the gRPC status, then the message.
+/// Returns the outcome of an answer: by the gRPC status if there is one, otherwise by the HTTP status and the content
+/// type.
 pub(super) fn outcome(answer: &Answer) -> Outcome {
     let is_grpc = answer.content_type().starts_with("application/grpc");
     match grpc_status(answer) {
@@ -71,14 +81,15 @@ pub(super) fn outcome(answer: &Answer) -> Outcome {
     }
 }
 
-/// Returns the status of the trailers, or that of a response without a body.
+/// Returns the status of the trailers, or that of a response without a body. `None` if there is none, or none that is a
+/// number.
 fn grpc_status(answer: &Answer) -> Option<GrpcCode> {
     let value = answer.trailers.get("grpc-status").or_else(|| answer.headers.get("grpc-status"))?;
     let number = value.to_str().ok()?.trim().parse::<i32>().ok()?;
     Some(GrpcCode::from_number(number))
 }
 
-/// Returns the outcome for a gRPC status.
+/// Returns the outcome for a gRPC status, with the text and the pause that come with it.
 fn status_outcome(code: GrpcCode, answer: &Answer) -> Outcome {
     if code == GrpcCode::Ok {
         return responses::delivered(message(&answer.body));
@@ -89,7 +100,9 @@ fn status_outcome(code: GrpcCode, answer: &Answer) -> Outcome {
     classify(code, &text, retry_after)
 }
 
-/// OTLP specification, "OTLP/gRPC Response": which codes may be retried.
+/// Returns the outcome for a code. OTLP specification, "OTLP/gRPC Response": which codes may be retried.
+///
+/// `RESOURCE_EXHAUSTED` may only be retried if `retry_after` shows that the receiver can recover.
 fn classify(code: GrpcCode, message: &str, retry_after: Option<Duration>) -> Outcome {
     let is_too_large =
         matches!(code, GrpcCode::OutOfRange | GrpcCode::ResourceExhausted) && is_about_size(message);
@@ -123,15 +136,18 @@ fn classify(code: GrpcCode, message: &str, retry_after: Option<Duration>) -> Out
     }
 }
 
-/// Servers refuse a message over their limit with OUT_OF_RANGE (tonic) or RESOURCE_EXHAUSTED (Go, C, Java, .NET), and
-/// only their messages distinguish this from other causes.
+/// Returns `true` for the message of a server that refuses a request for its size.
+///
+/// Servers do so with `OUT_OF_RANGE` (tonic) or `RESOURCE_EXHAUSTED` (Go, C, Java, .NET), and only their messages
+/// distinguish this from other causes.
 fn is_about_size(message: &str) -> bool {
     ["too large", "larger than max", "exceeds maximum size", "exceeds the maximum"]
         .iter()
         .any(|words| message.contains(words))
 }
 
-/// An answer from a gateway in front of the collector, which may not support gRPC.
+/// Returns the outcome of an answer without a gRPC status: from a gateway in front of the collector, which may not
+/// support gRPC.
 fn gateway_outcome(answer: &Answer) -> Outcome {
     let cause = status_cause(answer.status).unwrap_or(Cause::NotOtlp);
     let page = plain_text(&answer.body);
@@ -145,7 +161,7 @@ fn gateway_outcome(answer: &Answer) -> Outcome {
     }
 }
 
-/// Returns the content type, for messages.
+/// Returns the content type in words, for messages.
 fn content_type_text(answer: &Answer) -> String {
     match answer.content_type() {
         none if none.is_empty() => "of no content type".to_owned(),
@@ -153,18 +169,18 @@ fn content_type_text(answer: &Answer) -> String {
     }
 }
 
-/// Returns the message, decoded and shortened for a line.
+/// Returns `grpc-message`, decoded and shortened for a line. Empty if there is none.
 fn grpc_message(headers: &HeaderMap) -> String {
     let Some(value) = headers.get("grpc-message") else { return String::new() };
     plain_text(&percent_decode(value.as_bytes()).collect::<Vec<_>>())
 }
 
-/// `RetryInfo.retry_delay` of a `google.rpc.Status`. Whatever cannot be read is ignored: it is only a hint.
+/// Returns the pause of a `google.rpc.Status` in base64. What cannot be read is ignored: it is only a hint.
 fn retry_info(details: &[u8]) -> Option<Duration> {
     responses::retry_delay(&LENIENT_BASE64.decode(details).ok()?)
 }
 
-/// The response message. Its length prefix is not trusted.
+/// Returns the response message behind its length, which is not trusted. Empty if it is compressed or missing.
 fn message(body: &[u8]) -> &[u8] {
     match body.split_at_checked(5) {
         // A compressed answer was not requested.
@@ -176,7 +192,7 @@ fn message(body: &[u8]) -> &[u8] {
     }
 }
 
-/// Servers differ in padding.
+/// Base64 with or without padding: servers differ.
 const LENIENT_BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new()

@@ -31,7 +31,8 @@ pub(super) fn body(message: Bytes) -> RequestBody {
     RequestBody::new(Bytes::new(), message)
 }
 
-/// Reads an answer to a request of this protocol: the status first, then the content type, then the body.
+/// Returns the outcome of an answer to a request of this protocol: by the status first, then the content type, then the
+/// body.
 pub(super) fn outcome(answer: &Answer, protocol: Protocol) -> Outcome {
     let content_type = answer.content_type();
     if content_type.starts_with("application/grpc") {
@@ -73,7 +74,8 @@ fn success(answer: &Answer, content_type: &str) -> Outcome {
     }
 }
 
-/// The message of a `google.rpc.Status`, or the text of a page.
+/// Returns the message of a `google.rpc.Status`, or the text of a page. Empty for a compressed body, which was not
+/// requested.
 fn error_message(answer: &Answer, content_type: &str) -> String {
     let message = match content_type {
         _ if answer.headers.contains_key(header::CONTENT_ENCODING) => Some(String::new()),
@@ -84,7 +86,8 @@ fn error_message(answer: &Answer, content_type: &str) -> String {
     message.unwrap_or_else(|| plain_text(&answer.body))
 }
 
-/// `Retry-After`, in seconds or as a date.
+/// Returns the pause of the header `Retry-After`, in seconds or as a date (RFC 9110, section 10.2.3). A date in the
+/// past is no pause.
 pub(super) fn retry_after(answer: &Answer) -> Option<Duration> {
     let text = answer.header("retry-after")?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
@@ -94,5 +97,7 @@ pub(super) fn retry_after(answer: &Answer) -> Option<Duration> {
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
+/// The content type of OTLP in protobuf.
 const PROTOBUF: &str = "application/x-protobuf";
+/// The content type of OTLP in JSON.
 const JSON: &str = "application/json";

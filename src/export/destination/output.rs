@@ -1,5 +1,15 @@
-//! Files and standard output. On them, OTLP as lines of JSON: one export request a line, as the OpenTelemetry Collector
-//! reads it (`otlpjsonfile`).
+//! Files and standard output as destinations.
+//!
+//! OTLP is written as lines of JSON, one export request a line, as the OpenTelemetry Collector reads it
+//! (`otlpjsonfile`).
+//!
+//! | trouble | outcome |
+//! |---|---|
+//! | the disk is full, no permission, the pipe is closed | retry, as with a collector that is away |
+//! | the pipe is full, and the write does not end within 10 s | retry, unanswered: the line may have been written in part |
+//! | a write failed in the middle of a line | the next one begins on a new line |
+//!
+//! A file is opened for each request. It may be rotated at any time: the next request creates it again.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
@@ -13,28 +23,34 @@ use super::outcome::{Cause, Failure, Outcome};
 use crate::export::encode::json;
 use crate::settings::{OutputTarget, Signal, open_to_append};
 
-/// One signal's way to a file or to standard output.
+/// The way of one signal to a file or to standard output, as OTLP in JSON.
 pub(in crate::export) struct JsonLines {
+    /// Decides on the message of each line.
     signal: Signal,
+    /// The file or standard output.
     output: Output,
+    /// The path, or `stdout`, for messages and statistics.
     name: String,
 }
 
 impl JsonLines {
+    /// Prepares the way. The file is not opened yet.
     pub(super) fn new(signal: Signal, target: OutputTarget) -> Self {
         let name = target.name();
         Self { signal, output: Output::new(target), name }
     }
 
+    /// Returns the signal that is written.
     pub(super) fn signal(&self) -> Signal {
         self.signal
     }
 
+    /// Returns the name for messages.
     pub(super) fn name(&self) -> String {
         self.name.clone()
     }
 
-    /// Writes one request, which is protobuf.
+    /// Writes one request, which is protobuf. It is converted on the thread that writes.
     pub(super) async fn send(
         &self,
         request: Bytes,
@@ -58,19 +74,24 @@ impl JsonLines {
 #[derive(Clone)]
 pub(super) struct Output(Arc<Mutex<State>>);
 
+/// What one write at a time may use.
 struct State {
+    /// Where to write.
     target: OutputTarget,
-    /// The last write has failed, and may have left a part of a line.
+    /// `true` if the last write has failed, and may have left a part of a line.
     may_be_torn: bool,
 }
 
 impl Output {
+    /// Prepares an output that nothing was written to.
     pub(super) fn new(target: OutputTarget) -> Self {
         Self(Arc::new(Mutex::new(State { target, may_be_torn: false })))
     }
 
     /// Writes the lines that `lines` returns, on the thread that writes. `is_unanswered` becomes `true` if they may have
     /// been written in part.
+    ///
+    /// A write that exceeds `timeout` goes on, and keeps later ones waiting until it has ended.
     pub(super) async fn write(
         &self,
         lines: impl FnOnce() -> Vec<u8> + Send + 'static,
@@ -99,6 +120,7 @@ impl Output {
 }
 
 impl State {
+    /// Writes whole lines. Runs on the thread that writes.
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         // What is left of the last line does not spoil these.
         let end_of_torn: &[u8] = if self.may_be_torn { b"\n" } else { b"" };
@@ -119,5 +141,5 @@ impl State {
     }
 }
 
-/// The limit for one write.
+/// The limit for one write to a file, a pipe or a terminal.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -21,6 +21,12 @@ use tower_service::Service;
 
 /// Resolves names, each by one lookup at a time: a name server that hangs must not cost a thread for each try. All
 /// connections share one resolver. Cheap to clone.
+///
+/// | a connection needs | while |
+/// |---|---|
+/// | a name that is being looked up | it waits for that lookup |
+/// | another name | it begins a lookup of its own |
+/// | a name whose lookup has ended | it begins another one: nothing is kept |
 #[derive(Clone)]
 pub(super) struct Resolver {
     /// Lookups that have no answer yet, by host.
@@ -32,7 +38,7 @@ pub(super) struct Resolver {
 /// A lookup that several connections wait for.
 type Lookup = Shared<BoxFuture<'static, Result<Vec<SocketAddr>, NameNotResolved>>>;
 
-/// Why a name has no address.
+/// The error of a name without an address, in the words of the system.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("cannot resolve the host name: {0}")]
 pub(super) struct NameNotResolved(String);
@@ -41,6 +47,8 @@ impl Resolver {
     /// Joins the lookup that is under way for this host, or begins one.
     ///
     /// Must be called inside the runtime.
+    ///
+    /// The lookup goes on if the connections that wait for it give up.
     fn lookup(&self, host: String) -> Lookup {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let (key, shared, resolve) = (host.clone(), Arc::clone(&self.running), self.resolve);

@@ -13,7 +13,8 @@ use std::time::Duration;
 use super::outcome::Outcome;
 use crate::export::encode::{WireValue, fields};
 
-/// An `Export…ServiceResponse`: those of the three signals are alike on the wire.
+/// Reads an `Export…ServiceResponse`, which is alike on the wire for the three signals. A negative number of rejected
+/// items is 0.
 pub(super) fn delivered(response: &[u8]) -> Outcome {
     let (mut rejected, mut message) = (0, String::new());
     for (field, value) in nested(response, PARTIAL_SUCCESS).flat_map(fields) {
@@ -26,12 +27,12 @@ pub(super) fn delivered(response: &[u8]) -> Outcome {
     Outcome::Delivered { rejected, message }
 }
 
-/// The message of a `google.rpc.Status`.
+/// Returns the message of a `google.rpc.Status`. `None` if there is none.
 pub(super) fn status_message(status: &[u8]) -> Option<String> {
     nested(status, STATUS_MESSAGE).last().map(super::exchange::plain_text)
 }
 
-/// `RetryInfo.retry_delay` among the details of a `google.rpc.Status`.
+/// Returns `RetryInfo.retry_delay` from the details of a `google.rpc.Status`. `None` if there is no such detail.
 pub(super) fn retry_delay(status: &[u8]) -> Option<Duration> {
     let any = nested(status, STATUS_DETAILS)
         .find(|any| nested(any, ANY_TYPE).any(|name| name.ends_with(b"/google.rpc.RetryInfo")))?;
@@ -49,7 +50,7 @@ pub(super) fn retry_delay(status: &[u8]) -> Option<Duration> {
     Some(seconds.saturating_add(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))))
 }
 
-/// The contents of the fields of this number.
+/// Returns the contents of the length-delimited fields of this number.
 fn nested(message: &[u8], wanted: u32) -> impl Iterator<Item = &[u8]> {
     fields(message).filter_map(move |(field, value)| match value {
         WireValue::Bytes(bytes) if field == wanted => Some(bytes),

@@ -18,6 +18,12 @@ use super::proxy::ProxyError;
 use crate::settings::{Proxy, ProxyLogin};
 
 /// Turns a connection to the proxy into one to `host` and `port`.
+///
+/// `login` is offered if it is there; whether it is used is the proxy's choice.
+///
+/// # Errors
+///
+/// If the proxy refuses, wants other credentials, or closes the connection. The caller has the limit of time.
 pub(super) async fn open(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     proxy: &Proxy,
@@ -40,12 +46,16 @@ pub(super) async fn open(
     connection.connect_to(host, port).await
 }
 
+/// A connection to the proxy, during the handshake.
 struct Connection<'a, S> {
+    /// The connection.
     stream: &'a mut S,
+    /// Named in errors.
     proxy: &'a Proxy,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
+    /// Sends user and password (RFC 1929), and reads whether they are right.
     async fn log_in(&mut self, ProxyLogin { user, password }: &ProxyLogin) -> Result<(), ProxyError> {
         let message = [&[LOGIN_VERSION, length(user)], &**user, &[length(password)], &**password].concat();
         self.send(&message).await?;
@@ -55,6 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         }
     }
 
+    /// Requests a connection, and reads the reply with the proxy's own address, which is not used.
     async fn connect_to(&mut self, host: &str, port: u16) -> Result<(), ProxyError> {
         let host = host.trim_matches(['[', ']']);
         let address = match host.parse::<IpAddr>() {
@@ -82,6 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         Ok(())
     }
 
+    /// Sends a message of the handshake.
     async fn send(&mut self, message: &[u8]) -> Result<(), ProxyError> {
         self.stream.write_all(message).await.map_err(|error| self.closed(&error))?;
         self.stream.flush().await.map_err(|error| self.closed(&error))
@@ -94,21 +106,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         Ok(bytes)
     }
 
+    /// Returns the error for a connection that ended during the handshake.
     fn closed(&self, error: &io::Error) -> ProxyError {
         ProxyError::Closed { proxy: self.proxy.clone(), reason: error.to_string() }
     }
 
+    /// Returns the error for a reply; `answer` goes behind "answered".
     fn refused(&self, cause: Cause, answer: &str) -> ProxyError {
         ProxyError::Refused { proxy: self.proxy.clone(), cause, answer: answer.to_owned() }
     }
 }
 
-/// The length of text that is limited to 255 bytes.
+/// Returns the length of a text for the one byte that the protocol has for it.
 fn length(text: &[u8]) -> u8 {
     u8::try_from(text.len()).unwrap_or(u8::MAX)
 }
 
-/// The words of RFC 1928 for the reply to a request.
+/// Returns the meaning of the reply to a request, in the words of RFC 1928.
 fn reason(reply: u8) -> &'static str {
     match reply {
         1 => "general SOCKS server failure",
@@ -123,11 +137,17 @@ fn reason(reply: u8) -> &'static str {
     }
 }
 
+/// The version of the protocol, first in each message but those of the login.
 const VERSION: u8 = 5;
+/// The method without authentication.
 const NO_LOGIN: u8 = 0;
+/// The method with user and password.
 const LOGIN: u8 = 2;
+/// The version of the login's own protocol.
 const LOGIN_VERSION: u8 = 1;
+/// The command that opens a connection.
 const CONNECT: u8 = 1;
+/// Types of addresses.
 const IPV4: u8 = 1;
 const NAME: u8 = 3;
 const IPV6: u8 = 4;

@@ -9,6 +9,15 @@
 //!
 //! A proxy that is reached by TLS is checked by the same authorities. It gets no certificate of the client, which is for the
 //! receiver.
+//!
+//! | the certificate files, when a connection is made | used |
+//! |---|---|
+//! | unchanged | the configuration from before |
+//! | changed, and usable | a new configuration, for this connection and later ones |
+//! | changed, and not usable, or gone | the configuration from before, with one warning for each kind of problem |
+//! | not usable at the first connection | none: connecting fails, and is tried again |
+//!
+//! The system's authorities are read once for the life of the process.
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -26,31 +35,37 @@ use super::outcome::Cause;
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::settings::{Target, TlsFiles, open_to_read};
 
+/// The error of reading or parsing files.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The TLS side of one target.
 ///
 /// The files are read again for each new connection, because certificates are renewed on disk. Where they cannot be
 /// used, the ones from before stay in use, and a warning is logged once for each change.
+///
+/// One for each target, and one for a proxy that is reached by `https`.
 pub(super) struct Tls {
-    /// Paths, not contents.
+    /// The paths of the files; their contents are in `current`.
     files: TlsFiles,
     /// The protocols to choose from, by their names in ALPN.
     protocols: &'static [&'static [u8]],
     /// `None` before the first connection.
     current: Mutex<Option<Loaded>>,
+    /// Gets the warning.
     diagnostics: Diagnostics,
 }
 
-/// Files that could be used, and what was made of them.
+/// Files that could be used, and the configuration that was made of them.
 struct Loaded {
+    /// Compared with what is read for the next connection.
     contents: Contents,
+    /// The configuration for connections.
     config: Arc<ClientConfig>,
-    /// Why the files cannot be used any more; reported once.
+    /// Why the files cannot be used any more; reported once. Reset when they can be used again.
     problem: Option<String>,
 }
 
-/// The content of the files.
+/// The content of the files, in PEM.
 #[derive(Clone, PartialEq, Eq)]
 struct Contents {
     /// Certificates of authorities.
@@ -61,6 +76,8 @@ struct Contents {
 
 impl Tls {
     /// `None` for a target that is not `https`.
+    ///
+    /// With `only_http2`, ALPN offers `h2` alone. Files are not read yet.
     pub(super) fn for_target(target: &Target, only_http2: bool, diagnostics: &Diagnostics) -> Option<Self> {
         (target.uri.scheme() == Some(&Scheme::HTTPS)).then(|| Self {
             files: target.tls.clone(),
@@ -82,6 +99,11 @@ impl Tls {
     }
 
     /// Negotiates TLS on a connection. `host` is the name that the certificate must have.
+    ///
+    /// # Errors
+    ///
+    /// If the handshake fails, if no configuration can be made of the files, or if `host` is neither a name nor an
+    /// address. IPv6 addresses may be in brackets.
     pub(super) async fn connect<S>(&self, host: &str, stream: S) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -93,6 +115,10 @@ impl Tls {
     }
 
     /// Returns the configuration for a new connection, after a look at the files.
+    ///
+    /// # Errors
+    ///
+    /// If the files cannot be used, and never could.
     fn config(&self) -> Result<Arc<ClientConfig>, BoxError> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         let loaded = Contents::read(&self.files).and_then(|contents| match &*current {
@@ -116,7 +142,7 @@ impl Tls {
         current.as_ref().map(|loaded| Arc::clone(&loaded.config)).ok_or_else(|| "no configuration".into())
     }
 
-    /// Makes a configuration of the files' contents.
+    /// Returns a configuration with the files' contents, the system's authorities and ALPN.
     fn build(&self, contents: &Contents) -> Result<Arc<ClientConfig>, BoxError> {
         let mut config = client_config(contents, native_roots())?;
         config.alpn_protocols = self.protocols.iter().map(|name| name.to_vec()).collect();
@@ -137,6 +163,10 @@ impl Tls {
 
 impl Contents {
     /// Reads all files.
+    ///
+    /// # Errors
+    ///
+    /// The first that cannot be read, by its path.
     fn read(files: &TlsFiles) -> Result<Self, BoxError> {
         let read = |path: &PathBuf| read(path);
         let identity = files.client_certificate.as_ref().zip(files.client_key.as_ref());
@@ -165,7 +195,12 @@ pub(in crate::export) fn check(target: &Target) -> Result<(), BoxError> {
     client_config(&contents, &RootCertStore::empty()).map(drop)
 }
 
-/// Makes the configuration that `check` and connections share.
+/// Returns the configuration that `check` and connections share, without ALPN.
+///
+/// # Errors
+///
+/// If no certificate of an authority can be used, if a file is not PEM, or if the key does not belong to the
+/// certificate.
 fn client_config(contents: &Contents, system: &RootCertStore) -> Result<ClientConfig, BoxError> {
     let mut roots = system.clone();
     if let Some(pem) = &contents.roots {
@@ -186,12 +221,13 @@ fn client_config(contents: &Contents, system: &RootCertStore) -> Result<ClientCo
     })
 }
 
-/// Parses all certificates of a PEM file.
+/// Parses all certificates of a PEM file. An error if one of them is malformed.
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, BoxError> {
     Ok(CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>()?)
 }
 
-/// The system's trusted roots, read when the first connection needs them: that takes milliseconds.
+/// Returns the system's trusted authorities. Reading them takes milliseconds, so that it is left to the first
+/// connection.
 fn native_roots() -> &'static RootCertStore {
     static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
     ROOTS.get_or_init(|| {
@@ -201,7 +237,17 @@ fn native_roots() -> &'static RootCertStore {
     })
 }
 
-/// The cause of a failed handshake.
+/// Returns the cause of a failed handshake.
+///
+/// | error | cause |
+/// |---|---|
+/// | the answer is no TLS | plaintext peer |
+/// | expired, or not valid yet | certificate expired |
+/// | for another name | certificate name |
+/// | any other fault of the certificate | certificate unknown |
+/// | alert: no common protocol | the peer speaks HTTP/1 only |
+/// | alert about the client's certificate | client certificate |
+/// | anything else | TLS |
 pub(super) fn cause(error: &Error) -> Cause {
     match error {
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => Cause::PlaintextPeer,
