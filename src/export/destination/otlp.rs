@@ -347,12 +347,12 @@ impl Destination {
 
     /// Returns the request with all headers but those of credentials.
     ///
-    /// The headers of the settings come first: those that the protocol requires replace them.
+    /// A header of the settings replaces our `User-Agent`, but none that the protocol requires.
     fn http_request(&self, protocol: Protocol, body: Encoded) -> Result<Request<RequestBody>, http::Error> {
         let Encoded { bytes: body, encoding } = body;
         let mut headers = HeaderMap::with_capacity(self.settings.headers.len() + 5);
-        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         headers.extend(self.settings.headers.iter().cloned());
+        headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT));
         let (path, body) = match protocol {
             Protocol::Grpc => {
                 otlp_grpc::add_headers(&mut headers, encoding);

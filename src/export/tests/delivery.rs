@@ -23,6 +23,7 @@ over_each_protocol! {
     an_outage_is_counted_from_the_request_that_was_not_answered,
     signals_with_one_target_share_a_connection,
     headers_are_sent,
+    configured_user_agent_replaces_ours,
     compressed_requests_arrive,
     a_batch_that_failed_is_sent_before_later_ones,
     outage_beyond_the_limits_drops_the_newest_and_keeps_the_oldest,
@@ -254,6 +255,19 @@ fn headers_are_sent(protocol: Protocol) {
     let request = received.requests(Signal::Traces).next().unwrap();
     assert_eq!(request.header("x-team"), Some("blue"));
     assert!(request.header("user-agent").unwrap().starts_with("telemetry-bootstrap/"));
+}
+
+fn configured_user_agent_replaces_ours(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    let headers = vec![("user-agent".parse().unwrap(), "shop/1".parse().unwrap())];
+    let settings = ExportSettings { headers, ..export_settings(&collector.endpoint(), protocol) };
+    let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
+    pipeline.push_spans(0, 1);
+    pipeline.shutdown(PATIENCE);
+    let received = collector.received();
+    let request = received.requests(Signal::Traces).next().unwrap();
+    let values: Vec<_> = request.metadata.get_all("user-agent").iter().collect();
+    assert_eq!(values, ["shop/1"]);
 }
 
 fn compressed_requests_arrive(protocol: Protocol) {
