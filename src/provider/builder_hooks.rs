@@ -7,10 +7,10 @@ use std::fmt;
 
 use opentelemetry_sdk::metrics::{Instrument, Stream};
 
-/// Chooses a stream for an instrument.
+/// A view of the user: chooses a stream for an instrument, or none.
 pub(crate) type View = Box<dyn Fn(&Instrument) -> Option<Stream> + Send + Sync>;
 
-/// Additions to an SDK builder.
+/// Additions to an SDK builder, in the order in which the user made them.
 pub(crate) struct BuilderHooks<B>(Vec<Box<dyn FnOnce(B) -> B + Send>>);
 
 impl<B> BuilderHooks<B> {
@@ -24,6 +24,7 @@ impl<B> BuilderHooks<B> {
         self.0.into_iter().fold(builder, |builder, step| step(builder))
     }
 
+    /// Returns the number of additions, for a report of what a configuration file cannot express.
     #[cfg(feature = "config-file")]
     pub(crate) fn len(&self) -> usize {
         self.0.len()

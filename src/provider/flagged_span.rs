@@ -1,5 +1,14 @@
 //! Spans of the SDK with the *random* flag of their trace (W3C Trace Context, level 2), so that it reaches other services.
 //! The SDK sets it on no root, and drops it on spans that are not recorded.
+//!
+//! | span | the SDK | here |
+//! |---|---|---|
+//! | root with a random trace id | no flag | flag |
+//! | child of a span with the flag, recorded | flag of the parent | the same |
+//! | child of a span with the flag, not recorded | no flag | flag |
+//! | child of a span without the flag | no flag | no flag |
+//!
+//! Spans of the bridge set the flag themselves. This is for spans of the global tracer, and for those of calls.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -24,7 +33,7 @@ where
     }
 }
 
-/// Returns the context of a span with the flag, if it lacks it.
+/// Returns the context of a span with the flag, if it lacks it. `None` if it has it, or must not have it.
 fn flagged(parent: &SpanContext, span: &SpanContext, has_random_ids: bool) -> Option<SpanContext> {
     let is_random = match parent.is_valid() {
         true => parent.trace_id() == span.trace_id() && has_flag(parent),
@@ -33,6 +42,7 @@ fn flagged(parent: &SpanContext, span: &SpanContext, has_random_ids: bool) -> Op
     (is_random && span.is_valid() && !has_flag(span)).then(|| with_random_flag(span))
 }
 
+/// Returns `true` if the trace id is declared to be random.
 fn has_flag(span: &SpanContext) -> bool {
     span.trace_flags() & RANDOM_TRACE_ID == RANDOM_TRACE_ID
 }
@@ -40,8 +50,9 @@ fn has_flag(span: &SpanContext) -> bool {
 /// The SDK's tracer provider, as it is made global.
 #[derive(Debug)]
 pub(crate) struct GlobalTracerProvider {
+    /// The provider that makes the spans.
     pub(crate) inner: SdkTracerProvider,
-    /// The trace ids of roots are random.
+    /// `true` if the trace ids of roots are random.
     pub(crate) has_random_ids: bool,
 }
 
@@ -56,7 +67,9 @@ impl TracerProvider for GlobalTracerProvider {
 /// A tracer of the global provider.
 #[derive(Debug)]
 pub(crate) struct GlobalTracer {
+    /// The tracer that makes the spans.
     inner: SdkTracer,
+    /// As in [`GlobalTracerProvider`].
     has_random_ids: bool,
 }
 
@@ -71,10 +84,12 @@ impl Tracer for GlobalTracer {
     }
 }
 
-/// A span with another span context than its own.
+/// A span with another span context than its own. Everything else is passed on.
 #[derive(Debug)]
 pub(crate) struct FlaggedSpan<S> {
+    /// The span of the SDK.
     inner: S,
+    /// What callers see: the span's own context, with the flag.
     span_context: SpanContext,
 }
 

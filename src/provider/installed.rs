@@ -19,28 +19,28 @@ use crate::propagation::Standard;
 use crate::provider::SharedSampler;
 use crate::settings::Env;
 
-/// Set once in each process, by `install`, until it ends.
+/// The installation of this process. Set once, by `install`, and kept until the process ends.
 #[derive(Debug)]
 pub(crate) struct Installed {
-    /// The global one without its indirection. `None` with `OTEL_SDK_DISABLED`.
+    /// The global provider without its indirection. `None` with `OTEL_SDK_DISABLED`.
     pub(crate) tracer_provider: Option<SdkTracerProvider>,
-    /// Its sampler, which knows of some spans that they are not recorded.
+    /// The sampler of the provider, which knows of some spans in advance that they are not recorded.
     pub(crate) sampler: SharedSampler,
-    /// The trace ids of its roots are random.
+    /// `true` if the trace ids of its roots are random.
     pub(crate) has_random_ids: bool,
-    /// What counts instead of the environment of the process: nothing after `Builder::ignore_env`, or the parts of a
-    /// configuration file.
+    /// What layers read instead of the environment of the process: nothing after `Builder::ignore_env`, or the parts of
+    /// a configuration file.
     pub(crate) layer_env: Option<Env>,
     /// The standard propagators of the global propagator, if it has no others.
     pub(crate) propagators: Option<Standard>,
-    /// Another propagator was made global after that of this installation.
+    /// `true` once another propagator was made global after that of this installation.
     pub(crate) is_propagator_replaced: Arc<AtomicBool>,
-    /// Where layers log what is wrong with their options.
+    /// Gets the warnings of layers about their options.
     pub(crate) diagnostics: Diagnostics,
 }
 
 impl Installed {
-    /// Returns the installation, or `None` before `build()`.
+    /// Returns the installation, or `None` before `build()`. In a forked child with telemetry of its own, that one.
     pub(crate) fn get() -> Option<&'static Self> {
         let mut slot = INSTALLED.get()?;
         while let Some(later) = slot.in_child.get() {
@@ -74,11 +74,12 @@ impl Installed {
     }
 }
 
-/// The installation of one process.
+/// The installation of one process, and the place for that of its child.
 #[derive(Debug)]
 struct Slot {
+    /// The installation.
     installed: Installed,
-    /// That of a child of this process, in the child.
+    /// The installation of a child of this process. Only ever set in the child, whose memory is a copy.
     in_child: OnceLock<Box<Self>>,
 }
 
@@ -110,5 +111,6 @@ impl Drop for GlobalPropagator {
     }
 }
 
-/// Never cleared: after the end of telemetry its providers do nothing, and a second `build()` is an error.
+/// The installation of the first process. Never cleared: after the end of telemetry its providers do nothing, and a
+/// second `build()` is an error.
 static INSTALLED: OnceLock<Slot> = OnceLock::new();

@@ -1,4 +1,6 @@
 //! The logger provider, for records that are made with the OpenTelemetry API and for the user's own processors.
+//!
+//! Events of `tracing` do not come here unless the user has processors; see `subscriber::logs`.
 
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{LoggerProviderBuilder, SdkLoggerProvider};
@@ -6,7 +8,8 @@ use opentelemetry_sdk::logs::{LoggerProviderBuilder, SdkLoggerProvider};
 use super::builder_hooks::BuilderHooks;
 use crate::export::LogQueue;
 
-/// Creates the provider. `queue` is `None` if nothing is exported.
+/// Creates the provider. `queue` is `None` if nothing is exported. `additions` are the user's processors, each of which
+/// may change a record.
 pub(crate) fn logger_provider(
     resource: Resource,
     queue: Option<LogQueue>,

@@ -8,6 +8,22 @@
 //! | any other, set in code | nothing | yes: a panic drops the span |
 //!
 //! A shortcut must never decide otherwise than the sampler would; what is not certain is left to the sampler.
+//!
+//! # Parents
+//!
+//! | parent of the span | `parentbased_*` | other samplers |
+//! |---|---|---|
+//! | none, or an invalid span context | the root sampler decides | the sampler decides |
+//! | local or remote, sampled | sampled | the sampler decides |
+//! | local or remote, not sampled | not sampled | the sampler decides |
+//!
+//! A configuration file can choose another sampler for each of the four kinds of parents ([`ParentBasedSampler`]).
+//!
+//! # What is known in advance
+//!
+//! A [`SamplingShortcut`] knows two kinds of spans: those that are dropped ([`Dropped`]), for which the bridge prepares
+//! nothing, and those that are sampled ([`Kept`]), for which it does not build the arguments of a call whose result is
+//! certain.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -21,30 +37,37 @@ use crate::export::RANDOM_TRACE_ID;
 use crate::settings::{ParentSampling, SamplerSetting};
 
 /// What is known of a sampler's decisions without a call. A span that is known not to be sampled costs only its ids.
+///
+/// Stored as a number by [`SharedSampler`](super::SharedSampler), and read at the start of each span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SamplingShortcut {
+    /// The spans that are known not to be sampled.
     pub(super) dropped: Dropped,
+    /// The spans that are known to be sampled.
     pub(super) kept: Kept,
 }
 
-/// Which spans are known not to be sampled.
+/// The spans that are known not to be sampled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Dropped {
+    /// No span: the sampler is called.
     #[default]
     None,
     /// Children of a span that is not sampled.
     UnsampledParent,
+    /// Every span.
     All,
 }
 
-/// Which spans are known to be sampled, with the trace state of their parent and without further attributes.
+/// The spans that are known to be sampled, with the trace state of their parent and without further attributes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Kept {
+    /// No span: the sampler is called.
     #[default]
     None,
     /// Children of a sampled span.
     SampledParent,
-    /// Those and roots.
+    /// Children of a sampled span, and roots.
     SampledParentAndRoots,
 }
 
@@ -90,7 +113,9 @@ impl SamplingShortcut {
     }
 
     /// Returns the context of a child that is known not to be sampled. Unlike the SDK's, it keeps the *random* flag of
-    /// its trace.
+    /// its trace. `None` if the sampler has to decide.
+    ///
+    /// The child has a new span id, and the trace state of its parent; a root has a new trace id.
     pub(crate) fn unsampled_child_of(self, parent: &SpanContext) -> Option<SpanContext> {
         if !self.drops_child_of(parent) {
             return None;
@@ -106,12 +131,12 @@ impl SamplingShortcut {
         Some(child)
     }
 
-    /// The shortcut as a number, for an atomic value.
+    /// Returns the shortcut as a number, for an atomic value: two bits for each part.
     pub(super) fn to_number(self) -> u8 {
         self.dropped as u8 | (self.kept as u8) << 2
     }
 
-    /// The shortcut of a number.
+    /// Returns the shortcut of a number that [`to_number`](Self::to_number) made.
     pub(super) fn from_number(number: u8) -> Self {
         let dropped = match number & 3 {
             1 => Dropped::UnsampledParent,
@@ -128,6 +153,7 @@ impl SamplingShortcut {
 }
 
 impl Dropped {
+    /// Returns what is known of a setting; in place of a custom sampler of the default.
     fn from_setting(setting: &SamplerSetting) -> Self {
         match setting {
             SamplerSetting::AlwaysOn | SamplerSetting::TraceIdRatio(_) => Self::None,
@@ -148,7 +174,7 @@ impl Dropped {
 }
 
 impl Kept {
-    /// Of a setting; in place of a custom sampler the default.
+    /// Returns what is known of a setting; in place of a custom sampler of the default.
     fn from_setting(setting: &SamplerSetting) -> Self {
         match setting {
             SamplerSetting::AlwaysOn | SamplerSetting::ParentBasedAlwaysOn | SamplerSetting::Custom => {
@@ -167,9 +193,12 @@ impl Kept {
 /// A sampler that was set in code.
 #[derive(Debug)]
 pub(crate) struct CustomSampler {
+    /// The sampler itself.
     pub(super) sampler: Arc<dyn ShouldSample>,
+    /// What is known of its decisions.
     shortcut: SamplingShortcut,
-    /// It is one of the SDK's.
+    /// `true` if it is one of the SDK's, which run no code of the user, and so is the root sampler of a parent-based
+    /// one.
     pub(super) is_built_in: bool,
 }
 
@@ -186,8 +215,10 @@ impl CustomSampler {
     }
 }
 
-/// The root sampler of a `ParentBased` one is a trait object without a way to its type. The SDK's has the size of its
-/// type and one of these `Debug` forms; a sampler of the user that has both would have to wrap it.
+/// Returns `true` if the root sampler of a `ParentBased` one is one of the SDK's.
+///
+/// It is a trait object without a way to its type. The SDK's has the size of its type and one of these `Debug` forms; a
+/// sampler of the user that has both would have to wrap it.
 fn is_built_in_root(root: &dyn ShouldSample) -> bool {
     if size_of_val(root) != size_of::<Sampler>() || align_of_val(root) != align_of::<Sampler>() {
         return false;
@@ -196,7 +227,7 @@ fn is_built_in_root(root: &dyn ShouldSample) -> bool {
     ["AlwaysOn", "AlwaysOff"].contains(&name.as_str()) || name.starts_with("TraceIdRatioBased(")
 }
 
-/// Returns the sampler of a setting; in place of a custom one the default.
+/// Creates the sampler of a setting; in place of a custom one that of the default, `parentbased_always_on`.
 pub(super) fn built_in(setting: &SamplerSetting) -> Arc<dyn ShouldSample> {
     Arc::new(match setting {
         SamplerSetting::AlwaysOn => Sampler::AlwaysOn,
@@ -209,15 +240,19 @@ pub(super) fn built_in(setting: &SamplerSetting) -> Arc<dyn ShouldSample> {
     })
 }
 
-/// A sampler for each kind of parent, as `parent_based` of a configuration file describes them. The SDK's own type
-/// has no choice for remote and local parents.
+/// A sampler for each kind of parent, as `parent_based` of a configuration file describes them. The SDK's own type does
+/// not distinguish remote and local parents.
 #[derive(Clone, Debug)]
 struct ParentBasedSampler {
-    /// Without a valid parent.
+    /// Decides on spans without a valid parent.
     root: Arc<dyn ShouldSample>,
+    /// Decides on children of a sampled span of another process.
     remote_sampled: Arc<dyn ShouldSample>,
+    /// Decides on children of an unsampled span of another process.
     remote_not_sampled: Arc<dyn ShouldSample>,
+    /// Decides on children of a sampled span of this process.
     local_sampled: Arc<dyn ShouldSample>,
+    /// Decides on children of an unsampled span of this process.
     local_not_sampled: Arc<dyn ShouldSample>,
 }
 
@@ -262,7 +297,7 @@ impl ShouldSample for ParentBasedSampler {
     }
 }
 
-/// The SDK's parent-based sampler with its usual rules: children follow their parents.
+/// Returns the SDK's parent-based sampler with its usual rules: children follow their parents.
 fn parent_based(root: Sampler) -> Sampler {
     Sampler::ParentBased(Box::new(root))
 }

@@ -2,6 +2,14 @@
 //!
 //! A span is decided by the sampler or by its shortcut. Both change together, but not at one moment: a span that starts
 //! meanwhile is decided by one of the two samplers, never by a mixture. So the shortcut is off while the sampler changes.
+//!
+//! ```text
+//! set():   shortcut = none ─▶ current = new sampler ─▶ shortcut = that of the new sampler
+//! a span:  shortcut? ─ none ─▶ current.should_sample()
+//! ```
+//!
+//! Between the first step and the last every span is decided by the one sampler that is current, which costs a call and
+//! nothing else.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -21,16 +29,18 @@ pub(crate) struct SharedSampler {
     shared: Arc<Shared>,
 }
 
+/// What all clones of a sampler share.
 #[derive(Debug)]
 struct Shared {
     /// The [`SamplingShortcut`] of the current sampler, as a number.
     shortcut: AtomicU8,
+    /// The sampler that decides, replaced as a whole.
     current: ArcSwap<CurrentSampler>,
-    /// The sampler that was set in code, used while the settings say so.
+    /// The sampler that was set in code, used while the settings choose it.
     custom: Option<CustomSampler>,
-    /// The ids of a user's generator are not known in advance.
+    /// `false` with an id generator of the user: ids of spans that are not recorded come from it as well.
     has_shortcuts: bool,
-    /// Held while the first two change.
+    /// Held while `shortcut` and `current` change, so that two changes do not mix.
     changing: Mutex<()>,
 }
 
@@ -59,6 +69,8 @@ impl SharedSampler {
     }
 
     /// Replaces the sampler for every span that starts from now on.
+    ///
+    /// Called when the configuration file has changed. Spans that have started keep their decision.
     #[cfg_attr(
         not(any(test, feature = "config-file")),
         expect(dead_code, reason = "only a file can change it")
@@ -72,12 +84,13 @@ impl SharedSampler {
         shared.set_shortcut(setting);
     }
 
-    /// Returns what is known of the decisions.
+    /// Returns what is known of the decisions. Costs the load of a byte.
     pub(crate) fn shortcut(&self) -> SamplingShortcut {
         SamplingShortcut::from_number(self.shared.shortcut.load(Ordering::Acquire))
     }
 
-    /// Returns `true` if a call can run code of the user, now or after a change.
+    /// Returns `true` if a call can run code of the user, now or after a change. Nothing may be locked or borrowed then
+    /// while a span is sampled.
     pub(crate) fn may_run_user_code(&self) -> bool {
         self.shared.custom.as_ref().is_some_and(|custom| !custom.is_built_in)
     }
@@ -89,6 +102,7 @@ impl SharedSampler {
 }
 
 impl Shared {
+    /// Stores the shortcut of a setting, which must be that of the current sampler.
     fn set_shortcut(&self, setting: &SamplerSetting) {
         let shortcut = match self.has_shortcuts {
             true => SamplingShortcut::new(setting, self.custom.as_ref()),
@@ -112,17 +126,19 @@ impl ShouldSample for SharedSampler {
     }
 }
 
-/// A sampler between two changes.
+/// The sampler as it is between two changes.
 ///
 /// A parent whose span context is invalid is no parent: the root sampler decides. A sampler that panics drops the span.
 #[derive(Clone, Debug)]
 pub(crate) struct CurrentSampler {
+    /// Decides on spans that are not known in advance.
     sampler: Arc<dyn ShouldSample>,
-    /// It runs no code of the user and looks at neither attributes nor links.
+    /// `true` if it runs no code of the user, and looks at neither attributes nor links.
     pub(crate) is_built_in: bool,
 }
 
 impl CurrentSampler {
+    /// Creates the sampler of a setting, or takes the one that was set in code if the setting says so.
     fn new(setting: &SamplerSetting, custom: Option<&CustomSampler>) -> Self {
         match (setting, custom) {
             (SamplerSetting::Custom, Some(CustomSampler { sampler, is_built_in, .. })) => {

@@ -1,4 +1,7 @@
 //! The tracer provider: sampling, limits, and the way to the queue.
+//!
+//! The limits of attributes are applied when a span is encoded, not by the SDK: the SDK counts each attribute that is
+//! set, also one that replaces another, and drops the newest.
 
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanLimits, TracerProviderBuilder};
@@ -12,6 +15,8 @@ use crate::settings::{SpanLimitSettings, TraceSettings};
 /// Creates the provider. `queue` is `None` if nothing is exported; `additions` are the user's components: processors,
 /// an id generator. They come first, so that the export sees what the user's processors have changed, and our sampler
 /// and limits replace theirs.
+///
+/// The sampler is shared with the bridge, which asks it directly for spans of `tracing`.
 pub(crate) fn tracer_provider(
     settings: &TraceSettings,
     resource: Resource,
@@ -45,5 +50,5 @@ fn limits(settings: &SpanLimitSettings) -> SpanLimits {
     }
 }
 
-/// How often, on average, each attribute of a span may be set before later values are dropped.
+/// How often, on average, each attribute of a span may be set before the SDK drops later values.
 const REPEATED_ATTRIBUTES: u32 = 512;

@@ -44,10 +44,12 @@ pub(super) fn views(settings: &MetricSettings, user: Vec<View>) -> Vec<View> {
     views
 }
 
-/// What applies where a view leaves something open, and to instruments without a view.
+/// The defaults for what a view leaves open, and for instruments without a view.
 #[derive(Clone, Copy, Debug)]
 struct Defaults {
+    /// The aggregation of histograms (`OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`).
     histograms: HistogramAggregation,
+    /// The limit of attribute sets, by kind of instrument.
     cardinality: CardinalityLimits,
 }
 
@@ -69,7 +71,7 @@ impl Defaults {
         with(stream, limit, StreamBuilder::with_cardinality_limit).build().ok()
     }
 
-    /// Returns the aggregation that the settings choose for instruments of this kind.
+    /// Returns the aggregation that the settings choose for instruments of this kind. `None` for that of the SDK.
     fn aggregation(&self, kind: InstrumentKind) -> Option<Aggregation> {
         match self.histograms {
             HistogramAggregation::Base2Exponential if kind == InstrumentKind::Histogram => Some(EXPONENTIAL),
@@ -78,10 +80,10 @@ impl Defaults {
     }
 }
 
-/// Makes a stream of a view. What the view leaves open comes from the defaults. `None` for combinations that the SDK
-/// refuses: the instrument then gets its default.
+/// Returns the stream of a view. What the view leaves open comes from the defaults.
 ///
-/// `Default` as an aggregation is left out: it means the default of the settings, not of the SDK.
+/// `None` for combinations that the SDK refuses: the instrument then gets its default. `Default` as an aggregation is
+/// left out: it means the default of the settings, not of the SDK.
 fn build(stream: &ViewStream, instrument: &Instrument, defaults: &Defaults) -> Option<Stream> {
     let ViewStream { name, description, aggregation, cardinality_limit, attribute_keys } = stream.clone();
     let kind = instrument.kind();
@@ -127,6 +129,6 @@ fn fits(selector: &ViewSelector, instrument: &Instrument) -> bool {
         && is(meter_schema_url, scope.schema_url())
 }
 
-/// The specification's default for this aggregation.
+/// The exponential aggregation with the specification's default parameters.
 const EXPONENTIAL: Aggregation =
     Aggregation::Base2ExponentialHistogram { max_size: 160, max_scale: 20, record_min_max: true };

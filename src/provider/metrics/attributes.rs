@@ -23,6 +23,8 @@ use opentelemetry::metrics::{
 use crate::export::own_threads::Fork;
 
 /// Returns the attributes with each key once, and without those that have no key.
+///
+/// Of a repeated key the last value is kept, at its own place in the order.
 pub(super) fn unique(attributes: &[KeyValue]) -> Cow<'_, [KeyValue]> {
     if attributes.iter().all(|attribute| !attribute.key.as_str().is_empty()) && !has_duplicates(attributes) {
         return Cow::Borrowed(attributes);
@@ -55,9 +57,11 @@ fn has_duplicates(attributes: &[KeyValue]) -> bool {
 /// It stands in front of counters, gauges and histograms, and hands each measurement on with [`unique`] attributes. A
 /// bound instrument has its attributes made unique once, when it is bound.
 pub(super) struct Checked<I> {
+    /// The SDK's instrument.
     pub(super) instrument: I,
-    /// The caller gives each key once.
+    /// `true` if the caller gives each key once, as the instruments of this crate do: the check is then left out.
     pub(super) is_trusted: bool,
+    /// The process in which the instrument was created.
     pub(super) fork: Fork,
 }
 
@@ -69,16 +73,20 @@ pub(super) struct AsFloat(pub(super) Checked<Histogram<f64>>);
 
 /// A handle on one attribute set of such an instrument.
 struct Bound<B> {
+    /// The SDK's handle.
     instrument: B,
+    /// The process in which the instrument was created.
     fork: Fork,
 }
 
 impl<I> Checked<I> {
+    /// Returns what the SDK gets: the attributes themselves wherever that is possible.
     fn attributes<'a>(&self, attributes: &'a [KeyValue]) -> Cow<'a, [KeyValue]> {
         if self.is_trusted { Cow::Borrowed(attributes) } else { unique(attributes) }
     }
 }
 
+/// Implements the traits of the API for a kind of instrument: the type, its bound form, and its recording method.
 macro_rules! checked {
     ($($instrument:ident, $bound:ident, $record:ident;)*) => {$(
         impl<T: Copy + Send + Sync + 'static> SyncInstrument<T> for Checked<$instrument<T>> {

@@ -1,7 +1,7 @@
-//! What tells instruments of one name apart.
+//! The identity of instruments: what they are created with, compared for each name.
 //!
-//! The SDK aggregates instruments of one name and scope into one stream if they agree, and exports two streams of one name
-//! if they do not, which backends refuse or mix. The second of them is therefore reported when it is created.
+//! The SDK aggregates instruments of one name and scope into one stream if they agree, and exports two streams of one
+//! name if they do not, which backends refuse or mix. The second of them is therefore reported when it is created.
 //!
 //! | differs | after the warning |
 //! |---|---|
@@ -28,27 +28,29 @@ pub(super) struct Identities(Mutex<HashMap<String, Known>>);
 /// The first instrument of a name.
 #[derive(Debug)]
 struct Known {
+    /// What the first instrument of the name was created with.
     first: Identity,
-    /// A conflict is reported once for each name.
+    /// `true` once a conflict was reported.
     is_reported: bool,
 }
 
 /// What an instrument was created with.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Identity {
-    /// As it was given; names are compared without regard to case.
+    /// The name as it was given.
     pub(super) name: String,
     /// The kind of the instrument, with the type of its measurements.
     pub(super) kind: &'static str,
     /// Empty if none was given, like the description.
     pub(super) unit: String,
+    /// Empty if none was given.
     pub(super) description: String,
-    /// Of a histogram, if it was created with any.
+    /// The boundaries of a histogram, if it was created with any.
     pub(super) boundaries: Option<Vec<f64>>,
 }
 
 impl Identities {
-    /// Remembers the first instrument of each name, and warns once of another one that differs from it.
+    /// Keeps the first instrument of each name, and warns once of another one that differs from it.
     pub(super) fn check(&self, scope: &str, identity: Identity, diagnostics: &Diagnostics) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Names of instruments are case-insensitive.
@@ -80,7 +82,8 @@ impl Identities {
 }
 
 impl Identity {
-    /// Boundaries are advice: an instrument without any takes those of the first.
+    /// Returns `true` if the two cannot be one stream. Boundaries are advice: an instrument without any takes those of
+    /// the first.
     fn conflicts_with(&self, later: &Self) -> bool {
         let boundaries_differ = later.boundaries.is_some() && later.boundaries != self.boundaries;
         let without_boundaries = |identity: &Self| Self { boundaries: None, ..identity.clone() };

@@ -36,19 +36,25 @@ use crate::semconv::DURATION_BOUNDARIES;
 /// The provider keeps one for each scope, shared by all handles on it: two parts of a program that ask for the same
 /// scope are compared with each other.
 pub(super) struct CheckedMeter {
+    /// The name of the scope, for warnings.
     pub(super) scope: String,
+    /// The SDK's meter, which creates the instruments.
     pub(super) inner: Meter,
+    /// The instruments created so far.
     pub(super) identities: Identities,
+    /// Calls the callbacks of observable instruments.
     pub(super) observer: Arc<Observer>,
+    /// Gets the warnings.
     pub(super) diagnostics: Diagnostics,
-    /// Attribute sets are unique already, as those of this crate are.
+    /// `true` for this crate's own scope, whose attribute sets have each key once.
     pub(super) is_trusted: bool,
-    /// Histograms of integers are added up as `f64`, because no reader of the user expects integers.
+    /// `true` if histograms of integers are added up as `f64`, because no reader of the user expects integers.
     pub(super) histograms_as_float: bool,
-    /// In a child process nothing is measured.
+    /// The process in which the provider was created. In a child nothing is measured.
     pub(super) fork: Fork,
 }
 
+/// A text of the API's builders.
 type Text = Cow<'static, str>;
 
 impl CheckedMeter {
@@ -56,6 +62,8 @@ impl CheckedMeter {
     ///
     /// Inside a callback that the SDK calls under its lock, this is a meter that does nothing: the SDK's would wait for
     /// the lock that this thread holds, and never return.
+    ///
+    /// In a forked child the meter does nothing either: a thread of the parent may hold the SDK's lock there.
     fn check(
         &self,
         kind: &'static str,
@@ -87,6 +95,7 @@ impl CheckedMeter {
         Cow::Borrowed(&self.inner)
     }
 
+    /// Wraps an instrument of the SDK.
     fn checked<I>(&self, instrument: I) -> Checked<I> {
         Checked { instrument, is_trusted: self.is_trusted, fork: self.fork.clone() }
     }

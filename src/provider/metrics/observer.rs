@@ -57,9 +57,11 @@ use crate::export::own_threads::{ForkMutex, become_background_thread};
 /// it is dropped.
 #[derive(Debug)]
 pub(crate) struct Observer {
+    /// All observable instruments with callbacks. They are never removed, as those of the SDK.
     instruments: ForkMutex<Vec<Arc<dyn Observe>>>,
     /// The thread that calls them. Locked for the time of a collection, so that each has its own observations.
     thread: Mutex<Option<Sender<Work>>>,
+    /// Gets warnings about callbacks.
     diagnostics: Diagnostics,
 }
 
@@ -88,6 +90,7 @@ trait Observe: Send + Sync + fmt::Debug {
 /// An instrument whose observations were not taken is not called again, so that a late result is exported before a new
 /// one is made.
 pub(super) struct Observed<T> {
+    /// The name of the instrument.
     name: String,
     /// All callbacks of the instrument, in the order in which they were added.
     callbacks: Vec<Callback<T>>,
@@ -99,15 +102,18 @@ pub(super) struct Observed<T> {
     has_panicked: AtomicBool,
     /// `None` until the callbacks have run, and after a collection took them.
     observations: Mutex<Option<Vec<Observation<T>>>>,
+    /// Gets a warning after the first panic.
     diagnostics: Diagnostics,
 }
 
 /// A value and its attributes.
 type Observation<T> = (T, Vec<KeyValue>);
 
-/// The instruments to observe, from the first on, and where each that is done is reported.
+/// A part of one collection: instruments to observe, from the first on.
 struct Work {
+    /// Called in this order.
     instruments: Vec<Arc<dyn Observe>>,
+    /// Gets one message for each instrument that is done.
     done: Sender<()>,
 }
 
@@ -213,6 +219,7 @@ fn run(work: &Receiver<Work>) {
 }
 
 impl Work {
+    /// Calls the callbacks of each instrument, until the caller no longer waits.
     fn run(self) {
         for instrument in self.instruments {
             instrument.observe();
@@ -293,7 +300,7 @@ impl<T> fmt::Debug for Observed<T> {
     }
 }
 
-/// Keeps what is observed.
+/// An instrument that keeps what is observed, with each key once.
 struct Recorder<T>(Mutex<Vec<Observation<T>>>);
 
 impl<T> Default for Recorder<T> {
@@ -308,7 +315,7 @@ impl<T: Send> AsyncInstrument<T> for Recorder<T> {
     }
 }
 
-/// Hands each key on once.
+/// An instrument that passes each observation on, with each key once.
 struct UniqueKeys<'a, T>(&'a dyn AsyncInstrument<T>);
 
 impl<T> AsyncInstrument<T> for UniqueKeys<'_, T> {
@@ -317,7 +324,7 @@ impl<T> AsyncInstrument<T> for UniqueKeys<'_, T> {
     }
 }
 
-/// Who collects on this thread.
+/// Which reader collects on this thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Collection {
     /// No one, or a reader of the user.
@@ -353,5 +360,5 @@ thread_local! {
     static COLLECTION: Cell<Collection> = const { Cell::new(Collection::None) };
 }
 
-/// Linux shows 15 bytes of it.
+/// The name of the thread. Linux shows 15 bytes.
 const THREAD_NAME: &str = "otel-observe";

@@ -52,17 +52,21 @@ use crate::semconv;
 #[derive(Clone, Debug)]
 pub struct TelemetryMeterProvider(Arc<Inner>);
 
+/// What all clones of a provider share.
 #[derive(Debug)]
 struct Inner {
     /// Aggregates and collects.
     sdk: SdkMeterProvider,
+    /// Decides whether instruments do anything, and how histograms of integers are added up.
     readers: Readers,
     /// The readers of the export: one for each temporality.
     own: Vec<QueueReader>,
     /// The reader for scrapes.
     #[cfg(feature = "prometheus")]
     pull: Option<PullReader>,
+    /// Shared with the readers.
     observer: Arc<Observer>,
+    /// Gets warnings about instruments.
     diagnostics: Diagnostics,
     /// By scope: the checks compare all instruments of one scope, whichever handle creates them.
     meters: Mutex<HashMap<InstrumentationScope, Meter>>,
@@ -126,6 +130,10 @@ impl TelemetryMeterProvider {
     /// Readers of ours end at the same time, each with the whole `timeout`, and are waited for one after the other.
     /// What the SDK's shutdown returns counts only if the user has readers: ours were shut down before it, which the
     /// SDK reports as an error.
+    ///
+    /// # Errors
+    ///
+    /// The first error of a reader: a timeout, or a failed collection or delivery.
     pub(crate) fn end(&self, timeout: Duration) -> OTelSdkResult {
         // All at once: one whose destinations do not answer must not cost the others their last collection.
         let ending: Vec<_> = self.0.own.iter().map(|reader| reader.begin_end(timeout)).collect();

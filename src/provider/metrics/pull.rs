@@ -1,4 +1,4 @@
-//! The reader for scrapers: it collects when it is asked to.
+//! The reader for scrapers, which collects whenever a scrape calls it.
 //!
 //! It differs from the [`QueueReader`](super::QueueReader) in three ways: it has no thread and no queue, since the
 //! scraper waits for the answer; its values are cumulative, since Prometheus computes rates from totals; and each
@@ -23,11 +23,16 @@ use crate::settings::deadline_after;
 #[derive(Clone, Debug)]
 pub(crate) struct PullReader(Arc<Shared>);
 
+/// What all clones of a reader share.
 #[derive(Debug)]
 struct Shared {
+    /// The SDK's reader, which collects when it is called.
     manual: ManualReader,
+    /// Calls the callbacks before each collection.
     observer: Arc<Observer>,
+    /// Reports instruments that have reached their limit of attribute sets.
     overflow: OverflowReports,
+    /// Set by the SDK's shutdown; no scrape is answered afterwards.
     is_shut_down: AtomicBool,
 }
 
@@ -87,7 +92,7 @@ impl MetricReader for PullReader {
     }
 }
 
-/// The time for one callback.
+/// The limit for one callback.
 const CALLBACK_LIMIT: Duration = Duration::from_secs(1);
-/// The time for all callbacks: scrapers give up after 10 seconds.
+/// The limit for all callbacks together: scrapers give up after 10 seconds.
 const ALL_CALLBACKS_LIMIT: Duration = Duration::from_secs(5);

@@ -41,6 +41,8 @@ use crate::export::own_threads::{Fork, become_background_thread};
 use crate::settings::deadline_after;
 
 /// A reader that hands each collection to the queue.
+///
+/// One for each temporality that destinations require. Cheap to clone; the thread holds a clone of what they share.
 #[derive(Clone, Debug)]
 pub(crate) struct QueueReader(Arc<Shared>);
 
@@ -49,20 +51,23 @@ pub(crate) struct QueueReader(Arc<Shared>);
 struct Shared {
     /// The SDK's reader, which collects when it is called.
     manual: ManualReader,
+    /// Takes the collections.
     queue: MetricQueue,
+    /// Calls the callbacks before each collection.
     observer: Arc<Observer>,
-    /// From one collection to the next.
+    /// The time from one collection to the next (`OTEL_METRIC_EXPORT_INTERVAL`, 10 s).
     interval: Duration,
+    /// Gets the warning about a failed collection.
     diagnostics: Diagnostics,
-    /// A failed collection was reported; further ones are not.
+    /// `true` once a failed collection was reported; further ones are not.
     has_failed: AtomicBool,
-    /// To the reader's thread; `None` after the shutdown, and where the system refused the thread.
+    /// The sender to the reader's thread; `None` after the shutdown, and where the system refused the thread.
     commands: Mutex<Option<Sender<Command>>>,
-    /// A child process has no such thread.
+    /// The process in which the thread runs.
     fork: Fork,
 }
 
-/// What a handle requests of the thread, and where the result goes.
+/// A command for the thread. The sender takes the result; the thread ignores that nothing may wait for it any more.
 enum Command {
     /// Collect now.
     Flush(Deadlines, Sender<OTelSdkResult>),
@@ -70,11 +75,12 @@ enum Command {
     Shutdown(Deadlines, Sender<OTelSdkResult>),
 }
 
-/// How long a command may take.
+/// The deadlines of a command.
 #[derive(Clone, Copy)]
 struct Deadlines {
     /// Callbacks that have not returned by then are left out.
     callbacks: Instant,
+    /// The thread's answer is expected by then.
     all: Instant,
 }
 
@@ -87,6 +93,12 @@ impl Deadlines {
 
 impl QueueReader {
     /// Starts the reader's thread.
+    ///
+    /// The first collection follows after one interval.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses the thread.
     pub(crate) fn start(
         queue: MetricQueue,
         observer: Arc<Observer>,
@@ -111,13 +123,16 @@ impl QueueReader {
         Ok(reader)
     }
 
-    /// Collects once more, delivers what waits, and ends, within this time. Returns what to wait for.
+    /// Starts the end: a last collection, and the delivery of what waits, within this time. Returns the answer to wait
+    /// for.
     pub(crate) fn begin_end(&self, timeout: Duration) -> Answer {
         self.command(timeout, Command::Shutdown)
     }
 
-    /// Returns at once. The lock is held for the send only. After the shutdown there is no thread to send to: the reply
-    /// is dropped with the command, and waiting for it returns `AlreadyShutdown`.
+    /// Sends a command, and returns without waiting for it.
+    ///
+    /// The lock is held for the send only. After the shutdown there is no thread to send to: the reply is dropped with
+    /// the command, and waiting for it returns `AlreadyShutdown`.
     fn command(
         &self,
         timeout: Duration,
@@ -144,8 +159,11 @@ impl QueueReader {
 /// Splits a command from the wait for it, so that several readers can end at the same time.
 #[must_use = "the command may not be done before `wait` returns"]
 pub(crate) struct Answer {
+    /// Where the thread sends the result.
     result: Receiver<OTelSdkResult>,
+    /// The time of the command, for the error.
     timeout: Duration,
+    /// When the thread should have answered.
     deadline: Instant,
     /// The reader, if this is its end.
     ended: Option<Arc<Shared>>,
@@ -208,7 +226,7 @@ impl MetricReader for QueueReader {
     }
 }
 
-/// The reader's thread. Ends after a shutdown command, and when the last handle on the reader is dropped.
+/// The body of the reader's thread. Ends after a shutdown command, and when the last handle on the reader is dropped.
 fn run(reader: &Shared, commands: &Receiver<Command>) {
     become_background_thread();
     // What exporting does is not telemetry.
@@ -242,6 +260,10 @@ impl Shared {
     /// Calls the callbacks, collects, and queues the result. A panic fails this collection only.
     ///
     /// `metrics` is the memory of the last collection, which is used again.
+    ///
+    /// # Errors
+    ///
+    /// That of the SDK, or `InternalFailure` after a panic. The first one is logged.
     fn collect(&self, metrics: &mut ResourceMetrics, deadline: Instant) -> OTelSdkResult {
         let limit = (self.interval / 2).clamp(MIN_CALLBACK_LIMIT, MAX_CALLBACK_LIMIT);
         let collect = || {
@@ -265,11 +287,12 @@ impl Shared {
     }
 }
 
+/// The warning about the first collection that failed.
 const COLLECTION_FAILED: &str = "metrics could not be collected";
-/// Linux shows 15 bytes of it.
+/// The name of the thread. Linux shows 15 bytes.
 const THREAD_NAME: &str = "otel-metrics";
-/// How long a callback may take: half an interval, within these.
+/// The limits of the time for one callback, which is half an interval otherwise.
 const MIN_CALLBACK_LIMIT: Duration = Duration::from_millis(100);
 const MAX_CALLBACK_LIMIT: Duration = Duration::from_secs(5);
-/// How much later than its deadline a collection may end.
+/// How much later than its deadline a command may be answered.
 const GRACE: Duration = Duration::from_millis(50);

@@ -1,7 +1,14 @@
 //! The resource, which describes this process on all signals.
 //!
-//! Attributes in the order of increasing precedence: the SDK's name and version, what detectors find, the instance id and
-//! the name of this distribution, and the settings (environment over code).
+//! | precedence | attributes | source |
+//! |---|---|---|
+//! | lowest | `telemetry.sdk.*` | the SDK |
+//! | | `process.*`, `host.*`, `os.*`, `container.*`, `k8s.*` | detectors that the settings choose |
+//! | | `service.instance.id`, `telemetry.distro.*` | this module |
+//! | highest | everything else, `service.name` among it | the settings: environment over code |
+//!
+//! It is made once, at the start, and encoded once. A reload of the configuration file does not change it: backends
+//! would see another process.
 
 use std::sync::LazyLock;
 
@@ -37,15 +44,17 @@ pub(crate) fn resource(settings: &Settings) -> Resource {
         .build()
 }
 
-/// Distinguishes this process from others of the same service, and stays the same if telemetry is built again. A forked
-/// child has one of its own.
+/// Returns `service.instance.id`: a UUID that distinguishes this process from others of the same service.
+///
+/// It stays the same if telemetry is built again. A forked child has one of its own, made of its parent's and its
+/// process id.
 fn instance_id() -> String {
     static ID: LazyLock<(Uuid, u32)> = LazyLock::new(|| (random_id(), std::process::id()));
     let (id, made_in) = *ID;
     Uuid::from_u128(id.as_u128() ^ u128::from(made_in ^ std::process::id())).to_string()
 }
 
-/// Returns a UUID of version 4.
+/// Returns a random UUID (version 4).
 fn random_id() -> Uuid {
     uuid::Builder::from_random_bytes(random_bits().to_be_bytes()).into_uuid()
 }

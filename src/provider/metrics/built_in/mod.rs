@@ -27,6 +27,9 @@ use crate::semconv;
 use crate::settings::BuiltInMetrics;
 
 /// Creates the instruments of these groups.
+///
+/// The provider keeps them alive. `pipelines` are those of all signals; their ledgers are read at each collection.
+/// Warns if the metrics of the runtime are chosen and there is none.
 pub(crate) fn observe(
     groups: &[BuiltInMetrics],
     provider: &TelemetryMeterProvider,

@@ -1,6 +1,16 @@
 //! The process, as Linux describes it in `/proc`. Other systems have no such metrics here.
 //!
 //! Each instrument reads its file anew at each collection; a file that cannot be read yields no measurement.
+//!
+//! | metric | kind | source |
+//! |---|---|---|
+//! | `process.cpu.time` by `cpu.mode` | counter, s | `/proc/self/stat`, fields 14 and 15 |
+//! | `process.paging.faults` by `system.paging.fault.type` | counter | `/proc/self/stat`, fields 10 and 12 |
+//! | `process.uptime` | gauge, s | `/proc/uptime` minus field 22 of `/proc/self/stat` |
+//! | `process.memory.usage` | up-down counter, By | `VmRSS` in `/proc/self/status` |
+//! | `process.memory.virtual` | up-down counter, By | `VmSize` in `/proc/self/status` |
+//! | `process.thread.count` | up-down counter | `Threads` in `/proc/self/status` |
+//! | `process.unix.file_descriptor.count` | up-down counter | entries of `/proc/self/fd` |
 
 use std::fs;
 
@@ -41,7 +51,7 @@ pub(super) fn observe(meter: &Meter) {
     });
 }
 
-/// Creates one instrument with one series, whose value is read by `value`.
+/// Creates one up-down counter with one series, whose value is read by `value`. `None` yields no measurement.
 fn amount(meter: &Meter, name: &'static str, unit: &'static str, value: fn() -> Option<i64>) {
     let observe = move |amount: &dyn AsyncInstrument<i64>| {
         if let Some(value) = value() {
@@ -51,14 +61,14 @@ fn amount(meter: &Meter, name: &'static str, unit: &'static str, value: fn() -> 
     let _ = meter.i64_observable_up_down_counter(name).with_unit(unit).with_callback(observe).build();
 }
 
-/// Returns the number in a line of `/proc/self/status`.
+/// Returns the number in the line of `/proc/self/status` that begins with `key`. Memory is in KiB there.
 fn status(key: &str) -> Option<i64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// Returns the seconds since the process started.
+/// Returns the seconds since the process started, by the clock that also runs while the system sleeps.
 fn uptime() -> Option<f64> {
     let uptime = fs::read_to_string("/proc/uptime").ok()?;
     let since_boot: f64 = uptime.split_whitespace().next()?.parse().ok()?;
@@ -75,7 +85,7 @@ struct Stat {
     user: f64,
     /// CPU time in the kernel, of all threads.
     system: f64,
-    /// After the system's.
+    /// The start of the process, in seconds after the system's.
     start: f64,
 }
 
@@ -97,7 +107,7 @@ impl Stat {
     }
 }
 
-/// Number of the first field after the name, as proc(5) counts.
+/// The number of the first field after the name, as proc(5) counts.
 const FIRST: usize = 3;
 /// `USER_HZ`, which is the same on all architectures that Rust supports.
 const TICKS_PER_SECOND: f64 = 100.0;

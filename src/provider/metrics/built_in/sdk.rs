@@ -1,5 +1,17 @@
 //! What became of telemetry, by the conventions for SDKs, which are in development. The numbers are those of
 //! [`ExportStats`](crate::ExportStats).
+//!
+//! | outcome in the ledger | metric | `error.type` |
+//! |---|---|---|
+//! | delivered | `otel.sdk.exporter.….exported` | – |
+//! | rejected | the same | `rejected` |
+//! | failed, without an answer | the same | `timeout` |
+//! | failed otherwise | the same | `_OTHER` |
+//! | dropped | `otel.sdk.processor.….processed` | `queue_full` |
+//! | pending | `otel.sdk.processor.….queue.size` | – |
+//!
+//! Every number is read from the ledger at the collection, so that the metrics and the statistics of the guard agree.
+//! Metrics about the export of metrics are one collection behind: a collection is not delivered yet when it is made.
 
 use std::sync::Arc;
 
@@ -13,16 +25,19 @@ use crate::settings::{DestinationSettings, Protocol, Signal};
 /// A destination of a signal, whose ledger is observed.
 #[derive(Clone, Debug)]
 pub(crate) struct ObservedPipeline {
+    /// What the pipeline exports.
     pub(crate) signal: Signal,
-    /// Its number among those of the signal.
+    /// The number of the destination among those of the signal, from 0: a part of the component's name.
     pub(crate) index: usize,
+    /// The counts of the pipeline.
     pub(crate) ledger: Arc<Ledger>,
-    /// Items that the queue holds.
+    /// The most items that the queue holds.
     pub(crate) capacity: usize,
+    /// Decides on the type of the exporter, and on its address.
     pub(crate) destination: DestinationSettings,
 }
 
-/// A number of one pipeline.
+/// Selects a number of one pipeline.
 type Count = fn(&SignalStats) -> u64;
 
 /// Creates the instruments for the exporter of each pipeline, and for its queue.
@@ -142,7 +157,7 @@ fn exporter(pipeline: &ObservedPipeline) -> Vec<KeyValue> {
     attributes
 }
 
-/// Up-down counters are signed.
+/// Returns the count as a signed number, as up-down counters have it.
 fn saturated(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -5,7 +5,7 @@ use tokio::runtime::{Handle, RuntimeMetrics};
 
 use crate::semconv::tokio as names;
 
-/// Reads one number of the runtime. Only those that tokio offers without `tokio_unstable` are there.
+/// Reads one number of the runtime. Only those that tokio offers without `tokio_unstable` are used.
 type Amount = fn(&RuntimeMetrics) -> usize;
 
 /// Creates the instruments. They read the runtime's counters also after it has ended.

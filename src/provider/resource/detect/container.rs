@@ -1,5 +1,18 @@
 //! The container, by the names that runtimes give to its control groups (version 1, and version 2 of the host) or to
 //! the files that they mount into it (version 2).
+//!
+//! | control group or mount | container runtime |
+//! |---|---|
+//! | `/docker/<id>` | Docker |
+//! | `/system.slice/docker-<id>.scope` | Docker, systemd |
+//! | `/kubepods/…/<id>`, `/kubepods.slice/…/cri-containerd-<id>.scope` | containerd |
+//! | `/…/crio-<id>.scope` | CRI-O |
+//! | `/…/libpod-<id>.scope` | Podman |
+//! | `/ecs/<task>/<task>-<number>` | Amazon ECS |
+//! | `/var/lib/docker/containers/<id>/hostname`, mounted at `/etc/hostname` | Docker, control groups version 2 |
+//! | `…/overlay-containers/<id>/userdata/hostname` | Podman, CRI-O |
+//!
+//! Ids have 64 hexadecimal digits, which keeps other parts of these paths from being taken for one.
 
 use super::{Attributes, Source};
 use crate::semconv::resource::CONTAINER_ID;
@@ -47,10 +60,10 @@ fn id_of_mount(line: &str) -> Option<String> {
     Some(id.to_owned())
 }
 
-/// Ids are hexadecimal digits of a fixed number.
+/// Returns `true` for exactly `length` hexadecimal digits.
 fn is_hex(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Files that runtimes mount from a directory whose name is the id of the container.
+/// The files that runtimes mount from a directory whose name is the id of the container.
 const MOUNTED: [&str; 4] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/run/.containerenv"];

@@ -1,4 +1,10 @@
 //! The host, or the container or pod that presents itself as one.
+//!
+//! | attribute | first of |
+//! |---|---|
+//! | `host.name` | `/proc/sys/kernel/hostname`, `/etc/hostname`, `HOSTNAME`, `COMPUTERNAME` |
+//! | `host.id` | `/etc/machine-id`, `/var/lib/dbus/machine-id` |
+//! | `host.arch` | the architecture that the program was built for |
 
 use super::{Attributes, Source};
 use crate::semconv::resource::{HOST_ARCH, HOST_ID, HOST_NAME};
@@ -13,7 +19,7 @@ pub(super) fn detect(source: &Source, found: &mut Attributes) {
     found.add(HOST_ARCH, Some(architecture()));
 }
 
-/// Returns the architecture as the conventions name it.
+/// Returns the architecture in the values of `host.arch`. One that has none there keeps the name that Rust gives it.
 fn architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",

@@ -59,11 +59,11 @@ fn detected_uid(source: &Source) -> Option<String> {
     of_group.filter_map(group).next().or_else(|| mounts.lines().find_map(mount))
 }
 
-/// Returns a UUID in its usual form. Systemd has underscores for its dashes.
+/// Returns a UUID in its usual form, or `None` for any other text. Systemd writes underscores for the dashes.
 fn uid(text: &str) -> Option<String> {
     let text = text.replace('_', "-");
     uuid::Uuid::try_parse(&text).ok().filter(|_| text.len() == 36).map(|_| text)
 }
 
-/// Mounted into every pod with a service account.
+/// The file with the namespace, mounted into every pod with a service account.
 const NAMESPACE: &str = "var/run/secrets/kubernetes.io/serviceaccount/namespace";

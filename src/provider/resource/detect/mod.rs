@@ -2,6 +2,16 @@
 //!
 //! Each reads a few small files and variables, once, at the start. What cannot be read is left out: a detector does not
 //! fail. None reads command lines, which may hold secrets.
+//!
+//! | detector | attributes | source |
+//! |---|---|---|
+//! | `process` | `process.pid`, `.parent_pid`, `.executable.*`, `.owner` | the standard library, `/proc/self/status`, `/etc/passwd` |
+//! | `host` | `host.name`, `.id`, `.arch` | `/proc/sys/kernel/hostname`, `/etc/machine-id` |
+//! | `os` | `os.type`, `.name`, `.version`, `.description`, `.build_id` | `/etc/os-release` |
+//! | `container` | `container.id` | `/proc/self/cgroup`, `/proc/self/mountinfo` |
+//! | `kubernetes` | `k8s.pod.*`, `k8s.namespace.name`, `k8s.node.name`, `k8s.container.name` | variables and files of the downward API |
+//!
+//! On systems without these files, only what the standard library knows is found.
 
 mod container;
 mod host;
@@ -19,14 +29,14 @@ use opentelemetry::{KeyValue, Value};
 
 use crate::settings::ResourceDetector;
 
-/// Returns what these detectors find on this system.
+/// Returns the attributes that these detectors find on this system.
 pub(super) fn detect(detectors: &[ResourceDetector]) -> Vec<KeyValue> {
     Source::default().detect(detectors)
 }
 
-/// Where detectors look. Tests replace the root directory and the variables.
+/// The root directory and the variables that detectors read. Tests replace both.
 struct Source {
-    /// Paths of files are relative to it.
+    /// The directory that paths are relative to, `/` outside of tests.
     root: PathBuf,
     /// Reads a variable of the environment.
     variable: fn(&str) -> Option<String>,
@@ -54,7 +64,8 @@ impl Source {
         found.0
     }
 
-    /// Returns the content of a file, if it is a regular one, or one of `/proc`, of a usual size.
+    /// Returns the content of a file, if it is a regular one, or one of `/proc`, of a usual size. At most
+    /// [`MAX_FILE_SIZE`] bytes of it.
     fn read(&self, path: &str) -> Option<String> {
         let path = self.root.join(path.trim_start_matches('/'));
         // A pipe, or a device, would block.
@@ -66,19 +77,19 @@ impl Source {
         Some(String::from_utf8_lossy(&content).into_owned())
     }
 
-    /// Returns the first line of a file.
+    /// Returns the first line of a file. `None` if it is blank.
     fn read_line(&self, path: &str) -> Option<String> {
         self.read(path)?.lines().next().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty())
     }
 
-    /// Returns the first of these variables that is set.
+    /// Returns the first of these variables that is set. Blank ones are not.
     fn variable(&self, names: &[&str]) -> Option<String> {
         let value = |name: &&str| (self.variable)(name).map(|value| value.trim().to_owned());
         names.iter().filter_map(value).find(|value| !value.is_empty())
     }
 }
 
-/// What was found.
+/// The attributes found so far.
 #[derive(Default)]
 struct Attributes(Vec<KeyValue>);
 
@@ -89,5 +100,5 @@ impl Attributes {
     }
 }
 
-/// More of a file is not read.
+/// The most bytes that are read of a file.
 const MAX_FILE_SIZE: u64 = 1 << 20;

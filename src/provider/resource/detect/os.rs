@@ -14,7 +14,7 @@ pub(super) fn detect(source: &Source, found: &mut Attributes) {
     found.add(OS_BUILD_ID, value("BUILD_ID"));
 }
 
-/// Returns the type of the system as the conventions name it.
+/// Returns the system in the values of `os.type`. One that has none there keeps the name that Rust gives it.
 fn kind() -> &'static str {
     match std::env::consts::OS {
         "macos" | "ios" => "darwin",
