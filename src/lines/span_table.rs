@@ -1,7 +1,6 @@
 //! What is known of the open spans of one subscriber, by their ids.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, MutexGuard};
 
@@ -46,14 +45,6 @@ impl<T> SpanTable<T> {
     /// Removes the value of a span that was closed.
     pub(crate) fn remove(&self, id: &span::Id) -> Option<Arc<T>> {
         self.shard(id).remove(&id.into_u64())
-    }
-
-    /// Removes the value if `matches` returns `true`.
-    pub(crate) fn remove_if(&self, id: &span::Id, matches: impl FnOnce(&T) -> bool) -> Option<Arc<T>> {
-        match self.shard(id).entry(id.into_u64()) {
-            Entry::Occupied(known) if matches(known.get()) => Some(known.remove()),
-            _ => None,
-        }
     }
 
     /// The value of a span, or of the nearest span around it that has one.

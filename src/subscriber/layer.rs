@@ -209,29 +209,22 @@ where
 
     /// Ends the span and forgets its state.
     ///
-    /// The state leaves the table before the span ends, unless ending runs code of the user, which may look for it.
+    /// The state is in the table while the span ends if that runs code of the user, which may look for it.
     fn on_close(&self, id: span::Id, ctx: Context<'_, S>) {
         self.wants.on_close(&id, &ctx);
         if let Some(stock) = &self.stock {
             stock.on_close(&id, &ctx);
         }
-        let bridge = self.bridge.as_deref();
-        let ends_alone = |state: &SpanState| bridge.is_none_or(|bridge| bridge.ends_alone(state));
-        let (state, is_removed) = match self.spans.remove_if(&id, ends_alone) {
-            Some(state) => (state, true),
-            None => match self.spans.get(&id) {
-                Some(state) => (state, false),
-                None => return,
-            },
-        };
-        if let Some(bridge) = bridge {
-            bridge.on_close(&state);
-        }
-        if !is_removed {
-            self.spans.remove(&id);
-        }
-        if let Some(bridge) = bridge {
-            bridge.after_close(&state);
+        let Some(state) = self.spans.remove(&id) else { return };
+        if let Some(bridge) = &self.bridge {
+            if bridge.ends_alone(&state) {
+                bridge.on_close(&state);
+            } else {
+                self.spans.insert(&id, Arc::clone(&state));
+                bridge.on_close(&state);
+                self.spans.remove(&id);
+                bridge.after_close(&state);
+            }
         }
         state.recycle();
     }

@@ -16,7 +16,9 @@ pub(crate) struct RecordedErrors {
 impl RecordedErrors {
     /// Removes all texts, for the next span in the same memory.
     pub(in crate::subscriber) fn clear(&mut self) {
-        self.texts.clear();
+        if !self.texts.is_empty() {
+            self.texts.clear();
+        }
     }
 
     /// Returns `true` if the error, or one that it wraps, was recorded.

@@ -307,7 +307,7 @@ impl SpanBridge {
     pub(super) fn ends_alone(&self, state: &SpanState) -> bool {
         !state.is_included
             || state.follows_parent()
-            || !self.source.runs_user_code() && state.started.get().is_some() && state.twin.get().is_none()
+            || !self.source.runs_user_code() && state.twin.get().is_none()
     }
 
     /// Ends a span.

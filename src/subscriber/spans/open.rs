@@ -34,18 +34,9 @@ impl OpenSpans {
         self.table.insert(id, state);
     }
 
-    /// Forgets a span that was closed.
-    pub(in crate::subscriber) fn remove(&self, id: &span::Id) {
-        self.table.remove(id);
-    }
-
-    /// Removes a span for which `matches` returns `true`.
-    pub(in crate::subscriber) fn remove_if(
-        &self,
-        id: &span::Id,
-        matches: impl FnOnce(&SpanState) -> bool,
-    ) -> Option<Arc<SpanState>> {
-        self.table.remove_if(id, matches)
+    /// Removes the state of a span that was closed.
+    pub(in crate::subscriber) fn remove(&self, id: &span::Id) -> Option<Arc<SpanState>> {
+        self.table.remove(id)
     }
 
     /// The span around a new one.

@@ -65,7 +65,7 @@ impl SpanBridge {
             Stage::Pending(pending) if state.is_inherited() => {
                 // The parent starts it, with ids of its own.
                 let around = pending.parent.clone();
-                Ok(state.started.get_or_init(|| Started::transparent(around)))
+                Ok(state.store(Started::transparent(around)))
             }
             Stage::Pending(pending) => {
                 state.stop_following();
@@ -82,10 +82,7 @@ impl SpanBridge {
                 *state.lock_stage() = Stage::Settled;
                 Ok(started)
             }
-            Stage::Following(around) => {
-                let started = Started::transparent(around.clone());
-                Ok(state.started.get_or_init(|| started))
-            }
+            Stage::Following(around) => Ok(state.store(Started::transparent(around.clone()))),
             Stage::Starting(thread, around) => {
                 // In a forked child, the thread of the parent does not exist.
                 let is_alone = *thread == thread::current().id() || state.is_inherited();
@@ -102,15 +99,18 @@ impl SpanBridge {
 
     /// Starts a pending span, and stores the result. A panic of user code makes it stand for the span around it.
     fn settle<'a>(&self, state: &'a SpanState, pending: &mut PendingSpan) -> &'a Started {
+        if !self.source.runs_user_code() {
+            return state.store(self.source.start(pending, state));
+        }
         let start = || {
             // Events of a sampler or a span processor must not need this span.
-            let _inside = self.source.runs_user_code().then(ReentrancyGuard::enter);
+            let _inside = ReentrancyGuard::enter();
             self.source.start(&mut *pending, state)
         };
         // The panic hook reports it when code of the user panics.
         let started = catch_unwind(AssertUnwindSafe(start));
         let started = started.unwrap_or_else(|_| Started::transparent(pending.parent.clone()));
-        state.started.get_or_init(|| started)
+        state.store(started)
     }
 }
 

@@ -133,7 +133,7 @@ impl PendingSpan {
 /// A span that has started.
 ///
 /// Cheap to clone: the context is reference-counted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Started {
     /// Holds the OpenTelemetry span.
     pub(super) context: OtelContext,
@@ -230,6 +230,13 @@ impl SpanState {
     /// forked.
     pub(in crate::subscriber) fn belongs_to_parent_process(self: &Arc<Self>) -> bool {
         self.nearest_included().is_some_and(|state| state.is_inherited())
+    }
+
+    /// Stores the result of a start, unless there is one, and returns what is stored.
+    pub(super) fn store(&self, started: Started) -> &Started {
+        // Handed over by reference: a closure that owned it would be moved several times.
+        let mut started = Some(started);
+        self.started.get_or_init(|| started.take().unwrap_or_default())
     }
 
     /// Locks the stage. A panic of another thread cannot have left it half changed.
