@@ -17,7 +17,9 @@ use crate::semconv;
 /// The address of a server: `server.address` and `server.port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Address {
+    /// A name, an address without brackets, or the path of a socket.
     pub(super) host: Arc<str>,
+    /// `None` if the authority has none, and for sockets.
     pub(super) port: Option<u16>,
 }
 
@@ -45,6 +47,7 @@ pub(super) fn without_brackets(host: &str) -> &str {
 /// costs what no cache would cost.
 #[derive(Default)]
 pub(super) struct AddressCache {
+    /// Most requests to a server have the same authority.
     last: ArcSwapOption<(Authority, Address)>,
 }
 

@@ -9,7 +9,9 @@ use std::sync::{Arc, OnceLock};
 /// The options of a layer, and the recorder that is created from them at the first call, when the global providers are
 /// installed.
 pub(super) struct LazyRecorder<O, R> {
+    /// As the setters have left them; clones of a layer share them until one is changed.
     options: Arc<O>,
+    /// Created at the first call, for all clones.
     recorder: Arc<OnceLock<Arc<R>>>,
 }
 

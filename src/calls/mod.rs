@@ -55,6 +55,8 @@ struct RecordedByClient;
 /// The side from which a call is seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
+    /// Requests that arrive.
     Server,
+    /// Requests that are sent.
     Client,
 }

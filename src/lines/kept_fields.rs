@@ -31,6 +31,7 @@ use crate::semconv::ERROR_TYPE;
 /// keeps the memory, which the next span of the thread uses.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeptFields {
+    /// Names and values, without their texts.
     fields: Vec<KeptField>,
     /// The texts of all fields.
     text: String,
@@ -186,6 +187,7 @@ impl KeptFields {
         }
     }
 
+    /// Removes a field with its text, and moves the places of later texts.
     #[inline(never)]
     fn remove_at(&mut self, place: usize) {
         let texts = match self.fields.remove(place).value {

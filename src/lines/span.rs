@@ -12,21 +12,26 @@ use crate::export::own_threads::ForkMutex;
 /// What is kept of one span for the lines and records of the events inside it.
 #[derive(Debug, Default)]
 pub(crate) struct KeptSpan {
+    /// The name of the callsite.
     pub(crate) name: Cow<'static, str>,
     /// Its fields stand in lines.
     pub(crate) is_in_lines: bool,
     /// Its fields stand in records.
     pub(crate) is_in_records: bool,
+    /// As they were recorded last.
     fields: ForkMutex<KeptFields>,
     /// How often fields were recorded later.
     version: AtomicU64,
+    /// The text of this span and of those around it, as JSON lines have it.
     json: ForkMutex<SpanCache>,
 }
 
 /// A span with those around it.
 pub(crate) trait SpanChain {
+    /// Returns what is kept of this span.
     fn kept(&self) -> &KeptSpan;
 
+    /// Returns the span around it; `None` for a root.
     fn parent(&self) -> Option<&dyn SpanChain>;
 }
 
@@ -69,10 +74,12 @@ impl KeptSpan {
         self.fields.lock()
     }
 
+    /// Returns how often fields were recorded later. A text that was made before is out of date if it differs.
     pub(super) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
+    /// Locks the cached text.
     pub(super) fn json(&self) -> MutexGuard<'_, SpanCache> {
         self.json.lock()
     }

@@ -51,10 +51,15 @@ pub(crate) const PANIC_TARGET: &str = "panic";
 pub(crate) const RECORDED_ERROR_TARGET: &str = "record_error";
 
 // Resource
+/// Differs for each start of a program, unless it is configured.
 pub(crate) const SERVICE_INSTANCE_ID: &str = "service.instance.id";
+/// The group that a service belongs to.
 pub(crate) const SERVICE_NAMESPACE: &str = "service.namespace";
+/// `production`, `staging`, …
 pub(crate) const DEPLOYMENT_ENVIRONMENT_NAME: &str = "deployment.environment.name";
+/// This crate, which configures the SDK.
 pub(crate) const TELEMETRY_DISTRO_NAME: &str = "telemetry.distro.name";
+/// Its version.
 pub(crate) const TELEMETRY_DISTRO_VERSION: &str = "telemetry.distro.version";
 
 /// Not in the conventions; the name that `tracing-opentelemetry` gives it.

@@ -1,4 +1,14 @@
 //! Credentials that change while the program runs: sources of headers, and signatures.
+//!
+//! | credential | fetched | if the receiver refuses it (401, 403) |
+//! |---|---|---|
+//! | header in code or in the environment | never: it is constant | the export is tried again later |
+//! | [`HeaderSource::from_fn`], [`from_file`](HeaderSource::from_file) | for each request | fetched again at once, then later |
+//! | [`HeaderSource::from_token`] | when its time is over | fetched again at once, then later |
+//! | signer | for each request, behind all headers | signed again later |
+//!
+//! All of them run on a thread beside the I/O thread, with a limit in time: a source that hangs delays its own requests
+//! only.
 
 use std::error::Error;
 use std::fmt;
@@ -42,7 +52,9 @@ type Sign = dyn Fn(&mut Request<Bytes>) -> Result<(), BoxError> + Send + Sync;
 #[derive(Clone)]
 #[must_use = "a source has no effect until it is given to `header_source`"]
 pub struct HeaderSource {
+    /// Returns the value; it may block and fail.
     fetch: Arc<Fetch>,
+    /// Put before each value.
     prefix: String,
     /// The file that is read, if it is one.
     #[cfg_attr(
@@ -120,6 +132,7 @@ impl HeaderSource {
         self
     }
 
+    /// Creates a source without a prefix.
     fn from_fetch(fetch: impl Fn() -> Result<HeaderToken, BoxError> + Send + Sync + 'static) -> Self {
         Self { fetch: Arc::new(fetch), prefix: String::new(), file: None }
     }
@@ -148,6 +161,7 @@ impl HeaderSource {
     }
 }
 
+/// Returns the content of a file without white space at its end.
 fn read(path: &Path) -> Result<String, BoxError> {
     let at = |error: &dyn fmt::Display| BoxError::from(format!("{}: {error}", path.display()));
     let mut text = String::new();
@@ -207,12 +221,14 @@ impl fmt::Debug for HeaderToken {
 pub(crate) struct RequestSigner(Arc<Sign>);
 
 impl RequestSigner {
+    /// Keeps the closure that signs.
     pub(crate) fn new<E: Into<BoxError>>(
         sign: impl Fn(&mut Request<Bytes>) -> Result<(), E> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(move |request| sign(request).map_err(Into::into)))
     }
 
+    /// Signs one request, whose method, URI, headers and body are final.
     pub(crate) fn sign(&self, request: &mut Request<Bytes>) -> Result<(), BoxError> {
         (self.0)(request)
     }
@@ -221,11 +237,13 @@ impl RequestSigner {
 /// The credentials of one signal's requests that change.
 #[derive(Clone, Default)]
 pub(crate) struct Credentials {
+    /// By the names of their headers.
     pub(crate) sources: Vec<(HeaderName, HeaderSource)>,
     pub(crate) signer: Option<RequestSigner>,
 }
 
 impl Credentials {
+    /// Returns `true` if all requests have the same headers.
     pub(crate) fn is_empty(&self) -> bool {
         self.sources.is_empty() && self.signer.is_none()
     }
@@ -257,4 +275,5 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// Bytes. No token is longer, and a header of this size is refused by most servers.
 const MAX_FILE: u64 = 64 << 10;

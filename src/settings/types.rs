@@ -23,6 +23,7 @@ pub enum LogFormat {
 /// Filter directives with the place they came from, for messages. Syntax is checked by `subscriber::filter`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Directives {
+    /// As they were given.
     pub(crate) text: String,
     /// `.log_filter()`, `RUST_LOG`, or `default`.
     pub(crate) origin: Cow<'static, str>,
@@ -105,6 +106,7 @@ pub enum Compression {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use = "the settings have no effect until they are given to `tls`"]
 pub struct TlsSettings {
+    /// Paths, unchecked.
     pub(crate) files: TlsFiles,
 }
 
@@ -141,11 +143,17 @@ impl TlsSettings {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum SamplerSetting {
+    /// All spans.
     AlwaysOn,
+    /// No span.
     AlwaysOff,
+    /// A part of all traces, decided by the trace id alone.
     TraceIdRatio(f64),
+    /// All roots; children as their parents.
     ParentBasedAlwaysOn,
+    /// No root; children as their parents.
     ParentBasedAlwaysOff,
+    /// A part of all roots; children as their parents.
     ParentBasedTraceIdRatio(f64),
     /// By the parent of a span.
     #[cfg_attr(not(feature = "config-file"), expect(dead_code, reason = "only a file can say so much"))]
@@ -159,9 +167,13 @@ pub(crate) enum SamplerSetting {
 pub(crate) struct ParentSampling {
     /// For spans without a parent.
     pub(crate) root: SamplerSetting,
+    /// For spans whose parent is in another process, and sampled.
     pub(crate) remote_sampled: SamplerSetting,
+    /// For spans whose parent is in another process, and not sampled.
     pub(crate) remote_not_sampled: SamplerSetting,
+    /// For spans whose parent is in this process, and sampled.
     pub(crate) local_sampled: SamplerSetting,
+    /// For spans whose parent is in this process, and not sampled.
     pub(crate) local_not_sampled: SamplerSetting,
 }
 
@@ -262,8 +274,10 @@ pub(crate) enum RpcConventions {
 /// Where an error value is recorded: `OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ExceptionSignal {
+    /// An event `exception` on the span.
     #[default]
     SpanEvent,
+    /// The log record of the event alone.
     Logs,
     Both,
 }

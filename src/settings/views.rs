@@ -48,6 +48,7 @@ pub(crate) struct ViewStream {
 /// How many attribute sets the metrics of each kind of instrument may have. What is absent has the SDK's limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CardinalityLimits {
+    /// Attribute sets of one counter.
     pub(crate) counter: Option<usize>,
     pub(crate) gauge: Option<usize>,
     pub(crate) histogram: Option<usize>,

@@ -6,14 +6,22 @@ use crate::diagnostics::shared_level::SharedLevel;
 /// One for each output.
 #[derive(Clone, Debug)]
 pub(crate) struct Filters {
+    /// Of the log output.
     pub(crate) lines: FilterHandle,
+    /// Of log records.
     pub(crate) records: FilterHandle,
+    /// Of spans.
     pub(crate) spans: FilterHandle,
     /// The most verbose level of records, of what their filter lets pass.
     pub(crate) record_level: SharedLevel,
 }
 
 impl Filters {
+    /// Replaces the filters of lines and of records.
+    ///
+    /// # Errors
+    ///
+    /// The directives that cannot be used. If the first filter accepts them, so does the second.
     pub(crate) fn set_log_filter(&self, directives: &str) -> Result<(), FilterError> {
         self.lines.set(directives)?;
         self.records.set(directives)
@@ -27,6 +35,11 @@ impl Filters {
         self.record_level.take_over(&others.record_level);
     }
 
+    /// Replaces the filter of spans; spans that are open keep the verdict that they have.
+    ///
+    /// # Errors
+    ///
+    /// The directives that cannot be used.
     pub(crate) fn set_span_filter(&self, directives: &str) -> Result<(), FilterError> {
         self.spans.set(directives)
     }

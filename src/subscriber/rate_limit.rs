@@ -1,4 +1,7 @@
 //! A limit on how often something is logged.
+//!
+//! The SDK can log the same message for each item, at full speed. Twenty of its lines a minute show what is wrong; more
+//! would push other lines out of the log. The limit never waits: if its lock is taken, the line is discarded.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -6,16 +9,19 @@ use std::time::{Duration, Instant};
 /// Lets a number of events pass in each window of time.
 #[derive(Debug)]
 pub(super) struct RateLimit {
+    /// The current window.
     window: Mutex<Window>,
 }
 
 #[derive(Debug)]
 struct Window {
+    /// When it began.
     start: Instant,
     passed: u32,
 }
 
 impl RateLimit {
+    /// Begins a window.
     pub(super) fn new(now: Instant) -> Self {
         Self { window: Mutex::new(Window { start: now, passed: 0 }) }
     }
@@ -32,7 +38,9 @@ impl RateLimit {
     }
 }
 
+/// How long a window lasts, from its first event on.
 const WINDOW: Duration = Duration::from_secs(60);
+/// Events that may pass in one window.
 const MAX_IN_WINDOW: u32 = 20;
 
 #[cfg(test)]

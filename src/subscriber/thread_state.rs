@@ -21,13 +21,16 @@ pub(super) struct Flags {
     pub(super) is_inferred: Cell<bool>,
     /// The progress of an explicitly recorded error.
     pub(super) explicit: Cell<Explicit>,
+    /// What an id means to the registry of twins.
     pub(super) ids: Cell<IdMeaning>,
 }
 
 /// What the ids mean that the registry of twins is asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum IdMeaning {
+    /// Spans of the program.
     Spans,
+    /// Spans of the private registry.
     Twins,
     /// Twins, while that of the span with this id is being created.
     NewTwin(NonZeroU64),

@@ -1,4 +1,13 @@
 //! Methods: their names, which of them are known, and their instruments.
+//!
+//! | layer | a method becomes known | before that |
+//! |---|---|---|
+//! | with a list of methods | never: the list is complete | `_OTHER` on metrics, its own name on spans |
+//! | of a client | when it is called | – |
+//! | of a server | when a handler has answered it: a success, a stream, or an error after the request was read | `_OTHER` on metrics |
+//!
+//! Interceptors, pages, limits and fallbacks in front of the handlers answer without reading the request, so that paths
+//! that strangers invent never become known.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,10 +34,12 @@ pub(super) struct Method {
     known: AtomicBool,
     /// The name of a known method, as spans take it without a copy.
     interned: OnceLock<&'static str>,
+    /// Bound to this name.
     pub(super) instruments: MethodInstruments,
 }
 
 impl Method {
+    /// Creates a method without bound instruments.
     fn new(name: &str, known: bool) -> Arc<Self> {
         Arc::new(Self {
             name: name.into(),
@@ -46,6 +57,7 @@ impl Method {
         }
     }
 
+    /// Makes the name one that spans take without a copy, if there are not too many such names.
     fn intern(&self) {
         if let Some(name) = static_name(&self.name) {
             // Another call may have been first, with the same name.
@@ -53,6 +65,7 @@ impl Method {
         }
     }
 
+    /// Returns `true` if metrics have this name. Relaxed: nothing depends on the order in which calls learn it.
     fn is_known(&self) -> bool {
         self.known.load(Ordering::Relaxed)
     }
@@ -67,6 +80,7 @@ pub(super) struct Methods {
     known: ArcSwap<BTreeMap<Arc<str>, Arc<Method>>>,
     /// Represents all unknown methods on metrics.
     other: Arc<Method>,
+    /// How methods become known to this layer.
     discovery: MethodDiscovery,
 }
 
@@ -85,6 +99,7 @@ enum MethodDiscovery {
 pub(super) const MAX_METHODS: usize = 1000;
 
 impl Methods {
+    /// Creates the table of a layer, with the methods that the program lists.
     pub(super) fn new(side: Side, listed: Option<&[String]>) -> Self {
         let discovery = match (listed, side) {
             (Some(_), _) => MethodDiscovery::Listed,
@@ -138,6 +153,7 @@ impl Methods {
         }
     }
 
+    /// Stores a method as known, unless there are [`MAX_METHODS`] already.
     fn remember(&self, method: &Arc<Method>) {
         self.known.rcu(|known| {
             let mut known = BTreeMap::clone(known);

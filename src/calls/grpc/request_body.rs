@@ -1,4 +1,7 @@
 //! The request body, polled in the call's context.
+//!
+//! The transport reads the body of a client's request on its own task, where no context is current. Spans and events of
+//! the program's stream then still belong to the call.
 
 use std::any::Any;
 use std::mem;

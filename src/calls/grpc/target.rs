@@ -20,6 +20,7 @@ impl Address {
         }
     }
 
+    /// Parses `host:port`. What is no authority of a URI becomes the address as a whole.
     fn from_endpoint(endpoint: &str) -> Self {
         match endpoint.parse::<Authority>() {
             Ok(authority) => Self::from_authority(&authority),
@@ -27,6 +28,7 @@ impl Address {
         }
     }
 
+    /// Takes a text as the address, without a port.
     fn verbatim(target: &str) -> Self {
         Self { host: target.into(), port: None }
     }
@@ -48,6 +50,7 @@ fn unix_path(rest: &str) -> &str {
     rest.strip_prefix("//").unwrap_or(rest)
 }
 
+/// Returns the authority of a URI without its scheme.
 fn until_path(rest: &str) -> &str {
     rest.split_once('/').map_or(rest, |(authority, _)| authority)
 }

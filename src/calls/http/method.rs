@@ -1,4 +1,8 @@
 //! Methods, by their known names.
+//!
+//! Methods are case-sensitive, and any token is one, so that a peer can invent as many as it likes. Only known ones are
+//! reported by name; all others are `_OTHER` on metrics and in attributes, and `HTTP` in the names of spans. Source:
+//! "Semantic conventions for HTTP spans", `http.request.method`.
 
 use std::sync::Arc;
 
@@ -15,11 +19,14 @@ pub(super) struct KnownMethods(Vec<Arc<str>>);
 pub(super) enum ReportedMethod {
     /// By its place in [`STANDARD`].
     Standard(usize),
+    /// Known by a list of the program or the environment, and none of [`STANDARD`].
     Listed(Arc<str>),
+    /// Not known.
     Other,
 }
 
 impl KnownMethods {
+    /// Creates the list: the given one, or that of the conventions.
     pub(super) fn new(listed: Option<&[String]>) -> Self {
         Self(match listed {
             Some(listed) => listed.iter().map(|name| name.as_str().into()).collect(),
@@ -27,6 +34,7 @@ impl KnownMethods {
         })
     }
 
+    /// Returns how a method is reported. The lists are short: comparing takes less than hashing.
     pub(super) fn get(&self, method: &Method) -> ReportedMethod {
         let Some(known) = self.0.iter().find(|known| ***known == *method.as_str()) else {
             return ReportedMethod::Other;
@@ -83,5 +91,6 @@ impl ReportedMethod {
     }
 }
 
+/// The methods of the conventions, the frequent ones first.
 pub(super) const STANDARD: [&str; 10] =
     ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "QUERY", "CONNECT", "TRACE"];

@@ -60,6 +60,7 @@ impl RouteSlot {
         }
     }
 
+    /// Returns the route that an inner layer has reported.
     pub(super) fn route(&self) -> Option<&str> {
         self.0.get().map(|route| &**route)
     }
@@ -88,11 +89,14 @@ const MAX_UNUSED_SLOTS: usize = 64;
 /// A route of one layer, with the names of its spans.
 #[derive(Debug)]
 pub(super) struct KnownRoute {
+    /// As the router has it: `/orders/{id}`.
     pub(super) pattern: Arc<str>,
+    /// Names of spans by the place of the method in [`STANDARD`]; `None` inside if too many names are kept already.
     names: [OnceLock<Option<&'static str>>; STANDARD.len()],
 }
 
 impl KnownRoute {
+    /// Creates a route without names yet.
     fn new(pattern: &str) -> Self {
         Self { pattern: pattern.into(), names: Default::default() }
     }

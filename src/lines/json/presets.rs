@@ -26,10 +26,15 @@ pub(super) struct Preset {
     pub(super) fields: [Option<&'static str>; 7],
     /// Of `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR`.
     pub(super) levels: [&'static str; 5],
+    /// Type, message and stack trace of an exception.
     pub(super) exception: [&'static str; 3],
+    /// Where the service's name stands.
     pub(super) service: ServiceNames,
+    /// Fields of each line, such as the version of the schema.
     pub(super) constants: &'static [(&'static str, &'static str)],
+    /// How trace and span ids are written.
     pub(super) ids: IdForm,
+    /// Numbers that the backend can hold; others are text.
     pub(super) numbers: Numbers,
     /// Names that fields of the program may not take, or only in some form.
     pub(super) owned: &'static [(Role, &'static [&'static str])],
@@ -40,18 +45,16 @@ pub(super) struct Preset {
 /// Where name, version and environment of the service go.
 #[derive(Debug)]
 pub(super) enum ServiceNames {
+    /// Three keys.
     Flat([&'static str; 3]),
     /// Name and version as members of an object.
-    Object {
-        key: &'static str,
-        members: [&'static str; 2],
-        environment: &'static str,
-    },
+    Object { key: &'static str, members: [&'static str; 2], environment: &'static str },
 }
 
 /// How ids are written.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum IdForm {
+    /// Hexadecimal ids and flags.
     Hex,
     /// Hexadecimal ids, and flags as a truth value.
     HexAndSampled,

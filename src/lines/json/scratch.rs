@@ -9,10 +9,15 @@ use super::spans::SpanScratch;
 /// The buffers for encoding one line.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
+    /// The line so far.
     pub(super) line: Vec<u8>,
+    /// Fields of the event, which are written behind its message.
     pub(super) fields: Fields,
+    /// Merged fields of the spans around it.
     pub(super) spans: Fields,
+    /// For encoding the fields of one span.
     pub(super) kept: SpanScratch,
+    /// The rendered second of the last line.
     pub(super) clock: Clock,
 }
 
@@ -32,6 +37,7 @@ impl Scratch {
         outcome
     }
 
+    /// Empties the buffers and keeps their memory, unless it is unusually much.
     fn clear(&mut self) {
         self.line.clear();
         self.fields.clear();
@@ -45,4 +51,5 @@ impl Scratch {
     }
 }
 
+/// Bytes of all buffers together.
 const MAX_KEPT_BYTES: usize = 64 * 1024;

@@ -32,12 +32,15 @@ use crate::export::own_threads::{on_io_thread, on_line_writer};
 
 /// A bounded buffer of lines with one reader.
 pub(super) struct Buffer {
+    /// Held for a copy of one line, or for an exchange of buffers.
     state: Mutex<State>,
     /// The reader waits here for lines.
     filled: Condvar,
     /// Callers that flush, or wait for room, wait here for the reader.
     emptied: Condvar,
+    /// Lines that did not fit or that the output refused.
     dropped: AtomicU64,
+    /// What happens if there is no room.
     overflow: OverflowPolicy,
     max_bytes: usize,
 }
@@ -45,15 +48,18 @@ pub(super) struct Buffer {
 /// The counts of lines.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Pushed {
+    /// It will be written.
     Taken,
     /// Taken while the program is ending.
     AtTheEnd,
+    /// It was counted as lost.
     Dropped,
 }
 
 /// Guarded by the buffer's lock.
 #[derive(Default)]
 struct State {
+    /// Whole lines that the reader has not taken.
     waiting: Vec<u8>,
     /// Bytes that the reader has taken and not yet written.
     in_flight: usize,
@@ -64,6 +70,7 @@ struct State {
     /// Bytes accepted and bytes written, in total.
     accepted: u64,
     finished: u64,
+    /// Whether the reader must be woken.
     reader: Reader,
     /// A flush is in progress: the reader must not wait for more lines.
     flushing: usize,

@@ -19,6 +19,7 @@ use crate::settings::values::Values;
 /// Where one signal is sent.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum DestinationSettings {
+    /// A receiver, over gRPC or HTTP.
     Otlp(Box<ExportSettings>),
     /// OTLP as lines of JSON.
     Output(OutputTarget),
@@ -29,7 +30,9 @@ pub(crate) enum DestinationSettings {
 /// Where lines of JSON go.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum OutputTarget {
+    /// Standard output, which other output of the program shares.
     Stdout,
+    /// A file that is appended to.
     File(PathBuf),
 }
 

@@ -64,6 +64,7 @@ pub(crate) fn is_handler_span(metadata: &Metadata<'_>) -> bool {
 
 /// What a handler span is created for.
 pub(in crate::subscriber) struct Adopted {
+    /// The context with the span of the call.
     pub(super) context: OtelContext,
     pub(super) name: Cow<'static, str>,
 }

@@ -40,6 +40,7 @@ use crate::subscriber::thread_state::with_thread;
 #[derive(Debug)]
 pub(crate) struct SpanState {
     pub(super) id: span::Id,
+    /// That of the callsite.
     pub(super) metadata: &'static Metadata<'static>,
     /// Its fields, for all outputs.
     pub(crate) kept: KeptSpan,
@@ -50,7 +51,9 @@ pub(crate) struct SpanState {
     /// The span is known not to be sampled, and stands for the span around it: it needs no start. Another parent, and a
     /// start that something else needs, change that.
     pub(super) follows_parent: AtomicBool,
+    /// How far its start has come.
     pub(super) stage: ForkMutex<Stage>,
+    /// Set once, under the lock of the stage or by the thread that is starting it.
     pub(super) started: OnceLock<Started>,
     /// The span that represents this one for the extensions of `tracing-opentelemetry`.
     pub(super) twin: OnceLock<span::Id>,
@@ -120,11 +123,13 @@ impl PendingSpan {
         *self.start.get_or_insert_with(StartTime::now)
     }
 
+    /// Replaces the parent. From then on the span counts as one that may be sampled.
     pub(super) fn set_parent(&mut self, parent: OtelContext) {
         self.parent = parent;
         self.start();
     }
 
+    /// Returns the additions, which are allocated at the first one.
     pub(super) fn additions(&mut self) -> &mut Additions {
         self.additions.get_or_insert_default()
     }

@@ -28,6 +28,7 @@ pub(super) struct SpanStatus(Option<Box<Statuses>>);
 /// What was set, by the user and by this crate.
 #[derive(Debug, Default)]
 struct Statuses {
+    /// What the program has set; never replaced by what is inferred.
     own: Status,
     /// The user has set `error.type`.
     has_own_type: bool,

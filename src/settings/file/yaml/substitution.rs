@@ -23,8 +23,11 @@ pub(in crate::settings) type EnvLookup<'a> = &'a dyn Fn(&str) -> Variable;
 /// What a reference finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::settings) enum Variable {
+    /// There is no such variable: its default is used, or nothing.
     Unset,
+    /// Its value.
     Set(String),
+    /// Its value cannot be read, which is a mistake.
     NotUnicode,
 }
 
