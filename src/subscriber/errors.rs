@@ -18,7 +18,7 @@
 //! is one exception, on the span where it arose; the spans above it get status and type alone.
 //!
 //! **Of several errors** in one event that of the field `error` counts, or else the first one; `exception.*` of the event
-//! itself wins. Line and record say the same ([`EventException`](crate::exception::EventException)).
+//! itself wins. Line and record say the same ([`EventException`]).
 //!
 //! **Redacted fields** are skipped: an error in one sets the status without its text, and records no exception.
 
