@@ -32,6 +32,7 @@ pub(crate) use delivery::{Exporter, Route, Workers};
 #[cfg(all(fuzzing, feature = "otlp-grpc", feature = "otlp-http"))]
 pub(crate) use destination::fuzzing;
 pub(crate) use destination::{CONSOLE_DELAY, hints};
+pub(crate) use encode::SUM_RESERVE;
 pub use error::ExportError;
 pub(crate) use logs::LogQueue;
 pub(crate) use metrics::{MetricQueue, OverflowReports};

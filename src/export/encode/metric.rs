@@ -163,7 +163,7 @@ impl Encoder<'_> {
             message(out, DATA_POINTS, |out| {
                 fixed64(out, START_TIME, nanos(start));
                 fixed64(out, TIME, nanos(sum.time()));
-                value.encode(out, AS_DOUBLE, AS_INT);
+                value.saturated().encode(out, AS_DOUBLE, AS_INT);
                 point.exemplars().for_each(|exemplar| self::exemplar(out, NUMBER_EXEMPLARS, exemplar));
                 self.attributes(out, NUMBER_ATTRIBUTES, || point.attributes());
             });
@@ -186,7 +186,7 @@ impl Encoder<'_> {
             message(out, DATA_POINTS, |out| {
                 times(out, histogram.start_time(), histogram.time());
                 fixed64(out, COUNT, point.count());
-                double(out, POINT_SUM, point.sum().as_f64());
+                double(out, POINT_SUM, point.sum().saturated().as_f64());
                 packed_fixed64(out, BUCKET_COUNTS, point.bucket_counts());
                 packed_fixed64(out, EXPLICIT_BOUNDS, point.bounds().map(f64::to_bits));
                 point.exemplars().for_each(|exemplar| self::exemplar(out, HISTOGRAM_EXEMPLARS, exemplar));
@@ -208,7 +208,7 @@ impl Encoder<'_> {
                 self.attributes(out, EXPONENTIAL_ATTRIBUTES, || point.attributes());
                 times(out, histogram.start_time(), histogram.time());
                 fixed64(out, COUNT, point.count() as u64);
-                double(out, POINT_SUM, point.sum().as_f64());
+                double(out, POINT_SUM, point.sum().saturated().as_f64());
                 sint32(out, SCALE, point.scale().into());
                 fixed64(out, ZERO_COUNT, point.zero_count());
                 message(out, POSITIVE, |out| buckets(out, point.positive_bucket()));
@@ -300,6 +300,11 @@ pub(super) trait Number: Copy + Default {
 
     /// Returns what was added since `earlier`, or everything if the counter was reset in between.
     fn since(self, earlier: Self) -> Self;
+
+    /// Returns the end of the range for a sum that is kept near it: see [`SUM_RESERVE`].
+    fn saturated(self) -> Self {
+        self
+    }
 }
 
 impl Number for f64 {
@@ -344,6 +349,15 @@ impl Number for i64 {
     fn since(self, earlier: Self) -> Self {
         if self >= earlier { self.saturating_sub(earlier) } else { self }
     }
+
+    fn saturated(self) -> Self {
+        const END: i64 = i64::MAX - 2 * SUM_RESERVE as i64;
+        match self {
+            value if value <= -END => Self::MIN,
+            value if value >= END => Self::MAX,
+            _ => self,
+        }
+    }
 }
 
 impl Number for u64 {
@@ -370,7 +384,15 @@ impl Number for u64 {
     fn since(self, earlier: Self) -> Self {
         self.checked_sub(earlier).unwrap_or(self)
     }
+
+    fn saturated(self) -> Self {
+        if self >= Self::MAX - 2 * SUM_RESERVE { Self::MAX } else { self }
+    }
 }
+
+/// Sums of integers are kept at this distance from the ends of their range, so that they cannot wrap. Those that are
+/// within twice of it have overflowed.
+pub(crate) const SUM_RESERVE: u64 = 1 << 58;
 
 /// The key of the attribute that marks the point for everything that exceeded the limit of attribute sets (metrics SDK
 /// specification, "Overflow attribute").

@@ -63,7 +63,7 @@ mod wire;
 pub(crate) use answer::{response, rpc_status};
 pub(super) use item_name::describe_item;
 pub(crate) use log::{LogFields, log_record};
-pub(crate) use metric::{EncodedMetrics, metrics};
+pub(crate) use metric::{EncodedMetrics, SUM_RESERVE, metrics};
 pub(crate) use observed_counters::ObservedCounters;
 pub(crate) use recorded_span::{RecordedSpan, SpanFields, SpanItems};
 pub(super) use request::{framed_items, push_item, request};

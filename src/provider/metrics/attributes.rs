@@ -11,8 +11,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{
@@ -147,55 +145,6 @@ impl BoundSyncInstrument<u64> for BoundAsFloat {
         self.0.measure(measurement as f64);
     }
 }
-
-/// A histogram of integers for a reader of the user. The SDK adds them up as `u64`, and an overflow would panic in the
-/// caller, where a build checks for it: measurements that are so large are cut, and in the end left out.
-pub(super) struct Bounded {
-    inner: Checked<Histogram<u64>>,
-    huge: Arc<AtomicU64>,
-}
-
-impl Bounded {
-    pub(super) fn new(inner: Checked<Histogram<u64>>) -> Self {
-        Self { inner, huge: Arc::default() }
-    }
-}
-
-/// Returns what is recorded of a measurement. `huge` counts those that were cut.
-fn bounded(huge: &AtomicU64, measurement: u64) -> Option<u64> {
-    if measurement < HUGE {
-        return Some(measurement);
-    }
-    (huge.fetch_add(1, Ordering::Relaxed) < MAX_HUGE).then_some(HUGE)
-}
-
-impl SyncInstrument<u64> for Bounded {
-    fn measure(&self, measurement: u64, attributes: &[KeyValue]) {
-        if let Some(measurement) = bounded(&self.huge, measurement) {
-            self.inner.measure(measurement, attributes);
-        }
-    }
-
-    fn bind(&self, attributes: &[KeyValue]) -> Box<dyn BoundSyncInstrument<u64> + Send + Sync> {
-        Box::new(BoundBounded(self.inner.bind(attributes), Arc::clone(&self.huge)))
-    }
-}
-
-/// A handle on one attribute set of such a histogram.
-struct BoundBounded(Box<dyn BoundSyncInstrument<u64> + Send + Sync>, Arc<AtomicU64>);
-
-impl BoundSyncInstrument<u64> for BoundBounded {
-    fn measure(&self, measurement: u64) {
-        if let Some(measurement) = bounded(&self.1, measurement) {
-            self.0.measure(measurement);
-        }
-    }
-}
-
-/// A double does not hold larger integers exactly, and the sum of a histogram is exported as one.
-const HUGE: u64 = 1 << 53;
-/// Together they take half of what a `u64` holds.
-const MAX_HUGE: u64 = 1 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -6,16 +6,20 @@
 //! 2. the SDK's instrument is created, with the boundaries for seconds where the unit is `s` and none are given;
 //! 3. callbacks are registered with the [`Observer`], and the SDK gets one that hands on what they observed;
 //! 4. the instrument is wrapped ([`Checked`]): each key of a measurement comes once, and a forked child measures nothing.
+//!    Sums of integers stay within their range ([`Saturating`]).
 //!
 //! | instrument | wrapper |
 //! |---|---|
 //! | of this crate's own scope | `Checked`, which trusts its attributes: they are unique |
-//! | counter, gauge, `f64` histogram | `Checked` |
+//! | gauge, and what is added up as `f64` | `Checked` |
+//! | `u64` counter, `i64` up-down counter | `Saturating` around it |
 //! | `u64` histogram, without a reader of the user | `AsFloat` around it |
+//! | `u64` histogram, with one | `Saturating` around it |
 //! | observable | none: the observer makes the keys unique |
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use opentelemetry::metrics::noop::NoopMeterProvider;
 use opentelemetry::metrics::{
@@ -24,9 +28,10 @@ use opentelemetry::metrics::{
     ObservableUpDownCounter, UpDownCounter,
 };
 
-use super::attributes::{AsFloat, Bounded, Checked};
+use super::attributes::{AsFloat, Checked};
 use super::identity::{Identities, Identity};
 use super::observer::{Observer, is_inside_locked_callback};
+use super::sums::{Saturating, SumSettings, Sums};
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::own_threads::{Fork, without_sdk_chatter};
 use crate::semconv::DURATION_BOUNDARIES;
@@ -52,6 +57,9 @@ pub(super) struct CheckedMeter {
     pub(super) histograms_as_float: bool,
     /// The process in which the provider was created. In a child nothing is measured.
     pub(super) fork: Fork,
+    pub(super) sum_settings: SumSettings,
+    /// By kind and name: instruments of one name have one sum in the SDK.
+    pub(super) sums: Mutex<HashMap<(&'static str, String), Arc<Sums>>>,
 }
 
 /// A text of the API's builders.
@@ -99,6 +107,22 @@ impl CheckedMeter {
     fn checked<I>(&self, instrument: I) -> Checked<I> {
         Checked { instrument, is_trusted: self.is_trusted, fork: self.fork.clone() }
     }
+
+    /// Returns what keeps the sums of this name within their range, which `create` makes for the first of them.
+    fn sums(
+        &self,
+        kind: &'static str,
+        name: &Text,
+        create: impl FnOnce(SumSettings, Diagnostics) -> Sums,
+    ) -> Arc<Sums> {
+        // In a child, where the lock may stay locked, nothing is added up.
+        if self.fork.is_child() {
+            return Arc::new(create(self.sum_settings.clone(), self.diagnostics.clone()));
+        }
+        let mut sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        let create = || Arc::new(create(self.sum_settings.clone(), self.diagnostics.clone()));
+        Arc::clone(sums.entry((kind, name.to_ascii_lowercase())).or_insert_with(create))
+    }
 }
 
 /// Returns the boundaries for durations in seconds, if the unit is `s` and the instrument has none of its own.
@@ -124,6 +148,24 @@ macro_rules! synchronous {
     )*};
 }
 
+/// Methods for instruments that the SDK adds up as integers. The last word says how their sums are kept.
+macro_rules! added_up {
+    ($($method:ident: $instrument:ident<$number:ty>, $settings:expr;)*) => {$(
+        fn $method(&self, builder: InstrumentBuilder<'_, $instrument<$number>>) -> $instrument<$number> {
+            let InstrumentBuilder { name, description, unit, .. } = builder;
+            let kind = stringify!($method);
+            let meter = self.check(kind, &name, unit.as_ref(), description.as_ref(), None);
+            let sums = self.sums(kind, &name, |settings, diagnostics| {
+                Sums::new::<$number>(&name, $settings(settings), diagnostics)
+            });
+            let mut inner = meter.$method(name);
+            (inner.description, inner.unit) = (description, unit);
+            let inner = self.checked(without_sdk_chatter(|| inner.build()));
+            $instrument::new(Arc::new(Saturating { inner, sums }))
+        }
+    )*};
+}
+
 /// Methods for instruments that are observed at a collection. The user's callbacks go to the observer; the SDK gets one
 /// in their place, unless there are none.
 macro_rules! observable {
@@ -145,10 +187,14 @@ macro_rules! observable {
 }
 
 impl InstrumentProvider for CheckedMeter {
+    added_up! {
+        u64_counter: Counter<u64>, std::convert::identity;
+        // Exported as totals, whatever the temporality.
+        i64_up_down_counter: UpDownCounter<i64>, SumSettings::without_resets;
+    }
+
     synchronous! {
-        u64_counter: Counter<u64>;
         f64_counter: Counter<f64>;
-        i64_up_down_counter: UpDownCounter<i64>;
         f64_up_down_counter: UpDownCounter<f64>;
         u64_gauge: Gauge<u64>;
         i64_gauge: Gauge<i64>;
@@ -185,8 +231,12 @@ impl InstrumentProvider for CheckedMeter {
             (inner.description, inner.unit, inner.boundaries) = (description, unit, boundaries);
             return Histogram::new(Arc::new(AsFloat(self.checked(without_sdk_chatter(|| inner.build())))));
         }
+        let sums = self.sums(kind, &name, |settings, diagnostics| {
+            Sums::new::<u64>(&name, settings, diagnostics).of_histogram()
+        });
         let mut inner = meter.u64_histogram(name);
         (inner.description, inner.unit, inner.boundaries) = (description, unit, boundaries);
-        Histogram::new(Arc::new(Bounded::new(self.checked(without_sdk_chatter(|| inner.build())))))
+        let inner = self.checked(without_sdk_chatter(|| inner.build()));
+        Histogram::new(Arc::new(Saturating { inner, sums }))
     }
 }

@@ -10,6 +10,7 @@
 //! | `provider` | the public type; hands out checked meters |
 //! | `meter`, `identity` | warnings about instruments of one name that differ; boundaries for seconds |
 //! | `attributes` | the last value of a repeated key |
+//! | `sums` | sums of integers that do not wrap |
 //! | `observer` | callbacks on a thread of their own, without the SDK's lock |
 //! | `reader` | collections bounded in time, and none while the queue is full |
 //! | `built_in` | metrics of the process, the tokio runtime and the export itself, on request |
@@ -24,11 +25,12 @@ mod provider;
 #[cfg(feature = "prometheus")]
 mod pull;
 mod reader;
+mod sums;
 
 use std::sync::Arc;
 
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider};
+use opentelemetry_sdk::metrics::{MeterProviderBuilder, SdkMeterProvider, Temporality};
 
 pub use self::duration_histogram::duration_histogram;
 use self::observer::Observer;
@@ -37,6 +39,7 @@ pub use self::provider::TelemetryMeterProvider;
 #[cfg(feature = "prometheus")]
 pub(crate) use self::pull::PullReader;
 use self::reader::QueueReader;
+use self::sums::{Resets, SumSettings};
 use super::builder_hooks::{BuilderHooks, View};
 use super::views;
 use crate::diagnostics::Diagnostics;
@@ -75,12 +78,19 @@ pub(crate) fn meter_provider(
         (true, false) => Readers::None,
     };
     let observer = Arc::new(Observer::new(diagnostics.clone()));
+    // A builder hook may add views.
+    let is_shared = !additions.is_empty() || !views.is_empty() || !settings.views.is_empty();
+    let sum_settings = SumSettings { is_shared, resets: Resets::default() };
+    let has_one_reader = readers == Readers::Own && queues.len() == 1 && settings.prometheus.is_none();
     let builder = additions.apply(SdkMeterProvider::builder());
     let builder = builder.with_resource(resource);
     let views = views::views(settings, views).into_iter();
     let mut builder = views.fold(builder, |builder, view| builder.with_view(view));
-    let start =
-        |queue| QueueReader::start(queue, Arc::clone(&observer), settings.interval, diagnostics.clone());
+    let start = |queue: MetricQueue| {
+        let is_reset = has_one_reader && queue.temporality() != Temporality::Cumulative;
+        let resets = if is_reset { sum_settings.resets.clone() } else { Resets::default() };
+        QueueReader::start(queue, Arc::clone(&observer), settings.interval, resets, diagnostics.clone())
+    };
     let own = queues.into_iter().map(start).collect::<Result<Vec<_>, _>>().map_err(|error| {
         InitError::Thread(format!("the system refused one for the metric reader: {error}").into())
     })?;
@@ -91,7 +101,14 @@ pub(crate) fn meter_provider(
     if let Some(pull) = &pull {
         builder = builder.with_reader(pull.clone());
     }
-    let provider = TelemetryMeterProvider::new(builder.build(), readers, own, observer, diagnostics.clone());
+    let provider = TelemetryMeterProvider::new(
+        builder.build(),
+        readers,
+        own,
+        observer,
+        sum_settings,
+        diagnostics.clone(),
+    );
     #[cfg(feature = "prometheus")]
     let provider = provider.with_pull_reader(pull);
     Ok(provider)

@@ -21,6 +21,7 @@ use super::observer::Observer;
 #[cfg(feature = "prometheus")]
 use super::pull::PullReader;
 use super::reader::{Answer, QueueReader};
+use super::sums::SumSettings;
 use crate::diagnostics::Diagnostics;
 use crate::export::own_threads::{Fork, without_sdk_chatter};
 use crate::semconv;
@@ -33,6 +34,8 @@ use crate::semconv;
 ///   instruments and hold up no other thread. One that takes longer than half an interval (0.1 s to 5 s) is reported, and
 ///   metrics are exported without what it observes until it returns;
 /// - an attribute that is given twice has its last value;
+/// - sums of integers do not wrap: a counter that has overflowed shows the largest value of its type, and is reported
+///   once. Sums within 2⁵⁹ of that value are taken for it;
 /// - a histogram of unit `s` without boundaries gets those of [`duration_histogram`](crate::duration_histogram);
 /// - two instruments of one name that differ in kind, unit, description or boundaries are reported, once;
 /// - without a reader, as without an endpoint, instruments do nothing, and observable ones are not reported.
@@ -66,6 +69,8 @@ struct Inner {
     pull: Option<PullReader>,
     /// Shared with the readers.
     observer: Arc<Observer>,
+    /// How sums of integers are kept.
+    sum_settings: SumSettings,
     /// Gets warnings about instruments.
     diagnostics: Diagnostics,
     /// By scope: the checks compare all instruments of one scope, whichever handle creates them.
@@ -92,6 +97,7 @@ impl TelemetryMeterProvider {
         readers: Readers,
         own: Vec<QueueReader>,
         observer: Arc<Observer>,
+        sum_settings: SumSettings,
         diagnostics: Diagnostics,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -101,6 +107,7 @@ impl TelemetryMeterProvider {
             #[cfg(feature = "prometheus")]
             pull: None,
             observer,
+            sum_settings,
             diagnostics,
             meters: Mutex::default(),
             fork: Fork::new(),
@@ -152,7 +159,7 @@ impl MeterProvider for TelemetryMeterProvider {
     /// No lock of ours is held while the SDK creates a meter. If two threads create one at the same time, the first one
     /// stays; behind both is the same meter of the SDK.
     fn meter_with_scope(&self, scope: InstrumentationScope) -> Meter {
-        let Inner { sdk, readers, observer, diagnostics, meters, fork, .. } = &*self.0;
+        let Inner { sdk, readers, observer, sum_settings, diagnostics, meters, fork, .. } = &*self.0;
         if *readers == Readers::None || fork.is_child() {
             // The SDK reports each observable instrument that no reader collects as an error.
             return NoopMeterProvider::new().meter_with_scope(scope);
@@ -170,6 +177,8 @@ impl MeterProvider for TelemetryMeterProvider {
             is_trusted: scope.name() == semconv::SCOPE_NAME,
             histograms_as_float: *readers == Readers::Own,
             fork: fork.clone(),
+            sum_settings: sum_settings.clone(),
+            sums: Mutex::default(),
         }));
         meters().entry(scope).or_insert(created).clone()
     }

@@ -35,6 +35,7 @@ use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 
 use super::observer::Observer;
+use super::sums::Resets;
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::MetricQueue;
 use crate::export::own_threads::{Fork, become_background_thread};
@@ -57,6 +58,8 @@ struct Shared {
     observer: Arc<Observer>,
     /// The time from one collection to the next (`OTEL_METRIC_EXPORT_INTERVAL`, 10 s).
     interval: Duration,
+    /// Counts collections.
+    resets: Resets,
     /// Gets the warning about a failed collection.
     diagnostics: Diagnostics,
     /// `true` once a failed collection was reported; further ones are not.
@@ -103,6 +106,7 @@ impl QueueReader {
         queue: MetricQueue,
         observer: Arc<Observer>,
         interval: Duration,
+        resets: Resets,
         diagnostics: Diagnostics,
     ) -> std::io::Result<Self> {
         let manual = ManualReader::builder().with_temporality(queue.temporality()).build();
@@ -112,6 +116,7 @@ impl QueueReader {
             queue,
             observer,
             interval,
+            resets,
             diagnostics,
             has_failed: AtomicBool::new(false),
             commands: Mutex::new(Some(commands)),
@@ -268,6 +273,7 @@ impl Shared {
         let limit = (self.interval / 2).clamp(MIN_CALLBACK_LIMIT, MAX_CALLBACK_LIMIT);
         let collect = || {
             self.observer.collect(limit, deadline, || self.manual.collect(metrics))?;
+            self.resets.add();
             self.queue.push(metrics);
             Ok(())
         };

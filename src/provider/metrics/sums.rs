@@ -1,0 +1,215 @@
+//! Sums of integers that stay at the end of their range.
+//!
+//! The SDK adds integers up in 64 bits, which wrap: after `add(u64::MAX)` and `add(1)` it exports 0. A sum that left its
+//! range cannot be recognized afterwards, so that large measurements are added up here, too, and cut in front of the SDK.
+//!
+//! | measurement | what is done |
+//! |---|---|
+//! | below 2³² | handed on; this costs a comparison |
+//! | larger | added up by attribute set, and cut where the total would enter the reserve |
+//!
+//! The reserve of 2⁵⁸ at each end of the range is for the measurements that are not counted here. A sum in the reserve, or
+//! as near to it again, is exported as the end of the range (`Number::saturated`), so that a counter that has overflowed
+//! shows the largest value, whatever small measurements came before and after.
+//!
+//! A sum that has arrived there stays, as long as the SDK keeps it: to the end of the process if it is cumulative, and to
+//! the next collection if the only reader takes deltas. The first measurement that is cut is reported, once for each
+//! instrument.
+//!
+//! # Limits
+//!
+//! Views can merge attribute sets, which nothing in front of the SDK can follow. Where there are views, and beyond
+//! [`MAX_SERIES`] attribute sets with large measurements, all of an instrument share one total: sums of other attribute
+//! sets then lack the large measurements that no longer fit. A sum of more than 2²⁶ measurements just below 2³², of one
+//! attribute set, can use the reserve up and wrap.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{BoundSyncInstrument, SyncInstrument};
+
+use super::attributes::{Checked, unique};
+use crate::diagnostics::{Diagnostics, FieldValue};
+use crate::export::SUM_RESERVE;
+use crate::export::own_threads::ForkMutex;
+
+/// The large measurements of all instruments of one name.
+#[derive(Debug)]
+pub(super) struct Sums {
+    name: String,
+    range: RangeInclusive<i128>,
+    /// A measurement is cut to this, so that a histogram has room for several.
+    largest: i128,
+    /// Attribute sets have a common total, because views can merge them.
+    is_shared: bool,
+    totals: ForkMutex<Totals>,
+    resets: Resets,
+    is_reported: AtomicBool,
+    diagnostics: Diagnostics,
+}
+
+/// The number of collections after which sums began at zero again. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Resets(Arc<AtomicU64>);
+
+/// What was handed on of large measurements, by attribute set.
+#[derive(Debug, Default)]
+struct Totals {
+    by_attributes: HashMap<Vec<KeyValue>, i128>,
+    /// The collections at the time of the last one.
+    resets: u64,
+}
+
+/// How the sums of a provider are kept.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SumSettings {
+    pub(super) is_shared: bool,
+    /// Counted by the reader, if there is one alone and it takes deltas.
+    pub(super) resets: Resets,
+}
+
+/// A type of measurements that are added up as integers.
+pub(super) trait Integer: Copy + Into<i128> + TryFrom<i128> + Send + Sync + 'static {
+    const RANGE: RangeInclusive<i128>;
+}
+
+impl Integer for u64 {
+    const RANGE: RangeInclusive<i128> = 0..=(u64::MAX - SUM_RESERVE) as i128;
+}
+
+impl Integer for i64 {
+    const RANGE: RangeInclusive<i128> =
+        i64::MIN as i128 + SUM_RESERVE as i128..=i64::MAX as i128 - SUM_RESERVE as i128;
+}
+
+impl SumSettings {
+    /// For sums that no collection resets.
+    pub(super) fn without_resets(self) -> Self {
+        Self { resets: Resets::default(), ..self }
+    }
+}
+
+impl Resets {
+    /// Notes that a collection has ended, and that sums have begun at zero.
+    pub(super) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Sums {
+    pub(super) fn new<T: Integer>(name: &str, settings: SumSettings, diagnostics: Diagnostics) -> Self {
+        Self {
+            name: name.to_owned(),
+            range: T::RANGE,
+            largest: i128::MAX,
+            is_shared: settings.is_shared,
+            totals: ForkMutex::default(),
+            resets: settings.resets,
+            is_reported: AtomicBool::new(false),
+            diagnostics,
+        }
+    }
+
+    /// Cuts each measurement to what a double holds exactly, which a histogram's sum is exported as.
+    pub(super) fn of_histogram(self) -> Self {
+        Self { largest: 1 << 53, ..self }
+    }
+
+    /// Returns what fits of a measurement. `None` if nothing does.
+    fn fitting<T: Integer>(&self, measurement: T, attributes: &[KeyValue]) -> Option<T> {
+        if measurement.into().unsigned_abs() < LARGE {
+            return Some(measurement);
+        }
+        self.fitting_large(measurement.into(), attributes).and_then(|fitting| T::try_from(fitting).ok())
+    }
+
+    #[cold]
+    fn fitting_large(&self, measurement: i128, attributes: &[KeyValue]) -> Option<i128> {
+        let wanted = measurement.clamp(-self.largest, self.largest);
+        let fitting = self.add(wanted, attributes);
+        if fitting != measurement && !self.is_reported.swap(true, Ordering::Relaxed) {
+            self.diagnostics.warn(
+                "a sum of integers would overflow: this measurement, and further ones that do not fit, are cut",
+                &[
+                    ("instrument", FieldValue::Text(&self.name)),
+                    ("measurement", FieldValue::Text(&measurement)),
+                    ("check", FieldValue::Text(&"is it a difference that was negative?")),
+                ],
+            );
+        }
+        (fitting != 0).then_some(fitting)
+    }
+
+    /// Adds a measurement to its total, and returns by how much that grew.
+    fn add(&self, measurement: i128, attributes: &[KeyValue]) -> i128 {
+        let mut totals = self.totals.lock();
+        let resets = self.resets.0.load(Ordering::Relaxed);
+        if std::mem::replace(&mut totals.resets, resets) != resets {
+            totals.by_attributes.clear();
+        }
+        let key = self.key(&totals, measurement, attributes);
+        let total = totals.by_attributes.entry(key).or_default();
+        let next = (*total + measurement).clamp(*self.range.start(), *self.range.end());
+        next - std::mem::replace(total, next)
+    }
+
+    /// Returns the attributes whose total a measurement belongs to.
+    ///
+    /// A common total is one of positive measurements or one of negative ones: whichever of them a view adds up, the
+    /// sum is between the two.
+    fn key(&self, totals: &Totals, measurement: i128, attributes: &[KeyValue]) -> Vec<KeyValue> {
+        let mut key = unique(attributes).into_owned();
+        key.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        let known = &totals.by_attributes;
+        match self.is_shared || (known.len() >= MAX_SERIES && !known.contains_key(&key)) {
+            true => vec![KeyValue::new("", measurement < 0)],
+            false => key,
+        }
+    }
+}
+
+/// An instrument whose sums stay within their range.
+pub(super) struct Saturating<I> {
+    pub(super) inner: Checked<I>,
+    pub(super) sums: Arc<Sums>,
+}
+
+impl<I, T: Integer> SyncInstrument<T> for Saturating<I>
+where
+    Checked<I>: SyncInstrument<T>,
+{
+    fn measure(&self, measurement: T, attributes: &[KeyValue]) {
+        if let Some(fitting) = self.sums.fitting(measurement, attributes) {
+            self.inner.measure(fitting, attributes);
+        }
+    }
+
+    fn bind(&self, attributes: &[KeyValue]) -> Box<dyn BoundSyncInstrument<T> + Send + Sync> {
+        let attributes = unique(attributes);
+        let inner = self.inner.bind(&attributes);
+        Box::new(BoundSaturating { inner, sums: Arc::clone(&self.sums), attributes: attributes.into_owned() })
+    }
+}
+
+/// A handle on one attribute set of such an instrument.
+struct BoundSaturating<T> {
+    inner: Box<dyn BoundSyncInstrument<T> + Send + Sync>,
+    sums: Arc<Sums>,
+    attributes: Vec<KeyValue>,
+}
+
+impl<T: Integer> BoundSyncInstrument<T> for BoundSaturating<T> {
+    fn measure(&self, measurement: T) {
+        if let Some(fitting) = self.sums.fitting(measurement, &self.attributes) {
+            self.inner.measure(fitting);
+        }
+    }
+}
+
+/// Smaller measurements do not add up to the reserve in the life of a process.
+const LARGE: u128 = 1 << 32;
+/// Attribute sets with a total of their own.
+const MAX_SERIES: usize = 1000;
