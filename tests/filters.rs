@@ -23,6 +23,8 @@ fn each_output_has_a_variable_of_its_own() {
         ("OTEL_RUST_SPAN_FILTER", "debug", &["coarse", "fine"][..], &["warning 1"][..], None),
         ("OTEL_RUST_SPAN_FILTER", "debu", &["coarse", "fine"], &["warning 1"], Some("\"debug\" is used")),
         ("OTEL_RUST_SPAN_FILTER", "10", &["coarse"], &["warning 1"], Some("\"info\" is used")),
+        ("OTEL_RUST_SPAN_FILTER", ":", &["coarse"], &["warning 1"], Some("\"info\" is used")),
+        ("OTEL_RUST_OTLP_LOG_FILTER", "[]", &["coarse"], &["warning 1"], Some("\"info\" is used")),
         ("OTEL_RUST_OTLP_LOG_FILTER", "debug", &["coarse"], &["detail 1", "warning 1"], None),
         ("OTEL_RUST_OTLP_LOG_FILTER", "of", &["coarse"], &[], Some("\"off\" is used")),
     ] {

@@ -14,6 +14,7 @@
 //! | `info/text` | `info` | `env_logger`'s search in messages does not exist here |
 //! | `a=off` alone | `info,a=off` | otherwise nothing could pass |
 //! | `[span]=off` | nothing | span directives only add |
+//! | `:`, `=`, `[]`, `::a=debug` | nothing | no target or span has such a name |
 //!
 //! Nothing is rejected: what can be understood is used, and every deviation is reported with what was used instead. A
 //! program in production must not run without logs for a misspelt level; one that is being developed gets the same
@@ -212,6 +213,9 @@ impl Parser {
         let (target, rest) = part.split_at(start);
         let end = rest.rfind([']', '}']).map_or(rest.len(), |end| end + 1);
         let (span, rest) = rest.split_at(end);
+        if !span.contains(char::is_alphanumeric) {
+            return self.ignored(part, "it names neither a span nor a field");
+        }
         let level = match rest.strip_prefix('=') {
             Some(word) => self.level(part, word, |level| format!("{target}{span}={level}")),
             None => Some(LevelFilter::TRACE),
@@ -253,15 +257,16 @@ impl Parser {
     /// Adds a directive after a check of its target.
     fn targets(&mut self, part: &str, target: &str, span: &str, level: LevelFilter) {
         let path = target.trim_end_matches('*').trim_end_matches(':');
+        let is_everything = || path.is_empty() && target.chars().all(|c| c == '*');
+        if !is_path(path) && !is_everything() {
+            return self.ignored(part, "no target has such a name");
+        }
         if path != target {
             let used = if path.is_empty() { "everything" } else { path };
             self.mistake(
                 part,
                 &format!("a target matches what begins with it, without `*`; {used:?} is used"),
             );
-        }
-        if !path.chars().all(is_in_targets) || path.replace("::", "").contains(':') {
-            return self.ignored(part, "no target has such a name");
         }
         self.add(part, path, span, level);
         if path.contains('-') {
@@ -381,9 +386,11 @@ fn dynamic(directives: &[Parsed]) -> EnvFilter {
     listed.fold(filter, EnvFilter::add_directive)
 }
 
-/// Module paths, and the names that programs give to targets of their own.
-fn is_in_targets(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '-' | ':' | '.')
+/// Returns `true` for module paths, and for names that programs give to targets of their own.
+fn is_path(target: &str) -> bool {
+    let is_in_names = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let is_name = |name: &str| name.chars().all(is_in_names) && name.contains(char::is_alphanumeric);
+    target.split("::").all(is_name)
 }
 
 /// Words that are meant as a switch.

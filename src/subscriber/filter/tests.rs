@@ -149,6 +149,32 @@ fn real_world_values_do_what_was_meant_or_are_reported() {
         ("info,a$b=debug", 1, &["x=info"], &["a=debug"]),
         ("[span]=off", 1, &["x=info"], &["x=debug"]),
         ("info,[span]=off", 1, &["x=info"], &["x=debug"]),
+        (":", 1, &["x=info"], &["x=debug"]),
+        ("::", 1, &["x=info"], &["x=debug"]),
+        (":::", 1, &["x=info"], &["x=debug"]),
+        ("=", 1, &["x=info"], &["x=debug"]),
+        ("=debug", 1, &["x=info"], &["x=debug"]),
+        (":debug", 1, &["x=debug"], &["x=trace"]),
+        ("::debug", 1, &["x=info"], &["x=debug"]),
+        (":=debug", 1, &["x=info"], &["x=debug"]),
+        ("warn,:", 1, &["x=warn"], &["x=info"]),
+        ("warn,::a=debug", 1, &["x=warn"], &["a=debug"]),
+        ("warn,a::::b=debug", 1, &["x=warn"], &["a::b=debug"]),
+        ("-", 1, &["x=info"], &["x=debug"]),
+        ("_", 1, &["x=info"], &["x=debug"]),
+        (".", 1, &["x=info"], &["x=debug"]),
+        ("[", 1, &["x=info"], &["x=debug"]),
+        ("]", 1, &["x=info"], &["x=debug"]),
+        ("{", 1, &["x=info"], &["x=debug"]),
+        ("[]", 1, &["x=info"], &["x=debug"]),
+        ("{}", 1, &["x=info"], &["x=debug"]),
+        ("[{}]", 1, &["x=info"], &["x=debug"]),
+        ("warn,[]=debug", 1, &["x=warn"], &["x=info"]),
+        ("warn,{}=debug", 1, &["x=warn"], &["x=info"]),
+        ("warn,a[=debug", 1, &["x=warn"], &["a=debug"]),
+        ("/", 1, &["x=info"], &["x=debug"]),
+        (";", 1, &["x=info"], &["x=debug"]),
+        ("\"\"", 1, &["x=info"], &["x=debug"]),
         ("https://user:hunter2@collector", 1, &["x=info"], &["x=debug"]),
     ];
     for (text, reported, passing, stopped) in table {
@@ -163,6 +189,25 @@ fn real_world_values_do_what_was_meant_or_are_reported() {
         assert!(!stopped.iter().any(would), "{text:?}: {stopped:?}");
     }
 }
+
+/// Every text of up to five punctuation marks.
+#[test]
+fn texts_without_a_name_or_level_are_reported_and_the_default_is_used() {
+    let mut texts = vec![String::new()];
+    for _ in 0..5 {
+        let longer = |text: &String| MARKS.chars().map(|mark| format!("{text}{mark}")).collect::<Vec<_>>();
+        texts = texts.iter().flat_map(longer).collect();
+        for text in &texts {
+            let (filter, bad) = Filter::parse(text);
+            let is_default = matches!(&filter, Filter::Static(_)) && filter.floor() == filter.ceiling();
+            assert!(is_default && filter.ceiling() == DEFAULT_LEVEL, "{text:?}: {filter:?}, {bad:?}");
+            let is_empty = text.chars().all(|mark| mark == ',');
+            assert!(is_empty || bad.iter().any(BadDirective::is_mistake), "{text:?}: {bad:?}");
+        }
+    }
+}
+
+const MARKS: &str = ":=,[]{}-\"/";
 
 #[test]
 fn span_directives_without_effect_are_hints() {
