@@ -98,6 +98,7 @@ mod provider;
 mod redaction;
 mod semconv;
 mod settings;
+mod start_time;
 mod subscriber;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 /// The modules at the top of `src`, from the one that depends on the most to those that depend on nothing.
-const ORDER: [&str; 18] = [
+const ORDER: [&str; 19] = [
     "testing",
     "builder",
     "lifecycle",
@@ -26,6 +26,7 @@ const ORDER: [&str; 18] = [
     "error",
     "exception",
     "bounded_text",
+    "start_time",
     "semconv",
 ];
 

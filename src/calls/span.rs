@@ -17,7 +17,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::global::{self, BoxedTracer};
@@ -34,6 +34,7 @@ use crate::propagation::format_traceparent;
 use crate::provider::installed::Installed;
 use crate::provider::{SharedSampler, with_flagged_span};
 use crate::semconv;
+use crate::start_time::StartTime;
 use crate::subscriber::handler_span;
 
 /// The span of an open call, with the times that its duration is measured by.
@@ -44,10 +45,7 @@ pub(super) struct CallSpan {
     recording: bool,
     /// The `tracing` span of a handler, disabled at clients and where no subscriber of ours is.
     handler: tracing::Span,
-    /// The start on the monotonic clock, by which durations are measured.
-    started: Instant,
-    /// The start on the wall clock. The span ends at this time plus the measured duration.
-    start_time: SystemTime,
+    start: StartTime,
 }
 
 impl CallSpan {
@@ -65,7 +63,7 @@ impl CallSpan {
 
     /// The time since the call started.
     pub(super) fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        self.start.elapsed()
     }
 
     /// Makes the span current until [`exit`](Self::exit) is called and the guard is dropped. There is a guard where no
@@ -129,7 +127,7 @@ impl CallSpan {
     ///
     /// Called once. The `tracing` span of a handler ends by itself when its last clone is dropped.
     pub(super) fn end(&self, duration: Duration) {
-        self.context.span().end_with_timestamp(self.start_time + duration);
+        self.context.span().end_with_timestamp(self.start.after(duration));
     }
 }
 
@@ -174,9 +172,7 @@ impl CallTracer {
         span: impl FnOnce() -> SpanBuilder,
         late: impl FnOnce(&mut dyn FnMut(KeyValue)),
     ) -> CallSpan {
-        let now = Instant::now();
-        let started = now.checked_sub(waited).unwrap_or(now);
-        let start_time = SystemTime::now() - waited;
+        let start = StartTime::ago(waited);
         // The name of a call that is not recorded is not known.
         let mut name = Cow::Borrowed("call");
         let span = || {
@@ -186,12 +182,12 @@ impl CallTracer {
             }
             span
         };
-        let (context, recording) = self.context(start_time, parent, span, late);
+        let (context, recording) = self.context(start.time, parent, span, late);
         let handler = match self.side {
             Side::Server => handler_span(&context, name),
             Side::Client => tracing::Span::none(),
         };
-        CallSpan { context, recording, handler, started, start_time }
+        CallSpan { context, recording, handler, start }
     }
 
     /// Returns the context with the new span, and whether it is recorded.
@@ -265,3 +261,6 @@ fn scope() -> InstrumentationScope {
         .with_schema_url(semconv::SCHEMA_URL)
         .build()
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,11 +132,9 @@ impl Encoder<'_> {
 
     /// Appends the fields of a `Gauge`, which has no temporality.
     fn gauge<T: Number>(&mut self, out: &mut Vec<u8>, gauge: &Gauge<T>) {
-        let start = gauge.start_time().map_or(0, nanos);
         for point in gauge.data_points() {
             message(out, DATA_POINTS, |out| {
-                fixed64(out, START_TIME, start);
-                fixed64(out, TIME, nanos(gauge.time()));
+                times(out, gauge.start_time(), gauge.time());
                 point.value().encode(out, AS_DOUBLE, AS_INT);
                 point.exemplars().for_each(|exemplar| self::exemplar(out, NUMBER_EXEMPLARS, exemplar));
                 self.attributes(out, NUMBER_ATTRIBUTES, || point.attributes());
@@ -161,8 +159,7 @@ impl Encoder<'_> {
                 None => point.value(),
             };
             message(out, DATA_POINTS, |out| {
-                fixed64(out, START_TIME, nanos(start));
-                fixed64(out, TIME, nanos(sum.time()));
+                times(out, Some(start), sum.time());
                 value.saturated().encode(out, AS_DOUBLE, AS_INT);
                 point.exemplars().for_each(|exemplar| self::exemplar(out, NUMBER_EXEMPLARS, exemplar));
                 self.attributes(out, NUMBER_ATTRIBUTES, || point.attributes());
@@ -184,7 +181,7 @@ impl Encoder<'_> {
     fn histogram<T: Number>(&mut self, out: &mut Vec<u8>, histogram: &Histogram<T>) {
         for point in histogram.data_points() {
             message(out, DATA_POINTS, |out| {
-                times(out, histogram.start_time(), histogram.time());
+                times(out, Some(histogram.start_time()), histogram.time());
                 fixed64(out, COUNT, point.count());
                 double(out, POINT_SUM, point.sum().saturated().as_f64());
                 packed_fixed64(out, BUCKET_COUNTS, point.bucket_counts());
@@ -206,7 +203,7 @@ impl Encoder<'_> {
         for point in histogram.data_points() {
             message(out, DATA_POINTS, |out| {
                 self.attributes(out, EXPONENTIAL_ATTRIBUTES, || point.attributes());
-                times(out, histogram.start_time(), histogram.time());
+                times(out, Some(histogram.start_time()), histogram.time());
                 fixed64(out, COUNT, point.count() as u64);
                 double(out, POINT_SUM, point.sum().saturated().as_f64());
                 sint32(out, SCALE, point.scale().into());
@@ -241,10 +238,11 @@ fn is_overflow(attribute: &KeyValue) -> bool {
     attribute.key.as_str() == OVERFLOW && attribute.value == Value::Bool(true)
 }
 
-/// Appends start and time of a point.
-fn times(out: &mut Vec<u8>, start: SystemTime, time: SystemTime) {
-    fixed64(out, START_TIME, nanos(start));
-    fixed64(out, TIME, nanos(time));
+/// Appends start and time of a point. If the clock was set back in between, both are the start.
+pub(super) fn times(out: &mut Vec<u8>, start: Option<SystemTime>, time: SystemTime) {
+    let start = start.map_or(0, nanos);
+    fixed64(out, START_TIME, start);
+    fixed64(out, TIME, nanos(time).max(start));
 }
 
 /// Appends one side of an exponential histogram: the offset of its first bucket, and the counts. Each count is a

@@ -28,10 +28,10 @@ use opentelemetry_sdk::trace::Span as SdkSpan;
 
 use super::attributes::AttributeBuffer;
 use super::source::DirectSource;
-use super::state::StartTime;
 use super::status::SpanStatus;
 use crate::export::encode::{self, RecordedSpan, SpanFields, SpanItems, with_scratch};
 use crate::semconv::ERROR_TYPE;
+use crate::start_time::StartTime;
 use crate::subscriber::reentrancy::ReentrancyGuard;
 
 /// A span that keeps its status until it ends.

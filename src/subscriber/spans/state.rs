@@ -20,7 +20,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard, OnceLock};
 use std::thread::ThreadId;
-use std::time::{Instant, SystemTime};
 
 use opentelemetry::trace::{Event, Link};
 use opentelemetry::{Context as OtelContext, KeyValue};
@@ -31,6 +30,7 @@ use super::handler::is_handler_span;
 use crate::export::own_threads::ForkMutex;
 use crate::lines::kept_fields::KeptFields;
 use crate::lines::span::{KeptSpan, SpanChain};
+use crate::start_time::StartTime;
 use crate::subscriber::errors::RecordedErrors;
 use crate::subscriber::thread_state::with_thread;
 
@@ -291,60 +291,20 @@ impl SpanChain for SpanState {
 /// Closed spans of a thread whose memory is kept.
 const MAX_SPARES: usize = 16;
 
-/// When a span started, by two clocks: one that can be set, and one that measures.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct StartTime {
-    pub(super) time: SystemTime,
-    instant: Instant,
-}
-
-impl StartTime {
-    /// Reads both clocks.
-    pub(super) fn now() -> Self {
-        Self { time: wall_clock(), instant: Instant::now() }
-    }
-
-    /// Returns the current time, if the wall clock had not been set since the start.
-    pub(super) fn end(self) -> SystemTime {
-        self.time.checked_add(self.instant.elapsed()).unwrap_or(self.time)
-    }
-}
-
-#[cfg(not(test))]
-fn wall_clock() -> SystemTime {
-    SystemTime::now()
-}
-
-/// A clock that tests can set.
-#[cfg(test)]
-fn wall_clock() -> SystemTime {
-    tests::clock()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
-    use super::*;
+    use crate::start_time::tests::set_clock;
     use crate::subscriber::tests::rig::Rig;
-
-    thread_local! {
-        static STEP: Cell<i64> = const { Cell::new(0) };
-    }
-
-    pub(super) fn clock() -> SystemTime {
-        let step = Duration::from_secs(STEP.get().unsigned_abs());
-        if STEP.get() < 0 { SystemTime::now() - step } else { SystemTime::now() + step }
-    }
 
     /// Sets the clock of this thread, in seconds, during a span, before another one begins.
     fn work(step: i64) {
         let outer = tracing::info_span!("outer").entered();
-        STEP.set(step);
+        set_clock(step);
         tracing::info_span!("inner").in_scope(|| std::thread::sleep(Duration::from_millis(2)));
         drop(outer);
-        STEP.set(0);
+        set_clock(0);
     }
 
     #[test]
@@ -376,14 +336,5 @@ mod tests {
                 assert!((Duration::from_millis(2)..=limit).contains(&lasted), "{name}: {lasted:?}");
             }
         }
-    }
-
-    #[test]
-    fn a_time_that_is_out_of_range_is_the_start() {
-        let last = (0..64).rev().fold(SystemTime::UNIX_EPOCH, |time, bit| {
-            time.checked_add(Duration::from_secs(1 << bit)).unwrap_or(time)
-        });
-        let start = StartTime { time: last, instant: Instant::now() - Duration::from_secs(2) };
-        assert_eq!(start.end(), last);
     }
 }

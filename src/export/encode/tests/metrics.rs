@@ -363,3 +363,16 @@ impl Recorded {
         }
     }
 }
+
+#[test]
+fn a_point_does_not_end_before_it_starts() {
+    let (earlier, later) =
+        (UNIX_EPOCH + std::time::Duration::from_secs(5), UNIX_EPOCH + std::time::Duration::from_secs(9));
+    let encoded = |start, time| {
+        let mut out = Vec::new();
+        super::super::metric::times(&mut out, start, time);
+        out
+    };
+    assert_eq!(encoded(Some(later), earlier), encoded(Some(later), later));
+    assert_ne!(encoded(Some(earlier), later), encoded(Some(later), later));
+}
