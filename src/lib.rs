@@ -85,6 +85,7 @@ mod bounded_text;
 mod builder;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod calls;
+mod catch_panic;
 #[cfg(feature = "testing")]
 mod collector;
 mod diagnostics;

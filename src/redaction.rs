@@ -7,8 +7,9 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
+use crate::catch_panic::catch_panic;
 
 /// Which fields are written as `"[redacted]"`, in lines and in OTLP records alike.
 ///
@@ -62,7 +63,7 @@ impl Redaction {
             Some(Rule::Matching(_)) if ASKED.get() => true,
             Some(Rule::Matching(rule)) => {
                 ASKED.set(true);
-                let answer = catch_unwind(AssertUnwindSafe(|| rule(key)));
+                let answer = catch_panic(|| rule(key));
                 ASKED.set(false);
                 answer.unwrap_or(true)
             }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 /// The modules at the top of `src`, from the one that depends on the most to those that depend on nothing.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
     "testing",
     "builder",
     "lifecycle",
@@ -26,6 +26,7 @@ const ORDER: [&str; 19] = [
     "error",
     "exception",
     "bounded_text",
+    "catch_panic",
     "start_time",
     "semconv",
 ];

@@ -96,6 +96,18 @@ fn a_sum_that_has_overflowed_begins_again_where_the_collector_takes_deltas() {
     }
 }
 
+/// It is called inside of the SDK, while an instrument is created.
+#[test]
+fn a_view_that_panics_fits_nothing() {
+    let collector = Collector::start().unwrap();
+    let local = start(&collector, Temporality::Cumulative, |builder| {
+        builder.metrics(|metrics| metrics.view(|_: &Instrument| panic!("on purpose")))
+    });
+    local.guard.meter("test").u64_counter("counter").build().add(1, &[]);
+    assert_eq!(local.shutdown().0.lost(), 0);
+    assert_eq!(collector.received().value("counter", &[]), Some(1.0));
+}
+
 /// Nothing in front of a view can know which sums it makes.
 #[test]
 fn attribute_sets_that_a_view_merges_saturate_together() {

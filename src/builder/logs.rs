@@ -5,7 +5,7 @@ use std::time::Duration;
 use opentelemetry_sdk::logs::{LogProcessor, LoggerProviderBuilder};
 use tracing_core::{Level, LevelFilter};
 
-use crate::provider::{BuilderHooks, Caught};
+use crate::provider::{BuilderHooks, PanicGuard};
 use crate::settings::{self, Compression, Destination, HeaderSource, Protocol, SignalConfig, TlsSettings};
 
 /// Settings of exported log records alone; given to the closure of [`Builder::logs`](crate::Builder::logs).
@@ -120,7 +120,7 @@ impl Logs {
     /// # }
     /// ```
     pub fn log_processor(mut self, processor: impl LogProcessor + 'static) -> Self {
-        self.hooks.push(move |builder| builder.with_log_processor(Caught(processor)));
+        self.hooks.push(move |builder| builder.with_log_processor(PanicGuard(processor)));
         self
     }
 }

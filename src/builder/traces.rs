@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use opentelemetry_sdk::trace::{IdGenerator, ShouldSample, SpanProcessor, TracerProviderBuilder};
 
-use crate::provider::{BuilderHooks, Caught, CustomSampler};
+use crate::provider::{BuilderHooks, CustomSampler, PanicGuard};
 use crate::settings::{
     self, Compression, Destination, HeaderSource, Protocol, SamplerSetting, SignalConfig, TlsSettings,
 };
@@ -144,7 +144,7 @@ impl Traces {
     /// # }
     /// ```
     pub fn span_processor(mut self, processor: impl SpanProcessor + 'static) -> Self {
-        self.hooks.push(move |builder| builder.with_span_processor(Caught(processor)));
+        self.hooks.push(move |builder| builder.with_span_processor(PanicGuard(processor)));
         self
     }
 
@@ -209,7 +209,7 @@ impl Traces {
     /// ```
     pub fn id_generator(mut self, generator: impl IdGenerator + 'static) -> Self {
         self.custom_ids = true;
-        self.hooks.push(move |builder| builder.with_id_generator(Caught(generator)));
+        self.hooks.push(move |builder| builder.with_id_generator(PanicGuard(generator)));
         self
     }
 }

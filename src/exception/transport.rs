@@ -2,9 +2,9 @@
 
 use std::error::Error;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::causes;
+use crate::catch_panic::catch_panic;
 
 /// Returns the kind of an error of hyper or h2: the reason of a reset stream, or the name of what went wrong. Errors that
 /// only carry another one have no kind of their own.
@@ -30,7 +30,7 @@ pub(super) fn transport_kind(error: &(dyn Error + 'static)) -> Option<String> {
 pub(super) fn connect_kind(error: &(dyn Error + 'static)) -> Option<String> {
     let reason = causes(error).find_map(|cause| system_kind(cause.downcast_ref()?));
     // Another type may have this name, and its `Display` may panic.
-    let is_dns = || catch_unwind(AssertUnwindSafe(|| error.to_string() == "dns error")).unwrap_or(false);
+    let is_dns = || catch_panic(|| error.to_string() == "dns error").unwrap_or(false);
     reason.or_else(|| is_dns().then(|| "DnsError".to_owned()))
 }
 

@@ -9,11 +9,11 @@
 //! end waits for such tasks.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::catch_panic::catch_panic;
 use crate::export::own_threads::become_background_thread;
 
 /// A task and the name under which it is reported.
@@ -96,7 +96,7 @@ pub(crate) fn spawn<W: FnOnce() + Send + 'static>(name: &str, work: W) -> Result
 
 /// Runs a task that got no thread. A panic ends the task alone, as it would have ended the thread.
 pub(crate) fn run_inline(work: impl FnOnce()) {
-    let _ = catch_unwind(AssertUnwindSafe(work));
+    catch_panic(work);
 }
 
 /// Reports the end of a task, also if it panics.

@@ -13,8 +13,6 @@
 //! created without a guard.
 
 mod builder_hooks;
-mod caught;
-mod flagged_span;
 mod ids;
 #[cfg_attr(
     not(any(feature = "grpc", feature = "http")),
@@ -23,6 +21,8 @@ mod ids;
 pub(crate) mod installed;
 mod log;
 mod metrics;
+mod panic_guard;
+mod random_flag;
 pub(crate) mod resource;
 mod sampler;
 mod shared_sampler;
@@ -30,14 +30,14 @@ mod trace;
 mod views;
 
 pub(crate) use builder_hooks::{BuilderHooks, View};
-pub(crate) use caught::Caught;
-pub(crate) use flagged_span::GlobalTracerProvider;
-#[cfg(any(feature = "grpc", feature = "http"))]
-pub(crate) use flagged_span::with_flagged_span;
 pub(crate) use ids::RandomIds;
 pub(crate) use log::logger_provider;
 pub use metrics::{TelemetryMeterProvider, duration_histogram};
 pub(crate) use metrics::{built_in, meter_provider};
+pub(crate) use panic_guard::PanicGuard;
+pub(crate) use random_flag::GlobalTracerProvider;
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub(crate) use random_flag::with_flagged_span;
 pub(crate) use sampler::{CustomSampler, SamplingShortcut};
 pub(crate) use shared_sampler::SharedSampler;
 pub(crate) use trace::tracer_provider;

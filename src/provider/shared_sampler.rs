@@ -11,7 +11,6 @@
 //! Between the first step and the last every span is decided by the one sampler that is current, which costs a call and
 //! nothing else.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,6 +20,7 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
 
 use super::sampler::{CustomSampler, SamplingShortcut, built_in};
+use crate::catch_panic::catch_panic;
 use crate::settings::SamplerSetting;
 
 /// The sampler of a provider. Clones share it.
@@ -165,8 +165,7 @@ impl ShouldSample for CurrentSampler {
         if self.is_built_in {
             return decide();
         }
-        // The panic hook has reported it.
-        catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|_| SamplingResult {
+        catch_panic(decide).unwrap_or_else(|| SamplingResult {
             decision: SamplingDecision::Drop,
             attributes: Vec::new(),
             trace_state: TraceState::default(),

@@ -6,6 +6,8 @@
 //! | a view of the user | the first that returns one |
 //! | none | the default aggregation and limit of the settings, if they differ from the SDK's |
 //!
+//! A view of the user that panics fits nothing.
+//!
 //! All of the user's views and the defaults are one view of the SDK, since the SDK would make a stream for each that
 //! fits.
 
@@ -15,6 +17,7 @@ use opentelemetry::Key;
 use opentelemetry_sdk::metrics::{Aggregation, Instrument, InstrumentKind, Stream, StreamBuilder};
 
 use super::builder_hooks::View;
+use crate::catch_panic::catch_panic;
 use crate::settings::{
     CardinalityLimits, HistogramAggregation, MetricSettings, ViewSelector, ViewSetting, ViewStream,
 };
@@ -38,7 +41,8 @@ pub(super) fn views(settings: &MetricSettings, user: Vec<View>) -> Vec<View> {
             if selectors.iter().any(|selector| fits(selector, instrument)) {
                 return None;
             }
-            user.iter().find_map(|view| view(instrument)).or_else(|| defaults.stream(instrument))
+            let chosen = user.iter().find_map(|view| catch_panic(|| view(instrument)).flatten());
+            chosen.or_else(|| defaults.stream(instrument))
         }));
     }
     views

@@ -7,7 +7,6 @@
 //! The event has the text, level, target and place of the record as fields, which the outputs take for their own; the
 //! key-values come back from the context as fields beside them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use log::kv::{Error, Key, Value as LogValue, VisitSource, VisitValue};
@@ -17,6 +16,7 @@ use tracing_core::dispatcher::{self, Dispatch};
 use tracing_log::LogTracer;
 
 use crate::bounded_text::{MAX_TEXT, beginning, to_text};
+use crate::catch_panic::catch_panic;
 use crate::exception::PANICKED;
 use crate::lines::context_fields::with_fields;
 use crate::trace_ids::may_touch_context;
@@ -59,7 +59,7 @@ impl Log for LogRecords {
         }
         let mut fields = Fields(Vec::new());
         // A source that fails or panics has passed some of its fields before.
-        let _ = catch_unwind(AssertUnwindSafe(|| record.key_values().visit(&mut fields)));
+        catch_panic(|| record.key_values().visit(&mut fields));
         let _attached = with_fields(fields.0).attach();
         self.0.log(record);
     }
@@ -78,8 +78,8 @@ struct Fields(Vec<KeyValue>);
 impl<'kvs> VisitSource<'kvs> for Fields {
     fn visit_pair(&mut self, key: Key<'kvs>, value: LogValue<'kvs>) -> Result<(), Error> {
         let mut field = FieldValue(None);
-        let visited = catch_unwind(AssertUnwindSafe(|| value.visit(&mut field)));
-        let value = if visited.is_err() { Some(PANICKED.into()) } else { field.0 };
+        let visited = catch_panic(|| value.visit(&mut field));
+        let value = if visited.is_none() { Some(PANICKED.into()) } else { field.0 };
         if let Some(value) = value {
             self.0.retain(|earlier| earlier.key.as_str() != key.as_str());
             self.0.push(KeyValue::new(key.as_str().to_owned(), value));

@@ -29,7 +29,6 @@
 //! blocks, and a probe of the descriptors.
 
 use std::net::IpAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -41,8 +40,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::outage_log::OutageLogs;
-use super::worker::{Command, PANIC_PAUSE, Worker, discard};
+use super::worker::{Command, PANIC_PAUSE, Worker};
 use super::workers::Workers;
+use crate::catch_panic::catch_panic;
 #[cfg(feature = "tls")]
 use crate::diagnostics::Field;
 use crate::diagnostics::{Diagnostics, FieldValue};
@@ -238,12 +238,7 @@ impl Station {
 /// Drops values that hold code of the user, such as a source of credentials: it may panic then, which must not reach the
 /// other workers.
 fn drop_caught<T>(value: T) {
-    let _ = caught(|| drop(value));
-}
-
-/// Runs `action`, and returns `None` if it panics. The panic hook has reported the panic by then.
-fn caught<T>(action: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(action)).map_err(discard).ok()
+    catch_panic(|| drop(value));
 }
 
 /// Checks that the certificates and keys of a route can be used together, before the thread starts.
@@ -290,9 +285,9 @@ fn run(plan: Plan, started: &SyncSender<std::io::Result<()>>, alive: SyncSender<
     let _ = started.send(Ok(()));
     loop {
         let work = join_all(stations.iter_mut().map(Station::run));
-        let has_ended = caught(|| runtime.block_on(work)).is_some();
+        let has_ended = catch_panic(|| runtime.block_on(work)).is_some();
         // A name that is still being resolved must not delay the exit.
-        let _ = caught(|| runtime.shutdown_background());
+        catch_panic(|| runtime.shutdown_background());
         if has_ended {
             break;
         }
@@ -302,7 +297,7 @@ fn run(plan: Plan, started: &SyncSender<std::io::Result<()>>, alive: SyncSender<
         let _inside = runtime.enter();
         let mut connections = Connections::new(diagnostics.clone()).without_color(no_color);
         for station in stations.iter_mut().flatten() {
-            let _ = caught(|| station.reconnect(&mut connections, &diagnostics));
+            catch_panic(|| station.reconnect(&mut connections, &diagnostics));
         }
     }
     drop_caught(stations);

@@ -46,6 +46,7 @@ use super::credentials::Credentials;
 use super::exchange::{RequestBody, exchange};
 use super::outcome::{Cause, Failure, Outcome};
 use super::{otlp_grpc, otlp_http};
+use crate::catch_panic::discard;
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::encode;
 use crate::settings::{ExportSettings, Protocol, Signal};
@@ -124,7 +125,8 @@ impl Destination {
     ) -> Outcome {
         let sending = AssertUnwindSafe(self.send_any(request, timeout, hedge_after, &is_unanswered));
         let sending = sending.catch_unwind();
-        sending.await.unwrap_or_else(|_| {
+        sending.await.unwrap_or_else(|panic| {
+            discard(panic);
             Outcome::Retry(Failure::new(Cause::Unexpected, "the request ended with a panic"))
         })
     }

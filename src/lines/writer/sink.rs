@@ -14,7 +14,6 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -24,6 +23,7 @@ use tracing_subscriber::fmt::MakeWriter as _;
 use super::buffer::count_lines;
 use super::file::LogFile;
 use super::output::LogDestination;
+use crate::catch_panic::catch_panic;
 use crate::settings::is_fifo;
 
 /// An open output.
@@ -79,11 +79,8 @@ impl Sink {
     /// ready, `patient` decides whether to try again.
     pub(super) fn write_lines(&mut self, lines: &[u8], patient: &mut dyn FnMut() -> bool) -> u64 {
         let mut rest = lines;
-        match catch_unwind(AssertUnwindSafe(|| self.write_all(&mut rest, patient))) {
-            Ok(Ok(())) => return 0,
-            Ok(Err(_)) => {}
-            // The hook has reported the panic. Dropping what it carries could panic again.
-            Err(payload) => std::mem::forget(payload),
+        if let Some(Ok(())) = catch_panic(|| self.write_all(&mut rest, patient)) {
+            return 0;
         }
         if let Some(OpenFile::Log(file)) = &mut self.file {
             file.after_failure();

@@ -38,7 +38,6 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,6 +47,7 @@ use opentelemetry::metrics::{AsyncInstrument, Callback};
 use opentelemetry::{Context, KeyValue};
 
 use super::attributes::unique;
+use crate::catch_panic::catch_panic;
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::own_threads::{ForkMutex, become_background_thread};
 
@@ -265,7 +265,7 @@ impl<T: Copy + Send + Sync + 'static> Observed<T> {
     fn call(&self, instrument: &dyn AsyncInstrument<T>) {
         let call = || self.callbacks.iter().for_each(|callback| callback(instrument));
         // The panic hook has reported where it happened.
-        if catch_unwind(AssertUnwindSafe(call)).is_err() && !self.has_panicked.swap(true, Ordering::Relaxed) {
+        if catch_panic(call).is_none() && !self.has_panicked.swap(true, Ordering::Relaxed) {
             self.diagnostics.warn(
                 "a callback of an observable instrument panicked: what it observes is not exported",
                 &[("instrument", FieldValue::Text(&self.name))],

@@ -4,7 +4,6 @@
 //! scraper waits for the answer; its values are cumulative, since Prometheus computes rates from totals; and each
 //! callback has one second, all of them five, since a scraper gives up after ten.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 
 use super::observer::Observer;
+use crate::catch_panic::catch_panic;
 use crate::export::OverflowReports;
 use crate::export::encode::{self, EncodedMetrics};
 use crate::settings::deadline_after;
@@ -59,7 +59,7 @@ impl PullReader {
             observer
                 .collect(CALLBACK_LIMIT, deadline_after(ALL_CALLBACKS_LIMIT), || manual.collect(&mut metrics))
         };
-        catch_unwind(AssertUnwindSafe(collect)).ok()?.ok()?;
+        catch_panic(collect)?.ok()?;
         let EncodedMetrics { request, overflowing, .. } = encode::metrics(&metrics, None);
         overflow.report(overflowing);
         Some(request)

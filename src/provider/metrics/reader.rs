@@ -22,7 +22,6 @@
 //! Each reader has one thread, `otel-metrics`. Handles send commands through a channel without a bound, which cannot
 //! grow: each sender waits for its answer. The thread ends at a shutdown, or when the last handle is dropped.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -36,6 +35,7 @@ use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Tempora
 
 use super::observer::Observer;
 use super::sums::Resets;
+use crate::catch_panic::catch_panic;
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::MetricQueue;
 use crate::export::own_threads::{Fork, become_background_thread};
@@ -277,17 +277,13 @@ impl Shared {
             self.queue.push(metrics);
             Ok(())
         };
-        let panicked = |payload| {
-            // Dropping what it carries could panic again.
-            std::mem::forget(payload);
-            Err(OTelSdkError::InternalFailure("the collection panicked".to_owned()))
-        };
-        let result = catch_unwind(AssertUnwindSafe(collect)).unwrap_or_else(panicked);
+        let panicked = || Err(OTelSdkError::InternalFailure("the collection panicked".to_owned()));
+        let result = catch_panic(collect).unwrap_or_else(panicked);
         if let Err(error) = &result
             && !self.has_failed.swap(true, Ordering::Relaxed)
         {
             let warn = || self.diagnostics.warn(COLLECTION_FAILED, &[("error", FieldValue::Text(error))]);
-            let _ = catch_unwind(AssertUnwindSafe(warn));
+            catch_panic(warn);
         }
         result
     }

@@ -1,12 +1,12 @@
 //! A configuration file that is in effect, with everything that is needed to read it again.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
 use super::changes::fixed_changes;
 use super::yaml::Node;
 use super::{ConfigDocument, ConfigFile, Resolved, read_bounded};
+use crate::catch_panic::catch_panic;
 use crate::error::InitError;
 use crate::settings::Settings;
 use crate::settings::builder_config::BuilderConfig;
@@ -82,7 +82,7 @@ impl LoadedFile {
     pub(crate) fn resolve(&self, content: io::Result<&[u8]>) -> Result<NewVersion, InitError> {
         let content = content.map_err(|error| self.file.unreadable(error))?;
         let resolve = || self.file.resolve(content, &self.config, self.change.as_deref());
-        let resolved = catch_unwind(AssertUnwindSafe(resolve)).unwrap_or_else(|_| Err(vec![self.panicked()]));
+        let resolved = catch_panic(resolve).unwrap_or_else(|| Err(vec![self.panicked()]));
         let Resolved { settings, errors, root, .. } = resolved.map_err(InitError::from_several)?;
         match InitError::from_all(errors) {
             Some(error) => Err(error),

@@ -18,7 +18,6 @@
 //! lock again; [`ReentrancyGuard`] keeps such events away from the span.
 
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -29,6 +28,7 @@ use opentelemetry_sdk::trace::Span as SdkSpan;
 use super::attributes::AttributeBuffer;
 use super::source::DirectSource;
 use super::status::SpanStatus;
+use crate::catch_panic::catch_panic;
 use crate::export::encode::{self, RecordedSpan, SpanFields, SpanItems, with_scratch};
 use crate::semconv::ERROR_TYPE;
 use crate::start_time::StartTime;
@@ -178,13 +178,12 @@ impl BridgeSpan {
             Recording::Sdk(span) => {
                 // The span's lock is held: what span processors log must not need it.
                 let _inside = ReentrancyGuard::enter();
-                // The panic hook reports it when a span processor panics.
-                let _ = catch_unwind(AssertUnwindSafe(|| {
+                catch_panic(|| {
                     if status != Status::Unset {
                         span.set_status(status);
                     }
                     span.end_with_timestamp(end);
-                }));
+                });
             }
             Recording::Ended => {}
         }

@@ -9,7 +9,6 @@
 //! | being started by user code (sampler, processor) | waits for at most [`MAX_START`] | gets the span around it: it is inside of that code |
 //! | started | gets it, without a lock | the same |
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use opentelemetry::Context as OtelContext;
 
 use super::SpanBridge;
 use super::state::{PendingSpan, SpanState, Stage, Started};
+use crate::catch_panic::catch_panic;
 use crate::subscriber::reentrancy::ReentrancyGuard;
 
 impl SpanBridge {
@@ -107,9 +107,7 @@ impl SpanBridge {
             let _inside = ReentrancyGuard::enter();
             self.source.start(&mut *pending, state)
         };
-        // The panic hook reports it when code of the user panics.
-        let started = catch_unwind(AssertUnwindSafe(start));
-        let started = started.unwrap_or_else(|_| Started::transparent(pending.parent.clone()));
+        let started = catch_panic(start).unwrap_or_else(|| Started::transparent(pending.parent.clone()));
         state.store(started)
     }
 }

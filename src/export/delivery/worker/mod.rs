@@ -40,7 +40,6 @@ mod tries;
 
 pub(super) use self::flushes::{FlushError, FlushReply};
 
-use std::any::Any;
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -57,6 +56,7 @@ use self::shutdown::{Shutdown, hedge_deadline};
 use self::tries::{Tries, TryLimit};
 use super::backoff::Backoff;
 use super::outage_log::OutageLog;
+use crate::catch_panic::discard;
 use crate::export::destination::{Cause, Destination, Failure};
 use crate::export::queue::{Batch, Consumer, Take};
 use crate::settings::Signal;
@@ -400,13 +400,6 @@ impl Drop for Worker {
         }
         self.flushes.fail("telemetry was shut down", |_| true);
     }
-}
-
-/// Discards the payload of a panic without dropping it: its destructor is code of the user, and could panic again.
-///
-/// The payload is leaked. That is a few bytes for each panic, and panics are followed by a pause.
-pub(super) fn discard(panic: Box<dyn Any + Send>) {
-    std::mem::forget(panic);
 }
 
 /// Requests of one signal in flight at once: more than one, so that a distant collector does not limit

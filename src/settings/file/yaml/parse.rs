@@ -17,13 +17,13 @@
 //! kept and each time that it is used.
 
 use std::collections::{HashMap, HashSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle as Style, Span, StrInput, Tag};
 
 use super::node::{Entry, Node, Position, Value};
 use super::scalar::{Scalar, ScalarStyle, Typed};
 use super::substitution::{EnvLookup, substitute};
+use crate::catch_panic::catch_panic;
 use crate::settings::file::report::{Path, Report};
 use crate::settings::secrets::shown;
 
@@ -50,12 +50,12 @@ pub(in crate::settings) fn parse(bytes: &[u8], env: EnvLookup<'_>, report: &mut 
         }
     };
     // A defect of the parser must not end the program.
-    let parsed = catch_unwind(AssertUnwindSafe(|| {
+    let parsed = catch_panic(|| {
         let mut builder = Builder::new(text, env);
         let root = builder.document();
         (root, builder.report)
-    }));
-    let Ok((root, found)) = parsed else {
+    });
+    let Some((root, found)) = parsed else {
         report.add(start, &Path::default(), "the file cannot be parsed as YAML".to_owned());
         return None;
     };
