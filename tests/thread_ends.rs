@@ -3,10 +3,12 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use telemetry_bootstrap::opentelemetry::trace::Tracer as _;
 use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::tracing::span::EnteredSpan;
 use telemetry_bootstrap::tracing::{Span, error, info_span};
-use telemetry_bootstrap::{LogFormat, init, record_error};
+use telemetry_bootstrap::tracing_subscriber::Registry;
+use telemetry_bootstrap::{LogFormat, LogOutput, TelemetryGuard, init, record_error};
 
 struct LogsAtTheEnd(RefCell<Option<Span>>);
 
@@ -48,4 +50,28 @@ fn records_of_an_ending_thread_arrive() {
     let mut names: Vec<_> = collector.spans().iter().map(|span| span.name().to_owned()).collect();
     names.sort();
     assert_eq!(names, ["entered first", "entered last", "first", "in between", "last"]);
+}
+
+thread_local! {
+    static GUARD: RefCell<Option<TelemetryGuard>> = const { RefCell::new(None) };
+}
+
+/// It is dropped after the OpenTelemetry context of the thread.
+#[test]
+fn a_guard_in_a_thread_local_value_delivers_when_its_thread_ends() {
+    let collector = Collector::start().unwrap();
+    let endpoint = collector.endpoint();
+    let thread = std::thread::spawn(move || {
+        GUARD.with(|kept| {
+            let output = |output: LogOutput| output.format(LogFormat::Off);
+            let builder = init().ignore_env().log_output(output).endpoint(endpoint);
+            let (_, guard) = builder.build_local::<Registry>().unwrap();
+            guard.tracer("test").in_span("work", |_| ());
+            guard.meter("test").u64_counter("counter").build().add(1, &[]);
+            kept.replace(Some(guard));
+        });
+    });
+    thread.join().unwrap();
+    assert_eq!(collector.received().spans_named("work").len(), 1);
+    assert_eq!(collector.received().value("counter", &[]), Some(1.0));
 }

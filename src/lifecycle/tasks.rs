@@ -99,6 +99,19 @@ pub(crate) fn run_inline(work: impl FnOnce()) {
     catch_panic(work);
 }
 
+/// Runs blocking work on a thread of its own, so that any executor can wait for it. If the system refuses a thread, the
+/// work runs here.
+///
+/// Returns `None` if the work panicked.
+pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let work = move || drop(sender.send(work()));
+    if let Err(work) = spawn("otel-shutdown", work) {
+        run_inline(work);
+    }
+    receiver.await.ok()
+}
+
 /// Reports the end of a task, also if it panics.
 struct DoneOnDrop(&'static str, Sender<&'static str>);
 

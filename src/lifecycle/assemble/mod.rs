@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `bridge` | the bridge from `tracing` spans to OpenTelemetry, of the kind that the user's additions need |
 //! | `filters` | the three filters, for lines, records and spans, with what is wrong with them |
+//! | `layer` | the parts of the layer for the subscriber |
 //! | `lines` | the output of log lines: format, writer, colours |
 //! | `pipelines` | a queue and a ledger for each destination of each signal |
 //! | `providers` | the SDK's providers, which feed the queues |
@@ -22,6 +23,7 @@
 
 mod bridge;
 mod filters;
+mod layer;
 mod lines;
 mod pipelines;
 #[cfg(feature = "prometheus")]
@@ -33,15 +35,14 @@ use opentelemetry::propagation::TextMapCompositePropagator;
 use tracing_core::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
 
-use self::bridge::{BridgeOptions, direct_source};
 #[cfg(feature = "config-file")]
 pub(crate) use self::filters::filter_warnings;
 pub(crate) use self::filters::mistakes_in_code;
+use self::layer::LayerPlan;
 pub(crate) use self::lines::LineOutput;
 pub(crate) use self::pipelines::{ExportTo, Pipelines};
 #[cfg(feature = "prometheus")]
 pub(crate) use self::prometheus::Prometheus;
-use self::records::RecordContext;
 use crate::diagnostics::Diagnostics;
 use crate::error::InitError;
 use crate::export::{Exporter, encode};
@@ -50,11 +51,10 @@ use crate::lifecycle::guard::Running;
 #[cfg(feature = "config-file")]
 use crate::lifecycle::reload::reloader;
 use crate::lifecycle::start_line::StartLine;
-use crate::lines::context_fields::BaggageKeys;
 use crate::propagation;
 use crate::provider::{SharedSampler, resource};
 use crate::settings::{Env, Settings};
-use crate::subscriber::{LayerParts, Marks};
+use crate::subscriber::LayerParts;
 
 /// Telemetry that runs and that no global refers to yet.
 pub(crate) struct Assembled<S> {
@@ -124,11 +124,7 @@ where
     let globals = globals(&settings, &mut additions, start_line, lines.writes_to_console, sampler.clone());
     #[cfg(feature = "config-file")]
     let reloader = reloader(additions.config_file.take(), &settings, &filters, &sampler, &diagnostics);
-    let bridge_options = settings.has_spans().then(|| BridgeOptions::new(&additions, sampler.clone()));
-    let has_log_processors = !additions.log_processors.is_empty();
-    let context = record_context(&settings, &mut additions);
-    let marks = Marks { exceptions: settings.exception_signal, redaction: context.redaction.clone() };
-    let direct = direct_source(&settings, &pipelines);
+    let layer = LayerPlan::new(&settings, &mut additions, &pipelines, &sampler);
     let providers = providers::providers(
         &settings,
         additions,
@@ -140,19 +136,8 @@ where
     )?;
     #[cfg(feature = "prometheus")]
     let prometheus = Prometheus::start(&settings, &providers.meter, &diagnostics)?;
-    let has_span_fields = context.has_span_fields;
-    let level = filters.record_level.clone();
-    let records = records::records(&settings, &pipelines, &providers, has_log_processors, context, level);
     settings.warnings.iter().for_each(|warning| diagnostics.warn(warning, &[]));
-    let (spans, bridge) =
-        bridge_options.map_or((None, None), |options| options.bridge(&providers.tracer, direct, &filters));
-    let layer = LayerParts {
-        lines: lines.format.map(|format| (format, filters.lines.clone())),
-        has_span_fields_in_records: has_span_fields && records.is_some(),
-        records: records.map(|records| (records, filters.records.clone())),
-        spans,
-        marks,
-    };
+    let (layer, bridge) = layer.parts(&settings, lines.format, &pipelines, &providers, &filters);
     let running = Running {
         providers,
         exporter,
@@ -204,16 +189,5 @@ fn globals(
         sampler,
         start_line,
         writes_to_console,
-    }
-}
-
-/// What lines and records take from outside of an event: redaction, baggage, fields of spans.
-fn record_context(settings: &Settings, additions: &mut Additions) -> RecordContext {
-    let value_length = settings.logs.limits.value_length;
-    RecordContext {
-        redaction: additions.redaction.clone(),
-        baggage: BaggageKeys::new(std::mem::take(&mut additions.baggage_keys)),
-        has_span_fields: settings.logs.span_fields,
-        value_length,
     }
 }

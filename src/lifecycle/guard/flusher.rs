@@ -58,8 +58,10 @@ struct FlushState {
     /// Calls that the flush under way answers.
     under_way: Vec<Call>,
     is_running: bool,
-    /// A flush was requested whose metrics are not collected yet.
+    /// The last flush that was requested has not collected its metrics yet.
     is_collecting: bool,
+    /// Flushes that have begun. User code can hold a collection up until a later flush is under way.
+    begun: u64,
     /// A thread serves the calls.
     is_served: bool,
 }
@@ -203,7 +205,8 @@ impl Shared {
     fn flush(self: &Arc<Self>, limits: Limits) -> Result<(), ExportError> {
         let deadline = limits.longest;
         let left = || left_until(deadline);
-        let collected = Collected(Arc::clone(self));
+        // The next flush begins after this one has ended.
+        let collected = Collected { flush: self.lock().begun, shared: Arc::clone(self) };
         let mut flushing = BackgroundTasks::start(self.providers.flush_tasks(collected));
         let share = user_code_share(left_until(limits.shortest));
         let collected = flushing.wait_until(Instant::now() + share).is_empty();
@@ -238,6 +241,7 @@ impl FlushState {
     fn begin(&mut self) -> Limits {
         self.under_way = std::mem::take(&mut self.waiting);
         (self.is_running, self.is_collecting) = (true, true);
+        self.begun += 1;
         let now = Instant::now();
         let deadlines = || self.under_way.iter().map(|call| call.deadline);
         Limits { shortest: deadlines().min().unwrap_or(now), longest: deadlines().max().unwrap_or(now) }
@@ -301,12 +305,19 @@ impl Drop for FlushUnderWay {
 }
 
 /// Reports that the metrics of a flush are collected, when it is dropped.
-pub(super) struct Collected(Arc<Shared>);
+pub(super) struct Collected {
+    shared: Arc<Shared>,
+    flush: u64,
+}
 
 impl Drop for Collected {
     fn drop(&mut self) {
-        self.0.lock().is_collecting = false;
-        self.0.changed.notify_all();
+        let mut state = self.shared.lock();
+        if state.begun == self.flush {
+            state.is_collecting = false;
+        }
+        drop(state);
+        self.shared.changed.notify_all();
     }
 }
 

@@ -1,17 +1,12 @@
 //! The guard, which owns the providers and everything behind them, and shuts them down.
 
 mod flusher;
+mod handles;
 mod providers;
 mod running;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, Instant};
-
-use opentelemetry::metrics::{Meter, MeterProvider};
-use opentelemetry::trace::TracerProvider;
-use opentelemetry_sdk::logs::SdkLoggerProvider;
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
 pub(crate) use self::flusher::Flusher;
 pub(crate) use self::providers::Providers;
@@ -21,13 +16,10 @@ use super::shutdown_error::ShutdownError;
 use crate::export::ExportError;
 use crate::export::ExportStats;
 use crate::export::own_threads::Fork;
-#[cfg(feature = "prometheus")]
-use crate::export::prometheus::PrometheusHandler;
 #[cfg(feature = "config-file")]
 use crate::lifecycle::reload::{ReloadError, ReloadSummary, Watcher};
-use crate::lifecycle::tasks;
+use crate::lifecycle::tasks::off_thread;
 use crate::lines::writer::NonBlockingWriter;
-use crate::provider::TelemetryMeterProvider;
 use crate::subscriber::FilterError;
 
 /// The owner of telemetry: while it lives, spans, metrics and logs are recorded and exported.
@@ -119,85 +111,6 @@ impl TelemetryGuard {
 
     pub(crate) fn running(&self) -> &Running {
         &self.running
-    }
-
-    /// Returns the tracer provider, for libraries that take one.
-    ///
-    /// ```
-    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
-    /// let provider = telemetry.tracer_provider().clone();
-    /// # Ok::<(), telemetry_bootstrap::InitError>(())
-    /// ```
-    #[must_use]
-    pub fn tracer_provider(&self) -> &SdkTracerProvider {
-        &self.running.providers.tracer
-    }
-
-    /// Returns the meter provider, for libraries that take one.
-    ///
-    /// ```
-    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
-    /// let provider = telemetry.meter_provider().clone();
-    /// # Ok::<(), telemetry_bootstrap::InitError>(())
-    /// ```
-    #[must_use]
-    pub fn meter_provider(&self) -> &TelemetryMeterProvider {
-        &self.running.providers.meter
-    }
-
-    /// Returns what answers scrapes of Prometheus, to mount it in a server of the program. `None` if the exporter is off.
-    ///
-    /// ```
-    /// # let (_, telemetry) = telemetry_bootstrap::init().ignore_env().build_local::<tracing_subscriber::Registry>()?;
-    /// assert!(telemetry.prometheus().is_none());
-    /// # Ok::<(), telemetry_bootstrap::InitError>(())
-    /// ```
-    #[cfg(feature = "prometheus")]
-    #[must_use]
-    pub fn prometheus(&self) -> Option<PrometheusHandler> {
-        Some(self.running.prometheus.as_ref()?.handler.clone())
-    }
-
-    /// Returns the logger provider, for bridges from other logging libraries.
-    ///
-    /// ```
-    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
-    /// let provider = telemetry.logger_provider().clone();
-    /// # Ok::<(), telemetry_bootstrap::InitError>(())
-    /// ```
-    #[must_use]
-    pub fn logger_provider(&self) -> &SdkLoggerProvider {
-        &self.running.providers.logger
-    }
-
-    /// Returns a tracer whose instrumentation scope has this name, by convention that of the crate or module.
-    ///
-    /// It is the SDK's, which sets the *random* flag (W3C Trace Context, level 2) on no root. Roots of
-    /// `opentelemetry::global::tracer`, of `tracing` and of calls have it.
-    ///
-    /// ```
-    /// use telemetry_bootstrap::opentelemetry::trace::Tracer as _;
-    ///
-    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
-    /// telemetry.tracer("shop").in_span("checkout", |_context| { /* work */ });
-    /// # Ok::<(), telemetry_bootstrap::InitError>(())
-    /// ```
-    #[must_use]
-    pub fn tracer(&self, scope: impl Into<Cow<'static, str>>) -> SdkTracer {
-        self.running.providers.tracer.tracer(scope)
-    }
-
-    /// Returns a meter whose instrumentation scope has this name, by convention that of the crate or module.
-    ///
-    /// ```
-    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
-    /// let orders = telemetry.meter("shop").u64_counter("shop.orders").with_unit("{order}").build();
-    /// orders.add(1, &[]);
-    /// # Ok::<(), telemetry_bootstrap::InitError>(())
-    /// ```
-    #[must_use]
-    pub fn meter(&self, scope: &'static str) -> Meter {
-        self.running.providers.meter.meter(scope)
     }
 
     /// Collects the metrics and exports everything that was recorded before, within `timeout` for all signals together.
@@ -374,6 +287,7 @@ impl TelemetryGuard {
 
     fn end(&mut self) -> Result<ExportStats, ShutdownError> {
         if self.fork.is_child() {
+            self.leak();
             // What is pending here is a copy, which the parent delivers.
             return Ok(ExportStats::default());
         }
@@ -383,6 +297,16 @@ impl TelemetryGuard {
             self.running.end(&self.flusher);
         }
         outcome(self.running.stats())
+    }
+
+    /// Keeps what threads of the parent are connected to: to drop it could wait for a lock that one of them held at the
+    /// fork.
+    fn leak(&mut self) {
+        std::mem::forget(self.flusher.clone());
+        #[cfg(feature = "prometheus")]
+        std::mem::forget(self.running.prometheus.take());
+        #[cfg(feature = "config-file")]
+        std::mem::forget((self.watcher.take(), self.running.reloader.take()));
     }
 }
 
@@ -408,19 +332,6 @@ fn left_until(deadline: Instant) -> Duration {
 
 fn outcome(stats: ExportStats) -> Result<ExportStats, ShutdownError> {
     if stats.lost() == 0 { Ok(stats) } else { Err(ShutdownError::Lost(Box::new(stats))) }
-}
-
-/// Runs blocking work on a thread of its own, so that any executor can wait for it. If the system refuses a thread, the
-/// work runs here.
-///
-/// Returns `None` if the work panicked.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    let work = move || drop(sender.send(work()));
-    if let Err(work) = tasks::spawn("otel-shutdown", work) {
-        tasks::run_inline(work);
-    }
-    receiver.await.ok()
 }
 
 /// The share of a time limit that processors, readers and callbacks of the user may take, so that one that hangs does

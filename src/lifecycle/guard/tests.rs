@@ -4,6 +4,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use opentelemetry::Context;
 use opentelemetry::trace::{Span as _, Tracer as _};
 use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::metrics::{PeriodicReader, Temporality};
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use tracing_subscriber::Registry;
 
@@ -41,6 +44,62 @@ fn a_span_that_ends_during_the_shutdown_is_counted() {
     go_on.send(()).unwrap();
     let delivery = shutdown.join().unwrap().unwrap();
     assert_eq!((delivery.traces.accepted, delivery.traces.delivered), (1, 1));
+}
+
+/// A collection that user code holds up is given up by its flush, and may end during the next one.
+#[test]
+fn a_late_collection_of_one_flush_is_not_taken_for_that_of_the_next() {
+    let (begin, has_begun) = channel();
+    let (go_on, wait) = channel();
+    let guard = guard(|builder| {
+        let reader = PeriodicReader::builder(Held { begin, wait: Mutex::new(wait) }).build();
+        builder.metrics(|metrics| metrics.reader(reader))
+    });
+    guard.meter("test").u64_counter("counter").build().add(1, &[]);
+    let (sender, ended) = channel();
+    let flush = |seconds| {
+        let sender = sender.clone();
+        guard.flusher().flush_with(Duration::from_secs(seconds), move |_| sender.send(()).unwrap());
+    };
+    flush(1);
+    has_begun.recv().unwrap();
+    flush(60);
+    ended.recv().unwrap();
+    // The first collection ends, and the second one begins.
+    go_on.send(()).unwrap();
+    has_begun.recv().unwrap();
+    let begin = Instant::now();
+    guard.flusher().wait_until_collected(begin + Duration::from_millis(200));
+    assert!(begin.elapsed() >= Duration::from_millis(200));
+    drop(go_on);
+    ended.recv().unwrap();
+}
+
+/// An exporter that waits in each export.
+#[derive(Debug)]
+struct Held {
+    begin: Sender<()>,
+    wait: Mutex<Receiver<()>>,
+}
+
+impl PushMetricExporter for Held {
+    async fn export(&self, _: &ResourceMetrics) -> OTelSdkResult {
+        let _ = self.begin.send(());
+        let _ = self.wait.lock().unwrap().recv();
+        Ok(())
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn temporality(&self) -> Temporality {
+        Temporality::Cumulative
+    }
 }
 
 /// Takes its time when it is asked to deliver for the last time.

@@ -1,0 +1,85 @@
+//! The parts of the layer for the subscriber: lines, records, spans, and what marks spans.
+//!
+//! What depends on the user's additions is read before the providers take these.
+
+use std::sync::Arc;
+
+use tracing_core::Subscriber;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::bridge::{BridgeOptions, direct_source};
+use super::pipelines::Pipelines;
+use super::records::{self, RecordContext};
+use crate::lifecycle::Additions;
+use crate::lifecycle::guard::Providers;
+use crate::lines::context_fields::BaggageKeys;
+use crate::provider::SharedSampler;
+use crate::settings::Settings;
+use crate::subscriber::{DirectSource, Filters, LayerParts, Lines, Marks, SpanBridge};
+
+/// What the layer takes from settings and additions.
+pub(super) struct LayerPlan {
+    /// `None` if no spans are recorded.
+    bridge: Option<BridgeOptions>,
+    direct: DirectSource,
+    context: RecordContext,
+    has_log_processors: bool,
+    marks: Marks,
+}
+
+impl LayerPlan {
+    pub(super) fn new(
+        settings: &Settings,
+        additions: &mut Additions,
+        pipelines: &Pipelines,
+        sampler: &SharedSampler,
+    ) -> Self {
+        let context = record_context(settings, additions);
+        Self {
+            bridge: settings.has_spans().then(|| BridgeOptions::new(additions, sampler.clone())),
+            direct: direct_source(settings, pipelines),
+            has_log_processors: !additions.log_processors.is_empty(),
+            marks: Marks { exceptions: settings.exception_signal, redaction: context.redaction.clone() },
+            context,
+        }
+    }
+
+    /// Returns the parts, and the bridge once more for the guard.
+    pub(super) fn parts<S>(
+        self,
+        settings: &Settings,
+        lines: Option<Lines>,
+        pipelines: &Pipelines,
+        providers: &Providers,
+        filters: &Filters,
+    ) -> (LayerParts<S>, Option<Arc<SpanBridge>>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let Self { bridge, direct, context, has_log_processors, marks } = self;
+        let has_span_fields = context.has_span_fields;
+        let level = filters.record_level.clone();
+        let records = records::records(settings, pipelines, providers, has_log_processors, context, level);
+        let bridge = bridge.map(|options| options.bridge(&providers.tracer, direct, filters));
+        let (spans, bridge) = bridge.unwrap_or_default();
+        let parts = LayerParts {
+            lines: lines.map(|format| (format, filters.lines.clone())),
+            has_span_fields_in_records: has_span_fields && records.is_some(),
+            records: records.map(|records| (records, filters.records.clone())),
+            spans,
+            marks,
+        };
+        (parts, bridge)
+    }
+}
+
+/// What lines and records take from outside of an event: redaction, baggage, fields of spans.
+fn record_context(settings: &Settings, additions: &mut Additions) -> RecordContext {
+    let value_length = settings.logs.limits.value_length;
+    RecordContext {
+        redaction: additions.redaction.clone(),
+        baggage: BaggageKeys::new(std::mem::take(&mut additions.baggage_keys)),
+        has_span_fields: settings.logs.span_fields,
+        value_length,
+    }
+}

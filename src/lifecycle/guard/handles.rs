@@ -1,0 +1,94 @@
+//! What the guard hands out: providers, tracers and meters.
+
+use std::borrow::Cow;
+
+use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+
+use super::TelemetryGuard;
+#[cfg(feature = "prometheus")]
+use crate::export::prometheus::PrometheusHandler;
+use crate::provider::TelemetryMeterProvider;
+
+impl TelemetryGuard {
+    /// Returns the tracer provider, for libraries that take one.
+    ///
+    /// ```
+    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+    /// let provider = telemetry.tracer_provider().clone();
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
+    #[must_use]
+    pub fn tracer_provider(&self) -> &SdkTracerProvider {
+        &self.running.providers.tracer
+    }
+
+    /// Returns the meter provider, for libraries that take one.
+    ///
+    /// ```
+    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+    /// let provider = telemetry.meter_provider().clone();
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
+    #[must_use]
+    pub fn meter_provider(&self) -> &TelemetryMeterProvider {
+        &self.running.providers.meter
+    }
+
+    /// Returns what answers scrapes of Prometheus, to mount it in a server of the program. `None` if the exporter is off.
+    ///
+    /// ```
+    /// # let (_, telemetry) = telemetry_bootstrap::init().ignore_env().build_local::<tracing_subscriber::Registry>()?;
+    /// assert!(telemetry.prometheus().is_none());
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
+    #[cfg(feature = "prometheus")]
+    #[must_use]
+    pub fn prometheus(&self) -> Option<PrometheusHandler> {
+        Some(self.running.prometheus.as_ref()?.handler.clone())
+    }
+
+    /// Returns the logger provider, for bridges from other logging libraries.
+    ///
+    /// ```
+    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+    /// let provider = telemetry.logger_provider().clone();
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
+    #[must_use]
+    pub fn logger_provider(&self) -> &SdkLoggerProvider {
+        &self.running.providers.logger
+    }
+
+    /// Returns a tracer whose instrumentation scope has this name, by convention that of the crate or module.
+    ///
+    /// It is the SDK's, which sets the *random* flag (W3C Trace Context, level 2) on no root. Roots of
+    /// `opentelemetry::global::tracer`, of `tracing` and of calls have it.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::opentelemetry::trace::Tracer as _;
+    ///
+    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+    /// telemetry.tracer("shop").in_span("checkout", |_context| { /* work */ });
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
+    #[must_use]
+    pub fn tracer(&self, scope: impl Into<Cow<'static, str>>) -> SdkTracer {
+        self.running.providers.tracer.tracer(scope)
+    }
+
+    /// Returns a meter whose instrumentation scope has this name, by convention that of the crate or module.
+    ///
+    /// ```
+    /// # let (_, telemetry) = telemetry_bootstrap::init().build_local::<tracing_subscriber::Registry>()?;
+    /// let orders = telemetry.meter("shop").u64_counter("shop.orders").with_unit("{order}").build();
+    /// orders.add(1, &[]);
+    /// # Ok::<(), telemetry_bootstrap::InitError>(())
+    /// ```
+    #[must_use]
+    pub fn meter(&self, scope: &'static str) -> Meter {
+        self.running.providers.meter.meter(scope)
+    }
+}
