@@ -192,3 +192,41 @@ fn child_with_a_layer_that_panics() {
     // Its lock is poisoned, and the registry uses its place again.
     tracing::info_span!("after", field = 2).in_scope(|| tracing::info!("inside"));
 }
+
+/// A panic in a hook aborts at once, and a hook may end the process itself: what is pending is delivered before.
+#[test]
+fn a_hook_that_ends_the_process_is_called_after_everything_is_delivered() {
+    for child in ["child_with_a_hook_that_panics", "child_with_a_hook_that_exits"] {
+        let collector = Collector::start().unwrap();
+        let output = run(child, &collector);
+        assert!(!output.status.success(), "{output:?}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains("thread 'worker' panicked: boom"), "{child}: {stderr}");
+        let received = collector.received();
+        assert_eq!(received.spans_named("before").len(), 1, "{child}");
+        assert_eq!(received.log("thread 'worker' panicked: boom").severity(), "ERROR", "{child}");
+    }
+}
+
+#[test]
+#[ignore = "a child of another test"]
+fn child_with_a_hook_that_panics() {
+    std::panic::set_hook(Box::new(|_| panic!("in the hook")));
+    panic_after_a_span();
+}
+
+#[test]
+#[ignore = "a child of another test"]
+#[expect(clippy::exit, reason = "what hooks do")]
+fn child_with_a_hook_that_exits() {
+    std::panic::set_hook(Box::new(|_| std::process::exit(3)));
+    panic_after_a_span();
+}
+
+/// With a reader of metrics and a queue that would wait for more.
+fn panic_after_a_span() {
+    let _telemetry = telemetry_bootstrap::init().service_name("child").build().unwrap();
+    tracing::info_span!("before").in_scope(|| {});
+    let worker = std::thread::Builder::new().name("worker".to_owned()).spawn(|| panic!("boom")).unwrap();
+    drop(worker.join());
+}

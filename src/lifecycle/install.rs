@@ -191,10 +191,8 @@ fn panic_hook(guard: &TelemetryGuard, writes_to_console: bool) -> PanicHook {
                 lines.flush(PANIC_LINES_TIMEOUT);
             }
         }),
-        flush_telemetry: {
-            let timeout = guard.running().shutdown_timeout;
-            Box::new(move || drop(flusher.flush(timeout)))
-        },
+        flush_telemetry: Box::new(move |timeout| drop(flusher.flush(timeout))),
+        abort_timeout: guard.running().shutdown_timeout,
     }
 }
 

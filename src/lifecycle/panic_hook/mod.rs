@@ -5,12 +5,15 @@
 //! lock held, or is the I/O thread, the panic becomes a line only, past `tracing`. The hook takes no lock of ours that
 //! could be held around code of the user.
 //!
-//! **A hook that was set before** is called after the line is written. The standard library's own hook is not, if log
-//! lines go to standard error or standard output: its text would repeat the line, and break JSON on standard error.
+//! **Then lines are flushed**, and telemetry as well if the process may end here:
 //!
-//! **Then lines are flushed**, and telemetry as well if a panic aborts the process: nothing will run after that. Where
-//! panics unwind, one aborts that leaves a destructor during another one, or a function that cannot unwind; the standard
-//! library reports it with one more panic, by whose message it is recognised.
+//! - A panic aborts the process. Where panics unwind, one aborts that leaves a destructor during another one, or a function
+//!   that cannot unwind; the standard library reports it with one more panic, by whose message it is recognised.
+//! - The program has set a hook before, which may exit, or panic itself, and that aborts the process at once. Such a flush
+//!   takes half a second at most, and one in ten seconds: a server that catches panics goes on.
+//!
+//! **A hook that was set before** is called last. The standard library's own hook is not, if log lines go to standard error
+//! or standard output: its text would repeat the line, and break JSON on standard error.
 //!
 //! | where the panic happens | reported through |
 //! |---|---|
@@ -26,13 +29,15 @@
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::Cell;
 use std::panic::{Location, PanicHookInfo};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use tracing_core::dispatcher;
 use tracing_core::subscriber::NoSubscriber;
 
 use crate::bounded_text::{MAX_TEXT, beginning};
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
-use crate::export::own_threads::on_io_thread;
+use crate::export::own_threads::{on_background_thread, on_io_thread};
 use crate::semconv::PANIC_TARGET;
 use crate::subscriber::reentrancy::ReentrancyGuard;
 
@@ -43,8 +48,10 @@ pub(crate) struct PanicHook {
     pub(crate) previous: PreviousHook,
     /// Flushes the line writer, within a bound.
     pub(crate) flush_lines: Box<dyn Fn() + Send + Sync>,
-    /// Delivers telemetry, within a bound. Called only before the process aborts, and not on the I/O thread.
-    pub(crate) flush_telemetry: Box<dyn Fn() + Send + Sync>,
+    /// Delivers telemetry within a limit. Called only where the process may end, and not on threads of ours.
+    pub(crate) flush_telemetry: Box<dyn Fn(Duration) + Send + Sync>,
+    /// How long delivery may take before the process aborts.
+    pub(crate) abort_timeout: Duration,
 }
 
 /// Whether the previous hook is called after the panic was reported.
@@ -66,21 +73,40 @@ pub(crate) fn install(hook: PanicHook) {
     let default = std::panic::take_hook();
     let is_default = std::ptr::eq(&raw const *previous, &raw const *default);
     let calls_previous = hook.previous == PreviousHook::Call || !is_default;
+    let last_flush = Mutex::new(None);
     std::panic::set_hook(Box::new(move |info| {
         // A panic in the hook itself, on this thread: it is not reported.
         if IN_HOOK.replace(true) {
             return;
         }
         Panic::new(info).report(&hook.diagnostics);
-        if calls_previous {
-            previous(info);
-        }
         (hook.flush_lines)();
         if (cfg!(panic = "abort") || aborts(info)) && !on_io_thread() {
-            (hook.flush_telemetry)();
+            (hook.flush_telemetry)(hook.abort_timeout);
+        } else if !is_default && is_code_of_the_program() && is_due(&last_flush) {
+            (hook.flush_telemetry)(hook.abort_timeout.min(MAX_FLUSH));
+        }
+        if calls_previous {
+            previous(info);
+            (hook.flush_lines)();
         }
         IN_HOOK.set(false);
     }));
+}
+
+/// Returns `false` on threads of ours and inside of our own code, where a flush could wait for what this thread does.
+fn is_code_of_the_program() -> bool {
+    !on_io_thread() && !on_background_thread() && !ReentrancyGuard::is_held()
+}
+
+/// Returns `true` if the last flush was long ago, and none is under way.
+fn is_due(last: &Mutex<Option<Instant>>) -> bool {
+    let Ok(mut last) = last.try_lock() else { return false };
+    let is_due = last.is_none_or(|last| last.elapsed() >= FLUSH_INTERVAL);
+    if is_due {
+        *last = Some(Instant::now());
+    }
+    is_due
 }
 
 /// Returns `true` for a panic of the standard library after which it aborts the process.
@@ -164,6 +190,11 @@ impl Panic {
 fn is_recorded() -> bool {
     dispatcher::get_default(|current| !current.is::<NoSubscriber>())
 }
+
+/// How long telemetry is flushed before a hook of the program.
+const MAX_FLUSH: Duration = Duration::from_millis(500);
+/// From one such flush to the next.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
 
 thread_local! {
     static IN_HOOK: Cell<bool> = const { Cell::new(false) };

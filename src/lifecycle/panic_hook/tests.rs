@@ -39,7 +39,8 @@ fn install_printing(previous: PreviousHook) -> Written {
         diagnostics,
         previous,
         flush_lines: Box::new(|| println!("lines flushed")),
-        flush_telemetry: Box::new(|| println!("telemetry flushed")),
+        flush_telemetry: Box::new(|_| println!("telemetry flushed")),
+        abort_timeout: Duration::from_secs(1),
     });
     let written = Written::default();
     let parts = LayerParts {
@@ -150,7 +151,8 @@ fn child_panics_in_a_span() {
         diagnostics: Diagnostics::default(),
         previous: PreviousHook::CallUnlessDefault,
         flush_lines: Box::new(|| {}),
-        flush_telemetry: Box::new(|| {}),
+        flush_telemetry: Box::new(|_| {}),
+        abort_timeout: Duration::from_secs(1),
     });
     let (sender, receiver) = std::sync::mpsc::channel();
     panicked(move || {
