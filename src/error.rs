@@ -133,8 +133,9 @@ fn lines(mistakes: &[ConfigMistake]) -> String {
     mistakes.iter().map(|mistake| format!("\n  {mistake}")).collect()
 }
 
+/// Each with its causes: the list has no source of its own.
 fn list(errors: &[InitError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    errors.iter().map(|error| format!("{error:?}")).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -157,7 +158,13 @@ mod tests {
             format!("{:?}", invalid("tls", Some(cause.into()))),
             "invalid tls \"x\" (set by .tls()): cannot be read: no such file"
         );
-        let several = InitError::from_all(vec![invalid("tls", None), invalid("endpoint", None)]).unwrap();
-        assert!(format!("{several:?}").starts_with("2 settings are invalid: invalid tls"), "{several:?}");
+        let cause = io::Error::other("no such file");
+        let several =
+            InitError::from_all(vec![invalid("tls", Some(cause.into())), invalid("endpoint", None)]);
+        assert_eq!(
+            format!("{:?}", several.unwrap()),
+            "2 settings are invalid: invalid tls \"x\" (set by .tls()): cannot be read: no such file; \
+             invalid endpoint \"x\" (set by .endpoint()): cannot be read"
+        );
     }
 }
