@@ -27,7 +27,7 @@ const CHILDREN: [&str; 6] = [
     "child_with_that_bridge_beside_a_layer_that_filters",
 ];
 const ROUNDS: usize = 100;
-const SPANS: usize = 6 * ROUNDS;
+const SPANS: usize = 7 * ROUNDS;
 
 /// The lines of a child, and how many of its spans and records arrived.
 fn run(child: &str, env: &[(&str, &str)]) -> (Vec<Value>, usize, usize) {
@@ -124,6 +124,9 @@ fn work(telemetry: TelemetryGuard) {
         tracing::info_span!("after leaving").in_scope(|| tracing::info!("inside"));
         is_dropped_while_it_awaits();
         tracing::info_span!("after drop").in_scope(|| tracing::info!("inside"));
+        // As `axum-tracing-opentelemetry` creates them, and as others do.
+        let request = || tracing::trace_span!(target: "otel::tracing", "after a request");
+        tracing::trace_span!("after all").in_scope(request).in_scope(|| tracing::info!("inside"));
     }
     let _ = telemetry.shutdown();
 }

@@ -95,8 +95,9 @@ impl Builder {
     /// Directives that decide which `tracing` spans become OpenTelemetry spans, in the syntax of `RUST_LOG`. They are
     /// separate from the log filter: `RUST_LOG=warn` must not end the traces.
     ///
-    /// Overridden by `OTEL_RUST_SPAN_FILTER`. Default: `info`, which has the spans of `#[instrument]` and leaves out the
-    /// DEBUG and TRACE spans of HTTP and gRPC libraries.
+    /// Overridden by `OTEL_RUST_SPAN_FILTER`. Default: `info,otel::tracing=trace`, which has the spans of
+    /// `#[instrument]`, and those of `axum-tracing-opentelemetry` and its companions, and leaves out the DEBUG and TRACE
+    /// spans of HTTP and gRPC libraries.
     ///
     /// ```
     /// # let _ =

@@ -39,6 +39,9 @@ settings! {
     SPAN_FILTER: String = "span_filter", ["OTEL_RUST_SPAN_FILTER"], TEXT, String::new();
 }
 
+/// The target is that of `axum-tracing-opentelemetry` and its companions, whose spans have the level TRACE.
+pub(crate) const DEFAULT_SPAN_FILTER: &str = "info,otel::tracing=trace";
+
 impl Resolver<'_> {
     /// Resolves the settings of traces.
     pub(super) fn traces(&mut self, config: &BuilderConfig) -> TraceSettings {

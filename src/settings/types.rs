@@ -35,6 +35,16 @@ impl Directives {
     pub(crate) fn is_strict(&self) -> bool {
         self.origin.starts_with('.') || self.origin.starts_with("line ")
     }
+
+    /// Returns `true` unless a source of settings has them.
+    pub(crate) fn is_default(&self) -> bool {
+        self.origin == "default"
+    }
+
+    /// Replaces the default.
+    pub(in crate::settings) fn or_default(self, text: &str) -> Self {
+        if self.is_default() { Self { text: text.to_owned(), ..self } } else { self }
+    }
 }
 
 /// The protocol in which telemetry is sent.

@@ -233,9 +233,11 @@ impl FilterHandle {
         self.shared.filter.load().enabled(metadata, ctx)
     }
 
-    /// Returns the filter's interest in a callsite, which `tracing` caches.
+    /// Returns the filter's interest in a callsite, which `tracing` caches. Another layer, or a directive for one target,
+    /// can make `tracing` ask about levels beyond the ceiling: they are settled here.
     pub(crate) fn interest(&self, metadata: &'static Metadata<'static>) -> Interest {
-        self.shared.filter.load().interest(metadata)
+        let filter = self.shared.filter.load();
+        if *metadata.level() > filter.ceiling() { Interest::never() } else { filter.interest(metadata) }
     }
 
     /// Returns the most verbose level that can pass.

@@ -44,8 +44,11 @@ fn defaults_apply_where_nothing_is_configured() {
     assert_eq!(settings.metrics.temporality, Temporality::Cumulative);
     assert_eq!(settings.metrics.histograms, HistogramAggregation::ExplicitBuckets);
     assert_eq!(settings.lines.format, LogFormat::Auto);
-    for filter in [&settings.lines.filter, &settings.logs.filter, &settings.span_filter] {
-        assert_eq!(*filter, Directives { text: "info".into(), origin: "default".into() });
+    let spans = "info,otel::tracing=trace";
+    for (filter, text) in
+        [(&settings.lines.filter, "info"), (&settings.logs.filter, "info"), (&settings.span_filter, spans)]
+    {
+        assert_eq!(*filter, Directives { text: text.into(), origin: "default".into() });
     }
     assert_eq!(settings.shutdown_timeout, Duration::from_secs(5));
     assert_eq!(settings.exception_signal, ExceptionSignal::SpanEvent);

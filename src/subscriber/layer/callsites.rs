@@ -27,11 +27,13 @@ impl<S> Filter<S> for CallsiteFilter {
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        // So that `enabled` can keep the events of our own threads from the layers beside this one.
-        if is_of_transport(metadata) || is_sdk_chatter(metadata) {
+        let interest = self.0.interest(metadata);
+        // So that `enabled` can keep the events of our own threads from the layers beside this one. It is called for what
+        // others want and this layer does not, too.
+        if !interest.is_never() && (is_of_transport(metadata) || is_sdk_chatter(metadata)) {
             Interest::sometimes()
         } else {
-            self.0.interest(metadata)
+            interest
         }
     }
 
