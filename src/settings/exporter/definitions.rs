@@ -12,9 +12,10 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::destination::{EXPORTERS, ExporterName};
+use super::destination::{ExporterName, NAMES};
 use super::target::PROTOCOL;
 use super::tls::TlsFiles;
+use crate::settings::choices::list_of;
 use crate::settings::credentials::{HeaderSource, RequestSigner};
 use crate::settings::endpoint;
 use crate::settings::pem;
@@ -215,13 +216,13 @@ exporter_settings!(
 settings! {
     /// The exporters of traces, once they are chosen.
     TRACES_EXPORTER: Cow<'static, [ExporterName]> =
-        "traces.export", ["OTEL_TRACES_EXPORTER"], EXPORTERS, Cow::Borrowed(&[ExporterName::Otlp]);
+        "traces.export", ["OTEL_TRACES_EXPORTER"], list_of!(NAMES), Cow::Borrowed(&[ExporterName::Otlp]);
     /// The exporters of metrics, once they are chosen.
     METRICS_EXPORTER: Cow<'static, [ExporterName]> =
-        "metrics.export", ["OTEL_METRICS_EXPORTER"], EXPORTERS, Cow::Borrowed(&[ExporterName::Otlp]);
+        "metrics.export", ["OTEL_METRICS_EXPORTER"], list_of!(NAMES), Cow::Borrowed(&[ExporterName::Otlp]);
     /// The exporters of log records, once they are chosen.
     LOGS_EXPORTER: Cow<'static, [ExporterName]> =
-        "logs.export", ["OTEL_LOGS_EXPORTER"], EXPORTERS, Cow::Borrowed(&[ExporterName::Otlp]);
+        "logs.export", ["OTEL_LOGS_EXPORTER"], list_of!(NAMES), Cow::Borrowed(&[ExporterName::Otlp]);
 }
 
 /// One signal with the settings of its exporter.

@@ -1,6 +1,5 @@
 //! The destinations of a signal: those that the environment lists, and those that were given in code.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,12 +7,11 @@ use opentelemetry_sdk::metrics::Temporality;
 
 use super::{ExportSettings, OTLP_DESTINATION};
 use crate::settings::credentials::{HeaderSource, RequestSigner};
-use crate::settings::env::items;
 use crate::settings::opened_file::open_to_append;
 use crate::settings::secrets::shown;
 use crate::settings::setting::settings;
 use crate::settings::types::{Compression, Protocol, TlsSettings};
-use crate::settings::value_kind::{Kind, TEMPORALITY, any, one_of, plain};
+use crate::settings::value_kind::{Kind, TEMPORALITY, any, plain};
 use crate::settings::values::Values;
 
 /// Where one signal is sent.
@@ -329,62 +327,21 @@ pub(crate) enum ExporterName {
     Prometheus,
 }
 
-/// What the value of `OTEL_TRACES_EXPORTER` and its siblings names.
-pub(super) struct Listed<'a> {
-    /// Without duplicates; `None` if there is no known name.
-    pub(super) exporters: Option<Vec<ExporterName>>,
-    pub(super) unknown: Vec<&'a str>,
-    /// The former name of `console` is among them.
-    pub(super) has_logging: bool,
-}
-
-impl<'a> Listed<'a> {
-    /// `names`: those that the signal has.
-    pub(super) fn new(list: &'a str, names: &[(&str, Option<ExporterName>)]) -> Self {
-        let mut listed = Self { exporters: None, unknown: Vec::new(), has_logging: false };
-        for item in items(list) {
-            let is_logging = item.eq_ignore_ascii_case(LOGGING);
-            listed.has_logging |= is_logging;
-            match one_of(if is_logging { CONSOLE } else { item }, names) {
-                Ok(exporter) => {
-                    let exporters = listed.exporters.get_or_insert_default();
-                    exporters.extend(exporter.filter(|exporter| !exporters.contains(exporter)));
-                }
-                Err(_) => listed.unknown.push(item),
-            }
-        }
-        listed
-    }
-}
-
-pub(super) const EXPORTERS: Kind<Cow<'static, [ExporterName]>> = Kind {
-    parse: |list| Ok(Listed::new(list, &NAMES).exporters.unwrap_or_default().into()),
-    check: any,
-    show: |exporters| match exporters.is_empty() {
-        true => "none".to_owned(),
-        false => {
-            let shown =
-                NAMES.iter().filter(|(_, known)| known.is_some_and(|known| exporters.contains(&known)));
-            shown.map(|(name, _)| *name).collect::<Vec<_>>().join(",")
-        }
-    },
-    quote: plain,
-};
-
 /// The name of the exporter for people, also in messages and statistics.
 pub(crate) const CONSOLE: &str = "console";
 /// What some SDKs call it, or have called it.
 pub(super) const LOGGING: &str = "logging";
 
 /// `none` is a valid name and adds nothing.
-pub(super) const NAMES: [(&str, Option<ExporterName>); 6] = [
-    ("otlp", Some(ExporterName::Otlp)),
-    ("otlp/stdout", Some(ExporterName::OtlpStdout)),
-    ("otlp_file", Some(ExporterName::OtlpFile)),
-    (CONSOLE, Some(ExporterName::Console)),
-    ("none", None),
+pub(super) static NAMES: [(&str, &[ExporterName]); 7] = [
+    ("otlp", &[ExporterName::Otlp]),
+    ("otlp/stdout", &[ExporterName::OtlpStdout]),
+    ("otlp_file", &[ExporterName::OtlpFile]),
+    (CONSOLE, &[ExporterName::Console]),
+    (LOGGING, &[ExporterName::Console]),
+    ("none", &[]),
     // The last one, so that the other signals can leave it out.
-    ("prometheus", Some(ExporterName::Prometheus)),
+    ("prometheus", &[ExporterName::Prometheus]),
 ];
 
 settings! {

@@ -56,7 +56,7 @@ pub(super) use self::definitions::{
     LOGS, METRICS, SignalExporter, TRACES, all, descriptions, in_code, logs, metrics, traces,
 };
 pub(crate) use self::destination::{CONSOLE, DestinationSettings, ExporterName, OutputTarget};
-use self::destination::{DESTINATION_TEMPORALITY, DestinationKind, LOGGING, Listed, NAMES, OTLP_FILE};
+use self::destination::{DESTINATION_TEMPORALITY, DestinationKind, LOGGING, NAMES, OTLP_FILE};
 pub use self::destination::{Destination, OtlpDestination};
 #[cfg(feature = "prometheus")]
 pub use self::prometheus::PrometheusExporter;
@@ -67,7 +67,9 @@ use self::target::Request;
 pub(crate) use self::target::{ProtocolSetting, Target};
 pub(crate) use self::tls::TlsFiles;
 use super::builder_config::SignalConfig;
+use super::choices;
 use super::credentials::Credentials;
+use super::env::items;
 use super::proxy::{self, NO_PROXY, Proxy};
 use super::queue::QueueSetting;
 use super::resolve::{Chosen, Resolver};
@@ -340,37 +342,32 @@ impl Resolver<'_> {
     ) -> Option<(Vec<ExporterName>, bool)> {
         let setting = &signal.exporters;
         let [variable] = setting.variables else { return None };
-        let has_all = signal.path == METRICS.path;
-        let names = if has_all { &NAMES[..] } else { &NAMES[..NAMES.len() - 1] };
-        let listed = self.env.get(variable).map(|list| Listed::new(list, names));
-        if let Some(Listed { unknown, .. }) = &listed
-            && !unknown.is_empty()
-        {
-            let unknown = quoted(&unknown.join(", "));
-            let known = names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-            let instead = match listed.as_ref().and_then(|listed| listed.exporters.clone()) {
-                Some(exporters) => (setting.kind.show)(&exporters.into()),
-                None => match self.find_in_code(setting, values) {
-                    Some(in_code) => format!("{} of {}", (setting.kind.show)(&in_code.value), in_code.origin),
-                    None => "otlp if an endpoint is set".to_owned(),
-                },
+        let names = if signal.path == METRICS.path { &NAMES[..] } else { &NAMES[..NAMES.len() - 1] };
+        let list = self.env.get(variable).unwrap_or_default();
+        let (listed, unknown) = choices::parse(list, names);
+        let in_code = self.find_in_code(setting, values);
+        if !unknown.is_empty() {
+            let known: Vec<_> = names.iter().map(|(name, _)| *name).filter(|name| *name != LOGGING).collect();
+            let instead = match (&listed, &in_code) {
+                (Some(exporters), _) => choices::show(exporters, &NAMES),
+                (None, Some(in_code)) => {
+                    format!("{} of {}", choices::show(&in_code.value, &NAMES), in_code.origin)
+                }
+                (None, None) => "otlp if an endpoint is set".to_owned(),
             };
+            let (unknown, known) = (quoted(&unknown.join(", ")), known.join(", "));
             self.warn_once(variable, format!("{unknown} is not one of {known}; using {instead}"));
         }
-        if listed.as_ref().is_some_and(|listed| listed.has_logging) {
+        if items(list).any(|name| name.eq_ignore_ascii_case(LOGGING)) {
             self.warn_once(variable, format!("{LOGGING} is the former name of {CONSOLE}; {CONSOLE} is used"));
         }
-        match listed.and_then(|listed| listed.exporters) {
-            Some(exporters) => {
-                self.used(setting.key(), variable);
-                Some((exporters, true))
-            }
-            None => {
-                let in_code = self.find_in_code(setting, values)?;
-                self.used(setting.key(), &in_code.origin);
-                Some((in_code.value.into_owned(), false))
-            }
+        if listed.is_some() {
+            self.used(setting.key(), variable);
+            return listed.map(|exporters| (exporters, true));
         }
+        let in_code = in_code?;
+        self.used(setting.key(), &in_code.origin);
+        Some((in_code.value.into_owned(), false))
     }
 }
 

@@ -72,7 +72,7 @@ fn a_warning_names_variable_value_reason_and_what_is_used_instead() {
         (
             "OTEL_TRACES_EXPORTER",
             "zipkin,console, otlp",
-            "OTEL_TRACES_EXPORTER: \"zipkin\" is not one of otlp, otlp/stdout, otlp_file, console, none; using otlp,console",
+            "OTEL_TRACES_EXPORTER: \"zipkin\" is not one of otlp, otlp/stdout, otlp_file, console, none; using console, otlp",
         ),
         (
             "OTEL_TRACES_EXPORTER",
