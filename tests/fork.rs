@@ -57,14 +57,19 @@ fn ended(child: i32) -> ExitStatus {
     ExitStatus::from_raw(fork::waitpid(child).unwrap())
 }
 
-/// Waits for a child. 0 if it has succeeded.
+/// Waits for a child. 0 if its expectations hold. After a panic its only thread ends, and with it the process, with 0.
 fn code(child: i32) -> i32 {
-    i32::from(!ended(child).success())
+    i32::from(ended(child).code() != Some(HOLDS))
 }
 
 /// Ends a process whose children ended with these codes, added up.
 fn exit_after(children: i32) -> ! {
-    std::process::exit(if children == 0 { HOLDS } else { 1 });
+    exit_if(children == 0);
+}
+
+/// Ends a process. The code tells whether all that was expected holds.
+fn exit_if(holds: bool) -> ! {
+    std::process::exit(if holds { HOLDS } else { 1 });
 }
 
 fn telemetry(endpoint: &str) -> TelemetryGuard {
@@ -96,7 +101,7 @@ fn log_in_both() {
             assert!(guard.force_flush(LONG).is_ok());
             assert!(guard.shutdown().is_ok());
             info!("after the shutdown");
-            std::process::exit(i32::from(begun.elapsed() > AT_ONCE));
+            exit_if(begun.elapsed() <= AT_ONCE);
         }
         Fork::Parent(child) => {
             let status = code(child);
@@ -125,11 +130,11 @@ fn make_ids_in_both() {
                 match fork().unwrap() {
                     Fork::Child => {
                         spans();
-                        std::process::exit(0);
+                        exit_if(true);
                     }
                     Fork::Parent(child) => {
                         spans();
-                        std::process::exit(code(child));
+                        exit_after(code(child));
                     }
                 }
             }
@@ -197,7 +202,7 @@ fn reload_in_both() {
         debug!("child, after");
         assert!(matches!(parent.reload(), Err(ReloadError::Forked)));
         drop(own);
-        std::process::exit(0);
+        exit_if(true);
     };
     let status = code(child);
     // The file has changed, and this process has not read it again.
@@ -241,7 +246,7 @@ fn record(name: &'static str) {
 fn end(guard: TelemetryGuard, child: i32) -> ! {
     let delivered =
         guard.shutdown().is_ok_and(|stats| stats.traces.delivered == 1 && stats.logs.delivered == 1);
-    std::process::exit(if delivered { child } else { 1 });
+    exit_if(delivered && child == 0);
 }
 
 /// The output of the parent is stuck; in the child it is not.
@@ -284,7 +289,7 @@ fn fork_with_a_full_buffer() {
         Fork::Child => {
             info!("in the child");
             drop(guard);
-            std::process::exit(0);
+            exit_if(true);
         }
         Fork::Parent(child) => exit_after(code(child)),
     }
@@ -335,7 +340,7 @@ fn fork_while_threads_record() {
                     let flushed = guard.meter_provider().force_flush().is_ok();
                     let flushed = flushed && guard.force_flush(LONG).is_ok();
                     let _ = guard.stats();
-                    std::process::exit(i32::from(!flushed));
+                    exit_if(flushed);
                 }
                 Fork::Parent(child) => status |= code(child),
             }
