@@ -29,6 +29,8 @@ const REFUSED: Duration = Duration::from_millis(300);
 const OVER_DEADLINE: Duration = Duration::from_millis(100);
 /// Runs of a program that may take too long because the machine is busy.
 const BUSY_RUNS: usize = 30;
+/// Runs on a machine that does not seem busy. What takes too long in each of them takes too long.
+const FREE_RUNS: usize = 3;
 /// A thread that runs so much later than it should shows that the machine is busy.
 const BUSY: Duration = Duration::from_millis(5);
 
@@ -164,11 +166,14 @@ fn trials() -> Vec<Trial> {
         .collect()
 }
 
-/// Checks that a program ends in time. A run that took too long is repeated if the machine was busy meanwhile.
+/// Checks that a program ends in time, in the best of several runs. While the machine is busy, a run that took too long
+/// shows nothing; of the others a few do, since a busy machine may spare the thread that measures it.
 fn within(limit: Duration, run: impl Fn() -> Result<Ended, Failed>) -> Result<(), Failed> {
+    let mut free_runs = 0;
     for _ in 1..BUSY_RUNS {
         let ended = run()?;
-        if ended.took < limit || ended.late < BUSY {
+        free_runs += usize::from(ended.late < BUSY);
+        if ended.took < limit || free_runs == FREE_RUNS {
             return ended.took_less_than(limit);
         }
     }
