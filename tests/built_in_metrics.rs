@@ -137,7 +137,7 @@ fn numbers_of_the_sdk_are_those_of_the_collector() {
 }
 
 #[test]
-fn every_destination_has_numbers_of_its_own() {
+fn every_destination_has_its_own_numbers() {
     let (first, second) = (Collector::start().unwrap(), Collector::start().unwrap());
     let local = Local::with(&first.endpoint(), |builder| {
         builder

@@ -147,7 +147,7 @@ fn tree_omits_what_the_span_name_contains_but_keeps_captured_headers() {
 }
 
 #[tokio::test]
-async fn the_last_collection_of_a_cumulative_sum_counts() {
+async fn last_collection_of_a_cumulative_sum_is_used() {
     let collector = Collector::start().unwrap();
     let mut client = MetricsServiceClient::connect(collector.endpoint()).await.unwrap();
     for round in 1..=3 {

@@ -64,7 +64,7 @@ fn every_destination_gets_everything_and_has_counts_of_its_own() {
 }
 
 #[test]
-fn a_destination_that_is_down_is_named_and_costs_the_others_nothing() {
+fn destination_that_is_down_is_named_and_does_not_affect_the_others() {
     let collector = Collector::start().unwrap();
     let closed = Collector::closed_endpoint().unwrap();
     let local = Local::with(&collector.endpoint(), |builder| builder.destination(Destination::otlp(&closed)));

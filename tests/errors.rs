@@ -106,7 +106,7 @@ impl Error for SourcePanics {
 }
 
 #[test]
-fn a_source_that_panics_costs_neither_the_event_nor_the_span() {
+fn panicking_error_source_loses_neither_event_nor_span() {
     let received = record(|| {
         let error = &SourcePanics as &(dyn Error + 'static);
         let span = tracing::info_span!("failing", error);

@@ -65,7 +65,7 @@ fn all_arrived(collector: &Collector) {
 }
 
 #[test]
-fn processor_that_hangs_during_shutdown_costs_no_other_telemetry() {
+fn hanging_processor_at_shutdown_loses_no_other_telemetry() {
     let collector = Collector::start().unwrap();
     let local = with_processor(&collector, hang);
     local.record(0..10);
@@ -83,7 +83,7 @@ fn processor_that_hangs_during_shutdown_costs_no_other_telemetry() {
 }
 
 #[test]
-fn processor_that_panics_during_shutdown_costs_no_other_telemetry() {
+fn panicking_processor_at_shutdown_loses_no_other_telemetry() {
     let collector = Collector::start().unwrap();
     let local = with_processor(&collector, || panic!("on purpose"));
     local.record(0..10);
@@ -104,7 +104,7 @@ fn processor_that_hangs_delays_a_flush_that_still_delivers_the_rest() {
 }
 
 #[test]
-fn callback_that_hangs_costs_only_its_metrics() {
+fn hanging_callback_loses_only_its_metrics() {
     let collector = Collector::start().unwrap();
     let local = with_processor(&collector, || {});
     local.guard.meter("test").u64_observable_gauge("hangs").with_callback(|_| hang()).build();
@@ -121,7 +121,7 @@ fn callback_that_hangs_costs_only_its_metrics() {
 }
 
 #[test]
-fn callback_that_panics_costs_only_what_it_observes() {
+fn panicking_callback_loses_only_its_observations() {
     let collector = Collector::start().unwrap();
     let local = with_processor(&collector, || {});
     let panics = |_: &dyn opentelemetry::metrics::AsyncInstrument<u64>| panic!("on purpose");
@@ -165,7 +165,7 @@ fn a_value_that_panics_in_a_span_leaves_telemetry_whole() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn full_disk_costs_only_the_lines_which_are_counted() {
+fn full_disk_loses_only_lines_which_are_counted() {
     let collector = Collector::start().unwrap();
     let local = Local::with(&collector.endpoint(), |builder| {
         builder.log_output(|output| output.destination(LogDestination::file("/dev/full")))
@@ -179,7 +179,7 @@ fn full_disk_costs_only_the_lines_which_are_counted() {
 }
 
 #[test]
-fn output_that_accepts_nothing_costs_at_most_the_limit() {
+fn output_that_accepts_nothing_delays_by_at_most_the_limit() {
     struct Stuck(Arc<(Mutex<()>, Condvar)>);
     impl std::io::Write for Stuck {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

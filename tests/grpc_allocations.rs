@@ -61,7 +61,7 @@ fn allocations<S: Service<http::Request<()>>>(mut service: S, flags: &str) -> u6
 }
 
 #[test]
-fn a_call_costs_few_allocations() {
+fn call_stays_within_its_allocation_budget() {
     // For the propagators; and the providers of the layers that are given none.
     let _telemetry = telemetry_bootstrap::init()
         .ignore_env()

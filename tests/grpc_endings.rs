@@ -7,7 +7,7 @@
 //! | trailers with a status | `status_in_the_trailers_after_messages` | the same |
 //! | a head with the status | `every_status_of_a_handler` | the same |
 //! | no status | f `an_answer_without_a_status_ends_by_its_http_status` | t `http_errors_without_a_status`, `a_body_that_ends_without_trailers`, `trailers_without_a_status`, m `response_bodies_that_are_not_grpc` |
-//! | a status that is no code | f `an_answer_with_a_status_that_is_no_code_is_unknown` | t `a_status_that_is_no_number`, m `invalid_grpc_statuses` |
+//! | a status that is no code | f `answer_with_an_invalid_status_code_is_unknown` | t `status_that_is_not_a_number`, m `invalid_grpc_statuses` |
 //! | the service returns an error | f `a_boxed_error_keeps_its_code`, `an_error_of_any_type_is_internal_at_a_server_and_unknown_at_a_client` | the latter |
 //! | connection refused | | `connection_refused` |
 //! | stream reset by the peer | t `client_resets_the_stream` | t `reset_before_the_head`, `reset_in_the_stream`, m `resets_by_every_code` |

@@ -309,7 +309,7 @@ async fn an_answer_without_a_status_ends_by_its_http_status() {
 }
 
 #[tokio::test]
-async fn an_answer_with_a_status_that_is_no_code_is_unknown() {
+async fn answer_with_an_invalid_status_code_is_unknown() {
     for status in ["99", "soon", ""] {
         let answer = http::Response::builder().header("grpc-status", status);
         answered(answer, Body::empty(), "UNKNOWN", true).await;

@@ -147,7 +147,7 @@ async fn trailers_without_a_status() {
 }
 
 #[tokio::test]
-async fn a_status_that_is_no_number() {
+async fn status_that_is_not_a_number() {
     let answer = |_, mut respond: SendResponse<Bytes>| async move {
         let mut stream = respond.send_response(head(), false).unwrap();
         let trailers =

@@ -61,7 +61,7 @@ fn allocations<S: Service<Request<()>>>(mut service: S, flags: &str) -> u64 {
 }
 
 #[test]
-fn a_request_costs_few_allocations() {
+fn request_stays_within_its_allocation_budget() {
     // For the propagators; and the providers of the layers.
     let _telemetry = telemetry_bootstrap::init()
         .ignore_env()

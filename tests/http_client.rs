@@ -126,7 +126,7 @@ async fn the_context_is_sent_and_other_headers_stay_as_they_are() {
 }
 
 #[tokio::test]
-async fn dropping_a_response_is_no_error() {
+async fn dropping_a_response_is_not_an_error() {
     let recorded = Recorded::new();
     let service = client(&recorded).layer(answer(|| Response::new(stream(["a", "b"], false))));
     let mut body = service.oneshot(get("http://h/")).await.unwrap().into_body();
@@ -137,7 +137,7 @@ async fn dropping_a_response_is_no_error() {
 }
 
 #[tokio::test]
-async fn giving_up_before_the_head_is_no_error() {
+async fn giving_up_before_the_head_is_not_an_error() {
     let recorded = Recorded::new();
     let service = client(&recorded).layer(tower::service_fn(|_: Request<Body>| {
         std::future::pending::<Result<Response<Body>, Infallible>>()

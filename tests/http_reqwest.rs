@@ -253,7 +253,7 @@ async fn a_timeout_of_the_client_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_future_that_is_dropped_is_no_error() {
+async fn dropped_future_is_not_an_error() {
     let recorded = Recorded::new();
     let address = serve(Router::new().route("/", get(std::future::pending::<()>))).await;
     let request = traced(&recorded).get(format!("http://{address}/"));

@@ -15,7 +15,7 @@ use tracing::{error, info, info_span};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 #[test]
-fn a_line_inside_two_spans_costs_no_allocation() {
+fn line_inside_two_spans_does_not_allocate() {
     let writer = NonBlockingWriter::new(
         LogDestination::writer(|| Gate),
         OverflowPolicy::Block,
@@ -62,7 +62,7 @@ fn a_line_inside_two_spans_costs_no_allocation() {
 }
 
 #[test]
-fn a_field_recorded_again_costs_no_allocation() {
+fn recording_a_field_again_does_not_allocate() {
     with_default(tracing_subscriber::registry().with(JsonLayer::new(io::sink)), || {
         let outer = info_span!("request", attempt = 1).entered();
         let _inner = info_span!("query", table = "orders").entered();

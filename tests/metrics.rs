@@ -160,7 +160,7 @@ fn a_slow_callback_is_reported_and_holds_up_neither_threads_nor_other_metrics() 
 }
 
 #[test]
-fn a_callback_that_panics_costs_what_it_observes_and_is_reported_once() {
+fn panicking_callback_loses_its_observations_and_is_reported_once() {
     for kind in KINDS {
         let collector = Collector::start().unwrap();
         let local = start(&collector, kind);
@@ -614,7 +614,7 @@ fn deltas_survive_an_outage_that_is_longer_than_the_queue() {
 }
 
 #[test]
-fn an_observable_instrument_that_is_not_exported_is_no_error() {
+fn unexported_observable_instrument_is_not_an_error() {
     let drops = |instrument: &Instrument| {
         let is_dropped = instrument.name() == "dropped";
         is_dropped.then(|| Stream::builder().with_aggregation(Aggregation::Drop).build().unwrap())

@@ -43,7 +43,7 @@ impl<S: Subscriber> Layer<S> for Watching {
 }
 
 #[test]
-fn a_layer_beside_ours_sees_only_the_program_and_its_panics_cost_nothing() {
+fn layer_beside_ours_sees_only_the_program_and_may_panic() {
     let collector = Collector::start().unwrap();
     let watching = Watching::default();
     let telemetry = telemetry_bootstrap::init()

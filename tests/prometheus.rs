@@ -91,7 +91,7 @@ async fn the_handler_can_be_mounted_in_a_server_of_the_program() {
 }
 
 #[test]
-fn a_callback_that_hangs_costs_its_own_metric_alone() {
+fn hanging_callback_loses_only_its_own_metric() {
     let telemetry =
         local(|builder| builder.metrics(|metrics| metrics.prometheus(PrometheusExporter::new().port(0))));
     let meter = telemetry.meter("shop");

@@ -7,7 +7,7 @@ use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{LogFormat, tracing};
 
 #[test]
-fn observable_instruments_are_no_errors_where_the_environment_turns_metrics_off() {
+fn observable_instruments_are_not_errors_with_metrics_turned_off() {
     for (variable, value) in [("OTEL_METRICS_EXPORTER", "none"), ("OTEL_SDK_DISABLED", "true")] {
         let collector = Collector::start().unwrap();
         let endpoint = collector.endpoint();

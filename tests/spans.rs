@@ -136,7 +136,7 @@ fn spans_inside_macro_arguments_are_exported() {
 }
 
 #[test]
-fn level_checks_and_abandoned_events_cost_no_span() {
+fn level_checks_and_abandoned_events_lose_no_span() {
     fn leaves(order: Option<u64>) -> Option<()> {
         tracing::info!(order = find(order)?, "found");
         Some(())
@@ -176,7 +176,7 @@ fn level_checks_and_abandoned_events_cost_no_span() {
 }
 
 #[test]
-fn an_event_whose_argument_awaits_costs_no_span_of_other_tasks() {
+fn event_argument_that_awaits_loses_no_span_of_other_tasks() {
     async fn count() -> u64 {
         tokio::task::yield_now().await;
         7
@@ -205,7 +205,7 @@ fn an_event_whose_argument_awaits_costs_no_span_of_other_tasks() {
 }
 
 #[test]
-fn an_invalid_parent_is_no_parent() {
+fn invalid_parent_is_ignored() {
     with_every_bridge(
         same,
         || {
@@ -221,7 +221,7 @@ fn an_invalid_parent_is_no_parent() {
 }
 
 #[test]
-fn the_last_value_of_an_attribute_counts() {
+fn last_value_of_an_attribute_wins() {
     in_both_ways(
         |builder| builder.traces(|traces| traces.max_attributes(3)),
         || {
@@ -327,7 +327,7 @@ impl ShouldSample for PanickingSampler {
 }
 
 #[test]
-fn a_sampler_that_panics_costs_its_span() {
+fn panicking_sampler_drops_its_span() {
     in_both_ways(
         |builder| builder.traces(|traces| traces.sampler(PanickingSampler)),
         || {
@@ -385,7 +385,7 @@ impl fmt::Debug for Hostile {
 }
 
 #[test]
-fn a_value_that_panics_costs_its_field() {
+fn panicking_value_drops_its_field() {
     in_both_ways(
         same,
         || {

@@ -324,7 +324,7 @@ fn an_output_that_logs_does_not_feed_itself() {
 }
 
 #[test]
-fn an_output_that_panics_costs_its_lines_and_is_reported_once() {
+fn panicking_output_loses_its_lines_and_is_reported_once() {
     let mut child = start("output that panics", Stdio::null(), Stdio::piped());
     let mut text = String::new();
     child.stderr.take().unwrap().read_to_string(&mut text).unwrap();

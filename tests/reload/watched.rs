@@ -271,7 +271,7 @@ fn shutdown_waits_for_no_reload_and_loses_nothing() {
 
 /// A closure that never returns holds up neither the shutdown nor what is recorded.
 #[test]
-fn a_closure_that_hangs_costs_only_the_reload() {
+fn hanging_closure_blocks_only_the_reload() {
     static IS_STUCK: AtomicBool = AtomicBool::new(false);
     static CALLS: AtomicBool = AtomicBool::new(false);
     let watched = Watched::start_with("", |builder| {

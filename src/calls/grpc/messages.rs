@@ -229,12 +229,12 @@ mod tests {
     }
 
     #[test]
-    fn incomplete_prefix_is_no_message() {
+    fn incomplete_prefix_is_not_a_message() {
         assert_eq!(sizes_in_pieces(&[0, 0, 0, 0], &[1, 1]), Vec::<usize>::new());
     }
 
     #[test]
-    fn incomplete_message_is_no_message() {
+    fn incomplete_message_is_not_a_message() {
         let announced = [0, 0xff, 0xff, 0xff, 0xff, 1, 2, 3];
         assert_eq!(sizes_in_pieces(&announced, &[6]), Vec::<usize>::new());
         assert_eq!(sizes_in_pieces(&[&encode(&[2]), &announced[..]].concat(), &[]), [2]);

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_entry_of_the_outermost_trusted_proxy_counts() {
+    fn entry_of_the_outermost_trusted_proxy_is_used() {
         let list = [("x-forwarded-for", "6.6.6.6, 192.0.2.1, 10.0.0.1")];
         assert_eq!(client(&list, 1).as_deref(), Some("10.0.0.1"));
         assert_eq!(client(&list, 2).as_deref(), Some("192.0.2.1"));

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses_double_up_to_the_longest_with_jitter_and_begin_anew_after_a_success() {
+    fn pauses_double_with_jitter_up_to_a_maximum_and_reset_on_success() {
         let mut backoff = Backoff::default();
         let mut expected = FIRST;
         for _ in 0..40 {

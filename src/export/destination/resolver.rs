@@ -105,7 +105,7 @@ mod tests {
     static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
 
     #[tokio::test]
-    async fn a_name_server_that_hangs_costs_one_lookup_for_each_host() {
+    async fn hanging_name_server_blocks_one_lookup_per_host() {
         let resolve = |_| {
             LOOKUPS.fetch_add(1, Ordering::Relaxed);
             std::future::pending().boxed()

@@ -17,11 +17,11 @@ over_each_protocol! {
     a_refused_token_is_replaced_at_once_and_nothing_is_lost,
     credentials_that_stay_refused_are_tried_again_later,
     static_credentials_that_are_refused_fail,
-    a_source_that_fails_or_panics_costs_retries,
-    a_source_that_hangs_costs_neither_the_program_nor_more_than_one_thread,
+    failing_or_panicking_source_causes_retries,
+    hanging_source_blocks_neither_the_program_nor_a_second_thread,
     replaced_file_is_used_from_then_on,
     a_signer_sees_the_whole_request,
-    a_signer_that_fails_costs_retries,
+    failing_signer_causes_retries,
 }
 
 const SECRET: &str = "hunter2hunter2";
@@ -131,7 +131,7 @@ fn static_credentials_that_are_refused_fail(protocol: Protocol) {
     assert_eq!(counts, SignalStats { accepted: 5, failed: 5, ..Default::default() });
 }
 
-fn a_source_that_fails_or_panics_costs_retries(protocol: Protocol) {
+fn failing_or_panicking_source_causes_retries(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     let calls = AtomicUsize::new(0);
     let source = HeaderSource::from_token(move || match calls.fetch_add(1, Ordering::SeqCst) {
@@ -168,7 +168,7 @@ fn hanging() -> (HeaderSource, Sender<()>, Arc<AtomicUsize>) {
     (source, release, calls)
 }
 
-fn a_source_that_hangs_costs_neither_the_program_nor_more_than_one_thread(protocol: Protocol) {
+fn hanging_source_blocks_neither_the_program_nor_a_second_thread(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     let (source, release, calls) = hanging();
     let settings =
@@ -258,7 +258,7 @@ fn a_signer_sees_the_whole_request(protocol: Protocol) {
     assert_eq!(spans(&collector).len(), 3);
 }
 
-fn a_signer_that_fails_costs_retries(protocol: Protocol) {
+fn failing_signer_causes_retries(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     let calls = AtomicUsize::new(0);
     let settings = with_signer(&collector, protocol, move |_| match calls.fetch_add(1, Ordering::SeqCst) {

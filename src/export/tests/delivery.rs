@@ -29,7 +29,7 @@ over_each_protocol! {
     outage_beyond_the_limits_drops_the_newest_and_keeps_the_oldest,
     a_collector_slower_than_the_limit_gets_longer_limits_and_keeps_them,
     without_a_delay_items_are_sent_at_once,
-    a_panic_while_an_outage_is_reported_costs_no_item,
+    panic_while_reporting_an_outage_loses_no_item,
     absurd_counts_of_rejected_items_are_limited_to_what_was_sent,
 }
 
@@ -363,7 +363,7 @@ fn without_a_delay_items_are_sent_at_once(protocol: Protocol) {
     assert_eq!(counts, SignalStats { accepted: 505, delivered: 505, ..Default::default() });
 }
 
-fn a_panic_while_an_outage_is_reported_costs_no_item(protocol: Protocol) {
+fn panic_while_reporting_an_outage_loses_no_item(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     collector.inject_fault(Fault::status(GrpcCode::Unavailable, "not now").times(1));
     let diagnostics = Diagnostics::default();

@@ -136,7 +136,7 @@ fn the_oldest_collections_make_room_for_the_newest() {
 }
 
 #[test]
-fn a_span_costs_no_allocation_on_its_way_to_the_queue() {
+fn queueing_a_span_does_not_allocate() {
     use opentelemetry_sdk::trace::SpanProcessor;
 
     let (queue, consumer) = queue(QueueSettings { max_items: 10_000, ..QUEUE });

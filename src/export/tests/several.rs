@@ -8,8 +8,8 @@ use crate::collector::Fault;
 use crate::export::queue::{Batch, Take};
 
 over_each_protocol!(
-    a_destination_that_never_answers_costs_the_others_nothing,
-    a_destination_that_is_down_costs_the_others_nothing,
+    destination_that_never_answers_does_not_affect_the_others,
+    destination_that_is_down_does_not_affect_the_others,
     items_refused_by_one_destination_are_delivered_by_the_others,
 );
 
@@ -43,7 +43,7 @@ impl Pipelines {
     }
 }
 
-fn a_destination_that_never_answers_costs_the_others_nothing(protocol: Protocol) {
+fn destination_that_never_answers_does_not_affect_the_others(protocol: Protocol) {
     let (collector, silent) = (Collector::start().unwrap(), Collector::silent().unwrap());
     let mut pipelines = Pipelines::to(QUEUE, protocol, [&silent.endpoint(), &collector.endpoint()]);
     pipelines.push_spans(0..500);
@@ -55,7 +55,7 @@ fn a_destination_that_never_answers_costs_the_others_nothing(protocol: Protocol)
     assert_eq!((down.accepted, down.failed, down.pending), (500, 500, 0));
 }
 
-fn a_destination_that_is_down_costs_the_others_nothing(protocol: Protocol) {
+fn destination_that_is_down_does_not_affect_the_others(protocol: Protocol) {
     let collector = Collector::start().unwrap();
     let closed = Collector::closed_endpoint().unwrap();
     let limits = QueueSettings { max_items: 250, ..QUEUE };

@@ -355,7 +355,7 @@ fn output_that_logs_does_not_deadlock() {
 }
 
 #[test]
-fn a_line_longer_than_the_buffer_costs_no_other_line() {
+fn line_longer_than_the_buffer_evicts_no_other_line() {
     let (gate, asks, open) = Gate::new();
     let writer = start(gate, OverflowPolicy::Drop, 100);
     let long = format!("{}\n", "x".repeat(1000));

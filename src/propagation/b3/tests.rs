@@ -58,7 +58,7 @@ fn the_single_header_counts_unless_it_is_broken() {
 }
 
 #[test]
-fn broken_headers_are_no_parent() {
+fn broken_headers_are_ignored() {
     let long = format!("{T}{T}-{S}-1");
     for header in [
         "",

@@ -29,7 +29,7 @@ fn valid_headers_are_read() {
 }
 
 #[test]
-fn broken_headers_are_no_parent() {
+fn broken_headers_are_ignored() {
     let valid = format!("{T}:{S}:0:1");
     let long = format!("{valid}{}", "0".repeat(200));
     for header in [

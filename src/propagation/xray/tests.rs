@@ -31,7 +31,7 @@ fn valid_headers_are_read() {
 }
 
 #[test]
-fn header_without_a_parent_span_is_no_parent() {
+fn header_without_a_parent_span_is_ignored() {
     for header in [
         "Root=1-5759e988-bd862e3fe1be46a994272793",
         "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1",
@@ -43,7 +43,7 @@ fn header_without_a_parent_span_is_no_parent() {
 }
 
 #[test]
-fn broken_headers_are_no_parent() {
+fn broken_headers_are_ignored() {
     let long = format!("Root=1-5759e988-bd862e3fe1be46a994272793;Parent={S};X={}", "x".repeat(1024));
     for header in [
         "",

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_applied_at_once_and_unread_keys_are_no_change() {
+    fn settings_applied_at_once_and_unread_keys_are_not_reported_as_changes() {
         for (old, new) in [
             ("log_level: info", "log_level: warn"),
             ("tracer_provider: {}", "tracer_provider: {sampler: {always_off: }}"),

@@ -214,7 +214,7 @@ fn samplers_can_be_nested() {
 }
 
 #[test]
-fn general_limits_hold_where_a_provider_has_none_of_its_own() {
+fn general_limits_apply_where_a_provider_has_none() {
     let settings = settings(
         "
 attribute_limits: {attribute_count_limit: 5, attribute_value_length_limit: 6}

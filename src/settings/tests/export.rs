@@ -159,7 +159,7 @@ fn compression_and_timeout_can_differ() {
 }
 
 #[test]
-fn the_shorter_timeout_of_request_and_batch_counts() {
+fn shorter_of_request_and_batch_timeout_is_used() {
     let timeouts = |settings: &Settings| exports(settings).map(|export| export.unwrap().timeout);
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1");
     let seconds = Duration::from_secs;
@@ -305,7 +305,7 @@ fn malformed_entry_of_headers_leaves_the_others_and_is_reported_once() {
 }
 
 #[test]
-fn last_header_of_a_name_in_code_counts() {
+fn last_header_of_a_name_in_code_wins() {
     let builder = init().endpoint("http://c:1").header("x", "1").header("y", "2").header("X", "3");
     assert_eq!(headers(exports(&resolved(builder, &Env::none()))[0]), ["y=2", "x=3"]);
 }

@@ -134,7 +134,7 @@ fn a_wrong_sampler_of_the_environment_leaves_the_one_given_in_code() {
 }
 
 #[test]
-fn the_sampler_of_the_environment_counts() {
+fn sampler_of_the_environment_wins() {
     let sampler = |builder, env| resolved(builder, &env).traces.sampler;
     let custom = || init().traces(|traces| traces.sampler(Sampler::AlwaysOff));
     assert_eq!(sampler(custom(), Env::none()), SamplerSetting::Custom);

@@ -171,7 +171,7 @@ fn an_error_value_becomes_an_exception() {
 }
 
 #[test]
-fn an_error_without_causes_has_no_stacktrace_and_free_text_is_no_type() {
+fn error_without_causes_has_no_stacktrace_and_free_text_has_no_type() {
     let error: Box<dyn Error> = "out of stock".into();
     let (_, record) = one(|| tracing::error!(error = &*error));
     let texts = texts(&record);
@@ -325,7 +325,7 @@ fn context_is_not_read_if_ids_are_given() {
 }
 
 #[test]
-fn a_record_costs_no_allocation() {
+fn record_does_not_allocate() {
     let _alone = alone();
     let (queue, consumer) = queue();
     let logs = Arc::new(OtlpLogs::direct(Arc::clone(&queue), options()));

@@ -47,7 +47,7 @@ fn official_files_are_read_or_refused_by_name() {
 }
 
 #[test]
-fn test_files_of_the_official_validator_are_judged_as_there() {
+fn official_validator_files_are_accepted_or_refused_as_expected() {
     // The validator does not check the version; for it, `1.1` stands for the `0.1` of the files.
     for (name, text) in files("validator") {
         let text = text.replace("0.1", "1.1");
