@@ -25,39 +25,49 @@ use crate::settings::{LoadedFile, SamplerSetting, Settings};
 /// Each component is moved out by the part that uses it. What is left when telemetry has been built is dropped.
 #[derive(Default)]
 pub(crate) struct Additions {
-    /// Used if the settings say [`Custom`](crate::settings::SamplerSetting::Custom).
+    /// Used if the settings say [`Custom`](crate::settings::SamplerSetting::Custom). The environment can name another
+    /// one.
     pub(crate) sampler: Option<CustomSampler>,
-    /// The user set an id generator.
+    /// `true` if the user set an id generator. Ids then cannot be made in advance, and are not declared to be random.
     pub(crate) custom_ids: bool,
-    /// Events are span events as well.
+    /// `true` if events of `tracing` become span events as well.
     pub(crate) events_on_spans: bool,
-    /// Spans have the place in the code as attributes.
+    /// `true` if spans have their place in the code as attributes.
     pub(crate) records_code_location: bool,
-    /// The bridge of `tracing-opentelemetry` makes the spans.
+    /// `true` if the bridge of `tracing-opentelemetry` makes the spans, instead of ours.
     pub(crate) uses_stock_bridge: bool,
     /// Span processors and the id generator, in the order of the calls.
     pub(crate) tracer_provider: BuilderHooks<TracerProviderBuilder>,
-    /// Readers.
+    /// Metric readers.
     pub(crate) meter_provider: BuilderHooks<MeterProviderBuilder>,
+    /// Views, of which the first that fits an instrument decides.
     pub(crate) views: Vec<View>,
+    /// Log processors, called before the export.
     pub(crate) log_processors: BuilderHooks<LoggerProviderBuilder>,
     /// Used unless the environment names the propagators.
     pub(crate) propagators: Vec<Box<dyn TextMapPropagator + Send + Sync>>,
+    /// Layers beside ours, in the order of the calls.
     pub(crate) layers: Vec<UserLayer>,
+    /// Where lines go; standard error unless set.
     pub(crate) log_destination: Option<LogDestination>,
+    /// What happens to lines that come faster than they can be written.
     pub(crate) overflow: OverflowPolicy,
+    /// Changes the JSON layer, after the settings.
     pub(crate) json: Option<JsonOptions>,
+    /// The fields whose values are replaced, in lines and records.
     pub(crate) redaction: Redaction,
+    /// The entries of baggage that lines and records show.
     pub(crate) baggage_keys: Vec<String>,
     /// What the layers for calls read in place of the environment of the process.
     pub(crate) layer_env: Option<Env>,
-    /// Where the settings come from, if not from the environment.
+    /// The file that the settings come from, if not from the environment. Kept for reloads.
     #[cfg(feature = "config-file")]
     pub(crate) config_file: Option<LoadedFile>,
 }
 
 impl Additions {
-    /// Returns what was added, in words: it stays in code when the settings move to a file.
+    /// Returns what was added, in words, for the configuration file that is written from the settings: it cannot be
+    /// expressed there.
     #[cfg(feature = "config-file")]
     pub(crate) fn describe(&self, settings: &Settings) -> Vec<&'static str> {
         let is_sampler_used = settings.traces.sampler == SamplerSetting::Custom;
@@ -89,7 +99,7 @@ impl Additions {
 /// A layer of the user beside ours.
 pub(crate) type UserLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Changes how lines are written as JSON.
+/// A change of how lines are written as JSON.
 pub(crate) type JsonOptions =
     Box<dyn FnOnce(JsonLayer<NonBlockingWriter>) -> JsonLayer<NonBlockingWriter> + Send>;
 

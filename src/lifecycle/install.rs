@@ -198,24 +198,29 @@ fn panic_hook(guard: &TelemetryGuard, writes_to_console: bool) -> PanicHook {
 
 /// The lock of the installation, released unless the installation succeeds.
 struct InstallLock {
-    /// The installation succeeded.
+    /// `true` once the installation has succeeded: the lock is then kept until the process ends.
     is_kept: bool,
     /// The telemetry of the parent, in a forked child.
     predecessor: Option<Predecessor>,
 }
 
-/// The part of installed telemetry that stays in a forked child.
+/// The part of installed telemetry that stays in use in a forked child: the child's subscriber, panic hook and signal
+/// action are copies of the parent's, and refer to these.
 struct Predecessor {
+    /// The process that installed it.
     fork: Fork,
+    /// The queues that the subscriber pushes into. Of metrics there is none: the child has instruments of its own.
     queues: Vec<(Signal, Arc<Queue>)>,
+    /// The filters of the subscriber.
     filters: Filters,
-    /// That of the subscriber.
+    /// The sampler of the subscriber.
     sampler: SharedSampler,
-    /// That of the panic hook and of the action of the first signal.
+    /// The flusher of the panic hook and of the action of the first signal.
     flusher: Flusher,
 }
 
 impl Predecessor {
+    /// Collects what a child would need of this telemetry.
     fn new(pipelines: &Pipelines, guard: &TelemetryGuard, sampler: SharedSampler) -> Self {
         let queue = |signal| Some((signal, Arc::clone(pipelines.queue(signal)?)));
         let queues = [Signal::Traces, Signal::Logs].into_iter().filter_map(queue).collect();
@@ -223,17 +228,19 @@ impl Predecessor {
         Self { fork: Fork::new(), queues, filters, sampler, flusher }
     }
 
-    /// Takes that of the parent. `None` in the process that installed it, and where another thread was first.
+    /// Takes what the parent has installed, in a child. `None` in the process that installed it, and where another
+    /// thread was first.
     fn take() -> Option<Self> {
         // A child may have a copy that is locked.
         INSTALLED.try_lock().ok()?.take_if(|installed| installed.fork.is_child())
     }
 
+    /// Stores it for the next child, or for another attempt in this one.
     fn put_back(self) {
         *INSTALLED.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
     }
 
-    /// Makes this the front of telemetry that was built in a child.
+    /// Connects what stays of the parent with telemetry that was built in a child.
     fn continue_with(&self, pipelines: &Pipelines, flusher: &Flusher) {
         for (signal, queue) in &self.queues {
             if let Some(successor) = pipelines.queue(*signal) {
@@ -314,11 +321,12 @@ impl Drop for InstallLock {
     }
 }
 
-/// How long a thread that panics waits for its lines to be written.
+/// The longest time that a thread which panics waits for its lines to be written.
 const PANIC_LINES_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Taken by the first installation, or by one that is under way.
+/// `true` while an installation is under way, and from the first that succeeded on.
 static CLAIMED: AtomicBool = AtomicBool::new(false);
 
-/// What a forked child continues. `None` before the first installation, and while a child installs its own.
+/// What a forked child continues. `None` before the first installation, and while a child installs telemetry of its
+/// own.
 static INSTALLED: Mutex<Option<Predecessor>> = Mutex::new(None);

@@ -9,6 +9,23 @@
 //! | it ends | `guard`, `tasks`, `shutdown_error` | one deadline for all signals, and a report of what was lost |
 //!
 //! `install` is the only file that writes a global, and the guard is the only owner of what has to end.
+//!
+//! # Threads
+//!
+//! | thread | runs | exists |
+//! |---|---|---|
+//! | of the program | recording, encoding, log lines into the writer's buffer | – |
+//! | `otel-export` | deliveries | while something is exported |
+//! | `otel-metrics`, `otel-observe` | collections, callbacks of observable instruments | while metrics are read |
+//! | `otel-log-writer` | writes of log lines | while lines are written |
+//! | `otel-flush` | flushes, one at a time | during a flush |
+//! | `otel-shutdown` | processors and readers of the user at the end | during the shutdown |
+//! | `otel-signals` | SIGTERM and Ctrl-C | from the first call of `shutdown_signal` on |
+//! | `otel-reload` | reads of the configuration file | while it is watched |
+//! | `otel-scrape`, `otel-prometheus` | collections for scrapes, the server | with the Prometheus exporter |
+//!
+//! Code of the user that may hang (processors, readers, callbacks, sources of credentials, the closure for changes of the
+//! configuration) runs on threads that can be abandoned: nothing waits for them beyond a deadline.
 
 mod additions;
 pub(crate) mod assemble;

@@ -1,4 +1,4 @@
-//! Why a shutdown failed.
+//! The error of a shutdown.
 
 use std::fmt;
 

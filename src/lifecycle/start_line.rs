@@ -20,27 +20,27 @@ use crate::semconv::OWN_TARGET;
 use crate::settings::{DestinationSettings, PerSignal, PrometheusSettings, SDK_DISABLED, Settings, Signal};
 use crate::subscriber::filter::FilterHandle;
 
-/// A summary of what was started.
+/// A summary of what was started, made before anything is installed and written afterwards.
 #[derive(Debug)]
 pub(crate) struct StartLine {
-    /// `http://collector:4317`, several of these, or `off`.
+    /// The destinations of each signal: `http://collector:4317`, several of these, or `off`.
     destinations: PerSignal<String>,
-    /// Why nothing is exported, if nothing is.
+    /// Why nothing is exported; `None` if something is.
     nothing_exported: Option<&'static str>,
-    /// As the setting is written.
+    /// The sampler, as the setting is written.
     sampler: String,
-    /// `JSON to standard error`.
+    /// The log output, such as `JSON to standard error`.
     lines: String,
-    /// Variables, setters and files that set something.
+    /// The variables, setters and files that set something.
     origins: String,
-    /// One for each destination and mistake.
+    /// One hint for each destination and mistake.
     hints: Vec<Hint>,
 }
 
-/// What a destination does not take, of one signal or several.
+/// Something that a destination does not take, of one signal or several.
 #[derive(Debug)]
 struct Hint {
-    /// Its name, such as that of a backend.
+    /// The name of the destination.
     destination: &'static str,
     /// What it takes instead.
     takes: String,
@@ -48,12 +48,12 @@ struct Hint {
     signals: String,
     /// The settings that would be right: `NAME=value`.
     settings: String,
-    /// Where its documentation says so.
+    /// The page of its documentation.
     source: &'static str,
 }
 
 impl StartLine {
-    /// `lines` describes the log output: `JSON to standard error`.
+    /// Summarises the settings. `lines` describes the log output.
     pub(crate) fn new(settings: &Settings, lines: String) -> Self {
         let names = settings.destinations().map(|signal, destinations| {
             let scraped = settings.metrics.prometheus.as_ref().filter(|_| signal == Signal::Metrics);
@@ -119,7 +119,7 @@ impl Hint {
     }
 }
 
-/// Returns what cannot work at the destinations, the same for several signals once.
+/// Returns what cannot work at the destinations. The same hint for several signals is one.
 fn hints(settings: &Settings) -> Vec<Hint> {
     let mut all: Vec<Hint> = Vec::new();
     let destinations = settings.destinations();
@@ -148,7 +148,7 @@ fn hints(settings: &Settings) -> Vec<Hint> {
     all
 }
 
-/// Represents the line when the filter is evaluated.
+/// The callsite of the line, for the filter of lines alone: the line is no event.
 struct StartCallsite;
 
 impl Callsite for StartCallsite {
@@ -159,6 +159,7 @@ impl Callsite for StartCallsite {
     }
 }
 
+/// What filters see of the line.
 static METADATA: Metadata<'static> = tracing_core::metadata! {
     name: "start",
     target: OWN_TARGET,

@@ -21,8 +21,7 @@ pub(crate) type Task = (&'static str, Box<dyn FnOnce() + Send>);
 
 /// Running tasks, each on a thread of its own. If this is dropped, they continue.
 pub(crate) struct BackgroundTasks {
-    /// Tasks that have not ended, those without a thread included.
-    /// Names, for the report.
+    /// The names of tasks that have not ended, those without a thread included. Each name occurs once.
     running: Vec<&'static str>,
     /// Gets the name of each task that ends.
     ended: Receiver<&'static str>,
@@ -36,7 +35,7 @@ impl BackgroundTasks {
         Self::start_with(|task| spawn("otel-shutdown", task), tasks)
     }
 
-    /// `spawn` returns a task for which it gets no thread.
+    /// Starts the tasks with `spawn`, which returns a task for which it gets no thread.
     fn start_with(
         spawn: impl Fn(Box<dyn FnOnce() + Send>) -> Result<(), Box<dyn FnOnce() + Send>>,
         tasks: Vec<Task>,
@@ -112,7 +111,7 @@ pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Sen
     receiver.await.ok()
 }
 
-/// Reports the end of a task, also if it panics.
+/// Sends the name of a task when it ends, also if it panics.
 struct DoneOnDrop(&'static str, Sender<&'static str>);
 
 impl Drop for DoneOnDrop {

@@ -1,4 +1,12 @@
 //! The bridge from `tracing` spans to OpenTelemetry, of the kind that the user's additions need.
+//!
+//! | additions of the user | bridge | a span is |
+//! |---|---|---|
+//! | none that concerns spans | ours, direct | encoded while it is recorded, and pushed into the queue when it ends |
+//! | span processors, a changed SDK builder, an id generator | ours, through the SDK | a span of the SDK, which its processors see |
+//! | `uses_stock_bridge` | that of `tracing-opentelemetry` | a span of the SDK |
+//!
+//! The results are the same, up to what the stock bridge does differently.
 
 use std::sync::Arc;
 
@@ -16,21 +24,25 @@ use crate::semconv;
 use crate::settings::{Settings, Signal};
 use crate::subscriber::{DirectSource, Filters, SpanBridge, SpanSource, Spans, StockBridge};
 
-/// How `tracing` spans become spans of the API, as far as the user's additions decide it. Read before the providers take
-/// the additions.
+/// The part of the user's additions that decides how `tracing` spans become spans of the API. Read before the providers
+/// take the additions.
 pub(super) struct BridgeOptions {
-    /// The bridge of `tracing-opentelemetry`, instead of ours.
+    /// `true` for the bridge of `tracing-opentelemetry`, instead of ours.
     is_stock: bool,
-    /// The user added span processors or changed the SDK's builder: spans must be the SDK's.
+    /// `true` if the user added span processors or changed the SDK's builder: spans must then be the SDK's.
     needs_sdk_spans: bool,
+    /// `true` if the trace ids of roots are random.
     has_random_ids: bool,
-    /// Events are span events as well.
+    /// `true` if events are span events as well.
     has_events: bool,
+    /// `true` if spans have their place in the code as attributes.
     has_code_location: bool,
+    /// Shared with the tracer provider.
     sampler: SharedSampler,
 }
 
 impl BridgeOptions {
+    /// Reads the additions, and takes nothing from them.
     pub(super) fn new(additions: &Additions, sampler: SharedSampler) -> Self {
         Self {
             is_stock: additions.uses_stock_bridge,
@@ -42,7 +54,10 @@ impl BridgeOptions {
         }
     }
 
-    /// Returns the bridge for the layer, and ours once more for the guard, which counts the spans that are open at the end.
+    /// Returns the bridge for the layer, and ours once more for the guard, which reports the number of spans that are
+    /// open at the end.
+    ///
+    /// The second one is `None` for the stock bridge, whose open spans are counted by the span queue.
     pub(super) fn bridge<S>(
         self,
         provider: &SdkTracerProvider,
@@ -69,7 +84,8 @@ impl BridgeOptions {
     }
 }
 
-/// Spans that are encoded when they are recorded, and go straight into the queue.
+/// Returns the source of spans that are encoded while they are recorded. Without an exporter for traces it has no
+/// queue.
 pub(super) fn direct_source(settings: &Settings, pipelines: &Pipelines) -> DirectSource {
     let mut encoded_scope = Vec::new();
     encode::scope(&mut encoded_scope, &scope(), None);
@@ -77,7 +93,7 @@ pub(super) fn direct_source(settings: &Settings, pipelines: &Pipelines) -> Direc
     DirectSource { queue, scope: encoded_scope, limits: settings.traces.limits }
 }
 
-/// The instrumentation scope of spans that come from `tracing`.
+/// Returns the instrumentation scope of spans that come from `tracing`.
 fn scope() -> InstrumentationScope {
     InstrumentationScope::builder(semconv::SCOPE_NAME).with_version(semconv::SCOPE_VERSION).build()
 }

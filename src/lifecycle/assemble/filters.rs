@@ -55,7 +55,8 @@ pub(crate) fn mistakes_in_code(settings: &Settings) -> Vec<InitError> {
         .collect()
 }
 
-/// What there is to report about each filter, with the setting it was given by.
+/// Returns what there is to report about each filter, with the setting it was given by. The same mistake in two filters
+/// is one.
 fn reports(settings: &Settings) -> Vec<(&'static str, &Directives, BadDirective)> {
     let filters = [
         ("log_filter", &settings.lines.filter),

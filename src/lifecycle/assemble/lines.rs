@@ -22,12 +22,16 @@ use crate::subscriber::{Lines, shared};
 ///
 /// `writer` and `format` are both there or both missing: a format that is written elsewhere has no part in the
 /// shutdown.
+///
+/// Opened first of everything, so that all warnings of the start have a place to go.
 pub(crate) struct LineOutput {
+    /// The writer, which the shutdown flushes and ends.
     pub(crate) writer: Option<NonBlockingWriter>,
+    /// The layer that makes lines of events.
     pub(crate) format: Option<Lines>,
-    /// Whether lines go to standard error or standard output.
+    /// `true` if lines go to standard error or standard output.
     pub(crate) writes_to_console: bool,
-    /// `JSON to standard error`.
+    /// A description for the start line, such as `JSON to standard error`.
     pub(crate) description: String,
 }
 
@@ -71,6 +75,10 @@ impl LineOutput {
 }
 
 /// Starts the line writer.
+///
+/// # Errors
+///
+/// [`InitError::InvalidSetting`] if the log file cannot be opened.
 fn start(output: LogDestination, additions: &Additions) -> Result<NonBlockingWriter, InitError> {
     let path = match &output {
         LogDestination::File(path) => path.display().to_string(),
@@ -87,7 +95,7 @@ fn start(output: LogDestination, additions: &Additions) -> Result<NonBlockingWri
     )
 }
 
-/// The layer for JSON lines. The user's options come last, so that they can change everything that the settings
+/// Returns the layer for JSON lines. The user's options come last, so that they can change everything that the settings
 /// decided.
 fn json(writer: NonBlockingWriter, additions: &mut Additions) -> JsonLayer<NonBlockingWriter> {
     let layer = JsonLayer::new(writer)
@@ -99,7 +107,7 @@ fn json(writer: NonBlockingWriter, additions: &mut Additions) -> JsonLayer<NonBl
     }
 }
 
-/// The layer for text.
+/// Returns the layer for text.
 fn pretty(
     writer: NonBlockingWriter,
     colors: Colors,

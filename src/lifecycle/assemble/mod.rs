@@ -56,14 +56,15 @@ use crate::provider::{SharedSampler, resource};
 use crate::settings::{Env, Settings};
 use crate::subscriber::LayerParts;
 
-/// Telemetry that runs and that no global refers to yet.
+/// Telemetry that runs and that no global refers to yet. Dropping it ends everything.
 pub(crate) struct Assembled<S> {
-    /// For the subscriber.
+    /// The outputs, to be made a layer of the subscriber.
     pub(crate) layer: LayerParts<S>,
-    /// For the guard, which ends it.
+    /// What the guard ends.
     pub(crate) running: Running,
-    /// For tests that take what is queued, and for what a forked child continues.
+    /// The queues: for tests, which take what is in them, and for what a forked child continues.
     pub(crate) pipelines: Pipelines,
+    /// What `build()` makes global.
     pub(crate) globals: Globals,
 }
 
@@ -71,21 +72,23 @@ pub(crate) struct Assembled<S> {
 ///
 /// `build_local` drops them: a local subscriber leaves the process as it is.
 pub(crate) struct Globals {
-    /// `OTEL_SDK_DISABLED`: nothing is recorded.
+    /// `true` with `OTEL_SDK_DISABLED`: nothing is recorded.
     pub(crate) disabled: bool,
-    /// Spans are recorded, for an exporter or for the user's processors.
+    /// `true` if spans are recorded, for an exporter or for the user's processors.
     pub(crate) has_spans: bool,
-    /// The trace ids of roots are random.
+    /// `true` if the trace ids of roots are random.
     pub(crate) has_random_ids: bool,
     /// What layers read in place of the environment of the process.
     pub(crate) layer_env: Option<Env>,
+    /// The propagators of the settings, or of the user, as one.
     pub(crate) propagator: TextMapCompositePropagator,
-    /// The propagators it consists of, if all of them are standard ones.
+    /// The propagators it consists of, if all of them are standard ones: layers then call these directly.
     pub(crate) standard: Option<propagation::Standard>,
+    /// The sampler of the tracer provider.
     pub(crate) sampler: SharedSampler,
-    /// The line that says where telemetry goes.
+    /// The line that says where telemetry goes. Written once everything is global.
     pub(crate) start_line: StartLine,
-    /// Whether lines go to standard error or standard output, where a panic need not be reported twice.
+    /// `true` if lines go to standard error or standard output, where a panic need not be reported twice.
     pub(crate) writes_to_console: bool,
 }
 
@@ -160,8 +163,10 @@ where
     Ok(Assembled { layer, running, pipelines, globals })
 }
 
-/// Returns the sampler, which can be replaced. The ids of a user's generator are not known in advance, so that no decision
-/// can be taken before there is one.
+/// Returns the sampler, which a reload can replace.
+///
+/// With an id generator of the user it has no shortcuts: ids of spans that are not recorded come from the generator as
+/// well.
 fn sampler(settings: &Settings, additions: &mut Additions) -> SharedSampler {
     let has_shortcuts = !additions.custom_ids;
     SharedSampler::with_shortcuts(&settings.traces.sampler, additions.sampler.take(), has_shortcuts)

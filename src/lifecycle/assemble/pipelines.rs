@@ -18,7 +18,7 @@ use crate::lifecycle::guard::Ledgers;
 use crate::provider::built_in::ObservedPipeline;
 use crate::settings::{DestinationSettings, PerSignal, QueueSettings, Settings, Signal};
 
-/// Where encoded telemetry goes.
+/// The place where encoded telemetry goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExportTo {
     /// To the destinations of the settings.
@@ -32,13 +32,13 @@ pub(crate) enum ExportTo {
 #[derive(Clone, Debug)]
 pub(crate) struct Pipelines(PerSignal<Pipeline>);
 
-/// The recording side of one signal's queues, and what each of its destinations takes from. Nothing is in it if the
+/// The recording side of one signal's queues, and what each of its destinations takes from. Both are empty if the
 /// signal is not exported.
 #[derive(Clone, Debug, Default)]
 struct Pipeline {
-    /// One for all destinations; of metrics, one for those of each temporality.
+    /// One queue for all destinations; of metrics, one for those of each temporality.
     queues: Vec<(Temporality, Arc<Queue>)>,
-    /// In the order of the destinations.
+    /// One for each destination, in the order of the settings.
     consumers: Vec<Consumer>,
 }
 
@@ -83,17 +83,18 @@ impl Pipelines {
         }))
     }
 
-    /// Returns where a signal is recorded, if it is exported.
+    /// Returns the queue that a signal is recorded into, or `None` if it is not exported. Metrics may have another one.
     pub(crate) fn queue(&self, signal: Signal) -> Option<&Arc<Queue>> {
         self.0.get(signal).queues.first().map(|(_, queue)| queue)
     }
 
-    /// Returns where metrics of each temporality are recorded.
+    /// Returns the queue of metrics of each temporality.
     pub(super) fn metric_queues(&self) -> impl Iterator<Item = (Temporality, &Arc<Queue>)> {
         self.0.get(Signal::Metrics).queues.iter().map(|(temporality, queue)| (*temporality, queue))
     }
 
-    /// Returns the way of each queue to its destination.
+    /// Returns the way of each destination's lane to the I/O thread, for
+    /// [`Exporter::start`](crate::export::Exporter::start).
     ///
     /// The console is written to at least every [`CONSOLE_DELAY`], because a person waits for it.
     pub(super) fn routes(&self, settings: &Settings) -> Vec<Route> {
@@ -138,6 +139,7 @@ impl Pipelines {
         observed
     }
 
+    /// Returns the consumers of a signal, in the order of its destinations.
     fn consumers(&self, signal: Signal) -> &[Consumer] {
         &self.0.get(signal).consumers
     }
@@ -157,8 +159,7 @@ fn limits(settings: &Settings, signal: Signal) -> QueueSettings {
     sizes.fold(limits, QueueSettings::within)
 }
 
-/// A test records what it inspects at the end.
-/// For captures: nothing is dropped, and nothing is sent.
+/// The limits for captures of tests: nothing is dropped, and nothing is sent.
 #[cfg(feature = "testing")]
 const UNLIMITED: QueueSettings = QueueSettings {
     max_items: usize::MAX,

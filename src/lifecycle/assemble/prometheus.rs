@@ -12,7 +12,9 @@ use crate::settings::{PrometheusSettings, ServerAddress, Settings};
 /// The running exporter. It ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Prometheus {
+    /// Answers scrapes; handed out by the guard.
     pub(crate) handler: PrometheusHandler,
+    /// The server of its own. `None` if the handler is mounted elsewhere, or if the address could not be bound.
     _server: Option<Server>,
 }
 

@@ -1,4 +1,12 @@
 //! Builds the SDK's providers on top of the queues.
+//!
+//! | signal | with a destination | without one |
+//! |---|---|---|
+//! | traces | a span queue as the last processor | the provider is shut down, unless the user has processors |
+//! | metrics | a reader for each temporality | a provider whose instruments do nothing, unless the user has readers |
+//! | logs | a log queue as the last processor | a provider whose loggers have no processor |
+//!
+//! With `OTEL_SDK_DISABLED` all three are shut down at once.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

@@ -43,13 +43,16 @@ pub(super) fn records(
     Some(around.with(logs))
 }
 
-/// The sources of fields that are not the event's own.
+/// The sources of fields that are not the event's own, for records.
 #[derive(Default)]
 pub(super) struct RecordContext {
+    /// Applies to fields of the context as well.
     pub(super) redaction: Redaction,
+    /// The entries of baggage that become attributes.
     pub(super) baggage: BaggageKeys,
+    /// `true` if the fields of the surrounding spans become attributes.
     pub(super) has_span_fields: bool,
-    /// Characters of one text.
+    /// The longest text of one value, in characters.
     pub(super) value_length: Option<usize>,
 }
 

@@ -40,42 +40,54 @@ pub(crate) struct Flusher(Arc<Shared>);
 
 /// What the handles and the threads share.
 struct Shared {
+    /// Flushed first: they hold what is not in a queue yet.
     providers: Providers,
+    /// Deliver what is queued.
     workers: Workers,
+    /// Flushed last. `None` without a log output.
     lines: Option<NonBlockingWriter>,
+    /// The calls, and what is being done for them.
     state: Mutex<FlushState>,
+    /// Notified after each change of `state` that a thread may wait for.
     changed: Condvar,
+    /// The process that the threads belong to.
     fork: Fork,
-    /// In a forked child, the flusher of the telemetry that was built there.
+    /// The flusher of the telemetry that was built in a forked child, in that child.
     successor: OnceLock<Flusher>,
 }
 
-/// Guarded by `Shared::state`, which is never held while code of the user or a flush runs.
+/// The calls that wait. The lock is never held while code of the user or a flush runs.
 #[derive(Default)]
 struct FlushState {
-    /// Calls that the next flush answers.
+    /// The calls that the next flush answers.
     waiting: Vec<Call>,
-    /// Calls that the flush under way answers.
+    /// The calls that the flush under way answers.
     under_way: Vec<Call>,
+    /// `true` while a flush runs, on a thread of its own.
     is_running: bool,
     /// The last flush that was requested has not collected its metrics yet.
     is_collecting: bool,
-    /// Flushes that have begun. User code can hold a collection up until a later flush is under way.
+    /// The number of flushes that have begun. User code can hold a collection up until a later flush is under way.
     begun: u64,
-    /// A thread serves the calls.
+    /// `true` while a thread serves the calls: starts flushes and answers the ones that are over.
     is_served: bool,
 }
 
 /// One request to flush.
 struct Call {
+    /// When the caller no longer waits.
     deadline: Instant,
+    /// The caller's limit, for the error.
     timeout: Duration,
+    /// Gets the result, exactly once.
     reply: Reply,
 }
 
+/// The way back to a caller. It may wake a task of the program, so that a panic in it is caught.
 type Reply = Box<dyn FnOnce(Result<(), ExportError>) + Send>;
 
 impl Flusher {
+    /// Creates the flusher, without a thread.
     pub(crate) fn new(providers: Providers, workers: Workers, lines: Option<NonBlockingWriter>) -> Self {
         let (state, changed) = (Mutex::default(), Condvar::new());
         let (fork, successor) = (Fork::new(), OnceLock::new());
@@ -112,7 +124,8 @@ impl Flusher {
         answer.recv_timeout(limit).unwrap_or(Err(ExportError::Timeout(timeout)))
     }
 
-    /// Flushes in the background, then calls `reply`. If the system refuses a thread, that happens here.
+    /// Flushes in the background, then calls `reply`, on another thread. If the system refuses a thread, both happen on
+    /// this one.
     pub(crate) fn flush_with(
         &self,
         timeout: Duration,
@@ -124,7 +137,8 @@ impl Flusher {
         }
     }
 
-    /// Flushes in the background, unless the system refuses a thread.
+    /// Flushes in the background, unless the system refuses a thread. Nothing is flushed then. Never blocks, so that it
+    /// can be called by the handler of a signal.
     pub(crate) fn flush_in_background(&self, timeout: Duration) {
         let Some(flusher) = self.current() else { return };
         if flusher.request(timeout, Box::new(|_| ())).is_err() {
@@ -224,6 +238,7 @@ impl Shared {
         }
     }
 
+    /// Locks the state. A poisoned lock is used as it is.
     fn lock(&self) -> MutexGuard<'_, FlushState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -232,12 +247,14 @@ impl Shared {
 /// The limits of the calls that share a flush.
 #[derive(Clone, Copy)]
 struct Limits {
+    /// The earliest deadline: user code gets its share of the time until then.
     shortest: Instant,
+    /// The latest deadline: the delivery goes on until then.
     longest: Instant,
 }
 
 impl FlushState {
-    /// Makes the waiting calls those of a flush that runs from now on.
+    /// Makes the waiting calls those of a flush that runs from now on, and returns its limits.
     fn begin(&mut self) -> Limits {
         self.under_way = std::mem::take(&mut self.waiting);
         (self.is_running, self.is_collecting) = (true, true);
@@ -265,7 +282,7 @@ impl FlushState {
     }
 }
 
-/// Answers calls; those of a timeout with their own limit.
+/// Answers calls. After a timeout each of them gets its own limit in the error.
 fn answer(calls: Vec<Call>, result: &Result<(), ExportError>) {
     for Call { timeout, reply, .. } in calls {
         let result = match result {
@@ -281,11 +298,13 @@ fn answer(calls: Vec<Call>, result: &Result<(), ExportError>) {
 struct FlushUnderWay(Arc<Shared>);
 
 impl FlushUnderWay {
+    /// Runs the flush, and answers its calls.
     fn flush(self, limits: Limits) {
         let result = self.0.flush(limits);
         self.end(&result);
     }
 
+    /// Notes the end of the flush, wakes the serving thread, and answers the calls that are left.
     fn end(&self, result: &Result<(), ExportError>) {
         let mut state = self.0.lock();
         state.is_running = false;
@@ -321,6 +340,8 @@ impl Drop for Collected {
     }
 }
 
+/// The name of the serving thread, and of the threads that flush.
 const THREAD_NAME: &str = "otel-flush";
-/// How much later than its deadline a flush may return.
+/// How much later than its deadline a flush may return: its own limits are the same, and it knows more about what is
+/// missing.
 const ANSWER_GRACE: Duration = Duration::from_millis(100);

@@ -1,4 +1,14 @@
 //! The guard, which owns the providers and everything behind them, and shuts them down.
+//!
+//! | file | concept |
+//! |---|---|
+//! | `running` | what runs, and the order of its end |
+//! | `flusher` | flushes that any number of threads can request |
+//! | `providers` | the SDK's providers, and what they do at a flush and at the end |
+//!
+//! The guard can be dropped anywhere: inside a task, after the runtime has ended, while a panic unwinds, in a forked
+//! child. None of these may hang or lose what could be delivered, and so nothing here depends on the thread that it
+//! runs on.
 
 mod flusher;
 mod handles;
@@ -76,8 +86,11 @@ use crate::subscriber::FilterError;
 /// A program that becomes a daemon should do so first, and start telemetry in the process that remains.
 #[must_use = "dropping the guard stops telemetry: bind it to a named variable that lives as long as `main`"]
 pub struct TelemetryGuard {
+    /// Everything that ends with the guard.
     running: Running,
+    /// Shared with the panic hook and the action of the first signal.
     flusher: Flusher,
+    /// `true` once the end was begun: it happens once.
     is_shut_down: bool,
     fork: Fork,
     #[cfg(feature = "config-file")]

@@ -13,13 +13,16 @@ use super::left_until;
 use crate::lifecycle::tasks::Task;
 use crate::provider::TelemetryMeterProvider;
 
-/// The three providers.
+/// The three providers. Cheap to clone; all clones end together.
 #[derive(Clone, Debug)]
 pub(crate) struct Providers {
+    /// Samples spans and passes them to processors and queue.
     pub(crate) tracer: SdkTracerProvider,
+    /// Aggregates measurements and collects them.
     pub(crate) meter: TelemetryMeterProvider,
+    /// Passes log records to processors and queue.
     pub(crate) logger: SdkLoggerProvider,
-    /// Sampled spans of the SDK that have started and not ended.
+    /// The number of sampled spans of the SDK that have started and not ended.
     pub(crate) open_spans: Arc<AtomicU64>,
 }
 
@@ -33,6 +36,9 @@ impl Providers {
 
     /// Returns the tasks of the last flush. `collected` becomes `false` if the metrics could not be collected or delivered.
     /// A collection of `flusher` that has begun comes first.
+    ///
+    /// Each task runs on a thread of its own and may be abandoned. `deadline` is that of user code, not of the
+    /// shutdown.
     pub(super) fn last_flush(
         &self,
         deadline: Instant,
@@ -55,7 +61,8 @@ impl Providers {
         ]
     }
 
-    /// Returns the tasks that shut the tracer and logger providers down.
+    /// Returns the tasks that shut the tracer and logger providers down. The meter provider has ended with its last
+    /// collection.
     pub(super) fn stop_traces_and_logs(&self, deadline: Instant) -> Vec<Task> {
         let Self { tracer, logger, .. } = self.clone();
         vec![

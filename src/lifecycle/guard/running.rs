@@ -36,33 +36,45 @@ use crate::subscriber::{Filters, SpanBridge};
 ///
 /// Built by `assemble`, owned by the guard. Threads refer to its parts through handles that do not keep them running.
 pub(crate) struct Running {
+    /// The SDK's providers.
     pub(crate) providers: Providers,
+    /// The I/O thread.
     pub(crate) exporter: Exporter,
+    /// The exporter for scrapes, with its server.
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus: Option<Prometheus>,
+    /// The counts, for the statistics.
     pub(crate) ledgers: Ledgers,
+    /// The line writer, which ends last.
     pub(crate) lines: Option<NonBlockingWriter>,
-    /// Pending items will not be delivered any more.
+    /// `true` once pending items will not be delivered any more: they count as failed in the statistics.
     pub(crate) has_ended: bool,
-    /// Lines that were still unwritten at the deadline.
+    /// The number of lines that were still unwritten at the deadline.
     pub(crate) lines_given_up: u64,
+    /// The filters, which the guard can replace.
     pub(crate) filters: Filters,
+    /// Our bridge, which knows the number of open spans.
     pub(crate) bridge: Option<Arc<SpanBridge>>,
+    /// Gets the reports of the end.
     pub(crate) diagnostics: Diagnostics,
     /// Applies later versions of the configuration file, if there is one.
     #[cfg(feature = "config-file")]
     pub(crate) reloader: Option<Arc<Reloader>>,
+    /// How often the file is read. `None`: only by [`TelemetryGuard::reload`](crate::TelemetryGuard::reload).
     #[cfg(feature = "config-file")]
     pub(crate) reload_interval: Option<Duration>,
+    /// The time for the whole end.
     pub(crate) shutdown_timeout: Duration,
-    /// The start of telemetry that belongs to the process.
+    /// The start, if this is the telemetry of the process. `None` for local telemetry, which may end at once.
     pub(crate) started: Option<Started>,
 }
 
 /// When telemetry was started, and the bytes of log lines at that time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Started {
+    /// When everything was global.
     at: Instant,
+    /// The bytes of lines until then, the start line among them.
     line_bytes: u64,
 }
 
@@ -70,6 +82,7 @@ pub(crate) struct Started {
 pub(crate) type Ledgers = PerSignal<Vec<(String, Arc<Ledger>)>>;
 
 impl Started {
+    /// Returns this moment.
     pub(super) fn now(running: &Running) -> Self {
         Self { at: Instant::now(), line_bytes: running.line_bytes() }
     }
@@ -205,7 +218,8 @@ pub(super) fn stats(ledgers: &Ledgers, log_lines_dropped: u64) -> ExportStats {
     ExportStats { traces, metrics, logs, log_lines_dropped, open_spans: 0, destinations }
 }
 
-/// Names the destinations that did not get everything, where a signal has several.
+/// Returns the destinations that did not get everything, with their counts, where a signal has several. Empty
+/// otherwise.
 fn lost_at(destinations: &[DestinationStats]) -> String {
     let is_one_of_several = |destination: &&DestinationStats| {
         destinations.iter().filter(|other| other.signal == destination.signal).count() > 1
@@ -217,9 +231,10 @@ fn lost_at(destinations: &[DestinationStats]) -> String {
     words.collect::<Vec<_>>().join("; ")
 }
 
-/// A program that ends sooner has hardly done anything.
+/// The age below which a guard is dropped by mistake, if nothing was recorded: a program that ends sooner has hardly
+/// done anything.
 const IMMEDIATE: Duration = Duration::from_millis(2);
-/// The time until calls that waited for a delivery have returned.
+/// The time until calls that waited for a delivery have returned, after the I/O thread has ended.
 const ANSWER_GRACE: Duration = Duration::from_millis(20);
 /// The least time for the last lines, among them the one that reports what was lost.
 const LINES_GRACE: Duration = Duration::from_millis(40);

@@ -45,6 +45,7 @@ use crate::subscriber::reentrancy::ReentrancyGuard;
 pub(crate) struct PanicHook {
     /// Writes the line where `tracing` cannot be used.
     pub(crate) diagnostics: Diagnostics,
+    /// Decides on the hook that was set before.
     pub(crate) previous: PreviousHook,
     /// Flushes the line writer, within a bound.
     pub(crate) flush_lines: Box<dyn Fn() + Send + Sync>,
@@ -54,7 +55,7 @@ pub(crate) struct PanicHook {
     pub(crate) abort_timeout: Duration,
 }
 
-/// Whether the previous hook is called after the panic was reported.
+/// The condition for calling the hook that was set before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PreviousHook {
     /// Always.
@@ -117,13 +118,20 @@ fn aborts(info: &PanicHookInfo<'_>) -> bool {
     is_of_core && message.is_some_and(|message| ABORTING.contains(message))
 }
 
-/// The description of a panic, as the event and the line have it.
+/// A panic, as the event and the line describe it.
 struct Panic {
+    /// The text of the payload, cut if it is huge; `Box<dyn Any>` if it is no text, as in the standard library's
+    /// report.
     message: String,
+    /// `file:line:column`, or empty.
     location: String,
+    /// The path of the source file.
     file: Option<String>,
+    /// The line in it.
     line: Option<u32>,
+    /// The name of the thread, or `unnamed`.
     thread: String,
+    /// `None` unless the environment requests one.
     backtrace: Option<String>,
 }
 
@@ -185,8 +193,8 @@ impl Panic {
     }
 }
 
-/// Returns `false` where an event reaches no subscriber: in a layer of the user, while it handles an event and any thread
-/// has a dispatcher of its own.
+/// Returns `false` where an event would reach no subscriber: in a layer of the user that handles an event, while any
+/// thread has a dispatcher of its own.
 fn is_recorded() -> bool {
     dispatcher::get_default(|current| !current.is::<NoSubscriber>())
 }
@@ -197,13 +205,16 @@ const MAX_FLUSH: Duration = Duration::from_millis(500);
 const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
 
 thread_local! {
+    /// `true` while this thread is in the hook: a panic in there is not reported.
     static IN_HOOK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Where the standard library raises the panics that abort.
+/// The file in which the standard library raises the panics that abort.
 const PANICKING: &str = "library/core/src/panicking.rs";
+/// The messages of these panics.
 const ABORTING: [&str; 2] =
     ["panic in a destructor during cleanup", "panic in a function that cannot unwind"];
+/// The value of `error.type` and `exception.type`.
 const ERROR_TYPE_PANIC: &str = "panic";
 
 #[cfg(test)]

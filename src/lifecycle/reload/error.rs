@@ -1,4 +1,4 @@
-//! Why the configuration file was not applied.
+//! The error of a reload.
 
 use std::fmt;
 
@@ -7,6 +7,8 @@ use crate::error::InitError;
 /// Why a version of the configuration file was not applied. Nothing was changed then.
 ///
 /// `Debug` reads as `Display` does, with the causes.
+///
+/// Returned by [`TelemetryGuard::reload`](crate::TelemetryGuard::reload).
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ReloadError {

@@ -1,4 +1,14 @@
 //! The settings that can change while the program runs.
+//!
+//! | setting in the file | changes |
+//! |---|---|
+//! | `log_filter`, `log_output.filter`, `logs.filter` | which events become lines and records |
+//! | `span_filter` | which `tracing` spans become spans |
+//! | `logs.minimum_severity` | which records are exported |
+//! | `tracer_provider.sampler` | the sampler; spans that have started keep their decision |
+//! | `log_level` | which lines this crate writes about itself |
+//!
+//! Everything else is fixed at the start, and is reported as needing a new one.
 
 use tracing_core::LevelFilter;
 
@@ -9,30 +19,37 @@ use crate::redaction::printable;
 use crate::settings::{SamplerSetting, Settings};
 use crate::subscriber::Filters;
 
-/// The values that are in effect.
+/// The values that are in effect, compared with those of the next version.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct LiveSettings {
+    /// The directives for lines.
     line_filter: String,
+    /// The directives for records.
     record_filter: String,
+    /// The directives for spans.
     span_filter: String,
     /// The most verbose level of records.
     record_level: LevelFilter,
-    /// `None` if no spans are made: the sampler stays as it is.
+    /// The sampler. `None` if no spans are made: it then stays as it is.
     sampler: Option<SamplerSetting>,
     /// The least severe lines of this crate itself.
     diagnostic_level: LevelFilter,
 }
 
-/// What these settings change.
+/// What these settings change. All of it is shared with the subscriber and the providers.
 #[derive(Debug)]
 pub(crate) struct LiveParts {
+    /// The filters, and the level of records.
     pub(crate) filters: Filters,
-    /// In a forked child two: that of its providers, and that of the subscriber, which is the parent's.
+    /// The samplers. In a forked child there are two: that of its providers, and that of the subscriber, which is the
+    /// parent's.
     pub(crate) samplers: Vec<SharedSampler>,
+    /// The level of lines of this crate.
     pub(crate) diagnostics: Diagnostics,
 }
 
 impl LiveSettings {
+    /// Takes the values from resolved settings.
     pub(super) fn new(settings: &Settings) -> Self {
         Self {
             line_filter: settings.lines.filter.text.clone(),
@@ -93,7 +110,7 @@ impl LiveSettings {
     }
 }
 
-/// A path in the file, and the name of the field in the log line.
+/// The path of a setting in the file, and the name of its field in the log line.
 type Named = (&'static str, &'static str);
 
 const LOG_FILTER: Named = ("distribution.telemetry_bootstrap.log_filter", "log_filter");

@@ -8,6 +8,15 @@
 //!
 //! A version with a mistake changes nothing. While the file is watched, each version is logged once; the guard's
 //! `reload` logs what it applied each time, and returns errors.
+//!
+//! ```text
+//! path ─ read ─▶ version ─ same as the last ─▶ nothing
+//!                    └ another ─▶ resolve ─ mistakes ─▶ error, nothing is changed
+//!                                    └ valid ─▶ compare with the settings in effect ─▶ apply ─▶ summary
+//! ```
+//!
+//! Two locks: `state` is held for a whole reload, so that an older version cannot replace a newer one, and `thread`
+//! names its holder, so that a reload inside the user's closure is an error instead of a deadlock.
 
 mod error;
 mod live;
@@ -30,34 +39,41 @@ use crate::provider::SharedSampler;
 use crate::settings::{LoadedFile, Settings, read_config_file};
 use crate::subscriber::Filters;
 
-/// Applies later versions of the configuration file.
+/// Applies later versions of the configuration file. Shared by the guard and the watching thread.
 pub(crate) struct Reloader {
+    /// The path as it was given. It may lead to another file each time.
     path: PathBuf,
+    /// What a version changes.
     parts: LiveParts,
+    /// What is known about the file; locked for a whole reload.
     state: Mutex<State>,
     /// The thread that has locked the state for a reload.
     thread: Mutex<Option<ThreadId>>,
 }
 
+/// What is known about the file between two reloads.
 struct State {
+    /// Resolves a content into settings, together with what was set in code.
     file: LoadedFile,
+    /// The settings in effect.
     live: LiveSettings,
-    /// What was examined last.
+    /// The version that was examined last, valid or not.
     version: Version,
-    /// What the last valid version was warned about.
+    /// The warnings of the last valid version. They are not repeated.
     warnings: Vec<String>,
 }
 
-/// What is found at the path of the file.
+/// A version of the file, compared with the next one.
 #[derive(PartialEq, Eq)]
 enum Version {
+    /// The bytes of the file.
     Content(Vec<u8>),
     /// It cannot be read, for this reason.
     Unreadable(String),
 }
 
 impl Reloader {
-    /// `settings` are those of `file`, with which telemetry is started.
+    /// Creates the reloader. `settings` are those of `file`, with which telemetry is started.
     fn new(mut file: LoadedFile, settings: &Settings, parts: LiveParts) -> Self {
         let state = State {
             version: Version::Content(file.take_content()),
@@ -75,6 +91,11 @@ impl Reloader {
     }
 
     /// Reads the file and applies it, also if it is the same as before: what it refers to may have changed.
+    ///
+    /// # Errors
+    ///
+    /// [`ReloadError::InProgress`] inside of the user's closure, and [`ReloadError::Invalid`] for a version with
+    /// mistakes.
     pub(crate) fn reload(&self) -> Result<ReloadSummary, ReloadError> {
         let mut reloading = self.start().ok_or(ReloadError::InProgress)?;
         let state = &mut *reloading.state;
@@ -87,7 +108,8 @@ impl Reloader {
         Ok(summary)
     }
 
-    /// Reads the file, and applies and reports it if it is another version than the last one.
+    /// Reads the file, and applies and reports it if it is another version than the last one. Called by the watching
+    /// thread.
     fn apply_new_version(&self) {
         let Some(mut reloading) = self.start() else { return };
         let state = &mut *reloading.state;
@@ -107,6 +129,7 @@ impl Reloader {
         lock(&self.state).version != *version
     }
 
+    /// Reads the version that is there now, without applying it.
     fn read(&self) -> Version {
         Version::new(&read_config_file(&self.path))
     }
@@ -123,7 +146,7 @@ impl Reloader {
     }
 }
 
-/// Returns what applies later versions of the file, if there is one.
+/// Returns the reloader of a configuration file, or `None` if the settings come from elsewhere.
 pub(crate) fn reloader(
     file: Option<LoadedFile>,
     settings: &Settings,
@@ -145,6 +168,10 @@ impl fmt::Debug for Reloader {
 
 impl State {
     /// Checks what was read completely, then applies it.
+    ///
+    /// # Errors
+    ///
+    /// The mistakes of this version. Nothing is changed then but the version that was examined last.
     fn apply(&mut self, content: io::Result<Vec<u8>>, parts: &LiveParts) -> Result<ReloadSummary, InitError> {
         self.version = Version::new(&content);
         let new = self.file.resolve(content.as_deref().map_err(copy_of))?;
@@ -163,6 +190,7 @@ impl State {
 }
 
 impl Version {
+    /// Returns the version for what was read.
     fn new(content: &io::Result<Vec<u8>>) -> Self {
         match content {
             Ok(content) => Self::Content(content.clone()),
@@ -171,9 +199,11 @@ impl Version {
     }
 }
 
-/// The state, locked by the thread that reloads, which calls a closure of the user.
+/// A reload under way: the state, locked, and the mark of this thread, which is removed at the end.
 struct Reloading<'a> {
+    /// The locked state.
     state: MutexGuard<'a, State>,
+    /// Where this thread is named.
     thread: &'a Mutex<Option<ThreadId>>,
 }
 
@@ -183,10 +213,12 @@ impl Drop for Reloading<'_> {
     }
 }
 
+/// Locks a mutex. A poisoned lock is used as it is: a panic of the user's closure leaves the state of before.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Returns an error of the same kind and text, because `io::Error` cannot be cloned.
 fn copy_of(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),

@@ -1,4 +1,4 @@
-//! What a reload changed.
+//! The summary of a reload.
 
 use std::fmt;
 
@@ -7,22 +7,34 @@ use std::fmt;
 /// Returned by [`TelemetryGuard::reload`](crate::TelemetryGuard::reload).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReloadSummary {
+    /// What was applied.
     pub(super) changed: Vec<Change>,
+    /// Paths in the file.
     pub(super) needs_restart: Vec<String>,
 }
 
 /// A setting with its new value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Change {
-    /// Where it is in the file.
+    /// The path in the file.
     pub(super) path: &'static str,
     /// The name of its field in the log line.
     pub(super) name: &'static str,
+    /// The new value, as it is written. Control characters are escaped.
     pub(super) value: String,
 }
 
 impl ReloadSummary {
     /// Returns the settings that have another value now, each by its path in the file, with the value.
+    ///
+    /// ```no_run
+    /// # fn reload(telemetry: &telemetry_bootstrap::TelemetryGuard) -> Result<(), telemetry_bootstrap::ReloadError> {
+    /// for (setting, value) in telemetry.reload()?.changed() {
+    ///     println!("{setting} is now {value}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn changed(&self) -> impl Iterator<Item = (&str, &str)> {
         self.changed.iter().map(|change| (change.path, change.value.as_str()))
     }

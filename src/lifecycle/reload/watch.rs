@@ -5,6 +5,11 @@
 //!
 //! The content is read and compared, since metadata does not tell: a `ConfigMap` is swapped by a symlink two levels up,
 //! and two versions can have one length and, on coarse clocks, one time of modification.
+//!
+//! ```text
+//! sleep interval ─▶ read ─ as before ─▶ sleep …
+//!                     └ another version ─▶ read until two readings are the same ─▶ apply
+//! ```
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -13,9 +18,10 @@ use std::time::Duration;
 use super::Reloader;
 use crate::diagnostics::FieldValue;
 
-/// The handle on the thread, which ends when this is dropped. A reload that is under way is not waited for.
+/// The handle on the thread, which ends when this is dropped. A reload under way is not waited for.
 #[derive(Debug)]
 pub(crate) struct Watcher {
+    /// The thread sleeps on the other end of this channel, and wakes when it is closed.
     _alive: Sender<()>,
 }
 
@@ -36,6 +42,7 @@ impl Watcher {
     }
 }
 
+/// The body of the thread. `ended` is closed when telemetry ends.
 fn watch(reloader: &Reloader, interval: Duration, ended: &Receiver<()>) {
     let pause = |time| ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
     while pause(interval) {
@@ -67,8 +74,9 @@ fn is_settled(
     true
 }
 
+/// The name of the thread.
 const THREAD_NAME: &str = "otel-reload";
 /// The time between two readings that must be the same.
 const SETTLE: Duration = Duration::from_millis(200);
-/// A file that never stays the same is applied as it is after so many readings.
+/// The most readings. A file that never stays the same is applied as it is then.
 const MAX_READINGS: usize = 25;
