@@ -3,6 +3,15 @@
 //! A line about telemetry itself (a collector that is down, an invalid variable, items that were lost) must reach a
 //! person, must not be exported by the exporter that it is about, and must be as valid as any other line. So it does not
 //! pass through `tracing`: the assembler provides a function that writes one line.
+//!
+//! | level | what |
+//! |---|---|
+//! | ERROR | panics, and what ends a part of telemetry |
+//! | WARN | losses, outages, settings that are not used as they were given |
+//! | INFO | the start line and hints, the end of an outage, a switch of the protocol, a reload |
+//!
+//! `log_level` of the configuration file and `OTEL_LOG_LEVEL` decide which of these are written. Filters of log lines
+//! do not apply, except to the start line.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -14,24 +23,30 @@ use self::shared_level::SharedLevel;
 pub(crate) mod shared_level;
 
 /// Writes log lines of this crate. Cheap to clone.
+///
+/// It exists before the log output does: everything that is built gets a clone, and the function comes with the output.
 #[derive(Clone)]
 pub(crate) struct Diagnostics {
+    /// Writes a line. Unset before the log output is open, and without one.
     write: Arc<OnceLock<Box<Write>>>,
     /// The least severe lines that are written; INFO unless set.
     level: SharedLevel,
 }
 
-/// `level, message, fields`.
+/// Writes a line of this level, with a message and fields.
 pub(crate) type Write = dyn Fn(Level, &str, &[Field<'_>]) + Send + Sync;
 
-/// A field of such a line.
+/// The name and the value of a field.
 pub(crate) type Field<'a> = (&'static str, FieldValue<'a>);
 
 /// The value of a field. Numbers stay numbers, so that alerts can compare them.
 #[derive(Clone, Copy)]
 pub(crate) enum FieldValue<'a> {
+    /// Text, formatted only if the line is written.
     Text(&'a dyn fmt::Display),
+    /// A number of items, lines or spans.
     Count(u64),
+    /// A duration, in seconds.
     Seconds(f64),
 }
 
@@ -62,18 +77,22 @@ impl Diagnostics {
         self.level.set(level);
     }
 
+    /// Writes an ERROR line.
     pub(crate) fn error(&self, message: &str, fields: &[Field<'_>]) {
         self.write(Level::ERROR, message, fields);
     }
 
+    /// Writes a WARN line.
     pub(crate) fn warn(&self, message: &str, fields: &[Field<'_>]) {
         self.write(Level::WARN, message, fields);
     }
 
+    /// Writes an INFO line.
     pub(crate) fn info(&self, message: &str, fields: &[Field<'_>]) {
         self.write(Level::INFO, message, fields);
     }
 
+    /// Writes a line, unless its level is off.
     fn write(&self, level: Level, message: &str, fields: &[Field<'_>]) {
         if !self.level.allows(level) {
             return;

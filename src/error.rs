@@ -1,10 +1,20 @@
 //! What can go wrong at start and at the end, by what the user must change.
+//!
+//! | error | when | the user changes |
+//! |---|---|---|
+//! | [`InitError`] | `build()` | code, or the file that it names |
+//! | [`ConfigMistake`], in an `InitError` | `build()`, a reload | a place in the configuration file |
+//! | [`ExportError`](crate::ExportError) | a flush | the collector, or nothing: it is retried |
+//! | [`ShutdownError`](crate::ShutdownError) | the end | nothing any more; the counts are in it |
+//!
+//! Mistakes in the environment are not errors: each is logged, with the value that is used instead.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::exception::causes;
 
+/// The error of a dependency, boxed so that its type is no part of this crate's interface.
 type Source = Box<dyn Error + Send + Sync + 'static>;
 
 /// Why telemetry could not be started.
@@ -12,6 +22,15 @@ type Source = Box<dyn Error + Send + Sync + 'static>;
 /// Nothing was changed when this is returned: no global is set, no thread is left.
 ///
 /// `Debug` reads as `Display` does, with the causes: it is what an operator sees when `main` returns the error.
+///
+/// ```
+/// let error = telemetry_bootstrap::init()
+///     .ignore_env()
+///     .endpoint("ftp://collector:4317")
+///     .build()
+///     .unwrap_err();
+/// assert!(error.to_string().starts_with("invalid endpoint"), "{error}");
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum InitError {
@@ -57,7 +76,7 @@ pub enum InitError {
 }
 
 impl InitError {
-    /// Combines several errors into one.
+    /// Combines the errors of one place, of which there is at least one. A single one stays as it is.
     pub(crate) fn from_several(mut errors: Vec<Self>) -> Self {
         match (errors.len(), errors.pop()) {
             (1, Some(error)) => error,
@@ -65,7 +84,7 @@ impl InitError {
         }
     }
 
-    /// Combines the errors of several settings.
+    /// Combines the errors of several settings. `None` if there is none.
     pub(crate) fn from_all(mut errors: Vec<Self>) -> Option<Self> {
         match errors.len() {
             0 | 1 => errors.pop(),
@@ -88,9 +107,13 @@ impl fmt::Debug for InitError {
 #[cfg(feature = "config-file")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigMistake {
+    /// Counted from 1.
     pub(crate) line: usize,
+    /// Counted in characters from 1.
     pub(crate) column: usize,
+    /// Keys joined by dots, indices in brackets; empty for the document itself.
     pub(crate) path: String,
+    /// What is wrong, and what is allowed.
     pub(crate) reason: String,
 }
 
@@ -128,12 +151,13 @@ impl fmt::Display for ConfigMistake {
     }
 }
 
+/// Returns the mistakes, each on a line of its own.
 #[cfg(feature = "config-file")]
 fn lines(mistakes: &[ConfigMistake]) -> String {
     mistakes.iter().map(|mistake| format!("\n  {mistake}")).collect()
 }
 
-/// Each with its causes: the list has no source of its own.
+/// Returns the errors in one line, each with its causes: the list has no source of its own.
 fn list(errors: &[InitError]) -> String {
     errors.iter().map(|error| format!("{error:?}")).collect::<Vec<_>>().join("; ")
 }

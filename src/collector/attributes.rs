@@ -10,38 +10,39 @@ use crate::export::encode;
 use crate::export::render;
 pub(super) use crate::export::render::hex;
 
-/// The value of the first attribute of this key.
+/// Returns the value of the first attribute of this key. `None` if there is none, or if it is empty.
 pub(super) fn find(attributes: &[KeyValue], key: &str) -> Option<AnyValue> {
     raw(attributes, key).and_then(value)
 }
 
-/// The value of the first attribute of this key, as text.
+/// Returns the value of the first attribute of this key, as text.
 pub(super) fn find_text(attributes: &[KeyValue], key: &str) -> Option<String> {
     raw(attributes, key).map(|value| text(Some(value)))
 }
 
-/// `key=value key=value`.
+/// Returns `key=value key=value`, in the order of the sender.
 pub(super) fn line(attributes: &[KeyValue]) -> String {
     render::line(&attributes.iter().map(pair).collect::<Vec<_>>())
 }
 
-/// [`line()`] in the order of the keys.
+/// Returns [`line()`] in the order of the keys, as an identity of the set.
 pub(super) fn sorted_line(attributes: &[KeyValue]) -> String {
     let mut sorted: Vec<_> = attributes.iter().map(pair).collect();
     sorted.sort();
     render::line(&sorted)
 }
 
+/// Returns key and value as text.
 fn pair(attribute: &KeyValue) -> render::Attribute {
     (attribute.key.clone(), text(attribute.value.as_ref()))
 }
 
-/// The printed form: `text`, `42`, `true`, `[1, 2]`, `{a: 1}`, bytes in hexadecimal.
+/// Returns the printed form of a value: `text`, `42`, `true`, `[1, 2]`, `{a: 1}`, bytes in hexadecimal.
 pub(super) fn text(value: Option<&ProtoValue>) -> String {
     value.map(|value| render::value_text(&value.encode_to_vec())).unwrap_or_default()
 }
 
-/// With its type, or `None` if it is empty.
+/// Returns a value with its type, or `None` if it is empty.
 pub(super) fn value(value: &ProtoValue) -> Option<AnyValue> {
     encode::decoded_value(&value.encode_to_vec())
 }

@@ -1,4 +1,7 @@
 //! The received telemetry, and queries on it.
+//!
+//! Everything is kept as the OTLP messages that arrived. Queries decode and sort on each call, which is cheap for the
+//! amounts of a test; counts are kept beside, because conditions ask for them at every arrival.
 
 use std::error::Error;
 use std::fmt;
@@ -12,14 +15,34 @@ use super::telemetry::{self, CollectedLog, CollectedMetric, CollectedSpan, Histo
 use crate::settings::Signal;
 
 /// One received request.
+///
+/// ```
+/// use std::time::Duration;
+/// use telemetry_bootstrap::Signal;
+/// use telemetry_bootstrap::testing::Collector;
+///
+/// let collector = Collector::start()?;
+/// let (_, telemetry) = telemetry_bootstrap::init()
+///     .ignore_env()
+///     .endpoint(collector.endpoint())
+///     .header("x-team", "blue")
+///     .build_local::<tracing_subscriber::Registry>()?;
+/// telemetry.meter("shop").u64_counter("orders").build().add(1, &[]);
+/// telemetry.force_flush(Duration::from_secs(5))?;
+///
+/// let received = collector.received();
+/// let request = received.requests(Signal::Metrics).next().ok_or("no request")?;
+/// assert_eq!(request.header("x-team"), Some("blue"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Request {
-    /// The gRPC metadata.
+    /// The gRPC metadata, or the headers of an HTTP request.
     pub metadata: HeaderMap,
     /// The message; after a partial success without the items that were rejected.
     pub export: Export,
-    /// When it was accepted.
+    /// When it was accepted, after the delays of faults.
     pub time: SystemTime,
 }
 
@@ -29,7 +52,7 @@ impl Request {
         Self { metadata, export, time: SystemTime::now() }
     }
 
-    /// The first value of this metadata key, if it is text.
+    /// Returns the first value of this metadata key or header, if it is text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.metadata.get(name)?.to_str().ok()
@@ -37,6 +60,20 @@ impl Request {
 }
 
 /// A snapshot of the telemetry that a [`Collector`](super::Collector) has received. Cheap to clone.
+///
+/// ```
+/// use telemetry_bootstrap::testing;
+/// use telemetry_bootstrap::tracing::{info, info_span};
+///
+/// let telemetry = testing::capture();
+/// info_span!("checkout").in_scope(|| info!("paid"));
+///
+/// let received = telemetry.received();
+/// let trace = &received.trace_ids()[0];
+/// assert_eq!(received.trace(trace).len(), 1);
+/// assert_eq!(received.logs_of(trace).len(), 1);
+/// println!("{}", received.render_trace(trace));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct CollectedTelemetry {
     /// In the order of arrival. Shared between snapshots, so that a snapshot copies only pointers.
@@ -61,54 +98,55 @@ impl CollectedTelemetry {
         self.requests.push(Arc::new(request));
     }
 
-    /// Requests of this signal, in the order of arrival.
+    /// Returns the requests of this signal, in the order of arrival.
     pub fn requests(&self, signal: Signal) -> impl Iterator<Item = &Request> {
         self.requests.iter().map(AsRef::as_ref).filter(move |request| request.export.signal() == signal)
     }
 
-    /// Spans. Costs nothing, unlike counting [`spans`](Self::spans).
+    /// Returns the number of spans. Costs nothing, unlike counting [`spans`](Self::spans).
     #[must_use]
     pub fn span_count(&self) -> usize {
         self.spans
     }
 
-    /// Log records. Costs nothing.
+    /// Returns the number of log records. Costs nothing.
     #[must_use]
     pub fn log_count(&self) -> usize {
         self.logs
     }
 
-    /// Data points, those of each collection counted anew. Costs nothing.
+    /// Returns the number of data points, those of each collection counted anew. Costs nothing.
     #[must_use]
     pub fn point_count(&self) -> usize {
         self.points
     }
 
-    /// Every span, in the order of arrival.
+    /// Returns every span, in the order of arrival.
     #[must_use]
     pub fn spans(&self) -> Vec<CollectedSpan> {
         self.exports().flat_map(telemetry::spans).collect()
     }
 
-    /// Every log record, in the order of arrival.
+    /// Returns every log record, in the order of arrival.
     #[must_use]
     pub fn logs(&self) -> Vec<CollectedLog> {
         self.exports().flat_map(telemetry::logs).collect()
     }
 
-    /// Every metric of every collection, in the order of arrival.
+    /// Returns every metric of every collection, in the order of arrival. For current values see
+    /// [`value`](Self::value).
     #[must_use]
     pub fn metrics(&self) -> Vec<CollectedMetric> {
         self.exports().flat_map(telemetry::metrics).collect()
     }
 
-    /// The spans of this name.
+    /// Returns the spans of this name, in the order of arrival.
     #[must_use]
     pub fn spans_named(&self, name: &str) -> Vec<CollectedSpan> {
         self.spans().into_iter().filter(|span| span.name() == name).collect()
     }
 
-    /// Ids of all traces, in the order in which their first spans began.
+    /// Returns the ids of all traces, in the order in which their first spans began.
     #[must_use]
     pub fn trace_ids(&self) -> Vec<String> {
         let mut spans = self.spans();
@@ -123,7 +161,7 @@ impl CollectedTelemetry {
         ids
     }
 
-    /// The spans of one trace, in the order in which they began.
+    /// Returns the spans of one trace, in the order in which they began. Empty if there is no such trace.
     #[must_use]
     pub fn trace(&self, trace_id: &str) -> Vec<CollectedSpan> {
         let mut spans = self.spans();
@@ -132,7 +170,7 @@ impl CollectedTelemetry {
         spans
     }
 
-    /// The log records of one trace, in the order of their timestamps.
+    /// Returns the log records of one trace, in the order of their timestamps.
     #[must_use]
     pub fn logs_of(&self, trace_id: &str) -> Vec<CollectedLog> {
         let mut logs = self.logs();
@@ -141,29 +179,57 @@ impl CollectedTelemetry {
         logs
     }
 
-    /// One trace as a tree, for people: a line a span, with kind, duration, error and attributes, and the log
-    /// records inside it. Attributes that would only repeat the name (`rpc.method`), addresses and source code
-    /// locations are left out.
+    /// Returns one trace as a tree, for people: a line a span, with kind, duration, error and attributes, and the log
+    /// records inside it.
+    ///
+    /// Attributes that would only repeat the name (`rpc.method`), addresses and source code locations are left out.
     #[must_use]
     pub fn render_trace(&self, trace_id: &str) -> String {
         telemetry::tree(&self.trace(trace_id), &self.logs_of(trace_id))
     }
 
-    /// Every series with its value now, a line each, for people.
+    /// Returns every series with its value now, a line each, for people.
     #[must_use]
     pub fn render_metrics(&self) -> String {
         telemetry::table(&self.metrics())
     }
 
-    /// The value of a sum or gauge now, over all series that have these attributes, or `None` if there is none.
+    /// Returns the value of a sum or gauge now, over all series that have at least these attributes. `None` if there is
+    /// none.
     ///
     /// Of cumulative series the last collection counts, delta collections are added up.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::opentelemetry::KeyValue;
+    /// use telemetry_bootstrap::testing;
+    ///
+    /// let telemetry = testing::capture();
+    /// let orders = telemetry.meter("shop").u64_counter("orders").build();
+    /// orders.add(2, &[KeyValue::new("region", "eu")]);
+    /// orders.add(3, &[KeyValue::new("region", "us")]);
+    ///
+    /// let received = telemetry.received();
+    /// assert_eq!(received.value("orders", &[("region", "eu")]), Some(2.0));
+    /// assert_eq!(received.value("orders", &[]), Some(5.0));
+    /// ```
     #[must_use]
     pub fn value(&self, metric: &str, attributes: &[(&str, &str)]) -> Option<f64> {
         telemetry::value(&self.metrics(), metric, attributes)
     }
 
-    /// The value of a histogram with explicit buckets now, over all series that have these attributes.
+    /// Returns the value of a histogram with explicit buckets now, over all series that have at least these attributes.
+    /// `None` if there is none.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::testing;
+    ///
+    /// let telemetry = testing::capture();
+    /// let duration = telemetry_bootstrap::duration_histogram(&telemetry.meter("shop"), "checkout.duration").build();
+    /// duration.record(0.02, &[]);
+    ///
+    /// let value = telemetry.received().histogram("checkout.duration", &[]);
+    /// assert_eq!(value.map(|value| value.count), Some(1));
+    /// ```
     #[must_use]
     pub fn histogram(&self, metric: &str, attributes: &[(&str, &str)]) -> Option<HistogramValue> {
         telemetry::histogram(&self.metrics(), metric, attributes)
@@ -183,7 +249,7 @@ impl fmt::Display for CollectedTelemetry {
     }
 }
 
-/// The error if the expected telemetry did not arrive in time.
+/// The error of [`Collector::wait_for`](super::Collector::wait_for): the expected telemetry did not arrive in time.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WaitError {

@@ -9,7 +9,7 @@ use prost::{DecodeError, Message};
 use super::telemetry::points;
 use crate::settings::Signal;
 
-/// The content of one request.
+/// The content of one request. The variants hold the messages of [`opentelemetry_proto`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Export {
@@ -22,7 +22,7 @@ pub enum Export {
 }
 
 impl Export {
-    /// The signal of the request.
+    /// Returns the signal of the request.
     #[must_use]
     pub fn signal(&self) -> Signal {
         match self {
@@ -32,7 +32,7 @@ impl Export {
         }
     }
 
-    /// Spans, data points or log records.
+    /// Returns the number of spans, data points or log records.
     #[must_use]
     pub fn item_count(&self) -> usize {
         match self {
@@ -54,6 +54,10 @@ impl Export {
 
     /// Decodes the message that requests of this signal carry: binary protobuf, without a gRPC prefix and without
     /// compression.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are not this message.
     pub(crate) fn decode(signal: Signal, request: &[u8]) -> Result<Self, DecodeError> {
         Ok(match signal {
             Signal::Traces => Self::Traces(ExportTraceServiceRequest::decode(request)?),
@@ -62,7 +66,8 @@ impl Export {
         })
     }
 
-    /// Removes the last items.
+    /// Removes the last items, as a collector does that rejects a part of a request.
+    ///
     /// Of metrics these are data points, and a metric whose points are all removed stays, without points. More than
     /// there are removes all.
     pub(crate) fn reject(&mut self, items: usize) {

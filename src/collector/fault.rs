@@ -3,6 +3,16 @@
 //! Faults form a list in the order in which they were injected. For each request the list is read from its beginning: a
 //! fault that does not apply (another signal, used up, a message below the limit) is passed over, a delay is added up, and
 //! the first fault that answers ends the reading. [`FaultPlan`]s that are used up are removed.
+//!
+//! | fault | over gRPC | over HTTP | the exporter's counts |
+//! |---|---|---|---|
+//! | `Status`, a code that may be retried | that status | the status that stands for it | pending, until an answer without the fault |
+//! | `Status`, any other code | that status | the status that stands for it | failed |
+//! | `Http` | the HTTP answer as it is | the same | by its status |
+//! | `PartialSuccess` | OK, with the count | 200, with the count | rejected, and delivered for the others |
+//! | `Delay` | a late answer | the same | delivered, or pending if the exporter gave up before |
+//! | `Silence` | no answer | no answer | pending, and failed without an answer at the end |
+//! | `MaxMessageSize` | RESOURCE_EXHAUSTED | 413 | delivered in halves; a single item that is too large has failed |
 
 use std::time::Duration;
 
@@ -88,6 +98,13 @@ impl Fault {
     }
 
     /// Limits it to requests of this signal.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::Signal;
+    /// use telemetry_bootstrap::testing::Fault;
+    ///
+    /// let plan = Fault::Silence.on(Signal::Metrics);
+    /// ```
     pub fn on(self, signal: Signal) -> FaultPlan {
         FaultPlan::from(self).on(signal)
     }
@@ -97,9 +114,10 @@ impl Fault {
         FaultPlan::from(self).times(requests)
     }
 
-    /// Whether it applies to a request of that size.
-    /// Only [`MaxMessageSize`](Self::MaxMessageSize) depends on the size; a request that is passed over does not
-    /// count for `times`.
+    /// Returns `true` if it applies to a request of that size.
+    ///
+    /// Only [`MaxMessageSize`](Self::MaxMessageSize) depends on the size; a request that is passed over does not count
+    /// for `times`.
     fn concerns(&self, size: usize) -> bool {
         !matches!(self, Self::MaxMessageSize(limit) if size <= *limit)
     }

@@ -75,7 +75,9 @@ use self::state::State;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Collector {
+    /// Shared with the server's thread, over all restarts.
     state: Arc<State>,
+    /// The address, the same over all restarts.
     address: SocketAddr,
     /// Bound, never listening: while the collector is stopped, connections are refused and the port stays reserved.
     _reservation: TcpSocket,
@@ -88,6 +90,14 @@ impl Collector {
     ///
     /// # Errors
     /// If the operating system refuses the port or the thread.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::testing::Collector;
+    ///
+    /// let collector = Collector::start()?;
+    /// assert!(collector.endpoint().starts_with("http://127.0.0.1:"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn start() -> io::Result<Self> {
         Self::start_on(0)
     }
@@ -96,6 +106,8 @@ impl Collector {
     ///
     /// # Errors
     /// If the port is in use, or the operating system refuses the thread.
+    ///
+    /// Any port that is free will do with `0`, as for [`start`](Self::start).
     pub fn start_on(port: u16) -> io::Result<Self> {
         let reservation = reserve(port)?;
         let address = reservation.local_addr()?;
@@ -110,7 +122,7 @@ impl Collector {
         format!("http://{}", self.address)
     }
 
-    /// The port it listens on.
+    /// Returns the port that it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.address.port()
@@ -120,6 +132,20 @@ impl Collector {
     ///
     /// # Errors
     /// If the operating system refuses a port.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::testing::Collector;
+    ///
+    /// let (_, telemetry) = telemetry_bootstrap::init()
+    ///     .ignore_env()
+    ///     .endpoint(Collector::closed_endpoint()?)
+    ///     .build_local::<tracing_subscriber::Registry>()?;
+    /// telemetry.meter("shop").u64_counter("orders").build().add(1, &[]);
+    /// // The end does not wait for a collector that is not there.
+    /// let lost = telemetry.shutdown().err().ok_or("delivered")?;
+    /// assert_eq!(lost.stats().metrics.failed, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn closed_endpoint() -> io::Result<String> {
         static RESERVED: OnceLock<TcpSocket> = OnceLock::new();
         let reserved = match RESERVED.get() {
@@ -140,7 +166,7 @@ impl Collector {
         UnresponsiveEndpoint::open()
     }
 
-    /// Everything kept so far.
+    /// Returns everything kept so far.
     #[must_use]
     pub fn received(&self) -> CollectedTelemetry {
         self.state.received()
@@ -157,19 +183,19 @@ impl Collector {
         drop(self.take());
     }
 
-    /// Every span kept so far, in the order of arrival.
+    /// Returns every span kept so far, in the order of arrival.
     #[must_use]
     pub fn spans(&self) -> Vec<CollectedSpan> {
         self.received().spans()
     }
 
-    /// Every log record kept so far, in the order of arrival.
+    /// Returns every log record kept so far, in the order of arrival.
     #[must_use]
     pub fn logs(&self) -> Vec<CollectedLog> {
         self.received().logs()
     }
 
-    /// Every metric of every collection kept so far, in the order of arrival.
+    /// Returns every metric of every collection kept so far, in the order of arrival.
     #[must_use]
     pub fn metrics(&self) -> Vec<CollectedMetric> {
         self.received().metrics()
@@ -201,13 +227,13 @@ impl Collector {
         self.state.clear_faults();
     }
 
-    /// Requests received so far, whether or not they were answered and kept.
+    /// Returns the number of requests received so far, whether or not they were answered and kept.
     #[must_use]
     pub fn request_count(&self) -> usize {
         self.state.requests()
     }
 
-    /// Connections accepted so far, over all restarts.
+    /// Returns the number of connections accepted so far, over all restarts.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.state.connections()
@@ -227,12 +253,25 @@ impl Collector {
     ///
     /// # Errors
     /// If the operating system refuses the thread.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::testing::Collector;
+    ///
+    /// let collector = Collector::start()?;
+    /// let endpoint = collector.endpoint();
+    /// collector.stop();
+    /// assert!(std::net::TcpStream::connect(("127.0.0.1", collector.port())).is_err());
+    /// collector.restart()?;
+    /// assert_eq!(collector.endpoint(), endpoint);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn restart(&self) -> io::Result<()> {
         self.stop();
         *self.lock_server() = Some(Server::start(self.address, Arc::clone(&self.state))?);
         Ok(())
     }
 
+    /// Locks the handle on the server. A poisoned lock is used as it is.
     fn lock_server(&self) -> MutexGuard<'_, Option<Server>> {
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -38,14 +38,18 @@ use crate::settings::Signal;
 /// Connections have one each; all share the state.
 #[derive(Clone)]
 pub(super) struct Receiver {
+    /// Takes requests, and decides on faults.
     state: Arc<State>,
+    /// Resolves when the server is to end.
     ended: Ended,
 }
 
 /// A request that was accepted, and is kept when its answer has gone out.
 #[derive(Debug)]
 pub(super) struct Pending {
+    /// Takes the request.
     state: Arc<State>,
+    /// The request, without items that were rejected.
     request: Request,
 }
 
@@ -122,7 +126,7 @@ async fn apply(decision: FaultDecision, export: &mut Export) -> Result<Option<(i
     }
 }
 
-/// The signal that a path is for.
+/// Returns the signal that a path is for, or `None` for any other path.
 fn signal(protocol: Protocol, path: &str) -> Option<Signal> {
     let names = match protocol {
         Protocol::Grpc => [
@@ -192,7 +196,7 @@ fn decompressed(body: &Bytes, encoding: Option<&str>) -> Option<Bytes> {
     }
 }
 
-/// The HTTP status that stands for a gRPC code, so that a client may retry over one what it may over the other.
+/// Returns the HTTP status that stands for a gRPC code, so that a client may retry over one what it may over the other.
 pub(super) fn http_status(code: GrpcCode) -> StatusCode {
     match code {
         GrpcCode::Ok => StatusCode::OK,

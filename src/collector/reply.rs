@@ -29,8 +29,11 @@ use crate::settings::Signal;
 /// The protocol of a client, by the content type of its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
+    /// OTLP over gRPC.
     Grpc,
+    /// OTLP over HTTP, in protobuf.
     HttpProtobuf,
+    /// OTLP over HTTP, in JSON.
     HttpJson,
 }
 
@@ -45,7 +48,7 @@ impl Protocol {
         }
     }
 
-    /// Answers have the content type of the request, as OTLP requires.
+    /// Returns the content type of answers, which is that of the request, as OTLP requires.
     fn content_type(self) -> &'static str {
         match self {
             Self::Grpc => "application/grpc",
@@ -57,20 +60,22 @@ impl Protocol {
 
 /// The answer to a request, before it is written in the client's protocol.
 pub(super) enum Reply {
-    /// Kept when the answer has gone out.
+    /// An answer of success, full or partial. The request is kept when it has gone out.
     Accepted {
+        /// The request.
         pending: Pending,
-        /// Count and reason of a partial success.
+        /// The count and the reason of a partial success.
         rejected: Option<(i64, String)>,
     },
-    /// Not kept.
+    /// An answer of the collector that is no success. The request is not kept.
     Refused(Refusal),
     /// An answer of a gateway in front of the collector.
     Raw(HttpAnswer),
 }
 
 impl Reply {
-    /// The signal decides the type of a JSON answer; the protobuf answers of all signals are alike.
+    /// Returns the answer in the client's protocol. `signal` decides on the type of a JSON answer; the protobuf answers
+    /// of all signals are alike.
     pub(super) fn into_response(self, protocol: Protocol, signal: Signal) -> Response<ReplyBody> {
         match self {
             Self::Accepted { pending, rejected } => accepted(protocol, signal, pending, rejected),
@@ -166,9 +171,9 @@ fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
 /// The body of an answer, with the request that is kept when all of it has gone out.
 #[derive(Default)]
 pub(super) struct ReplyBody {
-    /// Not sent yet.
+    /// What has not been sent yet.
     frames: VecDeque<Frame<Bytes>>,
-    /// Kept when `frames` has become empty; discarded with the body if the client is gone before.
+    /// The request to keep when `frames` has become empty. It is discarded with the body if the client is gone before.
     pending: Option<Pending>,
 }
 

@@ -2,6 +2,12 @@
 //!
 //! The thread counts as one of this crate's own ([`own_threads`](crate::export::own_threads)), because a subscriber that
 //! is under test would otherwise export the server's own events to the server.
+//!
+//! ```text
+//! start ─▶ thread ─▶ bind, listen ─▶ accept ─┬─▶ connection ─▶ requests … ─▶ GOAWAY or close
+//!                         │                  └─▶ connection …
+//!                   ready ◀┘                              end: AnswersGoOut waits up to GRACE, AtOnce does not
+//! ```
 
 use std::convert::Infallible;
 use std::io;
@@ -25,12 +31,13 @@ use crate::export::own_threads::become_io_thread;
 
 /// A running server.
 pub(super) struct Server {
-    /// Set once, when the server is to end; read by the accept loop, all connections and all requests.
+    /// How the server ends; `None` until then. Read by the accept loop, all connections and all requests.
     ending: watch::Sender<Option<Ending>>,
+    /// Joined at the end, so that the port is free afterwards.
     thread: JoinHandle<()>,
 }
 
-/// How a server ends.
+/// The way in which a server ends.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Ending {
     /// Answers that were given reach the client, within [`GRACE`].
@@ -39,7 +46,7 @@ pub(super) enum Ending {
     AtOnce,
 }
 
-/// How the server ends, as soon as that is known.
+/// The receiving side of a server's end.
 pub(super) type Ended = watch::Receiver<Option<Ending>>;
 
 impl Server {
@@ -61,7 +68,7 @@ impl Server {
         }
     }
 
-    /// Returns when the thread has ended.
+    /// Ends the server, and returns when its thread has ended.
     ///
     /// Blocks the calling thread, within [`GRACE`] and the time that the thread needs to close its connections.
     pub(super) fn end(self, ending: Ending) {
@@ -70,7 +77,7 @@ impl Server {
     }
 }
 
-/// The thread's function. An error before the server listens is passed to `ready`.
+/// The body of the thread. An error before the server listens is passed to `ready`.
 fn run(address: SocketAddr, state: &Arc<State>, ended: &Ended, ready: &Sender<io::Result<()>>) {
     // A subscriber of the program under test would see the server's own events, and export them to it.
     become_io_thread();
@@ -80,7 +87,11 @@ fn run(address: SocketAddr, state: &Arc<State>, ended: &Ended, ready: &Sender<io
     }
 }
 
-/// Returns when the server was ended and its connections are closed.
+/// Listens and serves, until the server was ended and its connections are closed.
+///
+/// # Errors
+///
+/// The operating system's, if it refuses the runtime or the address.
 fn listen_and_serve(
     address: SocketAddr,
     state: &Arc<State>,
@@ -158,7 +169,7 @@ async fn clients_are_done(mut ended: Ended) {
     }
 }
 
-/// Connections that the kernel completes before they are accepted.
+/// The connections that the kernel completes before they are accepted.
 const BACKLOG: u32 = 1024;
 /// The time that a stopping server waits for clients to read their answers.
 const GRACE: Duration = Duration::from_secs(1);

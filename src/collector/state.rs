@@ -1,4 +1,10 @@
 //! The state shared by the handle and the server.
+//!
+//! | counted | when |
+//! |---|---|
+//! | a connection | it is accepted |
+//! | a request | it was read and decoded, before faults apply |
+//! | an arrival | its answer has gone out completely: then it is kept |
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,23 +17,25 @@ use crate::settings::deadline_after;
 /// Kept requests, faults and counters of one collector. Survives restarts of the server.
 #[derive(Debug, Default)]
 pub(super) struct State {
+    /// Everything, under one lock: a test is no hot path.
     inner: Mutex<Inner>,
     /// Notified when a request was kept.
     arrived: Condvar,
 }
 
+/// What the lock protects.
 #[derive(Debug, Default)]
 struct Inner {
+    /// What is kept, without what was taken.
     received: CollectedTelemetry,
-    /// Requests ever kept.
-    /// Unlike the number of requests in `received` it never falls, so that a waiting thread notices an arrival after
-    /// a `take`.
+    /// The number of requests ever kept. Unlike the number of requests in `received` it never falls, so that a waiting
+    /// thread notices an arrival after a `take`.
     arrivals: u64,
-    /// In the order in which they were injected.
+    /// The faults, in the order in which they were injected.
     faults: Vec<FaultPlan>,
-    /// Connections ever accepted.
+    /// The number of connections ever accepted.
     connections: usize,
-    /// Requests that are finished, answered or not.
+    /// The number of requests that were read, answered or not.
     requests: usize,
 }
 
@@ -53,6 +61,10 @@ impl State {
 
     /// Blocks until the condition is true or the time is over. The condition is called once at the beginning, and
     /// again after each arrival.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError`] at the end of the time, with what had arrived.
     pub(super) fn wait_for(
         &self,
         timeout: Duration,
@@ -74,16 +86,19 @@ impl State {
         }
     }
 
-    /// Both at the same moment, so that an arrival between the check and the wait is not missed.
+    /// Returns the kept telemetry and the number of arrivals of the same moment, so that an arrival between the check
+    /// and the wait is not missed.
     fn received_and_arrivals(&self) -> (CollectedTelemetry, u64) {
         let inner = self.lock();
         (inner.received.clone(), inner.arrivals)
     }
 
+    /// Appends a fault.
     pub(super) fn add_fault(&self, plan: FaultPlan) {
         self.lock().faults.push(plan);
     }
 
+    /// Removes all faults.
     pub(super) fn clear_faults(&self) {
         self.lock().faults.clear();
     }
@@ -95,18 +110,22 @@ impl State {
         FaultDecision::from_plans(&mut inner.faults, signal, size)
     }
 
+    /// Counts a connection.
     pub(super) fn connected(&self) {
         self.lock().connections += 1;
     }
 
+    /// Returns the number of requests that were read.
     pub(super) fn requests(&self) -> usize {
         self.lock().requests
     }
 
+    /// Returns the number of connections ever accepted.
     pub(super) fn connections(&self) -> usize {
         self.lock().connections
     }
 
+    /// Locks the state.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing panics while the lock is held.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)

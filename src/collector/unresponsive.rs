@@ -6,14 +6,32 @@ use std::net::{Ipv4Addr, TcpListener};
 /// Accepts connections and never answers, until it is dropped: a collector that hangs.
 ///
 /// For a collector that hangs only for a while, or for one signal, see [`Fault::Silence`](super::Fault::Silence).
+///
+/// ```
+/// use std::time::Duration;
+/// use telemetry_bootstrap::testing::Collector;
+///
+/// let silent = Collector::silent()?;
+/// let (_, telemetry) = telemetry_bootstrap::init()
+///     .ignore_env()
+///     .endpoint(silent.endpoint())
+///     .shutdown_timeout(Duration::from_millis(100))
+///     .build_local::<tracing_subscriber::Registry>()?;
+/// telemetry.meter("shop").u64_counter("orders").build().add(1, &[]);
+/// let lost = telemetry.shutdown().err().ok_or("delivered")?;
+/// assert_eq!(lost.stats().metrics.failed, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct UnresponsiveEndpoint {
+    /// The address, with the port that the system has chosen.
     endpoint: String,
     /// Never accepted from: the kernel completes the handshakes of the first hundred clients.
     _listener: TcpListener,
 }
 
 impl UnresponsiveEndpoint {
+    /// Opens a listener on a free port of the loopback interface.
     pub(super) fn open() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         Ok(Self { endpoint: format!("http://{}", listener.local_addr()?), _listener: listener })

@@ -1,4 +1,7 @@
-//! A level that can be changed while the program runs.
+//! A level that can be changed while the program runs: that of the lines of this crate, and that of log records.
+//!
+//! It is one number, so that reading it costs no lock. A change is seen by other threads a moment later, which is as
+//! exact as a change of the configuration can be.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,6 +13,7 @@ use tracing_core::{Level, LevelFilter};
 pub(crate) struct SharedLevel(Arc<AtomicUsize>);
 
 impl SharedLevel {
+    /// Creates a level that this and its clones share.
     pub(crate) fn new(level: LevelFilter) -> Self {
         Self(Arc::new(AtomicUsize::new(number(level))))
     }
@@ -24,6 +28,7 @@ impl SharedLevel {
         self.0.store(other.0.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
+    /// Returns `true` if events of this level pass.
     pub(crate) fn allows(&self, level: Level) -> bool {
         number(LevelFilter::from_level(level)) <= self.0.load(Ordering::Relaxed)
     }
@@ -41,7 +46,7 @@ pub(crate) fn number(level: LevelFilter) -> usize {
     }
 }
 
-/// The number of no level.
+/// The number of a level at which nothing passes.
 pub(crate) const OFF: usize = 0;
 
 #[cfg(test)]

@@ -8,10 +8,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use super::{CollectedLog, CollectedSpan, CollectedTelemetry};
 
 impl CollectedTelemetry {
-    /// The only span of this name.
-    ///
-    /// # Panics
-    /// If there is none, or more than one.
+    /// Returns the only span of this name.
     #[must_use]
     #[track_caller]
     pub fn span(&self, name: &str) -> CollectedSpan {
@@ -23,10 +20,7 @@ impl CollectedTelemetry {
         }
     }
 
-    /// The only log record with this message.
-    ///
-    /// # Panics
-    /// If there is none, or more than one.
+    /// Returns the only log record with this message.
     #[must_use]
     #[track_caller]
     pub fn log(&self, message: &str) -> CollectedLog {
@@ -39,10 +33,7 @@ impl CollectedTelemetry {
         }
     }
 
-    /// Expects no span with the status Error, and no log record of level ERROR or above.
-    ///
-    /// # Panics
-    /// If there is one.
+    /// Asserts that there is no span with the status Error, and no log record of level ERROR or above.
     #[track_caller]
     pub fn assert_no_errors(&self) {
         if let Some(span) = self.spans().iter().find(|span| span.status() == StatusCode::Error) {
@@ -61,7 +52,7 @@ impl CollectedTelemetry {
         panic!("{what}; received were {self}:\n{}", self.picture());
     }
 
-    /// Everything, as text.
+    /// Returns everything as text.
     fn picture(&self) -> String {
         let mut picture: String = self.trace_ids().iter().map(|id| self.render_trace(id)).collect();
         for log in self.logs().iter().filter(|log| log.trace_id().is_none()) {

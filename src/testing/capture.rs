@@ -3,6 +3,15 @@
 //! A capture is assembled by the same function as telemetry of a process, with two differences: batches stay in the queues
 //! until [`Capture::received`] takes them, and log lines go to memory. What a test sees was therefore encoded, and decoded
 //! again by `opentelemetry-proto`.
+//!
+//! | | telemetry of the process | a capture |
+//! |---|---|---|
+//! | spans, records, metrics | encoded into queues | the same |
+//! | delivery | worker, I/O thread, destination | [`Capture::received`] takes what is queued |
+//! | limits of the queues | those of the settings | none |
+//! | log lines | writer, standard error | memory, as JSON |
+//! | subscriber | global | that of the current thread |
+//! | environment, configuration file | read | ignored |
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,9 +79,9 @@ pub struct Capture {
     pipelines: Pipelines,
     /// The encoded resource, which is part of every request.
     resource: Vec<u8>,
-    /// Log lines so far.
+    /// The log lines so far.
     lines: Lines,
-    /// For [`Capture::tracer_provider`] and its siblings.
+    /// The providers, for [`Capture::tracer_provider`] and its siblings.
     providers: Providers,
     /// The subscriber, for other threads.
     dispatch: Dispatch,
@@ -109,6 +118,8 @@ impl Capture {
     }
 
     /// Returns everything so far: spans that have ended, log records, and metrics, which are collected by this call.
+    ///
+    /// Each call makes one collection of metrics; see [`CollectedTelemetry::value`] for what counts then.
     #[must_use]
     #[expect(clippy::expect_used, reason = "this crate has encoded it")]
     pub fn received(&self) -> CollectedTelemetry {
@@ -125,104 +136,116 @@ impl Capture {
         received.clone()
     }
 
-    /// Every span that has ended.
+    /// Returns every span that has ended.
     #[must_use]
     pub fn spans(&self) -> Vec<CollectedSpan> {
         self.received().spans()
     }
 
-    /// Every log record.
+    /// Returns every log record.
     #[must_use]
     pub fn logs(&self) -> Vec<CollectedLog> {
         self.received().logs()
     }
 
-    /// Every metric, of this collection and earlier ones. For values see [`value`](Self::value).
+    /// Returns every metric, of this collection and earlier ones. For values see [`value`](Self::value).
     #[must_use]
     pub fn metrics(&self) -> Vec<CollectedMetric> {
         self.received().metrics()
     }
 
-    /// The log lines, as JSON.
+    /// Returns the log lines, as JSON.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.lines.all()
     }
 
-    /// The only span of this name that has ended.
-    ///
-    /// # Panics
-    /// If there is none, or more than one.
+    /// Returns the only span of this name that has ended.
     #[must_use]
     #[track_caller]
     pub fn span(&self, name: &str) -> CollectedSpan {
         self.received().span(name)
     }
 
-    /// The only log record with this message.
-    ///
-    /// # Panics
-    /// If there is none, or more than one.
+    /// Returns the only log record with this message.
     #[must_use]
     #[track_caller]
     pub fn log(&self, message: &str) -> CollectedLog {
         self.received().log(message)
     }
 
-    /// The value of a sum or gauge over all series that have these attributes: see [`CollectedTelemetry::value`].
+    /// Returns the value of a sum or gauge over all series that have these attributes: see
+    /// [`CollectedTelemetry::value`].
+    ///
+    /// ```
+    /// let telemetry = telemetry_bootstrap::testing::capture();
+    /// telemetry.meter("shop").u64_counter("orders").build().add(2, &[]);
+    /// assert_eq!(telemetry.value("orders", &[]), Some(2.0));
+    /// ```
     #[must_use]
     pub fn value(&self, metric: &str, attributes: &[(&str, &str)]) -> Option<f64> {
         self.received().value(metric, attributes)
     }
 
-    /// Expects no span with the status Error, and no log record of level ERROR or above.
-    ///
-    /// # Panics
-    /// If there is one.
+    /// Asserts that there is no span with the status Error, and no log record of level ERROR or above.
     #[track_caller]
     pub fn assert_no_errors(&self) {
         self.received().assert_no_errors();
     }
 
-    /// The tracer provider, for layers: `ServerLayer::new().tracer_provider(telemetry.tracer_provider().clone())`.
+    /// Returns the tracer provider, for layers:
+    /// `ServerLayer::new().tracer_provider(telemetry.tracer_provider().clone())`.
     #[must_use]
     pub fn tracer_provider(&self) -> &SdkTracerProvider {
         &self.providers.tracer
     }
 
-    /// For what takes a provider.
+    /// Returns the meter provider, for code that takes one.
     #[must_use]
     pub fn meter_provider(&self) -> &TelemetryMeterProvider {
         &self.providers.meter
     }
 
-    /// For what takes a provider.
+    /// Returns the logger provider, for code that takes one.
     #[must_use]
     pub fn logger_provider(&self) -> &SdkLoggerProvider {
         &self.providers.logger
     }
 
-    /// A tracer of this instrumentation scope.
+    /// Returns a tracer of this instrumentation scope.
     #[must_use]
     pub fn tracer(&self, scope: &'static str) -> SdkTracer {
         self.providers.tracer.tracer(scope)
     }
 
-    /// A meter of this instrumentation scope.
+    /// Returns a meter of this instrumentation scope.
     #[must_use]
     pub fn meter(&self, scope: &'static str) -> Meter {
         self.providers.meter.meter(scope)
     }
 
-    /// The subscriber, for other threads: `tracing::dispatcher::with_default(&dispatch, || …)` there, or
+    /// Returns the subscriber, for other threads: `tracing::dispatcher::with_default(&dispatch, || …)` there, or
     /// `future.with_subscriber(dispatch)`.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::{testing, tracing};
+    ///
+    /// let telemetry = testing::capture();
+    /// let dispatch = telemetry.dispatch();
+    /// let worker = std::thread::spawn(move || {
+    ///     tracing::dispatcher::with_default(&dispatch, || tracing::info!("done"));
+    /// });
+    /// worker.join().map_err(|_| "the worker panicked")?;
+    /// assert_eq!(telemetry.log("done").severity(), "INFO");
+    /// # Ok::<(), &str>(())
+    /// ```
     #[must_use]
     pub fn dispatch(&self) -> Dispatch {
         self.dispatch.clone()
     }
 }
 
-/// The log output.
+/// The log output: lines in memory.
 #[derive(Clone, Debug, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 

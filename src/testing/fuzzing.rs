@@ -11,12 +11,12 @@ use crate::settings::{self, BuilderConfig, Env, Propagator, Signal};
 use crate::subscriber::filter::Filter;
 use crate::{export, propagation};
 
-/// The default propagator: trace context and baggage.
+/// Returns the default propagator: trace context and baggage.
 pub fn propagator() -> TextMapCompositePropagator {
     propagation::propagator(&[Propagator::TraceContext, Propagator::Baggage], Vec::new())
 }
 
-/// The propagators of other formats than the default one.
+/// Returns the propagator of another format than the default ones.
 pub fn propagator_of(format: u8) -> TextMapCompositePropagator {
     let all = [Propagator::B3, Propagator::B3Multi, Propagator::Jaeger, Propagator::XRay];
     propagation::propagator(&[all[usize::from(format) % all.len()]], Vec::new())
@@ -38,16 +38,17 @@ pub fn answer(
     Some((read.text, read.retry_after))
 }
 
-/// An export request of JSON, as protobuf.
+/// Returns an export request of JSON as protobuf.
 pub fn request_from_json(signal: u8, json: &[u8]) -> Option<Vec<u8>> {
     export::encode::json::request_to_protobuf(signal_of(signal), json)
 }
 
-/// An export request of protobuf, as JSON.
+/// Returns an export request of protobuf as JSON.
 pub fn request_to_json(signal: u8, request: &[u8]) -> Vec<u8> {
     export::encode::json::request(signal_of(signal), request)
 }
 
+/// Returns one of the three signals, whatever the number.
 fn signal_of(signal: u8) -> Signal {
     [Signal::Traces, Signal::Metrics, Signal::Logs][usize::from(signal) % 3]
 }

@@ -24,6 +24,19 @@ use crate::export::render::terminal::Colors;
 use crate::export::render::{self, SeriesValue};
 
 /// A metric of one collection, as it was exported.
+///
+/// ```
+/// use telemetry_bootstrap::opentelemetry::KeyValue;
+/// use telemetry_bootstrap::testing;
+///
+/// let telemetry = testing::capture();
+/// let orders = telemetry.meter("shop").u64_counter("orders").with_unit("{order}").build();
+/// orders.add(2, &[KeyValue::new("region", "eu")]);
+///
+/// let metrics = telemetry.metrics();
+/// assert_eq!((metrics[0].name(), metrics[0].unit()), ("orders", "{order}"));
+/// assert_eq!(metrics[0].series(), ["region=eu"]);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CollectedMetric {
@@ -36,31 +49,31 @@ pub struct CollectedMetric {
 }
 
 impl CollectedMetric {
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.metric.name
     }
 
-    /// Its unit.
+    /// Returns its unit in UCUM, empty if there is none.
     #[must_use]
     pub fn unit(&self) -> &str {
         &self.metric.unit
     }
 
-    /// The value of an attribute of its resource.
+    /// Returns the value of an attribute of its resource.
     #[must_use]
     pub fn resource_attribute(&self, key: &str) -> Option<AnyValue> {
         attributes::find(&self.resource.attributes, key)
     }
 
-    /// The attributes of each of its data points: `method=ProcessRequest error=false`.
+    /// Returns the attributes of each of its data points: `method=ProcessRequest error=false`.
     #[must_use]
     pub fn series(&self) -> Vec<String> {
         points(&self.metric).iter().map(|point| attributes::line(point.attributes)).collect()
     }
 
-    /// The metric as it is rendered.
+    /// Returns the metric in the form in which it is rendered.
     fn to_rendered(&self) -> render::Collected {
         render::Collected {
             resource: attributes::sorted_line(&self.resource.attributes),
@@ -70,12 +83,13 @@ impl CollectedMetric {
     }
 }
 
-/// What the data points of every kind of metric have.
+/// The part that the data points of every kind of metric have in common.
 pub(in crate::collector) struct Point<'a> {
+    /// The attributes of the series.
     attributes: &'a [KeyValue],
 }
 
-/// The data points of a metric of any kind.
+/// Returns the data points of a metric of any kind.
 pub(in crate::collector) fn points(metric: &Metric) -> Vec<Point<'_>> {
     macro_rules! points {
         ($data:expr) => {{
@@ -93,29 +107,34 @@ pub(in crate::collector) fn points(metric: &Metric) -> Vec<Point<'_>> {
     }
 }
 
-/// Measurements of a histogram with explicit buckets.
+/// The measurements of a histogram with explicit buckets.
+///
+/// Returned by [`CollectedTelemetry::histogram`](crate::testing::CollectedTelemetry::histogram).
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct HistogramValue {
-    /// How many measurements.
+    /// The number of measurements.
     pub count: u64,
     /// Their sum.
     pub sum: f64,
     /// Upper boundaries of the buckets; one more bucket is above the last.
     pub boundaries: Vec<f64>,
-    /// Measurements in each bucket.
+    /// The number of measurements in each bucket.
     pub buckets: Vec<u64>,
 }
 
 impl HistogramValue {
-    /// The quantile as Prometheus' `histogram_quantile` estimates it: linear within a bucket. `None` without
+    /// Returns the quantile as Prometheus' `histogram_quantile` estimates it: linear within a bucket. `None` without
     /// measurements; the last boundary for what lies above it.
+    ///
+    /// `quantile` is between 0 and 1: 0.95 for the 95th percentile.
     #[must_use]
     pub fn quantile(&self, quantile: f64) -> Option<f64> {
         render::quantile(self.count, &self.boundaries, &self.buckets, quantile)
     }
 }
 
+/// Returns the metrics of a request, in its order. Empty for other signals.
 pub(in crate::collector) fn metrics(export: &Export) -> Vec<CollectedMetric> {
     let Export::Metrics(request) = export else { return Vec::new() };
     let mut metrics = Vec::new();
@@ -159,13 +178,13 @@ pub(in crate::collector) fn histogram(
     }
 }
 
-/// A headline for each metric, and a line for each of its series: the value, then the attributes.
+/// Returns a headline for each metric, and a line for each of its series: the value, then the attributes.
 pub(in crate::collector) fn table(metrics: &[CollectedMetric]) -> String {
     let rendered: Vec<_> = metrics.iter().map(CollectedMetric::to_rendered).collect();
     render::table(&rendered, Colors::Off)
 }
 
-/// Adds up the values of the series of this metric that have these attributes.
+/// Returns the sum of the series of this metric that have these attributes. `None` if there is none.
 fn sum_of_series(metrics: &[CollectedMetric], name: &str, wanted: &[(&str, &str)]) -> Option<SeriesValue> {
     let named = metrics.iter().filter(|metric| metric.name() == name);
     let rendered: Vec<_> = named.map(CollectedMetric::to_rendered).collect();

@@ -27,6 +27,21 @@ use crate::export::render;
 use crate::export::render::terminal::Colors;
 
 /// A span as it was exported.
+///
+/// ```
+/// use telemetry_bootstrap::testing::{self, SpanKind, StatusCode};
+/// use telemetry_bootstrap::tracing::info_span;
+///
+/// let telemetry = testing::capture();
+/// let outer = info_span!("checkout").entered();
+/// info_span!("query", otel.kind = "client", rows = 3).in_scope(|| ());
+/// drop(outer);
+///
+/// let (checkout, query) = (telemetry.span("checkout"), telemetry.span("query"));
+/// assert!(checkout.is_parent_of(&query));
+/// assert_eq!((query.kind(), query.status()), (SpanKind::Client, StatusCode::Unset));
+/// assert_eq!(query.attribute("rows"), Some(3.into()));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CollectedSpan {
@@ -39,85 +54,97 @@ pub struct CollectedSpan {
 }
 
 impl CollectedSpan {
-    /// Its name.
+    /// Returns its name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.span.name
     }
 
-    /// 32 hexadecimal digits.
+    /// Returns the trace id, in 32 hexadecimal digits.
     #[must_use]
     pub fn trace_id(&self) -> String {
         hex(&self.span.trace_id)
     }
 
-    /// 16 hexadecimal digits.
+    /// Returns the span id, in 16 hexadecimal digits.
     #[must_use]
     pub fn span_id(&self) -> String {
         hex(&self.span.span_id)
     }
 
-    /// 16 hexadecimal digits; none for the root of a trace.
+    /// Returns the span id of its parent, in 16 hexadecimal digits. `None` for the root of a trace.
     #[must_use]
     pub fn parent_span_id(&self) -> Option<String> {
         Some(hex(&self.span.parent_span_id)).filter(|id| !id.is_empty())
     }
 
-    /// Whether this span is the other's parent.
+    /// Returns `true` if this span is the other's parent.
     #[must_use]
     pub fn is_parent_of(&self, child: &Self) -> bool {
         self.span.trace_id == child.span.trace_id && self.span.span_id == child.span.parent_span_id
     }
 
-    /// Internal, server, client, producer or consumer.
+    /// Returns its kind: internal, server, client, producer or consumer.
     #[must_use]
     pub fn kind(&self) -> SpanKind {
         self.span.kind()
     }
 
-    /// From its start to its end.
+    /// Returns the time from its start to its end.
     #[must_use]
     pub fn duration(&self) -> Duration {
         Duration::from_nanos(self.span.end_time_unix_nano.saturating_sub(self.span.start_time_unix_nano))
     }
 
-    /// The value of an attribute: compare with `Some(42.into())`, `Some("text".into())`.
+    /// Returns the value of an attribute: compare with `Some(42.into())`, `Some("text".into())`.
     #[must_use]
     pub fn attribute(&self, key: &str) -> Option<AnyValue> {
         attributes::find(&self.span.attributes, key)
     }
 
-    /// The value of an attribute, as it would be printed.
+    /// Returns the value of an attribute, as it would be printed.
     #[must_use]
     pub fn attribute_text(&self, key: &str) -> Option<String> {
         attributes::find_text(&self.span.attributes, key)
     }
 
-    /// The value of an attribute of its resource.
+    /// Returns the value of an attribute of its resource.
     #[must_use]
     pub fn resource_attribute(&self, key: &str) -> Option<AnyValue> {
         attributes::find(&self.resource.attributes, key)
     }
 
-    /// Its status: compare with [`StatusCode::Error`].
+    /// Returns its status: compare with [`StatusCode::Error`].
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.span.status.as_ref().map_or(StatusCode::Unset, |status| status.code())
     }
 
-    /// The description of its status, empty where there is none.
+    /// Returns the description of its status, empty if there is none.
     #[must_use]
     pub fn status_message(&self) -> &str {
         self.span.status.as_ref().map_or("", |status| &status.message)
     }
 
-    /// Its events of this name.
+    /// Returns its events of this name, in the order in which they were added.
     pub fn events<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Event> {
         self.span.events.iter().filter(move |event| event.name == name)
     }
 }
 
 /// A log record as it was exported.
+///
+/// ```
+/// use telemetry_bootstrap::testing;
+/// use telemetry_bootstrap::tracing::info;
+///
+/// let telemetry = testing::capture();
+/// info!(items = 3, "paid");
+///
+/// let log = telemetry.log("paid");
+/// assert_eq!((log.severity(), log.trace_id()), ("INFO", None));
+/// assert_eq!(log.attribute_text("items").as_deref(), Some("3"));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct CollectedLog {
@@ -130,49 +157,49 @@ pub struct CollectedLog {
 }
 
 impl CollectedLog {
-    /// The message, as text.
+    /// Returns the message, as text.
     #[must_use]
     pub fn body(&self) -> String {
         attributes::text(self.record.body.as_ref())
     }
 
-    /// `INFO`, `ERROR`, …
+    /// Returns the level as text: `INFO`, `ERROR`, …
     #[must_use]
     pub fn severity(&self) -> &str {
         &self.record.severity_text
     }
 
-    /// When it happened.
+    /// Returns the time of the event.
     #[must_use]
     pub fn time(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_nanos(self.record.time_unix_nano)
     }
 
-    /// 32 hexadecimal digits; none outside of spans.
+    /// Returns the trace id, in 32 hexadecimal digits. `None` outside of spans.
     #[must_use]
     pub fn trace_id(&self) -> Option<String> {
         Some(hex(&self.record.trace_id)).filter(|id| !id.is_empty())
     }
 
-    /// 16 hexadecimal digits; none outside of spans.
+    /// Returns the span id, in 16 hexadecimal digits. `None` outside of spans.
     #[must_use]
     pub fn span_id(&self) -> Option<String> {
         Some(hex(&self.record.span_id)).filter(|id| !id.is_empty())
     }
 
-    /// The value of an attribute: compare with `Some(42.into())`, `Some("text".into())`.
+    /// Returns the value of an attribute: compare with `Some(42.into())`, `Some("text".into())`.
     #[must_use]
     pub fn attribute(&self, key: &str) -> Option<AnyValue> {
         attributes::find(&self.record.attributes, key)
     }
 
-    /// The value of an attribute, as it would be printed.
+    /// Returns the value of an attribute, as it would be printed.
     #[must_use]
     pub fn attribute_text(&self, key: &str) -> Option<String> {
         attributes::find_text(&self.record.attributes, key)
     }
 
-    /// The value of an attribute of its resource.
+    /// Returns the value of an attribute of its resource.
     #[must_use]
     pub fn resource_attribute(&self, key: &str) -> Option<AnyValue> {
         attributes::find(&self.resource.attributes, key)
@@ -215,7 +242,7 @@ pub(super) fn logs(export: &Export) -> Vec<CollectedLog> {
     logs
 }
 
-/// The spans and log records of one trace as a tree.
+/// Returns the spans and log records of one trace as a tree.
 pub(super) fn tree(spans: &[CollectedSpan], logs: &[CollectedLog]) -> String {
     let spans: Vec<_> = spans.iter().map(|span| render::Span::decode(&span.span.encode_to_vec())).collect();
     let records: Vec<_> =
