@@ -10,7 +10,7 @@
 //! Spans and log records arrive one by one and in separate requests. Those of a trace are held until its root has ended
 //! and nothing of it has arrived for [`SETTLE`]; the root is the span that no other span of this process contains. What
 //! is held for longer than [`MAX_AGE`] is printed as far as it is there, as are the oldest traces once [`MAX_HELD`] items
-//! are held. At the end everything is printed.
+//! or [`MAX_HELD_BYTES`] are held. At the end everything is printed.
 //!
 //! An item that is held is pending. It counts as delivered when it is printed, and as failed if that is not possible
 //! until the end of the shutdown.
@@ -22,7 +22,7 @@
 //!  collecting ─────────────▶ ended ────────────────────────────▶ printed ─▶ delivered
 //!       │                                                           ▲
 //!       ├── MAX_AGE after its first item ───────────────────────────┤
-//!       ├── more than MAX_HELD items are held, and it is the oldest ┤
+//!       ├── MAX_HELD or MAX_HELD_BYTES is exceeded; it is the oldest┤
 //!       └── the shutdown ───────────────────────────────────────────┘
 //! ```
 //!
@@ -38,7 +38,7 @@
 //! Traces, records and metrics are workers of their own, with one [`Printer`] between them, so that their output does
 //! not interleave.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -224,10 +224,11 @@ impl Printer {
         let before = held.items;
         let mut has_ended = false;
         for span in spans {
-            has_ended |= held.add(queue, span.trace_id.clone(), |trace| trace.add_span(span));
+            let (id, size) = (span.trace_id.clone(), span.size);
+            has_ended |= held.add(queue, id, size, |trace| trace.add_span(span));
         }
         for record in records {
-            has_ended |= held.add(queue, record.trace_id.clone(), |trace| {
+            has_ended |= held.add(queue, record.trace_id.clone(), record.size, |trace| {
                 trace.records.push(record);
                 true
             });
@@ -273,6 +274,8 @@ struct Held {
     traces: HashMap<Vec<u8>, Trace>,
     /// The number of spans and records in them.
     items: usize,
+    /// Their bytes, in their encoded form.
+    bytes: usize,
 }
 
 /// A trace that is held, with what has arrived of it.
@@ -281,10 +284,14 @@ struct Trace {
     id: Vec<u8>,
     /// In the order of arrival; a span that was sent twice is here once.
     spans: Vec<Span>,
+    /// The ids of the spans.
+    span_ids: HashSet<Vec<u8>>,
     /// In the order of arrival.
     records: Vec<LogRecord>,
     /// The lane of each item, in no particular order: there are as many as spans and records together.
     queues: Vec<Consumer>,
+    /// Of all items, in their encoded form.
+    bytes: usize,
     /// `true` if a span without a parent in this process has ended.
     has_ended: bool,
     /// When its first item came, for [`MAX_AGE`].
@@ -294,17 +301,25 @@ struct Trace {
 }
 
 impl Held {
-    /// Changes a trace by `add`, which returns `true` if it adds an item of `queue`. Returns `true` if the trace has
-    /// ended.
+    /// Changes a trace by `add`, which returns `true` if it adds an item of `queue`, which has `size` bytes. Returns
+    /// `true` if the trace has ended.
     ///
     /// The trace is created if there is none with this id.
-    fn add(&mut self, queue: &Consumer, id: Vec<u8>, add: impl FnOnce(&mut Trace) -> bool) -> bool {
+    fn add(
+        &mut self,
+        queue: &Consumer,
+        id: Vec<u8>,
+        size: usize,
+        add: impl FnOnce(&mut Trace) -> bool,
+    ) -> bool {
         let now = Instant::now();
         let trace = self.traces.entry(id).or_insert_with_key(|id| Trace {
             id: id.clone(),
             spans: Vec::new(),
+            span_ids: HashSet::new(),
             records: Vec::new(),
             queues: Vec::new(),
+            bytes: 0,
             has_ended: false,
             first_arrival: now,
             last_arrival: now,
@@ -312,7 +327,9 @@ impl Held {
         trace.last_arrival = now;
         if add(trace) {
             trace.queues.push(queue.clone());
+            trace.bytes += size;
             self.items += 1;
+            self.bytes += size;
         }
         trace.has_ended
     }
@@ -320,7 +337,12 @@ impl Held {
     /// Returns `true` if [`take`](Self::take) with [`Due::Now`] would return a trace.
     fn has_due(&self) -> bool {
         let now = Instant::now();
-        self.items > MAX_HELD || self.traces.values().any(|trace| trace.is_due(now))
+        self.is_full() || self.traces.values().any(|trace| trace.is_due(now))
+    }
+
+    /// Returns `true` if more is held than the limits allow.
+    fn is_full(&self) -> bool {
+        self.items > MAX_HELD || self.bytes > MAX_HELD_BYTES
     }
 
     /// Takes out the traces that are due, in the order of their start. If too many items are held, the oldest traces
@@ -329,22 +351,29 @@ impl Held {
         let now = Instant::now();
         let is_due = |_: &Vec<u8>, trace: &mut Trace| due == Due::All || trace.is_due(now);
         let mut taken: Vec<_> = self.traces.extract_if(is_due).map(|(_, trace)| trace).collect();
-        self.items -= taken.iter().map(Trace::items).sum::<usize>();
-        while self.items > MAX_HELD
+        taken.iter().for_each(|trace| self.subtract(trace));
+        while self.is_full()
             && let Some(oldest) = self.traces.values().min_by_key(|trace| trace.first_arrival)
             && let Some(oldest) = self.traces.remove(&oldest.id.clone())
         {
-            self.items -= oldest.items();
+            self.subtract(&oldest);
             taken.push(oldest);
         }
         taken.sort_by_key(Trace::start);
         taken
     }
 
+    /// Counts a trace that is not held any more.
+    fn subtract(&mut self, trace: &Trace) {
+        self.items -= trace.items();
+        self.bytes -= trace.bytes;
+    }
+
     /// Holds traces again that could not be printed, and joins them with what has arrived of them since.
     fn put_back(&mut self, traces: Vec<Trace>) {
         for trace in traces {
             self.items += trace.items();
+            self.bytes += trace.bytes;
             match self.traces.get_mut(&trace.id) {
                 Some(later) => later.merge(trace),
                 None => drop(self.traces.insert(trace.id.clone(), trace)),
@@ -356,7 +385,7 @@ impl Held {
 impl Trace {
     /// Returns `true` if the span is new: a request that is sent again does not add its spans twice.
     fn add_span(&mut self, span: Span) -> bool {
-        if self.spans.iter().any(|known| known.span_id == span.span_id) {
+        if !self.span_ids.insert(span.span_id.clone()) {
             return false;
         }
         self.has_ended |= span.is_local_root();
@@ -367,6 +396,8 @@ impl Trace {
     /// Adds the items that were taken out before.
     fn merge(&mut self, earlier: Self) {
         self.spans.extend(earlier.spans);
+        self.span_ids.extend(earlier.span_ids);
+        self.bytes += earlier.bytes;
         self.records.extend(earlier.records);
         self.queues.extend(earlier.queues);
         self.has_ended |= earlier.has_ended;
@@ -436,6 +467,8 @@ pub(crate) const DELAY: Duration = Duration::from_millis(50);
 const MAX_AGE: Duration = Duration::from_secs(5);
 /// The most spans and records that are held.
 const MAX_HELD: usize = 10_000;
+/// The most bytes of them, in their encoded form.
+const MAX_HELD_BYTES: usize = 16 << 20;
 /// The least time for the last write, after the deadline too.
 const LAST_WRITE: Duration = Duration::from_millis(20);
 

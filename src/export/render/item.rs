@@ -30,12 +30,15 @@ pub(crate) struct Span {
     pub(super) status_message: String,
     /// The parent is a span of another process.
     is_parent_remote: bool,
+    /// Length of its encoded form.
+    pub(crate) size: usize,
 }
 
 impl Span {
     /// Reads an encoded `Span`.
     pub(crate) fn decode(span: &[u8]) -> Self {
-        let mut decoded = Self { attributes: attributes::decode(span, 9), ..Self::default() };
+        let mut decoded =
+            Self { attributes: attributes::decode(span, 9), size: span.len(), ..Self::default() };
         for field in fields(span) {
             match field {
                 (1, WireValue::Bytes(id)) => decoded.trace_id = id.to_vec(),
@@ -88,13 +91,16 @@ pub(crate) struct LogRecord {
     pub(super) attributes: Vec<Attribute>,
     /// Its span is exported too.
     pub(crate) is_sampled: bool,
+    /// Length of its encoded form.
+    pub(crate) size: usize,
 }
 
 impl LogRecord {
     /// Reads an encoded `LogRecord`. Without a time of its own, the time at which it was observed counts, as the data
     /// model advises.
     pub(crate) fn decode(record: &[u8]) -> Self {
-        let mut decoded = Self { attributes: attributes::decode(record, 6), ..Self::default() };
+        let mut decoded =
+            Self { attributes: attributes::decode(record, 6), size: record.len(), ..Self::default() };
         let mut observed = 0;
         for field in fields(record) {
             match field {

@@ -7,17 +7,18 @@
 //! └─ shop.Payments/Pay [client]  9.8 ms  ERROR deadline exceeded
 //! ```
 //!
-//! Spans and records of one trace are sorted by time. Ids come from anywhere, so that no shape of the parents may hang
-//! or overflow: a span that is its own parent is a root, and the depth is limited to the number of spans.
+//! Spans and records of one trace are sorted by time. Ids come from anywhere, so that no shape of the parents may hang,
+//! overflow or hide a span: each is shown once. From a depth of [`MAX_INDENT`] on, the depth is a number, so that the text
+//! grows with the number of spans alone.
 //!
 //! | entry | placed below |
 //! |---|---|
 //! | a span | its parent, if that is among the spans; otherwise it is a root |
 //! | a log record | its span, if that is among the spans; otherwise it is a root |
 //! | a span that is its own parent | nothing: it is a root |
-//! | spans whose parents form a cycle | nothing: they are not reached from any root, and left out |
+//! | spans whose parents form a cycle | the first of them is a root, after all others |
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -32,11 +33,19 @@ pub(crate) fn tree(spans: &[Span], records: &[LogRecord], colors: Colors) -> Str
     // Of equal times the span comes first, which contains the record.
     entries.sort_by_key(Entry::time);
     let ids: HashSet<&[u8]> = spans.iter().map(|span| &*span.span_id).collect();
-    let mut tree = Tree { entries: &entries, colors, text: String::new() };
-    // A span that is its own parent would otherwise be lost.
-    for root in entries.iter().filter(|entry| !ids.contains(entry.parent()) || entry.is_own_parent()) {
-        tree.branch(root, "", "", spans.len());
+    let mut children: HashMap<&[u8], Vec<usize>> = HashMap::new();
+    let mut roots = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        // A span that is its own parent would otherwise be lost.
+        match ids.contains(entry.parent()) && !entry.is_own_parent() {
+            true => children.entry(entry.parent()).or_default().push(index),
+            false => roots.push(index),
+        }
     }
+    let is_shown = vec![false; entries.len()];
+    let mut tree = Tree { entries: &entries, children, is_shown, colors, text: String::new() };
+    // Last come those whose parents form a cycle.
+    roots.into_iter().chain(0..entries.len()).for_each(|root| tree.branch(root));
     tree.text
 }
 
@@ -84,31 +93,63 @@ impl Entry<'_> {
 struct Tree<'a> {
     /// All entries, sorted by time.
     entries: &'a [Entry<'a>],
+    /// Indices of what is below the spans of an id.
+    children: HashMap<&'a [u8], Vec<usize>>,
+    /// Which entries are written.
+    is_shown: Vec<bool>,
     /// The colours of names, durations and errors.
     colors: Colors,
     /// The lines so far.
     text: String,
 }
 
+/// An entry that is still to be written.
+struct Step {
+    index: usize,
+    /// Number of the spans above.
+    depth: usize,
+    /// Length of the bars of the spans above.
+    bars: usize,
+    is_last: bool,
+}
+
 impl Tree<'_> {
-    /// Writes an entry, and everything below it. `lead` stands before the entry, `below` before the lines under it.
-    ///
-    /// `depth_left` bounds the recursion if parents form a cycle.
-    fn branch(&mut self, entry: &Entry<'_>, lead: &str, below: &str, depth_left: usize) {
+    /// Writes an entry and everything below it, unless they are shown already.
+    fn branch(&mut self, root: usize) {
+        let mut bars = String::new();
+        let mut steps = vec![Step { index: root, depth: 0, bars: 0, is_last: true }];
+        while let Some(Step { index, depth, bars: above, is_last }) = steps.pop() {
+            if std::mem::replace(&mut self.is_shown[index], true) {
+                continue;
+            }
+            bars.truncate(above);
+            let (branch, bar) = match (depth, is_last) {
+                (0, _) => ("", ""),
+                (_, true) => ("└─ ", "   "),
+                (_, false) => ("├─ ", "│  "),
+            };
+            self.line(&format!("{bars}{branch}"), depth, index);
+            if depth < MAX_INDENT {
+                bars.push_str(bar);
+            }
+            let Entry::Span(span) = self.entries[index] else { continue };
+            let below = self.children.get(&*span.span_id).into_iter().flatten().rev().enumerate();
+            steps.extend(below.map(|(from_last, child)| Step {
+                index: *child,
+                depth: depth + 1,
+                bars: bars.len(),
+                is_last: from_last == 0,
+            }));
+        }
+    }
+
+    /// Writes one line. `lead` stands before it; it does not show depths above [`MAX_INDENT`], which are a number.
+    fn line(&mut self, lead: &str, depth: usize, index: usize) {
+        let depth = if depth > MAX_INDENT { format!("[{depth}] ") } else { String::new() };
+        let (lead, line) =
+            (self.colors.paint(DIM, &format!("{lead}{depth}")), self.entries[index].line(self.colors));
         // Writing to a `String` cannot fail.
-        let _ = writeln!(self.text, "{}{}", self.colors.paint(DIM, lead), entry.line(self.colors));
-        let Entry::Span(span) = entry else { return };
-        if depth_left == 0 {
-            return;
-        }
-        let id = &*span.span_id;
-        let is_child = |child: &&Entry<'_>| child.parent() == id && !child.is_own_parent();
-        let children: Vec<_> = self.entries.iter().filter(is_child).collect();
-        for (index, child) in children.iter().enumerate() {
-            let (branch, bar) =
-                if index + 1 == children.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-            self.branch(child, &format!("{below}{branch}"), &format!("{below}{bar}"), depth_left - 1);
-        }
+        let _ = writeln!(self.text, "{lead}{line}");
     }
 }
 
@@ -156,5 +197,52 @@ fn rounded(duration: Duration) -> String {
         nanos @ 0..1_000_000 => format!("{} µs", nanos / 1_000),
         nanos @ 1_000_000..1_000_000_000 => format!("{:.1} ms", nanos as f64 / 1e6),
         _ => format!("{:.2} s", duration.as_secs_f64()),
+    }
+}
+
+/// Deeper spans are not moved further to the right.
+const MAX_INDENT: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    fn span(id: u32, parent: u32) -> Span {
+        let mut span = Span::default();
+        span.span_id = id.to_be_bytes().to_vec();
+        span.parent_id = if parent == 0 { Vec::new() } else { parent.to_be_bytes().to_vec() };
+        span.name = format!("span {id}");
+        span.start = id.into();
+        span
+    }
+
+    fn names(text: &str) -> Vec<&str> {
+        text.lines().map(|line| line.trim_start_matches(['│', '├', '└', '─', ' '])).collect()
+    }
+
+    #[test]
+    fn deep_and_wide_traces_take_linear_time_and_text_and_no_stack() {
+        const COUNT: u32 = 20_000;
+        for parent_of in [|id: u32| id - 1, |_| 1] {
+            let spans: Vec<_> =
+                (1..=COUNT).map(|id| span(id, if id == 1 { 0 } else { parent_of(id) })).collect();
+            let begin = Instant::now();
+            let text = tree(&spans, &[], Colors::Off);
+            assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+            assert_eq!(text.lines().count(), COUNT as usize);
+            assert!(text.len() < 300 * COUNT as usize, "{}", text.len());
+        }
+    }
+
+    #[test]
+    fn each_span_is_shown_once_even_in_cycles() {
+        // A cycle, a span that is its own parent, and two spans of one id.
+        let spans = [span(1, 0), span(2, 3), span(3, 2), span(4, 4), span(1, 2), span(5, 1)];
+        let text = tree(&spans, &[], Colors::Off);
+        let mut shown: Vec<_> = names(&text).iter().map(|line| line.split("  ").next().unwrap()).collect();
+        shown.sort_unstable();
+        assert_eq!(shown, ["span 1", "span 1", "span 2", "span 3", "span 4", "span 5"], "{text}");
     }
 }

@@ -216,6 +216,44 @@ async fn the_oldest_traces_are_printed_when_too_many_have_not_ended() {
 }
 
 #[tokio::test]
+async fn trace_of_100_000_spans_is_printed_in_parts() {
+    let console = ToFile::new();
+    let begin = Instant::now();
+    let mut longest = Duration::ZERO;
+    for first in (1..=100_000_u64).step_by(500) {
+        let id = |number: u64| number.to_be_bytes().to_vec();
+        // Each is called by the one before it, and ends first.
+        let spans = (first..first + 500).map(|number| Span {
+            span_id: id(number),
+            parent_span_id: id(number + 1),
+            ..span(1, 1, 1)
+        });
+        let begin = Instant::now();
+        assert!(is_delivered(&console.spans(spans.collect()).await));
+        longest = longest.max(begin.elapsed());
+        assert!(console.traces.printer.0.held().items <= MAX_HELD + 500);
+    }
+    console.finish().await;
+    assert_eq!(console.text().matches("span 1").count(), 100_000);
+    assert!(longest < Duration::from_secs(2) && begin.elapsed() < Duration::from_secs(60), "{longest:?}");
+}
+
+#[tokio::test]
+async fn unfinished_traces_are_printed_at_the_limit_of_bytes() {
+    let console = ToFile::new();
+    for trace in 1..=40 {
+        let attributes = vec![KeyValue {
+            key: "body".to_owned(),
+            value: Some(text(&"x".repeat(1 << 20))),
+            ..Default::default()
+        }];
+        assert!(is_delivered(&console.spans(vec![Span { attributes, ..span(trace, 2, 1) }]).await));
+        assert!(console.traces.printer.0.held().bytes <= MAX_HELD_BYTES + (2 << 20));
+    }
+    assert!(console.text().matches("── trace").count() >= 20);
+}
+
+#[tokio::test]
 async fn names_and_values_cannot_control_the_terminal() {
     let console = ToFile::new();
     let attributes =
