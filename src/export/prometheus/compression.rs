@@ -15,6 +15,9 @@ use crate::export::destination::gzip;
 /// Compresses a response to a request with these headers, unless it is short or the scraper does not accept that.
 pub(super) fn compressed(response: Response<String>, accepts_gzip: bool) -> Response<Whole> {
     let (mut head, text) = response.into_parts();
+    if head.headers.contains_key(header::VARY) {
+        head.headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    }
     let gzipped = (accepts_gzip && text.len() >= MIN_BYTES).then(|| gzip(text.as_bytes())).flatten();
     let body = match gzipped {
         Some(bytes) => {

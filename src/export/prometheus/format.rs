@@ -8,6 +8,9 @@
 //! | none, `*/*`, `text/plain`, `text/html` | text 0.0.4 |
 //! | `application/openmetrics-text` with version 1.0.0 or none | OpenMetrics |
 //! | both | the one with the higher `q`; of equal ones the first |
+//!
+//! Scrapers that know UTF-8 in names, such as Prometheus 3, say by `escaping` which names they accept. All names that are
+//! written here have underscores in the place of other characters; the answer says so to those that send the parameter.
 
 use http::{HeaderMap, header};
 
@@ -20,38 +23,53 @@ pub(super) enum Format {
     OpenMetrics,
 }
 
-impl Format {
-    /// Returns the format that the scraper prefers. A scraper that accepts neither gets text.
+/// What a scraper accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Accepted {
+    pub(super) format: Format,
+    /// The scraper wants to know how names are escaped.
+    names_escaping: bool,
+}
+
+impl Accepted {
+    /// The text format, which every scraper reads.
+    pub(super) const TEXT: Self = Self { format: Format::Text, names_escaping: false };
+
+    /// Returns what the scraper prefers. A scraper that accepts neither format gets text.
     pub(super) fn negotiate(headers: &HeaderMap) -> Self {
         let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let accepted = values.flat_map(|value| value.split(',')).filter_map(accepted);
         // Of equal ones the first counts, as scrapers list them by preference.
-        let best = accepted.fold(None, |best: Option<(Self, f32)>, (format, quality)| match best {
+        let best = accepted.fold(None, |best: Option<(Self, f32)>, (accepted, quality)| match best {
             Some((_, highest)) if highest >= quality => best,
-            _ => Some((format, quality)),
+            _ => Some((accepted, quality)),
         });
-        best.map_or(Self::Text, |(format, _)| format)
+        best.map_or(Self::TEXT, |(accepted, _)| accepted)
     }
 
     /// Returns the value of the header `Content-Type`.
     pub(super) fn content_type(self) -> &'static str {
-        match self {
-            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
-            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        match (self.format, self.names_escaping) {
+            (Format::Text, false) => "text/plain; version=0.0.4; charset=utf-8",
+            (Format::Text, true) => "text/plain; version=0.0.4; charset=utf-8; escaping=underscores",
+            (Format::OpenMetrics, false) => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            (Format::OpenMetrics, true) => {
+                "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"
+            }
         }
     }
 }
 
-/// Reads one media range: its format, and its weight, more than 0 and up to 1. `None` if the format is neither of the
-/// two.
-fn accepted(range: &str) -> Option<(Format, f32)> {
+/// Reads one media range, and its weight, more than 0 and up to 1. `None` if the format is neither of the two.
+fn accepted(range: &str) -> Option<(Accepted, f32)> {
     let mut parts = range.split(';').map(str::trim);
     let media_type = parts.next()?.to_ascii_lowercase();
-    let (mut version, mut quality) = (None, 1.0);
+    let (mut version, mut quality, mut names_escaping) = (None, 1.0, false);
     for (key, value) in parts.filter_map(|part| part.split_once('=')) {
         match key.trim().to_ascii_lowercase().as_str() {
             "version" => version = Some(value.trim().trim_matches('"')),
             "q" => quality = value.trim().parse().ok()?,
+            "escaping" => names_escaping = true,
             _ => {}
         }
     }
@@ -60,7 +78,7 @@ fn accepted(range: &str) -> Option<(Format, f32)> {
         ("text/plain", None | Some("0.0.4")) | ("text/*" | "*/*", _) => Format::Text,
         _ => return None,
     };
-    (quality > 0.0).then_some((format, quality))
+    (quality > 0.0).then_some((Accepted { format, names_escaping }, quality))
 }
 
 #[cfg(test)]
@@ -102,7 +120,7 @@ mod tests {
             if !accept.is_empty() {
                 headers.insert(header::ACCEPT, HeaderValue::from_str(accept).unwrap());
             }
-            assert_eq!(Format::negotiate(&headers), expected, "{accept}");
+            assert_eq!(Accepted::negotiate(&headers).format, expected, "{accept}");
         }
     }
 }

@@ -27,7 +27,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use tokio::sync::oneshot;
 use tower_service::Service;
 
-use super::format::Format;
+use super::format::{Accepted, Format};
 use super::text::{Conflict, Families};
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::own_threads::{Fork, become_io_thread};
@@ -113,19 +113,24 @@ impl PrometheusHandler {
         if self.0.fork.is_child() {
             return Either::Left(ready(unavailable()));
         }
-        let format = match self.0.is_open_metrics_allowed {
-            true => Format::negotiate(headers),
-            false => Format::Text,
+        let accepted = match self.0.is_open_metrics_allowed {
+            true => Accepted::negotiate(headers),
+            false => Accepted::TEXT,
         };
         let (reply, answer) = oneshot::channel();
         let scrapes = self.0.scrapes.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = scrapes.as_ref().map(|scrapes| scrapes.try_send(Scrape { format, reply }));
+        let sent =
+            scrapes.as_ref().map(|scrapes| scrapes.try_send(Scrape { format: accepted.format, reply }));
         drop(scrapes);
         if !matches!(sent, Some(Ok(()))) {
             return Either::Left(ready(unavailable()));
         }
         Either::Right(answer.map(move |answer| match answer {
-            Ok(Some(text)) => response(StatusCode::OK, format.content_type(), text.to_string()),
+            Ok(Some(text)) => {
+                let mut response = response(StatusCode::OK, accepted.content_type(), text.to_string());
+                response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept"));
+                response
+            }
             Ok(None) | Err(_) => unavailable(),
         }))
     }

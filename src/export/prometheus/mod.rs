@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `names` | names of metrics and labels, units as words |
 //! | `text` | the formats |
+//! | `value` | values of series, and buckets of histograms |
 //! | `format` | which of them a scraper accepts |
 //! | `handler` | scrapes, one collection at a time, as HTTP responses; mountable in any server |
 //! | `server` | the server of its own |
@@ -27,6 +28,7 @@ mod handler;
 mod names;
 mod server;
 mod text;
+mod value;
 
 pub use self::handler::PrometheusHandler;
 pub(crate) use self::server::Server;
@@ -34,5 +36,5 @@ pub(crate) use self::server::Server;
 /// Returns the content type of the answer to a scraper with these headers.
 #[cfg(fuzzing)]
 pub(crate) fn content_type(headers: &http::HeaderMap) -> &'static str {
-    format::Format::negotiate(headers).content_type()
+    format::Accepted::negotiate(headers).content_type()
 }

@@ -18,6 +18,8 @@ use std::borrow::Cow;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Counter,
+    /// A gauge for Prometheus, but no ratio: its unit `1` means a count.
+    UpDownCounter,
     Gauge,
     Histogram,
 }
@@ -50,9 +52,12 @@ impl MetricName {
         if main == RATIO {
             words.retain(|word| *word != RATIO);
         }
-        if !words.ends_with(&of_unit) {
-            // What the name contains elsewhere is not repeated.
-            words.extend(of_unit.iter().filter(|word| !name_contains(name, word)));
+        // What the name contains is not repeated, as in `request_seconds_max`.
+        let (of_main, of_per) = of_unit.split_at(usize::from(!main.is_empty()));
+        for part in [of_main, of_per] {
+            if !part.is_empty() && !words.windows(part.len()).any(|words| words == part) {
+                words.extend(part);
+            }
         }
         let family = with_valid_start(words.join("_"));
         let unit = of_unit.join("_");
@@ -75,11 +80,6 @@ fn with_valid_start(mut name: String) -> String {
         name.insert(0, '_');
     }
     name
-}
-
-/// Returns `true` if the name has this word of the unit already, as `request_seconds_max` has `seconds`.
-fn name_contains(name: &str, word: &str) -> bool {
-    word != RATIO && name.split(|character: char| !character.is_ascii_alphanumeric()).any(|part| part == word)
 }
 
 /// A unit of UCUM as words: `By/s` is `bytes` per `second`. Annotations in braces are left out.
@@ -188,6 +188,10 @@ mod tests {
             ("disk.io", "By", Counter, "disk_io_bytes", "bytes"),
             ("disk.speed", "By/s", Gauge, "disk_speed_bytes_per_second", "bytes_per_second"),
             ("rate", "{request}/s", Gauge, "rate_per_second", "per_second"),
+            ("requests.per.user", "{request}/s", Gauge, "requests_per_user_per_second", "per_second"),
+            ("second.count", "By/s", Gauge, "second_count_bytes_per_second", "bytes_per_second"),
+            ("speed.per.second", "By/s", Gauge, "speed_per_second_bytes", ""),
+            ("bytes.moved", "By/s", Gauge, "bytes_moved_per_second", ""),
             ("température..été", "Cel", Gauge, "temp_rature_t_celsius", "celsius"),
             ("__a__b__", "", Gauge, "a_b", ""),
             ("ns:a", "", Gauge, "ns:a", ""),

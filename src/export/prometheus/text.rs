@@ -23,6 +23,8 @@
 //! | quotes in descriptions | as they are | escaped |
 //! | boundary 1 | `le="1"` | `le="1.0"` |
 //! | attributes of the resource | gauge `target_info` | info `target` |
+//! | start of a counter or a histogram, on request | – | `requests_created` |
+//! | histogram with negative values, whose sum can fall | no `_sum` | no `_sum`, no `_count` |
 //! | end | – | `# EOF` |
 //!
 //! Families and labels are sorted, so that two scrapes differ in their values alone.
@@ -32,7 +34,8 @@ use std::fmt::{self, Write};
 
 use super::format::Format;
 use super::names::{Kind, MetricName, label};
-use crate::export::render::{self, Attribute, Exponential, Metric, PointValue};
+use super::value::Value;
+use crate::export::render::{self, Attribute, Metric, Point, PointValue};
 use crate::settings::PrometheusText;
 
 /// A metric that is left out because another one has its name, and a different type or the same labels.
@@ -65,16 +68,18 @@ struct Family {
     kind: Kind,
     description: String,
     unit: String,
-    series: Vec<(String, Value)>,
+    series: Vec<Series>,
     /// The labels of the series: two with the same ones are not allowed.
     labels: HashSet<String>,
 }
 
-/// The value of one series.
+/// One set of labels, and its value.
 #[derive(Debug)]
-enum Value {
-    Number(PointValue),
-    Histogram { count: u64, sum: f64, buckets: Vec<(f64, u64)> },
+struct Series {
+    labels: String,
+    value: Value,
+    /// When the value began, in nanoseconds since 1970, where that is shown.
+    created: Option<u64>,
 }
 
 impl Families {
@@ -109,12 +114,12 @@ impl Families {
     /// The kind comes from the first point; a metric without points is left out. Of two series with the same labels the
     /// first is kept: Prometheus would refuse the whole answer.
     fn add(&mut self, scope: &str, common_labels: &[Attribute], metric: Metric) {
-        let is_histogram =
-            |point: &render::Point| !matches!(point.value, PointValue::Int(_) | PointValue::Double(_));
+        let is_histogram = |point: &Point| !matches!(point.value, PointValue::Int(_) | PointValue::Double(_));
         let kind = match metric.points.first() {
             None => return,
             Some(point) if is_histogram(point) => Kind::Histogram,
-            Some(_) if metric.is_monotonic => Kind::Counter,
+            Some(_) if metric.is_sum && metric.is_monotonic => Kind::Counter,
+            Some(_) if metric.is_sum => Kind::UpDownCounter,
             Some(_) => Kind::Gauge,
         };
         let has_suffixes = self.options.name_suffixes;
@@ -134,13 +139,16 @@ impl Families {
             series: Vec::new(),
             labels: HashSet::new(),
         });
+        let has_created = self.options.created_series && matches!(kind, Kind::Counter | Kind::Histogram);
         let mut is_shown = true;
         for point in metric.points {
             let labels = labels(common_labels, &point.attributes, kind);
-            match family.labels.insert(labels.clone()) {
-                true => family.series.push((labels, Value::new(point.value))),
-                false => is_shown = false,
+            if !family.labels.insert(labels.clone()) {
+                is_shown = false;
+                continue;
             }
+            let created = Some(point.start).filter(|start| has_created && *start > 0);
+            family.series.push(Series { labels, value: Value::new(point), created });
         }
         if !is_shown {
             self.conflicts.push(conflict);
@@ -150,14 +158,17 @@ impl Families {
     /// Takes the names of a family. Returns `false` if another family has one of them.
     fn take(&mut self, name: &str, key: &str, kind: Kind) -> bool {
         if let Some(family) = self.families.get(key) {
-            return family.kind == kind;
+            return family.kind.name() == kind.name();
         }
         let suffixes: &[&str] = match kind {
             Kind::Counter if self.options.name_suffixes => &["", "_total"],
-            Kind::Counter | Kind::Gauge => &[""],
+            Kind::Counter | Kind::UpDownCounter | Kind::Gauge => &[""],
             Kind::Histogram => &["", "_bucket", "_sum", "_count"],
         };
-        let names: Vec<_> = suffixes.iter().map(|suffix| format!("{name}{suffix}")).collect();
+        let created = matches!(kind, Kind::Counter | Kind::Histogram).then_some(CREATED);
+        let created = created.filter(|_| self.options.created_series);
+        let suffixes = suffixes.iter().copied().chain(created);
+        let names: Vec<_> = suffixes.map(|suffix| format!("{name}{suffix}")).collect();
         let is_free = names.iter().all(|name| !self.taken.contains_key(name));
         if is_free {
             self.taken.extend(names.into_iter().map(|name| (name, key.to_owned())));
@@ -172,72 +183,6 @@ impl Families {
         let _ = text.families(self);
         text.out
     }
-}
-
-impl Value {
-    /// Takes the value of a point. Buckets become cumulative: each counts what is at most its boundary.
-    fn new(value: PointValue) -> Self {
-        match value {
-            PointValue::Histogram { count, sum, boundaries, buckets } => {
-                let mut below = 0;
-                let cumulative = boundaries.into_iter().zip(buckets).map(|(boundary, count)| {
-                    below += count;
-                    (boundary, below)
-                });
-                Self::Histogram { count, sum, buckets: cumulative.collect() }
-            }
-            PointValue::Exponential(histogram) => Self::Histogram {
-                count: histogram.count,
-                sum: histogram.sum,
-                buckets: powers_of_two(&histogram),
-            },
-            PointValue::Summary { count, sum } => Self::Histogram { count, sum, buckets: Vec::new() },
-            number => Self::Number(number),
-        }
-    }
-}
-
-/// Returns the buckets of an exponential histogram with powers of two as upper boundaries, each with the count of all
-/// values up to it.
-///
-/// Buckets of a finer scale are added up, which is exact: a power of two is always a boundary of theirs. Zeros and
-/// negative values are in a bucket with the boundary 0.
-fn powers_of_two(histogram: &Exponential) -> Vec<(f64, u64)> {
-    let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
-    for (place, count) in histogram.positive.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-        let index = i64::from(histogram.positive.offset) + i64::try_from(place).unwrap_or(i64::MAX);
-        *counts.entry(exponent(index, histogram.scale)).or_default() += count;
-    }
-    let mut below = histogram.zero_count + histogram.negative.counts.iter().sum::<u64>();
-    let mut buckets = Vec::new();
-    if below > 0 {
-        buckets.push((0.0, below));
-    }
-    let (first, last) = (counts.keys().next().copied(), counts.keys().next_back().copied());
-    if let (Some(first), Some(last)) = (first, last) {
-        // Without gaps, so that the set of series changes only when the range grows.
-        for exponent in first..=last {
-            below += counts.get(&exponent).copied().unwrap_or_default();
-            // `powi` cannot compute the smallest powers.
-            let boundary = f64::from(i32::try_from(exponent).unwrap_or(i32::MAX)).exp2();
-            // The bucket without a boundary follows in any case.
-            if boundary.is_finite() {
-                buckets.push((boundary, below));
-            }
-        }
-    }
-    buckets
-}
-
-/// The power of two that no value of a bucket exceeds. Bucket `index` holds values up to `2^((index + 1) / 2^scale)`.
-fn exponent(index: i64, scale: i32) -> i64 {
-    let upper = index.saturating_add(1);
-    let exponent = match u32::try_from(scale) {
-        Ok(scale) => upper.saturating_add((1_i64 << scale.min(62)) - 1) >> scale.min(62),
-        Err(_) => upper.saturating_mul(1_i64 << scale.unsigned_abs().min(62)),
-    };
-    // The exponents of finite numbers, and one more.
-    exponent.clamp(-1074, 1024)
 }
 
 /// The name of an instrumentation scope, and its labels.
@@ -319,8 +264,11 @@ impl Text {
                 _ => key,
             };
             self.head(name, family.kind.name(), &family.unit, &family.description)?;
-            for (labels, value) in &family.series {
-                self.series(key, labels, value)?;
+            for series in &family.series {
+                self.series(key, &series.labels, &series.value)?;
+                if let (Some(created), Format::OpenMetrics) = (series.created, self.format) {
+                    self.created(name, &series.labels, created)?;
+                }
             }
         }
         match self.format {
@@ -357,7 +305,6 @@ impl Text {
     /// Writes the lines of one series. Of a histogram, the bucket `+Inf` has the count of all, also of values that have
     /// no bucket.
     fn series(&mut self, name: &str, labels: &str, value: &Value) -> fmt::Result {
-        let braced = |labels: &str| if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
         match value {
             Value::Number(PointValue::Int(value)) => writeln!(self.out, "{name}{} {value}", braced(labels)),
             Value::Number(PointValue::Double(value)) => {
@@ -370,10 +317,21 @@ impl Text {
                     let boundary = self.boundary(*boundary);
                     writeln!(self.out, "{name}_bucket{{{labels}{separator}le=\"{boundary}\"}} {below}")?;
                 }
-                writeln!(self.out, "{name}_sum{} {}", braced(labels), number(*sum))?;
+                if let Some(sum) = sum {
+                    writeln!(self.out, "{name}_sum{} {}", braced(labels), number(*sum))?;
+                } else if self.format == Format::OpenMetrics {
+                    // There the count belongs to the sum.
+                    return Ok(());
+                }
                 writeln!(self.out, "{name}_count{} {count}", braced(labels))
             }
         }
+    }
+
+    /// Writes when the value of a series began, in seconds.
+    fn created(&mut self, name: &str, labels: &str, nanos: u64) -> fmt::Result {
+        let (seconds, millis) = (nanos / 1_000_000_000, nanos / 1_000_000 % 1_000);
+        writeln!(self.out, "{name}{CREATED}{} {seconds}.{millis:03}", braced(labels))
     }
 
     /// The same boundary must be the same text at every scrape: OpenMetrics has it with a decimal point.
@@ -390,10 +348,15 @@ impl Kind {
     fn name(self) -> &'static str {
         match self {
             Self::Counter => "counter",
-            Self::Gauge => "gauge",
+            Self::UpDownCounter | Self::Gauge => "gauge",
             Self::Histogram => "histogram",
         }
     }
+}
+
+/// Labels in braces, if there are any.
+fn braced(labels: &str) -> String {
+    if labels.is_empty() { String::new() } else { format!("{{{labels}}}") }
 }
 
 /// Returns the shortest text that reads as the same number, and the names of Prometheus for those that are not finite.
@@ -412,6 +375,8 @@ fn number(value: f64) -> String {
 const TARGET: &str = "target";
 const TARGET_INFO: &str = "target_info";
 const TARGET_DESCRIPTION: &str = "Target metadata";
+/// Suffix of the series that say when those of counters and histograms began.
+const CREATED: &str = "_created";
 
 #[cfg(test)]
 mod tests;

@@ -24,6 +24,8 @@ pub(crate) struct Metric {
     pub(crate) unit: String,
     /// `true` if its points hold what came since the last collection, not since the start.
     pub(crate) is_delta: bool,
+    /// `true` for the data of a counter or an up-down counter.
+    pub(crate) is_sum: bool,
     /// `true` for a sum that only grows, as that of a counter.
     pub(crate) is_monotonic: bool,
     /// One for each set of attributes.
@@ -35,10 +37,14 @@ pub(crate) struct Metric {
 pub(crate) struct Point {
     /// What identifies the series within its metric.
     pub(crate) attributes: Vec<Attribute>,
+    /// When a cumulative value began, in nanoseconds since 1970; 0 if that is unknown.
+    pub(crate) start: u64,
     /// Nanoseconds since 1970. The time of the collection.
     pub(crate) time: u64,
     /// The measured value or distribution.
     pub(crate) value: PointValue,
+    /// Of a histogram: it has a sum, which only grows, since no value is negative.
+    pub(crate) has_rising_sum: bool,
 }
 
 /// The value of a data point.
@@ -96,7 +102,10 @@ impl Metric {
                 (1, WireValue::Bytes(name)) => decoded.name = text(name),
                 (2, WireValue::Bytes(description)) => decoded.description = text(description),
                 (3, WireValue::Bytes(unit)) => decoded.unit = text(unit),
-                (GAUGE | SUM, WireValue::Bytes(data)) => decoded.read(data, number),
+                (kind @ (GAUGE | SUM), WireValue::Bytes(data)) => {
+                    decoded.is_sum = kind == SUM;
+                    decoded.read(data, number);
+                }
                 (HISTOGRAM, WireValue::Bytes(data)) => decoded.read(data, histogram),
                 (EXPONENTIAL, WireValue::Bytes(data)) => decoded.read(data, exponential),
                 (SUMMARY, WireValue::Bytes(data)) => decoded.read(data, summary),
@@ -130,7 +139,7 @@ fn number(point: &[u8]) -> Point {
             _ => {}
         }
     }
-    Point { attributes: attributes::decode(point, 7), time: time(point), value }
+    Point::new(point, 7, value)
 }
 
 /// Reads a `HistogramDataPoint`.
@@ -146,8 +155,10 @@ fn histogram(point: &[u8]) -> Point {
         }
     }
     let (count, sum) = count_and_sum(point);
+    let is_positive = boundaries.first().is_none_or(|first| *first >= 0.0);
+    let has_rising_sum = is_positive && is_sum_rising(point, 11);
     let value = PointValue::Histogram { count, sum, boundaries, buckets };
-    Point { attributes: attributes::decode(point, 9), time: time(point), value }
+    Point { has_rising_sum, ..Point::new(point, 9, value) }
 }
 
 /// Reads an `ExponentialHistogramDataPoint`.
@@ -163,15 +174,29 @@ fn exponential(point: &[u8]) -> Point {
             _ => {}
         }
     }
-    let value = PointValue::Exponential(Box::new(value));
-    Point { attributes: attributes::decode(point, 1), time: time(point), value }
+    let is_positive = value.negative.counts.iter().all(|count| *count == 0);
+    let has_rising_sum = is_positive && is_sum_rising(point, 12);
+    Point { has_rising_sum, ..Point::new(point, 1, PointValue::Exponential(Box::new(value))) }
 }
 
 /// Reads a `SummaryDataPoint`, without its quantiles.
 fn summary(point: &[u8]) -> Point {
     let (count, sum) = count_and_sum(point);
     let value = PointValue::Summary { count, sum };
-    Point { attributes: attributes::decode(point, 7), time: time(point), value }
+    Point { has_rising_sum: true, ..Point::new(point, 7, value) }
+}
+
+impl Point {
+    /// Reads what all kinds of points have, which has the same field numbers but for the attributes.
+    fn new(point: &[u8], attributes: u32, value: PointValue) -> Self {
+        Self {
+            attributes: attributes::decode(point, attributes),
+            start: fixed64(point, 2).unwrap_or_default(),
+            time: fixed64(point, 3).unwrap_or_default(),
+            value,
+            has_rising_sum: false,
+        }
+    }
 }
 
 impl Buckets {
@@ -190,13 +215,18 @@ impl Buckets {
     }
 }
 
-/// Reads the time of a point, which is in the same field for all kinds.
-fn time(point: &[u8]) -> u64 {
-    let of_time = |(field, value)| match value {
-        WireValue::Fixed64(time) if field == 3 => Some(time),
+/// Returns the number in a field of fixed size.
+fn fixed64(point: &[u8], number: u32) -> Option<u64> {
+    fields(point).find_map(|(field, value)| match value {
+        WireValue::Fixed64(value) if field == number => Some(value),
         _ => None,
-    };
-    fields(point).find_map(of_time).unwrap_or_default()
+    })
+}
+
+/// Returns `true` if a point has a sum, and no negative minimum in the field `minimum`.
+fn is_sum_rising(point: &[u8], minimum: u32) -> bool {
+    let is_negative = |bits: u64| f64::from_bits(bits) < 0.0;
+    fixed64(point, 5).is_some() && !fixed64(point, minimum).is_some_and(is_negative)
 }
 
 /// Reads count and sum of a point, which are in the same fields for all kinds that have them.

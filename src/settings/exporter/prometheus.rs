@@ -21,7 +21,7 @@ pub(crate) struct PrometheusSettings {
     pub(crate) text: PrometheusText,
 }
 
-/// What the answers to scrapes contain. Only a configuration file can change it.
+/// What the answers to scrapes contain. Only a configuration file can change it, unless it says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PrometheusText {
     /// Each series has labels with the name and the attributes of its instrumentation scope.
@@ -32,11 +32,19 @@ pub(crate) struct PrometheusText {
     pub(crate) resource_labels: Option<AttributeSelection>,
     /// Names end with their unit, and those of counters with `_total`.
     pub(crate) name_suffixes: bool,
+    /// OpenMetrics has a series `_created` for each of a counter and of a histogram. Only code can change it.
+    pub(crate) created_series: bool,
 }
 
 impl Default for PrometheusText {
     fn default() -> Self {
-        Self { scope_labels: true, target_info: true, resource_labels: None, name_suffixes: true }
+        Self {
+            scope_labels: true,
+            target_info: true,
+            resource_labels: None,
+            name_suffixes: true,
+            created_series: false,
+        }
     }
 }
 
@@ -132,6 +140,22 @@ impl PrometheusExporter {
         self
     }
 
+    /// Writes when each counter and histogram began, as OpenMetrics has it: a series `requests_created` beside
+    /// `requests_total`, with the time in seconds since 1970.
+    ///
+    /// By default these are left out: Prometheus stores them as series of their own, so that a counter costs twice as
+    /// much. It uses them to find restarts if it runs with `--enable-feature=created-timestamp-zero-ingestion`. The text
+    /// format of Prometheus has no such series. A configuration file has no place for this; code counts under one, too.
+    ///
+    /// ```
+    /// # use telemetry_bootstrap::PrometheusExporter;
+    /// let _ = PrometheusExporter::new().write_created_series();
+    /// ```
+    pub fn write_created_series(mut self) -> Self {
+        self.values.set(&PROMETHEUS_CREATED, true);
+        self
+    }
+
     pub(crate) fn into_values(self) -> Values {
         self.values
     }
@@ -183,7 +207,8 @@ impl Resolver<'_> {
             port: port.map_or(PROMETHEUS_PORT.default, |port| port.value),
             origin: origins.join(", "),
         });
-        Some(PrometheusSettings { server, text: PrometheusText::default() })
+        let created_series = self.resolve(&PROMETHEUS_CREATED, values);
+        Some(PrometheusSettings { server, text: PrometheusText { created_series, ..Default::default() } })
     }
 }
 
@@ -195,6 +220,8 @@ settings! {
         "metrics.prometheus/host", ["OTEL_EXPORTER_PROMETHEUS_HOST"], HOST, Cow::Borrowed("localhost");
     /// The port that its server listens at. The default is the specification's.
     PROMETHEUS_PORT: u16 = "metrics.prometheus/port", ["OTEL_EXPORTER_PROMETHEUS_PORT"], PORT, 9464;
+    /// Whether series say when they began.
+    PROMETHEUS_CREATED: bool = "metrics.prometheus/created_series", [], FLAG, false;
     /// Whether it has a server.
     PROMETHEUS_SERVER: bool = "metrics.prometheus/server", [], FLAG, true;
 }

@@ -2,6 +2,15 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream as StdStream};
 use std::time::Instant;
 
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as ProtoValue;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics,
+};
+use prost::Message as _;
+
 use super::*;
 use crate::diagnostics::Diagnostics;
 use crate::settings::PrometheusText;
@@ -22,6 +31,17 @@ fn start_with(collect: impl FnMut() -> Option<Vec<u8>> + Send + 'static) -> (Soc
     )
     .unwrap();
     (address, Server::start(listener, handler).unwrap())
+}
+
+/// An export request with a resource, and without metrics.
+fn request_with(resource: &opentelemetry_sdk::Resource) -> Vec<u8> {
+    // The resource is field 1 of `ResourceMetrics`, which is field 1 of a request.
+    let field = |message: Vec<u8>| {
+        let mut field = vec![1 << 3 | 2];
+        prost::encode_length_delimiter(message.len(), &mut field).unwrap();
+        [field, message].concat()
+    };
+    field(field(crate::export::encode::resource(resource)))
 }
 
 /// Sends bytes, and returns everything that comes back until the connection is closed.
@@ -55,17 +75,61 @@ fn only_scrapes_are_answered_with_metrics() {
 }
 
 #[test]
+fn responses_have_vary_and_the_escaping_of_names() {
+    let (address, _server) = start();
+    let scrape = |method: &str, accept: &str| {
+        exchange(address, &format!("{method} /metrics HTTP/1.1\r\nhost: a\r\naccept: {accept}\r\n\r\n"))
+    };
+    let answer =
+        scrape("GET", "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,*/*;q=0.2");
+    let expected =
+        "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores\r\n";
+    assert!(answer.contains(expected) && answer.ends_with("\r\n\r\n# EOF\n"), "{answer}");
+    let vary: Vec<_> = answer.lines().filter_map(|line| line.strip_prefix("vary: ")).collect();
+    assert_eq!(vary.join(", "), "accept, accept-encoding");
+    let answer = scrape("HEAD", "application/openmetrics-text");
+    assert!(answer.contains("content-length: 6\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[test]
+fn client_that_reads_nothing_does_not_block_others() {
+    // More than the buffers of a connection hold.
+    let text = AnyValue { value: Some(ProtoValue::StringValue("x".repeat(1 << 20))) };
+    let text = KeyValue { key: "text".to_owned(), value: Some(text), ..Default::default() };
+    let point = |number: u8| NumberDataPoint {
+        attributes: vec![text.clone(), KeyValue { key: format!("k{number}"), ..Default::default() }],
+        ..Default::default()
+    };
+    let data = Some(Data::Gauge(Gauge { data_points: (0..20).map(point).collect() }));
+    let metrics = vec![Metric { name: "large".to_owned(), data, ..Default::default() }];
+    let scope_metrics = vec![ScopeMetrics { metrics, ..Default::default() }];
+    let resource_metrics = vec![ResourceMetrics { scope_metrics, ..Default::default() }];
+    let request = ExportMetricsServiceRequest { resource_metrics }.encode_to_vec();
+    let (address, _server) = start_with(move || Some(request.clone()));
+    let slow: Vec<_> = (0..4)
+        .map(|_| {
+            let mut stream = StdStream::connect(address).unwrap();
+            stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    let begin = Instant::now();
+    let both = std::thread::scope(|scope| {
+        let scrapes =
+            [0, 1].map(|_| scope.spawn(|| exchange(address, "GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n")));
+        scrapes.map(|scrape| scrape.join().unwrap().len())
+    });
+    assert!(both.iter().all(|length| *length > 18 << 20), "{both:?}");
+    assert!(begin.elapsed() < CONNECTION_LIMIT / 2, "{:?}", begin.elapsed());
+    drop(slow);
+}
+
+#[test]
 #[cfg(feature = "gzip")]
 fn a_scraper_that_accepts_gzip_gets_it() {
     let attributes = [opentelemetry::KeyValue::new("comment", "x".repeat(2000))];
     let resource = opentelemetry_sdk::Resource::builder_empty().with_attributes(attributes).build();
-    // The resource is field 1 of `ResourceMetrics`, which is field 1 of a request.
-    let field = |message: Vec<u8>| {
-        let mut field = vec![1 << 3 | 2];
-        prost::encode_length_delimiter(message.len(), &mut field).unwrap();
-        [field, message].concat()
-    };
-    let request = field(field(crate::export::encode::resource(&resource)));
+    let request = request_with(&resource);
     let (address, _server) = start_with(move || Some(request.clone()));
     let head = "GET /metrics HTTP/1.1\r\nhost: a\r\n";
     let plain = exchange(address, &format!("{head}\r\n"));

@@ -11,7 +11,9 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message as _;
 
+use super::super::value::{exponent, powers_of_two};
 use super::*;
+use crate::export::render::Exponential;
 
 fn attributes(pairs: &[(&str, &str)]) -> Vec<KeyValue> {
     let attribute = |(key, value): &(&str, &str)| {
@@ -38,6 +40,10 @@ fn metric(name: &str, unit: &str, description: &str, data: Data) -> Metric {
 
 fn counter(points: Vec<NumberDataPoint>) -> Data {
     Data::Sum(Sum { data_points: points, aggregation_temporality: 2, is_monotonic: true })
+}
+
+fn up_down_counter(points: Vec<NumberDataPoint>) -> Data {
+    Data::Sum(Sum { data_points: points, aggregation_temporality: 2, is_monotonic: false })
 }
 
 fn gauge(points: Vec<NumberDataPoint>) -> Data {
@@ -136,6 +142,55 @@ fn buckets_are_cumulative_and_end_at_infinity() {
 }
 
 #[test]
+fn histogram_with_negative_values_has_no_sum() {
+    let point = HistogramDataPoint {
+        count: 2,
+        sum: Some(1.0),
+        min: Some(-1.0),
+        explicit_bounds: vec![0.0],
+        bucket_counts: vec![1, 1],
+        ..Default::default()
+    };
+    let negative_boundary = HistogramDataPoint { min: None, explicit_bounds: vec![-1.0], ..point.clone() };
+    let without_sum = HistogramDataPoint { sum: None, min: None, ..point.clone() };
+    for point in [point, negative_boundary, without_sum] {
+        let histogram = Data::Histogram(Histogram { data_points: vec![point], aggregation_temporality: 2 });
+        let families = families(vec![("shop", vec![metric("change", "", "", histogram)])]);
+        let lines = |format| {
+            let text = families.to_text(format);
+            let names = text.lines().filter_map(|line| line.strip_prefix("change_")?.split('{').next());
+            names.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(Format::Text), ["bucket", "bucket", "count"]);
+        // OpenMetrics has both or neither.
+        assert_eq!(lines(Format::OpenMetrics), ["bucket", "bucket"]);
+    }
+}
+
+#[test]
+fn only_gauges_are_ratios() {
+    let one = || vec![point(Number::AsInt(1), &[])];
+    let metrics = vec![
+        metric("jobs.active", "1", "", up_down_counter(one())),
+        metric("hits", "1", "", gauge(one())),
+        metric("jobs", "1", "", counter(one())),
+    ];
+    let text = families(vec![("shop", metrics)]).to_text(Format::Text);
+    let heads: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).skip(1).collect();
+    assert_eq!(heads, ["hits_ratio gauge", "jobs_active gauge", "jobs_total counter"]);
+}
+
+#[test]
+fn ten_thousand_series_are_written_quickly() {
+    let series = (0..10_000).map(|n| point(Number::AsInt(n), &[("http.route", &format!("/{n}"))]));
+    let metrics = vec![metric("requests", "", "", counter(series.collect()))];
+    let begin = std::time::Instant::now();
+    let text = families(vec![("shop", metrics)]).to_text(Format::OpenMetrics);
+    assert_eq!(text.matches("\nrequests_total{").count(), 10_000);
+    assert!(begin.elapsed() < std::time::Duration::from_secs(2), "{:?}", begin.elapsed());
+}
+
+#[test]
 fn exponential_histograms_have_powers_of_two_as_boundaries() {
     let data_points = vec![ExponentialHistogramDataPoint {
         count: 13,
@@ -222,6 +277,7 @@ fn labels_of_the_resource_replace_those_of_the_scope_and_target_info() {
         target_info: false,
         resource_labels: Some(crate::settings::AttributeSelection::including(["service.*"])),
         name_suffixes: true,
+        created_series: false,
     };
     let orders = |pairs| metric("shop.orders", "", "", counter(vec![point(Number::AsInt(1), pairs)]));
     let target = metric("target.info", "", "", gauge(vec![point(Number::AsInt(5), &[])]));
@@ -271,4 +327,38 @@ fn boundaries_at_the_ends_of_the_range_are_positive_and_finite() {
     };
     assert_eq!(with_one_at(1023), []);
     assert_eq!(with_one_at(-1075), [(f64::from_bits(1), 1)]);
+}
+
+#[test]
+fn created_series_are_written_in_open_metrics_on_request() {
+    let start = 1_700_000_000_012_345_678;
+    let points = vec![
+        NumberDataPoint { start_time_unix_nano: start, ..point(Number::AsInt(1), &[("a", "b")]) },
+        point(Number::AsInt(1), &[]),
+    ];
+    let histogram = HistogramDataPoint { start_time_unix_nano: start, sum: Some(0.0), ..Default::default() };
+    let histogram = Data::Histogram(Histogram { data_points: vec![histogram], aggregation_temporality: 2 });
+    let metrics = vec![
+        metric("disk.io", "By", "", counter(points.clone())),
+        metric("jobs", "", "", up_down_counter(points.clone())),
+        metric("load", "", "", gauge(points)),
+        metric("wait", "s", "", histogram),
+    ];
+    let created = |options: &PrometheusText, format| {
+        let text = families_with(options, vec![("shop", metrics.clone())]).to_text(format);
+        text.lines().filter(|line| line.contains("_created")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let options = PrometheusText { created_series: true, scope_labels: false, ..PrometheusText::default() };
+    assert_eq!(
+        created(&options, Format::OpenMetrics),
+        ["disk_io_bytes_created{a=\"b\"} 1700000000.012", "wait_seconds_created 1700000000.012"]
+    );
+    assert!(created(&options, Format::Text).is_empty());
+    assert!(created(&PrometheusText::default(), Format::OpenMetrics).is_empty());
+    // No other metric can have these names.
+    let clash = vec![
+        metric("jobs", "", "", counter(vec![point(Number::AsInt(1), &[])])),
+        metric("jobs.created", "", "", gauge(vec![point(Number::AsInt(1), &[])])),
+    ];
+    assert_eq!(families_with(&options, vec![("shop", clash)]).conflicts.len(), 1);
 }

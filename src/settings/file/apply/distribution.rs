@@ -329,5 +329,6 @@ pub(in crate::settings::file) const STANDARD: &[&str] = &[
     "metrics.prometheus",
     "metrics.prometheus/host",
     "metrics.prometheus/port",
+    "metrics.prometheus/created_series",
     "metrics.prometheus/server",
 ];

@@ -18,7 +18,7 @@ use crate::settings::secrets::quoted;
 
 impl Apply<'_> {
     /// Returns the exporter of a pull reader. The one in code counts for what a file cannot say: that it has no server,
-    /// unless the file names an address.
+    /// unless the file names an address, and that it writes when series began.
     pub(super) fn prometheus(
         &mut self,
         exporter: &Prometheus,
@@ -31,10 +31,9 @@ impl Apply<'_> {
         let is_named = exporter.host.is_some() || exporter.port.is_some();
         let has_server = is_named || in_code.is_none_or(|exporter| exporter.server.is_some());
         let address = self.server_address(exporter);
-        Some(PrometheusSettings {
-            server: has_server.then_some(address),
-            text: self.prometheus_text(exporter),
-        })
+        let created_series = in_code.is_some_and(|exporter| exporter.text.created_series);
+        let text = PrometheusText { created_series, ..self.prometheus_text(exporter) };
+        Some(PrometheusSettings { server: has_server.then_some(address), text })
     }
 
     /// Returns the address to listen on. Host and port are checked as their variables are; what the file leaves out has
@@ -83,6 +82,7 @@ impl Apply<'_> {
             ),
             resource_labels: labels.into_iter().flatten().next().map(Into::into),
             name_suffixes,
+            created_series: false,
         }
     }
 

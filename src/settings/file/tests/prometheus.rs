@@ -56,6 +56,7 @@ fn options_of_both_versions_of_the_schema_are_used() {
             excluded: vec![Pattern::new("service.version")],
         }),
         name_suffixes: false,
+        created_series: false,
     };
     let strategy = "translation_strategy: underscore_escaping_without_suffixes/development";
     for text in [

@@ -83,7 +83,13 @@ impl Writer<'_> {
             }
             None => self.note("the exporter for Prometheus has no server: keep `without_server` in code"),
         }
-        let PrometheusText { scope_labels, target_info, resource_labels, name_suffixes } = text;
+        let PrometheusText { scope_labels, target_info, resource_labels, name_suffixes, created_series } =
+            text;
+        if *created_series {
+            self.note(
+                "the exporter for Prometheus writes when series began: keep `write_created_series` in code",
+            );
+        }
         if !scope_labels {
             exporter.set("scope_info_enabled", false);
         }
