@@ -86,6 +86,7 @@ mod builder;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod calls;
 mod catch_panic;
+mod clock;
 #[cfg(feature = "testing")]
 mod collector;
 mod diagnostics;

@@ -31,6 +31,8 @@ pub(crate) const OS_NAME: &str = "os.name";
 pub(crate) const OS_TYPE: &str = "os.type";
 /// The version of the distribution or product.
 pub(crate) const OS_VERSION: &str = "os.version";
+/// When the process was started, in RFC 3339.
+pub(crate) const PROCESS_CREATION_TIME: &str = "process.creation.time";
 /// The file name of the program.
 pub(crate) const PROCESS_EXECUTABLE_NAME: &str = "process.executable.name";
 /// The whole path of the program.

@@ -52,7 +52,6 @@
 //! Events are encoded straight to bytes in a buffer of their thread: no allocation in the steady state. The fields of
 //! a span are encoded by the first event inside it, merged with those of its ancestors, and copied to each line.
 
-mod clock;
 pub(crate) mod encode;
 mod fields;
 mod format;

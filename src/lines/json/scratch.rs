@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 
-use super::clock::Clock;
 use super::fields::Fields;
 use super::spans::SpanScratch;
+use crate::clock::Clock;
 
 /// The buffers for encoding one line.
 #[derive(Debug, Default)]

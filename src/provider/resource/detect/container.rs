@@ -10,9 +10,11 @@
 //! | `/…/libpod-<id>.scope` | Podman |
 //! | `/ecs/<task>/<task>-<number>` | Amazon ECS |
 //! | `/var/lib/docker/containers/<id>/hostname`, mounted at `/etc/hostname` | Docker, control groups version 2 |
-//! | `…/overlay-containers/<id>/userdata/hostname` | Podman, CRI-O |
+//! | `…/overlay-containers/<id>/userdata/.containerenv` | Podman |
+//! | `…/containers/<namespace>/<id>/hostname` | nerdctl |
 //!
-//! Ids have 64 hexadecimal digits, which keeps other parts of these paths from being taken for one.
+//! Ids have 64 hexadecimal digits, which keeps other parts of these paths from being taken for one. In a pod of
+//! Kubernetes the mounted files are those of the pod's sandbox, which has an id of its own: they are not read there.
 
 use super::{Attributes, Source};
 use crate::semconv::resource::CONTAINER_ID;
@@ -20,7 +22,7 @@ use crate::semconv::resource::CONTAINER_ID;
 /// Finds nothing outside of a container.
 pub(super) fn detect(source: &Source, found: &mut Attributes) {
     let from_groups = || source.read("proc/self/cgroup")?.lines().find_map(id_of_group);
-    let from_mounts = || source.read("proc/self/mountinfo")?.lines().find_map(id_of_mount);
+    let from_mounts = || id_of_mounts(&source.read("proc/self/mountinfo")?);
     found.add(CONTAINER_ID, from_groups().or_else(from_mounts));
 }
 
@@ -48,16 +50,18 @@ fn id_of_segment(segment: &str) -> Option<String> {
 
 /// Returns the id in the source of a file that the runtime mounts: `/var/lib/docker/containers/<id>/hostname`,
 /// `…/overlay-containers/<id>/userdata/hostname`. The directories of `sandboxes` have the id of a pod.
-fn id_of_mount(line: &str) -> Option<String> {
+fn id_of_mounts(mounts: &str) -> Option<String> {
     // mount id, parent id, device, root, mount point, …
-    let mut fields = line.split(' ').skip(3);
-    let (root, point) = (fields.next()?, fields.next()?);
-    if !MOUNTED.contains(&point) {
+    let mounts =
+        || mounts.lines().filter_map(|line| line.split(' ').skip(3).zip(line.split(' ').skip(4)).next());
+    if mounts().any(|(root, point)| point == "/etc/hosts" && root.ends_with("/etc-hosts")) {
         return None;
     }
-    let mut pairs = root.split('/').zip(root.split('/').skip(1));
-    let (_, id) = pairs.find(|(parent, id)| parent.ends_with("containers") && is_hex(id, 64))?;
-    Some(id.to_owned())
+    let id = |root: &str| {
+        let mut segments = root.split('/').skip_while(|segment| !segment.ends_with("containers"));
+        segments.find(|segment| is_hex(segment, 64)).map(str::to_owned)
+    };
+    MOUNTED.iter().find_map(|file| mounts().filter(|(_, point)| point == file).find_map(|(root, _)| id(root)))
 }
 
 /// Returns `true` for exactly `length` hexadecimal digits.
@@ -65,5 +69,6 @@ fn is_hex(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The files that runtimes mount from a directory whose name is the id of the container.
-const MOUNTED: [&str; 4] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/run/.containerenv"];
+/// Files that runtimes mount from a directory whose name is the id of the container. The first is the container's own
+/// where containers share a network, and with it the others.
+const MOUNTED: [&str; 4] = ["/run/.containerenv", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];

@@ -17,8 +17,7 @@ pub(super) fn detect(source: &Source, found: &mut Attributes) {
     let name =
         source.variable(&["K8S_POD_NAME", "OTEL_RESOURCE_ATTRIBUTES_POD_NAME", "POD_NAME", "MY_POD_NAME"]);
     let name = name.or_else(|| file(source, &["name", "pod_name", "podname"]));
-    // The name of the host is that of the pod, as long as the pod does not use the network of the node.
-    found.add(K8S_POD_NAME, name.or_else(|| source.variable(&["HOSTNAME"])));
+    found.add(K8S_POD_NAME, name.or_else(|| name_of_host(source)));
     let namespace = source.variable(&[
         "K8S_NAMESPACE_NAME",
         "K8S_POD_NAMESPACE",
@@ -38,7 +37,24 @@ pub(super) fn detect(source: &Source, found: &mut Attributes) {
         "MY_NODE_NAME",
     ]);
     found.add(K8S_NODE_NAME, node.or_else(|| file(source, &["node_name", "nodename"])));
-    found.add(K8S_CONTAINER_NAME, source.variable(&["K8S_CONTAINER_NAME", "CONTAINER_NAME"]));
+    let container = source.variable(&["K8S_CONTAINER_NAME", "CONTAINER_NAME"]);
+    found.add(K8S_CONTAINER_NAME, container.or_else(|| container_of_mount(source)));
+}
+
+/// Returns the name of the host, which is that of the pod, unless the pod uses the network of its node: the kubelet
+/// writes this into the file of hosts.
+fn name_of_host(source: &Source) -> Option<String> {
+    let is_node = source.read_line("etc/hosts").is_some_and(|first| first.contains("(host network)"));
+    if is_node { None } else { source.variable(&["HOSTNAME"]) }
+}
+
+/// Returns the name in `/var/lib/kubelet/pods/<id>/containers/<name>/<file>`, the source of `/dev/termination-log`.
+fn container_of_mount(source: &Source) -> Option<String> {
+    let mounts = source.read("proc/self/mountinfo")?;
+    let name = |line: &str| {
+        Some(line.split_once("/pods/")?.1.split_once("/containers/")?.1.split('/').next()?.to_owned())
+    };
+    mounts.lines().find_map(name)
 }
 
 /// Returns the first line of the first of these files of the volume.

@@ -77,9 +77,11 @@ impl Source {
         Some(String::from_utf8_lossy(&content).into_owned())
     }
 
-    /// Returns the first line of a file. `None` if it is blank.
+    /// Returns the first line of a file. `None` if it is blank, or cannot be a name.
     fn read_line(&self, path: &str) -> Option<String> {
-        self.read(path)?.lines().next().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty())
+        let line = self.read(path)?.lines().next()?.trim().to_owned();
+        let is_name = !line.is_empty() && line.len() <= MAX_NAME && !line.contains(char::is_control);
+        is_name.then_some(line)
     }
 
     /// Returns the first of these variables that is set. Blank ones are not.
@@ -102,3 +104,5 @@ impl Attributes {
 
 /// The most bytes that are read of a file.
 const MAX_FILE_SIZE: u64 = 1 << 20;
+/// Longer lines are no names.
+const MAX_NAME: usize = 1024;

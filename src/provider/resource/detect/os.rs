@@ -11,7 +11,7 @@ pub(super) fn detect(source: &Source, found: &mut Attributes) {
     found.add(OS_NAME, value("NAME"));
     found.add(OS_VERSION, value("VERSION_ID"));
     found.add(OS_DESCRIPTION, value("PRETTY_NAME"));
-    found.add(OS_BUILD_ID, value("BUILD_ID"));
+    found.add(OS_BUILD_ID, value("BUILD_ID").or_else(|| source.read_line("proc/sys/kernel/osrelease")));
 }
 
 /// Returns the system in the values of `os.type`. One that has none there keeps the name that Rust gives it.

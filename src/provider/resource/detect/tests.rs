@@ -67,9 +67,14 @@ fn container_ids_are_found_in_the_groups_and_mounts_of_every_runtime() {
          474 456 254:1 /var/lib/docker/containers/{ID}/resolv.conf /etc/resolv.conf rw,relatime - ext4 /dev/vda1 rw\n\
          475 456 254:1 /var/lib/docker/containers/{ID}/hostname /etc/hostname rw,relatime - ext4 /dev/vda1 rw\n",
         "983 961 0:56 /containers/overlay-containers/{ID}/userdata/hostname /etc/hostname rw - tmpfs tmpfs rw\n",
+        // In a pod of podman, containers share the names of another one.
+        "983 961 0:56 /containers/overlay-containers/{OTHER}/userdata/hosts /etc/hosts rw - tmpfs tmpfs rw\n\
+         984 961 0:56 /containers/overlay-containers/{ID}/userdata/.containerenv /run/.containerenv rw - tmpfs tmpfs rw\n",
+        "983 961 0:56 /var/lib/nerdctl/1935db59/containers/default/{ID}/hostname /etc/hostname rw - ext4 a rw\n",
+        "983 961 0:56 /@/var/lib/docker/100000.100000/containers/{ID}/hosts /etc/hosts rw - btrfs a rw\n",
     ];
     for mounts in mounts {
-        let mounts = mounts.replace("{ID}", ID);
+        let mounts = mounts.replace("{ID}", ID).replace("{OTHER}", OTHER_ID);
         let files = [("proc/self/cgroup", "0::/\n"), ("proc/self/mountinfo", &*mounts)];
         let found = detect(ResourceDetector::Container, &files, none);
         assert_eq!(text(&found, "container.id").as_deref(), Some(ID), "{mounts}");
@@ -82,8 +87,15 @@ fn no_container_id_is_found_outside_a_container() {
         "1 2 0:1 /var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/{ID}/hostname /etc/hostname rw - ext4 a rw\n\
          1 2 0:1 /var/lib/docker/overlay2/{ID}/merged / rw - overlay overlay rw\n"
     );
+    // In a pod these files are those of its sandbox, whatever the runtime.
+    let pod = format!(
+        "1 2 0:1 /var/lib/kubelet/pods/{UID}/etc-hosts /etc/hosts rw - ext4 a rw\n\
+         1 2 0:1 /containers/storage/overlay-containers/{ID}/userdata/hostname /etc/hostname rw - tmpfs a rw\n\
+         1 2 0:1 /containers/storage/overlay-containers/{ID}/userdata/.containerenv /run/.containerenv rw - tmpfs a rw\n"
+    );
     for files in [
         vec![],
+        vec![("proc/self/cgroup", "0::/\n"), ("proc/self/mountinfo", &*pod)],
         vec![("proc/self/cgroup", "0::/user.slice/user-1000.slice/session-3.scope\n")],
         vec![("proc/self/cgroup", "0::/\n"), ("proc/self/mountinfo", &*sandbox)],
         vec![("proc/self/cgroup", "\u{0}\n:::\n0::"), ("proc/self/mountinfo", "1 2\n\n   ")],
@@ -148,6 +160,34 @@ fn pods_are_described_by_variables_by_files_or_by_what_the_kubelet_leaves() {
 }
 
 #[test]
+fn host_name_is_not_taken_for_the_pod_name_in_the_host_network() {
+    let in_cluster = |name: &str| match name {
+        "KUBERNETES_SERVICE_HOST" => Some("10.0.0.1".to_owned()),
+        "HOSTNAME" => Some("node-7".to_owned()),
+        _ => None,
+    };
+    for (hosts, expected) in [
+        ("# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n", Some("node-7")),
+        ("# Kubernetes-managed hosts file (host network).\n127.0.0.1\tlocalhost\n", None),
+    ] {
+        let found = detect(ResourceDetector::Kubernetes, &[("etc/hosts", hosts)], in_cluster);
+        assert_eq!(text(&found, "k8s.pod.name").as_deref(), expected, "{hosts}");
+    }
+}
+
+#[test]
+fn container_name_is_read_from_the_mount_of_the_termination_log() {
+    let mounts = format!(
+        "1 2 0:1 /var/lib/kubelet/pods/{UID}/etc-hosts /etc/hosts rw - ext4 a rw\n\
+         1 2 0:1 /var/lib/kubelet/pods/{UID}/containers/shop/1f3a5b7c /dev/termination-log rw - ext4 a rw\n"
+    );
+    let in_cluster = |name: &str| (name == "KUBERNETES_SERVICE_HOST").then(|| "10.0.0.1".to_owned());
+    let found = detect(ResourceDetector::Kubernetes, &[("proc/self/mountinfo", &mounts)], in_cluster);
+    assert_eq!(text(&found, "k8s.container.name").as_deref(), Some("shop"));
+    assert_eq!(text(&found, "k8s.pod.uid").as_deref(), Some(UID));
+}
+
+#[test]
 fn no_pod_is_detected_outside_kubernetes() {
     let variable = |name: &str| ["HOSTNAME", "POD_NAME"].contains(&name).then(|| "laptop".to_owned());
     assert!(detect(ResourceDetector::Kubernetes, &[], variable).is_empty());
@@ -164,6 +204,10 @@ fn linux_describes_itself_in_os_release() {
     assert_eq!(text(&found, "os.build_id").as_deref(), Some("a$b"));
     assert!(found.contains_key("os.type"));
     assert_eq!(detect(ResourceDetector::Os, &[], none).len(), 1);
+    // Most distributions have no builds.
+    let files = [("etc/os-release", "NAME=Debian\n"), ("proc/sys/kernel/osrelease", "6.1.0-18-amd64\n")];
+    let found = detect(ResourceDetector::Os, &files, none);
+    assert_eq!(text(&found, "os.build_id").as_deref(), Some("6.1.0-18-amd64"));
 }
 
 #[test]
@@ -180,12 +224,15 @@ fn hosts_have_a_name_an_id_and_an_architecture() {
 #[test]
 fn processes_have_ids_and_an_owner_but_no_command_line() {
     let files = [
+        ("proc/stat", "cpu 1 2 3\nbtime 951782400\nprocesses 7\n"),
+        ("proc/self/stat", "7 (a) b) S 1 7 7 0 -1 4194560 1 0 0 0 1 2 0 0 20 0 1 0 12345 1 1 1\n"),
         ("proc/self/status", "Name:\tx\nUid:\t0\t1000\t0\t0\n"),
         ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nshop:x:1000:1000::/:/bin/sh\n"),
     ];
     let found = detect(ResourceDetector::Process, &files, none);
     assert_eq!(found["process.pid"], Value::I64(std::process::id().into()));
     assert_eq!(text(&found, "process.owner").as_deref(), Some("shop"));
+    assert_eq!(text(&found, "process.creation.time").as_deref(), Some("2000-02-29T00:02:03.450000Z"));
     assert!(found.contains_key("process.executable.name") && found.contains_key("process.executable.path"));
     assert!(found.keys().all(|key| !key.contains("command")), "{found:?}");
 }
@@ -201,6 +248,28 @@ fn all_detectors_together_are_quick_and_never_fail() {
     });
     let best = took.min().unwrap();
     assert!(best < Duration::from_millis(20), "{best:?}");
+}
+
+#[test]
+#[cfg(unix)]
+fn unreadable_and_huge_files_are_skipped() {
+    let root = tempfile::tempdir().unwrap();
+    for folder in ["etc", "proc/self", "proc/sys/kernel"] {
+        fs::create_dir_all(root.path().join(folder)).unwrap();
+    }
+    // A folder, a link to nowhere and in a circle, bytes that are no text, and 64 MiB without a line end.
+    fs::create_dir(root.path().join("etc/hostname")).unwrap();
+    std::os::unix::fs::symlink("nowhere", root.path().join("etc/os-release")).unwrap();
+    std::os::unix::fs::symlink("cgroup", root.path().join("proc/self/cgroup")).unwrap();
+    fs::write(root.path().join("proc/self/mountinfo"), [0xff, 0, b'\n'].repeat(1000)).unwrap();
+    fs::File::create(root.path().join("etc/machine-id")).unwrap().set_len(64 << 20).unwrap();
+    let source = Source { root: root.path().to_owned(), variable: none };
+    let begin = Instant::now();
+    let found = source.detect(&ResourceDetector::ALL);
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+    let longest = found.iter().map(|attribute| attribute.value.as_str().len()).max();
+    assert!(longest < Some(4096), "{longest:?}");
+    assert!(found.iter().all(|found| found.key.as_str() != "host.id"), "{found:?}");
 }
 
 #[test]

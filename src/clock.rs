@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Formats timestamps, remembering the last second.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     second: u64,
     /// `YYYY-MM-DDTHH:MM:SS.` of [`Self::second`].
     text: [u8; SECOND_LENGTH],
@@ -20,7 +20,7 @@ impl Default for Clock {
 
 impl Clock {
     /// Appends `time`. What lies outside the years 1970 to 9999 is moved to the nearest of them.
-    pub(super) fn write(&mut self, out: &mut Vec<u8>, time: SystemTime) {
+    pub(crate) fn write(&mut self, out: &mut Vec<u8>, time: SystemTime) {
         let elapsed = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).min(LAST_INSTANT);
         if self.second != elapsed.as_secs() {
             self.second = elapsed.as_secs();
