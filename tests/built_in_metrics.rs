@@ -8,17 +8,23 @@ use std::collections::BTreeMap;
 
 use local::{Local, PATIENCE};
 use telemetry_bootstrap::Signal;
+use telemetry_bootstrap::testing::opentelemetry_proto::tonic::common::v1::KeyValue;
+use telemetry_bootstrap::testing::opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
+use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::Metric;
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use telemetry_bootstrap::testing::{CollectedTelemetry, Collector, Fault};
-use telemetry_bootstrap::{BuiltInMetrics, Destination, Protocol, tracing};
+use telemetry_bootstrap::{BuiltInMetrics, Destination, Protocol, ResourceDetector, tracing};
 
 /// Instrument, unit, type and the attributes of every metric, as the semantic conventions have them (for tokio, which
 /// they do not know, as ours).
-const EXPECTED: [(&str, &str, &str, &str, &[&str]); 19] = [
+const EXPECTED: [(&str, &str, &str, &str, &[&str]); 22] = [
     ("otel.sdk.exporter.span.exported", "counter", "{span}", "int", EXPORTER),
     ("otel.sdk.exporter.log.exported", "counter", "{log_record}", "int", EXPORTER),
     ("otel.sdk.exporter.metric_data_point.exported", "counter", "{data_point}", "int", EXPORTER),
+    ("otel.sdk.exporter.span.inflight", "updowncounter", "{span}", "int", EXPORTER),
+    ("otel.sdk.exporter.log.inflight", "updowncounter", "{log_record}", "int", EXPORTER),
+    ("otel.sdk.exporter.metric_data_point.inflight", "updowncounter", "{data_point}", "int", EXPORTER),
     ("otel.sdk.processor.span.processed", "counter", "{span}", "int", COMPONENT),
     ("otel.sdk.processor.span.queue.size", "updowncounter", "{span}", "int", COMPONENT),
     ("otel.sdk.processor.span.queue.capacity", "updowncounter", "{span}", "int", COMPONENT),
@@ -105,6 +111,76 @@ async fn every_metric_has_the_name_unit_and_kind_of_the_conventions() {
     }
 }
 
+/// Lines of the registry of this kind: a name, and what follows it.
+fn registry(kind: &str) -> BTreeMap<&'static str, &'static str> {
+    let lines = include_str!("conventions/registry.txt").lines();
+    lines.filter_map(|line| line.strip_prefix(kind)?.strip_prefix(' ')?.split_once(' ')).collect()
+}
+
+/// Checks that attributes are in the registry, with their types, and that those that are a choice have a value of it.
+#[track_caller]
+fn check_attributes(attributes: &[KeyValue]) {
+    let (known, values) = (registry("attribute"), registry("values"));
+    for KeyValue { key, value, .. } in attributes {
+        let value = value.clone().unwrap().value.unwrap();
+        let kind = known.get(&**key).unwrap_or_else(|| panic!("{key} is not in the registry"));
+        match (&value, *kind) {
+            (Any::StringValue(value), "string") => {
+                assert!(!value.is_empty(), "{key}");
+                let is_choice = |values: &&str| values.split(' ').any(|known| known == value);
+                assert!(values.get(&**key).is_none_or(is_choice), "{key}={value}");
+            }
+            (Any::IntValue(_), "int") => {}
+            _ => panic!("{key} is no {kind}: {value:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn everything_about_the_program_is_in_the_registry_of_the_conventions() {
+    for protocol in [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson] {
+        let collector = Collector::start().unwrap();
+        let local = Local::with(&collector.endpoint(), |builder| {
+            builder
+                .protocol(protocol)
+                .resource_detectors(ResourceDetector::ALL)
+                .metrics(|metrics| metrics.built_in(BuiltInMetrics::ALL))
+        });
+        local.record(0..10);
+        local.guard.force_flush_async(PATIENCE).await.unwrap();
+        local.guard.force_flush_async(PATIENCE).await.unwrap();
+        let received = collector.received();
+        let (known, required) = (registry("metric"), registry("required"));
+        let found = shapes(&received);
+        for (name, (instrument, unit, _, keys)) in
+            found.iter().filter(|(name, _)| !name.starts_with("tokio."))
+        {
+            let expected = known.get(&**name).unwrap_or_else(|| panic!("{name} is not in the registry"));
+            assert_eq!(*expected, format!("{instrument} {unit}"), "{name}");
+            let required = required.get(&**name).map(|key| (*key).to_owned());
+            assert!(required.is_none_or(|key| keys.contains(&key)), "{name}: {keys:?}");
+        }
+        for metric in received.metrics() {
+            check_attributes(&metric.resource.attributes);
+            for attributes in attributes_of(&metric.metric).filter(|_| metric.name() != "recorded") {
+                check_attributes(attributes);
+            }
+        }
+        tokio::task::spawn_blocking(|| local.shutdown()).await.unwrap();
+    }
+}
+
+/// The attributes of each point; the built-in metrics have no histograms.
+fn attributes_of(metric: &Metric) -> impl Iterator<Item = &[KeyValue]> {
+    let points = match metric.data.as_ref().unwrap() {
+        Data::Gauge(gauge) => &gauge.data_points,
+        Data::Sum(sum) => &sum.data_points,
+        other => panic!("{other:?}"),
+    };
+    points.iter().map(|point| &*point.attributes)
+}
+
 #[test]
 fn numbers_of_the_sdk_are_those_of_the_collector() {
     let collector = Collector::start().unwrap();
@@ -134,6 +210,36 @@ fn numbers_of_the_sdk_are_those_of_the_collector() {
     assert_eq!(received.value("otel.sdk.processor.span.processed", &[]), Some(10.0));
     assert_eq!(received.value("otel.sdk.processor.span.queue.size", &[]), Some(0.0));
     assert_eq!(received.value("otel.sdk.processor.span.queue.capacity", &[]), Some(100.0));
+}
+
+#[test]
+fn spans_are_processed_once_they_are_handed_to_the_exporter_whatever_becomes_of_them() {
+    let (collector, outage) = (Collector::start().unwrap(), Collector::start().unwrap());
+    outage.inject_fault(Fault::http(503));
+    let local = Local::with(&collector.endpoint(), |builder| {
+        builder
+            .traces(|traces| traces.endpoint(outage.endpoint()))
+            .metrics(|metrics| metrics.built_in([BuiltInMetrics::Sdk]))
+    });
+    local.record(0..10);
+    // The request is tried again and again.
+    let value = |received: &CollectedTelemetry, name: &str| received.value(name, &[]);
+    collector
+        .wait_for(PATIENCE, |received| {
+            value(received, "otel.sdk.processor.span.processed") == Some(10.0)
+                && value(received, "otel.sdk.processor.span.queue.size") == Some(0.0)
+                && value(received, "otel.sdk.exporter.span.inflight") == Some(10.0)
+                && value(received, "otel.sdk.exporter.span.exported") == Some(0.0)
+        })
+        .unwrap();
+    outage.clear_faults();
+    collector
+        .wait_for(PATIENCE, |received| {
+            value(received, "otel.sdk.processor.span.processed") == Some(10.0)
+                && value(received, "otel.sdk.exporter.span.inflight") == Some(0.0)
+                && value(received, "otel.sdk.exporter.span.exported") == Some(10.0)
+        })
+        .unwrap();
 }
 
 #[test]

@@ -6,6 +6,12 @@ pub(crate) const SPAN_EXPORTED: &str = "otel.sdk.exporter.span.exported";
 pub(crate) const LOG_EXPORTED: &str = "otel.sdk.exporter.log.exported";
 /// Counter, `{data_point}`: the same for points of metrics.
 pub(crate) const DATA_POINT_EXPORTED: &str = "otel.sdk.exporter.metric_data_point.exported";
+/// Up-down counter, `{span}`: spans whose export has begun and not ended.
+pub(crate) const SPAN_IN_FLIGHT: &str = "otel.sdk.exporter.span.inflight";
+/// Up-down counter, `{log_record}`: the same for log records.
+pub(crate) const LOG_IN_FLIGHT: &str = "otel.sdk.exporter.log.inflight";
+/// Up-down counter, `{data_point}`: the same for points of metrics.
+pub(crate) const DATA_POINT_IN_FLIGHT: &str = "otel.sdk.exporter.metric_data_point.inflight";
 /// Counter, `{log_record}`: records that were emitted, exported or not.
 pub(crate) const LOG_CREATED: &str = "otel.sdk.log.created";
 /// What was processed, what waits, and how much may.

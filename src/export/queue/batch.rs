@@ -136,6 +136,8 @@ pub(crate) struct Batch {
     /// At least one try was sent and not answered, so that the receiver may have the items. Never reset, and passed on
     /// to both halves of a split.
     is_unanswered: bool,
+    /// It was taken before.
+    has_started: bool,
 }
 
 /// What is sent: items that are framed for each try, or a complete request.
@@ -150,12 +152,22 @@ enum Content {
 impl Batch {
     /// Creates a batch of items, of spans or log records.
     pub(in crate::export) fn items(sequence: u64, items: Arc<ItemBuffer>) -> Self {
-        Self { sequence, content: Content::Items(items), is_unanswered: false }
+        Self::new(sequence, Content::Items(items))
     }
 
     /// Creates a batch of a request that was complete already, as those of metrics are.
     pub(in crate::export) fn request(sequence: u64, request: Bytes, items: u64) -> Self {
-        Self { sequence, content: Content::Request(request, items), is_unanswered: false }
+        Self::new(sequence, Content::Request(request, items))
+    }
+
+    fn new(sequence: u64, content: Content) -> Self {
+        Self { sequence, content, is_unanswered: false, has_started: false }
+    }
+
+    /// Returns the number of items if the batch is taken for the first time.
+    pub(super) fn start(&mut self) -> Option<u64> {
+        let is_first = !std::mem::replace(&mut self.has_started, true);
+        is_first.then(|| self.count())
     }
 
     /// Returns the position in the queue: batches are sent in this order, as far as they do not overlap.
@@ -215,8 +227,8 @@ impl Batch {
     ///
     /// The batch itself, if it holds a single item, or a request that cannot be divided.
     pub(crate) fn split(self) -> Result<(Self, Self), Self> {
-        let Self { sequence, is_unanswered, .. } = self;
-        let half = |content| Self { sequence, content, is_unanswered };
+        let Self { sequence, is_unanswered, has_started, .. } = self;
+        let half = |content| Self { sequence, content, is_unanswered, has_started };
         match &self.content {
             Content::Items(items) if items.count > 1 => {
                 let (first, second) = items.halves();

@@ -72,7 +72,10 @@ impl Consumer {
         let mut state = self.queue.lock();
         let has_closed =
             self.lane_in(&mut state).full.is_empty() && what == Take::Any && state.close_open_batch();
-        let batch = self.lane_in(&mut state).pop_full();
+        let mut batch = self.lane_in(&mut state).pop_full();
+        if let Some(items) = batch.as_mut().and_then(Batch::start) {
+            self.ledger().start(items);
+        }
         drop(state);
         if has_closed {
             self.queue.notify_others(self.lane);

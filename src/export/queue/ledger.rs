@@ -54,12 +54,28 @@ pub(crate) struct Ledger {
     dropped: AtomicU64,
     /// The part of `failed` that was sent at least once without an answer.
     unanswered: AtomicU64,
+    /// Beside the others: items that the worker has taken, each once.
+    started: AtomicU64,
 }
 
 impl Ledger {
     /// Counts items before anything else becomes of them. Must be called first.
     pub(crate) fn accept(&self, items: u64) {
         self.accepted.fetch_add(items, Ordering::Release);
+    }
+
+    /// Counts items that the worker takes for the first time.
+    pub(crate) fn start(&self, items: u64) {
+        self.started.fetch_add(items, Ordering::Release);
+    }
+
+    /// Returns the items that the worker has taken, and those of them whose outcome is not known: items under way, and
+    /// items that wait for their next try.
+    pub(crate) fn started(&self) -> (u64, u64) {
+        let SignalStats { delivered, rejected, failed, .. } = self.snapshot();
+        // Read last: what has an outcome was taken before.
+        let started = self.started.load(Ordering::Acquire);
+        (started, started.saturating_sub(delivered + rejected + failed))
     }
 
     /// Counts items that the receiver acknowledged.

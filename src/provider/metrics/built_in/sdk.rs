@@ -8,7 +8,9 @@
 //! | failed, without an answer | the same | `timeout` |
 //! | failed otherwise | the same | `_OTHER` |
 //! | dropped | `otel.sdk.processor.….processed` | `queue_full` |
-//! | pending | `otel.sdk.processor.….queue.size` | – |
+//! | taken by the worker, whatever becomes of it | the same | – |
+//! | pending, and not taken yet | `otel.sdk.processor.….queue.size` | – |
+//! | pending, and taken | `otel.sdk.exporter.….inflight` | – |
 //!
 //! Every number is read from the ledger at the collection, so that the metrics and the statistics of the guard agree.
 //! Metrics about the export of metrics are one collection behind: a collection is not delivered yet when it is made.
@@ -38,24 +40,29 @@ pub(crate) struct ObservedPipeline {
 }
 
 /// Selects a number of one pipeline.
-type Count = fn(&SignalStats) -> u64;
+type Count = fn(&Ledger) -> u64;
 
 /// Creates the instruments for the exporter of each pipeline, and for its queue.
 pub(super) fn observe(meter: &Meter, pipelines: &[ObservedPipeline]) {
     for pipeline in pipelines {
         let exported: Vec<(Option<&'static str>, Count)> = vec![
-            (None, |stats| stats.delivered),
-            (Some(names::REJECTED), |stats| stats.rejected),
-            (Some(names::TIMEOUT), |stats| stats.unanswered),
-            (Some(semconv::OTHER), |stats| stats.failed.saturating_sub(stats.unanswered)),
+            (None, |ledger| ledger.snapshot().delivered),
+            (Some(names::REJECTED), |ledger| ledger.snapshot().rejected),
+            (Some(names::TIMEOUT), |ledger| ledger.snapshot().unanswered),
+            (Some(semconv::OTHER), |ledger| {
+                let SignalStats { failed, unanswered, .. } = ledger.snapshot();
+                failed.saturating_sub(unanswered)
+            }),
         ];
-        let (name, unit) = match pipeline.signal {
-            Signal::Traces => (names::SPAN_EXPORTED, "{span}"),
-            Signal::Logs => (names::LOG_EXPORTED, "{log_record}"),
-            Signal::Metrics => (names::DATA_POINT_EXPORTED, "{data_point}"),
+        let (name, in_flight, unit) = match pipeline.signal {
+            Signal::Traces => (names::SPAN_EXPORTED, names::SPAN_IN_FLIGHT, "{span}"),
+            Signal::Logs => (names::LOG_EXPORTED, names::LOG_IN_FLIGHT, "{log_record}"),
+            Signal::Metrics => (names::DATA_POINT_EXPORTED, names::DATA_POINT_IN_FLIGHT, "{data_point}"),
         };
+        let attributes = exporter(pipeline);
         let counter = meter.u64_observable_counter(name).with_unit(unit);
-        let _ = counter.with_callback(pipeline.counts(exporter(pipeline), exported)).build();
+        let _ = counter.with_callback(pipeline.counts(attributes.clone(), exported)).build();
+        pipeline.amount(meter, (in_flight, unit), attributes, |ledger| ledger.started().1);
         processor(meter, pipeline);
     }
 }
@@ -64,8 +71,8 @@ pub(super) fn observe(meter: &Meter, pipelines: &[ObservedPipeline]) {
 ///
 /// | instrument | value |
 /// |---|---|
-/// | `….processed` | items that left the queue, whatever became of them, and with `error.type=queue_full` those dropped |
-/// | `….queue.size` | items that wait |
+/// | `….processed` | items that were handed to the exporter, whatever becomes of them there, and with `error.type=queue_full` those dropped |
+/// | `….queue.size` | items that were not handed to it yet |
 /// | `….queue.capacity` | the limit of items; the limit in bytes has no convention |
 /// | `otel.sdk.log.created` | records, counted once, not once for each destination |
 fn processor(meter: &Meter, pipeline: &ObservedPipeline) {
@@ -75,18 +82,16 @@ fn processor(meter: &Meter, pipeline: &ObservedPipeline) {
         Signal::Metrics => return,
     };
     let attributes = pipeline.component(component);
-    // An item that was handed to the exporter is processed, whatever became of it there.
     let counts: Vec<(Option<&'static str>, Count)> = vec![
-        (None, |stats| stats.delivered + stats.rejected + stats.failed),
-        (Some(names::QUEUE_FULL), |stats| stats.dropped),
+        (None, |ledger| ledger.started().0),
+        (Some(names::QUEUE_FULL), |ledger| ledger.snapshot().dropped),
     ];
     let counter = meter.u64_observable_counter(processed).with_unit(unit);
     let _ = counter.with_callback(pipeline.counts(attributes.clone(), counts)).build();
-    let (ledger, of_queue) = (Arc::clone(&pipeline.ledger), attributes.clone());
-    let pending = move |queue: &dyn AsyncInstrument<i64>| {
-        queue.observe(saturated(ledger.snapshot().pending), &of_queue);
-    };
-    let _ = meter.i64_observable_up_down_counter(size).with_unit(unit).with_callback(pending).build();
+    pipeline.amount(meter, (size, unit), attributes.clone(), |ledger| {
+        let (_, in_flight) = ledger.started();
+        ledger.snapshot().pending.saturating_sub(in_flight)
+    });
     let most = saturated(pipeline.capacity as u64);
     let limit = move |queue: &dyn AsyncInstrument<i64>| queue.observe(most, &attributes);
     let _ = meter.i64_observable_up_down_counter(capacity).with_unit(unit).with_callback(limit).build();
@@ -109,6 +114,21 @@ impl ObservedPipeline {
         ]
     }
 
+    /// Creates an instrument with one number, which rises and falls.
+    fn amount(
+        &self,
+        meter: &Meter,
+        (name, unit): (&'static str, &'static str),
+        attributes: Vec<KeyValue>,
+        count: Count,
+    ) {
+        let ledger = Arc::clone(&self.ledger);
+        let observe = move |amount: &dyn AsyncInstrument<i64>| {
+            amount.observe(saturated(count(&ledger)), &attributes);
+        };
+        let _ = meter.i64_observable_up_down_counter(name).with_unit(unit).with_callback(observe).build();
+    }
+
     /// Returns a callback that observes each number with its `error.type`; errors that never happened are left out.
     fn counts(
         &self,
@@ -117,9 +137,8 @@ impl ObservedPipeline {
     ) -> impl Fn(&dyn AsyncInstrument<u64>) + Send + Sync + 'static {
         let ledger = Arc::clone(&self.ledger);
         move |counter| {
-            let stats = ledger.snapshot();
             for (error, count) in &counts {
-                let count = count(&stats);
+                let count = count(&ledger);
                 if error.is_none() || count > 0 {
                     let error = error.map(|error| KeyValue::new(semconv::ERROR_TYPE, error));
                     let attributes: Vec<_> = attributes.iter().cloned().chain(error).collect();
