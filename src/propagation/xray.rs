@@ -2,7 +2,8 @@
 //!
 //! One header, `X-Amzn-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`, whose parts
 //! come in any order. `Sampled=?` and no `Sampled` leave the decision to this service. Parts that are not known here,
-//! such as `Self` and `Lineage`, are ignored.
+//! such as `Self`, are ignored. `Lineage`, by which AWS finds services that call themselves without an end, is sent on in
+//! its trace.
 //!
 //! A load balancer sends `Root` alone: it identifies the request, but there is no span to be the child of. Such a header
 //! yields no parent, and a new trace begins. (An id of a trace without that of a span is no valid parent, and a sampler
@@ -34,12 +35,25 @@ impl TextMapPropagator for XRay {
         let trace_id = span.trace_id().to_string();
         let (time, unique) = trace_id.split_at(TIME_DIGITS);
         let sampled = u8::from(span.is_sampled());
-        injector.set(HEADER, format!("Root=1-{time}-{unique};Parent={};Sampled={sampled}", span.span_id()));
+        let mut header = format!("Root=1-{time}-{unique};Parent={};Sampled={sampled}", span.span_id());
+        if let Some(Lineage(_, lineage)) =
+            context.get::<Lineage>().filter(|lineage| lineage.0 == span.trace_id())
+        {
+            header.push_str(";Lineage=");
+            header.push_str(lineage);
+        }
+        injector.set(HEADER, header);
     }
 
     fn extract_with_context(&self, context: &Context, extractor: &dyn Extractor) -> Context {
         match single_value(extractor, HEADER).and_then(parse) {
-            Some(parent) => parent.into_context(context),
+            Some((parent, lineage)) => {
+                let context = parent.into_context(context);
+                match lineage {
+                    Some(lineage) => context.with_value(Lineage(parent.trace_id, lineage)),
+                    None => context,
+                }
+            }
             None => context.clone(),
         }
     }
@@ -50,12 +64,17 @@ impl TextMapPropagator for XRay {
     }
 }
 
-/// Parses the header. Returns `None` without `Root` or `Parent`, and if any part that is known is invalid.
-fn parse(header: &str) -> Option<RemoteParent> {
+/// The lineage that a trace was received with.
+#[derive(Debug)]
+struct Lineage(TraceId, String);
+
+/// Parses the header: the parent, and its lineage. Returns `None` without `Root` or `Parent`, and if any of the parts of
+/// a parent is invalid.
+fn parse(header: &str) -> Option<(RemoteParent, Option<String>)> {
     if header.len() > MAX_HEADER {
         return None;
     }
-    let (mut trace_id, mut span_id, mut decision) = (None, None, Decision::Deferred);
+    let (mut trace_id, mut span_id, mut decision, mut lineage) = (None, None, Decision::Deferred, None);
     for part in header.split(';').map(str::trim).filter(|part| !part.is_empty()) {
         let (key, value) = part.split_once('=')?;
         match key.trim() {
@@ -63,10 +82,21 @@ fn parse(header: &str) -> Option<RemoteParent> {
             "Parent" if value.trim().len() == SPAN_DIGITS => span_id = Some(parse_span_id(value.trim())?),
             "Parent" => return None,
             "Sampled" => decision = parse_decision(value.trim())?,
+            "Lineage" if is_lineage(value.trim()) => lineage = Some(value.trim().to_owned()),
             _ => {}
         }
     }
-    Some(RemoteParent { trace_id: trace_id?, span_id: span_id?, decision })
+    Some((RemoteParent { trace_id: trace_id?, span_id: span_id?, decision }, lineage))
+}
+
+/// Returns `true` for `{count of requests}:{8 digits of a resource}:{count of loops}`. Only that is sent on.
+fn is_lineage(text: &str) -> bool {
+    let parts: Vec<_> = text.split(':').collect();
+    let is_count = |text: &str, digits| {
+        (1..=digits).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_resource = |text: &str| text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    matches!(*parts, [requests, resource, loops] if is_count(requests, 5) && is_resource(resource) && is_count(loops, 3))
 }
 
 /// Parses `1-{8 digits}-{24 digits}`.

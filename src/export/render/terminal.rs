@@ -4,8 +4,8 @@
 //! or fake a line, and bidirectional controls could show a line differently from what it is: [`escape`] makes both
 //! visible.
 //!
-//! Colours are on if the output is a terminal, no setting turns them off (`NO_COLOR`, `no_color`), `TERM` is not
-//! `dumb`, and `CLICOLOR` is not 0.
+//! Colours are on if the output is a terminal, `TERM` is not `dumb` and `CLICOLOR` is not 0; and on any output if
+//! `CLICOLOR_FORCE` is set. A setting turns them off in any case (`NO_COLOR`, `no_color`).
 
 use std::env;
 use std::ffi::OsStr;
@@ -24,9 +24,10 @@ pub(crate) enum Colors {
 impl Colors {
     /// Returns the colours of an output. `no_color` is `true` if they are turned off by a setting.
     pub(crate) fn new(is_terminal: bool, no_color: bool) -> Self {
-        let variable = |name| env::var_os(name);
-        let shows = || has_colors(variable("TERM").as_deref(), variable("CLICOLOR").as_deref());
-        if is_terminal && !no_color && shows() { Self::On } else { Self::Off }
+        let [term, clicolor, force] = ["TERM", "CLICOLOR", "CLICOLOR_FORCE"].map(env::var_os);
+        let shows =
+            is_forced(force.as_deref()) || (is_terminal && has_colors(term.as_deref(), clicolor.as_deref()));
+        if shows && !no_color { Self::On } else { Self::Off }
     }
 
     /// Returns the text in this colour, which is an escape sequence such as [`RED`].
@@ -41,6 +42,11 @@ impl Colors {
 /// Returns `true` unless the environment declares a terminal without colours: <https://bixense.com/clicolors>.
 fn has_colors(term: Option<&OsStr>, clicolor: Option<&OsStr>) -> bool {
     term != Some(OsStr::new("dumb")) && clicolor != Some(OsStr::new("0"))
+}
+
+/// Returns `true` if the user wants colours even in a pipe, such as one to `less -R`.
+fn is_forced(force: Option<&OsStr>) -> bool {
+    force.is_some_and(|force| !force.is_empty() && force != OsStr::new("0"))
 }
 
 /// Returns the time of day, in UTC: `14:20:44.123Z`. Times before 1970 are shown as midnight.
@@ -109,6 +115,13 @@ mod tests {
         };
         assert!(has_colors("xterm-256color", "") && has_colors("", "") && has_colors("xterm", "1"));
         assert!(!has_colors("dumb", "") && !has_colors("dumb", "1") && !has_colors("xterm", "0"));
+    }
+
+    #[test]
+    fn colors_are_forced_by_any_value_but_zero() {
+        let is_forced = |force: &str| is_forced(Some(OsStr::new(force)));
+        assert!(is_forced("1") && is_forced("true") && !is_forced("0") && !is_forced(""));
+        assert!(!super::is_forced(None));
     }
 
     #[test]

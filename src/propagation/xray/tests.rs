@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::propagation::tests::{ids, injected_by, parent_of, remote};
+use crate::propagation::tests::{Headers, ids, injected_by, parent_of, remote};
 
 const T: &str = "5759e988bd862e3fe1be46a994272793";
 const S: &str = "53995c3f42cd8ad8";
@@ -27,6 +27,37 @@ fn valid_headers_are_read() {
         let found = parent(header).expect(header);
         assert_eq!(ids(&found), (T.into(), S.into()), "{header}");
         assert_eq!((found.is_sampled(), found.is_remote()), (sampled, true), "{header}");
+    }
+}
+
+#[test]
+fn lineage_travels_on_with_its_trace_alone() {
+    let header = |lineage: &str| {
+        format!("Lineage={lineage};Root=1-5759e988-bd862e3fe1be46a994272793;Parent={S};Sampled=1")
+    };
+    let sent_on = |lineage: &str| {
+        let headers = Headers::of(&[("x-amzn-trace-id", &header(lineage))]);
+        let context = XRay.extract_with_context(&Context::new(), &headers);
+        let sent = injected_by(&XRay, &context).remove(0).1;
+        let other = remote(&"1".repeat(32), S, true);
+        let other = context.with_remote_span_context(other.span().span_context().clone());
+        assert!(injected_by(&XRay, &other)[0].1.ends_with(";Sampled=1"));
+        sent.split_once(";Sampled=1").unwrap().1.to_owned()
+    };
+    assert_eq!(sent_on("25:a87bd80c:1"), ";Lineage=25:a87bd80c:1");
+    assert_eq!(sent_on("32767:A87BD80C:255"), ";Lineage=32767:A87BD80C:255");
+    for broken in [
+        "",
+        "1:a87bd80c:0;",
+        "1:a87bd80:0",
+        "1:a87bd80c",
+        "x:a87bd80c:0",
+        "1:a87bd80c:0:1",
+        "1:a87bd80g:0",
+        "123456:a87bd80c:0",
+    ] {
+        let expected = if broken == "1:a87bd80c:0;" { ";Lineage=1:a87bd80c:0" } else { "" };
+        assert_eq!(sent_on(broken), expected, "{broken}");
     }
 }
 
