@@ -141,6 +141,30 @@ fn a_root_sampler_of_the_user_is_not_taken_for_one_of_the_sdk() {
 }
 
 #[test]
+fn ratios_decide_by_the_last_64_bits_of_the_trace_id_as_in_go_and_python() {
+    // The ratio as a part of 2^64: trace ids below it are sampled, whatever their other bits are.
+    for (ratio, bound) in [
+        (0.5, 1_u128 << 63),
+        (0.25, 1 << 62),
+        (0.1, 0x1999_9999_9999_9a00),
+        (0.001, 0x0041_8937_4bc6_a7f0),
+        (1.0 / 3.0, 0x5555_5555_5555_5400),
+        (1e-9, 0x0000_0004_4b82_fa08),
+    ] {
+        let sampler = built_in(&SamplerSetting::TraceIdRatio(ratio));
+        let is_sampled = |low: u128| {
+            [0, 1 << 64, u128::MAX << 64].map(|high| {
+                let result =
+                    sampler.should_sample(None, TraceId::from(high | low), "", &SpanKind::Internal, &[], &[]);
+                result.decision == SamplingDecision::RecordAndSample
+            })
+        };
+        assert_eq!(is_sampled(bound - 2), [true; 3], "{ratio}");
+        assert_eq!(is_sampled(bound + 2), [false; 3], "{ratio}");
+    }
+}
+
+#[test]
 fn a_child_belongs_to_its_parents_trace() {
     let child = DROP_ALL.unsampled_child_of(&parent(3)).unwrap();
     assert_eq!((child.trace_id(), child.trace_flags()), (TraceId::from(1), TraceFlags::new(2)));
