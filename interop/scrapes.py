@@ -45,6 +45,7 @@ def a_real_prometheus_scrapes_our_service():
         promtool_accepts(text)
         open_metrics = get(f"http://127.0.0.1:{port}/metrics", accept=OPEN_METRICS)
         assert open_metrics.endswith("\n# EOF\n") and "# TYPE target info" in open_metrics, open_metrics
+        a_strict_reader_accepts(open_metrics)
         with tempfile.TemporaryDirectory() as directory:
             prometheus_stores_everything(pathlib.Path(directory), port, text)
         took = server.terminate()
@@ -56,6 +57,15 @@ def promtool_accepts(text):
     complaints = (checked.stdout + checked.stderr).splitlines()
     complaints = [line for line in complaints if not line.endswith(STYLE)]
     assert checked.returncode in (0, 3) and not complaints, "\n".join(complaints) + "\n" + text
+
+
+def a_strict_reader_accepts(text):
+    """The official client of Python reads OpenMetrics more strictly than Prometheus does."""
+    from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert len(samples) == len(lines), (len(samples), len(lines))
 
 
 def prometheus_stores_everything(directory, port, text):
