@@ -20,6 +20,7 @@
 
 mod b3;
 mod baggage;
+mod custom;
 mod headers;
 mod jaeger;
 mod remote_parent;
@@ -36,6 +37,7 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, Tra
 
 use self::b3::B3;
 pub(crate) use self::baggage::Baggage;
+use self::custom::Custom;
 pub use self::headers::{context_from_headers, context_headers};
 use self::jaeger::Jaeger;
 pub use self::spawn::{spawn, spawn_blocking};
@@ -63,6 +65,7 @@ pub(crate) fn propagator(chosen: &[Propagator], custom: Vec<Boxed>) -> TextMapCo
             Propagator::XRay => Box::new(XRay),
         }
     });
+    let custom = custom.into_iter().map(|propagator| -> Boxed { Box::new(Custom(propagator)) });
     TextMapCompositePropagator::new(chosen.chain(custom).collect())
 }
 

@@ -402,3 +402,34 @@ fn is_valid(header: &[u8]) -> bool {
         _ => false,
     }
 }
+
+/// Panics whatever it is called for.
+#[derive(Debug)]
+struct Panics;
+
+impl TextMapPropagator for Panics {
+    fn inject_context(&self, _: &Context, _: &mut dyn Injector) {
+        panic!("on purpose");
+    }
+
+    fn extract_with_context(&self, _: &Context, _: &dyn Extractor) -> Context {
+        panic!("on purpose");
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn custom_propagator_that_panics_leaves_the_others_alone() {
+    let propagator = propagator(&[Propagator::TraceContext], vec![Box::new(Panics)]);
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let headers = HashMap::from([("traceparent".to_owned(), parent.to_owned())]);
+    let context = propagator.extract(&headers);
+    assert!(context.span().span_context().is_remote());
+    let mut sent = HashMap::new();
+    propagator.inject_context(&context, &mut sent);
+    assert_eq!(sent, headers);
+    assert_eq!(propagator.fields().count(), 2);
+}
