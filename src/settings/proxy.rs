@@ -152,7 +152,11 @@ pub(super) fn parse(text: &str) -> Result<Proxy, Reason> {
         "https" if cfg!(feature = "tls") => false,
         "https" => return Err("https:// needs the feature `tls` of telemetry-bootstrap".into()),
         "socks5" | "socks5h" => true,
-        _ => return Err("only proxies that speak HTTP or SOCKS5 can be used".into()),
+        _ => {
+            return Err(
+                "only proxies that speak HTTP or SOCKS5 can be used: http://, https:// or socks5://".into()
+            );
+        }
     };
     let (credentials, rest) = match rest.rsplit_once('@') {
         Some((credentials, rest)) => (Some(credentials), rest),
@@ -283,4 +287,4 @@ const HTTP_UNDER_CGI: [&str; 3] = ["http_proxy", "ALL_PROXY", "all_proxy"];
 /// The port that RFC 1928 assigns.
 const SOCKS_PORT: u16 = 1080;
 /// The message for a text that is no address of a proxy.
-const EXPECTED: &str = "not http://host:port or http://user:password@host:port";
+const EXPECTED: &str = "not http://host:port, https://host:port or socks5://host:port, each with user:password@ before the host if needed";

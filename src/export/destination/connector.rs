@@ -44,7 +44,6 @@ use super::explain::{deepest, explain};
 use super::outcome::Failure;
 use super::proxy::{ProxyError, open_tunnel};
 use super::resolver::Resolver;
-use super::socks5;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::diagnostics::Diagnostics;
@@ -161,14 +160,8 @@ impl Connector {
         let mut stream = self.open_proxy(&proxy).await?;
         let host = uri.host().unwrap_or_default();
         let port = uri.port_u16().unwrap_or(if self.is_tls() { 443 } else { 80 });
-        match &proxy.protocol {
-            ProxyProtocol::Socks5 { login } => {
-                socks5::open(&mut stream, &proxy, login.as_ref(), host, port).await?;
-            }
-            ProxyProtocol::Http { .. } if self.forwarding_proxy().is_none() => {
-                open_tunnel(&mut stream, &proxy, host, port).await?;
-            }
-            ProxyProtocol::Http { .. } => {}
+        if self.forwarding_proxy().is_none() {
+            open_tunnel(&mut stream, &proxy, host, port).await?;
         }
         Ok(stream)
     }

@@ -63,6 +63,12 @@ fn a_proxy_that_cannot_be_used_is_refused_without_its_password() {
         assert!(!reason.contains("hunter2"), "{reason}");
         assert!(!(PROXY.quote)(text).contains("hunter2"));
     }
+    for text in ["proxy:0", "http://proxy:0", "socks5://proxy:0", "ftp://proxy", "socks4://proxy"] {
+        let reason = PROXY.read(text).unwrap_err();
+        for form in ["http://", "https://", "socks5://"] {
+            assert!(reason.contains(form), "{text}: {reason}");
+        }
+    }
     let proxy = parse("http://user:hunter2@proxy:3128").unwrap();
     assert!(!format!("{proxy:?} {proxy}").contains("hunter2"), "{proxy:?}");
 }

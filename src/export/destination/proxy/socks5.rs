@@ -13,8 +13,8 @@ use std::net::IpAddr;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::outcome::Cause;
-use super::proxy::ProxyError;
+use super::ProxyError;
+use crate::export::destination::outcome::Cause;
 use crate::settings::{Proxy, ProxyLogin};
 
 /// Turns a connection to the proxy into one to `host` and `port`.
@@ -33,10 +33,10 @@ pub(super) async fn open(
 ) -> Result<(), ProxyError> {
     let mut connection = Connection { stream, proxy };
     let methods: &[u8] = if login.is_some() { &[NO_LOGIN, LOGIN] } else { &[NO_LOGIN] };
-    connection.send(&[&[VERSION, length(methods)], methods].concat()).await?;
+    connection.send(&[&[VERSION, methods.len() as u8], methods].concat()).await?;
     let [version, method] = connection.receive().await?;
     if version != VERSION {
-        return Err(connection.refused(Cause::ProxyRefused, "something else than SOCKS5"));
+        return Err(connection.refused(Cause::ProxyRefused, NOT_SOCKS5));
     }
     match (method, login) {
         (NO_LOGIN, _) => {}
@@ -56,9 +56,10 @@ struct Connection<'a, S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     /// Sends user and password (RFC 1929), and reads whether they are right.
-    async fn log_in(&mut self, ProxyLogin { user, password }: &ProxyLogin) -> Result<(), ProxyError> {
-        let message = [&[LOGIN_VERSION, length(user)], &**user, &[length(password)], &**password].concat();
+    async fn log_in(&mut self, login: &ProxyLogin) -> Result<(), ProxyError> {
+        let message = login_message(login).map_err(|error| self.unreachable(&error))?;
         self.send(&message).await?;
+        // The version is not checked: some proxies put 5 there.
         match self.receive().await? {
             [_, 0] => Ok(()),
             _ => Err(self.refused(Cause::ProxyAuthentication, "that user or password are wrong")),
@@ -71,11 +72,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let address = match host.parse::<IpAddr>() {
             Ok(IpAddr::V4(address)) => [&[IPV4][..], &address.octets()].concat(),
             Ok(IpAddr::V6(address)) => [&[IPV6][..], &address.octets()].concat(),
-            // The names of DNS are shorter than 256 bytes.
-            Err(_) => [&[NAME, length(host.as_bytes())], host.as_bytes()].concat(),
+            Err(_) => {
+                let name = sized(host.as_bytes()).map_err(|error| self.unreachable(&error))?;
+                [&[NAME][..], &name].concat()
+            }
         };
         self.send(&[&[VERSION, CONNECT, 0][..], &address, &port.to_be_bytes()].concat()).await?;
-        let [_, reply, _, kind] = self.receive().await?;
+        let [version, reply, _, kind] = self.receive().await?;
+        if version != VERSION {
+            return Err(self.refused(Cause::ProxyRefused, NOT_SOCKS5));
+        }
         if reply != 0 {
             return Err(self.refused(Cause::ProxyRefused, reason(reply)));
         }
@@ -83,12 +89,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         match kind {
             IPV4 => drop(self.receive::<6>().await?),
             IPV6 => drop(self.receive::<18>().await?),
-            _ => {
+            NAME => {
                 let [length] = self.receive().await?;
                 for _ in 0..u32::from(length) + 2 {
                     self.receive::<1>().await?;
                 }
             }
+            _ => return Err(self.refused(Cause::ProxyRefused, NOT_SOCKS5)),
         }
         Ok(())
     }
@@ -106,6 +113,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         Ok(bytes)
     }
 
+    /// Returns the error for what the protocol cannot say.
+    fn unreachable(&self, error: &io::Error) -> ProxyError {
+        ProxyError::Unreachable { proxy: self.proxy.clone(), reason: error.to_string() }
+    }
+
     /// Returns the error for a connection that ended during the handshake.
     fn closed(&self, error: &io::Error) -> ProxyError {
         ProxyError::Closed { proxy: self.proxy.clone(), reason: error.to_string() }
@@ -117,9 +129,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     }
 }
 
-/// Returns the length of a text for the one byte that the protocol has for it.
-fn length(text: &[u8]) -> u8 {
-    u8::try_from(text.len()).unwrap_or(u8::MAX)
+/// Returns the request of RFC 1929.
+fn login_message(ProxyLogin { user, password }: &ProxyLogin) -> io::Result<Vec<u8>> {
+    Ok([&[LOGIN_VERSION][..], &sized(user)?, &sized(password)?].concat())
+}
+
+/// Returns the length in one byte, and the text. The settings refuse longer names and credentials.
+fn sized(text: &[u8]) -> io::Result<Vec<u8>> {
+    let length = u8::try_from(text.len());
+    let length = length.map_err(|_| io::Error::other("SOCKS5 has no names of more than 255 bytes"))?;
+    Ok([&[length], text].concat())
 }
 
 /// Returns the meaning of the reply to a request, in the words of RFC 1928.
@@ -137,6 +156,8 @@ fn reason(reply: u8) -> &'static str {
     }
 }
 
+/// The words for an answer of another protocol.
+const NOT_SOCKS5: &str = "something else than SOCKS5";
 /// The version of the protocol, first in each message but those of the login.
 const VERSION: u8 = 5;
 /// The method without authentication.
