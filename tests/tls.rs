@@ -357,6 +357,39 @@ fn files_that_cannot_be_used_any_more_keep_the_previous_ones_and_are_reported_on
     assert_eq!(reports(), 3, "{}", living.text());
 }
 
+/// They would be waited for, or fill the memory.
+#[cfg(unix)]
+#[test]
+fn fifos_devices_and_huge_files_in_the_place_of_certificates_are_not_read() {
+    let authority = Authority::new();
+    let path = authority.certificate();
+    let tls = TlsSettings::new().certificate(&path);
+    let mut collector = Collector::start(identity(&authority));
+    let living = Living::start(&authority, &collector.endpoint, tls);
+    living.deliver(&collector);
+    let replacements: [(&str, &dyn Fn()); 4] = [
+        ("it is a FIFO", &|| {
+            assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        }),
+        ("not a regular file", &|| std::os::unix::fs::symlink("/dev/zero", &path).unwrap()),
+        ("not a regular file", &|| std::os::unix::fs::symlink(authority.directory.path(), &path).unwrap()),
+        ("it is larger than", &|| std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap()),
+    ];
+    for (words, replace) in replacements {
+        std::fs::remove_file(&path).unwrap();
+        replace();
+        collector = collector.restart(identity(&authority));
+        living.deliver(&collector);
+        let last = living.text().lines().rfind(|line| line.contains("cannot be used")).unwrap().to_owned();
+        assert!(last.contains(words), "{words}: {last}");
+        // Reported anew for the next one.
+        std::fs::remove_file(&path).unwrap();
+        authority.write("ca.pem", &authority.pem());
+        collector = collector.restart(identity(&authority));
+        living.deliver(&collector);
+    }
+}
+
 /// A proxy that opens a tunnel to `target`, whatever host is wanted, and keeps the first lines of the requests.
 fn tunnel(target: u16) -> (String, Arc<std::sync::Mutex<Vec<String>>>) {
     use std::io::{Read, Write};

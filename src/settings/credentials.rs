@@ -12,7 +12,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,7 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, Request};
 
-use super::opened_file::open_to_read;
+use super::opened_file::read_bounded;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Fetch = dyn Fn() -> Result<HeaderToken, BoxError> + Send + Sync;
@@ -164,12 +163,10 @@ impl HeaderSource {
 /// Returns the content of a file without white space at its end.
 fn read(path: &Path) -> Result<String, BoxError> {
     let at = |error: &dyn fmt::Display| BoxError::from(format!("{}: {error}", path.display()));
-    let mut text = String::new();
-    let file = open_to_read(path).map_err(|error| at(&error))?;
-    file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(|error| at(&error))?;
+    let bytes = read_bounded(path, MAX_FILE).map_err(|error| at(&error))?;
+    let text = String::from_utf8(bytes).map_err(|_| at(&"the file is not UTF-8"))?;
     match text.trim_end() {
         "" => Err(at(&"the file is empty")),
-        value if value.len() as u64 > MAX_FILE => Err(at(&"the file is larger than 64 KiB")),
         value => Ok(value.to_owned()),
     }
 }

@@ -129,9 +129,9 @@ pub(crate) use self::metrics::{
 pub(crate) use self::misspelt::edit_distance;
 #[cfg(test)]
 pub(crate) use self::misspelt::known_variables;
+pub(crate) use self::opened_file::{is_fifo, open_to_append, read_start};
 #[cfg(feature = "tls")]
-pub(crate) use self::opened_file::open_to_read;
-pub(crate) use self::opened_file::{is_fifo, open_to_append};
+pub(crate) use self::pem::read_pem;
 pub(crate) use self::propagators::PROPAGATORS;
 pub(crate) use self::proxy::{Proxy, ProxyLogin, ProxyProtocol};
 pub(crate) use self::queue::{DEFAULT_BATCH_BYTES, LOG_QUEUE, QueueSettings, SPAN_QUEUE};

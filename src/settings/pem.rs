@@ -11,10 +11,10 @@
 //! | client certificate | it has none, or one that cannot be decoded |
 //! | client key | it has none, or one in an unknown format |
 
-use std::io::Read as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::opened_file::open_to_read;
+use super::opened_file::read_bounded;
 use super::secrets::shown;
 use super::value_kind::{Kind, Reason, any, plain};
 
@@ -43,14 +43,22 @@ fn checked(file: &Option<PathBuf>, check: fn(&[u8]) -> Result<(), Reason>) -> Re
 
 /// Returns the content of a file that holds something in PEM format, up to [`MAX_BYTES`].
 fn read(path: &Path) -> Result<Vec<u8>, Reason> {
-    let mut text = Vec::new();
-    match open_to_read(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut text)) {
+    match read_pem(path) {
         Err(error) => Err(format!("the file cannot be read: {error}").into()),
-        Ok(_) if !text.windows(BEGIN.len()).any(|part| part == BEGIN) => {
+        Ok(text) if !text.windows(BEGIN.len()).any(|part| part == BEGIN) => {
             Err("the file holds nothing in PEM format".into())
         }
-        Ok(_) => Ok(text),
+        Ok(text) => Ok(text),
     }
+}
+
+/// Reads a file of certificates or keys.
+///
+/// # Errors
+///
+/// See [`read_bounded`].
+pub(crate) fn read_pem(path: &Path) -> io::Result<Vec<u8>> {
+    read_bounded(path, MAX_BYTES)
 }
 
 #[cfg(feature = "tls")]

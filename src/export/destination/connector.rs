@@ -17,7 +17,8 @@
 //! # Time
 //!
 //! All steps together have one limit, the request's timeout, and at most [`CONNECT_TIMEOUT`]. A step that hangs, such
-//! as a proxy that accepts and never answers, therefore costs one try, not the worker.
+//! as a proxy that accepts and never answers, therefore costs one try, not the worker. Half of it is for the certificate
+//! files, which are read on another thread.
 //!
 //! # Ownership
 //!
@@ -101,9 +102,9 @@ impl Connector {
             socket: target.socket.clone(),
             peer: Peer::default(),
             #[cfg(feature = "tls")]
-            tls: Tls::for_target(target, http == Http::Two, diagnostics).map(Arc::new),
+            tls: Tls::for_target(target, http == Http::Two, timeout / 2, diagnostics).map(Arc::new),
             #[cfg(feature = "tls")]
-            proxy_tls: Tls::for_proxy(target, diagnostics).map(Arc::new),
+            proxy_tls: Tls::for_proxy(target, timeout / 2, diagnostics).map(Arc::new),
         }
     }
 

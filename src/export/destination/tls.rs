@@ -19,34 +19,54 @@
 //!
 //! The system's authorities are read once for the life of the process.
 
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use http::uri::Scheme;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::outcome::Cause;
 use crate::diagnostics::{Diagnostics, FieldValue};
-use crate::settings::{Target, TlsFiles, open_to_read};
+use crate::settings::{Target, TlsFiles, read_pem};
 
 /// The error of reading or parsing files.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Configuration = Result<Arc<ClientConfig>, BoxError>;
 
 /// The TLS side of one target.
 ///
 /// The files are read again for each new connection, because certificates are renewed on disk. Where they cannot be
 /// used, the ones from before stay in use, and a warning is logged once for each change.
 ///
+/// They are read off the I/O thread, because they may be on a network that hangs. Then one thread waits for them, and no
+/// more.
+///
 /// One for each target, and one for a proxy that is reached by `https`.
 pub(super) struct Tls {
+    /// Shared with the thread that reads them.
+    files: Arc<Files>,
+    /// A look at the files that has not ended yet.
+    look: sync::Mutex<Option<JoinHandle<Configuration>>>,
+    /// For a look at the files.
+    limit: Duration,
+}
+
+/// The files of one target, and what was made of them.
+struct Files {
     /// The paths of the files; their contents are in `current`.
-    files: TlsFiles,
+    paths: TlsFiles,
+    /// Reads them; another one in tests.
+    read: fn(&TlsFiles) -> Result<Contents, BoxError>,
     /// The protocols to choose from, by their names in ALPN.
     protocols: &'static [&'static [u8]],
     /// `None` before the first connection.
@@ -77,25 +97,34 @@ struct Contents {
 impl Tls {
     /// `None` for a target that is not `https`.
     ///
-    /// With `only_http2`, ALPN offers `h2` alone. Files are not read yet.
-    pub(super) fn for_target(target: &Target, only_http2: bool, diagnostics: &Diagnostics) -> Option<Self> {
-        (target.uri.scheme() == Some(&Scheme::HTTPS)).then(|| Self {
-            files: target.tls.clone(),
-            protocols: if only_http2 { &[b"h2"] } else { &[b"h2", b"http/1.1"] },
-            current: Mutex::new(None),
-            diagnostics: diagnostics.clone(),
-        })
+    /// With `only_http2`, ALPN offers `h2` alone. `limit` is the time for a look at the files, which are not read yet.
+    pub(super) fn for_target(
+        target: &Target,
+        only_http2: bool,
+        limit: Duration,
+        diagnostics: &Diagnostics,
+    ) -> Option<Self> {
+        let protocols: &[&[u8]] = if only_http2 { &[b"h2"] } else { &[b"h2", b"http/1.1"] };
+        let is_https = target.uri.scheme() == Some(&Scheme::HTTPS);
+        is_https.then(|| Self::new(target.tls.clone(), protocols, limit, diagnostics))
     }
 
     /// `None` if connections to the proxy of a target have no TLS, or if there is no proxy.
-    pub(super) fn for_proxy(target: &Target, diagnostics: &Diagnostics) -> Option<Self> {
+    pub(super) fn for_proxy(target: &Target, limit: Duration, diagnostics: &Diagnostics) -> Option<Self> {
         let is_https = target.proxy.as_ref().is_some_and(|proxy| proxy.uri.scheme() == Some(&Scheme::HTTPS));
-        is_https.then(|| Self {
-            files: TlsFiles { certificate: target.tls.certificate.clone(), ..TlsFiles::default() },
-            protocols: &[b"http/1.1"],
-            current: Mutex::new(None),
-            diagnostics: diagnostics.clone(),
-        })
+        let paths = || TlsFiles { certificate: target.tls.certificate.clone(), ..TlsFiles::default() };
+        is_https.then(|| Self::new(paths(), &[b"http/1.1"], limit, diagnostics))
+    }
+
+    fn new(
+        paths: TlsFiles,
+        protocols: &'static [&'static [u8]],
+        limit: Duration,
+        diagnostics: &Diagnostics,
+    ) -> Self {
+        let (read, diagnostics) = (Contents::read, diagnostics.clone());
+        let files = Files { paths, read, protocols, current: Mutex::new(None), diagnostics };
+        Self { files: Arc::new(files), look: sync::Mutex::new(None), limit }
     }
 
     /// Negotiates TLS on a connection. `host` is the name that the certificate must have.
@@ -110,7 +139,7 @@ impl Tls {
     {
         let name =
             ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(io::Error::other)?;
-        let config = self.config().map_err(io::Error::other)?;
+        let config = self.config().await.map_err(io::Error::other)?;
         TlsConnector::from(config).connect(name, stream).await
     }
 
@@ -119,9 +148,34 @@ impl Tls {
     /// # Errors
     ///
     /// If the files cannot be used, and never could.
-    fn config(&self) -> Result<Arc<ClientConfig>, BoxError> {
+    ///
+    /// May be dropped at any time: the look goes on, and the next connection waits for the same one.
+    async fn config(&self) -> Configuration {
+        let look = async {
+            let mut look = self.look.lock().await;
+            let files = Arc::clone(&self.files);
+            let looked = look.get_or_insert_with(|| spawn_blocking(move || files.config())).await;
+            *look = None;
+            looked?
+        };
+        let looked = timeout(self.limit, look).await;
+        looked.unwrap_or_else(|_| self.files.update(Err(format!("not read within {:?}", self.limit).into())))
+    }
+}
+
+impl Files {
+    /// Reads the files, and returns their configuration. Blocks.
+    fn config(&self) -> Configuration {
+        let contents = (self.read)(&self.paths);
+        // Before anything is locked.
+        native_roots();
+        self.update(contents)
+    }
+
+    /// Returns the configuration of these contents, or the one from before if they cannot be used.
+    fn update(&self, contents: Result<Contents, BoxError>) -> Configuration {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let loaded = Contents::read(&self.files).and_then(|contents| match &*current {
+        let loaded = contents.and_then(|contents| match &*current {
             Some(loaded) if loaded.contents == contents => Ok(None),
             _ => Ok(Some(Loaded { config: self.build(&contents)?, contents, problem: None })),
         });
@@ -143,7 +197,7 @@ impl Tls {
     }
 
     /// Returns a configuration with the files' contents, the system's authorities and ALPN.
-    fn build(&self, contents: &Contents) -> Result<Arc<ClientConfig>, BoxError> {
+    fn build(&self, contents: &Contents) -> Configuration {
         let mut config = client_config(contents, native_roots())?;
         config.alpn_protocols = self.protocols.iter().map(|name| name.to_vec()).collect();
         Ok(Arc::new(config))
@@ -168,7 +222,9 @@ impl Contents {
     ///
     /// The first that cannot be read, by its path.
     fn read(files: &TlsFiles) -> Result<Self, BoxError> {
-        let read = |path: &PathBuf| read(path);
+        let read = |path: &PathBuf| {
+            read_pem(path).map_err(|error| BoxError::from(format!("{}: {error}", path.display())))
+        };
         let identity = files.client_certificate.as_ref().zip(files.client_key.as_ref());
         Ok(Self {
             roots: files.certificate.as_ref().map(read).transpose()?,
@@ -177,13 +233,6 @@ impl Contents {
                 .transpose()?,
         })
     }
-}
-
-/// Reads a file; the error names it.
-fn read(path: &Path) -> Result<Vec<u8>, BoxError> {
-    let mut text = Vec::new();
-    let read = open_to_read(path).and_then(|mut file| file.read_to_end(&mut text));
-    read.map(|_| text).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
 /// Returns an error if the files of an `https` target cannot be used. The system's roots are not read.
@@ -272,5 +321,53 @@ pub(super) fn cause(error: &Error) -> Cause {
             | AlertDescription::UnsupportedCertificate,
         ) => Cause::ClientCertificate,
         _ => Cause::Tls,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    /// Looks at files that hang, of the one test that counts them.
+    static LOOKS: AtomicUsize = AtomicUsize::new(0);
+
+    #[test]
+    fn files_that_hang_cost_one_thread_and_keep_the_previous_configuration() {
+        let (diagnostics, written) = (Diagnostics::default(), Arc::new(Mutex::new(Vec::new())));
+        let lines = Arc::clone(&written);
+        diagnostics.write_with(Box::new(move |_, message, fields| {
+            let error = fields.iter().find(|(key, _)| *key == "error").map(|(_, value)| value.to_string());
+            lines.lock().unwrap().push(format!("{message}: {}", error.unwrap_or_default()));
+        }));
+        let limit = Duration::from_secs(60);
+        let mut tls = Tls::new(TlsFiles::default(), &[b"h2"], limit, &diagnostics);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let first = runtime.block_on(tls.config()).unwrap();
+
+        tls.limit = Duration::from_millis(100);
+        Arc::get_mut(&mut tls.files).unwrap().read = |_| {
+            LOOKS.fetch_add(1, Ordering::Relaxed);
+            std::thread::sleep(Duration::from_secs(3600));
+            Err("not in this test".into())
+        };
+        runtime.block_on(async {
+            // A connection that is given up, and several at once.
+            assert!(timeout(Duration::from_millis(1), tls.config()).await.is_err());
+            for config in join_all([tls.config(), tls.config()]).await {
+                assert!(Arc::ptr_eq(&config.unwrap(), &first));
+            }
+            assert_eq!(LOOKS.load(Ordering::Relaxed), 1);
+            // Without a configuration from before.
+            *tls.files.current.lock().unwrap() = None;
+            assert_eq!(tls.config().await.unwrap_err().to_string(), "not read within 100ms");
+        });
+        let line =
+            "changed certificate files cannot be used, keeping the previous ones: not read within 100ms";
+        assert_eq!(*written.lock().unwrap(), [line]);
+        runtime.shutdown_background();
     }
 }

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
 use super::changes::fixed_changes;
-use super::yaml::Node;
-use super::{ConfigDocument, ConfigFile, Resolved, read_bounded};
+use super::yaml::{MAX_BYTES, Node};
+use super::{ConfigDocument, ConfigFile, Resolved};
 use crate::catch_panic::catch_panic;
 use crate::error::InitError;
 use crate::settings::Settings;
 use crate::settings::builder_config::BuilderConfig;
 use crate::settings::env::Env;
+use crate::settings::opened_file::read_start;
 
 /// Changes a document before it is checked.
 pub(crate) type ConfigChange = Box<dyn Fn(&mut ConfigDocument) + Send + Sync>;
@@ -47,7 +48,7 @@ impl LoadedFile {
         change: Option<ConfigChange>,
     ) -> Result<(Self, Resolved), Vec<InitError>> {
         let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
-        let content = read_bounded(&path).map_err(|error| vec![file.unreadable(error)])?;
+        let content = read_config_file(&path).map_err(|error| vec![file.unreadable(error)])?;
         let resolved = file.resolve(&content, &config, change.as_deref())?;
         let started = resolved.root.clone();
         Ok((Self { file, path, config, change, content, started }, resolved))
@@ -108,7 +109,7 @@ impl fmt::Debug for LoadedFile {
     }
 }
 
-/// Reads the file at a path: a regular one, up to the largest size that is allowed.
+/// Reads the file at a path, and one byte more than is allowed, by which the parser sees that it is too large.
 pub(crate) fn read_config_file(path: &Path) -> io::Result<Vec<u8>> {
-    read_bounded(path)
+    read_start(path, MAX_BYTES as u64 + 1)
 }

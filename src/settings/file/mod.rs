@@ -41,9 +41,8 @@ mod yaml;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 #[cfg(test)]
 pub(super) use self::apply::distribution_keys;
@@ -189,22 +188,6 @@ pub(crate) fn settings_of(
         true => Ok(format!("{:?}", applied.settings)),
         false => Err(applied.report.into_mistakes()),
     }
-}
-
-/// Reads a regular file, and one byte more than is allowed, by which the parser sees that it is too large.
-///
-/// Anything else, a pipe or a device, may never end.
-///
-/// # Errors
-///
-/// The operating system's, and `InvalidInput` if it is not a regular file.
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(yaml::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Looks a reference up in the environment of the process.

@@ -106,29 +106,65 @@ fn files_for_tls_at_an_endpoint_without_it_are_reported() {
     assert_eq!(warnings([key, chain]), [""; 0]);
 }
 
-/// Opening one would wait for its other end, and `build()` with it.
+/// What can stand in the place of a file, with the words for it where the file is read.
+#[cfg(unix)]
+fn no_readable_files(directory: &std::path::Path) -> [(std::path::PathBuf, &'static str); 4] {
+    let [fifo, huge, folder] = ["fifo", "huge", "folder"].map(|name| directory.join(name));
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    // Takes no space on the disk.
+    std::fs::File::create(&huge).unwrap().set_len(1 << 40).unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    [
+        (fifo, "it is a FIFO"),
+        (huge, "larger than"),
+        (folder, "not a regular file"),
+        ("/dev/zero".into(), "not a regular file"),
+    ]
+}
+
+/// Opening a FIFO would wait for its other end, and a device never ends.
 #[cfg(unix)]
 #[test]
-fn a_fifo_in_the_place_of_a_file_is_reported() {
+fn what_is_no_file_of_usual_size_is_reported_and_not_read() {
     let directory = tempfile::tempdir().unwrap();
-    let fifo = directory.path().join("fifo");
-    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    let path = fifo.to_str().unwrap().to_owned();
+    let files = no_readable_files(directory.path());
+    let count = files.len();
     let (sender, resolved) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        for (exporter, variable) in [
-            (("OTEL_TRACES_EXPORTER", "otlp_file"), "OTEL_RUST_EXPORTER_OTLP_FILE_PATH"),
-            (("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c:1"), "OTEL_EXPORTER_OTLP_CERTIFICATE"),
-            (("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c:1"), "OTEL_EXPORTER_OTLP_CLIENT_KEY"),
-        ] {
-            sender.send((variable, warnings([exporter, (variable, &path)]))).unwrap();
+        for (file, words) in files {
+            let path = file.to_str().unwrap();
+            let https = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://c:1");
+            for variable in [
+                "OTEL_EXPORTER_OTLP_CERTIFICATE",
+                "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+                "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+            ] {
+                sender.send((variable, words, warnings([https, (variable, path)]))).unwrap();
+            }
+            let token = HeaderSource::from_file(&file).fetch();
+            sender.send(("token", words, vec![token.map(|_| ()).unwrap_err().to_string()])).unwrap();
         }
-        let token = HeaderSource::from_file(&fifo).fetch();
-        sender.send(("token", vec![token.map(|_| ()).unwrap_err().to_string()])).unwrap();
     });
-    for _ in 0..4 {
-        let (name, messages) = resolved.recv_timeout(Duration::from_secs(20)).expect("it waits");
+    for _ in 0..4 * count {
+        let (name, words, messages) = resolved.recv_timeout(Duration::from_secs(20)).expect("it waits");
         let [message, ..] = &messages[..] else { panic!("no warning: {name}") };
-        assert!(message.contains("it is a FIFO"), "{name}: {message}");
+        assert!(message.contains(words), "{name}: {message}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn output_is_not_appended_to_a_fifo_or_a_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let [(fifo, _), _, (folder, _), _] = no_readable_files(directory.path());
+    for (path, words) in [(fifo, "it is a FIFO"), (folder, "directory")] {
+        let path = path.to_str().unwrap().to_owned();
+        let (sender, resolved) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let file = ("OTEL_RUST_EXPORTER_OTLP_FILE_PATH", &*path);
+            sender.send(warnings([("OTEL_TRACES_EXPORTER", "otlp_file"), file])).unwrap();
+        });
+        let messages = resolved.recv_timeout(Duration::from_secs(20)).expect("it waits");
+        assert!(messages[0].contains(words), "{messages:?}");
     }
 }

@@ -21,13 +21,11 @@ mod process;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::Read;
 use std::path::PathBuf;
 
 use opentelemetry::{KeyValue, Value};
 
-use crate::settings::ResourceDetector;
+use crate::settings::{ResourceDetector, read_start};
 
 /// Returns the attributes that these detectors find on this system.
 pub(super) fn detect(detectors: &[ResourceDetector]) -> Vec<KeyValue> {
@@ -64,16 +62,9 @@ impl Source {
         found.0
     }
 
-    /// Returns the content of a file, if it is a regular one, or one of `/proc`, of a usual size. At most
-    /// [`MAX_FILE_SIZE`] bytes of it.
+    /// Returns the content of a file, if it is a regular one, or one of `/proc`. At most [`MAX_FILE_SIZE`] bytes of it.
     fn read(&self, path: &str) -> Option<String> {
-        let path = self.root.join(path.trim_start_matches('/'));
-        // A pipe, or a device, would block.
-        if !path.metadata().ok()?.is_file() {
-            return None;
-        }
-        let mut content = Vec::new();
-        File::open(path).ok()?.take(MAX_FILE_SIZE).read_to_end(&mut content).ok()?;
+        let content = read_start(&self.root.join(path.trim_start_matches('/')), MAX_FILE_SIZE).ok()?;
         Some(String::from_utf8_lossy(&content).into_owned())
     }
 

@@ -274,11 +274,23 @@ fn unreadable_and_huge_files_are_skipped() {
 
 #[test]
 #[cfg(unix)]
-fn fifo_in_place_of_a_file_does_not_block() {
+fn what_is_no_file_does_not_block_and_only_the_start_of_a_huge_one_is_read() {
     let root = tempfile::tempdir().unwrap();
     fs::create_dir(root.path().join("etc")).unwrap();
-    let made = std::process::Command::new("mkfifo").arg(root.path().join("etc/machine-id")).status();
-    assert!(made.unwrap().success());
+    let file = root.path().join("etc/machine-id");
     let source = Source { root: root.path().to_owned(), variable: none };
-    assert!(source.detect(&[ResourceDetector::Host]).iter().all(|found| found.key.as_str() != "host.id"));
+    let has_id =
+        || source.detect(&[ResourceDetector::Host]).iter().any(|found| found.key.as_str() == "host.id");
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    assert!(!has_id());
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    assert!(!has_id());
+    fs::remove_dir(&file).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
+    assert!(!has_id());
+    fs::remove_file(&file).unwrap();
+    fs::write(&file, "0123456789abcdef0123456789abcdef\n").unwrap();
+    fs::File::options().append(true).open(&file).unwrap().set_len(1 << 40).unwrap();
+    assert!(has_id());
 }

@@ -83,6 +83,8 @@ fn a_file_that_cannot_be_read_is_an_error_with_the_reason() {
     );
     let directory = read("/");
     assert!(directory.contains("not a regular file"), "{directory}");
+    let device = read("/dev/zero");
+    assert!(device.contains("not a regular file"), "{device}");
 }
 
 #[test]
