@@ -65,7 +65,7 @@ impl Credentials {
         Ok(signed.map(|body| RequestBody::new(Bytes::new(), body)))
     }
 
-    /// Records that the receiver has refused the credentials of a request that was made at this time.
+    /// Discards what a request carried that was complete at this time: the receiver has refused it.
     pub(super) fn refused(&self, made: Instant) {
         self.sources.iter().for_each(|(_, source)| source.refused(made));
     }

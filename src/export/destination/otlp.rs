@@ -149,7 +149,6 @@ impl Destination {
         loop {
             let protocol = self.protocol();
             let had_answers = self.connection(protocol).current().responses() > 0;
-            let begin = Instant::now();
             let body = match self.body(protocol, &request) {
                 Ok(body) => body,
                 Err(failure) => return Outcome::TooLarge(failure),
@@ -179,7 +178,6 @@ impl Destination {
                 Outcome::Refused(failure)
                     if failure.cause == Cause::Unauthenticated && !self.credentials.is_empty() =>
                 {
-                    self.credentials.refused(begin);
                     if !std::mem::replace(&mut has_asked_again, true) {
                         continue;
                     }
@@ -319,6 +317,7 @@ impl Destination {
         if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization().cloned()) {
             request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization);
         }
+        let made = Instant::now();
         let request = request.map(|body| body.reporting_to(Arc::clone(is_unanswered)));
         let is_sent = || is_unanswered.load(Ordering::Relaxed);
         let outcome = match tokio::time::timeout(timeout, exchange(current, request)).await {
@@ -344,6 +343,9 @@ impl Destination {
         match proxy.filter(|_| outcome.is_answer()) {
             Some(proxy) => outcome.with_context(|| format!("through the proxy {proxy}")),
             None => outcome,
+        if outcome.failure().is_some_and(|failure| failure.cause == Cause::Unauthenticated) {
+            self.credentials.refused(made);
+        }
         }
     }
 

@@ -15,6 +15,7 @@ over_each_protocol! {
     closure_is_called_before_each_request,
     a_token_is_used_until_it_is_no_longer_valid,
     a_refused_token_is_replaced_at_once_and_nothing_is_lost,
+    a_token_that_is_refused_at_its_first_use_is_replaced_at_once,
     credentials_that_stay_refused_are_tried_again_later,
     static_credentials_that_are_refused_fail,
     failing_or_panicking_source_causes_retries,
@@ -103,6 +104,19 @@ fn a_refused_token_is_replaced_at_once_and_nothing_is_lost(protocol: Protocol) {
     assert_eq!(authorizations(&collector, Signal::Traces), expected);
     let (_, counts) = pipeline.shutdown(PATIENCE);
     assert_eq!(counts, SignalStats { accepted: 4, delivered: 4, ..Default::default() });
+    assert_eq!(pipeline.lines(), [""; 0]);
+}
+
+/// As one that a source returns from a cache of its own.
+fn a_token_that_is_refused_at_its_first_use_is_replaced_at_once(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    let (source, calls) = counting(Duration::from_secs(3600));
+    let pipeline = Pipeline::with(Signal::Traces, QUEUE, with_source(&collector, protocol, source));
+    collector.inject_fault(Fault::http(401).times(1));
+    flushed(&pipeline, 1);
+    flushed(&pipeline, 1);
+    assert_eq!(authorizations(&collector, Signal::Traces), ["token 2"; 2]);
+    assert_eq!(calls.load(Ordering::SeqCst), 2);
     assert_eq!(pipeline.lines(), [""; 0]);
 }
 
