@@ -265,7 +265,7 @@ pub(super) const HEADERS: Kind<Headers> = Kind {
 pub(super) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), Reason> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a header's name is not valid")?;
     if RESERVED_HEADERS.contains(&name.as_str()) || name.as_str().starts_with("grpc-") {
-        return Err(format!("the header {name} belongs to gRPC itself").into());
+        return Err(format!("the header {name} belongs to the protocol itself").into());
     }
     let mut value = HeaderValue::from_str(value)
         .map_err(|_| format!("the value of the header {name} is not printable ASCII"))?;
@@ -394,4 +394,15 @@ pub(crate) const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const NOT_MILLISECONDS: &str = "not a whole number of milliseconds";
 const NOT_A_NUMBER: &str = "not a whole number";
 /// Headers that the transport sets itself.
-const RESERVED_HEADERS: [&str; 5] = ["content-type", "te", "host", "connection", "transfer-encoding"];
+const RESERVED_HEADERS: [&str; 10] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];

@@ -166,7 +166,7 @@ fn a_mistake_in_a_destination_is_an_error_that_names_it() {
         (
             Destination::otlp("http://c:1").header("te", "S3CRET"),
             "invalid header \"te: [redacted]\" (set by .destination(Destination::otlp().header())): the header te \
-             belongs to gRPC itself",
+             belongs to the protocol itself",
         ),
     ];
     for (destination, expected) in cases {

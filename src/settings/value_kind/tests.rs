@@ -128,8 +128,11 @@ fn malformed_header_is_reported_without_its_value() {
         ("a=s3cret%ff", "entry 1 is not UTF-8 when decoded"),
         ("s3 cret=1", "a header's name is not valid"),
         ("a=s3cret%0A", "the value of the header a is not printable ASCII"),
-        ("te=s3cret", "the header te belongs to gRPC itself"),
-        ("grpc-timeout=s3cret", "the header grpc-timeout belongs to gRPC itself"),
+        ("te=s3cret", "the header te belongs to the protocol itself"),
+        ("grpc-timeout=s3cret", "the header grpc-timeout belongs to the protocol itself"),
+        ("Content-Length=s3cret", "the header content-length belongs to the protocol itself"),
+        ("content-encoding=s3cret", "the header content-encoding belongs to the protocol itself"),
+        ("upgrade=s3cret", "the header upgrade belongs to the protocol itself"),
     ];
     for (text, expected) in cases {
         assert_eq!(header_list(text).1, [expected], "{text}");

@@ -42,7 +42,7 @@ fn mistakes_beyond_the_schema_have_their_place() {
         ("distribution: {telemetry_bootstrap: {metrics: {built_in: [{a: b}]}}}".into(), "built_in: must be a list of single values"),
         ("distribution: {telemetry_bootstrap: {header_files: {a: token}}}".into(), "header_files.a: must be a mapping with the key `file`"),
         ("distribution: {telemetry_bootstrap: {header_files: {a: {file: /a, prefx: b}}}}".into(), "header_files.a: the key `prefx` is not known; did you mean `prefix`?"),
-        ("distribution: {telemetry_bootstrap: {header_files: {te: {file: /a}}}}".into(), "the header te belongs to gRPC itself"),
+        ("distribution: {telemetry_bootstrap: {header_files: {te: {file: /a}}}}".into(), "the header te belongs to the protocol itself"),
         ("distribution: {telemetry_bootstrap: {grpc: {client: {request_captured_headers: ['x-*']}}}}".into(), "\"x-*\" is not the name of a header"),
         (pull("{host: ' '}"), "line 2, column 78: meter_provider.readers[0].pull.exporter.prometheus/development.host: \" \": empty"),
         (pull("{port: 70000}"), "prometheus/development.port: 70000: not a port, a whole number from 0 to 65535"),
