@@ -12,10 +12,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use local::{Local, own};
-use telemetry_bootstrap::Protocol;
-use telemetry_bootstrap::Signal;
-use telemetry_bootstrap::testing::opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use telemetry_bootstrap::testing::opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use telemetry_bootstrap::testing::opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use telemetry_bootstrap::testing::{Collector, HttpAnswer};
+use telemetry_bootstrap::{Destination, Protocol, Signal};
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 
 const SWITCHING: &str = "the collector speaks another protocol than expected, switching";
 
@@ -80,8 +86,60 @@ fn a_peer_that_speaks_http_gets_everything_after_one_switch() {
     assert_eq!(spans.load(Ordering::Relaxed), 50, "each of them once");
     let own = own(&lines);
     assert!(own.iter().all(|line| line["message"] == SWITCHING && line["level"] == "INFO"), "{own:#?}");
-    assert_eq!(own.len(), 3, "one line for each signal: {own:#?}");
+    assert_eq!(own.len(), 1, "one line for all signals: {own:#?}");
     assert_eq!(own[0]["setting"], "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf");
+}
+
+/// A receiver of gRPC alone, which counts the spans that it gets.
+struct GrpcOnly(Arc<AtomicUsize>);
+
+#[tonic::async_trait]
+impl TraceService for GrpcOnly {
+    async fn export(
+        &self,
+        request: tonic::Request<ExportTraceServiceRequest>,
+    ) -> Result<tonic::Response<ExportTraceServiceResponse>, tonic::Status> {
+        let resources = request.into_inner().resource_spans;
+        let scopes = resources.iter().flat_map(|resource| &resource.scope_spans);
+        self.0.fetch_add(scopes.map(|scope| scope.spans.len()).sum(), Ordering::Relaxed);
+        Ok(tonic::Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+#[test]
+fn a_peer_that_speaks_grpc_gets_everything_after_one_switch() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let spans = Arc::new(AtomicUsize::new(0));
+    let incoming = {
+        let _inside = runtime.enter();
+        TcpIncoming::bind(([127, 0, 0, 1], 0).into()).unwrap()
+    };
+    // A path means HTTP at first.
+    let endpoint = format!("http://{}/otlp", incoming.local_addr().unwrap());
+    let service = TraceServiceServer::new(GrpcOnly(Arc::clone(&spans)));
+    runtime.spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
+    let local = Local::with(&endpoint, |builder| {
+        builder.metrics(|metrics| metrics.export(false)).logs(|logs| logs.export(false))
+    });
+    local.record(0..50);
+    let (stats, lines) = local.shutdown();
+    assert_eq!((stats.traces.delivered, stats.lost()), (50, 0), "{stats}: {lines:?}");
+    assert_eq!(spans.load(Ordering::Relaxed), 50, "each of them once");
+    let own = own(&lines);
+    assert_eq!((own.len(), &own[0]["message"]), (1, &SWITCHING.into()), "{own:#?}");
+    assert_eq!(own[0]["setting"], "OTEL_EXPORTER_OTLP_PROTOCOL=grpc");
+}
+
+#[test]
+fn a_configured_protocol_stays_where_another_destination_has_switched() {
+    let (endpoint, spans) = http_only();
+    let local = Local::with(&endpoint, |builder| {
+        builder.destination(Destination::otlp(&endpoint).protocol(Protocol::Grpc))
+    });
+    local.record(0..5);
+    let (stats, _) = local.shutdown();
+    assert_eq!((stats.traces.delivered, stats.traces.failed), (5, 5), "{stats}");
+    assert_eq!(spans.load(Ordering::Relaxed), 5);
 }
 
 #[test]

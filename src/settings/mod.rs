@@ -93,13 +93,12 @@ pub(crate) use self::env::names::{CONFIG_FILE, EXPERIMENTAL_CONFIG_FILE};
 pub(crate) use self::env::{http_captured_headers, http_known_methods};
 #[cfg(feature = "prometheus")]
 pub use self::exporter::PrometheusExporter;
-#[cfg(test)]
-pub(crate) use self::exporter::ProtocolSetting;
 #[cfg(any(test, feature = "tls"))]
 pub(crate) use self::exporter::TlsFiles;
 pub(crate) use self::exporter::{
     CONSOLE, DestinationSettings, ExportSettings, ExporterName, LOGS_EXPORTER, METRICS_EXPORTER, OTLP,
-    OTLP_LOGS, OTLP_METRICS, OTLP_TRACES, OutputTarget, PrometheusSettings, TRACES_EXPORTER, Target,
+    OTLP_LOGS, OTLP_METRICS, OTLP_TRACES, OutputTarget, PrometheusSettings, ProtocolSetting, TRACES_EXPORTER,
+    Target,
 };
 pub use self::exporter::{Destination, OtlpDestination};
 #[cfg(feature = "prometheus")]

@@ -33,10 +33,11 @@ use super::console::Printer;
 use super::credentials::{Credentials, Source};
 use super::exchange::RequestBody;
 use super::explain::{explain, is_canceled};
+use super::otlp::SpokenProtocol;
 use super::outcome::{Cause, Failure};
 use super::resolver::Resolver;
 use crate::diagnostics::Diagnostics;
-use crate::settings::{ExportSettings, Proxy, Target};
+use crate::settings::{ExportSettings, ProtocolSetting, Proxy, Target};
 
 /// What destinations share: one connection for each distinct target and protocol, credentials, the console.
 ///
@@ -44,6 +45,8 @@ use crate::settings::{ExportSettings, Proxy, Target};
 pub(in crate::export) struct Connections {
     /// By target and version, so that signals with one target share a connection. Only the `Arc`s inside are cloned.
     open: HashMap<(Target, Http), Connection>,
+    /// What is known of the protocols that targets speak; shared where the settings agree, too.
+    spoken: Vec<(Target, ProtocolSetting, Arc<SpokenProtocol>)>,
     /// Shared, so that one lookup serves all connections. A lookup that hangs costs one thread, not one for each
     /// target.
     resolver: Resolver,
@@ -71,6 +74,7 @@ impl Connections {
     pub(in crate::export) fn new(diagnostics: Diagnostics) -> Self {
         Self {
             open: HashMap::new(),
+            spoken: Vec::new(),
             resolver: Resolver::default(),
             sources: Vec::new(),
             no_color: false,
@@ -101,6 +105,18 @@ impl Connections {
             Connection::new(connector, http)
         };
         self.open.entry((settings.target.clone(), http)).or_insert_with(new).clone()
+    }
+
+    /// Returns what is known of the protocol that a target speaks, which may be shared.
+    pub(super) fn spoken_protocol(&mut self, settings: &ExportSettings) -> Arc<SpokenProtocol> {
+        let ExportSettings { target, protocol, .. } = settings;
+        let mut known = self.spoken.iter();
+        if let Some((.., spoken)) = known.find(|one| (&one.0, &one.1) == (target, protocol)) {
+            return Arc::clone(spoken);
+        }
+        let new = Arc::default();
+        self.spoken.push((target.clone(), *protocol, Arc::clone(&new)));
+        new
     }
 
     /// Returns the credentials of a destination. Destinations with one source share what it has returned.

@@ -62,12 +62,19 @@ pub(in crate::export) struct Destination {
     http: Connection,
     /// Headers of the settings, and those of a source.
     credentials: Credentials,
+    /// Whether the other protocol is in use, and whether the one in use is known to be right.
+    spoken: Arc<SpokenProtocol>,
+    /// Gets the line about a switch.
+    diagnostics: Diagnostics,
+}
+
+/// What is known of the protocol that a receiver speaks. Signals with one target and the same settings share it.
+#[derive(Default)]
+pub(super) struct SpokenProtocol {
     /// `true` if the protocol was switched from the one of the settings.
     is_switched: AtomicBool,
     /// `true` if the receiver has accepted anything, which confirms the protocol.
     is_proven: AtomicBool,
-    /// Gets the line about a switch.
-    diagnostics: Diagnostics,
 }
 
 impl Destination {
@@ -83,9 +90,8 @@ impl Destination {
             grpc: connections.connection(&settings, Http::Two),
             http: connections.connection(&settings, Http::Any),
             credentials: connections.credentials(&settings),
+            spoken: connections.spoken_protocol(&settings),
             settings,
-            is_switched: AtomicBool::new(false),
-            is_proven: AtomicBool::new(false),
             diagnostics: diagnostics.clone(),
         }
     }
@@ -158,7 +164,7 @@ impl Destination {
                 is_unanswered.store(was_unanswered, Ordering::Relaxed);
             }
             match &outcome {
-                Outcome::Delivered { .. } => self.is_proven.store(true, Ordering::Relaxed),
+                Outcome::Delivered { .. } => self.spoken.is_proven.store(true, Ordering::Relaxed),
                 other if self.should_switch(protocol, other) => {
                     self.switch(protocol);
                     continue;
@@ -197,7 +203,7 @@ impl Destination {
 
     /// Returns the protocol in use, which is never [`Protocol::Auto`].
     fn protocol(&self) -> Protocol {
-        match (self.settings.protocol.first, self.is_switched.load(Ordering::Relaxed)) {
+        match (self.settings.protocol.first, self.spoken.is_switched.load(Ordering::Relaxed)) {
             (first, false) => first,
             (Protocol::Grpc, true) => Protocol::HttpProtobuf,
             (_, true) => Protocol::Grpc,
@@ -211,8 +217,8 @@ impl Destination {
     fn should_switch(&self, tried: Protocol, outcome: &Outcome) -> bool {
         let Some(failure) = outcome.failure() else { return false };
         let may_switch = self.settings.protocol.may_switch
-            && !self.is_proven.load(Ordering::Relaxed)
-            && (tried != self.protocol() || !self.is_switched.load(Ordering::Relaxed));
+            && !self.spoken.is_proven.load(Ordering::Relaxed)
+            && (tried != self.protocol() || !self.spoken.is_switched.load(Ordering::Relaxed));
         let is_wrong = match tried {
             Protocol::Grpc => {
                 matches!(failure.cause, Cause::PeerSpeaksHttp | Cause::NotOtlp)
@@ -225,14 +231,13 @@ impl Destination {
 
     /// Switches the protocol and logs it, unless another request has done so.
     fn switch(&self, tried: Protocol) {
-        if tried != self.protocol() || self.is_switched.swap(true, Ordering::Relaxed) {
+        if tried != self.protocol() || self.spoken.is_switched.swap(true, Ordering::Relaxed) {
             return;
         }
         let protocol = self.protocol().name();
         self.diagnostics.info(
             "the collector speaks another protocol than expected, switching",
             &[
-                ("signal", FieldValue::Text(&self.signal)),
                 ("endpoint", FieldValue::Text(&self.endpoint())),
                 ("protocol", FieldValue::Text(&protocol)),
                 ("setting", FieldValue::Text(&format_args!("OTEL_EXPORTER_OTLP_PROTOCOL={protocol}"))),
@@ -313,11 +318,11 @@ impl Destination {
                 Err(failure) => return Outcome::Retry(failure),
             };
         }
+        let made = Instant::now();
         let proxy = connection.forwarding_proxy();
         if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization().cloned()) {
             request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization);
         }
-        let made = Instant::now();
         let request = request.map(|body| body.reporting_to(Arc::clone(is_unanswered)));
         let is_sent = || is_unanswered.load(Ordering::Relaxed);
         let outcome = match tokio::time::timeout(timeout, exchange(current, request)).await {
@@ -339,13 +344,13 @@ impl Destination {
         if outcome.failure().is_some_and(|failure| failure.cause.needs_new_connection()) {
             connection.replace(current);
         }
+        if outcome.failure().is_some_and(|failure| failure.cause == Cause::Unauthenticated) {
+            self.credentials.refused(made);
+        }
         // The answer may be the proxy's own.
         match proxy.filter(|_| outcome.is_answer()) {
             Some(proxy) => outcome.with_context(|| format!("through the proxy {proxy}")),
             None => outcome,
-        if outcome.failure().is_some_and(|failure| failure.cause == Cause::Unauthenticated) {
-            self.credentials.refused(made);
-        }
         }
     }
 
