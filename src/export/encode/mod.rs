@@ -76,5 +76,8 @@ pub(crate) use value::{
     attribute_bool, attribute_bytes, attribute_f64, attribute_i64, attribute_str, attribute_text,
     attribute_value, decoded_attribute, encoded_attributes,
 };
+pub(crate) use wire::WireValue;
+#[cfg(feature = "grpc")]
+pub(crate) use wire::all_fields;
 pub(super) use wire::read_varint;
-pub(super) use wire::{MAX_HEAD, WireValue, fields};
+pub(super) use wire::{MAX_HEAD, fields};

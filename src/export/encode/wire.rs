@@ -268,7 +268,7 @@ pub(super) fn next_length_delimited(message: &[u8]) -> Option<(u8, &[u8], &[u8])
 
 /// The value of a field, by its wire type.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::export) enum WireValue<'a> {
+pub(crate) enum WireValue<'a> {
     /// Wire type 0.
     Varint(u64),
     /// Wire type 1.
@@ -282,6 +282,14 @@ pub(in crate::export) enum WireValue<'a> {
 /// Returns the fields of any message, with their numbers. Ends at the first byte that is not protobuf.
 pub(in crate::export) fn fields(message: &[u8]) -> impl Iterator<Item = (u32, WireValue<'_>)> {
     message_fields(message).map(|field| (field.number, field.value))
+}
+
+/// All fields of a message, with their numbers. `None` if a byte of it is not protobuf.
+#[cfg(feature = "grpc")]
+pub(crate) fn all_fields(message: &[u8]) -> Option<Vec<(u32, WireValue<'_>)>> {
+    let fields: Vec<_> = message_fields(message).collect();
+    let read: usize = fields.iter().map(|field| field.whole.len()).sum();
+    (read == message.len()).then(|| fields.into_iter().map(|field| (field.number, field.value)).collect())
 }
 
 /// A field of a message, and its bytes with the head.
