@@ -8,92 +8,30 @@
 
 mod page;
 mod stand_in;
+mod vendor;
 
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use telemetry_bootstrap::Signal::{self, Logs, Metrics, Traces};
+use telemetry_bootstrap::Signal::{Logs, Metrics, Traces};
 use telemetry_bootstrap::opentelemetry::global;
 use telemetry_bootstrap::tracing::{info, info_span};
-use telemetry_bootstrap::{Builder, HeaderSource, HeaderToken, SignalStats};
+use telemetry_bootstrap::{Builder, HeaderSource, HeaderToken};
 
-use self::stand_in::Rule::{self, *};
-use self::stand_in::StandIn;
-
-/// A vendor: the title and the number of the block on the page, what it takes, and its rules.
-struct Vendor {
-    title: &'static str,
-    block: usize,
-    signals: &'static [Signal],
-    rules: &'static [Rule],
-    /// Variables that break a rule, with the signals that are refused then.
-    mistakes: &'static [(&'static str, &'static str, &'static [Signal])],
-}
-
-const ALL: &[Signal] = &[Traces, Metrics, Logs];
-
-impl Vendor {
-    /// Everything arrives with the variables of the page, and nothing of a signal with a mistake in them.
-    fn check(&self) -> StandIn {
-        let (stand_in, counts) = self.run(None);
-        for signal in ALL {
-            let SignalStats { accepted, delivered, .. } = counts.of(*signal);
-            assert_eq!(accepted, delivered, "{}, {signal}: {:?}", self.title, stand_in.refusals());
-            assert_eq!(delivered > 0, self.signals.contains(signal), "{}, {signal}", self.title);
-            assert_eq!(stand_in.taken(*signal) > 0, delivered > 0, "{}, {signal}", self.title);
-        }
-        for (variable, value, refused) in self.mistakes {
-            let (stand_in, counts) = self.run(Some((variable, value)));
-            for signal in *refused {
-                let SignalStats { accepted, delivered, .. } = counts.of(*signal);
-                assert!(accepted > 0 && delivered == 0, "{} with {variable}={value}: {signal}", self.title);
-            }
-            assert!(!stand_in.refusals().is_empty(), "{} with {variable}={value}", self.title);
-        }
-        stand_in
-    }
-
-    /// Runs a program with the variables of the page, and one more.
-    fn run(&self, other: Option<(&str, &str)>) -> (StandIn, Counts) {
-        let stand_in = StandIn::start(self.rules);
-        let mut block = page::blocks(self.title).remove(self.block);
-        page::redirect(&mut block, &stand_in.address);
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--ignored", "--nocapture"])
-            .env_clear()
-            .envs(block)
-            .envs(other)
-            .env(VENDOR, self.title)
-            .env("OTEL_RUST_SHUTDOWN_TIMEOUT", "5000")
-            .output()
-            .unwrap();
-        let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-        assert!(output.status.success() && stdout.contains("running 1 test\n"), "{stdout}{stderr}");
-        let counts = stdout.lines().find_map(|line| line.strip_prefix("counts "));
-        let counts = counts.unwrap_or_else(|| panic!("{stdout}{stderr}"));
-        (stand_in, Counts(serde_json::from_str(counts).unwrap()))
-    }
-}
-
-/// Accepted and delivered items of traces, metrics and logs.
-struct Counts([(u64, u64); 3]);
-
-impl Counts {
-    fn of(&self, signal: Signal) -> SignalStats {
-        let (accepted, delivered) = self.0[ALL.iter().position(|known| *known == signal).unwrap()];
-        let mut stats = SignalStats::default();
-        (stats.accepted, stats.delivered) = (accepted, delivered);
-        stats
-    }
-}
+use self::stand_in::Rule::*;
+use self::vendor::{
+    ALL, BAD, BAD_JSON, NO_CODE, UNAUTHORIZED, UNSUPPORTED, VENDOR, Vendor, nothing_in_code, wrong,
+};
 
 #[test]
 #[ignore = "run by the tests below, in a process of its own"]
 fn child() {
     println!();
     let vendor = std::env::var(VENDOR).unwrap();
-    let telemetry = with_credentials(telemetry_bootstrap::init(), &vendor).build().unwrap();
+    let builder = telemetry_bootstrap::init();
+    let has_code = std::env::var_os(NO_CODE).is_none();
+    let builder = if has_code { with_credentials(builder, &vendor) } else { builder };
+    let telemetry = builder.build().unwrap();
     let meter = global::meter("shop");
     let (counter, histogram) = (meter.u64_counter("orders").build(), meter.f64_histogram("sums").build());
     let comment = "x".repeat(5000);
@@ -136,7 +74,8 @@ macro_rules! vendors {
         $(
             #[test]
             fn $name() {
-                $vendor.check();
+                const VENDOR: Vendor = $vendor;
+                VENDOR.check();
             }
         )*
     };
@@ -157,7 +96,16 @@ vendors! {
             HeaderOf(Metrics, "x-axiom-metrics-dataset", "metrics"),
             ProtobufOnly(415),
         ],
-        mistakes: &[("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "authorization=Bearer%20token", &[Logs])],
+        mistakes: &[
+            wrong(
+                "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+                "authorization=Bearer%20token",
+                &[Logs],
+                "x-axiom-dataset",
+                UNAUTHORIZED,
+            ),
+            wrong(PROTOCOL, "http/json", ALL, "not protobuf over HTTP", UNSUPPORTED),
+        ],
     };
     aws_takes_signed_traces_and_logs: Vendor {
         title: "AWS",
@@ -171,7 +119,16 @@ vendors! {
             HeaderOf(Logs, "x-aws-log-stream", "stream"),
             MaxBytes(5_000_000),
         ],
-        mistakes: &[],
+        mistakes: &[
+            nothing_in_code(&[Traces, Logs], "authorization"),
+            wrong(
+                "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+                "x-aws-log-group=group",
+                &[Logs],
+                "x-aws-log-stream",
+                UNAUTHORIZED,
+            ),
+        ],
     };
     datadog_takes_metrics_as_deltas: Vendor {
         title: "Datadog",
@@ -179,8 +136,14 @@ vendors! {
         signals: &[Metrics],
         rules: &[Path(Metrics, "/v1/metrics"), Header("dd-api-key", "key"), ProtobufOnly(415), Delta],
         mistakes: &[
-            ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "cumulative", &[Metrics]),
-            ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "dd-api-key=other", &[Metrics]),
+            wrong(TEMPORALITY, "cumulative", &[Metrics], "not delta", BAD),
+            wrong(
+                "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
+                "dd-api-key=other",
+                &[Metrics],
+                "dd-api-key",
+                UNAUTHORIZED,
+            ),
         ],
     };
     datadog_agent_takes_everything: Vendor {
@@ -188,7 +151,7 @@ vendors! {
         block: 1,
         signals: ALL,
         rules: &[Delta],
-        mistakes: &[],
+        mistakes: &[wrong(TEMPORALITY, "", &[Metrics], "not delta", BAD)],
     };
     dynatrace_takes_protobuf_and_deltas: Vendor {
         title: "Dynatrace",
@@ -203,8 +166,8 @@ vendors! {
             Delta,
         ],
         mistakes: &[
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", ALL),
-            ("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "cumulative", &[Metrics]),
+            wrong(PROTOCOL, "http/json", ALL, "not protobuf over HTTP", UNSUPPORTED),
+            wrong(TEMPORALITY, "cumulative", &[Metrics], "not delta", BAD),
         ],
     };
     grafana_cloud_takes_basic_authentication_below_its_path: Vendor {
@@ -217,21 +180,29 @@ vendors! {
             Path(Logs, "/otlp/v1/logs"),
             BasicAuth,
         ],
-        mistakes: &[("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Basic%20d3Jvbmc6a2V5", ALL)],
+        mistakes: &[wrong(HEADERS, "authorization=Basic%20d3Jvbmc6a2V5", ALL, "authorization", UNAUTHORIZED)],
     };
     honeycomb_takes_its_header: Vendor {
         title: "Honeycomb",
         block: 0,
         signals: ALL,
         rules: &[Header("x-honeycomb-team", "key")],
-        mistakes: &[("OTEL_EXPORTER_OTLP_HEADERS", "x-honeycomb-team=other", ALL)],
+        mistakes: &[wrong(HEADERS, "x-honeycomb-team=other", ALL, "x-honeycomb-team", UNAUTHORIZED)],
     };
     langfuse_takes_traces: Vendor {
         title: "Langfuse",
         block: 0,
         signals: &[Traces],
         rules: &[Path(Traces, "/api/public/otel/v1/traces"), BasicAuth, ProtobufOnly(415)],
-        mistakes: &[("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization=Basic%20d3Jvbmc6a2V5", &[Traces])],
+        mistakes: &[
+            wrong(
+                "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+                "authorization=Basic%20d3Jvbmc6a2V5",
+                &[Traces],
+                "authorization",
+                UNAUTHORIZED,
+            ),
+        ],
     };
     logfire_takes_its_token: Vendor {
         title: "Logfire",
@@ -243,7 +214,7 @@ vendors! {
             Path(Logs, "/v1/logs"),
             Header("authorization", "token"),
         ],
-        mistakes: &[("OTEL_EXPORTER_OTLP_HEADERS", "authorization=other", ALL)],
+        mistakes: &[wrong(HEADERS, "authorization=other", ALL, "authorization", UNAUTHORIZED)],
     };
     new_relic_takes_requests_of_a_megabyte_and_values_of_4095_characters: Vendor {
         title: "New Relic",
@@ -257,14 +228,16 @@ vendors! {
             MaxBytes(1_000_000),
             MaxValue(4095),
         ],
-        mistakes: &[("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "5000", &[Traces])],
+        mistakes: &[
+            wrong("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "5000", &[Traces], "a value is too long", BAD),
+        ],
     };
     prometheus_takes_totals: Vendor {
         title: "Prometheus",
         block: 0,
         signals: &[Metrics],
         rules: &[Path(Metrics, "/api/v1/otlp/v1/metrics"), ProtobufOnly(415), Cumulative],
-        mistakes: &[("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta", &[Metrics])],
+        mistakes: &[wrong(TEMPORALITY, "delta", &[Metrics], "not cumulative", BAD)],
     };
     sentry_takes_traces_and_logs: Vendor {
         title: "Sentry",
@@ -275,7 +248,15 @@ vendors! {
             Path(Logs, "/api/project/integration/otlp/v1/logs"),
             Header("x-sentry-auth", "sentry sentry_key=key"),
         ],
-        mistakes: &[("OTEL_EXPORTER_OTLP_HEADERS", "x-sentry-auth=sentry%20sentry_key%3Dother", &[Traces, Logs])],
+        mistakes: &[
+            wrong(
+                HEADERS,
+                "x-sentry-auth=sentry%20sentry_key%3Dother",
+                &[Traces, Logs],
+                "x-sentry-auth",
+                UNAUTHORIZED,
+            ),
+        ],
     };
     victoria_takes_protobuf: Vendor {
         title: "VictoriaMetrics, VictoriaLogs, VictoriaTraces",
@@ -287,13 +268,13 @@ vendors! {
             Path(Logs, "/insert/opentelemetry/v1/logs"),
             ProtobufOnly(400),
         ],
-        mistakes: &[("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", ALL)],
+        mistakes: &[wrong(PROTOCOL, "http/json", ALL, "not protobuf over HTTP", BAD_JSON)],
     };
 }
 
 #[test]
 fn google_cloud_takes_tokens_that_expire() {
-    let google = Vendor {
+    const GOOGLE: Vendor = Vendor {
         title: "Google Cloud",
         block: 0,
         signals: ALL,
@@ -304,14 +285,19 @@ fn google_cloud_takes_tokens_that_expire() {
             BearerToken,
             Header("x-goog-user-project", "project"),
         ],
-        mistakes: &[],
+        mistakes: &[
+            nothing_in_code(ALL, "no valid token"),
+            wrong(HEADERS, "", ALL, "x-goog-user-project", UNAUTHORIZED),
+        ],
     };
-    assert!(google.check().tokens() > 1);
+    assert!(GOOGLE.check().tokens() > 1);
 }
 
-/// For the child: whose variables it has.
-const VENDOR: &str = "VENDOR";
 /// How often the program flushes.
 const ROUNDS: u64 = 3;
 /// Spans in each round: with their comments, more than a megabyte.
 const SPANS: u64 = 300;
+
+const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
+const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
+const TEMPORALITY: &str = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE";

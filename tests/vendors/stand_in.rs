@@ -119,11 +119,11 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answer,
         Ok(())
     });
     let is_grpc = head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/grpc");
-    let status = match &verdict {
-        Ok(()) => 200,
+    let (status, words) = match &verdict {
+        Ok(()) => (200, Bytes::new()),
         Err((status, reason)) => {
             state.refusals.lock().unwrap().push(format!("{status} {reason}"));
-            *status
+            (*status, reason.clone().into())
         }
     };
     let mut response = if is_grpc && verdict.is_ok() {
@@ -131,7 +131,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Answer,
             HeaderMap::from_iter([(http::HeaderName::from_static("grpc-status"), HeaderValue::from(0))]);
         Response::new(Full::from(&[0; 5][..]).with_trailers(async { Some(Ok(trailers)) }).boxed())
     } else {
-        Response::new(Full::default().boxed())
+        Response::new(Full::new(words).boxed())
     };
     *response.status_mut() = StatusCode::from_u16(status).unwrap();
     if let Some(kind) = head.headers.get(header::CONTENT_TYPE).filter(|_| verdict.is_ok()) {
@@ -232,7 +232,7 @@ impl Rule {
     fn check(&self, received: &Received<'_>, state: &State) -> Result<(), Refusal> {
         let must = |holds: bool, status: u16, reason: &str| match holds {
             true => Ok(()),
-            false => Err((status, format!("{}: {reason}", received.signal))),
+            false => Err((status, reason.to_owned())),
         };
         match *self {
             Self::Path(signal, path) => {
@@ -253,7 +253,7 @@ impl Rule {
                 let mut tokens = state.tokens.lock().unwrap();
                 let used = tokens.entry(token.unwrap_or_default().to_owned()).or_default();
                 *used += 1;
-                must(token.is_some() && *used <= REQUESTS_PER_TOKEN, 401, "the token has expired")
+                must(token.is_some() && *used <= REQUESTS_PER_TOKEN, 401, "no valid token")
             }
             Self::ProtobufOnly(status) => {
                 must(received.export.is_some() && !received.is_grpc, status, "not protobuf over HTTP")
