@@ -28,13 +28,14 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
 
-use super::connector::{Connector, Peer};
+use super::connector::Connector;
 use super::console::Printer;
 use super::credentials::{Credentials, Source};
 use super::exchange::RequestBody;
 use super::explain::{explain, is_canceled};
 use super::otlp::SpokenProtocol;
 use super::outcome::{Cause, Failure};
+use super::peer::Peer;
 use super::resolver::Resolver;
 use crate::diagnostics::Diagnostics;
 use crate::settings::{ExportSettings, ProtocolSetting, Proxy, Target};

@@ -11,9 +11,6 @@
 //!
 //! A proxy whose own address is `https://` has TLS before these steps.
 //!
-//! The first bytes of each peer are noted: they tell a receiver of the other protocol, or one that speaks TLS, from one that
-//! is down, where the error of the library would be the same.
-//!
 //! # Time
 //!
 //! All steps together have one limit, the request's timeout, and at most [`CONNECT_TIMEOUT`]. A step that hangs, such
@@ -29,8 +26,8 @@ use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -42,7 +39,7 @@ use tower_service::Service;
 
 use super::connection::Http;
 use super::explain::{deepest, explain};
-use super::outcome::Failure;
+use super::peer::{Peer, Watched};
 use super::proxy::{ProxyError, open_tunnel};
 use super::resolver::Resolver;
 #[cfg(feature = "tls")]
@@ -221,104 +218,12 @@ impl Service<Uri> for Connector {
         Box::pin(async move {
             let connected = tokio::time::timeout(timeout, connector.clone().connect(uri)).await;
             let connected = connected.unwrap_or_else(|_| Err(connector.timed_out()));
-            *peer.lock_failure() = connected
-                .as_ref()
-                .err()
-                .map(|error| explain(error.as_ref(), peer.first_bytes(), http, is_tls));
+            let failure = connected.as_ref().err();
+            peer.set_connect_failure(
+                failure.map(|error| explain(error.as_ref(), peer.first_bytes(), http, is_tls)),
+            );
             connected
         })
-    }
-}
-
-/// The protocol of a connection's peer, by its first bytes.
-///
-/// It is stored as a number in [`PeerState`]; variants are numbered in the order in which they stand here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FirstBytes {
-    /// Nothing was received yet.
-    None,
-    /// A response of HTTP/1.
-    Http1,
-    /// The first frame of HTTP/2.
-    Http2,
-    /// A TLS alert or handshake.
-    Tls,
-    /// Something else, which is no OTLP receiver.
-    Other,
-}
-
-impl FirstBytes {
-    /// Classifies the first bytes, of which nine are enough.
-    fn from_bytes(bytes: &[u8]) -> Self {
-        match bytes {
-            [] => Self::None,
-            [b'H', b'T', b'T', b'P', b'/', ..] => Self::Http1,
-            // A frame of type SETTINGS, without flags, on stream 0.
-            [_, _, _, 4, 0, 0, 0, 0, 0, ..] => Self::Http2,
-            [0x15 | 0x16, 3, ..] => Self::Tls,
-            _ => Self::Other,
-        }
-    }
-
-    /// Returns the variant that was stored as a number.
-    fn from_number(number: u8) -> Self {
-        [Self::None, Self::Http1, Self::Http2, Self::Tls, Self::Other]
-            .into_iter()
-            .find(|kind| *kind as u8 == number)
-            .unwrap_or(Self::Other)
-    }
-}
-
-/// What is known about the peer of the newest connection. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Peer(Arc<PeerState>);
-
-/// Written by connections, read when a request has failed.
-#[derive(Debug, Default)]
-struct PeerState {
-    /// A [`FirstBytes`] as a number.
-    first_bytes: AtomicU8,
-    /// Why the last attempt to connect failed.
-    connect_failure: Mutex<Option<Failure>>,
-}
-
-impl Peer {
-    /// Returns what the peer of the newest connection has sent first.
-    pub(super) fn first_bytes(&self) -> FirstBytes {
-        FirstBytes::from_number(self.0.first_bytes.load(Ordering::Relaxed))
-    }
-
-    /// Records the first bytes of a connection.
-    fn set_first_bytes(&self, first: FirstBytes) {
-        self.0.first_bytes.store(first as u8, Ordering::Relaxed);
-    }
-
-    /// Returns why there is no connection. `None` if the last attempt succeeded, or before the first one.
-    pub(super) fn connect_failure(&self) -> Option<Failure> {
-        self.lock_failure().clone()
-    }
-
-    /// Locks the failure. A poisoned lock is used as it is.
-    fn lock_failure(&self) -> MutexGuard<'_, Option<Failure>> {
-        self.0.connect_failure.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A connection that notes the first bytes of the peer.
-///
-/// With TLS it is applied twice, below and above: the encrypted bytes show whether the peer speaks TLS, the decrypted
-/// ones which HTTP.
-pub(super) struct Watched<S> {
-    /// The connection, unchanged.
-    inner: S,
-    /// Gets the first bytes; `None` once they have come.
-    peer: Option<Peer>,
-}
-
-impl<S> Watched<S> {
-    /// Watches a connection from its beginning.
-    fn new(inner: S, peer: Peer) -> Self {
-        Self { inner, peer: Some(peer) }
     }
 }
 
@@ -344,58 +249,31 @@ impl Connection for Stream {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        let start = buffer.filled().len();
-        let read = Pin::new(&mut this.inner).poll_read(cx, buffer);
-        let bytes = &buffer.filled()[start..];
-        if !bytes.is_empty()
-            && let Some(peer) = this.peer.take()
-        {
-            peer.set_first_bytes(FirstBytes::from_bytes(bytes));
-        }
-        read
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
     }
 }
-
-/// Implements `AsyncWrite` by passing everything on to a field, vectored writes included.
-macro_rules! write_through {
-    ($type:ty, $field:ident $(, $bound:ident)?) => {
-        impl $(<$bound: AsyncWrite + Unpin>)? AsyncWrite for $type {
-            fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-                Pin::new(&mut self.$field).poll_write(cx, bytes)
-            }
-
-            fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Pin::new(&mut self.$field).poll_flush(cx)
-            }
-
-            fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Pin::new(&mut self.$field).poll_shutdown(cx)
-            }
-
-            fn poll_write_vectored(
-                mut self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                slices: &[io::IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                Pin::new(&mut self.$field).poll_write_vectored(cx, slices)
-            }
-
-            fn is_write_vectored(&self) -> bool {
-                self.$field.is_write_vectored()
-            }
-        }
-    };
-}
-
-write_through!(Watched<S>, inner, S);
-write_through!(Stream, io);
 
 impl AsyncRead for Stream {
     fn poll_read(

@@ -19,8 +19,8 @@ use std::error::Error;
 use std::io;
 
 use super::connection::Http;
-use super::connector::FirstBytes;
 use super::outcome::{Cause, Failure};
+use super::peer::FirstBytes;
 use super::proxy::ProxyError;
 use super::resolver::NameNotResolved;
 

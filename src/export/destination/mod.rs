@@ -5,7 +5,7 @@
 //! | `otlp_grpc` | OTLP over gRPC: framing, status codes, `RetryInfo` |
 //! | `otlp_http` | OTLP over HTTP: paths, status codes, `Retry-After`, protobuf and JSON |
 //! | `exchange` | one HTTP request and its answer |
-//! | `connection`, `connector`, `resolver`, `proxy`, `tls` | names, sockets, proxies, TLS; one connection per target |
+//! | `connection`, `connector`, `resolver`, `proxy`, `tls`, `peer` | names, sockets, proxies, TLS; one connection per target |
 //! | `output` | files and standard output; OTLP as lines of JSON on them |
 //! | `console` | traces and metrics as text for people |
 //! | `credentials` | values of headers that change, signatures |
@@ -46,6 +46,7 @@ mod otlp_grpc;
 mod otlp_http;
 mod outcome;
 mod output;
+mod peer;
 mod proxy;
 mod resolver;
 mod responses;
