@@ -90,6 +90,28 @@ fn a_peer_that_speaks_http_gets_everything_after_one_switch() {
     assert_eq!(own[0]["setting"], "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf");
 }
 
+/// A web server answers a TLS handshake in plain HTTP.
+#[cfg(feature = "tls")]
+#[test]
+fn an_https_endpoint_that_speaks_no_tls_is_no_other_protocol() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("https://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    });
+    let local = Local::with(&endpoint, |builder| builder);
+    local.record(0..5);
+    let (_, lines) = local.shutdown();
+    let own = own(&lines);
+    assert_eq!(own[0]["error"], "the peer does not answer in TLS", "{own:#?}");
+    assert!(own[0]["check"].as_str().unwrap().contains("write http://"), "{own:#?}");
+    assert!(own.iter().all(|line| line["message"] != SWITCHING), "{own:#?}");
+}
+
 /// A receiver of gRPC alone, which counts the spans that it gets.
 struct GrpcOnly(Arc<AtomicUsize>);
 

@@ -39,6 +39,8 @@ use tower_service::Service;
 
 use super::connection::Http;
 use super::explain::{deepest, explain};
+#[cfg(feature = "tls")]
+use super::peer::FirstBytes;
 use super::peer::{Peer, Watched};
 use super::proxy::{ProxyError, open_tunnel};
 use super::resolver::Resolver;
@@ -174,7 +176,7 @@ impl Connector {
             let secured = tls.connect(proxy.uri.host().unwrap_or_default(), stream).await;
             return match secured {
                 Ok(stream) => Ok(Box::new(stream)),
-                Err(error) => Err(unreachable(deepest(&error).to_string())),
+                Err(error) => Err(unreachable(explain(&error, FirstBytes::None, self.http, true).text)),
             };
         }
         Ok(Box::new(stream))

@@ -2,8 +2,8 @@
 //!
 //! | evidence | example |
 //! |---|---|
-//! | the first bytes of the peer | `HTTP/1.1 400` in answer to HTTP/2: the port is that of OTLP/HTTP |
 //! | an error of TLS among the sources | the certificate is for another name |
+//! | the first bytes of the peer | `HTTP/1.1 400` in answer to HTTP/2: the port is that of OTLP/HTTP |
 //! | an error of this crate | the name was not resolved; the proxy refused |
 //! | an error of HTTP/2 | GOAWAY without an error: the receiver ends |
 //! | the deepest source | connection refused, too many open files |
@@ -30,6 +30,8 @@ use super::resolver::NameNotResolved;
 pub(super) fn explain(error: &(dyn Error + 'static), first: FirstBytes, http: Http, is_tls: bool) -> Failure {
     let deepest = deepest(error);
     let cause = match (first, http) {
+        // Then the first bytes are not those that a receiver inside would have sent.
+        _ if is_tls_error(error) => cause(error, deepest),
         (FirstBytes::Http1, Http::Two) => Cause::PeerSpeaksHttp,
         (FirstBytes::Http2, Http::Any) if !is_tls => Cause::PeerSpeaksGrpc,
         (FirstBytes::Tls, _) if !is_tls => Cause::TlsPeer,
@@ -37,6 +39,16 @@ pub(super) fn explain(error: &(dyn Error + 'static), first: FirstBytes, http: Ht
         _ => cause(error, deepest),
     };
     Failure::new(cause, text(cause, deepest))
+}
+
+#[cfg(feature = "tls")]
+fn is_tls_error(error: &(dyn Error + 'static)) -> bool {
+    find::<rustls::Error>(error).is_some()
+}
+
+#[cfg(not(feature = "tls"))]
+fn is_tls_error(_: &(dyn Error + 'static)) -> bool {
+    false
 }
 
 /// Returns the cause by the errors that are among the sources.
@@ -103,6 +115,7 @@ fn text(cause: Cause, deepest: &(dyn Error + 'static)) -> String {
         Cause::ConnectTimeout => "no answer to the attempt to connect".to_owned(),
         Cause::PeerSpeaksHttp => "the peer answers in HTTP/1".to_owned(),
         Cause::PeerSpeaksGrpc => "the peer answers in HTTP/2".to_owned(),
+        Cause::PlaintextPeer => "the peer does not answer in TLS".to_owned(),
         Cause::TlsPeer => "the peer answers in TLS".to_owned(),
         Cause::NotOtlp => "the peer answers in a protocol that is neither HTTP nor TLS".to_owned(),
         _ => super::exchange::shortened(&deepest.to_string()),
