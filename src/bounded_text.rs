@@ -10,6 +10,7 @@
 //! character is never cut in half.
 
 use std::fmt::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The longest text that is kept or exported, in bytes: a message, a value, a name.
 ///
@@ -49,6 +50,29 @@ pub(crate) fn to_text(value: &dyn fmt::Display) -> String {
     let _ = write!(BoundedText::new(&mut text, MAX_TEXT), "{value}");
     text
 }
+
+/// Appends what `write` writes, at most `max` bytes, or [`PANICKED`] if it panics. Returns `false` if it did.
+///
+/// `write` may run code of the user (`Debug`, `Display`), which must neither leave half a text nor unwind into the caller,
+/// who only wanted to log.
+pub(crate) fn append_caught(
+    out: &mut String,
+    max: usize,
+    write: impl FnOnce(&mut BoundedText<'_>) -> fmt::Result,
+) -> bool {
+    let start = out.len();
+    let mut text = BoundedText::new(out, max);
+    // Text that an implementation has written before an error is kept.
+    let is_written = catch_unwind(AssertUnwindSafe(|| _ = write(&mut text))).is_ok();
+    if !is_written {
+        out.truncate(start);
+        out.push_str(PANICKED);
+    }
+    is_written
+}
+
+/// The replacement of a value whose formatting panics.
+pub(crate) const PANICKED: &str = "[panicked]";
 
 /// Appends to a string up to a limit. What is formatted ends with an error when the limit is reached, so that a huge
 /// value is not formatted to its end.

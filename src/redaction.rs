@@ -32,6 +32,9 @@ enum Rule {
 }
 
 impl Redaction {
+    /// Redacts nothing.
+    pub(crate) const NONE: Self = Self(None);
+
     /// Redacts the fields of these names, ignoring case.
     pub fn keys<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Self {
         let keys: Arc<[String]> = keys.into_iter().map(Into::into).collect();
@@ -45,6 +48,7 @@ impl Redaction {
     }
 
     /// Whether anything is redacted at all.
+    #[inline]
     pub(crate) fn is_some(&self) -> bool {
         self.0.is_some()
     }

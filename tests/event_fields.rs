@@ -1,13 +1,16 @@
-//! What an event's fields mean: the same in its line, its record and on its span.
+//! What an event's fields mean: the same in its line, as JSON and as text, in its record and on its span.
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value as OtlpValue;
 use serde_json::Value;
 use telemetry_bootstrap::opentelemetry::KeyValue;
-use telemetry_bootstrap::testing::{Capture, Collector, capture};
+use telemetry_bootstrap::testing::{Capture, CollectedLog, Collector, capture};
 use telemetry_bootstrap::{LogDestination, LogFormat, Redaction, init, with_fields};
 use tracing::subscriber::with_default;
 use tracing::{error, info, info_span, warn};
@@ -187,4 +190,130 @@ fn a_redacted_error_is_not_the_exception() {
             span.events("exception").map(|event| format!("{:?}", event.attributes)).collect();
         assert!(matches!(&messages[..], [one] if one.contains("second failed")), "{messages:?}");
     }
+}
+
+/// What all outputs of one event show: the message, and the other fields in the order of text for people.
+struct Shown {
+    message: &'static str,
+    fields: &'static [(&'static str, &'static str)],
+}
+
+struct Panics;
+
+impl fmt::Debug for Panics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("half")?;
+        panic!("a value panics on purpose")
+    }
+}
+
+/// Counts how often it is formatted.
+struct Counted(&'static AtomicU32);
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        f.write_str("counted")
+    }
+}
+
+static REDACTED_RUNS: AtomicU32 = AtomicU32::new(0);
+static RUNS: AtomicU32 = AtomicU32::new(0);
+
+#[test]
+fn odd_fields_mean_the_same_in_all_outputs() {
+    let none = None::<i64>;
+    let table: &[(&dyn Fn(), Shown)] = &[
+        (
+            &|| info!(message = "later", "first"),
+            Shown { message: "first", fields: &[("field.message", "later")] },
+        ),
+        (&|| info!("r#type" = "raw", "event"), Shown { message: "event", fields: &[("type", "raw")] }),
+        (&|| info!("" = 1, "r#" = 2, a = 3, "event"), Shown { message: "event", fields: &[("a", "3")] }),
+        (
+            &|| info!(a = 1, b = 2, a = 3, "event"),
+            Shown { message: "event", fields: &[("b", "2"), ("a", "3")] },
+        ),
+        (&|| info!("r#a" = 1, a = 2, "event"), Shown { message: "event", fields: &[("a", "2")] }),
+        (&|| info!(a = 1, a = none, "event"), Shown { message: "event", fields: &[("a", "1")] }),
+        (
+            &|| info!(a = ?Panics, b = 2, "event"),
+            Shown { message: "event", fields: &[("a", "[panicked]"), ("b", "2")] },
+        ),
+        (
+            &|| info!(token = ?Counted(&REDACTED_RUNS), a = ?Counted(&RUNS), "event"),
+            Shown { message: "event", fields: &[("token", "[redacted]"), ("a", "counted")] },
+        ),
+        (
+            &|| info!("r#token" = "hunter2", "event"),
+            Shown { message: "event", fields: &[("token", "[redacted]")] },
+        ),
+        (
+            &|| info!(token = &Second as &dyn Error, "event"),
+            Shown { message: "event", fields: &[("token", "[redacted]")] },
+        ),
+        (
+            &|| info!(wide = u128::MAX, large = u64::MAX, small = i64::MIN, "event"),
+            Shown {
+                message: "event",
+                fields: &[
+                    ("wide", "340282366920938463463374607431768211455"),
+                    ("large", "18446744073709551615"),
+                    ("small", "-9223372036854775808"),
+                ],
+            },
+        ),
+        (
+            &|| info!(log.target = "own", "event"),
+            Shown { message: "event", fields: &[("log.target", "own")] },
+        ),
+        (&|| log::info!(target: "event_fields", "a record"), Shown { message: "a record", fields: &[] }),
+    ];
+    for (event, shown) in table {
+        let [json, text] = [LogFormat::Json, LogFormat::Pretty].map(|format| output_of(event, format));
+        let (line, record) = json;
+        let line: BTreeMap<String, Value> = serde_json::from_str(&line).unwrap();
+        let expected: BTreeMap<_, _> =
+            shown.fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        assert_eq!((&line["message"], record.body()), (&shown.message.into(), shown.message.to_owned()));
+        assert_eq!(fields_of(&line), expected);
+        for (key, value) in shown.fields {
+            assert_eq!(record.attribute_text(key).as_deref(), Some(*value), "{key}");
+        }
+        let attributes = record.record.attributes.iter().filter(|field| !field.key.starts_with("code."));
+        assert_eq!(attributes.count(), expected.len(), "{:?}", record.record.attributes);
+        let fields: Vec<_> = shown.fields.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let gap = if fields.is_empty() { "" } else { "  " };
+        let expected = format!(" INFO {}{gap}{}  event_fields", shown.message, fields.join(" "));
+        assert!(text.0.contains(&expected), "{expected} in {}", text.0);
+    }
+    assert_eq!(REDACTED_RUNS.load(Ordering::Relaxed), 0);
+    assert_eq!(RUNS.load(Ordering::Relaxed), 2, "once for line and record, in either format");
+}
+
+/// Returns the line of an event, in which `token` is redacted, and its record.
+fn output_of(event: &dyn Fn(), format: LogFormat) -> (String, CollectedLog) {
+    let collector = Collector::start().unwrap();
+    let lines = tempfile::NamedTempFile::new().unwrap();
+    let (layer, guard) = init()
+        .ignore_env()
+        .endpoint(collector.endpoint())
+        .redact(Redaction::keys(["token"]))
+        .log_output(|output| output.format(format).destination(LogDestination::file(lines.path())))
+        .build_local()
+        .unwrap();
+    with_default(tracing_subscriber::registry().with(layer), || {
+        let _ = tracing_log::LogTracer::init();
+        event();
+    });
+    guard.shutdown().unwrap();
+    (std::fs::read_to_string(lines.path()).unwrap(), collector.logs().remove(0))
+}
+
+/// The event's own fields of a line, as text.
+fn fields_of(line: &BTreeMap<String, Value>) -> BTreeMap<String, String> {
+    let fixed = ["timestamp", "level", "message", "target"];
+    let own = line.iter().filter(|(key, _)| !fixed.contains(&key.as_str()));
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    own.map(|(key, value)| (key.clone(), text(value))).collect()
 }

@@ -21,6 +21,7 @@ fn output_of(redaction: Redaction, events: impl FnOnce()) -> String {
         .log_output(|output| output.format(LogFormat::Json).destination(LogDestination::File(path.clone())))
         .redact(redaction)
         .logs(|logs| logs.include_span_fields())
+        .traces(|traces| traces.events_on_spans())
         .ignore_env()
         .build_local::<Registry>()
         .unwrap();
@@ -63,4 +64,13 @@ fn messages_of_exceptions_can_be_redacted_everywhere() {
     let exception = output.split("exception").skip(1).collect::<String>();
     assert!(exception.contains("[redacted]"), "{output}");
     assert_eq!(output.matches(SECRET).count(), output.matches("cause").count(), "{output}");
+}
+
+#[test]
+fn events_on_spans_are_redacted() {
+    let output = output_of(Redaction::keys(["password"]), || {
+        tracing::info_span!("span").in_scope(|| tracing::info!(password = SECRET, "signed in"));
+    });
+    assert!(!output.contains(SECRET), "{output}");
+    assert_eq!(output.matches("[redacted]").count(), 3, "line, record and span event: {output}");
 }

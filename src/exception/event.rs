@@ -40,9 +40,9 @@ impl EventException {
         self.error.is_some()
     }
 
-    /// Returns `true` for the field that holds the exception.
-    pub(crate) fn is_in(&self, field: &Field) -> bool {
-        self.error.is_some_and(|(index, _)| index == field.index())
+    /// Returns `true` for the field that holds the exception, by its place in the callsite.
+    pub(crate) fn is_at(&self, field_index: usize) -> bool {
+        self.error.is_some_and(|(index, _)| index == field_index)
     }
 
     /// Returns `true` if the event has a field `exception.*` of this name itself.

@@ -32,7 +32,7 @@ mod transport;
 pub(crate) use self::event::{ERROR_FIELD, EventException};
 pub(crate) use self::text::{ErrorText, describe, once_per_event, with_text};
 use self::transport::{connect_kind, transport_kind};
-use crate::bounded_text::BoundedText;
+use crate::bounded_text::append_caught;
 use crate::semconv::OTHER;
 
 /// The name of an error's type, as far as it can be known.
@@ -146,8 +146,7 @@ fn kind_from(error: &(dyn Error + 'static), type_name: Option<&str>) -> Cow<'sta
 fn kind_of_cause(error: &(dyn Error + 'static)) -> Option<String> {
     special_kind(error).or_else(|| {
         let (mut debug, mut name) = (String::new(), String::new());
-        let write = || _ = write!(BoundedText::new(&mut debug, MAX_NAME), "{error:?}");
-        catch_unwind(AssertUnwindSafe(write)).ok()?;
+        append_caught(&mut debug, MAX_NAME, |text| write!(text, "{error:?}")).then_some(())?;
         TypeName::parse(error, &debug, &mut name);
         named_kind(error, Some(name).filter(|name| !name.is_empty()))
     })
@@ -172,9 +171,6 @@ fn special_kind(error: &(dyn Error + 'static)) -> Option<String> {
     }
     transport_kind(error)
 }
-
-/// The replacement of a value whose formatting panics.
-pub(crate) const PANICKED: &str = "[panicked]";
 
 /// As much of a `Debug` form as a type name needs.
 const MAX_NAME: usize = 2 * TypeName::MAX_LENGTH;

@@ -10,11 +10,10 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::error::Error;
 use std::fmt::{self, Write as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use super::{PANICKED, TypeName, causes, kind_from};
-use crate::bounded_text::{BoundedText, MAX_ERROR_TEXT};
+use super::{TypeName, causes, kind_from};
+use crate::bounded_text::{MAX_ERROR_TEXT, append_caught};
 
 /// The text of an error value: its `Display` and `Debug` forms, and the `Display` forms of its causes.
 #[derive(Debug, Default)]
@@ -35,7 +34,8 @@ impl ErrorText {
     /// Formats an error, in the memory of an earlier one.
     fn format(&mut self, error: &(dyn Error + 'static)) {
         // An implementation that panics must not take the event with it.
-        if !formatted(&mut self.debug, MAX_DEBUG, |text| write!(text, "{error:?}")) {
+        self.debug.clear();
+        if !append_caught(&mut self.debug, MAX_DEBUG, |text| write!(text, "{error:?}")) {
             self.debug.clear();
         }
         self.type_name.clear();
@@ -198,22 +198,8 @@ fn status_text(_: &(dyn Error + 'static)) -> Option<String> {
 
 /// Replaces `out` by the error's message, or by [`PANICKED`].
 fn display(out: &mut String, error: &(dyn Error + 'static), limit: usize) {
-    if !formatted(out, limit, |text| write!(text, "{error}")) {
-        out.clear();
-        out.push_str(PANICKED);
-    }
-}
-
-/// Replaces `out`, up to a limit. Returns `false` if formatting panics.
-fn formatted(
-    out: &mut String,
-    limit: usize,
-    write: impl FnOnce(&mut BoundedText<'_>) -> fmt::Result,
-) -> bool {
     out.clear();
-    let mut text = BoundedText::new(out, limit);
-    // Ends with an error when it is full. What a failing implementation has written until then is better than nothing.
-    catch_unwind(AssertUnwindSafe(|| _ = write(&mut text))).is_ok()
+    append_caught(out, limit, |text| write!(text, "{error}"));
 }
 
 /// Texts with the errors that they are of. The pointers are compared, never followed.

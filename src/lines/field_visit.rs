@@ -1,126 +1,188 @@
-//! One visit of fields for several outputs.
+//! One visit of fields for all outputs.
 //!
 //! `Event::record` shows fields to one visitor. With one visit for each output, `Debug` implementations of the user
-//! would run as often as there are outputs, and a counter in one of them would count wrongly. Here the visit is led by
-//! the first output and passed on to the others: the line leads, and the record, the mark of an error and a span event
-//! follow.
-//!
-//! With one output alone nothing is in between: the event is shown to its visitor directly, which formats into its own
-//! buffer.
+//! would run as often as there are outputs, and a counter in one of them would count wrongly. Here a field is visited and
+//! classified once ([`EventField`]), and its text is formatted once: the line gets it first, then the record, the mark of
+//! an error and a span event.
 
 use std::cell::Cell;
 use std::error::Error;
 use std::fmt::{self, Write as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use tracing_core::Event;
 use tracing_core::field::{Field, Visit};
 
-use crate::bounded_text::{BoundedText, MAX_LINE_TEXT};
-use crate::exception::PANICKED;
+use super::event_field::{EventField, FieldOutput, FieldValue};
+use super::kept_fields::KeptFields;
+use crate::bounded_text::{MAX_LINE_TEXT, append_caught};
+use crate::exception::describe;
+use crate::redaction::Redaction;
 
-/// The visitors that need the same fields as the one that leads the visit.
-///
-/// A value whose text comes from code of the user (`?value`, `%value`, the message) is formatted once. If that panics,
-/// every visitor gets [`PANICKED`] in its place.
-#[derive(Default)]
+/// The outputs of an event beside its line, which get what the line gets.
 pub(crate) struct SharedVisit<'a> {
-    others: [Option<&'a mut (dyn Visit + 'a)>; MAX_OTHERS],
+    outputs: [Option<&'a mut (dyn FieldOutput + 'a)>; MAX_OTHERS],
+    /// Of these outputs. That of lines can be another one.
+    redaction: &'a Redaction,
 }
-
-/// Shows the fields of an event or of a span to a visitor.
-pub(crate) type ShowFields<'a> = dyn Fn(&mut dyn Visit) + 'a;
 
 impl<'a> SharedVisit<'a> {
-    /// Takes the visitors that follow; missing ones cost nothing.
-    pub(crate) fn new(others: [Option<&'a mut (dyn Visit + 'a)>; MAX_OTHERS]) -> Self {
-        Self { others }
+    /// For an event whose line is the only output.
+    pub(crate) fn line_only() -> Self {
+        Self { outputs: [None, None, None], redaction: &Redaction::NONE }
     }
 
-    /// Shows the fields to `first` and to the others.
-    pub(crate) fn visit(&mut self, first: Option<&mut dyn Visit>, show: &ShowFields<'_>) {
-        let [a, b, c] = &mut self.others;
-        let mut all = [first.map(shorten), reborrow(a), reborrow(b), reborrow(c)];
-        if all.iter().flatten().count() > 1 {
-            return show(&mut Fan { visitors: all });
-        }
-        if let Some(only) = all.iter_mut().flatten().next() {
-            show(*only);
-        }
+    /// Takes the outputs; missing ones cost nothing.
+    pub(crate) fn new(
+        outputs: [Option<&'a mut (dyn FieldOutput + 'a)>; MAX_OTHERS],
+        redaction: &'a Redaction,
+    ) -> Self {
+        Self { outputs, redaction }
     }
-}
 
-/// Borrows a visitor for the time of one visit.
-fn reborrow<'s>(visitor: &'s mut Option<&mut (dyn Visit + '_)>) -> Option<&'s mut (dyn Visit + 's)> {
-    visitor.as_deref_mut().map(shorten)
-}
+    /// Shows the fields of an event to a line with its redaction, and then to the others. `is_log_record` is `true` for
+    /// an event that was a record of the `log` crate.
+    pub(crate) fn visit<F: FieldOutput>(
+        &mut self,
+        line: &mut F,
+        redaction: &Redaction,
+        event: &Event<'_>,
+        is_log_record: bool,
+    ) {
+        let line = Some((line, redaction));
+        let kind = Kind::Event { is_log_record, has_message: false };
+        event.record(&mut FieldVisitor { first: line, others: Some(self), kind });
+    }
 
-/// Shortens the lifetime of a visitor, which the compiler does not do inside an `Option`.
-fn shorten<'s>(visitor: &'s mut (dyn Visit + '_)) -> &'s mut (dyn Visit + 's) {
-    visitor
-}
-
-/// Several visitors as one.
-struct Fan<'a> {
-    visitors: [Option<&'a mut (dyn Visit + 'a)>; MAX_OTHERS + 1],
-}
-
-impl Fan<'_> {
-    /// Shows one value to all visitors.
-    fn each(&mut self, show: impl Fn(&mut dyn Visit)) {
-        for visitor in self.visitors.iter_mut().flatten() {
-            show(*visitor);
-        }
+    /// Shows the fields of an event that has no line.
+    pub(crate) fn visit_without_line(&mut self, event: &Event<'_>, is_log_record: bool) {
+        let kind = Kind::Event { is_log_record, has_message: false };
+        event.record(&mut FieldVisitor { first: None::<(&mut KeptFields, _)>, others: Some(self), kind });
     }
 }
 
-impl Visit for Fan<'_> {
+/// Returns a visitor that shows the fields of a span to an output.
+pub(super) fn visitor_of_span<F: FieldOutput>(output: &mut F) -> impl Visit {
+    FieldVisitor { first: Some((output, &Redaction::NONE)), others: None, kind: Kind::Span }
+}
+
+/// Shows what it visits to outputs.
+struct FieldVisitor<'v, 'a, F> {
+    first: Option<(&'v mut F, &'v Redaction)>,
+    others: Option<&'v mut SharedVisit<'a>>,
+    kind: Kind,
+}
+
+/// What fields are visited.
+#[derive(Clone, Copy)]
+enum Kind {
+    Span,
+    Event { is_log_record: bool, has_message: bool },
+}
+
+impl<F: FieldOutput> FieldVisitor<'_, '_, F> {
+    /// Classifies a field, which must be shown if it is returned.
+    #[inline]
+    fn classify(&mut self, field: &Field) -> Option<EventField> {
+        let Kind::Event { is_log_record, has_message } = &mut self.kind else {
+            return Some(EventField::of_span(field));
+        };
+        let field = EventField::of_event(field, *is_log_record, *has_message)?;
+        *has_message |= field.is_message;
+        Some(field)
+    }
+
+    /// Shows a field, if its value needs no code of the user.
+    #[inline]
+    fn value(&mut self, field: &Field, value: FieldValue<'_>) {
+        if let Some(field) = self.classify(field) {
+            self.show(field, value);
+        }
+    }
+
+    #[inline]
+    fn show(&mut self, field: EventField, value: FieldValue<'_>) {
+        if let Some((first, redaction)) = &mut self.first {
+            let (field, value) = field.shown(value, redaction);
+            first.value(field, value);
+        }
+        if let Some(SharedVisit { outputs, redaction }) = &mut self.others {
+            let (field, value) = field.shown(value, redaction);
+            outputs.iter_mut().flatten().for_each(|output| output.value(field, value));
+        }
+    }
+
+    /// Returns `true` if every output hides the value.
+    fn is_hidden(&self, field: EventField) -> bool {
+        let is_hidden_by = |redaction: &Redaction| field.is_hidden_by(redaction);
+        let others = self.others.as_ref().filter(|others| others.outputs.iter().any(Option::is_some));
+        self.first.as_ref().is_none_or(|(_, redaction)| is_hidden_by(redaction))
+            && others.is_none_or(|others| is_hidden_by(others.redaction))
+    }
+}
+
+impl<F: FieldOutput> Visit for FieldVisitor<'_, '_, F> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.each(|visitor| visitor.record_f64(field, value));
+        self.value(field, FieldValue::F64(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.each(|visitor| visitor.record_i64(field, value));
+        self.value(field, FieldValue::I64(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.each(|visitor| visitor.record_u64(field, value));
+        self.value(field, FieldValue::U64(value));
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        self.each(|visitor| visitor.record_i128(field, value));
+        self.value(field, FieldValue::Text(itoa::Buffer::new().format(value)));
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        self.each(|visitor| visitor.record_u128(field, value));
+        self.value(field, FieldValue::Text(itoa::Buffer::new().format(value)));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.each(|visitor| visitor.record_bool(field, value));
+        self.value(field, FieldValue::Bool(value));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.each(|visitor| visitor.record_str(field, value));
+        self.value(field, FieldValue::Text(value));
     }
 
     fn record_bytes(&mut self, field: &Field, value: &[u8]) {
-        self.each(|visitor| visitor.record_bytes(field, value));
+        self.value(field, FieldValue::Bytes(value));
     }
 
-    /// The text of an error is kept for all visitors by [`once_per_event`](crate::exception::once_per_event).
+    /// The text of an error is kept for all visits of an event by [`once_per_event`](crate::exception::once_per_event).
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.each(|visitor| visitor.record_error(field, value));
+        let Some(field) = self.classify(field) else { return };
+        if self.is_hidden(field) {
+            return self.show(field, FieldValue::Text(""));
+        }
+        let text = describe(value);
+        let show = |output: &mut dyn FieldOutput, redaction: &Redaction| match field
+            .shown(FieldValue::Text(""), redaction)
+        {
+            (field, value) if field.is_redacted => output.value(field, value),
+            (field, _) => output.error(field, value, &text),
+        };
+        if let Some((first, redaction)) = &mut self.first {
+            show(*first, redaction);
+        }
+        if let Some(SharedVisit { outputs, redaction }) = &mut self.others {
+            outputs.iter_mut().flatten().for_each(|output| show(*output, redaction));
+        }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let Some(field) = self.classify(field) else { return };
+        if self.is_hidden(field) {
+            return self.show(field, FieldValue::Text(""));
+        }
         let mut text = TEXT.try_with(Cell::take).unwrap_or_default();
         text.clear();
-        // The text that a failing implementation has written until then is kept.
-        let write = || _ = write!(BoundedText::new(&mut text, MAX_LINE_TEXT), "{value:?}");
-        if catch_unwind(AssertUnwindSafe(write)).is_err() {
-            text.clear();
-            text.push_str(PANICKED);
-        }
-        self.each(|visitor| visitor.record_str(field, &text));
+        append_caught(&mut text, MAX_LINE_TEXT, |text| write!(text, "{value:?}"));
+        self.show(field, FieldValue::Text(&text));
         if text.capacity() <= MAX_KEPT {
             let _ = TEXT.try_with(|kept| kept.set(text));
         }
@@ -146,11 +208,9 @@ mod tests {
     #[derive(Default)]
     struct Texts(Vec<String>);
 
-    impl Visit for Texts {
-        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-            let mut text = String::new();
-            let outcome = catch_unwind(AssertUnwindSafe(|| _ = write!(text, "{}={value:?}", field.name())));
-            self.0.push(outcome.map_or_else(|_| format!("{}=caught", field.name()), |()| text));
+    impl FieldOutput for Texts {
+        fn value(&mut self, field: EventField, value: FieldValue<'_>) {
+            self.0.push(format!("{}={value}", field.name));
         }
     }
 
@@ -172,23 +232,20 @@ mod tests {
         }
     }
 
-    /// Shows an event with three fields to so many visitors.
+    /// Shows an event with three fields to a line, whose redaction hides `counted`, and to so many other outputs.
     fn visited(others: usize) -> (Vec<Texts>, u32) {
         thread_local! {
             static SEEN: Cell<Option<Vec<Texts>>> = const { Cell::new(None) };
         }
         struct Layer(usize);
         impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Layer {
-            fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+            fn on_event(&self, event: &Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
                 let [mut first, mut a, mut b] = [Texts::default(), Texts::default(), Texts::default()];
-                let [mut with_a, mut with_b] =
-                    [(self.0 > 0).then_some(&mut a), (self.0 > 1).then_some(&mut b)];
-                let mut shared = SharedVisit::new([
-                    with_a.as_mut().map(|visitor| *visitor as _),
-                    with_b.as_mut().map(|visitor| *visitor as _),
-                    None,
-                ]);
-                shared.visit(Some(&mut first), &|visitor| event.record(visitor));
+                let mut outputs: [Option<&mut dyn FieldOutput>; MAX_OTHERS] =
+                    [Some(&mut a), Some(&mut b), None];
+                outputs.iter_mut().skip(self.0).for_each(|output| *output = None);
+                let mut shared = SharedVisit::new(outputs, &Redaction::NONE);
+                shared.visit(&mut first, &Redaction::keys(["counted"]), event, false);
                 SEEN.set(Some(vec![first, a, b]));
             }
         }
@@ -204,16 +261,17 @@ mod tests {
     fn a_value_is_formatted_once_for_all() {
         let (texts, formatted) = visited(2);
         assert_eq!(formatted, 1);
-        for texts in texts {
-            assert_eq!(texts.0, ["counted=\"counted\"", "hostile=\"[panicked]\"", "after=7"]);
+        assert_eq!(texts[0].0, ["counted=[redacted]", "hostile=[panicked]", "after=7"]);
+        for texts in &texts[1..] {
+            assert_eq!(texts.0, ["counted=counted", "hostile=[panicked]", "after=7"]);
         }
     }
 
     #[test]
-    fn single_visitor_receives_the_values_unformatted() {
+    fn a_value_that_is_redacted_everywhere_is_not_formatted() {
         let (texts, formatted) = visited(0);
-        assert_eq!(formatted, 1);
-        assert_eq!(texts[0].0, ["counted=counted", "hostile=caught", "after=7"]);
+        assert_eq!(formatted, 0);
+        assert_eq!(texts[0].0, ["counted=[redacted]", "hostile=[panicked]", "after=7"]);
         assert!(texts[1].0.is_empty() && texts[2].0.is_empty());
     }
 }

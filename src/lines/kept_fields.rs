@@ -10,16 +10,13 @@
 //! ```
 
 use std::cell::Cell;
-use std::error::Error;
-use std::fmt::{self, Write as _};
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tracing_core::field::{Field, Visit};
+use tracing_core::field::Visit;
 
-use crate::bounded_text::{BoundedText, MAX_TEXT, beginning, room_beside};
-use crate::exception::{PANICKED, describe};
-use crate::lines::event_field::{LATER_MESSAGE, MESSAGE};
+use super::event_field::{EventField, FieldOutput, FieldValue};
+use super::field_visit::visitor_of_span;
+use crate::bounded_text::{MAX_TEXT, beginning, room_beside};
 use crate::semconv::ERROR_TYPE;
 
 /// The fields of a span in the order in which they were recorded, no name twice: the last value counts.
@@ -35,8 +32,6 @@ pub(crate) struct KeptFields {
     fields: Vec<KeptField>,
     /// The texts of all fields.
     text: String,
-    /// A second `message` is kept under another name.
-    is_event: bool,
     /// A field says more about a span than an attribute does.
     has_special: bool,
 }
@@ -62,24 +57,7 @@ enum Kept {
     Error(Range<usize>, Range<usize>),
 }
 
-/// The value of a kept field.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum KeptValue<'a> {
-    Bool(bool),
-    I64(i64),
-    U64(u64),
-    F64(f64),
-    Text(&'a str),
-    Bytes(&'a [u8]),
-    Error { display: &'a str, message: &'a str },
-}
-
 impl KeptFields {
-    /// Returns a place for the fields of an event, of which the first `message` is the text.
-    pub(crate) fn for_event() -> Self {
-        Self { is_event: true, ..Self::default() }
-    }
-
     /// Runs `work` with empty fields in memory of this thread. While it runs that memory is away: a value that logs while
     /// it is being formatted gets other memory.
     pub(crate) fn with_buffer<T>(work: impl FnOnce(&mut Self) -> T) -> T {
@@ -110,7 +88,7 @@ impl KeptFields {
     }
 
     /// Each field with its name.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, KeptValue<'_>)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, FieldValue<'_>)> {
         self.fields.iter().map(|field| (field.name, self.value(&field.value)))
     }
 
@@ -128,22 +106,22 @@ impl KeptFields {
         }
     }
 
-    /// A visitor that keeps what it is shown.
+    /// A visitor that keeps the fields of a span.
     pub(crate) fn visitor(&mut self) -> impl Visit + '_ {
-        KeepEach(self)
+        visitor_of_span(self)
     }
 
     /// Returns a value with its text.
-    fn value<'a>(&'a self, value: &'a Kept) -> KeptValue<'a> {
+    fn value<'a>(&'a self, value: &'a Kept) -> FieldValue<'a> {
         match value {
-            Kept::Bool(value) => KeptValue::Bool(*value),
-            Kept::I64(value) => KeptValue::I64(*value),
-            Kept::U64(value) => KeptValue::U64(*value),
-            Kept::F64(value) => KeptValue::F64(*value),
-            Kept::Text(text) => KeptValue::Text(self.text(text)),
-            Kept::Bytes(bytes) => KeptValue::Bytes(bytes),
+            Kept::Bool(value) => FieldValue::Bool(*value),
+            Kept::I64(value) => FieldValue::I64(*value),
+            Kept::U64(value) => FieldValue::U64(*value),
+            Kept::F64(value) => FieldValue::F64(*value),
+            Kept::Text(text) => FieldValue::Text(self.text(text)),
+            Kept::Bytes(bytes) => FieldValue::Bytes(bytes),
             Kept::Error(display, message) => {
-                KeptValue::Error { display: self.text(display), message: self.text(message) }
+                FieldValue::Error { display: self.text(display), message: self.text(message) }
             }
         }
     }
@@ -158,18 +136,6 @@ impl KeptFields {
         let start = self.text.len();
         self.text.push_str(beginning(text, room_beside(start, MAX_TEXT)));
         start..self.text.len()
-    }
-
-    /// Returns the name of a field, after an earlier value of this name was removed. The names of a callsite differ, unless
-    /// a macro repeats one.
-    #[inline]
-    fn begin(&mut self, field: &Field) -> &'static str {
-        let mut name = name_of(field);
-        if self.is_event && name == MESSAGE && self.fields.iter().any(|field| field.name == MESSAGE) {
-            name = LATER_MESSAGE;
-        }
-        self.remove(name);
-        name
     }
 
     /// Appends a field whose name is not there.
@@ -224,104 +190,37 @@ thread_local! {
 /// One huge value must not hold its memory for as long as the thread lives.
 const MAX_KEPT_BYTES: usize = 16 << 10;
 
-/// A raw identifier stands for the name without its prefix.
-fn name_of(field: &Field) -> &'static str {
-    let name = field.name();
-    name.strip_prefix("r#").unwrap_or(name)
-}
-
 /// Whether a field of this name can say more about a span than an attribute does, as `otel.name` and `error.type` do.
 fn is_special(name: &str) -> bool {
     name.starts_with("otel.") || name == ERROR_TYPE
 }
 
-/// Keeps each value that it visits.
-struct KeepEach<'a>(&'a mut KeptFields);
-
-impl KeepEach<'_> {
-    #[inline]
-    fn set(&mut self, field: &Field, value: Kept) {
-        let name = self.0.begin(field);
-        self.0.set(name, value);
-    }
-
-    /// Formats a value, which runs code of the user. It may panic; what it logs must not need these fields.
-    fn formatted(&mut self, value: fmt::Arguments<'_>) -> Range<usize> {
-        let start = self.0.text.len();
-        // The text that a failing implementation has written until then is kept.
-        let write = || _ = BoundedText::new(&mut self.0.text, room_beside(start, MAX_TEXT)).write_fmt(value);
-        if catch_unwind(AssertUnwindSafe(write)).is_err() {
-            self.0.text.truncate(start);
-            self.0.text.push_str(PANICKED);
-        }
-        start..self.0.text.len()
-    }
-}
-
-impl Visit for KeepEach<'_> {
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field, Kept::Bool(value));
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, Kept::I64(value));
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, Kept::U64(value));
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field, Kept::F64(value));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        let name = self.0.begin(field);
-        let text = self.0.keep(value);
-        self.0.set(name, Kept::Text(text));
-    }
-
-    fn record_bytes(&mut self, field: &Field, value: &[u8]) {
-        self.set(field, Kept::Bytes(value[..value.len().min(MAX_TEXT)].into()));
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let name = self.0.begin(field);
-        let text = describe(value);
-        let message = self.0.keep(&text.message);
-        let error = match &text.display {
-            None => Kept::Error(message.clone(), message),
-            Some(display) => {
-                let display = self.0.keep(display);
-                Kept::Error(display, message)
+impl FieldOutput for KeptFields {
+    fn value(&mut self, field: EventField, value: FieldValue<'_>) {
+        let name = field.name;
+        // The names of a callsite differ, unless a macro repeats one.
+        self.remove(name);
+        let value = match value {
+            FieldValue::Bool(value) => Kept::Bool(value),
+            FieldValue::I64(value) => Kept::I64(value),
+            FieldValue::U64(value) => Kept::U64(value),
+            FieldValue::F64(value) => Kept::F64(value),
+            FieldValue::Text(text) => Kept::Text(self.keep(text)),
+            FieldValue::Bytes(value) => Kept::Bytes(value[..value.len().min(MAX_TEXT)].into()),
+            FieldValue::Error { display, message } => {
+                let message_place = self.keep(message);
+                let display = if display == message { message_place.clone() } else { self.keep(display) };
+                Kept::Error(display, message_place)
             }
         };
-        self.0.set(name, error);
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let name = self.0.begin(field);
-        let text = self.formatted(format_args!("{value:?}"));
-        self.0.set(name, Kept::Text(text));
-    }
-}
-
-/// Bytes as `tracing` shows them to visitors that have no form of their own: `[0a ff]`.
-pub(crate) struct HexBytes<'a>(pub(crate) &'a [u8]);
-
-impl fmt::Display for HexBytes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('[')?;
-        for (index, byte) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { " " };
-            write!(f, "{separator}{byte:02x}")?;
-        }
-        f.write_char(']')
+        self.set(name, value);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error;
+    use std::fmt;
     use std::sync::{Arc, Mutex};
 
     use tracing::span::{Attributes, Id, Record};
@@ -386,7 +285,6 @@ mod tests {
             "error=Error { display: \"gone\", message: \"gone\" }",
         ];
         assert_eq!(shown(&fields), expected);
-        assert_eq!(HexBytes(&[10, 255]).to_string(), "[0a ff]");
     }
 
     #[test]

@@ -6,9 +6,9 @@
 //! | `pretty` | the layer that writes text for a terminal |
 //! | `writer` | where lines go, without blocking the thread that logs |
 //! | `context_fields` | fields of the OpenTelemetry context, for lines and records |
-//! | `event_field` | the roles of an event's fields, the same for all formats |
+//! | `event_field` | what the fields of events and spans mean, the same for all outputs |
+//! | `field_visit` | one visit of fields for all outputs |
 //! | `kept_fields`, `span`, `span_table` | the fields of open spans, kept once for all outputs |
-//! | `shared_visit` | one visit of an event's fields for all outputs |
 //!
 //! A format is chosen once, when telemetry is started, and is used without a virtual call for each value: an event is
 //! visited by the visitor of its format, which writes straight into the line.
@@ -16,10 +16,10 @@
 pub(crate) mod context_fields;
 pub(crate) mod event_context;
 pub(crate) mod event_field;
+pub(crate) mod field_visit;
 pub mod json;
 pub(crate) mod kept_fields;
 pub(crate) mod pretty;
-pub(crate) mod shared_visit;
 pub(crate) mod span;
 pub(crate) mod span_table;
 pub(crate) mod writer;

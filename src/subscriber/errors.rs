@@ -27,14 +27,11 @@ mod recorded;
 
 use std::borrow::Cow;
 use std::error::Error;
-use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use opentelemetry::trace::{SpanRef as OtelSpanRef, Status, TraceContextExt};
 use opentelemetry::{Context as OtelContext, KeyValue};
-use tracing_core::field::{Field, Visit};
 use tracing_core::{Event, Level, Metadata};
 
 pub(super) use self::panics::{NotedPanic, mark_panicked, note_panic};
@@ -43,9 +40,9 @@ pub(crate) use self::recorded::RecordedErrors;
 use super::reentrancy::ReentrancyGuard;
 use super::spans::{SpanBridge, SpanState, as_inferred};
 use super::thread_state::{FLAGS, with_flag};
-use crate::bounded_text::{MAX_TEXT, beginning, to_text};
-use crate::exception::{ERROR_FIELD, EventException, PANICKED, describe};
-use crate::lines::event_field::MESSAGE;
+use crate::bounded_text::{MAX_TEXT, beginning};
+use crate::exception::{ERROR_FIELD, ErrorText, EventException, describe};
+use crate::lines::event_field::{EventField, FieldOutput, FieldValue, MESSAGE};
 use crate::redaction::{REDACTED, Redaction};
 use crate::semconv::{
     ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE, OTHER, PANIC_TARGET,
@@ -110,8 +107,8 @@ impl Mark {
         })
     }
 
-    /// What is to be shown the event's fields.
-    pub(super) fn visitor(&mut self) -> &mut dyn Visit {
+    /// The output for the event's fields.
+    pub(super) fn fields(&mut self) -> &mut dyn FieldOutput {
         &mut self.failure
     }
 
@@ -148,7 +145,8 @@ pub(crate) fn explicitly(error: &(dyn Error + 'static), emit: impl FnOnce()) {
     );
     // Inside telemetry's own code the current span may be locked by this thread.
     if is_unmarked && !ReentrancyGuard::is_held() {
-        let failure = EventError { error: Some(Exception::new(error)), ..EventError::default() };
+        let failure =
+            EventError { error: Some(Exception::new(error, &describe(error))), ..EventError::default() };
         let now = SystemTime::now();
         with_current(|context| {
             failure.mark(&context.span(), now, ExceptionSignal::SpanEvent, false);
@@ -210,8 +208,7 @@ struct Exception {
 
 impl Exception {
     /// Reads an error value, whose text is formatted once for all outputs.
-    fn new(error: &(dyn Error + 'static)) -> Self {
-        let text = describe(error);
+    fn new(error: &(dyn Error + 'static), text: &ErrorText) -> Self {
         let mut texts = vec![text.message.clone()];
         texts.extend_from_slice(&text.causes);
         texts.extend(text.display.clone());
@@ -317,16 +314,16 @@ impl EventError {
         let own = self.kind.clone().map(Cow::Owned);
         own.or_else(|| self.error.as_ref()?.kind.clone()).unwrap_or(Cow::Borrowed(OTHER))
     }
+}
 
-    /// Takes a field by its name. `text` is called only for those that have a meaning.
-    fn text(&mut self, field: &Field, text: impl FnOnce() -> String) {
-        if self.redaction.is_redacted(field.name()) {
+impl FieldOutput for EventError {
+    fn value(&mut self, field: EventField, value: FieldValue<'_>) {
+        if field.is_redacted {
             return;
         }
-        match field.name() {
-            MESSAGE => {
-                self.message.get_or_insert_with(text);
-            }
+        let text = || beginning(&value.text(), MAX_TEXT).to_owned();
+        match field.name {
+            MESSAGE => self.message = Some(text()),
             ERROR_FIELD => self.text = Some(text()),
             ERROR_TYPE => self.kind = Some(text()),
             EXCEPTION_MESSAGE => self.own.message = Some(text()),
@@ -335,26 +332,13 @@ impl EventError {
             _ => {}
         }
     }
-}
 
-impl Visit for EventError {
-    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let name = field.name();
+    fn error(&mut self, field: EventField, error: &(dyn Error + 'static), text: &ErrorText) {
         let earlier = self.error.as_ref().map(|_| self.field);
-        if EventException::counts(name, earlier) && !self.redaction.is_redacted(name) {
-            self.error = Some(Exception::new(value));
-            self.field = name;
+        if EventException::counts(field.name, earlier) {
+            self.error = Some(Exception::new(error, text));
+            self.field = field.name;
         }
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, || beginning(value, MAX_TEXT).to_owned());
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // A value whose `Debug` or `Display` panics must not end the program.
-        let format = || catch_unwind(AssertUnwindSafe(|| to_text(&format_args!("{value:?}"))));
-        self.text(field, || format().unwrap_or_else(|_| PANICKED.to_owned()));
     }
 }
 

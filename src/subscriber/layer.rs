@@ -28,7 +28,6 @@ mod parts;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use tracing_core::field::Visit;
 use tracing_core::{Dispatch, Event, Interest, LevelFilter, Metadata, Subscriber, span};
 use tracing_log::NormalizeEvent;
 use tracing_subscriber::Layer;
@@ -47,8 +46,9 @@ use super::spans::{OpenSpans, SpanBridge, SpanState, StockBridge};
 use crate::exception::once_per_event;
 use crate::export::own_threads::{on_background_thread, on_io_thread, on_line_writer};
 use crate::lines::event_context::EventContext;
+use crate::lines::event_field::FieldOutput;
+use crate::lines::field_visit::SharedVisit;
 use crate::lines::kept_fields::KeptFields;
-use crate::lines::shared_visit::SharedVisit;
 use crate::lines::span::SpanChain;
 use crate::semconv::PANIC_TARGET;
 use crate::trace_ids::{Current, TraceIds, is_sdk_target};
@@ -293,19 +293,18 @@ where
         let is_panic = metadata.target() == PANIC_TARGET;
         let events = events.filter(|_| !is_panic);
         let mut mark = bridge.filter(|_| !is_panic).and_then(|it| Mark::new(event, it, &self.marks));
-        let mut span_event = events.map(|_| KeptFields::for_event());
+        let mut span_event = events.map(|_| KeptFields::default());
         let lines = self.lines.as_ref().filter(|_| line);
         let span = self.spans.state_for_event(event);
         let span = span.as_deref().map(|span| span as &dyn SpanChain);
-        let mut visit = |record: Option<&mut dyn Visit>| {
-            let record = record.map(|visitor| visitor as _);
-            let mark = mark.as_mut().map(|mark| mark.visitor() as _);
-            let mut span_event = span_event.as_mut().map(KeptFields::visitor);
-            let span_event = span_event.as_mut().map(|visitor| visitor as _);
-            let mut others = SharedVisit::new([record, mark, span_event]);
+        let mut visit = |record: Option<&mut dyn FieldOutput>| {
+            let record = record.map(|record| record as _);
+            let mark = mark.as_mut().map(|mark| mark.fields() as _);
+            let span_event = span_event.as_mut().map(|fields| fields as _);
+            let mut others = SharedVisit::new([record, mark, span_event], &self.marks.redaction);
             match lines {
                 Some(lines) => lines.write_event(event, span, &context, &mut others),
-                None => others.visit(None, &|visitor| event.record(visitor)),
+                None => others.visit_without_line(event, is_log_record),
             }
         };
         // The line comes first: a panic is written even if a later step fails.
@@ -340,7 +339,7 @@ where
             let context = EventContext { time: SystemTime::now(), ids: None, metadata, is_log_record };
             let span = self.spans.state_for_event(event);
             let span = span.as_deref().map(|span| span as &dyn SpanChain);
-            lines.write_event(event, span, &context, &mut SharedVisit::default());
+            lines.write_event(event, span, &context, &mut SharedVisit::line_only());
         }
     }
 

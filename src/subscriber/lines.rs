@@ -11,9 +11,9 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::diagnostics::{Field, Write};
 use crate::lines::event_context::EventContext;
+use crate::lines::field_visit::SharedVisit;
 use crate::lines::json::JsonLayer;
 use crate::lines::pretty::PrettyLayer;
-use crate::lines::shared_visit::SharedVisit;
 use crate::lines::span::SpanChain;
 
 /// Writes lines of any format.

@@ -25,26 +25,23 @@ mod fields;
 mod sdk;
 #[cfg(test)]
 mod tests;
-mod value;
 
-use std::fmt;
 use std::sync::Arc;
 
 use opentelemetry::logs::Severity;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
-use tracing_core::field::Visit;
 use tracing_core::{Event, Level};
 
 use self::encoded::EncodedRecord;
 use self::fields::{EventFields, Record as _};
 use self::sdk::SdkLogs;
-use self::value::{Each, Value};
 use crate::diagnostics::shared_level::SharedLevel;
 use crate::export::Queue;
 use crate::export::encode::{self, LogFields};
 use crate::lines::event_context::EventContext;
-use crate::lines::kept_fields::KeptValue;
+use crate::lines::event_field::FieldOutput;
 use crate::lines::span::{SpanChain, scope};
+use crate::redaction::Redaction;
 use crate::settings::AttributeLimits;
 use crate::trace_ids::TraceIds;
 
@@ -62,22 +59,19 @@ enum Way {
 }
 
 /// Which events become records, with which content.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct LogOptions {
     pub(crate) limits: AttributeLimits,
     /// The most verbose level that becomes a record.
     pub(crate) minimum: SharedLevel,
     /// Leaves out records of traces that are not sampled.
     pub(crate) sampled_traces_only: bool,
-    /// Decides which fields have values that must not leave the process.
-    pub(crate) is_redacted: Option<Arc<IsRedacted>>,
+    /// Fields whose values must not leave the process.
+    pub(crate) redaction: Redaction,
 }
 
-/// Shows the fields of an event to a visitor, and to those of other outputs.
-pub(crate) type VisitEvent<'a> = dyn FnMut(Option<&mut dyn Visit>) + 'a;
-
-/// Given the name of a field.
-pub(crate) type IsRedacted = dyn Fn(&str) -> bool + Send + Sync;
+/// Shows the fields of an event to a record, and to the other outputs.
+pub(crate) type VisitEvent<'a> = dyn FnMut(Option<&mut dyn FieldOutput>) + 'a;
 
 impl OtlpLogs {
     /// Records go straight into the queue.
@@ -114,13 +108,13 @@ impl OtlpLogs {
                 LogFields::write_header(&mut scratch.item, time, severity, ids);
                 let mut record = EncodedRecord::new(&mut scratch.item, self.options.limits.value_length);
                 let mut fields = EventFields::new(event, moment, &self.options, &mut record);
-                visit(Some(&mut Each(&mut fields)));
+                visit(Some(&mut fields));
                 fields.finish(extra);
                 queue.push(&scratch.scope, &scratch.item);
             }),
             Way::Sdk(sdk) => sdk.emit(metadata.target(), time, severity, ids, |record| {
                 let mut fields = EventFields::new(event, moment, &self.options, record);
-                visit(Some(&mut Each(&mut fields)));
+                visit(Some(&mut fields));
                 fields.finish(extra);
             }),
         }
@@ -133,19 +127,7 @@ pub(crate) fn write_span_fields(span: &dyn SpanChain, value_length: Option<usize
     let mut record = EncodedRecord::new(out, value_length);
     for span in scope(span).filter(|span| span.is_in_records) {
         for (name, value) in span.fields().iter() {
-            match value {
-                KeptValue::Bool(value) => record.attribute(name, Value::Bool(value)),
-                KeptValue::I64(value) => record.attribute(name, Value::I64(value)),
-                KeptValue::F64(value) => record.attribute(name, Value::F64(value)),
-                KeptValue::Bytes(value) => record.attribute(name, Value::Bytes(value)),
-                KeptValue::Text(text) | KeptValue::Error { display: text, .. } => {
-                    record.attribute(name, Value::Str(text));
-                }
-                KeptValue::U64(value) => match i64::try_from(value) {
-                    Ok(value) => record.attribute(name, Value::I64(value)),
-                    Err(_) => record.attribute(name, Value::Display(&value)),
-                },
-            }
+            record.attribute(name, value.in_otlp(&mut itoa::Buffer::new()));
         }
     }
 }
@@ -154,20 +136,6 @@ impl LogOptions {
     fn wants(&self, level: Level, ids: Option<TraceIds>) -> bool {
         self.minimum.allows(level)
             && !(self.sampled_traces_only && ids.is_some_and(|ids| !ids.flags.is_sampled()))
-    }
-
-    fn is_redacted(&self, key: &str) -> bool {
-        self.is_redacted.as_ref().is_some_and(|is_redacted| is_redacted(key))
-    }
-}
-
-impl fmt::Debug for LogOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogOptions")
-            .field("limits", &self.limits)
-            .field("minimum", &self.minimum)
-            .field("sampled_traces_only", &self.sampled_traces_only)
-            .finish_non_exhaustive()
     }
 }
 

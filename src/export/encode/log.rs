@@ -14,7 +14,7 @@ use opentelemetry::TraceId;
 use opentelemetry::logs::Severity;
 use opentelemetry_sdk::logs::SdkLogRecord;
 
-use super::value::{Encode, Text, attributes, str, text, text_field, truncated};
+use super::value::{Encode, attributes, str, truncated};
 use super::wire::{FixedFields, bytes, fixed32, fixed64, framed_len, length, message, nanos, uint};
 use crate::settings::AttributeLimits;
 use crate::trace_ids::TraceIds;
@@ -80,20 +80,15 @@ impl LogFields {
     }
 
     /// Appends the message as the body. It is not cut at the limit of attributes, only at the limit of any text.
-    pub(crate) fn body_str(out: &mut Vec<u8>, text: &str) {
+    pub(crate) fn body(out: &mut Vec<u8>, text: &str) {
         let text = truncated(text, None);
         length(out, BODY, framed_len(text.len()));
         str(out, text, None);
     }
 
-    /// Appends the message as the body, formatted in place by `write`.
-    pub(crate) fn body(out: &mut Vec<u8>, write: impl FnOnce(&mut Text<'_>)) {
-        message(out, BODY, |out| text(out, None, write));
-    }
-
-    /// Appends the name of the event, formatted in place by `write`.
-    pub(crate) fn event_name(out: &mut Vec<u8>, write: impl FnOnce(&mut Text<'_>)) {
-        text_field(out, EVENT_NAME, write);
+    /// Appends the name of the event.
+    pub(crate) fn event_name(out: &mut Vec<u8>, name: &str) {
+        bytes(out, EVENT_NAME, truncated(name, None).as_bytes());
     }
 
     /// Appends the number of fields beyond the limit. Writes nothing for 0.

@@ -73,8 +73,8 @@ pub(crate) use span::{is_empty_link, span};
 #[cfg(feature = "testing")]
 pub(crate) use value::decoded_value;
 pub(crate) use value::{
-    attribute_bool, attribute_bytes, attribute_f64, attribute_i64, attribute_str, attribute_text,
-    attribute_value, decoded_attribute, encoded_attributes,
+    attribute_bool, attribute_bytes, attribute_f64, attribute_i64, attribute_str, attribute_value,
+    decoded_attribute, encoded_attributes,
 };
 pub(crate) use wire::WireValue;
 #[cfg(feature = "grpc")]

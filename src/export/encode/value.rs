@@ -12,8 +12,8 @@
 //! # Sizes
 //!
 //! An attribute is a message in a message in a message, each with its length before it. For the usual types the lengths
-//! are known before anything is written ([`attribute_head`]); only for nested values and texts that are formatted in
-//! place is the content written first, and moved if its length needs more than one byte ([`message`]).
+//! are known before anything is written ([`attribute_head`]); only for nested values is the content written first, and
+//! moved if its length needs more than one byte ([`message`]).
 //!
 //! # Limits
 //!
@@ -22,7 +22,6 @@
 //! key is dropped and counted, since the specification does not allow it.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use opentelemetry::logs::AnyValue;
 use opentelemetry::{Array, Key, KeyValue, Value};
@@ -210,27 +209,6 @@ fn long_attribute_head(out: &mut Vec<u8>, field: u8, key: &[u8], length: usize) 
     message_head(out, VALUE, length);
 }
 
-/// Appends an attribute whose text `write` formats in place, without a `String` in between.
-pub(crate) fn attribute_text(
-    out: &mut Vec<u8>,
-    field: u8,
-    key: &str,
-    limit: Option<usize>,
-    write: impl FnOnce(&mut Text<'_>),
-) {
-    attribute(out, field, key, |out| text(out, limit, write));
-}
-
-/// Appends a string field that `write` formats in place.
-pub(super) fn text_field(out: &mut Vec<u8>, field: u8, write: impl FnOnce(&mut Text<'_>)) {
-    message(out, field, |out| write(&mut Text::new(out, None)));
-}
-
-/// Appends the string variant of `AnyValue`, which `write` formats in place.
-pub(super) fn text(out: &mut Vec<u8>, limit: Option<usize>, write: impl FnOnce(&mut Text<'_>)) {
-    message(out, STRING, |out| write(&mut Text::new(out, limit)));
-}
-
 /// Returns the attributes that were encoded here, as fields of some message: their keys, and themselves with their
 /// frames.
 pub(crate) fn encoded_attributes(mut attributes: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
@@ -292,41 +270,6 @@ fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
         WireValue::Bytes(element) => Some(element),
         _ => None,
     })
-}
-
-/// A writer of text that is appended to a message, and cut at the limit between two characters.
-#[derive(Debug)]
-pub(crate) struct Text<'a> {
-    /// The message.
-    out: &'a mut Vec<u8>,
-    /// Characters until the limit of attributes, if there is one.
-    left: Option<usize>,
-    /// Bytes until [`MAX_TEXT`]; 0 once a limit was reached.
-    bytes_left: usize,
-}
-
-impl<'a> Text<'a> {
-    /// Creates a writer behind what the message has.
-    fn new(out: &'a mut Vec<u8>, limit: Option<usize>) -> Self {
-        Self { out, left: limit, bytes_left: MAX_TEXT }
-    }
-}
-
-impl fmt::Write for Text<'_> {
-    /// Fails once a limit is reached, so that a huge value is not formatted to its end.
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let kept = truncated(beginning(text, self.bytes_left), self.left);
-        self.bytes_left -= kept.len();
-        if let Some(left) = &mut self.left {
-            *left -= kept.chars().count();
-        }
-        self.out.extend_from_slice(kept.as_bytes());
-        if kept.len() < text.len() {
-            self.bytes_left = 0;
-            return Err(fmt::Error);
-        }
-        Ok(())
-    }
 }
 
 /// Returns the first `limit` characters, and in any case at most [`MAX_TEXT`] bytes.

@@ -27,12 +27,11 @@ pub(super) fn records(
     around: RecordContext,
     minimum: SharedLevel,
 ) -> Option<Records> {
-    let redaction = around.redaction.clone();
     let options = LogOptions {
         limits: settings.logs.limits,
         minimum,
         sampled_traces_only: settings.logs.sampled_traces_only,
-        is_redacted: redaction.is_some().then(|| Arc::new(move |key: &str| redaction.is_redacted(key)) as _),
+        redaction: around.redaction.clone(),
     };
     let logs = match pipelines.queue(Signal::Logs) {
         _ if settings.disabled => return None,

@@ -16,17 +16,15 @@
 //! of 256 entries. JSON demands escapes for quotes, backslashes and characters below U+0020; here characters that hide
 //! text or act on a terminal are escaped as well (see [`is_harmful`]), because lines are read in terminals.
 //!
-//! Encoding never fails and never panics: `write!` to a `Vec` is avoided for everything but values of the user.
+//! Encoding never fails and never panics.
 
-use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::fmt::{self, Write as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use opentelemetry::{Array, Value};
 
-use crate::bounded_text::beginning;
-use crate::exception::PANICKED;
+use crate::bounded_text::{append_caught, beginning};
 use crate::export::render::terminal::is_harmful;
 
 /// Writes a string with its quotes.
@@ -164,33 +162,11 @@ pub(crate) fn bytes(out: &mut Vec<u8>, value: &[u8]) {
 }
 
 /// What `value` writes, as a string of at most `max` bytes.
-///
-/// `Debug` and `Display` are code of the program, which may panic: that must neither leave half a line nor unwind into
-/// the caller, who only wanted to log.
-pub(crate) fn debug(out: &mut Vec<u8>, value: &dyn fmt::Debug, max: usize) {
-    formatted(out, max, |text| fmt::Write::write_fmt(text, format_args!("{value:?}")));
-}
-
-/// See [`debug`].
 pub(crate) fn display(out: &mut Vec<u8>, value: &dyn fmt::Display, max: usize) {
-    formatted(out, max, |text| fmt::Write::write_fmt(text, format_args!("{value}")));
-}
-
-/// A string of what `write` writes, of at most `max` bytes.
-pub(crate) fn formatted(out: &mut Vec<u8>, max: usize, write: impl FnOnce(&mut Escaped<'_>) -> fmt::Result) {
-    let start = out.len();
-    out.push(b'"');
-    let mut text = Escaped { out, left: max, is_cut: false };
-    // An implementation that returns an error may have written something before: that stays.
-    let outcome = catch_unwind(AssertUnwindSafe(|| write(&mut text)));
-    if outcome.is_err() {
-        out.truncate(start);
-        out.push(b'"');
-        out.extend_from_slice(PANICKED.as_bytes());
-    } else if text.is_cut {
-        out.extend_from_slice(ELLIPSIS.as_bytes());
-    }
-    out.push(b'"');
+    let mut text = String::new();
+    // A few bytes more than fit show that the text was cut.
+    append_caught(&mut text, max.saturating_add(char::MAX_LEN_UTF8), |text| write!(text, "{value}"));
+    string_up_to(out, &text, max);
 }
 
 /// Writes an array.
@@ -209,28 +185,6 @@ fn list<T>(out: &mut Vec<u8>, values: &[T], write: impl Fn(&mut Vec<u8>, &T)) {
 pub(crate) fn hex<const N: usize>(out: &mut Vec<u8>, bytes: [u8; N]) {
     let pairs = bytes.map(|byte| HEX_PAIRS[usize::from(byte)]);
     out.extend_from_slice(pairs.as_flattened());
-}
-
-/// Escapes what is written to it, for the inside of a JSON string.
-#[derive(Debug)]
-pub(crate) struct Escaped<'a> {
-    /// Where the string goes; its quotes are written elsewhere.
-    out: &'a mut Vec<u8>,
-    /// Bytes of text that are still accepted.
-    left: usize,
-    /// Something did not fit, and an ellipsis follows.
-    is_cut: bool,
-}
-
-impl fmt::Write for Escaped<'_> {
-    /// Fails once the limit is reached, so that a huge value is not formatted to its end.
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let taken = beginning(text, self.left);
-        escaped(self.out, taken);
-        self.left -= taken.len();
-        self.is_cut |= taken.len() < text.len();
-        if self.is_cut { Err(fmt::Error) } else { Ok(()) }
-    }
 }
 
 /// Appends `text` for the inside of a JSON string. Nearly all text needs no escape: eight bytes are tested at once.

@@ -39,8 +39,8 @@ use super::visit::Values;
 use crate::diagnostics::{self, FieldValue};
 use crate::lines::context_fields::{self, BaggageKeys};
 use crate::lines::event_context::EventContext;
+use crate::lines::field_visit::SharedVisit;
 use crate::lines::kept_fields::KeptFields;
-use crate::lines::shared_visit::SharedVisit;
 use crate::lines::span::{KeptSpan, SpanChain};
 use crate::lines::span_table::SpanTable;
 use crate::redaction::Redaction;
@@ -144,9 +144,7 @@ impl<W> JsonLayer<W> {
             redaction: &self.redaction,
             reserved: &self.format.span_reserved,
             fields,
-            message: None,
             event: None,
-            log_record: false,
         }
     }
 }
@@ -206,14 +204,9 @@ where
         others: &mut SharedVisit<'_>,
     ) {
         let Scratch { line, fields, spans, kept, .. } = scratch;
-        let mut values = Values {
-            reserved: &self.format.reserved,
-            message: Some(line),
-            event: Some(event),
-            log_record: moment.is_log_record,
-            ..self.values(fields)
-        };
-        others.visit(Some(&mut values), &|visitor| event.record(visitor));
+        let mut values =
+            Values { reserved: &self.format.reserved, event: Some((line, event)), ..self.values(fields) };
+        others.visit(&mut values, &self.redaction, event, moment.is_log_record);
         self.format.ids(line, moment.ids);
         let target = moment.metadata.target();
         self.format.target(line, target);
@@ -317,7 +310,7 @@ where
         };
         let span = context.event_span(event).and_then(|span| self.spans.nearest(&span));
         let span = span.as_deref().map(|span| span as _);
-        self.write_event(event, span, &moment, &mut SharedVisit::default());
+        self.write_event(event, span, &moment, &mut SharedVisit::line_only());
     }
 }
 

@@ -16,23 +16,22 @@
 mod text;
 
 use std::error::Error;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::SystemTime;
 
-use tracing_core::field::Visit;
 use tracing_core::{Event, Level};
 use tracing_subscriber::fmt::MakeWriter;
 
 use self::text::{escape, shown};
 use crate::bounded_text::{MAX_LINE_TEXT, beginning, room_beside};
 use crate::diagnostics::Field;
-use crate::exception::{ERROR_FIELD, describe};
+use crate::exception::{ERROR_FIELD, ErrorText};
 use crate::export::render::terminal::{BLUE, Colors, DIM, GREEN, MAGENTA, RED, YELLOW, time_of_day};
 use crate::lines::context_fields::{self, BaggageKeys};
 use crate::lines::event_context::EventContext;
-use crate::lines::kept_fields::{HexBytes, KeptValue};
-use crate::lines::shared_visit::SharedVisit;
+use crate::lines::event_field::{EventField, FieldOutput, FieldValue};
+use crate::lines::field_visit::SharedVisit;
 use crate::lines::span::{SpanChain, scope};
 use crate::redaction::{REDACTED, Redaction};
 use crate::semconv::OWN_TARGET;
@@ -67,10 +66,9 @@ impl<W> PrettyLayer<W> {
     }
 
     /// Returns an empty collection of values for one event or span.
-    fn values(&self, log_record: bool) -> Values<'_> {
+    fn values(&self) -> Values<'_> {
         Values {
             redaction: &self.redaction,
-            log_record,
             message: None,
             fields: Vec::new(),
             length: 0,
@@ -124,11 +122,11 @@ where
     ) {
         let metadata = event.metadata();
         let target = moment.metadata.target();
-        let mut values = self.values(moment.is_log_record);
-        others.visit(Some(&mut values), &|visitor| event.record(visitor));
+        let mut values = self.values();
+        others.visit(&mut values, &self.redaction, event, moment.is_log_record);
         context_fields::for_each(target, &self.baggage, &mut |key, value| {
             if values.fields.iter().all(|(there, _)| there != key) {
-                values.add(key, || shown(|text| write!(text, "{value}")));
+                values.add_unless_redacted(key, || shown(|text| write!(text, "{value}")));
             }
         });
         let mut line = self.head(moment.time, *metadata.level());
@@ -150,10 +148,10 @@ where
 
     /// Writes a line of this crate's own.
     pub(crate) fn write_own(&self, level: Level, message: &str, fields: &[Field<'_>]) {
-        let mut values = self.values(false);
+        let mut values = self.values();
         values.message = Some(escape(message));
         for (key, value) in fields {
-            values.add(key, || shown(|text| write!(text, "{value}")));
+            values.add_unless_redacted(key, || shown(|text| write!(text, "{value}")));
         }
         let mut line = self.head(SystemTime::now(), level);
         self.body(&mut line, &values);
@@ -174,10 +172,9 @@ where
             path.push_str(&escape(&span.name));
             // Redaction may be code of the user: no lock is held meanwhile.
             let kept = span.fields().clone();
-            let mut values = self.values(false);
-            kept.iter().for_each(|(name, value)| values.kept(name, value));
-            let fields: Vec<_> =
-                values.into_fields().iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let mut values = self.values();
+            kept.iter().for_each(|(name, value)| values.add_unless_redacted(name, || text_of(value)));
+            let fields: Vec<_> = values.fields.iter().map(|(key, value)| format!("{key}={value}")).collect();
             if !fields.is_empty() {
                 let _ = write!(path, "{{{}}}", fields.join(" "));
             }
@@ -205,9 +202,6 @@ where
 /// Collects values as text that is safe to show.
 struct Values<'a> {
     redaction: &'a Redaction,
-    /// The event was a record of the `log` crate, whose own fields are not shown.
-    log_record: bool,
-    /// The text of the event, escaped.
     message: Option<String>,
     /// Names and values, escaped, in the order in which they were visited.
     fields: Vec<(String, String)>,
@@ -218,66 +212,57 @@ struct Values<'a> {
 }
 
 impl Values<'_> {
-    /// Adds a value. `value` is not called for a redacted field: its `Debug` does not run.
-    fn add(&mut self, key: &str, value: impl FnOnce() -> String) {
-        if key.is_empty() {
+    /// Adds a field. `value` is not called if it is redacted.
+    fn add_unless_redacted(&mut self, name: &str, value: impl FnOnce() -> String) {
+        let is_redacted = self.redaction.is_redacted(name);
+        self.add(name, if is_redacted { REDACTED.to_owned() } else { value() });
+    }
+
+    /// Adds a field, in place of an earlier one of its name.
+    fn add(&mut self, name: &str, value: String) {
+        if name.is_empty() {
             return;
         }
-        let redacted = self.redaction.is_redacted(key);
-        let mut value = if redacted { REDACTED.to_owned() } else { value() };
+        let (name, value) = (escape(name), self.bounded(value));
+        self.fields.retain(|(earlier, _)| *earlier != name);
+        self.fields.push((name, value));
+    }
+
+    /// Cuts a value that is too long beside the others.
+    fn bounded(&mut self, mut value: String) -> String {
         let room = room_beside(self.length, MAX_LINE_TEXT);
         if value.len() > room {
             value.truncate(beginning(&value, room).len());
             value.shrink_to_fit();
         }
         self.length += value.len();
-        match key {
-            "message" if self.message.is_none() => self.message = Some(value),
-            key if self.log_record && key.starts_with("log.") => {}
-            key => self.fields.push((escape(key.strip_prefix("r#").unwrap_or(key)), value)),
-        }
-    }
-
-    /// Adds a field of a span that was kept.
-    fn kept(&mut self, name: &str, value: KeptValue<'_>) {
-        self.add(name, || match value {
-            KeptValue::Bool(value) => value.to_string(),
-            KeptValue::I64(value) => value.to_string(),
-            KeptValue::U64(value) => value.to_string(),
-            KeptValue::F64(value) => shown(|text| write!(text, "{value:?}")),
-            KeptValue::Text(text) | KeptValue::Error { message: text, .. } => {
-                shown(|out| out.write_str(text))
-            }
-            KeptValue::Bytes(value) => shown(|text| write!(text, "{}", HexBytes(value))),
-        });
-    }
-
-    /// A span's field named `message` has no special meaning.
-    fn into_fields(self) -> Vec<(String, String)> {
-        let message = self.message.map(|message| ("message".to_owned(), message));
-        message.into_iter().chain(self.fields).collect()
+        value
     }
 }
 
-impl Visit for Values<'_> {
-    fn record_str(&mut self, field: &tracing_core::Field, value: &str) {
-        self.add(field.name(), || escape(value));
-    }
-
-    fn record_error(&mut self, field: &tracing_core::Field, error: &(dyn Error + 'static)) {
-        let error = describe(error);
-        self.add(field.name(), || escape(&error.message));
-        if !self.redaction.is_redacted(field.name()) {
-            for cause in &error.causes {
-                let cause = shown(|text| write!(text, "caused by: {cause}"));
-                self.causes.push_str(text::NEXT_LINE);
-                self.causes.push_str(&cause);
-            }
+impl FieldOutput for Values<'_> {
+    fn value(&mut self, field: EventField, value: FieldValue<'_>) {
+        match field.is_message {
+            true => self.message = Some(self.bounded(text_of(value))),
+            false => self.add(field.name, text_of(value)),
         }
     }
 
-    fn record_debug(&mut self, field: &tracing_core::Field, value: &dyn fmt::Debug) {
-        self.add(field.name(), || shown(|text| write!(text, "{value:?}")));
+    fn error(&mut self, field: EventField, _error: &(dyn Error + 'static), text: &ErrorText) {
+        self.value(field, FieldValue::Text(&text.message));
+        for cause in &text.causes {
+            let cause = shown(|text| write!(text, "caused by: {cause}"));
+            self.causes.push_str(text::NEXT_LINE);
+            self.causes.push_str(&cause);
+        }
+    }
+}
+
+/// Returns a value as it is shown.
+fn text_of(value: FieldValue<'_>) -> String {
+    match value {
+        FieldValue::Error { message, .. } => escape(message),
+        other => escape(&other.text()),
     }
 }
 

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
 

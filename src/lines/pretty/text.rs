@@ -1,20 +1,15 @@
 //! Text that is safe to show on a terminal.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::bounded_text::{BoundedText, MAX_LINE_TEXT, beginning};
-use crate::exception::PANICKED;
+use crate::bounded_text::{BoundedText, MAX_LINE_TEXT, append_caught, beginning};
 use crate::export::render::terminal;
 
 /// Returns the output of `write`, escaped; `[panicked]` if it panics.
 pub(super) fn shown(write: impl FnOnce(&mut BoundedText<'_>) -> fmt::Result) -> String {
     let mut text = String::new();
-    // Text that an implementation has written before an error is kept.
-    match catch_unwind(AssertUnwindSafe(|| write(&mut BoundedText::new(&mut text, MAX_LINE_TEXT)))) {
-        Ok(_) => escape(&text),
-        Err(_) => PANICKED.to_owned(),
-    }
+    append_caught(&mut text, MAX_LINE_TEXT, write);
+    escape(&text)
 }
 
 /// Escapes characters that could act on the terminal, and continues behind a bar after each line end.

@@ -350,8 +350,10 @@ impl State {
 
 /// Lines in a piece of output; a rest without a line feed is one, too.
 pub(super) fn count_lines(lines: &[u8]) -> u64 {
-    let feeds = lines.iter().filter(|&&byte| byte == b'\n').count();
-    feeds as u64 + u64::from(!lines.is_empty() && !lines.ends_with(b"\n"))
+    // Bytes are counted in bytes, many at once, and those counts are added up before they overflow.
+    let feeds_of = |piece: &[u8]| piece.iter().fold(0_u8, |count, byte| count + u8::from(*byte == b'\n'));
+    let feeds: u64 = lines.chunks(usize::from(u8::MAX)).map(|piece| u64::from(feeds_of(piece))).sum();
+    feeds + u64::from(!lines.is_empty() && !lines.ends_with(b"\n"))
 }
 
 /// How long the reader waits for more lines after a write.

@@ -11,6 +11,7 @@ use opentelemetry::trace::{SpanId, TraceContextExt as _};
 use tracing_core::Event;
 
 use super::{EventError, Mark, Marks};
+use crate::lines::field_visit::SharedVisit;
 use crate::settings::ExceptionSignal;
 use crate::subscriber::spans::SpanBridge;
 use crate::subscriber::thread_state::with_thread;
@@ -29,7 +30,7 @@ pub(in crate::subscriber) fn note_panic(event: &Event<'_>, bridge: &SpanBridge, 
     let Some(Mark { span: Some(span), exceptions, mut failure, .. }) = Mark::new(event, bridge, how) else {
         return;
     };
-    event.record(&mut failure);
+    SharedVisit::new([Some(&mut failure), None, None], &how.redaction).visit_without_line(event, false);
     failure.complete();
     let span = span.span().span_context().span_id();
     with_thread(|thread| thread.panic.replace(Some(NotedPanic { span, exceptions, failure })));

@@ -1,14 +1,11 @@
 //! A record that is encoded as OTLP bytes.
 //!
-//! Fields are appended to the message `LogRecord` in the order in which they come; protobuf allows any order. A field
-//! whose formatting panics is taken back ([`Record::undo`]) before its replacement is written.
-
-use std::fmt::Write;
+//! Fields are appended to the message `LogRecord` in the order in which they come; protobuf allows any order.
 
 use super::fields::Record;
-use super::value::Value;
 use crate::bounded_text::{MAX_TEXT, beginning, room_beside};
 use crate::export::encode::{self, LogFields};
+use crate::lines::event_field::FieldValue;
 
 /// A record that is written to a buffer of the thread.
 pub(super) struct EncodedRecord<'a> {
@@ -16,8 +13,6 @@ pub(super) struct EncodedRecord<'a> {
     out: &'a mut Vec<u8>,
     /// Longest value of an attribute, in characters.
     limit: Option<usize>,
-    /// Where the field begins that is being written.
-    begun: usize,
     /// Bytes of its attributes.
     attributes: usize,
 }
@@ -25,44 +20,32 @@ pub(super) struct EncodedRecord<'a> {
 impl<'a> EncodedRecord<'a> {
     /// Continues a record whose header was written.
     pub(super) fn new(out: &'a mut Vec<u8>, limit: Option<usize>) -> Self {
-        let begun = out.len();
-        Self { out, limit, begun, attributes: 0 }
+        Self { out, limit, attributes: 0 }
     }
 }
 
 impl Record for EncodedRecord<'_> {
-    fn body(&mut self, value: Value<'_>) {
-        if let Value::Str(text) = value {
-            return LogFields::body_str(self.out, text);
-        }
-        LogFields::body(self.out, |text| {
-            // The text that a failing implementation has written until then is kept.
-            let _ = write!(text, "{value}");
-        });
+    fn body(&mut self, text: &str) {
+        LogFields::body(self.out, text);
     }
 
-    fn event_name(&mut self, value: Value<'_>) {
-        LogFields::event_name(self.out, |text| {
-            let _ = write!(text, "{value}");
-        });
+    fn event_name(&mut self, name: &str) {
+        LogFields::event_name(self.out, name);
     }
 
-    fn attribute(&mut self, key: &str, value: Value<'_>) {
+    fn attribute(&mut self, key: &str, value: FieldValue<'_>) {
         let (out, field, limit) = (&mut *self.out, LogFields::ATTRIBUTE, self.limit);
         let start = out.len();
         let room = room_beside(self.attributes, MAX_TEXT);
         match value {
-            Value::Str(value) => encode::attribute_str(out, field, key, beginning(value, room), limit),
-            Value::Bool(value) => encode::attribute_bool(out, field, key, value),
-            Value::I64(value) => encode::attribute_i64(out, field, key, value),
-            Value::F64(value) => encode::attribute_f64(out, field, key, value),
-            Value::Bytes(value) => {
+            FieldValue::Text(text) => encode::attribute_str(out, field, key, beginning(text, room), limit),
+            FieldValue::Bool(value) => encode::attribute_bool(out, field, key, value),
+            FieldValue::I64(value) => encode::attribute_i64(out, field, key, value),
+            FieldValue::F64(value) => encode::attribute_f64(out, field, key, value),
+            FieldValue::Bytes(value) => {
                 encode::attribute_bytes(out, field, key, &value[..value.len().min(room)], limit);
             }
-            Value::Debug(_) | Value::Display(_) => {
-                let limit = Some(limit.unwrap_or(room).min(room));
-                encode::attribute_text(out, field, key, limit, |text| _ = write!(text, "{value}"));
-            }
+            other => encode::attribute_str(out, field, key, beginning(&other.text(), room), limit),
         }
         self.attributes += out.len() - start;
     }
@@ -73,13 +56,5 @@ impl Record for EncodedRecord<'_> {
 
     fn dropped_attributes(&mut self, count: u32) {
         LogFields::dropped_attributes(self.out, count);
-    }
-
-    fn begin(&mut self) {
-        self.begun = self.out.len();
-    }
-
-    fn undo(&mut self) {
-        self.out.truncate(self.begun);
     }
 }

@@ -10,22 +10,18 @@
 //!
 //! Fields are visited in their order, and written as they are visited; what the callsite knows (name, file, line)
 //! follows at the end. The limit of attributes therefore leaves out the last ones.
-//!
-//! A value of the user is formatted in place, between [`Record::begin`] and [`Record::undo`]: one that panics is taken
-//! back, and [`PANICKED`] is written instead.
 
 use std::error::Error;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::fmt;
 
-use tracing_core::field::{Field, FieldSet};
+use tracing_core::field::{Field, FieldSet, Visit};
 use tracing_core::{Event, Metadata};
 
 use super::LogOptions;
-use super::value::{Value, Values, plain};
-use crate::exception::{ErrorText, EventException, PANICKED, describe};
+use crate::exception::ErrorText;
 use crate::export::encode;
 use crate::lines::event_context::EventContext;
-use crate::lines::event_field::{LATER_MESSAGE, MESSAGE};
+use crate::lines::event_field::{EventField, FieldOutput, FieldValue, exception_of, plain};
 use crate::redaction::REDACTED;
 use crate::semconv::{
     CODE_FILE_PATH, CODE_LINE_NUMBER, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE,
@@ -34,19 +30,15 @@ use crate::semconv::{
 /// The output of a record.
 pub(super) trait Record {
     /// Writes the body.
-    fn body(&mut self, value: Value<'_>);
+    fn body(&mut self, text: &str);
     /// Writes the event name.
-    fn event_name(&mut self, value: Value<'_>);
-    /// Writes an attribute.
-    fn attribute(&mut self, key: &str, value: Value<'_>);
+    fn event_name(&mut self, name: &str);
+    /// Writes an attribute, whose value has a type that OTLP has.
+    fn attribute(&mut self, key: &str, value: FieldValue<'_>);
     /// An attribute with its frame.
     fn encoded_attribute(&mut self, attribute: &[u8]);
     /// Attributes left out for the limit.
     fn dropped_attributes(&mut self, count: u32);
-    /// Starts a part that can be taken back.
-    fn begin(&mut self) {}
-    /// Takes back what was written since [`begin`](Self::begin), if it was not finished.
-    fn undo(&mut self) {}
 }
 
 /// The names of an event's fields, as a set of hashes: that a name is not there is known without comparing any.
@@ -61,7 +53,7 @@ impl FieldNames {
     fn new(fields: &FieldSet) -> Self {
         let mut names = Self { hashes: 0, may_repeat: false };
         for field in fields {
-            let hash = Self::hash(field.name());
+            let hash = Self::hash(plain(field.name()));
             names.may_repeat |= names.hashes & hash != 0;
             names.hashes |= hash;
         }
@@ -82,6 +74,23 @@ impl FieldNames {
     }
 }
 
+/// Looks for a field behind another one of its name. Formats no value.
+struct Later {
+    field: EventField,
+    is_log_record: bool,
+    has_message: bool,
+    is_found: bool,
+}
+
+impl Visit for Later {
+    fn record_debug(&mut self, field: &Field, _: &dyn fmt::Debug) {
+        if let Some(field) = EventField::of_event(field, self.is_log_record, self.has_message) {
+            self.has_message |= field.is_message;
+            self.is_found |= field.index > self.field.index && field.name == self.field.name;
+        }
+    }
+}
+
 const EVENT_NAME_FIELDS: [&str; 2] = ["otel.event.name", "event.name"];
 
 /// Sorts the fields of an event into a record.
@@ -91,8 +100,7 @@ pub(super) struct EventFields<'a, R> {
     options: &'a LogOptions,
     record: &'a mut R,
     names: FieldNames,
-    is_log: bool,
-    has_message: bool,
+    is_log_record: bool,
     /// Attributes.
     written: u32,
     dropped: u32,
@@ -112,8 +120,7 @@ impl<'a, R: Record> EventFields<'a, R> {
             options,
             record,
             names: FieldNames::new(event.metadata().fields()),
-            is_log: context.is_log_record,
-            has_message: false,
+            is_log_record: context.is_log_record,
             written: 0,
             dropped: 0,
         }
@@ -123,14 +130,14 @@ impl<'a, R: Record> EventFields<'a, R> {
     pub(super) fn finish(mut self, extra: &[u8]) {
         self.extra(extra);
         if let Some(name) = self.given_name() {
-            self.record.event_name(Value::Str(name));
+            self.record.event_name(name);
         }
         // The place of a recorded error is that of the caller, which its event has as fields.
         if let Some(file) = self.metadata.file().filter(|_| !self.has_field(CODE_FILE_PATH)) {
-            self.attribute(CODE_FILE_PATH, Value::Str(file));
+            self.attribute(CODE_FILE_PATH, FieldValue::Text(file));
         }
         if let Some(line) = self.metadata.line().filter(|_| !self.has_field(CODE_LINE_NUMBER)) {
-            self.attribute(CODE_LINE_NUMBER, Value::I64(i64::from(line)));
+            self.attribute(CODE_LINE_NUMBER, FieldValue::I64(i64::from(line)));
         }
         if self.dropped > 0 {
             self.record.dropped_attributes(self.dropped);
@@ -142,7 +149,7 @@ impl<'a, R: Record> EventFields<'a, R> {
         let metadata = self.event.metadata();
         let is_made_up = |rest: &str| metadata.file().is_some_and(|file| rest.starts_with(file));
         let name = metadata.name();
-        let is_given = !self.is_log && !name.strip_prefix("event ").is_some_and(is_made_up);
+        let is_given = !self.is_log_record && !name.strip_prefix("event ").is_some_and(is_made_up);
         (is_given && !EVENT_NAME_FIELDS.iter().any(|name| self.has_field(name))).then_some(name)
     }
 
@@ -150,84 +157,36 @@ impl<'a, R: Record> EventFields<'a, R> {
         self.names.may_contain(name) && self.event.metadata().fields().field(name).is_some()
     }
 
-    /// Calls `write` for a field, unless a later one has its name. Of several messages the first is that of the event.
-    fn last(&mut self, field: &Field, write: impl FnOnce(&mut Self, &'static str)) {
-        let name = field.name();
-        let is_message = name == MESSAGE;
-        if is_message && !std::mem::replace(&mut self.has_message, true) {
-            return write(self, MESSAGE);
-        }
-        if !self.names.may_repeat || !self.is_replaced(field) {
-            write(self, if is_message { LATER_MESSAGE } else { plain(name) });
+    /// Returns `true` if a later field of the event has the same name, and a value.
+    fn is_replaced(&self, field: EventField) -> bool {
+        self.names.may_repeat && !field.is_message && {
+            let is_log_record = self.is_log_record;
+            let mut search = Later { field, is_log_record, has_message: false, is_found: false };
+            self.event.record(&mut search);
+            search.is_found
         }
     }
 
-    #[inline(never)]
-    fn is_replaced(&self, field: &Field) -> bool {
-        let mut later = self.event.metadata().fields().iter().skip(field.index() + 1);
-        later.any(|later| later.name() == field.name())
-    }
-
-    /// Writes a field, or the replacement of a redacted value.
-    fn field(&mut self, name: &str, value: Value<'_>) {
-        let is_later_message = name == LATER_MESSAGE && self.options.is_redacted(MESSAGE);
-        let redacted = is_later_message || self.options.is_redacted(name);
-        self.place(name, if redacted { Value::Str(REDACTED) } else { value });
-    }
-
-    /// Writes a value to the part of the record that its name stands for.
-    fn place(&mut self, name: &str, value: Value<'_>) {
-        match name {
-            MESSAGE => self.guarded(value, R::body),
-            "otel.event.name" | "event.name" => self.guarded(value, R::event_name),
-            // These hold the origin of the record, which has fields of its own.
-            "log.target" | "log.module_path" | "log.file" | "log.line" if self.is_log => {}
-            _ => self.attribute(name, value),
+    /// Writes a field.
+    fn field(&mut self, name: &str, value: FieldValue<'_>) {
+        if EVENT_NAME_FIELDS.contains(&name) {
+            return self.record.event_name(&value.text());
         }
+        self.attribute(name, value);
     }
 
-    fn attribute(&mut self, key: &str, value: Value<'_>) {
+    fn attribute(&mut self, key: &str, value: FieldValue<'_>) {
         if key.is_empty() {
             self.dropped += 1;
         } else if self.has_room() {
-            self.guarded(value, |record, value| record.attribute(key, value));
+            self.record.attribute(key, value.in_otlp(&mut itoa::Buffer::new()));
         }
     }
 
-    /// Calls `write`, in which the value may be formatted by code of the user. If that panics, the rest of the record is
-    /// not touched.
-    fn guarded(&mut self, value: Value<'_>, write: impl Fn(&mut R, Value<'_>)) {
-        if !matches!(value, Value::Debug(_) | Value::Display(_)) {
-            return write(self.record, value);
-        }
-        self.record.begin();
-        let record = &mut *self.record;
-        if catch_unwind(AssertUnwindSafe(|| write(record, value))).is_err() {
-            self.record.undo();
-            write(self.record, Value::Str(PANICKED));
-        }
-    }
-
-    /// Writes an error value. That of the event's exception becomes `exception.*`, beside the fields of these names that the
-    /// event has itself.
-    fn error(&mut self, field: &Field, name: &str, error: &ErrorText) {
-        let exception = EventException::find(self.event, &|name| self.options.is_redacted(name));
-        let is_exception = exception.is_in(field);
-        if !is_exception || name == MESSAGE || exception.has_own(EXCEPTION_MESSAGE) {
-            self.field(name, Value::Str(&error.message));
-        }
-        if !is_exception {
-            return;
-        }
-        if let Some(name) = error.type_name().filter(|_| !exception.has_own(EXCEPTION_TYPE)) {
-            self.field(EXCEPTION_TYPE, Value::Str(name));
-        }
-        if !exception.has_own(EXCEPTION_MESSAGE) {
-            self.field(EXCEPTION_MESSAGE, Value::Str(&error.message));
-        }
-        if let Some(stacktrace) = error.stacktrace().filter(|_| !exception.has_own(EXCEPTION_STACKTRACE)) {
-            self.field(EXCEPTION_STACKTRACE, Value::Str(&stacktrace));
-        }
+    /// Writes a part of `exception.*`, which may be redacted.
+    fn exception_part(&mut self, key: &'static str, text: &str) {
+        let is_redacted = self.options.redaction.is_redacted(key);
+        self.attribute(key, FieldValue::Text(if is_redacted { REDACTED } else { text }));
     }
 
     /// Writes encoded attributes of the context, those that the event does not have. Of repeated ones the first counts.
@@ -242,8 +201,8 @@ impl<'a, R: Record> EventFields<'a, R> {
             if self.has_field(key) || is_repeated() {
                 continue;
             }
-            if self.options.is_redacted(key) {
-                self.attribute(key, Value::Str(REDACTED));
+            if self.options.redaction.is_redacted(key) {
+                self.attribute(key, FieldValue::Text(REDACTED));
             } else if self.has_room() {
                 self.record.encoded_attribute(attribute);
             }
@@ -259,12 +218,37 @@ impl<'a, R: Record> EventFields<'a, R> {
     }
 }
 
-impl<R: Record> Values for EventFields<'_, R> {
-    fn value(&mut self, field: &Field, value: Value<'_>) {
-        self.last(field, |fields, name| fields.field(name, value));
+impl<R: Record> FieldOutput for EventFields<'_, R> {
+    fn value(&mut self, field: EventField, value: FieldValue<'_>) {
+        if field.is_message {
+            self.record.body(&value.text());
+        } else if !self.is_replaced(field) {
+            self.field(field.name, value);
+        }
     }
 
-    fn error(&mut self, field: &Field, error: &(dyn Error + 'static)) {
-        self.last(field, |fields, name| fields.error(field, name, &describe(error)));
+    /// Writes an error value. That of the event's exception becomes `exception.*`, beside the fields of these names that the
+    /// event has itself.
+    fn error(&mut self, field: EventField, _error: &(dyn Error + 'static), text: &ErrorText) {
+        if self.is_replaced(field) {
+            return;
+        }
+        let exception = exception_of(self.event, &self.options.redaction);
+        let is_exception = exception.is_at(field.index);
+        if !is_exception || field.is_message || exception.has_own(EXCEPTION_MESSAGE) {
+            self.value(field, FieldValue::Text(&text.message));
+        }
+        if !is_exception {
+            return;
+        }
+        if let Some(name) = text.type_name().filter(|_| !exception.has_own(EXCEPTION_TYPE)) {
+            self.exception_part(EXCEPTION_TYPE, name);
+        }
+        if !exception.has_own(EXCEPTION_MESSAGE) {
+            self.exception_part(EXCEPTION_MESSAGE, &text.message);
+        }
+        if let Some(stacktrace) = text.stacktrace().filter(|_| !exception.has_own(EXCEPTION_STACKTRACE)) {
+            self.exception_part(EXCEPTION_STACKTRACE, &stacktrace);
+        }
     }
 }

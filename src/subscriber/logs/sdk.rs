@@ -13,9 +13,9 @@ use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger, SdkLoggerProvider};
 
 use super::fields::Record;
-use super::value::Value;
-use crate::bounded_text::{MAX_TEXT, to_text};
+use crate::bounded_text::{MAX_TEXT, beginning};
 use crate::export::encode;
+use crate::lines::event_field::FieldValue;
 use crate::trace_ids::TraceIds;
 
 /// The loggers of one provider.
@@ -75,19 +75,19 @@ impl SdkLogs {
 }
 
 impl Record for SdkLogRecord {
-    fn body(&mut self, value: Value<'_>) {
-        self.set_body(to_text(&value).into());
+    fn body(&mut self, text: &str) {
+        self.set_body(beginning(text, MAX_TEXT).to_owned().into());
     }
 
-    fn event_name(&mut self, value: Value<'_>) {
-        let name = to_text(&value);
-        match interned(&name) {
+    fn event_name(&mut self, name: &str) {
+        let name = beginning(name, MAX_TEXT);
+        match interned(name) {
             Some(name) => self.set_event_name(name),
-            None => self.add_attribute("event.name", name),
+            None => self.add_attribute("event.name", name.to_owned()),
         }
     }
 
-    fn attribute(&mut self, key: &str, value: Value<'_>) {
+    fn attribute(&mut self, key: &str, value: FieldValue<'_>) {
         self.add_attribute(key.to_owned(), any_value(value));
     }
 
@@ -101,14 +101,14 @@ impl Record for SdkLogRecord {
     fn dropped_attributes(&mut self, _count: u32) {}
 }
 
-/// Converts to the SDK's type. Integers beyond 64 bits and other types of Rust become text.
-fn any_value(value: Value<'_>) -> AnyValue {
+/// Converts to the SDK's type. Other types of Rust become text.
+fn any_value(value: FieldValue<'_>) -> AnyValue {
     match value {
-        Value::Bool(value) => AnyValue::Boolean(value),
-        Value::I64(value) => AnyValue::Int(value),
-        Value::F64(value) => AnyValue::Double(value),
-        Value::Bytes(value) => AnyValue::Bytes(Box::new(value[..value.len().min(MAX_TEXT)].to_vec())),
-        text => AnyValue::String(to_text(&text).into()),
+        FieldValue::Bool(value) => AnyValue::Boolean(value),
+        FieldValue::I64(value) => AnyValue::Int(value),
+        FieldValue::F64(value) => AnyValue::Double(value),
+        FieldValue::Bytes(value) => AnyValue::Bytes(Box::new(value[..value.len().min(MAX_TEXT)].to_vec())),
+        other => AnyValue::String(beginning(&other.text(), MAX_TEXT).to_owned().into()),
     }
 }
 

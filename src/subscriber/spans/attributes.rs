@@ -10,14 +10,14 @@
 //!
 //! Replacing encodes the new value first and removes the old one then, so that the last position is the last value's.
 
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use opentelemetry::KeyValue;
 
 use super::fields::attributes;
 use crate::export::encode::{self, SpanFields};
-use crate::lines::kept_fields::{HexBytes, KeptFields, KeptValue};
+use crate::lines::event_field::FieldValue;
+use crate::lines::kept_fields::KeptFields;
 use crate::settings::AttributeLimits;
 use crate::subscriber::thread_state::with_thread;
 
@@ -53,7 +53,7 @@ impl AttributeBuffer {
     /// Adds the fields of a span, which has no other attributes yet.
     pub(super) fn fill(&mut self, fields: &KeptFields, limits: AttributeLimits) {
         for (key, value) in attributes(fields) {
-            self.add(key, limits, |out, limit| encode_kept(out, key, value, limit));
+            self.add(key, limits, |out, limit| encode_field(out, key, value, limit));
         }
     }
 
@@ -98,23 +98,13 @@ impl AttributeBuffer {
 }
 
 /// Encodes a value in the type that OTLP has for it. Bytes become hexadecimal text.
-fn encode_kept(out: &mut Vec<u8>, key: &str, value: KeptValue<'_>, limit: Option<usize>) {
+fn encode_field(out: &mut Vec<u8>, key: &str, value: FieldValue<'_>, limit: Option<usize>) {
     const FIELD: u8 = SpanFields::ATTRIBUTE;
-    match value {
-        KeptValue::Bool(value) => encode::attribute_bool(out, FIELD, key, value),
-        KeptValue::I64(value) => encode::attribute_i64(out, FIELD, key, value),
-        KeptValue::F64(value) => encode::attribute_f64(out, FIELD, key, value),
-        KeptValue::Text(text) | KeptValue::Error { display: text, .. } => {
-            encode::attribute_str(out, FIELD, key, text, limit);
-        }
-        KeptValue::U64(value) => match i64::try_from(value) {
-            Ok(value) => encode::attribute_i64(out, FIELD, key, value),
-            // OTLP has no type for it.
-            Err(_) => encode::attribute_str(out, FIELD, key, &value.to_string(), limit),
-        },
-        KeptValue::Bytes(value) => {
-            encode::attribute_text(out, FIELD, key, limit, |text| _ = write!(text, "{}", HexBytes(value)));
-        }
+    match value.in_otlp(&mut itoa::Buffer::new()) {
+        FieldValue::Bool(value) => encode::attribute_bool(out, FIELD, key, value),
+        FieldValue::I64(value) => encode::attribute_i64(out, FIELD, key, value),
+        FieldValue::F64(value) => encode::attribute_f64(out, FIELD, key, value),
+        other => encode::attribute_str(out, FIELD, key, &other.text(), limit),
     }
 }
 

@@ -18,8 +18,9 @@ use opentelemetry::{Context, KeyValue};
 use tracing_core::Metadata;
 
 use super::status::SpanStatus;
-use crate::bounded_text::to_text;
-use crate::lines::kept_fields::{HexBytes, KeptFields, KeptValue};
+use crate::bounded_text::{MAX_TEXT, beginning};
+use crate::lines::event_field::FieldValue;
+use crate::lines::kept_fields::KeptFields;
 use crate::semconv::{CODE_FILE_PATH, CODE_LINE_NUMBER, CODE_MODULE_NAME, ERROR_TYPE};
 
 /// What the fields of a span say about it, beside its attributes.
@@ -65,24 +66,18 @@ impl SpanMeaning {
 }
 
 /// The fields that are attributes.
-pub(super) fn attributes(fields: &KeptFields) -> impl Iterator<Item = (&'static str, KeptValue<'_>)> {
+pub(super) fn attributes(fields: &KeptFields) -> impl Iterator<Item = (&'static str, FieldValue<'_>)> {
     let has_special = fields.has_special();
     fields.iter().filter(move |(key, value)| !has_special || Special::parse(key, *value).is_none())
 }
 
 /// An attribute of the API.
-pub(super) fn key_value(key: &'static str, value: KeptValue<'_>) -> KeyValue {
-    match value {
-        KeptValue::Bool(value) => KeyValue::new(key, value),
-        KeptValue::I64(value) => KeyValue::new(key, value),
-        KeptValue::F64(value) => KeyValue::new(key, value),
-        KeptValue::U64(value) => match i64::try_from(value) {
-            Ok(value) => KeyValue::new(key, value),
-            // OTLP has no type for it.
-            Err(_) => KeyValue::new(key, value.to_string()),
-        },
-        KeptValue::Text(text) | KeptValue::Error { display: text, .. } => KeyValue::new(key, text.to_owned()),
-        KeptValue::Bytes(value) => KeyValue::new(key, to_text(&HexBytes(value))),
+pub(super) fn key_value(key: &'static str, value: FieldValue<'_>) -> KeyValue {
+    match value.in_otlp(&mut itoa::Buffer::new()) {
+        FieldValue::Bool(value) => KeyValue::new(key, value),
+        FieldValue::I64(value) => KeyValue::new(key, value),
+        FieldValue::F64(value) => KeyValue::new(key, value),
+        other => KeyValue::new(key, beginning(&other.text(), MAX_TEXT).to_owned()),
     }
 }
 
@@ -123,14 +118,11 @@ enum Special<'a> {
 
 impl<'a> Special<'a> {
     /// `None` for other fields, and if the value is unknown.
-    fn parse(key: &str, value: KeptValue<'a>) -> Option<Self> {
+    fn parse(key: &str, value: FieldValue<'a>) -> Option<Self> {
         if !key.starts_with(SPECIAL_PREFIX) || !is_special(key) {
             return None;
         }
-        let text = match value {
-            KeptValue::Text(text) | KeptValue::Error { display: text, .. } => Cow::Borrowed(text),
-            other => Cow::Owned(key_value("", other).value.to_string()),
-        };
+        let text = value.text();
         match key {
             NAME => Some(Self::Name(text)),
             KIND => parse_kind(&text).map(Self::Kind),

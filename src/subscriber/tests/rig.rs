@@ -15,7 +15,7 @@ use super::super::filter::{Filter, FilterHandle};
 use super::super::lines::LineFormat;
 use super::super::{LayerParts, Lines, Marks, SpanBridge, SpanSource};
 use crate::lines::event_context::EventContext;
-use crate::lines::shared_visit::SharedVisit;
+use crate::lines::field_visit::SharedVisit;
 use crate::lines::span::{SpanChain, scope};
 use crate::provider::SharedSampler;
 use crate::settings::ExceptionSignal;
@@ -222,7 +222,7 @@ impl LineFormat for SpanNameLines {
         moment: &EventContext<'_>,
         others: &mut SharedVisit<'_>,
     ) {
-        others.visit(None, &|visitor| event.record(visitor));
+        others.visit_without_line(event, moment.is_log_record);
         let spans = span.into_iter().flat_map(scope).filter(|span| span.is_in_lines);
         let names: String = spans.map(|span| format!(" in {}", span.name)).collect();
         let text = message(event) + &names;

@@ -17,6 +17,7 @@ use tracing_subscriber::registry::Registry;
 
 use super::super::*;
 use crate::export::{Consumer, LogQueue, Workers};
+use crate::lines::field_visit::SharedVisit;
 use crate::settings::QueueSettings;
 
 /// Hands events to the logs as `TelemetryLayer` does.
@@ -29,17 +30,17 @@ pub(super) struct ToLogs {
 impl<S: tracing::Subscriber> Layer<S> for ToLogs {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let time = SystemTime::UNIX_EPOCH + Duration::from_nanos(NANOS);
-        let mut visit = |visitor: Option<&mut dyn Visit>| {
-            if let Some(visitor) = visitor {
-                event.record(visitor);
-            }
-        };
         let normalized = event.normalized_metadata();
         let moment = EventContext {
             time,
             ids: self.ids,
             metadata: normalized.as_ref().unwrap_or_else(|| event.metadata()),
             is_log_record: normalized.is_some(),
+        };
+        let mut visit = |record: Option<&mut dyn FieldOutput>| {
+            let outputs = [record.map(|record| record as _), None, None];
+            SharedVisit::new(outputs, &self.logs.options.redaction)
+                .visit_without_line(event, moment.is_log_record);
         };
         self.logs.on_event(event, &moment, &self.extra, &mut visit);
     }
@@ -156,7 +157,7 @@ pub(super) fn options() -> LogOptions {
         limits,
         minimum: SharedLevel::new(LevelFilter::TRACE),
         sampled_traces_only: false,
-        is_redacted: None,
+        redaction: Redaction::default(),
     }
 }
 
