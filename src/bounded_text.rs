@@ -10,7 +10,8 @@
 //! character is never cut in half.
 
 use std::fmt::{self, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::catch_panic::catch_panic;
 
 /// The longest text that is kept or exported, in bytes: a message, a value, a name.
 ///
@@ -63,7 +64,7 @@ pub(crate) fn append_caught(
     let start = out.len();
     let mut text = BoundedText::new(out, max);
     // Text that an implementation has written before an error is kept.
-    let is_written = catch_unwind(AssertUnwindSafe(|| _ = write(&mut text))).is_ok();
+    let is_written = catch_panic(|| _ = write(&mut text)).is_some();
     if !is_written {
         out.truncate(start);
         out.push_str(PANICKED);

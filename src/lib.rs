@@ -104,6 +104,7 @@ mod start_time;
 mod subscriber;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod thread_flag;
 mod trace_ids;
 
 pub use builder::{Builder, LogOutput, Logs, Metrics, Traces, init};

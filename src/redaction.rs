@@ -5,11 +5,11 @@
 //! [`printable`], which guesses.
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::catch_panic::catch_panic;
+use crate::thread_flag::ThreadFlag;
 
 /// Which fields are written as `"[redacted]"`, in lines and in OTLP records alike.
 ///
@@ -55,7 +55,7 @@ impl Redaction {
 
     /// Returns `true` while a rule is running on this thread, when everything is redacted.
     pub(crate) fn is_running(&self) -> bool {
-        matches!(self.0, Some(Rule::Matching(_))) && ASKED.get()
+        matches!(self.0, Some(Rule::Matching(_))) && ThreadFlag::RedactionRule.is_set()
     }
 
     /// Returns `true` if the value of the field of this name must not be written.
@@ -64,11 +64,11 @@ impl Redaction {
             None => false,
             Some(Rule::Keys(keys)) => keys.iter().any(|redacted| redacted.eq_ignore_ascii_case(key)),
             // Applied to its own events, it would log again, without end.
-            Some(Rule::Matching(_)) if ASKED.get() => true,
+            Some(Rule::Matching(_)) if ThreadFlag::RedactionRule.is_set() => true,
             Some(Rule::Matching(rule)) => {
-                ASKED.set(true);
+                ThreadFlag::RedactionRule.replace(true);
                 let answer = catch_panic(|| rule(key));
-                ASKED.set(false);
+                ThreadFlag::RedactionRule.replace(false);
                 answer.unwrap_or(true)
             }
         }
@@ -83,11 +83,6 @@ impl fmt::Debug for Redaction {
             Some(Rule::Matching(_)) => f.write_str("Redaction::matching"),
         }
     }
-}
-
-thread_local! {
-    /// Whether a rule is running on this thread.
-    static ASKED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The replacement of the value.

@@ -108,7 +108,9 @@ fn messages() -> Vec<(String, String)> {
             let body = code
                 .split_once(function)
                 .map_or("", |(_, rest)| rest.split("\n    }\n").next().unwrap_or(rest));
-            messages.extend(literals(body).into_iter().filter(is_sentence).map(|text| (name.clone(), text)));
+            messages.extend(
+                literals(body).into_iter().filter(|text| is_sentence(text)).map(|text| (name.clone(), text)),
+            );
         }
         for (at, arguments) in calls(&code).into_iter().filter(|(_, arguments)| !arguments.is_empty()) {
             let of_call = message_of(&code, at, arguments);
@@ -130,8 +132,9 @@ fn message_of(code: &str, at: usize, arguments: &str) -> Vec<String> {
     for name in names.filter(|name| !name.is_empty()) {
         let local = code[..at].rfind(&format!("let {name} =")).map(|start| &code[start..]);
         let constant = code.find(&format!("const {name}: ")).map(|start| &code[start..]);
-        let definition = local.or(constant).map(|definition| statement(definition));
-        let found: Vec<_> = definition.into_iter().flat_map(literals).filter(is_sentence).collect();
+        let definition = local.or(constant).map(statement);
+        let found: Vec<_> =
+            definition.into_iter().flat_map(literals).filter(|text| is_sentence(text)).collect();
         if !found.is_empty() {
             return found;
         }
@@ -140,7 +143,7 @@ fn message_of(code: &str, at: usize, arguments: &str) -> Vec<String> {
 }
 
 /// Whether a text can be a message. One of a few fixed characters consists of other messages.
-fn is_sentence(text: &String) -> bool {
+fn is_sentence(text: &str) -> bool {
     text.contains(' ') && fixed(text).iter().map(String::len).sum::<usize>() >= ENOUGH
 }
 

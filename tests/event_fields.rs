@@ -1,6 +1,6 @@
 //! What an event's fields mean: the same in its line, as JSON and as text, in its record and on its span.
 
-#![expect(clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 use std::collections::BTreeMap;
 use std::error::Error;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 /// The modules at the top of `src`, from the one that depends on the most to those that depend on nothing.
-const ORDER: [&str; 21] = [
+const ORDER: [&str; 22] = [
     "testing",
     "builder",
     "lifecycle",
@@ -27,6 +27,7 @@ const ORDER: [&str; 21] = [
     "exception",
     "bounded_text",
     "catch_panic",
+    "thread_flag",
     "clock",
     "start_time",
     "semconv",

@@ -3,7 +3,6 @@
 //! Both protocols record the server's address and the peer's. Texts are shared (`Arc<str>`): a server has few names and
 //! a connection one peer, so that a call costs a comparison and no allocation.
 
-use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use http::Request;
 use http::uri::Authority;
 use opentelemetry::KeyValue;
 
+use super::thread_cache;
 use crate::semconv;
 
 /// The address of a server: `server.address` and `server.port`.
@@ -88,17 +88,13 @@ pub(super) fn set_peer(peer: SocketAddr, set: &mut dyn FnMut(KeyValue)) {
 
 /// The text of an IP address. Consecutive calls often come from one peer: a proxy, or one connection.
 pub(super) fn ip_text(address: IpAddr) -> Arc<str> {
-    thread_local! {
-        static LAST: RefCell<Option<(IpAddr, Arc<str>)>> = const { RefCell::new(None) };
-    }
     let text = || Arc::<str>::from(address.to_string());
-    let cached = LAST.try_with(|last| {
-        let mut last = last.borrow_mut();
+    let cached = thread_cache::with(|cache| {
+        let mut last = cache.peer.borrow_mut();
         match &*last {
             Some((known, text)) if *known == address => Arc::clone(text),
             _ => Arc::clone(&last.insert((address, text())).1),
         }
     });
-    // The cache of a thread that ends may be gone.
-    cached.unwrap_or_else(|_| text())
+    cached.unwrap_or_else(text)
 }

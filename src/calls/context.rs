@@ -4,7 +4,7 @@
 //! to bytes directly, which saves the texts and the maps between; with propagators of the user, or without installed
 //! telemetry, the global one is called with [`Incoming`] and [`Outgoing`] as its carriers. Tests compare both.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 
 use bytes::{Bytes, BytesMut};
 use http::header::ValueIter;
@@ -14,6 +14,7 @@ use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
 use opentelemetry::trace::{Link, SpanContext, TraceContextExt as _};
 use opentelemetry::{Context, global};
 
+use super::thread_cache;
 use crate::propagation::{self, Baggage, RemoteSpan};
 use crate::provider::installed::Installed;
 
@@ -165,19 +166,15 @@ fn inject_span(context: &Context, headers: &mut HeaderMap) {
 ///
 /// The slice keeps the buffer alive until its request is sent. Then the buffer is written again from its beginning.
 fn shared(bytes: &[u8]) -> Bytes {
-    thread_local! {
-        static BUFFER: RefCell<BytesMut> = RefCell::default();
-    }
-    let shared = BUFFER.try_with(|buffer| {
-        let mut buffer = buffer.borrow_mut();
+    let shared = thread_cache::with(|cache| {
+        let mut buffer = cache.headers.borrow_mut();
         if buffer.capacity() < bytes.len() && !buffer.try_reclaim(bytes.len()) {
             *buffer = BytesMut::with_capacity(SHARED_BUFFER);
         }
         buffer.extend_from_slice(bytes);
         buffer.split().freeze()
     });
-    // The buffer of a thread that ends may be gone.
-    shared.unwrap_or_else(|_| Bytes::copy_from_slice(bytes))
+    shared.unwrap_or_else(|| Bytes::copy_from_slice(bytes))
 }
 
 /// Small, because one header that is kept alive keeps the whole buffer alive.

@@ -31,6 +31,7 @@ mod lazy;
 mod ready;
 mod service;
 mod span;
+mod thread_cache;
 
 #[cfg(feature = "grpc")]
 pub mod grpc;

@@ -8,7 +8,7 @@
 //! | `error.type` | a name of low cardinality: gRPC code, I/O kind, type or variant |
 //!
 //! An error is user code. Its `Display`, `Debug` and `source` may panic, never end, or name the error itself as its
-//! source: each is called under `catch_unwind`, texts are bounded, and chains end after 32 causes.
+//! source: each is called under [`catch_panic`], texts are bounded, and chains end after 32 causes.
 //!
 //! Rust has no name of a type behind `dyn Error`; `type_name_of_val` returns that of the trait object. `Debug` is the
 //! only source, and for types that write a sentence there is none.
@@ -23,7 +23,6 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::{self, Write};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 mod event;
 mod text;
@@ -33,6 +32,7 @@ pub(crate) use self::event::{ERROR_FIELD, EventException};
 pub(crate) use self::text::{ErrorText, describe, once_per_event, with_text};
 use self::transport::{connect_kind, transport_kind};
 use crate::bounded_text::append_caught;
+use crate::catch_panic::catch_panic;
 use crate::semconv::OTHER;
 
 /// The name of an error's type, as far as it can be known.
@@ -132,7 +132,7 @@ pub(crate) fn causes<'a>(
 
 /// Returns what the error says is its source; `None` if its implementation panics.
 fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    catch_unwind(AssertUnwindSafe(|| error.source())).ok().flatten()
+    catch_panic(|| error.source()).flatten()
 }
 
 /// A name of low cardinality for the kind of an error: of a gRPC status its code, of [`io::Error`] its kind, of others

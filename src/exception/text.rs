@@ -7,7 +7,7 @@
 //! Texts are bounded: `Debug` at 64 KiB, message and causes together at 1 MiB.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::rc::Rc;
@@ -106,7 +106,7 @@ pub(crate) fn describe(error: &(dyn Error + 'static)) -> Rc<ErrorText> {
     #[expect(ambiguous_wide_pointer_comparisons, reason = "a false negative costs one more formatting")]
     let known =
         |texts: &Texts| texts.iter().find(|(known, _)| *known == key).map(|(_, text)| Rc::clone(text));
-    let known = TEXTS.try_with(|texts| texts.current.borrow().as_ref().and_then(known)).ok().flatten();
+    let known = TEXTS.try_with(|texts| known(&texts.current.borrow())).ok().flatten();
     known.unwrap_or_else(|| {
         let mut text = unused_text();
         if let Some(text) = Rc::get_mut(&mut text) {
@@ -114,8 +114,8 @@ pub(crate) fn describe(error: &(dyn Error + 'static)) -> Rc<ErrorText> {
         }
         keep_for_reuse(&text);
         let _ = TEXTS.try_with(|texts| {
-            if let Some(texts) = &mut *texts.current.borrow_mut() {
-                texts.push((key, Rc::clone(&text)));
+            if texts.depth.get() > 0 {
+                texts.current.borrow_mut().push((key, Rc::clone(&text)));
             }
         });
         text
@@ -124,37 +124,38 @@ pub(crate) fn describe(error: &(dyn Error + 'static)) -> Rc<ErrorText> {
 
 /// Runs `f`, in which each error value is formatted once. The values must live as long as `f` runs.
 pub(crate) fn once_per_event<T>(f: impl FnOnce() -> T) -> T {
-    let outer = TEXTS.try_with(|texts| texts.current.replace(Some(texts.prepared.take()))).ok();
-    let _restore = Restore(outer);
+    let _inside = Inside::enter();
     f()
-}
-
-/// Puts the texts of the event around another one back, after a panic as well: they refer to values that live as long as
-/// their event is written.
-struct Restore(Option<Option<Texts>>);
-
-impl Drop for Restore {
-    fn drop(&mut self) {
-        if let Some(outer) = self.0.take() {
-            let _ = TEXTS.try_with(|texts| texts.current.replace(outer));
-        }
-    }
 }
 
 /// Runs `emit`, which emits an event about `error`, with the error's text. The event uses the same text.
 pub(crate) fn with_text(error: &(dyn Error + 'static), emit: impl FnOnce(&ErrorText)) {
-    let text = describe(error);
-    let _ = TEXTS.try_with(|texts| texts.prepared.replace(vec![(error, Rc::clone(&text))]));
-    let _forget = Forget;
-    emit(&text);
+    once_per_event(|| emit(&describe(error)));
 }
 
-/// Removes a prepared text that no event has taken, after a panic as well.
-struct Forget;
+/// Held while an event is written. Events inside of it, such as what an error logs when it is formatted, share its texts.
+struct Inside {
+    /// The texts before it; `None` for a thread that ends.
+    begun: Option<usize>,
+}
 
-impl Drop for Forget {
+impl Inside {
+    fn enter() -> Self {
+        let enter = |texts: &ThreadTexts| {
+            texts.depth.set(texts.depth.get() + 1);
+            texts.current.borrow().len()
+        };
+        Self { begun: TEXTS.try_with(enter).ok() }
+    }
+}
+
+impl Drop for Inside {
     fn drop(&mut self) {
-        let _ = TEXTS.try_with(|texts| texts.prepared.take());
+        let Some(begun) = self.begun else { return };
+        let _ = TEXTS.try_with(|texts| {
+            texts.depth.set(texts.depth.get() - 1);
+            texts.current.borrow_mut().truncate(begun);
+        });
     }
 }
 
@@ -207,10 +208,10 @@ type Texts = Vec<(*const (dyn Error + 'static), Rc<ErrorText>)>;
 
 /// The texts of a thread.
 struct ThreadTexts {
-    /// Of the event that is being written; `None` outside of [`once_per_event`].
-    current: RefCell<Option<Texts>>,
-    /// For the next event; see [`with_text`].
-    prepared: RefCell<Texts>,
+    /// Of the events that are being written.
+    current: RefCell<Texts>,
+    /// How many events are being written, one inside of the other.
+    depth: Cell<u32>,
     /// Texts whose memory can be used again. Those that are in use are referred to elsewhere as well.
     unused: RefCell<Vec<Rc<ErrorText>>>,
 }
@@ -218,8 +219,8 @@ struct ThreadTexts {
 thread_local! {
     static TEXTS: ThreadTexts = const {
         ThreadTexts {
-            current: RefCell::new(None),
-            prepared: RefCell::new(Vec::new()),
+            current: RefCell::new(Vec::new()),
+            depth: Cell::new(0),
             unused: RefCell::new(Vec::new()),
         }
     };

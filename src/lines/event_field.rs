@@ -39,38 +39,30 @@ pub(crate) struct EventField {
 
 impl EventField {
     /// Classifies a field of a span, where no name is special.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of_span(field: &Field) -> Self {
         Self { name: plain(field.name()), index: field.index(), is_message: false, is_redacted: false }
     }
 
     /// Classifies a field of an event; `None` if the metadata of the event has it already. `is_log_record` is `true` for
     /// events that were records of the `log` crate, `has_message` if the text of the event was visited.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of_event(field: &Field, is_log_record: bool, has_message: bool) -> Option<Self> {
-        let of_span = Self::of_span(field);
-        if is_log_record && LOG_METADATA.contains(&of_span.name) {
+        let mut classified = Self::of_span(field);
+        if classified.name == MESSAGE {
+            classified.is_message = !has_message;
+            if has_message {
+                classified.name = LATER_MESSAGE;
+            }
+        } else if is_log_record && LOG_METADATA.contains(&classified.name) {
             return None;
         }
-        Some(match of_span.name {
-            MESSAGE if has_message => Self { name: LATER_MESSAGE, ..of_span },
-            MESSAGE => Self { is_message: true, ..of_span },
-            _ => of_span,
-        })
-    }
-
-    /// Returns the field and its value as an output with this redaction shows them.
-    #[inline]
-    pub(crate) fn shown<'v>(self, value: FieldValue<'v>, redaction: &Redaction) -> (Self, FieldValue<'v>) {
-        match self.is_hidden_by(redaction) {
-            true => (Self { is_redacted: true, ..self }, FieldValue::Text(REDACTED)),
-            false => (self, value),
-        }
+        Some(classified)
     }
 
     /// Returns `true` if the value must not be shown.
     #[inline]
-    pub(crate) fn is_hidden_by(self, redaction: &Redaction) -> bool {
+    pub(crate) fn is_hidden_by(&self, redaction: &Redaction) -> bool {
         redaction.is_some()
             && (redaction.is_redacted(self.name)
                 || self.name == LATER_MESSAGE && redaction.is_redacted(MESSAGE))
@@ -152,12 +144,18 @@ fn hexadecimal(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
 /// An output that is shown the fields of an event or of a span, one after the other.
 pub(crate) trait FieldOutput {
     /// Takes a field.
-    fn value(&mut self, field: EventField, value: FieldValue<'_>);
+    fn value(&mut self, field: &EventField, value: &FieldValue<'_>);
 
     /// Takes a field that is an error value, and not redacted.
-    fn error(&mut self, field: EventField, _error: &(dyn Error + 'static), text: &ErrorText) {
+    fn error(&mut self, field: &EventField, _error: &(dyn Error + 'static), text: &ErrorText) {
         let display = text.display.as_deref().unwrap_or(&text.message);
-        self.value(field, FieldValue::Error { display, message: &text.message });
+        self.value(field, &FieldValue::Error { display, message: &text.message });
+    }
+
+    /// Takes a field whose value must not be shown.
+    #[cold]
+    fn hidden(&mut self, field: &EventField) {
+        self.value(&EventField { is_redacted: true, ..*field }, &FieldValue::Text(REDACTED));
     }
 }
 

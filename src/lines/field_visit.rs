@@ -5,7 +5,6 @@
 //! classified once ([`EventField`]), and its text is formatted once: the line gets it first, then the record, the mark of
 //! an error and a span event.
 
-use std::cell::Cell;
 use std::error::Error;
 use std::fmt::{self, Write as _};
 
@@ -14,6 +13,7 @@ use tracing_core::field::{Field, Visit};
 
 use super::event_field::{EventField, FieldOutput, FieldValue};
 use super::kept_fields::KeptFields;
+use super::thread_buffers::ThreadBuffers;
 use crate::bounded_text::{MAX_LINE_TEXT, append_caught};
 use crate::exception::describe;
 use crate::redaction::Redaction;
@@ -48,9 +48,10 @@ impl<'a> SharedVisit<'a> {
         event: &Event<'_>,
         is_log_record: bool,
     ) {
-        let line = Some((line, redaction));
+        let first = Some((line, redaction));
+        let others = self.outputs.iter().any(Option::is_some).then_some(self);
         let kind = Kind::Event { is_log_record, has_message: false };
-        event.record(&mut FieldVisitor { first: line, others: Some(self), kind });
+        event.record(&mut FieldVisitor { first, others, kind });
     }
 
     /// Shows the fields of an event that has no line.
@@ -81,7 +82,7 @@ enum Kind {
 
 impl<F: FieldOutput> FieldVisitor<'_, '_, F> {
     /// Classifies a field, which must be shown if it is returned.
-    #[inline]
+    #[inline(always)]
     fn classify(&mut self, field: &Field) -> Option<EventField> {
         let Kind::Event { is_log_record, has_message } = &mut self.kind else {
             return Some(EventField::of_span(field));
@@ -95,28 +96,34 @@ impl<F: FieldOutput> FieldVisitor<'_, '_, F> {
     #[inline]
     fn value(&mut self, field: &Field, value: FieldValue<'_>) {
         if let Some(field) = self.classify(field) {
-            self.show(field, value);
+            self.show(&field, &value);
         }
     }
 
     #[inline]
-    fn show(&mut self, field: EventField, value: FieldValue<'_>) {
+    fn show(&mut self, field: &EventField, value: &FieldValue<'_>) {
         if let Some((first, redaction)) = &mut self.first {
-            let (field, value) = field.shown(value, redaction);
-            first.value(field, value);
+            match field.is_hidden_by(redaction) {
+                true => first.hidden(field),
+                false => first.value(field, value),
+            }
         }
         if let Some(SharedVisit { outputs, redaction }) = &mut self.others {
-            let (field, value) = field.shown(value, redaction);
-            outputs.iter_mut().flatten().for_each(|output| output.value(field, value));
+            let is_hidden = field.is_hidden_by(redaction);
+            for output in outputs {
+                match output {
+                    Some(output) if is_hidden => output.hidden(field),
+                    Some(output) => output.value(field, value),
+                    None => {}
+                }
+            }
         }
     }
 
     /// Returns `true` if every output hides the value.
-    fn is_hidden(&self, field: EventField) -> bool {
-        let is_hidden_by = |redaction: &Redaction| field.is_hidden_by(redaction);
-        let others = self.others.as_ref().filter(|others| others.outputs.iter().any(Option::is_some));
-        self.first.as_ref().is_none_or(|(_, redaction)| is_hidden_by(redaction))
-            && others.is_none_or(|others| is_hidden_by(others.redaction))
+    fn is_hidden(&self, field: &EventField) -> bool {
+        self.first.as_ref().is_none_or(|(_, redaction)| field.is_hidden_by(redaction))
+            && self.others.as_ref().is_none_or(|others| field.is_hidden_by(others.redaction))
     }
 }
 
@@ -156,15 +163,13 @@ impl<F: FieldOutput> Visit for FieldVisitor<'_, '_, F> {
     /// The text of an error is kept for all visits of an event by [`once_per_event`](crate::exception::once_per_event).
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         let Some(field) = self.classify(field) else { return };
-        if self.is_hidden(field) {
-            return self.show(field, FieldValue::Text(""));
+        if self.is_hidden(&field) {
+            return self.show(&field, &FieldValue::Text(""));
         }
         let text = describe(value);
-        let show = |output: &mut dyn FieldOutput, redaction: &Redaction| match field
-            .shown(FieldValue::Text(""), redaction)
-        {
-            (field, value) if field.is_redacted => output.value(field, value),
-            (field, _) => output.error(field, value, &text),
+        let show = |output: &mut dyn FieldOutput, redaction: &Redaction| match field.is_hidden_by(redaction) {
+            true => output.hidden(&field),
+            false => output.error(&field, value, &text),
         };
         if let Some((first, redaction)) = &mut self.first {
             show(*first, redaction);
@@ -176,22 +181,17 @@ impl<F: FieldOutput> Visit for FieldVisitor<'_, '_, F> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let Some(field) = self.classify(field) else { return };
-        if self.is_hidden(field) {
-            return self.show(field, FieldValue::Text(""));
+        if self.is_hidden(&field) {
+            return self.show(&field, &FieldValue::Text(""));
         }
-        let mut text = TEXT.try_with(Cell::take).unwrap_or_default();
+        let mut text = ThreadBuffers::take(|buffers| &buffers.text);
         text.clear();
         append_caught(&mut text, MAX_LINE_TEXT, |text| write!(text, "{value:?}"));
-        self.show(field, FieldValue::Text(&text));
+        self.show(&field, &FieldValue::Text(&text));
         if text.capacity() <= MAX_KEPT {
-            let _ = TEXT.try_with(|kept| kept.set(text));
+            ThreadBuffers::put(|buffers| &buffers.text, text);
         }
     }
-}
-
-thread_local! {
-    /// Memory for the text of one value. While it is used, a value that logs finds none and takes new memory.
-    static TEXT: Cell<String> = const { Cell::new(String::new()) };
 }
 
 /// One huge value must not hold its memory for as long as the thread lives.
@@ -201,6 +201,8 @@ const MAX_OTHERS: usize = 3;
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
@@ -209,7 +211,7 @@ mod tests {
     struct Texts(Vec<String>);
 
     impl FieldOutput for Texts {
-        fn value(&mut self, field: EventField, value: FieldValue<'_>) {
+        fn value(&mut self, field: &EventField, value: &FieldValue<'_>) {
             self.0.push(format!("{}={value}", field.name));
         }
     }
@@ -268,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_redacted_everywhere_is_not_formatted() {
+    fn value_redacted_everywhere_is_not_formatted() {
         let (texts, formatted) = visited(0);
         assert_eq!(formatted, 0);
         assert_eq!(texts[0].0, ["counted=[redacted]", "hostile=[panicked]", "after=7"]);

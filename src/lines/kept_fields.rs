@@ -9,13 +9,13 @@
 //! text:   "first" "gone" "other"
 //! ```
 
-use std::cell::Cell;
 use std::ops::Range;
 
 use tracing_core::field::Visit;
 
 use super::event_field::{EventField, FieldOutput, FieldValue};
 use super::field_visit::visitor_of_span;
+use super::thread_buffers::ThreadBuffers;
 use crate::bounded_text::{MAX_TEXT, beginning, room_beside};
 use crate::semconv::ERROR_TYPE;
 
@@ -61,11 +61,11 @@ impl KeptFields {
     /// Runs `work` with empty fields in memory of this thread. While it runs that memory is away: a value that logs while
     /// it is being formatted gets other memory.
     pub(crate) fn with_buffer<T>(work: impl FnOnce(&mut Self) -> T) -> T {
-        let mut fields = BUFFER.try_with(Cell::take).ok().flatten().unwrap_or_default();
+        let mut fields = ThreadBuffers::take(|buffers| &buffers.fields).unwrap_or_default();
         let outcome = work(&mut fields);
         if fields.capacity() <= MAX_KEPT_BYTES {
             fields.clear();
-            let _ = BUFFER.try_with(|buffer| buffer.set(Some(fields)));
+            ThreadBuffers::put(|buffers| &buffers.fields, Some(fields));
         }
         outcome
     }
@@ -183,10 +183,6 @@ impl KeptFields {
     }
 }
 
-thread_local! {
-    static BUFFER: Cell<Option<Box<KeptFields>>> = const { Cell::new(None) };
-}
-
 /// One huge value must not hold its memory for as long as the thread lives.
 const MAX_KEPT_BYTES: usize = 16 << 10;
 
@@ -196,11 +192,11 @@ fn is_special(name: &str) -> bool {
 }
 
 impl FieldOutput for KeptFields {
-    fn value(&mut self, field: EventField, value: FieldValue<'_>) {
+    fn value(&mut self, field: &EventField, value: &FieldValue<'_>) {
         let name = field.name;
         // The names of a callsite differ, unless a macro repeats one.
         self.remove(name);
-        let value = match value {
+        let value = match *value {
             FieldValue::Bool(value) => Kept::Bool(value),
             FieldValue::I64(value) => Kept::I64(value),
             FieldValue::U64(value) => Kept::U64(value),

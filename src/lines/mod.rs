@@ -8,6 +8,8 @@
 //! | `context_fields` | fields of the OpenTelemetry context, for lines and records |
 //! | `event_field` | what the fields of events and spans mean, the same for all outputs |
 //! | `field_visit` | one visit of fields for all outputs |
+//! | `thread_buffers` | memory of a thread, which each event uses again |
+//! | `static_cache` | what callsites and names have in common in each of their events |
 //! | `kept_fields`, `span`, `span_table` | the fields of open spans, kept once for all outputs |
 //!
 //! A format is chosen once, when telemetry is started, and is used without a virtual call for each value: an event is
@@ -22,4 +24,6 @@ pub(crate) mod kept_fields;
 pub(crate) mod pretty;
 pub(crate) mod span;
 pub(crate) mod span_table;
+pub(crate) mod static_cache;
+mod thread_buffers;
 pub(crate) mod writer;

@@ -317,7 +317,7 @@ impl EventError {
 }
 
 impl FieldOutput for EventError {
-    fn value(&mut self, field: EventField, value: FieldValue<'_>) {
+    fn value(&mut self, field: &EventField, value: &FieldValue<'_>) {
         if field.is_redacted {
             return;
         }
@@ -333,7 +333,7 @@ impl FieldOutput for EventError {
         }
     }
 
-    fn error(&mut self, field: EventField, error: &(dyn Error + 'static), text: &ErrorText) {
+    fn error(&mut self, field: &EventField, error: &(dyn Error + 'static), text: &ErrorText) {
         let earlier = self.error.as_ref().map(|_| self.field);
         if EventException::counts(field.name, earlier) {
             self.error = Some(Exception::new(error, text));

@@ -30,10 +30,10 @@ use std::sync::Arc;
 
 use opentelemetry::logs::Severity;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
-use tracing_core::{Event, Level};
+use tracing_core::{Event, Level, Metadata};
 
 use self::encoded::EncodedRecord;
-use self::fields::{EventFields, Record as _};
+use self::fields::{CallsiteRecord, EncodedPlace, EventFields, Record as _};
 use self::sdk::SdkLogs;
 use crate::diagnostics::shared_level::SharedLevel;
 use crate::export::Queue;
@@ -41,6 +41,7 @@ use crate::export::encode::{self, LogFields};
 use crate::lines::event_context::EventContext;
 use crate::lines::event_field::FieldOutput;
 use crate::lines::span::{SpanChain, scope};
+use crate::lines::static_cache::StaticCache;
 use crate::redaction::Redaction;
 use crate::settings::AttributeLimits;
 use crate::trace_ids::TraceIds;
@@ -54,7 +55,7 @@ pub(crate) struct OtlpLogs {
 
 #[derive(Debug)]
 enum Way {
-    Direct(Arc<Queue>),
+    Direct(Arc<Queue>, StaticCache<EncodedCallsite>),
     Sdk(SdkLogs),
 }
 
@@ -76,7 +77,7 @@ pub(crate) type VisitEvent<'a> = dyn FnMut(Option<&mut dyn FieldOutput>) + 'a;
 impl OtlpLogs {
     /// Records go straight into the queue.
     pub(crate) fn direct(queue: Arc<Queue>, options: LogOptions) -> Self {
-        Self { way: Way::Direct(queue), options }
+        Self { way: Way::Direct(queue, StaticCache::default()), options }
     }
 
     /// Records go through the processors of this provider, of which the last should be a
@@ -102,22 +103,56 @@ impl OtlpLogs {
             return visit(None);
         }
         let severity = severity(*metadata.level());
+        let is_log_record = moment.is_log_record;
         match &self.way {
-            Way::Direct(queue) => encode::with_scratch(|scratch| {
-                encode::scope_name(&mut scratch.scope, metadata.target());
+            Way::Direct(queue, callsites) => encode::with_scratch(|scratch| {
+                let new = || EncodedCallsite::new(event.metadata(), &self.options);
+                // Records of the `log` crate share a callsite, and have a target and a place of their own.
+                let known = if is_log_record { None } else { callsites.of(event.metadata(), new) };
+                let unknown = known.is_none().then(|| CallsiteRecord::new(event.metadata(), is_log_record));
+                let Some(callsite) = known.map(|known| &known.record).or(unknown.as_ref()) else { return };
                 LogFields::write_header(&mut scratch.item, time, severity, ids);
                 let mut record = EncodedRecord::new(&mut scratch.item, self.options.limits.value_length);
-                let mut fields = EventFields::new(event, moment, &self.options, &mut record);
+                let mut fields = EventFields::new(event, is_log_record, callsite, &self.options, &mut record);
                 visit(Some(&mut fields));
-                fields.finish(extra);
-                queue.push(&scratch.scope, &scratch.item);
+                fields.finish(extra, metadata, known.map(|known| &known.place));
+                match known {
+                    Some(known) => queue.push(&known.scope, &scratch.item),
+                    None => {
+                        encode::scope_name(&mut scratch.scope, metadata.target());
+                        queue.push(&scratch.scope, &scratch.item);
+                    }
+                }
             }),
             Way::Sdk(sdk) => sdk.emit(metadata.target(), time, severity, ids, |record| {
-                let mut fields = EventFields::new(event, moment, &self.options, record);
+                let callsite = CallsiteRecord::new(event.metadata(), is_log_record);
+                let mut fields = EventFields::new(event, is_log_record, &callsite, &self.options, record);
                 visit(Some(&mut fields));
-                fields.finish(extra);
+                fields.finish(extra, metadata, None);
             }),
         }
+    }
+}
+
+/// The encoded parts that the records of a callsite have in common.
+#[derive(Debug)]
+struct EncodedCallsite {
+    record: CallsiteRecord,
+    scope: Vec<u8>,
+    place: EncodedPlace,
+}
+
+impl EncodedCallsite {
+    fn new(metadata: &'static Metadata<'static>, options: &LogOptions) -> Self {
+        let record = CallsiteRecord::new(metadata, false);
+        let (mut scope, mut place) = (Vec::new(), EncodedPlace::default());
+        encode::scope_name(&mut scope, metadata.target());
+        let mut encoded = EncodedRecord::new(&mut place.attributes, options.limits.value_length);
+        record.write_place(metadata, |key, value| {
+            encoded.attribute(key, value);
+            place.count += 1;
+        });
+        Self { record, scope, place }
     }
 }
 

@@ -16,7 +16,6 @@
 //! | `network.protocol.version` | at the start | with the response |
 //! | `http.request.resend_count` | – | from the second attempt |
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use http::uri::Authority;
@@ -30,6 +29,7 @@ use super::recorder::CallRecorder;
 use super::route::KnownRoute;
 use super::url;
 use crate::calls::address::{Address, ip_text};
+use crate::calls::thread_cache;
 use crate::semconv;
 
 /// The attributes of a server's span that the sampler sees.
@@ -153,18 +153,14 @@ fn push_hook<B>(options: &Options, request: &Request<B>, attributes: &mut Vec<Ke
 
 /// The text of a user agent. Consecutive requests often come from one.
 fn agent_text(agent: &str) -> Arc<str> {
-    thread_local! {
-        static LAST: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
-    }
-    let cached = LAST.try_with(|last| {
-        let mut last = last.borrow_mut();
+    let cached = thread_cache::with(|cache| {
+        let mut last = cache.agent.borrow_mut();
         match &*last {
             Some(known) if **known == *agent => Arc::clone(known),
             _ => Arc::clone(last.insert(agent.into())),
         }
     });
-    // The cache of a thread that ends may be gone.
-    cached.unwrap_or_else(|_| agent.into())
+    cached.unwrap_or_else(|| agent.into())
 }
 
 /// Returns `http` or `https`. Other schemes come from callers and are not reported.

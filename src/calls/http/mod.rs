@@ -158,4 +158,5 @@ pub use options::RequestHead;
 #[cfg(feature = "grpc")]
 pub(super) use route::Recorded;
 pub use route::Route;
+pub(super) use route::RouteSlot;
 pub use server::{ServerLayer, ServerService};

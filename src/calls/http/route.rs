@@ -1,13 +1,13 @@
 //! The route of a request: the pattern that a router matched, never the path.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
 use http::Extensions;
 
 use super::method::{ReportedMethod, STANDARD};
 use crate::calls::intern::{Interned, static_name};
+use crate::calls::thread_cache;
 
 /// The route of a request, in the extensions of its response: for routers that this crate does not know.
 ///
@@ -41,13 +41,12 @@ pub(in crate::calls) struct Recorded;
 
 /// In the extensions of a recorded request that arrived without a route: where inner layers report it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RouteSlot(Arc<OnceLock<Arc<str>>>);
+pub(in crate::calls) struct RouteSlot(Arc<OnceLock<Arc<str>>>);
 
 impl RouteSlot {
     /// Returns an empty slot, one of a finished request if there is any.
     pub(super) fn new() -> Self {
-        let unused = UNUSED_SLOTS.try_with(|slots| slots.borrow_mut().pop());
-        unused.ok().flatten().unwrap_or_default()
+        thread_cache::with(|cache| cache.slots.borrow_mut().pop()).flatten().unwrap_or_default()
     }
 
     /// Reports the route, if it is not known yet.
@@ -69,18 +68,13 @@ impl RouteSlot {
     pub(super) fn recycle(mut self) {
         let Some(route) = Arc::get_mut(&mut self.0) else { return };
         route.take();
-        let _ = UNUSED_SLOTS.try_with(|slots| {
-            let mut slots = slots.borrow_mut();
+        let _ = thread_cache::with(|cache| {
+            let mut slots = cache.slots.borrow_mut();
             if slots.len() < MAX_UNUSED_SLOTS {
                 slots.push(self);
             }
         });
     }
-}
-
-thread_local! {
-    /// Empty slots, which save an allocation for each request.
-    static UNUSED_SLOTS: RefCell<Vec<RouteSlot>> = const { RefCell::new(Vec::new()) };
 }
 
 /// As many as there are requests at once on a busy thread.

@@ -204,8 +204,9 @@ impl FixedFields {
     #[inline]
     pub(super) fn fixed64(&mut self, field: u8, value: u64) {
         if value != 0 {
-            self.append([field << 3 | FIXED64]);
-            self.append(value.to_le_bytes());
+            let mut bytes = [field << 3 | FIXED64; 9];
+            bytes[1..].copy_from_slice(&value.to_le_bytes());
+            self.append(bytes);
         }
     }
 
@@ -213,8 +214,9 @@ impl FixedFields {
     #[inline]
     pub(super) fn fixed32(&mut self, field: u8, value: u32) {
         if value != 0 {
-            self.append([field << 3 | FIXED32]);
-            self.append(value.to_le_bytes());
+            let mut bytes = [field << 3 | FIXED32; 5];
+            bytes[1..].copy_from_slice(&value.to_le_bytes());
+            self.append(bytes);
         }
     }
 

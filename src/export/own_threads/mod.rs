@@ -21,50 +21,49 @@
 mod fork;
 mod fork_mutex;
 
-use std::cell::Cell;
-
 pub(crate) use self::fork::Fork;
 pub(crate) use self::fork_mutex::ForkMutex;
+use crate::thread_flag::ThreadFlag;
 
 /// Returns `true` on the I/O thread, on a helper of its runtime, and on the thread of a line writer. Spans and events
 /// made here would be exported or written by the very work that makes them; `opentelemetry`'s own suppression is lost
 /// where a library enters a root span.
 pub(crate) fn on_io_thread() -> bool {
-    matches!(ROLE.get(), Role::Io | Role::LineWriter)
+    ThreadFlag::Io.is_set() || ThreadFlag::LineWriter.is_set()
 }
 
 /// Returns `true` on the thread of a line writer.
 pub(crate) fn on_line_writer() -> bool {
-    ROLE.get() == Role::LineWriter
+    ThreadFlag::LineWriter.is_set()
 }
 
 /// Returns `true` on a thread that collects metrics, flushes or shuts down. Code of the program runs there, too, and is
 /// treated as everywhere.
 pub(crate) fn on_background_thread() -> bool {
-    ROLE.get() == Role::Background
+    ThreadFlag::Background.is_set()
 }
 
 /// Runs `action` as if this were the I/O thread.
 #[cfg(test)]
 pub(crate) fn as_io_thread(action: impl FnOnce()) {
-    ROLE.set(Role::Io);
+    ThreadFlag::Io.replace(true);
     action();
-    ROLE.set(Role::None);
+    ThreadFlag::Io.replace(false);
 }
 
 /// Makes the current thread one whose own activity is no telemetry, until it ends.
 pub(crate) fn become_io_thread() {
-    ROLE.set(Role::Io);
+    ThreadFlag::Io.replace(true);
 }
 
 /// Makes the current thread the thread of a line writer, until it ends.
 pub(crate) fn become_line_writer() {
-    ROLE.set(Role::LineWriter);
+    ThreadFlag::LineWriter.replace(true);
 }
 
 /// Makes the current thread one on which code of the program and of the SDK runs in turns, until it ends.
 pub(crate) fn become_background_thread() {
-    ROLE.set(Role::Background);
+    ThreadFlag::Background.replace(true);
 }
 
 /// Runs `action`, in which the SDK holds a lock while it emits events of its own.
@@ -72,34 +71,12 @@ pub(crate) fn become_background_thread() {
 /// As on a background thread, layers of the user do not see these: one that creates a meter or an instrument for each
 /// event would wait for the lock that this very thread holds.
 pub(crate) fn without_sdk_chatter<T>(action: impl FnOnce() -> T) -> T {
-    struct Restore(Role);
+    struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {
-            ROLE.set(self.0);
+            ThreadFlag::Background.replace(self.0);
         }
     }
-    let before = ROLE.get();
-    let _restore = Restore(before);
-    if before == Role::None {
-        ROLE.set(Role::Background);
-    }
+    let _restore = Restore(ThreadFlag::Background.replace(true));
     action()
-}
-
-/// What the current thread is for.
-#[derive(Clone, Copy, PartialEq)]
-enum Role {
-    /// A thread of the program.
-    None,
-    /// Runs code of the program and of the SDK in turns, with a limit of time.
-    Background,
-    /// Sends telemetry, or answers scrapes.
-    Io,
-    /// Writes log lines.
-    LineWriter,
-}
-
-thread_local! {
-    /// [`Role::None`], unless one of the functions above was called on this thread.
-    static ROLE: Cell<Role> = const { Cell::new(Role::None) };
 }

@@ -27,7 +27,6 @@
 //! Its handles on the line writer and on the flusher keep nothing running that ends with the guard.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::cell::Cell;
 use std::panic::{Location, PanicHookInfo};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -40,6 +39,7 @@ use crate::diagnostics::{Diagnostics, Field, FieldValue};
 use crate::export::own_threads::{on_background_thread, on_io_thread};
 use crate::semconv::PANIC_TARGET;
 use crate::subscriber::reentrancy::ReentrancyGuard;
+use crate::thread_flag::ThreadFlag;
 
 /// The actions of the hook besides reporting the panic.
 pub(crate) struct PanicHook {
@@ -77,7 +77,7 @@ pub(crate) fn install(hook: PanicHook) {
     let last_flush = Mutex::new(None);
     std::panic::set_hook(Box::new(move |info| {
         // A panic in the hook itself, on this thread: it is not reported.
-        if IN_HOOK.replace(true) {
+        if ThreadFlag::PanicHook.replace(true) {
             return;
         }
         Panic::new(info).report(&hook.diagnostics);
@@ -91,7 +91,7 @@ pub(crate) fn install(hook: PanicHook) {
             previous(info);
             (hook.flush_lines)();
         }
-        IN_HOOK.set(false);
+        ThreadFlag::PanicHook.replace(false);
     }));
 }
 
@@ -203,11 +203,6 @@ fn is_recorded() -> bool {
 const MAX_FLUSH: Duration = Duration::from_millis(500);
 /// From one such flush to the next.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
-
-thread_local! {
-    /// `true` while this thread is in the hook: a panic in there is not reported.
-    static IN_HOOK: Cell<bool> = const { Cell::new(false) };
-}
 
 /// The file in which the standard library raises the panics that abort.
 const PANICKING: &str = "library/core/src/panicking.rs";

@@ -165,7 +165,7 @@ pub(crate) fn bytes(out: &mut Vec<u8>, value: &[u8]) {
 pub(crate) fn display(out: &mut Vec<u8>, value: &dyn fmt::Display, max: usize) {
     let mut text = String::new();
     // A few bytes more than fit show that the text was cut.
-    append_caught(&mut text, max.saturating_add(char::MAX_LEN_UTF8), |text| write!(text, "{value}"));
+    append_caught(&mut text, max.saturating_add(MAX_UTF8), |text| write!(text, "{value}"));
     string_up_to(out, &text, max);
 }
 
@@ -256,6 +256,8 @@ fn escape_units(out: &mut Vec<u8>, character: char) {
     }
 }
 
+/// Bytes of the longest character.
+const MAX_UTF8: usize = 4;
 /// The mark at the end of a text that was cut.
 const ELLIPSIS: &str = "…";
 

@@ -43,6 +43,24 @@ struct Mark {
     key_end: usize,
 }
 
+/// A key as it stands in every line, because nothing of a line can change it.
+#[derive(Debug)]
+pub(super) struct KnownKey {
+    /// `,"key":`
+    text: Box<[u8]>,
+    hash: u64,
+}
+
+impl KnownKey {
+    /// Renders a key; `None` for one that is renamed, or may have to be.
+    pub(super) fn new(key: &str, reserved: &Reserved) -> Option<Self> {
+        let mut fields = Fields::default();
+        let hash = fields.write_key(key);
+        let is_fixed = !reserved.unfolds() && !fields.is_refused(hash, 0, Shape::Other, reserved);
+        is_fixed.then(|| Self { text: fields.text.into(), hash })
+    }
+}
+
 impl Fields {
     /// Removes all fields and keeps the memory.
     pub(super) fn clear(&mut self) {
@@ -86,6 +104,23 @@ impl Fields {
         }
         let key_end = self.text.len() - 2;
         self.dotted |= reserved.unfolds() && self.text[start + 2..key_end].contains(&b'.');
+        self.push_mark(hash, start)
+    }
+
+    /// Writes a key that was rendered before, and returns the place for the value. A field of the same key that is there is
+    /// replaced.
+    #[inline]
+    pub(super) fn begin_known(&mut self, key: &KnownKey) -> &mut Vec<u8> {
+        let start = self.text.len();
+        self.text.extend_from_slice(&key.text);
+        self.push_mark(key.hash, start)
+    }
+
+    /// Notes the field whose key was just written at the end, and returns the place for its value. A field of the same key
+    /// that is there is removed.
+    #[inline]
+    fn push_mark(&mut self, hash: u64, start: usize) -> &mut Vec<u8> {
+        let key_end = self.text.len() - 2;
         let start =
             if self.keys & bit(hash) == 0 { start } else { self.remove_earlier(hash, start, key_end) };
         self.keys |= bit(hash);

@@ -15,11 +15,12 @@ use opentelemetry::Value;
 use tracing_core::Level;
 
 use super::encode;
-use super::fields::Fields;
+use super::fields::{Fields, KnownKey};
 use super::keys::{Field, FieldNames, MissingIds, SpanFields};
 use super::presets::{IdForm, Preset, ServiceNames};
 use super::reserved::{Reserved, Role};
 use crate::bounded_text::MAX_LINE_TEXT;
+use crate::lines::static_cache::StaticCache;
 use crate::trace_ids::TraceIds;
 
 /// The options of a layer.
@@ -99,6 +100,10 @@ pub(super) struct Format {
     pub(super) preset: &'static Preset,
     /// Keys that fields of events may not take.
     pub(super) reserved: Reserved,
+    /// Keys of fields of events, by their names.
+    known_keys: StaticCache<Option<KnownKey>>,
+    /// Target and constant fields, by the target.
+    known_targets: StaticCache<Text>,
     /// Keys that fields of spans may not take.
     pub(super) span_reserved: Reserved,
     pub(super) span_fields: SpanFields,
@@ -152,6 +157,8 @@ impl Format {
             preset,
             max_field_length: options.max_field_length.min(MAX_LINE_TEXT),
             reserved,
+            known_keys: StaticCache::default(),
+            known_targets: StaticCache::default(),
             span_reserved,
             span_fields: options.span_fields,
         }
@@ -204,6 +211,29 @@ impl Format {
         if !self.trace_flags.is_empty() {
             line.extend_from_slice(&self.trace_flags);
             self.preset.ids.write_flags(line, ids);
+        }
+    }
+
+    /// Returns the key of an event's field, unless it is not the same in every line.
+    #[inline]
+    pub(super) fn known_key(&self, name: &'static str) -> Option<&KnownKey> {
+        self.known_keys.of_text(name, || KnownKey::new(name, &self.reserved))?.as_ref()
+    }
+
+    /// Writes a target that lives as long as the program, and the constant fields.
+    pub(super) fn static_target_and_constants(&self, line: &mut Vec<u8>, target: &'static str) {
+        let render = |line: &mut Vec<u8>| {
+            self.target(line, target);
+            self.constants(line);
+        };
+        let rendered = || {
+            let mut text = Vec::new();
+            render(&mut text);
+            text.into()
+        };
+        match self.known_targets.of_text(target, rendered) {
+            Some(known) => line.extend_from_slice(known),
+            None => render(line),
         }
     }
 

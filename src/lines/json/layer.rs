@@ -209,8 +209,13 @@ where
         others.visit(&mut values, &self.redaction, event, moment.is_log_record);
         self.format.ids(line, moment.ids);
         let target = moment.metadata.target();
-        self.format.target(line, target);
-        self.format.constants(line);
+        match moment.is_log_record {
+            false => self.format.static_target_and_constants(line, event.metadata().target()),
+            true => {
+                self.format.target(line, target);
+                self.format.constants(line);
+            }
+        }
         context_fields::for_each(target, &self.baggage, &mut |key, value| {
             if key.is_empty() {
                 return;

@@ -65,4 +65,5 @@ mod visit;
 
 pub use keys::{Field, FieldNames, MissingIds, SpanFields};
 pub use layer::JsonLayer;
+pub(in crate::lines) use scratch::Scratch;
 pub(crate) use spans::SpanCache;

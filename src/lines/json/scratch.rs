@@ -1,14 +1,13 @@
 //! The buffers of a thread, so that a line costs no allocation.
 
-use std::cell::Cell;
-
 use super::fields::Fields;
 use super::spans::SpanScratch;
 use crate::clock::Clock;
+use crate::lines::thread_buffers::ThreadBuffers;
 
 /// The buffers for encoding one line.
 #[derive(Debug, Default)]
-pub(super) struct Scratch {
+pub(in crate::lines) struct Scratch {
     /// The line so far.
     pub(super) line: Vec<u8>,
     /// Fields of the event, which are written behind its message.
@@ -21,19 +20,14 @@ pub(super) struct Scratch {
     pub(super) clock: Clock,
 }
 
-thread_local! {
-    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
-}
-
 impl Scratch {
     /// Runs `work` with this thread's buffers. While it runs they are away: a value that logs while it is being
     /// formatted gets fresh ones, so that neither line tears the other.
     pub(super) fn with<T>(work: impl FnOnce(&mut Self) -> T) -> T {
-        // A thread that is ending has no thread-local values: then fresh ones, too.
-        let mut scratch = SCRATCH.try_with(Cell::take).ok().flatten().unwrap_or_default();
+        let mut scratch = ThreadBuffers::take(|buffers| &buffers.line).unwrap_or_default();
         let outcome = work(&mut scratch);
         scratch.clear();
-        let _ = SCRATCH.try_with(|place| place.set(Some(scratch)));
+        ThreadBuffers::put(|buffers| &buffers.line, Some(scratch));
         outcome
     }
 

@@ -39,7 +39,7 @@ pub(super) struct Values<'a> {
 }
 
 impl FieldOutput for Values<'_> {
-    fn value(&mut self, field: EventField, value: FieldValue<'_>) {
+    fn value(&mut self, field: &EventField, value: &FieldValue<'_>) {
         match &mut self.event {
             // The message stands in the line itself.
             Some((line, _)) if field.is_message => {
@@ -55,8 +55,8 @@ impl FieldOutput for Values<'_> {
         }
     }
 
-    fn error(&mut self, field: EventField, _error: &(dyn Error + 'static), text: &ErrorText) {
-        self.value(field, FieldValue::Text(&text.message));
+    fn error(&mut self, field: &EventField, _error: &(dyn Error + 'static), text: &ErrorText) {
+        self.value(field, &FieldValue::Text(&text.message));
         let exception = self.exception();
         if let Some(exception) = exception.filter(|exception| exception.is_at(field.index)) {
             self.add_exception(text, exception);
@@ -67,33 +67,45 @@ impl FieldOutput for Values<'_> {
 impl Values<'_> {
     /// Encodes a field of a span that was kept.
     pub(super) fn kept(&mut self, name: &'static str, value: FieldValue<'_>) {
-        self.unless_redacted(name, value);
+        self.unless_redacted(name, &value);
     }
 
     /// Encodes a field, or the replacement of a redacted value.
-    fn unless_redacted(&mut self, key: &str, value: FieldValue<'_>) {
-        self.field(key, if self.redaction.is_redacted(key) { FieldValue::Text(REDACTED) } else { value });
+    fn unless_redacted(&mut self, key: &'static str, value: &FieldValue<'_>) {
+        self.field(key, if self.redaction.is_redacted(key) { &FieldValue::Text(REDACTED) } else { value });
     }
 
     /// Encodes a field, unless it has no name.
-    fn field(&mut self, key: &str, value: FieldValue<'_>) {
+    fn field(&mut self, key: &'static str, value: &FieldValue<'_>) {
         if key.is_empty() {
             return;
         }
-        let numbers = self.format.preset.numbers;
         let max = max_length(self.format, self.fields);
-        let shape = match value {
+        let known = self.event.as_ref().and_then(|_| self.format.known_key(key));
+        let out = match known {
+            Some(known) => self.fields.begin_known(known),
+            None => {
+                let shape = self.shape(value);
+                self.fields.begin_shaped(key, shape, self.reserved)
+            }
+        };
+        encode_value(out, value, self.format, max);
+    }
+
+    /// Returns the shape of a value, on which the names depend that it can have.
+    fn shape(&self, value: &FieldValue<'_>) -> Shape {
+        let numbers = self.format.preset.numbers;
+        match *value {
             FieldValue::I64(_) => Shape::Number,
             FieldValue::U64(value) if numbers.holds_integer(value) => Shape::Number,
             FieldValue::F64(value) if numbers.holds_float(value) => Shape::Number,
             FieldValue::Text(text) if self.format.is_address(text) => Shape::Address,
             _ => Shape::Other,
-        };
-        encode_value(self.fields.begin_shaped(key, shape, self.reserved), value, self.format, max);
+        }
     }
 
     /// Returns the preset's name for a field of an event that describes an error.
-    fn renamed(&self, name: &str, value: FieldValue<'_>) -> Option<&'static str> {
+    fn renamed(&self, name: &str, value: &FieldValue<'_>) -> Option<&'static str> {
         let is_text = matches!(value, FieldValue::Text(_));
         let is_message = is_text && name == ERROR_FIELD && self.is_exception_message();
         self.format.preset.error_field(name, is_message)
@@ -116,7 +128,7 @@ impl Values<'_> {
     /// Adds a part of `exception.*`, unless the event has a field of that name itself.
     fn exception_part(&mut self, key: &'static str, text: &str) {
         if !self.fields.has(key) {
-            self.unless_redacted(key, FieldValue::Text(text));
+            self.unless_redacted(key, &FieldValue::Text(text));
         }
     }
 
@@ -142,9 +154,9 @@ fn max_length(format: &Format, fields: &Fields) -> usize {
 }
 
 /// Appends a value. Its text has at most `max` bytes.
-fn encode_value(out: &mut Vec<u8>, value: FieldValue<'_>, format: &Format, max: usize) {
+fn encode_value(out: &mut Vec<u8>, value: &FieldValue<'_>, format: &Format, max: usize) {
     let numbers = format.preset.numbers;
-    match value {
+    match *value {
         FieldValue::Bool(value) => encode::bool(out, value),
         FieldValue::I64(value) => numbers.signed(out, value),
         FieldValue::U64(value) => numbers.unsigned(out, value),

@@ -241,15 +241,15 @@ impl Values<'_> {
 }
 
 impl FieldOutput for Values<'_> {
-    fn value(&mut self, field: EventField, value: FieldValue<'_>) {
+    fn value(&mut self, field: &EventField, value: &FieldValue<'_>) {
         match field.is_message {
-            true => self.message = Some(self.bounded(text_of(value))),
-            false => self.add(field.name, text_of(value)),
+            true => self.message = Some(self.bounded(text_of(*value))),
+            false => self.add(field.name, text_of(*value)),
         }
     }
 
-    fn error(&mut self, field: EventField, _error: &(dyn Error + 'static), text: &ErrorText) {
-        self.value(field, FieldValue::Text(&text.message));
+    fn error(&mut self, field: &EventField, _error: &(dyn Error + 'static), text: &ErrorText) {
+        self.value(field, &FieldValue::Text(&text.message));
         for cause in &text.causes {
             let cause = shown(|text| write!(text, "caused by: {cause}"));
             self.causes.push_str(text::NEXT_LINE);

@@ -20,7 +20,6 @@ use tracing_core::{Event, Metadata};
 use super::LogOptions;
 use crate::exception::ErrorText;
 use crate::export::encode;
-use crate::lines::event_context::EventContext;
 use crate::lines::event_field::{EventField, FieldOutput, FieldValue, exception_of, plain};
 use crate::redaction::REDACTED;
 use crate::semconv::{
@@ -91,15 +90,61 @@ impl Visit for Later {
     }
 }
 
+/// The place of a macro as attributes.
+#[derive(Debug, Default)]
+pub(super) struct EncodedPlace {
+    pub(super) attributes: Vec<u8>,
+    pub(super) count: u32,
+}
+
 const EVENT_NAME_FIELDS: [&str; 2] = ["otel.event.name", "event.name"];
+
+/// What the records of a callsite have in common.
+#[derive(Debug)]
+pub(super) struct CallsiteRecord {
+    names: FieldNames,
+    /// The name given to the macro, unless a field overrides it.
+    name: Option<&'static str>,
+    /// Whether the place of the macro is an attribute, because no field is.
+    has_file: bool,
+    has_line: bool,
+}
+
+impl CallsiteRecord {
+    /// `is_log_record` is `true` for the callsites that all records of the `log` crate share.
+    pub(super) fn new(metadata: &'static Metadata<'static>, is_log_record: bool) -> Self {
+        let names = FieldNames::new(metadata.fields());
+        let has = |name: &str| names.may_contain(name) && metadata.fields().field(name).is_some();
+        // Otherwise it is `event file:line`.
+        let is_made_up = |rest: &str| metadata.file().is_some_and(|file| rest.starts_with(file));
+        let name = metadata.name();
+        let is_given = !is_log_record && !name.strip_prefix("event ").is_some_and(is_made_up);
+        Self {
+            names,
+            name: (is_given && !EVENT_NAME_FIELDS.iter().any(|name| has(name))).then_some(name),
+            // The place of a recorded error is that of the caller, which its event has as fields.
+            has_file: !has(CODE_FILE_PATH),
+            has_line: !has(CODE_LINE_NUMBER),
+        }
+    }
+
+    /// Writes the place of the macro: the file and the line that are no fields of the event.
+    pub(super) fn write_place(&self, metadata: &Metadata<'_>, mut write: impl FnMut(&str, FieldValue<'_>)) {
+        if let Some(file) = metadata.file().filter(|_| self.has_file) {
+            write(CODE_FILE_PATH, FieldValue::Text(file));
+        }
+        if let Some(line) = metadata.line().filter(|_| self.has_line) {
+            write(CODE_LINE_NUMBER, FieldValue::I64(i64::from(line)));
+        }
+    }
+}
 
 /// Sorts the fields of an event into a record.
 pub(super) struct EventFields<'a, R> {
     event: &'a Event<'a>,
-    metadata: &'a Metadata<'a>,
+    callsite: &'a CallsiteRecord,
     options: &'a LogOptions,
     record: &'a mut R,
-    names: FieldNames,
     is_log_record: bool,
     /// Attributes.
     written: u32,
@@ -110,58 +155,42 @@ impl<'a, R: Record> EventFields<'a, R> {
     /// Begins a record of an event.
     pub(super) fn new(
         event: &'a Event<'a>,
-        context: &EventContext<'a>,
+        is_log_record: bool,
+        callsite: &'a CallsiteRecord,
         options: &'a LogOptions,
         record: &'a mut R,
     ) -> Self {
-        Self {
-            event,
-            metadata: context.metadata,
-            options,
-            record,
-            names: FieldNames::new(event.metadata().fields()),
-            is_log_record: context.is_log_record,
-            written: 0,
-            dropped: 0,
-        }
+        Self { event, callsite, options, record, is_log_record, written: 0, dropped: 0 }
     }
 
-    /// Adds what is not among the fields.
-    pub(super) fn finish(mut self, extra: &[u8]) {
+    /// Adds what is not among the fields: attributes of the context, and the place of the macro, which `place` has encoded
+    /// if it is the same in each event of the callsite.
+    pub(super) fn finish(mut self, extra: &[u8], metadata: &Metadata<'_>, place: Option<&EncodedPlace>) {
         self.extra(extra);
-        if let Some(name) = self.given_name() {
+        if let Some(name) = self.callsite.name {
             self.record.event_name(name);
         }
-        // The place of a recorded error is that of the caller, which its event has as fields.
-        if let Some(file) = self.metadata.file().filter(|_| !self.has_field(CODE_FILE_PATH)) {
-            self.attribute(CODE_FILE_PATH, FieldValue::Text(file));
-        }
-        if let Some(line) = self.metadata.line().filter(|_| !self.has_field(CODE_LINE_NUMBER)) {
-            self.attribute(CODE_LINE_NUMBER, FieldValue::I64(i64::from(line)));
+        match place.filter(|place| self.written + place.count <= self.options.limits.count) {
+            Some(place) => self.record.encoded_attribute(&place.attributes),
+            None => {
+                let callsite = self.callsite;
+                callsite.write_place(metadata, |key, value| self.attribute(key, value));
+            }
         }
         if self.dropped > 0 {
             self.record.dropped_attributes(self.dropped);
         }
     }
 
-    /// The name given to the macro, unless a field overrides it. Otherwise it is `event file:line`.
-    fn given_name(&self) -> Option<&'static str> {
-        let metadata = self.event.metadata();
-        let is_made_up = |rest: &str| metadata.file().is_some_and(|file| rest.starts_with(file));
-        let name = metadata.name();
-        let is_given = !self.is_log_record && !name.strip_prefix("event ").is_some_and(is_made_up);
-        (is_given && !EVENT_NAME_FIELDS.iter().any(|name| self.has_field(name))).then_some(name)
-    }
-
     fn has_field(&self, name: &str) -> bool {
-        self.names.may_contain(name) && self.event.metadata().fields().field(name).is_some()
+        self.callsite.names.may_contain(name) && self.event.metadata().fields().field(name).is_some()
     }
 
     /// Returns `true` if a later field of the event has the same name, and a value.
-    fn is_replaced(&self, field: EventField) -> bool {
-        self.names.may_repeat && !field.is_message && {
+    fn is_replaced(&self, field: &EventField) -> bool {
+        self.callsite.names.may_repeat && !field.is_message && {
             let is_log_record = self.is_log_record;
-            let mut search = Later { field, is_log_record, has_message: false, is_found: false };
+            let mut search = Later { field: *field, is_log_record, has_message: false, is_found: false };
             self.event.record(&mut search);
             search.is_found
         }
@@ -219,24 +248,24 @@ impl<'a, R: Record> EventFields<'a, R> {
 }
 
 impl<R: Record> FieldOutput for EventFields<'_, R> {
-    fn value(&mut self, field: EventField, value: FieldValue<'_>) {
+    fn value(&mut self, field: &EventField, value: &FieldValue<'_>) {
         if field.is_message {
             self.record.body(&value.text());
         } else if !self.is_replaced(field) {
-            self.field(field.name, value);
+            self.field(field.name, *value);
         }
     }
 
     /// Writes an error value. That of the event's exception becomes `exception.*`, beside the fields of these names that the
     /// event has itself.
-    fn error(&mut self, field: EventField, _error: &(dyn Error + 'static), text: &ErrorText) {
+    fn error(&mut self, field: &EventField, _error: &(dyn Error + 'static), text: &ErrorText) {
         if self.is_replaced(field) {
             return;
         }
         let exception = exception_of(self.event, &self.options.redaction);
         let is_exception = exception.is_at(field.index);
         if !is_exception || field.is_message || exception.has_own(EXCEPTION_MESSAGE) {
-            self.value(field, FieldValue::Text(&text.message));
+            self.value(field, &FieldValue::Text(&text.message));
         }
         if !is_exception {
             return;

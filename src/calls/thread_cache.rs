@@ -1,0 +1,34 @@
+//! What a thread keeps from one call for the next.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+#[cfg(feature = "http")]
+use super::http::RouteSlot;
+
+/// Texts of the last call, which the next one often has too, and memory that can be used again.
+#[derive(Default)]
+pub(super) struct ThreadCache {
+    /// The last address of a peer, and its text.
+    pub(super) peer: RefCell<Option<(IpAddr, Arc<str>)>>,
+    /// The last user agent.
+    #[cfg(feature = "http")]
+    pub(super) agent: RefCell<Option<Arc<str>>>,
+    /// The buffer that headers are written to.
+    pub(super) headers: RefCell<BytesMut>,
+    /// Empty slots for routes, which save an allocation for each request.
+    #[cfg(feature = "http")]
+    pub(super) slots: RefCell<Vec<RouteSlot>>,
+}
+
+/// Calls `work` with this thread's cache. `None` on a thread that ends, whose cache may be gone.
+pub(super) fn with<T>(work: impl FnOnce(&ThreadCache) -> T) -> Option<T> {
+    CACHE.try_with(work).ok()
+}
+
+thread_local! {
+    static CACHE: ThreadCache = ThreadCache::default();
+}

@@ -1,0 +1,52 @@
+//! What the current thread is, and what it is doing, as far as other code must know.
+
+use std::cell::Cell;
+
+/// A property of the current thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum ThreadFlag {
+    /// It exports: what happens here is no telemetry.
+    Io = 1,
+    /// It writes log lines: nor is this.
+    LineWriter = 1 << 1,
+    /// It runs code of the program and of the SDK in turns.
+    Background = 1 << 2,
+    /// It runs a rule of redaction.
+    RedactionRule = 1 << 3,
+    /// It reports a panic.
+    PanicHook = 1 << 4,
+}
+
+impl ThreadFlag {
+    /// Returns `true` if the thread has this flag.
+    #[inline]
+    pub(crate) fn is_set(self) -> bool {
+        FLAGS.get() & self as u8 != 0
+    }
+
+    /// Sets or removes the flag, and returns whether it was set.
+    pub(crate) fn replace(self, is_set: bool) -> bool {
+        let before = FLAGS.get();
+        FLAGS.set(if is_set { before | self as u8 } else { before & !(self as u8) });
+        before & self as u8 != 0
+    }
+}
+
+thread_local! {
+    static FLAGS: Cell<u8> = const { Cell::new(0) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_independent() {
+        assert!(!ThreadFlag::Background.replace(true));
+        assert!(!ThreadFlag::PanicHook.replace(true));
+        assert!(ThreadFlag::Background.replace(false));
+        assert!(ThreadFlag::PanicHook.is_set() && !ThreadFlag::Background.is_set());
+        assert!(ThreadFlag::PanicHook.replace(false));
+    }
+}
