@@ -11,7 +11,8 @@ use std::sync::Arc;
 use crate::catch_panic::catch_panic;
 use crate::thread_flag::ThreadFlag;
 
-/// Which fields are written as `"[redacted]"`, in lines and in OTLP records alike.
+/// Which fields of events are written as `"[redacted]"`, in lines, in OTLP records and on spans alike. The fields of spans
+/// are redacted in lines and records; the attributes of the span itself are exported as they are.
 ///
 /// ```
 /// use telemetry_bootstrap::Redaction;

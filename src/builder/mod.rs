@@ -106,7 +106,7 @@ impl Builder {
         self
     }
 
-    /// Fields whose values must not leave the process, in lines and log records alike. Default: none.
+    /// Fields whose values must not leave the process, in lines, log records and events of spans alike. Default: none.
     ///
     /// ```
     /// use telemetry_bootstrap::Redaction;
