@@ -80,6 +80,10 @@ fn filters_are_replaced_while_the_program_runs() {
     let error = guard.set_log_filter("warn,filters=loud").unwrap_err();
     assert!(error.to_string().contains("\"loud\" is not a level"), "{error}");
     work(4);
+    for nothing in [":", "::", "=", "[]", "{}", "::a=debug", "=debug"] {
+        guard.set_log_filter(nothing).unwrap_err();
+        guard.set_span_filter(nothing).unwrap_err();
+    }
     guard.set_log_filter("error").unwrap();
     guard.set_span_filter("off").unwrap();
     work(5);

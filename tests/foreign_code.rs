@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use local::{Local, own};
 use opentelemetry::Context;
+use opentelemetry::metrics::AsyncInstrument;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use telemetry_bootstrap::testing::Collector;
@@ -120,11 +121,31 @@ fn hanging_callback_loses_only_its_metrics() {
     assert_eq!(collector.received().value("recorded", &[]), Some(10.0));
 }
 
+/// The flush waits for the collection that the callback is a part of.
+#[test]
+fn callback_that_flushes_delays_one_collection() {
+    let collector = Collector::start().unwrap();
+    let local = Local::with(&collector.endpoint(), |builder| builder.metrics(|it| it.interval(NEVER)));
+    let provider = local.guard.meter_provider().clone();
+    let meter = local.guard.meter("test");
+    let callback = move |gauge: &dyn AsyncInstrument<u64>| {
+        let _ = provider.force_flush();
+        gauge.observe(1, &[]);
+    };
+    meter.u64_observable_gauge("flushes").with_callback(callback).build();
+    local.record(0..10);
+    let begin = Instant::now();
+    let (delivery, _) = local.shutdown();
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    assert_eq!(delivery.lost(), 0, "{delivery}");
+    all_arrived(&collector);
+}
+
 #[test]
 fn panicking_callback_loses_only_its_observations() {
     let collector = Collector::start().unwrap();
     let local = with_processor(&collector, || {});
-    let panics = |_: &dyn opentelemetry::metrics::AsyncInstrument<u64>| panic!("on purpose");
+    let panics = |_: &dyn AsyncInstrument<u64>| panic!("on purpose");
     local.guard.meter("test").u64_observable_gauge("panics").with_callback(panics).build();
     local.record(0..10);
     let begin = Instant::now();

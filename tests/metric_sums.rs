@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use local::{Local, PATIENCE, with_message};
 use opentelemetry::KeyValue;
-use opentelemetry_sdk::metrics::{InMemoryMetricExporter, Instrument, PeriodicReader, Stream, Temporality};
+use opentelemetry_sdk::metrics::{
+    Aggregation, InMemoryMetricExporter, Instrument, PeriodicReader, Stream, Temporality,
+};
 use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{Builder, opentelemetry, opentelemetry_sdk};
 
@@ -106,6 +108,27 @@ fn a_view_that_panics_fits_nothing() {
     local.guard.meter("test").u64_counter("counter").build().add(1, &[]);
     assert_eq!(local.shutdown().0.lost(), 0);
     assert_eq!(collector.received().value("counter", &[]), Some(1.0));
+}
+
+/// The SDK adds the measurements of such a histogram up as integers.
+#[test]
+fn a_counter_that_a_view_makes_a_histogram_does_not_overflow() {
+    let buckets = |_: &Instrument| {
+        let aggregation =
+            Aggregation::ExplicitBucketHistogram { boundaries: vec![1.0], record_min_max: true };
+        Some(Stream::builder().with_aggregation(aggregation).build().unwrap())
+    };
+    let collector = Collector::start().unwrap();
+    let local = start(&collector, Temporality::Cumulative, |builder| {
+        builder.metrics(|metrics| metrics.view(buckets))
+    });
+    let counter = local.guard.meter("test").u64_counter("counter").build();
+    for id in 0..3 {
+        counter.add(u64::MAX, &[]);
+        counter.add(1, &[KeyValue::new("id", id)]);
+    }
+    local.shutdown();
+    assert_eq!(collector.received().histogram("counter", &[]).unwrap().sum, u64::MAX as f64 + 3.0);
 }
 
 /// Nothing in front of a view can know which sums it makes.

@@ -51,9 +51,11 @@ fn a_span_that_ends_during_the_shutdown_is_counted() {
 fn a_late_collection_of_one_flush_is_not_taken_for_that_of_the_next() {
     let (begin, has_begun) = channel();
     let (go_on, wait) = channel();
+    let (flushing, is_flushed) = channel();
     let guard = guard(|builder| {
         let reader = PeriodicReader::builder(Held { begin, wait: Mutex::new(wait) }).build();
-        builder.metrics(|metrics| metrics.reader(reader))
+        let builder = builder.metrics(|metrics| metrics.reader(reader));
+        builder.traces(|traces| traces.span_processor(NotesFlushes(flushing)))
     });
     guard.meter("test").u64_counter("counter").build().add(1, &[]);
     let (sender, ended) = channel();
@@ -63,8 +65,10 @@ fn a_late_collection_of_one_flush_is_not_taken_for_that_of_the_next() {
     };
     flush(1);
     has_begun.recv().unwrap();
+    is_flushed.recv().unwrap();
     flush(60);
     ended.recv().unwrap();
+    is_flushed.recv().unwrap();
     // The first collection ends, and the second one begins.
     go_on.send(()).unwrap();
     has_begun.recv().unwrap();
@@ -73,6 +77,25 @@ fn a_late_collection_of_one_flush_is_not_taken_for_that_of_the_next() {
     assert!(begin.elapsed() >= Duration::from_millis(200));
     drop(go_on);
     ended.recv().unwrap();
+}
+
+/// Is called by each flush at once.
+#[derive(Debug)]
+struct NotesFlushes(Sender<()>);
+
+impl SpanProcessor for NotesFlushes {
+    fn on_start(&self, _: &mut Span, _: &Context) {}
+
+    fn on_end(&self, _: SpanData) {}
+
+    fn force_flush(&self) -> OTelSdkResult {
+        let _ = self.0.send(());
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
 }
 
 /// An exporter that waits in each export.
