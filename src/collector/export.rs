@@ -1,4 +1,7 @@
 //! A request's message, of any signal.
+//!
+//! An [`Export`] is what the client has sent, decoded by `opentelemetry-proto`. Nothing of it is changed, but for the
+//! items that a partial success rejects: these are removed, so that what is kept is what was acknowledged.
 
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;

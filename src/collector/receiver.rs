@@ -67,6 +67,8 @@ impl Receiver {
     }
 
     /// Answers one request. If the server is stopped meanwhile, the answer is UNAVAILABLE, which clients retry.
+    ///
+    /// A request under [`Fault::Silence`](super::Fault::Silence) is answered then, too.
     pub(super) async fn receive(&self, request: HttpRequest<Incoming>) -> Response<ReplyBody> {
         let (head, body) = request.into_parts();
         let protocol = Protocol::from_headers(&head.headers);
@@ -85,6 +87,8 @@ impl Receiver {
     }
 
     /// Reads and decodes the request, and applies the faults to it.
+    ///
+    /// The time of a request is that of its acceptance, after the delay of a fault.
     async fn reply(&self, protocol: Protocol, signal: Signal, headers: HeaderMap, body: Incoming) -> Reply {
         let Some(body) = read(body).await else {
             return Reply::Refused(Refusal::new(GrpcCode::Cancelled, "the request was cut off"));

@@ -169,6 +169,9 @@ fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
 }
 
 /// The body of an answer, with the request that is kept when all of it has gone out.
+///
+/// Being polled to its end means that the connection has taken all of the answer. That is as near as a server can come
+/// to knowing that the client has it.
 #[derive(Default)]
 pub(super) struct ReplyBody {
     /// What has not been sent yet.

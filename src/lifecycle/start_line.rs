@@ -9,6 +9,11 @@
 //! It answers the first question at an incident, where telemetry of this process goes, without a look at its
 //! environment. Header values and other secrets are not part of it: destinations are named by their URL without
 //! credentials.
+//!
+//! | state | message | fields |
+//! |---|---|---|
+//! | something is exported | `telemetry started` | one for each signal, `sampler`, `log_output`, `settings_from` |
+//! | nothing is exported | `telemetry started, nothing is exported` | `reason`, `log_output`, `settings_from` |
 
 use tracing_core::callsite::Callsite;
 use tracing_core::metadata::Kind;

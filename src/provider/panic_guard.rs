@@ -1,4 +1,14 @@
 //! Processors and id generators of the user, whose panics end in them.
+//!
+//! | what panics | instead |
+//! |---|---|
+//! | `on_start`, `on_end`, `emit`, `set_resource` | nothing: the processor missed this item, the export gets it |
+//! | `event_enabled` | the record is enabled |
+//! | `force_flush`, `shutdown` | an error, as if the processor had returned it |
+//! | a new trace or span id | a random id |
+//!
+//! Without it a panic would end in the caller, which is any line of the program that ends a span. Samplers are guarded
+//! where they are called, in `shared_sampler`.
 
 use std::time::Duration;
 
@@ -14,9 +24,13 @@ use crate::catch_panic::catch_panic;
 
 /// A component of the user. A panic in it, which the panic hook reports, reaches neither the SDK nor the caller: spans
 /// end while the stack is unwound, too, and a second panic would end the process.
+///
+/// Applied to every processor and id generator that the builder takes, whatever the panic strategy: where panics abort,
+/// nothing is caught.
 #[derive(Debug)]
 pub(crate) struct PanicGuard<T>(pub(crate) T);
 
+/// Returns what `action` returns, or an error if it panics.
 fn processor(action: impl FnOnce() -> OTelSdkResult) -> OTelSdkResult {
     catch_panic(action)
         .unwrap_or_else(|| Err(OTelSdkError::InternalFailure("the processor panicked".to_owned())))

@@ -21,7 +21,9 @@ use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span as SdkSpan};
 
 use crate::export::{RANDOM_TRACE_ID, with_random_flag};
 
-/// Puts a started span into the context of its parent. `has_random_ids`: the trace id of a root is random.
+/// Puts a started span into the context of its parent, with the flag if it has to have it.
+///
+/// `has_random_ids` is `true` if the trace id of a root is random.
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) fn with_flagged_span<S>(parent: &Context, span: S, has_random_ids: bool) -> Context
 where

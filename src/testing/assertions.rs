@@ -9,6 +9,10 @@ use super::{CollectedLog, CollectedSpan, CollectedTelemetry};
 
 impl CollectedTelemetry {
     /// Returns the only span of this name.
+    ///
+    /// # Panics
+    ///
+    /// If there is none, or more than one. The message shows everything that was received.
     #[must_use]
     #[track_caller]
     pub fn span(&self, name: &str) -> CollectedSpan {
@@ -21,6 +25,10 @@ impl CollectedTelemetry {
     }
 
     /// Returns the only log record with this message.
+    ///
+    /// # Panics
+    ///
+    /// If there is none, or more than one. The message shows everything that was received.
     #[must_use]
     #[track_caller]
     pub fn log(&self, message: &str) -> CollectedLog {
@@ -34,6 +42,10 @@ impl CollectedTelemetry {
     }
 
     /// Asserts that there is no span with the status Error, and no log record of level ERROR or above.
+    ///
+    /// # Panics
+    ///
+    /// If there is one. The message shows everything that was received.
     #[track_caller]
     pub fn assert_no_errors(&self) {
         if let Some(span) = self.spans().iter().find(|span| span.status() == StatusCode::Error) {

@@ -161,6 +161,10 @@ impl Capture {
     }
 
     /// Returns the only span of this name that has ended.
+    ///
+    /// # Panics
+    ///
+    /// If there is none, or more than one.
     #[must_use]
     #[track_caller]
     pub fn span(&self, name: &str) -> CollectedSpan {
@@ -168,6 +172,10 @@ impl Capture {
     }
 
     /// Returns the only log record with this message.
+    ///
+    /// # Panics
+    ///
+    /// If there is none, or more than one.
     #[must_use]
     #[track_caller]
     pub fn log(&self, message: &str) -> CollectedLog {
@@ -188,6 +196,10 @@ impl Capture {
     }
 
     /// Asserts that there is no span with the status Error, and no log record of level ERROR or above.
+    ///
+    /// # Panics
+    ///
+    /// If there is one.
     #[track_caller]
     pub fn assert_no_errors(&self) {
         self.received().assert_no_errors();

@@ -15,6 +15,9 @@
 //!
 //! What arrives is kept as the OTLP messages themselves, so the types of [`opentelemetry_proto`] are public here: its
 //! version changes with this crate's minor versions.
+//!
+//! A capture needs no network and no global, so that tests run beside each other in one process. A collector is a real
+//! receiver on a port of the loopback interface, which a program in another process can send to as well.
 
 mod assertions;
 mod capture;

@@ -1,4 +1,26 @@
-//! Credentials that change while the program runs, from sources that are called off the I/O thread and with a limit.
+//! Calls the sources of credentials, off the I/O thread and with a limit.
+//!
+//! A source is code of the user: it may block, hang or panic. It runs on a helper thread of the runtime. A call that
+//! has not returned within its limit fails the requests that wait for it, which are tried again later; these then wait
+//! for the same call instead of starting another one. So a source that hangs takes one thread and no more.
+//!
+//! ```text
+//! request ─▶ headers of sources: cached value, or one call per source that all requests wait for
+//!         ─▶ signer: one call per request, at most MAX_SIGNING at once
+//!         ─▶ sent; after 401 or 403: values fetched before the request was made are discarded
+//! ```
+//!
+//! A value is kept for as long as its source says. A refusal ends that early, once for each value: the next request
+//! gets a new one.
+//!
+//! | a source | the request |
+//! |---|---|
+//! | returns a value | is sent with it |
+//! | fails, panics, or returns what no header can hold | waits: it is retried after a pause |
+//! | does not return within the limit | the same; the call goes on |
+//! | returns a value that the receiver refuses | is sent once more with a new value, and then retried after a pause |
+//!
+//! Values are marked as sensitive: they are in no log line, and HTTP/2 does not keep them in its tables.
 
 use std::sync::Arc;
 use std::time::Duration;

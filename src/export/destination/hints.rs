@@ -14,6 +14,9 @@
 //! | no header with credentials | requires one | the name of the header, never a value |
 //!
 //! Headers are not checked where requests are signed: a signer can add any header.
+//!
+//! A new destination is a row of [`DESTINATIONS`], with the page that says so. Two rows of one name are for different
+//! signals, or from different pages.
 
 use opentelemetry_sdk::metrics::Temporality;
 

@@ -130,7 +130,7 @@ impl Encoder<'_> {
         }
     }
 
-    /// Appends the fields of a `Gauge`, which has no temporality.
+    /// Appends the fields of a `Gauge`, which has no temporality. Each point has the time of the collection.
     fn gauge<T: Number>(&mut self, out: &mut Vec<u8>, gauge: &Gauge<T>) {
         for point in gauge.data_points() {
             message(out, DATA_POINTS, |out| {
@@ -222,6 +222,8 @@ impl Encoder<'_> {
     }
 
     /// Appends the attributes of a point, each key once. Every point passes here.
+    ///
+    /// Counts the point, and notes whether it is the one for attribute sets beyond the limit. `point` is called twice.
     fn attributes<'a, I>(&mut self, out: &mut Vec<u8>, field: u8, point: impl Fn() -> I)
     where
         I: Iterator<Item = &'a KeyValue>,

@@ -20,6 +20,13 @@
 //! `value_length` counts characters, as the specification says, and applies to strings, to strings in arrays and maps,
 //! and to bytes. The number of attributes counts keys: a repeated one takes no further place. An attribute without a
 //! key is dropped and counted, since the specification does not allow it.
+//!
+//! | function | for |
+//! |---|---|
+//! | [`attribute_str`] and its siblings | one attribute of a known type, as fields of events come |
+//! | [`attribute_text`] | one attribute that is formatted in place, as `Debug` and `Display` values are |
+//! | [`attribute_value`] | one attribute of the API |
+//! | [`attributes`] | all attributes of an item of the SDK, each key once, within the limit |
 
 use std::collections::HashMap;
 

@@ -12,6 +12,9 @@
 use forkguard::Guard;
 
 /// The process in which it was created.
+///
+/// A child has a copy of all memory, but only the thread that called `fork`: none of our threads runs in it, and a lock
+/// that one of them held stays locked.
 #[derive(Clone, Debug)]
 pub(crate) struct Fork(Option<Guard>);
 

@@ -38,7 +38,7 @@ pub(super) struct Lane {
     /// `true` if the item that is being appended is. Only meaningful within one call of
     /// [`Queue::push`](super::Queue::push).
     pub(super) takes_next: bool,
-    /// What is still accepted.
+    /// What is still accepted. Only ever moves forward.
     pub(super) phase: Phase,
     /// The requests under way, so that the end can count the ones without an answer.
     pub(super) in_flight: Vec<InFlight>,

@@ -1,6 +1,13 @@
 //! The parts of the layer for the subscriber: lines, records, spans, and what marks spans.
 //!
 //! What depends on the user's additions is read before the providers take these.
+//!
+//! | part | taken from | `None` if |
+//! |---|---|---|
+//! | lines | the log output, with the filter of lines | the log output is off |
+//! | records | the queue of log records, or the logger provider if the user has processors | neither exists |
+//! | spans | [`BridgeOptions`] | no spans are recorded |
+//! | marks | the settings: what an error leaves on its span | – |
 
 use std::sync::Arc;
 
@@ -17,17 +24,22 @@ use crate::provider::SharedSampler;
 use crate::settings::Settings;
 use crate::subscriber::{DirectSource, Filters, LayerParts, Lines, Marks, SpanBridge};
 
-/// What the layer takes from settings and additions.
+/// The decisions about the layer that depend on settings and additions, until the providers exist.
 pub(super) struct LayerPlan {
-    /// `None` if no spans are recorded.
+    /// `None` if no spans are recorded. Nothing is prepared for spans then.
     bridge: Option<BridgeOptions>,
+    /// The way of spans past the SDK, unless the user's additions need the SDK's spans.
     direct: DirectSource,
+    /// What lines and records have beside the event.
     context: RecordContext,
+    /// `true` if the user added log processors, through which records then pass.
     has_log_processors: bool,
+    /// What errors leave on spans.
     marks: Marks,
 }
 
 impl LayerPlan {
+    /// Reads settings and additions. Baggage keys are taken, everything else stays for the providers.
     pub(super) fn new(
         settings: &Settings,
         additions: &mut Additions,
@@ -44,7 +56,8 @@ impl LayerPlan {
         }
     }
 
-    /// Returns the parts, and the bridge once more for the guard.
+    /// Returns the parts of the layer, and the bridge once more for the guard, which reports the spans that are open at
+    /// the end.
     pub(super) fn parts<S>(
         self,
         settings: &Settings,
@@ -73,7 +86,7 @@ impl LayerPlan {
     }
 }
 
-/// What lines and records take from outside of an event: redaction, baggage, fields of spans.
+/// Returns what lines and records have from outside of an event: redaction, baggage, fields of spans.
 fn record_context(settings: &Settings, additions: &mut Additions) -> RecordContext {
     let value_length = settings.logs.limits.value_length;
     RecordContext {

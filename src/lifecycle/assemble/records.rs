@@ -2,6 +2,11 @@
 //!
 //! Fields that the event does not have itself, baggage and fields of spans, are encoded here and handed to the output
 //! as bytes: `subscriber::logs` needs no knowledge of their sources.
+//!
+//! | the user | a record goes |
+//! |---|---|
+//! | has no log processors | straight into the queue, without an object of the SDK |
+//! | has log processors | through the SDK's logger, to the processors and then to the queue |
 
 use std::sync::Arc;
 

@@ -1,4 +1,12 @@
 //! The SDK's providers, and their tasks at a flush and at shutdown.
+//!
+//! | moment | metrics | traces and logs |
+//! |---|---|---|
+//! | flush | collect, flush readers of the user | flush processors of the user |
+//! | shutdown, at first | collect once more, end the readers | flush processors of the user |
+//! | shutdown, after the delivery | – | shut the providers down: spans that end later are discarded by the SDK |
+//!
+//! Everything here runs code of the user, so each is a task on a thread of its own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -39,33 +39,42 @@ use crate::export::own_threads::ForkMutex;
 /// The large measurements of all instruments of one name.
 #[derive(Debug)]
 pub(super) struct Sums {
+    /// The name of the instrument, for the warning.
     name: String,
+    /// The range of a total: that of the type, without the reserve.
     range: RangeInclusive<i128>,
     /// A measurement is cut to this, so that a histogram has room for several.
     largest: i128,
-    /// Attribute sets have a common total, because views can merge them.
+    /// `true` if all attribute sets have a common total, because views can merge them.
     is_shared: bool,
+    /// The totals of large measurements. Not locked for small ones.
     totals: ForkMutex<Totals>,
+    /// Tells when totals begin at zero again.
     resets: Resets,
+    /// `true` once a cut measurement was reported.
     is_reported: AtomicBool,
+    /// Gets the warning.
     diagnostics: Diagnostics,
 }
 
-/// The number of collections after which sums began at zero again. Cheap to clone.
+/// The number of collections after which sums began at zero again. Cheap to clone: the reader counts, and instruments
+/// compare.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resets(Arc<AtomicU64>);
 
-/// What was handed on of large measurements, by attribute set.
+/// The large measurements that were handed on, added up by attribute set.
 #[derive(Debug, Default)]
 struct Totals {
+    /// In the order of the keys, so that the order of attributes makes no difference.
     by_attributes: HashMap<Vec<KeyValue>, i128>,
-    /// The collections at the time of the last one.
+    /// The number of resets when the last measurement was added.
     resets: u64,
 }
 
-/// How the sums of a provider are kept.
+/// The settings of the sums of a provider.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SumSettings {
+    /// `true` if there are views.
     pub(super) is_shared: bool,
     /// Counted by the reader, if there is one alone and it takes deltas.
     pub(super) resets: Resets,
@@ -73,6 +82,7 @@ pub(super) struct SumSettings {
 
 /// A type of measurements that are added up as integers.
 pub(super) trait Integer: Copy + Into<i128> + TryFrom<i128> + Send + Sync + 'static {
+    /// The range of the type, without the reserve.
     const RANGE: RangeInclusive<i128>;
 }
 
@@ -86,7 +96,7 @@ impl Integer for i64 {
 }
 
 impl SumSettings {
-    /// For sums that no collection resets.
+    /// Returns the settings for sums that no collection resets, whatever the temporality.
     pub(super) fn without_resets(self) -> Self {
         Self { resets: Resets::default(), ..self }
     }
@@ -100,6 +110,7 @@ impl Resets {
 }
 
 impl Sums {
+    /// Creates the totals of an instrument, without any measurement.
     pub(super) fn new<T: Integer>(name: &str, settings: SumSettings, diagnostics: Diagnostics) -> Self {
         Self {
             name: name.to_owned(),
@@ -126,6 +137,7 @@ impl Sums {
         self.fitting_large(measurement.into(), attributes).and_then(|fitting| T::try_from(fitting).ok())
     }
 
+    /// Returns what fits of a large measurement, and warns about the first that does not.
     #[cold]
     fn fitting_large(&self, measurement: i128, attributes: &[KeyValue]) -> Option<i128> {
         let wanted = measurement.clamp(-self.largest, self.largest);
@@ -143,7 +155,8 @@ impl Sums {
         (fitting != 0).then_some(fitting)
     }
 
-    /// Adds a measurement to its total, and returns by how much that grew.
+    /// Adds a measurement to its total, and returns by how much that grew. Less than the measurement at the end of the
+    /// range.
     fn add(&self, measurement: i128, attributes: &[KeyValue]) -> i128 {
         let mut totals = self.totals.lock();
         let resets = self.resets.0.load(Ordering::Relaxed);
@@ -173,7 +186,9 @@ impl Sums {
 
 /// An instrument whose sums stay within their range.
 pub(super) struct Saturating<I> {
+    /// The instrument that gets what fits.
     pub(super) inner: Checked<I>,
+    /// Shared by all instruments of the name.
     pub(super) sums: Arc<Sums>,
 }
 
@@ -209,7 +224,7 @@ impl<T: Integer> BoundSyncInstrument<T> for BoundSaturating<T> {
     }
 }
 
-/// Smaller measurements do not add up to the reserve in the life of a process.
+/// The measurements from here on are added up. Smaller ones do not add up to the reserve in the life of a process.
 const LARGE: u128 = 1 << 32;
-/// Attribute sets with a total of their own.
+/// The most attribute sets with a total of their own.
 const MAX_SERIES: usize = 1000;

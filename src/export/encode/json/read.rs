@@ -5,6 +5,15 @@
 //!
 //! It is no general parser of JSON: it reads what a schema describes, into protobuf, without a tree in between. What it
 //! accepts is therefore bounded by the size of the text, and its recursion by [`MAX_DEPTH`].
+//!
+//! | text | read as |
+//! |---|---|
+//! | `"intValue": "42"` or `42` | 42 |
+//! | `"doubleValue": "NaN"` | NaN |
+//! | `null` | the field is absent |
+//! | an unknown field, of any form | passed over |
+//! | a number with a fraction for an integer | a mistake |
+//! | anything after the object | a mistake |
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,12 @@
 //! The tokio runtime in which telemetry was started. The conventions have no names for it.
+//!
+//! | metric | value |
+//! |---|---|
+//! | [`WORKER_COUNT`](names::WORKER_COUNT) | worker threads |
+//! | [`TASK_COUNT`](names::TASK_COUNT) | tasks that are alive |
+//! | [`GLOBAL_QUEUE_SIZE`](names::GLOBAL_QUEUE_SIZE) | tasks that wait in the queue that all workers share |
+//!
+//! A growing queue is the first sign of a runtime that is blocked.
 
 use opentelemetry::metrics::{AsyncInstrument, Meter};
 use tokio::runtime::{Handle, RuntimeMetrics};

@@ -3,6 +3,16 @@
 //! Neither has names that Kubernetes sets; these are those that its documentation and the OpenTelemetry operator use.
 //! Without them there remain the namespace of the service account, the name of the host, and the id of the pod in the
 //! names of control groups and mounts.
+//!
+//! | attribute | first of |
+//! |---|---|
+//! | `k8s.pod.name` | variables, `name` in the volume, `HOSTNAME` |
+//! | `k8s.namespace.name` | variables, `namespace` in the volume, the namespace of the service account |
+//! | `k8s.pod.uid` | variables, `uid` in the volume, control groups, mounts |
+//! | `k8s.node.name` | variables, `node_name` in the volume |
+//! | `k8s.container.name` | variables |
+//!
+//! Each attribute is found by itself: a pod that passes only its name on has the others from where they can be found.
 
 use super::{Attributes, Source};
 use crate::semconv::resource::{

@@ -1,4 +1,13 @@
 //! The operating system. Linux describes itself in `os-release`.
+//!
+//! | attribute | key of `os-release` |
+//! |---|---|
+//! | `os.name` | `NAME` |
+//! | `os.version` | `VERSION_ID` |
+//! | `os.description` | `PRETTY_NAME` |
+//! | `os.build_id` | `BUILD_ID` |
+//!
+//! `os.type` is the system that the program was built for. Other systems than Linux have nothing else here.
 
 use super::{Attributes, Source};
 use crate::semconv::resource::{OS_BUILD_ID, OS_DESCRIPTION, OS_NAME, OS_TYPE, OS_VERSION};

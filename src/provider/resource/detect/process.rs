@@ -1,4 +1,10 @@
 //! The process: its ids, its start, its executable and its owner.
+//!
+//! | attribute | source | systems |
+//! |---|---|---|
+//! | `process.pid`, `process.executable.*` | the standard library | all |
+//! | `process.parent_pid` | the standard library | Unix |
+//! | `process.owner` | `/proc/self/status` and `/etc/passwd` | Linux |
 
 use std::time::{Duration, UNIX_EPOCH};
 
