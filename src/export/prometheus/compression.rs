@@ -1,6 +1,12 @@
 //! Answers of the exporter's own server, compressed with gzip where the scraper accepts it.
 //!
 //! A handler that is mounted in a server of the program is not compressed here: that server has a layer for it.
+//!
+//! | `Accept-Encoding` | the answer |
+//! |---|---|
+//! | names `gzip`, or `*` without `gzip` | compressed, if it is longer than a packet |
+//! | `gzip;q=0` | as it is |
+//! | none | as it is |
 
 use std::convert::Infallible;
 use std::pin::Pin;

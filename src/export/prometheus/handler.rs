@@ -59,7 +59,7 @@ pub struct PrometheusHandler(Arc<Shared>);
 
 /// What all clones of a handler share.
 struct Shared {
-    /// To the thread that collects; `None` after the end.
+    /// The sender to the thread that collects; `None` after the end.
     scrapes: Mutex<Option<SyncSender<Scrape>>>,
     /// Where the exporter's own server listens.
     address: Option<SocketAddr>,
@@ -72,6 +72,7 @@ struct Shared {
 /// A scraper that waits for its answer.
 struct Scrape {
     format: Format,
+    /// Gets the text, or `None` if nothing can be collected.
     reply: oneshot::Sender<Option<Arc<str>>>,
 }
 
@@ -253,6 +254,7 @@ fn unavailable() -> Response<String> {
     plain(StatusCode::SERVICE_UNAVAILABLE, "metrics are not available\n")
 }
 
+/// Returns a response with this content type.
 fn response(status: StatusCode, content_type: &'static str, body: String) -> Response<String> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -260,6 +262,7 @@ fn response(status: StatusCode, content_type: &'static str, body: String) -> Res
     response
 }
 
+/// The name of the thread that collects.
 const THREAD_NAME: &str = "otel-scrape";
 /// Scrapes that may wait for a collection.
 const MAX_WAITING: usize = 64;

@@ -14,22 +14,25 @@
 
 use std::borrow::Cow;
 
-/// What decides on the suffix of a name.
+/// The kind of a metric, which decides on the suffix of its name and on its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// A sum that only grows: `_total`.
     Counter,
     /// A gauge for Prometheus, but no ratio: its unit `1` means a count.
     UpDownCounter,
+    /// A last value. Its unit `1` is a ratio.
     Gauge,
+    /// A distribution, with series for buckets, sum and count.
     Histogram,
 }
 
 /// The name of a metric.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MetricName {
-    /// With its unit, without `_total`.
+    /// The name with its unit, without `_total`.
     pub(super) family: String,
-    /// The unit as words, if the name ends with it.
+    /// The unit as words, if the name ends with it. OpenMetrics requires that; otherwise it is empty.
     pub(super) unit: String,
 }
 
@@ -65,7 +68,7 @@ impl MetricName {
         Self { family, unit: if has_unit { unit } else { String::new() } }
     }
 
-    /// The name alone: neither the unit nor the type of the metric is added.
+    /// Returns the name alone: neither the unit nor the type of the metric is added.
     pub(super) fn without_suffixes(name: &str) -> Self {
         let is_allowed =
             |character: char| character.is_ascii_alphanumeric() || matches!(character, ':' | '_');
@@ -82,7 +85,7 @@ fn with_valid_start(mut name: String) -> String {
     name
 }
 
-/// A unit of UCUM as words: `By/s` is `bytes` per `second`. Annotations in braces are left out.
+/// Returns a unit of UCUM as words: `By/s` is `bytes` and `second`. Annotations in braces are left out.
 ///
 /// The unit `1` is `ratio` for gauges and nothing for all others, where it means a count.
 fn unit_words(unit: &str, kind: Kind) -> (Cow<'_, str>, Cow<'_, str>) {
@@ -108,7 +111,7 @@ fn word<'a>(unit: &'a str, known: &[(&str, &'static str)]) -> Cow<'a, str> {
     }
 }
 
-/// The name of a label. A name that Prometheus keeps for itself, or that others of this exporter have, is none.
+/// Returns the name of a label for a key: other characters than letters, digits and underscores become underscores.
 pub(super) fn label(key: &str) -> String {
     with_valid_start(sanitized(key, |character| character.is_ascii_alphanumeric() || character == '_'))
 }
@@ -125,9 +128,10 @@ fn sanitized(text: &str, is_allowed: impl Fn(char) -> bool) -> String {
     sanitized
 }
 
+/// The word for the unit `1` of a gauge.
 const RATIO: &str = "ratio";
 
-/// As in Prometheus: <https://github.com/prometheus/otlptranslator>.
+/// The words for units, as in Prometheus: <https://github.com/prometheus/otlptranslator>.
 const UNITS: [(&str, &str); 27] = [
     ("d", "days"),
     ("h", "hours"),
@@ -158,6 +162,7 @@ const UNITS: [(&str, &str); 27] = [
     ("%", "percent"),
 ];
 
+/// The words for units behind a slash.
 const PER_UNITS: [(&str, &str); 8] = [
     ("s", "second"),
     ("m", "minute"),

@@ -35,8 +35,11 @@ use crate::export::delivery::new_runtime;
 use crate::export::own_threads::{Fork, become_io_thread};
 
 /// A server that listens until it is dropped.
+///
+/// Dropping it closes the port, and waits for the thread for up to [`GRACE`].
 #[derive(Debug)]
 pub(crate) struct Server {
+    /// `true` once the server is to end.
     stop: watch::Sender<bool>,
     /// Closed at the end of the thread. Locked only so that the server can be shared.
     ended: Mutex<Receiver<()>>,
@@ -89,7 +92,8 @@ impl Drop for Server {
     }
 }
 
-/// The thread. `alive` is dropped at its end.
+/// The body of the thread: builds its runtime, and accepts connections until the server is dropped. `alive` is dropped
+/// at its end.
 fn run(
     listener: TcpListener,
     handler: PrometheusHandler,
@@ -142,7 +146,13 @@ async fn accept(listener: &tokio::net::TcpListener, handler: &PrometheusHandler)
     }
 }
 
-/// Answers one request.
+/// Answers one request, and closes the connection.
+///
+/// | path | answer |
+/// |---|---|
+/// | `/metrics` | that of the handler, perhaps compressed |
+/// | `/` | 200, with a line for people |
+/// | any other | 404 |
 async fn serve(stream: TcpStream, handler: PrometheusHandler) {
     let answer = service_fn(move |request: Request<hyper::body::Incoming>| {
         let mut handler = handler.clone();
@@ -166,14 +176,17 @@ async fn serve(stream: TcpStream, handler: PrometheusHandler) {
     connection.map(drop).await;
 }
 
+/// The name of the thread. Linux shows 15 bytes.
 const THREAD_NAME: &str = "otel-prometheus";
-/// Scrapers are few.
+/// The most connections at once. Scrapers are few.
 const MAX_CONNECTIONS: usize = 32;
 /// The time for a request's head.
 const HEADER_LIMIT: Duration = Duration::from_secs(5);
 /// The time for a whole connection: head, collection and answer. Scrapers give up after 10 seconds.
 const CONNECTION_LIMIT: Duration = Duration::from_secs(30);
+/// The largest head of a request, in bytes.
 const MAX_HEADER_BYTES: usize = 16 << 10;
+/// The pause after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The time to wait for the end of the thread.
 const GRACE: Duration = Duration::from_millis(200);

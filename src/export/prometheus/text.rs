@@ -38,10 +38,13 @@ use super::value::Value;
 use crate::export::render::{self, Attribute, Metric, Point, PointValue};
 use crate::settings::PrometheusText;
 
-/// A metric that is left out because another one has its name, and a different type or the same labels.
+/// A metric that is left out because another one has its name, and a different type or the same labels. Reported once
+/// by the handler.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Conflict {
+    /// The instrumentation scope of the metric that is left out.
     pub(super) scope: String,
+    /// The name of its instrument.
     pub(super) metric: String,
     /// The name in the formats of Prometheus.
     pub(super) name: String,
@@ -53,21 +56,29 @@ pub(super) struct Conflict {
 /// both have the series `a_count`.
 #[derive(Debug, Default)]
 pub(super) struct Families {
-    /// By their names.
+    /// The families by their names, in the order in which they are written.
     families: BTreeMap<String, Family>,
-    /// Every name that a series has, with the family it belongs to.
+    /// Every name that a series has, with the family it belongs to. A name that belongs to another family is a
+    /// conflict.
     taken: HashMap<String, String>,
+    /// The attributes of the resource, if they are shown.
     target: Vec<Attribute>,
+    /// The settings of the exporter: suffixes, labels of scope and resource.
     options: PrometheusText,
+    /// What was left out.
     pub(super) conflicts: Vec<Conflict>,
 }
 
 /// Metrics of one name and kind.
 #[derive(Debug)]
 struct Family {
+    /// The type of all its series.
     kind: Kind,
+    /// That of the first metric of the name.
     description: String,
+    /// The unit as words; empty without one.
     unit: String,
+    /// In the order of the collection.
     series: Vec<Series>,
     /// The labels of the series: two with the same ones are not allowed.
     labels: HashSet<String>,
@@ -76,7 +87,9 @@ struct Family {
 /// One set of labels, and its value.
 #[derive(Debug)]
 struct Series {
+    /// As they are written, without braces.
     labels: String,
+    /// The number or the histogram.
     value: Value,
     /// When the value began, in nanoseconds since 1970, where that is shown.
     created: Option<u64>,
@@ -185,7 +198,7 @@ impl Families {
     }
 }
 
-/// The name of an instrumentation scope, and its labels.
+/// Returns the name of an instrumentation scope, and its labels `otel_scope_…`. Empty ones are left out.
 fn scope(of_scope: &[u8]) -> (String, Vec<Attribute>) {
     let text = |message, number| {
         let bytes = render::messages(message, number).next().unwrap_or_default();
@@ -209,7 +222,12 @@ fn scope(of_scope: &[u8]) -> (String, Vec<Attribute>) {
     (name, labels)
 }
 
-/// The labels of a series: `a="1",b="2"`. Values of keys that become one label are joined with `;`.
+/// Returns the labels of a series, sorted: `a="1",b="2"`.
+///
+/// | case | label |
+/// |---|---|
+/// | two keys become one label | one label, with the values joined by `;` |
+/// | a key of a label of the scope or resource, or `le` of a histogram | prefixed with `exported_` |
 fn labels(common: &[Attribute], attributes: &[Attribute], kind: Kind) -> String {
     let common: BTreeMap<String, String> =
         common.iter().map(|(key, value)| (label(key), value.clone())).collect();
@@ -247,7 +265,9 @@ fn escaped(text: &str, escapes_quotes: bool) -> String {
 
 /// The text under construction.
 struct Text {
+    /// What was written so far.
     out: String,
+    /// Decides on heads, suffixes and the end.
     format: Format,
 }
 
@@ -277,7 +297,7 @@ impl Text {
         }
     }
 
-    /// The attributes of the resource, as labels of a series of their own.
+    /// Writes the attributes of the resource, as labels of a series of their own. Nothing without any.
     fn target(&mut self, attributes: &[Attribute]) -> fmt::Result {
         if attributes.is_empty() {
             return Ok(());
@@ -334,7 +354,7 @@ impl Text {
         writeln!(self.out, "{name}{CREATED}{} {seconds}.{millis:03}", braced(labels))
     }
 
-    /// The same boundary must be the same text at every scrape: OpenMetrics has it with a decimal point.
+    /// Returns the text of a boundary, which must be the same at every scrape: OpenMetrics has it with a decimal point.
     fn boundary(&self, boundary: f64) -> String {
         let text = number(boundary);
         match self.format {
@@ -345,6 +365,7 @@ impl Text {
 }
 
 impl Kind {
+    /// Returns the type as both formats name it.
     fn name(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -354,7 +375,7 @@ impl Kind {
     }
 }
 
-/// Labels in braces, if there are any.
+/// Returns labels in braces, or nothing if there are none.
 fn braced(labels: &str) -> String {
     if labels.is_empty() { String::new() } else { format!("{{{labels}}}") }
 }
@@ -371,9 +392,11 @@ fn number(value: f64) -> String {
     }
 }
 
-/// The family of the resource's attributes, and its one series.
+/// The name of the family of the resource's attributes, in OpenMetrics.
 const TARGET: &str = "target";
+/// The name of its one series, and of the family in the text format.
 const TARGET_INFO: &str = "target_info";
+/// The text of its `# HELP` line.
 const TARGET_DESCRIPTION: &str = "Target metadata";
 /// Suffix of the series that say when those of counters and histograms began.
 const CREATED: &str = "_created";

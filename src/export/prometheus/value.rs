@@ -1,4 +1,11 @@
 //! Values of series: numbers, and histograms with cumulative buckets.
+//!
+//! | point | series |
+//! |---|---|
+//! | number | one, with the value |
+//! | histogram | `_bucket` with cumulative counts, `_sum` and `_count` |
+//! | exponential histogram | the same, with powers of two as boundaries |
+//! | summary | `_sum` and `_count`, and the bucket `+Inf` |
 
 use std::collections::BTreeMap;
 
@@ -7,13 +14,10 @@ use crate::export::render::{Exponential, Point, PointValue};
 /// The value of one series.
 #[derive(Debug)]
 pub(super) enum Value {
+    /// A number of either type.
     Number(PointValue),
     /// Without a sum if it can fall.
-    Histogram {
-        count: u64,
-        sum: Option<f64>,
-        buckets: Vec<(f64, u64)>,
-    },
+    Histogram { count: u64, sum: Option<f64>, buckets: Vec<(f64, u64)> },
 }
 
 impl Value {
@@ -74,7 +78,10 @@ pub(super) fn powers_of_two(histogram: &Exponential) -> Vec<(f64, u64)> {
     buckets
 }
 
-/// The power of two that no value of a bucket exceeds. Bucket `index` holds values up to `2^((index + 1) / 2^scale)`.
+/// Returns the power of two that no value of a bucket exceeds. Bucket `index` holds values up to `2^((index + 1) /
+/// 2^scale)`.
+///
+/// Clamped to the exponents of finite numbers, and one more.
 pub(super) fn exponent(index: i64, scale: i32) -> i64 {
     let upper = index.saturating_add(1);
     let exponent = match u32::try_from(scale) {

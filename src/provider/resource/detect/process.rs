@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `process.pid`, `process.executable.*` | the standard library | all |
 //! | `process.parent_pid` | the standard library | Unix |
+//! | `process.creation.time` | `/proc/stat` and `/proc/self/stat` | Linux |
 //! | `process.owner` | `/proc/self/status` and `/etc/passwd` | Linux |
 
 use std::time::{Duration, UNIX_EPOCH};
