@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Path;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::Redirect;
-use axum::routing::get;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse as _, Redirect};
+use axum::routing::{any, get};
 use grpc_support::{Recorded, attribute, value};
 use http_support::*;
 use hyper_util::rt::TokioExecutor;
@@ -25,7 +25,7 @@ use opentelemetry::trace::{SpanKind, Status};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use reqwest_retry::RetryTransientMiddleware;
 use reqwest_retry::policies::ExponentialBackoff;
-use telemetry_bootstrap::http::UrlTemplate;
+use telemetry_bootstrap::http::{FollowRedirects, UrlTemplate};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::{Layer, ServiceExt};
 
@@ -172,6 +172,138 @@ async fn redirects_that_reqwest_follows_are_part_of_the_request() {
     drop(response.text().await.unwrap());
     let span = finished(&recorded, "client", Some(200), None).await;
     assert_eq!(attribute(&span, "url.full"), Some(format!("http://{address}/old")));
+}
+
+/// A client whose redirects have spans of their own.
+fn following(recorded: &Recorded, limit: usize) -> ClientWithMiddleware {
+    let client_without = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    ClientBuilder::new(client_without.build().unwrap())
+        .with(FollowRedirects::new(limit))
+        .with(client(recorded))
+        .build()
+}
+
+#[tokio::test]
+async fn redirects_that_the_middleware_follows_have_spans_of_their_own() {
+    grpc_support::propagate();
+    let (near, far) = (Recorded::new(), Recorded::new());
+    let router = Router::new()
+        .route("/old", get(async || Redirect::permanent("/newer")))
+        .route("/newer", get(async || Redirect::temporary("/new")))
+        .route("/new", get(async || "here"))
+        .layer(server(&far));
+    let address = serve(router).await;
+    let request = following(&near, 2).get(format!("http://{address}/old"));
+    let response = request.with_extension(UrlTemplate::new("/old")).send().await.unwrap();
+    assert_eq!(response.url().path(), "/new");
+    assert_eq!(response.text().await.unwrap(), "here");
+    let spans = near.ended(3).await;
+    let urls: Vec<_> = spans.iter().map(|span| attribute(span, "url.full").unwrap()).collect();
+    assert_eq!(urls, ["/old", "/newer", "/new"].map(|path| format!("http://{address}{path}")));
+    // A template is one of the first URL.
+    let names: Vec<_> = spans.iter().map(|span| span.name.as_ref()).collect();
+    assert_eq!(names, ["GET /old", "GET", "GET"]);
+    assert_eq!(resends(&spans), [None, Some(Value::I64(1)), Some(Value::I64(2))]);
+    let codes: Vec<_> = spans.iter().map(|span| attribute(span, "http.response.status_code")).collect();
+    assert_eq!(codes, [308, 307, 200].map(|code| Some(code.to_string())));
+    assert!(spans.iter().all(|span| span.status == Status::Unset), "{spans:?}");
+    // Each server's span is below that of its own attempt.
+    for (sent, served) in spans.iter().zip(far.ended(3).await) {
+        assert_eq!(served.parent_span_id, sent.span_context.span_id());
+    }
+    assert_eq!(active(&near, "client"), 0.0);
+}
+
+/// What the server received: method, body, and some headers.
+async fn received(
+    State(to): State<String>,
+    Path(code): Path<u16>,
+    method: Method,
+    headers: HeaderMap,
+    body: String,
+) -> axum::response::Response {
+    if code == 200 {
+        let sent = ["authorization", "content-type"].map(|name| headers.contains_key(name));
+        return format!("{method} {body:?} {sent:?}").into_response();
+    }
+    (StatusCode::from_u16(code).unwrap(), [("location", to)]).into_response()
+}
+
+#[tokio::test]
+async fn redirects_are_followed_by_the_rules_of_reqwest() {
+    let last = serve(Router::new().route("/{code}", any(received)).with_state(String::new())).await;
+    let to_other =
+        serve(Router::new().route("/{code}", any(received)).with_state(format!("http://{last}/200")));
+    let same = serve(Router::new().route("/{code}", any(received)).with_state("200".to_owned())).await;
+    let to_other = to_other.await;
+    let with_body = r#"POST "text" [true, true]"#;
+    for (code, address, expected) in [
+        (301, same, r#"GET "" [true, false]"#),
+        (302, same, r#"GET "" [true, false]"#),
+        (303, same, r#"GET "" [true, false]"#),
+        (307, same, with_body),
+        (308, same, with_body),
+        (307, to_other, r#"POST "text" [false, true]"#),
+        (303, to_other, r#"GET "" [false, false]"#),
+    ] {
+        let ours = following(&Recorded::new(), 10);
+        let theirs = ClientBuilder::new(reqwest::Client::new()).build();
+        for client in [ours, theirs] {
+            let request = client.post(format!("http://{address}/{code}")).bearer_auth("s3cret").body("text");
+            let response = request.header("content-type", "text/plain").send().await.unwrap();
+            assert_eq!(response.text().await.unwrap(), expected, "{code} {address}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_that_cannot_be_followed_is_the_response() {
+    let recorded = Recorded::new();
+    let address = serve(Router::new().route("/{code}", any(received)).with_state("/307".to_owned())).await;
+    let stream = || reqwest::Body::wrap_stream(tokio_stream::once(Ok::<_, std::io::Error>("text")));
+    let client = following(&recorded, 10);
+    let response = client.post(format!("http://{address}/307")).body(stream()).send().await.unwrap();
+    assert_eq!(response.status(), 307, "a stream is sent once");
+    drop(response);
+    let error = client.get(format!("http://{address}/307")).send().await.unwrap_err();
+    assert!(error.is_middleware() && error.to_string().contains("too many redirects"), "{error:?}");
+    // Eleven attempts were sent.
+    assert_eq!(recorded.ended(12).await.len(), 12);
+}
+
+/// A server that calls another one in its handler: client and server of each hop are one trace, and no name has a path.
+#[tokio::test]
+async fn a_chain_of_services_is_one_trace() {
+    grpc_support::propagate();
+    let hops: Vec<_> = (0..3).map(|_| (Recorded::new(), Recorded::new())).collect();
+    let mut next = None;
+    for (near, far) in hops.iter().rev() {
+        let client = traced(near);
+        let handler = async move |Path(id): Path<u32>| match next {
+            Some(address) => {
+                let response = client.get(format!("http://{address}/orders/{id}")).send().await.unwrap();
+                response.text().await.unwrap()
+            }
+            None => id.to_string(),
+        };
+        next = Some(serve(Router::new().route("/orders/{id}", get(handler)).layer(server(far))).await);
+    }
+    let begin = Recorded::new();
+    let url = format!("http://{}/orders/7", next.unwrap());
+    assert_eq!(traced(&begin).get(url).send().await.unwrap().text().await.unwrap(), "7");
+    let mut chain = vec![finished(&begin, "client", Some(200), None).await];
+    for (at, (near, far)) in hops.iter().enumerate() {
+        chain.push(finished(far, "server", Some(200), None).await);
+        if at + 1 < hops.len() {
+            chain.push(finished(near, "client", Some(200), None).await);
+        }
+    }
+    for pair in chain.windows(2) {
+        assert_eq!(pair[1].parent_span_id, pair[0].span_context.span_id(), "{chain:?}");
+        assert_eq!(pair[1].span_context.trace_id(), pair[0].span_context.trace_id());
+    }
+    let names: Vec<_> = chain.iter().map(|span| span.name.as_ref()).collect();
+    assert_eq!(names, ["GET", "GET /orders/{id}"].repeat(3));
 }
 
 #[tokio::test]

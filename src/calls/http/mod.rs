@@ -75,8 +75,8 @@
 //!
 //! Redirects that reqwest follows by itself do not reach its middleware: they are part of one request, with URL and
 //! `server.address` of the first, status and peer of the last, and the duration of all. Each of them carries the trace
-//! context of that request, to other hosts as well. With `redirect::Policy::none()` the response is the redirect itself,
-//! and a request that the program sends to its `Location` has a span of its own.
+//! context of that request, to other hosts as well. With the middleware `FollowRedirects` in their place, each request has
+//! a span of its own.
 //!
 //! # What is recorded
 //!
@@ -144,6 +144,8 @@ mod method;
 mod middleware;
 mod options;
 mod recorder;
+#[cfg(feature = "reqwest")]
+mod redirects;
 mod route;
 mod series;
 mod server;
@@ -155,6 +157,8 @@ pub use client::{ClientLayer, ClientService, ResendCounter, UrlTemplate};
 #[cfg(feature = "reqwest")]
 pub(super) use middleware::RequestError;
 pub use options::RequestHead;
+#[cfg(feature = "reqwest")]
+pub use redirects::FollowRedirects;
 #[cfg(feature = "grpc")]
 pub(super) use route::Recorded;
 pub use route::Route;
