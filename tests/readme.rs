@@ -44,6 +44,25 @@ mod programs {
         use super::address;
         include!("readme/http_server.rs");
 
+        /// Responses that never end, and a WebSocket.
+        fn streams() -> Router {
+            use axum::extract::ws::WebSocketUpgrade;
+            use axum::response::sse::{Event, Sse};
+            use tokio_stream::StreamExt as _;
+            let events = || async {
+                let first = tokio_stream::once(Ok::<_, std::convert::Infallible>(Event::default().data("1")));
+                Sse::new(first.chain(tokio_stream::pending()))
+            };
+            let echo = |upgrade: WebSocketUpgrade| async {
+                upgrade.on_upgrade(|mut socket| async move {
+                    while let Some(Ok(message)) = socket.recv().await {
+                        let _ = socket.send(message).await;
+                    }
+                })
+            };
+            Router::new().route("/events", get(events)).route("/socket", get(echo))
+        }
+
         pub(super) fn run() -> Result<(), Box<dyn std::error::Error>> {
             main()
         }
@@ -142,6 +161,7 @@ fn the_readme_contains_the_code_that_is_tested_here() {
         let code = code
             .replace("address().parse()", "\"0.0.0.0:50051\".parse()")
             .replace("bind(address())", "bind(\"0.0.0.0:8080\")")
+            .replace(".merge(streams())", "")
             .replace("target()", "\"http://greeter:50051\"");
         assert!(readme.contains(&code), "README.md and tests/readme/{name}.rs differ");
     }
@@ -256,11 +276,50 @@ async fn an_open_stream_does_not_keep_the_grpc_server_alive() {
     let begin = Instant::now();
     let status = tokio::task::spawn_blocking(|| server.terminate()).await.unwrap();
     assert!(status.success());
-    assert!(
-        (Duration::from_secs(4)..Duration::from_secs(15)).contains(&begin.elapsed()),
-        "{:?}",
-        begin.elapsed()
-    );
+    assert!(GRACE.contains(&begin.elapsed()), "{:?}", begin.elapsed());
+    // The stream ended with the program, and is recorded.
+    let span = collector.received().span("grpc.health.v1.Health/Watch");
+    assert_eq!(span.attribute_text("rpc.status_code").as_deref(), Some("CANCELLED"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn open_streams_do_not_keep_the_http_server_alive_and_are_recorded() {
+    use futures_util::{SinkExt as _, StreamExt as _};
+    use std::io::{Read as _, Write as _};
+    use tokio_tungstenite::tungstenite::Message;
+
+    let collector = Collector::start().unwrap();
+    let address = free_address();
+    let server = start("http_server", &collector, &address);
+    wait_for_listener(&address);
+    let mut events = std::net::TcpStream::connect(&address).unwrap();
+    write!(events, "GET /events HTTP/1.1\r\nhost: {address}\r\n\r\n").unwrap();
+    let mut received = Vec::new();
+    while !received.ends_with(b"data: 1\n\n\r\n") {
+        let mut piece = [0; 1024];
+        let length = events.read(&mut piece).unwrap();
+        assert!(length > 0, "{}", String::from_utf8_lossy(&received));
+        received.extend_from_slice(&piece[..length]);
+    }
+    let connection = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let url = format!("ws://{address}/socket");
+    let (mut socket, _) = tokio_tungstenite::client_async(url, connection).await.unwrap();
+    socket.send(Message::text("hello")).await.unwrap();
+    assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("hello"));
+
+    let begin = Instant::now();
+    let status = tokio::task::spawn_blocking(|| server.terminate()).await.unwrap();
+    assert!(status.success());
+    assert!(GRACE.contains(&begin.elapsed()), "{:?}", begin.elapsed());
+    let received = collector.received();
+    for (name, code, error_type) in [("GET /events", "200", Some("cancelled")), ("GET /socket", "101", None)]
+    {
+        let span = received.span(name);
+        assert_eq!(span.attribute_text("http.response.status_code").as_deref(), Some(code));
+        assert_eq!(span.attribute_text("error.type").as_deref(), error_type);
+        let attributes = [("http.route", &name["GET ".len()..])];
+        assert_eq!(received.histogram("http.server.request.duration", &attributes).unwrap().count, 1);
+    }
 }
 
 /// A program of the README that runs in a child process.
@@ -318,3 +377,5 @@ fn get(address: &str, path: &str) -> String {
 }
 
 const LIMIT: Duration = Duration::from_secs(30);
+/// When a program of the README ends that has open streams: five seconds after the signal.
+const GRACE: std::ops::Range<Duration> = Duration::from_secs(4)..Duration::from_secs(15);

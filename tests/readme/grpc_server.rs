@@ -1,9 +1,20 @@
 use telemetry_bootstrap::grpc::ServerLayer;
 use tonic::transport::Server;
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let telemetry = telemetry_bootstrap::init().service_name("greeter").build()?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let served = runtime.block_on(serve());
+    // Calls that are still open end here, and are exported like the others.
+    drop(runtime);
+    // A loss is logged, too; it need not be the program's failure.
+    if let Err(loss) = telemetry.shutdown() {
+        eprintln!("{loss}");
+    }
+    served
+}
+
+async fn serve() -> Result<(), Box<dyn std::error::Error>> {
     let (_reporter, health) = tonic_health::server::health_reporter();
     let server = Server::builder()
         .layer(ServerLayer::new())
@@ -12,10 +23,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tokio::select! {
         served = server => served?,
         () = grace_period() => {}
-    }
-    // A loss is logged, too; it need not be the program's failure.
-    if let Err(loss) = telemetry.shutdown_async().await {
-        eprintln!("{loss}");
     }
     Ok(())
 }

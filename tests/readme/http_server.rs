@@ -1,17 +1,22 @@
 use axum::{Router, routing::get};
 use telemetry_bootstrap::http::ServerLayer;
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let _telemetry = telemetry_bootstrap::init().service_name("shop").build()?;
-    let app = Router::new().route("/orders/{id}", get(|| async { "shipped" })).layer(ServerLayer::new());
+    // Dropped before the guard, so that the requests that are still open end and are exported.
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(serve())?;
+    Ok(())
+}
+
+async fn serve() -> std::io::Result<()> {
+    let app = Router::new().route("/orders/{id}", get(|| async { "shipped" })).merge(streams()).layer(ServerLayer::new());
     let listener = tokio::net::TcpListener::bind(address()).await?;
     let server = axum::serve(listener, app).with_graceful_shutdown(telemetry_bootstrap::shutdown_signal());
     tokio::select! {
-        served = server => served?,
-        () = grace_period() => {}
+        served = server => served,
+        () = grace_period() => Ok(()),
     }
-    Ok(())
 }
 
 /// Ends five seconds after the signal: streams that are still open then end with the program.
