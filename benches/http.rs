@@ -4,16 +4,17 @@
 //! writes a line, and counts and measures the request. Without telemetry installed that is nearly nothing, and the
 //! reference of 1.0. The client is this process, and does not count.
 
-#![expect(clippy::expect_used, reason = "a program for people")]
-
 mod support;
 
 #[path = "support/requests.rs"]
 mod requests;
 
+#[path = "support/roles.rs"]
+mod roles;
+
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::Path;
@@ -21,23 +22,22 @@ use axum::routing::get;
 use criterion::Criterion;
 use opentelemetry::metrics::{Counter, Histogram};
 use opentelemetry::{KeyValue, global};
-use opentelemetry_sdk::trace::Sampler;
 use requests::{Client, serve};
 use support::load::{SAMPLED, TURN};
 use support::{Budget, Collector, Side, Work, compare};
+use telemetry_bootstrap::TelemetryGuard;
 use telemetry_bootstrap::http::ServerLayer;
-use telemetry_bootstrap::{Builder, LogDestination, LogFormat};
 use tracing::{Instrument as _, info, info_span};
 
 fn main() {
     support::main(
         &[
             ("bare", bare),
-            ("everything", everything),
-            ("traces", traces),
-            ("unsampled", unsampled),
-            ("traces without the child", traces_without_child),
-            ("unsampled without the child", unsampled_without_child),
+            ("everything", |endpoint| ours(roles::everything(endpoint))),
+            ("traces", |endpoint| ours(roles::traces(endpoint))),
+            ("unsampled", |endpoint| ours(roles::unsampled(endpoint))),
+            ("traces without the child", |endpoint| ours(roles::traces_without_child(endpoint))),
+            ("unsampled without the child", |endpoint| ours(roles::unsampled_without_child(endpoint))),
         ],
         bench,
     );
@@ -94,45 +94,6 @@ fn bare(_: &str) -> Work {
     serve(router(), || {})
 }
 
-/// Spans, lines, records and metrics.
-fn everything(endpoint: &str) -> Work {
-    ours(telemetry_bootstrap::init().endpoint(endpoint).log_output(|output| output.format(LogFormat::Json)))
+fn ours(telemetry: TelemetryGuard) -> Work {
+    serve(router().layer(ServerLayer::new()), move || roles::flush(&telemetry))
 }
-
-fn traces(endpoint: &str) -> Work {
-    ours(only_traces(endpoint))
-}
-
-fn unsampled(endpoint: &str) -> Work {
-    ours(only_traces(endpoint).traces(|traces| traces.sampler(Sampler::AlwaysOff)))
-}
-
-fn traces_without_child(endpoint: &str) -> Work {
-    ours(only_traces(endpoint).span_filter("off"))
-}
-
-fn unsampled_without_child(endpoint: &str) -> Work {
-    ours(only_traces(endpoint).span_filter("off").traces(|traces| traces.sampler(Sampler::AlwaysOff)))
-}
-
-fn only_traces(endpoint: &str) -> Builder {
-    telemetry_bootstrap::init()
-        .endpoint(endpoint)
-        .metrics(|metrics| metrics.export(false))
-        .logs(|logs| logs.export(false))
-        .log_output(|output| output.format(LogFormat::Off))
-}
-
-fn ours(builder: Builder) -> Work {
-    let builder = builder
-        .ignore_env()
-        .service_name("bench")
-        .log_output(|output| output.destination(LogDestination::File(NOWHERE.into())));
-    let telemetry = builder.build().expect("telemetry");
-    serve(router().layer(ServerLayer::new()), move || {
-        telemetry.force_flush(Duration::from_secs(10)).expect("a live collector");
-    })
-}
-
-/// Lines are made and discarded.
-const NOWHERE: &str = "/dev/null";

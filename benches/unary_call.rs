@@ -10,6 +10,9 @@ mod support;
 #[path = "support/calls.rs"]
 mod calls;
 
+#[path = "support/roles.rs"]
+mod roles;
+
 #[path = "../examples/grpc_service/proto.rs"]
 mod proto;
 
@@ -17,7 +20,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::pin::Pin;
 use std::task::{self, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use calls::{Client, serve};
 use criterion::Criterion;
@@ -30,13 +33,14 @@ use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter, WithExportCo
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use proto::my_service_server::{MyService, MyServiceServer};
 use proto::{MyRequest, MyRequests, MyResponse};
+use roles::NOWHERE;
 use support::load::{SAMPLED, TURN};
 use support::{Budget, Collector, Side, Work, compare};
+use telemetry_bootstrap::TelemetryGuard;
 use telemetry_bootstrap::grpc::ServerLayer;
-use telemetry_bootstrap::{Builder, LogDestination, LogFormat};
 use tokio::runtime::Runtime;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
@@ -50,11 +54,11 @@ fn main() {
     support::main(
         &[
             ("bare", bare),
-            ("everything", everything),
-            ("traces", traces),
-            ("unsampled", unsampled),
-            ("traces without the child", traces_without_child),
-            ("unsampled without the child", unsampled_without_child),
+            ("everything", |endpoint| ours(roles::everything(endpoint))),
+            ("traces", |endpoint| ours(roles::traces(endpoint))),
+            ("unsampled", |endpoint| ours(roles::unsampled(endpoint))),
+            ("traces without the child", |endpoint| ours(roles::traces_without_child(endpoint))),
+            ("unsampled without the child", |endpoint| ours(roles::unsampled_without_child(endpoint))),
             ("stock", stock),
         ],
         bench,
@@ -130,46 +134,12 @@ fn bare(_: &str) -> Work {
     serve(|incoming| Server::builder().add_service(service()).serve_with_incoming(incoming), || {})
 }
 
-/// Spans, lines, records and metrics.
-fn everything(endpoint: &str) -> Work {
-    ours(telemetry_bootstrap::init().endpoint(endpoint).log_output(|output| output.format(LogFormat::Json)))
-}
-
-fn traces(endpoint: &str) -> Work {
-    ours(only_traces(endpoint))
-}
-
-fn unsampled(endpoint: &str) -> Work {
-    ours(only_traces(endpoint).traces(|traces| traces.sampler(Sampler::AlwaysOff)))
-}
-
-fn traces_without_child(endpoint: &str) -> Work {
-    ours(only_traces(endpoint).span_filter("off"))
-}
-
-fn unsampled_without_child(endpoint: &str) -> Work {
-    ours(only_traces(endpoint).span_filter("off").traces(|traces| traces.sampler(Sampler::AlwaysOff)))
-}
-
-fn only_traces(endpoint: &str) -> Builder {
-    telemetry_bootstrap::init()
-        .endpoint(endpoint)
-        .metrics(|metrics| metrics.export(false))
-        .logs(|logs| logs.export(false))
-        .log_output(|output| output.format(LogFormat::Off))
-}
-
-fn ours(builder: Builder) -> Work {
-    let builder = builder
-        .ignore_env()
-        .service_name("bench")
-        .log_output(|output| output.destination(LogDestination::File(NOWHERE.into())));
-    let telemetry = builder.build().expect("telemetry");
+fn ours(telemetry: TelemetryGuard) -> Work {
     serve(
         |incoming| {
             Server::builder().layer(ServerLayer::new()).add_service(service()).serve_with_incoming(incoming)
         },
-        move || telemetry.force_flush(Duration::from_secs(10)).expect("a live collector"),
+        move || roles::flush(&telemetry),
     )
 }
 
@@ -279,6 +249,3 @@ where
         })
     }
 }
-
-/// Lines are made and discarded.
-const NOWHERE: &str = "/dev/null";
