@@ -379,9 +379,11 @@ async fn the_callers_context_is_the_parent_a_link_or_nothing() {
 
 #[tokio::test]
 async fn only_what_trusted_proxies_report_is_used() {
-    for (trusted, address, scheme) in
-        [(0, "192.0.2.9", "http"), (1, "10.0.0.1", "https"), (2, "203.0.113.5", "http")]
-    {
+    for (trusted, address, scheme, host, port) in [
+        (0, "192.0.2.9", "http", "shop", Some("8080")),
+        (1, "10.0.0.1", "https", "inner", Some("81")),
+        (2, "203.0.113.5", "http", "shop.example", None),
+    ] {
         let recorded = Recorded::new();
         let mut request = request("GET", "/");
         request.extensions_mut().insert(std::net::SocketAddr::from(([192, 0, 2, 9], 5)));
@@ -400,11 +402,14 @@ async fn closures_header_capture_filters_and_response_trace_id_apply() {
     let recorded = Recorded::new();
     let layer = server(&recorded)
         .filter(|head| head.uri().path() != "/healthz")
+        request.headers_mut().insert("x-forwarded-host", "shop.example, inner:81".parse().unwrap());
         .span_name(|head| Some(format!("{} page", head.method())))
         .request_attributes(|_, attributes| attributes.push(opentelemetry::KeyValue::new("a", 1)))
         .response_attributes(|status, _, attributes| {
             attributes.push(opentelemetry::KeyValue::new("b", i64::from(status.as_u16())));
         })
+        assert_eq!(attribute(&span, "server.address").as_deref(), Some(host), "{trusted}");
+        assert_eq!(attribute(&span, "server.port").as_deref(), port, "{trusted}");
         .capture_request_headers(["X-Tenant"])
         .capture_response_headers(["x-answer"])
         .known_methods(["PROPFIND"])

@@ -59,17 +59,25 @@ impl AddressCache {
         if let Some(authority) = request.uri().authority() {
             return Some(self.get(authority));
         }
-        let host = request.headers().get(http::header::HOST)?;
-        Some(self.get(&Authority::try_from(host.as_bytes()).ok()?))
+        let host = request.headers().get(http::header::HOST)?.as_bytes();
+        match self.last(host) {
+            Some(address) => Some(address),
+            None => Some(self.get(&Authority::try_from(host).ok()?)),
+        }
+    }
+
+    /// Returns the last address, if it is that of this authority.
+    fn last(&self, authority: &[u8]) -> Option<Address> {
+        let last = self.last.load();
+        let (known, address) = &**last.as_ref()?;
+        // Compared as bytes: `Authority` compares case-insensitively, which takes ten times as long.
+        (known.as_str().as_bytes() == authority).then(|| address.clone())
     }
 
     /// Returns the address of an authority, parsed unless it is the last one.
-    fn get(&self, authority: &Authority) -> Address {
-        // Compared as text: `Authority` compares case-insensitively, which takes ten times as long.
-        if let Some(last) = &*self.last.load()
-            && last.0.as_str() == authority.as_str()
-        {
-            return last.1.clone();
+    pub(super) fn get(&self, authority: &Authority) -> Address {
+        if let Some(address) = self.last(authority.as_str().as_bytes()) {
+            return address;
         }
         let address = Address::from_authority(authority);
         self.last.store(Some(Arc::new((authority.clone(), address.clone()))));

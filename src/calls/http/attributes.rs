@@ -49,11 +49,14 @@ pub(super) fn incoming_attributes<B>(
         attributes.push(KeyValue::new(semconv::URL_QUERY, url::redacted_query(query).into_owned()));
     }
     attributes.extend(route.map(|route| KeyValue::new(semconv::HTTP_ROUTE, Arc::clone(&route.pattern))));
-    if let Some(address) = recorder.addresses.address_of(request) {
+    let trusted = recorder.options.trusted_proxies;
+    let host = (trusted > 0).then(|| forwarded::host(headers, trusted)).flatten();
+    let address = host.map(|host| recorder.addresses.get(&host));
+    if let Some(address) = address.or_else(|| recorder.addresses.address_of(request)) {
         address.push_attributes(&mut attributes);
     }
-    let client = (recorder.options.trusted_proxies > 0)
-        .then(|| forwarded::client_address(headers, recorder.options.trusted_proxies))
+    let client = (trusted > 0)
+        .then(|| forwarded::client_address(headers, trusted))
         .flatten()
         .or_else(|| recorder.peer(request.extensions()).map(|peer| peer.ip()));
     attributes.extend(client.map(|client| KeyValue::new(semconv::CLIENT_ADDRESS, ip_text(client))));

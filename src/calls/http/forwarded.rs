@@ -1,8 +1,9 @@
-//! The caller's address and scheme, as proxies in front of a server report them.
+//! The caller's address, and the scheme and host of its request, as proxies in front of a server report them.
 
 use std::net::IpAddr;
 
 use http::HeaderMap;
+use http::uri::Authority;
 
 /// Returns the caller's address from `Forwarded` or `X-Forwarded-For`, as the outermost trusted proxy saw it. Entries
 /// that a caller put in front of it are not used.
@@ -17,6 +18,13 @@ pub(super) fn scheme(headers: &HeaderMap, trusted_proxies: usize) -> Option<&'st
     let hops = forwarded(headers, "proto").or_else(|| listed(headers, "x-forwarded-proto"))?;
     let hop = hops.get(hops.len().saturating_sub(trusted_proxies))?;
     super::attributes::known_scheme(hop)
+}
+
+/// Returns the host that the outermost trusted proxy received the request for.
+pub(super) fn host(headers: &HeaderMap, trusted_proxies: usize) -> Option<Authority> {
+    let hops = forwarded(headers, "host").or_else(|| listed(headers, "x-forwarded-host"))?;
+    let hop = hops.get(hops.len().saturating_sub(trusted_proxies))?;
+    Authority::try_from(*hop).ok()
 }
 
 /// Returns one parameter of each element of the `Forwarded` headers.
@@ -70,6 +78,18 @@ mod tests {
         assert_eq!(client(&list, 2).as_deref(), Some("192.0.2.1"));
         assert_eq!(client(&list, 4), None);
         assert_eq!(client(&[("x-forwarded-for", "not an address")], 1), None);
+    }
+
+    #[test]
+    fn hosts_are_read_with_their_port() {
+        let host = |name: &'static str, value: &str, trusted| {
+            let headers = [(http::HeaderName::from_static(name), value.parse().unwrap())];
+            host(&headers.into_iter().collect(), trusted).map(|host| host.to_string())
+        };
+        assert_eq!(host("forwarded", r#"for=a;host="h:80", for=b;host=i"#, 2).as_deref(), Some("h:80"));
+        // Not all proxies set it.
+        assert_eq!(host("x-forwarded-host", "h", 2).as_deref(), Some("h"));
+        assert_eq!(host("x-forwarded-host", "no host", 1), None);
     }
 
     #[test]
