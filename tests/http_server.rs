@@ -284,6 +284,19 @@ async fn a_panic_can_become_a_response() {
     finished(&recorded, "server", Some(500), Some("panic")).await;
 }
 
+/// A service may panic before it returns a future.
+#[tokio::test]
+async fn a_panic_in_the_call_itself_can_become_a_response() {
+    let recorded = Recorded::new();
+    let service = server(&recorded).catch_panics().layer(tower::service_fn(|request: Request<Body>| {
+        assert!(request.uri().path() == "/fine", "broken");
+        std::future::ready(Ok::<_, Infallible>(Response::new(Body::empty())))
+    }));
+    let response = service.oneshot(request("GET", "/")).await.unwrap();
+    assert_eq!(response.status(), 500);
+    finished(&recorded, "server", Some(500), Some("panic")).await;
+}
+
 #[tokio::test]
 async fn responses_without_a_body_end_with_their_head() {
     for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 304), ("GET", 101), ("CONNECT", 200)] {
@@ -389,11 +402,14 @@ async fn only_what_trusted_proxies_report_is_used() {
         request.extensions_mut().insert(std::net::SocketAddr::from(([192, 0, 2, 9], 5)));
         request.headers_mut().insert("x-forwarded-for", "203.0.113.5, 10.0.0.1".parse().unwrap());
         request.headers_mut().insert("x-forwarded-proto", "http, https".parse().unwrap());
+        request.headers_mut().insert("x-forwarded-host", "shop.example, inner:81".parse().unwrap());
         let layer = server(&recorded).trusted_proxies(trusted);
         drop(layer.layer(answer(|| Response::new(Body::empty()))).oneshot(request).await.unwrap());
         let span = recorded.ended(1).await.remove(0);
         assert_eq!(attribute(&span, "client.address").as_deref(), Some(address), "{trusted}");
         assert_eq!(attribute(&span, "url.scheme").as_deref(), Some(scheme), "{trusted}");
+        assert_eq!(attribute(&span, "server.address").as_deref(), Some(host), "{trusted}");
+        assert_eq!(attribute(&span, "server.port").as_deref(), port, "{trusted}");
     }
 }
 
@@ -402,14 +418,11 @@ async fn closures_header_capture_filters_and_response_trace_id_apply() {
     let recorded = Recorded::new();
     let layer = server(&recorded)
         .filter(|head| head.uri().path() != "/healthz")
-        request.headers_mut().insert("x-forwarded-host", "shop.example, inner:81".parse().unwrap());
         .span_name(|head| Some(format!("{} page", head.method())))
         .request_attributes(|_, attributes| attributes.push(opentelemetry::KeyValue::new("a", 1)))
         .response_attributes(|status, _, attributes| {
             attributes.push(opentelemetry::KeyValue::new("b", i64::from(status.as_u16())));
         })
-        assert_eq!(attribute(&span, "server.address").as_deref(), Some(host), "{trusted}");
-        assert_eq!(attribute(&span, "server.port").as_deref(), port, "{trusted}");
         .capture_request_headers(["X-Tenant"])
         .capture_response_headers(["x-answer"])
         .known_methods(["PROPFIND"])

@@ -26,7 +26,7 @@ use super::call::Call;
 pin_project! {
     /// The response future of a service that was wrapped by a layer of this crate.
     pub struct ResponseFuture<F> {
-        // `None` only while this is being dropped.
+        // `None` after a panic that becomes a response, and while this is being dropped.
         #[pin]
         inner: Option<F>,
         // `Some` until the response arrives, if the call is recorded.
@@ -46,9 +46,16 @@ pin_project! {
 }
 
 impl<F> ResponseFuture<F> {
-    /// Wraps the future of a service. Without a call it only changes the type of the body.
-    pub(super) fn new(inner: F, call: Option<Call>) -> Self {
-        Self { inner: Some(inner), call }
+    /// Wraps the future of a service that is not recorded: it only changes the type of the body.
+    pub(super) fn unrecorded(inner: F) -> Self {
+        Self { inner: Some(inner), call: None }
+    }
+
+    /// Calls the service inside the call, and wraps its future.
+    pub(super) fn start(mut call: Call, service: impl FnOnce() -> F) -> Self {
+        let inner = run(&mut call, service);
+        let call = inner.is_some().then_some(call);
+        Self { inner, call }
     }
 }
 
@@ -63,26 +70,17 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
-            return Poll::Pending;
+            return Poll::Ready(Ok(internal_server_error()));
         };
         let Some(call) = this.call else {
             return inner.poll(cx).map_ok(|response| response.map(|body| ResponseBody::new(body, None)));
         };
-        let mut result = if call.catches_panics() {
-            match ready!(poll_catching(call, inner, cx)) {
-                Some(result) => result,
-                None => {
-                    *this.call = None;
-                    this.inner.set(None);
-                    return Poll::Ready(Ok(internal_server_error()));
-                }
-            }
-        } else {
-            let entered = call.enter();
-            let result = ready!(inner.poll(cx));
-            drop(entered);
-            result
+        let Some(poll) = run(call, || inner.poll(cx)) else {
+            *this.call = None;
+            this.inner.set(None);
+            return Poll::Ready(Ok(internal_server_error()));
         };
+        let mut result = ready!(poll);
         match &mut result {
             Ok(response) => call.on_response(response),
             Err(error) => call.on_error(error),
@@ -92,20 +90,18 @@ where
     }
 }
 
-/// Polls a future whose panic finishes the call. Returns `None` after a panic.
-fn poll_catching<F: Future>(
-    call: &mut Call,
-    inner: Pin<&mut F>,
-    cx: &mut Context<'_>,
-) -> Poll<Option<F::Output>> {
-    let poll = AssertUnwindSafe(|| {
+/// Runs the service inside the call, which a panic finishes. Returns `None` after a panic that becomes a response.
+fn run<T>(call: &mut Call, service: impl FnOnce() -> T) -> Option<T> {
+    let catches_panics = call.catches_panics();
+    let inside = || {
         let _entered = call.enter();
-        inner.poll(cx)
-    });
-    match catch_unwind(poll) {
-        Ok(poll) => poll.map(Some),
+        service()
+    };
+    if catches_panics {
         // Logged by the panic hook, and recorded on the span.
-        Err(_) => Poll::Ready(None),
+        catch_unwind(AssertUnwindSafe(inside)).ok()
+    } else {
+        Some(inside())
     }
 }
 

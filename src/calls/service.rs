@@ -51,13 +51,10 @@ macro_rules! layer_service {
 
             fn call(&mut self, mut request: Request<B>) -> Self::Future {
                 let waited = self.ready.take();
-                let Some(mut call) = self.layer.start(&mut request, waited) else {
-                    return ResponseFuture::new(self.inner.call(request), None);
-                };
-                let entered = call.enter();
-                let future = self.inner.call(request);
-                drop(entered);
-                ResponseFuture::new(future, Some(call))
+                match self.layer.start(&mut request, waited) {
+                    Some(call) => ResponseFuture::start(call, || self.inner.call(request)),
+                    None => ResponseFuture::unrecorded(self.inner.call(request)),
+                }
             }
         }
     };

@@ -38,7 +38,7 @@ impl Middleware for ClientLayer {
             url = Some(response.url().clone());
             Ok(http::Response::<Body>::from(response))
         };
-        let response = ResponseFuture::new(answered, Some(call)).await;
+        let response = ResponseFuture::start(call, || answered).await;
         let response = response.map_err(RequestError::into_inner)?.map(Body::wrap);
         Ok(with_url(response, url))
     }
