@@ -11,6 +11,28 @@ use opentelemetry::{Array, Key, KeyValue, StringValue, Value};
 use crate::diagnostics::FieldValue;
 use crate::provider::installed::Installed;
 
+/// The names of the headers to capture, as they were listed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CapturedNames {
+    pub(super) request: Vec<String>,
+    pub(super) response: Vec<String>,
+    /// Of gRPC alone.
+    pub(super) trailers: Vec<String>,
+}
+
+impl CapturedNames {
+    /// Returns these names of the environment, each list replaced by that in code if it is empty.
+    pub(super) fn or(self, code: &Self) -> Self {
+        let or =
+            |listed: Vec<String>, code: &[String]| if listed.is_empty() { code.to_vec() } else { listed };
+        Self {
+            request: or(self.request, &code.request),
+            response: or(self.response, &code.response),
+            trailers: or(self.trailers, &code.trailers),
+        }
+    }
+}
+
 /// The headers that a layer records as attributes, by an allow-list.
 ///
 /// Keys are made once, `rpc.request.header.<name>` or `http.request.header.<name>`: a call clones them without

@@ -6,6 +6,8 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use opentelemetry::Context;
+
 /// The options of a layer, and the recorder that is created from them at the first call, when the global providers are
 /// installed.
 pub(super) struct LazyRecorder<O, R> {
@@ -35,11 +37,13 @@ impl<O: Clone, R> LazyRecorder<O, R> {
         &self.options
     }
 
-    /// Returns the recorder, creating it with `create` if this is the first call.
+    /// Returns the recorder, creating it with `create` if this is the first call. Returns `None` where telemetry is
+    /// suppressed, such as in an exporter.
     ///
     /// Concurrent first calls wait for the one that creates it.
-    pub(super) fn get_or_create(&self, create: impl FnOnce(Arc<O>) -> R) -> &Arc<R> {
-        self.recorder.get_or_init(|| Arc::new(create(Arc::clone(&self.options))))
+    pub(super) fn get_or_create(&self, create: impl FnOnce(Arc<O>) -> R) -> Option<&Arc<R>> {
+        let recorder = || self.recorder.get_or_init(|| Arc::new(create(Arc::clone(&self.options))));
+        (!Context::is_current_telemetry_suppressed()).then(recorder)
     }
 }
 

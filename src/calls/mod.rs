@@ -7,7 +7,7 @@
 //!
 //! | step | file | what happens |
 //! |---|---|---|
-//! | ready | `service`, `ready` | the wait for a concurrency limit inside the layer is measured |
+//! | ready | `layer`, `ready` | the wait for a concurrency limit inside the layer is measured |
 //! | start | `grpc::server`, `http::start`, … | context extracted (`context`), span started (`span`), attributes of the request set |
 //! | first call | `lazy` | providers are looked up, instruments created |
 //! | service | `future` | the call's context is current while the service is polled |
@@ -27,9 +27,9 @@ mod error;
 mod future;
 mod headers;
 mod intern;
+mod layer;
 mod lazy;
 mod ready;
-mod service;
 mod span;
 mod thread_cache;
 

@@ -1,6 +1,7 @@
 //! Settings of the layers in the environment.
 
-use super::options::{CapturedNames, Side};
+use super::options::Side;
+use crate::calls::headers::CapturedNames;
 use crate::provider::installed::Installed;
 use crate::settings::{self, RpcConventions};
 
@@ -17,10 +18,5 @@ pub(super) fn captured(side: Side, code: &CapturedNames) -> CapturedNames {
         Side::Server => (listed.server_request, listed.server_response, listed.server_trailers),
         Side::Client => (listed.client_request, listed.client_response, listed.client_trailers),
     };
-    let or = |listed: Vec<String>, code: &[String]| if listed.is_empty() { code.to_vec() } else { listed };
-    CapturedNames {
-        request: or(request, &code.request),
-        response: or(response, &code.response),
-        trailers: or(trailers, &code.trailers),
-    }
+    CapturedNames { request, response, trailers }.or(code)
 }

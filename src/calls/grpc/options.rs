@@ -11,6 +11,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 pub(super) use crate::calls::Side;
 use crate::calls::address::Address;
 use crate::calls::context::RemoteContext;
+use crate::calls::headers::CapturedNames;
 use crate::calls::span::SharedMeterProvider;
 use crate::semconv::GrpcCode;
 
@@ -90,14 +91,6 @@ pub(super) struct Options {
     pub(super) meter_provider: Option<SharedMeterProvider>,
 }
 
-/// Names of the headers to capture.
-#[derive(Clone, Debug, Default)]
-pub(super) struct CapturedNames {
-    pub(super) request: Vec<String>,
-    pub(super) response: Vec<String>,
-    pub(super) trailers: Vec<String>,
-}
-
 impl Options {
     pub(super) fn new(side: Side) -> Self {
         let is_error: IsError = match side {
@@ -140,7 +133,13 @@ impl fmt::Debug for Options {
 /// The settings of both layers, which differ in the side alone.
 macro_rules! common_settings {
     ($layer:ident) => {
-        provider_settings!($layer, "grpc", "call");
+        layer_settings!(
+            $layer of "grpc",
+            "call",
+            "rpc",
+            "`OTEL_RUST_GRPC_CAPTURE_SERVER_REQUEST_HEADERS` (`…_CLIENT_…`)",
+            "`OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_HEADERS` (`…_CLIENT_…`)"
+        );
 
         impl $layer {
             /// Records only the calls for whose method (`pkg.Service/Method`) `filter` returns `true`. The others pass
@@ -172,25 +171,6 @@ macro_rules! common_settings {
                 self.with(|options| options.span_name = Some(Arc::new(name)))
             }
 
-            /// Adds attributes to the span when it starts; the sampler receives them. Not called if it is known
-            /// beforehand that the span is not recorded.
-            ///
-            /// ```
-            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
-            /// use telemetry_bootstrap::opentelemetry::KeyValue;
-            ///
-            #[doc = concat!("let layer = ", stringify!($layer), "::new().request_attributes(|head, attributes| {")]
-            ///     attributes.push(KeyValue::new("is_retry", head.headers().contains_key("grpc-previous-rpc-attempts")));
-            /// });
-            /// # let _ = layer;
-            /// ```
-            pub fn request_attributes(
-                self,
-                attributes: impl Fn(&RequestHead<'_>, &mut Vec<KeyValue>) + Send + Sync + 'static,
-            ) -> Self {
-                self.with(|options| options.request_attributes = Some(Arc::new(attributes)))
-            }
-
             /// Adds attributes to a recorded span from the response's headers, and from its trailers when
             /// they come: the closure is called for each.
             ///
@@ -208,40 +188,6 @@ macro_rules! common_settings {
                 attributes: impl Fn(&HeaderMap, &mut Vec<KeyValue>) + Send + Sync + 'static,
             ) -> Self {
                 self.with(|options| options.response_attributes = Some(Arc::new(attributes)))
-            }
-
-            /// Records these request headers as `rpc.request.header.<name>`: an array of strings, binary
-            /// (`-bin`) values as the base64 that they travel as. List nothing secret. Invalid header names are ignored
-            /// and logged once.
-            /// `OTEL_RUST_GRPC_CAPTURE_SERVER_REQUEST_HEADERS` (`…_CLIENT_…`) overrides the list.
-            ///
-            /// ```
-            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
-            ///
-            #[doc = concat!("let layer = ", stringify!($layer), "::new().capture_request_headers([\"x-tenant\"]);")]
-            /// # let _ = layer;
-            /// ```
-            pub fn capture_request_headers<N: Into<String>>(
-                self,
-                names: impl IntoIterator<Item = N>,
-            ) -> Self {
-                self.with(|options| options.captured.request = names.into_iter().map(N::into).collect())
-            }
-
-            /// Records these headers of the response as `rpc.response.header.<name>`.
-            /// `OTEL_RUST_GRPC_CAPTURE_SERVER_RESPONSE_HEADERS` (`…_CLIENT_…`) overrides the list.
-            ///
-            /// ```
-            #[doc = concat!("use telemetry_bootstrap::grpc::", stringify!($layer), ";")]
-            ///
-            #[doc = concat!("let layer = ", stringify!($layer), "::new().capture_response_headers([\"x-cache\"]);")]
-            /// # let _ = layer;
-            /// ```
-            pub fn capture_response_headers<N: Into<String>>(
-                self,
-                names: impl IntoIterator<Item = N>,
-            ) -> Self {
-                self.with(|options| options.captured.response = names.into_iter().map(N::into).collect())
             }
 
             /// Records these trailers of the response as `rpc.response.trailer.<name>`.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Extensions, Request};
-use opentelemetry::Context;
 use tonic::transport::server::TcpConnectInfo;
 
 use super::call::Call;
@@ -28,16 +27,15 @@ impl GrpcRecorder {
     /// Returns the recorder for a request, or `None` if the request is not recorded.
     pub(super) fn recorder_for<B>(&self, request: &Request<B>) -> Option<&Arc<CallRecorder>> {
         let filter = self.options().filter.as_ref();
-        let recorded = metadata::is_grpc(request.headers())
-            && filter.is_none_or(|filter| filter(method_name(request.uri().path())))
-            && !Context::is_current_telemetry_suppressed();
-        recorded.then(|| self.get_or_create(CallRecorder::new))
+        let is_recorded = metadata::is_grpc(request.headers())
+            && filter.is_none_or(|filter| filter(method_name(request.uri().path())));
+        is_recorded.then(|| self.get_or_create(CallRecorder::new)).flatten()
     }
 
     /// Records a request that got no further than a service which failed to become ready.
     pub(super) fn record_not_ready<E: 'static>(&self, waited: Duration, error: &E) {
-        if !Context::is_current_telemetry_suppressed() {
-            Call::not_ready(self.get_or_create(CallRecorder::new), waited).on_error(error);
+        if let Some(recorder) = self.get_or_create(CallRecorder::new) {
+            Call::not_ready(recorder, waited).on_error(error);
         }
     }
 }

@@ -25,8 +25,8 @@ use crate::calls::body::ResponseBody;
 use crate::calls::call::Call as AnyCall;
 use crate::calls::context::RemoteContext;
 use crate::calls::future::ResponseFuture;
+use crate::calls::layer::{layer_service, layer_settings};
 use crate::calls::ready::ReadyTimer;
-use crate::calls::service::{layer_service, provider_settings};
 use crate::calls::span::SharedMeterProvider;
 use crate::semconv::GrpcCode;
 

@@ -23,8 +23,8 @@ use crate::calls::call::Call as AnyCall;
 use crate::calls::future::ResponseFuture;
 #[cfg(feature = "grpc")]
 use crate::calls::grpc;
+use crate::calls::layer::{layer_service, layer_settings};
 use crate::calls::ready::ReadyTimer;
-use crate::calls::service::{layer_service, provider_settings};
 use crate::calls::span::SharedMeterProvider;
 
 /// Traces and measures every request that a client sends, and injects the trace context.

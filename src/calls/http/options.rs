@@ -10,6 +10,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 
 use crate::calls::Side;
 use crate::calls::context::RemoteContext;
+use crate::calls::headers::CapturedNames;
 use crate::calls::span::SharedMeterProvider;
 
 /// The head of a request, for closures that name spans, add attributes or decide about a request.
@@ -78,8 +79,7 @@ pub(super) struct Options {
     pub(super) remote_context: Option<DecideRemote>,
     pub(super) peer_address: Option<PeerAddress>,
     pub(super) is_error: IsError,
-    pub(super) request_headers: Vec<String>,
-    pub(super) response_headers: Vec<String>,
+    pub(super) captured: CapturedNames,
     pub(super) known_methods: Option<Vec<String>>,
     pub(super) trusted_proxies: usize,
     pub(super) trace_id_header: Option<http::HeaderName>,
@@ -108,8 +108,7 @@ impl Options {
             remote_context: None,
             peer_address: None,
             is_error,
-            request_headers: Vec::new(),
-            response_headers: Vec::new(),
+            captured: CapturedNames::default(),
             known_methods: None,
             trusted_proxies: 0,
             trace_id_header: None,
@@ -127,8 +126,7 @@ impl Options {
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
-            .field("request_headers", &self.request_headers)
-            .field("response_headers", &self.response_headers)
+            .field("captured", &self.captured)
             .field("known_methods", &self.known_methods)
             .field("trusted_proxies", &self.trusted_proxies)
             .field("access_log", &self.access_log)
@@ -139,7 +137,13 @@ impl fmt::Debug for Options {
 /// The setters that both layers have.
 macro_rules! common_settings {
     ($layer:ident) => {
-        provider_settings!($layer, "http", "request");
+        layer_settings!(
+            $layer of "http",
+            "request",
+            "http",
+            "`OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST` (`…_CLIENT_REQUEST`)",
+            "`OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE` (`…_CLIENT_RESPONSE`)"
+        );
 
         impl $layer {
             #[doc = concat!("Records only the requests for which `filter` returns `true`. The others pass untouched:")]
@@ -173,25 +177,6 @@ macro_rules! common_settings {
                 self.with(|options| options.span_name = Some(Arc::new(name)))
             }
 
-            /// Adds attributes to the span when it starts; the sampler receives them. Not called if it is known
-            /// beforehand that the span is not recorded.
-            ///
-            /// ```
-            #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]
-            /// use telemetry_bootstrap::opentelemetry::KeyValue;
-            ///
-            #[doc = concat!("let layer = ", stringify!($layer), "::new().request_attributes(|head, attributes| {")]
-            ///     attributes.push(KeyValue::new("is_https", head.uri().scheme_str() == Some("https")));
-            /// });
-            /// # let _ = layer;
-            /// ```
-            pub fn request_attributes(
-                self,
-                attributes: impl Fn(&RequestHead<'_>, &mut Vec<KeyValue>) + Send + Sync + 'static,
-            ) -> Self {
-                self.with(|options| options.request_attributes = Some(Arc::new(attributes)))
-            }
-
             /// Adds attributes to a recorded span from the head of the response.
             ///
             /// ```
@@ -208,39 +193,6 @@ macro_rules! common_settings {
                 attributes: impl Fn(StatusCode, &HeaderMap, &mut Vec<KeyValue>) + Send + Sync + 'static,
             ) -> Self {
                 self.with(|options| options.response_attributes = Some(Arc::new(attributes)))
-            }
-
-            /// Records these request headers as `http.request.header.<name>`: an array of strings. List nothing
-            /// secret. Invalid header names are ignored and logged once.
-            /// `OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST` (`…_CLIENT_REQUEST`) overrides the list.
-            ///
-            /// ```
-            #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]
-            ///
-            #[doc = concat!("let layer = ", stringify!($layer), "::new().capture_request_headers([\"x-tenant\"]);")]
-            /// # let _ = layer;
-            /// ```
-            pub fn capture_request_headers<N: Into<String>>(
-                self,
-                names: impl IntoIterator<Item = N>,
-            ) -> Self {
-                self.with(|options| options.request_headers = names.into_iter().map(N::into).collect())
-            }
-
-            /// Records these response headers as `http.response.header.<name>`: an array of strings.
-            /// `OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE` (`…_CLIENT_RESPONSE`) overrides the list.
-            ///
-            /// ```
-            #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]
-            ///
-            #[doc = concat!("let layer = ", stringify!($layer), "::new().capture_response_headers([\"content-type\"]);")]
-            /// # let _ = layer;
-            /// ```
-            pub fn capture_response_headers<N: Into<String>>(
-                self,
-                names: impl IntoIterator<Item = N>,
-            ) -> Self {
-                self.with(|options| options.response_headers = names.into_iter().map(N::into).collect())
             }
 
             /// Lists the methods that are reported by their name; all others are `_OTHER`. Case-sensitive. Replaces

@@ -14,7 +14,6 @@ use std::time::Duration;
 use http::uri::Authority;
 use http::{Extensions, Request};
 use hyper_util::client::legacy::connect::HttpInfo;
-use opentelemetry::Context;
 
 use super::attributes::TargetAddress;
 use super::call::Call;
@@ -25,7 +24,7 @@ use super::route::{KnownRoute, Routes, matched_path};
 use super::series::SeriesTable;
 use crate::calls::Side;
 use crate::calls::address::{Address, AddressCache};
-use crate::calls::headers::HeaderCapture;
+use crate::calls::headers::{CapturedNames, HeaderCapture};
 use crate::calls::intern::Interned;
 use crate::calls::lazy::LazyRecorder;
 use crate::calls::span::{CallTracer, meter};
@@ -40,15 +39,14 @@ impl HttpRecorder {
     /// Returns the recorder for a request, or `None` if the request is not recorded.
     pub(super) fn recorder_for<B>(&self, request: &Request<B>) -> Option<&Arc<CallRecorder>> {
         let filter = self.options().filter.as_ref();
-        let recorded = filter.is_none_or(|filter| filter(&RequestHead::new(request)))
-            && !Context::is_current_telemetry_suppressed();
-        recorded.then(|| self.get_or_create(CallRecorder::new))
+        let is_recorded = filter.is_none_or(|filter| filter(&RequestHead::new(request)));
+        is_recorded.then(|| self.get_or_create(CallRecorder::new)).flatten()
     }
 
     /// Records a request that got no further than a service which failed to become ready.
     pub(super) fn record_not_ready<E: 'static>(&self, waited: Duration, error: &E) {
-        if !Context::is_current_telemetry_suppressed() {
-            Call::not_ready(self.get_or_create(CallRecorder::new), waited).on_error(error);
+        if let Some(recorder) = self.get_or_create(CallRecorder::new) {
+            Call::not_ready(recorder, waited).on_error(error);
         }
     }
 }
@@ -81,14 +79,14 @@ impl CallRecorder {
     pub(super) fn new(options: Arc<Options>) -> Self {
         let env = Installed::env();
         let listed = settings::http_known_methods(&env).or_else(|| options.known_methods.clone());
-        let (request_headers, response_headers) = captured_headers(&env, &options);
+        let names = captured_headers(&env, &options);
         Self {
             tracer: CallTracer::new(options.side, options.tracer_provider.as_ref()),
             instruments: Instruments::new(&meter(options.meter_provider.as_ref()), &options),
             methods: KnownMethods::new(listed.as_deref()),
             routes: Routes::default(),
-            request_headers: HeaderCapture::new(semconv::HTTP_REQUEST_HEADER, request_headers),
-            response_headers: HeaderCapture::new(semconv::HTTP_RESPONSE_HEADER, response_headers),
+            request_headers: HeaderCapture::new(semconv::HTTP_REQUEST_HEADER, names.request),
+            response_headers: HeaderCapture::new(semconv::HTTP_RESPONSE_HEADER, names.response),
             addresses: AddressCache::default(),
             series: SeriesTable::default(),
             targets: Default::default(),
@@ -145,15 +143,14 @@ fn connect_info(extensions: &Extensions) -> Option<SocketAddr> {
     extensions.get::<SocketAddr>().copied()
 }
 
-/// Returns the headers of requests and responses to capture: a list in the environment replaces the one in code.
-/// [`init`](crate::init) reports an invalid list.
-fn captured_headers(env: &Env, options: &Options) -> (Vec<String>, Vec<String>) {
+/// Returns the headers to capture: a list in the environment replaces the one in code. [`init`](crate::init) reports an
+/// invalid list.
+fn captured_headers(env: &Env, options: &Options) -> CapturedNames {
     let [server_request, server_response, client_request, client_response] =
         settings::http_captured_headers(env, &mut Vec::new());
     let (request, response) = match options.side {
         Side::Server => (server_request, server_response),
         Side::Client => (client_request, client_response),
     };
-    let or = |listed: Vec<String>, code: &[String]| if listed.is_empty() { code.to_vec() } else { listed };
-    (or(request, &options.request_headers), or(response, &options.response_headers))
+    CapturedNames { request, response, trailers: Vec::new() }.or(&options.captured)
 }

@@ -1,4 +1,4 @@
-//! What the layers of both protocols and both sides have in common: the service that they make, and their providers.
+//! What the layers of both protocols and both sides have in common: the service that they make, and settings.
 
 /// Defines the service of a layer, and how the layer makes it.
 ///
@@ -60,9 +60,10 @@ macro_rules! layer_service {
     };
 }
 
-/// The settings of a layer that name its providers, with the module and what it calls a request.
-macro_rules! provider_settings {
-    ($layer:ident, $module:literal, $call:literal) => {
+/// The settings that both protocols have, with the module, what it calls a request, the prefix of its attributes, and the
+/// variables that replace the lists of headers.
+macro_rules! layer_settings {
+    ($layer:ident of $module:literal, $call:literal, $prefix:literal, $request:literal, $response:literal) => {
         impl $layer {
             #[doc = "Sets the provider of spans. Default: the one that [`build`](crate::Builder::build) installed, or else"]
             #[doc = concat!("the global one at the time of the first ", $call, ".")]
@@ -90,8 +91,62 @@ macro_rules! provider_settings {
             pub fn meter_provider(self, provider: impl MeterProvider + Send + Sync + 'static) -> Self {
                 self.with(|options| options.meter_provider = Some(SharedMeterProvider::new(provider)))
             }
+
+            /// Adds attributes to the span when it starts; the sampler receives them. Not called if it is known
+            /// beforehand that the span is not recorded.
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::", $module, "::", stringify!($layer), ";")]
+            /// use telemetry_bootstrap::opentelemetry::KeyValue;
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().request_attributes(|head, attributes| {")]
+            ///     attributes.push(KeyValue::new("is_retry", head.headers().contains_key("x-retry")));
+            /// });
+            /// # let _ = layer;
+            /// ```
+            pub fn request_attributes(
+                self,
+                attributes: impl Fn(&RequestHead<'_>, &mut Vec<KeyValue>) + Send + Sync + 'static,
+            ) -> Self {
+                self.with(|options| options.request_attributes = Some(Arc::new(attributes)))
+            }
+
+            #[doc = concat!("Records these request headers as `", $prefix, ".request.header.<name>`: an array of strings, with")]
+            /// values that are not text as base64, such as those of binary metadata. List nothing secret. Invalid header
+            /// names are ignored and logged once.
+            #[doc = concat!($request, " overrides the list.")]
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::", $module, "::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().capture_request_headers([\"x-tenant\"]);")]
+            /// # let _ = layer;
+            /// ```
+            pub fn capture_request_headers<N: Into<String>>(
+                self,
+                names: impl IntoIterator<Item = N>,
+            ) -> Self {
+                self.with(|options| options.captured.request = names.into_iter().map(N::into).collect())
+            }
+
+            #[doc = concat!("Records these headers of the response as `", $prefix, ".response.header.<name>`: an array of")]
+            /// strings.
+            #[doc = concat!($response, " overrides the list.")]
+            ///
+            /// ```
+            #[doc = concat!("use telemetry_bootstrap::", $module, "::", stringify!($layer), ";")]
+            ///
+            #[doc = concat!("let layer = ", stringify!($layer), "::new().capture_response_headers([\"x-cache\"]);")]
+            /// # let _ = layer;
+            /// ```
+            pub fn capture_response_headers<N: Into<String>>(
+                self,
+                names: impl IntoIterator<Item = N>,
+            ) -> Self {
+                self.with(|options| options.captured.response = names.into_iter().map(N::into).collect())
+            }
         }
     };
 }
 
-pub(super) use {layer_service, provider_settings};
+pub(super) use {layer_service, layer_settings};
