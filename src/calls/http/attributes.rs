@@ -16,6 +16,7 @@
 //! | `network.protocol.version` | at the start | with the response |
 //! | `http.request.resend_count` | – | from the second attempt |
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::uri::Authority;
@@ -39,6 +40,7 @@ pub(super) fn incoming_attributes<B>(
     method: &ReportedMethod,
     scheme: &'static str,
     route: Option<&KnownRoute>,
+    peer: Option<SocketAddr>,
 ) -> Vec<KeyValue> {
     let mut attributes = Vec::with_capacity(ATTRIBUTES);
     let (uri, headers) = (request.uri(), request.headers());
@@ -58,7 +60,7 @@ pub(super) fn incoming_attributes<B>(
     let client = (trusted > 0)
         .then(|| forwarded::client_address(headers, trusted))
         .flatten()
-        .or_else(|| recorder.peer(request.extensions()).map(|peer| peer.ip()));
+        .or_else(|| peer.map(|peer| peer.ip()));
     attributes.extend(client.map(|client| KeyValue::new(semconv::CLIENT_ADDRESS, ip_text(client))));
     let agent = headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     attributes.extend(agent.map(|agent| KeyValue::new(semconv::USER_AGENT_ORIGINAL, agent_text(agent))));

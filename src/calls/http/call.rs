@@ -65,7 +65,7 @@ pub(in crate::calls) struct Call {
     pub(super) status: Option<StatusCode>,
     /// The response ends with its head: an answer to HEAD or CONNECT.
     pub(super) has_no_body: bool,
-    /// The response is an event stream, whose duration says nothing about the service.
+    /// The response is an event stream, whose duration is left out.
     pub(super) is_stream: bool,
     /// The length that the request declares.
     pub(super) request_bytes: Option<u64>,
@@ -143,7 +143,7 @@ impl Call {
         if self.recorder.options.side == Side::Client {
             self.version = attributes::version(response.version());
         }
-        self.is_stream = is_event_stream(response.headers());
+        self.is_stream = self.recorder.options.without_streams && is_event_stream(response.headers());
         if let (Some(slot), Some(route)) = (&self.inner_route, response.extensions().get::<Route>())
             && slot.route().is_none()
         {
@@ -321,9 +321,9 @@ fn has_no_body(status: StatusCode) -> bool {
 
 /// Returns `true` for server-sent events.
 fn is_event_stream(headers: &HeaderMap) -> bool {
-    headers
-        .get(http::header::CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"))
+    const KIND: &[u8] = b"text/event-stream";
+    let kind = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.as_bytes().get(..KIND.len()));
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case(KIND))
 }
 
 /// Returns the length that headers declare.

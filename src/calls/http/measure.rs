@@ -50,7 +50,7 @@ impl Call {
             Some(key) => self.recorder.series.get(key, attributes),
             None => Arc::new(Series::new(attributes())),
         };
-        if !(self.is_stream && self.recorder.options.without_streams) {
+        if !self.is_stream {
             self.recorder.instruments.record_duration(duration, &series);
         }
         self.recorder.instruments.record_sizes(self.request_bytes, self.response_bytes, &series);

@@ -14,6 +14,7 @@
 //! of a metric has a bounded set of values: known methods, routes of the router, templates of the program.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -51,12 +52,14 @@ impl Call {
         let scheme = scheme_of(recorder, request);
         let name = recorder.options.span_name.as_ref();
         let mut named = false;
+        let peer = Cell::new(None);
         let span = recorder.tracer.start(
             waited,
             parent,
             || {
                 let custom = name.and_then(|name| name(&RequestHead::new(request)));
                 named = custom.is_some();
+                peer.set(recorder.peer(request.extensions()));
                 SpanBuilder {
                     name: custom.map_or_else(|| default_name(&method, route.as_deref()), Cow::Owned),
                     span_kind: Some(SpanKind::Server),
@@ -67,12 +70,13 @@ impl Call {
                         &method,
                         scheme,
                         route.as_deref(),
+                        peer.get(),
                     )),
                     ..SpanBuilder::default()
                 }
             },
             |set| {
-                if let Some(peer) = recorder.peer(request.extensions()) {
+                if let Some(peer) = peer.get() {
                     address::set_peer(peer, set);
                 }
                 recorder.request_headers.attributes(request.headers()).for_each(set);
@@ -141,7 +145,9 @@ impl Call {
     /// Notes what decides later when the response is complete.
     fn observe_request<B>(&mut self, request: &Request<B>) {
         self.has_no_body = request.method() == Method::HEAD;
-        self.request_bytes = content_length(request.headers());
+        if self.recorder.options.body_sizes {
+            self.request_bytes = content_length(request.headers());
+        }
         if request.method() == Method::CONNECT {
             // A tunnel begins after the head of a successful response.
             self.has_no_body = true;
