@@ -93,10 +93,10 @@ impl Parent {
     }
 
     /// Returns the context in which the span is started.
-    pub(super) fn into_context(self) -> Context {
-        match self.remote {
-            Some(remote) => self.context.with_remote_span_context(remote),
-            None => self.context,
+    pub(super) fn context(&self) -> Context {
+        match &self.remote {
+            Some(remote) => self.context.with_remote_span_context(remote.clone()),
+            None => self.context.clone(),
         }
     }
 }

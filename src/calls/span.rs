@@ -17,7 +17,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::global::{self, BoxedTracer};
@@ -35,7 +35,7 @@ use crate::provider::installed::Installed;
 use crate::provider::{SharedSampler, with_flagged_span};
 use crate::semconv;
 use crate::start_time::StartTime;
-use crate::subscriber::handler_span;
+use crate::subscriber::{CallSpans, handler_span};
 
 /// The span of an open call, with the times that its duration is measured by.
 pub(super) struct CallSpan {
@@ -141,10 +141,10 @@ pub(super) struct CallTracer {
     has_random_ids: bool,
 }
 
-/// The SDK's tracer where it is known, which saves one box per span.
-///
-/// The tracer of the installed provider is used past the global one, whose spans are boxed.
+/// Who starts spans: without the SDK, unless the program needs its spans; else the SDK's tracer where it is known, which
+/// saves one box per span.
 enum Inner {
+    Direct(CallSpans),
     Sdk(SdkTracer),
     Global(BoxedTracer),
 }
@@ -156,7 +156,12 @@ impl CallTracer {
         let (inner, sampler, has_random_ids) = match (provider, Installed::get()) {
             (Some(provider), _) => (sdk(provider), None, false),
             (None, Some(installed @ Installed { tracer_provider: Some(provider), .. })) => {
-                (sdk(provider), Some(installed.sampler.clone()), installed.has_random_ids)
+                let sampler = installed.sampler.clone();
+                let inner = match &installed.direct_spans {
+                    Some(direct) => Inner::Direct(CallSpans::new(direct, &scope(), sampler.clone())),
+                    None => sdk(provider),
+                };
+                (inner, Some(sampler), installed.has_random_ids)
             }
             _ => (Inner::Global(global::tracer_with_scope(scope())), None, false),
         };
@@ -182,7 +187,7 @@ impl CallTracer {
             }
             span
         };
-        let (context, recording) = self.context(start.time, parent, span, late);
+        let (context, recording) = self.context(start, parent, span, late);
         let handler = match self.side {
             Side::Server => handler_span(&context, name),
             Side::Client => tracing::Span::none(),
@@ -193,7 +198,7 @@ impl CallTracer {
     /// Returns the context with the new span, and whether it is recorded.
     fn context(
         &self,
-        start_time: SystemTime,
+        start: StartTime,
         parent: Parent,
         span: impl FnOnce() -> SpanBuilder,
         late: impl FnOnce(&mut dyn FnMut(KeyValue)),
@@ -204,11 +209,19 @@ impl CallTracer {
         if let Some(child) = unsampled {
             return (parent.local_context().with_remote_span_context(child), false);
         }
-        let parent = parent.into_context();
-        let span = SpanBuilder { start_time: Some(start_time), ..span() };
+        let span = SpanBuilder { start_time: Some(start.time), ..span() };
+        let around = || parent.context();
         match &self.inner {
-            Inner::Sdk(tracer) => self.within(tracer.build_with_context(span, &parent), &parent, late),
-            Inner::Global(tracer) => self.within(tracer.build_with_context(span, &parent), &parent, late),
+            Inner::Direct(spans) => parent
+                .with_span(|caller| spans.start(caller, parent.local_context(), around, start, span, late)),
+            Inner::Sdk(tracer) => {
+                let around = around();
+                self.within(tracer.build_with_context(span, &around), &around, late)
+            }
+            Inner::Global(tracer) => {
+                let around = around();
+                self.within(tracer.build_with_context(span, &around), &around, late)
+            }
         }
     }
 

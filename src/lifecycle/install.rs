@@ -131,6 +131,7 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
         propagator,
         standard: propagators,
         sampler,
+        direct_spans,
         writes_to_console,
     } = globals;
     let diagnostics = guard.running().diagnostics.clone();
@@ -160,16 +161,17 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
     });
     let tracer_provider = has_spans.then(|| guard.tracer_provider().clone());
     start_line.write(&guard.running().filters.lines, &diagnostics);
-    Installed {
+    let installed = Installed {
         tracer_provider,
-        has_random_ids,
+        direct_spans,
         sampler,
+        has_random_ids,
         layer_env,
         propagators,
         is_propagator_replaced,
         diagnostics,
-    }
-    .set();
+    };
+    installed.set();
     if !is_first {
         return;
     }

@@ -6,7 +6,7 @@
 //! What is read here is read on each first call of a layer and, for propagators, on each call: all of it is behind a
 //! `OnceLock` and an atomic flag, without a lock.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use opentelemetry::Context;
@@ -15,15 +15,28 @@ use opentelemetry::propagation::{Extractor, Injector, TextMapCompositePropagator
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
 use crate::diagnostics::Diagnostics;
+use crate::export::Queue;
 use crate::propagation::Standard;
 use crate::provider::SharedSampler;
-use crate::settings::Env;
+use crate::settings::{Env, SpanLimitSettings};
+
+/// What spans need that are encoded as they are recorded.
+#[derive(Clone, Debug)]
+pub(crate) struct DirectSpans {
+    /// `None`: spans have ids and are sampled, but not exported.
+    pub(crate) queue: Option<Arc<Queue>>,
+    pub(crate) limits: SpanLimitSettings,
+    /// Sampled spans that have started and not ended.
+    pub(crate) open: Arc<AtomicU64>,
+}
 
 /// The installation of this process. Set once, by `install`, and kept until the process ends.
 #[derive(Debug)]
 pub(crate) struct Installed {
     /// The global provider without its indirection. `None` with `OTEL_SDK_DISABLED`.
     pub(crate) tracer_provider: Option<SdkTracerProvider>,
+    /// For spans without that provider. `None` if the program needs those of the SDK.
+    pub(crate) direct_spans: Option<DirectSpans>,
     /// The sampler of the provider, which knows of some spans in advance that they are not recorded.
     pub(crate) sampler: SharedSampler,
     /// `true` if the trace ids of its roots are random.

@@ -39,5 +39,5 @@ pub(crate) use random_flag::GlobalTracerProvider;
 #[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) use random_flag::with_flagged_span;
 pub(crate) use sampler::{CustomSampler, SamplingShortcut};
-pub(crate) use shared_sampler::SharedSampler;
+pub(crate) use shared_sampler::{CurrentSampler, SharedSampler};
 pub(crate) use trace::tracer_provider;

@@ -35,6 +35,8 @@ pub(crate) use layer::{LayerParts, Records, Spans};
 pub(crate) use lines::{Lines, shared};
 pub(crate) use logs::{LogOptions, OtlpLogs, write_span_fields};
 pub use record_error::record_error;
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub(crate) use spans::CallSpans;
 pub use spans::SpanExt;
 #[cfg_attr(
     not(any(test, feature = "grpc", feature = "http")),

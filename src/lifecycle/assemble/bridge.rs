@@ -54,6 +54,11 @@ impl BridgeOptions {
         }
     }
 
+    /// Returns `true` if spans are encoded as they are recorded.
+    pub(super) fn is_direct(&self) -> bool {
+        !self.is_stock && !self.needs_sdk_spans
+    }
+
     /// Returns the bridge for the layer, and ours once more for the guard, which reports the number of spans that are
     /// open at the end.
     ///
@@ -90,7 +95,7 @@ pub(super) fn direct_source(settings: &Settings, pipelines: &Pipelines) -> Direc
     let mut encoded_scope = Vec::new();
     encode::scope(&mut encoded_scope, &scope(), None);
     let queue = pipelines.queue(Signal::Traces).cloned();
-    DirectSource { queue, scope: encoded_scope, limits: settings.traces.limits }
+    DirectSource { queue, scope: encoded_scope, limits: settings.traces.limits, open: None }
 }
 
 /// Returns the instrumentation scope of spans that come from `tracing`.

@@ -21,6 +21,7 @@ use crate::lifecycle::Additions;
 use crate::lifecycle::guard::Providers;
 use crate::lines::context_fields::BaggageKeys;
 use crate::provider::SharedSampler;
+use crate::provider::installed::DirectSpans;
 use crate::settings::Settings;
 use crate::subscriber::{DirectSource, Filters, LayerParts, Lines, Marks, SpanBridge};
 
@@ -54,6 +55,17 @@ impl LayerPlan {
             marks: Marks { exceptions: settings.exception_signal, redaction: context.redaction.clone() },
             context,
         }
+    }
+
+    /// Returns what the layers for calls need to encode spans as they are recorded. `None` if the program needs spans of
+    /// the SDK, or records none.
+    pub(super) fn direct_spans(&self, providers: &Providers) -> Option<DirectSpans> {
+        self.bridge.as_ref().filter(|options| options.is_direct())?;
+        Some(DirectSpans {
+            queue: self.direct.queue.clone(),
+            limits: self.direct.limits,
+            open: Arc::clone(&providers.open_spans),
+        })
     }
 
     /// Returns the parts of the layer, and the bridge once more for the guard, which reports the spans that are open at

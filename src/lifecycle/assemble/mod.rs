@@ -52,6 +52,7 @@ use crate::lifecycle::guard::Running;
 use crate::lifecycle::reload::reloader;
 use crate::lifecycle::start_line::StartLine;
 use crate::propagation;
+use crate::provider::installed::DirectSpans;
 use crate::provider::{SharedSampler, resource};
 use crate::settings::{Env, Settings};
 use crate::subscriber::LayerParts;
@@ -86,6 +87,8 @@ pub(crate) struct Globals {
     pub(crate) standard: Option<propagation::Standard>,
     /// The sampler of the tracer provider.
     pub(crate) sampler: SharedSampler,
+    /// For spans of the layers for calls. `None` if they must be spans of the SDK.
+    pub(crate) direct_spans: Option<DirectSpans>,
     /// The line that says where telemetry goes. Written once everything is global.
     pub(crate) start_line: StartLine,
     /// `true` if lines go to standard error or standard output, where a panic need not be reported twice.
@@ -124,7 +127,8 @@ where
     let exporter = Exporter::start(routes, resource_bytes.into(), settings.lines.no_color, &diagnostics)?;
     let start_line = StartLine::new(&settings, lines.description);
     let sampler = sampler(&settings, &mut additions);
-    let globals = globals(&settings, &mut additions, start_line, lines.writes_to_console, sampler.clone());
+    let mut globals =
+        globals(&settings, &mut additions, start_line, lines.writes_to_console, sampler.clone());
     #[cfg(feature = "config-file")]
     let reloader = reloader(additions.config_file.take(), &settings, &filters, &sampler, &diagnostics);
     let layer = LayerPlan::new(&settings, &mut additions, &pipelines, &sampler);
@@ -140,6 +144,7 @@ where
     #[cfg(feature = "prometheus")]
     let prometheus = Prometheus::start(&settings, &providers.meter, &diagnostics)?;
     settings.warnings.iter().for_each(|warning| diagnostics.warn(warning, &[]));
+    globals.direct_spans = layer.direct_spans(&providers);
     let (layer, bridge) = layer.parts(&settings, lines.format, &pipelines, &providers, &filters);
     let running = Running {
         providers,
@@ -192,6 +197,7 @@ fn globals(
         standard: propagation::Standard::from_propagators(&settings.propagators, &custom),
         propagator: propagation::propagator(&settings.propagators, custom),
         sampler,
+        direct_spans: None,
         start_line,
         writes_to_console,
     }

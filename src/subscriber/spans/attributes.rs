@@ -57,6 +57,19 @@ impl AttributeBuffer {
         }
     }
 
+    /// Adds the attributes of a span, which has no others yet. Of those with the same key the last counts.
+    #[cfg(any(feature = "grpc", feature = "http"))]
+    pub(super) fn fill_key_values(&mut self, attributes: &[KeyValue], limits: AttributeLimits) {
+        for (place, attribute) in attributes.iter().enumerate() {
+            let key = attribute.key.as_str();
+            if attributes[place + 1..].iter().all(|later| later.key.as_str() != key) {
+                self.add(key, limits, |out, limit| {
+                    encode::attribute_value(out, SpanFields::ATTRIBUTE, key, &attribute.value, limit);
+                });
+            }
+        }
+    }
+
     /// Sets an attribute of the API.
     pub(super) fn set_key_value(&mut self, attribute: &KeyValue, limits: AttributeLimits) {
         let key = attribute.key.as_str();

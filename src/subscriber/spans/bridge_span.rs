@@ -19,6 +19,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use opentelemetry::KeyValue;
@@ -144,7 +145,13 @@ impl EncodedSpan {
     ///
     /// A span that is recorded but not sampled, as a sampler may decide, is not exported.
     fn export(&self, context: &SpanContext, start: SystemTime, end: SystemTime, status: &Status) {
-        let Some(queue) = self.source.queue.as_ref().filter(|_| context.is_sampled()) else { return };
+        if !context.is_sampled() {
+            return;
+        }
+        if let Some(open) = &self.source.open {
+            open.fetch_sub(1, Ordering::Relaxed);
+        }
+        let Some(queue) = &self.source.queue else { return };
         with_scratch(|scratch| {
             let span = RecordedSpan {
                 context,
@@ -166,6 +173,30 @@ impl EncodedSpan {
 }
 
 impl BridgeSpan {
+    /// A span that is encoded as it is recorded.
+    pub(super) fn encoded(
+        source: &Arc<DirectSource>,
+        context: SpanContext,
+        parent: &SpanContext,
+        (name, kind): (Cow<'static, str>, SpanKind),
+        attributes: AttributeBuffer,
+        start: StartTime,
+    ) -> Self {
+        if let Some(open) = source.open.as_ref().filter(|_| context.is_sampled()) {
+            open.fetch_add(1, Ordering::Relaxed);
+        }
+        let span = EncodedSpan {
+            source: Arc::clone(source),
+            parent: if parent.is_valid() { parent.span_id() } else { SpanId::INVALID },
+            parent_is_remote: parent.is_valid() && parent.is_remote(),
+            name,
+            kind,
+            attributes,
+            items: None,
+        };
+        Self { context, recording: Recording::Encoded(span), status: SpanStatus::default(), start }
+    }
+
     /// Ends the span, once: later calls find it ended. An end before the start becomes the start.
     fn end_at(&mut self, end: SystemTime) {
         let (status, error_type) = self.status.finish();

@@ -55,6 +55,8 @@
 
 mod attributes;
 mod bridge_span;
+#[cfg(any(feature = "grpc", feature = "http"))]
+mod call_spans;
 mod compat;
 mod current;
 mod ext;
@@ -76,6 +78,8 @@ use tracing_core::dispatcher::WeakDispatch;
 use tracing_core::{Dispatch, Event, Metadata, span};
 use tracing_subscriber::layer::Context;
 
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub(crate) use self::call_spans::CallSpans;
 pub(super) use self::compat::StockExtensions;
 pub(super) use self::current::Entered;
 pub(super) use self::ext::SpanAccess;

@@ -13,9 +13,10 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use opentelemetry::trace::{
-    Link, Span as _, SpanBuilder, SpanContext, SpanId, SpanKind, TraceContextExt as _, TraceFlags,
+    Link, Span as _, SpanBuilder, SpanContext, SpanKind, TraceContextExt as _, TraceFlags, TraceId,
     TraceState, Tracer as _,
 };
 use opentelemetry::{Context as OtelContext, KeyValue};
@@ -24,12 +25,12 @@ use opentelemetry_sdk::trace::{
 };
 
 use super::attributes::AttributeBuffer;
-use super::bridge_span::{BridgeSpan, EncodedSpan, Recording};
+use super::bridge_span::{BridgeSpan, Recording};
 use super::fields::{attributes, key_value};
 use super::state::{Additions, PendingSpan, SpanState, Started};
 use super::status::SpanStatus;
 use crate::export::{Queue, RANDOM_TRACE_ID, encode};
-use crate::provider::{RandomIds, SamplingShortcut, SharedSampler};
+use crate::provider::{CurrentSampler, RandomIds, SamplingShortcut, SharedSampler};
 use crate::settings::SpanLimitSettings;
 
 /// Starts spans. Both ways have the same results.
@@ -59,6 +60,8 @@ pub(crate) struct DirectSource {
     pub(crate) scope: Vec<u8>,
     /// Of attributes, events and links.
     pub(crate) limits: SpanLimitSettings,
+    /// Counts the sampled spans that have not ended. `None` for spans of `tracing`, which the subscriber counts.
+    pub(crate) open: Option<Arc<AtomicU64>>,
 }
 
 impl SpanSource {
@@ -135,49 +138,24 @@ fn start_direct(
     let PendingSpan { parent: around, additions, .. } = pending;
     let parent = around.span();
     let parent = parent.span_context();
-    let ids = RandomIds;
-    let (trace_id, flags, parent_id) = match parent.is_valid() {
-        true => (parent.trace_id(), parent.trace_flags(), parent.span_id()),
-        false => (ids.new_trace_id(), RANDOM_TRACE_ID, SpanId::INVALID),
-    };
     let mut additions = additions.take();
     let (name, kind) = name_and_kind(additions.as_deref_mut(), state);
-    let decision = match known.keeps_child_of(parent) {
-        true => keep(parent),
-        false => {
-            let sampler = sampler.current();
-            // Samplers of the SDK look at neither attributes nor links.
-            let attributes = match sampler.is_built_in {
-                true => Vec::new(),
-                false => key_values(additions.as_deref(), state),
-            };
-            let links = additions.as_deref().map_or(&[][..], |additions| &additions.links);
-            sampler.should_sample(Some(around), trace_id, &name, &kind, &attributes, links)
-        }
-    };
-    let is_sampled = decision.decision == SamplingDecision::RecordAndSample;
-    let flags = flags.with_sampled(is_sampled);
-    let context = SpanContext::new(trace_id, ids.new_span_id(), flags, false, decision.trace_state);
+    let (context, decision) = decide(sampler, known, parent, |sampler, trace_id| {
+        // Samplers of the SDK look at neither attributes nor links.
+        let attributes = match sampler.is_built_in {
+            true => Vec::new(),
+            false => key_values(additions.as_deref(), state),
+        };
+        let links = additions.as_deref().map_or(&[][..], |additions| &additions.links);
+        sampler.should_sample(Some(around), trace_id, &name, &kind, &attributes, links)
+    });
     if decision.decision == SamplingDecision::Drop {
         return unsampled(around, context);
     }
     let mut attributes = AttributeBuffer::new();
     attributes.fill(&state.kept.fields(), source.limits.attributes);
-    let span = EncodedSpan {
-        source: Arc::clone(source),
-        parent: parent_id,
-        parent_is_remote: parent.is_valid() && parent.is_remote(),
-        name,
-        kind,
-        attributes,
-        items: None,
-    };
-    let mut span = BridgeSpan {
-        context,
-        recording: Recording::Encoded(span),
-        status: status(additions.as_deref_mut()),
-        start,
-    };
+    let mut span = BridgeSpan::encoded(source, context, parent, (name, kind), attributes, start);
+    span.status = status(additions.as_deref_mut());
     if additions.is_some() || !decision.attributes.is_empty() {
         add(&mut span, additions, decision.attributes);
     }
@@ -195,6 +173,28 @@ fn name_and_kind(additions: Option<&mut Additions>, state: &SpanState) -> (Cow<'
 /// Takes the status that was set before the start.
 fn status(additions: Option<&mut Additions>) -> SpanStatus {
     additions.map(|additions| std::mem::take(&mut additions.meaning.status)).unwrap_or_default()
+}
+
+/// Chooses the ids of a new span, and decides whether it is recorded. `ask` calls the sampler, if the parent does not
+/// decide.
+pub(super) fn decide(
+    sampler: &SharedSampler,
+    known: SamplingShortcut,
+    parent: &SpanContext,
+    ask: impl FnOnce(&CurrentSampler, TraceId) -> SamplingResult,
+) -> (SpanContext, SamplingResult) {
+    let ids = RandomIds;
+    let (trace_id, flags) = match parent.is_valid() {
+        true => (parent.trace_id(), parent.trace_flags()),
+        false => (ids.new_trace_id(), RANDOM_TRACE_ID),
+    };
+    let mut decision = match known.keeps_child_of(parent) {
+        true => keep(parent),
+        false => ask(&sampler.current(), trace_id),
+    };
+    let flags = flags.with_sampled(decision.decision == SamplingDecision::RecordAndSample);
+    let trace_state = std::mem::take(&mut decision.trace_state);
+    (SpanContext::new(trace_id, ids.new_span_id(), flags, false, trace_state), decision)
 }
 
 /// The decision for a child of this span that is known to be sampled.

@@ -118,6 +118,7 @@ fn a_span_that_threads_share_is_encoded_once_with_everything() {
     let source = DirectSource {
         queue: Some(Arc::clone(&queue)),
         scope: Vec::new(),
+        open: None,
         limits: SpanLimitSettings {
             attributes,
             events: 128,
