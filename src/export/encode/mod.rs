@@ -74,7 +74,7 @@ pub(crate) use span::{is_empty_link, span};
 pub(crate) use value::decoded_value;
 pub(crate) use value::{
     attribute_bool, attribute_bytes, attribute_f64, attribute_i64, attribute_str, attribute_value,
-    decoded_attribute, encoded_attributes,
+    decoded_attribute, encoded_attributes, encoded_keys,
 };
 pub(crate) use wire::WireValue;
 #[cfg(feature = "grpc")]

@@ -218,7 +218,13 @@ fn long_attribute_head(out: &mut Vec<u8>, field: u8, key: &[u8], length: usize) 
 
 /// Returns the attributes that were encoded here, as fields of some message: their keys, and themselves with their
 /// frames.
-pub(crate) fn encoded_attributes(mut attributes: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
+pub(crate) fn encoded_attributes(attributes: &[u8]) -> impl Iterator<Item = (&str, &[u8])> {
+    encoded_keys(attributes).map(|(key, whole)| (std::str::from_utf8(key).unwrap_or_default(), whole))
+}
+
+/// Returns the same, with keys that are only compared: that they are text need not be checked.
+#[inline]
+pub(crate) fn encoded_keys(mut attributes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || {
         let (_, content, whole) = next_length_delimited(attributes)?;
         attributes = &attributes[whole.len()..];
@@ -226,7 +232,7 @@ pub(crate) fn encoded_attributes(mut attributes: &[u8]) -> impl Iterator<Item = 
         let key = next_length_delimited(content)
             .filter(|(field, ..)| *field == KEY)
             .map_or(&[][..], |(_, key, _)| key);
-        Some((std::str::from_utf8(key).unwrap_or_default(), whole))
+        Some((key, whole))
     })
 }
 

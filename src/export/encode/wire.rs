@@ -260,6 +260,7 @@ pub(super) fn nanos(time: SystemTime) -> u64 {
 /// Returns the next field of a message that was written here: its number, its content, and all of it with the head.
 ///
 /// Every field must be length-delimited and below 16, which lists of attributes and items are.
+#[inline]
 pub(super) fn next_length_delimited(message: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&head, rest) = message.split_first()?;
     let (length, rest) = read_varint(rest)?;
@@ -343,7 +344,16 @@ pub(super) fn message_fields(mut message: &[u8]) -> impl Iterator<Item = Message
 }
 
 /// Reads a varint, and returns it with the bytes after it. `None` if it does not end.
+#[inline]
 pub(in crate::export) fn read_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    match bytes {
+        [byte @ ..0x80, rest @ ..] => Some((u64::from(*byte), rest)),
+        _ => read_long_varint(bytes),
+    }
+}
+
+/// Reads a varint of any length.
+fn read_long_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value = 0;
     for (index, &byte) in bytes.iter().enumerate().take(MAX_VARINT_LEN) {
         value |= u64::from(byte & 0x7f).checked_shl(7 * index as u32).unwrap_or(0);

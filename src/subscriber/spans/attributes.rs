@@ -103,9 +103,9 @@ impl AttributeBuffer {
     /// Returns where the attribute of a key is.
     fn position(&self, key: &str) -> Option<Range<usize>> {
         let mut end = 0;
-        encode::encoded_attributes(&self.bytes).find_map(|(known, attribute)| {
+        encode::encoded_keys(&self.bytes).find_map(|(known, attribute)| {
             end += attribute.len();
-            (known == key).then(|| end - attribute.len()..end)
+            (known == key.as_bytes()).then(|| end - attribute.len()..end)
         })
     }
 }
