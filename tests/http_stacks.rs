@@ -87,26 +87,32 @@ async fn merged_and_nested_routers_keep_their_routes() {
     let plain = Router::new().route("/plain", get(found));
     let service =
         tower::service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
-    let router = Router::new()
+    let routes = Router::new()
         .nest("/orders", orders.merge(items))
         .nest_service("/files", service)
-        .route_service("/one", service)
-        .layer(layer)
-        // Added after the layer: not covered.
-        .merge(plain);
+        .route_service("/one", service);
+    let router = routes.merge(plain.clone()).layer(layer.clone());
     let paths =
         ["/orders/7", "/orders/7/items/8", "/files/a/b", "/one", "/plain", "/orders/7/nothing", "/none"];
     for path in paths {
         send(router.clone(), "GET", path).await;
     }
-    let spans = recorded.ended(paths.len() - 1).await;
+    let spans = recorded.ended(paths.len()).await;
     let names: Vec<_> = spans.iter().map(|span| span.name.as_ref()).collect();
     assert_eq!(
         names,
         // A service that is nested matches a prefix, which is no route.
-        ["GET /orders/{id}", "GET /orders/{id}/items/{item}", "GET", "GET /one", "GET", "GET"]
+        ["GET /orders/{id}", "GET /orders/{id}/items/{item}", "GET", "GET /one", "GET /plain", "GET", "GET"]
     );
     assert_eq!(active(&recorded, "server"), 0.0);
+
+    // What is added after the layer is not covered.
+    let recorded = Recorded::new();
+    let router = Router::new().route("/one", get(found)).layer(server(&recorded)).merge(plain);
+    for path in ["/plain", "/one"] {
+        send(router.clone(), "GET", path).await;
+    }
+    recorded_once(&recorded, "GET /one", 200).await;
 }
 
 #[tokio::test]
