@@ -272,7 +272,9 @@ async fn panic_is_recorded_and_propagates() {
 #[tokio::test]
 async fn a_panic_can_become_a_response() {
     let recorded = Recorded::new();
-    let service = server(&recorded).catch_panics().layer(tower::service_fn(|_: Request<Body>| async {
+    let layer = server(&recorded).catch_panics();
+    let layer = layer.trace_id_header(http::HeaderName::from_static("x-trace-id"));
+    let service = layer.layer(tower::service_fn(|_: Request<Body>| async {
         if true {
             panic!("broken");
         }
@@ -280,8 +282,10 @@ async fn a_panic_can_become_a_response() {
     }));
     let response = service.oneshot(request("GET", "/")).await.unwrap();
     assert_eq!(response.status(), 500);
+    let trace_id = response.headers()["x-trace-id"].to_str().unwrap().to_owned();
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "");
-    finished(&recorded, "server", Some(500), Some("panic")).await;
+    let span = finished(&recorded, "server", Some(500), Some("panic")).await;
+    assert_eq!(span.span_context.trace_id().to_string(), trace_id);
 }
 
 /// A service may panic before it returns a future.

@@ -111,6 +111,16 @@ impl Call {
         }
     }
 
+    /// Inserts the trace id into the headers of a response, if the layer is configured to.
+    pub(super) fn insert_trace_id(&self, headers: &mut HeaderMap) {
+        match self {
+            #[cfg(feature = "grpc")]
+            Self::Grpc(call) => call.insert_trace_id(headers),
+            #[cfg(feature = "http")]
+            Self::Http(call) => call.insert_trace_id(headers),
+        }
+    }
+
     /// Finishes the call with the outcome that the protocol gives to a panic of the service.
     fn on_panic(&mut self) {
         match self {

@@ -54,8 +54,7 @@ impl<F> ResponseFuture<F> {
     /// Calls the service inside the call, and wraps its future.
     pub(super) fn start(mut call: Call, service: impl FnOnce() -> F) -> Self {
         let inner = run(&mut call, service);
-        let call = inner.is_some().then_some(call);
-        Self { inner, call }
+        Self { inner, call: Some(call) }
     }
 }
 
@@ -70,15 +69,15 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(inner) = this.inner.as_mut().as_pin_mut() else {
-            return Poll::Ready(Ok(internal_server_error()));
+            return Poll::Ready(Ok(internal_server_error(this.call.take())));
         };
         let Some(call) = this.call else {
             return inner.poll(cx).map_ok(|response| response.map(|body| ResponseBody::new(body, None)));
         };
         let Some(poll) = run(call, || inner.poll(cx)) else {
-            *this.call = None;
+            let response = internal_server_error(this.call.take());
             this.inner.set(None);
-            return Poll::Ready(Ok(internal_server_error()));
+            return Poll::Ready(Ok(response));
         };
         let mut result = ready!(poll);
         match &mut result {
@@ -105,10 +104,13 @@ fn run<T>(call: &mut Call, service: impl FnOnce() -> T) -> Option<T> {
     }
 }
 
-/// Returns the response that replaces a panic of an HTTP handler.
-fn internal_server_error<B>() -> Response<ResponseBody<B>> {
+/// Returns the response that replaces a panic of an HTTP handler, with the trace id of the call if responses have it.
+fn internal_server_error<B>(call: Option<Call>) -> Response<ResponseBody<B>> {
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    if let Some(call) = call {
+        call.insert_trace_id(response.headers_mut());
+    }
     response
 }
 

@@ -178,9 +178,7 @@ impl Call {
     /// Observes the head of the response. It finishes the call if it carries the status or if nothing follows it.
     pub(in crate::calls) fn on_response<B: Body>(&mut self, response: &mut Response<B>) {
         self.http_status = response.status();
-        if let Some(name) = &self.recorder.options.trace_id_header {
-            self.span.insert_trace_id(name, response.headers_mut());
-        }
+        self.insert_trace_id(response.headers_mut());
         if self.recorder.options.side == Side::Client {
             self.peer = self.recorder.peer(response.extensions());
         }
@@ -195,6 +193,13 @@ impl Call {
             Some(status) => self.finish(&status),
             None if response.body().is_end_stream() => self.on_eos(),
             None => (),
+        }
+    }
+
+    /// Inserts the trace id, if responses have it.
+    pub(in crate::calls) fn insert_trace_id(&self, headers: &mut HeaderMap) {
+        if let Some(name) = &self.recorder.options.trace_id_header {
+            self.span.insert_trace_id(name, headers);
         }
     }
 

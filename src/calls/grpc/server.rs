@@ -110,7 +110,7 @@ impl ServerLayer {
 
 fn is_recorded(extensions: &Extensions) -> bool {
     #[cfg(feature = "http")]
-    if extensions.get::<crate::calls::http::Recorded>().is_some() {
+    if crate::calls::http::is_recorded(extensions) {
         return true;
     }
     extensions.get::<RecordedByServer>().is_some()

@@ -152,12 +152,17 @@ impl Call {
         if self.span.is_recording() {
             self.record_response(response);
         }
-        if let Some(name) = &self.recorder.options.trace_id_header {
-            self.span.insert_trace_id(name, response.headers_mut());
-        }
+        self.insert_trace_id(response.headers_mut());
         self.remaining = response.body().size_hint().exact().or_else(|| content_length(response.headers()));
         if self.has_no_body || has_no_body(status) || response.body().is_end_stream() {
             self.finish(&Outcome::Complete);
+        }
+    }
+
+    /// Inserts the trace id, if responses have it.
+    pub(in crate::calls) fn insert_trace_id(&self, headers: &mut HeaderMap) {
+        if let Some(name) = &self.recorder.options.trace_id_header {
+            self.span.insert_trace_id(name, headers);
         }
     }
 

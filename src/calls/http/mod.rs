@@ -159,8 +159,8 @@ pub(super) use middleware::RequestError;
 pub use options::RequestHead;
 #[cfg(feature = "reqwest")]
 pub use redirects::FollowRedirects;
-#[cfg(feature = "grpc")]
-pub(super) use route::Recorded;
 pub use route::Route;
 pub(super) use route::RouteSlot;
+#[cfg(feature = "grpc")]
+pub(super) use route::is_recorded;
 pub use server::{ServerLayer, ServerService};

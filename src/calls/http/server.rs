@@ -16,7 +16,7 @@ use tower_service::Service;
 use super::call::Call;
 use super::options::{Options, RequestHead, common_settings};
 use super::recorder::HttpRecorder;
-use super::route::{Recorded, RouteSlot, matched_path};
+use super::route::{RouteSlot, is_recorded, matched_path};
 use crate::calls::Side;
 use crate::calls::body::ResponseBody;
 use crate::calls::call::Call as AnyCall;
@@ -163,7 +163,7 @@ common_settings!(ServerLayer);
 impl ServerLayer {
     /// Starts the call of a request, unless it is not recorded or an outer layer records it.
     fn start<B: 'static>(&self, request: &mut Request<B>, waited: Duration) -> Option<AnyCall> {
-        if request.extensions().get::<Recorded>().is_some() {
+        if is_recorded(request.extensions()) {
             self.report_route(request);
             return None;
         }

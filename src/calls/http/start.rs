@@ -84,8 +84,9 @@ impl Call {
         );
         let mut call = Self::new(recorder, span, method, MetricTarget::Scheme(scheme));
         call.version = attributes::version(request.version());
-        request.extensions_mut().insert(Recorded);
-        if route.is_none() {
+        if route.is_some() {
+            request.extensions_mut().insert(Recorded);
+        } else {
             let slot = RouteSlot::new();
             request.extensions_mut().insert(slot.clone());
             call.inner_route = Some(slot);
