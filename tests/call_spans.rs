@@ -75,7 +75,8 @@ async fn requests(router: &Router) {
             .extension(std::net::SocketAddr::from(([127, 0, 0, 1], 8080)));
         let response = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let sent = response.headers()["traceresponse"].to_str().unwrap().to_owned();
-        assert!(sent.ends_with("-03"), "{path}: sampled and random: {sent}");
+        // A provider that is set may have ids of any kind: its roots are not known to be random.
+        assert!(sent.ends_with("-03") || path.starts_with("/link"), "{path}: {sent}");
         let mut body = response.into_body();
         match path {
             "/stream" => _ = body.frame().await,

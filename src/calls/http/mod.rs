@@ -112,6 +112,8 @@
 //! | service fails, such as by a timeout or load shedding inside the layer | none | the type of the error | `Error` |
 //! | service fails before it is ready (method `_OTHER`) | none | the type of the error | `Error` |
 //! | connection refused, reset or lost (`ConnectionRefused`, `ConnectionReset`, `IncompleteMessage`, …); stream reset by the peer; GOAWAY that excludes the request | client: the response's, if its head arrived; server: as if the client left | client: the type of the error | client: `Error` |
+//! | redirect, followed outside of the layer: `FollowRedirects`, tower-http's `FollowRedirectLayer` | 3xx, and a span of its own for the next request, with `http.request.resend_count` | none | unset |
+//! | redirect, followed by reqwest itself | the last response's | as above | as above |
 //! | panic | none, or 500 with [`catch_panics`](ServerLayer::catch_panics) | `panic` | `Error` |
 //! | `text/event-stream` and other endless responses | as for other bodies, at the end of the stream; [can be left out of the duration](ServerLayer::exclude_streams_from_duration) | | |
 //!

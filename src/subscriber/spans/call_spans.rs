@@ -54,9 +54,10 @@ impl CallSpans {
         let SpanBuilder { name, span_kind, attributes, links, .. } = span;
         let kind = span_kind.unwrap_or(SpanKind::Internal);
         let (mut attributes, links) = (attributes.unwrap_or_default(), links.unwrap_or_default());
-        let (context, decision) = decide(&self.sampler, self.sampler.shortcut(), parent, |sampler, trace_id| {
-            sampler.should_sample(Some(&around()), trace_id, &name, &kind, &attributes, &links)
-        });
+        let (context, decision) =
+            decide(&self.sampler, self.sampler.shortcut(), parent, |sampler, trace_id| {
+                sampler.should_sample(Some(&around()), trace_id, &name, &kind, &attributes, &links)
+            });
         if decision.decision == SamplingDecision::Drop {
             return (local.with_remote_span_context(context), false);
         }
