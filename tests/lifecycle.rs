@@ -11,11 +11,12 @@ mod child_process;
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use child_process::Running;
+use cpu_time::ThreadTime;
 use libtest_mimic::{Arguments, Failed, Trial};
 use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{TelemetryGuard, opentelemetry, tracing};
@@ -24,15 +25,11 @@ use telemetry_bootstrap::{TelemetryGuard, opentelemetry, tracing};
 const RECORDED: usize = 200;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(1000);
 /// What the contract allows: a healthy drop, a refused one, and what may come on top of the deadline.
-const HEALTHY: Duration = Duration::from_millis(100);
-const REFUSED: Duration = Duration::from_millis(300);
-const OVER_DEADLINE: Duration = Duration::from_millis(100);
-/// Runs of a program that may take too long because the machine is busy.
-const BUSY_RUNS: usize = 30;
-/// Runs on a machine that does not seem busy. What takes too long in each of them takes too long.
-const FREE_RUNS: usize = 3;
-/// A thread that runs so much later than it should shows that the machine is busy.
-const BUSY: Duration = Duration::from_millis(5);
+const HEALTHY: Limit = Limit { waiting: Duration::ZERO, working: Duration::from_millis(100) };
+const REFUSED: Limit = Limit { waiting: Duration::ZERO, working: Duration::from_millis(300) };
+const DEADLINE: Limit = Limit { waiting: SHUTDOWN_TIMEOUT, working: Duration::from_millis(100) };
+/// Runs of a program, of which the best counts.
+const RUNS: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
     if let Ok(row) = std::env::var("LIFECYCLE_ROW") {
@@ -149,14 +146,13 @@ type Check = fn(&str, &str) -> Result<Ended, Failed>;
 const PROTOCOLS: [&str; 2] = ["grpc", "http/protobuf"];
 
 fn trials() -> Vec<Trial> {
-    let deadline = SHUTDOWN_TIMEOUT + OVER_DEADLINE;
-    let columns: [(&str, Duration, Check); 4] = [
+    let columns: [(&str, Limit, Check); 4] = [
         ("a_healthy_collector_gets_everything", HEALTHY, healthy),
         ("a_refused_connection_is_reported_at_once", REFUSED, refused),
-        ("a_silent_collector_costs_the_deadline", deadline, silent),
-        ("an_unresolvable_name_costs_the_deadline", deadline, unresolvable),
+        ("a_silent_collector_costs_the_deadline", DEADLINE, silent),
+        ("an_unresolvable_name_costs_the_deadline", DEADLINE, unresolvable),
     ];
-    let cell = |(column, limit, check): (&'static str, Duration, Check), protocol: &'static str| {
+    let cell = |(column, limit, check): (&'static str, Limit, Check), protocol: &'static str| {
         let name = |row| format!("{row}::{protocol}::{column}");
         ROWS.map(|row| Trial::test(name(row), move || within(limit, || check(row, protocol))))
     };
@@ -166,18 +162,23 @@ fn trials() -> Vec<Trial> {
         .collect()
 }
 
-/// Checks that a program ends in time, in the best of several runs. While the machine is busy, a run that took too long
-/// shows nothing; of the others a few do, since a busy machine may spare the thread that measures it.
-fn within(limit: Duration, run: impl Fn() -> Result<Ended, Failed>) -> Result<(), Failed> {
-    let mut free_runs = 0;
-    for _ in 1..BUSY_RUNS {
-        let ended = run()?;
-        free_runs += usize::from(ended.late < BUSY);
-        if ended.took < limit || free_runs == FREE_RUNS {
-            return ended.took_less_than(limit);
+/// How long a program may take to end on a free machine.
+#[derive(Clone, Copy)]
+struct Limit {
+    /// For a time that is over at the same moment on every machine.
+    waiting: Duration,
+    /// For work, which takes longer on a busy machine.
+    working: Duration,
+}
+
+/// Checks that a program ends in time, in the best of several runs.
+fn within(limit: Limit, run: impl Fn() -> Result<Ended, Failed>) -> Result<(), Failed> {
+    for _ in 1..RUNS {
+        if run()?.is_within(limit).is_ok() {
+            return Ok(());
         }
     }
-    run()?.took_less_than(limit)
+    run()?.is_within(limit)
 }
 
 fn healthy(row: &str, protocol: &str) -> Result<Ended, Failed> {
@@ -216,8 +217,8 @@ struct Program {
 
 struct Ended {
     took: Duration,
-    /// How late the machine ran another thread meanwhile, at most.
-    late: Duration,
+    /// How many times as long as on a free machine another thread worked meanwhile.
+    slowdown: f64,
     lines: Vec<serde_json::Value>,
 }
 
@@ -249,10 +250,10 @@ impl Program {
             self.child.signal("TERM");
         }
         expect_word(&mut stdout, "ending")?;
-        let (ending, lateness) = (Instant::now(), Lateness::start());
+        let (ending, spin) = (Instant::now(), Spin::start());
         let status = self.child.wait()?;
         let took = ending.elapsed();
-        let late = lateness.end()?;
+        let slowdown = spin.end()?;
         let code = match self.row.as_str() {
             "error_out_of_main" => 1,
             "panic" => 101,
@@ -267,13 +268,18 @@ impl Program {
         let lines = text.lines().filter(own).map(|line| {
             serde_json::from_str(line).map_err(|error| Failed::from(format!("not JSON: {line:?}: {error}")))
         });
-        Ok(Ended { took, late, lines: lines.collect::<Result<_, _>>()? })
+        Ok(Ended { took, slowdown, lines: lines.collect::<Result<_, _>>()? })
     }
 }
 
 impl Ended {
-    fn took_less_than(&self, limit: Duration) -> Result<(), Failed> {
-        if self.took < limit { Ok(()) } else { Err(format!("took {:?}, limit {limit:?}", self.took).into()) }
+    fn is_within(&self, Limit { waiting, working }: Limit) -> Result<(), Failed> {
+        let Self { took, slowdown, .. } = self;
+        let limit = waiting + working.mul_f64(slowdown.max(1.0));
+        if *took < limit {
+            return Ok(());
+        }
+        Err(format!("took {took:?}, limit {limit:?} on a machine that is {slowdown:.1} times slower").into())
     }
 
     fn lines_about_loss(&self) -> Vec<&serde_json::Value> {
@@ -293,31 +299,32 @@ impl Ended {
     }
 }
 
-/// A thread that wants to run every millisecond.
-struct Lateness {
-    end: Sender<()>,
-    thread: JoinHandle<Duration>,
+/// A thread that works all the while, to see how much of a processor a thread gets.
+struct Spin {
+    running: Arc<()>,
+    thread: JoinHandle<f64>,
 }
 
-impl Lateness {
+impl Spin {
     fn start() -> Self {
-        const PERIOD: Duration = Duration::from_millis(1);
-        let (end, ended) = channel();
+        /// Less shows only whether the thread was lucky.
+        const AT_LEAST: Duration = Duration::from_millis(5);
+        let running = Arc::new(());
+        let is_running = Arc::downgrade(&running);
         let thread = std::thread::spawn(move || {
-            let (mut latest, mut last) = (Duration::ZERO, Instant::now());
-            while ended.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
-                latest = latest.max(last.elapsed().saturating_sub(PERIOD));
-                last = Instant::now();
+            let (begin, work) = (Instant::now(), ThreadTime::now());
+            while is_running.strong_count() > 0 || work.elapsed() < AT_LEAST {
+                std::hint::spin_loop();
             }
-            latest
+            begin.elapsed().as_secs_f64() / work.elapsed().as_secs_f64()
         });
-        Self { end, thread }
+        Self { running, thread }
     }
 
-    /// Returns how late it was, at most.
-    fn end(self) -> Result<Duration, Failed> {
-        drop(self.end);
-        self.thread.join().map_err(|_| "the measuring thread panicked".into())
+    /// Returns how many times as long as its work the thread has taken.
+    fn end(self) -> Result<f64, Failed> {
+        drop(self.running);
+        self.thread.join().map_err(|_| "the spinning thread panicked".into())
     }
 }
 
