@@ -28,6 +28,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(1000);
 const HEALTHY: Limit = Limit { waiting: Duration::ZERO, working: Duration::from_millis(100) };
 const REFUSED: Limit = Limit { waiting: Duration::ZERO, working: Duration::from_millis(300) };
 const DEADLINE: Limit = Limit { waiting: SHUTDOWN_TIMEOUT, working: Duration::from_millis(100) };
+/// A machine is busy if work takes so many times longer.
+const BUSY: f64 = 3.0;
 /// Runs of a program, of which the best counts.
 const RUNS: usize = 5;
 
@@ -294,7 +296,12 @@ impl Ended {
         equal("logs", &about_loss[0]["logs"], &lost(records, how).into())?;
         // The signal starts a flush of its own, which collects the metrics once more.
         let collections = if row == "sigterm" { 2 } else { 1 };
-        equal("metrics", &about_loss[0]["metrics"], &lost(collections, how).into())?;
+        let metrics = &about_loss[0]["metrics"];
+        // A busy machine may leave no time to send the second collection before the deadline.
+        let is_unsent = collections == 2 && *metrics == lost(2, "failed (1 sent, no answer)").as_str();
+        if !(is_unsent && self.slowdown > BUSY) {
+            equal("metrics", metrics, &lost(collections, how).into())?;
+        }
         Ok(self)
     }
 }
