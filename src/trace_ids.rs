@@ -96,11 +96,13 @@ pub(crate) fn may_touch_context(target: &str) -> bool {
 }
 
 /// Calls `ask` with the current context, unless the thread has lost it.
+#[inline]
 pub(crate) fn with_current<T>(ask: impl FnOnce(&Context) -> T) -> Option<T> {
     context_lives().then(|| Context::map_current(ask))
 }
 
 /// Returns `false` on a thread that is ending and has dropped its context.
+#[inline]
 pub(crate) fn context_lives() -> bool {
     CONTEXT_LIVES.try_with(|lives| lives.0).unwrap_or(false)
 }

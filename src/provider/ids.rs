@@ -26,11 +26,13 @@ use crate::export::own_threads::Fork;
 pub(crate) struct RandomIds;
 
 impl IdGenerator for RandomIds {
+    #[inline]
     fn new_trace_id(&self) -> TraceId {
         let id = RandomIdGenerator::default().new_trace_id();
         if FIRST_PROCESS.is_child() { changed_trace_id(id) } else { id }
     }
 
+    #[inline]
     fn new_span_id(&self) -> SpanId {
         let id = RandomIdGenerator::default().new_span_id();
         if FIRST_PROCESS.is_child() { changed_span_id(id) } else { id }

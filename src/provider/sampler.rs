@@ -94,6 +94,7 @@ impl SamplingShortcut {
     }
 
     /// Returns `true` if no child of this span is sampled; for an invalid span context, if no root is sampled.
+    #[inline]
     pub(crate) fn drops_child_of(self, parent: &SpanContext) -> bool {
         match self.dropped {
             Dropped::None => false,
@@ -104,6 +105,7 @@ impl SamplingShortcut {
 
     /// Returns `true` if each child of this span is sampled, with its trace state and without further attributes; for an
     /// invalid span context, each root.
+    #[inline]
     pub(crate) fn keeps_child_of(self, parent: &SpanContext) -> bool {
         match self.kept {
             Kept::None => false,
@@ -116,6 +118,7 @@ impl SamplingShortcut {
     /// its trace. `None` if the sampler has to decide.
     ///
     /// The child has a new span id, and the trace state of its parent; a root has a new trace id.
+    #[inline]
     pub(crate) fn unsampled_child_of(self, parent: &SpanContext) -> Option<SpanContext> {
         if !self.drops_child_of(parent) {
             return None;
@@ -137,6 +140,7 @@ impl SamplingShortcut {
     }
 
     /// Returns the shortcut of a number that [`to_number`](Self::to_number) made.
+    #[inline]
     pub(super) fn from_number(number: u8) -> Self {
         let dropped = match number & 3 {
             1 => Dropped::UnsampledParent,

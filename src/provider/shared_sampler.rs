@@ -85,6 +85,7 @@ impl SharedSampler {
     }
 
     /// Returns what is known of the decisions. Costs the load of a byte.
+    #[inline]
     pub(crate) fn shortcut(&self) -> SamplingShortcut {
         SamplingShortcut::from_number(self.shared.shortcut.load(Ordering::Acquire))
     }

@@ -222,6 +222,7 @@ impl FilterHandle {
 
     /// Returns `true` if the span or event passes. Floor and ceiling decide without a look at the filter, which is an
     /// atomic load and a reference count more.
+    #[inline]
     pub(crate) fn enabled<S>(&self, metadata: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {
         let level = number(LevelFilter::from_level(*metadata.level()));
         if level <= self.shared.floor.load(Ordering::Relaxed) {
@@ -292,6 +293,7 @@ impl Shared {
 }
 
 /// Returns `false` as long as no filter of this process follows spans, as in most programs.
+#[inline]
 pub(super) fn any_follows_spans() -> bool {
     FOLLOWS_SPANS.load(Ordering::Relaxed)
 }

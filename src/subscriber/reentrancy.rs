@@ -10,6 +10,7 @@ use super::thread_state::FLAGS;
 pub(crate) struct ReentrancyGuard(());
 
 impl ReentrancyGuard {
+    #[inline]
     pub(crate) fn enter() -> Self {
         FLAGS.with(|flags| flags.depth.update(|depth| depth + 1));
         Self(())
@@ -22,6 +23,7 @@ impl ReentrancyGuard {
 }
 
 impl Drop for ReentrancyGuard {
+    #[inline]
     fn drop(&mut self) {
         FLAGS.with(|flags| flags.depth.update(|depth| depth - 1));
     }

@@ -57,6 +57,7 @@ pub(super) fn with_flag<T: Copy, R>(flag: fn(&Flags) -> &Cell<T>, value: T, work
 }
 
 /// Runs `work` with the memory of this thread. `None` if the thread is ending and has lost it.
+#[inline]
 pub(super) fn with_thread<R>(work: impl FnOnce(&ThreadState) -> R) -> Option<R> {
     THREAD.try_with(work).ok()
 }

@@ -32,6 +32,7 @@ impl Fork {
     }
 
     /// Returns `true` in a child of the process that created this. Costs the load of a counter.
+    #[inline]
     pub(crate) fn is_child(&self) -> bool {
         self.0.as_ref().is_some_and(|guard| guard.clone().detected_fork())
     }

@@ -34,12 +34,14 @@ impl<T: Default> ForkMutex<T> {
 
     /// Returns `true` in a child of the process in which this was created. Values that describe threads or sockets are
     /// then those of the parent.
+    #[inline]
     pub(crate) fn is_inherited(&self) -> bool {
         self.fork.is_child()
     }
 
     /// Locks the value. Waits for as long as it takes in the process that created the mutex, and at most [`MAX_WAIT`]
     /// for the inherited value in a child.
+    #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         match self.fork.is_child() {
             true => self.lock_in_child(),
@@ -48,6 +50,7 @@ impl<T: Default> ForkMutex<T> {
     }
 
     /// Returns the value for a caller that no other thread competes with.
+    #[inline]
     pub(crate) fn get_mut(&mut self) -> &mut T {
         if self.fork.is_child() {
             self.adopt();

@@ -28,6 +28,7 @@ use crate::thread_flag::ThreadFlag;
 /// Returns `true` on the I/O thread, on a helper of its runtime, and on the thread of a line writer. Spans and events
 /// made here would be exported or written by the very work that makes them; `opentelemetry`'s own suppression is lost
 /// where a library enters a root span.
+#[inline]
 pub(crate) fn on_io_thread() -> bool {
     ThreadFlag::Io.is_set() || ThreadFlag::LineWriter.is_set()
 }

@@ -37,6 +37,7 @@ pub(in crate::subscriber) fn note_panic(event: &Event<'_>, bridge: &SpanBridge, 
 }
 
 /// Marks a span that is exited, if it panicked. That of a call gets the exception only, because the call sets its status.
+#[inline]
 pub(in crate::subscriber) fn mark_panicked(context: &OtelContext, is_call: impl FnOnce() -> bool) {
     let span = context.span();
     let is_span = |noted: &mut NotedPanic| noted.span == span.span_context().span_id();

@@ -15,6 +15,7 @@ pub(crate) struct RecordedErrors {
 
 impl RecordedErrors {
     /// Removes all texts, for the next span in the same memory.
+    #[inline]
     pub(in crate::subscriber) fn clear(&mut self) {
         if !self.texts.is_empty() {
             self.texts.clear();

@@ -36,6 +36,7 @@ pub(super) struct AttributeBuffer {
 
 impl AttributeBuffer {
     /// Creates an empty set, in memory of the thread's pool.
+    #[inline]
     pub(super) fn new() -> Self {
         Self { bytes: take_buffer(), count: 0, dropped: 0 }
     }
@@ -51,6 +52,7 @@ impl AttributeBuffer {
     }
 
     /// Adds the fields of a span, which has no other attributes yet.
+    #[inline]
     pub(super) fn fill(&mut self, fields: &KeptFields, limits: AttributeLimits) {
         for (key, value) in attributes(fields) {
             self.add(key, limits, |out, limit| encode_field(out, key, value, limit));
@@ -128,12 +130,14 @@ impl Drop for AttributeBuffer {
 }
 
 /// Takes a buffer of the thread's pool, or allocates one. The pool of a thread that ends may be gone.
+#[inline]
 fn take_buffer() -> Vec<u8> {
     let kept = with_thread(|thread| thread.buffers.borrow_mut().pop());
     kept.flatten().unwrap_or_else(|| Vec::with_capacity(USUAL_SIZE))
 }
 
 /// Gives a buffer to the pool of this thread, which may be another than it came from. Large ones are freed.
+#[inline]
 fn give_buffer(mut buffer: Vec<u8>) {
     if buffer.capacity() == 0 || buffer.capacity() > MAX_KEPT_SIZE {
         return;

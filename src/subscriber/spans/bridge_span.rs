@@ -144,6 +144,7 @@ impl EncodedSpan {
     /// Encodes the span into the buffer of the thread and pushes it into the queue, which copies it.
     ///
     /// A span that is recorded but not sampled, as a sampler may decide, is not exported.
+    #[inline]
     fn export(&self, context: &SpanContext, start: SystemTime, end: SystemTime, status: &Status) {
         if !context.is_sampled() {
             return;
@@ -198,6 +199,7 @@ impl BridgeSpan {
     }
 
     /// Ends the span, once: later calls find it ended. An end before the start becomes the start.
+    #[inline]
     fn end_at(&mut self, end: SystemTime) {
         let (status, error_type) = self.status.finish();
         if let Some(error_type) = error_type {

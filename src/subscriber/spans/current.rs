@@ -28,6 +28,7 @@ pub(in crate::subscriber) struct Entered {
 struct Attached(Option<ContextGuard>);
 
 /// Notes that a span is entered. `context` is the current one until it is exited.
+#[inline]
 pub(super) fn enter(subscriber: usize, state: Arc<SpanState>, context: Option<OtelContext>) {
     let entered = Entered { subscriber, state, context: Attached::new(context) };
     with_thread(move |thread| thread.entered.borrow_mut().push(entered));
@@ -47,6 +48,7 @@ pub(super) fn attach(state: &Arc<SpanState>, context: OtelContext) {
 }
 
 /// Notes that a span is exited. Returns its state.
+#[inline]
 pub(super) fn exit(subscriber: usize, id: &span::Id) -> Option<Arc<SpanState>> {
     let exited = with_thread(|thread| {
         let mut spans = thread.entered.borrow_mut();
@@ -59,6 +61,7 @@ pub(super) fn exit(subscriber: usize, id: &span::Id) -> Option<Arc<SpanState>> {
 }
 
 /// The innermost span of a subscriber.
+#[inline]
 pub(super) fn innermost(subscriber: usize) -> Option<Arc<SpanState>> {
     let of_subscriber = |entered: &&Entered| entered.subscriber == subscriber;
     let find = |spans: &[Entered]| Some(Arc::clone(&spans.iter().rev().find(of_subscriber)?.state));
@@ -66,6 +69,7 @@ pub(super) fn innermost(subscriber: usize) -> Option<Arc<SpanState>> {
 }
 
 /// Returns `true` if the span is entered on this thread.
+#[inline]
 pub(super) fn is_entered(state: &Arc<SpanState>) -> bool {
     let is_state = |entered: &Entered| Arc::ptr_eq(&entered.state, state);
     with_thread(|thread| thread.entered.borrow().iter().rev().any(is_state)).unwrap_or(false)

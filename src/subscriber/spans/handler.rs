@@ -58,6 +58,7 @@ pub(crate) fn handler_span(context: &OtelContext, name: Cow<'static, str>) -> tr
 }
 
 /// Returns `true` for spans of [`handler_span`], which no filter excludes.
+#[inline]
 pub(crate) fn is_handler_span(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.target() == TARGET
 }
@@ -70,6 +71,7 @@ pub(in crate::subscriber) struct Adopted {
 }
 
 /// Returns what the handler span is for that is being created.
+#[inline]
 pub(super) fn take_adopted(metadata: &Metadata<'_>) -> Option<Adopted> {
     is_handler_span(metadata).then(|| with_thread(|thread| thread.adopted.take()).flatten()).flatten()
 }

@@ -187,11 +187,13 @@ impl SpanBridge {
     }
 
     /// Returns `true` if the span filter passes a new span.
+    #[inline]
     pub(super) fn includes<S>(&self, metadata: &'static Metadata<'static>, ctx: &Context<'_, S>) -> bool {
         !is_handler_span(metadata) && passes(Some(&self.filter), metadata, ctx)
     }
 
     /// Begins a span whose fields are kept. `is_included` is `false` for one that the filter excludes.
+    #[inline]
     pub(super) fn on_new_span(
         &self,
         attributes: &span::Attributes<'_>,
@@ -212,6 +214,7 @@ impl SpanBridge {
 
     /// Makes a new span a pending one. Its parent is the explicit one, or else the current OpenTelemetry span of the
     /// thread. Where telemetry is suppressed, it stands for its parent.
+    #[inline]
     fn begin(&self, attributes: &span::Attributes<'_>, state: &mut SpanState) {
         let is_contextual = attributes.is_contextual();
         let read = |context: &OtelContext| {
@@ -279,6 +282,7 @@ impl SpanBridge {
     }
 
     /// Starts a span that is entered, and makes its context the current one.
+    #[inline]
     pub(super) fn on_enter(&self, state: Arc<SpanState>) {
         let around = state.nearest_included();
         let is_attached = around.is_none_or(|it| !Arc::ptr_eq(it, &state) && current::is_entered(it));
@@ -298,6 +302,7 @@ impl SpanBridge {
     }
 
     /// Marks the span if a panic was noted in it.
+    #[inline]
     pub(super) fn on_exit(&self, state: &Arc<SpanState>) {
         if let Some(started) = state.started.get()
             && !state.is_inherited()
@@ -308,6 +313,7 @@ impl SpanBridge {
 
     /// Returns `true` if nothing looks for the span among the open ones while it ends, as a twin does, or code of the
     /// user.
+    #[inline]
     pub(super) fn ends_alone(&self, state: &SpanState) -> bool {
         !state.is_included
             || state.follows_parent()
@@ -315,6 +321,7 @@ impl SpanBridge {
     }
 
     /// Ends a span.
+    #[inline]
     pub(super) fn on_close(&self, state: &Arc<SpanState>) {
         if state.is_included && state.is_inherited() {
             // The parent ends it. To drop it here would end it, too.
@@ -345,6 +352,7 @@ impl SpanBridge {
     }
 
     /// The context with a span, or with the nearest around it that is one of OpenTelemetry. Starts it.
+    #[inline]
     pub(crate) fn context(&self, state: &Arc<SpanState>) -> Option<OtelContext> {
         let started = self.start(state.nearest_included()?);
         Some(started.map_or_else(|around| around, |started| started.context.clone()))

@@ -25,21 +25,25 @@ impl OpenSpans {
     }
 
     /// Returns the state of an open span.
+    #[inline]
     pub(in crate::subscriber) fn get(&self, id: &span::Id) -> Option<Arc<SpanState>> {
         self.table.get(id)
     }
 
     /// Stores the state of a new span.
+    #[inline]
     pub(in crate::subscriber) fn insert(&self, id: &span::Id, state: Arc<SpanState>) {
         self.table.insert(id, state);
     }
 
     /// Removes the state of a span that was closed.
+    #[inline]
     pub(in crate::subscriber) fn remove(&self, id: &span::Id) -> Option<Arc<SpanState>> {
         self.table.remove(id)
     }
 
     /// The span around a new one.
+    #[inline]
     pub(in crate::subscriber) fn parent_of(
         &self,
         attributes: &span::Attributes<'_>,
@@ -61,11 +65,13 @@ impl OpenSpans {
     }
 
     /// Notes that a span is entered. `context` is the current one until it is exited.
+    #[inline]
     pub(in crate::subscriber) fn enter(&self, state: Arc<SpanState>, context: Option<OtelContext>) {
         current::enter(self.number(), state, context);
     }
 
     /// Notes that a span is exited. Returns its state.
+    #[inline]
     pub(in crate::subscriber) fn exit(&self, id: &span::Id) -> Option<Arc<SpanState>> {
         current::exit(self.number(), id)
     }

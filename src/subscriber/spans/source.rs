@@ -96,6 +96,7 @@ impl SpanSource {
     }
 
     /// Starts a span. Its fields are locked only while they are encoded.
+    #[inline]
     pub(super) fn start(&self, pending: &mut PendingSpan, state: &SpanState) -> Started {
         let parent = pending.parent.span();
         let parent = parent.span_context();
@@ -122,11 +123,13 @@ fn is_local_unsampled(span: &SpanContext) -> bool {
 }
 
 /// Returns a span that has ids and records nothing.
+#[inline]
 fn unsampled(parent: &OtelContext, span: SpanContext) -> Started {
     Started { context: parent.with_remote_span_context(span), own: None, is_recording: false }
 }
 
 /// Starts a span that is encoded as it is recorded.
+#[inline]
 fn start_direct(
     source: &Arc<DirectSource>,
     sampler: &SharedSampler,
@@ -163,6 +166,7 @@ fn start_direct(
 }
 
 /// Takes the name and the kind that a span starts with.
+#[inline]
 fn name_and_kind(additions: Option<&mut Additions>, state: &SpanState) -> (Cow<'static, str>, SpanKind) {
     match additions {
         Some(additions) => additions.meaning.take_name_and_kind(state.metadata),
@@ -171,6 +175,7 @@ fn name_and_kind(additions: Option<&mut Additions>, state: &SpanState) -> (Cow<'
 }
 
 /// Takes the status that was set before the start.
+#[inline]
 fn status(additions: Option<&mut Additions>) -> SpanStatus {
     additions.map(|additions| std::mem::take(&mut additions.meaning.status)).unwrap_or_default()
 }
@@ -198,6 +203,7 @@ pub(super) fn decide(
 }
 
 /// The decision for a child of this span that is known to be sampled.
+#[inline]
 fn keep(parent: &SpanContext) -> SamplingResult {
     let trace_state = if parent.is_valid() { parent.trace_state().clone() } else { TraceState::default() };
     SamplingResult { decision: SamplingDecision::RecordAndSample, attributes: Vec::new(), trace_state }

@@ -55,6 +55,7 @@ impl SpanBridge {
     /// Starts a span under the lock of its stage, or waits for the thread that is starting it.
     ///
     /// `change` is called once, and only if this thread starts the span.
+    #[inline]
     fn start_locked<'a>(
         &self,
         state: &'a Arc<SpanState>,
@@ -98,6 +99,7 @@ impl SpanBridge {
     }
 
     /// Starts a pending span, and stores the result. A panic of user code makes it stand for the span around it.
+    #[inline]
     fn settle<'a>(&self, state: &'a SpanState, pending: &mut PendingSpan) -> &'a Started {
         if !self.source.runs_user_code() {
             return state.store(self.source.start(pending, state));
@@ -114,6 +116,7 @@ impl SpanBridge {
 
 /// Returns the context to enter a span with that stands for the span around it. From then on it keeps its parent. `None`
 /// for any other span.
+#[inline]
 pub(super) fn follow_parent(state: &SpanState) -> Option<OtelContext> {
     if !state.follows_parent() || state.is_inherited() {
         return None;

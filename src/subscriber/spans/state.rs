@@ -157,6 +157,7 @@ impl Started {
 impl SpanState {
     /// A new span, in the memory of an earlier one of this thread if possible. `fill` is given one that is none of
     /// OpenTelemetry and has no fields.
+    #[inline]
     pub(in crate::subscriber) fn create(
         id: &span::Id,
         metadata: &'static Metadata<'static>,
@@ -190,13 +191,17 @@ impl SpanState {
     }
 
     /// Keeps the memory of a closed span for another one of this thread, unless something still refers to it.
+    #[inline]
     pub(in crate::subscriber) fn recycle(mut self: Arc<Self>) {
         let Some(state) = Arc::get_mut(&mut self) else { return };
         // What is dropped here can run code of the user, which can come back here.
         state.parent = None;
         state.is_included = false;
         *state.follows_parent.get_mut() = false;
-        *state.stage.get_mut() = Stage::Settled;
+        let stage = state.stage.get_mut();
+        if !matches!(stage, Stage::Settled) {
+            *stage = Stage::Settled;
+        }
         state.started = OnceLock::new();
         state.twin = OnceLock::new();
         state.errors.get_mut().clear();
@@ -227,6 +232,7 @@ impl SpanState {
     }
 
     /// Returns `true` if the span was open when this process was forked. Only the parent records and ends it.
+    #[inline]
     pub(super) fn is_inherited(&self) -> bool {
         self.stage.is_inherited()
     }
@@ -238,6 +244,7 @@ impl SpanState {
     }
 
     /// Stores the result of a start, unless there is one, and returns what is stored.
+    #[inline]
     pub(super) fn store(&self, started: Started) -> &Started {
         // Handed over by reference: a closure that owned it would be moved several times.
         let mut started = Some(started);
@@ -245,6 +252,7 @@ impl SpanState {
     }
 
     /// Locks the stage. A panic of another thread cannot have left it half changed.
+    #[inline]
     pub(super) fn lock_stage(&self) -> MutexGuard<'_, Stage> {
         self.stage.lock()
     }
