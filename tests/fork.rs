@@ -12,16 +12,21 @@ use std::collections::HashSet;
 use std::io::{self, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use child_process::Running;
 use fork::{Fork, fork};
 use serde_json::Value as Json;
-use telemetry_bootstrap::opentelemetry::{KeyValue, global};
+use telemetry_bootstrap::opentelemetry::trace::{Status, TraceContextExt as _};
+use telemetry_bootstrap::opentelemetry::{Context, KeyValue, global};
+use telemetry_bootstrap::opentelemetry_sdk::error::OTelSdkResult;
+use telemetry_bootstrap::opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use telemetry_bootstrap::testing::{CollectedLog, Collector};
 use telemetry_bootstrap::{
-    InitError, LogDestination, LogFormat, OverflowPolicy, ReloadError, TelemetryGuard,
+    InitError, LogDestination, LogFormat, OverflowPolicy, ReloadError, SpanExt as _, TelemetryGuard,
+    record_error,
 };
 use tracing::{debug, error, info, info_span};
 
@@ -48,6 +53,7 @@ fn child() {
         "export" => export_in_all(),
         "abort" => abort_in_the_child(),
         "reload" => reload_in_both(),
+        "locked span" => change_a_span_that_is_locked(),
         task => panic!("unknown task {task}"),
     }
 }
@@ -354,6 +360,73 @@ fn fork_while_threads_record() {
     });
 }
 
+/// Ends one span while the parent process has a child.
+#[derive(Debug)]
+struct EndsLate;
+
+const LOCKED: &str = "locked";
+/// When the span is being ended, and when it may end.
+static ENDING: [Barrier; 2] = [const { Barrier::new(2) }; 2];
+
+impl SpanProcessor for EndsLate {
+    fn on_start(&self, _: &mut Span, _: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        if span.name == LOCKED {
+            ENDING.iter().for_each(|moment| _ = moment.wait());
+        }
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+fn change_a_span_that_is_locked() {
+    let _guard = telemetry_bootstrap::init()
+        .ignore_env()
+        .traces(|traces| traces.span_processor(EndsLate))
+        .log_output(|output| output.format(LogFormat::Json))
+        .build()
+        .unwrap();
+    let span = info_span!(LOCKED, field = tracing::field::Empty);
+    let context = span.context();
+    std::thread::scope(|scope| {
+        // The span is locked while its processors are called.
+        scope.spawn(|| context.span().end());
+        ENDING[0].wait();
+        match fork().unwrap() {
+            Fork::Child => {
+                // Ends a child that hangs.
+                std::thread::spawn(|| {
+                    std::thread::sleep(LONG / 2);
+                    std::process::abort();
+                });
+                span.record("field", 1);
+                span.set_attribute("attribute", 1);
+                span.set_status(Status::error("status"));
+                span.add_link(context.span().span_context().clone());
+                span.in_scope(|| {
+                    error!("in the child");
+                    record_error(&io::Error::other("recorded in the child"));
+                    info_span!("below").in_scope(|| info!("below"));
+                });
+                drop(span);
+                exit_if(true);
+            }
+            Fork::Parent(child) => {
+                let status = code(child);
+                ENDING[1].wait();
+                exit_after(status);
+            }
+        }
+    });
+}
+
 fn output_of(task: &str) -> Vec<Json> {
     output_with(task, "")
 }
@@ -471,4 +544,12 @@ fn a_panic_that_aborts_a_child_delivers_what_is_pending() {
     assert_eq!(count(&lines, "thread 'child' panicked: on purpose"), 1, "{lines:?}");
     assert_eq!(collector.received().span("work").attribute_text("name").as_deref(), Some("child"));
     assert_eq!(collector.received().log("child").body(), "child");
+}
+
+#[test]
+fn a_child_that_changes_a_span_which_a_thread_of_the_parent_had_locked_does_not_hang() {
+    let lines = output_of("locked span");
+    for message in ["in the child", "recorded in the child", "below"] {
+        assert_eq!(count(&lines, message), 1, "{message}: {lines:?}");
+    }
 }
