@@ -108,6 +108,9 @@ macro_rules! layer_settings {
                 self,
                 attributes: impl Fn(&RequestHead<'_>, &mut Vec<KeyValue>) + Send + Sync + 'static,
             ) -> Self {
+                let attributes = move |head: &RequestHead<'_>, out: &mut Vec<KeyValue>| {
+                    catch_panic(|| attributes(head, out));
+                };
                 self.with(|options| options.request_attributes = Some(Arc::new(attributes)))
             }
 

@@ -18,6 +18,20 @@
 //! The owner of the [`Call`](call::Call) (future or body) finishes it. If it is dropped before, because a client is gone or a
 //! task was cancelled, the call is finished as cancelled. A layer is generic over the inner service alone: its options are
 //! one `Arc`.
+//!
+//! # Closures of the program
+//!
+//! Options can be closures, which are called while a call starts or ends, and also in destructors and while the stack is
+//! unwound. A panic in one, which the panic hook reports, must reach neither the call nor the service. Setters therefore
+//! store each closure together with what counts in its place:
+//!
+//! | closure | if it panics |
+//! |---|---|
+//! | `filter` | the call is recorded |
+//! | `span_name`, `route`, `peer_address` | as if it had returned `None`: the default name, no route, no peer |
+//! | `request_attributes`, `response_attributes` | what it had added stays |
+//! | `remote_context` | [`RemoteContext::Ignore`]: a caller must not gain trust by it |
+//! | `is_error` | the rule that it replaced, which is that of the conventions |
 
 mod address;
 mod body;

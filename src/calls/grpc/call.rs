@@ -9,6 +9,7 @@
 //! | future or body dropped after the caller's deadline | DEADLINE_EXCEEDED |
 //! | dropped before | CANCELLED; at a client after an HTTP error, what that means |
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -371,10 +372,8 @@ fn span_builder<B>(
     link: Option<Link>,
 ) -> SpanBuilder {
     let head = RequestHead::new(request);
-    let name = match &recorder.options.span_name {
-        Some(name) => name(&head).into(),
-        None => method.span_name(),
-    };
+    let custom = recorder.options.span_name.as_ref().and_then(|name| name(&head));
+    let name = custom.map_or_else(|| method.span_name(), Cow::Owned);
     SpanBuilder {
         name,
         span_kind: Some(span_kind(recorder.options.side)),

@@ -27,6 +27,7 @@ use crate::calls::future::ResponseFuture;
 use crate::calls::layer::{layer_service, layer_settings};
 use crate::calls::ready::ReadyTimer;
 use crate::calls::span::SharedMeterProvider;
+use crate::catch_panic::catch_panic;
 use crate::semconv::GrpcCode;
 
 /// Traces and measures every gRPC call that a client makes, and sends the trace context along.

@@ -139,6 +139,10 @@
 //! `net.peer.ip`, `rpc.server.duration` in ms, `rpc.server.request.size`, `rpc.server.response.size`, and the
 //! client's); `rpc/dup` gives both, where `rpc.method` on spans keeps its current meaning.
 //!
+//! A closure that is given to a layer, and panics, costs no call: `remote_context` then counts as
+//! [`RemoteContext::Ignore`](crate::RemoteContext::Ignore), `is_error` as its default, and all others as if they had
+//! decided nothing.
+//!
 //! # How a call ends
 //!
 //! Each call is finished exactly once: one span ends, one duration is recorded, and `active_calls` is decremented.

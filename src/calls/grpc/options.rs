@@ -65,7 +65,7 @@ pub(super) struct MetricOptions {
 
 pub(super) type IsError = Arc<dyn Fn(GrpcCode) -> bool + Send + Sync>;
 type Filter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
-type SpanName = Arc<dyn Fn(&RequestHead<'_>) -> String + Send + Sync>;
+type SpanName = Arc<dyn Fn(&RequestHead<'_>) -> Option<String> + Send + Sync>;
 type RequestAttributes = Arc<dyn Fn(&RequestHead<'_>, &mut Vec<KeyValue>) + Send + Sync>;
 type ResponseAttributes = Arc<dyn Fn(&HeaderMap, &mut Vec<KeyValue>) + Send + Sync>;
 type DecideParent = Arc<dyn Fn(&str) -> RemoteContext + Send + Sync>;
@@ -152,6 +152,7 @@ macro_rules! common_settings {
             /// # let _ = layer;
             /// ```
             pub fn filter(self, filter: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+                let filter = move |method: &str| catch_panic(|| filter(method)).unwrap_or(true);
                 self.with(|options| options.filter = Some(Arc::new(filter)))
             }
 
@@ -168,6 +169,7 @@ macro_rules! common_settings {
                 self,
                 name: impl Fn(&RequestHead<'_>) -> String + Send + Sync + 'static,
             ) -> Self {
+                let name = move |head: &RequestHead<'_>| catch_panic(|| name(head));
                 self.with(|options| options.span_name = Some(Arc::new(name)))
             }
 
@@ -187,6 +189,9 @@ macro_rules! common_settings {
                 self,
                 attributes: impl Fn(&HeaderMap, &mut Vec<KeyValue>) + Send + Sync + 'static,
             ) -> Self {
+                let attributes = move |headers: &HeaderMap, out: &mut Vec<KeyValue>| {
+                    catch_panic(|| attributes(headers, out));
+                };
                 self.with(|options| options.response_attributes = Some(Arc::new(attributes)))
             }
 
@@ -256,7 +261,12 @@ macro_rules! common_settings {
             /// # let _ = layer;
             /// ```
             pub fn is_error(self, is_error: impl Fn(GrpcCode) -> bool + Send + Sync + 'static) -> Self {
-                self.with(|options| options.is_error = Arc::new(is_error))
+                self.with(|options| {
+                    let before = Arc::clone(&options.is_error);
+                    options.is_error = Arc::new(move |code| {
+                        catch_panic(|| is_error(code)).unwrap_or_else(|| before(code))
+                    });
+                })
             }
 
             /// Reads the peer's address from the extensions: at a server of the request, at a client of the response.
@@ -273,6 +283,7 @@ macro_rules! common_settings {
                 self,
                 address: impl Fn(&Extensions) -> Option<SocketAddr> + Send + Sync + 'static,
             ) -> Self {
+                let address = move |extensions: &Extensions| catch_panic(|| address(extensions)).flatten();
                 self.with(|options| options.peer_address = Some(Arc::new(address)))
             }
 

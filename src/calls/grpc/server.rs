@@ -28,6 +28,7 @@ use crate::calls::future::ResponseFuture;
 use crate::calls::layer::{layer_service, layer_settings};
 use crate::calls::ready::ReadyTimer;
 use crate::calls::span::SharedMeterProvider;
+use crate::catch_panic::catch_panic;
 use crate::semconv::GrpcCode;
 
 /// Traces and measures every gRPC call that a server answers.
@@ -56,6 +57,7 @@ impl ServerLayer {
     /// });
     /// ```
     pub fn remote_context(self, decide: impl Fn(&str) -> RemoteContext + Send + Sync + 'static) -> Self {
+        let decide = move |method: &str| catch_panic(|| decide(method)).unwrap_or(RemoteContext::Ignore);
         self.with(|options| options.remote_context = Some(Arc::new(decide)))
     }
 

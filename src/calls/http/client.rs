@@ -26,6 +26,7 @@ use crate::calls::grpc;
 use crate::calls::layer::{layer_service, layer_settings};
 use crate::calls::ready::ReadyTimer;
 use crate::calls::span::SharedMeterProvider;
+use crate::catch_panic::catch_panic;
 
 /// Traces and measures every request that a client sends, and injects the trace context.
 ///
@@ -78,6 +79,7 @@ impl ClientLayer {
         self,
         address: impl Fn(&Extensions) -> Option<SocketAddr> + Send + Sync + 'static,
     ) -> Self {
+        let address = move |extensions: &Extensions| catch_panic(|| address(extensions)).flatten();
         self.with(|options| options.peer_address = Some(Arc::new(address)))
     }
 

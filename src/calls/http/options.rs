@@ -156,6 +156,7 @@ macro_rules! common_settings {
             /// # let _ = layer;
             /// ```
             pub fn filter(self, filter: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static) -> Self {
+                let filter = move |head: &RequestHead<'_>| catch_panic(|| filter(head)).unwrap_or(true);
                 self.with(|options| options.filter = Some(Arc::new(filter)))
             }
 
@@ -174,6 +175,7 @@ macro_rules! common_settings {
                 self,
                 name: impl Fn(&RequestHead<'_>) -> Option<String> + Send + Sync + 'static,
             ) -> Self {
+                let name = move |head: &RequestHead<'_>| catch_panic(|| name(head)).flatten();
                 self.with(|options| options.span_name = Some(Arc::new(name)))
             }
 
@@ -192,6 +194,9 @@ macro_rules! common_settings {
                 self,
                 attributes: impl Fn(StatusCode, &HeaderMap, &mut Vec<KeyValue>) + Send + Sync + 'static,
             ) -> Self {
+                let attributes = move |status, headers: &HeaderMap, out: &mut Vec<KeyValue>| {
+                    catch_panic(|| attributes(status, headers, out));
+                };
                 self.with(|options| options.response_attributes = Some(Arc::new(attributes)))
             }
 
@@ -219,7 +224,12 @@ macro_rules! common_settings {
             /// # let _ = layer;
             /// ```
             pub fn is_error(self, is_error: impl Fn(StatusCode) -> bool + Send + Sync + 'static) -> Self {
-                self.with(|options| options.is_error = Arc::new(is_error))
+                self.with(|options| {
+                    let before = Arc::clone(&options.is_error);
+                    options.is_error = Arc::new(move |status| {
+                        catch_panic(|| is_error(status)).unwrap_or_else(|| before(status))
+                    });
+                })
             }
 
             /// Counts the requests that are not finished: `http.server.active_requests` or

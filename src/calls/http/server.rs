@@ -27,6 +27,7 @@ use crate::calls::grpc;
 use crate::calls::layer::{layer_service, layer_settings};
 use crate::calls::ready::ReadyTimer;
 use crate::calls::span::SharedMeterProvider;
+use crate::catch_panic::catch_panic;
 
 /// Traces and measures every request that a server answers.
 ///
@@ -69,6 +70,7 @@ impl ServerLayer {
     /// # let _ = layer;
     /// ```
     pub fn route(self, route: impl Fn(&RequestHead<'_>) -> Option<String> + Send + Sync + 'static) -> Self {
+        let route = move |head: &RequestHead<'_>| catch_panic(|| route(head)).flatten();
         self.with(|options| options.route = Some(Arc::new(route)))
     }
 
@@ -86,6 +88,8 @@ impl ServerLayer {
         self,
         decide: impl Fn(&RequestHead<'_>) -> RemoteContext + Send + Sync + 'static,
     ) -> Self {
+        let decide =
+            move |head: &RequestHead<'_>| catch_panic(|| decide(head)).unwrap_or(RemoteContext::Ignore);
         self.with(|options| options.remote_context = Some(Arc::new(decide)))
     }
 
@@ -118,6 +122,7 @@ impl ServerLayer {
         self,
         address: impl Fn(&Extensions) -> Option<SocketAddr> + Send + Sync + 'static,
     ) -> Self {
+        let address = move |extensions: &Extensions| catch_panic(|| address(extensions)).flatten();
         self.with(|options| options.peer_address = Some(Arc::new(address)))
     }
 
