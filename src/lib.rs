@@ -81,12 +81,9 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod bounded_text;
 mod builder;
 #[cfg(any(feature = "grpc", feature = "http"))]
 mod calls;
-mod catch_panic;
-mod clock;
 #[cfg(feature = "testing")]
 mod collector;
 mod diagnostics;
@@ -97,15 +94,14 @@ mod lifecycle;
 mod lines;
 mod propagation;
 mod provider;
-mod redaction;
 mod semconv;
 mod settings;
-mod start_time;
 mod subscriber;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod thread_flag;
+mod time;
 mod trace_ids;
+mod user_code;
 
 pub use builder::{Builder, LogOutput, Logs, Metrics, Traces, init};
 #[cfg(feature = "grpc")]
@@ -125,12 +121,12 @@ pub use lifecycle::{ReloadError, ReloadSummary};
 pub use lifecycle::{ShutdownError, TelemetryGuard, shutdown_signal, shutdown_signal_blocking};
 pub use lines::context_fields::with_fields;
 pub use lines::json;
+pub use lines::redaction::Redaction;
 pub use lines::writer::{LineWriter, LogDestination, NonBlockingWriter, OverflowPolicy};
 pub use opentelemetry;
 pub use opentelemetry_sdk;
 pub use propagation::{context_from_headers, context_headers, spawn, spawn_blocking};
 pub use provider::{TelemetryMeterProvider, duration_histogram};
-pub use redaction::Redaction;
 #[cfg(any(feature = "grpc", feature = "testing"))]
 pub use semconv::GrpcCode;
 #[cfg(feature = "config-file")]

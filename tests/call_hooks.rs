@@ -1,6 +1,6 @@
 //! Closures of the program that the layers for calls run, and that panic: they cost no call, and no telemetry but their own.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
+#![expect(clippy::unwrap_used, reason = "test code")]
 
 mod grpc_support;
 mod http_support;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 /// The modules at the top of `src`, from the one that depends on the most to those that depend on nothing.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 18] = [
     "testing",
     "builder",
     "lifecycle",
@@ -21,15 +21,11 @@ const ORDER: [&str; 22] = [
     "propagation",
     "settings",
     "trace_ids",
-    "redaction",
     "diagnostics",
     "error",
     "exception",
-    "bounded_text",
-    "catch_panic",
-    "thread_flag",
-    "clock",
-    "start_time",
+    "user_code",
+    "time",
     "semconv",
 ];
 

@@ -41,7 +41,7 @@ use crate::error::InitError;
 use crate::lifecycle::Additions;
 use crate::lifecycle::TelemetryGuard;
 use crate::lifecycle::assemble::mistakes_in_code;
-use crate::redaction::Redaction;
+use crate::lines::redaction::Redaction;
 use crate::settings::{self, BuilderConfig, Env, Settings};
 use crate::subscriber::TelemetryLayer;
 

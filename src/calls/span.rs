@@ -34,8 +34,8 @@ use crate::propagation::format_traceparent;
 use crate::provider::installed::Installed;
 use crate::provider::{SharedSampler, with_flagged_span};
 use crate::semconv;
-use crate::start_time::StartTime;
 use crate::subscriber::{CallSpans, handler_span};
+use crate::time::start_time::StartTime;
 
 /// The span of an open call, with the times that its duration is measured by.
 pub(super) struct CallSpan {

@@ -31,9 +31,9 @@ mod transport;
 pub(crate) use self::event::{ERROR_FIELD, EventException};
 pub(crate) use self::text::{ErrorText, describe, once_per_event, with_text};
 use self::transport::{connect_kind, transport_kind};
-use crate::bounded_text::append_caught;
-use crate::catch_panic::catch_panic;
 use crate::semconv::OTHER;
+use crate::user_code::bounded_text::append_caught;
+use crate::user_code::catch_panic;
 
 /// The name of an error's type, as far as it can be known.
 ///

@@ -13,7 +13,7 @@ use std::fmt::{self, Write as _};
 use std::rc::Rc;
 
 use super::{TypeName, causes, kind_from};
-use crate::bounded_text::{MAX_ERROR_TEXT, append_caught};
+use crate::user_code::bounded_text::{MAX_ERROR_TEXT, append_caught};
 
 /// The text of an error value: its `Display` and `Debug` forms, and the `Display` forms of its causes.
 #[derive(Debug, Default)]
@@ -188,7 +188,7 @@ fn status_text(error: &(dyn Error + 'static)) -> Option<String> {
     let code = crate::semconv::GrpcCode::from_tonic(status.code()).name();
     Some(match status.message() {
         "" => code.to_owned(),
-        message => format!("{code}: {}", crate::bounded_text::beginning(message, MAX_ERROR_TEXT)),
+        message => format!("{code}: {}", crate::user_code::bounded_text::beginning(message, MAX_ERROR_TEXT)),
     })
 }
 

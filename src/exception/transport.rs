@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use super::causes;
-use crate::catch_panic::catch_panic;
+use crate::user_code::catch_panic;
 
 /// Returns the kind of an error of hyper or h2: the reason of a reset stream, or the name of what went wrong. Errors that
 /// only carry another one have no kind of their own.

@@ -13,9 +13,9 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::Layer;
 
 use crate::lines::json::JsonLayer;
+use crate::lines::redaction::Redaction;
 use crate::lines::writer::{LogDestination, NonBlockingWriter, OverflowPolicy};
 use crate::provider::{BuilderHooks, CustomSampler, View};
-use crate::redaction::Redaction;
 use crate::settings::Env;
 #[cfg(feature = "config-file")]
 use crate::settings::{LoadedFile, SamplerSetting, Settings};

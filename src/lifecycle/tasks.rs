@@ -13,8 +13,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::catch_panic::catch_panic;
 use crate::export::own_threads::become_background_thread;
+use crate::user_code::catch_panic;
 
 /// A task and the name under which it is reported.
 pub(crate) type Task = (&'static str, Box<dyn FnOnce() + Send>);

@@ -20,9 +20,9 @@ use std::fmt::{self, Write as _};
 use tracing_core::Event;
 use tracing_core::field::Field;
 
-use crate::bounded_text::to_text;
 use crate::exception::{ErrorText, EventException};
-use crate::redaction::{REDACTED, Redaction};
+use crate::lines::redaction::{REDACTED, Redaction};
+use crate::user_code::bounded_text::to_text;
 
 /// A field, classified by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

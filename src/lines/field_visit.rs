@@ -14,9 +14,9 @@ use tracing_core::field::{Field, Visit};
 use super::event_field::{EventField, FieldOutput, FieldValue};
 use super::kept_fields::KeptFields;
 use super::thread_buffers::ThreadBuffers;
-use crate::bounded_text::{MAX_LINE_TEXT, append_caught};
 use crate::exception::describe;
-use crate::redaction::Redaction;
+use crate::lines::redaction::Redaction;
+use crate::user_code::bounded_text::{MAX_LINE_TEXT, append_caught};
 
 /// The outputs of an event beside its line, which get what the line gets.
 pub(crate) struct SharedVisit<'a> {

@@ -16,8 +16,8 @@ use tracing_core::field::Visit;
 use super::event_field::{EventField, FieldOutput, FieldValue};
 use super::field_visit::visitor_of_span;
 use super::thread_buffers::ThreadBuffers;
-use crate::bounded_text::{MAX_TEXT, beginning, room_beside};
 use crate::semconv::ERROR_TYPE;
+use crate::user_code::bounded_text::{MAX_TEXT, beginning, room_beside};
 
 /// The fields of a span in the order in which they were recorded, no name twice: the last value counts.
 ///

@@ -7,6 +7,7 @@
 //! | `writer` | where lines go, without blocking the thread that logs |
 //! | `context_fields` | fields of the OpenTelemetry context, for lines and records |
 //! | `event_field` | what the fields of events and spans mean, the same for all outputs |
+//! | `redaction` | which values must not be written, public |
 //! | `field_visit` | one visit of fields for all outputs |
 //! | `thread_buffers` | memory of a thread, which each event uses again |
 //! | `static_cache` | what callsites and names have in common in each of their events |
@@ -22,6 +23,7 @@ pub(crate) mod field_visit;
 pub mod json;
 pub(crate) mod kept_fields;
 pub(crate) mod pretty;
+pub(crate) mod redaction;
 pub(crate) mod span;
 pub(crate) mod span_table;
 pub(crate) mod static_cache;

@@ -5,7 +5,7 @@ use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 
 use super::Boxed;
-use crate::catch_panic::catch_panic;
+use crate::user_code::catch_panic;
 
 /// A propagator of the program. A panic in it, which the panic hook reports, costs neither the request nor what other
 /// propagators read and write: it then reads nothing, and has written what it had written before.

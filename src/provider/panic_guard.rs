@@ -20,7 +20,7 @@ use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
 use opentelemetry_sdk::trace::{IdGenerator, Span, SpanData, SpanProcessor};
 
 use super::ids::RandomIds;
-use crate::catch_panic::catch_panic;
+use crate::user_code::catch_panic;
 
 /// A component of the user. A panic in it, which the panic hook reports, reaches neither the SDK nor the caller: spans
 /// end while the stack is unwound, too, and a second panic would end the process.

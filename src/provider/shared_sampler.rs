@@ -20,8 +20,8 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
 
 use super::sampler::{CustomSampler, SamplingShortcut, built_in};
-use crate::catch_panic::catch_panic;
 use crate::settings::SamplerSetting;
+use crate::user_code::catch_panic;
 
 /// The sampler of a provider. Clones share it.
 #[derive(Clone, Debug)]

@@ -17,10 +17,10 @@ use opentelemetry::Key;
 use opentelemetry_sdk::metrics::{Aggregation, Instrument, InstrumentKind, Stream, StreamBuilder};
 
 use super::builder_hooks::View;
-use crate::catch_panic::catch_panic;
 use crate::settings::{
     CardinalityLimits, HistogramAggregation, MetricSettings, ViewSelector, ViewSetting, ViewStream,
 };
+use crate::user_code::catch_panic;
 
 /// Returns the views of a provider.
 ///

@@ -40,15 +40,15 @@ pub(crate) use self::recorded::RecordedErrors;
 use super::reentrancy::ReentrancyGuard;
 use super::spans::{SpanBridge, SpanState, as_inferred};
 use super::thread_state::{FLAGS, with_flag};
-use crate::bounded_text::{MAX_TEXT, beginning};
 use crate::exception::{ERROR_FIELD, ErrorText, EventException, describe};
 use crate::lines::event_field::{EventField, FieldOutput, FieldValue, MESSAGE};
-use crate::redaction::{REDACTED, Redaction};
+use crate::lines::redaction::{REDACTED, Redaction};
 use crate::semconv::{
     ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE, OTHER, PANIC_TARGET,
 };
 use crate::settings::ExceptionSignal;
 use crate::trace_ids::with_current;
+use crate::user_code::bounded_text::{MAX_TEXT, beginning};
 
 /// How errors are recorded on spans.
 #[derive(Clone, Debug, Default)]

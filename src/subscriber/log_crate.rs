@@ -15,10 +15,10 @@ use opentelemetry::{KeyValue, Value};
 use tracing_core::dispatcher::{self, Dispatch};
 use tracing_log::LogTracer;
 
-use crate::bounded_text::{MAX_TEXT, PANICKED, beginning, to_text};
-use crate::catch_panic::catch_panic;
 use crate::lines::context_fields::with_fields;
 use crate::trace_ids::may_touch_context;
+use crate::user_code::bounded_text::{MAX_TEXT, PANICKED, beginning, to_text};
+use crate::user_code::catch_panic;
 
 /// Makes records of the `log` crate `tracing` events.
 ///

@@ -40,9 +40,9 @@ use crate::export::Queue;
 use crate::export::encode::{self, LogFields};
 use crate::lines::event_context::EventContext;
 use crate::lines::event_field::FieldOutput;
+use crate::lines::redaction::Redaction;
 use crate::lines::span::{SpanChain, scope};
 use crate::lines::static_cache::StaticCache;
-use crate::redaction::Redaction;
 use crate::settings::AttributeLimits;
 use crate::trace_ids::TraceIds;
 

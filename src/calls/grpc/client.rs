@@ -27,8 +27,8 @@ use crate::calls::future::ResponseFuture;
 use crate::calls::layer::{layer_service, layer_settings};
 use crate::calls::ready::ReadyTimer;
 use crate::calls::span::SharedMeterProvider;
-use crate::catch_panic::catch_panic;
 use crate::semconv::GrpcCode;
+use crate::user_code::catch_panic;
 
 /// Traces and measures every gRPC call that a client makes, and sends the trace context along.
 ///

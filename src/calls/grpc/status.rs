@@ -18,10 +18,10 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use percent_encoding::percent_decode;
 use tower::load_shed::error::Overloaded;
 
-use crate::bounded_text::{MAX_TEXT, beginning};
 use crate::calls::error::{as_error, chain};
 use crate::exception;
 use crate::semconv::GrpcCode;
+use crate::user_code::bounded_text::{MAX_TEXT, beginning};
 
 impl GrpcCode {
     /// Parses the number in `grpc-status`: decimal, without sign or leading zeros, as tonic reads it. Everything else

@@ -26,7 +26,7 @@ use crate::calls::grpc;
 use crate::calls::layer::{layer_service, layer_settings};
 use crate::calls::ready::ReadyTimer;
 use crate::calls::span::SharedMeterProvider;
-use crate::catch_panic::catch_panic;
+use crate::user_code::catch_panic;
 
 /// Traces and measures every request that a client sends, and injects the trace context.
 ///

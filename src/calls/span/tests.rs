@@ -9,8 +9,8 @@ use tower::util::ServiceExt as _;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::start_time::tests::set_clock;
 use crate::testing::{Capture, capture};
+use crate::time::start_time::tests::set_clock;
 
 type Body = tonic::body::Body;
 

@@ -42,7 +42,6 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::outage_log::OutageLogs;
 use super::worker::{Command, PANIC_PAUSE, Worker};
 use super::workers::Workers;
-use crate::catch_panic::catch_panic;
 #[cfg(feature = "tls")]
 use crate::diagnostics::Field;
 use crate::diagnostics::{Diagnostics, FieldValue};
@@ -54,6 +53,7 @@ use crate::export::own_threads::{Fork, become_io_thread, on_io_thread};
 use crate::export::queue::Consumer;
 use crate::settings::DestinationSettings;
 use crate::settings::Signal;
+use crate::user_code::catch_panic;
 
 /// The way of one signal to one of its destinations.
 pub(crate) struct Route {

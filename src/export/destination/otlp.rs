@@ -46,10 +46,10 @@ use super::credentials::Credentials;
 use super::exchange::{RequestBody, exchange};
 use super::outcome::{Cause, Failure, Outcome};
 use super::{otlp_grpc, otlp_http};
-use crate::catch_panic::discard;
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::encode;
 use crate::settings::{ExportSettings, Protocol, Signal};
+use crate::user_code::discard;
 
 /// The way of one signal to its receiver.
 pub(in crate::export) struct Destination {

@@ -37,8 +37,8 @@ use super::wire::{
     LENGTH, SHORT, WireValue, bytes, bytes_field, fields, framed_len, length as message_head, message,
     next_length_delimited, varint, varint_len,
 };
-use crate::bounded_text::{MAX_TEXT, beginning};
 use crate::settings::AttributeLimits;
+use crate::user_code::bounded_text::{MAX_TEXT, beginning};
 
 /// A type with a place in OTLP's `AnyValue`: [`Value`] of spans and metrics, [`AnyValue`] of log records.
 pub(super) trait Encode {

@@ -34,12 +34,12 @@ use std::time::{Duration, Instant};
 use tracing_core::dispatcher;
 use tracing_core::subscriber::NoSubscriber;
 
-use crate::bounded_text::{MAX_TEXT, beginning};
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
+use crate::export::own_threads::ThreadFlag;
 use crate::export::own_threads::{on_background_thread, on_io_thread};
 use crate::semconv::PANIC_TARGET;
 use crate::subscriber::reentrancy::ReentrancyGuard;
-use crate::thread_flag::ThreadFlag;
+use crate::user_code::bounded_text::{MAX_TEXT, beginning};
 
 /// The actions of the hook besides reporting the panic.
 pub(crate) struct PanicHook {

@@ -14,8 +14,8 @@ use tracing_core::LevelFilter;
 
 use super::summary::Change;
 use crate::diagnostics::Diagnostics;
+use crate::lines::redaction::printable;
 use crate::provider::SharedSampler;
-use crate::redaction::printable;
 use crate::settings::{SamplerSetting, Settings};
 use crate::subscriber::Filters;
 

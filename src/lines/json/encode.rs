@@ -24,8 +24,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use opentelemetry::{Array, Value};
 
-use crate::bounded_text::{append_caught, beginning};
 use crate::export::render::terminal::is_harmful;
+use crate::user_code::bounded_text::{append_caught, beginning};
 
 /// Writes a string with its quotes.
 pub(crate) fn string(out: &mut Vec<u8>, text: &str) {

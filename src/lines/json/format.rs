@@ -19,9 +19,9 @@ use super::fields::{Fields, KnownKey};
 use super::keys::{Field, FieldNames, MissingIds, SpanFields};
 use super::presets::{IdForm, Preset, ServiceNames};
 use super::reserved::{Reserved, Role};
-use crate::bounded_text::MAX_LINE_TEXT;
 use crate::lines::static_cache::StaticCache;
 use crate::trace_ids::TraceIds;
+use crate::user_code::bounded_text::MAX_LINE_TEXT;
 
 /// The options of a layer.
 ///

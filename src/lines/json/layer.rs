@@ -41,9 +41,9 @@ use crate::lines::context_fields::{self, BaggageKeys};
 use crate::lines::event_context::EventContext;
 use crate::lines::field_visit::SharedVisit;
 use crate::lines::kept_fields::KeptFields;
+use crate::lines::redaction::Redaction;
 use crate::lines::span::{KeptSpan, SpanChain};
 use crate::lines::span_table::SpanTable;
-use crate::redaction::Redaction;
 use crate::semconv::OWN_TARGET;
 use crate::trace_ids::{TraceIds, may_touch_context};
 
@@ -223,7 +223,7 @@ where
             spans.clear();
             let out = spans.begin(key, &self.format.reserved);
             if self.redaction.is_redacted(key) {
-                encode::string(out, crate::redaction::REDACTED);
+                encode::string(out, crate::lines::redaction::REDACTED);
             } else {
                 self.format.preset.numbers.value(out, value, self.format.max_field_length);
             }

@@ -2,8 +2,8 @@
 
 use super::fields::Fields;
 use super::spans::SpanScratch;
-use crate::clock::Clock;
 use crate::lines::thread_buffers::ThreadBuffers;
+use crate::time::clock::Clock;
 
 /// The buffers for encoding one line.
 #[derive(Debug, Default)]

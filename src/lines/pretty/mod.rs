@@ -24,7 +24,6 @@ use tracing_core::{Event, Level};
 use tracing_subscriber::fmt::MakeWriter;
 
 use self::text::{escape, shown};
-use crate::bounded_text::{MAX_LINE_TEXT, beginning, room_beside};
 use crate::diagnostics::Field;
 use crate::exception::{ERROR_FIELD, ErrorText};
 use crate::export::render::terminal::{BLUE, Colors, DIM, GREEN, MAGENTA, RED, YELLOW, time_of_day};
@@ -32,9 +31,10 @@ use crate::lines::context_fields::{self, BaggageKeys};
 use crate::lines::event_context::EventContext;
 use crate::lines::event_field::{EventField, FieldOutput, FieldValue};
 use crate::lines::field_visit::SharedVisit;
+use crate::lines::redaction::{REDACTED, Redaction};
 use crate::lines::span::{SpanChain, scope};
-use crate::redaction::{REDACTED, Redaction};
 use crate::semconv::OWN_TARGET;
+use crate::user_code::bounded_text::{MAX_LINE_TEXT, beginning, room_beside};
 
 /// Writes each event as a line for people. See the [module](self) for what it looks like.
 #[derive(Debug)]

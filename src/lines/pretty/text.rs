@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::bounded_text::{BoundedText, MAX_LINE_TEXT, append_caught, beginning};
 use crate::export::render::terminal;
+use crate::user_code::bounded_text::{BoundedText, MAX_LINE_TEXT, append_caught, beginning};
 
 /// Returns the output of `write`, escaped; `[panicked]` if it panics.
 pub(super) fn shown(write: impl FnOnce(&mut BoundedText<'_>) -> fmt::Result) -> String {

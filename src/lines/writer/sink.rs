@@ -23,8 +23,8 @@ use tracing_subscriber::fmt::MakeWriter as _;
 use super::buffer::count_lines;
 use super::file::LogFile;
 use super::output::LogDestination;
-use crate::catch_panic::catch_panic;
 use crate::settings::is_fifo;
+use crate::user_code::catch_panic;
 
 /// An open output.
 pub(super) struct Sink {

@@ -47,9 +47,9 @@ use opentelemetry::metrics::{AsyncInstrument, Callback};
 use opentelemetry::{Context, KeyValue};
 
 use super::attributes::unique;
-use crate::catch_panic::catch_panic;
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::own_threads::{ForkMutex, become_background_thread};
+use crate::user_code::catch_panic;
 
 /// Every observable instrument of a provider.
 ///

@@ -14,10 +14,10 @@ use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 
 use super::observer::Observer;
-use crate::catch_panic::catch_panic;
 use crate::export::OverflowReports;
 use crate::export::encode::{self, EncodedMetrics};
 use crate::settings::deadline_after;
+use crate::user_code::catch_panic;
 
 /// A reader whose values are counted since the start, as scrapers need them, whatever those of the export are.
 #[derive(Clone, Debug)]

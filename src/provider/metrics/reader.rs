@@ -35,11 +35,11 @@ use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Tempora
 
 use super::observer::Observer;
 use super::sums::Resets;
-use crate::catch_panic::catch_panic;
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::MetricQueue;
 use crate::export::own_threads::{Fork, become_background_thread};
 use crate::settings::deadline_after;
+use crate::user_code::catch_panic;
 
 /// A reader that hands each collection to the queue.
 ///

@@ -62,18 +62,22 @@ pub(crate) struct ExporterSetting {
 }
 
 /// Defines the settings of one exporter. `$scope` begins the names of setters, `$signal` is a part of the names of
-/// variables.
+/// variables; the first five of these are listed where the official exporter names them.
 macro_rules! exporter_settings {
     ($(#[$doc:meta])* $exporter:ident, $module:ident, $scope:literal, no_variables) => {
-        exporter_settings!($(#[$doc])* $exporter, $module, $scope, [[], [], [], [], [], [], [], [], [], []]);
+        exporter_settings!($(#[$doc])* $exporter, $module, $scope, [[], [], [], [], []], [[], [], [], [], []]);
     };
     ($(#[$doc:meta])* $exporter:ident, $module:ident, $scope:literal, $signal:literal) => {
-        exporter_settings!($(#[$doc])* $exporter, $module, $scope, [
+        exporter_settings!($(#[$doc])* $exporter, $module, $scope, $signal, [
             [concat!("OTEL_EXPORTER_OTLP_", $signal, "ENDPOINT")],
             [concat!("OTEL_EXPORTER_OTLP_", $signal, "HEADERS")],
             [concat!("OTEL_EXPORTER_OTLP_", $signal, "TIMEOUT")],
             [concat!("OTEL_EXPORTER_OTLP_", $signal, "COMPRESSION")],
-            [concat!("OTEL_EXPORTER_OTLP_", $signal, "PROTOCOL")],
+            [concat!("OTEL_EXPORTER_OTLP_", $signal, "PROTOCOL")]
+        ]);
+    };
+    ($(#[$doc:meta])* $exporter:ident, $module:ident, $scope:literal, $signal:literal, $first:tt) => {
+        exporter_settings!($(#[$doc])* $exporter, $module, $scope, $first, [
             [concat!("OTEL_EXPORTER_OTLP_", $signal, "INSECURE")],
             [concat!("OTEL_EXPORTER_OTLP_", $signal, "CERTIFICATE")],
             [concat!("OTEL_EXPORTER_OTLP_", $signal, "CLIENT_KEY")],
@@ -83,10 +87,8 @@ macro_rules! exporter_settings {
     };
     (
         $(#[$doc:meta])* $exporter:ident, $module:ident, $scope:literal,
-        [
-            $endpoint:expr, $headers:expr, $timeout:expr, $compression:expr, $protocol:expr,
-            $insecure:expr, $certificate:expr, $client_key:expr, $client_certificate:expr, $max_request_size:expr
-        ]
+        [$endpoint:expr, $headers:expr, $timeout:expr, $compression:expr, $protocol:expr],
+        [$insecure:expr, $certificate:expr, $client_key:expr, $client_certificate:expr, $max_request_size:expr]
     ) => {
         pub(in crate::settings) mod $module {
             use super::*;
@@ -186,7 +188,13 @@ macro_rules! exporter_settings {
 
 exporter_settings!(
     /// The settings common to all signals.
-    OTLP, all, "", ""
+    OTLP, all, "", "", [
+        [opentelemetry_otlp::OTEL_EXPORTER_OTLP_ENDPOINT],
+        [opentelemetry_otlp::OTEL_EXPORTER_OTLP_HEADERS],
+        [opentelemetry_otlp::OTEL_EXPORTER_OTLP_TIMEOUT],
+        [opentelemetry_otlp::OTEL_EXPORTER_OTLP_COMPRESSION],
+        [opentelemetry_otlp::OTEL_EXPORTER_OTLP_PROTOCOL]
+    ]
 );
 exporter_settings!(
     /// The settings of traces alone.

@@ -6,12 +6,12 @@ use std::{fmt, io};
 use super::changes::fixed_changes;
 use super::yaml::{MAX_BYTES, Node};
 use super::{ConfigDocument, ConfigFile, Resolved};
-use crate::catch_panic::catch_panic;
 use crate::error::InitError;
 use crate::settings::Settings;
 use crate::settings::builder_config::BuilderConfig;
 use crate::settings::env::Env;
 use crate::settings::opened_file::read_start;
+use crate::user_code::catch_panic;
 
 /// Changes a document before it is checked.
 pub(crate) type ConfigChange = Box<dyn Fn(&mut ConfigDocument) + Send + Sync>;

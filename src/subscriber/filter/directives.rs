@@ -36,7 +36,7 @@ use tracing_subscriber::filter::{Directive, EnvFilter, Targets};
 use self::levels::{NOT_A_LEVEL, meant, name};
 use self::separators::{split, split_at_slash, unquoted, without_blanks_at_equals};
 use super::{DEFAULT_LEVEL, Filter};
-use crate::redaction::{REDACTED, printable};
+use crate::lines::redaction::{REDACTED, printable};
 
 /// A directive that does not do what was probably intended.
 #[derive(Clone, Debug, PartialEq, Eq)]

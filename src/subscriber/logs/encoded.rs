@@ -3,9 +3,9 @@
 //! Fields are appended to the message `LogRecord` in the order in which they come; protobuf allows any order.
 
 use super::fields::Record;
-use crate::bounded_text::{MAX_TEXT, beginning, room_beside};
 use crate::export::encode::{self, LogFields};
 use crate::lines::event_field::FieldValue;
+use crate::user_code::bounded_text::{MAX_TEXT, beginning, room_beside};
 
 /// A record that is written to a buffer of the thread.
 pub(super) struct EncodedRecord<'a> {

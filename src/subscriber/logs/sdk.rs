@@ -13,10 +13,10 @@ use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger, SdkLoggerProvider};
 
 use super::fields::Record;
-use crate::bounded_text::{MAX_TEXT, beginning};
 use crate::export::encode;
 use crate::lines::event_field::FieldValue;
 use crate::trace_ids::TraceIds;
+use crate::user_code::bounded_text::{MAX_TEXT, beginning};
 
 /// The loggers of one provider.
 pub(super) struct SdkLogs {

@@ -29,11 +29,11 @@ use opentelemetry_sdk::trace::Span as SdkSpan;
 use super::attributes::AttributeBuffer;
 use super::source::DirectSource;
 use super::status::SpanStatus;
-use crate::catch_panic::catch_panic;
 use crate::export::encode::{self, RecordedSpan, SpanFields, SpanItems, with_scratch};
 use crate::semconv::ERROR_TYPE;
-use crate::start_time::StartTime;
 use crate::subscriber::reentrancy::ReentrancyGuard;
+use crate::time::start_time::StartTime;
+use crate::user_code::catch_panic;
 
 /// A span that keeps its status until it ends.
 ///

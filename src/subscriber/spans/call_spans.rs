@@ -15,7 +15,7 @@ use super::source::{DirectSource, decide};
 use crate::export::encode;
 use crate::provider::SharedSampler;
 use crate::provider::installed::DirectSpans;
-use crate::start_time::StartTime;
+use crate::time::start_time::StartTime;
 
 /// Starts the spans of calls.
 #[derive(Clone, Debug)]

@@ -18,10 +18,10 @@ use opentelemetry::{Context, KeyValue};
 use tracing_core::Metadata;
 
 use super::status::SpanStatus;
-use crate::bounded_text::{MAX_TEXT, beginning};
 use crate::lines::event_field::FieldValue;
 use crate::lines::kept_fields::KeptFields;
 use crate::semconv::{CODE_FILE_PATH, CODE_LINE_NUMBER, CODE_MODULE_NAME, ERROR_TYPE};
+use crate::user_code::bounded_text::{MAX_TEXT, beginning};
 
 /// What the fields of a span say about it, beside its attributes.
 #[derive(Debug, Default)]

@@ -17,8 +17,8 @@ use opentelemetry::Context as OtelContext;
 
 use super::SpanBridge;
 use super::state::{PendingSpan, SpanState, Stage, Started};
-use crate::catch_panic::catch_panic;
 use crate::subscriber::reentrancy::ReentrancyGuard;
+use crate::user_code::catch_panic;
 
 impl SpanBridge {
     /// Starts a span, unless it has started.

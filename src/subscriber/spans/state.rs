@@ -30,9 +30,9 @@ use super::handler::is_handler_span;
 use crate::export::own_threads::ForkMutex;
 use crate::lines::kept_fields::KeptFields;
 use crate::lines::span::{KeptSpan, SpanChain};
-use crate::start_time::StartTime;
 use crate::subscriber::errors::RecordedErrors;
 use crate::subscriber::thread_state::with_thread;
+use crate::time::start_time::StartTime;
 
 /// The state of a `tracing` span. See the [module](super) for how it changes.
 ///
@@ -303,8 +303,8 @@ const MAX_SPARES: usize = 16;
 mod tests {
     use std::time::{Duration, Instant};
 
-    use crate::start_time::tests::set_clock;
     use crate::subscriber::tests::rig::Rig;
+    use crate::time::start_time::tests::set_clock;
 
     /// Sets the clock of this thread, in seconds, during a span, before another one begins.
     fn work(step: i64) {

@@ -56,10 +56,10 @@ use self::shutdown::{Shutdown, hedge_deadline};
 use self::tries::{Tries, TryLimit};
 use super::backoff::Backoff;
 use super::outage_log::OutageLog;
-use crate::catch_panic::discard;
 use crate::export::destination::{Cause, Destination, Failure};
 use crate::export::queue::{Batch, Consumer, Take};
 use crate::settings::Signal;
+use crate::user_code::discard;
 
 /// The commands of a worker.
 pub(super) enum Command {

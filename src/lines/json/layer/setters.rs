@@ -5,7 +5,7 @@ use opentelemetry::Value;
 use super::JsonLayer;
 use crate::lines::context_fields::BaggageKeys;
 use crate::lines::json::keys::{Field, FieldNames, MissingIds, SpanFields};
-use crate::redaction::Redaction;
+use crate::lines::redaction::Redaction;
 
 impl<W> JsonLayer<W> {
     /// Sets the names that a backend expects. Default: [`FieldNames::OpenTelemetry`].

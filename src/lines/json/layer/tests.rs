@@ -145,7 +145,7 @@ fn the_time_is_the_time_of_the_event() {
     let seconds = || SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let before = seconds();
     let line = line(|| info!("now"));
-    let mut clock = crate::clock::Clock::default();
+    let mut clock = crate::time::clock::Clock::default();
     let candidates: Vec<String> = (before..=seconds())
         .map(|second| {
             let mut text = Vec::new();

@@ -10,12 +10,12 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::{Attributes, Source};
-use crate::clock::Clock;
 #[cfg(unix)]
 use crate::semconv::resource::PROCESS_PARENT_PID;
 use crate::semconv::resource::{
     PROCESS_CREATION_TIME, PROCESS_EXECUTABLE_NAME, PROCESS_EXECUTABLE_PATH, PROCESS_OWNER, PROCESS_PID,
 };
+use crate::time::clock::Clock;
 
 /// Reads ids, path and owner. The command line is left out because it can hold secrets.
 pub(super) fn detect(source: &Source, found: &mut Attributes) {

@@ -23,9 +23,9 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle as Style, Span, StrInput,
 use super::node::{Entry, Node, Position, Value};
 use super::scalar::{Scalar, ScalarStyle, Typed};
 use super::substitution::{EnvLookup, substitute};
-use crate::catch_panic::catch_panic;
 use crate::settings::file::report::{Path, Report};
 use crate::settings::secrets::shown;
+use crate::user_code::catch_panic;
 
 /// Returns the tree of the document, or `None` if it has none; mistakes are reported. A tree with mistakes is not to be
 /// used.

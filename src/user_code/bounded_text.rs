@@ -11,7 +11,7 @@
 
 use std::fmt::{self, Write};
 
-use crate::catch_panic::catch_panic;
+use crate::user_code::catch_panic;
 
 /// The longest text that is kept or exported, in bytes: a message, a value, a name.
 ///

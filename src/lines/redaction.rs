@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::catch_panic::catch_panic;
-use crate::thread_flag::ThreadFlag;
+use crate::export::own_threads::ThreadFlag;
+use crate::user_code::catch_panic;
 
 /// Which fields of events are written as `"[redacted]"`, in lines, in OTLP records and on spans alike. The fields of spans
 /// are redacted in lines and records; the attributes of the span itself are exported as they are.
