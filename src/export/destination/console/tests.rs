@@ -6,6 +6,7 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message as _;
 
+use super::held::{MAX_HELD, MAX_HELD_BYTES};
 use super::*;
 use crate::export::SignalStats;
 use crate::export::queue::Queue;
