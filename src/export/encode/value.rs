@@ -9,6 +9,12 @@
 //! Values are also read back here: [`encoded_attributes`] and its siblings serve the code that keeps a span's attributes
 //! encoded and must show one of them to a user, and the collector of tests.
 //!
+//! | function | for |
+//! |---|---|
+//! | [`attribute_str`] and its siblings | one attribute of a known type, as fields of events come |
+//! | [`attribute_value`] | one attribute of the API |
+//! | [`attributes`] | all attributes of an item of the SDK, each key once, within the limit |
+//!
 //! # Sizes
 //!
 //! An attribute is a message in a message in a message, each with its length before it. For the usual types the lengths
@@ -20,13 +26,6 @@
 //! `value_length` counts characters, as the specification says, and applies to strings, to strings in arrays and maps,
 //! and to bytes. The number of attributes counts keys: a repeated one takes no further place. An attribute without a
 //! key is dropped and counted, since the specification does not allow it.
-//!
-//! | function | for |
-//! |---|---|
-//! | [`attribute_str`] and its siblings | one attribute of a known type, as fields of events come |
-//! | [`attribute_text`] | one attribute that is formatted in place, as `Debug` and `Display` values are |
-//! | [`attribute_value`] | one attribute of the API |
-//! | [`attributes`] | all attributes of an item of the SDK, each key once, within the limit |
 
 use std::collections::HashMap;
 
