@@ -197,7 +197,7 @@ fn status_text(_: &(dyn Error + 'static)) -> Option<String> {
     None
 }
 
-/// Replaces `out` by the error's message, or by [`PANICKED`](crate::bounded_text::PANICKED).
+/// Replaces `out` by the error's message, or by [`PANICKED`](crate::user_code::bounded_text::PANICKED).
 fn display(out: &mut String, error: &(dyn Error + 'static), limit: usize) {
     out.clear();
     append_caught(out, limit, |text| write!(text, "{error}"));

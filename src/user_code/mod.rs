@@ -2,8 +2,8 @@
 //!
 //! | of the program | may | is called under |
 //! |---|---|---|
-//! | samplers, processors, views, propagators, callbacks, closures of layers | panic | [`catch_panic`] |
-//! | `Debug`, `Display`, `Error::source` | panic, write without end | [`catch_panic`], into a [`BoundedText`](bounded_text::BoundedText) |
+//! | samplers, processors, views, propagators, callbacks, closures of layers | panic | [`catch_panic()`] |
+//! | `Debug`, `Display`, `Error::source` | panic, write without end | [`catch_panic()`], into a [`BoundedText`](bounded_text::BoundedText) |
 //! | the payload of a panic | panic when it is dropped | [`discard`] |
 
 pub(crate) mod bounded_text;
