@@ -5,9 +5,9 @@ mod child_process;
 use std::time::Duration;
 
 use telemetry_bootstrap::opentelemetry::{KeyValue, global};
-use telemetry_bootstrap::tracing::{info, info_span};
+use telemetry_bootstrap::tracing::{Span, info, info_span};
 use telemetry_bootstrap::tracing_subscriber::Registry;
-use telemetry_bootstrap::{LogFormat, SignalStats};
+use telemetry_bootstrap::{LogFormat, SignalStats, SpanExt as _};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -21,7 +21,7 @@ fn child() {
     let checkout = info_span!("checkout", basket = "b1");
     checkout.in_scope(|| {
         info!(items = 3, "paid");
-        info_span!("ship").in_scope(|| ());
+        info_span!("ship").in_scope(|| Span::current().add_event("packed", vec![KeyValue::new("box", 7)]));
     });
     drop(checkout);
     info!("outside");
@@ -47,10 +47,11 @@ const CONSOLE: [(&str, &str); 3] = [
 fn all_signals_are_printed_to_standard_output() {
     let (stdout, stderr) = run(&CONSOLE);
     let trace = stdout.split("── trace ").nth(1).unwrap();
-    let lines: Vec<_> = trace.lines().skip(1).take(3).collect();
+    let lines: Vec<_> = trace.lines().skip(1).take(4).collect();
     assert!(lines[0].starts_with("checkout  ") && lines[0].contains("  basket=b1"), "{stdout}");
     assert!(lines[1].starts_with("├─ · INFO paid  items=3"), "{stdout}");
     assert!(lines[2].starts_with("└─ ship  "), "{stdout}");
+    assert_eq!(lines[3], "   └─ · event packed  box=7", "{stdout}");
     assert!(stdout.lines().any(|line| line.contains("Z · INFO outside")), "{stdout}");
     assert!(stdout.contains("\nshop.orders\n   2  kind=book\n"), "{stdout}");
     // It is no terminal.

@@ -180,7 +180,7 @@ impl CollectedTelemetry {
     }
 
     /// Returns one trace as a tree, for people: a line a span, with kind, duration, error and attributes, and the log
-    /// records inside it.
+    /// records, span events and links inside it.
     ///
     /// Attributes that would only repeat the name (`rpc.method`), addresses and source code locations are left out.
     #[must_use]

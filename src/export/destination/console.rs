@@ -18,6 +18,7 @@
 //! | item | shown |
 //! |---|---|
 //! | span | in the tree of its trace |
+//! | event or link of a span | in the tree, below its span |
 //! | log record of a sampled trace, if spans are printed too | in the tree, below its span |
 //! | other log record | at once, as a line of its own |
 //! | collection of metrics | at once, as a table |

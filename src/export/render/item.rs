@@ -1,10 +1,10 @@
 //! Spans and log records, as far as they are shown.
 //!
-//! Only the fields that a person is shown are kept. Events, links and limits of a span are not among them; tests that
-//! need these decode the request with `opentelemetry-proto`.
+//! Only the fields that a person is shown are kept, of a span at most [`MAX_DETAILS`] events and as many links. Tests that
+//! need more decode the request with `opentelemetry-proto`.
 
 use super::attributes::{self, Attribute, value_text};
-use super::text;
+use super::{messages, text};
 use crate::export::encode::{WireValue, fields};
 
 /// A span, decoded from its encoded form.
@@ -28,6 +28,14 @@ pub(crate) struct Span {
     pub(super) is_error: bool,
     /// The description of the error; empty without one.
     pub(super) status_message: String,
+    /// The first events, in the order of export.
+    pub(super) events: Vec<SpanEvent>,
+    /// The number of events that are not in `events`, with those that the program dropped.
+    pub(super) more_events: usize,
+    /// The first links, in the order of export.
+    pub(super) links: Vec<SpanLink>,
+    /// The number of links that are not in `links`, with those that the program dropped.
+    pub(super) more_links: usize,
     /// The parent is a span of another process.
     is_parent_remote: bool,
     /// Length of its encoded form.
@@ -48,12 +56,33 @@ impl Span {
                 (6, WireValue::Varint(kind)) => decoded.kind = kind,
                 (7, WireValue::Fixed64(time)) => decoded.start = time,
                 (8, WireValue::Fixed64(time)) => decoded.end = time,
+                (12, WireValue::Varint(dropped)) => decoded.more_events = dropped as usize,
+                (14, WireValue::Varint(dropped)) => decoded.more_links = dropped as usize,
                 (15, WireValue::Bytes(status)) => decoded.set_status(status),
                 (16, WireValue::Fixed32(flags)) => decoded.is_parent_remote = flags & PARENT_IS_REMOTE != 0,
                 _ => {}
             }
         }
+        decoded.add_details(span);
         decoded
+    }
+
+    /// Reads events and links. An exception whose message is the description of the status is shown by that already.
+    fn add_details(&mut self, span: &[u8]) {
+        for event in messages(span, 11) {
+            match self.events.len() < MAX_DETAILS {
+                true => self.events.push(SpanEvent::decode(event)),
+                false => self.more_events = self.more_events.saturating_add(1),
+            }
+        }
+        for link in messages(span, 13) {
+            match self.links.len() < MAX_DETAILS {
+                true => self.links.push(SpanLink::decode(link)),
+                false => self.more_links = self.more_links.saturating_add(1),
+            }
+        }
+        let Self { events, is_error, status_message, .. } = self;
+        events.retain(|event| !(*is_error && event.is_exception(status_message)));
     }
 
     /// Reads an encoded `Status`.
@@ -70,6 +99,52 @@ impl Span {
     /// Returns `true` if no other span of this process contains it.
     pub(crate) fn is_local_root(&self) -> bool {
         self.parent_id.is_empty() || self.is_parent_remote
+    }
+}
+
+/// An event of a span, decoded from its encoded form.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SpanEvent {
+    /// Nanoseconds since 1970.
+    pub(super) time: u64,
+    pub(super) name: String,
+    pub(super) attributes: Vec<Attribute>,
+}
+
+impl SpanEvent {
+    /// Reads an encoded `Span.Event`.
+    fn decode(event: &[u8]) -> Self {
+        let mut decoded = Self { attributes: attributes::decode(event, 3), ..Self::default() };
+        for field in fields(event) {
+            match field {
+                (1, WireValue::Fixed64(time)) => decoded.time = time,
+                (2, WireValue::Bytes(name)) => decoded.name = text(name),
+                _ => {}
+            }
+        }
+        decoded
+    }
+
+    /// Returns `true` for an exception with this message.
+    fn is_exception(&self, message: &str) -> bool {
+        let is_message = |(key, value): &Attribute| key == "exception.message" && value == message;
+        self.name == "exception" && self.attributes.iter().any(is_message)
+    }
+}
+
+/// A link of a span to another one, decoded from its encoded form.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SpanLink {
+    pub(super) trace_id: Vec<u8>,
+    pub(super) span_id: Vec<u8>,
+    pub(super) attributes: Vec<Attribute>,
+}
+
+impl SpanLink {
+    /// Reads an encoded `Span.Link`.
+    fn decode(link: &[u8]) -> Self {
+        let id = |number| messages(link, number).last().unwrap_or_default().to_vec();
+        Self { trace_id: id(1), span_id: id(2), attributes: attributes::decode(link, 4) }
     }
 }
 
@@ -122,6 +197,8 @@ impl LogRecord {
     }
 }
 
+/// The most events that are shown of a span, and the most links.
+pub(super) const MAX_DETAILS: usize = 32;
 /// `STATUS_CODE_ERROR`.
 const STATUS_ERROR: u64 = 2;
 /// The W3C flag of sampled traces.

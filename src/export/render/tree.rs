@@ -5,6 +5,8 @@
 //! ├─ check stock  1.2 ms  items=3
 //! │  └─ · INFO reserved  items=3
 //! └─ shop.Payments/Pay [client]  9.8 ms  ERROR deadline exceeded
+//!    ├─ → link trace=5b8efff798038103d269b633813fc60c span=eee19b7ec3c1b174
+//!    └─ · event retry  attempt=2
 //! ```
 //!
 //! Spans and records of one trace are sorted by time. Ids come from anywhere, so that no shape of the parents may hang,
@@ -15,6 +17,7 @@
 //! |---|---|
 //! | a span | its parent, if that is among the spans; otherwise it is a root |
 //! | a log record | its span, if that is among the spans; otherwise it is a root |
+//! | an event or a link | its span; [`MAX_DETAILS`](super::item::MAX_DETAILS) of each are shown, the others counted |
 //! | a span that is its own parent | nothing: it is a root |
 //! | spans whose parents form a cycle | the first of them is a root, after all others |
 
@@ -22,14 +25,15 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::attributes::{short_line, shown};
-use super::item::{LogRecord, Span};
+use super::attributes::{hex, short_line, shown};
+use super::item::{LogRecord, Span, SpanEvent, SpanLink};
 use crate::export::render::terminal::{BLUE, BOLD, Colors, DIM, GREEN, MAGENTA, RED, YELLOW};
 
 /// Returns the spans and log records of one trace as a tree. What has no parent among them is a root.
 pub(crate) fn tree(spans: &[Span], records: &[LogRecord], colors: Colors) -> String {
-    let mut entries: Vec<_> =
-        spans.iter().map(Entry::Span).chain(records.iter().map(Entry::Record)).collect();
+    let mut entries: Vec<_> = spans.iter().map(Entry::Span).collect();
+    entries.extend(spans.iter().flat_map(details));
+    entries.extend(records.iter().map(Entry::Record));
     // Of equal times the span comes first, which contains the record.
     entries.sort_by_key(Entry::time);
     let ids: HashSet<&[u8]> = spans.iter().map(|span| &*span.span_id).collect();
@@ -49,29 +53,49 @@ pub(crate) fn tree(spans: &[Span], records: &[LogRecord], colors: Colors) -> Str
     tree.text
 }
 
-/// A span or a record: a line of the tree.
+/// Returns the links and events of a span.
+fn details(span: &Span) -> impl Iterator<Item = Entry<'_>> {
+    let more = |count, what| (count > 0).then_some(Entry::More(span, count, what));
+    let links =
+        span.links.iter().map(move |link| Entry::Link(span, link)).chain(more(span.more_links, "link"));
+    let events = span.events.iter().map(move |event| Entry::Event(span, event));
+    links.chain(events).chain(more(span.more_events, "event"))
+}
+
+/// A line of the tree: a span, or what is shown below one.
 #[derive(Clone, Copy)]
 enum Entry<'a> {
     /// A line with name, kind, duration and error.
     Span(&'a Span),
     /// A line with severity and message.
     Record(&'a LogRecord),
+    /// An event of the span.
+    Event(&'a Span, &'a SpanEvent),
+    /// A link of the span to another one.
+    Link(&'a Span, &'a SpanLink),
+    /// The number of links or events of the span that are not shown, and which of the two they are.
+    More(&'a Span, usize, &'static str),
 }
 
 impl Entry<'_> {
-    /// Returns what entries are sorted by: the start of a span, the time of a record.
+    /// Returns what entries are sorted by: the start of a span, the time of a record or event. Links come right after
+    /// their span, and the number of further events last.
     fn time(&self) -> u64 {
         match self {
             Self::Span(span) => span.start,
             Self::Record(record) => record.time,
+            Self::Event(_, event) => event.time,
+            Self::Link(span, _) | Self::More(span, _, "link") => span.start,
+            Self::More(..) => u64::MAX,
         }
     }
 
-    /// Returns the id of the span above: of a record, the span that it belongs to.
+    /// Returns the id of the span above: of a record, event or link, the span that it belongs to.
     fn parent(&self) -> &[u8] {
         match self {
             Self::Span(span) => &span.parent_id,
             Self::Record(record) => &record.span_id,
+            Self::Event(span, _) | Self::Link(span, _) | Self::More(span, ..) => &span.span_id,
         }
     }
 
@@ -85,6 +109,17 @@ impl Entry<'_> {
         match self {
             Self::Span(span) => span_line(span, colors),
             Self::Record(record) => record_line(record, colors),
+            Self::Event(_, event) => {
+                let name = format!("· event {}", shown(&event.name));
+                with_attributes(name, &short_line(&event.attributes, &event.name), colors)
+            }
+            Self::Link(_, link) => {
+                let ids = format!("→ link trace={} span={}", hex(&link.trace_id), hex(&link.span_id));
+                with_attributes(ids, &short_line(&link.attributes, ""), colors)
+            }
+            Self::More(_, count, what) => {
+                format!("… {count} more {what}{}", if *count == 1 { "" } else { "s" })
+            }
         }
     }
 }
@@ -244,5 +279,83 @@ mod tests {
         let mut shown: Vec<_> = names(&text).iter().map(|line| line.split("  ").next().unwrap()).collect();
         shown.sort_unstable();
         assert_eq!(shown, ["span 1", "span 1", "span 2", "span 3", "span 4", "span 5"], "{text}");
+    }
+
+    #[test]
+    fn events_and_links_are_shown_below_their_span() {
+        use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
+        use opentelemetry_proto::tonic::trace::v1::span::{Event, Link};
+        use opentelemetry_proto::tonic::trace::v1::{Span as Encoded, Status};
+        use prost::Message as _;
+        let attribute = |key: &str, value: &str| KeyValue {
+            key: key.to_owned(),
+            value: Some(AnyValue { value: Some(Value::StringValue(value.to_owned())) }),
+            ..Default::default()
+        };
+        let event = |time, name: &str, attributes| Event {
+            time_unix_nano: time,
+            name: name.to_owned(),
+            attributes,
+            dropped_attributes_count: 0,
+        };
+        let exception = |message| event(4, "exception", vec![attribute("exception.message", message)]);
+        let link = Link {
+            trace_id: vec![0xab; 16],
+            span_id: vec![0xcd; 8],
+            attributes: vec![attribute("kind", "retry\n")],
+            ..Default::default()
+        };
+        let parent = Encoded {
+            span_id: vec![1; 8],
+            name: "pay".to_owned(),
+            start_time_unix_nano: 1,
+            end_time_unix_nano: 3_001,
+            events: vec![
+                event(2, "cache miss", vec![attribute("key", "b1")]),
+                exception("no stock"),
+                exception("declined"),
+                event(6, "evil\u{1b}[2J", Vec::new()),
+            ],
+            dropped_links_count: 1,
+            links: vec![link],
+            status: Some(Status { message: "declined".to_owned(), code: 2 }),
+            ..Default::default()
+        };
+        let many = Encoded {
+            span_id: vec![2; 8],
+            parent_span_id: vec![1; 8],
+            name: "many".to_owned(),
+            start_time_unix_nano: 3,
+            end_time_unix_nano: 3,
+            events: (0..100).map(|time| event(time, "tick", Vec::new())).collect(),
+            dropped_events_count: 5,
+            links: vec![Link::default(); 100],
+            ..Default::default()
+        };
+        let spans = [&parent, &many].map(|span| Span::decode(&span.encode_to_vec()));
+        let text = tree(&spans, &[], Colors::Off);
+        let lines: Vec<_> = text.lines().collect();
+        let (first, below) = lines.split_at(5);
+        assert_eq!(
+            first,
+            [
+                "pay  3 µs  ERROR declined",
+                "├─ → link trace=abababababababababababababababab span=cdcdcdcdcdcdcdcd  kind=retry",
+                "├─ … 1 more link",
+                "├─ · event cache miss  key=b1",
+                "├─ many  0 µs",
+            ],
+            "{text}"
+        );
+        assert_eq!(below.iter().filter(|line| line.starts_with("│  ├─ · event tick")).count(), 32, "{text}");
+        assert_eq!(below.iter().filter(|line| line.starts_with("│  ├─ → link trace=")).count(), 32, "{text}");
+        assert!(
+            text.contains("│  ├─ … 68 more links\n") && text.contains("│  └─ … 73 more events\n"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("├─ · event exception  exception.message=no stock\n└─ · event evil\\u{1b}[2J\n"),
+            "{text}"
+        );
     }
 }

@@ -131,8 +131,8 @@ impl Destination {
         Self { kind: DestinationKind::OtlpStdout }
     }
 
-    /// Standard output, for people: each trace as a tree when it has ended, with the log records in it, and metrics as a
-    /// table of totals. Coloured on a terminal, unless `NO_COLOR` is set.
+    /// Standard output, for people: each trace as a tree when it has ended, with the log records, span events and links in
+    /// it, and metrics as a table of totals. Coloured on a terminal, unless `NO_COLOR` is set.
     ///
     /// In the environment `console`, as in `OTEL_TRACES_EXPORTER=console`. Log lines go to standard error by default;
     /// [`LogFormat::Off`](crate::LogFormat::Off) turns them off where the log records are printed here.
