@@ -1,8 +1,10 @@
-//! The exporter `console`, chosen by the environment: each case in a process of its own.
+//! The exporters that write to standard output, chosen by the environment: each case in a process of its own.
 
 mod child_process;
 
-use std::time::Duration;
+use std::io::Read as _;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use telemetry_bootstrap::opentelemetry::{KeyValue, global};
 use telemetry_bootstrap::tracing::{Span, info, info_span};
@@ -11,7 +13,7 @@ use telemetry_bootstrap::{LogFormat, SignalStats, SpanExt as _};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use child_process::passed;
+use child_process::{Running, command, passed, read_lines};
 
 #[test]
 #[ignore = "run by the tests below, in a process of its own"]
@@ -96,4 +98,62 @@ fn a_destination_in_code_prints_too() {
     let stats = telemetry.shutdown().unwrap();
     let names: Vec<_> = stats.destinations.iter().map(|destination| &*destination.name).collect();
     assert_eq!(names, ["console"; 3]);
+}
+
+#[test]
+#[ignore = "run by the tests below, in a process of its own"]
+#[expect(clippy::exit, reason = "the test harness could not write that the test has passed")]
+fn child_without_reader() {
+    let telemetry = telemetry_bootstrap::init().service_name("shop").build().unwrap();
+    println!("\nstarted");
+    // The parent has closed the pipe when standard input ends.
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    let orders = global::meter("shop").u64_counter("shop.orders").build();
+    orders.add(1, &[]);
+    let flushes = std::env::var("FLUSHES").unwrap().parse().unwrap();
+    for order in 0..flushes {
+        info_span!("order", order).in_scope(|| info!("paid"));
+        drop(telemetry.force_flush(Duration::from_secs(10)));
+    }
+    info_span!("order").in_scope(|| info!("paid"));
+    let begin = Instant::now();
+    let stats = telemetry.shutdown().unwrap_err().stats();
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    for SignalStats { accepted, failed, .. } in [stats.traces, stats.metrics, stats.logs] {
+        assert!(accepted > flushes && accepted == failed, "{stats:?}");
+    }
+    std::process::exit(0);
+}
+
+#[test]
+fn reader_of_standard_output_that_is_gone_is_final() {
+    for (exporter, flushes) in
+        [("console", "0"), ("console", "3"), ("otlp/stdout", "0"), ("otlp/stdout", "3")]
+    {
+        let mut command = command("child_without_reader");
+        for signal in ["TRACES", "METRICS", "LOGS"] {
+            command.env(format!("OTEL_{signal}_EXPORTER"), exporter);
+        }
+        command.env("OTEL_RUST_SHUTDOWN_TIMEOUT", "20000").env("FLUSHES", flushes);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = Running::start(command.env("OTEL_RUST_LOG_FORMAT", "json"));
+        let lines = read_lines(child.stderr.take().unwrap());
+        let mut stdout = child.stdout.take().unwrap();
+        let mut text = Vec::new();
+        while !text.ends_with(b"started\n") {
+            let mut byte = [0];
+            stdout.read_exact(&mut byte).unwrap();
+            text.extend(byte);
+        }
+        drop(stdout);
+        drop(child.stdin.take());
+        let status = child.end_within(Duration::from_secs(60));
+        let lines: Vec<_> = lines.iter().collect();
+        assert!(status.success(), "{exporter} {flushes}: {lines:#?}");
+        // One line reports it, and the last one what it has cost.
+        let warnings: Vec<_> = lines.iter().filter(|line| line.contains("WARN")).collect();
+        assert_eq!(warnings.len(), 2, "{exporter} {flushes}: {warnings:#?}");
+        assert!(warnings[0].contains("nothing reads standard output any more"), "{}", warnings[0]);
+        assert!(warnings[1].contains("telemetry was lost"), "{}", warnings[1]);
+    }
 }

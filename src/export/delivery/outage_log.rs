@@ -11,6 +11,7 @@
 //! |---|---|
 //! | the first failure | WARN `telemetry is not being delivered`, with the error and what to check |
 //! | failures a minute later | WARN `telemetry is still not being delivered`, with pending and lost items |
+//! | a failure that is final, such as a pipe without a reader | WARN `telemetry is not being delivered`, once, without reminders |
 //! | a success, once no signal fails any more | INFO `telemetry is being delivered again`, with the duration and the losses |
 //! | a partial success | WARN `the collector rejected a part of the telemetry`, once a minute |
 //!
@@ -76,6 +77,8 @@ struct EndpointLog {
     signals: Vec<SignalLog>,
     /// The outage of the endpoint as a whole.
     outage: OutageState,
+    /// `true` if a failure was reported after which the endpoint takes nothing any more.
+    is_final: bool,
 }
 
 /// What is known about one signal at its endpoint.
@@ -131,6 +134,7 @@ impl OutageLogs {
             endpoint: endpoint.clone(),
             signals: Vec::new(),
             outage: OutageState::default(),
+            is_final: false,
         };
         let shared = self.endpoints.entry(endpoint.clone()).or_insert_with(|| Arc::new(Mutex::new(new())));
         let mut log = lock(shared);
@@ -160,7 +164,11 @@ impl OutageLog {
         }
         let signal = &mut log.signals[self.index];
         (signal.is_failing, signal.is_affected) = (true, true);
-        let Some(message) = log.outage.failed(sent, now) else { return };
+        let message = match failure.cause.is_final() {
+            true => (!std::mem::replace(&mut log.is_final, true)).then_some(NOT_DELIVERED),
+            false => log.outage.failed(sent, now),
+        };
+        let Some(message) = message else { return };
         let affected = log.affected();
         log.report(message, failure, self.index, &affected);
     }
@@ -268,7 +276,7 @@ impl OutageState {
         }
         self.last_reported = Some(now);
         Some(match std::mem::replace(&mut outage.is_reported, true) {
-            false => "telemetry is not being delivered",
+            false => NOT_DELIVERED,
             true => "telemetry is still not being delivered",
         })
     }
@@ -289,108 +297,10 @@ fn lock(log: &Mutex<EndpointLog>) -> MutexGuard<'_, EndpointLog> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The message at the beginning of an outage.
+const NOT_DELIVERED: &str = "telemetry is not being delivered";
 /// The time from one line about an endpoint or signal to the next.
 const REMINDER: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::export::destination::Cause;
-
-    type Lines = Arc<Mutex<Vec<String>>>;
-
-    /// The logs of two signals to one endpoint, and the lines that are written.
-    fn logs() -> (OutageLogs, [(OutageLog, Arc<Ledger>); 2], Lines) {
-        let lines = Lines::default();
-        let diagnostics = Diagnostics::default();
-        let written = Arc::clone(&lines);
-        diagnostics.write_with(Box::new(move |_, message, fields| {
-            let field =
-                |name| fields.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_string());
-            let after = field("seconds").map(|seconds| format!(" after {seconds} s")).unwrap_or_default();
-            let (signals, lost) = (field("signals").unwrap(), field("lost").unwrap());
-            written.lock().unwrap().push(format!("{signals}: {message}{after}, {lost} lost"));
-        }));
-        let mut logs = OutageLogs::new(diagnostics);
-        let signals = [Signal::Traces, Signal::Logs].map(|signal| {
-            let ledger = Arc::new(Ledger::default());
-            (logs.log(signal, "http://collector:4317".to_owned(), Arc::clone(&ledger)), ledger)
-        });
-        (logs, signals, lines)
-    }
-
-    fn lose(ledger: &Ledger, items: u64) {
-        ledger.accept(items);
-        ledger.fail(items);
-    }
-
-    fn failure(cause: Cause) -> Failure {
-        Failure::new(cause, "no answer")
-    }
-
-    #[test]
-    fn outage_is_logged_at_its_beginning_once_a_minute_and_at_its_end() {
-        let (_logs, [(traces, ledger), (logs, _)], lines) = logs();
-        let begin = Instant::now();
-        for second in 0..150 {
-            let sent = begin + Duration::from_secs(second);
-            lose(&ledger, 1);
-            traces.failed(&failure(Cause::Timeout), sent, sent + Duration::from_secs(10));
-            logs.failed(&failure(Cause::ConnectionRefused), sent, sent + Duration::from_secs(11));
-        }
-        traces.delivered(begin + Duration::from_secs(150));
-        logs.delivered(begin + Duration::from_secs(151));
-        logs.delivered(begin + Duration::from_secs(152));
-        let expected = [
-            "traces: telemetry is not being delivered, 1 lost",
-            "traces, logs: telemetry is still not being delivered, 60 lost",
-            "traces, logs: telemetry is still not being delivered, 120 lost",
-            "traces, logs: telemetry is being delivered again after 151 s, 150 lost",
-        ];
-        assert_eq!(*lines.lock().unwrap(), expected);
-    }
-
-    #[test]
-    fn flapping_collector_is_logged_once_a_minute() {
-        let (_logs, [(traces, _), _], lines) = logs();
-        let begin = Instant::now();
-        for second in 0..70 {
-            let now = begin + Duration::from_secs(second);
-            traces.failed(&failure(Cause::Timeout), now, now);
-            traces.delivered(now);
-        }
-        let one = [
-            "traces: telemetry is not being delivered, 0 lost",
-            "traces: telemetry is being delivered again after 0 s, 0 lost",
-        ];
-        assert_eq!(*lines.lock().unwrap(), one.repeat(2));
-    }
-
-    #[test]
-    fn refusal_of_one_signal_is_reported_separately() {
-        let (_logs, [(traces, _), (logs, ledger)], lines) = logs();
-        let now = Instant::now();
-        traces.failed(&failure(Cause::ConnectionRefused), now, now);
-        traces.delivered(now);
-        lose(&ledger, 7);
-        logs.failed(&failure(Cause::Unsupported), now, now);
-        logs.failed(&failure(Cause::Unsupported), now, now);
-        // What concerns the endpoint does not.
-        logs.failed(&failure(Cause::Timeout), now, now);
-        let expected = [
-            "traces: telemetry is not being delivered, 0 lost",
-            "traces: telemetry is being delivered again after 0 s, 0 lost",
-            "logs: telemetry is not being delivered, 7 lost",
-        ];
-        assert_eq!(*lines.lock().unwrap(), expected);
-    }
-
-    #[test]
-    fn refusal_of_all_signals_is_reported_once() {
-        let (_logs, [(traces, _), (logs, _)], lines) = logs();
-        let now = Instant::now();
-        traces.failed(&failure(Cause::Unsupported), now, now);
-        logs.failed(&failure(Cause::Unsupported), now, now);
-        assert_eq!(lines.lock().unwrap().len(), 1);
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@
 //! or [`MAX_HELD_BYTES`](held::MAX_HELD_BYTES) are held. At the end everything is printed.
 //!
 //! An item that is held is pending. It counts as delivered when it is printed, and as failed if that is not possible
-//! until the end of the shutdown.
+//! until the end of the shutdown, or because the reader of standard output is gone.
 //!
 //! | item | shown |
 //! |---|---|
@@ -38,8 +38,8 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
-use self::held::{Due, Held, MAX_AGE, SETTLE};
-use super::outcome::Outcome;
+use self::held::{Due, Held, MAX_AGE, SETTLE, Trace};
+use super::outcome::{Failure, Outcome};
 use super::output::{Output, WRITE_TIMEOUT};
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::queue::Consumer;
@@ -100,30 +100,32 @@ impl Console {
             return outcome;
         }
         let (items, has_ended) = printer.hold(&self.queue, spans, records);
+        let mut failure = None;
         if has_ended {
             tokio::time::sleep(SETTLE).await;
-            // What cannot be printed is still held, and the next request waits for it.
-            let _ = printer.print(Due::Now, String::new(), timeout, &is_unanswered).await;
+            // What cannot be printed now is still held, and the next request waits for it.
+            let printed = printer.print(Due::Now, String::new(), timeout, &is_unanswered).await;
+            failure = printed.failure().filter(|failure| failure.cause.is_final()).cloned();
         }
-        if items > 0 { Outcome::Held { items } } else { outcome }
+        if items > 0 || failure.is_some() { Outcome::Held { items, failure } } else { outcome }
     }
 
     /// Prints what is held, once no signal sends any more. Returns when that is done: what a signal has held is counted
-    /// until then.
+    /// until then. Returns the failure if standard output has no reader any more.
     ///
     /// The last signal to end prints; the others wait for it. There is always time for one write, even after the
     /// deadline.
-    pub(super) async fn finish(&self, deadline: Instant) {
+    pub(super) async fn finish(&self, deadline: Instant) -> Option<Failure> {
         let shared = &self.printer.0;
         let deadline = deadline.max(Instant::now() + LAST_WRITE);
         if shared.signals.fetch_sub(1, Ordering::Relaxed) > 1 {
             let mut has_ended = shared.has_ended.subscribe();
             let _ = timeout_at(deadline, has_ended.wait_for(|has_ended| *has_ended)).await;
-            return;
+            return None;
         }
         let left = deadline.saturating_duration_since(Instant::now());
         let printed = self.printer.print(Due::All, String::new(), left, &AtomicBool::new(false)).await;
-        if let Some(failure) = printed.failure() {
+        if let Outcome::Retry(failure) = &printed {
             shared.diagnostics.warn(
                 "the last traces were not printed to the console",
                 &[
@@ -133,6 +135,7 @@ impl Console {
             );
         }
         shared.has_ended.send_replace(true);
+        printed.failure().filter(|failure| failure.cause.is_final()).cloned()
     }
 }
 
@@ -217,20 +220,26 @@ impl Printer {
         ((held.items - before) as u64, has_ended)
     }
 
-    /// Prints the traces that are due, and then `text`. What cannot be printed is held again.
+    /// Prints the traces that are due, and then `text`. What cannot be printed is held again, unless standard output has
+    /// no reader any more.
     ///
-    /// On success the items count as delivered, each in the ledger of its signal.
+    /// On success the items count as delivered, each in the ledger of its signal. Without a reader, all that is held
+    /// counts as failed.
     async fn print(&self, due: Due, text: String, timeout: Duration, is_unanswered: &AtomicBool) -> Outcome {
         let traces = self.0.held().take(due);
         let mut all: String = traces.iter().map(|trace| trace.text(self.0.colors)).collect();
         all.push_str(&text);
         let outcome = self.0.output.write(|| all.into_bytes(), timeout, is_unanswered).await;
-        if outcome.failure().is_some() {
-            self.0.held().put_back(traces);
-        } else {
-            traces.iter().flat_map(|trace| &trace.queues).for_each(|queue| {
-                queue.record(|ledger| ledger.deliver(1));
-            });
+        let lanes = |traces: Vec<Trace>| traces.into_iter().flat_map(|trace| trace.queues);
+        match &outcome {
+            Outcome::Delivered { .. } | Outcome::Held { .. } => {
+                lanes(traces).for_each(|queue| queue.record(|ledger| ledger.deliver(1)));
+            }
+            Outcome::Refused(_) => {
+                let held = self.0.held().take(Due::All);
+                lanes(traces).chain(lanes(held)).for_each(|queue| queue.record(|ledger| ledger.fail(1)));
+            }
+            Outcome::Retry(_) | Outcome::TooLarge(_) => self.0.held().put_back(traces),
         }
         outcome
     }

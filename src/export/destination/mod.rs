@@ -28,6 +28,8 @@
 //! | redirect | – | 3xx | refused |
 //! | anything else | other codes | other statuses | refused |
 //!
+//! Outputs are retried as well, but for standard output without a reader: see `output`.
+//!
 //! Refused means that the items have failed: the OTLP specification forbids to retry them.
 
 mod compression;
@@ -165,9 +167,12 @@ impl Destination {
     }
 
     /// Completes what was sent, before the deadline. Nothing more is sent afterwards.
-    pub(super) async fn finish(&self, deadline: Instant) {
-        if let Self::Console(console) = self {
-            console.finish(deadline).await;
+    ///
+    /// Returns the failure if the destination is gone for good.
+    pub(super) async fn finish(&self, deadline: Instant) -> Option<Failure> {
+        match self {
+            Self::Console(console) => console.finish(deadline).await,
+            Self::Otlp(_) | Self::Output(_) => None,
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | [`is_absence`](Cause::is_absence) | nothing is there, or it cannot be spoken to | a flush fails at once, the shutdown gives up |
 //! | [`needs_new_connection`](Cause::needs_new_connection) | the connection may be at fault | the next request connects anew |
 //! | [`concerns_signal`](Cause::concerns_signal) | the items or their signal are at fault | an outage of the signal alone |
+//! | [`is_final`](Cause::is_final) | the destination is gone for good | reported once, without reminders |
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -27,10 +28,12 @@ pub(in crate::export) enum Outcome {
         /// The reason, or a warning of the receiver. Empty if there is none.
         message: String,
     },
-    /// The destination took it, and holds a part that it counts itself, later.
+    /// The destination took it, and counts a part of it itself.
     Held {
-        /// The items that it holds. All others are delivered.
+        /// The items that it counts. All others are delivered.
         items: u64,
+        /// Why what it holds, from this request and earlier ones, could not be written. `None` if nothing was due.
+        failure: Option<Failure>,
     },
     /// A later try may succeed.
     Retry(Failure),
@@ -44,7 +47,8 @@ impl Outcome {
     /// Returns the failure, of whatever kind. `None` for a success.
     pub(in crate::export) fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::Delivered { .. } | Self::Held { .. } => None,
+            Self::Delivered { .. } => None,
+            Self::Held { failure, .. } => failure.as_ref(),
             Self::Retry(failure) | Self::TooLarge(failure) | Self::Refused(failure) => Some(failure),
         }
     }
@@ -185,6 +189,10 @@ causes! {
     /// A file or standard output does not take it.
     OutputFailed:
         "the output cannot be written: is the disk full, may the program write there, is the pipe read?";
+    /// The reader of standard output is gone, and no other can take its place.
+    ReaderGone:
+        "nothing reads standard output any more, as after `program | head`: what is exported there is lost until the \
+         program is started again";
     /// A gateway has no receiver behind it, or the receiver is starting.
     Unavailable:
         "the collector, or the gateway in front of it, cannot take data now: what does its own log say, and does \
@@ -287,6 +295,11 @@ impl Cause {
                 | Self::JsonRefused
                 | Self::Refused
         )
+    }
+
+    /// Returns `true` if the destination will never take anything again.
+    pub(in crate::export) fn is_final(self) -> bool {
+        self == Self::ReaderGone
     }
 
     /// Returns what to do about it. `signal` fills in the names of variables.

@@ -5,7 +5,8 @@
 //!
 //! | trouble | outcome |
 //! |---|---|
-//! | the disk is full, no permission, the pipe is closed | retry, as with a collector that is away |
+//! | the disk is full, no permission, a FIFO instead of a file | retry, as with a collector that is away |
+//! | the reader of standard output is gone | refused, now and ever after: a pipe gets no other reader |
 //! | the pipe is full, and the write does not end within 10 s | retry, unanswered: the line may have been written in part |
 //! | a write failed in the middle of a line | the next one begins on a new line |
 //!
@@ -80,12 +81,14 @@ struct State {
     target: OutputTarget,
     /// `true` if the last write has failed, and may have left a part of a line.
     may_be_torn: bool,
+    /// `true` if the reader of standard output is gone. No further write is tried.
+    is_reader_gone: bool,
 }
 
 impl Output {
     /// Prepares an output that nothing was written to.
     pub(super) fn new(target: OutputTarget) -> Self {
-        Self(Arc::new(Mutex::new(State { target, may_be_torn: false })))
+        Self(Arc::new(Mutex::new(State { target, may_be_torn: false, is_reader_gone: false })))
     }
 
     /// Writes the lines that `lines` returns, on the thread that writes. `is_unanswered` becomes `true` if they may have
@@ -103,11 +106,10 @@ impl Output {
         let writing = async move {
             let mut state = state.lock_owned().await;
             started.store(true, Ordering::Relaxed);
-            tokio::task::spawn_blocking(move || state.write(&lines())).await
+            tokio::task::spawn_blocking(move || state.write(lines)).await
         };
         match tokio::time::timeout(timeout, writing).await {
-            Ok(Ok(Ok(()))) => Outcome::Delivered { rejected: 0, message: String::new() },
-            Ok(Ok(Err(error))) => Outcome::Retry(Failure::new(Cause::OutputFailed, error.to_string())),
+            Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Outcome::Retry(Failure::new(Cause::Unexpected, "the write ended with a panic")),
             Err(_) => {
                 if has_started.load(Ordering::Relaxed) {
@@ -120,8 +122,22 @@ impl Output {
 }
 
 impl State {
-    /// Writes whole lines. Runs on the thread that writes.
-    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+    /// Writes whole lines, unless the reader is gone. Runs on the thread that writes.
+    fn write(&mut self, lines: impl FnOnce() -> Vec<u8>) -> Outcome {
+        let written = match self.is_reader_gone {
+            true => Err(io::ErrorKind::BrokenPipe.into()),
+            false => self.try_write(&lines()),
+        };
+        let Err(error) = written else { return Outcome::Delivered { rejected: 0, message: String::new() } };
+        // No reader comes to a pipe again. A file is opened for each request, and another one may be there then.
+        if matches!(self.target, OutputTarget::Stdout) && error.kind() == io::ErrorKind::BrokenPipe {
+            self.is_reader_gone = true;
+            return Outcome::Refused(Failure::new(Cause::ReaderGone, error.to_string()));
+        }
+        Outcome::Retry(Failure::new(Cause::OutputFailed, error.to_string()))
+    }
+
+    fn try_write(&mut self, lines: &[u8]) -> io::Result<()> {
         // What is left of the last line does not spoil these.
         let end_of_torn: &[u8] = if self.may_be_torn { b"\n" } else { b"" };
         let text = [end_of_torn, lines].concat();

@@ -122,6 +122,9 @@ impl Destination {
     /// In the environment `otlp/stdout`, as in `OTEL_TRACES_EXPORTER=otlp/stdout`. Log lines go to standard error by
     /// default, so that the two do not mix.
     ///
+    /// If the reader of a pipe is gone, as in `program | head`, what is exported there fails at once, and a warning is
+    /// logged.
+    ///
     /// ```
     /// # use telemetry_bootstrap::Destination;
     /// # let _ =
@@ -137,7 +140,8 @@ impl Destination {
     /// In the environment `console`, as in `OTEL_TRACES_EXPORTER=console`. Log lines go to standard error by default;
     /// [`LogFormat::Off`](crate::LogFormat::Off) turns them off where the log records are printed here.
     ///
-    /// A trace that has not ended after 5 seconds is printed as far as it has come, the rest of it later.
+    /// A trace that has not ended after 5 seconds is printed as far as it has come, the rest of it later. If the reader of
+    /// a pipe is gone, as in `program | head`, what is exported there fails at once, and a warning is logged.
     ///
     /// ```
     /// # use telemetry_bootstrap::Destination;

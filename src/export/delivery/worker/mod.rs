@@ -212,7 +212,10 @@ impl Worker {
     /// yet are printed as they are.
     async fn finish(&self) {
         let deadline = self.shutdown.as_ref().map_or_else(Instant::now, Shutdown::deadline);
-        self.destination.finish(deadline).await;
+        if let Some(failure) = self.destination.finish(deadline).await {
+            let now = Instant::now();
+            self.outage_log.failed(&failure, now, now);
+        }
     }
 
     /// Does what is possible now, and waits for the next event.

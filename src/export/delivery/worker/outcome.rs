@@ -6,7 +6,7 @@
 //! | outcome | the batch | ledger | pause | flushes that cover the batch |
 //! |---|---|---|---|---|
 //! | delivered | its memory is kept for another | delivered, and rejected if a partial success says so | ends | fail if something was rejected |
-//! | held (console) | its memory is kept for another | delivered, without the items that the console counts later | ends | go on |
+//! | held (console) | its memory is kept for another | delivered, without the items that the console counts | ends | go on, or fail if what is held cannot be printed |
 //! | retry | back to its place | – (still pending) | begins, or doubles | fail, unless the collector is restarting |
 //! | too large, several items | two halves, back to its place | – | – | go on |
 //! | too large, one item | gone | failed | – | fail |
@@ -52,11 +52,17 @@ impl Worker {
                 self.succeeded(epoch, at);
                 self.delivered(batch, rejected, &message);
             }
-            Outcome::Held { items } => {
+            Outcome::Held { items, failure } => {
                 self.succeeded(epoch, at);
                 self.queue.record(|ledger| ledger.deliver(batch.count().saturating_sub(items)));
                 self.queue.recycle(batch);
-                self.outage_log.delivered(Instant::now());
+                match failure {
+                    None => self.outage_log.delivered(Instant::now()),
+                    Some(failure) => {
+                        self.outage_log.failed(&failure, at, Instant::now());
+                        self.flushes.fail(&failure.text, |flush| flush.covers(sequence));
+                    }
+                }
             }
             Outcome::Retry(failure) => {
                 self.queue.put_back(batch);
