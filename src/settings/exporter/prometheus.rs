@@ -145,7 +145,10 @@ impl PrometheusExporter {
     ///
     /// By default these are left out: Prometheus stores them as series of their own, so that a counter costs twice as
     /// much. It uses them to find restarts if it runs with `--enable-feature=created-timestamp-zero-ingestion`. The text
-    /// format of Prometheus has no such series. A configuration file has no place for this; code counts under one, too.
+    /// format of Prometheus has no such series.
+    ///
+    /// Only code turns them on: there is no variable for it, and no key in a configuration file. The call has its effect
+    /// under a file, too.
     ///
     /// ```
     /// # use telemetry_bootstrap::PrometheusExporter;
