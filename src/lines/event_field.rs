@@ -40,15 +40,15 @@ pub(crate) struct EventField {
 impl EventField {
     /// Classifies a field of a span, where no name is special.
     #[inline(always)]
-    pub(crate) fn of_span(field: &Field) -> Self {
+    pub(crate) fn from_span(field: &Field) -> Self {
         Self { name: plain(field.name()), index: field.index(), is_message: false, is_redacted: false }
     }
 
     /// Classifies a field of an event; `None` if the metadata of the event has it already. `is_log_record` is `true` for
     /// events that were records of the `log` crate, `has_message` if the text of the event was visited.
     #[inline(always)]
-    pub(crate) fn of_event(field: &Field, is_log_record: bool, has_message: bool) -> Option<Self> {
-        let mut classified = Self::of_span(field);
+    pub(crate) fn from_event(field: &Field, is_log_record: bool, has_message: bool) -> Option<Self> {
+        let mut classified = Self::from_span(field);
         if classified.name == MESSAGE {
             classified.is_message = !has_message;
             if has_message {

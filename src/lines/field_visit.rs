@@ -62,7 +62,7 @@ impl<'a> SharedVisit<'a> {
 }
 
 /// Returns a visitor that shows the fields of a span to an output.
-pub(super) fn visitor_of_span<F: FieldOutput>(output: &mut F) -> impl Visit {
+pub(super) fn span_visitor<F: FieldOutput>(output: &mut F) -> impl Visit {
     FieldVisitor { first: Some((output, &Redaction::NONE)), others: None, kind: Kind::Span }
 }
 
@@ -85,9 +85,9 @@ impl<F: FieldOutput> FieldVisitor<'_, '_, F> {
     #[inline(always)]
     fn classify(&mut self, field: &Field) -> Option<EventField> {
         let Kind::Event { is_log_record, has_message } = &mut self.kind else {
-            return Some(EventField::of_span(field));
+            return Some(EventField::from_span(field));
         };
-        let field = EventField::of_event(field, *is_log_record, *has_message)?;
+        let field = EventField::from_event(field, *is_log_record, *has_message)?;
         *has_message |= field.is_message;
         Some(field)
     }

@@ -14,7 +14,7 @@ use std::ops::Range;
 use tracing_core::field::Visit;
 
 use super::event_field::{EventField, FieldOutput, FieldValue};
-use super::field_visit::visitor_of_span;
+use super::field_visit::span_visitor;
 use super::thread_buffers::ThreadBuffers;
 use crate::semconv::ERROR_TYPE;
 use crate::user_code::bounded_text::{MAX_TEXT, beginning, room_beside};
@@ -108,7 +108,7 @@ impl KeptFields {
 
     /// A visitor that keeps the fields of a span.
     pub(crate) fn visitor(&mut self) -> impl Visit + '_ {
-        visitor_of_span(self)
+        span_visitor(self)
     }
 
     /// Returns a value with its text.

@@ -27,13 +27,13 @@ impl<T> Default for StaticCache<T> {
 impl<T> StaticCache<T> {
     /// Returns what `compute` returned for this text, or `None` if its places are taken.
     #[inline]
-    pub(crate) fn of_text(&self, text: &'static str, compute: impl FnOnce() -> T) -> Option<&T> {
+    pub(crate) fn for_text(&self, text: &'static str, compute: impl FnOnce() -> T) -> Option<&T> {
         self.get((text.as_ptr().addr(), text.len()), compute)
     }
 
     /// Returns what `compute` returned for this value, or `None` if its places are taken.
     #[inline]
-    pub(crate) fn of<V>(&self, value: &'static V, compute: impl FnOnce() -> T) -> Option<&T> {
+    pub(crate) fn for_value<V>(&self, value: &'static V, compute: impl FnOnce() -> T) -> Option<&T> {
         self.get(((&raw const *value).addr(), 0), compute)
     }
 
@@ -79,7 +79,7 @@ mod tests {
         for _ in 0..2 {
             for length in 0..TEXT.len() {
                 let text = &TEXT[..length];
-                if let Some(value) = cache.of_text(text, || text.to_owned()) {
+                if let Some(value) = cache.for_text(text, || text.to_owned()) {
                     assert_eq!(value, text);
                     found += 1;
                 }
@@ -92,7 +92,7 @@ mod tests {
     fn a_few_callsites_have_a_place_each() {
         static VALUES: [u64; 32] = [0; 32];
         let cache = StaticCache::default();
-        let found = VALUES.iter().filter(|value| cache.of(*value, || ()).is_some()).count();
+        let found = VALUES.iter().filter(|value| cache.for_value(*value, || ()).is_some()).count();
         assert_eq!(found, VALUES.len());
     }
 }

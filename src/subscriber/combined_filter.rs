@@ -69,7 +69,7 @@ impl CombinedFilter {
         }
         let filters = [self.lines.as_ref(), self.records.as_ref(), self.for_spans(metadata)];
         let interests = filters.into_iter().flatten().map(|filter| filter.interest(metadata));
-        interests.reduce(widest).unwrap_or_else(Interest::never)
+        interests.reduce(merge_interest).unwrap_or_else(Interest::never)
     }
 
     /// Returns the most verbose level that any output takes; `OFF` without outputs.
@@ -128,7 +128,7 @@ fn is_own(metadata: &Metadata<'_>) -> bool {
 }
 
 /// Returns the interest that excludes less.
-fn widest(a: Interest, b: Interest) -> Interest {
+fn merge_interest(a: Interest, b: Interest) -> Interest {
     match (a, b) {
         (a, _) if a.is_always() => a,
         (_, b) if b.is_always() => b,

@@ -70,7 +70,7 @@ struct Outputs<S> {
     /// The spans of this subscriber that have not been closed, by their ids.
     spans: Arc<OpenSpans>,
     has_span_fields_in_records: bool,
-    wants: CombinedFilter,
+    filters: CombinedFilter,
     marks: Marks,
     /// Whether this layer may disable callsites for the whole subscriber.
     filtering: Filtering,
@@ -87,7 +87,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_register_dispatch(&self, dispatch: &Dispatch) {
-        self.wants.on_register_dispatch(dispatch);
+        self.filters.on_register_dispatch(dispatch);
         if let Some(bridge) = &self.bridge {
             bridge.on_register_dispatch(dispatch);
         }
@@ -95,7 +95,7 @@ where
 
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         match self.filtering {
-            Filtering::Global => self.wants.interest(metadata),
+            Filtering::Global => self.filters.interest(metadata),
             // The filter around this layer has decided.
             Filtering::PerLayer => Interest::always(),
         }
@@ -103,7 +103,7 @@ where
 
     fn enabled(&self, metadata: &Metadata<'_>, ctx: Context<'_, S>) -> bool {
         match self.filtering {
-            Filtering::Global => !on_io_thread() && self.wants.any(metadata, &ctx),
+            Filtering::Global => !on_io_thread() && self.filters.any(metadata, &ctx),
             // What the user's output does on the thread of a line writer is for the other layers.
             Filtering::PerLayer => {
                 (!on_io_thread() || on_line_writer()) && !(on_background_thread() && is_sdk_chatter(metadata))
@@ -112,11 +112,11 @@ where
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.wants.ceiling())
+        Some(self.filters.ceiling())
     }
 
     fn on_new_span(&self, attrs: &span::Attributes<'_>, id: &span::Id, ctx: Context<'_, S>) {
-        self.wants.on_new_span(attrs, id, &ctx);
+        self.filters.on_new_span(attrs, id, &ctx);
         if on_io_thread() {
             return;
         }
@@ -129,7 +129,7 @@ where
     }
 
     fn on_record(&self, id: &span::Id, values: &span::Record<'_>, ctx: Context<'_, S>) {
-        self.wants.on_record(id, values, &ctx);
+        self.filters.on_record(id, values, &ctx);
         if let Some(stock) = &self.stock {
             stock.on_record(id, values, &ctx);
         }
@@ -174,7 +174,7 @@ where
     }
 
     fn on_enter(&self, id: &span::Id, ctx: Context<'_, S>) {
-        self.wants.on_enter(id, &ctx);
+        self.filters.on_enter(id, &ctx);
         if let Some(state) = self.spans.get(id) {
             match &self.bridge {
                 Some(bridge) => bridge.on_enter(state),
@@ -187,7 +187,7 @@ where
     }
 
     fn on_exit(&self, id: &span::Id, ctx: Context<'_, S>) {
-        self.wants.on_exit(id, &ctx);
+        self.filters.on_exit(id, &ctx);
         if let Some(state) = self.spans.exit(id)
             && let Some(bridge) = &self.bridge
         {
@@ -211,7 +211,7 @@ where
     ///
     /// The state is in the table while the span ends if that runs code of the user, which may look for it.
     fn on_close(&self, id: span::Id, ctx: Context<'_, S>) {
-        self.wants.on_close(&id, &ctx);
+        self.filters.on_close(&id, &ctx);
         if let Some(stock) = &self.stock {
             stock.on_close(&id, &ctx);
         }
@@ -246,9 +246,9 @@ where
         let state = SpanState::create(id, metadata, |state| {
             state.parent = self.spans.parent_of(attrs);
             state.kept.name = metadata.name().into();
-            state.kept.is_in_lines = passes(self.wants.lines.as_ref(), metadata, ctx);
+            state.kept.is_in_lines = passes(self.filters.lines.as_ref(), metadata, ctx);
             state.kept.is_in_records =
-                self.has_span_fields_in_records && passes(self.wants.records.as_ref(), metadata, ctx);
+                self.has_span_fields_in_records && passes(self.filters.records.as_ref(), metadata, ctx);
             if is_included || state.kept.is_in_lines || state.kept.is_in_records {
                 // Values of the user are formatted here.
                 let _inside = ReentrancyGuard::enter();
@@ -271,9 +271,9 @@ where
         ctx: Context<'_, S>,
         nested: bool,
     ) {
-        let line = passes(self.wants.lines.as_ref(), metadata, &ctx);
+        let line = passes(self.filters.lines.as_ref(), metadata, &ctx);
         let Current { is_suppressed: suppressed, ids } = Current::read();
-        let record = !suppressed && passes(self.wants.records.as_ref(), metadata, &ctx);
+        let record = !suppressed && passes(self.filters.records.as_ref(), metadata, &ctx);
         let bridge = self.bridge.as_deref().filter(|_| !suppressed && !nested && errors::is_error(metadata));
         let events = self.bridge.as_deref().filter(|bridge| {
             bridge.records_events() && !suppressed && !nested && passes(Some(bridge.filter()), metadata, &ctx)
@@ -333,7 +333,7 @@ where
     ) {
         if let Some(lines) = &self.lines
             && !is_about_dropping_view(metadata)
-            && passes(self.wants.lines.as_ref(), metadata, &ctx)
+            && passes(self.filters.lines.as_ref(), metadata, &ctx)
             && self.sdk_lines.allows(Instant::now())
         {
             let context = EventContext { time: SystemTime::now(), ids: None, metadata, is_log_record };

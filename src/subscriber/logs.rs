@@ -108,7 +108,7 @@ impl OtlpLogs {
             Way::Direct(queue, callsites) => encode::with_scratch(|scratch| {
                 let new = || EncodedCallsite::new(event.metadata(), &self.options);
                 // Records of the `log` crate share a callsite, and have a target and a place of their own.
-                let known = if is_log_record { None } else { callsites.of(event.metadata(), new) };
+                let known = if is_log_record { None } else { callsites.for_value(event.metadata(), new) };
                 let unknown = known.is_none().then(|| CallsiteRecord::new(event.metadata(), is_log_record));
                 let Some(callsite) = known.map(|known| &known.record).or(unknown.as_ref()) else { return };
                 LogFields::write_header(&mut scratch.item, time, severity, ids);

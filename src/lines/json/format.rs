@@ -217,7 +217,7 @@ impl Format {
     /// Returns the key of an event's field, unless it is not the same in every line.
     #[inline]
     pub(super) fn known_key(&self, name: &'static str) -> Option<&KnownKey> {
-        self.known_keys.of_text(name, || KnownKey::new(name, &self.reserved))?.as_ref()
+        self.known_keys.for_text(name, || KnownKey::new(name, &self.reserved))?.as_ref()
     }
 
     /// Writes a target that lives as long as the program, and the constant fields.
@@ -231,7 +231,7 @@ impl Format {
             render(&mut text);
             text.into()
         };
-        match self.known_targets.of_text(target, rendered) {
+        match self.known_targets.for_text(target, rendered) {
             Some(known) => line.extend_from_slice(known),
             None => render(line),
         }

@@ -51,7 +51,7 @@ pub(super) enum Pushed {
     /// It will be written.
     Taken,
     /// Taken while the program is ending.
-    AtTheEnd,
+    Draining,
     /// It was counted as lost.
     Dropped,
 }
@@ -79,7 +79,7 @@ struct State {
     ending: bool,
     closed: bool,
     /// A wait for the output timed out; cleared by progress.
-    stuck: bool,
+    stalled: bool,
     /// Whether a line of the reader's own thread is there, such as the report of a panic in the output.
     own_line: OwnLine,
     /// How long callers may still wait for urgent lines, and since when that is so.
@@ -136,7 +136,7 @@ impl Buffer {
             self.count_dropped(count_lines(lines));
             return Pushed::Dropped;
         }
-        let pushed = if state.ending { Pushed::AtTheEnd } else { Pushed::Taken };
+        let pushed = if state.ending { Pushed::Draining } else { Pushed::Taken };
         state.waiting.extend_from_slice(lines);
         state.accepted += lines.len() as u64;
         if lines.len() > self.max_bytes {
@@ -224,14 +224,14 @@ impl Buffer {
         }
         state.flushing -= 1;
         let done = state.finished >= goal;
-        state.stuck = !done;
+        state.stalled = !done;
         done
     }
 
-    /// The same, unless the last wait was in vain and the output has not moved since: a stuck output costs callers one
+    /// The same, unless the last wait was in vain and the output has not moved since: a stalled output costs callers one
     /// wait, not one for each line.
     pub(super) fn flush_if_moving(&self, patience: Duration) {
-        if !self.lock().stuck {
+        if !self.lock().stalled {
             self.flush(Instant::now() + patience);
         }
     }
@@ -344,7 +344,7 @@ impl State {
             OwnLine::Written | OwnLine::None => OwnLine::None,
         };
         self.finished += bytes as u64;
-        self.stuck = false;
+        self.stalled = false;
     }
 }
 

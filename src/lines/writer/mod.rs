@@ -176,7 +176,7 @@ impl NonBlockingWriter {
             return;
         }
         match shared.buffer.push(lines) {
-            Pushed::AtTheEnd => shared.buffer.flush_if_moving(PATIENCE_AT_THE_END),
+            Pushed::Draining => shared.buffer.flush_if_moving(PATIENCE_AT_THE_END),
             Pushed::Taken if urgency == Urgency::Immediate => shared.buffer.flush_urgent(),
             Pushed::Taken | Pushed::Dropped => {}
         }

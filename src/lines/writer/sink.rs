@@ -3,7 +3,7 @@
 //! | what happens | result |
 //! |---|---|
 //! | the output takes a part | the rest is written |
-//! | a signal interrupts, or the output is not ready | tried again, while `patient` allows it |
+//! | a signal interrupts, or the output is not ready | tried again, while `keep_waiting` allows it |
 //! | an error | the rest is counted as lost |
 //! | an error inside a line | the next line begins with a line feed |
 //! | a panic of the user's output | as an error |
@@ -76,10 +76,10 @@ impl Sink {
     }
 
     /// Writes whole lines, in one call where the output takes them; returns how many were lost. While the output is not
-    /// ready, `patient` decides whether to try again.
-    pub(super) fn write_lines(&mut self, lines: &[u8], patient: &mut dyn FnMut() -> bool) -> u64 {
+    /// ready, `keep_waiting` decides whether to try again.
+    pub(super) fn write_lines(&mut self, lines: &[u8], keep_waiting: &mut dyn FnMut() -> bool) -> u64 {
         let mut rest = lines;
-        if let Some(Ok(())) = catch_panic(|| self.write_all(&mut rest, patient)) {
+        if let Some(Ok(())) = catch_panic(|| self.write_all(&mut rest, keep_waiting)) {
             return 0;
         }
         if let Some(OpenFile::Log(file)) = &mut self.file {
@@ -93,14 +93,15 @@ impl Sink {
     }
 
     /// The locks of standard output and error are those that `println!` takes: nothing of it gets into a line.
-    fn write_all(&mut self, rest: &mut &[u8], patient: &mut dyn FnMut() -> bool) -> io::Result<()> {
-        let mut carry = |out: &mut dyn Write| carry(out, &mut self.mid_line, self.max_write, rest, patient);
+    fn write_all(&mut self, rest: &mut &[u8], keep_waiting: &mut dyn FnMut() -> bool) -> io::Result<()> {
+        let mut write_to =
+            |out: &mut dyn Write| write_to(out, &mut self.mid_line, self.max_write, rest, keep_waiting);
         match (&mut self.file, &*self.destination) {
-            (Some(OpenFile::Log(file)), _) => carry(file.current()?),
-            (Some(OpenFile::Stream(file)), _) => carry(file),
-            (None, LogDestination::Stdout) => carry(&mut io::stdout().lock()),
-            (None, LogDestination::Writer(make_writer)) => carry(&mut make_writer.make_writer()),
-            (None, _) => carry(&mut io::stderr().lock()),
+            (Some(OpenFile::Log(file)), _) => write_to(file.current()?),
+            (Some(OpenFile::Stream(file)), _) => write_to(file),
+            (None, LogDestination::Stdout) => write_to(&mut io::stdout().lock()),
+            (None, LogDestination::Writer(make_writer)) => write_to(&mut make_writer.make_writer()),
+            (None, _) => write_to(&mut io::stderr().lock()),
         }
     }
 }
@@ -127,32 +128,32 @@ fn is_pipe(file: &File) -> bool {
 }
 
 /// Writes all of `rest`, and takes from it what is written.
-fn carry(
+fn write_to(
     out: &mut dyn Write,
     mid_line: &mut bool,
     max_write: usize,
     rest: &mut &[u8],
-    patient: &mut dyn FnMut() -> bool,
+    keep_waiting: &mut dyn FnMut() -> bool,
 ) -> io::Result<()> {
     if *mid_line {
-        carry_bytes(out, &mut &b"\n"[..], max_write, patient)?;
+        write_pieces(out, &mut &b"\n"[..], max_write, keep_waiting)?;
         *mid_line = false;
     }
-    carry_bytes(out, rest, max_write, patient)?;
+    write_pieces(out, rest, max_write, keep_waiting)?;
     // Standard output may hold back the end of a partial write.
-    insist(patient, || out.flush())
+    retry_interrupted(keep_waiting, || out.flush())
 }
 
 /// Writes bytes in pieces of whole lines.
-fn carry_bytes(
+fn write_pieces(
     out: &mut dyn Write,
     rest: &mut &[u8],
     max_write: usize,
-    patient: &mut dyn FnMut() -> bool,
+    keep_waiting: &mut dyn FnMut() -> bool,
 ) -> io::Result<()> {
     while !rest.is_empty() {
         let piece = whole_lines(rest, max_write);
-        match insist(patient, || out.write(piece))? {
+        match retry_interrupted(keep_waiting, || out.write(piece))? {
             0 => return Err(io::ErrorKind::WriteZero.into()),
             written => *rest = &rest[written.min(piece.len())..],
         }
@@ -171,11 +172,14 @@ fn whole_lines(lines: &[u8], max: usize) -> &[u8] {
 }
 
 /// Repeats writes that a signal interrupted, or that a non-blocking output was not ready for.
-fn insist<T>(patient: &mut dyn FnMut() -> bool, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+fn retry_interrupted<T>(
+    keep_waiting: &mut dyn FnMut() -> bool,
+    mut attempt: impl FnMut() -> io::Result<T>,
+) -> io::Result<T> {
     loop {
         match attempt() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && patient() => {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && keep_waiting() => {
                 thread::sleep(NOT_READY_PAUSE)
             }
             outcome => return outcome,

@@ -33,12 +33,12 @@ fn run(shared: &Shared, mut sink: Sink) {
     let mut written = 0;
     // When the last handle is gone, an output that is not ready is not waited for much longer.
     let mut given_up_at = None;
-    let mut patient = || {
+    let mut keep_waiting = || {
         !shared.buffer.is_closed()
             || Instant::now() < *given_up_at.get_or_insert_with(|| Instant::now() + PATIENCE_AFTER_CLOSE)
     };
     while shared.buffer.take(&mut lines, written) {
-        shared.buffer.count_dropped(sink.write_lines(&lines, &mut patient));
+        shared.buffer.count_dropped(sink.write_lines(&lines, &mut keep_waiting));
         written = lines.len();
         lines.clear();
         // One burst must not keep its memory, nor a steady flood grow it again each time.

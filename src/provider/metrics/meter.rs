@@ -232,7 +232,7 @@ impl InstrumentProvider for CheckedMeter {
             return Histogram::new(Arc::new(AsFloat(self.checked(without_sdk_chatter(|| inner.build())))));
         }
         let sums = self.sums(kind, &name, |settings, diagnostics| {
-            Sums::new::<u64>(&name, settings, diagnostics).of_histogram()
+            Sums::new::<u64>(&name, settings, diagnostics).for_histogram()
         });
         let mut inner = meter.u64_histogram(name);
         (inner.description, inner.unit, inner.boundaries) = (description, unit, boundaries);

@@ -125,7 +125,7 @@ impl Sums {
     }
 
     /// Cuts each measurement to what a double holds exactly, which a histogram's sum is exported as.
-    pub(super) fn of_histogram(self) -> Self {
+    pub(super) fn for_histogram(self) -> Self {
         Self { largest: 1 << 53, ..self }
     }
 

@@ -93,7 +93,7 @@ where
         let stock_filter = stock.as_ref().map(|stock| (stock.filter().clone(), stock.records_events()));
         let (span_filter, records_events) = own_filter.or(stock_filter).unzip();
         let records_events = records_events.unwrap_or_default();
-        let wants = CombinedFilter::new(line_filter, record_filter, span_filter, records_events);
+        let filters = CombinedFilter::new(line_filter, record_filter, span_filter, records_events);
         let extensions = match &stock {
             Some(stock) => Some(StockExtensions::from_stock_bridge(stock)),
             None => bridge.as_ref().map(StockExtensions::new),
@@ -105,7 +105,7 @@ where
                 .as_ref()
                 .map_or_else(|| Arc::new(OpenSpans::new()), |bridge| Arc::clone(bridge.spans())),
             has_span_fields_in_records: self.has_span_fields_in_records,
-            wants: wants.clone(),
+            filters: filters.clone(),
             marks: self.marks,
             filtering,
             bridge: bridge.clone(),
@@ -114,7 +114,7 @@ where
         };
         let access = bridge.as_ref().map(|bridge| SpanAccess::new(Arc::clone(bridge)));
         let access = Layer::<S>::and_then(access, extensions);
-        (Layer::<S>::and_then(access, outputs), wants)
+        (Layer::<S>::and_then(access, outputs), filters)
     }
 }
 

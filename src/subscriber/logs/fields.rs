@@ -83,7 +83,7 @@ struct Later {
 
 impl Visit for Later {
     fn record_debug(&mut self, field: &Field, _: &dyn fmt::Debug) {
-        if let Some(field) = EventField::of_event(field, self.is_log_record, self.has_message) {
+        if let Some(field) = EventField::from_event(field, self.is_log_record, self.has_message) {
             self.has_message |= field.is_message;
             self.is_found |= field.index > self.field.index && field.name == self.field.name;
         }

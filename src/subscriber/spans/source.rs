@@ -37,14 +37,14 @@ use crate::settings::SpanLimitSettings;
 #[derive(Clone, Debug)]
 pub(crate) struct SpanSource {
     /// Who starts spans.
-    way: Way,
+    backend: Backend,
     /// The sampler, which a configuration file that is read again can replace.
     sampler: SharedSampler,
 }
 
 /// Who starts spans.
 #[derive(Clone, Debug)]
-enum Way {
+enum Backend {
     /// This crate: spans are encoded as they are recorded.
     Direct(Arc<DirectSource>),
     /// The SDK, for the user's span processors. `root_flags` has the *random* flag if ids are random.
@@ -67,26 +67,26 @@ pub(crate) struct DirectSource {
 impl SpanSource {
     /// The direct way.
     pub(crate) fn direct(source: DirectSource, sampler: SharedSampler) -> Self {
-        Self { way: Way::Direct(Arc::new(source)), sampler }
+        Self { backend: Backend::Direct(Arc::new(source)), sampler }
     }
 
     /// Through the SDK's tracer, for span processors and an id generator of the user, whose ids may not be random.
     /// `sampler` is that of its provider.
     pub(crate) fn sdk(tracer: SdkTracer, sampler: SharedSampler, has_random_ids: bool) -> Self {
         let root_flags = if has_random_ids { RANDOM_TRACE_ID } else { TraceFlags::default() };
-        Self { way: Way::Sdk { tracer, root_flags }, sampler }
+        Self { backend: Backend::Sdk { tracer, root_flags }, sampler }
     }
 
     /// Returns `true` if spans are those of the SDK's tracer.
     pub(super) fn is_sdk(&self) -> bool {
-        matches!(self.way, Way::Sdk { .. })
+        matches!(self.backend, Backend::Sdk { .. })
     }
 
     /// Returns `true` if starting a span may run code of the user.
     pub(super) fn runs_user_code(&self) -> bool {
-        match &self.way {
-            Way::Direct(_) => self.sampler.may_run_user_code(),
-            Way::Sdk { .. } => true,
+        match &self.backend {
+            Backend::Direct(_) => self.sampler.may_run_user_code(),
+            Backend::Sdk { .. } => true,
         }
     }
 
@@ -107,9 +107,9 @@ impl SpanSource {
         if let Some(child) = known.unsampled_child_of(parent) {
             return unsampled(&pending.parent, child);
         }
-        match &self.way {
-            Way::Direct(source) => start_direct(source, &self.sampler, known, pending, state),
-            Way::Sdk { tracer, root_flags } => {
+        match &self.backend {
+            Backend::Direct(source) => start_direct(source, &self.sampler, known, pending, state),
+            Backend::Sdk { tracer, root_flags } => {
                 let flags = if parent.is_valid() { parent.trace_flags() } else { *root_flags };
                 start_sdk(tracer, pending, state, flags)
             }
