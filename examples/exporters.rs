@@ -1,4 +1,4 @@
-//! One program, whose telemetry goes where its environment says: nothing in the code depends on the destination.
+//! One program, whose telemetry goes where environment variables direct it: no code depends on the destination.
 //!
 //! | variables | what happens |
 //! |---|---|
@@ -17,7 +17,7 @@
 //! OTEL_TRACES_EXPORTER=console OTEL_METRICS_EXPORTER=prometheus OTEL_RUST_BUILT_IN_METRICS=all cargo run --example exporters
 //! ```
 
-#![expect(clippy::print_stdout, reason = "it shows something to a person")]
+#![expect(clippy::print_stdout, reason = "the output is meant for people")]
 
 use std::error::Error;
 

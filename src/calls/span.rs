@@ -11,7 +11,7 @@
 //!
 //! # Sampling
 //!
-//! If the sampler's decision about a child is known from its parent alone (`SamplingShortcut`), no span is built: the
+//! If it is known in advance that the sampler drops a span (`SamplingShortcut`), no span is built: the
 //! call gets a context with a random id that is not sampled, and attributes are never made. `late` attributes are those
 //! that a sampler does not see; they are made after a decision to record.
 
@@ -141,7 +141,7 @@ pub(super) struct CallTracer {
     has_random_ids: bool,
 }
 
-/// Who starts spans: without the SDK, unless the program needs its spans; else the SDK's tracer where it is known, which
+/// The source of spans: this crate, or else the SDK. The type of the SDK's tracer is used where it is known, which
 /// saves one box per span.
 enum Inner {
     Direct(CallSpans),

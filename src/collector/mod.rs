@@ -107,7 +107,7 @@ impl Collector {
     /// # Errors
     /// If the port is in use, or the operating system refuses the thread.
     ///
-    /// Any port that is free will do with `0`, as for [`start`](Self::start).
+    /// With port 0, the operating system chooses a free port, as for [`start`](Self::start).
     pub fn start_on(port: u16) -> io::Result<Self> {
         let reservation = reserve(port)?;
         let address = reservation.local_addr()?;

@@ -1,7 +1,7 @@
 //! The SDK's spans, on their way into the queue.
 //!
 //! Spans of `tracing` come here only if the user added span processors; otherwise the bridge encodes them itself. Spans
-//! of the OpenTelemetry API, and with them those of calls, always do.
+//! of calls are treated alike. Other spans of the OpenTelemetry API always come here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -8,7 +8,7 @@
 //! | child of a span with the flag, not recorded | no flag | flag |
 //! | child of a span without the flag | no flag | no flag |
 //!
-//! Spans of the bridge set the flag themselves. This is for spans of the global tracer, and for those of calls.
+//! Spans of the bridge set the flag themselves. This is for SDK spans of the global tracer and of calls.
 
 use std::borrow::Cow;
 use std::time::SystemTime;

@@ -3,8 +3,11 @@
 //! | sampler | needs no call for | runs user code |
 //! |---|---|---|
 //! | `always_off` | any span | no |
-//! | parent-based, with unsampled parents dropped | children of an unsampled span | no |
-//! | one of the SDK's, set in code | the same, found by its type | no |
+//! | `always_on` | children of a sampled span, and roots | no |
+//! | `parentbased_always_on` | any span | no |
+//! | `parentbased_always_off`, `parentbased_traceidratio` | children of any span | no |
+//! | `parent_based` of a file, with unsampled parents dropped | children of an unsampled span | no |
+//! | one of the SDK's, set in code | the same, found by its type, but no roots of a parent-based one | no, unless the root sampler is the user's |
 //! | any other, set in code | nothing | yes: a panic drops the span |
 //!
 //! A shortcut must never decide otherwise than the sampler would; what is not certain is left to the sampler.
@@ -84,7 +87,7 @@ impl SamplingShortcut {
     /// Returns the shortcut of a sampler that was set in code.
     fn from_custom(sampler: &dyn Any) -> Self {
         let (dropped, kept) = match sampler.downcast_ref() {
-            // Which the sampler of roots is shows in its `Debug` form alone.
+            // The root sampler can be recognised by its `Debug` form only.
             Some(Sampler::ParentBased(_)) => (Dropped::UnsampledParent, Kept::SampledParent),
             Some(Sampler::AlwaysOff) => (Dropped::All, Kept::None),
             Some(Sampler::AlwaysOn) => (Dropped::None, Kept::SampledParentAndRoots),
@@ -157,7 +160,7 @@ impl SamplingShortcut {
 }
 
 impl Dropped {
-    /// Returns what is known of a setting; in place of a custom sampler of the default.
+    /// Returns what is known of the sampler of a setting. A custom sampler counts as the default.
     fn from_setting(setting: &SamplerSetting) -> Self {
         match setting {
             SamplerSetting::AlwaysOn | SamplerSetting::TraceIdRatio(_) => Self::None,
@@ -178,7 +181,7 @@ impl Dropped {
 }
 
 impl Kept {
-    /// Returns what is known of a setting; in place of a custom sampler of the default.
+    /// Returns what is known of the sampler of a setting. A custom sampler counts as the default.
     fn from_setting(setting: &SamplerSetting) -> Self {
         match setting {
             SamplerSetting::AlwaysOn | SamplerSetting::ParentBasedAlwaysOn | SamplerSetting::Custom => {
@@ -231,7 +234,7 @@ fn is_built_in_root(root: &dyn ShouldSample) -> bool {
     ["AlwaysOn", "AlwaysOff"].contains(&name.as_str()) || name.starts_with("TraceIdRatioBased(")
 }
 
-/// Creates the sampler of a setting; in place of a custom one that of the default, `parentbased_always_on`.
+/// Creates the sampler of a setting. For a custom sampler it creates the default, `parentbased_always_on`.
 pub(super) fn built_in(setting: &SamplerSetting) -> Arc<dyn ShouldSample> {
     Arc::new(match setting {
         SamplerSetting::AlwaysOn => Sampler::AlwaysOn,

@@ -16,7 +16,7 @@ use crate::settings::{SpanLimitSettings, TraceSettings};
 /// an id generator. They come first, so that the export sees what the user's processors have changed, and our sampler
 /// and limits replace theirs.
 ///
-/// The sampler is shared with the bridge, which asks it directly for spans of `tracing`.
+/// The sampler is shared with the bridge and the layers for calls, which call it directly.
 pub(crate) fn tracer_provider(
     settings: &TraceSettings,
     resource: Resource,

@@ -2,8 +2,8 @@
 //!
 //! | value | has a destructor | used while the values of a thread are being dropped |
 //! |---|---|---|
-//! | [`Flags`] | no | as ever |
-//! | [`ThreadState`] | yes | not there any more, and done without |
+//! | [`Flags`] | no | as before |
+//! | [`ThreadState`] | yes | no: callers do without it |
 
 use std::cell::{Cell, RefCell};
 use std::num::NonZeroU64;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::errors::{Explicit, NotedPanic};
 use super::spans::{Adopted, Entered, SpanState};
 
-/// What the code of this crate that runs on a thread says to the code that it calls.
+/// Flags that code of this crate sets for the code that it calls on the same thread.
 #[derive(Debug)]
 pub(super) struct Flags {
     /// How many [`ReentrancyGuard`](super::reentrancy::ReentrancyGuard)s are held.
@@ -25,7 +25,7 @@ pub(super) struct Flags {
     pub(super) ids: Cell<IdMeaning>,
 }
 
-/// What the ids mean that the registry of twins is asked for.
+/// The meaning of the ids that the registry of twins looks up.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum IdMeaning {
     /// Spans of the program.

@@ -55,7 +55,7 @@ pub(crate) fn to_text(value: &dyn fmt::Display) -> String {
 /// Appends what `write` writes, at most `max` bytes, or [`PANICKED`] if it panics. Returns `false` if it did.
 ///
 /// `write` may run code of the user (`Debug`, `Display`), which must neither leave half a text nor unwind into the caller,
-/// who only wanted to log.
+/// which is only logging.
 pub(crate) fn append_caught(
     out: &mut String,
     max: usize,

@@ -139,7 +139,7 @@
 //! `net.peer.ip`, `rpc.server.duration` in ms, `rpc.server.request.size`, `rpc.server.response.size`, and the
 //! client's); `rpc/dup` gives both, where `rpc.method` on spans keeps its current meaning.
 //!
-//! A closure that is given to a layer, and panics, costs no call: `remote_context` then counts as
+//! A panic in a closure that is given to a layer does not fail the call: `remote_context` then counts as
 //! [`RemoteContext::Ignore`](crate::RemoteContext::Ignore), `is_error` as its default, and all others as if they had
 //! decided nothing.
 //!

@@ -2,7 +2,7 @@
 //!
 //! The middleware runs once for each attempt that reaches it. Behind a middleware that retries, each attempt has a span
 //! of its own, with `http.request.resend_count` from the second one; in front of it, one span covers all attempts.
-//! Redirects are followed inside of reqwest, below all middleware: one span covers them, and its address is that of the
+//! Redirects that reqwest follows itself are below all middleware: one span covers them, and its address is that of the
 //! first request.
 
 use std::error::Error;

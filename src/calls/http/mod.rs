@@ -97,7 +97,7 @@
 //! the layer, and last until the response is complete. The span's context is current while the service and the body of
 //! the response are polled.
 //!
-//! A closure that is given to a layer, and panics, costs no call: `remote_context` then counts as
+//! A panic in a closure that is given to a layer does not fail the call: `remote_context` then counts as
 //! [`RemoteContext::Ignore`](crate::RemoteContext::Ignore), `is_error` as its default, and all others as if they had
 //! decided nothing.
 //!

@@ -11,7 +11,7 @@ use super::client::UrlTemplate;
 /// Follows redirects as a middleware of reqwest, so that each request has a span and a measurement of its own, with
 /// `http.request.resend_count`.
 ///
-/// reqwest follows redirects inside of its client, where no middleware receives them. Switch that off, and add this
+/// reqwest follows redirects inside of its client, where no middleware sees them. Switch that off, and add this
 /// middleware before [`ClientLayer`](super::ClientLayer):
 ///
 /// ```
@@ -39,7 +39,7 @@ pub struct FollowRedirects {
 }
 
 impl FollowRedirects {
-    /// Creates a middleware that follows so many redirects of a request at most. reqwest itself follows 10.
+    /// Creates a middleware that follows at most `limit` redirects of a request. The default of reqwest is 10.
     pub fn new(limit: usize) -> Self {
         Self { limit }
     }
@@ -100,7 +100,7 @@ impl Repeat {
         Some(Self { request: head?, is_complete: false })
     }
 
-    /// Returns the request that a redirect requires, or `None` if the response is none that can be followed.
+    /// Returns the request that a redirect requires, or `None` if the response is not a redirect that can be followed.
     fn redirected(self, response: &Response) -> Option<Request> {
         let Self { mut request, is_complete } = self;
         let keeps_body = match response.status() {
@@ -135,7 +135,7 @@ fn remove(request: &mut Request, names: &[HeaderName]) {
     }
 }
 
-/// Ends a request that is redirected in circles.
+/// The error of a request that is redirected more often than the limit allows.
 #[derive(Debug, thiserror::Error)]
 #[error("too many redirects")]
 struct TooManyRedirects;

@@ -6,7 +6,7 @@
 //! | trouble | outcome |
 //! |---|---|
 //! | the disk is full, no permission, a FIFO instead of a file | retry, as with a collector that is away |
-//! | the reader of standard output is gone | refused, now and ever after: a pipe gets no other reader |
+//! | the reader of standard output is gone | refused for good: a pipe gets no other reader |
 //! | the pipe is full, and the write does not end within 10 s | retry, unanswered: the line may have been written in part |
 //! | a write failed in the middle of a line | the next one begins on a new line |
 //!

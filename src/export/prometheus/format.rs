@@ -27,7 +27,7 @@ pub(super) enum Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Accepted {
     pub(super) format: Format,
-    /// The scraper wants to know how names are escaped.
+    /// The scraper has sent `escaping`, so that the answer must declare how names are escaped.
     names_escaping: bool,
 }
 

@@ -38,12 +38,14 @@ pub(crate) struct Point {
     /// What identifies the series within its metric.
     pub(crate) attributes: Vec<Attribute>,
     /// When a cumulative value began, in nanoseconds since 1970; 0 if that is unknown.
+    #[cfg_attr(not(any(test, feature = "prometheus")), expect(dead_code, reason = "only a scrape has it"))]
     pub(crate) start: u64,
     /// Nanoseconds since 1970. The time of the collection.
     pub(crate) time: u64,
     /// The measured value or distribution.
     pub(crate) value: PointValue,
     /// Of a histogram: it has a sum, which only grows, since no value is negative.
+    #[cfg_attr(not(any(test, feature = "prometheus")), expect(dead_code, reason = "only a scrape has it"))]
     pub(crate) has_rising_sum: bool,
 }
 

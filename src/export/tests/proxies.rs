@@ -125,8 +125,8 @@ fn a_socks_proxy_that_refuses_is_named_with_its_reason(protocol: Protocol) {
     for (wants_login, reply, login, reason, advice) in [
         (false, 2, None, "connection not allowed by ruleset", "NO_PROXY"),
         (false, 5, None, "connection refused", "NO_PROXY"),
-        (true, 0, wrong(), "that user or password are wrong", "user and password"),
-        (true, 0, None, "that it wants other credentials", "user and password"),
+        (true, 0, wrong(), "that the user name or password is wrong", "user and password"),
+        (true, 0, None, "that it requires other credentials", "user and password"),
     ] {
         let proxy = Socks::start(String::new(), Rules { wants_login, reply });
         let settings = proxy.settings(protocol, login);

@@ -37,7 +37,7 @@ impl TelemetryGuard {
         &self.running.providers.meter
     }
 
-    /// Returns what answers scrapes of Prometheus, to mount it in a server of the program. `None` if the exporter is off.
+    /// Returns the handler for Prometheus scrapes, to mount in a server of the program. `None` if the exporter is off.
     ///
     /// ```
     /// # let (_, telemetry) = telemetry_bootstrap::init().ignore_env().build_local::<tracing_subscriber::Registry>()?;
@@ -64,7 +64,7 @@ impl TelemetryGuard {
 
     /// Returns a tracer whose instrumentation scope has this name, by convention that of the crate or module.
     ///
-    /// It is the SDK's, which sets the *random* flag (W3C Trace Context, level 2) on no root. Roots of
+    /// It is the SDK's, which never sets the *random* flag (W3C Trace Context, level 2) on a root. Roots of
     /// `opentelemetry::global::tracer`, of `tracing` and of calls have it.
     ///
     /// ```

@@ -7,7 +7,7 @@
 //!
 //! **Then lines are flushed**, and telemetry as well if the process may end here:
 //!
-//! - A panic aborts the process. Where panics unwind, one aborts that leaves a destructor during another one, or a function
+//! - The panic aborts. Where panics unwind, that is a panic that leaves a destructor during another one, or a function
 //!   that cannot unwind; the standard library reports it with one more panic, by whose message it is recognised.
 //! - The program has set a hook before, which may exit, or panic itself, and that aborts the process at once. Such a flush
 //!   takes half a second at most, and one in ten seconds: a server that catches panics goes on.

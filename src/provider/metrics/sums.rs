@@ -49,7 +49,7 @@ pub(super) struct Sums {
     is_shared: bool,
     /// The totals of large measurements. Not locked for small ones.
     totals: ForkMutex<Totals>,
-    /// Tells when totals begin at zero again.
+    /// Counts the collections after which totals begin at zero again.
     resets: Resets,
     /// `true` once a cut measurement was reported.
     is_reported: AtomicBool,

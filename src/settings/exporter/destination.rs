@@ -140,7 +140,7 @@ impl Destination {
     /// In the environment `console`, as in `OTEL_TRACES_EXPORTER=console`. Log lines go to standard error by default;
     /// [`LogFormat::Off`](crate::LogFormat::Off) turns them off where the log records are printed here.
     ///
-    /// A trace that has not ended after 5 seconds is printed as far as it has come, the rest of it later. If the reader of
+    /// A trace that has not ended after 5 seconds is printed incomplete, and the rest of it later. If the reader of
     /// a pipe is gone, as in `program | head`, what is exported there fails at once, and a warning is logged.
     ///
     /// ```

@@ -289,9 +289,9 @@ impl Resolver<'_> {
         Some(Chosen { value: headers, ..chosen })
     }
 
-    /// Returns what changes. A header that a variable sets is not asked of its source.
+    /// Returns what changes. The source of a header that a variable sets is not called.
     ///
-    /// So the operator has the last word about each single header.
+    /// Variables can therefore override each header separately.
     fn credentials(&mut self, scopes: &Scopes<'_>, headers: Option<&Chosen<Headers>>) -> Credentials {
         let sources = self.resolve_in(scopes, |otlp| &otlp.header_sources);
         let from_env = headers.filter(|headers| !headers.is_from_code).map(|headers| &headers.value);

@@ -28,8 +28,8 @@ impl<S> Filter<S> for CallsiteFilter {
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
         let interest = self.0.interest(metadata);
-        // So that `enabled` can keep the events of our own threads from the layers beside this one. It is called for what
-        // others want and this layer does not, too.
+        // So that `enabled` can keep the events of our own threads from the layers beside this one. `enabled` is also
+        // called for callsites that only other layers enable.
         if !interest.is_never() && (is_of_transport(metadata) || is_sdk_chatter(metadata)) {
             Interest::sometimes()
         } else {

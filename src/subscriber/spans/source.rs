@@ -36,13 +36,13 @@ use crate::settings::SpanLimitSettings;
 /// Starts spans. Both ways have the same results.
 #[derive(Clone, Debug)]
 pub(crate) struct SpanSource {
-    /// Who starts spans.
+    /// What starts spans.
     backend: Backend,
     /// The sampler, which a configuration file that is read again can replace.
     sampler: SharedSampler,
 }
 
-/// Who starts spans.
+/// What starts spans.
 #[derive(Clone, Debug)]
 enum Backend {
     /// This crate: spans are encoded as they are recorded.

@@ -4,9 +4,9 @@
 //! applied here, because [`Filtered`](tracing_subscriber::filter::Filtered) loses spans. Everything else is as that
 //! crate does it.
 //!
-//! Selected by [`Traces::use_tracing_opentelemetry`](crate::Traces::use_tracing_opentelemetry), as a way out for programs that depend on something our bridge
-//! does differently (see [the table](super)). Lines, records and the layers for calls work in the same way; spans cost
-//! several times as much.
+//! Selected by [`Traces::use_tracing_opentelemetry`](crate::Traces::use_tracing_opentelemetry), for programs that depend
+//! on something our bridge does differently (see [the table](super)). Lines, records and the layers for calls work in
+//! the same way; spans cost several times as much.
 
 use std::fmt;
 use std::sync::Arc;

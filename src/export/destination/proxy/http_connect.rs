@@ -37,7 +37,7 @@ pub(super) async fn open(
     let (status, answer) = loop {
         let head = read_head(stream, &mut left).await.map_err(closed)?;
         let Some((status, answer)) = status_line(&head) else {
-            break (None, "something else than HTTP".to_owned());
+            break (None, "something other than HTTP".to_owned());
         };
         // Interim answers may come before the one that counts; after 101 the connection speaks something else.
         if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {

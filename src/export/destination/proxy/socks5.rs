@@ -23,7 +23,7 @@ use crate::settings::{Proxy, ProxyLogin};
 ///
 /// # Errors
 ///
-/// If the proxy refuses, wants other credentials, or closes the connection. The caller has the limit of time.
+/// If the proxy refuses, requires other credentials, or closes the connection. The caller has the limit of time.
 pub(super) async fn open(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     proxy: &Proxy,
@@ -41,7 +41,7 @@ pub(super) async fn open(
     match (method, login) {
         (NO_LOGIN, _) => {}
         (LOGIN, Some(login)) => connection.log_in(login).await?,
-        _ => return Err(connection.refused(Cause::ProxyAuthentication, "that it wants other credentials")),
+        _ => return Err(connection.refused(Cause::ProxyAuthentication, "that it requires other credentials")),
     }
     connection.connect_to(host, port).await
 }
@@ -62,7 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         // The version is not checked: some proxies put 5 there.
         match self.receive().await? {
             [_, 0] => Ok(()),
-            _ => Err(self.refused(Cause::ProxyAuthentication, "that user or password are wrong")),
+            _ => Err(self.refused(Cause::ProxyAuthentication, "that the user name or password is wrong")),
         }
     }
 
@@ -157,7 +157,7 @@ fn reason(reply: u8) -> &'static str {
 }
 
 /// The words for an answer of another protocol.
-const NOT_SOCKS5: &str = "something else than SOCKS5";
+const NOT_SOCKS5: &str = "something other than SOCKS5";
 /// The version of the protocol, first in each message but those of the login.
 const VERSION: u8 = 5;
 /// The method without authentication.

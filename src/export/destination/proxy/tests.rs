@@ -84,13 +84,13 @@ async fn any_other_answer_of_http_is_a_refusal_with_its_words() {
         (&b"HTTP/1.1 502 Bad \x1b[31mGateway\r\n\r\n"[..], "502 Bad [31mGateway"),
         (b"HTTP/1.1 301 Moved\r\nlocation: http://other\r\n\r\n", "301 Moved"),
         (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", "101 Switching Protocols"),
-        (b"HTTP/1.1 2000 OK\r\n\r\n", "something else than HTTP"),
-        (b"HTTP/1.1 20 OK\r\n\r\n", "something else than HTTP"),
-        (b"HTTP/1.1 +20 OK\r\n\r\n", "something else than HTTP"),
-        (b"HTTP/2.0 200 OK\r\n\r\n", "something else than HTTP"),
-        (b"ICY 200 OK\r\n\r\n", "something else than HTTP"),
-        (b"SSH-2.0-OpenSSH_9.9\r\n\r\n", "something else than HTTP"),
-        (b"\r\n\r\n", "something else than HTTP"),
+        (b"HTTP/1.1 2000 OK\r\n\r\n", "something other than HTTP"),
+        (b"HTTP/1.1 20 OK\r\n\r\n", "something other than HTTP"),
+        (b"HTTP/1.1 +20 OK\r\n\r\n", "something other than HTTP"),
+        (b"HTTP/2.0 200 OK\r\n\r\n", "something other than HTTP"),
+        (b"ICY 200 OK\r\n\r\n", "something other than HTTP"),
+        (b"SSH-2.0-OpenSSH_9.9\r\n\r\n", "something other than HTTP"),
+        (b"\r\n\r\n", "something other than HTTP"),
     ] {
         assert_refused(http(), answer, Cause::ProxyRefused, words).await;
     }
@@ -125,7 +125,7 @@ async fn a_socks_tunnel_is_open_after_a_reply_with_any_address() {
 
 #[tokio::test]
 async fn replies_that_are_not_socks5_open_no_tunnel() {
-    let other = "something else than SOCKS5";
+    let other = "something other than SOCKS5";
     for (answer, cause, words) in [
         (&[4, 0][..], Cause::ProxyRefused, other),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", Cause::ProxyRefused, other),
@@ -141,7 +141,7 @@ async fn replies_that_are_not_socks5_open_no_tunnel() {
         assert_refused(socks(false), answer, cause, words).await;
     }
     let wrong = Cause::ProxyAuthentication;
-    assert_refused(socks(true), &[5, 2, 1, 1], wrong, "user or password are wrong").await;
+    assert_refused(socks(true), &[5, 2, 1, 1], wrong, "user name or password is wrong").await;
     for answer in [&[][..], &[5], &[5, 0], &[5, 0, 5, 0, 0, 3, 255, 1], &[5, 0, 5, 0, 0, 4, 0, 0]] {
         assert_refused(socks(false), answer, Cause::ProxyUnreachable, "closed the connection").await;
     }

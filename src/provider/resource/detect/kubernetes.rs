@@ -6,11 +6,11 @@
 //!
 //! | attribute | first of |
 //! |---|---|
-//! | `k8s.pod.name` | variables, `name` in the volume, `HOSTNAME` |
+//! | `k8s.pod.name` | variables, `name` in the volume, `HOSTNAME` unless the pod uses the network of its node |
 //! | `k8s.namespace.name` | variables, `namespace` in the volume, the namespace of the service account |
 //! | `k8s.pod.uid` | variables, `uid` in the volume, control groups, mounts |
 //! | `k8s.node.name` | variables, `node_name` in the volume |
-//! | `k8s.container.name` | variables |
+//! | `k8s.container.name` | variables, mounts |
 //!
 //! Each attribute is found by itself: a pod that passes only its name on has the others from where they can be found.
 

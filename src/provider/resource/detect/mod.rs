@@ -5,11 +5,11 @@
 //!
 //! | detector | attributes | source |
 //! |---|---|---|
-//! | `process` | `process.pid`, `.parent_pid`, `.executable.*`, `.owner` | the standard library, `/proc/self/status`, `/etc/passwd` |
+//! | `process` | `process.pid`, `.parent_pid`, `.creation.time`, `.executable.*`, `.owner` | the standard library, `/proc`, `/etc/passwd` |
 //! | `host` | `host.name`, `.id`, `.arch` | `/proc/sys/kernel/hostname`, `/etc/machine-id` |
-//! | `os` | `os.type`, `.name`, `.version`, `.description`, `.build_id` | `/etc/os-release` |
+//! | `os` | `os.type`, `.name`, `.version`, `.description`, `.build_id` | `/etc/os-release`, `/proc/sys/kernel/osrelease` |
 //! | `container` | `container.id` | `/proc/self/cgroup`, `/proc/self/mountinfo` |
-//! | `kubernetes` | `k8s.pod.*`, `k8s.namespace.name`, `k8s.node.name`, `k8s.container.name` | variables and files of the downward API |
+//! | `kubernetes` | `k8s.pod.*`, `k8s.namespace.name`, `k8s.node.name`, `k8s.container.name` | variables and files of the downward API, control groups, mounts |
 //!
 //! On systems without these files, only what the standard library knows is found.
 

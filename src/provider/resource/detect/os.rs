@@ -5,7 +5,7 @@
 //! | `os.name` | `NAME` |
 //! | `os.version` | `VERSION_ID` |
 //! | `os.description` | `PRETTY_NAME` |
-//! | `os.build_id` | `BUILD_ID` |
+//! | `os.build_id` | `BUILD_ID`, or else the release of the kernel |
 //!
 //! `os.type` is the system that the program was built for. Other systems than Linux have nothing else here.
 

@@ -156,7 +156,7 @@ impl Apply<'_> {
                 }
                 _ => self.mistake(
                     &at,
-                    "must be a mapping with the key `file`, an absolute path, and at will `prefix`",
+                    "must be a mapping with the key `file`, an absolute path, and optionally `prefix`",
                 ),
             }
             path.pop(outer);

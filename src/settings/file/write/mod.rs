@@ -12,7 +12,7 @@
 //! | `exporters` | an exporter with its endpoint, headers, TLS files |
 //! | `resource` | the resource's attributes, and the propagators |
 //! | `instrumentation` | what the layers for calls read |
-//! | `own` | `distribution.telemetry_bootstrap` |
+//! | `distribution` | `distribution.telemetry_bootstrap` |
 //! | `yaml` | a tree, as text |
 //!
 //! The functions of these files return [`Map`]s, in the order in which their keys are written. Nothing here validates:
