@@ -26,6 +26,7 @@ fn field(message: &[u8], number: u32) -> Option<&[u8]> {
 }
 
 /// Returns the first [`MAX_NAME_CHARS`] characters, with an ellipsis if there are more.
+/// Cut between characters, so that the result is UTF-8.
 fn shortened(name: &str) -> String {
     match name.char_indices().nth(MAX_NAME_CHARS) {
         Some((end, _)) => format!("{}…", &name[..end]),

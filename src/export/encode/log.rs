@@ -97,14 +97,25 @@ impl LogFields {
     }
 }
 
+/// `time_unix_nano`: `fixed64`, when the event happened; left out if it is unknown.
 const TIME: u8 = 1;
+/// `severity_number`: 1 to 24; a level of `tracing` has 1, 5, 9, 13 or 17.
 const SEVERITY_NUMBER: u8 = 2;
+/// `severity_text`: the name of the level.
 const SEVERITY_TEXT: u8 = 3;
+/// `body`: an `AnyValue`; of a `tracing` event, its message as text.
 const BODY: u8 = 5;
+/// `attributes`: a `KeyValue` for each.
 const ATTRIBUTES: u8 = 6;
+/// `dropped_attributes_count`.
 const DROPPED_ATTRIBUTES: u8 = 7;
+/// `flags`: `fixed32`, the W3C trace flags in the lowest eight bits. Receivers read "sampled" from it.
 const FLAGS: u8 = 8;
+/// `trace_id`: 16 bytes; left out outside of traces.
 const TRACE_ID: u8 = 9;
+/// `span_id`: 8 bytes; never without a trace id.
 const SPAN_ID: u8 = 10;
+/// `observed_time_unix_nano`: `fixed64`, when this process saw the record.
 const OBSERVED_TIME: u8 = 11;
+/// `event_name`: a text that makes the record an event of this type.
 const EVENT_NAME: u8 = 12;

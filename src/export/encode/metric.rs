@@ -399,55 +399,98 @@ pub(crate) const SUM_RESERVE: u64 = 1 << 58;
 const OVERFLOW: &str = "otel.metric.overflow";
 
 // AggregationTemporality
+/// Points hold what was measured since the last collection.
 const DELTA: u64 = 1;
+/// Points hold what was measured since the start time.
 const CUMULATIVE: u64 = 2;
 // Metric
+/// `name`, as the view has it.
 const METRIC_NAME: u8 = 1;
+/// `description`; left out if it is empty.
 const METRIC_DESCRIPTION: u8 = 2;
+/// `unit`, in UCUM.
 const METRIC_UNIT: u8 = 3;
+/// `gauge`, the first of the `oneof` of data.
 const GAUGE: u8 = 5;
+/// `sum`, of counters and up-down counters.
 const SUM: u8 = 7;
+/// `histogram`, with explicit boundaries.
 const HISTOGRAM: u8 = 9;
+/// `exponential_histogram`.
 const EXPONENTIAL_HISTOGRAM: u8 = 10;
 // Gauge, Sum, Histogram, ExponentialHistogram
+/// `data_points`. `points` relies on the number being the same in all kinds.
 const DATA_POINTS: u8 = 1;
+/// `aggregation_temporality`: [`DELTA`] or [`CUMULATIVE`]. A gauge has none.
 const TEMPORALITY: u8 = 2;
+/// `is_monotonic`, of a sum alone.
 const IS_MONOTONIC: u8 = 3;
 // All kinds of data points
+/// `start_time_unix_nano`: `fixed64`, from when on the value counts.
 const START_TIME: u8 = 2;
+/// `time_unix_nano`: `fixed64`, when it was collected.
 const TIME: u8 = 3;
 // NumberDataPoint
+/// `as_double`, one half of the `oneof` of values.
 const AS_DOUBLE: u8 = 4;
+/// `exemplars`.
 const NUMBER_EXEMPLARS: u8 = 5;
+/// `as_int`: `sfixed64`.
 const AS_INT: u8 = 6;
+/// `attributes`. Each kind of point has another number for them.
 const NUMBER_ATTRIBUTES: u8 = 7;
 // HistogramDataPoint and ExponentialHistogramDataPoint
+/// `count`: `fixed64`, the number of measurements.
 const COUNT: u8 = 4;
+/// `sum`: a `double`, which is optional: receivers must not take an absent one for 0.
 const POINT_SUM: u8 = 5;
 // HistogramDataPoint
+/// `bucket_counts`: packed `fixed64`, one more than boundaries.
 const BUCKET_COUNTS: u8 = 6;
+/// `explicit_bounds`: packed doubles, strictly increasing.
 const EXPLICIT_BOUNDS: u8 = 7;
+/// `exemplars`.
 const HISTOGRAM_EXEMPLARS: u8 = 8;
+/// `attributes`.
 const HISTOGRAM_ATTRIBUTES: u8 = 9;
+/// `min`: an optional `double`.
 const HISTOGRAM_MIN: u8 = 11;
+/// `max`: an optional `double`.
 const HISTOGRAM_MAX: u8 = 12;
 // ExponentialHistogramDataPoint
+/// `attributes`.
 const EXPONENTIAL_ATTRIBUTES: u8 = 1;
+/// `scale`: `sint32`; buckets grow by the factor 2^(2^-scale).
 const SCALE: u8 = 6;
+/// `zero_count`: `fixed64`, measurements within the zero threshold.
 const ZERO_COUNT: u8 = 7;
+/// `positive`: the buckets of positive measurements.
 const POSITIVE: u8 = 8;
+/// `negative`: the buckets of negative ones, by their absolute value.
 const NEGATIVE: u8 = 9;
+/// `exemplars`.
 const EXPONENTIAL_EXEMPLARS: u8 = 11;
+/// `min`: an optional `double`.
 const EXPONENTIAL_MIN: u8 = 12;
+/// `max`: an optional `double`.
 const EXPONENTIAL_MAX: u8 = 13;
+/// `zero_threshold`: the largest absolute value that counts as zero.
 const ZERO_THRESHOLD: u8 = 14;
 // Buckets
+/// `offset`: `sint32`, the index of the first bucket.
 const OFFSET: u8 = 1;
+/// `bucket_counts`: packed varints, since most are small.
 const BUCKETS: u8 = 2;
 // Exemplar
+/// `time_unix_nano`: `fixed64`, when it was measured.
 const EXEMPLAR_TIME: u8 = 2;
+/// `as_double`, one half of a `oneof`.
 const EXEMPLAR_DOUBLE: u8 = 3;
+/// `span_id`: 8 bytes, of the span in which it was measured.
 const EXEMPLAR_SPAN_ID: u8 = 4;
+/// `trace_id`: 16 bytes, of the same span.
 const EXEMPLAR_TRACE_ID: u8 = 5;
+/// `as_int`: `sfixed64`.
 const EXEMPLAR_INT: u8 = 6;
+/// `filtered_attributes`: those that the series does not have.
 const EXEMPLAR_ATTRIBUTES: u8 = 7;

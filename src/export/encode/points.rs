@@ -18,6 +18,8 @@ use super::wire::{MessageField, length, message_fields};
 
 /// Returns two requests with half of the points each, and their numbers of points. `None` if there is only one point,
 /// or none.
+/// The first half has the smaller number of points if it is odd. Called again for a half that is still too large, until
+/// one point is left, which is then given up.
 pub(in crate::export) fn halves(request: &[u8]) -> Option<[(Bytes, u64); 2]> {
     let count = count(request, PATH);
     let half = count / 2;
@@ -67,6 +69,7 @@ fn keep(
 }
 
 /// Appends a field with other content than it had.
+/// Its length differs, so that the head is written anew; everything else is copied with the head that it had.
 fn push(field: MessageField<'_>, content: &[u8], out: &mut Vec<u8>) {
     // The numbers of the path are small.
     length(out, field.number as u8, content.len());

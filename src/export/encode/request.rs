@@ -84,18 +84,28 @@ pub(crate) fn request(resource: &[u8], scopes: &[(&[u8], Vec<&[u8]>)]) -> Vec<u8
 }
 
 // The requests of all signals
+/// `resource_spans`, `resource_metrics`, `resource_logs`. This crate writes one for each request.
 pub(super) const RESOURCE_ITEMS: u8 = 1;
 // ResourceSpans, ResourceMetrics, ResourceLogs
+/// `resource`.
 const RESOURCE: u8 = 1;
+/// `scope_spans`, `scope_metrics`, `scope_logs`: one for each scope that has items in the request.
 pub(super) const SCOPE_ITEMS: u8 = 2;
 // ScopeSpans, ScopeMetrics, ScopeLogs
+/// `scope`.
 const SCOPE: u8 = 1;
+/// `spans`, `metrics`, `log_records`. Items of several runs of one scope follow each other.
 pub(super) const ITEMS: u8 = 2;
 // All six
+/// `schema_url`, of the resource or of the scope; left out if it is unknown.
 const SCHEMA_URL: u8 = 3;
 // Resource
+/// `attributes`. Those of a resource are never limited.
 const RESOURCE_ATTRIBUTES: u8 = 1;
 // InstrumentationScope
+/// `name`: the name of the tracer or meter, or the target of a log record.
 const SCOPE_NAME: u8 = 1;
+/// `version`.
 const SCOPE_VERSION: u8 = 2;
+/// `attributes`, which are not limited either.
 const SCOPE_ATTRIBUTES: u8 = 3;

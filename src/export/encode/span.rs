@@ -20,6 +20,8 @@ use crate::settings::{AttributeLimits, SpanLimitSettings};
 
 /// Appends the fields of a `Span`, within the limits. What the SDK dropped before and what is dropped here is counted
 /// together.
+/// Field numbers above 15 come last. An event or a link beyond the limits was dropped by the SDK already, so only its
+/// attributes are limited here.
 pub(crate) fn span(out: &mut Vec<u8>, span: &SpanData, limits: &SpanLimitSettings) {
     let context = &span.span_context;
     bytes(out, TRACE_ID, &context.trace_id().to_bytes());
@@ -50,6 +52,7 @@ pub(crate) fn span(out: &mut Vec<u8>, span: &SpanData, limits: &SpanLimitSetting
 }
 
 /// Appends the fields of a `Span.Event`.
+/// The name is cut at the limit of any text, not at that of attribute values.
 pub(super) fn event(out: &mut Vec<u8>, event: &Event, limits: AttributeLimits) {
     fixed64(out, EVENT_TIME, nanos(event.timestamp));
     bytes(out, EVENT_NAME, truncated(&event.name, None).as_bytes());
@@ -119,33 +122,58 @@ fn sum(by_sdk: u32, by_us: u32) -> u64 {
 }
 
 // Span; the first three are those of Link too
+/// `trace_id`: 16 bytes, never all zero.
 pub(super) const TRACE_ID: u8 = 1;
+/// `span_id`: 8 bytes, never all zero.
 pub(super) const SPAN_ID: u8 = 2;
+/// `trace_state`: a text in the form of the W3C header.
 pub(super) const TRACE_STATE: u8 = 3;
+/// `parent_span_id`: 8 bytes; left out for a root.
 pub(super) const PARENT_SPAN_ID: u8 = 4;
+/// `name`: a text, which should not be empty.
 pub(super) const NAME: u8 = 5;
+/// `kind`: an enumeration, see [`kind`].
 pub(super) const KIND: u8 = 6;
+/// `start_time_unix_nano`: `fixed64`, nanoseconds since 1970.
 pub(super) const START_TIME: u8 = 7;
+/// `end_time_unix_nano`: `fixed64`, not before the start.
 pub(super) const END_TIME: u8 = 8;
+/// `attributes`: a `KeyValue` for each.
 pub(super) const ATTRIBUTES: u8 = 9;
+/// `dropped_attributes_count`: attributes beyond the limit, of the SDK and of this crate together.
 pub(super) const DROPPED_ATTRIBUTES: u8 = 10;
+/// `events`: a `Span.Event` for each, in the order in which they were added.
 pub(super) const EVENTS: u8 = 11;
+/// `dropped_events_count`: events beyond the limit.
 pub(super) const DROPPED_EVENTS: u8 = 12;
+/// `links`: a `Span.Link` for each.
 pub(super) const LINKS: u8 = 13;
+/// `dropped_links_count`: links beyond the limit. Empty links do not count: they are ignored, not dropped.
 pub(super) const DROPPED_LINKS: u8 = 14;
+/// `status`: a `Status`, empty if it is unset.
 pub(super) const STATUS: u8 = 15;
+/// `flags`: `fixed32`, see [`flags`]. Its tag takes two bytes, because the number is above 15.
 pub(super) const FLAGS: u8 = 16;
 // Span.Event
+/// `time_unix_nano`: `fixed64`.
 pub(super) const EVENT_TIME: u8 = 1;
+/// `name`: `exception` for a recorded error.
 pub(super) const EVENT_NAME: u8 = 2;
+/// `attributes`, within the limit of attributes per event.
 pub(super) const EVENT_ATTRIBUTES: u8 = 3;
+/// `dropped_attributes_count`.
 pub(super) const EVENT_DROPPED_ATTRIBUTES: u8 = 4;
 // Span.Link
+/// `attributes`, within the limit of attributes per link.
 pub(super) const LINK_ATTRIBUTES: u8 = 4;
+/// `dropped_attributes_count`.
 pub(super) const LINK_DROPPED_ATTRIBUTES: u8 = 5;
+/// `flags`: as those of a span, but bits 8 and 9 are about the linked span.
 pub(super) const LINK_FLAGS: u8 = 6;
 // Status
+/// `message`: the description of an error.
 pub(super) const STATUS_MESSAGE: u8 = 2;
+/// `code`: 1 is `Ok`, 2 is `Error`; unset is 0 and left out.
 pub(super) const STATUS_CODE: u8 = 3;
 // SpanFlags
 /// The bit that says whether [`IS_REMOTE`] is known. Here it always is.

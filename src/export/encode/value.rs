@@ -365,15 +365,25 @@ const TOO_DEEP: &str = "[nested too deep]";
 const MANY: usize = 48;
 
 // KeyValue
+/// `key`: a text, not empty.
 const KEY: u8 = 1;
+/// `value`: an `AnyValue`.
 const VALUE: u8 = 2;
 // AnyValue
+/// `string_value`. UTF-8, cut at the configured length.
 const STRING: u8 = 1;
+/// `bool_value`: a varint of 0 or 1, written for `false` as well.
 const BOOL: u8 = 2;
+/// `int_value`: a varint; a negative number takes ten bytes.
 const INT: u8 = 3;
+/// `double_value`: eight bytes.
 const DOUBLE: u8 = 4;
+/// `array_value`: an `ArrayValue`.
 const ARRAY: u8 = 5;
+/// `kvlist_value`: a `KeyValueList`.
 const MAP: u8 = 6;
+/// `bytes_value`.
 const BYTES: u8 = 7;
 // ArrayValue and KeyValueList
+/// `values`: the elements of the array, or the pairs of the map.
 const VALUES: u8 = 1;

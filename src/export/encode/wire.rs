@@ -366,8 +366,11 @@ fn read_long_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
 
 /// Wire types, the lowest three bits of a tag.
 pub(super) const VARINT: u8 = 0;
+/// Eight bytes, little endian.
 pub(super) const FIXED64: u8 = 1;
+/// A varint with the length, then so many bytes. Wire types 3 and 4, groups, are obsolete.
 pub(super) const LENGTH: u8 = 2;
+/// Four bytes, little endian.
 pub(super) const FIXED32: u8 = 5;
 /// The longest varint: 64 bits in groups of seven.
 const MAX_VARINT_LEN: usize = 10;

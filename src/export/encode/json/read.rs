@@ -14,6 +14,26 @@
 //! | an unknown field, of any form | passed over |
 //! | a number with a fraction for an integer | a mistake |
 //! | anything after the object | a mistake |
+//!
+//! # From text to bytes
+//!
+//! ```text
+//! {"name":"checkout","status":{"code":2}}          JSON
+//!    │                  │
+//!    │ find "name"      │ find "status", then "code" in its schema
+//!    ▼                  ▼
+//! 2a 08 checkout     7a 02 18 02                   protobuf: tag, length, content
+//! ```
+//!
+//! A message inside a message is read into a buffer of its own, because its length comes before it. Depth is at most
+//! [`MAX_DEPTH`], so that there are at most as many buffers at a time.
+//!
+//! # What it does not check
+//!
+//! Two fields of one name are both written; a decoder of protobuf takes the last one. The length of an id is not
+//! checked, and a number is checked for the range of 64 bits even where the field has 32. Enumerations must be numbers,
+//! as the specification demands: `"SPAN_KIND_SERVER"` is a mistake. Control characters inside of strings are accepted.
+//! None of these can make reading fail later: the result is always well-formed protobuf.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -22,6 +42,8 @@ use super::schema::{Field, Kind, Message};
 use crate::export::encode::wire::{FIXED32, FIXED64, LENGTH, VARINT, varint};
 
 /// The text, as protobuf. Returns `None` if it is not JSON, or a field has the wrong form.
+/// Used for answers of receivers, which come from the network, and for requests in tests. Takes time and memory in
+/// proportion to the length of the text.
 pub(super) fn message(schema: &Message, json: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(json).ok()?;
     let mut reader = Reader { rest: text, depth: 0 };
@@ -41,6 +63,8 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Reads an object and appends its fields, in the order of the text.
+    /// A key that occurs in `schema` decides how its value is read. The value of any other key is passed over, so that
+    /// a newer receiver can add fields.
     fn object(&mut self, schema: &Message, out: &mut Vec<u8>) -> Option<()> {
         self.members(|reader, key| match schema.0.iter().find(|field| field.name == key) {
             Some(field) => reader.field(field, out),
@@ -49,6 +73,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the value of a field, or an array of values.
+    /// `null` writes nothing, also for repeated fields. `null` within an array is a mistake, as in the mapping of
+    /// protobuf.
     fn field(&mut self, field: &Field, out: &mut Vec<u8>) -> Option<()> {
         if self.take("null") {
             return Some(());
@@ -60,6 +86,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads one value, and appends it as a field of its number.
+    /// Default values are written as well: inside of a `oneof` they choose the variant, and elsewhere they do no harm.
     fn value(&mut self, field: &Field, out: &mut Vec<u8>) -> Option<()> {
         let number = field.number;
         match field.kind {
@@ -96,6 +123,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the text of a number, which may stand in quotes. What it may be is decided by the kind of its field.
+    /// The text is not checked here: `1.5` and `1e3` are numbers for a `double` field and mistakes for an integer.
+    /// `None` if there is no number.
     fn number(&mut self) -> Option<String> {
         if self.peek()? == b'"' {
             return self.string();
@@ -110,6 +139,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a text in quotes.
+    /// Whole runs between escapes are copied at once. `None` if the closing quote is missing.
     fn string(&mut self) -> Option<String> {
         self.expect('"')?;
         let mut text = String::new();
@@ -126,6 +156,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads an escape, after its backslash. An unknown one stands for its character.
+    /// `None` only at the end of the text, or after an invalid `\u`.
     fn escape(&mut self) -> Option<char> {
         let mut characters = self.rest.chars();
         let character = match characters.next()? {
@@ -158,6 +189,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads four hexadecimal digits.
+    /// `None` if fewer than four bytes are left, or if the fourth one is inside of a character.
     fn four_digits(&mut self) -> Option<u32> {
         let digits = self.rest.get(..4)?;
         self.rest = &self.rest[4..];
@@ -165,6 +197,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over a value of any form.
+    /// Strings in it are decoded and dropped, so that a malformed value is a mistake in an unknown field as well.
     fn skip(&mut self) -> Option<()> {
         match self.peek()? {
             b'{' => self.members(|reader, _| reader.skip()),
@@ -176,6 +209,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads an object, and calls `member` after each key.
+    /// A key may occur twice; `member` is called for both. It must read the value completely.
     fn members(&mut self, mut member: impl FnMut(&mut Self, &str) -> Option<()>) -> Option<()> {
         self.expect('{')?;
         self.list('}', |reader| {
@@ -192,6 +226,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads what object and array have in common: commas, the end, and the limit of depth.
+    /// `depth` is not restored after a mistake: the reader is of no use then. A comma before the end is a mistake.
     fn list(&mut self, end: char, mut element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -210,12 +245,15 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the next byte that is not a blank, without reading it.
+    /// `None` at the end of the text.
     fn peek(&mut self) -> Option<u8> {
         self.rest = self.rest.trim_start();
         self.rest.bytes().next()
     }
 
     /// Reads the word if it comes next.
+    /// `false` leaves the position where it was, apart from blanks. What follows the word is not checked: `nullx` fails
+    /// at the `x`, where a comma or an end is expected.
     fn take(&mut self, word: &str) -> bool {
         self.rest = self.rest.trim_start();
         self.rest.strip_prefix(word).map(|rest| self.rest = rest).is_some()
@@ -261,6 +299,7 @@ fn fixed32_field(out: &mut Vec<u8>, number: u32, value: u32) {
 }
 
 /// Decodes pairs of hexadecimal digits, in either case. `None` for anything else.
+/// An odd number of digits is `None` as well. An empty text is an empty id, which OTLP allows for the parent of a root.
 fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let pairs = text.as_bytes().chunks(2);
@@ -268,4 +307,5 @@ fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
 }
 
 /// The deepest nesting of objects and arrays. OTLP's messages nest less than twenty deep, but for values in values.
+/// Each level takes one frame of [`Reader::object`] and its helpers on the stack, a few hundred bytes.
 const MAX_DEPTH: usize = 128;

@@ -8,8 +8,33 @@
 //!
 //! The three response messages differ in the name of one field alone, which has number 1 in each. [`RESPONSE`] has all
 //! three names.
+//!
+//! # Source
+//!
+//! `opentelemetry/proto/{trace,metrics,logs}/v1` and `opentelemetry/proto/collector/*/v1` of opentelemetry-proto 1.x.
+//! The name in JSON is the lowerCamelCase form of the name in the `.proto` file. The OTLP specification, section "JSON
+//! Protobuf Encoding", changes two rules of the general mapping: ids are hexadecimal, and enumerations are numbers
+//! only.
+//!
+//! | `.proto` type | kind | wire type | bytes on the wire |
+//! |---|---|---|---|
+//! | message | `Message` | 2 | length, then the fields |
+//! | `string` | `String` | 2 | length, then UTF-8 |
+//! | `bytes trace_id`, `span_id`, `parent_span_id` | `Id` | 2 | length, then 16 or 8 bytes |
+//! | other `bytes` | `Bytes` | 2 | length, then the bytes |
+//! | `bool`, `uint32`, enumerations | `Bool`, `Uint32` | 0 | varint |
+//! | `sint32` | `Sint32` | 0 | zigzag varint |
+//! | `int64`, `uint64` | `Int64`, `Uint64` | 0 | varint, a negative number takes ten bytes |
+//! | `fixed32` | `Fixed32` | 5 | four, little endian |
+//! | `fixed64`, `sfixed64`, `double` | `Fixed64`, `Sfixed64`, `Double` | 1 | eight, little endian |
+//!
+//! # Adding a field
+//!
+//! Add one line to the message, at the place where the official examples have it; `write` and `read` need no change. A
+//! kind whose wire type is not that of the field writes `null`, which the round trips in the tests show.
 
 /// The fields of a message, in the order in which they are written.
+/// The element count is small (at most 16), so both directions search the slice instead of a map.
 pub(super) struct Message(pub(super) &'static [Field]);
 
 /// A field of a message: its number on the wire and its name in JSON.
@@ -56,11 +81,13 @@ pub(super) enum Kind {
 }
 
 /// A field that occurs once.
+/// It may still occur twice on the wire; `write` then uses the last one, as protobuf prescribes.
 const fn one(number: u32, name: &'static str, kind: Kind) -> Field {
     Field { number, name, kind, is_repeated: false }
 }
 
 /// A field that is an array in JSON.
+/// An empty array and an absent field are the same on the wire, so that an empty array is not written.
 const fn many(number: u32, name: &'static str, kind: Kind) -> Field {
     Field { number, name, kind, is_repeated: true }
 }
@@ -86,46 +113,59 @@ static PARTIAL_SUCCESS: Message = Message(&[
 /// `google.rpc.Status`, without its details.
 pub(super) static STATUS: Message = Message(&[one(1, "code", Uint32), one(2, "message", String)]);
 
+/// `trace.v1.ResourceSpans`: the spans of one resource. A request of this crate has exactly one.
 static RESOURCE_SPANS: Message = Message(&[
     one(1, "resource", Kind::Message(&RESOURCE)),
     many(2, "scopeSpans", Kind::Message(&SCOPE_SPANS)),
     one(3, "schemaUrl", String),
 ]);
+/// `trace.v1.ScopeSpans`: the spans of one instrumentation scope.
 static SCOPE_SPANS: Message = Message(&[
     one(1, "scope", Kind::Message(&SCOPE)),
     many(2, "spans", Kind::Message(&SPAN)),
     one(3, "schemaUrl", String),
 ]);
+/// `logs.v1.ResourceLogs`: the log records of one resource.
 static RESOURCE_LOGS: Message = Message(&[
     one(1, "resource", Kind::Message(&RESOURCE)),
     many(2, "scopeLogs", Kind::Message(&SCOPE_LOGS)),
     one(3, "schemaUrl", String),
 ]);
+/// `logs.v1.ScopeLogs`: the log records of one instrumentation scope, which is the target of a `tracing` event.
 static SCOPE_LOGS: Message = Message(&[
     one(1, "scope", Kind::Message(&SCOPE)),
     many(2, "logRecords", Kind::Message(&LOG_RECORD)),
     one(3, "schemaUrl", String),
 ]);
+/// `metrics.v1.ResourceMetrics`: the metrics of one resource.
 static RESOURCE_METRICS: Message = Message(&[
     one(1, "resource", Kind::Message(&RESOURCE)),
     many(2, "scopeMetrics", Kind::Message(&SCOPE_METRICS)),
     one(3, "schemaUrl", String),
 ]);
+/// `metrics.v1.ScopeMetrics`: the metrics of one meter.
 static SCOPE_METRICS: Message = Message(&[
     one(1, "scope", Kind::Message(&SCOPE)),
     many(2, "metrics", Kind::Message(&METRIC)),
     one(3, "schemaUrl", String),
 ]);
 
+/// `resource.v1.Resource`. Its entity references (field 3) are in development and left out.
 static RESOURCE: Message =
     Message(&[many(1, "attributes", Kind::Message(&KEY_VALUE)), one(2, "droppedAttributesCount", Uint32)]);
+/// `common.v1.InstrumentationScope`.
 static SCOPE: Message = Message(&[
     one(1, "name", String),
     one(2, "version", String),
     many(3, "attributes", Kind::Message(&KEY_VALUE)),
     one(4, "droppedAttributesCount", Uint32),
 ]);
+/// `common.v1.KeyValue`: an attribute, or an entry of a map.
 static KEY_VALUE: Message = Message(&[one(1, "key", String), one(2, "value", Kind::Message(&ANY_VALUE))]);
+/// `common.v1.AnyValue`: a `oneof`, so that at most one of the fields is present. None of them means an empty value.
+///
+/// It refers to itself through [`ARRAY_VALUE`] and [`KEY_VALUE_LIST`]. That is the only recursion in OTLP, and the
+/// reason for the limits of depth of readers and encoders.
 static ANY_VALUE: Message = Message(&[
     one(1, "stringValue", String),
     one(2, "boolValue", Bool),
@@ -135,9 +175,12 @@ static ANY_VALUE: Message = Message(&[
     one(6, "kvlistValue", Kind::Message(&KEY_VALUE_LIST)),
     one(7, "bytesValue", Bytes),
 ]);
+/// `common.v1.ArrayValue`. Its own message, because protobuf allows no repeated field in a `oneof`.
 static ARRAY_VALUE: Message = Message(&[many(1, "values", Kind::Message(&ANY_VALUE))]);
+/// `common.v1.KeyValueList`: a map, as a list of attributes.
 static KEY_VALUE_LIST: Message = Message(&[many(1, "values", Kind::Message(&KEY_VALUE))]);
 
+/// `trace.v1.Span`. `flags` has number 16 but stands near the ids, which it belongs to.
 static SPAN: Message = Message(&[
     one(1, "traceId", Id),
     one(2, "spanId", Id),
@@ -156,12 +199,14 @@ static SPAN: Message = Message(&[
     one(14, "droppedLinksCount", Uint32),
     one(15, "status", Kind::Message(&SPAN_STATUS)),
 ]);
+/// `trace.v1.Span.Event`.
 static EVENT: Message = Message(&[
     one(1, "timeUnixNano", Fixed64),
     one(2, "name", String),
     many(3, "attributes", Kind::Message(&KEY_VALUE)),
     one(4, "droppedAttributesCount", Uint32),
 ]);
+/// `trace.v1.Span.Link`.
 static LINK: Message = Message(&[
     one(1, "traceId", Id),
     one(2, "spanId", Id),
@@ -170,8 +215,10 @@ static LINK: Message = Message(&[
     one(5, "droppedAttributesCount", Uint32),
     one(6, "flags", Fixed32),
 ]);
+/// `trace.v1.Status`: 0 is unset, 1 is `Ok`, 2 is `Error`. Field 1 is reserved, a deprecated code of earlier versions.
 static SPAN_STATUS: Message = Message(&[one(2, "message", String), one(3, "code", Uint32)]);
 
+/// `logs.v1.LogRecord`. Field 4 is reserved.
 static LOG_RECORD: Message = Message(&[
     one(1, "timeUnixNano", Fixed64),
     one(11, "observedTimeUnixNano", Fixed64),
@@ -186,6 +233,8 @@ static LOG_RECORD: Message = Message(&[
     one(12, "eventName", String),
 ]);
 
+/// `metrics.v1.Metric`. The fields from `gauge` to `summary` are a `oneof`: a metric has one kind of data. Fields 4, 6
+/// and 8 are reserved, the kinds of data of earlier versions.
 static METRIC: Message = Message(&[
     one(1, "name", String),
     one(2, "description", String),
@@ -197,21 +246,28 @@ static METRIC: Message = Message(&[
     one(11, "summary", Kind::Message(&SUMMARY)),
     many(12, "metadata", Kind::Message(&KEY_VALUE)),
 ]);
+/// `metrics.v1.Gauge`: the last value of each series, without temporality.
 static GAUGE: Message = Message(&[many(1, "dataPoints", Kind::Message(&NUMBER_POINT))]);
+/// `metrics.v1.Sum`. Temporality 1 is delta, 2 is cumulative.
 static SUM: Message = Message(&[
     many(1, "dataPoints", Kind::Message(&NUMBER_POINT)),
     one(2, "aggregationTemporality", Uint32),
     one(3, "isMonotonic", Bool),
 ]);
+/// `metrics.v1.Histogram`, with explicit boundaries.
 static HISTOGRAM: Message = Message(&[
     many(1, "dataPoints", Kind::Message(&HISTOGRAM_POINT)),
     one(2, "aggregationTemporality", Uint32),
 ]);
+/// `metrics.v1.ExponentialHistogram`, whose boundaries follow from a scale.
 static EXPONENTIAL_HISTOGRAM: Message = Message(&[
     many(1, "dataPoints", Kind::Message(&EXPONENTIAL_POINT)),
     one(2, "aggregationTemporality", Uint32),
 ]);
+/// `metrics.v1.Summary`. The SDK produces none; the collector of tests receives them from other programs.
 static SUMMARY: Message = Message(&[many(1, "dataPoints", Kind::Message(&SUMMARY_POINT))]);
+/// `metrics.v1.NumberDataPoint`. `asDouble` and `asInt` are a `oneof`, so that 0 is written as well. Bit 0 of `flags`
+/// means that no value was recorded.
 static NUMBER_POINT: Message = Message(&[
     many(7, "attributes", Kind::Message(&KEY_VALUE)),
     one(2, "startTimeUnixNano", Fixed64),
@@ -221,6 +277,8 @@ static NUMBER_POINT: Message = Message(&[
     many(5, "exemplars", Kind::Message(&EXEMPLAR)),
     one(8, "flags", Uint32),
 ]);
+/// `metrics.v1.HistogramDataPoint`. `bucketCounts` has one element more than `explicitBounds`: the last bucket has no
+/// upper boundary.
 static HISTOGRAM_POINT: Message = Message(&[
     many(9, "attributes", Kind::Message(&KEY_VALUE)),
     one(2, "startTimeUnixNano", Fixed64),
@@ -234,6 +292,8 @@ static HISTOGRAM_POINT: Message = Message(&[
     one(11, "min", Double),
     one(12, "max", Double),
 ]);
+/// `metrics.v1.ExponentialHistogramDataPoint`. Bucket `i` holds the values in (base^i, base^(i + 1)], where base is
+/// 2^(2^-scale).
 static EXPONENTIAL_POINT: Message = Message(&[
     many(1, "attributes", Kind::Message(&KEY_VALUE)),
     one(2, "startTimeUnixNano", Fixed64),
@@ -250,7 +310,9 @@ static EXPONENTIAL_POINT: Message = Message(&[
     one(13, "max", Double),
     one(14, "zeroThreshold", Double),
 ]);
+/// `metrics.v1.ExponentialHistogramDataPoint.Buckets`: counts from the index `offset` on, without gaps.
 static BUCKETS: Message = Message(&[one(1, "offset", Sint32), many(2, "bucketCounts", Uint64)]);
+/// `metrics.v1.SummaryDataPoint`.
 static SUMMARY_POINT: Message = Message(&[
     many(7, "attributes", Kind::Message(&KEY_VALUE)),
     one(2, "startTimeUnixNano", Fixed64),
@@ -260,7 +322,10 @@ static SUMMARY_POINT: Message = Message(&[
     many(6, "quantileValues", Kind::Message(&QUANTILE)),
     one(8, "flags", Uint32),
 ]);
+/// `metrics.v1.SummaryDataPoint.ValueAtQuantile`. Quantile 0 is the minimum and 1 the maximum.
 static QUANTILE: Message = Message(&[one(1, "quantile", Double), one(2, "value", Double)]);
+/// `metrics.v1.Exemplar`: one measurement with the span in which it was made. Its attributes are those that the view
+/// has removed from the series.
 static EXEMPLAR: Message = Message(&[
     many(7, "filteredAttributes", Kind::Message(&KEY_VALUE)),
     one(2, "timeUnixNano", Fixed64),

@@ -6,7 +6,20 @@
 //! Text is escaped where JSON demands it, no more: a receiver reads it, not a person.
 //!
 //! The cost is one pass over the fields of each message for each field of its schema. That is quadratic in the number
-//! of distinct fields, which is at most fifteen; repeated fields are only compared by their numbers.
+//! of distinct fields, which is at most sixteen; repeated fields are only compared by their numbers.
+//!
+//! # Order and repetition
+//!
+//! | on the wire | in JSON |
+//! |---|---|
+//! | fields in any order | in the order of the schema |
+//! | a single field twice | the last one, as decoders of protobuf do |
+//! | a repeated field in several pieces, packed or not | one array with all elements in their order |
+//! | a field that the schema does not have | left out |
+//! | bytes after a malformed field | left out: `fields` ends there |
+//! | a value of another wire type than the kind has | `null` |
+//!
+//! The output is therefore valid JSON for any bytes. It holds no line end, so that a request is one line in a file.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +28,8 @@ use super::schema::{Field, Kind, Message};
 use crate::export::encode::{WireValue, fields};
 
 /// Appends a message as an object. Fields that the schema does not have are left out.
+/// The fields are collected once and searched for each field of the schema. `bytes` may be malformed; what was read
+/// before the mistake is written.
 pub(super) fn message(out: &mut Vec<u8>, schema: &Message, bytes: &[u8]) {
     let present: Vec<(u32, WireValue<'_>)> = fields(bytes).collect();
     out.push(b'{');
@@ -39,6 +54,8 @@ pub(super) fn message(out: &mut Vec<u8>, schema: &Message, bytes: &[u8]) {
 }
 
 /// Appends a repeated field as an array, whether it was packed or not.
+/// A packed field has one value that holds all numbers; an unpacked one has a value for each. Both can be mixed, as
+/// protobuf allows.
 fn array<'a>(out: &mut Vec<u8>, field: &Field, values: impl Iterator<Item = WireValue<'a>>) {
     out.push(b'[');
     let start = out.len();
@@ -60,11 +77,13 @@ fn array<'a>(out: &mut Vec<u8>, field: &Field, values: impl Iterator<Item = Wire
 }
 
 /// Returns `true` for kinds that protobuf may pack.
+/// For all others, [`WireValue::Bytes`] is the value itself.
 fn is_number(kind: Kind) -> bool {
     !matches!(kind, Kind::Message(_) | Kind::String | Kind::Id | Kind::Bytes)
 }
 
 /// Returns the numbers of a packed field, up to the first that is cut short.
+/// Each number has the wire type of its kind, without a tag. `bool`, `int64` and `sint32` are varints.
 fn unpacked(kind: Kind, mut packed: &[u8]) -> impl Iterator<Item = WireValue<'_>> {
     std::iter::from_fn(move || {
         let (value, rest) = match kind {
@@ -122,6 +141,7 @@ fn quoted(out: &mut Vec<u8>, value: impl itoa::Integer) {
 }
 
 /// Appends a number. NaN and infinities are text, by the names of the protobuf mapping.
+/// The shortest text that is read back as the same number, with a fraction or an exponent: `3.0`, `1e300`.
 fn double(out: &mut Vec<u8>, value: f64) {
     let text = match value {
         value if value.is_finite() => {
@@ -135,6 +155,7 @@ fn double(out: &mut Vec<u8>, value: f64) {
 }
 
 /// Appends an id, in lower case.
+/// An empty id gives an empty text.
 fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     for byte in bytes {
@@ -144,6 +165,7 @@ fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 /// Appends a string with its quotes. Control characters and the quote are escaped, everything else is UTF-8 as it is.
+/// `\u2028` and the slash stay as they are: JSON allows both. Invalid UTF-8 was replaced before.
 fn text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     for byte in text.bytes() {
