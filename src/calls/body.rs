@@ -7,6 +7,12 @@
 //! | ends, or reports its end by `is_end_stream` | is finished |
 //! | fails | is finished with the error |
 //! | is dropped | is finished as cancelled |
+//!
+//! Two rules make the end unique: the call is taken out of the body once it is finished, and `is_end_stream` is queried
+//! after each frame, because hyper does not poll a body of known length once it has all bytes.
+//!
+//! The inner body runs with the call's context attached, its destructor included. What a stream logs or starts
+//! therefore belongs to the call.
 
 use std::fmt;
 use std::pin::Pin;

@@ -182,6 +182,7 @@ const SHARED_BUFFER: usize = 2048;
 
 /// The headers of a request, for propagators.
 struct Incoming<'a> {
+    /// Of the request.
     headers: &'a HeaderMap,
     /// Several `tracestate` headers are one list (W3C Trace Context, 3.3.1.1).
     tracestate: OnceCell<String>,
@@ -229,6 +230,7 @@ impl Extractor for Incoming<'_> {
 
 /// The headers of an outgoing request, for propagators.
 struct Outgoing<'a> {
+    /// Of the request. Other headers in it stay.
     headers: &'a mut HeaderMap,
 }
 
@@ -256,6 +258,9 @@ fn standard_name(key: &str) -> Option<&'static HeaderName> {
     [&TRACEPARENT, &TRACESTATE, &BAGGAGE].into_iter().find(|name| name.as_str() == key)
 }
 
+/// W3C Trace Context: version, trace id, span id, flags.
 static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// W3C Trace Context: entries of vendors.
 static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+/// W3C Baggage: pairs of keys and values.
 static BAGGAGE: HeaderName = HeaderName::from_static("baggage");

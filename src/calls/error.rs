@@ -12,6 +12,7 @@ use crate::exception;
 
 /// Downcasts to the error types that services of this ecosystem have, because `E: Error` is not known here.
 pub(super) fn as_error(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
+    /// Returns the error if it is of type `T`.
     fn is<T: Error + 'static>(error: &dyn Any) -> Option<&(dyn Error + 'static)> {
         error.downcast_ref::<T>().map(|error| error as _)
     }

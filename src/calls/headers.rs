@@ -14,7 +14,9 @@ use crate::provider::installed::Installed;
 /// The names of the headers to capture, as they were listed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CapturedNames {
+    /// Headers of requests, in any case of letters.
     pub(super) request: Vec<String>,
+    /// Headers of responses.
     pub(super) response: Vec<String>,
     /// Of gRPC alone.
     pub(super) trailers: Vec<String>,

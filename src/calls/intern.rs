@@ -58,6 +58,7 @@ impl<T> Default for Interned<T> {
 ///
 /// Takes a lock; callers keep the result. The memory is leaked on purpose, at most [`MAX_NAMES`] names.
 pub(super) fn static_name(name: &str) -> Option<&'static str> {
+    /// All names of the process, of routes and methods together.
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = names.get(name) {

@@ -45,6 +45,7 @@ pub(super) struct CallSpan {
     recording: bool,
     /// The `tracing` span of a handler, disabled at clients and where no subscriber of ours is.
     handler: tracing::Span,
+    /// When the wait for the service began.
     start: StartTime,
 }
 
@@ -133,7 +134,9 @@ impl CallSpan {
 
 /// Starts the spans of calls.
 pub(super) struct CallTracer {
+    /// At a server, the handler gets a `tracing` span.
     side: Side,
+    /// What creates the spans.
     inner: Inner,
     /// The installed one; none for a provider of the user.
     sampler: Option<SharedSampler>,
@@ -144,8 +147,12 @@ pub(super) struct CallTracer {
 /// The source of spans: this crate, or else the SDK. The type of the SDK's tracer is used where it is known, which
 /// saves one box per span.
 enum Inner {
+    /// This crate, which encodes spans without the SDK's type. For the installed provider without processors of the
+    /// user.
     Direct(CallSpans),
+    /// The SDK, for a provider of the user, or with span processors.
     Sdk(SdkTracer),
+    /// Whatever provider is the global one, where this crate installed none.
     Global(BoxedTracer),
 }
 

@@ -1,4 +1,12 @@
 //! What a thread keeps from one call for the next.
+//!
+//! | value | saves |
+//! |---|---|
+//! | address and user agent of the last peer | two texts for each request of a connection that is kept alive |
+//! | buffer for headers | an allocation for each header that is injected |
+//! | slots of routes | an allocation for each request |
+//!
+//! No borrow is held while code of the program runs, because that may make a call and come here again.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -30,5 +38,6 @@ pub(super) fn with<T>(work: impl FnOnce(&ThreadCache) -> T) -> Option<T> {
 }
 
 thread_local! {
+    /// Created at the first call on the thread.
     static CACHE: ThreadCache = ThreadCache::default();
 }

@@ -1,4 +1,16 @@
 //! The access log: one event for each finished call.
+//!
+//! It is an event of `tracing`, so that it passes filters, redaction and formats as every other one, with the trace id
+//! of the call. It is emitted on the thread that ends the call, before the span ends.
+//!
+//! | field | value |
+//! |---|---|
+//! | `side` | `server` or `client` |
+//! | `rpc.method`, `rpc.status_code` | as on the span |
+//! | `duration_ms` | milliseconds, with fractions down to nanoseconds |
+//! | `peer` | address and port, if they are known |
+//! | `requests`, `responses` | complete messages |
+//! | `request_bytes`, `response_bytes` | bytes of those, as on the wire |
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,6 +21,7 @@ use super::options::Side;
 use super::status::CallStatus;
 
 /// Emits the event of a finished call in the current context.
+/// `messages` is there whenever the access log is on, see [`CallRecorder`](super::recorder::CallRecorder).
 pub(super) fn emit(
     side: Side,
     method: &Method,

@@ -173,7 +173,9 @@ struct BoundDuration {
 /// exported even if it is empty.
 #[derive(Default)]
 struct BoundPair {
+    /// `None` inside if the instrument is not enabled.
     request: OnceLock<Option<BoundHistogram<u64>>>,
+    /// `None` inside if the instrument is not enabled.
     response: OnceLock<Option<BoundHistogram<u64>>>,
 }
 

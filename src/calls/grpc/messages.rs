@@ -9,6 +9,15 @@
 //!
 //! Sizes are those on the wire: compressed if the message is, without the five bytes of its prefix. Nothing is decoded
 //! or kept, so that a message of 4 GiB costs what one of 4 bytes does.
+//!
+//! | who counts | on which thread | with |
+//! |---|---|---|
+//! | request body, at a client and a server | where the transport or the handler polls it | [`RequestMessages`], which it owns |
+//! | response body | where the body is polled | [`CallMessages`], which the call owns |
+//! | end of the call | where the response body ends or is dropped | the totals of both |
+//!
+//! A request body may be read on another task, and even after the call has ended. Its counter is therefore shared, and
+//! a message that comes later is in the metrics but not on the span.
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -26,7 +35,9 @@ use crate::semconv;
 /// The messages of one call, in both directions.
 #[derive(Default)]
 pub(super) struct CallMessages {
+    /// Shared with the request body.
     requests: Arc<MessageCounter>,
+    /// Counted by the owner of the call, so that nothing is shared.
     responses: MessageCounter,
     /// Where the response is within its current message.
     response_framer: MessageFramer,
@@ -89,7 +100,9 @@ pub(super) struct MessageTotals {
 /// The messages of one direction. Relaxed: the totals are read after the last message, or as a snapshot.
 #[derive(Default)]
 struct MessageCounter {
+    /// Complete messages.
     count: AtomicU64,
+    /// Bytes of those, as on the wire, without prefixes.
     bytes: AtomicU64,
 }
 
@@ -108,9 +121,13 @@ impl MessageCounter {
 
 /// Counts the messages of a request body.
 pub(super) struct RequestMessages {
+    /// Has the instruments.
     recorder: Arc<CallRecorder>,
+    /// Has the bound histograms of the method.
     method: Arc<Method>,
+    /// Where the request is within its current message.
     framer: MessageFramer,
+    /// The counter of the call.
     requests: Arc<MessageCounter>,
 }
 
@@ -137,9 +154,11 @@ struct MessageFramer {
 }
 
 /// One byte says whether the message is compressed, four its length.
+/// Section "Length-Prefixed-Message" of the gRPC over HTTP/2 protocol.
 const PREFIX: usize = 5;
 
 /// Slices of one data frame that are parsed; tonic and hyper send one.
+/// Further slices are not parsed, so that the messages in them are not counted.
 const MAX_SLICES: usize = 16;
 
 impl MessageFramer {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName};
 
 /// Returns the caller's deadline for the call: `grpc-timeout`, at most eight digits and a unit.
+/// `None` if it is absent or malformed; the gRPC library then decides what to do with the call.
 pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(&GRPC_TIMEOUT)?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -35,6 +36,7 @@ pub(in crate::calls) fn is_grpc(headers: &HeaderMap) -> bool {
     matches!(rest.first(), None | Some(b'+' | b';' | b' '))
 }
 
+/// The remaining time of the caller's deadline, such as `100m` for 100 milliseconds.
 static GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 #[cfg(test)]

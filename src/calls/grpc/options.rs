@@ -1,4 +1,15 @@
 //! The options of the two layers.
+//!
+//! An option is read at three moments:
+//!
+//! | moment | options |
+//! |---|---|
+//! | once, at the first call of the layer | `captured`, `known_methods`, `target`, `metrics`, the providers |
+//! | at the start of each call | `filter`, `span_name`, `request_attributes`, `remote_context`, `peer_address` of a server |
+//! | when the response, its trailers or the end come | `response_attributes`, `is_error`, `peer_address` of a client, `access_log` |
+//!
+//! A setter clones the options if a recorder shares them already, so that a layer can be configured after it was
+//! cloned. Setters wrap each closure, so that a panic in it is caught (see [`calls`](crate::calls)).
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -18,13 +29,18 @@ use crate::semconv::GrpcCode;
 /// The head of a request, for closures that name spans and add attributes.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'a> {
+    /// The path without its slash. It may be anything that a peer sends.
     method: &'a str,
+    /// As it is in the request, with its path.
     uri: &'a Uri,
+    /// The metadata, with the headers of gRPC itself such as `te`.
     headers: &'a HeaderMap,
+    /// Of the request alone; those of the response are not known yet.
     extensions: &'a Extensions,
 }
 
 impl<'a> RequestHead<'a> {
+    /// Borrows the parts of a request that closures may see, which excludes the body.
     pub(super) fn new<B>(request: &'a http::Request<B>) -> Self {
         Self {
             method: super::method::method_name(request.uri().path()),
@@ -58,40 +74,67 @@ impl<'a> RequestHead<'a> {
 /// The optional metrics that are enabled.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct MetricOptions {
+    /// `rpc.*.active_calls`: an up-down counter.
     pub(super) active: bool,
+    /// `rpc.*.request.size` and `rpc.*.response.size`, in bytes, and the span's sums. The old conventions turn them on.
     pub(super) sizes: bool,
+    /// `rpc.*.requests_per_rpc` and `rpc.*.responses_per_rpc`, and the span's counts.
     pub(super) counts: bool,
 }
 
+/// Returns `true` for codes that are errors: they set the span's status and `error.type`.
 pub(super) type IsError = Arc<dyn Fn(GrpcCode) -> bool + Send + Sync>;
+/// Returns `true` for methods that are recorded, by `pkg.Service/Method`.
 type Filter = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+/// Returns the name of the span; `None` after a panic, which leaves the default name.
 type SpanName = Arc<dyn Fn(&RequestHead<'_>) -> Option<String> + Send + Sync>;
+/// Appends attributes that the sampler receives.
 type RequestAttributes = Arc<dyn Fn(&RequestHead<'_>, &mut Vec<KeyValue>) + Send + Sync>;
+/// Appends attributes from the headers of a response, and from its trailers in a second call.
 type ResponseAttributes = Arc<dyn Fn(&HeaderMap, &mut Vec<KeyValue>) + Send + Sync>;
+/// Returns how the caller's trace context is used for a method.
 type DecideParent = Arc<dyn Fn(&str) -> RemoteContext + Send + Sync>;
+/// Returns the peer's address, or `None` if it is unknown.
 type PeerAddress = Arc<dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync>;
 
+/// The options of one layer, as its setters have changed them. Closures are shared by all clones of the layer.
 #[derive(Clone)]
 pub(super) struct Options {
+    /// Fixed by the constructor of the layer.
     pub(super) side: Side,
+    /// Default: every call is recorded whose content type is that of gRPC.
     pub(super) filter: Option<Filter>,
+    /// Default: the name of the method. Called for recorded spans only.
     pub(super) span_name: Option<SpanName>,
+    /// Default: none are added. Not called if it is known beforehand that the span is not recorded.
     pub(super) request_attributes: Option<RequestAttributes>,
+    /// Default: none are added. Not called for spans that are not recorded.
     pub(super) response_attributes: Option<ResponseAttributes>,
+    /// Of a server alone. Default: [`RemoteContext::Parent`].
     pub(super) remote_context: Option<DecideParent>,
+    /// Default: tonic's `TcpConnectInfo`, which servers attach.
     pub(super) peer_address: Option<PeerAddress>,
+    /// Default: the rule of the conventions for the side. Never absent, because it can be replaced but not turned off.
     pub(super) is_error: IsError,
+    /// Default: none. A list in the environment replaces each of them.
     pub(super) captured: CapturedNames,
+    /// Methods with metrics of their own. `None`: they are learned, see [`Methods`](super::method::Methods).
     pub(super) known_methods: Option<Vec<String>>,
+    /// Of a client alone: the server's address. Default: that of the request's authority.
     pub(super) target: Option<Address>,
+    /// Default: the duration alone.
     pub(super) metrics: MetricOptions,
     pub(super) access_log: bool,
+    /// Of a server alone: the header of the response that carries the trace id. Default: none.
     pub(super) trace_id_header: Option<http::HeaderName>,
+    /// Default: the one that `build` installed, or else the global one.
     pub(super) tracer_provider: Option<SdkTracerProvider>,
+    /// Default: the global one at the time of the first call.
     pub(super) meter_provider: Option<SharedMeterProvider>,
 }
 
 impl Options {
+    /// Creates the defaults. Only the rule for errors depends on the side.
     pub(super) fn new(side: Side) -> Self {
         let is_error: IsError = match side {
             Side::Server => Arc::new(GrpcCode::is_server_error),
@@ -341,6 +384,7 @@ macro_rules! common_settings {
                 self.with(|options| options.access_log = true)
             }
 
+            /// Changes the options. Setters go through it.
             fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
                 self.0.change(change);
                 self
@@ -359,6 +403,8 @@ macro_rules! common_settings {
                 })
             }
 
+            /// Records a request that ends in `poll_ready`, after waiting for `waited`. Called by the service of the
+            /// layer.
             fn record_not_ready<E: 'static>(&self, waited: Duration, error: &E) {
                 self.0.record_not_ready(waited, error);
             }

@@ -120,6 +120,7 @@ fn is_unix_socket(extensions: &Extensions) -> bool {
     extensions.get::<tonic::transport::server::UdsConnectInfo>().is_some()
 }
 
+/// Returns `false`: tonic has Unix sockets on Unix alone.
 #[cfg(not(unix))]
 fn is_unix_socket(_: &Extensions) -> bool {
     false

@@ -41,8 +41,11 @@ pin_project! {
     struct RequestBody {
         #[pin]
         inner: tonic::body::Body,
+        // Attached while the body is polled.
         context: Context,
+        // `None` if messages are not tracked.
         messages: Option<RequestMessages>,
+        // Set to `true` by the first frame, and `None` from then on: a server's handler has read from the request.
         read: Option<Arc<AtomicBool>>,
     }
 }

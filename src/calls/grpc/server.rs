@@ -110,6 +110,7 @@ impl ServerLayer {
     }
 }
 
+/// Returns `true` if a layer around this one records the request, as HTTP or as gRPC.
 fn is_recorded(extensions: &Extensions) -> bool {
     #[cfg(feature = "http")]
     if crate::calls::http::is_recorded(extensions) {

@@ -59,6 +59,7 @@ impl GrpcCode {
 pub(super) struct CallStatus<'a> {
     /// The code, which is `rpc.status_code`.
     pub(super) code: GrpcCode,
+    /// Borrowed from the headers or the error; decoded by the methods that return it.
     message: Message<'a>,
 }
 
@@ -204,7 +205,9 @@ fn code_of_reset(error: &h2::Error) -> GrpcCode {
 }
 
 // A lookup by a parsed name takes half the time.
+/// The decimal number of the code, in the trailers, or in the headers of a response without messages.
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// The percent-encoded message, beside the code.
 static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 #[cfg(test)]

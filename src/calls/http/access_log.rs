@@ -1,4 +1,13 @@
 //! The access log: one event for each finished request.
+//!
+//! | field | value |
+//! |---|---|
+//! | `side` | `server` or `client` |
+//! | `http.request.method` | the method as in the name of the span: a known one, or `HTTP` |
+//! | `http.route` | the route, if it is known |
+//! | `http.response.status_code` | absent if there was no response |
+//! | `duration_ms` | milliseconds, from the start of the wait for the service to the end of the body |
+//! | `response_bytes` | bytes of the response body that were passed on |
 
 use std::time::Duration;
 

@@ -115,6 +115,7 @@ pub(super) enum TargetAddress {
     Interned(Arc<Address>),
     /// One more than a layer stores.
     Other(Address),
+    /// The request has no authority. Its series has no `server.address`.
     #[default]
     Unknown,
 }

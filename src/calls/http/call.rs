@@ -326,6 +326,7 @@ fn has_no_body(status: StatusCode) -> bool {
 
 /// Returns `true` for server-sent events.
 fn is_event_stream(headers: &HeaderMap) -> bool {
+    /// Compared without case, and without parameters such as `charset`.
     const KIND: &[u8] = b"text/event-stream";
     let kind = headers.get(http::header::CONTENT_TYPE).and_then(|value| value.as_bytes().get(..KIND.len()));
     kind.is_some_and(|kind| kind.eq_ignore_ascii_case(KIND))

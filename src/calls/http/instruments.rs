@@ -79,9 +79,13 @@ impl Instruments {
 
 /// The names and descriptions of one side.
 struct Names {
+    /// A histogram, in seconds.
     duration: (&'static str, &'static str),
+    /// An up-down counter, in requests.
     active: (&'static str, &'static str),
+    /// A histogram, in bytes.
     request_size: (&'static str, &'static str),
+    /// A histogram, in bytes.
     response_size: (&'static str, &'static str),
 }
 
@@ -93,6 +97,7 @@ const SERVER: Names = Names {
     response_size: (semconv::HTTP_SERVER_RESPONSE_BODY_SIZE, "Size of HTTP server response bodies."),
 };
 
+/// As [`SERVER`]; the conventions word the second description without "client".
 const CLIENT: Names = Names {
     duration: (semconv::HTTP_CLIENT_REQUEST_DURATION, "Duration of HTTP client requests."),
     active: (semconv::HTTP_CLIENT_ACTIVE_REQUESTS, "Number of active HTTP requests."),

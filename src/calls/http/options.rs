@@ -1,4 +1,15 @@
 //! The options of the two layers.
+//!
+//! | option | server | client | default |
+//! |---|---|---|---|
+//! | `filter`, `span_name`, `request_attributes`, `response_attributes` | yes | yes | none |
+//! | `route`, `remote_context`, `trusted_proxies`, `trace_id_header`, `catch_panics` | yes | – | off |
+//! | `peer_address` | of the request | of the response | what well-known servers and clients attach |
+//! | `is_error` | 5xx | 4xx and 5xx | – |
+//! | `known_methods` | yes | yes | the methods of the conventions |
+//! | `active_requests`, `body_sizes`, `without_streams`, `access_log` | yes | yes | off |
+//!
+//! The environment, or a configuration file in its place, overrides lists: of methods and of captured headers.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,14 +27,20 @@ use crate::calls::span::SharedMeterProvider;
 /// The head of a request, for closures that name spans, add attributes or decide about a request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'a> {
+    /// As the request has it, also if it is no known method.
     method: &'a Method,
+    /// Of a server mostly a path alone; of a client absolute.
     uri: &'a Uri,
+    /// Of a client, the one that the request was built with; the connection may use another.
     version: Version,
+    /// Not filtered: closures see credentials too.
     headers: &'a HeaderMap,
+    /// Of the request alone; those of the response are not known yet.
     extensions: &'a Extensions,
 }
 
 impl<'a> RequestHead<'a> {
+    /// Borrows the parts of a request that closures may see, which excludes the body.
     pub(super) fn new<B>(request: &'a http::Request<B>) -> Self {
         Self {
             method: request.method(),
@@ -60,39 +77,68 @@ impl<'a> RequestHead<'a> {
     }
 }
 
+/// Returns `true` for requests that are recorded.
 pub(super) type Filter = Arc<dyn Fn(&RequestHead<'_>) -> bool + Send + Sync>;
+/// Returns a name or a route of low cardinality, or `None` for the default.
 pub(super) type Text = Arc<dyn Fn(&RequestHead<'_>) -> Option<String> + Send + Sync>;
+/// Appends attributes that the sampler receives.
 type RequestAttributes = Arc<dyn Fn(&RequestHead<'_>, &mut Vec<KeyValue>) + Send + Sync>;
+/// Appends attributes from the head of a response.
 type ResponseAttributes = Arc<dyn Fn(StatusCode, &HeaderMap, &mut Vec<KeyValue>) + Send + Sync>;
+/// Returns how the caller's trace context is used for a request.
 type DecideRemote = Arc<dyn Fn(&RequestHead<'_>) -> RemoteContext + Send + Sync>;
+/// Returns the peer's address, or `None` if it is unknown.
 type PeerAddress = Arc<dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync>;
+/// Returns `true` for statuses that are errors: they set the span's status and `error.type`.
 pub(super) type IsError = Arc<dyn Fn(StatusCode) -> bool + Send + Sync>;
 
+/// The options of one layer, as its setters have changed them. Closures are shared by all clones of the layer.
 #[derive(Clone)]
 pub(super) struct Options {
+    /// Fixed by the constructor of the layer.
     pub(super) side: Side,
+    /// Default: every request is recorded.
     pub(super) filter: Option<Filter>,
+    /// Default: `{method} {route}`, or `{method}` without a route.
     pub(super) span_name: Option<Text>,
+    /// Of a server alone. Default: axum's `MatchedPath`.
     pub(super) route: Option<Text>,
+    /// Default: none are added.
     pub(super) request_attributes: Option<RequestAttributes>,
+    /// Default: none are added.
     pub(super) response_attributes: Option<ResponseAttributes>,
+    /// Of a server alone. Default: [`RemoteContext::Parent`].
     pub(super) remote_context: Option<DecideRemote>,
+    /// Default: the types of axum, tonic, hyper-util, or a `SocketAddr`, the first that is there.
     pub(super) peer_address: Option<PeerAddress>,
+    /// Default: 5xx at a server, 4xx and 5xx at a client.
     pub(super) is_error: IsError,
+    /// Default: none. HTTP has no captured trailers.
     pub(super) captured: CapturedNames,
+    /// Methods that are reported by their name; `None`: those of the conventions.
     pub(super) known_methods: Option<Vec<String>>,
+    /// Of a server alone: how many entries of `Forwarded` and `X-Forwarded-*` count, from the last one on. Default: 0.
     pub(super) trusted_proxies: usize,
+    /// Of a server alone: the header of the response that carries the trace id. Default: none.
     pub(super) trace_id_header: Option<http::HeaderName>,
+    /// `http.*.active_requests`: an up-down counter.
     pub(super) active_requests: bool,
+    /// `http.*.request.body.size` and `http.*.response.body.size`, in bytes.
     pub(super) body_sizes: bool,
+    /// Leaves responses of type `text/event-stream` out of the duration: a page that is open for hours is not slow.
     pub(super) without_streams: bool,
+    /// Emits an event of target `http::access` at the end of each request.
     pub(super) access_log: bool,
+    /// Of a server alone: a panic becomes status 500. Otherwise it is recorded and goes on.
     pub(super) catch_panics: bool,
+    /// Default: the one that `build` installed, or else the global one.
     pub(super) tracer_provider: Option<SdkTracerProvider>,
+    /// Default: the global one at the time of the first request.
     pub(super) meter_provider: Option<SharedMeterProvider>,
 }
 
 impl Options {
+    /// Creates the defaults. Only the rule for errors depends on the side.
     pub(super) fn new(side: Side) -> Self {
         let is_error: IsError = match side {
             Side::Server => Arc::new(|status| status.is_server_error()),
@@ -277,6 +323,7 @@ macro_rules! common_settings {
                 self.with(|options| options.access_log = true)
             }
 
+            /// Changes the options, and hands providers on to the layer for gRPC requests.
             fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
                 self.recorder.change(change);
                 #[cfg(feature = "grpc")]
@@ -288,6 +335,8 @@ macro_rules! common_settings {
                 self
             }
 
+            /// Records a request that ends in `poll_ready`, after waiting for `waited`. Called by the service of the
+            /// layer.
             fn record_not_ready<E: 'static>(&self, waited: Duration, error: &E) {
                 self.recorder.record_not_ready(waited, error);
             }

@@ -65,6 +65,7 @@ pub(in crate::calls) struct CallRecorder {
     pub(super) routes: Routes,
     /// Headers that become attributes.
     pub(super) request_headers: HeaderCapture,
+    /// Headers of responses that become attributes.
     pub(super) response_headers: HeaderCapture,
     /// The last address of a server, parsed.
     pub(super) addresses: AddressCache,

@@ -84,12 +84,15 @@ impl Middleware for FollowRedirects {
 
 /// What a request is repeated from.
 struct Repeat {
+    /// A copy of the request, of which the body may be missing.
     request: Request,
     /// `false` if the body is a stream, which can be sent once.
     is_complete: bool,
 }
 
 impl Repeat {
+    /// Copies a request. One whose body is a stream is copied without it. `None` if the head cannot be copied either;
+    /// redirects are then not followed.
     fn new(request: &mut Request) -> Option<Self> {
         if let Some(request) = request.try_clone() {
             return Some(Self { request, is_complete: true });
@@ -129,6 +132,7 @@ impl Repeat {
     }
 }
 
+/// Removes all values of these headers.
 fn remove(request: &mut Request, names: &[HeaderName]) {
     for name in names {
         request.headers_mut().remove(name);
@@ -140,6 +144,7 @@ fn remove(request: &mut Request, names: &[HeaderName]) {
 #[error("too many redirects")]
 struct TooManyRedirects;
 
+/// Headers that describe a body, which a redirect to GET does not have (Fetch standard, "HTTP-redirect fetch").
 const OF_THE_BODY: [HeaderName; 4] =
     [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_ENCODING, header::TRANSFER_ENCODING];
 /// Credentials, and the name of the host, which other origins must not receive.

@@ -130,6 +130,7 @@ pub(super) fn matched_path(extensions: &Extensions) -> Option<&str> {
     extensions.get::<axum::extract::MatchedPath>().map(axum::extract::MatchedPath::as_str)
 }
 
+/// Returns `None`: without axum the route comes from the option, or from an inner layer.
 #[cfg(not(feature = "axum"))]
 pub(super) fn matched_path(_: &Extensions) -> Option<&str> {
     None

@@ -28,6 +28,7 @@ pub(super) struct SeriesKey {
 /// The values of `error.type` that are known beforehand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) enum ErrorKey {
+    /// No error, by the rule of the layer.
     #[default]
     None,
     /// The status code.
@@ -43,9 +44,13 @@ pub(super) enum ErrorKey {
 pub(super) struct Series {
     /// What instruments are bound to.
     pub(super) attributes: Vec<KeyValue>,
+    /// `http.*.request.duration`, in seconds.
     pub(super) duration: OnceLock<BoundHistogram<f64>>,
+    /// `http.*.request.body.size`, in bytes. Stays unbound while no request declares its length.
     pub(super) request_size: OnceLock<BoundHistogram<u64>>,
+    /// `http.*.response.body.size`, in bytes.
     pub(super) response_size: OnceLock<BoundHistogram<u64>>,
+    /// `http.*.active_requests`. Its series has fewer attributes than the others, because there is no response yet.
     pub(super) active: OnceLock<BoundUpDownCounter<i64>>,
 }
 
@@ -89,6 +94,7 @@ impl SeriesTable {
 }
 
 /// As many as the SDK keeps for one instrument.
+/// Beyond it a series is created for each request, and the SDK counts it under `otel.metric.overflow`.
 const MAX_SERIES: usize = 2000;
 
 /// Mixes addresses and small numbers.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use http::Uri;
 
 /// Returns a query without the values of parameters that hold credentials.
+/// Borrowed unless there is one, as nearly always. Keys are compared as they stand in the query, without decoding.
 pub(super) fn redacted_query(query: &str) -> Cow<'_, str> {
     let is_secret =
         |parameter: &str| parameter.split_once('=').is_some_and(|(key, _)| SECRETS.contains(&key));
@@ -19,6 +20,7 @@ pub(super) fn redacted_query(query: &str) -> Cow<'_, str> {
 }
 
 /// Returns the absolute URL of a request to `authority`, without credentials.
+/// User and password are both replaced, also if there is no password, as the conventions have it for `url.full`.
 pub(super) fn redacted_url(uri: &Uri, scheme: &str, authority: &str) -> String {
     let length = uri.path_and_query().map_or(1, |path| path.as_str().len());
     let mut url = String::with_capacity(scheme.len() + "://".len() + authority.len() + length);
@@ -39,6 +41,7 @@ pub(super) fn redacted_url(uri: &Uri, scheme: &str, authority: &str) -> String {
     url
 }
 
+/// What the conventions put in the place of a value: `sig=REDACTED`.
 const REDACTED: &str = "REDACTED";
 /// The parameters that the conventions list; the names are case-sensitive.
 const SECRETS: [&str; 7] = [
