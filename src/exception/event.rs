@@ -53,7 +53,9 @@ impl EventException {
 
 /// A visitor that notes where errors are, and formats nothing.
 struct Search<'a> {
+    /// By the name of a field.
     is_redacted: &'a dyn Fn(&str) -> bool,
+    /// The result so far.
     found: EventException,
 }
 

@@ -48,6 +48,7 @@ struct TypeName {
     text: [u8; TypeName::MAX_LENGTH],
     /// Bytes of `text` in use.
     length: usize,
+    /// Whether the name has ended.
     state: State,
 }
 
@@ -65,6 +66,7 @@ enum State {
 }
 
 impl TypeName {
+    /// In bytes. A longer text is not taken for a name.
     const MAX_LENGTH: usize = 64;
 
     /// Appends the name that an error's `Debug` form begins with, if it does.
@@ -126,6 +128,7 @@ impl Write for TypeName {
 pub(crate) fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    /// The chain of an error that names itself as its source would not end otherwise.
     const MAX_CAUSES: usize = 32;
     std::iter::successors(source(error), |cause| source(*cause)).take(MAX_CAUSES)
 }

@@ -5,6 +5,18 @@
 //! `Debug` of the user run once each.
 //!
 //! Texts are bounded: `Debug` at 64 KiB, message and causes together at 1 MiB.
+//!
+//! # One event
+//!
+//! ```text
+//! once_per_event ─┬─ line:   describe(&error) ─▶ formats, stores (address, text)
+//!                 ├─ record: describe(&error) ─▶ finds the address
+//!                 ├─ span:   describe(&error) ─▶ finds the address
+//!                 └─ end: texts of this event are removed, their memory stays with the thread
+//! ```
+//!
+//! An address identifies an error only while it is borrowed. That is why the texts go with the event, and why nothing
+//! is stored outside of [`once_per_event`].
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -140,6 +152,7 @@ struct Inside {
 }
 
 impl Inside {
+    /// Notes how many texts there are, so that those of this event can be removed at its end.
     fn enter() -> Self {
         let enter = |texts: &ThreadTexts| {
             texts.depth.set(texts.depth.get() + 1);
@@ -192,6 +205,7 @@ fn status_text(error: &(dyn Error + 'static)) -> Option<String> {
     })
 }
 
+/// Returns `None`: without the feature no error is a gRPC status.
 #[cfg(not(feature = "grpc"))]
 fn status_text(_: &(dyn Error + 'static)) -> Option<String> {
     None
@@ -217,6 +231,7 @@ struct ThreadTexts {
 }
 
 thread_local! {
+    /// Has a destructor: on a thread that ends, errors are formatted each time.
     static TEXTS: ThreadTexts = const {
         ThreadTexts {
             current: RefCell::new(Vec::new()),

@@ -47,6 +47,7 @@ impl CombinedFilter {
     }
 
     /// Those that may follow spans.
+    /// Without such a filter in the process it is one load of an atomic, and no filter is called.
     fn followers(&self) -> impl Iterator<Item = &FilterHandle> {
         any_follows_spans().then(|| self.all()).into_iter().flatten()
     }
@@ -84,26 +85,32 @@ impl CombinedFilter {
             .filter(|_| self.records_events || metadata.is_span() || errors::is_error(metadata))
     }
 
+    /// Hands the subscriber to all filters, which need it when they are replaced.
     pub(super) fn on_register_dispatch(&self, dispatch: &Dispatch) {
         self.all().for_each(|filter| filter.on_register_dispatch(dispatch));
     }
 
+    /// Lets the filters that follow spans look at the fields of a new one.
     pub(super) fn on_new_span<S>(&self, attrs: &span::Attributes<'_>, id: &span::Id, ctx: &Context<'_, S>) {
         self.followers().for_each(|filter| filter.on_new_span(attrs, id, ctx));
     }
 
+    /// Lets them look at values that were recorded later.
     pub(super) fn on_record<S>(&self, id: &span::Id, values: &span::Record<'_>, ctx: &Context<'_, S>) {
         self.followers().for_each(|filter| filter.on_record(id, values, ctx));
     }
 
+    /// Begins a span for them: from here on, its directives apply on this thread.
     pub(super) fn on_enter<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
         self.followers().for_each(|filter| filter.on_enter(id, ctx));
     }
 
+    /// Ends what `on_enter` began.
     pub(super) fn on_exit<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
         self.followers().for_each(|filter| filter.on_exit(id, ctx));
     }
 
+    /// Lets them discard what they keep of the span.
     pub(super) fn on_close<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
         self.followers().for_each(|filter| filter.on_close(id, ctx));
     }

@@ -21,6 +21,17 @@
 //! itself wins. Line and record say the same ([`EventException`]).
 //!
 //! **Redacted fields** are skipped: an error in one sets the status without its text, and records no exception.
+//!
+//! # Steps
+//!
+//! ```text
+//! on_event ─▶ Mark::new ─▶ fields() visited by the shared visit ─▶ set() ─▶ complete() ─▶ is_known() ─▶ mark()
+//!             │ no span: None      (EventError collects)              │ merges error, text, exception.*
+//!             └ which span                                            └ remembers the text on all spans around
+//! panic    ─▶ note_panic (in the hook, no lock) ─▶ span exited ─▶ mark_panicked
+//! ```
+//!
+//! Nothing of the event is kept: an [`EventError`] holds texts, because the error value is gone when the event ends.
 
 mod panics;
 mod recorded;
@@ -53,6 +64,7 @@ use crate::user_code::bounded_text::{MAX_TEXT, beginning};
 /// How errors are recorded on spans.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Marks {
+    /// Whether exceptions go to span events, log records or both. Default: span events.
     pub(crate) exceptions: ExceptionSignal,
     /// Fields that are redacted in lines and records are redacted on spans as well.
     pub(crate) redaction: Redaction,
@@ -64,6 +76,7 @@ pub(super) fn is_error(metadata: &Metadata<'_>) -> bool {
 }
 
 /// The form of the events of `#[instrument(err)]`.
+/// Such an event has no message and no other field.
 fn is_returned_error(metadata: &Metadata<'_>) -> bool {
     metadata.fields().len() == 1 && metadata.fields().field(ERROR_FIELD).is_some()
 }
@@ -76,6 +89,7 @@ pub(super) struct Mark {
     span: Option<OtelContext>,
     /// `record_error` emitted the event.
     explicit: bool,
+    /// As in [`Marks`].
     exceptions: ExceptionSignal,
     /// What the fields of the event say.
     failure: EventError,
@@ -155,6 +169,8 @@ pub(crate) fn explicitly(error: &(dyn Error + 'static), emit: impl FnOnce()) {
 }
 
 /// The OpenTelemetry span that an event's error concerns.
+/// `None` if no span around the event is recorded, or if a contextual event happens while another span is the current
+/// one.
 fn span_of(event: &Event<'_>, state: &Arc<SpanState>, bridge: &SpanBridge) -> Option<OtelContext> {
     let nearest = bridge.recording(state)?;
     let is_current = || {
@@ -167,9 +183,11 @@ fn span_of(event: &Event<'_>, state: &Arc<SpanState>, bridge: &SpanBridge) -> Op
 /// The error that an event describes.
 #[derive(Debug, Default)]
 struct EventError {
+    /// The text of the event, bounded like every text.
     message: Option<String>,
     /// `error.type`, set by the user.
     kind: Option<String>,
+    /// The exception: while fields are visited, that of the error value alone; after `complete`, with all parts.
     error: Option<Exception>,
     /// The name of the field that `error` comes from.
     field: &'static str,
@@ -177,22 +195,29 @@ struct EventError {
     text: Option<String>,
     /// `exception.*`, set by the user.
     own: OwnException,
+    /// Decides about `exception.*`; other fields come redacted.
     redaction: Redaction,
 }
 
+/// The fields `exception.*` of the event itself. They take precedence over the parts of the error value.
 #[derive(Debug, Default)]
 struct OwnException {
+    /// `exception.type`.
     type_name: Option<String>,
+    /// `exception.message`.
     message: Option<String>,
+    /// `exception.stacktrace`.
     stacktrace: Option<String>,
 }
 
 impl OwnException {
+    /// Returns `true` if the event has at least one of the three: then it has an exception even without an error value.
     fn is_some(&self) -> bool {
         self.type_name.is_some() || self.message.is_some() || self.stacktrace.is_some()
     }
 }
 
+/// An exception as it is recorded, from an error value, a text, or fields of the event.
 #[derive(Debug, Default)]
 struct Exception {
     /// `exception.type`.
@@ -203,6 +228,7 @@ struct Exception {
     texts: Vec<String>,
     /// The form that `#[instrument(err)]` records, if it is not the first text.
     display: Option<String>,
+    /// `exception.stacktrace`: the chain of causes, and a backtrace.
     stacktrace: Option<String>,
 }
 
@@ -222,6 +248,7 @@ impl Exception {
     }
 
     /// Takes the text of an error that is none of Rust's type.
+    /// It has neither type nor causes, and its kind is `_OTHER` unless the event has `error.type`.
     fn from_text(text: String) -> Self {
         Self { texts: vec![text], ..Self::default() }
     }

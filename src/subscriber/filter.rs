@@ -48,6 +48,7 @@ use crate::diagnostics::shared_level::{OFF, number};
 /// [`TelemetryGuard::set_span_filter`](crate::TelemetryGuard::set_span_filter). Directives that may hold a secret (a
 /// token in the wrong variable) are shown as `[redacted]`, by `Display` and by `Debug`.
 pub struct FilterError {
+    /// At least one, in the order of the text.
     bad: Vec<BadDirective>,
 }
 
@@ -144,9 +145,11 @@ impl Filter {
 /// The filter of one output. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct FilterHandle {
+    /// The same for all clones.
     shared: Arc<Shared>,
 }
 
+/// A filter with its shortcuts.
 #[derive(Debug)]
 struct Shared {
     /// Everything up to this level passes: decided without a look at the filter.
@@ -298,6 +301,7 @@ pub(super) fn any_follows_spans() -> bool {
     FOLLOWS_SPANS.load(Ordering::Relaxed)
 }
 
+/// Set when the first dynamic filter is created, and never cleared.
 static FOLLOWS_SPANS: AtomicBool = AtomicBool::new(false);
 
 /// At most 15 bytes, which is what Linux shows.

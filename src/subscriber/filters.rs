@@ -1,4 +1,13 @@
 //! The filters that the guard can replace.
+//!
+//! | method of the guard | filters |
+//! |---|---|
+//! | `set_log_filter` | `lines` and `records`, with the same directives |
+//! | `set_span_filter` | `spans` |
+//! | none: a configuration file is reloaded | those whose directives have changed |
+//! | none: telemetry is installed again in this process | all, and the level of records, from those of the new settings |
+//!
+//! Handles are shared with the layer: a change takes effect for the next event of any thread.
 
 use super::filter::{FilterError, FilterHandle};
 use crate::diagnostics::shared_level::SharedLevel;
@@ -28,6 +37,7 @@ impl Filters {
     }
 
     /// Makes the filters those of `others`.
+    /// Each filter is replaced at once, but not all four together: an event between two of them sees a mixture.
     pub(crate) fn take_over(&self, others: &Self) {
         self.lines.take_over(&others.lines);
         self.records.take_over(&others.records);

@@ -70,7 +70,9 @@ struct Outputs<S> {
     /// The spans of this subscriber that have not been closed, by their ids.
     spans: Arc<OpenSpans>,
     has_span_fields_in_records: bool,
+    /// Those of all outputs, queried before any work is done.
     filters: CombinedFilter,
+    /// What error events do to spans.
     marks: Marks,
     /// Whether this layer may disable callsites for the whole subscriber.
     filtering: Filtering,

@@ -17,6 +17,7 @@ use crate::lines::pretty::PrettyLayer;
 use crate::lines::span::SpanChain;
 
 /// Writes lines of any format.
+/// Shared by the layer and by the writer of this crate's own lines, so that both have one writer and one configuration.
 pub(crate) type Lines = Arc<dyn LineFormat>;
 
 /// A format of log lines.
@@ -34,6 +35,7 @@ pub(crate) trait LineFormat: Send + Sync {
 /// A format that can write this crate's own lines too.
 pub(crate) trait OwnLines: Send + Sync + 'static {
     /// Writes one line, now, on this thread.
+    /// Filters do not apply: the caller has decided by the level of diagnostics. Errors of the writer are ignored.
     fn write_own(&self, level: Level, message: &str, fields: &[Field<'_>]);
 }
 

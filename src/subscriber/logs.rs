@@ -49,19 +49,25 @@ use crate::trace_ids::TraceIds;
 /// Turns events into OTLP log records.
 #[derive(Debug)]
 pub(crate) struct OtlpLogs {
+    /// Decided at the start: by whether the user has added log processors.
     way: Way,
+    /// The same on both ways, but for the limits.
     options: LogOptions,
 }
 
+/// How a record reaches the queue.
 #[derive(Debug)]
 enum Way {
+    /// As bytes. The cache has the encoded parts of each callsite, which never change.
     Direct(Arc<Queue>, StaticCache<EncodedCallsite>),
+    /// As the SDK's type, through the processors of the user.
     Sdk(SdkLogs),
 }
 
 /// Which events become records, with which content.
 #[derive(Clone, Debug)]
 pub(crate) struct LogOptions {
+    /// Number and length of attributes. The body is not limited by them.
     pub(crate) limits: AttributeLimits,
     /// The most verbose level that becomes a record.
     pub(crate) minimum: SharedLevel,
@@ -137,12 +143,16 @@ impl OtlpLogs {
 /// The encoded parts that the records of a callsite have in common.
 #[derive(Debug)]
 struct EncodedCallsite {
+    /// What is known of the fields.
     record: CallsiteRecord,
+    /// The encoded scope: the target as its name.
     scope: Vec<u8>,
+    /// File and line of the macro, encoded.
     place: EncodedPlace,
 }
 
 impl EncodedCallsite {
+    /// Encodes the parts once for a callsite of `tracing`. Not for those of the `log` crate, which many places share.
     fn new(metadata: &'static Metadata<'static>, options: &LogOptions) -> Self {
         let record = CallsiteRecord::new(metadata, false);
         let (mut scope, mut place) = (Vec::new(), EncodedPlace::default());
@@ -168,12 +178,15 @@ pub(crate) fn write_span_fields(span: &dyn SpanChain, value_length: Option<usize
 }
 
 impl LogOptions {
+    /// Returns `true` if an event of this level becomes a record. Outside of traces, `sampled_traces_only` has no
+    /// effect.
     fn wants(&self, level: Level, ids: Option<TraceIds>) -> bool {
         self.minimum.allows(level)
             && !(self.sampled_traces_only && ids.is_some_and(|ids| !ids.flags.is_sampled()))
     }
 }
 
+/// Returns the first of the four numbers that OTLP has for a level: 1, 5, 9, 13, 17.
 fn severity(level: Level) -> Severity {
     match level {
         Level::TRACE => Severity::Trace,

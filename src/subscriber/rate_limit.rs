@@ -13,10 +13,12 @@ pub(super) struct RateLimit {
     window: Mutex<Window>,
 }
 
+/// A period of [`WINDOW`], which begins with an event. The first one begins when the limit is created.
 #[derive(Debug)]
 struct Window {
     /// When it began.
     start: Instant,
+    /// Events in the window, those that did not pass included.
     passed: u32,
 }
 

@@ -10,6 +10,7 @@ use super::thread_state::FLAGS;
 pub(crate) struct ReentrancyGuard(());
 
 impl ReentrancyGuard {
+    /// Begins a section of this crate's own code. Guards nest; each must be dropped on the thread that created it.
     #[inline]
     pub(crate) fn enter() -> Self {
         FLAGS.with(|flags| flags.depth.update(|depth| depth + 1));

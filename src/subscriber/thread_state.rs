@@ -64,7 +64,9 @@ pub(super) fn with_thread<R>(work: impl FnOnce(&ThreadState) -> R) -> Option<R> 
 
 /// Sets a flag back, after a panic as well.
 struct Restore<T: Copy> {
+    /// Selects the flag.
     flag: fn(&Flags) -> &Cell<T>,
+    /// The value to restore, which is not always the default: sections nest.
     before: T,
 }
 
@@ -75,6 +77,7 @@ impl<T: Copy> Drop for Restore<T> {
 }
 
 thread_local! {
+    /// Readable until the very end of the thread, because it has no destructor.
     pub(super) static FLAGS: Flags = const {
         Flags {
             depth: Cell::new(0),
@@ -83,6 +86,7 @@ thread_local! {
             ids: Cell::new(IdMeaning::Spans),
         }
     };
+    /// Created on first use, and gone once its destructor has run.
     static THREAD: ThreadState = const {
         ThreadState {
             entered: RefCell::new(Vec::new()),

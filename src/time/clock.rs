@@ -1,12 +1,18 @@
 //! RFC 3339 timestamps in UTC with microseconds: `2026-11-24T14:20:44.123456Z`.
 //!
 //! The part up to the second is cached, because thousands of lines share it.
+//!
+//! Each thread has its own [`Clock`] among the buffers for lines, so that no lock is needed. There are no leap seconds,
+//! as in [`SystemTime`]. Digits beyond the microsecond are cut, not rounded: rounding could show the next second too
+//! early.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Formats timestamps, remembering the last second.
+/// Costs six digits for a line in the cached second.
 #[derive(Debug)]
 pub(crate) struct Clock {
+    /// Seconds since 1970 that `text` shows.
     second: u64,
     /// `YYYY-MM-DDTHH:MM:SS.` of [`Self::second`].
     text: [u8; SECOND_LENGTH],
@@ -36,6 +42,7 @@ impl Clock {
     }
 }
 
+/// Writes all digits of a second. The separators between them stand in `text` already.
 #[cold]
 fn render(second: u64, text: &mut [u8; SECOND_LENGTH]) {
     let (year, month, day) = civil_date(second / 86_400);
@@ -64,10 +71,12 @@ fn civil_date(days: u64) -> (u64, u64, u64) {
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
+/// Returns the last two decimal digits, in ASCII.
 fn two_digits(number: u64) -> [u8; 2] {
     [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]
 }
 
+/// Bytes of the cached part, with the point before the microseconds.
 const SECOND_LENGTH: usize = "1970-01-01T00:00:00.".len();
 
 /// 9999-12-31T23:59:59.999999Z

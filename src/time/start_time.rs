@@ -8,7 +8,9 @@ use std::time::{Duration, Instant, SystemTime};
 /// A start, by the clock that can be set and by the one that measures.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StartTime {
+    /// When it started, as it is exported.
     pub(crate) time: SystemTime,
+    /// The same moment, for durations.
     instant: Instant,
 }
 
@@ -44,6 +46,7 @@ impl StartTime {
     }
 }
 
+/// The clock that can be set.
 #[cfg(not(test))]
 fn wall_clock() -> SystemTime {
     SystemTime::now()

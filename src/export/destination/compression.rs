@@ -46,6 +46,7 @@ pub(in crate::export) fn gzip(message: &[u8]) -> Option<Vec<u8>> {
     encoder.finish().ok()
 }
 
+/// Compresses at the default level, in one call. `None` if the library fails.
 #[cfg(feature = "zstd")]
 fn zstd(message: &[u8]) -> Option<Vec<u8>> {
     zstd::bulk::compress(message, zstd::DEFAULT_COMPRESSION_LEVEL).ok()
@@ -53,11 +54,13 @@ fn zstd(message: &[u8]) -> Option<Vec<u8>> {
 
 // Without the feature, the compression was refused when the settings were read.
 
+/// Returns `None`: the message is sent as it is.
 #[cfg(not(feature = "gzip"))]
 pub(in crate::export) fn gzip(_message: &[u8]) -> Option<Vec<u8>> {
     None
 }
 
+/// Returns `None`: the message is sent as it is.
 #[cfg(not(feature = "zstd"))]
 fn zstd(_message: &[u8]) -> Option<Vec<u8>> {
     None

@@ -41,11 +41,13 @@ pub(super) fn explain(error: &(dyn Error + 'static), first: FirstBytes, http: Ht
     Failure::new(cause, text(cause, deepest))
 }
 
+/// Returns `true` if rustls has reported the error: then the bytes of the peer were TLS or meant to be.
 #[cfg(feature = "tls")]
 fn is_tls_error(error: &(dyn Error + 'static)) -> bool {
     find::<rustls::Error>(error).is_some()
 }
 
+/// Returns `false`: there is no TLS without the feature.
 #[cfg(not(feature = "tls"))]
 fn is_tls_error(_: &(dyn Error + 'static)) -> bool {
     false
@@ -132,6 +134,7 @@ pub(super) fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 
 }
 
 /// Returns the first error of this type among an error and its sources.
+/// Searches the error itself first. An error that is its own source would not end; the transports have none.
 fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -99,6 +99,7 @@ macro_rules! causes {
             $($(#[$doc])* $cause,)*
         }
 
+        /// Returns the text with its placeholders.
         const fn advice(cause: Cause) -> &'static str {
             match cause {
                 $(Cause::$cause => $advice,)*

@@ -137,6 +137,8 @@ impl State {
         Outcome::Retry(Failure::new(Cause::OutputFailed, error.to_string()))
     }
 
+    /// Writes the lines after the end of a torn one. A file is opened, written and closed; standard output is locked
+    /// meanwhile, so that lines of the program do not mix with these.
     fn try_write(&mut self, lines: &[u8]) -> io::Result<()> {
         // What is left of the last line does not spoil these.
         let end_of_torn: &[u8] = if self.may_be_torn { b"\n" } else { b"" };

@@ -59,15 +59,23 @@ fn nested(message: &[u8], wanted: u32) -> impl Iterator<Item = &[u8]> {
 }
 
 // Export…ServiceResponse
+/// `partial_success`; absent if everything was accepted.
 const PARTIAL_SUCCESS: u32 = 1;
 // Export…PartialSuccess
+/// `rejected_spans`, `rejected_data_points`, `rejected_log_records`: an `int64`.
 const REJECTED: u32 = 1;
+/// `error_message`. Without rejected items it is a warning.
 const ERROR_MESSAGE: u32 = 2;
 // google.rpc.Status
+/// `message`, in English, for developers.
 const STATUS_MESSAGE: u32 = 2;
+/// `details`: an `Any` for each.
 const STATUS_DETAILS: u32 = 3;
 // google.protobuf.Any
+/// `type_url`: ends with the full name of the message.
 const ANY_TYPE: u32 = 1;
+/// `value`: the encoded message.
 const ANY_VALUE: u32 = 2;
 // google.rpc.RetryInfo
+/// `retry_delay`: a `google.protobuf.Duration`.
 const RETRY_DELAY: u32 = 1;

@@ -16,6 +16,7 @@ pub(crate) struct Span {
     pub(crate) span_id: Vec<u8>,
     /// Empty for the root of a trace.
     pub(crate) parent_id: Vec<u8>,
+    /// Not escaped, as every text here.
     pub(crate) name: String,
     /// The number of OTLP's `SpanKind`.
     pub(super) kind: u64,
@@ -23,6 +24,7 @@ pub(crate) struct Span {
     pub(crate) start: u64,
     /// Nanoseconds since 1970.
     pub(super) end: u64,
+    /// In the order of export.
     pub(super) attributes: Vec<Attribute>,
     /// `true` for the status `Error`.
     pub(super) is_error: bool,
@@ -107,7 +109,9 @@ impl Span {
 pub(super) struct SpanEvent {
     /// Nanoseconds since 1970.
     pub(super) time: u64,
+    /// `exception` for a recorded error.
     pub(super) name: String,
+    /// In the order of export.
     pub(super) attributes: Vec<Attribute>,
 }
 
@@ -135,8 +139,11 @@ impl SpanEvent {
 /// A link of a span to another one, decoded from its encoded form.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SpanLink {
+    /// Of the other span; 16 bytes.
     pub(super) trace_id: Vec<u8>,
+    /// Of the other span; 8 bytes.
     pub(super) span_id: Vec<u8>,
+    /// In the order of export.
     pub(super) attributes: Vec<Attribute>,
 }
 
@@ -163,6 +170,7 @@ pub(crate) struct LogRecord {
     pub(super) severity_text: String,
     /// The message, as text whatever its type was.
     pub(super) body: String,
+    /// In the order of export.
     pub(super) attributes: Vec<Attribute>,
     /// Its span is exported too.
     pub(crate) is_sampled: bool,

@@ -264,10 +264,16 @@ fn zigzag(value: u64) -> i32 {
 }
 
 // Metric
+/// `gauge`.
 const GAUGE: u32 = 5;
+/// `sum`.
 const SUM: u32 = 7;
+/// `histogram`.
 const HISTOGRAM: u32 = 9;
+/// `exponential_histogram`.
 const EXPONENTIAL: u32 = 10;
+/// `summary`.
 const SUMMARY: u32 = 11;
 // AggregationTemporality
+/// `AGGREGATION_TEMPORALITY_DELTA`. Every other value is shown as cumulative.
 const DELTA: u64 = 1;

@@ -94,11 +94,17 @@ pub(crate) fn is_harmful(character: char) -> bool {
 
 /// Escape sequences of ANSI (SGR), each in effect until [`RESET`].
 pub(crate) const RED: &str = "\x1b[31m";
+/// Level INFO.
 pub(crate) const GREEN: &str = "\x1b[32m";
+/// Level WARN.
 pub(crate) const YELLOW: &str = "\x1b[33m";
+/// Level DEBUG.
 pub(crate) const BLUE: &str = "\x1b[34m";
+/// Level TRACE.
 pub(crate) const MAGENTA: &str = "\x1b[35m";
+/// Titles.
 pub(crate) const BOLD: &str = "\x1b[1m";
+/// What is not read first: times, attributes, places.
 pub(crate) const DIM: &str = "\x1b[2m";
 /// Ends all colours and styles.
 const RESET: &str = "\x1b[0m";

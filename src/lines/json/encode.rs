@@ -206,7 +206,9 @@ pub(crate) fn escaped(out: &mut Vec<u8>, text: &str) {
 
 /// Whether none of eight bytes is a control character, a quote, a backslash or a part of a character beyond ASCII.
 fn all_plain(word: u64) -> bool {
+    /// A one in each byte.
     const ONES: u64 = 0x0101_0101_0101_0101;
+    /// The highest bit of each byte.
     const HIGH_BITS: u64 = ONES << 7;
     // The high bit of each byte that is zero; borrows only make false alarms, above a byte that is one already.
     let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
@@ -295,6 +297,7 @@ static ESCAPES: [u8; 256] = {
 
 /// Both digits of each byte.
 static HEX_PAIRS: [[u8; 2]; 256] = {
+    /// The hexadecimal digits, in lower case.
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut table = [[0; 2]; 256];
     let mut byte = 0;

@@ -28,8 +28,11 @@ use super::reserved::{Reserved, Shape, bit, hash, renamed};
 /// not" nearly always; only then are keys compared, and never is JSON read again.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fields {
+    /// All fields, each with its comma first.
     text: Vec<u8>,
+    /// Where each field of `text` is.
     marks: Vec<Mark>,
+    /// One bit for each key, by its hash.
     keys: u64,
     /// Whether dotted keys are unfolded and one is there: then a key can also collide with its parents and members.
     dotted: bool,
@@ -38,8 +41,11 @@ pub(super) struct Fields {
 /// The start of a field (at its comma) and the end of its key. The field ends where the next one starts.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
+    /// Of the escaped key.
     hash: u64,
+    /// Place of the comma, in bytes.
     start: usize,
+    /// Place of the closing quote of the key.
     key_end: usize,
 }
 
@@ -48,6 +54,7 @@ struct Mark {
 pub(super) struct KnownKey {
     /// `,"key":`
     text: Box<[u8]>,
+    /// Of the key, computed once.
     hash: u64,
 }
 
@@ -129,6 +136,7 @@ impl Fields {
     }
 
     /// Renames the key that was just written at the end, and returns its hash.
+    /// Tries prefixes until one is free, which ends: the number of keys of a line is finite.
     #[cold]
     fn rename_last(&mut self, start: usize, shape: Shape, reserved: &Reserved) -> u64 {
         let key = self.text[start + 2..self.text.len() - 2].to_vec();
@@ -152,6 +160,7 @@ impl Fields {
     }
 
     /// Returns `true` if `key` is a parent or a member of a key that is there, in a backend that unfolds keys.
+    /// Searches all keys, which is why lines without dotted keys skip it.
     fn is_related(&self, key: &[u8]) -> bool {
         (self.dotted || key.contains(&b'.'))
             && self.marks.iter().any(|mark| is_member(self.key(mark), key) || is_member(key, self.key(mark)))

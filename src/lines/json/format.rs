@@ -40,6 +40,7 @@ pub(super) struct Options {
     pub(super) google_cloud_project: Option<String>,
     /// What is written outside of a span.
     pub(super) missing_ids: MissingIds,
+    /// Default: [`SpanFields::default`].
     pub(super) span_fields: SpanFields,
     /// In bytes, of one value.
     pub(super) max_field_length: usize,
@@ -106,6 +107,7 @@ pub(super) struct Format {
     known_targets: StaticCache<Text>,
     /// Keys that fields of spans may not take.
     pub(super) span_reserved: Reserved,
+    /// As in the options.
     pub(super) span_fields: SpanFields,
     /// In bytes, of one value.
     pub(super) max_field_length: usize,
@@ -164,8 +166,7 @@ impl Format {
         }
     }
 
-    /// `write` appends the time itself.
-    /// Writes key and value of the time.
+    /// Writes key and value of the time. `write` appends the time itself.
     pub(super) fn timestamp(&self, line: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
         if !self.timestamp.is_empty() {
             line.extend_from_slice(&self.timestamp);

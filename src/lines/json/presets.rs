@@ -108,10 +108,14 @@ impl Preset {
 /// The field that `#[instrument(err)]` and many programs put an error into.
 const ERROR: &str = "error";
 
+/// The words for TRACE to ERROR, most verbose first.
 const LEVELS: [&str; 5] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"];
 
+/// Type, message and stack trace, by the semantic conventions.
 const EXCEPTION: [&str; 3] = [otel::EXCEPTION_TYPE, otel::EXCEPTION_MESSAGE, otel::EXCEPTION_STACKTRACE];
 
+/// The default: names of the OpenTelemetry data model and of its conventions. It owns no names beyond those of the
+/// line.
 static OPENTELEMETRY: Preset = Preset {
     fields: [
         Some("timestamp"),

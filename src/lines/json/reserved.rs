@@ -29,9 +29,11 @@ pub(super) enum Role {
 /// The kind of a value, before it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
+    /// A number of any type.
     Number,
     /// An IP address as text.
     Address,
+    /// Text, truth values, bytes and everything else.
     Other,
 }
 
@@ -161,6 +163,7 @@ impl<'a> FromIterator<&'a str> for Reserved {
 
 /// Cheap rather than good: equal hashes are followed by a comparison of the keys.
 pub(super) fn hash(key: &[u8]) -> u64 {
+    /// 2⁶⁴ divided by the golden ratio, as in Fibonacci hashing.
     const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
     let (first, last) = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
         (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),

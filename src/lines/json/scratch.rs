@@ -1,4 +1,13 @@
 //! The buffers of a thread, so that a line costs no allocation.
+//!
+//! ```text
+//! line:   ,"timestamp":…,"level":…,"message":…      ─┐
+//! fields: ,"items":3,"paid":true                     ├─▶ {…}\n  one write
+//! spans:  ,"tenant":"acme"                          ─┘
+//! ```
+//!
+//! A thread has one set. It is taken out while a line is written, so that there is no borrow that a nested event could
+//! meet.
 
 use super::fields::Fields;
 use super::spans::SpanScratch;

@@ -21,6 +21,7 @@ use crate::lines::span::{KeptSpan, SpanChain, scope};
 /// The encoded fields of a span and of those around it.
 #[derive(Debug, Default)]
 pub(crate) struct SpanCache {
+    /// Those of the span itself, and those of the spans around it whose keys it does not have.
     fields: Fields,
     /// The generation of the spans whose fields these are. Zero: there are none.
     generation: u64,
@@ -49,11 +50,13 @@ pub(super) struct SpanScratch {
 }
 
 impl SpanScratch {
+    /// Empties both buffers and keeps their memory.
     pub(super) fn clear(&mut self) {
         self.kept.clear();
         self.own.clear();
     }
 
+    /// Returns the memory of both buffers, in bytes.
     pub(super) fn capacity(&self) -> usize {
         self.kept.capacity() + self.own.capacity()
     }

@@ -77,6 +77,7 @@ impl<W> PrettyLayer<W> {
     }
 
     /// Time and level.
+    /// The level is padded to five characters before it is coloured, so that messages begin in one column.
     fn head(&self, time: SystemTime, level: Level) -> String {
         let mut line = self.dimmed(&time_of_day(time));
         let color = match level {
@@ -162,6 +163,8 @@ where
     }
 
     /// `request{tenant=acme}:query`
+    /// From the outermost span to the innermost, without those that the filter of lines excludes. `None` if none is
+    /// left.
     fn span_path(&self, innermost: &dyn SpanChain) -> Option<String> {
         let spans: Vec<_> = scope(innermost).filter(|span| span.is_in_lines).collect();
         let mut path = String::new();
@@ -201,7 +204,9 @@ where
 
 /// Collects values as text that is safe to show.
 struct Values<'a> {
+    /// Of the layer.
     redaction: &'a Redaction,
+    /// The text of the event, escaped. `None` until it was visited, or if there is none.
     message: Option<String>,
     /// Names and values, escaped, in the order in which they were visited.
     fields: Vec<(String, String)>,
@@ -219,6 +224,7 @@ impl Values<'_> {
     }
 
     /// Adds a field, in place of an earlier one of its name.
+    /// The later one moves to the end. A field without a name is left out.
     fn add(&mut self, name: &str, value: String) {
         if name.is_empty() {
             return;
@@ -229,6 +235,7 @@ impl Values<'_> {
     }
 
     /// Cuts a value that is too long beside the others.
+    /// The values of a line share one limit, [`MAX_LINE_TEXT`].
     fn bounded(&mut self, mut value: String) -> String {
         let room = room_beside(self.length, MAX_LINE_TEXT);
         if value.len() > room {

@@ -1,4 +1,7 @@
 //! Text that is safe to show on a terminal.
+//!
+//! It is applied to everything that the program or a peer chose: messages, names and values of fields, span names,
+//! targets. Texts of this crate pass through it as well, which costs nothing worth saving here.
 
 use std::fmt;
 

@@ -19,13 +19,17 @@ use crate::subscriber::thread_state::with_thread;
 /// A panic in this span.
 #[derive(Debug)]
 pub(in crate::subscriber) struct NotedPanic {
+    /// The OpenTelemetry span that the panic is recorded on.
     span: SpanId,
+    /// As configured when the panic was noted.
     exceptions: ExceptionSignal,
+    /// What the event of the hook contained, completed.
     failure: EventError,
 }
 
 /// Notes a panic in the span that `event` belongs to, for [`mark_panicked`]: the panic hook must not wait for the span's
 /// lock, which this thread may hold.
+/// A thread notes one panic: a second one before the first span is exited replaces it.
 pub(in crate::subscriber) fn note_panic(event: &Event<'_>, bridge: &SpanBridge, how: &Marks) {
     let Some(Mark { span: Some(span), exceptions, mut failure, .. }) = Mark::new(event, bridge, how) else {
         return;
@@ -37,6 +41,8 @@ pub(in crate::subscriber) fn note_panic(event: &Event<'_>, bridge: &SpanBridge, 
 }
 
 /// Marks a span that is exited, if it panicked. That of a call gets the exception only, because the call sets its status.
+/// Called at each exit of a span, so that the usual case is a look at one value of the thread. `is_call` is called only
+/// after a panic.
 #[inline]
 pub(in crate::subscriber) fn mark_panicked(context: &OtelContext, is_call: impl FnOnce() -> bool) {
     let span = context.span();

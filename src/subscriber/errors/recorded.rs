@@ -10,6 +10,7 @@ use std::sync::Arc;
 /// Errors that were recorded on a span or below it, the newest last.
 #[derive(Debug, Default)]
 pub(crate) struct RecordedErrors {
+    /// At most [`REMEMBERED`].
     texts: VecDeque<ErrorFingerprint>,
 }
 
@@ -23,6 +24,7 @@ impl RecordedErrors {
     }
 
     /// Returns `true` if the error, or one that it wraps, was recorded.
+    /// `texts` are those of the error, its causes and its other forms. At most [`REMEMBERED`] comparisons for each.
     pub(super) fn knows(&self, texts: &[String]) -> bool {
         self.texts.iter().any(|known| texts.iter().any(|text| known.is_of(text)))
     }
@@ -42,6 +44,7 @@ impl RecordedErrors {
 /// The end of an error's text, where wrappers put what they wrap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ErrorFingerprint {
+    /// The last bytes of the text, at most [`MAX_TAIL`]. Shared by all spans that remember it.
     text: Arc<str>,
     /// The text is longer.
     is_cut: bool,
@@ -63,6 +66,7 @@ impl ErrorFingerprint {
 }
 
 /// Texts that a span remembers.
+/// An error that returns after eight others have passed is recorded again.
 pub(super) const REMEMBERED: usize = 8;
 /// The limit of a remembered text, in bytes.
 const MAX_TAIL: usize = 1024;

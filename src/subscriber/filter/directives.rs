@@ -45,6 +45,7 @@ pub(crate) struct BadDirective {
     pub(crate) text: String,
     /// What is wrong with it, and what is used instead.
     pub(crate) reason: String,
+    /// What the directive costs: an error, or a warning.
     pub(crate) severity: Severity,
 }
 
@@ -98,6 +99,7 @@ struct Parsed {
     target: String,
     /// `[span{field=value}]`, or empty.
     span: String,
+    /// The corrected level. [`LevelFilter::TRACE`] if none was given.
     level: LevelFilter,
     /// As it was written.
     text: String,
@@ -106,7 +108,9 @@ struct Parsed {
 /// The directives read so far, and what was wrong with them.
 #[derive(Debug, Default)]
 struct Parser {
+    /// Directives that are used, in the order of the text. Of equal ones the last counts, as in `tracing-subscriber`.
     good: Vec<Parsed>,
+    /// What is reported, in the order in which it was found.
     bad: Vec<BadDirective>,
 }
 

@@ -1,6 +1,10 @@
 //! A record that is encoded as OTLP bytes.
 //!
 //! Fields are appended to the message `LogRecord` in the order in which they come; protobuf allows any order.
+//!
+//! Two limits apply to a text: the configured length of attribute values, in characters, and [`MAX_TEXT`] for all
+//! attributes of a record together, in bytes. The second one keeps an event with many huge values from filling the
+//! queue.
 
 use super::fields::Record;
 use crate::export::encode::{self, LogFields};

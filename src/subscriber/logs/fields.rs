@@ -43,12 +43,14 @@ pub(super) trait Record {
 /// The names of an event's fields, as a set of hashes: that a name is not there is known without comparing any.
 #[derive(Clone, Copy, Debug)]
 struct FieldNames {
+    /// The bits of all names, see [`hash`](Self::hash).
     hashes: u64,
     /// Two of them may be equal.
     may_repeat: bool,
 }
 
 impl FieldNames {
+    /// Hashes the names of a callsite, without the prefix of raw identifiers.
     fn new(fields: &FieldSet) -> Self {
         let mut names = Self { hashes: 0, may_repeat: false };
         for field in fields {
@@ -75,9 +77,13 @@ impl FieldNames {
 
 /// Looks for a field behind another one of its name. Formats no value.
 struct Later {
+    /// The field whose name is searched for.
     field: EventField,
+    /// The event was a record of the `log` crate, whose metadata fields have no name of their own.
     is_log_record: bool,
+    /// A field `message` was visited, so that a further one has another name.
     has_message: bool,
+    /// A later field of this name has a value.
     is_found: bool,
 }
 
@@ -93,15 +99,19 @@ impl Visit for Later {
 /// The place of a macro as attributes.
 #[derive(Debug, Default)]
 pub(super) struct EncodedPlace {
+    /// Fields of `LogRecord`, each with its tag and length.
     pub(super) attributes: Vec<u8>,
+    /// The number of attributes: 0 to 2.
     pub(super) count: u32,
 }
 
+/// Fields that become the name of the event, the specified one first. Of both the later field counts.
 const EVENT_NAME_FIELDS: [&str; 2] = ["otel.event.name", "event.name"];
 
 /// What the records of a callsite have in common.
 #[derive(Debug)]
 pub(super) struct CallsiteRecord {
+    /// Answers most questions for a name without a search.
     names: FieldNames,
     /// The name given to the macro, unless a field overrides it.
     name: Option<&'static str>,
@@ -141,13 +151,18 @@ impl CallsiteRecord {
 
 /// Sorts the fields of an event into a record.
 pub(super) struct EventFields<'a, R> {
+    /// Searched again for repeated names and for its exception.
     event: &'a Event<'a>,
+    /// Of this event.
     callsite: &'a CallsiteRecord,
+    /// Limits and redaction.
     options: &'a LogOptions,
+    /// Gets the sorted fields.
     record: &'a mut R,
     is_log_record: bool,
     /// Attributes.
     written: u32,
+    /// Attributes beyond the limit, and those without a name.
     dropped: u32,
 }
 
@@ -182,6 +197,7 @@ impl<'a, R: Record> EventFields<'a, R> {
         }
     }
 
+    /// Returns `true` if the callsite has a field of this name, with a value or without.
     fn has_field(&self, name: &str) -> bool {
         self.callsite.names.may_contain(name) && self.event.metadata().fields().field(name).is_some()
     }
@@ -204,6 +220,7 @@ impl<'a, R: Record> EventFields<'a, R> {
         self.attribute(name, value);
     }
 
+    /// Writes an attribute if there is room. One without a name is dropped and counted.
     fn attribute(&mut self, key: &str, value: FieldValue<'_>) {
         if key.is_empty() {
             self.dropped += 1;

@@ -115,6 +115,7 @@ fn any_value(value: FieldValue<'_>) -> AnyValue {
 /// The name with a `'static` lifetime, as the SDK requires it. Names of events are few, by their definition; a
 /// program that generates them gets no more than [`MAX_KEPT`].
 fn interned(name: &str) -> Option<&'static str> {
+    /// Names of all providers of the process. They are leaked, which [`MAX_KEPT`] bounds.
     static NAMES: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     let names = names.get_or_insert_default();

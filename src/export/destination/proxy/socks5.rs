@@ -170,5 +170,7 @@ const LOGIN_VERSION: u8 = 1;
 const CONNECT: u8 = 1;
 /// Types of addresses.
 const IPV4: u8 = 1;
+/// A name: one byte with its length, then the name.
 const NAME: u8 = 3;
+/// 16 bytes.
 const IPV6: u8 = 4;
