@@ -1,4 +1,19 @@
 //! Instrumentation.
+//!
+//! The whole section is experimental in the schema. It configures instrumentation that exists in many languages; this
+//! crate reads the keys of its own layers, for HTTP and gRPC.
+//!
+//! | key of `general` | here |
+//! |---|---|
+//! | `http.server`, `http.client` | captured headers and known methods of the layers for HTTP |
+//! | `rpc.semconv` | which names the layers for gRPC use |
+//! | `stability_opt_in_list` | the same, in the form of `OTEL_SEMCONV_STABILITY_OPT_IN` |
+//! | `http.semconv`, `code.semconv` | a warning for everything but version 1 |
+//! | `db`, `gen_ai`, `messaging` | a warning: this crate does not instrument them |
+//! | `sanitization` | refused: the parameters that are hidden in URLs are fixed |
+//!
+//! The sections of other languages are read as mappings of any form and then ignored, since one file may configure
+//! services in several languages.
 
 use super::macros::object;
 use super::values::{List, Located, Named, Unsigned};
@@ -25,14 +40,24 @@ object! {
 object! {
     /// What applies to all languages.
     General = "ExperimentalGeneralInstrumentation", null refused {
+        /// Settings of the layers for HTTP.
         http: Option<Http>,
+        /// The attributes with the place in the source code, such as `code.file.path`.
         code: Option<Code>,
+        /// Has no effect: a warning if it has `semconv`.
         db: Option<Db>,
+        /// Has no effect: a warning if it has `semconv`.
         gen_ai: Option<GenAi>,
+        /// Has no effect: a warning if it has `semconv`.
         messaging: Option<Messaging>,
+        /// Wins over the items of `stability_opt_in_list` for RPC.
         rpc: Option<Rpc>,
+        /// Refused.
         sanitization: Option<Sanitization>,
         /// As `OTEL_SEMCONV_STABILITY_OPT_IN`: `http,rpc/dup`.
+        ///
+        /// Items for RPC are `rpc`, `rpc/dup` and `rpc/old`; the others are ignored with a warning, except `http` and
+        /// `code`, whose stable names are emitted in any case.
         stability_opt_in_list: Option<Located<String>>,
     }
 }
@@ -40,8 +65,11 @@ object! {
 object! {
     /// HTTP calls.
     Http = "ExperimentalHttpInstrumentation", null refused {
+        /// Only version 1 is emitted; anything else is a warning.
         semconv: Option<Semconv>,
+        /// For requests that this program sends.
         client: Option<HttpClient>,
+        /// For requests that this program answers.
         server: Option<HttpServer>,
     }
 }
@@ -53,10 +81,19 @@ macro_rules! http_sides {
             $(#[$doc])*
             $name = $schema, null refused {
                 /// Names of headers that become attributes of spans.
+                ///
+                /// Each becomes `http.request.header.<name>`. A pattern is a mistake. The counterpart of
+                /// `OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_…_REQUEST`.
                 request_captured_headers: Option<List<String>>,
                 /// Names of headers that become attributes of spans.
+                ///
+                /// Each becomes `http.response.header.<name>`. A pattern is a mistake. The counterpart of
+                /// `OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_…_RESPONSE`.
                 response_captured_headers: Option<List<String>>,
                 /// Methods that are recorded by name. An empty list is allowed.
+                ///
+                /// Any other method is recorded as `_OTHER`. The list replaces the default one and must be the same for
+                /// servers and clients. The counterpart of `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS`.
                 known_methods: Option<List<String, 0>>,
             }
         }
@@ -76,6 +113,7 @@ macro_rules! domains {
         object! {
             $(#[$doc])*
             $name = $schema, null refused {
+                /// The version of the conventions; what it changes depends on the domain.
                 semconv: Option<Semconv>,
             }
         }
@@ -99,10 +137,16 @@ object! {
     /// Which version of the conventions is followed.
     Semconv = "ExperimentalSemconvConfig", null refused {
         /// The major version of the conventions.
+        ///
+        /// For RPC, 0 stands for the names before the first stable version. Elsewhere, and above 1, it is a warning.
         version: Option<Located<Unsigned>>,
         /// Attributes in development as well. Default: `false`.
+        ///
+        /// `true` is a warning: they are not emitted.
         experimental: Option<Located<bool>>,
         /// The names of the version before as well. Default: `false`.
+        ///
+        /// Has an effect for RPC alone.
         dual_emit: Option<Located<bool>>,
     }
 }
@@ -110,6 +154,7 @@ object! {
 object! {
     /// What is kept out of telemetry.
     Sanitization = "ExperimentalSanitization", null refused {
+        /// Query parameters that are hidden.
         url: Option<UrlSanitization>,
     }
 }
@@ -117,6 +162,7 @@ object! {
 object! {
     /// What is kept out of URLs.
     UrlSanitization = "ExperimentalUrlSanitization", null refused {
+        /// The names of the parameters whose values are replaced by `REDACTED`.
         sensitive_query_parameters: Option<List<String, 0>>,
     }
 }

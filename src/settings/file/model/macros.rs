@@ -16,8 +16,22 @@
 //! For example, `choice! { Encoding = "OtlpHttpEncoding" { "protobuf" => Protobuf, "json" => Json, } }` generates `enum
 //! Encoding`, which reads `encoding: json` as `Encoding::Json`, lists both words if it finds another, and whose shape
 //! is `one of json, protobuf`.
+//!
+//! # What a declaration has
+//!
+//! | part | in the macro |
+//! |---|---|
+//! | documentation | in front of the name, the fields and the variants; `choice!` has none for its words |
+//! | the name in the schema | after `=`; a test looks the type up by it |
+//! | `null refused`, `null default` | for `object!`: whether the key alone stands for a mapping with all defaults |
+//! | `open`, `closed` | for `component!`: whether the schema allows names of further components |
+//! | `["key"]` | for fields whose key is no identifier of Rust |
+//!
+//! All declared types are `Clone`, `Debug` and `PartialEq`, and visible in `settings::file` alone. Secrets have types
+//! whose `Debug` shows nothing, so that `Debug` of a model is safe to print in a test.
 
-/// Declares a mapping with fixed keys: `Name = "SchemaName", null: refused|default { field: Type, "other/key" as field: Type }`.
+/// Declares a mapping with fixed keys:
+/// `Name = "SchemaName", null refused|default { field: Type, field["other/key"]: Type, }`.
 ///
 /// A field of type `Option<T>` is optional, any other is required. Each mapping knows its place: `at`.
 macro_rules! object {
@@ -30,6 +44,7 @@ macro_rules! object {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq)]
         pub(in crate::settings::file) struct $name {
+            /// The place of the mapping in the file, for mistakes that are found after reading.
             pub(in crate::settings::file) at: $crate::settings::file::model::At,
             $($(#[$field_doc])* pub(in crate::settings::file) $field: $type,)*
         }
@@ -71,6 +86,9 @@ macro_rules! object {
 }
 
 /// The key of a field: its name, unless another one is given.
+///
+/// In patterns of `object!` the key is repeated in three places: the list of known keys, the call that reads, and the
+/// shape.
 macro_rules! key {
     ($field:ident) => {
         stringify!($field)
@@ -81,6 +99,9 @@ macro_rules! key {
 }
 
 /// What null stands for: nothing that is allowed, or the mapping without keys.
+///
+/// `refused` leaves the default of [`Read::null`](super::Read::null) in place; `default` returns
+/// [`Null::Empty`](super::Null::Empty).
 macro_rules! null {
     (refused) => {};
     (default) => {
@@ -94,6 +115,10 @@ macro_rules! null {
 /// `Name = "SchemaName", open|closed { "key" => Variant(Type), … }`.
 ///
 /// `open`: the schema allows names of further components, of which this crate has none.
+///
+/// The value of the key is read as a required property: null is allowed if the component's type allows it. An unknown
+/// key is a mistake with a suggestion, also in a file of a newer minor version, because a processor without its
+/// exporter could not be used.
 macro_rules! component {
     (
         $(#[$doc:meta])*
@@ -140,6 +165,9 @@ macro_rules! component {
 }
 
 /// Declares an enumeration: `Name = "SchemaName" { "text" => Variant, … }`.
+///
+/// Reading compares whole words, and upper case is not accepted. Null counts as absent. The message for any other value
+/// lists the words in the order of the declaration.
 macro_rules! choice {
     (
         $(#[$doc:meta])*
@@ -175,6 +203,9 @@ macro_rules! choice {
 }
 
 /// Declares a component of the schema that this crate cannot serve; naming it is a mistake that gives the reason.
+///
+/// The type has no values, so that the compiler knows that no code follows. `$reason` is the end of `not supported: …`
+/// and names what to use instead. Null is refused with the same reason: the mistake is to name the component at all.
 macro_rules! unsupported {
     ($($(#[$doc:meta])* $name:ident = $schema:literal: $reason:expr;)*) => {
         $(

@@ -2,6 +2,14 @@
 //!
 //! The schema writes `value:` with nothing behind it for a header or attribute that is to be left out, mostly because a
 //! variable is not set: `value: ${API_KEY}`.
+//!
+//! | type | used for | null | other values than text |
+//! |---|---|---|---|
+//! | [`NullableSecret`] | a header | the header is left out | a mistake, which does not show the value |
+//! | [`AttributeValue`] | a resource attribute | the attribute is left out | numbers, booleans and lists are allowed |
+//!
+//! The key itself is required: a header without `value` is a mistake, while one with `value:` is left out. Other
+//! required properties refuse null, see [`Null`].
 
 use super::read::{Null, Read, Reader};
 #[cfg(test)]
@@ -10,6 +18,8 @@ use super::values::Secret;
 use crate::settings::file::yaml::{Node, Scalar, Typed, Value};
 
 /// The value of a header, or null.
+///
+/// `None` removes a header of the same name that `headers_list` gives, too.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::settings::file) struct NullableSecret(pub(in crate::settings::file) Option<Secret>);
 
@@ -32,12 +42,18 @@ impl Read for NullableSecret {
 }
 
 /// The value of an attribute.
+///
+/// The type is the one that YAML gives the value. An explicit `type` is compared with it later, in
+/// [`apply`](crate::settings::file::apply): `value: 1` with `type: string` is a mistake there.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::settings::file) enum AttributeValue {
     /// The attribute is left out.
     Null,
+    /// A value that is no list.
     One(AttributeScalar),
     /// Not empty; all of one type.
+    ///
+    /// Integers and floats count as one type. An empty list, a list of lists and a list with null are mistakes.
     List(Vec<AttributeScalar>),
 }
 
@@ -95,6 +111,8 @@ impl Read for AttributeValue {
 }
 
 /// Returns the value of a scalar, or `None` for null. An integer beyond 64 bits becomes a float.
+///
+/// A float loses digits of such an integer: OpenTelemetry has no larger integers.
 fn attribute_scalar(scalar: &Scalar) -> Option<AttributeScalar> {
     Some(match scalar.typed() {
         Typed::Null => return None,
@@ -109,6 +127,8 @@ fn attribute_scalar(scalar: &Scalar) -> Option<AttributeScalar> {
 }
 
 /// Integers and floats are numbers.
+///
+/// A list such as `[1, 2.5]` is therefore allowed, and becomes an array of floats.
 fn same_type(a: &AttributeScalar, b: &AttributeScalar) -> bool {
     let kind = |scalar: &AttributeScalar| match scalar {
         AttributeScalar::Text(_) => 0,
@@ -119,4 +139,6 @@ fn same_type(a: &AttributeScalar, b: &AttributeScalar) -> bool {
 }
 
 /// The end of "must be …".
+///
+/// One message for all mistakes in a value, also for those in the items of a list.
 const EXPECTED: &str = "text, a number, true or false, or a list of one of them that is not empty";

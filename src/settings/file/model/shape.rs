@@ -11,10 +11,19 @@
 //! ```
 //!
 //! `!` marks a required property, `open` a choice to which programs may add components.
+//!
+//! | form | written by |
+//! |---|---|
+//! | `boolean`, `string`, `number`, `integer >=MIN <=MAX` | the scalars of [`values`](super::values) |
+//! | `list >=MIN of T` | [`List`](super::List) |
+//! | `map >=MIN of object`, `object` | [`Named`](super::Named), [`Raw`](super::Raw) |
+//! | the name of the type in the schema | mappings, components and enumerations, which have a line of their own |
 
 use std::collections::BTreeMap;
 
 /// The types by their names in the schema, each in one line.
+///
+/// A line is empty while the properties of its type are being added.
 #[derive(Debug, Default)]
 pub(in crate::settings::file) struct Shapes(pub(super) BTreeMap<String, String>);
 
@@ -24,6 +33,8 @@ pub(super) type PropertyShape = (&'static str, bool, String);
 impl Shapes {
     /// Adds a mapping with its properties, once, and returns its name. The name is reserved first, because types can
     /// contain themselves: a sampler holds samplers.
+    ///
+    /// `allows_null` is `true` if the key alone stands for the mapping with all defaults.
     pub(super) fn object(
         &mut self,
         name: &str,
@@ -39,6 +50,8 @@ impl Shapes {
     }
 
     /// Adds a choice between components, once, and returns its name.
+    ///
+    /// `is_open` is `true` if the schema allows names that it does not list.
     pub(super) fn component(
         &mut self,
         name: &str,

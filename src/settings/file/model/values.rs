@@ -10,6 +10,23 @@
 //!
 //! Text that YAML reads as a number or a boolean is not text: `version: 1.0` is refused where text is required, with the
 //! advice to quote it.
+//!
+//! # How YAML values are read
+//!
+//! | in the file | `bool` | `String` | [`Int`] | [`Number`], [`Ratio`] |
+//! |---|---|---|---|---|
+//! | `true` | yes | – | – | – |
+//! | `"true"` | – | yes | – | – |
+//! | `5` | – | – | yes | yes |
+//! | `0x1F` | – | – | 31 | 31 |
+//! | `5.0` | – | – | 5 | yes |
+//! | `5.5` | – | – | – | yes |
+//! | `.inf`, `.nan` | – | – | – | – |
+//! | `yes`, `5s` | – | yes | – | – |
+//!
+//! Bounds are parts of the types, [`Unsigned`] and [`Positive`] among them, and are compared with the official schema
+//! by a test. Values that the schema bounds less than the settings do (a time of more than a year) are checked later,
+//! by the kind of the setting.
 
 use std::fmt;
 
@@ -19,6 +36,9 @@ use super::shape::Shapes;
 use crate::settings::file::yaml::{Node, Typed, Value};
 
 /// Returns the text of a scalar that is text.
+///
+/// `None` for a list, a mapping, and a scalar that YAML reads as null, a boolean or a number. Quoted scalars are always
+/// text.
 pub(in crate::settings::file) fn text_of(node: &Node) -> Option<&str> {
     match typed(node)? {
         Typed::Text(text) => Some(text),
@@ -27,6 +47,8 @@ pub(in crate::settings::file) fn text_of(node: &Node) -> Option<&str> {
 }
 
 /// Returns the value of a scalar by YAML's core schema.
+///
+/// `None` for lists and mappings.
 fn typed(node: &Node) -> Option<Typed<'_>> {
     match &node.value {
         Value::Scalar(scalar) => Some(scalar.typed()),
@@ -71,12 +93,19 @@ impl Read for String {
 }
 
 /// An integer from `MIN` to `MAX`.
+///
+/// Read from an integer, or from a float without a fraction that a float holds exactly. The message names both bounds,
+/// or only `MIN` if there is no upper one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::settings::file) struct Int<const MIN: i64, const MAX: i64 = { i64::MAX }>(i64);
 
 /// A number of milliseconds or items, from zero.
+///
+/// What 0 means depends on the key: no limit for times of exports, no delay for delays, nothing kept for limits.
 pub(in crate::settings::file) type Unsigned = Int<0>;
 /// A number of items, from one.
+///
+/// For sizes of queues, batches and sets of attributes, where 0 would keep or send nothing.
 pub(in crate::settings::file) type Positive = Int<1>;
 
 impl<const MIN: i64, const MAX: i64> Int<MIN, MAX> {
@@ -122,6 +151,8 @@ impl<const MIN: i64, const MAX: i64> Read for Int<MIN, MAX> {
 }
 
 /// A finite number.
+///
+/// Infinity and NaN are refused: boundaries of histograms are the only use, and cannot be either.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::settings::file) struct Number(pub(in crate::settings::file) f64);
 
@@ -141,6 +172,8 @@ impl Read for Number {
 }
 
 /// A number from 0 to 1.
+///
+/// Both bounds are allowed: 0 records no root spans, 1 all of them. NaN is refused.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::settings::file) struct Ratio(pub(in crate::settings::file) f64);
 
@@ -168,6 +201,9 @@ impl Read for Ratio {
 }
 
 /// A list of at least `MIN` items.
+///
+/// The schema requires one item in nearly all lists: an empty list is more likely a mistake than intended.
+/// `MIN` is 0 for `boundaries`, `known_methods` and `sensitive_query_parameters`.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::settings::file) struct List<T, const MIN: usize = 1>(pub(in crate::settings::file) Vec<T>);
 
@@ -187,6 +223,9 @@ impl<T: Property, const MIN: usize> Read for List<T, MIN> {
 }
 
 /// A value that knows its place.
+///
+/// The position of a scalar is kept only where a later step can find a mistake in it. `PartialEq` compares the place as
+/// well.
 #[derive(Clone, PartialEq)]
 pub(in crate::settings::file) struct Located<T> {
     /// Where the value begins.
@@ -218,6 +257,8 @@ impl<T: Read> Read for Located<T> {
 }
 
 /// Text that is not shown.
+///
+/// `Debug` writes `[redacted]`, and messages about it show neither the value nor its length.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::settings::file) struct Secret(pub(in crate::settings::file) String);
 
@@ -265,6 +306,9 @@ impl<T: Read> Read for Box<T> {
 }
 
 /// A mapping of any form, read elsewhere.
+///
+/// A scalar or a list is a mistake. The content is not checked: it is this crate's section below `distribution`, which
+/// `apply` reads, or one of another vendor or language, which nothing reads.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::settings::file) struct Raw(pub(in crate::settings::file) Node);
 
@@ -281,6 +325,8 @@ impl Read for Raw {
 }
 
 /// Mappings of any form, each under a name.
+///
+/// In the order of the file. Each value must be a mapping; null is a mistake.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::settings::file) struct Named<const MIN: usize = 0>(
     pub(in crate::settings::file) Vec<(String, Raw)>,

@@ -8,6 +8,16 @@
 //! | anything else | a mistake |
 //!
 //! Minor versions add keys only, so that a newer file loses what is new, and says so.
+//!
+//! The version is checked first, because it decides how unknown keys are reported. The key itself is read like any
+//! other property: a missing `file_format`, or one that is no text, is reported there and not here.
+//!
+//! | example | message |
+//! |---|---|
+//! | `file_format: 1.1` | `1.1 is not allowed here: must be text (quote what looks like a number, …)` |
+//! | `file_format: "1"` | `"1" is not a version: must be "MAJOR.MINOR", such as "1.1"` |
+//! | `file_format: "2.0"` | `version 2.0 is not supported: must be 1.0 or 1.1` |
+//! | `file_format: "1.2"` | a warning: `version 1.2 is newer than 1.1, which this version of … reads` |
 
 use super::read::Reader;
 use super::values::text_of;
@@ -15,6 +25,9 @@ use crate::settings::file::yaml::Node;
 use crate::settings::secrets::quoted;
 
 /// Checks the version of a file. Returns `true` if its minor version is newer than this crate's.
+///
+/// `false` for every other version, also after a mistake: unknown keys are then reported as mistakes.
+/// [`read`](super::read()) keeps the result in [`Reader::is_newer`].
 pub(super) fn check_version(root: &Node, reader: &mut Reader) -> bool {
     let Some(node) = root.get("file_format") else { return false };
     let version = match text_of(node).map(parse) {
@@ -55,6 +68,8 @@ pub(super) fn check_version(root: &Node, reader: &mut Reader) -> bool {
 }
 
 /// Reads `MAJOR.MINOR`; a suffix such as `-rc.1` does not count.
+///
+/// `None` for anything else, such as `1`, `1.1.0` or `v1.1`, and for a number that is larger than 32 bits hold.
 fn parse(text: &str) -> Option<(u32, u32)> {
     let (version, suffix) =
         text.split_once('-').map_or((text, None), |(version, suffix)| (version, Some(suffix)));
@@ -68,5 +83,7 @@ fn parse(text: &str) -> Option<(u32, u32)> {
     Some((number(major)?, number(minor)?))
 }
 
+/// The only major version that is read. Another one may have the same keys with other meanings.
 const MAJOR: u32 = 1;
+/// The newest minor version that is known completely; the declared types are those of its schema.
 const MINOR: u32 = 1;
