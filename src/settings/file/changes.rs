@@ -13,11 +13,23 @@
 //! | list | the items at the same places, and items that one of the lists lacks |
 //! | mapping | the keys of both, in any order |
 //! | a section with something live in it | as a mapping; absent, null and empty are the same |
+//!
+//! # Where a path ends
+//!
+//! A path leads to the deepest node that differs: `tracer_provider.processors[0].batch.schedule_delay` for another
+//! delay, `tracer_provider` if one of the versions has no such section. Lists are compared item by item, so that an
+//! item that was inserted at the front makes all items differ.
+//!
+//! Comments, the order of keys, quotes that change no type, anchors and positions make no difference. A variable with
+//! another value does, since references are replaced before.
 
 use super::report::Path;
 use super::yaml::{Node, Value};
 
 /// Returns the path of each node that differs, except where a change takes effect at once, and where nothing is read.
+///
+/// `started` is the document at the start and `new` the newest one, both after the changes of code. Empty if the new
+/// version takes effect completely.
 pub(super) fn fixed_changes(started: &Node, new: &Node) -> Vec<String> {
     let mut changes = Changes(Vec::new());
     changes.compare(Some(started), Some(new), &mut Path::default());
@@ -29,6 +41,9 @@ struct Changes(Vec<String>);
 
 impl Changes {
     /// Notes the path if the nodes differ, or those of the nodes below it.
+    ///
+    /// `None` stands for a node that is absent. A node that is live, or that is not read, is left out with everything
+    /// below it.
     fn compare(&mut self, old: Option<&Node>, new: Option<&Node>, path: &mut Path) {
         let is_section = SECTIONS.contains(&path.as_str());
         let [old, new] = [old, new].map(|node| node.filter(|node| !is_section || !node.is_null()));
@@ -54,6 +69,8 @@ impl Changes {
     }
 
     /// Compares the values of all keys that either mapping has: those of the old one first, then those that were added.
+    ///
+    /// One of the nodes may be absent: all keys of the other one then count.
     fn compare_keys(&mut self, old: Option<&Node>, new: Option<&Node>, path: &mut Path) {
         let keys_of_old = keys(old);
         let added = keys(new).into_iter().filter(|key| !keys_of_old.contains(key));
@@ -74,6 +91,8 @@ fn keys(node: Option<&Node>) -> Vec<&str> {
 }
 
 /// Returns `true` if two nodes have the same values, wherever they are in their files.
+///
+/// Two absent nodes are the same. Positions do not count.
 fn is_same(a: Option<&Node>, b: Option<&Node>) -> bool {
     let (a, b) = match (a, b) {
         (None, None) => return true,
@@ -112,11 +131,15 @@ fn is_relevant(path: &str) -> bool {
 }
 
 /// Returns `true` if a path leads to a node, or to one below it.
+///
+/// Whole steps are compared: `logs.filters` is not below `logs.filter`.
 fn is_at_or_below(path: &str, node: &str) -> bool {
     path.strip_prefix(node).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// What takes effect at once.
+///
+/// The paths of the nodes; everything below them is live as well.
 pub(super) const LIVE: [&str; 7] = [
     "log_level",
     "tracer_provider.sampler",

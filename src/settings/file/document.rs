@@ -2,6 +2,15 @@
 //!
 //! Changes are made on the tree, before the schema is checked: a change can so be as wrong as the file, and is reported
 //! in the same way. A node that was changed has no position; mistakes in it name the path, at line 0.
+//!
+//! | path | leads to |
+//! |---|---|
+//! | `disabled` | the value of a key |
+//! | `resource.attributes[0].value` | a key of the first item of a list |
+//! | `instrumentation/development.general` | keys may have `/` in them |
+//! | empty | the document itself |
+//!
+//! A key with a dot or an opening bracket in it cannot be reached by a path. No key of the schema has one.
 
 use std::fmt;
 
@@ -33,6 +42,9 @@ impl ConfigDocument {
     }
 
     /// Returns the text of the scalar at a path, or `None` if there is none.
+    ///
+    /// The text has no quotes, and its references to variables are replaced. The text of a null value is empty, `~` or
+    /// `null`. `None` also stands for a list and for a mapping.
     pub fn get(&self, path: &str) -> Option<String> {
         let mut node = &self.root;
         for step in steps(path) {
@@ -49,6 +61,8 @@ impl ConfigDocument {
     }
 
     /// Returns `true` if there is a node at a path, also one that is null.
+    ///
+    /// A key without a value, as in `console:`, has a node; a key that is absent has none.
     pub fn contains(&self, path: &str) -> bool {
         let mut node = Some(&self.root);
         for step in steps(path) {
@@ -65,6 +79,8 @@ impl ConfigDocument {
     ///
     /// The value is YAML's plain text, whose type is found as in a file: `5000` is a number, an empty text is null. A
     /// path that leads through a scalar, or past the end of a list, changes nothing.
+    ///
+    /// A `$` in the value stands for itself: references were replaced before.
     pub fn set(&mut self, path: &str, value: impl fmt::Display) {
         let scalar = Scalar { text: value.to_string(), style: ScalarStyle::Plain };
         let new = Node { at: Position::default(), value: Value::Scalar(scalar) };
@@ -82,6 +98,8 @@ impl ConfigDocument {
     }
 
     /// Removes the node at a path, if there is one.
+    ///
+    /// The items of a list behind a removed one move up. A path that leads nowhere changes nothing.
     pub fn remove(&mut self, path: &str) {
         let (parent, last) = match path.rfind(['.', '[']) {
             Some(end) => (&path[..end], &path[end..]),
@@ -99,6 +117,9 @@ impl ConfigDocument {
     }
 
     /// Returns the node at a path, creating what is missing.
+    ///
+    /// `None` if a step leads through a scalar that is not null, through a node of the other kind, or past the end of a
+    /// list by more than one.
     fn node_mut(&mut self, path: &str) -> Option<&mut Node> {
         let mut node = &mut self.root;
         for step in steps(path) {
@@ -150,6 +171,8 @@ enum Step<'a> {
 }
 
 /// Splits `views[1].stream` into its steps. An index that is no number is a key that nothing has.
+///
+/// Empty steps are left out, so that `a..b` is `a.b`, and the empty path leads to the document itself.
 fn steps(path: &str) -> impl Iterator<Item = Step<'_>> {
     path.split(['.', '[']).filter(|step| !step.is_empty()).map(|step| match step.strip_suffix(']') {
         Some(index) => index.parse().map_or(Step::Key(step), Step::Index),
@@ -158,6 +181,8 @@ fn steps(path: &str) -> impl Iterator<Item = Step<'_>> {
 }
 
 /// A node that [`node_mut`](ConfigDocument::node_mut) turns into what the next step of a path needs.
+///
+/// It has no position, as every node that code has set.
 fn null() -> Node {
     Node {
         at: Position::default(),

@@ -1,4 +1,14 @@
 //! A configuration file that is in effect, with everything that is needed to read it again.
+//!
+//! | what | at the start | at a reload |
+//! |---|---|---|
+//! | the path | made absolute | the same |
+//! | the content | read by [`LoadedFile::load`] | read by the caller, with [`read_config_file`] |
+//! | variables that the file refers to | read | read again |
+//! | the closure of `config_file_changes` | called | called again |
+//! | what code gives | taken from the builder | the same |
+//! | settings | all take effect | those take effect that can, see [`changes`](super::changes) |
+//! | a panic of the closure | reaches the program | is an error, and the version in effect stays |
 
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
@@ -14,26 +24,39 @@ use crate::settings::opened_file::read_start;
 use crate::user_code::catch_panic;
 
 /// Changes a document before it is checked.
+///
+/// Given by [`Builder::config_file_changes`](crate::Builder::config_file_changes); called for each version of the file.
 pub(crate) type ConfigChange = Box<dyn Fn(&mut ConfigDocument) + Send + Sync>;
 
 /// A configuration file that is in effect.
+///
+/// The guard of telemetry owns it and reads the file again with it.
 pub(crate) struct LoadedFile {
+    /// The file as it was named, for messages.
     file: ConfigFile,
     /// The path at the start, when the working directory may have been another one.
     path: PathBuf,
+    /// What code gives. It does not change any more.
     config: BuilderConfig,
+    /// The closure that changes each version of the document.
     change: Option<ConfigChange>,
     /// What was read last.
+    ///
+    /// Taken by the watcher, which compares later contents with it; empty from then on.
     content: Vec<u8>,
     /// The document that telemetry was started with, after `change`.
     started: Node,
 }
 
 /// Another version of a file, checked.
+///
+/// It has no mistakes, neither in the file nor in code.
 pub(crate) struct NewVersion {
     /// All settings of the new version. Of these the caller applies what can change at run time.
     pub(crate) settings: Settings,
     /// The paths of what differs from the start and does not take effect.
+    ///
+    /// Empty if the new version takes effect as a whole.
     pub(crate) needs_restart: Vec<String>,
 }
 
@@ -42,6 +65,10 @@ impl LoadedFile {
     ///
     /// The path is made absolute here, so that a program that changes its working directory, as daemons do, still finds
     /// the file later.
+    ///
+    /// # Errors
+    ///
+    /// One [`InitError::InvalidSetting`] if the file cannot be read; otherwise what [`ConfigFile::resolve`] returns.
     pub(crate) fn load(
         file: ConfigFile,
         config: BuilderConfig,
@@ -70,6 +97,8 @@ impl LoadedFile {
     }
 
     /// Returns what was read at the start.
+    ///
+    /// The first call returns it, and each later one returns nothing.
     pub(crate) fn take_content(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.content)
     }
@@ -92,6 +121,8 @@ impl LoadedFile {
     }
 
     /// Returns the error for a closure that panicked on a new version. At the start, the panic reaches the program.
+    ///
+    /// The message of the panic is not part of it: it may hold a secret.
     fn panicked(&self) -> InitError {
         InitError::InvalidSetting {
             setting: "config_file_changes",
@@ -110,6 +141,10 @@ impl fmt::Debug for LoadedFile {
 }
 
 /// Reads the file at a path, and one byte more than is allowed, by which the parser sees that it is too large.
+///
+/// # Errors
+///
+/// The system's, and an error for anything that is no regular file: a FIFO would make the program wait.
 pub(crate) fn read_config_file(path: &Path) -> io::Result<Vec<u8>> {
     read_start(path, MAX_BYTES as u64 + 1)
 }

@@ -26,6 +26,57 @@
 //!
 //! The schema is that of `opentelemetry-configuration`, version 1.1; a test compares the declared types with the
 //! official JSON schema. The fuzz target runs all steps (`settings_of`).
+//!
+//! # Sections of the file
+//!
+//! `I` stands for `instrumentation`.
+//!
+//! | key | schema type | `model` | `apply` | `write` |
+//! |---|---|---|---|---|
+//! | `disabled`, `log_level` | `OpenTelemetryConfiguration` | `mod` | `mod` | `mod` |
+//! | `attribute_limits` | `AttributeLimits` | `mod` | `limits` | – (as limits of each provider) |
+//! | `resource` | `Resource` | `resource` | `resource` | `resource` |
+//! | `propagator` | `Propagator` | `resource` | `resource` | `resource` |
+//! | `tracer_provider` | `TracerProvider` | `traces` | `traces` | `traces_and_logs` |
+//! | `logger_provider` | `LoggerProvider` | `logs` | `logs` | `traces_and_logs` |
+//! | `meter_provider` | `MeterProvider` | `metrics` | `metrics`, `views` | `metrics`, `views` |
+//! | exporters | `SpanExporter` and others | `exporters` | `exporters` | `exporters` |
+//! | `instrumentation/development` | `ExperimentalInstrumentation` | `I` | `I` | `I` |
+//! | `distribution` | `Distribution` | `values` | `distribution` | `distribution` |
+//!
+//! # What counts if several sources give a value
+//!
+//! 1. The file.
+//! 2. Code, for what the file leaves out and what it has no place for.
+//! 3. The default: of the schema for keys of a node that is present, of this crate for keys below `distribution`.
+//!
+//! Variables count only where the file has a reference to them. The exception is the resource detector `service`, which
+//! reads `OTEL_SERVICE_NAME`.
+//!
+//! # Which step reports which mistake
+//!
+//! | mistake | step | position |
+//! |---|---|---|
+//! | the file is absent, no regular file, or a FIFO | [`LoadedFile`] | none: [`InitError::InvalidSetting`] |
+//! | not UTF-8, more than 1 MiB, invalid YAML, a duplicate key | [`yaml`] | where the text is wrong |
+//! | a malformed reference, a variable that is not Unicode | [`yaml`] | the scalar |
+//! | an unknown key, a wrong type, a value out of range, a missing key | [`model`] | the node, or the key |
+//! | what the schema allows and this crate does not have | [`model`], [`apply`] | the node |
+//! | values that contradict each other | [`apply`] | the second one |
+//! | an endpoint, a file or a filter that cannot be used | the settings | the value |
+//! | a mistake in code, for a setting that the file leaves out | the settings | none: [`InitError::InvalidSetting`] |
+//!
+//! # Messages
+//!
+//! All mistakes are shown by one error, each on a line of its own:
+//!
+//! ```text
+//! the configuration file /etc/otel.yaml (set by OTEL_CONFIG_FILE) cannot be used:
+//!   line 7, column 25: tracer_provider.processors[0].batch.schedule_delay: "5s" is not allowed here: must be …
+//!   line 9, column 9: tracer_provider.processors[0].batch: `exporter` is missing: it is required
+//! ```
+//!
+//! A message names what was found and what is allowed. Values that may hold a secret are shown as `[redacted]`.
 
 mod apply;
 mod changes;
@@ -63,13 +114,19 @@ use crate::error::InitError;
 /// A configuration file that was named, not yet read.
 ///
 /// It is read when the settings are resolved, so that a builder can be made, cloned and tested without the file.
+///
+/// [`LoadedFile`] keeps it, so that a later version of the file is read in the same way.
 #[derive(Clone, Debug)]
 pub(crate) struct ConfigFile {
     /// As it was given: relative to the working directory of the process.
     pub(crate) path: PathBuf,
     /// The variable or setter that named it.
+    ///
+    /// `OTEL_CONFIG_FILE` or `.config_file()`. Errors about the file as a whole name it.
     pub(crate) origin: &'static str,
     /// Variables that the file refers to.
+    ///
+    /// Filled while the file is parsed. A variable that is referred to is not reported as ignored.
     referenced: RefCell<BTreeSet<String>>,
 }
 
@@ -82,6 +139,14 @@ impl ConfigFile {
     /// Checks and resolves what the file holds. `change` sees the document before it is checked.
     ///
     /// Errors beside the settings are mistakes in code, for settings that the file has no place for.
+    ///
+    /// `content` are the bytes of the file, and `config` is what code gives. The closure is not called if the bytes
+    /// cannot be parsed.
+    ///
+    /// # Errors
+    ///
+    /// One [`InitError::ConfigFile`] with all mistakes of the first step that has any. Mistakes in code come before it,
+    /// if the last step has found some.
     fn resolve(
         &self,
         content: &[u8],
@@ -108,6 +173,9 @@ impl ConfigFile {
     }
 
     /// Returns a warning about variables that the file replaces and does not refer to.
+    ///
+    /// `None` if there are none. Only variables that this crate would read without a file are named, in alphabetical
+    /// order and without their values. `env` is the environment of the process.
     fn ignored_variables(&self, env: &Env) -> Option<String> {
         let known = known_variables();
         let referenced = self.referenced.borrow();
@@ -128,6 +196,8 @@ impl ConfigFile {
     }
 
     /// Returns the error for a file that cannot be read.
+    ///
+    /// The cause is its source: it does not exist, cannot be opened, or is no regular file.
     fn unreadable(&self, error: io::Error) -> InitError {
         InitError::InvalidSetting {
             setting: "config_file",
@@ -139,6 +209,10 @@ impl ConfigFile {
     }
 
     /// Parses a file and replaces references to variables, of which it takes note.
+    ///
+    /// # Errors
+    ///
+    /// One error with all mistakes that the parser has found; a document is then not returned.
     fn parse(&self, content: &[u8]) -> Result<Node, InitError> {
         let mut report = Report::default();
         let root = yaml::parse(content, &|name| self.variable(name), &mut report);
@@ -146,12 +220,16 @@ impl ConfigFile {
     }
 
     /// Looks a variable up that the file refers to.
+    ///
+    /// The detector `service` uses it as well, so that `OTEL_SERVICE_NAME` is not reported as ignored.
     fn variable(&self, name: &str) -> Variable {
         self.referenced.borrow_mut().insert(name.to_owned());
         variable(name)
     }
 
     /// Returns the error that lists all mistakes.
+    ///
+    /// The mistakes are sorted by their positions.
     fn invalid(&self, report: Report) -> InitError {
         InitError::ConfigFile {
             path: self.name(),
@@ -162,17 +240,29 @@ impl ConfigFile {
 }
 
 /// What a valid file says.
+///
+/// A file whose mistakes are in code alone is resolved as well: the caller decides.
 pub(crate) struct Resolved {
     pub(crate) settings: Settings,
     /// What the layers for calls read instead of the environment.
+    ///
+    /// It has variables with the captured headers, known methods and conventions of the file, and nothing of the
+    /// process.
     pub(crate) layers: Env,
     /// Mistakes in code.
+    ///
+    /// They concern settings for which the file has no value.
     pub(crate) errors: Vec<InitError>,
     /// The document, with the caller's changes.
+    ///
+    /// The next version is compared with it.
     root: Node,
 }
 
 /// Returns the mistakes in a file with these bytes, or its settings as `Debug` shows them.
+///
+/// It reads no file and no variable of the process: `env` gives the value of each variable, or `None`. The fuzz target
+/// and tests call it.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn settings_of(
     bytes: &[u8],
@@ -191,6 +281,8 @@ pub(crate) fn settings_of(
 }
 
 /// Looks a reference up in the environment of the process.
+///
+/// It is read each time: a reload sees variables that the program has changed.
 fn variable(name: &str) -> Variable {
     match std::env::var_os(name).map(std::ffi::OsString::into_string) {
         None => Variable::Unset,

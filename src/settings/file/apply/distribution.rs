@@ -16,6 +16,44 @@
 //! The keys are not listed anywhere: they are computed from the settings ([`keys`]), without those for which the schema
 //! has a place ([`STANDARD`]), so that a new setting can be given in a file as soon as it exists. A test checks that
 //! `docs/configuration-file.md` names each of them.
+//!
+//! # Keys
+//!
+//! | key | default | variable |
+//! |---|---|---|
+//! | `log_filter` | `info` | `RUST_LOG` |
+//! | `span_filter` | `info` | `OTEL_RUST_SPAN_FILTER` |
+//! | `log_output.filter` | that of `log_filter` | `OTEL_RUST_LOG_OUTPUT_FILTER` |
+//! | `log_output.format` | `auto` | `OTEL_RUST_LOG_FORMAT` |
+//! | `logs.filter` | that of `log_filter` | `OTEL_RUST_OTLP_LOG_FILTER` |
+//! | `logs.minimum_severity` | `trace` | – |
+//! | `logs.sampled_traces_only`, `logs.include_span_fields` | `false` | – |
+//! | `traces.max_queue_bytes`, `logs.max_queue_bytes` | 32 MiB | `OTEL_RUST_BSP_…`, `OTEL_RUST_BLRP_MAX_QUEUE_BYTES` |
+//! | `max_request_size`, also for one signal | 64 MiB | `OTEL_RUST_EXPORTER_OTLP_MAX_REQUEST_SIZE` |
+//! | `proxy`, also for one signal | none | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` |
+//! | `no_proxy` | none | `NO_PROXY` |
+//! | `header_files`, also for one signal | none | – |
+//! | `metrics.built_in` | none | `OTEL_RUST_BUILT_IN_METRICS` |
+//! | `resource_detectors` | none | `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS` |
+//! | `shutdown_timeout` | 5,000 ms | `OTEL_RUST_SHUTDOWN_TIMEOUT` |
+//! | `reload_interval` | 0, not watched | – |
+//! | `no_color` | `false` | `NO_COLOR` |
+//! | `exception_signal` | events of spans | `OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN` |
+//! | `grpc.{server,client}.…_captured_…` | none | `OTEL_RUST_GRPC_CAPTURE_…` |
+//!
+//! This table is for readers; the list that the code uses is [`keys`]. The variables have no effect beside a file, and
+//! the default holds only if code has no value either.
+//!
+//! # Messages
+//!
+//! | mistake | message |
+//! |---|---|
+//! | an unknown key | ``the key `…` is not known; did you mean `…`?``, or the keys of that place |
+//! | a scalar where keys are expected | `… is not allowed here: must be a mapping` |
+//! | a list or mapping where a value is expected | `… is not allowed here: must be a single value` |
+//! | a list with lists or null in it | `must be a list of single values` |
+//! | `no_color: yes` | `"yes" is not allowed here: must be true or false` |
+//! | a header file without an absolute path | ``must be a mapping with the key `file`, an absolute path, …`` |
 
 use std::path::PathBuf;
 
@@ -34,6 +72,8 @@ use crate::settings::value_kind::header;
 
 impl Apply<'_> {
     /// Collects the values under `distribution.telemetry_bootstrap`. Sections of other vendors are left alone.
+    ///
+    /// Without that section nothing is set, and all of these settings come from code or have their defaults.
     pub(super) fn distribution_values(&mut self) {
         let own = self.document.distribution.iter().flat_map(|named| &named.0).find(|(name, _)| name == NAME);
         let Some((_, Raw(node))) = own else { return };
@@ -48,6 +88,8 @@ impl Apply<'_> {
     ///
     /// A key is the name of a setting, a scope with settings below it, `header_files`, or a mistake. A list of the keys
     /// that would be right at this place goes with the mistake.
+    ///
+    /// `path` leads to the mapping, for messages. A node that is no mapping is ignored: the callers have checked it.
     fn distribution_map(&mut self, node: &Node, scope: &str, path: &mut Path, keys: &[(String, String)]) {
         let Value::Map(entries) = &node.value else { return };
         for Entry { key, key_at, value } in entries {
@@ -85,6 +127,9 @@ impl Apply<'_> {
     ///
     /// `no_color` is the exception among the values: its variable has an effect whatever it holds, but in a file
     /// `false` must mean what it says.
+    ///
+    /// `setting` is the key of the setting, and `at` the place of the value. Null leaves the setting to code. Items of
+    /// a list are joined by commas.
     fn distribution_value(&mut self, setting: &str, node: &Node, at: &At) {
         match &node.value {
             Value::Scalar(scalar) => match scalar.typed() {
@@ -125,6 +170,8 @@ impl Apply<'_> {
     /// | a name that no header can have | the request could not be sent |
     /// | a relative path | it would depend on the working directory of the program |
     /// | another key than `file` and `prefix` | as everywhere in the file |
+    ///
+    /// `scope` is the signal, or empty for all of them. A header is added only if its entry has no mistake.
     fn header_files(&mut self, node: &Node, scope: &str, path: &mut Path) {
         let Value::Map(entries) = &node.value else {
             let at = At { position: node.at, path: path.clone() };
@@ -164,6 +211,9 @@ impl Apply<'_> {
     }
 
     /// Returns the headers that are read from files for an exporter. Its own headers win, then the files of its signal.
+    ///
+    /// `signal` is `traces`, `metrics` or `logs`; `headers` are those of the exporter. A name occurs once in the
+    /// result.
     pub(super) fn header_sources(
         &self,
         signal: &str,
@@ -184,8 +234,12 @@ impl Apply<'_> {
 }
 
 /// A header whose value is read from a file for each request.
+///
+/// An exporter reads the file when it sends, so that a token that is renewed takes effect without a reload.
 pub(super) struct HeaderFile {
     /// The signal that it is for; empty for all of them.
+    ///
+    /// As in the file: `traces`, `metrics` or `logs`.
     scope: String,
     /// The header.
     name: HeaderName,
@@ -194,6 +248,8 @@ pub(super) struct HeaderFile {
 }
 
 /// Returns `true` for the headers and trailers of gRPC calls that are recorded.
+///
+/// Their values may be lists. Without the feature `grpc` there are none.
 fn is_capture(setting: &str) -> bool {
     setting.starts_with("OTEL_RUST_GRPC_CAPTURE_")
 }
@@ -202,6 +258,9 @@ fn is_capture(setting: &str) -> bool {
 ///
 /// They are listed when a key is unknown: each once, in alphabetical order, `header_files` among them where it is
 /// allowed.
+///
+/// `keys` are all that are known; only the next part of each is returned, such as `filter` and `format` for the scope
+/// `log_output`.
 fn siblings(scope: &str, keys: &[(String, String)]) -> Vec<String> {
     let prefix = if scope.is_empty() { String::new() } else { format!("{scope}.") };
     let mut names: Vec<_> = keys
@@ -221,6 +280,8 @@ fn siblings(scope: &str, keys: &[(String, String)]) -> Vec<String> {
 /// Returns the keys of the own settings, each with the key of its setting.
 ///
 /// The path of a setter is the key, except for the settings that only the environment has: those are [`RENAMED`].
+///
+/// The first text of a pair is the key in the file, with dots, and the second that of the setting.
 pub(in crate::settings) fn keys() -> Vec<(String, String)> {
     #[cfg(feature = "grpc")]
     let captures = names::GRPC_CAPTURES;
@@ -241,6 +302,8 @@ pub(in crate::settings) fn keys() -> Vec<(String, String)> {
 /// Returns `true` for settings that the schema has a place for.
 ///
 /// They are refused below `distribution`, so that no value can be given in two places that contradict each other.
+///
+/// `key` is that of a setting. Settings that are closures count as well: no file can give them.
 pub(in crate::settings::file) fn is_standard(key: &str) -> bool {
     let scopes = ["traces.", "metrics.", "logs.", "destination."];
     let setter = scopes.iter().find_map(|scope| key.strip_prefix(scope)).unwrap_or(key);
@@ -255,9 +318,13 @@ pub(in crate::settings::file) fn is_standard(key: &str) -> bool {
 }
 
 /// The vendor's name under `distribution`.
+///
+/// Sections with another name are not read.
 const NAME: &str = "telemetry_bootstrap";
 
 /// Settings without a setter, with their names here.
+///
+/// The first text is the key of the setting, and the second the key in the file.
 const RENAMED: [(&str, &str); 9] = [
     ("NO_COLOR", "no_color"),
     ("NO_PROXY", "no_proxy"),
@@ -271,17 +338,27 @@ const RENAMED: [(&str, &str); 9] = [
 ];
 
 /// Headers from files; the only key that holds a mapping of any names.
+///
+/// It is no setting, so that [`keys`] does not have it.
 const HEADER_FILES: &str = "header_files";
 /// Where header files are allowed: for all signals, or for one.
+///
+/// The empty text stands for all signals.
 const HEADER_FILE_SCOPES: [&str; 4] = ["", "traces", "metrics", "logs"];
 
 /// Settings whose values are lists, in YAML or as the variables have them. So are the captured headers of gRPC.
+///
+/// By the keys of the settings.
 const LISTS: [&str; 3] = ["resource_detectors", "metrics.built_in", "NO_PROXY"];
 
 /// Settings that are closures.
+///
+/// By the names of their setters.
 const CODE_ONLY: [&str; 2] = ["header_source", "request_signer"];
 
 /// Setters whose values the schema's exporters hold, whatever the signal.
+///
+/// By the paths of the setters, without the signal.
 const EXPORTER_SETTERS: [&str; 9] = [
     "endpoint",
     "export",
@@ -295,6 +372,8 @@ const EXPORTER_SETTERS: [&str; 9] = [
 ];
 
 /// The keys of settings that the schema has a place for, apart from those of exporters.
+///
+/// A key that is neither here nor below `distribution` could not be given in a file; a test compares the lists.
 pub(in crate::settings::file) const STANDARD: &[&str] = &[
     "service_name",
     "resource_attribute",

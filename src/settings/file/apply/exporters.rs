@@ -16,6 +16,31 @@
 //!
 //! A mistake in an exporter has the position of the value. A value that the schema accepts and the settings refuse,
 //! such as an endpoint with a scheme that does not exist, is found by the resolver and reported at the same position.
+//!
+//! # Keys and settings
+//!
+//! `E` is the exporter; settings are those of its signal.
+//!
+//! | key | key of the setting | checked by |
+//! |---|---|---|
+//! | `E.endpoint` | `traces.endpoint`, … | [`endpoint`] |
+//! | `E.headers`, `E.headers_list` | `traces.header`, … | at least one valid header; others are left out |
+//! | `E.compression` | `traces.compression`, … | `none`, `gzip` or `zstd`, and its feature |
+//! | `E.timeout` | `traces.timeout`, … | at most a year; under 100 ms is a warning |
+//! | `E.tls.ca_file`, `key_file`, `cert_file` | `traces.tls/certificate`, … | PEM files that can be read |
+//! | `E.tls.insecure` | `OTEL_EXPORTER_OTLP_TRACES_INSECURE`, … | – |
+//! | the name, and `encoding` | `traces.protocol`, … | the features of the protocols |
+//!
+//! # Messages
+//!
+//! | mistake | message |
+//! |---|---|
+//! | `output_stream: file.jsonl` | `"file.jsonl" is not allowed here: must be stdout or file:///path` |
+//! | a folder that does not exist | `the file cannot be written: its folder is not there, or it is a folder` |
+//! | `headers_list: a` | `[redacted] …: must be name=value,name=value` |
+//! | `ca_file: ca.pem` | `"ca.pem" is not an absolute path` |
+//! | `key_file` alone | `` `cert_file` is missing: a key needs its certificate `` |
+//! | `endpoint: collector:4318` for HTTP | `"collector:4318" is not a URL: must begin with http:// or https://` |
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,6 +68,8 @@ pub(super) enum Exporter<'a> {
     /// OTLP over gRPC or HTTP.
     Otlp(Box<Otlp<'a>>),
     /// OTLP as lines of JSON: `stdout`, the default, or `file:///path`.
+    ///
+    /// `None` if `output_stream` is absent.
     File(Option<&'a Located<String>>),
     /// Standard output, for people.
     Console,
@@ -69,18 +96,30 @@ exporters!(SpanExporter, LogRecordExporter, PushMetricExporter);
 /// What the OTLP exporters of all signals have.
 ///
 /// It borrows from the document, with the positions of all values.
+///
+/// The preferences for metrics are not part of it: the reader takes them from the model.
 pub(super) struct Otlp<'a> {
     /// The node of the exporter; mistakes without a place of their own are reported there.
     at: &'a At,
     /// As `OTEL_EXPORTER_OTLP_PROTOCOL` names it.
+    ///
+    /// `grpc`, `http/protobuf` or `http/json`.
     protocol: &'static str,
     /// A whole URL for HTTP, scheme and authority for gRPC, or `unix:` with a path.
+    ///
+    /// `None` for the schema's default.
     endpoint: Option<&'a Located<String>>,
     /// Only gRPC has it: HTTP says it with the scheme.
+    ///
+    /// `None` counts as `false`.
     insecure: Option<bool>,
     /// PEM files, by absolute paths.
+    ///
+    /// The certificates of authorities.
     ca_file: Option<&'a Located<String>>,
+    /// The private key of the client.
     key_file: Option<&'a Located<String>>,
+    /// The certificates of the client.
     cert_file: Option<&'a Located<String>>,
     /// Headers one by one, with their positions.
     headers: Option<&'a List<Header>>,
@@ -89,6 +128,8 @@ pub(super) struct Otlp<'a> {
     /// `gzip`, `zstd` or `none`.
     compression: Option<&'a Located<String>>,
     /// Milliseconds; 0 is no limit.
+    ///
+    /// `None` for 10 s, the default of the setting and of the schema.
     timeout: Option<&'a Located<Unsigned>>,
 }
 
@@ -133,6 +174,8 @@ fn http_protocol(encoding: Option<&Located<Encoding>>) -> &'static str {
 
 impl Otlp<'_> {
     /// Returns `true` for protobuf and JSON over HTTP.
+    ///
+    /// The endpoint is then a whole URL.
     fn is_http(&self) -> bool {
         self.protocol != "grpc"
     }
@@ -143,6 +186,9 @@ impl Apply<'_> {
     ///
     /// The limit of one request is that of the exporter, within that of the processor. `None` after a mistake, which is
     /// reported.
+    ///
+    /// `signal` selects the settings and the path of the default endpoint. A reader of metrics has one limit for a
+    /// collection, and a processor one for a batch.
     pub(super) fn destination(
         &mut self,
         signal: &SignalExporter,
@@ -159,6 +205,9 @@ impl Apply<'_> {
 
     /// Reads `stdout` or `file:///path`. A file that is not there is created at the first export, so that a document
     /// with mistakes leaves nothing behind.
+    ///
+    /// The path may be percent-encoded. `None` after a mistake: another scheme, a relative path, bytes that are not
+    /// UTF-8, a folder that does not exist.
     fn output(&mut self, stream: &Located<String>) -> Option<OutputTarget> {
         if stream.value == "stdout" {
             return Some(OutputTarget::Stdout);
@@ -185,6 +234,9 @@ impl Apply<'_> {
     ///
     /// Each exporter has values and a resolver of its own, since several exporters of one signal give the same settings
     /// different values.
+    ///
+    /// `None` after a mistake in the endpoint. The defaults of the settings hold for what neither the exporter nor
+    /// `distribution` gives.
     fn otlp(&mut self, signal: &SignalExporter, exporter: &Otlp<'_>) -> Option<DestinationSettings> {
         let mut values = FileValues::new(self.values.name.clone());
         let otlp = &signal.otlp;
@@ -223,6 +275,8 @@ impl Apply<'_> {
     ///
     /// The endpoint of HTTP is a whole URL: nothing is added to it. One without a scheme is a mistake there, while gRPC
     /// takes `insecure` for it.
+    ///
+    /// `insecure` is set in any case: without it, an address without a scheme would be a warning.
     fn endpoint(&mut self, values: &mut FileValues, signal: &SignalExporter, exporter: &Otlp<'_>) {
         let otlp = &signal.otlp;
         values.set(otlp.insecure.key(), exporter.insecure.unwrap_or_default().to_string(), exporter.at);
@@ -244,6 +298,9 @@ impl Apply<'_> {
     /// Gives the headers to the settings of the exporter, as the variable has them: percent-encoded, with commas.
     ///
     /// Headers of `headers` win over those of `headers_list`; one without a value leaves the header out.
+    ///
+    /// Names are compared without regard to case. The position is that of the first header, or of the list. The list
+    /// replaces the headers of code, also if it is empty.
     fn headers(&mut self, values: &mut FileValues, otlp: &ExporterSetting, exporter: &Otlp<'_>) {
         let mut headers: Vec<(String, String)> = Vec::new();
         if let Some(list) = exporter.headers_list {
@@ -271,6 +328,8 @@ impl Apply<'_> {
 
     /// Gives the paths of certificates and keys to the settings. They must be absolute, and key and certificate come
     /// together.
+    ///
+    /// Whether the files can be read is checked by the settings.
     fn tls_files(&mut self, values: &mut FileValues, otlp: &ExporterSetting, exporter: &Otlp<'_>) {
         let files = [
             (otlp.certificate.key(), exporter.ca_file),

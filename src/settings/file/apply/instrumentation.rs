@@ -10,6 +10,25 @@
 //! | `general.http.….{request,response}_captured_headers` | one for each |
 //! | `general.rpc.semconv`, `general.stability_opt_in_list` | the conventions of RPC |
 //! | `distribution.….grpc.…` | captured metadata of gRPC |
+//!
+//! # Variables that stand for the keys
+//!
+//! | key | variable |
+//! |---|---|
+//! | `http.server.request_captured_headers` | `OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST` |
+//! | `http.server.response_captured_headers` | `OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE` |
+//! | `http.client.request_captured_headers` | `OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST` |
+//! | `http.client.response_captured_headers` | `OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_RESPONSE` |
+//! | `http.{server,client}.known_methods` | `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` |
+//! | `rpc.semconv`, `stability_opt_in_list` | `OTEL_SEMCONV_STABILITY_OPT_IN` |
+//!
+//! # Conventions of RPC
+//!
+//! | `version` | `dual_emit: true` | otherwise |
+//! |---|---|---|
+//! | absent, 1 | both (`rpc/dup`) | the stable names (`rpc`) |
+//! | 0 | both (`rpc/dup`) | the names before (`rpc/old`) |
+//! | 2 and above | the stable names, with a warning | the stable names, with a warning |
 
 use http::HeaderName;
 
@@ -22,6 +41,9 @@ use crate::settings::secrets::quoted;
 
 impl Apply<'_> {
     /// Returns what the layers read in place of the environment.
+    ///
+    /// Names below `rust` are warnings: no instrumentation of this crate has options of its own there. The sections of
+    /// other languages are not read.
     pub(super) fn layers(&mut self) -> Env {
         let mut env = Env::none();
         #[cfg(feature = "grpc")]
@@ -47,6 +69,8 @@ impl Apply<'_> {
 
     /// Chooses the conventions of RPC, the only domain with a choice, and warns where the file expects another version
     /// than the one that is emitted, or a domain that this crate does not instrument.
+    ///
+    /// `http` and `code` are emitted in version 1 alone. `db`, `gen_ai` and `messaging` are not instrumented.
     fn conventions(&mut self, env: &mut Env, general: &General) {
         let General { http, code, db, gen_ai, messaging, rpc, .. } = general;
         let semconv = |given: Option<&Option<Semconv>>| given.and_then(|semconv| semconv.clone());
@@ -77,6 +101,9 @@ impl Apply<'_> {
     }
 
     /// Reads the list of domains that opt in. What is given for RPC alone wins over it, as the schema demands.
+    ///
+    /// `has_rpc` is `true` if the file has `rpc.semconv`. Items that have no effect are a warning, as one file may
+    /// serve services in several languages.
     fn opt_in_list(&mut self, env: &mut Env, list: &Located<String>, has_rpc: bool) {
         let (rpc, others): (Vec<_>, Vec<_>) =
             items(&list.value).partition(|item| item.to_ascii_lowercase().starts_with("rpc"));
@@ -99,6 +126,8 @@ impl Apply<'_> {
 
     /// Chooses the conventions of RPC by version: 1 is the stable one, 0 stands for the names before it, which had no
     /// version.
+    ///
+    /// A version above 1 is a warning, and the stable names are used.
     fn rpc(&mut self, env: &mut Env, semconv: &Semconv) {
         let Semconv { version, experimental, dual_emit, .. } = semconv;
         let is_dual = dual_emit.as_ref().is_some_and(|dual_emit| dual_emit.value);
@@ -134,6 +163,8 @@ impl Apply<'_> {
     }
 
     /// Hands on methods and captured headers. Both sides share the known methods, so that different ones are a mistake.
+    ///
+    /// The keys are those of `http.server` and `http.client`. A list of methods on one side counts for both.
     fn http(&mut self, env: &mut Env, Http { server, client, .. }: &Http) {
         let methods = [
             server.as_ref().and_then(|server| server.known_methods.as_ref()),
@@ -160,6 +191,8 @@ impl Apply<'_> {
     }
 
     /// Hands on the captured metadata of gRPC, for which the standard has no place: it is under `distribution`.
+    ///
+    /// The names of the headers are checked here, since the settings take any text.
     #[cfg(feature = "grpc")]
     fn grpc_captures(&mut self, env: &mut Env) {
         for variable in names::GRPC_CAPTURES {
@@ -174,6 +207,8 @@ impl Apply<'_> {
     }
 
     /// Hands on the names of headers. A pattern, or what is no name of a header, is a mistake.
+    ///
+    /// `variable` is the one that the layer reads, and `at` the place of a mistake. Without `headers` nothing is set.
     fn captured(&mut self, env: &mut Env, variable: &str, headers: Option<&List<String>>, at: &At) {
         let Some(List(headers)) = headers else { return };
         for header in headers

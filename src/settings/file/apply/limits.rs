@@ -8,6 +8,18 @@
 //!
 //! The number of attributes is a count; the length of values is in characters, counted as Unicode scalar values. A
 //! limit of zero discards everything it counts.
+//!
+//! | key | of `tracer_provider.limits` | of `logger_provider.limits` |
+//! |---|---|---|
+//! | `attribute_count_limit` | `traces.max_attributes` | `logs.max_attributes` |
+//! | `attribute_value_length_limit` | `traces.max_value_length` | `logs.max_value_length` |
+//! | `event_count_limit` | `traces.max_events` | – |
+//! | `link_count_limit` | `traces.max_links` | – |
+//! | `event_attribute_count_limit` | `traces.max_attributes_per_event` | – |
+//! | `link_attribute_count_limit` | `traces.max_attributes_per_link` | – |
+//!
+//! The variables are `OTEL_SPAN_…_LIMIT`, `OTEL_EVENT_…_LIMIT`, `OTEL_LINK_…_LIMIT` and `OTEL_LOGRECORD_…_LIMIT`. No
+//! value is a mistake here: the model has refused negative numbers, and a count beyond 32 bits becomes the largest one.
 
 use super::Apply;
 use crate::settings::file::model::{AttributeLimits, Document, Unsigned};
@@ -19,6 +31,9 @@ use crate::settings::limits::{
 impl Apply<'_> {
     /// Gives all eight limits to their settings, whether the file has them or not: it replaces the environment and the
     /// defaults.
+    ///
+    /// A limit that is absent has the position of the limits that lack it. No limit of length is the largest number,
+    /// which the setting reads as none.
     pub(super) fn limit_values(&mut self) {
         let Document { attribute_limits, tracer_provider, logger_provider, at, .. } = self.document;
         let general = attribute_limits.as_ref();

@@ -1,4 +1,13 @@
 //! The logger provider.
+//!
+//! | key | setting |
+//! |---|---|
+//! | `processors` | `destinations` of [`Settings::logs`], and the limits of the queue |
+//! | `limits` | see [`limits`](super::limits) |
+//! | `logger_provider` absent | no destination: events become lines alone |
+//!
+//! Filters and severities of records are not part of the schema: they are settings below `distribution`, and those of
+//! code count without them.
 
 use super::Apply;
 use super::processors::Processor;
@@ -13,6 +22,8 @@ impl Apply<'_> {
     }
 
     /// The second pass: where records go. Without a provider in the file there is no destination.
+    ///
+    /// Destinations of code are replaced, too.
     pub(super) fn logs(&mut self, settings: &mut Settings) {
         let processors = self.record_processors();
         settings.logs.destinations = self.processor_destinations(&exporter::LOGS, &processors);
@@ -21,6 +32,8 @@ impl Apply<'_> {
 
 impl<'a> Apply<'a> {
     /// Returns the processors of log records, which live as long as the document.
+    ///
+    /// Empty without a logger provider.
     fn record_processors(&self) -> Vec<Processor<'a>> {
         let document = self.document;
         let processors = document.logger_provider.iter().flat_map(|provider| &provider.processors.0);

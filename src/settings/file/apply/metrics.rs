@@ -11,6 +11,28 @@
 //!
 //! The SDK has one set of streams for all readers, which is why readers share what would otherwise need a pipeline
 //! each. Temporality is the exception: destinations with another one get streams of their own.
+//!
+//! # Keys and settings
+//!
+//! | key of `periodic` | setting | shared by all readers |
+//! |---|---|---|
+//! | `interval` | `metrics.interval` | yes |
+//! | `timeout` | `metrics.export_timeout`, and the limit of the destination | no |
+//! | `exporter` | the destination | no |
+//! | `temporality_preference` | `metrics.temporality`, or that of the destination | no; yes for files |
+//! | `default_histogram_aggregation` | `metrics.histogram_aggregation` | yes |
+//! | `cardinality_limits` | `cardinality` of [`Settings::metrics`] | yes, also by pull readers |
+//! | `max_export_batch_size/development` | refused | – |
+//!
+//! # Messages
+//!
+//! | mistake | message |
+//! |---|---|
+//! | two pull readers | `not supported: more than one pull reader` |
+//! | readers with different intervals | `not supported: the periodic readers share interval and …` |
+//! | a file with another temporality | `not supported: a file has the temporality of the first reader` |
+//! | `exemplar_filter: always_on` | `not supported: the SDK records no exemplars; …` |
+//! | `interval: 0` | `"0": must be at least 1 ms` |
 
 use std::time::Duration;
 
@@ -60,6 +82,9 @@ impl Apply<'_> {
 
     /// The second pass: readers with their exporters, views, and limits of cardinality. Without a provider in the file
     /// there is no destination.
+    ///
+    /// A pull reader replaces the exporter for Prometheus of code; a file without one has none. Views of code stay
+    /// beside those of the file.
     pub(super) fn metrics(&mut self, settings: &mut Settings) {
         settings.metrics.destinations.clear();
         let prometheus_in_code = settings.metrics.prometheus.take();
@@ -91,6 +116,8 @@ impl Apply<'_> {
     }
 
     /// Returns the destination of a periodic reader. `common` is the temporality of the first one.
+    ///
+    /// `reader` is compared with `first`, which may be the same one. `None` after a mistake in the exporter.
     fn periodic(
         &mut self,
         reader: &PeriodicReader,
@@ -133,6 +160,9 @@ impl Apply<'_> {
     }
 
     /// Reads the limits of a reader. Limits are those of views, so that all readers have the same.
+    ///
+    /// `common` has the limits of the first reader, once it was read; a reader that differs is a mistake at `at`. A
+    /// reader without limits counts as one with none.
     fn cardinality(&mut self, limits: Option<&Limits>, at: &At, common: &mut Option<CardinalityLimits>) {
         let limits = limits.map(cardinality).unwrap_or_default();
         if *common.get_or_insert(limits) != limits {
@@ -171,6 +201,8 @@ impl From<TemporalityPreference> for Temporality {
 /// Returns what the exporter prefers, which the schema has for every kind of exporter.
 ///
 /// The first is the temporality, the second the aggregation of histograms.
+///
+/// `None` for a preference that is absent: its default is the schema's, cumulative and explicit buckets.
 fn preferences(
     exporter: &PushMetricExporter,
 ) -> (Option<TemporalityPreference>, Option<DefaultHistogramAggregation>) {
@@ -191,6 +223,8 @@ fn preferences(
 }
 
 /// Returns the limit of each kind of instrument: its own, or else the default of the reader.
+///
+/// `None` leaves the SDK's limit. More than [`MAX_CARDINALITY`] counts as that.
 fn cardinality(limits: &Limits) -> CardinalityLimits {
     let limit = |own: Option<Positive>| {
         own.or(limits.default)

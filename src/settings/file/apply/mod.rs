@@ -20,6 +20,24 @@
 //!
 //! Each exporter is resolved by a resolver of its own, because the same settings (endpoint, headers, timeout) have
 //! another value for each.
+//!
+//! # Mistakes that are found here
+//!
+//! | message | found by |
+//! |---|---|
+//! | `not supported: …` | every part, for what the schema allows and this crate does not have |
+//! | `… is more than max_queue_size, …` | `processors` |
+//! | `… is not an absolute path` | `exporters` |
+//! | `` `cert_file` is missing: a key needs its certificate `` | `exporters` |
+//! | `… is not a URL: must begin with http:// or https://` | `exporters` |
+//! | `a name needs a selector for one instrument: …` | `views` |
+//! | `` `value` does not have the type that `type` says `` | `resource` |
+//! | `is the former name of …, which is there as well` | `prometheus` |
+//! | ``the key `…` is not known; …`` below `distribution` | `distribution` |
+//! | `"…": …`, a value with its reason | the kind of the setting |
+//!
+//! A warning begins with the name of the file and the position: `otel.yaml, line 3, column 5:
+//! meter_provider.exemplar_filter: has no effect: …`. Warnings are logged when telemetry has started.
 
 mod distribution;
 mod exporters;
@@ -55,25 +73,44 @@ use crate::settings::{Settings, settings};
 /// Each file of this module implements a part of it.
 pub(super) struct Apply<'a> {
     /// The model of the whole file.
+    ///
+    /// It outlives this value, so that parts of it can be borrowed while mistakes are added.
     document: &'a Document,
     /// Values for settings, as text.
+    ///
+    /// The first pass fills them; they do not change afterwards.
     values: FileValues,
     /// Mistakes, with their positions.
+    ///
+    /// Those of the settings are added after the first pass.
     report: Report,
     /// What is ignored, but does no harm.
+    ///
+    /// Logged at the start, with those of the settings.
     warnings: Vec<String>,
+    /// The headers whose values are read from files, for all signals or for one. Exporters take theirs from here.
     header_files: Vec<HeaderFile>,
     /// Looks a variable of the environment up.
+    ///
+    /// Called for `OTEL_SERVICE_NAME` alone, if the file has the detector `service`.
     env: &'a dyn Fn(&str) -> Variable,
 }
 
 /// The settings of a file, and what is wrong with it.
+///
+/// The settings are to be used only if `report` is empty.
 pub(super) struct Applied {
+    /// What the program is started with.
     pub(super) settings: Settings,
+    /// Mistakes of the file that this step has found.
     pub(super) report: Report,
     /// Mistakes in code.
+    ///
+    /// For settings that the file leaves out.
     pub(super) errors: Vec<crate::error::InitError>,
     /// What the layers for calls read instead of the environment.
+    ///
+    /// It has no variable that the file does not give.
     pub(super) layers: Env,
 }
 
@@ -123,6 +160,9 @@ pub(super) fn apply(
 
 /// Returns the level of the least severe lines of a severity. Lines have the first number of their level, so that
 /// `info2` leaves out those of INFO.
+///
+/// The result is the most verbose level that is still written. `fatal` turns the lines off: this crate writes none at
+/// that severity.
 fn least_severe(severity: SeverityNumber) -> LevelFilter {
     match severity as u8 + 1 {
         1 => LevelFilter::TRACE,
@@ -136,6 +176,9 @@ fn least_severe(severity: SeverityNumber) -> LevelFilter {
 
 impl Apply<'_> {
     /// The first pass.
+    ///
+    /// The order does not matter: no key is set by two of these functions, except by `distribution`, which has no keys
+    /// that the schema has.
     fn collect_values(&mut self) {
         self.limit_values();
         self.trace_values();
@@ -145,22 +188,30 @@ impl Apply<'_> {
     }
 
     /// Reports a value that cannot be used.
+    ///
+    /// `reason` follows the path in the message. It is lower case and has no full stop.
     fn mistake(&mut self, at: &At, reason: impl Into<String>) {
         self.report.add(at.position, &at.path, reason.into());
     }
 
     /// Reports what the schema allows and this crate does not have.
+    ///
+    /// `reason` gives the cause, and the way out if there is one.
     fn unsupported(&mut self, at: &At, reason: &str) {
         self.mistake(at, format!("not supported: {reason}"));
     }
 
     /// Notes that a node has no effect, or not the whole of it.
+    ///
+    /// `reason` follows the path in the line, as `has no effect: …`.
     fn warn(&mut self, at: &At, reason: impl std::fmt::Display) {
         let At { position, path } = at;
         self.warnings.push(format!("{}, {position}: {}: {reason}", self.values.name, path.as_str()));
     }
 
     /// Hands a number to a setting: the one in the file, or the default of the schema.
+    ///
+    /// `owner` is the node that leaves the number out; a mistake in the default would be reported there.
     fn number(&mut self, key: &str, given: Option<(&At, u64)>, default: u64, owner: &At) {
         let (at, number) = given.unwrap_or((owner, default));
         self.values.set(key, number.to_string(), at);

@@ -6,6 +6,17 @@
 //!
 //! A simple processor has batches of one item and no delay. It does not block the thread that ends a span, as the SDK's
 //! does.
+//!
+//! | key | setting | must be the same for all processors of a signal |
+//! |---|---|---|
+//! | `schedule_delay` | `traces.scheduled_delay`, `logs.scheduled_delay` | yes |
+//! | `max_queue_size` | `traces.max_queue_size`, `logs.max_queue_size` | yes |
+//! | `max_export_batch_size` | `traces.max_export_batch_size`, `logs.max_export_batch_size` | yes |
+//! | `export_timeout` | the limit of the destination | no |
+//! | `exporter` | the destination | no |
+//!
+//! A signal with a batch processor and a simple one is therefore refused: the message is `not supported: the processors
+//! of a signal share a queue: its delay and sizes must be those of the first`.
 
 use std::time::Duration;
 
@@ -19,6 +30,8 @@ use crate::settings::value_kind::or_unlimited;
 /// A processor of any signal.
 pub(super) struct Processor<'a> {
     /// How items are batched.
+    ///
+    /// For a simple processor, that of batches of one.
     batch: Batch<'a>,
     /// Where batches are sent.
     exporter: Exporter<'a>,
@@ -58,20 +71,36 @@ processors! {
 }
 
 /// The properties of a processor that have to do with batches.
+///
+/// Each number has its place, so that a mistake in it is reported there.
 struct Batch<'a> {
     /// The node of the processor.
+    ///
+    /// Stands for numbers that are absent.
     at: &'a At,
     /// Milliseconds from one batch to the next.
+    ///
+    /// `None` for the default, as for the other numbers.
     delay: Option<(&'a At, u64)>,
     /// Milliseconds; 0 is no limit.
+    ///
+    /// Not compared between processors.
     export_timeout: Option<(&'a At, u64)>,
     /// Items.
+    ///
+    /// The capacity of the queue.
     queue_size: Option<(&'a At, u64)>,
     /// Items.
+    ///
+    /// The most items of one request.
     batch_size: Option<(&'a At, u64)>,
     /// The schema's.
+    ///
+    /// In milliseconds: 5,000 for spans, 1,000 for records, 0 for simple processors.
     default_delay: u64,
     /// A simple processor: its queue is sent item by item, at once.
+    ///
+    /// The size of the queue then has the default of this crate, not that of the schema.
     is_simple: bool,
 }
 
@@ -84,6 +113,9 @@ impl<'a> Batch<'a> {
     }
 
     /// What the processors of a signal must have in common: delay, size of the queue, size of a batch.
+    ///
+    /// In milliseconds, items and items. Absent numbers have their defaults, so that a default that is written out
+    /// equals one that is not.
     fn limits(&self) -> [u64; 3] {
         let number = |given: Option<(&At, u64)>, default| given.map_or(default, |(_, number)| number);
         [
@@ -94,6 +126,8 @@ impl<'a> Batch<'a> {
     }
 
     /// The limit for one batch.
+    ///
+    /// A year, if there is none.
     fn export_timeout(&self) -> Duration {
         or_unlimited(Duration::from_millis(
             self.export_timeout.map_or(DEFAULT_EXPORT_TIMEOUT, |(_, limit)| limit),
@@ -103,6 +137,9 @@ impl<'a> Batch<'a> {
 
 impl Apply<'_> {
     /// The limits of a signal's queue, which all of its processors share.
+    ///
+    /// Those of the first processor are used; each other processor that differs is a mistake. Without processors
+    /// nothing is set.
     pub(super) fn queue_values(&mut self, queue: &QueueSetting, processors: &[Processor<'_>]) {
         let Some(Processor { batch: first, .. }) = processors.first() else { return };
         self.batch_values(queue, first);
@@ -117,6 +154,9 @@ impl Apply<'_> {
     }
 
     /// The limits of a queue. Both batch processors have the same.
+    ///
+    /// A batch that is larger than the queue is a mistake. The default of the batch is lowered to the size of the queue
+    /// instead.
     fn batch_values(&mut self, queue: &QueueSetting, batch: &Batch<'_>) {
         let (_, size) = batch.queue_size.unwrap_or((batch.at, DEFAULT_QUEUE_SIZE));
         if let Some((at, batch_size)) = batch.batch_size
@@ -133,6 +173,8 @@ impl Apply<'_> {
     }
 
     /// Returns where the processors of a signal send, one destination each.
+    ///
+    /// In the order of the file. A processor whose exporter has a mistake is left out; the file is refused then.
     pub(super) fn processor_destinations(
         &mut self,
         signal: &SignalExporter,
@@ -148,6 +190,8 @@ impl Apply<'_> {
 /// Returns a number with its place.
 ///
 /// `MIN` is not negative for the numbers of processors and readers.
+///
+/// `None` if the value is absent.
 pub(super) fn located<const MIN: i64>(value: &Option<Located<Int<MIN>>>) -> Option<(&At, u64)> {
     value.as_ref().map(|located| (&located.at, located.value.unsigned()))
 }

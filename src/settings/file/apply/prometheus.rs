@@ -6,8 +6,20 @@
 //! | `translation_strategy` | here |
 //! |---|---|
 //! | `underscore_escaping_with_suffixes`, absent | names with units and `_total` |
-//! | `underscore_escaping_without_suffixes` | names without them |
+//! | `underscore_escaping_without_suffixes/development` | names without them |
 //! | the two with UTF-8 | refused |
+//!
+//! | key | default | in [`PrometheusSettings`] |
+//! |---|---|---|
+//! | `host` | `localhost`, `OTEL_EXPORTER_PROMETHEUS_HOST` | `server.host` |
+//! | `port` | 9464, `OTEL_EXPORTER_PROMETHEUS_PORT` | `server.port` |
+//! | `scope_info_enabled` | `true` | `text.scope_labels` |
+//! | `target_info_enabled/development` | `true` | `text.target_info` |
+//! | `resource_constant_labels` | none | `text.resource_labels` |
+//! | `translation_strategy` | with suffixes | `text.name_suffixes` |
+//! | – | code | `text.created_series` |
+//!
+//! The variables are named for comparison: with a file they are not read.
 
 use super::Apply;
 use crate::settings::exporter::prometheus::{
@@ -19,6 +31,9 @@ use crate::settings::secrets::quoted;
 impl Apply<'_> {
     /// Returns the exporter of a pull reader. The one in code counts for what a file cannot say: that it has no server,
     /// unless the file names an address, and that it writes when series began.
+    ///
+    /// `None` without the feature `prometheus`, which is reported. `in_code` is the exporter that the program has
+    /// added, if any.
     pub(super) fn prometheus(
         &mut self,
         exporter: &Prometheus,
@@ -38,6 +53,9 @@ impl Apply<'_> {
 
     /// Returns the address to listen on. Host and port are checked as their variables are; what the file leaves out has
     /// the default of the variable.
+    ///
+    /// Mistakes are reported, and the default is then used until the file is refused. The origin, for the error of a
+    /// port that is in use, names the line of the port, of the host, or of the exporter.
     fn server_address(&mut self, Prometheus { at, host, port, .. }: &Prometheus) -> ServerAddress {
         let named = port.as_ref().map(|port| &port.at).or(host.as_ref().map(|host| &host.at));
         let line = named.unwrap_or(at).position.line;
@@ -57,6 +75,9 @@ impl Apply<'_> {
     }
 
     /// Returns the options of the text: labels of scopes and of the resource, `target_info`, suffixes of names.
+    ///
+    /// Both names of an option at once are a mistake. Without suffixes, scrapes are answered in the text format alone,
+    /// as OpenMetrics requires them.
     fn prometheus_text(&mut self, exporter: &Prometheus) -> PrometheusText {
         let Prometheus { scope_info_enabled, target_info_enabled, translation_strategy, .. } = exporter;
         let Prometheus { without_scope_info, without_target_info, .. } = exporter;
@@ -87,6 +108,9 @@ impl Apply<'_> {
     }
 
     /// Reads an option that has another name, with the opposite meaning, in version 1.0 of the schema.
+    ///
+    /// `enabled` is the option of version 1.1 and `without` that of 1.0; `name` is the name in 1.1. Returns `true` if
+    /// neither is there.
     fn enabled(
         &mut self,
         enabled: &Option<Located<bool>>,
@@ -101,6 +125,8 @@ impl Apply<'_> {
     }
 
     /// Reports that an option has two names, both of which are given.
+    ///
+    /// `at` is the place of the former name, and `name` the one of version 1.1.
     fn named_twice(&mut self, at: &At, name: &str) {
         self.mistake(at, format!("is the former name of `{name}`, which is there as well"));
     }

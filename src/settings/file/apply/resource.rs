@@ -9,6 +9,24 @@
 //!
 //! Detected attributes are added when telemetry starts; the settings hold the names of the detectors and the selection
 //! of attributes.
+//!
+//! # Messages
+//!
+//! | mistake | message |
+//! |---|---|
+//! | `attributes_list: a` | `"a" …: must be key=value,key=value` |
+//! | an attribute with an empty name | `` `name` is empty `` |
+//! | `value: 1` with `type: string` | `` `value` does not have the type that `type` says `` |
+//! | an unknown name in `composite_list` | the name, and those that are known |
+//!
+//! # Detectors
+//!
+//! | in the schema | detectors of this crate |
+//! |---|---|
+//! | `container` | `container` |
+//! | `host` | `host`, `os` |
+//! | `process` | `process` |
+//! | `service` | none; `OTEL_SERVICE_NAME` is read, and an instance id is there in any case |
 
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 
@@ -28,6 +46,9 @@ use crate::settings::{AttributeSelection, Propagator, ResourceDetector, Settings
 impl Apply<'_> {
     /// Sets the attributes of the resource: those of the file win over those of code, and those of `attributes` win
     /// over those of `attributes_list`.
+    ///
+    /// Without `resource` in the file, those of code stay as they are. The schema URL of the file replaces that of
+    /// code, also by none.
     pub(super) fn resource(&mut self, settings: &mut Settings) {
         let Document { resource: Some(resource), .. } = self.document else { return };
         let mut attributes = Vec::new();
@@ -57,6 +78,8 @@ impl Apply<'_> {
     }
 
     /// Chooses detectors. `host` stands for `os` as well, as the schema says.
+    ///
+    /// Detectors of code and of `distribution` stay; none runs twice. `attributes` selects among what all of them find.
     fn detection(&mut self, settings: &mut Settings, Detection { attributes, detectors, .. }: &Detection) {
         for detector in detectors.iter().flat_map(|List(detectors)| detectors) {
             let found: &[_] = match detector {
@@ -106,6 +129,8 @@ impl Apply<'_> {
     /// Sets the propagators: those of `composite`, then those of `composite_list`, each once.
     ///
     /// Without any in the file none is used, apart from those that are given in code.
+    ///
+    /// Those of settings and variables are replaced. An unknown name in the list is a mistake.
     pub(super) fn propagators(&mut self, settings: &mut Settings) {
         settings.propagators.clear();
         let Document { propagator: Some(propagator), .. } = self.document else { return };
@@ -137,12 +162,16 @@ impl From<&IncludeExclude> for AttributeSelection {
 }
 
 /// Adds an attribute, in place of an earlier one of its key.
+///
+/// Keys are compared with regard to case.
 fn set(resource: &mut Vec<KeyValue>, attribute: KeyValue) {
     resource.retain(|other| other.key != attribute.key);
     resource.push(attribute);
 }
 
 /// Returns a value of a type, which is that of the value unless it is given.
+///
+/// `None` if the value does not have that type. An integer is also a `double`, and a float without a fraction an `int`.
 fn one(scalar: &AttributeScalar, r#type: Option<AttributeType>) -> Option<Value> {
     Some(match (scalar, r#type) {
         (AttributeScalar::Text(text), None | Some(AttributeType::Text)) => text.clone().into(),
@@ -158,6 +187,8 @@ fn one(scalar: &AttributeScalar, r#type: Option<AttributeType>) -> Option<Value>
 }
 
 /// Returns an array. A list with both integers and floats is one of floats.
+///
+/// `None` if an item does not have the type, or if the type is not one of arrays. Items are never converted to texts.
 fn list(scalars: &[AttributeScalar], r#type: Option<AttributeType>) -> Option<Value> {
     let has_float = scalars.iter().any(|scalar| matches!(scalar, AttributeScalar::Float(_)));
     let r#type = r#type.unwrap_or(match scalars.first()? {
@@ -193,6 +224,8 @@ fn texts(values: Vec<Value>) -> Vec<StringValue> {
 }
 
 /// Takes the value of a type that was checked.
+///
+/// `None` for any other type.
 fn as_bool(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(value) => Some(*value),
@@ -201,6 +234,8 @@ fn as_bool(value: &Value) -> Option<bool> {
 }
 
 /// Takes the value of a type that was checked.
+///
+/// `None` for any other type.
 fn as_int(value: &Value) -> Option<i64> {
     match value {
         Value::I64(number) => Some(*number),
@@ -209,6 +244,8 @@ fn as_int(value: &Value) -> Option<i64> {
 }
 
 /// Takes the value of a type that was checked.
+///
+/// `None` for any other type.
 fn as_float(value: &Value) -> Option<f64> {
     match value {
         Value::F64(number) => Some(*number),
@@ -217,4 +254,6 @@ fn as_float(value: &Value) -> Option<f64> {
 }
 
 /// The variable that the schema's `service` detector reads.
+///
+/// A file reads it without a reference, because the schema defines the detector so.
 const SERVICE_NAME_VARIABLE: &str = "OTEL_SERVICE_NAME";

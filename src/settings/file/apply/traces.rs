@@ -6,6 +6,14 @@
 //! | `always_on`, `always_off`, `trace_id_ratio_based` | the same; the ratio is 1 by default |
 //! | `parent_based` | five samplers, or the environment's name if children follow their parents |
 //! | `composite/development`, `jaeger_remote/development`, `probability/development` | refused by the model, with their positions |
+//!
+//! | key | setting |
+//! |---|---|
+//! | `processors` | `destinations` of [`Settings::traces`], and the limits of the queue |
+//! | `limits` | see [`limits`](super::limits) |
+//! | `sampler` | `traces.sampler`, `OTEL_TRACES_SAMPLER` |
+//! | `id_generator: {random: }` | a generator of code is not used |
+//! | `tracer_provider` absent | `is_off`: no spans are made, and log lines have no ids |
 
 use super::Apply;
 use super::processors::Processor;
@@ -22,6 +30,8 @@ impl Apply<'_> {
     }
 
     /// The second pass: exporters and sampler. Without a provider in the file, traces are off.
+    ///
+    /// Destinations of code and the environment are replaced, also by none.
     pub(super) fn traces(&mut self, settings: &mut Settings) {
         let processors = self.span_processors();
         settings.traces.destinations = self.processor_destinations(&exporter::TRACES, &processors);
@@ -41,6 +51,8 @@ impl Apply<'_> {
 
 impl<'a> Apply<'a> {
     /// Returns the processors of spans, which live as long as the document.
+    ///
+    /// Empty without a tracer provider. Both passes convert them anew; a conversion copies nothing but references.
     fn span_processors(&self) -> Vec<Processor<'a>> {
         let document = self.document;
         let processors = document.tracer_provider.iter().flat_map(|provider| &provider.processors.0);

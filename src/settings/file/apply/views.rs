@@ -3,6 +3,25 @@
 //! The SDK's views are closures; here they are data, so that they can be compared and printed. Mistakes that the SDK
 //! would ignore silently are found here: an aggregation with boundaries that do not ascend, one name for several
 //! instruments, attributes by pattern.
+//!
+//! | key | in [`ViewSetting`] | default |
+//! |---|---|---|
+//! | `selector.instrument_name` | a pattern with `*` and `?` | all |
+//! | `selector.instrument_type` | the kind of instrument | all |
+//! | `selector.unit`, `meter_name`, `meter_version`, `meter_schema_url` | compared exactly | all |
+//! | `stream.name`, `stream.description` | replace those of the instrument | those of the instrument |
+//! | `stream.aggregation` | the SDK's aggregation | by the kind of instrument |
+//! | `stream.aggregation_cardinality_limit` | at most 10,000,000 | that of the reader |
+//! | `stream.attribute_keys` | a list of keys | all |
+//!
+//! # Messages
+//!
+//! | mistake | message |
+//! |---|---|
+//! | `name` with a pattern in the selector | `a name needs a selector for one instrument: …` |
+//! | boundaries that do not ascend | `the aggregation cannot be used: …` |
+//! | `excluded` without `included` | `not supported: the SDK cannot exclude attributes; …` |
+//! | a pattern under `included` | `not supported: the SDK has no patterns for attributes; …` |
 
 use opentelemetry_sdk::metrics::{Aggregation as SdkAggregation, InstrumentKind, Stream};
 
@@ -16,6 +35,8 @@ use crate::settings::views::{ViewSelector, ViewSetting, ViewStream};
 
 impl Apply<'_> {
     /// Returns the views in the order of the file.
+    ///
+    /// Empty without a meter provider. A view with a mistake is returned as well; the file is refused then.
     pub(super) fn views(&mut self) -> Vec<ViewSetting> {
         let document = self.document;
         let views = document.meter_provider.as_ref().and_then(|provider| provider.views.as_ref());
@@ -23,6 +44,8 @@ impl Apply<'_> {
     }
 
     /// Converts one view. A new name needs a selector that fits one instrument only, or several streams would get it.
+    ///
+    /// A selector that is empty fits every instrument.
     fn view(&mut self, View { selector, stream, .. }: &View) -> ViewSetting {
         let selector = ViewSelector {
             instrument_name: selector.instrument_name.as_deref().map(Pattern::new),
@@ -45,6 +68,8 @@ impl Apply<'_> {
     }
 
     /// Converts what a view makes of an instrument.
+    ///
+    /// The SDK's own check decides whether the aggregation can be used.
     fn stream(&mut self, stream: &Model) -> ViewStream {
         let aggregation = stream.aggregation.as_ref().map(aggregation);
         if let Some(aggregation) = &aggregation {
@@ -68,6 +93,9 @@ impl Apply<'_> {
     /// Returns the attributes that are kept: those included, without those excluded.
     ///
     /// The SDK keeps attributes by their exact keys alone: patterns, and `excluded` without `included`, are mistakes.
+    ///
+    /// `None` keeps all attributes; it is also the result after a mistake. `excluded` may have patterns if `included`
+    /// is there.
     fn attribute_keys(&mut self, keys: &IncludeExclude) -> Option<Vec<String>> {
         let IncludeExclude { included, excluded, at } = keys;
         let Some(List(included)) = included else {
@@ -89,6 +117,8 @@ impl Apply<'_> {
 }
 
 /// Converts the kind of an instrument.
+///
+/// The type of the numbers does not matter: a counter of floats is a counter.
 fn instrument_kind(model: InstrumentType) -> InstrumentKind {
     match model {
         InstrumentType::Counter => InstrumentKind::Counter,
@@ -102,6 +132,9 @@ fn instrument_kind(model: InstrumentType) -> InstrumentKind {
 }
 
 /// Converts an aggregation. Where a value is missing, the schema's default holds.
+///
+/// Explicit buckets have the boundaries of [`DEFAULT_BOUNDARIES`]. An exponential histogram has 160 buckets of each
+/// sign and begins with scale 20.
 fn aggregation(model: &Aggregation) -> SdkAggregation {
     match model {
         Aggregation::Default(_) => SdkAggregation::Default,
@@ -124,5 +157,7 @@ fn aggregation(model: &Aggregation) -> SdkAggregation {
 }
 
 /// The schema's, which are those of the SDK.
+///
+/// Made for milliseconds. For seconds, instruments and views give boundaries of their own.
 const DEFAULT_BOUNDARIES: [f64; 15] =
     [0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0, 10000.0];

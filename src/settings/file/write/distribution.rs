@@ -9,6 +9,20 @@
 //! The schema describes exporters one by one, and `distribution` one signal at a time. Where the destinations of a
 //! signal differ in what stands here (proxy, sources of headers, size of requests), the file cannot say so, and a note
 //! at its top does.
+//!
+//! | key | written if |
+//! |---|---|
+//! | `log_filter` | lines and records have the same filter |
+//! | `log_output.filter`, `logs.filter` | they have different ones |
+//! | `span_filter`, `shutdown_timeout`, `no_color`, `log_output.format` | always |
+//! | `traces.max_queue_bytes`, `logs.max_queue_bytes` | always |
+//! | `max_request_size` of a signal | the signal has an OTLP destination |
+//! | `reload_interval`, `exception_signal`, `resource_detectors`, `metrics.built_in` | they are not the default |
+//! | `no_proxy` | its variable is set |
+//! | `proxy`, `header_files` of a signal | one of its OTLP destinations has them |
+//! | `logs.minimum_severity` | it was given |
+//! | `logs.sampled_traces_only`, `logs.include_span_fields` | they are `true` |
+//! | `grpc` | metadata of calls is captured |
 
 use super::Writer;
 use super::exporters::{SECRET, TO_BE_SET, absolute};
@@ -32,6 +46,8 @@ impl Writer<'_> {
     /// The filters of lines and of records are one key, `log_filter`, while they are the same, and two keys below
     /// `log_output` and `logs` otherwise. Captured headers of gRPC calls are here, and those of HTTP calls are not: the
     /// schema has keys for them.
+    ///
+    /// Never empty: the filters are always there.
     pub(super) fn distribution(&mut self) -> Map {
         let settings = self.settings;
         let mut own = Map::default();
@@ -80,6 +96,8 @@ impl Writer<'_> {
     ///
     /// The setting is read from the environment again, because [`Settings`](crate::settings::Settings) hold only its
     /// effect: a target on the list has no proxy.
+    ///
+    /// `None` if no variable is set, or if the environment is ignored.
     fn no_proxy(&self) -> Option<&str> {
         NO_PROXY.variables.iter().find_map(|variable| self.env.get(variable))
     }
@@ -135,6 +153,8 @@ impl Writer<'_> {
     /// The first OTLP destination stands for the signal. A destination without a proxy counts as equal if `NO_PROXY` or
     /// a Unix socket explains the difference. Sources of headers in code, and signers, become notes: no file can hold a
     /// closure.
+    ///
+    /// Empty without an OTLP destination. Notes are added for what differs between the destinations.
     fn distribution_of_exporters(
         &mut self,
         signal: &SignalExporter,
@@ -214,6 +234,8 @@ impl Writer<'_> {
     ///
     /// The reference is to the variable that the proxy came from, if there is one with the same address and
     /// credentials.
+    ///
+    /// An address without credentials is written as it is.
     fn proxy(&mut self, own: &mut Map, proxy: &Proxy) {
         let Some(secret) = proxy.secret() else {
             return own.set_from("proxy", proxy.address(), &*proxy.origin);
@@ -230,6 +252,8 @@ impl Writer<'_> {
 }
 
 /// Returns `true` for the name of an authentication scheme with a blank.
+///
+/// Case does not count. The blank at the end is required, since the value follows without one.
 fn is_scheme(prefix: &str) -> bool {
     let name = prefix.strip_suffix(' ').unwrap_or_default();
     ["bearer", "basic", "apikey", "api-token", "token"].iter().any(|known| known.eq_ignore_ascii_case(name))

@@ -9,6 +9,26 @@
 //!
 //! Every header's value counts as a secret, and so does an endpoint that `Debug` would redact (credentials, a query, a
 //! token in its path).
+//!
+//! # Comments behind values
+//!
+//! | value | comment |
+//! |---|---|
+//! | of a variable or setter | its name: `OTEL_EXPORTER_OTLP_TIMEOUT`, `.timeout()` |
+//! | the default | `default` |
+//! | of a destination in code | `.destination()` |
+//! | a reference to a variable that holds a secret now | [`SECRET`] |
+//! | a reference to a variable that has to be set first | [`TO_BE_SET`] |
+//!
+//! # Names of new variables
+//!
+//! | secret | name |
+//! |---|---|
+//! | the header `x-api-key` | `OTLP_HEADER_X_API_KEY` |
+//! | the endpoint of traces | `OTLP_TRACES_ENDPOINT` |
+//! | the proxy | `OTLP_PROXY` |
+//! | the text before the header `authorization` that is read from a file | `OTLP_PREFIX_AUTHORIZATION` |
+//! | another value for the same name | the name with `_2`, `_3`, … |
 
 use std::path::{Path, PathBuf};
 
@@ -27,11 +47,15 @@ use crate::settings::types::{Compression, Protocol};
 use crate::settings::value_kind::{header, header_list};
 
 /// Variables that are named in the place of secrets that have none.
+///
+/// Each name with the secret that it stands for. The secrets are compared and never written.
 #[derive(Default)]
 pub(super) struct Placeholders(Vec<(String, Vec<u8>)>);
 
 impl Placeholders {
     /// Returns a reference to the variable of a secret: the same one for the same value.
+    ///
+    /// `name` is the name to begin with. A name that already stands for another secret gets a number.
     pub(super) fn reference(&mut self, name: &str, secret: &[u8]) -> Yaml {
         let same =
             |known: &str| known == name || known.strip_prefix(name).is_some_and(|rest| rest.starts_with('_'));
@@ -78,6 +102,9 @@ impl Writer<'_> {
     ///
     /// Only the first destination can have its values from variables or from setters of the builder; those of the
     /// others come from [`Destination::otlp`](crate::Destination::otlp), which their comments say.
+    ///
+    /// The protocol is written as the name of the exporter, and as `encoding` for HTTP. `compression` is left out if
+    /// there is none.
     fn otlp(&mut self, signal: &SignalExporter, index: usize, export: &ExportSettings) -> Map {
         let otlp = &signal.otlp;
         let is_standard =
@@ -107,6 +134,9 @@ impl Writer<'_> {
     ///
     /// A file has the whole URL of each signal. A variable for all signals lacks the signal's part of the path, which
     /// is written behind the reference, unless a query or a fragment would come to stand before it.
+    ///
+    /// `None` as the comment leaves the origin of the setting in its place. A variable is referred to only if the file
+    /// then means the same address.
     fn endpoint(&mut self, signal: &SignalExporter, export: &ExportSettings) -> (Yaml, Option<&'static str>) {
         let ExportSettings { target, http_path, .. } = export;
         if let Some(socket) = &target.socket {
@@ -173,6 +203,8 @@ impl Writer<'_> {
 }
 
 /// Returns the paths of certificates and keys. Their contents are never written.
+///
+/// Empty if no file is given. Relative paths become absolute, as the schema requires.
 fn tls(TlsFiles { certificate, client_key, client_certificate, .. }: &TlsFiles) -> Map {
     let mut map = Map::default();
     for (key, file) in [("ca_file", certificate), ("key_file", client_key), ("cert_file", client_certificate)]
@@ -185,6 +217,8 @@ fn tls(TlsFiles { certificate, client_key, client_certificate, .. }: &TlsFiles) 
 /// Files of a configuration file do not depend on the working directory.
 ///
 /// A path that cannot be made absolute, such as an empty one, stays as it is.
+///
+/// The working directory is that of the process which writes the file.
 pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -206,8 +240,12 @@ fn variable_name(text: &str) -> String {
 const IN_PATHS: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The comment behind a reference to a variable that is set.
+///
+/// The variable has the value in this process; it must have it where the file is read.
 pub(super) const SECRET: &str = "may hold a secret";
 /// The comment behind a reference to a variable that does not exist yet.
 pub(super) const TO_BE_SET: &str = "may hold a secret: set the variable to what the program has";
 /// The origin of every value of a destination that was added in code.
+///
+/// All setters of a destination have this one.
 const IN_CODE: &str = ".destination()";

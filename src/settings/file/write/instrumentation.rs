@@ -2,6 +2,15 @@
 //!
 //! The layers read variables, or the [`Env`](crate::settings::env::Env) that a file gave in their place; both are
 //! written in the same way. What follows the default is left out.
+//!
+//! | variable | in the file |
+//! |---|---|
+//! | `OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_…` | `general.http.{server,client}.…_captured_headers` |
+//! | `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` | `general.http.server.known_methods` |
+//! | `OTEL_SEMCONV_STABILITY_OPT_IN` | `general.rpc.semconv` |
+//! | `OTEL_RUST_GRPC_CAPTURE_…` | `distribution.telemetry_bootstrap.grpc` |
+//!
+//! Headers that the program captures by setters of a layer are not written: the layers are built elsewhere.
 
 use super::Writer;
 use super::yaml::Map;
@@ -17,6 +26,8 @@ impl Writer<'_> {
     ///
     /// Version 0 of the RPC conventions stands for the names before the first stable version, as
     /// `OTEL_SEMCONV_STABILITY_OPT_IN=rpc/old` does; `dual_emit` for both at once.
+    ///
+    /// Names that are not valid are left out without a warning: the layers report them.
     pub(super) fn instrumentation(&mut self) -> Option<Map> {
         let mut general = Map::default();
         general.set_some("http", Some(self.http()));

@@ -3,6 +3,16 @@
 //! Each destination becomes a periodic reader, and the exporter for Prometheus a pull reader. Interval, histograms and
 //! limits of cardinality are the same for all readers here, so that each repeats them: a file in which they differ is
 //! refused.
+//!
+//! | setting | in the file |
+//! |---|---|
+//! | `metrics.interval` | `interval` of each periodic reader, in milliseconds |
+//! | the exporter's timeout | `timeout` of the reader and of the exporter; 0 for no limit |
+//! | `metrics.temporality` | `temporality_preference` of the exporter, with `low_memory` |
+//! | `metrics.histogram_aggregation` | `default_histogram_aggregation` of the exporter |
+//! | limits of cardinality | `cardinality_limits` of each reader |
+//! | the exporter for Prometheus | a pull reader with `prometheus/development` |
+//! | views of a file | `views` |
 
 use opentelemetry_sdk::metrics::Temporality;
 
@@ -46,6 +56,9 @@ impl Writer<'_> {
     ///
     /// Its `timeout` is that of the exporter, which is never longer than the reader's. The console prints totals, so
     /// that it has no preference for a temporality.
+    ///
+    /// `index` is the place among the destinations, which decides on the comments: only the first one can come from
+    /// variables.
     fn periodic(&mut self, metrics: &MetricSettings, index: usize, destination: &DestinationSettings) -> Map {
         let mut reader = Map::default();
         reader.set_from("interval", metrics.interval, self.origin(METRIC_INTERVAL.key()));
@@ -74,6 +87,8 @@ impl Writer<'_> {
     ///
     /// An exporter without a server, which the program mounts in its own, cannot be written: reading the file would
     /// start one. A note says so.
+    ///
+    /// Host and port are written together, with the origin of the server.
     fn prometheus(&mut self, PrometheusSettings { server, text }: &PrometheusSettings) -> Map {
         let mut exporter = Map::default();
         match server {
@@ -105,6 +120,8 @@ impl Writer<'_> {
 }
 
 /// Patterns of attributes. All of them are selected if nothing is given.
+///
+/// Never empty, because the schema allows neither an empty list nor a selection without keys here.
 pub(super) fn selection(AttributeSelection { included, excluded }: &AttributeSelection) -> Map {
     let mut map = Map::default();
     for (key, patterns) in [("included", included), ("excluded", excluded)] {
@@ -118,6 +135,8 @@ pub(super) fn selection(AttributeSelection { included, excluded }: &AttributeSel
 }
 
 /// Returns the limits that were given, by the kind of the instrument.
+///
+/// Empty if all kinds have the SDK's limit.
 fn cardinality(limits: &CardinalityLimits) -> Map {
     let mut map = Map::default();
     for (key, limit) in [

@@ -17,6 +17,33 @@
 //!
 //! The functions of these files return [`Map`]s, in the order in which their keys are written. Nothing here validates:
 //! settings were valid when they were resolved.
+//!
+//! # What a file can hold
+//!
+//! | setting | in the file |
+//! |---|---|
+//! | endpoints, limits, samplers, attributes | yes, with the value in effect |
+//! | headers, credentials of proxies, tokens in paths of endpoints | a reference to a variable |
+//! | certificates and keys | absolute paths, never contents |
+//! | the protocol `auto` | the one that is tried first |
+//! | sources of headers that are files | `header_files` below `distribution` |
+//! | other sources of headers, signers, samplers and processors in code | no; a note at the top |
+//! | views in code | no; the head lists them as what stays in code |
+//! | what detectors found | no; the names of the detectors |
+//! | a signal that is not exported | no provider, and a note |
+//!
+//! # An example
+//!
+//! ```text
+//! # The settings in effect. Comments at the end of a line name the variable or the setter of its value.
+//! # Stays in code: …
+//! file_format: "1.1"
+//! disabled: false  # default
+//! log_level: info  # default
+//! ```
+//!
+//! The file is of version 1.1, so that any reader of that version of the schema accepts it. What the schema lacks is
+//! below `distribution`, which other readers ignore.
 
 mod distribution;
 mod exporters;
@@ -38,14 +65,23 @@ use crate::settings::lifecycle::{DIAGNOSTIC_LEVEL, SDK_DISABLED};
 use crate::settings::{Settings, Signal};
 
 /// The settings of a program, and what is beside them.
+///
+/// Made by [`Builder::effective_configuration`](crate::Builder::effective_configuration), which starts nothing.
 pub(crate) struct EffectiveConfiguration<'a> {
     /// The settings in effect, as [`resolve`](crate::settings::resolve()) or a file has made them.
     pub(crate) settings: &'a Settings,
     /// The variables that a file can refer to.
+    ///
+    /// A secret that one of them holds now is written as a reference to it. Empty if the builder ignores the
+    /// environment.
     pub(crate) env: &'a Env,
     /// What the layers for calls read.
+    ///
+    /// The variables of the process, or what a file gave in their place.
     pub(crate) layers: &'a Env,
     /// What the program added in code and a file has no place for, in words.
+    ///
+    /// Listed in one line at the top.
     pub(crate) in_code: Vec<&'static str>,
 }
 
@@ -53,6 +89,8 @@ impl EffectiveConfiguration<'_> {
     /// Returns the file.
     ///
     /// Comments at the top say what the program does in code, and what a file cannot express.
+    ///
+    /// Never fails. The text ends with a line end.
     pub(crate) fn to_file(&self) -> String {
         let mut writer = Writer {
             settings: self.settings,
@@ -83,13 +121,19 @@ struct Writer<'a> {
     /// The variables of the layers for calls, or what a file gave in their place.
     layers: &'a Env,
     /// What the file cannot say, each a comment at its top.
+    ///
+    /// In the order in which they were found, each once.
     notes: Vec<String>,
     /// Names in the place of secrets that came from code.
+    ///
+    /// One name stands for the same secret in the whole file.
     placeholders: Placeholders,
 }
 
 impl Writer<'_> {
     /// Returns the whole document. Keys stand in the order of the schema's examples; `distribution` comes last.
+    ///
+    /// Sections without content are left out, except `distribution`, which always has the filters.
     fn document(&mut self) -> Map {
         let mut document = Map::from_entry("file_format", "1.1");
         document.set_from("disabled", self.settings.disabled, self.origin(SDK_DISABLED.key()));
@@ -113,11 +157,15 @@ impl Writer<'_> {
     }
 
     /// Returns `true` unless the value of a setting is the default.
+    ///
+    /// A value that was given and is the same as the default counts as given.
     fn is_given(&self, key: &str) -> bool {
         self.settings.value_origins.contains_key(key)
     }
 
     /// Adds a comment at the top of the file, once: several destinations can have the same reason for it.
+    ///
+    /// The text is one line, without `#`.
     fn note(&mut self, note: impl Into<String>) {
         let note = note.into();
         if !self.notes.contains(&note) {
@@ -126,12 +174,16 @@ impl Writer<'_> {
     }
 
     /// Notes that a signal is not exported.
+    ///
+    /// `effect` is what follows from it in a file.
     fn note_absent(&mut self, signal: Signal, effect: &str) {
         self.note(format!("{signal} are not exported: {effect}"));
     }
 }
 
 /// The severity of the first lines that a level lets pass.
+///
+/// `OFF` becomes `fatal`, a severity that no line of this crate has.
 fn log_level(level: LevelFilter) -> &'static str {
     match level {
         LevelFilter::TRACE => "trace",

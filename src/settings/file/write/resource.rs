@@ -2,6 +2,15 @@
 //!
 //! What detectors found is not among the attributes: another machine has other values. A file names the detectors
 //! instead, below `distribution`.
+//!
+//! | setting | in the file |
+//! |---|---|
+//! | `service_name`, `resource_attribute`, `OTEL_RESOURCE_ATTRIBUTES` | `resource.attributes`, each with its type |
+//! | the schema URL | `resource.schema_url` |
+//! | the selection of detected attributes | `resource.detection/development.attributes` |
+//! | `propagators` | `propagator.composite`, or `composite_list` |
+//!
+//! Attributes are not secrets: their values are written as they are.
 
 use opentelemetry::{Array, KeyValue, Value};
 
@@ -20,6 +29,8 @@ impl Writer<'_> {
     ///
     /// Variables and setters that gave some of them are named at the list, since an attribute has no place for a
     /// comment of its own.
+    ///
+    /// An attribute whose value is an empty list becomes a note.
     pub(super) fn resource(&mut self) -> Map {
         let settings = self.settings;
         let mut resource = Map::default();
@@ -73,6 +84,8 @@ impl Writer<'_> {
 }
 
 /// Returns the value, unless it is a list without items, or none of OpenTelemetry's types.
+///
+/// `None` for those two. Text that looks like a number is quoted, so that its type stays.
 fn attribute_value(value: &Value) -> Option<Yaml> {
     Some(match value {
         Value::Bool(value) => (*value).into(),

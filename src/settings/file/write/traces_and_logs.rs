@@ -9,6 +9,16 @@
 //! | `scheduled_delay` | `schedule_delay`, in milliseconds |
 //! | the exporter's timeout | `export_timeout` of the processor and `timeout` of the exporter |
 //! | `max_queue_bytes` | below `distribution` |
+//!
+//! # Samplers
+//!
+//! | setting | in the file |
+//! |---|---|
+//! | `AlwaysOn`, `AlwaysOff` | `always_on:`, `always_off:` |
+//! | `TraceIdRatio` | `trace_id_ratio_based` with `ratio` |
+//! | `ParentBasedAlwaysOn` and its siblings | `parent_based` with `root` |
+//! | `ParentBased` | `parent_based` with all five samplers |
+//! | `Custom` | none: the one in code counts if the file has none |
 
 use std::time::Duration;
 
@@ -30,6 +40,8 @@ impl Writer<'_> {
     ///
     /// Without exporters, a program still makes spans, so that its lines have ids. The schema cannot express that: a
     /// file without a tracer provider makes none.
+    ///
+    /// Limits are always written, apart from that of the length of values, for which the schema has no word for "none".
     pub(super) fn tracer_provider(&mut self) -> Option<Map> {
         let traces = &self.settings.traces;
         if traces.destinations.is_empty() {
@@ -85,6 +97,8 @@ impl Writer<'_> {
     }
 
     /// One processor for each destination, all with the limits of the queue that they share.
+    ///
+    /// All of them are `batch`: a simple processor of a file has become batches of one without delay.
     fn processors(
         &mut self,
         signal: &SignalExporter,
@@ -113,6 +127,8 @@ impl Writer<'_> {
 }
 
 /// A component with its options, or the bare name of one without any.
+///
+/// The schema takes null for all defaults.
 pub(super) fn component(name: &str, options: Map) -> Map {
     let options = if options.is_empty() { Yaml::Null } else { options.into() };
     Map::from_entry(name, options)

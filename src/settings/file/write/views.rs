@@ -2,6 +2,14 @@
 //!
 //! Only the views of a file are data and can be written. Those that the program added in code are closures; the head of
 //! the file says that they stay there.
+//!
+//! | key | written if |
+//! |---|---|
+//! | each key of `selector` | the view restricts it |
+//! | `stream.name`, `stream.description` | the view changes it |
+//! | `stream.aggregation` | the view has one, with all of its options |
+//! | `stream.aggregation_cardinality_limit` | the view has one |
+//! | `stream.attribute_keys` | the view keeps only some attributes |
 
 use opentelemetry_sdk::metrics::{Aggregation, InstrumentKind};
 
@@ -12,6 +20,8 @@ use crate::settings::views::{ViewSelector, ViewSetting, ViewStream};
 
 impl Writer<'_> {
     /// Returns the views in the order in which they are tried.
+    ///
+    /// Empty without views; the key is then left out.
     pub(super) fn views(&mut self, views: &[ViewSetting]) -> Vec<Map> {
         let view = |ViewSetting { selector: from, stream: to }: &ViewSetting| {
             Map::from_entry("selector", selector(from)).with("stream", stream(to))
@@ -21,6 +31,8 @@ impl Writer<'_> {
 }
 
 /// Returns what an instrument must have for the view to apply. What is left out fits every instrument.
+///
+/// Empty for a view of all instruments, which is written `{}`.
 fn selector(from: &ViewSelector) -> Map {
     let mut map = Map::default();
     map.set_some("instrument_name", from.instrument_name.as_ref().map(|name| name.as_str()));
@@ -33,6 +45,8 @@ fn selector(from: &ViewSelector) -> Map {
 }
 
 /// Returns the schema's name of a kind of instrument.
+///
+/// The names of the kinds are those of the schema's `InstrumentType`.
 fn instrument_type(kind: InstrumentKind) -> &'static str {
     match kind {
         InstrumentKind::Counter => "counter",
@@ -57,6 +71,8 @@ fn stream(to: &ViewStream) -> Map {
 }
 
 /// The schema has no list without items: what excludes all of it leaves none.
+///
+/// A view that keeps no attribute is written as one that includes `none` and excludes it again.
 fn attribute_keys(keys: &[String]) -> Map {
     let listed = |keys: &[String]| keys.iter().map(|key| Yaml::from(&**key)).collect::<Vec<_>>();
     match keys {
@@ -66,6 +82,8 @@ fn attribute_keys(keys: &[String]) -> Map {
 }
 
 /// Returns an aggregation with all its options, or `None` for one that the SDK may add later.
+///
+/// The options are written even if they are defaults.
 fn aggregation(aggregation: &Aggregation) -> Option<Map> {
     let (name, options) = match aggregation {
         Aggregation::Default => ("default", Map::default()),

@@ -5,6 +5,21 @@
 //!
 //! Only block style is written: one key or item a line, two columns deeper at each level. A mapping in a list begins on
 //! the line of its dash. Comments stand behind the key whose value they explain, and never on lines of their own.
+//!
+//! | value | written as |
+//! |---|---|
+//! | text of letters, digits and ``_./:@%+=-,`` that begins with a letter or `/` | itself |
+//! | `true`, `null`, `yes`, `on` as text | in double quotes |
+//! | other text, and the empty one | in double quotes |
+//! | `$` in text | `$$` |
+//! | a reference | in double quotes, with `$` as it is |
+//! | line ends and tabs | `\n`, `\t` |
+//! | other characters that are not printable | `\U` and eight digits |
+//! | a number | as Rust shows it; a float has a point or an exponent |
+//! | a time | milliseconds, rounded up |
+//! | null | nothing behind the colon |
+//!
+//! A reference in quotes is text when it is read. That is right for all secrets: they are texts in the schema.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -12,6 +27,8 @@ use std::time::Duration;
 use crate::settings::file::yaml::{Scalar, ScalarStyle, Typed};
 
 /// A value to be written.
+///
+/// Made by `From` of the types that settings have.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::settings::file) enum Yaml {
     /// What has no settings of its own: `console:`.
@@ -19,8 +36,12 @@ pub(in crate::settings::file) enum Yaml {
     /// A number, `true` or `false`, as it is written.
     Plain(String),
     /// Text that stands for itself: a `$` in it is doubled.
+    ///
+    /// Quoted if it would be read as anything else.
     Text(String),
     /// Text with references to variables, which take effect.
+    ///
+    /// The rest of the text must have no `$`.
     Reference(String),
     /// Items of any kind, each behind a dash. Without items it is written `[]`, which the schema takes for a value.
     List(Vec<Self>),
@@ -29,24 +50,33 @@ pub(in crate::settings::file) enum Yaml {
 }
 
 /// A mapping, in the order in which its keys are set.
+///
+/// Keys are not compared: the functions of this module set each one once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::settings::file) struct Map(Vec<Entry>);
 
 /// One key of a mapping.
 #[derive(Clone, Debug, PartialEq)]
 struct Entry {
+    /// Quoted if it would not be read as a text.
     key: String,
+    /// What is written behind the colon, or on the lines below.
     value: Yaml,
     /// Written at the end of the key's line.
+    ///
+    /// Characters that are not printable are left out, so that a comment cannot end its line.
     comment: Option<String>,
 }
 
 impl Map {
     /// Returns a mapping with one key, as components are named.
+    ///
+    /// Further keys follow by [`with`](Self::with) or [`set`](Self::set).
     pub(super) fn from_entry(key: &str, value: impl Into<Yaml>) -> Self {
         Self::default().with(key, value)
     }
 
+    /// Returns the mapping with one more key at the end.
     #[must_use]
     pub(in crate::settings::file) fn with(mut self, key: &str, value: impl Into<Yaml>) -> Self {
         self.set(key, value);
@@ -59,11 +89,15 @@ impl Map {
     }
 
     /// Sets a key with a comment on the origin of its value.
+    ///
+    /// The comment is behind the key for lists and mappings, too.
     pub(super) fn set_from(&mut self, key: &str, value: impl Into<Yaml>, comment: impl Into<String>) {
         self.0.push(Entry { key: key.to_owned(), value: value.into(), comment: Some(comment.into()) });
     }
 
     /// Sets a key, unless there is no value or nothing in it.
+    ///
+    /// An empty text and null are set.
     pub(super) fn set_some<T: Into<Yaml>>(&mut self, key: &str, value: Option<T>) {
         if let Some(value) = value.map(Into::into).filter(|value| !value.is_empty()) {
             self.set(key, value);
@@ -76,6 +110,8 @@ impl Map {
     }
 
     /// Returns the document.
+    ///
+    /// The last line ends with a line end; a document without keys is empty.
     pub(in crate::settings::file) fn to_text(&self) -> String {
         let mut text = String::new();
         self.write(&mut text, 0);
@@ -83,6 +119,8 @@ impl Map {
     }
 
     /// Writes the entries, each on lines of its own. The place for the first key is there already.
+    ///
+    /// `indent` is the column of the keys, counted from 0.
     fn write(&self, text: &mut String, indent: usize) {
         for (index, Entry { key, value, comment }) in self.0.iter().enumerate() {
             if index > 0 {
@@ -106,6 +144,8 @@ impl Yaml {
     }
 
     /// Writes the value after a key or a dash at `indent`, and ends the line.
+    ///
+    /// A list or a mapping with content follows on lines of its own, two columns deeper.
     fn write(&self, text: &mut String, indent: usize, comment: Option<&str>) {
         match self {
             Self::Null => {}
@@ -136,6 +176,8 @@ impl Yaml {
     }
 
     /// Writes the value after a dash: a mapping begins on its line.
+    ///
+    /// `indent` is the column of the dash.
     fn write_item(&self, text: &mut String, indent: usize) {
         match self {
             Self::Map(map) if !map.is_empty() => {
@@ -153,6 +195,8 @@ fn pad(text: &mut String, indent: usize) {
 }
 
 /// Returns a key or a text as it is written.
+///
+/// A `$` must have been doubled before.
 fn scalar(text: &str) -> String {
     if is_plain(text) { text.to_owned() } else { quoted(text) }
 }
@@ -160,6 +204,8 @@ fn scalar(text: &str) -> String {
 /// Returns `true` for text that no reader takes for anything else.
 ///
 /// The set of characters is smaller than YAML's: a text that only might be read differently is quoted.
+///
+/// `false` for the empty text.
 fn is_plain(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_./:@%+=-,".contains(&byte);
     let is_text = || {
@@ -175,6 +221,8 @@ fn is_plain(text: &str) -> bool {
 
 /// Returns a text in double quotes. What is not printable is escaped by its code point, with eight digits, which YAML
 /// 1.1 and 1.2 both read.
+///
+/// The result is one line.
 fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
@@ -254,6 +302,8 @@ impl<T: Into<Self>> From<Vec<T>> for Yaml {
 }
 
 /// Words that are no text in YAML 1.1.
+///
+/// `true`, `false` and `null` are words in both versions, and are found by their type.
 const YAML_1_1: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
 
 #[cfg(test)]

@@ -15,6 +15,24 @@
 //!
 //! Aliases are copied, not shared, so that every node has one path; the copy of a node is paid for when the node is
 //! kept and each time that it is used.
+//!
+//! # Messages
+//!
+//! | mistake | message | parsing |
+//! |---|---|---|
+//! | more than 1 MiB | `the file has more than 1048576 bytes` | not begun |
+//! | UTF-16 | `the file is in UTF-16; only UTF-8 is supported` | not begun |
+//! | other bytes that are not UTF-8 | `the file is not valid UTF-8` | not begun |
+//! | no content | `the file is empty` | ends |
+//! | several documents | `the file holds more than one YAML document` | ends |
+//! | wrong syntax | `invalid YAML: …` | ends |
+//! | too deep | `nested more than 64 levels deep` | ends |
+//! | too much text | `the file is too large, counting what its aliases and variables expand to` | ends |
+//! | an alias inside its own anchor | `the alias refers to the value that it is a part of` | ends |
+//! | a list or mapping as a key | `the key of a mapping must be plain text` | ends |
+//! | a key twice | `the key stands here more than once` | goes on |
+//! | `<<` | ``merge keys (`<<`) are not part of YAML 1.2`` | goes on |
+//! | a tag | `the tag … does not fit the value, or is not supported` | goes on |
 
 use std::collections::{HashMap, HashSet};
 
@@ -32,6 +50,8 @@ use crate::user_code::catch_panic;
 ///
 /// Bytes are UTF-8, with or without a byte order mark; UTF-16, which editors on Windows write, has a message of its
 /// own. A panic of the parser is caught and reported as a mistake of the file.
+///
+/// `env` looks up the variables that the document refers to. The caller checks `report` before it uses the tree.
 pub(in crate::settings) fn parse(bytes: &[u8], env: EnvLookup<'_>, report: &mut Report) -> Option<Node> {
     let start = Position { line: 1, column: 1 };
     if bytes.len() > MAX_BYTES {
@@ -64,6 +84,8 @@ pub(in crate::settings) fn parse(bytes: &[u8], env: EnvLookup<'_>, report: &mut 
 }
 
 /// The place after some valid text.
+///
+/// Invalid UTF-8 is reported there. `bytes` are valid; columns are counted in characters.
 fn end_of(bytes: &[u8]) -> Position {
     let text = String::from_utf8_lossy(bytes);
     let line = text.matches('\n').count() + 1;
@@ -79,15 +101,21 @@ struct Stop;
 
 /// Makes the tree of one document.
 struct Builder<'a> {
+    /// The source of the events.
     parser: Parser<'a, StrInput<'a>>,
     /// Looks up the variables that are referred to.
     env: EnvLookup<'a>,
     /// Complete nodes with an anchor, and what a copy of each costs.
+    ///
+    /// The parser numbers anchors from 1; 0 stands for none. An anchor that is defined again has a new number.
     anchors: HashMap<usize, (Node, usize)>,
     /// What the document may still cost.
+    ///
+    /// Begins with [`MAX_COST`].
     budget: usize,
     /// The path of the current node, for mistakes.
     path: Path,
+    /// Mistakes so far.
     report: Report,
 }
 
@@ -128,6 +156,10 @@ impl<'a> Builder<'a> {
     }
 
     /// Returns the next event. The end of the stream comes again and again.
+    ///
+    /// # Errors
+    ///
+    /// Wrong syntax, after it was reported at the place that the parser gives.
     fn next(&mut self) -> Result<(Event<'a>, Span), Stop> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
@@ -139,12 +171,20 @@ impl<'a> Builder<'a> {
     }
 
     /// Reports a mistake that ends the parsing.
+    ///
+    /// Always returns the error, as the result of the caller.
     fn stop<T>(&mut self, at: Position, reason: impl Into<String>) -> Result<T, Stop> {
         self.report.add(at, &self.path, reason.into());
         Err(Stop)
     }
 
     /// Reads the node that begins with this event, and keeps a copy if it has an anchor.
+    ///
+    /// `depth` counts the lists and mappings around the node; it is 0 for the document.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop`] if the rest of the document cannot be read: too deep, too expensive, or wrong syntax.
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Stop> {
         let at = position(span.start);
         if depth > MAX_DEPTH {
@@ -180,6 +220,8 @@ impl<'a> Builder<'a> {
     /// Reads the items up to the end of the list.
     ///
     /// On a mistake that ends the parsing, the path stays where it was: the report needs it.
+    ///
+    /// `depth` is that of the list. The event that began it has been taken.
     fn list(&mut self, depth: usize) -> Result<Vec<Node>, Stop> {
         let mut items = Vec::new();
         loop {
@@ -195,6 +237,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Reads the entries up to the end of the mapping. Keys are texts, and occur once.
+    ///
+    /// A duplicate key is kept, too: the report has the mistake, and the tree is not used. Keys cost their length.
     fn map(&mut self, depth: usize) -> Result<Vec<Entry>, Stop> {
         let mut entries = Vec::new();
         let mut keys = HashSet::new();
@@ -229,6 +273,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Copies an earlier node. One that is not complete contains the alias: the document would be infinite.
+    ///
+    /// `at` is the place of the alias, where a mistake is reported; the copy keeps the positions of the original.
     fn alias(&mut self, anchor: usize, at: Position) -> Result<Node, Stop> {
         let Some((_, cost)) = self.anchors.get(&anchor) else {
             return self.stop(at, "the alias refers to the value that it is a part of");
@@ -244,6 +290,8 @@ impl<'a> Builder<'a> {
     ///
     /// Quoted and plain text are treated alike, as the specification says; the result of a reference is never looked at
     /// for references again.
+    ///
+    /// A scalar with a mistake in its references becomes empty, and the reading goes on.
     fn scalar(&mut self, text: &str, style: Style, tag: Option<&Tag>, at: Position) -> Result<Scalar, Stop> {
         let text = match substitute(text, self.env, self.budget) {
             Ok(text) => text.into_owned(),
@@ -262,6 +310,8 @@ impl<'a> Builder<'a> {
     /// Applies the tag of a scalar.
     ///
     /// `!!str` makes text of anything, `!!float` accepts an integer; other tags must name the type that the text has.
+    ///
+    /// A mistake is reported, and the scalar then counts as if it had no tag.
     fn tagged(&mut self, scalar: Scalar, tag: Option<&Tag>, at: Position) -> Scalar {
         let Some(tag) = tag else { return scalar };
         let text = Scalar { style: ScalarStyle::Text, ..scalar.clone() };
@@ -282,6 +332,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Reports a tag that does not name the kind of the node.
+    ///
+    /// `expected` is `seq` for lists and `map` for mappings. Any other tag is a mistake.
     fn check_tag(&mut self, tag: Option<&Tag>, expected: &str, at: Position) {
         if let Some(tag) = tag
             && core_tag(tag) != Some(expected)
@@ -291,6 +343,10 @@ impl<'a> Builder<'a> {
     }
 
     /// Takes a cost from the budget.
+    ///
+    /// # Errors
+    ///
+    /// [`Stop`] if the budget is used up, after the mistake was reported at `at`.
     fn pay(&mut self, cost: usize, at: Position) -> Result<(), Stop> {
         match self.budget.checked_sub(cost) {
             Some(left) => {
@@ -303,6 +359,8 @@ impl<'a> Builder<'a> {
 }
 
 /// Returns the message about a tag.
+///
+/// The name of the tag is redacted if it may hold a secret.
 fn misplaced(tag: &Tag) -> String {
     let tag = match core_tag(tag) {
         Some(name) => format!("!!{name}"),
@@ -312,6 +370,8 @@ fn misplaced(tag: &Tag) -> String {
 }
 
 /// Returns the name of a tag of the core schema; `!` alone makes a scalar text.
+///
+/// `None` for any other tag, such as `!own` and `!!binary` in another namespace.
 fn core_tag(tag: &Tag) -> Option<&str> {
     match (tag.is_yaml_core_schema(), tag.handle.as_str(), tag.suffix.as_str()) {
         (true, _, name) => Some(name),
@@ -326,10 +386,16 @@ fn position(marker: Marker) -> Position {
 }
 
 /// The largest configuration that makes sense has a hundredth of it.
+///
+/// In bytes. A file of exactly this size is read.
 pub(in crate::settings) const MAX_BYTES: usize = 1 << 20;
 /// The deepest node of the schema stands 14 levels deep; samplers nest.
+///
+/// Counted in lists and mappings. The stack that the recursion needs is small at this depth.
 const MAX_DEPTH: usize = 64;
 /// About the memory of the tree: text, and a constant for each node.
+///
+/// In bytes; an estimate, so that the bound holds for the order of magnitude.
 const MAX_COST: usize = 16 << 20;
 /// What a node costs without its text: about its size in memory, with an entry of a mapping around it.
 const NODE_COST: usize = 128;
