@@ -21,8 +21,11 @@ use http::{HeaderName, Request};
 
 use super::opened_file::read_bounded;
 
+/// The error of a closure. Its text is shown in log lines, with words that may be secrets redacted.
 type BoxError = Box<dyn Error + Send + Sync>;
+/// Returns a value, and how long it may be used.
 type Fetch = dyn Fn() -> Result<HeaderToken, BoxError> + Send + Sync;
+/// Adds the signature to a request, as headers in most cases.
 type Sign = dyn Fn(&mut Request<Bytes>) -> Result<(), BoxError> + Send + Sync;
 
 /// A source of a header's value, for values that change while the program runs; see
@@ -137,6 +140,10 @@ impl HeaderSource {
     }
 
     /// Returns the value, with its prefix.
+    ///
+    /// # Errors
+    ///
+    /// That of the closure, or of the file. The caller tries the export again later.
     pub(crate) fn fetch(&self) -> Result<HeaderToken, BoxError> {
         let HeaderToken { value, valid_for } = (self.fetch)()?;
         Ok(HeaderToken { value: format!("{}{value}", self.prefix), valid_for })
@@ -161,6 +168,11 @@ impl HeaderSource {
 }
 
 /// Returns the content of a file without white space at its end.
+///
+/// # Errors
+///
+/// The system's, a file of more than [`MAX_FILE`] bytes, one that is not UTF-8, and one that is empty. The message has
+/// the path and no content.
 fn read(path: &Path) -> Result<String, BoxError> {
     let at = |error: &dyn fmt::Display| BoxError::from(format!("{}: {error}", path.display()));
     let bytes = read_bounded(path, MAX_FILE).map_err(|error| at(&error))?;
@@ -189,7 +201,9 @@ impl fmt::Debug for HeaderSource {
 #[derive(Clone)]
 #[must_use = "return it from the closure"]
 pub struct HeaderToken {
+    /// The value, without a prefix until [`HeaderSource::fetch`] adds it.
     pub(crate) value: String,
+    /// How long the value is used again without fetching. Zero: for one request.
     pub(crate) valid_for: Duration,
 }
 
@@ -226,6 +240,10 @@ impl RequestSigner {
     }
 
     /// Signs one request, whose method, URI, headers and body are final.
+    ///
+    /// # Errors
+    ///
+    /// That of the closure; the request is not sent then.
     pub(crate) fn sign(&self, request: &mut Request<Bytes>) -> Result<(), BoxError> {
         (self.0)(request)
     }
@@ -236,6 +254,7 @@ impl RequestSigner {
 pub(crate) struct Credentials {
     /// By the names of their headers.
     pub(crate) sources: Vec<(HeaderName, HeaderSource)>,
+    /// Signs each request after the headers of the sources were added.
     pub(crate) signer: Option<RequestSigner>,
 }
 

@@ -51,6 +51,8 @@ pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).open(path)
 }
 
+/// Returns an error for a FIFO: opening one waits until another program opens its other end. A path that does not exist
+/// is no error here.
 fn refuse_fifo(path: &Path) -> io::Result<()> {
     match path.metadata() {
         Ok(metadata) if is_fifo(&metadata) => {
@@ -60,12 +62,14 @@ fn refuse_fifo(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Returns `true` for a named pipe.
 #[cfg(unix)]
 pub(crate) fn is_fifo(metadata: &Metadata) -> bool {
     use std::os::unix::fs::FileTypeExt as _;
     metadata.file_type().is_fifo()
 }
 
+/// Returns `false`: the system has no named pipes in its file system.
 #[cfg(not(unix))]
 pub(crate) fn is_fifo(_: &Metadata) -> bool {
     false

@@ -2,6 +2,13 @@
 //!
 //! The configuration file has them for names of instruments, attributes of the resource and labels. A pattern is
 //! anchored at both ends: `http.*` fits `http.server` and not `my.http.server`. There is no escape, as in the schema.
+//!
+//! | pattern | fits | does not fit |
+//! |---|---|---|
+//! | `http.*` | `http.`, `http.server` | `my.http.server` |
+//! | `a?c` | `abc`, `aäc` | `ac` |
+//! | `*` | every text, the empty one too | – |
+//! | empty | the empty text | every other text |
 
 /// A pattern that a whole text must fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +42,8 @@ impl Pattern {
     }
 
     /// After a mismatch the last `*` takes one more character, so that the cost is the product of both lengths at most.
+    ///
+    /// `is_same` decides whether a character of the pattern fits one of the text.
     fn compare(&self, text: &str, is_same: impl Fn(char, char) -> bool) -> bool {
         let (mut pattern, mut rest) = (self.0.chars(), text.chars());
         let mut last_star = None;

@@ -31,6 +31,7 @@ use crate::settings::values::Values;
 /// Resolves settings one by one and collects their mistakes.
 #[derive(Debug)]
 pub(in crate::settings) struct Resolver<'a> {
+    /// The variables. Empty if a configuration file replaces them.
     pub(in crate::settings) env: &'a Env,
     /// A configuration file, which replaces the environment.
     #[cfg(feature = "config-file")]
@@ -58,17 +59,21 @@ pub(in crate::settings) type Source<'a, T> = (&'a Setting<T>, &'a Values);
 /// Rules that depend on the origin, such as the scheme of an address without one, look at `origin` and `is_from_code`.
 #[derive(Debug)]
 pub(in crate::settings) struct Chosen<T> {
+    /// The value, which its kind has checked.
     pub(in crate::settings) value: T,
     /// The variable, or the setter as it is written in code.
     pub(in crate::settings) origin: Cow<'static, str>,
+    /// `false` for variables and for a configuration file.
     pub(in crate::settings) is_from_code: bool,
 }
 
 /// A variable whose value cannot be used.
 struct InvalidVar {
+    /// Its name, for the warning.
     variable: &'static str,
     /// The value, without secrets.
     quoted: String,
+    /// What is wrong with the value, as the end of a sentence.
     reason: Reason,
 }
 

@@ -13,6 +13,7 @@ use super::setting::Setting;
 #[derive(Default)]
 pub(crate) struct Values(BTreeMap<&'static str, Value>);
 
+/// A value of a setter, of any type.
 struct Value {
     /// Of the type of the setting with this setter.
     value: Box<dyn Any + Send + Sync>,
@@ -50,6 +51,8 @@ impl Values {
     }
 
     /// The value given to the setter of a setting.
+    ///
+    /// `None` if the setter was not called.
     pub(super) fn get<T: Clone>(&self, setting: &Setting<T>) -> Option<T> {
         self.0.get(setting.setter)?.value.downcast_ref().cloned()
     }

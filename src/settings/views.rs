@@ -27,7 +27,9 @@ pub(crate) struct ViewSelector {
     pub(crate) unit: Option<String>,
     /// The scope of the instrument, compared exactly.
     pub(crate) meter_name: Option<String>,
+    /// The version of the scope, compared exactly.
     pub(crate) meter_version: Option<String>,
+    /// The schema URL of the scope, compared exactly.
     pub(crate) meter_schema_url: Option<String>,
 }
 
@@ -36,12 +38,15 @@ pub(crate) struct ViewSelector {
 pub(crate) struct ViewStream {
     /// Of the metric, in place of the instrument's.
     pub(crate) name: Option<String>,
+    /// Of the metric, in place of the instrument's.
     pub(crate) description: Option<String>,
     /// Such as other boundaries of a histogram, or `Drop`.
     pub(crate) aggregation: Option<Aggregation>,
     /// Attribute sets; further ones become one with `otel.metric.overflow`.
     pub(crate) cardinality_limit: Option<usize>,
     /// The attributes that are kept.
+    ///
+    /// Exact keys. `None` keeps all attributes, and an empty list none.
     pub(crate) attribute_keys: Option<Vec<String>>,
 }
 
@@ -50,16 +55,24 @@ pub(crate) struct ViewStream {
 pub(crate) struct CardinalityLimits {
     /// Attribute sets of one counter.
     pub(crate) counter: Option<usize>,
+    /// Attribute sets of one gauge.
     pub(crate) gauge: Option<usize>,
+    /// Attribute sets of one histogram.
     pub(crate) histogram: Option<usize>,
+    /// Attribute sets of one counter that is read by a callback.
     pub(crate) observable_counter: Option<usize>,
+    /// Attribute sets of one gauge that is read by a callback.
     pub(crate) observable_gauge: Option<usize>,
+    /// Attribute sets of one counter that is read by a callback and can decrease.
     pub(crate) observable_up_down_counter: Option<usize>,
+    /// Attribute sets of one counter that can decrease.
     pub(crate) up_down_counter: Option<usize>,
 }
 
 impl CardinalityLimits {
     /// Returns the limit of a kind of instrument.
+    ///
+    /// `None` for the SDK's limit, 2,000 attribute sets.
     pub(crate) fn get(&self, kind: InstrumentKind) -> Option<usize> {
         match kind {
             InstrumentKind::Counter => self.counter,
