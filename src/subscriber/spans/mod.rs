@@ -316,8 +316,7 @@ impl SpanBridge {
     #[inline]
     pub(super) fn ends_alone(&self, state: &SpanState) -> bool {
         !state.is_included
-            || state.follows_parent()
-            || !self.source.runs_user_code() && state.twin.get().is_none()
+            || state.twin.get().is_none() && (state.follows_parent() || !self.source.runs_user_code())
     }
 
     /// Ends a span.

@@ -20,6 +20,8 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use super::super::SpanBridge;
 use super::Stock;
+use crate::export::own_threads::ForkMutex;
+use crate::subscriber::reentrancy::ReentrancyGuard;
 use crate::subscriber::thread_state::{FLAGS, IdMeaning, with_flag};
 
 /// The fields of a twin: none. Those of its span are kept by our bridge.
@@ -35,6 +37,9 @@ pub(in crate::subscriber::spans) struct TwinRegistry {
     bridge: Arc<SpanBridge>,
     /// Represents spans without a twin: the stock layer requires that every span is found.
     without_data: Id,
+    /// Twins of spans that have been closed. They are removed before the next twin is created, since a registry removes
+    /// nothing while the thread is closing a span of another registry.
+    ended: ForkMutex<Vec<Id>>,
 }
 
 impl TwinRegistry {
@@ -44,7 +49,24 @@ impl TwinRegistry {
         let no_fields: NoFields<'_> = [];
         let fields = NO_SPAN.fields().value_set(&no_fields);
         let without_data = twins.new_span(&Attributes::new_root(&NO_SPAN, &fields));
-        Self { twins, bridge, without_data }
+        Self { twins, bridge, without_data, ended: ForkMutex::default() }
+    }
+
+    /// Removes the twins of closed spans, unless this thread is closing a span.
+    fn remove_ended(&self) {
+        if ReentrancyGuard::is_held() {
+            return;
+        }
+        // What is dropped with a twin can be the user's: no lock is held meanwhile.
+        let mut ended = std::mem::take(&mut *self.ended.lock());
+        while let Some(twin) = ended.pop() {
+            self.twins.try_close(twin.clone());
+            if self.twins.span_data(&twin).is_some() {
+                // Another layer is closing a span.
+                break;
+            }
+        }
+        self.ended.lock().append(&mut ended);
     }
 }
 
@@ -56,6 +78,9 @@ impl fmt::Debug for TwinRegistry {
 
 /// Creates the twin of the span with this id, below the current context. It has no fields, and is not started.
 pub(super) fn create_twin(stock: &Stock, id: &Id, metadata: &'static Metadata<'static>) -> Id {
+    if let Some(registry) = twins_of(stock) {
+        registry.remove_ended();
+    }
     let no_fields: NoFields<'_> = [];
     let meaning = IdMeaning::NewTwin(id.into_non_zero_u64());
     with_flag(
@@ -77,12 +102,17 @@ pub(super) fn start_twin(stock: &Stock, twin: &Id) {
     );
 }
 
-/// Removes a twin, without the stock layer: it would end a span that our bridge ends.
+/// Has a twin removed, without the stock layer: it would end a span that our bridge ends.
 pub(super) fn close_twin(stock: &Stock, twin: &Id) {
-    let stock: &dyn Subscriber = stock;
-    if let Some(registry) = stock.downcast_ref::<TwinRegistry>() {
-        registry.twins.try_close(twin.clone());
+    if let Some(registry) = twins_of(stock) {
+        registry.ended.lock().push(twin.clone());
     }
+}
+
+/// The registry under a stock layer.
+pub(super) fn twins_of(stock: &Stock) -> Option<&TwinRegistry> {
+    let stock: &dyn Subscriber = stock;
+    stock.downcast_ref()
 }
 
 /// The id of the span whose twin is being created on this thread.

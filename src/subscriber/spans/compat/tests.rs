@@ -1,18 +1,26 @@
-//! The downcast, in a form that Miri can run: without network and without other threads.
+//! The downcast and the twins, in a form that Miri can run: without network and without other threads.
 
 use std::sync::Arc;
 
-use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
+use opentelemetry::Context as OtelContext;
+use opentelemetry::trace::{
+    SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, TracerProvider as _,
+};
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_core::span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan as _;
 use tracing_subscriber::{Layer, Registry};
 
 use super::StockExtensions;
+use super::registry::twins_of;
 use crate::provider::SharedSampler;
-use crate::settings::SamplerSetting;
+use crate::settings::{AttributeLimits, SamplerSetting, SpanLimitSettings};
 use crate::subscriber::filter::{Filter, FilterHandle};
-use crate::subscriber::spans::{SpanAccess, SpanBridge, SpanSource};
+use crate::subscriber::spans::{DirectSource, SpanAccess, SpanBridge, SpanSource};
+use crate::subscriber::thread_state::{IdMeaning, with_flag};
+use crate::subscriber::{LayerParts, Marks};
 
 fn bridge(provider: &SdkTracerProvider) -> Arc<SpanBridge> {
     let source =
@@ -33,4 +41,81 @@ fn the_stock_layer_is_found_and_its_pointer_stays_valid() {
         span.set_attribute("key", 1);
         assert!(!span.context().span().span_context().is_valid());
     });
+}
+
+/// Sources of spans that a local unsampled parent decides for: both ways.
+fn sources_below_unsampled() -> [SpanSource; 2] {
+    let sampler = SharedSampler::new(&SamplerSetting::ParentBasedAlwaysOff, None);
+    let limits = SpanLimitSettings {
+        attributes: AttributeLimits { count: 128, value_length: None },
+        events: 128,
+        links: 128,
+        attributes_per_event: 128,
+        attributes_per_link: 128,
+    };
+    let direct = DirectSource { queue: None, scope: Vec::new(), open: None, limits };
+    let provider = SdkTracerProvider::builder().with_sampler(sampler.clone()).build();
+    [SpanSource::direct(direct, sampler.clone()), SpanSource::sdk(provider.tracer("test"), sampler, true)]
+}
+
+/// The twin of an open span.
+fn twin_of(bridge: &SpanBridge, span: &tracing::Span) -> Option<span::Id> {
+    bridge.spans.get(&span.id()?)?.twin.get().cloned()
+}
+
+fn is_open(bridge: &SpanBridge, twin: &span::Id) -> bool {
+    let stock = bridge.stock().unwrap();
+    let registry = twins_of(&stock).unwrap();
+    with_flag(|flags| &flags.ids, IdMeaning::Twins, || registry.span_data(twin).is_some())
+}
+
+#[test]
+fn a_twin_does_not_outlive_its_span() {
+    let remote = OtelContext::new().with_remote_span_context(SpanContext::new(
+        TraceId::from(7),
+        SpanId::from(8),
+        TraceFlags::SAMPLED,
+        true,
+        TraceState::default(),
+    ));
+    type Use<'a> = &'a dyn Fn(&tracing::Span);
+    let linked = remote.span().span_context().clone();
+    let entered: Use<'_> = &|span| span.in_scope(|| _ = span.context());
+    let changed_inside: Use<'_> = &|span| span.in_scope(|| span.set_attribute("key", 1));
+    let entered_before: Use<'_> = &|span| {
+        span.in_scope(|| ());
+        span.add_link(linked.clone());
+    };
+    let pending: Use<'_> = &|span| _ = span.context();
+    let moved: Use<'_> = &|span| span.set_parent(remote.clone()).unwrap();
+    let linking: Use<'_> = &|span| span.add_link(linked.clone());
+    let changed: Use<'_> = &|span| span.set_attribute("key", 1);
+    for source in sources_below_unsampled() {
+        let bridge = Arc::new(SpanBridge::new(source, FilterHandle::new(Filter::parse("info").0)));
+        let parts = LayerParts {
+            lines: None,
+            records: None,
+            has_span_fields_in_records: false,
+            spans: Some(Arc::clone(&bridge).into()),
+            marks: Marks::default(),
+        };
+        tracing::subscriber::with_default(Registry::default().with(parts.into_only_layer()), || {
+            let _outer = tracing::info_span!("outer").entered();
+            let uses = [entered, changed_inside, entered_before, pending, moved, linking, changed];
+            for (index, apply) in uses.into_iter().enumerate() {
+                let twins: Vec<_> = std::iter::repeat_with(|| {
+                    let span = tracing::info_span!("work");
+                    apply(&span);
+                    let twin = twin_of(&bridge, &span).unwrap();
+                    assert!(is_open(&bridge, &twin), "{index}");
+                    twin
+                })
+                .take(10)
+                .collect();
+                let open = twins.iter().filter(|twin| is_open(&bridge, twin)).count();
+                assert!(open <= 1, "{index}: {open}, where the next twin removes that of the last span");
+                assert_eq!(bridge.spans.recording(), 0, "{index}");
+            }
+        });
+    }
 }
