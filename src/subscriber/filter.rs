@@ -239,9 +239,16 @@ impl FilterHandle {
 
     /// Returns the filter's interest in a callsite, which `tracing` caches. Another layer, or a directive for one target,
     /// can make `tracing` ask about levels beyond the ceiling: they are settled here.
+    ///
+    /// A filter that follows spans follows those of all levels: another output may take a span that it names.
     pub(crate) fn interest(&self, metadata: &'static Metadata<'static>) -> Interest {
         let filter = self.shared.filter.load();
-        if *metadata.level() > filter.ceiling() { Interest::never() } else { filter.interest(metadata) }
+        let follows = metadata.is_span() && matches!(**filter, Filter::Dynamic(_));
+        if !follows && *metadata.level() > filter.ceiling() {
+            Interest::never()
+        } else {
+            filter.interest(metadata)
+        }
     }
 
     /// Returns the most verbose level that can pass.

@@ -133,6 +133,22 @@ fn directives_with_spans_follow_the_spans_that_are_entered() {
 }
 
 #[test]
+fn a_directive_with_a_span_follows_one_that_only_another_output_takes() {
+    for beside_others in [false, true] {
+        let rig = Rig::with(Options {
+            lines: "warn,[request]=info",
+            spans: "debug",
+            beside_others,
+            ..Options::default()
+        });
+        tracing::debug_span!("request").in_scope(|| tracing::info!("inside"));
+        tracing::info!("outside");
+        assert_eq!(texts(&rig.lines), ["inside"], "{beside_others}");
+        assert_eq!(rig.spans.names(), ["request"]);
+    }
+}
+
+#[test]
 fn layers_beside_ours_are_not_affected_by_our_filters() {
     let ours = Written::default();
     let theirs = Written::default();
