@@ -31,6 +31,7 @@ use super::state::{Additions, PendingSpan, SpanState, Started};
 use super::status::SpanStatus;
 use crate::export::{Queue, RANDOM_TRACE_ID, encode};
 use crate::provider::{CurrentSampler, RandomIds, SamplingShortcut, SharedSampler};
+use crate::semconv::ERROR_TYPE;
 use crate::settings::SpanLimitSettings;
 
 /// Starts spans. Both ways have the same results.
@@ -230,8 +231,13 @@ fn start_sdk(tracer: &SdkTracer, pending: &mut PendingSpan, state: &SpanState, f
     let mut additions = additions.take();
     let (name, kind) = name_and_kind(additions.as_deref_mut(), state);
     let mut builder = SpanBuilder::from_name(name).with_kind(kind).with_start_time(start.time);
-    builder.attributes = Some(key_values(additions.as_deref(), state));
-    let status = status(additions.as_deref_mut());
+    let attributes = key_values(additions.as_deref(), state);
+    let has_own_type = attributes.iter().any(|attribute| attribute.key.as_str() == ERROR_TYPE);
+    builder.attributes = Some(attributes);
+    let mut status = status(additions.as_deref_mut());
+    if has_own_type {
+        status.set_own_type();
+    }
     let Additions { links, events, .. } = additions.map(|additions| *additions).unwrap_or_default();
     let links: Vec<Link> = links.into_iter().filter(|link| !encode::is_empty_link(link)).collect();
     builder.links = (!links.is_empty()).then_some(links);

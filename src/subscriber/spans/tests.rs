@@ -1,4 +1,5 @@
-//! One span that several threads create children of, record in, enter, exit, give a parent and close, all at once.
+//! Both ways to record spans: one span that several threads create children of, record in, enter, exit, give a parent and
+//! close, all at once; and what was set before the start.
 //!
 //! In a form that Miri can run, which looks for data races and tries schedules: without network, with few rounds.
 
@@ -10,6 +11,8 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context as OtelContext, KeyValue};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use prost::Message as _;
 use tracing_core::Dispatch;
@@ -104,8 +107,8 @@ fn run(bridge: &Arc<SpanBridge>) {
     assert_eq!(bridge.open_spans(), 0);
 }
 
-#[test]
-fn a_span_that_threads_share_is_encoded_once_with_everything() {
+/// Spans that are encoded as they are recorded, and what reads those that have ended.
+fn direct() -> (SpanSource, impl FnOnce() -> Vec<Span>) {
     let limits = QueueSettings {
         max_items: usize::MAX,
         max_bytes: usize::MAX,
@@ -127,13 +130,29 @@ fn a_span_that_threads_share_is_encoded_once_with_everything() {
             attributes_per_link: 128,
         },
     };
-    run(&bridge(SpanSource::direct(source, SharedSampler::new(&SamplerSetting::AlwaysOn, None))));
-    let mut spans = Vec::new();
-    for request in consumers[0].drain() {
-        let request = ExportTraceServiceRequest::decode(&*request).unwrap();
-        let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
-        spans.extend(scopes.flat_map(|scope| scope.spans));
-    }
+    let encoded = move || {
+        let mut spans = Vec::new();
+        for request in consumers[0].drain() {
+            let request = ExportTraceServiceRequest::decode(&*request).unwrap();
+            let scopes = request.resource_spans.into_iter().flat_map(|resource| resource.scope_spans);
+            spans.extend(scopes.flat_map(|scope| scope.spans));
+        }
+        spans
+    };
+    (SpanSource::direct(source, SharedSampler::new(&SamplerSetting::AlwaysOn, None)), encoded)
+}
+
+/// Spans of the SDK, which `spans` gets.
+fn sdk(spans: &Spans) -> SpanSource {
+    let provider = SdkTracerProvider::builder().with_span_processor(spans.clone()).build();
+    SpanSource::sdk(provider.tracer("test"), SharedSampler::new(&SamplerSetting::AlwaysOn, None), true)
+}
+
+#[test]
+fn a_span_that_threads_share_is_encoded_once_with_everything() {
+    let (source, encoded) = direct();
+    run(&bridge(source));
+    let spans = encoded();
     let shared: Vec<_> = spans.iter().filter(|span| span.name == "shared").collect();
     let children: Vec<_> = spans.iter().filter(|span| span.name == "child").collect();
     assert_eq!((shared.len(), children.len()), (ROUNDS, ROUNDS));
@@ -155,12 +174,7 @@ fn parent_number(id: &[u8]) -> String {
 #[test]
 fn a_span_that_threads_share_reaches_the_span_processors_once_with_everything() {
     let spans = Spans::default();
-    let provider = SdkTracerProvider::builder().with_span_processor(spans.clone()).build();
-    run(&bridge(SpanSource::sdk(
-        provider.tracer("test"),
-        SharedSampler::new(&SamplerSetting::AlwaysOn, None),
-        true,
-    )));
+    run(&bridge(sdk(&spans)));
     let shared = spans.all("shared");
     assert_eq!((shared.len(), spans.all("child").len()), (ROUNDS, ROUNDS));
     for span in shared {
@@ -169,4 +183,27 @@ fn a_span_that_threads_share_reaches_the_span_processors_once_with_everything() 
         }
         assert_eq!((span.status, span.events.len()), (Status::error("own"), 1));
     }
+}
+
+#[test]
+fn an_error_type_that_was_set_before_the_start_is_kept() {
+    let fail = |source| {
+        with_default(&subscriber(&bridge(source)), || {
+            let span = tracing::info_span!("work");
+            span.set_attribute("error.type", "own");
+            span.in_scope(|| tracing::error!("failed"));
+        });
+    };
+    let (source, encoded) = direct();
+    fail(source);
+    let work = &encoded()[0];
+    assert_eq!(work.status.as_ref().unwrap().message, "failed");
+    let [attribute] = &work.attributes[..] else { panic!("{work:?}") };
+    assert_eq!(attribute.key, "error.type");
+    assert_eq!(attribute.value.as_ref().unwrap().value, Some(any_value::Value::StringValue("own".into())));
+    let spans = Spans::default();
+    fail(sdk(&spans));
+    let work = spans.named("work");
+    assert_eq!(work.status, Status::error("failed"));
+    assert_eq!(work.attributes, [KeyValue::new("error.type", "own")]);
 }
