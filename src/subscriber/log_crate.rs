@@ -52,7 +52,8 @@ impl Log for LogRecords {
         if record.target() == PROBE {
             return SAW_PROBE.store(true, Ordering::Release);
         }
-        let has_fields = record.key_values().count() > 0;
+        // A source of the program may count by visiting its fields, which can panic.
+        let has_fields = catch_panic(|| record.key_values().count()).unwrap_or(1) > 0;
         if !has_fields || !may_touch_context(record.target()) || !self.enabled(record.metadata()) {
             return self.0.log(record);
         }
@@ -129,6 +130,7 @@ impl<'v> VisitValue<'v> for FieldValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subscriber::tests::rig::{Rig, texts};
 
     #[test]
     fn event_that_is_also_a_log_record_is_detected() {
@@ -136,5 +138,21 @@ mod tests {
         let probe = Record::builder().level(log::Level::Error).target(PROBE).build();
         LogRecords(LogTracer::new()).log(&probe);
         assert!(SAW_PROBE.swap(false, Ordering::AcqRel));
+    }
+
+    #[test]
+    fn a_source_that_panics_loses_only_its_remaining_fields() {
+        struct Panics;
+        impl log::kv::Source for Panics {
+            fn visit<'kvs>(&'kvs self, visitor: &mut dyn VisitSource<'kvs>) -> Result<(), Error> {
+                visitor.visit_pair("user".into(), 7.into())?;
+                panic!("on purpose")
+            }
+        }
+        let rig = Rig::new();
+        let mut record = Record::builder();
+        let record = record.level(log::Level::Info).target("source").key_values(&Panics);
+        LogRecords(LogTracer::new()).log(&record.args(format_args!("kept")).build());
+        assert_eq!(texts(&rig.lines), ["kept"]);
     }
 }
