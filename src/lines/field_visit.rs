@@ -14,7 +14,7 @@ use tracing_core::field::{Field, Visit};
 use super::event_field::{EventField, FieldOutput, FieldValue};
 use super::kept_fields::KeptFields;
 use super::thread_buffers::ThreadBuffers;
-use crate::exception::describe;
+use crate::exception::{describe, once_per_event};
 use crate::lines::redaction::Redaction;
 use crate::user_code::bounded_text::{MAX_LINE_TEXT, append_caught};
 
@@ -160,13 +160,17 @@ impl<F: FieldOutput> Visit for FieldVisitor<'_, '_, F> {
         self.value(field, FieldValue::Bytes(value));
     }
 
-    /// The text of an error is kept for all visits of an event by [`once_per_event`](crate::exception::once_per_event).
+    /// The text of an error is kept for all visits of an event by [`once_per_event`]. That of a span is not: code that
+    /// formats an error may create spans, whose errors are dropped before the event ends and leave their address to others.
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         let Some(field) = self.classify(field) else { return };
         if self.is_hidden(&field) {
             return self.show(&field, &FieldValue::Text(""));
         }
-        let text = describe(value);
+        let text = match self.kind {
+            Kind::Span => once_per_event(|| describe(value)),
+            Kind::Event { .. } => describe(value),
+        };
         let show = |output: &mut dyn FieldOutput, redaction: &Redaction| match field.is_hidden_by(redaction) {
             true => output.hidden(&field),
             false => output.error(&field, value, &text),

@@ -363,6 +363,44 @@ fn value_that_logs_while_it_is_formatted_is_harmless() {
 }
 
 #[test]
+fn errors_of_spans_that_are_created_while_an_error_is_formatted_have_their_own_texts() {
+    /// Creates spans whose errors have the same address, while it is formatted.
+    #[derive(Debug)]
+    struct Retries;
+    impl std::error::Error for Retries {}
+    impl std::fmt::Display for Retries {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            for attempt in 1..=3 {
+                let error = Numbered(attempt);
+                let span = tracing::info_span!(
+                    "attempt",
+                    error = &error as &dyn std::error::Error,
+                    later = tracing::field::Empty
+                );
+                let error = Numbered(attempt + 10);
+                span.record("later", &error as &dyn std::error::Error);
+            }
+            f.write_str("gave up")
+        }
+    }
+    #[derive(Debug, thiserror::Error)]
+    #[error("attempt {0} failed")]
+    struct Numbered(u32);
+
+    let rig = Rig::new();
+    crate::record_error(&Retries);
+    let texts: Vec<_> = rig
+        .spans
+        .all("attempt")
+        .iter()
+        .map(|span| span.attributes.iter().map(|it| it.value.to_string()).collect::<Vec<_>>())
+        .collect();
+    let expected =
+        [1, 2, 3].map(|it| vec![format!("attempt {it} failed"), format!("attempt {} failed", it + 10)]);
+    assert_eq!(texts, expected);
+}
+
+#[test]
 fn numbers_of_every_kind_keep_their_type() {
     let rig = Rig::new();
     let span = tracing::info_span!(
