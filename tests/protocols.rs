@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use local::{Local, own};
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
@@ -18,7 +19,7 @@ use telemetry_bootstrap::testing::opentelemetry_proto::tonic::collector::trace::
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
-use telemetry_bootstrap::testing::{Collector, HttpAnswer};
+use telemetry_bootstrap::testing::{Collector, Fault, HttpAnswer};
 use telemetry_bootstrap::{Destination, Protocol, Signal};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -150,6 +151,31 @@ fn a_peer_that_speaks_grpc_gets_everything_after_one_switch() {
     let own = own(&lines);
     assert_eq!((own.len(), &own[0]["message"]), (1, &SWITCHING.into()), "{own:#?}");
     assert_eq!(own[0]["setting"], "OTEL_EXPORTER_OTLP_PROTOCOL=grpc");
+}
+
+/// Both signals meet the wrong protocol. The answer to metrics comes after traces were delivered by the other one.
+#[test]
+fn request_that_is_answered_after_the_switch_is_sent_again() {
+    const NEVER: Duration = Duration::from_secs(3600);
+    for status in [404, 200] {
+        let collector = Collector::start().unwrap();
+        let page = HttpAnswer::new(status).header("content-type", "text/html").body("<h1>nginx</h1>");
+        for (signal, delay) in [(Signal::Traces, 200), (Signal::Metrics, 600)] {
+            collector.inject_fault(Fault::Delay(Duration::from_millis(delay)).on(signal).times(1));
+            collector.inject_fault(page.clone().times(1).on(signal));
+        }
+        let local = Local::with(&collector.endpoint(), |builder| {
+            builder
+                .traces(|traces| traces.scheduled_delay(NEVER))
+                .metrics(|metrics| metrics.interval(NEVER))
+                .logs(|logs| logs.export(false))
+        });
+        local.record(0..5);
+        let (stats, lines) = local.shutdown();
+        assert_eq!((stats.traces.delivered, stats.metrics.delivered, stats.lost()), (5, 1, 0), "{stats}");
+        let own = own(&lines);
+        assert_eq!((own.len(), &own[0]["message"]), (1, &SWITCHING.into()), "{own:#?}");
+    }
 }
 
 #[test]

@@ -212,13 +212,16 @@ impl Destination {
 
     /// Returns `true` if the request met the wrong protocol and a switch is allowed.
     ///
-    /// `tried` may differ from the protocol in use: another request that was in flight may have switched it meanwhile.
-    /// This one is then sent again in any case.
+    /// `tried` may differ from the protocol in use: another request that was in flight may have switched it meanwhile,
+    /// and have proven the new one. This one is then sent again in any case, at most once, since the protocol is switched
+    /// at most once.
     fn should_switch(&self, tried: Protocol, outcome: &Outcome) -> bool {
         let Some(failure) = outcome.failure() else { return false };
-        let may_switch = self.settings.protocol.may_switch
-            && !self.spoken.is_proven.load(Ordering::Relaxed)
-            && (tried != self.protocol() || !self.spoken.is_switched.load(Ordering::Relaxed));
+        let was_switched = tried != self.protocol();
+        let is_open = || {
+            !self.spoken.is_proven.load(Ordering::Relaxed) && !self.spoken.is_switched.load(Ordering::Relaxed)
+        };
+        let may_switch = self.settings.protocol.may_switch && (was_switched || is_open());
         let is_wrong = match tried {
             Protocol::Grpc => {
                 matches!(failure.cause, Cause::PeerSpeaksHttp | Cause::NotOtlp)
