@@ -35,6 +35,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use http::Uri;
+use http::uri::Scheme;
 use opentelemetry::Context;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -51,8 +53,7 @@ use crate::export::destination::check_tls;
 use crate::export::destination::{Connections, Destination};
 use crate::export::own_threads::{Fork, become_io_thread, on_io_thread};
 use crate::export::queue::Consumer;
-use crate::settings::DestinationSettings;
-use crate::settings::Signal;
+use crate::settings::{DestinationSettings, Signal, Target};
 use crate::user_code::catch_panic;
 
 /// The way of one signal to one of its destinations.
@@ -360,12 +361,20 @@ fn runtime(needs_helper: bool) -> std::io::Result<Runtime> {
 }
 
 /// Returns `true` if there is work that blocks, which needs a helper thread: a name has to be looked up (that of the
-/// endpoint's host or of its proxy), a source of credentials is called, or a file is written.
+/// endpoint's host or of its proxy), certificates are read for TLS, a source of credentials is called, or a file is
+/// written.
 fn needs_helper(settings: &DestinationSettings) -> bool {
     let DestinationSettings::Otlp(export) = settings else { return true };
     let host = export.target.connects_to();
     let has_name = host.is_some_and(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().is_err());
-    has_name || !export.credentials.is_empty()
+    has_name || has_tls(&export.target) || !export.credentials.is_empty()
+}
+
+/// Returns `true` if connections to the target, or to its proxy, have TLS. Its certificates are read for each of them,
+/// at least those of the system.
+fn has_tls(target: &Target) -> bool {
+    let is_https = |uri: &Uri| cfg!(feature = "tls") && uri.scheme() == Some(&Scheme::HTTPS);
+    is_https(&target.uri) || target.proxy.as_ref().is_some_and(|proxy| is_https(&proxy.uri))
 }
 
 /// Makes the runtime start its first helper thread now, and keep it.
@@ -398,3 +407,6 @@ const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 const THREAD_NAME: &str = "otel-export";
 /// The time that the end may take beyond the deadline: for the thread to wake up and to drop its connections.
 const GRACE: Duration = Duration::from_millis(30);
+
+#[cfg(test)]
+mod tests;
