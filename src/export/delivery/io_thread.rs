@@ -43,7 +43,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::outage_log::OutageLogs;
 use super::worker::{Command, PANIC_PAUSE, Worker};
-use super::workers::Workers;
+use super::workers::{WorkerChannel, Workers};
 #[cfg(feature = "tls")]
 use crate::diagnostics::Field;
 use crate::diagnostics::{Diagnostics, FieldValue};
@@ -113,9 +113,9 @@ impl Exporter {
         #[cfg(feature = "tls")]
         routes.iter_mut().try_for_each(|route| check_tls_files(route, diagnostics))?;
         let mut workers = Workers::default();
-        let commands = routes.iter().map(|route| workers.add(route.signal, unbounded_channel())).collect();
+        let channels = routes.iter().map(|route| workers.add(route.signal, unbounded_channel())).collect();
         let queues = routes.iter().map(|route| route.queue.clone()).collect();
-        let plan = Plan { routes, commands, resource, no_color, diagnostics: diagnostics.clone() };
+        let plan = Plan { routes, channels, resource, no_color, diagnostics: diagnostics.clone() };
         let (started, has_started) = sync_channel(1);
         let (alive, ended) = sync_channel(0);
         let handle = std::thread::Builder::new()
@@ -177,7 +177,7 @@ struct Plan {
     /// What to send where.
     routes: Vec<Route>,
     /// The receiving end for each route, in the same order.
-    commands: Vec<UnboundedReceiver<Command>>,
+    channels: Vec<WorkerChannel>,
     /// The encoded resource, for all requests.
     resource: Arc<[u8]>,
     /// Colours on the console are turned off.
@@ -192,15 +192,15 @@ impl Plan {
     fn stations(self) -> Vec<Option<Station>> {
         let mut connections = Connections::new(self.diagnostics.clone()).without_color(self.no_color);
         let mut outage_logs = OutageLogs::new(self.diagnostics.clone());
-        let parts = self.routes.into_iter().zip(self.commands);
+        let parts = self.routes.into_iter().zip(self.channels);
         parts
-            .map(|(route, commands)| {
+            .map(|(route, (commands, refusals))| {
                 let Route { signal, settings, queue, delay } = route;
                 let destination =
                     Destination::new(signal, settings.clone(), &queue, &mut connections, &self.diagnostics);
                 let outage_log = outage_logs.log(signal, destination.endpoint(), Arc::clone(queue.ledger()));
                 let resource = Arc::clone(&self.resource);
-                let worker = Worker::new(queue, Arc::new(destination), resource, delay, outage_log);
+                let worker = Worker::new(queue, Arc::new(destination), resource, delay, outage_log, refusals);
                 Some(Station { worker, commands, signal, settings })
             })
             .collect()

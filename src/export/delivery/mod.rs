@@ -7,6 +7,7 @@
 //! | `workers` | the handle that flushes and the shutdown use to reach the workers |
 //! | `backoff` | the pause between tries |
 //! | `outage_log` | the log lines about failed and resumed delivery |
+//! | `refusals` | what was refused while a flush was under way |
 //!
 //! # Which thread runs what
 //!
@@ -25,6 +26,7 @@
 mod backoff;
 mod io_thread;
 mod outage_log;
+mod refusals;
 mod worker;
 mod workers;
 

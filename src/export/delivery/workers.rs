@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
+use super::refusals::Refusals;
 use super::worker::{Command, FlushError};
 use crate::export::ExportError;
 use crate::export::own_threads::{Fork, on_io_thread};
@@ -24,21 +25,37 @@ use crate::settings::deadline_after;
 /// Reaches the workers of the I/O thread. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Workers {
-    /// The command channel of each worker, with its signal. A signal with several destinations occurs several times.
-    senders: Vec<(Signal, UnboundedSender<Command>)>,
+    /// One for each worker. A signal with several destinations occurs several times.
+    workers: Vec<WorkerHandle>,
     /// The process that the workers run in.
     fork: Fork,
 }
 
+/// What reaches one worker.
+#[derive(Clone, Debug)]
+struct WorkerHandle {
+    /// The signal that it delivers.
+    signal: Signal,
+    /// Its command channel.
+    commands: UnboundedSender<Command>,
+    /// What it could not deliver.
+    refusals: Refusals,
+}
+
+/// The worker's side of its handle.
+pub(super) type WorkerChannel = (UnboundedReceiver<Command>, Refusals);
+
 impl Workers {
-    /// Keeps the sending end of a worker's channel, and returns the receiving end.
+    /// Keeps the sending end of a worker's channel, and returns the receiving end, and where the worker records what was
+    /// refused.
     pub(super) fn add(
         &mut self,
         signal: Signal,
         (sender, receiver): (UnboundedSender<Command>, UnboundedReceiver<Command>),
-    ) -> UnboundedReceiver<Command> {
-        self.senders.push((signal, sender));
-        receiver
+    ) -> WorkerChannel {
+        let refusals = Refusals::default();
+        self.workers.push(WorkerHandle { signal, commands: sender, refusals: refusals.clone() });
+        (receiver, refusals)
     }
 
     /// Makes the worker of each signal, or of one, send everything queued, and waits for the answer. Once the workers
@@ -61,10 +78,10 @@ impl Workers {
         let deadline = deadline_after(timeout);
         let (reply, answers) = channel();
         let mut asked = 0;
-        for (signal, sender) in self.selected(only) {
-            let reply = reply.clone();
+        for WorkerHandle { signal, commands, .. } in self.selected(only) {
+            let (reply, signal) = (reply.clone(), *signal);
             let answer = move |result| drop(reply.send((signal, result)));
-            asked += usize::from(sender.send(Command::Flush(deadline.into(), Box::new(answer))).is_ok());
+            asked += usize::from(commands.send(Command::Flush(deadline.into(), Box::new(answer))).is_ok());
         }
         drop(reply);
         let mut outcome = Ok(());
@@ -79,6 +96,23 @@ impl Workers {
         outcome
     }
 
+    /// Returns the number of refusals of each worker so far, for [`refused_since`](Self::refused_since).
+    pub(crate) fn refusals(&self) -> Vec<u64> {
+        self.workers.iter().map(|worker| worker.refusals.count()).collect()
+    }
+
+    /// Checks that no worker has been refused anything since `refusals`.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError::Failed`] with the last refusal of the first worker that has one.
+    pub(crate) fn refused_since(&self, refusals: &[u64]) -> Result<(), ExportError> {
+        self.workers.iter().zip(refusals).try_for_each(|(worker, count)| {
+            let refused = worker.refusals.since(*count);
+            refused.map_or(Ok(()), |reason| Err(ExportError::failed(worker.signal, reason)))
+        })
+    }
+
     /// [`flush`](Self::flush) of one signal, as the SDK's traits have it. The reason of a failure becomes text there.
     pub(in crate::export) fn flush_for_sdk(&self, signal: Signal, timeout: Duration) -> OTelSdkResult {
         self.flush(Some(signal), timeout).map_err(|error| match error {
@@ -89,25 +123,22 @@ impl Workers {
 
     /// Sends every worker the command to end by the deadline. Does not wait.
     pub(super) fn shut_down(&self, deadline: Instant) {
-        for (_, sender) in self.selected(None) {
-            let _ = sender.send(Command::Shutdown(deadline.into()));
+        for worker in &self.workers {
+            let _ = worker.commands.send(Command::Shutdown(deadline.into()));
         }
     }
 
     /// Makes the runtime fail under each worker.
     #[cfg(test)]
     pub(in crate::export) fn fail_runtime(&self) {
-        for (_, sender) in self.selected(None) {
-            let _ = sender.send(Command::FailRuntime);
+        for worker in &self.workers {
+            let _ = worker.commands.send(Command::FailRuntime);
         }
     }
 
     /// Returns the workers of the signal `only`, or all if it is `None`.
-    fn selected(&self, only: Option<Signal>) -> impl Iterator<Item = (Signal, &UnboundedSender<Command>)> {
-        self.senders
-            .iter()
-            .filter(move |(signal, _)| only.is_none_or(|only| only == *signal))
-            .map(|(signal, sender)| (*signal, sender))
+    fn selected(&self, only: Option<Signal>) -> impl Iterator<Item = &WorkerHandle> {
+        self.workers.iter().filter(move |worker| only.is_none_or(|only| only == worker.signal))
     }
 }
 

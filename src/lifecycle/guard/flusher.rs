@@ -221,6 +221,8 @@ impl Shared {
         let left = || left_until(deadline);
         // The next flush begins after this one has ended.
         let collected = Collected { flush: self.lock().begun, shared: Arc::clone(self) };
+        // The providers flush the workers as well, and what is refused then is gone when this flush comes to them.
+        let refusals = self.workers.refusals();
         let mut flushing = BackgroundTasks::start(self.providers.flush_tasks(collected));
         let share = user_code_share(left_until(limits.shortest));
         let collected = flushing.wait_until(Instant::now() + share).is_empty();
@@ -232,7 +234,7 @@ impl Shared {
             ended
         };
         let written = self.lines.as_ref().is_none_or(|lines| lines.flush(left()));
-        match outcome {
+        match outcome.and_then(|()| self.workers.refused_since(&refusals)) {
             Ok(()) if !collected || !written => Err(ExportError::Timeout(Duration::ZERO)),
             outcome => outcome,
         }

@@ -56,6 +56,7 @@ use self::shutdown::{Shutdown, hedge_deadline};
 use self::tries::{Tries, TryLimit};
 use super::backoff::Backoff;
 use super::outage_log::OutageLog;
+use super::refusals::Refusals;
 use crate::export::destination::{Cause, Destination, Failure};
 use crate::export::queue::{Batch, Consumer, Take};
 use crate::settings::Signal;
@@ -107,6 +108,8 @@ pub(super) struct Worker {
     flush_requested: bool,
     /// Flushes without an answer. A flush leaves this list in the moment in which it is answered.
     flushes: Flushes,
+    /// Gets the reason of each batch that will not be delivered, for flushes that are not among `flushes` yet.
+    refusals: Refusals,
     /// `Some` from the command on.
     shutdown: Option<Shutdown>,
     /// The deadline of the shutdown, `None` before the command. Each try in flight watches it, to know when to send its
@@ -128,6 +131,7 @@ impl Worker {
         resource: Arc<[u8]>,
         delay: Duration,
         outage_log: OutageLog,
+        refusals: Refusals,
     ) -> Self {
         Self {
             queue,
@@ -141,6 +145,7 @@ impl Worker {
             next_tick: Instant::now() + delay,
             flush_requested: false,
             flushes: Flushes::default(),
+            refusals,
             shutdown: None,
             last_deadline: watch::Sender::default(),
             #[cfg(test)]

@@ -60,7 +60,7 @@ impl Worker {
                     None => self.outage_log.delivered(Instant::now()),
                     Some(failure) => {
                         self.outage_log.failed(&failure, at, Instant::now());
-                        self.flushes.fail(&failure.text, |flush| flush.covers(sequence));
+                        self.fail_flushes(sequence, &failure.text);
                     }
                 }
             }
@@ -115,8 +115,7 @@ impl Worker {
             self.outage_log.rejected(rejected, message, Instant::now());
         }
         if rejected > 0 {
-            let reason = format!("the collector rejected {rejected}: {message}");
-            self.flushes.fail(&reason, |flush| flush.covers(sequence));
+            self.fail_flushes(sequence, &format!("the collector rejected {rejected}: {message}"));
         }
     }
 
@@ -129,7 +128,13 @@ impl Worker {
             }
         });
         self.outage_log.failed(failure, sent, Instant::now());
-        self.flushes.fail(&failure.text, |flush| flush.covers(batch.sequence()));
+        self.fail_flushes(batch.sequence(), &failure.text);
+    }
+
+    /// Answers the flushes that cover a batch of which something will never be delivered.
+    fn fail_flushes(&mut self, sequence: u64, reason: &str) {
+        self.refusals.add(reason);
+        self.flushes.fail(reason, |flush| flush.covers(sequence));
     }
 
     /// Appends the name and the size of the item that is too large by itself to the failure's text, so that the user
