@@ -170,6 +170,11 @@ impl Batch {
         is_first.then(|| self.count())
     }
 
+    /// Returns `true` if the batch was taken before.
+    pub(super) fn has_started(&self) -> bool {
+        self.has_started
+    }
+
     /// Returns the position in the queue: batches are sent in this order, as far as they do not overlap.
     pub(in crate::export) fn sequence(&self) -> u64 {
         self.sequence

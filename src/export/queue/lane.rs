@@ -104,6 +104,9 @@ impl Lane {
                 return;
             };
             ledger.record_dropped(oldest.count());
+            if oldest.has_started() {
+                ledger.record_dropped_after_start(oldest.count());
+            }
         }
         self.insert(Batch::request(sequence, request.clone(), items));
     }

@@ -56,6 +56,8 @@ pub(crate) struct Ledger {
     unanswered: AtomicU64,
     /// Beside the others: items that the worker has taken, each once.
     started: AtomicU64,
+    /// The part of `dropped` that the worker had taken: collections of metrics that waited for their next try.
+    dropped_after_start: AtomicU64,
 }
 
 impl Ledger {
@@ -73,9 +75,10 @@ impl Ledger {
     /// items that wait for their next try.
     pub(crate) fn started(&self) -> (u64, u64) {
         let SignalStats { delivered, rejected, failed, .. } = self.snapshot();
+        let dropped = self.dropped_after_start.load(Ordering::Acquire);
         // Read last: what has an outcome was taken before.
         let started = self.started.load(Ordering::Acquire);
-        (started, started.saturating_sub(delivered + rejected + failed))
+        (started, started.saturating_sub(delivered + rejected + failed + dropped))
     }
 
     /// Counts items that the receiver acknowledged.
@@ -101,6 +104,12 @@ impl Ledger {
     /// Counts items for which there was no room.
     pub(crate) fn record_dropped(&self, items: u64) {
         self.dropped.fetch_add(items, Ordering::Release);
+    }
+
+    /// Records that items without room had been taken before. Called in addition to
+    /// [`record_dropped`](Self::record_dropped).
+    pub(super) fn record_dropped_after_start(&self, items: u64) {
+        self.dropped_after_start.fetch_add(items, Ordering::Release);
     }
 
     /// Returns all counts, as of one moment: they add up although they are not read at once.

@@ -98,6 +98,9 @@ proptest! {
             prop_assert_eq!(counts.pending, pending);
             let fates = counts.delivered + counts.rejected + counts.failed + counts.dropped;
             prop_assert_eq!(counts.accepted, fates + pending);
+            let (_, under_way) = queue.ledger().started();
+            let with_worker = in_flight.iter().map(Batch::count).sum::<u64>();
+            prop_assert!((with_worker..=pending).contains(&under_way), "{under_way}, {counts:?}");
         }
         while queue.take(Take::Any).is_some() {}
         prop_assert_eq!(queue.occupied(), (0, 0));
@@ -178,4 +181,17 @@ fn late_or_oversized_collection_evicts_nothing() {
     recorder.push_request(&vec![0; 100].into(), 7);
     assert_eq!(queue.take(Take::Any).map(|batch| batch.count()), Some(3));
     assert_eq!(queue.ledger().snapshot().dropped, 12);
+}
+
+#[test]
+fn collection_that_was_tried_and_is_dropped_is_not_under_way() {
+    let limits = QueueSettings { max_items: 2, max_export_batch_size: 1, ..QUEUE };
+    let (recorder, queue) = queue(limits);
+    recorder.push_request(&vec![0; 100].into(), 3);
+    queue.put_back(queue.take(Take::Any).unwrap());
+    assert_eq!(queue.ledger().started(), (3, 3));
+    recorder.push_request(&vec![0; 100].into(), 5);
+    recorder.push_request(&vec![0; 100].into(), 7);
+    assert_eq!(queue.ledger().snapshot().dropped, 3);
+    assert_eq!(queue.ledger().started(), (3, 0));
 }
