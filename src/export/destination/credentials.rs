@@ -10,7 +10,9 @@
 //!         ─▶ sent; after 401 or 403: values fetched before the request was made are discarded
 //! ```
 //!
-//! A value is kept for as long as its source says. A refusal ends that early, once for each value: the next request
+//! A value is kept for as long as its source says, counted from its return. If no request waits for a call any more, the
+//! next request uses the value if it is still valid, or, without a time of validity, if it is not older than
+//! [`MAX_UNUSED`]; it does not use a failure. A refusal ends that early, once for each value: the next request
 //! gets a new one.
 //!
 //! | a source | the request |
@@ -117,7 +119,16 @@ struct SourceState {
     /// `None` before the first call, and after a refusal.
     current: Option<Fetched>,
     /// A call that has not returned yet. It goes on if the requests that wait for it give up.
-    running: Option<JoinHandle<Result<HeaderToken, BoxError>>>,
+    running: Option<JoinHandle<Result<Fetched, String>>>,
+}
+
+impl SourceState {
+    /// Keeps what a source has returned, and returns the value.
+    fn keep(&mut self, fetched: Fetched) -> HeaderValue {
+        let value = fetched.value.clone();
+        self.current = Some(fetched);
+        value
+    }
 }
 
 /// A value that a source has returned.
@@ -128,6 +139,32 @@ struct Fetched {
     at: Instant,
     /// When the source must be called again.
     valid_until: Instant,
+}
+
+impl Fetched {
+    /// Returns the value that a source has just returned.
+    ///
+    /// # Errors
+    ///
+    /// The reason as text, if the source has failed, or has returned what no header can hold.
+    fn now(token: Result<HeaderToken, BoxError>) -> Result<Self, String> {
+        let token = token.map_err(|error| failed(&error))?;
+        let mut value = HeaderValue::try_from(token.value)
+            .map_err(|_| "returned a value that is not printable ASCII".to_owned())?;
+        value.set_sensitive(true);
+        let at = Instant::now();
+        Ok(Self { value, at, valid_until: at + token.valid_for.min(settings::YEAR) })
+    }
+
+    /// Returns `true` if the value can be used by a request that did not wait for it.
+    fn is_valid(&self) -> bool {
+        Instant::now() < self.valid_until
+    }
+
+    /// Returns `true` if the value can be used by a request, where no other has used it.
+    fn is_valid_at_first(&self) -> bool {
+        self.is_valid() || (self.valid_until == self.at && self.at.elapsed() < MAX_UNUSED)
+    }
 }
 
 impl Source {
@@ -144,23 +181,23 @@ impl Source {
     /// next request.
     async fn fetch(&self) -> Result<HeaderValue, String> {
         let mut state = self.state.lock().await;
-        if let Some(current) = &state.current
-            && Instant::now() < current.valid_until
-        {
+        if let Some(current) = state.current.as_ref().filter(|current| current.is_valid()) {
             return Ok(current.value.clone());
         }
+        // A call that no request waited for when it ended.
+        if let Some(ended) = state.running.take_if(|running| running.is_finished())
+            && let Ok(Ok(fetched)) = ended.await
+            && fetched.is_valid_at_first()
+        {
+            return Ok(state.keep(fetched));
+        }
         let source = self.source.clone();
-        let running = state.running.get_or_insert_with(|| spawn_blocking(move || source.fetch()));
+        let running =
+            state.running.get_or_insert_with(|| spawn_blocking(move || Fetched::now(source.fetch())));
         let returned = running.await;
         state.running = None;
-        let token = returned.map_err(|_| PANICKED.to_owned())?.map_err(|error| failed(&error))?;
-        let mut value = HeaderValue::try_from(token.value)
-            .map_err(|_| "returned a value that is not printable ASCII".to_owned())?;
-        value.set_sensitive(true);
-        let at = Instant::now();
-        let valid_until = at + token.valid_for.min(settings::YEAR);
-        state.current = Some(Fetched { value: value.clone(), at, valid_until });
-        Ok(value)
+        let fetched = returned.map_err(|_| PANICKED.to_owned())??;
+        Ok(state.keep(fetched))
     }
 
     /// Discards a value that a receiver has refused, so that the next request gets a new one.
@@ -234,5 +271,11 @@ fn not_answered(limit: Duration) -> String {
 const PANICKED: &str = "panicked";
 /// The longest wait for a source or signer, if the limit of a try is longer.
 const MAX_WAIT: Duration = Duration::from_secs(10);
+/// The longest time that a value without a time of validity may wait for a request. Otherwise a source that always takes
+/// longer than the limit would serve none.
+const MAX_UNUSED: Duration = Duration::from_secs(30);
 /// The most calls of a signer at once: as many as there are requests of one signal in flight.
 const MAX_SIGNING: usize = 8;
+
+#[cfg(test)]
+mod tests;

@@ -149,10 +149,13 @@ impl Tls {
     ///
     /// If the files cannot be used, and never could.
     ///
-    /// May be dropped at any time: the look goes on, and the next connection waits for the same one.
+    /// May be dropped at any time: the look goes on, and the next connection waits for the same one, or begins another if
+    /// it has ended.
     async fn config(&self) -> Configuration {
         let look = async {
             let mut look = self.look.lock().await;
+            // What it has found may have changed since.
+            drop(look.take_if(|running| running.is_finished()));
             let files = Arc::clone(&self.files);
             let looked = look.get_or_insert_with(|| spawn_blocking(move || files.config())).await;
             *look = None;
@@ -327,6 +330,7 @@ pub(super) fn cause(error: &Error) -> Cause {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::{Receiver, channel};
 
     use futures_util::future::join_all;
 
@@ -334,6 +338,8 @@ mod tests {
 
     /// Looks at files that hang, of the one test that counts them.
     static LOOKS: AtomicUsize = AtomicUsize::new(0);
+    /// Such a look lasts until the sender is dropped.
+    static HANG: Mutex<Option<Receiver<()>>> = Mutex::new(None);
 
     #[test]
     fn files_that_hang_cost_one_thread_and_keep_the_previous_configuration() {
@@ -346,12 +352,16 @@ mod tests {
         let limit = Duration::from_secs(60);
         let mut tls = Tls::new(TlsFiles::default(), &[b"h2"], limit, &diagnostics);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        // Dropped before the runtime, which waits for the look, also if an assertion fails.
+        let (_release, hang) = channel();
+        *HANG.lock().unwrap() = Some(hang);
         let first = runtime.block_on(tls.config()).unwrap();
 
         tls.limit = Duration::from_millis(100);
         Arc::get_mut(&mut tls.files).unwrap().read = |_| {
             LOOKS.fetch_add(1, Ordering::Relaxed);
-            std::thread::sleep(Duration::from_secs(3600));
+            let hang = HANG.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let _ = hang.map(|hang| hang.recv());
             Err("not in this test".into())
         };
         runtime.block_on(async {
@@ -369,5 +379,33 @@ mod tests {
             "changed certificate files cannot be used, keeping the previous ones: not read within 100ms";
         assert_eq!(*written.lock().unwrap(), [line]);
         runtime.shutdown_background();
+    }
+
+    /// Reads of the one test that counts them. The first one fails.
+    static READS: AtomicUsize = AtomicUsize::new(0);
+    /// The first read lasts until the sender is dropped.
+    static FIRST_READ: Mutex<Option<Receiver<()>>> = Mutex::new(None);
+
+    #[tokio::test]
+    async fn look_that_ended_unobserved_is_not_used_for_a_later_connection() {
+        let (release, hang) = channel();
+        *FIRST_READ.lock().unwrap() = Some(hang);
+        let limit = Duration::from_secs(60);
+        let mut tls = Tls::new(TlsFiles::default(), &[b"h2"], limit, &Diagnostics::default());
+        Arc::get_mut(&mut tls.files).unwrap().read = |_| {
+            if READS.fetch_add(1, Ordering::Relaxed) > 0 {
+                return Ok(Contents { roots: None, identity: None });
+            }
+            let hang = FIRST_READ.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let _ = hang.map(|hang| hang.recv());
+            Err("out of date".into())
+        };
+        assert!(timeout(Duration::from_millis(1), tls.config()).await.is_err());
+        drop(release);
+        while !tls.look.lock().await.as_ref().unwrap().is_finished() {
+            tokio::task::yield_now().await;
+        }
+        tls.config().await.unwrap();
+        assert_eq!(READS.load(Ordering::Relaxed), 2);
     }
 }
