@@ -59,10 +59,16 @@ fn name_of_host(source: &Source) -> Option<String> {
 }
 
 /// Returns the name in `/var/lib/kubelet/pods/<id>/containers/<name>/<file>`, the source of `/dev/termination-log`.
+///
+/// That is the root of the mount, the fourth field. It begins at the file system of the kubelet's directory, with
+/// `/pods/` if that is a mount of its own. Volumes of the pod are below `<id>` as well, and may have any name.
 fn container_of_mount(source: &Source) -> Option<String> {
     let mounts = source.read("proc/self/mountinfo")?;
     let name = |line: &str| {
-        Some(line.split_once("/pods/")?.1.split_once("/containers/")?.1.split('/').next()?.to_owned())
+        let root = line.split(' ').nth(3)?;
+        let mut parts = root.split_once("/pods/")?.1.split('/').skip(1);
+        parts.next().filter(|directory| *directory == "containers")?;
+        parts.next().map(str::to_owned)
     };
     mounts.lines().find_map(name)
 }

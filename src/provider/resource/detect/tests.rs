@@ -188,6 +188,24 @@ fn container_name_is_read_from_the_mount_of_the_termination_log() {
 }
 
 #[test]
+fn container_name_is_read_from_the_root_of_a_mount_alone() {
+    let in_cluster = |name: &str| (name == "KUBERNETES_SERVICE_HOST").then(|| "10.0.0.1".to_owned());
+    let termination_log =
+        format!("1 2 0:1 /pods/{UID}/containers/shop/1f3a5b7c /dev/termination-log rw - ext4 a rw\n");
+    for (other, expected) in [
+        (format!("1 2 0:1 / /host/pods/{UID}/containers/other/x rw - ext4 a rw\n"), "shop"),
+        (format!("1 2 0:1 /pods/{UID}/etc-hosts /pods/x/containers/other/hosts rw - ext4 a rw\n"), "shop"),
+        (format!("1 2 0:1 /pods/{UID}/volumes/a/containers/other/x /data rw - ext4 a rw\n"), "shop"),
+    ] {
+        let mounts = format!("{other}{termination_log}");
+        let found = detect(ResourceDetector::Kubernetes, &[("proc/self/mountinfo", &mounts)], in_cluster);
+        assert_eq!(text(&found, "k8s.container.name").as_deref(), Some(expected), "{mounts}");
+        let found = detect(ResourceDetector::Kubernetes, &[("proc/self/mountinfo", &other)], in_cluster);
+        assert_eq!(text(&found, "k8s.container.name"), None, "{other}");
+    }
+}
+
+#[test]
 fn no_pod_is_detected_outside_kubernetes() {
     let variable = |name: &str| ["HOSTNAME", "POD_NAME"].contains(&name).then(|| "laptop".to_owned());
     assert!(detect(ResourceDetector::Kubernetes, &[], variable).is_empty());
