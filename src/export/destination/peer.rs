@@ -8,8 +8,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 use super::outcome::Failure;
 
@@ -101,8 +103,8 @@ pub(super) struct Watched<S> {
     inner: S,
     /// Gets the first bytes; `None` once they have come.
     peer: Option<Peer>,
-    /// Why a write has failed, while what came before is still to be read.
-    failed: Option<io::Error>,
+    /// Why a write has failed, while what came before is still to be read, and the end of the wait for it.
+    failed: Option<(io::Error, Pin<Box<Sleep>>)>,
 }
 
 impl<S> Watched<S> {
@@ -123,26 +125,31 @@ impl<S: AsyncRead + Unpin> Watched<S> {
     /// Writes, and if the peer has closed the connection, notes what it had sent, which is not read any more then. A
     /// server of HTTP/1, for example, answers the first bytes of HTTP/2 and closes the connection, while the rest of
     /// them is being written.
+    ///
+    /// A peer that has closed one direction alone may send nothing at all, so that the wait has a limit.
     fn write_with<T>(
         &mut self,
         cx: &mut Context<'_>,
         write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let written = match self.failed.take() {
-            Some(error) => Poll::Ready(Err(error)),
-            None => write(Pin::new(&mut self.inner), cx),
+        let (error, mut limit) = match self.failed.take() {
+            Some(failed) => failed,
+            None => match write(Pin::new(&mut self.inner), cx) {
+                Poll::Ready(Err(error)) if self.peer.is_some() && is_closed(&error) => {
+                    (error, Box::pin(sleep(READ_WAIT)))
+                }
+                written => return written,
+            },
         };
-        let Poll::Ready(Err(error)) = written else { return written };
-        if self.peer.is_some() && is_closed(&error) {
-            let mut bytes = [0; ENOUGH];
-            let mut buffer = ReadBuf::new(&mut bytes);
-            // A closed connection is ready soon: the runtime may not know it yet.
-            if Pin::new(&mut self.inner).poll_read(cx, &mut buffer).is_pending() {
-                self.failed = Some(error);
-                return Poll::Pending;
-            }
-            self.note(buffer.filled());
+        let mut bytes = [0; ENOUGH];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        // A closed connection is ready soon: the runtime may not know it yet.
+        let is_pending = Pin::new(&mut self.inner).poll_read(cx, &mut buffer).is_pending();
+        if is_pending && limit.as_mut().poll(cx).is_pending() {
+            self.failed = Some((error, limit));
+            return Poll::Pending;
         }
+        self.note(buffer.filled());
         Poll::Ready(Err(error))
     }
 }
@@ -195,6 +202,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
 /// Bytes that tell one protocol from another.
 const ENOUGH: usize = 9;
+/// The longest wait for what the peer had sent before a write failed.
+const READ_WAIT: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
@@ -253,6 +262,36 @@ mod tests {
             connection(&peers[2]).flush().await.unwrap_err();
             assert_eq!(peers.map(|peer| peer.first_bytes()), [expected; 3]);
         }
+    }
+
+    /// A peer that takes nothing any more, and neither sends nor closes.
+    struct Silent;
+
+    impl AsyncRead for Silent {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Silent {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn failed_write_does_not_wait_for_a_peer_that_sends_nothing() {
+        let mut connection = Watched::new(Silent, Peer::default());
+        let written = tokio::time::timeout(Duration::from_secs(10), connection.write(b"PRI")).await;
+        assert_eq!(written.unwrap().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[tokio::test]
