@@ -142,15 +142,30 @@ fn attribute_sets_that_a_view_merges_saturate_together() {
     let local =
         start(&collector, Temporality::Cumulative, |builder| builder.metrics(|metrics| metrics.view(merge)));
     let meter = local.guard.meter("test");
-    let (counter, balance) =
-        (meter.u64_counter("merged").build(), meter.i64_up_down_counter("merged.balance").build());
+    let counter = meter.u64_counter("merged").build();
     for id in 0..5 {
         counter.add(u64::MAX, &[KeyValue::new("id", id)]);
-        balance.add(i64::MAX, &[KeyValue::new("id", id)]);
     }
     local.shutdown();
-    let received = collector.received();
-    assert_eq!((received.value("merged", &[]), received.value("merged.balance", &[])), (U64, I64));
+    assert_eq!(collector.received().value("merged", &[]), U64);
+}
+
+/// As a program does that adds the end of a span of time and subtracts its start, in nanoseconds.
+#[test]
+fn large_measurements_that_balance_each_other_go_on_where_there_are_views() {
+    let collector = Collector::start().unwrap();
+    let local = start(&collector, Temporality::Cumulative, |builder| {
+        builder.metrics(|metrics| metrics.view(|_: &Instrument| None))
+    });
+    let busy = local.guard.meter("test").i64_up_down_counter("busy").build();
+    let start_ns = 1_800_000_000_000_000_000;
+    for _ in 0..20 {
+        busy.add(start_ns + 7, &[]);
+        busy.add(-start_ns, &[]);
+    }
+    let (_, lines) = local.shutdown();
+    assert_eq!(collector.received().value("busy", &[]), Some(140.0));
+    assert_eq!(with_message(&lines, OVERFLOW).len(), 0, "{lines:#?}");
 }
 
 #[test]

@@ -35,7 +35,8 @@ use crate::semconv;
 ///   metrics are exported without what it observes until it returns;
 /// - an attribute that is given twice has its last value;
 /// - sums of integers do not wrap: a counter that has overflowed shows the largest value of its type, and is reported
-///   once. Sums within 2⁵⁹ of that value are exported as that value;
+///   once. Sums within 2⁵⁹ of that value are exported as that value. Only an up-down counter whose attribute sets a view
+///   merges can wrap;
 /// - a histogram of unit `s` without boundaries gets those of [`duration_histogram`](crate::duration_histogram);
 /// - two instruments of one name that differ in kind, unit, description or boundaries are reported, once;
 /// - without a reader, as without an endpoint, instruments do nothing, and observable ones are not reported.

@@ -18,10 +18,20 @@
 //!
 //! # Limits
 //!
-//! Views can merge attribute sets, which nothing in front of the SDK can follow. Where there are views, and beyond
-//! [`MAX_SERIES`] attribute sets with large measurements, all of an instrument share one total: sums of other attribute
-//! sets then lack the large measurements that no longer fit. A sum of more than 2²⁶ measurements just below 2³², of one
-//! attribute set, can use the reserve up and wrap.
+//! Views can merge attribute sets, which nothing in front of the SDK can follow. Where there are views, all attribute
+//! sets of a counter share one total, and beyond [`MAX_SERIES`] attribute sets with large measurements, those of any
+//! instrument do: sums of other attribute sets then lack the large measurements that no longer fit.
+//!
+//! | sums of | where there are views |
+//! |---|---|
+//! | measurements that are never negative | do not wrap, whatever a view merges |
+//! | measurements of both signs | do not wrap by attribute set; a sum into which a view merges several of them may |
+//!
+//! Measurements of both signs would need two common totals, of which neither ever falls: an up-down counter that goes up
+//! and down by large steps would be cut although its sum is small. That happens; sums of sums at the end of the range
+//! hardly do.
+//!
+//! A sum of more than 2²⁶ measurements just below 2³², of one attribute set, can use the reserve up and wrap.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -45,7 +55,8 @@ pub(super) struct Sums {
     range: RangeInclusive<i128>,
     /// A measurement is cut to this, so that a histogram has room for several.
     largest: i128,
-    /// `true` if all attribute sets have a common total, because views can merge them.
+    /// `true` if all attribute sets have a common total, because views can merge them. Never where measurements may be
+    /// negative.
     is_shared: bool,
     /// The totals of large measurements. Not locked for small ones.
     totals: ForkMutex<Totals>,
@@ -116,7 +127,7 @@ impl Sums {
             name: name.to_owned(),
             range: T::RANGE,
             largest: i128::MAX,
-            is_shared: settings.is_shared,
+            is_shared: settings.is_shared && *T::RANGE.start() == 0,
             totals: ForkMutex::default(),
             resets: settings.resets,
             is_reported: AtomicBool::new(false),
@@ -171,8 +182,8 @@ impl Sums {
 
     /// Returns the attributes whose total a measurement belongs to.
     ///
-    /// A common total is one of positive measurements or one of negative ones: whichever of them a view adds up, the
-    /// sum is between the two.
+    /// A common total is one of positive measurements or one of negative ones: whichever of them a sum contains, it is
+    /// between the two.
     fn key(&self, totals: &Totals, measurement: i128, attributes: &[KeyValue]) -> Vec<KeyValue> {
         let mut key = unique(attributes).into_owned();
         key.sort_unstable_by(|one, other| one.key.cmp(&other.key));
