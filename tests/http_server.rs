@@ -622,4 +622,7 @@ async fn the_access_log_has_one_event_per_request() {
     }
     let expected = r#"message=request finished side="server" http.request.method="GET" http.route="/users/{id}" http.response.status_code=200 response_bytes=3 "#;
     assert_eq!(*log.0.lock().unwrap(), [expected, expected]);
+    app.oneshot(request("BREW", "/users/7")).await.unwrap();
+    let unknown = log.0.lock().unwrap().pop().unwrap();
+    assert!(unknown.contains(r#"http.request.method="_OTHER""#), "{unknown}");
 }

@@ -157,18 +157,36 @@ struct MessageFramer {
 /// Section "Length-Prefixed-Message" of the gRPC over HTTP/2 protocol.
 const PREFIX: usize = 5;
 
-/// Slices of one data frame that are parsed; tonic and hyper send one.
-/// Further slices are not parsed, so that the messages in them are not counted.
-const MAX_SLICES: usize = 16;
+/// Slices of one data frame that are parsed without an allocation; tonic and hyper send one.
+const INLINE_SLICES: usize = 16;
+
+/// Slices of one data frame that are parsed at all. Nothing is known to send as many.
+const MAX_SLICES: usize = 1 << 16;
 
 impl MessageFramer {
     /// Parses one data frame; `message` gets the size of each message that it completes. A message that is announced
     /// but not received does not count: four bytes can claim 4 GiB.
     fn push(&mut self, data: &impl Buf, mut message: impl FnMut(u64)) {
-        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let mut slices = [IoSlice::new(&[]); INLINE_SLICES];
         let filled = data.chunks_vectored(&mut slices);
-        for slice in slices.iter().take(filled) {
-            self.feed(slice, &mut message);
+        if filled < INLINE_SLICES {
+            return self.feed_all(&slices[..filled], &mut message);
+        }
+        let mut count = INLINE_SLICES;
+        loop {
+            count *= 2;
+            let mut slices = vec![IoSlice::new(&[]); count];
+            let filled = data.chunks_vectored(&mut slices);
+            if filled < count || count >= MAX_SLICES {
+                return self.feed_all(&slices[..filled], &mut message);
+            }
+        }
+    }
+
+    /// Parses slices that follow each other.
+    fn feed_all(&mut self, slices: &[IoSlice<'_>], message: &mut impl FnMut(u64)) {
+        for slice in slices {
+            self.feed(slice, message);
         }
     }
 
@@ -266,5 +284,38 @@ mod tests {
         let mut sizes = Vec::new();
         MessageFramer::default().push(&head.chain(tail), |size| sizes.push(size));
         assert_eq!(sizes, [3, 4]);
+    }
+
+    /// A frame whose bytes are in one part each.
+    struct Scattered(Vec<u8>);
+
+    impl Buf for Scattered {
+        fn remaining(&self) -> usize {
+            self.0.len()
+        }
+
+        fn chunk(&self) -> &[u8] {
+            self.0.get(..1).unwrap_or_default()
+        }
+
+        fn advance(&mut self, count: usize) {
+            self.0.drain(..count);
+        }
+
+        fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+            let pairs = slices.iter_mut().zip(self.0.chunks(1));
+            pairs.map(|(slice, part)| *slice = IoSlice::new(part)).count()
+        }
+    }
+
+    #[test]
+    fn a_frame_of_many_parts_is_followed_through() {
+        for size in [10, 11, 27, 100] {
+            let mut sizes = Vec::new();
+            let mut framer = MessageFramer::default();
+            framer.push(&Scattered(encode(&[size, 4])), |size| sizes.push(size));
+            framer.push(&Scattered(encode(&[5])), |size| sizes.push(size));
+            assert_eq!(sizes, [size as u64, 4, 5]);
+        }
     }
 }

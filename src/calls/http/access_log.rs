@@ -3,7 +3,7 @@
 //! | field | value |
 //! |---|---|
 //! | `side` | `server` or `client` |
-//! | `http.request.method` | the method as in the name of the span: a known one, or `HTTP` |
+//! | `http.request.method` | as the attribute of the span: a known method, or `_OTHER` |
 //! | `http.route` | the route, if it is known |
 //! | `http.response.status_code` | absent if there was no response |
 //! | `duration_ms` | milliseconds, from the start of the wait for the service to the end of the body |

@@ -229,7 +229,7 @@ impl Call {
             self.span.in_scope(|| {
                 access_log::emit(
                     &self.recorder,
-                    self.method.in_span_name(),
+                    self.method.as_str(),
                     self.route.as_ref().map(|route| &*route.pattern),
                     self.status,
                     duration,

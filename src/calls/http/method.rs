@@ -56,6 +56,14 @@ impl ReportedMethod {
         })
     }
 
+    /// The same value as text.
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            Self::Other => semconv::OTHER,
+            known => known.in_span_name(),
+        }
+    }
+
     /// What identifies the method within its layer.
     pub(super) fn key(&self) -> usize {
         match self {

@@ -126,24 +126,19 @@ fn text(cause: Cause, deepest: &(dyn Error + 'static)) -> String {
 
 /// Returns the deepest source, which has the reason: "Connection refused", the fault of a certificate.
 pub(super) fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
-    let mut deepest = error;
-    while let Some(source) = source(deepest) {
-        deepest = source;
-    }
-    deepest
+    chain(error).last().unwrap_or(error)
 }
 
 /// Returns the first error of this type among an error and its sources.
-/// Searches the error itself first. An error that is its own source would not end; the transports have none.
 fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = source(error);
-    }
-    None
+    chain(error).find_map(|error| error.downcast_ref())
+}
+
+/// Returns the error and its sources. Stops at a limit, because an error can name itself as its source.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    /// Far more than any transport nests.
+    const MAX_SOURCES: usize = 32;
+    std::iter::successors(Some(error), |error| source(*error)).take(MAX_SOURCES)
 }
 
 /// Returns the next error inside. `io::Error::source` passes over the error that it wraps, so that this is asked for
