@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{LogDestination, LogFormat, tracing};
+use tracing_subscriber::layer::SubscriberExt as _;
 
 fn work(round: u32) {
     tracing::info_span!("coarse", round).in_scope(|| {
@@ -106,4 +107,30 @@ fn filters_are_replaced_while_the_program_runs() {
     assert_eq!(received.spans_named("fine").len(), 2);
     // A line inside a span that is none for OpenTelemetry has the ids of the one around it.
     assert_eq!(lines[1]["span_id"], received.spans_named("coarse")[1].span_id().as_str());
+}
+
+#[test]
+fn a_filter_that_belongs_to_no_subscriber_leaves_those_of_other_threads_alone() {
+    for subscriber in ["none yet", "dropped"] {
+        child_process::passed("child_beside_another_subscriber", &[("SUBSCRIBER", subscriber)]);
+    }
+}
+
+#[test]
+#[ignore = "run by the test above, in a process of its own"]
+fn child_beside_another_subscriber() {
+    let collector = Collector::start().unwrap();
+    let builder = telemetry_bootstrap::init().ignore_env().endpoint(collector.endpoint());
+    let (layer, guard) = builder.build_local().unwrap();
+    let subscriber = tracing_subscriber::registry().with(layer);
+    if std::env::var("SUBSCRIBER").unwrap() == "dropped" {
+        drop(tracing::Dispatch::new(subscriber));
+    }
+    let telemetry = telemetry_bootstrap::testing::capture();
+    work(1);
+    std::thread::scope(|scope| {
+        scope.spawn(|| guard.set_log_filter("debug").unwrap());
+    });
+    work(2);
+    assert_eq!((telemetry.spans().len(), telemetry.logs().len()), (2, 2));
 }

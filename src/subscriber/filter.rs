@@ -34,6 +34,7 @@ use std::thread;
 use arc_swap::ArcSwap;
 use tracing::level_filters::STATIC_MAX_LEVEL;
 use tracing_core::dispatcher::{self, WeakDispatch};
+use tracing_core::subscriber::NoSubscriber;
 use tracing_core::{Dispatch, Interest, LevelFilter, Metadata, callsite, span};
 use tracing_subscriber::filter::{EnvFilter, Targets};
 use tracing_subscriber::layer::{Context, Filter as LayerFilter};
@@ -197,13 +198,15 @@ impl FilterHandle {
     /// Has the filter decide about every callsite once more. Without it, callsites that were disabled for good would
     /// stay so.
     fn evaluate_again(&self) {
-        let Some(dispatch) = self.dispatch() else { return callsite::rebuild_interest_cache() };
+        let Some(dispatch) = self.shared.dispatch.get() else { return evaluate_all() };
+        // Of a subscriber that is gone there is nothing to evaluate.
+        let Some(dispatch) = dispatch.upgrade() else { return };
         // If a process has one subscriber, only that of the thread would be evaluated again: it has to be ours. This
         // thread may be inside of a callback of the subscriber, and `tracing` panics if the default is replaced there.
         let evaluate = move || dispatcher::with_default(&dispatch, callsite::rebuild_interest_cache);
         match thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(evaluate) {
             Ok(evaluation) => _ = evaluation.join(),
-            Err(_) => callsite::rebuild_interest_cache(),
+            Err(_) => evaluate_all(),
         }
     }
 
@@ -299,6 +302,19 @@ impl Shared {
         self.filter.store(filter);
         self.floor.store(floor, Ordering::Release);
         self.ceiling.store(ceiling, Ordering::Release);
+    }
+}
+
+/// Has all subscribers decide about every callsite once more, on behalf of one that is not known: telemetry that is not
+/// installed, or a layer whose wrapper keeps the subscriber from it.
+///
+/// If a process has one subscriber, `tracing` evaluates that of the thread instead, and a thread without one would disable
+/// every callsite of the other thread's. The registration of a subscriber evaluates all.
+fn evaluate_all() {
+    if dispatcher::get_default(|current| current.is::<NoSubscriber>()) {
+        drop(Dispatch::new(NoSubscriber::default()));
+    } else {
+        callsite::rebuild_interest_cache();
     }
 }
 
