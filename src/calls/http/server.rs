@@ -93,10 +93,17 @@ impl ServerLayer {
         self.with(|options| options.remote_context = Some(Arc::new(decide)))
     }
 
-    /// Sets the number of proxies in front of this server whose `Forwarded`, `X-Forwarded-For`, `X-Forwarded-Proto` and
-    /// `X-Forwarded-Host` headers are trusted, for `client.address`, `url.scheme` and `server.address`. Entries that were
-    /// added before the outermost of them are not used, because a caller can forge them. Default: 0, which uses the
-    /// connection's peer and the request's own host.
+    /// Sets the number of proxies in front of this server whose `Forwarded` ([RFC 7239]), `X-Forwarded-For`,
+    /// `X-Forwarded-Proto` and `X-Forwarded-Host` headers are trusted, for `client.address`, `url.scheme` and
+    /// `server.address`. Entries that were added before the outermost of them are not used, because a caller can forge
+    /// them. Default: 0, which uses the connection's peer and the request's own host.
+    ///
+    /// Many proxies set `X-Forwarded-*` and pass on a `Forwarded` header of the caller, or the other way round. If a
+    /// request has both, a value is used only if both report the same one for the outermost trusted proxy; if not, the
+    /// connection's peer, or the request's own host or scheme, is used as without proxies. Proxies that set
+    /// `X-Forwarded-*` must set or remove all three: a header that no proxy sets is the caller's.
+    ///
+    /// [RFC 7239]: https://www.rfc-editor.org/rfc/rfc7239#section-4
     ///
     /// ```
     /// let layer = telemetry_bootstrap::http::ServerLayer::new().trusted_proxies(1);
