@@ -1,7 +1,7 @@
 //! `http::ServerLayer`: what is recorded of a request, and each of its endings exactly once.
 
 #![cfg(all(feature = "http", feature = "axum", feature = "grpc"))]
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail with them")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail with them")]
 
 mod grpc_support;
 mod http_support;
@@ -17,7 +17,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use http_support::*;
 use opentelemetry::Value;
-use opentelemetry::trace::{SpanId, SpanKind, Status};
+use opentelemetry::trace::{SpanId, SpanKind, Status, TraceContextExt as _, TraceId};
 use telemetry_bootstrap::RemoteContext;
 use telemetry_bootstrap::http::Route;
 use tower::util::BoxCloneSyncService;
@@ -286,6 +286,65 @@ async fn a_panic_can_become_a_response() {
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "");
     let span = finished(&recorded, "server", Some(500), Some("panic")).await;
     assert_eq!(span.span_context.trace_id().to_string(), trace_id);
+}
+
+/// Panics when it is dropped, and notes the trace id that is current then.
+struct Hostile(std::sync::Arc<std::sync::Mutex<Option<TraceId>>>);
+
+impl Drop for Hostile {
+    fn drop(&mut self) {
+        let current = opentelemetry::Context::current().span().span_context().trace_id();
+        *self.0.lock().unwrap() = Some(current);
+        panic!("dropped");
+    }
+}
+
+#[tokio::test]
+async fn what_a_panic_carries_may_panic_when_it_is_dropped() {
+    for in_the_call in [false, true] {
+        let recorded = Recorded::new();
+        let service = server(&recorded).catch_panics().layer(tower::service_fn(move |_: Request<Body>| {
+            let broken = || std::panic::panic_any(Hostile(std::sync::Arc::default()));
+            if in_the_call {
+                broken();
+            }
+            async move {
+                broken();
+                Ok::<_, Infallible>(Response::new(Body::empty()))
+            }
+        }));
+        let response = tokio::spawn(service.oneshot(request("GET", "/"))).await.unwrap().unwrap();
+        assert_eq!(response.status(), 500);
+        finished(&recorded, "server", Some(500), Some("panic")).await;
+    }
+}
+
+/// A future that panicked is dropped inside of its call, and may panic once more.
+#[tokio::test]
+async fn a_destructor_after_a_panic_runs_inside_the_call() {
+    struct Broken(#[expect(dead_code, reason = "dropped")] Hostile);
+
+    impl Future for Broken {
+        type Output = Result<Response<Body>, Infallible>;
+
+        fn poll(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Self::Output> {
+            panic!("broken");
+        }
+    }
+
+    let recorded = Recorded::new();
+    let noted = std::sync::Arc::default();
+    let dropped = std::sync::Arc::clone(&noted);
+    let service = server(&recorded)
+        .catch_panics()
+        .layer(tower::service_fn(move |_: Request<Body>| Broken(Hostile(std::sync::Arc::clone(&dropped)))));
+    let response = tokio::spawn(service.oneshot(request("GET", "/"))).await.unwrap().unwrap();
+    assert_eq!(response.status(), 500);
+    let span = finished(&recorded, "server", Some(500), Some("panic")).await;
+    assert_eq!(*noted.lock().unwrap(), Some(span.span_context.trace_id()));
 }
 
 /// A service may panic before it returns a future.

@@ -12,7 +12,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -22,6 +21,7 @@ use pin_project_lite::pin_project;
 
 use super::body::ResponseBody;
 use super::call::Call;
+use crate::user_code::catch_panic;
 
 pin_project! {
     /// The response future of a service that was wrapped by a layer of this crate.
@@ -75,9 +75,9 @@ where
             return inner.poll(cx).map_ok(|response| response.map(|body| ResponseBody::new(body, None)));
         };
         let Some(poll) = run(call, || inner.poll(cx)) else {
-            let response = internal_server_error(this.call.take());
-            this.inner.set(None);
-            return Poll::Ready(Ok(response));
+            // The destructor of the inner future still runs inside the call, and may panic as well.
+            run(call, || this.inner.set(None));
+            return Poll::Ready(Ok(internal_server_error(this.call.take())));
         };
         let mut result = ready!(poll);
         match &mut result {
@@ -98,7 +98,7 @@ fn run<T>(call: &mut Call, service: impl FnOnce() -> T) -> Option<T> {
     };
     if catches_panics {
         // Logged by the panic hook, and recorded on the span.
-        catch_unwind(AssertUnwindSafe(inside)).ok()
+        catch_panic(inside)
     } else {
         Some(inside())
     }
