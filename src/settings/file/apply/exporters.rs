@@ -59,7 +59,7 @@ use crate::settings::file::values::FileValues;
 use crate::settings::proxy::{HTTPS_PROXY, NO_PROXY};
 use crate::settings::resolve::Resolver;
 use crate::settings::secrets::quoted;
-use crate::settings::value_kind::pairs;
+use crate::settings::value_kind::{header, pairs};
 
 /// The exporter of a processor or reader.
 ///
@@ -300,7 +300,7 @@ impl Apply<'_> {
     /// Headers of `headers` win over those of `headers_list`; one without a value leaves the header out.
     ///
     /// Names are compared without regard to case. The position is that of the first header, or of the list. The list
-    /// replaces the headers of code, also if it is empty.
+    /// replaces the headers of code, also if it is empty. Each header that cannot be sent is a mistake.
     fn headers(&mut self, values: &mut FileValues, otlp: &ExporterSetting, exporter: &Otlp<'_>) {
         let mut headers: Vec<(String, String)> = Vec::new();
         if let Some(list) = exporter.headers_list {
@@ -312,17 +312,25 @@ impl Apply<'_> {
             }
         }
         let given = exporter.headers.into_iter().flat_map(|headers| &headers.0);
-        for Header { name, value, .. } in given {
+        for Header { name, value, .. } in given.clone() {
             headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
             if let Some(value) = &value.0 {
                 headers.push((name.clone(), value.0.clone()));
             }
         }
+        let first = exporter.headers.and_then(|headers| headers.0.first()).map(|first| &first.at);
+        let at = first.or(exporter.headers_list.map(|list| &list.at)).unwrap_or(exporter.at);
+        headers.retain(|(name, value)| match header(name, value) {
+            Ok(_) => true,
+            Err(reason) => {
+                let own = given.clone().find(|own| own.name.eq_ignore_ascii_case(name));
+                self.mistake(own.map_or(at, |own| &own.at), reason.to_string());
+                false
+            }
+        });
         let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let list: Vec<_> =
             headers.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
-        let first = exporter.headers.and_then(|headers| headers.0.first()).map(|header| &header.at);
-        let at = first.or(exporter.headers_list.map(|list| &list.at)).unwrap_or(exporter.at);
         values.set(otlp.headers.key(), list.join(","), at);
     }
 
