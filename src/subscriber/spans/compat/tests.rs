@@ -69,6 +69,9 @@ fn is_open(bridge: &SpanBridge, twin: &span::Id) -> bool {
     with_flag(|flags| &flags.ids, IdMeaning::Twins, || registry.span_data(twin).is_some())
 }
 
+/// Two already show whether the second removes what is left of the first; an interpreter is slow.
+const SPANS: usize = if cfg!(miri) { 2 } else { 10 };
+
 #[test]
 fn a_twin_does_not_outlive_its_span() {
     let remote = OtelContext::new().with_remote_span_context(SpanContext::new(
@@ -110,7 +113,7 @@ fn a_twin_does_not_outlive_its_span() {
                     assert!(is_open(&bridge, &twin), "{index}");
                     twin
                 })
-                .take(10)
+                .take(SPANS)
                 .collect();
                 let open = twins.iter().filter(|twin| is_open(&bridge, twin)).count();
                 assert!(open <= 1, "{index}: {open}, where the next twin removes that of the last span");
