@@ -18,7 +18,7 @@ use std::time::SystemTime;
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::metrics::data::Metric;
 
-use super::metric::Number;
+use super::number::Number;
 
 /// The last observations of every observed counter. Owned by the queue of metrics, which encodes one collection at a
 /// time.
