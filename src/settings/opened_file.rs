@@ -1,4 +1,4 @@
-//! Files that users name, opened so that none of them makes the program wait for ever or takes its memory.
+//! Files that users name, opened so that none of them can block the program or exhaust its memory.
 //!
 //! | what stands there | to read | to append |
 //! |---|---|---|

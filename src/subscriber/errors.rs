@@ -101,7 +101,7 @@ impl Mark {
         let explicit = is_explicit();
         let state = bridge.span_of_event(event);
         if state.as_ref().is_some_and(|state| state.belongs_to_parent_process()) {
-            // There it may be locked, for ever in this process.
+            // Its lock may never be released in this process.
             if explicit {
                 FLAGS.with(|flags| flags.explicit.set(Explicit::Marked));
             }

@@ -361,7 +361,7 @@ impl SpanBridge {
     /// becomes part of it. Starts it.
     ///
     /// `None` for a span that is not recorded, and for one that another thread is still starting: the span around it must
-    /// not get its values. `None` in a forked child for a span of its parent, which may be locked for ever there.
+    /// not get its values. `None` in a forked child for a span of its parent, whose lock may never be released.
     pub(super) fn recording(&self, state: &Arc<SpanState>) -> Option<OtelContext> {
         let state = state.nearest_included().filter(|state| !state.is_inherited())?;
         self.start(state).ok().filter(|started| started.is_recording).map(|started| started.context.clone())

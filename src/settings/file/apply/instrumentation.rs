@@ -83,7 +83,7 @@ impl Apply<'_> {
         }
         let absent = [
             (semconv(db.as_ref().map(|db| &db.semconv)), "databases"),
-            (semconv(gen_ai.as_ref().map(|gen_ai| &gen_ai.semconv)), "language models"),
+            (semconv(gen_ai.as_ref().map(|gen_ai| &gen_ai.semconv)), "generative AI"),
             (semconv(messaging.as_ref().map(|messaging| &messaging.semconv)), "messaging"),
         ];
         for (semconv, what) in absent {

@@ -127,7 +127,7 @@ domains! {
     Code = "ExperimentalCodeInstrumentation";
     /// Databases.
     Db = "ExperimentalDbInstrumentation";
-    /// Language models.
+    /// Generative AI: the conventions `gen_ai.*`.
     GenAi = "ExperimentalGenAiInstrumentation";
     /// Messages.
     Messaging = "ExperimentalMessagingInstrumentation";
