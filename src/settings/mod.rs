@@ -145,7 +145,7 @@ pub use self::types::{
     BuiltInMetrics, Compression, HistogramAggregation, LogFormat, Propagator, Protocol, ResourceDetector,
     TlsSettings,
 };
-pub(crate) use self::value_kind::YEAR;
+pub(crate) use self::value_kind::{YEAR, printable_header_value};
 pub(crate) use self::values::Values;
 pub(crate) use self::views::{CardinalityLimits, ViewSelector, ViewSetting, ViewStream};
 use crate::error::InitError;

@@ -267,11 +267,17 @@ pub(super) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
     if RESERVED_HEADERS.contains(&name.as_str()) || name.as_str().starts_with("grpc-") {
         return Err(format!("the header {name} belongs to the protocol itself").into());
     }
-    let mut value = HeaderValue::from_str(value)
-        .map_err(|_| format!("the value of the header {name} is not printable ASCII"))?;
+    let mut value = printable_header_value(value)
+        .ok_or_else(|| format!("the value of the header {name} is not printable ASCII"))?;
     // HTTP/2 then does not keep it in its compression tables.
     value.set_sensitive(true);
     Ok((name, value))
+}
+
+/// Returns the value of a header, or `None` for text that is not printable ASCII.
+pub(crate) fn printable_header_value(text: &str) -> Option<HeaderValue> {
+    // Other text would be sent as UTF-8.
+    HeaderValue::from_str(text).ok().filter(|value| value.to_str().is_ok())
 }
 
 /// Returns the entries of a list of headers that can be used, and what is wrong with the others. The last value of a name

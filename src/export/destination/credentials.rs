@@ -149,8 +149,8 @@ impl Fetched {
     /// The reason as text, if the source has failed, or has returned what no header can hold.
     fn now(token: Result<HeaderToken, BoxError>) -> Result<Self, String> {
         let token = token.map_err(|error| failed(&error))?;
-        let mut value = HeaderValue::try_from(token.value)
-            .map_err(|_| "returned a value that is not printable ASCII".to_owned())?;
+        let mut value = settings::printable_header_value(&token.value)
+            .ok_or_else(|| "returned a value that is not printable ASCII".to_owned())?;
         value.set_sensitive(true);
         let at = Instant::now();
         Ok(Self { value, at, valid_until: at + token.valid_for.min(settings::YEAR) })

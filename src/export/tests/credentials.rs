@@ -152,12 +152,13 @@ fn failing_or_panicking_source_causes_retries(protocol: Protocol) {
         0 => Err(format!("no answer from the token service: password={SECRET}")),
         1 => panic!("in a source, on purpose"),
         2 => Ok(HeaderToken::new("two\nlines")),
+        3 => Ok(HeaderToken::new("größer")),
         _ => Ok(HeaderToken::new(SECRET)),
     });
     let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, with_source(&collector, protocol, source));
     pipeline.push_spans(0, 5);
-    for reason in ["failed: no answer from the token service: [redacted]", "panicked", "not printable ASCII"]
-    {
+    let not_ascii = "not printable ASCII";
+    for reason in ["failed: no answer from the token service: [redacted]", "panicked", not_ascii, not_ascii] {
         let error = pipeline.flush().unwrap_err().to_string();
         assert!(error.contains("the source of the header authorization"), "{error}");
         assert!(error.contains(reason), "{error}");

@@ -128,6 +128,8 @@ fn malformed_header_is_reported_without_its_value() {
         ("a=s3cret%ff", "entry 1 is not UTF-8 when decoded"),
         ("s3 cret=1", "a header's name is not valid"),
         ("a=s3cret%0A", "the value of the header a is not printable ASCII"),
+        ("a=s3cret%C3%A4", "the value of the header a is not printable ASCII"),
+        ("a=s3cretä", "the value of the header a is not printable ASCII"),
         ("te=s3cret", "the header te belongs to the protocol itself"),
         ("grpc-timeout=s3cret", "the header grpc-timeout belongs to the protocol itself"),
         ("Content-Length=s3cret", "the header content-length belongs to the protocol itself"),

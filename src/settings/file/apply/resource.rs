@@ -171,7 +171,8 @@ fn set(resource: &mut Vec<KeyValue>, attribute: KeyValue) {
 
 /// Returns a value of a type, which is that of the value unless it is given.
 ///
-/// `None` if the value does not have that type. An integer is also a `double`, and a float without a fraction an `int`.
+/// `None` if the value does not have that type. An integer is also a `double`, and a float without a fraction an `int`
+/// if it is within 64 bits.
 fn one(scalar: &AttributeScalar, r#type: Option<AttributeType>) -> Option<Value> {
     Some(match (scalar, r#type) {
         (AttributeScalar::Text(text), None | Some(AttributeType::Text)) => text.clone().into(),
@@ -179,11 +180,18 @@ fn one(scalar: &AttributeScalar, r#type: Option<AttributeType>) -> Option<Value>
         (AttributeScalar::Int(number), None | Some(AttributeType::Int)) => (*number).into(),
         (AttributeScalar::Int(number), Some(AttributeType::Double)) => (*number as f64).into(),
         (AttributeScalar::Float(number), None | Some(AttributeType::Double)) => (*number).into(),
-        (AttributeScalar::Float(number), Some(AttributeType::Int)) if number.fract() == 0.0 => {
+        (AttributeScalar::Float(number), Some(AttributeType::Int)) if is_integer(*number) => {
             (*number as i64).into()
         }
         _ => return None,
     })
+}
+
+/// Returns `true` for a float that an `i64` holds without a change.
+fn is_integer(number: f64) -> bool {
+    /// 2⁶³, the first number beyond.
+    const END: f64 = -(i64::MIN as f64);
+    number.fract() == 0.0 && (-END..END).contains(&number)
 }
 
 /// Returns an array. A list with both integers and floats is one of floats.

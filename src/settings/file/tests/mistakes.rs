@@ -30,6 +30,8 @@ fn mistakes_beyond_the_schema_have_their_place() {
         (exporter("{otlp_http: {headers_list: hunter2}}"), "headers_list: [redacted] entry 1 has no `=`"),
         ("tracer_provider: {processors: [{batch: {exporter: {otlp_http: }, max_queue_size: 5, max_export_batch_size: 6}}]}".into(), "max_export_batch_size: 6 is more than max_queue_size, 5"),
         ("resource: {attributes: [{name: a, value: x, type: int}]}".into(), "resource.attributes[0]: `value` does not have the type that `type` says"),
+        ("resource: {attributes: [{name: a, value: 99999999999999999999, type: int}]}".into(), "resource.attributes[0]: `value` does not have the type that `type` says"),
+        ("resource: {attributes: [{name: a, value: [1, -1e300], type: int_array}]}".into(), "resource.attributes[0]: `value` does not have the type that `type` says"),
         ("resource: {attributes: [{name: '', value: x}]}".into(), "`name` is empty"),
         ("resource: {attributes_list: 'a'}".into(), "resource.attributes_list: \"a\" entry 1 has no `=`"),
         ("propagator: {composite_list: 'tracecontext,ot-trace'}".into(), "composite_list: \"ot-trace\" is not one of tracecontext, "),
