@@ -244,30 +244,28 @@ fn signals_with_one_target_share_a_connection(protocol: Protocol) {
     assert!(collector.connections() <= if protocol == Protocol::Grpc { 1 } else { 2 });
 }
 
-fn headers_are_sent(protocol: Protocol) {
+/// Exports a span with a configured header, and returns the values of a header of the request.
+fn exported_header(protocol: Protocol, configured: (&str, &str), name: &str) -> Vec<String> {
     let collector = Collector::start().unwrap();
-    let headers = vec![("x-team".parse().unwrap(), "blue".parse().unwrap())];
+    let headers = vec![(configured.0.parse().unwrap(), configured.1.parse().unwrap())];
     let settings = ExportSettings { headers, ..export_settings(&collector.endpoint(), protocol) };
     let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
     pipeline.push_spans(0, 1);
     pipeline.shutdown(PATIENCE);
     let received = collector.received();
     let request = received.requests(Signal::Traces).next().unwrap();
-    assert_eq!(request.header("x-team"), Some("blue"));
-    assert!(request.header("user-agent").unwrap().starts_with("telemetry-bootstrap/"));
+    let values = request.metadata.get_all(name).iter();
+    values.map(|value| value.to_str().unwrap().to_owned()).collect()
+}
+
+fn headers_are_sent(protocol: Protocol) {
+    assert_eq!(exported_header(protocol, ("x-team", "blue"), "x-team"), ["blue"]);
+    let [agent] = &exported_header(protocol, ("x-team", "blue"), "user-agent")[..] else { panic!("not one") };
+    assert!(agent.starts_with("telemetry-bootstrap/"), "{agent}");
 }
 
 fn configured_user_agent_replaces_ours(protocol: Protocol) {
-    let collector = Collector::start().unwrap();
-    let headers = vec![("user-agent".parse().unwrap(), "shop/1".parse().unwrap())];
-    let settings = ExportSettings { headers, ..export_settings(&collector.endpoint(), protocol) };
-    let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
-    pipeline.push_spans(0, 1);
-    pipeline.shutdown(PATIENCE);
-    let received = collector.received();
-    let request = received.requests(Signal::Traces).next().unwrap();
-    let values: Vec<_> = request.metadata.get_all("user-agent").iter().collect();
-    assert_eq!(values, ["shop/1"]);
+    assert_eq!(exported_header(protocol, ("user-agent", "shop/1"), "user-agent"), ["shop/1"]);
 }
 
 fn compressed_requests_arrive(protocol: Protocol) {

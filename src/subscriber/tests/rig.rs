@@ -6,7 +6,7 @@ use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{SdkTracerProvider, Span as SdkSpan, SpanData, SpanProcessor};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Subscriber};
+use tracing::{Dispatch, Event, Subscriber};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
@@ -21,6 +21,19 @@ use crate::provider::SharedSampler;
 use crate::settings::ExceptionSignal;
 use crate::settings::SamplerSetting;
 use crate::trace_ids::TraceIds;
+
+/// A bridge, and the subscriber that it is installed in.
+pub(crate) fn installed(source: SpanSource) -> (Arc<SpanBridge>, Dispatch) {
+    let bridge = Arc::new(SpanBridge::new(source, FilterHandle::new(Filter::parse("info").0)));
+    let parts = LayerParts {
+        lines: None,
+        records: None,
+        has_span_fields_in_records: false,
+        spans: Some(Arc::clone(&bridge).into()),
+        marks: Marks::default(),
+    };
+    (bridge, Dispatch::new(Registry::default().with(parts.into_only_layer())))
+}
 
 /// The layer, installed for this thread, and what its outputs were given.
 pub(crate) struct Rig {

@@ -19,8 +19,8 @@ use crate::provider::SharedSampler;
 use crate::settings::{AttributeLimits, SamplerSetting, SpanLimitSettings};
 use crate::subscriber::filter::{Filter, FilterHandle};
 use crate::subscriber::spans::{DirectSource, SpanAccess, SpanBridge, SpanSource};
+use crate::subscriber::tests::rig::installed;
 use crate::subscriber::thread_state::{IdMeaning, with_flag};
-use crate::subscriber::{LayerParts, Marks};
 
 fn bridge(provider: &SdkTracerProvider) -> Arc<SpanBridge> {
     let source =
@@ -94,15 +94,8 @@ fn a_twin_does_not_outlive_its_span() {
     let linking: Use<'_> = &|span| span.add_link(linked.clone());
     let changed: Use<'_> = &|span| span.set_attribute("key", 1);
     for source in sources_below_unsampled() {
-        let bridge = Arc::new(SpanBridge::new(source, FilterHandle::new(Filter::parse("info").0)));
-        let parts = LayerParts {
-            lines: None,
-            records: None,
-            has_span_fields_in_records: false,
-            spans: Some(Arc::clone(&bridge).into()),
-            marks: Marks::default(),
-        };
-        tracing::subscriber::with_default(Registry::default().with(parts.into_only_layer()), || {
+        let (bridge, dispatch) = installed(source);
+        tracing::dispatcher::with_default(&dispatch, || {
             let _outer = tracing::info_span!("outer").entered();
             let uses = [entered, changed_inside, entered_before, pending, moved, linking, changed];
             for (index, apply) in uses.into_iter().enumerate() {

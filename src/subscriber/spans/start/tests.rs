@@ -1,5 +1,4 @@
 use std::cell::RefCell;
-use std::sync::Arc;
 
 use opentelemetry::trace::{
     Link, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState,
@@ -9,14 +8,11 @@ use opentelemetry::{Context as OtelContext, KeyValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, SdkTracerProvider, ShouldSample};
 use tracing::dispatcher::{get_default, with_default};
 use tracing_core::Dispatch;
-use tracing_subscriber::Registry;
-use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::provider::SharedSampler;
 use crate::settings::SamplerSetting;
-use crate::subscriber::filter::{Filter, FilterHandle};
-use crate::subscriber::tests::rig::Spans;
-use crate::subscriber::{LayerParts, Marks, SpanBridge, SpanExt as _, SpanSource};
+use crate::subscriber::tests::rig::{Spans, installed};
+use crate::subscriber::{SpanExt as _, SpanSource};
 
 /// Changes the span on which it decides, on its own thread and on another one.
 #[derive(Clone, Debug)]
@@ -60,19 +56,6 @@ impl ShouldSample for Busy {
 
 thread_local! {
     static SPAN: RefCell<Option<tracing::Span>> = const { RefCell::new(None) };
-}
-
-/// A bridge, and the subscriber that it is installed in.
-fn installed(source: SpanSource) -> (Arc<SpanBridge>, Dispatch) {
-    let bridge = Arc::new(SpanBridge::new(source, FilterHandle::new(Filter::parse("info").0)));
-    let parts = LayerParts {
-        lines: None,
-        records: None,
-        has_span_fields_in_records: false,
-        spans: Some(Arc::clone(&bridge).into()),
-        marks: Marks::default(),
-    };
-    (bridge, Dispatch::new(Registry::default().with(parts.into_only_layer())))
 }
 
 #[test]
