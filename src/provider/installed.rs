@@ -37,7 +37,7 @@ pub(crate) struct Installed {
     pub(crate) tracer_provider: Option<SdkTracerProvider>,
     /// For spans without that provider. `None` if the program needs those of the SDK.
     pub(crate) direct_spans: Option<DirectSpans>,
-    /// The sampler of the provider, which knows of some spans in advance that they are not recorded.
+    /// The sampler of the provider, which shows for some spans in advance that they are not recorded.
     pub(crate) sampler: SharedSampler,
     /// `true` if the trace ids of its roots are random.
     pub(crate) has_random_ids: bool,

@@ -56,7 +56,7 @@ use crate::export::queue::Consumer;
 use crate::settings::{DestinationSettings, Signal, Target};
 use crate::user_code::catch_panic;
 
-/// The way of one signal to one of its destinations.
+/// The path of one signal to one of its destinations.
 pub(crate) struct Route {
     /// What is sent.
     pub(crate) signal: Signal,

@@ -47,7 +47,7 @@ use crate::export::render::terminal::{Colors, DIM, time_of_day};
 use crate::export::render::{self, LogRecord, Span, hex};
 use crate::settings::{OutputTarget, Signal};
 
-/// The way of one signal to the console.
+/// The path of one signal to the console.
 pub(in crate::export) struct Console {
     /// The signal that is printed.
     signal: Signal,

@@ -109,7 +109,7 @@ pub(super) struct RequestBody {
     prefix: Bytes,
     /// The message. A reference to the batch's bytes, or to the compressed ones.
     message: Bytes,
-    /// Set when the connection asks for the first bytes.
+    /// Set when the connection reads the first bytes.
     is_sent: Arc<AtomicBool>,
 }
 

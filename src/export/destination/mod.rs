@@ -79,9 +79,9 @@ use crate::diagnostics::Diagnostics;
 use crate::export::queue::Consumer;
 use crate::settings::{CONSOLE, DestinationSettings, Signal};
 
-/// The way of one signal to one destination, of any kind.
+/// The path of one signal to one destination, of any kind.
 ///
-/// The worker knows nothing about a destination but these methods.
+/// The worker uses nothing of a destination but these methods.
 pub(super) enum Destination {
     /// An OTLP receiver, over gRPC or HTTP.
     Otlp(Box<otlp::Destination>),

@@ -51,7 +51,7 @@ use crate::export::encode;
 use crate::settings::{ExportSettings, Protocol, Signal};
 use crate::user_code::discard;
 
-/// The way of one signal to its receiver.
+/// The path of one signal to its receiver.
 pub(in crate::export) struct Destination {
     signal: Signal,
     /// Target, protocol, limits and compression.

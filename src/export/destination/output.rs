@@ -24,7 +24,7 @@ use super::outcome::{Cause, Failure, Outcome};
 use crate::export::encode::json;
 use crate::settings::{OutputTarget, Signal, open_to_append};
 
-/// The way of one signal to a file or to standard output, as OTLP in JSON.
+/// The path of one signal to a file or to standard output, as OTLP in JSON.
 pub(in crate::export) struct JsonLines {
     /// Decides on the message of each line.
     signal: Signal,

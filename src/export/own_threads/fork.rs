@@ -1,6 +1,6 @@
 //! Whether this process is a fork of the one in which something was created.
 //!
-//! Everything that owns a thread, or shares a lock with one, keeps a [`Fork`] and asks it first.
+//! Everything that owns a thread, or shares a lock with one, keeps a [`Fork`] and checks it first.
 //!
 //! | in the child | instead |
 //! |---|---|

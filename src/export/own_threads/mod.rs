@@ -16,7 +16,7 @@
 //! | everything else | none | the program |
 //!
 //! The role is a thread-local value that is set once, at the start of the thread. Reading it costs no more than reading
-//! a variable, which matters: every span and every event asks.
+//! a variable, which matters: every span and every event reads it.
 
 mod fork;
 mod fork_mutex;

@@ -4,7 +4,7 @@
 //! at any time: in the lane, with the worker, or gone; the ledger is written under the lock when it is gone, so that
 //! the equation holds at every moment for those who look.
 //!
-//! # The way of a batch
+//! # The path of a batch
 //!
 //! ```text
 //!         take                      started            outcome known        finished

@@ -29,7 +29,7 @@ use crate::subscriber::{DirectSource, Filters, LayerParts, Lines, Marks, SpanBri
 pub(super) struct LayerPlan {
     /// `None` if no spans are recorded. Nothing is prepared for spans then.
     bridge: Option<BridgeOptions>,
-    /// The way of spans past the SDK, unless the user's additions need the SDK's spans.
+    /// The path of spans that bypasses the SDK, unless the user's additions need the SDK's spans.
     direct: DirectSource,
     /// What lines and records have beside the event.
     context: RecordContext,

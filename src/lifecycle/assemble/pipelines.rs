@@ -93,7 +93,7 @@ impl Pipelines {
         self.0.get(Signal::Metrics).queues.iter().map(|(temporality, queue)| (*temporality, queue))
     }
 
-    /// Returns the way of each destination's lane to the I/O thread, for
+    /// Returns the route of each destination's lane to the I/O thread, for
     /// [`Exporter::start`](crate::export::Exporter::start).
     ///
     /// The console is written to at least every [`CONSOLE_DELAY`], because a person waits for it.

@@ -8,7 +8,7 @@ use crate::settings::{
     ProxyProtocol, Target, TlsFiles,
 };
 
-/// Settings for this endpoint, by way of this proxy.
+/// Settings for this endpoint, through this proxy.
 fn settings(endpoint: &str, proxy: Option<&str>) -> DestinationSettings {
     let mut target = Target::new(endpoint.parse().unwrap(), TlsFiles::default());
     target.proxy = proxy.map(|uri| Proxy {

@@ -30,7 +30,7 @@ pub(super) fn detect(source: &Source, found: &mut Attributes) {
     found.add(PROCESS_OWNER, owner(source));
 }
 
-/// Returns when the process was started, as the system knows it: after the boot, whose time is in whole seconds.
+/// Returns when the process was started, as the system reports it: after the boot, whose time is in whole seconds.
 fn creation_time(source: &Source) -> Option<String> {
     let system = source.read("proc/stat")?;
     let boot: u64 = system.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
