@@ -67,10 +67,8 @@ impl Redaction {
             // Applied to its own events, it would log again, without end.
             Some(Rule::Matching(_)) if ThreadFlag::RedactionRule.is_set() => true,
             Some(Rule::Matching(rule)) => {
-                ThreadFlag::RedactionRule.replace(true);
-                let answer = catch_panic(|| rule(key));
-                ThreadFlag::RedactionRule.replace(false);
-                answer.unwrap_or(true)
+                let _running = ThreadFlag::RedactionRule.set();
+                catch_panic(|| rule(key)).unwrap_or(true)
             }
         }
     }

@@ -48,9 +48,8 @@ pub(crate) fn on_background_thread() -> bool {
 /// Runs `action` as if this were the I/O thread.
 #[cfg(test)]
 pub(crate) fn as_io_thread(action: impl FnOnce()) {
-    ThreadFlag::Io.replace(true);
+    let _set = ThreadFlag::Io.set();
     action();
-    ThreadFlag::Io.replace(false);
 }
 
 /// Makes the current thread one whose own activity is no telemetry, until it ends.
@@ -73,12 +72,6 @@ pub(crate) fn become_background_thread() {
 /// As on a background thread, layers of the user do not see these: one that creates a meter or an instrument for each
 /// event would wait for the lock that this very thread holds.
 pub(crate) fn without_sdk_chatter<T>(action: impl FnOnce() -> T) -> T {
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            ThreadFlag::Background.replace(self.0);
-        }
-    }
-    let _restore = Restore(ThreadFlag::Background.replace(true));
+    let _set = ThreadFlag::Background.set();
     action()
 }

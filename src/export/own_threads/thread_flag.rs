@@ -16,6 +16,17 @@ pub(crate) enum ThreadFlag {
     RedactionRule = 1 << 3,
     /// It reports a panic.
     PanicHook = 1 << 4,
+    /// A metric reader of ours collects on it.
+    OwnCollection = 1 << 5,
+    /// A metric reader of the program calls a callback on it, under a lock of the SDK.
+    LockedCallback = 1 << 6,
+}
+
+/// Sets a flag back to what it was, after a panic as well.
+#[must_use]
+pub(crate) struct FlagGuard {
+    flag: ThreadFlag,
+    before: bool,
 }
 
 impl ThreadFlag {
@@ -25,11 +36,22 @@ impl ThreadFlag {
         FLAGS.get() & self as u8 != 0
     }
 
+    /// Sets the flag until the guard is dropped.
+    pub(crate) fn set(self) -> FlagGuard {
+        FlagGuard { flag: self, before: self.replace(true) }
+    }
+
     /// Sets or removes the flag, and returns whether it was set.
     pub(crate) fn replace(self, is_set: bool) -> bool {
         let before = FLAGS.get();
         FLAGS.set(if is_set { before | self as u8 } else { before & !(self as u8) });
         before & self as u8 != 0
+    }
+}
+
+impl Drop for FlagGuard {
+    fn drop(&mut self) {
+        self.flag.replace(self.before);
     }
 }
 
@@ -48,5 +70,20 @@ mod tests {
         assert!(ThreadFlag::Background.replace(false));
         assert!(ThreadFlag::PanicHook.is_set() && !ThreadFlag::Background.is_set());
         assert!(ThreadFlag::PanicHook.replace(false));
+    }
+
+    #[test]
+    fn a_guard_restores_what_was_set_before_it() {
+        let flag = ThreadFlag::LockedCallback;
+        let outer = flag.set();
+        drop(flag.set());
+        assert!(flag.is_set());
+        drop(outer);
+        assert!(!flag.is_set());
+        let panicked = std::panic::catch_unwind(|| {
+            let _set = flag.set();
+            std::panic::panic_any(());
+        });
+        assert!(panicked.is_err() && !flag.is_set());
     }
 }

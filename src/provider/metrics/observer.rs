@@ -36,7 +36,6 @@
 //! them at every collection. Callbacks on the collecting thread without a limit would be simpler, and one that waits
 //! for a lock would end the export of all metrics.
 
-use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -48,7 +47,7 @@ use opentelemetry::{Context, KeyValue};
 
 use super::attributes::unique;
 use crate::diagnostics::{Diagnostics, FieldValue};
-use crate::export::own_threads::{ForkMutex, become_background_thread};
+use crate::export::own_threads::{ForkMutex, ThreadFlag, become_background_thread};
 use crate::user_code::catch_panic;
 
 /// Every observable instrument of a provider.
@@ -149,8 +148,7 @@ impl Observer {
     pub(super) fn collect<R>(&self, limit: Duration, deadline: Instant, collect: impl FnOnce() -> R) -> R {
         let mut thread = lock(&self.thread);
         self.observe(&mut thread, limit, deadline);
-        COLLECTION.with(|collection| collection.set(Collection::Own));
-        let _reset = ResetCollection;
+        let _collecting = ThreadFlag::OwnCollection.set();
         collect()
     }
 
@@ -250,14 +248,13 @@ impl<T: Copy + Send + Sync + 'static> Observed<T> {
     /// For a reader of ours it hands on what was observed before, which takes no time. For a reader of the user nothing
     /// was observed before: the user's callbacks are called here, and may not create instruments meanwhile.
     fn on_collect(&self, instrument: &dyn AsyncInstrument<T>) {
-        if COLLECTION.with(Cell::get) == Collection::Own {
+        if ThreadFlag::OwnCollection.is_set() {
             for (value, attributes) in lock(&self.observations).take().unwrap_or_default() {
                 instrument.observe(value, &attributes);
             }
             return;
         }
-        COLLECTION.with(|collection| collection.set(Collection::Callback));
-        let _reset = ResetCollection;
+        let _called = ThreadFlag::LockedCallback.set();
         self.call(&UniqueKeys(instrument));
     }
 
@@ -324,40 +321,15 @@ impl<T> AsyncInstrument<T> for UniqueKeys<'_, T> {
     }
 }
 
-/// Which reader collects on this thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Collection {
-    /// No one, or a reader of the user.
-    None,
-    /// A reader of ours.
-    Own,
-    /// A reader of the user, which calls a callback.
-    Callback,
-}
-
-/// Resets [`COLLECTION`] when the collection ends, by a panic too.
-struct ResetCollection;
-
-impl Drop for ResetCollection {
-    fn drop(&mut self) {
-        COLLECTION.with(|collection| collection.set(Collection::None));
-    }
-}
-
 /// Returns `true` inside of a callback that a reader of the user calls: the SDK holds a lock then, which the creation of
 /// an instrument would wait for.
 pub(super) fn is_inside_locked_callback() -> bool {
-    COLLECTION.with(Cell::get) == Collection::Callback
+    ThreadFlag::LockedCallback.is_set()
 }
 
 /// Locks also after a panic: each value is complete at any moment.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-thread_local! {
-    /// Set by the thread that collects, read by the callbacks that the SDK calls on it.
-    static COLLECTION: Cell<Collection> = const { Cell::new(Collection::None) };
 }
 
 /// The name of the thread. Linux shows 15 bytes.
