@@ -207,6 +207,19 @@ impl Buffer {
     ///
     /// The reader would wait for itself, and the I/O thread has telemetry to deliver: they do not wait.
     pub(super) fn flush(&self, deadline: Instant) -> bool {
+        self.flush_until(deadline, deadline)
+    }
+
+    /// The same, for the last lines of the program.
+    ///
+    /// On a busy machine the reader may have to wait for a processor. As long as it has not begun to write, it is not
+    /// the output that holds lines up, and they get [`MAX_WAKE`] more.
+    pub(super) fn flush_last(&self, deadline: Instant) -> bool {
+        self.flush_until(deadline, deadline + MAX_WAKE)
+    }
+
+    /// Waits until `deadline`, and until `latest` as long as the reader has not begun to write.
+    fn flush_until(&self, mut deadline: Instant, latest: Instant) -> bool {
         if on_io_thread() {
             return false;
         }
@@ -216,7 +229,11 @@ impl Buffer {
         state.reader = Reader::Busy;
         self.filled.notify_one();
         while state.finished < goal {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let now = Instant::now();
+            if state.in_flight == 0 {
+                deadline = deadline.max(latest.min(now + WRITE_GRACE));
+            }
+            let left = deadline.saturating_duration_since(now);
             if left.is_zero() {
                 break;
             }
@@ -356,6 +373,10 @@ pub(super) fn count_lines(lines: &[u8]) -> u64 {
     feeds + u64::from(!lines.is_empty() && !lines.ends_with(b"\n"))
 }
 
+/// The longest that the end of a program waits for the reader to get a processor.
+pub(super) const MAX_WAKE: Duration = Duration::from_millis(500);
+/// The time that a write gets that began late.
+const WRITE_GRACE: Duration = Duration::from_millis(40);
 /// How long the reader waits for more lines after a write.
 const LINGER: Duration = Duration::from_millis(1);
 /// The longest wait for one urgent line. It is written much sooner, unless the machine is so busy that the reader has to

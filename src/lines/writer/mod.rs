@@ -143,7 +143,7 @@ impl NonBlockingWriter {
             return true;
         }
         shared.buffer.end();
-        shared.buffer.flush(deadline)
+        shared.buffer.flush_last(deadline)
     }
 
     /// Lines that were not written: the buffer was full, or the output refused them.

@@ -47,3 +47,41 @@ fn shutdown_releases_callers_that_wait_for_a_stuck_output() {
     assert_eq!(writer.dropped(), 2);
     drop(open);
 }
+
+/// Starts a reader that has to wait for a processor first.
+fn late_reader(buffer: &Arc<Buffer>) -> thread::JoinHandle<()> {
+    let buffer = Arc::clone(buffer);
+    thread::spawn(move || {
+        thread::sleep(Duration::from_millis(100));
+        let mut taken = Vec::new();
+        assert!(buffer.take(&mut taken, 0));
+        let written = taken.len();
+        taken.clear();
+        assert!(!buffer.take(&mut taken, written), "the buffer is closed");
+    })
+}
+
+#[test]
+fn last_lines_wait_for_a_thread_that_gets_no_processor() {
+    for is_last in [true, false] {
+        let buffer = Arc::new(Buffer::new(OverflowPolicy::Drop, 1024));
+        assert_eq!(buffer.push(b"telemetry was lost\n"), Pushed::Taken);
+        let reader = late_reader(&buffer);
+        let now = Instant::now();
+        let written = if is_last { buffer.flush_last(now) } else { buffer.flush(now) };
+        assert_eq!(written, is_last);
+        buffer.close();
+        reader.join().unwrap();
+    }
+}
+
+#[test]
+fn last_lines_do_not_wait_for_an_output_that_has_stopped() {
+    let buffer = Buffer::new(OverflowPolicy::Drop, 1024);
+    assert_eq!(buffer.push(b"taken, and never written\n"), Pushed::Taken);
+    let mut taken = Vec::new();
+    assert!(buffer.take(&mut taken, 0));
+    let begun = Instant::now();
+    assert!(!buffer.flush_last(begun));
+    assert!(begun.elapsed() < buffer::MAX_WAKE, "{:?}", begun.elapsed());
+}
