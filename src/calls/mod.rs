@@ -44,6 +44,7 @@ mod intern;
 mod layer;
 mod lazy;
 mod ready;
+mod recorded;
 mod span;
 mod thread_cache;
 
@@ -55,17 +56,6 @@ pub mod http;
 pub use body::ResponseBody;
 pub use context::RemoteContext;
 pub use future::ResponseFuture;
-
-/// In the extensions of a request that a layer records as gRPC: the layers inside do not record it again. There is one for
-/// each side, because a proxy hands a server's request to a client.
-#[cfg(feature = "grpc")]
-#[derive(Clone, Copy, Debug)]
-struct RecordedByServer;
-
-/// See [`RecordedByServer`].
-#[cfg(feature = "grpc")]
-#[derive(Clone, Copy, Debug)]
-struct RecordedByClient;
 
 /// The side from which a call is seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,13 +19,13 @@ use super::descriptor_set::{DescriptorSetError, methods_of};
 use super::options::{Options, RequestHead, Side, common_settings};
 use super::recorder::GrpcRecorder;
 use super::request_body::instrument_request_body;
-use crate::calls::RecordedByClient;
 use crate::calls::address::Address;
 use crate::calls::body::ResponseBody;
 use crate::calls::call::Call as AnyCall;
 use crate::calls::future::ResponseFuture;
 use crate::calls::layer::{layer_service, layer_settings};
 use crate::calls::ready::ReadyTimer;
+use crate::calls::recorded::{is_recorded_by_client, mark_recorded_by_client};
 use crate::calls::span::SharedMeterProvider;
 use crate::semconv::GrpcCode;
 use crate::user_code::catch_panic;
@@ -75,11 +75,11 @@ impl ClientLayer {
         request: &mut Request<B>,
         waited: Duration,
     ) -> Option<AnyCall> {
-        if request.extensions().get::<RecordedByClient>().is_some() {
+        if is_recorded_by_client(request.extensions()) {
             return None;
         }
         let call = Call::outgoing(self.0.recorder_for(request)?, request, waited);
-        request.extensions_mut().insert(RecordedByClient);
+        mark_recorded_by_client(request.extensions_mut());
         instrument_request_body(request.body_mut(), &call);
         Some(AnyCall::Grpc(call))
     }

@@ -19,7 +19,6 @@ use super::descriptor_set::{DescriptorSetError, methods_of};
 use super::options::{Options, RequestHead, Side, common_settings};
 use super::recorder::GrpcRecorder;
 use super::request_body::instrument_request_body;
-use crate::calls::RecordedByServer;
 use crate::calls::address::Address;
 use crate::calls::body::ResponseBody;
 use crate::calls::call::Call as AnyCall;
@@ -27,6 +26,7 @@ use crate::calls::context::RemoteContext;
 use crate::calls::future::ResponseFuture;
 use crate::calls::layer::{layer_service, layer_settings};
 use crate::calls::ready::ReadyTimer;
+use crate::calls::recorded::{is_recorded_by_server, mark_recorded_by_server};
 use crate::calls::span::SharedMeterProvider;
 use crate::semconv::GrpcCode;
 use crate::user_code::catch_panic;
@@ -98,25 +98,16 @@ impl ServerLayer {
         request: &mut Request<B>,
         waited: Duration,
     ) -> Option<AnyCall> {
-        if is_recorded(request.extensions()) {
+        if is_recorded_by_server(request.extensions()) {
             return None;
         }
         let call = Call::incoming(self.0.recorder_for(request)?, request, waited);
-        request.extensions_mut().insert(RecordedByServer);
+        mark_recorded_by_server(request.extensions_mut());
         if call.follows_request() {
             instrument_request_body(request.body_mut(), &call);
         }
         Some(AnyCall::Grpc(call))
     }
-}
-
-/// Returns `true` if a layer around this one records the request, as HTTP or as gRPC.
-fn is_recorded(extensions: &Extensions) -> bool {
-    #[cfg(feature = "http")]
-    if crate::calls::http::is_recorded(extensions) {
-        return true;
-    }
-    extensions.get::<RecordedByServer>().is_some()
 }
 
 layer_service! {

@@ -25,6 +25,7 @@ use crate::calls::future::ResponseFuture;
 use crate::calls::grpc;
 use crate::calls::layer::{layer_service, layer_settings};
 use crate::calls::ready::ReadyTimer;
+use crate::calls::recorded::is_recorded_by_client;
 use crate::calls::span::SharedMeterProvider;
 use crate::user_code::catch_panic;
 
@@ -96,8 +97,11 @@ impl ClientLayer {
         self
     }
 
-    /// Starts the call of a request, unless it is not recorded.
+    /// Starts the call of a request, unless it is not recorded or a layer around this one records it.
     pub(super) fn start<B: 'static>(&self, request: &mut Request<B>, waited: Duration) -> Option<AnyCall> {
+        if is_recorded_by_client(request.extensions()) {
+            return None;
+        }
         #[cfg(feature = "grpc")]
         if grpc::is_grpc(request.headers()) {
             return self.grpc.start(request, waited);

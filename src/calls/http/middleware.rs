@@ -2,6 +2,8 @@
 //!
 //! The middleware runs once for each attempt that reaches it. Behind a middleware that retries, each attempt has a span
 //! of its own, with `http.request.resend_count` from the second one; in front of it, one span covers all attempts.
+//! Of two such middlewares the outer one records the request, and the inner one each further attempt, if a middleware that
+//! retries is between them.
 //! Redirects that reqwest follows itself are below all middleware: one span covers them, and its address is that of the
 //! first request.
 
@@ -15,10 +17,9 @@ use reqwest::{Body, Request, Response, ResponseBuilderExt as _, Url};
 use reqwest_middleware::{Middleware, Next};
 
 use super::client::{ClientLayer, ResendCounter};
-#[cfg(feature = "grpc")]
-use crate::calls::RecordedByClient;
 use crate::calls::call::Call as AnyCall;
 use crate::calls::future::ResponseFuture;
+use crate::calls::recorded::unmark_recorded_by_client;
 
 /// Records each request that reaches it, which is each attempt of a retry middleware that was added before.
 #[async_trait]
@@ -29,12 +30,13 @@ impl Middleware for ClientLayer {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
-        let Some(call) = self.start_reqwest(&mut request, extensions) else {
-            return next.run(request, extensions).await;
+        let attempt = Attempt(extensions);
+        let Some(call) = self.start_reqwest(&mut request, attempt.0) else {
+            return next.run(request, attempt.0).await;
         };
         let mut url = None;
         let answered = async {
-            let response = next.run(request, extensions).await.map_err(RequestError::new)?;
+            let response = next.run(request, attempt.0).await.map_err(RequestError::new)?;
             url = Some(response.url().clone());
             Ok(http::Response::<Body>::from(response))
         };
@@ -59,15 +61,22 @@ impl ClientLayer {
         let mut call = self.start(&mut head, Duration::ZERO);
         std::mem::swap(head.headers_mut(), request.headers_mut());
         std::mem::swap(head.extensions_mut(), extensions);
-        // The next attempt has the same extensions, and is recorded as well.
-        #[cfg(feature = "grpc")]
-        extensions.remove::<RecordedByClient>();
         if let (Some(AnyCall::Http(call)), Some(bytes)) = (&mut call, request.body().and_then(Body::as_bytes))
         {
             // The header is set later.
             call.request_bytes.get_or_insert(bytes.len() as u64);
         }
         call
+    }
+}
+
+/// The extensions of a request while an attempt is under way. However it ends, the next attempt, which has the same
+/// extensions, is recorded as well.
+struct Attempt<'a>(&'a mut Extensions);
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        unmark_recorded_by_client(self.0);
     }
 }
 

@@ -26,7 +26,7 @@
 //!
 //! gRPC requests (content type `application/grpc`) that pass the layer are recorded as gRPC, as by
 //! [`grpc::ServerLayer`](crate::grpc::ServerLayer), and once, whichever of these layers are stacked: a service with both
-//! needs one layer. The same holds for [`ClientLayer`].
+//! needs one layer.
 //!
 //! In a handler, and while the body of a response is produced, `tracing::Span::current()` is the span of the request, if a
 //! subscriber of this crate is installed: see the chapter [In a handler](crate::_documentation::in_a_handler).
@@ -57,6 +57,11 @@
 //!
 //! The global propagator injects the context; other headers stay as they are. Put the layer inside of retry and redirect
 //! layers, so that each attempt has a span; see [`ResendCounter`] for `http.request.resend_count`.
+//!
+//! A request that passes several client layers, of HTTP and of gRPC, is recorded once, by the outermost: if a library's
+//! client has a layer already, another one around it does not count its requests twice. A retry between two layers is
+//! then part of one request. If it is a middleware of reqwest, or follows redirects, the outer span is that of the first
+//! attempt and of the whole, and the inner layer records the further attempts.
 //!
 //! With the feature `reqwest` the layer is also a middleware of `reqwest-middleware` 0.5, for reqwest 0.13:
 //!
@@ -167,6 +172,4 @@ pub use options::RequestHead;
 pub use redirects::FollowRedirects;
 pub use route::Route;
 pub(super) use route::RouteSlot;
-#[cfg(feature = "grpc")]
-pub(super) use route::is_recorded;
 pub use server::{ServerLayer, ServerService};

@@ -35,19 +35,10 @@ impl Route {
     }
 }
 
-/// In the extensions of a request that is recorded with its route: inner layers do not record it again.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Recorded;
-
 /// In the extensions of a recorded request that arrived without a route: inner layers do not record it again, and report
 /// its route here.
 #[derive(Clone, Debug, Default)]
 pub(in crate::calls) struct RouteSlot(Arc<OnceLock<Arc<str>>>);
-
-/// Returns `true` if an outer layer records the request.
-pub(in crate::calls) fn is_recorded(extensions: &Extensions) -> bool {
-    extensions.get::<Recorded>().is_some() || extensions.get::<RouteSlot>().is_some()
-}
 
 impl RouteSlot {
     /// Returns an empty slot, one of a finished request if there is any.

@@ -16,7 +16,7 @@ use tower_service::Service;
 use super::call::Call;
 use super::options::{Options, RequestHead, common_settings};
 use super::recorder::HttpRecorder;
-use super::route::{RouteSlot, is_recorded, matched_path};
+use super::route::{RouteSlot, matched_path};
 use crate::calls::Side;
 use crate::calls::body::ResponseBody;
 use crate::calls::call::Call as AnyCall;
@@ -26,6 +26,7 @@ use crate::calls::future::ResponseFuture;
 use crate::calls::grpc;
 use crate::calls::layer::{layer_service, layer_settings};
 use crate::calls::ready::ReadyTimer;
+use crate::calls::recorded::is_recorded_by_server;
 use crate::calls::span::SharedMeterProvider;
 use crate::user_code::catch_panic;
 
@@ -175,7 +176,7 @@ common_settings!(ServerLayer);
 impl ServerLayer {
     /// Starts the call of a request, unless it is not recorded or an outer layer records it.
     fn start<B: 'static>(&self, request: &mut Request<B>, waited: Duration) -> Option<AnyCall> {
-        if is_recorded(request.extensions()) {
+        if is_recorded_by_server(request.extensions()) {
             self.report_route(request);
             return None;
         }

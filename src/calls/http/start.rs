@@ -8,7 +8,7 @@
 //! | name | `{method} {route}`; the method alone while the route is not known | `{method} {template}`, or the method |
 //! | at creation | method, scheme, address, path, query, route, … | method, URL, address, template, resends |
 //! | once it is recorded | peer, captured headers | captured headers |
-//! | then | the request is marked, so that inner layers do not record it again | the context is injected |
+//! | then | the request is marked, so that inner layers do not record it again | the same; the context is injected |
 //!
 //! The request's method, its URL and its headers come from strangers. Whatever becomes a name of a span or an attribute
 //! of a metric has a bounded set of values: known methods, routes of the router, templates of the program.
@@ -31,10 +31,11 @@ use super::measure::MetricTarget;
 use super::method::ReportedMethod;
 use super::options::RequestHead;
 use super::recorder::CallRecorder;
-use super::route::{KnownRoute, Recorded, RouteSlot};
+use super::route::{KnownRoute, RouteSlot};
 use crate::calls::Side;
 use crate::calls::address;
 use crate::calls::context::{self, Parent, RemoteContext};
+use crate::calls::recorded::{mark_recorded_by_client, mark_recorded_by_server, mark_recorded_without_route};
 use crate::semconv;
 
 impl Call {
@@ -85,10 +86,10 @@ impl Call {
         let mut call = Self::new(recorder, span, method, MetricTarget::Scheme(scheme));
         call.version = attributes::version(request.version());
         if route.is_some() {
-            request.extensions_mut().insert(Recorded);
+            mark_recorded_by_server(request.extensions_mut());
         } else {
             let slot = RouteSlot::new();
-            request.extensions_mut().insert(slot.clone());
+            mark_recorded_without_route(request.extensions_mut(), slot.clone());
             call.inner_route = Some(slot);
         }
         call.route = route;
@@ -97,7 +98,7 @@ impl Call {
         call
     }
 
-    /// Starts the call of a request that a client sends, and injects its context into the request.
+    /// Starts the call of a request that a client sends, injects its context into the request, and marks it as recorded.
     pub(super) fn outgoing<B>(
         recorder: &Arc<CallRecorder>,
         request: &mut Request<B>,
@@ -123,6 +124,7 @@ impl Call {
         let mut call = Self::new(recorder, span, method, MetricTarget::Address(target.address));
         call.observe_request(request);
         context::inject(call.span.context(), request.headers_mut());
+        mark_recorded_by_client(request.extensions_mut());
         call
     }
 
