@@ -228,7 +228,15 @@ fn each_mistake_with_certificates_is_one_warning_that_names_the_variable() {
         let (certificate, key) = authority.sign("collector.example");
         ServerTlsConfig::new().identity(Identity::from_pem(certificate, key))
     };
+    // What `openssl req -x509` makes, named as its own authority.
+    let self_signed = {
+        let (certificate, key) = authority.sign_with("localhost", |params| {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        });
+        ServerTlsConfig::new().identity(Identity::from_pem(certificate, key))
+    };
     let cases = [
+        ("an authority's own", self_signed, trusting(), "CA:FALSE"),
         ("unknown", identity(&authority), TlsSettings::new(), "OTEL_EXPORTER_OTLP_CERTIFICATE"),
         ("expired", expired, trusting(), "not valid now"),
         ("other host", other_host, trusting(), "one of its names in OTEL_EXPORTER_OTLP_ENDPOINT"),

@@ -10,7 +10,7 @@
 //! | 3xx | redirected | refused |
 //! | 401, 403 | unauthenticated | refused, or once more with new credentials |
 //! | 404, 405, 406, 415, 501 | unsupported | refused |
-//! | 407 | proxy authentication | refused |
+//! | 407 | proxy authentication | retry |
 //! | 413 | item too large | split |
 //! | 429 | throttled | retry |
 //! | 502, 503, 504 | unavailable | retry |

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | 2xx | delivered, with what a partial success rejects |
 //! | 429, 502, 503, 504 | retry, after `Retry-After` |
+//! | 407, of a proxy | retry |
 //! | 413 | split |
 //! | a page, a redirect, another status | refused; 400 and 415 may mean that JSON is not taken |
 
@@ -53,6 +54,8 @@ pub(super) fn outcome(answer: &Answer, protocol: Protocol) -> Outcome {
     };
     let failure = Failure { retry_after: retry_after(answer), ..Failure::new(cause, text) };
     match cause {
+        // As if the proxy had refused a tunnel: the receiver does not know of the request.
+        Cause::ProxyAuthentication => Outcome::Retry(failure),
         Cause::Throttled | Cause::Unavailable => Outcome::Retry(failure),
         Cause::ItemTooLarge => Outcome::TooLarge(failure),
         _ => Outcome::Refused(failure),

@@ -145,6 +145,10 @@ causes! {
     CertificateUnknown:
         "the collector's certificate comes from an authority that is not trusted: name its certificate in \
          OTEL_EXPORTER_OTLP_CERTIFICATE";
+    /// The peer's certificate is that of an authority, such as a self-signed one by the defaults of OpenSSL.
+    CertificateOfAuthority:
+        "the collector's certificate is one of an authority, which a server must not present: issue one with \
+         basicConstraints=CA:FALSE, and name its authority, or itself, in OTEL_EXPORTER_OTLP_CERTIFICATE";
     /// The peer's certificate is not valid now.
     CertificateExpired:
         "the certificate of the collector that OTEL_EXPORTER_OTLP_ENDPOINT names is not valid now: renew it, and \
@@ -179,7 +183,8 @@ causes! {
          or raise the collector's max_recv_msg_size_mib or max_request_body_size";
     /// No credentials, or wrong ones.
     Unauthenticated:
-        "the credentials were not accepted: check OTEL_EXPORTER_OTLP_HEADERS, or the source of the token";
+        "the credentials were not accepted: check OTEL_EXPORTER_OTLP_HEADERS, or the source of the token, or user and \
+         password of the proxy if there is one";
     /// The source of the credentials, which is code of the program, has failed.
     CredentialSource:
         "the program's own source of credentials fails (header_source or request_signer in code, or the file that it \
@@ -223,8 +228,8 @@ causes! {
          connect without a proxy";
     /// The proxy did not accept the credentials, or got none.
     ProxyAuthentication:
-        "the proxy did not accept the credentials: write user and password in HTTPS_PROXY or HTTP_PROXY, as in \
-         http://user:password@proxy:3128";
+        "the proxy did not accept the credentials: write user and password in the variable that names it, \
+         as in http://user:password@proxy:3128";
     /// The receiver refused the data.
     Refused:
         "what does the collector's own log say?";
@@ -263,6 +268,7 @@ impl Cause {
                 | Self::PlaintextPeer
                 | Self::TlsPeer
                 | Self::CertificateUnknown
+                | Self::CertificateOfAuthority
                 | Self::CertificateExpired
                 | Self::CertificateName
                 | Self::PeerSpeaksHttp

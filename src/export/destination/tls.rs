@@ -296,6 +296,7 @@ fn native_roots() -> &'static RootCertStore {
 /// | the answer is no TLS | plaintext peer |
 /// | expired, or not valid yet | certificate expired |
 /// | for another name | certificate name |
+/// | it is that of an authority | certificate of an authority |
 /// | any other fault of the certificate | certificate unknown |
 /// | alert: no common protocol | the peer speaks HTTP/1 only |
 /// | alert about the client's certificate | client certificate |
@@ -310,6 +311,10 @@ pub(super) fn cause(error: &Error) -> Cause {
             | CertificateError::NotValidYetContext { .. } => Cause::CertificateExpired,
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 Cause::CertificateName
+            }
+            // The type of this error is in a crate that is no dependency of this one.
+            CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+                Cause::CertificateOfAuthority
             }
             _ => Cause::CertificateUnknown,
         },

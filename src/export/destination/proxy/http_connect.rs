@@ -10,7 +10,7 @@
 //! |---|---|
 //! | 1xx but 101 | the answer that counts comes next |
 //! | 2xx | the connection is a tunnel |
-//! | 407 | [`Cause::ProxyAuthentication`] |
+//! | 407; 401, which tinyproxy answers to a wrong password | [`Cause::ProxyAuthentication`] |
 //! | other, or no HTTP/1 | [`Cause::ProxyRefused`] |
 
 use std::io;
@@ -46,7 +46,9 @@ pub(super) async fn open(
     };
     let cause = match status {
         Some(status) if status.is_success() => return Ok(()),
-        Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED) => Cause::ProxyAuthentication,
+        Some(StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::UNAUTHORIZED) => {
+            Cause::ProxyAuthentication
+        }
         _ => Cause::ProxyRefused,
     };
     Err(ProxyError::Refused { proxy: proxy.clone(), cause, answer })

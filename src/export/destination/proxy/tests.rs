@@ -80,6 +80,9 @@ async fn a_tunnel_is_open_after_any_success_and_keeps_what_follows() {
 async fn any_other_answer_of_http_is_a_refusal_with_its_words() {
     let auth = b"HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic\r\n\r\n";
     assert_refused(http(), auth, Cause::ProxyAuthentication, "407 Proxy Authentication Required").await;
+    // tinyproxy, if the password is wrong.
+    let wrong = b"HTTP/1.0 401 Unauthorized\r\nserver: tinyproxy/1.11.1\r\n\r\n";
+    assert_refused(http(), wrong, Cause::ProxyAuthentication, "401 Unauthorized").await;
     for (answer, words) in [
         (&b"HTTP/1.1 502 Bad \x1b[31mGateway\r\n\r\n"[..], "502 Bad [31mGateway"),
         (b"HTTP/1.1 301 Moved\r\nlocation: http://other\r\n\r\n", "301 Moved"),
