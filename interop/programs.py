@@ -16,7 +16,7 @@ LIMIT = 30
 
 
 class Program:
-    """A program whose lines are collected while it runs."""
+    """A program whose lines are collected while it runs. It and all that it has started are killed at the end."""
 
     def __init__(self, *command, otlp=None, env=None):
         variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": otlp} if otlp else {}
@@ -30,6 +30,7 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         self.readers = [threading.Thread(target=self._read, args=(name,)) for name in self.lines]
         for reader in self.readers:
@@ -46,8 +47,12 @@ class Program:
 
     def __exit__(self, *_):
         if self.process.poll() is None:
-            self.process.kill()
+            self.kill()
         self.join()
+
+    def kill(self):
+        """Sends SIGKILL to the program, which runs, and to the processes that it has started."""
+        os.killpg(self.process.pid, signal.SIGKILL)
 
     def wait_for(self, find, what):
         """Returns the first true result of `find()`, which is called again for every line."""
@@ -123,9 +128,13 @@ def built_program(name, *arguments, **options):
 
 
 def environment(variables):
-    """Returns the environment of a program: nothing of telemetry but `variables`."""
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "RUST_LOG"))}
+    """Returns the environment of a program: nothing of telemetry and proxies but `variables`."""
+    inherited = {key: value for key, value in os.environ.items() if not is_ours(key)}
     return {**inherited, **variables}
+
+
+def is_ours(variable):
+    return variable.startswith(("OTEL_", "RUST_LOG")) or variable.lower().endswith("_proxy")
 
 
 def target():

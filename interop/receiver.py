@@ -1,10 +1,13 @@
 """An OTLP/gRPC receiver that shares no code with the crate.
 
 Writes one JSON object for each span, log record and metric that it takes to standard output, with the resource and
-the scope it came with, and the connection as `peer`. The first line is where it listens: {"port": 40001}. An argument asks for this port.
+the scope it came with, and the connection as `peer`. The first line is where it listens: {"port": 40001}. Arguments: the
+port, and a certificate and its key for TLS. RECEIVER_ADDRESS is the address to listen on, 127.0.0.1 if it is not set.
 """
 
 import json
+import os
+import pathlib
 import signal
 import sys
 import threading
@@ -16,6 +19,7 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
+ADDRESS = os.environ.get("RECEIVER_ADDRESS", "127.0.0.1")
 _output = threading.Lock()
 
 
@@ -122,12 +126,17 @@ class Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
         }
 
 
-def main(port="0"):
+def main(port="0", certificate=None, key=None):
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(Traces(), server)
     logs_service_pb2_grpc.add_LogsServiceServicer_to_server(Logs(), server)
     metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(Metrics(), server)
-    port = server.add_insecure_port(f"127.0.0.1:{port}")
+    address = f"{ADDRESS}:{port}"
+    if certificate:
+        pair = (pathlib.Path(key).read_bytes(), pathlib.Path(certificate).read_bytes())
+        port = server.add_secure_port(address, grpc.ssl_server_credentials([pair]))
+    else:
+        port = server.add_insecure_port(address)
     signal.signal(signal.SIGTERM, lambda *_: server.stop(grace=1))
     server.start()
     write(port=port)

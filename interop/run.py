@@ -14,6 +14,7 @@ import http_peers
 import peers
 import programs
 import propagation
+import proxies
 import scrapes
 import settings
 from checks import RPC, RUST, Telemetry
@@ -190,6 +191,7 @@ TESTS = [
     our_client_calls_the_python_server,
     nothing_is_lost_while_the_collector_is_killed,
     an_agent_takes_all_three_signals,
+    *proxies.TESTS,
     *scrapes.TESTS,
     settings.the_environment_means_the_same_as_in_python,
     *files.TESTS,
@@ -204,7 +206,8 @@ def main():
     if missing:
         print(f"SKIPPED: {', '.join(missing)} not installed (pip install -r interop/requirements.txt)")
         return
-    programs.build_examples("grpc_service", "grpc_peer", "http_peer", "propagation_peer", "settings_peer", features="axum")
+    peers_of_ours = ("grpc_peer", "http_peer", "propagation_peer", "settings_peer")
+    programs.build_examples("grpc_service", "collector_sender", *peers_of_ours, features="axum")
     for test in TESTS:
         outcome = test() or "ok"
         print(f"{test.__name__.replace('_', ' ')}: {outcome}", flush=True)
