@@ -19,7 +19,7 @@ use http_support::*;
 use opentelemetry::Value;
 use opentelemetry::trace::{SpanId, SpanKind, Status, TraceContextExt as _, TraceId};
 use telemetry_bootstrap::RemoteContext;
-use telemetry_bootstrap::http::Route;
+use telemetry_bootstrap::http::{ForwardedHeader, Route};
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 
@@ -466,7 +466,11 @@ async fn only_what_trusted_proxies_report_is_used() {
         request.headers_mut().insert("x-forwarded-for", "203.0.113.5, 10.0.0.1".parse().unwrap());
         request.headers_mut().insert("x-forwarded-proto", "http, https".parse().unwrap());
         request.headers_mut().insert("x-forwarded-host", "shop.example, inner:81".parse().unwrap());
-        let layer = server(&recorded).trusted_proxies(trusted);
+        let layer = server(&recorded).trusted_proxies(trusted).forwarded_headers([
+            ForwardedHeader::XForwardedFor,
+            ForwardedHeader::XForwardedProto,
+            ForwardedHeader::XForwardedHost,
+        ]);
         drop(layer.layer(answer(|| Response::new(Body::empty()))).oneshot(request).await.unwrap());
         let span = recorded.ended(1).await.remove(0);
         assert_eq!(attribute(&span, "client.address").as_deref(), Some(address), "{trusted}");

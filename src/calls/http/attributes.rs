@@ -23,7 +23,6 @@ use http::uri::Authority;
 use http::{Request, StatusCode, Version};
 use opentelemetry::KeyValue;
 
-use super::forwarded;
 use super::method::ReportedMethod;
 use super::options::{Options, RequestHead};
 use super::recorder::CallRecorder;
@@ -51,16 +50,12 @@ pub(super) fn incoming_attributes<B>(
         attributes.push(KeyValue::new(semconv::URL_QUERY, url::redacted_query(query).into_owned()));
     }
     attributes.extend(route.map(|route| KeyValue::new(semconv::HTTP_ROUTE, Arc::clone(&route.pattern))));
-    let trusted = recorder.options.trusted_proxies;
-    let host = (trusted > 0).then(|| forwarded::host(headers, trusted)).flatten();
-    let address = host.map(|host| recorder.addresses.get(&host));
+    let proxies = &recorder.options.trusted_proxies;
+    let address = proxies.host(headers).map(|host| recorder.addresses.get(&host));
     if let Some(address) = address.or_else(|| recorder.addresses.address_of(request)) {
         address.push_attributes(&mut attributes);
     }
-    let client = (trusted > 0)
-        .then(|| forwarded::client_address(headers, trusted))
-        .flatten()
-        .or_else(|| peer.map(|peer| peer.ip()));
+    let client = proxies.client_address(headers).or_else(|| peer.map(|peer| peer.ip()));
     attributes.extend(client.map(|client| KeyValue::new(semconv::CLIENT_ADDRESS, ip_text(client))));
     let agent = headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     attributes.extend(agent.map(|agent| KeyValue::new(semconv::USER_AGENT_ORIGINAL, agent_text(agent))));

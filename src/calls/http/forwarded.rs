@@ -1,8 +1,8 @@
 //! The caller's address, and the scheme and host of its request, as proxies in front of a server report them.
 //!
 //! There are two families of headers: `Forwarded` (RFC 7239), and `X-Forwarded-For`, `X-Forwarded-Proto` and
-//! `X-Forwarded-Host`. A proxy that sets one family often passes on what a caller sent of the other. Which of them the
-//! proxy sets is not known here:
+//! `X-Forwarded-Host`. A proxy passes on what a caller sent of those that it does not set. Which of them it sets is not in
+//! the request: the program lists them, and the others are not read. Of those that are listed:
 //!
 //! | the request has | a value is |
 //! |---|---|
@@ -16,54 +16,116 @@
 use std::net::IpAddr;
 
 use http::HeaderMap;
-use http::header::FORWARDED;
 use http::uri::Authority;
 
 use super::attributes::known_scheme;
 
-/// Returns the caller's address, as the outermost trusted proxy saw it.
-pub(super) fn client_address(headers: &HeaderMap, trusted_proxies: usize) -> Option<IpAddr> {
-    let legacy = || {
-        let hops = listed(headers, "x-forwarded-for")?;
-        parse_ip(hops.get(hops.len().checked_sub(trusted_proxies)?)?)
-    };
-    agreed(headers, || parse_ip(forwarded(headers, "for", trusted_proxies)?), legacy)
+/// A header in which a proxy reports what it received: for
+/// [`ServerLayer::forwarded_headers`](super::ServerLayer::forwarded_headers).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ForwardedHeader {
+    /// `Forwarded` ([RFC 7239](https://www.rfc-editor.org/rfc/rfc7239#section-4)): address, scheme and host, each if the
+    /// proxy writes it.
+    Forwarded,
+    /// `X-Forwarded-For`: the address of the caller.
+    XForwardedFor,
+    /// `X-Forwarded-Proto`: the scheme of the caller's request.
+    XForwardedProto,
+    /// `X-Forwarded-Host`: the host of the caller's request. Not used unless it is listed: many proxies pass it on.
+    XForwardedHost,
 }
 
-/// Returns the scheme that the outermost trusted proxy received the request with.
-pub(super) fn scheme(headers: &HeaderMap, trusted_proxies: usize) -> Option<&'static str> {
-    let legacy = || known_scheme(overwritten(headers, "x-forwarded-proto", trusted_proxies)?);
-    agreed(headers, || known_scheme(forwarded(headers, "proto", trusted_proxies)?), legacy)
-}
-
-/// Returns the host that the outermost trusted proxy received the request for.
-pub(super) fn host(headers: &HeaderMap, trusted_proxies: usize) -> Option<Authority> {
-    let parse = |host| Authority::try_from(host).ok();
-    let legacy = || parse(overwritten(headers, "x-forwarded-host", trusted_proxies)?);
-    agreed(headers, || parse(forwarded(headers, "host", trusted_proxies)?), legacy)
-}
-
-/// Returns the value of the family of headers that the request has. If it has both, they must agree.
-fn agreed<T: PartialEq>(
-    headers: &HeaderMap,
-    forwarded: impl FnOnce() -> Option<T>,
-    legacy: impl FnOnce() -> Option<T>,
-) -> Option<T> {
-    if !headers.contains_key(FORWARDED) {
-        return legacy();
+impl ForwardedHeader {
+    /// The name, in lower case.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::XForwardedFor => "x-forwarded-for",
+            Self::XForwardedProto => "x-forwarded-proto",
+            Self::XForwardedHost => "x-forwarded-host",
+        }
     }
-    let value = forwarded();
-    let is_alone = !LEGACY.iter().any(|name| headers.contains_key(*name));
-    if is_alone || value == legacy() { value } else { None }
+}
+
+/// The proxies in front of a server that are trusted.
+#[derive(Clone, Debug)]
+pub(super) struct TrustedProxies {
+    /// Their number. If it is 0, no header is read.
+    pub(super) count: usize,
+    /// The headers that they set. All others may come from the caller.
+    pub(super) headers: Vec<ForwardedHeader>,
+}
+
+impl Default for TrustedProxies {
+    fn default() -> Self {
+        let headers =
+            [ForwardedHeader::Forwarded, ForwardedHeader::XForwardedFor, ForwardedHeader::XForwardedProto];
+        Self { count: 0, headers: headers.into() }
+    }
+}
+
+impl TrustedProxies {
+    /// Returns the caller's address, as the outermost trusted proxy saw it.
+    pub(super) fn client_address(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        let legacy = || {
+            let hops = listed(headers, ForwardedHeader::XForwardedFor);
+            parse_ip(outermost(&hops?, self.count)?)
+        };
+        self.agreed(
+            headers,
+            || parse_ip(forwarded(headers, "for", self.count)?),
+            (ForwardedHeader::XForwardedFor, legacy),
+        )
+    }
+
+    /// Returns the scheme that the outermost trusted proxy received the request with.
+    pub(super) fn scheme(&self, headers: &HeaderMap) -> Option<&'static str> {
+        let header = ForwardedHeader::XForwardedProto;
+        let legacy = || known_scheme(overwritten(headers, header, self.count)?);
+        self.agreed(headers, || known_scheme(forwarded(headers, "proto", self.count)?), (header, legacy))
+    }
+
+    /// Returns the host that the outermost trusted proxy received the request for.
+    pub(super) fn host(&self, headers: &HeaderMap) -> Option<Authority> {
+        let header = ForwardedHeader::XForwardedHost;
+        let parse = |host| Authority::try_from(host).ok();
+        let legacy = || parse(overwritten(headers, header, self.count)?);
+        self.agreed(headers, || parse(forwarded(headers, "host", self.count)?), (header, legacy))
+    }
+
+    /// Returns the value of the family of headers that the request has. If it has both, they must agree.
+    fn agreed<T: PartialEq>(
+        &self,
+        headers: &HeaderMap,
+        forwarded: impl FnOnce() -> Option<T>,
+        (header, legacy): (ForwardedHeader, impl FnOnce() -> Option<T>),
+    ) -> Option<T> {
+        if self.count == 0 {
+            return None;
+        }
+        let legacy = || legacy().filter(|_| self.headers.contains(&header));
+        if !self.is_in(headers, ForwardedHeader::Forwarded) {
+            return legacy();
+        }
+        let value = forwarded();
+        let is_alone = !LEGACY.into_iter().any(|header| self.is_in(headers, header));
+        if is_alone || value == legacy() { value } else { None }
+    }
+
+    /// Returns `true` if the proxies set the header, and the request has it.
+    fn is_in(&self, headers: &HeaderMap, header: ForwardedHeader) -> bool {
+        self.headers.contains(&header) && headers.contains_key(header.name())
+    }
 }
 
 /// Returns a parameter of the element that the outermost trusted proxy appended to `Forwarded`.
 fn forwarded<'a>(headers: &'a HeaderMap, parameter: &str, trusted_proxies: usize) -> Option<&'a str> {
     let mut elements = Vec::new();
-    for line in lines(headers, FORWARDED.as_str()) {
+    for line in lines(headers, ForwardedHeader::Forwarded) {
         elements.extend(split_unquoted(line?, ',')?);
     }
-    let element = elements.get(elements.len().checked_sub(trusted_proxies)?)?;
+    let element = outermost(&elements, trusted_proxies)?;
     let pairs = split_unquoted(element, ';')?.into_iter().filter(|pair| !pair.trim().is_empty());
     let pairs: Vec<_> = pairs.map(parse_pair).collect::<Option<_>>()?;
     let found = pairs.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(parameter));
@@ -98,20 +160,25 @@ fn split_unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
 
 /// Returns the element of the outermost trusted proxy, or the first one if there are fewer: many proxies overwrite these
 /// headers instead of appending to them.
-fn overwritten<'a>(headers: &'a HeaderMap, name: &str, trusted_proxies: usize) -> Option<&'a str> {
-    let hops = listed(headers, name)?;
+fn overwritten(headers: &HeaderMap, header: ForwardedHeader, trusted_proxies: usize) -> Option<&str> {
+    let hops = listed(headers, header)?;
     hops.get(hops.len().saturating_sub(trusted_proxies)).copied()
 }
 
+/// Returns the element that the outermost trusted proxy appended, or `None` if there are fewer.
+fn outermost<'a>(elements: &[&'a str], trusted_proxies: usize) -> Option<&'a str> {
+    elements.get(elements.len().checked_sub(trusted_proxies)?).copied()
+}
+
 /// Returns the elements of all headers of a name, in their order.
-fn listed<'a>(headers: &'a HeaderMap, name: &str) -> Option<Vec<&'a str>> {
-    let lines: Vec<_> = lines(headers, name).collect::<Option<_>>()?;
+fn listed(headers: &HeaderMap, header: ForwardedHeader) -> Option<Vec<&str>> {
+    let lines: Vec<_> = lines(headers, header).collect::<Option<_>>()?;
     Some(lines.into_iter().flat_map(|line| line.split(',')).map(str::trim).collect())
 }
 
 /// Returns all headers of a name, with `None` for one that is not text.
-fn lines<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = Option<&'a str>> {
-    headers.get_all(name).iter().map(|value| value.to_str().ok())
+fn lines(headers: &HeaderMap, header: ForwardedHeader) -> impl Iterator<Item = Option<&str>> {
+    headers.get_all(header.name()).iter().map(|value| value.to_str().ok())
 }
 
 /// Parses `192.0.2.1`, `192.0.2.1:80`, `[2001:db8::1]:80` and `2001:db8::1`.
@@ -127,134 +194,8 @@ fn parse_ip(text: &str) -> Option<IpAddr> {
 }
 
 /// The headers that are older than `Forwarded`.
-const LEGACY: [&str; 3] = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"];
+const LEGACY: [ForwardedHeader; 3] =
+    [ForwardedHeader::XForwardedFor, ForwardedHeader::XForwardedProto, ForwardedHeader::XForwardedHost];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn headers(headers: &[(&'static str, &str)]) -> HeaderMap {
-        let value = |value: &str| http::HeaderValue::from_bytes(value.as_bytes()).unwrap();
-        headers.iter().map(|(name, text)| (http::HeaderName::from_static(name), value(text))).collect()
-    }
-
-    fn client(list: &[(&'static str, &str)], trusted: usize) -> Option<String> {
-        client_address(&headers(list), trusted).map(|address| address.to_string())
-    }
-
-    fn host_of(list: &[(&'static str, &str)], trusted: usize) -> Option<String> {
-        host(&headers(list), trusted).map(|host| host.to_string())
-    }
-
-    #[test]
-    fn entry_of_the_outermost_trusted_proxy_is_used() {
-        let list = [("x-forwarded-for", "6.6.6.6, 192.0.2.1, 10.0.0.1")];
-        assert_eq!(client(&list, 1).as_deref(), Some("10.0.0.1"));
-        assert_eq!(client(&list, 2).as_deref(), Some("192.0.2.1"));
-        assert_eq!(client(&list, 4), None);
-        assert_eq!(client(&[("x-forwarded-for", "not an address")], 1), None);
-    }
-
-    #[test]
-    fn hosts_are_read_with_their_port() {
-        let forwarded = [("forwarded", r#"for=a;host="h:80", for=b;host=i"#)];
-        assert_eq!(host_of(&forwarded, 2).as_deref(), Some("h:80"));
-        // Not all proxies set it.
-        assert_eq!(host_of(&[("x-forwarded-host", "h")], 2).as_deref(), Some("h"));
-        assert_eq!(host_of(&[("x-forwarded-host", "no host")], 1), None);
-    }
-
-    #[test]
-    fn all_forms_of_addresses_are_read() {
-        assert_eq!(
-            client(&[("forwarded", r#"for="[2001:db8::1]:80";proto=https"#)], 1).as_deref(),
-            Some("2001:db8::1")
-        );
-        assert_eq!(client(&[("forwarded", "For=192.0.2.1:80")], 1).as_deref(), Some("192.0.2.1"));
-        assert_eq!(client(&[("x-forwarded-for", "2001:db8::2")], 1).as_deref(), Some("2001:db8::2"));
-    }
-
-    #[test]
-    fn obfuscated_identifiers_are_no_address() {
-        for identifier in ["unknown", "_hidden", "_SEVKISEK", r#""_gazonk:80""#] {
-            assert_eq!(client(&[("forwarded", &format!("for=6.6.6.6, for={identifier}"))], 1), None);
-        }
-        let port = [("forwarded", r#"for="192.0.2.1:_port""#)];
-        assert_eq!(client(&port, 1).as_deref(), Some("192.0.2.1"));
-    }
-
-    #[test]
-    fn element_without_the_parameter_counts_as_a_hop() {
-        let list = [("forwarded", "host=evil;proto=http;for=6.6.6.6, for=1.2.3.4;proto=https")];
-        assert_eq!(host_of(&list, 1), None);
-        assert_eq!(scheme(&headers(&list), 1), Some("https"));
-        assert_eq!(client(&list, 1).as_deref(), Some("1.2.3.4"));
-        let list = [("forwarded", "for=6.6.6.6;host=evil"), ("forwarded", "for=1.2.3.4, for=10.0.0.1")];
-        assert_eq!((host_of(&list, 1), host_of(&list, 2)), (None, None));
-        assert_eq!(client(&list, 2).as_deref(), Some("1.2.3.4"));
-    }
-
-    #[test]
-    fn more_trusted_proxies_than_elements_use_none() {
-        let list = [("forwarded", "for=1.2.3.4;host=h;proto=https")];
-        assert_eq!((client(&list, 2), host_of(&list, 2), scheme(&headers(&list), 2)), (None, None, None));
-        assert_eq!(scheme(&headers(&[("x-forwarded-proto", "https")]), 2), Some("https"));
-    }
-
-    #[test]
-    fn disagreeing_families_of_headers_are_not_used() {
-        let legacy = [("x-forwarded-for", "1.2.3.4"), ("x-forwarded-proto", "https")];
-        let with = |forwarded: &'static str| [&legacy[..], &[("forwarded", forwarded)]].concat();
-        let forged = with("for=6.6.6.6;host=evil;proto=http");
-        assert_eq!(
-            (client(&forged, 1), host_of(&forged, 1), scheme(&headers(&forged), 1)),
-            (None, None, None)
-        );
-        let agreed = with("for=6.6.6.6, for=\"1.2.3.4:80\";proto=HTTPS");
-        assert_eq!(client(&agreed, 1).as_deref(), Some("1.2.3.4"));
-        assert_eq!(scheme(&headers(&agreed), 1), Some("https"));
-        // The other way round: the proxy sets `Forwarded` without a host.
-        let forged = [("x-forwarded-host", "evil"), ("forwarded", "for=1.2.3.4;proto=https")];
-        assert_eq!(host_of(&forged, 1), None);
-    }
-
-    #[test]
-    fn separators_in_quoted_strings_do_not_separate() {
-        let list = [("forwarded", r#"for=1.2.3.4;x="a, b;host=evil\", c";host=h, by="_a,b";for="[::1]""#)];
-        assert_eq!((host_of(&list, 1), client(&list, 1).as_deref()), (None, Some("::1")));
-        let list = [("forwarded", r#"host="evil,h";for=6.6.6.6, x="a,b;host=evil";for=1.2.3.4;host=h"#)];
-        assert_eq!((host_of(&list, 1).as_deref(), client(&list, 1).as_deref()), (Some("h"), Some("1.2.3.4")));
-    }
-
-    /// The caller's part opens a quoted string, which would hide what the proxy appends.
-    #[test]
-    fn malformed_elements_are_not_used() {
-        for forged in [
-            r#"host=evil;for=", for=1.2.3.4;host=h"#,
-            r#"host=evil;for=", for="[2001:db8::1]";host="h:80""#,
-            r#"host=evil;for="\, for="[2001:db8::1]";host="h:80""#,
-            r#"host=evil;for=", for=1.2.3.4;host="a\"b""#,
-            r#"host=evil;for"#,
-            "host=evil, \u{e4}",
-        ] {
-            assert_eq!(host_of(&[("forwarded", forged)], 1), None, "{forged}");
-        }
-    }
-
-    /// A line that was left out would move the index to what a caller sent in another line.
-    #[test]
-    fn lines_that_are_not_text_are_not_left_out() {
-        let list = [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "\u{e4}, 1.2.3.4")];
-        assert_eq!(client(&list, 1), None);
-        let list = [("forwarded", "for=6.6.6.6"), ("forwarded", "for=\u{e4}, for=1.2.3.4")];
-        assert_eq!(client(&list, 1), None);
-    }
-
-    #[test]
-    fn lines_of_a_header_are_one_list() {
-        let list = [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "1.2.3.4, 10.0.0.1")];
-        assert_eq!(client(&list, 2).as_deref(), Some("1.2.3.4"));
-        let list = [("forwarded", "for=6.6.6.6, for=1.2.3.4"), ("forwarded", "for=10.0.0.1;host=h")];
-        assert_eq!((client(&list, 2).as_deref(), host_of(&list, 1).as_deref()), (Some("1.2.3.4"), Some("h")));
-    }
-}
+mod tests;

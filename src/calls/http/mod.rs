@@ -96,7 +96,8 @@
 //!
 //! Unknown methods are `_OTHER` (`HTTP` in names). Credentials in `url.full` and the values of signature parameters in
 //! `url.query` and `url.full` are `REDACTED`. Forwarding headers are used only behind
-//! [trusted proxies](ServerLayer::trusted_proxies). Names are those of the stable conventions.
+//! [trusted proxies](ServerLayer::trusted_proxies), and of these only those [that the proxies
+//! write](ServerLayer::forwarded_headers). Names are those of the stable conventions.
 //!
 //! The span and the measurement begin when the request arrives, which includes the wait for a concurrency limit inside
 //! the layer, and last until the response is complete. The span's context is current while the service and the body of
@@ -165,6 +166,7 @@ mod url;
 
 pub(super) use call::Call;
 pub use client::{ClientLayer, ClientService, ResendCounter, UrlTemplate};
+pub use forwarded::ForwardedHeader;
 #[cfg(feature = "reqwest")]
 pub(super) use middleware::RequestError;
 pub use options::RequestHead;

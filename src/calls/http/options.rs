@@ -3,7 +3,7 @@
 //! | option | server | client | default |
 //! |---|---|---|---|
 //! | `filter`, `span_name`, `request_attributes`, `response_attributes` | yes | yes | none |
-//! | `route`, `remote_context`, `trusted_proxies`, `trace_id_header`, `catch_panics` | yes | – | off |
+//! | `route`, `remote_context`, `trusted_proxies`, `forwarded_headers`, `trace_id_header`, `catch_panics` | yes | – | off |
 //! | `peer_address` | of the request | of the response | what well-known servers and clients attach |
 //! | `is_error` | 5xx | 4xx and 5xx | – |
 //! | `known_methods` | yes | yes | the methods of the conventions |
@@ -19,6 +19,7 @@ use http::{Extensions, HeaderMap, Method, StatusCode, Uri, Version};
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
+use super::forwarded::TrustedProxies;
 use crate::calls::Side;
 use crate::calls::context::RemoteContext;
 use crate::calls::headers::CapturedNames;
@@ -117,8 +118,9 @@ pub(super) struct Options {
     pub(super) captured: CapturedNames,
     /// Methods that are reported by their name; `None`: those of the conventions.
     pub(super) known_methods: Option<Vec<String>>,
-    /// Of a server alone: how many entries of `Forwarded` and `X-Forwarded-*` count, from the last one on. Default: 0.
-    pub(super) trusted_proxies: usize,
+    /// Of a server alone: how many entries of `Forwarded` and `X-Forwarded-*` count, from the last one on, and which of
+    /// these headers. Default: none.
+    pub(super) trusted_proxies: TrustedProxies,
     /// Of a server alone: the header of the response that carries the trace id. Default: none.
     pub(super) trace_id_header: Option<http::HeaderName>,
     /// `http.*.active_requests`: an up-down counter.
@@ -156,7 +158,7 @@ impl Options {
             is_error,
             captured: CapturedNames::default(),
             known_methods: None,
-            trusted_proxies: 0,
+            trusted_proxies: TrustedProxies::default(),
             trace_id_header: None,
             active_requests: false,
             body_sizes: false,

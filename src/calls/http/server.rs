@@ -14,6 +14,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::call::Call;
+use super::forwarded::ForwardedHeader;
 use super::options::{Options, RequestHead, common_settings};
 use super::recorder::HttpRecorder;
 use super::route::{RouteSlot, matched_path};
@@ -94,24 +95,42 @@ impl ServerLayer {
         self.with(|options| options.remote_context = Some(Arc::new(decide)))
     }
 
-    /// Sets the number of proxies in front of this server whose `Forwarded` ([RFC 7239]), `X-Forwarded-For`,
-    /// `X-Forwarded-Proto` and `X-Forwarded-Host` headers are trusted, for `client.address`, `url.scheme` and
-    /// `server.address`. Entries that were added before the outermost of them are not used, because a caller can forge
-    /// them. Default: 0, which uses the connection's peer and the request's own host.
-    ///
-    /// Many proxies set `X-Forwarded-*` and pass on a `Forwarded` header of the caller, or the other way round. If a
-    /// request has both, a value is used only if both report the same one for the outermost trusted proxy; if not, the
-    /// connection's peer, or the request's own host or scheme, is used as without proxies. Proxies that set
-    /// `X-Forwarded-*` must set or remove all three: a header that no proxy sets is the caller's.
-    ///
-    /// [RFC 7239]: https://www.rfc-editor.org/rfc/rfc7239#section-4
+    /// Sets the number of proxies in front of this server whose [forwarding headers](Self::forwarded_headers) are trusted,
+    /// for `client.address`, `url.scheme` and `server.address`. Entries that were added before the outermost of them are
+    /// not used, because a caller can forge them. Default: 0, which uses the connection's peer and the request's own host.
     ///
     /// ```
     /// let layer = telemetry_bootstrap::http::ServerLayer::new().trusted_proxies(1);
     /// # let _ = layer;
     /// ```
     pub fn trusted_proxies(self, proxies: usize) -> Self {
-        self.with(|options| options.trusted_proxies = proxies)
+        self.with(|options| options.trusted_proxies.count = proxies)
+    }
+
+    /// Sets the headers that the [trusted proxies](Self::trusted_proxies) write. All others are ignored: a proxy passes on
+    /// what a caller sent of those that it does not write. Default: `Forwarded`, `X-Forwarded-For` and
+    /// `X-Forwarded-Proto`; not `X-Forwarded-Host`, which many proxies pass on.
+    ///
+    /// List what the outermost trusted proxy replaces, or what each of them appends to. If both `Forwarded` and
+    /// `X-Forwarded-*` are listed and in a request, a value is used only if both report the same one for the outermost
+    /// trusted proxy; if not, the connection's peer, or the request's own host or scheme, is used as without proxies.
+    ///
+    /// | proxy | what it writes |
+    /// |---|---|
+    /// | AWS Application Load Balancer, Envoy, Cloudflare, Google Cloud (it counts as two) | `X-Forwarded-For`, `X-Forwarded-Proto` |
+    /// | Traefik, Caddy | these, and `X-Forwarded-Host` |
+    /// | HAProxy with `option forwardfor` | `X-Forwarded-For` |
+    /// | nginx | what `proxy_set_header` says |
+    ///
+    /// ```
+    /// use telemetry_bootstrap::http::{ForwardedHeader, ServerLayer};
+    ///
+    /// let behind_haproxy =
+    ///     ServerLayer::new().trusted_proxies(1).forwarded_headers([ForwardedHeader::XForwardedFor]);
+    /// # let _ = behind_haproxy;
+    /// ```
+    pub fn forwarded_headers(self, headers: impl IntoIterator<Item = ForwardedHeader>) -> Self {
+        self.with(|options| options.trusted_proxies.headers = headers.into_iter().collect())
     }
 
     /// Reads the peer's address from the extensions of the request. Default: axum's `ConnectInfo<SocketAddr>` with the

@@ -26,7 +26,6 @@ use opentelemetry::{Context, KeyValue};
 use super::attributes::{self, Target};
 use super::call::{Call, content_length};
 use super::client::{ResendCounter, UrlTemplate};
-use super::forwarded;
 use super::measure::MetricTarget;
 use super::method::ReportedMethod;
 use super::options::RequestHead;
@@ -167,8 +166,7 @@ fn default_name(method: &ReportedMethod, route: Option<&KnownRoute>) -> Cow<'sta
 /// The scheme that the user's client used: from `Forwarded` or `X-Forwarded-Proto` if proxies are trusted, or else
 /// that of the request.
 fn scheme_of<B>(recorder: &CallRecorder, request: &Request<B>) -> &'static str {
-    let trusted = recorder.options.trusted_proxies;
-    let forwarded = (trusted > 0).then(|| forwarded::scheme(request.headers(), trusted)).flatten();
+    let forwarded = recorder.options.trusted_proxies.scheme(request.headers());
     forwarded.or_else(|| request.uri().scheme_str().and_then(attributes::known_scheme)).unwrap_or("http")
 }
 
