@@ -11,6 +11,9 @@
 //! Two rules make the end unique: the call is taken out of the body once it is finished, and `is_end_stream` is queried
 //! after each frame, because hyper does not poll a body of known length once it has all bytes.
 //!
+//! A transport may never query `is_end_stream` or `size_hint`, so that a panic there is not passed on where this crate
+//! queries them.
+//!
 //! The inner body runs with the call's context attached, its destructor included. What a stream logs or starts
 //! therefore belongs to the call.
 
@@ -22,6 +25,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::call::Call;
+use crate::user_code::catch_panic;
 
 pin_project! {
     /// The response body of a service that was wrapped by a layer of this crate.
@@ -88,7 +92,7 @@ where
             None => call.on_eos(),
         }
         // A body that reports its end is not polled again.
-        if call.is_open() && inner.is_end_stream() {
+        if call.is_open() && reports_end(&*inner) {
             call.on_eos();
         }
         this.call.take_if(|call| !call.is_open());
@@ -102,6 +106,17 @@ where
     fn size_hint(&self) -> SizeHint {
         self.inner.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
+}
+
+/// Returns `true` if a body reports its end. It does not if it panics.
+pub(super) fn reports_end(body: &impl Body) -> bool {
+    catch_panic(|| body.is_end_stream()).unwrap_or(false)
+}
+
+/// Returns the exact length of a body, if it reports one and does not panic.
+#[cfg(feature = "http")]
+pub(super) fn reported_length(body: &impl Body) -> Option<u64> {
+    catch_panic(|| body.size_hint().exact()).flatten()
 }
 
 /// Passes the content of a frame on to the call.

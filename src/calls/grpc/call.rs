@@ -29,6 +29,7 @@ use super::method::Method;
 use super::options::{RequestHead, Side};
 use super::recorder::CallRecorder;
 use super::status::CallStatus;
+use crate::calls::body::reports_end;
 use crate::calls::context::{self, Parent, RemoteContext};
 use crate::calls::span::CallSpan;
 use crate::semconv;
@@ -192,7 +193,7 @@ impl Call {
         }
         match status {
             Some(status) => self.finish(&status),
-            None if response.body().is_end_stream() => self.on_eos(),
+            None if reports_end(response.body()) => self.on_eos(),
             None => (),
         }
     }

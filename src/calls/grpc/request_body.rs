@@ -16,6 +16,7 @@ use pin_project_lite::pin_project;
 
 use super::call::Call;
 use super::messages::RequestMessages;
+use crate::calls::body::reports_end;
 
 /// Wraps a request body so that it is polled in the call's context, and counts its messages if that is needed. The type
 /// of the body must not change, because the inner service takes that type: only tonic's body, which can hold any other,
@@ -24,7 +25,7 @@ pub(super) fn instrument_request_body<B: Any>(body: &mut B, call: &Call) {
     let Some(body) = (body as &mut dyn Any).downcast_mut::<tonic::body::Body>() else {
         return;
     };
-    if body.is_end_stream() {
+    if reports_end(body) {
         return;
     }
     let inner = mem::take(body);
@@ -74,7 +75,8 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        // Also called while the body is wrapped, where a panic would lose it.
+        reports_end(&self.inner)
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -39,6 +39,7 @@ use super::route::{KnownRoute, Route, RouteSlot};
 use super::series::Series;
 use crate::calls::Side;
 use crate::calls::address;
+use crate::calls::body::{reported_length, reports_end};
 use crate::calls::error::describe;
 use crate::calls::span::CallSpan;
 use crate::semconv;
@@ -153,8 +154,8 @@ impl Call {
             self.record_response(response);
         }
         self.insert_trace_id(response.headers_mut());
-        self.remaining = response.body().size_hint().exact().or_else(|| content_length(response.headers()));
-        if self.has_no_body || has_no_body(status) || response.body().is_end_stream() {
+        self.remaining = reported_length(response.body()).or_else(|| content_length(response.headers()));
+        if self.has_no_body || has_no_body(status) || reports_end(response.body()) {
             self.finish(&Outcome::Complete);
         }
     }
