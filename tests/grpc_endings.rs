@@ -139,7 +139,12 @@ async fn unknown_method() {
     let world = World::start().await;
     world.grpc().unary_at(UNKNOWN, Request::new(ask(0, "ok"))).await.unwrap_err();
     world.both_ended("UNIMPLEMENTED", "UNIMPLEMENTED").await;
-    assert_eq!(world.server.spans()[0].name, "test.Test/Nothing");
+    assert_eq!(world.server.spans()[0].name, "grpc");
+    assert_eq!(
+        attribute(&world.server.spans()[0], "rpc.method_original").as_deref(),
+        Some("test.Test/Nothing")
+    );
+    assert_eq!(world.client.spans()[0].name, "test.Test/Nothing");
     assert_eq!(
         world.server.points("rpc.server.call.duration")[0].get("rpc.method").as_deref(),
         Some("_OTHER")

@@ -540,7 +540,8 @@ async fn everything_inside_a_call_is_its_child() {
                 opentelemetry::trace::Tracer::start(&tracer, "in the stream");
                 Ok::<_, tonic::Status>(http_body::Frame::data(tonic::codegen::Bytes::new()))
             });
-            Ok::<_, Infallible>(http::Response::new(http_body_util::StreamBody::new(stream)))
+            let response = http::Response::builder().header("content-type", PROST);
+            Ok::<_, Infallible>(response.body(http_body_util::StreamBody::new(stream)).unwrap())
         }
     });
     let service = recorded.server().layer(service);

@@ -367,6 +367,19 @@ async fn errors_have_the_transport_reason_and_no_url() {
 }
 
 #[tokio::test]
+async fn errors_that_another_middleware_wraps_have_no_url() {
+    let recorded = Recorded::new();
+    let policy = ExponentialBackoff::builder()
+        .retry_bounds(Duration::from_millis(1), Duration::from_millis(1))
+        .build_with_max_retries(1);
+    let retries = RetryTransientMiddleware::new_with_policy(policy);
+    let around = ClientBuilder::new(reqwest::Client::new()).with(client(&recorded)).with(retries).build();
+    around.get(format!("http://{}/?sig=s3cret", refused().await)).send().await.unwrap_err();
+    let status = format!("{:?}", recorded.ended(1).await[0].status);
+    assert!(status.contains("error sending request") && !status.contains("s3cret"), "{status}");
+}
+
+#[tokio::test]
 async fn truncated_body_is_a_failure() {
     let recorded = Recorded::new();
     let address = serve_raw(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort").await;

@@ -132,19 +132,29 @@ fn remote_span(headers: &HeaderMap) -> Option<RemoteSpan> {
 
 /// Injects the context into a request's headers. Other headers stay as they are.
 ///
-/// An earlier `traceparent` or `baggage` of the same request, such as that of a first attempt, is replaced.
+/// The headers of the propagators belong to the context: those that the request has already, such as the ones of a
+/// first attempt or of a request that a proxy passes on, are replaced, and removed if there is nothing in their place
+/// (Propagators API, "Fields"). Without a span, as where telemetry is not installed, they stay.
 pub(super) fn inject(context: &Context, headers: &mut HeaderMap) {
+    let has_span = context.span().span_context().is_valid();
     let Some(standard) = Installed::propagators() else {
-        let mut carrier = Outgoing { headers };
         return global::get_text_map_propagator(|propagator| {
-            propagator.inject_context(context, &mut carrier);
+            if has_span {
+                propagator.fields().filter_map(header_name).for_each(|name| drop(headers.remove(name)));
+            }
+            propagator.inject_context(context, &mut Outgoing { headers });
         });
     };
-    if standard.trace_context {
+    if standard.trace_context && has_span {
         inject_span(context, headers);
     }
-    if standard.baggage && !context.baggage().is_empty() {
-        Baggage.inject_context(context, &mut Outgoing { headers });
+    if standard.baggage {
+        if has_span {
+            headers.remove(&BAGGAGE);
+        }
+        if !context.baggage().is_empty() {
+            Baggage.inject_context(context, &mut Outgoing { headers });
+        }
     }
 }
 
@@ -152,9 +162,7 @@ pub(super) fn inject(context: &Context, headers: &mut HeaderMap) {
 fn inject_span(context: &Context, headers: &mut HeaderMap) {
     let span = context.span();
     let span = span.span_context();
-    if !span.is_valid() {
-        return;
-    }
+    headers.remove(&TRACESTATE);
     if let Ok(parent) = HeaderValue::from_maybe_shared(shared(&propagation::format_traceparent(span))) {
         headers.insert(&TRACEPARENT, parent);
     }

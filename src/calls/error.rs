@@ -46,15 +46,32 @@ pub(super) fn describe<E: 'static>(error: &E) -> (Cow<'static, str>, String) {
 }
 
 /// Returns an error's message with its causes, each once: some errors repeat the text of their source.
+///
+/// Without the URLs that reqwest puts into its messages: they can hold credentials, and a middleware of the program can
+/// wrap such an error in its own, where it cannot be reached.
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     let described = exception::describe(error);
-    let mut text = described.message.clone();
+    let mut text = without_urls(&described.message);
     for cause in &described.causes {
-        if !text.contains(cause) {
+        let cause = without_urls(cause);
+        if !text.contains(&cause) {
             text.push_str(": ");
-            text.push_str(cause);
+            text.push_str(&cause);
         }
     }
+    text
+}
+
+/// Cuts each ` for url (…)` out of a message. The text of a URL has no white space, but it can have parentheses.
+fn without_urls(message: &str) -> String {
+    let mut text = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some((before, url)) = rest.split_once(" for url (") {
+        text.push_str(before);
+        let word = url.split_whitespace().next().unwrap_or_default();
+        rest = &url[word.rfind(')').map_or(word.len(), |end| end + 1)..];
+    }
+    text.push_str(rest);
     text
 }
 
@@ -81,6 +98,20 @@ mod tests {
     #[test]
     fn chain_of_an_error_that_is_its_own_source_ends() {
         assert_eq!(chain(&Circular), "circular");
+    }
+
+    #[test]
+    fn urls_are_cut_out_of_every_message() {
+        for (message, expected) in [
+            ("error sending request for url (http://127.0.0.1:1/?sig=s3cret)", "error sending request"),
+            ("3 retries: error for url (http://h/(a)?k=(b))) left", "3 retries: error left"),
+            ("a for url (http://h/a): b for url (http://h/b): c", "a: b: c"),
+            ("cut for url (http://h/s3cret", "cut"),
+            (" for url (", ""),
+            ("no url", "no url"),
+        ] {
+            assert_eq!(without_urls(message), expected);
+        }
     }
 
     #[test]

@@ -3,9 +3,10 @@
 /// Defines the service of a layer, and how the layer makes it.
 ///
 /// The layer has `start`, which starts the call of a request unless it is not recorded, and `record_not_ready`, which records
-/// a service that failed before it accepted a request.
+/// a service that failed before it accepted a request, and `record_abandoned`, which records a request whose caller did not wait
+/// for that.
 macro_rules! layer_service {
-    ($layer:ident makes $(#[$docs:meta])* $service:ident) => {
+    ($layer:ident of $side:expr, makes $(#[$docs:meta])* $service:ident) => {
         impl Default for $layer {
             fn default() -> Self {
                 Self::new()
@@ -28,6 +29,18 @@ macro_rules! layer_service {
             ready: ReadyTimer,
         }
 
+        impl<S> Drop for $service<S> {
+            /// A server's caller that is gone while it waited for the service has an ending, too.
+            fn drop(&mut self) {
+                if $side == Side::Server
+                    && !self.ready.is_inner()
+                    && let Some(waited) = self.ready.pending()
+                {
+                    self.layer.record_abandoned(waited);
+                }
+            }
+        }
+
         impl<S, B, R> Service<Request<B>> for $service<S>
         where
             S: Service<Request<B>, Response = Response<R>>,
@@ -41,9 +54,10 @@ macro_rules! layer_service {
             type Future = ResponseFuture<S::Future>;
 
             fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-                let poll = self.inner.poll_ready(cx);
-                self.ready.observe(&poll);
-                if let Poll::Ready(Err(error)) = &poll {
+                let poll = self.ready.observe($side, || self.inner.poll_ready(cx));
+                if let Poll::Ready(Err(error)) = &poll
+                    && !self.ready.is_inner()
+                {
                     self.layer.record_not_ready(self.ready.take(), error);
                 }
                 poll

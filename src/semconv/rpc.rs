@@ -11,8 +11,10 @@
 // RPC, stable since 1.45
 /// The protocol. On spans and metrics; required.
 pub(crate) const RPC_SYSTEM_NAME: &str = "rpc.system.name";
-/// `pkg.Service/Method`; on metrics `_OTHER` for methods that are not known.
+/// `pkg.Service/Method`; `_OTHER` for methods that are not known.
 pub(crate) const RPC_METHOD: &str = "rpc.method";
+/// The method that was called, if [`RPC_METHOD`] is `_OTHER`. On spans.
+pub(crate) const RPC_METHOD_ORIGINAL: &str = "rpc.method_original";
 /// The status by its name: `OK`, `NOT_FOUND`, … On spans and metrics.
 pub(crate) const RPC_STATUS_CODE: &str = "rpc.status_code";
 /// Prefix of captured metadata of requests: a list of texts.

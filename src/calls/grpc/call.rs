@@ -31,9 +31,11 @@ use super::recorder::CallRecorder;
 use super::status::CallStatus;
 use crate::calls::body::reports_end;
 use crate::calls::context::{self, Parent, RemoteContext};
+use crate::calls::recorded::is_recorded_by_server;
 use crate::calls::span::CallSpan;
 use crate::semconv;
 use crate::semconv::GrpcCode;
+use crate::settings::RpcConventions;
 
 /// An open gRPC call. Dropping it finishes it as cancelled.
 pub(in crate::calls) struct Call {
@@ -60,11 +62,15 @@ pub(in crate::calls) struct Call {
 }
 
 impl Call {
-    /// Starts the call of a request that arrived at a server.
-    pub(super) fn incoming<B>(recorder: &Arc<CallRecorder>, request: &Request<B>, waited: Duration) -> Self {
+    /// Starts the call of a request that arrived at a server. `remote` applies unless the program decides by method.
+    pub(super) fn incoming<B>(
+        recorder: &Arc<CallRecorder>,
+        request: &Request<B>,
+        waited: Duration,
+        remote: RemoteContext,
+    ) -> Self {
         let decide = recorder.options.remote_context.as_ref();
-        let remote =
-            decide.map_or(RemoteContext::Parent, |decide| decide(RequestHead::new(request).method()));
+        let remote = decide.map_or(remote, |decide| decide(RequestHead::new(request).method()));
         let (parent, link) = remote.resolve(request.headers());
         Self::start(recorder, request, waited, parent, link)
     }
@@ -89,8 +95,12 @@ impl Call {
         parent: Parent,
         link: Option<Link>,
     ) -> Self {
-        let method = recorder.methods.get(request.uri().path());
-        let peer = recorder.peer(request.extensions());
+        let side = recorder.options.side;
+        // A proxy passes on the request of a stranger, with its extensions.
+        let is_forwarded = side == Side::Client && is_recorded_by_server(request.extensions());
+        let method = recorder.methods.get(request.uri().path(), is_forwarded);
+        // A client's request may have the extensions of the one that is being served.
+        let peer = (side == Side::Server).then(|| recorder.peer(request.extensions())).flatten();
         let span = recorder.tracer.start(
             waited,
             parent,
@@ -190,6 +200,8 @@ impl Call {
         }
         if self.is_answer_of_handler(response, status.as_ref()) {
             self.recorder.methods.on_answer(&self.method);
+        } else {
+            self.hide_method();
         }
         match status {
             Some(status) => self.finish(&status),
@@ -205,6 +217,21 @@ impl Call {
         }
     }
 
+    /// Replaces the name of a method that something else than its handler has answered: a stranger may have made it up.
+    fn hide_method(&self) {
+        let options = &self.recorder.options;
+        let is_hidden = options.side == Side::Server && !self.method.is_known() && self.span.is_recording();
+        // The earlier conventions have no such rule.
+        if !is_hidden || self.recorder.conventions == RpcConventions::Old {
+            return;
+        }
+        if options.span_name.is_none() {
+            self.span.update_name(Cow::Borrowed(semconv::GRPC));
+        }
+        self.span.set_attribute(KeyValue::new(semconv::RPC_METHOD, semconv::OTHER));
+        self.span.set_attribute(KeyValue::new(semconv::RPC_METHOD_ORIGINAL, Arc::clone(&self.method.name)));
+    }
+
     /// Returns `true` if this response shows that the method exists: it opens a gRPC stream, or it carries the status of
     /// a service that succeeded or at least read its request.
     fn is_answer_of_handler<B>(&self, response: &Response<B>, status: Option<&CallStatus<'_>>) -> bool {
@@ -212,6 +239,7 @@ impl Call {
             None => self.http_status == StatusCode::OK && metadata::is_grpc(response.headers()),
             Some(GrpcCode::Ok) => true,
             Some(GrpcCode::Unimplemented) => false,
+            Some(_) if self.recorder.options.side == Side::Client => false,
             Some(_) => self.request_read.as_ref().is_some_and(|read| read.load(Ordering::Relaxed)),
         }
     }
@@ -246,6 +274,7 @@ impl Call {
             Side::Client => GrpcCode::Unknown,
         };
         let status = CallStatus::from_error(error, default);
+        self.hide_method();
         // At the deadline the peer may reset the stream first, which looks like a cancellation.
         let timed_out = status.code == GrpcCode::Cancelled && self.is_past_deadline();
         self.finish(&if timed_out { CallStatus::deadline_exceeded() } else { status });

@@ -86,7 +86,7 @@ impl ClientLayer {
 }
 
 layer_service! {
-    ClientLayer makes
+    ClientLayer of Side::Client, makes
     /// A channel whose calls are traced and measured. Created by [`ClientLayer`].
     ClientService
 }

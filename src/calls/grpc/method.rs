@@ -2,9 +2,11 @@
 //!
 //! | layer | a method becomes known | before that |
 //! |---|---|---|
-//! | with a list of methods | never: the list is complete | `_OTHER` on metrics, its own name on spans |
-//! | of a client | when it is called | – |
+//! | with a list of methods | never: the list is complete | `_OTHER` on metrics |
+//! | of a client | when it is called, unless a proxy passes on the request that called it; such a one as at a server | `_OTHER` on metrics |
 //! | of a server | when a handler has answered it: a success, a stream, or an error after the request was read | `_OTHER` on metrics |
+//!
+//! A server's span has the name from its start. If something else than the handler answers, it becomes `_OTHER` there, too.
 //!
 //! Interceptors, pages, limits and fallbacks in front of the handlers answer without reading the request, so that paths
 //! that strangers invent never become known.
@@ -66,7 +68,7 @@ impl Method {
     }
 
     /// Returns `true` if metrics have this name. Relaxed: nothing depends on the order in which calls learn it.
-    fn is_known(&self) -> bool {
+    pub(super) fn is_known(&self) -> bool {
         self.known.load(Ordering::Relaxed)
     }
 }
@@ -118,14 +120,14 @@ impl Methods {
         }
     }
 
-    /// Returns the method of a request path.
-    pub(super) fn get(&self, path: &str) -> Arc<Method> {
+    /// Returns the method of a request path. `is_forwarded` is `true` at a client whose request came from elsewhere.
+    pub(super) fn get(&self, path: &str, is_forwarded: bool) -> Arc<Method> {
         let name = method_name(path);
         if let Some(method) = self.known.load().get(name) {
             return Arc::clone(method);
         }
         let method = Method::new(name, false);
-        if matches!(self.discovery, MethodDiscovery::Called) {
+        if matches!(self.discovery, MethodDiscovery::Called) && !is_forwarded {
             self.remember(&method);
         }
         method
@@ -138,7 +140,7 @@ impl Methods {
 
     /// Returns `true` if it is unknown whether a handler exists for the method.
     pub(super) fn is_undecided(&self, method: &Method) -> bool {
-        !method.is_known() && matches!(self.discovery, MethodDiscovery::Answered)
+        !method.is_known() && !matches!(self.discovery, MethodDiscovery::Listed)
     }
 
     /// Returns the method that represents all unknown ones.

@@ -131,8 +131,10 @@
 //! On metrics, a method that no handler implements is `_OTHER`, so that made-up paths cost one series. A server's method
 //! becomes known when its handler answers: by opening a response stream, by `OK`, or by another status after it read the
 //! request (which is observed in tonic's request body only). The answers of interceptors, limits and pages in front of
-//! the handler do not count. Methods can also be listed, see [`known_methods`](ServerLayer::known_methods). The span
-//! keeps the path.
+//! the handler do not count. Methods can also be listed, see [`known_methods`](ServerLayer::known_methods). If something
+//! else than the handler answers a method that is not known, its span is named `grpc`, with `rpc.method` `_OTHER` and
+//! the path in `rpc.method_original`. A client's methods are those that it calls; those of requests that a proxy passes on, with
+//! their extensions, become known like a server's.
 //!
 //! Names are those of the stable conventions. `OTEL_SEMCONV_STABILITY_OPT_IN=rpc/old` brings the names before
 //! them back (`rpc.system`, `rpc.service`, `rpc.method` without the service, `rpc.grpc.status_code`,
@@ -156,6 +158,7 @@
 //! | the service returns an error | the status in it, or else `INTERNAL` | the status that tonic makes of it, or else `UNKNOWN` |
 //! | a layer inside sheds the call | `RESOURCE_EXHAUSTED` | `RESOURCE_EXHAUSTED` |
 //! | the service fails before it is ready | as for an error, under the method `_OTHER`, because there is no request yet | the same |
+//! | the caller leaves before the service is ready, as at a concurrency limit | `CANCELLED`, under the method `_OTHER` | not recorded: the service is not dropped with the request |
 //! | connection refused | | `UNAVAILABLE` |
 //! | stream reset by the peer | `CANCELLED`, unless the handler answers first | by HTTP/2 code: `CANCEL` `CANCELLED` (at the deadline `DEADLINE_EXCEEDED`), `REFUSED_STREAM` `UNAVAILABLE`, `ENHANCE_YOUR_CALM` `RESOURCE_EXHAUSTED`, `INADEQUATE_SECURITY` `PERMISSION_DENIED`, `STREAM_CLOSED`, `HTTP_1_1_REQUIRED` and unknown ones `UNKNOWN`, others `INTERNAL`; `NO_ERROR` after the head ends the body without a status |
 //! | the peer breaks HTTP/2 | the same, for each call that goes down with the stream or the connection | by the HTTP/2 code of what is wrong, mostly `INTERNAL` |
@@ -221,5 +224,7 @@ pub use client::{ClientLayer, ClientService};
 pub use descriptor_set::DescriptorSetError;
 #[cfg(feature = "http")]
 pub(super) use metadata::is_grpc;
+#[cfg(feature = "http")]
+pub(super) use options::Inherited;
 pub use options::RequestHead;
 pub use server::{ServerLayer, ServerService};

@@ -95,7 +95,7 @@ type ResponseAttributes = Arc<dyn Fn(&HeaderMap, &mut Vec<KeyValue>) + Send + Sy
 /// Returns how the caller's trace context is used for a method.
 type DecideParent = Arc<dyn Fn(&str) -> RemoteContext + Send + Sync>;
 /// Returns the peer's address, or `None` if it is unknown.
-type PeerAddress = Arc<dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync>;
+pub(in crate::calls) type PeerAddress = Arc<dyn Fn(&Extensions) -> Option<SocketAddr> + Send + Sync>;
 
 /// The options of one layer, as its setters have changed them. Closures are shared by all clones of the layer.
 #[derive(Clone)]
@@ -133,6 +133,16 @@ pub(super) struct Options {
     pub(super) meter_provider: Option<SharedMeterProvider>,
 }
 
+/// The settings of an HTTP layer that apply to gRPC requests as well. What is not set there stays as it is.
+#[cfg(feature = "http")]
+pub(in crate::calls) struct Inherited<'a> {
+    pub(in crate::calls) tracer_provider: Option<&'a SdkTracerProvider>,
+    pub(in crate::calls) meter_provider: Option<&'a SharedMeterProvider>,
+    pub(in crate::calls) peer_address: Option<&'a PeerAddress>,
+    pub(in crate::calls) trace_id_header: Option<&'a http::HeaderName>,
+    pub(in crate::calls) access_log: bool,
+}
+
 impl Options {
     /// Creates the defaults. Only the rule for errors depends on the side.
     pub(super) fn new(side: Side) -> Self {
@@ -158,6 +168,22 @@ impl Options {
             tracer_provider: None,
             meter_provider: None,
         }
+    }
+
+    /// Takes over what is set in the options of the HTTP layer.
+    #[cfg(feature = "http")]
+    pub(super) fn inherit(&mut self, outer: Inherited<'_>) {
+        /// Replaces a setting if there is another value.
+        fn replace<T: Clone>(setting: &mut Option<T>, value: Option<&T>) {
+            if value.is_some() {
+                *setting = value.cloned();
+            }
+        }
+        replace(&mut self.tracer_provider, outer.tracer_provider);
+        replace(&mut self.meter_provider, outer.meter_provider);
+        replace(&mut self.peer_address, outer.peer_address);
+        replace(&mut self.trace_id_header, outer.trace_id_header);
+        self.access_log |= outer.access_log;
     }
 }
 
@@ -390,23 +416,21 @@ macro_rules! common_settings {
                 self
             }
 
-            /// Sets the providers of the HTTP layer that this one belongs to, as far as it has any.
+            /// Takes over what the HTTP layer that this one belongs to has been given.
             #[cfg(feature = "http")]
-            pub(in crate::calls) fn with_providers(
-                self,
-                tracer: Option<&SdkTracerProvider>,
-                meter: Option<&SharedMeterProvider>,
-            ) -> Self {
-                self.with(|options| {
-                    options.tracer_provider = tracer.or(options.tracer_provider.as_ref()).cloned();
-                    options.meter_provider = meter.or(options.meter_provider.as_ref()).cloned();
-                })
+            pub(in crate::calls) fn inherit(self, outer: crate::calls::grpc::Inherited<'_>) -> Self {
+                self.with(|options| options.inherit(outer))
             }
 
             /// Records a request that ends in `poll_ready`, after waiting for `waited`. Called by the service of the
             /// layer.
             fn record_not_ready<E: 'static>(&self, waited: Duration, error: &E) {
                 self.0.record_not_ready(waited, error);
+            }
+
+            /// Records a request whose caller is gone after waiting for `waited` in `poll_ready`.
+            fn record_abandoned(&self, waited: Duration) {
+                self.0.record_abandoned(waited);
             }
         }
     };

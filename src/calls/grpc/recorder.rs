@@ -38,6 +38,14 @@ impl GrpcRecorder {
             Call::not_ready(recorder, waited).on_error(error);
         }
     }
+
+    /// Records a request whose caller did not wait until the service was ready.
+    pub(super) fn record_abandoned(&self, waited: Duration) {
+        if let Some(recorder) = self.get_or_create(CallRecorder::new) {
+            // A call that is dropped is finished as one whose caller is gone.
+            drop(Call::not_ready(recorder, waited));
+        }
+    }
 }
 
 /// Records the calls of one layer.
@@ -98,7 +106,7 @@ impl CallRecorder {
         if self.options.target.is_some() {
             return self.options.target.clone();
         }
-        if is_unix_socket(request.extensions()) {
+        if self.options.side == Side::Server && is_unix_socket(request.extensions()) {
             // Clients of Unix sockets send a placeholder as the authority.
             return None;
         }

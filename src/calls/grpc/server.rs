@@ -93,15 +93,22 @@ common_settings!(ServerLayer);
 
 impl ServerLayer {
     /// Starts the call of a request, unless it is not recorded or a layer around this one records it.
-    pub(in crate::calls) fn start<B: 'static>(
+    fn start<B: 'static>(&self, request: &mut Request<B>, waited: Duration) -> Option<AnyCall> {
+        self.start_with(request, waited, RemoteContext::default())
+    }
+
+    /// The same for a request that passes an HTTP layer, which has decided on the caller's context. A decision of this
+    /// layer takes its place.
+    pub(in crate::calls) fn start_with<B: 'static>(
         &self,
         request: &mut Request<B>,
         waited: Duration,
+        remote: RemoteContext,
     ) -> Option<AnyCall> {
         if is_recorded_by_server(request.extensions()) {
             return None;
         }
-        let call = Call::incoming(self.0.recorder_for(request)?, request, waited);
+        let call = Call::incoming(self.0.recorder_for(request)?, request, waited, remote);
         mark_recorded_by_server(request.extensions_mut());
         if call.follows_request() {
             instrument_request_body(request.body_mut(), &call);
@@ -111,7 +118,7 @@ impl ServerLayer {
 }
 
 layer_service! {
-    ServerLayer makes
+    ServerLayer of Side::Server, makes
     /// A service whose calls are traced and measured. Created by [`ServerLayer`].
     ServerService
 }

@@ -84,8 +84,10 @@ impl ClientLayer {
         self.with(|options| options.peer_address = Some(Arc::new(address)))
     }
 
-    /// Configures how gRPC calls are recorded that pass this layer. Providers that are set on this layer must be set
-    /// before.
+    /// Configures how gRPC calls are recorded that pass this layer.
+    ///
+    /// The settings `filter`, `peer_address`, `record_access_log` and the providers of this layer apply to them, too;
+    /// what is set here takes their place if it is set after them. Both filters must pass a call.
     ///
     /// ```
     /// let layer = telemetry_bootstrap::http::ClientLayer::new().grpc(|grpc| grpc.target("greeter:50051"));
@@ -104,7 +106,7 @@ impl ClientLayer {
         }
         #[cfg(feature = "grpc")]
         if grpc::is_grpc(request.headers()) {
-            return self.grpc.start(request, waited);
+            return self.recorder.includes(request).then(|| self.grpc.start(request, waited)).flatten();
         }
         let recorder = self.recorder.recorder_for(request)?;
         Some(AnyCall::Http(Call::outgoing(recorder, request, waited)))
@@ -176,7 +178,7 @@ impl UrlTemplate {
 pub struct ResendCounter(pub(super) Arc<AtomicU32>);
 
 layer_service! {
-    ClientLayer makes
+    ClientLayer of Side::Client, makes
     /// A service whose requests are traced and measured. Created by [`ClientLayer`].
     ClientService
 }

@@ -121,6 +121,7 @@
 //! | future dropped: the client left, or a timeout outside the layer | none | server `cancelled`, client none | unset |
 //! | service fails, such as by a timeout or load shedding inside the layer | none | the type of the error | `Error` |
 //! | service fails before it is ready (method `_OTHER`) | none | the type of the error | `Error` |
+//! | a server's client is gone before the service is ready (method `_OTHER`) | none | `cancelled` | unset |
 //! | connection refused, reset or lost (`ConnectionRefused`, `ConnectionReset`, `IncompleteMessage`, …); stream reset by the peer; GOAWAY that excludes the request | client: the response's, if its head arrived; server: as if the client left | client: the type of the error | client: `Error` |
 //! | redirect, followed outside of the layer: `FollowRedirects`, tower-http's `FollowRedirectLayer` | 3xx, and a span of its own for the next request, with `http.request.resend_count` | none | unset |
 //! | redirect, followed by reqwest itself | the last response's | as above | as above |

@@ -22,6 +22,8 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use super::forwarded::TrustedProxies;
 use crate::calls::Side;
 use crate::calls::context::RemoteContext;
+#[cfg(feature = "grpc")]
+use crate::calls::grpc::Inherited;
 use crate::calls::headers::CapturedNames;
 use crate::calls::span::SharedMeterProvider;
 
@@ -167,6 +169,18 @@ impl Options {
             catch_panics: false,
             tracer_provider: None,
             meter_provider: None,
+        }
+    }
+
+    /// What applies to gRPC requests as well.
+    #[cfg(feature = "grpc")]
+    pub(super) fn for_grpc(&self) -> Inherited<'_> {
+        Inherited {
+            tracer_provider: self.tracer_provider.as_ref(),
+            meter_provider: self.meter_provider.as_ref(),
+            peer_address: self.peer_address.as_ref(),
+            trace_id_header: self.trace_id_header.as_ref(),
+            access_log: self.access_log,
         }
     }
 }
@@ -325,14 +339,12 @@ macro_rules! common_settings {
                 self.with(|options| options.access_log = true)
             }
 
-            /// Changes the options, and hands providers on to the layer for gRPC requests.
+            /// Changes the options, and hands those on to the layer for gRPC requests that it has as well.
             fn with(mut self, change: impl FnOnce(&mut Options)) -> Self {
                 self.recorder.change(change);
                 #[cfg(feature = "grpc")]
                 {
-                    let options = self.recorder.options();
-                    let (tracer, meter) = (options.tracer_provider.as_ref(), options.meter_provider.as_ref());
-                    self.grpc = self.grpc.with_providers(tracer, meter);
+                    self.grpc = self.grpc.inherit(self.recorder.options().for_grpc());
                 }
                 self
             }
@@ -341,6 +353,11 @@ macro_rules! common_settings {
             /// layer.
             fn record_not_ready<E: 'static>(&self, waited: Duration, error: &E) {
                 self.recorder.record_not_ready(waited, error);
+            }
+
+            /// Records a request whose caller is gone after waiting for `waited` in `poll_ready`.
+            fn record_abandoned(&self, waited: Duration) {
+                self.recorder.record_abandoned(waited);
             }
         }
     };

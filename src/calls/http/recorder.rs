@@ -38,15 +38,27 @@ pub(super) type HttpRecorder = LazyRecorder<Options, CallRecorder>;
 impl HttpRecorder {
     /// Returns the recorder for a request, or `None` if the request is not recorded.
     pub(super) fn recorder_for<B>(&self, request: &Request<B>) -> Option<&Arc<CallRecorder>> {
+        self.includes(request).then(|| self.get_or_create(CallRecorder::new)).flatten()
+    }
+
+    /// Returns `true` if the filter passes a request, be it of HTTP or of gRPC.
+    pub(super) fn includes<B>(&self, request: &Request<B>) -> bool {
         let filter = self.options().filter.as_ref();
-        let is_recorded = filter.is_none_or(|filter| filter(&RequestHead::new(request)));
-        is_recorded.then(|| self.get_or_create(CallRecorder::new)).flatten()
+        filter.is_none_or(|filter| filter(&RequestHead::new(request)))
     }
 
     /// Records a request that got no further than a service which failed to become ready.
     pub(super) fn record_not_ready<E: 'static>(&self, waited: Duration, error: &E) {
         if let Some(recorder) = self.get_or_create(CallRecorder::new) {
             Call::not_ready(recorder, waited).on_error(error);
+        }
+    }
+
+    /// Records a request whose caller did not wait until the service was ready.
+    pub(super) fn record_abandoned(&self, waited: Duration) {
+        if let Some(recorder) = self.get_or_create(CallRecorder::new) {
+            // A call that is dropped is finished as one whose caller is gone.
+            drop(Call::not_ready(recorder, waited));
         }
     }
 }

@@ -176,8 +176,12 @@ impl ServerLayer {
         self.with(|options| options.catch_panics = true)
     }
 
-    /// Configures how gRPC requests are recorded that pass this layer. Providers that are set on this layer must be set
-    /// before.
+    /// Configures how gRPC requests are recorded that pass this layer.
+    ///
+    /// The settings `filter`, `remote_context`, `trace_id_header`, `peer_address`, `record_access_log` and the providers
+    /// of this layer apply to them, too; what is set here takes their place if it is set after them, and
+    /// `remote_context` in any order. Both filters must pass a request. All others are separate: a panic is not answered
+    /// by [`catch_panics`](Self::catch_panics).
     ///
     /// ```
     /// let layer = telemetry_bootstrap::http::ServerLayer::new().grpc(|grpc| grpc.record_message_sizes());
@@ -201,10 +205,22 @@ impl ServerLayer {
         }
         #[cfg(feature = "grpc")]
         if grpc::is_grpc(request.headers()) {
-            return self.grpc.start(request, waited);
+            return self.start_grpc(request, waited);
         }
         let recorder = self.recorder.recorder_for(request)?;
         Some(AnyCall::Http(Call::incoming(recorder, request, waited)))
+    }
+
+    /// Starts the call of a gRPC request. The caller chooses the content type: what is decided by request here applies
+    /// there as well.
+    #[cfg(feature = "grpc")]
+    fn start_grpc<B: 'static>(&self, request: &mut Request<B>, waited: Duration) -> Option<AnyCall> {
+        if !self.recorder.includes(request) {
+            return None;
+        }
+        let decide = self.recorder.options().remote_context.as_ref();
+        let remote = decide.map(|decide| decide(&RequestHead::new(request))).unwrap_or_default();
+        self.grpc.start_with(request, waited, remote)
     }
 
     /// Reports the route to the layer that records the request, if that does not know it.
@@ -218,7 +234,7 @@ impl ServerLayer {
 }
 
 layer_service! {
-    ServerLayer makes
+    ServerLayer of Side::Server, makes
     /// A service whose requests are traced and measured. Created by [`ServerLayer`].
     ServerService
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 /// A property of the current thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
+#[repr(u16)]
 pub(crate) enum ThreadFlag {
     /// It exports: what happens here is no telemetry.
     Io = 1,
@@ -20,6 +20,10 @@ pub(crate) enum ThreadFlag {
     OwnCollection = 1 << 5,
     /// A metric reader of the program calls a callback on it, under a lock of the SDK.
     LockedCallback = 1 << 6,
+    /// A layer for servers polls whether the service inside it is ready.
+    ServerReadiness = 1 << 7,
+    /// A layer for clients does.
+    ClientReadiness = 1 << 8,
 }
 
 /// Sets a flag back to what it was, after a panic as well.
@@ -33,7 +37,7 @@ impl ThreadFlag {
     /// Returns `true` if the thread has this flag.
     #[inline]
     pub(crate) fn is_set(self) -> bool {
-        FLAGS.get() & self as u8 != 0
+        FLAGS.get() & self as u16 != 0
     }
 
     /// Sets the flag until the guard is dropped.
@@ -44,8 +48,15 @@ impl ThreadFlag {
     /// Sets or removes the flag, and returns whether it was set.
     pub(crate) fn replace(self, is_set: bool) -> bool {
         let before = FLAGS.get();
-        FLAGS.set(if is_set { before | self as u8 } else { before & !(self as u8) });
-        before & self as u8 != 0
+        FLAGS.set(if is_set { before | self as u16 } else { before & !(self as u16) });
+        before & self as u16 != 0
+    }
+}
+
+impl FlagGuard {
+    /// Returns `true` if the flag was set before.
+    pub(crate) fn was_set(&self) -> bool {
+        self.before
     }
 }
 
@@ -56,7 +67,7 @@ impl Drop for FlagGuard {
 }
 
 thread_local! {
-    static FLAGS: Cell<u8> = const { Cell::new(0) };
+    static FLAGS: Cell<u16> = const { Cell::new(0) };
 }
 
 #[cfg(test)]
