@@ -106,7 +106,6 @@ impl CallSpan {
     }
 
     /// Replaces the name, once the route is known.
-    #[cfg(feature = "http")]
     pub(super) fn update_name(&self, name: Cow<'static, str>) {
         self.context.span().update_name(name);
     }

@@ -21,8 +21,10 @@ pub(crate) enum ThreadFlag {
     /// A metric reader of the program calls a callback on it, under a lock of the SDK.
     LockedCallback = 1 << 6,
     /// A layer for servers polls whether the service inside it is ready.
+    #[cfg(any(feature = "grpc", feature = "http"))]
     ServerReadiness = 1 << 7,
     /// A layer for clients does.
+    #[cfg(any(feature = "grpc", feature = "http"))]
     ClientReadiness = 1 << 8,
 }
 
@@ -53,6 +55,7 @@ impl ThreadFlag {
     }
 }
 
+#[cfg(any(feature = "grpc", feature = "http"))]
 impl FlagGuard {
     /// Returns `true` if the flag was set before.
     pub(crate) fn was_set(&self) -> bool {
