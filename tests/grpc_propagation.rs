@@ -185,6 +185,18 @@ async fn trace_state_and_baggage_are_sent() {
 }
 
 #[tokio::test]
+async fn a_tracestate_list_of_which_a_part_is_no_text_is_dropped() {
+    let not_text = http::HeaderValue::from_bytes(b"b=\xff").unwrap();
+    let request = request("/a.B/C")
+        .header("traceparent", TRACEPARENT)
+        .header("tracestate", "a=1")
+        .header("tracestate", not_text);
+    let (_, span) = serve(|layer| layer, request).await;
+    assert!(span.parent_span_is_remote);
+    assert_eq!(span.span_context.trace_state().header(), "");
+}
+
+#[tokio::test]
 async fn a_stale_traceparent_of_the_user_is_replaced() {
     let headers = sent(Context::new(), |metadata| {
         metadata.append("traceparent", TRACEPARENT.parse().unwrap());

@@ -537,6 +537,29 @@ async fn grpc_is_recorded_as_grpc_once_whichever_layers_are_stacked() {
 }
 
 #[tokio::test]
+async fn a_request_without_a_response_has_no_size_of_one() {
+    let recorded = Recorded::new();
+    let service = tower::service_fn(|_: Request<Body>| async {
+        Err::<Response<Body>, _>(std::io::Error::from(std::io::ErrorKind::NotConnected))
+    });
+    let service = server(&recorded).record_body_sizes().layer(service);
+    service.oneshot(request("GET", "/")).await.map(drop).unwrap_err();
+    let span = finished(&recorded, "server", None, Some("NotConnected")).await;
+    assert_eq!(value(&span.attributes, "http.response.body.size"), None);
+    assert!(recorded.points("http.server.response.body.size").is_empty());
+}
+
+#[tokio::test]
+async fn a_status_that_http_does_not_define_is_an_error() {
+    for status in [600, 999] {
+        let recorded = Recorded::new();
+        let service = answer(move || Response::builder().status(status).body(Body::empty()).unwrap());
+        drop(server(&recorded).layer(service).oneshot(request("GET", "/")).await.unwrap());
+        finished(&recorded, "server", Some(status), Some(&status.to_string())).await;
+    }
+}
+
+#[tokio::test]
 async fn a_service_that_fails_to_become_ready_is_an_ending() {
     #[derive(Clone)]
     struct Broken;

@@ -44,7 +44,7 @@ mod programs {
         use super::address;
         include!("readme/http_server.rs");
 
-        /// Responses that never end, and a WebSocket.
+        /// Responses that never end, a WebSocket, and a handler that blocks its thread.
         fn streams() -> Router {
             use axum::extract::ws::WebSocketUpgrade;
             use axum::response::sse::{Event, Sse};
@@ -60,7 +60,11 @@ mod programs {
                     }
                 })
             };
-            Router::new().route("/events", get(events)).route("/socket", get(echo))
+            let blocks = || async { std::thread::sleep(std::time::Duration::from_secs(60)) };
+            Router::new()
+                .route("/events", get(events))
+                .route("/socket", get(echo))
+                .route("/blocks", get(blocks))
         }
 
         pub(super) fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -283,7 +287,7 @@ async fn an_open_stream_does_not_keep_the_grpc_server_alive() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn open_streams_do_not_keep_the_http_server_alive_and_are_recorded() {
+async fn open_streams_and_blocked_handlers_do_not_keep_the_http_server_alive() {
     use futures_util::{SinkExt as _, StreamExt as _};
     use std::io::{Read as _, Write as _};
     use tokio_tungstenite::tungstenite::Message;
@@ -306,6 +310,9 @@ async fn open_streams_do_not_keep_the_http_server_alive_and_are_recorded() {
     let (mut socket, _) = tokio_tungstenite::client_async(url, connection).await.unwrap();
     socket.send(Message::text("hello")).await.unwrap();
     assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("hello"));
+
+    let mut blocked = std::net::TcpStream::connect(&address).unwrap();
+    write!(blocked, "GET /blocks HTTP/1.1\r\nhost: {address}\r\n\r\n").unwrap();
 
     let begin = Instant::now();
     let status = tokio::task::spawn_blocking(|| server.terminate()).await.unwrap();

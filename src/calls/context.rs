@@ -126,7 +126,9 @@ fn extract(headers: &HeaderMap, current: Context) -> Parent {
 /// Reads the caller's span from `traceparent` and `tracestate`. `None` if there is no valid one.
 fn remote_span(headers: &HeaderMap) -> Option<RemoteSpan> {
     let parents = headers.get_all(&TRACEPARENT).iter().map(HeaderValue::as_bytes);
-    let states = || headers.get_all(&TRACESTATE).iter().filter_map(|state| state.to_str().ok()).collect();
+    // One list, which is invalid if a part of it is.
+    let states = || headers.get_all(&TRACESTATE).iter().map(HeaderValue::to_str).collect::<Result<_, _>>();
+    let states = || states().unwrap_or_default();
     propagation::remote_span(parents, states)
 }
 
@@ -210,9 +212,12 @@ impl Incoming<'_> {
         self.values(key).filter_map(|value| value.to_str().ok()).collect()
     }
 
-    /// Returns the values as one list, which is kept for the time of the extraction.
+    /// Returns the values as one list, which is kept for the time of the extraction. It is empty if one of them is not
+    /// text.
     fn joined(&self, key: &str) -> &str {
-        self.tracestate.get_or_init(|| self.texts(key).join(","))
+        let join =
+            || Some(self.values(key).map(|value| value.to_str().ok()).collect::<Option<Vec<_>>>()?.join(","));
+        self.tracestate.get_or_init(|| join().unwrap_or_default())
     }
 }
 

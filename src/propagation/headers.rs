@@ -6,12 +6,17 @@ use opentelemetry::{Context, global};
 /// Returns the current context as headers, for a message that another service receives: `traceparent`, `tracestate`,
 /// `baggage`, or what the installed propagators use.
 ///
+/// A message that is passed on, as to a retry queue, can have such headers already. Leave them out: a receiver takes
+/// neither of two `traceparent` headers.
+///
 /// The receiver passes the headers to [`context_from_headers`]. Returns nothing outside of a span. `OTEL_PROPAGATORS` and
 /// [`Builder::propagators`](crate::Builder::propagators) choose the propagators.
 ///
 /// ```
 /// let mut message: Vec<(String, String)> = vec![("tenant".to_owned(), "acme".to_owned())];
-/// message.extend(telemetry_bootstrap::context_headers());
+/// let context = telemetry_bootstrap::context_headers();
+/// message.retain(|(name, _)| context.iter().all(|(other, _)| !other.eq_ignore_ascii_case(name)));
+/// message.extend(context);
 /// ```
 #[must_use = "the headers belong into a message"]
 pub fn context_headers() -> Vec<(String, String)> {

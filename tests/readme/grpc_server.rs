@@ -5,8 +5,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let telemetry = telemetry_bootstrap::init().service_name("greeter").build()?;
     let runtime = tokio::runtime::Runtime::new()?;
     let served = runtime.block_on(serve());
-    // Calls that are still open end here, and are exported like the others.
-    drop(runtime);
+    // Calls that are still open end here, and are exported like the others. One that blocks its thread is left behind.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     // A loss is logged, too; it need not be the program's failure.
     if let Err(loss) = telemetry.shutdown() {
         eprintln!("{loss}");

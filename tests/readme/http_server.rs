@@ -3,10 +3,11 @@ use telemetry_bootstrap::http::ServerLayer;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let _telemetry = telemetry_bootstrap::init().service_name("shop").build()?;
-    // Dropped before the guard, so that the requests that are still open end and are exported.
     let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(serve())?;
-    Ok(())
+    let served = runtime.block_on(serve());
+    // Requests that are still open end here, and are exported by the guard. One that blocks its thread is left behind.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    Ok(served?)
 }
 
 async fn serve() -> std::io::Result<()> {

@@ -296,7 +296,9 @@ impl Call {
             let size = |key, bytes: u64| KeyValue::new(key, i64::try_from(bytes).unwrap_or(i64::MAX));
             self.span
                 .set_attributes(self.request_bytes.map(|bytes| size(semconv::HTTP_REQUEST_BODY_SIZE, bytes)));
-            self.span.set_attribute(size(semconv::HTTP_RESPONSE_BODY_SIZE, self.response_bytes));
+            self.span.set_attributes(
+                self.response_size().map(|bytes| size(semconv::HTTP_RESPONSE_BODY_SIZE, bytes)),
+            );
         }
         match outcome {
             Outcome::Failed { message, .. } => self.span.set_status(Status::error(message.clone())),

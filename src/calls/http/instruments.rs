@@ -67,12 +67,14 @@ impl Instruments {
     }
 
     /// Records the sizes of both bodies; `request` is `None` if its length was not declared.
-    pub(super) fn record_sizes(&self, request: Option<u64>, response: u64, series: &Series) {
+    pub(super) fn record_sizes(&self, request: Option<u64>, response: Option<u64>, series: &Series) {
         if let Some((requests, responses)) = &self.sizes {
             if let Some(size) = request {
                 series.request_size.get_or_init(|| requests.bind(&series.attributes)).record(size);
             }
-            series.response_size.get_or_init(|| responses.bind(&series.attributes)).record(response);
+            if let Some(size) = response {
+                series.response_size.get_or_init(|| responses.bind(&series.attributes)).record(size);
+            }
         }
     }
 }

@@ -53,7 +53,7 @@ impl Call {
         if !self.is_stream {
             self.recorder.instruments.record_duration(duration, &series);
         }
-        self.recorder.instruments.record_sizes(self.request_bytes, self.response_bytes, &series);
+        self.recorder.instruments.record_sizes(self.request_bytes, self.response_size(), &series);
     }
 
     /// The key of the request's series, or `None` if it is not stored: the types of errors are not known beforehand.
@@ -109,6 +109,11 @@ impl Call {
         attributes
             .extend(error_type.map(|error_type| KeyValue::new(semconv::ERROR_TYPE, error_type.clone())));
         attributes
+    }
+
+    /// Bytes of the response's body; `None` if there is no response.
+    pub(super) fn response_size(&self) -> Option<u64> {
+        self.status.map(|_| self.response_bytes)
     }
 
     /// Returns `true` if the status is an error by the options of the layer.

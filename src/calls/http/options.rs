@@ -145,8 +145,9 @@ impl Options {
     /// Creates the defaults. Only the rule for errors depends on the side.
     pub(super) fn new(side: Side) -> Self {
         let is_error: IsError = match side {
-            Side::Server => Arc::new(|status| status.is_server_error()),
-            Side::Client => Arc::new(|status| status.is_client_error() || status.is_server_error()),
+            // Codes that HTTP does not define are errors, too (HTTP spans, "Status").
+            Side::Server => Arc::new(|status| status.as_u16() >= 500),
+            Side::Client => Arc::new(|status| status.as_u16() >= 400),
         };
         Self {
             side,
@@ -277,7 +278,7 @@ macro_rules! common_settings {
             }
 
             /// Decides which status codes are errors: span status `Error` and `error.type`. Default: 5xx at a server,
-            /// 4xx and 5xx at a client.
+            /// 4xx and 5xx at a client, and the codes above, which HTTP does not define.
             ///
             /// ```
             #[doc = concat!("use telemetry_bootstrap::http::", stringify!($layer), ";")]
