@@ -63,6 +63,26 @@ fn call(headers: &[(&str, &str)]) -> http::Request<Body> {
     request.body(Body::empty()).unwrap()
 }
 
+#[test]
+fn a_layer_that_is_used_before_build_records_afterwards() {
+    const NAME: &str = "a_layer_that_is_used_before_build_records_afterwards";
+    if !in_child(NAME, "USED_BEFORE_BUILD", "1") {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let service = tower::service_fn(|_: http::Request<Body>| async {
+        Ok::<_, Infallible>(tonic::Status::ok("").into_http::<Body>())
+    });
+    let service = ClientLayer::new().layer(service);
+    drop(runtime.block_on(service.clone().oneshot(call(&[]))).unwrap());
+    let collector = Collector::start().unwrap();
+    let telemetry = telemetry_bootstrap::init().ignore_env().endpoint(collector.endpoint()).build().unwrap();
+    drop(runtime.block_on(service.oneshot(call(&[]))).unwrap());
+    telemetry.shutdown().unwrap();
+    assert_eq!(collector.spans().len(), 1);
+    assert_eq!(collector.received().histogram("rpc.client.call.duration", &[]).unwrap().count, 1);
+}
+
 #[tokio::test]
 async fn trace_state_and_baggage_pass_through_a_service() {
     let _telemetry = telemetry_bootstrap::init().ignore_env().build().unwrap();
