@@ -1,14 +1,15 @@
 //! A batch: encoded items with their instrumentation scopes, from which an OTLP request is framed.
 //!
 //! ```text
-//! ItemBuffer.bytes:  scope A │ item │ item │ scope B │ item │ scope A │ item
-//!                    └── run ──────────────┘└── run ────────┘└── run ───────┘
+//! ItemBuffer.bytes:  scope A │ item │ item │ scope B │ item │ item │ item │ item
+//!                              └ run of A ─┘           └ of B ┘└ of A ┘└ of B ┘
 //! ```
 //!
 //! Items stay in the order of arrival, and runs of one scope are brought together only when the request is framed. A batch
 //! is immutable once it was closed, so that destinations can share it.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,9 +22,11 @@ use crate::export::encode::{self, points};
 /// steady state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ItemBuffer {
-    /// For each run: the encoded scope, then its items, each framed as a field of the scope's message. The resource is
-    /// not among them: it is added to each request.
+    /// For each run its items, each framed as a field of the scope's message, and before the first of a scope the encoded
+    /// scope. The resource is not among them: it is added to each request.
     bytes: Vec<u8>,
+    /// Where the scopes are, in the order of `bytes`. One may be there twice, if many others came in between.
+    scopes: Vec<Range<usize>>,
     /// Where the runs are, in the order of `bytes`.
     runs: Vec<ScopeRun>,
     /// The number of items, over all runs.
@@ -33,8 +36,8 @@ pub(crate) struct ItemBuffer {
 /// The position of a run in [`ItemBuffer::bytes`], as offsets in bytes.
 #[derive(Clone, Copy, Debug)]
 struct ScopeRun {
-    /// Where the encoded scope begins. It ends where the items begin.
-    scope_start: usize,
+    /// The place of its scope in [`ItemBuffer::scopes`].
+    scope: usize,
     /// Where the first item begins.
     items_start: usize,
     /// Behind the last item, which for the newest run is the end of the buffer.
@@ -42,19 +45,21 @@ struct ScopeRun {
 }
 
 impl ItemBuffer {
-    /// The most bytes that an item takes beside itself and its scope: the head of its field, and a new run.
-    pub(in crate::export) const OVERHEAD: usize = size_of::<ScopeRun>() + encode::MAX_HEAD;
+    /// The most bytes that an item takes beside itself and its scope: the head of its field, a new run and a new scope.
+    pub(in crate::export) const OVERHEAD: usize =
+        size_of::<ScopeRun>() + size_of::<Range<usize>>() + encode::MAX_HEAD;
 
     /// Appends an encoded item, in the frame that a request has around it.
     ///
-    /// The scope is compared with that of the last run, byte by byte: nearly all items of a program follow one of their
-    /// own scope.
+    /// The scope is compared with that of the last run, byte by byte, and then with the few before it: nearly all items of
+    /// a program follow one of their own scope, or take turns with those of another, as the spans of calls and of their
+    /// handlers do.
     pub(crate) fn push(&mut self, scope: &[u8], item: &[u8]) {
-        if self.last_scope() != Some(scope) {
-            let scope_start = self.bytes.len();
-            self.bytes.extend_from_slice(scope);
+        let last = self.runs.last().map(|run| run.scope);
+        if last.is_none_or(|last| self.scope(last) != scope) {
+            let scope = self.place_of(scope);
             let items_start = self.bytes.len();
-            self.runs.push(ScopeRun { scope_start, items_start, end: items_start });
+            self.runs.push(ScopeRun { scope, items_start, end: items_start });
         }
         encode::push_item(&mut self.bytes, item);
         self.count += 1;
@@ -68,22 +73,35 @@ impl ItemBuffer {
         self.count
     }
 
-    /// Returns the memory in use, in bytes. Runs count as well, because scopes that alternate cost as much as small
-    /// items.
+    /// Returns the memory in use, in bytes. Runs and scopes count as well, because scopes that alternate cost as much as
+    /// small items.
     pub(crate) fn size(&self) -> usize {
-        self.bytes.len() + self.runs.len() * size_of::<ScopeRun>()
+        self.bytes.len()
+            + self.runs.len() * size_of::<ScopeRun>()
+            + self.scopes.len() * size_of::<Range<usize>>()
     }
 
-    /// Returns the scope of the last run, which the next item probably has too.
-    fn last_scope(&self) -> Option<&[u8]> {
-        self.runs.last().map(|run| &self.bytes[run.scope_start..run.items_start])
+    /// Returns an encoded scope.
+    fn scope(&self, place: usize) -> &[u8] {
+        &self.bytes[self.scopes[place].clone()]
     }
 
-    /// Returns scope and items of each run.
-    fn runs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.runs
-            .iter()
-            .map(|run| (&self.bytes[run.scope_start..run.items_start], &self.bytes[run.items_start..run.end]))
+    /// Returns the place of a scope among the last ones. One that is not there is appended.
+    fn place_of(&mut self, scope: &[u8]) -> usize {
+        let end = self.scopes.len();
+        let known =
+            (end.saturating_sub(MAX_COMPARED_SCOPES)..end).rev().find(|place| self.scope(*place) == scope);
+        known.unwrap_or_else(|| {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(scope);
+            self.scopes.push(start..self.bytes.len());
+            end
+        })
+    }
+
+    /// Returns the place of the scope and the items of each run.
+    fn runs(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        self.runs.iter().map(|run| (run.scope, &self.bytes[run.items_start..run.end]))
     }
 
     /// Returns the runs of each scope brought together, in the order in which the scopes first came.
@@ -91,13 +109,17 @@ impl ItemBuffer {
     /// A request then has one `ScopeSpans` (or its counterpart) for each scope, as receivers expect.
     fn by_scope(&self) -> Vec<(&[u8], Vec<&[u8]>)> {
         let mut groups: Vec<(&[u8], Vec<&[u8]>)> = Vec::new();
-        let mut places: HashMap<&[u8], usize> = HashMap::new();
-        for (scope, items) in self.runs() {
-            let place = *places.entry(scope).or_insert_with(|| {
+        let mut known: HashMap<&[u8], usize> = HashMap::new();
+        let scopes = (0..self.scopes.len()).map(|place| self.scope(place));
+        let group_of = scopes.map(|scope| {
+            *known.entry(scope).or_insert_with(|| {
                 groups.push((scope, Vec::new()));
                 groups.len() - 1
-            });
-            groups[place].1.push(items);
+            })
+        });
+        let group_of: Vec<usize> = group_of.collect();
+        for (scope, items) in self.runs() {
+            groups[group_of[scope]].1.push(items);
         }
         groups
     }
@@ -109,7 +131,7 @@ impl ItemBuffer {
         for (scope, items) in self.runs() {
             for item in encode::framed_items(items) {
                 let side = if first.count < half { &mut first } else { &mut second };
-                side.push(scope, item);
+                side.push(self.scope(scope), item);
             }
         }
         (first, second)
@@ -118,6 +140,7 @@ impl ItemBuffer {
     /// Removes all items and keeps the memory.
     fn clear(&mut self) {
         self.bytes.clear();
+        self.scopes.clear();
         self.runs.clear();
         self.count = 0;
     }
@@ -259,6 +282,8 @@ impl Batch {
     }
 }
 
+/// As many scopes as a new run is compared with before its scope is written once more.
+const MAX_COMPARED_SCOPES: usize = 8;
 /// The largest capacity of a buffer that is kept. Larger ones are freed, so that one burst does not occupy memory for
 /// ever.
 const MAX_SPARE_BYTES: usize = 1 << 20;

@@ -108,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn splitting_keeps_every_item_and_its_order(sizes in vec((0_usize..9, 0_u8..3), 2..40)) {
+    fn splitting_keeps_every_item_and_its_order(sizes in vec((0_usize..9, 0_u8..12), 2..40)) {
         let mut items = batch::ItemBuffer::default();
         sizes.iter().for_each(|(size, scope)| items.push(&[*scope], &vec![*scope; *size]));
         let whole = Batch::items(1, items.clone().into());
@@ -129,6 +129,31 @@ proptest! {
         });
         prop_assert!(parts.iter().all(|part| Some(part.to_request(&[])) == expected.next()));
         prop_assert_eq!(expected.next(), None);
+    }
+}
+
+/// As those of calls and of the spans in their handlers do.
+#[test]
+fn scopes_that_take_turns_are_kept_once_and_sent_once() {
+    let buffer = |order: &mut dyn Iterator<Item = (u8, u16)>| {
+        let mut items = batch::ItemBuffer::default();
+        order.for_each(|(scope, item)| items.push(&[scope; 100], &item.to_be_bytes()));
+        items
+    };
+    for scopes in [1, 2, 8, 9, 12] {
+        let numbered = |scope| (0..100).map(move |item| (scope, item));
+        let turns = buffer(&mut (0..100).flat_map(|item| (0..scopes).map(move |scope| (scope, item))));
+        let grouped = buffer(&mut (0..scopes).flat_map(numbered));
+        // With more of them, each is written again at its turn.
+        if scopes <= 8 {
+            assert!(
+                turns.size() < grouped.size() + 100 * usize::from(scopes) * 32,
+                "{scopes}: {}",
+                turns.size()
+            );
+        }
+        let request = |items: batch::ItemBuffer| Batch::items(1, items.into()).to_request(&[]);
+        assert_eq!(request(turns), request(grouped), "{scopes}");
     }
 }
 
