@@ -5,15 +5,18 @@
 
 mod local;
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use local::Local;
+use opentelemetry::baggage::BaggageExt as _;
 use opentelemetry::trace::{
-    SpanContext, SpanId, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+    SpanContext, SpanId, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState, get_active_span,
 };
 use opentelemetry::{Context, KeyValue};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{Span as SdkSpan, SpanData, SpanProcessor};
 use telemetry_bootstrap::testing::{CollectedSpan, Collector, StatusCode};
-use telemetry_bootstrap::{Builder, opentelemetry, tracing};
+use telemetry_bootstrap::{Builder, opentelemetry, opentelemetry_sdk, tracing};
 use tracing::dispatcher::{get_default, with_default};
 use tracing::{Dispatch, Span};
 use tracing_opentelemetry::{OpenTelemetrySpanExt, SetParentError, get_otel_context};
@@ -33,6 +36,35 @@ fn run_with(adjust: impl FnOnce(Builder) -> Builder, program: impl Fn()) -> Vec<
     let (stats, _) = local.shutdown();
     assert_eq!((stats.lost(), stats.open_spans), (0, 0));
     collector.received().spans()
+}
+
+type Adjust = fn(Builder) -> Builder;
+
+/// Spans that are encoded as they are recorded, the same with a sampler of the user, and spans of the SDK.
+const WAYS: [Adjust; 3] = [
+    |builder| builder,
+    |builder| builder.traces(|traces| traces.sampler(opentelemetry_sdk::trace::Sampler::AlwaysOn)),
+    |builder| builder.traces(|traces| traces.span_processor(Calling(|| ()))),
+];
+
+/// Calls a function when a span starts.
+#[derive(Debug)]
+struct Calling(fn());
+
+impl SpanProcessor for Calling {
+    fn on_start(&self, _: &mut SdkSpan, _: &Context) {
+        (self.0)();
+    }
+
+    fn on_end(&self, _: SpanData) {}
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
 }
 
 fn named<'a>(spans: &'a [CollectedSpan], name: &str) -> &'a CollectedSpan {
@@ -195,4 +227,139 @@ fn reach_from_elsewhere() {
         scope.spawn(move || elsewhere.set_attribute("elsewhere", 1));
         span.in_scope(|| assert!(Span::current().context().span().span_context().is_valid()));
     });
+}
+
+/// A context with a baggage entry.
+fn tenant(name: &'static str) -> Context {
+    Context::new().with_baggage([KeyValue::new("tenant", name)])
+}
+
+fn tenant_of(context: &Context) -> String {
+    context.baggage().get("tenant").map(ToString::to_string).unwrap_or_default()
+}
+
+#[test]
+fn the_context_of_a_started_span_has_the_baggage_that_it_was_created_with() {
+    for way in WAYS {
+        run_with(way, || {
+            let create = |name| {
+                let _attached = tenant(name).attach();
+                tracing::info_span!("span")
+            };
+            let (started, pending, asked) = (create("a"), create("b"), create("c"));
+            started.in_scope(|| ());
+            asked.in_scope(|| asked.set_attribute("key", 1));
+            let _other = tenant("other").attach();
+            for (span, expected) in [(started, "a"), (pending, "b"), (asked, "c")] {
+                assert_eq!(tenant_of(&OpenTelemetrySpanExt::context(&span)), expected);
+                let dispatch = get_default(Dispatch::clone);
+                assert_eq!(tenant_of(&get_otel_context(&span.id().unwrap(), &dispatch).unwrap()), expected);
+                assert_eq!(tenant_of(&telemetry_bootstrap::SpanExt::context(&span)), expected);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_span_below_an_unsampled_one_keeps_its_baggage() {
+    run(|| {
+        let flags = TraceFlags::default();
+        let unsampled =
+            SpanContext::new(TraceId::from(7), SpanId::from(9), flags, true, TraceState::default());
+        let attached = tenant("a").with_remote_span_context(unsampled).attach();
+        let outer = tracing::info_span!("outer").entered();
+        let entered = tracing::info_span!("entered");
+        entered.in_scope(|| ());
+        drop((outer, attached));
+        let _other = tenant("other").attach();
+        assert_eq!(tenant_of(&OpenTelemetrySpanExt::context(&entered)), "a");
+    });
+}
+
+#[test]
+fn extensions_work_while_the_active_span_is_borrowed() {
+    for way in WAYS {
+        let spans = run_with(way, || {
+            let entered = tracing::info_span!("entered").entered();
+            get_active_span(|_| OpenTelemetrySpanExt::set_attribute(&Span::current(), "key", 1));
+            let pending = tracing::info_span!("pending");
+            get_active_span(|_| OpenTelemetrySpanExt::set_attribute(&pending, "key", 2));
+            drop((pending, entered));
+        });
+        assert_eq!(named(&spans, "entered").attribute_text("key").unwrap(), "1");
+        assert_eq!(named(&spans, "pending").attribute_text("key").unwrap(), "2");
+        assert!(named(&spans, "entered").is_parent_of(named(&spans, "pending")));
+    }
+}
+
+/// A context cannot be attached there.
+#[test]
+fn extensions_do_not_panic_while_another_context_is_borrowed() {
+    for way in WAYS {
+        let spans = run_with(way, || {
+            let other = tracing::info_span!("other");
+            other.in_scope(|| ());
+            tracing::info_span!("entered").in_scope(|| {
+                get_active_span(|_| OpenTelemetrySpanExt::set_attribute(&other, "lost", 1));
+                OpenTelemetrySpanExt::set_attribute(&other, "key", 2);
+                OpenTelemetrySpanExt::set_attribute(&Span::current(), "key", 3);
+            });
+        });
+        assert_eq!(named(&spans, "other").attribute_text("key").unwrap(), "2");
+        assert_eq!(named(&spans, "entered").attribute_text("key").unwrap(), "3");
+    }
+}
+
+/// What a processor asks of the span that is being started.
+#[test]
+fn an_extension_that_a_processor_uses_while_its_span_starts_has_no_lasting_effect() {
+    let processor = |builder: Builder| {
+        builder.traces(|traces| {
+            traces.span_processor(Calling(|| {
+                let (current, dispatch) = (Span::current(), get_default(Dispatch::clone));
+                drop(OpenTelemetrySpanExt::context(&current));
+                OpenTelemetrySpanExt::set_attribute(&current, "early", 1);
+                if current.metadata().is_some_and(|metadata| metadata.name() == "moved") {
+                    let change = || OpenTelemetrySpanExt::set_attribute(&current, "elsewhere", 1);
+                    std::thread::scope(|scope| {
+                        scope.spawn(|| with_default(&dispatch, change)).join().unwrap()
+                    });
+                }
+            }))
+        })
+    };
+    let spans = run_with(processor, || {
+        let _outer = tracing::info_span!("outer").entered();
+        let inner = tracing::info_span!("inner");
+        inner.in_scope(|| OpenTelemetrySpanExt::set_attribute(&inner, "key", 1));
+        // This one has a twin before it starts.
+        let moved = tracing::info_span!("moved");
+        moved.set_parent(Context::new().with_remote_span_context(remote())).unwrap();
+        moved.in_scope(|| OpenTelemetrySpanExt::set_attribute(&moved, "key", 2));
+    });
+    assert_eq!(named(&spans, "outer").attribute_text("key"), None);
+    assert_eq!(named(&spans, "outer").attribute_text("early"), None);
+    assert_eq!(named(&spans, "inner").attribute_text("key").unwrap(), "1");
+    assert_eq!(named(&spans, "moved").attribute_text("key").unwrap(), "2");
+    assert_eq!(named(&spans, "moved").trace_id(), TraceId::from(7).to_string());
+}
+
+#[test]
+fn an_extension_changes_nothing_of_the_span_that_another_one_stands_for() {
+    for way in WAYS {
+        let spans = run_with(way, || {
+            let _request = tracing::info_span!("request").entered();
+            let _suppressed = Context::enter_telemetry_suppressed_scope();
+            let internal = tracing::info_span!("internal");
+            OpenTelemetrySpanExt::set_status(&internal, Status::error("internal"));
+            OpenTelemetrySpanExt::set_attribute(&internal, "key", 1);
+            OpenTelemetrySpanExt::add_event(&internal, "event", Vec::new());
+            OpenTelemetrySpanExt::add_link(&internal, remote());
+            let current = Context::map_current(|context| context.span().span_context().clone());
+            assert_eq!(*OpenTelemetrySpanExt::context(&internal).span().span_context(), current);
+        });
+        let [request] = &spans[..] else { panic!("{spans:?}") };
+        assert_eq!((request.status(), request.attribute_text("key")), (StatusCode::Unset, None));
+        assert!(request.span.events.is_empty() && request.span.links.is_empty());
+    }
 }

@@ -10,7 +10,7 @@
 //! | started | gets it, without a lock | the same |
 
 use std::sync::{Arc, MutexGuard};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use opentelemetry::Context as OtelContext;
@@ -85,13 +85,9 @@ impl SpanBridge {
             }
             Stage::Following(around) => Ok(state.store(Started::transparent(around.clone()))),
             Stage::Starting(thread, around) => {
-                // In a forked child, the thread of the parent does not exist.
-                let is_alone = *thread == thread::current().id() || state.is_inherited();
-                let around = around.clone();
+                let (thread, around) = (*thread, around.clone());
                 drop(stage);
-                if !is_alone {
-                    wait_for(state);
-                }
+                wait_for(state, thread);
                 state.started.get().ok_or(around)
             }
             Stage::Settled => state.started.get().ok_or_else(OtelContext::new),
@@ -133,9 +129,13 @@ pub(super) fn follow_parent(state: &SpanState) -> Option<OtelContext> {
     }
 }
 
-/// Waits for another thread that is starting the span. It looks again and again, because a lock of all spans could stay
-/// locked in a forked child; that two threads need a span at the moment of its start is rare.
-fn wait_for(state: &SpanState) {
+/// Waits for the thread that is starting the span, unless it is this one. It looks again and again, because a lock of all
+/// spans could stay locked in a forked child; that two threads need a span at the moment of its start is rare.
+pub(super) fn wait_for(state: &SpanState, starting: ThreadId) {
+    // In a forked child, the thread of the parent does not exist.
+    if starting == thread::current().id() || state.is_inherited() {
+        return;
+    }
     let deadline = Instant::now() + MAX_START;
     while state.started.get().is_none() && Instant::now() < deadline {
         thread::sleep(PAUSE);

@@ -8,6 +8,10 @@
 //! What is set on the twin before the span starts is handed over by the tracer of the stock layer ([`TwinTracer`]),
 //! which starts our span. From then on the twin's context is ours. A span without such calls has no twin and pays
 //! nothing; a span with a twin starts through it, and closes it.
+//!
+//! While a span starts through its twin, the stock layer has the twin locked, and with it samplers and span processors of
+//! the user run. A twin is not looked up meanwhile: calls of the same thread have no effect, those of others wait for at most
+//! [`MAX_START`](super::start).
 
 mod downcast;
 mod registry;
@@ -16,6 +20,8 @@ mod tracer;
 use std::sync::{Arc, Weak};
 
 use opentelemetry::Context as OtelContext;
+use opentelemetry::baggage::BaggageExt as _;
+use opentelemetry::trace::TraceContextExt as _;
 use tracing_core::{Dispatch, dispatcher, span};
 use tracing_opentelemetry::{OpenTelemetryLayer, get_otel_context};
 use tracing_subscriber::layer::{Layered, SubscriberExt as _};
@@ -24,8 +30,10 @@ pub(in crate::subscriber) use self::downcast::StockExtensions;
 use self::registry::TwinRegistry;
 use self::tracer::TwinTracer;
 use super::SpanBridge;
+use super::start::wait_for;
 use super::state::{SpanState, Stage};
-use crate::trace_ids::context_lives;
+use crate::trace_ids::with_current;
+use crate::user_code::catch_panic;
 
 /// A stock layer over the registry of twins.
 pub(super) type Stock = Layered<OpenTelemetryLayer<TwinRegistry, TwinTracer>, TwinRegistry>;
@@ -58,29 +66,22 @@ impl SpanBridge {
     }
 
     /// The twin of a span, which is created by the first call. `None` for a span that is none of OpenTelemetry, or
-    /// that has been closed.
+    /// that has been closed; and while the span is being started, because the stock layer may have its twin locked.
     fn twin(&self, id: &span::Id) -> Option<span::Id> {
         let state = self.spans.get(id).filter(|state| state.is_included)?;
+        if state.started.get().is_some()
+            && let Some(twin) = state.twin.get()
+        {
+            return Some(twin.clone());
+        }
+        let (context, is_pending) = context_for_twin(&state)?;
         if let Some(twin) = state.twin.get() {
             return Some(twin.clone());
         }
         let stock = self.stock()?;
-        let parent = match &mut *state.lock_stage() {
-            Stage::Pending(pending) => {
-                state.stop_following();
-                pending.has_twin = true;
-                pending.start();
-                Some(pending.parent.clone())
-            }
-            _ => None,
-        };
-        let is_pending = parent.is_some();
-        let twin = {
-            let _parent = parent.filter(|_| context_lives()).map(OtelContext::attach);
-            registry::create_twin(&stock, id, state.metadata)
-        };
-        if !is_pending {
-            registry::start_twin(&stock, &twin);
+        let twin = create_within(context, || registry::create_twin(&stock, id, state.metadata))?;
+        if !is_pending && let Some(dispatch) = self.dispatch() {
+            registry::start_twin(&dispatch, &twin);
         }
         let first = state.twin.get_or_init(|| twin.clone());
         if *first != twin {
@@ -110,6 +111,45 @@ impl SpanBridge {
             registry::close_twin(&stock, twin);
         }
     }
+}
+
+/// The context that a twin is created in, and whether the span waits for its start. `None` while the span is being
+/// started by this thread, and if another one takes too long.
+fn context_for_twin(state: &SpanState) -> Option<(OtelContext, bool)> {
+    let mut stage = state.lock_stage();
+    match &mut *stage {
+        Stage::Pending(pending) => {
+            state.stop_following();
+            pending.has_twin = true;
+            pending.start();
+            return Some((pending.parent.clone(), true));
+        }
+        Stage::Following(around) => return Some((around.clone(), false)),
+        Stage::Starting(thread, _) => {
+            let thread = *thread;
+            drop(stage);
+            wait_for(state, thread);
+        }
+        Stage::Settled => {}
+    }
+    state.started.get().map(|started| (started.context.clone(), false))
+}
+
+/// Creates a twin with `context` as the current one. `None` where the current context is another one and is borrowed,
+/// as in the closure of `Context::map_current`: to attach one there panics.
+fn create_within(context: OtelContext, create: impl FnOnce() -> span::Id) -> Option<span::Id> {
+    if with_current(|current| is_same(current, &context)).unwrap_or(true) {
+        return Some(create());
+    }
+    let _attached = catch_panic(|| context.attach())?;
+    Some(create())
+}
+
+/// Returns `true` if two contexts have the same span and the same baggage, not only equal ones.
+fn is_same(one: &OtelContext, other: &OtelContext) -> bool {
+    one.is_telemetry_suppressed() == other.is_telemetry_suppressed()
+        && std::ptr::eq(one.span().span_context(), other.span().span_context())
+        && std::ptr::eq(one.baggage(), other.baggage())
 }
 
 #[cfg(test)]

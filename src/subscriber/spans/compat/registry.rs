@@ -5,7 +5,7 @@
 //! | `span_data(id)` from an extension trait | the twin of our span with this id, which is created now |
 //! | the same while a twin is created or started | the twin itself: ids are those of the registry of twins |
 //! | a span that is excluded, closed or another subscriber's | an empty span without data, which is never started |
-//! | events, records, `follows_from` | nothing: our bridge sees them |
+//! | events, records, `follows_from`, enter, exit | nothing: our bridge sees them |
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use tracing_core::callsite::Callsite;
 use tracing_core::field::Field;
 use tracing_core::metadata::Kind;
 use tracing_core::span::{Attributes, Id, Record};
-use tracing_core::{Event, Interest, Level, Metadata, Subscriber};
+use tracing_core::{Dispatch, Event, Interest, Level, Metadata, Subscriber};
+use tracing_opentelemetry::get_otel_context;
 use tracing_subscriber::layer::{Identity, Layered, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
@@ -91,15 +92,10 @@ pub(super) fn create_twin(stock: &Stock, id: &Id, metadata: &'static Metadata<'s
 }
 
 /// Starts a twin whose span has started.
-pub(super) fn start_twin(stock: &Stock, twin: &Id) {
-    with_flag(
-        |flags| &flags.ids,
-        IdMeaning::Twins,
-        || {
-            stock.enter(twin);
-            stock.exit(twin);
-        },
-    );
+///
+/// A twin is never entered: the stock layer would attach its context, which panics where the current one is borrowed.
+pub(super) fn start_twin(dispatch: &Dispatch, twin: &Id) {
+    with_flag(|flags| &flags.ids, IdMeaning::Twins, || _ = get_otel_context(twin, dispatch));
 }
 
 /// Has a twin removed, without the stock layer: it would end a span that our bridge ends.
@@ -138,13 +134,9 @@ impl Subscriber for TwinRegistry {
 
     fn event(&self, _: &Event<'_>) {}
 
-    fn enter(&self, id: &Id) {
-        self.twins.enter(id);
-    }
+    fn enter(&self, _: &Id) {}
 
-    fn exit(&self, id: &Id) {
-        self.twins.exit(id);
-    }
+    fn exit(&self, _: &Id) {}
 }
 
 impl<'a> LookupSpan<'a> for TwinRegistry {

@@ -17,6 +17,7 @@ use opentelemetry::{Context as OtelContext, KeyValue, Value};
 use tracing_core::span::Id;
 
 use super::super::SpanBridge;
+use super::super::state::Started;
 use super::registry::span_of_new_twin;
 
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl Tracer for TwinTracer {
             _ => 0,
         };
         let state = std::num::NonZeroU64::new(id).and_then(|id| self.0.spans.get(&Id::from_non_zero_u64(id)));
-        let Some(state) = state else { return TwinSpan::new(OtelContext::new()) };
+        let Some(state) = state else { return TwinSpan::silent(&OtelContext::new()) };
         attributes.remove(0);
         let started = self.0.start_with(&state, |pending| {
             let additions = pending.additions();
@@ -61,13 +62,18 @@ impl Tracer for TwinTracer {
             // The span's own, unless another one was set on the twin.
             pending.parent = parent.clone();
         });
-        TwinSpan::new(started.map_or_else(|around| around, |started| started.context.clone()))
+        match started {
+            Ok(started) if started.is_recording && !state.is_inherited() => TwinSpan::new(&started.context),
+            Ok(Started { context, .. }) => TwinSpan::silent(context),
+            Err(around) => TwinSpan::silent(&around),
+        }
     }
 }
 
-/// Passes everything to the span of a context.
+/// Passes everything to our span, if that is recorded.
 #[derive(Debug)]
 pub(in crate::subscriber::spans) struct TwinSpan {
+    /// Empty for a span that is not recorded, which can stand for one that is.
     context: OtelContext,
     /// A copy: the API returns a reference, which no lock may guard.
     span_context: SpanContext,
@@ -75,8 +81,13 @@ pub(in crate::subscriber::spans) struct TwinSpan {
 
 impl TwinSpan {
     /// Represents the span of a context.
-    fn new(context: OtelContext) -> Self {
-        Self { span_context: context.span().span_context().clone(), context }
+    fn new(context: &OtelContext) -> Self {
+        Self { context: context.clone(), ..Self::silent(context) }
+    }
+
+    /// Has the ids of the span of a context, and changes nothing of it.
+    fn silent(context: &OtelContext) -> Self {
+        Self { span_context: context.span().span_context().clone(), context: OtelContext::new() }
     }
 }
 
