@@ -13,14 +13,24 @@ use axum::http::{HeaderName, Request, StatusCode};
 use axum::routing::get;
 use http_body_util::BodyExt as _;
 use opentelemetry::KeyValue;
-use telemetry_bootstrap::RemoteContext;
+use opentelemetry::trace::Status;
 use telemetry_bootstrap::http::ServerLayer;
 use telemetry_bootstrap::testing::{CollectedSpan, Collector};
+use telemetry_bootstrap::{RemoteContext, SpanExt as _};
 use tower::ServiceExt as _;
 
 /// Ways in which a request can end, and what can be set on its span meanwhile.
-const PATHS: [&str; 7] =
-    ["/users/7?page=2", "/fails", "/panics", "/stream", "/logs", "/nowhere", "/link?sig=s3cret"];
+const PATHS: [&str; 9] = [
+    "/users/7?page=2",
+    "/fails",
+    "/panics",
+    "/stream",
+    "/logs",
+    "/recovers",
+    "/own-type",
+    "/nowhere",
+    "/link?sig=s3cret",
+];
 
 fn layer() -> ServerLayer {
     ServerLayer::new()
@@ -46,8 +56,18 @@ fn router(layer: ServerLayer) -> Router {
         Body::from_stream(tokio_stream::StreamExt::chain(first, tokio_stream::pending()))
     };
     let logs = || async {
-        telemetry_bootstrap::record_error(&std::io::Error::other("disk full"));
+        // The first counts, not the lexicographically greatest.
+        record_error("disk full");
+        record_error("no stock");
         StatusCode::INTERNAL_SERVER_ERROR
+    };
+    let recovers = || async {
+        record_error("disk full");
+        tracing::Span::current().set_status(Status::Ok);
+    };
+    let own_type = || async {
+        tracing::Span::current().record("error.type", "own");
+        record_error("disk full");
     };
     let panics = || async {
         if true {
@@ -60,8 +80,14 @@ fn router(layer: ServerLayer) -> Router {
         .route("/panics", get(panics))
         .route("/stream", get(stream))
         .route("/logs", get(logs))
+        .route("/recovers", get(recovers))
+        .route("/own-type", get(own_type))
         .route("/link", get(|| async {}))
         .layer(layer.catch_panics())
+}
+
+fn record_error(text: &str) {
+    telemetry_bootstrap::record_error(&std::io::Error::other(text));
 }
 
 async fn requests(router: &Router) {

@@ -34,7 +34,7 @@ use crate::propagation::format_traceparent;
 use crate::provider::installed::Installed;
 use crate::provider::{SharedSampler, with_flagged_span};
 use crate::semconv;
-use crate::subscriber::{CallSpans, handler_span};
+use crate::subscriber::{CallSpans, handler_span, start_sdk_call};
 use crate::time::start_time::StartTime;
 
 /// The span of an open call, with the times that its duration is measured by.
@@ -220,29 +220,17 @@ impl CallTracer {
         match &self.inner {
             Inner::Direct(spans) => parent
                 .with_span(|caller| spans.start(caller, parent.local_context(), around, start, span, late)),
-            Inner::Sdk(tracer) => {
-                let around = around();
-                self.within(tracer.build_with_context(span, &around), &around, late)
-            }
+            Inner::Sdk(tracer) => start_sdk_call(tracer, &around(), self.has_random_ids, start, span, late),
             Inner::Global(tracer) => {
                 let around = around();
-                self.within(tracer.build_with_context(span, &around), &around, late)
+                let mut span = tracer.build_with_context(span, &around);
+                let recording = span.is_recording();
+                if recording {
+                    late(&mut |attribute| span.set_attribute(attribute));
+                }
+                (with_flagged_span(&around, span, self.has_random_ids), recording)
             }
         }
-    }
-
-    /// Puts a started span into the context, with the attributes that only recorded spans get.
-    fn within<S: Span + Send + Sync + 'static>(
-        &self,
-        mut span: S,
-        parent: &Context,
-        late: impl FnOnce(&mut dyn FnMut(KeyValue)),
-    ) -> (Context, bool) {
-        let recording = span.is_recording();
-        if recording {
-            late(&mut |attribute| span.set_attribute(attribute));
-        }
-        (with_flagged_span(parent, span, self.has_random_ids), recording)
     }
 }
 

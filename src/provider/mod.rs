@@ -37,7 +37,7 @@ pub(crate) use metrics::{built_in, meter_provider};
 pub(crate) use panic_guard::PanicGuard;
 pub(crate) use random_flag::GlobalTracerProvider;
 #[cfg(any(feature = "grpc", feature = "http"))]
-pub(crate) use random_flag::with_flagged_span;
+pub(crate) use random_flag::{flagged_span_context, with_flagged_span};
 pub(crate) use sampler::{CustomSampler, SamplingShortcut};
 pub(crate) use shared_sampler::{CurrentSampler, SharedSampler};
 pub(crate) use trace::tracer_provider;

@@ -35,6 +35,16 @@ where
     }
 }
 
+/// Returns the context of a span of the SDK below `parent`, with the flag where it belongs.
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub(crate) fn flagged_span_context(
+    parent: &SpanContext,
+    span: &SpanContext,
+    has_random_ids: bool,
+) -> SpanContext {
+    flagged(parent, span, has_random_ids).unwrap_or_else(|| span.clone())
+}
+
 /// Returns the context of a span with the flag, if it lacks it. `None` if it has it, or must not have it.
 fn flagged(parent: &SpanContext, span: &SpanContext, has_random_ids: bool) -> Option<SpanContext> {
     let is_random = match parent.is_valid() {

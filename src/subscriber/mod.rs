@@ -35,14 +35,14 @@ pub(crate) use layer::{LayerParts, Records, Spans};
 pub(crate) use lines::{Lines, shared};
 pub(crate) use logs::{LogOptions, OtlpLogs, write_span_fields};
 pub use record_error::record_error;
-#[cfg(any(feature = "grpc", feature = "http"))]
-pub(crate) use spans::CallSpans;
 pub use spans::SpanExt;
 #[cfg_attr(
     not(any(test, feature = "grpc", feature = "http")),
     expect(unused_imports, reason = "only the layers for calls need it")
 )]
 pub(crate) use spans::handler_span;
+#[cfg(any(feature = "grpc", feature = "http"))]
+pub(crate) use spans::{CallSpans, start_sdk_call};
 pub(crate) use spans::{DirectSource, SpanBridge, SpanSource, StockBridge};
 use tracing_subscriber::Layer;
 

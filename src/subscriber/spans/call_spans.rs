@@ -1,20 +1,25 @@
 //! The spans of calls, which the layers for gRPC and HTTP start without `tracing`.
 //!
 //! They are encoded like those of the bridge: a call costs no span of the SDK and no conversion. If the program needs spans
-//! of the SDK, for span processors or an id generator of its own, the layers start those instead, with the same results.
+//! of the SDK, for span processors or an id generator of its own, [`start_sdk_call`] starts those instead, with the same results:
+//! the same wrapper keeps the status of both.
 
 use std::sync::Arc;
 
-use opentelemetry::trace::{Span as _, SpanBuilder, SpanContext, SpanKind, TraceContextExt as _};
+use opentelemetry::trace::{
+    Span as _, SpanBuilder, SpanContext, SpanKind, TraceContextExt as _, Tracer as _,
+};
 use opentelemetry::{Context as OtelContext, InstrumentationScope, KeyValue};
-use opentelemetry_sdk::trace::{SamplingDecision, ShouldSample as _};
+use opentelemetry_sdk::trace::{SamplingDecision, SdkTracer, ShouldSample as _};
 
 use super::attributes::AttributeBuffer;
-use super::bridge_span::BridgeSpan;
+use super::bridge_span::{BridgeSpan, Recording};
 use super::source::{DirectSource, decide};
+use super::status::SpanStatus;
 use crate::export::encode;
-use crate::provider::SharedSampler;
 use crate::provider::installed::DirectSpans;
+use crate::provider::{SharedSampler, flagged_span_context};
+use crate::subscriber::reentrancy::ReentrancyGuard;
 use crate::time::start_time::StartTime;
 
 /// Starts the spans of calls.
@@ -71,4 +76,29 @@ impl CallSpans {
         }
         (local.with_span(span), true)
     }
+}
+
+/// Starts a span of the SDK below `parent`, and returns `parent` with it, and whether it is recorded. `late` adds the
+/// attributes that a sampler does not need.
+pub(crate) fn start_sdk_call(
+    tracer: &SdkTracer,
+    parent: &OtelContext,
+    has_random_ids: bool,
+    start: StartTime,
+    span: SpanBuilder,
+    late: impl FnOnce(&mut dyn FnMut(KeyValue)),
+) -> (OtelContext, bool) {
+    let mut sdk = {
+        // Events of a sampler or a span processor must not change the span around this one.
+        let _inside = ReentrancyGuard::enter();
+        tracer.build_with_context(span, parent)
+    };
+    let context = flagged_span_context(parent.span().span_context(), sdk.span_context(), has_random_ids);
+    if !sdk.is_recording() {
+        return (parent.with_remote_span_context(context), false);
+    }
+    late(&mut |attribute| sdk.set_attribute(attribute));
+    let recording = Recording::Sdk(Box::new(sdk));
+    let span = BridgeSpan { context, recording, status: SpanStatus::default(), start };
+    (parent.with_span(span), true)
 }

@@ -79,7 +79,7 @@ use tracing_core::{Dispatch, Event, Metadata, span};
 use tracing_subscriber::layer::Context;
 
 #[cfg(any(feature = "grpc", feature = "http"))]
-pub(crate) use self::call_spans::CallSpans;
+pub(crate) use self::call_spans::{CallSpans, start_sdk_call};
 pub(super) use self::compat::StockExtensions;
 pub(super) use self::current::Entered;
 pub(super) use self::ext::SpanAccess;
