@@ -185,6 +185,27 @@ fn everything_that_is_done_with_the_current_span_reaches_the_call() {
 }
 
 #[test]
+fn fields_of_the_call_are_in_lines_and_records_whose_filter_names_the_program_alone() {
+    for stack in STACKS {
+        let filters = |builder: telemetry_bootstrap::Builder| {
+            builder.log_filter("handler=info").logs(|logs| logs.filter("handler=info").include_span_fields())
+        };
+        let collector = Collector::start().unwrap();
+        let exported = |builder| filters(builder).endpoint(collector.endpoint());
+        let (_, lines) = run_with(stack, None, exported, move || async move {
+            Span::current().record("tenant", "acme");
+            info!("inside");
+            stack.response(Body::empty())
+        });
+        assert_eq!(line(&lines, "inside")["tenant"], "acme", "{stack:?}");
+        let received = collector.received();
+        let records = received.logs();
+        let inside = records.iter().find(|record| record.attribute_text("tenant").is_some());
+        assert_eq!(inside.unwrap().attribute_text("tenant").unwrap(), "acme", "{stack:?}");
+    }
+}
+
+#[test]
 fn a_stream_is_produced_in_the_span_of_the_call() {
     for stack in STACKS {
         let (spans, _) = run(stack, move || async move {

@@ -122,10 +122,11 @@ pub(super) fn passes<S>(
     metadata: &Metadata<'_>,
     ctx: &Context<'_, S>,
 ) -> bool {
-    // Panics and recorded errors come from this crate's code, whatever crate they are about: a filter that names
-    // other targets only does not mean them.
+    // Panics, recorded errors and the spans of handlers come from this crate's code, whatever crate they are about: a
+    // filter that names other targets only does not mean them.
     filter.is_some_and(|filter| {
-        filter.enabled(metadata, ctx) || (is_own(metadata) && filter.ceiling() >= *metadata.level())
+        filter.enabled(metadata, ctx)
+            || (is_own(metadata) || is_handler_span(metadata)) && filter.ceiling() >= *metadata.level()
     })
 }
 
