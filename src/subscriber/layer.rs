@@ -244,6 +244,9 @@ where
     /// Visits the fields of a new span, once for all outputs, and keeps it.
     fn keep(&self, attrs: &span::Attributes<'_>, id: &span::Id, ctx: &Context<'_, S>) {
         let metadata = attrs.metadata();
+        if let Some(bridge) = &self.bridge {
+            bridge.remove_ended_twins();
+        }
         let is_included = self.bridge.as_ref().is_some_and(|bridge| bridge.includes(metadata, ctx));
         let state = SpanState::create(id, metadata, |state| {
             state.parent = self.spans.parent_of(attrs);

@@ -69,6 +69,7 @@ mod state;
 mod status;
 mod stock;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
@@ -115,6 +116,8 @@ pub(crate) struct SpanBridge {
     spans: Arc<OpenSpans>,
     dispatch: OnceLock<WeakDispatch>,
     stock: OnceLock<compat::WeakStock>,
+    /// There are twins of closed spans to be removed.
+    has_ended_twins: AtomicBool,
 }
 
 impl SpanBridge {
@@ -128,6 +131,7 @@ impl SpanBridge {
             spans: Arc::new(OpenSpans::new()),
             dispatch: OnceLock::new(),
             stock: OnceLock::new(),
+            has_ended_twins: AtomicBool::new(false),
         }
     }
 

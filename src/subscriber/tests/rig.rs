@@ -24,6 +24,15 @@ use crate::trace_ids::TraceIds;
 
 /// A bridge, and the subscriber that it is installed in.
 pub(crate) fn installed(source: SpanSource) -> (Arc<SpanBridge>, Dispatch) {
+    let (bridge, layer) = layer(source);
+    (bridge, Dispatch::new(Registry::default().with(layer)))
+}
+
+/// A bridge, and the layer that it is part of.
+pub(crate) fn layer<S>(source: SpanSource) -> (Arc<SpanBridge>, impl Layer<S> + Send + Sync)
+where
+    S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
+{
     let bridge = Arc::new(SpanBridge::new(source, FilterHandle::new(Filter::parse("info").0)));
     let parts = LayerParts {
         lines: None,
@@ -32,7 +41,7 @@ pub(crate) fn installed(source: SpanSource) -> (Arc<SpanBridge>, Dispatch) {
         spans: Some(Arc::clone(&bridge).into()),
         marks: Marks::default(),
     };
-    (bridge, Dispatch::new(Registry::default().with(parts.into_only_layer())))
+    (bridge, parts.into_only_layer())
 }
 
 /// The layer, installed for this thread, and what its outputs were given.

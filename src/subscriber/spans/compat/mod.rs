@@ -17,6 +17,7 @@ mod downcast;
 mod registry;
 mod tracer;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use opentelemetry::Context as OtelContext;
@@ -32,6 +33,7 @@ use self::tracer::TwinTracer;
 use super::SpanBridge;
 use super::start::wait_for;
 use super::state::{SpanState, Stage};
+use crate::subscriber::reentrancy::ReentrancyGuard;
 use crate::trace_ids::with_current;
 use crate::user_code::catch_panic;
 
@@ -109,6 +111,25 @@ impl SpanBridge {
     pub(super) fn close_twin(&self, twin: &span::Id) {
         if let Some(stock) = self.stock() {
             registry::close_twin(&stock, twin);
+            self.has_ended_twins.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Removes the twins of closed spans, if there are any. Called before a span is created.
+    #[inline]
+    pub(in crate::subscriber) fn remove_ended_twins(&self) {
+        if self.has_ended_twins.load(Ordering::Relaxed) {
+            self.remove_ended_twins_now();
+        }
+    }
+
+    #[cold]
+    fn remove_ended_twins_now(&self) {
+        if !ReentrancyGuard::is_held()
+            && self.has_ended_twins.swap(false, Ordering::Relaxed)
+            && let Some(stock) = self.stock()
+        {
+            registry::remove_ended(&stock);
         }
     }
 }

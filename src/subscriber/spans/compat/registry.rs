@@ -22,7 +22,6 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 use super::super::SpanBridge;
 use super::Stock;
 use crate::export::own_threads::ForkMutex;
-use crate::subscriber::reentrancy::ReentrancyGuard;
 use crate::subscriber::thread_state::{FLAGS, IdMeaning, with_flag};
 
 /// The fields of a twin: none. Those of its span are kept by our bridge.
@@ -38,7 +37,7 @@ pub(in crate::subscriber::spans) struct TwinRegistry {
     bridge: Arc<SpanBridge>,
     /// Represents spans without a twin: the stock layer requires that every span is found.
     without_data: Id,
-    /// Twins of spans that have been closed. They are removed before the next twin is created, since a registry removes
+    /// Twins of spans that have been closed. They are removed before the next span is created, since a registry removes
     /// nothing while the thread is closing a span of another registry.
     ended: ForkMutex<Vec<Id>>,
 }
@@ -53,17 +52,16 @@ impl TwinRegistry {
         Self { twins, bridge, without_data, ended: ForkMutex::default() }
     }
 
-    /// Removes the twins of closed spans, unless this thread is closing a span.
+    /// Removes the twins of closed spans.
+    ///
+    /// Where a layer of the user creates a span while one is being closed, a twin stays, and further ones are left for
+    /// the next time.
     fn remove_ended(&self) {
-        if ReentrancyGuard::is_held() {
-            return;
-        }
         // What is dropped with a twin can be the user's: no lock is held meanwhile.
         let mut ended = std::mem::take(&mut *self.ended.lock());
         while let Some(twin) = ended.pop() {
             self.twins.try_close(twin.clone());
             if self.twins.span_data(&twin).is_some() {
-                // Another layer is closing a span.
                 break;
             }
         }
@@ -79,9 +77,6 @@ impl fmt::Debug for TwinRegistry {
 
 /// Creates the twin of the span with this id, below the current context. It has no fields, and is not started.
 pub(super) fn create_twin(stock: &Stock, id: &Id, metadata: &'static Metadata<'static>) -> Id {
-    if let Some(registry) = twins_of(stock) {
-        registry.remove_ended();
-    }
     let no_fields: NoFields<'_> = [];
     let meaning = IdMeaning::NewTwin(id.into_non_zero_u64());
     with_flag(
@@ -102,6 +97,13 @@ pub(super) fn start_twin(dispatch: &Dispatch, twin: &Id) {
 pub(super) fn close_twin(stock: &Stock, twin: &Id) {
     if let Some(registry) = twins_of(stock) {
         registry.ended.lock().push(twin.clone());
+    }
+}
+
+/// Removes the twins of closed spans. The thread must not be closing one.
+pub(super) fn remove_ended(stock: &Stock) {
+    if let Some(registry) = twins_of(stock) {
+        registry.remove_ended();
     }
 }
 

@@ -1,16 +1,16 @@
 //! The downcast and the twins, in a form that Miri can run: without network and without other threads.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use opentelemetry::Context as OtelContext;
 use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, TracerProvider as _,
 };
 use opentelemetry_sdk::trace::SdkTracerProvider;
-use tracing_core::span;
+use tracing_core::{Subscriber, span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::registry::LookupSpan as _;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
 use super::StockExtensions;
@@ -19,7 +19,7 @@ use crate::provider::SharedSampler;
 use crate::settings::{AttributeLimits, SamplerSetting, SpanLimitSettings};
 use crate::subscriber::filter::{Filter, FilterHandle};
 use crate::subscriber::spans::{DirectSource, SpanAccess, SpanBridge, SpanSource};
-use crate::subscriber::tests::rig::installed;
+use crate::subscriber::tests::rig::{installed, layer};
 use crate::subscriber::thread_state::{IdMeaning, with_flag};
 
 fn bridge(provider: &SdkTracerProvider) -> Arc<SpanBridge> {
@@ -71,6 +71,40 @@ fn is_open(bridge: &SpanBridge, twin: &span::Id) -> bool {
 
 /// Two already show whether the second removes what is left of the first; an interpreter is slow.
 const SPANS: usize = if cfg!(miri) { 2 } else { 10 };
+
+/// Needs the ids of each span when it is closed, as a layer for metrics with exemplars does.
+struct IdsAtEnd {
+    bridge: Arc<SpanBridge>,
+    twins: Arc<Mutex<Vec<span::Id>>>,
+}
+
+impl<S> Layer<S> for IdsAtEnd
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_close(&self, id: span::Id, _: Context<'_, S>) {
+        let dispatch = tracing::dispatcher::get_default(tracing::Dispatch::clone);
+        let context = tracing_opentelemetry::get_otel_context(&id, &dispatch).unwrap();
+        assert!(context.span().span_context().is_valid());
+        let twin = self.bridge.spans.get(&id).unwrap().twin.get().cloned().unwrap();
+        self.twins.lock().unwrap().push(twin);
+    }
+}
+
+#[test]
+fn a_twin_that_is_created_while_its_span_is_closed_does_not_outlive_it() {
+    for source in sources_below_unsampled() {
+        let (bridge, layer) = layer(source);
+        let twins = Arc::new(Mutex::new(Vec::new()));
+        let ids_at_end = IdsAtEnd { bridge: Arc::clone(&bridge), twins: Arc::clone(&twins) };
+        tracing::subscriber::with_default(Registry::default().with(ids_at_end).with(layer), || {
+            (0..SPANS).for_each(|_| tracing::info_span!("work").in_scope(|| ()));
+            let twins = twins.lock().unwrap();
+            let open = twins.iter().filter(|twin| is_open(&bridge, twin)).count();
+            assert!(twins.len() == SPANS && open <= 1, "{open} of {}", twins.len());
+        });
+    }
+}
 
 #[test]
 fn a_twin_does_not_outlive_its_span() {
