@@ -259,6 +259,23 @@ fn each_mistake_with_certificates_is_one_warning_that_names_the_variable() {
     }
 }
 
+/// A form of 127.0.0.1 that resolvers read and that no certificate can have.
+#[test]
+fn a_host_that_is_no_name_is_reported_with_the_variable_to_change() {
+    let authority = Authority::new();
+    let collector = Collector::start(identity(&authority));
+    for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
+        let builder = telemetry_bootstrap::init()
+            .endpoint(collector.endpoint.replace("localhost", "0x7f000001"))
+            .protocol(protocol)
+            .tls(TlsSettings::new().certificate(authority.certificate()));
+        let warnings = warnings(builder, &authority.directory.path().join("lines"));
+        assert_eq!(warnings.len(), 1, "{protocol:?}: {warnings:#?}");
+        let check = warnings[0]["check"].as_str().unwrap();
+        assert!(check.contains("one of its names in OTEL_EXPORTER_OTLP_ENDPOINT"), "{}", warnings[0]);
+    }
+}
+
 /// Telemetry that lives on while the collector and the files change.
 struct Living {
     guard: TelemetryGuard,

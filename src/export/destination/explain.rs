@@ -61,6 +61,11 @@ fn cause(error: &(dyn Error + 'static), deepest: &(dyn Error + 'static)) -> Caus
     if let Some(cause) = find::<rustls::Error>(error).map(super::tls::cause) {
         return cause;
     }
+    // A host such as 127.1, which resolvers read as an address.
+    #[cfg(feature = "tls")]
+    if find::<rustls::pki_types::InvalidDnsNameError>(error).is_some() {
+        return Cause::CertificateName;
+    }
     if let Some(error) = find::<ProxyError>(error) {
         return error.cause();
     }
