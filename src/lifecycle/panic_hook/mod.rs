@@ -185,6 +185,9 @@ impl Panic {
         let mut fields: Vec<Field<'_>> = vec![
             ("location", FieldValue::Text(&self.location)),
             ("thread.name", FieldValue::Text(&self.thread)),
+            ("error.type", FieldValue::Text(&ERROR_TYPE_PANIC)),
+            ("exception.type", FieldValue::Text(&ERROR_TYPE_PANIC)),
+            ("exception.message", FieldValue::Text(&self.message)),
         ];
         if let Some(backtrace) = &self.backtrace {
             fields.push(("exception.stacktrace", FieldValue::Text(backtrace)));

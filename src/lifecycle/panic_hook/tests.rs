@@ -124,6 +124,8 @@ fn a_panic_on_the_io_thread_is_a_line_past_tracing() {
     assert!(success, "{out}{err}");
     assert!(out.contains("\nown ERROR thread 'worker' panicked: boom location="), "{out}");
     assert!(!out.contains("event thread"), "{out}");
+    let names = " error.type=panic exception.type=panic exception.message=boom";
+    assert!(out.contains(names), "{out}");
 }
 
 #[test]
