@@ -128,7 +128,7 @@ fn first_line_names_what_in_a_file_exports_nothing() {
 
 #[test]
 fn the_filter_turns_the_first_line_off() {
-    for filter in ["warn", "telemetry_bootstrap=off,info"] {
+    for filter in ["warn", "telemetry_bootstrap=off,info", "warn,[request]=debug"] {
         assert_eq!(messages(&lines(&[("RUST_LOG", filter)])), ["working"], "{filter}");
     }
 }

@@ -83,7 +83,8 @@ impl StartLine {
     ///
     /// The line is about exporting, so it is not an event, which would be exported.
     pub(crate) fn write(&self, filter: &FilterHandle, diagnostics: &Diagnostics) {
-        if filter.interest(&METADATA).is_never() {
+        // A filter that follows spans has an interest in events that pass inside of one; this line is in none.
+        if !filter.interest(&METADATA).is_always() {
             return;
         }
         let mut fields: Vec<Field<'_>> = Vec::new();
