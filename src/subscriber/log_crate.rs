@@ -141,6 +141,32 @@ mod tests {
     }
 
     #[test]
+    fn the_feature_log_always_is_reported_at_the_start() {
+        let child = "subscriber::log_crate::tests::child_starts_after_a_probe";
+        for (probes, expected) in [("1", true), ("0", false)] {
+            let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+            command.args(["--ignored", "--exact", "--nocapture", "--test-threads=1", child]);
+            let output = command.env("PROBES", probes).stdin(std::process::Stdio::null()).output().unwrap();
+            let out = String::from_utf8(output.stdout).unwrap();
+            assert!(output.status.success() && out.starts_with("\nrunning 1 test\n"), "{out}");
+            assert_eq!(out.contains("every event is logged twice"), expected, "{out}");
+        }
+    }
+
+    /// Such a build makes the probe a record. Here one was seen before the start.
+    #[test]
+    #[ignore = "run by the test above, in a process of its own"]
+    fn child_starts_after_a_probe() {
+        if std::env::var("PROBES").as_deref() == Ok("1") {
+            let probe = Record::builder().level(log::Level::Error).target(PROBE).build();
+            LogRecords(LogTracer::new()).log(&probe);
+        }
+        let output = |output: crate::LogOutput| output.destination(crate::LogDestination::Stdout);
+        let guard = crate::init().ignore_env().log_output(output).build().unwrap();
+        guard.shutdown().unwrap();
+    }
+
+    #[test]
     fn a_source_that_panics_loses_only_its_remaining_fields() {
         struct Panics;
         impl log::kv::Source for Panics {
