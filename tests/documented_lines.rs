@@ -12,12 +12,13 @@ use std::{fs, io};
 const CALLS: [&str; 6] = [".error(", ".warn(", ".info(", ".warn_once(", "warnings.push(", "warnings.extend("];
 
 /// Calls whose message is that of another call, or which write no line: their files, and a part of their arguments.
-const PASSED_ON: [(&str, &str); 11] = [
+const PASSED_ON: [(&str, &str); 12] = [
     ("builder/config_file.rs", "ignored_variables"),
     ("export/delivery/outage_log.rs", "message"),
     ("export/destination/tls.rs", "&error"),
     ("lifecycle/assemble/filters.rs", "warnings"),
     ("lifecycle/assemble/mod.rs", "warning"),
+    ("lifecycle/guard/mod.rs", "hint.warning"),
     ("lifecycle/reload/mod.rs", "warning"),
     ("lines/field_visit.rs", "field, value, &text"),
     ("settings/file/apply/exporters.rs", "warnings"),
@@ -27,7 +28,7 @@ const PASSED_ON: [(&str, &str); 11] = [
 ];
 
 /// Functions that return a message.
-const RETURNING: [&str; 3] = ["fn failed(&mut self", "fn filter_warnings(", "fn ignored_variables("];
+const RETURNING: [&str; 3] = ["fn failed(&mut self", "fn warning(&self, origin", "fn ignored_variables("];
 
 #[test]
 fn every_log_line_has_a_row() {

@@ -85,7 +85,9 @@ fn filters_are_replaced_while_the_program_runs() {
         guard.set_log_filter(nothing).unwrap_err();
         guard.set_span_filter(nothing).unwrap_err();
     }
-    guard.set_log_filter("error").unwrap();
+    // Valid, but of no use.
+    guard.set_log_filter("error,[coarse]=error").unwrap();
+    guard.set_span_filter("off,[request*]=info").unwrap();
     guard.set_span_filter("off").unwrap();
     work(5);
     guard.force_flush(Duration::from_secs(5)).unwrap();
@@ -95,12 +97,15 @@ fn filters_are_replaced_while_the_program_runs() {
     let received = collector.received();
     let bodies: Vec<_> = received.logs().iter().map(|log| log.body()).collect();
     assert_eq!(bodies, expected);
-    let lines: Vec<serde_json::Value> = std::fs::read_to_string(path)
+    let (lines, own): (Vec<serde_json::Value>, Vec<_>) = std::fs::read_to_string(path)
         .unwrap()
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
-        .filter(|line: &serde_json::Value| line["target"] == "filters")
-        .collect();
+        .partition(|line: &serde_json::Value| line["target"] == "filters");
+    let hints: Vec<_> = own.iter().filter(|line| line["level"] == "WARN").collect();
+    let [log, span] = &hints[..] else { panic!("{own:#?}") };
+    assert!(log["message"].as_str().unwrap().contains("\"[coarse]=error\" (set by set_log_filter)"), "{log}");
+    assert!(span["message"].as_str().unwrap().contains("(set by set_span_filter)"), "{span}");
     let messages: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
     assert_eq!(messages, expected);
     assert_eq!(received.spans_named("coarse").len(), 4);

@@ -95,6 +95,10 @@ impl Builder {
 
     /// Directives that decide which events are written as lines and exported as log records: `info,my_crate=debug`.
     ///
+    /// The syntax is that of `tracing_subscriber::EnvFilter`. The events of panics and of
+    /// [`record_error`](crate::record_error) pass filters that do not name them, as far as their level passes anywhere;
+    /// `panic=off` and `record_error=off` turn them off.
+    ///
     /// Overridden by `RUST_LOG`. Default: `info`.
     ///
     /// ```

@@ -9,8 +9,9 @@
 //! A filter of spans takes part for spans and for events that can change one: errors, which set its status, and all
 //! events if they become span events.
 
-use tracing_core::{Dispatch, Interest, LevelFilter, Metadata, span};
+use tracing_core::{Dispatch, Interest, LevelFilter, Metadata, Subscriber, span};
 use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::LookupSpan;
 
 use super::errors;
 use super::filter::{FilterHandle, any_follows_spans};
@@ -96,8 +97,15 @@ impl CombinedFilter {
     }
 
     /// Lets them look at values that were recorded later.
-    pub(super) fn on_record<S>(&self, id: &span::Id, values: &span::Record<'_>, ctx: &Context<'_, S>) {
-        self.followers().for_each(|filter| filter.on_record(id, values, ctx));
+    pub(super) fn on_record<S>(&self, id: &span::Id, values: &span::Record<'_>, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        for filter in self.followers() {
+            if let Some(metadata) = ctx.metadata(id) {
+                filter.on_record(metadata.fields(), id, values, ctx);
+            }
+        }
     }
 
     /// Begins a span for them: from here on, its directives apply on this thread.
@@ -123,10 +131,11 @@ pub(super) fn passes<S>(
     ctx: &Context<'_, S>,
 ) -> bool {
     // Panics, recorded errors and the spans of handlers come from this crate's code, whatever crate they are about: a
-    // filter that names other targets only does not mean them.
+    // filter that names other targets only does not mean them. One that names `panic` or `record_error` does.
     filter.is_some_and(|filter| {
-        filter.enabled(metadata, ctx)
-            || (is_own(metadata) || is_handler_span(metadata)) && filter.ceiling() >= *metadata.level()
+        let is_own = || is_own(metadata) && !filter.names(metadata.target());
+        let is_not_meant = || is_own() || is_handler_span(metadata);
+        filter.enabled(metadata, ctx) || (is_not_meant() && filter.ceiling() >= *metadata.level())
     })
 }
 

@@ -3,7 +3,7 @@
 //! | directives | how they are checked |
 //! |---|---|
 //! | `info`, `warn,my_crate=debug` | by level and target alone, once per callsite where that settles it |
-//! | `my_crate[request{user=7}]=trace` | by [`EnvFilter`], which follows the spans that are entered |
+//! | `my_crate[request{user=7}]=trace` | by `EnvFilter`, which follows the spans that are entered |
 //!
 //! A replaced filter takes effect between two events: there is no moment without a filter.
 //!
@@ -24,6 +24,7 @@
 //! shortcuts are off in between.
 
 mod directives;
+mod span_filter;
 
 use std::error::Error;
 use std::fmt;
@@ -34,13 +35,15 @@ use std::thread;
 use arc_swap::ArcSwap;
 use tracing::level_filters::STATIC_MAX_LEVEL;
 use tracing_core::dispatcher::{self, WeakDispatch};
+use tracing_core::field::FieldSet;
 use tracing_core::subscriber::NoSubscriber;
 use tracing_core::{Dispatch, Interest, LevelFilter, Metadata, callsite, span};
-use tracing_subscriber::filter::{EnvFilter, Targets};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Filter as LayerFilter};
 use tracing_subscriber::registry::Registry;
 
 pub(crate) use self::directives::BadDirective;
+use self::span_filter::SpanFilter;
 use crate::diagnostics::shared_level::{OFF, number};
 
 /// Directives that cannot be used, each with the reason. The filter is unchanged.
@@ -88,7 +91,7 @@ pub(crate) enum Filter {
     /// Level and target decide.
     Static(Targets),
     /// Spans and their fields decide as well.
-    Dynamic(Box<EnvFilter>),
+    Dynamic(Box<SpanFilter>),
 }
 
 impl Filter {
@@ -102,16 +105,24 @@ impl Filter {
     fn enabled<S>(&self, metadata: &Metadata<'_>, ctx: &Context<'_, S>) -> bool {
         match self {
             Self::Static(targets) => targets.would_enable(metadata.target(), metadata.level()),
-            Self::Dynamic(filter) => filter.enabled(metadata, ctx.clone()),
+            Self::Dynamic(filter) => filter.enabled(metadata, ctx),
+        }
+    }
+
+    /// Returns `true` if a directive names the target, and not only everything.
+    fn names(&self, target: &str) -> bool {
+        match self {
+            Self::Static(targets) => targets.iter().any(|(named, _)| target.starts_with(named)),
+            Self::Dynamic(filter) => filter.names(target),
         }
     }
 
     /// Returns whether the callsite can ever pass. A dynamic filter often answers `sometimes`.
     fn interest(&self, metadata: &'static Metadata<'static>) -> Interest {
-        // The filter does not look at the subscriber: any type will do.
         match self {
+            // The filter does not look at the subscriber: any type will do.
             Self::Static(targets) => LayerFilter::<Registry>::callsite_enabled(targets, metadata),
-            Self::Dynamic(filter) => LayerFilter::<Registry>::callsite_enabled(&**filter, metadata),
+            Self::Dynamic(filter) => filter.interest(metadata),
         }
     }
 
@@ -126,7 +137,7 @@ impl Filter {
     fn ceiling(&self) -> LevelFilter {
         match self {
             Self::Static(targets) => LayerFilter::<Registry>::max_level_hint(targets),
-            Self::Dynamic(filter) => filter.max_level_hint(),
+            Self::Dynamic(filter) => filter.ceiling(),
         }
         .unwrap_or(LevelFilter::TRACE)
     }
@@ -179,20 +190,21 @@ impl FilterHandle {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Replaces the filter for every event from now on, or leaves it as it was if a directive is wrong.
+    /// Replaces the filter for every event from now on, or leaves it as it was if a directive is wrong. Returns hints
+    /// about directives that are valid, but may not have the effect that is expected.
     ///
     /// # Errors
     ///
-    /// The directives that cannot be used, with the reason for each. Those that only have no effect are no error.
-    pub(crate) fn set(&self, directives: &str) -> Result<(), FilterError> {
+    /// The directives that cannot be used, with the reason for each.
+    pub(crate) fn set(&self, directives: &str) -> Result<Vec<BadDirective>, FilterError> {
         let (filter, bad) = Filter::parse(directives);
-        let mistakes: Vec<_> = bad.into_iter().filter(BadDirective::is_mistake).collect();
+        let (mistakes, hints): (Vec<_>, Vec<_>) = bad.into_iter().partition(BadDirective::is_mistake);
         if !mistakes.is_empty() {
             return Err(FilterError::new(mistakes));
         }
         self.shared.replace(Arc::new(filter));
         self.evaluate_again();
-        Ok(())
+        Ok(hints)
     }
 
     /// Has the filter decide about every callsite once more. Without it, callsites that were disabled for good would
@@ -254,13 +266,18 @@ impl FilterHandle {
         }
     }
 
+    /// Returns `true` if a directive names the target, and not only everything.
+    pub(crate) fn names(&self, target: &str) -> bool {
+        self.shared.filter.load().names(target)
+    }
+
     /// Returns the most verbose level that can pass.
     pub(crate) fn ceiling(&self) -> LevelFilter {
         self.shared.filter.load().ceiling()
     }
 
     /// Calls `follow` with the filter if it follows spans.
-    fn if_dynamic(&self, follow: impl FnOnce(&EnvFilter)) {
+    fn if_dynamic(&self, follow: impl FnOnce(&SpanFilter)) {
         if self.shared.floor.load(Ordering::Relaxed) != OFF {
             return;
         }
@@ -270,23 +287,29 @@ impl FilterHandle {
     }
 
     pub(crate) fn on_new_span<S>(&self, attrs: &span::Attributes<'_>, id: &span::Id, ctx: &Context<'_, S>) {
-        self.if_dynamic(|filter| filter.on_new_span(attrs, id, ctx.clone()));
+        self.if_dynamic(|filter| filter.on_new_span(attrs, id, ctx));
     }
 
-    pub(crate) fn on_record<S>(&self, id: &span::Id, values: &span::Record<'_>, ctx: &Context<'_, S>) {
-        self.if_dynamic(|filter| filter.on_record(id, values, ctx.clone()));
+    pub(crate) fn on_record<S>(
+        &self,
+        fields: &FieldSet,
+        id: &span::Id,
+        values: &span::Record<'_>,
+        ctx: &Context<'_, S>,
+    ) {
+        self.if_dynamic(|filter| filter.on_record(fields, id, values, ctx));
     }
 
     pub(crate) fn on_enter<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
-        self.if_dynamic(|filter| filter.on_enter(id, ctx.clone()));
+        self.if_dynamic(|filter| filter.on_enter(id, ctx));
     }
 
     pub(crate) fn on_exit<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
-        self.if_dynamic(|filter| filter.on_exit(id, ctx.clone()));
+        self.if_dynamic(|filter| filter.on_exit(id, ctx));
     }
 
     pub(crate) fn on_close<S>(&self, id: &span::Id, ctx: &Context<'_, S>) {
-        self.if_dynamic(|filter| filter.on_close(id.clone(), ctx.clone()));
+        self.if_dynamic(|filter| filter.on_close(id, ctx));
     }
 }
 

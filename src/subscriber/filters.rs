@@ -9,7 +9,7 @@
 //!
 //! Handles are shared with the layer: a change takes effect for the next event of any thread.
 
-use super::filter::{FilterError, FilterHandle};
+use super::filter::{BadDirective, FilterError, FilterHandle};
 use crate::diagnostics::shared_level::SharedLevel;
 
 /// One for each output.
@@ -26,13 +26,14 @@ pub(crate) struct Filters {
 }
 
 impl Filters {
-    /// Replaces the filters of lines and of records.
+    /// Replaces the filters of lines and of records. Returns hints about the directives.
     ///
     /// # Errors
     ///
     /// The directives that cannot be used. If the first filter accepts them, so does the second.
-    pub(crate) fn set_log_filter(&self, directives: &str) -> Result<(), FilterError> {
+    pub(crate) fn set_log_filter(&self, directives: &str) -> Result<Vec<BadDirective>, FilterError> {
         self.lines.set(directives)?;
+        // The same as those for lines.
         self.records.set(directives)
     }
 
@@ -45,12 +46,13 @@ impl Filters {
         self.record_level.take_over(&others.record_level);
     }
 
-    /// Replaces the filter of spans; spans that are open keep the verdict that they have.
+    /// Replaces the filter of spans; spans that are open keep the verdict that they have. Returns hints about
+    /// the directives.
     ///
     /// # Errors
     ///
     /// The directives that cannot be used.
-    pub(crate) fn set_span_filter(&self, directives: &str) -> Result<(), FilterError> {
+    pub(crate) fn set_span_filter(&self, directives: &str) -> Result<Vec<BadDirective>, FilterError> {
         self.spans.set(directives)
     }
 }

@@ -15,6 +15,7 @@ use super::{LayerParts, SpanBridge, SpanSource};
 use crate::provider::SharedSampler;
 use crate::settings::SamplerSetting;
 
+mod filters;
 pub(crate) mod rig;
 
 #[test]

@@ -31,9 +31,7 @@ pub(crate) fn filter_warnings(settings: &Settings) -> Vec<String> {
     reports(settings)
         .into_iter()
         .filter(|(_, directives, bad)| !directives.is_strict() || !bad.is_mistake())
-        .map(|(_, directives, bad)| {
-            format!("filter directive {:?} (set by {}): {}", bad.shown(), directives.origin, bad.reason)
-        })
+        .map(|(_, directives, bad)| bad.warning(&directives.origin))
         .collect()
 }
 
@@ -47,7 +45,7 @@ pub(crate) fn mistakes_in_code(settings: &Settings) -> Vec<InitError> {
     in_code
         .map(|(setting, directives, bad)| InitError::InvalidSetting {
             setting,
-            value: bad.shown().into_owned(),
+            value: bad.text,
             origin: directives.origin.to_string(),
             reason: bad.reason,
             source: None,
@@ -70,8 +68,10 @@ fn reports(settings: &Settings) -> Vec<(&'static str, &Directives, BadDirective)
     });
     // Lines and records mostly have the same directives: a mistake in them is one mistake.
     let mut reported = HashSet::new();
-    each.filter(|(_, directives, bad)| reported.insert((directives.origin.clone(), bad.text.clone())))
-        .collect()
+    let mut is_new = |directives: &Directives, bad: &BadDirective| {
+        reported.insert((directives.origin.clone(), bad.text.clone(), bad.reason.clone()))
+    };
+    each.filter(|(_, directives, bad)| is_new(directives, bad)).collect()
 }
 
 #[cfg(test)]
@@ -89,6 +89,14 @@ mod tests {
         let [first, second] = &from_env.warnings[..] else { panic!("{:?}", from_env.warnings) };
         assert!(first.contains("a=b=c") && second.contains("d=e=f"), "{first}, {second}");
         assert!(mistakes_in_code(&from_env).is_empty());
+
+        // What is used instead is reported beside what is wrong.
+        for (text, reason) in [("a=of", "nothing passes"), ("noisy-crate=off", "nothing passes")] {
+            let from_env = resolved(crate::init(), Env::from_pairs([("RUST_LOG", text)]));
+            let warnings = filter_warnings(&from_env);
+            assert_eq!(warnings.len(), 2, "{warnings:?}");
+            assert!(warnings[1].contains(reason), "{warnings:?}");
+        }
 
         let from_code = resolved(crate::init().log_filter(wrong), Env::none());
         assert_eq!(mistakes_in_code(&from_code).len(), 2);

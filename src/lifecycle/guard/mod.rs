@@ -31,6 +31,7 @@ use crate::lifecycle::reload::{ReloadError, ReloadSummary, Watcher};
 use crate::lifecycle::tasks::off_thread;
 use crate::lines::writer::NonBlockingWriter;
 use crate::subscriber::FilterError;
+use crate::subscriber::filter::BadDirective;
 
 /// The owner of telemetry: while it lives, spans, metrics and logs are recorded and exported.
 ///
@@ -242,9 +243,12 @@ impl TelemetryGuard {
     ///
     /// # Errors
     ///
-    /// [`FilterError`] if a directive is invalid; the filter stays as it was.
+    /// [`FilterError`] if a directive is invalid; the filter stays as it was. One that is valid but has no effect, such as a
+    /// level that the build has left out, is a warning in the log.
     pub fn set_log_filter(&self, directives: &str) -> Result<(), FilterError> {
-        self.running.filters.set_log_filter(directives)
+        let hints = self.running.filters.set_log_filter(directives)?;
+        self.warn_about_filter(&hints, "set_log_filter");
+        Ok(())
     }
 
     /// Replaces the filter that decides which `tracing` spans become OpenTelemetry spans. Directives for spans match spans
@@ -258,9 +262,12 @@ impl TelemetryGuard {
     ///
     /// # Errors
     ///
-    /// [`FilterError`] if a directive is invalid; the filter stays as it was.
+    /// [`FilterError`] if a directive is invalid; the filter stays as it was. One that is valid but has no effect, such as a
+    /// level that the build has left out, is a warning in the log.
     pub fn set_span_filter(&self, directives: &str) -> Result<(), FilterError> {
-        self.running.filters.set_span_filter(directives)
+        let hints = self.running.filters.set_span_filter(directives)?;
+        self.warn_about_filter(&hints, "set_span_filter");
+        Ok(())
     }
 
     /// Reads the configuration file again and applies what has changed, at once.
@@ -292,6 +299,11 @@ impl TelemetryGuard {
             return Err(ReloadError::Forked);
         }
         self.running.reloader.as_ref().ok_or(ReloadError::NoConfigFile)?.reload()
+    }
+
+    /// Logs what may not have the effect that the caller expects.
+    fn warn_about_filter(&self, hints: &[BadDirective], method: &str) {
+        hints.iter().for_each(|hint| self.running.diagnostics.warn(&hint.warning(&method), &[]));
     }
 
     pub(crate) fn flusher(&self) -> &Flusher {

@@ -15,6 +15,9 @@
 //! | `a=off` alone | `info,a=off` | otherwise nothing could pass |
 //! | `[span]=off` | nothing | span directives only add |
 //! | `:`, `=`, `[]`, `::a=debug` | nothing | no target or span has such a name |
+//! | `info=`, `info.my_crate=debug` | `info`, and `info,my_crate=debug` beside it | a level is no target |
+//! | `info=debug`, `my_crate{user}` | nothing | a level is no target; fields belong into `[…]` |
+//! | `["info","a=debug"]` | `info,a=debug` | brackets are for spans |
 //!
 //! Nothing is rejected: what can be understood is used, and every deviation is reported with what was used instead. A
 //! program in production must not run without logs for a misspelt level; one that is being developed gets the same
@@ -24,81 +27,46 @@
 //! its code.
 
 mod levels;
+mod report;
 mod separators;
+mod spans;
 
-use std::borrow::Cow;
 use std::fmt;
-use std::str::FromStr as _;
 
 use tracing_core::LevelFilter;
-use tracing_subscriber::filter::{Directive, EnvFilter, Targets};
+use tracing_subscriber::filter::Targets;
 
-use self::levels::{NOT_A_LEVEL, meant, name};
+use self::levels::{NOT_A_LEVEL, has_level, level_of, meant, name};
+pub(crate) use self::report::BadDirective;
+use self::report::Reports;
 use self::separators::{split, split_at_slash, unquoted, without_blanks_at_equals};
+use super::span_filter::SpanFilter;
 use super::{DEFAULT_LEVEL, Filter};
 use crate::lines::redaction::{REDACTED, printable};
 
-/// A directive that does not do what was probably intended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct BadDirective {
-    /// The directive as it was written.
-    pub(crate) text: String,
-    /// What is wrong with it, and what is used instead.
-    pub(crate) reason: String,
-    /// What the directive costs: an error, or a warning.
-    pub(crate) severity: Severity,
-}
-
-/// Whether a directive in code is an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Severity {
-    /// An error in code, a warning in the environment.
-    Mistake,
-    /// A warning, wherever the directive was given: it is valid, but may not have the effect that is expected.
-    Hint,
-}
-
-impl BadDirective {
-    /// Returns `true` if the directive is an error when it is given in code.
-    pub(crate) fn is_mistake(&self) -> bool {
-        self.severity == Severity::Mistake
-    }
-
-    /// The directive, as far as it can be shown: a secret may have been put into the wrong variable.
-    pub(crate) fn shown(&self) -> Cow<'_, str> {
-        printable(&self.text)
-    }
-}
-
-impl fmt::Display for BadDirective {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "filter directive {:?}: {}", self.shown(), self.reason)
-    }
-}
-
 /// Reads directives separated by commas, in a program that was compiled with the levels up to `compiled`.
+///
+/// A secret that was put here by mistake can be any part of the text: if one part that is reported looks like one, no
+/// report shows any.
 pub(super) fn parse(text: &str, compiled: LevelFilter) -> (Filter, Vec<BadDirective>) {
-    let mut parser = Parser::default();
-    if printable(text) == REDACTED {
-        parser.ignored(text, "this is not a filter");
+    let read = |reports| Parser { good: Vec::new(), reports }.read(text, compiled);
+    let (filter, bad) = read(Reports::default());
+    if bad.iter().any(|bad| printable(&bad.text) == REDACTED) {
+        read(Reports::redacted())
     } else {
-        parser.all(text);
+        (filter, bad)
     }
-    parser.check_that_something_passes(text);
-    parser.check_span_levels();
-    parser.limit_to(compiled);
-    (parser.filter(), parser.bad)
 }
 
 /// A parsed directive.
 ///
 /// A directive that was corrected has the corrected parts, and the text of the original for messages.
 #[derive(Clone, Debug)]
-struct Parsed {
+pub(super) struct Parsed {
     /// Empty for everything.
-    target: String,
+    pub(super) target: String,
     /// `[span{field=value}]`, or empty.
-    span: String,
+    pub(super) span: String,
     /// The corrected level. [`LevelFilter::TRACE`] if none was given.
     level: LevelFilter,
     /// As it was written.
@@ -106,29 +74,45 @@ struct Parsed {
 }
 
 /// The directives read so far, and what was wrong with them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Parser {
     /// Directives that are used, in the order of the text. Of equal ones the last counts, as in `tracing-subscriber`.
     good: Vec<Parsed>,
-    /// What is reported, in the order in which it was found.
-    bad: Vec<BadDirective>,
+    /// What is reported.
+    reports: Reports,
 }
 
 impl Parser {
+    /// Reads the text, checks the directives together, and builds the filter.
+    fn read(mut self, text: &str, compiled: LevelFilter) -> (Filter, Vec<BadDirective>) {
+        self.all(text);
+        self.check_that_something_passes(text);
+        self.check_span_levels();
+        self.limit_to(compiled);
+        (self.filter(), self.reports.into_vec())
+    }
+
     /// Reads a whole filter: quotes around it, a search behind a slash, and the directives between commas.
     fn all(&mut self, text: &str) {
-        let text = text.trim();
-        if let Some(inner) = unquoted(text) {
-            self.mistake(text, "quotes are not part of a filter; they are ignored");
-            return self.all(inner);
+        let mut inner = text.trim();
+        while let Some(shorter) = unquoted(inner) {
+            inner = shorter.trim();
         }
-        let directives = match split_at_slash(text) {
-            Some((directives, _)) => {
-                let used = format!("a search in messages (`/`) is not supported; {directives:?} is used");
-                self.mistake(text, &used);
-                directives
+        if inner != text.trim() {
+            self.reports.mistake(text, "quotes are not part of a filter; they are ignored");
+        }
+        let directives = match split_at_slash(inner) {
+            Some((before, after)) if before.ends_with(':') && after.starts_with('/') => {
+                self.reports.ignored(inner, "a URL is not a filter");
+                before.rsplit_once(',').map_or("", |(directives, _)| directives)
             }
-            None => text,
+            Some((before, _)) => {
+                let used = self.reports.quoted(before);
+                self.reports
+                    .mistake(inner, &format!("a search in messages (`/`) is not supported; {used} is used"));
+                before
+            }
+            None => inner,
         };
         split(directives, |c| c == ',').for_each(|part| self.listed(part));
     }
@@ -139,9 +123,13 @@ impl Parser {
         let parts: Vec<&str> = split(&tight, |c| c == ';' || c.is_whitespace()).collect();
         match &parts[..] {
             [one] => self.one(one),
+            // A header or a key, which are words as targets are.
+            several if printable(part) == REDACTED && !several.iter().any(|it| has_level(it)) => {
+                self.reports.ignored(part, NOT_A_FILTER);
+            }
             several => {
-                let used = several.join(",");
-                self.mistake(part, &format!("directives are separated by commas; {used:?} is used"));
+                let used = self.reports.quoted(&several.join(","));
+                self.reports.mistake(part, &format!("directives are separated by commas; {used} is used"));
                 several.iter().for_each(|part| self.one(part));
             }
         }
@@ -150,7 +138,7 @@ impl Parser {
     /// Reads one directive.
     fn one(&mut self, part: &str) {
         match part.find(['[', '{']) {
-            Some(start) => self.with_span(part, start),
+            Some(start) => self.bracketed(part, start),
             None => self.plain(part),
         }
     }
@@ -162,83 +150,53 @@ impl Parser {
         }
         let Some((target, word)) = part.split_once('=') else { return self.word(part) };
         if target.is_empty() || word.contains('=') {
-            return self.ignored(part, "this is not `target=level`");
+            return self.reports.ignored(part, "this is not `target=level`");
+        }
+        if word.is_empty()
+            && let Some(level) = level_of(target)
+        {
+            return self.level_alone(part, level);
         }
         let Some(level) = self.level(part, word, |level| format!("{target}={level}")) else { return };
         if LEVEL_KEYS.iter().any(|key| key.eq_ignore_ascii_case(target)) {
-            let used = name(level);
-            self.mistake(part, &format!("a level for everything is written alone; {used:?} is used"));
-            return self.add(part, "", "", level);
+            return self.level_alone(part, level);
         }
-        self.targets(part, target, "", level);
+        self.targets(part, target, &[""], level);
+    }
+
+    /// Reports what stands for a level for everything, and uses that level.
+    fn level_alone(&mut self, part: &str, level: LevelFilter) {
+        let used = name(level);
+        self.reports.mistake(part, &format!("a level for everything is written alone; {used:?} is used"));
+        self.add(part, "", "", level);
     }
 
     /// A directive without `=`: a level that is misspelt, or a target.
     fn word(&mut self, part: &str) {
-        if let Some(level) = meant(part) {
-            self.mistake(part, &format!("{part:?} is not a level; {:?} is used", name(level)));
-            return self.add(part, "", "", level);
-        }
-        if NEITHER.iter().any(|word| word.eq_ignore_ascii_case(part)) {
-            return self.ignored(part, NOT_A_LEVEL);
-        }
-        // Levels may be numbers, from 0 (off) to 5 (trace).
-        if part.parse::<i64>().is_ok() {
-            return self.ignored(part, NOT_A_LEVEL);
-        }
         // An empty level would be read as `error`.
-        if let Some(word) = part.strip_suffix(':').filter(|word| !word.is_empty())
-            && let Some(level) = word.parse().ok().or_else(|| meant(word))
-        {
-            self.mistake(part, &format!("{part:?} is not a level; {:?} is used", name(level)));
+        let colon = part.strip_suffix(':').filter(|word| !word.is_empty());
+        if let Some(level) = meant(part).or_else(|| level_of(colon?)) {
+            let written = self.reports.quoted(part);
+            self.reports.mistake(part, &format!("{written} is not a level; {:?} is used", name(level)));
             return self.add(part, "", "", level);
+        }
+        if NEITHER.iter().any(|word| word.eq_ignore_ascii_case(part)) || is_number(part) {
+            return self.reports.ignored(part, NOT_A_LEVEL);
         }
         if let Some((target, level)) = part.rsplit_once(':')
             && !target.is_empty()
             && !target.ends_with(':')
-            && !level.is_empty()
-            && let Some(level) = level.parse().ok().or_else(|| meant(level))
+            && target.parse::<LevelFilter>().is_err()
+            && let Some(level) = level_of(level)
         {
-            let used = format!("{target}={}", name(level));
-            self.mistake(part, &format!("target and level are separated by `=`; {used:?} is used"));
-            return self.targets(part, target, "", level);
+            let used = self.reports.quoted(&format!("{target}={}", name(level)));
+            self.reports.mistake(part, &format!("target and level are separated by `=`; {used} is used"));
+            return self.targets(part, target, &[""], level);
         }
-        self.targets(part, part, "", LevelFilter::TRACE);
-    }
-
-    /// A directive that names a span or fields of spans.
-    fn with_span(&mut self, part: &str, start: usize) {
-        if let Err(error) = Directive::from_str(part) {
-            let level = part.rsplit_once('=').map(|(_, level)| level).filter(|it| !it.contains([']', '}']));
-            if level.is_none_or(|level| level.parse::<LevelFilter>().is_ok()) {
-                return self.ignored(part, &error.to_string());
-            }
+        if part.split("::").any(is_token) {
+            return self.reports.ignored(part, NOT_A_FILTER);
         }
-        let (target, rest) = part.split_at(start);
-        let end = rest.rfind([']', '}']).map_or(rest.len(), |end| end + 1);
-        let (span, rest) = rest.split_at(end);
-        if !span.contains(char::is_alphanumeric) {
-            return self.ignored(part, "it names neither a span nor a field");
-        }
-        let level = match rest.strip_prefix('=') {
-            Some(word) => self.level(part, word, |level| format!("{target}{span}={level}")),
-            None => Some(LevelFilter::TRACE),
-        };
-        let Some(level) = level else { return };
-        if level == LevelFilter::OFF {
-            return self.ignored(part, "a directive with a span can only add, not turn off");
-        }
-        if span.starts_with("[{") && span.contains('=') {
-            self.hint(
-                part,
-                "values are compared with the fields of spans, never with those of the event itself",
-            );
-        }
-        self.targets(part, target, span, level);
-        // A quoted value matches what `Debug` writes; without its quotes it matches the text itself.
-        if span.contains('"') {
-            self.targets(part, target, &span.replace('"', ""), level);
-        }
+        self.targets(part, part, &[""], LevelFilter::TRACE);
     }
 
     /// The level that a word names or probably means.
@@ -250,33 +208,49 @@ impl Parser {
         if let Ok(level) = word.parse() {
             return Some(level);
         }
+        let written = self.reports.quoted(word);
         let Some(level) = meant(word) else {
-            self.ignored(part, &format!("{word:?} {NOT_A_LEVEL}"));
+            self.reports.ignored(part, &format!("{written} {NOT_A_LEVEL}"));
             return None;
         };
-        self.mistake(part, &format!("{word:?} is not a level; {:?} is used", used(name(level))));
+        let used = self.reports.quoted(&used(name(level)));
+        self.reports.mistake(part, &format!("{written} is not a level; {used} is used"));
         Some(level)
     }
 
-    /// Adds a directive after a check of its target.
-    fn targets(&mut self, part: &str, target: &str, span: &str, level: LevelFilter) {
+    /// Adds a directive for each of `spans` (an empty one for none), after a check of the target.
+    fn targets(&mut self, part: &str, target: &str, spans: &[&str], level: LevelFilter) {
         let path = target.trim_end_matches('*').trim_end_matches(':');
         let is_everything = || path.is_empty() && target.chars().all(|c| c == '*');
+        if !path.is_empty() && path.parse::<LevelFilter>().is_ok() {
+            let written = self.reports.quoted(path);
+            return self.reports.ignored(part, &format!("{written} is a level, not a target"));
+        }
         if !is_path(path) && !is_everything() {
-            return self.ignored(part, "no target has such a name");
+            return self.reports.ignored(part, "no target has such a name");
         }
         if path != target {
-            let used = if path.is_empty() { "everything" } else { path };
-            self.mistake(
-                part,
-                &format!("a target matches what begins with it, without `*`; {used:?} is used"),
-            );
+            let used = if path.is_empty() { "\"everything\"".to_owned() } else { self.reports.quoted(path) };
+            self.reports
+                .mistake(part, &format!("a target matches what begins with it, without `*`; {used} is used"));
         }
-        self.add(part, path, span, level);
+        let mut add = |target: &str| spans.iter().for_each(|span| self.add(part, target, span, level));
+        add(path);
         if path.contains('-') {
             let module = path.replace('-', "_");
-            self.mistake(part, &format!("module paths have `_` in place of `-`; {module:?} is used as well"));
-            self.add(part, &module, span, level);
+            add(&module);
+            let used = self.reports.quoted(&module);
+            self.reports
+                .mistake(part, &format!("module paths have `_` in place of `-`; {used} is used as well"));
+        }
+        if let Some((word, rest)) = path.split_once('.')
+            && let Some(all) = word.parse().ok().filter(|_| is_path(rest))
+        {
+            spans.iter().for_each(|span| self.add(part, rest, span, level));
+            self.add(part, "", "", all);
+            let used = self.reports.quoted(&format!("{word},{rest}={}", name(level)));
+            self.reports
+                .mistake(part, &format!("directives are separated by commas; {used} is used as well"));
         }
     }
 
@@ -286,66 +260,31 @@ impl Parser {
         self.good.push(Parsed { target, span, level, text });
     }
 
-    /// Reports a directive that is not used.
-    fn ignored(&mut self, text: &str, reason: &str) {
-        self.mistake(text, &format!("{reason}; it is ignored"));
-    }
-
-    /// Reports a directive that is used in another form.
-    fn mistake(&mut self, text: &str, reason: &str) {
-        self.report(text, reason, Severity::Mistake);
-    }
-
-    /// Reports a valid directive that may not do what is expected.
-    fn hint(&mut self, text: &str, reason: &str) {
-        self.report(text, reason, Severity::Hint);
-    }
-
-    /// Adds a report.
-    fn report(&mut self, text: &str, reason: &str, severity: Severity) {
-        self.bad.push(BadDirective { text: text.to_owned(), reason: reason.to_owned(), severity });
-    }
-
     /// Adds the default level if nothing could pass although no directive turns everything off.
     fn check_that_something_passes(&mut self, text: &str) {
         let default = name(DEFAULT_LEVEL);
         if self.good.is_empty() {
-            if let Some(last) = self.bad.last_mut() {
-                last.reason.push_str(&format!("; {default:?} is used"));
-            }
+            self.reports.add_to_last(&format!("; {default:?} is used"));
             self.add(default, "", "", DEFAULT_LEVEL);
         } else if self.good.iter().all(|it| it.level == LevelFilter::OFF && !it.target.is_empty()) {
             let reason =
                 format!("nothing passes, since no level is given for the rest; {default:?} is used for it");
-            self.mistake(text, &reason);
+            self.reports.mistake(text, &reason);
             self.add(default, "", "", DEFAULT_LEVEL);
-        }
-    }
-
-    /// Reports directives with a span that add nothing to what passes anyway.
-    fn check_span_levels(&mut self) {
-        let (spans, plain): (Vec<_>, Vec<_>) = self.good.iter().cloned().partition(|it| !it.span.is_empty());
-        for it in spans {
-            let covering = plain.iter().filter(|plain| it.target.starts_with(&plain.target));
-            let passes = covering.max_by_key(|plain| plain.target.len()).map(|plain| plain.level);
-            if passes.is_some_and(|passes| it.level <= passes) {
-                self.hint(&it.text, "it has no effect, since as much passes outside of the span");
-            }
         }
     }
 
     /// Lowers levels that the build left out, which `EnvFilter` would report on standard error, in colours.
     fn limit_to(&mut self, compiled: LevelFilter) {
-        let Some(beyond) = self.good.iter().find(|it| it.level > compiled) else { return };
-        let text = beyond.text.clone();
-        let reason = format!(
-            "this program was built without events of that level (a `max_level_…` feature of `tracing`); \
-             {:?} is used",
-            name(compiled)
-        );
         // Directives without a level mean the most verbose one.
-        if text.contains('=') || text.parse::<LevelFilter>().is_ok() {
-            self.hint(&text, &reason);
+        let is_beyond = |it: &&Parsed| it.level > compiled && has_level(&it.text);
+        if let Some(beyond) = self.good.iter().find(is_beyond) {
+            let reason = format!(
+                "this program was built without events of that level (a `max_level_…` feature of `tracing`); \
+                 {:?} is used",
+                name(compiled)
+            );
+            self.reports.hint(&beyond.text, &reason);
         }
         self.good.iter_mut().for_each(|it| it.level = it.level.min(compiled));
     }
@@ -355,7 +294,7 @@ impl Parser {
         if self.good.iter().all(|it| it.span.is_empty()) {
             return Filter::Static(self.good.iter().fold(Targets::new(), Parsed::add_to));
         }
-        Filter::Dynamic(Box::new(dynamic(&self.good)))
+        Filter::Dynamic(Box::new(SpanFilter::new(&self.good)))
     }
 }
 
@@ -378,27 +317,29 @@ impl fmt::Display for Parsed {
     }
 }
 
-/// Builds a filter that follows spans.
-///
-/// The parser of `EnvFilter` accepts that a directive with field names also enables what is inside such a span, but
-/// cuts it at each comma; `add_directive` the other way round. So each directive goes the way that reads it whole.
-fn dynamic(directives: &[Parsed]) -> EnvFilter {
-    let texts = directives.iter().map(ToString::to_string);
-    let (listed, plain): (Vec<_>, Vec<_>) = texts.partition(|text| text.contains(','));
-    let filter = EnvFilter::builder().parse(plain.join(",")).unwrap_or_default();
-    let listed = listed.iter().filter_map(|text| Directive::from_str(text).ok());
-    listed.fold(filter, EnvFilter::add_directive)
-}
-
 /// Returns `true` for module paths, and for names that programs give to targets of their own.
 fn is_path(target: &str) -> bool {
     let is_in_names = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
     let is_name = |name: &str| name.chars().all(is_in_names) && name.contains(char::is_alphanumeric);
-    target.split("::").all(is_name)
+    target.starts_with(|c: char| c.is_alphabetic() || c == '_') && target.split("::").all(is_name)
 }
 
+/// Returns `true` for numbers, whatever their size. Levels may be numbers, but only from 0 (off) to 5 (trace).
+fn is_number(word: &str) -> bool {
+    let is_in_numbers = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+');
+    word.chars().all(is_in_numbers) && word.contains(|c: char| c.is_ascii_digit())
+}
+
+/// Returns `true` for what is rather a key or a token than the name of a module, such as `authorization`.
+fn is_token(name: &str) -> bool {
+    name.contains(|c: char| c.is_ascii_digit()) && printable(name) == REDACTED
+}
+
+/// What is wrong with a secret.
+const NOT_A_FILTER: &str = "this is not a filter";
+
 /// Words that are meant as a switch.
-const NEITHER: [&str; 8] = ["true", "yes", "on", "enabled", "default", "verbose", "null", "undefined"];
+const NEITHER: [&str; 9] = ["true", "yes", "on", "enabled", "default", "verbose", "null", "nil", "undefined"];
 
 /// The targets that mean everything.
 const LEVEL_KEYS: [&str; 7] = ["level", "log_level", "log-level", "loglevel", "rust_log", "default", "*"];

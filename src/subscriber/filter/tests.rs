@@ -9,7 +9,7 @@ fn bad(text: &str) -> Vec<String> {
 fn targets(text: &str) -> Targets {
     match Filter::parse(text).0 {
         Filter::Static(targets) => targets,
-        Filter::Dynamic(filter) => panic!("{filter} is not static"),
+        Filter::Dynamic(filter) => panic!("{filter:?} is not static"),
     }
 }
 
@@ -176,6 +176,58 @@ fn real_world_values_do_what_was_meant_or_are_reported() {
         (";", 1, &["x=info"], &["x=debug"]),
         ("\"\"", 1, &["x=info"], &["x=debug"]),
         ("https://user:hunter2@collector", 1, &["x=info"], &["x=debug"]),
+        ("warn,https://user:hunter2@collector/a,b", 1, &["x=warn"], &["x=info"]),
+        // Words of secrets are names of modules, too.
+        ("warn,my_app::authorization=debug", 0, &["x=warn", "my_app::authorization=debug"], &["x=info"]),
+        ("error,aws_sdk_secretsmanager=off", 0, &["x=error"], &["aws_sdk_secretsmanager=error", "x=warn"]),
+        ("info,password_hash=warn", 0, &["x=info"], &["password_hash=info", "x=debug"]),
+        ("my_app::authorization", 0, &["my_app::authorization=trace"], &["x=error"]),
+        ("warn,my_app::authorization=debgu", 1, &["x=warn", "my_app::authorization=debug"], &["x=info"]),
+        ("Authorization: Bearer abc", 1, &["x=info"], &["x=debug"]),
+        ("authorization=Bearer abc,debug", 1, &["x=debug"], &["x=trace"]),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgN", 1, &["x=info"], &["x=debug"]),
+        ("0af7651916cd43dd8448eb211c80319c", 1, &["x=info"], &["x=debug"]),
+        ("glpat-aB3dE5gH7jK9mN1p", 1, &["x=info"], &["x=debug"]),
+        // One edit from another logger's name of a level.
+        ("warnig", 1, &["x=warn"], &["x=info"]),
+        ("waring", 1, &["x=warn"], &["x=info"]),
+        ("warnning", 1, &["x=warn"], &["x=info"]),
+        ("critcal", 1, &["x=error"], &["x=warn"]),
+        ("infromation", 1, &["x=info"], &["x=debug"]),
+        ("a=infromation,warn", 1, &["a=info"], &["a=debug", "x=info"]),
+        ("fales", 1, &[], &["x=error"]),
+        ("quiet", 1, &[], &["x=error"]),
+        ("disable", 1, &[], &["x=error"]),
+        ("nothing", 1, &[], &["x=error"]),
+        ("nil", 1, &["x=info"], &["x=debug"]),
+        ("debugging", 1, &["x=debug"], &["x=trace"]),
+        // A level is no target.
+        ("info=", 1, &["x=info"], &["x=debug"]),
+        ("warn=", 1, &["x=warn"], &["x=info"]),
+        ("warning=", 1, &["x=warn"], &["x=info"]),
+        ("info=debug", 1, &["x=info"], &["x=debug"]),
+        ("info:debug", 1, &["x=info"], &["x=debug"]),
+        ("warn,info[span]=debug", 1, &["x=warn"], &["x=info"]),
+        ("info.my_crate=debug", 1, &["x=info", "my_crate=debug"], &["x=debug", "my_crate=trace"]),
+        ("my_crate.info=debug,warn", 0, &["x=warn", "my_crate.info=debug"], &["x=info"]),
+        ("1.0", 1, &["x=info"], &["x=debug"]),
+        ("99999999999999999999", 1, &["x=info"], &["x=debug"]),
+        ("1a=debug", 1, &["x=info"], &["x=debug"]),
+        (".a=debug", 1, &["x=info"], &["x=debug"]),
+        ("-a=debug", 1, &["x=info"], &["x=debug"]),
+        // Brackets are for spans.
+        ("[info]", 1, &["x=info"], &["x=debug"]),
+        ("[\"warn\"]", 1, &["x=warn"], &["x=info"]),
+        ("[\"warn\", \"a=debug\"]", 1, &["x=warn", "a=debug"], &["x=info"]),
+        ("[warn,a=debug]", 1, &["x=warn", "a=debug"], &["x=info"]),
+        ("my_crate{user}", 1, &["x=info"], &["x=debug"]),
+        ("warn,my_crate{user}=debug", 1, &["x=warn"], &["my_crate=info"]),
+        // Patterns that cannot be read.
+        ("warn,[request{path=\"*\"}]=debug", 1, &["x=warn"], &["x=info"]),
+        ("warn,[request{path=\"?x\"}]=debug", 1, &["x=warn"], &["x=info"]),
+        ("warn,[s{x=(}]=debu", 1, &["x=warn"], &["x=info"]),
+        ("warn,[s{x=(}]=debug", 1, &["x=warn"], &["x=info"]),
+        ("warn,[s]x=debug", 1, &["x=warn"], &["x=info"]),
     ];
     for (text, reported, passing, stopped) in table {
         let (filter, bad) = Filter::parse(text);
@@ -207,6 +259,86 @@ fn texts_without_a_name_or_level_are_reported_and_the_default_is_used() {
     }
 }
 
+/// A directive that `EnvFilter` cannot read must not cost the others.
+#[test]
+fn a_wrong_directive_beside_one_for_spans_is_reported_and_left_out() {
+    for wrong in [
+        "[request{path=\"*\"}]=debug",
+        "[request{path=\"?x\"}]=debug",
+        "[s{x=(}]=debu",
+        "[s{x=(}]",
+        ".foo",
+        "-foo=warn",
+        "1.0",
+        "{user}=debug",
+    ] {
+        let (filter, bad) = Filter::parse(&format!("info,[checkout]=debug,{wrong}"));
+        let Filter::Dynamic(filter) = &filter else { panic!("{wrong}: {filter:?}") };
+        assert!(bad.iter().any(BadDirective::is_mistake), "{wrong}");
+        assert!(filter.interest(&INFO_EVENT).is_always(), "{wrong}: {filter:?}");
+    }
+}
+
+/// The callsite of an INFO event.
+struct InfoEvent;
+
+impl callsite::Callsite for InfoEvent {
+    fn set_interest(&self, _: Interest) {}
+    fn metadata(&self) -> &Metadata<'_> {
+        &INFO_EVENT
+    }
+}
+
+static INFO_EVENT: Metadata<'static> = tracing_core::metadata! {
+    name: "event",
+    target: "my_crate",
+    level: Level::INFO,
+    fields: &[],
+    callsite: &InfoEvent,
+    kind: tracing_core::Kind::EVENT
+};
+
+#[test]
+fn values_that_look_like_secrets_select_spans() {
+    for text in [
+        "info,[login{user=\"a@b.c\"}]=debug",
+        "info,[req{id=0af7651916cd43dd8448eb211c80319c}]=debug",
+        "info,[authorization]=debug",
+    ] {
+        let (filter, bad) = Filter::parse(text);
+        assert!(matches!(filter, Filter::Dynamic(_)) && bad.is_empty(), "{text}: {bad:?}");
+    }
+}
+
+#[test]
+fn no_part_of_a_secret_is_in_a_report() {
+    for text in [
+        "password=S3CRET",
+        "info,api_key=S3CRET,x-team=S3CRET",
+        "Authorization: Bearer S3CRET",
+        "Bearer S3CRET!,S3CRET!",
+        "warn,a=S3CRET,sk-live-S3CRET0123456789abcdef",
+        "[login{password=S3CRET(}]=debug",
+        "info,a/secret S3CRET",
+        "\"secret=S3CRET\"",
+        "https://u:S3CRET@host",
+        "warn,[secret*S3CRET]=debug",
+    ] {
+        let (_, bad) = Filter::parse(text);
+        let shown = format!("{bad:?} {} {:?}", FilterError::new(bad.clone()), FilterError::new(bad.clone()));
+        assert!(!bad.is_empty() && !shown.contains("S3CRET"), "{text}: {shown}");
+    }
+    let (_, bad) = Filter::parse("warn,my_app::authorization=debug,a=loud");
+    assert_eq!(bad[0].text, "a=loud");
+}
+
+#[test]
+fn nested_quotes_are_reported_once() {
+    let quotes = "\"".repeat(50_000);
+    let (filter, bad) = Filter::parse(&format!("{quotes}warn{quotes}"));
+    assert_eq!((filter.ceiling(), bad.len()), (LevelFilter::WARN, 1));
+}
+
 const MARKS: &str = ":=,[]{}-\"/";
 
 #[test]
@@ -224,12 +356,18 @@ fn span_directives_without_effect_are_hints() {
     assert_eq!(hints("info,[{user=7}]=debug"), 1);
     assert_eq!(hints("info,[request{user=7}]=debug"), 0);
     assert_eq!(hints(r#"info,[request{user="ann"}]=debug"#), 0);
+    assert_eq!(hints("info,[req*]=debug"), 1);
+    assert_eq!(hints("info,[a,b]=debug"), 1);
+    assert_eq!(hints(r#"info,[s{x="a,b"}]=debug"#), 1);
+    assert_eq!(hints("info,[s{user:7}]=debug"), 1);
+    assert_eq!(hints("info,[repo::save{user,id=7}]=debug"), 0);
+    assert_eq!(hints("info,[s{x=a.*}]=debug"), 0);
 }
 
 #[test]
 fn statically_disabled_levels_are_reported_once_and_lowered() {
     let parsed = |text| directives::parse(text, LevelFilter::INFO);
-    for text in ["debug", "warn,a=trace,b=debug", "info,[request]=debug"] {
+    for text in ["debug", "warn,a=trace,b=debug", "info,[request]=debug", "a,b=debug"] {
         let (filter, bad) = parsed(text);
         assert_eq!(filter.ceiling(), LevelFilter::INFO, "{text}");
         let [hint] = &bad[..] else { panic!("{text}: {bad:?}") };

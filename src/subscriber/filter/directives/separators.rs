@@ -1,7 +1,7 @@
 //! Where one directive ends and the next begins.
 //!
 //! Commas, blanks and slashes inside of `[…]`, `{…}` and the quotes in them belong to a directive:
-//! `my_crate[span{text="a, b"}]=debug,info` has two directives.
+//! `my_crate[span{user="ann lee",id}]=debug,info` has two directives.
 
 use std::borrow::Cow;
 
