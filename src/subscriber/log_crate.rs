@@ -45,7 +45,8 @@ struct LogRecords(LogTracer);
 
 impl Log for LogRecords {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.0.enabled(metadata)
+        // The probe is for no subscriber.
+        metadata.target() == PROBE || self.0.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
@@ -136,7 +137,11 @@ mod tests {
     fn event_that_is_also_a_log_record_is_detected() {
         assert!(!has_log_always());
         let probe = Record::builder().level(log::Level::Error).target(PROBE).build();
-        LogRecords(LogTracer::new()).log(&probe);
+        let records = LogRecords(LogTracer::new());
+        // As `tracing` does before it makes the record.
+        let is_enabled = dispatcher::with_default(&Dispatch::none(), || records.enabled(probe.metadata()));
+        assert!(is_enabled);
+        records.log(&probe);
         assert!(SAW_PROBE.swap(false, Ordering::AcqRel));
     }
 
