@@ -363,3 +363,25 @@ fn an_extension_changes_nothing_of_the_span_that_another_one_stands_for() {
         assert!(request.span.events.is_empty() && request.span.links.is_empty());
     }
 }
+
+#[test]
+fn an_attribute_that_is_set_again_is_no_further_one() {
+    const LIMITED: [Adjust; 3] = [
+        |builder| WAYS[0](builder).traces(|traces| traces.max_attributes(2)),
+        |builder| WAYS[1](builder).traces(|traces| traces.max_attributes(2)),
+        |builder| WAYS[2](builder).traces(|traces| traces.max_attributes(2)),
+    ];
+    for way in LIMITED {
+        let spans = run_with(way, || {
+            let span = tracing::info_span!("span", a = 1, late = tracing::field::Empty);
+            for (key, value) in [("b", 1), ("c", 1), ("a", 2)] {
+                telemetry_bootstrap::SpanExt::set_attribute(&span, key, value);
+            }
+            span.in_scope(|| span.record("late", 1));
+        });
+        let [span] = &spans[..] else { panic!("{spans:?}") };
+        let found = ["a", "b", "c", "late"].map(|key| span.attribute_text(key));
+        assert_eq!(found, [Some("2".to_owned()), Some("1".to_owned()), None, None]);
+        assert_eq!(span.span.dropped_attributes_count, 2);
+    }
+}

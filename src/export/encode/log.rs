@@ -14,7 +14,8 @@ use opentelemetry::TraceId;
 use opentelemetry::logs::Severity;
 use opentelemetry_sdk::logs::SdkLogRecord;
 
-use super::value::{Encode, attributes, str, truncated};
+use super::attributes::attributes;
+use super::value::{Encode, str, truncated};
 use super::wire::{FixedFields, bytes, fixed32, fixed64, framed_len, length, message, nanos, uint};
 use crate::settings::AttributeLimits;
 use crate::trace_ids::TraceIds;

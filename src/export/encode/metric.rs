@@ -38,10 +38,10 @@ use opentelemetry_sdk::metrics::data::{
     MetricData, ResourceMetrics, ScopeMetrics, Sum,
 };
 
+use super::attributes::attributes;
 use super::number::Number;
 use super::observed_counters::{ObservedCounters, Stream};
 use super::request;
-use super::value::attributes;
 use super::wire::{bytes, double, fixed64, message, nanos, packed_fixed64, packed_varints, sint32, uint};
 use crate::settings::AttributeLimits;
 

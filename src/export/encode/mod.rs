@@ -44,6 +44,7 @@
 
 #[cfg(feature = "testing")]
 mod answer;
+mod attributes;
 mod item_name;
 pub(crate) mod json;
 mod log;

@@ -17,7 +17,7 @@
 use opentelemetry::InstrumentationScope;
 use opentelemetry_sdk::Resource;
 
-use super::value::attributes;
+use super::attributes::attributes;
 use super::wire::{bytes, framed_len, length, message, next_length_delimited};
 use crate::settings::AttributeLimits;
 

@@ -14,7 +14,8 @@ use opentelemetry::SpanId;
 use opentelemetry::trace::{Event, Link, SpanContext, SpanKind, Status, TraceState};
 use opentelemetry_sdk::trace::SpanData;
 
-use super::value::{attributes, key_values, truncated};
+use super::attributes::{attributes, key_values};
+use super::value::truncated;
 use super::wire::{bytes, fixed32, fixed64, message, nanos, uint};
 use crate::settings::{AttributeLimits, SpanLimitSettings};
 

@@ -92,6 +92,20 @@ fn the_last_of_equal_keys_wins() {
 }
 
 #[test]
+fn the_limit_counts_keys_in_the_order_of_their_first_values() {
+    for count in [1, 100] {
+        let keys = (0..=count).flat_map(|_| ["a", "b", "c"]).chain(["", "a"]);
+        let attributes = keys.zip(0..).map(|(key, value)| KeyValue::new(key, value)).collect();
+        let data = SpanData { attributes, ..plain_span() };
+        let limits =
+            SpanLimitSettings { attributes: AttributeLimits { count: 2, value_length: None }, ..UNLIMITED };
+        let span = encoded(&data, limits);
+        let keys: Vec<_> = span.attributes.iter().map(|attribute| &*attribute.key).collect();
+        assert_eq!((keys, span.dropped_attributes_count), (vec!["b", "a"], 2));
+    }
+}
+
+#[test]
 fn attributes_beyond_the_limit_are_dropped_and_counted() {
     for count in [5, 200] {
         let attributes = (0..count).map(|number| KeyValue::new(format!("key{number}"), number)).collect();

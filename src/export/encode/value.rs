@@ -13,7 +13,7 @@
 //! |---|---|
 //! | [`attribute_str`] and its siblings | one attribute of a known type, as fields of events come |
 //! | [`attribute_value`] | one attribute of the API |
-//! | [`attributes`] | all attributes of an item of the SDK, each key once, within the limit |
+//! | [`attributes`](super::attributes) | all attributes of an item of the SDK, each key once, within the limit |
 //!
 //! # Sizes
 //!
@@ -30,13 +30,12 @@
 use std::collections::HashMap;
 
 use opentelemetry::logs::AnyValue;
-use opentelemetry::{Array, Key, KeyValue, Value};
+use opentelemetry::{Array, Key, Value};
 
 use super::wire::{
     LENGTH, SHORT, WireValue, bytes, bytes_field, fields, framed_len, length as message_head, message,
     next_length_delimited, varint, varint_len,
 };
-use crate::settings::AttributeLimits;
 use crate::user_code::bounded_text::{MAX_TEXT, beginning};
 
 /// A type with a place in OTLP's `AnyValue`: [`Value`] of spans and metrics, [`AnyValue`] of log records.
@@ -87,60 +86,8 @@ fn any_value(out: &mut Vec<u8>, value: &AnyValue, limit: Option<usize>, depth: u
     }
 }
 
-/// Appends the attributes, the last of those with the same key, at most as many as the limit allows. Returns how
-/// many were dropped because of the limit.
-///
-/// `attributes` is called once for each attribute: comparing the few keys of a span costs less than a set of them.
-pub(super) fn attributes<'a, V, I>(
-    out: &mut Vec<u8>,
-    field: u8,
-    limits: AttributeLimits,
-    attributes: impl Fn() -> I,
-) -> u32
-where
-    V: Encode + 'a,
-    I: Iterator<Item = (&'a str, &'a V)>,
-{
-    let index = last_of_each_key(&attributes);
-    let (mut written, mut dropped) = (0, 0);
-    for (place, (key, value)) in attributes().enumerate() {
-        if key.is_empty() {
-            dropped += 1;
-            continue;
-        }
-        let replaced = match &index {
-            Some(index) => index.get(key) != Some(&place),
-            None => attributes().skip(place + 1).any(|(later, _)| later == key),
-        };
-        if replaced {
-            continue;
-        }
-        if written == limits.count {
-            dropped += 1;
-            continue;
-        }
-        written += 1;
-        attribute(out, field, key, |out| value.encode(out, limits.value_length));
-    }
-    dropped
-}
-
-/// Returns where each key comes last, if there are so many keys that comparing all with all would take long.
-fn last_of_each_key<'a, V: 'a, I>(attributes: &impl Fn() -> I) -> Option<HashMap<&'a str, usize>>
-where
-    I: Iterator<Item = (&'a str, &'a V)>,
-{
-    attributes().nth(MANY)?;
-    Some(attributes().enumerate().map(|(place, (key, _))| (key, place)).collect())
-}
-
-/// Returns keys and values as [`attributes`] takes them.
-pub(super) fn key_values(attributes: &[KeyValue]) -> impl Iterator<Item = (&str, &Value)> {
-    attributes.iter().map(|attribute| (attribute.key.as_str(), &attribute.value))
-}
-
 /// Appends one attribute as `field` of the message that is being written.
-fn attribute(out: &mut Vec<u8>, field: u8, key: &str, value: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn attribute(out: &mut Vec<u8>, field: u8, key: &str, value: impl FnOnce(&mut Vec<u8>)) {
     message(out, field, |out| {
         bytes(out, KEY, key.as_bytes());
         message(out, VALUE, value);
@@ -360,9 +307,6 @@ const MAX_DEPTH: u32 = 32;
 
 /// The text that takes the place of a list or a map at the last level.
 const TOO_DEEP: &str = "[nested too deep]";
-
-/// The number of attributes from which a map of keys is cheaper than comparing all with all.
-const MANY: usize = 48;
 
 // KeyValue
 /// `key`: a text, not empty.

@@ -62,6 +62,10 @@ impl AttributeBuffer {
     /// Adds the attributes of a span, which has no others yet. Of those with the same key the last counts.
     #[cfg(any(feature = "grpc", feature = "http"))]
     pub(super) fn fill_key_values(&mut self, attributes: &[KeyValue], limits: AttributeLimits) {
+        if attributes.len() > limits.count as usize {
+            // Which keys stay depends on the order of their first values.
+            return attributes.iter().for_each(|attribute| self.set_key_value(attribute, limits));
+        }
         for (place, attribute) in attributes.iter().enumerate() {
             let key = attribute.key.as_str();
             if attributes[place + 1..].iter().all(|later| later.key.as_str() != key) {
@@ -157,3 +161,18 @@ const USUAL_SIZE: usize = 256;
 const MAX_KEPT_SIZE: usize = 16 << 10;
 /// Buffers in the pool of a thread.
 const MAX_KEPT: usize = 16;
+
+#[cfg(all(test, any(feature = "grpc", feature = "http")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_counts_keys_in_the_order_of_their_first_values() {
+        let limits = AttributeLimits { count: 2, value_length: None };
+        let attributes = ["a", "b", "c", "", "a"].map(|key| KeyValue::new(key, 1));
+        let mut buffer = AttributeBuffer::new();
+        buffer.fill_key_values(&attributes, limits);
+        let keys: Vec<_> = encode::encoded_keys(buffer.bytes()).map(|(key, _)| key.to_owned()).collect();
+        assert_eq!((keys, buffer.dropped()), (vec![b"b".to_vec(), b"a".to_vec()], 2));
+    }
+}
