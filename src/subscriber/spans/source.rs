@@ -2,8 +2,9 @@
 //!
 //! # Steps
 //!
-//! 1. If the parent alone decides against the span (`SamplingShortcut`): below a local unsampled span it stands for
-//!    that span, with the same ids; elsewhere it gets ids, and nothing else.
+//! 1. A span whose parent is a context with suppressed telemetry stands for that parent. If the parent alone decides
+//!    against the span (`SamplingShortcut`): below a local unsampled span it stands for that span, with the same ids;
+//!    elsewhere it gets ids, and nothing else.
 //! 2. Ids are chosen: a root gets a random trace id, with the *random* flag.
 //! 3. The sampler is called. Attributes are made for it only if it is the user's.
 //! 4. Attributes are encoded, then those that the sampler adds, then links and events that were set before.
@@ -99,6 +100,9 @@ impl SpanSource {
     /// Starts a span. Its fields are locked only while they are encoded.
     #[inline]
     pub(super) fn start(&self, pending: &mut PendingSpan, state: &SpanState) -> Started {
+        if pending.parent.is_telemetry_suppressed() {
+            return Started::transparent(std::mem::take(&mut pending.parent));
+        }
         let parent = pending.parent.span();
         let parent = parent.span_context();
         let known = self.sampler.shortcut();
