@@ -299,10 +299,7 @@ impl SpanBridge {
             return self.spans.enter(state, context);
         }
         // Before it starts: what a sampler logs is inside the span.
-        self.spans.enter(Arc::clone(&state), None);
-        if let Some(context) = context(&state) {
-            current::attach(&state, context);
-        }
+        self.spans.enter_early(&state, context);
     }
 
     /// Marks the span if a panic was noted in it.

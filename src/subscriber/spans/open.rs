@@ -70,6 +70,22 @@ impl OpenSpans {
         current::enter(self.number(), state, context);
     }
 
+    /// Notes that a span is entered before its context is known, which is the current one then until it is exited.
+    ///
+    /// To attach a context panics where the current one is borrowed. Nothing exits the span then: it is not entered.
+    pub(in crate::subscriber) fn enter_early(
+        &self,
+        state: &Arc<SpanState>,
+        context: impl FnOnce(&Arc<SpanState>) -> Option<OtelContext>,
+    ) {
+        self.enter(Arc::clone(state), None);
+        let unwound = Unwound { spans: self, state };
+        if let Some(context) = context(state) {
+            current::attach(state, context);
+        }
+        std::mem::forget(unwound);
+    }
+
     /// Notes that a span is exited. Returns its state.
     #[inline]
     pub(in crate::subscriber) fn exit(&self, id: &span::Id) -> Option<Arc<SpanState>> {
@@ -89,5 +105,17 @@ impl OpenSpans {
     /// Distinguishes subscribers on a thread where spans of several are entered.
     fn number(&self) -> usize {
         std::ptr::from_ref(self).addr()
+    }
+}
+
+/// Exits a span when it is dropped.
+struct Unwound<'a> {
+    spans: &'a OpenSpans,
+    state: &'a SpanState,
+}
+
+impl Drop for Unwound<'_> {
+    fn drop(&mut self) {
+        self.spans.exit(&self.state.id);
     }
 }
