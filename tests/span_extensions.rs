@@ -5,6 +5,7 @@
 
 mod local;
 
+use std::panic::catch_unwind;
 use std::time::{Duration, SystemTime};
 
 use local::Local;
@@ -383,5 +384,95 @@ fn an_attribute_that_is_set_again_is_no_further_one() {
         let found = ["a", "b", "c", "late"].map(|key| span.attribute_text(key));
         assert_eq!(found, [Some("2".to_owned()), Some("1".to_owned()), None, None]);
         assert_eq!(span.span.dropped_attributes_count, 2);
+    }
+}
+
+/// Telemetry that a span's parent is suppressed for, whatever the thread's context is.
+#[test]
+fn a_span_below_a_suppressed_parent_is_not_exported() {
+    for way in WAYS {
+        let spans = run_with(way, || {
+            let quiet = {
+                let _suppressed = Context::enter_telemetry_suppressed_scope();
+                tracing::info_span!("quiet")
+            };
+            let child = tracing::info_span!(parent: &quiet, "child");
+            child.in_scope(|| tracing::info_span!("grandchild").in_scope(|| ()));
+            let suppressed = || Context::new().with_telemetry_suppressed();
+            let moved = tracing::info_span!("moved");
+            telemetry_bootstrap::SpanExt::set_parent(&moved, suppressed()).unwrap();
+            moved.in_scope(|| assert!(Context::map_current(Context::is_telemetry_suppressed)));
+            let moved = tracing::info_span!("moved by the other extension");
+            OpenTelemetrySpanExt::set_parent(&moved, suppressed()).unwrap();
+            moved.in_scope(|| ());
+            tracing::info_span!("heard").in_scope(|| ());
+        });
+        assert_eq!(spans.iter().map(CollectedSpan::name).collect::<Vec<_>>(), ["heard"]);
+    }
+}
+
+/// A span that a context cannot be attached for, because the current one is borrowed, leaves nothing behind.
+#[test]
+fn a_span_whose_enter_panics_is_not_the_current_one_afterwards() {
+    for way in WAYS {
+        let collector = Collector::start().unwrap();
+        let local = Local::with(&collector.endpoint(), way);
+        with_default(&local.subscriber, || {
+            let _outer = tracing::info_span!("outer").entered();
+            let enter = || get_active_span(|_| tracing::info_span!("inner", only = "inner").in_scope(|| ()));
+            assert!(catch_unwind(enter).is_err());
+            tracing::info!("afterwards");
+        });
+        let (_, lines) = local.shutdown();
+        let afterwards = lines.iter().find(|line| line["message"] == "afterwards").unwrap();
+        assert!(afterwards.get("only").is_none(), "{afterwards}");
+        let spans = collector.received().spans();
+        assert_eq!(afterwards["span_id"], named(&spans, "outer").span_id().as_str());
+    }
+}
+
+#[test]
+fn a_span_that_is_ended_through_its_context_is_not_open_at_the_shutdown() {
+    for way in WAYS {
+        let collector = Collector::start().unwrap();
+        let local = Local::with(&collector.endpoint(), way);
+        let (span, ended) = with_default(&local.subscriber, || {
+            let span = tracing::info_span!("span");
+            telemetry_bootstrap::SpanExt::context(&span).span().end();
+            let ended = tracing::info_span!("ended");
+            OpenTelemetrySpanExt::context(&ended).span().end();
+            (span, ended)
+        });
+        let (stats, _) = local.shutdown();
+        assert_eq!((stats.traces.delivered, stats.open_spans), (2, 0));
+        drop((span, ended));
+    }
+}
+
+/// A value of a context that uses a span when it is dropped.
+struct UsesSpan(Span);
+
+impl Drop for UsesSpan {
+    fn drop(&mut self) {
+        telemetry_bootstrap::SpanExt::set_attribute(&self.0, "dropped", 1);
+    }
+}
+
+#[test]
+fn a_parent_that_is_replaced_may_use_the_span_when_it_is_dropped() {
+    for way in WAYS {
+        let spans = run_with(way, || {
+            let context = |span: &Span| Context::new().with_value(UsesSpan(span.clone()));
+            let own = tracing::info_span!("own");
+            telemetry_bootstrap::SpanExt::set_parent(&own, context(&own)).unwrap();
+            telemetry_bootstrap::SpanExt::set_parent(&own, Context::new()).unwrap();
+            let stock = tracing::info_span!("stock");
+            telemetry_bootstrap::SpanExt::set_parent(&stock, context(&stock)).unwrap();
+            OpenTelemetrySpanExt::set_parent(&stock, Context::new()).unwrap();
+            stock.in_scope(|| ());
+        });
+        for name in ["own", "stock"] {
+            assert_eq!(named(&spans, name).attribute_text("dropped").unwrap(), "1");
+        }
     }
 }

@@ -52,9 +52,12 @@ impl<T> SpanTable<T> {
         span.scope().find_map(|span| self.get(&span.id()))
     }
 
-    /// Counts the open spans for which `matches` returns `true`.
+    /// Counts the open spans for which `matches` returns `true`. It may lock them: the table is not locked meanwhile.
     pub(crate) fn count(&self, matches: impl Fn(&T) -> bool) -> u64 {
-        let matching = |shard: &Shard<T>| shard.lock().values().filter(|state| matches(state)).count() as u64;
+        let matching = |shard: &Shard<T>| {
+            let states: Vec<_> = shard.lock().values().cloned().collect();
+            states.iter().filter(|state| matches(state)).count() as u64
+        };
         self.shards.iter().map(matching).sum()
     }
 

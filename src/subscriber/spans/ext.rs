@@ -236,14 +236,15 @@ impl SpanBridge {
         if !state.is_included {
             return Ok(());
         }
-        match &mut *state.lock_stage() {
+        let earlier = match &mut *state.lock_stage() {
             Stage::Pending(pending) => {
                 state.stop_following();
-                pending.set_parent(parent);
-                Ok(())
+                Some(pending.set_parent(parent))
             }
-            _ => Err(SetParentError::AlreadyStarted),
-        }
+            _ => None,
+        };
+        // Dropped here, without the lock.
+        earlier.map(drop).ok_or(SetParentError::AlreadyStarted)
     }
 
     /// Changes a span, started or not.

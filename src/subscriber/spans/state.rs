@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard, OnceLock};
 use std::thread::ThreadId;
 
-use opentelemetry::trace::{Event, Link};
+use opentelemetry::trace::{Event, Link, TraceContextExt as _};
 use opentelemetry::{Context as OtelContext, KeyValue};
 use tracing_core::{Metadata, span};
 
@@ -123,10 +123,12 @@ impl PendingSpan {
         *self.start.get_or_insert_with(StartTime::now)
     }
 
-    /// Replaces the parent. From then on the span counts as one that may be sampled.
-    pub(super) fn set_parent(&mut self, parent: OtelContext) {
-        self.parent = parent;
+    /// Replaces the parent. From then on the span counts as one that may be sampled. Returns the earlier parent, which can
+    /// run code of the user when it is dropped: no lock may be held then.
+    #[must_use = "it is dropped without the lock of the stage"]
+    pub(super) fn set_parent(&mut self, parent: OtelContext) -> OtelContext {
         self.start();
+        std::mem::replace(&mut self.parent, parent)
     }
 
     /// Returns the additions, which are allocated at the first one.
@@ -280,7 +282,11 @@ impl SpanState {
     /// Returns `true` while the span may still be exported.
     pub(super) fn is_recording(&self) -> bool {
         match self.started.get() {
-            Some(started) => started.own.is_some() && started.is_recording,
+            Some(started) => {
+                // A program can end it through its context. The lock of an inherited one may never be released.
+                let is_open = || self.is_inherited() || started.context.span().is_recording();
+                started.own.is_some() && started.is_recording && is_open()
+            }
             None => self.is_pending(),
         }
     }

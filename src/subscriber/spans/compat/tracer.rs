@@ -54,14 +54,17 @@ impl Tracer for TwinTracer {
         let state = std::num::NonZeroU64::new(id).and_then(|id| self.0.spans.get(&Id::from_non_zero_u64(id)));
         let Some(state) = state else { return TwinSpan::silent(&OtelContext::new()) };
         attributes.remove(0);
+        let mut earlier = None;
         let started = self.0.start_with(&state, |pending| {
             let additions = pending.additions();
             additions.attributes.extend(attributes);
             additions.links.extend(builder.links.take().unwrap_or_default());
             additions.events.extend(builder.events.take().unwrap_or_default());
             // The span's own, unless another one was set on the twin.
-            pending.parent = parent.clone();
+            earlier = Some(std::mem::replace(&mut pending.parent, parent.clone()));
         });
+        // Its values are the user's, and are dropped without the lock of the stage.
+        drop(earlier);
         match started {
             Ok(started) if started.is_recording && !state.is_inherited() => TwinSpan::new(&started.context),
             Ok(Started { context, .. }) => TwinSpan::silent(context),
