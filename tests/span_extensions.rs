@@ -476,3 +476,18 @@ fn a_parent_that_is_replaced_may_use_the_span_when_it_is_dropped() {
         }
     }
 }
+
+#[test]
+fn updates_of_one_attribute_leave_room_for_others() {
+    for way in WAYS {
+        let spans = run_with(way, || {
+            use tracing::field::Empty;
+            let span = tracing::info_span!("span", progress = 0, result = Empty);
+            span.in_scope(|| (1..=70_000).for_each(|done| _ = span.record("progress", done)));
+            span.record("result", "done");
+        });
+        let span = named(&spans, "span");
+        let found = ["progress", "result"].map(|key| span.attribute_text(key).unwrap());
+        assert_eq!((found, span.span.dropped_attributes_count), (["70000".into(), "done".into()], 0));
+    }
+}

@@ -50,5 +50,6 @@ fn limits(settings: &SpanLimitSettings) -> SpanLimits {
     }
 }
 
-/// How often, on average, each attribute of a span may be set before the SDK drops later values.
+/// How often, on average, each attribute of a span of the API may be set before the SDK drops later values. Spans of the
+/// bridge and of calls keep the last value of each key until they end, so that any number of updates counts once.
 const REPEATED_ATTRIBUTES: u32 = 512;

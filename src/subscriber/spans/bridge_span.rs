@@ -6,7 +6,7 @@
 //! | | [`EncodedSpan`] | SDK span |
 //! |---|---|---|
 //! | used | without span processors of the user | with them |
-//! | attributes, events, links | encoded when they are recorded | kept by the SDK |
+//! | attributes, events, links | encoded when they are recorded | kept by the SDK, which gets later attributes at the end |
 //! | at the end | one message into the queue | processors are called |
 //! | limits | ours, of the same settings | the SDK's |
 //!
@@ -18,12 +18,13 @@
 //! lock again; [`ReentrancyGuard`] keeps such events away from the span.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use opentelemetry::KeyValue;
 use opentelemetry::trace::{Event, Link, Span, SpanContext, SpanId, SpanKind, Status};
+use opentelemetry::{Key, KeyValue};
 use opentelemetry_sdk::trace::Span as SdkSpan;
 
 use super::attributes::AttributeBuffer;
@@ -56,9 +57,43 @@ pub(super) enum Recording {
     /// In the form that is exported.
     Encoded(EncodedSpan),
     /// In a span of the SDK, for the span processors of the user. It is large, and would make every span so.
-    Sdk(Box<SdkSpan>),
+    Sdk(Box<SdkRecording>),
     /// Nothing is recorded any more.
     Ended,
+}
+
+/// A span of the SDK, and attributes that it gets when it ends.
+///
+/// The SDK keeps each value that is set, also one that replaces another, and drops the newest beyond a limit.
+#[derive(Debug)]
+pub(super) struct SdkRecording {
+    span: SdkSpan,
+    /// Set since the start, each key once, in the order of the first values.
+    late: Vec<KeyValue>,
+    /// Where each key is in `late`.
+    places: HashMap<Key, usize>,
+}
+
+impl SdkRecording {
+    /// Sets an attribute, in place of an earlier one of its key.
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        match self.places.get(&attribute.key) {
+            Some(place) => self.late[*place] = attribute,
+            None => {
+                self.places.insert(attribute.key.clone(), self.late.len());
+                self.late.push(attribute);
+            }
+        }
+    }
+
+    /// Ends the span, for which the processors are called.
+    fn end(&mut self, status: Status, end: SystemTime) {
+        self.late.drain(..).for_each(|attribute| self.span.set_attribute(attribute));
+        if status != Status::Unset {
+            self.span.set_status(status);
+        }
+        self.span.end_with_timestamp(end);
+    }
 }
 
 /// A span of which attributes, events and links are encoded when they are recorded.
@@ -198,6 +233,12 @@ impl BridgeSpan {
         Self { context, recording: Recording::Encoded(span), status: SpanStatus::default(), start }
     }
 
+    /// A span of the SDK that has been started.
+    pub(super) fn sdk(span: SdkSpan, context: SpanContext, status: SpanStatus, start: StartTime) -> Self {
+        let recording = SdkRecording { span, late: Vec::new(), places: HashMap::new() };
+        Self { context, recording: Recording::Sdk(Box::new(recording)), status, start }
+    }
+
     /// Ends the span, once: later calls find it ended. An end before the start becomes the start.
     #[inline]
     fn end_at(&mut self, end: SystemTime) {
@@ -211,12 +252,7 @@ impl BridgeSpan {
             Recording::Sdk(span) => {
                 // The span's lock is held: what span processors log must not need it.
                 let _inside = ReentrancyGuard::enter();
-                catch_panic(|| {
-                    if status != Status::Unset {
-                        span.set_status(status);
-                    }
-                    span.end_with_timestamp(end);
-                });
+                catch_panic(|| span.end(status, end));
             }
             Recording::Ended => {}
         }
@@ -242,7 +278,7 @@ impl Span for BridgeSpan {
     {
         match &mut self.recording {
             Recording::Encoded(span) => span.add_event(&Event::new(name, timestamp, attributes, 0)),
-            Recording::Sdk(span) => span.add_event_with_timestamp(name, timestamp, attributes),
+            Recording::Sdk(sdk) => sdk.span.add_event_with_timestamp(name, timestamp, attributes),
             Recording::Ended => {}
         }
     }
@@ -254,7 +290,7 @@ impl Span for BridgeSpan {
     fn is_recording(&self) -> bool {
         match &self.recording {
             Recording::Encoded(_) => true,
-            Recording::Sdk(span) => span.is_recording(),
+            Recording::Sdk(sdk) => sdk.span.is_recording(),
             Recording::Ended => false,
         }
     }
@@ -279,7 +315,7 @@ impl Span for BridgeSpan {
     {
         match &mut self.recording {
             Recording::Encoded(span) => span.name = name.into(),
-            Recording::Sdk(span) => span.update_name(name),
+            Recording::Sdk(sdk) => sdk.span.update_name(name),
             Recording::Ended => {}
         }
     }
@@ -287,7 +323,7 @@ impl Span for BridgeSpan {
     fn add_link(&mut self, span_context: SpanContext, attributes: Vec<KeyValue>) {
         match &mut self.recording {
             Recording::Encoded(span) => span.add_link(&Link::new(span_context, attributes, 0)),
-            Recording::Sdk(span) => span.add_link(span_context, attributes),
+            Recording::Sdk(sdk) => sdk.span.add_link(span_context, attributes),
             Recording::Ended => {}
         }
     }
