@@ -51,5 +51,5 @@ fn limits(settings: &SpanLimitSettings) -> SpanLimits {
 }
 
 /// How often, on average, each attribute of a span of the API may be set before the SDK drops later values. Spans of the
-/// bridge and of calls keep the last value of each key until they end, so that any number of updates counts once.
+/// bridge and of calls keep the last value of each key until they end where there are many.
 const REPEATED_ATTRIBUTES: u32 = 512;

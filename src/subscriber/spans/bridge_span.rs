@@ -6,7 +6,7 @@
 //! | | [`EncodedSpan`] | SDK span |
 //! |---|---|---|
 //! | used | without span processors of the user | with them |
-//! | attributes, events, links | encoded when they are recorded | kept by the SDK, which gets later attributes at the end |
+//! | attributes, events, links | encoded when they are recorded | kept by the SDK, which gets the last values of many updates at the end |
 //! | at the end | one message into the queue | processors are called |
 //! | limits | ours, of the same settings | the SDK's |
 //!
@@ -17,7 +17,7 @@
 //! The API keeps a span behind a mutex, which is held while its methods run. A span processor that logs would need that
 //! lock again; [`ReentrancyGuard`] keeps such events away from the span.
 
-use std::borrow::Cow;
+use std::borrow::{BorrowMut, Cow};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,12 +39,18 @@ use crate::user_code::catch_panic;
 /// A span that keeps its status until it ends.
 ///
 /// Dropping it ends it, at the monotonic time that has passed since its start.
+///
+/// `S` holds a span of the SDK, which is large: in a box it does not make every span so. Where all are of the SDK, it
+/// needs none.
 #[derive(Debug)]
-pub(super) struct BridgeSpan {
+pub(super) struct BridgeSpan<S = Box<SdkRecording>>
+where
+    S: BorrowMut<SdkRecording>,
+{
     /// Trace id, span id, flags and trace state.
     pub(super) context: SpanContext,
     /// What was recorded so far.
-    pub(super) recording: Recording,
+    pub(super) recording: Recording<S>,
     /// Explicit or inferred.
     pub(super) status: SpanStatus,
     /// Wall clock and monotonic clock, read together.
@@ -53,30 +59,42 @@ pub(super) struct BridgeSpan {
 
 /// Where a span is recorded.
 #[derive(Debug)]
-pub(super) enum Recording {
+pub(super) enum Recording<S> {
     /// In the form that is exported.
     Encoded(EncodedSpan),
-    /// In a span of the SDK, for the span processors of the user. It is large, and would make every span so.
-    Sdk(Box<SdkRecording>),
+    /// In a span of the SDK, for the span processors of the user.
+    Sdk(S),
     /// Nothing is recorded any more.
     Ended,
 }
 
 /// A span of the SDK, and attributes that it gets when it ends.
 ///
-/// The SDK keeps each value that is set, also one that replaces another, and drops the newest beyond a limit.
+/// The SDK keeps each value that is set, also one that replaces another, and drops the newest beyond a limit. So it gets
+/// the first few at once, and of further ones the last value of each key.
 #[derive(Debug)]
 pub(super) struct SdkRecording {
     span: SdkSpan,
-    /// Set since the start, each key once, in the order of the first values.
+    /// How many attributes it got since its start.
+    passed_on: u32,
+    /// Those after that, each key once, in the order of the first values.
     late: Vec<KeyValue>,
     /// Where each key is in `late`.
     places: HashMap<Key, usize>,
 }
 
 impl SdkRecording {
+    /// A span that has been started.
+    pub(super) fn new(span: SdkSpan) -> Self {
+        Self { span, passed_on: 0, late: Vec::new(), places: HashMap::new() }
+    }
+
     /// Sets an attribute, in place of an earlier one of its key.
     fn set_attribute(&mut self, attribute: KeyValue) {
+        if self.passed_on < PASSED_ON_AT_ONCE {
+            self.passed_on += 1;
+            return self.span.set_attribute(attribute);
+        }
         match self.places.get(&attribute.key) {
             Some(place) => self.late[*place] = attribute,
             None => {
@@ -232,11 +250,12 @@ impl BridgeSpan {
         };
         Self { context, recording: Recording::Encoded(span), status: SpanStatus::default(), start }
     }
+}
 
+impl<S: BorrowMut<SdkRecording>> BridgeSpan<S> {
     /// A span of the SDK that has been started.
-    pub(super) fn sdk(span: SdkSpan, context: SpanContext, status: SpanStatus, start: StartTime) -> Self {
-        let recording = SdkRecording { span, late: Vec::new(), places: HashMap::new() };
-        Self { context, recording: Recording::Sdk(Box::new(recording)), status, start }
+    pub(super) fn sdk(span: S, context: SpanContext, status: SpanStatus, start: StartTime) -> Self {
+        Self { context, recording: Recording::Sdk(span), status, start }
     }
 
     /// Ends the span, once: later calls find it ended. An end before the start becomes the start.
@@ -252,7 +271,7 @@ impl BridgeSpan {
             Recording::Sdk(span) => {
                 // The span's lock is held: what span processors log must not need it.
                 let _inside = ReentrancyGuard::enter();
-                catch_panic(|| span.end(status, end));
+                catch_panic(|| span.borrow_mut().end(status, end));
             }
             Recording::Ended => {}
         }
@@ -265,20 +284,22 @@ impl BridgeSpan {
             Recording::Encoded(span) => {
                 span.attributes.set_key_value(&attribute, span.source.limits.attributes)
             }
-            Recording::Sdk(span) => span.set_attribute(attribute),
+            Recording::Sdk(sdk) => sdk.borrow_mut().set_attribute(attribute),
             Recording::Ended => {}
         }
     }
 }
 
-impl Span for BridgeSpan {
+impl<S: BorrowMut<SdkRecording>> Span for BridgeSpan<S> {
     fn add_event_with_timestamp<T>(&mut self, name: T, timestamp: SystemTime, attributes: Vec<KeyValue>)
     where
         T: Into<Cow<'static, str>>,
     {
         match &mut self.recording {
             Recording::Encoded(span) => span.add_event(&Event::new(name, timestamp, attributes, 0)),
-            Recording::Sdk(sdk) => sdk.span.add_event_with_timestamp(name, timestamp, attributes),
+            Recording::Sdk(sdk) => {
+                sdk.borrow_mut().span.add_event_with_timestamp(name, timestamp, attributes)
+            }
             Recording::Ended => {}
         }
     }
@@ -290,7 +311,7 @@ impl Span for BridgeSpan {
     fn is_recording(&self) -> bool {
         match &self.recording {
             Recording::Encoded(_) => true,
-            Recording::Sdk(sdk) => sdk.span.is_recording(),
+            Recording::Sdk(sdk) => sdk.borrow().span.is_recording(),
             Recording::Ended => false,
         }
     }
@@ -315,7 +336,7 @@ impl Span for BridgeSpan {
     {
         match &mut self.recording {
             Recording::Encoded(span) => span.name = name.into(),
-            Recording::Sdk(sdk) => sdk.span.update_name(name),
+            Recording::Sdk(sdk) => sdk.borrow_mut().span.update_name(name),
             Recording::Ended => {}
         }
     }
@@ -323,7 +344,7 @@ impl Span for BridgeSpan {
     fn add_link(&mut self, span_context: SpanContext, attributes: Vec<KeyValue>) {
         match &mut self.recording {
             Recording::Encoded(span) => span.add_link(&Link::new(span_context, attributes, 0)),
-            Recording::Sdk(sdk) => sdk.span.add_link(span_context, attributes),
+            Recording::Sdk(sdk) => sdk.borrow_mut().span.add_link(span_context, attributes),
             Recording::Ended => {}
         }
     }
@@ -333,10 +354,13 @@ impl Span for BridgeSpan {
     }
 }
 
-impl Drop for BridgeSpan {
+impl<S: BorrowMut<SdkRecording>> Drop for BridgeSpan<S> {
     fn drop(&mut self) {
         if !matches!(self.recording, Recording::Ended) {
             self.end_at(self.start.end());
         }
     }
 }
+
+/// Attributes that a span of the SDK gets when they are set. Hardly any span gets more after its start.
+const PASSED_ON_AT_ONCE: u32 = 64;

@@ -13,7 +13,7 @@ use opentelemetry::{Context as OtelContext, InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SdkTracer, ShouldSample as _};
 
 use super::attributes::AttributeBuffer;
-use super::bridge_span::BridgeSpan;
+use super::bridge_span::{BridgeSpan, SdkRecording};
 use super::source::{DirectSource, decide};
 use super::status::SpanStatus;
 use crate::export::encode;
@@ -98,6 +98,6 @@ pub(crate) fn start_sdk_call(
         return (parent.with_remote_span_context(context), false);
     }
     late(&mut |attribute| sdk.set_attribute(attribute));
-    let span = BridgeSpan::sdk(sdk, context, SpanStatus::default(), start);
+    let span = BridgeSpan::sdk(SdkRecording::new(sdk), context, SpanStatus::default(), start);
     (parent.with_span(span), true)
 }

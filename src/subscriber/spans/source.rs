@@ -26,7 +26,7 @@ use opentelemetry_sdk::trace::{
 };
 
 use super::attributes::AttributeBuffer;
-use super::bridge_span::BridgeSpan;
+use super::bridge_span::{BridgeSpan, SdkRecording};
 use super::fields::{attributes, key_value};
 use super::state::{Additions, PendingSpan, SpanState, Started};
 use super::status::SpanStatus;
@@ -261,7 +261,7 @@ fn start_sdk(tracer: &SdkTracer, pending: &mut PendingSpan, state: &SpanState, f
     if !sdk.is_recording() {
         return unsampled(around, context);
     }
-    let mut span = BridgeSpan::sdk(sdk, context, status, start);
+    let mut span = BridgeSpan::sdk(Box::new(SdkRecording::new(sdk)), context, status, start);
     for event in events {
         span.add_event_with_timestamp(event.name, event.timestamp, event.attributes);
     }
