@@ -17,7 +17,7 @@
 //! OTEL_TRACES_EXPORTER=console OTEL_METRICS_EXPORTER=prometheus OTEL_RUST_BUILT_IN_METRICS=all cargo run --example exporters
 //! ```
 
-#![expect(clippy::print_stdout, reason = "the output is meant for people")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the output is meant for people")]
 
 use std::error::Error;
 
@@ -39,7 +39,10 @@ pub(crate) async fn run() -> Result<(), Box<dyn Error>> {
         println!("metrics are at http://{address}/metrics until Ctrl-C");
         shutdown_signal().await;
     }
-    telemetry.shutdown_async().await?;
+    // A loss is logged, too; it need not be the program's failure.
+    if let Err(loss) = telemetry.shutdown_async().await {
+        eprintln!("{loss}");
+    }
     Ok(())
 }
 

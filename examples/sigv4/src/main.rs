@@ -18,8 +18,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .logs(|logs| logs.request_signer(signer("logs", &region, credentials)))
         .build()?;
     info_span!("order").in_scope(|| info!(items = 3, "paid"));
-    let stats = telemetry.shutdown()?;
-    println!("{stats}");
+    match telemetry.shutdown() {
+        Ok(stats) => println!("{stats}"),
+        // A loss is logged, too; it need not be the program's failure.
+        Err(loss) => eprintln!("{loss}"),
+    }
     Ok(())
 }
 
