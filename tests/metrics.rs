@@ -682,3 +682,63 @@ fn a_flush_without_time_does_not_hold_up_the_shutdown() {
     assert_eq!(delivery.lost(), 0, "{delivery}");
     assert_eq!(collector.received().value("recorded", &[]), Some(1.0));
 }
+
+#[test]
+fn each_view_that_matches_makes_a_stream() {
+    let named = |name: &'static str, matching: &'static str| {
+        move |instrument: &Instrument| {
+            let matches = instrument.name().starts_with(matching);
+            matches.then(|| Stream::builder().with_name(name).build().unwrap())
+        }
+    };
+    for kind in KINDS {
+        let collector = Collector::start().unwrap();
+        let local = start_with(&collector, kind, NEVER, |builder| {
+            builder.metrics(|metrics| {
+                let panics = |_: &Instrument| -> Option<Stream> { panic!("a view panics on purpose") };
+                metrics.view(named("first", "viewed")).view(panics).view(named("second", "viewed"))
+            })
+        });
+        let meter = local.guard.meter("test");
+        meter.u64_counter("viewed").build().add(1, &[]);
+        meter.u64_counter("other").build().add(2, &[]);
+        let (delivery, _) = local.shutdown();
+        assert_eq!(delivery.lost(), 0, "{delivery}");
+        let received = collector.received();
+        let value = |name| received.value(name, &[]);
+        let values = (value("first"), value("second"), value("viewed"), value("other"));
+        assert_eq!(values, (Some(1.0), Some(1.0), None, Some(2.0)), "{kind:?}");
+    }
+}
+
+#[test]
+fn the_least_and_the_greatest_number_fit_into_one_exponential_histogram() {
+    let view = |_: &Instrument| {
+        let aggregation =
+            Aggregation::Base2ExponentialHistogram { max_size: 160, max_scale: 20, record_min_max: true };
+        Some(Stream::builder().with_aggregation(aggregation).build().unwrap())
+    };
+    for kind in KINDS {
+        let collector = Collector::start().unwrap();
+        let local =
+            start_with(&collector, kind, NEVER, |builder| builder.metrics(|metrics| metrics.view(view)));
+        let meter = local.guard.meter("test");
+        let histogram = meter.f64_histogram("recorded").build();
+        histogram.record(f64::MAX, &[]);
+        histogram.record(5e-324, &[]);
+        histogram.record(f64::MIN_POSITIVE, &[]);
+        let bound = meter.f64_histogram("bound").build().bind(&[]);
+        bound.record(f64::MAX);
+        bound.record(5e-324);
+        let (delivery, _) = local.shutdown();
+        assert_eq!(delivery.lost(), 0, "{delivery}");
+        for (name, expected) in [("recorded", (3, 1)), ("bound", (2, 1))] {
+            let received = collector.received();
+            let metrics = received.metrics();
+            let found = metrics.iter().find(|metric| metric.name() == name).unwrap();
+            let Some(Data::ExponentialHistogram(histogram)) = &found.metric.data else { panic!("{found:?}") };
+            let point = &histogram.data_points[0];
+            assert_eq!((point.count, point.zero_count), expected, "{name} {kind:?}");
+        }
+    }
+}

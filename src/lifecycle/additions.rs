@@ -40,7 +40,7 @@ pub(crate) struct Additions {
     pub(crate) tracer_provider: BuilderHooks<TracerProviderBuilder>,
     /// Metric readers.
     pub(crate) meter_provider: BuilderHooks<MeterProviderBuilder>,
-    /// Views, of which the first that fits an instrument decides.
+    /// Views, each of which makes a stream of the instruments that it fits.
     pub(crate) views: Vec<View>,
     /// Log processors, called before the export.
     pub(crate) log_processors: BuilderHooks<LoggerProviderBuilder>,

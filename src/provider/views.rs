@@ -3,13 +3,13 @@
 //! | an instrument fits | streams |
 //! |---|---|
 //! | views of the file | one for each of them; the user's are not called |
-//! | a view of the user | the first that returns one |
+//! | views of the user | one for each that returns one |
 //! | none | the default aggregation and limit of the settings, if they differ from the SDK's |
 //!
 //! A view of the user that panics fits nothing.
 //!
-//! All of the user's views and the defaults are one view of the SDK, since the SDK would make a stream for each that
-//! fits.
+//! The defaults are a view of the SDK, which makes a stream for each view that fits: so it calls the others, to fit only
+//! where they do not.
 
 use std::sync::Arc;
 
@@ -24,8 +24,8 @@ use crate::user_code::catch_panic;
 
 /// Returns the views of a provider.
 ///
-/// The SDK makes one stream for each view that fits an instrument. That is what views of a file are meant to do; of the
-/// user's, the first that fits decides; and the defaults are for instruments that no view is for.
+/// The SDK makes one stream for each view that fits an instrument, as the specification has it. The defaults are for
+/// instruments that no view is for.
 pub(super) fn views(settings: &MetricSettings, user: Vec<View>) -> Vec<View> {
     let defaults = Defaults { histograms: settings.histograms, cardinality: settings.cardinality };
     let selectors: Arc<[ViewSelector]> = settings.views.iter().map(|view| view.selector.clone()).collect();
@@ -36,13 +36,20 @@ pub(super) fn views(settings: &MetricSettings, user: Vec<View>) -> Vec<View> {
         Box::new(view) as View
     });
     let mut views: Vec<_> = of_file.collect();
-    if !user.is_empty() || defaults.change_anything() {
+    let user: Vec<Arc<View>> = user.into_iter().map(Arc::new).collect();
+    let stream = |view: &View, instrument: &Instrument| catch_panic(|| view(instrument)).flatten();
+    for view in &user {
+        let (view, selectors) = (Arc::clone(view), Arc::clone(&selectors));
         views.push(Box::new(move |instrument| {
-            if selectors.iter().any(|selector| fits(selector, instrument)) {
-                return None;
-            }
-            let chosen = user.iter().find_map(|view| catch_panic(|| view(instrument)).flatten());
-            chosen.or_else(|| defaults.stream(instrument))
+            let is_of_file = selectors.iter().any(|selector| fits(selector, instrument));
+            if is_of_file { None } else { stream(&view, instrument) }
+        }));
+    }
+    if defaults.change_anything() {
+        views.push(Box::new(move |instrument| {
+            let has_view = selectors.iter().any(|selector| fits(selector, instrument))
+                || user.iter().any(|view| stream(view, instrument).is_some());
+            if has_view { None } else { defaults.stream(instrument) }
         }));
     }
     views
