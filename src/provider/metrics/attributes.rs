@@ -69,6 +69,10 @@ pub(super) struct Checked<I> {
 /// histogram can overflow before it is converted; an `f64` only loses precision.
 pub(super) struct AsFloat(pub(super) Checked<Histogram<f64>>);
 
+/// A histogram of floats that takes subnormal numbers as zero: between `5e-324` and `f64::MAX` are more exponents than the
+/// exponential histogram of the SDK can count, which then panics with its lock held.
+pub(super) struct WithoutSubnormals(pub(super) Checked<Histogram<f64>>);
+
 /// A handle on one attribute set of such an instrument.
 struct Bound<B> {
     /// The SDK's handle.
@@ -144,6 +148,30 @@ impl BoundSyncInstrument<u64> for BoundAsFloat {
     fn measure(&self, measurement: u64) {
         self.0.measure(measurement as f64);
     }
+}
+
+impl SyncInstrument<f64> for WithoutSubnormals {
+    fn measure(&self, measurement: f64, attributes: &[KeyValue]) {
+        self.0.measure(without_subnormals(measurement), attributes);
+    }
+
+    fn bind(&self, attributes: &[KeyValue]) -> Box<dyn BoundSyncInstrument<f64> + Send + Sync> {
+        Box::new(BoundWithoutSubnormals(self.0.bind(attributes)))
+    }
+}
+
+/// A handle on one attribute set of a histogram of floats.
+struct BoundWithoutSubnormals(Box<dyn BoundSyncInstrument<f64> + Send + Sync>);
+
+impl BoundSyncInstrument<f64> for BoundWithoutSubnormals {
+    fn measure(&self, measurement: f64) {
+        self.0.measure(without_subnormals(measurement));
+    }
+}
+
+/// Returns 0 for numbers below 2⁻¹⁰²², and other numbers as they are.
+fn without_subnormals(number: f64) -> f64 {
+    if number.is_subnormal() { 0.0 } else { number }
 }
 
 #[cfg(test)]

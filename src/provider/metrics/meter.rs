@@ -13,6 +13,7 @@
 //! | of this crate's own scope | `Checked`, which trusts its attributes: they are unique |
 //! | gauge, and what is added up as `f64` | `Checked` |
 //! | `u64` counter, `i64` up-down counter | `Saturating` around it |
+//! | `f64` histogram | `WithoutSubnormals` around it |
 //! | `u64` histogram, without a reader of the user | `AsFloat` around it |
 //! | `u64` histogram, with one | `Saturating` around it |
 //! | observable | none: the observer makes the keys unique |
@@ -28,7 +29,7 @@ use opentelemetry::metrics::{
     ObservableUpDownCounter, UpDownCounter,
 };
 
-use super::attributes::{AsFloat, Checked};
+use super::attributes::{AsFloat, Checked, WithoutSubnormals};
 use super::identity::{Identities, Identity};
 use super::observer::{Observer, is_inside_locked_callback};
 use super::sums::{Saturating, SumSettings, Sums};
@@ -218,7 +219,7 @@ impl InstrumentProvider for CheckedMeter {
         let meter = self.check(kind, &name, unit.as_ref(), description.as_ref(), boundaries.clone());
         let mut inner = meter.f64_histogram(name);
         (inner.description, inner.unit, inner.boundaries) = (description, unit, boundaries);
-        Histogram::new(Arc::new(self.checked(without_sdk_chatter(|| inner.build()))))
+        Histogram::new(Arc::new(WithoutSubnormals(self.checked(without_sdk_chatter(|| inner.build())))))
     }
 
     fn u64_histogram(&self, builder: HistogramBuilder<'_, Histogram<u64>>) -> Histogram<u64> {
