@@ -13,10 +13,11 @@
 //! The time of the previous collection is the start of each delta, so that the deltas of a stream join without a gap.
 
 use std::collections::HashMap;
+use std::mem::{Discriminant, discriminant};
 use std::time::SystemTime;
 
 use opentelemetry::KeyValue;
-use opentelemetry_sdk::metrics::data::Metric;
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric};
 
 use super::number::Number;
 
@@ -25,8 +26,8 @@ use super::number::Number;
 #[derive(Debug, Default)]
 pub(crate) struct ObservedCounters(HashMap<Identity, State>);
 
-/// The identity of a counter: the encoded scope, the name, the unit and the description.
-type Identity = (Vec<u8>, String, String, String);
+/// The identity of a counter: the encoded scope, the name, the unit, the description and the type of its numbers.
+type Identity = (Vec<u8>, String, String, String, Discriminant<AggregatedMetrics>);
 
 /// What is kept of a counter between two collections.
 #[derive(Debug)]
@@ -50,7 +51,9 @@ impl ObservedCounters {
         time: SystemTime,
     ) -> Stream {
         let text = str::to_owned;
-        let identity = (scope.to_vec(), text(metric.name()), text(metric.unit()), text(metric.description()));
+        let (name, unit, description) =
+            (text(metric.name()), text(metric.unit()), text(metric.description()));
+        let identity = (scope.to_vec(), name, unit, description, discriminant(metric.data()));
         let last = self.0.remove(&identity);
         let last = last.unwrap_or_else(|| State { time: first_start, values: HashMap::new() });
         Stream { identity, last, next: State { time, values: HashMap::new() } }

@@ -165,6 +165,26 @@ fn observed_counters_become_deltas_and_restart_at_a_reset() {
     }
 }
 
+#[test]
+fn observed_counters_of_one_name_and_two_number_types_have_deltas_of_their_own() {
+    let sdk = Sdk::new(Resource::builder_empty().build(), Temporality::Cumulative, false);
+    let meter = sdk.provider.meter("tests");
+    meter.u64_observable_counter("counter").with_callback(|counter| counter.observe(7, &[])).build();
+    meter.f64_observable_counter("counter").with_callback(|counter| counter.observe(2.5, &[])).build();
+    let mut counters = ObservedCounters::default();
+    for expected in [[Number::AsInt(7), Number::AsDouble(2.5)], [Number::AsInt(0), Number::AsDouble(0.0)]] {
+        let request = sdk.encode(Some(&mut counters));
+        let metrics = &request.resource_metrics[0].scope_metrics[0].metrics;
+        let value = |metric: &opentelemetry_proto::tonic::metrics::v1::Metric| match &metric.data {
+            Some(Data::Sum(sum)) => sum.data_points[0].value,
+            other => panic!("{other:?}"),
+        };
+        let mut values: Vec<_> = metrics.iter().filter_map(value).collect();
+        values.sort_by_key(|value| matches!(value, Number::AsDouble(_)));
+        assert_eq!(values, expected);
+    }
+}
+
 fn key_of(point: &NumberDataPoint) -> i64 {
     let key = point.attributes.iter().find(|attribute| attribute.key == "key").unwrap();
     text_of(key.value.as_ref().unwrap()).parse().unwrap()
