@@ -34,6 +34,9 @@ use tokio::sync::watch;
 /// The future needs no tokio runtime, and also resolves if a runtime's only thread was blocked when the signal arrived.
 /// If the operating system refuses the handlers or the thread, it never resolves, and signals have their usual effect.
 ///
+/// A program that forks calls this afterwards, in each process that needs it. A child of a process that has called it
+/// inherits the handlers, but nothing that acts on them: SIGTERM and Ctrl-C do not end it, and its own calls never resolve.
+///
 /// ```no_run
 /// # async fn serve() {}
 /// # async fn main_() {
