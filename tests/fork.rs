@@ -22,11 +22,12 @@ use serde_json::Value as Json;
 use telemetry_bootstrap::opentelemetry::trace::{Status, TraceContextExt as _};
 use telemetry_bootstrap::opentelemetry::{Context, KeyValue, global};
 use telemetry_bootstrap::opentelemetry_sdk::error::OTelSdkResult;
+use telemetry_bootstrap::opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader};
 use telemetry_bootstrap::opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use telemetry_bootstrap::testing::{CollectedLog, Collector};
 use telemetry_bootstrap::{
-    InitError, LogDestination, LogFormat, OverflowPolicy, ReloadError, SpanExt as _, TelemetryGuard,
-    record_error,
+    InitError, LogDestination, LogFormat, OverflowPolicy, PrometheusExporter, ReloadError, SpanExt as _,
+    TelemetryGuard, record_error,
 };
 use tracing::{debug, error, info, info_span};
 
@@ -51,6 +52,7 @@ fn child() {
         "full buffer" => fork_with_a_full_buffer(),
         "busy" => fork_while_threads_record(),
         "export" => export_in_all(),
+        "meter provider" => flush_the_meter_provider_in_the_child(),
         "abort" => abort_in_the_child(),
         "reload" => reload_in_both(),
         "locked span" => change_a_span_that_is_locked(),
@@ -184,6 +186,35 @@ fn export_in_all() {
     record("after");
     drop(parent);
     exit_after(status);
+}
+
+/// A reader of the program has its thread in the parent.
+fn flush_the_meter_provider_in_the_child() {
+    let (_listener, endpoint) = silent_endpoint();
+    let reader = PeriodicReader::builder(InMemoryMetricExporter::default()).build();
+    let builder = telemetry_bootstrap::init().ignore_env().endpoint(&endpoint);
+    let guard =
+        builder.metrics(|metrics| metrics.reader(reader).prometheus(PrometheusExporter::new().port(0)));
+    let guard = guard.build().unwrap();
+    guard.meter("test").u64_counter("counted").build().add(1, &[]);
+    match fork().unwrap() {
+        Fork::Child => {
+            let begun = Instant::now();
+            let flushed = guard.meter_provider().force_flush();
+            let ended = guard.meter_provider().shutdown();
+            exit_if(flushed.is_ok() && ended.is_ok() && begun.elapsed() <= AT_ONCE);
+        }
+        Fork::Parent(child) => {
+            let begun = Instant::now();
+            let mut status = fork::waitpid_nohang(child).unwrap();
+            while status.is_none() && begun.elapsed() < LONG {
+                std::thread::sleep(Duration::from_millis(5));
+                status = fork::waitpid_nohang(child).unwrap();
+            }
+            std::mem::forget(guard);
+            exit_if(status.is_some_and(|status| ExitStatus::from_raw(status).code() == Some(HOLDS)));
+        }
+    }
 }
 
 /// Each process reloads with the guard that it built, and none reloads with a guard of its parent.
@@ -523,6 +554,11 @@ fn a_child_that_calls_init_exports_all_signals_as_an_instance_of_its_own() {
         assert_eq!(spans.iter().filter(|span| span.name() == name).count(), 1, "{name}");
     }
     assert_eq!(received.trace_ids().len(), 5);
+}
+
+#[test]
+fn the_meter_provider_of_the_parent_flushes_and_ends_at_once_in_a_child() {
+    output_of("meter provider");
 }
 
 #[test]

@@ -9,7 +9,10 @@
 //! |---|---|
 //! | 0 to 3 | always |
 //! | 4 to 118 | if the last one is at least a second old |
-//! | 119 | not until one was sent: the last place is for the collection at the end |
+//! | 119, or less than twice the size of the last collection is free | not until one was sent: the last place is for the collection at the end |
+//!
+//! A flush collects in the first two cases, and cumulative values in the third as well: they contain what the oldest
+//! collection held, whose place they take. Deltas would be lost by that, and go on adding up in the SDK instead.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,10 +54,12 @@ struct State {
     observed_counters: ObservedCounters,
     /// When a collection was last queued.
     last_push: Option<Instant>,
+    /// The size of that collection in bytes, which the next one is expected to have.
+    last_size: usize,
 }
 
 impl MetricQueue {
-    /// The limits of a queue of collections: 120 of them, and 16 MiB. An item is a whole request here. `delay` has no
+    /// The limits of a queue of collections: 120 of them, and 16 MiB, or a single larger one. An item is a whole request here. `delay` has no
     /// meaning, because requests are complete.
     pub(crate) const LIMITS: QueueSettings = QueueSettings {
         max_items: 120,
@@ -85,14 +90,17 @@ impl MetricQueue {
     /// Returns `true` if the next collection may be made now; see the table of this module.
     pub(crate) fn has_room(&self) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.queue.waiting_requests() {
-            // One place is for the last collection.
-            waiting if waiting + 1 >= Self::LIMITS.max_items => false,
-            waiting if waiting >= MANY_WAITING => {
-                state.last_push.is_none_or(|last| last.elapsed() >= DISTANCE_IF_MANY_WAIT)
-            }
-            _ => true,
+        if self.queue.is_full_for(state.last_size) {
+            return false;
         }
+        let is_late = || state.last_push.is_none_or(|last| last.elapsed() >= DISTANCE_IF_MANY_WAIT);
+        self.queue.waiting_requests() < MANY_WAITING || is_late()
+    }
+
+    /// Returns `true` if a collection would take the place of one whose values no later one contains.
+    pub(crate) fn would_lose_deltas(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.temporality == Temporality::Delta && self.queue.is_full_for(state.last_size)
     }
 
     /// Encodes and appends a collection. One without data points is left out.
@@ -101,8 +109,9 @@ impl MetricQueue {
         let counters = (self.temporality == Temporality::Delta).then_some(&mut state.observed_counters);
         let EncodedMetrics { request, points, overflowing } = encode::metrics(metrics, counters);
         if points > 0 {
-            self.queue.push_request(&request.into(), points);
+            state.last_size = request.len();
             state.last_push = Some(Instant::now());
+            self.queue.push_request(&request.into(), points);
         }
         drop(state);
         self.overflow.report(overflowing);

@@ -124,7 +124,7 @@ impl Capture {
     #[expect(clippy::expect_used, reason = "this crate has encoded it")]
     pub fn received(&self) -> CollectedTelemetry {
         // Only the queue is behind it, which cannot fail.
-        let _ = self.providers.meter.force_flush();
+        let _ = self.providers.meter.collect();
         let mut received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         for (signal, queue) in self.pipelines.iter() {
             while let Some(batch) = queue.take(Take::Any) {

@@ -145,6 +145,9 @@ impl Consumer {
         while lane.full.front().is_some_and(|oldest| oldest.sequence() != newest) {
             if let Some(oldest) = lane.pop_full() {
                 self.ledger().fail(oldest.count());
+                if oldest.is_unanswered() {
+                    self.ledger().record_unanswered(oldest.count());
+                }
             }
         }
     }

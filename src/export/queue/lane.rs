@@ -82,9 +82,16 @@ impl Lane {
         self.phase == Phase::Open && self.items < limits.max_items && self.bytes + bytes <= limits.max_bytes
     }
 
+    /// Returns `true` if two requests of this size fit, or if nothing waits. The second place is for the request at the
+    /// end.
+    pub(super) fn has_room_for_two(&self, limits: &QueueSettings, bytes: usize) -> bool {
+        let fit = self.items + 2 <= limits.max_items && self.bytes + 2 * bytes <= limits.max_bytes;
+        self.full.is_empty() || fit
+    }
+
     /// Appends a complete request of `items` items. Older requests make room for it, and count as dropped.
     ///
-    /// The request itself is dropped if the lane is closed, or if it is larger than the whole lane.
+    /// A request that is larger than the whole lane waits alone. The request itself is dropped if the lane is closed.
     pub(super) fn push_request(
         &mut self,
         sequence: u64,
@@ -94,15 +101,12 @@ impl Lane {
         ledger: &Ledger,
     ) {
         // No room can be made for it then, and waiting items must not be dropped for it.
-        if self.phase != Phase::Open || request.len() > limits.max_bytes {
+        if self.phase != Phase::Open {
             ledger.record_dropped(items);
             return;
         }
         while !self.has_room(limits, request.len()) {
-            let Some(oldest) = self.pop_full() else {
-                ledger.record_dropped(items);
-                return;
-            };
+            let Some(oldest) = self.pop_full() else { break };
             ledger.record_dropped(oldest.count());
             if oldest.has_started() {
                 ledger.record_dropped_after_start(oldest.count());

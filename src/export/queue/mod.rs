@@ -34,7 +34,7 @@
 //! |---|---|---|
 //! | room for it | appended to the open batch | appended as a batch |
 //! | over `max_items` or `max_bytes` | the new item counts as dropped | the oldest requests count as dropped, until it fits |
-//! | larger than `max_bytes` by itself | dropped | dropped; the waiting ones stay |
+//! | larger than `max_bytes` by itself | dropped | waits alone: the older requests count as dropped |
 //! | closed by the shutdown | dropped | dropped |
 //!
 //! Every item is accepted first in every ledger, so that the counts add up in each row.
@@ -252,9 +252,14 @@ impl Queue {
 
     /// Returns the number of requests that wait, without those in flight, at the destination that has the fewest.
     ///
-    /// Asked before each collection of metrics: it is left out while every destination is behind.
+    /// Read before each collection of metrics: while many wait, the next ones are further apart.
     pub(in crate::export) fn waiting_requests(&self) -> usize {
         self.lock().lanes.iter().map(|lane| lane.full.len()).min().unwrap_or_default()
+    }
+
+    /// Returns `true` if no destination has room for a request of this size and for another one at the end.
+    pub(in crate::export) fn is_full_for(&self, bytes: usize) -> bool {
+        !self.lock().lanes.iter().any(|lane| lane.has_room_for_two(&self.limits, bytes))
     }
 
     /// Wakes every worker of the signal.

@@ -197,15 +197,40 @@ fn under_load_and_faults_the_ledger_agrees_with_the_collector() {
 }
 
 #[test]
-fn late_or_oversized_collection_evicts_nothing() {
+fn late_collection_evicts_nothing() {
+    let limits = QueueSettings { max_items: 10, max_bytes: 1_000, max_export_batch_size: 1, ..QUEUE };
+    let (recorder, queue) = queue(limits);
+    recorder.push_request(&vec![0; 100].into(), 3);
+    queue.close();
+    recorder.push_request(&vec![0; 100].into(), 7);
+    assert_eq!(queue.take(Take::Any).map(|batch| batch.count()), Some(3));
+    assert_eq!(queue.ledger().snapshot().dropped, 7);
+}
+
+#[test]
+fn oversized_collection_waits_alone() {
     let limits = QueueSettings { max_items: 10, max_bytes: 1_000, max_export_batch_size: 1, ..QUEUE };
     let (recorder, queue) = queue(limits);
     recorder.push_request(&vec![0; 100].into(), 3);
     recorder.push_request(&vec![0; 1_001].into(), 5);
-    queue.close();
+    assert_eq!((queue.waiting(), queue.ledger().snapshot().dropped), (5, 3));
     recorder.push_request(&vec![0; 100].into(), 7);
-    assert_eq!(queue.take(Take::Any).map(|batch| batch.count()), Some(3));
-    assert_eq!(queue.ledger().snapshot().dropped, 12);
+    assert_eq!((queue.waiting(), queue.ledger().snapshot().dropped), (7, 8));
+}
+
+#[test]
+fn given_up_collection_that_was_sent_without_an_answer_counts_as_unanswered() {
+    let (recorder, mut queues) = Queue::with_cumulative_requests(MetricQueue::LIMITS, 1, true);
+    let queue = queues.remove(0);
+    recorder.push_request(&vec![0; 100].into(), 3);
+    let mut sent = queue.take(Take::Any).unwrap();
+    sent.mark_unanswered();
+    queue.put_back(sent);
+    recorder.push_request(&vec![0; 100].into(), 5);
+    recorder.push_request(&vec![0; 100].into(), 7);
+    queue.keep_newest_cumulative();
+    let expected = SignalStats { accepted: 15, failed: 8, unanswered: 3, pending: 7, ..Default::default() };
+    assert_eq!(queue.ledger().snapshot(), expected);
 }
 
 #[test]

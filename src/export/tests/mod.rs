@@ -5,6 +5,7 @@ mod delivery;
 mod endings;
 mod failures;
 mod ledger;
+mod meter_flush;
 mod network;
 mod output;
 mod proxies;

@@ -121,7 +121,7 @@ fn a_collection_does_not_wait_for_the_collector() {
     let provider = meter_provider(&pipeline);
     provider.meter("tests").u64_counter("requests").build().add(1, &[]);
     let begin = Instant::now();
-    provider.force_flush().unwrap();
+    provider.collect().unwrap();
     assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
 }
 
@@ -164,7 +164,7 @@ fn queueing_a_span_does_not_allocate() {
     assert_eq!(allocations.count_total, 0);
 }
 
-fn metrics_to(endpoint: &str) -> Pipeline {
+pub(super) fn metrics_to(endpoint: &str) -> Pipeline {
     let settings = settings_for(Signal::Metrics, endpoint);
     Pipeline::with(Signal::Metrics, MetricQueue::LIMITS, settings)
 }
@@ -174,20 +174,29 @@ fn meter_provider(pipeline: &Pipeline) -> TelemetryMeterProvider {
 }
 
 fn meter_provider_with(pipeline: &Pipeline, diagnostics: Diagnostics) -> TelemetryMeterProvider {
+    let workers = pipeline.exporter.workers().clone();
+    meter_provider_for(&pipeline.queue, workers, Temporality::Cumulative, diagnostics)
+}
+
+/// A provider that collects at flushes and at the end.
+pub(super) fn meter_provider_for(
+    queue: &Arc<Queue>,
+    workers: Workers,
+    temporality: Temporality,
+    diagnostics: Diagnostics,
+) -> TelemetryMeterProvider {
     let settings = MetricSettings {
         prometheus: None,
         destinations: Vec::new(),
         interval: Duration::from_secs(3600),
-        temporality: Temporality::Cumulative,
+        temporality,
         histograms: HistogramAggregation::ExplicitBuckets,
         views: Vec::new(),
         cardinality: Default::default(),
         built_in: Vec::new(),
     };
-    let workers = pipeline.exporter.workers().clone();
     let overflow = OverflowReports::new(diagnostics.clone());
-    let queue =
-        MetricQueue::new(Arc::clone(&pipeline.queue), workers, Temporality::Cumulative, overflow.clone());
+    let queue = MetricQueue::new(Arc::clone(queue), workers, temporality, overflow.clone());
     let resource = opentelemetry_sdk::Resource::builder_empty().build();
     let (views, additions) = (Vec::new(), Default::default());
     provider::meter_provider(&settings, resource, vec![queue], views, additions, overflow, &diagnostics)

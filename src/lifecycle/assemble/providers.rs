@@ -93,7 +93,7 @@ pub(super) fn providers(
 /// `PeriodicReader` does not report a failed thread spawn; a failing flush reveals it, because a new provider has no
 /// instrument to collect. Readers of the user may fail for other reasons.
 fn check_readers_run(meter: &TelemetryMeterProvider) -> Result<(), InitError> {
-    if meter.force_flush().is_err() && tasks::spawn("otel-probe", || {}).is_err() {
+    if meter.collect().is_err() && tasks::spawn("otel-probe", || {}).is_err() {
         return Err(InitError::Thread("the system refused one for a metric reader".into()));
     }
     Ok(())

@@ -85,7 +85,7 @@ impl Providers {
         let Self { tracer, meter, logger, .. } = self.clone();
         let collect = move || {
             let _collected = collected;
-            let _ = meter.force_flush();
+            let _ = meter.collect();
         };
         vec![
             ("metrics", Box::new(collect)),

@@ -7,12 +7,12 @@
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::noop::NoopMeterProvider;
 use opentelemetry::metrics::{Meter, MeterProvider};
-use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 
 use super::identity::Identities;
@@ -20,11 +20,13 @@ use super::meter::CheckedMeter;
 use super::observer::Observer;
 #[cfg(feature = "prometheus")]
 use super::pull::PullReader;
-use super::reader::{Answer, QueueReader};
+use super::reader::{Answer, QUEUE_IS_FULL, QueueReader};
 use super::sums::SumSettings;
 use crate::diagnostics::Diagnostics;
+use crate::export::MetricQueue;
 use crate::export::own_threads::{Fork, without_sdk_chatter};
 use crate::semconv;
+use crate::settings::deadline_after;
 
 /// The meter provider of running telemetry. Cheap to clone.
 ///
@@ -133,6 +135,61 @@ impl TelemetryMeterProvider {
         self.0.pull.as_ref()
     }
 
+    /// Collects now, and returns when the metrics are delivered: within 5 seconds, or later if callbacks take longer.
+    ///
+    /// Readers of the user are flushed as well. In a forked child this does nothing.
+    ///
+    /// # Errors
+    ///
+    /// `InternalFailure` if metrics could not be collected or delivered, and `Timeout` if they were not in time. If the
+    /// queue is full, deltas are not collected, and are part of a later collection.
+    pub fn force_flush(&self) -> OTelSdkResult {
+        if self.0.fork.is_child() {
+            return Ok(());
+        }
+        let deadline = deadline_after(MetricQueue::FLUSH_TIMEOUT);
+        loop {
+            let collected = self.collect();
+            let left = deadline.saturating_duration_since(Instant::now());
+            // One flush reaches the destinations of all readers.
+            self.0.own.first().map_or(Ok(()), |reader| reader.deliver(left))?;
+            // A queue that was full has room after the delivery.
+            if !collected.as_ref().is_err_and(is_full_queue) || left.is_zero() {
+                return collected;
+            }
+        }
+    }
+
+    /// Collects once more, delivers within 5 seconds, and ends all readers. Later measurements are discarded.
+    ///
+    /// In a forked child this does nothing. The guard does the same when it is shut down or dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`force_flush`](Self::force_flush), and `AlreadyShutdown` after the first call.
+    pub fn shutdown(&self) -> OTelSdkResult {
+        self.shutdown_with_timeout(MetricQueue::FLUSH_TIMEOUT)
+    }
+
+    /// [`shutdown`](Self::shutdown) with another limit for the last collection and its delivery. Readers of the user have
+    /// their own.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`shutdown`](Self::shutdown).
+    pub fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        if self.0.fork.is_child() { Ok(()) } else { self.end(timeout) }
+    }
+
+    /// Collects now, and flushes readers of the user. The delivery of what was collected goes on.
+    ///
+    /// # Errors
+    ///
+    /// Those of the collection, and of readers of the user.
+    pub(crate) fn collect(&self) -> OTelSdkResult {
+        if self.0.fork.is_child() { Ok(()) } else { self.0.sdk.force_flush() }
+    }
+
     /// Collects once more within this time, for the export, and shuts the SDK's provider down, with readers of the user.
     ///
     /// Readers of ours end at the same time, each with the whole `timeout`, and are waited for one after the other.
@@ -185,7 +242,14 @@ impl MeterProvider for TelemetryMeterProvider {
     }
 }
 
-/// The SDK's provider behind it, to flush it and to shut it down. Instruments that it creates are not checked.
+/// Returns `true` if a flush was refused because deltas would be lost. The SDK returns the errors of all readers as one
+/// text.
+fn is_full_queue(error: &OTelSdkError) -> bool {
+    error.to_string().contains(QUEUE_IS_FULL)
+}
+
+/// The SDK's provider behind it. Instruments that it creates are not checked, and its flush does not wait for the
+/// delivery.
 impl Deref for TelemetryMeterProvider {
     type Target = SdkMeterProvider;
 

@@ -1,7 +1,8 @@
 //! The reader behind the export: it collects at each interval, at a flush and at the shutdown.
 //!
 //! While collections wait for the collector, further ones follow at least a second apart, and none is made while the
-//! queue is full: counters and histograms go on adding up, so nothing is lost but the times between.
+//! queue is full: counters and histograms go on adding up, so nothing is lost but the times between. A flush makes none of
+//! deltas then either, and fails. Flushes that wait at the same time share a collection.
 //!
 //! The thread alternates between waiting for a command and, when the interval is over, a collection. Intervals that were
 //! missed, because a callback was slow or the machine slept, are not made up for.
@@ -70,12 +71,14 @@ struct Shared {
     fork: Fork,
 }
 
-/// A command for the thread. The sender takes the result; the thread ignores that nothing may wait for it any more.
-enum Command {
-    /// Collect now.
-    Flush(Deadlines, Sender<OTelSdkResult>),
-    /// Collect once more, and end.
-    Shutdown(Deadlines, Sender<OTelSdkResult>),
+/// A command for the thread: to collect now.
+struct Command {
+    /// The thread delivers and ends afterwards. No command follows.
+    is_last: bool,
+    /// When the collection has to be done.
+    deadlines: Deadlines,
+    /// Takes the result. The thread ignores that nothing may wait for it any more.
+    reply: Sender<OTelSdkResult>,
 }
 
 /// The deadlines of a command.
@@ -131,22 +134,26 @@ impl QueueReader {
     /// Starts the end: a last collection, and the delivery of what waits, within this time. Returns the answer to wait
     /// for.
     pub(crate) fn begin_end(&self, timeout: Duration) -> Answer {
-        self.command(timeout, Command::Shutdown)
+        self.command(timeout, true)
+    }
+
+    /// Waits until what was collected is delivered, by all readers.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout`, or `InternalFailure` with the reason of a destination.
+    pub(crate) fn deliver(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.queue.flush(timeout)
     }
 
     /// Sends a command, and returns without waiting for it.
     ///
     /// The lock is held for the send only. After the shutdown there is no thread to send to: the reply is dropped with
     /// the command, and waiting for it returns `AlreadyShutdown`.
-    fn command(
-        &self,
-        timeout: Duration,
-        command: impl FnOnce(Deadlines, Sender<OTelSdkResult>) -> Command,
-    ) -> Answer {
+    fn command(&self, timeout: Duration, is_last: bool) -> Answer {
         let deadlines = Deadlines::new(timeout);
         let (reply, result) = channel();
-        let command = command(deadlines, reply);
-        let is_last = matches!(command, Command::Shutdown(..));
+        let command = Command { is_last, deadlines, reply };
         let mut commands = self.0.commands.lock().unwrap_or_else(PoisonError::into_inner);
         // If the thread has ended, the reply ends with the command.
         if let Some(commands) = &*commands {
@@ -212,7 +219,7 @@ impl MetricReader for QueueReader {
         if self.0.fork.is_child() {
             return Ok(());
         }
-        self.command(MetricQueue::FLUSH_TIMEOUT, Command::Flush).wait()
+        self.command(MetricQueue::FLUSH_TIMEOUT, false).wait()
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
@@ -240,14 +247,18 @@ fn run(reader: &Shared, commands: &Receiver<Command>) {
     let mut next = Instant::now() + reader.interval;
     loop {
         match commands.recv_timeout(next.saturating_duration_since(Instant::now())) {
-            Ok(Command::Flush(deadlines, reply)) => {
-                let _ = reply.send(reader.collect(&mut metrics, deadlines.callbacks));
-            }
-            Ok(Command::Shutdown(deadlines, reply)) => {
-                let collected = reader.collect(&mut metrics, deadlines.callbacks);
-                let left = deadlines.all.saturating_duration_since(Instant::now());
-                let _ = reply.send(collected.and(reader.queue.flush(left)));
-                return;
+            Ok(first) => {
+                let all: Vec<_> = std::iter::once(first).chain(commands.try_iter()).collect();
+                let is_last = all.iter().any(|command| command.is_last);
+                let callbacks = all.iter().map(|command| command.deadlines.callbacks).min();
+                let collected = match is_last || !reader.queue.would_lose_deltas() {
+                    true => reader.collect(&mut metrics, callbacks.unwrap_or_else(Instant::now)),
+                    false => Err(OTelSdkError::InternalFailure(QUEUE_IS_FULL.to_owned())),
+                };
+                all.into_iter().for_each(|command| reader.answer(command, &collected));
+                if is_last {
+                    return;
+                }
             }
             Err(RecvTimeoutError::Timeout) => {
                 if reader.queue.has_room() {
@@ -262,6 +273,16 @@ fn run(reader: &Shared, commands: &Receiver<Command>) {
 }
 
 impl Shared {
+    /// Answers a command after the collection. The last one is answered after the delivery.
+    fn answer(&self, Command { is_last, deadlines, reply }: Command, collected: &OTelSdkResult) {
+        let collected = match collected {
+            Ok(()) => Ok(()),
+            Err(error) => Err(OTelSdkError::InternalFailure(error.to_string())),
+        };
+        let left = deadlines.all.saturating_duration_since(Instant::now());
+        let _ = reply.send(if is_last { collected.and(self.queue.flush(left)) } else { collected });
+    }
+
     /// Calls the callbacks, collects, and queues the result. A panic fails this collection only.
     ///
     /// `metrics` is the memory of the last collection, which is used again.
@@ -291,6 +312,9 @@ impl Shared {
 
 /// The warning about the first collection that failed.
 const COLLECTION_FAILED: &str = "metrics could not be collected";
+/// The error of a flush that would have dropped deltas.
+pub(super) const QUEUE_IS_FULL: &str =
+    "the queue is full: nothing was collected, and counters go on adding up";
 /// The name of the thread. Linux shows 15 bytes.
 const THREAD_NAME: &str = "otel-metrics";
 /// The limits of the time for one callback, which is half an interval otherwise.
