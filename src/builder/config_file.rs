@@ -9,6 +9,8 @@ use std::time::Duration;
 #[cfg(feature = "config-file")]
 use super::Builder;
 use crate::error::InitError;
+#[cfg(feature = "config-file")]
+use crate::settings::secrets::shown_path;
 use crate::settings::{self, BuilderConfig, Env, Settings};
 #[cfg(feature = "config-file")]
 use crate::settings::{
@@ -43,7 +45,7 @@ impl ConfigFileChoice {
         if let Some(path) = env.config_file(EXPERIMENTAL_CONFIG_FILE) {
             return Err(vec![InitError::InvalidSetting {
                 setting: "config_file",
-                value: path.display().to_string(),
+                value: shown_path(&path),
                 origin: EXPERIMENTAL_CONFIG_FILE.to_owned(),
                 reason: format!("this variable is no longer read: name the file by {CONFIG_FILE}"),
                 source: None,
@@ -71,7 +73,10 @@ impl ConfigFileChoice {
 impl fmt::Debug for ConfigFileChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         #[cfg(feature = "config-file")]
-        return f.debug_struct("ConfigFileChoice").field("path", &self.path).finish_non_exhaustive();
+        return f
+            .debug_struct("ConfigFileChoice")
+            .field("path", &self.path.as_deref().map(shown_path))
+            .finish_non_exhaustive();
         #[cfg(not(feature = "config-file"))]
         f.debug_struct("ConfigFileChoice").finish()
     }

@@ -16,11 +16,22 @@ use std::borrow::Cow;
 /// Returns the text for a message or for `Debug`; `[redacted]` in place of a text that may hold a secret.
 pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     if is_pem(text) {
-        "[redacted] (this is the content of a file; a path is expected)".into()
+        CONTENT_FOR_PATH.into()
     } else if may_hold_secret(text) {
         "[redacted]".into()
     } else {
         text.into()
+    }
+}
+
+/// Returns a path of a configuration file, unless it is the content of a file by mistake. Unlike in [`shown`], a word such as `secrets` in it is no
+/// reason to hide it.
+#[cfg(feature = "config-file")]
+pub(crate) fn shown_path(path: &std::path::Path) -> String {
+    let text = path.display().to_string();
+    match text.contains(['\n', '\r']) || is_pem(&text) {
+        true => CONTENT_FOR_PATH.to_owned(),
+        false => text,
     }
 }
 
@@ -82,6 +93,8 @@ fn looks_like_token(word: &str) -> bool {
     has_prefix || word.len() >= MIN_TOKEN && has(u8::is_ascii_digit) >= 2 && has(u8::is_ascii_alphabetic) >= 2
 }
 
+/// In place of a value that is the content of a file.
+const CONTENT_FOR_PATH: &str = "[redacted] (this is the content of a file; a path is expected)";
 /// Bytes. A longer value explains no more, and may be the content of a file.
 const MAX_SHOWN: usize = 256;
 /// Bytes of a name.
@@ -115,6 +128,17 @@ mod tests {
             "console,prometheus",
         ] {
             assert_eq!(quoted(text), format!("{text:?}"));
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "config-file")]
+    fn a_path_is_shown_and_a_content_in_its_place_is_not() {
+        for path in ["/run/secrets/otel.yaml", "token.yaml"] {
+            assert_eq!(shown_path(path.as_ref()), path);
+        }
+        for content in ["file_format: '1.1'\nheaders: s3cret", "-----BEGIN PRIVATE KEY-----"] {
+            assert_eq!(shown_path(content.as_ref()), CONTENT_FOR_PATH);
         }
     }
 

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::uri::Scheme;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -104,7 +104,7 @@ impl Tls {
         limit: Duration,
         diagnostics: &Diagnostics,
     ) -> Option<Self> {
-        let protocols: &[&[u8]] = if only_http2 { &[b"h2"] } else { &[b"h2", b"http/1.1"] };
+        let protocols = offered_protocols(only_http2, cfg!(feature = "otlp-grpc"));
         let is_https = target.uri.scheme() == Some(&Scheme::HTTPS);
         is_https.then(|| Self::new(target.tls.clone(), protocols, limit, diagnostics))
     }
@@ -238,6 +238,16 @@ impl Contents {
     }
 }
 
+/// Returns the protocols that ALPN offers. A client without HTTP/2, as in a build without `otlp-grpc`, must not offer it:
+/// the server would choose it.
+fn offered_protocols(only_http2: bool, has_http2: bool) -> &'static [&'static [u8]] {
+    match (only_http2, has_http2) {
+        (true, _) => &[b"h2"],
+        (false, true) => &[b"h2", b"http/1.1"],
+        (false, false) => &[b"http/1.1"],
+    }
+}
+
 /// Returns an error if the files of an `https` target cannot be used. The system's roots are not read.
 pub(in crate::export) fn check(target: &Target) -> Result<(), BoxError> {
     if target.uri.scheme() != Some(&Scheme::HTTPS) {
@@ -266,16 +276,22 @@ fn client_config(contents: &Contents, system: &RootCertStore) -> Result<ClientCo
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots);
     Ok(match &contents.identity {
-        Some((chain, key)) => {
-            builder.with_client_auth_cert(certificates(chain)?, PrivateKeyDer::from_pem_slice(key)?)?
-        }
+        Some((chain, key)) => builder.with_client_auth_cert(
+            certificates(chain)?,
+            PrivateKeyDer::from_pem_slice(key).map_err(not_pem)?,
+        )?,
         None => builder.with_no_client_auth(),
     })
 }
 
 /// Parses all certificates of a PEM file. An error if one of them is malformed.
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, BoxError> {
-    Ok(CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>()?)
+    CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(not_pem)
+}
+
+/// Returns an error without the content, which may be a key: those of the parser repeat it.
+fn not_pem(_: pem::Error) -> BoxError {
+    "the content of the file is not valid PEM".into()
 }
 
 /// Returns the system's trusted authorities. Reading them takes milliseconds, so that it is left to the first
@@ -340,6 +356,25 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
+
+    #[test]
+    fn http2_is_offered_where_it_is_spoken() {
+        assert_eq!(offered_protocols(false, true), [&b"h2"[..], b"http/1.1"]);
+        assert_eq!(offered_protocols(false, false), [b"http/1.1"]);
+        assert_eq!(offered_protocols(true, true), [b"h2"]);
+    }
+
+    #[test]
+    fn an_error_about_a_key_does_not_repeat_it() {
+        let key = b"-----BEGIN PRIVATE KEY-----\nS3CRET\nno end";
+        let contents = Contents { roots: None, identity: Some((key.to_vec(), key.to_vec())) };
+        let error = client_config(&contents, &RootCertStore::empty()).unwrap_err();
+        assert_eq!(
+            format!("{error} {error:?}").matches(|c: char| c == '[' || c == '3').count(),
+            0,
+            "{error:?}"
+        );
+    }
 
     /// Looks at files that hang, of the one test that counts them.
     static LOOKS: AtomicUsize = AtomicUsize::new(0);

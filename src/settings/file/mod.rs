@@ -109,6 +109,7 @@ use super::builder_config::BuilderConfig;
 use super::env::Env;
 use super::env::names::CONFIG_FILE;
 use super::misspelt::known_variables;
+use super::secrets::shown_path;
 use crate::error::InitError;
 
 /// A configuration file that was named, not yet read.
@@ -192,7 +193,7 @@ impl ConfigFile {
 
     /// Returns the path, as messages show it.
     fn name(&self) -> String {
-        self.path.display().to_string()
+        shown_path(&self.path)
     }
 
     /// Returns the error for a file that cannot be read.

@@ -91,6 +91,8 @@ fn a_file_that_cannot_be_read_is_an_error_with_the_reason() {
     assert!(directory.contains("not a regular file"), "{directory}");
     let device = read("/dev/zero");
     assert!(device.contains("not a regular file"), "{device}");
+    let content = read("file_format: '1.1'\nheaders: s3cret");
+    assert!(content.contains("a path is expected") && !content.contains("s3cret"), "{content}");
 }
 
 #[test]
