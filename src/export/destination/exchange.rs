@@ -21,14 +21,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::timeout;
 
 use super::connection::Generation;
 use super::outcome::{Cause, Failure};
+use crate::settings::Protocol;
 
 /// An answer, read to its end.
 #[derive(Debug)]
@@ -64,8 +67,13 @@ impl Answer {
 ///
 /// A [`Failure`] if there is no connection, or if it breaks before the status is known.
 ///
-/// A connection that breaks after an error status is no failure of its own: the status decides.
-pub(super) async fn exchange(on: &Generation, request: Request<RequestBody>) -> Result<Answer, Failure> {
+/// The head decides, but for a success of gRPC, whose status is in the trailers. A body that breaks, or that has not ended
+/// [`MAX_BODY_WAIT`] after the head, is then no failure of its own.
+pub(super) async fn exchange(
+    on: &Generation,
+    request: Request<RequestBody>,
+    protocol: Protocol,
+) -> Result<Answer, Failure> {
     let response = on.client.request(request).await.map_err(|error| on.explain(&error))?;
     on.record_response();
     let (head, mut body) = response.into_parts();
@@ -77,14 +85,30 @@ pub(super) async fn exchange(on: &Generation, request: Request<RequestBody>) -> 
         trailers: HeaderMap::new(),
     };
     let mut content = BytesMut::new();
-    while let Some(frame) = next_frame(&mut body).await {
-        let frame = match frame {
-            Ok(frame) => frame,
-            // The status decides; only a success needs the rest.
-            Err(_) if answer.status != StatusCode::OK => break,
-            Err(error) => return Err(on.explain(&error)),
-        };
-        match frame.into_data() {
+    let rest = read_body(&mut body, &mut answer, &mut content);
+    if answer_needs_trailers(protocol, head.status) {
+        rest.await.map_err(|error| on.explain(&error))?;
+    } else if !matches!(timeout(MAX_BODY_WAIT, rest).await, Ok(Ok(()))) && head.status.is_success() {
+        // A part of a message says nothing.
+        content.clear();
+    }
+    answer.body = content.freeze();
+    Ok(answer)
+}
+
+/// Returns `true` if the head alone does not tell what became of a request.
+fn answer_needs_trailers(protocol: Protocol, status: StatusCode) -> bool {
+    protocol == Protocol::Grpc && status == StatusCode::OK
+}
+
+/// Reads a body to its end, or as much of it as is kept.
+async fn read_body(
+    body: &mut Incoming,
+    answer: &mut Answer,
+    content: &mut BytesMut,
+) -> Result<(), hyper::Error> {
+    while let Some(frame) = next_frame(body).await {
+        match frame?.into_data() {
             Ok(data) if content.len() + data.len() > MAX_ANSWER_BYTES => {
                 answer.is_cut = true;
                 break;
@@ -93,8 +117,7 @@ pub(super) async fn exchange(on: &Generation, request: Request<RequestBody>) -> 
             Err(frame) => answer.trailers = frame.into_trailers().unwrap_or_default(),
         }
     }
-    answer.body = content.freeze();
-    Ok(answer)
+    Ok(())
 }
 
 /// Returns the next frame of a body.
@@ -200,6 +223,8 @@ pub(super) fn shortened(text: &str) -> String {
     }
 }
 
+/// The time that the rest of an answer gets whose head has told what it means.
+const MAX_BODY_WAIT: Duration = Duration::from_secs(1);
 /// The longest body that is read: 4 MiB, the limit that the specification advises.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
 /// The part of a page that is searched for text, in bytes.

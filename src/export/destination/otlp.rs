@@ -328,7 +328,7 @@ impl Destination {
         }
         let request = request.map(|body| body.reporting_to(Arc::clone(is_unanswered)));
         let is_sent = || is_unanswered.load(Ordering::Relaxed);
-        let outcome = match tokio::time::timeout(timeout, exchange(current, request)).await {
+        let outcome = match tokio::time::timeout(timeout, exchange(current, request, protocol)).await {
             Ok(Ok(answer)) if protocol == Protocol::Grpc => otlp_grpc::outcome(&answer),
             Ok(Ok(answer)) => otlp_http::outcome(&answer, protocol),
             Ok(Err(failure)) => {

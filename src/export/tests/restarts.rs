@@ -239,6 +239,62 @@ fn streams_refused_during_shutdown_are_retried() {
     assert!(took < PATIENCE / 2, "{took:?}");
 }
 
+/// Reads a request of HTTP/1.1 with its body.
+fn read_request(reader: &mut BufReader<TcpStream>) {
+    let mut length = 0;
+    for line in reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
+        if let Some((_, value)) = line.to_lowercase().split_once("content-length: ") {
+            length = value.parse().unwrap();
+        }
+    }
+    reader.read_exact(&mut vec![0; length]).unwrap();
+}
+
+/// A receiver of OTLP/HTTP that answers the first request of each connection with these bytes, and closes it or lets it
+/// open. Returns its endpoint, and how many requests it got.
+fn abrupt_peer(answer: &'static str, closes: bool) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let requests = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&requests);
+    thread::spawn(move || {
+        let mut open = Vec::new();
+        for mut stream in listener.incoming().flatten() {
+            read_request(&mut BufReader::new(stream.try_clone().unwrap()));
+            count.fetch_add(1, Ordering::SeqCst);
+            stream.write_all(answer.as_bytes()).unwrap();
+            if !closes {
+                open.push(stream);
+            }
+        }
+    });
+    (endpoint, requests)
+}
+
+#[test]
+fn the_head_of_an_answer_decides_even_if_its_body_does_not_come() {
+    for closes in [true, false] {
+        for (answer, is_delivered) in [
+            (
+                "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 100\r\n\r\n\n\x02",
+                true,
+            ),
+            ("HTTP/1.1 404 Not Found\r\ncontent-length: 1000\r\n\r\nshort", false),
+            ("HTTP/1.1 401 Unauthorized\r\ncontent-length: 9\r\n\r\n", false),
+        ] {
+            let (endpoint, requests) = abrupt_peer(answer, closes);
+            let settings = export_settings(&endpoint, Protocol::HttpProtobuf);
+            let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
+            pipeline.push_spans(0, 5);
+            let (_, counts) = pipeline.shutdown(PATIENCE);
+            let (delivered, failed) = if is_delivered { (5, 0) } else { (0, 5) };
+            let expected = SignalStats { accepted: 5, delivered, failed, ..Default::default() };
+            assert_eq!(counts, expected, "{answer:?} {closes}");
+            assert_eq!(requests.load(Ordering::SeqCst), 1, "{answer:?} {closes}");
+        }
+    }
+}
+
 /// A receiver of OTLP/HTTP that closes each connection under its second request, without an answer.
 fn forgetful_peer() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -248,15 +304,7 @@ fn forgetful_peer() -> String {
             thread::spawn(move || {
                 let mut reader = BufReader::new(stream.try_clone().unwrap());
                 for is_answered in [true, false] {
-                    let mut length = 0;
-                    for line in
-                        reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty())
-                    {
-                        if let Some((_, value)) = line.to_lowercase().split_once("content-length: ") {
-                            length = value.parse().unwrap();
-                        }
-                    }
-                    reader.read_exact(&mut vec![0; length]).unwrap();
+                    read_request(&mut reader);
                     if is_answered {
                         let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
                         stream.write_all(head.as_bytes()).unwrap();
