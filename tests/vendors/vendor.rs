@@ -148,7 +148,8 @@ pub(crate) const NO_CODE: &str = "NO_CODE";
 
 pub(crate) const UNAUTHORIZED: Refusal = (
     "401 Unauthorized",
-    "the credentials were not accepted: check OTEL_EXPORTER_OTLP_HEADERS, or the source of the token",
+    "the credentials were not accepted: check OTEL_EXPORTER_OTLP_HEADERS, or the source of the token, or user and password of \
+     the proxy if there is one",
 );
 pub(crate) const UNSUPPORTED: Refusal = ("415 Unsupported Media Type", BAD_JSON.1);
 pub(crate) const BAD_JSON: Refusal =

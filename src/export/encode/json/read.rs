@@ -99,10 +99,11 @@ impl<'a> Reader<'a> {
             Kind::Id => bytes_field(out, number, &from_hexadecimal(&self.string()?)?),
             Kind::Bytes => bytes_field(out, number, &STANDARD.decode(self.string()?).ok()?),
             Kind::Bool => varint_field(out, number, u64::from(self.boolean()?)),
-            Kind::Uint32 | Kind::Uint64 => varint_field(out, number, self.number()?.parse().ok()?),
+            Kind::Uint32 => varint_field(out, number, self.number()?.parse::<u32>().ok()?.into()),
+            Kind::Uint64 => varint_field(out, number, self.number()?.parse().ok()?),
             Kind::Int64 => varint_field(out, number, self.number()?.parse::<i64>().ok()? as u64),
             Kind::Sint32 => {
-                let value = self.number()?.parse::<i64>().ok()?;
+                let value = i64::from(self.number()?.parse::<i32>().ok()?);
                 varint_field(out, number, (value << 1 ^ value >> 63) as u64);
             }
             Kind::Fixed32 => fixed32_field(out, number, self.number()?.parse().ok()?),
@@ -193,7 +194,9 @@ impl<'a> Reader<'a> {
     fn four_digits(&mut self) -> Option<u32> {
         let digits = self.rest.get(..4)?;
         self.rest = &self.rest[4..];
-        u32::from_str_radix(digits, 16).ok()
+        // The parser of numbers takes a sign as well.
+        let is_hexadecimal = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        is_hexadecimal.then(|| u32::from_str_radix(digits, 16).ok()).flatten()
     }
 
     /// Passes over a value of any form.

@@ -88,9 +88,21 @@ fn invalid_json_is_refused_without_a_panic() {
     {
         assert_eq!(request_to_protobuf(Signal::Traces, text.as_bytes()), None, "{text:.20}");
     }
-    for text in ["{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":\"0\"}]}]}]}", "\u{feff}{}"] {
-        assert_eq!(request_to_protobuf(Signal::Traces, text.as_bytes()), None, "{text}");
+    let span =
+        |field: &str| format!("{{\"resourceSpans\":[{{\"scopeSpans\":[{{\"spans\":[{{{field}}}]}}]}}]}}");
+    for field in ["\"name\":\"\\u0041\"", "\"droppedLinksCount\":4294967295"] {
+        request_to_protobuf(Signal::Traces, span(field).as_bytes()).unwrap();
     }
+    for field in [
+        "\"traceId\":\"0\"",
+        "\"name\":\"\\u+041\"",
+        "\"name\":\"\\u 041\"",
+        "\"droppedLinksCount\":4294967296",
+        "\"droppedLinksCount\":-1",
+    ] {
+        assert_eq!(request_to_protobuf(Signal::Traces, span(field).as_bytes()), None, "{field}");
+    }
+    assert_eq!(request_to_protobuf(Signal::Traces, "\u{feff}{}".as_bytes()), None);
 }
 
 #[test]
