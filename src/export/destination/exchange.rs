@@ -223,7 +223,7 @@ pub(super) fn shortened(text: &str) -> String {
     }
 }
 
-/// The time that the rest of an answer gets whose head has told what it means.
+/// The time that the rest of an answer gets, once its head has decided.
 const MAX_BODY_WAIT: Duration = Duration::from_secs(1);
 /// The longest body that is read: 4 MiB, the limit that the specification advises.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
