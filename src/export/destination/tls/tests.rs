@@ -19,7 +19,9 @@ fn an_error_about_a_key_does_not_repeat_it() {
     let key = b"-----BEGIN PRIVATE KEY-----\nS3CRET\nno end";
     let contents = Contents { roots: None, identity: Some((key.to_vec(), key.to_vec())) };
     let error = client_config(&contents, &RootCertStore::empty()).unwrap_err();
-    assert_eq!(format!("{error} {error:?}").matches(|c: char| c == '[' || c == '3').count(), 0, "{error:?}");
+    let text = format!("{error} {error:?}");
+    // The parser's own error has the bytes as a list of numbers.
+    assert!(!text.contains("S3CRET") && !text.contains('['), "{text}");
 }
 
 /// Looks at files that hang, of the one test that counts them.
