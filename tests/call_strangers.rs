@@ -264,7 +264,7 @@ async fn a_service_that_is_not_ready_is_recorded_once_by_layers_around_each_othe
 }
 
 #[tokio::test]
-async fn a_caller_that_waits_until_the_service_is_ready_is_recorded_as_its_call() {
+async fn a_service_that_is_dropped_after_its_call_records_nothing_more() {
     let recorded = Recorded::new();
     let limited = tower::limit::ConcurrencyLimit::new(answer(ok), 1);
     let service = http_support::server(&recorded).layer(limited);

@@ -2,9 +2,9 @@
 
 /// Defines the service of a layer, and how the layer makes it.
 ///
-/// The layer has `start`, which starts the call of a request unless it is not recorded, and `record_not_ready`, which records
-/// a service that failed before it accepted a request, and `record_abandoned`, which records a request whose caller did not wait
-/// for that.
+/// The layer has `start`, which starts the call of a request unless it is not recorded; `record_not_ready`, which records
+/// a service that failed before it accepted a request; and `record_abandoned`, which records a request whose caller left
+/// before the service was ready.
 macro_rules! layer_service {
     ($layer:ident of $side:expr, makes $(#[$docs:meta])* $service:ident) => {
         impl Default for $layer {
@@ -30,7 +30,7 @@ macro_rules! layer_service {
         }
 
         impl<S> Drop for $service<S> {
-            /// A server's caller that is gone while it waited for the service has an ending, too.
+            /// A caller that left while it waited for a server's service has an ending, too.
             fn drop(&mut self) {
                 if $side == Side::Server
                     && !self.ready.is_inner()

@@ -217,7 +217,7 @@ impl Call {
         }
     }
 
-    /// Replaces the name of a method that something else than its handler has answered: a stranger may have made it up.
+    /// Replaces the name of a method for which something other than its handler has answered: a stranger may have made it up.
     fn hide_method(&self) {
         let options = &self.recorder.options;
         let is_hidden = options.side == Side::Server && !self.method.is_known() && self.span.is_recording();

@@ -6,7 +6,7 @@
 //! | of a client | when it is called, unless a proxy passes on the request that called it; such a one as at a server | `_OTHER` on metrics |
 //! | of a server | when a handler has answered it: a success, a stream, or an error after the request was read | `_OTHER` on metrics |
 //!
-//! A server's span has the name from its start. If something else than the handler answers, it becomes `_OTHER` there, too.
+//! A server's span has the name from its start. If something other than the handler answers, it becomes `_OTHER` there, too.
 //!
 //! Interceptors, pages, limits and fallbacks in front of the handlers answer without reading the request, so that paths
 //! that strangers invent never become known.

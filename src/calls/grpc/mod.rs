@@ -132,7 +132,7 @@
 //! becomes known when its handler answers: by opening a response stream, by `OK`, or by another status after it read the
 //! request (which is observed in tonic's request body only). The answers of interceptors, limits and pages in front of
 //! the handler do not count. Methods can also be listed, see [`known_methods`](ServerLayer::known_methods). If something
-//! else than the handler answers a method that is not known, its span is named `grpc`, with `rpc.method` `_OTHER` and
+//! other than the handler answers for a method that is not known, its span is named `grpc`, with `rpc.method` `_OTHER` and
 //! the path in `rpc.method_original`. A client's methods are those that it calls; those of requests that a proxy passes on, with
 //! their extensions, become known like a server's.
 //!

@@ -100,7 +100,7 @@ impl Lane {
         limits: &QueueSettings,
         ledger: &Ledger,
     ) {
-        // No room can be made for it then, and waiting items must not be dropped for it.
+        // Waiting items must not make room for a request that is not sent.
         if self.phase != Phase::Open {
             ledger.record_dropped(items);
             return;
