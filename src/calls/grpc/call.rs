@@ -16,9 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Buf;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
-use opentelemetry::trace::{Link, SpanBuilder, SpanKind, Status};
+use opentelemetry::trace::Status;
 use opentelemetry::{Context, KeyValue};
 
 use super::access_log;
@@ -26,12 +26,10 @@ use super::attributes;
 use super::messages::{CallMessages, RequestMessages};
 use super::metadata;
 use super::method::Method;
-use super::options::{RequestHead, Side};
+use super::options::Side;
 use super::recorder::CallRecorder;
 use super::status::CallStatus;
 use crate::calls::body::reports_end;
-use crate::calls::context::{self, Parent, RemoteContext};
-use crate::calls::recorded::is_recorded_by_server;
 use crate::calls::span::CallSpan;
 use crate::semconv;
 use crate::semconv::GrpcCode;
@@ -62,84 +60,14 @@ pub(in crate::calls) struct Call {
 }
 
 impl Call {
-    /// Starts the call of a request that arrived at a server. `remote` applies unless the program decides by method.
-    pub(super) fn incoming<B>(
-        recorder: &Arc<CallRecorder>,
-        request: &Request<B>,
-        waited: Duration,
-        remote: RemoteContext,
-    ) -> Self {
-        let decide = recorder.options.remote_context.as_ref();
-        let remote = decide.map_or(remote, |decide| decide(RequestHead::new(request).method()));
-        let (parent, link) = remote.resolve(request.headers());
-        Self::start(recorder, request, waited, parent, link)
-    }
-
-    /// Starts the call of a request that a client sends, and injects its context into the request.
-    pub(super) fn outgoing<B>(
-        recorder: &Arc<CallRecorder>,
-        request: &mut Request<B>,
-        waited: Duration,
-    ) -> Self {
-        let call = Self::start(recorder, request, waited, Parent::local(Context::current()), None);
-        context::inject(call.span.context(), request.headers_mut());
-        call
-    }
-
-    /// Starts the span and counts the call as active. Attributes of the request are made only if the span can be
-    /// recorded.
-    fn start<B>(
-        recorder: &Arc<CallRecorder>,
-        request: &Request<B>,
-        waited: Duration,
-        parent: Parent,
-        link: Option<Link>,
-    ) -> Self {
-        let side = recorder.options.side;
-        // A proxy passes on the request of a stranger, with its extensions.
-        let is_forwarded = side == Side::Client && is_recorded_by_server(request.extensions());
-        let method = recorder.methods.get(request.uri().path(), is_forwarded);
-        // A client's request may have the extensions of the one that is being served.
-        let peer = (side == Side::Server).then(|| recorder.peer(request.extensions())).flatten();
-        let span = recorder.tracer.start(
-            waited,
-            parent,
-            || span_builder(recorder, request, &method, link),
-            |set| {
-                if let Some(peer) = peer {
-                    attributes::set_peer(recorder.conventions, peer, set);
-                }
-                recorder.request_headers.attributes(request.headers()).for_each(set);
-            },
-        );
-        let mut call = Self::new(recorder, method, span);
-        call.timeout = metadata::timeout(request.headers());
-        call.peer = peer;
-        call
-    }
-
-    /// Starts a call whose request is not known, because the service failed before it accepted one.
-    ///
-    /// Its span began when the caller started to wait.
-    pub(super) fn not_ready(recorder: &Arc<CallRecorder>, waited: Duration) -> Self {
-        let method = Arc::clone(recorder.methods.unknown());
-        let parent = Parent::local(Context::current());
-        let span = recorder.tracer.start(
-            waited,
-            parent,
-            || SpanBuilder {
-                name: method.span_name(),
-                span_kind: Some(span_kind(recorder.options.side)),
-                attributes: Some(attributes::method_attributes(recorder.conventions, &method)),
-                ..SpanBuilder::default()
-            },
-            |_| (),
-        );
-        Self::new(recorder, method, span)
-    }
-
     /// Creates the state of a call whose span was started.
-    fn new(recorder: &Arc<CallRecorder>, method: Arc<Method>, span: CallSpan) -> Self {
+    pub(super) fn new(
+        recorder: &Arc<CallRecorder>,
+        method: Arc<Method>,
+        span: CallSpan,
+        timeout: Option<Duration>,
+        peer: Option<SocketAddr>,
+    ) -> Self {
         Self {
             active: count_active(recorder, &method),
             messages: recorder.tracks_messages().then(CallMessages::default),
@@ -147,8 +75,8 @@ impl Call {
             recorder: Arc::clone(recorder),
             method,
             span,
-            timeout: None,
-            peer: None,
+            timeout,
+            peer,
             http_status: StatusCode::OK,
             open: true,
         }
@@ -392,33 +320,6 @@ impl Drop for Call {
 /// earlier, by the time that the request travelled, which is longer on busy machines.
 fn deadline_tolerance(timeout: Duration) -> Duration {
     (timeout / 10).clamp(Duration::from_millis(2), Duration::from_millis(50))
-}
-
-/// Returns name, kind, links, and the attributes that a sampler may decide by.
-fn span_builder<B>(
-    recorder: &CallRecorder,
-    request: &Request<B>,
-    method: &Method,
-    link: Option<Link>,
-) -> SpanBuilder {
-    let head = RequestHead::new(request);
-    let custom = recorder.options.span_name.as_ref().and_then(|name| name(&head));
-    let name = custom.map_or_else(|| method.span_name(), Cow::Owned);
-    SpanBuilder {
-        name,
-        span_kind: Some(span_kind(recorder.options.side)),
-        links: link.map(|link| vec![link]),
-        attributes: Some(attributes::at_start(recorder, method, &head, recorder.address(request))),
-        ..SpanBuilder::default()
-    }
-}
-
-/// Returns the kind of span for a side.
-fn span_kind(side: Side) -> SpanKind {
-    match side {
-        Side::Server => SpanKind::Server,
-        Side::Client => SpanKind::Client,
-    }
 }
 
 /// Counts a call as active, if that is enabled, and returns the method that it counts under.

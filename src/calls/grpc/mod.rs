@@ -206,6 +206,7 @@ mod access_log;
 mod attributes;
 mod call;
 mod client;
+mod common_settings;
 mod descriptor_set;
 mod environment;
 mod instruments;
@@ -216,6 +217,7 @@ mod options;
 mod recorder;
 mod request_body;
 mod server;
+mod start;
 mod status;
 mod target;
 

@@ -15,8 +15,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::call::Call;
+use super::common_settings::common_settings;
 use super::descriptor_set::{DescriptorSetError, methods_of};
-use super::options::{Options, RequestHead, Side, common_settings};
+use super::options::{Options, RequestHead, Side};
 use super::recorder::GrpcRecorder;
 use super::request_body::instrument_request_body;
 use crate::calls::address::Address;

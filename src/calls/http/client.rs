@@ -15,7 +15,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::call::Call;
-use super::options::{Options, RequestHead, common_settings};
+use super::common_settings::common_settings;
+use super::options::{Options, RequestHead};
 use super::recorder::HttpRecorder;
 use crate::calls::Side;
 use crate::calls::body::ResponseBody;

@@ -149,6 +149,7 @@ mod access_log;
 mod attributes;
 mod call;
 mod client;
+mod common_settings;
 mod forwarded;
 mod instruments;
 mod measure;

@@ -14,8 +14,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::call::Call;
+use super::common_settings::common_settings;
 use super::forwarded::ForwardedHeader;
-use super::options::{Options, RequestHead, common_settings};
+use super::options::{Options, RequestHead};
 use super::recorder::HttpRecorder;
 use super::route::{RouteSlot, matched_path};
 use crate::calls::Side;
