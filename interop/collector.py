@@ -31,9 +31,10 @@ SEVERITIES = {"INFO": 9, "WARN": 13, "WARNING": 13, "ERROR": 17}
 class Fleet:
     """An agent and two gateways behind nginx, and the receiver that they deliver to."""
 
-    def __init__(self, *, sampled_percent, decision_wait, limits=""):
+    def __init__(self, *, sampled_percent, decision_wait, limits="", tls=False):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="fleet-"))
         self.limits = limits
+        self.certificates = Certificates(self.directory) if tls else None
         ports = ("grpc", "http", "agent_grpc", "agent_http", "gateway_1", "gateway_2")
         self.ports = {name: programs.free_port() for name in ports}
         self.sampling = {"SAMPLED_PERCENT": str(sampled_percent), "DECISION_WAIT": decision_wait}
@@ -94,7 +95,12 @@ class Fleet:
         text = re.sub(r"127\.0\.0\.1:(\d+)", lambda found: self.address(names[found[1]]), text)
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         paths = "".join(f"    {kind}_temp_path {self.directory}/{kind};\n" for kind in kinds)
-        text = text.replace("\nhttp {\n", f"\nhttp {{\n{paths}{self.limits}")
+        tls = self.certificates.of_nginx() if self.certificates else ""
+        text = text.replace("\nhttp {\n", f"\nhttp {{\n{paths}{self.limits}{tls}")
+        if tls:
+            text = re.sub(r"listen ([\d.:]+)", r"listen \1 ssl", text)
+            # Where it says which handshakes fail.
+            text = text.replace("error_log stderr warn", "error_log stderr info")
         if "client_max_body_size" in self.limits:
             text = text.replace("    client_max_body_size 64m;\n", "")
         (self.directory / "nginx.conf").write_text(text)
@@ -120,13 +126,54 @@ class Fleet:
 
     def environment(self, protocol, compression):
         port = "grpc" if protocol == "grpc" else "http"
+        scheme = "https" if self.certificates else "http"
         return {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{self.address(port)}",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"{scheme}://{self.address(port)}",
+            **(self.certificates.of_programs() if self.certificates else {}),
             "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
             "OTEL_EXPORTER_OTLP_COMPRESSION": compression,
             "OTEL_BSP_SCHEDULE_DELAY": "200",
             "OTEL_BLRP_SCHEDULE_DELAY": "200",
             "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        }
+
+
+class Certificates:
+    """Certificates by which nginx and the programs know each other. Each is its own authority."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.renew()
+        for side in ("nginx", "programs"):
+            self.hand_out(side)
+
+    def renew(self):
+        """Makes new ones, which neither side has yet."""
+        for name in ("server", "client"):
+            command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj"
+            made = [*command.split(), f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"]
+            made += ["-out", self.directory / f"{name}.pem", "-keyout", self.directory / f"{name}.key"]
+            subprocess.run(made, check=True, capture_output=True)
+
+    def hand_out(self, side):
+        """Gives one side its own certificate and that of the other, file by file."""
+        own, other = ("server", "client") if side == "nginx" else ("client", "server")
+        for file in (f"{own}.pem", f"{own}.key", f"{other}.pem"):
+            shutil.copy(self.directory / file, self.directory / f"{side}-{file}")
+
+    def of_nginx(self):
+        return f"""
+    ssl_certificate {self.directory}/nginx-server.pem;
+    ssl_certificate_key {self.directory}/nginx-server.key;
+    ssl_client_certificate {self.directory}/nginx-client.pem;
+    ssl_verify_client on;
+"""
+
+    def of_programs(self):
+        return {
+            "OTEL_EXPORTER_OTLP_CERTIFICATE": f"{self.directory}/programs-server.pem",
+            "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": f"{self.directory}/programs-client.pem",
+            "OTEL_EXPORTER_OTLP_CLIENT_KEY": f"{self.directory}/programs-client.key",
         }
 
 
@@ -280,21 +327,37 @@ LIMITS = """
     limit_req zone=programs burst=5 nodelay;
     limit_req_status 429;
 """
+LIMITS_APPLY = ["limiting requests", "client intended to send too large body", "Connection refused"]
+HANDSHAKES_FAIL = ["SSL_do_handshake() failed"]
 
 
 def the_ledger_is_right_while_the_collector_is_killed_and_frozen():
-    """Checks that everything a program records is delivered, and arrives, whatever fails on the way.
+    """Checks that everything is delivered, and arrives, whatever fails on the way.
 
     The queues hold what is recorded meanwhile, and the shutdown has 20 seconds for the limits of nginx.
     """
+    with Fleet(sampled_percent=100, decision_wait="2s", limits=LIMITS) as fleet:
+        troubles = killed("agent"), frozen("agent"), frozen("gateway_1", "gateway_2"), killed("nginx"), killed("agent")
+        return everything_arrives_despite(fleet, troubles, LIMITS_APPLY)
+
+
+def the_ledger_is_right_while_certificates_are_replaced():
+    """Checks the same when either side has its new certificate, and that of the other, seconds before the other side."""
+    with Fleet(sampled_percent=100, decision_wait="2s", tls=True) as fleet:
+        troubles = recertified("nginx", "programs"), recertified("programs", "nginx"), recertified("nginx", "programs")
+        return everything_arrives_despite(fleet, troubles, HANDSHAKES_FAIL)
+
+
+def everything_arrives_despite(fleet, troubles, said_by_nginx):
+    """Runs the senders meanwhile. What nginx says shows that the troubles were some."""
     traces, pause = 5_000, 10
-    with Fleet(sampled_percent=100, decision_wait="2s", limits=LIMITS) as fleet, ExitStack() as stack:
+    with ExitStack() as stack:
         own = {"OTEL_EXPORTER_OTLP_TIMEOUT": "2000", "OTEL_RUST_SHUTDOWN_TIMEOUT": "20000"}
         running = {
             name: stack.enter_context(sender(name, traces, pause, env={**fleet.environment(protocol, "none"), **own}))
             for name, (protocol, _) in SENDERS.items()
         }
-        for trouble in (killed("agent"), frozen("agent"), frozen("gateway_1", "gateway_2"), killed("nginx"), killed("agent")):
+        for trouble in troubles:
             time.sleep(5)
             trouble(fleet)
         for program in running.values():
@@ -305,8 +368,8 @@ def the_ledger_is_right_while_the_collector_is_killed_and_frozen():
         arrived = SpansOfTraces(fleet.receiver)
         fleet.receiver.wait_for(lambda: sum(map(len, arrived().values())) >= delivered, f"{delivered} spans")
         said = "\n".join(fleet.said_by_nginx + fleet.running["nginx"].lines["stderr"])
-        for limit in ("limiting requests", "client intended to send too large body", "Connection refused"):
-            assert limit in said, f"nginx has not said '{limit}':\n{said[-2000:]}"
+        for text in said_by_nginx:
+            assert text in said, f"nginx has not said '{text}':\n{said[-2000:]}"
         telemetry = fleet.drain()
 
     outcome = []
@@ -354,6 +417,21 @@ def frozen(*names):
     return trouble
 
 
+def recertified(first, second):
+    """Fault: nginx is replaced by one with another certificate, and each side trusts the new one of the other only."""
+
+    def trouble(fleet):
+        fleet.certificates.renew()
+        fleet.kill("nginx")
+        for side in (first, second):
+            fleet.certificates.hand_out(side)
+            if side == "nginx":
+                fleet.start("nginx")
+            time.sleep(2)
+
+    return trouble
+
+
 def trace_id(number):
     """Returns the trace id that the sender makes from a number."""
     return f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128:032x}"
@@ -392,6 +470,7 @@ TESTS = [
     whole_traces_come_out_of_agent_and_gateways,
     lines_of_each_preset_become_records,
     the_ledger_is_right_while_the_collector_is_killed_and_frozen,
+    the_ledger_is_right_while_certificates_are_replaced,
 ]
 
 
