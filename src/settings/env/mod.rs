@@ -1,8 +1,8 @@
 //! The environment: a snapshot of the variables, and typed readers for parts that work without `init()`.
 //!
 //! The process's variables are read once, at the start of `build()`: another thread may change them, and two settings
-//! must not see two environments. Only variables that can be settings are copied (`OTEL_…` and a few shared ones), so
-//! that a password in another variable is never in our memory.
+//! must not see two environments. Only values that can be settings are copied (`OTEL_…` and a few shared ones), so that
+//! a password in another variable is never in our memory. Of the others the names are, as some may be misspelt.
 //!
 //! | variable | counts as |
 //! |---|---|
@@ -30,6 +30,8 @@ pub(crate) struct Env {
     variables: HashMap<String, String>,
     /// Names of variables that were set and could not be read.
     not_unicode: Vec<String>,
+    /// Names of all others.
+    others: Vec<String>,
     /// `REQUEST_METHOD` is set, which is how a web server starts a CGI program.
     is_cgi: bool,
 }
@@ -66,6 +68,7 @@ impl Env {
                 env.is_cgi = true;
             }
             if !name.starts_with("OTEL_") && !names::OF_OTHERS.contains(&&*name) {
+                env.others.push(name);
                 continue;
             }
             match value.into_string() {
@@ -89,9 +92,9 @@ impl Env {
         self.get(name).map(Into::into)
     }
 
-    /// The names of all variables whose values can be read.
+    /// The names of all variables, those without a value that can be read included.
     pub(in crate::settings) fn names(&self) -> impl Iterator<Item = &str> {
-        self.variables.keys().map(String::as_str)
+        self.variables.keys().chain(&self.not_unicode).chain(&self.others).map(String::as_str)
     }
 
     /// Returns `true` if a web server has started this program as the answer to a request.

@@ -357,12 +357,34 @@ fn a_misspelt_variable_is_reported_with_the_right_name() {
         ("OTEL_TRACE_SAMPLER", "OTEL_TRACES_SAMPLER"),
         ("OTEL_RUST_LOG_FROMAT", "OTEL_RUST_LOG_FORMAT"),
         ("OTEL_BSP_SCHEDULED_DELAY", "OTEL_BSP_SCHEDULE_DELAY"),
+        ("OTLE_SERVICE_NAME", "OTEL_SERVICE_NAME"),
+        ("OTLP_SERVICE_NAME", "OTEL_SERVICE_NAME"),
+        ("OTE_SERVICE_NAME", "OTEL_SERVICE_NAME"),
+        ("_OTEL_SERVICE_NAME", "OTEL_SERVICE_NAME"),
+        ("otel_service_name", "OTEL_SERVICE_NAME"),
+        ("RUST_LOGS", "RUST_LOG"),
+        ("RUST_LGO", "RUST_LOG"),
+        ("RUSTLOG", "RUST_LOG"),
+        ("rust_log", "RUST_LOG"),
+        ("HTTPS_PROXI", "HTTPS_PROXY"),
+        ("HTTPSPROXY", "HTTPS_PROXY"),
+        ("Https_Proxy", "HTTPS_PROXY"),
+        ("NOPROXY", "NO_PROXY"),
+        ("NO_COLOUR", "NO_COLOR"),
     ];
     for (variable, meant) in cases {
         let expected = format!("{variable}: this variable is not known; did you mean {meant}?");
-        assert_eq!(warnings([(variable, "x")]), [expected]);
+        assert_eq!(warnings([(variable, "hunter2")]), [expected]);
     }
     assert_eq!(warnings([("OTEL_INSTRUMENTATION_COMMON_DB_STATEMENT_SANITIZER_ENABLED", "x")]), [""; 0]);
+}
+
+#[test]
+fn known_variables_are_not_reported_as_misspelt() {
+    let known = known_variables();
+    assert!(known.len() > 70, "{}", known.len());
+    let env = Env::from_pairs(known.iter().map(|name| (*name, "")));
+    assert_eq!(resolve(&init().into_parts().0, &env).unwrap().warnings, [""; 0]);
 }
 
 #[test]
