@@ -97,6 +97,33 @@ fn first_line_names_the_destination_of_each_signal() {
 }
 
 #[test]
+fn first_line_names_the_protocol_and_the_proxy() {
+    let cases: &[(&[(&str, &str)], &str)] = &[
+        (&[], "http://192.0.2.1:4317 (grpc at first)"),
+        (&[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], "http://192.0.2.1:4317 (grpc)"),
+        (&[("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")], "http://192.0.2.1:4317 (http/json)"),
+        (
+            &[("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://192.0.2.1:4318/v1/logs")],
+            "http://192.0.2.1:4318 (http/protobuf at first)",
+        ),
+        (
+            &[("OTEL_LOGS_EXPORTER", "otlp,console"), ("HTTP_PROXY", "http://user:hunter2@192.0.2.2:3128")],
+            "http://192.0.2.1:4317 (grpc at first, by way of http://192.0.2.2:3128), console",
+        ),
+    ];
+    for (variables, expected) in cases {
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://192.0.2.1:4317");
+        let timeout = ("OTEL_RUST_SHUTDOWN_TIMEOUT", "1");
+        let variables: Vec<_> =
+            [("CASE", "drop"), endpoint, timeout].iter().chain(*variables).copied().collect();
+        let lines = lines(&variables);
+        let line = lines.iter().find(|line| line["message"] == "telemetry started").unwrap();
+        assert_eq!(line["logs"], *expected);
+        assert!(lines.iter().all(|line| !line.to_string().contains("hunter2")), "{lines:?}");
+    }
+}
+
+#[test]
 fn first_line_names_the_reason_why_nothing_is_exported() {
     let off =
         ["OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"].map(|name| (name, "none"));

@@ -1,14 +1,14 @@
 //! The one line that is logged at start: where each signal goes, and which settings are in effect.
 //!
 //! ```text
-//! telemetry started traces=http://collector:4317 metrics=… logs=… sampler=parentbased_always_on log_output="JSON to standard error"
+//! telemetry started traces="http://collector:4317 (grpc at first)" metrics=… logs=… sampler=parentbased_always_on …
 //! ```
 //!
 //! Hints follow it, about destinations that are known not to take what they are sent: a signal, or cumulative metrics.
 //!
 //! It answers the first question at an incident, where telemetry of this process goes, without a look at its
-//! environment. Header values and other secrets are not part of it: destinations are named by their URL without
-//! credentials.
+//! environment. Header values and other secrets are not part of it: destinations and proxies are named by their address,
+//! without credentials.
 //!
 //! | state | message | fields |
 //! |---|---|---|
@@ -28,7 +28,7 @@ use crate::subscriber::filter::FilterHandle;
 /// A summary of what was started, made before anything is installed and written afterwards.
 #[derive(Debug)]
 pub(crate) struct StartLine {
-    /// The destinations of each signal: `http://collector:4317`, several of these, or `off`.
+    /// The destinations of each signal: `http://collector:4317 (grpc)`, several of these, or `off`.
     destinations: PerSignal<String>,
     /// Why nothing is exported; `None` if something is.
     nothing_exported: Option<&'static str>,
@@ -63,7 +63,7 @@ impl StartLine {
         let names = settings.destinations().map(|signal, destinations| {
             let scraped = settings.metrics.prometheus.as_ref().filter(|_| signal == Signal::Metrics);
             let scraped = scraped.filter(|_| !settings.disabled).map(PrometheusSettings::name);
-            destinations.iter().map(DestinationSettings::name).chain(scraped).collect::<Vec<_>>()
+            destinations.iter().map(DestinationSettings::description).chain(scraped).collect::<Vec<_>>()
         });
         let is_exported = names.iter().any(|(_, names)| !names.is_empty());
         Self {

@@ -100,8 +100,7 @@ impl Proxy {
         }
     }
 
-    /// Returns the address as it is given, without credentials.
-    #[cfg(feature = "config-file")]
+    /// Returns the address as it is given, without credentials: `socks5://proxy:1080`.
     pub(crate) fn address(&self) -> String {
         let address = self.uri.to_string();
         let address = address.trim_end_matches('/');

@@ -54,6 +54,20 @@ impl DestinationSettings {
         }
     }
 
+    /// The address, with the protocol and the proxy: `https://collector:4317 (grpc, by way of http://proxy:3128)`.
+    ///
+    /// The protocol is written as in the variable. One that is used at first may change, see [`ProtocolSetting`].
+    pub(crate) fn description(&self) -> String {
+        let name = self.name();
+        let Self::Otlp(export) = self else { return name };
+        let protocol = export.protocol.first.name();
+        let at_first = if export.protocol.may_switch { " at first" } else { "" };
+        match &export.target.proxy {
+            Some(proxy) => format!("{name} ({protocol}{at_first}, by way of {})", proxy.address()),
+            None => format!("{name} ({protocol}{at_first})"),
+        }
+    }
+
     /// The bytes of one request.
     pub(crate) fn max_request_size(&self) -> usize {
         match self {
