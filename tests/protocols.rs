@@ -6,10 +6,13 @@
 
 mod local;
 
+use std::future::ready;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use local::{Local, own};
@@ -20,11 +23,11 @@ use telemetry_bootstrap::testing::opentelemetry_proto::tonic::collector::trace::
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use telemetry_bootstrap::testing::{Collector, Fault, HttpAnswer};
-use telemetry_bootstrap::{Destination, Protocol, Signal};
+use telemetry_bootstrap::{Destination, GrpcCode, Protocol, Signal};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
-const SWITCHING: &str = "the collector speaks another protocol than expected, switching";
+const SWITCHING: &str = "the collector speaks another protocol than expected, switched";
 
 /// A receiver of HTTP/1.1 alone, which counts the spans that it gets.
 fn http_only() -> (String, Arc<AtomicUsize>) {
@@ -153,6 +156,68 @@ fn a_peer_that_speaks_grpc_gets_everything_after_one_switch() {
     assert_eq!(own[0]["setting"], "OTEL_EXPORTER_OTLP_PROTOCOL=grpc");
 }
 
+/// A gateway has only pages until the receiver behind it is there.
+#[test]
+fn a_guess_that_pages_have_made_wrong_is_corrected() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let spans = Arc::new(AtomicUsize::new(0));
+    let incoming = {
+        let _inside = runtime.enter();
+        TcpIncoming::bind(([127, 0, 0, 1], 0).into()).unwrap()
+    };
+    let endpoint = format!("http://{}", incoming.local_addr().unwrap());
+    let is_starting = Arc::new(AtomicBool::new(true));
+    let is_page = Arc::clone(&is_starting);
+    let gateway = tower::layer::layer_fn(move |inner| Gateway { inner, is_starting: Arc::clone(&is_page) });
+    let service = TraceServiceServer::new(GrpcOnly(Arc::clone(&spans)));
+    let server = Server::builder().accept_http1(true).layer(gateway).add_service(service);
+    runtime.spawn(server.serve_with_incoming(incoming));
+    let local = Local::with(&endpoint, |builder| {
+        builder.metrics(|metrics| metrics.export(false)).logs(|logs| logs.export(false))
+    });
+    for _ in 0..3 {
+        local.record(0..5);
+        local.guard.force_flush(Duration::from_secs(5)).unwrap_err();
+    }
+    is_starting.store(false, Ordering::Relaxed);
+    local.record(0..50);
+    let (stats, lines) = local.shutdown();
+    assert_eq!((stats.traces.delivered, stats.traces.failed), (50, 15), "{stats}: {lines:?}");
+    assert_eq!(spans.load(Ordering::Relaxed), 50, "each of them once");
+    let own = own(&lines);
+    assert!(own.iter().all(|line| line["message"] != SWITCHING), "it speaks what was expected: {own:#?}");
+}
+
+/// Answers with pages at first.
+#[derive(Clone)]
+struct Gateway<S> {
+    inner: S,
+    is_starting: Arc<AtomicBool>,
+}
+
+impl<S, B> tower::Service<http::Request<B>> for Gateway<S>
+where
+    S: tower::Service<http::Request<B>, Response = http::Response<tonic::body::Body>>,
+    S::Error: Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        if self.is_starting.load(Ordering::Relaxed) {
+            let page = http::Response::builder().status(404).header("content-type", "text/html");
+            return Box::pin(ready(Ok(page.body(tonic::body::Body::empty()).unwrap())));
+        }
+        Box::pin(self.inner.call(request))
+    }
+}
+
 /// Both signals meet the wrong protocol. The answer to metrics comes after traces were delivered by the other one.
 #[test]
 fn request_that_is_answered_after_the_switch_is_sent_again() {
@@ -216,5 +281,30 @@ fn a_gateway_that_is_busy_loses_nothing_over_any_protocol() {
         let (stats, _) = local.shutdown();
         assert_eq!((stats.traces.delivered, stats.lost()), (100, 0), "{protocol:?}: {stats}");
         assert_eq!(collector.received().span_count(), 100, "{protocol:?}");
+    }
+}
+
+#[test]
+fn what_a_receiver_repeats_of_a_request_is_not_logged() {
+    for protocol in [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson] {
+        for fault in [
+            Fault::status(GrpcCode::InvalidArgument, "no tenant for key hunter2!, only for Bearer abcdefgh"),
+            Fault::partial_success(1, "key hunter2! is over its limit"),
+            Fault::Http(HttpAnswer::new(400).body("<p>key hunter2! Bearer abcdefgh</p>")),
+        ] {
+            let collector = Collector::start().unwrap();
+            collector.inject_fault(fault.times(1).on(Signal::Traces));
+            let local = Local::with(&collector.endpoint(), |builder| {
+                builder
+                    .protocol(protocol)
+                    .header("x-api-key", "hunter2!")
+                    .header("authorization", "Bearer abcdefgh")
+            });
+            local.record(0..5);
+            let (_, lines) = local.shutdown();
+            let text = format!("{:?}", own(&lines));
+            assert!(text.contains("key [redacted]"), "{protocol:?}: {text}");
+            assert!(!text.contains("hunter2") && !text.contains("abcdefgh"), "{protocol:?}: {text}");
+        }
     }
 }

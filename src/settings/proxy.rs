@@ -90,7 +90,6 @@ impl Proxy {
     }
 
     /// Returns the credentials as bytes, if there are some.
-    #[cfg(feature = "config-file")]
     pub(crate) fn secret(&self) -> Option<Vec<u8>> {
         match &self.protocol {
             ProxyProtocol::Http { authorization } => Some(authorization.as_ref()?.as_bytes().to_vec()),

@@ -50,6 +50,7 @@ mod outcome;
 mod output;
 mod peer;
 mod proxy;
+mod request_secrets;
 mod resolver;
 mod responses;
 #[cfg(test)]

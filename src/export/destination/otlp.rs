@@ -3,7 +3,7 @@
 //! One request passes through [`Destination::send`], which tries again at once, without a pause, only where that is no
 //! failure of the receiver:
 //!
-//! - the peer speaks the other protocol, and the settings leave the choice open: the protocol is switched, for good;
+//! - the peer speaks the other protocol, and the settings leave the choice open: the protocol is switched;
 //! - the peer has closed the connection in an orderly way, as servers do when they end;
 //! - a connection of HTTP/1 that had carried answers was closed, as servers do with those that are idle or old;
 //! - the credentials were refused: they may have expired, so new ones are requested from their source, once.
@@ -18,8 +18,10 @@
 //! | none, port 4318 or a path | `http/protobuf` | `grpc` | the peer sends frames of HTTP/2 |
 //! | none, another port | `grpc` | `http/protobuf` | the peer answers in HTTP/1, or with a page instead of gRPC |
 //!
-//! A switch happens at most once, before the receiver has accepted anything, and is logged with the setting that makes
-//! it permanent. Nothing is lost by it: a request that met the wrong protocol was not processed.
+//! The first request that is accepted proves its protocol, which then stays, and is logged with the setting for it if it is
+//! not the first one. Until then each request that meets the wrong protocol is sent by the other one, once: a gateway may
+//! answer with pages while the receiver behind it starts. Nothing is lost by it: a request that met the wrong protocol was
+//! not processed.
 //!
 //! # Unanswered requests
 //!
@@ -45,6 +47,7 @@ use super::connection::{Connection, Connections, Generation, Http};
 use super::credentials::Credentials;
 use super::exchange::{RequestBody, exchange};
 use super::outcome::{Cause, Failure, Outcome};
+use super::request_secrets::RequestSecrets;
 use super::{otlp_grpc, otlp_http};
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::encode;
@@ -71,7 +74,7 @@ pub(in crate::export) struct Destination {
 /// What is known of the protocol that a receiver speaks. Signals with one target and the same settings share it.
 #[derive(Default)]
 pub(super) struct SpokenProtocol {
-    /// `true` if the protocol was switched from the one of the settings.
+    /// `true` if the protocol in use is not the first one.
     is_switched: AtomicBool,
     /// `true` if the receiver has accepted anything, which confirms the protocol.
     is_proven: AtomicBool,
@@ -139,8 +142,8 @@ impl Destination {
 
     /// Sends until there is an outcome that a further try at once cannot change.
     ///
-    /// There is a bound on each kind of repetition: one switch, [`MAX_RESENDS`] closed connections, one request with
-    /// new credentials.
+    /// There is a bound on each kind of repetition: one other protocol, [`MAX_RESENDS`] closed connections, one request
+    /// with new credentials.
     async fn send_any(
         &self,
         request: Bytes,
@@ -151,7 +154,7 @@ impl Destination {
         let was_unanswered = is_unanswered.load(Ordering::Relaxed);
         // Once for all sends: it may resolve before the last of them.
         let mut hedge_after = pin!(hedge_after.fuse());
-        let (mut resends, mut has_asked_again) = (0, false);
+        let (mut resends, mut has_asked_again, mut has_switched) = (0, false, false);
         loop {
             let protocol = self.protocol();
             let had_answers = self.connection(protocol).current().responses() > 0;
@@ -164,8 +167,9 @@ impl Destination {
                 is_unanswered.store(was_unanswered, Ordering::Relaxed);
             }
             match &outcome {
-                Outcome::Delivered { .. } => self.spoken.is_proven.store(true, Ordering::Relaxed),
-                other if self.should_switch(protocol, other) => {
+                Outcome::Delivered { .. } => self.prove(protocol),
+                other if !has_switched && self.should_switch(protocol, other) => {
+                    has_switched = true;
                     self.switch(protocol);
                     continue;
                 }
@@ -210,36 +214,51 @@ impl Destination {
         }
     }
 
-    /// Returns `true` if the request met the wrong protocol and a switch is allowed.
+    /// Returns `true` if the request met the wrong protocol and may be sent by the other one.
     ///
     /// `tried` may differ from the protocol in use: another request that was in flight may have switched it meanwhile,
-    /// and have proven the new one. This one is then sent again in any case, at most once, since the protocol is switched
-    /// at most once.
+    /// and have proven the new one.
     fn should_switch(&self, tried: Protocol, outcome: &Outcome) -> bool {
         let Some(failure) = outcome.failure() else { return false };
         let was_switched = tried != self.protocol();
-        let is_open = || {
-            !self.spoken.is_proven.load(Ordering::Relaxed) && !self.spoken.is_switched.load(Ordering::Relaxed)
+        let is_open = || !self.spoken.is_proven.load(Ordering::Relaxed);
+        let is_page = || match failure.cause {
+            Cause::NotOtlp => true,
+            cause => cause == Cause::Unsupported && failure.text.starts_with("HTTP status"),
         };
-        let may_switch = self.settings.protocol.may_switch && (was_switched || is_open());
         let is_wrong = match tried {
-            Protocol::Grpc => {
-                matches!(failure.cause, Cause::PeerSpeaksHttp | Cause::NotOtlp)
-                    || (failure.cause == Cause::Unsupported && failure.text.starts_with("HTTP status"))
+            Protocol::Grpc => failure.cause == Cause::PeerSpeaksHttp || is_page(),
+            // A page is no sign of gRPC, but where gRPC got one as well, both are as good.
+            _ => {
+                failure.cause == Cause::PeerSpeaksGrpc
+                    || self.settings.protocol.first == Protocol::Grpc && is_page()
             }
-            _ => failure.cause == Cause::PeerSpeaksGrpc,
         };
-        may_switch && is_wrong
+        self.settings.protocol.may_switch && is_wrong && (was_switched || is_open())
     }
 
-    /// Switches the protocol and logs it, unless another request has done so.
+    /// Switches from the protocol that was tried, unless another request has done so.
     fn switch(&self, tried: Protocol) {
-        if tried != self.protocol() || self.spoken.is_switched.swap(true, Ordering::Relaxed) {
+        let is_switched = tried != self.settings.protocol.first;
+        let switched = &self.spoken.is_switched;
+        let _ = switched.compare_exchange(is_switched, !is_switched, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Keeps the protocol by which a request was accepted. Logs it if it was found out.
+    fn prove(&self, protocol: Protocol) {
+        if self.spoken.is_proven.load(Ordering::Relaxed)
+            || self.spoken.is_proven.swap(true, Ordering::Relaxed)
+        {
             return;
         }
-        let protocol = self.protocol().name();
+        let is_switched = protocol != self.settings.protocol.first;
+        self.spoken.is_switched.store(is_switched, Ordering::Relaxed);
+        if !is_switched {
+            return;
+        }
+        let protocol = protocol.name();
         self.diagnostics.info(
-            "the collector speaks another protocol than expected, switching",
+            "the collector speaks another protocol than expected, switched",
             &[
                 ("endpoint", FieldValue::Text(&self.endpoint())),
                 ("protocol", FieldValue::Text(&protocol)),
@@ -326,6 +345,7 @@ impl Destination {
         if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization().cloned()) {
             request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization);
         }
+        let secrets = RequestSecrets::new(&request, self.settings.target.proxy.as_ref());
         let request = request.map(|body| body.reporting_to(Arc::clone(is_unanswered)));
         let is_sent = || is_unanswered.load(Ordering::Relaxed);
         let outcome = match tokio::time::timeout(timeout, exchange(current, request, protocol)).await {
@@ -350,6 +370,9 @@ impl Destination {
         if outcome.failure().is_some_and(|failure| failure.cause == Cause::Unauthenticated) {
             self.credentials.refused(made);
         }
+        let is_answer = outcome.is_answer();
+        let outcome = outcome
+            .map_text(|text| if is_answer { secrets.redact_answer(text) } else { secrets.redact(text) });
         // The answer may be the proxy's own.
         match proxy.filter(|_| outcome.is_answer()) {
             Some(proxy) => outcome.with_context(|| format!("through the proxy {proxy}")),

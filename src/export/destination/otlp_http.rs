@@ -36,11 +36,12 @@ pub(super) fn body(message: Bytes) -> RequestBody {
 /// body.
 pub(super) fn outcome(answer: &Answer, protocol: Protocol) -> Outcome {
     let content_type = answer.content_type();
-    if content_type.starts_with("application/grpc") {
-        let text = format!("the answer is {content_type}");
-        return Outcome::Refused(Failure::new(Cause::PeerSpeaksGrpc, text));
-    }
     let cause = match status_cause(answer.status) {
+        // What gRPC servers answer to a request that is not theirs. A gateway in front of one has statuses of its own.
+        None | Some(Cause::Unsupported | Cause::Refused) if content_type.starts_with("application/grpc") => {
+            let text = format!("the answer is {content_type}");
+            return Outcome::Refused(Failure::new(Cause::PeerSpeaksGrpc, text));
+        }
         None => return success(answer, &content_type),
         // VictoriaMetrics answers 400 to JSON.
         Some(_) if protocol == Protocol::HttpJson && matches!(answer.status.as_u16(), 400 | 415) => {

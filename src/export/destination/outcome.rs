@@ -61,6 +61,19 @@ impl Outcome {
         self
     }
 
+    /// Replaces the text of a failure, or the message of a success.
+    pub(super) fn map_text(mut self, map: impl FnOnce(&str) -> String) -> Self {
+        match &mut self {
+            Self::Retry(failure)
+            | Self::TooLarge(failure)
+            | Self::Refused(failure)
+            | Self::Held { failure: Some(failure), .. } => failure.text = map(&failure.text),
+            Self::Delivered { message, .. } if !message.is_empty() => *message = map(message),
+            Self::Delivered { .. } | Self::Held { failure: None, .. } => {}
+        }
+        self
+    }
+
     /// Returns `true` if the outcome is the receiver's own answer. A success always is.
     pub(super) fn is_answer(&self) -> bool {
         self.failure().is_none_or(|failure| failure.cause.is_answer())

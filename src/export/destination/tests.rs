@@ -84,6 +84,25 @@ fn the_status_decides_before_the_body() {
 }
 
 #[test]
+fn the_status_of_a_gateway_in_front_of_a_grpc_server_decides_as_well() {
+    for (status, kind, cause) in [
+        (200, "refused", Cause::PeerSpeaksGrpc),
+        (400, "refused", Cause::PeerSpeaksGrpc),
+        (404, "refused", Cause::PeerSpeaksGrpc),
+        (415, "refused", Cause::PeerSpeaksGrpc),
+        (401, "refused", Cause::Unauthenticated),
+        (413, "split", Cause::ItemTooLarge),
+        (429, "retry", Cause::Throttled),
+        (503, "retry", Cause::Unavailable),
+    ] {
+        for content_type in ["application/grpc", "application/grpc+proto", "Application/GRPC; a=b"] {
+            let answer = answer(status, &[("content-type", content_type)], b"");
+            assert_eq!(verdict(&over_http(&answer)), (kind, Some(cause), None), "{status} {content_type}");
+        }
+    }
+}
+
+#[test]
 fn pages_are_shown_as_one_short_line_without_markup() {
     let page = format!("<html>\n<b>{}</b>\u{1b}[31m</html>", "busy ".repeat(10_000));
     for outcome in [over_http, otlp_grpc::outcome] {

@@ -22,6 +22,7 @@ use super::ProxyError;
 use crate::export::destination::exchange::plain_text;
 use crate::export::destination::outcome::Cause;
 use crate::settings::Proxy;
+use crate::settings::secrets::shown_words;
 
 /// Turns a connection to the proxy into one to `host` and `port`.
 pub(super) async fn open(
@@ -41,7 +42,7 @@ pub(super) async fn open(
         };
         // Interim answers may come before the one that counts; after 101 the connection speaks something else.
         if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
-            break (Some(status), plain_text(answer));
+            break (Some(status), shown_words(&plain_text(answer)));
         }
     };
     let cause = match status {
