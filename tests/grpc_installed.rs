@@ -16,7 +16,7 @@ use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{SpanId, TraceContextExt, TraceId};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::propagation::BaggagePropagator;
-use opentelemetry_sdk::trace::IdGenerator;
+use opentelemetry_sdk::trace::{IdGenerator, Sampler};
 use telemetry_bootstrap::LogDestination;
 use telemetry_bootstrap::grpc::{ClientLayer, ServerLayer};
 use telemetry_bootstrap::testing::Collector;
@@ -233,6 +233,57 @@ async fn other_propagators_replace_the_standard_ones_on_both_sides() {
     let balanced =
         passed_on(&[("x-amzn-trace-id", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0")]).await;
     assert_eq!(balanced["x-b3-sampled"], "1", "no parent, so a new trace that is recorded");
+}
+
+/// What is sent on for a request whose caller has left the decision open.
+async fn deferred() -> http::HeaderMap {
+    passed_on(&[("b3", "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1")]).await
+}
+
+#[tokio::test]
+async fn root_sampler_decides_where_the_caller_left_the_decision_open() {
+    let name = "root_sampler_decides_where_the_caller_left_the_decision_open";
+    if !in_child(name, "OTEL_PROPAGATORS", "b3") {
+        return;
+    }
+    let collector = Collector::start().unwrap();
+    let sampler = Sampler::ParentBased(Box::new(Sampler::AlwaysOff));
+    let _telemetry = telemetry_bootstrap::init()
+        .endpoint(collector.endpoint())
+        .traces(|traces| traces.sampler(sampler))
+        .build()
+        .unwrap();
+    let sent = deferred().await["b3"].to_str().unwrap().to_owned();
+    assert!(sent.starts_with("80f198ee56343ba864fe8b2a57d3eff7-") && sent.ends_with("-0"), "{sent}");
+}
+
+#[tokio::test]
+async fn root_sampler_decides_on_spans_of_the_sdk_where_the_caller_left_the_decision_open() {
+    let name = "root_sampler_decides_on_spans_of_the_sdk_where_the_caller_left_the_decision_open";
+    if !in_child(name, "OTEL_PROPAGATORS", "b3") {
+        return;
+    }
+    let collector = Collector::start().unwrap();
+    let sampler = Sampler::ParentBased(Box::new(Sampler::AlwaysOff));
+    let _telemetry = telemetry_bootstrap::init()
+        .endpoint(collector.endpoint())
+        .traces(|traces| traces.sampler(sampler).id_generator(Counting::default()))
+        .build()
+        .unwrap();
+    let sent = deferred().await["b3"].to_str().unwrap().to_owned();
+    assert!(sent.starts_with("80f198ee56343ba864fe8b2a57d3eff7-") && sent.ends_with("-0"), "{sent}");
+}
+
+#[tokio::test]
+async fn default_sampler_records_where_the_caller_left_the_decision_open() {
+    let name = "default_sampler_records_where_the_caller_left_the_decision_open";
+    if !in_child(name, "OTEL_PROPAGATORS", "b3") {
+        return;
+    }
+    let collector = Collector::start().unwrap();
+    let _telemetry = telemetry_bootstrap::init().endpoint(collector.endpoint()).build().unwrap();
+    let sent = deferred().await["b3"].to_str().unwrap().to_owned();
+    assert!(sent.starts_with("80f198ee56343ba864fe8b2a57d3eff7-") && sent.ends_with("-1"), "{sent}");
 }
 
 /// Ids that count up.

@@ -14,7 +14,7 @@
 //! | `d`, or `X-B3-Flags: 1` | sampled | debug, within the trace |
 //! | `1`, `true` | sampled | `1` |
 //! | `0`, `false` | not sampled | `0` |
-//! | none | sampled: the decision is this service's, whose default is to record | `1` |
+//! | none | decided by the sampler as a root is: by default sampled | the decision; none if there is no local span |
 
 use std::sync::LazyLock;
 
@@ -23,7 +23,9 @@ use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceId};
 
-use super::remote_parent::{Decision, RemoteParent, is_debug, parse_span_id, parse_trace_id, single_value};
+use super::remote_parent::{
+    Decision, RemoteParent, decision_of, parse_span_id, parse_trace_id, single_value,
+};
 
 #[cfg(test)]
 mod tests;
@@ -44,9 +46,10 @@ impl TextMapPropagator for B3 {
         if !span.is_valid() {
             return;
         }
+        let decision = decision_of(context, span);
         match self {
-            Self::SingleHeader => inject_single(span, is_debug(context, span), injector),
-            Self::MultipleHeaders => inject_multiple(span, is_debug(context, span), injector),
+            Self::SingleHeader => inject_single(span, decision, injector),
+            Self::MultipleHeaders => inject_multiple(span, decision, injector),
         }
     }
 
@@ -70,23 +73,26 @@ impl TextMapPropagator for B3 {
 }
 
 /// Writes all parts in one header. The parent id, which is optional, is not sent.
-fn inject_single(span: &SpanContext, is_debug: bool, injector: &mut dyn Injector) {
-    let decision = match (is_debug, span.is_sampled()) {
-        (true, _) => "d",
-        (false, true) => "1",
-        (false, false) => "0",
+fn inject_single(span: &SpanContext, decision: Decision, injector: &mut dyn Injector) {
+    let decision = match decision {
+        Decision::Debug => "-d",
+        Decision::Accepted => "-1",
+        Decision::Denied => "-0",
+        Decision::Deferred => "",
     };
-    injector.set(SINGLE, format!("{}-{}-{decision}", span.trace_id(), span.span_id()));
+    injector.set(SINGLE, format!("{}-{}{decision}", span.trace_id(), span.span_id()));
 }
 
 /// Writes one header for each part.
-fn inject_multiple(span: &SpanContext, is_debug: bool, injector: &mut dyn Injector) {
+fn inject_multiple(span: &SpanContext, decision: Decision, injector: &mut dyn Injector) {
     injector.set(TRACE_ID, span.trace_id().to_string());
     injector.set(SPAN_ID, span.span_id().to_string());
-    // Debug implies the decision, which is then not sent.
-    match is_debug {
-        true => injector.set(FLAGS, "1".to_owned()),
-        false => injector.set(SAMPLED, u8::from(span.is_sampled()).to_string()),
+    match decision {
+        // Debug implies the decision, which is then not sent.
+        Decision::Debug => injector.set(FLAGS, "1".to_owned()),
+        Decision::Accepted => injector.set(SAMPLED, "1".to_owned()),
+        Decision::Denied => injector.set(SAMPLED, "0".to_owned()),
+        Decision::Deferred => {}
     }
 }
 

@@ -5,7 +5,7 @@
 //! | accepted | the parent is sampled |
 //! | denied | the parent is not sampled |
 //! | debug | the parent is sampled, and requests of the same trace carry the debug flag on |
-//! | none (deferred) | the parent is sampled: the decision is this service's, and its default is to record |
+//! | none (deferred) | the decision is this service's: its sampler decides as on a root, and a parent-based one calls its root sampler. What sends on without a span of its own sends no decision |
 //! | a decision without ids | ignored: there is no parent that it could belong to |
 
 use opentelemetry::Context;
@@ -43,9 +43,25 @@ impl RemoteParent {
         let context = context.with_remote_span_context(span);
         match self.decision {
             Decision::Debug => context.with_value(DebugTrace(self.trace_id)),
-            _ => context,
+            Decision::Deferred => context.with_value(DeferredTo(self.trace_id, self.span_id)),
+            Decision::Accepted | Decision::Denied => context,
         }
     }
+}
+
+/// The span that was received without a sampling decision.
+#[derive(Debug)]
+struct DeferredTo(TraceId, SpanId);
+
+/// Returns `true` if the span was received without a sampling decision, which is then this service's. `context` is the
+/// one that the span was received into, or one made of it.
+///
+/// Its span context says *sampled*, since it has no third state, and samplers that are not behind ours then record.
+pub(crate) fn is_deferred(context: &Context, span: &SpanContext) -> bool {
+    let is_received = |DeferredTo(trace_id, span_id): &DeferredTo| {
+        (*trace_id, *span_id) == (span.trace_id(), span.span_id())
+    };
+    span.is_remote() && context.get::<DeferredTo>().is_some_and(is_received)
 }
 
 /// The trace that was received with a debug flag.
@@ -55,6 +71,16 @@ struct DebugTrace(TraceId);
 /// Returns `true` if the span belongs to a trace that was received with a debug flag.
 pub(super) fn is_debug(context: &Context, span: &SpanContext) -> bool {
     context.get::<DebugTrace>().is_some_and(|debug| debug.0 == span.trace_id()) && span.is_sampled()
+}
+
+/// Returns the decision to send on with a span: that of this service, or of the caller if there is no span of its own.
+pub(super) fn decision_of(context: &Context, span: &SpanContext) -> Decision {
+    match span.is_sampled() {
+        _ if is_deferred(context, span) => Decision::Deferred,
+        _ if is_debug(context, span) => Decision::Debug,
+        true => Decision::Accepted,
+        false => Decision::Denied,
+    }
 }
 
 /// Returns the value of a header that occurs exactly once: of two parents neither can be trusted.

@@ -1,7 +1,7 @@
 //! [AWS X-Ray](https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader).
 //!
 //! One header, `X-Amzn-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`, whose parts
-//! come in any order. `Sampled=?` and no `Sampled` leave the decision to this service. Parts that are not known here,
+//! come in any order. `Sampled=?` and no `Sampled` leave the decision to this service, whose sampler decides as on a root. Parts that are not known here,
 //! such as `Self`, are ignored. `Lineage`, by which AWS finds services that call themselves without an end, is sent on in
 //! its trace.
 //!
@@ -16,7 +16,9 @@ use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{TraceContextExt as _, TraceId};
 
-use super::remote_parent::{Decision, RemoteParent, parse_span_id, parse_trace_id, single_value};
+use super::remote_parent::{
+    Decision, RemoteParent, decision_of, parse_span_id, parse_trace_id, single_value,
+};
 
 #[cfg(test)]
 mod tests;
@@ -34,7 +36,11 @@ impl TextMapPropagator for XRay {
         }
         let trace_id = span.trace_id().to_string();
         let (time, unique) = trace_id.split_at(TIME_DIGITS);
-        let sampled = u8::from(span.is_sampled());
+        let sampled = match decision_of(context, span) {
+            Decision::Accepted | Decision::Debug => '1',
+            Decision::Denied => '0',
+            Decision::Deferred => '?',
+        };
         let mut header = format!("Root=1-{time}-{unique};Parent={};Sampled={sampled}", span.span_id());
         if let Some(Lineage(_, lineage)) =
             context.get::<Lineage>().filter(|lineage| lineage.0 == span.trace_id())

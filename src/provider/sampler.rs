@@ -16,7 +16,7 @@
 //!
 //! | parent of the span | `parentbased_*` | other samplers |
 //! |---|---|---|
-//! | none, or an invalid span context | the root sampler decides | the sampler decides |
+//! | none, an invalid span context, or a caller that left the decision open (B3, X-Ray) | the root sampler decides | the sampler decides |
 //! | local or remote, sampled | sampled | the sampler decides |
 //! | local or remote, not sampled | not sampled | the sampler decides |
 //!

@@ -20,6 +20,7 @@ use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
 
 use super::sampler::{CustomSampler, SamplingShortcut, built_in};
+use crate::propagation::is_deferred;
 use crate::settings::SamplerSetting;
 use crate::user_code::catch_panic;
 
@@ -129,7 +130,8 @@ impl ShouldSample for SharedSampler {
 
 /// The sampler as it is between two changes.
 ///
-/// A parent whose span context is invalid is no parent: the root sampler decides. A sampler that panics drops the span.
+/// A parent whose span context is invalid is no parent, and one that has left the decision to this service counts as none:
+/// the root sampler decides. A sampler that panics drops the span.
 #[derive(Clone, Debug)]
 pub(crate) struct CurrentSampler {
     /// Decides on spans that are not known in advance.
@@ -160,8 +162,7 @@ impl ShouldSample for CurrentSampler {
         attributes: &[KeyValue],
         links: &[Link],
     ) -> SamplingResult {
-        let parent =
-            parent.filter(|parent| !parent.has_active_span() || parent.span().span_context().is_valid());
+        let parent = parent.filter(|parent| !parent.has_active_span() || has_decided(parent));
         let decide = || self.sampler.should_sample(parent, trace_id, name, kind, attributes, links);
         if self.is_built_in {
             return decide();
@@ -174,12 +175,24 @@ impl ShouldSample for CurrentSampler {
     }
 }
 
+/// Returns `true` if the span of the context has made a decision that a child can follow.
+fn has_decided(parent: &Context) -> bool {
+    let span = parent.span();
+    let span = span.span_context();
+    span.is_valid() && !is_deferred(parent, span)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use opentelemetry::propagation::TextMapPropagator as _;
     use opentelemetry_sdk::trace::Sampler;
 
     use super::*;
+    use crate::propagation::propagator;
     use crate::provider::sampler::Dropped;
+    use crate::settings::Propagator;
 
     fn decision(sampler: &SharedSampler) -> SamplingDecision {
         sampler.should_sample(None, TraceId::from(1), "span", &SpanKind::Internal, &[], &[]).decision
@@ -223,6 +236,28 @@ mod tests {
         let of_the_sdk =
             SharedSampler::new(&SamplerSetting::Custom, Some(CustomSampler::new(Sampler::AlwaysOn)));
         assert!(!of_the_sdk.may_run_user_code());
+    }
+
+    #[test]
+    fn root_sampler_decides_on_a_span_whose_parent_left_the_decision_open() {
+        let headers = HashMap::from([(
+            "b3".to_owned(),
+            "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1".to_owned(),
+        )]);
+        let parent = propagator(&[Propagator::B3], Vec::new()).extract(&headers);
+        assert!(parent.span().span_context().is_valid());
+        for (setting, expected) in [
+            (SamplerSetting::ParentBasedAlwaysOff, SamplingDecision::Drop),
+            (SamplerSetting::ParentBasedTraceIdRatio(0.0), SamplingDecision::Drop),
+            (SamplerSetting::ParentBasedTraceIdRatio(1.0), SamplingDecision::RecordAndSample),
+            (SamplerSetting::ParentBasedAlwaysOn, SamplingDecision::RecordAndSample),
+            (SamplerSetting::AlwaysOff, SamplingDecision::Drop),
+        ] {
+            let sampler = SharedSampler::new(&setting, None);
+            let result =
+                sampler.should_sample(Some(&parent), TraceId::from(1), "span", &SpanKind::Server, &[], &[]);
+            assert_eq!(result.decision, expected, "{setting:?}");
+        }
     }
 
     #[test]

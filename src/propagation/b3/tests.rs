@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use opentelemetry::trace::TraceFlags;
 use proptest::prelude::*;
 
@@ -43,6 +45,19 @@ fn multiple_headers_of_the_specification_are_read() {
     assert_eq!(with(&[("x-b3-flags", "1"), ("x-b3-sampled", "0")]), [true; 2], "debug implies accept");
     assert_eq!(with(&[("x-b3-flags", "0"), ("x-b3-sampled", "0")]), [false; 2]);
     assert_eq!(with(&[]), [true; 2], "deferred: decided here");
+}
+
+#[test]
+fn a_decision_that_was_left_open_stays_open_without_a_local_span() {
+    let headers = HashMap::from([("b3".to_owned(), format!("{T}-{S}"))]);
+    let context = B3::SingleHeader.extract(&headers);
+    let sent = BOTH.map(|propagator| {
+        let mut sent = HashMap::new();
+        propagator.inject_context(&context, &mut sent);
+        sent
+    });
+    assert_eq!(sent[0]["b3"], format!("{T}-{S}"));
+    assert_eq!((&*sent[1]["x-b3-traceid"], sent[1].len()), (T, 2), "{sent:?}");
 }
 
 #[test]
@@ -141,7 +156,7 @@ proptest! {
     fn injected_headers_are_extracted_unchanged(trace_id in 1u128.., span_id in 1u64.., sampled: bool) {
         let context = remote(&format!("{trace_id:032x}"), &format!("{span_id:016x}"), sampled);
         for propagator in BOTH {
-            let sent = injected_by(&propagator, &context).into_iter().collect::<std::collections::HashMap<_, _>>();
+            let sent = injected_by(&propagator, &context).into_iter().collect::<HashMap<_, _>>();
             let found = propagator.extract_with_context(&Context::new(), &sent);
             let (found_span, expected) = (found.span(), context.span());
             prop_assert_eq!(found_span.span_context(), expected.span_context());

@@ -60,7 +60,7 @@ impl CallSpans {
         let kind = span_kind.unwrap_or(SpanKind::Internal);
         let (mut attributes, links) = (attributes.unwrap_or_default(), links.unwrap_or_default());
         let (context, decision) =
-            decide(&self.sampler, self.sampler.shortcut(), parent, |sampler, trace_id| {
+            decide(&self.sampler, self.sampler.shortcut(), local, parent, |sampler, trace_id| {
                 sampler.should_sample(Some(&around()), trace_id, &name, &kind, &attributes, &links)
             });
         if decision.decision == SamplingDecision::Drop {

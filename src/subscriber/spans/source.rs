@@ -31,6 +31,7 @@ use super::fields::{attributes, key_value};
 use super::state::{Additions, PendingSpan, SpanState, Started};
 use super::status::SpanStatus;
 use crate::export::{Queue, RANDOM_TRACE_ID, encode};
+use crate::propagation::is_deferred;
 use crate::provider::{CurrentSampler, RandomIds, SamplingShortcut, SharedSampler};
 use crate::semconv::ERROR_TYPE;
 use crate::settings::SpanLimitSettings;
@@ -148,7 +149,7 @@ fn start_direct(
     let parent = parent.span_context();
     let mut additions = additions.take();
     let (name, kind) = name_and_kind(additions.as_deref_mut(), state);
-    let (context, decision) = decide(sampler, known, parent, |sampler, trace_id| {
+    let (context, decision) = decide(sampler, known, around, parent, |sampler, trace_id| {
         // Samplers of the SDK look at neither attributes nor links.
         let attributes = match sampler.is_built_in {
             true => Vec::new(),
@@ -186,10 +187,11 @@ fn status(additions: Option<&mut Additions>) -> SpanStatus {
 }
 
 /// Chooses the ids of a new span, and decides whether it is recorded. `ask` calls the sampler, if the parent does not
-/// decide.
+/// decide. `around` is the context that the parent was received into.
 pub(super) fn decide(
     sampler: &SharedSampler,
     known: SamplingShortcut,
+    around: &OtelContext,
     parent: &SpanContext,
     ask: impl FnOnce(&CurrentSampler, TraceId) -> SamplingResult,
 ) -> (SpanContext, SamplingResult) {
@@ -198,7 +200,7 @@ pub(super) fn decide(
         true => (parent.trace_id(), parent.trace_flags()),
         false => (ids.new_trace_id(), RANDOM_TRACE_ID),
     };
-    let mut decision = match known.keeps_child_of(parent) {
+    let mut decision = match known.keeps_child_of(parent) && !is_deferred(around, parent) {
         true => keep(parent),
         false => ask(&sampler.current(), trace_id),
     };
