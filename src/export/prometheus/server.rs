@@ -19,7 +19,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::Either;
+use futures_util::future::{Either, join_all};
 use futures_util::{FutureExt as _, TryFutureExt as _};
 use http::{Method, Request, StatusCode};
 use hyper::server::conn::http1;
@@ -47,17 +47,28 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Binds the first address of a host that can be bound.
+    /// Binds all addresses of a host, such as `127.0.0.1` and `::1` of `localhost`: scrapers may connect to any of them,
+    /// and another program must not have one. Port 0 becomes the same free port for all.
     ///
     /// Resolving the host may block. `host` may be an IPv6 address in brackets.
     ///
     /// # Errors
     ///
-    /// Those of the resolution, or of the last address that was tried.
-    pub(crate) fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
+    /// Those of the resolution, and that of an address that is in use or not allowed. An address that the machine does
+    /// not have, as without IPv6, counts only if there is no other.
+    pub(crate) fn bind(host: &str, port: u16) -> io::Result<Vec<TcpListener>> {
         let host = host.trim_matches(['[', ']']);
-        let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
-        TcpListener::bind(&*addresses)
+        let mut addresses: Vec<SocketAddr> = (host, port).to_socket_addrs()?.collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        for _ in 1..PORT_TRIES {
+            match bind_all(&addresses) {
+                // The free port of one address may be in use at another.
+                Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse => {}
+                bound => return bound,
+            }
+        }
+        bind_all(&addresses)
     }
 
     /// Starts the server's thread.
@@ -67,14 +78,14 @@ impl Server {
     /// # Errors
     ///
     /// The operating system's, if it refuses the thread or the runtime's descriptors.
-    pub(crate) fn start(listener: TcpListener, handler: PrometheusHandler) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
+    pub(crate) fn start(listeners: Vec<TcpListener>, handler: PrometheusHandler) -> io::Result<Self> {
+        listeners.iter().try_for_each(|listener| listener.set_nonblocking(true))?;
         let (stop, stopped) = watch::channel(false);
         let (alive, ended) = sync_channel(0);
         let (started, has_started) = sync_channel(1);
         std::thread::Builder::new()
             .name(THREAD_NAME.to_owned())
-            .spawn(move || run(listener, handler, stopped, &started, alive))?;
+            .spawn(move || run(listeners, handler, stopped, &started, alive))?;
         has_started.recv().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?;
         Ok(Self { stop, ended: Mutex::new(ended), fork: Fork::new() })
     }
@@ -95,7 +106,7 @@ impl Drop for Server {
 /// The body of the thread: builds its runtime, and accepts connections until the server is dropped. `alive` is dropped
 /// at its end.
 fn run(
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     handler: PrometheusHandler,
     mut stopped: watch::Receiver<bool>,
     started: &SyncSender<io::Result<()>>,
@@ -104,35 +115,61 @@ fn run(
     become_io_thread();
     let _suppressed = opentelemetry::Context::enter_telemetry_suppressed_scope();
     let start = new_runtime().and_then(|runtime| {
-        let listener = {
+        let listeners: Vec<_> = {
             let _inside = runtime.enter();
-            tokio::net::TcpListener::from_std(listener)?
+            listeners.into_iter().map(tokio::net::TcpListener::from_std).collect::<io::Result<_>>()?
         };
-        Ok((runtime, listener))
+        Ok((runtime, listeners))
     });
-    let (runtime, listener) = match start {
+    let (runtime, listeners) = match start {
         Ok(started) => started,
         Err(error) => return drop(started.send(Err(error))),
     };
     let _ = started.send(Ok(()));
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     runtime.block_on(async {
         tokio::select! {
-            () = accept(&listener, &handler) => {}
+            _ = join_all(listeners.iter().map(|listener| accept(listener, &places, &handler))) => {}
             _ = stopped.wait_for(|stopped| *stopped) => {}
         }
     });
-    drop(listener);
+    drop(listeners);
     runtime.shutdown_background();
     drop(alive);
 }
 
-/// Accepts connections until it is dropped, at most [`MAX_CONNECTIONS`] at once.
-async fn accept(listener: &tokio::net::TcpListener, handler: &PrometheusHandler) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+/// Binds these addresses. A port of 0 becomes that of the first one.
+fn bind_all(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
+    let mut bound: Vec<TcpListener> = Vec::new();
+    let mut absent = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        let mut address = *address;
+        if let Some(first) = bound.first()
+            && address.port() == 0
+        {
+            address.set_port(first.local_addr()?.port());
+        }
+        match TcpListener::bind(address) {
+            Ok(listener) => bound.push(listener),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) =>
+            {
+                return Err(error);
+            }
+            Err(error) => absent = error,
+        }
+    }
+    if bound.is_empty() { Err(absent) } else { Ok(bound) }
+}
+
+/// Accepts connections until it is dropped. Each takes one of the places, of which all listeners share
+/// [`MAX_CONNECTIONS`].
+async fn accept(listener: &tokio::net::TcpListener, places: &Arc<Semaphore>, handler: &PrometheusHandler) {
     loop {
         // Further connections wait in the system's queue.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        match listener.accept().await {
+        let accepted = listener.accept().await;
+        let Ok(place) = Arc::clone(places).acquire_owned().await else { return };
+        match accepted {
             Ok((stream, _)) => {
                 let serving = serve(stream, handler.clone());
                 tokio::spawn(async move {
@@ -180,6 +217,8 @@ async fn serve(stream: TcpStream, handler: PrometheusHandler) {
 const THREAD_NAME: &str = "otel-prometheus";
 /// The most connections at once. Scrapers are few.
 const MAX_CONNECTIONS: usize = 32;
+/// How often a free port is looked for that all addresses have.
+const PORT_TRIES: u32 = 16;
 /// The time for a request's head.
 const HEADER_LIMIT: Duration = Duration::from_secs(5);
 /// The time for a whole connection: head, collection and answer. Scrapers give up after 10 seconds.

@@ -120,6 +120,8 @@ where
     let diagnostics = Diagnostics::default();
     diagnostics.limit_to(settings.diagnostic_level);
     let lines = open_lines(&settings, &mut additions, &diagnostics)?;
+    #[cfg(feature = "prometheus")]
+    let listeners = Prometheus::bind(&mut settings, &diagnostics);
     let pipelines = Pipelines::new(&settings, export_to);
     let resource = resource::resource(&settings);
     let resource_bytes = encode::resource(&resource);
@@ -142,7 +144,7 @@ where
         &diagnostics,
     )?;
     #[cfg(feature = "prometheus")]
-    let prometheus = Prometheus::start(&settings, &providers.meter, &diagnostics)?;
+    let prometheus = Prometheus::start(&settings, listeners, &providers.meter, &diagnostics)?;
     settings.warnings.iter().for_each(|warning| diagnostics.warn(warning, &[]));
     globals.direct_spans = layer.direct_spans(&providers);
     let (layer, bridge) = layer.parts(&settings, lines.format, &pipelines, &providers, &filters);

@@ -1,7 +1,9 @@
 //! Starts the exporter that Prometheus scrapes.
 //!
-//! The address is bound first, so that the handler can return it, and the server is started last, so that no scrape
+//! The address is bound first, so that the handler and the line at the start can show its port, and the server is started last, so that no scrape
 //! comes before the handler can answer.
+
+use std::net::TcpListener;
 
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::error::InitError;
@@ -19,18 +21,40 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts the exporter, if the settings have it. An address that cannot be used is a warning: the program goes on
-    /// without its server.
+    /// Binds the addresses of the exporter's server, if the settings have one, and puts its port into the settings where
+    /// that is 0. An address that cannot be used is a warning: the program goes on without the server.
+    pub(super) fn bind(settings: &mut Settings, diagnostics: &Diagnostics) -> Vec<TcpListener> {
+        let is_disabled = settings.disabled;
+        let Some(exporter) = settings.metrics.prometheus.as_mut().filter(|_| !is_disabled) else {
+            return Vec::new();
+        };
+        let Some(address) = &mut exporter.server else { return Vec::new() };
+        match Server::bind(&address.host, address.port) {
+            Ok(listeners) => {
+                let bound = listeners.first().and_then(|listener| listener.local_addr().ok());
+                address.port = bound.map_or(address.port, |bound| bound.port());
+                listeners
+            }
+            Err(error) => {
+                warn(address, &error, diagnostics);
+                exporter.server = None;
+                Vec::new()
+            }
+        }
+    }
+
+    /// Starts the exporter, if the settings have it. It has a server of its own if there are `listeners`.
     ///
     /// # Errors
     ///
     /// [`InitError::Thread`] if the system refuses one of the two threads.
     pub(super) fn start(
         settings: &Settings,
+        listeners: Vec<TcpListener>,
         meter: &TelemetryMeterProvider,
         diagnostics: &Diagnostics,
     ) -> Result<Option<Self>, InitError> {
-        let (Some(PrometheusSettings { server, text }), Some(reader)) =
+        let (Some(PrometheusSettings { text, .. }), Some(reader)) =
             (&settings.metrics.prometheus, meter.pull_reader())
         else {
             return Ok(None);
@@ -38,10 +62,7 @@ impl Prometheus {
         if settings.disabled {
             return Ok(None);
         }
-        let listener = server.as_ref().and_then(|address| {
-            Server::bind(&address.host, address.port).map_err(|error| warn(address, &error, diagnostics)).ok()
-        });
-        let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        let address = listeners.first().and_then(|listener| listener.local_addr().ok());
         let reader = reader.clone();
         let collect = Box::new(move || reader.collect_request());
         let refused = |error: std::io::Error| {
@@ -49,7 +70,7 @@ impl Prometheus {
         };
         let handler =
             PrometheusHandler::start(collect, text.clone(), address, diagnostics.clone()).map_err(refused)?;
-        let server = listener.map(|listener| Server::start(listener, handler.clone()));
+        let server = (!listeners.is_empty()).then(|| Server::start(listeners, handler.clone()));
         Ok(Some(Self { handler, _server: server.transpose().map_err(refused)? }))
     }
 }

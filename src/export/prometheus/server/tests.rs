@@ -21,8 +21,8 @@ fn start() -> (SocketAddr, Server) {
 
 /// A server whose collections are what `collect` returns.
 fn start_with(collect: impl FnMut() -> Option<Vec<u8>> + Send + 'static) -> (SocketAddr, Server) {
-    let listener = Server::bind("127.0.0.1", 0).unwrap();
-    let address = listener.local_addr().unwrap();
+    let listeners = Server::bind("127.0.0.1", 0).unwrap();
+    let address = listeners[0].local_addr().unwrap();
     let handler = PrometheusHandler::start(
         Box::new(collect),
         PrometheusText::default(),
@@ -30,7 +30,7 @@ fn start_with(collect: impl FnMut() -> Option<Vec<u8>> + Send + 'static) -> (Soc
         Diagnostics::default(),
     )
     .unwrap();
-    (address, Server::start(listener, handler).unwrap())
+    (address, Server::start(listeners, handler).unwrap())
 }
 
 /// An export request with a resource, and without metrics.
@@ -168,4 +168,35 @@ fn the_port_is_free_after_the_end() {
     assert!(Server::bind("127.0.0.1", address.port()).is_err());
     drop(server);
     assert!(StdStream::connect((Ipv4Addr::LOCALHOST, address.port())).is_err());
+}
+
+#[test]
+fn all_addresses_of_a_name_are_bound_to_one_port() {
+    let listeners = Server::bind("localhost", 0).unwrap();
+    let addresses: Vec<_> = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
+    let port = addresses[0].port();
+    let mut expected: Vec<SocketAddr> = ("localhost", port).to_socket_addrs().unwrap().collect();
+    expected.retain(|address| TcpListener::bind((address.ip(), 0)).is_ok());
+    expected.sort_unstable();
+    expected.dedup();
+    assert!(port != 0);
+    assert_eq!(addresses, expected);
+    for address in addresses {
+        assert!(Server::bind(&address.ip().to_string(), port).is_err(), "{address}");
+        // One of them is enough to make the name one that cannot be used.
+        let taken = TcpListener::bind((address.ip(), 0)).unwrap();
+        let taken_port = taken.local_addr().unwrap().port();
+        let error = Server::bind("localhost", taken_port).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "{address}");
+    }
+}
+
+#[test]
+fn addresses_that_the_machine_does_not_have_are_left_out() {
+    let here: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+    // For documentation, RFC 5737 and RFC 3849.
+    let elsewhere: [SocketAddr; 2] = ["192.0.2.1:0".parse().unwrap(), "[2001:db8::1]:0".parse().unwrap()];
+    let listeners = bind_all(&[elsewhere[0], here, elsewhere[1]]).unwrap();
+    assert_eq!(listeners.len(), 1);
+    assert!(bind_all(&elsewhere).is_err());
 }
