@@ -5,8 +5,17 @@
 mod local;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use local::{Local, PATIENCE};
+use opentelemetry::trace::{
+    Link, SpanContext, SpanId, SpanKind, TraceContextExt as _, TraceFlags, TraceId, TraceState, Tracer as _,
+    TracerProvider as _,
+};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{
+    Sampler, SamplingDecision, SamplingResult, ShouldSample, Span, SpanData, SpanProcessor,
+};
 use telemetry_bootstrap::Signal;
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::common::v1::KeyValue;
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
@@ -14,11 +23,14 @@ use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::Metri
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use telemetry_bootstrap::testing::opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use telemetry_bootstrap::testing::{CollectedTelemetry, Collector, Fault};
-use telemetry_bootstrap::{BuiltInMetrics, Destination, Protocol, ResourceDetector, tracing};
+use telemetry_bootstrap::{
+    BuiltInMetrics, Destination, GrpcCode, Protocol, ResourceDetector, opentelemetry, opentelemetry_sdk,
+    tracing,
+};
 
 /// Instrument, unit, type and the attributes of every metric, as the semantic conventions have them (for tokio, which
 /// they do not know, as ours).
-const EXPECTED: [(&str, &str, &str, &str, &[&str]); 22] = [
+const EXPECTED: [(&str, &str, &str, &str, &[&str]); 26] = [
     ("otel.sdk.exporter.span.exported", "counter", "{span}", "int", EXPORTER),
     ("otel.sdk.exporter.log.exported", "counter", "{log_record}", "int", EXPORTER),
     ("otel.sdk.exporter.metric_data_point.exported", "counter", "{data_point}", "int", EXPORTER),
@@ -32,6 +44,10 @@ const EXPECTED: [(&str, &str, &str, &str, &[&str]); 22] = [
     ("otel.sdk.processor.log.queue.size", "updowncounter", "{log_record}", "int", COMPONENT),
     ("otel.sdk.processor.log.queue.capacity", "updowncounter", "{log_record}", "int", COMPONENT),
     ("otel.sdk.log.created", "counter", "{log_record}", "int", &[]),
+    ("otel.sdk.span.started", "counter", "{span}", "int", STARTED),
+    ("otel.sdk.span.live", "updowncounter", "{span}", "int", &["otel.span.sampling_result"]),
+    ("otel.sdk.metric_reader.collection.duration", "histogram", "s", "double", COMPONENT),
+    ("otel.sdk.exporter.operation.duration", "histogram", "s", "double", EXPORTER),
     ("process.cpu.time", "counter", "s", "double", &["cpu.mode"]),
     ("process.memory.usage", "updowncounter", "By", "int", &[]),
     ("process.memory.virtual", "updowncounter", "By", "int", &[]),
@@ -46,6 +62,8 @@ const UPTIME: (&str, &str, &str, &str, &[&str]) = ("process.uptime", "gauge", "s
 const COMPONENT: &[&str] = &["otel.component.name", "otel.component.type"];
 const EXPORTER: &[&str] = &["otel.component.name", "otel.component.type", "server.address", "server.port"];
 
+const STARTED: &[&str] = &["otel.span.parent.origin", "otel.span.sampling_result"];
+
 type Shape = (&'static str, String, &'static str, Vec<String>);
 
 /// What each metric looks like, by its name.
@@ -55,6 +73,13 @@ fn shapes(received: &CollectedTelemetry) -> BTreeMap<String, Shape> {
             Data::Gauge(gauge) => ("gauge", &gauge.data_points),
             Data::Sum(sum) if sum.is_monotonic => ("counter", &sum.data_points),
             Data::Sum(sum) => ("updowncounter", &sum.data_points),
+            Data::Histogram(histogram) => {
+                let keys = histogram.data_points[0].attributes.iter().map(|attribute| attribute.key.clone());
+                // The status of an answer is that of the protocol.
+                let mut keys: Vec<_> = keys.filter(|key| !key.ends_with("status_code")).collect();
+                keys.sort_unstable();
+                return ("histogram", "double", keys);
+            }
             other => panic!("{other:?}"),
         };
         let number = match points[0].value.unwrap() {
@@ -161,6 +186,17 @@ async fn everything_about_the_program_is_in_the_registry_of_the_conventions() {
             let required = required.get(&**name).map(|key| (*key).to_owned());
             assert!(required.is_none_or(|key| keys.contains(&key)), "{name}: {keys:?}");
         }
+        let of_the_sdk = |name: &str| name.starts_with("otel.sdk.");
+        let missing: Vec<_> =
+            known.keys().filter(|name| of_the_sdk(name) && !found.contains_key(**name)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        let takes = registry("takes");
+        for metric in received.metrics().iter().filter(|metric| of_the_sdk(metric.name())) {
+            let known: Vec<_> = takes.get(metric.name()).map_or("", |keys| *keys).split(' ').collect();
+            for key in attributes_of(&metric.metric).flatten().map(|attribute| &*attribute.key) {
+                assert!(known.contains(&key), "{}: {key}", metric.name());
+            }
+        }
         for metric in received.metrics() {
             check_attributes(&metric.resource.attributes);
             for attributes in attributes_of(&metric.metric).filter(|_| metric.name() != "recorded") {
@@ -171,14 +207,15 @@ async fn everything_about_the_program_is_in_the_registry_of_the_conventions() {
     }
 }
 
-/// The attributes of each point; the built-in metrics have no histograms.
+/// The attributes of each point.
 fn attributes_of(metric: &Metric) -> impl Iterator<Item = &[KeyValue]> {
-    let points = match metric.data.as_ref().unwrap() {
-        Data::Gauge(gauge) => &gauge.data_points,
-        Data::Sum(sum) => &sum.data_points,
+    let points: Vec<&[KeyValue]> = match metric.data.as_ref().unwrap() {
+        Data::Gauge(gauge) => gauge.data_points.iter().map(|point| &*point.attributes).collect(),
+        Data::Sum(sum) => sum.data_points.iter().map(|point| &*point.attributes).collect(),
+        Data::Histogram(histogram) => histogram.data_points.iter().map(|point| &*point.attributes).collect(),
         other => panic!("{other:?}"),
     };
-    points.iter().map(|point| &*point.attributes)
+    points.into_iter()
 }
 
 #[test]
@@ -281,17 +318,228 @@ fn dropped_spans_are_processed_with_an_error() {
         .unwrap();
 }
 
+/// Spans that a sampler of the user decides on by their names.
+#[derive(Clone, Debug)]
+struct ByName;
+
+impl ShouldSample for ByName {
+    fn should_sample(
+        &self,
+        _parent: Option<&opentelemetry::Context>,
+        _trace_id: TraceId,
+        name: &str,
+        _kind: &SpanKind,
+        _attributes: &[opentelemetry::KeyValue],
+        _links: &[Link],
+    ) -> SamplingResult {
+        let decision = match name {
+            "dropped" => SamplingDecision::Drop,
+            "recorded" => SamplingDecision::RecordOnly,
+            _ => SamplingDecision::RecordAndSample,
+        };
+        SamplingResult { decision, attributes: Vec::new(), trace_state: TraceState::default() }
+    }
+}
+
+#[derive(Debug)]
+struct Idle;
+
+impl SpanProcessor for Idle {
+    fn on_start(&self, _: &mut Span, _: &opentelemetry::Context) {}
+    fn on_end(&self, _: SpanData) {}
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// What `otel.sdk.span.started` and `otel.sdk.span.live` show.
+fn span_counts(local: &Local, collector: &Collector) -> BTreeMap<(String, String, String), f64> {
+    local.guard.force_flush(PATIENCE).unwrap();
+    let received = collector.received();
+    let results = ["DROP", "RECORD_ONLY", "RECORD_AND_SAMPLE"];
+    let mut counts = BTreeMap::new();
+    for result in results {
+        let sampled = ("otel.span.sampling_result", result);
+        for origin in ["none", "local", "remote"] {
+            let value =
+                received.value("otel.sdk.span.started", &[sampled, ("otel.span.parent.origin", origin)]);
+            if let Some(value) = value {
+                counts.insert(("started".to_owned(), result.to_owned(), origin.to_owned()), value);
+            }
+        }
+        if let Some(value) = received.value("otel.sdk.span.live", &[sampled]) {
+            counts.insert(("live".to_owned(), result.to_owned(), String::new()), value);
+        }
+    }
+    counts
+}
+
 #[test]
-fn metrics_of_tokio_outside_of_a_runtime_are_a_warning() {
+fn spans_of_every_form_are_counted_when_they_start_and_when_they_end() {
+    for has_processor in [false, true] {
+        let collector = Collector::start().unwrap();
+        let local = Local::with(&collector.endpoint(), |builder| {
+            let builder = builder.metrics(|metrics| metrics.built_in([BuiltInMetrics::Sdk]));
+            builder.traces(|traces| match has_processor {
+                true => traces.sampler(ByName).span_processor(Idle),
+                false => traces.sampler(ByName),
+            })
+        });
+        let caller = SpanContext::new(
+            TraceId::from(1),
+            SpanId::from(1),
+            TraceFlags::SAMPLED,
+            true,
+            TraceState::default(),
+        );
+        let open = tracing::dispatcher::with_default(&local.subscriber, || {
+            let root = tracing::info_span!("root");
+            root.in_scope(|| {
+                tracing::info_span!("dropped").in_scope(|| tracing::info_span!("recorded").in_scope(|| {}))
+            });
+            let remote = opentelemetry::Context::new().with_remote_span_context(caller.clone());
+            let _attached = remote.attach();
+            tracing::info_span!("sampled").in_scope(|| {});
+            root
+        });
+        // Of the API, whose spans are always of the SDK.
+        let tracer = local.guard.tracer_provider().tracer("other");
+        let api = tracer.start("recorded");
+        let count = |kind: &str, result: &str, origin: &str, count: f64| {
+            ((kind.to_owned(), result.to_owned(), origin.to_owned()), count)
+        };
+        let mut expected = BTreeMap::from([
+            count("started", "DROP", "local", 1.0),
+            count("started", "RECORD_ONLY", "local", 1.0),
+            count("started", "RECORD_ONLY", "none", 1.0),
+            count("started", "RECORD_AND_SAMPLE", "none", 1.0),
+            count("started", "RECORD_AND_SAMPLE", "remote", 1.0),
+            count("live", "RECORD_ONLY", "", 1.0),
+            count("live", "RECORD_AND_SAMPLE", "", 1.0),
+        ]);
+        assert_eq!(span_counts(&local, &collector), expected, "has_processor={has_processor}");
+        tracing::dispatcher::with_default(&local.subscriber, || drop(open));
+        drop(api);
+        expected.extend([count("live", "RECORD_ONLY", "", 0.0), count("live", "RECORD_AND_SAMPLE", "", 0.0)]);
+        assert_eq!(span_counts(&local, &collector), expected, "has_processor={has_processor}");
+    }
+}
+
+#[test]
+fn spans_that_are_dropped_without_a_call_of_the_sampler_are_counted() {
+    for has_processor in [false, true] {
+        let collector = Collector::start().unwrap();
+        let local = Local::with(&collector.endpoint(), |builder| {
+            let builder = builder.metrics(|metrics| metrics.built_in([BuiltInMetrics::Sdk]));
+            builder.traces(|traces| {
+                let traces = traces.sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOff)));
+                if has_processor { traces.span_processor(Idle) } else { traces }
+            })
+        });
+        tracing::dispatcher::with_default(&local.subscriber, || {
+            for _ in 0..3 {
+                // One that is entered, and one that never is.
+                tracing::info_span!("root").in_scope(|| {
+                    tracing::info_span!("child").in_scope(|| drop(tracing::info_span!("grandchild")));
+                });
+            }
+        });
+        let dropped = |origin: &str| ("started".to_owned(), "DROP".to_owned(), origin.to_owned());
+        let live = ("live".to_owned(), "RECORD_AND_SAMPLE".to_owned(), String::new());
+        let expected = BTreeMap::from([(dropped("none"), 3.0), (dropped("local"), 6.0), (live, 0.0)]);
+        assert_eq!(span_counts(&local, &collector), expected, "has_processor={has_processor}");
+    }
+}
+
+#[test]
+fn an_export_is_measured_once_from_its_first_try_to_its_end() {
+    const DURATION: &str = "otel.sdk.exporter.operation.duration";
+    for protocol in [Protocol::Grpc, Protocol::HttpProtobuf] {
+        let collector = Collector::start().unwrap();
+        let local = Local::with(&collector.endpoint(), |builder| {
+            builder.protocol(protocol).metrics(|metrics| metrics.built_in([BuiltInMetrics::Sdk]))
+        });
+        let (status, fine, wrong) = match protocol {
+            Protocol::Grpc => ("rpc.status_code", "OK", "INVALID_ARGUMENT"),
+            _ => ("http.response.status_code", "200", "400"),
+        };
+        let histogram = |attributes: &[(&str, &str)]| {
+            local.guard.force_flush(PATIENCE).unwrap();
+            collector.received().histogram(DURATION, attributes)
+        };
+        let of_logs = |rest: &[(&'static str, &'static str)]| {
+            let kind = match protocol {
+                Protocol::Grpc => "otlp_grpc_log_exporter",
+                _ => "otlp_http_log_exporter",
+            };
+            [&[("otel.component.type", kind)], rest].concat()
+        };
+        // A try that fails, and one that succeeds: one operation.
+        collector.inject_fault(Fault::http(503).on(Signal::Logs).times(1));
+        local.record(0..1);
+        local.wait_until(|stats| stats.logs.pending == 0);
+        let one = histogram(&of_logs(&[(status, fine)])).unwrap();
+        assert_eq!(one.count, 1, "{protocol:?}");
+        assert!(one.sum >= 0.05, "{one:?}: the pause between the tries counts");
+        let refusal = match protocol {
+            Protocol::Grpc => Fault::status(GrpcCode::InvalidArgument, "no"),
+            _ => Fault::http(400),
+        };
+        collector.inject_fault(refusal.on(Signal::Logs).times(1));
+        local.record(0..1);
+        local.wait_until(|stats| stats.logs.failed == 1);
+        let refused = histogram(&of_logs(&[(status, wrong), ("error.type", "_OTHER")]));
+        assert_eq!(refused.map(|value| value.count), Some(1), "{protocol:?}");
+        collector.inject_fault(Fault::partial_success(1, "no").on(Signal::Logs).times(1));
+        local.record(0..1);
+        local.wait_until(|stats| stats.logs.rejected == 1);
+        let rejected = histogram(&of_logs(&[(status, fine), ("error.type", "rejected")]));
+        assert_eq!(rejected.map(|value| value.count), Some(1), "{protocol:?}");
+        let all = histogram(&of_logs(&[]));
+        assert_eq!(all.map(|value| value.count), Some(3), "{protocol:?}");
+    }
+}
+
+#[test]
+fn collections_are_measured() {
+    const DURATION: &str = "otel.sdk.metric_reader.collection.duration";
+    let collector = Collector::start().unwrap();
+    let local = Local::with(&collector.endpoint(), |builder| {
+        builder.metrics(|metrics| metrics.interval(Duration::from_secs(3600)).built_in([BuiltInMetrics::Sdk]))
+    });
+    (0..3).for_each(|_| local.guard.force_flush(PATIENCE).unwrap());
+    let reader = [
+        ("otel.component.type", "periodic_metric_reader"),
+        ("otel.component.name", "periodic_metric_reader/0"),
+    ];
+    // A collection is in the next one.
+    let count = collector.received().histogram(DURATION, &reader).map(|value| value.count);
+    assert_eq!(count, Some(2));
+}
+
+#[test]
+fn metrics_of_tokio_begin_once_the_runtime_is_known() {
     let collector = Collector::start().unwrap();
     let local = Local::with(&collector.endpoint(), |builder| {
         builder.metrics(|metrics| metrics.built_in([BuiltInMetrics::Tokio]))
     });
-    tracing::dispatcher::with_default(&local.subscriber, || tracing::info!("seen"));
+    let workers = || {
+        local.guard.force_flush(PATIENCE).unwrap();
+        collector.received().value("tokio.runtime.worker.count", &[])
+    };
+    assert_eq!(workers(), None);
+    let runtime =
+        |workers| tokio::runtime::Builder::new_multi_thread().worker_threads(workers).build().unwrap();
+    let (first, second) = (runtime(2), runtime(3));
+    local.guard.observe_runtime(first.handle());
+    assert_eq!(workers(), Some(2.0));
+    local.guard.observe_runtime(second.handle());
+    assert_eq!(workers(), Some(3.0));
     let (_, lines) = local.shutdown();
-    let warnings: Vec<_> = lines.iter().filter(|line| line["level"] == "WARN").collect();
-    assert_eq!(warnings.len(), 1, "{lines:#?}");
-    assert!(warnings[0]["message"].as_str().unwrap().contains("tokio"), "{lines:#?}");
+    assert!(lines.iter().all(|line| line["level"] != "WARN"), "{lines:#?}");
 }
 
 #[test]

@@ -200,6 +200,7 @@ fn grpc_server_and_client_record_one_trace() {
     for metric in ["rpc.client.call.duration", "rpc.server.call.duration"] {
         assert_eq!(count(&received, metric), 1, "{metric}");
     }
+    assert!(received.value("tokio.runtime.worker.count", &[]).is_some(), "made after `build()`, and found");
 }
 
 #[test]
@@ -212,6 +213,7 @@ fn http_server_records_the_route() {
     assert!(server.terminate().success());
 
     let received = collector.received();
+    assert!(received.value("tokio.runtime.worker.count", &[]).is_some(), "made after `build()`, and found");
     let spans = received.spans();
     let [span] = &spans[..] else { panic!("{spans:?}") };
     assert_eq!((span.name(), span.kind()), ("GET /orders/{id}", SpanKind::Server));
@@ -337,6 +339,7 @@ fn start(program: &str, collector: &Collector, address: &str) -> Program {
         ("README_PROGRAM", program),
         ("README_ADDRESS", address),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint()),
+        ("OTEL_RUST_BUILT_IN_METRICS", "tokio"),
     ])))
 }
 

@@ -26,7 +26,7 @@ use opentelemetry::trace::{
     Span, SpanBuilder, Status, TraceContextExt as _, Tracer as _, TracerProvider as _,
 };
 use opentelemetry::{Context, ContextGuard, InstrumentationScope, KeyValue};
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{SamplingDecision, SdkTracer, SdkTracerProvider};
 
 use super::Side;
 use super::context::Parent;
@@ -156,8 +156,12 @@ enum Inner {
 }
 
 impl CallTracer {
-    /// Creates a tracer of `provider`, or else of the provider that was installed.
+    /// Creates a tracer of `provider`, or else of the provider that was installed. Called for the first call, inside of
+    /// the program's runtime.
     pub(super) fn new(side: Side, provider: Option<&SdkTracerProvider>) -> Self {
+        if let Some(installed) = Installed::get() {
+            installed.runtime.find();
+        }
         let sdk = |provider: &SdkTracerProvider| Inner::Sdk(provider.tracer_with_scope(scope()));
         let (inner, sampler, has_random_ids) = match (provider, Installed::get()) {
             (Some(provider), _) => (sdk(provider), None, false),
@@ -213,6 +217,9 @@ impl CallTracer {
         let unsampled =
             shortcut.and_then(|shortcut| parent.with_span(|parent| shortcut.unsampled_child_of(parent)));
         if let Some(child) = unsampled {
+            if let Some(sampler) = &self.sampler {
+                parent.with_span(|parent| sampler.count(parent, &SamplingDecision::Drop));
+            }
             return (parent.local_context().with_remote_span_context(child), false);
         }
         let span = SpanBuilder { start_time: Some(start.time), ..span() };

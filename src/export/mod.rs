@@ -38,6 +38,6 @@ pub(crate) use logs::LogQueue;
 pub(crate) use metrics::{MetricQueue, OverflowReports};
 #[cfg(feature = "testing")]
 pub(crate) use queue::Take;
-pub(crate) use queue::{Consumer, Ledger, Queue};
+pub(crate) use queue::{Consumer, Ledger, OperationError, Operations, Queue, ResponseStatus};
 pub(crate) use spans::{RANDOM_TRACE_ID, SpanQueue, with_random_flag};
 pub use stats::{DestinationStats, ExportStats, SignalStats};

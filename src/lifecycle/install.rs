@@ -169,6 +169,7 @@ fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
         layer_env,
         propagators,
         is_propagator_replaced,
+        runtime: guard.running().providers.runtime.clone(),
         diagnostics,
     };
     installed.set();

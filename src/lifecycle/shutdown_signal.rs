@@ -24,6 +24,8 @@ use std::thread::Thread;
 
 use tokio::sync::watch;
 
+use crate::provider::installed::Installed;
+
 /// Waits for the signal to end the process: SIGTERM or Ctrl-C; on Windows Ctrl-C or Ctrl-Break.
 ///
 /// Signals are caught from the call on, not from the first poll. The first signal resolves the future and flushes
@@ -50,6 +52,9 @@ use tokio::sync::watch;
 pub fn shutdown_signal() -> impl Future<Output = ()> + Send + 'static {
     let requested = SHUTDOWN_REQUESTED.get_or_init(|| listen().ok()).clone();
     async move {
+        if let Some(installed) = Installed::get() {
+            installed.runtime.find();
+        }
         let Some(mut requested) = requested else { return std::future::pending().await };
         // The sender lives as long as the process.
         let _ = requested.wait_for(|requested| *requested).await;

@@ -18,6 +18,7 @@ use crate::diagnostics::Diagnostics;
 use crate::export::Queue;
 use crate::propagation::Standard;
 use crate::provider::SharedSampler;
+use crate::provider::built_in::ObservedRuntime;
 use crate::settings::{Env, SpanLimitSettings};
 
 /// What spans need that are encoded as they are recorded.
@@ -48,6 +49,8 @@ pub(crate) struct Installed {
     pub(crate) propagators: Option<Standard>,
     /// `true` once another propagator was made global after that of this installation.
     pub(crate) is_propagator_replaced: Arc<AtomicBool>,
+    /// The runtime of the program, for its metrics.
+    pub(crate) runtime: ObservedRuntime,
     /// Gets the warnings of layers about their options.
     pub(crate) diagnostics: Diagnostics,
 }

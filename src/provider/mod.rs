@@ -9,6 +9,7 @@
 //! | `metrics` | the SDK's aggregations, with the views of `views` | `metrics::reader`, which collects into `export::MetricQueue` |
 //! | `log` | nothing | `export::LogQueue`; `tracing` events take the direct way past it |
 //!
+//! `span_counts` counts the spans, if the metrics of the SDK are chosen.
 //! `resource` describes the process on all of them. `installed` keeps what `build()` installed, for layers that are
 //! created without a guard.
 
@@ -26,6 +27,7 @@ mod random_flag;
 pub(crate) mod resource;
 mod sampler;
 mod shared_sampler;
+pub(crate) mod span_counts;
 mod trace;
 mod views;
 
@@ -40,4 +42,5 @@ pub(crate) use random_flag::GlobalTracerProvider;
 pub(crate) use random_flag::{flagged_span_context, with_flagged_span};
 pub(crate) use sampler::{CustomSampler, SamplingShortcut};
 pub(crate) use shared_sampler::{CurrentSampler, SharedSampler};
+pub(crate) use span_counts::SpanCounts;
 pub(crate) use trace::tracer_provider;

@@ -15,11 +15,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use opentelemetry::trace::{Link, SpanKind, TraceContextExt, TraceId, TraceState};
+use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceId, TraceState};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
 
 use super::sampler::{CustomSampler, SamplingShortcut, built_in};
+use super::span_counts::SpanCounts;
 use crate::propagation::is_deferred;
 use crate::settings::SamplerSetting;
 use crate::user_code::catch_panic;
@@ -28,6 +29,8 @@ use crate::user_code::catch_panic;
 #[derive(Clone, Debug)]
 pub(crate) struct SharedSampler {
     shared: Arc<Shared>,
+    /// Counts the spans, if the metrics of the SDK are chosen.
+    counts: Option<Arc<SpanCounts>>,
 }
 
 /// What all clones of a sampler share.
@@ -66,7 +69,25 @@ impl SharedSampler {
             changing: Mutex::new(()),
         };
         shared.set_shortcut(setting);
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), counts: None }
+    }
+
+    /// Counts the spans that are decided.
+    pub(crate) fn with_counts(self, counts: Arc<SpanCounts>) -> Self {
+        Self { counts: Some(counts), ..self }
+    }
+
+    /// Returns the counters, if spans are counted.
+    pub(crate) fn counts(&self) -> Option<&Arc<SpanCounts>> {
+        self.counts.as_ref()
+    }
+
+    /// Counts a span that starts without a call of [`should_sample`](ShouldSample::should_sample), which counts as well.
+    #[inline]
+    pub(crate) fn count(&self, parent: &SpanContext, decision: &SamplingDecision) {
+        if let Some(counts) = &self.counts {
+            counts.start(parent, decision);
+        }
     }
 
     /// Replaces the sampler for every span that starts from now on.
@@ -114,6 +135,7 @@ impl Shared {
     }
 }
 
+/// Called by the SDK alone, for its spans, which it counts. What starts spans itself calls [`SharedSampler::current`].
 impl ShouldSample for SharedSampler {
     fn should_sample(
         &self,
@@ -124,7 +146,12 @@ impl ShouldSample for SharedSampler {
         attributes: &[KeyValue],
         links: &[Link],
     ) -> SamplingResult {
-        self.current().should_sample(parent, trace_id, name, kind, attributes, links)
+        let result = self.current().should_sample(parent, trace_id, name, kind, attributes, links);
+        if self.counts.is_some() {
+            let around = parent.map(|parent| parent.span().span_context().clone());
+            self.count(&around.unwrap_or(SpanContext::NONE), &result.decision);
+        }
+        result
     }
 }
 

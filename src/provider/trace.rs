@@ -3,12 +3,15 @@
 //! The limits of attributes are applied when a span is encoded, not by the SDK: the SDK counts each attribute that is
 //! set, also one that replaces another, and drops the newest.
 
+use std::sync::Arc;
+
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanLimits, TracerProviderBuilder};
 
 use super::builder_hooks::BuilderHooks;
 use super::ids::{RandomIds, remember_process};
 use super::shared_sampler::SharedSampler;
+use super::span_counts::CountedEnds;
 use crate::export::SpanQueue;
 use crate::settings::{SpanLimitSettings, TraceSettings};
 
@@ -28,6 +31,9 @@ pub(crate) fn tracer_provider(
     let mut builder = additions.apply(SdkTracerProvider::builder().with_id_generator(RandomIds));
     if settings.requires_random_ids {
         builder = builder.with_id_generator(RandomIds);
+    }
+    if let Some(counts) = sampler.counts() {
+        builder = builder.with_span_processor(CountedEnds(Arc::clone(counts)));
     }
     let builder =
         builder.with_resource(resource).with_sampler(sampler).with_span_limits(limits(&settings.limits));

@@ -51,6 +51,7 @@ use super::request_secrets::RequestSecrets;
 use super::{otlp_grpc, otlp_http};
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::encode;
+use crate::export::queue::ResponseStatus;
 use crate::settings::{ExportSettings, Protocol, Signal};
 use crate::user_code::discard;
 
@@ -349,8 +350,13 @@ impl Destination {
         let request = request.map(|body| body.reporting_to(Arc::clone(is_unanswered)));
         let is_sent = || is_unanswered.load(Ordering::Relaxed);
         let outcome = match tokio::time::timeout(timeout, exchange(current, request, protocol)).await {
-            Ok(Ok(answer)) if protocol == Protocol::Grpc => otlp_grpc::outcome(&answer),
-            Ok(Ok(answer)) => otlp_http::outcome(&answer, protocol),
+            Ok(Ok(answer)) if protocol == Protocol::Grpc => {
+                otlp_grpc::outcome(&answer).with_status(otlp_grpc::response_status(&answer))
+            }
+            Ok(Ok(answer)) => {
+                let status = ResponseStatus::Http(answer.status.as_u16());
+                otlp_http::outcome(&answer, protocol).with_status(Some(status))
+            }
             Ok(Err(failure)) => {
                 let cause = failure.cause;
                 let is_unanswered = is_sent() && !cause.is_answer() && !cause.is_absence();

@@ -33,6 +33,7 @@ use super::exchange::{Answer, RequestBody, plain_text, shortened, status_cause};
 use super::otlp_http::retry_after;
 use super::outcome::{Cause, Failure, Outcome};
 use super::responses;
+use crate::export::queue::ResponseStatus;
 use crate::semconv::GrpcCode;
 use crate::settings::Signal;
 
@@ -79,6 +80,11 @@ pub(super) fn outcome(answer: &Answer) -> Outcome {
             Outcome::Refused(Failure::new(Cause::Unexpected, text))
         }
     }
+}
+
+/// Returns the status of an answer for the metrics. `None` if it is not one of gRPC.
+pub(super) fn response_status(answer: &Answer) -> Option<ResponseStatus> {
+    Some(ResponseStatus::Grpc(grpc_status(answer)?.name()))
 }
 
 /// Returns the status of the trailers, or that of a response without a body. `None` if there is none, or none that is a

@@ -66,9 +66,7 @@ pub(super) fn outcome(answer: &Answer, protocol: Protocol) -> Outcome {
 /// Returns the outcome of a success. A body that is too long or cannot be parsed changes nothing: the status decides.
 fn success(answer: &Answer, content_type: &str) -> Outcome {
     match content_type {
-        _ if answer.is_cut || answer.headers.contains_key(header::CONTENT_ENCODING) => {
-            Outcome::Delivered { rejected: 0, message: String::new() }
-        }
+        _ if answer.is_cut || answer.headers.contains_key(header::CONTENT_ENCODING) => Outcome::delivered(),
         JSON => json_response::delivered(&answer.body),
         "text/html" => {
             let text = format!("a page instead of an answer: {}", plain_text(&answer.body));

@@ -14,6 +14,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::export::queue::ResponseStatus;
 use crate::settings::Signal;
 
 /// The outcome of one request.
@@ -27,6 +28,8 @@ pub(in crate::export) enum Outcome {
         rejected: u64,
         /// The reason, or a warning of the receiver. Empty if there is none.
         message: String,
+        /// The status of the answer. `None` if the destination has none.
+        status: Option<ResponseStatus>,
     },
     /// The destination took it, and counts a part of it itself.
     Held {
@@ -44,6 +47,11 @@ pub(in crate::export) enum Outcome {
 }
 
 impl Outcome {
+    /// A success of all items, without a status.
+    pub(super) fn delivered() -> Self {
+        Self::Delivered { rejected: 0, message: String::new(), status: None }
+    }
+
     /// Returns the failure, of whatever kind. `None` for a success.
     pub(in crate::export) fn failure(&self) -> Option<&Failure> {
         match self {
@@ -74,6 +82,18 @@ impl Outcome {
         self
     }
 
+    /// Notes the status of the answer.
+    pub(super) fn with_status(mut self, answered: Option<ResponseStatus>) -> Self {
+        match &mut self {
+            Self::Delivered { status, .. } => *status = answered,
+            Self::Held { .. } => {}
+            Self::Retry(failure) | Self::TooLarge(failure) | Self::Refused(failure) => {
+                failure.status = answered;
+            }
+        }
+        self
+    }
+
     /// Returns `true` if the outcome is the receiver's own answer. A success always is.
     pub(super) fn is_answer(&self) -> bool {
         self.failure().is_none_or(|failure| failure.cause.is_answer())
@@ -92,12 +112,14 @@ pub(in crate::export) struct Failure {
     pub(in crate::export) retry_after: Option<Duration>,
     /// `true` if the request was sent and there is no answer: the receiver may have taken it.
     pub(in crate::export) is_unanswered: bool,
+    /// The status of the answer, if there was one.
+    pub(in crate::export) status: Option<ResponseStatus>,
 }
 
 impl Failure {
     /// Creates a failure without a requested pause, whose request was not sent or was answered.
     pub(in crate::export) fn new(cause: Cause, text: impl Into<String>) -> Self {
-        Self { cause, text: text.into(), retry_after: None, is_unanswered: false }
+        Self { cause, text: text.into(), retry_after: None, is_unanswered: false, status: None }
     }
 }
 

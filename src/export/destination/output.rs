@@ -128,7 +128,7 @@ impl State {
             true => Err(io::ErrorKind::BrokenPipe.into()),
             false => self.try_write(&lines()),
         };
-        let Err(error) = written else { return Outcome::Delivered { rejected: 0, message: String::new() } };
+        let Err(error) = written else { return Outcome::delivered() };
         // No reader comes to a pipe again. A file is opened for each request, and another one may be there then.
         if matches!(self.target, OutputTarget::Stdout) && error.kind() == io::ErrorKind::BrokenPipe {
             self.is_reader_gone = true;

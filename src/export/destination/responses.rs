@@ -24,7 +24,7 @@ pub(super) fn delivered(response: &[u8]) -> Outcome {
             _ => {}
         }
     }
-    Outcome::Delivered { rejected, message }
+    Outcome::Delivered { rejected, message, status: None }
 }
 
 /// Returns the message of a `google.rpc.Status`. `None` if there is none.

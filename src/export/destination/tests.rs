@@ -162,7 +162,7 @@ fn a_partial_success_is_read_from_each_encoding() {
         over_http(&answer(200, &[("content-type", "application/json")], json)),
         otlp_grpc::outcome(&grpc),
     ] {
-        let Outcome::Delivered { rejected: 3, message } = &outcome else { panic!("{outcome:?}") };
+        let Outcome::Delivered { rejected: 3, message, .. } = &outcome else { panic!("{outcome:?}") };
         assert_eq!(message, "old");
     }
 }

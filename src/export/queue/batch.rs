@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -159,8 +160,8 @@ pub(crate) struct Batch {
     /// At least one try was sent and not answered, so that the receiver may have the items. Never reset, and passed on
     /// to both halves of a split.
     is_unanswered: bool,
-    /// It was taken before.
-    has_started: bool,
+    /// When it was taken for the first time, as a whole or as a part of a larger batch.
+    started: Option<Instant>,
 }
 
 /// What is sent: items that are framed for each try, or a complete request.
@@ -184,18 +185,26 @@ impl Batch {
     }
 
     fn new(sequence: u64, content: Content) -> Self {
-        Self { sequence, content, is_unanswered: false, has_started: false }
+        Self { sequence, content, is_unanswered: false, started: None }
     }
 
     /// Returns the number of items if the batch is taken for the first time.
     pub(super) fn start(&mut self) -> Option<u64> {
-        let is_first = !std::mem::replace(&mut self.has_started, true);
-        is_first.then(|| self.count())
+        if self.started.is_some() {
+            return None;
+        }
+        self.started = Some(Instant::now());
+        Some(self.count())
     }
 
     /// Returns `true` if the batch was taken before.
     pub(super) fn has_started(&self) -> bool {
-        self.has_started
+        self.started.is_some()
+    }
+
+    /// Returns the time since the batch was taken for the first time.
+    pub(super) fn age(&self) -> Duration {
+        self.started.map(|started| started.elapsed()).unwrap_or_default()
     }
 
     /// Returns the position in the queue: batches are sent in this order, as far as they do not overlap.
@@ -255,8 +264,8 @@ impl Batch {
     ///
     /// The batch itself, if it holds a single item, or a request that cannot be divided.
     pub(crate) fn split(self) -> Result<(Self, Self), Self> {
-        let Self { sequence, is_unanswered, has_started, .. } = self;
-        let half = |content| Self { sequence, content, is_unanswered, has_started };
+        let Self { sequence, is_unanswered, started, .. } = self;
+        let half = |content| Self { sequence, content, is_unanswered, started };
         match &self.content {
             Content::Items(items) if items.count > 1 => {
                 let (first, second) = items.halves();

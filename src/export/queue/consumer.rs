@@ -34,7 +34,10 @@ use std::sync::atomic::AtomicBool;
 use bytes::Bytes;
 
 use super::lane::InFlight;
-use super::{Batch, Lane, Ledger, Outlet, Phase, Queue, QueueState};
+use super::{
+    Batch, Lane, Ledger, Operation, OperationError, Operations, Outlet, Phase, Queue, QueueState,
+    ResponseStatus,
+};
 
 /// Takes the batches of one destination. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -63,6 +66,21 @@ impl Consumer {
     /// Returns the counts of this destination.
     pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.outlet().ledger
+    }
+
+    /// Returns what takes the end of each export operation of this destination.
+    pub(crate) fn operations(&self) -> &Arc<Operations> {
+        &self.outlet().operations
+    }
+
+    /// Reports that the export of this batch has ended.
+    pub(in crate::export) fn operation_ended(
+        &self,
+        batch: &Batch,
+        error: Option<OperationError>,
+        status: Option<ResponseStatus>,
+    ) {
+        self.operations().ended(Operation { duration: batch.age(), error, status });
     }
 
     /// Removes and returns the oldest batch of the requested kind, if there is one.

@@ -61,6 +61,7 @@ pub(super) mod batch;
 mod consumer;
 mod lane;
 mod ledger;
+mod operations;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -73,6 +74,7 @@ use self::batch::ItemBuffer;
 pub(crate) use self::consumer::{Consumer, Take};
 use self::lane::{Lane, Phase};
 pub(crate) use self::ledger::Ledger;
+pub(crate) use self::operations::{Operation, OperationError, Operations, ResponseStatus};
 use crate::export::own_threads::Fork;
 use crate::settings::QueueSettings;
 
@@ -100,6 +102,8 @@ pub(crate) struct Queue {
 struct Outlet {
     /// The counts of this destination.
     ledger: Arc<Ledger>,
+    /// Takes the end of each export operation.
+    operations: Arc<Operations>,
     /// Notified once for each batch that fills up, or begins if there is no delay. A notification that comes while the
     /// worker is busy is kept.
     full: Notify,

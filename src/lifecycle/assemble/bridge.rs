@@ -91,11 +91,16 @@ impl BridgeOptions {
 
 /// Returns the source of spans that are encoded while they are recorded. Without an exporter for traces it has no
 /// queue.
-pub(super) fn direct_source(settings: &Settings, pipelines: &Pipelines) -> DirectSource {
+pub(super) fn direct_source(
+    settings: &Settings,
+    pipelines: &Pipelines,
+    sampler: &SharedSampler,
+) -> DirectSource {
     let mut encoded_scope = Vec::new();
     encode::scope(&mut encoded_scope, &scope(), None);
     let queue = pipelines.queue(Signal::Traces).cloned();
-    DirectSource { queue, scope: encoded_scope, limits: settings.traces.limits, open: None }
+    let counts = sampler.counts().cloned();
+    DirectSource { queue, scope: encoded_scope, limits: settings.traces.limits, open: None, counts }
 }
 
 /// Returns the instrumentation scope of spans that come from `tracing`.

@@ -50,7 +50,7 @@ impl LayerPlan {
         let context = record_context(settings, additions);
         Self {
             bridge: settings.has_spans().then(|| BridgeOptions::new(additions, sampler.clone())),
-            direct: direct_source(settings, pipelines),
+            direct: direct_source(settings, pipelines, sampler),
             has_log_processors: !additions.log_processors.is_empty(),
             marks: Marks { exceptions: settings.exception_signal, redaction: context.redaction.clone() },
             context,

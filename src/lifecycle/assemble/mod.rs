@@ -31,6 +31,8 @@ mod prometheus;
 mod providers;
 mod records;
 
+use std::sync::Arc;
+
 use opentelemetry::propagation::TextMapCompositePropagator;
 use tracing_core::Subscriber;
 use tracing_subscriber::registry::LookupSpan;
@@ -54,7 +56,7 @@ use crate::lifecycle::start_line::StartLine;
 use crate::propagation;
 use crate::provider::installed::DirectSpans;
 use crate::provider::{SharedSampler, resource};
-use crate::settings::{Env, Settings};
+use crate::settings::{BuiltInMetrics, Env, Settings};
 use crate::subscriber::LayerParts;
 
 /// Telemetry that runs and that no global refers to yet. Dropping it ends everything.
@@ -176,7 +178,12 @@ where
 /// well.
 fn sampler(settings: &Settings, additions: &mut Additions) -> SharedSampler {
     let has_shortcuts = !additions.custom_ids;
-    SharedSampler::with_shortcuts(&settings.traces.sampler, additions.sampler.take(), has_shortcuts)
+    let sampler =
+        SharedSampler::with_shortcuts(&settings.traces.sampler, additions.sampler.take(), has_shortcuts);
+    match settings.metrics.built_in.contains(&BuiltInMetrics::Sdk) {
+        true => sampler.with_counts(Arc::default()),
+        false => sampler,
+    }
 }
 
 /// Takes what becomes global from settings and additions.

@@ -133,7 +133,8 @@ impl Pipelines {
             let parts = destinations.iter().cloned().zip(self.consumers(signal)).enumerate();
             observed.extend(parts.map(|(index, (destination, consumer))| {
                 let ledger = Arc::clone(consumer.ledger());
-                ObservedPipeline { signal, index, ledger, capacity, destination }
+                let operations = Arc::clone(consumer.operations());
+                ObservedPipeline { signal, index, ledger, operations, capacity, destination }
             }));
         }
         observed

@@ -19,6 +19,7 @@ use crate::error::InitError;
 use crate::export::{LogQueue, MetricQueue, OverflowReports, SpanQueue, Workers};
 use crate::lifecycle::guard::Providers;
 use crate::lifecycle::{Additions, tasks};
+use crate::provider::built_in::ObservedRuntime;
 use crate::provider::{self, SharedSampler, TelemetryMeterProvider};
 use crate::settings::{Settings, Signal};
 
@@ -67,7 +68,10 @@ pub(super) fn providers(
         check_readers_run(&meter)?;
     }
     let observed = pipelines.observed(settings);
-    provider::built_in::observe(&settings.metrics.built_in, &meter, observed, diagnostics);
+    let runtime = ObservedRuntime::default();
+    runtime.find();
+    let spans = sampler.counts().filter(|_| settings.has_spans());
+    provider::built_in::observe(&settings.metrics.built_in, &meter, observed, spans, &runtime);
     let providers = Providers {
         tracer: provider::tracer_provider(
             &settings.traces,
@@ -79,6 +83,7 @@ pub(super) fn providers(
         meter,
         logger: provider::logger_provider(resource.clone(), log_queue, additions.log_processors),
         open_spans,
+        runtime,
     };
     if settings.disabled {
         providers.disable();

@@ -6,6 +6,7 @@ use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use tokio::runtime::Handle;
 
 use super::TelemetryGuard;
 #[cfg(feature = "prometheus")]
@@ -35,6 +36,27 @@ impl TelemetryGuard {
     #[must_use]
     pub fn meter_provider(&self) -> &TelemetryMeterProvider {
         &self.running.providers.meter
+    }
+
+    /// Exports the metrics of this runtime ([`BuiltInMetrics::Tokio`](crate::BuiltInMetrics)), in place of another one.
+    ///
+    /// Most programs need not call this: the runtime in which `build()` is called is found, or else the one in which a
+    /// layer for gRPC or HTTP gets its first call or [`shutdown_signal`](crate::shutdown_signal) is first awaited. It is
+    /// for programs that have several runtimes, or that have none of these. Has no effect unless the metrics of the
+    /// runtime are chosen.
+    ///
+    /// ```
+    /// use telemetry_bootstrap::BuiltInMetrics;
+    ///
+    /// # let (_, telemetry) = telemetry_bootstrap::init()
+    /// #     .metrics(|metrics| metrics.built_in([BuiltInMetrics::Tokio]))
+    /// #     .build_local::<tracing_subscriber::Registry>()?;
+    /// let runtime = tokio::runtime::Runtime::new()?;
+    /// telemetry.observe_runtime(runtime.handle());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn observe_runtime(&self, runtime: &Handle) {
+        self.running.providers.runtime.set(runtime);
     }
 
     /// Returns the handler for Prometheus scrapes, to mount in a server of the program. `None` if the exporter is off.

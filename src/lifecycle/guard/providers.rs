@@ -20,6 +20,7 @@ use super::flusher::{Collected, Flusher};
 use super::left_until;
 use crate::lifecycle::tasks::Task;
 use crate::provider::TelemetryMeterProvider;
+use crate::provider::built_in::ObservedRuntime;
 
 /// The three providers. Cheap to clone; all clones end together.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct Providers {
     pub(crate) logger: SdkLoggerProvider,
     /// The number of sampled spans of the SDK that have started and not ended.
     pub(crate) open_spans: Arc<AtomicU64>,
+    /// The runtime of the program, for its metrics.
+    pub(crate) runtime: ObservedRuntime,
 }
 
 impl Providers {

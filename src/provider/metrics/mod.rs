@@ -13,10 +13,12 @@
 //! | `sums` | sums of integers that do not wrap |
 //! | `observer` | callbacks on a thread of their own, without the SDK's lock |
 //! | `reader` | collections bounded in time, and none while the queue is full |
+//! | `collection_times` | how long collections take, on request |
 //! | `built_in` | metrics of the process, the tokio runtime and the export itself, on request |
 
 mod attributes;
 pub(crate) mod built_in;
+mod collection_times;
 mod duration_histogram;
 mod identity;
 mod meter;

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use opentelemetry::InstrumentationScope;
 use opentelemetry::metrics::noop::NoopMeterProvider;
-use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry::metrics::{Histogram, Meter, MeterProvider};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 
+use super::built_in;
 use super::identity::Identities;
 use super::meter::CheckedMeter;
 use super::observer::Observer;
@@ -133,6 +134,19 @@ impl TelemetryMeterProvider {
     #[cfg(feature = "prometheus")]
     pub(crate) fn pull_reader(&self) -> Option<&PullReader> {
         self.0.pull.as_ref()
+    }
+
+    /// Records how long each collection of our readers takes.
+    pub(super) fn record_collections(&self, durations: &Histogram<f64>) {
+        for (index, reader) in self.0.own.iter().enumerate() {
+            let attributes = built_in::component(semconv::sdk::METRIC_READER, index);
+            reader.times().record_with(durations.clone(), attributes);
+        }
+        #[cfg(feature = "prometheus")]
+        if let Some(reader) = &self.0.pull {
+            let attributes = built_in::component(semconv::sdk::PROMETHEUS_EXPORTER, 0);
+            reader.times().record_with(durations.clone(), attributes);
+        }
     }
 
     /// Collects now, and returns when the metrics are delivered: within 5 seconds, or later if callbacks take longer.

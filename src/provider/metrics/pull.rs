@@ -6,13 +6,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 
+use super::collection_times::CollectionTimes;
 use super::observer::Observer;
 use crate::export::OverflowReports;
 use crate::export::encode::{self, EncodedMetrics};
@@ -32,6 +33,8 @@ struct Shared {
     observer: Arc<Observer>,
     /// Reports instruments that have reached their limit of attribute sets.
     overflow: OverflowReports,
+    /// Records how long collections take, on request.
+    times: CollectionTimes,
     /// Set by the SDK's shutdown; no scrape is answered afterwards.
     is_shut_down: AtomicBool,
 }
@@ -40,7 +43,13 @@ impl PullReader {
     /// Creates the reader. `overflow` reports instruments that have reached their limit of series, as the export does.
     pub(super) fn new(observer: Arc<Observer>, overflow: OverflowReports) -> Self {
         let manual = ManualReader::builder().with_temporality(Temporality::Cumulative).build();
-        Self(Arc::new(Shared { manual, observer, overflow, is_shut_down: AtomicBool::new(false) }))
+        let times = CollectionTimes::default();
+        Self(Arc::new(Shared { manual, observer, overflow, times, is_shut_down: AtomicBool::new(false) }))
+    }
+
+    /// Returns where the reader records how long collections take.
+    pub(super) fn times(&self) -> &CollectionTimes {
+        &self.0.times
     }
 
     /// Collects, and returns the export request. `None` if the metrics cannot be collected, as after the shutdown.
@@ -50,7 +59,7 @@ impl PullReader {
     /// The result is an encoded `ExportMetricsServiceRequest`, the same bytes as any other destination gets. A panic of
     /// the SDK or of a view costs this scrape, not the thread.
     pub(crate) fn collect_request(&self) -> Option<Vec<u8>> {
-        let Shared { manual, observer, overflow, is_shut_down } = &*self.0;
+        let Shared { manual, observer, overflow, times, is_shut_down } = &*self.0;
         if is_shut_down.load(Ordering::Acquire) {
             return None;
         }
@@ -59,7 +68,10 @@ impl PullReader {
             observer
                 .collect(CALLBACK_LIMIT, deadline_after(ALL_CALLBACKS_LIMIT), || manual.collect(&mut metrics))
         };
-        catch_panic(collect)?.ok()?;
+        let started = Instant::now();
+        let collected = catch_panic(collect).and_then(Result::ok);
+        times.ended(started.elapsed(), collected.is_none());
+        collected?;
         let EncodedMetrics { request, overflowing, .. } = encode::metrics(&metrics, None);
         overflow.report(overflowing);
         Some(request)

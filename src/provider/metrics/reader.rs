@@ -34,6 +34,7 @@ use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 
+use super::collection_times::CollectionTimes;
 use super::observer::Observer;
 use super::sums::Resets;
 use crate::diagnostics::{Diagnostics, FieldValue};
@@ -61,6 +62,8 @@ struct Shared {
     interval: Duration,
     /// Counts collections.
     resets: Resets,
+    /// Records how long collections take, on request.
+    times: CollectionTimes,
     /// Gets the warning about a failed collection.
     diagnostics: Diagnostics,
     /// `true` once a failed collection was reported; further ones are not.
@@ -120,6 +123,7 @@ impl QueueReader {
             observer,
             interval,
             resets,
+            times: CollectionTimes::default(),
             diagnostics,
             has_failed: AtomicBool::new(false),
             commands: Mutex::new(Some(commands)),
@@ -129,6 +133,11 @@ impl QueueReader {
         let of_thread = Arc::clone(&reader.0);
         std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || run(&of_thread, &receiver))?;
         Ok(reader)
+    }
+
+    /// Returns where the reader records how long collections take.
+    pub(super) fn times(&self) -> &CollectionTimes {
+        &self.0.times
     }
 
     /// Starts the end: a last collection, and the delivery of what waits, within this time. Returns the answer to wait
@@ -299,7 +308,9 @@ impl Shared {
             Ok(())
         };
         let panicked = || Err(OTelSdkError::InternalFailure("the collection panicked".to_owned()));
+        let started = Instant::now();
         let result = catch_panic(collect).unwrap_or_else(panicked);
+        self.times.ended(started.elapsed(), result.is_err());
         if let Err(error) = &result
             && !self.has_failed.swap(true, Ordering::Relaxed)
         {

@@ -199,6 +199,9 @@ impl EncodedSpan {
     /// A span that is recorded but not sampled, as a sampler may decide, is not exported.
     #[inline]
     fn export(&self, context: &SpanContext, start: SystemTime, end: SystemTime, status: &Status) {
+        if let Some(counts) = &self.source.counts {
+            counts.end(context.is_sampled());
+        }
         if !context.is_sampled() {
             return;
         }

@@ -39,6 +39,7 @@ impl CallSpans {
             scope: encoded,
             limits: direct.limits,
             open: Some(Arc::clone(&direct.open)),
+            counts: sampler.counts().cloned(),
         };
         Self { source: Arc::new(source), sampler }
     }

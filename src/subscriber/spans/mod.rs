@@ -326,8 +326,9 @@ impl SpanBridge {
         if state.is_included && state.is_inherited() {
             // The parent ends it. To drop it here would end it, too.
             std::mem::forget(state.started.get().cloned());
+        } else if state.is_included && state.follows_parent() {
+            self.source.count_follower();
         } else if state.is_included
-            && !state.follows_parent()
             && let Ok(Started { context, own: Some(start), .. }) = self.start(state)
         {
             context.span().end_with_timestamp(start.end());

@@ -32,7 +32,7 @@ use super::state::{Additions, PendingSpan, SpanState, Started};
 use super::status::SpanStatus;
 use crate::export::{Queue, RANDOM_TRACE_ID, encode};
 use crate::propagation::is_deferred;
-use crate::provider::{CurrentSampler, RandomIds, SamplingShortcut, SharedSampler};
+use crate::provider::{CurrentSampler, RandomIds, SamplingShortcut, SharedSampler, SpanCounts};
 use crate::semconv::ERROR_TYPE;
 use crate::settings::SpanLimitSettings;
 
@@ -65,6 +65,8 @@ pub(crate) struct DirectSource {
     pub(crate) limits: SpanLimitSettings,
     /// Counts the sampled spans that have not ended. `None` for spans of `tracing`, which the subscriber counts.
     pub(crate) open: Option<Arc<AtomicU64>>,
+    /// Counts the ends of recorded spans, if the metrics of the SDK are chosen.
+    pub(crate) counts: Option<Arc<SpanCounts>>,
 }
 
 impl SpanSource {
@@ -98,6 +100,14 @@ impl SpanSource {
         is_local_unsampled(parent) && self.sampler.shortcut().drops_child_of(parent)
     }
 
+    /// Counts a span that ends without a start: it stands for its parent, a span of this process that is not sampled.
+    #[inline]
+    pub(super) fn count_follower(&self) {
+        if let Some(counts) = self.sampler.counts() {
+            counts.start_follower();
+        }
+    }
+
     /// Starts a span. Its fields are locked only while they are encoded.
     #[inline]
     pub(super) fn start(&self, pending: &mut PendingSpan, state: &SpanState) -> Started {
@@ -108,9 +118,11 @@ impl SpanSource {
         let parent = parent.span_context();
         let known = self.sampler.shortcut();
         if known.drops_child_of(parent) && is_local_unsampled(parent) {
+            self.sampler.count(parent, &SamplingDecision::Drop);
             return Started::transparent(std::mem::take(&mut pending.parent));
         }
         if let Some(child) = known.unsampled_child_of(parent) {
+            self.sampler.count(parent, &SamplingDecision::Drop);
             return unsampled(&pending.parent, child);
         }
         match &self.backend {
@@ -204,6 +216,7 @@ pub(super) fn decide(
         true => keep(parent),
         false => ask(&sampler.current(), trace_id),
     };
+    sampler.count(parent, &decision.decision);
     let flags = flags.with_sampled(decision.decision == SamplingDecision::RecordAndSample);
     let trace_state = std::mem::take(&mut decision.trace_state);
     (SpanContext::new(trace_id, ids.new_span_id(), flags, false, trace_state), decision)

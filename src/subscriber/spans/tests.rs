@@ -122,6 +122,7 @@ fn direct() -> (SpanSource, impl FnOnce() -> Vec<Span>) {
         queue: Some(Arc::clone(&queue)),
         scope: Vec::new(),
         open: None,
+        counts: None,
         limits: SpanLimitSettings {
             attributes,
             events: 128,

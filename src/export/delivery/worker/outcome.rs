@@ -34,7 +34,7 @@ use super::shutdown::Shutdown;
 use super::tries::{InFlight, Sent};
 use crate::export::destination::{Cause, Failure, Outcome};
 use crate::export::encode;
-use crate::export::queue::Batch;
+use crate::export::queue::{Batch, OperationError};
 
 impl Worker {
     /// Records the outcome of a try, and decides on the next one.
@@ -48,13 +48,17 @@ impl Worker {
             batch.mark_unanswered();
         }
         match outcome {
-            Outcome::Delivered { rejected, message } => {
+            Outcome::Delivered { rejected, message, status } => {
                 self.succeeded(epoch, at);
+                let error = (rejected > 0).then_some(OperationError::Rejected);
+                self.queue.operation_ended(&batch, error, status);
                 self.delivered(batch, rejected, &message);
             }
             Outcome::Held { items, failure } => {
                 self.succeeded(epoch, at);
                 self.queue.record(|ledger| ledger.deliver(batch.count().saturating_sub(items)));
+                let error = failure.as_ref().map(|_| OperationError::Other);
+                self.queue.operation_ended(&batch, error, None);
                 self.queue.recycle(batch);
                 match failure {
                     None => self.outage_log.delivered(Instant::now()),
@@ -127,6 +131,11 @@ impl Worker {
                 ledger.record_unanswered(batch.count());
             }
         });
+        let error = match batch.is_unanswered() {
+            true => OperationError::Unanswered,
+            false => OperationError::Other,
+        };
+        self.queue.operation_ended(batch, Some(error), failure.status);
         self.outage_log.failed(failure, sent, Instant::now());
         self.fail_flushes(batch.sequence(), &failure.text);
     }

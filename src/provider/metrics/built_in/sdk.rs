@@ -12,15 +12,18 @@
 //! | pending, and not taken yet | `otel.sdk.processor.….queue.size` | – |
 //! | pending, and taken | `otel.sdk.exporter.….inflight` | – |
 //!
+//! | taken by the worker, until its outcome is known | `otel.sdk.exporter.operation.duration`, with the `error.type` above and the status of the last answer | see above |
+//!
 //! Every number is read from the ledger at the collection, so that the metrics and the statistics of the guard agree.
 //! Metrics about the export of metrics are one collection behind: a collection is not delivered yet when it is made.
 
 use std::sync::Arc;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{AsyncInstrument, Meter};
+use opentelemetry::metrics::{AsyncInstrument, Histogram, Meter};
 
-use crate::export::{Ledger, SignalStats};
+use crate::export::{Ledger, OperationError, Operations, ResponseStatus, SignalStats};
+use crate::provider::duration_histogram;
 use crate::semconv::{self, sdk as names};
 use crate::settings::{DestinationSettings, Protocol, Signal};
 
@@ -33,6 +36,8 @@ pub(crate) struct ObservedPipeline {
     pub(crate) index: usize,
     /// The counts of the pipeline.
     pub(crate) ledger: Arc<Ledger>,
+    /// Takes the end of each export.
+    pub(crate) operations: Arc<Operations>,
     /// The most items that the queue holds.
     pub(crate) capacity: usize,
     /// Decides on the type of the exporter, and on its address.
@@ -44,6 +49,7 @@ type Count = fn(&Ledger) -> u64;
 
 /// Creates the instruments for the exporter of each pipeline, and for its queue.
 pub(super) fn observe(meter: &Meter, pipelines: &[ObservedPipeline]) {
+    let durations = duration_histogram(meter, names::OPERATION_DURATION).build();
     for pipeline in pipelines {
         let exported: Vec<(Option<&'static str>, Count)> = vec![
             (None, |ledger| ledger.snapshot().delivered),
@@ -60,6 +66,7 @@ pub(super) fn observe(meter: &Meter, pipelines: &[ObservedPipeline]) {
             Signal::Metrics => (names::DATA_POINT_EXPORTED, names::DATA_POINT_IN_FLIGHT, "{data_point}"),
         };
         let attributes = exporter(pipeline);
+        pipeline.record_operations(durations.clone(), attributes.clone());
         let counter = meter.u64_observable_counter(name).with_unit(unit);
         let _ = counter.with_callback(pipeline.counts(attributes.clone(), exported)).build();
         pipeline.amount(meter, (in_flight, unit), attributes, |ledger| ledger.started().1);
@@ -107,11 +114,28 @@ fn processor(meter: &Meter, pipeline: &ObservedPipeline) {
 
 impl ObservedPipeline {
     /// Returns the attributes that identify a component among those of its type.
-    fn component(&self, component: &str) -> Vec<KeyValue> {
-        vec![
-            KeyValue::new(names::COMPONENT_TYPE, component.to_owned()),
-            KeyValue::new(names::COMPONENT_NAME, format!("{component}/{}", self.index)),
-        ]
+    fn component(&self, kind: &str) -> Vec<KeyValue> {
+        component(kind, self.index)
+    }
+
+    /// Records how long each export takes, with these attributes, and why it failed if it did.
+    fn record_operations(&self, durations: Histogram<f64>, attributes: Vec<KeyValue>) {
+        self.operations.set(move |operation| {
+            let error = operation.error.map(|error| {
+                let error = match error {
+                    OperationError::Rejected => names::REJECTED,
+                    OperationError::Unanswered => names::TIMEOUT,
+                    OperationError::Other => semconv::OTHER,
+                };
+                KeyValue::new(semconv::ERROR_TYPE, error)
+            });
+            let status = operation.status.map(|status| match status {
+                ResponseStatus::Http(status) => KeyValue::new(names::HTTP_STATUS_CODE, i64::from(status)),
+                ResponseStatus::Grpc(status) => KeyValue::new(names::RPC_STATUS_CODE, status),
+            });
+            let attributes: Vec<_> = attributes.iter().cloned().chain(error).chain(status).collect();
+            durations.record(operation.duration.as_secs_f64(), &attributes);
+        });
     }
 
     /// Creates an instrument with one number, which rises and falls.
@@ -149,6 +173,14 @@ impl ObservedPipeline {
     }
 }
 
+/// Returns the attributes that identify a component among those of its type.
+pub(in crate::provider::metrics) fn component(kind: &str, index: usize) -> Vec<KeyValue> {
+    vec![
+        KeyValue::new(names::COMPONENT_TYPE, kind.to_owned()),
+        KeyValue::new(names::COMPONENT_NAME, format!("{kind}/{index}")),
+    ]
+}
+
 /// Returns the attributes of an exporter: its type by protocol and signal, and the address of its destination.
 fn exporter(pipeline: &ObservedPipeline) -> Vec<KeyValue> {
     let signal = match pipeline.signal {
@@ -177,6 +209,6 @@ fn exporter(pipeline: &ObservedPipeline) -> Vec<KeyValue> {
 }
 
 /// Returns the count as a signed number, as up-down counters have it.
-fn saturated(count: u64) -> i64 {
+pub(super) fn saturated(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -53,7 +53,7 @@ fn sources_below_unsampled() -> [SpanSource; 2] {
         attributes_per_event: 128,
         attributes_per_link: 128,
     };
-    let direct = DirectSource { queue: None, scope: Vec::new(), open: None, limits };
+    let direct = DirectSource { queue: None, scope: Vec::new(), open: None, counts: None, limits };
     let provider = SdkTracerProvider::builder().with_sampler(sampler.clone()).build();
     [SpanSource::direct(direct, sampler.clone()), SpanSource::sdk(provider.tracer("test"), sampler, true)]
 }
