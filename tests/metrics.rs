@@ -398,6 +398,60 @@ fn instruments_of_one_name_that_differ_are_reported_once() {
 }
 
 #[test]
+fn metrics_of_one_name_are_reported_as_views_make_them() {
+    const AT_CREATION: &str = "two instruments have the same name and differ";
+    const BEHIND_VIEWS: &str = "two metrics have the same name after the views";
+    let view = |instrument: &Instrument| {
+        let name = match (instrument.name(), instrument.unit()) {
+            // Two instruments become one metric's name.
+            ("first", _) => "merged",
+            ("second", _) => "Merged",
+            // Two of one name are parted.
+            ("parted", "ms") => "parted.milliseconds",
+            // One of two is left as it is, so that they stay in conflict.
+            _ => return None,
+        };
+        Stream::builder().with_name(name).build().ok()
+    };
+    let collector = Collector::start().unwrap();
+    let local =
+        start_with(&collector, KINDS[0], NEVER, |builder| builder.metrics(|metrics| metrics.view(view)));
+    let meter = local.guard.meter("test");
+    meter.u64_counter("first").build().add(1, &[]);
+    meter.f64_gauge("second").with_unit("s").build().record(1.0, &[]);
+    meter.u64_counter("parted").with_unit("s").build().add(1, &[]);
+    meter.u64_counter("parted").with_unit("ms").build().add(1, &[]);
+    meter.u64_counter("same").with_unit("s").build().add(1, &[]);
+    meter.u64_counter("same").with_unit("ms").build().add(1, &[]);
+    // One metric, whichever instrument records.
+    (0..2).for_each(|_| meter.u64_counter("equal").build().add(1, &[]));
+    (0..2).for_each(|_| local.guard.force_flush(PATIENCE).unwrap());
+    let lines = local.lines();
+    assert!(lines_of(&lines, AT_CREATION).is_empty(), "{lines:#?}");
+    let warnings = lines_of(&lines, BEHIND_VIEWS);
+    let mut shown: Vec<_> = warnings
+        .iter()
+        .map(|line| [&line["first"], &line["second"]].map(|metric| metric.as_str().unwrap().to_owned()))
+        .collect();
+    shown.iter_mut().for_each(|pair| pair.sort_unstable());
+    shown.sort_unstable();
+    assert_eq!(
+        shown,
+        [
+            [
+                "Merged (gauge of f64, unit \"s\", description \"\")".to_owned(),
+                "merged (sum of u64, unit \"\", description \"\")".to_owned(),
+            ],
+            [
+                "same (sum of u64, unit \"ms\", description \"\")".to_owned(),
+                "same (sum of u64, unit \"s\", description \"\")".to_owned(),
+            ],
+        ],
+        "{lines:#?}"
+    );
+}
+
+#[test]
 fn histograms_in_seconds_have_boundaries_for_seconds() {
     let view = |instrument: &Instrument| {
         let aggregation =

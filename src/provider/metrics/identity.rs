@@ -50,17 +50,18 @@ pub(super) struct Identity {
 }
 
 impl Identities {
-    /// Keeps the first instrument of each name, and warns once of another one that differs from it.
-    pub(super) fn check(&self, scope: &str, identity: Identity, diagnostics: &Diagnostics) {
+    /// Keeps the first instrument of each name, and warns once of another one that differs from it. Returns `true` if it
+    /// has warned.
+    pub(super) fn check(&self, scope: &str, identity: Identity, diagnostics: &Diagnostics) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Names of instruments are case-insensitive.
         let Some(earlier) = known.get_mut(&identity.name.to_ascii_lowercase()) else {
             let name = identity.name.to_ascii_lowercase();
             known.insert(name, Known { first: identity, is_reported: false });
-            return;
+            return false;
         };
         if earlier.is_reported || !earlier.first.conflicts_with(&identity) {
-            return;
+            return false;
         }
         earlier.is_reported = true;
         let first = earlier.first.clone();
@@ -78,6 +79,7 @@ impl Identities {
                 ("check", FieldValue::Text(&check)),
             ],
         );
+        true
     }
 }
 

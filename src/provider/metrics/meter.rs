@@ -32,6 +32,7 @@ use opentelemetry::metrics::{
 use super::attributes::{AsFloat, Checked, WithoutSubnormals};
 use super::identity::{Identities, Identity};
 use super::observer::{Observer, is_inside_locked_callback};
+use super::stream_conflicts::StreamConflicts;
 use super::sums::{Saturating, SumSettings, Sums};
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::own_threads::{Fork, without_sdk_chatter};
@@ -48,6 +49,8 @@ pub(super) struct CheckedMeter {
     pub(super) inner: Meter,
     /// The instruments created so far.
     pub(super) identities: Identities,
+    /// Decides whether instruments are compared when they are created.
+    pub(super) conflicts: StreamConflicts,
     /// Calls the callbacks of observable instruments.
     pub(super) observer: Arc<Observer>,
     /// Gets the warnings.
@@ -100,7 +103,10 @@ impl CheckedMeter {
             description: text(description),
             boundaries,
         };
-        self.identities.check(&self.scope, identity, &self.diagnostics);
+        // What a view makes of it is seen in a collection.
+        if !self.conflicts.concerns(name) && self.identities.check(&self.scope, identity, &self.diagnostics) {
+            self.conflicts.note_reported(&self.scope, name);
+        }
         Cow::Borrowed(&self.inner)
     }
 

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `provider` | the public type; hands out checked meters |
 //! | `meter`, `identity` | warnings about instruments of one name that differ; boundaries for seconds |
+//! | `stream_conflicts` | the same warnings where views rename instruments |
 //! | `attributes` | the last value of a repeated key |
 //! | `sums` | sums of integers that do not wrap |
 //! | `observer` | callbacks on a thread of their own, without the SDK's lock |
@@ -27,6 +28,7 @@ mod provider;
 #[cfg(feature = "prometheus")]
 mod pull;
 mod reader;
+mod stream_conflicts;
 mod sums;
 
 use std::sync::Arc;
@@ -41,6 +43,7 @@ pub use self::provider::TelemetryMeterProvider;
 #[cfg(feature = "prometheus")]
 pub(crate) use self::pull::PullReader;
 use self::reader::QueueReader;
+use self::stream_conflicts::{StreamConflicts, Views};
 use self::sums::{Resets, SumSettings};
 use super::builder_hooks::{BuilderHooks, View};
 use super::views;
@@ -83,6 +86,15 @@ pub(crate) fn meter_provider(
     // A builder hook may add views.
     let is_shared = !additions.is_empty() || !views.is_empty() || !settings.views.is_empty();
     let sum_settings = SumSettings { is_shared, resets: Resets::default() };
+    let has_user_views = !additions.is_empty() || !views.is_empty();
+    let of_views = match () {
+        // Readers of the user show nothing of their collections.
+        () if !has_own => Views::None,
+        () if has_user_views => Views::Any,
+        () if settings.views.is_empty() => Views::None,
+        () => Views::OfFile(settings.views.iter().map(|view| view.selector.clone()).collect()),
+    };
+    let conflicts = StreamConflicts::new(of_views, diagnostics.clone());
     let has_one_reader = readers == Readers::Own && queues.len() == 1 && settings.prometheus.is_none();
     let builder = additions.apply(SdkMeterProvider::builder());
     let builder = builder.with_resource(resource);
@@ -91,14 +103,24 @@ pub(crate) fn meter_provider(
     let start = |queue: MetricQueue| {
         let is_reset = has_one_reader && queue.temporality() != Temporality::Cumulative;
         let resets = if is_reset { sum_settings.resets.clone() } else { Resets::default() };
-        QueueReader::start(queue, Arc::clone(&observer), settings.interval, resets, diagnostics.clone())
+        QueueReader::start(
+            queue,
+            Arc::clone(&observer),
+            settings.interval,
+            resets,
+            conflicts.clone(),
+            diagnostics.clone(),
+        )
     };
     let own = queues.into_iter().map(start).collect::<Result<Vec<_>, _>>().map_err(|error| {
         InitError::Thread(format!("the system refused one for the metric reader: {error}").into())
     })?;
     builder = own.iter().cloned().fold(builder, MeterProviderBuilder::with_reader);
     #[cfg(feature = "prometheus")]
-    let pull = settings.prometheus.as_ref().map(|_| PullReader::new(Arc::clone(&observer), overflow));
+    let pull = settings
+        .prometheus
+        .as_ref()
+        .map(|_| PullReader::new(Arc::clone(&observer), overflow, conflicts.clone()));
     #[cfg(feature = "prometheus")]
     if let Some(pull) = &pull {
         builder = builder.with_reader(pull.clone());
@@ -109,6 +131,7 @@ pub(crate) fn meter_provider(
         own,
         observer,
         sum_settings,
+        conflicts,
         diagnostics.clone(),
     );
     #[cfg(feature = "prometheus")]

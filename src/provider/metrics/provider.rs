@@ -22,6 +22,7 @@ use super::observer::Observer;
 #[cfg(feature = "prometheus")]
 use super::pull::PullReader;
 use super::reader::{Answer, QUEUE_IS_FULL, QueueReader};
+use super::stream_conflicts::StreamConflicts;
 use super::sums::SumSettings;
 use crate::diagnostics::Diagnostics;
 use crate::export::MetricQueue;
@@ -41,7 +42,8 @@ use crate::settings::deadline_after;
 ///   once. Sums within 2⁵⁹ of that value are exported as that value. Only an up-down counter whose attribute sets a view
 ///   merges can wrap;
 /// - a histogram of unit `s` without boundaries gets those of [`duration_histogram`](crate::duration_histogram);
-/// - two instruments of one name that differ in kind, unit, description or boundaries are reported, once;
+/// - two instruments of one name that differ in kind, unit, description or boundaries are reported, once; where a view may
+///   be for them, two metrics of one name that differ in kind, unit or description;
 /// - without a reader, as without an endpoint, instruments do nothing, and observable ones are not reported.
 ///
 /// A reader of the user ([`Metrics::reader`](crate::Metrics::reader)) collects by itself: for it the SDK calls the
@@ -75,6 +77,8 @@ struct Inner {
     observer: Arc<Observer>,
     /// How sums of integers are kept.
     sum_settings: SumSettings,
+    /// Compares metrics behind views.
+    conflicts: StreamConflicts,
     /// Gets warnings about instruments.
     diagnostics: Diagnostics,
     /// By scope: the checks compare all instruments of one scope, whichever handle creates them.
@@ -102,6 +106,7 @@ impl TelemetryMeterProvider {
         own: Vec<QueueReader>,
         observer: Arc<Observer>,
         sum_settings: SumSettings,
+        conflicts: StreamConflicts,
         diagnostics: Diagnostics,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -112,6 +117,7 @@ impl TelemetryMeterProvider {
             pull: None,
             observer,
             sum_settings,
+            conflicts,
             diagnostics,
             meters: Mutex::default(),
             fork: Fork::new(),
@@ -231,7 +237,8 @@ impl MeterProvider for TelemetryMeterProvider {
     /// No lock of ours is held while the SDK creates a meter. If two threads create one at the same time, the first one
     /// stays; behind both is the same meter of the SDK.
     fn meter_with_scope(&self, scope: InstrumentationScope) -> Meter {
-        let Inner { sdk, readers, observer, sum_settings, diagnostics, meters, fork, .. } = &*self.0;
+        let Inner { sdk, readers, observer, sum_settings, conflicts, diagnostics, meters, fork, .. } =
+            &*self.0;
         if *readers == Readers::None || fork.is_child() {
             // The SDK reports each observable instrument that no reader collects as an error.
             return NoopMeterProvider::new().meter_with_scope(scope);
@@ -244,6 +251,7 @@ impl MeterProvider for TelemetryMeterProvider {
             scope: scope.name().to_owned(),
             inner: without_sdk_chatter(|| sdk.meter_with_scope(scope.clone())),
             identities: Identities::default(),
+            conflicts: conflicts.clone(),
             observer: Arc::clone(observer),
             diagnostics: diagnostics.clone(),
             is_trusted: scope.name() == semconv::SCOPE_NAME,

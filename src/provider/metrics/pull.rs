@@ -15,6 +15,7 @@ use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Tempora
 
 use super::collection_times::CollectionTimes;
 use super::observer::Observer;
+use super::stream_conflicts::StreamConflicts;
 use crate::export::OverflowReports;
 use crate::export::encode::{self, EncodedMetrics};
 use crate::settings::deadline_after;
@@ -33,6 +34,8 @@ struct Shared {
     observer: Arc<Observer>,
     /// Reports instruments that have reached their limit of attribute sets.
     overflow: OverflowReports,
+    /// Compares the metrics of each collection.
+    conflicts: StreamConflicts,
     /// Records how long collections take, on request.
     times: CollectionTimes,
     /// Set by the SDK's shutdown; no scrape is answered afterwards.
@@ -41,10 +44,21 @@ struct Shared {
 
 impl PullReader {
     /// Creates the reader. `overflow` reports instruments that have reached their limit of series, as the export does.
-    pub(super) fn new(observer: Arc<Observer>, overflow: OverflowReports) -> Self {
+    pub(super) fn new(
+        observer: Arc<Observer>,
+        overflow: OverflowReports,
+        conflicts: StreamConflicts,
+    ) -> Self {
         let manual = ManualReader::builder().with_temporality(Temporality::Cumulative).build();
         let times = CollectionTimes::default();
-        Self(Arc::new(Shared { manual, observer, overflow, times, is_shut_down: AtomicBool::new(false) }))
+        Self(Arc::new(Shared {
+            manual,
+            observer,
+            overflow,
+            conflicts,
+            times,
+            is_shut_down: AtomicBool::new(false),
+        }))
     }
 
     /// Returns where the reader records how long collections take.
@@ -59,7 +73,7 @@ impl PullReader {
     /// The result is an encoded `ExportMetricsServiceRequest`, the same bytes as any other destination gets. A panic of
     /// the SDK or of a view costs this scrape, not the thread.
     pub(crate) fn collect_request(&self) -> Option<Vec<u8>> {
-        let Shared { manual, observer, overflow, times, is_shut_down } = &*self.0;
+        let Shared { manual, observer, overflow, conflicts, times, is_shut_down } = &*self.0;
         if is_shut_down.load(Ordering::Acquire) {
             return None;
         }
@@ -72,6 +86,7 @@ impl PullReader {
         let collected = catch_panic(collect).and_then(Result::ok);
         times.ended(started.elapsed(), collected.is_none());
         collected?;
+        conflicts.check(&metrics);
         let EncodedMetrics { request, overflowing, .. } = encode::metrics(&metrics, None);
         overflow.report(overflowing);
         Some(request)

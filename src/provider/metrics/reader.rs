@@ -36,6 +36,7 @@ use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Tempora
 
 use super::collection_times::CollectionTimes;
 use super::observer::Observer;
+use super::stream_conflicts::StreamConflicts;
 use super::sums::Resets;
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::MetricQueue;
@@ -62,6 +63,8 @@ struct Shared {
     interval: Duration,
     /// Counts collections.
     resets: Resets,
+    /// Compares the metrics of each collection.
+    conflicts: StreamConflicts,
     /// Records how long collections take, on request.
     times: CollectionTimes,
     /// Gets the warning about a failed collection.
@@ -113,6 +116,7 @@ impl QueueReader {
         observer: Arc<Observer>,
         interval: Duration,
         resets: Resets,
+        conflicts: StreamConflicts,
         diagnostics: Diagnostics,
     ) -> std::io::Result<Self> {
         let manual = ManualReader::builder().with_temporality(queue.temporality()).build();
@@ -123,6 +127,7 @@ impl QueueReader {
             observer,
             interval,
             resets,
+            conflicts,
             times: CollectionTimes::default(),
             diagnostics,
             has_failed: AtomicBool::new(false),
@@ -304,6 +309,7 @@ impl Shared {
         let collect = || {
             self.observer.collect(limit, deadline, || self.manual.collect(metrics))?;
             self.resets.add();
+            self.conflicts.check(metrics);
             self.queue.push(metrics);
             Ok(())
         };
