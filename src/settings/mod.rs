@@ -102,7 +102,7 @@ pub(crate) use self::exporter::{
 };
 pub use self::exporter::{Destination, OtlpDestination};
 #[cfg(feature = "prometheus")]
-pub(crate) use self::exporter::{PrometheusText, ServerAddress};
+pub(crate) use self::exporter::{NameTranslation, PrometheusText, ServerAddress};
 #[cfg(feature = "config-file")]
 pub use self::file::ConfigDocument;
 #[cfg(all(fuzzing, feature = "config-file"))]

@@ -27,11 +27,11 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use tokio::sync::oneshot;
 use tower_service::Service;
 
-use super::format::{Accepted, Format};
+use super::format::Accepted;
 use super::text::{Conflict, Families};
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::own_threads::{Fork, become_io_thread};
-use crate::settings::PrometheusText;
+use crate::settings::{NameTranslation, PrometheusText};
 
 /// Answers scrapes with the metrics of this program, in any HTTP server.
 ///
@@ -63,15 +63,15 @@ struct Shared {
     scrapes: Mutex<Option<SyncSender<Scrape>>>,
     /// Where the exporter's own server listens.
     address: Option<SocketAddr>,
-    /// OpenMetrics requires the suffix of counters.
-    is_open_metrics_allowed: bool,
+    /// Decides on the formats that can be written.
+    names: NameTranslation,
     /// A child process has no such thread.
     fork: Fork,
 }
 
 /// A scraper that waits for its answer.
 struct Scrape {
-    format: Format,
+    accepted: Accepted,
     /// Gets the text, or `None` if nothing can be collected.
     reply: oneshot::Sender<Option<Arc<str>>>,
 }
@@ -91,13 +91,13 @@ impl PrometheusHandler {
         address: Option<SocketAddr>,
         diagnostics: Diagnostics,
     ) -> io::Result<Self> {
-        let is_open_metrics_allowed = text.name_suffixes;
+        let names = text.names;
         let (scrapes, waiting) = sync_channel(MAX_WAITING);
         std::thread::Builder::new()
             .name(THREAD_NAME.to_owned())
             .spawn(move || run(collect, &text, &waiting, &diagnostics))?;
         let (scrapes, fork) = (Mutex::new(Some(scrapes)), Fork::new());
-        Ok(Self(Arc::new(Shared { scrapes, address, is_open_metrics_allowed, fork })))
+        Ok(Self(Arc::new(Shared { scrapes, address, names, fork })))
     }
 
     /// Answers a scrape with these headers: collects, and returns the metrics in the format that they accept.
@@ -114,14 +114,10 @@ impl PrometheusHandler {
         if self.0.fork.is_child() {
             return Either::Left(ready(unavailable()));
         }
-        let accepted = match self.0.is_open_metrics_allowed {
-            true => Accepted::negotiate(headers),
-            false => Accepted::TEXT,
-        };
+        let accepted = Accepted::negotiate(headers, self.0.names);
         let (reply, answer) = oneshot::channel();
         let scrapes = self.0.scrapes.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent =
-            scrapes.as_ref().map(|scrapes| scrapes.try_send(Scrape { format: accepted.format, reply }));
+        let sent = scrapes.as_ref().map(|scrapes| scrapes.try_send(Scrape { accepted, reply }));
         drop(scrapes);
         if !matches!(sent, Some(Ok(()))) {
             return Either::Left(ready(unavailable()));
@@ -205,21 +201,17 @@ fn run(mut collect: Collect, text: &PrometheusText, waiting: &Receiver<Scrape>, 
         if scrapes.is_empty() {
             continue;
         }
-        let families = collect().map(|request| Families::new(&request, text));
-        if let Some(families) = &families {
-            report(&families.conflicts, &mut reported, diagnostics);
-        }
-        let mut texts: Vec<(Format, Arc<str>)> = Vec::new();
-        for Scrape { format, reply } in scrapes {
-            let text =
-                families.as_ref().map(|families| match texts.iter().find(|(known, _)| *known == format) {
-                    Some((_, text)) => Arc::clone(text),
-                    None => {
-                        let text: Arc<str> = families.to_text(format).into();
-                        texts.push((format, Arc::clone(&text)));
-                        text
-                    }
-                });
+        let request = collect();
+        let mut texts: Vec<(Accepted, Arc<str>)> = Vec::new();
+        for Scrape { accepted, reply } in scrapes {
+            let known = texts.iter().find(|(known, _)| *known == accepted).map(|(_, text)| Arc::clone(text));
+            let text = known.or_else(|| {
+                let families = Families::new(request.as_ref()?, text, accepted.has_utf8());
+                report(&families.conflicts, &mut reported, diagnostics);
+                let text: Arc<str> = families.to_text(accepted.format).into();
+                texts.push((accepted, Arc::clone(&text)));
+                Some(text)
+            });
             let _ = reply.send(text);
         }
     }

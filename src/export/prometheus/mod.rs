@@ -36,5 +36,5 @@ pub(crate) use self::server::Server;
 /// Returns the content type of the answer to a scraper with these headers.
 #[cfg(fuzzing)]
 pub(crate) fn content_type(headers: &http::HeaderMap) -> &'static str {
-    format::Accepted::negotiate(headers).content_type()
+    format::Accepted::negotiate(headers, crate::settings::NameTranslation::default()).content_type()
 }

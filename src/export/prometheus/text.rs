@@ -27,16 +27,19 @@
 //! | histogram with negative values, whose sum can fall | no `_sum` | no `_sum`, no `_count` |
 //! | end | – | `# EOF` |
 //!
+//! With UTF-8 in names, which a scraper has to accept, names that need quotes have them: `{"disk.io","disk.name"="a"} 1`.
+//!
 //! Families and labels are sorted, so that two scrapes differ in their values alone.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::{self, Write};
 
 use super::format::Format;
-use super::names::{Kind, MetricName, label};
+use super::names::{self, Kind, MetricName, is_plain, label};
 use super::value::Value;
 use crate::export::render::{self, Attribute, Metric, Point, PointValue};
-use crate::settings::PrometheusText;
+use crate::settings::{NameTranslation, PrometheusText};
 
 /// A metric that is left out because another one has its name, and a different type or the same labels. Reported once
 /// by the handler.
@@ -65,6 +68,8 @@ pub(super) struct Families {
     target: Vec<Attribute>,
     /// The settings of the exporter: suffixes, labels of scope and resource.
     options: PrometheusText,
+    /// What names may consist of.
+    names: Names,
     /// What was left out.
     pub(super) conflicts: Vec<Conflict>,
 }
@@ -96,9 +101,10 @@ struct Series {
 }
 
 impl Families {
-    /// Reads an encoded export request.
-    pub(super) fn new(request: &[u8], options: &PrometheusText) -> Self {
-        let mut families = Self { options: options.clone(), ..Self::default() };
+    /// Reads an encoded export request. `has_utf8`: names may have any characters, if the options do not escape them.
+    pub(super) fn new(request: &[u8], options: &PrometheusText, has_utf8: bool) -> Self {
+        let names = Names { translation: options.names, has_utf8 };
+        let mut families = Self { options: options.clone(), names, ..Self::default() };
         if options.target_info {
             let own = [TARGET, TARGET_INFO].map(|name| (name.to_owned(), TARGET_INFO.to_owned()));
             families.taken.extend(own);
@@ -111,7 +117,7 @@ impl Families {
             let resource_labels: Vec<_> = target.iter().filter(is_label).cloned().collect();
             families.target = if options.target_info { target } else { Vec::new() };
             for of_scope in render::messages(of_resource, 2) {
-                let (scope, mut labels) = scope(of_scope);
+                let (scope, mut labels) = scope(of_scope, names);
                 labels.retain(|_| options.scope_labels);
                 labels.extend_from_slice(&resource_labels);
                 for metric in render::messages(of_scope, 2) {
@@ -135,11 +141,8 @@ impl Families {
             Some(_) if metric.is_sum => Kind::UpDownCounter,
             Some(_) => Kind::Gauge,
         };
-        let has_suffixes = self.options.name_suffixes;
-        let MetricName { family: name, unit } = match has_suffixes {
-            true => MetricName::new(&metric.name, &metric.unit, kind),
-            false => MetricName::without_suffixes(&metric.name),
-        };
+        let has_suffixes = self.options.names.has_suffixes();
+        let MetricName { family: name, unit } = self.names.metric(&metric, kind);
         let key = if has_suffixes && kind == Kind::Counter { format!("{name}_total") } else { name.clone() };
         let conflict = Conflict { scope: scope.to_owned(), metric: metric.name, name: key.clone() };
         if !self.take(&name, &key, kind) {
@@ -155,7 +158,7 @@ impl Families {
         let has_created = self.options.created_series && matches!(kind, Kind::Counter | Kind::Histogram);
         let mut is_shown = true;
         for point in metric.points {
-            let labels = labels(common_labels, &point.attributes, kind);
+            let labels = labels(common_labels, &point.attributes, kind, self.names);
             if !family.labels.insert(labels.clone()) {
                 is_shown = false;
                 continue;
@@ -174,7 +177,7 @@ impl Families {
             return family.kind.name() == kind.name();
         }
         let suffixes: &[&str] = match kind {
-            Kind::Counter if self.options.name_suffixes => &["", "_total"],
+            Kind::Counter if self.options.names.has_suffixes() => &["", "_total"],
             Kind::Counter | Kind::UpDownCounter | Kind::Gauge => &[""],
             Kind::Histogram => &["", "_bucket", "_sum", "_count"],
         };
@@ -198,8 +201,37 @@ impl Families {
     }
 }
 
+/// How names are written in one answer.
+#[derive(Clone, Copy, Debug, Default)]
+struct Names {
+    /// That of the settings.
+    translation: NameTranslation,
+    /// The scraper accepts names with any characters.
+    has_utf8: bool,
+}
+
+impl Names {
+    /// Returns the name of a metric.
+    fn metric(self, metric: &Metric, kind: Kind) -> MetricName {
+        let name = MetricName::new(&metric.name, &metric.unit, kind, self.translation);
+        match self.has_utf8 {
+            true => name,
+            false => MetricName {
+                family: names::escaped(&name.family, true),
+                unit: names::escaped(&name.unit, true),
+            },
+        }
+    }
+
+    /// Returns the name of a label for a key.
+    fn label(self, key: &str) -> String {
+        let label = label(key, self.translation);
+        if self.has_utf8 { label } else { names::escaped(&label, false) }
+    }
+}
+
 /// Returns the name of an instrumentation scope, and its labels `otel_scope_…`. Empty ones are left out.
-fn scope(of_scope: &[u8]) -> (String, Vec<Attribute>) {
+fn scope(of_scope: &[u8], names: Names) -> (String, Vec<Attribute>) {
     let text = |message, number| {
         let bytes = render::messages(message, number).next().unwrap_or_default();
         String::from_utf8_lossy(bytes).into_owned()
@@ -214,7 +246,7 @@ fn scope(of_scope: &[u8]) -> (String, Vec<Attribute>) {
     let mut labels: Vec<Attribute> = own.map(|(name, value)| (name.to_owned(), value)).into();
     for (key, value) in render::decode_attributes(scope, 3) {
         let key = format!("otel_scope_{key}");
-        if !labels.iter().any(|(own, _)| *own == label(&key)) {
+        if !labels.iter().any(|(own, _)| *own == names.label(&key)) {
             labels.push((key, value));
         }
     }
@@ -227,17 +259,23 @@ fn scope(of_scope: &[u8]) -> (String, Vec<Attribute>) {
 /// | case | label |
 /// |---|---|
 /// | two keys become one label | one label, with the values joined by `;` |
-/// | a key of a label of the scope or resource, or `le` of a histogram | prefixed with `exported_` |
-fn labels(common: &[Attribute], attributes: &[Attribute], kind: Kind) -> String {
-    let common: BTreeMap<String, String> =
-        common.iter().map(|(key, value)| (label(key), value.clone())).collect();
+/// | a key of a label of the scope or resource | prefixed with `exported_` |
+/// | `le` of a histogram, of whatever origin | prefixed with `exported_` |
+/// | a name that needs quotes | in quotes |
+fn labels(common: &[Attribute], attributes: &[Attribute], kind: Kind, names: Names) -> String {
+    let is_boundary = |name: &str| kind == Kind::Histogram && name == "le";
+    let common = common.iter().map(|(key, value)| {
+        let name = names.label(key);
+        (if is_boundary(&name) { format!("{EXPORTED}{name}") } else { name }, value.clone())
+    });
+    let common: BTreeMap<String, String> = common.collect();
     let mut sorted: Vec<_> = attributes.iter().collect();
     sorted.sort();
     let mut all: BTreeMap<String, String> = BTreeMap::new();
     for (key, value) in sorted {
-        let mut name = label(key);
-        if common.contains_key(&name) || (kind == Kind::Histogram && name == "le") {
-            name.insert_str(0, "exported_");
+        let mut name = names.label(key);
+        while common.contains_key(&name) || is_boundary(&name) {
+            name.insert_str(0, EXPORTED);
         }
         match all.get_mut(&name) {
             Some(joined) => joined.extend([";", &**value]),
@@ -245,7 +283,8 @@ fn labels(common: &[Attribute], attributes: &[Attribute], kind: Kind) -> String 
         }
     }
     all.extend(common);
-    let pairs = all.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value, true)));
+    let pairs =
+        all.iter().map(|(name, value)| format!("{}=\"{}\"", shown(name, false), escaped(value, true)));
     pairs.collect::<Vec<_>>().join(",")
 }
 
@@ -274,7 +313,7 @@ struct Text {
 impl Text {
     /// Writes the resource, then every family: its head, then its series.
     fn families(&mut self, families: &Families) -> fmt::Result {
-        self.target(&families.target)?;
+        self.target(&families.target, families.names)?;
         for (key, family) in &families.families {
             // OpenMetrics has the suffix of counters on their series alone.
             let name = match self.format {
@@ -298,7 +337,7 @@ impl Text {
     }
 
     /// Writes the attributes of the resource, as labels of a series of their own. Nothing without any.
-    fn target(&mut self, attributes: &[Attribute]) -> fmt::Result {
+    fn target(&mut self, attributes: &[Attribute], names: Names) -> fmt::Result {
         if attributes.is_empty() {
             return Ok(());
         }
@@ -306,12 +345,13 @@ impl Text {
             Format::Text => self.head(TARGET_INFO, "gauge", "", TARGET_DESCRIPTION)?,
             Format::OpenMetrics => self.head(TARGET, "info", "", TARGET_DESCRIPTION)?,
         }
-        writeln!(self.out, "{TARGET_INFO}{{{}}} 1", labels(&[], attributes, Kind::Gauge))
+        writeln!(self.out, "{TARGET_INFO}{{{}}} 1", labels(&[], attributes, Kind::Gauge, names))
     }
 
     /// Writes `# TYPE`, `# UNIT` and `# HELP`. A unit must be the end of the name, which [`MetricName`] has ensured.
     fn head(&mut self, name: &str, kind: &str, unit: &str, description: &str) -> fmt::Result {
         let is_open_metrics = self.format == Format::OpenMetrics;
+        let name = shown(name, true);
         writeln!(self.out, "# TYPE {name} {kind}")?;
         if is_open_metrics && !unit.is_empty() {
             writeln!(self.out, "# UNIT {name} {unit}")?;
@@ -326,24 +366,26 @@ impl Text {
     /// no bucket.
     fn series(&mut self, name: &str, labels: &str, value: &Value) -> fmt::Result {
         match value {
-            Value::Number(PointValue::Int(value)) => writeln!(self.out, "{name}{} {value}", braced(labels)),
+            Value::Number(PointValue::Int(value)) => writeln!(self.out, "{} {value}", identity(name, labels)),
             Value::Number(PointValue::Double(value)) => {
-                writeln!(self.out, "{name}{} {}", braced(labels), number(*value))
+                writeln!(self.out, "{} {}", identity(name, labels), number(*value))
             }
             Value::Number(_) => Ok(()),
             Value::Histogram { count, sum, buckets } => {
                 let separator = if labels.is_empty() { "" } else { "," };
+                let bucket = format!("{name}_bucket");
                 for (boundary, below) in buckets.iter().chain([&(f64::INFINITY, *count)]) {
                     let boundary = self.boundary(*boundary);
-                    writeln!(self.out, "{name}_bucket{{{labels}{separator}le=\"{boundary}\"}} {below}")?;
+                    let labels = format!("{labels}{separator}le=\"{boundary}\"");
+                    writeln!(self.out, "{} {below}", identity(&bucket, &labels))?;
                 }
                 if let Some(sum) = sum {
-                    writeln!(self.out, "{name}_sum{} {}", braced(labels), number(*sum))?;
+                    writeln!(self.out, "{} {}", identity(&format!("{name}_sum"), labels), number(*sum))?;
                 } else if self.format == Format::OpenMetrics {
                     // There the count belongs to the sum.
                     return Ok(());
                 }
-                writeln!(self.out, "{name}_count{} {count}", braced(labels))
+                writeln!(self.out, "{} {count}", identity(&format!("{name}_count"), labels))
             }
         }
     }
@@ -351,7 +393,7 @@ impl Text {
     /// Writes when the value of a series began, in seconds.
     fn created(&mut self, name: &str, labels: &str, nanos: u64) -> fmt::Result {
         let (seconds, millis) = (nanos / 1_000_000_000, nanos / 1_000_000 % 1_000);
-        writeln!(self.out, "{name}{CREATED}{} {seconds}.{millis:03}", braced(labels))
+        writeln!(self.out, "{} {seconds}.{millis:03}", identity(&format!("{name}{CREATED}"), labels))
     }
 
     /// Returns the text of a boundary, which must be the same at every scrape: OpenMetrics has it with a decimal point.
@@ -375,9 +417,22 @@ impl Kind {
     }
 }
 
-/// Returns labels in braces, or nothing if there are none.
-fn braced(labels: &str) -> String {
-    if labels.is_empty() { String::new() } else { format!("{{{labels}}}") }
+/// Returns what identifies a series: `name{labels}`, or `{"name",labels}` if the name needs quotes.
+fn identity(name: &str, labels: &str) -> String {
+    match (is_plain(name, true), labels.is_empty()) {
+        (true, true) => name.to_owned(),
+        (true, false) => format!("{name}{{{labels}}}"),
+        (false, true) => format!("{{{}}}", shown(name, true)),
+        (false, false) => format!("{{{},{labels}}}", shown(name, true)),
+    }
+}
+
+/// Returns a name as it is written by itself: in quotes if it needs them.
+fn shown(name: &str, is_metric: bool) -> Cow<'_, str> {
+    match is_plain(name, is_metric) {
+        true => Cow::Borrowed(name),
+        false => Cow::Owned(format!("\"{}\"", escaped(name, true))),
+    }
 }
 
 /// Returns the shortest text that reads as the same number, and the names of Prometheus for those that are not finite.
@@ -398,6 +453,8 @@ const TARGET: &str = "target";
 const TARGET_INFO: &str = "target_info";
 /// The text of its `# HELP` line.
 const TARGET_DESCRIPTION: &str = "Target metadata";
+/// Before the name of an attribute that is taken by a label of another origin.
+const EXPORTED: &str = "exported_";
 /// Suffix of the series that say when those of counters and histograms began.
 const CREATED: &str = "_created";
 

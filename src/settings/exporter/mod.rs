@@ -62,7 +62,7 @@ pub use self::destination::{Destination, OtlpDestination};
 pub use self::prometheus::PrometheusExporter;
 pub(crate) use self::prometheus::PrometheusSettings;
 #[cfg(feature = "prometheus")]
-pub(crate) use self::prometheus::{PrometheusText, ServerAddress};
+pub(crate) use self::prometheus::{NameTranslation, PrometheusText, ServerAddress};
 use self::target::Request;
 pub(crate) use self::target::{ProtocolSetting, Target};
 pub(crate) use self::tls::TlsFiles;

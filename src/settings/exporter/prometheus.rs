@@ -30,8 +30,8 @@ pub(crate) struct PrometheusText {
     pub(crate) target_info: bool,
     /// Attributes of the resource that are labels of each series; `None` for none of them.
     pub(crate) resource_labels: Option<AttributeSelection>,
-    /// Names end with their unit, and those of counters with `_total`.
-    pub(crate) name_suffixes: bool,
+    /// How names of metrics and attributes become names for Prometheus.
+    pub(crate) names: NameTranslation,
     /// OpenMetrics has a series `_created` for each of a counter and of a histogram. Only code can change it.
     pub(crate) created_series: bool,
 }
@@ -42,9 +42,36 @@ impl Default for PrometheusText {
             scope_labels: true,
             target_info: true,
             resource_labels: None,
-            name_suffixes: true,
+            names: NameTranslation::default(),
             created_series: false,
         }
+    }
+}
+
+/// How names of metrics and attributes become names for Prometheus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum NameTranslation {
+    /// Characters that need quotes become underscores. Names end with their unit, and those of counters with `_total`.
+    #[default]
+    UnderscoresWithSuffixes,
+    /// Characters that need quotes become underscores.
+    Underscores,
+    /// Names end with their unit, and those of counters with `_total`.
+    Utf8WithSuffixes,
+    /// Names are as they are.
+    Unchanged,
+}
+
+#[cfg(feature = "prometheus")]
+impl NameTranslation {
+    /// Returns `true` if names end with their unit, and those of counters with `_total`.
+    pub(crate) fn has_suffixes(self) -> bool {
+        matches!(self, Self::UnderscoresWithSuffixes | Self::Utf8WithSuffixes)
+    }
+
+    /// Returns `true` if scrapers that accept it get names with any characters.
+    pub(crate) fn has_utf8(self) -> bool {
+        matches!(self, Self::Utf8WithSuffixes | Self::Unchanged)
     }
 }
 

@@ -55,6 +55,10 @@ fn families(scopes: Vec<(&str, Vec<Metric>)>) -> Families {
 }
 
 fn families_with(options: &PrometheusText, scopes: Vec<(&str, Vec<Metric>)>) -> Families {
+    Families::new(&request(scopes), options, false)
+}
+
+fn request(scopes: Vec<(&str, Vec<Metric>)>) -> Vec<u8> {
     let scope_metrics = scopes.into_iter().map(|(name, metrics)| ScopeMetrics {
         scope: Some(InstrumentationScope {
             name: name.to_owned(),
@@ -71,7 +75,7 @@ fn families_with(options: &PrometheusText, scopes: Vec<(&str, Vec<Metric>)>) -> 
         scope_metrics: scope_metrics.collect(),
         schema_url: String::new(),
     }];
-    Families::new(&ExportMetricsServiceRequest { resource_metrics }.encode_to_vec(), options)
+    ExportMetricsServiceRequest { resource_metrics }.encode_to_vec()
 }
 
 const SCOPE: &str = r#"otel_scope_name="shop",otel_scope_team="a",otel_scope_version="1.2""#;
@@ -276,7 +280,7 @@ fn labels_of_the_resource_replace_those_of_the_scope_and_target_info() {
         scope_labels: false,
         target_info: false,
         resource_labels: Some(crate::settings::AttributeSelection::including(["service.*"])),
-        name_suffixes: true,
+        names: NameTranslation::default(),
         created_series: false,
     };
     let orders = |pairs| metric("shop.orders", "", "", counter(vec![point(Number::AsInt(1), pairs)]));
@@ -301,8 +305,120 @@ target_info{service_name=\"shop\"} 5
 }
 
 #[test]
+fn le_is_the_label_of_boundaries_alone() {
+    let options = PrometheusText {
+        scope_labels: false,
+        target_info: false,
+        resource_labels: Some(crate::settings::AttributeSelection::including(["le"])),
+        ..PrometheusText::default()
+    };
+    let histogram = HistogramDataPoint {
+        attributes: attributes(&[("le", "own")]),
+        count: 1,
+        sum: Some(2.0),
+        ..Default::default()
+    };
+    let histogram = Data::Histogram(Histogram { data_points: vec![histogram], aggregation_temporality: 2 });
+    let metrics = vec![
+        metric("wait", "s", "", histogram),
+        metric("load", "", "", gauge(vec![point(Number::AsInt(1), &[("le", "own")])])),
+    ];
+    let scope_metrics = vec![ScopeMetrics { metrics, ..Default::default() }];
+    let resource = Resource { attributes: attributes(&[("le", "of the resource")]), ..Default::default() };
+    let resource_metrics =
+        vec![ResourceMetrics { resource: Some(resource), scope_metrics, ..Default::default() }];
+    let request = ExportMetricsServiceRequest { resource_metrics }.encode_to_vec();
+    let families = Families::new(&request, &options, false);
+    assert_eq!(
+        families.to_text(Format::Text),
+        "# TYPE load gauge
+load{exported_le=\"own\",le=\"of the resource\"} 1
+# TYPE wait_seconds histogram
+wait_seconds_bucket{exported_exported_le=\"own\",exported_le=\"of the resource\",le=\"+Inf\"} 1
+wait_seconds_sum{exported_exported_le=\"own\",exported_le=\"of the resource\"} 2
+wait_seconds_count{exported_exported_le=\"own\",exported_le=\"of the resource\"} 1
+"
+    );
+}
+
+#[test]
+fn names_with_utf8_are_quoted_where_the_scraper_accepts_them() {
+    let one = |pairs| vec![point(Number::AsInt(1), pairs)];
+    let histogram = HistogramDataPoint { count: 1, sum: Some(2.0), ..Default::default() };
+    let histogram = Data::Histogram(Histogram { data_points: vec![histogram], aggregation_temporality: 2 });
+    let metrics = || {
+        vec![
+            metric(
+                "disk.io",
+                "By",
+                "Bytes \"read\"",
+                counter(one(&[("disk.name", "a"), ("direction", "in")])),
+            ),
+            metric("wait.time", "s", "", histogram.clone()),
+            metric("plain", "", "", gauge(one(&[]))),
+            metric("a\"b\\c", "", "", gauge(one(&[]))),
+        ]
+    };
+    let options = |names| PrometheusText { scope_labels: false, names, ..PrometheusText::default() };
+    let text = |names, has_utf8, format| {
+        Families::new(&request(vec![("shop", metrics())]), &options(names), has_utf8).to_text(format)
+    };
+    assert_eq!(
+        text(NameTranslation::Utf8WithSuffixes, true, Format::OpenMetrics),
+        "# TYPE target info
+# HELP target Target metadata
+target_info{\"service.name\"=\"shop\"} 1
+# TYPE \"a\\\"b\\\\c\" gauge
+{\"a\\\"b\\\\c\"} 1
+# TYPE \"disk.io_bytes\" counter
+# UNIT \"disk.io_bytes\" bytes
+# HELP \"disk.io_bytes\" Bytes \\\"read\\\"
+{\"disk.io_bytes_total\",direction=\"in\",\"disk.name\"=\"a\"} 1
+# TYPE plain gauge
+plain 1
+# TYPE \"wait.time_seconds\" histogram
+# UNIT \"wait.time_seconds\" seconds
+{\"wait.time_seconds_bucket\",le=\"+Inf\"} 1
+{\"wait.time_seconds_sum\"} 2
+{\"wait.time_seconds_count\"} 1
+# EOF
+"
+    );
+    assert_eq!(
+        text(NameTranslation::Unchanged, true, Format::Text),
+        "# TYPE target_info gauge
+# HELP target_info Target metadata
+target_info{\"service.name\"=\"shop\"} 1
+# TYPE \"a\\\"b\\\\c\" gauge
+{\"a\\\"b\\\\c\"} 1
+# TYPE \"disk.io\" counter
+# HELP \"disk.io\" Bytes \"read\"
+{\"disk.io\",direction=\"in\",\"disk.name\"=\"a\"} 1
+# TYPE plain gauge
+plain 1
+# TYPE \"wait.time\" histogram
+{\"wait.time_bucket\",le=\"+Inf\"} 1
+{\"wait.time_sum\"} 2
+{\"wait.time_count\"} 1
+"
+    );
+    // Others get names that need no quotes.
+    for names in [NameTranslation::Utf8WithSuffixes, NameTranslation::Unchanged] {
+        let text = text(names, false, Format::Text);
+        assert!(text.lines().all(|line| line.starts_with('#') || !line.starts_with('{')), "{text}");
+        assert!(text.contains("target_info{service_name=\"shop\"} 1\n"), "{text}");
+        assert!(text.contains("{direction=\"in\",disk_name=\"a\"} 1\n"), "{text}");
+        assert!(text.contains("\na_b_c 1\n"), "{text}");
+    }
+}
+
+#[test]
 fn without_suffixes_metrics_keep_their_names() {
-    let options = PrometheusText { scope_labels: false, name_suffixes: false, ..PrometheusText::default() };
+    let options = PrometheusText {
+        scope_labels: false,
+        names: NameTranslation::Underscores,
+        ..PrometheusText::default()
+    };
     let one = || vec![point(Number::AsInt(1), &[])];
     let metrics = vec![
         metric("disk.io", "By", "", counter(one())),

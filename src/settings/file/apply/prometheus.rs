@@ -7,7 +7,8 @@
 //! |---|---|
 //! | `underscore_escaping_with_suffixes`, absent | names with units and `_total` |
 //! | `underscore_escaping_without_suffixes/development` | names without them |
-//! | the two with UTF-8 | refused |
+//! | `no_utf8_escaping_with_suffixes/development` | names in UTF-8, with units and `_total` |
+//! | `no_translation/development` | names in UTF-8, as they are |
 //!
 //! | key | default | in [`PrometheusSettings`] |
 //! |---|---|---|
@@ -16,14 +17,14 @@
 //! | `scope_info_enabled` | `true` | `text.scope_labels` |
 //! | `target_info_enabled/development` | `true` | `text.target_info` |
 //! | `resource_constant_labels` | none | `text.resource_labels` |
-//! | `translation_strategy` | with suffixes | `text.name_suffixes` |
+//! | `translation_strategy` | underscores, with suffixes | `text.names` |
 //! | – | code | `text.created_series` |
 //!
 //! The variables are named for comparison: with a file they are not read.
 
 use super::Apply;
 use crate::settings::exporter::prometheus::{
-    PROMETHEUS_HOST, PROMETHEUS_PORT, PrometheusSettings, PrometheusText, ServerAddress,
+    NameTranslation, PROMETHEUS_HOST, PROMETHEUS_PORT, PrometheusSettings, PrometheusText, ServerAddress,
 };
 use crate::settings::file::model::{At, Located, Prometheus, TranslationStrategy};
 use crate::settings::secrets::quoted;
@@ -85,14 +86,13 @@ impl Apply<'_> {
         if let [Some(_), Some(former)] = labels {
             self.named_twice(&former.at, "resource_constant_labels");
         }
-        let name_suffixes = match translation_strategy.as_ref().map(|strategy| (strategy.value, &strategy.at))
-        {
-            None | Some((TranslationStrategy::UnderscoresWithSuffixes, _)) => true,
-            Some((TranslationStrategy::Underscores, _)) => false,
-            Some((TranslationStrategy::Suffixes | TranslationStrategy::Unchanged, at)) => {
-                self.unsupported(at, "the text formats that are written have no UTF-8 in names");
-                true
+        let names = match translation_strategy.as_ref().map(|strategy| strategy.value) {
+            None | Some(TranslationStrategy::UnderscoresWithSuffixes) => {
+                NameTranslation::UnderscoresWithSuffixes
             }
+            Some(TranslationStrategy::Underscores) => NameTranslation::Underscores,
+            Some(TranslationStrategy::Suffixes) => NameTranslation::Utf8WithSuffixes,
+            Some(TranslationStrategy::Unchanged) => NameTranslation::Unchanged,
         };
         PrometheusText {
             scope_labels: self.enabled(scope_info_enabled, without_scope_info, "scope_info_enabled"),
@@ -102,7 +102,7 @@ impl Apply<'_> {
                 "target_info_enabled/development",
             ),
             resource_labels: labels.into_iter().flatten().next().map(Into::into),
-            name_suffixes,
+            names,
             created_series: false,
         }
     }

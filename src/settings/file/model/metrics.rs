@@ -123,8 +123,6 @@ object! {
         /// Attributes of the resource that become labels of every series. Default: none.
         resource_constant_labels: Option<IncludeExclude>,
         /// Default: `underscore_escaping_with_suffixes`.
-        ///
-        /// The two strategies without escaping are refused: the text formats that are written have no UTF-8 in names.
         translation_strategy: Option<Located<TranslationStrategy>>,
         /// Of version 1.0 of the schema, as are the two that follow.
         ///

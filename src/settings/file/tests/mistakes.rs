@@ -52,8 +52,6 @@ fn mistakes_beyond_the_schema_have_their_place() {
         ("distribution: {telemetry_bootstrap: {grpc: {client: {request_captured_headers: ['x-*']}}}}".into(), "\"x-*\" is not the name of a header"),
         (pull("{host: ' '}"), "line 2, column 78: meter_provider.readers[0].pull.exporter.prometheus/development.host: \" \": empty"),
         (pull("{port: 70000}"), "prometheus/development.port: 70000: not a port, a whole number from 0 to 65535"),
-        (pull("{translation_strategy: no_translation/development}"), "translation_strategy: not supported: the text formats"),
-        (pull("{translation_strategy: no_utf8_escaping_with_suffixes/development}"), "translation_strategy: not supported: the text formats"),
         (pull("{scope_info_enabled: true, without_scope_info: true}"), "without_scope_info: is the former name of `scope_info_enabled`"),
         (pull("{resource_constant_labels: {included: [a]}, with_resource_constant_labels: {included: [a]}}"), "with_resource_constant_labels: is the former name of `resource_constant_labels`"),
         (readers("{pull: {exporter: {prometheus/development: }}}, {pull: {exporter: {prometheus/development: }}}"), "readers[1].pull: not supported: more than one pull reader"),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::PrometheusExporter;
 use crate::settings::pattern::Pattern;
-use crate::settings::{AttributeSelection, PrometheusSettings, PrometheusText};
+use crate::settings::{AttributeSelection, NameTranslation, PrometheusSettings, PrometheusText};
 
 fn resolved(exporter: &str, builder: crate::Builder) -> Option<PrometheusSettings> {
     let text = format!(
@@ -55,7 +55,7 @@ fn options_of_both_versions_of_the_schema_are_used() {
             included: vec![Pattern::new("service.*")],
             excluded: vec![Pattern::new("service.version")],
         }),
-        name_suffixes: false,
+        names: NameTranslation::Underscores,
         created_series: false,
     };
     let strategy = "translation_strategy: underscore_escaping_without_suffixes/development";
@@ -70,6 +70,19 @@ fn options_of_both_versions_of_the_schema_are_used() {
         ),
     ] {
         assert_eq!(resolved(&text, crate::init()).unwrap().text, expected, "{text}");
+    }
+}
+
+#[test]
+fn every_translation_strategy_is_used() {
+    for (name, expected) in [
+        ("underscore_escaping_with_suffixes", NameTranslation::UnderscoresWithSuffixes),
+        ("underscore_escaping_without_suffixes/development", NameTranslation::Underscores),
+        ("no_utf8_escaping_with_suffixes/development", NameTranslation::Utf8WithSuffixes),
+        ("no_translation/development", NameTranslation::Unchanged),
+    ] {
+        let found = resolved(&format!("{{translation_strategy: {name}}}"), crate::init()).unwrap();
+        assert_eq!(found.text.names, expected);
     }
 }
 

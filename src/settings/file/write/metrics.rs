@@ -19,7 +19,7 @@ use opentelemetry_sdk::metrics::Temporality;
 use super::Writer;
 use super::traces_and_logs::{component, limit};
 use super::yaml::{Map, Yaml};
-use crate::settings::exporter::prometheus::{PrometheusSettings, PrometheusText};
+use crate::settings::exporter::prometheus::{NameTranslation, PrometheusSettings, PrometheusText};
 use crate::settings::exporter::{DestinationSettings, METRICS};
 use crate::settings::metrics::{HISTOGRAM_AGGREGATION, METRIC_INTERVAL, METRIC_TEMPORALITY, MetricSettings};
 use crate::settings::views::CardinalityLimits;
@@ -98,8 +98,7 @@ impl Writer<'_> {
             }
             None => self.note("the exporter for Prometheus has no server: keep `without_server` in code"),
         }
-        let PrometheusText { scope_labels, target_info, resource_labels, name_suffixes, created_series } =
-            text;
+        let PrometheusText { scope_labels, target_info, resource_labels, names, created_series } = text;
         if *created_series {
             self.note(
                 "the exporter for Prometheus writes when series began: keep `write_created_series` in code",
@@ -112,9 +111,13 @@ impl Writer<'_> {
             exporter.set("target_info_enabled/development", false);
         }
         exporter.set_some("resource_constant_labels", resource_labels.as_ref().map(selection));
-        if !name_suffixes {
-            exporter.set("translation_strategy", "underscore_escaping_without_suffixes/development");
-        }
+        let strategy = match names {
+            NameTranslation::UnderscoresWithSuffixes => None,
+            NameTranslation::Underscores => Some("underscore_escaping_without_suffixes/development"),
+            NameTranslation::Utf8WithSuffixes => Some("no_utf8_escaping_with_suffixes/development"),
+            NameTranslation::Unchanged => Some("no_translation/development"),
+        };
+        exporter.set_some("translation_strategy", strategy);
         exporter
     }
 }
