@@ -107,9 +107,9 @@ impl fmt::Debug for InitError {
 #[cfg(feature = "config-file")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigMistake {
-    /// Counted from 1.
+    /// Counted from 1; 0 for a value that the program has set.
     pub(crate) line: usize,
-    /// Counted in characters from 1.
+    /// Counted in characters from 1; 0 where the line is.
     pub(crate) column: usize,
     /// Keys joined by dots, indices in brackets; empty for the document itself.
     pub(crate) path: String,
@@ -119,12 +119,12 @@ pub struct ConfigMistake {
 
 #[cfg(feature = "config-file")]
 impl ConfigMistake {
-    /// Returns the line, counted from 1.
+    /// Returns the line, counted from 1. It is 0 for a value that `config_file_changes` has set.
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// Returns the column, counted in characters from 1.
+    /// Returns the column, counted in characters from 1. It is 0 where the line is.
     pub fn column(&self) -> usize {
         self.column
     }
@@ -144,9 +144,13 @@ impl ConfigMistake {
 impl fmt::Display for ConfigMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { line, column, path, reason } = self;
+        match line {
+            0 => f.write_str("set by `config_file_changes`: ")?,
+            _ => write!(f, "line {line}, column {column}: ")?,
+        }
         match path.is_empty() {
-            true => write!(f, "line {line}, column {column}: {reason}"),
-            false => write!(f, "line {line}, column {column}: {path}: {reason}"),
+            true => f.write_str(reason),
+            false => write!(f, "{path}: {reason}"),
         }
     }
 }

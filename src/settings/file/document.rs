@@ -1,7 +1,8 @@
 //! The document of a configuration file, open to changes from code.
 //!
 //! Changes are made on the tree, before the schema is checked: a change can so be as wrong as the file, and is reported
-//! in the same way. A node that was changed has no position; mistakes in it name the path, at line 0.
+//! in the same way. A node that was changed has no position; mistakes in it name the path and
+//! `config_file_changes`.
 //!
 //! | path | leads to |
 //! |---|---|

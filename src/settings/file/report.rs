@@ -8,7 +8,7 @@
 //! | order | by line and column, whatever the order in which mistakes are found |
 //! | number | at most 100; the last line then has the number of the others |
 //! | duplicates | a mistake with the same place, path and reason is kept once |
-//! | position | that of the value, or of the key if the key itself is wrong; line 0 for a value that code has set |
+//! | position | that of the value, or of the key if the key itself is wrong; line 0 for a value that code has set, which messages show as `config_file_changes` |
 
 use super::yaml::Position;
 use crate::error::ConfigMistake;

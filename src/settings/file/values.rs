@@ -51,7 +51,7 @@ impl FileValues {
     /// `key` is that of [`Setting::key`](crate::settings::setting::Setting::key). `at` is the place of the value, or of
     /// the node that leaves the value out.
     pub(super) fn set(&mut self, key: &str, text: impl Into<String>, at: &At) {
-        let origin = format!("line {} of {}", at.position.line, self.name);
+        let origin = at.position.origin(&self.name);
         self.values.insert(key.to_owned(), FileValue { text: text.into(), at: at.clone(), origin });
     }
 

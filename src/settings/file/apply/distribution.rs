@@ -182,17 +182,18 @@ impl Apply<'_> {
             let outer = path.push_key(key);
             let at = At { position: value.at, path: path.clone() };
             let text = |key| value.get(key).and_then(text_of);
-            let unknown = match &value.value {
+            let unknown: Vec<_> = match &value.value {
                 Value::Map(entries) => {
-                    entries.iter().find(|entry| !["file", "prefix"].contains(&&*entry.key))
+                    entries.iter().filter(|entry| !HEADER_FILE_KEYS.contains(&&*entry.key)).collect()
                 }
-                _ => None,
+                _ => Vec::new(),
             };
+            for entry in &unknown {
+                let at = At { position: entry.key_at, path: path.clone() };
+                self.mistake(&at, unknown_key(&entry.key, &HEADER_FILE_KEYS));
+            }
             match (header(key, ""), text("file").map(PathBuf::from)) {
-                _ if unknown.is_some() => {
-                    let key = unknown.map_or("", |entry| &*entry.key);
-                    self.mistake(&at, unknown_key(key, &["file", "prefix"]));
-                }
+                _ if !unknown.is_empty() => {}
                 (Err(reason), _) => self.mistake(&At { position: *key_at, ..at }, reason),
                 (Ok((name, _)), Some(file))
                     if file.is_absolute() && (text("prefix").is_some() || value.get("prefix").is_none()) =>
@@ -341,6 +342,8 @@ const RENAMED: [(&str, &str); 9] = [
 ///
 /// It is no setting, so that [`keys`] does not have it.
 const HEADER_FILES: &str = "header_files";
+/// The keys of one of them.
+const HEADER_FILE_KEYS: [&str; 2] = ["file", "prefix"];
 /// Where header files are allowed: for all signals, or for one.
 ///
 /// The empty text stands for all signals.

@@ -59,7 +59,7 @@ impl Apply<'_> {
     /// port that is in use, names the line of the port, of the host, or of the exporter.
     fn server_address(&mut self, Prometheus { at, host, port, .. }: &Prometheus) -> ServerAddress {
         let named = port.as_ref().map(|port| &port.at).or(host.as_ref().map(|host| &host.at));
-        let line = named.unwrap_or(at).position.line;
+        let position = named.unwrap_or(at).position;
         let host = host.as_ref().and_then(|Located { at, value }| {
             let read = PROMETHEUS_HOST.kind.read(value);
             read.map_err(|reason| self.mistake(at, format!("{}: {reason}", quoted(value)))).ok()
@@ -71,7 +71,7 @@ impl Apply<'_> {
         ServerAddress {
             host: host.unwrap_or(PROMETHEUS_HOST.default).into_owned(),
             port: port.unwrap_or(PROMETHEUS_PORT.default),
-            origin: format!("line {line} of {}", self.values.name),
+            origin: position.origin(&self.values.name),
         }
     }
 

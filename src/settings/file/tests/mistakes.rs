@@ -47,7 +47,7 @@ fn mistakes_beyond_the_schema_have_their_place() {
         ("distribution: {telemetry_bootstrap: {resource_detectors: [host, gpu]}}".into(), "resource_detectors: \"host,gpu\": \"gpu\" is not one of process, host, os"),
         ("distribution: {telemetry_bootstrap: {metrics: {built_in: [{a: b}]}}}".into(), "built_in: must be a list of single values"),
         ("distribution: {telemetry_bootstrap: {header_files: {a: token}}}".into(), "header_files.a: must be a mapping with the key `file`"),
-        ("distribution: {telemetry_bootstrap: {header_files: {a: {file: /a, prefx: b}}}}".into(), "header_files.a: the key `prefx` is not known; did you mean `prefix`?"),
+        ("distribution: {telemetry_bootstrap: {header_files: {a: {file: /a, prefx: b}}}}".into(), "line 2, column 67: distribution.telemetry_bootstrap.header_files.a: the key `prefx` is not known; did you mean `prefix`?"),
         ("distribution: {telemetry_bootstrap: {header_files: {te: {file: /a}}}}".into(), "the header te belongs to the protocol itself"),
         ("distribution: {telemetry_bootstrap: {grpc: {client: {request_captured_headers: ['x-*']}}}}".into(), "\"x-*\" is not the name of a header"),
         (pull("{host: ' '}"), "line 2, column 78: meter_provider.readers[0].pull.exporter.prometheus/development.host: \" \": empty"),
@@ -69,6 +69,50 @@ fn mistakes_beyond_the_schema_have_their_place() {
         assert!(found.len() == 1 && found[0].contains(expected), "{text}\n{found:#?}");
         assert!(!found[0].contains("hunter2"), "{found:?}");
     }
+}
+
+#[test]
+fn every_unknown_key_of_a_header_file_is_reported_where_it_is() {
+    let found = mistakes(
+        "distribution:
+  telemetry_bootstrap:
+    header_files:
+      a: {file: /a, prefx: b, fil: /c}
+      b:
+        pref: x
+",
+    );
+    let path = "distribution.telemetry_bootstrap.header_files";
+    assert_eq!(
+        found,
+        [
+            format!("line 5, column 21: {path}.a: the key `prefx` is not known; did you mean `prefix`?"),
+            format!("line 5, column 31: {path}.a: the key `fil` is not known; did you mean `file`?"),
+            format!("line 7, column 9: {path}.b: the key `pref` is not known; did you mean `prefix`?"),
+        ]
+    );
+}
+
+#[test]
+fn a_mistake_in_a_change_of_the_program_names_the_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("otel.yaml");
+    std::fs::write(&path, "file_format: \"1.1\"\n").unwrap();
+    let load = |key: &'static str, value: &'static str| {
+        let file = ConfigFile::new(path.clone(), ".config_file()");
+        let change: ConfigChange = Box::new(move |document| document.set(key, value));
+        match LoadedFile::load(file, BuilderConfig::default(), Some(change)) {
+            Ok((_, Resolved { settings, errors, .. })) if errors.is_empty() => Ok(settings),
+            Ok((_, Resolved { errors, .. })) | Err(errors) => Err(errors[0].to_string()),
+        }
+    };
+    let refused = load("disabled", "maybe").err().unwrap();
+    assert!(refused.contains("\n  set by `config_file_changes`: disabled: "), "{refused}");
+    assert!(!refused.contains("line 0"), "{refused}");
+    let key = "meter_provider.readers[0].pull.exporter.prometheus/development.port";
+    let exporter = load(key, "0").unwrap().metrics.prometheus.unwrap();
+    let origin = exporter.server.unwrap().origin;
+    assert!(origin.starts_with("`config_file_changes` to ") && origin.ends_with("otel.yaml"), "{origin}");
 }
 
 #[test]

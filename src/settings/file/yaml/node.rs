@@ -23,6 +23,16 @@ pub(in crate::settings) struct Position {
     pub(in crate::settings) column: usize,
 }
 
+impl Position {
+    /// Returns where a value comes from, for messages: a line of the file of this name, or the changes of the program.
+    pub(in crate::settings) fn origin(self, file: &str) -> String {
+        match self.line {
+            0 => format!("`config_file_changes` to {file}"),
+            line => format!("line {line} of {file}"),
+        }
+    }
+}
+
 /// A value, and where it begins.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::settings) struct Node {
