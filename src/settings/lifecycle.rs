@@ -19,11 +19,25 @@ settings! {
     DIAGNOSTIC_LEVEL: LevelFilter = "", ["OTEL_LOG_LEVEL"], DIAGNOSTIC_LEVELS, LevelFilter::INFO;
 }
 
-/// The names that SDKs of other languages know as well. There are no lines below INFO.
+/// The names that SDKs of other languages know as well, for one variable of programs in several of them.
+///
+/// There are no lines below INFO, and none above ERROR: `fatal` is silence.
 const DIAGNOSTIC_LEVELS: Kind<LevelFilter> = Kind {
     parse: |text| {
-        let more = [("none", LevelFilter::OFF), ("verbose", LevelFilter::TRACE), ("all", LevelFilter::TRACE)];
-        one_of(text, &more).or_else(|_| (LEVEL.parse)(text))
+        let more = [
+            ("none", LevelFilter::OFF),
+            ("fatal", LevelFilter::OFF),
+            ("critical", LevelFilter::OFF),
+            ("alert", LevelFilter::OFF),
+            ("emergency", LevelFilter::OFF),
+            ("warning", LevelFilter::WARN),
+            ("notice", LevelFilter::WARN),
+            ("verbose", LevelFilter::TRACE),
+            ("all", LevelFilter::TRACE),
+        ];
+        one_of(text, &more).or_else(|_| (LEVEL.parse)(text)).map_err(|_| {
+            "not one of error, warn, info, debug, trace, off, nor a name that other languages have for one of them".into()
+        })
     },
     ..LEVEL
 };

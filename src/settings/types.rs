@@ -251,8 +251,12 @@ impl BuiltInMetrics {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResourceDetector {
-    /// `process.pid`, `process.parent_pid`, `process.executable.name`, `process.executable.path`, `process.owner`. In the
-    /// environment `process`.
+    /// `process.pid`, `process.creation.time`, `process.executable.name`, `process.executable.path`, `process.parent_pid`,
+    /// `process.owner`. In the environment `process`.
+    ///
+    /// Never the command line (`process.command`, `process.command_args`, `process.command_line`), because it can hold
+    /// secrets: add what you need of it with [`Builder::resource_attribute`](crate::Builder::resource_attribute). The
+    /// creation time and the owner are known on Linux, the parent on Unix.
     Process,
     /// `host.name`, `host.id`, `host.arch`. In the environment `host`.
     Host,

@@ -369,10 +369,21 @@ fn the_level_of_own_lines_is_read_with_the_names_of_other_languages() {
         ("info", LevelFilter::INFO),
         ("none", LevelFilter::OFF),
         ("all", LevelFilter::TRACE),
+        ("Warning", LevelFilter::WARN),
+        ("notice", LevelFilter::WARN),
+        ("fatal", LevelFilter::OFF),
+        ("CRITICAL", LevelFilter::OFF),
+        ("off", LevelFilter::OFF),
     ] {
         assert_eq!(from_env([("OTEL_LOG_LEVEL", text)]).diagnostic_level, level, "{text}");
     }
     let wrong = from_env([("OTEL_LOG_LEVEL", "loud")]);
     assert_eq!(wrong.diagnostic_level, LevelFilter::INFO);
-    assert_eq!(wrong.warnings, ["invalid OTEL_LOG_LEVEL=\"loud\": not a level; using the default, info"]);
+    assert_eq!(
+        wrong.warnings,
+        [
+            "invalid OTEL_LOG_LEVEL=\"loud\": not one of error, warn, info, debug, trace, off, nor a name that other \
+          languages have for one of them; using the default, info"
+        ]
+    );
 }
