@@ -226,15 +226,23 @@ pub enum Propagator {
 pub enum BuiltInMetrics {
     /// What became of telemetry, the numbers of [`ExportStats`](crate::ExportStats), by the conventions for SDKs
     /// (`otel.sdk.…`), which are in development: `….exporter.span.exported`, `….processor.span.processed`,
-    /// `….processor.span.queue.size` and `.capacity`, the same of `log`, `….exporter.metric_data_point.exported` and
-    /// `….log.created`. In the environment `sdk`.
+    /// `….processor.span.queue.size` and `.capacity`, the same of `log`, `….exporter.metric_data_point.exported`,
+    /// `….exporter.operation.duration`, `….metric_reader.collection.duration`, `….log.created`, `….span.started` and
+    /// `….span.live`. In the environment `sdk`.
+    ///
+    /// Spans are then counted when they start and when they end, which costs an addition each.
     Sdk,
     /// `process.cpu.time`, `process.memory.usage`, `process.memory.virtual`, `process.thread.count`,
     /// `process.unix.file_descriptor.count`, `process.paging.faults`, `process.uptime`. On Linux alone. In the
     /// environment `process`.
     Process,
     /// `tokio.runtime.worker.count`, `tokio.runtime.task.count` (of tasks that have not ended) and
-    /// `tokio.runtime.global_queue.size` of the runtime in which telemetry was started. In the environment `tokio`.
+    /// `tokio.runtime.global_queue.size`. In the environment `tokio`.
+    ///
+    /// Of the runtime in which `build()` is called, or else of the one in which a layer for gRPC or HTTP gets its first
+    /// call or [`shutdown_signal`](crate::shutdown_signal) is first awaited;
+    /// [`TelemetryGuard::observe_runtime`](crate::TelemetryGuard::observe_runtime) names another. Until one is known,
+    /// these metrics are absent.
     Tokio,
 }
 

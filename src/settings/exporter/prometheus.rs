@@ -50,6 +50,10 @@ impl Default for PrometheusText {
 
 /// How names of metrics and attributes become names for Prometheus.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(
+    not(any(test, feature = "config-file")),
+    expect(dead_code, reason = "only a file can choose another")
+)]
 pub(crate) enum NameTranslation {
     /// Characters that need quotes become underscores. Names end with their unit, and those of counters with `_total`.
     #[default]
