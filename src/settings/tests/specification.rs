@@ -86,23 +86,24 @@ fn every_variable_of_the_specification_changes_a_setting() {
             assert_ne!(shown(with(&variable, value)), default, "{variable}");
         }
     }
+    for signal in ["", "TRACES_", "METRICS_", "LOGS_"] {
+        let variable = format!("OTEL_EXPORTER_OTLP_{signal}INSECURE");
+        let insecure = |value| shown(from_env([("OTEL_EXPORTER_OTLP_ENDPOINT", "c:1"), (&*variable, value)]));
+        assert_ne!(insecure("true"), insecure("false"), "{variable}");
+    }
     // Those that need another one beside them.
     let ratio =
         |argument| from_env([("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", argument)]);
     assert_ne!(shown(ratio("0.5")), shown(ratio("0.25")));
-    let without_scheme = |insecure| {
-        from_env([("OTEL_EXPORTER_OTLP_ENDPOINT", "c:1"), ("OTEL_EXPORTER_OTLP_INSECURE", insecure)])
-    };
-    assert_ne!(shown(without_scheme("true")), shown(without_scheme("false")));
 }
 
 #[test]
 #[cfg(all(feature = "gzip", feature = "prometheus"))]
 fn variables_of_features_change_a_setting() {
-    assert_ne!(
-        shown(with("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")),
-        shown(with("OTEL_EXPORTER_OTLP_COMPRESSION", "none"))
-    );
+    for signal in ["", "TRACES_", "METRICS_", "LOGS_"] {
+        let variable = format!("OTEL_EXPORTER_OTLP_{signal}COMPRESSION");
+        assert_ne!(shown(with(&variable, "gzip")), shown(with(&variable, "none")), "{variable}");
+    }
     let scraped = |variable, value| from_env([("OTEL_METRICS_EXPORTER", "prometheus"), (variable, value)]);
     let default = shown(scraped("OTEL_SERVICE_NAME", ""));
     assert_ne!(shown(scraped("OTEL_EXPORTER_PROMETHEUS_HOST", "::1")), default);
