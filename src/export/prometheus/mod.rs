@@ -6,6 +6,7 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `names` | names of metrics and labels, units as words |
+//! | `labels` | labels of series, names as a scraper accepts them |
 //! | `text` | the formats |
 //! | `value` | values of series, and buckets of histograms |
 //! | `format` | which of them a scraper accepts |
@@ -25,6 +26,7 @@
 mod compression;
 mod format;
 mod handler;
+mod labels;
 mod names;
 mod server;
 mod text;

@@ -14,6 +14,7 @@ use prost::Message as _;
 use super::super::value::{exponent, powers_of_two};
 use super::*;
 use crate::export::render::Exponential;
+use crate::settings::NameTranslation;
 
 fn attributes(pairs: &[(&str, &str)]) -> Vec<KeyValue> {
     let attribute = |(key, value): &(&str, &str)| {
