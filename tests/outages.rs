@@ -83,6 +83,26 @@ fn a_collector_that_restarts_while_the_program_ends_gets_everything() {
     }
 }
 
+/// The shutdown had its last answer when it began: that the restart takes longer than a container mostly does, does not end
+/// it.
+#[test]
+fn a_slow_restart_may_take_the_whole_shutdown() {
+    let collector = Collector::start().unwrap();
+    let local =
+        Local::with(&collector.endpoint(), |builder| builder.shutdown_timeout(Duration::from_secs(60)));
+    local.record(0..100);
+    local.guard.force_flush(PATIENCE).unwrap();
+    collector.stop();
+    local.record(100..300);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            pause(33_000);
+            collector.restart().unwrap();
+        });
+        nothing_is_lost(local, 300, &collector)
+    });
+}
+
 #[test]
 fn a_collector_that_flaps_loses_nothing() {
     let collector = Collector::start().unwrap();

@@ -47,7 +47,7 @@ impl Builder {
         self
     }
 
-    /// Limit for one export of one batch. Zero: none.
+    /// Limit for one export of one batch. Zero: none. Connecting has a limit of its own, 5 seconds.
     ///
     /// Overridden by `OTEL_EXPORTER_OTLP_TIMEOUT` (milliseconds) and its form for one signal. Default: 10 s.
     ///
@@ -250,7 +250,7 @@ macro_rules! exporter_setters {
                 self
             }
 
-            /// Limit for one export of one batch. Zero: none.
+            /// Limit for one export of one batch. Zero: none. Connecting has a limit of its own, 5 seconds.
             ///
             #[doc = concat!("Overridden by `OTEL_EXPORTER_OTLP_", $variables, "_TIMEOUT`, then")]
             /// `OTEL_EXPORTER_OTLP_TIMEOUT` (milliseconds). Default: as for all signals.

@@ -2,7 +2,7 @@
 //!
 //! | credential | fetched | if the receiver refuses it (401, 403) |
 //! |---|---|---|
-//! | header in code or in the environment | never: it is constant | the export is tried again later |
+//! | header in code or in the environment | never: it is constant | the items have failed |
 //! | [`HeaderSource::from_fn`], [`from_file`](HeaderSource::from_file) | for each request | fetched again at once, then later |
 //! | [`HeaderSource::from_token`] | when its time is over | fetched again at once, then later |
 //! | signer | for each request, behind all headers | signed again later |

@@ -33,6 +33,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
 use base64::Engine as _;
@@ -49,8 +50,8 @@ use super::value_kind::{Kind, Reason, TEXT};
 #[cfg(test)]
 mod tests;
 
-/// A proxy.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// A proxy. Equal are those that are used in the same way, wherever they were named.
+#[derive(Clone)]
 pub(crate) struct Proxy {
     /// `http://host:port/`, or `https` where connections to the proxy itself have TLS.
     pub(crate) uri: Uri,
@@ -107,6 +108,20 @@ impl Proxy {
             ProxyProtocol::Http { .. } => address.to_owned(),
             ProxyProtocol::Socks5 { .. } => address.replacen("http", "socks5", 1),
         }
+    }
+}
+
+impl PartialEq for Proxy {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.uri, &self.protocol) == (&other.uri, &other.protocol)
+    }
+}
+
+impl Eq for Proxy {}
+
+impl Hash for Proxy {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.uri, &self.protocol).hash(state);
     }
 }
 

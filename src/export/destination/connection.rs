@@ -97,12 +97,11 @@ impl Connections {
 
     /// Returns the connection to a target, which may be shared.
     ///
-    /// Targets are equal if address, proxy, TLS files and socket are. The limit of time to connect is that of the first
-    /// destination.
+    /// Targets are equal if address, proxy, TLS files and socket are.
     pub(super) fn connection(&mut self, settings: &ExportSettings, http: Http) -> Connection {
         let new = || {
             let (resolver, diagnostics) = (&self.resolver, &self.diagnostics);
-            let connector = Connector::new(&settings.target, http, settings.timeout, resolver, diagnostics);
+            let connector = Connector::new(&settings.target, http, resolver, diagnostics);
             Connection::new(connector, http)
         };
         self.open.entry((settings.target.clone(), http)).or_insert_with(new).clone()

@@ -13,9 +13,9 @@
 //!
 //! # Time
 //!
-//! All steps together have one limit, the request's timeout, and at most [`CONNECT_TIMEOUT`]. A step that hangs, such
-//! as a proxy that accepts and never answers, therefore costs one try, not the worker. Half of it is for the certificate
-//! files, which are read on another thread.
+//! All steps together have one limit, [`CONNECT_TIMEOUT`], whatever the timeout of a request is: signals share connections.
+//! A step that hangs, such as a proxy that accepts and never answers, therefore costs one try, not the worker. Half of it
+//! is for the certificate files, which are read on another thread.
 //!
 //! # Ownership
 //!
@@ -57,8 +57,6 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(super) struct Connector {
     /// Resolves names and connects. Tries all addresses of a name, IPv6 and IPv4 in turns.
     tcp: HttpConnector<Resolver>,
-    /// The limit for all steps together.
-    timeout: Duration,
     /// Which versions of HTTP the connection may speak, for ALPN and for the choice between forwarding and a tunnel.
     http: Http,
     /// The proxy to connect through. `NO_PROXY` was applied when the settings were read.
@@ -77,33 +75,25 @@ pub(super) struct Connector {
 
 impl Connector {
     /// Prepares connections to a target. `diagnostics` gets warnings about certificates.
-    pub(super) fn new(
-        target: &Target,
-        http: Http,
-        timeout: Duration,
-        resolver: &Resolver,
-        diagnostics: &Diagnostics,
-    ) -> Self {
-        let timeout = timeout.min(CONNECT_TIMEOUT);
+    pub(super) fn new(target: &Target, http: Http, resolver: &Resolver, diagnostics: &Diagnostics) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(resolver.clone());
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         // Keeps gateways from closing an idle connection.
         tcp.set_keepalive(Some(KEEP_ALIVE));
-        tcp.set_connect_timeout(Some(timeout));
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         #[cfg(not(feature = "tls"))]
         let _ = diagnostics;
         Self {
             tcp,
-            timeout,
             http,
             proxy: target.proxy.clone(),
             socket: target.socket.clone(),
             peer: Peer::default(),
             #[cfg(feature = "tls")]
-            tls: Tls::for_target(target, http == Http::Two, timeout / 2, diagnostics).map(Arc::new),
+            tls: Tls::for_target(target, http == Http::Two, CONNECT_TIMEOUT / 2, diagnostics).map(Arc::new),
             #[cfg(feature = "tls")]
-            proxy_tls: Tls::for_proxy(target, timeout / 2, diagnostics).map(Arc::new),
+            proxy_tls: Tls::for_proxy(target, CONNECT_TIMEOUT / 2, diagnostics).map(Arc::new),
         }
     }
 
@@ -214,11 +204,11 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let (timeout, peer) = (self.timeout, self.peer.clone());
+        let peer = self.peer.clone();
         let (http, is_tls) = (self.http, self.is_tls());
         let connector = self.clone();
         Box::pin(async move {
-            let connected = tokio::time::timeout(timeout, connector.clone().connect(uri)).await;
+            let connected = tokio::time::timeout(CONNECT_TIMEOUT, connector.clone().connect(uri)).await;
             let connected = connected.unwrap_or_else(|_| Err(connector.timed_out()));
             let failure = connected.as_ref().err();
             peer.set_connect_failure(
@@ -288,6 +278,6 @@ impl AsyncRead for Stream {
 }
 
 /// The longest time to connect. Without it, a host that drops packets holds an export for minutes.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time without traffic until the system probes a connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);

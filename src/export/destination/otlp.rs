@@ -44,6 +44,7 @@ use tokio::time::Instant;
 
 use super::compression::{Encoded, compressed};
 use super::connection::{Connection, Connections, Generation, Http};
+use super::connector::CONNECT_TIMEOUT;
 use super::credentials::Credentials;
 use super::exchange::{RequestBody, exchange};
 use super::outcome::{Cause, Failure, Outcome};
@@ -321,7 +322,7 @@ impl Destination {
     /// Sends on one generation of a connection, and waits for the answer.
     ///
     /// Adds credentials, which may wait for their source, and `Proxy-Authorization` where the proxy sees the request.
-    /// The limit of time for the exchange begins afterwards.
+    /// The limit of time for the exchange begins afterwards; the time to connect is part of it, unless it takes longer.
     async fn send_on(
         &self,
         protocol: Protocol,
@@ -342,14 +343,21 @@ impl Destination {
             };
         }
         let made = Instant::now();
+        let was_unanswered = is_unanswered.load(Ordering::Relaxed);
+        let is_sent = || is_unanswered.load(Ordering::Relaxed);
         let proxy = connection.forwarding_proxy();
         if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization().cloned()) {
             request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization);
         }
         let secrets = RequestSecrets::new(&request, self.settings.target.proxy.as_ref());
         let request = request.map(|body| body.reporting_to(Arc::clone(is_unanswered)));
-        let is_sent = || is_unanswered.load(Ordering::Relaxed);
-        let outcome = match tokio::time::timeout(timeout, exchange(current, request, protocol)).await {
+        let mut exchange = pin!(exchange(current, request, protocol));
+        let answer = match tokio::time::timeout(timeout, exchange.as_mut()).await {
+            // Connecting has a limit of its own. If it took longer than a request may, no request would ever be sent.
+            Err(_) if !is_sent() => tokio::time::timeout(CONNECT_TIMEOUT, exchange).await,
+            answer => answer,
+        };
+        let outcome = match answer {
             Ok(Ok(answer)) if protocol == Protocol::Grpc => {
                 otlp_grpc::outcome(&answer).with_status(otlp_grpc::response_status(&answer))
             }
@@ -358,16 +366,17 @@ impl Destination {
                 otlp_http::outcome(&answer, protocol).with_status(Some(status))
             }
             Ok(Err(failure)) => {
-                let cause = failure.cause;
-                let is_unanswered = is_sent() && !cause.is_answer() && !cause.is_absence();
-                Outcome::Retry(Failure { is_unanswered, ..failure })
+                if failure.cause.is_answer() || failure.cause.is_absence() {
+                    is_unanswered.store(was_unanswered, Ordering::Relaxed);
+                }
+                Outcome::Retry(failure)
+            }
+            Err(_) if is_sent() => {
+                Outcome::Retry(Failure::new(Cause::Timeout, format!("no answer within {timeout:?}")))
             }
             Err(_) => {
-                let failure = match is_sent() {
-                    true => Failure::new(Cause::Timeout, format!("no answer within {timeout:?}")),
-                    false => Failure::new(Cause::ConnectTimeout, format!("no connection within {timeout:?}")),
-                };
-                Outcome::Retry(Failure { is_unanswered: is_sent(), ..failure })
+                let limit = timeout.saturating_add(CONNECT_TIMEOUT);
+                Outcome::Retry(Failure::new(Cause::ConnectTimeout, format!("no connection within {limit:?}")))
             }
         };
         if outcome.failure().is_some_and(|failure| failure.cause.needs_new_connection()) {

@@ -110,16 +110,14 @@ pub(in crate::export) struct Failure {
     pub(in crate::export) text: String,
     /// The pause before the next try that the receiver requests, by `Retry-After` or `RetryInfo`.
     pub(in crate::export) retry_after: Option<Duration>,
-    /// `true` if the request was sent and there is no answer: the receiver may have taken it.
-    pub(in crate::export) is_unanswered: bool,
     /// The status of the answer, if there was one.
     pub(in crate::export) status: Option<ResponseStatus>,
 }
 
 impl Failure {
-    /// Creates a failure without a requested pause, whose request was not sent or was answered.
+    /// Creates a failure without a requested pause.
     pub(in crate::export) fn new(cause: Cause, text: impl Into<String>) -> Self {
-        Self { cause, text: text.into(), retry_after: None, is_unanswered: false, status: None }
+        Self { cause, text: text.into(), retry_after: None, status: None }
     }
 }
 
@@ -253,10 +251,14 @@ causes! {
     /// The answer does not come from an OTLP receiver.
     NotOtlp:
         "the answer is not that of an OTLP receiver: check host, port and path in OTEL_EXPORTER_OTLP_ENDPOINT";
-    /// No connection to the proxy, or no answer of it.
+    /// No connection to the proxy.
     ProxyUnreachable:
         "the proxy cannot be reached: check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or list the host of the collector \
          in NO_PROXY to connect without a proxy";
+    /// The proxy has accepted the connection, and does not answer or closes it.
+    ProxySilent:
+        "the proxy does not answer: check HTTPS_PROXY, HTTP_PROXY and ALL_PROXY, or list the host of the collector in \
+         NO_PROXY to connect without a proxy";
     /// The proxy does not connect to the receiver.
     ProxyRefused:
         "the proxy does not connect to the collector: allow its host and port there, or list the host in NO_PROXY to \

@@ -1,5 +1,6 @@
 //! The end of the I/O thread: bounded in time, with everything counted.
 
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use super::*;
@@ -185,6 +186,44 @@ fn unanswered_items_stay_counted_separately(protocol: Protocol) {
     let expected = SignalStats { accepted: 130, failed: 130, unanswered: 100, ..Default::default() };
     assert_eq!(counts, expected);
     assert_eq!(counts.to_string(), "0 of 130 delivered, 130 failed (100 sent, no answer)");
+}
+
+/// The request is sent again at once, and finds no process any more.
+#[test]
+fn items_that_were_sent_are_unanswered_although_the_collector_is_absent_afterwards() {
+    for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            read_request(&mut stream);
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
+            read_request(&mut stream);
+            drop(listener);
+        });
+        let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, export_settings(&endpoint, protocol));
+        pipeline.push_spans(0, 10);
+        pipeline.flush().unwrap();
+        pipeline.push_spans(10, 5);
+        pipeline.flush().unwrap_err();
+        server.join().unwrap();
+        let (_, counts) = pipeline.shutdown(Duration::from_millis(300));
+        let expected =
+            SignalStats { accepted: 15, delivered: 10, failed: 5, unanswered: 5, ..Default::default() };
+        assert_eq!(counts, expected);
+    }
+}
+
+/// Reads head and body of one request.
+fn read_request(stream: &mut std::net::TcpStream) {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    let length = head.split_once("content-length: ").unwrap().1.lines().next().unwrap().parse().unwrap();
+    stream.read_exact(&mut vec![0; length]).unwrap();
 }
 
 fn a_connection_that_is_closed_without_an_answer_leaves_items_unanswered(protocol: Protocol) {

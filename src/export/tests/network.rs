@@ -49,6 +49,10 @@ impl TestProxy {
 
 fn serve(mut client: TcpStream, target: &str, refusal: Option<&str>, heads: &Mutex<Vec<String>>) {
     let head = read_head(&mut client);
+    // The client opens a connection for each request, and does not use it if another one is free before.
+    if head.is_empty() {
+        return;
+    }
     let is_tunnel = head.starts_with("CONNECT ");
     heads.lock().unwrap().push(head.clone());
     if let Some(refusal) = refusal {
@@ -136,6 +140,31 @@ fn requests_go_through_a_proxy(protocol: Protocol) {
     let authorization = "proxy-authorization: basic ahvudgvymg==";
     assert!(heads.iter().all(|head| head.to_lowercase().contains(authorization)), "{heads:?}");
     assert_eq!(pipeline.lines(), Vec::<String>::new());
+}
+
+/// A proxy whose tunnels take longer than a request may, and which closes the first connections, as one does that is being
+/// started.
+#[test]
+fn a_proxy_that_is_slow_to_start_and_to_connect_loses_nothing() {
+    let collector = Collector::start().unwrap();
+    let target = address(&collector);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten().skip(3) {
+            let target = target.clone();
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(700));
+                serve(client, &target, None, &Mutex::default());
+            });
+        }
+    });
+    let mut settings = through_proxy(&proxy, Protocol::Grpc);
+    settings.timeout = Duration::from_millis(200);
+    let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
+    pipeline.push_spans(0, 10);
+    let (_, counts) = pipeline.shutdown(PATIENCE);
+    assert_eq!(counts, SignalStats { accepted: 10, delivered: 10, ..Default::default() });
 }
 
 fn a_proxy_that_refuses_is_named_with_the_variable_to_change(protocol: Protocol) {

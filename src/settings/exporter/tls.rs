@@ -8,14 +8,15 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 
 use super::Scopes;
 use crate::settings::resolve::{Chosen, Resolver};
 use crate::settings::secrets::shown;
 
-/// PEM files for an `https` connection. None for one that is not.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+/// PEM files for an `https` connection. None for one that is not. Equal are the same files, wherever they were named.
+#[derive(Clone, Default)]
 pub(crate) struct TlsFiles {
     /// Trusted roots, beside the system's.
     pub(crate) certificate: Option<PathBuf>,
@@ -63,6 +64,27 @@ impl Resolver<'_> {
                 self.invalid_value("tls", half.origin.to_string(), there.display().to_string(), &reason);
             }
         }
+    }
+}
+
+impl TlsFiles {
+    /// Returns the three paths.
+    fn paths(&self) -> [&Option<PathBuf>; 3] {
+        [&self.certificate, &self.client_key, &self.client_certificate]
+    }
+}
+
+impl PartialEq for TlsFiles {
+    fn eq(&self, other: &Self) -> bool {
+        self.paths() == other.paths()
+    }
+}
+
+impl Eq for TlsFiles {}
+
+impl Hash for TlsFiles {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.paths().hash(state);
     }
 }
 

@@ -8,6 +8,13 @@ fn authorization(text: &str) -> Option<String> {
 }
 
 #[test]
+fn proxies_are_equal_wherever_they_were_named() {
+    let named = |origin: &'static str| Proxy { origin: origin.into(), ..parse("proxy:3128").unwrap() };
+    assert_eq!(named("HTTP_PROXY"), named(".proxy()"));
+    assert_ne!(named("HTTP_PROXY"), Proxy { origin: "HTTP_PROXY".into(), ..parse("proxy:3129").unwrap() });
+}
+
+#[test]
 fn addresses_of_proxies_are_read_with_and_without_scheme_and_credentials() {
     for (text, uri) in [
         ("http://proxy:3128", "http://proxy:3128/"),

@@ -28,6 +28,8 @@ pub(super) struct Flushes(Vec<Flush>);
 pub(super) struct Flush {
     /// The sequence number of the last batch that the flush covers.
     last_sequence: u64,
+    /// When it was requested.
+    began: Instant,
     /// When the caller stops waiting.
     deadline: Instant,
     /// Consumed by the answer, so that there is only one.
@@ -40,6 +42,11 @@ impl Flush {
         sequence <= self.last_sequence
     }
 
+    /// Returns when it was requested.
+    pub(super) fn began(&self) -> Instant {
+        self.began
+    }
+
     /// Returns when the caller no longer waits.
     pub(super) fn deadline(&self) -> Instant {
         self.deadline
@@ -50,7 +57,7 @@ impl Flushes {
     /// Adds a flush of all batches up to this sequence number. `last_sequence` is that of the newest batch in the
     /// queue.
     pub(super) fn add(&mut self, last_sequence: u64, deadline: Instant, reply: FlushReply) {
-        self.0.push(Flush { last_sequence, deadline, reply });
+        self.0.push(Flush { last_sequence, began: Instant::now(), deadline, reply });
     }
 
     /// Returns `true` if no caller waits.

@@ -389,6 +389,8 @@ impl Worker {
             // When all that may be on their way are, the first answer wakes. Without a delay, the queue wakes.
             None => (self.may_send() && !self.delay.is_zero()).then_some(self.next_tick),
         };
+        // Nothing is sent any more: what is in flight decides.
+        let next_send = next_send.filter(|_| !self.should_stop());
         let far = Instant::now() + MAX_SLEEP;
         let due = [deadline, hedge, next_send].into_iter().flatten();
         due.chain(self.flushes.deadlines()).fold(far, Instant::min)

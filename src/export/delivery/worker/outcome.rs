@@ -21,9 +21,9 @@
 //!
 //! # A collector that restarts
 //!
-//! Within [`RESTART_WINDOW`] after its last answer, a collector that cannot be reached is likely to be restarting. A
-//! flush then keeps retrying until its deadline. Otherwise it fails at the first failure, so that a program without a
-//! collector does not spend its deadline on it.
+//! A collector that cannot be reached is likely to be restarting if it has answered within [`RESTART_WINDOW`] before a flush
+//! or the shutdown began, or since. The flush then keeps retrying until its deadline. Otherwise it fails at the first
+//! failure, so that a program without a collector does not spend its deadline on it.
 
 use std::time::Duration;
 
@@ -41,12 +41,9 @@ impl Worker {
     ///
     /// Ignores a request that is not in flight any more.
     pub(super) fn on_response(&mut self, Sent { request, outcome }: Sent) {
-        let Some(InFlight { mut batch, epoch, at, .. }) = self.tries.take(request) else { return };
+        let Some(InFlight { batch, epoch, at, .. }) = self.tries.take(request) else { return };
         self.queue.finished(request);
         let sequence = batch.sequence();
-        if outcome.failure().is_some_and(|failure| failure.is_unanswered) {
-            batch.mark_unanswered();
-        }
         match outcome {
             Outcome::Delivered { rejected, message, status } => {
                 self.succeeded(epoch, at);
@@ -169,10 +166,10 @@ impl Worker {
         self.next_deadline().map_or(Duration::MAX, |deadline| left(deadline) / 4)
     }
 
-    /// Returns `true` if the collector answered a short time ago, so that a failure to reach it is likely to be a
-    /// restart.
-    fn has_answered_lately(&self) -> bool {
-        self.destination.last_response().is_some_and(|last| last.elapsed() < RESTART_WINDOW)
+    /// Returns `true` if the collector answered a short time before this moment, or after it, so that a failure to reach it
+    /// is likely to be a restart.
+    fn has_answered_lately(&self, before: Instant) -> bool {
+        self.destination.last_response().is_some_and(|last| last + RESTART_WINDOW > before)
     }
 
     /// Begins or prolongs the pause after the first failure of an epoch.
@@ -185,7 +182,8 @@ impl Worker {
         }
         let known_to_be_down = self.backoff.is_failing();
         self.backoff.failed(failure, self.longest_pause());
-        let is_absent = failure.cause.is_absence() && !self.has_answered_lately();
+        let began = self.shutdown.as_ref().map_or_else(Instant::now, Shutdown::began);
+        let is_absent = failure.cause.is_absence() && !self.has_answered_lately(began);
         if let Some(shutdown) = &mut self.shutdown
             && is_absent
         {
@@ -196,11 +194,12 @@ impl Worker {
     /// Answers the flushes that wait for this batch, which will be tried again, unless that may succeed before their
     /// deadline: the collector is restarting, and the pause that it requests ends in time.
     fn fail_hopeless_flushes(&mut self, sequence: u64, failure: &Failure) {
-        let is_restarting = self.has_answered_lately();
+        let last_response = self.destination.last_response();
+        let is_restarting = |began| last_response.is_some_and(|last| last + RESTART_WINDOW > began);
         let requested = failure.retry_after.and(self.backoff.until());
         let ends_in_time = |deadline| requested.is_none_or(|until| until < deadline);
         self.flushes.fail(&failure.text, |flush| {
-            flush.covers(sequence) && !(is_restarting && ends_in_time(flush.deadline()))
+            flush.covers(sequence) && !(is_restarting(flush.began()) && ends_in_time(flush.deadline()))
         });
     }
 }

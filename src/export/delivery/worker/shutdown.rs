@@ -20,6 +20,8 @@ use tokio::time::{Instant, sleep_until};
 
 /// The state of a shutdown.
 pub(super) struct Shutdown {
+    /// When the command came.
+    began: Instant,
     /// When the worker ends, whatever is left.
     deadline: Instant,
     /// When a request without an answer stops holding up others. `None` once that moment was used.
@@ -31,7 +33,13 @@ pub(super) struct Shutdown {
 impl Shutdown {
     /// Creates the state at the command.
     pub(super) fn new(deadline: Instant) -> Self {
-        Self { deadline, hedge_at: Some(hedge_before(deadline)), tries_absent: TRIES_ABSENT }
+        let hedge_at = Some(hedge_before(deadline));
+        Self { began: Instant::now(), deadline, hedge_at, tries_absent: TRIES_ABSENT }
+    }
+
+    /// Returns when the command came.
+    pub(super) fn began(&self) -> Instant {
+        self.began
     }
 
     /// Returns when the worker ends, whatever is left.

@@ -52,6 +52,16 @@ pub(super) struct InFlight {
     is_unanswered: Arc<AtomicBool>,
 }
 
+impl InFlight {
+    /// Marks the batch if it was sent and has no answer.
+    fn marked(mut self) -> Self {
+        if self.is_unanswered.load(Ordering::Relaxed) {
+            self.batch.mark_unanswered();
+        }
+        self
+    }
+}
+
 /// A finished try.
 pub(super) struct Sent {
     /// The number of the request, for [`Tries::take`].
@@ -93,21 +103,17 @@ impl Tries {
         }
     }
 
-    /// Removes a try that has its outcome, and returns its batch. `None` if the try was removed before.
+    /// Removes a try that has its outcome, and returns its batch, marked if the receiver may have it. `None` if the try was
+    /// removed before.
     pub(super) fn take(&mut self, request: u64) -> Option<InFlight> {
-        self.in_flight.extract_if(.., |sent| sent.request == request).next()
+        self.in_flight.extract_if(.., |sent| sent.request == request).next().map(InFlight::marked)
     }
 
     /// Removes all tries without waiting for them. Returns their batches, marked if the receiver may have them, and the
     /// futures to drop: code of the user in there may panic.
     pub(super) fn take_all(&mut self) -> (Vec<InFlight>, FuturesUnordered<Sending>) {
-        let mut in_flight = std::mem::take(&mut self.in_flight);
-        for sent in &mut in_flight {
-            if sent.is_unanswered.load(Ordering::Relaxed) {
-                sent.batch.mark_unanswered();
-            }
-        }
-        (in_flight, std::mem::take(&mut self.futures))
+        let in_flight = std::mem::take(&mut self.in_flight).into_iter().map(InFlight::marked);
+        (in_flight.collect(), std::mem::take(&mut self.futures))
     }
 
     /// Drops the sending halves of all tries, which aborts their requests. The batches stay.

@@ -57,7 +57,8 @@ impl ProxyError {
     pub(super) fn cause(&self) -> Cause {
         match self {
             Self::Refused { cause, .. } => *cause,
-            Self::Unreachable { .. } | Self::NoAnswer { .. } | Self::Closed { .. } => Cause::ProxyUnreachable,
+            Self::Unreachable { .. } => Cause::ProxyUnreachable,
+            Self::NoAnswer { .. } | Self::Closed { .. } => Cause::ProxySilent,
         }
     }
 }

@@ -102,11 +102,11 @@ async fn any_other_answer_of_http_is_a_refusal_with_its_words() {
 #[tokio::test]
 async fn answers_that_break_off_or_never_end_are_given_up() {
     for answer in [&b""[..], b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"] {
-        assert_refused(http(), answer, Cause::ProxyUnreachable, "closed the connection").await;
+        assert_refused(http(), answer, Cause::ProxySilent, "closed the connection").await;
     }
     let header = [b"HTTP/1.1 200 OK\r\n".to_vec(), b"a: b\r\n".repeat(20_000)].concat();
     for answer in [header, b"x".repeat(100_000), b"HTTP/1.1 100 Continue\r\n\r\n".repeat(20_000)] {
-        assert_refused(http(), &answer, Cause::ProxyUnreachable, "the answer is too long").await;
+        assert_refused(http(), &answer, Cause::ProxySilent, "the answer is too long").await;
     }
 }
 
@@ -146,7 +146,7 @@ async fn replies_that_are_not_socks5_open_no_tunnel() {
     let wrong = Cause::ProxyAuthentication;
     assert_refused(socks(true), &[5, 2, 1, 1], wrong, "user name or password is wrong").await;
     for answer in [&[][..], &[5], &[5, 0], &[5, 0, 5, 0, 0, 3, 255, 1], &[5, 0, 5, 0, 0, 4, 0, 0]] {
-        assert_refused(socks(false), answer, Cause::ProxyUnreachable, "closed the connection").await;
+        assert_refused(socks(false), answer, Cause::ProxySilent, "closed the connection").await;
     }
 }
 
