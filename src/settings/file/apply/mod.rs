@@ -41,6 +41,7 @@
 
 mod distribution;
 mod exporters;
+mod header_files;
 mod instrumentation;
 mod limits;
 mod logs;
@@ -58,7 +59,7 @@ pub(super) use self::distribution::{STANDARD, is_standard};
 
 use tracing_core::LevelFilter;
 
-use self::distribution::HeaderFile;
+use self::header_files::HeaderFile;
 use super::model::{At, Document, SeverityNumber};
 use super::report::Report;
 use super::values::FileValues;
