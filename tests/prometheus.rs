@@ -5,7 +5,7 @@
 mod child_process;
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -29,8 +29,12 @@ fn scraped(telemetry: &TelemetryGuard) -> String {
 }
 
 fn get(address: SocketAddr) -> String {
+    get_with(address, "*/*")
+}
+
+fn get_with(address: SocketAddr, accept: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nhost: a\r\naccept: {accept}\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
@@ -141,6 +145,47 @@ meter_provider:
     assert_eq!(body, "# TYPE shop_sent counter\nshop_sent{region=\"north\"} 3\n");
 }
 
+#[cfg(feature = "config-file")]
+#[test]
+fn a_configuration_file_keeps_utf8_in_names_for_scrapers_that_accept_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("otel.yaml");
+    let text = "file_format: '1.1'
+meter_provider:
+  readers:
+    - pull:
+        exporter:
+          prometheus/development:
+            host: localhost
+            port: 0
+            scope_info_enabled: false
+            target_info_enabled/development: false
+            translation_strategy: no_utf8_escaping_with_suffixes/development
+";
+    std::fs::write(&path, text).unwrap();
+    let builder = telemetry_bootstrap::init().config_file(&path);
+    let builder = builder.log_output(|output| output.format(LogFormat::Off));
+    let telemetry = builder.build_local::<Registry>().unwrap().1;
+    let sent = telemetry.meter("shop").u64_counter("shop.sent").with_unit("By").build();
+    sent.add(3, &[KeyValue::new("store.id", 7)]);
+    let address = telemetry.prometheus().unwrap().address().unwrap();
+    // As Prometheus 3 sends it.
+    let prometheus = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+         text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+    for (accept, content_type, series) in [
+        (
+            prometheus,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=allow-utf-8",
+            "{\"shop.sent_bytes_total\",\"store.id\"=\"7\"} 3\n",
+        ),
+        ("*/*", "text/plain; version=0.0.4; charset=utf-8", "shop_sent_bytes_total{store_id=\"7\"} 3\n"),
+    ] {
+        let answer = get_with(address, accept);
+        assert!(answer.contains(&format!("content-type: {content_type}\r\n")), "{answer}");
+        assert!(answer.contains(series), "{answer}");
+    }
+}
+
 #[test]
 #[ignore = "run by the tests below, in a process of its own"]
 fn child() {
@@ -184,4 +229,23 @@ fn a_port_in_use_is_a_warning_that_names_the_setting() {
     let warning = stderr.lines().find(|line| line.contains("its address cannot be bound")).unwrap();
     assert!(warning.contains(&format!("\"address\":\"127.0.0.1:{port}\"")), "{warning}");
     assert!(warning.contains("OTEL_EXPORTER_PROMETHEUS_PORT"), "{warning}");
+}
+
+#[test]
+fn two_programs_do_not_share_the_addresses_of_a_name() {
+    let first = local(|builder| {
+        builder.metrics(|metrics| metrics.prometheus(PrometheusExporter::new().host("localhost").port(0)))
+    });
+    let address = first.prometheus().unwrap().address().unwrap();
+    for other in ("localhost", address.port()).to_socket_addrs().unwrap() {
+        // Without IPv6, only the other one is there.
+        if TcpListener::bind((other.ip(), 0)).is_ok() {
+            assert!(get(other).starts_with("HTTP/1.1 200 "), "{other}");
+        }
+    }
+    let port = address.port().to_string();
+    let (stdout, stderr) =
+        run(&[("OTEL_EXPORTER_PROMETHEUS_HOST", "localhost"), ("OTEL_EXPORTER_PROMETHEUS_PORT", &port)]);
+    assert!(stdout.contains("no server"), "{stdout}");
+    assert!(stderr.contains(&format!("\"address\":\"localhost:{port}\"")), "{stderr}");
 }

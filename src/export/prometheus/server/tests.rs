@@ -1,5 +1,5 @@
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpStream as StdStream};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpStream as StdStream};
 use std::time::Instant;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -188,6 +188,34 @@ fn all_addresses_of_a_name_are_bound_to_one_port() {
         let taken_port = taken.local_addr().unwrap().port();
         let error = Server::bind("localhost", taken_port).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse, "{address}");
+    }
+}
+
+#[test]
+fn addresses_of_both_families_have_one_port_and_are_both_served() {
+    let both: [SocketAddr; 2] = [(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()];
+    if TcpListener::bind(both[1]).is_err() {
+        return; // There is no IPv6 here.
+    }
+    // The free port of one may be in use at the other.
+    let listeners = (0..PORT_TRIES).find_map(|_| bind_all(&both).ok()).unwrap();
+    let addresses: Vec<_> = listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
+    assert_eq!(addresses.iter().map(SocketAddr::ip).collect::<Vec<_>>(), both.map(|address| address.ip()));
+    assert_eq!(addresses[0].port(), addresses[1].port());
+    for taken in &addresses {
+        let mut wanted = both.map(|address| SocketAddr::new(address.ip(), 0));
+        wanted.iter_mut().for_each(|address| address.set_port(taken.port()));
+        assert_eq!(bind_all(&wanted).unwrap_err().kind(), io::ErrorKind::AddrInUse, "{taken}");
+    }
+    let handler = PrometheusHandler::start(
+        Box::new(|| Some(Vec::new())),
+        PrometheusText::default(),
+        Some(addresses[0]),
+        Diagnostics::default(),
+    );
+    let _server = Server::start(listeners, handler.unwrap()).unwrap();
+    for address in addresses {
+        assert!(exchange(address, "GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n").starts_with("HTTP/1.1 200 "));
     }
 }
 
