@@ -132,7 +132,8 @@ impl PrometheusHandler {
         }))
     }
 
-    /// The address that the exporter's own server listens at. `None` if it has none.
+    /// The address that the exporter's own server listens at, the first one if its host has several. `None` if it has no
+    /// server.
     ///
     /// ```
     /// # use telemetry_bootstrap::PrometheusExporter;

@@ -132,6 +132,8 @@ impl PrometheusExporter {
     /// The host that the server listens at: a name or an address. `0.0.0.0` and `::` are all addresses of the machine:
     /// every client that reaches one of them can read the metrics.
     ///
+    /// Of a name, all addresses are listened at: both `127.0.0.1` and `::1` of `localhost`.
+    ///
     /// Overridden by `OTEL_EXPORTER_PROMETHEUS_HOST`. Default: `localhost`.
     ///
     /// ```
