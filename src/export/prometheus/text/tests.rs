@@ -16,6 +16,8 @@ use super::*;
 use crate::export::render::Exponential;
 use crate::settings::NameTranslation;
 
+mod properties;
+
 fn attributes(pairs: &[(&str, &str)]) -> Vec<KeyValue> {
     let attribute = |(key, value): &(&str, &str)| {
         let value = Some(AnyValue { value: Some(ProtoValue::StringValue((*value).to_owned())) });
