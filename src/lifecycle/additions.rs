@@ -17,6 +17,7 @@ use crate::lines::redaction::Redaction;
 use crate::lines::writer::{LogDestination, NonBlockingWriter, OverflowPolicy};
 use crate::provider::{BuilderHooks, CustomSampler, View};
 use crate::settings::Env;
+use crate::settings::secrets::shown_name;
 #[cfg(feature = "config-file")]
 use crate::settings::{LoadedFile, SamplerSetting, Settings};
 
@@ -116,7 +117,7 @@ impl fmt::Debug for Additions {
             .field("layers", &self.layers.len())
             .field("overflow", &self.overflow)
             .field("redaction", &self.redaction)
-            .field("baggage_keys", &self.baggage_keys)
+            .field("baggage_keys", &self.baggage_keys.iter().map(|key| shown_name(key)).collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

@@ -36,7 +36,7 @@ mod panic_hook;
 mod reload;
 mod shutdown_error;
 mod shutdown_signal;
-mod start_line;
+pub(crate) mod start_line;
 mod tasks;
 
 pub(crate) use additions::{Additions, JsonOptions};

@@ -21,7 +21,8 @@ use tracing_core::Event;
 use tracing_core::field::Field;
 
 use crate::exception::{ErrorText, EventException};
-use crate::lines::redaction::{REDACTED, Redaction};
+use crate::lines::redaction::Redaction;
+use crate::settings::secrets::REDACTED;
 use crate::user_code::bounded_text::to_text;
 
 /// A field, classified by its name.

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use http::{HeaderName, Request};
 
 use super::opened_file::read_bounded;
+use super::secrets::shown_path;
 
 /// The error of a closure. Its text is shown in log lines, with words that may be secrets redacted.
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -174,7 +175,7 @@ impl HeaderSource {
 /// The system's, a file of more than [`MAX_FILE`] bytes, one that is not UTF-8, and one that is empty. The message has
 /// the path and no content.
 fn read(path: &Path) -> Result<String, BoxError> {
-    let at = |error: &dyn fmt::Display| BoxError::from(format!("{}: {error}", path.display()));
+    let at = |error: &dyn fmt::Display| BoxError::from(format!("{}: {error}", shown_path(path)));
     let bytes = read_bounded(path, MAX_FILE).map_err(|error| at(&error))?;
     let text = String::from_utf8(bytes).map_err(|_| at(&"the file is not UTF-8"))?;
     match text.trim_end() {

@@ -21,14 +21,13 @@
 //! labels of a host that no name has (`$(HOST_IP)`, `col..lector`), ports outside of 1 to 65535, IPv6 addresses without
 //! brackets, paths with characters that must be escaped, sockets on systems without them.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
 
-use super::secrets::shown;
+use super::secrets::{shown, shown_host};
 use super::value_kind::{Kind, Reason};
 
 #[cfg(test)]
@@ -253,9 +252,10 @@ pub(super) fn redacted(text: &str) -> String {
         path if path.starts_with('/') => "/[redacted]",
         _ => "?[redacted]",
     };
+    let (host, port) = address.split_at(address.rfind(':').unwrap_or(address.len()));
     match shown(address) {
-        Cow::Borrowed(address) => format!("{scheme}{credentials}{address}{path}"),
-        Cow::Owned(redacted) => redacted,
+        shown if shown == address => format!("{scheme}{credentials}{}{port}{path}", shown_host(host)),
+        redacted => format!("{scheme}{credentials}{redacted}{path}"),
     }
 }
 

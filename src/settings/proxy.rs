@@ -44,6 +44,7 @@ use percent_encoding::percent_decode_str;
 
 use super::endpoint::redacted;
 use super::env::Env;
+use super::secrets::shown_host;
 use super::setting::{Setting, settings};
 use super::value_kind::{Kind, Reason, TEXT};
 
@@ -100,6 +101,12 @@ impl Proxy {
         }
     }
 
+    /// Returns the address for messages, without credentials: `socks5://proxy:1080`.
+    pub(crate) fn shown_address(&self) -> String {
+        let host = self.uri.host().unwrap_or_default();
+        self.address().replacen(host, &shown_host(host), 1)
+    }
+
     /// Returns the address as it is given, without credentials: `socks5://proxy:1080`.
     pub(crate) fn address(&self) -> String {
         let address = self.uri.to_string();
@@ -128,7 +135,8 @@ impl Hash for Proxy {
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = self.uri.authority().map(Authority::as_str).unwrap_or_default();
-        write!(f, "{address} ({})", self.origin)
+        let host = self.uri.host().unwrap_or_default();
+        write!(f, "{} ({})", address.replacen(host, &shown_host(host), 1), self.origin)
     }
 }
 

@@ -53,11 +53,12 @@ use super::spans::{SpanBridge, SpanState, as_inferred};
 use super::thread_state::{FLAGS, with_flag};
 use crate::exception::{ERROR_FIELD, ErrorText, EventException, describe};
 use crate::lines::event_field::{EventField, FieldOutput, FieldValue, MESSAGE};
-use crate::lines::redaction::{REDACTED, Redaction};
+use crate::lines::redaction::Redaction;
 use crate::semconv::{
     ERROR_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE, OTHER, PANIC_TARGET,
 };
 use crate::settings::ExceptionSignal;
+use crate::settings::secrets::REDACTED;
 use crate::trace_ids::with_current;
 use crate::user_code::bounded_text::{MAX_TEXT, beginning};
 

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, Request, header};
 use percent_encoding::percent_decode_str;
 
 use crate::settings::Proxy;
-use crate::settings::secrets::shown_words;
+use crate::settings::secrets::{REDACTED, shown_words};
 
 /// The parts of a request that may hold secrets, kept until its answer is there.
 pub(super) struct RequestSecrets<'a> {
@@ -116,8 +116,6 @@ const WITHOUT_SECRETS: [HeaderName; 6] = [
 const MIN_SECRET: usize = 6;
 /// Bytes of the shortest part of a secret that is recognised at the end of a text.
 const MIN_CUT_OFF: usize = 4;
-/// In place of a secret.
-const REDACTED: &str = "[redacted]";
 
 #[cfg(test)]
 mod tests {

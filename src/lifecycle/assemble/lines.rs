@@ -15,6 +15,7 @@ use crate::lines::context_fields::BaggageKeys;
 use crate::lines::json::JsonLayer;
 use crate::lines::pretty::PrettyLayer;
 use crate::lines::writer::{LogDestination, NonBlockingWriter};
+use crate::settings::secrets::shown_path;
 use crate::settings::{LogFormat, Settings};
 use crate::subscriber::{Lines, shared};
 
@@ -81,7 +82,7 @@ impl LineOutput {
 /// [`InitError::InvalidSetting`] if the log file cannot be opened.
 fn start(output: LogDestination, additions: &Additions) -> Result<NonBlockingWriter, InitError> {
     let path = match &output {
-        LogDestination::File(path) => path.display().to_string(),
+        LogDestination::File(path) => shown_path(path),
         _ => String::new(),
     };
     NonBlockingWriter::new(output, additions.overflow, NonBlockingWriter::DEFAULT_MAX_BYTES).map_err(

@@ -17,7 +17,8 @@ use crate::diagnostics::shared_level::SharedLevel;
 use crate::export::encode::{self, LogFields};
 use crate::lifecycle::guard::Providers;
 use crate::lines::context_fields::{self, BaggageKeys};
-use crate::lines::redaction::{REDACTED, Redaction};
+use crate::lines::redaction::Redaction;
+use crate::settings::secrets::REDACTED;
 use crate::settings::{Settings, Signal};
 use crate::subscriber::{LogOptions, OtlpLogs, Records, write_span_fields};
 

@@ -14,8 +14,8 @@ use tracing_core::LevelFilter;
 
 use super::summary::Change;
 use crate::diagnostics::Diagnostics;
-use crate::lines::redaction::printable;
 use crate::provider::SharedSampler;
+use crate::settings::secrets::{REDACTED, is_filter_with_secret};
 use crate::settings::{SamplerSetting, Settings};
 use crate::subscriber::Filters;
 
@@ -92,7 +92,8 @@ impl LiveSettings {
 
     /// Returns what differs in `new`, by paths in the file.
     fn changes(&self, new: &Self) -> Vec<Change> {
-        let filter = |text: &str| printable(text).into_owned();
+        let filter =
+            |text: &str| if is_filter_with_secret(text) { REDACTED.to_owned() } else { text.to_owned() };
         let (lines, records) = (self.line_filter != new.line_filter, self.record_filter != new.record_filter);
         let is_common = lines && records && new.line_filter == new.record_filter;
         let sampler = new.sampler.as_ref().map(ToString::to_string).unwrap_or_default();

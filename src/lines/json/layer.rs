@@ -223,7 +223,7 @@ where
             spans.clear();
             let out = spans.begin(key, &self.format.reserved);
             if self.redaction.is_redacted(key) {
-                encode::string(out, crate::lines::redaction::REDACTED);
+                encode::string(out, crate::settings::secrets::REDACTED);
             } else {
                 self.format.preset.numbers.value(out, value, self.format.max_field_length);
             }

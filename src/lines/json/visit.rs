@@ -19,8 +19,9 @@ use super::format::Format;
 use super::reserved::{Reserved, Shape};
 use crate::exception::{ERROR_FIELD, ErrorText, EventException};
 use crate::lines::event_field::{EventField, FieldOutput, FieldValue, exception_of};
-use crate::lines::redaction::{REDACTED, Redaction};
+use crate::lines::redaction::Redaction;
 use crate::semconv::{EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE};
+use crate::settings::secrets::REDACTED;
 use crate::user_code::bounded_text::{MAX_LINE_TEXT, room_beside};
 
 /// Encodes the values that it is shown.

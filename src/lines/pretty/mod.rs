@@ -31,9 +31,10 @@ use crate::lines::context_fields::{self, BaggageKeys};
 use crate::lines::event_context::EventContext;
 use crate::lines::event_field::{EventField, FieldOutput, FieldValue};
 use crate::lines::field_visit::SharedVisit;
-use crate::lines::redaction::{REDACTED, Redaction};
+use crate::lines::redaction::Redaction;
 use crate::lines::span::{SpanChain, scope};
 use crate::semconv::OWN_TARGET;
+use crate::settings::secrets::REDACTED;
 use crate::user_code::bounded_text::{MAX_LINE_TEXT, beginning, room_beside};
 
 /// Writes each event as a line for people. See the [module](self) for what it looks like.

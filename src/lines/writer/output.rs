@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
+use crate::settings::secrets::shown_path;
+
 /// Where log lines go.
-#[derive(Debug, Default)]
+#[derive(Default)]
 #[non_exhaustive]
 pub enum LogDestination {
     /// Standard error.
@@ -79,9 +81,15 @@ impl fmt::Display for LogDestination {
         match self {
             Self::Stderr => f.write_str("standard error"),
             Self::Stdout => f.write_str("standard output"),
-            Self::File(path) => path.display().fmt(f),
+            Self::File(path) => f.write_str(&shown_path(path)),
             Self::Writer(_) => f.write_str("a writer"),
         }
+    }
+}
+
+impl fmt::Debug for LogDestination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LogDestination({self})")
     }
 }
 

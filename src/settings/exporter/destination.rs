@@ -63,7 +63,7 @@ impl DestinationSettings {
         let protocol = export.protocol.first.name();
         let at_first = if export.protocol.may_switch { " at first" } else { "" };
         match &export.target.proxy {
-            Some(proxy) => format!("{name} ({protocol}{at_first}, by way of {})", proxy.address()),
+            Some(proxy) => format!("{name} ({protocol}{at_first}, by way of {})", proxy.shown_address()),
             None => format!("{name} ({protocol}{at_first})"),
         }
     }

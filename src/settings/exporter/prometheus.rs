@@ -7,6 +7,7 @@ use crate::settings::builder_config::SignalConfig;
 use crate::settings::resolve::Resolver;
 use crate::settings::resource::AttributeSelection;
 use crate::settings::secrets::shown;
+use crate::settings::secrets::shown_host;
 use crate::settings::setting::settings;
 use crate::settings::value_kind::{FLAG, Kind, any, plain};
 #[cfg(feature = "prometheus")]
@@ -83,7 +84,7 @@ impl PrometheusSettings {
     /// For messages: `prometheus at localhost:9464`.
     pub(crate) fn name(&self) -> String {
         match &self.server {
-            Some(ServerAddress { host, port, .. }) => format!("prometheus at {host}:{port}"),
+            Some(ServerAddress { host, port, .. }) => format!("prometheus at {}:{port}", shown_host(host)),
             None => "prometheus".to_owned(),
         }
     }

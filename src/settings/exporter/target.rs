@@ -29,6 +29,7 @@ use super::{OTLP, OTLP_DESTINATION, Scopes, TlsFiles};
 use crate::settings::endpoint::{self, Endpoint};
 use crate::settings::proxy::Proxy;
 use crate::settings::resolve::{Chosen, Resolver};
+use crate::settings::secrets::{shown_host, shown_path};
 use crate::settings::setting::Setting;
 use crate::settings::types::Protocol;
 use crate::settings::value_kind::{Kind, one_of, plain};
@@ -66,11 +67,11 @@ impl Target {
     /// The address for messages: with the port, also if it is the scheme's own.
     pub(crate) fn address(&self) -> String {
         if let Some(path) = &self.socket {
-            return format!("unix:{}", path.display());
+            return format!("unix:{}", shown_path(path));
         }
         let is_https = self.uri.scheme() == Some(&Scheme::HTTPS);
         let (scheme, port) = if is_https { ("https", 443) } else { ("http", 80) };
-        let host = self.uri.host().unwrap_or_default();
+        let host = shown_host(self.uri.host().unwrap_or_default());
         format!("{scheme}://{host}:{}", self.uri.port_u16().unwrap_or(port))
     }
 }

@@ -9,11 +9,11 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Scopes;
 use crate::settings::resolve::{Chosen, Resolver};
-use crate::settings::secrets::shown;
+use crate::settings::secrets::{shown, shown_path};
 
 /// PEM files for an `https` connection. None for one that is not. Equal are the same files, wherever they were named.
 #[derive(Clone, Default)]
@@ -53,7 +53,7 @@ impl Resolver<'_> {
     fn report_half(&mut self, scopes: &Scopes<'_>, half: &Chosen<Option<PathBuf>>, missing: &str) {
         let settings = scopes.exporters().flat_map(|(otlp, _)| [&otlp.client_key, &otlp.client_certificate]);
         let mut variables = settings.flat_map(|setting| setting.variables);
-        let there = half.value.clone().unwrap_or_default();
+        let there = shown_path(half.value.as_deref().unwrap_or(Path::new("")));
         match variables.find(|variable| self.env.get(variable).is_some()) {
             Some(variable) => {
                 let words = format!("{there:?} has no {missing} that belongs to it; it is ignored");
@@ -61,7 +61,7 @@ impl Resolver<'_> {
             }
             None => {
                 let reason = format!("there is no {missing} that belongs to it");
-                self.invalid_value("tls", half.origin.to_string(), there.display().to_string(), &reason);
+                self.invalid_value("tls", half.origin.to_string(), there, &reason);
             }
         }
     }

@@ -42,7 +42,7 @@ use self::report::Reports;
 use self::separators::{split, split_at_slash, unquoted, without_blanks_at_equals};
 use super::span_filter::SpanFilter;
 use super::{DEFAULT_LEVEL, Filter};
-use crate::lines::redaction::{REDACTED, printable};
+use crate::settings::secrets::is_filter_with_secret;
 
 /// Reads directives separated by commas, in a program that was compiled with the levels up to `compiled`.
 ///
@@ -51,7 +51,7 @@ use crate::lines::redaction::{REDACTED, printable};
 pub(super) fn parse(text: &str, compiled: LevelFilter) -> (Filter, Vec<BadDirective>) {
     let read = |reports| Parser { good: Vec::new(), reports }.read(text, compiled);
     let (filter, bad) = read(Reports::default());
-    if bad.iter().any(|bad| printable(&bad.text) == REDACTED) {
+    if bad.iter().any(|bad| is_filter_with_secret(&bad.text)) {
         read(Reports::redacted())
     } else {
         (filter, bad)
@@ -124,7 +124,7 @@ impl Parser {
         match &parts[..] {
             [one] => self.one(one),
             // A header or a key, which are words as targets are.
-            several if printable(part) == REDACTED && !several.iter().any(|it| has_level(it)) => {
+            several if is_filter_with_secret(part) && !several.iter().any(|it| has_level(it)) => {
                 self.reports.ignored(part, NOT_A_FILTER);
             }
             several => {
@@ -332,7 +332,7 @@ fn is_number(word: &str) -> bool {
 
 /// Returns `true` for what is rather a key or a token than the name of a module, such as `authorization`.
 fn is_token(name: &str) -> bool {
-    name.contains(|c: char| c.is_ascii_digit()) && printable(name) == REDACTED
+    name.contains(|c: char| c.is_ascii_digit()) && is_filter_with_secret(name)
 }
 
 /// What is wrong with a secret.

@@ -21,10 +21,10 @@ use super::LogOptions;
 use crate::exception::ErrorText;
 use crate::export::encode;
 use crate::lines::event_field::{EventField, FieldOutput, FieldValue, exception_of, plain};
-use crate::lines::redaction::REDACTED;
 use crate::semconv::{
     CODE_FILE_PATH, CODE_LINE_NUMBER, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE,
 };
+use crate::settings::secrets::REDACTED;
 
 /// The output of a record.
 pub(super) trait Record {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::lines::redaction::REDACTED;
+use crate::settings::secrets::REDACTED;
 
 /// A directive that does not do what was probably intended. None of its texts shows a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
