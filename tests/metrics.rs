@@ -398,6 +398,30 @@ fn instruments_of_one_name_that_differ_are_reported_once() {
 }
 
 #[test]
+fn instruments_that_differ_in_their_description_alone_are_one_metric() {
+    for kind in KINDS {
+        let collector = Collector::start().unwrap();
+        let local = start_with(&collector, kind, NEVER, |builder| builder);
+        let meter = local.guard.meter("test");
+        for (name, description) in [("sent", "a"), ("sent", "b"), ("Sent", "b, longer")] {
+            meter.u64_counter(name).with_description(description).build().add(1, &[]);
+            meter
+                .f64_histogram(format!("{name}.size"))
+                .with_description(description)
+                .build()
+                .record(1.0, &[]);
+        }
+        local.guard.force_flush(PATIENCE).unwrap();
+        let metrics = collector.metrics();
+        let shown: Vec<_> =
+            metrics.iter().map(|metric| (metric.name(), &*metric.metric.description)).collect();
+        assert_eq!(shown.len(), 2, "{shown:?}");
+        assert_eq!(collector.received().value("sent", &[]), Some(3.0));
+        assert_eq!(collector.received().histogram("sent.size", &[]).unwrap().count, 3);
+    }
+}
+
+#[test]
 fn metrics_of_one_name_are_reported_as_views_make_them() {
     const AT_CREATION: &str = "two instruments have the same name and differ";
     const BEHIND_VIEWS: &str = "two metrics have the same name after the views";
@@ -406,8 +430,8 @@ fn metrics_of_one_name_are_reported_as_views_make_them() {
             // Two instruments become one metric's name.
             ("first", _) => "merged",
             ("second", _) => "Merged",
-            // Two of one name are parted.
-            ("parted", "ms") => "parted.milliseconds",
+            // Two of one name get different ones.
+            ("renamed", "ms") => "renamed.milliseconds",
             // One of two is left as it is, so that they stay in conflict.
             _ => return None,
         };
@@ -419,8 +443,8 @@ fn metrics_of_one_name_are_reported_as_views_make_them() {
     let meter = local.guard.meter("test");
     meter.u64_counter("first").build().add(1, &[]);
     meter.f64_gauge("second").with_unit("s").build().record(1.0, &[]);
-    meter.u64_counter("parted").with_unit("s").build().add(1, &[]);
-    meter.u64_counter("parted").with_unit("ms").build().add(1, &[]);
+    meter.u64_counter("renamed").with_unit("s").build().add(1, &[]);
+    meter.u64_counter("renamed").with_unit("ms").build().add(1, &[]);
     meter.u64_counter("same").with_unit("s").build().add(1, &[]);
     meter.u64_counter("same").with_unit("ms").build().add(1, &[]);
     // One metric, whichever instrument records.

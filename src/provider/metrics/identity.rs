@@ -6,7 +6,7 @@
 //! | differs | after the warning |
 //! |---|---|
 //! | kind, number type or unit | both streams are exported; backends may refuse or mix them |
-//! | description or boundaries | the first instrument decides |
+//! | description or boundaries | the first instrument decides: the others are created with its description, since the SDK makes another stream of each description |
 //! | case of the name alone | nothing: names are case-insensitive |
 //!
 //! The rule is the specification's "Duplicate instrument registration". A program that creates an instrument for each
@@ -32,6 +32,8 @@ struct Known {
     first: Identity,
     /// `true` once a conflict was reported.
     is_reported: bool,
+    /// The description of the first instrument of each kind and unit.
+    descriptions: Vec<(&'static str, String, String)>,
 }
 
 /// What an instrument was created with.
@@ -50,14 +52,30 @@ pub(super) struct Identity {
 }
 
 impl Identities {
-    /// Keeps the first instrument of each name, and warns once of another one that differs from it. Returns `true` if it
-    /// has warned.
+    /// Returns the description to create an instrument with: that of the first one of its name, kind and unit.
+    ///
+    /// The SDK would make a second stream of another description, and export two metrics of one name.
+    pub(super) fn description(&self, identity: &Identity) -> String {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.entry(identity.name.to_ascii_lowercase()).or_insert_with(|| Known::new(identity));
+        let Identity { kind, unit, description, .. } = identity;
+        let first = known.descriptions.iter().find(|(of, in_unit, _)| of == kind && in_unit == unit);
+        match first {
+            Some((_, _, first)) => first.clone(),
+            None => {
+                known.descriptions.push((kind, unit.clone(), description.clone()));
+                description.clone()
+            }
+        }
+    }
+
+    /// Compares an instrument with the first one of its name, and warns once of one that differs. Returns `true` if it has
+    /// warned.
     pub(super) fn check(&self, scope: &str, identity: Identity, diagnostics: &Diagnostics) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Names of instruments are case-insensitive.
         let Some(earlier) = known.get_mut(&identity.name.to_ascii_lowercase()) else {
-            let name = identity.name.to_ascii_lowercase();
-            known.insert(name, Known { first: identity, is_reported: false });
+            known.insert(identity.name.to_ascii_lowercase(), Known::new(&identity));
             return false;
         };
         if earlier.is_reported || !earlier.first.conflicts_with(&identity) {
@@ -80,6 +98,13 @@ impl Identities {
             ],
         );
         true
+    }
+}
+
+impl Known {
+    /// The first instrument of a name.
+    fn new(first: &Identity) -> Self {
+        Self { first: first.clone(), is_reported: false, descriptions: Vec::new() }
     }
 }
 

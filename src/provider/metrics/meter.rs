@@ -2,7 +2,8 @@
 //!
 //! Each method of `InstrumentProvider` does the same four steps:
 //!
-//! 1. [`CheckedMeter::check`] compares the instrument with the first one of its name, and warns of a difference;
+//! 1. [`CheckedMeter::check`] compares the instrument with the first one of its name, and warns of a difference; that one's
+//!    description counts for both;
 //! 2. the SDK's instrument is created, with the boundaries for seconds where the unit is `s` and none are given;
 //! 3. callbacks are registered with the [`Observer`], and the SDK gets one that hands on what they observed;
 //! 4. the instrument is wrapped ([`Checked`]): each key of a measurement comes once, and a forked child measures nothing.
@@ -70,7 +71,8 @@ pub(super) struct CheckedMeter {
 type Text = Cow<'static, str>;
 
 impl CheckedMeter {
-    /// Warns of another instrument of this name that differs, and returns the meter that creates the instrument.
+    /// Warns of another instrument of this name that differs, and returns the meter that creates the instrument, with the
+    /// description to create it with.
     ///
     /// Inside a callback that the SDK calls under its lock, this is a meter that does nothing: the SDK's would wait for
     /// the lock that this thread holds, and never return.
@@ -83,9 +85,10 @@ impl CheckedMeter {
         unit: Option<&Text>,
         description: Option<&Text>,
         boundaries: Option<Vec<f64>>,
-    ) -> Cow<'_, Meter> {
+    ) -> (Cow<'_, Meter>, Option<Text>) {
+        let noop = || (Cow::Owned(NoopMeterProvider::new().meter("")), None);
         if self.fork.is_child() {
-            return Cow::Owned(NoopMeterProvider::new().meter(""));
+            return noop();
         }
         if is_inside_locked_callback() {
             self.diagnostics.warn(
@@ -93,7 +96,7 @@ impl CheckedMeter {
                  reader beside the export holds the SDK's lock meanwhile",
                 &[("instrument", FieldValue::Text(name))],
             );
-            return Cow::Owned(NoopMeterProvider::new().meter(""));
+            return noop();
         }
         let text = |text: Option<&Text>| text.map(|text| text.clone().into_owned()).unwrap_or_default();
         let identity = Identity {
@@ -103,11 +106,12 @@ impl CheckedMeter {
             description: text(description),
             boundaries,
         };
+        let description = self.identities.description(&identity);
         // What a view makes of it is seen in a collection.
         if !self.conflicts.concerns(name) && self.identities.check(&self.scope, identity, &self.diagnostics) {
             self.conflicts.note_reported(&self.scope, name);
         }
-        Cow::Borrowed(&self.inner)
+        (Cow::Borrowed(&self.inner), Some(description.into()).filter(|text: &Text| !text.is_empty()))
     }
 
     /// Wraps an instrument of the SDK.
@@ -147,7 +151,8 @@ macro_rules! synchronous {
     ($($method:ident: $instrument:ident<$number:ty>;)*) => {$(
         fn $method(&self, builder: InstrumentBuilder<'_, $instrument<$number>>) -> $instrument<$number> {
             let InstrumentBuilder { name, description, unit, .. } = builder;
-            let meter = self.check(stringify!($method), &name, unit.as_ref(), description.as_ref(), None);
+            let (meter, description) =
+                self.check(stringify!($method), &name, unit.as_ref(), description.as_ref(), None);
             let mut inner = meter.$method(name);
             (inner.description, inner.unit) = (description, unit);
             $instrument::new(Arc::new(self.checked(without_sdk_chatter(|| inner.build()))))
@@ -161,7 +166,7 @@ macro_rules! added_up {
         fn $method(&self, builder: InstrumentBuilder<'_, $instrument<$number>>) -> $instrument<$number> {
             let InstrumentBuilder { name, description, unit, .. } = builder;
             let kind = stringify!($method);
-            let meter = self.check(kind, &name, unit.as_ref(), description.as_ref(), None);
+            let (meter, description) = self.check(kind, &name, unit.as_ref(), description.as_ref(), None);
             let sums = self.sums(kind, &name, |settings, diagnostics| {
                 Sums::new::<$number>(&name, $settings(settings), diagnostics)
             });
@@ -182,7 +187,8 @@ macro_rules! observable {
             builder: AsyncInstrumentBuilder<'_, $instrument<$number>, $number>,
         ) -> $instrument<$number> {
             let AsyncInstrumentBuilder { name, description, unit, callbacks, .. } = builder;
-            let meter = self.check(stringify!($method), &name, unit.as_ref(), description.as_ref(), None);
+            let (meter, description) =
+                self.check(stringify!($method), &name, unit.as_ref(), description.as_ref(), None);
             let mut inner = meter.$method(name.clone());
             (inner.description, inner.unit) = (description, unit);
             if !callbacks.is_empty() {
@@ -222,7 +228,8 @@ impl InstrumentProvider for CheckedMeter {
         let HistogramBuilder { name, description, unit, boundaries, .. } = builder;
         let boundaries = self::boundaries(unit.as_ref(), boundaries);
         let kind = "f64_histogram";
-        let meter = self.check(kind, &name, unit.as_ref(), description.as_ref(), boundaries.clone());
+        let (meter, description) =
+            self.check(kind, &name, unit.as_ref(), description.as_ref(), boundaries.clone());
         let mut inner = meter.f64_histogram(name);
         (inner.description, inner.unit, inner.boundaries) = (description, unit, boundaries);
         Histogram::new(Arc::new(WithoutSubnormals(self.checked(without_sdk_chatter(|| inner.build())))))
@@ -232,7 +239,8 @@ impl InstrumentProvider for CheckedMeter {
         let HistogramBuilder { name, description, unit, boundaries, .. } = builder;
         let boundaries = self::boundaries(unit.as_ref(), boundaries);
         let kind = "u64_histogram";
-        let meter = self.check(kind, &name, unit.as_ref(), description.as_ref(), boundaries.clone());
+        let (meter, description) =
+            self.check(kind, &name, unit.as_ref(), description.as_ref(), boundaries.clone());
         if self.histograms_as_float {
             let mut inner = meter.f64_histogram(name);
             (inner.description, inner.unit, inner.boundaries) = (description, unit, boundaries);

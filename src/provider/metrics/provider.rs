@@ -43,7 +43,8 @@ use crate::settings::deadline_after;
 ///   merges can wrap;
 /// - a histogram of unit `s` without boundaries gets those of [`duration_histogram`](crate::duration_histogram);
 /// - two instruments of one name that differ in kind, unit, description or boundaries are reported, once; where a view may
-///   be for them, two metrics of one name that differ in kind, unit or description;
+///   be for them, two metrics of one name that differ in kind or unit. Where the description alone differs, the first one
+///   counts, and both are one metric;
 /// - without a reader, as without an endpoint, instruments do nothing, and observable ones are not reported.
 ///
 /// A reader of the user ([`Metrics::reader`](crate::Metrics::reader)) collects by itself: for it the SDK calls the

@@ -1,8 +1,8 @@
 //! Metrics of one name that are not the same, found where they are collected: behind the views.
 //!
-//! A view can give two instruments one name, and it can part two that have one. So where a view may be for an
-//! instrument, what [`Identities`](super::identity::Identities) compares when it is created decides nothing, and the
-//! collections are compared instead. They show names, kinds, number types and units; descriptions and boundaries that
+//! A view can give two instruments one name, and it can give two that have one name different ones. So where a view may
+//! be for an instrument, what [`Identities`](super::identity::Identities) compares when it is created decides nothing,
+//! and the collections are compared instead. They show names, kinds, number types and units; descriptions and boundaries that
 //! differ are not noticed there.
 
 use std::collections::{HashMap, HashSet};
