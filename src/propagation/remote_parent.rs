@@ -5,7 +5,7 @@
 //! | accepted | the parent is sampled |
 //! | denied | the parent is not sampled |
 //! | debug | the parent is sampled, and requests of the same trace carry the debug flag on |
-//! | none (deferred) | the decision is this service's: its sampler decides as on a root, and a parent-based one calls its root sampler. What sends on without a span of its own sends no decision |
+//! | none (deferred) | this service decides: its sampler is called as for a root, and a parent-based sampler calls its root sampler. If the context is sent on without a local span, no decision is sent |
 //! | a decision without ids | ignored: there is no parent that it could belong to |
 
 use opentelemetry::Context;
