@@ -37,8 +37,10 @@ mod tests;
 pub(super) struct Endpoint {
     /// Scheme and authority.
     pub(super) uri: Uri,
-    /// The text named the scheme itself.
+    /// The text names the scheme, or another setting does.
     pub(super) has_scheme: bool,
+    /// The text names the port, or needs none because it names the scheme.
+    pub(super) has_port: bool,
     /// The part after the authority, without a fragment. Empty, or begins with `/` or `?`.
     path: String,
     /// The Unix socket that stands in for host and port.
@@ -48,7 +50,17 @@ pub(super) struct Endpoint {
 impl Endpoint {
     /// Creates an endpoint without a path.
     pub(super) fn from_uri(uri: Uri) -> Self {
-        Self { uri, has_scheme: true, path: String::new(), socket: None }
+        Self { uri, has_scheme: true, has_port: true, path: String::new(), socket: None }
+    }
+
+    /// Returns the same endpoint, with this port if the text has none.
+    pub(super) fn with_default_port(self, port: u16) -> Self {
+        let host = self.uri.host().filter(|_| !self.has_port);
+        let authority = host.and_then(|host| format!("{host}:{port}").parse::<Authority>().ok());
+        let Some(authority) = authority else { return self };
+        let mut parts = self.uri.clone().into_parts();
+        parts.authority = Some(authority);
+        Self { uri: Uri::from_parts(parts).unwrap_or(self.uri), ..self }
     }
 
     /// Returns `true` if the text has a path, apart from a lone `/`.
@@ -127,7 +139,8 @@ pub(super) fn parse(text: &str, default_scheme: Scheme) -> Result<Endpoint, Reas
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let has_scheme = named.is_some();
     let scheme = named.unwrap_or(default_scheme);
-    let authority = parse_authority(authority, !has_scheme, scheme == Scheme::HTTPS)?;
+    let has_port = has_scheme || split_port(authority)?.1.is_some();
+    let authority = parse_authority(authority, !has_port, scheme == Scheme::HTTPS)?;
     if scheme == Scheme::HTTPS && !cfg!(feature = "tls") {
         return Err("TLS needs the feature `tls` of telemetry-bootstrap; for plaintext write http://".into());
     }
@@ -141,7 +154,7 @@ pub(super) fn parse(text: &str, default_scheme: Scheme) -> Result<Endpoint, Reas
     if !path.is_empty() && format!("/{}", path.trim_start_matches('/')).parse::<PathAndQuery>().is_err() {
         return Err("the path holds characters that must be percent-encoded".into());
     }
-    Ok(Endpoint { uri, has_scheme, path: path.to_owned(), socket: None })
+    Ok(Endpoint { uri, has_scheme, has_port, path: path.to_owned(), socket: None })
 }
 
 /// As gRPC names them: `unix:path` or `unix:///absolute/path`.

@@ -67,7 +67,8 @@ pub(super) fn outcome(answer: &Answer, protocol: Protocol) -> Outcome {
 fn success(answer: &Answer, content_type: &str) -> Outcome {
     match content_type {
         _ if answer.is_cut || answer.headers.contains_key(header::CONTENT_ENCODING) => Outcome::delivered(),
-        JSON => json_response::delivered(&answer.body),
+        PROTOBUF => responses::delivered(&answer.body),
+        _ if content_type == JSON || is_json(&answer.body) => json_response::delivered(&answer.body),
         "text/html" => {
             let text = format!("a page instead of an answer: {}", plain_text(&answer.body));
             Outcome::Refused(Failure::new(Cause::NotOtlp, text))
@@ -76,13 +77,19 @@ fn success(answer: &Answer, content_type: &str) -> Outcome {
     }
 }
 
+/// Returns `true` for an object of JSON: some receivers send it without its content type.
+fn is_json(body: &[u8]) -> bool {
+    let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+    body.trim_ascii_start().starts_with(b"{")
+}
+
 /// Returns the message of a `google.rpc.Status`, or the text of a page. Empty for a compressed body, which was not
 /// requested.
 fn error_message(answer: &Answer, content_type: &str) -> String {
     let message = match content_type {
         _ if answer.headers.contains_key(header::CONTENT_ENCODING) => Some(String::new()),
         PROTOBUF => responses::status_message(&answer.body),
-        JSON => json_response::status_message(&answer.body),
+        _ if content_type == JSON || is_json(&answer.body) => json_response::status_message(&answer.body),
         _ => None,
     };
     message.unwrap_or_else(|| plain_text(&answer.body))

@@ -124,6 +124,30 @@ fn the_message_of_a_status_is_shown() {
 }
 
 #[test]
+fn rejected_items_are_read_from_json_of_any_kind() {
+    for (content_type, body) in [
+        ("application/json", r#"{"partialSuccess":{"rejectedSpans":3,"errorMessage":"old"}}"#),
+        ("application/json", r#"{"partialSuccess":{"rejectedSpans":"3","errorMessage":"old"}}"#),
+        ("application/json", r#"{"partialSuccess":{"rejectedSpans":3.0,"errorMessage":"old"}}"#),
+        ("application/json", r#"{"partialSuccess":{"rejectedSpans":0.3e1,"errorMessage":"old"}}"#),
+        ("text/plain", r#" {"partialSuccess":{"rejectedSpans":3,"errorMessage":"old"}}"#),
+        ("", "\u{feff}{\"partialSuccess\":{\"rejectedSpans\":3,\"errorMessage\":\"old\"}}"),
+    ] {
+        match over_http(&answer(200, &[("content-type", content_type)], body.as_bytes())) {
+            Outcome::Delivered { rejected: 3, message, .. } => assert_eq!(message, "old"),
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+    for half in [r"\ud83d", r"\ud83d\n", r"\ud83d\u0041", r"\ude00"] {
+        let body = format!(r#"{{"partialSuccess":{{"rejectedSpans":3,"errorMessage":"{half} old"}}}}"#);
+        match over_http(&answer(200, &[("content-type", "application/json")], body.as_bytes())) {
+            Outcome::Delivered { rejected: 3, message, .. } => assert!(message.ends_with("old"), "{message}"),
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_refusal_of_json_names_the_setting_of_the_protocol() {
     for status in [400, 415] {
         let refused = answer(status, &[("content-type", "text/plain")], b"json encoding isn't supported");

@@ -117,14 +117,8 @@ impl Resolver<'_> {
         let is_plaintext = insecure.unwrap_or(chosen.is_from_code);
         let scheme = if is_plaintext { Scheme::HTTP } else { Scheme::HTTPS };
         let Chosen { value, origin, is_from_code } = chosen;
-        let value = endpoint::parse(&value, scheme).ok()?;
-        if !is_from_code && !value.has_scheme && insecure.is_none() {
-            let words = format!(
-                "no scheme in the address, so TLS is used ({}); for plaintext write http://",
-                endpoint::redacted(&value.uri.to_string())
-            );
-            self.warn_once(&origin, words);
-        }
+        let mut value = endpoint::parse(&value, scheme).ok()?;
+        value.has_scheme |= insecure.is_some();
         Some(Chosen { value, origin, is_from_code })
     }
 
@@ -136,8 +130,10 @@ impl Resolver<'_> {
         signal_path: &str,
     ) -> Request {
         let (endpoint, protocol, is_base) = match endpoint {
-            Some(chosen) => {
+            Some(mut chosen) => {
                 let protocol = protocol_setting(protocol, &chosen.value);
+                let is_grpc = protocol.first == Protocol::Grpc;
+                chosen.value = chosen.value.with_default_port(if is_grpc { GRPC_PORT } else { HTTP_PORT });
                 self.warn_endpoint(&chosen, protocol);
                 let is_base = is_base(&chosen, signal_path);
                 (chosen.value, protocol, is_base)
@@ -154,8 +150,16 @@ impl Resolver<'_> {
         Request { uri: endpoint.uri, socket: endpoint.socket, protocol, http_path }
     }
 
-    /// Warns of parts of the endpoint that do not fit a protocol that was chosen explicitly.
+    /// Warns of a scheme that is a guess, and of parts of the endpoint that do not fit a protocol that was chosen
+    /// explicitly.
     fn warn_endpoint(&mut self, chosen: &Chosen<Endpoint>, protocol: ProtocolSetting) {
+        if !chosen.is_from_code && !chosen.value.has_scheme {
+            let words = format!(
+                "no scheme in the address, so TLS is used ({}); for plaintext write http://",
+                endpoint::redacted(&chosen.value.uri.to_string())
+            );
+            self.warn_once(&chosen.origin, words);
+        }
         if protocol.first != Protocol::Grpc || protocol.may_switch {
             return;
         }
@@ -191,7 +195,7 @@ fn protocol_setting(protocol: Protocol, endpoint: &Endpoint) -> ProtocolSetting 
     let first = match protocol {
         Protocol::Auto if !cfg!(feature = "otlp-grpc") => Protocol::HttpProtobuf,
         Protocol::Auto if !cfg!(feature = "otlp-http") => Protocol::Grpc,
-        Protocol::Auto => match endpoint.uri.port_u16() {
+        Protocol::Auto => match endpoint.uri.port_u16().filter(|_| endpoint.has_port) {
             Some(GRPC_PORT) => Protocol::Grpc,
             Some(HTTP_PORT) => Protocol::HttpProtobuf,
             _ if endpoint.has_path() => Protocol::HttpProtobuf,

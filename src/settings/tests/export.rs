@@ -98,6 +98,44 @@ fn a_variable_without_scheme_means_tls_unless_insecure() {
     assert_eq!(settings.warnings, [""; 0]);
 }
 
+#[cfg(all(feature = "tls", feature = "otlp-grpc", feature = "otlp-http"))]
+#[test]
+fn an_address_without_scheme_and_port_has_the_port_and_the_path_of_its_protocol() {
+    let endpoint = |text: &'static str, protocol: Option<&'static str>| {
+        let protocol = protocol.map(|protocol| ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol));
+        let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", text)].into_iter().chain(protocol);
+        let settings = resolve(&init().into_parts().0, &Env::from_pairs(variables)).unwrap();
+        let [traces, ..] = exports(&settings);
+        let traces = traces.unwrap();
+        let first = traces.protocol.first;
+        (traces.target.uri.to_string(), traces.http_path.to_string(), first, settings.warnings.join("\n"))
+    };
+    for (text, protocol, uri, path, first) in [
+        ("collector", None, "https://collector:4317/", "/v1/traces", Protocol::Grpc),
+        ("collector", Some("http/protobuf"), "https://collector:4318/", "/v1/traces", Protocol::HttpProtobuf),
+        ("collector", Some("http/json"), "https://collector:4318/", "/v1/traces", Protocol::HttpJson),
+        (
+            "collector:4317",
+            Some("http/protobuf"),
+            "https://collector:4317/",
+            "/v1/traces",
+            Protocol::HttpProtobuf,
+        ),
+        (
+            "gateway.example.com/otlp",
+            None,
+            "https://gateway.example.com:4318/",
+            "/otlp/v1/traces",
+            Protocol::HttpProtobuf,
+        ),
+        ("[::1]/otlp", None, "https://[::1]:4318/", "/otlp/v1/traces", Protocol::HttpProtobuf),
+    ] {
+        let (got, got_path, got_first, warnings) = endpoint(text, protocol);
+        assert_eq!((&*got, &*got_path, got_first), (uri, path, first), "{text} {protocol:?}");
+        assert!(warnings.contains(&format!("so TLS is used ({uri})")), "{warnings}");
+    }
+}
+
 #[cfg(feature = "tls")]
 #[test]
 fn scheme_of_the_endpoint_overrides_insecure() {

@@ -12,7 +12,10 @@
 //! | `"doubleValue": "NaN"` | NaN |
 //! | `null` | the field is absent |
 //! | an unknown field, of any form | passed over |
-//! | a number with a fraction for an integer | a mistake |
+//! | `3.0` or `3e2` for an integer | 3, 300, as in the mapping of protobuf |
+//! | another number with a fraction for an integer | a mistake |
+//! | half of a surrogate pair | the replacement character |
+//! | a byte order mark before the object | passed over |
 //! | anything after the object | a mistake |
 //!
 //! # From text to bytes
@@ -35,6 +38,8 @@
 //! as the specification demands: `"SPAN_KIND_SERVER"` is a mistake. Control characters inside of strings are accepted.
 //! None of these can make reading fail later: the result is always well-formed protobuf.
 
+use std::str::FromStr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -46,6 +51,7 @@ use crate::export::encode::wire::{FIXED32, FIXED64, LENGTH, VARINT, varint};
 /// proportion to the length of the text.
 pub(super) fn message(schema: &Message, json: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(json).ok()?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader { rest: text, depth: 0 };
     let mut out = Vec::new();
     reader.object(schema, &mut out)?;
@@ -99,16 +105,16 @@ impl<'a> Reader<'a> {
             Kind::Id => bytes_field(out, number, &from_hexadecimal(&self.string()?)?),
             Kind::Bytes => bytes_field(out, number, &STANDARD.decode(self.string()?).ok()?),
             Kind::Bool => varint_field(out, number, u64::from(self.boolean()?)),
-            Kind::Uint32 => varint_field(out, number, self.number()?.parse::<u32>().ok()?.into()),
-            Kind::Uint64 => varint_field(out, number, self.number()?.parse().ok()?),
-            Kind::Int64 => varint_field(out, number, self.number()?.parse::<i64>().ok()? as u64),
+            Kind::Uint32 => varint_field(out, number, self.integer::<u32>()?.into()),
+            Kind::Uint64 => varint_field(out, number, self.integer()?),
+            Kind::Int64 => varint_field(out, number, self.integer::<i64>()? as u64),
             Kind::Sint32 => {
-                let value = i64::from(self.number()?.parse::<i32>().ok()?);
+                let value = i64::from(self.integer::<i32>()?);
                 varint_field(out, number, (value << 1 ^ value >> 63) as u64);
             }
-            Kind::Fixed32 => fixed32_field(out, number, self.number()?.parse().ok()?),
-            Kind::Fixed64 => fixed64_field(out, number, self.number()?.parse().ok()?),
-            Kind::Sfixed64 => fixed64_field(out, number, self.number()?.parse::<i64>().ok()? as u64),
+            Kind::Fixed32 => fixed32_field(out, number, self.integer()?),
+            Kind::Fixed64 => fixed64_field(out, number, self.integer()?),
+            Kind::Sfixed64 => fixed64_field(out, number, self.integer::<i64>()? as u64),
             // The names of NaN and the infinities are those that `f64` reads.
             Kind::Double => fixed64_field(out, number, self.number()?.parse::<f64>().ok()?.to_bits()),
         }
@@ -123,8 +129,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads an integer, which may have an exponent, or a fraction of zeros.
+    fn integer<T: FromStr + TryFrom<i128>>(&mut self) -> Option<T> {
+        let text = self.number()?;
+        if let Ok(integer) = text.parse() {
+            return Some(integer);
+        }
+        let number: f64 = text.parse().ok()?;
+        (number.fract() == 0.0).then(|| T::try_from(number as i128).ok()).flatten()
+    }
+
     /// Reads the text of a number, which may stand in quotes. What it may be is decided by the kind of its field.
-    /// The text is not checked here: `1.5` and `1e3` are numbers for a `double` field and mistakes for an integer.
+    /// The text is not checked here: `1.5` is a number for a `double` field and a mistake for an integer.
     /// `None` if there is no number.
     fn number(&mut self) -> Option<String> {
         if self.peek()? == b'"' {
@@ -177,16 +193,22 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the digits after `\u`. A character beyond the basic plane comes as two escapes; half of such a pair alone
-    /// is replaced or refused.
+    /// is replaced.
     fn unicode_escape(&mut self) -> Option<char> {
         let first = self.four_digits()?;
         if !(0xd800..0xdc00).contains(&first) {
             return Some(char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER));
         }
-        self.rest = self.rest.strip_prefix("\\u")?;
-        let second = self.four_digits()?;
-        let low = second.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
-        char::from_u32(0x10000 + ((first - 0xd800) << 10) + low)
+        let after_first = self.rest;
+        if let Some(rest) = self.rest.strip_prefix("\\u") {
+            self.rest = rest;
+            let second = self.four_digits()?;
+            if let Some(low) = second.checked_sub(0xdc00).filter(|low| *low < 0x400) {
+                return char::from_u32(0x10000 + ((first - 0xd800) << 10) + low);
+            }
+        }
+        self.rest = after_first;
+        Some(char::REPLACEMENT_CHARACTER)
     }
 
     /// Reads four hexadecimal digits.

@@ -84,7 +84,7 @@ fn numbers_as_text_are_read_and_unknown_fields_skipped() {
 fn invalid_json_is_refused_without_a_panic() {
     let deep = "{\"a\":".repeat(100_000);
     for text in
-        ["", "{", "[]", "{}x", "{\"resourceSpans\":[", "{\"resourceSpans\":7}", "{\"a\":\"\\ud800\"}", &deep]
+        ["", "{", "[]", "{}x", "{\"resourceSpans\":[", "{\"resourceSpans\":7}", "{\"a\":\"\\ud8\"}", &deep]
     {
         assert_eq!(request_to_protobuf(Signal::Traces, text.as_bytes()), None, "{text:.20}");
     }
@@ -99,10 +99,12 @@ fn invalid_json_is_refused_without_a_panic() {
         "\"name\":\"\\u 041\"",
         "\"droppedLinksCount\":4294967296",
         "\"droppedLinksCount\":-1",
+        "\"droppedLinksCount\":1.5",
+        "\"droppedLinksCount\":1e99",
     ] {
         assert_eq!(request_to_protobuf(Signal::Traces, span(field).as_bytes()), None, "{field}");
     }
-    assert_eq!(request_to_protobuf(Signal::Traces, "\u{feff}{}".as_bytes()), None);
+    assert_eq!(request_to_protobuf(Signal::Traces, "{}\u{feff}".as_bytes()), None);
 }
 
 #[test]

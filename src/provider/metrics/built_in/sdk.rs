@@ -199,6 +199,10 @@ fn exporter(pipeline: &ObservedPipeline) -> Vec<KeyValue> {
         _ => "grpc",
     };
     let mut attributes = pipeline.component(&format!("otlp_{protocol}_{signal}_exporter"));
+    if let Some(path) = &export.target.socket {
+        attributes.push(KeyValue::new(names::SERVER_ADDRESS, path.display().to_string()));
+        return attributes;
+    }
     let uri = &export.target.uri;
     if let Some(host) = uri.host() {
         attributes.push(KeyValue::new(names::SERVER_ADDRESS, host.trim_matches(['[', ']']).to_owned()));
