@@ -298,6 +298,27 @@ fn every_destination_has_its_own_numbers() {
     assert_eq!(first.received().value("otel.sdk.log.created", &[]), Some(10.0));
 }
 
+#[cfg(unix)]
+#[test]
+fn an_exporter_to_a_unix_socket_names_its_path_and_no_port() {
+    let collector = Collector::start().unwrap();
+    let local = Local::with(&collector.endpoint(), |builder| {
+        builder
+            .traces(|traces| traces.destination(Destination::otlp("unix:/nowhere/otel.sock")))
+            .metrics(|metrics| metrics.built_in([BuiltInMetrics::Sdk]))
+    });
+    local.record(0..10);
+    local.wait_until(|stats| stats.traces.delivered == 10);
+    local.guard.meter_provider().force_flush().unwrap();
+    let received = collector.received();
+    let inflight = ("otel.component.name", "otlp_grpc_span_exporter/1");
+    let at_socket = ("server.address", "/nowhere/otel.sock");
+    let name = "otel.sdk.exporter.span.inflight";
+    assert!(received.value(name, &[inflight, at_socket]).is_some());
+    let port = ("server.port", "80");
+    assert_eq!(received.value(name, &[inflight, port]), None);
+}
+
 #[test]
 fn dropped_spans_are_processed_with_an_error() {
     let collector = Collector::start().unwrap();
