@@ -23,6 +23,8 @@ use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 use tracing_subscriber::layer::SubscriberExt as _;
 
+mod child_process;
+
 /// An authority, and certificates that it has signed, as files.
 struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -186,6 +188,38 @@ fn client_certificate_is_sent_to_a_collector_that_requires_one() {
     let (delivery, lines) = export_with(&authority, &collector, tls);
     assert_eq!((delivery.traces.failed, collector.spans()), (3, 0), "{lines}");
     assert!(lines.contains("telemetry is not being delivered"), "{lines}");
+}
+
+#[test]
+#[ignore = "run by the test below, in a process of its own"]
+fn child_of_the_environment() {
+    println!();
+    let telemetry = telemetry_bootstrap::init()
+        .log_output(|output| output.format(LogFormat::Json).destination(LogDestination::Stdout))
+        .build()
+        .unwrap();
+    tracing::info_span!("work").in_scope(|| ());
+    // The collector takes no metrics and no logs.
+    let _ = telemetry.force_flush(Duration::from_secs(10));
+}
+
+#[test]
+fn a_client_key_of_another_certificate_is_one_warning_and_the_authority_stays() {
+    let authority = Authority::new();
+    let collector = Collector::start(identity(&authority));
+    let (certificate, _) = authority.sign("client");
+    let (_, key) = authority.sign("other");
+    let files = [
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", authority.certificate()),
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", authority.write("client.pem", &certificate)),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", authority.write("client.key", &key)),
+    ];
+    let mut variables = vec![("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.endpoint)];
+    let files: Vec<_> = files.iter().map(|(name, path)| (*name, path.to_str().unwrap())).collect();
+    variables.extend(files);
+    let (text, _) = child_process::passed("child_of_the_environment", &variables);
+    assert_eq!(collector.spans(), 1, "{text}");
+    assert_eq!(text.matches("ignoring TLS files").count(), 1, "{text}");
 }
 
 /// All signals, to an endpoint with which something is wrong: the warnings.

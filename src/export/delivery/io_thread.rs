@@ -53,6 +53,8 @@ use crate::export::destination::check_tls;
 use crate::export::destination::{Connections, Destination};
 use crate::export::own_threads::{Fork, become_io_thread, on_io_thread};
 use crate::export::queue::Consumer;
+#[cfg(feature = "tls")]
+use crate::settings::TlsFiles;
 use crate::settings::{DestinationSettings, Signal, Target};
 use crate::user_code::catch_panic;
 
@@ -111,7 +113,7 @@ impl Exporter {
             return Ok(Self { workers: Workers::default(), queues: Vec::new(), thread: None });
         }
         #[cfg(feature = "tls")]
-        routes.iter_mut().try_for_each(|route| check_tls_files(route, diagnostics))?;
+        check_tls_files(&mut routes, diagnostics)?;
         let mut workers = Workers::default();
         let channels = routes.iter().map(|route| workers.add(route.signal, unbounded_channel())).collect();
         let queues = routes.iter().map(|route| route.queue.clone()).collect();
@@ -242,27 +244,43 @@ fn drop_caught<T>(value: T) {
     catch_panic(|| drop(value));
 }
 
-/// Checks that the certificates and keys of a route can be used together, before the thread starts.
+/// Checks that the certificates and keys of each route can be used together, before the thread starts.
 ///
-/// A key that does not belong to its certificate is noticed only here. Files that the environment names are left out
-/// with a warning, as any other invalid value of a variable; files that are set in code are an error.
+/// A key that does not belong to its certificate is noticed only here. Files that the environment names are left out with
+/// a warning, as any other invalid value of a variable; files that are set in code, or by a configuration file, are an
+/// error. The certificates of authorities stay if they are not to blame.
 #[cfg(feature = "tls")]
-fn check_tls_files(route: &mut Route, diagnostics: &Diagnostics) -> Result<(), InitError> {
-    let DestinationSettings::Otlp(export) = &mut route.settings else { return Ok(()) };
-    let Err(error) = check_tls(&export.target) else { return Ok(()) };
-    if std::mem::take(&mut export.target.tls).from_env {
-        let fields: [Field<'_>; 2] =
-            [("signal", FieldValue::Text(&route.signal)), ("error", FieldValue::Text(&error))];
-        diagnostics.warn("ignoring TLS files from the environment: they cannot be used", &fields);
-        return Ok(());
+fn check_tls_files(routes: &mut [Route], diagnostics: &Diagnostics) -> Result<(), InitError> {
+    let mut ignored: Vec<(String, Vec<&str>)> = Vec::new();
+    for Route { signal, settings, .. } in routes {
+        let DestinationSettings::Otlp(export) = settings else { continue };
+        let Err(error) = check_tls(&export.target) else { continue };
+        if !export.target.tls.from_env {
+            return Err(InitError::InvalidSetting {
+                setting: "tls",
+                value: export.target.address(),
+                origin: format!("the settings of {signal}"),
+                reason: "the certificates and keys cannot be used".to_owned(),
+                source: Some(error),
+            });
+        }
+        let tls = &mut export.target.tls;
+        (tls.client_key, tls.client_certificate) = (None, None);
+        if check_tls(&export.target).is_err() {
+            export.target.tls = TlsFiles::default();
+        }
+        let text = error.to_string();
+        match ignored.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, signals)) => signals.push(signal.name()),
+            None => ignored.push((text, vec![signal.name()])),
+        }
     }
-    Err(InitError::InvalidSetting {
-        setting: "tls",
-        value: export.target.address(),
-        origin: format!("the settings of {}", route.signal),
-        reason: "the certificates and keys cannot be used".to_owned(),
-        source: Some(error),
-    })
+    for (error, signals) in ignored {
+        let fields: [Field<'_>; 2] =
+            [("signals", FieldValue::Text(&signals.join(", "))), ("error", FieldValue::Text(&error))];
+        diagnostics.warn("ignoring TLS files from the environment: they cannot be used", &fields);
+    }
+    Ok(())
 }
 
 /// The body of the thread, from its start to its end.

@@ -5,7 +5,8 @@
 //! is reported once a minute, not each time.
 //!
 //! A signal that alone is refused, while others are delivered to the same endpoint, has an outage of its own: the
-//! collector has no pipeline for it, for example.
+//! collector has no pipeline for it, for example. If it was refused before the first of the others was delivered, its
+//! outage was that of the endpoint, and becomes its own without another line.
 //!
 //! | event | line |
 //! |---|---|
@@ -93,6 +94,8 @@ struct SignalLog {
     is_failing: bool,
     /// The signal failed at least once in the current outage of the endpoint.
     is_affected: bool,
+    /// The last failure in an outage of the endpoint was about the signal.
+    is_refused: bool,
     /// The outage of this signal alone, while others are delivered to the same endpoint.
     outage: OutageState,
     /// When a partial success was last reported.
@@ -111,6 +114,7 @@ struct OutageState {
 }
 
 /// A time without a success.
+#[derive(Clone)]
 struct Outage {
     /// When the first request that failed was sent, not when its failure was noticed: with a timeout of 10 s that is
     /// earlier.
@@ -144,6 +148,7 @@ impl OutageLogs {
             has_delivered: false,
             is_failing: false,
             is_affected: false,
+            is_refused: false,
             outage: OutageState::default(),
             last_partial: None,
         });
@@ -164,6 +169,7 @@ impl OutageLog {
         }
         let signal = &mut log.signals[self.index];
         (signal.is_failing, signal.is_affected) = (true, true);
+        signal.is_refused = failure.cause.concerns_signal();
         let message = match failure.cause.is_final() {
             true => (!std::mem::replace(&mut log.is_final, true)).then_some(NOT_DELIVERED),
             false => log.outage.failed(sent, now),
@@ -184,13 +190,16 @@ impl OutageLog {
         if let Some((outage, lost)) = signal.outage.delivered(lost) {
             log.report_end(&outage, lost, now, &[self.index]);
         }
+        log.separate_refused();
         if log.signals.iter().any(|signal| signal.is_failing) {
             return;
         }
         let lost = log.signals.iter().map(|signal| signal.ledger.snapshot().lost()).sum();
         if let Some((outage, lost)) = log.outage.delivered(lost) {
             let affected = log.affected();
-            log.report_end(&outage, lost, now, &affected);
+            if !affected.is_empty() {
+                log.report_end(&outage, lost, now, &affected);
+            }
         }
         log.signals.iter_mut().for_each(|signal| signal.is_affected = false);
     }
@@ -222,6 +231,16 @@ impl EndpointLog {
     fn delivers_others(&self, index: usize) -> bool {
         let mut others = self.signals.iter().enumerate().filter(|(other, _)| *other != index);
         others.any(|(_, other)| other.has_delivered && !other.is_failing)
+    }
+
+    /// Makes the outage of the endpoint that of the signals that it refuses, now that it has taken another one.
+    fn separate_refused(&mut self) {
+        let Self { signals, outage, .. } = self;
+        for signal in signals.iter_mut().filter(|signal| signal.is_failing && signal.is_refused) {
+            (signal.is_failing, signal.is_affected) = (false, false);
+            signal.outage.last_reported = outage.last_reported;
+            signal.outage.current = outage.current.clone();
+        }
     }
 
     /// Returns the indices of the signals that failed in the current outage.

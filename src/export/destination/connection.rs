@@ -35,10 +35,11 @@ use super::exchange::RequestBody;
 use super::explain::{explain, is_canceled};
 use super::otlp::SpokenProtocol;
 use super::outcome::{Cause, Failure};
+use super::output::Output;
 use super::peer::Peer;
 use super::resolver::Resolver;
 use crate::diagnostics::Diagnostics;
-use crate::settings::{ExportSettings, ProtocolSetting, Proxy, Target};
+use crate::settings::{ExportSettings, OutputTarget, ProtocolSetting, Proxy, Target};
 
 /// What destinations share: one connection for each distinct target and protocol, credentials, the console.
 ///
@@ -55,6 +56,8 @@ pub(in crate::export) struct Connections {
     sources: Vec<Arc<Source>>,
     /// Colours on the console are turned off.
     no_color: bool,
+    /// Files and standard output.
+    outputs: Vec<(OutputTarget, Output)>,
     /// The console, once a signal is sent there.
     printer: Option<Printer>,
     /// Gets warnings, such as those about certificates that cannot be read again.
@@ -79,6 +82,7 @@ impl Connections {
             resolver: Resolver::default(),
             sources: Vec::new(),
             no_color: false,
+            outputs: Vec::new(),
             printer: None,
             diagnostics,
         }
@@ -91,8 +95,21 @@ impl Connections {
 
     /// Returns the printer of the console, which all signals share.
     pub(super) fn printer(&mut self) -> Printer {
-        let new = || Printer::new(self.no_color, self.diagnostics.clone());
-        self.printer.get_or_insert_with(new).clone()
+        if let Some(printer) = &self.printer {
+            return printer.clone();
+        }
+        let output = self.output(&OutputTarget::Stdout);
+        self.printer.insert(Printer::new(output, self.no_color, self.diagnostics.clone())).clone()
+    }
+
+    /// Returns a file or standard output, which all signals share that go there: what one has torn, the next one mends.
+    pub(super) fn output(&mut self, target: &OutputTarget) -> Output {
+        if let Some((_, output)) = self.outputs.iter().find(|(known, _)| known == target) {
+            return output.clone();
+        }
+        let output = Output::new(target.clone());
+        self.outputs.push((target.clone(), output.clone()));
+        output
     }
 
     /// Returns the connection to a target, which may be shared.

@@ -45,7 +45,7 @@ use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::queue::Consumer;
 use crate::export::render::terminal::{Colors, DIM, time_of_day};
 use crate::export::render::{self, LogRecord, Span, hex};
-use crate::settings::{OutputTarget, Signal};
+use crate::settings::Signal;
 
 /// The path of one signal to the console.
 pub(in crate::export) struct Console {
@@ -172,9 +172,9 @@ impl Shared {
 
 impl Printer {
     /// Creates the printer for standard output. `no_color` is `true` if a setting turns colours off.
-    pub(super) fn new(no_color: bool, diagnostics: Diagnostics) -> Self {
+    pub(super) fn new(output: Output, no_color: bool, diagnostics: Diagnostics) -> Self {
         let colors = Colors::new(io::stdout().is_terminal(), no_color);
-        Self::with_output(Output::new(OutputTarget::Stdout), colors, diagnostics)
+        Self::with_output(output, colors, diagnostics)
     }
 
     /// Creates a printer for any output.

@@ -107,7 +107,9 @@ impl Destination {
             DestinationSettings::Otlp(export) => {
                 Self::Otlp(Box::new(otlp::Destination::new(signal, *export, connections, diagnostics)))
             }
-            DestinationSettings::Output(target) => Self::Output(JsonLines::new(signal, target)),
+            DestinationSettings::Output(target) => {
+                Self::Output(JsonLines::new(signal, target.name(), connections.output(&target)))
+            }
             DestinationSettings::Console => {
                 Self::Console(Console::new(signal, queue.clone(), connections.printer()))
             }

@@ -35,10 +35,9 @@ pub(in crate::export) struct JsonLines {
 }
 
 impl JsonLines {
-    /// Prepares the way. The file is not opened yet.
-    pub(super) fn new(signal: Signal, target: OutputTarget) -> Self {
-        let name = target.name();
-        Self { signal, output: Output::new(target), name }
+    /// Prepares the way. The file is not opened yet. Signals with one target share its `output`.
+    pub(super) fn new(signal: Signal, name: String, output: Output) -> Self {
+        Self { signal, output, name }
     }
 
     /// Returns the signal that is written.

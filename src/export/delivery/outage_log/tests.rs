@@ -89,6 +89,28 @@ fn refusal_of_one_signal_is_reported_separately() {
 }
 
 #[test]
+fn a_signal_that_is_refused_before_others_are_delivered_has_one_outage() {
+    let (_logs, [(traces, ledger), (logs, _)], lines) = logs();
+    let begin = Instant::now();
+    let at = |second| begin + Duration::from_secs(second);
+    lose(&ledger, 3);
+    traces.failed(&failure(Cause::Unsupported), begin, begin);
+    logs.delivered(at(1));
+    lose(&ledger, 4);
+    traces.failed(&failure(Cause::Unsupported), at(2), at(2));
+    logs.delivered(at(3));
+    traces.failed(&failure(Cause::Unsupported), at(61), at(61));
+    traces.delivered(at(70));
+    traces.delivered(at(71));
+    let expected = [
+        "traces: telemetry is not being delivered, 3 lost",
+        "traces: telemetry is still not being delivered, 7 lost",
+        "traces: telemetry is being delivered again after 70 s, 7 lost",
+    ];
+    assert_eq!(*lines.lock().unwrap(), expected);
+}
+
+#[test]
 fn final_failure_is_reported_once() {
     let (_logs, [(traces, ledger), (logs, _)], lines) = logs();
     let begin = Instant::now();

@@ -10,6 +10,7 @@ use super::held::{MAX_HELD, MAX_HELD_BYTES};
 use super::*;
 use crate::export::SignalStats;
 use crate::export::queue::Queue;
+use crate::settings::OutputTarget;
 use crate::settings::{DEFAULT_BATCH_BYTES, QueueSettings};
 
 /// A console that prints into a file.

@@ -267,6 +267,7 @@ impl Apply<'_> {
         let scope = otlp.proxy.key().split('.').next().unwrap_or_default();
         settings.map(|mut export| {
             export.credentials.sources = self.header_sources(scope, &export.headers);
+            export.target.tls.from_env = false;
             DestinationSettings::Otlp(Box::new(export))
         })
     }
