@@ -53,9 +53,9 @@ impl Worker {
             }
             Outcome::Held { items, failure } => {
                 self.succeeded(epoch, at);
-                self.queue.record(|ledger| ledger.deliver(batch.count().saturating_sub(items)));
                 let error = failure.as_ref().map(|_| OperationError::Other);
                 self.queue.operation_ended(&batch, error, None);
+                self.queue.record(|ledger| ledger.deliver(batch.count().saturating_sub(items)));
                 self.queue.recycle(batch);
                 match failure {
                     None => self.outage_log.delivered(Instant::now()),
@@ -122,17 +122,17 @@ impl Worker {
 
     /// Counts a batch that no retry can deliver. Waiting flushes that cover it fail with its reason.
     fn refused(&mut self, batch: &Batch, failure: &Failure, sent: Instant) {
+        let error = match batch.is_unanswered() {
+            true => OperationError::Unanswered,
+            false => OperationError::Other,
+        };
+        self.queue.operation_ended(batch, Some(error), failure.status);
         self.queue.record(|ledger| {
             ledger.fail(batch.count());
             if batch.is_unanswered() {
                 ledger.record_unanswered(batch.count());
             }
         });
-        let error = match batch.is_unanswered() {
-            true => OperationError::Unanswered,
-            false => OperationError::Other,
-        };
-        self.queue.operation_ended(batch, Some(error), failure.status);
         self.outage_log.failed(failure, sent, Instant::now());
         self.fail_flushes(batch.sequence(), &failure.text);
     }
