@@ -124,7 +124,9 @@ impl MetricName {
 
     /// A name whose metric has a unit, if the name ends with it.
     fn with_unit(family: String, unit: String) -> Self {
-        let has_unit = !unit.is_empty() && family.ends_with(&format!("_{unit}"));
+        // Nothing quotes a unit.
+        let is_word = |unit: &str| !unit.contains(|c: char| c.is_control() || c.is_whitespace());
+        let has_unit = !unit.is_empty() && is_word(&unit) && family.ends_with(&format!("_{unit}"));
         Self { family, unit: if has_unit { unit } else { String::new() } }
     }
 

@@ -109,7 +109,7 @@ fn key() -> impl Strategy<Value = String> {
         "otel[._]scope[._]name",
         "[0-9]a?",
         "__[a._]{0,2}__",
-        ".{0,4}"
+        "(?s).{0,4}"
     ]
 }
 
@@ -118,14 +118,14 @@ proptest! {
     fn answers_can_be_read_whatever_things_are_called(
         metrics in prop::collection::vec(
             (
-                prop_oneof!["[ab_.]{1,4}", "a(_total|_bytes|_sum|_count|_bucket|_created)?", ".{1,5}"],
-                prop_oneof!["", "By", "1", "s/min", ".{0,3}"],
+                prop_oneof!["[ab_.]{1,4}", "a(_total|_bytes|_sum|_count|_bucket|_created)?", "(?s).{1,5}"],
+                prop_oneof!["", "By", "1", "s/min", "(?s).{0,3}"],
                 0..4_usize,
-                prop::collection::vec((key(), ".{0,3}"), 0..4),
+                prop::collection::vec((key(), "(?s).{0,3}"), 0..4),
             ),
             0..6,
         ),
-        resource in prop::collection::vec((key(), ".{0,3}"), 0..3),
+        resource in prop::collection::vec((key(), "(?s).{0,3}"), 0..3),
         scope_labels: bool,
     ) {
         let metrics = metrics.iter().map(|(name, unit, kind, pairs)| {
