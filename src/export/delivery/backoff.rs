@@ -14,7 +14,8 @@
 //! ms. A requested pause is never cut: the specification requires it. One that ends after the deadline ends the
 //! attempts instead.
 //!
-//! A flush or the shutdown may skip the rest of a pause once; see the worker's [states](super::worker).
+//! A flush or the shutdown may skip the rest of a pause once; see the worker's [states](super::worker). A flush does not
+//! skip a requested one.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -33,6 +34,8 @@ pub(super) struct Backoff {
     throttled: u32,
     /// The end of the pause. `None` outside of one.
     until: Option<Instant>,
+    /// The receiver has requested the pause.
+    is_requested: bool,
 }
 
 impl Backoff {
@@ -56,6 +59,11 @@ impl Backoff {
         self.until.is_some()
     }
 
+    /// Returns the end of the pause if the receiver has requested it and it is not over.
+    pub(super) fn requested_until(&self) -> Option<Instant> {
+        self.until.filter(|until| self.is_requested && *until > Instant::now())
+    }
+
     /// Forgets all failures and ends the pause: the next failure starts with a short one.
     pub(super) fn succeeded(&mut self) {
         *self = Self::default();
@@ -64,13 +72,16 @@ impl Backoff {
     /// Begins a pause after a failure that is the first of its epoch.
     ///
     /// It is longer than the one after the last failure of this kind, but not longer than `limit`. If the failure
-    /// carries a requested pause, that one counts instead, within [`MIN_ASKED`] and [`MAX_ASKED`].
+    /// carries a requested pause, that one counts instead, within [`MIN_ASKED`] and [`MAX_ASKED`]. One of zero only says
+    /// that another try may succeed.
     pub(super) fn failed(&mut self, failure: &Failure, limit: Duration) {
         let in_a_row =
             if failure.cause == Cause::Throttled { &mut self.throttled } else { &mut self.failures };
         let own = wait_after(*in_a_row).min(limit).max(MIN);
-        let wait = failure.retry_after.map_or(own, |asked| asked.clamp(MIN_ASKED, MAX_ASKED));
+        let requested = failure.retry_after.filter(|asked| !asked.is_zero());
+        let wait = requested.map_or(own, |asked| asked.clamp(MIN_ASKED, MAX_ASKED));
         *in_a_row = in_a_row.saturating_add(1);
+        self.is_requested = requested.is_some();
         self.until = Some(Instant::now() + wait);
     }
 
@@ -78,9 +89,10 @@ impl Backoff {
     ///
     /// It does not make the pause longer, unless the collector requests a longer one with it.
     pub(super) fn failed_too(&mut self, retry_after: Option<Duration>) {
-        let Some(asked) = retry_after else { return };
+        let Some(asked) = retry_after.filter(|asked| !asked.is_zero()) else { return };
         let until = Instant::now() + asked.clamp(MIN_ASKED, MAX_ASKED);
         self.until = self.until.max(Some(until));
+        self.is_requested = true;
     }
 }
 
@@ -106,7 +118,7 @@ const FIRST: Duration = Duration::from_millis(100);
 const MAX: Duration = Duration::from_secs(5);
 /// The shortest pause, however close a deadline is.
 const MIN: Duration = Duration::from_millis(10);
-/// The shortest pause that a collector can request: `Retry-After: 0` must not become a busy loop.
+/// The shortest pause that a collector can request: a date that has just passed must not become a busy loop.
 const MIN_ASKED: Duration = Duration::from_millis(50);
 /// The longest pause that a collector can request. A longer value, such as a date in a wrong time zone, must not
 /// silence the exporter for hours.

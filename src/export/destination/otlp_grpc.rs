@@ -110,8 +110,9 @@ fn status_outcome(code: GrpcCode, answer: &Answer) -> Outcome {
 ///
 /// `RESOURCE_EXHAUSTED` may only be retried if `retry_after` shows that the receiver can recover.
 fn classify(code: GrpcCode, message: &str, retry_after: Option<Duration>) -> Outcome {
-    let is_too_large =
-        matches!(code, GrpcCode::OutOfRange | GrpcCode::ResourceExhausted) && is_about_size(message);
+    let is_too_large = matches!(code, GrpcCode::OutOfRange | GrpcCode::ResourceExhausted)
+        && retry_after.is_none()
+        && is_about_size(message);
     let cause = match code {
         _ if is_too_large => Cause::ItemTooLarge,
         GrpcCode::Unauthenticated | GrpcCode::PermissionDenied => Cause::Unauthenticated,
@@ -144,12 +145,12 @@ fn classify(code: GrpcCode, message: &str, retry_after: Option<Duration>) -> Out
 
 /// Returns `true` for the message of a server that refuses a request for its size.
 ///
-/// Servers do so with `OUT_OF_RANGE` (tonic) or `RESOURCE_EXHAUSTED` (Go, C, Java, .NET), and only their messages
+/// Servers do so with `OUT_OF_RANGE` (tonic) or `RESOURCE_EXHAUSTED` (Go, C, Java, .NET, Envoy), and only their messages
 /// distinguish this from other causes.
 fn is_about_size(message: &str) -> bool {
-    ["too large", "larger than max", "exceeds maximum size", "exceeds the maximum"]
-        .iter()
-        .any(|words| message.contains(words))
+    let message = message.to_ascii_lowercase();
+    let sizes = ["too large", "larger than max", "exceeds maximum size", "exceeds the maximum"];
+    sizes.iter().any(|words| message.contains(words))
 }
 
 /// Returns the outcome of an answer without a gRPC status: from a gateway in front of the collector, which may not

@@ -301,7 +301,6 @@ impl Cause {
             self,
             Self::ConnectionRefused
                 | Self::NameNotResolved
-                | Self::NoDescriptor
                 | Self::PlaintextPeer
                 | Self::TlsPeer
                 | Self::CertificateUnknown

@@ -32,11 +32,13 @@ pub(super) fn status_message(status: &[u8]) -> Option<String> {
     nested(status, STATUS_MESSAGE).last().map(super::exchange::plain_text)
 }
 
-/// Returns `RetryInfo.retry_delay` from the details of a `google.rpc.Status`. `None` if there is no such detail.
+/// Returns `RetryInfo.retry_delay` from the details of a `google.rpc.Status`. `None` if there is no such detail; zero if it
+/// has no delay.
 pub(super) fn retry_delay(status: &[u8]) -> Option<Duration> {
     let any = nested(status, STATUS_DETAILS)
         .find(|any| nested(any, ANY_TYPE).any(|name| name.ends_with(b"/google.rpc.RetryInfo")))?;
-    let delay = nested(nested(any, ANY_VALUE).last()?, RETRY_DELAY).last()?;
+    let info = nested(any, ANY_VALUE).last().unwrap_or_default();
+    let delay = nested(info, RETRY_DELAY).last().unwrap_or_default();
     let (mut seconds, mut nanos) = (0_i64, 0_i64);
     for (field, value) in fields(delay) {
         match (field, value) {

@@ -270,10 +270,26 @@ fn grpc_codes_that_may_be_retried_are_those_of_the_specification() {
         };
         assert_eq!(verdict(&outcome).0, expected, "{number}");
     }
-    for words in ["grpc: received message larger than max (5 vs. 4)", "message too large"] {
+    let details = retry_info_without_delay();
+    for words in
+        ["grpc: received message larger than max (5 vs. 4)", "message too large", "Payload Too Large"]
+    {
         let status = [GRPC, ("grpc-status", "8"), ("grpc-message", words)];
         assert_eq!(verdict(&otlp_grpc::outcome(&answer(200, &status, b""))).0, "split");
+        let status =
+            [GRPC, ("grpc-status", "8"), ("grpc-message", words), ("grpc-status-details-bin", &*details)];
+        let expected = ("retry", Some(Cause::Throttled), Some(Duration::ZERO));
+        assert_eq!(verdict(&otlp_grpc::outcome(&answer(200, &status, b""))), expected, "{words}");
     }
+}
+
+fn retry_info_without_delay() -> String {
+    use base64::Engine as _;
+
+    let name = b"type.googleapis.com/google.rpc.RetryInfo";
+    let any = [&[0x0a, u8::try_from(name.len()).unwrap()][..], name].concat();
+    let status = [&[8, 8, 0x1a, u8::try_from(any.len()).unwrap()][..], &any].concat();
+    base64::engine::general_purpose::STANDARD.encode(status)
 }
 
 /// The hedge has fired before the protocol is switched, or a request is resent.

@@ -21,6 +21,8 @@ over_each_protocol! {
     an_unavailable_collector_is_tried_again_within_a_flush,
     a_requested_pause_beyond_its_limit_ends_a_flush,
     a_collector_that_never_answered_does_not_hold_up_a_flush,
+    a_flush_waits_for_the_end_of_a_requested_pause,
+    flushes_in_a_long_requested_pause_send_nothing,
     after_unavailable_a_new_connection_reaches_the_successor,
 }
 
@@ -108,6 +110,37 @@ fn a_requested_pause_beyond_its_limit_ends_a_flush(protocol: Protocol) {
     let error = pipeline.flush().unwrap_err().to_string();
     assert!(error.contains("too many requests"), "{error}");
     assert!(begin.elapsed() < PATIENCE / 2, "{:?}", begin.elapsed());
+}
+
+fn a_flush_waits_for_the_end_of_a_requested_pause(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    collector.inject_fault(Fault::retry_after(Duration::from_millis(700)).times(1));
+    let pipeline = Pipeline::to(&collector, protocol);
+    pipeline.push_spans(0, 5);
+    let begin = Instant::now();
+    thread::scope(|scope| {
+        scope.spawn(|| pipeline.flush().unwrap());
+        while pipeline.lines().is_empty() {
+            assert!(begin.elapsed() < PATIENCE, "the pause does not begin");
+            thread::yield_now();
+        }
+        pipeline.flush().unwrap();
+    });
+    assert!(begin.elapsed() >= Duration::from_millis(650), "{:?}", begin.elapsed());
+    assert_eq!(collector.request_count(), 2, "no try in between");
+}
+
+fn flushes_in_a_long_requested_pause_send_nothing(protocol: Protocol) {
+    let collector = Collector::start().unwrap();
+    collector.inject_fault(Fault::retry_after(Duration::from_secs(60)));
+    let pipeline = Pipeline::to(&collector, protocol);
+    pipeline.push_spans(0, 5);
+    pipeline.flush().unwrap_err();
+    for _ in 0..5 {
+        let error = pipeline.flush().unwrap_err().to_string();
+        assert!(error.contains("has requested a longer pause"), "{error}");
+    }
+    assert_eq!(collector.request_count(), 1);
 }
 
 fn a_collector_that_never_answered_does_not_hold_up_a_flush(protocol: Protocol) {

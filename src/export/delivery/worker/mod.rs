@@ -19,7 +19,7 @@
 //! |---|---|---|---|
 //! | healthy | up to 8; metrics one | full batches; all of it when the delay is over | a try fails |
 //! | failing | one, after each pause | the batch that failed, again | a try succeeds |
-//! | flush requested | as above, but without waiting for the pause | everything | one try was made |
+//! | flush requested | as above, but without waiting for a pause that the collector has not requested | everything | one try was made |
 //! | shutdown | one that is new since the last failure | everything, until the deadline | nothing is left, no receiver can be reached, or the deadline |
 //!
 //! Each turn of the loop does what is possible now (fill the window, answer flushes) and then waits for one of four events:
@@ -340,16 +340,24 @@ impl Worker {
 
     /// Records a command; the next turn acts on it.
     ///
-    /// Both commands set `flush_requested`, so that a worker that pauses after a failure tries once more at once.
+    /// Both commands set `flush_requested`, so that a worker that pauses after a failure tries once more at once. A flush
+    /// waits for the end of a pause that the collector has requested, or fails if that is too late: a program may flush
+    /// after each of its requests.
     fn handle_command(&mut self, command: Command) {
-        self.flush_requested = true;
         match command {
-            Command::Flush(deadline, reply) => {
-                self.flushes.add(self.queue.last_sequence(), deadline, reply);
-            }
+            Command::Flush(deadline, reply) => match self.backoff.requested_until() {
+                Some(until) if until >= deadline => {
+                    reply(Err(FlushError::Failed("the collector has requested a longer pause".to_owned())));
+                }
+                requested => {
+                    self.flush_requested |= requested.is_none();
+                    self.flushes.add(self.queue.last_sequence(), deadline, reply);
+                }
+            },
             #[cfg(test)]
             Command::FailRuntime => self.must_fail = true,
             Command::Shutdown(deadline) => {
+                self.flush_requested = true;
                 self.queue.close();
                 self.last_deadline.send_replace(Some(deadline));
                 self.shutdown = Some(Shutdown::new(deadline));
