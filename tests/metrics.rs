@@ -397,6 +397,31 @@ fn instruments_of_one_name_that_differ_are_reported_once() {
     }
 }
 
+/// Returns the lines once there are as many with this message, or after a while.
+fn lines_with(local: &Local, message: &str, count: usize) -> Vec<Value> {
+    let begin = Instant::now();
+    loop {
+        let lines = local.lines();
+        if lines_of(&lines, message).len() >= count || begin.elapsed() > PATIENCE {
+            return lines;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn readers_of_the_user_leave_instruments_to_be_compared_when_they_are_created() {
+    let collector = Collector::start().unwrap();
+    let reader = PeriodicReader::builder(InMemoryMetricExporter::default()).with_interval(NEVER).build();
+    let local =
+        start_with(&collector, KINDS[0], NEVER, |builder| builder.metrics(|metrics| metrics.reader(reader)));
+    let meter = local.guard.meter("test");
+    meter.f64_histogram("size").with_boundaries(vec![1.0]).build();
+    meter.f64_histogram("size").with_boundaries(vec![2.0]).build();
+    let lines = lines_with(&local, "two instruments have the same name and differ", 1);
+    assert_eq!(lines_of(&lines, "two instruments have the same name and differ").len(), 1, "{lines:#?}");
+}
+
 #[test]
 fn instruments_that_differ_in_their_description_alone_are_one_metric() {
     for kind in KINDS {
@@ -450,7 +475,7 @@ fn metrics_of_one_name_are_reported_as_views_make_them() {
     // One metric, whichever instrument records.
     (0..2).for_each(|_| meter.u64_counter("equal").build().add(1, &[]));
     (0..2).for_each(|_| local.guard.force_flush(PATIENCE).unwrap());
-    let lines = local.lines();
+    let lines = lines_with(&local, BEHIND_VIEWS, 2);
     assert!(lines_of(&lines, AT_CREATION).is_empty(), "{lines:#?}");
     let warnings = lines_of(&lines, BEHIND_VIEWS);
     let mut shown: Vec<_> = warnings

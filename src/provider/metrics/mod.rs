@@ -86,13 +86,10 @@ pub(crate) fn meter_provider(
     // A builder hook may add views.
     let is_shared = !additions.is_empty() || !views.is_empty() || !settings.views.is_empty();
     let sum_settings = SumSettings { is_shared, resets: Resets::default() };
-    let has_user_views = !additions.is_empty() || !views.is_empty();
-    let of_views = match () {
-        // Readers of the user show nothing of their collections.
-        () if !has_own => Views::None,
-        () if has_user_views => Views::Any,
-        () if settings.views.is_empty() => Views::None,
-        () => Views::OfFile(settings.views.iter().map(|view| view.selector.clone()).collect()),
+    let of_views = match (views.is_empty(), settings.views.is_empty()) {
+        (false, _) => Views::Any,
+        (true, false) => Views::OfFile(settings.views.iter().map(|view| view.selector.clone()).collect()),
+        (true, true) => Views::None,
     };
     let conflicts = StreamConflicts::new(of_views, diagnostics.clone());
     let has_one_reader = readers == Readers::Own && queues.len() == 1 && settings.prometheus.is_none();
