@@ -55,6 +55,20 @@ fn otlp(destinations: &[DestinationSettings]) -> &ExportSettings {
     export
 }
 
+#[test]
+fn credentials_of_the_code_do_not_reach_the_receivers_of_a_file() {
+    let source = || crate::HeaderSource::from_fn(String::new);
+    let builder = crate::init()
+        .header_source("authorization", source())
+        .traces(|traces| traces.request_signer(|_| Ok::<_, io::Error>(())));
+    let settings = resolve_over(MINIMAL, builder).0.unwrap();
+    assert!(otlp(&settings.traces.destinations).credentials.is_empty());
+    let [first, second] = &settings.warnings[..] else { panic!("{:?}", settings.warnings) };
+    assert!(first.starts_with(".header_source(): not used by the exporters"), "{first}");
+    assert!(second.starts_with(".traces(|t| t.request_signer()): not used by the exporters"), "{second}");
+    assert!(settings.origins.iter().all(|origin| !origin.contains("signer")), "{:?}", settings.origins);
+}
+
 /// A file with all three providers, in which everything else has its default.
 const MINIMAL: &str = "
 tracer_provider: {processors: [{batch: {exporter: {otlp_http: }}}]}

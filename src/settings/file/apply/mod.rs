@@ -66,6 +66,7 @@ use super::values::FileValues;
 use super::yaml::Variable;
 use crate::settings::builder_config::BuilderConfig;
 use crate::settings::env::Env;
+use crate::settings::exporter::{LOGS, METRICS, OTLP, TRACES};
 use crate::settings::resolve::Resolver;
 use crate::settings::{Settings, settings};
 
@@ -140,7 +141,14 @@ pub(super) fn apply(
     let mut settings = settings(&mut resolver, config);
     let mistakes = resolver.take_file_mistakes();
     let (warnings, mut origins, errors) = resolver.finish();
-    origins.retain(|origin| origin.starts_with('.'));
+    let unused = unused_credentials(config);
+    origins.retain(|origin| origin.starts_with('.') && !unused.contains(origin));
+    apply.warnings.extend(unused.iter().map(|origin| {
+        format!(
+            "{origin}: not used by the exporters of the configuration file {name}, whose receivers may be others; a \
+             header can come from a file, by `header_files`"
+        )
+    }));
     origins.insert(0, name.to_owned());
     for (at, reason) in mistakes {
         apply.mistake(&at, reason);
@@ -157,6 +165,18 @@ pub(super) fn apply(
     settings.warnings.append(&mut apply.warnings);
     settings.origins = origins;
     Applied { settings, report: apply.report, errors, layers }
+}
+
+/// Returns the setters of credentials that change, in code: those of a receiver must not reach the one that a file names.
+fn unused_credentials(config: &BuilderConfig) -> Vec<String> {
+    let signals = [(&TRACES, &config.traces), (&METRICS, &config.metrics), (&LOGS, &config.logs)];
+    let scopes = signals.map(|(signal, config)| (&signal.otlp, &config.values));
+    let mut unused = Vec::new();
+    for (otlp, values) in [(&OTLP, &config.common.values)].into_iter().chain(scopes) {
+        unused.extend(values.get(&otlp.header_sources).map(|_| otlp.header_sources.origin()));
+        unused.extend(values.get(&otlp.request_signer).map(|_| otlp.request_signer.origin()));
+    }
+    unused
 }
 
 /// Returns the level of the least severe lines of a severity. Lines have the first number of their level, so that
