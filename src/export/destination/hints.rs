@@ -96,12 +96,10 @@ impl Limit {
             }
             Self::HttpProtobufOnly => (protocol != Protocol::HttpProtobuf)
                 .then(|| ("protobuf over HTTP only, no gRPC and no JSON".to_owned(), to_http())),
-            Self::DeltaOnly => {
-                (signal == Signal::Metrics && temporality == Temporality::Cumulative).then(|| {
-                    let setting = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta";
-                    ("metrics of delta temporality only".to_owned(), setting.to_owned())
-                })
-            }
+            Self::DeltaOnly => (signal == Signal::Metrics && temporality != Temporality::Delta).then(|| {
+                let setting = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta";
+                ("metrics of delta temporality only".to_owned(), setting.to_owned())
+            }),
             Self::Signals(signals) => (!signals.contains(&signal)).then(|| {
                 let names: Vec<_> = signals.iter().map(Signal::to_string).collect();
                 (format!("{} only", names.join(" and ")), format!("OTEL_{upper}_EXPORTER=none"))

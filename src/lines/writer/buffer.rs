@@ -63,8 +63,7 @@ struct State {
     waiting: Vec<u8>,
     /// Bytes that the reader has taken and not yet written.
     in_flight: usize,
-    /// Bytes of a line that is longer than the buffer, in `waiting` or taken by the reader. The room for other lines
-    /// does not depend on it.
+    /// Bytes of one long line, in `waiting` or taken by the reader. The room for other lines does not depend on it.
     oversized: Oversized,
     lines_in_flight: u64,
     /// Bytes accepted and bytes written, in total.
@@ -86,7 +85,7 @@ struct State {
     patience: Option<(Duration, Instant)>,
 }
 
-/// Bytes of a line that is longer than the buffer.
+/// Bytes of a line that takes more than a quarter of the buffer, or is longer than it.
 #[derive(Clone, Copy, Default)]
 struct Oversized {
     waiting: usize,
@@ -139,7 +138,7 @@ impl Buffer {
         let pushed = if state.ending { Pushed::Draining } else { Pushed::Taken };
         state.waiting.extend_from_slice(lines);
         state.accepted += lines.len() as u64;
-        if lines.len() > self.max_bytes {
+        if state.is_oversized(lines.len(), self.max_bytes) {
             state.oversized.waiting = lines.len();
         }
         let wake = state.reader == Reader::Asleep || state.is_half_full(self.max_bytes);
@@ -308,10 +307,17 @@ impl State {
         self.waiting.len() + self.in_flight
     }
 
-    /// A line that is longer than the buffer has room if no other such line is there.
+    /// Returns `true` if there is room beside what is there, or if this long line is the only one.
     fn has_room(&self, length: usize, max_bytes: usize) -> bool {
-        let oversized = self.oversized.waiting + self.oversized.in_flight;
-        if length > max_bytes { oversized == 0 } else { self.pending() - oversized + length <= max_bytes }
+        let ordinary = self.pending() - self.oversized.waiting - self.oversized.in_flight;
+        self.is_oversized(length, max_bytes) || ordinary + length <= max_bytes
+    }
+
+    /// Returns `true` for a long line if no other one is there: it does not count as part of the buffer, in which it would
+    /// leave no room for others.
+    fn is_oversized(&self, length: usize, max_bytes: usize) -> bool {
+        let is_only = self.oversized.waiting + self.oversized.in_flight == 0;
+        is_only && length > max_bytes / 4
     }
 
     /// Lets one line of the reader's own thread through.

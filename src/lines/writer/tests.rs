@@ -355,6 +355,23 @@ fn output_that_logs_does_not_deadlock() {
 }
 
 #[test]
+fn a_line_that_nearly_fills_the_buffer_evicts_no_other_line() {
+    let (gate, asks, open) = Gate::new();
+    let writer = start(gate, OverflowPolicy::Drop, 100);
+    let line = |length: usize| format!("{}\n", "x".repeat(length - 1));
+    log(&writer, &line(90));
+    asks.recv_timeout(LONG).unwrap();
+    for length in [40, 40, 20] {
+        log(&writer, &line(length));
+    }
+    assert_eq!(writer.dropped(), 0, "100 bytes fit beside the long line");
+    log(&writer, &line(1));
+    assert_eq!(writer.dropped(), 1);
+    drop(open);
+    assert!(writer.flush(LONG));
+}
+
+#[test]
 fn line_longer_than_the_buffer_evicts_no_other_line() {
     let (gate, asks, open) = Gate::new();
     let writer = start(gate, OverflowPolicy::Drop, 100);

@@ -20,6 +20,14 @@ fn settings(host: &str, protocol: Protocol, headers: &[&str]) -> ExportSettings 
     }
 }
 
+#[test]
+fn low_memory_temporality_is_not_delta() {
+    let settings = settings("abc.live.dynatrace.com", Protocol::HttpProtobuf, &["authorization"]);
+    let hints = |temporality| hints(Signal::Metrics, &settings, temporality).len();
+    let all = [Temporality::Cumulative, Temporality::LowMemory, Temporality::Delta];
+    assert_eq!(all.map(hints), [1, 1, 0]);
+}
+
 /// What is said: destination and setting.
 fn said(host: &str, signal: Signal, protocol: Protocol, headers: &[&str]) -> Vec<String> {
     let hints = hints(signal, &settings(host, protocol, headers), Temporality::Cumulative);
