@@ -25,6 +25,10 @@ pub(crate) struct TlsFiles {
     /// The certificate that belongs to the key, with those between it and its authority.
     pub(crate) client_certificate: Option<PathBuf>,
     /// The environment names one of them: a mistake in it must not keep the program from starting.
+    #[cfg_attr(
+        not(any(test, feature = "tls", feature = "config-file")),
+        expect(dead_code, reason = "without TLS no file is used")
+    )]
     pub(crate) from_env: bool,
 }
 
