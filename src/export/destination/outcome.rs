@@ -328,6 +328,11 @@ impl Cause {
         )
     }
 
+    /// Returns `true` if a receiver that is there may have failed for what is in the request.
+    pub(in crate::export) fn may_come_from_items(self) -> bool {
+        matches!(self, Self::Unauthenticated | Self::Disconnected | Self::Refused | Self::Unexpected)
+    }
+
     /// Returns `true` if it says something about the items, or about their signal, and not about the connection.
     pub(in crate::export) fn concerns_signal(self) -> bool {
         matches!(

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::suspicion::{Suspicion, Verdict};
 use crate::export::encode::{self, points};
 
 /// Encoded items in order of arrival, each run of items with the scope they share.
@@ -162,6 +163,8 @@ pub(crate) struct Batch {
     is_unanswered: bool,
     /// When it was taken for the first time, as a whole or as a part of a larger batch.
     started: Option<Instant>,
+    /// Whether it is to blame for its failures. Each half of a split begins anew.
+    suspicion: Suspicion,
 }
 
 /// What is sent: items that are framed for each try, or a complete request.
@@ -185,7 +188,7 @@ impl Batch {
     }
 
     fn new(sequence: u64, content: Content) -> Self {
-        Self { sequence, content, is_unanswered: false, started: None }
+        Self { sequence, content, is_unanswered: false, started: None, suspicion: Suspicion::default() }
     }
 
     /// Returns the number of items if the batch is taken for the first time.
@@ -221,6 +224,16 @@ impl Batch {
     /// a loss.
     pub(in crate::export) fn is_unanswered(&self) -> bool {
         self.is_unanswered
+    }
+
+    /// Records a failure after which it may be tried again. `is_suspect`: what is in it may be the reason. `deliveries` is the
+    /// number of requests that were delivered so far.
+    pub(in crate::export) fn failed(&mut self, is_suspect: bool, deliveries: u64) -> Verdict {
+        if is_suspect {
+            return self.suspicion.failed(deliveries);
+        }
+        self.suspicion.clear();
+        Verdict::TryAgain
     }
 
     /// Returns the number of spans, log records or data points, as the ledger counts them.
@@ -265,7 +278,7 @@ impl Batch {
     /// The batch itself, if it holds a single item, or a request that cannot be divided.
     pub(crate) fn split(self) -> Result<(Self, Self), Self> {
         let Self { sequence, is_unanswered, started, .. } = self;
-        let half = |content| Self { sequence, content, is_unanswered, started };
+        let half = |content| Self { is_unanswered, started, ..Self::new(sequence, content) };
         match &self.content {
             Content::Items(items) if items.count > 1 => {
                 let (first, second) = items.halves();

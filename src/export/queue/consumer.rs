@@ -112,6 +112,15 @@ impl Consumer {
         }
     }
 
+    /// Returns a batch that may be tried again, behind the one that follows it.
+    pub(crate) fn put_back_behind_next(&self, batch: Batch) {
+        let mut state = self.queue.lock();
+        let lane = self.lane_in(&mut state);
+        if lane.phase != Phase::Abandoned {
+            lane.insert_behind_next(batch);
+        }
+    }
+
     /// Notes a request under way; [`finished`](Self::finished) ends it.
     ///
     /// `number` identifies the request, `items` is what its batch holds, and `is_unanswered` is shared with the try.
@@ -159,7 +168,7 @@ impl Consumer {
         }
         let mut state = self.queue.lock();
         let lane = self.lane_in(&mut state);
-        let Some(newest) = lane.full.back().map(Batch::sequence) else { return };
+        let Some(newest) = lane.full.iter().map(Batch::sequence).max() else { return };
         while lane.full.front().is_some_and(|oldest| oldest.sequence() != newest) {
             if let Some(oldest) = lane.pop_full() {
                 self.ledger().fail(oldest.count());
@@ -185,7 +194,7 @@ impl Consumer {
 
     /// Returns the sequence number of the oldest batch in this lane, or `None` if it is empty.
     pub(in crate::export) fn first_sequence(&self) -> Option<u64> {
-        self.lane_in(&mut self.queue.lock()).full.front().map(Batch::sequence)
+        self.lane_in(&mut self.queue.lock()).first_sequence()
     }
 
     /// Waits until a batch has filled up since the last call. Resolves at once if that happened between two calls.

@@ -134,6 +134,20 @@ impl Lane {
         self.full.insert(place, batch);
     }
 
+    /// Adds a batch behind the one that would follow it, which is to be tried before it.
+    pub(super) fn insert_behind_next(&mut self, batch: Batch) {
+        self.insert(batch);
+        if self.full.len() > 1 {
+            self.full.swap(0, 1);
+        }
+    }
+
+    /// Returns the sequence number of the oldest batch that is full. It may be the second: see
+    /// [`insert_behind_next`](Self::insert_behind_next).
+    pub(super) fn first_sequence(&self) -> Option<u64> {
+        self.full.iter().take(2).map(Batch::sequence).min()
+    }
+
     /// Returns the number of items that the receiver may have although it did not answer: those of unanswered requests,
     /// under way or waiting to be tried again.
     pub(super) fn unanswered(&self) -> u64 {

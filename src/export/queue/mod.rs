@@ -62,6 +62,7 @@ mod consumer;
 mod lane;
 mod ledger;
 mod operations;
+mod suspicion;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -75,6 +76,7 @@ pub(crate) use self::consumer::{Consumer, Take};
 use self::lane::{Lane, Phase};
 pub(crate) use self::ledger::Ledger;
 pub(crate) use self::operations::{Operation, OperationError, Operations, ResponseStatus};
+pub(crate) use self::suspicion::Verdict;
 use crate::export::own_threads::Fork;
 use crate::settings::QueueSettings;
 

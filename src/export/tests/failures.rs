@@ -1,5 +1,7 @@
 //! Failures on the I/O thread itself: what it holds is delivered nevertheless, or counted.
 
+use std::io::{Read as _, Write as _};
+
 use std::time::Duration;
 
 use super::*;
@@ -127,5 +129,61 @@ fn rate_limit_without_retry_after_is_explained() {
     let line = pipeline.first_line();
     for words in ["quota", "it does not say when to come back", "the collector limits the rate"] {
         assert!(line.contains(words), "{line}");
+    }
+}
+
+/// A gateway closes the connection for what is in a request, and takes everything else.
+#[test]
+fn an_item_that_a_gateway_does_not_let_through_fails_alone() {
+    for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                std::thread::spawn(move || gateway(stream));
+            }
+        });
+        let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, export_settings(&endpoint, protocol));
+        pipeline.push_spans(0, 50);
+        push_span(&pipeline.queue, "poison");
+        pipeline.push_spans(50, 50);
+        // Something is always delivered meanwhile.
+        let begin = Instant::now();
+        while pipeline.counts().failed == 0 {
+            assert!(begin.elapsed() < PATIENCE, "still {:?}", pipeline.counts());
+            pipeline.push_spans(100, 1);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let (_, counts) = pipeline.shutdown(PATIENCE);
+        let delivered = counts.accepted - 1;
+        let expected = SignalStats {
+            accepted: counts.accepted,
+            delivered,
+            failed: 1,
+            unanswered: 1,
+            ..Default::default()
+        };
+        assert_eq!(counts, expected);
+    }
+}
+
+/// Answers requests, but for those with a certain word.
+fn gateway(mut stream: std::net::TcpStream) {
+    loop {
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            if !matches!(stream.read(&mut byte), Ok(1)) {
+                return;
+            }
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).unwrap().to_lowercase();
+        let length = head.split_once("content-length: ").unwrap().1.lines().next().unwrap();
+        let mut body = vec![0; length.parse().unwrap()];
+        stream.read_exact(&mut body).unwrap();
+        if body.windows(6).any(|part| part == b"poison") {
+            return;
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
     }
 }

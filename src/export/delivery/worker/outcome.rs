@@ -7,7 +7,8 @@
 //! |---|---|---|---|---|
 //! | delivered | its memory is kept for another | delivered, and rejected if a partial success says so | ends | fail if something was rejected |
 //! | held (console) | its memory is kept for another | delivered, without the items that the console counts | ends | go on, or fail if what is held cannot be printed |
-//! | retry | back to its place | – (still pending) | begins, or doubles | fail, unless the collector is restarting |
+//! | retry | back to its place, or behind the next one, see [`Verdict`] | – (still pending) | begins, or doubles | fail, unless the collector is restarting |
+//! | retry, and the batch is to blame | as if it were too large | failed if it is one item | – | fail if it is one item |
 //! | too large, several items | two halves, back to its place | – | – | go on |
 //! | too large, one item | gone | failed | – | fail |
 //! | refused | gone | failed, and unanswered if an earlier try had no answer | – | fail |
@@ -34,14 +35,14 @@ use super::shutdown::Shutdown;
 use super::tries::{InFlight, Sent};
 use crate::export::destination::{Cause, Failure, Outcome};
 use crate::export::encode;
-use crate::export::queue::{Batch, OperationError};
+use crate::export::queue::{Batch, OperationError, Verdict};
 
 impl Worker {
     /// Records the outcome of a try, and decides on the next one.
     ///
     /// Ignores a request that is not in flight any more.
     pub(super) fn on_response(&mut self, Sent { request, outcome }: Sent) {
-        let Some(InFlight { batch, epoch, at, .. }) = self.tries.take(request) else { return };
+        let Some(InFlight { mut batch, epoch, at, .. }) = self.tries.take(request) else { return };
         self.queue.finished(request);
         let sequence = batch.sequence();
         match outcome {
@@ -66,7 +67,11 @@ impl Worker {
                 }
             }
             Outcome::Retry(failure) => {
-                self.queue.put_back(batch);
+                match batch.failed(failure.cause.may_come_from_items(), self.deliveries) {
+                    Verdict::TryAgain => self.queue.put_back(batch),
+                    Verdict::LetNextPass => self.queue.put_back_behind_next(batch),
+                    Verdict::Divide => return self.divide(batch, failure, at),
+                }
                 if epoch == self.tries.epoch() {
                     self.tries.begin_epoch();
                     self.back_off(&failure);
@@ -76,13 +81,7 @@ impl Worker {
                 self.outage_log.failed(&failure, at, Instant::now());
                 self.fail_hopeless_flushes(sequence, &failure);
             }
-            Outcome::TooLarge(failure) => match batch.split() {
-                Ok((first, second)) => {
-                    self.queue.put_back(first);
-                    self.queue.put_back(second);
-                }
-                Err(single) => self.refused(&single, &self.naming_item(failure, &single), at),
-            },
+            Outcome::TooLarge(failure) => self.divide(batch, failure, at),
             Outcome::Refused(failure) => self.refused(&batch, &failure, at),
         }
     }
@@ -92,6 +91,7 @@ impl Worker {
     /// `epoch` and `sent` are those of the try. Also records how long the answer took, which can shorten the limit for
     /// the next try.
     fn succeeded(&mut self, epoch: u64, sent: Instant) {
+        self.deliveries += 1;
         if epoch == self.tries.epoch() {
             self.backoff.succeeded();
             self.try_limit.answered_after(sent.elapsed(), self.destination.timeout());
@@ -117,6 +117,17 @@ impl Worker {
         }
         if rejected > 0 {
             self.fail_flushes(sequence, &format!("the collector rejected {rejected}: {message}"));
+        }
+    }
+
+    /// Puts both halves of a batch back, which may succeed one by one. A single item is refused.
+    fn divide(&mut self, batch: Batch, failure: Failure, sent: Instant) {
+        match batch.split() {
+            Ok((first, second)) => {
+                self.queue.put_back(first);
+                self.queue.put_back(second);
+            }
+            Err(single) => self.refused(&single, &self.naming_item(failure, &single), sent),
         }
     }
 
