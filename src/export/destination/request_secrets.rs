@@ -139,7 +139,7 @@ mod tests {
                 ("x-tenant", "1"),
                 ("content-type", "application/grpc"),
             ],
-            "http://c/v1/traces?key=quer%79s3c&b=2",
+            "http://c/v1/traces?key=hidd%65n1&b=2",
         );
         let secrets = RequestSecrets::new(&request, None);
         for (text, expected) in [
@@ -148,7 +148,7 @@ mod tests {
             ("wrong password 'hunter2'", "wrong password '[redacted]'"),
             ("dXNlcjpodW50ZXIy", "[redacted]"),
             ("token=abcdef", "token=[redacted]"),
-            ("GET /?key=quer%79s3c: querys3c", "GET /?key=[redacted]: [redacted]"),
+            ("GET /?key=hidd%65n1: hidden1", "GET /?key=[redacted]: [redacted]"),
             ("application/grpc is not taken", "application/grpc is not taken"),
             ("the header is Basic dXNlcj…", "the header is [redacted]…"),
             ("the key is s3cr…", "the key is [redacted]…"),
