@@ -107,12 +107,13 @@ vendors! {
             wrong(PROTOCOL, "http/json", ALL, "not protobuf over HTTP", UNSUPPORTED),
         ],
     };
-    aws_takes_signed_traces_and_logs: Vendor {
+    aws_takes_signed_requests: Vendor {
         title: "AWS",
         block: 0,
-        signals: &[Traces, Logs],
+        signals: ALL,
         rules: &[
             Path(Traces, "/v1/traces"),
+            Path(Metrics, "/v1/metrics"),
             Path(Logs, "/v1/logs"),
             HeaderBegins("authorization", "AWS4-HMAC-SHA256 "),
             HeaderOf(Logs, "x-aws-log-group", "group"),
@@ -120,7 +121,7 @@ vendors! {
             MaxBytes(5_000_000),
         ],
         mistakes: &[
-            nothing_in_code(&[Traces, Logs], "authorization"),
+            nothing_in_code(ALL, "authorization"),
             wrong(
                 "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
                 "x-aws-log-group=group",

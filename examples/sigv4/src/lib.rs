@@ -12,10 +12,10 @@ use http::Request;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Returns a signer for `Traces::request_signer` or `Logs::request_signer`.
+/// Returns a signer for `request_signer` of a signal.
 ///
-/// `service` is `xray` for traces and `logs` for log records. `credentials` is called for each request, so that
-/// temporary credentials can be renewed. It may block: a signer runs on a helper thread.
+/// `service` is `xray` for traces, `logs` for log records and `monitoring` for metrics. `credentials` is called for each
+/// request, so that temporary credentials can be renewed. It may block: a signer runs on a helper thread.
 pub fn signer(
     service: &'static str,
     region: impl Into<String>,

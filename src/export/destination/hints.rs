@@ -167,6 +167,20 @@ const DESTINATIONS: &[KnownDestination] = &[
         source: "https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch-OTLPEndpoint.html",
     },
     KnownDestination {
+        name: "AWS CloudWatch metrics",
+        hosts: &["monitoring.*.amazonaws.com"],
+        signals: ALL,
+        limits: &[Limit::Signals(&[Signal::Metrics]), Limit::HttpOnly, Limit::Header("authorization")],
+        source: "https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/metrics-otel-send.html",
+    },
+    KnownDestination {
+        name: "Datadog",
+        hosts: &["otlp.datadoghq.com", "otlp.*.datadoghq.com", "otlp.datadoghq.eu", "otlp.ddog-gov.com"],
+        signals: &[Signal::Traces, Signal::Logs],
+        limits: &[Limit::HttpOnly, Limit::Header("dd-api-key")],
+        source: "https://docs.datadoghq.com/opentelemetry/setup/agentless",
+    },
+    KnownDestination {
         name: "Datadog",
         hosts: &["otlp.datadoghq.com", "otlp.*.datadoghq.com", "otlp.datadoghq.eu", "otlp.ddog-gov.com"],
         signals: &[Signal::Metrics],

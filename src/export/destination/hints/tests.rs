@@ -65,7 +65,22 @@ fn impossible_configuration_names_the_setting_to_change() {
             &["dd-api-key"],
             &["Datadog: OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=delta"],
         ),
-        ("otlp.datadoghq.com", Logs, HttpProtobuf, &[], &[]),
+        ("otlp.datadoghq.com", Logs, HttpProtobuf, &["dd-api-key"], &[]),
+        (
+            "otlp.datadoghq.com",
+            Logs,
+            Grpc,
+            &["dd-api-key"],
+            &["Datadog: OTEL_EXPORTER_OTLP_LOGS_PROTOCOL=http/protobuf"],
+        ),
+        ("monitoring.eu-west-1.amazonaws.com", Metrics, HttpProtobuf, authorized, &[]),
+        (
+            "monitoring.eu-west-1.amazonaws.com",
+            Logs,
+            HttpProtobuf,
+            authorized,
+            &["AWS CloudWatch metrics: OTEL_LOGS_EXPORTER=none"],
+        ),
         (
             "o1.ingest.us.sentry.io",
             Metrics,

@@ -146,7 +146,7 @@ pub(super) fn apply(
     apply.warnings.extend(unused.iter().map(|origin| {
         format!(
             "{origin}: not used by the exporters of the configuration file {name}, whose receivers may be others; a \
-             header can come from a file, by `header_files`"
+             header can come from a file, by header_files"
         )
     }));
     origins.insert(0, name.to_owned());
