@@ -1,4 +1,4 @@
-//! Sends a span and a log record to AWS X-Ray and CloudWatch Logs.
+//! Sends a span and a log record to AWS X-Ray and CloudWatch Logs. Metrics would go to CloudWatch.
 //!
 //! The environment names the endpoints, as `docs/destinations.md` shows, and the credentials: `AWS_REGION`,
 //! `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, and `AWS_SESSION_TOKEN` for temporary ones. A program on AWS takes the
@@ -15,6 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let region = env::var("AWS_REGION")?;
     let telemetry = telemetry_bootstrap::init()
         .traces(|traces| traces.request_signer(signer("xray", &region, credentials)))
+        .metrics(|metrics| metrics.request_signer(signer("monitoring", &region, credentials)))
         .logs(|logs| logs.request_signer(signer("logs", &region, credentials)))
         .build()?;
     info_span!("order").in_scope(|| info!(items = 3, "paid"));
