@@ -54,10 +54,28 @@ fn names_that_a_backend_owns_are_prefixed() {
     };
     let ecs =
         ["user", "host", "url", "event", "http", "log", "trace", "tags", "_id", "@timestamp", "http.request"];
-    let datadog =
-        ["service", "host", "hostname", "date", "ddsource", "ddtags", "source", "level", "trace_id"];
-    let google =
-        ["time", "timestamp", "severity", "httpRequest", "stack_trace", "logging.googleapis.com/labels"];
+    let datadog = [
+        "service",
+        "host",
+        "hostname",
+        "date",
+        "ddsource",
+        "ddtags",
+        "source",
+        "level",
+        "trace_id",
+        "named_tags.dd.trace_id",
+    ];
+    let google = [
+        "time",
+        "timestamp",
+        "severity",
+        "httpRequest",
+        "stack_trace",
+        "logging.googleapis.com/labels",
+        "logging.googleapis.com/severity",
+        "logging.googleapis.com/http_request",
+    ];
     for (names, keys) in [
         (FieldNames::ElasticCommonSchema, &ecs[..]),
         (FieldNames::Datadog, &datadog),
@@ -340,9 +358,12 @@ fn google_cloud(line: &Line) -> Result<(), String> {
         "exception",
         "context",
         "@type",
+        "logging.googleapis.com/httpRequest",
+        "logging.googleapis.com/http_request",
         "logging.googleapis.com/insertId",
         "logging.googleapis.com/labels",
         "logging.googleapis.com/operation",
+        "logging.googleapis.com/severity",
         "logging.googleapis.com/sourceLocation",
     ] {
         if line.contains_key(name) {
@@ -387,6 +408,8 @@ fn datadog(line: &Line) -> Result<(), String> {
         "trace_id",
         "span_id",
         "contextMap.dd.trace_id",
+        "named_tags.dd.span_id",
+        "named_tags.dd.trace_id",
     ] {
         if line.contains_key(name) {
             return Err(format!("{name} is read by the intake"));
@@ -519,6 +542,9 @@ const KEYS: &[&str] = &[
     "labels",
     "labels.a",
     "logging.googleapis.com/trace",
+    "logging.googleapis.com/severity",
+    "named_tags",
+    "named_tags.dd.span_id",
     "spans",
     "name",
     "field",

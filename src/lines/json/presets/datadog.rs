@@ -32,7 +32,19 @@ pub(super) static PRESET: Preset = Preset {
     owned: &[
         (
             Role::Object,
-            &["contextMap", "db", "dd", "error", "field", "http", "logger", "network", "syslog", "usr"],
+            &[
+                "contextMap",
+                "db",
+                "dd",
+                "error",
+                "field",
+                "http",
+                "logger",
+                "named_tags",
+                "network",
+                "syslog",
+                "usr",
+            ],
         ),
         (
             Role::Owned,
@@ -54,6 +66,8 @@ pub(super) static PRESET: Preset = Preset {
                 "level",
                 "log",
                 "msg",
+                "named_tags.dd.span_id",
+                "named_tags.dd.trace_id",
                 "published_date",
                 "service",
                 "severity",
