@@ -22,7 +22,8 @@
 //! - Lines of several processes that share a pipe are not torn either: to a pipe, whole lines are written in pieces of
 //!   at most `PIPE_BUF` bytes (4 096 on Linux), which the operating system keeps together. This does not hold for a
 //!   single line that is longer: limit texts with
-//!   [`JsonLayer::max_field_length`](crate::lines::json::JsonLayer::max_field_length).
+//!   [`JsonLayer::max_field_length`](crate::lines::json::JsonLayer::max_field_length). Nor does it hold for sockets and
+//!   outputs of the program, which get a group of lines in one write.
 //! - An output that fails (a closed pipe, a full disk) or panics does not end the writer. What it did not take is counted
 //!   as dropped, and the next lines are tried again.
 //!
