@@ -123,10 +123,14 @@ async fn serve(listener: TcpListener, state: &Arc<State>, ended: &Ended) {
     let mut end = pin!(end_of(ended.clone()));
     loop {
         tokio::select! {
-            Ok((stream, _)) = listener.accept() => {
-                state.connected();
-                connections.spawn(serve_connection(stream, Arc::clone(state), ended.clone()));
-            }
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    state.connected();
+                    connections.spawn(serve_connection(stream, Arc::clone(state), ended.clone()));
+                }
+                // The process may have no descriptor left, for the moment.
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
             Some(_) = connections.join_next() => {}
             () = &mut end => break,
         }
@@ -169,6 +173,8 @@ async fn clients_are_done(mut ended: Ended) {
     }
 }
 
+/// The time after which connections are accepted again, if the system has refused one.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 /// The connections that the kernel completes before they are accepted.
 const BACKLOG: u32 = 1024;
 /// The time that a stopping server waits for clients to read their answers.

@@ -18,6 +18,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::pin;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
@@ -87,21 +88,24 @@ impl Wake for Unpark {
     }
 }
 
-/// Registers the handlers and starts the thread.
+/// Starts the thread, which registers the handlers.
 ///
-/// Registration happens on the caller's thread, so that a signal that arrives right after the call is not missed.
+/// They are registered last, because that cannot be undone: where the thread is refused, signals keep their usual effect.
+/// The caller waits for it, so that a signal that arrives right after the call is not missed.
 ///
 /// # Errors
 ///
 /// The operating system's, if it refuses a handler or the thread.
 fn listen() -> io::Result<watch::Receiver<bool>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut signals = {
-        let _inside = runtime.enter();
-        Signals::register()?
-    };
     let (sender, receiver) = watch::channel(false);
+    let (registered, is_registered) = sync_channel(1);
     let watch = async move {
+        let mut signals = match Signals::register() {
+            Ok(signals) => signals,
+            Err(error) => return drop(registered.send(Err(error))),
+        };
+        let _ = registered.send(Ok(()));
         signals.next().await;
         // First, so that the shutdown finds it under way.
         if let Some(flush) = FLUSH.get() {
@@ -111,6 +115,7 @@ fn listen() -> io::Result<watch::Receiver<bool>> {
         exit(signals.next().await);
     };
     std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || runtime.block_on(watch))?;
+    is_registered.recv().unwrap_or_else(|error| Err(io::Error::other(error)))?;
     Ok(receiver)
 }
 
