@@ -276,8 +276,9 @@ fn check_tls_files(routes: &mut [Route], diagnostics: &Diagnostics) -> Result<()
         }
     }
     for (error, signals) in ignored {
+        let signals = signals.join(", ");
         let fields: [Field<'_>; 2] =
-            [("signals", FieldValue::Text(&signals.join(", "))), ("error", FieldValue::Text(&error))];
+            [("signals", FieldValue::Text(&signals)), ("error", FieldValue::Text(&error))];
         diagnostics.warn("ignoring TLS files from the environment: they cannot be used", &fields);
     }
     Ok(())
