@@ -50,9 +50,9 @@ impl Run {
 /// Sends what a file sends to the usual ports to a collector instead.
 pub(crate) fn aim(text: &str, collector: &Collector) -> String {
     let address = format!("localhost:{}", collector.port());
-    text.replace("localhost:4318", &address)
-        .replace("localhost:4317", &address)
-        .replace("127.0.0.1", "localhost")
+    // All at once, from the parts between them: the collector's own port may begin with 4317, too.
+    let text = text.replace("localhost:4318", "localhost:4317");
+    text.split("localhost:4317").collect::<Vec<_>>().join(&address).replace("127.0.0.1", "localhost")
 }
 
 /// Returns an official file.
