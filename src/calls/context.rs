@@ -10,12 +10,13 @@ use bytes::{Bytes, BytesMut};
 use http::header::ValueIter;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::baggage::BaggageExt as _;
+use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
 use opentelemetry::trace::{Link, SpanContext, TraceContextExt as _};
 use opentelemetry::{Context, global};
 
 use super::thread_cache;
-use crate::propagation::{self, Baggage, RemoteSpan};
+use crate::propagation::{self, Baggage, JAEGER_HEADER, RemoteSpan, is_jaeger_baggage};
 use crate::provider::installed::Installed;
 
 /// How a server uses the trace context that a caller sent.
@@ -44,8 +45,8 @@ pub enum RemoteContext {
 impl RemoteContext {
     /// The parent of a server's call, and its link to the caller's span if there is one.
     ///
-    /// The local context is current on the calling thread: what an outer layer has attached, such as its baggage, is
-    /// kept.
+    /// The local context is current on the calling thread: what an outer layer has attached is kept, and its baggage as
+    /// well. An entry of the caller's baggage takes the place of a local one with the same key.
     ///
     /// | choice | parent | link | baggage of the caller |
     /// |---|---|---|---|
@@ -142,7 +143,7 @@ pub(super) fn inject(context: &Context, headers: &mut HeaderMap) {
     let Some(standard) = Installed::propagators() else {
         return global::get_text_map_propagator(|propagator| {
             if has_span {
-                propagator.fields().filter_map(header_name).for_each(|name| drop(headers.remove(name)));
+                remove_fields(propagator.fields(), headers);
             }
             propagator.inject_context(context, &mut Outgoing { headers });
         });
@@ -157,6 +158,20 @@ pub(super) fn inject(context: &Context, headers: &mut HeaderMap) {
         if !context.baggage().is_empty() {
             Baggage.inject_context(context, &mut Outgoing { headers });
         }
+    }
+}
+
+/// Removes the headers of propagators, of Jaeger's also those of its baggage: their names are not known beforehand.
+fn remove_fields(fields: FieldIter<'_>, headers: &mut HeaderMap) {
+    let mut has_jaeger = false;
+    for name in fields.filter_map(header_name) {
+        has_jaeger |= name == JAEGER_HEADER;
+        headers.remove(name);
+    }
+    if has_jaeger {
+        let names = headers.keys().filter(|name| is_jaeger_baggage(name.as_str()));
+        let names: Vec<_> = names.cloned().collect();
+        names.into_iter().for_each(|name| drop(headers.remove(name)));
     }
 }
 
@@ -277,3 +292,50 @@ static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// W3C Baggage: pairs of keys and values.
 static BAGGAGE: HeaderName = HeaderName::from_static("baggage");
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::propagation::TextMapPropagator as _;
+
+    use super::*;
+    use crate::settings::Propagator;
+
+    /// The names of headers that stay when a request is sent on with these propagators.
+    fn kept(propagators: &[Propagator]) -> Vec<String> {
+        let names = [
+            "accept",
+            "b3",
+            "x-b3-traceid",
+            "x-b3-parentspanid",
+            "x-b3-flags",
+            "uber-trace-id",
+            "uberctx-tenant",
+            "uberctx-user",
+            "x-amzn-trace-id",
+            "traceparent",
+        ];
+        let mut headers: HeaderMap = names
+            .map(|name| (HeaderName::from_static(name), HeaderValue::from_static("1")))
+            .into_iter()
+            .collect();
+        remove_fields(propagation::propagator(propagators, Vec::new()).fields(), &mut headers);
+        let mut names: Vec<_> = headers.keys().map(ToString::to_string).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn headers_of_an_earlier_context_are_removed_in_every_form_of_their_format() {
+        let rest = |removed: &[&str]| {
+            let mut all = kept(&[]);
+            all.retain(|name| !removed.contains(&name.as_str()));
+            all
+        };
+        let b3 = ["b3", "x-b3-traceid", "x-b3-parentspanid", "x-b3-flags"];
+        assert_eq!(kept(&[Propagator::B3]), rest(&b3));
+        assert_eq!(kept(&[Propagator::B3Multi]), rest(&b3));
+        assert_eq!(kept(&[Propagator::Jaeger]), rest(&["uber-trace-id", "uberctx-tenant", "uberctx-user"]));
+        assert_eq!(kept(&[Propagator::XRay]), rest(&["x-amzn-trace-id"]));
+        assert_eq!(kept(&[Propagator::TraceContext]), rest(&["traceparent"]));
+    }
+}

@@ -61,14 +61,12 @@ impl TextMapPropagator for B3 {
         }
     }
 
+    /// The headers of both variants: receivers read both, so that one which a request has already must not stay beside the
+    /// new ones.
     fn fields(&self) -> FieldIter<'_> {
-        static FIELDS: LazyLock<[String; 5]> =
-            LazyLock::new(|| [SINGLE, TRACE_ID, SPAN_ID, SAMPLED, FLAGS].map(Into::into));
-        let (single, multiple) = FIELDS.split_at(1);
-        FieldIter::new(match self {
-            Self::SingleHeader => single,
-            Self::MultipleHeaders => multiple,
-        })
+        static FIELDS: LazyLock<[String; 6]> =
+            LazyLock::new(|| [SINGLE, TRACE_ID, SPAN_ID, PARENT_ID, SAMPLED, FLAGS].map(Into::into));
+        FieldIter::new(&*FIELDS)
     }
 }
 
@@ -147,5 +145,6 @@ const SINGLE: &str = "b3";
 /// Headers of the multiple format, in lower case: carriers compare names without regard to case.
 const TRACE_ID: &str = "x-b3-traceid";
 const SPAN_ID: &str = "x-b3-spanid";
+const PARENT_ID: &str = "x-b3-parentspanid";
 const SAMPLED: &str = "x-b3-sampled";
 const FLAGS: &str = "x-b3-flags";

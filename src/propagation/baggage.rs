@@ -51,13 +51,24 @@ impl TextMapPropagator for Baggage {
             return context.clone();
         }
         let entries: Vec<_> = header.split(',').filter_map(entry).take(MAX_ENTRIES).collect();
-        if entries.is_empty() { context.clone() } else { context.with_baggage(entries) }
+        with_received(context, entries)
     }
 
     fn fields(&self) -> FieldIter<'_> {
         static FIELDS: LazyLock<[String; 1]> = LazyLock::new(|| [BAGGAGE.into()]);
         FieldIter::new(&*FIELDS)
     }
+}
+
+/// Adds received entries to the baggage of a context. They take the place of local ones with the same key.
+pub(super) fn with_received(context: &Context, received: Vec<KeyValueMetadata>) -> Context {
+    if received.is_empty() {
+        return context.clone();
+    }
+    let local = context.baggage().into_iter().map(|(key, (value, properties))| {
+        KeyValueMetadata::new(key.clone(), value.clone(), properties.clone())
+    });
+    context.with_baggage(local.chain(received).collect::<Vec<_>>())
 }
 
 /// Returns one member of the header: `key=value;properties`. The key of an entry is a token already, which the API

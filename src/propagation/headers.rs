@@ -9,7 +9,7 @@ use opentelemetry::{Context, global};
 /// A message that is passed on, as to a retry queue, can have such headers already. Leave them out: a receiver takes
 /// neither of two `traceparent` headers.
 ///
-/// The receiver passes the headers to [`context_from_headers`]. Returns nothing outside of a span. `OTEL_PROPAGATORS` and
+/// The receiver passes the headers to [`context_from_headers`]. Outside of a span it is the baggage alone, if there is any. `OTEL_PROPAGATORS` and
 /// [`Builder::propagators`](crate::Builder::propagators) choose the propagators.
 ///
 /// ```

@@ -19,6 +19,7 @@ use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::TraceContextExt as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use super::baggage::with_received;
 use super::remote_parent::{Decision, RemoteParent, is_debug, parse_span_id, parse_trace_id, single_value};
 
 #[cfg(test)]
@@ -102,13 +103,12 @@ fn extract_baggage(context: &Context, extractor: &dyn Extractor) -> Context {
             received.push(KeyValueMetadata::new(key.to_owned(), value.into_owned(), ""));
         }
     }
-    if received.is_empty() {
-        return context.clone();
-    }
-    let known = context.baggage().into_iter().map(|(key, (value, properties))| {
-        KeyValueMetadata::new(key.clone(), value.clone(), properties.clone())
-    });
-    context.with_baggage(known.chain(received).collect::<Vec<_>>())
+    with_received(context, received)
+}
+
+/// Returns `true` for a header that carries an entry of the baggage.
+pub(crate) fn is_jaeger_baggage(header: &str) -> bool {
+    baggage_key(header).is_some()
 }
 
 /// Returns the key of the baggage that a header carries; header names are compared in any case.
@@ -123,7 +123,7 @@ fn is_header_name(key: &str) -> bool {
 }
 
 /// The header of the span.
-const UBER_TRACE_ID: &str = "uber-trace-id";
+pub(crate) const UBER_TRACE_ID: &str = "uber-trace-id";
 /// Prefix of the headers of the baggage.
 const UBERCTX: &str = "uberctx-";
 /// The flag of a trace that is recorded.

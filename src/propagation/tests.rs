@@ -292,6 +292,12 @@ fn baggage_travels_on_from_several_headers() {
     let context = extracted(&[("baggage", "tenant=acme"), ("baggage", "user=a%20b")]);
     assert_eq!(context.baggage().get("tenant").unwrap().as_str(), "acme");
     assert_eq!(context.baggage().get("user").unwrap().as_str(), "a b");
+    // What the process has attached itself stays, unless the caller sent another value for it.
+    let local =
+        Context::new().with_baggage([KeyValue::new("region", "north"), KeyValue::new("tenant", "local")]);
+    let context = Baggage.extract_with_context(&local, &Headers::of(&[("baggage", "tenant=acme")]));
+    assert_eq!(context.baggage().get("region").unwrap().as_str(), "north");
+    assert_eq!(context.baggage().get("tenant").unwrap().as_str(), "acme");
     let headers = injected(&Context::new().with_baggage([KeyValue::new("tenant", "acme")]));
     assert_eq!(headers["baggage"], "tenant=acme");
 }
