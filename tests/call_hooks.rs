@@ -24,8 +24,8 @@ fn service(
     panics: bool,
 ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone {
     tower::service_fn(move |request: Request<Body>| async move {
-        assert!(!panics, "the handler panics");
         request.into_body().collect().await.unwrap();
+        assert!(!panics, "the handler panics");
         let response =
             Response::builder().header("grpc-status", "0").header("content-type", "application/grpc");
         Ok(response.body(Body::from("hello")).unwrap())
@@ -40,7 +40,7 @@ fn request(path: &str) -> Request<Body> {
     } else {
         builder
     };
-    builder.body(Body::empty()).unwrap()
+    builder.body(Body::from("hello")).unwrap()
 }
 
 /// Sends a request through a layer, and reads the response to its end.

@@ -273,3 +273,34 @@ async fn a_service_that_is_dropped_after_its_call_records_nothing_more() {
     recorded.ended(1).await;
     assert_eq!(recorded.spans().len(), 1);
 }
+
+/// Reads its request if it is a handler, and then panics or never answers.
+fn unanswered(
+    reads: bool,
+    panics: bool,
+) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone {
+    tower::service_fn(move |request: Request<Body>| async move {
+        if reads {
+            http_body_util::BodyExt::collect(request.into_body()).await.unwrap();
+        }
+        assert!(!panics, "stopped");
+        std::future::pending().await
+    })
+}
+
+#[tokio::test]
+async fn a_call_that_ends_without_a_head_has_its_name_if_a_handler_has_read_it() {
+    for (reads, panics) in [(false, true), (false, false), (true, true), (true, false)] {
+        let recorded = Recorded::new();
+        let mut request = request("application/grpc", "/made.Up/Path");
+        *request.body_mut() = Body::new(http_body_util::Full::from("12345"));
+        let call = recorded.server().layer(unanswered(reads, panics)).oneshot(request);
+        let call = tokio::spawn(tokio::time::timeout(std::time::Duration::from_millis(20), call));
+        assert_eq!(call.await.is_err(), panics);
+        let span = recorded.ended(1).await.remove(0);
+        let (name, method) = if reads { ("made.Up/Path", "made.Up/Path") } else { ("grpc", "_OTHER") };
+        assert_eq!(span.name, name, "{reads} {panics}");
+        let point = recorded.points("rpc.server.call.duration").remove(0);
+        assert_eq!(point.get("rpc.method").as_deref(), Some(method), "{reads} {panics}");
+    }
+}

@@ -249,3 +249,40 @@ async fn each_redirect_that_a_layer_around_follows_has_a_span_with_its_number() 
     assert!(parents.lock().unwrap().iter().all(|&count| count <= 1));
     assert_eq!(active(&recorded, "client"), 0.0);
 }
+
+#[tokio::test]
+async fn the_size_of_a_request_is_that_of_its_header_or_else_of_its_body() {
+    for (declared, size) in [
+        (None, Some(5)),
+        (Some("7"), Some(7)),
+        (None, Some(0)),
+        // A stream.
+        (None, None),
+    ] {
+        for side in ["client", "server"] {
+            let recorded = Recorded::new();
+            let mut request = get("http://users:8080/users/7");
+            *request.body_mut() = match size {
+                Some(length) => Body::from("1234567".get(..length).unwrap()),
+                None => stream(["12345"], false),
+            };
+            if let Some(declared) = declared {
+                request.headers_mut().insert("content-length", declared.parse().unwrap());
+            }
+            let ok = answer(Response::<Body>::default);
+            match side {
+                "client" => drop(client(&recorded).record_body_sizes().layer(ok).oneshot(request).await),
+                _ => drop(server(&recorded).record_body_sizes().layer(ok).oneshot(request).await),
+            }
+            let span = finished(&recorded, side, Some(200), None).await;
+            let expected = size.map(|size| Value::I64(i64::try_from(size).unwrap()));
+            assert_eq!(
+                value(&span.attributes, "http.request.body.size"),
+                expected.as_ref(),
+                "{side} {size:?}"
+            );
+            let points = recorded.points(&format!("http.{side}.request.body.size"));
+            assert_eq!(points.len(), usize::from(size.is_some()), "{side} {size:?}");
+        }
+    }
+}

@@ -712,3 +712,95 @@ async fn the_access_log_has_one_event_per_request() {
     let unknown = log.0.lock().unwrap().pop().unwrap();
     assert!(unknown.contains(r#"http.request.method="_OTHER""#), "{unknown}");
 }
+
+#[tokio::test]
+async fn a_server_that_terminates_tls_reports_https() {
+    for (uri, forwarded, scheme) in [
+        ("/users/7", None, "https"),
+        // HTTP/2 has the scheme in each request.
+        ("http://shop/users/7", None, "http"),
+        ("/users/7", Some("http"), "http"),
+    ] {
+        let recorded = Recorded::new();
+        let layer = server(&recorded).assume_https().trusted_proxies(1);
+        let mut request = request("GET", uri);
+        if let Some(proto) = forwarded {
+            request.headers_mut().insert("x-forwarded-proto", proto.parse().unwrap());
+        }
+        drop(layer.layer(answer(Response::<Body>::default)).oneshot(request).await.unwrap());
+        let span = finished(&recorded, "server", Some(200), None).await;
+        assert_eq!(attribute(&span, "url.scheme").as_deref(), Some(scheme), "{uri}");
+        let point = recorded.points("http.server.request.duration").remove(0);
+        assert_eq!(point.get("url.scheme").as_deref(), Some(scheme), "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn a_layer_of_a_nested_router_has_the_whole_path() {
+    let recorded = Recorded::new();
+    let items = Router::new().route("/{item}", get(user)).layer(server(&recorded));
+    let shop = Router::new().nest("/orders", items);
+    let router = Router::new().nest("/shop", shop);
+    let response = router.oneshot(request("GET", "/shop/orders/7?full=yes")).await.unwrap();
+    drop(response.into_body().collect().await);
+    let span = finished(&recorded, "server", Some(200), None).await;
+    assert_eq!(span.name, "GET /shop/orders/{item}");
+    assert_eq!(attribute(&span, "url.path").as_deref(), Some("/shop/orders/7"));
+    assert_eq!(attribute(&span, "url.query").as_deref(), Some("full=yes"));
+}
+
+#[tokio::test]
+async fn only_a_post_is_grpc() {
+    for method in ["GET", "HEAD", "PUT", "OPTIONS"] {
+        let (recorded, inner) = (Recorded::new(), Recorded::new());
+        let mut request = request(method, "/users/7");
+        request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+        let service = inner.server().layer(answer(Response::<Body>::default));
+        drop(server(&recorded).layer(service).oneshot(request).await.unwrap());
+        let span = finished(&recorded, "server", Some(200), None).await;
+        assert_eq!(span.name, method);
+        assert_eq!(recorded.points("rpc.server.call.duration").len(), 0, "{method}");
+        assert_eq!(inner.spans().len(), 0, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_of_grpc_web_is_a_call_inside_of_a_request() {
+    use tonic_web::{GrpcWebClientLayer, GrpcWebLayer};
+
+    for inner_is_http in [false, true] {
+        let (outer, inner) = (Recorded::new(), Recorded::new());
+        let service = grpc_support::TestService::new();
+        let translated = match inner_is_http {
+            false => boxed(GrpcWebLayer::new().layer(boxed(inner.server().layer(service)))),
+            true => boxed(GrpcWebLayer::new().layer(boxed(server(&inner).layer(service)))),
+        };
+        // Twice around it: a request is recorded once as HTTP all the same.
+        let service = server(&outer).layer(server(&outer).layer(translated));
+        let service = GrpcWebClientLayer::new().layer(service.map_request(
+            |request: Request<tonic_web::GrpcWebCall<tonic::body::Body>>| request.map(tonic::body::Body::new),
+        ));
+        let refused =
+            grpc_support::TestClient::new(service).unary(grpc_support::ask(0, "5")).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::NotFound);
+        let request = finished(&outer, "server", Some(200), None).await;
+        let call = inner.ended(1).await.remove(0);
+        assert_eq!((request.name.as_ref(), call.name.as_ref()), ("POST", "test.Test/Unary"));
+        assert_eq!(attribute(&call, "rpc.status_code").as_deref(), Some("NOT_FOUND"));
+        assert_eq!(call.parent_span_id, request.span_context.span_id());
+        assert_eq!(inner.points("rpc.server.call.duration").len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_call_through_a_router_of_axum_has_its_messages_and_its_name() {
+    let recorded = Recorded::new();
+    let layer = server(&recorded).grpc(|grpc| grpc.record_message_sizes());
+    let service = layer.layer(grpc_support::TestService::new());
+    let service = service.map_request(|request: Request<tonic::body::Body>| request.map(Body::new));
+    let refused = grpc_support::TestClient::new(service).unary(grpc_support::ask(0, "5")).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::NotFound);
+    // The handler has read its request, so that the method exists.
+    assert_eq!(recorded.ended(1).await[0].name, "test.Test/Unary");
+    assert_eq!(recorded.points("rpc.server.request.size").len(), 1);
+}

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -39,7 +40,8 @@ pub(crate) async fn serve_all(
     let stock = tokio::spawn(stock::serve(stock_listener, closed(stopped.clone())));
     let payments = tokio::spawn(payments::serve(payments_listener, closed(stopped)));
     info!(address = %listener.local_addr()?, "serving");
-    axum::serve(listener, router(shop)).with_graceful_shutdown(shutdown).await?;
+    let shop = router(shop).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, shop).with_graceful_shutdown(shutdown).await?;
     // Only now, because open requests need the services behind.
     drop(stop);
     stock.await??;

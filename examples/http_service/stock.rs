@@ -22,7 +22,8 @@ pub(crate) async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let router = Router::new().route("/items/{item}", get(item)).layer(ServerLayer::new());
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+    let stock = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, stock).with_graceful_shutdown(shutdown).await
 }
 
 async fn item(Path(item): Path<String>) -> Result<String, StatusCode> {

@@ -51,6 +51,16 @@ impl Call {
         }
     }
 
+    /// Observes the body of the request, before anything reads from it.
+    pub(super) fn on_request_body<B: Body>(&mut self, body: &B) {
+        match self {
+            #[cfg(feature = "grpc")]
+            Self::Grpc(_) => (),
+            #[cfg(feature = "http")]
+            Self::Http(call) => call.on_request_body(body),
+        }
+    }
+
     /// Observes the head of the response.
     pub(super) fn on_response<B: Body>(&mut self, response: &mut Response<B>) {
         match self {

@@ -45,7 +45,7 @@ macro_rules! layer_service {
         where
             S: Service<Request<B>, Response = Response<R>>,
             S::Error: 'static,
-            B: 'static,
+            B: Body + 'static,
             R: Body,
             R::Error: 'static,
         {
@@ -66,7 +66,10 @@ macro_rules! layer_service {
             fn call(&mut self, mut request: Request<B>) -> Self::Future {
                 let waited = self.ready.take();
                 match self.layer.start(&mut request, waited) {
-                    Some(call) => ResponseFuture::start(call, || self.inner.call(request)),
+                    Some(mut call) => {
+                        call.on_request_body(request.body());
+                        ResponseFuture::start(call, || self.inner.call(request))
+                    }
                     None => ResponseFuture::unrecorded(self.inner.call(request)),
                 }
             }

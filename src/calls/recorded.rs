@@ -2,7 +2,7 @@
 //!
 //! | mark | set by |
 //! |---|---|
-//! | [`RecordedByServer`] | a server's layer, of either protocol |
+//! | [`RecordedByServer`] | a server's layer, with the protocol that it saw |
 //! | `http::RouteSlot` in its place | `http::ServerLayer`, while the route is not known |
 //! | [`RecordedByClient`] | a client's layer, of either protocol |
 //!
@@ -16,7 +16,10 @@ use super::http::RouteSlot;
 
 /// A server's layer records the request.
 #[derive(Clone, Copy, Debug)]
-struct RecordedByServer;
+struct RecordedByServer {
+    /// As a call of gRPC, and not as a request of HTTP.
+    as_grpc: bool,
+}
 
 /// A client's layer records the request.
 #[derive(Clone, Copy, Debug)]
@@ -31,10 +34,19 @@ pub(super) fn is_recorded_by_server(extensions: &Extensions) -> bool {
     extensions.get::<RecordedByServer>().is_some()
 }
 
-/// Marks a request that a server's layer records.
-pub(super) fn mark_recorded_by_server(extensions: &mut Extensions) {
+/// Returns `true` if a server's layer around this one records the request as a call of gRPC.
+///
+/// One that is recorded as HTTP and is gRPC further inside was translated in between, from gRPC-Web: the outer layer cannot
+/// see the status of the call.
+#[cfg(feature = "grpc")]
+pub(super) fn is_recorded_as_grpc(extensions: &Extensions) -> bool {
+    extensions.get::<RecordedByServer>().is_some_and(|recorded| recorded.as_grpc)
+}
+
+/// Marks a request that a server's layer records, as a call of gRPC or as a request of HTTP.
+pub(super) fn mark_recorded_by_server(extensions: &mut Extensions, as_grpc: bool) {
     extensions.remove::<RecordedByClient>();
-    extensions.insert(RecordedByServer);
+    extensions.insert(RecordedByServer { as_grpc });
 }
 
 /// Marks a request that a server's layer records, and lets layers inside of it report the route.

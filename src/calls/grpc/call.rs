@@ -47,8 +47,8 @@ pub(in crate::calls) struct Call {
     timeout: Option<Duration>,
     /// At a client known once the response is there, from the connection that carried it.
     peer: Option<SocketAddr>,
-    /// 200 until the head of the response is there.
-    http_status: StatusCode,
+    /// `None` until the head of the response is there.
+    http_status: Option<StatusCode>,
     /// The method under which the call counts as active, until it is finished.
     active: Option<Arc<Method>>,
     /// `Some` if messages are counted, for metrics, attributes or the access log.
@@ -77,7 +77,7 @@ impl Call {
             span,
             timeout,
             peer,
-            http_status: StatusCode::OK,
+            http_status: None,
             open: true,
         }
     }
@@ -117,7 +117,7 @@ impl Call {
 
     /// Observes the head of the response. It finishes the call if it carries the status or if nothing follows it.
     pub(in crate::calls) fn on_response<B: Body>(&mut self, response: &mut Response<B>) {
-        self.http_status = response.status();
+        self.http_status = Some(response.status());
         self.insert_trace_id(response.headers_mut());
         if self.recorder.options.side == Side::Client {
             self.peer = self.recorder.peer(response.extensions());
@@ -126,11 +126,8 @@ impl Call {
         if self.span.is_recording() {
             self.record_headers(response.headers(), status.is_some());
         }
-        if self.is_answer_of_handler(response, status.as_ref()) {
-            self.recorder.methods.on_answer(&self.method);
-        } else {
-            self.hide_method();
-        }
+        let is_answered = self.is_answer_of_handler(response, status.as_ref());
+        self.settle_method(is_answered);
         match status {
             Some(status) => self.finish(&status),
             None if reports_end(response.body()) => self.on_eos(),
@@ -143,6 +140,27 @@ impl Call {
         if let Some(name) = &self.recorder.options.trace_id_header {
             self.span.insert_trace_id(name, headers);
         }
+    }
+
+    /// Learns the method if its handler has answered, and hides its name if something else has.
+    fn settle_method(&self, is_answered: bool) {
+        if is_answered {
+            self.recorder.methods.on_answer(&self.method);
+        } else {
+            self.hide_method();
+        }
+    }
+
+    /// The same for a call that ends without a head: a handler that failed or was stopped has read its request before.
+    fn settle_method_without_head(&self) {
+        if self.http_status.is_none() {
+            self.settle_method(self.has_read_request());
+        }
+    }
+
+    /// Returns `true` if a server's handler has read from the request.
+    fn has_read_request(&self) -> bool {
+        self.request_read.as_ref().is_some_and(|read| read.load(Ordering::Relaxed))
     }
 
     /// Replaces the name of a method for which something other than its handler has answered: a stranger may have made it up.
@@ -164,11 +182,11 @@ impl Call {
     /// a service that succeeded or at least read its request.
     fn is_answer_of_handler<B>(&self, response: &Response<B>, status: Option<&CallStatus<'_>>) -> bool {
         match status.map(|status| status.code) {
-            None => self.http_status == StatusCode::OK && metadata::is_grpc(response.headers()),
+            None => self.http_status == Some(StatusCode::OK) && metadata::is_grpc(response.headers()),
             Some(GrpcCode::Ok) => true,
             Some(GrpcCode::Unimplemented) => false,
             Some(_) if self.recorder.options.side == Side::Client => false,
-            Some(_) => self.request_read.as_ref().is_some_and(|read| read.load(Ordering::Relaxed)),
+            Some(_) => self.has_read_request(),
         }
     }
 
@@ -202,7 +220,7 @@ impl Call {
             Side::Client => GrpcCode::Unknown,
         };
         let status = CallStatus::from_error(error, default);
-        self.hide_method();
+        self.settle_method_without_head();
         // At the deadline the peer may reset the stream first, which looks like a cancellation.
         let timed_out = status.code == GrpcCode::Cancelled && self.is_past_deadline();
         self.finish(&if timed_out { CallStatus::deadline_exceeded() } else { status });
@@ -210,11 +228,12 @@ impl Call {
 
     /// Observes the end of a response that had no status.
     pub(in crate::calls) fn on_eos(&mut self) {
-        self.finish(&CallStatus::missing(self.http_status));
+        self.finish(&CallStatus::missing(self.http_status.unwrap_or_default()));
     }
 
     /// Observes a panic of the service, which goes on.
     pub(in crate::calls) fn on_panic(&mut self) {
+        self.settle_method_without_head();
         self.finish(&CallStatus::panicked());
     }
 
@@ -229,9 +248,9 @@ impl Call {
             return CallStatus::deadline_exceeded();
         }
         match (self.recorder.options.side, self.http_status) {
-            (Side::Server, _) | (Side::Client, StatusCode::OK) => CallStatus::cancelled(),
             // A client drops the body of an HTTP error, because it is not gRPC.
-            (Side::Client, status) => CallStatus::missing(status),
+            (Side::Client, Some(status)) if status != StatusCode::OK => CallStatus::missing(status),
+            _ => CallStatus::cancelled(),
         }
     }
 
@@ -311,6 +330,7 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         if self.open {
+            self.settle_method_without_head();
             self.finish(&self.on_drop_status());
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Method, Request};
 
 /// Returns the caller's deadline for the call: `grpc-timeout`, at most eight digits and a unit.
 /// `None` if it is absent or malformed; the gRPC library then decides what to do with the call.
@@ -24,9 +24,15 @@ pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     }
 }
 
+/// Returns `true` for requests of gRPC: POST, with its content type. Whatever else a caller sends with that content type is
+/// an ordinary request of HTTP.
+pub(in crate::calls) fn is_grpc_request<B>(request: &Request<B>) -> bool {
+    request.method() == Method::POST && is_grpc(request.headers())
+}
+
 /// Returns `true` for `application/grpc`, with or without a subtype such as `+proto`. `application/grpc-web` is not
 /// gRPC: its status is in the body, and a layer such as `tonic_web::GrpcWebLayer` translates it.
-pub(in crate::calls) fn is_grpc(headers: &HeaderMap) -> bool {
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(http::header::CONTENT_TYPE) else {
         return false;
     };

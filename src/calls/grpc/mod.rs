@@ -22,7 +22,7 @@
 //!
 //! The layer covers everything inside it: every service, interceptors, streams, reflection. A single service is
 //! wrapped by `tonic::service::LayerExt::named_layer`. An axum router that carries HTTP as well passes the rest
-//! untouched: only requests of content type `application/grpc` are recorded. `tonic_web::GrpcWebLayer` belongs
+//! untouched: only POST requests of content type `application/grpc` are recorded. `tonic_web::GrpcWebLayer` belongs
 //! outside of this layer (before it): it translates `grpc-web` to gRPC.
 //!
 //! At a public endpoint, callers must not choose trace ids or sampling. There each call starts a new trace, with a link
@@ -225,7 +225,7 @@ pub(super) use call::Call;
 pub use client::{ClientLayer, ClientService};
 pub use descriptor_set::DescriptorSetError;
 #[cfg(feature = "http")]
-pub(super) use metadata::is_grpc;
+pub(super) use metadata::is_grpc_request;
 #[cfg(feature = "http")]
 pub(super) use options::Inherited;
 pub use options::RequestHead;

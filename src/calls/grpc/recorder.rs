@@ -27,7 +27,7 @@ impl GrpcRecorder {
     /// Returns the recorder for a request, or `None` if the request is not recorded.
     pub(super) fn recorder_for<B>(&self, request: &Request<B>) -> Option<&Arc<CallRecorder>> {
         let filter = self.options().filter.as_ref();
-        let is_recorded = metadata::is_grpc(request.headers())
+        let is_recorded = metadata::is_grpc_request(request)
             && filter.is_none_or(|filter| filter(method_name(request.uri().path())));
         is_recorded.then(|| self.get_or_create(CallRecorder::new)).flatten()
     }

@@ -19,29 +19,38 @@ use super::messages::RequestMessages;
 use crate::calls::body::reports_end;
 
 /// Wraps a request body so that it is polled in the call's context, and counts its messages if that is needed. The type
-/// of the body must not change, because the inner service takes that type: only tonic's body, which can hold any other,
-/// is wrapped. Other bodies are left alone.
+/// of the body must not change, because the inner service takes that type: only tonic's body and axum's, which can hold any
+/// other, are wrapped. Other bodies are left alone.
 pub(super) fn instrument_request_body<B: Any>(body: &mut B, call: &Call) {
-    let Some(body) = (body as &mut dyn Any).downcast_mut::<tonic::body::Body>() else {
-        return;
-    };
-    if reports_end(body) {
+    let body: &mut dyn Any = body;
+    if let Some(body) = body.downcast_mut::<tonic::body::Body>() {
+        wrap(body, call, tonic::body::Body::new);
         return;
     }
-    let inner = mem::take(body);
-    *body = tonic::body::Body::new(RequestBody {
-        inner,
-        context: call.context().clone(),
-        messages: call.request_messages(),
-        read: call.request_read(),
-    });
+    #[cfg(feature = "axum")]
+    if let Some(body) = body.downcast_mut::<axum::body::Body>() {
+        wrap(body, call, axum::body::Body::new);
+    }
+}
+
+/// Puts a body that has something to read into one that follows it.
+fn wrap<B: Body + Default>(body: &mut B, call: &Call, new: impl FnOnce(RequestBody<B>) -> B) {
+    if !reports_end(body) {
+        let inner = mem::take(body);
+        *body = new(RequestBody {
+            inner,
+            context: call.context().clone(),
+            messages: call.request_messages(),
+            read: call.request_read(),
+        });
+    }
 }
 
 pin_project! {
     /// A request body that is polled in the call's context, on whatever task the transport reads it.
-    struct RequestBody {
+    struct RequestBody<B> {
         #[pin]
-        inner: tonic::body::Body,
+        inner: B,
         // Attached while the body is polled.
         context: Context,
         // `None` if messages are not tracked.
@@ -51,9 +60,9 @@ pin_project! {
     }
 }
 
-impl Body for RequestBody {
-    type Data = bytes::Bytes;
-    type Error = tonic::Status;
+impl<B: Body> Body for RequestBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,

@@ -21,6 +21,8 @@ use crate::calls::recorded::is_recorded_by_server;
 
 impl Call {
     /// Starts the call of a request that arrived at a server. `remote` applies unless the program decides by method.
+    ///
+    /// If a layer around this one has recorded a request of gRPC-Web as HTTP, its span is the parent.
     pub(super) fn incoming<B>(
         recorder: &Arc<CallRecorder>,
         request: &Request<B>,
@@ -28,7 +30,10 @@ impl Call {
         remote: RemoteContext,
     ) -> Self {
         let decide = recorder.options.remote_context.as_ref();
-        let remote = decide.map_or(remote, |decide| decide(RequestHead::new(request).method()));
+        let remote = match is_recorded_by_server(request.extensions()) {
+            true => RemoteContext::Ignore,
+            false => decide.map_or(remote, |decide| decide(RequestHead::new(request).method())),
+        };
         let (parent, link) = remote.resolve(request.headers());
         Self::start(recorder, request, waited, parent, link)
     }

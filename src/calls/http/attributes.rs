@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::uri::Authority;
-use http::{Request, StatusCode, Version};
+use http::{Request, StatusCode, Uri, Version};
 use opentelemetry::KeyValue;
 
 use super::method::ReportedMethod;
@@ -42,7 +42,7 @@ pub(super) fn incoming_attributes<B>(
     peer: Option<SocketAddr>,
 ) -> Vec<KeyValue> {
     let mut attributes = Vec::with_capacity(ATTRIBUTES);
-    let (uri, headers) = (request.uri(), request.headers());
+    let (uri, headers) = (whole_uri(request), request.headers());
     push_method(&mut attributes, request, method);
     attributes.push(KeyValue::new(semconv::URL_PATH, uri.path().to_owned()));
     attributes.push(KeyValue::new(semconv::URL_SCHEME, scheme));
@@ -64,6 +64,15 @@ pub(super) fn incoming_attributes<B>(
     );
     push_hook(&recorder.options, request, &mut attributes);
     attributes
+}
+
+/// The URI that the server received: a nested router of axum strips the prefix of its routes.
+fn whole_uri<B>(request: &Request<B>) -> &Uri {
+    #[cfg(feature = "axum")]
+    if let Some(original) = request.extensions().get::<axum::extract::OriginalUri>() {
+        return &original.0;
+    }
+    request.uri()
 }
 
 /// The attributes of a client's span that the sampler sees.

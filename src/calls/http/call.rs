@@ -68,7 +68,7 @@ pub(in crate::calls) struct Call {
     pub(super) has_no_body: bool,
     /// The response is an event stream, whose duration is left out.
     pub(super) is_stream: bool,
-    /// The length that the request declares.
+    /// The length that the request, or else its body, declares.
     pub(super) request_bytes: Option<u64>,
     /// Bytes of the response so far.
     pub(super) response_bytes: u64,
@@ -135,6 +135,13 @@ impl Call {
     /// Returns `true` if a panic of the service becomes a response with status 500.
     pub(in crate::calls) fn catches_panics(&self) -> bool {
         self.recorder.options.catch_panics
+    }
+
+    /// Takes the length of the request from its body if the header is not set yet: a client sets it later.
+    pub(in crate::calls) fn on_request_body<B: Body>(&mut self, body: &B) {
+        if self.recorder.options.body_sizes && self.request_bytes.is_none() {
+            self.request_bytes = reported_length(body);
+        }
     }
 
     /// Observes the head of the response. It finishes the request if no body follows.

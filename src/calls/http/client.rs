@@ -106,7 +106,7 @@ impl ClientLayer {
             return None;
         }
         #[cfg(feature = "grpc")]
-        if grpc::is_grpc(request.headers()) {
+        if grpc::is_grpc_request(request) {
             return self.recorder.includes(request).then(|| self.grpc.start(request, waited)).flatten();
         }
         let recorder = self.recorder.recorder_for(request)?;

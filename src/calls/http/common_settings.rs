@@ -109,8 +109,9 @@ macro_rules! common_settings {
                 self.with(|options| options.active_requests = true)
             }
 
-            /// Measures bodies in bytes: `http.server.request.body.size` (from `Content-Length`) and
-            /// `http.server.response.body.size` (as sent), or the client's, and on the span. Off by default.
+            /// Measures bodies in bytes: `http.server.request.body.size` (from `Content-Length`, or else the length that
+            /// the body itself reports) and `http.server.response.body.size` (as sent), or the client's, and on the span.
+            /// A request of unknown length is not measured. Off by default.
             ///
             /// ```
             #[doc = concat!("let layer = telemetry_bootstrap::http::", stringify!($layer), "::new().record_body_sizes();")]

@@ -24,9 +24,15 @@
 //! [with a closure](ServerLayer::route) or attach a [`Route`] to the response. The path of a request is never used as a
 //! name or on a metric.
 //!
-//! gRPC requests (content type `application/grpc`) that pass the layer are recorded as gRPC, as by
+//! `client.address` and `network.peer.*` are on spans if the server attaches the peer's address: axum does with
+//! `Router::into_make_service_with_connect_info::<SocketAddr>()`; for other servers see
+//! [`peer_address`](ServerLayer::peer_address). A server that terminates TLS itself sets
+//! [`assume_https`](ServerLayer::assume_https).
+//!
+//! gRPC requests (POST with the content type `application/grpc`) that pass the layer are recorded as gRPC, as by
 //! [`grpc::ServerLayer`](crate::grpc::ServerLayer), and once, whichever of these layers are stacked: a service with both
-//! needs one layer.
+//! needs one layer. A request of gRPC-Web is HTTP to a layer around `tonic_web::GrpcWebLayer`, which does not see its
+//! status; a layer inside of that records the call, as a child of the request.
 //!
 //! In a handler, and while the body of a response is produced, `tracing::Span::current()` is the span of the request, if a
 //! subscriber of this crate is installed: see the chapter [In a handler](crate::_documentation::in_a_handler).

@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | `filter`, `span_name`, `request_attributes`, `response_attributes` | yes | yes | none |
 //! | `route`, `remote_context`, `trusted_proxies`, `forwarded_headers`, `trace_id_header`, `catch_panics` | yes | – | off |
+//! | `assume_https` | yes | – | requests without a scheme have `http` |
 //! | `peer_address` | of the request | of the response | what well-known servers and clients attach |
 //! | `is_error` | 5xx | 4xx and 5xx | – |
 //! | `known_methods` | yes | yes | the methods of the conventions |
@@ -32,7 +33,7 @@ use crate::calls::span::SharedMeterProvider;
 pub struct RequestHead<'a> {
     /// As the request has it, also if it is no known method.
     method: &'a Method,
-    /// Of a server mostly a path alone; of a client absolute.
+    /// Of a server mostly a path alone, without what routers around the layer have stripped; of a client absolute.
     uri: &'a Uri,
     /// Of a client, the one that the request was built with; the connection may use another.
     version: Version,
@@ -59,7 +60,8 @@ impl<'a> RequestHead<'a> {
         self.method
     }
 
-    /// The URI of the request, as the layer receives it.
+    /// The URI of the request, as the layer receives it. In a nested router of axum it lacks the prefix that the outer one
+    /// has stripped; the whole is axum's `OriginalUri` in the [extensions](Self::extensions).
     pub fn uri(&self) -> &'a Uri {
         self.uri
     }
@@ -123,6 +125,8 @@ pub(super) struct Options {
     /// Of a server alone: how many entries of `Forwarded` and `X-Forwarded-*` count, from the last one on, and which of
     /// these headers. Default: none.
     pub(super) trusted_proxies: TrustedProxies,
+    /// Of a server alone: the scheme of requests that have none. Default: `http`.
+    pub(super) scheme: &'static str,
     /// Of a server alone: the header of the response that carries the trace id. Default: none.
     pub(super) trace_id_header: Option<http::HeaderName>,
     /// `http.*.active_requests`: an up-down counter.
@@ -162,6 +166,7 @@ impl Options {
             captured: CapturedNames::default(),
             known_methods: None,
             trusted_proxies: TrustedProxies::default(),
+            scheme: "http",
             trace_id_header: None,
             active_requests: false,
             body_sizes: false,

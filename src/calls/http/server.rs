@@ -28,6 +28,8 @@ use crate::calls::future::ResponseFuture;
 use crate::calls::grpc;
 use crate::calls::layer::{layer_service, layer_settings};
 use crate::calls::ready::ReadyTimer;
+#[cfg(feature = "grpc")]
+use crate::calls::recorded::is_recorded_as_grpc;
 use crate::calls::recorded::is_recorded_by_server;
 use crate::calls::span::SharedMeterProvider;
 use crate::user_code::catch_panic;
@@ -134,6 +136,18 @@ impl ServerLayer {
         self.with(|options| options.trusted_proxies.headers = headers.into_iter().collect())
     }
 
+    /// Records `https` as the `url.scheme` of requests that do not have a scheme. For servers that terminate TLS
+    /// themselves: a request of HTTP/1.1 does not contain its scheme, one of HTTP/2 does. What [trusted
+    /// proxies](Self::trusted_proxies) report counts first. Default: `http`.
+    ///
+    /// ```
+    /// let layer = telemetry_bootstrap::http::ServerLayer::new().assume_https();
+    /// # let _ = layer;
+    /// ```
+    pub fn assume_https(self) -> Self {
+        self.with(|options| options.scheme = "https")
+    }
+
     /// Reads the peer's address from the extensions of the request. Default: axum's `ConnectInfo<SocketAddr>` with the
     /// feature `axum`, what tonic's server attaches, or a `SocketAddr`.
     ///
@@ -200,13 +214,13 @@ common_settings!(ServerLayer);
 impl ServerLayer {
     /// Starts the call of a request, unless it is not recorded or an outer layer records it.
     fn start<B: 'static>(&self, request: &mut Request<B>, waited: Duration) -> Option<AnyCall> {
+        #[cfg(feature = "grpc")]
+        if grpc::is_grpc_request(request) {
+            return self.start_grpc(request, waited);
+        }
         if is_recorded_by_server(request.extensions()) {
             self.report_route(request);
             return None;
-        }
-        #[cfg(feature = "grpc")]
-        if grpc::is_grpc(request.headers()) {
-            return self.start_grpc(request, waited);
         }
         let recorder = self.recorder.recorder_for(request)?;
         Some(AnyCall::Http(Call::incoming(recorder, request, waited)))
@@ -216,7 +230,7 @@ impl ServerLayer {
     /// there as well.
     #[cfg(feature = "grpc")]
     fn start_grpc<B: 'static>(&self, request: &mut Request<B>, waited: Duration) -> Option<AnyCall> {
-        if !self.recorder.includes(request) {
+        if is_recorded_as_grpc(request.extensions()) || !self.recorder.includes(request) {
             return None;
         }
         let decide = self.recorder.options().remote_context.as_ref();

@@ -85,7 +85,7 @@ impl Call {
         let mut call = Self::new(recorder, span, method, MetricTarget::Scheme(scheme));
         call.version = attributes::version(request.version());
         if route.is_some() {
-            mark_recorded_by_server(request.extensions_mut());
+            mark_recorded_by_server(request.extensions_mut(), false);
         } else {
             let slot = RouteSlot::new();
             mark_recorded_without_route(request.extensions_mut(), slot.clone());
@@ -164,13 +164,15 @@ fn default_name(method: &ReportedMethod, route: Option<&KnownRoute>) -> Cow<'sta
 }
 
 /// The scheme that the user's client used: from `Forwarded` or `X-Forwarded-Proto` if proxies are trusted, or else
-/// that of the request.
+/// that of the request, which has one over HTTP/2.
 fn scheme_of<B>(recorder: &CallRecorder, request: &Request<B>) -> &'static str {
     let forwarded = recorder.options.trusted_proxies.scheme(request.headers());
-    forwarded.or_else(|| request.uri().scheme_str().and_then(attributes::known_scheme)).unwrap_or("http")
+    let own = || request.uri().scheme_str().and_then(attributes::known_scheme);
+    forwarded.or_else(own).unwrap_or(recorder.options.scheme)
 }
 
-/// Where a client's request goes. The authority is that of the URL, or else the header `Host`.
+/// Where a client's request goes. The authority is that of the URL, or else the header `Host`. If both are there, `Host` is
+/// not used: a proxy passes on the one that its caller has chosen, and each would be a time series.
 fn target_of<B>(recorder: &CallRecorder, request: &Request<B>) -> Target {
     let uri = request.uri();
     let scheme = uri.scheme_str().and_then(attributes::known_scheme).unwrap_or("http");
