@@ -76,12 +76,12 @@ fn trailers() -> HeaderMap {
     HeaderMap::from_iter([(http::HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))])
 }
 
-fn request() -> Request<()> {
+fn request() -> Request<String> {
     request_from(SAMPLED)
 }
 
-fn request_from(caller: &'static str) -> Request<()> {
-    let mut request = Request::new(());
+fn request_from(caller: &'static str) -> Request<String> {
+    let mut request = Request::new(String::new());
     *request.uri_mut() = Uri::from_static("http://greeter:50051/myservice.MyService/ProcessRequest");
     let headers = request.headers_mut();
     headers.reserve(8);
@@ -91,9 +91,9 @@ fn request_from(caller: &'static str) -> Request<()> {
 }
 
 /// Runs one call to its last frame.
-fn call<S, B>(service: &mut S, request: Request<()>)
+fn call<S, B>(service: &mut S, request: Request<String>)
 where
-    S: Service<Request<()>, Response = Response<B>>,
+    S: Service<Request<String>, Response = Response<B>>,
     B: Body,
 {
     let mut task = Context::from_waker(Waker::noop());
@@ -115,7 +115,7 @@ fn metering() -> SdkMeterProvider {
 /// Gives the allocations of one call; `bare` are those without a layer.
 fn bench<S, B>(criterion: &mut Criterion, name: &str, mut service: S, bare: u64) -> u64
 where
-    S: Service<Request<()>, Response = Response<B>>,
+    S: Service<Request<String>, Response = Response<B>>,
     B: Body,
 {
     // The first calls learn the method and bind its instruments.

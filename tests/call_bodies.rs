@@ -73,17 +73,17 @@ impl Body for Hostile {
 /// A service for both protocols that answers with such a body.
 fn hostile(
     panics: Panics,
-) -> impl Service<Request<()>, Response = Response<Hostile>, Error = Infallible, Future: Send> + Clone {
-    tower::service_fn(move |_: Request<()>| ready(Ok(Response::new(Hostile::new(panics)))))
+) -> impl Service<Request<String>, Response = Response<Hostile>, Error = Infallible, Future: Send> + Clone {
+    tower::service_fn(move |_: Request<String>| ready(Ok(Response::new(Hostile::new(panics)))))
 }
 
-fn request(content_type: &str) -> Request<()> {
-    Request::post("http://h/a.B/C").header("content-type", content_type).body(()).unwrap()
+fn request(content_type: &str) -> Request<String> {
+    Request::post("http://h/a.B/C").header("content-type", content_type).body(String::new()).unwrap()
 }
 
 /// Sends a request, and returns the body of the response.
 async fn body_of<B>(
-    service: impl Service<Request<()>, Response = Response<B>, Error = Infallible>,
+    service: impl Service<Request<String>, Response = Response<B>, Error = Infallible>,
     content_type: &str,
 ) -> B {
     service.oneshot(request(content_type)).await.unwrap().into_body()
@@ -162,7 +162,7 @@ async fn the_body_of_a_request_is_sent_as_it_is() {
             let answer = Response::builder().header("grpc-status", "0");
             Ok::<_, Infallible>(answer.body(tonic::body::Body::empty()).unwrap())
         });
-        let (head, ()) = request("application/grpc").into_parts();
+        let (head, _) = request("application/grpc").into_parts();
         let layered = recorded.client().layer(service);
         layered.oneshot(Request::from_parts(head, body)).await.unwrap();
         one_call(&recorded, "client", "OK", false).await;

@@ -18,7 +18,7 @@ use tower::{Layer, Service};
 #[derive(Clone)]
 struct Answering;
 
-impl Service<http::Request<()>> for Answering {
+impl Service<http::Request<String>> for Answering {
     type Response = http::Response<http_body_util::Empty<&'static [u8]>>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
@@ -27,7 +27,7 @@ impl Service<http::Request<()>> for Answering {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<()>) -> Self::Future {
+    fn call(&mut self, request: http::Request<String>) -> Self::Future {
         drop(request);
         let mut response = http::Response::default();
         response.headers_mut().insert("grpc-status", http::HeaderValue::from_static("0"));
@@ -35,8 +35,8 @@ impl Service<http::Request<()>> for Answering {
     }
 }
 
-fn request(flags: &str) -> http::Request<()> {
-    let mut request = http::Request::new(());
+fn request(flags: &str) -> http::Request<String> {
+    let mut request = http::Request::new(String::new());
     *request.uri_mut() = http::Uri::from_static("http://greeter:50051/myservice.MyService/ProcessRequest");
     let headers = request.headers_mut();
     // What is injected finds room.
@@ -49,7 +49,7 @@ fn request(flags: &str) -> http::Request<()> {
     request
 }
 
-fn allocations<S: Service<http::Request<()>>>(mut service: S, flags: &str) -> u64 {
+fn allocations<S: Service<http::Request<String>>>(mut service: S, flags: &str) -> u64 {
     let mut call = |request| {
         let mut task = Context::from_waker(Waker::noop());
         assert!(pin!(service.call(request)).poll(&mut task).is_ready());

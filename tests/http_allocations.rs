@@ -18,7 +18,7 @@ use tower::{Layer, Service};
 #[derive(Clone)]
 struct Answering;
 
-impl Service<Request<()>> for Answering {
+impl Service<Request<String>> for Answering {
     type Response = Response<http_body_util::Empty<&'static [u8]>>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
@@ -27,7 +27,7 @@ impl Service<Request<()>> for Answering {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<()>) -> Self::Future {
+    fn call(&mut self, request: Request<String>) -> Self::Future {
         drop(request);
         let mut response = Response::default();
         response.extensions_mut().insert(Route::new("/users/{id}"));
@@ -35,8 +35,8 @@ impl Service<Request<()>> for Answering {
     }
 }
 
-fn request(flags: &str) -> Request<()> {
-    let mut request = Request::new(());
+fn request(flags: &str) -> Request<String> {
+    let mut request = Request::new(String::new());
     *request.uri_mut() = Uri::from_static("http://users:8080/users/7");
     let headers = request.headers_mut();
     // What is injected finds room.
@@ -49,7 +49,7 @@ fn request(flags: &str) -> Request<()> {
     request
 }
 
-fn allocations<S: Service<Request<()>>>(mut service: S, flags: &str) -> u64 {
+fn allocations<S: Service<Request<String>>>(mut service: S, flags: &str) -> u64 {
     let mut call = |request| {
         let mut task = Context::from_waker(Waker::noop());
         assert!(pin!(service.call(request)).poll(&mut task).is_ready());

@@ -55,7 +55,9 @@ impl Call {
     pub(super) fn on_request_body<B: Body>(&mut self, body: &B) {
         match self {
             #[cfg(feature = "grpc")]
-            Self::Grpc(_) => (),
+            Self::Grpc(_) => {
+                let _ = body;
+            }
             #[cfg(feature = "http")]
             Self::Http(call) => call.on_request_body(body),
         }

@@ -2,8 +2,9 @@
 //!
 //! | mark | set by |
 //! |---|---|
-//! | [`RecordedByServer`] | a server's layer, with the protocol that it saw |
-//! | `http::RouteSlot` in its place | `http::ServerLayer`, while the route is not known |
+//! | [`RecordedAsGrpc`] | a server's layer of either protocol, for a call of gRPC |
+//! | [`RecordedAsHttp`] | `http::ServerLayer`, for any other request |
+//! | `http::RouteSlot` in its place | the same, while the route is not known |
 //! | [`RecordedByClient`] | a client's layer, of either protocol |
 //!
 //! There is one for each side, because a proxy passes a server's request to a client. A layer removes the mark of the other
@@ -14,12 +15,15 @@ use http::Extensions;
 #[cfg(feature = "http")]
 use super::http::RouteSlot;
 
-/// A server's layer records the request.
+/// A server's layer records a call of gRPC.
+#[cfg(feature = "grpc")]
 #[derive(Clone, Copy, Debug)]
-struct RecordedByServer {
-    /// As a call of gRPC, and not as a request of HTTP.
-    as_grpc: bool,
-}
+struct RecordedAsGrpc;
+
+/// A server's layer records a request of HTTP.
+#[cfg(feature = "http")]
+#[derive(Clone, Copy, Debug)]
+struct RecordedAsHttp;
 
 /// A client's layer records the request.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +32,14 @@ struct RecordedByClient;
 /// Returns `true` if a server's layer around this one records the request.
 pub(super) fn is_recorded_by_server(extensions: &Extensions) -> bool {
     #[cfg(feature = "http")]
-    if extensions.get::<RouteSlot>().is_some() {
+    if extensions.get::<RouteSlot>().is_some() || extensions.get::<RecordedAsHttp>().is_some() {
         return true;
     }
-    extensions.get::<RecordedByServer>().is_some()
+    #[cfg(feature = "grpc")]
+    if is_recorded_as_grpc(extensions) {
+        return true;
+    }
+    false
 }
 
 /// Returns `true` if a server's layer around this one records the request as a call of gRPC.
@@ -40,16 +48,24 @@ pub(super) fn is_recorded_by_server(extensions: &Extensions) -> bool {
 /// see the status of the call.
 #[cfg(feature = "grpc")]
 pub(super) fn is_recorded_as_grpc(extensions: &Extensions) -> bool {
-    extensions.get::<RecordedByServer>().is_some_and(|recorded| recorded.as_grpc)
+    extensions.get::<RecordedAsGrpc>().is_some()
 }
 
-/// Marks a request that a server's layer records, as a call of gRPC or as a request of HTTP.
-pub(super) fn mark_recorded_by_server(extensions: &mut Extensions, as_grpc: bool) {
+/// Marks a call of gRPC that a server's layer records.
+#[cfg(feature = "grpc")]
+pub(super) fn mark_recorded_as_grpc(extensions: &mut Extensions) {
     extensions.remove::<RecordedByClient>();
-    extensions.insert(RecordedByServer { as_grpc });
+    extensions.insert(RecordedAsGrpc);
 }
 
-/// Marks a request that a server's layer records, and lets layers inside of it report the route.
+/// Marks a request that a server's layer records.
+#[cfg(feature = "http")]
+pub(super) fn mark_recorded_as_http(extensions: &mut Extensions) {
+    extensions.remove::<RecordedByClient>();
+    extensions.insert(RecordedAsHttp);
+}
+
+/// The same while the route is not known: lets layers inside of it report the route.
 #[cfg(feature = "http")]
 pub(super) fn mark_recorded_without_route(extensions: &mut Extensions, slot: RouteSlot) {
     extensions.remove::<RecordedByClient>();
@@ -63,9 +79,13 @@ pub(super) fn is_recorded_by_client(extensions: &Extensions) -> bool {
 
 /// Marks a request that a client's layer records.
 pub(super) fn mark_recorded_by_client(extensions: &mut Extensions) {
-    extensions.remove::<RecordedByServer>();
+    #[cfg(feature = "grpc")]
+    extensions.remove::<RecordedAsGrpc>();
     #[cfg(feature = "http")]
-    extensions.remove::<RouteSlot>();
+    {
+        extensions.remove::<RecordedAsHttp>();
+        extensions.remove::<RouteSlot>();
+    }
     extensions.insert(RecordedByClient);
 }
 

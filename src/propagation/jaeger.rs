@@ -107,6 +107,7 @@ fn extract_baggage(context: &Context, extractor: &dyn Extractor) -> Context {
 }
 
 /// Returns `true` for a header that carries an entry of the baggage.
+#[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) fn is_jaeger_baggage(header: &str) -> bool {
     baggage_key(header).is_some()
 }

@@ -40,6 +40,7 @@ pub(crate) use self::baggage::Baggage;
 use self::custom::Custom;
 pub use self::headers::{context_from_headers, context_headers};
 use self::jaeger::Jaeger;
+#[cfg(any(feature = "grpc", feature = "http"))]
 pub(crate) use self::jaeger::{UBER_TRACE_ID as JAEGER_HEADER, is_jaeger_baggage};
 pub(crate) use self::remote_parent::is_deferred;
 pub use self::spawn::{spawn, spawn_blocking};

@@ -27,7 +27,7 @@ use crate::calls::context::RemoteContext;
 use crate::calls::future::ResponseFuture;
 use crate::calls::layer::{layer_service, layer_settings};
 use crate::calls::ready::ReadyTimer;
-use crate::calls::recorded::{is_recorded_as_grpc, mark_recorded_by_server};
+use crate::calls::recorded::{is_recorded_as_grpc, mark_recorded_as_grpc};
 use crate::calls::span::SharedMeterProvider;
 use crate::semconv::GrpcCode;
 use crate::user_code::catch_panic;
@@ -110,7 +110,7 @@ impl ServerLayer {
             return None;
         }
         let call = Call::incoming(self.0.recorder_for(request)?, request, waited, remote);
-        mark_recorded_by_server(request.extensions_mut(), true);
+        mark_recorded_as_grpc(request.extensions_mut());
         if call.follows_request() {
             instrument_request_body(request.body_mut(), &call);
         }

@@ -34,7 +34,7 @@ use super::route::{KnownRoute, RouteSlot};
 use crate::calls::Side;
 use crate::calls::address;
 use crate::calls::context::{self, Parent, RemoteContext};
-use crate::calls::recorded::{mark_recorded_by_client, mark_recorded_by_server, mark_recorded_without_route};
+use crate::calls::recorded::{mark_recorded_as_http, mark_recorded_by_client, mark_recorded_without_route};
 use crate::semconv;
 
 impl Call {
@@ -85,7 +85,7 @@ impl Call {
         let mut call = Self::new(recorder, span, method, MetricTarget::Scheme(scheme));
         call.version = attributes::version(request.version());
         if route.is_some() {
-            mark_recorded_by_server(request.extensions_mut(), false);
+            mark_recorded_as_http(request.extensions_mut());
         } else {
             let slot = RouteSlot::new();
             mark_recorded_without_route(request.extensions_mut(), slot.clone());
