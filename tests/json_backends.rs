@@ -1,5 +1,4 @@
-//! Whatever is logged: the backend of each preset accepts the line. The rules are those that the backends publish,
-//! written down here independently of the tables in the crate.
+//! Whatever is logged: the backend of each preset accepts the line.
 
 #![expect(
     clippy::expect_used,
@@ -8,41 +7,42 @@
     reason = "a test says by them what must hold"
 )]
 
+mod backend_rules;
 mod logged;
 mod one_line;
 
-use std::collections::BTreeMap;
 use std::error::Error;
-use std::net::IpAddr;
 
+use backend_rules::{Line, datadog, elasticsearch, google_cloud, schema};
 use logged::{Fields, Logged, logged, values};
 use one_line::Output;
+use opentelemetry::baggage::BaggageExt as _;
+use opentelemetry::{Array, Context, KeyValue, Value};
 use proptest::prelude::*;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 use telemetry_bootstrap::json::{Field, FieldNames, JsonLayer, SpanFields};
+use telemetry_bootstrap::with_fields;
 use tracing::subscriber::with_default;
 use tracing_subscriber::layer::SubscriberExt as _;
-
-type Line = BTreeMap<String, Json>;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn elasticsearch_accepts_every_line(event in fields(12), spans in spans(), setup in setup()) {
-        let line = logged(|layer| setup.apply(layer, FieldNames::ElasticCommonSchema), &event, &spans);
+        let line = setup.logged(FieldNames::ElasticCommonSchema, &event, &spans);
         prop_assert_eq!(elasticsearch(&line), Ok(()), "{:?}", line);
     }
 
     #[test]
     fn google_cloud_accepts_every_line(event in fields(12), spans in spans(), setup in setup()) {
-        let line = logged(|layer| setup.apply(layer, FieldNames::GoogleCloudLogging), &event, &spans);
+        let line = setup.logged(FieldNames::GoogleCloudLogging, &event, &spans);
         prop_assert_eq!(google_cloud(&line), Ok(()), "{:?}", line);
     }
 
     #[test]
     fn datadog_reads_every_line_as_intended(event in fields(12), spans in spans(), setup in setup()) {
-        let line = logged(|layer| setup.apply(layer, FieldNames::Datadog), &event, &spans);
+        let line = setup.logged(FieldNames::Datadog, &event, &spans);
         prop_assert_eq!(datadog(&line), Ok(()), "{:?}", line);
     }
 }
@@ -91,6 +91,11 @@ fn names_that_a_backend_owns_are_prefixed() {
     assert_eq!(line(ecs, status, Logged::Unsigned(200))[status], json!(200));
     assert_eq!(line(ecs, status, Logged::Text("ok".to_owned()))[&format!("field.{status}")], json!("ok"));
     assert_eq!(line(ecs, "client.ip", Logged::Text("10.0.0.1".to_owned()))["client.ip"], json!("10.0.0.1"));
+    assert_eq!(
+        line(ecs, "hash", Logged::Text("own".to_owned()))["hash"],
+        json!("own"),
+        "no field of the schema"
+    );
     assert_eq!(line(ecs, "order.id", Logged::Signed(7))["order.id"], json!(7));
     assert_eq!(line(ecs, "big", Logged::Unsigned(u64::MAX))["big"], json!(u64::MAX.to_string()));
     assert_eq!(line(ecs, "nan", Logged::Float(f64::NAN))["nan"], Json::Null);
@@ -176,274 +181,147 @@ fn an_error_has_the_names_of_the_preset_however_it_was_logged() {
     }
 }
 
-/// What `filebeat` does with `expand_keys`, then what Elasticsearch checks with the ECS mapping.
-fn elasticsearch(line: &Line) -> Result<(), String> {
-    let mut root = Map::new();
-    for (key, value) in line {
-        expand(&mut root, key, value.clone()).map_err(|reason| format!("cannot expand {key:?}: {reason}"))?;
-    }
-    for name in [
-        "_id",
-        "_index",
-        "_source",
-        "_routing",
-        "_type",
-        "_ignored",
-        "_field_names",
-        "_doc_count",
-        "@metadata",
-    ] {
-        if root.contains_key(name) {
-            return Err(format!("{name} is a field of Elasticsearch"));
-        }
-    }
-    for name in [
-        "agent",
-        "client",
-        "cloud",
-        "container",
-        "destination",
-        "device",
-        "dns",
-        "ecs",
-        "email",
-        "error",
-        "event",
-        "faas",
-        "file",
-        "group",
-        "host",
-        "http",
-        "http.request",
-        "http.response",
-        "http.response.body",
-        "labels",
-        "log",
-        "log.origin",
-        "log.origin.file",
-        "network",
-        "observer",
-        "organization",
-        "os",
-        "package",
-        "process",
-        "process.thread",
-        "process.parent",
-        "registry",
-        "related",
-        "rule",
-        "server",
-        "service",
-        "source",
-        "span",
-        "threat",
-        "tls",
-        "trace",
-        "transaction",
-        "url",
-        "user",
-        "user_agent",
-        "user_agent.os",
-        "host.os",
-    ] {
-        if find(&root, name).is_some_and(|value| !value.is_object()) {
-            return Err(format!("{name} is an object"));
-        }
-    }
-    let numbers = [
-        "http.response.status_code",
-        "event.duration",
-        "process.pid",
-        "url.port",
-        "log.origin.file.line",
-        "server.port",
+#[test]
+fn values_of_another_type_than_the_schema_has_are_renamed() {
+    let text = |text: &str| Logged::Text(text.to_owned());
+    let takes = [
+        ("source.port", Logged::Signed(443)),
+        ("event.duration", Logged::Float(1.5)),
+        ("event.risk_score", Logged::Float(1e30)),
+        ("event.start", text("2026-11-27T23:17:01.5+01:00")),
+        ("event.created", text("2026-11-27")),
+        ("dll.code_signature.exists", Logged::Flag(true)),
+        ("observer.ip", text("::1")),
+        ("event.action", Logged::Flag(true)),
+        ("http.request.method", Logged::Signed(7)),
+        ("labels.team", text("shop")),
+        ("input.type", text("log")),
     ];
-    if let Some(name) =
-        numbers.iter().find(|name| find(&root, name).is_some_and(|it| !it.is_number() && !it.is_null()))
-    {
-        return Err(format!("{name} is a number"));
-    }
-    for name in ["client.ip", "host.ip", "source.ip"] {
-        match find(&root, name) {
-            None => {}
-            Some(Json::String(text)) if text.parse::<IpAddr>().is_ok() => {}
-            other => return Err(format!("{name} is an address: {other:?}")),
-        }
-    }
-    if !root["@timestamp"].is_string() || find(&root, "ecs.version").is_none_or(|it| !it.is_string()) {
-        return Err("the required fields are missing".to_owned());
-    }
-    check_values(&Json::Object(root), 0)
-}
-
-fn expand(object: &mut Map<String, Json>, key: &str, value: Json) -> Result<(), String> {
-    let (name, rest) = key.split_once('.').map_or((key, None), |(name, rest)| (name, Some(rest)));
-    if name.trim().is_empty() {
-        return Err("a part of the name is empty".to_owned());
-    }
-    let Some(rest) = rest else {
-        let value = match value {
-            Json::Object(members) => {
-                let mut inner = Map::new();
-                members.into_iter().try_for_each(|(key, value)| expand(&mut inner, &key, value))?;
-                Json::Object(inner)
-            }
-            other => other,
-        };
-        return match object.insert(name.to_owned(), value) {
-            None => Ok(()),
-            Some(_) => Err("conflicts with an object or a value".to_owned()),
-        };
+    let refuses = [
+        ("source.port", text("abc")),
+        ("source.port", Logged::Flag(true)),
+        ("event.duration", text("x")),
+        ("event.duration", Logged::Float(1e30)),
+        ("event.duration", Logged::Unsigned(u64::MAX)),
+        ("event.start", text("yesterday")),
+        ("event.start", Logged::Signed(7)),
+        ("dll.code_signature.exists", text("yes")),
+        ("observer.ip", text("localhost")),
+        ("host.geo.location", text("here")),
+        ("data_stream.type", text("logs")),
+        ("process.parent.thread", text("main")),
+        ("input", text("stdin")),
+        ("message.x", text("below a text")),
+        ("log.level.x", text("below a text")),
+        ("event.duration.x", text("below a number")),
+        ("http.request.method.x", text("below a text")),
+        ("client.as.organization.name.text", text("below a text")),
+    ];
+    let line = |key: &str, value: &Logged| {
+        let event = vec![(key.to_owned(), value.clone())];
+        let line = logged(|layer| layer.field_names(FieldNames::ElasticCommonSchema), &event, &[]);
+        assert_eq!(elasticsearch(&line), Ok(()), "{line:?}");
+        line
     };
-    match object.entry(name).or_insert_with(|| Json::Object(Map::new())) {
-        Json::Object(inner) => expand(inner, rest, value),
-        _ => Err("conflicts with a value".to_owned()),
+    for (key, value) in &takes {
+        assert!(line(key, value).contains_key(*key), "{key} {value:?}");
+    }
+    for (key, value) in &refuses {
+        let line = line(key, value);
+        assert!(line.keys().any(|it| it.starts_with("field.")) && !line.contains_key(*key), "{line:?}");
     }
 }
 
-fn find<'a>(root: &'a Map<String, Json>, path: &str) -> Option<&'a Json> {
-    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
-    match (root.get(first)?, rest) {
-        (value, None) => Some(value),
-        (Json::Object(inner), Some(rest)) => find(inner, rest),
-        _ => None,
-    }
-}
-
-/// `long` and `float` are the types of numbers that a dynamic mapping makes, `index.mapping.depth.limit` is 20.
-fn check_values(value: &Json, depth: usize) -> Result<(), String> {
-    match value {
-        _ if depth > 20 => Err("too deep".to_owned()),
-        Json::Number(number) if number.is_u64() && number.as_i64().is_none() => {
-            Err(format!("{number} is no long"))
-        }
-        Json::Number(number) if number.as_f64().is_some_and(|it| it.abs() > f64::from(f32::MAX)) => {
-            Err(format!("{number} is no float"))
-        }
-        Json::Object(members) => members.values().try_for_each(|value| check_values(value, depth + 1)),
-        Json::Array(values) => values.iter().try_for_each(|value| match value {
-            Json::Object(members) => {
-                let mut inner = Map::new();
-                members.iter().try_for_each(|(key, value)| expand(&mut inner, key, value.clone()))?;
-                check_values(&Json::Object(inner), depth + 1)
-            }
-            other => check_values(other, depth + 1),
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// The special fields of structured logging have their type, and numbers survive `google.protobuf.Struct`.
-fn google_cloud(line: &Line) -> Result<(), String> {
-    let severities = ["DEBUG", "INFO", "WARNING", "ERROR"];
-    let is_text = |key: &str| line.get(key).is_none_or(Json::is_string);
-    if line.get("severity").is_some_and(|it| !severities.contains(&it.as_str().unwrap_or_default())) {
-        return Err("unknown severity".to_owned());
-    }
-    if !is_text("logging.googleapis.com/trace") || !is_text("logging.googleapis.com/spanId") {
-        return Err("ids are text".to_owned());
-    }
-    if line
-        .get("time")
-        .is_some_and(|it| !it.as_str().is_some_and(|time| time.ends_with('Z') && time.len() == 27))
-    {
-        return Err("time is a timestamp".to_owned());
-    }
-    for name in [
-        "timestamp",
-        "timestampSeconds",
-        "timestampNanos",
-        "httpRequest",
-        "stack_trace",
-        "exception",
-        "context",
-        "@type",
-        "logging.googleapis.com/httpRequest",
-        "logging.googleapis.com/http_request",
-        "logging.googleapis.com/insertId",
-        "logging.googleapis.com/labels",
-        "logging.googleapis.com/operation",
-        "logging.googleapis.com/severity",
-        "logging.googleapis.com/sourceLocation",
-    ] {
-        if line.contains_key(name) {
-            return Err(format!("{name} has a meaning of its own"));
-        }
-    }
-    if line.get("serviceContext").is_some_and(|it| !it["service"].is_string()) {
-        return Err("serviceContext is an object".to_owned());
-    }
-    let is_exact = |number: &serde_json::Number| {
-        number.as_i64().is_none_or(|it| it.unsigned_abs() <= 1 << 53)
-            && (!number.is_u64() || number.as_i64().is_some())
+#[test]
+fn fields_of_the_context_and_constants_have_the_types_of_the_schema() {
+    let fields = || {
+        [
+            KeyValue::new("source.port", "abc"),
+            KeyValue::new("destination.port", 443),
+            KeyValue::new("host.ip", Value::Array(Array::String(vec!["::1".into(), "10.0.0.1".into()]))),
+            KeyValue::new("client.ip", Value::Array(Array::String(vec!["::1".into(), "localhost".into()]))),
+            KeyValue::new("event.sequence", Value::Array(Array::F64(vec![1.0, 1e300]))),
+            KeyValue::new("http", "GET"),
+        ]
     };
-    let inexact = line.values().find(|value| matches!(value, Json::Number(number) if !is_exact(number)));
-    inexact.map_or(Ok(()), |value| Err(format!("{value} is not exact as a double")))
+    let check = |line: Line| {
+        assert_eq!(elasticsearch(&line), Ok(()), "{line:?}");
+        assert_eq!(line["field.source.port"], json!("abc"));
+        assert_eq!(line["destination.port"], json!(443));
+        assert_eq!(line["host.ip"], json!(["::1", "10.0.0.1"]));
+        assert_eq!(line["field.client.ip"], json!(["::1", "localhost"]));
+        assert_eq!(line["field.event.sequence"], json!(["1.0", "1e+300"]));
+        assert_eq!(line["field.http"], json!("GET"));
+    };
+    let ecs = FieldNames::ElasticCommonSchema;
+    {
+        let _fields = with_fields(fields()).attach();
+        check(logged(|layer| layer.field_names(ecs), &vec![], &[]));
+    }
+    let constants = |layer: JsonLayer<Output>| {
+        let layer = layer.field_names(ecs);
+        fields().into_iter().fold(layer, |layer, field| layer.constant(field.key.as_str(), field.value))
+    };
+    check(logged(constants, &vec![], &[]));
+    let _baggage = Context::current_with_baggage([KeyValue::new("source.port", "abc")]).attach();
+    let line = logged(|layer| layer.field_names(ecs).baggage_keys(["source.port"]), &vec![], &[]);
+    assert_eq!((line.get("source.port"), &line["field.source.port"]), (None, &json!("abc")));
 }
 
-/// Nothing that the program logs takes the place of an attribute that the intake reads.
-fn datadog(line: &Line) -> Result<(), String> {
-    for name in [
-        "host",
-        "hostname",
-        "syslog.hostname",
-        "service",
-        "syslog.appname",
-        "date",
-        "Timestamp",
-        "_timestamp",
-        "@timestamp",
-        "eventTime",
-        "published_date",
-        "syslog.timestamp",
-        "severity",
-        "level",
-        "syslog.severity",
-        "source",
-        "ddsource",
-        "ddtags",
-        "tags",
-        "msg",
-        "log",
-        "trace_id",
-        "span_id",
-        "contextMap.dd.trace_id",
-        "named_tags.dd.span_id",
-        "named_tags.dd.trace_id",
-    ] {
-        if line.contains_key(name) {
-            return Err(format!("{name} is read by the intake"));
-        }
-    }
-    if line.get("status").is_some_and(|it| it != "INFO") {
-        return Err("status is the level".to_owned());
-    }
-    if line.get("dd.service").is_some_and(|it| it != "shop") {
-        return Err("dd.service is the service".to_owned());
-    }
-    let mut root = Map::new();
-    line.iter().try_for_each(|(key, value)| expand(&mut root, key, value.clone()))?;
-    let is_long = |number: &serde_json::Number| !number.is_u64() || number.as_i64().is_some();
-    match line.values().find(|value| matches!(value, Json::Number(number) if !is_long(number))) {
-        Some(value) => Err(format!("{value} is no long")),
-        None => Ok(()),
-    }
+#[test]
+fn fields_of_listed_spans_do_not_conflict() {
+    let text = |key: &str| (key.to_owned(), Logged::Text("x".to_owned()));
+    let number = |key: &str| (key.to_owned(), Logged::Signed(7));
+    let spans = [
+        (vec![text("http"), number("id"), number("items.id"), text("name")], vec![]),
+        (vec![text("http.method"), text("id"), text("items"), text("items_id")], vec![]),
+        (vec![number("field.id"), number("id")], vec![]),
+    ];
+    let nested = |names, event: &Fields| {
+        let layer =
+            |layer: JsonLayer<Output>| layer.field_names(names).include_span_fields(SpanFields::Nested);
+        logged(layer, event, &spans)
+    };
+    let line = nested(FieldNames::ElasticCommonSchema, &vec![]);
+    assert_eq!(elasticsearch(&line), Ok(()), "{line:?}");
+    let expected = json!([
+        {"name": "span", "http": "x", "id": 7, "items.id": 7, "field.name": "x"},
+        {"name": "span", "field.http.method": "x", "field.id": "x", "field.items": "x", "items_id": "x"},
+        {"name": "span", "field.id": 7, "id": 7},
+    ]);
+    assert_eq!(line["spans"], expected);
+    // Datadog has a type for each value.
+    let line = nested(FieldNames::Datadog, &vec![]);
+    assert_eq!(line["spans"][1]["id"], json!("x"), "{line:?}");
+    let line = nested(FieldNames::ElasticCommonSchema, &vec![number("order.id")]);
+    assert_eq!(line["spans"], expected, "beside a dotted field of the event");
 }
 
-/// How the layer is set up beside its preset.
+/// How the layer is set up beside its preset, and what is around the event.
 #[derive(Clone, Debug)]
 struct Setup {
     nested: bool,
     service: bool,
     renamed: Option<(usize, String)>,
     without: Option<usize>,
-    constant: Option<String>,
+    constants: Vec<(String, Value)>,
+    max_field_length: Option<usize>,
+    context: Vec<(String, Value)>,
+    baggage: Vec<(String, String)>,
 }
 
 impl Setup {
+    fn logged(&self, names: FieldNames, event: &Fields, spans: &[(Fields, Fields)]) -> Line {
+        let context = self.context.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+        let _fields = with_fields(context).attach();
+        let baggage = self.baggage.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+        let _baggage = Context::current_with_baggage(baggage).attach();
+        logged(|layer| self.apply(layer, names), event, spans)
+    }
+
     fn apply(&self, layer: JsonLayer<Output>, names: FieldNames) -> JsonLayer<Output> {
-        let all = [Field::Level, Field::Message, Field::Target, Field::TraceFlags];
-        let mut layer = layer.field_names(names);
+        let all = [Field::Timestamp, Field::Level, Field::Message, Field::Target, Field::TraceFlags];
+        let mut layer = layer.field_names(names).baggage_keys(self.baggage.iter().map(|(key, _)| key));
         if self.nested {
             layer = layer.include_span_fields(SpanFields::Nested);
         }
@@ -456,17 +334,31 @@ impl Setup {
         if let Some(field) = self.without {
             layer = layer.without(all[field]);
         }
-        match &self.constant {
-            Some(key) => layer.constant(key.clone(), u64::from(u32::MAX) as i64),
-            None => layer,
+        if let Some(bytes) = self.max_field_length {
+            layer = layer.max_field_length(bytes);
         }
+        self.constants.iter().fold(layer, |layer, (key, value)| layer.constant(key.clone(), value.clone()))
     }
 }
 
 fn setup() -> impl Strategy<Value = Setup> {
-    let renamed = prop::option::of((1..3_usize, key()));
-    (any::<bool>(), any::<bool>(), renamed, prop::option::of(0..4_usize), prop::option::of(key())).prop_map(
-        |(nested, service, renamed, without, constant)| Setup { nested, service, renamed, without, constant },
+    let renamed = prop::option::of((2..4_usize, key()));
+    let without = prop::option::of(1..5_usize);
+    let max_field_length = prop::option::weighted(0.1, 0..30_usize);
+    let attributes = || prop::collection::vec((key(), attribute()), 0..4);
+    let baggage = prop::collection::vec((key(), text()), 0..3);
+    let flags = (any::<bool>(), any::<bool>());
+    (flags, renamed, without, attributes(), max_field_length, attributes(), baggage).prop_map(
+        |((nested, service), renamed, without, constants, max_field_length, context, baggage)| Setup {
+            nested,
+            service,
+            renamed,
+            without,
+            constants,
+            max_field_length,
+            context,
+            baggage,
+        },
     )
 }
 
@@ -475,13 +367,48 @@ fn spans() -> impl Strategy<Value = Vec<(Fields, Fields)>> {
 }
 
 fn fields(most: usize) -> impl Strategy<Value = Fields> {
-    prop::collection::vec((key(), values()), 0..most)
+    let value = prop_oneof![4 => values(), 1 => text().prop_map(Logged::Text)];
+    prop::collection::vec((key(), value), 0..most)
+}
+
+/// Values of constants and of the context.
+fn attribute() -> impl Strategy<Value = Value> {
+    let float = || prop_oneof![any::<f64>(), (0..40).prop_map(|exponent| 10_f64.powi(exponent))];
+    let integer = || prop_oneof![any::<i64>(), Just(200)];
+    prop_oneof![
+        text().prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+        integer().prop_map(Value::from),
+        float().prop_map(Value::from),
+        prop::collection::vec(any::<bool>(), 0..3).prop_map(|list| Value::Array(Array::Bool(list))),
+        prop::collection::vec(integer(), 0..3).prop_map(|list| Value::Array(Array::I64(list))),
+        prop::collection::vec(float(), 0..3).prop_map(|list| Value::Array(Array::F64(list))),
+        prop::collection::vec(text(), 0..3)
+            .prop_map(|list| Value::Array(Array::String(list.into_iter().map(Into::into).collect()))),
+    ]
+}
+
+/// Texts, many of which are something that a schema knows.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        any::<std::net::IpAddr>().prop_map(|address| address.to_string()),
+        "20(00|24|25)-[01][0-9]-[0-3][0-9](T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,10})?(Z|[+-][012][0-9]:00))?",
+    ]
 }
 
 fn key() -> impl Strategy<Value = String> {
+    let of_schema: Vec<&str> = schema().map(|(name, _)| name).collect();
+    let of_schema = prop::sample::select(of_schema).prop_map(str::to_owned);
+    let below = of_schema.clone().prop_map(|name| name + ".x");
+    let above = (of_schema.clone(), 1..3_usize)
+        .prop_map(|(name, parts)| name.split('.').take(parts).collect::<Vec<_>>().join("."));
     prop_oneof![
         4 => prop::sample::select(KEYS).prop_map(str::to_owned),
         4 => "[ab](\\.[ab]){0,3}",
+        3 => of_schema,
+        1 => below,
+        1 => above,
         1 => "(\\.|[ab ]){0,40}",
         1 => any::<String>(),
     ]

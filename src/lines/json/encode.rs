@@ -78,6 +78,11 @@ impl Numbers {
         value <= self.max
     }
 
+    /// Returns `true` if the integer is written as a number.
+    pub(crate) fn holds_signed(self, value: i64) -> bool {
+        value.unsigned_abs().saturating_sub(u64::from(value < 0)) <= self.max
+    }
+
     /// Returns `true` if the float is written as a number.
     pub(crate) fn holds_float(self, value: f64) -> bool {
         value.abs() <= self.max_float
@@ -85,10 +90,7 @@ impl Numbers {
 
     /// Writes an integer as a number, or as a string if the backend cannot hold it.
     pub(crate) fn signed(self, out: &mut Vec<u8>, value: i64) {
-        match value.unsigned_abs().saturating_sub(u64::from(value < 0)) <= self.max {
-            true => integer(out, value),
-            false => wide_integer(out, value),
-        }
+        if self.holds_signed(value) { integer(out, value) } else { wide_integer(out, value) }
     }
 
     /// Writes an integer as a number, or as a string if the backend cannot hold it.
@@ -101,6 +103,11 @@ impl Numbers {
         if self.holds_float(value) {
             return float(out, value);
         }
+        self.float_as_text(out, value);
+    }
+
+    /// Writes a float as a string. What is not finite is a string or `null`, as the backend needs it.
+    fn float_as_text(self, out: &mut Vec<u8>, value: f64) {
         let text: &[u8] = match value {
             finite if finite.is_finite() => {
                 out.push(b'"');
@@ -124,8 +131,19 @@ impl Numbers {
             Value::F64(value) => self.float(out, *value),
             Value::String(value) => string_up_to(out, value.as_str(), max),
             Value::Array(Array::Bool(values)) => list(out, values, |out, value| bool(out, *value)),
-            Value::Array(Array::I64(values)) => list(out, values, |out, value| self.signed(out, *value)),
-            Value::Array(Array::F64(values)) => list(out, values, |out, value| self.float(out, *value)),
+            // All elements of a list have one type.
+            Value::Array(Array::I64(values)) if values.iter().all(|value| self.holds_signed(*value)) => {
+                list(out, values, |out, value| integer(out, *value));
+            }
+            Value::Array(Array::I64(values)) => list(out, values, |out, value| wide_integer(out, *value)),
+            Value::Array(Array::F64(values))
+                if values.iter().all(|value| self.holds_float(*value) || !value.is_finite()) =>
+            {
+                list(out, values, |out, value| self.float(out, *value));
+            }
+            Value::Array(Array::F64(values)) => {
+                list(out, values, |out, value| self.float_as_text(out, *value))
+            }
             Value::Array(Array::String(values)) => {
                 list(out, values, |out, value| string_up_to(out, value.as_str(), max));
             }

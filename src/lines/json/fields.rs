@@ -20,7 +20,8 @@
 use std::ops::Range;
 
 use super::encode;
-use super::reserved::{Reserved, Shape, bit, hash, renamed};
+use super::reserved::{Reserved, bit, hash, renamed};
+use super::shape::Shape;
 
 /// Fields as text, `,"key":value,"key":value`, with the position of each.
 ///
@@ -87,6 +88,11 @@ impl Fields {
         self.marks.iter().map(|mark| self.key(mark))
     }
 
+    /// The keys and the values as they stand in the text; a value with the quote of its key and the colon before it.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.keys().enumerate().map(|(index, key)| (key, self.value(index)))
+    }
+
     /// The memory that is kept when the fields are cleared, in bytes.
     pub(super) fn capacity(&self) -> usize {
         self.text.capacity() + self.marks.capacity() * size_of::<Mark>()
@@ -102,8 +108,8 @@ impl Fields {
         self.begin_shaped(key, Shape::Other, reserved)
     }
 
-    /// The same for a value of a known shape: some keys are open to numbers only.
-    pub(super) fn begin_shaped(&mut self, key: &str, shape: Shape, reserved: &Reserved) -> &mut Vec<u8> {
+    /// The same for a value of a known shape: some keys are open to some values only.
+    pub(super) fn begin_shaped(&mut self, key: &str, shape: Shape<'_>, reserved: &Reserved) -> &mut Vec<u8> {
         let start = self.text.len();
         let mut hash = self.write_key(&reserved.unfoldable(key));
         if self.is_refused(hash, start, shape, reserved) {
@@ -138,7 +144,7 @@ impl Fields {
     /// Renames the key that was just written at the end, and returns its hash.
     /// Tries prefixes until one is free, which ends: the number of keys of a line is finite.
     #[cold]
-    fn rename_last(&mut self, start: usize, shape: Shape, reserved: &Reserved) -> u64 {
+    fn rename_last(&mut self, start: usize, shape: Shape<'_>, reserved: &Reserved) -> u64 {
         let key = self.text[start + 2..self.text.len() - 2].to_vec();
         let mut attempt = 0;
         loop {
@@ -154,14 +160,14 @@ impl Fields {
     }
 
     /// Returns `true` if the key that was just written at the end cannot be used.
-    fn is_refused(&self, hash: u64, start: usize, shape: Shape, reserved: &Reserved) -> bool {
+    fn is_refused(&self, hash: u64, start: usize, shape: Shape<'_>, reserved: &Reserved) -> bool {
         let key = &self.text[start + 2..self.text.len() - 2];
         reserved.refuses(hash, key, shape) || (reserved.unfolds() && self.is_related(key))
     }
 
     /// Returns `true` if `key` is a parent or a member of a key that is there, in a backend that unfolds keys.
     /// Searches all keys, which is why lines without dotted keys skip it.
-    fn is_related(&self, key: &[u8]) -> bool {
+    pub(super) fn is_related(&self, key: &[u8]) -> bool {
         (self.dotted || key.contains(&b'.'))
             && self.marks.iter().any(|mark| is_member(self.key(mark), key) || is_member(key, self.key(mark)))
     }
@@ -205,12 +211,6 @@ impl Fields {
                 taken.extend(renamed);
             }
         }
-    }
-
-    /// Replaces the content by `text`, which is copied as a whole and never searched for keys.
-    pub(super) fn set_opaque(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        self.clear();
-        write(&mut self.text);
     }
 
     /// Takes over the content of `other` without giving up memory that is there.
@@ -277,7 +277,7 @@ impl Fields {
     }
 
     /// Returns `true` if there is a field of this key.
-    fn contains(&self, hash: u64, key: &[u8]) -> bool {
+    pub(super) fn contains(&self, hash: u64, key: &[u8]) -> bool {
         self.keys & bit(hash) != 0 && self.position(hash, key).is_some()
     }
 
@@ -298,15 +298,15 @@ impl Fields {
     }
 }
 
-/// Writes a field from its parts, see [`Fields::value`].
-fn write_field(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+/// Writes a field from its parts, see [`Fields::iter`].
+pub(super) fn write_field(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(key);
     out.extend_from_slice(value);
 }
 
 /// Returns `true` for `a.b` and `a`.
-fn is_member(key: &[u8], of: &[u8]) -> bool {
+pub(super) fn is_member(key: &[u8], of: &[u8]) -> bool {
     key.strip_prefix(of).is_some_and(|rest| rest.starts_with(b"."))
 }
 

@@ -9,7 +9,6 @@
 //! happens while the layer is built.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use opentelemetry::Value;
 use tracing_core::Level;
@@ -18,7 +17,8 @@ use super::encode;
 use super::fields::{Fields, KnownKey};
 use super::keys::{Field, FieldNames, MissingIds, SpanFields};
 use super::presets::{IdForm, Preset, ServiceNames};
-use super::reserved::{Reserved, Role};
+use super::reserved::Reserved;
+use super::shape::{Role, Shape};
 use crate::lines::static_cache::StaticCache;
 use crate::trace_ids::TraceIds;
 use crate::user_code::bounded_text::MAX_LINE_TEXT;
@@ -250,11 +250,6 @@ impl Format {
     pub(super) fn constants(&self, line: &mut Vec<u8>) {
         line.extend_from_slice(&self.constants);
     }
-
-    /// Returns `true` if the backend has fields for addresses, and `text` is one.
-    pub(super) fn is_address(&self, text: &str) -> bool {
-        self.preset.unfolds && text.len() <= MAX_ADDRESS_LENGTH && text.parse::<IpAddr>().is_ok()
-    }
 }
 
 impl IdForm {
@@ -279,9 +274,6 @@ impl IdForm {
     }
 }
 
-/// An IPv6 address with an IPv4 address in it.
-const MAX_ADDRESS_LENGTH: usize = 45;
-
 /// Key of the list of spans, and in it of the name of each.
 pub(super) const SPANS: &str = "spans";
 /// The key of a span's name in the list [`SPANS`].
@@ -290,12 +282,10 @@ pub(super) const SPAN_NAME: &str = "name";
 /// `,"key":`, or nothing when the field is left out.
 ///
 /// A name that the user has chosen and the backend owns gets the prefix of a renamed field.
-fn key_text(field: Field, options: &Options, preset: &Preset, reserved: &mut Reserved) -> Vec<u8> {
+fn key_text(field: Field, options: &Options, preset: &'static Preset, reserved: &mut Reserved) -> Vec<u8> {
     let chosen = options.renamed.iter().rev().find(|(renamed, _)| *renamed == field);
     match chosen {
-        Some((_, Some(name))) if preset.owns(name) || preset.is_name_of_another(field, name) => {
-            fresh_key(&format!("field.{name}"), reserved)
-        }
+        Some((_, Some(name))) if preset.refuses(field, name) => fresh_key(&format!("field.{name}"), reserved),
         Some((_, Some(name))) => fresh_key(name, reserved),
         Some((_, None)) => Vec::new(),
         None => preset.name(field).map(|name| fresh_key(name, reserved)).unwrap_or_default(),
@@ -339,7 +329,7 @@ fn missing_ids(absent: MissingIds, keys: &[Vec<u8>; 7]) -> Vec<u8> {
 }
 
 /// Writes the constant fields, and reserves their keys and those that the backend owns.
-fn constants(options: &Options, preset: &Preset, reserved: &mut Reserved) -> Vec<u8> {
+fn constants(options: &Options, preset: &'static Preset, reserved: &mut Reserved) -> Vec<u8> {
     let mut fields = Fields::default();
     for (key, value) in preset.constants {
         encode::string(fields.begin(key, reserved), value);
@@ -352,13 +342,11 @@ fn constants(options: &Options, preset: &Preset, reserved: &mut Reserved) -> Vec
     for name in preset.fields.into_iter().flatten() {
         reserved.insert(name, Role::Owned);
     }
-    for (role, names) in preset.owned {
-        for name in *names {
-            reserved.insert(name, *role);
-        }
-    }
+    reserved.add_owned(&preset.owned);
+    let max = options.max_field_length;
     for (key, value) in options.constants.iter().filter(|(key, _)| !key.is_empty()) {
-        preset.numbers.value(fields.begin(key, reserved), value, options.max_field_length);
+        let shape = Shape::of_value(value, preset.numbers, max);
+        preset.numbers.value(fields.begin_shaped(key, shape, reserved), value, max);
     }
     for key in fields.keys() {
         reserved.insert_with_parents(key);

@@ -57,7 +57,7 @@ impl Field {
 /// | | names with the prefix |
 /// |---|---|
 /// | OpenTelemetry | those of the table above |
-/// | ECS | a value where the schema has an object (`user`, `host`, `url`, `http.request`), text where it has a number (`http.response.status_code`), names of Elasticsearch (`_id`); in one line, `a.b` beside a value `a` |
+/// | ECS | a value where schema 8.11 has an object (`user`, `host`, `url`, `http.request`); a value of another type than the schema has (`source.port = "abc"`, `event.start = "now"`); members of a field that is no object (`source.port.name`); names of Elasticsearch (`_id`); in one line, also in the list [`spans`](SpanFields::Nested), `a.b` beside a value `a`, and values of two types in one field of that list |
 /// | Google Cloud | `time`, `timestamp`, `httpRequest`, `stack_trace`, `logging.googleapis.com/…`, … |
 /// | Datadog | `service`, `host`, `hostname`, `date`, `source`, `ddsource`, `ddtags`, `level`, … |
 ///

@@ -34,6 +34,7 @@ use super::fields::Fields;
 use super::format::{Format, Options};
 use super::keys::SpanFields;
 use super::scratch::Scratch;
+use super::shape::Shape;
 use super::spans::SpanText;
 use super::visit::Values;
 use crate::diagnostics::{self, FieldValue};
@@ -45,6 +46,7 @@ use crate::lines::redaction::Redaction;
 use crate::lines::span::{KeptSpan, SpanChain};
 use crate::lines::span_table::SpanTable;
 use crate::semconv::OWN_TARGET;
+use crate::settings::secrets::REDACTED;
 use crate::trace_ids::{TraceIds, may_touch_context};
 
 /// Writes each event as one line of JSON. See the [module](super) for its content.
@@ -180,7 +182,8 @@ where
             for (key, value) in fields {
                 let numbers = self.format.preset.numbers;
                 let key = self.format.preset.error_field(key, true).unwrap_or(key);
-                let out = own.begin(key, &self.format.reserved);
+                let shape = Shape::of_own(value, numbers);
+                let out = own.begin_shaped(key, shape, &self.format.reserved);
                 match *value {
                     FieldValue::Text(text) => encode::display(out, text, self.format.max_field_length),
                     FieldValue::Count(count) => numbers.unsigned(out, count),
@@ -221,11 +224,12 @@ where
                 return;
             }
             spans.clear();
-            let out = spans.begin(key, &self.format.reserved);
             if self.redaction.is_redacted(key) {
-                encode::string(out, crate::settings::secrets::REDACTED);
+                encode::string(spans.begin(key, &self.format.reserved), REDACTED);
             } else {
-                self.format.preset.numbers.value(out, value, self.format.max_field_length);
+                let Format { preset, reserved, max_field_length: max, .. } = &self.format;
+                let shape = Shape::of_value(value, preset.numbers, *max);
+                preset.numbers.value(spans.begin_shaped(key, shape, reserved), value, *max);
             }
             fields.add_missing(spans, &self.format.reserved);
         });
@@ -235,6 +239,7 @@ where
                 encode: &|kept, fields| self.encode_kept(kept, fields),
                 reserved: &self.format.span_reserved,
                 is_nested: self.format.span_fields == SpanFields::Nested,
+                is_typed: self.format.preset.is_typed,
                 is_cached: !self.redaction.is_running(),
             };
             text.write(span, fields, line, spans, kept);

@@ -57,9 +57,12 @@ mod fields;
 mod format;
 mod keys;
 mod layer;
+mod listed;
+mod owned_names;
 mod presets;
 mod reserved;
 mod scratch;
+mod shape;
 mod spans;
 mod visit;
 

@@ -6,17 +6,21 @@
 //! | levels | `INFO` | `INFO` | `INFO`, `WARNING` | `INFO` |
 //! | dots in keys | part of the name | members of objects | part of the name | members of objects |
 //!
-//! Names that a backend gives a meaning to are listed with the [`Role`] in which a field of the program may take them:
-//! an object may not become a text, or the backend refuses the line or the field. The lists are those of the
-//! documentation named at each table.
+//! Names that a backend gives a meaning to are listed with the [`Role`](super::shape::Role) in which a field of the
+//! program may take them: an object may not become a text, or the backend refuses the line or the field. The lists are
+//! those of the documentation named at each table.
 
 mod datadog;
 mod ecs;
 mod google_cloud;
 
+use std::sync::LazyLock;
+
 use super::encode::Numbers;
 use super::keys::{Field, FieldNames};
-use super::reserved::Role;
+use super::owned_names::OwnedNames;
+use super::reserved::{Reserved, hash};
+use super::shape::Shape;
 use crate::semconv as otel;
 
 /// How lines are written for one backend.
@@ -37,9 +41,11 @@ pub(super) struct Preset {
     /// Numbers that the backend can hold; others are text.
     pub(super) numbers: Numbers,
     /// Names that fields of the program may not take, or only in some form.
-    pub(super) owned: &'static [(Role, &'static [&'static str])],
+    pub(super) owned: LazyLock<OwnedNames>,
     /// Whether `a.b` is the member `b` of an object `a`, so that `a` cannot be a value as well.
     pub(super) unfolds: bool,
+    /// Whether all values of a key in one line must have one type, which the first of them decides.
+    pub(super) is_typed: bool,
 }
 
 /// Where name, version and environment of the service go.
@@ -80,15 +86,18 @@ impl Preset {
         self.fields[field as usize]
     }
 
-    /// Returns `true` if the backend gives `name` a meaning of its own.
-    pub(super) fn owns(&self, name: &str) -> bool {
-        self.constants.iter().any(|(key, _)| *key == name)
-            || self.owned.iter().any(|(_, names)| names.contains(&name))
-    }
-
-    /// Returns `true` if another field than `field` has this name, even if it is left out of lines.
-    pub(super) fn is_name_of_another(&self, field: Field, name: &str) -> bool {
+    /// Returns `true` if `field` cannot have this name: another field has it, even if that is left out of lines, or the
+    /// backend gives it a meaning that the values of `field` do not have.
+    pub(super) fn refuses(&'static self, field: Field, name: &str) -> bool {
+        let shape = match field {
+            Field::Timestamp => Shape::Text(EXAMPLE_TIMESTAMP),
+            _ => Shape::Other,
+        };
+        let mut owned = Reserved::new(self.unfolds);
+        owned.add_owned(&self.owned);
         Field::ALL.into_iter().any(|other| other != field && self.name(other) == Some(name))
+            || self.constants.iter().any(|(key, _)| *key == name)
+            || owned.refuses(hash(name.as_bytes()), name.as_bytes(), shape)
     }
 
     /// Returns the preset's name for a field of an event that describes an error. `is_text` is `false` for numbers and
@@ -107,6 +116,9 @@ impl Preset {
 
 /// The field that `#[instrument(err)]` and many programs put an error into.
 const ERROR: &str = "error";
+
+/// Timestamps of lines have this form.
+const EXAMPLE_TIMESTAMP: &str = "2026-11-24T14:20:44.123456Z";
 
 /// The words for TRACE to ERROR, most verbose first.
 const LEVELS: [&str; 5] = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"];
@@ -136,6 +148,7 @@ static OPENTELEMETRY: Preset = Preset {
     constants: &[],
     ids: IdForm::Hex,
     numbers: Numbers::ALL,
-    owned: &[],
+    owned: LazyLock::new(|| OwnedNames::new(false, [])),
     unfolds: false,
+    is_typed: false,
 };

@@ -8,56 +8,28 @@
 //! | `http.request.method = "GET"` | the same | members of objects are free |
 //! | `message.text = "x"` | `field.message.text` | `message` is a value, and has no members |
 //! | `client.ip = "unknown"` | `field.client.ip` | the field holds addresses only |
+//! | `source.port.name = "x"` | `field.source.port.name` | `source.port` is a number, and has no members |
 
 use std::borrow::Cow;
 
 use super::encode;
+use super::owned_names::OwnedNames;
+use super::shape::{Role, Shape};
 
-/// Which values a reserved key can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// None of the program's. Where dotted keys are unfolded it has no members either.
-    Owned,
-    /// No value, but members: `key.member`.
-    Object,
-    /// Numbers.
-    Number,
-    /// Texts that are an IP address.
-    Address,
-}
-
-/// The kind of a value, before it is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
-    /// A number of any type.
-    Number,
-    /// An IP address as text.
-    Address,
-    /// Text, truth values, bytes and everything else.
-    Other,
-}
-
-impl Role {
-    /// Returns `true` if a value of this shape may have a key of this role.
-    fn admits(self, shape: Shape) -> bool {
-        match self {
-            Self::Owned | Self::Object => false,
-            Self::Number => shape == Shape::Number,
-            Self::Address => shape == Shape::Address,
-        }
-    }
-}
-
-/// The reserved keys. A field that may not take its key gets the prefix `field.`.
+/// The reserved keys: those of the line itself, and the names that the backend owns. A field that may not take its key
+/// gets the prefix `field.`.
 ///
 /// Each field of each line is looked up here, so most lookups must end at once: a set of hash bits that is sixteen
-/// words wide answers "not reserved" for nearly all of them.
+/// words wide answers "not reserved" for nearly all of them. It has room for the keys of a line; the many names of a
+/// backend have a table of their own.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reserved {
-    /// By hash. Keys are escaped, as they stand in the line.
+    /// Those of the line, by hash. Keys are escaped, as they stand in the line.
     keys: Vec<(u64, Box<[u8]>, Role)>,
     /// A set of hash bits: 16 words of 64.
     bits: [u64; 16],
+    /// Those of the backend, in which a role of `keys` takes precedence.
+    owned: Option<&'static OwnedNames>,
     /// Dotted keys become objects.
     unfolds: bool,
 }
@@ -66,6 +38,11 @@ impl Reserved {
     /// Returns an empty set, for a backend in which `a.b` is the member `b` of `a` if `unfolds`.
     pub(super) fn new(unfolds: bool) -> Self {
         Self { unfolds, ..Self::default() }
+    }
+
+    /// Reserves the names that a backend owns, as far as no role of theirs is reserved already.
+    pub(super) fn add_owned(&mut self, names: &'static OwnedNames) {
+        self.owned = Some(names);
     }
 
     /// Returns `true` if dotted keys become objects.
@@ -83,7 +60,7 @@ impl Reserved {
     /// Reserves a key as it stands in the line; the first role of a key stays.
     fn insert_escaped(&mut self, key: &[u8], role: Role) -> bool {
         let hash = hash(key);
-        if self.role(hash, key).is_some() {
+        if self.role_in_line(hash, key).is_some() {
             return false;
         }
         self.bits[word(hash)] |= bit(hash);
@@ -116,7 +93,7 @@ impl Reserved {
     }
 
     /// Returns `true` if a value of this shape cannot have this key.
-    pub(super) fn refuses(&self, hash: u64, key: &[u8], shape: Shape) -> bool {
+    pub(super) fn refuses(&self, hash: u64, key: &[u8], shape: Shape<'_>) -> bool {
         self.role(hash, key).is_some_and(|role| !role.admits(shape))
             || (self.unfolds && self.is_member_of_value(key))
     }
@@ -130,6 +107,11 @@ impl Reserved {
 
     /// Returns the role of a key, or `None` if it is free.
     fn role(&self, hash: u64, key: &[u8]) -> Option<Role> {
+        self.role_in_line(hash, key).or_else(|| self.owned?.role(hash, key))
+    }
+
+    /// Returns the role that a key has in lines beside that in the backend.
+    fn role_in_line(&self, hash: u64, key: &[u8]) -> Option<Role> {
         if self.bits[word(hash)] & bit(hash) == 0 {
             return None;
         }
@@ -148,16 +130,6 @@ impl Reserved {
             "" => "_".into(),
             _ => key.replace('.', "_").into(),
         }
-    }
-}
-
-impl<'a> FromIterator<&'a str> for Reserved {
-    fn from_iter<I: IntoIterator<Item = &'a str>>(keys: I) -> Self {
-        let mut reserved = Self::default();
-        for key in keys {
-            reserved.insert(key, Role::Owned);
-        }
-        reserved
     }
 }
 

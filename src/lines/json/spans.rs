@@ -14,6 +14,7 @@
 use super::encode;
 use super::fields::Fields;
 use super::format::{SPAN_NAME, SPANS};
+use super::listed::ListedKeys;
 use super::reserved::Reserved;
 use crate::lines::kept_fields::KeptFields;
 use crate::lines::span::{KeptSpan, SpanChain, scope};
@@ -81,6 +82,8 @@ pub(super) struct SpanText<'a> {
     pub(super) reserved: &'a Reserved,
     /// A list of spans instead of merged fields.
     pub(super) is_nested: bool,
+    /// All values of a key in that list must have one type.
+    pub(super) is_typed: bool,
     /// The text holds for later events, too. What a rule of redaction logs is redacted as a whole.
     pub(super) is_cached: bool,
 }
@@ -103,7 +106,7 @@ impl SpanText<'_> {
         }
         drop(cache);
         match self.is_nested {
-            true => merged.set_opaque(|text| self.nest(innermost, text, scratch)),
+            true => self.nest(innermost, merged, scratch),
             false => self.merge(innermost, generation, merged, scratch),
         }
         merged.write_missing_in(event, self.reserved, line);
@@ -140,21 +143,25 @@ impl SpanText<'_> {
     }
 
     /// `,"spans":[{"name":"outer","a":1},{"name":"inner"}]`
-    fn nest(&self, innermost: &dyn SpanChain, text: &mut Vec<u8>, scratch: &mut SpanScratch) {
+    fn nest(&self, innermost: &dyn SpanChain, list: &mut Fields, scratch: &mut SpanScratch) {
+        list.clear();
         let spans: Vec<&KeptSpan> = scope(innermost).filter(|span| span.is_in_lines).collect();
         if spans.is_empty() {
             return;
         }
-        text.push(b',');
-        encode::string(text, SPANS);
-        text.push(b':');
+        let text = list.begin(SPANS, &Reserved::default());
+        let mut keys = ListedKeys::new(self.is_typed);
         let mut separator = b'[';
         for span in spans.into_iter().rev() {
             text.extend_from_slice(&[separator, b'{']);
             encode::string(text, SPAN_NAME);
             text.push(b':');
             encode::string(text, &span.name);
-            text.extend_from_slice(scratch.own(span, self.encode).text());
+            let own = scratch.own(span, self.encode);
+            match self.reserved.unfolds() {
+                true => keys.write(own, self.reserved, text),
+                false => text.extend_from_slice(own.text()),
+            }
             text.push(b'}');
             separator = b',';
         }

@@ -16,7 +16,8 @@ use tracing_core::Event;
 use super::encode;
 use super::fields::Fields;
 use super::format::Format;
-use super::reserved::{Reserved, Shape};
+use super::reserved::Reserved;
+use super::shape::Shape;
 use crate::exception::{ERROR_FIELD, ErrorText, EventException};
 use crate::lines::event_field::{EventField, FieldOutput, FieldValue, exception_of};
 use crate::lines::redaction::Redaction;
@@ -57,9 +58,9 @@ impl FieldOutput for Values<'_> {
     }
 
     fn error(&mut self, field: &EventField, _error: &(dyn Error + 'static), text: &ErrorText) {
+        let exception = self.exception().filter(|exception| exception.is_at(field.index));
         self.value(field, &FieldValue::Text(&text.message));
-        let exception = self.exception();
-        if let Some(exception) = exception.filter(|exception| exception.is_at(field.index)) {
+        if let Some(exception) = exception {
             self.add_exception(text, exception);
         }
     }
@@ -86,23 +87,11 @@ impl Values<'_> {
         let out = match known {
             Some(known) => self.fields.begin_known(known),
             None => {
-                let shape = self.shape(value);
+                let shape = Shape::of_field(value, self.format.preset.numbers, max);
                 self.fields.begin_shaped(key, shape, self.reserved)
             }
         };
         encode_value(out, value, self.format, max);
-    }
-
-    /// Returns the shape of a value, on which the names depend that it can have.
-    fn shape(&self, value: &FieldValue<'_>) -> Shape {
-        let numbers = self.format.preset.numbers;
-        match *value {
-            FieldValue::I64(_) => Shape::Number,
-            FieldValue::U64(value) if numbers.holds_integer(value) => Shape::Number,
-            FieldValue::F64(value) if numbers.holds_float(value) => Shape::Number,
-            FieldValue::Text(text) if self.format.is_address(text) => Shape::Address,
-            _ => Shape::Other,
-        }
     }
 
     /// Returns the preset's name for a field of an event that describes an error.

@@ -1,4 +1,4 @@
-use super::super::reserved::Role;
+use super::super::shape::Role;
 use super::*;
 
 fn fields(pairs: &[(&str, i64)]) -> Fields {

@@ -7,9 +7,12 @@
 //! Ids are decimal numbers of 64 bits, which is how Datadog connects a line with its trace; the upper half of a trace
 //! id is left out.
 
+use std::sync::LazyLock;
+
 use super::{IdForm, LEVELS, Preset, ServiceNames};
 use crate::lines::json::encode::Numbers;
-use crate::lines::json::reserved::Role;
+use crate::lines::json::owned_names::OwnedNames;
+use crate::lines::json::shape::Role;
 
 /// <https://docs.datadoghq.com/logs/log_configuration/attributes_naming_convention/>,
 /// <https://docs.datadoghq.com/logs/log_configuration/pipelines/#preprocessing>
@@ -29,58 +32,47 @@ pub(super) static PRESET: Preset = Preset {
     constants: &[],
     ids: IdForm::Decimal,
     numbers: Numbers::SIGNED_64,
-    owned: &[
-        (
-            Role::Object,
-            &[
-                "contextMap",
-                "db",
-                "dd",
-                "error",
-                "field",
-                "http",
-                "logger",
-                "named_tags",
-                "network",
-                "syslog",
-                "usr",
-            ],
-        ),
-        (
-            Role::Owned,
-            &[
-                "@timestamp",
-                "Timestamp",
-                "_timestamp",
-                "contextMap.dd.span_id",
-                "contextMap.dd.trace_id",
-                "dd.env",
-                "dd.service",
-                "dd.version",
-                "date",
-                "ddsource",
-                "ddtags",
-                "eventTime",
-                "host",
-                "hostname",
-                "level",
-                "log",
-                "msg",
-                "named_tags.dd.span_id",
-                "named_tags.dd.trace_id",
-                "published_date",
-                "service",
-                "severity",
-                "source",
-                "span_id",
-                "syslog.appname",
-                "syslog.hostname",
-                "syslog.severity",
-                "syslog.timestamp",
-                "tags",
-                "trace_id",
-            ],
-        ),
-    ],
+    owned: LazyLock::new(|| {
+        let objects = OBJECTS.map(|name| (name, Role::Object));
+        OwnedNames::new(true, objects.into_iter().chain(OWNED.map(|name| (name, Role::Owned))))
+    }),
     unfolds: true,
+    is_typed: false,
 };
+
+/// Attributes with members, beside those in which a member is owned.
+const OBJECTS: [&str; 7] = ["db", "error", "field", "http", "logger", "network", "usr"];
+
+/// Attributes that the intake or its pipelines read.
+const OWNED: [&str; 30] = [
+    "@timestamp",
+    "Timestamp",
+    "_timestamp",
+    "contextMap.dd.span_id",
+    "contextMap.dd.trace_id",
+    "dd.env",
+    "dd.service",
+    "dd.version",
+    "date",
+    "ddsource",
+    "ddtags",
+    "eventTime",
+    "host",
+    "hostname",
+    "level",
+    "log",
+    "msg",
+    "named_tags.dd.span_id",
+    "named_tags.dd.trace_id",
+    "published_date",
+    "service",
+    "severity",
+    "source",
+    "span_id",
+    "syslog.appname",
+    "syslog.hostname",
+    "syslog.severity",
+    "syslog.timestamp",
+    "tags",
+    "trace_id",
+];

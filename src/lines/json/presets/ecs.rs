@@ -1,22 +1,29 @@
 //! The Elastic Common Schema 8.11.
 //!
 //! A line is a flat object whose keys have dots; Filebeat and Elasticsearch unfold them into objects (`expand_keys`).
-//! Two things make Elasticsearch refuse such a line: a value where the schema has an object, and a value of another
-//! type than the field's. The table says for each name of the schema which of them would happen:
+//! Three things make Elasticsearch refuse such a line: a value where the schema has an object, a value of another type
+//! than the field's, and a member of a field that is no object. `ecs_8_11.csv` has the fields of the schema with their
+//! types: two columns of
+//! [`generated/csv/fields.csv`](https://github.com/elastic/ecs/blob/v8.11.0/generated/csv/fields.csv). They decide
+//! which fields of the program keep their names:
 //!
-//! | role | names | a field of the program with this name |
+//! | type | for example | a field of the program with this name |
 //! |---|---|---|
-//! | object | field sets (`http`) and the objects in them (`http.request`) | is renamed to `field.http`, because it is a value |
-//! | number | `http.response.status_code`, … | keeps its name if its value is a number that the field can hold |
-//! | address | `client.ip`, … | keeps its name if its value is an IP address |
-//! | owned | dates, metadata fields of Elasticsearch, `tags` | is renamed |
+//! | field sets, `object`, `nested`, `flattened` | `http`, `http.request` | is renamed to `field.http`, because it is a value |
+//! | `keyword`, `wildcard`, `match_only_text` | `http.request.method` | keeps its name |
+//! | `long`, `float`, `scaled_float` | `source.port` | keeps its name if its value is a number that the field can hold |
+//! | `boolean`, `date`, `ip` | `event.start` | keeps its name if its value is a truth value, a date, an IP address |
+//! | `geo_point`, `constant_keyword` | `data_stream.type` | is renamed, because no value is certain to be accepted |
 //!
-//! All other fields of the schema are keywords, which take every value. Numbers beyond what the `float` of a dynamic
+//! What is below a field that is no object (`source.port.name`) is renamed. Numbers beyond what the `float` of a dynamic
 //! mapping holds are written as text.
+
+use std::sync::LazyLock;
 
 use super::{IdForm, LEVELS, Preset, ServiceNames};
 use crate::lines::json::encode::Numbers;
-use crate::lines::json::reserved::Role;
+use crate::lines::json::owned_names::OwnedNames;
+use crate::lines::json::shape::Role;
 
 /// <https://www.elastic.co/guide/en/ecs/8.11/ecs-field-reference.html>, and the names that Elasticsearch keeps for
 /// itself.
@@ -36,241 +43,66 @@ pub(super) static PRESET: Preset = Preset {
     constants: &[("ecs.version", "8.11.0")],
     ids: IdForm::Hex,
     numbers: Numbers::FLOAT_32,
-    owned: &[
-        (
-            Role::Object,
-            &[
-                "agent",
-                "as",
-                "client",
-                "cloud",
-                "code_signature",
-                "container",
-                "data_stream",
-                "destination",
-                "device",
-                "dll",
-                "dns",
-                "ecs",
-                "elf",
-                "email",
-                "error",
-                "event",
-                "faas",
-                "field",
-                "file",
-                "geo",
-                "group",
-                "hash",
-                "host",
-                "http",
-                "interface",
-                "labels",
-                "log",
-                "macho",
-                "network",
-                "observer",
-                "orchestrator",
-                "organization",
-                "os",
-                "package",
-                "pe",
-                "process",
-                "registry",
-                "related",
-                "risk",
-                "rule",
-                "server",
-                "service",
-                "source",
-                "span",
-                "threat",
-                "tls",
-                "trace",
-                "transaction",
-                "url",
-                "user",
-                "user_agent",
-                "vlan",
-                "volume",
-                "vulnerability",
-                "x509",
-            ],
-        ),
-        (
-            Role::Object,
-            &[
-                "client.as",
-                "client.geo",
-                "client.nat",
-                "client.user",
-                "cloud.account",
-                "cloud.instance",
-                "cloud.machine",
-                "cloud.origin",
-                "cloud.project",
-                "cloud.service",
-                "cloud.target",
-                "container.cpu",
-                "container.disk",
-                "container.image",
-                "container.memory",
-                "container.network",
-                "destination.as",
-                "destination.geo",
-                "destination.nat",
-                "destination.user",
-                "device.model",
-                "dns.answers",
-                "dns.question",
-                "faas.trigger",
-                "file.hash",
-                "host.boot",
-                "host.cpu",
-                "host.disk",
-                "host.geo",
-                "host.network",
-                "host.os",
-                "host.risk",
-                "http.request",
-                "http.request.body",
-                "http.response",
-                "http.response.body",
-                "log.file",
-                "log.origin",
-                "log.origin.file",
-                "log.syslog",
-                "network.inner",
-                "network.vlan",
-                "observer.os",
-                "orchestrator.cluster",
-                "orchestrator.resource",
-                "process.entry_leader",
-                "process.hash",
-                "process.parent",
-                "process.thread",
-                "process.tty",
-                "process.user",
-                "server.as",
-                "server.geo",
-                "server.nat",
-                "server.user",
-                "service.node",
-                "service.origin",
-                "service.target",
-                "source.as",
-                "source.geo",
-                "source.nat",
-                "source.user",
-                "tls.client",
-                "tls.server",
-                "user.changes",
-                "user.effective",
-                "user.group",
-                "user.target",
-                "user_agent.device",
-                "user_agent.os",
-            ],
-        ),
-        (
-            Role::Number,
-            &[
-                "client.bytes",
-                "client.packets",
-                "client.port",
-                "container.cpu.usage",
-                "destination.bytes",
-                "destination.packets",
-                "destination.port",
-                "event.duration",
-                "event.risk_score",
-                "event.risk_score_norm",
-                "event.sequence",
-                "event.severity",
-                "file.size",
-                "host.cpu.usage",
-                "host.uptime",
-                "http.request.body.bytes",
-                "http.request.bytes",
-                "http.response.body.bytes",
-                "http.response.bytes",
-                "http.response.status_code",
-                "log.origin.file.line",
-                "network.bytes",
-                "network.packets",
-                "process.args_count",
-                "process.exit_code",
-                "process.parent.pid",
-                "process.parent.thread.id",
-                "process.pgid",
-                "process.pid",
-                "process.thread.id",
-                "process.uptime",
-                "server.bytes",
-                "server.packets",
-                "server.port",
-                "source.bytes",
-                "source.packets",
-                "source.port",
-                "url.port",
-            ],
-        ),
-        (
-            Role::Address,
-            &[
-                "client.ip",
-                "client.nat.ip",
-                "destination.ip",
-                "destination.nat.ip",
-                "dns.resolved_ip",
-                "host.ip",
-                "observer.ip",
-                "related.ip",
-                "server.ip",
-                "server.nat.ip",
-                "source.ip",
-                "source.nat.ip",
-            ],
-        ),
-        (
-            Role::Owned,
-            &[
-                "_data_stream_timestamp",
-                "_doc_count",
-                "_feature",
-                "_field_names",
-                "_id",
-                "_ignored",
-                "_ignored_source",
-                "_index",
-                "_inference_fields",
-                "_meta",
-                "_nested_path",
-                "_primary_term",
-                "_routing",
-                "_seq_no",
-                "_size",
-                "_source",
-                "_tier",
-                "_tsid",
-                "_type",
-                "_version",
-                "@metadata",
-                "container.image.hash",
-                "container.labels",
-                "event.created",
-                "event.end",
-                "event.ingested",
-                "event.start",
-                "file.accessed",
-                "file.created",
-                "file.ctime",
-                "file.mtime",
-                "process.end",
-                "process.start",
-                "tags",
-            ],
-        ),
-    ],
+    owned: LazyLock::new(|| {
+        let owned = OWNED.map(|name| (name, Role::Owned));
+        OwnedNames::new(true, owned.into_iter().chain(SHIPPERS).chain(schema()))
+    }),
     unfolds: true,
+    is_typed: true,
 };
+
+/// The fields of the schema.
+fn schema() -> impl Iterator<Item = (&'static str, Role)> {
+    let fields = include_str!("ecs_8_11.csv").lines().skip(1).filter_map(|line| line.split_once(','));
+    fields.map(|(name, kind)| (name, role(kind)))
+}
+
+/// Returns the role of the fields of a type.
+fn role(kind: &str) -> Role {
+    match kind {
+        "object" | "nested" | "flattened" => Role::Object,
+        "keyword" | "wildcard" | "match_only_text" => Role::Text,
+        "long" => Role::Integer,
+        "float" | "scaled_float" => Role::Float,
+        "boolean" => Role::Boolean,
+        "date" => Role::Date,
+        "ip" => Role::Address,
+        _ => Role::Owned,
+    }
+}
+
+/// The metadata fields of Elasticsearch and Filebeat, and a list that Filebeat adds to.
+const OWNED: [&str; 22] = [
+    "_data_stream_timestamp",
+    "_doc_count",
+    "_feature",
+    "_field_names",
+    "_id",
+    "_ignored",
+    "_ignored_source",
+    "_index",
+    "_inference_fields",
+    "_meta",
+    "_nested_path",
+    "_primary_term",
+    "_routing",
+    "_seq_no",
+    "_size",
+    "_source",
+    "_tier",
+    "_tsid",
+    "_type",
+    "_version",
+    "@metadata",
+    "tags",
+];
+
+/// Fields beside those of the schema: what Filebeat and Elastic Agent add to a line, and the object of renamed fields.
+const SHIPPERS: [(&str, Role); 6] = [
+    ("docker", Role::Object),
+    ("field", Role::Object),
+    ("fileset", Role::Object),
+    ("input", Role::Object),
+    ("kubernetes", Role::Object),
+    ("log.offset", Role::Integer),
+];
