@@ -21,7 +21,7 @@ use opentelemetry::{Array, Context, KeyValue, Value};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use telemetry_bootstrap::json::{Field, FieldNames, JsonLayer, SpanFields};
-use telemetry_bootstrap::with_fields;
+use telemetry_bootstrap::{record_error, with_fields};
 use tracing::subscriber::with_default;
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -295,6 +295,26 @@ fn fields_of_listed_spans_do_not_conflict() {
     assert_eq!(line["spans"][1]["id"], json!("x"), "{line:?}");
     let line = nested(FieldNames::ElasticCommonSchema, &vec![number("order.id")]);
     assert_eq!(line["spans"], expected, "beside a dotted field of the event");
+}
+
+#[test]
+fn a_recorded_error_is_in_the_message_and_in_one_field() {
+    for names in [
+        FieldNames::OpenTelemetry,
+        FieldNames::ElasticCommonSchema,
+        FieldNames::GoogleCloudLogging,
+        FieldNames::Datadog,
+    ] {
+        let output = Output::default();
+        let layer = JsonLayer::new(output.clone()).field_names(names);
+        with_default(tracing_subscriber::registry().with(layer), || {
+            record_error(&std::io::Error::other("no answer"));
+        });
+        let line = output.take();
+        let texts = line.iter().filter(|(_, value)| **value == json!("no answer"));
+        let keys: Vec<&str> = texts.map(|(key, _)| key.as_str()).collect();
+        assert!(matches!(keys[..], ["error.message" | "exception.message", "message"]), "{line:?}");
+    }
 }
 
 /// How the layer is set up beside its preset, and what is around the event.

@@ -21,7 +21,7 @@ use super::shape::Shape;
 use crate::exception::{ERROR_FIELD, ErrorText, EventException};
 use crate::lines::event_field::{EventField, FieldOutput, FieldValue, exception_of};
 use crate::lines::redaction::Redaction;
-use crate::semconv::{EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE};
+use crate::semconv::{EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE, RECORDED_ERROR_TARGET};
 use crate::settings::secrets::REDACTED;
 use crate::user_code::bounded_text::{MAX_LINE_TEXT, room_beside};
 
@@ -59,7 +59,10 @@ impl FieldOutput for Values<'_> {
 
     fn error(&mut self, field: &EventField, _error: &(dyn Error + 'static), text: &ErrorText) {
         let exception = self.exception().filter(|exception| exception.is_at(field.index));
-        self.value(field, &FieldValue::Text(&text.message));
+        // There the message of the line is the text of the error as well.
+        if exception.is_none() || !self.is_recorded_error() {
+            self.value(field, &FieldValue::Text(&text.message));
+        }
         if let Some(exception) = exception {
             self.add_exception(text, exception);
         }
@@ -113,6 +116,11 @@ impl Values<'_> {
     /// Returns which error of the event is its exception.
     fn exception(&self) -> Option<EventException> {
         self.event.as_ref().map(|(_, event)| exception_of(event, self.redaction))
+    }
+
+    /// Returns `true` for an event of [`record_error`](crate::record_error).
+    fn is_recorded_error(&self) -> bool {
+        self.event.as_ref().is_some_and(|(_, event)| event.metadata().target() == RECORDED_ERROR_TARGET)
     }
 
     /// Adds a part of `exception.*`, unless the event has a field of that name itself.
