@@ -39,11 +39,9 @@ use tower_service::Service;
 
 use super::connection::Http;
 use super::explain::{deepest, explain};
-#[cfg(feature = "tls")]
-use super::peer::FirstBytes;
-use super::peer::{Peer, Watched};
+use super::peer::{FirstBytes, Peer, Watched};
 use super::proxy::{ProxyError, open_tunnel};
-use super::resolver::Resolver;
+use super::resolver::{NameNotResolved, Resolver};
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::diagnostics::Diagnostics;
@@ -57,6 +55,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(super) struct Connector {
     /// Resolves names and connects. Tries all addresses of a name, IPv6 and IPv4 in turns.
     tcp: HttpConnector<Resolver>,
+    /// The resolver of `tcp`.
+    resolver: Resolver,
     /// Which versions of HTTP the connection may speak, for ALPN and for the choice between forwarding and a tunnel.
     http: Http,
     /// The proxy to connect through. `NO_PROXY` was applied when the settings were read.
@@ -86,6 +86,7 @@ impl Connector {
         let _ = diagnostics;
         Self {
             tcp,
+            resolver: resolver.clone(),
             http,
             proxy: target.proxy.clone(),
             socket: target.socket.clone(),
@@ -172,9 +173,13 @@ impl Connector {
         Ok(Box::new(stream))
     }
 
-    /// Returns the error of a connection that took too long. Behind a proxy the proxy is named: it is the peer that did
+    /// Returns the error of a connection that took too long: of the name server, if that has not answered. Behind a proxy the proxy is named: it is the peer that did
     /// not answer.
-    fn timed_out(&self) -> BoxError {
+    fn timed_out(&self, uri: &Uri) -> BoxError {
+        let host = self.proxy.as_ref().map_or(uri, |proxy| &proxy.uri).host().unwrap_or_default();
+        if self.resolver.is_looking_up(host) {
+            return NameNotResolved::unanswered(CONNECT_TIMEOUT).into();
+        }
         match &self.proxy {
             Some(proxy) => ProxyError::NoAnswer { proxy: proxy.clone() }.into(),
             None => io::Error::from(io::ErrorKind::TimedOut).into(),
@@ -208,8 +213,11 @@ impl Service<Uri> for Connector {
         let (http, is_tls) = (self.http, self.is_tls());
         let connector = self.clone();
         Box::pin(async move {
-            let connected = tokio::time::timeout(CONNECT_TIMEOUT, connector.clone().connect(uri)).await;
-            let connected = connected.unwrap_or_else(|_| Err(connector.timed_out()));
+            // What an earlier peer has sent does not explain the failures of this one.
+            peer.set_first_bytes(FirstBytes::None);
+            let connect = connector.clone().connect(uri.clone());
+            let connected = tokio::time::timeout(CONNECT_TIMEOUT, connect).await;
+            let connected = connected.unwrap_or_else(|_| Err(connector.timed_out(&uri)));
             let failure = connected.as_ref().err();
             peer.set_connect_failure(
                 failure.map(|error| explain(error.as_ref(), peer.first_bytes(), http, is_tls)),

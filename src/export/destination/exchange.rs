@@ -11,7 +11,7 @@
 //! | 401, 403 | unauthenticated | refused, or once more with new credentials |
 //! | 404, 405, 406, 415, 501 | unsupported | refused |
 //! | 407 | proxy authentication | retry |
-//! | 413 | item too large | split |
+//! | 413; 400 with a message about the size, over HTTP | item too large | split |
 //! | 429 | throttled | retry |
 //! | 502, 503, 504 | unavailable | retry |
 //! | other | refused | refused |
@@ -132,20 +132,20 @@ pub(super) struct RequestBody {
     prefix: Bytes,
     /// The message. A reference to the batch's bytes, or to the compressed ones.
     message: Bytes,
-    /// Set when the connection reads the first bytes.
-    is_sent: Arc<AtomicBool>,
+    /// Set when the connection reads the first bytes: that this request was sent, and that its batch is unanswered.
+    flags: [Arc<AtomicBool>; 2],
 }
 
 impl RequestBody {
     /// Creates the body of a request from its two parts.
     pub(super) fn new(prefix: Bytes, message: Bytes) -> Self {
-        Self { prefix, message, is_sent: Arc::default() }
+        Self { prefix, message, flags: Default::default() }
     }
 
-    /// Sets `is_sent` as soon as a connection takes the first bytes. From then on, a missing answer does not mean that
+    /// Sets the flags as soon as a connection takes the first bytes. From then on, a missing answer does not mean that
     /// the receiver has nothing.
-    pub(super) fn reporting_to(self, is_sent: Arc<AtomicBool>) -> Self {
-        Self { is_sent, ..self }
+    pub(super) fn reporting_to(self, flags: [Arc<AtomicBool>; 2]) -> Self {
+        Self { flags, ..self }
     }
 
     /// Returns the bytes in one piece, for a signer.
@@ -163,7 +163,7 @@ impl Body for RequestBody {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let body = self.get_mut();
-        body.is_sent.store(true, Ordering::Relaxed);
+        body.flags.iter().for_each(|flag| flag.store(true, Ordering::Relaxed));
         let next = if body.prefix.is_empty() { &mut body.message } else { &mut body.prefix };
         let data = std::mem::take(next);
         Poll::Ready((!data.is_empty()).then(|| Ok(Frame::data(data))))
@@ -221,6 +221,16 @@ pub(super) fn shortened(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// Returns `true` for the message of a server that refuses a request for its size.
+///
+/// Servers of gRPC do so with `OUT_OF_RANGE` (tonic) or `RESOURCE_EXHAUSTED` (Go, C, Java, .NET, Envoy), and the OpenTelemetry
+/// Collector over HTTP with 400: only their messages distinguish this from other causes.
+pub(super) fn is_about_size(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    let sizes = ["too large", "too big", "larger than max", "exceeds maximum size", "exceeds the maximum"];
+    sizes.iter().any(|words| message.contains(words))
 }
 
 /// The time that the rest of an answer gets, once its head has decided.

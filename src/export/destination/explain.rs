@@ -86,6 +86,12 @@ fn cause(error: &(dyn Error + 'static), deepest: &(dyn Error + 'static)) -> Caus
             io::ErrorKind::TimedOut => Cause::ConnectTimeout,
             // No such socket.
             io::ErrorKind::NotFound => Cause::ConnectionRefused,
+            // Of a name with addresses of both families, the error of the second one is reported.
+            io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::AddrNotAvailable
+            | io::ErrorKind::PermissionDenied => Cause::Unreachable,
             _ => Cause::Disconnected,
         },
         None => Cause::Disconnected,

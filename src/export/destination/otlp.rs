@@ -344,13 +344,16 @@ impl Destination {
         }
         let made = Instant::now();
         let was_unanswered = is_unanswered.load(Ordering::Relaxed);
-        let is_sent = || is_unanswered.load(Ordering::Relaxed);
+        // Of this exchange alone: an earlier try may have been sent.
+        let sent_flag = Arc::<AtomicBool>::default();
+        let is_sent = || sent_flag.load(Ordering::Relaxed);
         let proxy = connection.forwarding_proxy();
         if let Some(authorization) = proxy.and_then(|proxy| proxy.authorization().cloned()) {
             request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization);
         }
         let secrets = RequestSecrets::new(&request, self.settings.target.proxy.as_ref());
-        let request = request.map(|body| body.reporting_to(Arc::clone(is_unanswered)));
+        let request =
+            request.map(|body| body.reporting_to([Arc::clone(&sent_flag), Arc::clone(is_unanswered)]));
         let mut exchange = pin!(exchange(current, request, protocol));
         let answer = match tokio::time::timeout(timeout, exchange.as_mut()).await {
             // Connecting has a limit of its own. If it took longer than a request may, no request would ever be sent.
@@ -387,6 +390,7 @@ impl Destination {
         }
         let is_answer = outcome.is_answer();
         let outcome = outcome
+            .of_request_sent(is_sent())
             .map_text(|text| if is_answer { secrets.redact_answer(text) } else { secrets.redact(text) });
         // The answer may be the proxy's own.
         match proxy.filter(|_| outcome.is_answer()) {

@@ -29,7 +29,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use percent_encoding::percent_decode;
 
-use super::exchange::{Answer, RequestBody, plain_text, shortened, status_cause};
+use super::exchange::{Answer, RequestBody, is_about_size, plain_text, shortened, status_cause};
 use super::otlp_http::retry_after;
 use super::outcome::{Cause, Failure, Outcome};
 use super::responses;
@@ -143,16 +143,6 @@ fn classify(code: GrpcCode, message: &str, retry_after: Option<Duration>) -> Out
     }
 }
 
-/// Returns `true` for the message of a server that refuses a request for its size.
-///
-/// Servers do so with `OUT_OF_RANGE` (tonic) or `RESOURCE_EXHAUSTED` (Go, C, Java, .NET, Envoy), and only their messages
-/// distinguish this from other causes.
-fn is_about_size(message: &str) -> bool {
-    let message = message.to_ascii_lowercase();
-    let sizes = ["too large", "larger than max", "exceeds maximum size", "exceeds the maximum"];
-    sizes.iter().any(|words| message.contains(words))
-}
-
 /// Returns the outcome of an answer without a gRPC status: from a gateway in front of the collector, which may not
 /// support gRPC.
 fn gateway_outcome(answer: &Answer) -> Outcome {
@@ -162,7 +152,8 @@ fn gateway_outcome(answer: &Answer) -> Outcome {
     let mut failure = Failure::new(cause, format!("HTTP status {}{separator}{page}", answer.status));
     failure.retry_after = retry_after(answer);
     match cause {
-        Cause::Throttled | Cause::Unavailable => Outcome::Retry(failure),
+        // As if the proxy had refused a tunnel: the receiver does not know of the request.
+        Cause::Throttled | Cause::Unavailable | Cause::ProxyAuthentication => Outcome::Retry(failure),
         Cause::ItemTooLarge => Outcome::TooLarge(failure),
         _ => Outcome::Refused(failure),
     }

@@ -5,7 +5,7 @@
 //! | 2xx | delivered, with what a partial success rejects |
 //! | 429, 502, 503, 504 | retry, after `Retry-After` |
 //! | 407, of a proxy | retry |
-//! | 413 | split |
+//! | 413; 400 whose message is about the size | split |
 //! | a page, a redirect, another status | refused; 400 and 415 may mean that JSON is not taken |
 
 use std::time::{Duration, SystemTime};
@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 
-use super::exchange::{Answer, RequestBody, plain_text, status_cause};
+use super::exchange::{Answer, RequestBody, is_about_size, plain_text, status_cause};
 use super::outcome::{Cause, Failure, Outcome};
 use super::{json_response, responses};
 use crate::settings::Protocol;
@@ -36,6 +36,7 @@ pub(super) fn body(message: Bytes) -> RequestBody {
 /// body.
 pub(super) fn outcome(answer: &Answer, protocol: Protocol) -> Outcome {
     let content_type = answer.content_type();
+    let message = || error_message(answer, &content_type);
     let cause = match status_cause(answer.status) {
         // What gRPC servers answer to a request that is not theirs. A gateway in front of one has statuses of its own.
         None | Some(Cause::Unsupported | Cause::Refused) if content_type.starts_with("application/grpc") => {
@@ -43,13 +44,17 @@ pub(super) fn outcome(answer: &Answer, protocol: Protocol) -> Outcome {
             return Outcome::Refused(Failure::new(Cause::PeerSpeaksGrpc, text));
         }
         None => return success(answer, &content_type),
+        // The Collector's answer if the body exceeds `max_request_body_size`.
+        Some(Cause::Refused) if answer.status.as_u16() == 400 && is_about_size(&message()) => {
+            Cause::ItemTooLarge
+        }
         // VictoriaMetrics answers 400 to JSON.
         Some(_) if protocol == Protocol::HttpJson && matches!(answer.status.as_u16(), 400 | 415) => {
             Cause::JsonRefused
         }
         Some(cause) => cause,
     };
-    let text = match error_message(answer, &content_type) {
+    let text = match message() {
         none if none.is_empty() => format!("HTTP status {}", answer.status),
         message => format!("HTTP status {}: {message}", answer.status),
     };

@@ -52,6 +52,16 @@ impl Outcome {
         Self::Delivered { rejected: 0, message: String::new(), status: None }
     }
 
+    /// Notes whether a failure may come from the items, once it is known that the request was sent. A receiver that requests
+    /// a pause is busy.
+    pub(super) fn of_request_sent(mut self, is_sent: bool) -> Self {
+        if let Self::Retry(failure) | Self::TooLarge(failure) | Self::Refused(failure) = &mut self {
+            failure.may_come_from_items =
+                is_sent && failure.retry_after.is_none() && failure.cause.may_come_from_items();
+        }
+        self
+    }
+
     /// Returns the failure, of whatever kind. `None` for a success.
     pub(in crate::export) fn failure(&self) -> Option<&Failure> {
         match self {
@@ -112,12 +122,14 @@ pub(in crate::export) struct Failure {
     pub(in crate::export) retry_after: Option<Duration>,
     /// The status of the answer, if there was one.
     pub(in crate::export) status: Option<ResponseStatus>,
+    /// `true` if the request was sent, and what is in it may be the reason.
+    pub(in crate::export) may_come_from_items: bool,
 }
 
 impl Failure {
     /// Creates a failure without a requested pause.
     pub(in crate::export) fn new(cause: Cause, text: impl Into<String>) -> Self {
-        Self { cause, text: text.into(), retry_after: None, status: None }
+        Self { cause, text: text.into(), retry_after: None, status: None, may_come_from_items: false }
     }
 }
 
@@ -151,6 +163,10 @@ causes! {
     /// The process has no file descriptor left.
     NoDescriptor:
         "the limit of open files is reached: raise it (ulimit -n), or close what the program has opened";
+    /// No way to the host, or no right to use the socket.
+    Unreachable:
+        "the host in OTEL_EXPORTER_OTLP_ENDPOINT cannot be reached from here: is the network up, is the address right, may \
+         the program connect to it?";
     /// No answer to the attempt to connect.
     ConnectTimeout:
         "no answer from the host in OTEL_EXPORTER_OTLP_ENDPOINT: is it up, and does a firewall drop packets?";
@@ -301,6 +317,7 @@ impl Cause {
             self,
             Self::ConnectionRefused
                 | Self::NameNotResolved
+                | Self::Unreachable
                 | Self::PlaintextPeer
                 | Self::TlsPeer
                 | Self::CertificateUnknown
@@ -328,9 +345,18 @@ impl Cause {
         )
     }
 
-    /// Returns `true` if a receiver that is there may have failed for what is in the request.
-    pub(in crate::export) fn may_come_from_items(self) -> bool {
-        matches!(self, Self::Unauthenticated | Self::Disconnected | Self::Refused | Self::Unexpected)
+    /// Returns `true` if a receiver that is there may have failed for what is in the request. A gateway answers 502 or 503 for
+    /// a receiver that closes the connection, or 504 for one that hangs.
+    fn may_come_from_items(self) -> bool {
+        matches!(
+            self,
+            Self::Unauthenticated
+                | Self::Disconnected
+                | Self::Timeout
+                | Self::Unavailable
+                | Self::Refused
+                | Self::Unexpected
+        )
     }
 
     /// Returns `true` if it says something about the items, or about their signal, and not about the connection.

@@ -45,10 +45,11 @@ impl<'a> RequestSecrets<'a> {
         for secret in &secrets {
             text = text.replace(&**secret, REDACTED);
         }
-        let Some(shortened) = text.strip_suffix('…') else { return text };
+        // Words of this crate may follow.
+        let Some((shortened, rest)) = text.rsplit_once('…') else { return text };
         let cut_off = secrets.iter().filter_map(|secret| cut_off(shortened, secret)).max();
         match cut_off {
-            Some(length) => format!("{}{REDACTED}…", &shortened[..shortened.len() - length]),
+            Some(length) => format!("{}{REDACTED}…{rest}", &shortened[..shortened.len() - length]),
             None => text,
         }
     }
@@ -120,6 +121,15 @@ const MIN_CUT_OFF: usize = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_that_is_cut_off_is_removed_in_front_of_further_words() {
+        let request = request(&[("x-key", "a-secret-value")], "http://h/");
+        let secrets = RequestSecrets::new(&request, None);
+        let text = "RESOURCE_EXHAUSTED: key a-secr… (it does not say when to come back)";
+        let expected = "RESOURCE_EXHAUSTED: key [redacted]… (it does not say when to come back)";
+        assert_eq!(secrets.redact(text), expected);
+    }
 
     fn request(headers: &[(&'static str, &str)], uri: &str) -> Request<()> {
         let mut request = Request::post(uri).body(()).unwrap();

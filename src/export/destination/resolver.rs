@@ -1,7 +1,9 @@
 //! Names to addresses.
 //!
 //! Addresses are not cached: each new connection resolves the name anew, so that a collector that has moved is found.
-//! Connections are few and long-lived, so that this costs nothing.
+//! Connections are few and long-lived, so that this costs nothing. An answer that took long is kept for a moment: the
+//! connection that has asked for it may have been given up meanwhile, and each further one would be, too, where the first of
+//! two name servers does not answer.
 //!
 //! `getaddrinfo` blocks a thread of the runtime's pool for as long as a name server takes, up to half a minute. Lookups
 //! of one host are joined for that time.
@@ -13,10 +15,13 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use hyper_util::client::legacy::connect::dns::Name;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use tower_service::Service;
 
 /// Resolves names, each by one lookup at a time: a name server that hangs must not cost a thread for each try. All
@@ -26,13 +31,18 @@ use tower_service::Service;
 /// |---|---|
 /// | a name that is being looked up | it waits for that lookup |
 /// | another name | it begins a lookup of its own |
-/// | a name whose lookup has ended | it begins another one: nothing is kept |
+/// | a name whose lookup has ended | it begins another one |
+/// | a name whose lookup took longer than [`SLOW`], and has ended less than [`KEEP`] ago | it gets the same answer |
 #[derive(Clone)]
 pub(super) struct Resolver {
-    /// Lookups that have no answer yet, by host.
-    running: Arc<Mutex<HashMap<String, Lookup>>>,
+    /// Lookups that have no answer yet, or whose answer is kept, by host. The handles tell which.
+    running: Arc<Mutex<HashMap<String, (Lookup, AbortHandle)>>>,
     /// Resolves a name; another one in tests.
     resolve: fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>>,
+    /// A lookup that takes longer is slow: [`SLOW`].
+    slow: Duration,
+    /// How long the answer of a slow one is kept: [`KEEP`].
+    keep: Duration,
 }
 
 /// A lookup that several connections wait for.
@@ -52,21 +62,52 @@ impl Resolver {
     fn lookup(&self, host: String) -> Lookup {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let (key, shared, resolve) = (host.clone(), Arc::clone(&self.running), self.resolve);
+        let (slow, keep) = (self.slow, self.keep);
         let new = || {
             let lookup = async move {
+                let began = Instant::now();
                 let addresses = resolve(key.clone()).await;
-                shared.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+                let remove = move || {
+                    shared.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+                };
+                if addresses.is_ok() && began.elapsed() > slow {
+                    tokio::spawn(async move {
+                        tokio::time::sleep(keep).await;
+                        remove();
+                    });
+                } else {
+                    remove();
+                }
                 addresses.map_err(|error| NameNotResolved(error.to_string()))
             };
             // A task of its own, so that it ends even if the connection is given up meanwhile.
             let task = tokio::spawn(lookup);
+            let handle = task.abort_handle();
             let joined =
                 async move { task.await.unwrap_or_else(|error| Err(NameNotResolved(error.to_string()))) };
-            joined.boxed().shared()
+            (joined.boxed().shared(), handle)
         };
-        running.entry(host).or_insert_with(new).clone()
+        running.entry(host).or_insert_with(new).0.clone()
+    }
+
+    /// Returns `true` if a name server has not answered yet for this host.
+    pub(super) fn is_looking_up(&self, host: &str) -> bool {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.get(host).is_some_and(|(_, task)| !task.is_finished())
     }
 }
+
+impl NameNotResolved {
+    /// The error of a name server that takes longer than a connection may.
+    pub(super) fn unanswered(limit: Duration) -> Self {
+        Self(format!("the name server does not answer within {limit:?}"))
+    }
+}
+
+/// An answer that takes longer may come when nothing waits for it any more. Less than a connection gets.
+const SLOW: Duration = Duration::from_secs(1);
+/// How long such an answer is kept: longer than the longest pause between two tries.
+const KEEP: Duration = Duration::from_secs(10);
 
 impl Default for Resolver {
     /// The resolver of the system.
@@ -75,7 +116,7 @@ impl Default for Resolver {
             let lookup = async move { tokio::net::lookup_host((host, 0)).await.map(Iterator::collect) };
             lookup.boxed()
         };
-        Self { running: Arc::default(), resolve }
+        Self { running: Arc::default(), resolve, slow: SLOW, keep: KEEP }
     }
 }
 
@@ -97,7 +138,6 @@ impl Service<Name> for Resolver {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     use super::*;
 
@@ -130,5 +170,34 @@ mod tests {
         let resolver = Resolver { resolve, ..Resolver::default() };
         assert!(resolver.clone().call("collector".parse().unwrap()).await.is_err());
         assert_eq!(resolver.clone().call("collector".parse().unwrap()).await.unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_slow_answer_is_there_for_the_next_connection() {
+        static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
+        let resolve = |_| {
+            LOOKUPS.fetch_add(1, Ordering::Relaxed);
+            let answer = async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Ok(vec![([127, 0, 0, 1], 0).into()])
+            };
+            answer.boxed()
+        };
+        let slow = Duration::from_millis(20);
+        let resolver = Resolver { resolve, slow, ..Resolver::default() };
+        let look_up = || resolver.clone().call("collector".parse().unwrap());
+        assert!(tokio::time::timeout(Duration::from_millis(10), look_up()).await.is_err());
+        assert!(resolver.is_looking_up("collector"));
+        while resolver.is_looking_up("collector") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(look_up().await.unwrap().count(), 1);
+        assert_eq!(LOOKUPS.load(Ordering::Relaxed), 1);
+        let resolver = Resolver { keep: Duration::ZERO, running: Arc::default(), ..resolver.clone() };
+        assert_eq!(resolver.clone().call("collector".parse().unwrap()).await.unwrap().count(), 1);
+        while resolver.running.lock().unwrap().contains_key("collector") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(LOOKUPS.load(Ordering::Relaxed), 2);
     }
 }

@@ -259,6 +259,54 @@ fn an_answer_of_the_other_protocol_is_recognized() {
 }
 
 #[test]
+fn requests_that_are_too_large_are_split_whatever_the_status_says() {
+    let text = ("content-type", "text/plain");
+    for (status, body, expected) in [
+        // The Collector's own receiver.
+        (400, "http: request body too large", "split"),
+        (400, "cannot read request: too big data size exceeding the maximum", "split"),
+        (413, "", "split"),
+        (400, "malformed request", "refused"),
+    ] {
+        let answer = answer(status, &[text], body.as_bytes());
+        for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
+            assert_eq!(verdict(&otlp_http::outcome(&answer, protocol)).0, expected, "{status} {body}");
+        }
+    }
+}
+
+#[test]
+fn a_host_without_a_way_to_it_is_absent() {
+    use std::io::{Error, ErrorKind};
+
+    use super::explain::explain;
+    use super::peer::FirstBytes;
+
+    for (kind, expected) in [
+        (ErrorKind::ConnectionRefused, Cause::ConnectionRefused),
+        (ErrorKind::NetworkUnreachable, Cause::Unreachable),
+        (ErrorKind::HostUnreachable, Cause::Unreachable),
+        (ErrorKind::NetworkDown, Cause::Unreachable),
+        (ErrorKind::AddrNotAvailable, Cause::Unreachable),
+        // Of a Unix socket.
+        (ErrorKind::PermissionDenied, Cause::Unreachable),
+        (ErrorKind::ConnectionReset, Cause::Disconnected),
+    ] {
+        let failure = explain(&Error::from(kind), FirstBytes::None, super::connection::Http::Any, false);
+        assert_eq!(failure.cause, expected, "{kind:?}");
+        assert_eq!(failure.cause.is_absence(), expected != Cause::Disconnected, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_proxy_that_wants_credentials_costs_no_data_over_either_protocol() {
+    let answer = answer(407, &[("content-type", "text/html")], b"");
+    let expected = ("retry", Some(Cause::ProxyAuthentication), None);
+    assert_eq!(verdict(&otlp_grpc::outcome(&answer)), expected);
+    assert_eq!(verdict(&over_http(&answer)), expected);
+}
+
+#[test]
 fn grpc_codes_that_may_be_retried_are_those_of_the_specification() {
     for number in 0..=17_i32 {
         let text = number.to_string();

@@ -11,10 +11,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::operations::{Operation, OperationError, ResponseStatus};
 use super::suspicion::{Suspicion, Verdict};
 use crate::export::encode::{self, points};
 
@@ -163,7 +164,7 @@ pub(crate) struct Batch {
     is_unanswered: bool,
     /// When it was taken for the first time, as a whole or as a part of a larger batch.
     started: Option<Instant>,
-    /// Whether it is to blame for its failures. Each half of a split begins anew.
+    /// Whether it is to blame for its failures.
     suspicion: Suspicion,
 }
 
@@ -205,9 +206,20 @@ impl Batch {
         self.started.is_some()
     }
 
-    /// Returns the time since the batch was taken for the first time.
-    pub(super) fn age(&self) -> Duration {
-        self.started.map(|started| started.elapsed()).unwrap_or_default()
+    /// Returns the export of this batch as an operation that ends now.
+    pub(in crate::export) fn operation(
+        &self,
+        error: Option<OperationError>,
+        status: Option<ResponseStatus>,
+    ) -> Operation {
+        let duration = self.started.map(|started| started.elapsed()).unwrap_or_default();
+        Operation { duration, error, status }
+    }
+
+    /// The same for a batch that is not tried any more. `status` is that of the last answer.
+    pub(in crate::export) fn given_up(&self, status: Option<ResponseStatus>) -> Operation {
+        let error = if self.is_unanswered { OperationError::Unanswered } else { OperationError::Other };
+        self.operation(Some(error), status)
     }
 
     /// Returns the position in the queue: batches are sent in this order, as far as they do not overlap.
@@ -230,10 +242,15 @@ impl Batch {
     /// number of requests that were delivered so far.
     pub(in crate::export) fn failed(&mut self, is_suspect: bool, deliveries: u64) -> Verdict {
         if is_suspect {
-            return self.suspicion.failed(deliveries);
+            return self.suspicion.failed(deliveries, self.count() > 1);
         }
         self.suspicion.clear();
         Verdict::TryAgain
+    }
+
+    /// Returns `true` while other batches are tried before this one, which may be to blame for its failures.
+    pub(super) fn lets_others_pass(&self, deliveries: u64) -> bool {
+        self.suspicion.lets_others_pass(deliveries)
     }
 
     /// Returns the number of spans, log records or data points, as the ledger counts them.
@@ -277,8 +294,9 @@ impl Batch {
     ///
     /// The batch itself, if it holds a single item, or a request that cannot be divided.
     pub(crate) fn split(self) -> Result<(Self, Self), Self> {
-        let Self { sequence, is_unanswered, started, .. } = self;
-        let half = |content| Self { is_unanswered, started, ..Self::new(sequence, content) };
+        let Self { sequence, is_unanswered, started, suspicion, .. } = self;
+        let suspicion = suspicion.of_half();
+        let half = |content| Self { is_unanswered, started, suspicion, ..Self::new(sequence, content) };
         match &self.content {
             Content::Items(items) if items.count > 1 => {
                 let (first, second) = items.halves();

@@ -21,7 +21,7 @@
 //!
 //! | caller | methods |
 //! |---|---|
-//! | worker, while it runs | `take`, `put_back`, `started`, `finished`, `record`, `recycle`, `filled` |
+//! | worker, while it runs | `take`, `put_back`, `started`, `finished`, `count_delivery`, `record`, `recycle`, `filled` |
 //! | worker, for flushes | `last_sequence`, `first_sequence` |
 //! | worker, at the shutdown | `close`, `keep_newest_cumulative`, `is_empty`, `abandon` |
 //! | the thread that drops the guard | `abandon`, if the worker missed the deadline |
@@ -34,10 +34,7 @@ use std::sync::atomic::AtomicBool;
 use bytes::Bytes;
 
 use super::lane::InFlight;
-use super::{
-    Batch, Lane, Ledger, Operation, OperationError, Operations, Outlet, Phase, Queue, QueueState,
-    ResponseStatus,
-};
+use super::{Batch, Lane, Ledger, Operation, Operations, Outlet, Phase, Queue, QueueState};
 
 /// Takes the batches of one destination. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -53,7 +50,7 @@ pub(crate) struct Consumer {
 pub(crate) enum Take {
     /// Only batches that are full.
     FullOnly,
-    /// The open batch too, if nothing else is there.
+    /// The open batch too, if nothing else is there but what lets it pass.
     Any,
 }
 
@@ -73,24 +70,20 @@ impl Consumer {
         &self.outlet().operations
     }
 
-    /// Reports that the export of this batch has ended.
-    pub(in crate::export) fn operation_ended(
-        &self,
-        batch: &Batch,
-        error: Option<OperationError>,
-        status: Option<ResponseStatus>,
-    ) {
-        self.operations().ended(Operation { duration: batch.age(), error, status });
+    /// Reports that the export of a batch has ended. Called last, because it runs instruments of the SDK.
+    pub(in crate::export) fn operation_ended(&self, operation: Operation) {
+        self.operations().ended(operation);
     }
 
-    /// Removes and returns the oldest batch of the requested kind, if there is one.
+    /// Removes and returns the batch of the requested kind that is to be tried next, if there is one: the oldest, but for those
+    /// that let others pass.
     ///
     /// Closing the open batch for one destination closes it for all; the others are woken for it.
     pub(crate) fn take(&self, what: Take) -> Option<Batch> {
         let mut state = self.queue.lock();
         let has_closed =
-            self.lane_in(&mut state).full.is_empty() && what == Take::Any && state.close_open_batch();
-        let mut batch = self.lane_in(&mut state).pop_full();
+            self.lane_in(&mut state).has_no_next() && what == Take::Any && state.close_open_batch();
+        let mut batch = self.lane_in(&mut state).pop_next();
         if let Some(items) = batch.as_mut().and_then(Batch::start) {
             self.ledger().start(items);
         }
@@ -112,13 +105,14 @@ impl Consumer {
         }
     }
 
-    /// Returns a batch that may be tried again, behind the one that follows it.
-    pub(crate) fn put_back_behind_next(&self, batch: Batch) {
-        let mut state = self.queue.lock();
-        let lane = self.lane_in(&mut state);
-        if lane.phase != Phase::Abandoned {
-            lane.insert_behind_next(batch);
-        }
+    /// Returns the number of requests that were delivered so far.
+    pub(crate) fn deliveries(&self) -> u64 {
+        self.lane_in(&mut self.queue.lock()).deliveries
+    }
+
+    /// Counts a request that was delivered: batches that let others pass get another try.
+    pub(crate) fn count_delivery(&self) {
+        self.lane_in(&mut self.queue.lock()).deliveries += 1;
     }
 
     /// Notes a request under way; [`finished`](Self::finished) ends it.
@@ -168,15 +162,21 @@ impl Consumer {
         }
         let mut state = self.queue.lock();
         let lane = self.lane_in(&mut state);
-        let Some(newest) = lane.full.iter().map(Batch::sequence).max() else { return };
+        let Some(newest) = lane.full.back().map(Batch::sequence) else { return };
+        let mut ended = Vec::new();
         while lane.full.front().is_some_and(|oldest| oldest.sequence() != newest) {
-            if let Some(oldest) = lane.pop_full() {
+            if let Some(oldest) = lane.pop_oldest() {
                 self.ledger().fail(oldest.count());
                 if oldest.is_unanswered() {
                     self.ledger().record_unanswered(oldest.count());
                 }
+                if oldest.has_started() {
+                    ended.push(oldest.given_up(None));
+                }
             }
         }
+        drop(state);
+        ended.into_iter().for_each(|operation| self.operation_ended(operation));
     }
 
     /// Returns the sequence number of the newest batch, after closing the open one: everything that was recorded before

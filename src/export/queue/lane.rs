@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
-use super::{Batch, Ledger};
+use super::{Batch, Ledger, Operation};
 use crate::settings::QueueSettings;
 
 /// The batches that wait for one destination, and its part in the open batch.
@@ -40,6 +40,8 @@ pub(super) struct Lane {
     pub(super) takes_next: bool,
     /// What is still accepted. Only ever moves forward.
     pub(super) phase: Phase,
+    /// The requests that were delivered.
+    pub(super) deliveries: u64,
     /// The requests under way, so that the end can count the ones without an answer.
     pub(super) in_flight: Vec<InFlight>,
 }
@@ -92,6 +94,7 @@ impl Lane {
     /// Appends a complete request of `items` items. Older requests make room for it, and count as dropped.
     ///
     /// A request that is larger than the whole lane waits alone. The request itself is dropped if the lane is closed.
+    /// Returns the export operations that end with that.
     pub(super) fn push_request(
         &mut self,
         sequence: u64,
@@ -99,25 +102,45 @@ impl Lane {
         items: u64,
         limits: &QueueSettings,
         ledger: &Ledger,
-    ) {
+    ) -> Vec<Operation> {
+        let mut ended = Vec::new();
         // Waiting items must not make room for a request that is not sent.
         if self.phase != Phase::Open {
             ledger.record_dropped(items);
-            return;
+            return ended;
         }
         while !self.has_room(limits, request.len()) {
-            let Some(oldest) = self.pop_full() else { break };
+            let Some(oldest) = self.pop_oldest() else { break };
             ledger.record_dropped(oldest.count());
             if oldest.has_started() {
                 ledger.record_dropped_after_start(oldest.count());
+                ended.push(oldest.given_up(None));
             }
         }
         self.insert(Batch::request(sequence, request.clone(), items));
+        ended
     }
 
     /// Removes and returns the oldest full batch.
-    pub(super) fn pop_full(&mut self) -> Option<Batch> {
-        let batch = self.full.pop_front()?;
+    pub(super) fn pop_oldest(&mut self) -> Option<Batch> {
+        self.remove(0)
+    }
+
+    /// Removes and returns the full batch that is to be tried next: the oldest that does not let others pass, or else the
+    /// oldest.
+    pub(super) fn pop_next(&mut self) -> Option<Batch> {
+        let next = self.full.iter().position(|batch| !batch.lets_others_pass(self.deliveries));
+        self.remove(next.unwrap_or(0))
+    }
+
+    /// Returns `true` if every full batch lets others pass, or if there is none.
+    pub(super) fn has_no_next(&self) -> bool {
+        self.full.iter().all(|batch| batch.lets_others_pass(self.deliveries))
+    }
+
+    /// Removes a full batch.
+    fn remove(&mut self, place: usize) -> Option<Batch> {
+        let batch = self.full.remove(place)?;
         self.items -= batch.slots();
         self.bytes -= batch.size();
         Some(batch)
@@ -134,18 +157,9 @@ impl Lane {
         self.full.insert(place, batch);
     }
 
-    /// Adds a batch behind the one that would follow it, which is to be tried before it.
-    pub(super) fn insert_behind_next(&mut self, batch: Batch) {
-        self.insert(batch);
-        if self.full.len() > 1 {
-            self.full.swap(0, 1);
-        }
-    }
-
-    /// Returns the sequence number of the oldest batch that is full. It may be the second: see
-    /// [`insert_behind_next`](Self::insert_behind_next).
+    /// Returns the sequence number of the oldest batch that is full.
     pub(super) fn first_sequence(&self) -> Option<u64> {
-        self.full.iter().take(2).map(Batch::sequence).min()
+        self.full.front().map(Batch::sequence)
     }
 
     /// Returns the number of items that the receiver may have although it did not answer: those of unanswered requests,

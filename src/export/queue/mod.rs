@@ -248,11 +248,14 @@ impl Queue {
         let mut state = self.lock();
         state.last_sequence += 1;
         let sequence = state.last_sequence;
+        let mut ended = Vec::new();
         for (lane, outlet) in state.lanes.iter_mut().zip(&self.outlets) {
             outlet.ledger.accept(items);
-            lane.push_request(sequence, request, items, &self.limits, &outlet.ledger);
+            let operations = lane.push_request(sequence, request, items, &self.limits, &outlet.ledger);
+            ended.extend(operations.into_iter().map(|operation| (&outlet.operations, operation)));
         }
         drop(state);
+        ended.into_iter().for_each(|(operations, operation)| operations.ended(operation));
         self.notify();
     }
 

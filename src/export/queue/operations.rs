@@ -1,4 +1,5 @@
-//! Export operations: a batch, from its first try to its last, for `otel.sdk.exporter.operation.duration`.
+//! Export operations: a batch, from its first try to its last, for `otel.sdk.exporter.operation.duration`. What is still
+//! pending at the end of the shutdown is not measured: the metrics have been collected by then.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -39,7 +40,7 @@ pub(crate) enum ResponseStatus {
 #[derive(Default)]
 pub(crate) struct Operations(OnceLock<Observe>);
 
-/// Called on the I/O thread.
+/// Called on the I/O thread, or on the thread that collects metrics; not under a lock.
 type Observe = Box<dyn Fn(Operation) + Send + Sync>;
 
 impl Operations {

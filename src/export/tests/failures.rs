@@ -132,43 +132,64 @@ fn rate_limit_without_retry_after_is_explained() {
     }
 }
 
-/// A gateway closes the connection for what is in a request, and takes everything else.
+/// A gateway does not let through what is in two requests, and takes everything else.
 #[test]
-fn an_item_that_a_gateway_does_not_let_through_fails_alone() {
-    for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                std::thread::spawn(move || gateway(stream));
+fn items_that_a_gateway_does_not_let_through_fail_alone() {
+    std::thread::scope(|scope| {
+        let refusals = [Refusal::Close, Refusal::Unavailable];
+        for (protocol, refusal) in [Protocol::HttpProtobuf, Protocol::HttpJson].into_iter().zip(refusals) {
+            // Neighbours in one batch, in both halves of one, and in batches next to each other.
+            for distance in [0, 40, 100] {
+                scope.spawn(move || two_items_fail(protocol, refusal, distance));
             }
-        });
-        let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, export_settings(&endpoint, protocol));
-        pipeline.push_spans(0, 50);
-        push_span(&pipeline.queue, "poison");
-        pipeline.push_spans(50, 50);
-        // Something is always delivered meanwhile.
-        let begin = Instant::now();
-        while pipeline.counts().failed == 0 {
-            assert!(begin.elapsed() < PATIENCE, "still {:?}", pipeline.counts());
-            pipeline.push_spans(100, 1);
-            std::thread::sleep(Duration::from_millis(5));
         }
-        let (_, counts) = pipeline.shutdown(PATIENCE);
-        let delivered = counts.accepted - 1;
-        let expected = SignalStats {
-            accepted: counts.accepted,
-            delivered,
-            failed: 1,
-            unanswered: 1,
-            ..Default::default()
-        };
-        assert_eq!(counts, expected);
+    });
+}
+
+/// Sends two items that a gateway refuses, this far from each other, and further ones for as long as it takes.
+fn two_items_fail(protocol: Protocol, refusal: Refusal, distance: usize) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || gateway(stream, refusal));
+        }
+    });
+    let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, export_settings(&endpoint, protocol));
+    pipeline.push_spans(0, 30);
+    push_span(&pipeline.queue, "poison");
+    pipeline.push_spans(30, distance);
+    push_span(&pipeline.queue, "poison");
+    pipeline.push_spans(30 + distance, 30);
+    // Something is always delivered meanwhile.
+    let begin = Instant::now();
+    while pipeline.counts().failed < 2 {
+        assert!(begin.elapsed() < 3 * PATIENCE, "still {:?}, {refusal:?} {distance}", pipeline.counts());
+        pipeline.push_spans(100, 1);
+        std::thread::sleep(Duration::from_millis(5));
     }
+    let (_, counts) = pipeline.shutdown(PATIENCE);
+    let expected = SignalStats {
+        accepted: counts.accepted,
+        delivered: counts.accepted - 2,
+        failed: 2,
+        unanswered: if refusal == Refusal::Close { 2 } else { 0 },
+        ..Default::default()
+    };
+    assert_eq!(counts, expected, "{refusal:?} {distance}");
+}
+
+/// What a gateway does with what it does not let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    /// The receiver behind it, or it itself, closes the connection.
+    Close,
+    /// The same behind a gateway that reports it.
+    Unavailable,
 }
 
 /// Answers requests, but for those with a certain word.
-fn gateway(mut stream: std::net::TcpStream) {
+fn gateway(mut stream: std::net::TcpStream, refusal: Refusal) {
     loop {
         let (mut head, mut byte) = (Vec::new(), [0]);
         while !head.ends_with(b"\r\n\r\n") {
@@ -181,9 +202,14 @@ fn gateway(mut stream: std::net::TcpStream) {
         let length = head.split_once("content-length: ").unwrap().1.lines().next().unwrap();
         let mut body = vec![0; length.parse().unwrap()];
         stream.read_exact(&mut body).unwrap();
-        if body.windows(6).any(|part| part == b"poison") {
+        let is_refused = body.windows(6).any(|part| part == b"poison");
+        let status = match refusal {
+            Refusal::Close if is_refused => return,
+            Refusal::Unavailable if is_refused => "503 Service Unavailable",
+            _ => "200 OK",
+        };
+        if stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").as_bytes()).is_err() {
             return;
         }
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
     }
 }

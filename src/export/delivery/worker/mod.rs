@@ -100,8 +100,6 @@ pub(super) struct Worker {
     try_limit: TryLimit,
     /// Tries under way.
     tries: Tries,
-    /// Requests that were delivered so far.
-    deliveries: u64,
     /// When a batch that is not full is sent at the latest. Only advanced by a turn that found nothing more to take, so
     /// that a worker that was busy catches up at once.
     next_tick: Instant,
@@ -144,7 +142,6 @@ impl Worker {
             backoff: Backoff::default(),
             try_limit: TryLimit::default(),
             tries: Tries::new(),
-            deliveries: 0,
             next_tick: Instant::now() + delay,
             flush_requested: false,
             flushes: Flushes::default(),

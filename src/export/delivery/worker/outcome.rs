@@ -7,7 +7,7 @@
 //! |---|---|---|---|---|
 //! | delivered | its memory is kept for another | delivered, and rejected if a partial success says so | ends | fail if something was rejected |
 //! | held (console) | its memory is kept for another | delivered, without the items that the console counts | ends | go on, or fail if what is held cannot be printed |
-//! | retry | back to its place, or behind the next one, see [`Verdict`] | – (still pending) | begins, or doubles | fail, unless the collector is restarting |
+//! | retry | back to its place; others may be tried before it, see [`Verdict`] | – (still pending) | begins, or doubles | fail, unless the collector is restarting |
 //! | retry, and the batch is to blame | as if it were too large | failed if it is one item | – | fail if it is one item |
 //! | too large, several items | two halves, back to its place | – | – | go on |
 //! | too large, one item | gone | failed | – | fail |
@@ -49,15 +49,17 @@ impl Worker {
             Outcome::Delivered { rejected, message, status } => {
                 self.succeeded(epoch, at);
                 let error = (rejected > 0).then_some(OperationError::Rejected);
-                self.queue.operation_ended(&batch, error, status);
+                let operation = batch.operation(error, status);
                 self.delivered(batch, rejected, &message);
+                self.queue.operation_ended(operation);
             }
             Outcome::Held { items, failure } => {
                 self.succeeded(epoch, at);
                 let error = failure.as_ref().map(|_| OperationError::Other);
-                self.queue.operation_ended(&batch, error, None);
+                let operation = batch.operation(error, None);
                 self.queue.record(|ledger| ledger.deliver(batch.count().saturating_sub(items)));
                 self.queue.recycle(batch);
+                self.queue.operation_ended(operation);
                 match failure {
                     None => self.outage_log.delivered(Instant::now()),
                     Some(failure) => {
@@ -67,9 +69,8 @@ impl Worker {
                 }
             }
             Outcome::Retry(failure) => {
-                match batch.failed(failure.cause.may_come_from_items(), self.deliveries) {
+                match batch.failed(failure.may_come_from_items, self.queue.deliveries()) {
                     Verdict::TryAgain => self.queue.put_back(batch),
-                    Verdict::LetNextPass => self.queue.put_back_behind_next(batch),
                     Verdict::Divide => return self.divide(batch, failure, at),
                 }
                 if epoch == self.tries.epoch() {
@@ -91,7 +92,7 @@ impl Worker {
     /// `epoch` and `sent` are those of the try. Also records how long the answer took, which can shorten the limit for
     /// the next try.
     fn succeeded(&mut self, epoch: u64, sent: Instant) {
-        self.deliveries += 1;
+        self.queue.count_delivery();
         if epoch == self.tries.epoch() {
             self.backoff.succeeded();
             self.try_limit.answered_after(sent.elapsed(), self.destination.timeout());
@@ -133,17 +134,13 @@ impl Worker {
 
     /// Counts a batch that no retry can deliver. Waiting flushes that cover it fail with its reason.
     fn refused(&mut self, batch: &Batch, failure: &Failure, sent: Instant) {
-        let error = match batch.is_unanswered() {
-            true => OperationError::Unanswered,
-            false => OperationError::Other,
-        };
-        self.queue.operation_ended(batch, Some(error), failure.status);
         self.queue.record(|ledger| {
             ledger.fail(batch.count());
             if batch.is_unanswered() {
                 ledger.record_unanswered(batch.count());
             }
         });
+        self.queue.operation_ended(batch.given_up(failure.status));
         self.outage_log.failed(failure, sent, Instant::now());
         self.fail_flushes(batch.sequence(), &failure.text);
     }
