@@ -39,7 +39,7 @@ pub(crate) async fn run() -> Result<(), Box<dyn Error>> {
         println!("metrics are at http://{address}/metrics until Ctrl-C");
         shutdown_signal().await;
     }
-    // A loss is logged, too; it need not be the program's failure.
+    // Losses are logged as well; the program need not fail because of them.
     if let Err(loss) = telemetry.shutdown_async().await {
         eprintln!("{loss}");
     }

@@ -1,6 +1,6 @@
 //! Set up OpenTelemetry in a Rust service with one call: traces, metrics and logs over OTLP (gRPC or HTTP), JSON log
-//! lines with trace ids, and tower layers for gRPC and HTTP. Everything that is recorded is delivered, on every kind of
-//! runtime and however the program ends; what cannot be delivered is counted.
+//! lines with trace ids, and tower layers for gRPC and HTTP. What is recorded is delivered on every kind of runtime
+//! when the guard is dropped or the program panics, and what cannot be delivered is counted.
 //!
 //! ```
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,8 +13,9 @@
 //! } // the guard flushes traces, metrics and logs here, within one deadline
 //! ```
 //!
-//! Nothing is sent until an endpoint is set, by [`Builder::endpoint`] or `OTEL_EXPORTER_OTLP_ENDPOINT`. Log lines have
-//! trace ids all the same.
+//! Nothing is sent until an endpoint is set, by [`Builder::endpoint`] or `OTEL_EXPORTER_OTLP_ENDPOINT`, or an exporter
+//! is turned on: `OTEL_TRACES_EXPORTER=otlp` alone sends traces to `localhost:4317`. Log lines have trace ids all the
+//! same.
 //!
 //! # Overview
 //!
@@ -45,8 +46,8 @@
 )]
 //!
 //! Every variable of the environment is listed at [`Builder`]. The chapters [`_documentation::configuration_file`],
-//! [`_documentation::destinations`], [`_documentation::in_a_handler`], [`_documentation::own_subscriber`], [`_documentation::migrating`] and
-//! [`_documentation::operating`] go into detail.
+//! [`_documentation::destinations`], [`_documentation::in_a_handler`], [`_documentation::own_subscriber`],
+//! [`_documentation::migrating`] and [`_documentation::operating`] go into detail.
 //!
 //! # Features
 //!
@@ -67,17 +68,19 @@
 //!
 //! # What is promised
 //!
-//! - **Everything that is recorded is delivered**, as long as a collector accepts it: on a multi-thread runtime, on
-//!   `current_thread`, in a task on a runtime's only worker, after the runtime has ended, and without a runtime. Export
-//!   runs on a thread of its own that does not depend on the program's runtime.
+//! - **Everything that is recorded is delivered** when the guard is dropped, as long as a collector accepts it: on a
+//!   multi-thread runtime, on `current_thread`, in a task on a runtime's only worker, after the runtime has ended, and
+//!   without a runtime. Export runs on a thread of its own that does not depend on the program's runtime.
 //! - **Shutdown is bounded**: one deadline for all signals together, whatever the collector does.
-//! - **Losses are reported**: [`ExportStats`] counts every item, at any moment; a line at the end reports what was lost.
-//! - **The program comes first**: this crate does not panic, block the caller, grow without bound, or exit the process.
-//!   A value that panics while it is formatted costs the field that it belongs to. Only a log line of the level `ERROR`
-//!   waits until it is written, for 50 ms at most, so that it is not lost when the program exits.
+//! - **Losses are reported**: [`ExportStats`] counts every item, at any moment; a line at the end reports what was
+//!   lost.
+//! - **The program comes first**: this crate does not panic, block the caller or grow without bound, and it does not
+//!   exit the process (except on the second signal, if [`shutdown_signal`] is used). A value that panics while it is
+//!   formatted costs the field that it belongs to. Only a log line of the level `ERROR` blocks the caller, until it is
+//!   written and for 50 ms at most, so that it is not lost when the program exits.
 //! - **No secret is printed**: not in errors, not in `Debug`, not in warnings.
 //! - The types of the interface are the official ones: `SdkTracerProvider`, `SpanProcessor`, `MakeWriter`,
-//!   `http::Request`. Any library that uses the `opentelemetry` or `tracing` API joins in.
+//!   `http::Request`. The telemetry of every library that uses the API of `opentelemetry` or `tracing` is part of it.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

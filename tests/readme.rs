@@ -126,7 +126,7 @@ mod programs {
 
         pub(super) fn run() -> Result<(), Box<dyn std::error::Error>> {
             let telemetry = telemetry_bootstrap::init().service_name("shop").build()?;
-            let shop = Shop::new(&opentelemetry::global::meter("shop"));
+            let shop = Shop::new(&telemetry.meter("shop"));
             tokio::runtime::Runtime::new()?.block_on(shop.order(7))?;
             telemetry.shutdown()?;
             Ok(())

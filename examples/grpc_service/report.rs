@@ -18,7 +18,7 @@ pub(crate) async fn run(
         program().await?;
         match telemetry.shutdown() {
             Ok(stats) => println!("\nSent to {endpoint}: {stats}"),
-            // A loss is logged, too; it need not be the program's failure.
+            // Losses are logged as well; the program need not fail because of them.
             Err(loss) => println!("\nSent to {endpoint}: {loss}"),
         }
         return Ok(());

@@ -5,9 +5,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let telemetry = telemetry_bootstrap::init().service_name("greeter").build()?;
     let runtime = tokio::runtime::Runtime::new()?;
     let served = runtime.block_on(serve());
-    // Calls that are still open end here, and are exported like the others. One that blocks its thread is left behind.
+    // Calls that are still open end here, and are exported like the others. A call that blocks its thread is abandoned.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    // A loss is logged, too; it need not be the program's failure.
+    // Losses are logged as well; the program need not fail because of them.
     if let Err(loss) = telemetry.shutdown() {
         eprintln!("{loss}");
     }

@@ -5,13 +5,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let _telemetry = telemetry_bootstrap::init().service_name("shop").build()?;
     let runtime = tokio::runtime::Runtime::new()?;
     let served = runtime.block_on(serve());
-    // Requests that are still open end here, and are exported by the guard. One that blocks its thread is left behind.
+    // Requests that are still open end here, and the guard exports them. A handler that blocks its thread is abandoned.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     Ok(served?)
 }
 
 async fn serve() -> std::io::Result<()> {
     let app = Router::new().route("/orders/{id}", get(|| async { "shipped" })).merge(streams()).layer(ServerLayer::new());
+    // With the client's address, which spans then have.
+    let app = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
     let listener = tokio::net::TcpListener::bind(address()).await?;
     let server = axum::serve(listener, app).with_graceful_shutdown(telemetry_bootstrap::shutdown_signal());
     tokio::select! {

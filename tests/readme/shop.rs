@@ -9,7 +9,7 @@ struct Shop {
 }
 
 impl Shop {
-    /// Creates the instruments once. In `main`, after `build()`: `Shop::new(&opentelemetry::global::meter("shop"))`.
+    /// Creates the instruments once. In `main`, after `build()`: `Shop::new(&telemetry.meter("shop"))`.
     fn new(meter: &Meter) -> Self {
         Self {
             orders: meter.u64_counter("shop.orders").with_unit("{order}").build(),

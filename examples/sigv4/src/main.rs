@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     info_span!("order").in_scope(|| info!(items = 3, "paid"));
     match telemetry.shutdown() {
         Ok(stats) => println!("{stats}"),
-        // A loss is logged, too; it need not be the program's failure.
+        // Losses are logged as well; the program need not fail because of them.
         Err(loss) => eprintln!("{loss}"),
     }
     Ok(())

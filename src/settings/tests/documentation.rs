@@ -67,6 +67,22 @@ fn the_row_of_a_variable_has_its_setter_and_its_default() {
     }
 }
 
+#[test]
+fn the_most_common_variables_of_the_readme_have_the_same_defaults() {
+    let readme = include_str!("../../../README.md");
+    let table = readme.split("\n| variable | default |\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let rows: Vec<_> = table.lines().skip(1).map(|row| row.rsplit_once(" | ").unwrap()).collect();
+    assert!(rows.len() > 5, "{table}");
+    for (names, shown) in rows {
+        let first = names.split('`').nth(1).unwrap();
+        assert!(known_variables().iter().any(|known| *known == first), "{first}");
+        let of_first = |known: &Description| known.variables.first().is_some_and(|name| *name == first);
+        let Some(Description { default, .. }) = descriptions().into_iter().find(of_first) else { continue };
+        let default = default.trim_matches('"').replace(' ', "");
+        assert!(shown.replace(' ', "").contains(&default), "{default} is not in the row of {first}: {shown}");
+    }
+}
+
 /// The chapter about the configuration file has a row for every variable, and every key of this crate's own.
 #[test]
 #[cfg(feature = "config-file")]
