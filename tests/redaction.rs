@@ -1,4 +1,5 @@
-//! Values of redacted fields leave the process nowhere: not in lines, not in records, not on spans.
+//! Values of redacted fields are in no line, no record, and no event or error of a span. The attributes of spans are
+//! exported as they are.
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
@@ -64,6 +65,15 @@ fn messages_of_exceptions_can_be_redacted_everywhere() {
     let exception = output.split("exception").skip(1).collect::<String>();
     assert!(exception.contains("[redacted]"), "{output}");
     assert_eq!(output.matches(SECRET).count(), output.matches("cause").count(), "{output}");
+}
+
+#[test]
+fn attributes_of_spans_are_exported_as_they_are() {
+    let output = output_of(Redaction::keys(["password"]), || {
+        tracing::info_span!("span", password = SECRET).in_scope(|| tracing::info!("signed in"));
+    });
+    assert_eq!(output.matches(SECRET).count(), 1, "the attribute: {output}");
+    assert_eq!(output.matches("[redacted]").count(), 2, "line and record: {output}");
 }
 
 #[test]

@@ -88,9 +88,9 @@ impl Builder {
     /// The standard configuration file of OpenTelemetry, in YAML; needs the feature `config-file`.
     ///
     /// A file replaces the environment as a whole: other variables count only where the file refers to them, as
-    /// `${NAME}`. Code gives what a file cannot (layers, processors, closures), attributes of the resource that the file
-    /// does not name, and settings of this crate that are absent from its section `distribution.telemetry_bootstrap`. A
-    /// mistake in the file is an error of `build()`, which lists them all.
+    /// `${NAME}`. Code gives what a file cannot (layers, processors, closures), attributes of the resource that the
+    /// file does not name, and settings of this crate that are absent from its section
+    /// `distribution.telemetry_bootstrap`. A mistake in the file is an error of `build()`, which lists them all.
     ///
     /// Overridden by `OTEL_CONFIG_FILE`. Default: none. The chapter
     /// [`configuration_file`](crate::_documentation::configuration_file) has all of it.
@@ -104,8 +104,8 @@ impl Builder {
         self
     }
 
-    /// Returns the settings in effect as a configuration file, of which [`build`](Self::build) makes the same telemetry.
-    /// Starts nothing.
+    /// Returns the settings in effect as a configuration file, of which [`build`](Self::build) makes the same
+    /// telemetry. Starts nothing.
     ///
     /// With it a program moves from variables and code to a file: print the file, look through it, and name it by
     /// `OTEL_CONFIG_FILE`. Comments say which variable or setter each value came from, and at the top, what a file has
@@ -130,8 +130,8 @@ impl Builder {
         Ok(EffectiveConfiguration { settings: &settings, env: &env, layers, in_code }.to_file())
     }
 
-    /// Changes the document of the configuration file before it is checked, wherever the file was named. Without a file the
-    /// closure is not called; it is called again for each version of the file that is read later.
+    /// Changes the document of the configuration file before it is checked, wherever the file was named. Without a file
+    /// the closure is not called; it is called again for each version of the file that is read later.
     ///
     /// ```
     /// # let _ =
@@ -150,8 +150,9 @@ impl Builder {
     /// Watches the configuration file: reads it again every `interval`, and applies what has changed, as
     /// [`TelemetryGuard::reload`](crate::TelemetryGuard::reload) does. Zero: not watched. Without a file nothing is watched.
     ///
-    /// The content is compared, so that files which are replaced or mounted (a Kubernetes `ConfigMap`) are noticed as well.
-    /// What changed, what changes only at the next start, and what is wrong with a version of the file, is logged once.
+    /// The content is compared, so that files which are replaced or mounted (a Kubernetes `ConfigMap`) are noticed as
+    /// well. What changed, what changes only at the next start, and what is wrong with a version of the file, is logged
+    /// once.
     ///
     /// Overridden by `distribution.telemetry_bootstrap.reload_interval` in the file (milliseconds). Default: zero.
     ///

@@ -7,14 +7,19 @@ use crate::settings::{self, Compression, Destination, HeaderSource, Protocol, Re
 
 /// Where it is sent.
 impl Builder {
-    /// The collector that traces, metrics and logs are sent to, by OTLP/gRPC.
+    /// The collector that traces, metrics and logs are sent to.
     ///
     /// | form | meaning |
     /// |---|---|
     /// | `http://collector:4317` | plaintext |
     /// | `https://collector:4317` | TLS; needs the feature `tls` |
-    /// | `collector:4317`, `collector`, `[::1]:4317` | plaintext, on port 4317 unless one is given |
+    /// | `collector:4317`, `collector`, `[::1]:4317` | plaintext; without a port, that of the protocol (4317, 4318) |
+    /// | `http://collector:4318`, `https://gateway/otlp` | OTLP over HTTP, by the port or the path; `/v1/traces` and so on are appended |
     /// | `unix:/path`, `unix:///path` | plaintext over a Unix socket |
+    ///
+    /// The protocol is the one of [`protocol`](Self::protocol), or else the one that fits the endpoint: HTTP for port
+    /// 4318 or a path (unless the port is 4317), and gRPC otherwise. If the collector turns out to speak the other one,
+    /// that one is used.
     ///
     /// Overridden by `OTEL_EXPORTER_OTLP_ENDPOINT` and its form for one signal. In a *variable* an address without a
     /// scheme means TLS, as the OpenTelemetry specification has it, unless `OTEL_EXPORTER_OTLP_INSECURE` is `true`;
@@ -64,7 +69,8 @@ impl Builder {
 
     /// How requests are compressed.
     ///
-    /// Overridden by `OTEL_EXPORTER_OTLP_COMPRESSION` (`none`, `gzip`, `zstd`) and its form for one signal. Default: not at all.
+    /// Overridden by `OTEL_EXPORTER_OTLP_COMPRESSION` (`none`, `gzip`, `zstd`) and its form for one signal.
+    /// Default: not at all.
     ///
     /// ```
     /// use telemetry_bootstrap::Compression;
@@ -142,7 +148,8 @@ impl Builder {
     }
 
     /// The proxy that connections go through: `http://host:port` or `http://user:password@host:port`; `https://` where
-    /// connections to the proxy itself have TLS, `socks5://` where it speaks SOCKS5. TLS and gRPC go through a tunnel. Loopback addresses, `localhost` and the hosts in `NO_PROXY` are reached directly.
+    /// connections to the proxy itself have TLS, `socks5://` where it speaks SOCKS5. TLS and gRPC go through
+    /// a tunnel. Loopback addresses, `localhost` and the hosts in `NO_PROXY` are reached directly.
     ///
     /// Overridden by `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`. Default: none.
     ///
@@ -157,8 +164,8 @@ impl Builder {
 
     /// Adds a header whose value changes while the program runs, such as a token that expires; see [`HeaderSource`].
     ///
-    /// Overridden by `OTEL_EXPORTER_OTLP_HEADERS` and its form for one signal, where these set the same header. Default:
-    /// none.
+    /// Overridden by `OTEL_EXPORTER_OTLP_HEADERS` and its form for one signal, where these set the same header.
+    /// Default: none.
     ///
     /// ```
     /// use telemetry_bootstrap::HeaderSource;
@@ -221,6 +228,7 @@ macro_rules! exporter_setters {
             }
 
             #[doc = concat!("Where ", $signal, " are sent; see [`Builder::endpoint`](crate::Builder::endpoint).")]
+            /// Over HTTP, a path is used as it is; nothing is appended.
             ///
             #[doc = concat!("Overridden by `OTEL_EXPORTER_OTLP_", $variables, "_ENDPOINT`, then")]
             /// `OTEL_EXPORTER_OTLP_ENDPOINT`. Default: as for all signals.
@@ -234,8 +242,8 @@ macro_rules! exporter_setters {
                 self
             }
 
-            #[doc = concat!("Adds a header to the requests that carry ", $signal, ". One header here, and those for all")]
-            /// signals are not sent.
+            #[doc = concat!("Adds a header to the requests that carry ", $signal, ". If there is one here,")]
+            /// those for all signals are not sent.
             ///
             #[doc = concat!("Overridden, all together, by `OTEL_EXPORTER_OTLP_", $variables, "_HEADERS`, then")]
             /// `OTEL_EXPORTER_OTLP_HEADERS`. Default: as for all signals.
@@ -354,7 +362,7 @@ macro_rules! exporter_setters {
             }
 
             #[doc = concat!("Adds a header whose value changes to the requests that carry ", $signal, "; see")]
-            /// [`HeaderSource`](crate::HeaderSource). One source here, and those for all signals are not asked.
+            /// [`HeaderSource`](crate::HeaderSource). If there is one here, those for all signals are not used.
             ///
             #[doc = concat!("Overridden by `OTEL_EXPORTER_OTLP_", $variables, "_HEADERS` and then")]
             /// `OTEL_EXPORTER_OTLP_HEADERS`, where these set the same header. Default: as for all signals.

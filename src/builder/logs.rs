@@ -54,8 +54,8 @@ impl Logs {
 
     /// Exports no records of traces that are not sampled. Records outside of any trace are exported. Default: all are.
     ///
-    /// If few traces are sampled, log records can cost more than everything else; these are the records that no trace in the
-    /// backend leads to. Log lines are not touched.
+    /// If few traces are sampled, log records can cost more than everything else; these are the records that no trace
+    /// in the backend leads to. Log lines are not touched.
     ///
     /// ```
     /// # let _ =

@@ -80,9 +80,10 @@ impl Metrics {
     /// Overridden by `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`: `cumulative`, `delta`, `lowmemory`. Default:
     /// since the start (`Cumulative`), as Prometheus needs it.
     ///
-    /// Deltas of observed counters are the differences of what callbacks observe. An attribute set that a callback leaves out
-    /// at one collection, while it observes others, starts again at zero: observed as 7, not at all, and as 9, it is exported
-    /// as 7 and 9. So a callback should observe each set every time. An observed counter that a view makes a histogram stays cumulative.
+    /// Deltas of observed counters are the differences of what callbacks observe. An attribute set that a callback
+    /// leaves out at one collection, while it observes others, starts again at zero: observed as 7, not at all, and as
+    /// 9, it is exported as 7 and 9. So a callback should observe each set every time. An observed counter that a view
+    /// makes a histogram stays cumulative.
     ///
     /// ```
     /// use telemetry_bootstrap::opentelemetry_sdk::metrics::Temporality;
@@ -131,7 +132,8 @@ impl Metrics {
 
     /// Lets Prometheus scrape the metrics, beside the export if there is one. Needs the feature `prometheus`.
     ///
-    /// Overridden by `OTEL_METRICS_EXPORTER`: `prometheus` in its list turns it on, a list without it off. Default: off.
+    /// Overridden by `OTEL_METRICS_EXPORTER`: `prometheus` in its list turns it on, a list without it off. Default:
+    /// off.
     ///
     /// ```
     /// use telemetry_bootstrap::PrometheusExporter;
@@ -148,8 +150,8 @@ impl Metrics {
     /// Adds a reader beside the export: it passes what it collects to an exporter of the user's own.
     ///
     /// With deltas, the SDK subtracts the last value of an observed counter from the newest one without a check. If a
-    /// callback observes less than before, as after a reset, such a reader exports a wrong value in a release build, and ends
-    /// in a build with overflow checks. The export of this crate starts again at zero instead.
+    /// callback observes less than before, as after a reset, such a reader exports a wrong value in a release build,
+    /// and ends in a build with overflow checks. The export of this crate starts again at zero instead.
     ///
     /// ```
     /// use telemetry_bootstrap::opentelemetry_sdk::metrics::PeriodicReader;
@@ -168,10 +170,10 @@ impl Metrics {
 
     /// Adds a view, which renames instruments, drops attributes or changes the aggregation. Each view that matches an
     /// instrument makes a stream of it
-    /// ([specification](https://opentelemetry.io/docs/specs/otel/metrics/sdk/#measurement-processing)), so two that match
-    /// the same one should differ in name. Without a match, the instrument has the default aggregation and limit. Views of a
-    /// configuration file come first: these are not called for the instruments that those select. A view may be called
-    /// more than once for an instrument.
+    /// ([specification](https://opentelemetry.io/docs/specs/otel/metrics/sdk/#measurement-processing)), so two that
+    /// match the same one should differ in name. Without a match, the instrument has the default aggregation and limit.
+    /// Views of a configuration file come first: these are not called for the instruments that those select. A view may
+    /// be called more than once for an instrument.
     ///
     /// ```
     /// use telemetry_bootstrap::opentelemetry_sdk::metrics::{Instrument, Stream};

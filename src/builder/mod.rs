@@ -110,7 +110,11 @@ impl Builder {
         self
     }
 
-    /// Fields whose values must not leave the process, in lines, log records and events of spans alike. Default: none.
+    /// Fields whose values are replaced by `[redacted]`: fields of events in log lines, log records and the events and
+    /// errors of spans, and fields of spans in log lines and log records. Default: none.
+    ///
+    /// The attributes of spans are exported as they are: leave a secret out of them, as with
+    /// `#[instrument(skip(password))]`.
     ///
     /// ```
     /// use telemetry_bootstrap::Redaction;
@@ -230,8 +234,13 @@ impl Builder {
     /// Starts telemetry without touching any global: the layer is for a subscriber of the caller's own.
     ///
     /// Layers given to [`layer`](Self::layer) are not used; they belong beside the layer that is returned. Our filters
-    /// are for that one alone: a layer beside it gets every span and event, down to TRACE, unless it has a filter of its
-    /// own ([`Layer::with_filter`]).
+    /// are for that one alone: a layer beside it gets every span and event, down to TRACE, unless it has a filter of
+    /// its own ([`Layer::with_filter`]).
+    ///
+    /// Besides the globals, it leaves out the panic hook, the line `telemetry started` with the hints about
+    /// destinations, the warning about a guard that is dropped at once, and the flush on the first signal of
+    /// [`shutdown_signal`](crate::shutdown_signal). The chapter [`own_subscriber`](crate::_documentation::own_subscriber)
+    /// lists all of it, and what takes its place.
     ///
     /// ```
     /// use tracing_subscriber::layer::SubscriberExt as _;

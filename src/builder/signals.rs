@@ -43,8 +43,8 @@ impl Builder {
     /// Formats in which contexts travel between services. All of them are sent, and read in this order: where several
     /// find a parent, the last one counts.
     ///
-    /// Overridden by `OTEL_PROPAGATORS` (`tracecontext`, `baggage`, `b3`, `b3multi`, `jaeger`, `xray`, `none`). Default:
-    /// W3C Trace Context and Baggage.
+    /// Overridden by `OTEL_PROPAGATORS` (`tracecontext`, `baggage`, `b3`, `b3multi`, `jaeger`, `xray`, `none`).
+    /// Default: W3C Trace Context and Baggage.
     ///
     /// ```
     /// use telemetry_bootstrap::Propagator;
@@ -63,8 +63,8 @@ impl Builder {
     /// Attributes that are set in code or by `OTEL_RESOURCE_ATTRIBUTES` win. Each detector reads a few small files, and
     /// what cannot be read is left out. `service.instance.id` is always there.
     ///
-    /// Overridden by `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS`, a list of `process`, `host`, `os`, `container` and `k8s`, or
-    /// `all`. Default: none.
+    /// Overridden by `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS`, a list of `process`, `host`, `os`, `container` and `k8s`,
+    /// or `all`. Default: none.
     ///
     /// ```
     /// use telemetry_bootstrap::ResourceDetector;
@@ -96,8 +96,8 @@ impl Builder {
     /// separate from the log filter: `RUST_LOG=warn` must not end the traces.
     ///
     /// Overridden by `OTEL_RUST_SPAN_FILTER`. Default: `info,otel::tracing=trace`, which has the spans of
-    /// `#[instrument]`, and those of `axum-tracing-opentelemetry` and its companions, and leaves out the DEBUG and TRACE
-    /// spans of HTTP and gRPC libraries.
+    /// `#[instrument]`, and those of `axum-tracing-opentelemetry` and its companions, and leaves out the DEBUG and
+    /// TRACE spans of HTTP and gRPC libraries.
     ///
     /// ```
     /// # let _ =

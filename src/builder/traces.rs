@@ -148,8 +148,8 @@ impl Traces {
         self
     }
 
-    /// Adds each `tracing` event that passes the span filter to its span, as a span event with level, target and fields,
-    /// for backends without logs. Default: events are log records alone.
+    /// Adds each `tracing` event that passes the span filter to its span, as a span event with level, target and
+    /// fields, for backends without logs. Default: events are log records alone.
     ///
     /// ```
     /// # let _ =

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use crate::export::own_threads::ThreadFlag;
 use crate::user_code::catch_panic;
 
-/// Which fields of events are written as `"[redacted]"`, in lines, in OTLP records and on spans alike. The fields of spans
-/// are redacted in lines and records; the attributes of the span itself are exported as they are.
+/// Which fields of events are written as `"[redacted]"`, in lines, in OTLP records and in events of spans alike. The
+/// fields of spans are redacted in lines and records; the attributes of the span itself are exported as they are.
 ///
 /// ```
 /// use telemetry_bootstrap::Redaction;
@@ -41,8 +41,9 @@ impl Redaction {
         Self((!keys.is_empty()).then_some(Rule::Keys(keys)))
     }
 
-    /// Redacts the fields for whose name `rule` returns `true`. It is called for each field of each line. If it panics, the field
-    /// is redacted. Of what the rule itself logs nothing is asked, and all values are redacted, the message among them.
+    /// Redacts the fields for whose name `rule` returns `true`. It is called for each field of each line. If it panics,
+    /// the field is redacted. It is not called for what it logs itself: there all values are redacted, also the
+    /// message.
     pub fn matching(rule: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self(Some(Rule::Matching(Arc::new(rule))))
     }
