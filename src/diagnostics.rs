@@ -1,8 +1,8 @@
 //! Log lines of this crate: they go to the log output, never to the network.
 //!
 //! A line about telemetry itself (a collector that is down, an invalid variable, items that were lost) must reach a
-//! person, must not be exported by the exporter that it is about, and must be as valid as any other line. So it does not
-//! pass through `tracing`: the assembler provides a function that writes one line.
+//! person, must not be exported by the exporter that it is about, and must be as valid as any other line. So it does
+//! not pass through `tracing`: the assembler provides a function that writes one line.
 //!
 //! | level | what |
 //! |---|---|
@@ -11,7 +11,7 @@
 //! | INFO | the start line and hints, the end of an outage, a switch of the protocol, a reload |
 //!
 //! `log_level` of the configuration file and `OTEL_LOG_LEVEL` decide which of these are written. Filters of log lines
-//! do not apply, except to the start line.
+//! do not apply, except to the start line, which hints about destinations follow or are hidden with.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

@@ -1,4 +1,5 @@
-//! Each log line of this crate has a row in docs/operating.md.
+//! Each log line of this crate has a row in docs/operating.md, and each row there a line. The same holds for the causes
+//! of failed exports and the errors of `build()`.
 //!
 //! The messages are read from the source: what is passed to the functions that write a line or add a warning.
 
@@ -40,6 +41,124 @@ fn every_log_line_has_a_row() {
     assert!(missing.is_empty(), "without a row in docs/operating.md: {missing:#?}");
 }
 
+/// Texts in the first cells that are written by others (the operating system, rustls, receivers) or in another way.
+const OF_OTHERS: [&str; 15] = [
+    "Connection refused",
+    "No such file or directory",
+    "Network is unreachable",
+    "No route to host",
+    "Permission denied",
+    "Too many open files",
+    "No space left on device",
+    "Broken pipe",
+    "… certificate expired …",
+    "… certificate not valid for name …",
+    "invalid dns name",
+    "native histograms are disabled",
+    "invalid temporality",
+    // The rest of the text is in the cell before it.
+    "… panicked",
+    // The line has the key between backticks.
+    "…: the key … is not known; …; it is ignored",
+];
+
+#[test]
+fn every_row_shows_a_text_of_the_source() {
+    let texts = texts();
+    let rows = rows();
+    let shown = rows.iter().flat_map(|row| row.split('`').skip(1).step_by(2));
+    let phrases: Vec<_> = shown.filter(|text| text.contains(' ') && !OF_OTHERS.contains(text)).collect();
+    assert!(phrases.len() > 80, "{} phrases", phrases.len());
+    let is_written = |phrase: &str| texts.iter().any(|text| shows(phrase, text));
+    let unknown: Vec<_> = phrases.into_iter().filter(|phrase| !is_written(phrase)).collect();
+    assert!(unknown.is_empty(), "in docs/operating.md, but no longer in the source: {unknown:#?}");
+}
+
+/// The causes of failed exports, each with a part of the first cell of its row.
+const CAUSES: [(&str, &str); 34] = [
+    ("ConnectionRefused", "`Connection refused`"),
+    ("NameNotResolved", "`cannot resolve the host name: …`"),
+    ("NoDescriptor", "`Too many open files`"),
+    ("Unreachable", "`Network is unreachable`"),
+    ("ConnectTimeout", "`no answer to the attempt to connect`"),
+    ("Disconnected", "reset or closed before the answer"),
+    ("NotProcessed", "closed in an orderly way"),
+    ("Timeout", "`no answer within …`"),
+    ("PlaintextPeer", "`the peer does not answer in TLS`"),
+    ("TlsPeer", "`the peer answers in TLS`"),
+    ("CertificateUnknown", "`UnknownIssuer`"),
+    ("CertificateOfAuthority", "`CaUsedAsEndEntity`"),
+    ("CertificateExpired", "certificate expired"),
+    ("CertificateName", "certificate not valid for name"),
+    ("ClientCertificate", "`CertificateRequired`"),
+    ("Tls", "another failure of the TLS handshake"),
+    ("PeerSpeaksHttp", "`the peer answers in HTTP/1`"),
+    ("PeerSpeaksGrpc", "`the peer answers in HTTP/2`"),
+    ("RequestTooLarge", "`a request of … bytes is larger than the limit of … bytes`"),
+    ("ItemTooLarge", "HTTP status 413"),
+    ("Unauthenticated", "HTTP status 401, 403"),
+    ("CredentialSource", "`the source of the header … failed`"),
+    ("Throttled", "HTTP status 429"),
+    ("OutputFailed", "`the write did not end in time`"),
+    ("ReaderGone", "`Broken pipe`"),
+    ("Unavailable", "HTTP status 502, 503, 504"),
+    ("Unsupported", "HTTP status 404"),
+    ("JsonRefused", "`http/json`"),
+    ("Redirected", "another one of 3xx"),
+    ("NotOtlp", "`a page instead of an answer: …`"),
+    ("ProxyUnreachable", "`cannot connect to the proxy …`"),
+    ("ProxySilent", "`no connection through the proxy … in time`"),
+    ("ProxyRefused", "`the proxy … answered …`"),
+    ("ProxyAuthentication", "`the proxy … answered 407 …`"),
+];
+
+#[test]
+fn every_cause_of_a_failed_export_has_a_row() {
+    // A refusal of another kind, and a fault, have rows of their own.
+    let others =
+        [("Refused", "another status of gRPC or HTTP"), ("Unexpected", "`the request ended with a panic`")];
+    let known: Vec<_> = CAUSES.iter().chain(&others).collect();
+    let source = include_str!("../src/export/destination/outcome.rs");
+    let declared = source.split("\ncauses! {\n").nth(1).and_then(|rest| rest.split("\n}\n").next());
+    let is_declared = |name: &str| declared.is_some_and(|text| text.contains(&format!("\n    {name}:\n")));
+    let names =
+        declared.unwrap_or_default().lines().filter_map(|line| line.strip_prefix("    ")?.strip_suffix(':'));
+    let unlisted: Vec<_> = names.filter(|name| !known.iter().any(|(listed, _)| listed == name)).collect();
+    assert!(unlisted.is_empty(), "causes without a row in docs/operating.md: {unlisted:?}");
+    let rows = rows();
+    for (name, part) in known {
+        assert!(is_declared(name), "there is no cause {name}");
+        assert!(rows.iter().any(|row| row.contains(part)), "{name}: no row of docs/operating.md has {part}");
+    }
+}
+
+#[test]
+fn every_error_of_build_has_a_row() {
+    let source = include_str!("../src/error.rs");
+    let variants =
+        source.split("\npub enum InitError {\n").nth(1).and_then(|rest| rest.split("\n}\n").next());
+    let is_variant = |line: &str| line.starts_with("    ") && line[4..].starts_with(char::is_uppercase);
+    let names: Vec<_> = variants
+        .unwrap_or_default()
+        .lines()
+        .filter(|line| is_variant(line))
+        .filter_map(|line| line.trim().split(|c: char| !c.is_alphanumeric()).next())
+        .collect();
+    assert!(names.contains(&"SubscriberInstalled"), "{names:?}");
+    let rows = rows();
+    let missing: Vec<_> = names.iter().filter(|name| !rows.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "without a row in docs/operating.md: {missing:?}");
+}
+
+#[test]
+fn the_excerpt_about_collecting_lines_is_that_of_the_example() {
+    let page = include_str!("../docs/operating.md").split("\n## Collecting log lines\n").nth(1);
+    let excerpt = page.and_then(|rest| rest.split("```yaml\nreceivers:\n").nth(1)?.split("```").next());
+    let excerpt = excerpt.expect("the excerpt");
+    assert!(excerpt.lines().count() > 10, "{excerpt}");
+    assert!(include_str!("../examples/collector/lines.yaml").contains(excerpt), "{excerpt}");
+}
+
 #[test]
 fn messages_are_found_by_their_fixed_parts() {
     let row = "`a callback is slow: …`";
@@ -47,6 +166,9 @@ fn messages_are_found_by_their_fixed_parts() {
     assert!(!is_shown_by("a callback is fast: call {name} later", row));
     assert!(is_shown_by("invalid {name}={text}: {reason}; using {other}", "`invalid OTEL_…=…: …; using …`"));
     assert!(!is_shown_by("{path}: {reason}", "`entry … has …: it is ignored`"));
+    assert!(shows("a callback is slow: …", "a callback is slow: call {name} later"));
+    assert!(shows("OTEL_X is the former name of OTEL_Y", "{old} is the former name of {new}"));
+    assert!(!shows("telemetry is still not being delivered", "{name} is not being delivered"));
     let code = r#"x.warn(&format!("one {} \"two\" \
                        three"), y); z(".warn(\"no\")"); log.info(MESSAGE, 1);"#;
     let calls: Vec<_> = calls(code).into_iter().map(|(_, arguments)| arguments).collect();
@@ -56,21 +178,36 @@ fn messages_are_found_by_their_fixed_parts() {
 
 /// Whether a row has the fixed parts of a message, in their order, or the message those of the row.
 fn is_shown_by(message: &str, row: &str) -> bool {
-    let contains_all = |text: &str, parts: &[String]| {
-        let mut rest = text;
-        let are_there = parts.iter().all(|part| match rest.find(part.as_str()) {
-            Some(at) => {
-                rest = &rest[at + part.len()..];
-                true
-            }
-            None => false,
-        });
-        are_there && parts.iter().map(String::len).sum::<usize>() >= ENOUGH
-    };
-    row.split('`').skip(1).step_by(2).any(|shown| {
-        let of_row: Vec<_> = shown.split('…').filter(|part| !part.is_empty()).map(str::to_owned).collect();
-        contains_all(shown, &fixed(message)) || contains_all(message, &of_row)
-    })
+    row.split('`')
+        .skip(1)
+        .step_by(2)
+        .any(|shown| contains_all(shown, &fixed(message)) || contains_all(message, &parts_of(shown)))
+}
+
+/// Whether a phrase of the page is a text of the source, or such a text is most of it: a row may show what several make
+/// up.
+fn shows(phrase: &str, text: &str) -> bool {
+    let length = |parts: &[String]| parts.iter().map(String::len).sum::<usize>();
+    let (shown, written) = (parts_of(phrase), fixed(text));
+    contains_all(text, &shown) || contains_all(phrase, &written) && 2 * length(&written) > length(&shown)
+}
+
+/// Whether a text contains these parts, in their order, and they identify it.
+fn contains_all(text: &str, parts: &[String]) -> bool {
+    let mut rest = text;
+    let are_there = parts.iter().all(|part| match rest.find(part.as_str()) {
+        Some(at) => {
+            rest = &rest[at + part.len()..];
+            true
+        }
+        None => false,
+    });
+    are_there && parts.iter().map(String::len).sum::<usize>() >= ENOUGH
+}
+
+/// The parts of what a row shows, between its values.
+fn parts_of(shown: &str) -> Vec<String> {
+    shown.split('…').filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
 /// The parts of a message between its values.
@@ -96,13 +233,17 @@ fn rows() -> Vec<String> {
     rows.map(str::to_owned).collect()
 }
 
+/// Every text in the source that can be shown by a row, or a part of one.
+fn texts() -> Vec<String> {
+    let texts = source_files().into_iter().flat_map(|file| literals(&code_of(&file)));
+    texts.filter(|text| is_sentence(text)).collect()
+}
+
 /// The messages in the source, with their files.
 fn messages() -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    add_files(&folder, &mut files).expect("readable folder");
+    let folder = source_folder();
     let mut messages = Vec::new();
-    for file in files {
+    for file in source_files() {
         let name = file.strip_prefix(&folder).expect("below src").display().to_string().replace('\\', "/");
         let code = code_of(&file);
         for function in RETURNING {
@@ -244,6 +385,16 @@ fn code_of(file: &Path) -> String {
     let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+fn source_files() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    add_files(&source_folder(), &mut files).expect("readable folder");
+    files
+}
+
+fn source_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
 fn add_files(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

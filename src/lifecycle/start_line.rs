@@ -5,10 +5,11 @@
 //! ```
 //!
 //! Hints follow it, about destinations that are known not to take what they are sent: a signal, or cumulative metrics.
+//! A filter of lines that hides the line hides them as well.
 //!
 //! It answers the first question at an incident, where telemetry of this process goes, without a look at its
-//! environment. Header values and other secrets are not part of it: destinations and proxies are named by their address,
-//! without credentials.
+//! environment. Header values and other secrets are not part of it: destinations and proxies are named by their
+//! address, without credentials.
 //!
 //! | state | message | fields |
 //! |---|---|---|
@@ -79,7 +80,7 @@ impl StartLine {
         }
     }
 
-    /// Writes the line if the filter of lines lets an INFO event of this crate pass.
+    /// Writes the line and the hints if the filter of lines lets an INFO event of this crate pass.
     ///
     /// The line is about exporting, so it is not an event, which would be exported.
     pub(crate) fn write(&self, filter: &FilterHandle, diagnostics: &Diagnostics) {
