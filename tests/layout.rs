@@ -36,6 +36,15 @@ fn every_module_has_a_place_in_the_order() {
 }
 
 #[test]
+fn the_map_of_the_source_has_the_modules_in_this_order() {
+    let page = include_str!("../CONTRIBUTING.md");
+    let map = page.split("\nsrc/\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the map");
+    let entries = map.lines().filter_map(|line| line.strip_prefix("├── ").or(line.strip_prefix("└── ")));
+    let modules: Vec<_> = entries.map(first_name).filter(|name| name != "lib").collect();
+    assert_eq!(modules, ORDER);
+}
+
+#[test]
 fn modules_depend_only_on_modules_below_them() {
     let rank = |module: &str| ORDER.iter().position(|name| *name == module);
     let upward: Vec<String> = source_files()
