@@ -108,7 +108,7 @@ fn first_line_names_the_protocol_and_the_proxy() {
         ),
         (
             &[("OTEL_LOGS_EXPORTER", "otlp,console"), ("HTTP_PROXY", "http://user:hunter2@192.0.2.2:3128")],
-            "http://192.0.2.1:4317 (grpc at first, by way of http://192.0.2.2:3128), console",
+            "http://192.0.2.1:4317 (grpc at first, via http://192.0.2.2:3128), console",
         ),
     ];
     for (variables, expected) in cases {

@@ -54,7 +54,7 @@ impl DestinationSettings {
         }
     }
 
-    /// The address, with the protocol and the proxy: `https://collector:4317 (grpc, by way of http://proxy:3128)`.
+    /// The address, with the protocol and the proxy: `https://collector:4317 (grpc, via http://proxy:3128)`.
     ///
     /// The protocol is written as in the variable. One that is used at first may change, see [`ProtocolSetting`].
     pub(crate) fn description(&self) -> String {
@@ -63,7 +63,7 @@ impl DestinationSettings {
         let protocol = export.protocol.first.name();
         let at_first = if export.protocol.may_switch { " at first" } else { "" };
         match &export.target.proxy {
-            Some(proxy) => format!("{name} ({protocol}{at_first}, by way of {})", proxy.shown_address()),
+            Some(proxy) => format!("{name} ({protocol}{at_first}, via {})", proxy.shown_address()),
             None => format!("{name} ({protocol}{at_first})"),
         }
     }
@@ -92,7 +92,8 @@ impl DestinationSettings {
 /// name.
 ///
 /// Each destination has a queue, a worker and counts of its own
-/// ([`ExportStats::destinations`](crate::ExportStats::destinations)): one that is slow or down costs the others nothing.
+/// ([`ExportStats::destinations`](crate::ExportStats::destinations)): one that is slow or down costs the others
+/// nothing.
 ///
 /// ```
 /// use telemetry_bootstrap::Destination;
@@ -148,8 +149,8 @@ impl Destination {
         Self { kind: DestinationKind::OtlpStdout }
     }
 
-    /// Standard output, for people: each trace as a tree when it has ended, with the log records, span events and links in
-    /// it, and metrics as a table of totals. Coloured on a terminal, unless `NO_COLOR` is set.
+    /// Standard output, for people: each trace as a tree when it has ended, with the log records, span events and links
+    /// in it, and metrics as a table of totals. Coloured on a terminal, unless `NO_COLOR` is set.
     ///
     /// In the environment `console`, as in `OTEL_TRACES_EXPORTER=console`. Log lines go to standard error by default;
     /// [`LogFormat::Off`](crate::LogFormat::Off) turns them off where the log records are printed here.
@@ -166,8 +167,8 @@ impl Destination {
         Self { kind: DestinationKind::Console }
     }
 
-    /// A file, as OTLP in JSON: one export request a line, as the receiver `otlpjsonfile` of the OpenTelemetry Collector
-    /// reads it. Lines are appended; the file is created if it is not there, also after it was moved away.
+    /// A file, as OTLP in JSON: one export request a line, as the receiver `otlpjsonfile` of the OpenTelemetry
+    /// Collector reads it. Lines are appended; the file is created if it is not there, also after it was moved away.
     ///
     /// In the environment `otlp_file`, as in `OTEL_TRACES_EXPORTER=otlp_file`, with the path in
     /// `OTEL_RUST_EXPORTER_OTLP_FILE_PATH`.
@@ -253,8 +254,8 @@ impl OtlpDestination {
         self
     }
 
-    /// Whether sums and histograms are sent since the start or since the last collection; other destinations keep theirs.
-    /// Has no effect on traces and logs.
+    /// Whether sums and histograms are sent since the start or since the last collection; other destinations keep
+    /// theirs. Has no effect on traces and logs.
     ///
     /// Each temporality that is used costs the memory and time of all instruments once more.
     ///
