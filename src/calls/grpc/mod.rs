@@ -182,7 +182,7 @@
 //!
 //! # Cost
 //!
-//! Attributes are made only for recorded spans and for samplers that have to be asked, metrics are bound once per
+//! Attributes are made only for recorded spans and for custom samplers, metrics are bound once per
 //! method and status, and messages are looked at only if their [sizes](ServerLayer::record_message_sizes) or
 //! [counts](ServerLayer::record_message_counts) are enabled. A call whose caller decided not to sample, or of a program that
 //! samples nothing, gets ids and a measurement and little else, if the providers are those that
