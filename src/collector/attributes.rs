@@ -1,6 +1,7 @@
 //! Attributes as OTLP, as values of the OpenTelemetry API, and as text.
 //!
-//! All of them take the list as OTLP has it: keys can repeat (then the first counts), and the order is that of the sender.
+//! All of them take the list as OTLP has it: keys can repeat (then the first counts), and the order is that of the
+//! sender.
 
 use opentelemetry::logs::AnyValue;
 use opentelemetry_proto::tonic::common::v1::{AnyValue as ProtoValue, KeyValue};

@@ -1,8 +1,8 @@
 //! Faults of a collector, on demand.
 //!
 //! Faults form a list in the order in which they were injected. For each request the list is read from its beginning: a
-//! fault that does not apply (another signal, used up, a message below the limit) is passed over, a delay is added up, and
-//! the first fault that answers ends the reading. [`FaultPlan`]s that are used up are removed.
+//! fault that does not apply (another signal, used up, a message below the limit) is passed over, a delay is added up,
+//! and the first fault that answers ends the reading. [`FaultPlan`]s that are used up are removed.
 //!
 //! | fault | over gRPC | over HTTP | the exporter's counts |
 //! |---|---|---|---|

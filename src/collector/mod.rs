@@ -9,8 +9,8 @@
 //! | `state` | what the thread and the handle share: kept requests, faults, counts |
 //! | `collected`, `telemetry`, `attributes` | queries on what was kept, and its rendering as text |
 //!
-//! The receiver shares the decoders of `export::encode` (OTLP/JSON, values) but not its encoders: what arrives is decoded
-//! by `opentelemetry-proto`, so that an encoder that is wrong cannot agree with itself.
+//! The receiver shares the decoders of `export::encode` (OTLP/JSON, values) but not its encoders: what arrives is
+//! decoded by `opentelemetry-proto`, so that an encoder that is wrong cannot agree with itself.
 
 mod attributes;
 mod collected;
@@ -50,7 +50,8 @@ use self::state::State;
 /// here; a connection that breaks at that moment is the one case in which a client may send a request again that was
 /// kept.
 ///
-/// Like a collector in its default settings it takes requests of up to 4 MiB, and gzip and zstd (with the features of that name).
+/// Like a collector in its default settings it takes requests of up to 4 MiB, and gzip and zstd (with the features of
+/// that name).
 ///
 /// ```
 /// use std::time::Duration;

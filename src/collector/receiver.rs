@@ -1,7 +1,7 @@
 //! Receives requests over gRPC and HTTP, and applies the current faults to them.
 //!
-//! A request that cannot be read (unknown path, body cut off, unknown compression, no OTLP) is answered without a look at
-//! the faults, and counts neither as received nor for [`times`](super::FaultPlan::times).
+//! A request that cannot be read (unknown path, body cut off, unknown compression, no OTLP) is answered without a look
+//! at the faults, and counts neither as received nor for [`times`](super::FaultPlan::times).
 //!
 //! A request passes through these steps, each of which can answer it:
 //!

@@ -1,7 +1,7 @@
 //! The server: one thread with its own runtime, which takes gRPC and HTTP on one port.
 //!
-//! The thread counts as one of this crate's own ([`own_threads`](crate::export::own_threads)), because a subscriber that
-//! is under test would otherwise export the server's own events to the server.
+//! The thread counts as one of this crate's own ([`own_threads`](crate::export::own_threads)), because a subscriber
+//! that is under test would otherwise export the server's own events to the server.
 //!
 //! ```text
 //! start ─▶ thread ─▶ bind, listen ─▶ accept ─┬─▶ connection ─▶ requests … ─▶ GOAWAY or close

@@ -145,7 +145,8 @@ pub(crate) fn with_text(error: &(dyn Error + 'static), emit: impl FnOnce(&ErrorT
     once_per_event(|| emit(&describe(error)));
 }
 
-/// Held while an event is written. Events inside of it, such as what an error logs when it is formatted, share its texts.
+/// Held while an event is written. Events inside of it, such as what an error logs when it is formatted, share its
+/// texts.
 struct Inside {
     /// The texts before it; `None` for a thread that ends.
     begun: Option<usize>,

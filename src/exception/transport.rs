@@ -6,8 +6,8 @@ use std::io;
 use super::causes;
 use crate::user_code::catch_panic;
 
-/// Returns the kind of an error of hyper or h2: the reason of a reset stream, or the name of what went wrong. Errors that
-/// only carry another one have no kind of their own.
+/// Returns the kind of an error of hyper or h2: the reason of a reset stream, or the name of what went wrong. Errors
+/// that only carry another one have no kind of their own.
 pub(super) fn transport_kind(error: &(dyn Error + 'static)) -> Option<String> {
     #[cfg(any(feature = "grpc", feature = "otlp-grpc"))]
     if let Some(error) = error.downcast_ref::<h2::Error>() {
@@ -25,8 +25,8 @@ pub(super) fn transport_kind(error: &(dyn Error + 'static)) -> Option<String> {
     kinds.into_iter().find_map(|(applies, kind)| applies.then(|| kind.to_owned()))
 }
 
-/// Returns why hyper-util's client has no connection. Its `ConnectError` is the same whatever happened: the system's reason
-/// says more, or else that the name of the host was not resolved.
+/// Returns why hyper-util's client has no connection. Its `ConnectError` is the same whatever happened: the system's
+/// reason says more, or else that the name of the host was not resolved.
 pub(super) fn connect_kind(error: &(dyn Error + 'static)) -> Option<String> {
     let reason = causes(error).find_map(|cause| system_kind(cause.downcast_ref()?));
     // Another type may have this name, and its `Display` may panic.

@@ -17,8 +17,8 @@
 //! # In a forked child
 //!
 //! Telemetry can be built once more. The subscriber is that of the parent, because a global one cannot be replaced: its
-//! spans and records go to the queues of the child. So its formats, limits and sampler are the parent's; filters, resource,
-//! destinations and providers are the child's.
+//! spans and records go to the queues of the child. So its formats, limits and sampler are the parent's; filters,
+//! resource, destinations and providers are the child's.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -84,9 +84,9 @@ where
 
 /// Returns `true` if a global subscriber exists, before anything is started in vain.
 ///
-/// `tracing` has no function for this. A subscriber of the calling thread alone does not count: a new thread has none of
-/// these. If the system refuses that thread, the answer is `false`, and the installation fails later, when it sets the
-/// subscriber.
+/// `tracing` has no function for this. A subscriber of the calling thread alone does not count: a new thread has none
+/// of these. If the system refuses that thread, the answer is `false`, and the installation fails later, when it sets
+/// the subscriber.
 fn has_global_subscriber() -> bool {
     let is_set = || dispatcher::get_default(|current| !current.is::<NoSubscriber>());
     // It may be one for this thread alone; a new thread has none of these.
@@ -119,8 +119,9 @@ where
 /// Sets every global but the subscriber, which is set already.
 ///
 /// The order is that of visibility: the `log` logger first, since it only forwards to the subscriber; the panic hook
-/// last, so that a panic before it is reported by the hook that was there. In a forked child, where `is_first` is `false`,
-/// what the parent has set and what cannot be set twice stays: the logger, the panic hook, the action of the first signal.
+/// last, so that a panic before it is reported by the hook that was there. In a forked child, where `is_first` is
+/// `false`, what the parent has set and what cannot be set twice stays: the logger, the panic hook, the action of the
+/// first signal.
 fn set_globals(guard: &TelemetryGuard, globals: Globals, is_first: bool) {
     let Globals {
         start_line,

@@ -24,8 +24,8 @@
 //! | `otel-reload` | reads of the configuration file | while it is watched |
 //! | `otel-scrape`, `otel-prometheus` | collections for scrapes, the server | with the Prometheus exporter |
 //!
-//! Code of the user that may hang (processors, readers, callbacks, sources of credentials, the closure for changes of the
-//! configuration) runs on threads that can be abandoned: nothing waits for them beyond a deadline.
+//! Code of the user that may hang (processors, readers, callbacks, sources of credentials, the closure for changes of
+//! the configuration) runs on threads that can be abandoned: nothing waits for them beyond a deadline.
 
 mod additions;
 pub(crate) mod assemble;

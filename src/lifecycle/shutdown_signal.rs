@@ -38,7 +38,8 @@ use crate::provider::installed::Installed;
 /// If the operating system refuses the handlers or the thread, it never resolves, and signals have their usual effect.
 ///
 /// A program that forks calls this afterwards, in each process that needs it. A child of a process that has called it
-/// inherits the handlers, but nothing that acts on them: SIGTERM and Ctrl-C do not end it, and its own calls never resolve.
+/// inherits the handlers, but nothing that acts on them: SIGTERM and Ctrl-C do not end it, and its own calls never
+/// resolve.
 ///
 /// ```no_run
 /// # async fn serve() {}
@@ -90,8 +91,8 @@ impl Wake for Unpark {
 
 /// Starts the thread, which registers the handlers.
 ///
-/// They are registered last, because that cannot be undone: where the thread is refused, signals keep their usual effect.
-/// The caller waits for it, so that a signal that arrives right after the call is not missed.
+/// They are registered last, because that cannot be undone: where the thread is refused, signals keep their usual
+/// effect. The caller waits for it, so that a signal that arrives right after the call is not missed.
 ///
 /// # Errors
 ///

@@ -11,7 +11,8 @@
 //! | `?value`, `%value` | its text, formatted once; `[panicked]` if that panics |
 //! | an error value | its texts, formatted once |
 //!
-//! The last value of a name counts. Each output sees to that itself, because it has other fields beside those of the event.
+//! The last value of a name counts. Each output sees to that itself, because it has other fields beside those of the
+//! event.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -45,8 +46,8 @@ impl EventField {
         Self { name: plain(field.name()), index: field.index(), is_message: false, is_redacted: false }
     }
 
-    /// Classifies a field of an event; `None` if the metadata of the event has it already. `is_log_record` is `true` for
-    /// events that were records of the `log` crate, `has_message` if the text of the event was visited.
+    /// Classifies a field of an event; `None` if the metadata of the event has it already. `is_log_record` is `true`
+    /// for events that were records of the `log` crate, `has_message` if the text of the event was visited.
     #[inline(always)]
     pub(crate) fn from_event(field: &Field, is_log_record: bool, has_message: bool) -> Option<Self> {
         let mut classified = Self::from_span(field);

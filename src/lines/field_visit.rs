@@ -1,9 +1,9 @@
 //! One visit of fields for all outputs.
 //!
 //! `Event::record` shows fields to one visitor. With one visit for each output, `Debug` implementations of the user
-//! would run as often as there are outputs, and a counter in one of them would count wrongly. Here a field is visited and
-//! classified once ([`EventField`]), and its text is formatted once: the line gets it first, then the record, the mark of
-//! an error and a span event.
+//! would run as often as there are outputs, and a counter in one of them would count wrongly. Here a field is visited
+//! and classified once ([`EventField`]), and its text is formatted once: the line gets it first, then the record, the
+//! mark of an error and a span event.
 
 use std::error::Error;
 use std::fmt::{self, Write as _};
@@ -161,7 +161,8 @@ impl<F: FieldOutput> Visit for FieldVisitor<'_, '_, F> {
     }
 
     /// The text of an error is kept for all visits of an event by [`once_per_event`]. That of a span is not: code that
-    /// formats an error may create spans, whose errors are dropped before the event ends and leave their address to others.
+    /// formats an error may create spans, whose errors are dropped before the event ends and leave their address to
+    /// others.
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         let Some(field) = self.classify(field) else { return };
         if self.is_hidden(&field) {

@@ -58,8 +58,8 @@ enum Kept {
 }
 
 impl KeptFields {
-    /// Runs `work` with empty fields in memory of this thread. While it runs that memory is away: a value that logs while
-    /// it is being formatted gets other memory.
+    /// Runs `work` with empty fields in memory of this thread. While it runs that memory is away: a value that logs
+    /// while it is being formatted gets other memory.
     pub(crate) fn with_buffer<T>(work: impl FnOnce(&mut Self) -> T) -> T {
         let mut fields = ThreadBuffers::take(|buffers| &buffers.fields).unwrap_or_default();
         let outcome = work(&mut fields);

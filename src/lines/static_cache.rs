@@ -4,8 +4,8 @@ use std::sync::{Mutex, OnceLock};
 
 /// A table of what was computed of callsites, names and other `'static` things.
 ///
-/// It is read without a lock and never grows: each thing has a few places, and is computed each time if others have taken
-/// them.
+/// It is read without a lock and never grows: each thing has a few places, and is computed each time if others have
+/// taken them.
 #[derive(Debug)]
 pub(crate) struct StaticCache<T> {
     slots: Box<[Slot<T>]>,

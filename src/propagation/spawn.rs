@@ -8,7 +8,8 @@ use tracing::{Instrument as _, Span};
 /// Spawns a task in the current span and context: `tokio::spawn`, but the lines, records and spans of the task belong
 /// to the trace of the code that spawns it, and its calls carry the baggage.
 ///
-/// Work that outlives the call that starts it should be a trace of its own, with a link: see the chapter *In a handler*.
+/// Work that outlives the call that starts it should be a trace of its own, with a link: see the chapter *In a
+/// handler*.
 ///
 /// # Panics
 ///

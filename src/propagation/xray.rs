@@ -1,13 +1,13 @@
 //! [AWS X-Ray](https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader).
 //!
-//! One header, `X-Amzn-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`, whose parts
-//! come in any order. `Sampled=?` and no `Sampled` leave the decision to this service, whose sampler decides as on a root. Parts that are not known here,
-//! such as `Self`, are ignored. `Lineage`, by which AWS finds services that call themselves without an end, is sent on in
-//! its trace.
+//! One header, `X-Amzn-Trace-Id: Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1`, whose
+//! parts come in any order. `Sampled=?` and no `Sampled` leave the decision to this service, whose sampler decides as
+//! on a root. Parts that are not known here, such as `Self`, are ignored. `Lineage`, by which AWS finds services that
+//! call themselves without an end, is sent on in its trace.
 //!
-//! A load balancer sends `Root` alone: it identifies the request, but there is no span to be the child of. Such a header
-//! yields no parent, and a new trace begins. (An id of a trace without that of a span is no valid parent, and a sampler
-//! that takes it for one drops every request.)
+//! A load balancer sends `Root` alone: it identifies the request, but there is no span to be the child of. Such a
+//! header yields no parent, and a new trace begins. (An id of a trace without that of a span is no valid parent, and a
+//! sampler that takes it for one drops every request.)
 
 use std::sync::LazyLock;
 
@@ -74,8 +74,8 @@ impl TextMapPropagator for XRay {
 #[derive(Debug)]
 struct Lineage(TraceId, String);
 
-/// Parses the header: the parent, and its lineage. Returns `None` without `Root` or `Parent`, and if any of the parts of
-/// a parent is invalid.
+/// Parses the header: the parent, and its lineage. Returns `None` without `Root` or `Parent`, and if any of the parts
+/// of a parent is invalid.
 fn parse(header: &str) -> Option<(RemoteParent, Option<String>)> {
     if header.len() > MAX_HEADER {
         return None;

@@ -1,7 +1,7 @@
 //! Trace and span ids that a forked process does not share with its parent.
 //!
-//! A fork copies the state of the random generator of the thread that forks. Without a change, parent and child would go on
-//! with the same ids.
+//! A fork copies the state of the random generator of the thread that forks. Without a change, parent and child would
+//! go on with the same ids.
 //!
 //! ```text
 //! id of the SDK's generator ─ in the first process ─▶ as it is

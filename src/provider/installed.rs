@@ -1,7 +1,7 @@
 //! The installation by `build()`, for the parts of this crate that are created without a guard.
 //!
-//! A [`grpc::ServerLayer`](crate::grpc::ServerLayer), for example, can be created anywhere in the program, before or after
-//! `build()`. It looks here when the first call arrives, not when it is created.
+//! A [`grpc::ServerLayer`](crate::grpc::ServerLayer), for example, can be created anywhere in the program, before or
+//! after `build()`. It looks here when the first call arrives, not when it is created.
 //!
 //! What is read here is read on each first call of a layer and, for propagators, on each call: all of it is behind a
 //! `OnceLock` and an atomic flag, without a lock.

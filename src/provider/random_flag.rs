@@ -1,5 +1,5 @@
-//! Spans of the SDK with the *random* flag of their trace (W3C Trace Context, level 2), so that it reaches other services.
-//! The SDK sets it on no root, and drops it on spans that are not recorded.
+//! Spans of the SDK with the *random* flag of their trace (W3C Trace Context, level 2), so that it reaches other
+//! services. The SDK sets it on no root, and drops it on spans that are not recorded.
 //!
 //! | span | the SDK | here |
 //! |---|---|---|

@@ -106,8 +106,8 @@ impl SamplingShortcut {
         }
     }
 
-    /// Returns `true` if each child of this span is sampled, with its trace state and without further attributes; for an
-    /// invalid span context, each root.
+    /// Returns `true` if each child of this span is sampled, with its trace state and without further attributes; for
+    /// an invalid span context, each root.
     #[inline]
     pub(crate) fn keeps_child_of(self, parent: &SpanContext) -> bool {
         match self.kept {

@@ -1,7 +1,8 @@
 //! The sampler that a provider and everything before it share, replaceable while the program runs.
 //!
 //! A span is decided by the sampler or by its shortcut. Both change together, but not at one moment: a span that starts
-//! meanwhile is decided by one of the two samplers, never by a mixture. So the shortcut is off while the sampler changes.
+//! meanwhile is decided by one of the two samplers, never by a mixture. So the shortcut is off while the sampler
+//! changes.
 //!
 //! ```text
 //! set():   shortcut = none ─▶ current = new sampler ─▶ shortcut = that of the new sampler
@@ -82,7 +83,8 @@ impl SharedSampler {
         self.counts.as_ref()
     }
 
-    /// Counts a span that starts without a call of [`should_sample`](ShouldSample::should_sample), which counts as well.
+    /// Counts a span that starts without a call of [`should_sample`](ShouldSample::should_sample), which counts as
+    /// well.
     #[inline]
     pub(crate) fn count(&self, parent: &SpanContext, decision: &SamplingDecision) {
         if let Some(counts) = &self.counts {
@@ -157,8 +159,8 @@ impl ShouldSample for SharedSampler {
 
 /// The sampler as it is between two changes.
 ///
-/// A parent whose span context is invalid is no parent, and one that has left the decision to this service counts as none:
-/// the root sampler decides. A sampler that panics drops the span.
+/// A parent whose span context is invalid is no parent, and one that has left the decision to this service counts as
+/// none: the root sampler decides. A sampler that panics drops the span.
 #[derive(Clone, Debug)]
 pub(crate) struct CurrentSampler {
     /// Decides on spans that are not known in advance.

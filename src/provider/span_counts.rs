@@ -7,8 +7,8 @@
 //! | dropped without a call of the sampler | what starts it | – (it is not recorded) |
 //! | below a local span that is not sampled, which it stands for | what starts it, or its close | – |
 //!
-//! Nothing is counted unless the metrics of the SDK are chosen. Then a start and an end cost an addition each, to counters
-//! that few threads share.
+//! Nothing is counted unless the metrics of the SDK are chosen. Then a start and an end cost an addition each, to
+//! counters that few threads share.
 
 use std::cell::Cell;
 use std::sync::Arc;

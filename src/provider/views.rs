@@ -8,8 +8,8 @@
 //!
 //! A view of the user that panics fits nothing.
 //!
-//! The defaults are a view of the SDK, which makes a stream for each view that fits: so it calls the others, to fit only
-//! where they do not.
+//! The defaults are a view of the SDK, which makes a stream for each view that fits: so it calls the others, to fit
+//! only where they do not.
 
 use std::sync::Arc;
 

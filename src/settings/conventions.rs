@@ -47,7 +47,8 @@ fn is_unknown_rpc_convention(item: &str) -> bool {
     prefix && one_of(item, &RPC_NAMES).is_err()
 }
 
-/// Items of other conventions are skipped. Of several items, the one that emits most wins, as the specification requires.
+/// Items of other conventions are skipped. Of several items, the one that emits most wins, as the specification
+/// requires.
 const RPC_CONVENTION_LIST: Kind<RpcConventions> = Kind {
     parse: |list| {
         let chosen: Vec<_> = items(list).filter_map(|item| one_of(item, &RPC_NAMES).ok()).collect();

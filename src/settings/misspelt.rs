@@ -53,8 +53,8 @@ pub(crate) fn known_variables() -> Vec<&'static str> {
 
 /// The number of letters to insert, remove, replace or exchange with their neighbour (Damerau-Levenshtein, restricted).
 ///
-/// Returns `usize::MAX` for more than [`MAX_DISTANCE`], as soon as that is certain. Bytes are counted, which is exact for
-/// the ASCII names that are compared.
+/// Returns `usize::MAX` for more than [`MAX_DISTANCE`], as soon as that is certain. Bytes are counted, which is exact
+/// for the ASCII names that are compared.
 pub(crate) fn edit_distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len().abs_diff(b.len()) > MAX_DISTANCE {

@@ -1,7 +1,7 @@
 //! The propagators in use.
 //!
-//! Names that are not known are reported, and the known ones are used. A list without a known name counts as not set; `none`
-//! alone turns propagation off.
+//! Names that are not known are reported, and the known ones are used. A list without a known name counts as not set;
+//! `none` alone turns propagation off.
 //!
 //! | name | reads and writes |
 //! |---|---|

@@ -16,8 +16,8 @@
 //! | `https://host:port` | HTTP inside of TLS |
 //! | `socks5://host:port`, `socks5h://host:port` | SOCKS5; it resolves names in both cases |
 //!
-//! TLS to the receiver goes through a tunnel of the proxy. The address may hold credentials, so that it is shown without
-//! them everywhere.
+//! TLS to the receiver goes through a tunnel of the proxy. The address may hold credentials, so that it is shown
+//! without them everywhere.
 //!
 //! `NO_PROXY` is a list with commas or white space between its entries:
 //!

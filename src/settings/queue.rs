@@ -28,8 +28,8 @@ pub(crate) struct QueueSettings {
     pub(crate) max_export_batch_size: usize,
     /// Bytes in one request, apart from those of the resource; one item may be larger.
     pub(crate) max_batch_bytes: usize,
-    /// The longest wait before a batch that is not full is sent. If zero, the first item is sent at once, and those that
-    /// come meanwhile are the next batch.
+    /// The longest wait before a batch that is not full is sent. If zero, the first item is sent at once, and those
+    /// that come meanwhile are the next batch.
     pub(crate) delay: Duration,
 }
 

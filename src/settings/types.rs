@@ -254,13 +254,13 @@ impl BuiltInMetrics {
 /// What is read from the system for the resource; see
 /// [`Builder::resource_detectors`](crate::Builder::resource_detectors).
 ///
-/// Each detector reads a few small files and variables at the start. What cannot be read is left out. None reads command
-/// lines.
+/// Each detector reads a few small files and variables at the start. What cannot be read is left out. None reads
+/// command lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResourceDetector {
-    /// `process.pid`, `process.creation.time`, `process.executable.name`, `process.executable.path`, `process.parent_pid`,
-    /// `process.owner`. In the environment `process`.
+    /// `process.pid`, `process.creation.time`, `process.executable.name`, `process.executable.path`,
+    /// `process.parent_pid`, `process.owner`. In the environment `process`.
     ///
     /// Never the command line (`process.command`, `process.command_args`, `process.command_line`), because it can hold
     /// secrets: add what you need of it with [`Builder::resource_attribute`](crate::Builder::resource_attribute). The
@@ -270,12 +270,12 @@ pub enum ResourceDetector {
     Host,
     /// `os.type`, `os.name`, `os.version`, `os.description`, `os.build_id`. In the environment `os`.
     Os,
-    /// `container.id`, from the control groups or the mounts of Docker, containerd, CRI-O, Podman and Amazon ECS. In the
-    /// environment `container`.
+    /// `container.id`, from the control groups or the mounts of Docker, containerd, CRI-O, Podman and Amazon ECS. In
+    /// the environment `container`.
     Container,
-    /// `k8s.pod.name`, `k8s.pod.uid`, `k8s.namespace.name`, `k8s.node.name`, `k8s.container.name`, from variables of the
-    /// downward API (`K8S_POD_NAME` or `POD_NAME`, `…_POD_UID`, `…_NAMESPACE_NAME`, `…_NODE_NAME`, `…_CONTAINER_NAME`)
-    /// or its files in `/etc/podinfo`, and from the service account. In the environment `k8s`.
+    /// `k8s.pod.name`, `k8s.pod.uid`, `k8s.namespace.name`, `k8s.node.name`, `k8s.container.name`, from variables of
+    /// the downward API (`K8S_POD_NAME` or `POD_NAME`, `…_POD_UID`, `…_NAMESPACE_NAME`, `…_NODE_NAME`,
+    /// `…_CONTAINER_NAME`) or its files in `/etc/podinfo`, and from the service account. In the environment `k8s`.
     Kubernetes,
 }
 

@@ -280,8 +280,8 @@ pub(crate) fn printable_header_value(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(text).ok().filter(|value| value.to_str().is_ok())
 }
 
-/// Returns the entries of a list of headers that can be used, and what is wrong with the others. The last value of a name
-/// counts.
+/// Returns the entries of a list of headers that can be used, and what is wrong with the others. The last value of a
+/// name counts.
 pub(super) fn header_list(text: &str) -> (Headers, Vec<Reason>) {
     let (mut headers, mut mistakes) = (Headers::new(), Vec::new());
     for (index, entry) in items(text).enumerate() {

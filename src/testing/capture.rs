@@ -1,8 +1,8 @@
 //! The telemetry of one test, in memory: the path of production, up to the bytes that would be sent.
 //!
-//! A capture is assembled by the same function as telemetry of a process, with two differences: batches stay in the queues
-//! until [`Capture::received`] takes them, and log lines go to memory. What a test sees was therefore encoded, and decoded
-//! again by `opentelemetry-proto`.
+//! A capture is assembled by the same function as telemetry of a process, with two differences: batches stay in the
+//! queues until [`Capture::received`] takes them, and log lines go to memory. What a test sees was therefore encoded,
+//! and decoded again by `opentelemetry-proto`.
 //!
 //! | | telemetry of the process | a capture |
 //! |---|---|---|

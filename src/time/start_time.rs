@@ -1,7 +1,7 @@
 //! When something started, by two clocks.
 //!
-//! The wall clock can be set while a span or a call lasts. So it is read once, at the start; the duration comes from the
-//! monotonic clock, and the end is start + duration. Nothing ends before it began.
+//! The wall clock can be set while a span or a call lasts. So it is read once, at the start; the duration comes from
+//! the monotonic clock, and the end is start + duration. Nothing ends before it began.
 
 use std::time::{Duration, Instant, SystemTime};
 

@@ -54,8 +54,8 @@ pub(crate) fn to_text(value: &dyn fmt::Display) -> String {
 
 /// Appends what `write` writes, at most `max` bytes, or [`PANICKED`] if it panics. Returns `false` if it did.
 ///
-/// `write` may run code of the user (`Debug`, `Display`), which must neither leave half a text nor unwind into the caller,
-/// which is only logging.
+/// `write` may run code of the user (`Debug`, `Display`), which must neither leave half a text nor unwind into the
+/// caller, which is only logging.
 pub(crate) fn append_caught(
     out: &mut String,
     max: usize,

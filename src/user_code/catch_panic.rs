@@ -1,5 +1,5 @@
-//! Panics of code that is not ours, kept from its callers: samplers, processors, callbacks, closures, `Debug` and `Display`
-//! of the program.
+//! Panics of code that is not ours, kept from its callers: samplers, processors, callbacks, closures, `Debug` and
+//! `Display` of the program.
 //!
 //! The panic hook has reported a panic before it is caught.
 

@@ -1,7 +1,7 @@
 //! Spans, log records and metrics, each with its resource and scope.
 //!
-//! A [`CollectedSpan`] and its siblings are the OTLP message with what OTLP states once for many of them: the resource and
-//! the scope. The methods answer the questions of a test; everything else is in the public fields.
+//! A [`CollectedSpan`] and its siblings are the OTLP message with what OTLP states once for many of them: the resource
+//! and the scope. The methods answer the questions of a test; everything else is in the public fields.
 
 mod metric;
 

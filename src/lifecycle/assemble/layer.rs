@@ -57,8 +57,8 @@ impl LayerPlan {
         }
     }
 
-    /// Returns what the layers for calls need to encode spans as they are recorded. `None` if the program needs spans of
-    /// the SDK, or records none.
+    /// Returns what the layers for calls need to encode spans as they are recorded. `None` if the program needs spans
+    /// of the SDK, or records none.
     pub(super) fn direct_spans(&self, providers: &Providers) -> Option<DirectSpans> {
         self.bridge.as_ref().filter(|options| options.is_direct())?;
         Some(DirectSpans {

@@ -41,8 +41,8 @@ impl TelemetryGuard {
     /// Exports the metrics of this runtime ([`BuiltInMetrics::Tokio`](crate::BuiltInMetrics)), in place of another one.
     ///
     /// Most programs need not call this: the runtime in which `build()` is called is found, or else the one in which a
-    /// layer for gRPC or HTTP gets its first call or [`shutdown_signal`](crate::shutdown_signal) is first awaited. It is
-    /// for programs that have several runtimes, or that have none of these. Has no effect unless the metrics of the
+    /// layer for gRPC or HTTP gets its first call or [`shutdown_signal`](crate::shutdown_signal) is first awaited. It
+    /// is for programs that have several runtimes, or that have none of these. Has no effect unless the metrics of the
     /// runtime are chosen.
     ///
     /// ```

@@ -9,11 +9,11 @@
 //!
 //! - The panic aborts. Where panics unwind, that is a panic that leaves a destructor during another one, or a function
 //!   that cannot unwind; the standard library reports it with one more panic, by whose message it is recognised.
-//! - The program has set a hook before, which may exit, or panic itself, and that aborts the process at once. Such a flush
-//!   takes half a second at most, and one in ten seconds: a server that catches panics goes on.
+//! - The program has set a hook before, which may exit, or panic itself, and that aborts the process at once. Such a
+//!   flush takes half a second at most, and one in ten seconds: a server that catches panics goes on.
 //!
-//! **A hook that was set before** is called last. The standard library's own hook is not, if log lines go to standard error
-//! or standard output: its text would repeat the line, and break JSON on standard error.
+//! **A hook that was set before** is called last. The standard library's own hook is not, if log lines go to standard
+//! error or standard output: its text would repeat the line, and break JSON on standard error.
 //!
 //! | where the panic happens | reported through |
 //! |---|---|

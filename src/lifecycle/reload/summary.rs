@@ -39,8 +39,8 @@ impl ReloadSummary {
         self.changed.iter().map(|change| (change.path, change.value.as_str()))
     }
 
-    /// Returns the paths of what differs from the file that telemetry was started with and takes effect only at the next
-    /// start, such as `tracer_provider.processors[0].batch.schedule_delay`.
+    /// Returns the paths of what differs from the file that telemetry was started with and takes effect only at the
+    /// next start, such as `tracer_provider.processors[0].batch.schedule_delay`.
     pub fn needs_restart(&self) -> &[String] {
         &self.needs_restart
     }

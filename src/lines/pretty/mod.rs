@@ -6,9 +6,10 @@
 //!     │ caused by: connection refused
 //! ```
 //!
-//! Time of day (UTC) and level, the message, the event's fields and those of the context; then, dimmed, target, the path
-//! of spans with their fields, and the beginning of the trace id. What is logged cannot act on the terminal or imitate
-//! a line: control characters are shown as escapes, and what follows a line end in a value is indented behind a bar.
+//! Time of day (UTC) and level, the message, the event's fields and those of the context; then, dimmed, target, the
+//! path of spans with their fields, and the beginning of the trace id. What is logged cannot act on the terminal or
+//! imitate a line: control characters are shown as escapes, and what follows a line end in a value is indented behind a
+//! bar.
 //!
 //! It is made for eyes, not for throughput: each line allocates several strings. The same values, redaction and context
 //! as in JSON lines are shown, so that a developer sees what production logs.

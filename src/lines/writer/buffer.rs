@@ -171,8 +171,8 @@ impl Buffer {
         state
     }
 
-    /// For the reader: exchanges the waiting bytes for `spare`, which is empty; `false` if there are none and no writer can
-    /// add any. `written` is the number of bytes that it has written since the last call.
+    /// For the reader: exchanges the waiting bytes for `spare`, which is empty; `false` if there are none and no writer
+    /// can add any. `written` is the number of bytes that it has written since the last call.
     ///
     /// After a write it lingers: lines that come soon after each other then need no wake-up, and share a write.
     pub(super) fn take(&self, spare: &mut Vec<u8>, written: usize) -> bool {
@@ -244,8 +244,8 @@ impl Buffer {
         done
     }
 
-    /// The same, unless the last wait was in vain and the output has not moved since: a stalled output costs callers one
-    /// wait, not one for each line.
+    /// The same, unless the last wait was in vain and the output has not moved since: a stalled output costs callers
+    /// one wait, not one for each line.
     pub(super) fn flush_if_moving(&self, patience: Duration) {
         if !self.lock().stalled {
             self.flush(Instant::now() + patience);
@@ -313,8 +313,8 @@ impl State {
         self.is_oversized(length, max_bytes) || ordinary + length <= max_bytes
     }
 
-    /// Returns `true` for a long line if no other one is there: it does not count as part of the buffer, in which it would
-    /// leave no room for others.
+    /// Returns `true` for a long line if no other one is there: it does not count as part of the buffer, in which it
+    /// would leave no room for others.
     fn is_oversized(&self, length: usize, max_bytes: usize) -> bool {
         let is_only = self.oversized.waiting + self.oversized.in_flight == 0;
         is_only && length > max_bytes / 4
@@ -385,8 +385,8 @@ pub(super) const MAX_WAKE: Duration = Duration::from_millis(500);
 const WRITE_GRACE: Duration = Duration::from_millis(40);
 /// How long the reader waits for more lines after a write.
 const LINGER: Duration = Duration::from_millis(1);
-/// The longest wait for one urgent line. It is written much sooner, unless the machine is so busy that the reader has to
-/// wait for a processor.
+/// The longest wait for one urgent line. It is written much sooner, unless the machine is so busy that the reader has
+/// to wait for a processor.
 const URGENT_PATIENCE: Duration = Duration::from_millis(50);
 /// The longest time that urgent lines may take together, when there were none before.
 const MAX_PATIENCE: Duration = Duration::from_millis(100);

@@ -24,8 +24,8 @@
 //!   single line that is longer: limit texts with
 //!   [`JsonLayer::max_field_length`](crate::lines::json::JsonLayer::max_field_length). Nor does it hold for sockets and
 //!   outputs of the program, which get a group of lines in one write.
-//! - An output that fails (a closed pipe, a full disk) or panics does not end the writer. What it did not take is counted
-//!   as dropped, and the next lines are tried again.
+//! - An output that fails (a closed pipe, a full disk) or panics does not end the writer. What it did not take is
+//!   counted as dropped, and the next lines are tried again.
 //!
 //! # After a fork
 //!
@@ -54,8 +54,8 @@ use crate::settings::deadline_after;
 
 /// Writes lines on its own thread. Cheap to clone; all clones share one buffer and one thread.
 ///
-/// It is a [`MakeWriter`](tracing_subscriber::fmt::MakeWriter), for [`JsonLayer`](crate::lines::json::JsonLayer) as for the
-/// layers of `tracing_subscriber::fmt`:
+/// It is a [`MakeWriter`](tracing_subscriber::fmt::MakeWriter), for [`JsonLayer`](crate::lines::json::JsonLayer) as for
+/// the layers of `tracing_subscriber::fmt`:
 ///
 /// ```
 /// use telemetry_bootstrap::json::JsonLayer;
@@ -135,8 +135,8 @@ impl NonBlockingWriter {
         shared.fork.is_child() || shared.buffer.flush(deadline_after(timeout))
     }
 
-    /// Flushes until `deadline`, and from now on makes callers wait for a moment until the line is written:
-    /// the program is ending, and no later flush may come. [`OverflowPolicy::Block`] becomes [`OverflowPolicy::Drop`]. `false` when
+    /// Flushes until `deadline`, and from now on makes callers wait for a moment until the line is written: the program
+    /// is ending, and no later flush may come. [`OverflowPolicy::Block`] becomes [`OverflowPolicy::Drop`]. `false` when
     /// lines still wait.
     pub fn shutdown(&self, deadline: Instant) -> bool {
         let shared = self.shared();

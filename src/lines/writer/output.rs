@@ -46,8 +46,9 @@ impl LogDestination {
     /// group of lines, which it is given in one call where it takes them whole.
     ///
     /// It is called on the writer's thread. Events and spans that it makes there are not recorded, because an output
-    /// that logs would feed itself. Those of another thread that it hands the lines to are: let such a thread log nothing,
-    /// or nothing at these levels. If it panics, its lines are counted as dropped and the next ones are tried again.
+    /// that logs would feed itself. Those of another thread that it hands the lines to are: let such a thread log
+    /// nothing, or nothing at these levels. If it panics, its lines are counted as dropped and the next ones are tried
+    /// again.
     ///
     /// ```
     /// use telemetry_bootstrap::LogDestination;

@@ -69,8 +69,8 @@ pub(super) struct Checked<I> {
 /// histogram can overflow before it is converted; an `f64` only loses precision.
 pub(super) struct AsFloat(pub(super) Checked<Histogram<f64>>);
 
-/// A histogram of floats that takes subnormal numbers as zero: between `5e-324` and `f64::MAX` are more exponents than the
-/// exponential histogram of the SDK can count, which then panics with its lock held.
+/// A histogram of floats that takes subnormal numbers as zero: between `5e-324` and `f64::MAX` are more exponents than
+/// the exponential histogram of the SDK can count, which then panics with its lock held.
 pub(super) struct WithoutSubnormals(pub(super) Checked<Histogram<f64>>);
 
 /// A handle on one attribute set of such an instrument.

@@ -69,8 +69,8 @@ impl Identities {
         }
     }
 
-    /// Compares an instrument with the first one of its name, and warns once of one that differs. Returns `true` if it has
-    /// warned.
+    /// Compares an instrument with the first one of its name, and warns once of one that differs. Returns `true` if it
+    /// has warned.
     pub(super) fn check(&self, scope: &str, identity: Identity, diagnostics: &Diagnostics) -> bool {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Names of instruments are case-insensitive.

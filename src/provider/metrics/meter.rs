@@ -2,12 +2,12 @@
 //!
 //! Each method of `InstrumentProvider` does the same four steps:
 //!
-//! 1. [`CheckedMeter::check`] compares the instrument with the first one of its name, and warns of a difference; that one's
-//!    description counts for both;
+//! 1. [`CheckedMeter::check`] compares the instrument with the first one of its name, and warns of a difference; that
+//!    one's description counts for both;
 //! 2. the SDK's instrument is created, with the boundaries for seconds where the unit is `s` and none are given;
 //! 3. callbacks are registered with the [`Observer`], and the SDK gets one that hands on what they observed;
-//! 4. the instrument is wrapped ([`Checked`]): each key of a measurement comes once, and a forked child measures nothing.
-//!    Sums of integers stay within their range ([`Saturating`]).
+//! 4. the instrument is wrapped ([`Checked`]): each key of a measurement comes once, and a forked child measures
+//!    nothing. Sums of integers stay within their range ([`Saturating`]).
 //!
 //! | instrument | wrapper |
 //! |---|---|
@@ -71,8 +71,8 @@ pub(super) struct CheckedMeter {
 type Text = Cow<'static, str>;
 
 impl CheckedMeter {
-    /// Warns of another instrument of this name that differs, and returns the meter that creates the instrument, with the
-    /// description to create it with.
+    /// Warns of another instrument of this name that differs, and returns the meter that creates the instrument, with
+    /// the description to create it with.
     ///
     /// Inside a callback that the SDK calls under its lock, this is a meter that does nothing: the SDK's would wait for
     /// the lock that this thread holds, and never return.

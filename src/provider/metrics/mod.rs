@@ -1,4 +1,5 @@
-//! The meter provider: the SDK's, with one reader that hands each collection to the queue, one view, and checks in front.
+//! The meter provider: the SDK's, with one reader that hands each collection to the queue, one view, and checks in
+//! front.
 //!
 //! ```text
 //! instrument → meter (checks) → SDK aggregation → reader → export::MetricQueue

@@ -2,9 +2,9 @@
 //!
 //! A view can give two instruments one name, and it can give two that have one name different ones. So where a view may
 //! be for an instrument, what [`Identities`](super::identity::Identities) compares when it is created decides nothing,
-//! and the collections are compared instead. They show names, kinds, number types and units; descriptions and boundaries that
-//! differ are not noticed there. Readers of the user do not show theirs: without one of this crate, nothing is compared
-//! where a view may be.
+//! and the collections are compared instead. They show names, kinds, number types and units; descriptions and
+//! boundaries that differ are not noticed there. Readers of the user do not show theirs: without one of this crate,
+//! nothing is compared where a view may be.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;

@@ -1,19 +1,20 @@
 //! Sums of integers that stay at the end of their range.
 //!
-//! The SDK adds integers up in 64 bits, which wrap: after `add(u64::MAX)` and `add(1)` it exports 0. A sum that left its
-//! range cannot be recognized afterwards, so that large measurements are added up here, too, and cut in front of the SDK.
+//! The SDK adds integers up in 64 bits, which wrap: after `add(u64::MAX)` and `add(1)` it exports 0. A sum that left
+//! its range cannot be recognized afterwards, so that large measurements are added up here, too, and cut in front of
+//! the SDK.
 //!
 //! | measurement | what is done |
 //! |---|---|
 //! | below 2³² | handed on; this costs a comparison |
 //! | larger | added up by attribute set, and cut where the total would enter the reserve |
 //!
-//! The reserve of 2⁵⁸ at each end of the range is for the measurements that are not counted here. A sum in the reserve, or
-//! as near to it again, is exported as the end of the range (`Number::saturated`), so that a counter that has overflowed
-//! shows the largest value, whatever small measurements came before and after.
+//! The reserve of 2⁵⁸ at each end of the range is for the measurements that are not counted here. A sum in the reserve,
+//! or as near to it again, is exported as the end of the range (`Number::saturated`), so that a counter that has
+//! overflowed shows the largest value, whatever small measurements came before and after.
 //!
-//! A sum that has arrived there stays, as long as the SDK keeps it: to the end of the process if it is cumulative, and to
-//! the next collection if the only reader takes deltas. The first measurement that is cut is reported, once for each
+//! A sum that has arrived there stays, as long as the SDK keeps it: to the end of the process if it is cumulative, and
+//! to the next collection if the only reader takes deltas. The first measurement that is cut is reported, once for each
 //! instrument.
 //!
 //! # Limits
@@ -27,9 +28,9 @@
 //! | measurements that are never negative | do not wrap, whatever a view merges |
 //! | measurements of both signs | do not wrap by attribute set; a sum into which a view merges several of them may |
 //!
-//! Measurements of both signs would need two common totals, of which neither ever falls: an up-down counter that goes up
-//! and down by large steps would be cut although its sum is small. That happens; sums of sums at the end of the range
-//! hardly do.
+//! Measurements of both signs would need two common totals, of which neither ever falls: an up-down counter that goes
+//! up and down by large steps would be cut although its sum is small. That happens; sums of sums at the end of the
+//! range hardly do.
 //!
 //! A sum of more than 2²⁶ measurements just below 2³², of one attribute set, can use the reserve up and wrap.
 

@@ -1,4 +1,5 @@
-//! The settings of the OTLP exporters, a constant each: for all signals, for each signal, and for a destination in code.
+//! The settings of the OTLP exporters, a constant each: for all signals, for each signal, and for a destination in
+//! code.
 //!
 //! | constants | setters | variables |
 //! |---|---|---|

@@ -10,8 +10,8 @@
 //! counters of the runtime. They cost nothing between collections. Two histograms are recorded once for each export and
 //! each collection, and spans are counted once when they start and once when they end (`provider::span_counts`).
 //!
-//! None is on by default, because each series costs storage at the backend; [`Metrics::built_in`](crate::Metrics::built_in) and `OTEL_RUST_BUILT_IN_METRICS`
-//! choose the groups.
+//! None is on by default, because each series costs storage at the backend;
+//! [`Metrics::built_in`](crate::Metrics::built_in) and `OTEL_RUST_BUILT_IN_METRICS` choose the groups.
 
 mod process;
 mod sdk;

@@ -1,8 +1,8 @@
 //! Exporters.
 //!
-//! The four OTLP models of the schema (gRPC and HTTP, each with and without the preferences of metrics) have the same fields but
-//! for a few. They become one [`Otlp`], whose values are then checked by the settings of the environment: an endpoint
-//! or a timeout is right or wrong for the same reasons, wherever it comes from.
+//! The four OTLP models of the schema (gRPC and HTTP, each with and without the preferences of metrics) have the same
+//! fields but for a few. They become one [`Otlp`], whose values are then checked by the settings of the environment: an
+//! endpoint or a timeout is right or wrong for the same reasons, wherever it comes from.
 //!
 //! | in the file | becomes |
 //! |---|---|

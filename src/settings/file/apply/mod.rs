@@ -3,11 +3,11 @@
 //! What the environment could say is handed to the same settings as text ([`FileValues`]), so that values are checked
 //! and shown in one way. What only a file can say becomes data directly.
 //!
-//! Two passes: the first collects values for settings that the environment has too ([`Apply::collect_values`]) and resolves
-//! them together; the second sets what has a structure of its own: exporters, samplers, views, the resource.
+//! Two passes: the first collects values for settings that the environment has too ([`Apply::collect_values`]) and
+//! resolves them together; the second sets what has a structure of its own: exporters, samplers, views, the resource.
 //!
-//! What the schema allows and this crate does not have is a mistake with its position, not a warning: an operator who wrote
-//! it relies on it.
+//! What the schema allows and this crate does not have is a mistake with its position, not a warning: an operator who
+//! wrote it relies on it.
 //!
 //! | pass | reads | writes |
 //! |---|---|---|
@@ -167,7 +167,8 @@ pub(super) fn apply(
     Applied { settings, report: apply.report, errors, layers }
 }
 
-/// Returns the setters of credentials that change, in code: those of a receiver must not reach the one that a file names.
+/// Returns the setters of credentials that change, in code: those of a receiver must not reach the one that a file
+/// names.
 fn unused_credentials(config: &BuilderConfig) -> Vec<String> {
     let signals = [(&TRACES, &config.traces), (&METRICS, &config.metrics), (&LOGS, &config.logs)];
     let scopes = signals.map(|(signal, config)| (&signal.otlp, &config.values));

@@ -82,7 +82,7 @@ object! {
 }
 
 object! {
-    /// Collects metrics when it is asked.
+    /// Collects metrics for each scrape.
     PullReader = "PullMetricReader", null refused {
         /// The server that scrapers read from.
         exporter: PullMetricExporter,

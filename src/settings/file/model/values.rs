@@ -8,8 +8,8 @@
 //! | [`Located`] | what its content accepts; keeps the position for later mistakes | as its content |
 //! | [`Raw`], [`Named`] | mappings that a later step reads | refused |
 //!
-//! Text that YAML reads as a number or a boolean is not text: `version: 1.0` is refused where text is required, with the
-//! advice to quote it.
+//! Text that YAML reads as a number or a boolean is not text: `version: 1.0` is refused where text is required, with
+//! the advice to quote it.
 //!
 //! # How YAML values are read
 //!

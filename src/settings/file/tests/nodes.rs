@@ -1,8 +1,8 @@
 //! Every node of the official schema has an effect, or is refused or reported by its path.
 //!
-//! The schema is walked from its root. For each property a few values are tried in a document that is otherwise valid; two
-//! of them must lead to different settings. Where they do not, each of them must be answered with "not supported" or with a
-//! warning that has the property's path.
+//! The schema is walked from its root. For each property a few values are tried in a document that is otherwise valid;
+//! two of them must lead to different settings. Where they do not, each of them must be answered with "not supported"
+//! or with a warning that has the property's path.
 
 use std::collections::BTreeSet;
 use std::path::Path;

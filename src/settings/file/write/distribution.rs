@@ -125,8 +125,8 @@ impl Writer<'_> {
 
     /// Returns what the schema has no place for in log records.
     ///
-    /// The severity is written only if it was given: by default every record passes. `is_filter_common` leaves the filter to
-    /// `log_filter`.
+    /// The severity is written only if it was given: by default every record passes. `is_filter_common` leaves the
+    /// filter to `log_filter`.
     fn distribution_of_logs(&mut self, is_filter_common: bool) -> Map {
         let logs = &self.settings.logs;
         let mut own = self.distribution_of_exporters(&LOGS, &logs.destinations);

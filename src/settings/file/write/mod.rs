@@ -1,10 +1,11 @@
 //! From resolved settings to a configuration file.
 //!
-//! What is written has the same settings when it is read, so that a program can be moved from variables to a file. Comments
-//! at the end of lines name the variable or setter of each value. What a file cannot hold is listed at its top.
+//! What is written has the same settings when it is read, so that a program can be moved from variables to a file.
+//! Comments at the end of lines name the variable or setter of each value. What a file cannot hold is listed at its
+//! top.
 //!
-//! Secrets are not written. A reference to a variable takes their place: to the one that the value came from, or else to a
-//! new one, which a comment asks the user to set.
+//! Secrets are not written. A reference to a variable takes their place: to the one that the value came from, or else
+//! to a new one, which a comment asks the user to set.
 //!
 //! | file | writes |
 //! |---|---|

@@ -357,7 +357,8 @@ logger_provider: {{processors: [{{batch: {{exporter: {exporter}}}}}]}}
     let (again, layers_again) = read(&written, &variables, &BuilderConfig::default());
     assert_same_lines(&shown(settings), &shown(again), &written);
     assert_eq!(shown_layers(&layers), shown_layers(&layers_again), "{written}");
-    // Which hosts are reached directly shows in the proxy of each destination. Lines and records have filters of their own.
+    // Which hosts are reached directly shows in the proxy of each destination. Lines and records have filters of their
+    // own.
     let keys = own.lines().filter_map(|line| line.trim().split_once(':')).map(|(key, _)| key);
     for key in keys.filter(|key| !["no_proxy", "log_filter"].contains(key)) {
         assert!(written.contains(&format!("{key}:")), "{key}\n{written}");

@@ -1,7 +1,7 @@
 //! Writes trees as YAML that reads back as the same tree.
 //!
-//! A scalar is written plain only if it is text for YAML 1.2 and for YAML 1.1 alike, which some readers still follow; all
-//! other text is quoted. `$` is doubled, so that nothing becomes a reference to a variable by accident.
+//! A scalar is written plain only if it is text for YAML 1.2 and for YAML 1.1 alike, which some readers still follow;
+//! all other text is quoted. `$` is doubled, so that nothing becomes a reference to a variable by accident.
 //!
 //! Only block style is written: one key or item a line, two columns deeper at each level. A mapping in a list begins on
 //! the line of its dash. Comments stand behind the key whose value they explain, and never on lines of their own.

@@ -1,11 +1,11 @@
 //! From bytes to a tree.
 //!
 //! The parser yields events (scalar, start and end of lists and mappings, alias). [`Builder`] makes nodes of them, and
-//! keeps an account of what the tree costs: a node has a fixed price, a text that of its bytes, and an alias that of what it
-//! copies. A document of a few hundred bytes can expand to gigabytes; here it ends when the budget is used up.
+//! keeps an account of what the tree costs: a node has a fixed price, a text that of its bytes, and an alias that of
+//! what it copies. A document of a few hundred bytes can expand to gigabytes; here it ends when the budget is used up.
 //!
-//! Mistakes that leave the structure intact (a duplicate key, a wrong tag, an unknown variable) are collected; others end
-//! the parsing.
+//! Mistakes that leave the structure intact (a duplicate key, a wrong tag, an unknown variable) are collected; others
+//! end the parsing.
 //!
 //! | bound | value | against |
 //! |---|---|---|
