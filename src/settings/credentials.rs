@@ -35,7 +35,7 @@ type Sign = dyn Fn(&mut Request<Bytes>) -> Result<(), BoxError> + Send + Sync;
 /// The source runs on a thread of its own, never on a thread of the program and never twice at the same time. If it
 /// fails, panics or does not return within the timeout of an export (10 seconds at most), the export is tried again
 /// later; the reason is logged. If the receiver refuses the credentials (401 or 403, `UNAUTHENTICATED` or
-/// `PERMISSION_DENIED`), the source is asked again at once; if they are refused again, the export is tried again
+/// `PERMISSION_DENIED`), the source is called again at once; if they are refused again, the export is tried again
 /// later.
 ///
 /// The value is a secret: it appears in no log line, no error and no `Debug` output.
