@@ -13,7 +13,7 @@ mod one_line;
 
 use std::error::Error;
 
-use backend_rules::{Line, datadog, elasticsearch, google_cloud, schema};
+use backend_rules::{Line, datadog, elasticsearch, elasticsearch_index, google_cloud, schema};
 use logged::{Fields, Logged, logged, values};
 use one_line::Output;
 use opentelemetry::baggage::BaggageExt as _;
@@ -83,13 +83,22 @@ fn names_that_a_backend_owns_are_prefixed() {
     ] {
         for key in keys {
             let line = line(names, key, Logged::Text("own".to_owned()));
-            assert_eq!(line.get(&format!("field.{key}")), Some(&json!("own")), "{names:?} {key}: {line:?}");
+            let has_objects = names != FieldNames::GoogleCloudLogging;
+            let renamed = if has_objects { key.replace('.', "_") } else { (*key).to_owned() };
+            assert_eq!(
+                line.get(&format!("field.{renamed}")),
+                Some(&json!("own")),
+                "{names:?} {key}: {line:?}"
+            );
         }
     }
     let ecs = FieldNames::ElasticCommonSchema;
     let status = "http.response.status_code";
     assert_eq!(line(ecs, status, Logged::Unsigned(200))[status], json!(200));
-    assert_eq!(line(ecs, status, Logged::Text("ok".to_owned()))[&format!("field.{status}")], json!("ok"));
+    assert_eq!(
+        line(ecs, status, Logged::Text("ok".to_owned()))["field.http_response_status_code"],
+        json!("ok")
+    );
     assert_eq!(line(ecs, "client.ip", Logged::Text("10.0.0.1".to_owned()))["client.ip"], json!("10.0.0.1"));
     assert_eq!(
         line(ecs, "hash", Logged::Text("own".to_owned()))["hash"],
@@ -113,9 +122,9 @@ fn a_value_and_an_object_do_not_share_a_name() {
     );
     assert_eq!(elasticsearch(&line), Ok(()), "{line:?}");
     assert_eq!(line["order"], json!(1));
-    assert_eq!(line["field.order.id"], json!(2));
+    assert_eq!(line["field.order_id"], json!(2));
     assert_eq!(line["field.shop"], json!(4));
-    assert_eq!(line["field.order.total"], json!(5));
+    assert_eq!(line["field.order_total"], json!(5));
     assert_eq!((&line["item.id"], &line["field.item"]), (&json!(6), &json!(7)));
 }
 
@@ -233,6 +242,20 @@ fn values_of_another_type_than_the_schema_has_are_renamed() {
 }
 
 #[test]
+fn renamed_fields_of_several_lines_do_not_conflict() {
+    let keys =
+        ["source", "source.port", "http", "http.request", "http.request.method.raw", "message.x", "log"];
+    let line = |key: &&str| {
+        let event = vec![((*key).to_owned(), Logged::Text("own".to_owned()))];
+        logged(|layer| layer.field_names(FieldNames::ElasticCommonSchema), &event, &[])
+    };
+    let lines: Vec<Line> = keys.iter().map(line).collect();
+    assert_eq!(elasticsearch_index(&lines), Ok(()), "{lines:?}");
+    let reversed: Vec<Line> = lines.into_iter().rev().collect();
+    assert_eq!(elasticsearch_index(&reversed), Ok(()), "{reversed:?}");
+}
+
+#[test]
 fn fields_of_the_context_and_constants_have_the_types_of_the_schema() {
     let fields = || {
         [
@@ -246,11 +269,11 @@ fn fields_of_the_context_and_constants_have_the_types_of_the_schema() {
     };
     let check = |line: Line| {
         assert_eq!(elasticsearch(&line), Ok(()), "{line:?}");
-        assert_eq!(line["field.source.port"], json!("abc"));
+        assert_eq!(line["field.source_port"], json!("abc"));
         assert_eq!(line["destination.port"], json!(443));
         assert_eq!(line["host.ip"], json!(["::1", "10.0.0.1"]));
-        assert_eq!(line["field.client.ip"], json!(["::1", "localhost"]));
-        assert_eq!(line["field.event.sequence"], json!(["1.0", "1e+300"]));
+        assert_eq!(line["field.client_ip"], json!(["::1", "localhost"]));
+        assert_eq!(line["field.event_sequence"], json!(["1.0", "1e+300"]));
         assert_eq!(line["field.http"], json!("GET"));
     };
     let ecs = FieldNames::ElasticCommonSchema;
@@ -265,7 +288,7 @@ fn fields_of_the_context_and_constants_have_the_types_of_the_schema() {
     check(logged(constants, &vec![], &[]));
     let _baggage = Context::current_with_baggage([KeyValue::new("source.port", "abc")]).attach();
     let line = logged(|layer| layer.field_names(ecs).baggage_keys(["source.port"]), &vec![], &[]);
-    assert_eq!((line.get("source.port"), &line["field.source.port"]), (None, &json!("abc")));
+    assert_eq!((line.get("source.port"), &line["field.source_port"]), (None, &json!("abc")));
 }
 
 #[test]
@@ -286,7 +309,7 @@ fn fields_of_listed_spans_do_not_conflict() {
     assert_eq!(elasticsearch(&line), Ok(()), "{line:?}");
     let expected = json!([
         {"name": "span", "http": "x", "id": 7, "items.id": 7, "field.name": "x"},
-        {"name": "span", "field.http.method": "x", "field.id": "x", "field.items": "x", "items_id": "x"},
+        {"name": "span", "field.http_method": "x", "field.id": "x", "field.items": "x", "items_id": "x"},
         {"name": "span", "field.id": 7, "id": 7},
     ]);
     assert_eq!(line["spans"], expected);

@@ -16,6 +16,16 @@ pub(crate) fn schema() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 pub(crate) fn elasticsearch(line: &Line) -> Result<(), String> {
+    elasticsearch_index(std::slice::from_ref(line))
+}
+
+/// Lines that arrive in the same index, one after the other.
+pub(crate) fn elasticsearch_index(lines: &[Line]) -> Result<(), String> {
+    let mut mapping = Mapping::of_schema();
+    lines.iter().try_for_each(|line| accept_line(&mut mapping, line))
+}
+
+fn accept_line(mapping: &mut Mapping, line: &Line) -> Result<(), String> {
     let root = expanded_members(line.clone())?;
     if let Some(name) = METADATA.iter().find(|name| root.contains_key(**name)) {
         return Err(format!("{name} is a field of Elasticsearch"));
@@ -23,7 +33,6 @@ pub(crate) fn elasticsearch(line: &Line) -> Result<(), String> {
     if !root["@timestamp"].is_string() || !root["ecs"]["version"].is_string() {
         return Err("the required fields are missing".to_owned());
     }
-    let mut mapping = Mapping::of_schema();
     mapping.accept_members("", &root, 0)
 }
 

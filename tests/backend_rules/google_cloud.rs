@@ -14,6 +14,9 @@ pub(crate) fn google_cloud(line: &Line) -> Result<(), String> {
     if !is_text("logging.googleapis.com/trace") || !is_text("logging.googleapis.com/spanId") {
         return Err("ids are text".to_owned());
     }
+    if line.get("logging.googleapis.com/trace_sampled").is_some_and(|it| !it.is_boolean()) {
+        return Err("trace_sampled is a truth value".to_owned());
+    }
     if line
         .get("time")
         .is_some_and(|it| !it.as_str().is_some_and(|time| time.ends_with('Z') && time.len() == 27))

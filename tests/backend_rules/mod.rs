@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json};
 
 pub(crate) use datadog::datadog;
-pub(crate) use elasticsearch::{elasticsearch, schema};
+pub(crate) use elasticsearch::{elasticsearch, elasticsearch_index, schema};
 pub(crate) use google_cloud::google_cloud;
 
 pub(crate) type Line = BTreeMap<String, Json>;

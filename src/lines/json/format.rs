@@ -285,16 +285,15 @@ pub(super) const SPAN_NAME: &str = "name";
 fn key_text(field: Field, options: &Options, preset: &'static Preset, reserved: &mut Reserved) -> Vec<u8> {
     let chosen = options.renamed.iter().rev().find(|(renamed, _)| *renamed == field);
     match chosen {
-        Some((_, Some(name))) if preset.refuses(field, name) => fresh_key(&format!("field.{name}"), reserved),
-        Some((_, Some(name))) => fresh_key(name, reserved),
+        Some((_, Some(name))) => fresh_key(name, preset.refuses(field, name), reserved),
         Some((_, None)) => Vec::new(),
-        None => preset.name(field).map(|name| fresh_key(name, reserved)).unwrap_or_default(),
+        None => preset.name(field).map(|name| fresh_key(name, false, reserved)).unwrap_or_default(),
     }
 }
 
-/// `,"name":`; a name that is taken is replaced as a user's field would be, so that no key stands twice.
-fn fresh_key(name: &str, reserved: &mut Reserved) -> Vec<u8> {
-    [b",\"", &reserved.take(name)[..], b"\":"].concat()
+/// `,"name":`; a name that is taken or refused is replaced as a user's field would be, so that no key stands twice.
+fn fresh_key(name: &str, is_refused: bool, reserved: &mut Reserved) -> Vec<u8> {
+    [b",\"", &reserved.take(name, is_refused)[..], b"\":"].concat()
 }
 
 /// `,"key":"`

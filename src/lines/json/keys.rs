@@ -52,7 +52,8 @@ impl Field {
 /// | `NaN`, infinities | text | `null` | `null` | `null` |
 ///
 /// A backend reads some names in its own way, and some of them only in one form. A field with such a name is written
-/// with the prefix `field.`, so that it neither replaces what the backend needs nor makes it refuse the line:
+/// with the prefix `field.`, so that it neither replaces what the backend needs nor makes it refuse the line. Where dots
+/// make objects (ECS, Datadog), the rest of such a name has underscores in their place, `field.http_request`:
 ///
 /// | | names with the prefix |
 /// |---|---|

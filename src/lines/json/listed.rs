@@ -5,7 +5,7 @@
 //! inner span is renamed, as in the line itself:
 //!
 //! ```text
-//! {"spans":[{"name":"outer","http":"GET"},{"name":"inner","field.http.method":"GET"}]}
+//! {"spans":[{"name":"outer","http":"GET"},{"name":"inner","field.http_method":"GET"}]}
 //! ```
 
 use super::fields::{Fields, is_member, write_field};

@@ -6,9 +6,9 @@
 //! |---|---|---|
 //! | `http = "GET"` | `field.http` | `http` is an object |
 //! | `http.request.method = "GET"` | the same | members of objects are free |
-//! | `message.text = "x"` | `field.message.text` | `message` is a value, and has no members |
-//! | `client.ip = "unknown"` | `field.client.ip` | the field holds addresses only |
-//! | `source.port.name = "x"` | `field.source.port.name` | `source.port` is a number, and has no members |
+//! | `message.text = "x"` | `field.message_text` | `message` is a value, and has no members |
+//! | `client.ip = "unknown"` | `field.client_ip` | the field holds addresses only |
+//! | `source.port.name = "x"` | `field.source_port_name` | `source.port` is a number, and has no members |
 
 use std::borrow::Cow;
 
@@ -69,13 +69,14 @@ impl Reserved {
         true
     }
 
-    /// Reserves `key` for a value of this crate's own, or another key if it is taken; returns that key, escaped.
-    pub(super) fn take(&mut self, key: &str) -> Vec<u8> {
+    /// Reserves `key` for a value of this crate's own, or another key if it is taken or `is_refused`; returns that key,
+    /// escaped.
+    pub(super) fn take(&mut self, key: &str, is_refused: bool) -> Vec<u8> {
         let mut escaped = Vec::new();
         encode::escaped(&mut escaped, &self.unfoldable(key));
         let mut taken = escaped.clone();
         let mut attempt = 0;
-        while self.refuses(hash(&taken), &taken, Shape::Other) {
+        while (is_refused && attempt == 0) || self.refuses(hash(&taken), &taken, Shape::Other) {
             attempt += 1;
             taken = renamed(&escaped, attempt, self.unfolds);
         }
@@ -157,18 +158,17 @@ fn word(hash: u64) -> usize {
 
 /// Returns another key for one that is refused, both escaped. `attempt` counts from one.
 ///
-/// Each gets one more prefix. Where keys are unfolded, that could go on forever: below a value at `field.a` there is no
-/// room for `field.a.b`. There the second attempt is a direct member of `field`, and later ones get underscores. For a
-/// key that has the prefix already, so is the first one.
+/// Each gets one more prefix. Where keys are unfolded, the new key is a direct member of `field`, with underscores for
+/// its dots, and later attempts get further underscores: below a value at `field.a` there is no room for `field.a.b`,
+/// neither in this line nor in other lines of the same index.
 pub(super) fn renamed(key: &[u8], attempt: usize, unfolds: bool) -> Vec<u8> {
-    let prefixed = key.strip_prefix(COLLISION_PREFIX.as_bytes());
-    let (key, underscores) = match prefixed {
-        Some(rest) if unfolds => (rest, attempt - 1),
-        None if unfolds && attempt > 1 => (key, attempt - 2),
-        _ => return [COLLISION_PREFIX.repeat(attempt).as_bytes(), key].concat(),
-    };
+    let prefix = COLLISION_PREFIX.as_bytes();
+    if !unfolds {
+        return [&prefix.repeat(attempt), key].concat();
+    }
+    let key = key.strip_prefix(prefix).unwrap_or(key);
     let flat: Vec<u8> = key.iter().map(|&byte| if byte == b'.' { b'_' } else { byte }).collect();
-    [COLLISION_PREFIX.as_bytes(), &flat, "_".repeat(underscores).as_bytes()].concat()
+    [prefix, &flat, "_".repeat(attempt - 1).as_bytes()].concat()
 }
 
 /// What makes a key that collides with a reserved one its own.
