@@ -7,7 +7,8 @@
 //! | [`ExportError`](crate::ExportError) | a flush | the collector, or nothing: it is retried |
 //! | [`ShutdownError`](crate::ShutdownError) | the end | nothing any more; the counts are in it |
 //!
-//! Mistakes in the environment are not errors: each is logged, with the value that is used instead.
+//! Mistakes in the environment are not errors: each is logged, with the value that is used instead. Those in a
+//! configuration file are errors, also if the environment names the file.
 
 use std::error::Error;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Copies of text that the program or a stranger has made, never longer than a limit.
+//! Copies of text that the program or a peer has made, never longer than a limit.
 //!
 //! | text | limit |
 //! |---|---|

@@ -163,7 +163,7 @@ impl Call {
         self.request_read.as_ref().is_some_and(|read| read.load(Ordering::Relaxed))
     }
 
-    /// Replaces the name of a method for which something other than its handler has answered: a stranger may have made it up.
+    /// Replaces the name of a method for which something other than its handler has answered: a caller may send any name.
     fn hide_method(&self) {
         let options = &self.recorder.options;
         let is_hidden = options.side == Side::Server && !self.method.is_known() && self.span.is_recording();

@@ -128,7 +128,7 @@
 //! inside the layer. The span's context is current while the service, the
 //! response body, and (for tonic's request type) a client's request stream work: what they do is its child.
 //!
-//! On metrics, a method that no handler implements is `_OTHER`, so that made-up paths cost one series. A server's method
+//! On metrics, a method that no handler implements is `_OTHER`, so that arbitrary paths cost one series. A server's method
 //! becomes known when its handler answers: by opening a response stream, by `OK`, or by another status after it read the
 //! request (which is observed in tonic's request body only). The answers of interceptors, limits and pages in front of
 //! the handler do not count. Methods can also be listed, see [`known_methods`](ServerLayer::known_methods). If something
