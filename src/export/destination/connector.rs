@@ -39,7 +39,9 @@ use tower_service::Service;
 
 use super::connection::Http;
 use super::explain::{deepest, explain};
-use super::peer::{FirstBytes, Peer, Watched};
+#[cfg(feature = "tls")]
+use super::peer::FirstBytes;
+use super::peer::{Peer, Watched};
 use super::proxy::{ProxyError, open_tunnel};
 use super::resolver::{NameNotResolved, Resolver};
 #[cfg(feature = "tls")]
@@ -213,8 +215,6 @@ impl Service<Uri> for Connector {
         let (http, is_tls) = (self.http, self.is_tls());
         let connector = self.clone();
         Box::pin(async move {
-            // What an earlier peer has sent does not explain the failures of this one.
-            peer.set_first_bytes(FirstBytes::None);
             let connect = connector.clone().connect(uri.clone());
             let connected = tokio::time::timeout(CONNECT_TIMEOUT, connect).await;
             let connected = connected.unwrap_or_else(|_| Err(connector.timed_out(&uri)));

@@ -29,14 +29,17 @@ use super::resolver::NameNotResolved;
 /// `first` and `is_tls` are of the newest connection, `http` is the version that was spoken to it.
 pub(super) fn explain(error: &(dyn Error + 'static), first: FirstBytes, http: Http, is_tls: bool) -> Failure {
     let deepest = deepest(error);
+    let by_error = cause(error, deepest);
     let cause = match (first, http) {
         // Then the first bytes are not those that a receiver inside would have sent.
-        _ if is_tls_error(error) => cause(error, deepest),
+        _ if is_tls_error(error) => by_error,
+        // Then they are those of an earlier connection.
+        _ if by_error.is_without_connection() => by_error,
         (FirstBytes::Http1, Http::Two) => Cause::PeerSpeaksHttp,
         (FirstBytes::Http2, Http::Any) if !is_tls => Cause::PeerSpeaksGrpc,
         (FirstBytes::Tls, _) if !is_tls => Cause::TlsPeer,
         (FirstBytes::Other, _) if !is_tls => Cause::NotOtlp,
-        _ => cause(error, deepest),
+        _ => by_error,
     };
     Failure::new(cause, text(cause, deepest))
 }

@@ -332,6 +332,22 @@ impl Cause {
         )
     }
 
+    /// Returns `true` if there was no connection to the receiver.
+    pub(super) fn is_without_connection(self) -> bool {
+        matches!(
+            self,
+            Self::ConnectionRefused
+                | Self::NameNotResolved
+                | Self::NoDescriptor
+                | Self::Unreachable
+                | Self::ConnectTimeout
+                | Self::ProxyUnreachable
+                | Self::ProxySilent
+                | Self::ProxyRefused
+                | Self::ProxyAuthentication
+        )
+    }
+
     /// Returns `true` if the connection may be the reason: the peer behind it is silent, stops, or is about to be
     /// replaced. A new one may lead to another.
     pub(super) fn needs_new_connection(self) -> bool {

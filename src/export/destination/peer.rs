@@ -74,7 +74,7 @@ impl Peer {
     }
 
     /// Records the first bytes of a connection.
-    pub(super) fn set_first_bytes(&self, first: FirstBytes) {
+    fn set_first_bytes(&self, first: FirstBytes) {
         self.0.first_bytes.store(first as u8, Ordering::Relaxed);
     }
 

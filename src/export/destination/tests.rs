@@ -295,6 +295,10 @@ fn a_host_without_a_way_to_it_is_absent() {
         let failure = explain(&Error::from(kind), FirstBytes::None, super::connection::Http::Any, false);
         assert_eq!(failure.cause, expected, "{kind:?}");
         assert_eq!(failure.cause.is_absence(), expected != Cause::Disconnected, "{kind:?}");
+        // What an earlier peer there has sent does not matter.
+        let failure = explain(&Error::from(kind), FirstBytes::Http1, super::connection::Http::Two, false);
+        let with_peer = if expected == Cause::Disconnected { Cause::PeerSpeaksHttp } else { expected };
+        assert_eq!(failure.cause, with_peer, "{kind:?}");
     }
 }
 
