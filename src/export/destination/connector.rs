@@ -127,7 +127,9 @@ impl Connector {
     ///
     /// Those of any step. The caller has the limit of time.
     async fn connect(mut self, uri: Uri) -> Result<TokioIo<Stream>, BoxError> {
+        self.peer.set_reached(false);
         let io = self.open(&uri).await?;
+        self.peer.set_reached(true);
         let is_forwarded = self.forwarding_proxy().is_some();
         let watched = Watched::new(io, self.peer.clone());
         #[cfg(feature = "tls")]
@@ -182,12 +184,20 @@ impl Connector {
         if self.resolver.is_looking_up(host) {
             return NameNotResolved::unanswered(CONNECT_TIMEOUT).into();
         }
+        if self.is_tls() && self.peer.is_reached() {
+            return HandshakeUnanswered.into();
+        }
         match &self.proxy {
             Some(proxy) => ProxyError::NoAnswer { proxy: proxy.clone() }.into(),
             None => io::Error::from(io::ErrorKind::TimedOut).into(),
         }
     }
 }
+
+/// The error of a peer that takes the connection and does not answer in TLS.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer to the TLS handshake within {CONNECT_TIMEOUT:?}")]
+pub(super) struct HandshakeUnanswered;
 
 /// Connects to a Unix socket.
 #[cfg(unix)]

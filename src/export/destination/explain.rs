@@ -19,6 +19,7 @@ use std::error::Error;
 use std::io;
 
 use super::connection::Http;
+use super::connector::HandshakeUnanswered;
 use super::outcome::{Cause, Failure};
 use super::peer::FirstBytes;
 use super::proxy::ProxyError;
@@ -75,6 +76,9 @@ fn cause(error: &(dyn Error + 'static), deepest: &(dyn Error + 'static)) -> Caus
     if find::<NameNotResolved>(error).is_some() {
         return Cause::NameNotResolved;
     }
+    if find::<HandshakeUnanswered>(error).is_some() {
+        return Cause::Tls;
+    }
     if is_canceled(error) {
         return Cause::NotProcessed;
     }
@@ -109,6 +113,7 @@ pub(super) fn is_canceled(error: &(dyn Error + 'static)) -> bool {
         None => {
             let is_known = find::<io::Error>(error).is_some()
                 || find::<NameNotResolved>(error).is_some()
+                || find::<HandshakeUnanswered>(error).is_some()
                 || find::<ProxyError>(error).is_some();
             !is_known
         }

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -63,6 +63,8 @@ pub(super) struct Peer(Arc<PeerState>);
 struct PeerState {
     /// A [`FirstBytes`] as a number.
     first_bytes: AtomicU8,
+    /// The attempt to connect has reached the receiver: TLS follows, if required.
+    is_reached: AtomicBool,
     /// Why the last attempt to connect failed.
     connect_failure: Mutex<Option<Failure>>,
 }
@@ -76,6 +78,16 @@ impl Peer {
     /// Records the first bytes of a connection.
     fn set_first_bytes(&self, first: FirstBytes) {
         self.0.first_bytes.store(first as u8, Ordering::Relaxed);
+    }
+
+    /// Returns `true` if the attempt to connect that is under way has reached the receiver.
+    pub(super) fn is_reached(&self) -> bool {
+        self.0.is_reached.load(Ordering::Relaxed)
+    }
+
+    /// Records how far the attempt to connect has come.
+    pub(super) fn set_reached(&self, is_reached: bool) {
+        self.0.is_reached.store(is_reached, Ordering::Relaxed);
     }
 
     /// Returns why there is no connection. `None` if the last attempt succeeded, or before the first one.

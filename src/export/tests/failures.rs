@@ -136,8 +136,12 @@ fn rate_limit_without_retry_after_is_explained() {
 #[test]
 fn items_that_a_gateway_does_not_let_through_fail_alone() {
     std::thread::scope(|scope| {
-        let refusals = [Refusal::Close, Refusal::Unavailable];
-        for (protocol, refusal) in [Protocol::HttpProtobuf, Protocol::HttpJson].into_iter().zip(refusals) {
+        for (protocol, refusal) in [
+            (Protocol::HttpProtobuf, Refusal::Close),
+            (Protocol::HttpJson, Refusal::Unavailable),
+            (Protocol::Grpc, Refusal::Close),
+            (Protocol::Grpc, Refusal::Unavailable),
+        ] {
             // Neighbours in one batch, in both halves of one, and in batches next to each other.
             for distance in [0, 40, 100] {
                 scope.spawn(move || two_items_fail(protocol, refusal, distance));
@@ -150,9 +154,12 @@ fn items_that_a_gateway_does_not_let_through_fail_alone() {
 fn two_items_fail(protocol: Protocol, refusal: Refusal, distance: usize) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || gateway(stream, refusal));
+    std::thread::spawn(move || match protocol {
+        Protocol::Grpc => grpc_gateway(listener, refusal),
+        _ => {
+            for stream in listener.incoming().flatten() {
+                std::thread::spawn(move || gateway(stream, refusal));
+            }
         }
     });
     let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, export_settings(&endpoint, protocol));
@@ -211,5 +218,47 @@ fn gateway(mut stream: std::net::TcpStream, refusal: Refusal) {
         if stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").as_bytes()).is_err() {
             return;
         }
+    }
+}
+
+/// The same over gRPC. All requests share a connection, and break with it.
+fn grpc_gateway(listener: std::net::TcpListener, refusal: Refusal) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        listener.set_nonblocking(true).unwrap();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve_grpc(stream, refusal));
+        }
+    });
+}
+
+async fn serve_grpc(stream: tokio::net::TcpStream, refusal: Refusal) {
+    let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+    let (close, mut closed) = tokio::sync::mpsc::channel::<()>(1);
+    loop {
+        let accepted = tokio::select! {
+            accepted = connection.accept() => accepted,
+            _ = closed.recv() => return,
+        };
+        let Some(Ok((request, mut respond))) = accepted else { return };
+        let close = close.clone();
+        tokio::spawn(async move {
+            let mut body = request.into_body();
+            let mut content = Vec::new();
+            while let Some(Ok(data)) = body.data().await {
+                let _ = body.flow_control().release_capacity(data.len());
+                content.extend_from_slice(&data);
+            }
+            let is_refused = content.windows(6).any(|part| part == b"poison");
+            if is_refused && refusal == Refusal::Close {
+                let _ = close.send(()).await;
+                return;
+            }
+            let status = if is_refused { "14" } else { "0" };
+            let head = http::Response::builder().header("content-type", "application/grpc");
+            let head = head.header("grpc-status", status).body(()).unwrap();
+            let _ = respond.send_response(head, true);
+        });
     }
 }

@@ -276,3 +276,18 @@ fn a_collector_at_an_ipv6_address_gets_everything(protocol: Protocol) {
     assert_eq!(counts, SignalStats { accepted: 250, delivered: 250, ..Default::default() });
     assert_eq!(sorted_spans(&collector), numbers(0..250));
 }
+
+#[cfg(feature = "tls")]
+#[test]
+fn a_peer_that_does_not_answer_the_handshake_is_explained() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let settings = export_settings(&format!("https://{}", listener.local_addr().unwrap()), Protocol::Grpc);
+    let mut pipeline = Pipeline::with(Signal::Traces, QUEUE, settings);
+    pipeline.push_spans(0, 1);
+    assert!(pipeline.flush().is_err());
+    let line = pipeline.first_line();
+    for words in ["no answer to the TLS handshake within 5s", "does the scheme (http or https)"] {
+        assert!(line.contains(words), "{line}");
+    }
+    pipeline.shutdown(Duration::from_millis(10));
+}
