@@ -4,13 +4,18 @@
 
 mod local;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use local::{Local, own};
+use local::{Local, PATIENCE, own};
 use opentelemetry::Context;
 use opentelemetry::metrics::AsyncInstrument;
 use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::metrics::{PeriodicReader, Temporality};
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use telemetry_bootstrap::testing::Collector;
 use telemetry_bootstrap::{ExportError, LogDestination, opentelemetry, opentelemetry_sdk, tracing};
@@ -119,6 +124,135 @@ fn hanging_callback_loses_only_its_metrics() {
     assert_eq!(line["instrument"], "hangs");
     assert!(line["message"].as_str().unwrap().contains("is slow"), "{line}");
     assert_eq!(collector.received().value("recorded", &[]), Some(10.0));
+}
+
+/// A collection for a flush, whose callback would have five seconds, when the shutdown begins.
+#[test]
+fn a_collection_that_waits_for_a_callback_at_shutdown_does_not_cost_the_last_metrics() {
+    let flush_of_the_guard = |local: &Local| _ = local.guard.force_flush(LIMIT);
+    let flush_of_the_provider = |local: &Local| {
+        let provider = local.guard.meter_provider().clone();
+        std::thread::spawn(move || provider.force_flush());
+    };
+    for flush in [flush_of_the_guard as fn(&Local), flush_of_the_provider] {
+        let collector = Collector::start().unwrap();
+        let local = with_processor(&collector, || {});
+        let (begin, has_begun) = channel();
+        let hangs = move |_: &dyn AsyncInstrument<u64>| {
+            let _ = begin.send(());
+            hang();
+        };
+        local.guard.meter("test").u64_observable_gauge("hangs").with_callback(hangs).build();
+        local.record(0..5);
+        flush(&local);
+        has_begun.recv_timeout(PATIENCE).unwrap();
+        local.record(5..10);
+        let begin = Instant::now();
+        let (delivery, lines) = local.shutdown();
+        assert!(begin.elapsed() < LIMIT + OVER_LIMIT, "{:?}", begin.elapsed());
+        assert_eq!((delivery.lost(), delivery.metrics_not_collected), (0, false), "{delivery}");
+        all_arrived(&collector);
+        assert_eq!(collector.received().value("recorded", &[]), Some(10.0));
+        let [line] = own(&lines)[..] else { panic!("{lines:#?}") };
+        assert_eq!(line["instrument"], "hangs");
+        assert!(line["seconds"].as_f64().unwrap() < 3.0, "{line}");
+    }
+}
+
+#[test]
+fn a_metric_reader_of_the_program_that_hangs_holds_up_no_other() {
+    static EXPORTS: AtomicUsize = AtomicUsize::new(0);
+    let collector = Collector::start().unwrap();
+    let export = || {
+        EXPORTS.fetch_add(1, Ordering::Relaxed);
+        hang();
+    };
+    let reader = PeriodicReader::builder(Exporter(export)).with_interval(NEVER).build();
+    let local = Local::with(&collector.endpoint(), |builder| {
+        builder.shutdown_timeout(LIMIT).metrics(|metrics| metrics.interval(NEVER).reader(reader))
+    });
+    for flush in 1..=3_u8 {
+        local.record(0..1);
+        let begin = Instant::now();
+        let flushed = local.guard.force_flush(LIMIT);
+        assert!(matches!(flushed, Err(ExportError::Timeout(limit)) if limit == LIMIT), "{flushed:?}");
+        assert!(begin.elapsed() < LIMIT + OVER_LIMIT, "{:?}", begin.elapsed());
+        assert_eq!(collector.received().value("recorded", &[]), Some(f64::from(flush)));
+    }
+    let provider = local.guard.meter_provider().clone();
+    local.record(0..1);
+    std::thread::spawn(move || provider.force_flush());
+    let begin = Instant::now();
+    while collector.received().value("recorded", &[]) != Some(4.0) {
+        assert!(begin.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    local.record(0..1);
+    let begin = Instant::now();
+    let (delivery, lines) = local.shutdown();
+    assert!(begin.elapsed() < LIMIT + OVER_LIMIT, "{:?}", begin.elapsed());
+    assert_eq!((delivery.lost(), delivery.metrics_not_collected), (0, false), "{delivery}");
+    assert_eq!(collector.received().value("recorded", &[]), Some(5.0));
+    let [line] = own(&lines)[..] else { panic!("{lines:#?}") };
+    assert_eq!((&line["message"], &line["signal"]), (&HANGS.into(), &"metrics".into()));
+    assert_eq!(EXPORTS.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_metric_reader_of_the_program_that_panics_is_reported_at_shutdown() {
+    for (action, message) in [
+        ((|| {}) as fn(), None),
+        (|| panic!("on purpose"), Some("a metric reader of the program failed at the shutdown")),
+    ] {
+        let collector = Collector::start().unwrap();
+        let reader = PeriodicReader::builder(Exporter(action)).with_interval(NEVER).build();
+        let local = Local::with(&collector.endpoint(), |builder| {
+            builder.metrics(|metrics| metrics.interval(NEVER).reader(reader))
+        });
+        local.record(0..10);
+        let (delivery, lines) = local.shutdown();
+        assert_eq!((delivery.lost(), delivery.metrics_not_collected), (0, false), "{delivery}");
+        assert_eq!(collector.received().value("recorded", &[]), Some(10.0));
+        let messages: Vec<_> = own(&lines).iter().filter_map(|line| line["message"].as_str()).collect();
+        assert_eq!(messages, message.into_iter().collect::<Vec<_>>());
+    }
+}
+
+/// Does this at each export.
+#[derive(Debug)]
+struct Exporter(fn());
+
+impl PushMetricExporter for Exporter {
+    async fn export(&self, _: &ResourceMetrics) -> OTelSdkResult {
+        self.0();
+        Ok(())
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn temporality(&self) -> Temporality {
+        Temporality::Cumulative
+    }
+}
+
+#[test]
+fn a_processor_that_hangs_is_not_flushed_again_meanwhile() {
+    static FLUSHES: AtomicUsize = AtomicUsize::new(0);
+    let collector = Collector::start().unwrap();
+    let local = with_processor(&collector, || {
+        FLUSHES.fetch_add(1, Ordering::Relaxed);
+        hang();
+    });
+    for _ in 0..3 {
+        assert!(local.guard.force_flush(OVER_LIMIT).is_err());
+    }
+    assert_eq!(FLUSHES.load(Ordering::Relaxed), 1);
 }
 
 /// The flush waits for the collection that the callback is a part of.

@@ -33,8 +33,12 @@ pub struct ExportStats {
     /// Log lines that were not written: they found the line writer full, the output refused them, or they still waited
     /// for it when the shutdown's time was over.
     pub log_lines_dropped: u64,
-    /// Sampled spans that have not ended yet: those of `tracing`, of the API, and of calls. After the shutdown: those that were still open, and are not exported.
+    /// Sampled spans that have not ended yet: those of `tracing`, of the API, and of calls. After the shutdown: those that were
+    /// still open, and are not exported. 0 if spans are not exported.
     pub open_spans: u64,
+    /// After the shutdown: `true` if the metrics could not be collected once more, because a collection failed or took too
+    /// long. What was measured since the last collection is lost, and not counted.
+    pub metrics_not_collected: bool,
     /// The same counts, for each destination of each signal.
     pub destinations: Vec<DestinationStats>,
 }
@@ -74,7 +78,7 @@ pub struct SignalStats {
 
 impl ExportStats {
     /// Items of all signals that will never arrive, and lines that were never written. Pending items are not among
-    /// them.
+    /// them, nor are metrics that were not collected.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.traces.lost() + self.metrics.lost() + self.logs.lost() + self.log_lines_dropped
@@ -133,6 +137,9 @@ impl fmt::Display for ExportStats {
         }
         if self.open_spans > 0 {
             write!(f, "; open spans: {}", self.open_spans)?;
+        }
+        if self.metrics_not_collected {
+            f.write_str("; the last metrics were not collected")?;
         }
         Ok(())
     }

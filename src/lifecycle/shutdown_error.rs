@@ -22,7 +22,7 @@ use crate::export::ExportStats;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ShutdownError {
-    /// Some items will never arrive; the statistics hold the numbers.
+    /// Some items will never arrive, or the last metrics were not collected; the statistics hold the numbers.
     #[error("telemetry was lost: {0}")]
     Lost(Box<ExportStats>),
 }

@@ -8,16 +8,21 @@
 //! else, until the process ends. `tokio::task::spawn_blocking` is no alternative: the runtime may be gone, and its own
 //! end waits for such tasks.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::export::own_threads::become_background_thread;
 use crate::user_code::catch_panic;
 
 /// A task and the name under which it is reported.
-pub(crate) type Task = (&'static str, Box<dyn FnOnce() + Send>);
+pub(crate) type Task = (&'static str, Work);
+
+/// What a task does.
+type Work = Box<dyn FnOnce() + Send>;
 
 /// Running tasks, each on a thread of its own. If this is dropped, they continue.
 pub(crate) struct BackgroundTasks {
@@ -26,30 +31,37 @@ pub(crate) struct BackgroundTasks {
     /// Gets the name of each task that ends.
     ended: Receiver<&'static str>,
     /// Tasks for which the system refused a thread.
-    without_thread: Vec<Box<dyn FnOnce() + Send>>,
+    without_thread: Vec<Work>,
 }
 
 impl BackgroundTasks {
     /// Starts all tasks at once.
     pub(crate) fn start(tasks: Vec<Task>) -> Self {
-        Self::start_with(|task| spawn("otel-shutdown", task), tasks)
+        Self::start_with(|_, task| spawn(THREAD_NAME, task), tasks)
+    }
+
+    /// Starts all tasks at once, but for those whose predecessor of the same name has not ended. They run after it, on its
+    /// thread.
+    pub(crate) fn start_in_turn(tasks: Vec<Task>, turns: &Turns) -> Self {
+        Self::start_with(
+            |name, task| turns.take(name, task).map_or(Ok(()), |task| spawn(THREAD_NAME, task)),
+            tasks,
+        )
     }
 
     /// Starts the tasks with `spawn`, which returns a task for which it gets no thread.
-    fn start_with(
-        spawn: impl Fn(Box<dyn FnOnce() + Send>) -> Result<(), Box<dyn FnOnce() + Send>>,
-        tasks: Vec<Task>,
-    ) -> Self {
+    fn start_with(spawn: impl Fn(&'static str, Work) -> Result<(), Work>, tasks: Vec<Task>) -> Self {
         let (sender, ended) = channel();
         let running = tasks.iter().map(|(name, _)| *name).collect();
-        let with_end = tasks.into_iter().map(|(name, task)| -> Box<dyn FnOnce() + Send> {
+        let with_end = tasks.into_iter().map(|(name, task)| -> Task {
             let done = DoneOnDrop(name, sender.clone());
-            Box::new(move || {
+            let task = move || {
                 let _done = done;
                 task();
-            })
+            };
+            (name, Box::new(task))
         });
-        let without_thread = with_end.filter_map(|task| spawn(task).err()).collect();
+        let without_thread = with_end.filter_map(|(name, task)| spawn(name, task).err()).collect();
         Self { running, ended, without_thread }
     }
 
@@ -70,6 +82,71 @@ impl BackgroundTasks {
 impl fmt::Debug for BackgroundTasks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BackgroundTasks").field("running", &self.running).finish_non_exhaustive()
+    }
+}
+
+/// The tasks that run, by their names: at most one of each, and one that waits for its end. Cheap to clone.
+///
+/// A task that hangs thus keeps one thread, however often it is started.
+#[derive(Clone, Default)]
+pub(crate) struct Turns(Arc<Mutex<HashMap<&'static str, Option<Work>>>>);
+
+impl Turns {
+    /// Returns the task, to be run now. `None` if one of its name runs: it is kept then, in place of one that waits.
+    fn take(&self, name: &'static str, task: Work) -> Option<Work> {
+        // What it replaces is dropped without the lock.
+        let _replaced = match self.lock().entry(name) {
+            Entry::Occupied(mut running) => running.get_mut().replace(task),
+            Entry::Vacant(place) => {
+                place.insert(None);
+                let turn = Turn { turns: self.clone(), name, has_ended: false };
+                return Some(Box::new(move || turn.run(task)));
+            }
+        };
+        None
+    }
+
+    /// Locks the map. A panic leaves it as it is.
+    fn lock(&self) -> MutexGuard<'_, HashMap<&'static str, Option<Work>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A task that runs, until this is dropped.
+struct Turn {
+    turns: Turns,
+    name: &'static str,
+    has_ended: bool,
+}
+
+impl Turn {
+    /// Runs the task, and those that came meanwhile.
+    fn run(mut self, task: Work) {
+        let mut next = Some(task);
+        while let Some(task) = next {
+            catch_panic(task);
+            next = self.next();
+        }
+    }
+
+    /// Returns the task that waits. If there is none, the turn ends.
+    fn next(&mut self) -> Option<Work> {
+        let mut turns = self.turns.lock();
+        let next = turns.get_mut(self.name).and_then(Option::take);
+        if next.is_none() {
+            turns.remove(self.name);
+            self.has_ended = true;
+        }
+        next
+    }
+}
+
+/// For a task that got no thread, and was not run.
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            let _waiting = self.turns.lock().remove(self.name);
+        }
     }
 }
 
@@ -120,13 +197,16 @@ impl Drop for DoneOnDrop {
     }
 }
 
+/// The name of the threads of tasks.
+const THREAD_NAME: &str = "otel-shutdown";
+
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::channel;
     use std::thread;
     use std::time::{Duration, Instant};
 
-    use super::{BackgroundTasks, Task};
+    use super::{BackgroundTasks, Task, Turns, Work};
 
     fn in_ten_seconds() -> Instant {
         Instant::now() + Duration::from_secs(10)
@@ -163,7 +243,50 @@ mod tests {
     fn a_panicking_task_counts_as_ended() {
         let panics = || -> Vec<Task> { vec![("a", Box::new(|| panic!("on purpose")))] };
         assert!(BackgroundTasks::start(panics()).wait_until(in_ten_seconds()).is_empty());
-        assert!(BackgroundTasks::start_with(Err, panics()).wait_until(in_ten_seconds()).is_empty());
+        assert!(
+            BackgroundTasks::start_with(|_, task| Err(task), panics())
+                .wait_until(in_ten_seconds())
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_task_whose_predecessor_hangs_runs_after_it_on_its_thread() {
+        let turns = Turns::default();
+        let (go_on, wait) = channel::<()>();
+        let (sender, ran) = channel();
+        let hangs = move || {
+            let _ = wait.recv();
+        };
+        let mut first = BackgroundTasks::start_in_turn(vec![("a", Box::new(hangs))], &turns);
+        let later = |number| {
+            let sender = sender.clone();
+            let task = move || sender.send((number, thread::current().id())).unwrap();
+            BackgroundTasks::start_in_turn(vec![("a", Box::new(task))], &turns)
+        };
+        // The second one is replaced by the third.
+        let (mut second, mut third) = (later(2), later(3));
+        assert!(second.wait_until(in_ten_seconds()).is_empty());
+        assert_eq!(first.wait_until(Instant::now()), ["a"]);
+        assert_eq!(third.wait_until(Instant::now()), ["a"]);
+        go_on.send(()).unwrap();
+        assert!(first.wait_until(in_ten_seconds()).is_empty());
+        assert!(third.wait_until(in_ten_seconds()).is_empty());
+        let (number, thread) = ran.recv().unwrap();
+        assert_eq!(number, 3);
+        assert_ne!(thread, thread::current().id());
+        // The turn is over: the next task begins at once.
+        let mut fourth = later(4);
+        assert!(fourth.wait_until(in_ten_seconds()).is_empty());
+        assert_eq!(ran.try_iter().map(|(number, _)| number).collect::<Vec<_>>(), [4]);
+    }
+
+    #[test]
+    fn a_task_that_got_no_thread_and_was_not_run_is_no_predecessor() {
+        let turns = Turns::default();
+        let task = || -> Work { Box::new(|| {}) };
+        drop(turns.take("a", task()).unwrap());
+        assert!(turns.take("a", task()).is_some());
     }
 
     #[test]
@@ -173,7 +296,7 @@ mod tests {
             let sender = sender.clone();
             (name, Box::new(move || sender.send((name, thread::current().id())).unwrap()))
         };
-        let mut tasks = BackgroundTasks::start_with(Err, vec![task("a"), task("b")]);
+        let mut tasks = BackgroundTasks::start_with(|_, task| Err(task), vec![task("a"), task("b")]);
         assert_eq!(tasks.wait_until(Instant::now()), ["a", "b"]);
         assert!(tasks.wait_until(in_ten_seconds()).is_empty());
         let here = thread::current().id();

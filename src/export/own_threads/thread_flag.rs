@@ -26,6 +26,10 @@ pub(crate) enum ThreadFlag {
     /// A layer for clients does.
     #[cfg(any(feature = "grpc", feature = "http"))]
     ClientReadiness = 1 << 8,
+    /// A span processor of the program is called for the end of a span, which the thread may have locked.
+    SpanProcessor = 1 << 9,
+    /// Metric readers of the program are flushed or shut down on it; those of the export have been already.
+    CustomReaders = 1 << 10,
 }
 
 /// Sets a flag back to what it was, after a panic as well.

@@ -159,6 +159,7 @@ where
         lines: lines.writer,
         has_ended: false,
         lines_given_up: 0,
+        metrics_not_collected: false,
         filters,
         bridge,
         diagnostics,

@@ -16,7 +16,7 @@
 //!
 //! | flush | waits for |
 //! |---|---|
-//! | metric collection, processors of the user | the share of user code of the shortest limit |
+//! | metric collection, processors and readers of the user | the share of user code of the shortest limit |
 //! | delivery of what is queued then | the longest limit |
 //! | delivery of what was collected late | the longest limit |
 //! | lines | the longest limit |
@@ -30,7 +30,7 @@ use super::{left_until, user_code_share};
 use crate::export::own_threads::Fork;
 use crate::export::own_threads::on_io_thread;
 use crate::export::{ExportError, Workers};
-use crate::lifecycle::tasks::{self, BackgroundTasks};
+use crate::lifecycle::tasks::{self, BackgroundTasks, Turns};
 use crate::lines::writer::NonBlockingWriter;
 use crate::settings::deadline_after;
 
@@ -46,6 +46,8 @@ struct Shared {
     workers: Workers,
     /// Flushed last. `None` without a log output.
     lines: Option<NonBlockingWriter>,
+    /// What providers do for a flush, which can go on after its end.
+    turns: Turns,
     /// The calls, and what is being done for them.
     state: Mutex<FlushState>,
     /// Notified after each change of `state` that a thread may wait for.
@@ -90,8 +92,8 @@ impl Flusher {
     /// Creates the flusher, without a thread.
     pub(crate) fn new(providers: Providers, workers: Workers, lines: Option<NonBlockingWriter>) -> Self {
         let (state, changed) = (Mutex::default(), Condvar::new());
-        let (fork, successor) = (Fork::new(), OnceLock::new());
-        Self(Arc::new(Shared { providers, workers, lines, state, changed, fork, successor }))
+        let (turns, fork, successor) = (Turns::default(), Fork::new(), OnceLock::new());
+        Self(Arc::new(Shared { providers, workers, lines, turns, state, changed, fork, successor }))
     }
 
     /// Passes flushes on to the flusher of a forked child, which this process is.
@@ -223,7 +225,7 @@ impl Shared {
         let collected = Collected { flush: self.lock().begun, shared: Arc::clone(self) };
         // The providers flush the workers as well, and what is refused then is gone when this flush comes to them.
         let refusals = self.workers.refusals();
-        let mut flushing = BackgroundTasks::start(self.providers.flush_tasks(collected));
+        let mut flushing = BackgroundTasks::start_in_turn(self.providers.flush_tasks(collected), &self.turns);
         let share = user_code_share(left_until(limits.shortest));
         let collected = flushing.wait_until(Instant::now() + share).is_empty();
         let mut outcome = self.workers.flush(None, left());

@@ -356,7 +356,8 @@ fn left_until(deadline: Instant) -> Duration {
 }
 
 fn outcome(stats: ExportStats) -> Result<ExportStats, ShutdownError> {
-    if stats.lost() == 0 { Ok(stats) } else { Err(ShutdownError::Lost(Box::new(stats))) }
+    let is_complete = stats.lost() == 0 && !stats.metrics_not_collected;
+    if is_complete { Ok(stats) } else { Err(ShutdownError::Lost(Box::new(stats))) }
 }
 
 /// The share of a time limit that processors, readers and callbacks of the user may take, so that one that hangs does

@@ -2,17 +2,17 @@
 //!
 //! | moment | metrics | traces and logs |
 //! |---|---|---|
-//! | flush | collect, flush readers of the user | flush processors of the user |
-//! | shutdown, at first | collect once more, end the readers | flush processors of the user |
+//! | flush | collect; flush readers of the user | flush processors of the user |
+//! | shutdown, at first | collect once more; end readers of the user | flush processors of the user |
 //! | shutdown, after the delivery | – | shut the providers down: spans that end later are discarded by the SDK |
 //!
 //! Everything here runs code of the user, so each is a task on a thread of its own.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use opentelemetry_sdk::error::OTelSdkError;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 
@@ -45,31 +45,27 @@ impl Providers {
         let _ = self.logger.shutdown();
     }
 
-    /// Returns the tasks of the last flush. `collected` becomes `false` if the metrics could not be collected or delivered.
-    /// A collection of `flusher` that has begun comes first.
+    /// Returns the tasks of the last flush, and where the first one stores how it went with the metrics. A collection of
+    /// `flusher` that has begun comes first, and may use half of the time.
     ///
     /// Each task runs on a thread of its own and may be abandoned. `deadline` is that of user code, not of the
     /// shutdown.
-    pub(super) fn last_flush(
-        &self,
-        deadline: Instant,
-        flusher: &Flusher,
-        collected: &Arc<AtomicBool>,
-    ) -> Vec<Task> {
+    pub(super) fn last_flush(&self, deadline: Instant, flusher: &Flusher) -> (Vec<Task>, Arc<LastMetrics>) {
         let Self { tracer, meter, logger, .. } = self.clone();
-        let (flusher, collected) = (flusher.clone(), Arc::clone(collected));
+        let (flusher, metrics) = (flusher.clone(), Arc::<LastMetrics>::default());
+        let stored = Arc::clone(&metrics);
         let collect = move || {
-            flusher.wait_until_collected(deadline);
-            let ended = meter.end(left_until(deadline));
-            let failed = matches!(ended, Err(OTelSdkError::InternalFailure(_)));
-            collected.store(!failed, Ordering::Release);
+            flusher.wait_until_collected(Instant::now() + left_until(deadline) / 2);
+            LastMetrics::store(&metrics.export, meter.collect_last(left_until(deadline)));
+            LastMetrics::store(&metrics.custom_readers, meter.end_custom_readers());
         };
         // The results of the others are in the ledger, more exactly.
-        vec![
+        let tasks: Vec<Task> = vec![
             ("metrics", Box::new(collect)),
             ("traces", Box::new(move || drop(tracer.force_flush()))),
             ("logs", Box::new(move || drop(logger.force_flush()))),
-        ]
+        ];
+        (tasks, stored)
     }
 
     /// Returns the tasks that shut the tracer and logger providers down. The meter provider has ended with its last
@@ -86,14 +82,47 @@ impl Providers {
     /// when the metrics are collected.
     pub(super) fn flush_tasks(&self, collected: Collected) -> Vec<Task> {
         let Self { tracer, meter, logger, .. } = self.clone();
+        let readers = meter.has_custom_readers().then(|| meter.clone());
         let collect = move || {
             let _collected = collected;
             let _ = meter.collect();
         };
-        vec![
+        let mut tasks: Vec<Task> = vec![
             ("metrics", Box::new(collect)),
             ("traces", Box::new(move || drop(tracer.force_flush()))),
             ("logs", Box::new(move || drop(logger.force_flush()))),
-        ]
+        ];
+        if let Some(meter) = readers {
+            tasks.push(("metric readers", Box::new(move || drop(meter.flush_custom_readers()))));
+        }
+        tasks
+    }
+}
+
+/// The results of the last collections: the one for the export, and those of readers of the user. Unset while they go on.
+#[derive(Debug, Default)]
+pub(super) struct LastMetrics {
+    export: OnceLock<OTelSdkResult>,
+    custom_readers: OnceLock<OTelSdkResult>,
+}
+
+impl LastMetrics {
+    /// Stores a result. A shutdown by the program before counts as one without an error.
+    fn store(place: &OnceLock<OTelSdkResult>, result: OTelSdkResult) {
+        let is_done = matches!(result, Err(OTelSdkError::AlreadyShutdown));
+        let _ = place.set(if is_done { Ok(()) } else { result });
+    }
+
+    /// Returns the error for which the last metrics are not exported. `None` if they are.
+    pub(super) fn export_error(&self) -> Option<String> {
+        match self.export.get() {
+            Some(result) => Some(result.as_ref().err()?.to_string()),
+            None => Some("the collection has not ended".to_owned()),
+        }
+    }
+
+    /// Returns the error of readers of the user that have ended.
+    pub(super) fn custom_error(&self) -> Option<String> {
+        Some(self.custom_readers.get()?.as_ref().err()?.to_string())
     }
 }

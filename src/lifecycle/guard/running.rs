@@ -5,7 +5,7 @@
 //! | step | until |
 //! |---|---|
 //! | warn if nothing was recorded: the guard was probably not bound to a name | – |
-//! | collect metrics, flush processors of the user, each on a thread of its own | the share of user code |
+//! | collect metrics, flush processors and readers of the user, each on a thread of its own | the share of user code |
 //! | deliver what is queued, all signals at the same time; the I/O thread ends | the deadline |
 //! | shut the tracer and logger providers down | the deadline, at least 20 ms |
 //! | end the Prometheus exporter, which answers until here | – |
@@ -15,11 +15,11 @@
 //! Lines come last, so that the report of the loss is among them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::flusher::Flusher;
-use super::providers::Providers;
+use super::providers::{LastMetrics, Providers};
 use super::user_code_share;
 use crate::diagnostics::{Diagnostics, Field, FieldValue};
 use crate::export::{DestinationStats, ExportStats, Exporter, Ledger, SignalStats};
@@ -51,6 +51,8 @@ pub(crate) struct Running {
     pub(crate) has_ended: bool,
     /// The number of lines that were still unwritten at the deadline.
     pub(crate) lines_given_up: u64,
+    /// `true` after an end for which the metrics could not be collected.
+    pub(crate) metrics_not_collected: bool,
     /// The filters, which the guard can replace.
     pub(crate) filters: Filters,
     /// Our bridge, which knows the number of open spans.
@@ -101,13 +103,21 @@ impl Running {
     /// Returns the statistics of this moment. After the end, items that are still pending count as failed.
     pub(super) fn stats(&self) -> ExportStats {
         let dropped = self.lines.as_ref().map_or(0, NonBlockingWriter::dropped);
-        let bridge = self.bridge.as_ref().filter(|_| !self.ledgers.traces.is_empty());
-        let of_tracing = bridge.map_or(0, |bridge| bridge.open_spans());
         let delivery = ExportStats {
-            open_spans: of_tracing + self.providers.open_spans.load(Ordering::Relaxed),
+            open_spans: self.open_spans(),
+            metrics_not_collected: self.metrics_not_collected,
             ..stats(&self.ledgers, dropped + self.lines_given_up)
         };
         if self.has_ended { delivery.after_the_end() } else { delivery }
+    }
+
+    /// Returns the number of spans that will be exported when they end: 0 if none are exported.
+    fn open_spans(&self) -> u64 {
+        if self.ledgers.traces.is_empty() {
+            return 0;
+        }
+        let of_tracing = self.bridge.as_ref().map_or(0, |bridge| bridge.open_spans());
+        of_tracing + self.providers.open_spans.load(Ordering::Relaxed)
     }
 
     /// Returns the bytes of lines that were written or wait, which is how a program shows that it logged.
@@ -138,8 +148,8 @@ impl Running {
         let deadline = deadline_after(self.shutdown_timeout);
         let reserve = now + user_code_share(self.shutdown_timeout);
         // Spans and records are flushed while the metrics are collected once more.
-        let collected = Arc::new(AtomicBool::new(true));
-        let mut flushing = BackgroundTasks::start(self.providers.last_flush(reserve, flusher, &collected));
+        let (tasks, last_metrics) = self.providers.last_flush(reserve, flusher);
+        let mut flushing = BackgroundTasks::start(tasks);
         flushing.wait_until(reserve);
         let has_ended = self.exporter.shutdown(deadline);
         // Calls that waited for a delivery have returned now. These providers are shut down only now, because the SDK
@@ -152,7 +162,8 @@ impl Running {
         #[cfg(feature = "prometheus")]
         drop(self.prometheus.take());
         self.has_ended = true;
-        self.warn_uncollected_metrics(collected.load(Ordering::Acquire));
+        self.metrics_not_collected = last_metrics.export_error().is_some();
+        self.warn_uncollected_metrics(&last_metrics);
         self.warn_lost();
         if let Some(lines) = &self.lines {
             let written = lines.shutdown(deadline.max(Instant::now() + LINES_GRACE));
@@ -169,19 +180,23 @@ impl Running {
         }
     }
 
-    /// Warns if the last collection failed: an exporter that panics ends a reader of the user for good. If metrics were lost,
-    /// that is the reason for the reader's error, and it is reported already.
-    fn warn_uncollected_metrics(&self, collected: bool) {
-        if !collected && self.stats().metrics.lost() == 0 {
-            let check = "has a metric reader or exporter of the program panicked?";
+    /// Warns if a last collection failed. An exporter that panics ends a reader of the user for good.
+    fn warn_uncollected_metrics(&self, last: &LastMetrics) {
+        if let Some(error) = last.export_error() {
             self.diagnostics
-                .warn("the last metrics could not be collected", &[("check", FieldValue::Text(&check))]);
+                .warn("the last metrics could not be collected", &[("error", FieldValue::Text(&error))]);
+        }
+        if let Some(error) = last.custom_error() {
+            let check = "has it or its exporter panicked?";
+            let fields = [("error", FieldValue::Text(&error)), ("check", FieldValue::Text(&check))];
+            self.diagnostics.warn("a metric reader of the program failed at the shutdown", &fields);
         }
     }
 
     /// Warns about items that were dropped, rejected or not delivered, and about spans that are still open.
     fn warn_lost(&self) {
-        let ExportStats { traces, metrics, logs, log_lines_dropped, open_spans, destinations } = self.stats();
+        let ExportStats { traces, metrics, logs, log_lines_dropped, open_spans, destinations, .. } =
+            self.stats();
         let lost_at = lost_at(&destinations);
         let mut fields: Vec<Field<'_>> = Vec::new();
         for (signal, counts) in [("traces", &traces), ("metrics", &metrics), ("logs", &logs)] {
@@ -215,7 +230,7 @@ pub(super) fn stats(ledgers: &Ledgers, log_lines_dropped: u64) -> ExportStats {
             total.plus(counts)
         })
     });
-    ExportStats { traces, metrics, logs, log_lines_dropped, open_spans: 0, destinations }
+    ExportStats { traces, metrics, logs, log_lines_dropped, destinations, ..ExportStats::default() }
 }
 
 /// Returns the destinations that did not get everything, with their counts, where a signal has several. Empty

@@ -2,11 +2,9 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use opentelemetry::Context;
+use opentelemetry::metrics::AsyncInstrument;
 use opentelemetry::trace::{Span as _, Tracer as _};
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::metrics::data::ResourceMetrics;
-use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-use opentelemetry_sdk::metrics::{PeriodicReader, Temporality};
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use tracing_subscriber::Registry;
 
@@ -46,18 +44,39 @@ fn a_span_that_ends_during_the_shutdown_is_counted() {
     assert_eq!((delivery.traces.accepted, delivery.traces.delivered), (1, 1));
 }
 
-/// A collection that user code holds up is given up by its flush, and may end during the next one.
+#[test]
+fn last_metrics_that_cannot_be_collected_are_an_error_of_the_shutdown() {
+    let collector = Collector::start().unwrap();
+    let limit = Duration::from_millis(400);
+    let guard = guard(|builder| builder.endpoint(collector.endpoint()).shutdown_timeout(limit));
+    guard.tracer("test").start("span").end();
+    guard.meter("test").u64_counter("counter").build().add(1, &[]);
+    let provider = guard.meter_provider().clone();
+    let error = provider.during_a_collection(|| guard.shutdown()).unwrap_err();
+    let stats = error.stats();
+    assert_eq!((stats.lost(), stats.metrics_not_collected), (0, true), "{stats}");
+    assert!(error.to_string().ends_with("; the last metrics were not collected"), "{error}");
+    assert_eq!(collector.received().span_count(), 1);
+}
+
+/// A collection that a callback holds up, which has 5 seconds, is given up by its flush, and may end during the next one.
 #[test]
 fn a_late_collection_of_one_flush_is_not_taken_for_that_of_the_next() {
     let (begin, has_begun) = channel();
     let (go_on, wait) = channel();
+    let wait = Mutex::new(wait);
     let (flushing, is_flushed) = channel();
+    let collector = Collector::start().unwrap();
     let guard = guard(|builder| {
-        let reader = PeriodicReader::builder(Held { begin, wait: Mutex::new(wait) }).build();
-        let builder = builder.metrics(|metrics| metrics.reader(reader));
+        let builder = builder.endpoint(collector.endpoint());
+        let builder = builder.metrics(|metrics| metrics.interval(Duration::from_secs(3_600)));
         builder.traces(|traces| traces.span_processor(NotesFlushes(flushing)))
     });
-    guard.meter("test").u64_counter("counter").build().add(1, &[]);
+    let held = move |_: &dyn AsyncInstrument<u64>| {
+        let _ = begin.send(());
+        let _: Result<(), _> = wait.lock().unwrap().recv();
+    };
+    guard.meter("test").u64_observable_gauge("held").with_callback(held).build();
     let (sender, ended) = channel();
     let flush = |seconds| {
         let sender = sender.clone();
@@ -95,33 +114,6 @@ impl SpanProcessor for NotesFlushes {
 
     fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
         Ok(())
-    }
-}
-
-/// An exporter that waits in each export.
-#[derive(Debug)]
-struct Held {
-    begin: Sender<()>,
-    wait: Mutex<Receiver<()>>,
-}
-
-impl PushMetricExporter for Held {
-    async fn export(&self, _: &ResourceMetrics) -> OTelSdkResult {
-        let _ = self.begin.send(());
-        let _ = self.wait.lock().unwrap().recv();
-        Ok(())
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn temporality(&self) -> Temporality {
-        Temporality::Cumulative
     }
 }
 

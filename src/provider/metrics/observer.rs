@@ -20,6 +20,8 @@
 //! collect(): the SDK calls `on_collect` of each, which takes the observations
 //! ```
 //!
+//! The last collection moves the deadline of the one that runs when it is requested ([`Observer::hurry`]).
+//!
 //! The lock `thread` is held for a whole collection, so that two readers that collect at the same time do not take each
 //! other's observations. No lock is held while code of the user runs: `instruments` is cloned before, and each
 //! instrument's `observations` are written after its callbacks have returned.
@@ -60,6 +62,8 @@ pub(crate) struct Observer {
     instruments: ForkMutex<Vec<Arc<dyn Observe>>>,
     /// The thread that calls them. Locked for the time of a collection, so that each has its own observations.
     thread: Mutex<Option<Sender<Work>>>,
+    /// The wait of the collection that runs. `None` before the first one; without effect after it.
+    wait: Mutex<Option<Wait>>,
     /// Gets warnings about callbacks.
     diagnostics: Diagnostics,
 }
@@ -113,13 +117,36 @@ struct Work {
     /// Called in this order.
     instruments: Vec<Arc<dyn Observe>>,
     /// Gets one message for each instrument that is done.
-    done: Sender<()>,
+    done: Sender<Progress>,
+}
+
+/// How a collection waits for callbacks.
+#[derive(Debug)]
+struct Wait {
+    /// Callbacks that have not returned by then are left out.
+    deadline: Instant,
+    /// Wakes the collection.
+    wake: Sender<Progress>,
+}
+
+/// A message to the collection that waits.
+#[derive(Debug)]
+enum Progress {
+    /// The next instrument is done.
+    Observed,
+    /// The deadline has changed.
+    Hurry,
 }
 
 impl Observer {
     /// Starts without a thread; the first collection with an observable instrument starts it.
     pub(crate) fn new(diagnostics: Diagnostics) -> Self {
-        Self { instruments: ForkMutex::default(), thread: Mutex::default(), diagnostics }
+        Self {
+            instruments: ForkMutex::default(),
+            thread: Mutex::default(),
+            wait: Mutex::default(),
+            diagnostics,
+        }
     }
 
     /// Adds an instrument, and returns the callback for the SDK.
@@ -152,35 +179,66 @@ impl Observer {
         collect()
     }
 
+    /// Has the collection that runs, if any, wait for callbacks until this deadline at most.
+    pub(super) fn hurry(&self, deadline: Instant) {
+        if let Some(wait) = &mut *lock(&self.wait) {
+            wait.deadline = wait.deadline.min(deadline);
+            let _ = wait.wake.send(Progress::Hurry);
+        }
+    }
+
     /// Runs all callbacks. Each time one exceeds the limit, its thread is left to it, and the others continue on a
     /// new one.
     ///
     /// Costs at most `limit` for each instrument that is too slow. After the deadline, those that are left are not
     /// called in this collection.
-    fn observe(&self, thread: &mut Option<Sender<Work>>, limit: Duration, deadline: Instant) {
+    fn observe(&self, thread: &mut Option<Sender<Work>>, limit: Duration, mut deadline: Instant) {
         let mut left = self.instruments.lock().clone();
         while !left.is_empty() {
             let (done, observed) = channel();
+            *lock(&self.wait) = Some(Wait { deadline, wake: done.clone() });
             start(thread, Work { instruments: left.clone(), done });
-            let finished = wait(&observed, left.len(), limit, deadline);
+            let (finished, waited) = self.wait(&observed, left.len(), limit);
             left.drain(..finished);
             let Some(slow) = (!left.is_empty()).then(|| left.remove(0)) else { return };
             // That thread ends when the callback returns; the rest gets another one.
             *thread = None;
-            if slow.report_slow() {
+            // One that the deadline left no time is not slow.
+            if waited >= MIN_CALLBACK_LIMIT && slow.report_slow() {
                 self.diagnostics.warn(
                     "a callback of an observable instrument is slow: metrics are exported without what it observes \
                      until it returns",
                     &[
                         ("instrument", FieldValue::Text(&slow.name())),
-                        ("seconds", FieldValue::Seconds(limit.as_secs_f64())),
+                        ("seconds", FieldValue::Seconds(waited.as_secs_f64())),
                     ],
                 );
             }
+            deadline = self.deadline();
             if Instant::now() >= deadline {
                 return;
             }
         }
+    }
+
+    /// Waits until all have been observed, until one takes longer than the limit, or until the deadline. Returns how many
+    /// have been observed, and how long it waited for the next one.
+    fn wait(&self, observed: &Receiver<Progress>, count: usize, limit: Duration) -> (usize, Duration) {
+        let (mut finished, mut begun) = (0, Instant::now());
+        while finished < count {
+            let until = self.deadline().min(begun + limit);
+            match observed.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(Progress::Observed) => (finished, begun) = (finished + 1, Instant::now()),
+                Ok(Progress::Hurry) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        (finished, begun.elapsed())
+    }
+
+    /// Returns the deadline of the collection that runs.
+    fn deadline(&self) -> Instant {
+        lock(&self.wait).as_ref().map_or_else(Instant::now, |wait| wait.deadline)
     }
 }
 
@@ -222,24 +280,11 @@ impl Work {
         for instrument in self.instruments {
             instrument.observe();
             // The caller has given up waiting, and another thread does the rest.
-            if self.done.send(()).is_err() {
+            if self.done.send(Progress::Observed).is_err() {
                 return;
             }
         }
     }
-}
-
-/// Waits until all have been observed, until one takes longer than the limit, or until the deadline. Returns how many
-/// have been observed.
-fn wait(observed: &Receiver<()>, count: usize, limit: Duration, deadline: Instant) -> usize {
-    for finished in 0..count {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match observed.recv_timeout(limit.min(left)) {
-            Ok(()) => {}
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return finished,
-        }
-    }
-    count
 }
 
 impl<T: Copy + Send + Sync + 'static> Observed<T> {
@@ -334,3 +379,5 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The name of the thread. Linux shows 15 bytes.
 const THREAD_NAME: &str = "otel-observe";
+/// The least time that each callback has, and after which it counts as slow.
+pub(super) const MIN_CALLBACK_LIMIT: Duration = Duration::from_millis(100);

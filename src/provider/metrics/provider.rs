@@ -26,7 +26,7 @@ use super::stream_conflicts::StreamConflicts;
 use super::sums::SumSettings;
 use crate::diagnostics::Diagnostics;
 use crate::export::MetricQueue;
-use crate::export::own_threads::{Fork, without_sdk_chatter};
+use crate::export::own_threads::{Fork, ThreadFlag, without_sdk_chatter};
 use crate::semconv;
 use crate::settings::deadline_after;
 
@@ -35,8 +35,8 @@ use crate::settings::deadline_after;
 /// It gives out the instruments of the SDK, of which it is in front. Beyond what the SDK does,
 ///
 /// - callbacks of observable instruments run on a thread of their own and without a lock, so that they may create
-///   instruments and hold up no other thread. One that takes longer than half an interval (0.1 s to 5 s) is reported, and
-///   metrics are exported without what it observes until it returns;
+///   instruments and hold up no other thread. One that takes longer than half an interval (0.1 s to 5 s), or than a flush or
+///   the shutdown leaves it, is reported, and metrics are exported without what it observes until it returns;
 /// - an attribute that is given twice has its last value;
 /// - sums of integers do not wrap: a counter that has overflowed shows the largest value of its type, and is reported
 ///   once. Sums within 2⁵⁹ of that value are exported as that value. Only an up-down counter whose attribute sets a view
@@ -158,7 +158,7 @@ impl TelemetryMeterProvider {
 
     /// Collects now, and returns when the metrics are delivered: within 5 seconds, or later if callbacks take longer.
     ///
-    /// Readers of the user are flushed as well. In a forked child this does nothing.
+    /// Readers of the user are flushed afterwards, for as long as they take. In a forked child this does nothing.
     ///
     /// # Errors
     ///
@@ -168,17 +168,28 @@ impl TelemetryMeterProvider {
         if self.0.fork.is_child() {
             return Ok(());
         }
+        // The export comes first: a reader of the user may hang.
+        self.export().and(self.flush_custom_readers())
+    }
+
+    /// Collects for the export, and delivers.
+    fn export(&self) -> OTelSdkResult {
         let deadline = deadline_after(MetricQueue::FLUSH_TIMEOUT);
         loop {
             let collected = self.collect();
-            let left = deadline.saturating_duration_since(Instant::now());
-            // One flush reaches the destinations of all readers.
-            self.0.own.first().map_or(Ok(()), |reader| reader.deliver(left))?;
+            self.deliver(deadline)?;
             // A queue that was full has room after the delivery.
-            if !collected.as_ref().is_err_and(is_full_queue) || left.is_zero() {
+            if !collected.as_ref().is_err_and(is_full_queue) || Instant::now() >= deadline {
                 return collected;
             }
         }
+    }
+
+    /// Waits until what was collected is delivered.
+    fn deliver(&self, deadline: Instant) -> OTelSdkResult {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // One flush reaches the destinations of all readers.
+        self.0.own.first().map_or(Ok(()), |reader| reader.deliver(left))
     }
 
     /// Collects once more, delivers within 5 seconds, and ends all readers. Later measurements are discarded.
@@ -199,37 +210,73 @@ impl TelemetryMeterProvider {
     ///
     /// Those of [`shutdown`](Self::shutdown).
     pub fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        if self.0.fork.is_child() { Ok(()) } else { self.end(timeout) }
+        if self.0.fork.is_child() {
+            return Ok(());
+        }
+        let deadline = deadline_after(timeout);
+        let collected = self.collect_last(timeout);
+        let exported = collected.and(self.deliver(deadline));
+        exported.and(self.end_custom_readers())
     }
 
-    /// Collects now, and flushes readers of the user. The delivery of what was collected goes on.
+    /// Runs `action` while another collection runs, which all others wait for.
+    #[cfg(test)]
+    pub(crate) fn during_a_collection<R>(&self, action: impl FnOnce() -> R) -> R {
+        self.0.observer.collect(Duration::ZERO, Instant::now(), action)
+    }
+
+    /// Returns `true` if the user has metric readers.
+    pub(crate) fn has_custom_readers(&self) -> bool {
+        self.0.readers == Readers::Custom
+    }
+
+    /// Collects now, for the export, which goes on afterwards.
     ///
     /// # Errors
     ///
-    /// Those of the collection, and of readers of the user.
+    /// The first error of a collection.
     pub(crate) fn collect(&self) -> OTelSdkResult {
+        match self.0.fork.is_child() {
+            true => Ok(()),
+            false => wait_for_all(self.0.own.iter().map(QueueReader::begin_collection).collect()),
+        }
+    }
+
+    /// Collects once more within this time, for the export. Readers of ours end with it: at the same time, each with the
+    /// whole `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout` if a collection did not begin or end in time, `InternalFailure` if it failed, and `AlreadyShutdown` after the
+    /// first call.
+    pub(crate) fn collect_last(&self, timeout: Duration) -> OTelSdkResult {
+        wait_for_all(self.0.own.iter().map(|reader| reader.begin_end(timeout)).collect())
+    }
+
+    /// Flushes the readers of the user.
+    ///
+    /// # Errors
+    ///
+    /// Those of the readers, and `AlreadyShutdown` after the shutdown.
+    pub(crate) fn flush_custom_readers(&self) -> OTelSdkResult {
+        let _without_ours = ThreadFlag::CustomReaders.set();
         if self.0.fork.is_child() { Ok(()) } else { self.0.sdk.force_flush() }
     }
 
-    /// Collects once more within this time, for the export, and shuts the SDK's provider down, with readers of the user.
-    ///
-    /// Readers of ours end at the same time, each with the whole `timeout`, and are waited for one after the other.
-    /// What the SDK's shutdown returns counts only if the user has readers: ours were shut down before it, which the
-    /// SDK reports as an error.
+    /// Shuts the SDK's provider down, with the readers of the user.
     ///
     /// # Errors
     ///
-    /// The first error of a reader: a timeout, or a failed collection or delivery.
-    pub(crate) fn end(&self, timeout: Duration) -> OTelSdkResult {
-        // All at once: one whose destinations do not answer must not cost the others their last collection.
-        let ending: Vec<_> = self.0.own.iter().map(|reader| reader.begin_end(timeout)).collect();
-        let collected = ending.into_iter().map(Answer::wait).fold(Ok(()), Result::and);
-        let ended = self.0.sdk.shutdown();
-        match self.0.readers {
-            Readers::Custom => collected.and(ended),
-            Readers::None | Readers::Own => collected,
-        }
+    /// Those of the readers, and `AlreadyShutdown` after the first call.
+    pub(crate) fn end_custom_readers(&self) -> OTelSdkResult {
+        let _without_ours = ThreadFlag::CustomReaders.set();
+        self.0.sdk.shutdown()
     }
+}
+
+/// Waits for collections that were begun before. Returns the first error.
+fn wait_for_all(begun: Vec<Answer>) -> OTelSdkResult {
+    begun.into_iter().map(Answer::wait).fold(Ok(()), Result::and)
 }
 
 impl MeterProvider for TelemetryMeterProvider {

@@ -12,6 +12,8 @@
 //! | interval | half of it, within 0.1 to 5 s | the interval, at least 0.1 s |
 //! | flush, shutdown | the same | three quarters of the time that is left; the rest is for the delivery |
 //!
+//! A shutdown that comes while another collection waits for callbacks leaves it half of its own time for them.
+//!
 //! # Why not the SDK's `PeriodicReader`
 //!
 //! It exports on the thread that collects: while a collector does not answer, nothing is collected, and a flush waits
@@ -20,8 +22,9 @@
 //!
 //! # Threads
 //!
-//! Each reader has one thread, `otel-metrics`. Handles send commands through a channel without a bound, which cannot
-//! grow: each sender waits for its answer. The thread ends at a shutdown, or when the last handle is dropped.
+//! Each reader has one thread, `otel-metrics`. Handles send commands through a channel without a bound: the thread takes all
+//! that wait at once, and makes one collection for them. It ends at a shutdown, or when the last handle is dropped, since
+//! only handles have the sender.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -35,20 +38,25 @@ use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind, ManualReader, Pipeline, Temporality};
 
 use super::collection_times::CollectionTimes;
-use super::observer::Observer;
+use super::observer::{MIN_CALLBACK_LIMIT, Observer};
 use super::stream_conflicts::StreamConflicts;
 use super::sums::Resets;
 use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::export::MetricQueue;
-use crate::export::own_threads::{Fork, become_background_thread};
+use crate::export::own_threads::{Fork, ThreadFlag, become_background_thread};
 use crate::settings::deadline_after;
 use crate::user_code::catch_panic;
 
 /// A reader that hands each collection to the queue.
 ///
-/// One for each temporality that destinations require. Cheap to clone; the thread holds a clone of what they share.
+/// One for each temporality that destinations require. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct QueueReader(Arc<Shared>);
+pub(crate) struct QueueReader {
+    /// What the thread has as well.
+    shared: Arc<Shared>,
+    /// The sender to the reader's thread; `None` after the shutdown.
+    commands: Arc<Mutex<Option<Sender<Command>>>>,
+}
 
 /// What the thread and the handles share.
 #[derive(Debug)]
@@ -71,36 +79,19 @@ struct Shared {
     diagnostics: Diagnostics,
     /// `true` once a failed collection was reported; further ones are not.
     has_failed: AtomicBool,
-    /// The sender to the reader's thread; `None` after the shutdown, and where the system refused the thread.
-    commands: Mutex<Option<Sender<Command>>>,
     /// The process in which the thread runs.
     fork: Fork,
 }
 
 /// A command for the thread: to collect now.
+#[derive(Debug)]
 struct Command {
-    /// The thread delivers and ends afterwards. No command follows.
+    /// The thread ends afterwards. No command follows.
     is_last: bool,
-    /// When the collection has to be done.
-    deadlines: Deadlines,
-    /// Takes the result. The thread ignores that nothing may wait for it any more.
-    reply: Sender<OTelSdkResult>,
-}
-
-/// The deadlines of a command.
-#[derive(Clone, Copy)]
-struct Deadlines {
     /// Callbacks that have not returned by then are left out.
     callbacks: Instant,
-    /// The thread's answer is expected by then.
-    all: Instant,
-}
-
-impl Deadlines {
-    /// Divides the time: callbacks may use three quarters of it.
-    fn new(timeout: Duration) -> Self {
-        Self { callbacks: deadline_after(timeout / 4 * 3), all: deadline_after(timeout) }
-    }
+    /// Takes the result. The thread ignores that nothing may wait for it any more.
+    reply: Sender<OTelSdkResult>,
 }
 
 impl QueueReader {
@@ -131,23 +122,26 @@ impl QueueReader {
             times: CollectionTimes::default(),
             diagnostics,
             has_failed: AtomicBool::new(false),
-            commands: Mutex::new(Some(commands)),
             fork: Fork::new(),
         };
-        let reader = Self(Arc::new(shared));
-        let of_thread = Arc::clone(&reader.0);
+        let shared = Arc::new(shared);
+        let of_thread = Arc::clone(&shared);
         std::thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || run(&of_thread, &receiver))?;
-        Ok(reader)
+        Ok(Self { shared, commands: Arc::new(Mutex::new(Some(commands))) })
     }
 
     /// Returns where the reader records how long collections take.
     pub(super) fn times(&self) -> &CollectionTimes {
-        &self.0.times
+        &self.shared.times
     }
 
-    /// Starts the end: a last collection, and the delivery of what waits, within this time. Returns the answer to wait
-    /// for.
-    pub(crate) fn begin_end(&self, timeout: Duration) -> Answer {
+    /// Starts a collection. Returns the answer to wait for.
+    pub(super) fn begin_collection(&self) -> Answer {
+        self.command(MetricQueue::FLUSH_TIMEOUT, false)
+    }
+
+    /// Starts the last collection, within this time. Returns the answer to wait for.
+    pub(super) fn begin_end(&self, timeout: Duration) -> Answer {
         self.command(timeout, true)
     }
 
@@ -157,18 +151,22 @@ impl QueueReader {
     ///
     /// `Timeout`, or `InternalFailure` with the reason of a destination.
     pub(crate) fn deliver(&self, timeout: Duration) -> OTelSdkResult {
-        self.0.queue.flush(timeout)
+        self.shared.queue.flush(timeout)
     }
 
-    /// Sends a command, and returns without waiting for it.
+    /// Sends a command, and returns without waiting for it. Callbacks may use three quarters of the time.
     ///
     /// The lock is held for the send only. After the shutdown there is no thread to send to: the reply is dropped with
     /// the command, and waiting for it returns `AlreadyShutdown`.
     fn command(&self, timeout: Duration, is_last: bool) -> Answer {
-        let deadlines = Deadlines::new(timeout);
         let (reply, result) = channel();
-        let command = Command { is_last, deadlines, reply };
-        let mut commands = self.0.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_callbacks = timeout / 4 * 3;
+        let command = Command { is_last, callbacks: deadline_after(of_callbacks), reply };
+        if is_last {
+            // Whichever reader collects now, this collection comes after it.
+            self.shared.observer.hurry(deadline_after(of_callbacks / 2));
+        }
+        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
         // If the thread has ended, the reply ends with the command.
         if let Some(commands) = &*commands {
             let _ = commands.send(command);
@@ -176,7 +174,13 @@ impl QueueReader {
         if is_last {
             *commands = None;
         }
-        Answer { result, timeout, deadline: deadlines.all, ended: is_last.then(|| Arc::clone(&self.0)) }
+        Answer { result, timeout, deadline: deadline_after(timeout) }
+    }
+
+    /// Returns `true` where the SDK has nothing to flush or to end: in a forked child, and where it does so for readers of
+    /// the user.
+    fn is_passed_over(&self) -> bool {
+        self.shared.fork.is_child() || ThreadFlag::CustomReaders.is_set()
     }
 }
 
@@ -191,63 +195,53 @@ pub(crate) struct Answer {
     timeout: Duration,
     /// When the thread should have answered.
     deadline: Instant,
-    /// The reader, if this is its end.
-    ended: Option<Arc<Shared>>,
 }
 
 impl Answer {
     /// Waits for the result, at most until the deadline of the command and [`GRACE`] more.
     ///
-    /// If this is the reader's end, the SDK's manual reader is shut down afterwards, also if the thread did not answer:
-    /// later collections then fail instead of blocking.
-    ///
     /// # Errors
     ///
-    /// `Timeout` if the thread has not answered, `AlreadyShutdown` if it has ended, and the error of the collection or
-    /// of the delivery.
+    /// `Timeout` if the thread has not answered, `AlreadyShutdown` if it has ended, and the error of the collection.
     pub(crate) fn wait(self) -> OTelSdkResult {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let result = match self.result.recv_timeout(left + GRACE) {
+        match self.result.recv_timeout(left + GRACE) {
             Ok(result) => result,
             Err(RecvTimeoutError::Timeout) => Err(OTelSdkError::Timeout(self.timeout)),
             Err(RecvTimeoutError::Disconnected) => Err(OTelSdkError::AlreadyShutdown),
-        };
-        if let Some(reader) = self.ended {
-            let _ = reader.manual.shutdown();
         }
-        result
     }
 }
 
 impl MetricReader for QueueReader {
     fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
-        self.0.manual.register_pipeline(pipeline);
+        self.shared.manual.register_pipeline(pipeline);
     }
 
     fn collect(&self, metrics: &mut ResourceMetrics) -> OTelSdkResult {
-        self.0.manual.collect(metrics)
+        self.shared.manual.collect(metrics)
     }
 
     /// Collects now, and returns when the collection is in the queue; delivering it is the pipeline's flush.
     fn force_flush(&self) -> OTelSdkResult {
-        if self.0.fork.is_child() {
-            return Ok(());
-        }
-        self.command(MetricQueue::FLUSH_TIMEOUT, false).wait()
+        if self.is_passed_over() { Ok(()) } else { self.begin_collection().wait() }
     }
 
+    /// Collects once more, and delivers what waits.
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        if self.0.fork.is_child() {
+        if self.is_passed_over() {
             return Ok(());
         }
-        self.begin_end(timeout).wait()
+        let deadline = deadline_after(timeout);
+        let collected = self.begin_end(timeout).wait();
+        collected.and(self.deliver(deadline.saturating_duration_since(Instant::now())))
     }
 
     /// Observed counters are always cumulative: the queue makes deltas of them where these are wanted.
     fn temporality(&self, kind: InstrumentKind) -> Temporality {
         match kind {
             InstrumentKind::ObservableCounter => Temporality::Cumulative,
-            kind => self.0.manual.temporality(kind),
+            kind => self.shared.manual.temporality(kind),
         }
     }
 }
@@ -264,12 +258,17 @@ fn run(reader: &Shared, commands: &Receiver<Command>) {
             Ok(first) => {
                 let all: Vec<_> = std::iter::once(first).chain(commands.try_iter()).collect();
                 let is_last = all.iter().any(|command| command.is_last);
-                let callbacks = all.iter().map(|command| command.deadlines.callbacks).min();
+                let callbacks = all.iter().map(|command| command.callbacks).min();
                 let collected = match is_last || !reader.queue.would_lose_deltas() {
                     true => reader.collect(&mut metrics, callbacks.unwrap_or_else(Instant::now)),
                     false => Err(OTelSdkError::InternalFailure(QUEUE_IS_FULL.to_owned())),
                 };
-                all.into_iter().for_each(|command| reader.answer(command, &collected));
+                if is_last {
+                    let _ = reader.manual.shutdown();
+                }
+                for Command { reply, .. } in all {
+                    let _ = reply.send(copy(&collected));
+                }
                 if is_last {
                     return;
                 }
@@ -286,17 +285,12 @@ fn run(reader: &Shared, commands: &Receiver<Command>) {
     }
 }
 
-impl Shared {
-    /// Answers a command after the collection. The last one is answered after the delivery.
-    fn answer(&self, Command { is_last, deadlines, reply }: Command, collected: &OTelSdkResult) {
-        let collected = match collected {
-            Ok(()) => Ok(()),
-            Err(error) => Err(OTelSdkError::InternalFailure(error.to_string())),
-        };
-        let left = deadlines.all.saturating_duration_since(Instant::now());
-        let _ = reply.send(if is_last { collected.and(self.queue.flush(left)) } else { collected });
-    }
+/// Returns the result of a collection for each command that it was made for.
+fn copy(collected: &OTelSdkResult) -> OTelSdkResult {
+    collected.as_ref().copied().map_err(|error| OTelSdkError::InternalFailure(error.to_string()))
+}
 
+impl Shared {
     /// Calls the callbacks, collects, and queues the result. A panic fails this collection only.
     ///
     /// `metrics` is the memory of the last collection, which is used again.
@@ -334,8 +328,34 @@ pub(super) const QUEUE_IS_FULL: &str =
     "the queue is full: nothing was collected, and counters go on adding up";
 /// The name of the thread. Linux shows 15 bytes.
 const THREAD_NAME: &str = "otel-metrics";
-/// The limits of the time for one callback, which is half an interval otherwise.
-const MIN_CALLBACK_LIMIT: Duration = Duration::from_millis(100);
+/// The upper limit of the time for one callback, which is half an interval otherwise.
 const MAX_CALLBACK_LIMIT: Duration = Duration::from_secs(5);
 /// How much later than its deadline a command may be answered.
 const GRACE: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::{OverflowReports, Queue, Workers};
+    use crate::provider::metrics::stream_conflicts::Views;
+
+    #[test]
+    fn the_thread_ends_when_the_last_handle_is_dropped() {
+        let diagnostics = Diagnostics::default();
+        let (queue, _consumers) = Queue::new(MetricQueue::LIMITS, 1);
+        let overflow = OverflowReports::new(diagnostics.clone());
+        let queue = MetricQueue::new(queue, Workers::default(), Temporality::Cumulative, overflow);
+        let observer = Arc::new(Observer::new(diagnostics.clone()));
+        let conflicts = StreamConflicts::new(Views::None, diagnostics.clone());
+        let hour = Duration::from_secs(3_600);
+        let reader =
+            QueueReader::start(queue, observer, hour, Resets::default(), conflicts, diagnostics).unwrap();
+        let of_thread = Arc::downgrade(&reader.shared);
+        drop(reader);
+        let begin = Instant::now();
+        while of_thread.strong_count() > 0 {
+            assert!(begin.elapsed() < Duration::from_secs(20));
+            std::thread::yield_now();
+        }
+    }
+}
