@@ -15,9 +15,10 @@ use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Context, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader};
 use telemetry_bootstrap::Signal;
 use telemetry_bootstrap::testing::{CollectedMetric, CollectedTelemetry, Collector};
-use telemetry_bootstrap::{InitError, SpanExt as _, init, tracing};
+use telemetry_bootstrap::{BuiltInMetrics, InitError, SpanExt as _, init, tracing};
 
 use self::config_support::{aim, official, start};
 
@@ -105,8 +106,14 @@ fn a_provider_that_is_absent_records_nothing_and_passes_contexts_on() {
 fn a_disabled_file_records_nothing() {
     let collector = Collector::start().unwrap();
     let text = aim(&format!("{ALL}disabled: true\n"), &collector);
-    start(&text, |builder| builder).unwrap().record_and_end();
+    let exporter = InMemoryMetricExporter::default();
+    let reader = PeriodicReader::builder(exporter.clone()).build();
+    let run = start(&text, |builder| {
+        builder.metrics(|metrics| metrics.reader(reader).built_in(BuiltInMetrics::ALL))
+    });
+    run.unwrap().record_and_end();
     assert_eq!(collector.request_count(), 0);
+    assert!(exporter.get_finished_metrics().unwrap().is_empty());
 }
 
 #[test]

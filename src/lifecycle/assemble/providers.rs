@@ -54,7 +54,6 @@ pub(super) fn providers(
     let log_queue = pipelines
         .queue(Signal::Logs)
         .map(|queue| LogQueue::new(Arc::clone(queue), workers.clone(), settings.logs.limits));
-    let has_readers = !additions.meter_provider.is_empty();
     let meter = provider::meter_provider(
         &settings.metrics,
         resource.clone(),
@@ -64,14 +63,15 @@ pub(super) fn providers(
         overflow,
         diagnostics,
     )?;
-    if has_readers {
-        check_readers_run(&meter)?;
-    }
-    let observed = pipelines.observed(settings);
     let runtime = ObservedRuntime::default();
-    runtime.find();
-    let spans = sampler.counts().filter(|_| settings.has_spans());
-    provider::built_in::observe(&settings.metrics.built_in, &meter, observed, spans, &runtime);
+    // A shutdown collects once more, for readers of the user: those of disabled telemetry get nothing.
+    if !settings.disabled {
+        check_readers_run(&meter)?;
+        let observed = pipelines.observed(settings);
+        runtime.find();
+        let spans = sampler.counts().filter(|_| settings.has_spans());
+        provider::built_in::observe(&settings.metrics.built_in, &meter, observed, spans, &runtime);
+    }
     let providers = Providers {
         tracer: provider::tracer_provider(
             &settings.traces,
@@ -98,7 +98,8 @@ pub(super) fn providers(
 /// `PeriodicReader` does not report a failed thread spawn; a failing flush reveals it, because a new provider has no
 /// instrument to collect. Readers of the user may fail for other reasons.
 fn check_readers_run(meter: &TelemetryMeterProvider) -> Result<(), InitError> {
-    if meter.collect().is_err() && tasks::spawn("otel-probe", || {}).is_err() {
+    let has_failed = meter.has_custom_readers() && meter.flush_custom_readers().is_err();
+    if has_failed && tasks::spawn("otel-probe", || {}).is_err() {
         return Err(InitError::Thread("the system refused one for a metric reader".into()));
     }
     Ok(())
