@@ -4,9 +4,17 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
-use telemetry_bootstrap::testing::{CollectedTelemetry, Collector};
-use telemetry_bootstrap::tracing;
+use opentelemetry::Context;
+use opentelemetry::trace::{TraceContextExt as _, Tracer as _};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
+use telemetry_bootstrap::testing::{CollectedTelemetry, Collector, StatusCode};
+use telemetry_bootstrap::{opentelemetry, opentelemetry_sdk, tracing};
+use tracing::Dispatch;
+use tracing::dispatcher::with_default;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -103,6 +111,54 @@ impl Error for SourcePanics {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         panic!("a source that panics")
     }
+}
+
+/// Records an error at the end of each span.
+#[derive(Debug)]
+struct RecordsErrors;
+
+impl SpanProcessor for RecordsErrors {
+    fn on_start(&self, _: &mut Span, _: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        telemetry_bootstrap::record_error(&io::Error::other(format!("at the end of {}", span.name)));
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+}
+
+/// The SDK calls its processors while the span is locked, if it ends through its context.
+#[test]
+fn an_error_that_a_span_processor_records_does_not_wait_for_the_span_that_ends() {
+    let collector = Collector::start().unwrap();
+    let builder = telemetry_bootstrap::init().endpoint(collector.endpoint()).ignore_env();
+    let builder = builder.traces(|traces| traces.span_processor(RecordsErrors));
+    let (layer, guard) = builder.build_local().unwrap();
+    let installed = Dispatch::new(Registry::default().with(layer));
+    let (done, is_done) = channel();
+    let tracer = guard.tracer("api");
+    std::thread::spawn(move || {
+        for dispatch in [installed, Dispatch::none()] {
+            with_default(&dispatch, || {
+                let context = Context::current_with_span(tracer.start("api"));
+                let _attached = context.clone().attach();
+                context.span().end();
+                tracing::info_span!("of tracing").in_scope(|| ());
+            });
+        }
+        done.send(()).unwrap();
+    });
+    is_done.recv_timeout(Duration::from_secs(20)).unwrap();
+    guard.shutdown().unwrap();
+    let received = collector.received();
+    assert!(received.spans().iter().all(|span| span.status() == StatusCode::Unset));
+    assert_eq!((received.spans().len(), received.log_count()), (3, 2));
 }
 
 #[test]

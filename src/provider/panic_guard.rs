@@ -20,6 +20,7 @@ use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
 use opentelemetry_sdk::trace::{IdGenerator, Span, SpanData, SpanProcessor};
 
 use super::ids::RandomIds;
+use crate::export::own_threads::ThreadFlag;
 use crate::user_code::catch_panic;
 
 /// A component of the user. A panic in it, which the panic hook reports, reaches neither the SDK nor the caller: spans
@@ -41,7 +42,9 @@ impl<P: SpanProcessor> SpanProcessor for PanicGuard<P> {
         catch_panic(|| self.0.on_start(span, context));
     }
 
+    /// A span that ends through its context is locked meanwhile: an error that is recorded here must leave it alone.
     fn on_end(&self, span: SpanData) {
+        let _inside = ThreadFlag::SpanProcessor.set();
         catch_panic(|| self.0.on_end(span));
     }
 

@@ -52,6 +52,7 @@ use super::reentrancy::ReentrancyGuard;
 use super::spans::{SpanBridge, SpanState, as_inferred};
 use super::thread_state::{FLAGS, with_flag};
 use crate::exception::{ERROR_FIELD, ErrorText, EventException, describe};
+use crate::export::own_threads::ThreadFlag;
 use crate::lines::event_field::{EventField, FieldOutput, FieldValue, MESSAGE};
 use crate::lines::redaction::Redaction;
 use crate::semconv::{
@@ -134,7 +135,7 @@ impl Mark {
         let known = state.is_some_and(|state| failure.is_known(&state));
         match span {
             Some(context) => failure.mark(&context.span(), time, exceptions, known),
-            None => _ = with_current(|context| failure.mark(&context.span(), time, exceptions, known)),
+            None => mark_current(&failure, time, exceptions, known),
         }
         if explicit {
             FLAGS.with(|flags| flags.explicit.set(Explicit::Marked));
@@ -162,10 +163,15 @@ pub(crate) fn explicitly(error: &(dyn Error + 'static), emit: impl FnOnce()) {
     if is_unmarked && !ReentrancyGuard::is_held() {
         let failure =
             EventError { error: Some(Exception::new(error, &describe(error))), ..EventError::default() };
-        let now = SystemTime::now();
-        with_current(|context| {
-            failure.mark(&context.span(), now, ExceptionSignal::SpanEvent, false);
-        });
+        mark_current(&failure, SystemTime::now(), ExceptionSignal::SpanEvent, false);
+    }
+}
+
+/// Marks the current span of OpenTelemetry, unless a span processor runs on this thread: that may be the span that is ending,
+/// and locked.
+fn mark_current(failure: &EventError, time: SystemTime, exceptions: ExceptionSignal, known: bool) {
+    if !ThreadFlag::SpanProcessor.is_set() {
+        with_current(|context| failure.mark(&context.span(), time, exceptions, known));
     }
 }
 
