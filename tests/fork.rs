@@ -20,14 +20,15 @@ use child_process::Running;
 use fork::{Fork, fork};
 use serde_json::Value as Json;
 use telemetry_bootstrap::opentelemetry::trace::{Status, TraceContextExt as _};
-use telemetry_bootstrap::opentelemetry::{Context, KeyValue, global};
+use telemetry_bootstrap::opentelemetry::{Context, InstrumentationScope, KeyValue, global};
 use telemetry_bootstrap::opentelemetry_sdk::error::OTelSdkResult;
+use telemetry_bootstrap::opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
 use telemetry_bootstrap::opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader};
 use telemetry_bootstrap::opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use telemetry_bootstrap::testing::{CollectedLog, Collector};
 use telemetry_bootstrap::{
-    InitError, LogDestination, LogFormat, OverflowPolicy, PrometheusExporter, ReloadError, SpanExt as _,
-    TelemetryGuard, record_error,
+    Builder, InitError, LogDestination, LogFormat, OverflowPolicy, PrometheusExporter, ReloadError,
+    SpanExt as _, TelemetryGuard, record_error,
 };
 use tracing::{debug, error, info, info_span};
 
@@ -50,7 +51,10 @@ fn child() {
         "log" => log_in_both(),
         "ids" => make_ids_in_both(),
         "full buffer" => fork_with_a_full_buffer(),
-        "busy" => fork_while_threads_record(),
+        "busy" => fork_while_threads_record(|builder| builder),
+        "busy processors" => {
+            fork_while_threads_record(|builder| builder.logs(|logs| logs.log_processor(Unlocked)))
+        }
         "export" => export_in_all(),
         "meter provider" => flush_the_meter_provider_in_the_child(),
         "abort" => abort_in_the_child(),
@@ -80,14 +84,16 @@ fn exit_if(holds: bool) -> ! {
     std::process::exit(if holds { HOLDS } else { 1 });
 }
 
-fn telemetry(endpoint: &str) -> TelemetryGuard {
+fn builder(endpoint: &str) -> Builder {
     telemetry_bootstrap::init()
         .ignore_env()
         .endpoint(endpoint)
         .shutdown_timeout(LONG)
         .log_output(|output| output.format(LogFormat::Json))
-        .build()
-        .unwrap()
+}
+
+fn telemetry(endpoint: &str) -> TelemetryGuard {
+    builder(endpoint).build().unwrap()
 }
 
 /// Accepts connections, and never answers.
@@ -333,9 +339,9 @@ fn fork_with_a_full_buffer() {
 }
 
 /// Any lock can be held by one of the threads when the process is forked, and stays locked in the child.
-fn fork_while_threads_record() {
+fn fork_while_threads_record(adjust: fn(Builder) -> Builder) {
     let (_listener, endpoint) = silent_endpoint();
-    let guard = telemetry(&endpoint);
+    let guard = adjust(builder(&endpoint)).build().unwrap();
     let meter = guard.meter("busy");
     let counter = meter.u64_counter("busy.count").build();
     let shared = info_span!("shared", name = "shared by all threads");
@@ -344,7 +350,7 @@ fn fork_while_threads_record() {
     let record = |place: &'static str| {
         shared.in_scope(|| {
             let number = number.fetch_add(1, Ordering::Relaxed);
-            info_span!("work", number).in_scope(|| info!(place, number, "working"));
+            info_span!("work", number).in_scope(|| info!(name: "working", place, number, "working"));
             counter.add(1, &[KeyValue::new("number", (number % 1_000).to_string())]);
             shared.record("name", number);
         });
@@ -389,6 +395,18 @@ fn fork_while_threads_record() {
         flushing.join().unwrap();
         exit_after(status);
     });
+}
+
+/// A log processor that has no lock of its own.
+#[derive(Debug)]
+struct Unlocked;
+
+impl LogProcessor for Unlocked {
+    fn emit(&self, _: &mut SdkLogRecord, _: &InstrumentationScope) {}
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
 }
 
 /// Ends one span while the parent process has a child.
@@ -518,9 +536,11 @@ fn a_full_buffer_does_not_hang_the_child() {
 
 #[test]
 fn a_fork_while_threads_record_leaves_no_lock_to_the_child() {
-    let lines = output_of("busy");
-    let in_child = lines.iter().filter(|line| line["place"] == "child").count();
-    assert_eq!(in_child, FORKS);
+    for task in ["busy", "busy processors"] {
+        let lines = output_of(task);
+        let in_child = lines.iter().filter(|line| line["place"] == "child").count();
+        assert_eq!(in_child, FORKS, "{task}");
+    }
 }
 
 #[test]

@@ -5,9 +5,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use arc_swap::{ArcSwap, ArcSwapOption};
 use opentelemetry::logs::{AnyValue, LogRecord as _, Logger, LoggerProvider, Severity};
 use opentelemetry::trace::{SpanId, TraceId};
 use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger, SdkLoggerProvider};
@@ -22,14 +23,14 @@ use crate::user_code::bounded_text::{MAX_TEXT, beginning};
 pub(super) struct SdkLogs {
     /// Has the user's processors and ours.
     provider: SdkLoggerProvider,
-    /// One for each target: a record's scope is that of its logger.
-    loggers: RwLock<HashMap<String, SdkLogger>>,
+    /// One for each target: a record's scope is that of its logger. Without a lock, which could stay locked in a forked child.
+    loggers: ArcSwap<HashMap<String, SdkLogger>>,
 }
 
 impl SdkLogs {
     /// Creates the output of a provider, without loggers yet.
     pub(super) fn new(provider: SdkLoggerProvider) -> Self {
-        Self { provider, loggers: RwLock::default() }
+        Self { provider, loggers: ArcSwap::default() }
     }
 
     /// Makes a record, has `write` add body and attributes, and gives it to the processors.
@@ -56,9 +57,9 @@ impl SdkLogs {
         logger.emit(record);
     }
 
-    /// Returns the logger of a target. It is kept, since making one takes a lock of the SDK.
+    /// Returns the logger of a target.
     fn logger(&self, target: &str) -> SdkLogger {
-        let known = self.loggers.read().unwrap_or_else(PoisonError::into_inner).get(target).cloned();
+        let known = self.loggers.load().get(target).cloned();
         known.unwrap_or_else(|| self.new_logger(target))
     }
 
@@ -66,9 +67,12 @@ impl SdkLogs {
     /// at run time.
     fn new_logger(&self, target: &str) -> SdkLogger {
         let logger = self.provider.logger(target.to_owned());
-        let mut loggers = self.loggers.write().unwrap_or_else(PoisonError::into_inner);
-        if loggers.len() < MAX_KEPT {
-            loggers.insert(target.to_owned(), logger.clone());
+        if self.loggers.load().len() < MAX_KEPT {
+            self.loggers.rcu(|loggers| {
+                let mut loggers = HashMap::clone(loggers);
+                loggers.insert(target.to_owned(), logger.clone());
+                loggers
+            });
         }
         logger
     }
@@ -115,18 +119,20 @@ fn any_value(value: FieldValue<'_>) -> AnyValue {
 /// The name with a `'static` lifetime, as the SDK requires it. Names of events are few, by their definition; a
 /// program that generates them gets no more than [`MAX_KEPT`].
 fn interned(name: &str) -> Option<&'static str> {
-    /// Names of all providers of the process. They are leaked, which [`MAX_KEPT`] bounds.
-    static NAMES: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    let names = names.get_or_insert_default();
-    if let Some(known) = names.get(name) {
-        return Some(known);
-    }
-    if names.len() >= MAX_KEPT {
-        return None;
+    /// Names of all providers of the process. They are leaked, which [`MAX_KEPT`] bounds, but for names that threads use for
+    /// the first time at once. Without a lock, which could stay locked in a forked child.
+    static NAMES: ArcSwapOption<HashSet<&'static str>> = ArcSwapOption::const_empty();
+    let known = NAMES.load();
+    let (found, count) = known.as_ref().map_or((None, 0), |names| (names.get(name).copied(), names.len()));
+    if found.is_some() || count >= MAX_KEPT {
+        return found;
     }
     let kept: &'static str = Box::leak(name.to_owned().into_boxed_str());
-    names.insert(kept);
+    NAMES.rcu(|names| {
+        let mut names = names.as_deref().cloned().unwrap_or_default();
+        names.insert(kept);
+        Some(Arc::new(names))
+    });
     Some(kept)
 }
 
