@@ -24,7 +24,9 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{SamplingResult, ShouldSample, Span as SdkSpan, SpanData, SpanProcessor};
+use opentelemetry_sdk::trace::{
+    Sampler, SamplingResult, ShouldSample, Span as SdkSpan, SpanData, SpanProcessor,
+};
 use telemetry_bootstrap::http::ServerLayer;
 use telemetry_bootstrap::testing::{CollectedSpan, CollectedTelemetry, Collector, SpanKind, StatusCode};
 use telemetry_bootstrap::{Builder, ExportStats, SpanExt as _, opentelemetry, opentelemetry_sdk, tracing};
@@ -489,6 +491,118 @@ fn open_spans_are_counted_and_reported() {
         assert_eq!(reported["spans"], 4);
         drop((open, api, call));
     }
+}
+
+/// Records every span, samples none.
+#[derive(Clone, Debug)]
+struct RecordOnly;
+
+impl ShouldSample for RecordOnly {
+    fn should_sample(
+        &self,
+        _: Option<&Context>,
+        _: TraceId,
+        _: &str,
+        _: &opentelemetry::trace::SpanKind,
+        _: &[KeyValue],
+        _: &[Link],
+    ) -> SamplingResult {
+        SamplingResult {
+            decision: opentelemetry_sdk::trace::SamplingDecision::RecordOnly,
+            attributes: Vec::new(),
+            trace_state: TraceState::default(),
+        }
+    }
+}
+
+#[test]
+fn open_spans_that_would_not_be_exported_are_not_counted() {
+    let samplers: [fn(Builder) -> Builder; 2] = [
+        |builder| builder.traces(|traces| traces.sampler(Sampler::AlwaysOff)),
+        |builder| builder.traces(|traces| traces.sampler(RecordOnly)),
+    ];
+    for sampler in samplers {
+        for way in WAYS {
+            let collector = Collector::start().unwrap();
+            let local = Local::with(&collector.endpoint(), |builder| sampler(way(builder)));
+            let open = with_default(&local.subscriber, || {
+                let root = tracing::info_span!("root");
+                let entered = root.clone().entered();
+                (root, tracing::info_span!("below").entered().exit(), entered.exit())
+            });
+            let api = local.guard.tracer("api").start("of the API");
+            let (stats, lines) = local.shutdown();
+            assert_eq!(stats.open_spans, 0);
+            assert!(lines.is_empty(), "{lines:#?}");
+            drop((open, api));
+        }
+    }
+    // Not even entered.
+    for way in WAYS {
+        let collector = Collector::start().unwrap();
+        let local = Local::with(&collector.endpoint(), |builder| samplers[0](way(builder)));
+        let pending = with_default(&local.subscriber, || tracing::info_span!("root"));
+        assert_eq!(local.guard.stats().open_spans, 0);
+        drop(pending);
+    }
+}
+
+#[test]
+fn open_spans_are_not_counted_where_none_are_exported() {
+    let collector = Collector::start().unwrap();
+    let local =
+        Local::with(&collector.endpoint(), |builder| WAYS[1](builder).traces(|traces| traces.export(false)));
+    let open = with_default(&local.subscriber, || tracing::info_span!("open").entered().exit());
+    let provider = local.guard.tracer_provider().clone();
+    let api = provider.tracer("api").start("of the API");
+    let handler = tower::service_fn(|_: Request<Body>| pending::<Result<Response<Body>, Infallible>>());
+    let mut server = ServerLayer::new().tracer_provider(provider).layer(handler);
+    let mut call = Box::pin(server.call(Request::new(Body::empty())));
+    assert!(call.as_mut().poll(&mut task::Context::from_waker(task::Waker::noop())).is_pending());
+    let (stats, lines) = local.shutdown();
+    assert_eq!(stats.open_spans, 0);
+    assert!(lines.is_empty(), "{lines:#?}");
+    drop((open, api, call));
+}
+
+/// A span at DEBUG, which the filter excludes, stands for its parent, wherever that is entered.
+#[test]
+fn an_excluded_span_stands_for_its_explicit_parent() {
+    in_both_ways(
+        // Lines show what the filter of spans excludes.
+        |builder| builder.log_filter("debug"),
+        || {
+            let parent = tracing::info_span!("parent").entered();
+            let other = tracing::info_span!("other").entered();
+            let excluded = tracing::debug_span!(parent: &parent, "excluded");
+            excluded.in_scope(|| {
+                tracing::info_span!("child").in_scope(|| ());
+                tracing::debug_span!("also excluded").in_scope(|| tracing::info_span!("grandchild"));
+            });
+            tracing::info_span!("sibling").in_scope(|| ());
+            drop((other, parent));
+            // As at first: where the parent is the innermost, nothing changes.
+            let context = Context::new().with_remote_span_context(SpanContext::new(
+                TraceId::from(7),
+                SpanId::from(8),
+                TraceFlags::SAMPLED,
+                true,
+                TraceState::default(),
+            ));
+            let _parent = tracing::info_span!("around").entered();
+            let _attached = context.attach();
+            tracing::debug_span!("excluded").in_scope(|| tracing::info_span!("below the attached"));
+        },
+        |received, _, _| {
+            let parent = span(received, "parent");
+            for child in ["child", "grandchild", "other"] {
+                assert!(parent.is_parent_of(&span(received, child)), "{child}");
+            }
+            assert!(span(received, "other").is_parent_of(&span(received, "sibling")));
+            let attached = span(received, "below the attached").span.parent_span_id;
+            assert_eq!(attached, 8_u64.to_be_bytes());
+        },
+    );
 }
 
 #[test]

@@ -68,11 +68,15 @@ pub(super) fn innermost(subscriber: usize) -> Option<Arc<SpanState>> {
     with_thread(|thread| find(&thread.entered.borrow())).flatten()
 }
 
-/// Returns `true` if the span is entered on this thread.
+/// Returns `true` if the innermost span of a subscriber is this one, or one that the filter excluded and that stands for it.
 #[inline]
-pub(super) fn is_entered(state: &Arc<SpanState>) -> bool {
-    let is_state = |entered: &Entered| Arc::ptr_eq(&entered.state, state);
-    with_thread(|thread| thread.entered.borrow().iter().rev().any(is_state)).unwrap_or(false)
+pub(super) fn is_innermost(subscriber: usize, state: &Arc<SpanState>) -> bool {
+    let of_subscriber = |entered: &&Entered| entered.subscriber == subscriber;
+    let stands_for = |entered: &Entered| {
+        entered.state.nearest_included().is_some_and(|included| Arc::ptr_eq(included, state))
+    };
+    let find = |spans: &[Entered]| spans.iter().rev().find(of_subscriber).is_some_and(stands_for);
+    with_thread(|thread| find(&thread.entered.borrow())).unwrap_or(false)
 }
 
 impl Attached {

@@ -286,10 +286,13 @@ impl SpanBridge {
     }
 
     /// Starts a span that is entered, and makes its context the current one.
+    ///
+    /// One that the filter excluded stands for the nearest included span around it, whose context becomes the current one
+    /// unless that span is the innermost already.
     #[inline]
     pub(super) fn on_enter(&self, state: Arc<SpanState>) {
         let around = state.nearest_included();
-        let is_attached = around.is_none_or(|it| !Arc::ptr_eq(it, &state) && current::is_entered(it));
+        let is_attached = around.is_none_or(|it| !Arc::ptr_eq(it, &state) && self.spans.is_innermost(it));
         let context = |state: &Arc<SpanState>| match is_attached {
             true => None,
             false => follow_parent(state).or_else(|| self.context(state)),
@@ -369,11 +372,24 @@ impl SpanBridge {
         self.start(state).ok().filter(|started| started.is_recording).map(|started| started.context.clone())
     }
 
-    /// How many spans have not ended yet, without those that are spans of the SDK.
+    /// Returns the number of spans that have not ended and may be exported, without those that are spans of the SDK.
     pub(crate) fn open_spans(&self) -> u64 {
-        match self.source.is_sdk() {
-            true => self.spans.pending(),
-            false => self.spans.recording(),
+        let is_sdk = self.source.is_sdk();
+        self.spans.count(|state| match state.started.get() {
+            Some(started) => !is_sdk && state.is_open(started),
+            None => state.is_pending() && self.may_be_sampled(state),
+        })
+    }
+
+    /// Returns `true` unless a span that has not started is known not to be sampled.
+    fn may_be_sampled(&self, state: &SpanState) -> bool {
+        // The lock of an inherited one may never be released.
+        if state.is_inherited() {
+            return true;
+        }
+        match &*state.lock_stage() {
+            Stage::Pending(pending) => self.source.may_sample(pending),
+            Stage::Following(_) | Stage::Starting(..) | Stage::Settled => true,
         }
     }
 

@@ -64,6 +64,12 @@ impl OpenSpans {
         }
     }
 
+    /// Returns `true` if the innermost span is this one, or stands for it.
+    #[inline]
+    pub(super) fn is_innermost(&self, state: &Arc<SpanState>) -> bool {
+        current::is_innermost(self.number(), state)
+    }
+
     /// Notes that a span is entered. `context` is the current one until it is exited.
     #[inline]
     pub(in crate::subscriber) fn enter(&self, state: Arc<SpanState>, context: Option<OtelContext>) {
@@ -92,14 +98,9 @@ impl OpenSpans {
         current::exit(self.number(), id)
     }
 
-    /// How many spans have not ended yet.
-    pub(super) fn recording(&self) -> u64 {
-        self.table.count(SpanState::is_recording)
-    }
-
-    /// How many spans have not started yet.
-    pub(super) fn pending(&self) -> u64 {
-        self.table.count(SpanState::is_pending)
+    /// Returns the number of open spans for which `matches` returns `true`.
+    pub(super) fn count(&self, matches: impl Fn(&SpanState) -> bool) -> u64 {
+        self.table.count(matches)
     }
 
     /// Distinguishes subscribers on a thread where spans of several are entered.

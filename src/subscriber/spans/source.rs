@@ -100,6 +100,13 @@ impl SpanSource {
         is_local_unsampled(parent) && self.sampler.shortcut().drops_child_of(parent)
     }
 
+    /// Returns `true` unless the parent alone decides that the span is not sampled.
+    pub(super) fn may_sample(&self, pending: &PendingSpan) -> bool {
+        let parent = pending.parent.span();
+        !pending.parent.is_telemetry_suppressed()
+            && !self.sampler.shortcut().drops_child_of(parent.span_context())
+    }
+
     /// Counts a span that ends without a start: it stands for its parent, a span of this process that is not sampled.
     #[inline]
     pub(super) fn count_follower(&self) {

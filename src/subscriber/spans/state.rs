@@ -279,16 +279,13 @@ impl SpanState {
         self.follows_parent.store(false, Ordering::Relaxed);
     }
 
-    /// Returns `true` while the span may still be exported.
-    pub(super) fn is_recording(&self) -> bool {
-        match self.started.get() {
-            Some(started) => {
-                // A program can end it through its context. The lock of an inherited one may never be released.
-                let is_open = || self.is_inherited() || started.context.span().is_recording();
-                started.own.is_some() && started.is_recording && is_open()
-            }
-            None => self.is_pending(),
-        }
+    /// Returns `true` if the span has started and will be exported when it ends. One that is recorded without being sampled
+    /// is not.
+    pub(super) fn is_open(&self, started: &Started) -> bool {
+        let span = started.context.span();
+        // A program can end it through its context. The lock of an inherited one may never be released.
+        let has_not_ended = || self.is_inherited() || span.is_recording();
+        started.own.is_some() && started.is_recording && span.span_context().is_sampled() && has_not_ended()
     }
 }
 
