@@ -13,7 +13,7 @@
 //! Warnings say what is used instead, since that is what an operator needs: `invalid OTEL_BSP_SCHEDULE_DELAY="5s": not
 //! a whole number of milliseconds; using the default, 5s`.
 //!
-//! A variable of all signals is read once for each signal, and a mistake in it is reported once.
+//! A variable of all signals is read once for each signal, and each mistake in it is reported once.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -47,8 +47,9 @@ pub(in crate::settings) struct Resolver<'a> {
     origins: BTreeSet<String>,
     /// The same by the keys of their settings.
     value_origins: BTreeMap<&'static str, String>,
-    /// Variables whose mistake has been reported: those of all signals are read three times.
-    reported: HashSet<String>,
+    /// Invalid variables that were reported, each with its mistake: those of all signals are read three times, and what
+    /// is used instead may differ.
+    reported: HashSet<(&'static str, String)>,
 }
 
 /// A setting, with the values of the part of the builder that has its setter.
@@ -278,16 +279,14 @@ impl<'a> Resolver<'a> {
     /// Warns about an invalid variable, once, with what is used in its place.
     fn report(&mut self, mistake: &InvalidVar, instead: &str) {
         let InvalidVar { variable, quoted, reason } = mistake;
-        if self.reported.insert((*variable).to_owned()) {
+        if self.reported.insert((variable, reason.to_string())) {
             self.warn(format!("invalid {variable}={quoted}: {reason}; using {instead}"));
         }
     }
 
-    /// Warns about a variable, or a setter, once.
+    /// Warns about a variable, or a setter. The same words are a warning once; a variable can have several mistakes.
     pub(in crate::settings) fn warn_once(&mut self, origin: &str, words: impl std::fmt::Display) {
-        if self.reported.insert(origin.to_owned()) {
-            self.warn(format!("{origin}: {words}"));
-        }
+        self.warn(format!("{origin}: {words}"));
     }
 
     /// Adds a warning, once.

@@ -89,6 +89,31 @@ fn listed_outputs_are_used_beside_the_collector() {
     assert_eq!(settings.traces.destinations, []);
     let needed = "otlp_file needs a path in OTEL_RUST_EXPORTER_OTLP_FILE_PATH; it is ignored";
     assert_eq!(settings.warnings, [format!("OTEL_TRACES_EXPORTER: {needed}")]);
+
+    // Each mistake of a variable is reported.
+    let settings = from_env([("OTEL_TRACES_EXPORTER", "foo,otlp_file")]);
+    let unknown = "\"foo\" is not one of otlp, otlp/stdout, otlp_file, console, none; using otlp_file";
+    assert_eq!(settings.warnings, [unknown, needed].map(|words| format!("OTEL_TRACES_EXPORTER: {words}")));
+}
+
+#[test]
+fn each_mistake_of_an_endpoint_is_reported_once() {
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318/otlp");
+    let settings = from_env([endpoint, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]);
+    let words = ["no scheme in the address", "gRPC has no path", "port 4318 is that of OTLP over HTTP"];
+    assert_eq!(settings.warnings.len(), words.len(), "{:?}", settings.warnings);
+    for (warning, words) in settings.warnings.iter().zip(words) {
+        assert!(warning.starts_with(&format!("OTEL_EXPORTER_OTLP_ENDPOINT: {words}")), "{warning}");
+    }
+}
+
+#[test]
+#[cfg(not(feature = "prometheus"))]
+fn a_list_with_an_unknown_exporter_and_one_without_its_feature_has_two_warnings() {
+    let settings = from_env([("OTEL_METRICS_EXPORTER", "foo,prometheus")]);
+    let [unknown, needed] = &settings.warnings[..] else { panic!("{:?}", settings.warnings) };
+    assert!(unknown.contains("\"foo\" is not one of"), "{unknown}");
+    assert!(needed.contains("needs the feature `prometheus`"), "{needed}");
 }
 
 #[test]
