@@ -9,6 +9,7 @@ use crate::diagnostics::{Diagnostics, FieldValue};
 use crate::error::InitError;
 use crate::export::prometheus::{PrometheusHandler, Server};
 use crate::provider::TelemetryMeterProvider;
+use crate::settings::secrets::shown_host;
 use crate::settings::{PrometheusSettings, ServerAddress, Settings};
 
 /// The running exporter. It ends when it is dropped.
@@ -87,7 +88,7 @@ fn warn(address: &ServerAddress, error: &std::io::Error, diagnostics: &Diagnosti
     diagnostics.warn(
         "Prometheus cannot scrape this program: its address cannot be bound",
         &[
-            ("address", FieldValue::Text(&format_args!("{host}:{port}"))),
+            ("address", FieldValue::Text(&format_args!("{}:{port}", shown_host(host)))),
             ("setting", FieldValue::Text(origin)),
             ("error", FieldValue::Text(error)),
         ],

@@ -6,7 +6,6 @@ use super::{ExporterName, METRICS};
 use crate::settings::builder_config::SignalConfig;
 use crate::settings::resolve::Resolver;
 use crate::settings::resource::AttributeSelection;
-use crate::settings::secrets::shown;
 use crate::settings::secrets::shown_host;
 use crate::settings::setting::settings;
 use crate::settings::value_kind::{FLAG, Kind, any, plain};
@@ -270,7 +269,7 @@ const NOT_SCRAPED: &str =
 const HOST: Kind<Cow<'static, str>> = Kind {
     parse: |text| Ok(text.to_owned().into()),
     check: |host| if host.trim().is_empty() { Err("empty".into()) } else { Ok(()) },
-    show: |host| shown(host).into_owned(),
+    show: |host| shown_host(host).into_owned(),
     quote: plain,
 };
 
