@@ -95,12 +95,11 @@ pub(crate) use self::env::{http_captured_headers, http_known_methods};
 pub use self::exporter::PrometheusExporter;
 #[cfg(any(test, feature = "tls"))]
 pub(crate) use self::exporter::TlsFiles;
-pub(crate) use self::exporter::{
-    CONSOLE, DestinationSettings, ExportSettings, ExporterName, LOGS_EXPORTER, METRICS_EXPORTER, OTLP,
-    OTLP_LOGS, OTLP_METRICS, OTLP_TRACES, OutputTarget, PrometheusSettings, ProtocolSetting, TRACES_EXPORTER,
-    Target,
-};
 pub use self::exporter::{Destination, OtlpDestination};
+pub(crate) use self::exporter::{
+    DestinationSettings, ExportSettings, ExporterName, LOGS_EXPORTER, METRICS_EXPORTER, OTLP, OTLP_LOGS,
+    OTLP_METRICS, OTLP_TRACES, OutputTarget, PrometheusSettings, ProtocolSetting, TRACES_EXPORTER, Target,
+};
 #[cfg(feature = "prometheus")]
 pub(crate) use self::exporter::{NameTranslation, PrometheusText, ServerAddress};
 #[cfg(feature = "config-file")]

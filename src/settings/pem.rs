@@ -15,8 +15,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::opened_file::read_bounded;
-use super::secrets::shown;
-use super::value_kind::{Kind, Reason, any, plain};
+use super::secrets::{quoted_path, shown_path};
+use super::value_kind::{Kind, Reason, any};
 
 /// Certificates of authorities, of which at least one can be used.
 pub(super) const ROOTS: Kind<Option<PathBuf>> = Kind { check: |file| checked(file, check::roots), ..FILE };
@@ -25,15 +25,15 @@ pub(super) const CHAIN: Kind<Option<PathBuf>> = Kind { check: |file| checked(fil
 /// The private key of a client's certificate.
 pub(super) const KEY: Kind<Option<PathBuf>> = Kind { check: |file| checked(file, check::key), ..FILE };
 
-/// A path. `shown` hides one that is the content of a file by mistake.
+/// A path. [`shown_path`] hides one that is the content of a file by mistake.
 const FILE: Kind<Option<PathBuf>> = Kind {
     parse: |text| Ok(Some(text.into())),
     check: any,
     show: |file| match file {
-        Some(path) => shown(&path.display().to_string()).into_owned(),
+        Some(path) => shown_path(path),
         None => "none".to_owned(),
     },
-    quote: plain,
+    quote: quoted_path,
 };
 
 /// Checks the content of a file, if there is one.

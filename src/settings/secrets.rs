@@ -8,6 +8,7 @@
 //! | the value of a variable or setter | [`shown`], [`quoted`] | is PEM, has several lines, is long, has `@`, a word like `token`, or looks like a token |
 //! | the message of another library or of a receiver | [`shown_words`] | (single words) has credentials, a value with such a name, or looks like a token |
 //! | the name of a header or key | [`shown_name`] | looks like a token, or is no name at all |
+//! | a path | [`shown_path`], [`quoted_path`] | is PEM, has several lines, is a URL, has a value with its name, or looks like a token |
 //! | the name of a host | [`shown_host`] | is one long word of letters and digits, or begins like a token |
 //! | a filter | [`is_filter_with_secret`] | has any of these, or a URL; `token` and the like are names of modules |
 //!
@@ -37,16 +38,24 @@ pub(crate) fn shown_path(path: &std::path::Path) -> String {
     }
 }
 
+/// Returns a path in quotes; see [`shown_path`].
+pub(crate) fn quoted_path(text: &str) -> String {
+    let shown = shown_path(text.as_ref());
+    if shown == text { format!("{text:?}") } else { shown }
+}
+
 /// Returns `true` for a URL, a credential or a token in the place of a path.
 fn is_no_path(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let has_scheme = ["bearer ", "basic "].iter().any(|scheme| lower.contains(scheme));
-    let is_bare = !text.contains(['/', '\\']);
+    // A token may hold a slash; the name of a folder, such as that of a container, may look like one.
+    let first = text.split(['/', '\\']).next().unwrap_or_default();
     text.contains("://")
         || has_scheme
         || has_secret_pair(&lower)
         || has_base64(text)
-        || is_bare && (has_token_prefix(text) || looks_like_token(text))
+        || has_token_prefix(first)
+        || looks_like_token(first)
 }
 
 /// Returns the name of a host as it may be shown: a token that was put in the place of an address is a valid name, too.
@@ -241,16 +250,25 @@ mod tests {
             "token.yaml",
             "/data/0af7651916cd43dd8448eb211c80319c/a.log",
             "My Logs/a.log",
+            "/var/log/shop/telemetry-20261127.jsonl",
+            "/etc/secrets/ca.pem",
         ] {
             assert_eq!(shown_path(path.as_ref()), path);
+            assert_eq!(quoted_path(path), format!("{path:?}"));
         }
         for content in ["file_format: '1.1'\nheaders: s3cret", "-----BEGIN PRIVATE KEY-----"] {
             assert_eq!(shown_path(content.as_ref()), CONTENT_FOR_PATH);
         }
-        for secret in
-            ["Bearer abc", "https://c/a", "x-team=abc", "ghp_abc", "0af7651916cd43dd8448eb211c80319c"]
-        {
+        for secret in [
+            "Bearer abc",
+            "https://c/a",
+            "x-team=abc",
+            "ghp_abc",
+            "ghp_abc/a",
+            "0af7651916cd43dd8448eb211c80319c",
+        ] {
             assert_eq!(shown_path(secret.as_ref()), REDACTED);
+            assert_eq!(quoted_path(secret), REDACTED);
         }
     }
 

@@ -200,7 +200,7 @@ impl Plan {
                 let Route { signal, settings, queue, delay } = route;
                 let destination =
                     Destination::new(signal, settings.clone(), &queue, &mut connections, &self.diagnostics);
-                let outage_log = outage_logs.log(signal, destination.endpoint(), Arc::clone(queue.ledger()));
+                let outage_log = outage_logs.log(signal, &settings, Arc::clone(queue.ledger()));
                 let resource = Arc::clone(&self.resource);
                 let worker = Worker::new(queue, Arc::new(destination), resource, delay, outage_log, refusals);
                 Some(Station { worker, commands, signal, settings })

@@ -50,13 +50,13 @@ use crate::diagnostics::Diagnostics;
 use crate::diagnostics::FieldValue::{Count, Seconds, Text};
 use crate::export::destination::Failure;
 use crate::export::queue::Ledger;
-use crate::settings::Signal;
+use crate::settings::{DestinationSettings, Signal};
 
 /// The logs of all endpoints. Only needed while the workers are created: each keeps its endpoint alive.
 pub(super) struct OutageLogs {
     /// Gets the lines.
     diagnostics: Diagnostics,
-    /// By the address, as it is shown in lines.
+    /// By the identity of the destination, which is not shown.
     endpoints: HashMap<String, Arc<Mutex<EndpointLog>>>,
 }
 
@@ -129,18 +129,24 @@ impl OutageLogs {
         Self { diagnostics, endpoints: HashMap::new() }
     }
 
-    /// Returns the log of a signal that goes to `endpoint`.
+    /// Returns the log of a signal that goes to this destination.
     ///
-    /// Signals with equal `endpoint` share one log. `ledger` is that of the signal at this destination.
-    pub(super) fn log(&mut self, signal: Signal, endpoint: String, ledger: Arc<Ledger>) -> OutageLog {
+    /// Signals with one address share one log. `ledger` is that of the signal at this destination.
+    pub(super) fn log(
+        &mut self,
+        signal: Signal,
+        destination: &DestinationSettings,
+        ledger: Arc<Ledger>,
+    ) -> OutageLog {
         let new = || EndpointLog {
             diagnostics: self.diagnostics.clone(),
-            endpoint: endpoint.clone(),
+            endpoint: destination.name(),
             signals: Vec::new(),
             outage: OutageState::default(),
             is_final: false,
         };
-        let shared = self.endpoints.entry(endpoint.clone()).or_insert_with(|| Arc::new(Mutex::new(new())));
+        let shared =
+            self.endpoints.entry(destination.identity()).or_insert_with(|| Arc::new(Mutex::new(new())));
         let mut log = lock(shared);
         log.signals.push(SignalLog {
             signal,

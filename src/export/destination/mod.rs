@@ -78,7 +78,7 @@ use self::console::Console;
 use self::output::{JsonLines, WRITE_TIMEOUT};
 use crate::diagnostics::Diagnostics;
 use crate::export::queue::Consumer;
-use crate::settings::{CONSOLE, DestinationSettings, Signal};
+use crate::settings::{DestinationSettings, Signal};
 
 /// The path of one signal to one destination, of any kind.
 ///
@@ -108,7 +108,7 @@ impl Destination {
                 Self::Otlp(Box::new(otlp::Destination::new(signal, *export, connections, diagnostics)))
             }
             DestinationSettings::Output(target) => {
-                Self::Output(JsonLines::new(signal, target.name(), connections.output(&target)))
+                Self::Output(JsonLines::new(signal, connections.output(&target)))
             }
             DestinationSettings::Console => {
                 Self::Console(Console::new(signal, queue.clone(), connections.printer()))
@@ -133,15 +133,6 @@ impl Destination {
         }
     }
 
-    /// Returns the address for messages and statistics. It holds no credentials.
-    pub(super) fn endpoint(&self) -> String {
-        match self {
-            Self::Otlp(otlp) => otlp.endpoint(),
-            Self::Output(lines) => lines.name(),
-            Self::Console(_) => CONSOLE.to_owned(),
-        }
-    }
-
     /// Returns when the receiver answered last, whatever the answer was. `None` if it never did, and for outputs, which
     /// do not answer.
     pub(super) fn last_response(&self) -> Option<Instant> {
@@ -154,7 +145,7 @@ impl Destination {
     /// Sends one request; see [`otlp::Destination::send`].
     ///
     /// `request` is protobuf and `timeout` the limit for this try. `hedge_after` has no effect on outputs.
-    /// `is_unanswered` is shared with the worker; see [`Failure::is_unanswered`].
+    /// `is_unanswered` is shared with the worker.
     pub(super) async fn send(
         &self,
         request: Bytes,

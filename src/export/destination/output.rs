@@ -30,24 +30,17 @@ pub(in crate::export) struct JsonLines {
     signal: Signal,
     /// The file or standard output.
     output: Output,
-    /// The path, or `stdout`, for messages and statistics.
-    name: String,
 }
 
 impl JsonLines {
     /// Prepares the way. The file is not opened yet. Signals with one target share its `output`.
-    pub(super) fn new(signal: Signal, name: String, output: Output) -> Self {
-        Self { signal, output, name }
+    pub(super) fn new(signal: Signal, output: Output) -> Self {
+        Self { signal, output }
     }
 
     /// Returns the signal that is written.
     pub(super) fn signal(&self) -> Signal {
         self.signal
-    }
-
-    /// Returns the name for messages.
-    pub(super) fn name(&self) -> String {
-        self.name.clone()
     }
 
     /// Writes one request, which is protobuf. It is converted on the thread that writes.

@@ -350,7 +350,7 @@ fn retry_info_without_delay() -> String {
 async fn hedge_that_has_fired_is_not_polled_again() {
     use std::io::{Read as _, Write as _};
 
-    use crate::settings::{Compression, Credentials, ExportSettings, ProtocolSetting, Target, TlsFiles};
+    use crate::settings::{Compression, Credentials, ExportSettings, ProtocolSetting, Target};
 
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -367,7 +367,7 @@ async fn hedge_that_has_fired_is_not_polled_again() {
     let settings = ExportSettings {
         protocol: ProtocolSetting { first: Protocol::Grpc, may_switch: true },
         http_path: http::uri::PathAndQuery::from_static("/v1/traces"),
-        target: Target::new(endpoint.parse().unwrap(), TlsFiles::default()),
+        target: Target::new(endpoint.parse().unwrap()),
         headers: Vec::new(),
         timeout: Duration::from_secs(10),
         compression: Compression::None,

@@ -24,7 +24,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use http::uri::Scheme;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{AlertDescription, CertificateError, ClientConfig, Error, InvalidMessage, RootCertStore};
@@ -37,6 +36,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::outcome::Cause;
 use crate::diagnostics::{Diagnostics, FieldValue};
+use crate::settings::secrets::shown_path;
 use crate::settings::{Target, TlsFiles, read_pem};
 
 /// The error of reading or parsing files.
@@ -105,15 +105,13 @@ impl Tls {
         diagnostics: &Diagnostics,
     ) -> Option<Self> {
         let protocols = offered_protocols(only_http2, cfg!(feature = "otlp-grpc"));
-        let is_https = target.uri.scheme() == Some(&Scheme::HTTPS);
-        is_https.then(|| Self::new(target.tls.clone(), protocols, limit, diagnostics))
+        target.is_https().then(|| Self::new(target.tls.clone(), protocols, limit, diagnostics))
     }
 
     /// `None` if connections to the proxy of a target have no TLS, or if there is no proxy.
     pub(super) fn for_proxy(target: &Target, limit: Duration, diagnostics: &Diagnostics) -> Option<Self> {
-        let is_https = target.proxy.as_ref().is_some_and(|proxy| proxy.uri.scheme() == Some(&Scheme::HTTPS));
         let paths = || TlsFiles { certificate: target.tls.certificate.clone(), ..TlsFiles::default() };
-        is_https.then(|| Self::new(paths(), &[b"http/1.1"], limit, diagnostics))
+        target.has_https_proxy().then(|| Self::new(paths(), &[b"http/1.1"], limit, diagnostics))
     }
 
     fn new(
@@ -226,7 +224,7 @@ impl Contents {
     /// The first that cannot be read, by its path.
     fn read(files: &TlsFiles) -> Result<Self, BoxError> {
         let read = |path: &PathBuf| {
-            read_pem(path).map_err(|error| BoxError::from(format!("{}: {error}", path.display())))
+            read_pem(path).map_err(|error| BoxError::from(format!("{}: {error}", shown_path(path))))
         };
         let identity = files.client_certificate.as_ref().zip(files.client_key.as_ref());
         Ok(Self {
@@ -248,9 +246,9 @@ fn offered_protocols(only_http2: bool, has_http2: bool) -> &'static [&'static [u
     }
 }
 
-/// Returns an error if the files of an `https` target cannot be used. The system's roots are not read.
+/// Returns an error if the files for a target or its proxy cannot be used. The system's roots are not read.
 pub(in crate::export) fn check(target: &Target) -> Result<(), BoxError> {
-    if target.uri.scheme() != Some(&Scheme::HTTPS) {
+    if !target.is_https() && !target.has_https_proxy() {
         return Ok(());
     }
     let contents = Contents::read(&target.tls)?;

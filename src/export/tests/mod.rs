@@ -27,7 +27,7 @@ use crate::export::SignalStats;
 use crate::settings::Signal;
 use crate::settings::{
     Compression, Credentials, DEFAULT_BATCH_BYTES, DestinationSettings, ExportSettings, Protocol,
-    ProtocolSetting, QueueSettings, Target, TlsFiles,
+    ProtocolSetting, QueueSettings, Target,
 };
 
 /// One signal's queue with an I/O thread behind it.
@@ -138,7 +138,7 @@ fn export_settings(uri: &str, protocol: Protocol) -> ExportSettings {
     ExportSettings {
         protocol: ProtocolSetting { first: protocol, may_switch: false },
         http_path: PathAndQuery::from_static("/v1/traces"),
-        target: Target::new(uri.parse().unwrap(), TlsFiles::default()),
+        target: Target::new(uri.parse().unwrap()),
         headers: Vec::new(),
         timeout: Duration::from_secs(10),
         compression: Compression::None,

@@ -8,7 +8,7 @@ use opentelemetry_sdk::metrics::Temporality;
 use super::{ExportSettings, OTLP_DESTINATION};
 use crate::settings::credentials::{HeaderSource, RequestSigner};
 use crate::settings::opened_file::open_to_append;
-use crate::settings::secrets::shown;
+use crate::settings::secrets::{quoted_path, shown_path};
 use crate::settings::setting::settings;
 use crate::settings::types::{Compression, Protocol, TlsSettings};
 use crate::settings::value_kind::{Kind, TEMPORALITY, any, plain};
@@ -39,7 +39,7 @@ impl OutputTarget {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Stdout => "stdout".to_owned(),
-            Self::File(path) => shown(&path.display().to_string()).into_owned(),
+            Self::File(path) => shown_path(path),
         }
     }
 }
@@ -51,6 +51,16 @@ impl DestinationSettings {
             Self::Otlp(export) => export.target.address(),
             Self::Output(target) => target.name(),
             Self::Console => CONSOLE.to_owned(),
+        }
+    }
+
+    /// Returns what tells one target from another. It may hold a secret: two that are redacted have one
+    /// [`name`](Self::name).
+    pub(crate) fn identity(&self) -> String {
+        match self {
+            Self::Otlp(export) => export.target.identity(),
+            Self::Output(OutputTarget::File(path)) => format!("{path:?}"),
+            Self::Output(OutputTarget::Stdout) | Self::Console => self.name(),
         }
     }
 
@@ -347,7 +357,7 @@ pub(crate) enum ExporterName {
 }
 
 /// The name of the exporter for people, also in messages and statistics.
-pub(crate) const CONSOLE: &str = "console";
+pub(super) const CONSOLE: &str = "console";
 /// What some SDKs call it, or have called it.
 pub(super) const LOGGING: &str = "logging";
 
@@ -388,8 +398,8 @@ const OUTPUT_FILE: Kind<Option<PathBuf>> = Kind {
         None => Ok(()),
     },
     show: |file| match file {
-        Some(path) => shown(&path.display().to_string()).into_owned(),
+        Some(path) => shown_path(path),
         None => "none".to_owned(),
     },
-    quote: plain,
+    quote: quoted_path,
 };

@@ -43,7 +43,7 @@ mod tls;
 use std::fmt;
 use std::time::Duration;
 
-use http::uri::{PathAndQuery, Scheme};
+use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Uri};
 use opentelemetry_sdk::metrics::Temporality;
 
@@ -55,9 +55,9 @@ pub(crate) use self::definitions::{
 pub(super) use self::definitions::{
     LOGS, METRICS, SignalExporter, TRACES, all, descriptions, in_code, logs, metrics, traces,
 };
-pub(crate) use self::destination::{CONSOLE, DestinationSettings, ExporterName, OutputTarget};
-use self::destination::{DESTINATION_TEMPORALITY, DestinationKind, LOGGING, NAMES, OTLP_FILE};
+use self::destination::{CONSOLE, DESTINATION_TEMPORALITY, DestinationKind, LOGGING, NAMES, OTLP_FILE};
 pub use self::destination::{Destination, OtlpDestination};
+pub(crate) use self::destination::{DestinationSettings, ExporterName, OutputTarget};
 #[cfg(feature = "prometheus")]
 pub use self::prometheus::PrometheusExporter;
 pub(crate) use self::prometheus::PrometheusSettings;
@@ -237,7 +237,7 @@ impl Resolver<'_> {
         is_on: Option<bool>,
     ) -> Option<ExportSettings> {
         let endpoint = self.endpoint(scopes, is_on);
-        let (tls, tls_origin) = self.tls(scopes);
+        let (tls, tls_origins) = self.tls(scopes);
         let headers = self.headers(scopes);
         let credentials = self.credentials(scopes, headers.as_ref());
         let max_request_size = self.resolve_in(scopes, |otlp| &otlp.max_request_size);
@@ -250,14 +250,12 @@ impl Resolver<'_> {
         }
         let Request { uri, socket, protocol, http_path } = self.request(endpoint, protocol, signal.path);
         let proxy = self.proxy(scopes, socket.is_none().then_some(&uri));
-        let target = Target { proxy, socket, ..Target::new(uri, tls) };
-        if let Some(origin) = tls_origin
-            && target.uri.scheme() != Some(&Scheme::HTTPS)
-        {
+        let target = Target { proxy, socket, ..Target::new(uri) }.with_tls(tls);
+        if let Some(origin) = tls_origins.unused(&target) {
             let address = target.address();
             let words =
                 format!("no TLS is used, because {address} does not begin with https://; it is ignored");
-            self.warn_once(&origin, words);
+            self.warn_once(origin, words);
         }
         let headers = headers.map(|chosen| chosen.value).unwrap_or_default();
         let temporality = self.find_in_code(&DESTINATION_TEMPORALITY, scopes.own.1);

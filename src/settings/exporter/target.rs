@@ -42,7 +42,7 @@ use crate::settings::value_kind::{Kind, one_of, plain};
 pub(crate) struct Target {
     /// Scheme and authority; no credentials, no path.
     pub(crate) uri: Uri,
-    /// Certificates and keys, for `https` alone.
+    /// Certificates and keys that are used; see [`with_tls`](Self::with_tls).
     pub(crate) tls: TlsFiles,
     /// The proxy that connections go through.
     pub(crate) proxy: Option<Proxy>,
@@ -51,11 +51,30 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// A target that is reached directly, by host and port. Files are used for `https` alone.
-    pub(crate) fn new(uri: Uri, tls: TlsFiles) -> Self {
-        let is_https = uri.scheme() == Some(&Scheme::HTTPS);
-        let tls = if is_https { tls } else { TlsFiles::default() };
-        Self { uri, tls, proxy: None, socket: None }
+    /// A target that is reached directly, by host and port, without files for TLS.
+    pub(crate) fn new(uri: Uri) -> Self {
+        Self { uri, tls: TlsFiles::default(), proxy: None, socket: None }
+    }
+
+    /// Keeps the files that connections to the target, or to its proxy, use.
+    pub(super) fn with_tls(self, tls: TlsFiles) -> Self {
+        let tls = match (self.is_https(), self.has_https_proxy()) {
+            (true, _) => tls,
+            // The client's identity is for the receiver.
+            (false, true) => TlsFiles { client_key: None, client_certificate: None, ..tls },
+            (false, false) => TlsFiles::default(),
+        };
+        Self { tls, ..self }
+    }
+
+    /// Returns `true` if connections to the receiver have TLS.
+    pub(crate) fn is_https(&self) -> bool {
+        self.uri.scheme() == Some(&Scheme::HTTPS)
+    }
+
+    /// Returns `true` if connections to the proxy have TLS.
+    pub(crate) fn has_https_proxy(&self) -> bool {
+        self.proxy.as_ref().is_some_and(|proxy| proxy.uri.scheme() == Some(&Scheme::HTTPS))
     }
 
     /// Returns the host to which connections are made, unless the target is a Unix socket.
@@ -66,12 +85,26 @@ impl Target {
 
     /// The address for messages: with the port, also if it is the scheme's own.
     pub(crate) fn address(&self) -> String {
-        if let Some(path) = &self.socket {
-            return format!("unix:{}", shown_path(path));
+        match &self.socket {
+            Some(path) => format!("unix:{}", shown_path(path)),
+            None => self.address_with(&shown_host(self.host())),
         }
-        let is_https = self.uri.scheme() == Some(&Scheme::HTTPS);
-        let (scheme, port) = if is_https { ("https", 443) } else { ("http", 80) };
-        let host = shown_host(self.uri.host().unwrap_or_default());
+    }
+
+    /// Returns the address as it is, to compare. Not for messages: it may hold a token.
+    pub(crate) fn identity(&self) -> String {
+        match &self.socket {
+            Some(path) => format!("unix:{path:?}"),
+            None => self.address_with(self.host()),
+        }
+    }
+
+    fn host(&self) -> &str {
+        self.uri.host().unwrap_or_default()
+    }
+
+    fn address_with(&self, host: &str) -> String {
+        let (scheme, port) = if self.is_https() { ("https", 443) } else { ("http", 80) };
         format!("{scheme}://{host}:{}", self.uri.port_u16().unwrap_or(port))
     }
 }

@@ -11,11 +11,11 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
-use super::Scopes;
+use super::{Scopes, Target};
 use crate::settings::resolve::{Chosen, Resolver};
-use crate::settings::secrets::{shown, shown_path};
+use crate::settings::secrets::shown_path;
 
-/// PEM files for an `https` connection. None for one that is not. Equal are the same files, wherever they were named.
+/// PEM files for TLS to a receiver, and to its proxy. None where neither has TLS. Equal are the same files, wherever they were named.
 #[derive(Clone, Default)]
 pub(crate) struct TlsFiles {
     /// Trusted roots, beside the system's.
@@ -32,9 +32,28 @@ pub(crate) struct TlsFiles {
     pub(crate) from_env: bool,
 }
 
+/// The settings that the files come from.
+pub(super) struct TlsOrigins {
+    /// Of the trusted roots.
+    certificate: Option<Cow<'static, str>>,
+    /// Of the client's key and certificate.
+    identity: Option<Cow<'static, str>>,
+}
+
+impl TlsOrigins {
+    /// Returns a setting that has no effect, because a connection to this target has no TLS.
+    pub(super) fn unused(&self, target: &Target) -> Option<&str> {
+        match (target.is_https(), target.has_https_proxy()) {
+            (true, _) => None,
+            (false, true) => self.identity.as_deref(),
+            (false, false) => self.certificate.as_deref().or(self.identity.as_deref()),
+        }
+    }
+}
+
 impl Resolver<'_> {
-    /// Returns the files, and the setting that one of them comes from.
-    pub(super) fn tls(&mut self, scopes: &Scopes<'_>) -> (TlsFiles, Option<Cow<'static, str>>) {
+    /// Returns the files, and the settings that they come from.
+    pub(super) fn tls(&mut self, scopes: &Scopes<'_>) -> (TlsFiles, TlsOrigins) {
         let certificate = self.find_first(&scopes.sources(|otlp| &otlp.certificate));
         let key = self.find_first(&scopes.sources(|otlp| &otlp.client_key));
         let chain = self.find_first(&scopes.sources(|otlp| &otlp.client_certificate));
@@ -45,10 +64,12 @@ impl Resolver<'_> {
             _ => {}
         }
         let pair = key.as_ref().zip(chain.as_ref()).map(|(key, _)| key);
-        let origin = certificate.as_ref().or(pair).map(|chosen| chosen.origin.clone());
+        let origin = |chosen: &Chosen<_>| chosen.origin.clone();
+        let origins =
+            TlsOrigins { certificate: certificate.as_ref().map(origin), identity: pair.map(origin) };
         let path = |chosen: Option<Chosen<_>>| chosen.and_then(|chosen| chosen.value);
         let (client_key, client_certificate) = path(key).zip(path(chain)).unzip();
-        (TlsFiles { certificate: path(certificate), client_key, client_certificate, from_env }, origin)
+        (TlsFiles { certificate: path(certificate), client_key, client_certificate, from_env }, origins)
     }
 
     /// Reports a key without its certificate, or the other way round, which is not used.
@@ -95,8 +116,7 @@ impl Hash for TlsFiles {
 impl fmt::Debug for TlsFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The value may be the content of the file instead of its path.
-        let path =
-            |path: &Option<PathBuf>| path.as_ref().map(|path| shown(&path.to_string_lossy()).into_owned());
+        let path = |path: &Option<PathBuf>| path.as_deref().map(shown_path);
         f.debug_struct("TlsFiles")
             .field("certificate", &path(&self.certificate))
             .field("client_key", &path(&self.client_key))

@@ -106,6 +106,54 @@ fn files_for_tls_at_an_endpoint_without_it_are_reported() {
     assert_eq!(warnings([key, chain]), [""; 0]);
 }
 
+#[test]
+#[cfg(feature = "tls")]
+fn a_certificate_is_used_for_a_proxy_with_tls_and_a_client_key_is_not() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let key = rcgen::generate_simple_self_signed(["proxy".to_owned()]).unwrap();
+    std::fs::write(file.path(), key.cert.pem() + &key.signing_key.serialize_pem()).unwrap();
+    let path = file.path().to_str().unwrap();
+    let [certificate, client_key, chain] =
+        ["CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"].map(|name| format!("OTEL_EXPORTER_OTLP_{name}"));
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:1"),
+        ("HTTP_PROXY", "https://proxy:3128"),
+        (&certificate, path),
+        (&client_key, path),
+        (&chain, path),
+    ];
+    let used = |variables: &[(&str, &str)]| {
+        let settings = resolved(init(), &Env::from_pairs(variables.iter().copied()));
+        let tls = otlp(&settings.traces.destinations).unwrap().target.tls.clone();
+        (tls.certificate.is_some(), tls.client_key.is_some(), settings.warnings)
+    };
+    assert_eq!(used(&variables[..3]), (true, false, Vec::new()));
+    let words = "no TLS is used, because http://c:1 does not begin with https://; it is ignored";
+    assert_eq!(used(&variables), (true, false, vec![format!("{client_key}: {words}")]));
+    let builder = || init().endpoint("http://c:1").proxy("https://proxy:3128");
+    let settings = resolved(builder().tls(TlsSettings::new().certificate(path)), &Env::none());
+    assert_eq!(settings.warnings, [""; 0]);
+    assert!(otlp(&settings.traces.destinations).unwrap().target.tls.certificate.is_some());
+}
+
+#[test]
+fn names_of_files_with_dates_or_words_such_as_secrets_are_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("telemetry-20261127.jsonl");
+    let path = path.to_str().unwrap();
+    let settings =
+        from_env([("OTEL_TRACES_EXPORTER", "otlp_file"), ("OTEL_RUST_EXPORTER_OTLP_FILE_PATH", path)]);
+    let names: Vec<_> = settings.traces.destinations.iter().map(DestinationSettings::name).collect();
+    assert_eq!((names, settings.warnings), (vec![path.to_owned()], Vec::new()));
+    for variable in ["OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_RUST_EXPORTER_OTLP_FILE_PATH"] {
+        let path = "/does/not/exist/secrets/ca-20261127.pem";
+        let messages = warnings([("OTEL_TRACES_EXPORTER", "otlp_file"), (variable, path)]);
+        assert!(messages[0].starts_with(&format!("invalid {variable}={path:?}: ")), "{messages:?}");
+    }
+    let error = error(init().tls(TlsSettings::new().certificate("/etc/secrets/ca-20261127.pem"))).to_string();
+    assert!(error.starts_with("invalid tls \"/etc/secrets/ca-20261127.pem\""), "{error}");
+}
+
 /// What can stand in the place of a file, with the words for it where the file is read.
 #[cfg(unix)]
 fn no_readable_files(directory: &std::path::Path) -> [(std::path::PathBuf, &'static str); 4] {

@@ -5,12 +5,12 @@ use http::uri::PathAndQuery;
 use super::needs_helper;
 use crate::settings::{
     Compression, Credentials, DestinationSettings, ExportSettings, Protocol, ProtocolSetting, Proxy,
-    ProxyProtocol, Target, TlsFiles,
+    ProxyProtocol, Target,
 };
 
 /// Settings for this endpoint, through this proxy.
 fn settings(endpoint: &str, proxy: Option<&str>) -> DestinationSettings {
-    let mut target = Target::new(endpoint.parse().unwrap(), TlsFiles::default());
+    let mut target = Target::new(endpoint.parse().unwrap());
     target.proxy = proxy.map(|uri| Proxy {
         uri: uri.parse().unwrap(),
         protocol: ProxyProtocol::Http { authorization: None },

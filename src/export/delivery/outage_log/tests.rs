@@ -1,5 +1,6 @@
 use super::*;
 use crate::export::destination::Cause;
+use crate::settings::OutputTarget;
 
 type Lines = Arc<Mutex<Vec<String>>>;
 
@@ -17,7 +18,8 @@ fn logs() -> (OutageLogs, [(OutageLog, Arc<Ledger>); 2], Lines) {
     let mut logs = OutageLogs::new(diagnostics);
     let signals = [Signal::Traces, Signal::Logs].map(|signal| {
         let ledger = Arc::new(Ledger::default());
-        (logs.log(signal, "http://collector:4317".to_owned(), Arc::clone(&ledger)), ledger)
+        let destination = DestinationSettings::Output(OutputTarget::Stdout);
+        (logs.log(signal, &destination, Arc::clone(&ledger)), ledger)
     });
     (logs, signals, lines)
 }
@@ -135,4 +137,22 @@ fn refusal_of_all_signals_is_reported_once() {
     traces.failed(&failure(Cause::Unsupported), now, now);
     logs.failed(&failure(Cause::Unsupported), now, now);
     assert_eq!(lines.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn files_whose_names_are_redacted_have_logs_of_their_own() {
+    let (mut logs, [_, _], lines) = logs();
+    let mut log = |name: &str| {
+        let destination = DestinationSettings::Output(OutputTarget::File(name.into()));
+        assert_eq!(destination.name(), "[redacted]");
+        logs.log(Signal::Traces, &destination, Arc::default())
+    };
+    let (one, other) = (log("ghp_abcdefgh1"), log("ghp_abcdefgh2"));
+    let now = Instant::now();
+    one.failed(&failure(Cause::OutputFailed), now, now);
+    other.failed(&failure(Cause::OutputFailed), now, now);
+    one.delivered(now);
+    let not_delivered = "traces: telemetry is not being delivered, 0 lost";
+    let again = "traces: telemetry is being delivered again after 0 s, 0 lost";
+    assert_eq!(*lines.lock().unwrap(), [not_delivered, not_delivered, again]);
 }

@@ -3,12 +3,12 @@
 use http::uri::PathAndQuery;
 
 use super::*;
-use crate::settings::{Compression, Credentials, DestinationSettings, ProtocolSetting, Target, TlsFiles};
+use crate::settings::{Compression, Credentials, DestinationSettings, ProtocolSetting, Target};
 
 fn settings(host: &str, protocol: Protocol, headers: &[&str]) -> ExportSettings {
     let header = |name: &&str| (name.parse().unwrap(), "secret".parse().unwrap());
     ExportSettings {
-        target: Target::new(format!("https://{host}/").parse().unwrap(), TlsFiles::default()),
+        target: Target::new(format!("https://{host}/").parse().unwrap()),
         headers: headers.iter().map(header).collect(),
         timeout: std::time::Duration::from_secs(10),
         compression: Compression::None,
