@@ -226,23 +226,65 @@ impl Printer {
     /// On success the items count as delivered, each in the ledger of its signal. Without a reader, all that is held
     /// counts as failed.
     async fn print(&self, due: Due, text: String, timeout: Duration, is_unanswered: &AtomicBool) -> Outcome {
-        let traces = self.0.held().take(due);
-        let mut all: String = traces.iter().map(|trace| trace.text(self.0.colors)).collect();
-        all.push_str(&text);
-        let outcome = self.0.output.write(|| all.into_bytes(), timeout, is_unanswered).await;
-        let lanes = |traces: Vec<Trace>| traces.into_iter().flat_map(|trace| trace.queues);
+        let deadline = Instant::now() + timeout;
+        let mut printed = None;
+        loop {
+            let traces = self.0.held().take(due);
+            if traces.is_empty() {
+                break;
+            }
+            let outcome = self.print_traces(traces, deadline).await;
+            if outcome.failure().is_some() {
+                return outcome;
+            }
+            printed = Some(outcome);
+        }
+        if let Some(printed) = printed.filter(|_| text.is_empty()) {
+            return printed;
+        }
+        let outcome = self.write(text, deadline, is_unanswered).await;
+        if let Outcome::Refused(_) = outcome {
+            self.fail(Vec::new());
+        }
+        outcome
+    }
+
+    /// Prints traces. Those that cannot be printed are held again, unless standard output has no reader any more.
+    async fn print_traces(&self, traces: Vec<Trace>, deadline: Instant) -> Outcome {
+        let text = traces.iter().map(|trace| trace.text(self.0.colors)).collect();
+        let may_be_written = AtomicBool::new(false);
+        let outcome = self.write(text, deadline, &may_be_written).await;
         match &outcome {
             Outcome::Delivered { .. } | Outcome::Held { .. } => {
-                lanes(traces).for_each(|queue| queue.record(|ledger| ledger.deliver(1)));
+                items(traces).for_each(|queue| queue.record(|ledger| ledger.deliver(1)));
             }
-            Outcome::Refused(_) => {
-                let held = self.0.held().take(Due::All);
-                lanes(traces).chain(lanes(held)).for_each(|queue| queue.record(|ledger| ledger.fail(1)));
+            Outcome::Refused(_) => self.fail(traces),
+            Outcome::Retry(_) | Outcome::TooLarge(_) if may_be_written.load(Ordering::Relaxed) => {
+                self.0.held().put_back_unfinished(traces);
             }
             Outcome::Retry(_) | Outcome::TooLarge(_) => self.0.held().put_back(traces),
         }
         outcome
     }
+
+    /// Writes a text. One that is empty finds out whether anything can be written.
+    async fn write(&self, text: String, deadline: Instant, is_unanswered: &AtomicBool) -> Outcome {
+        let (text, left) = (Bytes::from(text), deadline.saturating_duration_since(Instant::now()));
+        self.0.output.write(text.clone(), move || text.into(), left, is_unanswered).await
+    }
+
+    /// Counts these traces, and all that are held, as failed: standard output has no reader any more.
+    fn fail(&self, traces: Vec<Trace>) {
+        let held =
+            std::iter::from_fn(|| Some(self.0.held().take(Due::All)).filter(|traces| !traces.is_empty()));
+        let all = std::iter::once(traces).chain(held).flat_map(items);
+        all.for_each(|queue| queue.record(|ledger| ledger.fail(1)));
+    }
+}
+
+/// Returns the lane of each item.
+fn items(traces: Vec<Trace>) -> impl Iterator<Item = Consumer> {
+    traces.into_iter().flat_map(|trace| trace.queues)
 }
 
 /// Prints traces that are held for too long, until nothing is sent to the console any more.

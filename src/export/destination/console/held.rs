@@ -9,9 +9,10 @@
 //!       └── the shutdown ───────────────────────────────────────────┘
 //! ```
 //!
-//! A write that fails puts its traces back, and they are printed together with what has arrived meanwhile.
+//! A write that fails puts its traces back, and they are printed together with what has arrived meanwhile. Those of a write
+//! that has not ended in time are printed as they were: it may succeed after all.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -35,6 +36,9 @@ pub(super) enum Due {
 pub(super) struct Held {
     /// By trace id.
     traces: HashMap<Vec<u8>, Trace>,
+    /// Traces whose write has not ended in time. They are printed as they were, so that a write that succeeds after all
+    /// is not repeated.
+    unfinished: VecDeque<Vec<Trace>>,
     /// The number of spans and records in them.
     pub(super) items: usize,
     /// Their bytes, in their encoded form.
@@ -100,7 +104,7 @@ impl Held {
     /// Returns `true` if [`take`](Self::take) with [`Due::Now`] would return a trace.
     pub(super) fn has_due(&self) -> bool {
         let now = Instant::now();
-        self.is_full() || self.traces.values().any(|trace| trace.is_due(now))
+        !self.unfinished.is_empty() || self.is_full() || self.traces.values().any(|trace| trace.is_due(now))
     }
 
     /// Returns `true` if more is held than the limits allow.
@@ -108,9 +112,13 @@ impl Held {
         self.items > MAX_HELD || self.bytes > MAX_HELD_BYTES
     }
 
-    /// Takes out the traces that are due, in the order of their start. If too many items are held, the oldest traces
-    /// are among them.
+    /// Takes out the traces that are due, in the order of their start: those of an unfinished write alone. If too many
+    /// items are held, the oldest traces are among them. Called again until it returns none.
     pub(super) fn take(&mut self, due: Due) -> Vec<Trace> {
+        if let Some(unfinished) = self.unfinished.pop_front() {
+            unfinished.iter().for_each(|trace| self.subtract(trace));
+            return unfinished;
+        }
         let now = Instant::now();
         let is_due = |_: &Vec<u8>, trace: &mut Trace| due == Due::All || trace.is_due(now);
         let mut taken: Vec<_> = self.traces.extract_if(is_due).map(|(_, trace)| trace).collect();
@@ -130,6 +138,13 @@ impl Held {
     fn subtract(&mut self, trace: &Trace) {
         self.items -= trace.items();
         self.bytes -= trace.bytes;
+    }
+
+    /// Holds traces again whose write has not ended in time.
+    pub(super) fn put_back_unfinished(&mut self, traces: Vec<Trace>) {
+        self.items += traces.iter().map(Trace::items).sum::<usize>();
+        self.bytes += traces.iter().map(|trace| trace.bytes).sum::<usize>();
+        self.unfinished.push_back(traces);
     }
 
     /// Holds traces again that could not be printed, and joins them with what has arrived of them since.

@@ -264,3 +264,29 @@ async fn names_and_values_cannot_control_the_terminal() {
     assert!(is_delivered(&console.spans(vec![hostile]).await));
     assert!(console.text().ends_with("\nevil\\u{1b}[2J  1.5 ms  k\\u{1b}=a\\nb\n"), "{}", console.text());
 }
+
+#[tokio::test]
+async fn slow_writes_of_traces_and_lines_that_succeed_are_not_repeated() {
+    let console = ToFile::new();
+    let printer = &console.traces.printer;
+    let is_held_up = printer.0.output.is_held_up().await;
+    let print = async |text: &str, limit| {
+        is_delivered(&printer.print(Due::All, text.to_owned(), limit, &AtomicBool::new(false)).await)
+    };
+    assert!(is_delivered(&console.spans(vec![span(1, 2, 1)]).await));
+    console.traces.queue.ledger().accept(2);
+    // The traces are written at first, and the text after them.
+    for _ in ["traces", "text"] {
+        is_held_up.store(true, Ordering::Relaxed);
+        assert!(!print("line\n", Duration::from_millis(20)).await);
+        is_held_up.store(false, Ordering::Relaxed);
+        // Its spans are those of another tree, since the first one may be printed.
+        assert!(is_delivered(&console.logs(Vec::new()).await));
+    }
+    assert!(is_delivered(&console.spans(vec![span(1, 1, 1)]).await));
+    assert!(print("line\n", WRITE_TIMEOUT).await);
+    let text = console.text();
+    assert_eq!(text.matches("line\n").count(), 1, "{text}");
+    assert_eq!((text.matches("span 1 ").count(), text.matches("span 2 ").count()), (1, 1), "{text}");
+    assert_eq!(console.traces.queue.ledger().snapshot().delivered, 2);
+}
