@@ -140,6 +140,15 @@ impl ItemBuffer {
         (first, second)
     }
 
+    /// Appends the items of another buffer, in their order.
+    fn append(&mut self, other: &Self) {
+        for (scope, items) in other.runs() {
+            for item in encode::framed_items(items) {
+                self.push(other.scope(scope), item);
+            }
+        }
+    }
+
     /// Removes all items and keeps the memory.
     fn clear(&mut self) {
         self.bytes.clear();
@@ -164,6 +173,8 @@ pub(crate) struct Batch {
     is_unanswered: bool,
     /// When it was taken for the first time, as a whole or as a part of a larger batch.
     started: Option<Instant>,
+    /// It was closed for another destination before it was full, and was not taken yet.
+    is_early: bool,
     /// Whether it is to blame for its failures.
     suspicion: Suspicion,
 }
@@ -189,7 +200,32 @@ impl Batch {
     }
 
     fn new(sequence: u64, content: Content) -> Self {
-        Self { sequence, content, is_unanswered: false, started: None, suspicion: Suspicion::default() }
+        let (started, suspicion) = (None, Suspicion::default());
+        Self { sequence, content, is_unanswered: false, started, is_early: false, suspicion }
+    }
+
+    /// Returns the batch as one that another destination has closed before it was full, or as one that it has not.
+    pub(super) fn early(self, is_early: bool) -> Self {
+        Self { is_early, ..self }
+    }
+
+    /// Returns `true` if another destination has closed it before it was full, and it was not taken yet.
+    pub(super) fn is_early(&self) -> bool {
+        self.is_early
+    }
+
+    /// Returns this batch with the items of the next ones behind its own. The items are copied, because other
+    /// destinations share the parts.
+    pub(super) fn joined(self, next: &[Self]) -> Self {
+        let Content::Items(first) = &self.content else { return self };
+        let mut all = ItemBuffer::default();
+        all.append(first);
+        for batch in next {
+            if let Content::Items(items) = &batch.content {
+                all.append(items);
+            }
+        }
+        Self { content: Content::Items(Arc::new(all)), ..self }
     }
 
     /// Returns the number of items if the batch is taken for the first time.
@@ -198,6 +234,7 @@ impl Batch {
             return None;
         }
         self.started = Some(Instant::now());
+        self.is_early = false;
         Some(self.count())
     }
 

@@ -48,9 +48,10 @@ pub(crate) struct Consumer {
 /// What [`Consumer::take`] may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Take {
-    /// Only batches that are full.
+    /// Only batches that are full, and what makes up a whole batch if it is joined.
     FullOnly,
-    /// The open batch too, if nothing else is there but what lets it pass.
+    /// The rest too, if nothing else is there but what lets it pass: batches that were closed early for another
+    /// destination, and the open batch.
     Any,
 }
 
@@ -76,22 +77,36 @@ impl Consumer {
     }
 
     /// Removes and returns the batch of the requested kind that is to be tried next, if there is one: the oldest, but for those
-    /// that let others pass.
+    /// that let others pass. Batches that were closed early are one batch, as far as they fit into it.
     ///
-    /// Closing the open batch for one destination closes it for all; the others are woken for it.
+    /// Closing the open batch for one destination closes it for all. For the others it is early: each keeps its own delay.
     pub(crate) fn take(&self, what: Take) -> Option<Batch> {
+        let limits = &self.queue.limits;
         let mut state = self.queue.lock();
-        let has_closed =
-            self.lane_in(&mut state).has_no_next() && what == Take::Any && state.close_open_batch();
-        let mut batch = self.lane_in(&mut state).pop_next();
-        if let Some(items) = batch.as_mut().and_then(Batch::start) {
-            self.ledger().start(items);
+        let has_closed = what == Take::Any
+            && self.lane_in(&mut state).has_no_next()
+            && state.close_open_batch(Some(self.lane));
+        let lane = self.lane_in(&mut state);
+        if what == Take::FullOnly && !lane.is_due(limits) {
+            return None;
+        }
+        let (mut first, mut next) = lane.pop_next(limits)?;
+        for batch in [&mut first].into_iter().chain(&mut next) {
+            if let Some(items) = batch.start() {
+                self.ledger().start(items);
+            }
         }
         drop(state);
         if has_closed {
             self.queue.notify_others(self.lane);
         }
-        batch
+        if next.is_empty() {
+            return Some(first);
+        }
+        // Not under the lock: the items are copied.
+        let joined = first.joined(&next);
+        next.into_iter().for_each(|batch| self.recycle(batch));
+        Some(joined)
     }
 
     /// Returns a batch that may be tried again to its place, whether or not the queue has filled up meanwhile: what
@@ -183,8 +198,9 @@ impl Consumer {
     /// the call is in this batch or in an older one.
     pub(in crate::export) fn last_sequence(&self) -> u64 {
         let mut state = self.queue.lock();
-        let has_closed = state.close_open_batch();
+        let has_closed = state.close_open_batch(Some(self.lane));
         let sequence = state.last_sequence;
+        self.lane_in(&mut state).flushed_until = sequence;
         drop(state);
         if has_closed {
             self.queue.notify_others(self.lane);
@@ -205,9 +221,10 @@ impl Consumer {
     /// Closes the lane: every later item counts as dropped for this destination. What is in it stays.
     pub(crate) fn close(&self) {
         let mut state = self.queue.lock();
-        let has_closed = state.close_open_batch();
+        let has_closed = state.close_open_batch(Some(self.lane));
         let lane = self.lane_in(&mut state);
         lane.phase = lane.phase.max(Phase::Closed);
+        lane.flushed_until = u64::MAX;
         drop(state);
         if has_closed {
             self.queue.notify_others(self.lane);

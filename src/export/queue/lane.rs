@@ -4,6 +4,9 @@
 //! open batch (shared) ──full or delay──▶ full: sequence 7 │ 8 │ 9 ──take──▶ worker ──put back──▶ at its place
 //! ```
 //!
+//! A batch that was closed early, because another destination has a shorter delay, waits for the delay of this one, or until
+//! there is enough for a whole batch. Batches that were closed early are sent as one request, as far as they fit.
+//!
 //! Sequence numbers order batches over all lanes. A batch that comes back is older than those that wait, and is sent
 //! before them.
 //!
@@ -33,6 +36,9 @@ pub(super) struct Lane {
     pub(super) items: usize,
     /// The memory of all batches here, in bytes: what `max_bytes` limits. Shared buffers count in full for each lane.
     pub(super) bytes: usize,
+    /// The sequence number up to which everything is sent now, whether or not it was closed early: a flush or the end of
+    /// telemetry waits for it.
+    pub(super) flushed_until: u64,
     /// `true` if the items in the open batch are for this destination.
     pub(super) takes_open: bool,
     /// `true` if the item that is being appended is. Only meaningful within one call of
@@ -121,21 +127,47 @@ impl Lane {
         ended
     }
 
+    /// Returns `true` if a batch is due before the delay is over: there is one that was not closed early, one that a flush
+    /// waits for, or as much as one batch may hold.
+    pub(super) fn is_due(&self, limits: &QueueSettings) -> bool {
+        if self.full.iter().any(|batch| !batch.is_early() || batch.sequence() <= self.flushed_until) {
+            return true;
+        }
+        // All that is here was closed early: lanes hold few of these.
+        let (items, bytes) = self
+            .full
+            .iter()
+            .fold((0, 0), |(items, bytes), batch| (items + batch.slots(), bytes + batch.size()));
+        items >= limits.max_export_batch_size || bytes >= limits.max_batch_bytes
+    }
+
     /// Removes and returns the oldest full batch.
     pub(super) fn pop_oldest(&mut self) -> Option<Batch> {
         self.remove(0)
     }
 
     /// Removes and returns the full batch that is to be tried next: the oldest that does not let others pass, or else the
-    /// oldest.
-    pub(super) fn pop_next(&mut self) -> Option<Batch> {
+    /// oldest. If it was closed early, those behind it that fit into one request with it are removed as well.
+    pub(super) fn pop_next(&mut self, limits: &QueueSettings) -> Option<(Batch, Vec<Batch>)> {
         let next = self.full.iter().position(|batch| !batch.lets_others_pass(self.deliveries));
-        self.remove(next.unwrap_or(0))
+        let place = next.unwrap_or(0);
+        let first = self.remove(place)?;
+        let (mut items, mut bytes, mut joined) = (first.slots(), first.size(), Vec::new());
+        while first.is_early()
+            && let Some(batch) = self.full.get(place).filter(|batch| !batch.has_started())
+            && items + batch.slots() <= limits.max_export_batch_size
+            && bytes + batch.size() <= limits.max_batch_bytes
+            && let Some(batch) = self.remove(place)
+        {
+            (items, bytes) = (items + batch.slots(), bytes + batch.size());
+            joined.push(batch);
+        }
+        Some((first, joined))
     }
 
-    /// Returns `true` if every full batch lets others pass, or if there is none.
+    /// Returns `true` if every full batch was closed early or lets others pass, or if there is none.
     pub(super) fn has_no_next(&self) -> bool {
-        self.full.iter().all(|batch| batch.lets_others_pass(self.deliveries))
+        self.full.iter().all(|batch| batch.is_early() || batch.lets_others_pass(self.deliveries))
     }
 
     /// Removes a full batch.

@@ -46,7 +46,7 @@
 //! | the open batch has `max_export_batch_size` items | all workers of the signal |
 //! | an item does not fit into the open batch, which would exceed `max_batch_bytes` | all |
 //! | the first item of a batch, if there is no delay | all |
-//! | one worker takes, flushes or closes the open batch before it is full | the others |
+//! | one worker takes, flushes or closes the open batch before it is full | the others: they may have enough for a whole batch now |
 //! | a request of metrics | all |
 //!
 //! Everything else waits for the worker's own timer.
@@ -176,7 +176,7 @@ impl Queue {
         // A batch that this item does not fit into is sent without it.
         let mut is_due = state.open.count() > 0 && state.open.size() + most > self.limits.max_batch_bytes;
         if is_due {
-            state.close_open_batch();
+            state.close_open_batch(None);
         }
         let admission = self.admit(&mut state, most);
         is_due |= admission == Admission::AfterOpenBatch;
@@ -184,7 +184,7 @@ impl Queue {
             state.push(scope, item);
             let count = state.open.count();
             if count >= self.limits.max_export_batch_size {
-                state.close_open_batch();
+                state.close_open_batch(None);
                 is_due = true;
             }
             // Without a delay, the first item of a batch is sent as soon as the worker comes to it.
@@ -233,7 +233,7 @@ impl Queue {
         if !is_taken || is_same {
             return if is_taken { Admission::ToOpenBatch } else { Admission::Nowhere };
         }
-        let has_closed = state.close_open_batch();
+        let has_closed = state.close_open_batch(None);
         state.lanes.iter_mut().for_each(|lane| lane.takes_open = lane.takes_next);
         if has_closed { Admission::AfterOpenBatch } else { Admission::ToOpenBatch }
     }
@@ -276,8 +276,8 @@ impl Queue {
         self.outlets.iter().for_each(|outlet| outlet.full.notify_one());
     }
 
-    /// Wakes the workers of all lanes but this one: a batch was closed for that one before it was full, and is there
-    /// for the others as well.
+    /// Wakes the workers of all lanes but this one: a batch was closed for that one before it was full, and with it the
+    /// others may have enough for a whole one.
     fn notify_others(&self, lane: usize) {
         let others = self.outlets.iter().enumerate().filter(|(other, _)| *other != lane);
         others.for_each(|(_, outlet)| outlet.full.notify_one());
@@ -313,10 +313,11 @@ impl QueueState {
         }
     }
 
-    /// Moves the open batch to its lanes as a full one, and begins another. Returns `false` if there is nothing in it.
+    /// Moves the open batch to its lanes, and begins another. Returns `false` if there is nothing in it.
     ///
-    /// The buffer of the new one comes from `spares` if possible.
-    fn close_open_batch(&mut self) -> bool {
+    /// If it is closed for one lane, `only_for`, it is early for the others. The buffer of the new one comes from `spares`
+    /// if possible.
+    fn close_open_batch(&mut self, only_for: Option<usize>) -> bool {
         if self.open.count() == 0 {
             return false;
         }
@@ -326,8 +327,9 @@ impl QueueState {
             None => items = Arc::new(std::mem::take(&mut self.open)),
         }
         self.last_sequence += 1;
-        for lane in self.lanes.iter_mut().filter(|lane| lane.takes_open) {
-            lane.full.push_back(Batch::items(self.last_sequence, Arc::clone(&items)));
+        for (index, lane) in self.lanes.iter_mut().enumerate().filter(|(_, lane)| lane.takes_open) {
+            let is_early = only_for.is_some_and(|only| only != index);
+            lane.full.push_back(Batch::items(self.last_sequence, Arc::clone(&items)).early(is_early));
         }
         true
     }

@@ -94,6 +94,107 @@ fn items_refused_by_one_destination_are_delivered_by_the_others(protocol: Protoc
     }
 }
 
+/// Takes what a destination with a shorter delay sends: everything, which closes the open batch early for the others.
+fn take_all(consumer: &Consumer) -> u64 {
+    std::iter::from_fn(|| consumer.take(Take::Any)).map(|batch| batch.count()).sum()
+}
+
+fn push(queue: &Queue, count: usize) {
+    (0..count).for_each(|number| push_span(queue, &number.to_string()));
+}
+
+#[test]
+fn batches_that_are_closed_early_for_another_destination_are_joined() {
+    let (queue, consumers) = Queue::new(QUEUE, 3);
+    let [fast, slow, idle] = &consumers[..] else { panic!("three destinations") };
+    let full = |consumer: &Consumer| consumer.take(Take::FullOnly).map(|batch| batch.count());
+    for _ in 0..4 {
+        push(&queue, 3);
+        assert_eq!((take_all(fast), full(slow)), (3, None));
+    }
+    // With what is in the open batch.
+    push(&queue, 2);
+    assert_eq!(slow.take(Take::Any).map(|batch| batch.count()), Some(14));
+    assert_eq!((take_all(fast), take_all(slow)), (2, 0));
+    // As soon as there is enough for a whole batch, and not more than that in one.
+    for (count, expected) in [(60, None), (60, Some(60)), (30, None), (10, Some(100))] {
+        push(&queue, count);
+        assert_eq!((take_all(fast), full(slow)), (count as u64, expected), "{count}");
+    }
+    // In the order in which they came, with a batch that was full by itself.
+    push(&queue, 40);
+    take_all(fast);
+    push(&queue, 100);
+    assert_eq!([full(slow), full(slow), full(slow)], [Some(40), Some(100), None]);
+    // A flush, and the end, wait for nothing.
+    for is_flush in [true, false] {
+        push(&queue, 3);
+        take_all(fast);
+        if is_flush {
+            assert_eq!(slow.last_sequence(), fast.last_sequence());
+        } else {
+            slow.close();
+        }
+        assert_eq!([full(slow), full(slow)], [Some(3), None]);
+    }
+    // All of it waits for the third one, in as few batches as it fits into.
+    assert_eq!(idle.waiting(), 14 + 160 + 140 + 6);
+    let sizes: Vec<_> = std::iter::from_fn(|| idle.take(Take::Any)).map(|batch| batch.count()).collect();
+    assert_eq!(sizes, [74, 100, 40, 100, 6]);
+}
+
+#[test]
+fn joined_batches_hold_every_item_once_and_are_counted_once() {
+    let (queue, consumers) = Queue::new(QUEUE, 2);
+    let [fast, slow] = &consumers[..] else { panic!("two destinations") };
+    for scope in [&b"one"[..], b"two", b"one"] {
+        for item in 0..3 {
+            queue.push(scope, &[item; 4]);
+        }
+        take_all(fast);
+    }
+    let joined = slow.take(Take::Any).unwrap();
+    assert_eq!(slow.ledger().started(), (9, 9));
+    assert_eq!(slow.occupied(), (0, 0));
+    let (queue, alone) = Queue::new(QUEUE, 1);
+    for scope in [&b"one"[..], b"two", b"one"] {
+        for item in 0..3 {
+            queue.push(scope, &[item; 4]);
+        }
+    }
+    assert_eq!(joined.to_request(b"r"), alone[0].take(Take::Any).unwrap().to_request(b"r"));
+    slow.put_back(joined);
+    assert_eq!(slow.occupied().0, 9);
+    // It was taken: it does not wait for the delay.
+    assert_eq!(slow.take(Take::FullOnly).map(|batch| batch.count()), Some(9));
+}
+
+#[test]
+fn each_destination_keeps_its_own_delay() {
+    let collectors = [(); 2].map(|()| Collector::start().unwrap());
+    let (queue, consumers) = Queue::new(QUEUE, 2);
+    let delays = [Duration::from_millis(20), QUEUE.delay];
+    let routes = collectors.iter().zip(consumers).zip(delays).map(|((collector, queue), delay)| {
+        let settings = export_settings(&collector.endpoint(), Protocol::Grpc);
+        Route {
+            signal: Signal::Traces,
+            settings: DestinationSettings::Otlp(Box::new(settings)),
+            queue,
+            delay,
+        }
+    });
+    let mut exporter = Exporter::start(routes.collect(), resource(), false, &Diagnostics::default()).unwrap();
+    for number in 0..5 {
+        push_span(&queue, &number.to_string());
+        wait_for_spans(&collectors[0], number + 1);
+    }
+    assert_eq!(collectors.each_ref().map(Collector::request_count), [5, 0]);
+    exporter.workers().flush(None, PATIENCE).unwrap();
+    assert_eq!(sorted_spans(&collectors[1]), numbers(0..5));
+    assert_eq!(collectors.each_ref().map(Collector::request_count), [5, 1]);
+    exporter.shutdown(Instant::now() + PATIENCE);
+}
+
 #[test]
 fn destinations_share_the_bytes() {
     let bytes = |destinations| {
